@@ -1,0 +1,65 @@
+# Two commands do most: `make run` serves, `make test` proves. Both install what they need and say what they do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test test-rust test-quick-clients test-clients bench lint fmt docs
+
+# Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
+export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
+
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+CLIENTS := node tests/clients/run.mjs --ghostmux $(BUILT)/debug/ghostmux
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
+	@scripts/setup.sh run
+	@echo '==> building the release binary (the first time takes a few minutes)'
+	@cargo build --release --locked
+	@echo '==> $(BUILT)/release/ghostmux serve $(ARGS)'
+	@exec $(BUILT)/release/ghostmux serve $(ARGS)
+
+test: ## Everything that must be green: formatting, lints, docs, tests, real clients on real Chrome
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory lint test-rust test-quick-clients
+	@echo '==> all green'
+
+test-rust:
+	@echo '==> Rust tests'
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --no-tests=pass; else cargo test --locked --lib --bins --tests; fi
+	@cargo test --locked --doc --quiet
+
+test-quick-clients:
+	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome'
+	@cargo build --locked
+	@$(CLIENTS) --suite puppeteer,playwright,raw
+	@echo '==> eight of them at once in one Chrome'
+	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8
+
+test-clients: ## The long tail of clients too
+	@scripts/setup.sh clients
+	@cargo build --locked
+	@echo '==> every client, each beside a plain Chrome'
+	@$(CLIENTS) --all
+
+bench: ## Speed, against a direct connection to an identical Chrome
+	@scripts/setup.sh run
+	@cargo bench --locked --bench roundtrip
+
+lint: ## Formatting, lints, documentation
+	@echo '==> formatting'
+	@cargo fmt --check
+	@echo '==> lints'
+	@cargo clippy --locked --all-targets -- -D warnings
+	@echo '==> documentation'
+	@RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet
+	@if command -v cargo-deny >/dev/null; then echo '==> dependencies' && cargo deny --locked check bans licenses sources; fi
+
+fmt: ## Format the sources
+	@cargo fmt
+
+docs: ## Write docs/configuration.md anew from the settings' comments
+	@cargo run --quiet --locked -- config-docs > docs/configuration.md.new
+	@mv docs/configuration.md.new docs/configuration.md

@@ -1,0 +1,25 @@
+//! What an operator's tools ask.
+
+use hyper::StatusCode;
+use prometheus_client::{encoding::text::encode, registry::Registry as Figures};
+
+use super::reply::{Answer, problem, text};
+use crate::{metrics::Metrics, registry::Registry};
+
+pub(super) fn metrics(metrics: &Metrics) -> Answer {
+    let mut figures = Figures::default();
+    metrics.register(&mut figures);
+    let mut body = String::new();
+    match encode(&mut body, &figures) {
+        Ok(()) => text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, "metrics", &error.to_string()),
+    }
+}
+
+pub(super) fn health(registry: &Registry) -> Answer {
+    let browsers = registry.pool().browsers().len();
+    if browsers == 0 {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "no-browser", "no browser is ready");
+    }
+    text(StatusCode::OK, "application/json", format!(r#"{{"status":"ok","browsers":{browsers}}}"#))
+}

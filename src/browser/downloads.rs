@@ -1,0 +1,239 @@
+//! Whose download it is. PURE but for one look at a directory.
+//!
+//! Chrome tells every browser-level CDP session that asked about every download of every context, URL and file name
+//! included. So clients never ask: one CDP session of the proxy's does, and each download is handed to its owner, found
+//! by evidence. What has no owner yet waits; nothing is guessed.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use super::targets::LeaseId;
+use crate::cdp::{ids::CdpSessionId, object::Object};
+
+/// How long a download may be without an owner before its events are dropped.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many downloads named by pages are remembered before their browser-level event.
+const NAMED: usize = 1024;
+
+/// What is to be done about an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is this lease's.
+    Deliver { lease: LeaseId, method: &'static str, params: String },
+    /// It is nobody's.
+    Dropped,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    events: Vec<(&'static str, String)>,
+    until: Instant,
+}
+
+/// The downloads of one browser.
+#[derive(Debug)]
+pub(super) struct Downloads {
+    session: CdpSessionId,
+    owners: HashMap<String, LeaseId>,
+    /// What pages said just before: guid and lease.
+    named: VecDeque<(String, LeaseId)>,
+    waiting: HashMap<String, Waiting>,
+    /// Where each lease's files are written, under their guids.
+    directories: HashMap<LeaseId, Vec<PathBuf>>,
+    verdicts: VecDeque<Verdict>,
+}
+
+impl Downloads {
+    /// `session` is the proxy's CDP session that has the events on.
+    pub(super) fn new(session: CdpSessionId) -> Self {
+        Self {
+            session,
+            owners: HashMap::new(),
+            named: VecDeque::new(),
+            waiting: HashMap::new(),
+            directories: HashMap::new(),
+            verdicts: VecDeque::new(),
+        }
+    }
+
+    /// Whether this is the CDP session that has the events on.
+    pub(super) fn is_on(&self, session: &str) -> bool {
+        self.session.as_str() == session
+    }
+
+    /// A lease's files are written here from now on.
+    pub(super) fn directory(&mut self, lease: LeaseId, path: PathBuf) {
+        let all = self.directories.entry(lease).or_default();
+        if !all.contains(&path) {
+            all.push(path);
+        }
+    }
+
+    /// A lease is over.
+    pub(super) fn release(&mut self, lease: LeaseId) {
+        self.directories.remove(&lease);
+        self.owners.retain(|_, owner| *owner != lease);
+        self.named.retain(|(_, owner)| *owner != lease);
+    }
+
+    /// The next thing to do.
+    pub(super) fn poll(&mut self) -> Option<Verdict> {
+        self.verdicts.pop_front()
+    }
+
+    /// When [`Downloads::on_timeout`] wants to be called.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.waiting.values().map(|waiting| waiting.until).min()
+    }
+
+    /// `Page.downloadWillBegin` on a CDP session of a lease; it comes just before the browser's own event.
+    pub(super) fn on_page_event(&mut self, lease: LeaseId, params: &str) {
+        if let Some(guid) = Object::read(params).and_then(|params| params.string("guid")) {
+            if self.named.len() == NAMED {
+                self.named.pop_front();
+            }
+            self.named.push_back((guid, lease));
+        }
+    }
+
+    /// `Browser.downloadWillBegin` (`begin`) or `Browser.downloadProgress`. `owner` is the mirror's.
+    pub(super) fn on_event(
+        &mut self,
+        begin: bool,
+        params: String,
+        owner: impl Fn(&str) -> Option<LeaseId>,
+        now: Instant,
+    ) {
+        let method = if begin { "Browser.downloadWillBegin" } else { "Browser.downloadProgress" };
+        let Some((guid, frame, over)) = read(&params) else {
+            self.verdicts.push_back(Verdict::Dropped);
+            return;
+        };
+        let found = self
+            .owners
+            .get(&guid)
+            .copied()
+            .or_else(|| frame.as_deref().and_then(&owner))
+            .or_else(|| self.by_name(&guid))
+            .or_else(|| self.by_file(&guid));
+        let Some(lease) = found else {
+            let waiting =
+                self.waiting.entry(guid).or_insert_with(|| Waiting { events: Vec::new(), until: now + PATIENCE });
+            waiting.events.push((method, params));
+            return;
+        };
+        for (method, params) in self.waiting.remove(&guid).map(|waiting| waiting.events).unwrap_or_default() {
+            self.verdicts.push_back(Verdict::Deliver { lease, method, params });
+        }
+        self.verdicts.push_back(Verdict::Deliver { lease, method, params });
+        if over {
+            self.owners.remove(&guid);
+        } else {
+            self.owners.insert(guid, lease);
+        }
+    }
+
+    /// Gives up on what has had no owner for too long.
+    pub(super) fn on_timeout(&mut self, now: Instant) {
+        let late: Vec<String> =
+            self.waiting.iter().filter(|(_, waiting)| waiting.until <= now).map(|(guid, _)| guid.clone()).collect();
+        for guid in late {
+            // The file may be there by now.
+            let owner = self.by_file(&guid);
+            for (method, params) in self.waiting.remove(&guid).map(|waiting| waiting.events).unwrap_or_default() {
+                self.verdicts.push_back(match owner {
+                    Some(lease) => Verdict::Deliver { lease, method, params },
+                    None => Verdict::Dropped,
+                });
+            }
+        }
+    }
+
+    fn by_name(&mut self, guid: &str) -> Option<LeaseId> {
+        let at = self.named.iter().position(|(name, _)| name == guid)?;
+        self.named.remove(at).map(|(_, lease)| lease)
+    }
+
+    /// The file stands in its owner's directory before the second progress event (*measured*).
+    fn by_file(&self, guid: &str) -> Option<LeaseId> {
+        // A guid of Chrome's is a file name; anything else must not become a path.
+        if !guid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return None;
+        }
+        let has = |path: &PathBuf| path.join(guid).exists() || path.join(format!("{guid}.crdownload")).exists();
+        self.directories.iter().find(|(_, all)| all.iter().any(has)).map(|(lease, _)| *lease)
+    }
+}
+
+/// The guid, the frame if it is named, and whether it is the last event of its download.
+fn read(params: &str) -> Option<(String, Option<String>, bool)> {
+    let params = Object::read(params)?;
+    let over = matches!(params.get("state"), Some("\"completed\"" | "\"canceled\""));
+    Some((params.string("guid")?, params.string("frameId"), over))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: &str = r#"{"frameId":"F","guid":"g-1","url":"http://a/","suggestedFilename":"x"}"#;
+    const PROGRESS: &str = r#"{"guid":"g-1","totalBytes":1,"receivedBytes":1,"state":"inProgress"}"#;
+    const DONE: &str = r#"{"guid":"g-1","totalBytes":1,"receivedBytes":1,"state":"completed"}"#;
+
+    fn events(downloads: &mut Downloads, owner: impl Fn(&str) -> Option<LeaseId> + Copy, now: Instant) {
+        downloads.on_event(true, BEGIN.into(), owner, now);
+        downloads.on_event(false, PROGRESS.into(), owner, now);
+        downloads.on_event(false, DONE.into(), owner, now);
+    }
+
+    fn delivered(downloads: &mut Downloads) -> Vec<Option<u64>> {
+        let lease = |verdict| match verdict {
+            Verdict::Deliver { lease, .. } => Some(lease.0),
+            Verdict::Dropped => None,
+        };
+        std::iter::from_fn(|| downloads.poll()).map(lease).collect()
+    }
+
+    #[test]
+    fn a_frame_that_is_a_target_tells_the_owner() {
+        let mut downloads = Downloads::new("S".into());
+        events(&mut downloads, |frame| (frame == "F").then_some(LeaseId(7)), Instant::now());
+        assert_eq!(delivered(&mut downloads), [Some(7); 3]);
+        assert!(downloads.owners.is_empty());
+    }
+
+    #[test]
+    fn a_page_that_named_it_tells_the_owner() {
+        let mut downloads = Downloads::new("S".into());
+        downloads.on_page_event(LeaseId(3), BEGIN);
+        events(&mut downloads, |_| None, Instant::now());
+        assert_eq!(delivered(&mut downloads), [Some(3); 3]);
+    }
+
+    #[test]
+    fn a_file_in_a_directory_tells_the_owner_of_what_waited() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut downloads = Downloads::new("S".into());
+        downloads.directory(LeaseId(4), directory.path().to_owned());
+        downloads.on_event(true, BEGIN.into(), |_| None, Instant::now());
+        assert_eq!(delivered(&mut downloads), []);
+        std::fs::write(directory.path().join("g-1.crdownload"), "x").expect("a file");
+        downloads.on_event(false, PROGRESS.into(), |_| None, Instant::now());
+        assert_eq!(delivered(&mut downloads), [Some(4), Some(4)]);
+    }
+
+    #[test]
+    fn what_nobody_owns_is_dropped_after_a_while_and_never_guessed() {
+        let mut downloads = Downloads::new("S".into());
+        downloads.directory(LeaseId(4), "/nowhere".into());
+        let now = Instant::now();
+        events(&mut downloads, |_| None, now);
+        assert_eq!(delivered(&mut downloads), []);
+        assert_eq!(downloads.next_timeout(), Some(now + PATIENCE));
+        downloads.on_timeout(now + PATIENCE);
+        assert_eq!(delivered(&mut downloads), [None; 3]);
+    }
+}

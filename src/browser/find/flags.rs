@@ -1,0 +1,171 @@
+//! The flags a Chrome starts with. Those of the pipe and the profile are added by whoever starts it.
+
+use std::path::Path;
+
+use nix::{sys::statvfs::statvfs, unistd::Uid};
+
+use super::Kind;
+
+/// Chrome keeps shared memory of every page in `/dev/shm`, and crashes where that is full. Docker gives 64 MiB.
+const SMALL_SHARED_MEMORY: u64 = 1 << 30;
+
+/// It is a guest: it does nothing of its own accord, and asks nobody.
+const QUIET: [&str; 17] = [
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-client-side-phishing-detection",
+    "--disable-component-extensions-with-background-pages",
+    "--disable-component-update",
+    "--disable-crash-reporter",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-extensions",
+    "--disable-hang-monitor",
+    "--disable-search-engine-choice-screen",
+    "--disable-sync",
+    "--metrics-recording-only",
+    "--no-default-browser-check",
+    "--no-first-run",
+    "--no-service-autorun",
+    "--disable-prompt-on-repost",
+];
+
+/// Every page counts as the one in front: nobody looks, and whose page would be "in the background" is chance.
+const ALWAYS_IN_FRONT: [&str; 3] = [
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+];
+
+/// What Puppeteer and Playwright start their own browsers with, so that scripts find what they are used to: pop-ups open
+/// (*measured:* the full browser blocks them otherwise, headless shell never does), input works at once after a
+/// navigation, pages are not revived from a cache, PDFs have tags and an outline, colours do not depend on the machine.
+///
+/// Left out: `--disable-ipc-flooding-protection`, because the browser's main thread is shared by all sessions here.
+const AS_CLIENTS_EXPECT: [&str; 8] = [
+    "--allow-pre-commit-input",
+    "--disable-back-forward-cache",
+    "--disable-field-trial-config",
+    "--disable-popup-blocking",
+    "--export-tagged-pdf",
+    "--force-color-profile=srgb",
+    "--generate-pdf-document-outline",
+    "--hide-scrollbars",
+];
+
+/// No part of the host's desktop: not its keyring, not its loudspeaker.
+const APART: [&str; 3] = ["--mute-audio", "--password-store=basic", "--use-mock-keychain"];
+
+/// Features that cost memory or act on the page's behalf. For `WebUIOmnibox…` the full browser runs two pages of its own
+/// interface in every context (*measured:* 57 MiB per session with them, 17 without). Unknown names are ignored.
+const WITHOUT_FEATURES: [&str; 10] = [
+    "AcceptCHFrame",
+    "DialMediaRouteProvider",
+    "GlobalMediaControls",
+    "MediaRouter",
+    "OptimizationHints",
+    "ProcessPerSiteUpToMainFrameThreshold",
+    "Translate",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "WebUIOmniboxPopup",
+];
+
+/// The flags for a Chrome of this kind on this machine, but for sandbox, pipe and profile.
+pub fn default_flags(kind: Kind) -> Vec<String> {
+    flags_for(kind, shared_memory().is_some_and(|bytes| bytes < SMALL_SHARED_MEMORY))
+}
+
+/// All flags but those of pipe and profile: the defaults, the sandbox as decided, and the operator's own.
+pub fn command_line(kind: Kind, no_sandbox: bool, args: &[String]) -> Vec<String> {
+    let mut flags = default_flags(kind);
+    if no_sandbox {
+        flags.push("--no-sandbox".into());
+    }
+    merge(flags, args)
+}
+
+/// Chrome refuses to start as root unless its sandbox is off.
+pub fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+/// The size of `/dev/shm` in bytes, if there is one.
+pub fn shared_memory() -> Option<u64> {
+    let stat = statvfs(Path::new("/dev/shm")).ok()?;
+    Some(stat.blocks() * stat.fragment_size())
+}
+
+fn flags_for(kind: Kind, shared_memory_is_small: bool) -> Vec<String> {
+    let mut flags = Vec::new();
+    if kind == Kind::Full {
+        // Without the second, a window opens in Chrome's own context and waits for somebody.
+        flags.extend(["--headless", "--no-startup-window"]);
+    }
+    for group in [&QUIET[..], &ALWAYS_IN_FRONT, &AS_CLIENTS_EXPECT, &APART] {
+        flags.extend(group);
+    }
+    if shared_memory_is_small {
+        flags.push("--disable-dev-shm-usage");
+    }
+    let mut flags: Vec<String> = flags.into_iter().map(str::to_owned).collect();
+    flags.push(format!("--disable-features={}", WITHOUT_FEATURES.join(",")));
+    flags
+}
+
+/// Adds `args` to `flags`. Chrome takes the last of a flag given twice, which is what the operator wants, but for the two
+/// that are lists: there it would lose ours.
+fn merge(mut flags: Vec<String>, args: &[String]) -> Vec<String> {
+    for arg in args {
+        let list = ["--disable-features=", "--enable-features="].into_iter().find(|list| arg.starts_with(list));
+        let ours = list.and_then(|list| flags.iter_mut().find(|flag| flag.starts_with(list)).map(|flag| (list, flag)));
+        match ours {
+            Some((list, flag)) => {
+                flag.push(',');
+                flag.push_str(&arg[list.len()..]);
+            }
+            None => flags.push(arg.clone()),
+        }
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(flags: &[String], flag: &str) -> bool {
+        flags.iter().any(|have| have == flag)
+    }
+
+    #[test]
+    fn only_the_full_browser_is_told_to_be_headless() {
+        assert!(has(&flags_for(Kind::Full, false), "--headless"));
+        assert!(!has(&flags_for(Kind::Shell, false), "--headless"));
+    }
+
+    #[test]
+    fn shared_memory_is_avoided_only_where_it_is_small() {
+        assert!(has(&flags_for(Kind::Shell, true), "--disable-dev-shm-usage"));
+        assert!(!has(&flags_for(Kind::Shell, false), "--disable-dev-shm-usage"));
+    }
+
+    #[test]
+    fn features_of_the_operator_are_added_to_ours() {
+        let args =
+            ["--disable-features=Mine", "--enable-features=A", "--enable-features=B", "--lang=de"].map(str::to_owned);
+        let flags = command_line(Kind::Full, true, &args);
+        let off = flags.iter().filter(|flag| flag.starts_with("--disable-features=")).collect::<Vec<_>>();
+        assert!(off.len() == 1 && off[0].ends_with(",Mine") && off[0].contains("WebUIOmniboxPopup"), "{off:?}");
+        assert!(has(&flags, "--enable-features=A,B") && has(&flags, "--lang=de") && has(&flags, "--no-sandbox"));
+    }
+
+    #[test]
+    fn no_flag_is_there_twice() {
+        let mut flags = flags_for(Kind::Full, true);
+        let all = flags.len();
+        flags.sort();
+        flags.dedup();
+        assert_eq!(flags.len(), all);
+    }
+}

@@ -1,0 +1,605 @@
+//! The task that owns one browser's connection: it writes what the leases say, routes what Chrome says, and keeps the
+//! mirror of targets true. It never waits for a client and never looks at what a client may do.
+
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicIsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Census, Order, ROOM,
+    downloads::{Downloads, Verdict},
+    process::Process,
+    targets::{Effect, LeaseId, Resume, Targets},
+    transport::Transport,
+    upstream::Upstream,
+};
+use crate::{
+    cdp::{
+        error::CdpError,
+        ids::{CallId, CdpSessionId, ContextId},
+        lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
+        message::{self, Head, Outcome},
+        object::Object,
+    },
+    metrics::Metrics,
+};
+
+/// How many bytes are handed to the transport before it is flushed.
+const BATCH: usize = 256 * 1024;
+/// How many orders or messages are taken before the other side has its turn.
+const TURN: usize = 256;
+
+/// Whose a command under one of our ids is.
+#[derive(Debug)]
+enum Pending {
+    /// Nobody waits for the reply.
+    Nobody,
+    /// The proxy itself, perhaps making or serving a lease.
+    Own(Option<LeaseId>, oneshot::Sender<Reply>),
+    /// A lease, under its own number.
+    Lease(LeaseId, Tag),
+    /// One of several that a lease waits for together.
+    Group(LeaseId, Tag),
+}
+
+impl Pending {
+    /// Whether nobody is there any more to take the reply.
+    fn is_abandoned(&self) -> bool {
+        matches!(self, Self::Own(_, to) if to.is_closed())
+    }
+
+    fn lease(&self) -> Option<LeaseId> {
+        match self {
+            Self::Nobody => None,
+            Self::Own(lease, _) => *lease,
+            Self::Lease(lease, _) | Self::Group(lease, _) => Some(*lease),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Waiting {
+    who: Pending,
+    /// The CDP session it went to: with that it is settled as gone.
+    on: Option<CdpSessionId>,
+    settle: Settle,
+}
+
+#[derive(Debug)]
+struct Inbox {
+    to: mpsc::UnboundedSender<FromBrowser>,
+    queued: Arc<AtomicIsize>,
+}
+
+/// The task's state.
+pub(super) struct Link {
+    transport: Transport,
+    process: Option<Process>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    close: CancellationToken,
+    upstream: Upstream,
+    targets: Targets,
+    downloads: Downloads,
+    inboxes: HashMap<LeaseId, Inbox>,
+    waiting: HashMap<CallId, Waiting>,
+    groups: HashMap<(LeaseId, Tag), usize>,
+    last_id: i32,
+    metrics: Arc<Metrics>,
+}
+
+/// Why the task ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// In words, for clients and logs.
+    pub(super) why: Arc<str>,
+    /// Chrome's last words.
+    pub(super) lines: Vec<String>,
+    /// Whether the proxy wanted it.
+    pub(super) wanted: bool,
+}
+
+impl Link {
+    pub(super) fn new(
+        transport: Transport,
+        process: Option<Process>,
+        orders: mpsc::UnboundedReceiver<Order>,
+        close: CancellationToken,
+        targets: Targets,
+        downloads: Downloads,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            transport,
+            process,
+            orders,
+            close,
+            upstream: Upstream::default(),
+            targets,
+            downloads,
+            inboxes: HashMap::new(),
+            waiting: HashMap::new(),
+            groups: HashMap::new(),
+            // The handshake used the first few.
+            last_id: -1000,
+            metrics,
+        }
+    }
+
+    /// Runs until the connection ends or the browser is closed; then every lease knows, and the process is gone.
+    pub(super) async fn run(mut self) -> End {
+        let (why, wanted): (Arc<str>, bool) = tokio::select! {
+            biased;
+            () = self.close.clone().cancelled_owned() => ("the browser was closed".into(), true),
+            why = self.drive() => (why.into(), false),
+        };
+        let Self { transport, process, inboxes, orders, .. } = self;
+        // Closing the pipe is what makes Chrome leave.
+        drop(transport);
+        let mut lines = Vec::new();
+        let mut why = why;
+        if let Some(process) = process {
+            let (how, last) = process.end().await;
+            lines = last;
+            if !wanted {
+                why = format!("{why} ({how})").into();
+            }
+        }
+        // Only now, so that whoever hears of the end finds no orders taken that nobody will answer.
+        drop(orders);
+        for inbox in inboxes.into_values() {
+            let _ = inbox.to.send(FromBrowser::Lost(why.clone()));
+        }
+        End { why, lines, wanted }
+    }
+
+    async fn drive(&mut self) -> String {
+        let mut timer = std::pin::pin!(tokio::time::sleep(std::time::Duration::ZERO));
+        let mut armed: Option<Instant> = None;
+        loop {
+            let next = [self.targets.next_timeout(), self.downloads.next_timeout()].into_iter().flatten().min();
+            if next != armed {
+                armed = next;
+                if let Some(at) = next {
+                    timer.as_mut().reset(at.into());
+                }
+            }
+            let ended = poll_fn(|cx| {
+                if armed.is_some() && timer.as_mut().poll(cx).is_ready() {
+                    armed = None;
+                    let now = Instant::now();
+                    self.targets.on_timeout(now);
+                    self.metrics.holds_expired.inc_by(std::mem::take(&mut self.targets.expired_holds));
+                    self.downloads.on_timeout(now);
+                    self.after();
+                }
+                self.poll(cx)
+            });
+            match ended.await {
+                Some(why) => return why,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// One turn of each direction. Ready with the reason when the connection has ended, with `None` after a full turn,
+    /// so that the timer is looked at and other tasks get theirs.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<String>> {
+        let mut full = false;
+        for turn in 0.. {
+            match self.orders.poll_recv(cx) {
+                Poll::Ready(Some(order)) => self.on_order(order),
+                Poll::Ready(None) => return Poll::Ready(Some("nobody uses the browser any more".to_owned())),
+                Poll::Pending => break,
+            }
+            if turn == TURN {
+                full = true;
+                break;
+            }
+        }
+        let mut now = None;
+        for turn in 0.. {
+            match self.transport.poll_message(cx) {
+                Poll::Ready(Ok(Some(text))) => self.on_message(text, &mut now),
+                Poll::Ready(Ok(None)) => return Poll::Ready(Some("the connection to Chrome ended".to_owned())),
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Some(format!("the connection to Chrome broke: {error}")));
+                }
+                Poll::Pending => break,
+            }
+            if turn == TURN {
+                full = true;
+                break;
+            }
+        }
+        if let Err(error) = self.write(cx) {
+            return Poll::Ready(Some(format!("the connection to Chrome broke: {error}")));
+        }
+        if full { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
+        loop {
+            while self.transport.queued() < BATCH {
+                let Some((key, text)) = self.upstream.pop() else { break };
+                if let Some(inbox) = key.and_then(|lease| self.inboxes.get(&lease)) {
+                    let size = text.len().cast_signed();
+                    let before = inbox.queued.fetch_sub(size, Ordering::Relaxed);
+                    if before >= ROOM && before - size < ROOM {
+                        let _ = inbox.to.send(FromBrowser::Room);
+                    }
+                }
+                self.transport.queue(text);
+            }
+            if self.transport.queued() == 0 {
+                return Ok(());
+            }
+            match self.transport.poll_flush(cx) {
+                Poll::Ready(done) => done?,
+                Poll::Pending => return Ok(()),
+            }
+        }
+    }
+
+    fn on_order(&mut self, order: Order) {
+        match order {
+            Order::Pass { lease, text } => self.upstream.push(Some(lease), text),
+            Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
+            Order::Own { call, lease, reply } => self.call(None, call, Pending::Own(lease, reply)),
+            Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
+            Order::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
+            Order::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
+            Order::Open { lease, inbox, queued } => {
+                self.inboxes.insert(lease, Inbox { to: inbox, queued });
+                self.targets.introduce(lease);
+            }
+            Order::Owner { target, reply } => {
+                let _ = reply.send(self.targets.owner(target.as_str()));
+            }
+            Order::Census { reply } => {
+                let (contexts, targets, cdp_sessions) = self.targets.census();
+                let _ = reply.send(Census {
+                    contexts,
+                    targets,
+                    cdp_sessions,
+                    calls: self.waiting.len(),
+                    leases: self.inboxes.len(),
+                });
+            }
+            Order::Directory { lease, path } => self.downloads.directory(lease, path),
+            Order::Release { lease } => self.on_release(lease),
+        }
+        self.after();
+    }
+
+    fn on_resume(&mut self, lease: LeaseId, on: &CdpSessionId, children: bool, how: ResumeAs) {
+        let resume = self.targets.on_resume(on, children);
+        match (resume, how) {
+            (Resume::Pass, ResumeAs::Frame { text, .. }) => {
+                self.account(lease, text.len());
+                self.upstream.push(Some(lease), text);
+            }
+            (Resume::Pass, ResumeAs::Call(tag)) => {
+                let method = "Runtime.runIfWaitingForDebugger".into();
+                let call = Call { on: Some(on.clone()), method, params: "{}".to_owned(), settle: Settle::Plain };
+                self.call(Some(lease), call, Pending::Lease(lease, tag));
+            }
+            (Resume::KeepBack, ResumeAs::Frame { id, .. }) => {
+                let text = Bytes::from(message::reply(id, "{}", Some(on.as_str())));
+                let body_end = message::route(&text).body_end;
+                self.deliver(lease, FromBrowser::Message { on: on.clone(), id: Some(id), body_end, text });
+            }
+            (Resume::KeepBack, ResumeAs::Call(tag)) => {
+                self.deliver(lease, FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) })
+            }
+        }
+    }
+
+    fn on_auto_attach(&mut self, lease: LeaseId, tag: Tag, root: &CdpSessionId, interest: Option<Interest>) {
+        let off = interest.is_none();
+        let attach = self.targets.auto_attach(root, interest);
+        let detach = if off { self.targets.attached_by(root) } else { Vec::new() };
+        self.groups.insert((lease, tag), attach.len() + detach.len() + 1);
+        for target in attach {
+            let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
+            let call =
+                Call { on: Some(root.clone()), method: "Target.attachToTarget".into(), params, settle: Settle::Plain };
+            self.call(Some(lease), call, Pending::Group(lease, tag));
+        }
+        for session in detach {
+            let on = self.targets.detach(&session);
+            let params = format!(r#"{{"sessionId":"{session}"}}"#);
+            let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
+            self.flush_effects();
+            self.call(Some(lease), call, Pending::Group(lease, tag));
+        }
+        // One more than there are calls, so that none at all is answered too.
+        self.count_down(lease, tag);
+    }
+
+    fn on_detach(&mut self, lease: LeaseId, tag: Tag, session: &CdpSessionId) {
+        let on = self.targets.detach(session);
+        self.flush_effects();
+        let params = format!(r#"{{"sessionId":"{session}"}}"#);
+        let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
+        self.call(Some(lease), call, Pending::Lease(lease, tag));
+    }
+
+    fn on_release(&mut self, lease: LeaseId) {
+        self.inboxes.remove(&lease);
+        self.upstream.forget(lease);
+        self.groups.retain(|(owner, _), _| *owner != lease);
+        for waiting in self.waiting.values_mut() {
+            if matches!(waiting.who, Pending::Lease(owner, _) | Pending::Group(owner, _) if owner == lease) {
+                waiting.who = Pending::Nobody;
+            }
+        }
+        self.downloads.release(lease);
+        for root in self.targets.release(lease) {
+            self.detach_root(root.as_str());
+        }
+    }
+
+    fn detach_root(&mut self, root: &str) {
+        let params = format!(r#"{{"sessionId":"{root}"}}"#);
+        let call = Call { on: None, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
+        self.call(None, call, Pending::Nobody);
+    }
+
+    fn call(&mut self, key: Option<LeaseId>, call: Call, who: Pending) {
+        // Chrome takes any int32; two thousand million calls later the ids begin again, and the first are long answered.
+        self.last_id = if self.last_id == i32::MIN { -1 } else { self.last_id - 1 };
+        let id = CallId(self.last_id);
+        let text = Bytes::from(message::envelope(id, &call.method, &call.params, call.on.as_ref()));
+        if let Some(lease) = key {
+            self.account(lease, text.len());
+        }
+        self.waiting.insert(id, Waiting { who, on: call.on, settle: call.settle });
+        self.upstream.push(key, text);
+    }
+
+    fn account(&self, lease: LeaseId, bytes: usize) {
+        if let Some(inbox) = self.inboxes.get(&lease) {
+            inbox.queued.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
+        }
+    }
+
+    fn on_message(&mut self, text: Bytes, now: &mut Option<Instant>) {
+        let route = message::route(&text);
+        match route.head {
+            Head::Reply(id) if id.is_ours() => {
+                self.on_reply(id, &text);
+                self.after();
+            }
+            Head::Reply(id) => self.route(route.session, Some(id), route.body_end, &text),
+            Head::Event(method) => {
+                if self.on_event(method, route.session, &text, now) {
+                    self.route(route.session, None, route.body_end, &text);
+                }
+            }
+            // An error without an id: nothing the proxy sends is answered so.
+            Head::Other => {
+                self.metrics.unowned.inc();
+                tracing::debug!(text = %String::from_utf8_lossy(&text[..text.len().min(200)]), "a message of no owner");
+            }
+        }
+    }
+
+    /// A message on a CDP session goes to the lease that owns it. What has no owner is dropped and counted.
+    fn route(&self, session: Option<&str>, id: Option<CallId>, body_end: usize, text: &Bytes) {
+        let owner = session.and_then(|session| self.targets.session(session));
+        match owner {
+            Some((on, Some(lease))) => {
+                let message = FromBrowser::Message { on: on.clone(), id, body_end, text: text.clone() };
+                self.deliver(lease, message);
+            }
+            // Ours: the watchers' own events, and pages being made ready.
+            Some((_, None)) => {}
+            None => {
+                self.metrics.unowned.inc();
+            }
+        }
+    }
+
+    /// Events that the mirror must see first. True if the event is to be routed as well.
+    fn on_event(&mut self, method: &str, session: Option<&str>, text: &Bytes, now: &mut Option<Instant>) -> bool {
+        let Some(name) = method.strip_prefix("Target.") else {
+            return self.on_download_event(method, session, text, now);
+        };
+        let at = *now.get_or_insert_with(Instant::now);
+        let params = message::params_of(text).unwrap_or("{}");
+        match (name, session) {
+            ("attachedToTarget", _) => self.on_attached(session, params, at),
+            ("detachedFromTarget", _) => {
+                if let Some(child) = Object::read(params).and_then(|params| params.string("sessionId")) {
+                    self.on_detached(&child);
+                }
+            }
+            ("targetCreated" | "targetInfoChanged", None) => {
+                let info = Object::read(params).and_then(|params| params.get("targetInfo").map(str::to_owned));
+                if let Some(info) = info {
+                    if name == "targetCreated" {
+                        self.targets.on_created(&info, at);
+                    } else {
+                        self.targets.on_changed(&info);
+                    }
+                }
+            }
+            ("targetDestroyed" | "targetCrashed", None) => {
+                if let Some(target) = Object::read(params).and_then(|params| params.string("targetId")) {
+                    if name == "targetDestroyed" {
+                        self.targets.on_destroyed(&target);
+                    } else {
+                        self.targets.on_crashed(&target, params);
+                    }
+                }
+            }
+            // `receivedMessageFromTarget` and whatever a newer Chrome adds: nobody asked for it.
+            _ => {}
+        }
+        self.after();
+        false
+    }
+
+    fn on_attached(&mut self, on: Option<&str>, params: &str, now: Instant) {
+        let Some(params) = Object::read(params) else { return };
+        let on = on.map(CdpSessionId::from);
+        if let (Some(child), Some(info)) = (params.string("sessionId"), params.get("targetInfo")) {
+            let waiting = params.get("waitingForDebugger") == Some("true");
+            self.targets.on_attached(on.as_ref(), child.into(), info, waiting, now);
+        }
+    }
+
+    fn on_detached(&mut self, child: &str) {
+        let child = CdpSessionId::from(child);
+        let mut gone = self.targets.below(&child);
+        gone.push(child.clone());
+        self.targets.on_detached(child.as_str());
+        // The event comes first, then the answers that Chrome will not give any more.
+        self.flush_effects();
+        let lost: Vec<CallId> = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| waiting.on.as_ref().is_some_and(|on| gone.contains(on)))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            if let Some(waiting) = self.waiting.remove(&id) {
+                self.answer(waiting.who, Reply::Error(CdpError::NO_SESSION));
+            }
+        }
+    }
+
+    fn on_reply(&mut self, id: CallId, text: &[u8]) {
+        let Some(waiting) = self.waiting.remove(&id) else {
+            self.metrics.unowned.inc();
+            return;
+        };
+        let reply = match message::result_or_error(text) {
+            Some(Outcome::Result(result)) => Reply::Result(result.to_owned()),
+            Some(Outcome::Error(error)) => Reply::Error(error.into()),
+            None => Reply::Error(CdpError::server("Chrome's answer could not be read")),
+        };
+        if let Reply::Result(result) = &reply {
+            let member = |name| Object::read(result).and_then(|result| result.string(name));
+            match (waiting.settle, waiting.who.lease()) {
+                (Settle::Bind, Some(lease)) => {
+                    if let Some(context) = member("browserContextId") {
+                        self.targets.bind(ContextId::from(context), lease);
+                    }
+                }
+                (Settle::Root, Some(lease)) => {
+                    if let Some(session) = member("sessionId") {
+                        self.targets.root(CdpSessionId::from(session.as_str()), Some(lease));
+                        // Whoever asked has given up meanwhile: nobody would ever detach it.
+                        if waiting.who.is_abandoned() {
+                            self.detach_root(&session);
+                        }
+                    }
+                }
+                (Settle::Unbind(context), _) => self.targets.unbind(context.as_str()),
+                _ => {}
+            }
+        }
+        self.answer(waiting.who, reply);
+    }
+
+    fn answer(&mut self, who: Pending, reply: Reply) {
+        match who {
+            Pending::Nobody => {}
+            Pending::Own(_, to) => {
+                let _ = to.send(reply);
+            }
+            Pending::Lease(lease, tag) => self.deliver(lease, FromBrowser::Reply { tag, reply }),
+            Pending::Group(lease, tag) => self.count_down(lease, tag),
+        }
+    }
+
+    fn count_down(&mut self, lease: LeaseId, tag: Tag) {
+        let Some(left) = self.groups.get_mut(&(lease, tag)) else { return };
+        *left -= 1;
+        if *left == 0 {
+            self.groups.remove(&(lease, tag));
+            self.deliver(lease, FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) });
+        }
+    }
+
+    fn on_download_event(
+        &mut self,
+        method: &str,
+        session: Option<&str>,
+        text: &Bytes,
+        now: &mut Option<Instant>,
+    ) -> bool {
+        let at = |now: &mut Option<Instant>| *now.get_or_insert_with(Instant::now);
+        match (method, session) {
+            ("Page.downloadWillBegin", Some(session)) => {
+                if let Some(lease) = self.targets.lease_of(session) {
+                    self.downloads.on_page_event(lease, message::params_of(text).unwrap_or("{}"));
+                }
+                true
+            }
+            ("Browser.downloadWillBegin" | "Browser.downloadProgress", Some(session))
+                if self.downloads.is_on(session) =>
+            {
+                let at = at(now);
+                let begin = method == "Browser.downloadWillBegin";
+                let params = message::params_of(text).unwrap_or("{}").to_owned();
+                let owner = |target: &str| self.targets.owner(target);
+                self.downloads.on_event(begin, params, owner, at);
+                self.after();
+                false
+            }
+            // On a client's own CDP session they never are on: clients' requests go out without events.
+            ("Browser.downloadWillBegin" | "Browser.downloadProgress", _) => {
+                self.metrics.unowned.inc();
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Performs what the pure parts decided.
+    fn after(&mut self) {
+        self.flush_effects();
+        while let Some(verdict) = self.downloads.poll() {
+            match verdict {
+                Verdict::Deliver { lease, method, params } => {
+                    self.deliver(lease, FromBrowser::Download { method, params })
+                }
+                Verdict::Dropped => {
+                    self.metrics.unowned.inc();
+                }
+            }
+        }
+    }
+
+    fn flush_effects(&mut self) {
+        while let Some(effect) = self.targets.poll_effect() {
+            match effect {
+                Effect::Deliver(lease, told) => self.deliver(lease, FromBrowser::Told(told)),
+                Effect::Send { lease, on, method, params } => {
+                    let call = Call { on: Some(on), method: method.into(), params, settle: Settle::Plain };
+                    self.call(lease, call, Pending::Nobody);
+                }
+            }
+        }
+    }
+
+    fn deliver(&self, lease: LeaseId, what: FromBrowser) {
+        // A lease without an inbox is warm, or its session has just ended: nobody is there to be told.
+        if let Some(inbox) = self.inboxes.get(&lease) {
+            let _ = inbox.to.send(what);
+        }
+    }
+}

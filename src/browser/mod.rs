@@ -1,0 +1,429 @@
+//! The processes: one Chrome each, driven over one link that all its sessions share.
+//!
+//! `link` is the task that owns the connection; `targets` is what it knows; `pool` chooses a browser for the next
+//! session. What a client is, nothing here knows: a lease has an inbox, and what arrives there is in the pipe's order.
+
+mod downloads;
+pub mod find;
+mod link;
+pub mod pool;
+mod process;
+pub mod protocol;
+mod start;
+mod targets;
+mod transport;
+mod upstream;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicIsize, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use self::{process::Launch, targets::LeaseId};
+use crate::cdp::{
+    error::CdpError,
+    ids::{CdpSessionId, ContextId, TargetId},
+    lease::{Call, FromBrowser, Identity, Interest, Reply, ResumeAs, Settle, Tag},
+    object::Object,
+};
+
+/// How long the proxy waits for an answer to a command of its own.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes a lease may have waiting for Chrome before its clients are not read any more.
+const ROOM: isize = 1024 * 1024;
+
+/// Why a command of the proxy's own had no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Chrome refused it.
+    #[error("Chrome answered {method} with {} {}", error.code, error.message)]
+    Refused {
+        /// The command.
+        method: &'static str,
+        /// Its error.
+        error: CdpError,
+    },
+    /// The browser has gone.
+    #[error("the browser has gone")]
+    Gone,
+    /// No answer in time.
+    #[error("Chrome did not answer {method} within {} s", PATIENCE.as_secs())]
+    Late {
+        /// The command.
+        method: &'static str,
+    },
+    /// The answer lacks what it must hold.
+    #[error("Chrome's answer to {method} lacks {member}")]
+    Odd {
+        /// The command.
+        method: &'static str,
+        /// What was looked for.
+        member: &'static str,
+    },
+}
+
+/// A handle on one browser; cheap to clone. The browser runs until [`Browser::close`] or its own end.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    number: u32,
+    orders: mpsc::UnboundedSender<Order>,
+    identity: Identity,
+    pid: Option<u32>,
+    leases: AtomicU64,
+    live: AtomicI64,
+    /// Somebody traces: nobody else may be placed here.
+    exclusive: AtomicBool,
+    close: CancellationToken,
+}
+
+/// What the link's task is asked to do.
+#[derive(Debug)]
+enum Order {
+    /// A frame for a page-level CDP session, as it is.
+    Pass { lease: LeaseId, text: Bytes },
+    /// A command under an id of the link's; the reply goes to the lease's inbox.
+    Call { lease: LeaseId, tag: Tag, call: Call },
+    /// A command of the proxy's own.
+    Own { call: Call, lease: Option<LeaseId>, reply: oneshot::Sender<Reply> },
+    /// A client resumes a target.
+    Resume { lease: LeaseId, on: CdpSessionId, children: bool, how: ResumeAs },
+    /// A root's auto-attach changes; answered with `{}` once all that exists is attached, or all it made is detached.
+    AutoAttach { lease: LeaseId, tag: Tag, root: CdpSessionId, interest: Option<Interest> },
+    /// A client lets go of a CDP session.
+    Detach { lease: LeaseId, tag: Tag, session: CdpSessionId },
+    /// A lease gets an inbox.
+    Open { lease: LeaseId, inbox: mpsc::UnboundedSender<FromBrowser>, queued: Arc<AtomicIsize> },
+    /// A lease's downloads are written here.
+    Directory { lease: LeaseId, path: PathBuf },
+    /// Which lease a target belongs to.
+    Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
+    /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
+    Census { reply: oneshot::Sender<Census> },
+    /// A lease is over.
+    Release { lease: LeaseId },
+}
+
+/// How much the mirror of a browser holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Contexts that belong to a lease.
+    pub contexts: usize,
+    /// Targets of any kind, Chrome's own included.
+    pub targets: usize,
+    /// CDP sessions of any kind, the proxy's own included.
+    pub cdp_sessions: usize,
+    /// Commands under our ids that wait for an answer.
+    pub calls: usize,
+    /// Leases with an inbox.
+    pub leases: usize,
+}
+
+impl Browser {
+    /// Its number in the pool, for logs.
+    pub fn number(&self) -> u32 {
+        self.shared.number
+    }
+
+    /// What it said of itself at start.
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// The process id of a local browser.
+    pub fn pid(&self) -> Option<u32> {
+        self.shared.pid
+    }
+
+    /// Sessions that hold a lease here.
+    pub fn live(&self) -> i64 {
+        self.shared.live.load(Ordering::Relaxed)
+    }
+
+    /// Whether a session traces here and must stay alone.
+    pub fn is_exclusive(&self) -> bool {
+        self.shared.exclusive.load(Ordering::Acquire)
+    }
+
+    /// Whether the link is still there.
+    pub fn is_alive(&self) -> bool {
+        !self.shared.orders.is_closed()
+    }
+
+    /// Ends the browser; its sessions are told that it is lost.
+    pub fn close(&self) {
+        self.shared.close.cancel();
+    }
+
+    /// Sends a command of the proxy's own and waits for its `result`.
+    pub async fn call(
+        &self,
+        on: Option<&CdpSessionId>,
+        method: &'static str,
+        params: String,
+    ) -> Result<String, CallError> {
+        self.call_for(on, method, params, None).await
+    }
+
+    /// As [`Browser::call`], for a lease that learns something by it.
+    async fn call_for(
+        &self,
+        on: Option<&CdpSessionId>,
+        method: &'static str,
+        params: String,
+        learn: Option<(LeaseId, Settle)>,
+    ) -> Result<String, CallError> {
+        let (reply, answer) = oneshot::channel();
+        let (lease, settle) = learn.unzip();
+        let call = Call { on: on.cloned(), method: method.into(), params, settle: settle.unwrap_or_default() };
+        self.order(Order::Own { call, lease, reply });
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(Reply::Result(result))) => Ok(result),
+            Ok(Ok(Reply::Error(error))) => Err(CallError::Refused { method, error }),
+            Ok(Err(_)) => Err(CallError::Gone),
+            Err(_) => Err(CallError::Late { method }),
+        }
+    }
+
+    /// A page for a view: attaches to it through the view's root, if there is a page to attach to. A root that is of
+    /// no use then is closed.
+    pub async fn attach_page(
+        &self,
+        root: CdpSessionId,
+        page: Option<&TargetId>,
+    ) -> Result<(CdpSessionId, Option<CdpSessionId>), CallError> {
+        let Some(page) = page else { return Ok((root, None)) };
+        let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
+        let session = match self.call(Some(&root), "Target.attachToTarget", params).await {
+            Ok(result) => member(&result, "Target.attachToTarget", "sessionId"),
+            Err(error) => Err(error),
+        };
+        match session {
+            Ok(session) => Ok((root, Some(session.into()))),
+            Err(error) => {
+                self.close_root(&root);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a browser-level CDP session with all that was attached through it.
+    pub fn close_root(&self, root: &CdpSessionId) {
+        let call = Call {
+            on: None,
+            method: "Target.detachFromTarget".into(),
+            params: format!(r#"{{"sessionId":"{root}"}}"#),
+            settle: Settle::Plain,
+        };
+        let (reply, _) = oneshot::channel();
+        self.order(Order::Own { call, lease: None, reply });
+    }
+
+    /// One more browser-level CDP session for a lease: the root of a view. It goes with the lease at the latest.
+    pub async fn root(&self, lease: LeaseId) -> Result<CdpSessionId, CallError> {
+        let method = "Target.attachToBrowserTarget";
+        let result = self.call_for(None, method, "{}".to_owned(), Some((lease, Settle::Root))).await?;
+        member(&result, method, "sessionId").map(CdpSessionId::from)
+    }
+
+    /// The lease that owns a target, if one does.
+    pub async fn owner_of(&self, target: &TargetId) -> Option<LeaseId> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Owner { target: target.clone(), reply });
+        answer.await.ok().flatten()
+    }
+
+    /// What the mirror holds now; all zero if the browser has gone.
+    pub async fn census(&self) -> Census {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Census { reply });
+        answer.await.unwrap_or_default()
+    }
+
+    /// Makes a lease: a browser-level CDP session and a context on it, and with `page` a blank page that has evaluated
+    /// once, which is what makes the client's first evaluate fast.
+    async fn lease(&self, page: bool) -> Result<Lease, CallError> {
+        let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::Relaxed) + 1);
+        let base = self.root(id).await?;
+        // From here on the guard cleans up, also when a later step fails or the future is dropped.
+        let mut lease = Lease {
+            id,
+            base,
+            context: ContextId::from(""),
+            page: None,
+            queued: Arc::default(),
+            counted: false,
+            claimed: AtomicBool::new(false),
+            browser: self.clone(),
+        };
+        let params = r#"{"disposeOnDetach":true}"#.to_owned();
+        let method = "Target.createBrowserContext";
+        let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::Bind))).await?;
+        lease.context = ContextId::from(member(&result, method, "browserContextId")?);
+        if page {
+            let params = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, lease.context);
+            let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
+            let page = member(&result, "Target.createTarget", "targetId")?;
+            let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
+            let result = self.call(Some(&lease.base), "Target.attachToTarget", params).await?;
+            let session = CdpSessionId::from(member(&result, "Target.attachToTarget", "sessionId")?);
+            self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
+            self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
+            lease.page = Some(TargetId::from(page));
+        }
+        Ok(lease)
+    }
+
+    /// Counts a session that came or went.
+    fn count(&self, by: i64) {
+        self.shared.live.fetch_add(by, Ordering::AcqRel);
+    }
+
+    fn order(&self, order: Order) {
+        // A closed channel is a lost browser; whoever waits for an answer finds that out by its oneshot or its inbox.
+        let _ = self.shared.orders.send(order);
+    }
+}
+
+fn member(result: &str, method: &'static str, member: &'static str) -> Result<String, CallError> {
+    Object::read(result).and_then(|result| result.string(member)).ok_or(CallError::Odd { method, member })
+}
+
+/// A session's hold on a place in a browser. Dropping it detaches its browser-level CDP sessions, with which Chrome
+/// disposes of its contexts, permissions and downloads.
+#[derive(Debug)]
+#[must_use]
+pub struct Lease {
+    id: LeaseId,
+    base: CdpSessionId,
+    context: ContextId,
+    page: Option<TargetId>,
+    queued: Arc<AtomicIsize>,
+    counted: bool,
+    claimed: AtomicBool,
+    browser: Browser,
+}
+
+impl Lease {
+    /// Its number in its browser.
+    pub fn id(&self) -> LeaseId {
+        self.id
+    }
+
+    /// The browser it is in.
+    pub fn browser(&self) -> &Browser {
+        &self.browser
+    }
+
+    /// The CDP session that owns its contexts, permissions and download behaviour.
+    pub fn base(&self) -> &CdpSessionId {
+        &self.base
+    }
+
+    /// The session's default context.
+    pub fn context(&self) -> &ContextId {
+        &self.context
+    }
+
+    /// The blank page made ahead of time, if there is one.
+    pub fn page(&self) -> Option<&TargetId> {
+        self.page.as_ref()
+    }
+
+    /// From now on a session holds it.
+    fn counted(mut self) -> Self {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.browser.count(1);
+        }
+        self
+    }
+
+    /// Starts the flow of messages; the targets that are there come first.
+    pub fn open(&mut self) -> mpsc::UnboundedReceiver<FromBrowser> {
+        // Unbounded, because reading from Chrome never waits for a client: the live session empties it at once into
+        // queues that count bytes and cut who is too slow.
+        let (inbox, messages) = mpsc::unbounded_channel();
+        self.browser.order(Order::Open { lease: self.id, inbox, queued: self.queued.clone() });
+        messages
+    }
+
+    /// Whether clients may be read: what they sent is not piling up.
+    pub fn has_room(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) < ROOM
+    }
+
+    /// Sends a frame to a page-level CDP session of this lease, as it is.
+    pub fn pass(&self, text: Bytes) {
+        self.queued.fetch_add(text.len().cast_signed(), Ordering::Relaxed);
+        self.browser.order(Order::Pass { lease: self.id, text });
+    }
+
+    /// Sends a command under an id of the link's.
+    pub fn call(&self, tag: Tag, call: Call) {
+        self.browser.order(Order::Call { lease: self.id, tag, call });
+    }
+
+    /// A client resumes the target of one of its CDP sessions.
+    pub fn resume(&self, on: CdpSessionId, children: bool, how: ResumeAs) {
+        self.browser.order(Order::Resume { lease: self.id, on, children, how });
+    }
+
+    /// A root's auto-attach changes; the reply comes under `tag`.
+    pub fn auto_attach(&self, tag: Tag, root: CdpSessionId, interest: Option<Interest>) {
+        self.browser.order(Order::AutoAttach { lease: self.id, tag, root, interest });
+    }
+
+    /// Detaches one of its CDP sessions through its true parent; the reply comes under `tag`.
+    pub fn detach(&self, tag: Tag, session: CdpSessionId) {
+        self.browser.order(Order::Detach { lease: self.id, tag, session });
+    }
+
+    /// Downloads of this lease are written here, under their guids.
+    pub fn directory(&self, path: PathBuf) {
+        self.browser.order(Order::Directory { lease: self.id, path });
+    }
+
+    /// Takes the browser for this lease alone; false if another session is there.
+    pub fn claim(&self) -> bool {
+        let shared = &self.browser.shared;
+        let alone = !shared.exclusive.swap(true, Ordering::AcqRel);
+        if !alone {
+            return self.claimed.load(Ordering::Acquire);
+        }
+        // First nobody can be placed here any more, then it is counted who is.
+        self.claimed.store(true, Ordering::Release);
+        if shared.live.load(Ordering::Acquire) > 1 {
+            self.unclaim();
+        }
+        self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Ends what [`Lease::claim`] began.
+    pub fn unclaim(&self) {
+        if self.claimed.swap(false, Ordering::AcqRel) {
+            self.browser.shared.exclusive.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.unclaim();
+        if self.counted {
+            self.browser.count(-1);
+        }
+        self.browser.order(Order::Release { lease: self.id });
+    }
+}

@@ -1,0 +1,207 @@
+//! One local Chrome process: its flags, its pipe, its profile directory, its end.
+//!
+//! Chrome runs in a process group of its own and exits when its pipe closes, so a proxy that dies takes it along
+//! (*measured:* within a second of `kill -9`). No `PR_SET_PDEATHSIG`: under Tokio it fires when a thread dies.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use command_fds::{CommandFdExt, FdMapping};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::UnixStream,
+    process::{Child, Command},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::transport::Pipe;
+
+/// How long a Chrome may take to leave by itself once its pipe is closed.
+const GRACE: Duration = Duration::from_secs(3);
+/// How many of Chrome's last lines are kept to explain a failed start.
+const KEPT_LINES: usize = 20;
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The browser's binary (never a wrapper script that does not exec: killing it would orphan the browser).
+    pub binary: PathBuf,
+    /// All flags but those of the pipe and the profile.
+    pub flags: Vec<String>,
+    /// Where the profile directory is made. It is this process's own, and goes when this process is killed.
+    pub directory: PathBuf,
+}
+
+/// A running Chrome. Dropping it kills the process group and removes the profile directory.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    group: Option<Pid>,
+    // After `group` has gone nothing writes there any more; after that the undertaker has nothing left to do.
+    profile: Profile,
+    _undertaker: Option<Undertaker>,
+    stderr: Option<JoinHandle<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts Chrome with the pipe on fds 3 and 4.
+    pub(super) fn start(launch: &Launch) -> io::Result<(Self, Pipe)> {
+        let profile = Profile::create(&launch.directory)?;
+        let (commands_in, commands_out) = std::os::unix::net::UnixStream::pair()?;
+        let (events_in, events_out) = std::os::unix::net::UnixStream::pair()?;
+        let write = nonblocking(commands_out)?;
+        let read = nonblocking(events_in)?;
+
+        let mut command = Command::new(&launch.binary);
+        command
+            .args(&launch.flags)
+            .arg("--remote-debugging-pipe")
+            .arg(format!("--user-data-dir={}", profile.0.display()))
+            .env("TMPDIR", &profile.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+            .as_std_mut()
+            .fd_mappings(vec![
+                FdMapping { parent_fd: OwnedFd::from(commands_in), child_fd: 3 },
+                FdMapping { parent_fd: OwnedFd::from(events_out), child_fd: 4 },
+            ])
+            .map_err(io::Error::other)?;
+        let mut child = command.spawn()?;
+        // The parent's copies of Chrome's ends live in `command`; they must go, or the pipe never ends.
+        drop(command);
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let stderr = child.stderr.take().map(|stderr| tokio::spawn(last_lines(stderr)));
+        let undertaker = group.and_then(|group| Undertaker::start(&profile.0, group));
+        Ok((Self { child, group, profile, _undertaker: undertaker, stderr }, Pipe::new(read, write)))
+    }
+
+    /// The browser's process id, while it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until the process has gone by itself (its pipe is closed), kills it otherwise, and says how it ended
+    /// with the last lines it wrote.
+    pub(super) async fn end(mut self) -> (String, Vec<String>) {
+        let how = if let Ok(status) = timeout(GRACE, self.child.wait()).await {
+            status.map_or_else(|error| error.to_string(), |status| status.to_string())
+        } else {
+            self.kill_group();
+            let _ = self.child.wait().await;
+            format!("killed after {} s without leaving", GRACE.as_secs())
+        };
+        // Renderers and helpers that outlived the browser are in its group.
+        self.kill_group();
+        self.group = None;
+        let lines = match self.stderr.take() {
+            Some(task) => timeout(GRACE, task).await.map_or_else(|_| Vec::new(), Result::unwrap_or_default),
+            None => Vec::new(),
+        };
+        (how, lines)
+    }
+
+    fn kill_group(&self) {
+        if let Some(group) = self.group {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
+
+    /// The profile directory, in which sessions may keep files too.
+    pub(super) fn profile(&self) -> &Path {
+        &self.profile.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}
+
+fn nonblocking(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
+async fn last_lines(stderr: tokio::process::ChildStderr) -> Vec<String> {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut kept = std::collections::VecDeque::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if !line.trim().is_empty() {
+            tracing::debug!(target: "chrome", "{line}");
+            if kept.len() == KEPT_LINES {
+                kept.pop_front();
+            }
+            kept.push_back(line);
+        }
+    }
+    kept.into()
+}
+
+/// A shell that outlives a `kill -9` of the proxy by the moment it takes to remove the profile directory: it waits for
+/// its standard input to end, which happens when the proxy is gone, however it went.
+#[derive(Debug)]
+struct Undertaker {
+    // Killed on drop: when the proxy cleans up itself there is nothing to bury, and the group's number may be reused.
+    _child: Child,
+}
+
+impl Undertaker {
+    fn start(profile: &Path, group: Pid) -> Option<Self> {
+        // The second time is for what a dying helper of Chrome's still wrote; then the process's directory, if empty.
+        const SCRIPT: &str = "read -r _; kill -9 -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; rmdir -- \"$3\" 2>/dev/null";
+        let child = Command::new("/bin/sh")
+            .args(["-c", SCRIPT, "ghostmux-undertaker"])
+            .arg(profile)
+            .arg(group.to_string())
+            .arg(profile.parent().unwrap_or(profile))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn();
+        match child {
+            Ok(child) => Some(Self { _child: child }),
+            Err(error) => {
+                tracing::warn!(%error, "no /bin/sh: a killed proxy would leave {} behind", profile.display());
+                None
+            }
+        }
+    }
+}
+
+/// A profile directory; goes with its owner.
+#[derive(Debug)]
+struct Profile(PathBuf);
+
+impl Profile {
+    fn create(base: &Path) -> io::Result<Self> {
+        let path = base.join(format!("ghostmux-profile-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        // Chrome's last helpers may still be writing when the directory goes: once more, if so.
+        if std::fs::remove_dir_all(&self.0).is_err() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The protocol in its own JSON format, as the running build has it. The pipe does not tell it, Chrome's HTTP interface
+//! does: so a second Chrome with a port is started for the one question, holding nobody's session.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::{
+    find::{Found, command_line, is_root},
+    process::{Launch, Process},
+};
+
+/// How often it is looked whether Chrome has written its port.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why the protocol could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// A file, process or socket failed.
+    #[error("Chrome could not be asked for its protocol: {0}")]
+    Io(#[from] io::Error),
+    /// The HTTP exchange failed.
+    #[error("Chrome could not be asked for its protocol: {0}")]
+    Http(#[from] hyper::Error),
+    /// It answered something else.
+    #[error("Chrome did not answer with its protocol, but with {0}")]
+    Odd(String),
+}
+
+/// Asks a Chrome of this machine, with its profile in `directory`, which is the proxy's own.
+pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, ProtocolError> {
+    let mut flags = command_line(found.kind, is_root(), &[]);
+    flags.push("--remote-debugging-port=0".to_owned());
+    let launch = Launch { binary: found.binary.clone(), flags, directory };
+    // The pipe is held open until the answer is there: it is what keeps Chrome alive.
+    let (process, _pipe) = Process::start(&launch)?;
+    let port = port(process.profile()).await;
+    get(&format!("127.0.0.1:{port}")).await
+}
+
+/// Asks a Chrome elsewhere, at the host and port of its `ws://` URL.
+pub async fn of_remote(url: &str) -> Result<String, ProtocolError> {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or(authority);
+    get(authority.rsplit_once('@').map_or(authority, |(_, host)| host)).await
+}
+
+/// Chrome writes its port into its profile, in a file's first line.
+async fn port(profile: &Path) -> u16 {
+    let file = profile.join("DevToolsActivePort");
+    loop {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        if let Some(port) = text.lines().next().and_then(|line| line.parse().ok()) {
+            return port;
+        }
+        // A file of another process is not waited for otherwise; whoever asks sets the deadline.
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn get(authority: &str) -> Result<String, ProtocolError> {
+    let stream = TcpStream::connect(authority).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get("/json/protocol").header(header::HOST, authority).body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| ProtocolError::Odd(error.to_string()))?;
+    let answer = async {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        if !status.is_success() {
+            return Err(ProtocolError::Odd(status.to_string()));
+        }
+        String::from_utf8(body.into()).map_err(|error| ProtocolError::Odd(error.to_string()))
+    };
+    tokio::pin!(connection);
+    tokio::select! {
+        answer = answer => answer,
+        ended = &mut connection => Err(match ended {
+            Ok(()) => ProtocolError::Odd("a closed connection".to_owned()),
+            Err(error) => error.into(),
+        }),
+    }
+}

@@ -1,0 +1,228 @@
+//! From a launch to a browser that takes leases: the connection, what the browser says of itself, the watchers.
+
+use std::{io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Browser, CallError, Shared,
+    downloads::Downloads,
+    link::{End, Link},
+    process::{Launch, Process},
+    targets::Targets,
+    transport::{Transport, Ws},
+};
+use crate::{
+    cdp::{
+        error::CdpError,
+        ids::{CallId, CdpSessionId},
+        lease::Identity,
+        message::{self, Head, Outcome},
+        object::Object,
+    },
+    metrics::Metrics,
+};
+
+/// How long a Chrome may take from its start to its first answers.
+const START: Duration = Duration::from_secs(30);
+/// The oldest Chrome whose behaviour is known.
+pub const OLDEST: u32 = 148;
+/// What a page-flavour root of Chrome's attaches to is its default; this is what Puppeteer asks for instead.
+const TAB_FILTER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#;
+
+/// Where a browser comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A process of ours.
+    Local(Launch),
+    /// Somebody else's, by its `ws://` URL.
+    Remote(String),
+}
+
+/// Why a browser could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BrowserError {
+    /// The process did not start.
+    #[error("cannot start {binary}: {error}")]
+    Spawn {
+        /// What was to be started.
+        binary: String,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// The remote browser cannot be reached.
+    #[error("cannot connect to the browser at {url}: {error}")]
+    Connect {
+        /// Its URL.
+        url: String,
+        /// What went wrong.
+        error: String,
+    },
+    /// It started and ended again.
+    #[error("the browser ended while starting ({how}){}", last_line(lines))]
+    Ended {
+        /// How the process ended.
+        how: String,
+        /// The last lines it wrote.
+        lines: Vec<String>,
+    },
+    /// It said nothing in time.
+    #[error("the browser did not answer within {} s of its start", START.as_secs())]
+    Silent,
+    /// It answered something that no Chrome answers.
+    #[error("the browser at start answered what no Chrome answers: {0}")]
+    Odd(String),
+    /// It is older than what is known to work.
+    #[error("the browser is {product}, and Chrome {OLDEST} or newer is needed")]
+    TooOld {
+        /// What it says it is.
+        product: String,
+    },
+    /// A command of the proxy's own failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+fn last_line(lines: &[String]) -> String {
+    let telling = lines.iter().rev().find(|line| line.contains("FATAL") || line.contains("ERROR")).or(lines.last());
+    telling.map_or_else(String::new, |line| format!(": {line}"))
+}
+
+/// A started browser, and the task that ends when it does.
+pub(super) struct Started {
+    pub(super) browser: Browser,
+    pub(super) link: JoinHandle<End>,
+}
+
+/// Starts or connects to a browser and makes it ready for leases.
+pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -> Result<Started, BrowserError> {
+    let (mut transport, process) = match source {
+        Source::Local(launch) => {
+            let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
+            let (process, pipe) = Process::start(launch).map_err(spawn)?;
+            (Transport::Pipe(Box::new(pipe)), Some(process))
+        }
+        Source::Remote(url) => {
+            let connect = |error: String| BrowserError::Connect { url: url.clone(), error };
+            let ws = timeout(START, Ws::connect(url)).await.map_err(|_| connect("no answer in time".to_owned()))?;
+            (Transport::Ws(Box::new(ws.map_err(|error| connect(error.to_string()))?)), None)
+        }
+    };
+    let greeting = match timeout(START, greet(&mut transport)).await {
+        Ok(Ok(greeting)) => greeting,
+        Ok(Err(Silence::Odd(what))) => return Err(BrowserError::Odd(what)),
+        Ok(Err(Silence::Ended)) => {
+            drop(transport);
+            let Some(process) = process else { return Err(BrowserError::Silent) };
+            let (how, lines) = process.end().await;
+            return Err(BrowserError::Ended { how, lines });
+        }
+        Err(_) => return Err(BrowserError::Silent),
+    };
+    let pid = process.as_ref().and_then(Process::id);
+    let targets = Targets::new(greeting.page.clone(), greeting.tab.clone(), greeting.downloads.clone());
+    let downloads = Downloads::new(greeting.downloads.clone());
+    // Unbounded, because whoever sends waits for nothing; what clients may have on its way to Chrome is counted in
+    // bytes per lease, and their sockets are not read above that.
+    let (orders, to_do) = mpsc::unbounded_channel();
+    let close = CancellationToken::new();
+    let link = Link::new(transport, process, to_do, close.clone(), targets, downloads, metrics);
+    let link = tokio::spawn(link.run());
+    let shared = Shared {
+        number,
+        orders,
+        identity: greeting.identity,
+        pid,
+        leases: Default::default(),
+        live: Default::default(),
+        exclusive: Default::default(),
+        close,
+    };
+    let browser = Browser { shared: Arc::new(shared) };
+    let ready = async {
+        let discover = r#"{"discover":true,"filter":[{}]}"#.to_owned();
+        browser.call(None, "Target.setDiscoverTargets", discover).await?;
+        let watch =
+            |filter: &str| format!(r#"{{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true{filter}}}"#);
+        browser.call(Some(&greeting.page), "Target.setAutoAttach", watch("")).await?;
+        browser.call(Some(&greeting.tab), "Target.setAutoAttach", watch(&format!(r#","filter":{TAB_FILTER}"#))).await?;
+        let events = r#"{"behavior":"default","eventsEnabled":true}"#.to_owned();
+        browser.call(Some(&greeting.downloads), "Browser.setDownloadBehavior", events).await
+    };
+    if let Err(error) = ready.await {
+        browser.close();
+        let _ = link.await;
+        return Err(error.into());
+    }
+    Ok(Started { browser, link })
+}
+
+struct Greeting {
+    page: CdpSessionId,
+    tab: CdpSessionId,
+    downloads: CdpSessionId,
+    identity: Identity,
+}
+
+enum Silence {
+    Ended,
+    Odd(String),
+}
+
+/// The first conversation, before anybody else may speak: what it is, its words, and three CDP sessions for ourselves.
+async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
+    const NOBODY: &str = r#"{"targetId":"ghostmux-asks-for-nobody"}"#;
+    let mut ask = Ask { transport, last: 0 };
+    let version = ask.result("Browser.getVersion", "{}").await?;
+    let product = Object::read(&version).and_then(|version| version.string("product"));
+    let product = product.ok_or_else(|| Silence::Odd(version.clone()))?;
+    let no_target_to_close = match ask.outcome("Target.closeTarget", NOBODY).await? {
+        Ok(result) => return Err(Silence::Odd(result)),
+        Err(error) => error,
+    };
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        let result = ask.result("Target.attachToBrowserTarget", "{}").await?;
+        let session = Object::read(&result).and_then(|result| result.string("sessionId"));
+        sessions.push(CdpSessionId::from(session.ok_or(Silence::Odd(result))?));
+    }
+    let [page, tab, downloads] = <[CdpSessionId; 3]>::try_from(sessions).map_err(|_| Silence::Ended)?;
+    Ok(Greeting { page, tab, downloads, identity: Identity { version, product, no_target_to_close } })
+}
+
+struct Ask<'a> {
+    transport: &'a mut Transport,
+    last: i32,
+}
+
+impl Ask<'_> {
+    async fn result(&mut self, method: &str, params: &str) -> Result<String, Silence> {
+        self.outcome(method, params).await?.map_err(|error| Silence::Odd(format!("{method}: {}", error.message)))
+    }
+
+    async fn outcome(&mut self, method: &str, params: &str) -> Result<Result<String, CdpError>, Silence> {
+        self.last -= 1;
+        let id = CallId(self.last);
+        self.transport.queue(Bytes::from(message::envelope(id, method, params, None)));
+        loop {
+            let text = std::future::poll_fn(|cx| {
+                // What cannot be written yet is tried again whenever something is read.
+                if let std::task::Poll::Ready(Err(error)) = self.transport.poll_flush(cx) {
+                    return std::task::Poll::Ready(Err(error));
+                }
+                self.transport.poll_message(cx)
+            });
+            let text = text.await.ok().flatten().ok_or(Silence::Ended)?;
+            if message::route(&text).head != Head::Reply(id) {
+                continue;
+            }
+            return match message::result_or_error(&text) {
+                Some(Outcome::Result(result)) => Ok(Ok(result.to_owned())),
+                Some(Outcome::Error(error)) => Ok(Err(error.into())),
+                None => Err(Silence::Odd(String::from_utf8_lossy(&text).into_owned())),
+            };
+        }
+    }
+}

@@ -1,0 +1,695 @@
+//! The mirror of one browser's targets: what exists, whose it is, and who holds it paused. PURE: events in, effects out.
+//!
+//! Every context belongs to one lease or to none; from that follow the owner of each target and of each CDP session.
+//! Two watchers (one per auto-attach flavour) hold every new target paused; this file decides to whom a watcher's CDP
+//! session is handed, and when it is let go instead. It never reads a clock and never talks to a client.
+//! The other half, what a client may see of its own targets, is `session/`.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use crate::cdp::{
+    ids::{CdpSessionId, ContextId, TargetId},
+    lease::{Flavour, Interest, Told},
+    target::{Kind, TargetInfo},
+    url,
+};
+
+/// How long a popup is held for a tab-flavour client that shows no interest in it.
+pub(crate) const HOLD: Duration = Duration::from_secs(5);
+
+/// A session's hold on a place in a browser, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeaseId(pub(crate) u64);
+
+/// What the link must do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// A command of the proxy's own whose reply does not matter; in the queue of `lease`, or in the proxy's.
+    Send { lease: Option<LeaseId>, on: CdpSessionId, method: &'static str, params: String },
+    /// Tell a lease.
+    Deliver(LeaseId, Told),
+}
+
+/// What became of a client's `Runtime.runIfWaitingForDebugger`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resume {
+    /// Send it up.
+    Pass,
+    /// Others who asked to wait have not resumed yet: answer it, send nothing.
+    KeepBack,
+}
+
+#[derive(Debug, Default)]
+struct Target {
+    info: String,
+    kind: Option<Kind>,
+    context: Option<ContextId>,
+    /// For a tab its page has been seen and is an ordinary one; true for everything else that may be shown.
+    presentable: bool,
+    has_opener: bool,
+    can_access_opener: bool,
+    /// The page of a tab.
+    page: Option<TargetId>,
+    /// Whether the watcher of a flavour has reported it: only then it exists for auto-attach.
+    reported: [bool; 2],
+    /// The watchers' CDP sessions that still hold it.
+    held: [Option<CdpSessionId>; 2],
+    /// The watcher's CDP session that was handed to a client and not resumed yet.
+    handed: Option<CdpSessionId>,
+    /// The clients' CDP sessions that asked to wait and have not resumed.
+    waiters: Vec<CdpSessionId>,
+    /// When the hold for a tab-flavour client is looked at again.
+    deadline: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Attachment {
+    lease: Option<LeaseId>,
+    target: TargetId,
+    /// The CDP session that attached: the only one through which it can be detached.
+    parent: Option<CdpSessionId>,
+    /// The CDP session on which a client knows it, where that is not `parent`.
+    shown_on: Option<CdpSessionId>,
+    /// Made by a browser-level auto-attach, and ended by its end.
+    auto: bool,
+    children: Vec<CdpSessionId>,
+}
+
+impl Attachment {
+    fn new(lease: Option<LeaseId>, target: TargetId, parent: Option<CdpSessionId>) -> Self {
+        Self { lease, target, parent, shown_on: None, auto: false, children: Vec::new() }
+    }
+
+    /// The CDP session on which a client is told of it.
+    fn told_on(&self) -> Option<&CdpSessionId> {
+        self.shown_on.as_ref().or(self.parent.as_ref())
+    }
+}
+
+#[derive(Debug)]
+struct Expected {
+    root: CdpSessionId,
+    target: TargetId,
+    /// The target is paused and this root asked to wait: Chrome's `waitingForDebugger` knows nothing of that.
+    waiting: bool,
+}
+
+#[derive(Debug)]
+struct Root {
+    id: CdpSessionId,
+    lease: LeaseId,
+    interest: Interest,
+}
+
+/// The mirror.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    watchers: [CdpSessionId; 2],
+    contexts: HashMap<ContextId, LeaseId>,
+    targets: HashMap<TargetId, Target>,
+    attachments: HashMap<CdpSessionId, Attachment>,
+    /// Roots that auto-attach, in the order they asked.
+    roots: Vec<Root>,
+    /// The last tab of a context, until its page is seen.
+    unpaired: HashMap<ContextId, TargetId>,
+    /// Attachments that auto-attach asked for explicitly and Chrome has not announced yet.
+    expected: Vec<Expected>,
+    effects: VecDeque<Effect>,
+    /// Holds that ended by their deadline.
+    pub(crate) expired_holds: u64,
+}
+
+const FLAVOURS: [Flavour; 2] = [Flavour::Page, Flavour::Tab];
+
+impl Targets {
+    /// `page` and `tab` are the two watchers' CDP sessions, `downloads` is the one that hears of downloads.
+    pub(crate) fn new(page: CdpSessionId, tab: CdpSessionId, downloads: CdpSessionId) -> Self {
+        let attachments =
+            [&page, &tab, &downloads].map(|own| (own.clone(), Attachment::new(None, TargetId::from(""), None)));
+        Self {
+            watchers: [page, tab],
+            contexts: HashMap::new(),
+            targets: HashMap::new(),
+            attachments: attachments.into(),
+            roots: Vec::new(),
+            unpaired: HashMap::new(),
+            expected: Vec::new(),
+            effects: VecDeque::new(),
+            expired_holds: 0,
+        }
+    }
+
+    /// The next thing to do, in order.
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Targets::on_timeout`] wants to be called.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.targets.values().filter_map(|target| target.deadline).min()
+    }
+
+    /// The lease a CDP session belongs to; `None` for the proxy's own and for what is unknown.
+    pub(crate) fn lease_of(&self, session: &str) -> Option<LeaseId> {
+        self.attachments.get(session)?.lease
+    }
+
+    /// A CDP session that exists, and the lease it belongs to; no lease means the proxy itself.
+    pub(crate) fn session(&self, session: &str) -> Option<(&CdpSessionId, Option<LeaseId>)> {
+        self.attachments.get_key_value(session).map(|(id, attachment)| (id, attachment.lease))
+    }
+
+    /// Everything attached through a CDP session, deepest first.
+    pub(crate) fn below(&self, session: &CdpSessionId) -> Vec<CdpSessionId> {
+        let mut below = Vec::new();
+        for child in self.attachments.get(session).map(|attachment| attachment.children.as_slice()).unwrap_or_default()
+        {
+            below.extend(self.below(child));
+            below.push(child.clone());
+        }
+        below
+    }
+
+    /// The lease that owns a target.
+    pub(crate) fn owner(&self, target: &str) -> Option<LeaseId> {
+        self.context_owner(self.targets.get(target)?.context.as_ref())
+    }
+
+    /// Contexts that belong to a lease, and targets and CDP sessions of any kind: what must be back where it was.
+    pub(crate) fn census(&self) -> (usize, usize, usize) {
+        (self.contexts.len(), self.targets.len(), self.attachments.len())
+    }
+
+    /// A context was made by a lease.
+    pub(crate) fn bind(&mut self, context: ContextId, lease: LeaseId) {
+        self.contexts.insert(context, lease);
+    }
+
+    /// A context was disposed of.
+    pub(crate) fn unbind(&mut self, context: &str) {
+        self.contexts.remove(context);
+        self.unpaired.remove(context);
+    }
+
+    /// A browser-level CDP session made by the proxy for itself or for a lease.
+    pub(crate) fn root(&mut self, session: CdpSessionId, lease: Option<LeaseId>) {
+        self.attachments.entry(session).or_insert_with(|| Attachment::new(lease, TargetId::from(""), None)).lease =
+            lease;
+    }
+
+    /// Tells a session that just began what its lease already has.
+    pub(crate) fn introduce(&mut self, lease: LeaseId) {
+        for (id, target) in &self.targets {
+            if target.presentable && self.context_owner(target.context.as_ref()) == Some(lease) {
+                let told = Told::Created { target: id.clone(), info: target.info.clone() };
+                self.effects.push_back(Effect::Deliver(lease, told));
+            }
+        }
+    }
+
+    /// A lease is over: its interests end, what it held runs on, its contexts are nobody's until Chrome has disposed of
+    /// them. Returns its browser-level CDP sessions, which are to be detached.
+    pub(crate) fn release(&mut self, lease: LeaseId) -> Vec<CdpSessionId> {
+        self.roots.retain(|root| root.lease != lease);
+        let mine: Vec<TargetId> = self
+            .targets
+            .iter()
+            .filter(|(_, target)| self.context_owner(target.context.as_ref()) == Some(lease))
+            .map(|(id, _)| id.clone())
+            .collect();
+        self.contexts.retain(|_, owner| *owner != lease);
+        for id in mine {
+            self.let_go_of_all(&id);
+        }
+        let mut roots = Vec::new();
+        for (id, attachment) in self.attachments.iter_mut().filter(|(_, attachment)| attachment.lease == Some(lease)) {
+            attachment.lease = None;
+            if attachment.parent.is_none() {
+                roots.push(id.clone());
+            }
+        }
+        roots
+    }
+
+    /// `Target.targetCreated` on the root connection.
+    pub(crate) fn on_created(&mut self, json: &str, now: Instant) {
+        let Some(info) = TargetInfo::read(json) else { return };
+        let kind = shown_kind(&info);
+        let target = self.targets.entry(info.id.clone()).or_default();
+        *target = Target {
+            info: json.to_owned(),
+            kind: Some(kind),
+            context: info.context.clone(),
+            presentable: kind.is_ordinary() && kind != Kind::Tab,
+            has_opener: info.has_opener,
+            can_access_opener: info.can_access_opener,
+            ..Target::default()
+        };
+        match (&info.context, info.kind) {
+            (Some(context), Kind::Tab) => {
+                self.unpaired.insert(context.clone(), info.id);
+            }
+            // A page's event, or that of Chrome's own user interface, follows its tab's directly, in the same context.
+            (Some(context), Kind::Page | Kind::Other) => {
+                let tab = self.unpaired.remove(context);
+                if let Some(tab) = tab
+                    && kind == Kind::Page
+                {
+                    self.pair(&tab, info.id.clone(), now);
+                }
+                self.tell_created(&info.id);
+            }
+            _ => self.tell_created(&info.id),
+        }
+    }
+
+    /// `Target.targetInfoChanged` on the root connection.
+    pub(crate) fn on_changed(&mut self, json: &str) {
+        let Some(info) = TargetInfo::read(json) else { return };
+        let Some(target) = self.targets.get_mut(&info.id) else { return };
+        json.clone_into(&mut target.info);
+        // Chrome renames its own user interface to `page` while a context goes: what was hidden stays hidden.
+        if !target.presentable {
+            return;
+        }
+        let context = target.context.clone();
+        if shown_kind(&info) == Kind::Other {
+            target.presentable = false;
+            target.kind = Some(Kind::Other);
+            self.hide(&info.id, context.as_ref());
+        } else if let Some(lease) = self.context_owner(context.as_ref()) {
+            self.effects.push_back(Effect::Deliver(lease, Told::Changed { target: info.id, info: json.to_owned() }));
+        }
+    }
+
+    /// A target has gone to a URL of Chrome's own: its clients are detached, and for them it is no more.
+    fn hide(&mut self, id: &TargetId, context: Option<&ContextId>) {
+        let attached =
+            self.attachments.iter().filter(|(_, attachment)| attachment.lease.is_some() && attachment.target == *id);
+        let detach: Vec<_> =
+            attached.filter_map(|(session, attachment)| Some((session.clone(), attachment.parent.clone()?))).collect();
+        for (session, on) in detach {
+            let params = format!(r#"{{"sessionId":"{session}"}}"#);
+            self.effects.push_back(Effect::Send { lease: None, on, method: "Target.detachFromTarget", params });
+        }
+        if let Some(lease) = self.context_owner(context) {
+            self.effects.push_back(Effect::Deliver(lease, Told::Destroyed { target: id.clone() }));
+        }
+    }
+
+    /// `Target.targetDestroyed` on the root connection.
+    pub(crate) fn on_destroyed(&mut self, id: &str) {
+        let Some((id, target)) = self.targets.remove_entry(id) else { return };
+        self.unpaired.retain(|_, tab| *tab != id);
+        self.expected.retain(|expected| expected.target != id);
+        if target.presentable
+            && let Some(lease) = self.context_owner(target.context.as_ref())
+        {
+            self.effects.push_back(Effect::Deliver(lease, Told::Destroyed { target: id }));
+        }
+    }
+
+    /// `Target.targetCrashed` on the root connection.
+    pub(crate) fn on_crashed(&mut self, id: &str, params: &str) {
+        if let Some((id, target)) = self.targets.get_key_value(id)
+            && target.presentable
+            && let Some(lease) = self.context_owner(target.context.as_ref())
+        {
+            let told = Told::Crashed { target: id.clone(), params: params.to_owned() };
+            self.effects.push_back(Effect::Deliver(lease, told));
+        }
+    }
+
+    /// `Target.attachedToTarget` on any CDP session; `None` is the root connection.
+    pub(crate) fn on_attached(
+        &mut self,
+        on: Option<&CdpSessionId>,
+        child: CdpSessionId,
+        json: &str,
+        waiting: bool,
+        now: Instant,
+    ) {
+        let Some(info) = TargetInfo::read(json) else { return };
+        let lease = on.and_then(|on| self.lease_of(on.as_str()));
+        self.attachments.insert(child.clone(), Attachment::new(lease, info.id.clone(), on.cloned()));
+        let Some(on) = on else { return };
+        if let Some(parent) = self.attachments.get_mut(on) {
+            parent.children.push(child.clone());
+        }
+        if let Some(flavour) = FLAVOURS.into_iter().find(|flavour| self.watchers[*flavour as usize] == *on) {
+            self.on_watched(flavour, child, &info, json, now);
+        } else if let Some(lease) = lease {
+            let expected = self.expected.iter().position(|expected| expected.root == *on && expected.target == info.id);
+            let mut waiting = waiting;
+            if let Some(expected) = expected.map(|at| self.expected.swap_remove(at)) {
+                if let Some(attachment) = self.attachments.get_mut(&child) {
+                    attachment.auto = true;
+                }
+                if expected.waiting
+                    && let Some(target) = self.targets.get_mut(&info.id)
+                {
+                    waiting = true;
+                    target.waiters.push(child.clone());
+                }
+            }
+            let told = Told::Attached { parent: on.clone(), child, target: info.id, info: json.to_owned(), waiting };
+            self.effects.push_back(Effect::Deliver(lease, told));
+        }
+    }
+
+    /// `Target.detachedFromTarget` on any CDP session.
+    pub(crate) fn on_detached(&mut self, child: &str) {
+        let Some((child, attachment)) = self.attachments.remove_entry(child) else { return };
+        if let Some(parent) = attachment.parent.as_ref().and_then(|parent| self.attachments.get_mut(parent)) {
+            parent.children.retain(|other| *other != child);
+        }
+        let mut below = Vec::new();
+        self.forget_children(&attachment, &mut below);
+        for (gone, target) in below.iter().map(|(id, target)| (id, target)).chain([(&child, &attachment.target)]) {
+            self.on_gone(gone, target, attachment.lease.is_some());
+        }
+        if let (Some(lease), Some(parent)) = (attachment.lease, attachment.told_on().cloned()) {
+            let below = below.into_iter().map(|(id, _)| id).collect();
+            self.effects
+                .push_back(Effect::Deliver(lease, Told::Detached { parent, child, target: attachment.target, below }));
+        }
+    }
+
+    /// A client's `Runtime.runIfWaitingForDebugger` on one of its CDP sessions. `children` says whether it auto-attaches
+    /// to what is below that one.
+    pub(crate) fn on_resume(&mut self, on: &CdpSessionId, children: bool) -> Resume {
+        let Some(id) = self.attachments.get(on).map(|attachment| attachment.target.clone()) else {
+            return Resume::Pass;
+        };
+        let Some(target) = self.targets.get_mut(&id) else { return Resume::Pass };
+        let asked = target.waiters.iter().position(|waiter| waiter == on);
+        if let Some(at) = asked {
+            target.waiters.remove(at);
+        }
+        if !target.waiters.is_empty() && asked.is_some() {
+            return Resume::KeepBack;
+        }
+        // A second root resumed last: the watcher's own CDP session, which somebody else was handed, holds it still.
+        if target.waiters.is_empty()
+            && let Some(handed) = target.handed.take().filter(|handed| handed != on)
+        {
+            self.resume(handed);
+        }
+        match self.targets.get(&id).map(|target| (target.kind, target.page.clone())) {
+            Some((Some(Kind::Tab), Some(page))) if !children => self.let_go(Flavour::Page, &page),
+            Some((Some(Kind::Tab), _)) => {}
+            _ => self.let_go_of_all(&id),
+        }
+        Resume::Pass
+    }
+
+    /// A root's auto-attach changed. Returns the targets that exist for it and are to be attached explicitly.
+    pub(crate) fn auto_attach(&mut self, root: &CdpSessionId, interest: Option<Interest>) -> Vec<TargetId> {
+        self.set_interest(root, interest);
+        let Some(asked) = self.roots.iter().find(|other| other.id == *root) else { return Vec::new() };
+        let flavour = asked.interest.flavour as usize;
+        let mut wanted: Vec<TargetId> = self
+            .targets
+            .iter()
+            .filter(|(_, target)| {
+                target.presentable
+                    && target.reported[flavour]
+                    && target.kind.is_some_and(|kind| asked.interest.filter.matches(kind))
+                    && self.context_owner(target.context.as_ref()) == Some(asked.lease)
+            })
+            .map(|(id, _)| id.clone())
+            .filter(|id| !self.is_attached(root, id))
+            .collect();
+        wanted.sort_unstable();
+        for target in &wanted {
+            self.expected.push(Expected { root: root.clone(), target: target.clone(), waiting: false });
+        }
+        wanted
+    }
+
+    /// The CDP sessions that a root's auto-attach made, for `autoAttach:false`.
+    pub(crate) fn attached_by(&self, root: &CdpSessionId) -> Vec<CdpSessionId> {
+        let mine = |attachment: &Attachment| attachment.auto && attachment.told_on() == Some(root);
+        self.attachments.iter().filter(|(_, attachment)| mine(attachment)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Where a `Target.detachFromTarget` of this CDP session must go. A target that it holds paused is resumed first: a
+    /// popup with an opener would stay paused for ever (*measured*).
+    pub(crate) fn detach(&mut self, session: &CdpSessionId) -> Option<CdpSessionId> {
+        let attachment = self.attachments.get(session)?;
+        let (parent, id) = (attachment.parent.clone(), attachment.target.clone());
+        if let Some(target) = self.targets.get_mut(&id) {
+            target.waiters.retain(|waiter| waiter != session);
+            target.handed.take_if(|handed| handed == session);
+            self.resume(session.clone());
+        }
+        parent
+    }
+
+    /// Looks at the holds whose deadline has passed.
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
+        let due: Vec<TargetId> = self
+            .targets
+            .iter()
+            .filter(|(_, target)| target.deadline.is_some_and(|at| at <= now))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in due {
+            let wanted =
+                self.attachments.values().any(|attachment| attachment.lease.is_some() && attachment.target == id);
+            let Some(target) = self.targets.get_mut(&id) else { continue };
+            target.deadline = None;
+            // With an opener and a child session a plain Chrome waits for ever, as at a breakpoint; so do we.
+            if !(wanted && target.can_access_opener) {
+                self.expired_holds += 1;
+                self.let_go(Flavour::Page, &id);
+            }
+        }
+    }
+
+    fn context_owner(&self, context: Option<&ContextId>) -> Option<LeaseId> {
+        self.contexts.get(context?).copied()
+    }
+
+    fn is_attached(&self, root: &CdpSessionId, target: &TargetId) -> bool {
+        self.attachments
+            .values()
+            .any(|attachment| attachment.auto && attachment.target == *target && attachment.told_on() == Some(root))
+    }
+
+    fn tell_created(&mut self, id: &TargetId) {
+        let Some(target) = self.targets.get(id).filter(|target| target.presentable) else { return };
+        if let Some(lease) = self.context_owner(target.context.as_ref()) {
+            let told = Told::Created { target: id.clone(), info: target.info.clone() };
+            self.effects.push_back(Effect::Deliver(lease, told));
+        }
+    }
+
+    /// A tab and its page have found each other: the tab is shown, and whoever waits for it gets it.
+    fn pair(&mut self, tab: &TargetId, page: TargetId, now: Instant) {
+        let Some(target) = self.targets.get_mut(tab) else { return };
+        target.page = Some(page);
+        target.presentable = true;
+        let held = target.held[Flavour::Tab as usize].clone();
+        let info = target.info.clone();
+        self.tell_created(tab);
+        if let Some(child) = held {
+            self.decide(Flavour::Tab, tab, &child, &info, now);
+        }
+    }
+
+    fn on_watched(&mut self, flavour: Flavour, child: CdpSessionId, info: &TargetInfo, json: &str, now: Instant) {
+        let target = self.targets.entry(info.id.clone()).or_default();
+        if target.kind.is_none() {
+            target.kind = Some(shown_kind(info));
+            target.context.clone_from(&info.context);
+            json.clone_into(&mut target.info);
+        }
+        target.reported[flavour as usize] = true;
+        target.held[flavour as usize] = Some(child.clone());
+        let unpaired_tab = target.kind == Some(Kind::Tab) && !target.presentable;
+        let waits_for_page = unpaired_tab && self.wanted_by(flavour, &info.id).next().is_some();
+        if !waits_for_page {
+            self.decide(flavour, &info.id, &child, json, now);
+        }
+    }
+
+    /// The roots that auto-attach to a target, in the order they asked.
+    fn wanted_by(&self, flavour: Flavour, id: &TargetId) -> impl Iterator<Item = &Root> {
+        let target = self.targets.get(id);
+        let lease = target.and_then(|target| self.context_owner(target.context.as_ref()));
+        let kind = target.and_then(|target| target.kind).unwrap_or(Kind::Other);
+        self.roots.iter().filter(move |root| {
+            Some(root.lease) == lease
+                && root.interest.flavour == flavour
+                && kind.is_ordinary()
+                && root.interest.filter.matches(kind)
+        })
+    }
+
+    fn decide(&mut self, flavour: Flavour, id: &TargetId, child: &CdpSessionId, json: &str, now: Instant) {
+        let wanted: Vec<(CdpSessionId, LeaseId, bool)> =
+            self.wanted_by(flavour, id).map(|root| (root.id.clone(), root.lease, root.interest.wait)).collect();
+        let Some(((first, lease, wait), others)) = wanted.split_first() else {
+            if flavour == Flavour::Page && self.follows_a_tab(id) {
+                if let Some(target) = self.targets.get_mut(id) {
+                    target.deadline = Some(now + HOLD);
+                }
+            } else {
+                self.let_go(flavour, id);
+            }
+            return;
+        };
+        let Some(target) = self.targets.get_mut(id) else { return };
+        target.held[flavour as usize] = None;
+        let somebody_waits = wanted.iter().any(|(_, _, wait)| *wait);
+        if somebody_waits {
+            target.handed = Some(child.clone());
+        }
+        if *wait {
+            target.waiters.push(child.clone());
+        }
+        if let Some(attachment) = self.attachments.get_mut(child) {
+            attachment.lease = Some(*lease);
+            attachment.shown_on = Some(first.clone());
+            attachment.auto = true;
+        }
+        let told = Told::Attached {
+            parent: first.clone(),
+            child: child.clone(),
+            target: id.clone(),
+            info: json.to_owned(),
+            waiting: *wait,
+        };
+        self.effects.push_back(Effect::Deliver(*lease, told));
+        for (root, lease, wait) in others {
+            self.expected.push(Expected { root: root.clone(), target: id.clone(), waiting: *wait });
+            let params = format!(r#"{{"targetId":"{id}","flatten":true}}"#);
+            self.effects.push_back(Effect::Send {
+                lease: Some(*lease),
+                on: root.clone(),
+                method: "Target.attachToTarget",
+                params,
+            });
+        }
+        if !somebody_waits {
+            self.resume(child.clone());
+        }
+    }
+
+    /// Whether the page watcher's hold on this target is for a client that will come by way of its tab.
+    fn follows_a_tab(&self, id: &TargetId) -> bool {
+        let Some(target) = self.targets.get(id) else { return false };
+        let lease = self.context_owner(target.context.as_ref());
+        target.kind == Some(Kind::Page)
+            && target.has_opener
+            && self.roots.iter().any(|root| {
+                Some(root.lease) == lease
+                    && root.interest.flavour == Flavour::Tab
+                    && root.interest.wait
+                    && root.interest.filter.matches(Kind::Tab)
+            })
+    }
+
+    fn let_go_of_all(&mut self, id: &TargetId) {
+        for flavour in FLAVOURS {
+            self.let_go(flavour, id);
+        }
+    }
+
+    /// Resume and *then* detach, without waiting for a reply.
+    fn let_go(&mut self, flavour: Flavour, id: &TargetId) {
+        let Some(target) = self.targets.get_mut(id) else { return };
+        target.deadline = None;
+        let Some(child) = target.held[flavour as usize].take() else { return };
+        // Behind what the target's client has already sent to be done before the target runs.
+        let context = target.context.clone();
+        let lease = self.context_owner(context.as_ref());
+        let params = format!(r#"{{"sessionId":"{child}"}}"#);
+        self.resume_for(lease, child);
+        let on = self.watchers[flavour as usize].clone();
+        self.effects.push_back(Effect::Send { lease, on, method: "Target.detachFromTarget", params });
+    }
+
+    fn resume(&mut self, on: CdpSessionId) {
+        self.resume_for(self.lease_of(on.as_str()), on);
+    }
+
+    fn resume_for(&mut self, lease: Option<LeaseId>, on: CdpSessionId) {
+        self.effects.push_back(Effect::Send {
+            lease,
+            on,
+            method: "Runtime.runIfWaitingForDebugger",
+            params: "{}".to_owned(),
+        });
+    }
+
+    fn set_interest(&mut self, root: &CdpSessionId, interest: Option<Interest>) {
+        let Some(lease) = self.lease_of(root.as_str()) else { return };
+        match (self.roots.iter().position(|other| other.id == *root), interest) {
+            (Some(at), Some(interest)) => self.roots[at].interest = interest,
+            (None, Some(interest)) => self.roots.push(Root { id: root.clone(), lease, interest }),
+            (Some(at), None) => {
+                self.roots.remove(at);
+            }
+            (None, None) => {}
+        }
+        // Holds that nobody is coming for any more.
+        let stale: Vec<TargetId> = self
+            .targets
+            .iter()
+            .filter(|(id, target)| {
+                target.deadline.is_some()
+                    && self.context_owner(target.context.as_ref()) == Some(lease)
+                    && !self.follows_a_tab(id)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in stale {
+            self.let_go(Flavour::Page, &id);
+        }
+    }
+
+    /// Takes out everything below an attachment, deepest first.
+    fn forget_children(&mut self, attachment: &Attachment, gone: &mut Vec<(CdpSessionId, TargetId)>) {
+        for child in &attachment.children {
+            if let Some(below) = self.attachments.remove(child) {
+                self.forget_children(&below, gone);
+                gone.push((child.clone(), below.target));
+            }
+        }
+    }
+
+    /// A CDP session has gone: what it was waited for or held by goes on without it.
+    fn on_gone(&mut self, session: &CdpSessionId, id: &TargetId, of_a_client: bool) {
+        self.roots.retain(|root| root.id != *session);
+        let Some(target) = self.targets.get_mut(id) else { return };
+        target.held.iter_mut().for_each(|held| {
+            held.take_if(|held| held == session);
+        });
+        let was_handed = target.handed.take_if(|handed| handed == session).is_some();
+        let waited =
+            target.waiters.iter().position(|waiter| waiter == session).map(|at| target.waiters.remove(at)).is_some();
+        if waited
+            && target.waiters.is_empty()
+            && !was_handed
+            && let Some(handed) = target.handed.take()
+        {
+            self.resume(handed);
+        }
+        // A tab-flavour client that had a CDP session on this page and lost the last one: the page must not wait for it.
+        let others =
+            || self.attachments.values().any(|attachment| attachment.lease.is_some() && attachment.target == *id);
+        if of_a_client && !others() {
+            self.let_go(Flavour::Page, id);
+        }
+    }
+}
+
+/// What counts for being shown: a target at one of Chrome's own URLs is Chrome's, whatever its type.
+fn shown_kind(info: &TargetInfo) -> Kind {
+    if url::is_visible(&info.url) { info.kind } else { Kind::Other }
+}

@@ -1,0 +1,228 @@
+//! The bytes between the proxy and one Chrome: a framed reader and a batched writer, over the pipe or a WebSocket.
+//!
+//! What goes in and comes out is whole JSON messages; nothing above this file knows how they are framed. Nothing here
+//! looks into a message.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Sink, Stream};
+use tokio::{
+    io::AsyncWrite,
+    net::{TcpStream, UnixStream},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{self, Message as Frame, Utf8Bytes, protocol::WebSocketConfig},
+};
+
+/// Messages up to this size are copied side by side into one write; larger ones are written from where they lie.
+const COPY_LIMIT: usize = 32 * 1024;
+/// A read buffer that a large message left larger than this is given back once it is empty.
+const KEEP_BUFFER: usize = 1024 * 1024;
+/// How much is asked of the kernel at once.
+const READ_SIZE: usize = 64 * 1024;
+
+/// The upstream connection of one browser.
+#[derive(Debug)]
+pub(super) enum Transport {
+    /// `--remote-debugging-pipe`: NUL-delimited JSON on two stream sockets that Chrome has as fds 3 and 4.
+    Pipe(Box<Pipe>),
+    /// A remote browser's own WebSocket.
+    Ws(Box<Ws>),
+}
+
+impl Transport {
+    /// The next message, in Chrome's order. `Ok(None)` is the end of the connection.
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        match self {
+            Self::Pipe(pipe) => pipe.poll_message(cx),
+            Self::Ws(ws) => ws.poll_message(cx),
+        }
+    }
+
+    /// Queues a message; it is written by the next [`Transport::poll_flush`].
+    pub(super) fn queue(&mut self, text: Bytes) {
+        match self {
+            Self::Pipe(pipe) => pipe.out.push(text),
+            Self::Ws(ws) => ws.queue(text),
+        }
+    }
+
+    /// Bytes that are queued and not yet taken by the kernel.
+    pub(super) fn queued(&self) -> usize {
+        match self {
+            Self::Pipe(pipe) => pipe.out.bytes,
+            Self::Ws(ws) => ws.bytes,
+        }
+    }
+
+    /// Writes what is queued, all that fits in one write.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Pipe(pipe) => pipe.poll_flush(cx),
+            Self::Ws(ws) => ws.poll_flush(cx),
+        }
+    }
+}
+
+/// Chrome's debugging pipe.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    read: UnixStream,
+    write: UnixStream,
+    buffer: BytesMut,
+    /// How much of `buffer` is known to hold no NUL.
+    scanned: usize,
+    out: Out,
+}
+
+impl Pipe {
+    /// `read` is the peer of Chrome's fd 4, `write` of its fd 3.
+    pub(super) fn new(read: UnixStream, write: UnixStream) -> Self {
+        Self { read, write, buffer: BytesMut::new(), scanned: 0, out: Out::default() }
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        loop {
+            if let Some(at) = memchr::memchr(0, &self.buffer[self.scanned..]) {
+                let message = self.buffer.split_to(self.scanned + at).freeze();
+                self.buffer.advance(1);
+                self.scanned = 0;
+                return Poll::Ready(Ok(Some(message)));
+            }
+            self.scanned = self.buffer.len();
+            if self.buffer.is_empty() && self.buffer.capacity() > KEEP_BUFFER {
+                self.buffer = BytesMut::new();
+            }
+            self.buffer.reserve(READ_SIZE);
+            if ready!(poll_read_into(&mut self.read, cx, &mut self.buffer))? == 0 {
+                return Poll::Ready(Ok(None));
+            }
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.out.bytes > 0 {
+            let mut slices = [IoSlice::new(&[]); 16];
+            let count = self.out.slices(&mut slices);
+            let written = ready!(Pin::new(&mut self.write).poll_write_vectored(cx, &slices[..count]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.out.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn poll_read_into(from: &mut UnixStream, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+    // `BytesMut` hands out uninitialised memory only through `unsafe`; tokio-util's helper wraps it.
+    tokio_util::io::poll_read_buf(Pin::new(from), cx, buffer)
+}
+
+/// Outgoing bytes: small messages packed into one chunk, large ones as chunks of their own.
+#[derive(Debug, Default)]
+struct Out {
+    sealed: VecDeque<Bytes>,
+    open: BytesMut,
+    bytes: usize,
+}
+
+impl Out {
+    fn push(&mut self, text: Bytes) {
+        self.bytes += text.len() + 1;
+        if text.len() <= COPY_LIMIT {
+            self.open.extend_from_slice(&text);
+            self.open.extend_from_slice(&[0]);
+        } else {
+            self.seal();
+            self.sealed.push_back(text);
+            self.sealed.push_back(Bytes::from_static(&[0]));
+        }
+    }
+
+    fn seal(&mut self) {
+        if !self.open.is_empty() {
+            self.sealed.push_back(self.open.split().freeze());
+        }
+    }
+
+    fn slices<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.seal();
+        let mut count = 0;
+        for (slot, chunk) in slices.iter_mut().zip(&self.sealed) {
+            *slot = IoSlice::new(chunk);
+            count += 1;
+        }
+        count
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while written > 0 {
+            let Some(first) = self.sealed.front_mut() else { return };
+            if written < first.len() {
+                first.advance(written);
+                return;
+            }
+            written -= first.len();
+            self.sealed.pop_front();
+        }
+    }
+}
+
+/// A remote browser's WebSocket.
+#[derive(Debug)]
+pub(super) struct Ws {
+    socket: WebSocketStream<TcpStream>,
+    out: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Ws {
+    /// Connects to `ws://…`. Chrome drops what it would send above 256 MB, so nothing larger is expected.
+    pub(super) async fn connect(url: &str) -> Result<Self, tungstenite::Error> {
+        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None).write_buffer_size(0);
+        let request = tungstenite::client::IntoClientRequest::into_client_request(url)?;
+        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+        let address = if request.uri().port().is_some() { authority.to_owned() } else { format!("{authority}:80") };
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
+        Ok(Self { socket, out: VecDeque::new(), bytes: 0 })
+    }
+
+    fn queue(&mut self, text: Bytes) {
+        self.bytes += text.len();
+        self.out.push_back(text);
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        loop {
+            match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
+                None | Some(Ok(Frame::Close(_))) => return Poll::Ready(Ok(None)),
+                Some(Ok(Frame::Text(text))) => return Poll::Ready(Ok(Some(text.into()))),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+            }
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(io::Error::other)?;
+            let Some(text) = self.out.pop_front() else { break };
+            self.bytes -= text.len();
+            // Everything queued was made or checked by the proxy, so this is UTF-8; if it ever is not, the link is wrong.
+            let text = Utf8Bytes::try_from(text).map_err(io::Error::other)?;
+            Pin::new(&mut self.socket).start_send(Frame::Text(text)).map_err(io::Error::other)?;
+        }
+        Pin::new(&mut self.socket).poll_flush(cx).map_err(io::Error::other)
+    }
+}

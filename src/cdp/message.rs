@@ -1,0 +1,500 @@
+//! Messages, read and written.
+//!
+//! A [`Command`] comes from a client, the hostile side, and is checked in full. What comes from Chrome is trusted to be
+//! JSON and is only [routed](route), by its two ends and in constant time. Nothing here knows what a method means, and
+//! `params` is never decoded.
+
+use std::{borrow::Cow, fmt::Write as _, str};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::ids::{CallId, CdpSessionId};
+
+pub use super::check::{Command, Malformed};
+
+/// Where a message from Chrome belongs, read off its two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// What kind of message it is.
+    pub head: Head<'a>,
+    /// The CDP session it names.
+    pub session: Option<&'a str>,
+    /// How much of the text stands before the `,"sessionId":"…"}` at its end, or before the last brace if there is
+    /// none. What is cut here and closed with a brace is the message without its CDP session.
+    pub body_end: usize,
+}
+
+/// The first member of a message from Chrome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head<'a> {
+    /// A reply to the command of this id.
+    Reply(CallId),
+    /// An event of this method.
+    Event(&'a str),
+    /// Neither: an error without an id, or nothing Chrome writes.
+    Other,
+}
+
+/// Finds where a message from Chrome belongs, without reading what lies between its ends.
+///
+/// Chrome writes `{"id":…,"result":`, `{"id":…,"error":` or `{"method":"…","params":` first and
+/// `,"sessionId":"<32 digits>"}` last. In valid JSON these bytes cannot be part of a string, whose quotes would be
+/// escaped. A message of another shape is parsed; one whose `sessionId` is not its last member is `Other`, because it
+/// could not be cut.
+pub fn route(text: &[u8]) -> Route<'_> {
+    shaped(text).or_else(|| parsed(text)).unwrap_or(Route {
+        head: Head::Other,
+        session: None,
+        body_end: text.len().saturating_sub(1),
+    })
+}
+
+const TAIL: &[u8] = b",\"sessionId\":\"";
+const SESSION_LENGTH: usize = 32;
+
+fn shaped(text: &[u8]) -> Option<Route<'_>> {
+    let (head, _) = head(text)?;
+    if text.ends_with(b"}}") {
+        return Some(Route { head, session: None, body_end: text.len() - 1 });
+    }
+    let (before, session) = text.strip_suffix(b"\"}")?.split_last_chunk::<SESSION_LENGTH>()?;
+    let before = before.strip_suffix(TAIL)?;
+    if !session.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    Some(Route { head, session: str::from_utf8(session).ok(), body_end: before.len() })
+}
+
+/// The head of a message of Chrome's shape, and where the value of its second member begins.
+fn head(text: &[u8]) -> Option<(Head<'_>, usize)> {
+    if let Some(rest) = text.strip_prefix(b"{\"id\":") {
+        // An int32 has at most 11 characters.
+        let digits = rest.iter().take(12).position(|&byte| byte == b',')?;
+        let id = int32(str::from_utf8(&rest[..digits]).ok()?)?;
+        let rest = &rest[digits..];
+        let rest = rest.strip_prefix(b",\"result\":").or_else(|| rest.strip_prefix(b",\"error\":"))?;
+        return Some((Head::Reply(id), text.len() - rest.len()));
+    }
+    let rest = text.strip_prefix(b"{\"method\":\"")?;
+    let name = rest.iter().take(200).position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let method = str::from_utf8(&rest[..name]).ok()?;
+    let rest = rest[name..].strip_prefix(b"\",\"params\":")?;
+    Some((Head::Event(method), text.len() - rest.len()))
+}
+
+/// A message of any shape, as far as it is routed by.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<&'a RawValue>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, rename = "sessionId")]
+    session: Option<&'a RawValue>,
+}
+
+fn parsed(text: &[u8]) -> Option<Route<'_>> {
+    let text = str::from_utf8(text).ok()?;
+    let members: Members<'_> = serde_json::from_str(text).ok()?;
+    let head = match (members.id, members.method) {
+        (Some(id), None) => Head::Reply(int32(id.get())?),
+        (None, Some(method)) => Head::Event(plain(method)?),
+        _ => Head::Other,
+    };
+    let end = text.trim_end().strip_suffix('}')?;
+    let Some(session) = members.session else { return Some(Route { head, session: None, body_end: end.len() }) };
+    let body = end.trim_end().strip_suffix(session.get())?.trim_end().strip_suffix(':')?.trim_end();
+    let body = body.strip_suffix("\"sessionId\"")?.trim_end().strip_suffix(',')?;
+    Some(Route { head, session: Some(plain(session)?), body_end: body.len() })
+}
+
+/// The content of a string without escapes.
+fn plain(raw: &RawValue) -> Option<&str> {
+    let content = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    (!content.contains('\\')).then_some(content)
+}
+
+/// What Chrome answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// The JSON of `result`.
+    Result(&'a str),
+    /// An error.
+    Error(Failure<'a>),
+}
+
+/// An error of Chrome's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure<'a> {
+    /// The code.
+    pub code: i32,
+    /// The text, decoded.
+    pub message: Cow<'a, str>,
+    /// The details, decoded.
+    pub data: Option<Cow<'a, str>>,
+}
+
+/// The outcome of a reply; `None` if the text is no reply.
+pub fn result_or_error(text: &[u8]) -> Option<Outcome<'_>> {
+    if let (Some((Head::Reply(_), value)), Some(route)) = (head(text), shaped(text)) {
+        let raw = str::from_utf8(text.get(value..route.body_end)?).ok()?;
+        return if text[..value].ends_with(b"\"result\":") { Some(Outcome::Result(raw)) } else { failure(raw) };
+    }
+    let members: Members<'_> = serde_json::from_slice(text).ok()?;
+    members.id?;
+    match (members.result, members.error) {
+        (Some(result), None) => Some(Outcome::Result(result.get())),
+        (None, Some(error)) => failure(error.get()),
+        _ => None,
+    }
+}
+
+fn failure(raw: &str) -> Option<Outcome<'_>> {
+    #[derive(Deserialize)]
+    struct Error<'a> {
+        code: i32,
+        #[serde(borrow)]
+        message: &'a RawValue,
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
+    }
+    let error: Error<'_> = serde_json::from_str(raw).ok()?;
+    Some(Outcome::Error(Failure { code: error.code, message: text_of(error.message), data: error.data.map(text_of) }))
+}
+
+/// The decoded content of a string; of anything else, its JSON.
+fn text_of(raw: &RawValue) -> Cow<'_, str> {
+    string(raw.get()).unwrap_or(Cow::Borrowed(raw.get()))
+}
+
+/// The JSON of an event's parameters.
+pub fn params_of(text: &[u8]) -> Option<&str> {
+    if let (Some((Head::Event(_), value)), Some(route)) = (head(text), shaped(text)) {
+        return str::from_utf8(text.get(value..route.body_end)?).ok();
+    }
+    let members: Members<'_> = serde_json::from_slice(text).ok()?;
+    members.method?;
+    members.params.map(RawValue::get)
+}
+
+/// A command as the proxy writes it. `params` is JSON.
+pub fn envelope(id: CallId, method: &str, params: &str, session: Option<&CdpSessionId>) -> String {
+    let mut text = String::with_capacity(96 + method.len() + params.len());
+    let _ = write!(text, "{{\"id\":{id},\"method\":");
+    quote(&mut text, method);
+    text.push_str(",\"params\":");
+    text.push_str(params);
+    close(text, session.map(CdpSessionId::as_str))
+}
+
+/// A reply as Chrome writes it. `result` is JSON.
+pub fn reply(id: CallId, result: &str, session: Option<&str>) -> String {
+    let mut text = String::with_capacity(80 + result.len());
+    let _ = write!(text, "{{\"id\":{id},\"result\":{result}");
+    close(text, session)
+}
+
+/// An error as Chrome writes it.
+pub fn error_reply(id: Option<CallId>, code: i32, message: &str, data: Option<&str>, session: Option<&str>) -> String {
+    let mut text = String::with_capacity(128 + message.len() + data.map_or(0, str::len));
+    text.push('{');
+    if let Some(id) = id {
+        let _ = write!(text, "\"id\":{id},");
+    }
+    let _ = write!(text, "\"error\":{{\"code\":{code},\"message\":");
+    quote(&mut text, message);
+    if let Some(data) = data {
+        text.push_str(",\"data\":");
+        quote(&mut text, data);
+    }
+    text.push('}');
+    close(text, session)
+}
+
+/// An event as Chrome writes it. `params` is JSON.
+pub fn event(method: &str, params: &str, session: Option<&str>) -> String {
+    let mut text = String::with_capacity(96 + method.len() + params.len());
+    text.push_str("{\"method\":");
+    quote(&mut text, method);
+    text.push_str(",\"params\":");
+    text.push_str(params);
+    close(text, session)
+}
+
+fn close(mut text: String, session: Option<&str>) -> String {
+    if let Some(session) = session {
+        text.push_str(",\"sessionId\":");
+        quote(&mut text, session);
+    }
+    text.push('}');
+    text
+}
+
+/// Appends `content` as a JSON string.
+fn quote(text: &mut String, content: &str) {
+    text.push('"');
+    let mut from = 0;
+    for (at, byte) in content.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..0x20 => "",
+            _ => continue,
+        };
+        text.push_str(&content[from..at]);
+        text.push_str(escape);
+        if escape.is_empty() {
+            let _ = write!(text, "\\u{byte:04x}");
+        }
+        from = at + 1;
+    }
+    text.push_str(&content[from..]);
+    text.push('"');
+}
+
+/// Decodes a JSON string, quotes and all, as [`unescape`] does; `None` if the JSON is none.
+pub fn string(json: &str) -> Option<Cow<'_, str>> {
+    Some(unescape(json.strip_prefix('"')?.strip_suffix('"')?))
+}
+
+/// Decodes the content of a JSON string, without its quotes. A lone surrogate, which Chrome writes and takes, becomes U+FFFD.
+pub fn unescape(raw: &str) -> Cow<'_, str> {
+    let Some(first) = memchr::memchr(b'\\', raw.as_bytes()) else { return Cow::Borrowed(raw) };
+    let mut content = String::with_capacity(raw.len());
+    content.push_str(&raw[..first]);
+    let mut rest = &raw[first..];
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        content.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(escape) = rest.chars().next() else { break };
+        rest = &rest[escape.len_utf8()..];
+        content.push(match escape {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => match unit(rest) {
+                Some(high @ 0xd800..0xdc00) => {
+                    rest = &rest[4..];
+                    let low = rest.strip_prefix("\\u").and_then(unit).filter(|low| (0xdc00..0xe000).contains(low));
+                    low.map_or(char::REPLACEMENT_CHARACTER, |low| {
+                        rest = &rest[6..];
+                        char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+                            .unwrap_or(char::REPLACEMENT_CHARACTER)
+                    })
+                }
+                Some(unit) => {
+                    rest = &rest[4..];
+                    char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
+                }
+                None => char::REPLACEMENT_CHARACTER,
+            },
+            other => other,
+        });
+    }
+    content.push_str(rest);
+    Cow::Owned(content)
+}
+
+/// The four hex digits at the start of an escape.
+fn unit(text: &str) -> Option<u32> {
+    let digits = text.get(..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+/// A number as Chrome takes it for an int32: by its value, so `7.0` and `70e-1` are 7.
+pub(super) fn int32(number: &str) -> Option<CallId> {
+    if let Ok(id) = number.parse() {
+        return Some(CallId(id));
+    }
+    // Rust's parser knows `inf` and `NaN`, JSON does not.
+    let value: f64 = number.bytes().any(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())??;
+    let exact = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value) && value.fract() == 0.0;
+    #[expect(clippy::cast_possible_truncation, reason = "in range and whole")]
+    exact.then_some(CallId(value as i32))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+    use serde_json::Value;
+
+    use super::*;
+
+    const SESSION: &str = "0123456789ABCDEF0123456789ABCDEF";
+
+    #[test]
+    fn a_message_of_chromes_shape_is_routed_by_its_ends() {
+        let reply = reply(CallId(-7), r#"{"a":{}}"#, Some(SESSION));
+        let route_of = |text: &str| {
+            let Route { head, session, body_end } = route(text.as_bytes());
+            (format!("{head:?}"), session.map(str::to_owned), text[..body_end].to_owned())
+        };
+        let body = r#"{"id":-7,"result":{"a":{}}"#;
+        assert_eq!(route_of(&reply), ("Reply(CallId(-7))".into(), Some(SESSION.into()), body.into()));
+        assert_eq!(shaped(reply.as_bytes()), Some(route(reply.as_bytes())));
+        let root = event("Target.targetDestroyed", r#"{"targetId":"A"}"#, None);
+        let body = r#"{"method":"Target.targetDestroyed","params":{"targetId":"A"}"#;
+        assert_eq!(route_of(&root), ("Event(\"Target.targetDestroyed\")".into(), None, body.into()));
+        assert!(shaped(root.as_bytes()).is_some());
+    }
+
+    #[test]
+    fn a_message_of_another_shape_is_parsed() {
+        for (text, head, session, body) in [
+            (
+                r#"{"error":{"code":-32700,"message":"x"}}"#,
+                Head::Other,
+                None,
+                r#"{"error":{"code":-32700,"message":"x"}"#,
+            ),
+            (r#"{"id":1.0,"result":{}} "#, Head::Reply(CallId(1)), None, r#"{"id":1.0,"result":{}"#),
+            (r#"{"result":{},"id":1}"#, Head::Reply(CallId(1)), None, r#"{"result":{},"id":1"#),
+            (r#"{"method":"A.b"}"#, Head::Event("A.b"), None, r#"{"method":"A.b""#),
+            (
+                r#"{"id":1, "result":{} , "sessionId" : "S" } "#,
+                Head::Reply(CallId(1)),
+                Some("S"),
+                r#"{"id":1, "result":{} "#,
+            ),
+            // Could not be cut off.
+            (r#"{"id":1,"sessionId":"S","result":{}}"#, Head::Other, None, r#"{"id":1,"sessionId":"S","result":{}"#),
+            (r#"{"id":1,"id":2,"result":{}} "#, Head::Other, None, r#"{"id":1,"id":2,"result":{}}"#),
+            (r#"{"id":4294967296,"result":{}}"#, Head::Other, None, r#"{"id":4294967296,"result":{}"#),
+            ("[]", Head::Other, None, "["),
+            ("", Head::Other, None, ""),
+        ] {
+            assert_eq!(route(text.as_bytes()), Route { head, session, body_end: body.len() }, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_taken_apart() {
+        let result = reply(CallId(1), r#"{"a":"\ud800"}"#, Some(SESSION));
+        assert_eq!(result_or_error(result.as_bytes()), Some(Outcome::Result(r#"{"a":"\ud800"}"#)));
+        let error = error_reply(Some(CallId(1)), -32602, "a \"b\"", Some("d\n"), None);
+        assert_eq!(error, r#"{"id":1,"error":{"code":-32602,"message":"a \"b\"","data":"d\n"}}"#);
+        let failure = Failure { code: -32602, message: "a \"b\"".into(), data: Some("d\n".into()) };
+        assert_eq!(result_or_error(error.as_bytes()), Some(Outcome::Error(failure)));
+        assert_eq!(result_or_error(br#" {"result":{"a":1},"id":1}"#), Some(Outcome::Result(r#"{"a":1}"#)));
+        for text in [r#"{"error":{"code":1,"message":"x"}}"#, r#"{"method":"A.b","params":{}}"#, "", "{}"] {
+            assert_eq!(result_or_error(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(params_of(event("A.b", r#"{"c":1}"#, Some(SESSION)).as_bytes()), Some(r#"{"c":1}"#));
+        assert_eq!(params_of(br#"{"params":{"c":1},"method":"A.b"}"#), Some(r#"{"c":1}"#));
+        assert_eq!(params_of(br#"{"id":1,"result":{"params":{}}}"#), None);
+    }
+
+    #[test]
+    fn what_is_written_has_chromes_order_and_no_white_space() {
+        let session = CdpSessionId::from(SESSION);
+        assert_eq!(
+            envelope(CallId(-1), "Page.enable", "{}", Some(&session)),
+            format!(r#"{{"id":-1,"method":"Page.enable","params":{{}},"sessionId":"{SESSION}"}}"#)
+        );
+        let missing = error_reply(Some(CallId(2)), -32601, "'A.b\0\u{1f}\\' wasn't found", None, Some("S"));
+        let text = r#"{"id":2,"error":{"code":-32601,"message":"'A.b\u0000\u001f\\' wasn't found"},"sessionId":"S"}"#;
+        assert_eq!(missing, text);
+        assert_eq!(error_reply(None, -32700, "x", None, None), r#"{"error":{"code":-32700,"message":"x"}}"#);
+    }
+
+    #[test]
+    fn escapes_are_decoded_and_lone_surrogates_replaced() {
+        for (raw, content) in [
+            ("plain é", "plain é"),
+            (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
+            (r"\u0041\u00e9\u2028\u0000", "Aé\u{2028}\0"),
+            (r"\ud83d\ude00!", "😀!"),
+            (r"\ud83d", "\u{fffd}"),
+            (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+            (r"\ud83d\u0041", "\u{fffd}A"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+            (r"\u12", "\u{fffd}12"),
+            (r"x\", "x"),
+        ] {
+            assert_eq!(unescape(raw), content, "{raw}");
+        }
+        assert_eq!(string(r#""a\nb""#).as_deref(), Some("a\nb"));
+        assert_eq!((string("5"), string("\"")), (None, None));
+    }
+
+    /// Any JSON, strings that look like the end of a message among it.
+    fn json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![
+            any::<String>(),
+            Just(format!(",\"sessionId\":\"{SESSION}\"}}")),
+            Just(format!("\\\",\"sessionId\":\"{SESSION}\"}}\0{{\"id\":1}}")),
+            Just("{\"id\":1,\"result\":{}}".to_owned()),
+        ];
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<i32>().prop_map(Value::from), text.clone().prop_map(Value::from)];
+        leaf.prop_recursive(3, 20, 4, move |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::from),
+                vec((text.clone(), inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn head_and_tail_agree_with_a_full_parse(
+            id in any::<i32>(),
+            body in vec((any::<String>(), json()), 0..4),
+            session in prop::option::of("[0-9A-F]{32}"),
+            kind in 0..3u8,
+        ) {
+            let body = Value::Object(body.into_iter().collect()).to_string();
+            let session = session.as_deref();
+            let text = match kind {
+                0 => reply(CallId(id), &body, session),
+                1 => error_reply(Some(CallId(id)), id, &body, Some(&body), session),
+                _ => event("Runtime.consoleAPICalled", &body, session),
+            };
+            let route = route(text.as_bytes());
+            prop_assert_eq!(Some(route), shaped(text.as_bytes()));
+            prop_assert_eq!(Some(route), parsed(text.as_bytes()));
+            let whole: Value = serde_json::from_str(&text).expect("JSON");
+            prop_assert_eq!(route.session, whole["sessionId"].as_str());
+            let mut cut: Value = serde_json::from_str(&format!("{}}}", &text[..route.body_end])).expect("JSON");
+            if let Some(session) = session {
+                cut["sessionId"] = session.into();
+            }
+            prop_assert_eq!(&cut, &whole);
+            match (kind, result_or_error(text.as_bytes())) {
+                (0, outcome) => prop_assert_eq!(outcome, Some(Outcome::Result(&body))),
+                (1, outcome) => {
+                    let (message, data) = (body.clone().into(), Some(body.into()));
+                    prop_assert_eq!(outcome, Some(Outcome::Error(Failure { code: id, message, data })));
+                }
+                (_, outcome) => {
+                    prop_assert_eq!(outcome, None);
+                    prop_assert_eq!(params_of(text.as_bytes()), Some(&*body));
+                }
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_a_reader_panic(
+            head in select(&["", "{\"id\":1,\"result\":", "{\"id\":", "{\"method\":\"A.b\",\"params\":", "{\"id\":1,\"error\":"][..]),
+            middle in vec(any::<u8>(), 0..40),
+            tail in select(&["", "}}", "\"}", ",\"sessionId\":\"0123456789ABCDEF0123456789ABCDEF\"}"][..]),
+        ) {
+            let text = [head.as_bytes(), &middle, tail.as_bytes()].concat();
+            let route = route(&text);
+            prop_assert!(route.body_end <= text.len());
+            let _ = (result_or_error(&text), params_of(&text), unescape(&String::from_utf8_lossy(&text)).len());
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `Target.TargetInfo` and `Target.TargetFilter`, read no further than the proxy must.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    ids::{ContextId, TargetId},
+    message::string,
+};
+
+/// What kind of thing a target is, by the `type` of its `TargetInfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A browser-level endpoint.
+    Browser,
+    /// A tab; its page is a child of it for clients that auto-attach in tab flavour.
+    Tab,
+    /// A top-level page.
+    Page,
+    /// An out-of-process iframe.
+    Iframe,
+    /// A dedicated worker.
+    Worker,
+    /// A shared worker.
+    SharedWorker,
+    /// A service worker.
+    ServiceWorker,
+    /// An auction or shared-storage worklet: a page's own, like a worker.
+    Worklet,
+    /// Chrome's own user interface, hidden pages, and what a newer Chrome adds: never shown.
+    Other,
+}
+
+impl Kind {
+    /// Reads the protocol's word.
+    pub fn from_type(text: &str) -> Self {
+        match text {
+            "browser" => Self::Browser,
+            "tab" => Self::Tab,
+            "page" => Self::Page,
+            "iframe" => Self::Iframe,
+            "worker" => Self::Worker,
+            "shared_worker" => Self::SharedWorker,
+            "service_worker" => Self::ServiceWorker,
+            "auction_worklet" | "shared_storage_worklet" | "worklet" => Self::Worklet,
+            _ => Self::Other,
+        }
+    }
+
+    /// The protocol's word; `other` for what is never shown.
+    pub const fn as_type(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Tab => "tab",
+            Self::Page => "page",
+            Self::Iframe => "iframe",
+            Self::Worker => "worker",
+            Self::SharedWorker => "shared_worker",
+            Self::ServiceWorker => "service_worker",
+            Self::Worklet => "worklet",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether a client may be shown a target of this kind at all.
+    pub const fn is_ordinary(self) -> bool {
+        !matches!(self, Self::Browser | Self::Other)
+    }
+
+    /// Whether it runs scripts without a document.
+    pub const fn is_worker(self) -> bool {
+        matches!(self, Self::Worker | Self::SharedWorker | Self::ServiceWorker | Self::Worklet)
+    }
+}
+
+/// The members of a `TargetInfo` that decide whose a target is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetInfo {
+    /// Its id.
+    pub id: TargetId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its URL, with lone surrogates replaced.
+    pub url: String,
+    /// Whether any debugger of the browser is attached to it, ours included.
+    pub attached: bool,
+    /// The context it lives in; browser targets have none.
+    pub context: Option<ContextId>,
+    /// Whether another page opened it.
+    pub has_opener: bool,
+    /// Whether it can reach that page by `window.opener`.
+    pub can_access_opener: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    #[serde(borrow)]
+    target_id: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    url: Option<&'a RawValue>,
+    #[serde(default)]
+    attached: bool,
+    browser_context_id: Option<ContextId>,
+    #[serde(borrow)]
+    opener_id: Option<&'a RawValue>,
+    #[serde(default)]
+    can_access_opener: bool,
+}
+
+impl TargetInfo {
+    /// Reads Chrome's JSON; `None` if it is not a `TargetInfo`.
+    pub fn read(json: &str) -> Option<Self> {
+        let wire: Wire<'_> = serde_json::from_str(json).ok()?;
+        Some(Self {
+            id: wire.target_id.as_ref().into(),
+            kind: Kind::from_type(&wire.kind),
+            url: wire.url.and_then(|raw| string(raw.get())).map_or_else(String::new, Cow::into_owned),
+            attached: wire.attached,
+            context: wire.browser_context_id,
+            has_opener: wire.opener_id.is_some(),
+            can_access_opener: wire.can_access_opener,
+        })
+    }
+}
+
+/// Chrome's text of a `TargetInfo` with its `attached` replaced.
+///
+/// `"attached":` with a bare quote cannot occur inside a JSON string, so the first one is the member.
+pub fn with_attached(info: &str, attached: bool) -> Cow<'_, str> {
+    const MEMBER: &str = "\"attached\":";
+    let Some(at) = info.find(MEMBER) else { return Cow::Borrowed(info) };
+    let value = at + MEMBER.len();
+    let (old, new) = if attached { ("false", "true") } else { ("true", "false") };
+    if info[value..].starts_with(old) {
+        Cow::Owned([&info[..value], new, &info[value + old.len()..]].concat())
+    } else {
+        Cow::Borrowed(info)
+    }
+}
+
+/// `Target.TargetFilter`: the first entry that names a type, or names none, decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter(Vec<Entry>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Entry {
+    #[serde(default)]
+    exclude: bool,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+impl Filter {
+    /// Reads the protocol's JSON; `None` if it has not the shape of a filter.
+    pub fn read(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok().map(Self)
+    }
+
+    /// What Chrome uses where a command names no filter: everything but browsers and tabs.
+    pub fn default_of_chrome() -> Self {
+        let exclude = |kind: &str| Entry { exclude: true, kind: Some(kind.to_owned()) };
+        Self(vec![exclude("browser"), exclude("tab"), Entry { exclude: false, kind: None }])
+    }
+
+    /// Whether targets of this kind pass.
+    pub fn matches(&self, kind: Kind) -> bool {
+        self.0
+            .iter()
+            .find(|entry| entry.kind.as_deref().is_none_or(|name| name == kind.as_type()))
+            .is_some_and(|entry| !entry.exclude)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_entry_that_names_a_type_decides() {
+        let puppeteer =
+            Filter::read(r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#).expect("a filter");
+        assert!(puppeteer.matches(Kind::Tab) && puppeteer.matches(Kind::ServiceWorker));
+        assert!(!puppeteer.matches(Kind::Page) && !puppeteer.matches(Kind::Browser));
+        assert!(!Filter::default_of_chrome().matches(Kind::Tab));
+        assert!(!Filter::read("[]").expect("a filter").matches(Kind::Page));
+        assert_eq!(Filter::read(r#"[{"type":5}]"#), None);
+        assert_eq!(Filter::read(r#"{"type":"page"}"#), None);
+    }
+
+    #[test]
+    fn attached_is_replaced_where_it_is_a_member() {
+        let info = r#"{"targetId":"A","type":"page","title":"\"attached\":true","url":"","attached":true,"canAccessOpener":false}"#;
+        assert!(with_attached(info, false).ends_with(r#""attached":false,"canAccessOpener":false}"#));
+        assert_eq!(with_attached(info, true), info);
+    }
+
+    #[test]
+    fn a_lone_surrogate_in_a_title_is_no_error() {
+        let info = TargetInfo::read(
+            r#"{"targetId":"A","type":"page","title":"\ud800","url":"http://x/","attached":true,"openerId":"B","browserContextId":"C"}"#,
+        );
+        let info = info.expect("a target");
+        assert_eq!((info.kind, info.has_opener, info.url.as_str()), (Kind::Page, true, "http://x/"));
+    }
+}

@@ -1,0 +1,39 @@
+//! Which URLs are Chrome's own.
+
+/// Whether a target at this URL, as Chrome spells it in a `TargetInfo`, may be shown to a client. What Chrome keeps for
+/// itself (`chrome:`, `devtools:`, extensions and whatever else it invents) may not: attaching there would reach the
+/// whole browser.
+pub fn is_visible(url: &str) -> bool {
+    // `chrome-error:` is where a page is whose navigation failed.
+    const SCHEMES: [&str; 9] =
+        ["http", "https", "about", "data", "blob", "javascript", "file", "filesystem", "chrome-error"];
+    url.is_empty() || url == ":" || url.split_once(':').is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chromes_own_pages_are_hidden() {
+        for url in [
+            "",
+            "about:blank",
+            "https://a.test/",
+            "data:text/html,x",
+            "blob:https://a/1",
+            "chrome-error://chromewebdata/",
+        ] {
+            assert!(is_visible(url), "{url}");
+        }
+        for url in [
+            "chrome://settings/",
+            "devtools://devtools/x.html",
+            "chrome-extension://abc/x",
+            "chrome-untrusted://x",
+            "view-source:http://a/",
+        ] {
+            assert!(!is_visible(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! One client's socket: frames in, a queue counted in bytes out, one flush per wake-up. What a frame means, nothing
+//! here knows.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{
+    self, Message, Utf8Bytes,
+    protocol::{
+        CloseFrame, Role, WebSocketConfig, WebSocketContext,
+        frame::{
+            Frame,
+            coding::{Data, OpCode},
+        },
+    },
+};
+
+use crate::{error::CloseReason, session::ToClient};
+
+/// What Chrome accepts at most; a larger message ends the connection, as there.
+const LARGEST: usize = 100 * 1024 * 1024;
+/// Larger texts go out as continuation frames of this size: the library's buffer stays small and never has to be given
+/// back, pings pass in between, and a slow reader is noticed in time.
+const PIECE: usize = 64 * 1024;
+/// Per connection, and there may be thousands.
+const READ_BUFFER: usize = 8 * 1024;
+
+/// What a client's socket had to say.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A text frame; what is in it may be anything.
+    Text(Bytes),
+    /// It is over; with a reason if the fault is the client's.
+    Over(Option<CloseReason>),
+}
+
+/// A connected client.
+pub struct Client {
+    socket: TcpStream,
+    protocol: WebSocketContext,
+    queue: VecDeque<Piece>,
+    queued: usize,
+    /// When its socket last took a byte, or had nothing to take.
+    progress: Instant,
+    largest: usize,
+    closing: bool,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("queued", &self.queued).field("closing", &self.closing).finish_non_exhaustive()
+    }
+}
+
+/// A frame, or a part of one, that waits for the socket.
+struct Piece {
+    text: Bytes,
+    code: Data,
+    last: bool,
+}
+
+impl Client {
+    /// `already_read` is what came behind the handshake.
+    pub fn new(socket: TcpStream, already_read: &[u8], now: Instant) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(PIECE)
+            .max_message_size(Some(LARGEST))
+            .max_frame_size(Some(LARGEST));
+        let protocol = WebSocketContext::from_partially_read(already_read.to_vec(), Role::Server, Some(config));
+        Self { socket, protocol, queue: VecDeque::new(), queued: 0, progress: now, largest: 0, closing: false }
+    }
+
+    /// The next frame.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        loop {
+            match self.protocol.read(&mut Polled(&self.socket)) {
+                Ok(Message::Text(text)) => return Poll::Ready(Incoming::Text(text.into())),
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                // Chrome's WebSocket server ends the connection, too.
+                Ok(Message::Binary(_)) => return Poll::Ready(Incoming::Over(Some(CloseReason::NotText))),
+                Ok(Message::Close(_)) => return Poll::Ready(Incoming::Over(None)),
+                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if ready!(self.socket.poll_read_ready(cx)).is_err() {
+                        return Poll::Ready(Incoming::Over(None));
+                    }
+                }
+                // Not UTF-8: an error for whoever sent it, no reason to hang up. The text itself cannot be had, so an
+                // empty one stands for it, which is refused in the same words.
+                Err(tungstenite::Error::Utf8(_)) => return Poll::Ready(Incoming::Text(Bytes::from_static(b"\xff"))),
+                Err(tungstenite::Error::Capacity(_)) => return Poll::Ready(Incoming::Over(Some(CloseReason::TooBig))),
+                Err(_) => return Poll::Ready(Incoming::Over(None)),
+            }
+        }
+    }
+
+    /// Puts a frame at the end of the queue.
+    pub fn queue(&mut self, frame: ToClient, now: Instant) {
+        if self.queue.is_empty() {
+            self.progress = now;
+        }
+        self.largest = self.largest.max(frame.len());
+        self.queued += frame.len();
+        let (mut text, end) = frame.parts();
+        let mut code = Data::Text;
+        if text.len() + end.len() <= PIECE && !end.is_empty() {
+            text = Bytes::from([&text[..], end.as_bytes()].concat());
+            self.queue.push_back(Piece { text, code, last: true });
+            return;
+        }
+        while text.len() > PIECE {
+            self.queue.push_back(Piece { text: text.split_to(PIECE), code, last: false });
+            code = Data::Continue;
+        }
+        self.queue.push_back(Piece { text, code, last: end.is_empty() });
+        if !end.is_empty() {
+            self.queue.push_back(Piece { text: Bytes::from_static(end.as_bytes()), code: Data::Continue, last: true });
+        }
+    }
+
+    /// Bytes that wait for the socket.
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// When its socket last took something.
+    pub fn progress(&self) -> Instant {
+        self.progress
+    }
+
+    /// Whether what waits is one message, however large: that alone is nobody's fault.
+    pub fn is_one_message(&self) -> bool {
+        self.queued <= self.largest
+    }
+
+    /// Writes what waits, as far as the socket takes it. Ready when nothing waits any more.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
+        loop {
+            let done = self.write();
+            match done {
+                Ok(()) => {
+                    self.progress = now;
+                    self.largest = 0;
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_write_ready(cx))?;
+                    self.progress = now;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut to = Polled(&self.socket);
+        while let Some(piece) = self.queue.pop_front() {
+            self.queued -= piece.text.len();
+            let frame = Frame::message(piece.text, OpCode::Data(piece.code), piece.last);
+            // The library takes the frame into its buffer first; that the socket is full is said afterwards.
+            match self.protocol.write(&mut to, Message::Frame(frame)) {
+                Ok(()) => {}
+                Err(error) => return Err(plain(error)),
+            }
+        }
+        self.protocol.flush(&mut to).map_err(plain)
+    }
+
+    /// Queues a close frame behind what waits; nothing can be queued after it.
+    pub fn close(&mut self, reason: &CloseReason) {
+        if std::mem::replace(&mut self.closing, true) {
+            return;
+        }
+        let mut text = reason.to_string();
+        // A control frame holds 125 bytes, two of them the code (RFC 6455 §5.5).
+        while text.len() > 123 {
+            text.pop();
+        }
+        let frame = CloseFrame { code: reason.code().into(), reason: Utf8Bytes::from(text) };
+        // What waits is for a client that is being sent away for not reading it.
+        if matches!(reason, CloseReason::TooSlow { .. }) {
+            self.queue.clear();
+            self.queued = 0;
+        } else {
+            let _ = self.write();
+        }
+        let _ = self.protocol.close(&mut Polled(&self.socket), Some(frame));
+    }
+
+    /// Waits until the other side has read the close frame and hung up, or nothing more can be done.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = self.progress;
+        if let Poll::Ready(Err(_)) = self.poll_flush(cx, now) {
+            return Poll::Ready(());
+        }
+        loop {
+            match self.protocol.read(&mut Polled(&self.socket)) {
+                Ok(_) => {}
+                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if ready!(self.socket.poll_read_ready(cx)).is_err() {
+                        return Poll::Ready(());
+                    }
+                }
+                Err(tungstenite::Error::Utf8(_)) => {}
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+fn plain(error: tungstenite::Error) -> io::Error {
+    match error {
+        tungstenite::Error::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+/// A socket that is read and written as far as it is ready; waiting is done by whoever polls.
+struct Polled<'a>(&'a TcpStream);
+
+impl Read for Polled<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl Write for Polled<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

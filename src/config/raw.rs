@@ -1,0 +1,369 @@
+//! What was said about each setting, and where: not yet checked, all text.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, CommandFactory as _, Parser};
+use serde::{Deserialize, Deserializer, de::value::MapDeserializer};
+
+use super::ConfigError;
+
+/// Variables begin with this.
+const PREFIX: &str = "GHOSTMUX_";
+
+/// What holds when nobody says anything. Shown in `--help` and in the docs.
+const DEFAULTS: [(&str, &str); 15] = [
+    ("listen", "127.0.0.1:9222"),
+    ("insecure", "false"),
+    ("browsers", "1"),
+    ("warm", "2"),
+    ("max_sessions", "0"),
+    ("no_sandbox", "false"),
+    ("http_session", "own"),
+    ("strict", "false"),
+    ("max_client_frame", "100MiB"),
+    ("client_queue", "64MiB"),
+    ("client_queue_hard", "512MiB"),
+    ("stall", "10s"),
+    ("log", "info"),
+    ("log_format", "text"),
+    ("drain", "10s"),
+];
+
+/// The settings as said in one place. The comment on each is its text in `--help` and in `docs/configuration.md`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    /// TOML file with any of these settings, named as here with `_` for `-`.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Address to listen on. Anything but loopback needs `insecure`.
+    #[arg(long, value_name = "IP:PORT", help_heading = "Listening")]
+    #[serde(deserialize_with = "text")]
+    pub listen: Option<String>,
+    /// Listen beyond loopback without tokens: whoever can reach the address can drive the browsers.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(help_heading = "Listening")]
+    #[serde(deserialize_with = "text")]
+    pub insecure: Option<String>,
+    /// Host names by which clients may call this server, beside IP addresses and localhost.
+    #[arg(long, value_name = "NAME", help_heading = "Listening")]
+    #[serde(deserialize_with = "list")]
+    pub allow_host: Option<Vec<String>>,
+    /// Origins whose web pages may use this server. Scripts outside of a page send none and need no entry.
+    #[arg(long, value_name = "ORIGIN", help_heading = "Listening")]
+    #[serde(deserialize_with = "list")]
+    pub allow_origin: Option<Vec<String>>,
+
+    /// Chrome to start, instead of the first one found; `ghostmux doctor` shows which that is.
+    #[arg(long, value_name = "PATH", help_heading = "Browsers")]
+    #[serde(deserialize_with = "text")]
+    pub browser_path: Option<String>,
+    /// WebSocket URL of a Chrome that runs elsewhere, instead of starting one here. One browser per URL.
+    #[arg(long, value_name = "URL", help_heading = "Browsers")]
+    #[serde(deserialize_with = "list")]
+    pub browser_url: Option<Vec<String>>,
+    /// Further flags for Chrome, such as `--lang=de`.
+    #[arg(long, value_name = "FLAG", allow_hyphen_values = true, help_heading = "Browsers")]
+    #[serde(deserialize_with = "list")]
+    pub browser_args: Option<Vec<String>>,
+    /// How many browsers to run, 1 to 64.
+    #[arg(long, value_name = "N", help_heading = "Browsers")]
+    #[serde(deserialize_with = "text")]
+    pub browsers: Option<String>,
+    /// Sessions kept ready in each browser, 0 to 64. A client that finds one waits for no page to start.
+    #[arg(long, value_name = "N", help_heading = "Browsers")]
+    #[serde(deserialize_with = "text")]
+    pub warm: Option<String>,
+    /// Most sessions in one browser at a time. 0 means no limit.
+    #[arg(long, value_name = "N", help_heading = "Browsers")]
+    #[serde(deserialize_with = "text")]
+    pub max_sessions: Option<String>,
+    /// Turn Chrome's sandbox off, where the system does not allow it. Running as root implies it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(help_heading = "Browsers")]
+    #[serde(deserialize_with = "text")]
+    pub no_sandbox: Option<String>,
+
+    /// Session that HTTP calls such as /json/new act in: `own`, or `shared` with WebSocket clients (chromedriver).
+    #[arg(long, value_name = "own|shared", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub http_session: Option<String>,
+    /// Take from local clients what they may do beyond their own pages: host files, tracing, private networks.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub strict: Option<String>,
+    /// Directory in which each process makes its own, for profiles and files of sessions [default: $TMPDIR or /tmp].
+    #[arg(long, value_name = "DIR", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub session_dir: Option<String>,
+
+    /// Largest frame accepted from a client, at most 100MiB: Chrome itself ends on more.
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub max_client_frame: Option<String>,
+    /// Bytes that may wait for a client whose socket takes nothing for the time of `stall`; with more it is cut.
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub client_queue: Option<String>,
+    /// Bytes that may wait for any client; with more it is cut at once.
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub client_queue_hard: Option<String>,
+    /// How long a client's socket may take nothing while more than `client_queue` waits.
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub stall: Option<String>,
+    /// How long sessions get to end after SIGTERM or SIGINT; a second signal ends them at once.
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub drain: Option<String>,
+
+    /// What to log: a level, or levels by module such as `ghostmux::browser=debug,info`.
+    #[arg(long, value_name = "FILTER", help_heading = "Logs")]
+    #[serde(deserialize_with = "text")]
+    pub log: Option<String>,
+    /// Log lines for people or one JSON object per line; always on standard error.
+    #[arg(long, value_name = "text|json", help_heading = "Logs")]
+    #[serde(deserialize_with = "text")]
+    pub log_format: Option<String>,
+}
+
+impl RawConfig {
+    fn said(&self, key: &str) -> Option<&[String]> {
+        let one = match key {
+            "listen" => &self.listen,
+            "insecure" => &self.insecure,
+            "allow_host" => return self.allow_host.as_deref(),
+            "allow_origin" => return self.allow_origin.as_deref(),
+            "browser_path" => &self.browser_path,
+            "browser_url" => return self.browser_url.as_deref(),
+            "browser_args" => return self.browser_args.as_deref(),
+            "browsers" => &self.browsers,
+            "warm" => &self.warm,
+            "max_sessions" => &self.max_sessions,
+            "no_sandbox" => &self.no_sandbox,
+            "http_session" => &self.http_session,
+            "strict" => &self.strict,
+            "session_dir" => &self.session_dir,
+            "max_client_frame" => &self.max_client_frame,
+            "client_queue" => &self.client_queue,
+            "client_queue_hard" => &self.client_queue_hard,
+            "stall" => &self.stall,
+            "drain" => &self.drain,
+            "log" => &self.log,
+            "log_format" => &self.log_format,
+            _ => unreachable!("no setting {key}"),
+        };
+        one.as_ref().map(std::slice::from_ref)
+    }
+}
+
+/// Where something was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    Flag,
+    Variable,
+    File(PathBuf),
+    Default,
+}
+
+/// One value of a setting.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    key: &'static str,
+    pub(super) source: Source,
+    pub(super) text: String,
+}
+
+impl Said {
+    /// The setting as the operator wrote it.
+    pub(super) fn setting(&self) -> String {
+        match &self.source {
+            Source::Flag => format!("--{}", self.key.replace('_', "-")),
+            Source::Variable => variable(self.key),
+            Source::File(path) => format!("{} in {}", self.key, path.display()),
+            Source::Default => format!("default of {}", self.key),
+        }
+    }
+}
+
+/// All that was said, the strongest first.
+#[derive(Debug)]
+pub(super) struct Layers(Vec<(Source, RawConfig)>);
+
+impl Layers {
+    pub(super) fn load(
+        flags: RawConfig,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        // An empty variable is what `FOO=${FOO:-}` leaves in a compose file: it says nothing.
+        let ours = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
+        let variables: Vec<_> = variables.into_iter().filter_map(ours).filter(|(_, value)| !value.is_empty()).collect();
+        let from_variable = || variables.iter().find(|(key, _)| key == "config").map(|(_, path)| PathBuf::from(path));
+        let file = match flags.config.clone().or_else(from_variable) {
+            Some(path) => Some((Source::File(path.clone()), read_file(&path)?)),
+            None => None,
+        };
+        let mut layers = vec![
+            (Source::Flag, split_flags(flags)),
+            (Source::Variable, from_pairs(variables.iter().map(|(key, value)| (key.as_str(), value.as_str())))),
+        ];
+        layers.extend(file);
+        layers.push((Source::Default, from_pairs(DEFAULTS)));
+        Ok(Self(layers))
+    }
+
+    /// What the strongest source that has the setting says.
+    pub(super) fn list(&self, key: &'static str) -> Vec<Said> {
+        let strongest = self.0.iter().find_map(|(source, raw)| Some((source, raw.said(key)?)));
+        let Some((source, texts)) = strongest else { return Vec::new() };
+        texts.iter().map(|text| Said { key, source: source.clone(), text: text.clone() }).collect()
+    }
+
+    /// The same for a setting with one value and no default.
+    pub(super) fn maybe(&self, key: &'static str) -> Option<Said> {
+        self.list(key).into_iter().next()
+    }
+
+    /// The same for a setting with one value and a default.
+    pub(super) fn text(&self, key: &'static str) -> Said {
+        self.maybe(key).expect("a setting read so is in DEFAULTS")
+    }
+}
+
+/// Adds the default of each setting to its help.
+pub fn with_defaults_in_help(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| match default_of(arg.get_id().as_str()) {
+        Some(default) => {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            arg.help(format!("{help} [default: {default}]"))
+        }
+        None => arg,
+    })
+}
+
+/// Names among `variables` that look like settings and are none: most likely mistyped. Worth a warning, not an error,
+/// because others write such names too: Kubernetes sets `GHOSTMUX_SERVICE_HOST` beside a service called ghostmux.
+pub fn unknown_variables(variables: impl IntoIterator<Item = String>) -> Vec<String> {
+    let keys = keys();
+    let foreign = |name: &String| {
+        let Some(rest) = name.strip_prefix(PREFIX) else { return false };
+        let from_kubernetes = ["SERVICE_", "PORT"].iter().any(|word| rest.contains(word));
+        !from_kubernetes && !keys.contains(&rest.to_lowercase())
+    };
+    variables.into_iter().filter(foreign).collect()
+}
+
+/// The settings as clap knows them.
+pub(super) fn arguments() -> clap::Command {
+    #[derive(Parser)]
+    struct OnlySettings {
+        #[command(flatten)]
+        _settings: RawConfig,
+    }
+    OnlySettings::command().disable_help_flag(true)
+}
+
+pub(super) fn default_of(key: &str) -> Option<&'static str> {
+    DEFAULTS.iter().find(|(name, _)| *name == key).map(|(_, default)| *default)
+}
+
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase())
+}
+
+/// Every key, `config` included.
+pub(super) fn keys() -> Vec<String> {
+    arguments().get_arguments().map(|arg| arg.get_id().to_string()).collect()
+}
+
+fn read_file(path: &Path) -> Result<RawConfig, ConfigError> {
+    let setting = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
+        setting: setting.clone(),
+        problem: format!("cannot read the configuration file: {error}"),
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map(|span| format!(":{}", text[..span.start].matches('\n').count() + 1));
+        ConfigError::File {
+            setting: setting + &line.unwrap_or_default(),
+            problem: error.message().replace("field", "setting").replace('\n', "; "),
+        }
+    })
+}
+
+fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> RawConfig {
+    let keys = keys();
+    let known = pairs.into_iter().filter(|(key, _)| *key != "config" && keys.iter().any(|known| known == key));
+    let read = RawConfig::deserialize(MapDeserializer::<_, serde::de::value::Error>::new(known));
+    read.expect("every known key takes text")
+}
+
+/// A flag can be given again, and its value can be a list: `--browser-args "--a --b"`.
+fn split_flags(mut flags: RawConfig) -> RawConfig {
+    let lists = [&mut flags.allow_host, &mut flags.allow_origin, &mut flags.browser_url, &mut flags.browser_args];
+    for values in lists.into_iter().flatten() {
+        *values = values.iter().flat_map(|value| split(value)).collect();
+    }
+    flags
+}
+
+fn split(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A setting with one value: text, or in TOML also a number or a boolean.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Text;
+    impl serde::de::Visitor<'_> for Text {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("text, a whole number, true or false")
+        }
+
+        fn visit_str<E>(self, value: &str) -> Result<String, E> {
+            Ok(value.to_owned())
+        }
+
+        fn visit_i64<E>(self, value: i64) -> Result<String, E> {
+            Ok(value.to_string())
+        }
+
+        fn visit_bool<E>(self, value: bool) -> Result<String, E> {
+            Ok(value.to_string())
+        }
+    }
+    deserializer.deserialize_any(Text).map(Some)
+}
+
+/// A setting with several values: a TOML list, taken as it is, or text separated by spaces.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    struct List;
+    impl<'de> serde::de::Visitor<'de> for List {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of texts, or text separated by spaces")
+        }
+
+        fn visit_str<E>(self, value: &str) -> Result<Vec<String>, E> {
+            Ok(split(value))
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<String>, A::Error> {
+            let mut values = Vec::new();
+            while let Some(value) = seq.next_element()? {
+                values.push(value);
+            }
+            Ok(values)
+        }
+    }
+    deserializer.deserialize_any(List).map(Some)
+}

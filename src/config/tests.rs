@@ -1,0 +1,187 @@
+use std::io::Write as _;
+
+use clap::FromArgMatches as _;
+
+use super::*;
+
+/// What an operator says: flags as on a command line, variables, a file.
+#[derive(Default)]
+struct Operator<'a> {
+    flags: &'a [&'a str],
+    variables: &'a [(&'a str, &'a str)],
+    file: &'a str,
+}
+
+impl Operator<'_> {
+    fn config(&self) -> Result<Config, String> {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
+        file.write_all(self.file.as_bytes()).expect("written");
+        let mut flags = RawConfig::default();
+        let matches = super::raw::arguments().get_matches_from([&["test"], self.flags].concat());
+        flags.update_from_arg_matches(&matches).expect("matches");
+        flags.config = Some(file.path().to_owned());
+        let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(flags, variables)
+            .map_err(|error| error.to_string().replace(&*file.path().to_string_lossy(), "FILE"))
+    }
+}
+
+fn flags(flags: &[&str]) -> Result<Config, String> {
+    Operator { flags, ..Default::default() }.config()
+}
+
+fn file(file: &str) -> Result<Config, String> {
+    Operator { file, ..Default::default() }.config()
+}
+
+#[test]
+fn without_a_word_it_serves_on_loopback_with_one_browser() {
+    let config = Config::default();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:9222");
+    assert!(!config.is_exposed());
+    assert!(matches!(&config.browsers, BrowserSource::Local(local) if local.count.get() == 1 && !local.no_sandbox));
+    assert_eq!((config.warm, config.max_sessions), (2, None));
+    assert_eq!(config.max_client_frame, 100 << 20);
+    assert_eq!(config.local, Capabilities::local());
+}
+
+#[test]
+fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
+    let mut operator = Operator { file: "warm = 3", ..Default::default() };
+    assert_eq!(operator.config().map(|config| config.warm), Ok(3));
+    operator.variables = &[("GHOSTMUX_WARM", "4")];
+    assert_eq!(operator.config().map(|config| config.warm), Ok(4));
+    operator.flags = &["--warm", "5"];
+    assert_eq!(operator.config().map(|config| config.warm), Ok(5));
+}
+
+#[test]
+fn an_empty_variable_says_nothing() {
+    let operator = Operator { variables: &[("GHOSTMUX_WARM", "")], file: "warm = 3", ..Default::default() };
+    assert_eq!(operator.config().map(|config| config.warm), Ok(3));
+}
+
+#[test]
+fn a_wrong_value_names_the_place_where_it_was_said() {
+    let wrong = "must be a whole number from 1 to 64";
+    assert_eq!(flags(&["--browsers", "0"]).unwrap_err(), format!("--browsers \"0\": {wrong}"));
+    assert_eq!(file("browsers = 65").unwrap_err(), format!("browsers in FILE \"65\": {wrong}"));
+    let variable = Operator { variables: &[("GHOSTMUX_BROWSERS", "two")], ..Default::default() };
+    assert_eq!(variable.config().unwrap_err(), format!("GHOSTMUX_BROWSERS \"two\": {wrong}"));
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_an_error_with_its_line() {
+    let error = file("warm = 1\nbrowsrs = 2\n").unwrap_err();
+    assert!(error.starts_with("FILE:2: unknown setting `browsrs`, expected one of `listen`"), "{error}");
+    let error = file("config = \"other.toml\"").unwrap_err();
+    assert!(error.starts_with("FILE:1: unknown setting `config`"), "{error}");
+    assert!(!file("warm = ").unwrap_err().contains('\n'));
+}
+
+#[test]
+fn a_missing_file_is_an_error() {
+    let flags = RawConfig { config: Some("/nonexistent/ghostmux.toml".into()), ..Default::default() };
+    let error = Config::load(flags, []).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/ghostmux.toml: cannot read"), "{error}");
+    let named = [("GHOSTMUX_CONFIG".to_owned(), "/nonexistent/other.toml".to_owned())];
+    let error = Config::load(RawConfig::default(), named).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/other.toml: cannot read"), "{error}");
+}
+
+#[test]
+fn listening_for_other_machines_needs_a_word() {
+    for address in ["0.0.0.0:9222", "[::]:9222", "192.0.2.1:80"] {
+        let error = flags(&["--listen", address]).unwrap_err();
+        assert!(error.contains("--insecure"), "{error}");
+        let config = flags(&["--listen", address, "--insecure"]).expect("allowed");
+        assert!(config.is_exposed());
+    }
+    assert!(flags(&["--listen", "0.0.0.0:1", "--insecure=false"]).is_err());
+    assert!(!flags(&["--listen", "[::1]:1"]).expect("allowed").is_exposed());
+}
+
+#[test]
+fn a_list_can_be_repeated_separated_or_a_toml_list() {
+    let args = |config: Result<Config, String>| match config.expect("valid").browsers {
+        BrowserSource::Local(local) => local.args,
+        BrowserSource::Remote(_) => Vec::new(),
+    };
+    let three = ["--a", "--b=1,2", "--c"];
+    assert_eq!(args(flags(&["--browser-args", "--a --b=1,2", "--browser-args", "--c"])), three);
+    let variables = [("GHOSTMUX_BROWSER_ARGS", "--a --b=1,2 --c")];
+    assert_eq!(args(Operator { variables: &variables, ..Default::default() }.config()), three);
+    assert_eq!(args(file("browser_args = '--a --b=1,2 --c'")), three);
+    assert_eq!(args(file("browser_args = ['--ua=x y']")), ["--ua=x y"]);
+}
+
+#[test]
+fn what_ghostmux_needs_to_drive_a_browser_cannot_be_taken_from_it() {
+    for arg in ["--remote-debugging-port=9222", "--user-data-dir=/x", "--no-sandbox", "about:blank"] {
+        let error = flags(&["--browser-args", arg]).unwrap_err();
+        assert!(error.starts_with("--browser-args"), "{error}");
+    }
+}
+
+#[test]
+fn a_remote_browser_excludes_what_is_for_local_ones() {
+    let url = "ws://chrome:9222/devtools/browser/1?token=s3cret";
+    let config = flags(&["--browser-url", url, "--browser-url", "ws://b/"]).expect("valid");
+    assert!(matches!(&config.browsers, BrowserSource::Remote(urls) if urls.len() == 2));
+    assert!(!format!("{config:?}").contains("s3cret"));
+    for other in [["--browser-path", "/x"], ["--browser-args", "--x"], ["--browsers", "1"]] {
+        let error = flags(&["--browser-url", url, other[0], other[1]]).unwrap_err();
+        assert!(error.starts_with(other[0]) && error.contains("--browser-url"), "{error}");
+    }
+    let error = flags(&["--browser-url", "http://chrome:9222/?token=s3cret"]).unwrap_err();
+    assert!(error.contains("/json/version") && !error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_refused_or_lowered() {
+    let error = flags(&["--client-queue-hard", "1MiB"]).unwrap_err();
+    assert_eq!(error, "--client-queue-hard \"1MiB\": is below default of client_queue 64MiB; raise it");
+    assert_eq!(flags(&["--warm", "8", "--max-sessions", "3"]).map(|config| config.warm), Ok(3));
+    assert!(flags(&["--max-client-frame", "101MiB"]).is_err());
+    assert!(flags(&["--stall", "0s"]).is_err());
+    assert!(flags(&["--drain", "0s"]).is_ok());
+}
+
+#[test]
+fn toml_takes_numbers_and_booleans_as_they_are() {
+    let config =
+        file("strict = true\nmax_sessions = 7\nmax_client_frame = 65536\nhttp_session = \"shared\"").expect("valid");
+    assert_eq!(config.local, Capabilities::strict());
+    assert_eq!(config.max_sessions.map(NonZeroU32::get), Some(7));
+    assert_eq!(config.max_client_frame, 65_536);
+    assert_eq!(config.http_session, HttpSession::Shared);
+    assert!(file("strict = [true]").unwrap_err().contains("expected text"));
+}
+
+#[test]
+fn a_mistyped_variable_is_noticed_and_those_of_kubernetes_are_not() {
+    let names = [
+        "GHOSTMUX_BROWSRS",
+        "GHOSTMUX_WARM",
+        "GHOSTMUX_CONFIG",
+        "GHOSTMUX_PORT_9222_TCP",
+        "GHOSTMUX_SERVICE_HOST",
+        "PATH",
+    ];
+    assert_eq!(unknown_variables(names.map(str::to_owned)), ["GHOSTMUX_BROWSRS"]);
+    // Guards the above: no setting may look like a variable of Kubernetes.
+    assert!(super::raw::keys().iter().all(|key| !key.contains("port") && !key.contains("service")));
+}
+
+#[test]
+fn every_setting_can_be_read_and_is_explained() {
+    let command = with_defaults_in_help(super::raw::arguments());
+    let layers = Layers::load(RawConfig::default(), []).expect("no file");
+    for arg in command.get_arguments() {
+        let key: &'static str = arg.get_id().to_string().leak();
+        assert!(arg.get_help().is_some(), "{key} has no comment");
+        if key != "config" {
+            let _ = layers.list(key);
+        }
+    }
+}

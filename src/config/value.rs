@@ -1,0 +1,235 @@
+//! The forms of values: one parser each. An error says what is wrong and what to write instead.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    str::FromStr,
+    time::Duration,
+};
+
+/// `on` and `off` in the spellings people use in variables.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("must be true or false".into()),
+    }
+}
+
+/// A whole number within a range.
+pub(super) fn number<T: TryFrom<u32>>(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let number = text.parse::<u32>().ok().filter(|number| range.contains(number));
+        let wrong = || format!("must be a whole number from {} to {}", range.start(), range.end());
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(wrong)
+    }
+}
+
+/// A number of bytes: `65536`, `64KiB`, `16 MiB`, `1GB`.
+pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<usize, String> {
+    move |text| {
+        let (digits, unit) = split_unit(text);
+        let factor: Option<u64> = match unit.to_ascii_lowercase().as_str() {
+            "" | "b" => Some(1),
+            "kb" => Some(1_000),
+            "mb" => Some(1_000_000),
+            "gb" => Some(1_000_000_000),
+            "kib" => Some(1 << 10),
+            "mib" => Some(1 << 20),
+            "gib" => Some(1 << 30),
+            _ => None,
+        };
+        let bytes = factor.and_then(|factor| digits.parse::<u64>().ok()?.checked_mul(factor));
+        let bytes = bytes.ok_or("is no size; write bytes or a unit, such as 16MiB")?;
+        if !range.contains(&bytes) {
+            return Err(format!("is not between {} and {}", Bytes(*range.start()), Bytes(*range.end())));
+        }
+        usize::try_from(bytes).map_err(|_| "is more than this machine can address".into())
+    }
+}
+
+/// A length of time: `250ms`, `30s`, `5m`, `2h`. A bare number is refused, since half of its readers guess wrong.
+pub(super) fn duration(least: Duration) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| {
+        let (digits, unit) = split_unit(text);
+        let millis: Option<u64> = match unit.to_ascii_lowercase().as_str() {
+            "ms" => Some(1),
+            "s" => Some(1_000),
+            "m" | "min" => Some(60_000),
+            "h" => Some(3_600_000),
+            _ => None,
+        };
+        let millis = millis.and_then(|factor| digits.parse::<u64>().ok()?.checked_mul(factor));
+        match millis.map(Duration::from_millis) {
+            Some(duration) if duration >= least => Ok(duration),
+            Some(_) => Err(format!("is too short; at least {}ms", least.as_millis())),
+            None => Err("is no length of time; write a number and ms, s, m or h, such as 30s".into()),
+        }
+    }
+}
+
+/// An address to listen on: an IP and a port, or `localhost` and a port.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    // Not resolved: which address a name means must not depend on the machine's resolver.
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    if let Some(port) = local {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse().map_err(|_| "is no address; write IP:PORT, such as 127.0.0.1:9222 or [::1]:9222".into())
+}
+
+/// A host name as in a `Host` header, without port; lower case.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
+    if text.is_empty() || !plain {
+        return Err("is no host name; write it without scheme and port, several separated by spaces".into());
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// An origin as a browser writes it in its header: scheme, host and perhaps port; lower case.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let wrong = || "is no origin; write it as https://app.example.org, without a path".to_owned();
+    let (scheme, authority) = text.split_once("://").ok_or_else(wrong)?;
+    let scheme_ok =
+        !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let authority_ok = !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ',', '*', '\\']);
+    if scheme_ok && authority_ok { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
+}
+
+/// The address of a Chrome that runs elsewhere. Shown without what may be a secret: credentials and query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RemoteUrl(String);
+
+impl RemoteUrl {
+    /// The whole URL, to connect to. Not for logs.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn without_secrets(text: &str) -> String {
+        let text = text.split_once(['?', '#']).map_or(text, |(head, _)| head);
+        match text.split_once("://") {
+            Some((scheme, rest)) => {
+                let slash = rest.find('/').unwrap_or(rest.len());
+                let host = rest[..slash].rfind('@').map_or(rest, |at| &rest[at + 1..]);
+                format!("{scheme}://{host}")
+            }
+            None => text.to_owned(),
+        }
+    }
+}
+
+impl FromStr for RemoteUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(rest) = text.strip_prefix("ws://") else {
+            return Err(match text.split_once("://") {
+                Some(("wss", _)) => "is encrypted, which is not supported yet; use ws:// through a tunnel",
+                Some(("http" | "https", _)) => {
+                    "is no WebSocket URL; use webSocketDebuggerUrl of its /json/version, which begins with ws://"
+                }
+                _ => "is no WebSocket URL; write ws://HOST:PORT/devtools/browser/ID",
+            }
+            .into());
+        };
+        if rest.is_empty() || rest.starts_with(['/', ':', '?']) || text.contains(char::is_whitespace) {
+            return Err("names no host; write ws://HOST:PORT/devtools/browser/ID".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RemoteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Self::without_secrets(&self.0))
+    }
+}
+
+impl fmt::Debug for RemoteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemoteUrl({self})")
+    }
+}
+
+/// Bytes in the largest unit that divides them.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+        let (mut bytes, mut unit) = (self.0, 0);
+        while bytes >= 1024 && bytes % 1024 == 0 && unit + 1 < UNITS.len() {
+            (bytes, unit) = (bytes / 1024, unit + 1);
+        }
+        write!(f, "{bytes}{}", UNITS[unit])
+    }
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_binary_and_decimal_units() {
+        let any = size(0..=u64::MAX);
+        for (text, bytes) in [("0", 0), ("512B", 512), ("64KiB", 65_536), ("16 MiB", 16 << 20), ("1gb", 1_000_000_000)]
+        {
+            assert_eq!(any(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5MiB", "16 MiBs", "99999999999999999999", "18446744073709551615KiB"] {
+            assert!(any(text).is_err(), "{text}");
+        }
+        assert_eq!(size(1024..=100 << 20)("101MiB"), Err("is not between 1KiB and 100MiB".into()));
+    }
+
+    #[test]
+    fn a_length_of_time_needs_its_unit() {
+        let any = duration(Duration::ZERO);
+        for (text, millis) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("2 h", 7_200_000), ("0s", 0)] {
+            assert_eq!(any(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["30", "", "s", "1.5s", "1m30s", "-1s", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(any(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn localhost_is_the_one_name_that_can_be_listened_on() {
+        assert_eq!(listen("localhost:9222"), Ok(SocketAddr::from(([127, 0, 0, 1], 9222))));
+        assert!(listen("[::1]:0").is_ok());
+        for text in ["9222", ":9222", "127.0.0.1", "localhost", "example.org:80", "localhost:99999"] {
+            assert!(listen(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_origins_are_taken_without_what_a_header_does_not_have() {
+        assert_eq!(host("Chrome.Internal"), Ok("chrome.internal".into()));
+        for text in ["", "http://a", "a:80", "a,b", "*"] {
+            assert!(host(text).is_err(), "{text}");
+        }
+        assert_eq!(origin("https://App.example.org:8443"), Ok("https://app.example.org:8443".into()));
+        for text in ["app.example.org", "https://a/", "https://", "://a", "https://a,https://b", "*", "https://*"] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_remote_url_never_shows_its_secrets() {
+        let url: RemoteUrl = "ws://user:pw@chrome:3000/devtools/browser/1?token=s3cret".parse().expect("valid");
+        assert_eq!(url.to_string(), "ws://chrome:3000/devtools/browser/1");
+        assert!(!format!("{url:?}").contains("s3cret") && !format!("{url:?}").contains("pw"));
+        assert!(url.as_str().ends_with("?token=s3cret"));
+        for text in ["http://a:9222", "wss://a", "ws://", "ws:///x", "a:9222", ""] {
+            assert!(text.parse::<RemoteUrl>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `ghostmux doctor`: what this machine has, what is wrong with it, and how to mend it.
+//!
+//! [`examine`] looks (`machine`), `checks` judges without looking, [`Report`] writes. Nothing here prints by itself,
+//! and nothing is left behind: the one browser that is started has ended before the report is there.
+
+mod checks;
+mod machine;
+
+use std::{
+    io::{self, Write},
+    net::TcpListener,
+};
+
+use serde::Serialize;
+
+use self::machine::Machine;
+use crate::{
+    browser::find::{self, FindError, Found},
+    config::{BrowserSource, Config, LocalBrowsers},
+};
+
+/// What was found, check by check.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    can_serve: bool,
+    checks: Vec<Check>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// How it is.
+    pub level: Level,
+    /// What was looked at.
+    pub check: &'static str,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// How a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// `serve` works, with a drawback.
+    Warn,
+    /// `serve` cannot work.
+    Fail,
+}
+
+/// Looks at all that `serve` would need with this configuration.
+pub async fn examine(config: &Config) -> Report {
+    let mut checks = match &config.browsers {
+        BrowserSource::Local(local) => examine_local(local, config).await,
+        BrowserSource::Remote(urls) => {
+            let mut checks = Vec::new();
+            for url in urls {
+                checks.push(checks::remote(&url.to_string(), machine::reach(url.as_str()).await));
+            }
+            checks
+        }
+    };
+    let machine = Machine::look(&config.session_dir);
+    checks.push(checks::files(&machine));
+    checks.push(checks::directory(&config.session_dir, &machine));
+    checks.push(checks::listen(config.listen, TcpListener::bind(config.listen).map(drop)));
+    Report::new(checks)
+}
+
+async fn examine_local(local: &LocalBrowsers, config: &Config) -> Vec<Check> {
+    let machine = Machine::look(&config.session_dir);
+    let no_sandbox = local.no_sandbox || find::is_root();
+    let found = find::find(local.path.as_deref()).await;
+    let mut checks = vec![checks::browser(&found, &others(&found).await)];
+    let setuid_helper = found.as_ref().is_ok_and(|found| machine::has_setuid_helper(&found.binary));
+    if let Ok(found) = &found {
+        let outcome = machine::start(found, no_sandbox, local, &config.session_dir).await;
+        let without_sandbox = match &outcome {
+            // Tells a browser that cannot start from a system that does not allow its sandbox.
+            Err(_) if !no_sandbox => machine::start(found, true, local, &config.session_dir).await.is_ok(),
+            _ => false,
+        };
+        checks.push(checks::start(&outcome, without_sandbox));
+    }
+    checks.push(checks::sandbox(&machine, local.no_sandbox, setuid_helper));
+    checks.push(checks::shared_memory(machine.shared_memory));
+    checks.push(checks::fonts(&machine.fonts));
+    checks.push(checks::size(&machine));
+    checks
+}
+
+/// The browsers on this machine that would not be started.
+async fn others(chosen: &Result<Found, FindError>) -> Vec<Result<Found, FindError>> {
+    let mut others = Vec::new();
+    for path in find::candidates() {
+        let other = find::inspect(&path).await;
+        let is_chosen = matches!((chosen, &other), (Ok(chosen), Ok(other)) if chosen.binary == other.binary);
+        if !is_chosen {
+            others.push(other);
+        }
+    }
+    others
+}
+
+impl Report {
+    fn new(checks: Vec<Check>) -> Self {
+        Self { can_serve: checks.iter().all(|check| check.level != Level::Fail), checks }
+    }
+
+    /// Whether `serve` would work.
+    pub fn can_serve(&self) -> bool {
+        self.can_serve
+    }
+
+    /// Writes lines for people.
+    pub fn write_text(&self, mut out: impl Write) -> io::Result<()> {
+        for Check { level, check, found, remedy } in &self.checks {
+            writeln!(out, "{:<5} {check:<14} {found}", level.word())?;
+            if let Some(remedy) = remedy {
+                writeln!(out, "{:<20} -> {remedy}", "")?;
+            }
+        }
+        let count = |level| self.checks.iter().filter(|check| check.level == level).count();
+        let (warnings, failures) = (count(Level::Warn), count(Level::Fail));
+        let verdict = if self.can_serve { "This machine can serve" } else { "This machine cannot serve" };
+        writeln!(out, "\n{verdict}: {failures} failed, {warnings} to look at.")
+    }
+
+    /// Writes one JSON document.
+    pub fn write_json(&self, mut out: impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut out, self)?;
+        writeln!(out)
+    }
+}
+
+impl Check {
+    fn new(level: Level, check: &'static str, found: impl Into<String>) -> Self {
+        Self { level, check, found: found.into(), remedy: None }
+    }
+
+    fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report::new(vec![
+            Check::new(Level::Ok, "browser", "Chromium 156"),
+            Check::new(Level::Warn, "sandbox", "running as root").remedy("run as an ordinary user"),
+        ])
+    }
+
+    #[test]
+    fn a_warning_does_not_stop_serving_and_a_failure_does() {
+        assert!(report().can_serve());
+        let mut checks = report().checks;
+        checks.push(Check::new(Level::Fail, "directory", "not writable"));
+        assert!(!Report::new(checks).can_serve());
+    }
+
+    #[test]
+    fn people_get_one_line_per_check_and_one_per_remedy() {
+        let mut text = Vec::new();
+        report().write_text(&mut text).expect("written");
+        let text = String::from_utf8(text).expect("text");
+        assert_eq!(
+            text,
+            "ok    browser        Chromium 156\n\
+             warn  sandbox        running as root\n\
+             \u{20}                    -> run as an ordinary user\n\n\
+             This machine can serve: 0 failed, 1 to look at.\n"
+        );
+    }
+
+    #[test]
+    fn machines_get_one_document() {
+        let mut json = Vec::new();
+        report().write_json(&mut json).expect("written");
+        let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        assert_eq!(json["can_serve"], true);
+        assert_eq!(json["checks"][1]["level"], "warn");
+        assert_eq!(json["checks"][1]["remedy"], "run as an ordinary user");
+        assert!(json["checks"][0].get("remedy").is_none());
+    }
+}

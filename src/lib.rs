@@ -1,0 +1,52 @@
+//! ghostmux is to headless Chrome what `PgBouncer` is to Postgres: many unmodified CDP clients share warm browsers, each
+//! as if it had its own. This page is the map.
+//!
+//! # Layers
+//!
+//! ```text
+//! cdp  <-  session  <-  live  ->  browser -> cdp        error, metrics, config, files: leaves
+//!                        |  \
+//!                        |   `-> client
+//!         api -> registry -> live                       server -> registry, client, api
+//! ```
+//!
+//! * [`cdp`] is the wire: how a frame is read, checked and routed. Pure.
+//! * [`session`] is the judgement: what one session's clients may see and do. Pure: frames in, actions out.
+//! * [`browser`] is the processes: one task per Chrome owns the link that all its sessions share. It never knows what a
+//!   client is.
+//! * [`live`] is a session at work: one task that owns its place in a browser, its judgement and its sockets.
+//! * [`registry`] knows the live sessions by id; [`api`] and [`server`] are the way in.
+//!
+//! # The life of one message
+//!
+//! 1. A text frame arrives; [`client`] hands it to its session's task, which polls the socket itself.
+//! 2. [`cdp::message::Command`] checks it in full: this is the hostile direction.
+//! 3. [`session::Session::on_client`] finds whose CDP session it names (not ours: `-32001`, as Chrome says) and asks
+//!    [`session::policy`] for the verdict: pass, answer, refuse, or look into it.
+//! 4. What passes on a page goes up as it came; what concerns the browser goes up under an id of ours.
+//! 5. The link's task writes all that is ready in one write, round-robin between sessions.
+//! 6. Chrome answers; the link finds the owner at the end of the text, in constant time, and puts it into the owner's
+//!    inbox. What has no owner is dropped and counted, never broadcast.
+//! 7. [`session::Session::on_browser`] yields a [`session::ToClient`] or nothing; [`client`] feeds all that is ready and
+//!    flushes once.
+//!
+//! # Invariants
+//!
+//! * A [`session::ToClient`] can be made only for a CDP session that was announced to a view of this session: a leak does
+//!   not compile.
+//! * A [`browser::Lease`] frees its place when it is dropped, however that comes about.
+//! * Every id the proxy chooses is negative, and no negative id of a client goes upstream: no reply can be forged.
+
+pub mod api;
+pub mod browser;
+pub mod cdp;
+pub mod client;
+pub mod config;
+pub mod doctor;
+pub mod error;
+pub mod files;
+pub mod live;
+pub mod metrics;
+pub mod registry;
+pub mod server;
+pub mod session;

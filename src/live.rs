@@ -1,0 +1,575 @@
+//! A live session: one task that owns the lease, the judgement and the sockets of its clients.
+//!
+//! It polls the sockets itself, so there is no task and no channel between a frame and the judgement on it. It never
+//! awaits a flush: what a client does not take waits in that client's queue, and nobody else notices.
+
+use std::{
+    future::poll_fn,
+    path::PathBuf,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    browser::{CallError, Lease},
+    cdp::{
+        error::CdpError,
+        ids::{CallId, CdpSessionId, TargetId},
+        lease::{FromBrowser, Tag},
+        message::{self, Outcome},
+    },
+    client::{Client, Incoming},
+    config::{Capabilities, ClientQueue},
+    error::CloseReason,
+    files,
+    metrics::Metrics,
+    session::{Action, Session, ToClient, ViewId},
+};
+
+/// How many frames of one client, and how many messages of the browser, are taken before others have their turn.
+const TURN: usize = 128;
+/// How long a closing client gets to take its last frames.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a live session can be asked to do.
+#[derive(Debug)]
+pub enum Control {
+    /// A client's socket is handed over; for a page of the session, or for the whole.
+    Join(Client, Option<TargetId>),
+    /// A browser-level command of an HTTP call.
+    Call {
+        /// The method.
+        method: &'static str,
+        /// Its params, as JSON.
+        params: String,
+        /// For the result.
+        reply: oneshot::Sender<Result<String, CdpError>>,
+    },
+    /// Whether a target is shown by this session.
+    Shows(TargetId, oneshot::Sender<bool>),
+    /// The session is to end.
+    End(CloseReason),
+}
+
+/// When a session without clients ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// With its last client.
+    WithItsClients,
+    /// When nobody has used it for this long.
+    WhenUnused(Duration),
+}
+
+/// What is the same for every session of the process.
+#[derive(Debug)]
+pub struct Terms {
+    /// What its tenant may do.
+    pub caps: Capabilities,
+    /// Largest frame taken from a client, in bytes.
+    pub max_client_frame: usize,
+    /// Limits of a client's outbound queue.
+    pub queue: ClientQueue,
+    /// Where sessions keep their files.
+    pub directory: PathBuf,
+    /// The process's figures.
+    pub metrics: Arc<Metrics>,
+}
+
+struct View {
+    id: ViewId,
+    client: Client,
+    /// It is being sent away; when that must be over.
+    leaving: Option<Instant>,
+}
+
+/// What was waited for outside the loop.
+enum Done {
+    Rooted { client: Client, page: Option<TargetId>, root: Result<(CdpSessionId, Option<CdpSessionId>), CallError> },
+    Faced(Result<CdpSessionId, CallError>),
+    Moved(Tag, Option<PathBuf>),
+    Checked(Tag, bool),
+}
+
+/// The task's state.
+pub struct Live {
+    name: Arc<str>,
+    terms: Arc<Terms>,
+    session: Session,
+    lease: Lease,
+    inbox: mpsc::UnboundedReceiver<FromBrowser>,
+    control: mpsc::Receiver<Control>,
+    views: Vec<View>,
+    last_view: u64,
+    ends: Ends,
+    used: Instant,
+    /// The root of HTTP calls, and what waits for answers there.
+    face: Face,
+    jobs: FuturesUnordered<BoxFuture<'static, Done>>,
+    joining: usize,
+    directory: files::Directory,
+    over: Option<CloseReason>,
+}
+
+/// HTTP calls as one more view of the session.
+#[derive(Default)]
+enum Face {
+    #[default]
+    None,
+    /// Its root is on its way; these calls wait for it.
+    Coming(Vec<FaceCall>),
+    There {
+        waiting: Vec<(CallId, oneshot::Sender<Result<String, CdpError>>)>,
+        last: i32,
+    },
+}
+
+struct FaceCall {
+    method: &'static str,
+    params: String,
+    reply: oneshot::Sender<Result<String, CdpError>>,
+}
+
+const FACE: ViewId = ViewId(0);
+
+impl Live {
+    /// A session in a lease, with the judgement on it ready for views.
+    pub fn new(
+        name: Arc<str>,
+        terms: Arc<Terms>,
+        mut lease: Lease,
+        browser: TargetId,
+        ends: Ends,
+        control: mpsc::Receiver<Control>,
+    ) -> Self {
+        let inbox = lease.open();
+        let directory = files::Directory::new(terms.directory.join(&*name));
+        let identity = Arc::new(lease.browser().identity().clone());
+        let session = Session::new(
+            terms.caps,
+            identity,
+            lease.base().clone(),
+            lease.context().clone(),
+            browser,
+            directory.path().to_owned(),
+        );
+        terms.metrics.sessions_opened.inc();
+        terms.metrics.sessions.inc();
+        tracing::info!(session = %name, browser = lease.browser().number(), "session opened");
+        Self {
+            name,
+            terms,
+            session,
+            lease,
+            inbox,
+            control,
+            views: Vec::new(),
+            last_view: FACE.0,
+            ends,
+            used: Instant::now(),
+            face: Face::None,
+            jobs: FuturesUnordered::new(),
+            joining: 0,
+            directory,
+            over: None,
+        }
+    }
+
+    /// A root for the first client, attached before it is told that it may come.
+    pub fn root(&self) -> impl Future<Output = Result<CdpSessionId, CallError>> + Send + use<> {
+        let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
+        async move { browser.root(lease).await }
+    }
+
+    /// Takes a socket whose root is attached already.
+    pub fn seat(&mut self, client: Client, root: CdpSessionId) {
+        self.add_view(client, root, None);
+    }
+
+    /// Runs the session to its end; then its lease, its files and its sockets are gone.
+    pub async fn run(mut self) {
+        let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        let mut armed = None;
+        while self.over.is_none() {
+            let next = self.next_timeout();
+            if next != armed {
+                armed = next;
+                if let Some(at) = next {
+                    timer.as_mut().reset(at.into());
+                }
+            }
+            poll_fn(|cx| {
+                let fired = armed.is_some() && timer.as_mut().poll(cx).is_ready();
+                if fired {
+                    armed = None;
+                    self.on_timeout(Instant::now());
+                }
+                let more = self.poll(cx);
+                if fired || more || self.over.is_some() || self.next_timeout() != armed {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
+        self.end().await;
+    }
+
+    /// One turn of everything. True if something may be left to do.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut more = false;
+        for turn in 0.. {
+            match self.inbox.poll_recv(cx) {
+                Poll::Ready(Some(FromBrowser::Lost(why))) => self.over = Some(CloseReason::BrowserLost(why)),
+                Poll::Ready(Some(message)) => {
+                    self.session.on_browser(message);
+                    self.perform();
+                }
+                Poll::Ready(None) => {
+                    self.over = self.over.take().or(Some(CloseReason::BrowserLost("its connection is gone".into())))
+                }
+                Poll::Pending => break,
+            }
+            if turn == TURN || self.over.is_some() {
+                more = true;
+                break;
+            }
+        }
+        while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
+            self.on_done(done);
+        }
+        while let Poll::Ready(control) = self.control.poll_recv(cx) {
+            match control {
+                Some(control) => self.on_control(control),
+                None => break,
+            }
+        }
+        more |= self.read(cx);
+        self.flush(cx);
+        if self.over.is_none() && self.views.is_empty() && self.joining == 0 && self.ends == Ends::WithItsClients {
+            self.over = Some(CloseReason::Bye("the last client has gone"));
+        }
+        more
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut more = false;
+        let mut gone = Vec::new();
+        for at in 0..self.views.len() {
+            for turn in 0.. {
+                let view = &mut self.views[at];
+                // A client whose commands pile up on the way to Chrome, or who does not read, is not listened to.
+                if view.leaving.is_some() || !self.lease.has_room() || view.client.queued() > self.terms.queue.soft {
+                    break;
+                }
+                match view.client.poll_frame(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Incoming::Text(text)) => {
+                        let id = view.id;
+                        self.on_frame(id, text);
+                    }
+                    Poll::Ready(Incoming::Over(reason)) => {
+                        gone.push((view.id, reason));
+                        break;
+                    }
+                }
+                if turn == TURN {
+                    more = true;
+                    break;
+                }
+            }
+        }
+        for (id, reason) in gone {
+            self.leave(id, reason.as_ref());
+        }
+        more
+    }
+
+    fn on_frame(&mut self, view: ViewId, text: Bytes) {
+        if text.len() > self.terms.max_client_frame {
+            self.session.on_too_large(view, text.len(), self.terms.max_client_frame);
+        } else {
+            self.session.on_client(view, text);
+        }
+        self.perform();
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        let now = Instant::now();
+        let mut gone = Vec::new();
+        for view in &mut self.views {
+            if view.leaving.is_some() {
+                if view.client.poll_closed(cx).is_ready() {
+                    gone.push(view.id);
+                }
+            } else if let Poll::Ready(Err(_)) = view.client.poll_flush(cx, now) {
+                gone.push(view.id);
+            }
+        }
+        for id in gone {
+            self.leave(id, None);
+        }
+    }
+
+    fn perform(&mut self) {
+        loop {
+            let actions = self.session.actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.act(action);
+            }
+        }
+        let metrics = &self.terms.metrics;
+        metrics.frames_malformed.inc_by(std::mem::take(&mut self.session.malformed));
+        metrics.commands_refused.inc_by(std::mem::take(&mut self.session.refused));
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::ToClient(FACE, frame) => self.on_face_frame(frame),
+            Action::ToClient(to, frame) => {
+                if let Some(view) = self.views.iter_mut().find(|view| view.id == to && view.leaving.is_none()) {
+                    view.client.queue(frame, Instant::now());
+                    let (queued, limit) = (view.client.queued(), self.terms.queue.hard);
+                    if queued > limit && !view.client.is_one_message() {
+                        self.cut(to, queued, limit);
+                    }
+                }
+            }
+            Action::Pass(text) => self.lease.pass(text),
+            Action::Call(tag, call) => self.lease.call(tag, call),
+            Action::Resume(on, children, how) => self.lease.resume(on, children, how),
+            Action::AutoAttach(tag, root, interest) => self.lease.auto_attach(tag, root, interest),
+            Action::Detach(tag, session) => self.lease.detach(tag, session),
+            Action::Directory(path) => match self.directory.make(&path) {
+                Ok(()) => self.lease.directory(path),
+                Err(error) => {
+                    tracing::error!(session = %self.name, %error, path = %path.display(), "no directory for downloads")
+                }
+            },
+            Action::Move(tag, wish) => {
+                self.jobs.push(async move { Done::Moved(tag, files::move_first(wish.ways).await) }.boxed());
+            }
+            Action::CheckFiles(tag, directory, paths) => {
+                self.jobs.push(async move { Done::Checked(tag, files::all_inside(directory, paths).await) }.boxed());
+            }
+            Action::Claim(tag) => {
+                let alone = self.lease.claim();
+                self.session.on_claimed(tag, alone);
+            }
+            Action::Unclaim => self.lease.unclaim(),
+            Action::Close(view, why) => self.send_away(view, &CloseReason::Bye(why)),
+            Action::End => self.over = Some(CloseReason::Bye("the client closed its browser")),
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Rooted { mut client, page, root } => {
+                self.joining -= 1;
+                match root {
+                    Ok((root, attached)) => self.add_view(client, root, page.zip(attached)),
+                    Err(error) => {
+                        // The page went while its socket came.
+                        tracing::debug!(session = %self.name, %error, "a client could not join");
+                        client.close(&CloseReason::Bye("the page is gone"));
+                    }
+                }
+            }
+            Done::Faced(root) => self.on_faced(root),
+            Done::Moved(tag, to) => self.session.on_moved(tag, to),
+            Done::Checked(tag, inside) => self.session.on_files(tag, inside),
+        }
+        self.perform();
+    }
+
+    fn on_control(&mut self, control: Control) {
+        self.used = Instant::now();
+        match control {
+            Control::Join(client, page) => {
+                self.joining += 1;
+                let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
+                let join = async move {
+                    let root = match browser.root(lease).await {
+                        Ok(root) => browser.attach_page(root, page.as_ref()).await,
+                        Err(error) => Err(error),
+                    };
+                    Done::Rooted { client, page, root }
+                };
+                self.jobs.push(join.boxed());
+            }
+            Control::Call { method, params, reply } => self.on_face_call(FaceCall { method, params, reply }),
+            Control::Shows(target, reply) => {
+                let _ = reply.send(self.session.shows(&target));
+            }
+            Control::End(reason) => self.over = Some(reason),
+        }
+    }
+
+    fn add_view(&mut self, client: Client, root: CdpSessionId, page: Option<(TargetId, CdpSessionId)>) {
+        self.last_view += 1;
+        let id = ViewId(self.last_view);
+        self.session.open_view(id, root);
+        if let Some((target, session)) = page {
+            self.session.set_page(id, session, target);
+        }
+        self.views.push(View { id, client, leaving: None });
+        self.terms.metrics.views.inc();
+        self.perform();
+    }
+
+    /// A client has gone, or is sent away with a reason.
+    fn leave(&mut self, id: ViewId, reason: Option<&CloseReason>) {
+        self.used = Instant::now();
+        let Some(at) = self.views.iter().position(|view| view.id == id) else { return };
+        if let Some(reason) = reason {
+            return self.send_away(id, reason);
+        }
+        let view = self.views.remove(at);
+        self.terms.metrics.views.dec();
+        if view.leaving.is_none() {
+            self.close_view(view.id);
+        }
+    }
+
+    /// Closes a socket with a reason; it is gone when its client has read that, or does not.
+    fn send_away(&mut self, id: ViewId, reason: &CloseReason) {
+        let Some(view) = self.views.iter_mut().find(|view| view.id == id && view.leaving.is_none()) else { return };
+        tracing::debug!(session = %self.name, code = reason.code(), %reason, "client sent away");
+        view.client.close(reason);
+        view.leaving = Some(Instant::now() + FAREWELL);
+        self.close_view(id);
+    }
+
+    fn cut(&mut self, id: ViewId, waiting: usize, limit: usize) {
+        self.terms.metrics.clients_too_slow.inc();
+        tracing::warn!(session = %self.name, waiting, limit, "client cut off: it does not read");
+        self.send_away(id, &CloseReason::TooSlow { waiting, limit });
+    }
+
+    fn close_view(&mut self, id: ViewId) {
+        if let Some(root) = self.session.close_view(id) {
+            // What was held paused is resumed before its CDP session goes.
+            self.perform();
+            self.lease.browser().close_root(&root);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let queue = self.terms.queue;
+        let slow = self.views.iter().filter(|view| view.leaving.is_none() && view.client.queued() > queue.soft);
+        let leaving = self.views.iter().filter_map(|view| view.leaving);
+        let unused = match self.ends {
+            Ends::WhenUnused(after) if self.views.is_empty() => Some(self.used + after),
+            _ => None,
+        };
+        slow.map(|view| view.client.progress() + queue.stall).chain(leaving).chain(unused).min()
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        let queue = self.terms.queue;
+        let late: Vec<(ViewId, usize)> = self
+            .views
+            .iter()
+            .filter(|view| {
+                view.leaving.is_none()
+                    && view.client.queued() > queue.soft
+                    && view.client.progress() + queue.stall <= now
+            })
+            .map(|view| (view.id, view.client.queued()))
+            .collect();
+        for (id, waiting) in late {
+            self.cut(id, waiting, queue.soft);
+        }
+        let before = self.views.len();
+        self.views.retain(|view| view.leaving.is_none_or(|until| until > now));
+        self.terms.metrics.views.dec_by((before - self.views.len()).try_into().unwrap_or(0));
+        if let Ends::WhenUnused(after) = self.ends
+            && self.views.is_empty()
+            && self.used + after <= now
+        {
+            self.over = Some(CloseReason::Bye("nobody used the session any more"));
+        }
+    }
+
+    // ---- HTTP calls.
+
+    fn on_face_call(&mut self, call: FaceCall) {
+        match &mut self.face {
+            Face::None => {
+                self.face = Face::Coming(vec![call]);
+                let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
+                self.jobs.push(async move { Done::Faced(browser.root(lease).await) }.boxed());
+            }
+            Face::Coming(calls) => calls.push(call),
+            Face::There { waiting, last } => {
+                *last += 1;
+                let id = CallId(*last);
+                waiting.push((id, call.reply));
+                let text = message::envelope(id, call.method, &call.params, None);
+                self.session.on_client(FACE, text.into());
+                self.perform();
+            }
+        }
+    }
+
+    fn on_faced(&mut self, root: Result<CdpSessionId, CallError>) {
+        let Face::Coming(calls) = std::mem::take(&mut self.face) else { return };
+        match root {
+            Ok(root) => {
+                self.session.open_view(FACE, root);
+                self.face = Face::There { waiting: Vec::new(), last: 0 };
+                for call in calls {
+                    self.on_face_call(call);
+                }
+            }
+            Err(error) => {
+                for call in calls {
+                    let _ = call.reply.send(Err(CdpError::server(error.to_string())));
+                }
+            }
+        }
+    }
+
+    fn on_face_frame(&mut self, frame: ToClient) {
+        let Face::There { waiting, .. } = &mut self.face else { return };
+        let (text, end) = frame.parts();
+        let text = [&text[..], end.as_bytes()].concat();
+        let message::Head::Reply(id) = message::route(&text).head else { return };
+        let Some(at) = waiting.iter().position(|(waits, _)| *waits == id) else { return };
+        let (_, reply) = waiting.swap_remove(at);
+        let _ = reply.send(match message::result_or_error(&text) {
+            Some(Outcome::Result(result)) => Ok(result.to_owned()),
+            Some(Outcome::Error(error)) => Err(error.into()),
+            None => Err(CdpError::server("no answer")),
+        });
+    }
+
+    /// Says good-bye to every client, then lets go of everything.
+    async fn end(mut self) {
+        let reason = self.over.take().unwrap_or(CloseReason::Bye("over"));
+        tracing::info!(session = %self.name, code = reason.code(), %reason, "session ended");
+        for view in self.views.iter_mut().filter(|view| view.leaving.is_none()) {
+            view.client.close(&reason);
+        }
+        // The place in the browser is free at once; a client that takes its time to hang up holds nothing but its socket.
+        let Self { mut views, lease, directory, terms, .. } = self;
+        drop(lease);
+        let farewell = async {
+            for view in &mut views {
+                poll_fn(|cx| view.client.poll_closed(cx)).await;
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        terms.metrics.views.dec_by(views.len().try_into().unwrap_or(0));
+        terms.metrics.sessions.dec();
+        drop(directory);
+    }
+}

@@ -1,0 +1,121 @@
+//! `ghostmux`: parses arguments, starts logs, runs, and turns the outcome into an exit code.
+
+use std::{
+    io::{IsTerminal as _, Write as _, stderr, stdout},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use ghostmux::{
+    config::{self, Config, ConfigError, Log, LogFormat, RawConfig},
+    doctor, server,
+};
+use tracing_subscriber::EnvFilter;
+
+/// 2 is also what clap ends with when it cannot read the arguments.
+const USAGE: u8 = 2;
+
+const EXIT_CODES: &str = "\
+Every setting of `serve` can also be a variable (GHOSTMUX_LISTEN) or a line of a TOML file (--config).
+
+Exit codes:
+  0  done
+  1  failed while running
+  2  wrong arguments or settings
+  3  no usable browser; `ghostmux doctor` says why
+  4  the address to listen on is taken";
+
+/// A connection pooler for headless Chrome: many unmodified Puppeteer, Playwright and CDP clients share warm browsers,
+/// each as if it had its own.
+#[derive(Debug, Parser)]
+#[command(name = "ghostmux", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve clients until SIGTERM or SIGINT.
+    #[command(after_help = EXIT_CODES)]
+    Serve(Box<RawConfig>),
+    /// Say what this machine has, what is wrong with it and how to mend it.
+    #[command(after_help = EXIT_CODES)]
+    Doctor {
+        /// Print one JSON document instead of lines for people.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Box<RawConfig>,
+    },
+    /// Print docs/configuration.md.
+    #[command(hide = true)]
+    ConfigDocs,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(arguments()).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // One line: the causes follow what failed.
+            let _ = writeln!(stderr(), "ghostmux: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn arguments() -> Command {
+    let command = Cli::command()
+        .mut_subcommand("serve", config::with_defaults_in_help)
+        .mut_subcommand("doctor", config::with_defaults_in_help);
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit()).command
+}
+
+async fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Serve(flags) => {
+            let config = Config::load(*flags, variables())?;
+            start_logs(&config.log);
+            for name in config::unknown_variables(variables().map(|(name, _)| name)) {
+                tracing::warn!(variable = name, "no setting is called so; see `ghostmux serve --help`");
+            }
+            server::run(config).await?;
+            Ok(0)
+        }
+        Command::Doctor { json, settings } => {
+            let config = Config::load(*settings, variables())?;
+            let report = doctor::examine(&config).await;
+            let written = if json { report.write_json(stdout()) } else { report.write_text(stdout()) };
+            written.context("cannot write the report")?;
+            Ok(if report.can_serve() { 0 } else { 3 })
+        }
+        Command::ConfigDocs => {
+            stdout().write_all(config::docs::markdown().as_bytes()).context("cannot write the page")?;
+            Ok(0)
+        }
+    }
+}
+
+/// Lossy: a variable that is no Unicode is of no interest, or ends in an error that shows it.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+}
+
+fn start_logs(log: &Log) {
+    // On standard error: standard output is for what was asked for.
+    let filter = EnvFilter::new(&log.filter);
+    let to = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    match log.format {
+        LogFormat::Text => to.with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init(),
+        LogFormat::Json => to.json().init(),
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<ghostmux::error::StartError>() {
+        return error.exit_code();
+    }
+    if error.is::<ConfigError>() { USAGE } else { 1 }
+}

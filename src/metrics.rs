@@ -1,0 +1,64 @@
+//! Every figure the proxy keeps of itself, in one struct. The help texts are the documentation.
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
+
+/// The metrics of one process.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Messages from Chrome that belonged to no session.
+    pub unowned: Counter,
+    /// Popups let go because nobody came for them in time.
+    pub holds_expired: Counter,
+    /// Sessions opened.
+    pub sessions_opened: Counter,
+    /// Sessions open now.
+    pub sessions: Gauge,
+    /// Sockets connected now.
+    pub views: Gauge,
+    /// Clients cut off because they did not read.
+    pub clients_too_slow: Counter,
+    /// Frames refused because they were malformed.
+    pub frames_malformed: Counter,
+    /// Commands refused by policy.
+    pub commands_refused: Counter,
+    /// Browsers started.
+    pub browsers_started: Counter,
+    /// Browsers lost without being asked to leave.
+    pub browsers_lost: Counter,
+}
+
+impl Metrics {
+    /// Registers every metric under its public name.
+    pub fn register(&self, registry: &mut Registry) {
+        let to = registry.sub_registry_with_prefix("ghostmux");
+        to.register(
+            "unowned_messages",
+            "Messages from Chrome that belonged to no session; grows by a few per closed page",
+            self.unowned.clone(),
+        );
+        to.register(
+            "holds_expired",
+            "Popups let go because their client showed no interest within 5 s",
+            self.holds_expired.clone(),
+        );
+        to.register("sessions_opened", "Sessions opened", self.sessions_opened.clone());
+        to.register("sessions", "Sessions open now", self.sessions.clone());
+        to.register("views", "Client sockets connected now", self.views.clone());
+        to.register(
+            "clients_too_slow",
+            "Clients cut off because they did not read (close code 4008)",
+            self.clients_too_slow.clone(),
+        );
+        to.register(
+            "frames_malformed",
+            "Client frames refused because they were malformed",
+            self.frames_malformed.clone(),
+        );
+        to.register("commands_refused", "Commands refused by policy", self.commands_refused.clone());
+        to.register("browsers_started", "Browsers started", self.browsers_started.clone());
+        to.register("browsers_lost", "Browsers lost without being asked to leave", self.browsers_lost.clone());
+    }
+}

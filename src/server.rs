@@ -1,0 +1,210 @@
+//! Bind, accept, split WebSocket upgrades from HTTP, drain on a signal.
+
+mod upgrade;
+
+use std::{convert::Infallible, io, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
+
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    api::{
+        Answer, Api, Guard,
+        discovery::{Origin, Protocol},
+    },
+    browser::{
+        Launch,
+        find::{self, command_line, is_root},
+        pool::{Plan, Pool, Source},
+    },
+    config::{BrowserSource, Config},
+    error::{CloseReason, StartError},
+    files,
+    live::Terms,
+    metrics::Metrics,
+    registry::Registry,
+};
+
+/// How long a connection may take to say what it wants.
+const HEADERS: Duration = Duration::from_secs(10);
+/// Most bytes of a request's line and headers.
+const LONGEST_HEADERS: usize = 64 * 1024;
+
+/// Serves until SIGTERM or SIGINT. When it returns, no process and no file of it is left.
+pub async fn run(config: Config) -> Result<(), StartError> {
+    // First, so that an address in use is found out before a Chrome is started.
+    let listener = listen(&config).await?;
+    let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
+    let directory = config.session_dir.join(format!(
+        "ghostmux-{}-{}",
+        std::process::id(),
+        &uuid::Uuid::new_v4().simple().to_string()[..8]
+    ));
+    let system = |error| StartError::System { what: format!("cannot make {}", directory.display()), error };
+    let mut own = files::Directory::new(directory.clone());
+    own.make(&directory).map_err(system)?;
+
+    let metrics = Arc::new(Metrics::default());
+    let (plan, origin) = plan(&config, directory.clone()).await?;
+    let stop =
+        stop_signal().map_err(|error| StartError::System { what: "cannot wait for signals".to_owned(), error })?;
+    tokio::pin!(stop);
+    let pool = tokio::select! {
+        pool = Pool::start(plan, metrics.clone()) => pool?,
+        () = &mut stop => return Ok(()),
+    };
+    let terms = Terms {
+        caps: config.local,
+        max_client_frame: config.max_client_frame,
+        queue: config.client_queue,
+        directory: directory.join("sessions"),
+        metrics: metrics.clone(),
+    };
+    let registry = Registry::new(pool.clone(), terms, config.http_session);
+    let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
+    let api = Api { registry: registry.clone(), protocol: Arc::new(Protocol::new(origin)), metrics };
+    let service = Arc::new(Service { api, guard });
+
+    greet(&pool, address);
+    let connections = TaskTracker::new();
+    let closing = CancellationToken::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, service.clone(), closing.clone()));
+                }
+                // Out of file descriptors, or a connection that ended before it was taken: others must still be served.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            },
+            () = &mut stop => break,
+        }
+    }
+    tracing::info!(sessions = registry.len(), "shutting down");
+    drop(listener);
+    closing.cancel();
+    connections.close();
+    let drain = async {
+        registry.close(CloseReason::ShuttingDown).await;
+        connections.wait().await;
+    };
+    if tokio::time::timeout(config.drain, drain).await.is_err() {
+        tracing::warn!("some clients did not hang up in time");
+    }
+    pool.close().await;
+    drop(own);
+    Ok(())
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, StartError> {
+    let address = config.listen;
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::InUse { address },
+        _ => StartError::Listen { address, error },
+    })
+}
+
+async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), StartError> {
+    let (sources, origin) = match &config.browsers {
+        BrowserSource::Local(local) => {
+            let found = find::find(local.path.as_deref()).await?;
+            let no_sandbox = local.no_sandbox || is_root();
+            if no_sandbox {
+                let why = if is_root() { "Chrome cannot use it as root" } else { "no_sandbox is set" };
+                tracing::warn!(
+                    why,
+                    "CHROME'S SANDBOX IS OFF: a page that breaks out of its renderer has this user's rights"
+                );
+            }
+            tracing::info!(browser = %found.binary.display(), version = %found.version, "found");
+            let launch = Launch {
+                binary: found.binary.clone(),
+                flags: command_line(found.kind, no_sandbox, &local.args),
+                directory: directory.clone(),
+            };
+            (vec![Source::Local(launch); usize::from(local.count.get())], Origin::Local(found, directory))
+        }
+        BrowserSource::Remote(urls) => {
+            let first = urls.first().cloned().ok_or_else(|| StartError::System {
+                what: "browser_url".to_owned(),
+                error: io::ErrorKind::InvalidInput.into(),
+            })?;
+            (urls.iter().map(|url| Source::Remote(url.as_str().to_owned())).collect(), Origin::Remote(first))
+        }
+    };
+    let max_sessions = config.max_sessions.map(|most| i64::from(most.get()));
+    Ok((Plan { sources, warm: usize::try_from(config.warm).unwrap_or(0), max_sessions }, origin))
+}
+
+/// The one line that a person can click or paste.
+fn greet(pool: &Pool, address: std::net::SocketAddr) {
+    let browsers = pool.browsers();
+    let product = browsers.first().map_or("", |browser| browser.identity().product.as_str());
+    let mut to = io::stdout();
+    let _ = writeln!(to, "ghostmux is ready: http://{address} (ws://{address}), {} x {product}", browsers.len());
+    let _ = to.flush();
+}
+
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+struct Service {
+    api: Api,
+    guard: Guard,
+}
+
+async fn connection(stream: TcpStream, service: Arc<Service>, closing: CancellationToken) {
+    // Small frames go out at once; if that cannot be set, they go out later.
+    let _ = stream.set_nodelay(true);
+    let answer = service_fn(move |request| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(LONGEST_HEADERS)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+impl Service {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        let upgrade = upgrade::is_upgrade(&request);
+        let open = !upgrade
+            && matches!(path, "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health");
+        if let Err(refused) = self.guard.check(request.headers(), open) {
+            tracing::debug!(path, ?refused, "refused");
+            return refused.answer();
+        }
+        if upgrade { upgrade::answer(&self.api.registry, request).await } else { self.api.answer(&request).await }
+    }
+}

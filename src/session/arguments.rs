@@ -1,0 +1,532 @@
+//! What a method may be told: the rules of the table's `sanitise` rows.
+//!
+//! Single, ordinary-looking commands end Chrome and with it every tenant, or reach files and networks that are not the
+//! tenant's; each rule here says which and why. A command is let through as it came, with parameters rewritten, or
+//! answered. What is of a wrong type or incomplete goes up for Chrome to refuse. Nothing here knows who owns what; paths
+//! are only reported, because the file system is not looked at here.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    cdp::{message::string, object::Object, target::Kind},
+    config::{Capabilities, Capability},
+    session::policy::Refusal,
+};
+
+mod url;
+
+pub use url::url_allowed;
+
+/// The verdict on a command's parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// They may go up as they are.
+    AsIs,
+    /// This object goes up in their place.
+    Rewritten(String),
+    /// The command does not go up; this is its result.
+    Answer(String),
+    /// The command does not go up; this is its error.
+    Refused {
+        /// The code.
+        code: i32,
+        /// The text.
+        message: String,
+    },
+    /// They may go up once each of these paths of the host has been found to be the session's own.
+    Files {
+        /// As the client spelt them.
+        paths: Vec<String>,
+    },
+}
+
+/// Checks the parameters of a command, sent to a CDP session on a target of kind `on`. A method without a rule is
+/// refused: ask only about `sanitise` rows.
+///
+/// `params` is one object without a doubled key. `caps.dedicated` means that this session *is* alone in its browser.
+pub fn check(method: &str, params: &str, on: Kind, caps: &Capabilities) -> Checked {
+    let Some(rule) = rule(method) else {
+        // A row of the table that no code knows: default deny.
+        return refused(format!("'{method}' is refused: nothing is known that would make it safe"));
+    };
+    // What cannot be read cannot be checked: a key with a lone surrogate. Chrome refuses it too.
+    let Some(mut object) = Object::read(params) else { return invalid("Invalid parameters") };
+    rule(&Call { method, on, caps }, &mut object)
+}
+
+type Rule = fn(&Call<'_>, &mut Object<'_>) -> Checked;
+
+fn rule(method: &str) -> Option<Rule> {
+    Some(match method {
+        "Page.navigate" => navigate,
+        "Page.startScreencast" => screencast,
+        "Page.captureScreenshot" => screenshot,
+        "Emulation.setDeviceMetricsOverride" | "Page.setDeviceMetricsOverride" => device_metrics,
+        "Emulation.setDisplayFeaturesOverride" => display_features,
+        "Emulation.clearDisplayFeaturesOverride" => clear_display_features,
+        "Input.dispatchKeyEvent" => key_event,
+        "Input.dispatchDragEvent" => drag_event,
+        "Network.enable" | "Network.configureDurableMessages" => network_buffers,
+        "Network.setCookies" => cookies,
+        "Network.loadNetworkResource" => network_resource,
+        "DOM.setFileInputFiles" => file_input,
+        "DOM.getFileInfo" => file_info,
+        "Target.createBrowserContext" => browser_context,
+        _ => return None,
+    })
+}
+
+/// What a rule knows beside the parameters.
+struct Call<'a> {
+    method: &'a str,
+    on: Kind,
+    caps: &'a Capabilities,
+}
+
+/// Device pixels that one picture of a page may have.
+///
+/// Measured on 156: a screenshot of 64 million takes 1.2 to 1.8 GB and lets other tenants wait for 1 s, one of 128
+/// million 3 GB and 2 s, one of 200 million 3.2 GB and 4.6 s. A page 1280 wide may be 78,000 high.
+const MAX_PIXELS: f64 = 100e6;
+
+/// Sides of a page, as Chrome limits them.
+const MAX_SIDE: f64 = 10e6;
+
+/// Bytes of bodies kept for one CDP session in its own renderer; about Chrome's default.
+const MAX_BUFFER: f64 = 100e6;
+
+/// Bytes of bodies kept for one CDP session in the network process, which all tenants share.
+const MAX_DURABLE_BUFFER: f64 = 16e6;
+
+/// `file:` and `chrome:` pages, and `address_bar`, with which a URL does what it does for a person: it ends or freezes
+/// the browser.
+fn navigate(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    if let Some(Err(why)) = text(params, "url").map(|url| url_allowed(&url, call.caps)) {
+        return refused(if why == url::INVALID { why } else { format!("'{}' is refused: {why}", call.method) });
+    }
+    if text(params, "transitionType").is_none_or(|kind| kind != "address_bar") {
+        return Checked::AsIs;
+    }
+    params.remove("transitionType");
+    Checked::Rewritten(params.to_string())
+}
+
+/// A division by it: 148 dies of 0. The text is that of 156.
+fn screencast(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    match params.read_as::<f64>("everyNthFrame") {
+        Some(every) if every < 1.0 => invalid("everyNthFrame must be a positive integer"),
+        _ => Checked::AsIs,
+    }
+}
+
+fn screenshot(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    #[derive(Deserialize)]
+    struct Clip {
+        width: f64,
+        height: f64,
+        scale: f64,
+    }
+    if !params.has("clip") {
+        return Checked::AsIs;
+    }
+    // Refuses a doubled key, of which Chrome would take the last.
+    match params.read_as::<Clip>("clip") {
+        Some(clip) => pixels(clip.width, clip.height, clip.scale),
+        None => invalid("Invalid parameters"),
+    }
+}
+
+fn device_metrics(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    let number = |name| params.read_as::<f64>(name);
+    let (Some(width), Some(height), Some(scale)) = (number("width"), number("height"), number("deviceScaleFactor"))
+    else {
+        return Checked::AsIs;
+    };
+    if ["width", "height", "screenWidth", "screenHeight"].into_iter().filter_map(number).any(|side| side > MAX_SIDE) {
+        return invalid("Width and height values must be positive, not greater than 10000000");
+    }
+    // 0 means the screen's own.
+    pixels(width, height, if scale == 0.0 { 1.0 } else { scale })
+}
+
+fn pixels(width: f64, height: f64, scale: f64) -> Checked {
+    if (width * height).abs() * scale * scale > MAX_PIXELS {
+        return invalid(&format!("width and height make more than {MAX_PIXELS} device pixels"));
+    }
+    Checked::AsIs
+}
+
+/// An empty list is SIGILL of the browser.
+fn display_features(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    match params.read_as::<Vec<Box<RawValue>>>("features") {
+        Some(features) if features.is_empty() => Checked::Answer("{}".to_owned()),
+        _ => Checked::AsIs,
+    }
+}
+
+/// SIGTRAP of the browser on an out-of-process iframe.
+fn clear_display_features(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+    if call.on == Kind::Page { Checked::AsIs } else { Checked::Answer("{}".to_owned()) }
+}
+
+/// With a native key code full Chrome runs its own shortcuts: a window in the default context, its settings. The
+/// clipboard is one for all contexts.
+fn key_event(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    let native = params.has("nativeVirtualKeyCode");
+    params.remove("nativeVirtualKeyCode");
+    let commands: Vec<Box<RawValue>> = params.read_as("commands").unwrap_or_default();
+    let pastes = |command: &RawValue| {
+        let command = string(command.get()).unwrap_or_default();
+        command.trim_ascii().to_ascii_lowercase().starts_with("paste")
+    };
+    if !call.caps.dedicated && commands.iter().any(|command| pastes(command)) {
+        let kept: Vec<_> = commands.iter().filter(|command| !pastes(command)).map(|command| command.get()).collect();
+        params.set_raw("commands", format!("[{}]", kept.join(",")));
+    } else if !native {
+        return Checked::AsIs;
+    }
+    Checked::Rewritten(params.to_string())
+}
+
+/// The page reads what is dropped on it, by path.
+fn drag_event(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    if call.caps.host_files {
+        return Checked::AsIs;
+    }
+    // What cannot be read could hold files all the same: a key that stands twice.
+    let Some(mut data) = params.get("data").and_then(Object::read) else { return invalid("Invalid parameters") };
+    if !data.has("files") {
+        return Checked::AsIs;
+    }
+    data.remove("files");
+    let data = data.to_string();
+    params.set_raw("data", data);
+    Checked::Rewritten(params.to_string())
+}
+
+/// Buffers are capped, not refused: a client cannot tell. A negative size is no limit to Chrome.
+fn network_buffers(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    let durable = call.method == "Network.configureDurableMessages"
+        || params.get("enableDurableMessages").is_some_and(|durable| durable != "false");
+    let limit = if durable { MAX_DURABLE_BUFFER } else { MAX_BUFFER };
+    let mut capped = false;
+    for name in ["maxTotalBufferSize", "maxResourceBufferSize"] {
+        if params.read_as::<f64>(name).is_some_and(|size| !(0.0..=limit).contains(&size)) {
+            params.set_raw(name, limit.to_string());
+            capped = true;
+        }
+    }
+    if capped { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
+}
+
+/// SIGTRAP of the browser on a worker (148).
+fn cookies(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+    match call.on {
+        Kind::Worker | Kind::SharedWorker | Kind::ServiceWorker | Kind::Worklet => refused(format!(
+            "'{}' is refused on a worker: set cookies on a page, or by Storage.setCookies",
+            call.method
+        )),
+        _ => Checked::AsIs,
+    }
+}
+
+/// A request of the browser's own, which no same-origin rule holds back.
+fn network_resource(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    let Some(address) = text(params, "url") else { return Checked::AsIs };
+    match url::host(&address) {
+        None => invalid("Unsupported URL scheme"),
+        Some(host) if !call.caps.private_network && url::is_private(&host) => {
+            refused(Refusal { needs: Some(Capability::PrivateNetwork) }.message(call.method))
+        }
+        Some(_) => Checked::AsIs,
+    }
+}
+
+fn file_input(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    let Some(files) = params.get("files") else { return Checked::AsIs };
+    match serde_json::from_str::<Vec<String>>(files) {
+        Ok(paths) if paths.is_empty() || call.caps.host_files => Checked::AsIs,
+        Ok(paths) => Checked::Files { paths },
+        Err(_) => invalid("Invalid parameters"),
+    }
+}
+
+/// Tells where on the host a file lies.
+fn file_info(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+    if call.caps.host_files {
+        return Checked::AsIs;
+    }
+    refused(Refusal { needs: Some(Capability::HostFiles) }.message(call.method))
+}
+
+/// Scripts of these origins could read every address the host reaches, the control port's among them.
+fn browser_context(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    const NAME: &str = "originsWithUniversalNetworkAccess";
+    let none = params.get(NAME).is_none_or(|origins| {
+        origins == "null" || serde_json::from_str::<Vec<&RawValue>>(origins).is_ok_and(|origins| origins.is_empty())
+    });
+    if none {
+        return Checked::AsIs;
+    }
+    refused(format!("'{}' with {NAME} is refused: no capability allows it", call.method))
+}
+
+/// A string member, decoded.
+fn text<'a>(params: &'a Object<'_>, name: &str) -> Option<Cow<'a, str>> {
+    string(params.get(name)?)
+}
+
+fn invalid(message: &str) -> Checked {
+    Checked::Refused { code: -32602, message: message.to_owned() }
+}
+
+fn refused(message: String) -> Checked {
+    Checked::Refused { code: Refusal::CODE, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strict(method: &str, params: &str) -> Checked {
+        check(method, params, Kind::Page, &Capabilities::strict())
+    }
+
+    fn rewritten(params: &str) -> Checked {
+        Checked::Rewritten(params.to_owned())
+    }
+
+    fn answer() -> Checked {
+        Checked::Answer("{}".to_owned())
+    }
+
+    #[test]
+    fn every_row_that_says_sanitise_has_a_rule() {
+        // These need the session's directory and are rewritten where that is known.
+        let elsewhere = ["Browser.setDownloadBehavior", "Page.setDownloadBehavior"];
+        for row in include_str!("policy.tsv").lines() {
+            let columns: Vec<_> = row.split('\t').collect();
+            let method = columns[0];
+            if columns[2] == "sanitise" || columns[3] == "sanitise" {
+                assert!(rule(method).is_some() || elsewhere.contains(&method), "{method}");
+            }
+        }
+    }
+
+    #[test]
+    fn navigation_is_held_to_the_allowed_urls() {
+        for (params, message) in [
+            (
+                r#"{"url":"file:///etc/passwd"}"#,
+                "'Page.navigate' is refused: file: URLs need the capability host-files",
+            ),
+            (
+                r#"{"url":"fi\tle:x","frameId":"F"}"#,
+                "'Page.navigate' is refused: file: URLs need the capability host-files",
+            ),
+            (r#"{"\u0075rl":"\u0066ile:x"}"#, "'Page.navigate' is refused: file: URLs need the capability host-files"),
+            (r#"{"url":"chrome://settings"}"#, "'Page.navigate' is refused: chrome: URLs are not allowed"),
+            (r#"{"url":"example.com"}"#, "Cannot navigate to invalid URL"),
+            (r#"{"url":"\ud800"}"#, "Cannot navigate to invalid URL"),
+        ] {
+            assert_eq!(strict("Page.navigate", params), refused(message.to_owned()), "{params}");
+        }
+        for params in [
+            r#"{"url":"https://example.com/\ud800","transitionType":"link"}"#,
+            // For Chrome to refuse.
+            r#"{"url":5}"#,
+            "{}",
+        ] {
+            assert_eq!(strict("Page.navigate", params), Checked::AsIs, "{params}");
+        }
+        let params = r#"{"url":"http://x/\ud800", "transitionType":"address\u005fbar","frameId" : "F"}"#;
+        assert_eq!(strict("Page.navigate", params), rewritten(r#"{"url":"http://x/\ud800","frameId":"F"}"#));
+        let local = Capabilities::local();
+        assert_eq!(check("Page.navigate", r#"{"url":"file:///x"}"#, Kind::Page, &local), Checked::AsIs);
+    }
+
+    #[test]
+    fn a_screencast_needs_a_positive_step() {
+        for step in ["0", "-0", "0.0", "-1", "0e5"] {
+            let params = format!(r#"{{"format":"png","everyNthFrame":{step}}}"#);
+            assert_eq!(strict("Page.startScreencast", &params), invalid("everyNthFrame must be a positive integer"));
+        }
+        for params in ["{}", r#"{"everyNthFrame":1}"#, r#"{"everyNthFrame":"0"}"#] {
+            assert_eq!(strict("Page.startScreencast", params), Checked::AsIs, "{params}");
+        }
+    }
+
+    #[test]
+    fn pictures_and_pages_are_not_larger_than_memory() {
+        let metrics = |width: &str, height: &str, scale: &str| {
+            let params = format!(r#"{{"width":{width},"height":{height},"deviceScaleFactor":{scale},"mobile":false}}"#);
+            assert_eq!(
+                strict("Emulation.setDeviceMetricsOverride", &params),
+                strict("Page.setDeviceMetricsOverride", &params)
+            );
+            strict("Page.setDeviceMetricsOverride", &params)
+        };
+        for (width, height, scale) in
+            [("1280", "720", "1"), ("0", "0", "0"), ("1280", "19000", "2"), ("1280", "78000", "0")]
+        {
+            assert_eq!(metrics(width, height, scale), Checked::AsIs, "{width} {height} {scale}");
+        }
+        let chrome = invalid("Width and height values must be positive, not greater than 10000000");
+        assert_eq!(metrics("10000001", "1", "1"), chrome);
+        let large = invalid("width and height make more than 100000000 device pixels");
+        for (width, height, scale) in
+            [("10000000", "10000000", "1"), ("1000", "1000", "20"), ("1000", "200000", "1"), ("1e4", "1e4", "1.1")]
+        {
+            assert_eq!(metrics(width, height, scale), large, "{width} {height} {scale}");
+        }
+        let shot = |clip: &str| strict("Page.captureScreenshot", &format!(r#"{{"format":"png","clip":{clip}}}"#));
+        assert_eq!(shot(r#"{"x":0,"y":0,"width":1280,"height":50000,"scale":1}"#), Checked::AsIs);
+        assert_eq!(shot(r#"{"x":0,"y":0,"width":10000000,"height":10000000,"scale":1}"#), large);
+        assert_eq!(shot(r#"{"x":0,"y":0,"width":1280,"height":720,"scale":100}"#), large);
+        let doubled = r#"{"x":0,"y":0,"width":1,"height":1,"scale":1,"width":1e7}"#;
+        assert_eq!(shot(doubled), invalid("Invalid parameters"));
+        assert_eq!(strict("Page.captureScreenshot", "{}"), Checked::AsIs);
+    }
+
+    #[test]
+    fn display_features_do_not_end_the_browser() {
+        for (params, checked) in
+            [(r#"{"features":[ ]}"#, answer()), (r#"{"features":[{}]}"#, Checked::AsIs), ("{}", Checked::AsIs)]
+        {
+            assert_eq!(strict("Emulation.setDisplayFeaturesOverride", params), checked, "{params}");
+        }
+        for (on, checked) in [(Kind::Page, Checked::AsIs), (Kind::Iframe, answer()), (Kind::Worker, answer())] {
+            let method = "Emulation.clearDisplayFeaturesOverride";
+            assert_eq!(check(method, "{}", on, &Capabilities::strict()), checked, "{on:?}");
+        }
+    }
+
+    #[test]
+    fn keys_reach_neither_the_browsers_shortcuts_nor_the_shared_clipboard() {
+        for (params, checked) in [
+            (r#"{"type":"keyDown","key":"a"}"#, Checked::AsIs),
+            (r#"{"type":"keyDown","commands":["selectAll"]}"#, Checked::AsIs),
+            (
+                r#"{"type":"rawKeyDown","modifiers":2,"nativeVirtualKeyCode":78,"key":"n"}"#,
+                rewritten(r#"{"type":"rawKeyDown","modifiers":2,"key":"n"}"#),
+            ),
+            (r#"{"type":"rawKeyDown","nativeVirtualKey\u0043ode":78}"#, rewritten(r#"{"type":"rawKeyDown"}"#)),
+            (
+                r#"{"commands":["selectAll","paste","PASTE","p\u0061steAndMatchStyle", "copy"],"type":"keyDown"}"#,
+                rewritten(r#"{"commands":["selectAll","copy"],"type":"keyDown"}"#),
+            ),
+            (r#"{"commands":[" pasteGlobalSelection"]}"#, rewritten(r#"{"commands":[]}"#)),
+        ] {
+            assert_eq!(strict("Input.dispatchKeyEvent", params), checked, "{params}");
+        }
+        let alone = Capabilities { dedicated: true, ..Capabilities::strict() };
+        let params = r#"{"commands":["paste"],"nativeVirtualKeyCode":1}"#;
+        let checked = check("Input.dispatchKeyEvent", params, Kind::Page, &alone);
+        assert_eq!(checked, rewritten(r#"{"commands":["paste"]}"#));
+    }
+
+    #[test]
+    fn files_of_the_host_need_the_capability() {
+        let local = Capabilities::local();
+        let params = r#"{"type":"drop","data":{"items":[],"f\u0069les":["/etc/passwd"],"dragOperationsMask":1}}"#;
+        let clean = r#"{"type":"drop","data":{"items":[],"dragOperationsMask":1}}"#;
+        let twice = r#"{"type":"drop","data":{"files":["/etc/passwd"],"f\u0069les":["x"]}}"#;
+        assert_eq!(strict("Input.dispatchDragEvent", twice), invalid("Invalid parameters"));
+        assert_eq!(strict("Input.dispatchDragEvent", params), rewritten(clean));
+        assert_eq!(strict("Input.dispatchDragEvent", clean), Checked::AsIs);
+        assert_eq!(check("Input.dispatchDragEvent", params, Kind::Page, &local), Checked::AsIs);
+
+        let params = r#"{"files":["/etc/passwd","d/../\u0078"],"nodeId":1}"#;
+        let paths = vec!["/etc/passwd".to_owned(), "d/../x".to_owned()];
+        assert_eq!(strict("DOM.setFileInputFiles", params), Checked::Files { paths });
+        assert_eq!(check("DOM.setFileInputFiles", params, Kind::Page, &local), Checked::AsIs);
+        assert_eq!(strict("DOM.setFileInputFiles", r#"{"files":[]}"#), Checked::AsIs);
+        for params in
+            [r#"{"files":["\ud800"]}"#, r#"{"files":["/etc/passwd",5]}"#, r#"{"files":{}}"#, r#"{"\ud800":1}"#]
+        {
+            assert_eq!(strict("DOM.setFileInputFiles", params), invalid("Invalid parameters"), "{params}");
+        }
+
+        let text = "'DOM.getFileInfo' is refused: it needs the capability host-files";
+        assert_eq!(strict("DOM.getFileInfo", r#"{"objectId":"1"}"#), refused(text.to_owned()));
+        assert_eq!(check("DOM.getFileInfo", r#"{"objectId":"1"}"#, Kind::Page, &local), Checked::AsIs);
+    }
+
+    #[test]
+    fn bodies_kept_by_the_network_process_are_few() {
+        for (method, params, checked) in [
+            ("Network.enable", "{}", Checked::AsIs),
+            ("Network.enable", r#"{"maxTotalBufferSize":100000000,"maxPostDataSize":-1}"#, Checked::AsIs),
+            ("Network.enable", r#"{"maxTotalBufferSize":2e9}"#, rewritten(r#"{"maxTotalBufferSize":100000000}"#)),
+            (
+                "Network.enable",
+                r#"{"enableDurableMessages":true,"maxTotalBufferSize":100000000,"maxResourceBufferSize":-1}"#,
+                rewritten(
+                    r#"{"enableDurableMessages":true,"maxTotalBufferSize":16000000,"maxResourceBufferSize":16000000}"#,
+                ),
+            ),
+            ("Network.configureDurableMessages", r#"{"maxTotalBufferSize":1000}"#, Checked::AsIs),
+            (
+                "Network.configureDurableMessages",
+                r#"{"maxTotalBufferSize":16000001}"#,
+                rewritten(r#"{"maxTotalBufferSize":16000000}"#),
+            ),
+        ] {
+            assert_eq!(strict(method, params), checked, "{method} {params}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_not_set_through_a_worker() {
+        for (on, passes) in
+            [(Kind::Page, true), (Kind::Iframe, true), (Kind::Worker, false), (Kind::ServiceWorker, false)]
+        {
+            let checked = check("Network.setCookies", r#"{"cookies":[]}"#, on, &Capabilities::local());
+            assert_eq!(checked == Checked::AsIs, passes, "{on:?}");
+        }
+    }
+
+    #[test]
+    fn the_browser_itself_asks_no_private_network() {
+        let text = "'Network.loadNetworkResource' is refused: it needs the capability private-network";
+        for url in ["http://127.0.0.1:9222/json/list", "http:\\\\2130706433", "http://[::1]/", "http://redis/"] {
+            let params = format!(r#"{{"url":"{url}","options":{{}}}}"#);
+            assert_eq!(strict("Network.loadNetworkResource", &params), refused(text.to_owned()), "{url}");
+            let checked = check("Network.loadNetworkResource", &params, Kind::Page, &Capabilities::local());
+            assert_eq!(checked, Checked::AsIs, "{url}");
+        }
+        for (url, checked) in [
+            ("https://example.com/x.map", Checked::AsIs),
+            ("file:///etc/passwd", invalid("Unsupported URL scheme")),
+            ("view-source:http://example.com/", invalid("Unsupported URL scheme")),
+        ] {
+            assert_eq!(strict("Network.loadNetworkResource", &format!(r#"{{"url":"{url}"}}"#)), checked, "{url}");
+        }
+    }
+
+    #[test]
+    fn no_origin_gets_access_to_every_network() {
+        let text =
+            "'Target.createBrowserContext' with originsWithUniversalNetworkAccess is refused: no capability allows it";
+        for (origins, checked) in [
+            (r#"["http://a.test"]"#, refused(text.to_owned())),
+            (r#""http://a.test""#, refused(text.to_owned())),
+            ("[]", Checked::AsIs),
+            ("null", Checked::AsIs),
+        ] {
+            let params = format!(r#"{{"disposeOnDetach":true,"originsWithUniversalNetworkAccess":{origins}}}"#);
+            assert_eq!(strict("Target.createBrowserContext", &params), checked, "{params}");
+        }
+        assert_eq!(strict("Target.createBrowserContext", "{}"), Checked::AsIs);
+    }
+
+    #[test]
+    fn a_method_without_a_rule_does_not_go_up() {
+        for method in ["Page.newThing", "Browser.setDownloadBehavior", ""] {
+            assert!(matches!(strict(method, "{}"), Checked::Refused { code: -32000, .. }), "{method}");
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The judgement: what a session's clients may see and do. PURE, sans-IO: frames and messages in, [`Action`]s out.
+//!
+//! `scope` is what is ours, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
+//! `browser` and `files` answer or rewrite what the policy does not simply let through. No socket, clock or task here.
+
+pub mod arguments;
+mod browser;
+mod files;
+pub mod policy;
+mod scope;
+mod target;
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+
+use self::{
+    files::Files,
+    policy::{Level, Verdict},
+    scope::{Cdp, Scope},
+};
+pub use self::{files::Move, scope::ToClient};
+use crate::{
+    cdp::{
+        error::CdpError,
+        ids::{CallId, CdpSessionId, ContextId, TargetId},
+        lease::{Call, FromBrowser, Identity, Interest, Reply, ResumeAs, Settle, Tag, Told},
+        message::{self, Command},
+        object::Object,
+        target::Kind,
+    },
+    config::Capabilities,
+};
+
+/// One client's socket on a session, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ViewId(pub u64);
+
+/// What the live session must do. No I/O has happened yet.
+#[derive(Debug)]
+pub enum Action {
+    /// A frame for a client.
+    ToClient(ViewId, ToClient),
+    /// A frame of a client for its page-level CDP session, as it is.
+    Pass(Bytes),
+    /// A command under an id of the link's; its reply comes to [`Session::on_browser`].
+    Call(Tag, Call),
+    /// A client resumes a target.
+    Resume(CdpSessionId, bool, ResumeAs),
+    /// A root's auto-attach changes.
+    AutoAttach(Tag, CdpSessionId, Option<Interest>),
+    /// A CDP session is to be detached through its true parent.
+    Detach(Tag, CdpSessionId),
+    /// Downloads are written into this directory, which must be there before the command after this goes up.
+    Directory(PathBuf),
+    /// A file that is whole goes to where its client expects it; then [`Session::on_moved`].
+    Move(Tag, Move),
+    /// Host files that a client names: are they in this directory? Then [`Session::on_files`].
+    CheckFiles(Tag, PathBuf, Vec<String>),
+    /// The browser is to be this session's alone; then [`Session::on_claimed`].
+    Claim(Tag),
+    /// It need not be any more.
+    Unclaim,
+    /// A client's socket is to be closed, because of what the session saw.
+    Close(ViewId, &'static str),
+    /// The session is over: a client said `Browser.close`.
+    End,
+}
+
+/// What becomes of a reply to a command of ours.
+#[derive(Debug)]
+enum Pending {
+    /// It is the client's reply, word for word.
+    Forward(CdpSessionId, CallId),
+    /// The client's reply, with the `TargetInfo`s as it may see them.
+    Target(CdpSessionId, CallId),
+    /// As [`Pending::Target`], many.
+    Targets(CdpSessionId, CallId),
+    /// A context of this session's.
+    CreateContext(CdpSessionId, CallId),
+    /// A context that is gone once this is answered.
+    DisposeContext(CdpSessionId, CallId, ContextId),
+    /// An attach that was expected not to be flat, if it was.
+    Attach(CdpSessionId, CallId, TargetId),
+    /// A window; what is attached only to ask for it is detached again.
+    Window(CdpSessionId, CallId, Option<CdpSessionId>),
+    /// A CDP session of ours on a page, to ask it for its window.
+    WindowAttach(CdpSessionId, CallId),
+    /// A trace that may begin.
+    Trace(CdpSessionId, CallId, String),
+    /// A download event waits for its file.
+    Moved(String),
+    /// Files a client named are being looked at.
+    Files(CdpSessionId, CallId, String, String),
+    /// Nobody asked.
+    Nobody,
+}
+
+/// A virtual browser: one session's judgement.
+#[derive(Debug)]
+pub struct Session {
+    caps: Capabilities,
+    identity: Arc<Identity>,
+    /// The CDP session that owns contexts, permissions and downloads; no client ever sees it.
+    base: CdpSessionId,
+    scope: Scope,
+    /// The root that each view came with, which may not be its home.
+    roots: HashMap<ViewId, CdpSessionId>,
+    files: Files,
+    pending: HashMap<Tag, Pending>,
+    last_tag: Tag,
+    /// Attaches under way that are not to be flat: the CDP session they were asked on, and the target.
+    not_flat: Vec<(CdpSessionId, TargetId)>,
+    /// The CDP session whose trace runs.
+    tracing: Option<CdpSessionId>,
+    actions: Vec<Action>,
+    /// Frames that could not be read, and commands refused, since last asked.
+    pub malformed: u64,
+    /// As above.
+    pub refused: u64,
+}
+
+impl Session {
+    /// `browser` is the id of the virtual browser target, `directory` the session's own for files.
+    pub fn new(
+        caps: Capabilities,
+        identity: Arc<Identity>,
+        base: CdpSessionId,
+        context: ContextId,
+        browser: TargetId,
+        directory: PathBuf,
+    ) -> Self {
+        Self {
+            caps,
+            identity,
+            base,
+            scope: Scope::new(context, browser),
+            roots: HashMap::new(),
+            files: Files::new(directory),
+            pending: HashMap::new(),
+            last_tag: 0,
+            not_flat: Vec::new(),
+            tracing: None,
+            actions: Vec::new(),
+            malformed: 0,
+            refused: 0,
+        }
+    }
+
+    /// A client comes, with a browser-level CDP session of its own.
+    pub fn open_view(&mut self, view: ViewId, root: CdpSessionId) {
+        let browser = self.scope.browser.clone();
+        self.scope.sessions.insert(root.clone(), Cdp::new(view, None, browser, Kind::Browser, true));
+        self.scope.set_home(view, root.clone());
+        self.roots.insert(view, root);
+    }
+
+    /// The view's client speaks to this page: `page` is a CDP session on it, attached through the view's root.
+    pub fn set_page(&mut self, view: ViewId, page: CdpSessionId, target: TargetId) {
+        let Some(root) = self.roots.get(&view).cloned() else { return };
+        let kind = self.scope.targets.get(&target).map_or(Kind::Page, |seen| seen.kind);
+        self.scope.sessions.insert(page.clone(), Cdp::new(view, Some(root), target.clone(), kind, true));
+        self.scope.set_home(view, page);
+        self.scope.mark_attached(&target);
+    }
+
+    /// A client has gone. What it held paused by the watchers' CDP sessions is resumed and let go; the rest goes with
+    /// its root, which is returned to be closed.
+    pub fn close_view(&mut self, view: ViewId) -> Option<CdpSessionId> {
+        let gone = self.scope.forget_view(view);
+        let root = self.roots.remove(&view);
+        for (id, cdp) in &gone {
+            if cdp
+                .parent
+                .as_ref()
+                .is_some_and(|parent| gone.iter().any(|(other, above)| other == parent && above.is_root()))
+            {
+                let tag = self.expect(Pending::Nobody);
+                self.actions.push(Action::Detach(tag, id.clone()));
+            }
+            if self.tracing.as_ref() == Some(id) {
+                self.tracing = None;
+                self.actions.push(Action::Unclaim);
+            }
+        }
+        for (_, cdp) in gone {
+            self.scope.tell(&cdp.target);
+        }
+        root
+    }
+
+    /// Whether a target is one of this session's and may be shown.
+    pub fn shows(&self, target: &TargetId) -> bool {
+        self.scope.targets.contains_key(target)
+    }
+
+    /// What there is to do, in order.
+    pub fn actions(&mut self) -> Vec<Action> {
+        self.settle_frames();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// A text frame of a client.
+    pub fn on_client(&mut self, view: ViewId, text: Bytes) {
+        match Command::read(text) {
+            Ok(command) => {
+                let named = command.session();
+                let found = match named {
+                    None => self.scope.home(view).cloned(),
+                    Some(id) => self.scope.find(view, id).filter(|(_, cdp)| cdp.flat).map(|(id, _)| id.clone()),
+                };
+                match found {
+                    Some(on) => {
+                        let as_it_is = named.is_some();
+                        self.on_command(&on, &command, as_it_is);
+                    }
+                    None => self.scope.no_session(view, command.id()),
+                }
+            }
+            Err(malformed) => {
+                self.malformed += 1;
+                self.scope.malformed(view, malformed.reply());
+            }
+        }
+    }
+
+    /// A text frame that the proxy does not take: an error in its stead, and the connection lives.
+    pub fn on_too_large(&mut self, view: ViewId, size: usize, limit: usize) {
+        self.malformed += 1;
+        let words = format!("Message of {size} bytes is above max_client_frame, which is {limit} bytes");
+        self.scope.malformed(view, message::error_reply(None, -32600, &words, None, None));
+    }
+
+    /// A command on one of this session's CDP sessions. `as_it_is` says that its text can go up as it came: it names
+    /// the CDP session itself.
+    fn on_command(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        let Some(cdp) = self.scope.sessions.get(on) else { return };
+        let level = if cdp.is_root() { Level::Browser } else { Level::Page };
+        let method = command.method();
+        match policy::verdict(method, level) {
+            Verdict::Pass if level == Level::Page => self.pass(on, command, as_it_is),
+            Verdict::Pass => self.forward(on, on.clone(), command.id(), method, command.params().to_owned()),
+            Verdict::NotFound => self.scope.fail(on, command.id(), &CdpError::no_method(method)),
+            Verdict::Refuse(capability) => self.on_refused(on, command, capability),
+            Verdict::InjectContext
+            | Verdict::OwnOnly
+            | Verdict::Virtualise
+            | Verdict::Sanitise
+            | Verdict::AnswerLocally => {
+                let known = self.on_target_command(on, command)
+                    || self.on_browser_command(on, command)
+                    || self.on_file_command(on, command)
+                    || level == Level::Page && self.on_checked_command(on, command);
+                if !known {
+                    // A row of the table that no code knows: default deny.
+                    self.refuse(
+                        on,
+                        command.id(),
+                        CdpError::server(format!("'{method}' is refused: nothing is known that would make it safe")),
+                    );
+                }
+            }
+        }
+    }
+
+    /// A page-level command that goes up as it is.
+    fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        let id = command.id();
+        if command.method() == "Runtime.runIfWaitingForDebugger" {
+            return self.resume(on, command, as_it_is);
+        }
+        if id.is_ours() {
+            return self.forward(on, on.clone(), id, command.method(), command.params().to_owned());
+        }
+        let text = if as_it_is {
+            command.text().clone()
+        } else {
+            Bytes::from(message::envelope(id, command.method(), command.params(), Some(on)))
+        };
+        self.sent(on, id);
+        self.actions.push(Action::Pass(text));
+    }
+
+    /// As [`Session::pass`], with other params than the client's.
+    fn pass_with(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
+        if id.is_ours() {
+            return self.forward(on, on.clone(), id, method, params.to_owned());
+        }
+        self.sent(on, id);
+        self.actions.push(Action::Pass(Bytes::from(message::envelope(id, method, params, Some(on)))));
+    }
+
+    fn resume(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        let children = self.scope.sessions.get(on).is_some_and(|cdp| cdp.auto_attach);
+        let id = command.id();
+        let how = if id.is_ours() {
+            ResumeAs::Call(self.expect(Pending::Forward(on.clone(), id)))
+        } else {
+            self.sent(on, id);
+            let text = if as_it_is {
+                command.text().clone()
+            } else {
+                Bytes::from(message::envelope(id, command.method(), command.params(), Some(on)))
+            };
+            ResumeAs::Frame { text, id }
+        };
+        self.actions.push(Action::Resume(on.clone(), children, how));
+    }
+
+    fn sent(&mut self, on: &CdpSessionId, id: CallId) {
+        if let Some(cdp) = self.scope.sessions.get_mut(on) {
+            cdp.in_flight.push(id);
+        }
+    }
+
+    /// Sends a command under an id of ours to the CDP session `to`; its reply is the client's.
+    fn forward(&mut self, on: &CdpSessionId, to: CdpSessionId, id: CallId, method: &str, params: String) {
+        self.call(to, method, params, Settle::Plain, Pending::Forward(on.clone(), id));
+    }
+
+    fn call(&mut self, to: CdpSessionId, method: &str, params: String, settle: Settle, pending: Pending) {
+        let tag = self.expect(pending);
+        let call = Call { on: Some(to), method: method.to_owned().into(), params, settle };
+        self.actions.push(Action::Call(tag, call));
+    }
+
+    fn expect(&mut self, pending: Pending) -> Tag {
+        self.last_tag += 1;
+        self.pending.insert(self.last_tag, pending);
+        self.last_tag
+    }
+
+    fn refuse(&mut self, on: &CdpSessionId, id: CallId, error: CdpError) {
+        self.refused += 1;
+        self.scope.fail(on, id, &error);
+    }
+
+    /// What the arguments' rules say of a page-level command.
+    fn on_checked_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
+        let Some(kind) = self.scope.sessions.get(on).map(|cdp| cdp.kind) else { return false };
+        let (id, method) = (command.id(), command.method());
+        match arguments::check(method, command.params(), kind, &self.caps) {
+            arguments::Checked::AsIs => self.pass_with(on, id, method, command.params()),
+            arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
+            arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
+            arguments::Checked::Refused { code, message } => {
+                self.refuse(on, id, CdpError { code, message: message.into(), data: None })
+            }
+            arguments::Checked::Files { paths } => self.check_files(on, command, paths),
+        }
+        true
+    }
+
+    /// Something arrived from the browser.
+    pub fn on_browser(&mut self, from: FromBrowser) {
+        match from {
+            FromBrowser::Message { on, id, body_end, text } => self.on_message(&on, id, body_end, text),
+            FromBrowser::Reply { tag, reply } => self.on_reply(tag, reply),
+            FromBrowser::Told(told) => self.on_told(told),
+            FromBrowser::Download { method, params } => self.on_download(method, &params),
+            FromBrowser::Room | FromBrowser::Lost(_) => {}
+        }
+    }
+
+    fn on_message(&mut self, on: &CdpSessionId, id: Option<CallId>, body_end: usize, text: Bytes) {
+        let Some(cdp) = self.scope.sessions.get_mut(on) else { return };
+        if let Some(id) = id {
+            // A reply to nothing this client has asked is not its own.
+            let Some(at) = cdp.in_flight.iter().position(|sent| *sent == id) else { return };
+            cdp.in_flight.swap_remove(at);
+        } else if cdp.is_root() {
+            if !self.on_root_event(on, &text) {
+                return;
+            }
+        } else if self.tracing.is_some() {
+            self.on_page_event(on, &text);
+        }
+        self.scope.admit(on, text, body_end);
+    }
+
+    fn on_reply(&mut self, tag: Tag, reply: Reply) {
+        let Some(pending) = self.pending.remove(&tag) else { return };
+        let result = match reply {
+            Reply::Result(result) => result,
+            Reply::Error(error) => return self.on_error_reply(pending, &error),
+        };
+        match pending {
+            Pending::Forward(on, id) | Pending::Attach(on, id, _) => self.scope.reply(&on, id, &result),
+            Pending::Target(on, id) => self.on_target_info(&on, id, &result),
+            Pending::Targets(on, id) => self.on_target_infos(&on, id, &result),
+            Pending::CreateContext(on, id) => {
+                if let Some(context) = Object::read(&result).and_then(|result| result.string("browserContextId")) {
+                    self.scope.contexts.push(context.into());
+                }
+                self.scope.reply(&on, id, &result);
+            }
+            Pending::DisposeContext(on, id, context) => {
+                self.scope.contexts.retain(|other| *other != context);
+                self.files.forget(&context);
+                self.scope.reply(&on, id, &result);
+            }
+            Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
+            Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
+            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
+        }
+    }
+
+    fn on_error_reply(&mut self, pending: Pending, error: &CdpError) {
+        match pending {
+            Pending::Attach(on, id, target) => {
+                self.not_flat.retain(|(parent, other)| !(*parent == on && *other == target));
+                self.scope.fail(&on, id, error);
+            }
+            Pending::Window(on, id, attached) => {
+                self.detach_own(attached);
+                self.scope.fail(&on, id, error);
+            }
+            Pending::Forward(on, id)
+            | Pending::Target(on, id)
+            | Pending::Targets(on, id)
+            | Pending::CreateContext(on, id)
+            | Pending::DisposeContext(on, id, _)
+            | Pending::WindowAttach(on, id) => self.scope.fail(&on, id, error),
+            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
+        }
+    }
+
+    fn on_told(&mut self, told: Told) {
+        match told {
+            Told::Created { target, info } | Told::Changed { target, info } => self.scope.see(&target, &info),
+            Told::Destroyed { target } => self.scope.lose(&target),
+            Told::Crashed { target, params } => self.scope.crashed(&target, &params),
+            Told::Attached { parent, child, target, info, waiting } => {
+                self.on_attached(&parent, child, target, &info, waiting)
+            }
+            Told::Detached { parent, child, target, below } => self.on_detached(&parent, &child, &target, below),
+        }
+    }
+
+    /// Frames that were made meanwhile become actions; their order among themselves is what matters.
+    fn settle_frames(&mut self) {
+        let frames = self.scope.take_frames();
+        self.actions.extend(frames.into_iter().map(|(view, frame)| Action::ToClient(view, frame)));
+    }
+}

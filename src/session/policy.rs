@@ -1,0 +1,173 @@
+//! What may be done with each method of the protocol, by name and by where it is sent.
+//!
+//! The table is `policy.tsv` beside this file, one row per method of Chrome 156 (and a few that only 148 has), meant to
+//! be read and audited; the build makes perfect hashes of it. What a row means is done elsewhere: `sanitise` by
+//! [`arguments`](super::arguments), ownership and virtual answers by the session. Nothing here looks at parameters.
+//!
+//! Invariant: what is not in the table goes nowhere, except a new method of a domain whose known methods all concern
+//! only their own target, on that target (`an_unknown_method_goes_nowhere`).
+
+use crate::config::Capability;
+
+include!(concat!(env!("OUT_DIR"), "/policy.rs"));
+
+/// Where a command is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// A client's root, or another browser-level CDP session.
+    Browser,
+    /// The CDP session of a page, tab, iframe or worker.
+    Page,
+}
+
+/// What is done with a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Goes up as it is.
+    Pass,
+    /// Goes up on the lease, with the session's own context where none is named, and never with a foreign one.
+    InjectContext,
+    /// Goes up if what it names belongs to this client; else it is answered as Chrome answers for what is not there.
+    OwnOnly,
+    /// Is answered as a Chrome that holds only this session would.
+    Virtualise,
+    /// Goes up once its arguments have been checked, and perhaps rewritten.
+    Sanitise,
+    /// Is answered by the proxy.
+    AnswerLocally,
+    /// Is answered with an error.
+    Refuse(Refusal),
+    /// Is answered as a method that Chrome does not know.
+    NotFound,
+}
+
+/// Why a command is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The capability that would allow it, if any does.
+    pub needs: Option<Capability>,
+}
+
+impl Refusal {
+    /// The code of its CDP error.
+    pub const CODE: i32 = -32000;
+
+    /// The text of its CDP error.
+    pub fn message(self, method: &str) -> String {
+        match self.needs {
+            Some(capability) => format!("'{method}' is refused: it needs the capability {capability}"),
+            None => format!("'{method}' is refused: no capability allows it"),
+        }
+    }
+}
+
+/// The one verdict on a method.
+pub fn verdict(method: &str, level: Level) -> Verdict {
+    match (RULES.get(method), level) {
+        (Some(&(page, _)), Level::Page) => page,
+        (Some(&(_, browser)), Level::Browser) => browser,
+        (None, Level::Page) if is_new(method) => Verdict::Pass,
+        (None, _) => Verdict::NotFound,
+    }
+}
+
+/// The text of Chrome's error `-32601`.
+pub fn not_found(method: &str) -> String {
+    format!("'{method}' wasn't found")
+}
+
+/// Whether a newer Chrome may know this method, and it can concern only its own target.
+fn is_new(method: &str) -> bool {
+    method.split_once('.').is_some_and(|(domain, _)| OPEN_DOMAINS.contains(domain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_one_verdict_and_every_verdict_a_row() {
+        let table = include_str!("policy.tsv");
+        assert_eq!(table.lines().count() - 1, RULES.len());
+        for row in table.lines().skip(1) {
+            let columns: Vec<_> = row.split('\t').collect();
+            for (rule, level) in [(columns[2], Level::Page), (columns[3], Level::Browser)] {
+                let verdict = match verdict(columns[0], level) {
+                    Verdict::Pass => "pass".to_owned(),
+                    Verdict::InjectContext => "inject-context".to_owned(),
+                    Verdict::OwnOnly => "own-only".to_owned(),
+                    Verdict::Virtualise => "virtualise".to_owned(),
+                    Verdict::Sanitise => "sanitise".to_owned(),
+                    Verdict::AnswerLocally => "answer-locally".to_owned(),
+                    Verdict::NotFound => "not-found".to_owned(),
+                    Verdict::Refuse(Refusal { needs: None }) => "refuse".to_owned(),
+                    Verdict::Refuse(Refusal { needs: Some(capability) }) => format!("refuse {capability}"),
+                };
+                assert_eq!(verdict, rule, "{} at {level:?}", columns[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_ends_or_shows_the_whole_browser_never_passes() {
+        use Level::{Browser, Page};
+        let refuse = |needs| Verdict::Refuse(Refusal { needs });
+        let (dedicated, tracing) = (refuse(Some(Capability::Dedicated)), refuse(Some(Capability::Tracing)));
+        for (method, page, browser) in [
+            ("Browser.close", Verdict::AnswerLocally, Verdict::AnswerLocally),
+            ("Browser.crash", dedicated, dedicated),
+            ("Browser.getWindowForTarget", Verdict::AnswerLocally, Verdict::OwnOnly),
+            ("Target.getTargets", Verdict::Virtualise, Verdict::Virtualise),
+            ("Target.createTarget", Verdict::InjectContext, Verdict::InjectContext),
+            ("Target.exposeDevToolsProtocol", refuse(None), refuse(None)),
+            ("Tracing.start", tracing, tracing),
+            ("Emulation.addScreen", dedicated, dedicated),
+            ("Fetch.enable", Verdict::Pass, dedicated),
+            ("Security.setIgnoreCertificateErrors", Verdict::Pass, Verdict::Virtualise),
+            ("Storage.setStorageBucketTracking", Verdict::Pass, refuse(None)),
+            ("Storage.clearCookies", Verdict::InjectContext, Verdict::InjectContext),
+            ("Extensions.loadUnpacked", refuse(None), refuse(None)),
+            ("BluetoothEmulation.enable", Verdict::NotFound, dedicated),
+            ("Page.navigate", Verdict::Sanitise, Verdict::NotFound),
+            ("Runtime.evaluate", Verdict::Pass, Verdict::NotFound),
+            ("IO.read", Verdict::OwnOnly, Verdict::OwnOnly),
+        ] {
+            assert_eq!(verdict(method, Page), page, "{method}");
+            assert_eq!(verdict(method, Browser), browser, "{method}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_method_goes_nowhere() {
+        for method in [
+            "Nope.enable",
+            "Storage.newThing",
+            "Target.newThing",
+            "Page.newThing",
+            "Runtime",
+            "",
+            ".",
+            "Target.closeTarget ",
+        ] {
+            assert_eq!(verdict(method, Level::Page), Verdict::NotFound, "{method}");
+            assert_eq!(verdict(method, Level::Browser), Verdict::NotFound, "{method}");
+        }
+        assert_eq!(verdict("Runtime.newThing", Level::Page), Verdict::Pass);
+        assert_eq!(verdict("Runtime.newThing", Level::Browser), Verdict::NotFound);
+        for domain in
+            ["Storage", "Target", "Browser", "Page", "Network", "Emulation", "DOM", "Input", "Tracing", "Memory"]
+        {
+            assert!(!OPEN_DOMAINS.contains(domain), "{domain}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_method_and_what_would_allow_it() {
+        let refusal = Refusal { needs: Some(Capability::Dedicated) };
+        let text = "'Browser.crash' is refused: it needs the capability dedicated";
+        assert_eq!(refusal.message("Browser.crash"), text);
+        let text = "'Target.openDevTools' is refused: no capability allows it";
+        assert_eq!(Refusal { needs: None }.message("Target.openDevTools"), text);
+        assert_eq!(not_found("X.y"), "'X.y' wasn't found");
+    }
+}

@@ -1,0 +1,429 @@
+//! What is ours: the contexts, targets and CDP sessions of one session. The isolation invariant lives here.
+//!
+//! Invariant: a [`ToClient`] can be made only here, for a CDP session that was announced to a view of this session.
+//! No byte of another session can reach a socket without it, so a leak does not compile.
+//! (`no_message_of_a_stranger_becomes_a_frame` below, and the taint test.)
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+use bytes::Bytes;
+
+use super::ViewId;
+use crate::cdp::{
+    error::CdpError,
+    ids::{CallId, CdpSessionId, ContextId, TargetId},
+    message,
+    object::quote,
+    target::{Filter, Kind, TargetInfo, with_attached},
+};
+
+/// A frame for one client. Only this file makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToClient {
+    text: Bytes,
+    /// The text was cut before its `sessionId` and lacks its last brace.
+    open: bool,
+}
+
+impl ToClient {
+    /// The text and what belongs behind it.
+    pub fn parts(self) -> (Bytes, &'static str) {
+        (self.text, if self.open { "}" } else { "" })
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.text.len() + usize::from(self.open)
+    }
+
+    /// Whether there is nothing in it; never so.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A frame that holds nothing but the proxy's own words, for a client whose own frame could not be read.
+    pub(super) fn own_words(text: String) -> Self {
+        Self { text: Bytes::from(text), open: false }
+    }
+}
+
+/// A target this session owns and may be shown.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Chrome's latest `TargetInfo`.
+    pub(super) info: String,
+    pub(super) kind: Kind,
+    pub(super) context: Option<ContextId>,
+    /// The order in which they came.
+    number: u64,
+    /// Whether anybody at all is attached, by Chrome's word.
+    attached: bool,
+}
+
+/// A CDP session that was announced to a view.
+#[derive(Debug)]
+pub(super) struct Cdp {
+    pub(super) view: ViewId,
+    /// The one on which it was announced; a view's own root has none.
+    pub(super) parent: Option<CdpSessionId>,
+    pub(super) target: TargetId,
+    /// `Browser` for a root.
+    pub(super) kind: Kind,
+    /// False for one that the client speaks to by `Target.sendMessageToTarget`.
+    pub(super) flat: bool,
+    /// Commands on their way under the client's own ids.
+    pub(super) in_flight: Vec<CallId>,
+    /// `Target.setDiscoverTargets`, if it is on.
+    pub(super) discover: Option<Discover>,
+    /// `Target.setAutoAttach` on this one is on, for what is below it.
+    pub(super) auto_attach: bool,
+    /// What that attaches is spoken to by `Target.sendMessageToTarget`.
+    pub(super) children_not_flat: bool,
+    /// `eventsEnabled` of its `Browser.setDownloadBehavior`.
+    pub(super) download_events: bool,
+}
+
+impl Cdp {
+    pub(super) fn new(view: ViewId, parent: Option<CdpSessionId>, target: TargetId, kind: Kind, flat: bool) -> Self {
+        Self {
+            view,
+            parent,
+            target,
+            kind,
+            flat,
+            in_flight: Vec::new(),
+            discover: None,
+            auto_attach: false,
+            children_not_flat: false,
+            download_events: false,
+        }
+    }
+
+    /// Whether commands on it are judged by the rules for roots.
+    pub(super) fn is_root(&self) -> bool {
+        self.kind == Kind::Browser
+    }
+}
+
+/// A discovery that is on, and what it has told.
+#[derive(Debug)]
+pub(super) struct Discover {
+    pub(super) filter: Filter,
+    told: HashMap<TargetId, String>,
+}
+
+impl Discover {
+    pub(super) fn new(filter: Filter) -> Self {
+        Self { filter, told: HashMap::new() }
+    }
+}
+
+/// What belongs to one session.
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) default_context: ContextId,
+    /// The contexts its clients made, in order.
+    pub(super) contexts: Vec<ContextId>,
+    pub(super) targets: HashMap<TargetId, Seen>,
+    pub(super) sessions: HashMap<CdpSessionId, Cdp>,
+    /// The windows its pages were found in.
+    pub(super) windows: HashSet<i64>,
+    /// The virtual browser target that every client of this session sees as its browser.
+    pub(super) browser: TargetId,
+    /// The CDP session on which a view's client speaks without a `sessionId`.
+    homes: HashMap<ViewId, CdpSessionId>,
+    frames: Vec<(ViewId, ToClient)>,
+    count: u64,
+}
+
+impl Scope {
+    pub(super) fn new(default_context: ContextId, browser: TargetId) -> Self {
+        Self {
+            default_context,
+            contexts: Vec::new(),
+            targets: HashMap::new(),
+            sessions: HashMap::new(),
+            windows: HashSet::new(),
+            browser,
+            homes: HashMap::new(),
+            frames: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// A view's root, or the page of a page socket: there its client speaks without a `sessionId`.
+    pub(super) fn set_home(&mut self, view: ViewId, home: CdpSessionId) {
+        self.homes.insert(view, home);
+    }
+
+    /// The CDP session that a view's frames without a `sessionId` are for.
+    pub(super) fn home(&self, view: ViewId) -> Option<&CdpSessionId> {
+        self.homes.get(&view)
+    }
+
+    /// A view has gone, with its CDP sessions; returns those.
+    pub(super) fn forget_view(&mut self, view: ViewId) -> Vec<(CdpSessionId, Cdp)> {
+        self.homes.remove(&view);
+        self.frames.retain(|(to, _)| *to != view);
+        self.sessions.extract_if(|_, cdp| cdp.view == view).collect()
+    }
+
+    /// A context of this session: its default one, or one its clients made.
+    pub(super) fn owns_context(&self, id: &str) -> bool {
+        self.default_context.as_str() == id || self.contexts.iter().any(|context| context.as_str() == id)
+    }
+
+    /// A CDP session that was announced to this view, by the id its client names.
+    pub(super) fn find(&self, view: ViewId, id: &str) -> Option<(&CdpSessionId, &Cdp)> {
+        self.sessions.get_key_value(id).filter(|(_, cdp)| cdp.view == view)
+    }
+
+    /// The frames that are ready, in order.
+    pub(super) fn take_frames(&mut self) -> Vec<(ViewId, ToClient)> {
+        std::mem::take(&mut self.frames)
+    }
+
+    // ---- What goes to a client.
+
+    /// A message of Chrome's on a CDP session goes to the view it was announced to, or nowhere.
+    pub(super) fn admit(&mut self, on: &CdpSessionId, text: Bytes, body_end: usize) {
+        let Some(cdp) = self.sessions.get(on) else { return };
+        let view = cdp.view;
+        if !cdp.flat {
+            let inner = [&text[..body_end], b"}"].concat();
+            self.wrapped(on, &String::from_utf8_lossy(&inner));
+        } else if self.homes.get(&view) == Some(on) {
+            self.frames.push((view, ToClient { text: text.slice(..body_end), open: true }));
+        } else {
+            self.frames.push((view, ToClient { text, open: false }));
+        }
+    }
+
+    /// A reply to a client's command on one of its CDP sessions.
+    pub(super) fn reply(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
+        self.say(on, |session| message::reply(id, result, session));
+    }
+
+    /// An error for a client's command on one of its CDP sessions.
+    pub(super) fn fail(&mut self, on: &CdpSessionId, id: CallId, error: &CdpError) {
+        self.say(on, |session| {
+            message::error_reply(Some(id), error.code, &error.message, error.data.as_deref(), session)
+        });
+    }
+
+    /// An event on one of its CDP sessions.
+    pub(super) fn event(&mut self, on: &CdpSessionId, method: &str, params: &str) {
+        self.say(on, |session| message::event(method, params, session));
+    }
+
+    /// An error for a frame that named no CDP session of this view: as Chrome, without a `sessionId`.
+    pub(super) fn no_session(&mut self, view: ViewId, id: CallId) {
+        let error = CdpError::NO_SESSION;
+        let text = message::error_reply(Some(id), error.code, &error.message, None, None);
+        self.frames.push((view, ToClient::own_words(text)));
+    }
+
+    /// An answer for a frame that could not be read.
+    pub(super) fn malformed(&mut self, view: ViewId, text: String) {
+        self.frames.push((view, ToClient::own_words(text)));
+    }
+
+    fn say(&mut self, on: &CdpSessionId, text: impl FnOnce(Option<&str>) -> String) {
+        let Some(cdp) = self.sessions.get(on) else { return };
+        let view = cdp.view;
+        if cdp.flat {
+            let is_home = self.homes.get(&view) == Some(on);
+            let text = text((!is_home).then_some(on.as_str()));
+            self.frames.push((view, ToClient::own_words(text)));
+        } else {
+            let inner = text(None);
+            self.wrapped(on, &inner);
+        }
+    }
+
+    /// `Target.receivedMessageFromTarget` on the parent of a CDP session that is not flat.
+    pub(super) fn wrapped(&mut self, on: &CdpSessionId, inner: &str) {
+        let Some(cdp) = self.sessions.get(on) else { return };
+        let Some(parent) = cdp.parent.clone() else { return };
+        let params = format!(r#"{{"sessionId":"{on}","message":{},"targetId":"{}"}}"#, quote(inner), cdp.target);
+        self.event(&parent, "Target.receivedMessageFromTarget", &params);
+    }
+
+    // ---- Targets as this session sees them.
+
+    /// A target is there, or has changed: its discoverers are told what is new to them.
+    pub(super) fn see(&mut self, id: &TargetId, json: &str) {
+        let Some(info) = TargetInfo::read(json) else { return };
+        if !info.kind.is_ordinary() || !info.context.as_ref().is_some_and(|context| self.owns_context(context.as_str()))
+        {
+            return;
+        }
+        self.count += 1;
+        let number = self.targets.get(id).map_or(self.count, |seen| seen.number);
+        let seen =
+            Seen { info: json.to_owned(), kind: info.kind, context: info.context, number, attached: info.attached };
+        self.targets.insert(id.clone(), seen);
+        self.tell(id);
+    }
+
+    /// A target is gone.
+    pub(super) fn lose(&mut self, id: &TargetId) {
+        self.targets.remove(id);
+        let params = format!(r#"{{"targetId":"{id}"}}"#);
+        for on in self.discoverers() {
+            let told = self
+                .sessions
+                .get_mut(&on)
+                .and_then(|cdp| cdp.discover.as_mut())
+                .and_then(|discover| discover.told.remove(id));
+            if told.is_some() {
+                self.event(&on, "Target.targetDestroyed", &params);
+            }
+        }
+    }
+
+    /// A target crashed.
+    pub(super) fn crashed(&mut self, id: &TargetId, params: &str) {
+        for on in self.discoverers() {
+            if self
+                .sessions
+                .get(&on)
+                .and_then(|cdp| cdp.discover.as_ref())
+                .is_some_and(|discover| discover.told.contains_key(id))
+            {
+                self.event(&on, "Target.targetCrashed", params);
+            }
+        }
+    }
+
+    /// Whether a CDP session of this session is attached to a target.
+    pub(super) fn is_attached(&self, id: &TargetId) -> bool {
+        self.sessions.values().any(|cdp| cdp.target == *id)
+    }
+
+    /// A `TargetInfo` as this session's clients see it; `None` if they may not.
+    pub(super) fn shown<'a>(&self, json: &'a str) -> Option<(Kind, Cow<'a, str>)> {
+        let info = TargetInfo::read(json)?;
+        let seen = self.targets.get(&info.id)?;
+        Some((seen.kind, with_attached(json, info.attached && self.is_attached(&info.id))))
+    }
+
+    /// The virtual browser target's `TargetInfo`.
+    pub(super) fn browser_info(&self) -> String {
+        format!(
+            r#"{{"targetId":"{}","type":"browser","title":"","url":"","attached":true,"canAccessOpener":false}}"#,
+            self.browser
+        )
+    }
+
+    /// Starts a discovery: all that is there is told, as Chrome does before it replies.
+    pub(super) fn discover(&mut self, on: &CdpSessionId, filter: Option<Filter>) {
+        let Some(cdp) = self.sessions.get_mut(on) else { return };
+        let Some(filter) = filter else {
+            cdp.discover = None;
+            return;
+        };
+        let shows_browser = filter.matches(Kind::Browser);
+        match &mut cdp.discover {
+            Some(discover) => discover.filter = filter,
+            None => cdp.discover = Some(Discover::new(filter)),
+        }
+        if shows_browser {
+            let (browser, info) = (self.browser.clone(), self.browser_info());
+            self.tell_one(on, &browser, &info);
+        }
+        let mut all: Vec<(u64, TargetId)> = self.targets.iter().map(|(id, seen)| (seen.number, id.clone())).collect();
+        all.sort_unstable();
+        for (_, id) in all {
+            self.tell_on(on, &id);
+        }
+    }
+
+    /// Tells every discoverer what it does not know of a target yet.
+    pub(super) fn tell(&mut self, id: &TargetId) {
+        for on in self.discoverers() {
+            self.tell_on(&on, id);
+        }
+    }
+
+    fn tell_on(&mut self, on: &CdpSessionId, id: &TargetId) {
+        let Some(seen) = self.targets.get(id) else { return };
+        let wanted = self
+            .sessions
+            .get(on)
+            .and_then(|cdp| cdp.discover.as_ref())
+            .is_some_and(|discover| discover.filter.matches(seen.kind));
+        if wanted {
+            let info = with_attached(&seen.info, seen.attached && self.is_attached(id)).into_owned();
+            self.tell_one(on, id, &info);
+        }
+    }
+
+    /// `targetCreated` if it is new, `targetInfoChanged` if it differs, nothing if it is what was told last.
+    fn tell_one(&mut self, on: &CdpSessionId, id: &TargetId, info: &str) {
+        let Some(discover) = self.sessions.get_mut(on).and_then(|cdp| cdp.discover.as_mut()) else { return };
+        let before = discover.told.insert(id.clone(), info.to_owned());
+        let method = match before {
+            None => "Target.targetCreated",
+            Some(before) if before != info => "Target.targetInfoChanged",
+            Some(_) => return,
+        };
+        self.event(on, method, &format!(r#"{{"targetInfo":{info}}}"#));
+    }
+
+    /// Chrome says `attached:true` of a target that one of ours has just been attached to, perhaps without an event.
+    pub(super) fn mark_attached(&mut self, id: &TargetId) {
+        if let Some(seen) = self.targets.get_mut(id) {
+            seen.attached = true;
+        }
+        self.tell(id);
+    }
+
+    fn discoverers(&self) -> Vec<CdpSessionId> {
+        self.sessions.iter().filter(|(_, cdp)| cdp.discover.is_some()).map(|(id, _)| id.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_message_of_a_stranger_becomes_a_frame() {
+        let mut scope = Scope::new("C".into(), "b".into());
+        scope.sessions.insert("ROOT".into(), Cdp::new(ViewId(1), None, "b".into(), Kind::Browser, true));
+        scope.set_home(ViewId(1), "ROOT".into());
+        let text = Bytes::from_static(br#"{"id":1,"result":{},"sessionId":"STRANGER"}"#);
+        scope.admit(&"STRANGER".into(), text, 19);
+        scope.event(&"STRANGER".into(), "A.b", "{}");
+        scope.reply(&"STRANGER".into(), CallId(1), "{}");
+        scope
+            .see(&"T".into(), r#"{"targetId":"T","type":"page","url":"","attached":false,"browserContextId":"OTHER"}"#);
+        assert!(scope.targets.is_empty());
+        assert_eq!(scope.take_frames(), []);
+    }
+
+    #[test]
+    fn what_a_client_was_told_last_is_not_told_again() {
+        let mut scope = Scope::new("C".into(), "b".into());
+        scope.sessions.insert("ROOT".into(), Cdp::new(ViewId(1), None, "b".into(), Kind::Browser, true));
+        scope.set_home(ViewId(1), "ROOT".into());
+        scope.discover(&"ROOT".into(), Some(Filter::default_of_chrome()));
+        let info = |attached| {
+            format!(r#"{{"targetId":"T","type":"page","url":"","attached":{attached},"browserContextId":"C"}}"#)
+        };
+        scope.see(&"T".into(), &info(false));
+        assert_eq!(scope.take_frames().len(), 1);
+        // A watcher of the proxy's came: nothing the client could see.
+        scope.see(&"T".into(), &info(true));
+        assert_eq!(scope.take_frames().len(), 0);
+        scope.sessions.insert("S".into(), Cdp::new(ViewId(1), Some("ROOT".into()), "T".into(), Kind::Page, true));
+        scope.mark_attached(&"T".into());
+        let frames = scope.take_frames();
+        assert_eq!(frames.len(), 1);
+        assert!(String::from_utf8_lossy(&frames[0].1.clone().parts().0).contains("targetInfoChanged"));
+    }
+}

@@ -1,0 +1,466 @@
+//! `Target.*` as this session's clients see it: a Chrome that holds only what is theirs.
+
+use super::{Action, Pending, Session, arguments, scope::Cdp};
+use crate::cdp::{
+    error::CdpError,
+    ids::{CallId, CdpSessionId, TargetId},
+    lease::{Flavour, Interest, Settle},
+    message::Command,
+    object::Object,
+    target::{Filter, Kind},
+};
+
+const NO_TARGET: CdpError = CdpError::new(-32602, "No target with given id found");
+const NO_CHILD: CdpError = CdpError::new(-32602, "No session with given id");
+const NO_CHILD_BY_TARGET: CdpError = CdpError::new(-32602, "No session for given target id");
+const UNSPECIFIED: CdpError = CdpError::new(-32602, "Session id must be specified");
+const NOT_FLAT: CdpError = CdpError::new(-32602, "Only flatten protocol is supported with browser level auto-attach");
+const BOTH_FLAVOURS: CdpError = CdpError::new(
+    -32602,
+    "Filter should not simultaneously allow \"tab\" and \"page\", page targets are attached via tab targets",
+);
+const STRAY_FILTER: CdpError = CdpError::new(-32602, "Filter should not be present with `discover` is off");
+const LAST_CONTEXT: CdpError = CdpError::new(-32000, "Cannot dispose default browser context.");
+
+/// A client's command, and where it was sent.
+struct Asked<'a> {
+    on: &'a CdpSessionId,
+    id: CallId,
+    params: Object<'a>,
+    root: bool,
+}
+
+impl Session {
+    /// Answers a `Target.*` command; false if it is none that this file knows.
+    pub(super) fn on_target_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
+        let Some(name) = command.method().strip_prefix("Target.") else { return false };
+        let id = command.id();
+        let Some(root) = self.scope.sessions.get(on).map(Cdp::is_root) else { return true };
+        let Some(params) = Object::read(command.params()) else {
+            self.scope.fail(on, id, &CdpError::INVALID);
+            return true;
+        };
+        let asked = Asked { on, id, params, root };
+        match name {
+            "getTargets" => self.get_targets(asked),
+            "getTargetInfo" => self.get_target_info(asked),
+            "setDiscoverTargets" => self.set_discover_targets(asked),
+            "setAutoAttach" if root => self.set_auto_attach(asked),
+            "setAutoAttach" => self.set_auto_attach_below(asked),
+            "autoAttachRelated" => self.on_own_target(asked, command.method(), true),
+            "attachToTarget" => self.attach_to_target(asked),
+            "attachToBrowserTarget" if root => self.attach_to_browser(&asked),
+            "getBrowserContexts" if root => self.get_browser_contexts(&asked),
+            "createBrowserContext" if root => self.create_browser_context(asked, command),
+            "disposeBrowserContext" if root => self.dispose_browser_context(&asked),
+            "attachToBrowserTarget" | "getBrowserContexts" | "createBrowserContext" | "disposeBrowserContext" => {
+                self.scope.fail(on, id, &CdpError::NOT_ALLOWED);
+            }
+            "createTarget" => self.create_target(asked),
+            "closeTarget" | "activateTarget" => self.on_own_target(asked, command.method(), false),
+            "detachFromTarget" => self.detach_from_target(&asked),
+            "sendMessageToTarget" => self.send_message_to_target(&asked),
+            "getDevToolsTarget" => self.get_dev_tools_target(&asked),
+            _ => return false,
+        }
+        true
+    }
+
+    /// A command whose parameters are incomplete or of a wrong type goes up as it was read, for Chrome to refuse in its
+    /// own words. *Measured:* a member that is there with a wrong type, `null` included, is always refused.
+    fn let_chrome_refuse(&mut self, asked: &Asked<'_>, method: &str) {
+        self.forward(asked.on, asked.on.clone(), asked.id, method, asked.params.to_string());
+    }
+
+    fn filter(asked: &Asked<'_>) -> Option<Option<Filter>> {
+        match asked.params.get("filter") {
+            None => Some(None),
+            Some(json) => Filter::read(json).map(Some),
+        }
+    }
+
+    fn get_targets(&mut self, asked: Asked<'_>) {
+        if Self::filter(&asked).is_none() {
+            return self.let_chrome_refuse(&asked, "Target.getTargets");
+        }
+        // Chrome does not count the browser among them, as it does in a discovery.
+        let pending = Pending::Targets(asked.on.clone(), asked.id);
+        // Asked on the session's own root: a worker's CDP session would not be answered.
+        let Some(to) = self.root_of(asked.on) else { return };
+        self.call(to, "Target.getTargets", asked.params.to_string(), Settle::Plain, pending);
+    }
+
+    pub(super) fn on_target_infos(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Infos<'a> {
+            #[serde(borrow)]
+            target_infos: Vec<&'a serde_json::value::RawValue>,
+        }
+
+        let Ok(infos) = serde_json::from_str::<Infos<'_>>(result) else {
+            return self.scope.fail(on, id, &CdpError::server("Chrome's targets could not be read"));
+        };
+        let infos: Vec<_> =
+            infos.target_infos.iter().filter_map(|info| self.scope.shown(info.get())).map(|(_, info)| info).collect();
+        self.scope.reply(on, id, &format!(r#"{{"targetInfos":[{}]}}"#, infos.join(",")));
+    }
+
+    fn get_target_info(&mut self, asked: Asked<'_>) {
+        let target = match (asked.params.get("targetId"), asked.root) {
+            (None, true) => Some(self.scope.browser.to_string()),
+            (None, false) => self.scope.sessions.get(asked.on).map(|cdp| cdp.target.to_string()),
+            (Some(_), _) => asked.params.string("targetId"),
+        };
+        let Some(target) = target else { return self.let_chrome_refuse(&asked, "Target.getTargetInfo") };
+        if target == self.scope.browser.as_str() {
+            let info = format!(r#"{{"targetInfo":{}}}"#, self.scope.browser_info());
+            return self.scope.reply(asked.on, asked.id, &info);
+        }
+        if !self.scope.targets.contains_key(target.as_str()) {
+            return self.scope.fail(asked.on, asked.id, &NO_TARGET);
+        }
+        let Some(to) = self.root_of(asked.on) else { return };
+        let pending = Pending::Target(asked.on.clone(), asked.id);
+        self.call(to, "Target.getTargetInfo", format!(r#"{{"targetId":"{target}"}}"#), Settle::Plain, pending);
+    }
+
+    pub(super) fn on_target_info(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
+        let info = Object::read(result).and_then(|result| result.get("targetInfo").map(str::to_owned));
+        match info
+            .as_deref()
+            .and_then(|info| self.scope.shown(info))
+            .map(|(_, info)| format!(r#"{{"targetInfo":{info}}}"#))
+        {
+            Some(result) => self.scope.reply(on, id, &result),
+            None => self.scope.fail(on, id, &NO_TARGET),
+        }
+    }
+
+    fn set_discover_targets(&mut self, asked: Asked<'_>) {
+        let (Some(discover), Some(filter)) = (asked.params.read_as::<bool>("discover"), Self::filter(&asked)) else {
+            return self.let_chrome_refuse(&asked, "Target.setDiscoverTargets");
+        };
+        if !discover && filter.is_some() {
+            return self.scope.fail(asked.on, asked.id, &STRAY_FILTER);
+        }
+        self.scope.discover(asked.on, discover.then(|| filter.unwrap_or_else(Filter::default_of_chrome)));
+        self.scope.reply(asked.on, asked.id, "{}");
+    }
+
+    fn set_auto_attach(&mut self, asked: Asked<'_>) {
+        let on_off = asked.params.read_as::<bool>("autoAttach");
+        let wait = asked.params.read_as::<bool>("waitForDebuggerOnStart");
+        let flatten = asked.params.get("flatten").map_or(Some(false), |_| asked.params.read_as::<bool>("flatten"));
+        let (Some(on_off), Some(wait), Some(flatten), Some(filter)) = (on_off, wait, flatten, Self::filter(&asked))
+        else {
+            return self.let_chrome_refuse(&asked, "Target.setAutoAttach");
+        };
+        if !flatten {
+            return self.scope.fail(asked.on, asked.id, &NOT_FLAT);
+        }
+        let filter = filter.unwrap_or_else(Filter::default_of_chrome);
+        let flavour = match (filter.matches(Kind::Tab), filter.matches(Kind::Page)) {
+            (true, true) => return self.scope.fail(asked.on, asked.id, &BOTH_FLAVOURS),
+            (true, false) => Flavour::Tab,
+            _ => Flavour::Page,
+        };
+        let interest = on_off.then_some(Interest { flavour, filter, wait });
+        let tag = self.expect(Pending::Forward(asked.on.clone(), asked.id));
+        self.actions.push(Action::AutoAttach(tag, asked.on.clone(), interest));
+    }
+
+    /// On a page, tab or worker it concerns only what is below that: it goes up, flat whatever the client said.
+    fn set_auto_attach_below(&mut self, mut asked: Asked<'_>) {
+        let flat = asked.params.read_as::<bool>("flatten") == Some(true);
+        let is_off = asked.params.read_as::<bool>("autoAttach") == Some(false);
+        if let Some(cdp) = self.scope.sessions.get_mut(asked.on) {
+            cdp.auto_attach = !is_off;
+            cdp.children_not_flat = !flat;
+        }
+        if !matches!(asked.params.get("flatten"), Some(json) if json != "true" && json != "false") {
+            asked.params.set_raw("flatten", "true");
+        }
+        self.pass_with(asked.on, asked.id, "Target.setAutoAttach", &asked.params.to_string());
+    }
+
+    fn attach_to_target(&mut self, mut asked: Asked<'_>) {
+        let Some(target) = asked.params.string("targetId") else {
+            return self.let_chrome_refuse(&asked, "Target.attachToTarget");
+        };
+        if target == self.scope.browser.as_str() {
+            return self.attach_to_browser(&asked);
+        }
+        let Some((target, _)) = self.scope.targets.get_key_value(target.as_str()) else {
+            return self.scope.fail(asked.on, asked.id, &NO_TARGET);
+        };
+        let target = target.clone();
+        let flatten = asked.params.get("flatten").map(str::to_owned);
+        if flatten.as_deref() != Some("true") {
+            self.not_flat.push((asked.on.clone(), target.clone()));
+        }
+        if flatten.is_none_or(|json| json == "false") {
+            asked.params.set_raw("flatten", "true");
+        }
+        let pending = Pending::Attach(asked.on.clone(), asked.id, target);
+        self.call(asked.on.clone(), "Target.attachToTarget", asked.params.to_string(), Settle::Plain, pending);
+    }
+
+    /// A further virtual root: a browser-level CDP session below the view's own.
+    fn attach_to_browser(&mut self, asked: &Asked<'_>) {
+        let Some(to) = self.root_of(asked.on) else { return };
+        if asked.root {
+            self.forward(asked.on, asked.on.clone(), asked.id, "Target.attachToBrowserTarget", "{}".to_owned());
+        } else {
+            // By way of a page's `attachToTarget`: it is announced on the root, from which it is attached.
+            self.forward(asked.on, to, asked.id, "Target.attachToBrowserTarget", "{}".to_owned());
+        }
+    }
+
+    fn get_browser_contexts(&mut self, asked: &Asked<'_>) {
+        let contexts: Vec<String> = self.scope.contexts.iter().map(|context| format!("\"{context}\"")).collect();
+        let result = format!(
+            r#"{{"browserContextIds":[{}],"defaultBrowserContextId":"{}"}}"#,
+            contexts.join(","),
+            self.scope.default_context
+        );
+        self.scope.reply(asked.on, asked.id, &result);
+    }
+
+    fn create_browser_context(&mut self, mut asked: Asked<'_>, command: &Command) {
+        if let arguments::Checked::Refused { code, message } =
+            arguments::check(command.method(), command.params(), Kind::Browser, &self.caps)
+        {
+            return self.refuse(asked.on, asked.id, CdpError { code, message: message.into(), data: None });
+        }
+        // On the lease, with which it goes: contexts live as long as the session, whatever the client said.
+        if !matches!(asked.params.get("disposeOnDetach"), Some(json) if json != "true" && json != "false") {
+            asked.params.set_raw("disposeOnDetach", "true");
+        }
+        let pending = Pending::CreateContext(asked.on.clone(), asked.id);
+        self.call(self.base.clone(), "Target.createBrowserContext", asked.params.to_string(), Settle::Bind, pending);
+    }
+
+    fn dispose_browser_context(&mut self, asked: &Asked<'_>) {
+        let Some(context) = asked.params.string("browserContextId") else {
+            return self.let_chrome_refuse(asked, "Target.disposeBrowserContext");
+        };
+        if context == self.scope.default_context.as_str() {
+            return self.scope.fail(asked.on, asked.id, &LAST_CONTEXT);
+        }
+        let Some(context) = self.scope.contexts.iter().find(|own| own.as_str() == context).cloned() else {
+            let error = CdpError::server(format!("Failed to find context with id {context}"));
+            return self.scope.fail(asked.on, asked.id, &error);
+        };
+        let params = format!(r#"{{"browserContextId":"{context}"}}"#);
+        let settle = Settle::Unbind(context.clone());
+        let pending = Pending::DisposeContext(asked.on.clone(), asked.id, context);
+        self.call(self.base.clone(), "Target.disposeBrowserContext", params, settle, pending);
+    }
+
+    fn create_target(&mut self, mut asked: Asked<'_>) {
+        if let Some(url) = asked.params.string("url")
+            && let Err(why) = arguments::url_allowed(&url, &self.caps)
+        {
+            return self.refuse(asked.on, asked.id, CdpError::server(why));
+        }
+        match asked.params.get("browserContextId") {
+            None => {
+                let context = self.scope.default_context.clone();
+                asked.params.set_string("browserContextId", context.as_str());
+            }
+            Some(_) => {
+                if let Some(context) = asked.params.string("browserContextId")
+                    && !self.scope.owns_context(&context)
+                {
+                    return self.scope.fail(asked.on, asked.id, &CdpError::params("browserContextId"));
+                }
+            }
+        }
+        let Some(to) = self.root_of(asked.on) else { return };
+        self.forward(asked.on, to, asked.id, "Target.createTarget", asked.params.to_string());
+    }
+
+    /// A command about a target, which must be one's own.
+    fn on_own_target(&mut self, asked: Asked<'_>, method: &str, root_only: bool) {
+        if root_only && !asked.root {
+            let error = CdpError::server(format!("{method} is only supported on the Browser target"));
+            return self.scope.fail(asked.on, asked.id, &error);
+        }
+        let Some(target) = asked.params.string("targetId") else { return self.let_chrome_refuse(&asked, method) };
+        if !self.scope.targets.contains_key(target.as_str()) {
+            let error =
+                if method == "Target.closeTarget" { self.identity.no_target_to_close.clone() } else { NO_TARGET };
+            return self.scope.fail(asked.on, asked.id, &error);
+        }
+        self.forward(asked.on, asked.on.clone(), asked.id, method, asked.params.to_string());
+    }
+
+    fn detach_from_target(&mut self, asked: &Asked<'_>) {
+        let by_session = asked.params.get("sessionId").is_some();
+        if [asked.params.get("sessionId"), asked.params.get("targetId")]
+            .into_iter()
+            .flatten()
+            .any(|json| !json.starts_with('"'))
+        {
+            return self.let_chrome_refuse(asked, "Target.detachFromTarget");
+        }
+        if !by_session && asked.params.get("targetId").is_none() {
+            return self.scope.fail(asked.on, asked.id, &UNSPECIFIED);
+        }
+        match self.child(asked) {
+            Some(child) => {
+                let tag = self.expect(Pending::Forward(asked.on.clone(), asked.id));
+                self.actions.push(Action::Detach(tag, child));
+            }
+            None => self.fail_no_child(asked),
+        }
+    }
+
+    /// The CDP session that a command names, by `sessionId` or by `targetId`, among those announced on the one it is
+    /// sent on.
+    fn child(&self, asked: &Asked<'_>) -> Option<CdpSessionId> {
+        let is_child = |cdp: &Cdp| cdp.parent.as_ref() == Some(asked.on);
+        if asked.params.get("sessionId").is_some() {
+            let session = asked.params.string("sessionId")?;
+            let (id, _) = self.scope.sessions.get_key_value(session.as_str()).filter(|(_, cdp)| is_child(cdp))?;
+            return Some(id.clone());
+        }
+        let target = asked.params.string("targetId")?;
+        self.scope
+            .sessions
+            .iter()
+            .find(|(_, cdp)| is_child(cdp) && cdp.target.as_str() == target)
+            .map(|(id, _)| id.clone())
+    }
+
+    fn fail_no_child(&mut self, asked: &Asked<'_>) {
+        let error = if asked.params.has("sessionId") { NO_CHILD } else { NO_CHILD_BY_TARGET };
+        self.scope.fail(asked.on, asked.id, &error);
+    }
+
+    /// What is inside is treated exactly as a frame that the client had sent flat; nothing tunnels past the policy.
+    fn send_message_to_target(&mut self, asked: &Asked<'_>) {
+        let Some(inner) = asked.params.string("message") else {
+            return self.let_chrome_refuse(asked, "Target.sendMessageToTarget");
+        };
+        if !asked.params.has("sessionId") && !asked.params.has("targetId") {
+            return self.scope.fail(asked.on, asked.id, &UNSPECIFIED);
+        }
+        let Some(child) = self.child(asked).filter(|child| self.scope.sessions.get(child).is_some_and(|cdp| !cdp.flat))
+        else {
+            return self.fail_no_child(asked);
+        };
+        self.scope.reply(asked.on, asked.id, "{}");
+        match Command::read(inner.into()) {
+            Ok(command) if command.session().is_none() => self.on_command(&child, &command, false),
+            Ok(command) => self.scope.fail(&child, command.id(), &CdpError::NO_SESSION),
+            Err(malformed) => {
+                self.malformed += 1;
+                self.scope.wrapped(&child, &malformed.reply());
+            }
+        }
+    }
+
+    fn get_dev_tools_target(&mut self, asked: &Asked<'_>) {
+        let Some(target) = asked.params.string("targetId") else {
+            return self.let_chrome_refuse(asked, "Target.getDevToolsTarget");
+        };
+        if !asked.root {
+            self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);
+        } else if self.scope.targets.contains_key(target.as_str()) {
+            self.scope.reply(asked.on, asked.id, "{}");
+        } else {
+            self.scope.fail(asked.on, asked.id, &NO_TARGET);
+        }
+    }
+
+    /// The root of the view that a CDP session belongs to.
+    pub(super) fn root_of(&self, on: &CdpSessionId) -> Option<CdpSessionId> {
+        self.roots.get(&self.scope.sessions.get(on)?.view).cloned()
+    }
+
+    pub(super) fn on_attached(
+        &mut self,
+        parent: &CdpSessionId,
+        child: CdpSessionId,
+        target: TargetId,
+        info: &str,
+        waiting: bool,
+    ) {
+        // On a CDP session that was never announced, it is the proxy's own business.
+        let Some(above) = self.scope.sessions.get(parent) else { return };
+        // The page of a page socket is known already, and its client was not to be told.
+        if self.scope.sessions.contains_key(&child) {
+            return;
+        }
+        let (view, inherits) = (above.view, above.children_not_flat);
+        let kind = Kind::from_type(&Object::read(info).and_then(|info| info.string("type")).unwrap_or_default());
+        if kind == Kind::Browser {
+            let browser = self.scope.browser.clone();
+            self.scope
+                .sessions
+                .insert(child.clone(), Cdp::new(view, Some(parent.clone()), browser, Kind::Browser, true));
+            let info = self.scope.browser_info();
+            return self.announce(parent, &child, &info, waiting);
+        }
+        if !self.scope.targets.contains_key(&target) {
+            // Not to be shown: it runs on, and nobody is attached.
+            let tag = self.expect(Pending::Nobody);
+            self.actions.push(Action::Detach(tag, child));
+            return;
+        }
+        let asked_so = self.not_flat.iter().position(|(on, other)| on == parent && *other == target);
+        let flat = match asked_so {
+            Some(at) => {
+                self.not_flat.swap_remove(at);
+                false
+            }
+            None => !inherits,
+        };
+        self.scope.sessions.insert(child.clone(), Cdp::new(view, Some(parent.clone()), target.clone(), kind, flat));
+        // Chrome too says that it is attached before it says to whom.
+        self.scope.mark_attached(&target);
+        self.announce(parent, &child, info, waiting);
+    }
+
+    fn announce(&mut self, parent: &CdpSessionId, child: &CdpSessionId, info: &str, waiting: bool) {
+        let params = format!(r#"{{"sessionId":"{child}","targetInfo":{info},"waitingForDebugger":{waiting}}}"#);
+        self.scope.event(parent, "Target.attachedToTarget", &params);
+    }
+
+    pub(super) fn on_detached(
+        &mut self,
+        parent: &CdpSessionId,
+        child: &CdpSessionId,
+        target: &TargetId,
+        below: Vec<CdpSessionId>,
+    ) {
+        self.scope.event(
+            parent,
+            "Target.detachedFromTarget",
+            &format!(r#"{{"sessionId":"{child}","targetId":"{target}"}}"#),
+        );
+        for gone in below.iter().chain([child]) {
+            // Nothing a client sent is ever left without an answer.
+            let in_flight =
+                self.scope.sessions.get_mut(gone).map(|cdp| std::mem::take(&mut cdp.in_flight)).unwrap_or_default();
+            for id in in_flight {
+                self.scope.fail(gone, id, &CdpError::NO_SESSION);
+            }
+            let Some(cdp) = self.scope.sessions.get(gone) else { continue };
+            let (view, target) = (cdp.view, cdp.target.clone());
+            let was_home = self.scope.home(view) == Some(gone);
+            self.scope.sessions.remove(gone);
+            if self.tracing.as_ref() == Some(gone) {
+                self.tracing = None;
+                self.actions.push(Action::Unclaim);
+            }
+            self.scope.tell(&target);
+            if was_home {
+                self.settle_frames();
+                self.actions.push(Action::Close(view, "the page is gone"));
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// What a client connects to: a plain Chrome of our own, or a ghostmux, ours or somebody else's.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { Child, family, folder, leftovers, removeFolder } from './process.mjs';
+
+const START_MS = 30_000;
+
+// The programs themselves: Debian's /usr/bin/chromium-headless-shell is a script that outlives nobody.
+const BROWSERS = ['/usr/lib/chromium/chromium-headless-shell', '/usr/bin/chromium', '/usr/bin/google-chrome'];
+
+/** The browser to test with, unless one was named. */
+export function findBrowser() {
+  const found = [process.env.GHOSTMUX_BROWSER, ...BROWSERS].find(path => path && existsSync(path));
+  if (!found) throw new Error('no browser found: name one with --browser');
+  return found;
+}
+
+// What the launchers of Puppeteer and Playwright give, as far as a page can tell.
+const FLAGS = [
+  '--headless', '--remote-debugging-port=0', '--allow-pre-commit-input', '--disable-back-forward-cache', '--disable-background-networking',
+  '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-breakpad', '--disable-component-update',
+  '--disable-default-apps', '--disable-dev-shm-usage', '--disable-extensions', '--disable-field-trial-config', '--disable-hang-monitor',
+  '--disable-popup-blocking', '--disable-prompt-on-repost', '--disable-renderer-backgrounding', '--disable-sync', '--export-tagged-pdf',
+  '--force-color-profile=srgb', '--generate-pdf-document-outline', '--hide-scrollbars', '--metrics-recording-only', '--mute-audio',
+  '--no-default-browser-check', '--no-first-run', '--password-store=basic', '--use-mock-keychain',
+  '--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,Translate,MediaRouter,OptimizationHints',
+];
+
+/** A Chrome on its own, with a debugging port: `{host, port, ws, close()}`. */
+export async function openPlainChrome(browser) {
+  const profile = folder('chrome');
+  const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const child = new Child(browser, [...FLAGS, ...sandbox, `--user-data-dir=${profile}`, 'about:blank']);
+  const [, port, path] = await child.says(/^DevTools listening on ws:\/\/127\.0\.0\.1:(\d+)(\S+)/, START_MS);
+  return {
+    host: '127.0.0.1', port: Number(port), path, query: '',
+    async close() {
+      await child.end();
+      removeFolder(profile);
+    },
+  };
+}
+
+/** A ghostmux that somebody else runs. */
+export function theirGhostmux(url) {
+  const { hostname, port, pathname, search } = new URL(url);
+  return { host: hostname, port: Number(port || 80), path: pathname, query: search, async close() {} };
+}
+
+/** A ghostmux of our own; `close()` gives what it left behind. */
+export async function openGhostmux(program, browser, flags = []) {
+  const home = folder('ghostmux');
+  const child = new Child(program, ['serve', '--listen', '127.0.0.1:0', '--browser-path', browser, ...flags],
+    { env: { ...process.env, TMPDIR: home } });
+  const [, host, port] = await child.says(/http:\/\/([^\s:/"]+):(\d+)/, START_MS);
+  const end = child.over.then(code => { if (!child.ending) console.error(`ghostmux ended by itself (${code})\n${child.tail()}`); });
+  return {
+    host, port: Number(port), path: '/', query: '',
+    async close() {
+      const members = family(child.process.pid);
+      child.ending = true;
+      const obeyed = await endWithout(child);
+      await end;
+      const left = { obeyed, ...await gone(members), files: readdirSync(home) };
+      removeFolder(home);
+      return left;
+    },
+  };
+}
+
+// Ends only the proxy itself, not its group: its Chromes must go because it sees to it.
+async function endWithout(child) {
+  child.signal('SIGTERM', false);
+  let obeyed = true;
+  const timer = setTimeout(() => { obeyed = false; child.signal('SIGKILL', false); }, 15_000);
+  await child.over;
+  clearTimeout(timer);
+  return obeyed;
+}
+
+// Chrome's own processes take a moment to follow their parent.
+async function gone(members) {
+  const end = Date.now() + 5_000;
+  for (;;) {
+    const left = leftovers(members);
+    if ((left.processes.length === 0 && left.profiles.length === 0) || Date.now() > end) {
+      left.processes.forEach(pid => { try { process.kill(pid, 'SIGKILL'); } catch { /* gone now */ } });
+      return left;
+    }
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,71 @@
+// Selenium and chromedriver, which know only host and port (`debuggerAddress`) and use the first page they find.
+// $CHROMEDRIVER names the driver if it is not on the PATH.
+
+import { Builder, By, until as condition } from 'selenium-webdriver';
+import { Options, ServiceBuilder } from 'selenium-webdriver/chrome.js';
+import { performIfMain, pngSize } from '../suite.mjs';
+
+const act = (name, run) => ({ name, run });
+
+export const acts = [
+  act('navigates and evaluates', async ({ driver, home }) => {
+    await driver.get(home);
+    return [await driver.getTitle(), await driver.executeScript('return location.pathname'),
+      await driver.executeAsyncScript('const done = arguments[0]; fetch("/data.json").then(r => r.json()).then(done)')];
+  }),
+  act('types and clicks', async ({ driver, home }) => {
+    await driver.get(`${home}/form`);
+    await driver.findElement(By.id('who')).sendKeys('Ada');
+    await driver.findElement(By.id('go')).click();
+    return driver.findElement(By.id('out')).getText();
+  }),
+  act('screenshot', async ({ driver }) => pngSize(Buffer.from(await driver.takeScreenshot(), 'base64')).width > 0),
+  act('cookies', async ({ driver, home }) => {
+    await driver.get(`${home}/set-cookie?served=two`);
+    await driver.manage().addCookie({ name: 'given', value: 'one' });
+    await driver.get(`${home}/cookies`);
+    const sent = JSON.parse(await driver.findElement(By.css('body')).getText());
+    await driver.manage().deleteAllCookies();
+    return { sent, left: (await driver.manage().getCookies()).length };
+  }),
+  act('frames', async ({ driver, home }) => {
+    await driver.get(`${home}/frames`);
+    await driver.switchTo().frame(driver.findElement(By.id('cross')));
+    await driver.findElement(By.id('inner')).click();
+    const text = await driver.findElement(By.id('inner')).getText();
+    await driver.switchTo().defaultContent();
+    return text;
+  }),
+  act('alert', async ({ driver, home }) => {
+    await driver.get(`${home}/dialogs`);
+    await driver.findElement(By.id('prompt')).click();
+    const alert = await driver.wait(condition.alertIsPresent(), 5_000);
+    const text = await alert.getText();
+    await alert.sendKeys('somebody');
+    await alert.accept();
+    return [text, await driver.findElement(By.id('out')).getText()];
+  }),
+  act('windows', async ({ driver, home }) => {
+    const first = await driver.getWindowHandle();
+    await driver.switchTo().newWindow('tab');
+    await driver.get(`${home}/second`);
+    const handles = (await driver.getAllWindowHandles()).length;
+    const title = await driver.getTitle();
+    await driver.close();
+    await driver.switchTo().window(first);
+    await driver.get('about:blank');
+    return { handles, title };
+  }),
+];
+
+await performIfMain(import.meta.url, {
+  acts,
+  connect: async ({ port }) => {
+    const options = new Options();
+    options.debuggerAddress(`127.0.0.1:${port}`);
+    const driver = await new Builder().forBrowser('chrome').setChromeOptions(options)
+      .setChromeService(new ServiceBuilder(process.env.CHROMEDRIVER ?? '/usr/bin/chromedriver')).build();
+    return { driver };
+  },
+  leave: ({ driver }) => driver.quit(),
+});
