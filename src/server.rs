@@ -1,5 +1,6 @@
 //! Bind, accept, split WebSocket upgrades from HTTP, drain on a signal.
 
+mod start;
 mod upgrade;
 
 use std::{convert::Infallible, io, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::start::StartError;
 use crate::{
     api::{
         Answer, Api, Guard,
@@ -23,7 +25,7 @@ use crate::{
         pool::{Plan, Pool, Source},
     },
     config::{BrowserSource, Config},
-    error::{CloseReason, StartError},
+    error::CloseReason,
     files,
     live::Terms,
     metrics::Metrics,

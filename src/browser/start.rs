@@ -122,7 +122,7 @@ pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -
         Err(_) => return Err(BrowserError::Silent),
     };
     let pid = process.as_ref().and_then(Process::id);
-    let targets = Targets::new(greeting.page.clone(), greeting.tab.clone(), greeting.downloads.clone());
+    let targets = Targets::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
     let downloads = Downloads::new(greeting.downloads.clone());
     // Unbounded, because whoever sends waits for nothing; what clients may have on its way to Chrome is counted in
     // bytes per lease, and their sockets are not read above that.
@@ -135,9 +135,9 @@ pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -
         orders,
         identity: greeting.identity,
         pid,
-        leases: Default::default(),
-        live: Default::default(),
-        exclusive: Default::default(),
+        leases: 0.into(),
+        live: 0.into(),
+        exclusive: false.into(),
         close,
     };
     let browser = Browser { shared: Arc::new(shared) };
