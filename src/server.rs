@@ -3,7 +3,14 @@
 mod start;
 mod upgrade;
 
-use std::{convert::Infallible, io, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -42,11 +49,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     // First, so that an address in use is found out before a Chrome is started.
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
-    let directory = config.session_dir.join(format!(
-        "ghostmux-{}-{}",
-        std::process::id(),
-        &uuid::Uuid::new_v4().simple().to_string()[..8]
-    ));
+    let directory = own_directory(&config.session_dir);
     let system = |error| StartError::System { what: format!("cannot make {}", directory.display()), error };
     let mut own = files::Directory::new(directory.clone());
     own.make(&directory).map_err(system)?;
@@ -104,6 +107,13 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     pool.close().await;
     drop(own);
     Ok(())
+}
+
+/// A directory of this process's own; short, because Chrome puts sockets into it.
+fn own_directory(base: &Path) -> PathBuf {
+    let directory = base.join(format!("ghostmux-{}", std::process::id()));
+    // Left by a process of the same number that could not clean up.
+    if directory.exists() { base.join(format!("ghostmux-{}", uuid::Uuid::new_v4().simple())) } else { directory }
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, StartError> {
