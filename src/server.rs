@@ -105,7 +105,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         tracing::warn!("some clients did not hang up in time");
     }
     pool.close().await;
-    drop(own);
+    own.remove_now();
     Ok(())
 }
 
