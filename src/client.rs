@@ -85,7 +85,6 @@ impl Client {
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
                 // Chrome's WebSocket server ends the connection, too.
                 Ok(Message::Binary(_)) => return Poll::Ready(Incoming::Over(Some(CloseReason::NotText))),
-                Ok(Message::Close(_)) => return Poll::Ready(Incoming::Over(None)),
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     if ready!(self.socket.poll_read_ready(cx)).is_err() {
                         return Poll::Ready(Incoming::Over(None));
@@ -95,7 +94,7 @@ impl Client {
                 // empty one stands for it, which is refused in the same words.
                 Err(tungstenite::Error::Utf8(_)) => return Poll::Ready(Incoming::Text(Bytes::from_static(b"\xff"))),
                 Err(tungstenite::Error::Capacity(_)) => return Poll::Ready(Incoming::Over(Some(CloseReason::TooBig))),
-                Err(_) => return Poll::Ready(Incoming::Over(None)),
+                Ok(Message::Close(_)) | Err(_) => return Poll::Ready(Incoming::Over(None)),
             }
         }
     }
@@ -201,13 +200,12 @@ impl Client {
         }
         loop {
             match self.protocol.read(&mut Polled(&self.socket)) {
-                Ok(_) => {}
+                Ok(_) | Err(tungstenite::Error::Utf8(_)) => {}
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     if ready!(self.socket.poll_read_ready(cx)).is_err() {
                         return Poll::Ready(());
                     }
                 }
-                Err(tungstenite::Error::Utf8(_)) => {}
                 Err(_) => return Poll::Ready(()),
             }
         }

@@ -1,56 +1,6 @@
-//! What can go wrong between a person and a running proxy, in words and in codes.
-//!
-//! CDP errors are in `cdp::error`; what ends a client's socket is [`CloseReason`]; what ends the start is [`StartError`].
+//! Why a client's socket ends, in words and in codes. CDP errors are in `cdp::error`, what ends the start in `server`.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
-
-use crate::browser::{find::FindError, pool::BrowserError};
-
-/// Why `ghostmux serve` could not start, or stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// No usable Chrome on this machine.
-    #[error(transparent)]
-    Find(#[from] FindError),
-    /// A Chrome that would not start or answer.
-    #[error(transparent)]
-    Browser(#[from] BrowserError),
-    /// The address is taken.
-    #[error(
-        "cannot listen on {address}: it is in use; stop what listens there (a Chrome with --remote-debugging-port?) or choose another with --listen"
-    )]
-    InUse {
-        /// What was to be listened on.
-        address: SocketAddr,
-    },
-    /// The address cannot be had for another reason.
-    #[error("cannot listen on {address}: {error}")]
-    Listen {
-        /// What was to be listened on.
-        address: SocketAddr,
-        /// The system's reason.
-        error: io::Error,
-    },
-    /// Something else of the system's.
-    #[error("{what}: {error}")]
-    System {
-        /// What was attempted.
-        what: String,
-        /// The system's reason.
-        error: io::Error,
-    },
-}
-
-impl StartError {
-    /// The process's exit code: 3 no usable browser, 4 address in use, 1 anything else.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Find(_) | Self::Browser(_) => 3,
-            Self::InUse { .. } => 4,
-            Self::Listen { .. } | Self::System { .. } => 1,
-        }
-    }
-}
+use std::{fmt, sync::Arc};
 
 /// Why a client's socket is closed: code and reason of the WebSocket close frame.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub enum Control {
     /// A client's socket is handed over; for a page of the session, or for the whole.
-    Join(Client, Option<TargetId>),
+    Join(Box<Client>, Option<TargetId>),
     /// A browser-level command of an HTTP call.
     Call {
         /// The method.
@@ -89,7 +89,11 @@ struct View {
 
 /// What was waited for outside the loop.
 enum Done {
-    Rooted { client: Client, page: Option<TargetId>, root: Result<(CdpSessionId, Option<CdpSessionId>), CallError> },
+    Rooted {
+        client: Box<Client>,
+        page: Option<TargetId>,
+        root: Result<(CdpSessionId, Option<CdpSessionId>), CallError>,
+    },
     Faced(Result<CdpSessionId, CallError>),
     Moved(Tag, Option<PathBuf>),
     Checked(Tag, bool),
@@ -231,7 +235,7 @@ impl Live {
                     self.perform();
                 }
                 Poll::Ready(None) => {
-                    self.over = self.over.take().or(Some(CloseReason::BrowserLost("its connection is gone".into())))
+                    self.over = self.over.take().or(Some(CloseReason::BrowserLost("its connection is gone".into())));
                 }
                 Poll::Pending => break,
             }
@@ -351,7 +355,7 @@ impl Live {
             Action::Directory(path) => match self.directory.make(&path) {
                 Ok(()) => self.lease.directory(path),
                 Err(error) => {
-                    tracing::error!(session = %self.name, %error, path = %path.display(), "no directory for downloads")
+                    tracing::error!(session = %self.name, %error, path = %path.display(), "no directory for downloads");
                 }
             },
             Action::Move(tag, wish) => {
@@ -375,7 +379,7 @@ impl Live {
             Done::Rooted { mut client, page, root } => {
                 self.joining -= 1;
                 match root {
-                    Ok((root, attached)) => self.add_view(client, root, page.zip(attached)),
+                    Ok((root, attached)) => self.add_view(*client, root, page.zip(attached)),
                     Err(error) => {
                         // The page went while its socket came.
                         tracing::debug!(session = %self.name, %error, "a client could not join");
@@ -418,7 +422,7 @@ impl Live {
         let id = ViewId(self.last_view);
         self.session.open_view(id, root);
         if let Some((target, session)) = page {
-            self.session.set_page(id, session, target);
+            self.session.set_page(id, session, &target);
         }
         self.views.push(View { id, client, leaving: None });
         self.terms.metrics.views.inc();

@@ -114,7 +114,7 @@ fn start_logs(log: &Log) {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if let Some(error) = error.downcast_ref::<ghostmux::error::StartError>() {
+    if let Some(error) = error.downcast_ref::<ghostmux::server::StartError>() {
         return error.exit_code();
     }
     if error.is::<ConfigError>() { USAGE } else { 1 }

@@ -100,7 +100,7 @@ impl Admitted {
             }
             Kind::Joins { control, page } => {
                 // A session that ended meanwhile drops the socket, which its client sees.
-                let _ = control.send(Control::Join(client, page)).await;
+                let _ = control.send(Control::Join(Box::new(client), page)).await;
             }
         }
     }
@@ -324,7 +324,9 @@ impl Registry {
     fn mac(&self, text: &str) -> String {
         let mut mac = self.hmac();
         mac.update(text.as_bytes());
-        mac.finalize().into_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let bytes = mac.finalize().into_bytes();
+        let half = bytes.iter().take(16).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
+        format!("{half:032x}")
     }
 
     fn hmac(&self) -> Hmac<Sha256> {

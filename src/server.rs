@@ -1,8 +1,16 @@
 //! Bind, accept, split WebSocket upgrades from HTTP, drain on a signal.
 
+mod start;
 mod upgrade;
 
-use std::{convert::Infallible, io, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -12,6 +20,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::start::StartError;
 use crate::{
     api::{
         Answer, Api, Guard,
@@ -23,7 +32,7 @@ use crate::{
         pool::{Plan, Pool, Source},
     },
     config::{BrowserSource, Config},
-    error::{CloseReason, StartError},
+    error::CloseReason,
     files,
     live::Terms,
     metrics::Metrics,
@@ -40,11 +49,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     // First, so that an address in use is found out before a Chrome is started.
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
-    let directory = config.session_dir.join(format!(
-        "ghostmux-{}-{}",
-        std::process::id(),
-        &uuid::Uuid::new_v4().simple().to_string()[..8]
-    ));
+    let directory = own_directory(&config.session_dir);
     let system = |error| StartError::System { what: format!("cannot make {}", directory.display()), error };
     let mut own = files::Directory::new(directory.clone());
     own.make(&directory).map_err(system)?;
@@ -100,8 +105,15 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         tracing::warn!("some clients did not hang up in time");
     }
     pool.close().await;
-    drop(own);
+    own.remove_now();
     Ok(())
+}
+
+/// A directory of this process's own; short, because Chrome puts sockets into it.
+fn own_directory(base: &Path) -> PathBuf {
+    let directory = base.join(format!("ghostmux-{}", std::process::id()));
+    // Left by a process of the same number that could not clean up.
+    if directory.exists() { base.join(format!("ghostmux-{}", uuid::Uuid::new_v4().simple())) } else { directory }
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, StartError> {

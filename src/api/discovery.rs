@@ -87,7 +87,7 @@ pub(super) async fn answer<B>(api: &Api, request: &Request<B>, method: &str) -> 
         ("close", id) => one(api, "Target.closeTarget", id, "Target is closing").await,
         _ => return not_found(path),
     };
-    done.unwrap_or_else(|failure| failure.answer())
+    done.unwrap_or_else(Failure::answer)
 }
 
 enum Failure {

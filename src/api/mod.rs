@@ -7,7 +7,7 @@
 //! | `PUT /json/new?URL` | a new page of the HTTP session |
 //! | `GET /json/activate/ID`, `GET /json/close/ID` | as Chrome |
 //! | `GET /json/protocol[/]` | the protocol of the Chrome that runs |
-//! | `GET /metrics` | OpenMetrics text |
+//! | `GET /metrics` | `OpenMetrics` text |
 //! | `GET /health` | 200 when sessions can be opened |
 //!
 //! Methods are matched whatever their case: some clients write `get`.

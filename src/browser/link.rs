@@ -210,7 +210,7 @@ impl Link {
         let mut now = None;
         for turn in 0.. {
             match self.transport.poll_message(cx) {
-                Poll::Ready(Ok(Some(text))) => self.on_message(text, &mut now),
+                Poll::Ready(Ok(Some(text))) => self.on_message(&text, &mut now),
                 Poll::Ready(Ok(None)) => return Poll::Ready(Some("the connection to Chrome ended".to_owned())),
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Some(format!("the connection to Chrome broke: {error}")));
@@ -300,7 +300,7 @@ impl Link {
                 self.deliver(lease, FromBrowser::Message { on: on.clone(), id: Some(id), body_end, text });
             }
             (Resume::KeepBack, ResumeAs::Call(tag)) => {
-                self.deliver(lease, FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) })
+                self.deliver(lease, FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) });
             }
         }
     }
@@ -374,17 +374,17 @@ impl Link {
         }
     }
 
-    fn on_message(&mut self, text: Bytes, now: &mut Option<Instant>) {
-        let route = message::route(&text);
+    fn on_message(&mut self, text: &Bytes, now: &mut Option<Instant>) {
+        let route = message::route(text);
         match route.head {
             Head::Reply(id) if id.is_ours() => {
-                self.on_reply(id, &text);
+                self.on_reply(id, text);
                 self.after();
             }
-            Head::Reply(id) => self.route(route.session, Some(id), route.body_end, &text),
+            Head::Reply(id) => self.route(route.session, Some(id), route.body_end, text),
             Head::Event(method) => {
-                if self.on_event(method, route.session, &text, now) {
-                    self.route(route.session, None, route.body_end, &text);
+                if self.on_event(method, route.session, text, now) {
+                    self.route(route.session, None, route.body_end, text);
                 }
             }
             // An error without an id: nothing the proxy sends is answered so.
@@ -575,7 +575,7 @@ impl Link {
         while let Some(verdict) = self.downloads.poll() {
             match verdict {
                 Verdict::Deliver { lease, method, params } => {
-                    self.deliver(lease, FromBrowser::Download { method, params })
+                    self.deliver(lease, FromBrowser::Download { method, params });
                 }
                 Verdict::Dropped => {
                     self.metrics.unowned.inc();

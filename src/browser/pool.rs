@@ -211,12 +211,11 @@ impl Pool {
         match best.and_then(|(_, at)| slots.get_mut(at)) {
             Some(Slot::Ready { browser, warm, refill }) => {
                 refill.notify_one();
-                match warm.pop_front() {
-                    Some(lease) => Choice::Warm(lease.counted()),
-                    None => {
-                        Seat::take(browser);
-                        Choice::Cold(browser.clone())
-                    }
+                if let Some(lease) = warm.pop_front() {
+                    Choice::Warm(lease.counted())
+                } else {
+                    Seat::take(browser);
+                    Choice::Cold(browser.clone())
                 }
             }
             _ => match (full, exclusive) {

@@ -109,6 +109,7 @@ struct Root {
 pub(crate) struct Targets {
     watchers: [CdpSessionId; 2],
     contexts: HashMap<ContextId, LeaseId>,
+    #[expect(clippy::struct_field_names, reason = "the mirror of them")]
     targets: HashMap<TargetId, Target>,
     attachments: HashMap<CdpSessionId, Attachment>,
     /// Roots that auto-attach, in the order they asked.
@@ -125,15 +126,18 @@ pub(crate) struct Targets {
 const FLAVOURS: [Flavour; 2] = [Flavour::Page, Flavour::Tab];
 
 impl Targets {
-    /// `page` and `tab` are the two watchers' CDP sessions, `downloads` is the one that hears of downloads.
-    pub(crate) fn new(page: CdpSessionId, tab: CdpSessionId, downloads: CdpSessionId) -> Self {
-        let attachments =
-            [&page, &tab, &downloads].map(|own| (own.clone(), Attachment::new(None, TargetId::from(""), None)));
+    /// `watchers` are the CDP sessions of the page and the tab watcher, `downloads` is the one that hears of downloads.
+    pub(crate) fn new(watchers: [CdpSessionId; 2], downloads: &CdpSessionId) -> Self {
+        let own = watchers
+            .iter()
+            .chain([downloads])
+            .map(|own| (own.clone(), Attachment::new(None, TargetId::from(""), None)));
+        let attachments = own.collect();
         Self {
-            watchers: [page, tab],
+            watchers,
             contexts: HashMap::new(),
             targets: HashMap::new(),
-            attachments: attachments.into(),
+            attachments,
             roots: Vec::new(),
             unpaired: HashMap::new(),
             expected: Vec::new(),
@@ -340,7 +344,7 @@ impl Targets {
             parent.children.push(child.clone());
         }
         if let Some(flavour) = FLAVOURS.into_iter().find(|flavour| self.watchers[*flavour as usize] == *on) {
-            self.on_watched(flavour, child, &info, json, now);
+            self.on_watched(flavour, &child, &info, json, now);
         } else if let Some(lease) = lease {
             let expected = self.expected.iter().position(|expected| expected.root == *on && expected.target == info.id);
             let mut waiting = waiting;
@@ -501,7 +505,7 @@ impl Targets {
         }
     }
 
-    fn on_watched(&mut self, flavour: Flavour, child: CdpSessionId, info: &TargetInfo, json: &str, now: Instant) {
+    fn on_watched(&mut self, flavour: Flavour, child: &CdpSessionId, info: &TargetInfo, json: &str, now: Instant) {
         let target = self.targets.entry(info.id.clone()).or_default();
         if target.kind.is_none() {
             target.kind = Some(shown_kind(info));
@@ -513,7 +517,7 @@ impl Targets {
         let unpaired_tab = target.kind == Some(Kind::Tab) && !target.presentable;
         let waits_for_page = unpaired_tab && self.wanted_by(flavour, &info.id).next().is_some();
         if !waits_for_page {
-            self.decide(flavour, &info.id, &child, json, now);
+            self.decide(flavour, &info.id, child, json, now);
         }
     }
 

@@ -44,21 +44,21 @@ impl Session {
             "Browser.setDockTile" | "Runtime.runIfWaitingForDebugger" => self.scope.reply(on, id, "{}"),
             "Schema.getDomains" => self.scope.fail(on, id, &CdpError::no_method(method)),
             "Browser.grantPermissions" | "Browser.setPermission" | "Browser.resetPermissions" => {
-                self.on_permission(on, command)
+                self.on_permission(on, command);
             }
             "Storage.getCookies" | "Storage.setCookies" | "Storage.clearCookies" => self.in_context(on, command),
             "Browser.getWindowForTarget" => self.get_window_for_target(on, kind, command),
             "Browser.getWindowBounds" | "Browser.setWindowBounds" | "Browser.setContentsSize" => {
-                self.on_window_command(on, command)
+                self.on_window_command(on, command);
             }
             // Chrome keeps one table of streams per CDP session of a browser, and one per page: both are one's own.
             "IO.read" | "IO.close" | "IO.resolveBlob" if root => {
-                self.forward(on, on.clone(), id, method, command.params().to_owned())
+                self.forward(on, on.clone(), id, method, command.params().to_owned());
             }
             "IO.read" | "IO.close" | "IO.resolveBlob" => self.pass_with(on, id, method, command.params()),
             "Security.setIgnoreCertificateErrors" if root => {
                 let error = "'Security.setIgnoreCertificateErrors' is refused on a browser: it would hold for every session; send it to your pages";
-                self.refuse(on, id, CdpError::server(error));
+                self.refuse(on, id, &CdpError::server(error));
             }
             _ => return false,
         }
@@ -99,7 +99,7 @@ impl Session {
                     command.method(),
                     Capability::Dedicated
                 );
-                return self.refuse(on, command.id(), CdpError::server(error));
+                return self.refuse(on, command.id(), &CdpError::server(error));
             }
         }
         self.in_context(on, command);
@@ -127,13 +127,14 @@ impl Session {
         // Never sent up with a target id: one of nothing, or of a page just closed, ends the shell (*measured*). A CDP
         // session on that page is asked without one instead.
         let target = target.clone();
-        match self.scope.sessions.iter().find(|(_, cdp)| cdp.target == target).map(|(session, _)| session.clone()) {
-            Some(session) => self.call_for_window(session, on, id, None),
-            None => {
-                let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
-                let pending = Pending::WindowAttach(on.clone(), id);
-                self.call(self.base.clone(), "Target.attachToTarget", params, Settle::Plain, pending);
-            }
+        let there =
+            self.scope.sessions.iter().find(|(_, cdp)| cdp.target == target).map(|(session, _)| session.clone());
+        if let Some(session) = there {
+            self.call_for_window(session, on, id, None);
+        } else {
+            let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
+            let pending = Pending::WindowAttach(on.clone(), id);
+            self.call(self.base.clone(), "Target.attachToTarget", params, Settle::Plain, pending);
         }
     }
 
@@ -171,7 +172,7 @@ impl Session {
         let window = params.read_as::<f64>("windowId");
         // What Chrome would read as this number: 7.0 is 7.
         if window
-            .is_some_and(|window| !self.scope.windows.iter().any(|own| (*own as f64 - window).abs() < f64::EPSILON))
+            .is_some_and(|window| !self.scope.windows.iter().any(|own| (f64::from(*own) - window).abs() < f64::EPSILON))
         {
             return self.scope.fail(on, id, &NO_WINDOW);
         }
@@ -185,7 +186,7 @@ impl Session {
         if refusal.needs == Some(Capability::Tracing) && self.caps.tracing {
             return self.on_trace_command(on, command);
         }
-        self.refuse(on, id, CdpError::server(refusal.message(method)));
+        self.refuse(on, id, &CdpError::server(refusal.message(method)));
     }
 
     /// A trace shows every session of the browser, so it needs the browser alone.
@@ -201,7 +202,7 @@ impl Session {
             self.refuse(
                 on,
                 id,
-                CdpError::server(format!("'{method}' is refused: it needs a trace that runs in this session")),
+                &CdpError::server(format!("'{method}' is refused: it needs a trace that runs in this session")),
             );
         }
     }
@@ -217,7 +218,7 @@ impl Session {
                 self.actions.push(Action::Unclaim);
             }
             let error = "'Tracing.start' is refused: a trace shows every session of the browser, and others are there; it needs isolation=dedicated";
-            self.refuse(&on, id, CdpError::server(error));
+            self.refuse(&on, id, &CdpError::server(error));
         }
     }
 

@@ -226,7 +226,7 @@ impl Session {
                 "'{method}' is refused for files outside the session's directory: it needs the capability {}",
                 Capability::HostFiles
             );
-            self.refuse(&on, id, CdpError::server(error));
+            self.refuse(&on, id, &CdpError::server(error));
         }
     }
 }

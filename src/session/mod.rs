@@ -156,12 +156,12 @@ impl Session {
     }
 
     /// The view's client speaks to this page: `page` is a CDP session on it, attached through the view's root.
-    pub fn set_page(&mut self, view: ViewId, page: CdpSessionId, target: TargetId) {
+    pub fn set_page(&mut self, view: ViewId, page: CdpSessionId, target: &TargetId) {
         let Some(root) = self.roots.get(&view).cloned() else { return };
-        let kind = self.scope.targets.get(&target).map_or(Kind::Page, |seen| seen.kind);
+        let kind = self.scope.targets.get(target).map_or(Kind::Page, |seen| seen.kind);
         self.scope.sessions.insert(page.clone(), Cdp::new(view, Some(root), target.clone(), kind, true));
         self.scope.set_home(view, page);
-        self.scope.mark_attached(&target);
+        self.scope.mark_attached(target);
     }
 
     /// A client has gone. What it held paused by the watchers' CDP sessions is resumed and let go; the rest goes with
@@ -256,7 +256,7 @@ impl Session {
                     self.refuse(
                         on,
                         command.id(),
-                        CdpError::server(format!("'{method}' is refused: nothing is known that would make it safe")),
+                        &CdpError::server(format!("'{method}' is refused: nothing is known that would make it safe")),
                     );
                 }
             }
@@ -330,9 +330,9 @@ impl Session {
         self.last_tag
     }
 
-    fn refuse(&mut self, on: &CdpSessionId, id: CallId, error: CdpError) {
+    fn refuse(&mut self, on: &CdpSessionId, id: CallId, error: &CdpError) {
         self.refused += 1;
-        self.scope.fail(on, id, &error);
+        self.scope.fail(on, id, error);
     }
 
     /// What the arguments' rules say of a page-level command.
@@ -344,7 +344,7 @@ impl Session {
             arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
             arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
             arguments::Checked::Refused { code, message } => {
-                self.refuse(on, id, CdpError { code, message: message.into(), data: None })
+                self.refuse(on, id, &CdpError { code, message: message.into(), data: None });
             }
             arguments::Checked::Files { paths } => self.check_files(on, command, paths),
         }
@@ -431,9 +431,9 @@ impl Session {
             Told::Destroyed { target } => self.scope.lose(&target),
             Told::Crashed { target, params } => self.scope.crashed(&target, &params),
             Told::Attached { parent, child, target, info, waiting } => {
-                self.on_attached(&parent, child, target, &info, waiting)
+                self.on_attached(&parent, child, &target, &info, waiting);
             }
-            Told::Detached { parent, child, target, below } => self.on_detached(&parent, &child, &target, below),
+            Told::Detached { parent, child, target, below } => self.on_detached(&parent, &child, &target, &below),
         }
     }
 

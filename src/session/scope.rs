@@ -65,6 +65,7 @@ pub(super) struct Seen {
 
 /// A CDP session that was announced to a view.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent settings of a client, not states")]
 pub(super) struct Cdp {
     pub(super) view: ViewId,
     /// The one on which it was announced; a view's own root has none.
@@ -130,7 +131,7 @@ pub(super) struct Scope {
     pub(super) targets: HashMap<TargetId, Seen>,
     pub(super) sessions: HashMap<CdpSessionId, Cdp>,
     /// The windows its pages were found in.
-    pub(super) windows: HashSet<i64>,
+    pub(super) windows: HashSet<i32>,
     /// The virtual browser target that every client of this session sees as its browser.
     pub(super) browser: TargetId,
     /// The CDP session on which a view's client speaks without a `sessionId`.

@@ -22,6 +22,9 @@ const BOTH_FLAVOURS: CdpError = CdpError::new(
 const STRAY_FILTER: CdpError = CdpError::new(-32602, "Filter should not be present with `discover` is off");
 const LAST_CONTEXT: CdpError = CdpError::new(-32000, "Cannot dispose default browser context.");
 
+/// A `filter` member that is none.
+struct NoFilter;
+
 /// A client's command, and where it was sent.
 struct Asked<'a> {
     on: &'a CdpSessionId,
@@ -42,12 +45,12 @@ impl Session {
         };
         let asked = Asked { on, id, params, root };
         match name {
-            "getTargets" => self.get_targets(asked),
-            "getTargetInfo" => self.get_target_info(asked),
-            "setDiscoverTargets" => self.set_discover_targets(asked),
-            "setAutoAttach" if root => self.set_auto_attach(asked),
+            "getTargets" => self.get_targets(&asked),
+            "getTargetInfo" => self.get_target_info(&asked),
+            "setDiscoverTargets" => self.set_discover_targets(&asked),
+            "setAutoAttach" if root => self.set_auto_attach(&asked),
             "setAutoAttach" => self.set_auto_attach_below(asked),
-            "autoAttachRelated" => self.on_own_target(asked, command.method(), true),
+            "autoAttachRelated" => self.on_own_target(&asked, command.method(), true),
             "attachToTarget" => self.attach_to_target(asked),
             "attachToBrowserTarget" if root => self.attach_to_browser(&asked),
             "getBrowserContexts" if root => self.get_browser_contexts(&asked),
@@ -57,7 +60,7 @@ impl Session {
                 self.scope.fail(on, id, &CdpError::NOT_ALLOWED);
             }
             "createTarget" => self.create_target(asked),
-            "closeTarget" | "activateTarget" => self.on_own_target(asked, command.method(), false),
+            "closeTarget" | "activateTarget" => self.on_own_target(&asked, command.method(), false),
             "detachFromTarget" => self.detach_from_target(&asked),
             "sendMessageToTarget" => self.send_message_to_target(&asked),
             "getDevToolsTarget" => self.get_dev_tools_target(&asked),
@@ -72,16 +75,14 @@ impl Session {
         self.forward(asked.on, asked.on.clone(), asked.id, method, asked.params.to_string());
     }
 
-    fn filter(asked: &Asked<'_>) -> Option<Option<Filter>> {
-        match asked.params.get("filter") {
-            None => Some(None),
-            Some(json) => Filter::read(json).map(Some),
-        }
+    /// The filter a command names, if it names one; an error if that is no filter.
+    fn filter(asked: &Asked<'_>) -> Result<Option<Filter>, NoFilter> {
+        asked.params.get("filter").map(|json| Filter::read(json).ok_or(NoFilter)).transpose()
     }
 
-    fn get_targets(&mut self, asked: Asked<'_>) {
-        if Self::filter(&asked).is_none() {
-            return self.let_chrome_refuse(&asked, "Target.getTargets");
+    fn get_targets(&mut self, asked: &Asked<'_>) {
+        if Self::filter(asked).is_err() {
+            return self.let_chrome_refuse(asked, "Target.getTargets");
         }
         // Chrome does not count the browser among them, as it does in a discovery.
         let pending = Pending::Targets(asked.on.clone(), asked.id);
@@ -106,13 +107,13 @@ impl Session {
         self.scope.reply(on, id, &format!(r#"{{"targetInfos":[{}]}}"#, infos.join(",")));
     }
 
-    fn get_target_info(&mut self, asked: Asked<'_>) {
+    fn get_target_info(&mut self, asked: &Asked<'_>) {
         let target = match (asked.params.get("targetId"), asked.root) {
             (None, true) => Some(self.scope.browser.to_string()),
             (None, false) => self.scope.sessions.get(asked.on).map(|cdp| cdp.target.to_string()),
             (Some(_), _) => asked.params.string("targetId"),
         };
-        let Some(target) = target else { return self.let_chrome_refuse(&asked, "Target.getTargetInfo") };
+        let Some(target) = target else { return self.let_chrome_refuse(asked, "Target.getTargetInfo") };
         if target == self.scope.browser.as_str() {
             let info = format!(r#"{{"targetInfo":{}}}"#, self.scope.browser_info());
             return self.scope.reply(asked.on, asked.id, &info);
@@ -137,9 +138,9 @@ impl Session {
         }
     }
 
-    fn set_discover_targets(&mut self, asked: Asked<'_>) {
-        let (Some(discover), Some(filter)) = (asked.params.read_as::<bool>("discover"), Self::filter(&asked)) else {
-            return self.let_chrome_refuse(&asked, "Target.setDiscoverTargets");
+    fn set_discover_targets(&mut self, asked: &Asked<'_>) {
+        let (Some(discover), Ok(filter)) = (asked.params.read_as::<bool>("discover"), Self::filter(asked)) else {
+            return self.let_chrome_refuse(asked, "Target.setDiscoverTargets");
         };
         if !discover && filter.is_some() {
             return self.scope.fail(asked.on, asked.id, &STRAY_FILTER);
@@ -148,13 +149,12 @@ impl Session {
         self.scope.reply(asked.on, asked.id, "{}");
     }
 
-    fn set_auto_attach(&mut self, asked: Asked<'_>) {
+    fn set_auto_attach(&mut self, asked: &Asked<'_>) {
         let on_off = asked.params.read_as::<bool>("autoAttach");
         let wait = asked.params.read_as::<bool>("waitForDebuggerOnStart");
         let flatten = asked.params.get("flatten").map_or(Some(false), |_| asked.params.read_as::<bool>("flatten"));
-        let (Some(on_off), Some(wait), Some(flatten), Some(filter)) = (on_off, wait, flatten, Self::filter(&asked))
-        else {
-            return self.let_chrome_refuse(&asked, "Target.setAutoAttach");
+        let (Some(on_off), Some(wait), Some(flatten), Ok(filter)) = (on_off, wait, flatten, Self::filter(asked)) else {
+            return self.let_chrome_refuse(asked, "Target.setAutoAttach");
         };
         if !flatten {
             return self.scope.fail(asked.on, asked.id, &NOT_FLAT);
@@ -231,7 +231,7 @@ impl Session {
         if let arguments::Checked::Refused { code, message } =
             arguments::check(command.method(), command.params(), Kind::Browser, &self.caps)
         {
-            return self.refuse(asked.on, asked.id, CdpError { code, message: message.into(), data: None });
+            return self.refuse(asked.on, asked.id, &CdpError { code, message: message.into(), data: None });
         }
         // On the lease, with which it goes: contexts live as long as the session, whatever the client said.
         if !matches!(asked.params.get("disposeOnDetach"), Some(json) if json != "true" && json != "false") {
@@ -262,7 +262,7 @@ impl Session {
         if let Some(url) = asked.params.string("url")
             && let Err(why) = arguments::url_allowed(&url, &self.caps)
         {
-            return self.refuse(asked.on, asked.id, CdpError::server(why));
+            return self.refuse(asked.on, asked.id, &CdpError::server(why));
         }
         match asked.params.get("browserContextId") {
             None => {
@@ -273,7 +273,7 @@ impl Session {
                 if let Some(context) = asked.params.string("browserContextId")
                     && !self.scope.owns_context(&context)
                 {
-                    return self.scope.fail(asked.on, asked.id, &CdpError::params("browserContextId"));
+                    return self.scope.fail(asked.on, asked.id, &self.identity.no_context_for_target(&context));
                 }
             }
         }
@@ -282,12 +282,12 @@ impl Session {
     }
 
     /// A command about a target, which must be one's own.
-    fn on_own_target(&mut self, asked: Asked<'_>, method: &str, root_only: bool) {
+    fn on_own_target(&mut self, asked: &Asked<'_>, method: &str, root_only: bool) {
         if root_only && !asked.root {
             let error = CdpError::server(format!("{method} is only supported on the Browser target"));
             return self.scope.fail(asked.on, asked.id, &error);
         }
-        let Some(target) = asked.params.string("targetId") else { return self.let_chrome_refuse(&asked, method) };
+        let Some(target) = asked.params.string("targetId") else { return self.let_chrome_refuse(asked, method) };
         if !self.scope.targets.contains_key(target.as_str()) {
             let error =
                 if method == "Target.closeTarget" { self.identity.no_target_to_close.clone() } else { NO_TARGET };
@@ -384,7 +384,7 @@ impl Session {
         &mut self,
         parent: &CdpSessionId,
         child: CdpSessionId,
-        target: TargetId,
+        target: &TargetId,
         info: &str,
         waiting: bool,
     ) {
@@ -404,13 +404,13 @@ impl Session {
             let info = self.scope.browser_info();
             return self.announce(parent, &child, &info, waiting);
         }
-        if !self.scope.targets.contains_key(&target) {
+        if !self.scope.targets.contains_key(target) {
             // Not to be shown: it runs on, and nobody is attached.
             let tag = self.expect(Pending::Nobody);
             self.actions.push(Action::Detach(tag, child));
             return;
         }
-        let asked_so = self.not_flat.iter().position(|(on, other)| on == parent && *other == target);
+        let asked_so = self.not_flat.iter().position(|(on, other)| on == parent && other == target);
         let flat = match asked_so {
             Some(at) => {
                 self.not_flat.swap_remove(at);
@@ -420,7 +420,7 @@ impl Session {
         };
         self.scope.sessions.insert(child.clone(), Cdp::new(view, Some(parent.clone()), target.clone(), kind, flat));
         // Chrome too says that it is attached before it says to whom.
-        self.scope.mark_attached(&target);
+        self.scope.mark_attached(target);
         self.announce(parent, &child, info, waiting);
     }
 
@@ -434,7 +434,7 @@ impl Session {
         parent: &CdpSessionId,
         child: &CdpSessionId,
         target: &TargetId,
-        below: Vec<CdpSessionId>,
+        below: &[CdpSessionId],
     ) {
         self.scope.event(
             parent,

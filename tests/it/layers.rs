@@ -9,7 +9,7 @@ use std::{
 };
 
 /// A layer (a module of the crate's root) and the layers that its files may name.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("cdp", &[]),
     ("session", &["cdp"]),
     ("browser", &["cdp"]),
@@ -17,13 +17,14 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("snapshot", &["cdp", "browser", "store"]),
     ("client", &["cdp", "session"]), // for `ToClient`, all that a client can be sent
     ("live", &["cdp", "session", "browser", "client", "snapshot"]),
-    ("registry", &["live"]),
+    ("registry", &["live", "browser", "client", "cdp"]), // it opens leases and hands over sockets
     ("limits", &[]),
     ("auth", &[]),
-    ("api", &["registry", "browser", "snapshot"]),
+    ("api", &["registry", "browser", "snapshot", "cdp"]), // `cdp`: ids and the members of what Chrome answers
     ("server", &["registry", "client", "api", "live", "auth", "limits", "browser"]), // `browser`: to start the pool
     ("doctor", &["browser"]),
     ("error", &[]),
+    ("files", &[]),
     ("metrics", &[]),
     ("config", &[]),
 ];
@@ -32,7 +33,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
 const MAIN_MAY_IMPORT: [&str; 2] = ["server", "doctor"];
 
 /// Everybody may name these, they name only each other.
-const LEAVES: [&str; 3] = ["error", "metrics", "config"];
+const LEAVES: [&str; 4] = ["error", "metrics", "config", "files"];
 
 /// Files and directories that decide without acting.
 const PURE: [&str; 3] = ["cdp", "session", "browser/targets.rs"];
