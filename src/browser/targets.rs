@@ -251,9 +251,8 @@ impl Targets {
             }
         }
         let attachments = &self.attachments;
-        self.expected.retain(|expected| {
-            attachments.get(&expected.root).is_some_and(|attachment| attachment.lease.is_some())
-        });
+        self.expected
+            .retain(|expected| attachments.get(&expected.root).is_some_and(|attachment| attachment.lease.is_some()));
         roots
     }
 
@@ -312,7 +311,10 @@ impl Targets {
         if let Some(target) = self.targets.get_mut(id) {
             target.waiters.clear();
         }
-        self.expected.iter_mut().filter(|expected| expected.target == *id).for_each(|expected| expected.waiting = false);
+        self.expected
+            .iter_mut()
+            .filter(|expected| expected.target == *id)
+            .for_each(|expected| expected.waiting = false);
         let mut attached: Vec<CdpSessionId> = self
             .attachments
             .iter()
@@ -603,9 +605,10 @@ impl Targets {
     fn is_attached(&self, root: &CdpSessionId, target: &TargetId) -> bool {
         let expects = |expected: &Expected| !expected.unwanted && expected.root == *root && expected.target == *target;
         self.expected.iter().any(expects)
-            || self.attachments.values().any(|attachment| {
-                attachment.auto && attachment.target == *target && attachment.told_on() == Some(root)
-            })
+            || self
+                .attachments
+                .values()
+                .any(|attachment| attachment.auto && attachment.target == *target && attachment.told_on() == Some(root))
     }
 
     fn tell_created(&mut self, id: &TargetId) {

@@ -54,6 +54,12 @@ impl Files {
         Self { directory, wishes: HashMap::new(), downloads: HashMap::new() }
     }
 
+    /// Downloads that are not over.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.downloads.len()
+    }
+
     pub(super) fn forget(&mut self, context: &ContextId) {
         self.wishes.remove(context);
     }
@@ -78,7 +84,9 @@ impl Session {
 
     fn set_download_behavior(&mut self, on: &CdpSessionId, command: &Command, of_page: bool) {
         let id = command.id();
-        let Some(params) = Object::read(command.params()) else { return self.scope.fail(on, id, &CdpError::INVALID) };
+        let Some(mut params) = Object::read(command.params()) else {
+            return self.scope.fail(on, id, &CdpError::INVALID);
+        };
         let named = if of_page { self.context_of(on) } else { params.string("browserContextId") };
         let context = named.unwrap_or_else(|| self.scope.default_context.to_string());
         if !self.scope.owns_context(&context) {
@@ -89,9 +97,12 @@ impl Session {
         if params.string("behavior").is_none()
             || !of_page && wrong("browserContextId")
             || wrong("downloadPath")
-            || !matches!(events, None | Some("true" | "false"))
+            || !of_page && !matches!(events, None | Some("true" | "false"))
         {
-            // Of a wrong type: Chrome refuses it in its own words, whatever else it says.
+            // Of a wrong type: Chrome refuses it in its own words, whatever else it says; a path never goes up.
+            if params.string("downloadPath").is_some() {
+                params.remove("downloadPath");
+            }
             return self.forward(on, on.clone(), id, command.method(), params.to_string());
         }
         let behavior = params.string("behavior").unwrap_or_default();
@@ -156,6 +167,7 @@ impl Session {
                 let ways = self.ways(&guid);
                 if ways.is_empty() {
                     self.tell_download(method, params);
+                    self.files.downloads.remove(&guid);
                 } else {
                     let tag = self.expect(Pending::Moved(params.to_owned()));
                     self.actions.push(Action::Move(tag, Move { ways }));
@@ -184,7 +196,7 @@ impl Session {
 
     /// A file has been moved, or not: the client hears that its download is complete.
     pub fn on_moved(&mut self, tag: u64, to: Option<PathBuf>) {
-        let Some(Pending::Moved(params)) = self.pending.remove(&tag) else { return };
+        let Some(Pending::Moved(params)) = self.settled(tag) else { return };
         let Some(mut read) = Object::read(&params) else { return };
         if let Some(guid) = read.string("guid") {
             self.files.downloads.remove(&guid);
@@ -218,7 +230,10 @@ impl Session {
 
     /// Files that a client named have been looked at: are they all, links resolved, in the session's directory?
     pub fn on_files(&mut self, tag: u64, inside: bool) {
-        let Some(Pending::Files(on, id, method, params)) = self.pending.remove(&tag) else { return };
+        let Some(Pending::Files(on, id, method, params)) = self.settled(tag) else { return };
+        if !self.scope.sessions.contains_key(&on) {
+            return;
+        }
         if inside {
             self.pass_with(&on, id, &method, &params);
         } else {

@@ -64,10 +64,24 @@ fn a_released_lease_leaves_nothing() {
         ("create P page C => 1: created P\nchange P at:chrome://x => 1: destroyed P", "", "destroy P"),
     ] {
         let roots = if phase.contains("R2") { "detach R, detach R2" } else { "detach R" };
-        let mirror = play(&format!(
-            "bind C 1\nroot R 1\nauto R tab\n{phase}\nrelease 1 => {released} {roots}\ngone R\n{rest}"
-        ));
+        let mirror =
+            play(&format!("bind C 1\nroot R 1\nauto R tab\n{phase}\nrelease 1 => {released} {roots}\ngone R\n{rest}"));
         is_empty(&mirror);
+    }
+}
+
+#[test]
+fn what_is_under_way_when_a_root_or_a_target_goes_is_not_expected_any_more() {
+    for goes in ["gone R", "destroy P => 1: destroyed P", "destroy P => 1: destroyed P\nrefused P R"] {
+        let mirror = play(&format!(
+            "bind C 1
+             root R 1
+             create P page C => 1: created P
+             attach W P PW   => resume W, detach W on PW
+             auto R page     => attach P on R
+             {goes}"
+        ));
+        assert!(mirror.targets.expected.is_empty(), "{goes}");
     }
 }
 

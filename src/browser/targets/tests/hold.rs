@@ -112,7 +112,10 @@ fn a_popup_is_not_held_for_a_client_that_does_not_wait() {
 
 #[test]
 fn a_hold_that_nobody_comes_for_any_more_ends() {
-    for rest in ["off R => resume WP, detach WP on PW, resume WT, detach WT on TW", "auto R page => resume WP, detach WP on PW, attach P on R"] {
+    for rest in [
+        "off R => resume WP, detach WP on PW, resume WT, detach WT on TW",
+        "auto R page => resume WP, detach WP on PW, attach P on R",
+    ] {
         popup("opener access", &(HELD.to_owned() + rest));
     }
     // Another lease's change is no reason.

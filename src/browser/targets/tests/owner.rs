@@ -108,6 +108,18 @@ fn a_held_page_that_goes_to_a_url_of_chromes_runs_on() {
 }
 
 #[test]
+fn a_popup_held_for_its_tab_that_goes_to_a_url_of_chromes_runs_on() {
+    play(
+        "bind C 1
+         root R 1
+         auto R tab
+         create P page C opener access => 1: created P
+         attach W P PW paused
+         change P at:chrome://x        => resume W, detach W on PW, 1: destroyed P",
+    );
+}
+
+#[test]
 fn a_cdp_session_belongs_to_the_lease_of_its_parent() {
     let mirror = play(
         "root R1 1
@@ -185,8 +197,7 @@ fn events_of_what_is_not_there_do_nothing() {
          open 7
          pass 60
          # Below a CDP session that has gone.
-         attach S P GONE
-         gone S",
+         attach S P GONE",
     );
     for json in ["", "{}", "[]", r#"{"targetId":5,"type":"page"}"#, "null"] {
         let now = mirror.now;

@@ -430,9 +430,10 @@ impl World {
             if !watched || self.known.contains_key(session) {
                 continue;
             }
-            let has_client = self.known.keys().any(|known| {
-                self.sessions.get(known).is_some_and(|other| other.target == attached.target)
-            });
+            let has_client = self
+                .known
+                .keys()
+                .any(|known| self.sessions.get(known).is_some_and(|other| other.target == attached.target));
             let popup = self.targets[&attached.target].waits && has_client;
             let others_wait = self.mirror.is_waited_for(&attached.target.as_str().into());
             assert!(popup || others_wait, "{session} on {} is held for nobody", attached.target);
