@@ -153,8 +153,12 @@ fn spell_told(told: &Told) -> String {
             format!("attached {child} to {target} on {parent}{}", if *waiting { " waiting" } else { "" })
         }
         Told::Detached { parent, child, below, .. } => {
-            let below: String = below.iter().map(|below| format!(" {below}")).collect();
-            format!("detached {child} on {parent}{}{below}", if below.is_empty() { "" } else { " with" })
+            let mut words = vec![format!("detached {child} on {parent}")];
+            if !below.is_empty() {
+                words.push("with".to_owned());
+            }
+            words.extend(below.iter().map(ToString::to_string));
+            words.join(" ")
         }
     }
 }

@@ -59,8 +59,7 @@ fn downloads_go_into_the_sessions_own_directory() {
         pair.asks("Browser.setDownloadBehavior", &behavior(r#""allow","browserContextId":5,"downloadPath":"/etc""#));
     assert_eq!(got, [r#"call ROOT Browser.setDownloadBehavior {"behavior":"allow","browserContextId":5}"#]);
     // For Chrome to refuse.
-    for rest in
-        [r#"5"#, r#""allow","downloadPath":5"#, r#""deny","eventsEnabled":1"#, r#""deny","browserContextId":null"#]
+    for rest in ["5", r#""allow","downloadPath":5"#, r#""deny","eventsEnabled":1"#, r#""deny","browserContextId":null"#]
     {
         let params = behavior(rest);
         let got = pair.asks("Browser.setDownloadBehavior", &params);

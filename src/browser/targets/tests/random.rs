@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 
 #[derive(Debug)]
-struct Page {
+struct Known {
     lease: LeaseId,
     json: String,
     kind: &'static str,
@@ -36,7 +36,7 @@ enum Command {
 struct World {
     mirror: Targets,
     now: Instant,
-    targets: BTreeMap<String, Page>,
+    targets: BTreeMap<String, Known>,
     sessions: BTreeMap<String, Attached>,
     /// Roots, and the leases they belong to; the first of each lease is its base.
     roots: Vec<(String, LeaseId)>,
@@ -216,7 +216,7 @@ impl World {
             lease.0
         );
         self.mirror.on_created(&json, self.now);
-        self.targets.insert(id.clone(), Page { lease, json, kind, page: None, waits: false, alive: true });
+        self.targets.insert(id.clone(), Known { lease, json, kind, page: None, waits: false, alive: true });
         self.obey();
         id
     }
