@@ -46,6 +46,7 @@ const LONGEST_HEADERS: usize = 64 * 1024;
 
 /// Serves until SIGTERM or SIGINT. When it returns, no process and no file of it is left.
 pub async fn run(config: Config) -> Result<(), StartError> {
+    raise_file_limit();
     // First, so that an address in use is found out before a Chrome is started.
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
@@ -107,6 +108,16 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     pool.close().await;
     own.remove_now();
     Ok(())
+}
+
+/// Every client is a file descriptor, and so is every end of a pipe: as many as the system lets this process have.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
+        tracing::warn!(soft, hard, "the limit of open files could not be raised");
+    }
 }
 
 /// A directory of this process's own; short, because Chrome puts sockets into it.

@@ -4,8 +4,11 @@
 #![allow(dead_code, reason = "nouns whose verbs are still to be used")]
 
 mod browsers;
+mod cli;
 mod client;
+mod discovery;
 mod layers;
+mod lifecycle;
 mod proxy;
 mod site;
 mod smoke;
