@@ -23,7 +23,7 @@ use crate::{
         lease::{FromBrowser, Tag},
         message::{self, Outcome},
     },
-    client::{Client, Incoming},
+    client::{Client, Incoming, Ledger},
     config::{Capabilities, ClientQueue},
     error::CloseReason,
     files,
@@ -74,6 +74,8 @@ pub struct Terms {
     pub max_client_frame: usize,
     /// Limits of a client's outbound queue.
     pub queue: ClientQueue,
+    /// What waits for all clients.
+    pub ledger: Arc<Ledger>,
     /// Where sessions keep their files.
     pub directory: PathBuf,
     /// The process's figures.
@@ -341,9 +343,11 @@ impl Live {
             Action::ToClient(to, frame) => {
                 if let Some(view) = self.views.iter_mut().find(|view| view.id == to && view.leaving.is_none()) {
                     view.client.queue(frame, Instant::now());
-                    let (queued, limit) = (view.client.queued(), self.terms.queue.hard);
-                    if queued > limit && !view.client.is_one_message() {
-                        self.cut(to, queued, limit);
+                    let (queued, queue) = (view.client.queued(), self.terms.queue);
+                    if queued > queue.hard && !view.client.is_one_message() {
+                        self.cut(to, queued, queue.hard);
+                    } else if view.client.is_condemned() {
+                        self.cut(to, queued, queue.total);
                     }
                 }
             }

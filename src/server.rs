@@ -16,7 +16,7 @@ use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -31,6 +31,7 @@ use crate::{
         find::{self, command_line, is_root},
         pool::{Plan, Pool, Source},
     },
+    client::Ledger,
     config::{BrowserSource, Config},
     error::CloseReason,
     files,
@@ -57,17 +58,17 @@ pub async fn run(config: Config) -> Result<(), StartError> {
 
     let metrics = Arc::new(Metrics::default());
     let (plan, origin) = plan(&config, directory.clone()).await?;
-    let stop =
-        stop_signal().map_err(|error| StartError::System { what: "cannot wait for signals".to_owned(), error })?;
-    tokio::pin!(stop);
+    let no_signals = |error| StartError::System { what: "cannot wait for signals".to_owned(), error };
+    let mut stop = StopSignals::new().map_err(no_signals)?;
     let pool = tokio::select! {
         pool = Pool::start(plan, metrics.clone()) => pool?,
-        () = &mut stop => return Ok(()),
+        () = stop.recv() => return Ok(()),
     };
     let terms = Terms {
         caps: config.local,
         max_client_frame: config.max_client_frame,
         queue: config.client_queue,
+        ledger: Ledger::new(config.client_queue.total),
         directory: directory.join("sessions"),
         metrics: metrics.clone(),
     };
@@ -91,7 +92,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             },
-            () = &mut stop => break,
+            () = stop.recv() => break,
         }
     }
     tracing::info!(sessions = registry.len(), "shutting down");
@@ -102,8 +103,12 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         registry.close(CloseReason::ShuttingDown).await;
         connections.wait().await;
     };
-    if tokio::time::timeout(config.drain, drain).await.is_err() {
-        tracing::warn!("some clients did not hang up in time");
+    tokio::select! {
+        drained = tokio::time::timeout(config.drain, drain) => if drained.is_err() {
+            tracing::warn!("some clients did not hang up in time");
+        },
+        // A second signal: at once.
+        () = stop.recv() => tracing::warn!("asked again: not waiting for clients"),
     }
     pool.close().await;
     own.remove_now();
@@ -176,15 +181,24 @@ fn greet(pool: &Pool, address: std::net::SocketAddr) {
     let _ = to.flush();
 }
 
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The next of them.
+    async fn recv(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }
 
 struct Service {

@@ -32,7 +32,7 @@ fn chromes(proxy: &Proxy) -> Vec<Pid> {
 }
 
 /// The gauges of `/metrics`.
-async fn gauges(proxy: &Proxy) -> HashMap<String, f64> {
+async fn gauges(proxy: &Proxy) -> HashMap<String, u64> {
     let answer = proxy.http("GET", "/metrics", &[], "").await;
     assert_eq!(answer.status, 200);
     let line = |line: &str| Some((line.split(' ').next()?.to_owned(), line.split(' ').nth(1)?.parse().ok()?));
@@ -40,7 +40,7 @@ async fn gauges(proxy: &Proxy) -> HashMap<String, f64> {
 }
 
 /// What must be back where it was.
-async fn tables(proxy: &Proxy) -> [f64; 6] {
+async fn tables(proxy: &Proxy) -> [u64; 6] {
     let gauges = gauges(proxy).await;
     ["sessions", "views", "contexts", "targets", "cdp_sessions", "calls"]
         .map(|name| gauges[&format!("ghostmux_{name}")])
@@ -56,7 +56,7 @@ async fn two_hundred_clients_come_and_go_and_nothing_is_left() {
     let site = Site::start().await;
     // Once around, so that what is made at the first use is there.
     drop(proxy.connect().await.page_at(&site.url("/")).await);
-    let resting = |tables: [f64; 6]| tables[0] == 0.0 && tables[2] == 2.0 && tables[5] == 0.0;
+    let resting = |tables: [u64; 6]| tables[0] == 0 && tables[2] == 2 && tables[5] == 0;
     eventually("the warm leases", async || resting(tables(&proxy).await)).await;
     let (before, files, processes) = (tables(&proxy).await, open_files(proxy.pid()), proxy.browser_processes().len());
 
@@ -83,7 +83,7 @@ async fn two_hundred_clients_come_and_go_and_nothing_is_left() {
         futures_util::future::join_all(comers).await;
     }
 
-    let mut now = [0.0; 6];
+    let mut now = [0; 6];
     let back = async || {
         now = tables(&proxy).await;
         now == before
@@ -124,7 +124,7 @@ async fn a_killed_chrome_costs_its_own_sessions_and_is_replaced() {
     if std::ptr::eq(spared, &other) {
         assert_eq!(other.evaluate(&page.session, "6 * 7").await, 42);
     }
-    eventually("both browsers", async || gauges(&proxy).await["ghostmux_browsers"] == 2.0).await;
+    eventually("both browsers", async || gauges(&proxy).await["ghostmux_browsers"] == 2).await;
     for _ in 0..4 {
         proxy.connect().await.page().await;
     }
