@@ -51,6 +51,8 @@ enum Pending {
     Lease(LeaseId, Tag),
     /// One of several that a lease waits for together.
     Group(LeaseId, Tag),
+    /// With the reply, this CDP session is detached on the other.
+    Detach(CdpSessionId, CdpSessionId),
 }
 
 impl Pending {
@@ -61,7 +63,7 @@ impl Pending {
 
     fn lease(&self) -> Option<LeaseId> {
         match self {
-            Self::Nobody => None,
+            Self::Nobody | Self::Detach(..) => None,
             Self::Own(lease, _) => *lease,
             Self::Lease(lease, _) | Self::Group(lease, _) => Some(*lease),
         }
@@ -519,6 +521,14 @@ impl Link {
     fn answer(&mut self, who: Pending, reply: Reply) {
         match who {
             Pending::Nobody => {}
+            Pending::Detach(session, on) => {
+                if self.targets.session(session.as_str()).is_some() {
+                    let params = format!(r#"{{"sessionId":"{session}"}}"#);
+                    let method = "Target.detachFromTarget".into();
+                    let call = Call { on: Some(on), method, params, settle: Settle::Plain };
+                    self.call(None, call, Pending::Nobody);
+                }
+            }
             Pending::Own(_, to) => {
                 let _ = to.send(reply);
             }
@@ -593,6 +603,12 @@ impl Link {
                 Effect::Send { lease, on, method, params } => {
                     let call = Call { on: Some(on), method: method.into(), params, settle: Settle::Plain };
                     self.call(lease, call, Pending::Nobody);
+                }
+                Effect::ResumeThenDetach { lease, session, on } => {
+                    let method = "Runtime.runIfWaitingForDebugger".into();
+                    let params = "{}".to_owned();
+                    let call = Call { on: Some(session.clone()), method, params, settle: Settle::Plain };
+                    self.call(lease, call, Pending::Detach(session, on));
                 }
             }
         }
