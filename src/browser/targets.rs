@@ -607,15 +607,15 @@ impl Targets {
     }
 
     /// Resume and *then* detach, without waiting for a reply: that may come only once every holder has resumed. But a
-    /// service worker whose holder detaches before the reply often never starts (*measured*, shell and full, 156); there
-    /// the watchers are waited for.
+    /// shared worker whose holder detaches before the reply never starts, and a service worker often not (*measured*,
+    /// shell and full, 156); there the reply is waited for.
     fn let_go(&mut self, flavour: Flavour, id: &TargetId) {
         let Some(target) = self.targets.get_mut(id) else { return };
         target.deadline = None;
         let Some(child) = target.held[flavour as usize].take() else { return };
         // Behind what the target's client has already sent to be done before the target runs.
         let context = target.context.clone();
-        let waits_for_reply = target.kind == Some(Kind::ServiceWorker);
+        let waits_for_reply = target.kind.is_some_and(Kind::is_worker);
         let lease = self.context_owner(context.as_ref());
         let on = self.watchers[flavour as usize].clone();
         if waits_for_reply {
