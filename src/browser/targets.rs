@@ -118,6 +118,8 @@ pub(crate) struct Targets {
     unpaired: HashMap<ContextId, TargetId>,
     /// Attachments that auto-attach asked for explicitly and Chrome has not announced yet.
     expected: Vec<Expected>,
+    /// Holds in the order they began, which is the order they end; one that ended early is passed over.
+    holds: VecDeque<(Instant, TargetId)>,
     effects: VecDeque<Effect>,
     /// Holds that ended by their deadline.
     pub(crate) expired_holds: u64,
@@ -141,6 +143,7 @@ impl Targets {
             roots: Vec::new(),
             unpaired: HashMap::new(),
             expected: Vec::new(),
+            holds: VecDeque::new(),
             effects: VecDeque::new(),
             expired_holds: 0,
         }
@@ -153,7 +156,7 @@ impl Targets {
 
     /// When [`Targets::on_timeout`] wants to be called.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.targets.values().filter_map(|target| target.deadline).min()
+        self.holds.front().map(|(at, _)| *at)
     }
 
     /// The lease a CDP session belongs to; `None` for the proxy's own and for what is unknown.
@@ -541,6 +544,7 @@ impl Targets {
             if flavour == Flavour::Page && self.follows_a_tab(id) {
                 if let Some(target) = self.targets.get_mut(id) {
                     target.deadline = Some(now + HOLD);
+                    self.holds.push_back((now + HOLD, id.clone()));
                 }
             } else {
                 self.let_go(flavour, id);
