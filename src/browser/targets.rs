@@ -458,13 +458,11 @@ impl Targets {
 
     /// Looks at the holds whose deadline has passed.
     pub(crate) fn on_timeout(&mut self, now: Instant) {
-        let due: Vec<TargetId> = self
-            .targets
-            .iter()
-            .filter(|(_, target)| target.deadline.is_some_and(|at| at <= now))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in due {
+        while self.holds.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, id)) = self.holds.pop_front() else { return };
+            if self.targets.get(&id).is_none_or(|target| target.deadline != Some(at)) {
+                continue;
+            }
             let wanted =
                 self.attachments.values().any(|attachment| attachment.lease.is_some() && attachment.target == id);
             let Some(target) = self.targets.get_mut(&id) else { continue };
