@@ -344,6 +344,7 @@ impl Live {
                     tracing::error!(session = %self.name, %error, path = %path.display(), "no directory for downloads");
                 }
             },
+            Action::Listen => self.lease.listen(),
             Action::Move(tag, wish) => {
                 self.jobs.push(async move { Done::Moved(tag, files::move_first(wish.ways).await) }.boxed());
             }

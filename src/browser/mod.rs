@@ -108,6 +108,8 @@ enum Order {
     Open { lease: LeaseId, inbox: mpsc::UnboundedSender<FromBrowser>, queued: Arc<AtomicIsize> },
     /// A lease's downloads are written here.
     Directory { lease: LeaseId, path: PathBuf },
+    /// A client of the lease wants to hear of downloads.
+    Listen { lease: LeaseId },
     /// Which lease a target belongs to.
     Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
     /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
@@ -403,6 +405,11 @@ impl Lease {
     /// Downloads of this lease are written here, under their guids.
     pub fn directory(&self, path: PathBuf) {
         self.browser.order(Order::Directory { lease: self.id, path });
+    }
+
+    /// A client of this lease wants to hear of its downloads.
+    pub fn listen(&self) {
+        self.browser.order(Order::Listen { lease: self.id });
     }
 
     /// Takes the browser for this lease alone; false if another session is there.

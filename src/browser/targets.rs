@@ -185,6 +185,14 @@ impl Targets {
         self.context_owner(self.targets.get(target)?.context.as_ref())
     }
 
+    /// The pages of these leases.
+    pub(crate) fn pages_of(&self, leases: &[LeaseId]) -> Vec<(TargetId, LeaseId)> {
+        let owned =
+            |target: &Target| self.context_owner(target.context.as_ref()).filter(|lease| leases.contains(lease));
+        let pages = self.targets.iter().filter(|(_, target)| target.kind == Some(Kind::Page));
+        pages.filter_map(|(id, target)| Some((id.clone(), owned(target)?))).collect()
+    }
+
     /// Contexts that belong to a lease, and targets and CDP sessions of any kind: what must be back where it was.
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         (self.contexts.len(), self.targets.len(), self.attachments.len())

@@ -7,6 +7,7 @@ mod browsers;
 mod cli;
 mod client;
 mod discovery;
+mod downloads;
 mod layers;
 mod lifecycle;
 mod proxy;
