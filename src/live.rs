@@ -167,10 +167,15 @@ impl Live {
         }
     }
 
-    /// A root for the first client, attached before it is told that it may come.
-    pub fn root(&self) -> impl Future<Output = Result<CdpSessionId, CallError>> + Send + use<> {
-        let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
-        async move { browser.root(lease).await }
+    /// A root for the first client, there before it is told that it may come.
+    pub fn root(&mut self) -> impl Future<Output = Result<CdpSessionId, CallError>> + Send + use<> {
+        let (spare, browser, lease) = (self.lease.take_root(), self.lease.browser().clone(), self.lease.id());
+        async move {
+            match spare {
+                Some(root) => Ok(root),
+                None => browser.root(lease).await,
+            }
+        }
     }
 
     /// Takes a socket whose root is attached already.
