@@ -11,5 +11,6 @@ mod downloads;
 mod layers;
 mod lifecycle;
 mod proxy;
+mod remote;
 mod site;
 mod smoke;
