@@ -73,7 +73,7 @@ async fn files_of_the_host_are_not_opened(browser: Browser) {
             let done = attacker.call(on, "Target.createTarget", json!({ "url": url })).await;
             assert!(done.is_err(), "N04 @{on:?}: {url:?} was answered {done:?}");
         }
-        let escaped: String = url.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = url.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"));
         let opened = stage.proxy.http("PUT", &format!("/json/new?{escaped}"), &[], "").await;
         assert_eq!(opened.status, 400, "J10: {url:?} was answered {opened:?}");
     }
