@@ -198,7 +198,9 @@ impl Nginx {
         let at = directory.path().display();
         // Free now; nginx cannot choose one itself and say which.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let buffers = buffer.map_or_else(String::new, |size| format!("proxy_buffer_size {size};"));
+        let buffers = buffer.map_or_else(String::new, |size| {
+            format!("proxy_buffer_size {size}; proxy_buffers 4 {size}; proxy_busy_buffers_size {size};")
+        });
         let temporary: Vec<String> = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
             .map(|name| format!("{name}_temp_path {at}/{name};"))
