@@ -24,6 +24,13 @@ impl Directory {
         &self.path
     }
 
+    /// Removes it before this returns: the runtime may be about to end.
+    pub fn remove_now(mut self) {
+        if std::mem::take(&mut self.made) {
+            remove(&self.path);
+        }
+    }
+
     /// Makes a directory in it.
     pub fn make(&mut self, inside: &Path) -> io::Result<()> {
         self.made = true;
@@ -36,16 +43,17 @@ impl Drop for Directory {
         if self.made {
             let path = std::mem::take(&mut self.path);
             // Perhaps many files, and this may run on a runtime's thread.
-            let remove = move || {
-                if let Err(error) = std::fs::remove_dir_all(&path) {
-                    tracing::warn!(%error, path = %path.display(), "a session's files could not be removed");
-                }
-            };
             match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-                Err(_) => remove(),
+                Ok(runtime) => drop(runtime.spawn_blocking(move || remove(&path))),
+                Err(_) => remove(&path),
             }
         }
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(path) {
+        tracing::warn!(%error, path = %path.display(), "files that are not needed any more could not be removed");
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
         error::CdpError,
         ids::{CdpSessionId, TargetId},
     },
-    client::Client,
+    client::{Client, Ledger},
     config::HttpSession,
     error::CloseReason,
     live::{Control, Ends, Live, Terms},
@@ -188,6 +188,11 @@ impl Registry {
     /// The browsers.
     pub fn pool(&self) -> &Pool {
         &self.inner.pool
+    }
+
+    /// What waits for all clients.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        self.inner.terms.ledger.clone()
     }
 
     /// How many sessions are live.

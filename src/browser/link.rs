@@ -253,7 +253,7 @@ impl Link {
 
     fn on_order(&mut self, order: Order) {
         match order {
-            Order::Pass { lease, text } => self.upstream.push(Some(lease), text),
+            Order::Pass { lease, text } => self.upstream.push(Some(lease), None, text),
             Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
             Order::Own { call, lease, reply } => self.call(None, call, Pending::Own(lease, reply)),
             Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
@@ -287,7 +287,7 @@ impl Link {
         match (resume, how) {
             (Resume::Pass, ResumeAs::Frame { text, .. }) => {
                 self.account(lease, text.len());
-                self.upstream.push(Some(lease), text);
+                self.upstream.push(Some(lease), None, text);
             }
             (Resume::Pass, ResumeAs::Call(tag)) => {
                 let method = "Runtime.runIfWaitingForDebugger".into();
@@ -337,7 +337,9 @@ impl Link {
 
     fn on_release(&mut self, lease: LeaseId) {
         self.inboxes.remove(&lease);
-        self.upstream.forget(lease);
+        for id in self.upstream.forget(lease) {
+            self.waiting.remove(&id);
+        }
         self.groups.retain(|(owner, _), _| *owner != lease);
         for waiting in self.waiting.values_mut() {
             if matches!(waiting.who, Pending::Lease(owner, _) | Pending::Group(owner, _) if owner == lease) {
@@ -365,7 +367,7 @@ impl Link {
             self.account(lease, text.len());
         }
         self.waiting.insert(id, Waiting { who, on: call.on, settle: call.settle });
-        self.upstream.push(key, text);
+        self.upstream.push(key, Some(id), text);
     }
 
     fn account(&self, lease: LeaseId, bytes: usize) {

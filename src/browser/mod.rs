@@ -131,6 +131,16 @@ pub struct Census {
     pub leases: usize,
 }
 
+impl std::ops::AddAssign for Census {
+    fn add_assign(&mut self, other: Self) {
+        self.contexts += other.contexts;
+        self.targets += other.targets;
+        self.cdp_sessions += other.cdp_sessions;
+        self.calls += other.calls;
+        self.leases += other.leases;
+    }
+}
+
 impl Browser {
     /// Its number in the pool, for logs.
     pub fn number(&self) -> u32 {

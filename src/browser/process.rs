@@ -8,6 +8,7 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -28,6 +29,10 @@ use super::transport::Pipe;
 
 /// How long a Chrome may take to leave by itself once its pipe is closed.
 const GRACE: Duration = Duration::from_secs(3);
+/// The length of `/org.chromium.Chromium.XXXXXX/SingletonSocket`.
+const SINGLETON: usize = 45;
+/// The longest path of a socket on Linux (`unix(7)`), with its NUL.
+const LONGEST_SOCKET: usize = 108;
 /// How many of Chrome's last lines are kept to explain a failed start.
 const KEPT_LINES: usize = 20;
 
@@ -67,12 +72,16 @@ impl Process {
             .args(&launch.flags)
             .arg("--remote-debugging-pipe")
             .arg(format!("--user-data-dir={}", profile.0.display()))
-            .env("TMPDIR", &profile.0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        // Chrome's temporary files go with its profile, unless the path of its singleton socket, which is among them, would
+        // be longer than the system allows.
+        if profile.0.as_os_str().len() + SINGLETON < LONGEST_SOCKET {
+            command.env("TMPDIR", &profile.0);
+        }
         command
             .as_std_mut()
             .fd_mappings(vec![
@@ -191,7 +200,9 @@ struct Profile(PathBuf);
 
 impl Profile {
     fn create(base: &Path) -> io::Result<Self> {
-        let path = base.join(format!("ghostmux-profile-{}", uuid::Uuid::new_v4().simple()));
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        // As short as can be, because of the socket that Chrome puts further down.
+        let path = base.join(LAST.fetch_add(1, Ordering::Relaxed).to_string());
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
     }

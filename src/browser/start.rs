@@ -86,7 +86,8 @@ pub enum BrowserError {
 }
 
 fn last_line(lines: &[String]) -> String {
-    let telling = lines.iter().rev().find(|line| line.contains("FATAL") || line.contains("ERROR")).or(lines.last());
+    let with = |word| lines.iter().rev().find(|line: &&String| line.contains(word));
+    let telling = with("FATAL").or_else(|| with("ERROR")).or(lines.last());
     telling.map_or_else(String::new, |line| format!(": {line}"))
 }
 
@@ -173,15 +174,14 @@ enum Silence {
 
 /// The first conversation, before anybody else may speak: what it is, its words, and three CDP sessions for ourselves.
 async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
-    const NOBODY: &str = r#"{"targetId":"ghostmux-asks-for-nobody"}"#;
     let mut ask = Ask { transport, last: 0 };
     let version = ask.result("Browser.getVersion", "{}").await?;
     let product = Object::read(&version).and_then(|version| version.string("product"));
     let product = product.ok_or_else(|| Silence::Odd(version.clone()))?;
-    let no_target_to_close = match ask.outcome("Target.closeTarget", NOBODY).await? {
-        Ok(result) => return Err(Silence::Odd(result)),
-        Err(error) => error,
-    };
+    let nobody = format!(r#"{{"targetId":"{}"}}"#, Identity::NOBODY);
+    let no_target_to_close = ask.refusal("Target.closeTarget", &nobody).await?;
+    let nowhere = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, Identity::NOBODY);
+    let no_context_for_target = ask.refusal("Target.createTarget", &nowhere).await?;
     let mut sessions = Vec::new();
     for _ in 0..3 {
         let result = ask.result("Target.attachToBrowserTarget", "{}").await?;
@@ -189,7 +189,12 @@ async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
         sessions.push(CdpSessionId::from(session.ok_or(Silence::Odd(result))?));
     }
     let [page, tab, downloads] = <[CdpSessionId; 3]>::try_from(sessions).map_err(|_| Silence::Ended)?;
-    Ok(Greeting { page, tab, downloads, identity: Identity { version, product, no_target_to_close } })
+    Ok(Greeting {
+        page,
+        tab,
+        downloads,
+        identity: Identity { version, product, no_target_to_close, no_context_for_target },
+    })
 }
 
 struct Ask<'a> {
@@ -200,6 +205,13 @@ struct Ask<'a> {
 impl Ask<'_> {
     async fn result(&mut self, method: &str, params: &str) -> Result<String, Silence> {
         self.outcome(method, params).await?.map_err(|error| Silence::Odd(format!("{method}: {}", error.message)))
+    }
+
+    async fn refusal(&mut self, method: &str, params: &str) -> Result<CdpError, Silence> {
+        self.outcome(method, params)
+            .await?
+            .err()
+            .ok_or_else(|| Silence::Odd(format!("{method}: no error for what is not there")))
     }
 
     async fn outcome(&mut self, method: &str, params: &str) -> Result<Result<String, CdpError>, Silence> {

@@ -183,9 +183,21 @@ pub struct Identity {
     pub product: String,
     /// How this build says that a target to close does not exist.
     pub no_target_to_close: CdpError,
+    /// How this build says that a context for a new target does not exist; with [`Identity::NOBODY`] for its id.
+    pub no_context_for_target: CdpError,
 }
 
 impl Identity {
+    /// The id of nothing, by which a browser is made to say its words for what does not exist.
+    pub const NOBODY: &str = "ghostmux-asks-for-nobody";
+
+    /// The error for a target that is to be created in a context that is not there.
+    pub fn no_context_for_target(&self, context: &str) -> CdpError {
+        let mut error = self.no_context_for_target.clone();
+        error.message = error.message.replace(Self::NOBODY, context).into();
+        error
+    }
+
     /// The first number of its version; 0 if it names none.
     pub fn major(&self) -> u32 {
         let version = self.product.rsplit('/').next().unwrap_or_default();

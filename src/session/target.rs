@@ -273,7 +273,7 @@ impl Session {
                 if let Some(context) = asked.params.string("browserContextId")
                     && !self.scope.owns_context(&context)
                 {
-                    return self.scope.fail(asked.on, asked.id, &CdpError::params("browserContextId"));
+                    return self.scope.fail(asked.on, asked.id, &self.identity.no_context_for_target(&context));
                 }
             }
         }

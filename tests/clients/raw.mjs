@@ -97,14 +97,12 @@ class Wire {
   async leave() {
     if (this.closed) return;
     await this.send('Target.setAutoAttach', { autoAttach: false, waitForDebuggerOnStart: false, flatten: true });
-    const { targetInfos } = await this.send('Target.getTargets');
-    for (const { targetId } of targetInfos.filter(info => info.type === 'page' && info.url !== 'about:blank')) {
-      await this.ask('Target.closeTarget', { targetId });
-    }
-    // Its tab goes a little later than a page.
+    // A page in the middle of a navigation may survive one attempt, and a tab goes a little later than its page.
     await until('one page and its tab are left', async () => {
       const { targetInfos } = await this.send('Target.getTargets', { filter: [{ type: 'page' }, { type: 'tab' }] });
-      return targetInfos.every(info => info.url === 'about:blank');
+      const left = targetInfos.filter(info => info.url !== 'about:blank');
+      for (const { targetId } of left.filter(info => info.type === 'page')) await this.ask('Target.closeTarget', { targetId });
+      return left.length === 0;
     });
     this.#socket.close();
     await until('closed', () => this.closed);

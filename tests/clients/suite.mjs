@@ -42,11 +42,16 @@ export function next(emitter, event, accept = () => true) {
   return within(WAIT_MS, event, seen).finally(() => emitter.off(event, listener));
 }
 
+/** What a page answers that is on its way elsewhere while it is asked. */
+const MOVING = /Inspected target navigated or closed|Cannot find context with specified id|Execution context was destroyed/;
+
 /** Asks `question` again and again until its answer is truthy: for state that no event announces. */
 export async function until(what, question) {
   const end = Date.now() + WAIT_MS;
   for (;;) {
-    const answer = await question();
+    const answer = await Promise.resolve().then(question).catch(error => {
+      if (!MOVING.test(error.message)) throw error;
+    });
     if (answer) return answer;
     if (Date.now() > end) throw new Error(`never true: ${what}`);
     await new Promise(resolve => setTimeout(resolve, 20));

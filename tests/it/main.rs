@@ -1,3 +1,14 @@
-//! The integration tests, one binary.
+//! Tests of the whole: the built binary with real Chromes, and the sources against the design.
 
+#![allow(clippy::print_stderr, reason = "what a test that fails or is skipped has to say")]
+#![allow(dead_code, reason = "nouns whose verbs are still to be used")]
+
+mod browsers;
+mod cli;
+mod client;
+mod discovery;
 mod layers;
+mod lifecycle;
+mod proxy;
+mod site;
+mod smoke;

@@ -29,7 +29,7 @@ const go = async (client, url) => {
 export const acts = [
   act('version', async here => {
     const { webSocketDebuggerUrl, ...rest } = await CDP.Version(at(here));
-    return { rest, url: webSocketDebuggerUrl };
+    return { rest, url: webSocketDebuggerUrl.replace(/[^/]+$/, '…') };
   }),
   act('protocol', async here => {
     const { domains } = await CDP.Protocol(at(here));

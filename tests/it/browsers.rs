@@ -1,0 +1,91 @@
+//! Which Chromes the tests run against: headless shell and full Chrome, where they are installed.
+//!
+//! `GHOSTMUX_TEST_BROWSER=shell|full` asks for one of them and fails where it is missing; the default, `all`, takes
+//! what there is, and fails if there is none.
+
+use std::path::PathBuf;
+
+use ghostmux::browser::find::{self, Kind};
+
+/// The Chrome that a test runs against.
+#[derive(Clone, Debug)]
+pub(crate) struct Browser {
+    pub(crate) kind: Kind,
+    pub(crate) path: PathBuf,
+}
+
+impl Browser {
+    /// The installed browser of this kind; `None`, with a word on standard error, where the test is not to run.
+    pub(crate) async fn of(kind: Kind) -> Option<Self> {
+        let wanted = std::env::var("GHOSTMUX_TEST_BROWSER").unwrap_or_else(|_| "all".to_owned());
+        let asked_for = match (wanted.as_str(), kind) {
+            ("all", _) => false,
+            ("shell", Kind::Shell) | ("full", Kind::Full) => true,
+            ("shell" | "full", _) => return None,
+            _ => panic!("GHOSTMUX_TEST_BROWSER={wanted}: say shell, full or all"),
+        };
+        let mut others = 0;
+        for path in find::candidates() {
+            match find::inspect(&path).await {
+                Ok(found) if found.kind == kind => return Some(Self { kind, path: found.binary }),
+                Ok(_) => others += 1,
+                Err(error) => eprintln!("{error}"),
+            }
+        }
+        assert!(!asked_for && others > 0, "no {kind} is installed; `ghostmux doctor` says what there is");
+        eprintln!("skipped: no {kind} is installed");
+        None
+    }
+
+    /// The one that every machine with these tests has.
+    pub(crate) async fn any() -> Self {
+        match Self::of(Kind::Shell).await {
+            Some(shell) => shell,
+            None => Self::of(Kind::Full).await.expect("a browser"),
+        }
+    }
+
+    pub(crate) fn is_shell(&self) -> bool {
+        self.kind == Kind::Shell
+    }
+}
+
+/// Makes a test for each kind of browser of an `async fn name(browser: Browser)`.
+macro_rules! in_each_browser {
+    ($(#[$attribute:meta])* $name:ident) => {
+        mod $name {
+            $(#[$attribute])*
+            #[tokio::test]
+            async fn shell() {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Shell).await {
+                    super::$name(browser).await;
+                }
+            }
+
+            $(#[$attribute])*
+            #[tokio::test]
+            async fn full() {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Full).await {
+                    super::$name(browser).await;
+                }
+            }
+        }
+    };
+}
+
+/// As [`in_each_browser`], for what only one kind of browser can show.
+macro_rules! in_browser {
+    ($kind:ident: $(#[$attribute:meta])* $name:ident) => {
+        mod $name {
+            $(#[$attribute])*
+            #[tokio::test]
+            async fn only() {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::$kind).await {
+                    super::$name(browser).await;
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {in_browser, in_each_browser};

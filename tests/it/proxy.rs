@@ -1,0 +1,256 @@
+//! `Proxy`: the built binary, serving, with a Chrome of its own.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{browsers::Browser, client::Client};
+
+/// How long the proxy may take until it serves; on a busy machine a Chrome takes its time.
+const START: Duration = Duration::from_secs(60);
+/// How long it may take to end.
+const END: Duration = Duration::from_secs(20);
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(has, _)| has == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A running `ghostmux serve`. Dropping it ends it, and fails the test if it leaves a process or a file behind.
+pub(crate) struct Proxy {
+    child: Child,
+    address: String,
+    pub(crate) browser: Browser,
+    directory: tempfile::TempDir,
+    killed: bool,
+}
+
+impl Proxy {
+    /// Starts it on a free port, with these flags.
+    pub(crate) async fn start(browser: Browser, flags: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
+        let log = fs::File::create(directory.path().join("log")).expect("a file for the log");
+        let sessions = directory.path().join("sessions");
+        fs::create_dir(&sessions).expect("a directory for sessions");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ghostmux"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--browser-path"])
+            .arg(&browser.path)
+            .arg("--session-dir")
+            .arg(&sessions)
+            .args(flags)
+            .env_remove("GHOSTMUX_CONFIG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        let stdout = child.stdout.take().expect("piped");
+        let (said, ready) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = said.send(line);
+            }
+        });
+        let line = tokio::task::spawn_blocking(move || ready.recv_timeout(START)).await.expect("no panic");
+        let mut proxy = Self { child, address: String::new(), browser, directory, killed: false };
+        let line = line.unwrap_or_else(|_| panic!("it did not get ready; its log:\n{}", proxy.log()));
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split([' ', '/']).next());
+        address.unwrap_or_else(|| panic!("no address in {line:?}")).clone_into(&mut proxy.address);
+        proxy
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// `127.0.0.1:PORT`
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it has written to standard error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Where its sessions keep their files.
+    pub(crate) fn session_dir(&self) -> PathBuf {
+        self.directory.path().join("sessions")
+    }
+
+    /// The pids of the processes whose command line names its directory: its Chromes.
+    pub(crate) fn browser_processes(&self) -> Vec<u32> {
+        processes_naming(&self.session_dir())
+    }
+
+    /// A WebSocket client with a session of its own.
+    pub(crate) async fn connect(&self) -> Client {
+        self.connect_to("/").await
+    }
+
+    /// A WebSocket client at this path and query.
+    pub(crate) async fn connect_to(&self, path_and_query: &str) -> Client {
+        match self.try_connect_to(path_and_query).await {
+            Ok(client) => client,
+            Err(error) => panic!("{path_and_query} did not let us in: {error}; the proxy's log:\n{}", self.log()),
+        }
+    }
+
+    /// As [`Proxy::connect_to`], where a refusal is to be expected: `Err` is what it said.
+    pub(crate) async fn try_connect_to(&self, path_and_query: &str) -> Result<Client, String> {
+        Client::connect(&self.address, path_and_query).await
+    }
+
+    /// What it says to a client that it does not let in.
+    pub(crate) async fn refusal(&self, path_and_query: &str) -> String {
+        match self.try_connect_to(path_and_query).await {
+            Ok(client) => client.panic(&format!("{path_and_query} let us in")),
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// One HTTP request on a connection of its own; `Host` is the proxy's address unless `headers` have another.
+    pub(crate) async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            let _ = write!(request, "Host: {}\r\n", self.address);
+        }
+        for (name, value) in headers {
+            let _ = write!(request, "{name}: {value}\r\n");
+        }
+        let answer = self.bytes(format!("{request}\r\n{body}").as_bytes()).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {answer:?}"));
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        Answer {
+            status: status.unwrap_or_else(|| panic!("{method} {path}: no status in {head:?}")),
+            headers,
+            body: body.to_owned(),
+        }
+    }
+
+    /// Sends these bytes on a connection of their own and reads until the other side hangs up.
+    pub(crate) async fn bytes(&self, request: &[u8]) -> String {
+        let exchange = async {
+            let mut socket = TcpStream::connect(&self.address).await.expect("it accepts");
+            let _ = socket.write_all(request).await;
+            let mut answer = Vec::new();
+            let _ = socket.read_to_end(&mut answer).await;
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        let deadline = Duration::from_secs(40);
+        tokio::time::timeout(deadline, exchange).await.unwrap_or_else(|_| panic!("no answer in {deadline:?}"))
+    }
+
+    /// `kill -9`: from here on only what it leaves behind is of interest.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        self.killed = true;
+    }
+
+    /// Asks it to end, without waiting.
+    pub(crate) fn terminate(&self) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")), Signal::SIGTERM).expect("it runs");
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        if self.killed {
+            return Ok(());
+        }
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
+        let _ = kill(pid, Signal::SIGTERM);
+        let since = Instant::now();
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if since.elapsed() < END => thread::sleep(Duration::from_millis(5)),
+                _ => {
+                    let _ = self.child.kill();
+                    let _ = self.child.wait();
+                    return Err(format!("it did not end within {END:?} of SIGTERM"));
+                }
+            }
+        };
+        if !status.success() {
+            return Err(format!("it ended with {status}"));
+        }
+        let sessions = self.session_dir();
+        let since = Instant::now();
+        while !processes_naming(&sessions).is_empty() {
+            if since.elapsed() > Duration::from_secs(5) {
+                return Err(format!("processes are left: {:?}", processes_naming(&sessions)));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let left: Vec<_> = fs::read_dir(&sessions).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("files are left: {left:?}")) }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let ended = self.end();
+        if thread::panicking() {
+            eprintln!("---- the proxy's log:\n{}", self.log());
+        } else if let Err(why) = ended {
+            panic!("{why}; the proxy's log:\n{}", self.log());
+        }
+    }
+}
+
+/// Waits until it is so: for what no event tells. Asks again as soon as it was answered.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let asked = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(END, asked).await.unwrap_or_else(|_| panic!("never came: {what}"));
+}
+
+fn processes_naming(directory: &Path) -> Vec<u32> {
+    let directory = directory.to_string_lossy();
+    let names_it = |pid: &u32| {
+        fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&format!("{directory}/ghostmux-")))
+    };
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(names_it).collect()
+}

@@ -1,0 +1,143 @@
+//! `Site`: a tiny web site on loopback, whose pages carry a marker.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    task::JoinHandle,
+};
+
+/// One request that arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Path and query.
+    pub(crate) path: String,
+    /// Names in lower case.
+    pub(crate) headers: HashMap<String, String>,
+}
+
+#[derive(Default)]
+struct State {
+    requests: Mutex<Vec<Request>>,
+    released: Notify,
+}
+
+/// A running site; dropping it ends it.
+pub(crate) struct Site {
+    address: String,
+    state: Arc<State>,
+    task: JoinHandle<()>,
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let state = Arc::new(State::default());
+        let served = state.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, served.clone()));
+            }
+        });
+        Self { address, state, task }
+    }
+
+    /// The URL of a path of this site.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The requests so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.state.requests.lock().expect("no panic").clone()
+    }
+
+    /// Lets what `/slow` has under way end.
+    pub(crate) fn release(&self) {
+        self.state.released.notify_waiters();
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut socket: TcpStream, state: Arc<State>) {
+    let mut read = Vec::new();
+    while !read.windows(4).any(|end| end == b"\r\n\r\n") {
+        match socket.read_buf(&mut read).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+    let head = String::from_utf8_lossy(&read).into_owned();
+    let mut lines = head.lines();
+    let path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/").to_owned();
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    state.requests.lock().expect("no panic").push(Request { path: path.clone(), headers });
+    let (name, query) = path.split_once('?').unwrap_or((&path, ""));
+    let wait = name == "/slow";
+    let (status, kind, more, body) = answer(name, query);
+    // A download that waits is announced with a byte more than it has yet.
+    let length = body.len() + usize::from(wait);
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\
+         Cache-Control: no-store\r\n{more}\r\n"
+    );
+    let released = state.released.notified();
+    tokio::pin!(released);
+    released.as_mut().enable();
+    let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
+    if wait {
+        released.await;
+        let _ = socket.write_all(b".").await;
+    }
+    let _ = socket.shutdown().await;
+}
+
+fn answer(name: &str, query: &str) -> (&'static str, &'static str, String, String) {
+    const SCRIPT: &str = "text/javascript";
+    let ok = "200 OK";
+    match name {
+        "/worker.js" => (ok, SCRIPT, String::new(), "onmessage = event => postMessage(event.data)".to_owned()),
+        "/shared.js" => (
+            ok,
+            SCRIPT,
+            String::new(),
+            "onconnect = event => event.ports[0].onmessage = said => event.ports[0].postMessage(said.data)".to_owned(),
+        ),
+        "/service.js" => (
+            ok,
+            SCRIPT,
+            String::new(),
+            "oninstall = () => skipWaiting(); onactivate = event => event.waitUntil(clients.claim())".to_owned(),
+        ),
+        "/download" | "/slow" => {
+            let named = format!("Content-Disposition: attachment; filename=\"{}\"\r\n", query.replace('"', ""));
+            (ok, "application/octet-stream", named, "x".repeat(100_000))
+        }
+        "/redirect" => ("302 Found", "text/plain", format!("Location: {query}\r\n"), String::new()),
+        // A page that any page may read, and whose cookie is what the query says.
+        _ => {
+            let cookie = if query.is_empty() { String::new() } else { format!("Set-Cookie: marker={query}\r\n") };
+            let body = format!("<!doctype html><title>title-{query}</title><body>body-{query}</body>");
+            (ok, "text/html", cookie, body)
+        }
+    }
+}
