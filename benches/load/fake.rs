@@ -96,10 +96,10 @@ impl Browser {
         let result = match command.method {
             "Runtime.evaluate" => evaluated(&command),
             "Browser.getVersion" => r#"{"protocolVersion":"1.3","product":"HeadlessChrome/156.0.0.0","revision":"@0","userAgent":"fake","jsVersion":"15.6"}"#.to_owned(),
-            "Target.closeTarget" => {
-                let error = r#""error":{"code":-32602,"message":"No target with given id found"}"#;
-                out.push(close(format!("{{\"id\":{},{error}", command.id), command.session));
-                return;
+            "Target.closeTarget" => return out.push(refused(&command, "No target with given id found")),
+            "Target.createTarget" if !self.has_context(&command.param("browserContextId")) => {
+                let context = command.param("browserContextId");
+                return out.push(refused(&command, &format!("Failed to find browser context with id {context}")));
             }
             "Target.attachToBrowserTarget" => format!(r#"{{"sessionId":"{}"}}"#, self.number()),
             "Target.setAutoAttach" => {
@@ -125,6 +125,10 @@ impl Browser {
             _ => "{}".to_owned(),
         };
         out.push(close(format!("{{\"id\":{},\"result\":{result}", command.id), command.session));
+    }
+
+    fn has_context(&self, context: &str) -> bool {
+        self.contexts.values().any(|(id, _)| id == context)
     }
 
     fn number(&mut self) -> String {
@@ -182,6 +186,10 @@ fn evaluated(command: &Command<'_>) -> String {
         }
         None => r#"{"result":{"type":"number","value":123456789,"description":"123456789"},"note":"as long as such things are"}"#.to_owned(),
     }
+}
+
+fn refused(command: &Command<'_>, why: &str) -> String {
+    close(format!(r#"{{"id":{},"error":{{"code":-32602,"message":"{why}"}}"#, command.id), command.session)
 }
 
 fn info(target: &str, kind: &str, attached: bool, context: &str) -> String {
