@@ -97,8 +97,8 @@ impl Session {
             }
             let one = descriptor.flatten().and_then(|one| one.string("name"));
             let reads = params.string("setting").is_none_or(|setting| setting == "granted");
-            let mut all = named.iter().map(AsRef::as_ref).chain(one.as_deref());
-            if reads && all.any(|name| CLIPBOARD.contains(&name)) {
+            let all = named.iter().map(AsRef::as_ref).chain(one.as_deref());
+            if reads && all.into_iter().any(|name| CLIPBOARD.contains(&name)) {
                 let error = format!(
                     "'{}' is refused for the clipboard, which all sessions of a browser share: it needs the capability {}",
                     command.method(),

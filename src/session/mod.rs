@@ -53,6 +53,8 @@ pub enum Action {
     Detach(Tag, CdpSessionId),
     /// Downloads are written into this directory, which must be there before the command after this goes up.
     Directory(PathBuf),
+    /// A client wants to hear of downloads.
+    Listen,
     /// A file that is whole goes to where its client expects it; then [`Session::on_moved`].
     Move(Tag, Move),
     /// Host files that a client names: are they in this directory? Then [`Session::on_files`].
@@ -90,7 +92,7 @@ enum Pending {
     Trace(CdpSessionId, CallId, String),
     /// A trace that has begun if this is no error.
     TraceStart(CdpSessionId, CallId),
-    /// A download event waits for its file.
+    /// The file of this download is on its way.
     Moved(String),
     /// Files a client named are being looked at.
     Files(CdpSessionId, CallId, String, String),
@@ -420,8 +422,13 @@ impl Session {
             if !self.on_root_event(on, &text) {
                 return;
             }
-        } else if self.tracing.is_some() {
-            self.on_page_event(on, &text);
+        } else {
+            if self.tracing.is_some() {
+                self.on_page_event(on, &text);
+            }
+            if !self.on_page_download(on, &text, body_end) {
+                return;
+            }
         }
         self.scope.admit(on, text, body_end);
     }

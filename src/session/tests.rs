@@ -182,6 +182,7 @@ impl Pair {
                 format!("detach {session}")
             }
             Action::Directory(path) => format!("directory {}", path.display()),
+            Action::Listen => "listen".to_owned(),
             Action::Move(tag, wish) => {
                 self.tags.push_back(tag);
                 let mut ways: Vec<String> =

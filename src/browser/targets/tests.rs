@@ -138,6 +138,7 @@ fn spell(effect: &Effect) -> String {
             format!("detach {} on {on}", params["sessionId"])
         }
         Effect::Send { method, .. } => panic!("{method} was not expected"),
+        Effect::ResumeThenDetach { session, on, .. } => format!("let {session} go on {on} when it runs"),
         Effect::Attach { root, target, .. } => format!("attach {target} on {root}"),
         Effect::Deliver(LeaseId(lease), told) => format!("{lease}: {}", spell_told(told)),
     }
@@ -153,12 +154,8 @@ fn spell_told(told: &Told) -> String {
             format!("attached {child} to {target} on {parent}{}", if *waiting { " waiting" } else { "" })
         }
         Told::Detached { parent, child, below, .. } => {
-            let mut words = vec![format!("detached {child} on {parent}")];
-            if !below.is_empty() {
-                words.push("with".to_owned());
-            }
-            words.extend(below.iter().map(ToString::to_string));
-            words.join(" ")
+            let below = below.iter().fold(String::new(), |all, below| format!("{all} {below}"));
+            format!("detached {child} on {parent}{}{below}", if below.is_empty() { "" } else { " with" })
         }
     }
 }

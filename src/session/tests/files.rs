@@ -33,7 +33,10 @@ fn downloads_go_into_the_sessions_own_directory() {
         ("", behavior(r#""allowAndName","downloadPath":"../..","browserContextId":"CTX""#)),
         ("S", behavior(r#""\u0061llow","downloadPath":"/etc""#)),
     ] {
-        let got = pair.asks_on(on, "Browser.setDownloadBehavior", &params);
+        let mut got = pair.asks_on(on, "Browser.setDownloadBehavior", &params);
+        // That somebody listens is told to the browser; the events themselves are never asked of it for a client.
+        let listens = got.extract_if(.., |action| action == "listen").count() == 1;
+        assert_eq!(listens, params.contains("eventsEnabled"));
         assert_eq!(got, ["directory /own/downloads/CTX", &format!("call BASE Browser.setDownloadBehavior {up}")]);
     }
     // A page's own is the same, for its context; what Chrome would overlook there is overlooked.
@@ -59,7 +62,8 @@ fn downloads_go_into_the_sessions_own_directory() {
         pair.asks("Browser.setDownloadBehavior", &behavior(r#""allow","browserContextId":5,"downloadPath":"/etc""#));
     assert_eq!(got, [r#"call ROOT Browser.setDownloadBehavior {"behavior":"allow","browserContextId":5}"#]);
     // For Chrome to refuse.
-    for rest in ["5", r#""allow","downloadPath":5"#, r#""deny","eventsEnabled":1"#, r#""deny","browserContextId":null"#]
+    for rest in
+        [r"5", r#""allow","downloadPath":5"#, r#""deny","eventsEnabled":1"#, r#""deny","browserContextId":null"#]
     {
         let params = behavior(rest);
         let got = pair.asks("Browser.setDownloadBehavior", &params);

@@ -176,10 +176,10 @@ fn check(action: &Action, names: &[&str], frame: &str) {
     };
     let read = Object::read(&up).unwrap_or_else(|| panic!("{frame}: {up} is read differently by others"));
     for name in names {
-        let content = read.string(name);
-        assert!(content.as_deref() != Some(FOREIGN), "{frame} went up as {up}");
+        let value = read.string(name);
+        assert!(value.as_deref() != Some(FOREIGN), "{frame} went up as {up}");
         assert!(*name != "windowId" || read.read_as::<f64>(name) != Some(f64::from(FOREIGN_WINDOW)), "{frame}: {up}");
-        let path = *name != "downloadPath" || content.is_none() || content.as_deref() == Some("/own/downloads/CTX");
+        let path = *name != "downloadPath" || value.is_none() || value.as_deref() == Some("/own/downloads/CTX");
         assert!(path, "{frame}: {up}");
     }
     // An interest in targets must never reach Chrome from a root: it is everybody's.

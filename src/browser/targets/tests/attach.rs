@@ -12,8 +12,8 @@ fn what_nobody_asked_for_is_resumed_and_then_detached() {
          create P page C       => 1: created T, 1: created P
          attach WP P PW paused => resume WP, detach WP on PW
          create V worker C     => 1: created V
-         attach WV V PW paused => resume WV, detach WV on PW
-         attach VV V TW paused => resume VV, detach VV on TW
+         attach WV V PW paused => let WV go on PW when it runs
+         attach VV V TW paused => let VV go on TW when it runs
          gone WT
          gone WP
          gone WV
@@ -46,7 +46,7 @@ fn a_page_flavour_client_is_handed_the_page_watchers_cdp_session() {
          resume WP             => up
          create V service_worker C => 1: created V
          attach WV V PW paused => 1: attached WV to V on R waiting
-         attach VV V TW paused => resume VV, detach VV on TW
+         attach VV V TW paused => let VV go on TW when it runs
          resume WV             => up
          gone WV               => 1: detached WV on R",
     );
@@ -65,7 +65,7 @@ fn a_tab_flavour_client_is_handed_a_tab_when_its_page_is_there() {
          resume WT children    => up
          create V worker C     => 1: created V
          attach VV V TW paused => 1: attached VV to V on R waiting
-         attach WV V PW paused => resume WV, detach WV on PW",
+         attach WV V PW paused => let WV go on PW when it runs",
     );
 }
 
@@ -105,7 +105,7 @@ fn what_the_clients_filter_excludes_is_let_go() {
          create P page C      => 1: created P
          attach W P PW paused => 1: attached W to P on R waiting
          create V worker C    => 1: created V
-         attach WV V PW paused => resume WV, detach WV on PW
+         attach WV V PW paused => let WV go on PW when it runs
          create U page C at:chrome://x
          attach WU U PW paused => resume WU, detach WU on PW"#,
     );
@@ -386,8 +386,8 @@ fn a_worker_that_roots_of_both_flavours_were_handed_runs_when_both_have_resumed(
     for rest in [
         "resume W => kept back\nresume X => resume W, up",
         "resume X => kept back\nresume W => resume X, up",
-        "detach W => 1: detached W on R1, done\nresume X => resume W, detach W on PW, up",
-        "detach W => 1: detached W on R1, done\ndetach X => resume X, resume W, detach W on PW, detach X on TW",
+        "detach W => 1: detached W on R1, done\nresume X => let W go on PW when it runs, up",
+        "detach W => 1: detached W on R1, done\ndetach X => resume X, let W go on PW when it runs, detach X on TW",
         "resume W => kept back\ndetach X => resume X, resume W, detach X on TW",
     ] {
         play(&format!("{BOTH}{rest}"));

@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 
 #[derive(Debug)]
-struct Known {
+struct Simulated {
     lease: LeaseId,
     json: String,
     kind: &'static str,
@@ -36,7 +36,7 @@ enum Command {
 struct World {
     mirror: Targets,
     now: Instant,
-    targets: BTreeMap<String, Known>,
+    targets: BTreeMap<String, Simulated>,
     sessions: BTreeMap<String, Attached>,
     /// Roots, and the leases they belong to; the first of each lease is its base.
     roots: Vec<(String, LeaseId)>,
@@ -216,7 +216,7 @@ impl World {
             lease.0
         );
         self.mirror.on_created(&json, self.now);
-        self.targets.insert(id.clone(), Known { lease, json, kind, page: None, waits: false, alive: true });
+        self.targets.insert(id.clone(), Simulated { lease, json, kind, page: None, waits: false, alive: true });
         self.obey();
         id
     }
@@ -316,6 +316,10 @@ impl World {
                 Effect::Send { on, params, .. } => {
                     let params: HashMap<String, String> = serde_json::from_str(&params).expect("JSON");
                     self.upstream.push_back(Command::Detach(params["sessionId"].clone(), Some(on.to_string())));
+                }
+                Effect::ResumeThenDetach { session, on, .. } => {
+                    self.upstream.push_back(Command::Resume(session.to_string()));
+                    self.upstream.push_back(Command::Detach(session.to_string(), Some(on.to_string())));
                 }
                 Effect::Attach { root, target, .. } => {
                     self.upstream.push_back(Command::Attach(target.to_string(), root.to_string()));
