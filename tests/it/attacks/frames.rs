@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::stage::Stage;
@@ -19,7 +19,7 @@ const NOT_A_MESSAGE: i64 = -32600;
 async fn say(client: &Client, text: &str) -> Value {
     client.send_raw(text).await;
     client
-        .wait(&format!("an answer to {:.80}", text), Duration::from_secs(30), |frame| frame.get("method").is_none())
+        .wait(&format!("an answer to {text:.80}"), Duration::from_secs(30), |frame| frame.get("method").is_none())
         .await
 }
 
@@ -30,7 +30,7 @@ async fn each(stage: &Stage, row: &str, code: i64, words: &str, texts: &[String]
         let reply = say(client, text).await;
         let error = &reply["error"];
         let right = error["code"] == code && error["message"].as_str().is_some_and(|said| said.starts_with(words));
-        assert!(right, "{row}: {:.200} was answered {reply}, and must be {code} {words}…", text);
+        assert!(right, "{row}: {text:.200} was answered {reply}, and must be {code} {words}…");
     }
     stage.unharmed(row).await;
 }
@@ -69,7 +69,7 @@ async fn doubled_and_disguised_keys_smuggle_nothing(browser: Browser) {
     each(&stage, "F02", NOT_JSON, "", &inside).await;
 
     let params = [r#""\u0074argetId""#, r#""targetI\u0064""#].map(|key| format!(r#"{{{key}:"{vt}"}}"#));
-    let escaped = vt.bytes().map(|byte| format!(r"\u{byte:04x}")).collect::<String>();
+    let escaped: String = vt.bytes().flat_map(|byte| [r"\u00".to_owned(), format!("{byte:02x}")]).collect();
     let mut disguised: Vec<String> = params
         .iter()
         .map(|params| format!(r#"{{"id":907,"method":"Target.closeTarget","params":{params}}}"#))
@@ -105,7 +105,7 @@ async fn malformed_commands_are_answered_in_chromes_words(browser: Browser) {
     each(&stage, "F05", NOT_JSON, "JSON: ", &nul).await;
 
     let broken =
-        strings(&["", " ", "{", r#"{"id":1,}"#, r#"{'id':1}"#, "nul", r#"{"id":1 "method":"a"}"#, "{]", "\u{feff}{}"]);
+        strings(&["", " ", "{", r#"{"id":1,}"#, r"{'id':1}", "nul", r#"{"id":1 "method":"a"}"#, "{]", "\u{feff}{}"]);
     each(&stage, "F06", NOT_JSON, "JSON: ", &broken).await;
     each(&stage, "F06", NOT_A_MESSAGE, "Message must be an object", &strings(&["[]", "null", "5", "\"x\"", "true"]))
         .await;
@@ -262,11 +262,11 @@ async fn broken_frames_cost_at_most_the_senders_connection(browser: Browser) {
     let mut unmasked = vec![FIN | TEXT, u8::try_from(good.len()).expect("short")];
     unmasked.extend(good);
     let close = closing.as_bytes();
-    let frames: Vec<(&str, Vec<(u8, &[u8])>)> = vec![
+    let frames = [
         ("RSV1", vec![(FIN | RSV1 | TEXT, close)]),
         ("opcode 3", vec![(FIN | 3, close)]),
-        ("opcode 11", vec![(FIN | 11, close)]),
-        ("a ping of 1,000 bytes", vec![(FIN | PING, &[b'x'; 1000])]),
+        ("opcode 11", vec![(FIN | 0xb, close)]),
+        ("a ping of 1,000 bytes", vec![(FIN | PING, &[b'x'; 1000][..])]),
         ("a ping in pieces", vec![(PING, b"x")]),
         ("a continuation first", vec![(FIN | CONTINUATION, close)]),
         ("a close of one byte", vec![(FIN | CLOSE, b"x")]),

@@ -194,7 +194,7 @@ pub(super) fn learned_nothing(client: &Client, victim: &Victim, row: &str, from:
 fn repeats(frames: &[Frame], reply: &Frame, secret: &str) -> bool {
     let Some(message) = reply.received() else { return false };
     // An error inside a tunnel: the command it answers is inside another.
-    if message["method"] == "Target.receivedMessageFromTarget" && reply.text.contains(r#"error\"#) {
+    if message["method"] == "Target.receivedMessageFromTarget" && reply.text.contains(r"error\") {
         return frames.iter().any(|frame| frame.sent && frame.text.contains(secret));
     }
     let Some(id) = message["id"].as_i64() else { return false };
