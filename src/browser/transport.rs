@@ -191,7 +191,12 @@ pub(super) struct Ws {
 impl Ws {
     /// Connects to `ws://…`. Chrome drops what it would send above 256 MB, so nothing larger is expected.
     pub(super) async fn connect(url: &str) -> Result<Self, tungstenite::Error> {
-        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None).write_buffer_size(0);
+        // One write for what is flushed together. The library clears as much of its buffer as it offers to each read.
+        let config = WebSocketConfig::default()
+            .max_message_size(None)
+            .max_frame_size(None)
+            .read_buffer_size(READ_SIZE)
+            .write_buffer_size(READ_SIZE);
         let request = tungstenite::client::IntoClientRequest::into_client_request(url)?;
         let authority = request.uri().authority().map_or("", |authority| authority.as_str());
         let address = if request.uri().port().is_some() { authority.to_owned() } else { format!("{authority}:80") };

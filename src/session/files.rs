@@ -70,6 +70,12 @@ impl Files {
         Self { directory, wishes: HashMap::new(), downloads: HashMap::new(), moving: HashMap::new() }
     }
 
+    /// Downloads that are not over.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.downloads.len()
+    }
+
     pub(super) fn forget(&mut self, context: &ContextId) {
         self.wishes.remove(context);
     }
@@ -94,7 +100,9 @@ impl Session {
 
     fn set_download_behavior(&mut self, on: &CdpSessionId, command: &Command, of_page: bool) {
         let id = command.id();
-        let Some(params) = Object::read(command.params()) else { return self.scope.fail(on, id, &CdpError::INVALID) };
+        let Some(mut params) = Object::read(command.params()) else {
+            return self.scope.fail(on, id, &CdpError::INVALID);
+        };
         let named = if of_page { self.context_of(on) } else { params.string("browserContextId") };
         let context = named.unwrap_or_else(|| self.scope.default_context.to_string());
         if !self.scope.owns_context(&context) {
@@ -105,9 +113,12 @@ impl Session {
         if params.string("behavior").is_none()
             || !of_page && wrong("browserContextId")
             || wrong("downloadPath")
-            || !matches!(events, None | Some("true" | "false"))
+            || !of_page && !matches!(events, None | Some("true" | "false"))
         {
-            // Of a wrong type: Chrome refuses it in its own words, whatever else it says.
+            // Of a wrong type: Chrome refuses it in its own words, whatever else it says; a path never goes up.
+            if params.string("downloadPath").is_some() {
+                params.remove("downloadPath");
+            }
             return self.forward(on, on.clone(), id, command.method(), params.to_string());
         }
         let behavior = params.string("behavior").unwrap_or_default();
@@ -179,6 +190,7 @@ impl Session {
                     self.settle_move(&guid);
                 } else {
                     self.tell_download(method, params);
+                    self.files.downloads.remove(&guid);
                 }
             }
             Some("\"canceled\"") => {
@@ -239,7 +251,7 @@ impl Session {
 
     /// A file has been moved, or not: its client hears that its download is complete.
     pub fn on_moved(&mut self, tag: u64, to: Option<PathBuf>) {
-        let Some(Pending::Moved(guid)) = self.pending.remove(&tag) else { return };
+        let Some(Pending::Moved(guid)) = self.settled(tag) else { return };
         if let Some(moving) = self.files.moving.get_mut(&guid) {
             moving.over = true;
             moving.to = to;
@@ -288,7 +300,10 @@ impl Session {
 
     /// Files that a client named have been looked at: are they all, links resolved, in the session's directory?
     pub fn on_files(&mut self, tag: u64, inside: bool) {
-        let Some(Pending::Files(on, id, method, params)) = self.pending.remove(&tag) else { return };
+        let Some(Pending::Files(on, id, method, params)) = self.settled(tag) else { return };
+        if !self.scope.sessions.contains_key(&on) {
+            return;
+        }
         if inside {
             self.pass_with(&on, id, &method, &params);
         } else {

@@ -3,7 +3,7 @@
 //! A reply without a session is Chrome's for a frame that it could not read. It has no owner, so whoever sent the frame
 //! would wait for ever; and what one parser reads and the other does not is where smuggling begins.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use ghostmux::cdp::message::Command;
 use serde::Deserialize;
@@ -92,7 +92,7 @@ fn generated(seed: u64, session: &str) -> String {
         params += if at == 0 { "" } else { "," };
         params += dice.pick(&[r#""expression":"1""#, r#""\u0065xpression":"1""#, ""]);
         if params.ends_with(['{', ',']) {
-            params += &format!("\"k{at}\":{}", dice.value(0));
+            let _ = write!(params, "\"k{at}\":{}", dice.value(0));
         }
     }
     params += "}";

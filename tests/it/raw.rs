@@ -56,11 +56,11 @@ impl Raw {
         match length {
             0..=125 => header.push(0x80 | u8::try_from(length).expect("below 126")),
             126..=0xffff => {
-                header.push(0x80 | 126);
+                header.push(0x80 | 0x7e);
                 header.extend(u16::try_from(length).expect("two bytes").to_be_bytes());
             }
             _ => {
-                header.push(0x80 | 127);
+                header.push(0x80 | 0x7f);
                 header.extend(length.to_be_bytes());
             }
         }
