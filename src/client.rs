@@ -4,6 +4,10 @@
 use std::{
     collections::VecDeque,
     io::{self, Read, Write},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -40,6 +44,60 @@ pub enum Incoming {
     Over(Option<CloseReason>),
 }
 
+/// What waits for all clients of the process together, so that many slow ones are no way around the limit for one.
+#[derive(Debug)]
+pub struct Ledger {
+    total: AtomicUsize,
+    limit: usize,
+    // Guards the list of clients; held while one comes or goes, and for a look at all when the limit is passed.
+    accounts: Mutex<Vec<Arc<Account>>>,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    queued: AtomicUsize,
+    condemned: AtomicBool,
+}
+
+impl Ledger {
+    /// `limit` is in bytes.
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { total: AtomicUsize::new(0), limit, accounts: Mutex::default() })
+    }
+
+    fn open(&self) -> Arc<Account> {
+        let account = Arc::<Account>::default();
+        self.accounts().push(account.clone());
+        account
+    }
+
+    fn add(&self, account: &Account, bytes: usize) {
+        account.queued.fetch_add(bytes, Ordering::Relaxed);
+        let total = self.total.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if total > self.limit {
+            let accounts = self.accounts();
+            let worst = accounts.iter().max_by_key(|account| account.queued.load(Ordering::Relaxed));
+            if let Some(worst) = worst {
+                worst.condemned.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn take(&self, account: &Account, bytes: usize) {
+        account.queued.fetch_sub(bytes, Ordering::Relaxed);
+        self.total.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn close(&self, account: &Arc<Account>) {
+        self.take(account, account.queued.load(Ordering::Relaxed));
+        self.accounts().retain(|other| !Arc::ptr_eq(other, account));
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, Vec<Arc<Account>>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A connected client.
 pub struct Client {
     socket: TcpStream,
@@ -50,6 +108,14 @@ pub struct Client {
     progress: Instant,
     largest: usize,
     closing: bool,
+    ledger: Arc<Ledger>,
+    account: Arc<Account>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.ledger.close(&self.account);
+    }
 }
 
 impl std::fmt::Debug for Client {
@@ -67,14 +133,25 @@ struct Piece {
 
 impl Client {
     /// `already_read` is what came behind the handshake.
-    pub fn new(socket: TcpStream, already_read: &[u8], now: Instant) -> Self {
+    pub fn new(socket: TcpStream, already_read: &[u8], ledger: Arc<Ledger>, now: Instant) -> Self {
+        let account = ledger.open();
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(PIECE)
             .max_message_size(Some(LARGEST))
             .max_frame_size(Some(LARGEST));
         let protocol = WebSocketContext::from_partially_read(already_read.to_vec(), Role::Server, Some(config));
-        Self { socket, protocol, queue: VecDeque::new(), queued: 0, progress: now, largest: 0, closing: false }
+        Self {
+            socket,
+            protocol,
+            queue: VecDeque::new(),
+            queued: 0,
+            progress: now,
+            largest: 0,
+            closing: false,
+            ledger,
+            account,
+        }
     }
 
     /// The next frame.
@@ -106,6 +183,7 @@ impl Client {
         }
         self.largest = self.largest.max(frame.len());
         self.queued += frame.len();
+        self.ledger.add(&self.account, frame.len());
         let (mut text, end) = frame.parts();
         let mut code = Data::Text;
         if text.len() + end.len() <= PIECE && !end.is_empty() {
@@ -126,6 +204,11 @@ impl Client {
     /// Bytes that wait for the socket.
     pub fn queued(&self) -> usize {
         self.queued
+    }
+
+    /// Whether it is the one to go, because too much waits for all clients together.
+    pub fn is_condemned(&self) -> bool {
+        self.account.condemned.load(Ordering::Relaxed)
     }
 
     /// When its socket last took something.
@@ -161,6 +244,7 @@ impl Client {
         let mut to = Polled(&self.socket);
         while let Some(piece) = self.queue.pop_front() {
             self.queued -= piece.text.len();
+            self.ledger.take(&self.account, piece.text.len());
             let frame = Frame::message(piece.text, OpCode::Data(piece.code), piece.last);
             // The library takes the frame into its buffer first; that the socket is full is said afterwards.
             match self.protocol.write(&mut to, Message::Frame(frame)) {
@@ -185,7 +269,7 @@ impl Client {
         // What waits is for a client that is being sent away for not reading it.
         if matches!(reason, CloseReason::TooSlow { .. }) {
             self.queue.clear();
-            self.queued = 0;
+            self.ledger.take(&self.account, std::mem::take(&mut self.queued));
         } else {
             let _ = self.write();
         }
@@ -235,5 +319,26 @@ impl Write for Polled<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_all_together_are_too_much_the_worst_goes() {
+        let ledger = Ledger::new(100);
+        let (small, large) = (ledger.open(), ledger.open());
+        ledger.add(&large, 90);
+        ledger.add(&small, 10);
+        assert!(!large.condemned.load(Ordering::Relaxed));
+        // It is the small one whose byte is one too many, and the large one whose fault it is.
+        ledger.add(&small, 1);
+        assert!(large.condemned.load(Ordering::Relaxed) && !small.condemned.load(Ordering::Relaxed));
+        ledger.close(&large);
+        assert_eq!(ledger.total.load(Ordering::Relaxed), 11);
+        ledger.close(&small);
+        assert!(ledger.accounts().is_empty());
     }
 }

@@ -100,6 +100,8 @@ pub struct ClientQueue {
     pub soft: usize,
     /// Above this, a client is cut at once. At least `soft`.
     pub hard: usize,
+    /// Above this, over all clients, the one with the longest queue is cut. At least `hard`.
+    pub total: usize,
     /// How long a socket may take nothing.
     pub stall: Duration,
 }
@@ -262,7 +264,12 @@ fn check_client_queue(layers: &Layers) -> Result<ClientQueue, ConfigError> {
     if hard < soft {
         return Err(hard_said.wrong(&format!("is below {} {}; raise it", soft_said.setting(), soft_said.text)));
     }
-    Ok(ClientQueue { soft, hard, stall: layers.text("stall").read(duration(Duration::from_millis(100)))? })
+    let total_said = layers.text("client_queue_total");
+    let total = total_said.read(size(64 << 10..=1 << 40))?;
+    if total < hard {
+        return Err(total_said.wrong(&format!("is below {} {}; raise it", hard_said.setting(), hard_said.text)));
+    }
+    Ok(ClientQueue { soft, hard, total, stall: layers.text("stall").read(duration(Duration::from_millis(100)))? })
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

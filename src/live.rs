@@ -3,6 +3,9 @@
 //! It polls the sockets itself, so there is no task and no channel between a frame and the judgement on it. It never
 //! awaits a flush: what a client does not take waits in that client's queue, and nobody else notices.
 
+mod face;
+mod views;
+
 use std::{
     future::poll_fn,
     path::PathBuf,
@@ -15,20 +18,20 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot};
 
+use self::face::{FACE, Face, FaceCall};
 use crate::{
     browser::{CallError, Lease},
     cdp::{
         error::CdpError,
-        ids::{CallId, CdpSessionId, TargetId},
+        ids::{CdpSessionId, TargetId},
         lease::{FromBrowser, Tag},
-        message::{self, Outcome},
     },
-    client::{Client, Incoming},
+    client::{Client, Incoming, Ledger},
     config::{Capabilities, ClientQueue},
     error::CloseReason,
     files,
     metrics::Metrics,
-    session::{Action, Session, ToClient, ViewId},
+    session::{Action, Session, ViewId},
 };
 
 /// How many frames of one client, and how many messages of the browser, are taken before others have their turn.
@@ -74,6 +77,8 @@ pub struct Terms {
     pub max_client_frame: usize,
     /// Limits of a client's outbound queue.
     pub queue: ClientQueue,
+    /// What waits for all clients.
+    pub ledger: Arc<Ledger>,
     /// Where sessions keep their files.
     pub directory: PathBuf,
     /// The process's figures.
@@ -119,27 +124,6 @@ pub struct Live {
     over: Option<CloseReason>,
 }
 
-/// HTTP calls as one more view of the session.
-#[derive(Default)]
-enum Face {
-    #[default]
-    None,
-    /// Its root is on its way; these calls wait for it.
-    Coming(Vec<FaceCall>),
-    There {
-        waiting: Vec<(CallId, oneshot::Sender<Result<String, CdpError>>)>,
-        last: i32,
-    },
-}
-
-struct FaceCall {
-    method: &'static str,
-    params: String,
-    reply: oneshot::Sender<Result<String, CdpError>>,
-}
-
-const FACE: ViewId = ViewId(0);
-
 impl Live {
     /// A session in a lease, with the judgement on it ready for views.
     pub fn new(
@@ -183,10 +167,15 @@ impl Live {
         }
     }
 
-    /// A root for the first client, attached before it is told that it may come.
-    pub fn root(&self) -> impl Future<Output = Result<CdpSessionId, CallError>> + Send + use<> {
-        let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
-        async move { browser.root(lease).await }
+    /// A root for the first client, there before it is told that it may come.
+    pub fn root(&mut self) -> impl Future<Output = Result<CdpSessionId, CallError>> + Send + use<> {
+        let (spare, browser, lease) = (self.lease.take_root(), self.lease.browser().clone(), self.lease.id());
+        async move {
+            match spare {
+                Some(root) => Ok(root),
+                None => browser.root(lease).await,
+            }
+        }
     }
 
     /// Takes a socket whose root is attached already.
@@ -341,9 +330,11 @@ impl Live {
             Action::ToClient(to, frame) => {
                 if let Some(view) = self.views.iter_mut().find(|view| view.id == to && view.leaving.is_none()) {
                     view.client.queue(frame, Instant::now());
-                    let (queued, limit) = (view.client.queued(), self.terms.queue.hard);
-                    if queued > limit && !view.client.is_one_message() {
-                        self.cut(to, queued, limit);
+                    let (queued, queue) = (view.client.queued(), self.terms.queue);
+                    if queued > queue.hard && !view.client.is_one_message() {
+                        self.cut(to, queued, queue.hard);
+                    } else if view.client.is_condemned() {
+                        self.cut(to, queued, queue.total);
                     }
                 }
             }
@@ -358,6 +349,7 @@ impl Live {
                     tracing::error!(session = %self.name, %error, path = %path.display(), "no directory for downloads");
                 }
             },
+            Action::Listen => self.lease.listen(),
             Action::Move(tag, wish) => {
                 self.jobs.push(async move { Done::Moved(tag, files::move_first(wish.ways).await) }.boxed());
             }
@@ -415,145 +407,6 @@ impl Live {
             }
             Control::End(reason) => self.over = Some(reason),
         }
-    }
-
-    fn add_view(&mut self, client: Client, root: CdpSessionId, page: Option<(TargetId, CdpSessionId)>) {
-        self.last_view += 1;
-        let id = ViewId(self.last_view);
-        self.session.open_view(id, root);
-        if let Some((target, session)) = page {
-            self.session.set_page(id, session, &target);
-        }
-        self.views.push(View { id, client, leaving: None });
-        self.terms.metrics.views.inc();
-        self.perform();
-    }
-
-    /// A client has gone, or is sent away with a reason.
-    fn leave(&mut self, id: ViewId, reason: Option<&CloseReason>) {
-        self.used = Instant::now();
-        let Some(at) = self.views.iter().position(|view| view.id == id) else { return };
-        if let Some(reason) = reason {
-            return self.send_away(id, reason);
-        }
-        let view = self.views.remove(at);
-        self.terms.metrics.views.dec();
-        if view.leaving.is_none() {
-            self.close_view(view.id);
-        }
-    }
-
-    /// Closes a socket with a reason; it is gone when its client has read that, or does not.
-    fn send_away(&mut self, id: ViewId, reason: &CloseReason) {
-        let Some(view) = self.views.iter_mut().find(|view| view.id == id && view.leaving.is_none()) else { return };
-        tracing::debug!(session = %self.name, code = reason.code(), %reason, "client sent away");
-        view.client.close(reason);
-        view.leaving = Some(Instant::now() + FAREWELL);
-        self.close_view(id);
-    }
-
-    fn cut(&mut self, id: ViewId, waiting: usize, limit: usize) {
-        self.terms.metrics.clients_too_slow.inc();
-        tracing::warn!(session = %self.name, waiting, limit, "client cut off: it does not read");
-        self.send_away(id, &CloseReason::TooSlow { waiting, limit });
-    }
-
-    fn close_view(&mut self, id: ViewId) {
-        if let Some(root) = self.session.close_view(id) {
-            // What was held paused is resumed before its CDP session goes.
-            self.perform();
-            self.lease.browser().close_root(&root);
-        }
-    }
-
-    fn next_timeout(&self) -> Option<Instant> {
-        let queue = self.terms.queue;
-        let slow = self.views.iter().filter(|view| view.leaving.is_none() && view.client.queued() > queue.soft);
-        let leaving = self.views.iter().filter_map(|view| view.leaving);
-        let unused = match self.ends {
-            Ends::WhenUnused(after) if self.views.is_empty() => Some(self.used + after),
-            _ => None,
-        };
-        slow.map(|view| view.client.progress() + queue.stall).chain(leaving).chain(unused).min()
-    }
-
-    fn on_timeout(&mut self, now: Instant) {
-        let queue = self.terms.queue;
-        let late: Vec<(ViewId, usize)> = self
-            .views
-            .iter()
-            .filter(|view| {
-                view.leaving.is_none()
-                    && view.client.queued() > queue.soft
-                    && view.client.progress() + queue.stall <= now
-            })
-            .map(|view| (view.id, view.client.queued()))
-            .collect();
-        for (id, waiting) in late {
-            self.cut(id, waiting, queue.soft);
-        }
-        let before = self.views.len();
-        self.views.retain(|view| view.leaving.is_none_or(|until| until > now));
-        self.terms.metrics.views.dec_by((before - self.views.len()).try_into().unwrap_or(0));
-        if let Ends::WhenUnused(after) = self.ends
-            && self.views.is_empty()
-            && self.used + after <= now
-        {
-            self.over = Some(CloseReason::Bye("nobody used the session any more"));
-        }
-    }
-
-    // ---- HTTP calls.
-
-    fn on_face_call(&mut self, call: FaceCall) {
-        match &mut self.face {
-            Face::None => {
-                self.face = Face::Coming(vec![call]);
-                let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
-                self.jobs.push(async move { Done::Faced(browser.root(lease).await) }.boxed());
-            }
-            Face::Coming(calls) => calls.push(call),
-            Face::There { waiting, last } => {
-                *last += 1;
-                let id = CallId(*last);
-                waiting.push((id, call.reply));
-                let text = message::envelope(id, call.method, &call.params, None);
-                self.session.on_client(FACE, text.into());
-                self.perform();
-            }
-        }
-    }
-
-    fn on_faced(&mut self, root: Result<CdpSessionId, CallError>) {
-        let Face::Coming(calls) = std::mem::take(&mut self.face) else { return };
-        match root {
-            Ok(root) => {
-                self.session.open_view(FACE, root);
-                self.face = Face::There { waiting: Vec::new(), last: 0 };
-                for call in calls {
-                    self.on_face_call(call);
-                }
-            }
-            Err(error) => {
-                for call in calls {
-                    let _ = call.reply.send(Err(CdpError::server(error.to_string())));
-                }
-            }
-        }
-    }
-
-    fn on_face_frame(&mut self, frame: ToClient) {
-        let Face::There { waiting, .. } = &mut self.face else { return };
-        let (text, end) = frame.parts();
-        let text = [&text[..], end.as_bytes()].concat();
-        let message::Head::Reply(id) = message::route(&text).head else { return };
-        let Some(at) = waiting.iter().position(|(waits, _)| *waits == id) else { return };
-        let (_, reply) = waiting.swap_remove(at);
-        let _ = reply.send(match message::result_or_error(&text) {
-            Some(Outcome::Result(result)) => Ok(result.to_owned()),
-            Some(Outcome::Error(error)) => Err(error.into()),
-            None => Err(CdpError::server("no answer")),
-        });
     }
 
     /// Says good-bye to every client, then lets go of everything.

@@ -28,6 +28,16 @@ pub struct Metrics {
     pub browsers_started: Counter,
     /// Browsers lost without being asked to leave.
     pub browsers_lost: Counter,
+    /// Browsers that take sessions now.
+    pub browsers: Gauge,
+    /// Contexts that belong to a session or a warm lease now.
+    pub contexts: Gauge,
+    /// Targets of any kind in all browsers now, by Chrome's own word.
+    pub targets: Gauge,
+    /// CDP sessions of any kind now, the proxy's own included.
+    pub cdp_sessions: Gauge,
+    /// Commands under the proxy's ids that wait for Chrome now.
+    pub calls: Gauge,
 }
 
 impl Metrics {
@@ -60,5 +70,22 @@ impl Metrics {
         to.register("commands_refused", "Commands refused by policy", self.commands_refused.clone());
         to.register("browsers_started", "Browsers started", self.browsers_started.clone());
         to.register("browsers_lost", "Browsers lost without being asked to leave", self.browsers_lost.clone());
+        to.register("browsers", "Browsers that take sessions now", self.browsers.clone());
+        to.register("contexts", "Contexts of sessions and warm leases now", self.contexts.clone());
+        to.register(
+            "targets",
+            "Targets of any kind in all browsers now; grows when pages are left open",
+            self.targets.clone(),
+        );
+        to.register(
+            "cdp_sessions",
+            "CDP sessions of any kind now, the proxy's own included; grows with what clients attach to",
+            self.cdp_sessions.clone(),
+        );
+        to.register(
+            "calls",
+            "Commands of the proxy that wait for Chrome now; grows when Chrome is busy",
+            self.calls.clone(),
+        );
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         error::CdpError,
         ids::{CdpSessionId, TargetId},
     },
-    client::Client,
+    client::{Client, Ledger},
     config::HttpSession,
     error::CloseReason,
     live::{Control, Ends, Live, Terms},
@@ -190,6 +190,11 @@ impl Registry {
         &self.inner.pool
     }
 
+    /// What waits for all clients.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        self.inner.terms.ledger.clone()
+    }
+
     /// How many sessions are live.
     pub fn len(&self) -> usize {
         self.inner.live.len()
@@ -263,7 +268,7 @@ impl Registry {
     }
 
     async fn open(&self, id: SessionId, once: bool) -> Result<Admitted, NotThere> {
-        let (live, entry) = self.make(id, once, Ends::WithItsClients).await?;
+        let (mut live, entry) = self.make(id, once, Ends::WithItsClients).await?;
         let root = live.root().await.map_err(|error| NotThere::NoLease(error.into()))?;
         Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry }))
     }

@@ -44,7 +44,7 @@ impl Api {
         let method = request.method().as_str().to_ascii_uppercase();
         let path = request.uri().path();
         match (method.as_str(), path) {
-            ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics),
+            ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry).await,
             ("GET" | "HEAD", "/health") => monitor::health(&self.registry),
             ("GET" | "HEAD", "/") => reply::text(StatusCode::OK, "text/plain; charset=UTF-8", String::new()),
             (_, path) if path == "/json" || path.starts_with("/json/") => {

@@ -1,12 +1,23 @@
 //! What an operator's tools ask.
 
 use hyper::StatusCode;
-use prometheus_client::{encoding::text::encode, registry::Registry as Figures};
+use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry as Figures};
 
 use super::reply::{Answer, problem, text};
-use crate::{metrics::Metrics, registry::Registry};
+use crate::{browser::Census, metrics::Metrics, registry::Registry};
 
-pub(super) fn metrics(metrics: &Metrics) -> Answer {
+pub(super) async fn metrics(metrics: &Metrics, registry: &Registry) -> Answer {
+    let mut all = Census::default();
+    let browsers = registry.pool().browsers();
+    for browser in &browsers {
+        all += browser.census().await;
+    }
+    let gauge = |of: &Gauge, value: usize| of.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge(&metrics.browsers, browsers.len());
+    gauge(&metrics.contexts, all.contexts);
+    gauge(&metrics.targets, all.targets);
+    gauge(&metrics.cdp_sessions, all.cdp_sessions);
+    gauge(&metrics.calls, all.calls);
     let mut figures = Figures::default();
     metrics.register(&mut figures);
     let mut body = String::new();

@@ -30,7 +30,7 @@ use crate::{
         ids::{CallId, CdpSessionId, ContextId},
         lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
         message::{self, Head, Outcome},
-        object::Object,
+        object::{Object, quote},
     },
     metrics::Metrics,
 };
@@ -51,6 +51,17 @@ enum Pending {
     Lease(LeaseId, Tag),
     /// One of several that a lease waits for together.
     Group(LeaseId, Tag),
+    /// A CDP session on a page of this lease, to ask it for the frame that started a download.
+    FrameAttach(LeaseId, Asked),
+    /// The frames of that page.
+    FrameTree(LeaseId, Asked, CdpSessionId),
+}
+
+/// A download and the frame that started it.
+#[derive(Clone, Debug)]
+struct Asked {
+    guid: String,
+    frame: String,
 }
 
 impl Pending {
@@ -61,7 +72,7 @@ impl Pending {
 
     fn lease(&self) -> Option<LeaseId> {
         match self {
-            Self::Nobody => None,
+            Self::Nobody | Self::FrameAttach(..) | Self::FrameTree(..) => None,
             Self::Own(lease, _) => *lease,
             Self::Lease(lease, _) | Self::Group(lease, _) => Some(*lease),
         }
@@ -253,7 +264,7 @@ impl Link {
 
     fn on_order(&mut self, order: Order) {
         match order {
-            Order::Pass { lease, text } => self.upstream.push(Some(lease), text),
+            Order::Pass { lease, text } => self.upstream.push(Some(lease), None, text),
             Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
             Order::Own { call, lease, reply } => self.call(None, call, Pending::Own(lease, reply)),
             Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
@@ -277,6 +288,7 @@ impl Link {
                 });
             }
             Order::Directory { lease, path } => self.downloads.directory(lease, path),
+            Order::Listen { lease } => self.downloads.listen(lease),
             Order::Release { lease } => self.on_release(lease),
         }
         self.after();
@@ -287,7 +299,7 @@ impl Link {
         match (resume, how) {
             (Resume::Pass, ResumeAs::Frame { text, .. }) => {
                 self.account(lease, text.len());
-                self.upstream.push(Some(lease), text);
+                self.upstream.push(Some(lease), None, text);
             }
             (Resume::Pass, ResumeAs::Call(tag)) => {
                 let method = "Runtime.runIfWaitingForDebugger".into();
@@ -337,7 +349,9 @@ impl Link {
 
     fn on_release(&mut self, lease: LeaseId) {
         self.inboxes.remove(&lease);
-        self.upstream.forget(lease);
+        for id in self.upstream.forget(lease) {
+            self.waiting.remove(&id);
+        }
         self.groups.retain(|(owner, _), _| *owner != lease);
         for waiting in self.waiting.values_mut() {
             if matches!(waiting.who, Pending::Lease(owner, _) | Pending::Group(owner, _) if owner == lease) {
@@ -365,7 +379,7 @@ impl Link {
             self.account(lease, text.len());
         }
         self.waiting.insert(id, Waiting { who, on: call.on, settle: call.settle });
-        self.upstream.push(key, text);
+        self.upstream.push(key, Some(id), text);
     }
 
     fn account(&self, lease: LeaseId, bytes: usize) {
@@ -522,6 +536,8 @@ impl Link {
             }
             Pending::Lease(lease, tag) => self.deliver(lease, FromBrowser::Reply { tag, reply }),
             Pending::Group(lease, tag) => self.count_down(lease, tag),
+            Pending::FrameAttach(lease, asked) => self.on_frame_attached(lease, asked, &reply),
+            Pending::FrameTree(lease, asked, session) => self.on_frame_tree(lease, &asked, &session, &reply),
         }
     }
 
@@ -580,8 +596,40 @@ impl Link {
                 Verdict::Dropped => {
                     self.metrics.unowned.inc();
                 }
+                Verdict::Ask { guid, frame, leases } => self.ask_for_frame(&Asked { guid, frame }, &leases),
             }
         }
+    }
+
+    /// The last resort for a download of a child frame: the pages of those who listen are asked for their frames, on CDP
+    /// sessions of the proxy's own.
+    fn ask_for_frame(&mut self, asked: &Asked, leases: &[LeaseId]) {
+        for (page, lease) in self.targets.pages_of(leases) {
+            let on = Some(self.downloads.session().clone());
+            let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
+            let call = Call { on, method: "Target.attachToTarget".into(), params, settle: Settle::Plain };
+            self.call(None, call, Pending::FrameAttach(lease, asked.clone()));
+        }
+    }
+
+    fn on_frame_attached(&mut self, lease: LeaseId, asked: Asked, reply: &Reply) {
+        let Reply::Result(result) = reply else { return };
+        let Some(session) = Object::read(result).and_then(|result| result.string("sessionId")) else { return };
+        let session = CdpSessionId::from(session);
+        let (on, method) = (Some(session.clone()), "Page.getFrameTree".into());
+        let call = Call { on, method, params: "{}".to_owned(), settle: Settle::Plain };
+        self.call(None, call, Pending::FrameTree(lease, asked, session));
+    }
+
+    fn on_frame_tree(&mut self, lease: LeaseId, asked: &Asked, session: &CdpSessionId, reply: &Reply) {
+        let named = format!(r#""id":{}"#, quote(&asked.frame));
+        if matches!(reply, Reply::Result(tree) if tree.contains(&named)) {
+            self.downloads.own(&asked.guid, lease);
+        }
+        let params = format!(r#"{{"sessionId":"{session}"}}"#);
+        let on = Some(self.downloads.session().clone());
+        let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
+        self.call(None, call, Pending::Nobody);
     }
 
     fn flush_effects(&mut self) {

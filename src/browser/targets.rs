@@ -118,6 +118,8 @@ pub(crate) struct Targets {
     unpaired: HashMap<ContextId, TargetId>,
     /// Attachments that auto-attach asked for explicitly and Chrome has not announced yet.
     expected: Vec<Expected>,
+    /// Holds in the order they began, which is the order they end; one that ended early is passed over.
+    holds: VecDeque<(Instant, TargetId)>,
     effects: VecDeque<Effect>,
     /// Holds that ended by their deadline.
     pub(crate) expired_holds: u64,
@@ -141,6 +143,7 @@ impl Targets {
             roots: Vec::new(),
             unpaired: HashMap::new(),
             expected: Vec::new(),
+            holds: VecDeque::new(),
             effects: VecDeque::new(),
             expired_holds: 0,
         }
@@ -153,7 +156,7 @@ impl Targets {
 
     /// When [`Targets::on_timeout`] wants to be called.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.targets.values().filter_map(|target| target.deadline).min()
+        self.holds.front().map(|(at, _)| *at)
     }
 
     /// The lease a CDP session belongs to; `None` for the proxy's own and for what is unknown.
@@ -180,6 +183,14 @@ impl Targets {
     /// The lease that owns a target.
     pub(crate) fn owner(&self, target: &str) -> Option<LeaseId> {
         self.context_owner(self.targets.get(target)?.context.as_ref())
+    }
+
+    /// The pages of these leases.
+    pub(crate) fn pages_of(&self, leases: &[LeaseId]) -> Vec<(TargetId, LeaseId)> {
+        let owned =
+            |target: &Target| self.context_owner(target.context.as_ref()).filter(|lease| leases.contains(lease));
+        let pages = self.targets.iter().filter(|(_, target)| target.kind == Some(Kind::Page));
+        pages.filter_map(|(id, target)| Some((id.clone(), owned(target)?))).collect()
     }
 
     /// Contexts that belong to a lease, and targets and CDP sessions of any kind: what must be back where it was.
@@ -455,13 +466,11 @@ impl Targets {
 
     /// Looks at the holds whose deadline has passed.
     pub(crate) fn on_timeout(&mut self, now: Instant) {
-        let due: Vec<TargetId> = self
-            .targets
-            .iter()
-            .filter(|(_, target)| target.deadline.is_some_and(|at| at <= now))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in due {
+        while self.holds.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, id)) = self.holds.pop_front() else { return };
+            if self.targets.get(&id).is_none_or(|target| target.deadline != Some(at)) {
+                continue;
+            }
             let wanted =
                 self.attachments.values().any(|attachment| attachment.lease.is_some() && attachment.target == id);
             let Some(target) = self.targets.get_mut(&id) else { continue };
@@ -541,6 +550,7 @@ impl Targets {
             if flavour == Flavour::Page && self.follows_a_tab(id) {
                 if let Some(target) = self.targets.get_mut(id) {
                     target.deadline = Some(now + HOLD);
+                    self.holds.push_back((now + HOLD, id.clone()));
                 }
             } else {
                 self.let_go(flavour, id);

@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 
 use super::targets::LeaseId;
+use crate::cdp::ids::CallId;
 
 /// Up to this size a message counts as small.
 const SMALL: usize = 64 * 1024;
@@ -17,10 +18,13 @@ const PATIENCE: usize = 64;
 /// Whose queue: the proxy's own, or a lease's.
 type Key = Option<LeaseId>;
 
+/// A message, and its id if it is a command under one of ours.
+type Waits = (Option<CallId>, Bytes);
+
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct Upstream {
-    queues: HashMap<Key, VecDeque<Bytes>>,
+    queues: HashMap<Key, VecDeque<Waits>>,
     /// Keys whose first message is small, in turn.
     small: VecDeque<Key>,
     /// Keys whose first message is large, in turn.
@@ -30,9 +34,9 @@ pub(super) struct Upstream {
 
 impl Upstream {
     /// Puts a message at the end of its queue.
-    pub(super) fn push(&mut self, key: Key, text: Bytes) {
+    pub(super) fn push(&mut self, key: Key, id: Option<CallId>, text: Bytes) {
         let queue = self.queues.entry(key).or_default();
-        queue.push_back(text);
+        queue.push_back((id, text));
         if queue.len() == 1 {
             self.line_up(key);
         }
@@ -48,21 +52,21 @@ impl Upstream {
             self.overtaken += usize::from(!self.large.is_empty());
             self.small.pop_front()?
         };
-        let text = self.queues.get_mut(&key)?.pop_front()?;
+        let (_, text) = self.queues.get_mut(&key)?.pop_front()?;
         self.line_up(key);
         Some((key, text))
     }
 
-    /// Drops what a lease that is over still had to say.
-    pub(super) fn forget(&mut self, lease: LeaseId) {
-        self.queues.remove(&Some(lease));
+    /// Drops what a lease that is over still had to say. Returns the commands that will have no answer.
+    pub(super) fn forget(&mut self, lease: LeaseId) -> impl Iterator<Item = CallId> + use<> {
         self.small.retain(|key| *key != Some(lease));
         self.large.retain(|key| *key != Some(lease));
+        self.queues.remove(&Some(lease)).unwrap_or_default().into_iter().filter_map(|(id, _)| id)
     }
 
     fn line_up(&mut self, key: Key) {
         match self.queues.get(&key).and_then(VecDeque::front) {
-            Some(first) if first.len() <= SMALL => self.small.push_back(key),
+            Some((_, first)) if first.len() <= SMALL => self.small.push_back(key),
             Some(_) => self.large.push_back(key),
             None => {}
         }
@@ -81,18 +85,18 @@ mod tests {
     fn a_greedy_lease_does_not_keep_another_waiting() {
         let mut upstream = Upstream::default();
         for _ in 0..3 {
-            upstream.push(Some(LeaseId(1)), Bytes::from_static(b"a"));
+            upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"a"));
         }
-        upstream.push(Some(LeaseId(2)), Bytes::from_static(b"bb"));
+        upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"bb"));
         assert_eq!(order(upstream), [(1, 1), (2, 2), (1, 1), (1, 1)]);
     }
 
     #[test]
     fn small_messages_overtake_a_large_one_but_not_for_ever() {
         let mut upstream = Upstream::default();
-        upstream.push(Some(LeaseId(1)), Bytes::from(vec![0; SMALL + 1]));
+        upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; SMALL + 1]));
         for _ in 0..=PATIENCE {
-            upstream.push(Some(LeaseId(2)), Bytes::from_static(b"b"));
+            upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"b"));
         }
         let order = order(upstream);
         assert_eq!(order.iter().position(|(lease, _)| *lease == 1), Some(PATIENCE));
@@ -102,8 +106,18 @@ mod tests {
     fn one_lease_keeps_its_order() {
         let mut upstream = Upstream::default();
         for size in [1, SMALL + 1, 2] {
-            upstream.push(Some(LeaseId(1)), Bytes::from(vec![0; size]));
+            upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; size]));
         }
         assert_eq!(order(upstream), [(1, 1), (1, SMALL + 1), (1, 2)]);
+    }
+
+    #[test]
+    fn a_lease_that_is_over_leaves_no_command_waiting() {
+        let mut upstream = Upstream::default();
+        upstream.push(Some(LeaseId(1)), Some(CallId(-7)), Bytes::from_static(b"a"));
+        upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"b"));
+        upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"c"));
+        assert_eq!(upstream.forget(LeaseId(1)).collect::<Vec<_>>(), [CallId(-7)]);
+        assert_eq!(order(upstream), [(2, 1)]);
     }
 }

@@ -14,7 +14,7 @@ use super::ConfigError;
 const PREFIX: &str = "GHOSTMUX_";
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 15] = [
+const DEFAULTS: [(&str, &str); 16] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -26,6 +26,7 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("max_client_frame", "100MiB"),
     ("client_queue", "64MiB"),
     ("client_queue_hard", "512MiB"),
+    ("client_queue_total", "2GiB"),
     ("stall", "10s"),
     ("log", "info"),
     ("log_format", "text"),
@@ -115,6 +116,10 @@ pub struct RawConfig {
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub client_queue_hard: Option<String>,
+    /// Bytes that may wait for all clients together; above that, the client with the longest queue is cut.
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub client_queue_total: Option<String>,
     /// How long a client's socket may take nothing while more than `client_queue` waits.
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
@@ -154,6 +159,7 @@ impl RawConfig {
             "max_client_frame" => &self.max_client_frame,
             "client_queue" => &self.client_queue,
             "client_queue_hard" => &self.client_queue_hard,
+            "client_queue_total" => &self.client_queue_total,
             "stall" => &self.stall,
             "drain" => &self.drain,
             "log" => &self.log,

@@ -50,10 +50,13 @@ pub(super) async fn answer(registry: &Registry, mut request: Request<Incoming>) 
         }
     };
     let upgrade = hyper::upgrade::on(&mut request);
+    let ledger = registry.ledger();
     tokio::spawn(async move {
         // If the client is gone before this is done, the place is free again.
         match upgrade.await.map(downcast) {
-            Ok(Some((socket, already_read))) => admitted.seat(Client::new(socket, &already_read, Instant::now())).await,
+            Ok(Some((socket, already_read))) => {
+                admitted.seat(Client::new(socket, &already_read, ledger, Instant::now())).await;
+            }
             Ok(None) => tracing::error!("an upgraded connection was no TCP socket"),
             Err(error) => tracing::debug!(%error, "a client went during its upgrade"),
         }

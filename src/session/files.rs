@@ -115,6 +115,9 @@ impl Session {
         up.set_raw("eventsEnabled", "false");
         if !of_page && let Some(cdp) = self.scope.sessions.get_mut(on) {
             cdp.download_events = events == Some("true");
+            if cdp.download_events {
+                self.actions.push(Action::Listen);
+            }
         }
         self.call(
             self.base.clone(),

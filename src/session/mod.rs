@@ -53,6 +53,8 @@ pub enum Action {
     Detach(Tag, CdpSessionId),
     /// Downloads are written into this directory, which must be there before the command after this goes up.
     Directory(PathBuf),
+    /// A client wants to hear of downloads.
+    Listen,
     /// A file that is whole goes to where its client expects it; then [`Session::on_moved`].
     Move(Tag, Move),
     /// Host files that a client names: are they in this directory? Then [`Session::on_files`].

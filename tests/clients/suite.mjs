@@ -49,7 +49,7 @@ const MOVING = /Inspected target navigated or closed|Cannot find context with sp
 export async function until(what, question) {
   const end = Date.now() + WAIT_MS;
   for (;;) {
-    const answer = await question().catch(error => {
+    const answer = await Promise.resolve().then(question).catch(error => {
       if (!MOVING.test(error.message)) throw error;
     });
     if (answer) return answer;

@@ -4,8 +4,12 @@
 #![allow(dead_code, reason = "nouns whose verbs are still to be used")]
 
 mod browsers;
+mod cli;
 mod client;
+mod discovery;
+mod downloads;
 mod layers;
+mod lifecycle;
 mod proxy;
 mod site;
 mod smoke;

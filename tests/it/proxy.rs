@@ -48,6 +48,7 @@ pub(crate) struct Proxy {
     address: String,
     pub(crate) browser: Browser,
     directory: tempfile::TempDir,
+    killed: bool,
 }
 
 impl Proxy {
@@ -77,7 +78,7 @@ impl Proxy {
             }
         });
         let line = tokio::task::spawn_blocking(move || ready.recv_timeout(START)).await.expect("no panic");
-        let mut proxy = Self { child, address: String::new(), browser, directory };
+        let mut proxy = Self { child, address: String::new(), browser, directory, killed: false };
         let line = line.unwrap_or_else(|_| panic!("it did not get ready; its log:\n{}", proxy.log()));
         let address = line.split("http://").nth(1).and_then(|rest| rest.split([' ', '/']).next());
         address.unwrap_or_else(|| panic!("no address in {line:?}")).clone_into(&mut proxy.address);
@@ -131,6 +132,14 @@ impl Proxy {
         Client::connect(&self.address, path_and_query).await
     }
 
+    /// What it says to a client that it does not let in.
+    pub(crate) async fn refusal(&self, path_and_query: &str) -> String {
+        match self.try_connect_to(path_and_query).await {
+            Ok(client) => client.panic(&format!("{path_and_query} let us in")),
+            Err(refusal) => refusal,
+        }
+    }
+
     /// One HTTP request on a connection of its own; `Host` is the proxy's address unless `headers` have another.
     pub(crate) async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request =
@@ -169,7 +178,22 @@ impl Proxy {
         tokio::time::timeout(deadline, exchange).await.unwrap_or_else(|_| panic!("no answer in {deadline:?}"))
     }
 
+    /// `kill -9`: from here on only what it leaves behind is of interest.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        self.killed = true;
+    }
+
+    /// Asks it to end, without waiting.
+    pub(crate) fn terminate(&self) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")), Signal::SIGTERM).expect("it runs");
+    }
+
     fn end(&mut self) -> Result<(), String> {
+        if self.killed {
+            return Ok(());
+        }
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
         let _ = kill(pid, Signal::SIGTERM);
         let since = Instant::now();
@@ -209,6 +233,16 @@ impl Drop for Proxy {
             panic!("{why}; the proxy's log:\n{}", self.log());
         }
     }
+}
+
+/// Waits until it is so: for what no event tells. Asks again as soon as it was answered.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let asked = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(END, asked).await.unwrap_or_else(|_| panic!("never came: {what}"));
 }
 
 fn processes_naming(directory: &Path) -> Vec<u32> {

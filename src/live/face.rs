@@ -1,0 +1,89 @@
+//! HTTP calls, as one more view of a session: what they ask goes through the same judgement as a client's frames.
+
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+
+use super::{Done, Live};
+use crate::{
+    browser::CallError,
+    cdp::{
+        error::CdpError,
+        ids::{CallId, CdpSessionId},
+        message::{self, Outcome},
+    },
+    session::{ToClient, ViewId},
+};
+
+/// HTTP calls as one more view of the session.
+#[derive(Default)]
+pub(super) enum Face {
+    #[default]
+    None,
+    /// Its root is on its way; these calls wait for it.
+    Coming(Vec<FaceCall>),
+    There {
+        waiting: Vec<(CallId, oneshot::Sender<Result<String, CdpError>>)>,
+        last: i32,
+    },
+}
+
+pub(super) struct FaceCall {
+    pub(super) method: &'static str,
+    pub(super) params: String,
+    pub(super) reply: oneshot::Sender<Result<String, CdpError>>,
+}
+
+pub(super) const FACE: ViewId = ViewId(0);
+
+impl Live {
+    pub(super) fn on_face_call(&mut self, call: FaceCall) {
+        match &mut self.face {
+            Face::None => {
+                self.face = Face::Coming(vec![call]);
+                let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
+                self.jobs.push(async move { Done::Faced(browser.root(lease).await) }.boxed());
+            }
+            Face::Coming(calls) => calls.push(call),
+            Face::There { waiting, last } => {
+                *last += 1;
+                let id = CallId(*last);
+                waiting.push((id, call.reply));
+                let text = message::envelope(id, call.method, &call.params, None);
+                self.session.on_client(FACE, text.into());
+                self.perform();
+            }
+        }
+    }
+
+    pub(super) fn on_faced(&mut self, root: Result<CdpSessionId, CallError>) {
+        let Face::Coming(calls) = std::mem::take(&mut self.face) else { return };
+        match root {
+            Ok(root) => {
+                self.session.open_view(FACE, root);
+                self.face = Face::There { waiting: Vec::new(), last: 0 };
+                for call in calls {
+                    self.on_face_call(call);
+                }
+            }
+            Err(error) => {
+                for call in calls {
+                    let _ = call.reply.send(Err(CdpError::server(error.to_string())));
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_face_frame(&mut self, frame: ToClient) {
+        let Face::There { waiting, .. } = &mut self.face else { return };
+        let (text, end) = frame.parts();
+        let text = [&text[..], end.as_bytes()].concat();
+        let message::Head::Reply(id) = message::route(&text).head else { return };
+        let Some(at) = waiting.iter().position(|(waits, _)| *waits == id) else { return };
+        let (_, reply) = waiting.swap_remove(at);
+        let _ = reply.send(match message::result_or_error(&text) {
+            Some(Outcome::Result(result)) => Ok(result.to_owned()),
+            Some(Outcome::Error(error)) => Err(error.into()),
+            None => Err(CdpError::server("no answer")),
+        });
+    }
+}

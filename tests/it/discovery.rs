@@ -1,0 +1,141 @@
+//! `/json/*` and the URLs of sockets, as Chrome has them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    browsers::Browser,
+    proxy::{Answer, Proxy, eventually},
+};
+
+fn json_of(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body))
+}
+
+async fn get(proxy: &Proxy, path: &str) -> Answer {
+    proxy.http("GET", path, &[], "").await
+}
+
+fn path_of(url: &Value) -> String {
+    let url = url.as_str().expect("a URL");
+    format!("/{}", url.splitn(4, '/').nth(3).expect("a path"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn version_is_chromes_and_its_url_opens_one_session_once() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    for path in ["/json/version", "/json/version/"] {
+        let version = json_of(&get(&proxy, path).await);
+        for key in ["Browser", "Protocol-Version", "User-Agent", "V8-Version", "WebKit-Version", "webSocketDebuggerUrl"]
+        {
+            assert!(version[key].is_string(), "{key} in {version}");
+        }
+    }
+    // Method names in any case, the client's own host in the URL, its query kept.
+    let answer = proxy.http("get", "/json/version?token=abc", &[("Host", "localhost:4711")], "").await;
+    let url = json_of(&answer)["webSocketDebuggerUrl"].clone();
+    assert!(
+        url.as_str()
+            .is_some_and(|url| url.starts_with("ws://localhost:4711/devtools/browser/") && url.ends_with("?token=abc")),
+        "{url}"
+    );
+
+    let path = path_of(&json_of(&get(&proxy, "/json/version").await)["webSocketDebuggerUrl"]);
+    let client = proxy.connect_to(&path).await;
+    let taken = proxy.refusal(&path).await;
+    assert!(taken.contains("409"), "{taken}");
+    drop(client);
+    eventually("an id that is over", async || proxy.try_connect_to(&path).await.is_err_and(|why| why.contains("404")))
+        .await;
+    let mut forged = path.clone();
+    forged.pop();
+    forged.push(if path.ends_with('0') { '1' } else { '0' });
+    for wrong in
+        [forged.as_str(), "/devtools/browser/made-up", "/devtools/browser/5269804a-cdec-49f7-8a6a-a8aa1b34f55b"]
+    {
+        let refused = proxy.refusal(wrong).await;
+        assert!(refused.contains("404"), "{wrong}: {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_for_the_version_opens_no_session() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    for _ in 0..50 {
+        get(&proxy, "/json/version").await;
+    }
+    assert!(get(&proxy, "/metrics").await.body.contains("ghostmux_sessions_opened_total 0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_listed_made_activated_and_closed_in_the_session_of_http_calls() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let stranger = proxy.connect().await;
+    let other = stranger.page().await;
+
+    let list = json_of(&get(&proxy, "/json/list").await);
+    assert_eq!(list.as_array().map(Vec::len), Some(1), "one blank page: {list}");
+    assert_eq!((&list[0]["type"], &list[0]["url"]), (&json!("page"), &json!("about:blank")));
+    let refused = get(&proxy, "/json/new?about:blank").await;
+    assert_eq!(refused.status, 405);
+    assert!(
+        refused.body.contains("Using unsafe HTTP verb GET to invoke /json/new. This action supports only PUT verb.")
+    );
+    let page = json_of(&proxy.http("PUT", "/json/new?data:text/html,%3Ctitle%3Ehello%3C/title%3E", &[], "").await);
+    assert_eq!(page["url"], "data:text/html,<title>hello</title>", "{page}");
+    let id = page["id"].as_str().expect("an id");
+    assert_eq!(json_of(&get(&proxy, "/json").await).as_array().map(Vec::len), Some(2));
+
+    let client = proxy.connect_to(&path_of(&page["webSocketDebuggerUrl"])).await;
+    eventually("its title", async || {
+        let title = client.ok(None, "Runtime.evaluate", json!({"expression": "document.title"})).await;
+        title["result"]["value"] == "hello"
+    })
+    .await;
+    // A page's socket is a view of its session, not of the browser.
+    let targets = client.ok(None, "Target.getTargets", json!({})).await;
+    assert_eq!(targets["targetInfos"].as_array().map(Vec::len), Some(2), "{targets}");
+
+    assert_eq!(get(&proxy, &format!("/json/activate/{id}")).await.status, 200);
+    let closing = get(&proxy, &format!("/json/close/{id}")).await;
+    assert_eq!((closing.status, closing.body.as_str()), (200, "Target is closing"));
+    client.end().await;
+    for path in ["/json/close/", "/json/activate/"] {
+        for wrong in ["BAD", id, &other.target] {
+            let answer = get(&proxy, &format!("{path}{wrong}")).await;
+            assert_eq!((answer.status, answer.body), (404, format!("No such target id: {wrong}")));
+        }
+    }
+    assert_eq!(stranger.evaluate(&other.session, "1").await, 1);
+    for path in ["/json/", "/json/nothing", "/nothing"] {
+        assert_eq!(get(&proxy, path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_protocol_is_that_of_the_browser_that_runs() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let protocol = json_of(&get(&proxy, "/json/protocol").await);
+    let domains = protocol["domains"].as_array().expect("domains");
+    assert!(domains.iter().any(|domain| domain["domain"] == "Target") && domains.len() > 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shared_http_session_is_what_version_leads_to() {
+    let proxy = Proxy::start(Browser::any().await, &["--http-session", "shared"]).await;
+    let path = path_of(&json_of(&get(&proxy, "/json/version").await)["webSocketDebuggerUrl"]);
+    assert_eq!(path_of(&json_of(&get(&proxy, "/json/version").await)["webSocketDebuggerUrl"]), path);
+    let (one, other) = (proxy.connect_to(&path).await, proxy.connect_to(&path).await);
+    let page = one.page().await;
+    let targets = other.ok(None, "Target.getTargets", json!({})).await;
+    assert!(targets.to_string().contains(&page.target), "{targets}");
+    assert!(get(&proxy, "/json/list").await.body.contains(&page.target));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_option_that_cannot_be_honoured_is_refused_by_name() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let refused = proxy.refusal("/?launch=%7B%7D").await;
+    assert!(refused.contains("400"), "{refused}");
+    // What is no option of ours is the client's own affair.
+    proxy.connect_to("/any/path?token=x&name-of-mine=1").await.page().await;
+}

@@ -1,0 +1,162 @@
+//! What comes goes again: sessions, processes, directories, places in tables; also when nobody says good-bye.
+
+use std::{collections::HashMap, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::json;
+
+use crate::{
+    browsers::Browser,
+    proxy::{Proxy, eventually},
+    site::Site,
+};
+
+/// The main processes of its Chromes.
+fn chromes(proxy: &Proxy) -> Vec<Pid> {
+    let is_main = |pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.contains("--remote-debugging-pipe") && !line.contains("--type=")
+        })
+    };
+    proxy
+        .browser_processes()
+        .into_iter()
+        .filter(is_main)
+        .filter_map(|pid| i32::try_from(pid).ok())
+        .map(Pid::from_raw)
+        .collect()
+}
+
+/// The gauges of `/metrics`.
+async fn gauges(proxy: &Proxy) -> HashMap<String, u64> {
+    let answer = proxy.http("GET", "/metrics", &[], "").await;
+    assert_eq!(answer.status, 200);
+    let line = |line: &str| Some((line.split(' ').next()?.to_owned(), line.split(' ').nth(1)?.parse().ok()?));
+    answer.body.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect()
+}
+
+/// What must be back where it was.
+async fn tables(proxy: &Proxy) -> [u64; 6] {
+    let gauges = gauges(proxy).await;
+    ["sessions", "views", "contexts", "targets", "cdp_sessions", "calls"]
+        .map(|name| gauges[&format!("ghostmux_{name}")])
+}
+
+fn open_files(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_clients_come_and_go_and_nothing_is_left() {
+    let proxy = Proxy::start(Browser::any().await, &["--warm", "2"]).await;
+    let site = Site::start().await;
+    // Once around, so that what is made at the first use is there.
+    drop(proxy.connect().await.page_at(&site.url("/")).await);
+    let resting = |tables: [u64; 6]| tables[0] == 0 && tables[2] == 2 && tables[5] == 0;
+    eventually("the warm leases", async || resting(tables(&proxy).await)).await;
+    let (before, files, processes) = (tables(&proxy).await, open_files(proxy.pid()), proxy.browser_processes().len());
+
+    for _ in 0..20 {
+        let comers = (0..10).map(async |one| {
+            let client = proxy.connect().await;
+            client
+                .ok(
+                    None,
+                    "Target.setAutoAttach",
+                    json!({"autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true}),
+                )
+                .await;
+            if one % 2 == 0 {
+                let page = client.page().await;
+                assert_eq!(client.evaluate(&page.session, "1 + 1").await, 2);
+            } else {
+                // In mid-navigation, with a page that is held for a client who never comes.
+                client.start(None, "Target.createTarget", json!({"url": site.url("/slow")})).await;
+                client.start(None, "Target.createTarget", json!({"url": site.url("/")})).await;
+                client.event("Target.attachedToTarget").await;
+            }
+        });
+        futures_util::future::join_all(comers).await;
+    }
+
+    let mut now = [0; 6];
+    let back = async || {
+        now = tables(&proxy).await;
+        now == before
+    };
+    let is_back =
+        tokio::time::timeout(Duration::from_secs(15), eventually("what was there before, and no more", back)).await;
+    assert!(is_back.is_ok(), "sessions, views, contexts, targets, CDP sessions, calls: {now:?}, before {before:?}");
+    eventually("the same open files", async || open_files(proxy.pid()) <= files).await;
+    eventually("the same processes", async || proxy.browser_processes().len() <= processes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_proxy_leaves_no_chrome_and_no_directory() {
+    let mut proxy = Proxy::start(Browser::any().await, &["--browsers", "2"]).await;
+    let client = proxy.connect().await;
+    client.page().await;
+    assert!(proxy.browser_processes().len() >= 2);
+    proxy.kill();
+    eventually("no process of a browser", async || proxy.browser_processes().is_empty()).await;
+    eventually("no file", async || std::fs::read_dir(proxy.session_dir()).is_ok_and(|mut left| left.next().is_none()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_chrome_costs_its_own_sessions_and_is_replaced() {
+    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--warm", "1"]).await;
+    // The least loaded comes first: these two are in two browsers.
+    let (one, other) = (proxy.connect().await, proxy.connect().await);
+    let page = other.page().await;
+    one.page().await;
+    kill(chromes(&proxy)[0], Signal::SIGKILL).expect("it runs");
+    let (hit, other_lives) = tokio::select! {
+        closed = one.end() => (closed, true),
+        closed = other.end() => (closed, false),
+    };
+    assert!(hit.contains("1011") && hit.contains("browser is lost"), "{hit}");
+    if other_lives {
+        assert_eq!(other.evaluate(&page.session, "6 * 7").await, 42);
+    } else {
+        one.ok(None, "Target.getTargets", json!({})).await;
+    }
+    eventually("both browsers", async || gauges(&proxy).await["ghostmux_browsers"] == 2).await;
+    for _ in 0..4 {
+        proxy.connect().await.page().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_stopped_says_so_to_its_clients() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let client = proxy.connect().await;
+    client.page().await;
+    proxy.terminate();
+    let closed = client.end().await;
+    assert!(closed.contains("1001") && closed.contains("shutting down"), "{closed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_close_ends_the_session_and_not_the_chrome() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let (client, other) = (proxy.connect().await, proxy.connect().await);
+    let page = other.page().await;
+    assert_eq!(client.ok(None, "Browser.close", json!({})).await, json!({}));
+    assert!(client.end().await.contains("1000"));
+    assert_eq!(other.evaluate(&page.session, "1").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_spread_over_the_browsers() {
+    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--max-sessions", "1"]).await;
+    let both = (proxy.connect().await, proxy.connect().await);
+    let refused = proxy.refusal("/").await;
+    assert!(refused.contains("503"), "{refused}");
+    drop(both);
+    eventually("a place that is free again", async || proxy.try_connect_to("/").await.is_ok()).await;
+}
