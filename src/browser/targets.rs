@@ -29,6 +29,8 @@ pub struct LeaseId(pub(crate) u64);
 pub(crate) enum Effect {
     /// A command of the proxy's own whose reply does not matter; in the queue of `lease`, or in the proxy's.
     Send { lease: Option<LeaseId>, on: CdpSessionId, method: &'static str, params: String },
+    /// A watcher's CDP session on a worker is resumed, and detached once that is answered.
+    LetGo { lease: Option<LeaseId>, held: CdpSessionId, watcher: CdpSessionId },
     /// Tell a lease.
     Deliver(LeaseId, Told),
 }
@@ -614,17 +616,24 @@ impl Targets {
         }
     }
 
-    /// Resume and *then* detach, without waiting for a reply.
+    /// Resume and *then* detach; for a page without waiting for a reply.
+    ///
+    /// *Measured* (156, both kinds): a shared or service worker whose holder detaches before its resume is answered
+    /// stays paused for ever.
     fn let_go(&mut self, flavour: Flavour, id: &TargetId) {
         let Some(target) = self.targets.get_mut(id) else { return };
         target.deadline = None;
         let Some(child) = target.held[flavour as usize].take() else { return };
         // Behind what the target's client has already sent to be done before the target runs.
         let context = target.context.clone();
+        let is_worker = target.kind.is_some_and(Kind::is_worker);
         let lease = self.context_owner(context.as_ref());
+        let on = self.watchers[flavour as usize].clone();
+        if is_worker {
+            return self.effects.push_back(Effect::LetGo { lease, held: child, watcher: on });
+        }
         let params = format!(r#"{{"sessionId":"{child}"}}"#);
         self.resume_for(lease, child);
-        let on = self.watchers[flavour as usize].clone();
         self.effects.push_back(Effect::Send { lease, on, method: "Target.detachFromTarget", params });
     }
 

@@ -13,3 +13,4 @@ mod lifecycle;
 mod proxy;
 mod site;
 mod smoke;
+mod workers;
