@@ -22,6 +22,7 @@ mod random;
 #[path = "../it/site.rs"]
 mod site;
 mod sweep;
+mod taint;
 mod verdict;
 mod wire;
 
@@ -33,9 +34,16 @@ use self::{browsers::Browser, options::Options, verdict::Outcome};
 
 /// How long the seeded part of the sweep may take in `make test`.
 const SWEEP_SECONDS: u64 = 40;
+/// And the taint proof.
+const TAINT_SECONDS: u64 = 25;
 
 /// The tests, by name.
-const TESTS: [&str; 1] = ["sweep::a_seeded_part_harms_nobody"];
+const TESTS: [&str; 4] = [
+    "sweep::a_seeded_part_harms_nobody",
+    "taint::a_leak_is_found",
+    "taint::nobody_receives_what_is_another_s",
+    "taint::the_checker_knows_whose_an_id_is",
+];
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).peekable();
@@ -64,10 +72,13 @@ fn main() -> ExitCode {
     }
 }
 
-async fn prove(_proof: &str, options: &Options) -> ExitCode {
+async fn prove(proof: &str, options: &Options) -> ExitCode {
     let browser = browser(options).await;
     eprintln!("==> {} with seed {}", browser.path.display(), options.seed);
-    let outcome = sweep::run(&browser, options).await;
+    let outcome = match proof {
+        "sweep" => sweep::run(&browser, options).await,
+        _ => taint::run(&browser, options).await,
+    };
     if let Err(error) = outcome.keep() {
         eprintln!("the outcome could not be kept: {error}");
     }
@@ -102,6 +113,11 @@ async fn run(test: &str) {
     let browser = Browser::any().await;
     match test {
         "sweep::a_seeded_part_harms_nobody" => passed(&sweep::run(&browser, &Options::short(SWEEP_SECONDS)).await),
+        "taint::a_leak_is_found" => taint::a_leak_is_found(&browser, &Options::short(TAINT_SECONDS)).await,
+        "taint::nobody_receives_what_is_another_s" => {
+            passed(&taint::run(&browser, &Options::short(TAINT_SECONDS)).await);
+        }
+        "taint::the_checker_knows_whose_an_id_is" => taint::the_checker_knows_whose_an_id_is(),
         other => panic!("no test is called {other}"),
     }
 }
