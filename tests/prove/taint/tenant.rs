@@ -20,6 +20,8 @@ use crate::{
 
 /// Commands that may be on their way at once.
 const IN_FLIGHT: usize = 40;
+/// A command that takes longer may never be answered: it waits for a promise, a dialog, a download.
+const PROMPT: Duration = Duration::from_millis(500);
 /// How long an act may keep the next one waiting.
 const TURN: Duration = Duration::from_millis(150);
 /// Pages a tenant keeps.
@@ -58,6 +60,7 @@ impl Board {
 /// What was sent, as far as its reply is judged by it.
 struct Sent {
     method: &'static str,
+    at: Instant,
     /// The foreign ids in it.
     foreign: HashSet<String>,
     /// With these it must fail.
@@ -187,7 +190,8 @@ impl Tenant {
         }
         let text = command.to_string();
         let foreign = checker::ids(&text).filter(|id| self.stage.checker.is_foreign(self.number, id));
-        let sent = Sent { method, foreign: foreign.map(str::to_owned).collect(), attack };
+        let at = Instant::now();
+        let sent = Sent { method, at, foreign: foreign.map(str::to_owned).collect(), attack };
         self.waiting.insert(self.last_id, sent);
         if let Some(wire) = &mut self.wire {
             wire.feed(text).await;
@@ -198,17 +202,25 @@ impl Tenant {
     /// Reads until so few commands are on their way, all that is there is read, or the time is over.
     async fn pump(&mut self, until: Instant, in_flight: usize) {
         while let Some(wire) = &mut self.wire {
-            let heard = match wire.ready() {
-                Some(text) => Heard::Frame(text),
-                None if self.waiting.len() <= in_flight => return,
-                None => wire.next(until).await,
-            };
-            match heard {
+            if let Some(text) = wire.ready() {
+                self.hear(&text);
+                continue;
+            }
+            if self.prompt() <= in_flight {
+                return;
+            }
+            let Some(wire) = &mut self.wire else { return };
+            match wire.next(until).await {
                 Heard::Frame(text) => self.hear(&text),
                 Heard::Closed(_) => self.wire = None,
                 Heard::Nothing => return,
             }
         }
+    }
+
+    /// How many commands may still be answered soon.
+    fn prompt(&self) -> usize {
+        self.waiting.values().filter(|sent| sent.at.elapsed() < PROMPT).count()
     }
 
     fn hear(&mut self, text: &str) {
