@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// Commands that may be on their way at once.
-const IN_FLIGHT: usize = 40;
-/// A command that takes longer may never be answered: it waits for a promise, a dialog, a download.
+const IN_FLIGHT: usize = 20;
+/// What a page takes longer for may never be answered: it waits for a promise, a dialog, a paused request.
 const PROMPT: Duration = Duration::from_millis(500);
 /// How long an act may keep the next one waiting.
 const TURN: Duration = Duration::from_millis(150);
@@ -220,7 +220,12 @@ impl Tenant {
 
     /// How many commands may still be answered soon.
     fn prompt(&self) -> usize {
-        self.waiting.values().filter(|sent| sent.at.elapsed() < PROMPT).count()
+        // The browser answers always, and is not to be buried in commands.
+        let is_prompt = |sent: &&Sent| {
+            let of_browser = ["Target.", "Storage.", "Browser."].iter().any(|domain| sent.method.starts_with(domain));
+            of_browser || sent.at.elapsed() < PROMPT
+        };
+        self.waiting.values().filter(is_prompt).count()
     }
 
     fn hear(&mut self, text: &str) {
