@@ -46,7 +46,7 @@ test-clients: ## The long tail of clients too
 
 bench: ## Speed, against a direct connection to an identical Chrome
 	@scripts/setup.sh run
-	@cargo bench --locked --bench roundtrip
+	@cargo bench --locked --bench load -- $(ARGS)
 
 lint: ## Formatting, lints, documentation
 	@echo '==> formatting'

@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     io::{self, Read, Write},
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -13,7 +14,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
 use tokio_tungstenite::tungstenite::{
     self, Message, Utf8Bytes,
     protocol::{
@@ -157,7 +161,7 @@ impl Client {
     /// The next frame.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {
-            match self.protocol.read(&mut Polled(&self.socket)) {
+            match self.protocol.read(&mut Reading { socket: &mut self.socket, cx }) {
                 Ok(Message::Text(text)) => return Poll::Ready(Incoming::Text(text.into())),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
                 // Chrome's WebSocket server ends the connection, too.
@@ -241,7 +245,7 @@ impl Client {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let mut to = Polled(&self.socket);
+        let mut to = Writing(&self.socket);
         while let Some(piece) = self.queue.pop_front() {
             self.queued -= piece.text.len();
             self.ledger.take(&self.account, piece.text.len());
@@ -273,7 +277,7 @@ impl Client {
         } else {
             let _ = self.write();
         }
-        let _ = self.protocol.close(&mut Polled(&self.socket), Some(frame));
+        let _ = self.protocol.close(&mut Writing(&self.socket), Some(frame));
     }
 
     /// Waits until the other side has read the close frame and hung up, or nothing more can be done.
@@ -283,7 +287,7 @@ impl Client {
             return Poll::Ready(());
         }
         loop {
-            match self.protocol.read(&mut Polled(&self.socket)) {
+            match self.protocol.read(&mut Reading { socket: &mut self.socket, cx }) {
                 Ok(_) | Err(tungstenite::Error::Utf8(_)) => {}
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     if ready!(self.socket.poll_read_ready(cx)).is_err() {
@@ -303,16 +307,43 @@ fn plain(error: tungstenite::Error) -> io::Error {
     }
 }
 
-/// A socket that is read and written as far as it is ready; waiting is done by whoever polls.
-struct Polled<'a>(&'a TcpStream);
+/// A socket that is read as far as it is ready. Unlike `try_read`, `poll_read` remembers that it came back with less
+/// than was asked for: the next call says so without asking the kernel, which is one system call less per frame.
+struct Reading<'a, 'b, 'c> {
+    socket: &'a mut TcpStream,
+    cx: &'b mut Context<'c>,
+}
 
-impl Read for Polled<'_> {
+impl Read for Reading<'_, '_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(buffer);
+        match Pin::new(&mut *self.socket).poll_read(self.cx, &mut buffer) {
+            Poll::Ready(done) => done.map(|()| buffer.filled().len()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Write for Reading<'_, '_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A socket that is written as far as it is ready; waiting is done by whoever polls.
+struct Writing<'a>(&'a TcpStream);
+
+impl Read for Writing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(buffer)
     }
 }
 
-impl Write for Polled<'_> {
+impl Write for Writing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }

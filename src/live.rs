@@ -233,9 +233,6 @@ impl Live {
                 break;
             }
         }
-        while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
-            self.on_done(done);
-        }
         while let Poll::Ready(control) = self.control.poll_recv(cx) {
             match control {
                 Some(control) => self.on_control(control),
@@ -243,6 +240,11 @@ impl Live {
             }
         }
         more |= self.read(cx);
+        // Behind all that may begin one: a job that is not polled once wakes nobody. What it brings has its turn next.
+        while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
+            self.on_done(done);
+            more = true;
+        }
         self.flush(cx);
         if self.over.is_none() && self.views.is_empty() && self.joining == 0 && self.ends == Ends::WithItsClients {
             self.over = Some(CloseReason::Bye("the last client has gone"));

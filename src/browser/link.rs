@@ -20,14 +20,14 @@ use super::{
     Census, Order, ROOM,
     downloads::{Downloads, Verdict},
     process::Process,
-    targets::{Effect, LeaseId, Resume, Targets},
+    targets::{Effect, LeaseId, Resume, Targets, Way},
     transport::Transport,
     upstream::Upstream,
 };
 use crate::{
     cdp::{
         error::CdpError,
-        ids::{CallId, CdpSessionId, ContextId},
+        ids::{CallId, CdpSessionId, ContextId, TargetId},
         lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
         message::{self, Head, Outcome},
         object::{Object, quote},
@@ -51,6 +51,8 @@ enum Pending {
     Lease(LeaseId, Tag),
     /// One of several that a lease waits for together.
     Group(LeaseId, Tag),
+    /// With the reply, this CDP session is detached on the other.
+    Detach(CdpSessionId, CdpSessionId),
     /// A CDP session on a page of this lease, to ask it for the frame that started a download.
     FrameAttach(LeaseId, Asked),
     /// A worker's resume; then this watcher detaches from it.
@@ -74,7 +76,11 @@ impl Pending {
 
     fn lease(&self) -> Option<LeaseId> {
         match self {
+<<<<<<< HEAD
             Self::Nobody | Self::LetGo(..) | Self::FrameAttach(..) | Self::FrameTree(..) => None,
+=======
+            Self::Nobody | Self::Detach(..) | Self::FrameAttach(..) | Self::FrameTree(..) => None,
+>>>>>>> main
             Self::Own(lease, _) => *lease,
             Self::Lease(lease, _) | Self::Group(lease, _) => Some(*lease),
         }
@@ -325,28 +331,31 @@ impl Link {
         let detach = if off { self.targets.attached_by(root) } else { Vec::new() };
         self.groups.insert((lease, tag), attach.len() + detach.len() + 1);
         for target in attach {
-            let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
-            let call =
-                Call { on: Some(root.clone()), method: "Target.attachToTarget".into(), params, settle: Settle::Plain };
-            self.call(Some(lease), call, Pending::Group(lease, tag));
+            self.call(Some(lease), attach_to(root.clone(), target), Pending::Group(lease, tag));
         }
         for session in detach {
-            let on = self.targets.detach(&session);
-            let params = format!(r#"{{"sessionId":"{session}"}}"#);
-            let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
-            self.flush_effects();
-            self.call(Some(lease), call, Pending::Group(lease, tag));
+            self.detach(lease, &session, Pending::Group(lease, tag));
         }
         // One more than there are calls, so that none at all is answered too.
         self.count_down(lease, tag);
     }
 
     fn on_detach(&mut self, lease: LeaseId, tag: Tag, session: &CdpSessionId) {
-        let on = self.targets.detach(session);
+        self.detach(lease, session, Pending::Lease(lease, tag));
+    }
+
+    fn detach(&mut self, lease: LeaseId, session: &CdpSessionId, who: Pending) {
+        let way = self.targets.detach(session);
+        // What it holds paused is resumed first.
         self.flush_effects();
+        let on = match way {
+            Way::Through(parent) => Some(parent),
+            Way::Unknown => None,
+            Way::Done => return self.answer(who, Reply::Result("{}".to_owned())),
+        };
         let params = format!(r#"{{"sessionId":"{session}"}}"#);
         let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
-        self.call(Some(lease), call, Pending::Lease(lease, tag));
+        self.call(Some(lease), call, who);
     }
 
     fn on_release(&mut self, lease: LeaseId) {
@@ -506,11 +515,15 @@ impl Link {
             Some(Outcome::Error(error)) => Reply::Error(error.into()),
             None => Reply::Error(CdpError::server("Chrome's answer could not be read")),
         };
+        if let (Reply::Error(_), Settle::Attach(target), Some(root)) = (&reply, &waiting.settle, &waiting.on) {
+            self.targets.on_attach_refused(root, target.as_str());
+        }
         if let Reply::Result(result) = &reply {
             let member = |name| Object::read(result).and_then(|result| result.string(name));
             match (waiting.settle, waiting.who.lease()) {
                 (Settle::Bind, Some(lease)) => {
-                    if let Some(context) = member("browserContextId") {
+                    // Of a lease that has been given up meanwhile it goes with that one's CDP session.
+                    if let Some(context) = member("browserContextId").filter(|_| !waiting.who.is_abandoned()) {
                         self.targets.bind(ContextId::from(context), lease);
                     }
                 }
@@ -533,6 +546,14 @@ impl Link {
     fn answer(&mut self, who: Pending, reply: Reply) {
         match who {
             Pending::Nobody => {}
+            Pending::Detach(session, on) => {
+                if self.targets.session(session.as_str()).is_some() {
+                    let params = format!(r#"{{"sessionId":"{session}"}}"#);
+                    let method = "Target.detachFromTarget".into();
+                    let call = Call { on: Some(on), method, params, settle: Settle::Plain };
+                    self.call(None, call, Pending::Nobody);
+                }
+            }
             Pending::Own(_, to) => {
                 let _ = to.send(reply);
             }
@@ -645,15 +666,26 @@ impl Link {
         while let Some(effect) = self.targets.poll_effect() {
             match effect {
                 Effect::Deliver(lease, told) => self.deliver(lease, FromBrowser::Told(told)),
+                Effect::Attach { lease, root, target } => {
+                    self.call(Some(lease), attach_to(root, target), Pending::Nobody);
+                }
                 Effect::Send { lease, on, method, params } => {
                     let call = Call { on: Some(on), method: method.into(), params, settle: Settle::Plain };
                     self.call(lease, call, Pending::Nobody);
                 }
+<<<<<<< HEAD
                 Effect::LetGo { lease, held, watcher } => {
                     let method = "Runtime.runIfWaitingForDebugger".into();
                     let params = "{}".to_owned();
                     let call = Call { on: Some(held.clone()), method, params, settle: Settle::Plain };
                     self.call(lease, call, Pending::LetGo(held, watcher));
+=======
+                Effect::ResumeThenDetach { lease, session, on } => {
+                    let method = "Runtime.runIfWaitingForDebugger".into();
+                    let params = "{}".to_owned();
+                    let call = Call { on: Some(session.clone()), method, params, settle: Settle::Plain };
+                    self.call(lease, call, Pending::Detach(session, on));
+>>>>>>> main
                 }
             }
         }
@@ -665,4 +697,10 @@ impl Link {
             let _ = inbox.to.send(what);
         }
     }
+}
+
+/// What a root's auto-attach asks for explicitly.
+fn attach_to(root: CdpSessionId, target: TargetId) -> Call {
+    let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
+    Call { on: Some(root), method: "Target.attachToTarget".into(), params, settle: Settle::Attach(target) }
 }

@@ -58,7 +58,8 @@ impl Transport {
     pub(super) fn queued(&self) -> usize {
         match self {
             Self::Pipe(pipe) => pipe.out.bytes,
-            Self::Ws(ws) => ws.bytes,
+            // What the library holds is not counted, but keeps it from being nothing.
+            Self::Ws(ws) => ws.bytes + usize::from(ws.unflushed),
         }
     }
 
@@ -183,19 +184,26 @@ pub(super) struct Ws {
     socket: WebSocketStream<TcpStream>,
     out: VecDeque<Bytes>,
     bytes: usize,
+    /// The library has something that the kernel has not taken yet.
+    unflushed: bool,
 }
 
 impl Ws {
     /// Connects to `ws://…`. Chrome drops what it would send above 256 MB, so nothing larger is expected.
     pub(super) async fn connect(url: &str) -> Result<Self, tungstenite::Error> {
-        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None).write_buffer_size(0);
+        // One write for what is flushed together. The library clears as much of its buffer as it offers to each read.
+        let config = WebSocketConfig::default()
+            .max_message_size(None)
+            .max_frame_size(None)
+            .read_buffer_size(READ_SIZE)
+            .write_buffer_size(READ_SIZE);
         let request = tungstenite::client::IntoClientRequest::into_client_request(url)?;
         let authority = request.uri().authority().map_or("", |authority| authority.as_str());
         let address = if request.uri().port().is_some() { authority.to_owned() } else { format!("{authority}:80") };
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
-        Ok(Self { socket, out: VecDeque::new(), bytes: 0 })
+        Ok(Self { socket, out: VecDeque::new(), bytes: 0, unflushed: false })
     }
 
     fn queue(&mut self, text: Bytes) {
@@ -222,7 +230,10 @@ impl Ws {
             // Everything queued was made or checked by the proxy, so this is UTF-8; if it ever is not, the link is wrong.
             let text = Utf8Bytes::try_from(text).map_err(io::Error::other)?;
             Pin::new(&mut self.socket).start_send(Frame::Text(text)).map_err(io::Error::other)?;
+            self.unflushed = true;
         }
-        Pin::new(&mut self.socket).poll_flush(cx).map_err(io::Error::other)
+        ready!(Pin::new(&mut self.socket).poll_flush(cx)).map_err(io::Error::other)?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 }

@@ -2,11 +2,9 @@
 //!
 //! One pass finds the members of the top-level object and everything Chrome would refuse while it turns JSON into
 //! CBOR, with its words and its position. It never looks at what a member means: that is [`check`](super::check),
-//! which also asks `serde_json` for a second opinion.
+//! whose tests hold it against `serde_json`.
 
 use std::{borrow::Cow, ops::Range};
-
-use memchr::memchr2;
 
 use super::message::unescape;
 
@@ -32,6 +30,9 @@ pub(super) struct Member {
 pub(super) struct Members {
     members: [Member; 5],
     count: usize,
+    /// Where the first control character in a string stands. Chrome takes those; JSON does not, and a NUL would end the
+    /// message on the pipe and start a smuggled one.
+    pub(super) control: Option<usize>,
 }
 
 impl Members {
@@ -48,10 +49,9 @@ pub(super) struct Fault {
 }
 
 /// Reads all of `text`, which is valid UTF-8 up to `valid`: the members of an object, `None` for any other JSON.
-///
-/// Control characters inside strings pass here.
 pub(super) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> {
-    let mut scanner = Scanner { text, valid, start: 0, at: 0, depth: 0, objects: [0; MAX_DEPTH.div_ceil(64)] };
+    let mut scanner =
+        Scanner { text, valid, start: 0, at: 0, depth: 0, objects: [0; MAX_DEPTH.div_ceil(64)], control: None };
     let first = scanner.token();
     let members = if first == Token::ObjectBegin {
         let mut members = Members::default();
@@ -82,7 +82,7 @@ pub(super) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> 
         None
     };
     match scanner.token() {
-        Token::Nothing => Ok(members),
+        Token::Nothing => Ok(members.map(|members| Members { control: scanner.control, ..members })),
         _ => Err(scanner.fault("unprocessed input remains")),
     }
 }
@@ -166,6 +166,7 @@ struct Scanner<'a> {
     /// How many containers are open, and which of them are objects.
     depth: usize,
     objects: [u64; MAX_DEPTH.div_ceil(64)],
+    control: Option<usize>,
 }
 
 impl Scanner<'_> {
@@ -359,10 +360,15 @@ impl Scanner<'_> {
 
     fn string(&mut self) -> Token {
         let mut token = Token::String;
-        while let Some(offset) = quote_or_escape(&self.text[self.at..]) {
-            self.at += offset + 1;
-            if self.text[self.at - 1] == b'"' {
-                return if self.at > self.valid { Token::BadString } else { token };
+        while let Some(at) = next_special(self.text, self.at) {
+            self.at = at + 1;
+            match self.text[at] {
+                b'"' => return if self.at > self.valid { Token::BadString } else { token },
+                b'\\' => {}
+                _ => {
+                    self.control.get_or_insert(at);
+                    continue;
+                }
             }
             let hex = match self.text.get(self.at) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 0,
@@ -384,9 +390,73 @@ impl Scanner<'_> {
     }
 }
 
-/// Where a string ends or an escape begins. Most strings are too short to be worth a call of `memchr`.
-fn quote_or_escape(text: &[u8]) -> Option<usize> {
-    let (near, far) = text.split_at(text.len().min(24));
-    let stop = |byte: &u8| matches!(byte, b'"' | b'\\');
-    near.iter().position(stop).or_else(|| memchr2(b'"', b'\\', far).map(|at| near.len() + at))
+/// Which bytes within a string are more than themselves: its end, an escape, a control character.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        special[byte] = true;
+        byte += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
+
+/// The next such byte of a string. The first few are looked at one by one, because most strings end there; then eight at
+/// a time, by arithmetic that has no false hits below the first true one.
+fn next_special(text: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let near = text.len().min(from + 16);
+    let found = text[from..near].iter().position(|byte| SPECIAL[usize::from(*byte)]);
+    if let Some(at) = found {
+        return Some(from + at);
+    }
+    let mut at = near;
+    while let Some(eight) = text[at..].first_chunk::<8>() {
+        let eight = u64::from_le_bytes(*eight);
+        let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+        let control = eight.wrapping_sub(ONES * 0x20) & !eight;
+        let quote = zero(eight ^ (ONES * b'"' as u64));
+        let escape = zero(eight ^ (ONES * b'\\' as u64));
+        let hits = (control | quote | escape) & HIGHS;
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    text[at..].iter().position(|byte| SPECIAL[usize::from(*byte)]).map(|more| at + more)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn eight_at_a_time_find_what_one_at_a_time_finds(
+            text in vec(prop_oneof![20 => select(&b"ax \x7f\x80\xff!#[]"[..]), 1 => any::<u8>()], 0..80),
+        ) {
+            for from in 0..=text.len() {
+                let slow = text[from..].iter().position(|byte| SPECIAL[usize::from(*byte)]).map(|at| from + at);
+                prop_assert_eq!(next_special(&text, from), slow);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_control_character_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            for at in 0..length {
+                let mut content = vec![b'x'; length];
+                content[at] = 0;
+                let text = [br#"{"a":""#, &content[..], br#""}"#].concat();
+                let members = scan(&text, text.len()).ok().flatten().expect("an object");
+                assert_eq!(members.control, Some(6 + at));
+            }
+        }
+    }
 }

@@ -63,6 +63,19 @@ async fn a_file_is_where_its_client_expects_it_before_the_client_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_too_says_completed_only_when_the_file_is_there() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let wanted = tempfile::tempdir().expect("a directory");
+    let client = proxy.connect().await;
+    behave(&client, json!({"behavior": "allow", "downloadPath": wanted.path(), "eventsEnabled": false})).await;
+    let page = client.page().await;
+    client.ok(Some(&page.session), "Page.enable", json!({})).await;
+    client.evaluate(&page.session, FROM_A_CHILD).await;
+    client.event_where("Page.downloadProgress", |event| event["state"] == "completed").await;
+    assert_eq!(std::fs::read_to_string(wanted.path().join("child.txt")).expect("the file"), "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_capability_nothing_is_written_where_a_client_says() {
     let proxy = Proxy::start(Browser::any().await, &["--strict"]).await;
     let wanted = tempfile::tempdir().expect("a directory");

@@ -1,0 +1,117 @@
+//! The pure layers, over and over: what `scripts/instructions.sh` counts the instructions of. Says nothing by itself.
+//!
+//! `hotpath CASE N` judges N messages of a case; `hotpath` alone names the cases.
+
+#![allow(clippy::print_stdout, reason = "names its cases")]
+
+use std::{hint::black_box, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use ghostmux::{
+    cdp::{
+        error::CdpError,
+        ids::{CallId, CdpSessionId},
+        lease::{FromBrowser, Identity, Told},
+        message::{self, Head},
+    },
+    config::Capabilities,
+    session::{Action, Session, ViewId},
+};
+
+const CONTEXT: &str = "C0000000000000000000000000000001";
+const ROOT: &str = "00000000000000000000000000000002";
+const PAGE: &str = "00000000000000000000000000000003";
+const TARGET: &str = "00000000000000000000000000000004";
+const VIEW: ViewId = ViewId(1);
+const MB: usize = 1_000_000;
+
+/// A command counts with its reply, which is small; a large message of Chrome's costs what a small one does.
+const CASES: [&str; 5] = ["roundtrip-200b", "command-1mb-text", "command-1mb-objects", "event-200b", "event-1mb"];
+
+fn main() {
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    let (case, count) = (args.next(), args.next().and_then(|count| count.parse::<u32>().ok()));
+    let (Some(case), Some(count)) = (case, count) else {
+        println!("{}", CASES.join("\n"));
+        return;
+    };
+    let mut session = session();
+    match case.as_str() {
+        "roundtrip-200b" => commands(&mut session, &command("document.querySelector('main > article')", "null"), count),
+        "command-1mb-text" => commands(&mut session, &command("1", &format!("\"{}\"", "x".repeat(MB))), count),
+        "command-1mb-objects" => commands(&mut session, &command("1", &objects()), count),
+        "event-200b" => events(&mut session, 40, count),
+        "event-1mb" => events(&mut session, MB, count),
+        other => panic!("no case {other}"),
+    }
+}
+
+/// A session with one view that is attached to its page.
+fn session() -> Session {
+    let identity = Identity {
+        version: "{}".to_owned(),
+        product: "HeadlessChrome/156.0.0.0".to_owned(),
+        no_target_to_close: CdpError::INVALID,
+        no_context_for_target: CdpError::INVALID,
+    };
+    let (caps, base) = (Capabilities::local(), CdpSessionId::from("base"));
+    let mut session = Session::new(caps, Arc::new(identity), base, CONTEXT.into(), "browser".into(), PathBuf::new());
+    session.open_view(VIEW, ROOT.into());
+    let info = format!(
+        r#"{{"targetId":"{TARGET}","type":"page","title":"","url":"about:blank","attached":true,"canAccessOpener":false,"browserContextId":"{CONTEXT}"}}"#
+    );
+    session.on_browser(FromBrowser::Told(Told::Created { target: TARGET.into(), info: info.clone() }));
+    let attached =
+        Told::Attached { parent: ROOT.into(), child: PAGE.into(), target: TARGET.into(), info, waiting: false };
+    session.on_browser(FromBrowser::Told(attached));
+    session.actions();
+    session
+}
+
+fn command(expression: &str, extra: &str) -> Bytes {
+    Bytes::from(format!(
+        r#"{{"id":1,"method":"Runtime.evaluate","params":{{"expression":"{expression}","extra":{extra},"returnByValue":true,"awaitPromise":true}},"sessionId":"{PAGE}"}}"#
+    ))
+}
+
+/// What a page's tree of nodes looks like.
+fn objects() -> String {
+    let node = r#"{"nodeId":12345,"name":"DIV","attributes":["id","a","class","b c"],"children":[],"ok":true},"#;
+    format!("[{}]", node.repeat(MB / node.len()).trim_end_matches(','))
+}
+
+/// Client to Chrome: a frame is read, checked and judged; what is to go up goes up. Then the reply, so that nothing is
+/// left in flight.
+fn commands(session: &mut Session, text: &Bytes, count: u32) {
+    let result = r#"{"result":{"type":"string","value":"a text of forty letters, as they are here"}}"#;
+    let reply = Bytes::from(message::reply(CallId(1), result, Some(PAGE)));
+    for _ in 0..count {
+        session.on_client(VIEW, text.clone());
+        let passed = session.actions().into_iter().any(|action| matches!(black_box(action), Action::Pass(_)));
+        assert!(passed, "a command that does not pass");
+        admit(session, &reply);
+    }
+}
+
+/// Chrome to client: a message is routed and admitted.
+fn events(session: &mut Session, size: usize, count: u32) {
+    let params = format!(r#"{{"type":"log","args":[{{"type":"string","value":"{}"}}]}}"#, "x".repeat(size));
+    let event = Bytes::from(message::event("Runtime.consoleAPICalled", &params, Some(PAGE)));
+    (0..count).for_each(|_| admit(session, &event));
+}
+
+fn admit(session: &mut Session, text: &Bytes) {
+    let route = message::route(black_box(text));
+    let id = match route.head {
+        Head::Reply(id) => Some(id),
+        _ => None,
+    };
+    // The link has the id at hand and shares it; here it must be made.
+    let on = CdpSessionId::from(route.session.expect("a CDP session at the end"));
+    session.on_browser(FromBrowser::Message { on, id, body_end: route.body_end, text: text.clone() });
+    let frames = session.actions().into_iter().map(|action| match action {
+        Action::ToClient(_, frame) => black_box(frame.parts()).0.len(),
+        _ => 0,
+    });
+    assert!(frames.sum::<usize>() >= text.len(), "a message that does not reach the client");
+}

@@ -1,0 +1,180 @@
+//! The proxy without Chrome: in front of a fake browser, beside nginx in front of the same one.
+
+use std::{collections::VecDeque, io, net::SocketAddr, thread, time::Duration};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde_json::json;
+
+use super::{
+    Bench,
+    cdp::{Page, command, text},
+    fake,
+    process::{cpu_seconds, memory},
+    sides::{Nginx, Proxy},
+    table::{Budget, Row, Section, median},
+    ws::Ws,
+};
+
+/// A command of some 200 bytes.
+const PARAMS: &str =
+    r#"{"expression":"document.querySelector('main > article:nth-child(2)').textContent","returnByValue":true}"#;
+/// Most commands under way at a time, one per session.
+const IN_FLIGHT: usize = 100;
+/// How long memory gets to settle.
+const SETTLE: Duration = Duration::from_secs(2);
+
+pub(crate) fn alone(bench: &Bench) -> io::Result<Section> {
+    let mut section = Section::new("The proxy alone: CPU per command of 200 B and its reply", "nginx");
+    section.note(format!(
+        "In front of a fake browser. nginx, one process, proxies the same frames to the same fake browser, a connection \
+         there for each here. At most {IN_FLIGHT} commands under way, one per session, except where it says more."
+    ));
+    raise_file_limit();
+    let upstream = fake::start()?;
+    let mut one = None;
+    let mut sizes = vec![(1, 1), (1, 32), (100, IN_FLIGHT), (1_000, IN_FLIGHT)];
+    if bench.long {
+        sizes.push((4_000, IN_FLIGHT));
+    }
+    for (sessions, in_flight) in sizes {
+        let count = if in_flight == 1 { 6_000 } else { 20_000 };
+        let rounds = if bench.long { 10 } else { 4 };
+        let proxy = Proxy::start(&[&format!("--browser-url=ws://{upstream}/devtools/browser/fake")])?;
+        let default = Nginx::start(upstream, None)?;
+        let large = Nginx::start(upstream, Some("64k"))?;
+        let mut servers = vec![(proxy.pid(), open(&proxy, sessions)?, Vec::new())];
+        for nginx in [&default, &large].into_iter().flatten() {
+            // With 4,000 sessions the file limit is near: one nginx must do.
+            if servers.len() == 1 || sessions <= 1_000 {
+                servers.push((nginx.pid(), open_plain(nginx.address, sessions)?, Vec::new()));
+            }
+        }
+        for round in 0..=rounds {
+            for (pid, pages, costs) in &mut servers {
+                let before = cpu_seconds(*pid);
+                exchange(pages, in_flight, count)?;
+                if round > 0 {
+                    costs.push((cpu_seconds(*pid) - before) / count as f64 * 1e6);
+                }
+            }
+        }
+        let what = if in_flight == 1 || sessions > 1 {
+            format!("{sessions} sessions")
+        } else {
+            format!("{sessions} session, {in_flight} under way")
+        };
+        let (ours, nginx) = servers.split_first().ok_or_else(|| io::Error::other("no server"))?;
+        let cost = median(ours.2.clone());
+        let limit = if sessions < 100 { 0.8 } else { 0.6 };
+        if nginx.is_empty() {
+            section.push(Row::own(format!("{what} (no nginx here)"), "µs", cost, Budget::None));
+        }
+        for ((_, _, theirs), buffers) in nginx.iter().zip(["default buffers", "64 KiB buffers"]) {
+            let rounds: Vec<(f64, f64)> = theirs.iter().copied().zip(ours.2.iter().copied()).collect();
+            section.push(Row::both(format!("{what}, nginx with {buffers}"), "µs", &rounds, Budget::AtMostTimes(limit)));
+        }
+        let first = *one.get_or_insert(cost);
+        if sessions >= 1_000 {
+            let mut row =
+                Row::both(format!("{sessions} sessions beside one"), "µs", &[(first, cost)], Budget::AtMostTimes(1.3));
+            row.beside = None;
+            section.push(row);
+        }
+    }
+    Ok(section)
+}
+
+pub(crate) fn idle(bench: &Bench) -> io::Result<Section> {
+    let mut section = Section::new("Memory of the proxy per idle session", "");
+    section.note(
+        "Private memory over that of the proxy without a session, in front of a fake browser: a session with its page \
+         attached and one answer taken. What 10 MB leave behind is looked at 2 s later.",
+    );
+    raise_file_limit();
+    let upstream = fake::start()?;
+    for sessions in if bench.long { &[1, 50, 500][..] } else { &[1, 50] } {
+        let proxy = Proxy::start(&[&format!("--browser-url=ws://{upstream}/devtools/browser/fake")])?;
+        // The first session also pays for what is there once, and the first 10 MB grow the link's own buffer.
+        let fresh = memory(proxy.pid()).private;
+        let mut first = open(&proxy, 1)?;
+        move_much(&mut first)?;
+        drop(first);
+        thread::sleep(SETTLE);
+        let before = memory(proxy.pid()).private;
+        let per_session = || (memory(proxy.pid()).private - before) / f64::from(*sessions);
+        let mut pages = open(&proxy, usize::try_from(*sessions).unwrap_or(1))?;
+        exchange(&mut pages, 1, 1)?;
+        thread::sleep(SETTLE);
+        let budget = if *sessions == 1 { Budget::None } else { Budget::AtMost(25.0) };
+        section.push(Row::own(format!("{sessions} connected"), "KiB", per_session(), budget));
+        move_much(&mut pages)?;
+        thread::sleep(SETTLE);
+        section.push(Row::own(format!("{sessions} connected, after 10 MB each"), "KiB", per_session(), budget));
+        drop(pages);
+        thread::sleep(SETTLE);
+        let left = memory(proxy.pid()).private - before;
+        section.push(Row::own(format!("… all {sessions} gone again: what is left in all"), "KiB", left, Budget::None));
+        let kept = before - fresh;
+        section.push(Row::own("… what the first session's 10 MB left for good, in all", "KiB", kept, Budget::None));
+    }
+    Ok(section)
+}
+
+/// An answer of 10 MB on each.
+fn move_much(pages: &mut [Page]) -> io::Result<()> {
+    for page in pages {
+        let command = page.command("Runtime.evaluate", r#"{"expression":"1","ignored":"reply:10000000"}"#, true);
+        page.ws.send(command.as_bytes())?;
+        page.reply()?;
+        page.ws.forget();
+    }
+    Ok(())
+}
+
+/// Sessions of the proxy, each with its page attached.
+fn open(proxy: &Proxy, count: usize) -> io::Result<Vec<Page>> {
+    let open = |_| {
+        let mut root = proxy.endpoint.connect()?;
+        // Told by the proxy from what it knows; `Target.getTargets` would make the fake list everybody's.
+        root.send("Target.setDiscoverTargets", &json!({ "discover": true }))?;
+        loop {
+            let created = root.event("Target.targetCreated")?;
+            if created["targetInfo"]["type"] == "page" {
+                return root.attach(&text(&created["targetInfo"]["targetId"])?);
+            }
+        }
+    };
+    (0..count).map(open).collect()
+}
+
+fn open_plain(address: SocketAddr, count: usize) -> io::Result<Vec<Page>> {
+    (0..count).map(|number| Ok(Page::plain(Ws::connect(address, "/")?, format!("{number:032X}")))).collect()
+}
+
+/// So many commands over all sessions in turn, one under way per session; with one session, `in_flight` on it.
+fn exchange(pages: &mut [Page], in_flight: usize, count: usize) -> io::Result<()> {
+    let sessions = pages.len();
+    let mut waiting = VecDeque::with_capacity(in_flight);
+    for number in 0..count {
+        if waiting.len() == in_flight
+            && let Some(page) = waiting.pop_front()
+        {
+            receive(pages, page)?;
+        }
+        let page: &mut Page = &mut pages[number % sessions];
+        page.ws.send(command(7, "Runtime.evaluate", PARAMS, Some(&page.session)).as_bytes())?;
+        waiting.push_back(number % sessions);
+    }
+    waiting.into_iter().try_for_each(|page| receive(pages, page))
+}
+
+fn receive(pages: &mut [Page], page: usize) -> io::Result<()> {
+    pages[page].ws.receive().map(|_| ())
+}
+
+/// As many files as the system lets this process and its children have.
+fn raise_file_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

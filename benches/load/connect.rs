@@ -1,0 +1,141 @@
+//! Sessions: how long the first takes, how many a second.
+
+use std::{
+    io,
+    sync::{Arc, Barrier},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Bench,
+    sides::{Chrome, Endpoint, Proxy},
+    table::{Budget, Row, Section, median, percentile},
+};
+
+/// Long enough for a warm lease to be made anew and the last session to be disposed of.
+const SPACE: Duration = Duration::from_millis(200);
+const BURST: usize = 20;
+
+pub(crate) fn connect(bench: &Bench) -> io::Result<Section> {
+    let mut section = Section::new("Connect to first evaluated page", "direct");
+    section.note(
+        "From the TCP connect to the answer of the first `Runtime.evaluate`: upgrade, `Target.getTargets`, \
+         `Target.attachToTarget`, `Runtime.evaluate`. On a plain Chrome a context and a page are made instead of looked \
+         up, which is what a client does there to be alone.",
+    );
+    let cold = Proxy::start(&["--warm=0"])?;
+    let rounds = if bench.long { 200 } else { 25 };
+    let mut warm_rounds = Vec::new();
+    let mut cold_rounds = Vec::new();
+    for _ in 0..rounds {
+        let direct = spaced(&bench.chrome.endpoint)?;
+        let warm = spaced(&bench.proxy.endpoint)?;
+        let cold = spaced(&cold.endpoint)?;
+        warm_rounds.push((direct, warm));
+        cold_rounds.push((direct, cold));
+    }
+    let tail = |rounds: &[(f64, f64)]| {
+        let side = |pick: fn(&(f64, f64)) -> f64| percentile(rounds.iter().map(pick).collect(), 0.99);
+        [(side(|round| round.0), side(|round| round.1))]
+    };
+    section.push(Row::both("warm, p50", "ms", &warm_rounds, Budget::AtMost(5.0)));
+    section.push(Row::both("warm, p99", "ms", &tail(&warm_rounds), Budget::AtMost(25.0)));
+    section.push(Row::both("cold (`--warm 0`), p50", "ms", &cold_rounds, Budget::None));
+    section.push(Row::both("cold (`--warm 0`), p99", "ms", &tail(&cold_rounds), Budget::None));
+    drop(cold);
+
+    let mut medians = Vec::new();
+    let mut lasts = Vec::new();
+    for _ in 0..if bench.long { 10 } else { 3 } {
+        let direct = burst(&bench.chrome.endpoint)?;
+        thread::sleep(SPACE * 8);
+        let ours = burst(&bench.proxy.endpoint)?;
+        thread::sleep(SPACE * 8);
+        medians.push((median(direct.clone()), median(ours.clone())));
+        lasts.push((percentile(direct, 1.0), percentile(ours, 1.0)));
+    }
+    section.push(Row::both(format!("burst of {BURST}, p50"), "ms", &medians, Budget::None));
+    section.push(Row::both(format!("burst of {BURST}, the last"), "ms", &lasts, Budget::None));
+
+    let mut own = Vec::new();
+    for _ in 0..if bench.long { 10 } else { 3 } {
+        let from = Instant::now();
+        let chrome = Chrome::start(&bench.found)?;
+        chrome.endpoint.first_page()?;
+        own.push(from.elapsed().as_secs_f64() * 1e3);
+    }
+    let mut row = Row::own("for comparison: a Chrome started for it, p50", "ms", f64::NAN, Budget::None);
+    (row.beside, row.ours) = (Some(median(own)), None);
+    section.push(row);
+    Ok(section)
+}
+
+fn spaced(endpoint: &Endpoint) -> io::Result<f64> {
+    let (took, page) = endpoint.first_page()?;
+    drop(page);
+    thread::sleep(SPACE);
+    Ok(took.as_secs_f64() * 1e3)
+}
+
+/// Milliseconds of each of several that come at once. All stay until the last is there.
+fn burst(endpoint: &Endpoint) -> io::Result<Vec<f64>> {
+    let together = Arc::new(Barrier::new(BURST));
+    let clients: Vec<_> = (0..BURST)
+        .map(|_| {
+            let (endpoint, together) = (endpoint.clone(), together.clone());
+            thread::spawn(move || {
+                together.wait();
+                endpoint.first_page()
+            })
+        })
+        .collect();
+    let mut times = Vec::new();
+    let mut pages = Vec::new();
+    for client in clients {
+        let (took, page) = client.join().map_err(|_| io::Error::other("a client panicked"))??;
+        times.push(took.as_secs_f64() * 1e3);
+        pages.push(page);
+    }
+    Ok(times)
+}
+
+pub(crate) fn sessions(bench: &Bench) -> io::Result<Section> {
+    let mut section = Section::new("Sessions per second", "direct");
+    section.note("Each client connects, evaluates once on its page, hangs up, and comes again.");
+    let (rounds, length) = if bench.long { (4, Duration::from_secs(5)) } else { (2, Duration::from_millis(1500)) };
+    for clients in [1, 4, 8] {
+        let mut rates = Vec::new();
+        for _ in 0..rounds {
+            let direct = per_second(&bench.chrome.endpoint, clients, length)?;
+            thread::sleep(SPACE * 4);
+            let ours = per_second(&bench.proxy.endpoint, clients, length)?;
+            thread::sleep(SPACE * 4);
+            rates.push((direct, ours));
+        }
+        section.push(Row::both(format!("{clients} at a time"), "/s", &rates, Budget::None));
+    }
+    Ok(section)
+}
+
+fn per_second(endpoint: &Endpoint, clients: usize, length: Duration) -> io::Result<f64> {
+    let from = Instant::now();
+    let clients: Vec<_> = (0..clients)
+        .map(|_| {
+            let endpoint = endpoint.clone();
+            thread::spawn(move || {
+                let mut done = 0_u32;
+                while from.elapsed() < length {
+                    endpoint.first_page()?;
+                    done += 1;
+                }
+                io::Result::Ok(done)
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for client in clients {
+        done += client.join().map_err(|_| io::Error::other("a client panicked"))??;
+    }
+    Ok(f64::from(done) / from.elapsed().as_secs_f64())
+}

@@ -1,0 +1,65 @@
+//! Memory of everything per blank session: what a machine can hold.
+
+use std::{io, thread, time::Duration};
+
+use super::{
+    Bench,
+    process::{Memory, tree_memory},
+    sides::{Chrome, Endpoint, Proxy},
+    table::{Budget, Row, Section},
+};
+
+const SETTLE: Duration = Duration::from_secs(3);
+
+pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
+    let mut section = Section::new("Memory of all processes per blank session", "direct");
+    section.note(
+        "Proxy and Chrome with all its processes, over what they need without a session; each session has evaluated \
+         once. Direct is a context and a page of a plain Chrome.",
+    );
+    let proxy = Proxy::start(&[])?;
+    let chrome = Chrome::start(&bench.found)?;
+    // What the first page brings along is not the second's.
+    drop((proxy.endpoint.first_page()?, chrome.endpoint.first_page()?));
+    thread::sleep(SETTLE);
+    let sides = [(chrome.pid(), &chrome.endpoint), (proxy.pid(), &proxy.endpoint)];
+    let mut own = Memory::default();
+    for sessions in [1, 10, 50] {
+        let [direct, ours] = [per_session(sides[0], sessions)?, per_session(sides[1], sessions)?];
+        let budget = if sessions == 1 { Budget::None } else { Budget::AtMost(11.0) };
+        section.push(Row::both(
+            format!("{sessions} sessions, private"),
+            "MiB",
+            &[(direct.private, ours.private)],
+            budget,
+        ));
+        section.push(Row::both(
+            format!("{sessions} sessions, proportional"),
+            "MiB",
+            &[(direct.pss, ours.pss)],
+            Budget::None,
+        ));
+        own = ours;
+    }
+    drop(chrome);
+    let whole = Chrome::start(&bench.found)?;
+    let (_, page) = whole.endpoint.first_page()?;
+    thread::sleep(SETTLE);
+    let all = tree_memory(&[whole.pid()]);
+    let whole = [(all.pss / 1024.0, own.pss)];
+    section.push(Row::both("50 sessions, beside a whole Chrome each", "MiB", &whole, Budget::AtMostTimes(0.1)));
+    drop(page);
+    Ok(section)
+}
+
+/// MiB for each of so many sessions.
+fn per_session((pid, endpoint): (u32, &Endpoint), sessions: u32) -> io::Result<Memory> {
+    let before = tree_memory(&[pid]);
+    let pages = (0..sessions).map(|_| endpoint.first_page()).collect::<io::Result<Vec<_>>>()?;
+    thread::sleep(SETTLE);
+    let after = tree_memory(&[pid]);
+    drop(pages);
+    thread::sleep(SETTLE);
+    let each = |before: f64, after: f64| (after - before) / 1024.0 / f64::from(sessions);
+    Ok(Memory { private: each(before.private, after.private), pss: each(before.pss, after.pss) })
+}

@@ -1,0 +1,259 @@
+//! The two sides: a plain Chrome with its debugging port, and the proxy in front of an identical one.
+
+use std::{
+    fs,
+    io::{self, BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use ghostmux::browser::find::{Found, command_line, find, is_root};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{
+    cdp::{Page, Root, text},
+    process,
+    ws::Ws,
+};
+
+/// How long a process may take to leave by itself.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Direct,
+    Proxied,
+}
+
+/// Where a client connects, and what it finds there.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    side: Side,
+    address: SocketAddr,
+    path: String,
+}
+
+impl Endpoint {
+    pub(crate) fn connect(&self) -> io::Result<Root> {
+        Ws::connect(self.address, &self.path).map(Root::new)
+    }
+
+    /// A connection with a blank page of its own that nobody else sees: the one that a session comes with, or on a
+    /// plain Chrome a context and a page made for it.
+    pub(crate) fn page(&self) -> io::Result<Page> {
+        let mut root = self.connect()?;
+        let target = match self.side {
+            Side::Proxied => {
+                let targets = root.call("Target.getTargets", &json!({}))?;
+                let targets = targets["targetInfos"].as_array().into_iter().flatten();
+                let page = targets.into_iter().find(|info| info["type"] == "page");
+                text(&page.ok_or_else(|| io::Error::other("a session without a page"))?["targetId"])?
+            }
+            Side::Direct => {
+                let context = root.call("Target.createBrowserContext", &json!({ "disposeOnDetach": true }))?;
+                let params = json!({ "url": "about:blank", "browserContextId": context["browserContextId"] });
+                text(&root.call("Target.createTarget", &params)?["targetId"])?
+            }
+        };
+        root.attach(&target)
+    }
+
+    /// From nothing to the first answer of a page.
+    pub(crate) fn first_page(&self) -> io::Result<(Duration, Page)> {
+        let from = Instant::now();
+        let mut page = self.page()?;
+        page.evaluate("1")?;
+        Ok((from.elapsed(), page))
+    }
+}
+
+/// A child process that goes with its owner. In the terminal's process group, so that Ctrl-C ends it as well.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let until = Instant::now() + GRACE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A plain Chrome.
+#[derive(Debug)]
+pub(crate) struct Chrome {
+    running: Running,
+    pub(crate) endpoint: Endpoint,
+    _profile: TempDir,
+}
+
+impl Chrome {
+    /// Starts one as the proxy starts its own, but with a port in place of the pipe.
+    pub(crate) fn start(found: &Found) -> io::Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let child = Command::new(&found.binary)
+            .args(command_line(found.kind, is_root(), &[]))
+            .arg("--remote-debugging-port=0")
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .env("TMPDIR", profile.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut running = Running { child };
+        let mut lines = BufReader::new(running.child.stderr.take().ok_or_else(|| io::Error::other("no stderr"))?);
+        let url = loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line)? == 0 {
+                return Err(io::Error::other("Chrome ended without opening its port"));
+            }
+            if let Some(url) = line.trim().strip_prefix("DevTools listening on ws://") {
+                break url.to_owned();
+            }
+        };
+        swallow(lines);
+        let (address, path) = url.split_once('/').ok_or_else(|| io::Error::other("an odd URL"))?;
+        let address = address.parse().map_err(io::Error::other)?;
+        let endpoint = Endpoint { side: Side::Direct, address, path: format!("/{path}") };
+        Ok(Self { running, endpoint, _profile: profile })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+}
+
+/// The proxy.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    running: Running,
+    pub(crate) endpoint: Endpoint,
+    _directory: TempDir,
+}
+
+impl Proxy {
+    pub(crate) fn start(args: &[&str]) -> io::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let child = Command::new(env!("CARGO_BIN_EXE_ghostmux"))
+            .args(["serve", "--listen=127.0.0.1:0", "--log=error"])
+            .args(args)
+            .env("TMPDIR", directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let mut running = Running { child };
+        let mut lines = BufReader::new(running.child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?);
+        let mut line = String::new();
+        lines.read_line(&mut line)?;
+        let address = line.split("ws://").nth(1).and_then(|rest| rest.split(')').next()).map(str::parse);
+        let Some(Ok(address)) = address else {
+            return Err(io::Error::other(format!("the proxy did not start: {line}")));
+        };
+        swallow(lines);
+        let endpoint = Endpoint { side: Side::Proxied, address, path: "/".to_owned() };
+        Ok(Self { running, endpoint, _directory: directory })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// The process id of its Chrome.
+    pub(crate) fn chrome(&self) -> Option<u32> {
+        process::child_with(self.pid(), "--remote-debugging-pipe")
+    }
+}
+
+/// nginx as a plain WebSocket proxy.
+#[derive(Debug)]
+pub(crate) struct Nginx {
+    running: Running,
+    pub(crate) address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Nginx {
+    /// In front of `upstream`, with buffers of this size, or its default. `None` if there is no nginx.
+    pub(crate) fn start(upstream: SocketAddr, buffer: Option<&str>) -> io::Result<Option<Self>> {
+        let Some(binary) = in_path("nginx") else { return Ok(None) };
+        let directory = tempfile::tempdir()?;
+        let at = directory.path().display();
+        // Free now; nginx cannot choose one itself and say which.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let buffers = buffer.map_or_else(String::new, |size| {
+            format!("proxy_buffer_size {size}; proxy_buffers 4 {size}; proxy_busy_buffers_size {size};")
+        });
+        let temporary: Vec<String> = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .iter()
+            .map(|name| format!("{name}_temp_path {at}/{name};"))
+            .collect();
+        let user = if is_root() { "user root;" } else { "" };
+        let configuration = format!(
+            "{user} daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 20000; pid {at}/pid;\n\
+             error_log stderr crit;\n\
+             events {{ worker_connections 19000; }}\n\
+             http {{ access_log off; {temporary} server {{ listen {address} backlog=4096; location / {{\n\
+             proxy_pass http://{upstream}; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;\n\
+             proxy_set_header Connection upgrade; proxy_read_timeout 1h; tcp_nodelay on; {buffers} }} }} }}\n",
+            temporary = temporary.concat(),
+        );
+        let file = directory.path().join("nginx.conf");
+        fs::write(&file, configuration)?;
+        let child = Command::new(binary)
+            .arg("-c")
+            .arg(&file)
+            .args(["-e", "stderr", "-p"])
+            .arg(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let nginx = Self { running: Running { child }, address, _directory: directory };
+        let until = Instant::now() + Duration::from_secs(5);
+        while std::net::TcpStream::connect(address).is_err() {
+            if Instant::now() > until {
+                return Err(io::Error::other("nginx did not start"));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Some(nginx))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+}
+
+/// The Chrome that both sides use.
+pub(crate) fn chrome_found() -> io::Result<Found> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(find(None)).map_err(io::Error::other)
+}
+
+fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain([Path::new("/usr/sbin").to_owned()]);
+    places.map(|place| place.join(name)).find(|file| file.is_file())
+}
+
+/// What a child still writes must go somewhere.
+fn swallow(mut from: impl Read + Send + 'static) {
+    thread::spawn(move || io::copy(&mut from, &mut io::sink()));
+}
