@@ -55,8 +55,6 @@ enum Pending {
     Detach(CdpSessionId, CdpSessionId),
     /// A CDP session on a page of this lease, to ask it for the frame that started a download.
     FrameAttach(LeaseId, Asked),
-    /// A worker's resume; then this watcher detaches from it.
-    LetGo(CdpSessionId, CdpSessionId),
     /// The frames of that page.
     FrameTree(LeaseId, Asked, CdpSessionId),
 }
@@ -76,11 +74,7 @@ impl Pending {
 
     fn lease(&self) -> Option<LeaseId> {
         match self {
-<<<<<<< HEAD
-            Self::Nobody | Self::LetGo(..) | Self::FrameAttach(..) | Self::FrameTree(..) => None,
-=======
             Self::Nobody | Self::Detach(..) | Self::FrameAttach(..) | Self::FrameTree(..) => None,
->>>>>>> main
             Self::Own(lease, _) => *lease,
             Self::Lease(lease, _) | Self::Group(lease, _) => Some(*lease),
         }
@@ -560,13 +554,6 @@ impl Link {
             Pending::Lease(lease, tag) => self.deliver(lease, FromBrowser::Reply { tag, reply }),
             Pending::Group(lease, tag) => self.count_down(lease, tag),
             Pending::FrameAttach(lease, asked) => self.on_frame_attached(lease, asked, &reply),
-            Pending::LetGo(held, on) => {
-                if self.targets.session(held.as_str()).is_some() {
-                    let params = format!(r#"{{"sessionId":"{held}"}}"#);
-                    let method = "Target.detachFromTarget".into();
-                    self.call(None, Call { on: Some(on), method, params, settle: Settle::Plain }, Pending::Nobody);
-                }
-            }
             Pending::FrameTree(lease, asked, session) => self.on_frame_tree(lease, &asked, &session, &reply),
         }
     }
@@ -673,19 +660,11 @@ impl Link {
                     let call = Call { on: Some(on), method: method.into(), params, settle: Settle::Plain };
                     self.call(lease, call, Pending::Nobody);
                 }
-<<<<<<< HEAD
-                Effect::LetGo { lease, held, watcher } => {
-                    let method = "Runtime.runIfWaitingForDebugger".into();
-                    let params = "{}".to_owned();
-                    let call = Call { on: Some(held.clone()), method, params, settle: Settle::Plain };
-                    self.call(lease, call, Pending::LetGo(held, watcher));
-=======
                 Effect::ResumeThenDetach { lease, session, on } => {
                     let method = "Runtime.runIfWaitingForDebugger".into();
                     let params = "{}".to_owned();
                     let call = Call { on: Some(session.clone()), method, params, settle: Settle::Plain };
                     self.call(lease, call, Pending::Detach(session, on));
->>>>>>> main
                 }
             }
         }

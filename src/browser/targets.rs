@@ -29,15 +29,10 @@ pub struct LeaseId(pub(crate) u64);
 pub(crate) enum Effect {
     /// A command of the proxy's own whose reply does not matter; in the queue of `lease`, or in the proxy's.
     Send { lease: Option<LeaseId>, on: CdpSessionId, method: &'static str, params: String },
-<<<<<<< HEAD
-    /// A watcher's CDP session on a worker is resumed, and detached once that is answered.
-    LetGo { lease: Option<LeaseId>, held: CdpSessionId, watcher: CdpSessionId },
-=======
     /// Resume on a watcher's CDP session, and detach that through its parent once the reply is there.
     ResumeThenDetach { lease: Option<LeaseId>, session: CdpSessionId, on: CdpSessionId },
     /// `Target.attachToTarget` for a root that auto-attaches; if Chrome refuses, [`Targets::on_attach_refused`].
     Attach { lease: LeaseId, root: CdpSessionId, target: TargetId },
->>>>>>> main
     /// Tell a lease.
     Deliver(LeaseId, Told),
 }
@@ -743,36 +738,21 @@ impl Targets {
         }
     }
 
-<<<<<<< HEAD
-    /// Resume and *then* detach; for a page without waiting for a reply.
-    ///
-    /// *Measured* (156, both kinds): a shared or service worker whose holder detaches before its resume is answered
-    /// stays paused for ever.
-=======
     /// Resume and *then* detach, without waiting for a reply: that may come only once every holder has resumed. But a
     /// shared worker whose holder detaches before the reply never starts, and a service worker often not (*measured*,
     /// shell and full, 156); there the reply is waited for.
->>>>>>> main
     fn let_go(&mut self, flavour: Flavour, id: &TargetId) {
         let Some(target) = self.targets.get_mut(id) else { return };
         target.deadline = None;
         let Some(child) = target.held[flavour as usize].take() else { return };
         // Behind what the target's client has already sent to be done before the target runs.
         let context = target.context.clone();
-<<<<<<< HEAD
-        let is_worker = target.kind.is_some_and(Kind::is_worker);
-        let lease = self.context_owner(context.as_ref());
-        let on = self.watchers[flavour as usize].clone();
-        if is_worker {
-            return self.effects.push_back(Effect::LetGo { lease, held: child, watcher: on });
-=======
         let waits_for_reply = target.kind.is_some_and(Kind::is_worker);
         let lease = self.context_owner(context.as_ref());
         let on = self.watchers[flavour as usize].clone();
         if waits_for_reply {
             self.effects.push_back(Effect::ResumeThenDetach { lease, session: child, on });
             return;
->>>>>>> main
         }
         let params = format!(r#"{{"sessionId":"{child}"}}"#);
         self.resume_for(lease, child);
