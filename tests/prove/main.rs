@@ -130,7 +130,7 @@ fn passed(outcome: &Outcome) {
 async fn browser(options: &Options) -> Browser {
     let Some(path) = &options.browser else { return Browser::any().await };
     match find::inspect(Path::new(path)).await {
-        Ok(found) => Browser { kind: found.kind, path: found.binary },
+        Ok(found) => Browser { path: found.binary },
         Err(error) => panic!("{path}: {error}"),
     }
 }

@@ -76,7 +76,7 @@ impl World {
     pub(crate) async fn product(&self) -> String {
         let version = self.proxy.http("GET", "/json/version", &[], "").await.body;
         let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
-        format!("{} ({})", version["Browser"].as_str().unwrap_or("unknown"), self.proxy.browser.kind)
+        version["Browser"].as_str().unwrap_or("unknown").to_owned()
     }
 
     /// One of the proxy's figures.

@@ -102,7 +102,7 @@ async fn outcome(proxy: &Proxy, stage: &Stage, site: &Site, options: &Options, s
     // What reaches the site carries one marker only: in path, cookie and headers.
     let requests = site.requests();
     for request in &requests {
-        let text = format!("{} {:?}", request.path, request.headers);
+        let text = &request.head;
         let of = |at: usize| text[at + MARKER.len()..].split('q').next().map(str::to_owned);
         let tenants: HashSet<_> = text.match_indices(MARKER).filter_map(|(at, _)| of(at)).collect();
         if tenants.len() > 1 {
@@ -113,7 +113,7 @@ async fn outcome(proxy: &Proxy, stage: &Stage, site: &Site, options: &Options, s
     let attacks: BTreeMap<_, _> = stage.attacks.lock().expect("no panic").clone();
     let version = proxy.http("GET", "/json/version", &[], "").await.body;
     let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
-    let product = format!("{} ({})", version["Browser"].as_str().unwrap_or("unknown"), proxy.browser.kind);
+    let product = version["Browser"].as_str().unwrap_or("unknown").to_owned();
     if version["Browser"].is_null() {
         faults.push("the proxy no longer answers".to_owned());
     }
