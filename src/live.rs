@@ -167,10 +167,15 @@ impl Live {
         }
     }
 
-    /// A root for the first client, attached before it is told that it may come.
-    pub fn root(&self) -> impl Future<Output = Result<CdpSessionId, CallError>> + Send + use<> {
-        let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
-        async move { browser.root(lease).await }
+    /// A root for the first client, there before it is told that it may come.
+    pub fn root(&mut self) -> impl Future<Output = Result<CdpSessionId, CallError>> + Send + use<> {
+        let (spare, browser, lease) = (self.lease.take_root(), self.lease.browser().clone(), self.lease.id());
+        async move {
+            match spare {
+                Some(root) => Ok(root),
+                None => browser.root(lease).await,
+            }
+        }
     }
 
     /// Takes a socket whose root is attached already.
@@ -228,9 +233,6 @@ impl Live {
                 break;
             }
         }
-        while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
-            self.on_done(done);
-        }
         while let Poll::Ready(control) = self.control.poll_recv(cx) {
             match control {
                 Some(control) => self.on_control(control),
@@ -238,6 +240,11 @@ impl Live {
             }
         }
         more |= self.read(cx);
+        // Behind all that may begin one: a job that is not polled once wakes nobody. What it brings has its turn next.
+        while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
+            self.on_done(done);
+            more = true;
+        }
         self.flush(cx);
         if self.over.is_none() && self.views.is_empty() && self.joining == 0 && self.ends == Ends::WithItsClients {
             self.over = Some(CloseReason::Bye("the last client has gone"));
@@ -344,6 +351,7 @@ impl Live {
                     tracing::error!(session = %self.name, %error, path = %path.display(), "no directory for downloads");
                 }
             },
+            Action::Listen => self.lease.listen(),
             Action::Move(tag, wish) => {
                 self.jobs.push(async move { Done::Moved(tag, files::move_first(wish.ways).await) }.boxed());
             }

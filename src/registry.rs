@@ -268,7 +268,7 @@ impl Registry {
     }
 
     async fn open(&self, id: SessionId, once: bool) -> Result<Admitted, NotThere> {
-        let (live, entry) = self.make(id, once, Ends::WithItsClients).await?;
+        let (mut live, entry) = self.make(id, once, Ends::WithItsClients).await?;
         let root = live.root().await.map_err(|error| NotThere::NoLease(error.into()))?;
         Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry }))
     }

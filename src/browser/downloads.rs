@@ -5,7 +5,7 @@
 //! by evidence. What has no owner yet waits; nothing is guessed.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -25,6 +25,8 @@ pub(super) enum Verdict {
     Deliver { lease: LeaseId, method: &'static str, params: String },
     /// It is nobody's.
     Dropped,
+    /// Which of these leases' pages holds this frame? [`Downloads::own`] is for the answer.
+    Ask { guid: String, frame: String, leases: Vec<LeaseId> },
 }
 
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(super) struct Downloads {
     waiting: HashMap<String, Waiting>,
     /// Where each lease's files are written, under their guids.
     directories: HashMap<LeaseId, Vec<PathBuf>>,
+    /// The leases with a client that has the events on: only their pages are worth asking.
+    listening: HashSet<LeaseId>,
     verdicts: VecDeque<Verdict>,
 }
 
@@ -55,8 +59,14 @@ impl Downloads {
             named: VecDeque::new(),
             waiting: HashMap::new(),
             directories: HashMap::new(),
+            listening: HashSet::new(),
             verdicts: VecDeque::new(),
         }
+    }
+
+    /// The CDP session that has the events on.
+    pub(super) fn session(&self) -> &CdpSessionId {
+        &self.session
     }
 
     /// Whether this is the CDP session that has the events on.
@@ -72,8 +82,27 @@ impl Downloads {
         }
     }
 
+    /// A client of this lease has the events on.
+    pub(super) fn listen(&mut self, lease: LeaseId) {
+        self.listening.insert(lease);
+    }
+
+    /// A page of this lease holds the frame that started the download.
+    pub(super) fn own(&mut self, guid: &str, lease: LeaseId) {
+        let Some(waiting) = self.waiting.remove(guid) else { return };
+        let mut over = false;
+        for (method, params) in waiting.events {
+            over |= read(&params).is_some_and(|(_, _, over)| over);
+            self.verdicts.push_back(Verdict::Deliver { lease, method, params });
+        }
+        if !over {
+            self.owners.insert(guid.to_owned(), lease);
+        }
+    }
+
     /// A lease is over.
     pub(super) fn release(&mut self, lease: LeaseId) {
+        self.listening.remove(&lease);
         self.directories.remove(&lease);
         self.owners.retain(|_, owner| *owner != lease);
         self.named.retain(|(_, owner)| *owner != lease);
@@ -120,6 +149,10 @@ impl Downloads {
             .or_else(|| self.by_name(&guid))
             .or_else(|| self.by_file(&guid));
         let Some(lease) = found else {
+            if begin && let Some(frame) = frame {
+                let leases = self.listening.iter().copied().collect();
+                self.verdicts.push_back(Verdict::Ask { guid: guid.clone(), frame, leases });
+            }
             let waiting =
                 self.waiting.entry(guid).or_insert_with(|| Waiting { events: Vec::new(), until: now + PATIENCE });
             waiting.events.push((method, params));
@@ -191,10 +224,11 @@ mod tests {
 
     fn delivered(downloads: &mut Downloads) -> Vec<Option<u64>> {
         let lease = |verdict| match verdict {
-            Verdict::Deliver { lease, .. } => Some(lease.0),
-            Verdict::Dropped => None,
+            Verdict::Deliver { lease, .. } => Some(Some(lease.0)),
+            Verdict::Dropped => Some(None),
+            Verdict::Ask { .. } => None,
         };
-        std::iter::from_fn(|| downloads.poll()).map(lease).collect()
+        std::iter::from_fn(|| downloads.poll()).filter_map(lease).collect()
     }
 
     #[test]
@@ -235,5 +269,18 @@ mod tests {
         assert_eq!(downloads.next_timeout(), Some(now + PATIENCE));
         downloads.on_timeout(now + PATIENCE);
         assert_eq!(delivered(&mut downloads), [None; 3]);
+    }
+
+    #[test]
+    fn without_any_evidence_the_pages_of_those_who_listen_are_asked() {
+        let mut downloads = Downloads::new("S".into());
+        downloads.listen(LeaseId(5));
+        downloads.on_event(true, BEGIN.into(), |_| None, Instant::now());
+        let asked = Verdict::Ask { guid: "g-1".into(), frame: "F".into(), leases: vec![LeaseId(5)] };
+        assert_eq!(downloads.poll(), Some(asked));
+        downloads.on_event(false, DONE.into(), |_| None, Instant::now());
+        downloads.own("g-1", LeaseId(5));
+        assert_eq!(delivered(&mut downloads), [Some(5), Some(5)]);
+        assert!(downloads.owners.is_empty() && downloads.waiting.is_empty());
     }
 }

@@ -20,17 +20,17 @@ use super::{
     Census, Order, ROOM,
     downloads::{Downloads, Verdict},
     process::Process,
-    targets::{Effect, LeaseId, Resume, Targets},
+    targets::{Effect, LeaseId, Resume, Targets, Way},
     transport::Transport,
     upstream::Upstream,
 };
 use crate::{
     cdp::{
         error::CdpError,
-        ids::{CallId, CdpSessionId, ContextId},
+        ids::{CallId, CdpSessionId, ContextId, TargetId},
         lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
         message::{self, Head, Outcome},
-        object::Object,
+        object::{Object, quote},
     },
     metrics::Metrics,
 };
@@ -51,6 +51,19 @@ enum Pending {
     Lease(LeaseId, Tag),
     /// One of several that a lease waits for together.
     Group(LeaseId, Tag),
+    /// With the reply, this CDP session is detached on the other.
+    Detach(CdpSessionId, CdpSessionId),
+    /// A CDP session on a page of this lease, to ask it for the frame that started a download.
+    FrameAttach(LeaseId, Asked),
+    /// The frames of that page.
+    FrameTree(LeaseId, Asked, CdpSessionId),
+}
+
+/// A download and the frame that started it.
+#[derive(Clone, Debug)]
+struct Asked {
+    guid: String,
+    frame: String,
 }
 
 impl Pending {
@@ -61,7 +74,7 @@ impl Pending {
 
     fn lease(&self) -> Option<LeaseId> {
         match self {
-            Self::Nobody => None,
+            Self::Nobody | Self::Detach(..) | Self::FrameAttach(..) | Self::FrameTree(..) => None,
             Self::Own(lease, _) => *lease,
             Self::Lease(lease, _) | Self::Group(lease, _) => Some(*lease),
         }
@@ -277,6 +290,7 @@ impl Link {
                 });
             }
             Order::Directory { lease, path } => self.downloads.directory(lease, path),
+            Order::Listen { lease } => self.downloads.listen(lease),
             Order::Release { lease } => self.on_release(lease),
         }
         self.after();
@@ -311,28 +325,31 @@ impl Link {
         let detach = if off { self.targets.attached_by(root) } else { Vec::new() };
         self.groups.insert((lease, tag), attach.len() + detach.len() + 1);
         for target in attach {
-            let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
-            let call =
-                Call { on: Some(root.clone()), method: "Target.attachToTarget".into(), params, settle: Settle::Plain };
-            self.call(Some(lease), call, Pending::Group(lease, tag));
+            self.call(Some(lease), attach_to(root.clone(), target), Pending::Group(lease, tag));
         }
         for session in detach {
-            let on = self.targets.detach(&session);
-            let params = format!(r#"{{"sessionId":"{session}"}}"#);
-            let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
-            self.flush_effects();
-            self.call(Some(lease), call, Pending::Group(lease, tag));
+            self.detach(lease, &session, Pending::Group(lease, tag));
         }
         // One more than there are calls, so that none at all is answered too.
         self.count_down(lease, tag);
     }
 
     fn on_detach(&mut self, lease: LeaseId, tag: Tag, session: &CdpSessionId) {
-        let on = self.targets.detach(session);
+        self.detach(lease, session, Pending::Lease(lease, tag));
+    }
+
+    fn detach(&mut self, lease: LeaseId, session: &CdpSessionId, who: Pending) {
+        let way = self.targets.detach(session);
+        // What it holds paused is resumed first.
         self.flush_effects();
+        let on = match way {
+            Way::Through(parent) => Some(parent),
+            Way::Unknown => None,
+            Way::Done => return self.answer(who, Reply::Result("{}".to_owned())),
+        };
         let params = format!(r#"{{"sessionId":"{session}"}}"#);
         let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
-        self.call(Some(lease), call, Pending::Lease(lease, tag));
+        self.call(Some(lease), call, who);
     }
 
     fn on_release(&mut self, lease: LeaseId) {
@@ -492,11 +509,15 @@ impl Link {
             Some(Outcome::Error(error)) => Reply::Error(error.into()),
             None => Reply::Error(CdpError::server("Chrome's answer could not be read")),
         };
+        if let (Reply::Error(_), Settle::Attach(target), Some(root)) = (&reply, &waiting.settle, &waiting.on) {
+            self.targets.on_attach_refused(root, target.as_str());
+        }
         if let Reply::Result(result) = &reply {
             let member = |name| Object::read(result).and_then(|result| result.string(name));
             match (waiting.settle, waiting.who.lease()) {
                 (Settle::Bind, Some(lease)) => {
-                    if let Some(context) = member("browserContextId") {
+                    // Of a lease that has been given up meanwhile it goes with that one's CDP session.
+                    if let Some(context) = member("browserContextId").filter(|_| !waiting.who.is_abandoned()) {
                         self.targets.bind(ContextId::from(context), lease);
                     }
                 }
@@ -519,11 +540,21 @@ impl Link {
     fn answer(&mut self, who: Pending, reply: Reply) {
         match who {
             Pending::Nobody => {}
+            Pending::Detach(session, on) => {
+                if self.targets.session(session.as_str()).is_some() {
+                    let params = format!(r#"{{"sessionId":"{session}"}}"#);
+                    let method = "Target.detachFromTarget".into();
+                    let call = Call { on: Some(on), method, params, settle: Settle::Plain };
+                    self.call(None, call, Pending::Nobody);
+                }
+            }
             Pending::Own(_, to) => {
                 let _ = to.send(reply);
             }
             Pending::Lease(lease, tag) => self.deliver(lease, FromBrowser::Reply { tag, reply }),
             Pending::Group(lease, tag) => self.count_down(lease, tag),
+            Pending::FrameAttach(lease, asked) => self.on_frame_attached(lease, asked, &reply),
+            Pending::FrameTree(lease, asked, session) => self.on_frame_tree(lease, &asked, &session, &reply),
         }
     }
 
@@ -582,17 +613,58 @@ impl Link {
                 Verdict::Dropped => {
                     self.metrics.unowned.inc();
                 }
+                Verdict::Ask { guid, frame, leases } => self.ask_for_frame(&Asked { guid, frame }, &leases),
             }
         }
+    }
+
+    /// The last resort for a download of a child frame: the pages of those who listen are asked for their frames, on CDP
+    /// sessions of the proxy's own.
+    fn ask_for_frame(&mut self, asked: &Asked, leases: &[LeaseId]) {
+        for (page, lease) in self.targets.pages_of(leases) {
+            let on = Some(self.downloads.session().clone());
+            let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
+            let call = Call { on, method: "Target.attachToTarget".into(), params, settle: Settle::Plain };
+            self.call(None, call, Pending::FrameAttach(lease, asked.clone()));
+        }
+    }
+
+    fn on_frame_attached(&mut self, lease: LeaseId, asked: Asked, reply: &Reply) {
+        let Reply::Result(result) = reply else { return };
+        let Some(session) = Object::read(result).and_then(|result| result.string("sessionId")) else { return };
+        let session = CdpSessionId::from(session);
+        let (on, method) = (Some(session.clone()), "Page.getFrameTree".into());
+        let call = Call { on, method, params: "{}".to_owned(), settle: Settle::Plain };
+        self.call(None, call, Pending::FrameTree(lease, asked, session));
+    }
+
+    fn on_frame_tree(&mut self, lease: LeaseId, asked: &Asked, session: &CdpSessionId, reply: &Reply) {
+        let named = format!(r#""id":{}"#, quote(&asked.frame));
+        if matches!(reply, Reply::Result(tree) if tree.contains(&named)) {
+            self.downloads.own(&asked.guid, lease);
+        }
+        let params = format!(r#"{{"sessionId":"{session}"}}"#);
+        let on = Some(self.downloads.session().clone());
+        let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
+        self.call(None, call, Pending::Nobody);
     }
 
     fn flush_effects(&mut self) {
         while let Some(effect) = self.targets.poll_effect() {
             match effect {
                 Effect::Deliver(lease, told) => self.deliver(lease, FromBrowser::Told(told)),
+                Effect::Attach { lease, root, target } => {
+                    self.call(Some(lease), attach_to(root, target), Pending::Nobody);
+                }
                 Effect::Send { lease, on, method, params } => {
                     let call = Call { on: Some(on), method: method.into(), params, settle: Settle::Plain };
                     self.call(lease, call, Pending::Nobody);
+                }
+                Effect::ResumeThenDetach { lease, session, on } => {
+                    let method = "Runtime.runIfWaitingForDebugger".into();
+                    let params = "{}".to_owned();
+                    let call = Call { on: Some(session.clone()), method, params, settle: Settle::Plain };
+                    self.call(lease, call, Pending::Detach(session, on));
                 }
             }
         }
@@ -604,4 +676,10 @@ impl Link {
             let _ = inbox.to.send(what);
         }
     }
+}
+
+/// What a root's auto-attach asks for explicitly.
+fn attach_to(root: CdpSessionId, target: TargetId) -> Call {
+    let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
+    Call { on: Some(root), method: "Target.attachToTarget".into(), params, settle: Settle::Attach(target) }
 }

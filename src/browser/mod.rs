@@ -108,6 +108,8 @@ enum Order {
     Open { lease: LeaseId, inbox: mpsc::UnboundedSender<FromBrowser>, queued: Arc<AtomicIsize> },
     /// A lease's downloads are written here.
     Directory { lease: LeaseId, path: PathBuf },
+    /// A client of the lease wants to hear of downloads.
+    Listen { lease: LeaseId },
     /// Which lease a target belongs to.
     Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
     /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
@@ -262,9 +264,9 @@ impl Browser {
         answer.await.unwrap_or_default()
     }
 
-    /// Makes a lease: a browser-level CDP session and a context on it, and with `page` a blank page that has evaluated
-    /// once, which is what makes the client's first evaluate fast.
-    async fn lease(&self, page: bool) -> Result<Lease, CallError> {
+    /// Makes a lease: a browser-level CDP session, a context on it, a blank page that has evaluated once, which is what
+    /// makes the client's first evaluate fast, and the root of the first client.
+    async fn lease(&self) -> Result<Lease, CallError> {
         let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::Relaxed) + 1);
         let base = self.root(id).await?;
         // From here on the guard cleans up, also when a later step fails or the future is dropped.
@@ -272,7 +274,7 @@ impl Browser {
             id,
             base,
             context: ContextId::from(""),
-            page: None,
+            spare_root: None,
             queued: Arc::default(),
             counted: false,
             claimed: AtomicBool::new(false),
@@ -282,17 +284,15 @@ impl Browser {
         let method = "Target.createBrowserContext";
         let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::Bind))).await?;
         lease.context = ContextId::from(member(&result, method, "browserContextId")?);
-        if page {
-            let params = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, lease.context);
-            let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
-            let page = member(&result, "Target.createTarget", "targetId")?;
-            let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
-            let result = self.call(Some(&lease.base), "Target.attachToTarget", params).await?;
-            let session = CdpSessionId::from(member(&result, "Target.attachToTarget", "sessionId")?);
-            self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
-            self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
-            lease.page = Some(TargetId::from(page));
-        }
+        let params = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, lease.context);
+        let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
+        let page = member(&result, "Target.createTarget", "targetId")?;
+        let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
+        let result = self.call(Some(&lease.base), "Target.attachToTarget", params).await?;
+        let session = CdpSessionId::from(member(&result, "Target.attachToTarget", "sessionId")?);
+        self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
+        self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
+        lease.spare_root = Some(self.root(id).await?);
         Ok(lease)
     }
 
@@ -319,7 +319,7 @@ pub struct Lease {
     id: LeaseId,
     base: CdpSessionId,
     context: ContextId,
-    page: Option<TargetId>,
+    spare_root: Option<CdpSessionId>,
     queued: Arc<AtomicIsize>,
     counted: bool,
     claimed: AtomicBool,
@@ -347,9 +347,9 @@ impl Lease {
         &self.context
     }
 
-    /// The blank page made ahead of time, if there is one.
-    pub fn page(&self) -> Option<&TargetId> {
-        self.page.as_ref()
+    /// A root made ahead of time, for the first client.
+    pub fn take_root(&mut self) -> Option<CdpSessionId> {
+        self.spare_root.take()
     }
 
     /// From now on a session holds it.
@@ -403,6 +403,11 @@ impl Lease {
     /// Downloads of this lease are written here, under their guids.
     pub fn directory(&self, path: PathBuf) {
         self.browser.order(Order::Directory { lease: self.id, path });
+    }
+
+    /// A client of this lease wants to hear of its downloads.
+    pub fn listen(&self) {
+        self.browser.order(Order::Listen { lease: self.id });
     }
 
     /// Takes the browser for this lease alone; false if another session is there.

@@ -164,7 +164,7 @@ impl Pool {
                 Choice::Warm(lease) => return Ok(lease),
                 Choice::Cold(browser) => {
                     let seat = Seat(browser);
-                    let lease = seat.0.lease(true).await;
+                    let lease = seat.0.lease().await;
                     // The lease counts itself from here on.
                     return Ok(lease?.counted());
                 }
@@ -308,7 +308,7 @@ impl Pool {
                 if !missing {
                     break;
                 }
-                match browser.lease(true).await {
+                match browser.lease().await {
                     Ok(lease) => {
                         if let Some(Slot::Ready { warm, .. }) = self.slots().get_mut(at) {
                             warm.push_back(lease);

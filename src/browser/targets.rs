@@ -29,6 +29,10 @@ pub struct LeaseId(pub(crate) u64);
 pub(crate) enum Effect {
     /// A command of the proxy's own whose reply does not matter; in the queue of `lease`, or in the proxy's.
     Send { lease: Option<LeaseId>, on: CdpSessionId, method: &'static str, params: String },
+    /// Resume on a watcher's CDP session, and detach that through its parent once the reply is there.
+    ResumeThenDetach { lease: Option<LeaseId>, session: CdpSessionId, on: CdpSessionId },
+    /// `Target.attachToTarget` for a root that auto-attaches; if Chrome refuses, [`Targets::on_attach_refused`].
+    Attach { lease: LeaseId, root: CdpSessionId, target: TargetId },
     /// Tell a lease.
     Deliver(LeaseId, Told),
 }
@@ -40,6 +44,17 @@ pub(crate) enum Resume {
     Pass,
     /// Others who asked to wait have not resumed yet: answer it, send nothing.
     KeepBack,
+}
+
+/// How a client's `Target.detachFromTarget` is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Through the CDP session that attached.
+    Through(CdpSessionId),
+    /// The client has been told; the target is held on by it for others who wait.
+    Done,
+    /// There is no such CDP session: for Chrome to say.
+    Unknown,
 }
 
 #[derive(Debug, Default)]
@@ -57,8 +72,8 @@ struct Target {
     reported: [bool; 2],
     /// The watchers' CDP sessions that still hold it.
     held: [Option<CdpSessionId>; 2],
-    /// The watcher's CDP session that was handed to a client and not resumed yet.
-    handed: Option<CdpSessionId>,
+    /// The watchers' CDP sessions that were handed to clients and not resumed yet.
+    handed: [Option<CdpSessionId>; 2],
     /// The clients' CDP sessions that asked to wait and have not resumed.
     waiters: Vec<CdpSessionId>,
     /// When the hold for a tab-flavour client is looked at again.
@@ -95,6 +110,8 @@ struct Expected {
     target: TargetId,
     /// The target is paused and this root asked to wait: Chrome's `waitingForDebugger` knows nothing of that.
     waiting: bool,
+    /// Auto-attach was turned off meanwhile: it is detached as soon as it is there, and nobody is told.
+    unwanted: bool,
 }
 
 #[derive(Debug)]
@@ -185,6 +202,14 @@ impl Targets {
         self.context_owner(self.targets.get(target)?.context.as_ref())
     }
 
+    /// The pages of these leases.
+    pub(crate) fn pages_of(&self, leases: &[LeaseId]) -> Vec<(TargetId, LeaseId)> {
+        let owned =
+            |target: &Target| self.context_owner(target.context.as_ref()).filter(|lease| leases.contains(lease));
+        let pages = self.targets.iter().filter(|(_, target)| target.kind == Some(Kind::Page));
+        pages.filter_map(|(id, target)| Some((id.clone(), owned(target)?))).collect()
+    }
+
     /// Contexts that belong to a lease, and targets and CDP sessions of any kind: what must be back where it was.
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         (self.contexts.len(), self.targets.len(), self.attachments.len())
@@ -238,6 +263,9 @@ impl Targets {
                 roots.push(id.clone());
             }
         }
+        let attachments = &self.attachments;
+        self.expected
+            .retain(|expected| attachments.get(&expected.root).is_some_and(|attachment| attachment.lease.is_some()));
         roots
     }
 
@@ -246,15 +274,12 @@ impl Targets {
         let Some(info) = TargetInfo::read(json) else { return };
         let kind = shown_kind(&info);
         let target = self.targets.entry(info.id.clone()).or_default();
-        *target = Target {
-            info: json.to_owned(),
-            kind: Some(kind),
-            context: info.context.clone(),
-            presentable: kind.is_ordinary() && kind != Kind::Tab,
-            has_opener: info.has_opener,
-            can_access_opener: info.can_access_opener,
-            ..Target::default()
-        };
+        json.clone_into(&mut target.info);
+        target.kind = Some(kind);
+        target.context.clone_from(&info.context);
+        target.presentable = kind.is_ordinary() && kind != Kind::Tab;
+        target.has_opener = info.has_opener;
+        target.can_access_opener = info.can_access_opener;
         match (&info.context, info.kind) {
             (Some(context), Kind::Tab) => {
                 self.unpaired.insert(context.clone(), info.id);
@@ -262,10 +287,11 @@ impl Targets {
             // A page's event, or that of Chrome's own user interface, follows its tab's directly, in the same context.
             (Some(context), Kind::Page | Kind::Other) => {
                 let tab = self.unpaired.remove(context);
-                if let Some(tab) = tab
-                    && kind == Kind::Page
-                {
-                    self.pair(&tab, info.id.clone(), now);
+                match tab {
+                    Some(tab) if kind == Kind::Page => self.pair(&tab, info.id.clone(), now),
+                    // Nobody is shown that tab, ever.
+                    Some(tab) => self.let_go(Flavour::Tab, &tab),
+                    None => {}
                 }
                 self.tell_created(&info.id);
             }
@@ -294,15 +320,26 @@ impl Targets {
 
     /// A target has gone to a URL of Chrome's own: its clients are detached, and for them it is no more.
     fn hide(&mut self, id: &TargetId, context: Option<&ContextId>) {
-        let attached =
-            self.attachments.iter().filter(|(_, attachment)| attachment.lease.is_some() && attachment.target == *id);
-        let detach: Vec<_> =
-            attached.filter_map(|(session, attachment)| Some((session.clone(), attachment.parent.clone()?))).collect();
-        for (session, on) in detach {
-            let params = format!(r#"{{"sessionId":"{session}"}}"#);
-            self.effects.push_back(Effect::Send { lease: None, on, method: "Target.detachFromTarget", params });
+        let owner = self.context_owner(context);
+        if let Some(target) = self.targets.get_mut(id) {
+            target.waiters.clear();
         }
-        if let Some(lease) = self.context_owner(context) {
+        self.expected
+            .iter_mut()
+            .filter(|expected| expected.target == *id)
+            .for_each(|expected| expected.waiting = false);
+        let mut attached: Vec<CdpSessionId> = self
+            .attachments
+            .iter()
+            .filter(|(_, attachment)| attachment.lease.is_some() && attachment.target == *id)
+            .map(|(session, _)| session.clone())
+            .collect();
+        attached.sort_unstable();
+        for session in attached {
+            self.let_loose(&session);
+        }
+        self.let_go_of_all(id);
+        if let Some(lease) = owner {
             self.effects.push_back(Effect::Deliver(lease, Told::Destroyed { target: id.clone() }));
         }
     }
@@ -340,6 +377,10 @@ impl Targets {
         now: Instant,
     ) {
         let Some(info) = TargetInfo::read(json) else { return };
+        // Below a CDP session that has gone: it has gone too.
+        if on.is_some_and(|on| !self.attachments.contains_key(on)) {
+            return;
+        }
         let lease = on.and_then(|on| self.lease_of(on.as_str()));
         self.attachments.insert(child.clone(), Attachment::new(lease, info.id.clone(), on.cloned()));
         let Some(on) = on else { return };
@@ -351,7 +392,10 @@ impl Targets {
         } else if let Some(lease) = lease {
             let expected = self.expected.iter().position(|expected| expected.root == *on && expected.target == info.id);
             let mut waiting = waiting;
-            if let Some(expected) = expected.map(|at| self.expected.swap_remove(at)) {
+            if let Some(expected) = expected.map(|at| self.expected.remove(at)) {
+                if expected.unwanted {
+                    return self.reject(&child, on, lease);
+                }
                 if let Some(attachment) = self.attachments.get_mut(&child) {
                     attachment.auto = true;
                 }
@@ -375,11 +419,12 @@ impl Targets {
         }
         let mut below = Vec::new();
         self.forget_children(&attachment, &mut below);
+        let handed = self.forget_handed(&child, &below);
         for (gone, target) in below.iter().map(|(id, target)| (id, target)).chain([(&child, &attachment.target)]) {
             self.on_gone(gone, target, attachment.lease.is_some());
         }
         if let (Some(lease), Some(parent)) = (attachment.lease, attachment.told_on().cloned()) {
-            let below = below.into_iter().map(|(id, _)| id).collect();
+            let below = handed.into_iter().chain(below.into_iter().map(|(id, _)| id)).collect();
             self.effects
                 .push_back(Effect::Deliver(lease, Told::Detached { parent, child, target: attachment.target, below }));
         }
@@ -392,25 +437,37 @@ impl Targets {
             return Resume::Pass;
         };
         let Some(target) = self.targets.get_mut(&id) else { return Resume::Pass };
-        let asked = target.waiters.iter().position(|waiter| waiter == on);
-        if let Some(at) = asked {
-            target.waiters.remove(at);
+        let asked = target.waiters.iter().position(|waiter| waiter == on).map(|at| target.waiters.remove(at)).is_some();
+        let holds = target.handed.iter().flatten().any(|handed| handed == on);
+        if self.is_waited_for(&id) {
+            // By its own word a client ends only what it holds; others asked to wait for them too.
+            return if asked || holds { Resume::KeepBack } else { Resume::Pass };
         }
-        if !target.waiters.is_empty() && asked.is_some() {
-            return Resume::KeepBack;
-        }
-        // A second root resumed last: the watcher's own CDP session, which somebody else was handed, holds it still.
-        if target.waiters.is_empty()
-            && let Some(handed) = target.handed.take().filter(|handed| handed != on)
-        {
-            self.resume(handed);
+        // The last one to resume: what the watchers' own CDP sessions hold, which others were handed, they hold still.
+        for handed in self.take_handed(&id) {
+            if handed != *on {
+                self.resume(handed);
+            }
         }
         match self.targets.get(&id).map(|target| (target.kind, target.page.clone())) {
-            Some((Some(Kind::Tab), Some(page))) if !children => self.let_go(Flavour::Page, &page),
-            Some((Some(Kind::Tab), _)) => {}
+            Some((Some(Kind::Tab), page)) => {
+                self.let_go(Flavour::Tab, &id);
+                if let Some(page) = page.filter(|_| !children) {
+                    self.let_go(Flavour::Page, &page);
+                }
+            }
             _ => self.let_go_of_all(&id),
         }
         Resume::Pass
+    }
+
+    /// Chrome would not attach for a root that auto-attaches.
+    pub(crate) fn on_attach_refused(&mut self, root: &CdpSessionId, target: &str) {
+        let of = |expected: &Expected| expected.root == *root && expected.target.as_str() == target;
+        if let Some(at) = self.expected.iter().position(of) {
+            let Expected { target, .. } = self.expected.remove(at);
+            self.settle(&target);
+        }
     }
 
     /// A root's auto-attach changed. Returns the targets that exist for it and are to be attached explicitly.
@@ -432,7 +489,8 @@ impl Targets {
             .collect();
         wanted.sort_unstable();
         for target in &wanted {
-            self.expected.push(Expected { root: root.clone(), target: target.clone(), waiting: false });
+            let (root, target) = (root.clone(), target.clone());
+            self.expected.push(Expected { root, target, waiting: false, unwanted: false });
         }
         wanted
     }
@@ -443,17 +501,93 @@ impl Targets {
         self.attachments.iter().filter(|(_, attachment)| mine(attachment)).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Where a `Target.detachFromTarget` of this CDP session must go. A target that it holds paused is resumed first: a
-    /// popup with an opener would stay paused for ever (*measured*).
-    pub(crate) fn detach(&mut self, session: &CdpSessionId) -> Option<CdpSessionId> {
+    /// A client's `Target.detachFromTarget` of this CDP session. A target that it holds paused is resumed first: a popup
+    /// with an opener would stay paused for ever (*measured*). If others asked to wait for it too, the pause is theirs.
+    pub(crate) fn detach(&mut self, session: &CdpSessionId) -> Way {
+        let of_a_lease = |attachment: &&Attachment| attachment.lease.is_some();
+        let Some(attachment) = self.attachments.get(session).filter(of_a_lease) else { return Way::Unknown };
+        let (shown_on, target) = (attachment.shown_on.clone(), attachment.target.clone());
+        let (lease, below) = (attachment.lease, self.below(session));
+        match self.loosen(session) {
+            Some(parent) => Way::Through(parent),
+            None if shown_on.is_none() => Way::Unknown,
+            None => {
+                if let (Some(lease), Some(parent)) = (lease, shown_on) {
+                    let told = Told::Detached { parent, child: session.clone(), target, below };
+                    self.effects.push_back(Effect::Deliver(lease, told));
+                }
+                Way::Done
+            }
+        }
+    }
+
+    /// Ends what a client's CDP session holds. Returns the CDP session through which it is to be detached, unless it
+    /// stays with the watcher because others wait.
+    fn loosen(&mut self, session: &CdpSessionId) -> Option<CdpSessionId> {
         let attachment = self.attachments.get(session)?;
         let (parent, id) = (attachment.parent.clone(), attachment.target.clone());
-        if let Some(target) = self.targets.get_mut(&id) {
-            target.waiters.retain(|waiter| waiter != session);
-            target.handed.take_if(|handed| handed == session);
+        let Some(target) = self.targets.get_mut(&id) else { return parent };
+        target.waiters.retain(|waiter| waiter != session);
+        let held = target.handed.iter().position(|handed| handed.as_ref() == Some(session));
+        if !self.is_waited_for(&id) {
+            if let (Some(target), Some(flavour)) = (self.targets.get_mut(&id), held) {
+                target.handed[flavour] = None;
+            }
             self.resume(session.clone());
+            self.settle(&id);
+            return parent;
         }
-        parent
+        let (Some(flavour), Some(target)) = (held, self.targets.get_mut(&id)) else { return parent };
+        target.held[flavour] = target.handed[flavour].take();
+        if let Some(attachment) = self.attachments.get_mut(session) {
+            (attachment.lease, attachment.shown_on, attachment.auto) = (None, None, false);
+        }
+        None
+    }
+
+    /// As [`Targets::detach`], but nobody asked and nobody is told.
+    fn let_loose(&mut self, session: &CdpSessionId) {
+        let lease = self.lease_of(session.as_str());
+        if let Some(on) = self.loosen(session) {
+            let params = format!(r#"{{"sessionId":"{session}"}}"#);
+            self.effects.push_back(Effect::Send { lease, on, method: "Target.detachFromTarget", params });
+        }
+    }
+
+    /// Detaches what has just been attached and nobody wants any more.
+    fn reject(&mut self, child: &CdpSessionId, on: &CdpSessionId, lease: LeaseId) {
+        if let Some(attachment) = self.attachments.get_mut(child) {
+            attachment.lease = None;
+        }
+        let params = format!(r#"{{"sessionId":"{child}"}}"#);
+        let on = on.clone();
+        self.effects.push_back(Effect::Send { lease: Some(lease), on, method: "Target.detachFromTarget", params });
+    }
+
+    fn take_handed(&mut self, id: &TargetId) -> Vec<CdpSessionId> {
+        let handed = self.targets.get_mut(id).map(|target| std::mem::take(&mut target.handed));
+        handed.into_iter().flatten().flatten().collect()
+    }
+
+    /// Whether a client asked to wait for its CDP session on this target, and has not resumed it.
+    fn is_waited_for(&self, id: &TargetId) -> bool {
+        self.targets.get(id).is_some_and(|target| !target.waiters.is_empty())
+            || self.expected.iter().any(|expected| expected.waiting && expected.target == *id)
+    }
+
+    /// Somebody waits for a target no more. If that was the last one, it runs.
+    fn settle(&mut self, id: &TargetId) {
+        if self.is_waited_for(id) {
+            return;
+        }
+        for handed in self.take_handed(id) {
+            self.resume(handed);
+        }
+        // With the watcher again, because the client it was handed to has detached it.
+        let held = self.targets.get(id).map(|target| (target.held.clone(), target.deadline.is_some()));
+        if let Some(([Some(_), _] | [_, Some(_)], false)) = held {
+            self.let_go_of_all(id);
+        }
     }
 
     /// Looks at the holds whose deadline has passed.
@@ -480,9 +614,12 @@ impl Targets {
     }
 
     fn is_attached(&self, root: &CdpSessionId, target: &TargetId) -> bool {
-        self.attachments
-            .values()
-            .any(|attachment| attachment.auto && attachment.target == *target && attachment.told_on() == Some(root))
+        let expects = |expected: &Expected| !expected.unwanted && expected.root == *root && expected.target == *target;
+        self.expected.iter().any(expects)
+            || self
+                .attachments
+                .values()
+                .any(|attachment| attachment.auto && attachment.target == *target && attachment.told_on() == Some(root))
     }
 
     fn tell_created(&mut self, id: &TargetId) {
@@ -553,7 +690,7 @@ impl Targets {
         target.held[flavour as usize] = None;
         let somebody_waits = wanted.iter().any(|(_, _, wait)| *wait);
         if somebody_waits {
-            target.handed = Some(child.clone());
+            target.handed[flavour as usize] = Some(child.clone());
         }
         if *wait {
             target.waiters.push(child.clone());
@@ -572,14 +709,9 @@ impl Targets {
         };
         self.effects.push_back(Effect::Deliver(*lease, told));
         for (root, lease, wait) in others {
-            self.expected.push(Expected { root: root.clone(), target: id.clone(), waiting: *wait });
-            let params = format!(r#"{{"targetId":"{id}","flatten":true}}"#);
-            self.effects.push_back(Effect::Send {
-                lease: Some(*lease),
-                on: root.clone(),
-                method: "Target.attachToTarget",
-                params,
-            });
+            let (root, target) = (root.clone(), id.clone());
+            self.effects.push_back(Effect::Attach { lease: *lease, root: root.clone(), target: target.clone() });
+            self.expected.push(Expected { root, target, waiting: *wait, unwanted: false });
         }
         if !somebody_waits {
             self.resume(child.clone());
@@ -606,17 +738,24 @@ impl Targets {
         }
     }
 
-    /// Resume and *then* detach, without waiting for a reply.
+    /// Resume and *then* detach, without waiting for a reply: that may come only once every holder has resumed. But a
+    /// shared worker whose holder detaches before the reply never starts, and a service worker often not (*measured*,
+    /// shell and full, 156); there the reply is waited for.
     fn let_go(&mut self, flavour: Flavour, id: &TargetId) {
         let Some(target) = self.targets.get_mut(id) else { return };
         target.deadline = None;
         let Some(child) = target.held[flavour as usize].take() else { return };
         // Behind what the target's client has already sent to be done before the target runs.
         let context = target.context.clone();
+        let waits_for_reply = target.kind.is_some_and(Kind::is_worker);
         let lease = self.context_owner(context.as_ref());
+        let on = self.watchers[flavour as usize].clone();
+        if waits_for_reply {
+            self.effects.push_back(Effect::ResumeThenDetach { lease, session: child, on });
+            return;
+        }
         let params = format!(r#"{{"sessionId":"{child}"}}"#);
         self.resume_for(lease, child);
-        let on = self.watchers[flavour as usize].clone();
         self.effects.push_back(Effect::Send { lease, on, method: "Target.detachFromTarget", params });
     }
 
@@ -640,6 +779,7 @@ impl Targets {
             (None, Some(interest)) => self.roots.push(Root { id: root.clone(), lease, interest }),
             (Some(at), None) => {
                 self.roots.remove(at);
+                self.expect_no_more(root);
             }
             (None, None) => {}
         }
@@ -659,6 +799,20 @@ impl Targets {
         }
     }
 
+    /// What a root's auto-attach has asked for and Chrome has not announced is not wanted any more.
+    fn expect_no_more(&mut self, root: &CdpSessionId) {
+        let mut waited = Vec::new();
+        for expected in self.expected.iter_mut().filter(|expected| expected.root == *root) {
+            expected.unwanted = true;
+            if std::mem::take(&mut expected.waiting) {
+                waited.push(expected.target.clone());
+            }
+        }
+        for id in waited {
+            self.settle(&id);
+        }
+    }
+
     /// Takes out everything below an attachment, deepest first.
     fn forget_children(&mut self, attachment: &Attachment, gone: &mut Vec<(CdpSessionId, TargetId)>) {
         for child in &attachment.children {
@@ -669,22 +823,40 @@ impl Targets {
         }
     }
 
+    /// What was handed on roots that have gone goes with them, as it would have if they had attached it themselves.
+    /// Returns those and all below them, deepest first.
+    fn forget_handed(&mut self, root: &CdpSessionId, below: &[(CdpSessionId, TargetId)]) -> Vec<CdpSessionId> {
+        let is_gone = |on: &CdpSessionId| on == root || below.iter().any(|(id, _)| id == on);
+        let mut handed: Vec<CdpSessionId> = self
+            .attachments
+            .iter()
+            .filter(|(_, attachment)| attachment.lease.is_some() && attachment.shown_on.as_ref().is_some_and(is_gone))
+            .map(|(id, _)| id.clone())
+            .collect();
+        handed.sort_unstable();
+        let mut gone = Vec::new();
+        for session in handed {
+            gone.extend(self.below(&session));
+            self.let_loose(&session);
+            gone.push(session);
+        }
+        gone
+    }
+
     /// A CDP session has gone: what it was waited for or held by goes on without it.
     fn on_gone(&mut self, session: &CdpSessionId, id: &TargetId, of_a_client: bool) {
         self.roots.retain(|root| root.id != *session);
+        self.expect_no_more(session);
+        self.expected.retain(|expected| expected.root != *session);
         let Some(target) = self.targets.get_mut(id) else { return };
         target.held.iter_mut().for_each(|held| {
             held.take_if(|held| held == session);
         });
-        let was_handed = target.handed.take_if(|handed| handed == session).is_some();
-        let waited =
-            target.waiters.iter().position(|waiter| waiter == session).map(|at| target.waiters.remove(at)).is_some();
-        if waited
-            && target.waiters.is_empty()
-            && !was_handed
-            && let Some(handed) = target.handed.take()
-        {
-            self.resume(handed);
+        let was_handed = target.handed.iter_mut().any(|handed| handed.take_if(|handed| handed == session).is_some());
+        let asked = target.waiters.len();
+        target.waiters.retain(|waiter| waiter != session);
+        if was_handed || target.waiters.len() < asked {
+            self.settle(id);
         }
         // A tab-flavour client that had a CDP session on this page and lost the last one: the page must not wait for it.
         let others =
@@ -699,3 +871,6 @@ impl Targets {
 fn shown_kind(info: &TargetInfo) -> Kind {
     if url::is_visible(&info.url) { info.kind } else { Kind::Other }
 }
+
+#[cfg(test)]
+mod tests;

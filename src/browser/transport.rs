@@ -58,7 +58,8 @@ impl Transport {
     pub(super) fn queued(&self) -> usize {
         match self {
             Self::Pipe(pipe) => pipe.out.bytes,
-            Self::Ws(ws) => ws.bytes,
+            // What the library holds is not counted, but keeps it from being nothing.
+            Self::Ws(ws) => ws.bytes + usize::from(ws.unflushed),
         }
     }
 
@@ -183,6 +184,8 @@ pub(super) struct Ws {
     socket: WebSocketStream<TcpStream>,
     out: VecDeque<Bytes>,
     bytes: usize,
+    /// The library has something that the kernel has not taken yet.
+    unflushed: bool,
 }
 
 impl Ws {
@@ -200,7 +203,7 @@ impl Ws {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
-        Ok(Self { socket, out: VecDeque::new(), bytes: 0 })
+        Ok(Self { socket, out: VecDeque::new(), bytes: 0, unflushed: false })
     }
 
     fn queue(&mut self, text: Bytes) {
@@ -227,7 +230,10 @@ impl Ws {
             // Everything queued was made or checked by the proxy, so this is UTF-8; if it ever is not, the link is wrong.
             let text = Utf8Bytes::try_from(text).map_err(io::Error::other)?;
             Pin::new(&mut self.socket).start_send(Frame::Text(text)).map_err(io::Error::other)?;
+            self.unflushed = true;
         }
-        Pin::new(&mut self.socket).poll_flush(cx).map_err(io::Error::other)
+        ready!(Pin::new(&mut self.socket).poll_flush(cx)).map_err(io::Error::other)?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 }

@@ -1,8 +1,11 @@
 //! `Target.TargetInfo` and `Target.TargetFilter`, read no further than the proxy must.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use super::{
@@ -147,16 +150,47 @@ pub fn with_attached(info: &str, attached: bool) -> Cow<'_, str> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(Vec<Entry>);
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Entry {
-    #[serde(default)]
     exclude: bool,
-    #[serde(rename = "type")]
     kind: Option<String>,
 }
 
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Entry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a filter entry")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+                let mut entry = Entry::default();
+                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    match key.as_str() {
+                        "exclude" => entry.exclude = serde_json::from_str(value.get()).map_err(A::Error::custom)?,
+                        "type" => {
+                            let kind = string(value.get()).ok_or_else(|| A::Error::custom("not a string"))?;
+                            entry.kind = Some(kind.into_owned());
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(entry)
+            }
+        }
+
+        from.deserialize_map(Members)
+    }
+}
+
 impl Filter {
-    /// Reads the protocol's JSON; `None` if it has not the shape of a filter.
+    /// Reads the protocol's JSON as Chrome does: of a doubled key the last one counts, and a lone surrogate is no error
+    /// (*measured*). `None` if it has not the shape of a filter: Chrome then refuses it too, and what is taken for
+    /// refused goes to the whole browser if it is not.
     pub fn read(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok().map(Self)
     }
@@ -190,6 +224,35 @@ mod tests {
         assert!(!Filter::read("[]").expect("a filter").matches(Kind::Page));
         assert_eq!(Filter::read(r#"[{"type":5}]"#), None);
         assert_eq!(Filter::read(r#"{"type":"page"}"#), None);
+    }
+
+    #[test]
+    fn a_filter_is_read_exactly_when_chrome_reads_it() {
+        // All of them as 156 does.
+        for (json, page, worker) in [
+            (r#"[{"type":"\ud800","exclude":true},{}]"#, true, true),
+            (r#"[{"exclude":false,"exclude":false}]"#, true, true),
+            (r#"[{"type":"page","exclude":true,"exclude":false}]"#, true, false),
+            (r#"[{"type":"page","type":"worker"}]"#, false, true),
+            (r#"[{"x":1}]"#, true, true),
+            (r#"[{"t\u0079pe":"p\u0061ge"}]"#, true, false),
+        ] {
+            let filter = Filter::read(json).expect(json);
+            assert_eq!((filter.matches(Kind::Page), filter.matches(Kind::Worker)), (page, worker), "{json}");
+        }
+        for json in [
+            r#"[{"exclude":null}]"#,
+            r#"[{"type":null}]"#,
+            r#"[{"type":5}]"#,
+            r#"[{"exclude":1}]"#,
+            "[null]",
+            "[5]",
+            "[[]]",
+            "{}",
+            r#"[{"\ud800":1}]"#,
+        ] {
+            assert_eq!(Filter::read(json), None, "{json}");
+        }
     }
 
     #[test]

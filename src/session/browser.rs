@@ -1,5 +1,7 @@
 //! Browser-level commands other than `Target.*`: versions, permissions, cookies, windows, streams, traces.
 
+use serde_json::value::RawValue;
+
 use super::{Action, Pending, Session, policy::Refusal, scope::Cdp};
 use crate::{
     cdp::{
@@ -86,14 +88,17 @@ impl Session {
             let Some(params) = Object::read(command.params()) else {
                 return self.scope.fail(on, command.id(), &CdpError::INVALID);
             };
-            let named = params.read_as::<Vec<String>>("permissions").unwrap_or_default();
+            // One by one: a lone surrogate in one of them must not hide the others.
+            let named = params.read_as::<Vec<Box<RawValue>>>("permissions").unwrap_or_default();
+            let named: Vec<_> = named.iter().filter_map(|name| message::string(name.get())).collect();
             let descriptor = params.get("permission").map(Object::read);
             if matches!(descriptor, Some(None)) {
                 return self.scope.fail(on, command.id(), &CdpError::INVALID);
             }
             let one = descriptor.flatten().and_then(|one| one.string("name"));
             let reads = params.string("setting").is_none_or(|setting| setting == "granted");
-            if reads && named.iter().chain(&one).any(|name| CLIPBOARD.contains(&name.as_str())) {
+            let all = named.iter().map(AsRef::as_ref).chain(one.as_deref());
+            if reads && all.into_iter().any(|name| CLIPBOARD.contains(&name)) {
                 let error = format!(
                     "'{}' is refused for the clipboard, which all sessions of a browser share: it needs the capability {}",
                     command.method(),
@@ -209,10 +214,10 @@ impl Session {
 
     /// Whether the browser could be had alone.
     pub fn on_claimed(&mut self, tag: u64, alone: bool) {
-        let Some(Pending::Trace(on, id, params)) = self.pending.remove(&tag) else { return };
+        let Some(Pending::Trace(on, id, params)) = self.settled(tag) else { return };
         if alone && self.scope.sessions.contains_key(&on) {
             self.tracing = Some(on.clone());
-            self.forward(&on, on.clone(), id, "Tracing.start", params);
+            self.call(on.clone(), "Tracing.start", params, Settle::Plain, Pending::TraceStart(on, id));
         } else {
             if alone {
                 self.actions.push(Action::Unclaim);

@@ -9,13 +9,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
+
 use super::{Action, Pending, Session, browser::no_context};
 use crate::{
     cdp::{
         error::CdpError,
         ids::{CdpSessionId, ContextId},
         lease::Settle,
-        message::Command,
+        message::{self, Command, Head},
         object::{Object, quote},
     },
     config::Capability,
@@ -40,6 +42,19 @@ struct Wish {
     by_name: bool,
 }
 
+/// A file on its way to where its client expects it, and who waits to hear that it is complete.
+#[derive(Debug, Default)]
+struct Moving {
+    /// `Page.downloadProgress` of Chrome's own, which comes first, with the CDP session it is for.
+    pages: Vec<(CdpSessionId, Bytes, usize)>,
+    /// The params of `Browser.downloadProgress`.
+    browser: Option<String>,
+    /// It has gone, or could not.
+    over: bool,
+    /// Where it went.
+    to: Option<PathBuf>,
+}
+
 /// The files of a session.
 #[derive(Debug)]
 pub(super) struct Files {
@@ -47,11 +62,18 @@ pub(super) struct Files {
     wishes: HashMap<ContextId, Wish>,
     /// Downloads that this session was told of, with the names their sites gave them.
     downloads: HashMap<String, String>,
+    moving: HashMap<String, Moving>,
 }
 
 impl Files {
     pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory, wishes: HashMap::new(), downloads: HashMap::new() }
+        Self { directory, wishes: HashMap::new(), downloads: HashMap::new(), moving: HashMap::new() }
+    }
+
+    /// Downloads that are not over.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.downloads.len()
     }
 
     pub(super) fn forget(&mut self, context: &ContextId) {
@@ -78,7 +100,9 @@ impl Session {
 
     fn set_download_behavior(&mut self, on: &CdpSessionId, command: &Command, of_page: bool) {
         let id = command.id();
-        let Some(params) = Object::read(command.params()) else { return self.scope.fail(on, id, &CdpError::INVALID) };
+        let Some(mut params) = Object::read(command.params()) else {
+            return self.scope.fail(on, id, &CdpError::INVALID);
+        };
         let named = if of_page { self.context_of(on) } else { params.string("browserContextId") };
         let context = named.unwrap_or_else(|| self.scope.default_context.to_string());
         if !self.scope.owns_context(&context) {
@@ -89,9 +113,12 @@ impl Session {
         if params.string("behavior").is_none()
             || !of_page && wrong("browserContextId")
             || wrong("downloadPath")
-            || !matches!(events, None | Some("true" | "false"))
+            || !of_page && !matches!(events, None | Some("true" | "false"))
         {
-            // Of a wrong type: Chrome refuses it in its own words, whatever else it says.
+            // Of a wrong type: Chrome refuses it in its own words, whatever else it says; a path never goes up.
+            if params.string("downloadPath").is_some() {
+                params.remove("downloadPath");
+            }
             return self.forward(on, on.clone(), id, command.method(), params.to_string());
         }
         let behavior = params.string("behavior").unwrap_or_default();
@@ -115,6 +142,9 @@ impl Session {
         up.set_raw("eventsEnabled", "false");
         if !of_page && let Some(cdp) = self.scope.sessions.get_mut(on) {
             cdp.download_events = events == Some("true");
+            if cdp.download_events {
+                self.actions.push(Action::Listen);
+            }
         }
         self.call(
             self.base.clone(),
@@ -153,12 +183,14 @@ impl Session {
         }
         match read.get("state") {
             Some("\"completed\"") => {
-                let ways = self.ways(&guid);
-                if ways.is_empty() {
-                    self.tell_download(method, params);
+                if self.move_file(&guid)
+                    && let Some(moving) = self.files.moving.get_mut(&guid)
+                {
+                    moving.browser = Some(params.to_owned());
+                    self.settle_move(&guid);
                 } else {
-                    let tag = self.expect(Pending::Moved(params.to_owned()));
-                    self.actions.push(Action::Move(tag, Move { ways }));
+                    self.tell_download(method, params);
+                    self.files.downloads.remove(&guid);
                 }
             }
             Some("\"canceled\"") => {
@@ -182,13 +214,63 @@ impl Session {
         self.files.wishes.iter().map(|(context, wish)| (from(context), to(wish))).collect()
     }
 
-    /// A file has been moved, or not: the client hears that its download is complete.
-    pub fn on_moved(&mut self, tag: u64, to: Option<PathBuf>) {
-        let Some(Pending::Moved(params)) = self.pending.remove(&tag) else { return };
-        let Some(mut read) = Object::read(&params) else { return };
-        if let Some(guid) = read.string("guid") {
-            self.files.downloads.remove(&guid);
+    /// An event on a page: that a download is complete is held back until its file is where the client expects it.
+    /// False if it is held.
+    pub(super) fn on_page_download(&mut self, on: &CdpSessionId, text: &Bytes, body_end: usize) -> bool {
+        if self.files.wishes.is_empty() || message::route(text).head != Head::Event("Page.downloadProgress") {
+            return true;
         }
+        let Some(read) = message::params_of(text).and_then(Object::read) else { return true };
+        let Some(guid) = read.string("guid").filter(|_| read.get("state") == Some("\"completed\"")) else {
+            return true;
+        };
+        if !self.move_file(&guid) {
+            return true;
+        }
+        if let Some(moving) = self.files.moving.get_mut(&guid) {
+            moving.pages.push((on.clone(), text.clone(), body_end));
+        }
+        self.settle_move(&guid);
+        false
+    }
+
+    /// Sends a file on its way, if that has not been done; false if it stays where it is.
+    fn move_file(&mut self, guid: &str) -> bool {
+        if self.files.moving.contains_key(guid) {
+            return true;
+        }
+        let ways = self.ways(guid);
+        if ways.is_empty() {
+            return false;
+        }
+        self.files.moving.insert(guid.to_owned(), Moving::default());
+        let tag = self.expect(Pending::Moved(guid.to_owned()));
+        self.actions.push(Action::Move(tag, Move { ways }));
+        true
+    }
+
+    /// A file has been moved, or not: its client hears that its download is complete.
+    pub fn on_moved(&mut self, tag: u64, to: Option<PathBuf>) {
+        let Some(Pending::Moved(guid)) = self.settled(tag) else { return };
+        if let Some(moving) = self.files.moving.get_mut(&guid) {
+            moving.over = true;
+            moving.to = to;
+        }
+        self.settle_move(&guid);
+    }
+
+    /// Tells what waited for a file that is in its place.
+    fn settle_move(&mut self, guid: &str) {
+        let Some(moving) = self.files.moving.get_mut(guid).filter(|moving| moving.over) else { return };
+        let (pages, browser) = (std::mem::take(&mut moving.pages), moving.browser.take());
+        for (on, text, body_end) in pages {
+            self.scope.admit(&on, text, body_end);
+        }
+        // The browser's event is the last there is.
+        let Some(params) = browser else { return };
+        let to = self.files.moving.remove(guid).and_then(|moving| moving.to);
+        self.files.downloads.remove(guid);
+        let Some(mut read) = Object::read(&params) else { return };
         if let Some(to) = to.filter(|_| read.has("filePath")) {
             read.set_raw("filePath", quote(&to.to_string_lossy()));
         }
@@ -218,7 +300,10 @@ impl Session {
 
     /// Files that a client named have been looked at: are they all, links resolved, in the session's directory?
     pub fn on_files(&mut self, tag: u64, inside: bool) {
-        let Some(Pending::Files(on, id, method, params)) = self.pending.remove(&tag) else { return };
+        let Some(Pending::Files(on, id, method, params)) = self.settled(tag) else { return };
+        if !self.scope.sessions.contains_key(&on) {
+            return;
+        }
         if inside {
             self.pass_with(&on, id, &method, &params);
         } else {

@@ -53,6 +53,8 @@ pub enum Action {
     Detach(Tag, CdpSessionId),
     /// Downloads are written into this directory, which must be there before the command after this goes up.
     Directory(PathBuf),
+    /// A client wants to hear of downloads.
+    Listen,
     /// A file that is whole goes to where its client expects it; then [`Session::on_moved`].
     Move(Tag, Move),
     /// Host files that a client names: are they in this directory? Then [`Session::on_files`].
@@ -80,20 +82,51 @@ enum Pending {
     CreateContext(CdpSessionId, CallId),
     /// A context that is gone once this is answered.
     DisposeContext(CdpSessionId, CallId, ContextId),
-    /// An attach that was expected not to be flat, if it was.
-    Attach(CdpSessionId, CallId, TargetId),
+    /// An attach, which announces itself before it is answered.
+    Attach(CdpSessionId, CallId),
     /// A window; what is attached only to ask for it is detached again.
     Window(CdpSessionId, CallId, Option<CdpSessionId>),
     /// A CDP session of ours on a page, to ask it for its window.
     WindowAttach(CdpSessionId, CallId),
     /// A trace that may begin.
     Trace(CdpSessionId, CallId, String),
-    /// A download event waits for its file.
+    /// A trace that has begun if this is no error.
+    TraceStart(CdpSessionId, CallId),
+    /// The file of this download is on its way.
     Moved(String),
     /// Files a client named are being looked at.
     Files(CdpSessionId, CallId, String, String),
     /// Nobody asked.
     Nobody,
+}
+
+impl Pending {
+    /// The client's command that this answers, and the CDP session it was sent on.
+    fn asked(&self) -> Option<(&CdpSessionId, CallId)> {
+        match self {
+            Self::Forward(on, id)
+            | Self::Target(on, id)
+            | Self::Targets(on, id)
+            | Self::CreateContext(on, id)
+            | Self::DisposeContext(on, id, _)
+            | Self::Attach(on, id)
+            | Self::Window(on, id, _)
+            | Self::WindowAttach(on, id)
+            | Self::Trace(on, id, _)
+            | Self::TraceStart(on, id)
+            | Self::Files(on, id, ..) => Some((on, *id)),
+            Self::Moved(_) | Self::Nobody => None,
+        }
+    }
+}
+
+/// An attach that a client asked for and that was not announced yet.
+#[derive(Debug)]
+struct Attaching {
+    tag: Tag,
+    on: CdpSessionId,
+    target: TargetId,
+    flat: bool,
 }
 
 /// A virtual browser: one session's judgement.
@@ -109,8 +142,8 @@ pub struct Session {
     files: Files,
     pending: HashMap<Tag, Pending>,
     last_tag: Tag,
-    /// Attaches under way that are not to be flat: the CDP session they were asked on, and the target.
-    not_flat: Vec<(CdpSessionId, TargetId)>,
+    /// Attaches under way, in order.
+    attaching: Vec<Attaching>,
     /// The CDP session whose trace runs.
     tracing: Option<CdpSessionId>,
     actions: Vec<Action>,
@@ -139,7 +172,7 @@ impl Session {
             files: Files::new(directory),
             pending: HashMap::new(),
             last_tag: 0,
-            not_flat: Vec::new(),
+            attaching: Vec::new(),
             tracing: None,
             actions: Vec::new(),
             malformed: 0,
@@ -183,6 +216,7 @@ impl Session {
                 self.actions.push(Action::Unclaim);
             }
         }
+        self.attaching.retain(|attach| gone.iter().all(|(id, _)| *id != attach.on));
         for (_, cdp) in gone {
             self.scope.tell(&cdp.target);
         }
@@ -326,8 +360,23 @@ impl Session {
 
     fn expect(&mut self, pending: Pending) -> Tag {
         self.last_tag += 1;
+        if let Some((on, id)) = pending.asked() {
+            let on = on.clone();
+            self.sent(&on, id);
+        }
         self.pending.insert(self.last_tag, pending);
         self.last_tag
+    }
+
+    /// What waited for this answer. The client's command is not in flight any more.
+    fn settled(&mut self, tag: Tag) -> Option<Pending> {
+        let pending = self.pending.remove(&tag)?;
+        if let Some((on, id)) = pending.asked()
+            && let Some(cdp) = self.scope.sessions.get_mut(on)
+        {
+            cdp.answered(id);
+        }
+        Some(pending)
     }
 
     fn refuse(&mut self, on: &CdpSessionId, id: CallId, error: &CdpError) {
@@ -366,26 +415,36 @@ impl Session {
         let Some(cdp) = self.scope.sessions.get_mut(on) else { return };
         if let Some(id) = id {
             // A reply to nothing this client has asked is not its own.
-            let Some(at) = cdp.in_flight.iter().position(|sent| *sent == id) else { return };
-            cdp.in_flight.swap_remove(at);
+            if !cdp.answered(id) {
+                return;
+            }
         } else if cdp.is_root() {
             if !self.on_root_event(on, &text) {
                 return;
             }
-        } else if self.tracing.is_some() {
-            self.on_page_event(on, &text);
+        } else {
+            if self.tracing.is_some() {
+                self.on_page_event(on, &text);
+            }
+            if !self.on_page_download(on, &text, body_end) {
+                return;
+            }
         }
         self.scope.admit(on, text, body_end);
     }
 
     fn on_reply(&mut self, tag: Tag, reply: Reply) {
-        let Some(pending) = self.pending.remove(&tag) else { return };
+        let Some(pending) = self.settled(tag) else { return };
+        // Announced before it was answered, or not at all.
+        self.attaching.retain(|attach| attach.tag != tag);
         let result = match reply {
             Reply::Result(result) => result,
             Reply::Error(error) => return self.on_error_reply(pending, &error),
         };
         match pending {
-            Pending::Forward(on, id) | Pending::Attach(on, id, _) => self.scope.reply(&on, id, &result),
+            Pending::Forward(on, id) | Pending::Attach(on, id) | Pending::TraceStart(on, id) => {
+                self.scope.reply(&on, id, &result);
+            }
             Pending::Target(on, id) => self.on_target_info(&on, id, &result),
             Pending::Targets(on, id) => self.on_target_infos(&on, id, &result),
             Pending::CreateContext(on, id) => {
@@ -395,7 +454,7 @@ impl Session {
                 self.scope.reply(&on, id, &result);
             }
             Pending::DisposeContext(on, id, context) => {
-                self.scope.contexts.retain(|other| *other != context);
+                self.scope.forget_context(&context);
                 self.files.forget(&context);
                 self.scope.reply(&on, id, &result);
             }
@@ -407,8 +466,9 @@ impl Session {
 
     fn on_error_reply(&mut self, pending: Pending, error: &CdpError) {
         match pending {
-            Pending::Attach(on, id, target) => {
-                self.not_flat.retain(|(parent, other)| !(*parent == on && *other == target));
+            Pending::TraceStart(on, id) => {
+                self.tracing = None;
+                self.actions.push(Action::Unclaim);
                 self.scope.fail(&on, id, error);
             }
             Pending::Window(on, id, attached) => {
@@ -416,6 +476,7 @@ impl Session {
                 self.scope.fail(&on, id, error);
             }
             Pending::Forward(on, id)
+            | Pending::Attach(on, id)
             | Pending::Target(on, id)
             | Pending::Targets(on, id)
             | Pending::CreateContext(on, id)
@@ -443,3 +504,6 @@ impl Session {
         self.actions.extend(frames.into_iter().map(|(view, frame)| Action::ToClient(view, frame)));
     }
 }
+
+#[cfg(test)]
+mod tests;

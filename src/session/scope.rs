@@ -103,6 +103,12 @@ impl Cdp {
         }
     }
 
+    /// A command of the client's has its answer; false if there was none of this id.
+    pub(super) fn answered(&mut self, id: CallId) -> bool {
+        let at = self.in_flight.iter().position(|sent| *sent == id);
+        at.map(|at| self.in_flight.remove(at)).is_some()
+    }
+
     /// Whether commands on it are judged by the rules for roots.
     pub(super) fn is_root(&self) -> bool {
         self.kind == Kind::Browser
@@ -177,6 +183,17 @@ impl Scope {
         self.default_context.as_str() == id || self.contexts.iter().any(|context| context.as_str() == id)
     }
 
+    /// A context has been disposed of, with all that was in it.
+    pub(super) fn forget_context(&mut self, context: &ContextId) {
+        self.contexts.retain(|other| other != context);
+        let in_it = |seen: &Seen| seen.context.as_ref() == Some(context);
+        let gone: Vec<TargetId> =
+            self.targets.iter().filter(|(_, seen)| in_it(seen)).map(|(id, _)| id.clone()).collect();
+        for target in gone {
+            self.lose(&target);
+        }
+    }
+
     /// A CDP session that was announced to this view, by the id its client names.
     pub(super) fn find(&self, view: ViewId, id: &str) -> Option<(&CdpSessionId, &Cdp)> {
         self.sessions.get_key_value(id).filter(|(_, cdp)| cdp.view == view)
@@ -235,8 +252,12 @@ impl Scope {
     fn say(&mut self, on: &CdpSessionId, text: impl FnOnce(Option<&str>) -> String) {
         let Some(cdp) = self.sessions.get(on) else { return };
         let view = cdp.view;
+        let is_home = self.homes.get(&view) == Some(on);
+        // The root below a page socket: its client does not know that there is one.
+        if cdp.parent.is_none() && !is_home {
+            return;
+        }
         if cdp.flat {
-            let is_home = self.homes.get(&view) == Some(on);
             let text = text((!is_home).then_some(on.as_str()));
             self.frames.push((view, ToClient::own_words(text)));
         } else {

@@ -1,6 +1,6 @@
 //! `Target.*` as this session's clients see it: a Chrome that holds only what is theirs.
 
-use super::{Action, Pending, Session, arguments, scope::Cdp};
+use super::{Action, Attaching, Pending, Session, arguments, scope::Cdp};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId, TargetId},
@@ -70,9 +70,19 @@ impl Session {
     }
 
     /// A command whose parameters are incomplete or of a wrong type goes up as it was read, for Chrome to refuse in its
-    /// own words. *Measured:* a member that is there with a wrong type, `null` included, is always refused.
+    /// own words. *Measured:* a member that is there with a wrong type, `null` included, is always refused. No id that
+    /// Chrome could read goes along, should it not refuse.
     fn let_chrome_refuse(&mut self, asked: &Asked<'_>, method: &str) {
-        self.forward(asked.on, asked.on.clone(), asked.id, method, asked.params.to_string());
+        let text = asked.params.to_string();
+        let Some(mut params) = Object::read(&text) else {
+            return self.scope.fail(asked.on, asked.id, &CdpError::INVALID);
+        };
+        for name in ["targetId", "sessionId", "browserContextId"] {
+            if params.string(name).is_some() {
+                params.remove(name);
+            }
+        }
+        self.forward(asked.on, asked.on.clone(), asked.id, method, params.to_string());
     }
 
     /// The filter a command names, if it names one; an error if that is no filter.
@@ -82,7 +92,10 @@ impl Session {
 
     fn get_targets(&mut self, asked: &Asked<'_>) {
         if Self::filter(asked).is_err() {
-            return self.let_chrome_refuse(asked, "Target.getTargets");
+            // Should Chrome read what we cannot, then it is filtered all the same.
+            let pending = Pending::Targets(asked.on.clone(), asked.id);
+            let params = asked.params.to_string();
+            return self.call(asked.on.clone(), "Target.getTargets", params, Settle::Plain, pending);
         }
         // Chrome does not count the browser among them, as it does in a discovery.
         let pending = Pending::Targets(asked.on.clone(), asked.id);
@@ -196,13 +209,12 @@ impl Session {
         };
         let target = target.clone();
         let flatten = asked.params.get("flatten").map(str::to_owned);
-        if flatten.as_deref() != Some("true") {
-            self.not_flat.push((asked.on.clone(), target.clone()));
-        }
+        let flat = flatten.as_deref() == Some("true");
         if flatten.is_none_or(|json| json == "false") {
             asked.params.set_raw("flatten", "true");
         }
-        let pending = Pending::Attach(asked.on.clone(), asked.id, target);
+        let pending = Pending::Attach(asked.on.clone(), asked.id);
+        self.attaching.push(Attaching { tag: self.last_tag + 1, on: asked.on.clone(), target, flat });
         self.call(asked.on.clone(), "Target.attachToTarget", asked.params.to_string(), Settle::Plain, pending);
     }
 
@@ -404,20 +416,14 @@ impl Session {
             let info = self.scope.browser_info();
             return self.announce(parent, &child, &info, waiting);
         }
+        let asked = self.attaching.iter().position(|attach| attach.on == *parent && attach.target == *target);
+        let flat = asked.map_or(!inherits, |at| self.attaching.remove(at).flat);
         if !self.scope.targets.contains_key(target) {
             // Not to be shown: it runs on, and nobody is attached.
             let tag = self.expect(Pending::Nobody);
             self.actions.push(Action::Detach(tag, child));
             return;
         }
-        let asked_so = self.not_flat.iter().position(|(on, other)| on == parent && other == target);
-        let flat = match asked_so {
-            Some(at) => {
-                self.not_flat.swap_remove(at);
-                false
-            }
-            None => !inherits,
-        };
         self.scope.sessions.insert(child.clone(), Cdp::new(view, Some(parent.clone()), target.clone(), kind, flat));
         // Chrome too says that it is attached before it says to whom.
         self.scope.mark_attached(target);
@@ -436,11 +442,12 @@ impl Session {
         target: &TargetId,
         below: &[CdpSessionId],
     ) {
-        self.scope.event(
-            parent,
-            "Target.detachedFromTarget",
-            &format!(r#"{{"sessionId":"{child}","targetId":"{target}"}}"#),
-        );
+        // Of what it was never told it hears no end.
+        if !self.scope.sessions.contains_key(child) {
+            return;
+        }
+        let params = format!(r#"{{"sessionId":"{child}","targetId":"{target}"}}"#);
+        self.scope.event(parent, "Target.detachedFromTarget", &params);
         for gone in below.iter().chain([child]) {
             // Nothing a client sent is ever left without an answer.
             let in_flight =

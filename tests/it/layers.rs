@@ -180,7 +180,8 @@ fn sources() -> Vec<Source> {
             let relative = path.strip_prefix(&root).expect("it is under src");
             // The map names everything; test files may.
             let is_code = relative.extension().is_some_and(|ext| ext == "rs");
-            if is_code && relative != Path::new("lib.rs") && !relative.ends_with("tests.rs") {
+            let is_test = relative.ends_with("tests.rs") || relative.iter().any(|part| part == "tests");
+            if is_code && relative != Path::new("lib.rs") && !is_test {
                 sources.push(Source::new(relative, &fs::read_to_string(&path).expect("a source can be read")));
             }
         }

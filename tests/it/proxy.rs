@@ -54,13 +54,23 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts it on a free port, with these flags.
     pub(crate) async fn start(browser: Browser, flags: &[&str]) -> Self {
+        let path = browser.path.to_string_lossy().into_owned();
+        Self::serve(browser, &["--browser-path", &path], flags).await
+    }
+
+    /// Starts it with a Chrome that runs already.
+    pub(crate) async fn start_remote(browser: Browser, url: &str) -> Self {
+        Self::serve(browser, &["--browser-url", url], &[]).await
+    }
+
+    async fn serve(browser: Browser, source: &[&str], flags: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
         let log = fs::File::create(directory.path().join("log")).expect("a file for the log");
         let sessions = directory.path().join("sessions");
         fs::create_dir(&sessions).expect("a directory for sessions");
         let mut child = Command::new(env!("CARGO_BIN_EXE_ghostmux"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--browser-path"])
-            .arg(&browser.path)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(source)
             .arg("--session-dir")
             .arg(&sessions)
             .args(flags)
@@ -228,7 +238,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         let ended = self.end();
         if thread::panicking() {
-            eprintln!("---- the proxy's log:\n{}", self.log());
+            eprintln!("---- the proxy's log, with {}:\n{}", self.browser.path.display(), self.log());
         } else if let Err(why) = ended {
             panic!("{why}; the proxy's log:\n{}", self.log());
         }

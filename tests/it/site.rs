@@ -1,9 +1,6 @@
 //! `Site`: a tiny web site on loopback, whose pages carry a marker.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -12,18 +9,19 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::client::DEADLINE;
+
 /// One request that arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     /// Path and query.
     pub(crate) path: String,
-    /// Names in lower case.
-    pub(crate) headers: HashMap<String, String>,
 }
 
 #[derive(Default)]
 struct State {
     requests: Mutex<Vec<Request>>,
+    arrived: Notify,
     released: Notify,
 }
 
@@ -63,6 +61,23 @@ impl Site {
         self.state.requests.lock().expect("no panic").clone()
     }
 
+    /// Waits until a request whose path ends so has arrived.
+    pub(crate) async fn arrived(&self, end: &str) {
+        let arrived = async {
+            loop {
+                let news = self.state.arrived.notified();
+                tokio::pin!(news);
+                news.as_mut().enable();
+                if self.requests().iter().any(|request| request.path.ends_with(end)) {
+                    return;
+                }
+                news.await;
+            }
+        };
+        let waited = tokio::time::timeout(DEADLINE, arrived).await;
+        waited.unwrap_or_else(|_| panic!("no request for …{end}: {:?}", self.requests()));
+    }
+
     /// Lets what `/slow` has under way end.
     pub(crate) fn release(&self) {
         self.state.released.notify_waiters();
@@ -84,13 +99,9 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
         }
     }
     let head = String::from_utf8_lossy(&read).into_owned();
-    let mut lines = head.lines();
-    let path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/").to_owned();
-    let headers = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    state.requests.lock().expect("no panic").push(Request { path: path.clone(), headers });
+    let path = head.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/").to_owned();
+    state.requests.lock().expect("no panic").push(Request { path: path.clone() });
+    state.arrived.notify_waiters();
     let (name, query) = path.split_once('?').unwrap_or((&path, ""));
     let wait = name == "/slow";
     let (status, kind, more, body) = answer(name, query);
@@ -133,10 +144,13 @@ fn answer(name: &str, query: &str) -> (&'static str, &'static str, String, Strin
             (ok, "application/octet-stream", named, "x".repeat(100_000))
         }
         "/redirect" => ("302 Found", "text/plain", format!("Location: {query}\r\n"), String::new()),
-        // A page that any page may read, and whose cookie is what the query says.
+        // A page whose cookie is what the query says, and that says to its own site when it runs.
         _ => {
             let cookie = if query.is_empty() { String::new() } else { format!("Set-Cookie: marker={query}\r\n") };
-            let body = format!("<!doctype html><title>title-{query}</title><body>body-{query}</body>");
+            let body = format!(
+                "<!doctype html><title>title-{query}</title><body>body-{query}</body>\
+                 <script>new BroadcastChannel('loaded').postMessage('{query}')</script>"
+            );
             (ok, "text/html", cookie, body)
         }
     }

@@ -1,0 +1,238 @@
+//! Browser-level commands: versions, permissions, cookies, windows, traces.
+
+use super::*;
+
+#[test]
+fn what_concerns_the_whole_browser_is_answered_or_refused() {
+    let mut pair = Pair::with_page();
+    for on in ["", "S"] {
+        let tail = if on.is_empty() { "" } else { r#","sessionId":"S""# };
+        for (method, result) in [
+            ("Browser.getVersion", r#"{"product":"Chrome/156"}"#),
+            ("Browser.getHistograms", r#"{"histograms":[]}"#),
+            ("SystemInfo.getProcessInfo", r#"{"processInfo":[]}"#),
+            ("Browser.setDockTile", "{}"),
+        ] {
+            assert_eq!(pair.asks_on(on, method, "{}"), [format!(r#"1: {{"id":1,"result":{result}{tail}}}"#)]);
+        }
+        for method in ["Browser.crash", "Tracing.start", "Target.exposeDevToolsProtocol", "SystemInfo.getInfo"] {
+            let got = pair.asks_on(on, method, "{}");
+            assert!(got.len() == 1 && got[0].contains(&format!("'{method}' is refused")), "{got:?}");
+        }
+        for method in ["Nope.nope", "Schema.getDomains", "Storage.newThing"] {
+            let got = pair.asks_on(on, method, "{}");
+            assert!(got.len() == 1 && got[0].contains(&format!("'{method}' wasn't found")), "{got:?}");
+        }
+    }
+    let got = pair.asks("Security.setIgnoreCertificateErrors", r#"{"ignore":true}"#);
+    assert!(got[0].contains("send it to your pages"), "{got:?}");
+    assert!(pair.asks_on("S", "Security.setIgnoreCertificateErrors", r#"{"ignore":true}"#)[0].starts_with("pass"));
+}
+
+#[test]
+fn a_client_that_closes_its_browser_ends_its_session() {
+    let mut pair = Pair::with_page();
+    assert_eq!(pair.asks("Browser.close", "{}"), [r#"1: {"id":1,"result":{}}"#, "end"]);
+    assert_eq!(pair.asks_on("S", "Browser.close", "{}"), [r#"1: {"id":1,"result":{},"sessionId":"S"}"#, "end"]);
+}
+
+#[test]
+fn cookies_and_permissions_are_those_of_a_context_of_ones_own() {
+    let mut pair = Pair::with_page();
+    pair.asks("Target.createBrowserContext", "{}");
+    pair.result(r#"{"browserContextId":"NEW"}"#);
+    for method in ["Storage.getCookies", "Storage.setCookies", "Storage.clearCookies", "Browser.resetPermissions"] {
+        for on in ["", "S"] {
+            let asked = pair.asks_on(on, method, r#"{"x":1}"#);
+            assert_eq!(asked, [format!(r#"call BASE {method} {{"x":1,"browserContextId":"CTX"}}"#)]);
+            let asked = pair.asks_on(on, method, r#"{"browserContextId":"NEW"}"#);
+            assert_eq!(asked, [format!(r#"call BASE {method} {{"browserContextId":"NEW"}}"#)]);
+            let asked = pair.asks_on(on, method, r#"{"browserContextId":"OTHER"}"#);
+            assert!(asked[0].contains("Failed to find browser context for id OTHER"), "{asked:?}");
+        }
+    }
+}
+
+#[test]
+fn the_clipboard_is_not_granted_however_it_is_asked_for() {
+    let mut pair = Pair::new();
+    for (method, params) in [
+        ("Browser.grantPermissions", r#"{"permissions":["geolocation","clipboardReadWrite"]}"#),
+        ("Browser.grantPermissions", r#"{"permissions":["clipboardRe\u0061dWrite"]}"#),
+        // One that cannot be read hides none.
+        ("Browser.grantPermissions", r#"{"permissions":["\ud800","clipboardReadWrite"]}"#),
+        ("Browser.grantPermissions", r#"{"permissions":[5,"clipboardReadWrite"]}"#),
+        ("Browser.setPermission", r#"{"permission":{"name":"clipboard-read"},"setting":"granted"}"#),
+        ("Browser.setPermission", r#"{"setting":"gr\u0061nted","permission":{"n\u0061me":"clipboard-read"}}"#),
+        ("Browser.setPermission", r#"{"permission":{"name":"clipboard-read"}}"#),
+    ] {
+        let got = pair.asks(method, params);
+        assert!(got.len() == 1 && got[0].contains("for the clipboard"), "{params}: {got:?}");
+    }
+    for params in [
+        r#"{"permission":{"name":"x","name":"clipboard-read"},"setting":"granted"}"#,
+        r#"{"permission":"clipboard-read","setting":"granted"}"#,
+    ] {
+        assert_eq!(pair.asks("Browser.setPermission", params), [failed(1, -32602, "Invalid parameters")]);
+    }
+    for (method, params) in [
+        ("Browser.grantPermissions", r#"{"permissions":["geolocation","clipboardSanitizedWrite"]}"#),
+        ("Browser.setPermission", r#"{"permission":{"name":"clipboard-read"},"setting":"denied"}"#),
+        ("Browser.setPermission", r#"{"permission":{"name":"midi"},"setting":"granted"}"#),
+    ] {
+        assert!(pair.asks(method, params)[0].starts_with("call BASE"), "{params}");
+    }
+    let mut alone = Pair::with(Capabilities { dedicated: true, ..Capabilities::strict() });
+    let got = alone.asks("Browser.grantPermissions", r#"{"permissions":["clipboardReadWrite"]}"#);
+    assert!(got[0].starts_with("call BASE"), "{got:?}");
+}
+
+#[test]
+fn a_window_is_ones_own_once_a_page_of_ones_own_was_found_in_it() {
+    let mut pair = Pair::with_page();
+    let unknown = failed(1, -32000, "Browser window not found");
+    for method in ["Browser.getWindowBounds", "Browser.setWindowBounds", "Browser.setContentsSize"] {
+        assert_eq!(pair.asks(method, r#"{"windowId":7}"#), std::slice::from_ref(&unknown), "{method}");
+    }
+    assert_eq!(pair.asks_on("S", "Browser.getWindowForTarget", "{}"), ["call S Browser.getWindowForTarget {}"]);
+    let found = r#"{"windowId":7,"bounds":{}}"#;
+    assert_eq!(pair.result(found), [format!(r#"1: {{"id":1,"result":{found},"sessionId":"S"}}"#)]);
+    for window in ["7", "7.0", "70e-1"] {
+        let params = format!(r#"{{"windowId":{window}}}"#);
+        assert_eq!(
+            pair.asks("Browser.getWindowBounds", &params),
+            [format!("call ROOT Browser.getWindowBounds {params}")]
+        );
+    }
+    for window in ["8", "-7", "7.5", "7e1"] {
+        let got = pair.asks("Browser.getWindowBounds", &format!(r#"{{"windowId":{window}}}"#));
+        assert_eq!(got, std::slice::from_ref(&unknown), "{window}");
+    }
+    // For Chrome to refuse.
+    for params in ["{}", r#"{"windowId":"7"}"#, r#"{"windowId":null}"#] {
+        assert_eq!(
+            pair.asks("Browser.getWindowBounds", params),
+            [format!("call ROOT Browser.getWindowBounds {params}")]
+        );
+    }
+}
+
+#[test]
+fn a_window_is_asked_for_without_naming_its_target() {
+    let mut pair = Pair::with_page();
+    let method = "Browser.getWindowForTarget";
+    // On a CDP session that is there.
+    assert_eq!(pair.asks(method, r#"{"targetId":"P"}"#), ["call S Browser.getWindowForTarget {}"]);
+    assert_eq!(pair.result(r#"{"windowId":1}"#), [r#"1: {"id":1,"result":{"windowId":1}}"#]);
+    // Or on one made for that, and let go again.
+    pair.created("Q", "page", "CTX");
+    let attach = r#"call BASE Target.attachToTarget {"targetId":"Q","flatten":true}"#;
+    assert_eq!(pair.asks(method, r#"{"targetId":"Q"}"#), [attach]);
+    assert_eq!(pair.attached("BASE", "OWN", "Q"), Vec::<String>::new());
+    assert_eq!(pair.result(r#"{"sessionId":"OWN"}"#), ["call OWN Browser.getWindowForTarget {}"]);
+    assert_eq!(pair.result(r#"{"windowId":2}"#), ["detach OWN", r#"1: {"id":1,"result":{"windowId":2}}"#]);
+    pair.result("{}");
+    pair.asks(method, r#"{"targetId":"Q"}"#);
+    pair.result(r#"{"sessionId":"OWN"}"#);
+    assert_eq!(pair.error(-32000, "Nope"), ["detach OWN".to_owned(), failed(1, -32000, "Nope")]);
+    pair.result("{}");
+    pair.asks(method, r#"{"targetId":"Q"}"#);
+    assert_eq!(pair.error(-32000, "Nope"), [failed(1, -32000, "Nope")]);
+    pair.asks(method, r#"{"targetId":"Q"}"#);
+    assert_eq!(pair.result("{}"), [failed(1, -32602, "No target with given id")]);
+    pair.created("W", "worker", "CTX");
+    let no_page = "No web contents for the given target id";
+    assert_eq!(pair.asks(method, r#"{"targetId":"W"}"#), [failed(1, -32000, no_page)]);
+    pair.attached("S", "SW", "W");
+    assert!(pair.asks_on("SW", method, r#"{"targetId":"P"}"#)[0].contains(no_page));
+    assert_eq!(pair.asks(method, r#"{"targetId":5}"#), [r#"call ROOT Browser.getWindowForTarget {"targetId":5}"#]);
+    pair.error(-32602, "Nope");
+    pair.is_at_rest();
+}
+
+fn tracer() -> Pair {
+    Pair::with_page_and(Capabilities { tracing: true, ..Capabilities::strict() })
+}
+
+#[test]
+fn a_trace_needs_the_browser_alone() {
+    let mut pair = tracer();
+    assert_eq!(pair.asks("Tracing.start", r#"{"categories":"x"}"#), ["claim"]);
+    let tag = pair.tags.pop_front().expect("a claim");
+    pair.session.on_claimed(tag, false);
+    let got = pair.actions();
+    assert!(got.len() == 1 && got[0].contains("it needs isolation=dedicated"), "{got:?}");
+    // It runs no trace: nothing of it can be ended or marked.
+    assert!(pair.asks("Tracing.recordClockSyncMarker", "{}")[0].contains("is refused"));
+    assert_eq!(pair.asks("Tracing.end", "{}"), ["call ROOT Tracing.end {}"]);
+    pair.error(-32000, "Tracing is not started");
+    pair.is_at_rest();
+}
+
+fn tracing(on: &str) -> Pair {
+    let mut pair = tracer();
+    pair.asks_on(on, "Tracing.start", r#"{"categories":"x"}"#);
+    let tag = pair.tags.pop_front().expect("a claim");
+    pair.session.on_claimed(tag, true);
+    let to = if on.is_empty() { "ROOT" } else { on };
+    assert_eq!(pair.actions(), [format!(r#"call {to} Tracing.start {{"categories":"x"}}"#)]);
+    pair
+}
+
+#[test]
+fn a_trace_is_heard_where_it_was_started_and_ends_the_claim() {
+    let mut pair = tracing("");
+    assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{}}"#]);
+    // A second one is for Chrome to refuse.
+    assert_eq!(pair.asks("Tracing.start", "{}"), ["call ROOT Tracing.start {}"]);
+    assert_eq!(
+        pair.error(-32000, "Tracing has already been started"),
+        [failed(1, -32000, "Tracing has already been started")]
+    );
+    let event = |name: &str, on: &str| format!(r#"{{"method":"Tracing.{name}","params":{{}},"sessionId":"{on}"}}"#);
+    assert_eq!(pair.message(&event("dataCollected", "ROOT")), [r#"1: {"method":"Tracing.dataCollected","params":{}}"#]);
+    assert_eq!(
+        pair.message(r#"{"method":"Target.targetCreated","params":{},"sessionId":"ROOT"}"#),
+        Vec::<String>::new()
+    );
+    assert_eq!(pair.asks("Tracing.end", "{}"), ["call ROOT Tracing.end {}"]);
+    pair.result("{}");
+    // Frames are put into order among themselves only.
+    let over = pair.message(&event("tracingComplete", "ROOT"));
+    assert_eq!(over, ["unclaim", r#"1: {"method":"Tracing.tracingComplete","params":{}}"#]);
+    assert_eq!(pair.message(&event("dataCollected", "ROOT")), Vec::<String>::new());
+    pair.is_at_rest();
+
+    let mut pair = tracing("S");
+    pair.result("{}");
+    assert_eq!(pair.message(&event("dataCollected", "ROOT")), Vec::<String>::new());
+    assert_eq!(pair.message(&event("tracingComplete", "S"))[0], "unclaim");
+}
+
+#[test]
+fn a_trace_that_does_not_start_or_whose_client_goes_ends_the_claim() {
+    let mut pair = tracing("");
+    assert_eq!(pair.error(-32602, "Nope"), ["unclaim".to_owned(), failed(1, -32602, "Nope")]);
+    assert_eq!(pair.asks("Tracing.start", "{}"), ["claim"]);
+
+    let mut pair = tracing("S");
+    pair.result("{}");
+    let got = pair.detached("ROOT", "S", "P", &[]);
+    assert!(got.contains(&"unclaim".to_owned()), "{got:?}");
+
+    let mut pair = tracing("");
+    pair.session.close_view(VIEW);
+    let mut got = pair.actions();
+    got.sort();
+    assert_eq!(got, ["detach S", "unclaim"]);
+
+    // Gone before it was its turn.
+    let mut pair = tracer();
+    pair.asks_on("S", "Tracing.start", "{}");
+    let tag = pair.tags.pop_front().expect("a claim");
+    pair.detached("ROOT", "S", "P", &[]);
+    pair.session.on_claimed(tag, true);
+    assert_eq!(pair.actions(), ["unclaim"]);
+    pair.session.on_claimed(tag, true);
+    assert_eq!(pair.actions(), Vec::<String>::new());
+}

@@ -1,0 +1,103 @@
+//! What ends, shows or changes the whole browser.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::stage::{Attacker, EVERYWHERE, On, Says, Stage};
+use crate::browsers::{Browser, in_each_browser};
+
+/// B01 to B04, X02: `Browser.close` ends one's own session only, from wherever it is said.
+async fn closing_the_browser_ends_ones_own_session(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    for on in EVERYWHERE {
+        let attacker = Attacker::at_work(&stage.proxy, &stage.site).await;
+        attacker.client.start(attacker.session(on), "Browser.close", json!({})).await;
+        let why = attacker.client.end().await;
+        assert!(why.starts_with("1000"), "B01 @{on:?}: {why}");
+        stage.unharmed(&format!("B01 B02 B03 B04 X02 @{on:?}")).await;
+    }
+}
+
+in_each_browser!(closing_the_browser_ends_ones_own_session);
+
+/// B05 to B17, X02, X03: what concerns the whole process is refused on every kind of CDP session.
+async fn what_concerns_the_whole_browser_is_refused(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    for (row, method, params) in [
+        ("B05", "Browser.crash", json!({})),
+        ("B06", "Browser.crashGpuProcess", json!({})),
+        ("B07", "Tracing.start", json!({ "transferMode": "ReportEvents", "categories": "netlog,loading" })),
+        ("B07", "Tracing.end", json!({})),
+        ("B07", "Tracing.requestMemoryDump", json!({})),
+        ("B08", "Browser.getHistogram", json!({ "name": "Memory.Browser" })),
+        ("B09", "Memory.simulatePressureNotification", json!({ "level": "critical" })),
+        ("B09", "Memory.setPressureNotificationsSuppressed", json!({ "suppressed": true })),
+        ("B10", "SystemInfo.getInfo", json!({})),
+        ("B10", "Browser.getBrowserCommandLine", json!({})),
+        ("B11", "Emulation.addScreen", json!({ "left": 0, "top": 0, "width": 1111, "height": 777 })),
+        ("B11", "Emulation.updateScreen", json!({ "screenId": "1", "width": 1111, "height": 777 })),
+        ("B11", "Emulation.removeScreen", json!({ "screenId": "1" })),
+        ("B11", "Emulation.setPrimaryScreen", json!({ "screenId": "1" })),
+        ("B14", "Browser.addMockCamera", json!({ "deviceId": "mock", "label": "mock" })),
+        ("B15", "Tethering.bind", json!({ "port": 0 })),
+        ("B16", "Browser.addPrivacySandboxEnrollmentOverride", json!({ "url": "https://x.test" })),
+        ("B16", "Browser.executeBrowserCommand", json!({ "commandId": "openTabSearch" })),
+        ("B16", "Cast.enable", json!({})),
+        ("B16", "Cast.setSinkToUse", json!({ "sinkName": "x" })),
+        ("B17", "Extensions.loadUnpacked", json!({ "path": "/tmp", "enableInIncognito": true })),
+        ("X02", "Target.setRemoteLocations", json!({ "locations": [{ "host": "127.0.0.1", "port": 1 }] })),
+        ("X02", "Target.openDevTools", json!({ "targetId": stage.attacker.page.target })),
+        ("X03", "Memory.getBrowserSamplingProfile", json!({})),
+    ] {
+        stage.attack(row, &EVERYWHERE, method, params, Says::RefusedOrUnknown).await;
+    }
+    let roots = [On::Root, On::Browser];
+    stage.attack("B12", &roots, "Security.setIgnoreCertificateErrors", json!({ "ignore": true }), Says::Refused).await;
+    stage.attack("B13", &roots, "Fetch.enable", json!({ "patterns": [{}] }), Says::Refused).await;
+    for result in stage.answers("B08", &EVERYWHERE, "Browser.getHistograms", json!({})).await {
+        assert_eq!(result, json!({ "histograms": [] }), "B08: figures of the whole process");
+    }
+    for _ in 0..8 {
+        let crash = stage.attacker.call(On::Page, "Browser.crashGpuProcess", json!({})).await;
+        assert!(crash.is_err(), "B06: {crash:?}");
+    }
+    stage.unharmed("B06").await;
+}
+
+in_each_browser!(what_concerns_the_whole_browser_is_refused);
+
+/// B13: who intercepts requests of one's own page intercepts no others.
+async fn requests_of_others_are_not_intercepted(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    attacker.ok(On::Page, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*" }] })).await;
+    let fetched = format!("fetch('/page?{}').then(answer => answer.status)", victim.marker);
+    assert_eq!(victim.client.evaluate(&victim.page.session, &fetched).await, 200, "B13");
+    // That it does intercept one's own shows that it was on.
+    attacker
+        .client
+        .start(Some(&attacker.page.session), "Runtime.evaluate", json!({ "expression": "fetch('/own')" }))
+        .await;
+    let paused = attacker.client.event("Fetch.requestPaused").await;
+    assert!(paused["params"]["request"]["url"].as_str().is_some_and(|url| url.ends_with("/own")), "B13: {paused}");
+    stage.unharmed("B13").await;
+}
+
+in_each_browser!(requests_of_others_are_not_intercepted);
+
+/// B07: who has the right to trace needs the browser alone.
+async fn nobody_traces_a_browser_with_others_in_it(browser: Browser) {
+    let stage = Stage::with(browser, &[]).await;
+    let params =
+        json!({ "transferMode": "ReportEvents", "traceConfig": { "includedCategories": ["netlog", "loading"] } });
+    stage.attack("B07", &[On::Root, On::Page], "Tracing.start", params.clone(), Says::Refused).await;
+    let ended = stage.attacker.call(On::Page, "Tracing.end", json!({})).await;
+    assert!(ended.is_err(), "B07: a trace ran: {ended:?}");
+    let traced =
+        stage.attacker.client.wait_or_close(Duration::ZERO, |frame| frame["method"] == "Tracing.dataCollected");
+    assert!(traced.await.is_err(), "B07");
+    stage.unharmed("B07").await;
+}
+
+in_each_browser!(nobody_traces_a_browser_with_others_in_it);

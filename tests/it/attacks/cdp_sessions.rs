@@ -1,0 +1,258 @@
+//! CDP sessions and handles of others, and tunnels past the policy.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::stage::{
+    EVERYWHERE, NO_CHILD, NO_CHILD_OF_TARGET, NO_SESSION, On, Says, Stage, no_context, no_target_to_close, says,
+};
+use crate::{
+    browsers::{Browser, in_each_browser},
+    client::{Client, Frame, outcome, text},
+};
+
+/// S01, S02, S03: a CDP session of another's is answered as if it were not there.
+async fn a_foreign_cdp_session_does_not_exist(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (client, victim) = (&stage.attacker.client, &stage.victim);
+    for (method, params) in [
+        ("Runtime.evaluate", json!({ "expression": "document.cookie" })),
+        ("Page.close", json!({})),
+        ("Page.crash", json!({})),
+        ("Target.getTargets", json!({})),
+        ("Nope.nope", json!({})),
+    ] {
+        let id = client.start(Some(&victim.page.session), method, params).await;
+        let reply = client.reply_to(id).await;
+        assert_eq!(reply, json!({ "id": id, "error": { "code": NO_SESSION.0, "message": NO_SESSION.1 } }), "S01");
+        stage.unharmed("S01").await;
+    }
+    let session = json!({ "sessionId": victim.page.session });
+    stage.attack("S02", &EVERYWHERE, "Target.detachFromTarget", session.clone(), NO_CHILD).await;
+    for (named, must) in [(session, NO_CHILD), (json!({ "targetId": victim.page.target }), NO_CHILD_OF_TARGET)] {
+        let mut params = named;
+        params["message"] = r#"{"id":1,"method":"Page.close"}"#.into();
+        stage.attack("S03", &EVERYWHERE, "Target.sendMessageToTarget", params, must).await;
+    }
+}
+
+in_each_browser!(a_foreign_cdp_session_does_not_exist);
+
+/// S04, S05: what is wrapped is judged as if it were not, at every depth.
+async fn nothing_tunnels_past_the_policy(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let client = &attacker.client;
+    let mut path: Vec<String> = Vec::new();
+    for depth in 1..=3 {
+        let row = format!("S04 S05, depth {depth}");
+        let attach = json!({ "targetId": attacker.page.target });
+        let attached = tunnelled(client, &path, "Target.attachToTarget", attach).await.expect(&row);
+        path.push(text(&attached, "sessionId"));
+
+        let inner = |method, params| tunnelled(client, &path, method, params);
+        let value = inner("Runtime.evaluate", json!({ "expression": "6 * 7" })).await.expect(&row);
+        assert_eq!(value["result"]["value"], 42, "{row}: the tunnel leads to one's own page");
+        let listed = inner("Target.getTargets", json!({ "filter": [{}] })).await.expect(&row);
+        assert!(listed.to_string().contains(&attacker.page.target), "{row}: {listed}");
+        let vt = json!({ "targetId": victim.page.target });
+        let permissions = json!({ "permissions": ["geolocation"], "browserContextId": victim.context });
+        for (method, params, must) in [
+            ("Browser.grantPermissions", permissions, no_context(&victim.context)),
+            ("Target.closeTarget", vt.clone(), no_target_to_close()),
+            ("Target.attachToTarget", vt, says(-32602, "No target with given id found")),
+            ("Browser.crash", json!({}), Says::Refused),
+            ("Page.navigate", json!({ "url": "file:///etc/passwd" }), Says::Refused),
+            ("Browser.getWindowForTarget", json!({ "targetId": "none" }), says(-32602, "No target with given id")),
+        ] {
+            must.judge(&row, method, &inner(method, params).await, client);
+        }
+        stage.unharmed(&row).await;
+    }
+}
+
+in_each_browser!(nothing_tunnels_past_the_policy);
+
+/// S06: what was attached on a CDP session goes with it.
+async fn what_was_attached_on_a_cdp_session_goes_with_it(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let client = &stage.attacker.client;
+    let root = text(&client.ok(None, "Target.attachToBrowserTarget", json!({})).await, "sessionId");
+    let child = client.attach(Some(&root), &stage.attacker.page.target).await;
+    assert_eq!(client.evaluate(&child, "6 * 7").await, 42, "S06");
+    client.ok(None, "Target.detachFromTarget", json!({ "sessionId": root })).await;
+    for session in [&root, &child] {
+        let gone = client.call_on(session, "Runtime.evaluate", json!({ "expression": "1" })).await;
+        Says::from(NO_SESSION).judge("S06", "Runtime.evaluate", &gone, client);
+    }
+    stage.unharmed("S06").await;
+}
+
+in_each_browser!(what_was_attached_on_a_cdp_session_goes_with_it);
+
+/// S07: two clients that use the same ids at once get each its own answers, each once.
+async fn the_same_ids_at_once_are_not_mixed_up(browser: Browser) {
+    const MANY: i64 = 1000;
+    let stage = Stage::strict(browser).await;
+    let clients = [stage.proxy.connect().await, stage.proxy.connect().await];
+    let mut pages = Vec::new();
+    for client in &clients {
+        pages.push(client.page().await);
+    }
+    let ask = async |at: usize| {
+        for id in 5000..5000 + MANY {
+            let params = json!({ "expression": format!("'client {at}, ' + {id}") });
+            let (method, session) = ("Runtime.evaluate", &pages[at].session);
+            clients[at]
+                .send_raw(&json!({ "id": id, "method": method, "params": params, "sessionId": session }).to_string())
+                .await;
+        }
+        for id in 5000..5000 + MANY {
+            let reply = clients[at].reply_to(id).await;
+            assert_eq!(reply["result"]["result"]["value"], format!("client {at}, {id}"), "S07");
+        }
+    };
+    tokio::join!(ask(0), ask(1));
+    for client in &clients {
+        let mut answers: HashMap<i64, usize> = HashMap::new();
+        for frame in client.frames() {
+            if let Some(id) = frame.received().and_then(|frame| frame["id"].as_i64()).filter(|id| *id >= 5000) {
+                *answers.entry(id).or_default() += 1;
+            }
+        }
+        assert!(answers.len() == 1000 && answers.values().all(|times| *times == 1), "S07: answered twice");
+    }
+    stage.unharmed("S07").await;
+}
+
+in_each_browser!(the_same_ids_at_once_are_not_mixed_up);
+
+/// S08: what a page says in words of the protocol goes to its own client, and to nobody else.
+async fn a_forged_route_leads_nowhere(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let client = &attacker.client;
+    client.ok(Some(&attacker.page.session), "Runtime.enable", json!({})).await;
+    let session = &victim.page.session;
+    let object = format!("({{ a: 1, forged: 1, sessionId: '{session}' }})");
+    let tail = format!(r#"}},"sessionId":"{session}"}}"#);
+    let event = format!("\0{{\"method\":\"Forged.event\",\"params\":{{}},\"sessionId\":\"{session}\"}}");
+    let strings = [tail.clone(), format!("forged{tail}"), format!("forged{event}"), format!("\\\"{tail}\\")];
+    for said in strings {
+        let quoted = json!(said);
+        assert_eq!(attacker.evaluate(&quoted.to_string()).await, said.as_str(), "S08");
+        for expression in [
+            format!("console.log({quoted}); 'said'"),
+            format!("document.title = {quoted}; 'said'"),
+            format!("setTimeout(() => {{ throw new Error({quoted}) }}); 'said'"),
+            format!("Promise.reject({quoted}); 'said'"),
+        ] {
+            assert_eq!(attacker.evaluate(&expression).await, "said", "S08");
+        }
+        let thrown = client.call_on(
+            &attacker.page.session,
+            "Runtime.evaluate",
+            json!({ "expression": format!("throw {quoted}") }),
+        );
+        assert!(thrown.await.is_ok_and(|result| result.get("exceptionDetails").is_some()), "S08");
+    }
+    for by_value in [true, false] {
+        let params = json!({ "expression": object, "returnByValue": by_value, "generatePreview": true });
+        client.ok(Some(&attacker.page.session), "Runtime.evaluate", params).await;
+    }
+    // Only now is all of it through: an answer to the victim comes behind whatever was sent to it by mistake.
+    victim.is_unharmed("S08").await;
+    let forged = |frame: &&Frame| !frame.sent && (frame.text.contains("forged") || frame.text.contains("Forged"));
+    let received = victim.client.frames().iter().filter(forged).map(|frame| frame.text.clone()).collect::<Vec<_>>();
+    assert!(received.is_empty(), "S08: the victim received {received:?}");
+    assert!(client.closed().is_none(), "S08: {:?}", client.closed());
+}
+
+in_each_browser!(a_forged_route_leads_nowhere);
+
+/// I01: a stream of another's cannot be read or closed, however its handle is guessed.
+async fn a_foreign_stream_does_not_exist(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let victim = &stage.victim;
+    let print = json!({ "transferMode": "ReturnAsStream" });
+    let printed = victim.client.ok(Some(&victim.page.session), "Page.printToPDF", print).await;
+    let handle = text(&printed, "stream");
+    assert!(!handle.is_empty(), "I01: {printed}");
+    let mut handles: Vec<String> = (0..5).map(|guess| guess.to_string()).collect();
+    handles.push(handle.clone());
+    for guess in handles {
+        for method in ["IO.read", "IO.close"] {
+            let kinds = [On::Root, On::Page, On::Browser, On::Tab];
+            let invalid = says(-32602, "Invalid stream handle");
+            stage.attack("I01", &kinds, method, json!({ "handle": guess }), invalid).await;
+        }
+    }
+    let read = victim.client.ok(Some(&victim.page.session), "IO.read", json!({ "handle": handle })).await;
+    assert!(text(&read, "data").len() > 100, "I01: {read}");
+}
+
+in_each_browser!(a_foreign_stream_does_not_exist);
+
+/// I02: a request of another's is neither answered nor read.
+async fn a_foreign_request_does_not_exist(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let theirs = Some(victim.page.session.as_str());
+    victim.client.ok(theirs, "Network.enable", json!({})).await;
+    victim.client.ok(theirs, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*held*" }] })).await;
+    let expression = format!("fetch('/held?{}').then(answer => answer.text())", victim.marker);
+    let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+    let id = victim.client.start(theirs, "Runtime.evaluate", params).await;
+    let paused = victim.client.event("Fetch.requestPaused").await["params"].clone();
+    attacker.ok(On::Page, "Network.enable", json!({})).await;
+    attacker.ok(On::Page, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*never*" }] })).await;
+    let (held, network) = (json!({ "requestId": paused["requestId"] }), json!({ "requestId": paused["networkId"] }));
+    let with = |name: &str, value: Value| {
+        let mut params = held.clone();
+        params[name] = value;
+        params
+    };
+    for (method, params) in [
+        ("Fetch.fulfillRequest", with("responseCode", 200.into())),
+        ("Fetch.failRequest", with("errorReason", "Aborted".into())),
+        ("Fetch.continueRequest", held.clone()),
+        ("Fetch.getResponseBody", held.clone()),
+        ("Network.getResponseBody", network.clone()),
+        ("Network.getRequestPostData", network),
+    ] {
+        stage.attack("I02", &[On::Page], method, params, Says::AnyError).await;
+    }
+    victim.client.ok(theirs, "Fetch.continueRequest", held).await;
+    let reply = victim.client.reply_to(id).await;
+    assert!(reply.to_string().contains(&format!("body-{}", victim.marker)), "I02: {reply}");
+}
+
+in_each_browser!(a_foreign_request_does_not_exist);
+
+/// A command inside as many `sendMessageToTarget` as there are sessions in `path`, the outermost first.
+async fn tunnelled(client: &Client, path: &[String], method: &str, params: Value) -> Result<Value, (i64, String)> {
+    const ID: i64 = 77;
+    if path.is_empty() {
+        return client.call(method, params).await;
+    }
+    let mut message = json!({ "id": ID, "method": method, "params": params });
+    for (depth, session) in path.iter().enumerate().rev() {
+        let params = json!({ "sessionId": session, "message": message.to_string() });
+        message = json!({ "id": 100 + depth, "method": "Target.sendMessageToTarget", "params": params });
+    }
+    client.ok(None, "Target.sendMessageToTarget", message["params"].clone()).await;
+    let unwrapped = |frame: &Value| {
+        let mut inner = frame.clone();
+        for session in path {
+            if inner["method"] != "Target.receivedMessageFromTarget" || inner["params"]["sessionId"] != **session {
+                return None;
+            }
+            inner = serde_json::from_str(inner["params"]["message"].as_str()?).ok()?;
+        }
+        (inner["id"] == ID).then_some(inner)
+    };
+    let what = format!("an answer to {method} through {} tunnels", path.len());
+    let frame = client.wait(&what, crate::client::DEADLINE, |frame| unwrapped(frame).is_some()).await;
+    outcome(&unwrapped(&frame).expect("it was"))
+}

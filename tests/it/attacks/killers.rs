@@ -1,0 +1,65 @@
+//! Commands that look harmless and end the browser. None needs an id of anybody else's.
+
+use serde_json::json;
+
+use super::stage::{EVERYWHERE, On, Says, Stage, says};
+use crate::browsers::{Browser, in_each_browser};
+
+/// Z01 to Z06: their arguments are checked, and everybody works on.
+async fn no_ordinary_command_ends_the_browser(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let attacker = &stage.attacker;
+    let no_path = || says(-32602, "downloadPath not provided");
+    for behavior in ["allow", "allowAndName"] {
+        for params in [json!({ "behavior": behavior }), json!({ "behavior": behavior, "downloadPath": "" })] {
+            stage.attack("Z01", &EVERYWHERE, "Browser.setDownloadBehavior", params.clone(), no_path()).await;
+            stage.attack("Z01", &[On::Page], "Page.setDownloadBehavior", params, no_path()).await;
+        }
+    }
+
+    let closed = attacker.client.page().await;
+    attacker.ok(On::Root, "Target.closeTarget", json!({ "targetId": closed.target })).await;
+    // At once, and once it is known to be gone.
+    let named = json!({ "targetId": closed.target });
+    let early = attacker.call(On::Root, "Browser.getWindowForTarget", named.clone()).await;
+    assert!(early.is_err() || early.as_ref().is_ok_and(|found| found.get("windowId").is_some()), "Z02: {early:?}");
+    let gone = |params: &serde_json::Value| params["sessionId"] == closed.session;
+    attacker.client.event_where("Target.detachedFromTarget", gone).await;
+    for target in [closed.target.as_str(), "none", "", "00000000000000000000000000000000"] {
+        let named = json!({ "targetId": target });
+        let nothing = says(-32602, "No target with given id");
+        stage.attack("Z02", &EVERYWHERE, "Browser.getWindowForTarget", named, nothing).await;
+    }
+    // In the middle of its end: whichever comes first, there is one answer and the browser lives.
+    for _ in 0..10 {
+        let page = attacker.client.page().await;
+        let named = json!({ "targetId": page.target });
+        let first = attacker.client.start(None, "Target.closeTarget", named.clone()).await;
+        let second = attacker.client.start(None, "Browser.getWindowForTarget", named).await;
+        let third = attacker.client.start(Some(&page.session), "Browser.getWindowForTarget", json!({})).await;
+        for id in [first, second, third] {
+            attacker.client.reply_to(id).await;
+        }
+    }
+    stage.unharmed("Z02").await;
+
+    let features = json!({ "features": [] });
+    for result in stage.answers("Z03", &[On::Page], "Emulation.setDisplayFeaturesOverride", features).await {
+        assert_eq!(result, json!({}), "Z03");
+    }
+    for step in [json!(0), json!(-1), json!(0.0), json!(-2_147_483_648_i64)] {
+        let params = json!({ "everyNthFrame": step });
+        let positive = says(-32602, "everyNthFrame must be a positive integer");
+        stage.attack("Z04", &[On::Page], "Page.startScreencast", params, positive).await;
+    }
+    let cookies = json!({ "cookies": [{ "name": "a", "value": "b", "url": stage.site.origin() }] });
+    let workers = [On::Worker, On::Shared, On::Service];
+    stage.attack("Z05", &workers, "Network.setCookies", cookies, Says::Refused).await;
+    for origin in ["https://x.test", "https://example.com"] {
+        let params = json!({ "api": "BiddingAndAuctionServices", "coordinatorOrigin": origin, "keyConfig": "{}" });
+        let method = "Browser.addPrivacySandboxCoordinatorKeyConfig";
+        stage.attack("Z06", &EVERYWHERE, method, params, Says::Refused).await;
+    }
+}
+
+in_each_browser!(no_ordinary_command_ends_the_browser);

@@ -1,0 +1,151 @@
+//! Targets of others: seeing, attaching to, opening and closing them.
+
+use serde_json::{Value, json};
+
+use super::stage::{
+    EVERYWHERE, NO_CHILD_OF_TARGET, NO_TARGET, On, Says, Stage, no_context, no_context_for_a_page, no_target_to_close,
+    says,
+};
+use crate::{
+    browsers::{Browser, in_each_browser},
+    client::text,
+};
+
+/// T01, T02, T09, T10, T15: whoever lists targets sees one's own, on every kind of CDP session.
+async fn lists_hold_only_ones_own(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let own = &stage.attacker.page.target;
+    for filter in [json!({}), json!({ "filter": [{}] }), json!({ "filter": [{ "type": "page" }] })] {
+        for result in stage.answers("T01 T02 T10 T15", &EVERYWHERE, "Target.getTargets", filter.clone()).await {
+            assert!(ids(&result).contains(own), "T01: {filter} does not show one's own page: {result}");
+        }
+    }
+    let tabs = json!({ "filter": [{ "type": "tab" }] });
+    for result in stage.answers("T01 T02 T09 T15", &EVERYWHERE, "Target.getTargets", tabs).await {
+        assert!(ids(&result).contains(&stage.attacker.tab), "T01: {result}");
+    }
+}
+
+in_each_browser!(lists_hold_only_ones_own);
+
+/// T03, T04, T15: whoever discovers targets hears of one's own, from wherever it is asked.
+async fn discovery_tells_only_of_ones_own(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker.client, &stage.victim);
+    for on in EVERYWHERE {
+        let all = json!({ "discover": true, "filter": [{}] });
+        stage.answers("T03 T04 T15", &[on], "Target.setDiscoverTargets", all).await;
+        // The victim's page comes first and the attacker's after it: with that one announced, the other would have been.
+        let params = json!({ "url": format!("{}-again", victim.url) });
+        let theirs = text(&victim.client.ok(None, "Target.createTarget", params).await, "targetId");
+        let params = json!({ "url": "about:blank" });
+        let mine = text(&attacker.ok(None, "Target.createTarget", params).await, "targetId");
+        attacker.event_where("Target.targetCreated", |params| params["targetInfo"]["targetId"] == mine).await;
+        victim.client.ok(None, "Target.closeTarget", json!({ "targetId": theirs })).await;
+        attacker.ok(None, "Target.closeTarget", json!({ "targetId": mine })).await;
+        attacker.event_where("Target.targetDestroyed", |params| params["targetId"] == mine).await;
+        let told: Vec<_> = attacker.events().into_iter().filter(|event| event.to_string().contains(&theirs)).collect();
+        assert!(told.is_empty(), "T03 T04 @{on:?}: {told:?}");
+        stage.answers("T03 T04", &[on], "Target.setDiscoverTargets", json!({ "discover": false })).await;
+    }
+}
+
+in_each_browser!(discovery_tells_only_of_ones_own);
+
+/// T05 to T13, T20 to T22: what names a target of another's is answered as if it were not there.
+async fn a_foreign_target_does_not_exist(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let victim = &stage.victim;
+    let attack = |row, method, params, must| stage.attack(row, &EVERYWHERE, method, params, must);
+    for target in [&victim.page.target, &victim.tab, &victim.shared_worker, &victim.service_worker] {
+        let named = json!({ "targetId": target });
+        attack("T05", "Target.getTargetInfo", named.clone(), Says::from(NO_TARGET)).await;
+        let flat = json!({ "targetId": target, "flatten": true });
+        attack("T06 T07 T09 T10 T21", "Target.attachToTarget", flat, NO_TARGET.into()).await;
+        attack("T08 T21", "Target.attachToTarget", named.clone(), NO_TARGET.into()).await;
+        attack("T09 T11 T12 T21", "Target.closeTarget", named.clone(), no_target_to_close()).await;
+    }
+    let named = json!({ "targetId": victim.page.target });
+    let tunnel = json!({ "targetId": victim.page.target, "message": r#"{"id":1,"method":"Page.close"}"# });
+    attack("T08", "Target.sendMessageToTarget", tunnel, NO_CHILD_OF_TARGET.into()).await;
+    attack("T13", "Target.activateTarget", named.clone(), NO_TARGET.into()).await;
+    let related = json!({ "targetId": victim.page.target, "waitForDebuggerOnStart": true });
+    stage.attack("T20", &[On::Root, On::Browser], "Target.autoAttachRelated", related.clone(), NO_TARGET).await;
+    let elsewhere = says(-32000, "Target.autoAttachRelated is only supported on the Browser target");
+    stage.attack("T20", &EVERYWHERE[2..], "Target.autoAttachRelated", related, elsewhere).await;
+    attack("T22", "Target.detachFromTarget", named, NO_CHILD_OF_TARGET.into()).await;
+}
+
+in_each_browser!(a_foreign_target_does_not_exist);
+
+/// T14, T15: the browser's own target is a virtual root, from wherever it is attached to.
+async fn the_browser_target_is_a_virtual_root(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let info = &attacker.ok(On::Root, "Target.getTargetInfo", json!({})).await["targetInfo"];
+    assert_eq!(info["type"], "browser", "{info}");
+    let id = text(info, "targetId");
+    assert!(!id.is_empty(), "{info}");
+    for on in EVERYWHERE {
+        let row = format!("T14 T15 @{on:?}");
+        let root = attacker.client.attach(attacker.session(on), &id).await;
+        let at_root = |method, params| attacker.client.call_on(&root, method, params);
+        let listed = at_root("Target.getTargets", json!({ "filter": [{}] })).await.expect(&row);
+        assert!(ids(&listed).contains(&attacker.page.target), "{row}: {listed}");
+        let found = at_root("Target.getBrowserContexts", json!({})).await.expect(&row);
+        assert_eq!(found["defaultBrowserContextId"], attacker.context, "{row}: {found}");
+        let named = json!({ "targetId": victim.page.target, "flatten": true });
+        for (method, params, must) in [
+            ("Target.attachToTarget", named.clone(), NO_TARGET.into()),
+            ("Target.closeTarget", named, no_target_to_close()),
+            ("Storage.getCookies", json!({ "browserContextId": victim.context }), no_context(&victim.context)),
+        ] {
+            must.judge(&row, method, &at_root(method, params).await, &attacker.client);
+        }
+        stage.unharmed(&row).await;
+    }
+}
+
+in_each_browser!(the_browser_target_is_a_virtual_root);
+
+/// T10, T17, T18, T19: a page opens in one's own contexts, and in the default one of one's own where none is named.
+async fn pages_open_only_in_ones_own_contexts(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let url = stage.site.url("/page?planted");
+    for context in [&victim.context, &victim.default_context] {
+        let params = json!({ "url": url, "browserContextId": context });
+        let must = no_context_for_a_page(context);
+        stage.attack("T10 T17 T18", &EVERYWHERE, "Target.createTarget", params, must).await;
+    }
+    for on in EVERYWHERE {
+        let created = attacker.call(on, "Target.createTarget", json!({ "url": "about:blank" })).await;
+        let created = created.unwrap_or_else(|error| attacker.client.panic(&format!("T19 @{on:?}: {error:?}")));
+        let id = json!({ "targetId": created["targetId"] });
+        let info = attacker.ok(On::Root, "Target.getTargetInfo", id).await;
+        assert_eq!(info["targetInfo"]["browserContextId"], attacker.context, "T19 @{on:?}: {info}");
+        stage.unharmed("T19").await;
+    }
+    let asked = stage.site.requests().into_iter().filter(|request| request.path.contains("planted")).count();
+    assert_eq!(asked, 0, "T17: a page was opened in another's context");
+}
+
+in_each_browser!(pages_open_only_in_ones_own_contexts);
+
+/// T16: no page script becomes a client.
+async fn a_page_script_gets_no_binding_to_the_browser(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    for target in [&attacker.page.target, &victim.page.target] {
+        let params = json!({ "targetId": target, "bindingName": "cdp", "inheritPermissions": true });
+        stage.attack("T16", &EVERYWHERE, "Target.exposeDevToolsProtocol", params, Says::Refused).await;
+    }
+    attacker.client.open(&attacker.page, &stage.site.url("/page?reloaded")).await;
+    assert_eq!(attacker.evaluate("typeof window.cdp").await, "undefined", "T16");
+}
+
+in_each_browser!(a_page_script_gets_no_binding_to_the_browser);
+
+fn ids(result: &Value) -> Vec<String> {
+    result["targetInfos"].as_array().into_iter().flatten().map(|info| text(info, "targetId")).collect()
+}

@@ -1,0 +1,88 @@
+//! Whose download it is, and where its file lands.
+
+use serde_json::json;
+
+use crate::{
+    browsers::Browser,
+    client::{Client, text},
+    proxy::{Proxy, eventually},
+    site::Site,
+};
+
+/// A page that starts a download from a frame inside it, which is no target of its own.
+const FROM_A_CHILD: &str = "const frame = document.body.appendChild(document.createElement('iframe'));
+    const link = frame.contentDocument.createElement('a');
+    link.download = 'child.txt'; link.href = 'data:text/plain,hello'; frame.contentDocument.body.append(link); link.click(); 1";
+
+/// On a page without the `Page` domain, whose events would tell whose it is.
+async fn started_from_a_child(client: &Client) {
+    let target =
+        text(&client.ok(None, "Target.createTarget", json!({"url": "data:text/html,<body>x"})).await, "targetId");
+    let session = client.attach(None, &target).await;
+    eventually("the page", async || client.evaluate(&session, "document.body?.textContent").await == "x").await;
+    client.evaluate(&session, FROM_A_CHILD).await;
+}
+
+async fn behave(client: &Client, params: serde_json::Value) {
+    client.ok(None, "Browser.setDownloadBehavior", params).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_of_a_child_frame_is_told_to_its_owner_alone() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let site = Site::start().await;
+    let (owner, other) = (proxy.connect().await, proxy.connect().await);
+    // Nothing that gives evidence: no directory, and no page that has the `Page` domain on.
+    behave(&owner, json!({"behavior": "deny", "eventsEnabled": true})).await;
+    behave(&other, json!({"behavior": "deny", "eventsEnabled": true})).await;
+    other.page_at(&site.url("/page?other")).await;
+    started_from_a_child(&owner).await;
+    let begun = owner.event("Browser.downloadWillBegin").await;
+    assert_eq!(begun["params"]["suggestedFilename"], "child.txt");
+    let guid = text(&begun["params"], "guid");
+    owner.event_where("Browser.downloadProgress", |event| event["state"] == "canceled").await;
+    // What was on its way to the other is there by the time it is answered.
+    other.ok(None, "Target.getTargets", json!({})).await;
+    assert!(!other.frames().iter().any(|frame| frame.text.contains(&guid)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_where_its_client_expects_it_before_the_client_is_told() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let wanted = tempfile::tempdir().expect("a directory");
+    for (behavior, by_name) in [("allow", true), ("allowAndName", false)] {
+        let client = proxy.connect().await;
+        let path = wanted.path().join(behavior).join("deep");
+        behave(&client, json!({"behavior": behavior, "downloadPath": path, "eventsEnabled": true})).await;
+        started_from_a_child(&client).await;
+        let begun = client.event("Browser.downloadWillBegin").await;
+        client.event_where("Browser.downloadProgress", |event| event["state"] == "completed").await;
+        let name = if by_name { "child.txt".to_owned() } else { text(&begun["params"], "guid") };
+        assert_eq!(std::fs::read_to_string(path.join(name)).expect("the file"), "hello");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_too_says_completed_only_when_the_file_is_there() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let wanted = tempfile::tempdir().expect("a directory");
+    let client = proxy.connect().await;
+    behave(&client, json!({"behavior": "allow", "downloadPath": wanted.path(), "eventsEnabled": false})).await;
+    let page = client.page().await;
+    client.ok(Some(&page.session), "Page.enable", json!({})).await;
+    client.evaluate(&page.session, FROM_A_CHILD).await;
+    client.event_where("Page.downloadProgress", |event| event["state"] == "completed").await;
+    assert_eq!(std::fs::read_to_string(wanted.path().join("child.txt")).expect("the file"), "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_capability_nothing_is_written_where_a_client_says() {
+    let proxy = Proxy::start(Browser::any().await, &["--strict"]).await;
+    let wanted = tempfile::tempdir().expect("a directory");
+    let client = proxy.connect().await;
+    behave(&client, json!({"behavior": "allow", "downloadPath": wanted.path().join("no"), "eventsEnabled": true}))
+        .await;
+    started_from_a_child(&client).await;
+    client.event_where("Browser.downloadProgress", |event| event["state"] == "completed").await;
+    assert!(std::fs::read_dir(wanted.path()).expect("a directory").next().is_none());
+}
