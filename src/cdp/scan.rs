@@ -28,7 +28,7 @@ pub(super) struct Member {
 /// The first members of a top-level object, in order. A fifth is always a mistake, and what follows it can be no worse.
 #[derive(Default)]
 pub(super) struct Members {
-    members: [Member; 5],
+    first: [Member; 5],
     count: usize,
     /// Where the first control character in a string stands. Chrome takes those; JSON does not, and a NUL would end the
     /// message on the pipe and start a smuggled one.
@@ -37,7 +37,7 @@ pub(super) struct Members {
 
 impl Members {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.members[..self.count].iter()
+        self.first[..self.count].iter()
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> 
             } else {
                 scanner.value(token)?;
             }
-            if let Some(member) = members.members.get_mut(members.count) {
+            if let Some(member) = members.first.get_mut(members.count) {
                 *member = Member { key, value: start..scanner.at, repeated };
                 members.count += 1;
             }
@@ -439,10 +439,10 @@ fn special_of(eight: u64) -> u64 {
 fn next_special_far(text: &[u8], from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
     let blocks = rest.as_chunks::<64>().0;
-    let clean = |block: &&[u8; 64]| {
-        let special = |any: bool, byte: &u8| any | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
-        !block.iter().fold(false, special)
-    };
+    // Without a branch, or it is no vector.
+    let special =
+        |any: u8, byte: &u8| any | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+    let clean = |block: &&[u8; 64]| block.iter().fold(0, special) == 0;
     let skipped = blocks.iter().take_while(clean).count() * 64;
     let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
     rest[skipped..].iter().position(special).map(|more| from + skipped + more)
