@@ -9,7 +9,12 @@
 //! It has its own main because the proofs take arguments; it still lists and runs its tests as the harness would.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a proof has to say")]
-#![allow(dead_code, unused_imports, unused_macros, reason = "the nouns of the integration tests, of which not every verb is used here")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "the nouns of the integration tests, of which not every verb is used here"
+)]
 
 #[path = "../it/browsers.rs"]
 mod browsers;

@@ -96,10 +96,8 @@ impl Sweep<'_> {
             let random = Random::of(self.options.seed, &format!("{} {on}", method.name));
             let arguments = Maker { protocol: &self.protocol, random }.arguments(method);
             let name = method.name.clone();
-            let commands: Vec<Command> = arguments
-                .into_iter()
-                .map(|params| Command { on, method: name.clone(), params })
-                .collect();
+            let commands: Vec<Command> =
+                arguments.into_iter().map(|params| Command { on, method: name.clone(), params }).collect();
             if stage.is_none() {
                 stage = self.begin().await;
                 on_stage = 0;

@@ -155,7 +155,11 @@ impl Work {
         let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let page = self.page.clone();
         let result = self.call(Some(&page), "Runtime.evaluate", params, deadline).await?;
-        if result.get("exceptionDetails").is_some() { Err(result.to_string()) } else { Ok(result["result"]["value"].clone()) }
+        if result.get("exceptionDetails").is_some() {
+            Err(result.to_string())
+        } else {
+            Ok(result["result"]["value"].clone())
+        }
     }
 
     fn take_events(&mut self) -> bool {

@@ -50,8 +50,12 @@ impl World {
     /// What has come to harm so far.
     pub(crate) fn harm(&self) -> Option<Harm> {
         let now = shared_processes(&self.proxy);
-        let gone: Vec<&str> =
-            self.shared.iter().filter(|(kind, pid)| now.get(*kind) != Some(pid)).map(|(kind, _)| kind.as_str()).collect();
+        let gone: Vec<&str> = self
+            .shared
+            .iter()
+            .filter(|(kind, pid)| now.get(*kind) != Some(pid))
+            .map(|(kind, _)| kind.as_str())
+            .collect();
         if !gone.is_empty() {
             return Some(Harm::Killed(format!("the {} process", gone.join(" and "))));
         }
@@ -97,7 +101,9 @@ fn shared_processes(proxy: &Proxy) -> BTreeMap<String, u32> {
         match (flag("--type="), flag("--utility-sub-type=")) {
             (None, _) => shared.insert("browser".to_owned(), pid),
             (Some(kind), _) if kind == "gpu-process" => shared.insert(kind, pid),
-            (_, Some(service)) if service.contains("network") || service.contains("storage") => shared.insert(service, pid),
+            (_, Some(service)) if service.contains("network") || service.contains("storage") => {
+                shared.insert(service, pid)
+            }
             _ => None,
         };
     }

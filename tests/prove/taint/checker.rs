@@ -124,7 +124,8 @@ pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
         let text = std::str::from_utf8(word).expect("ASCII");
         let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_plain = word.len() == 32 && is_hex(text);
-        let is_uuid = || word.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && is_hex(&text.replace('-', ""));
+        let is_uuid =
+            || word.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && is_hex(&text.replace('-', ""));
         (is_plain || is_uuid()).then_some(text)
     })
 }
