@@ -28,7 +28,7 @@ pub(super) struct Member {
 /// The first members of a top-level object, in order. A fifth is always a mistake, and what follows it can be no worse.
 #[derive(Default)]
 pub(super) struct Members {
-    members: [Member; 5],
+    first: [Member; 5],
     count: usize,
     /// Where the first control character in a string stands. Chrome takes those; JSON does not, and a NUL would end the
     /// message on the pipe and start a smuggled one.
@@ -37,7 +37,7 @@ pub(super) struct Members {
 
 impl Members {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.members[..self.count].iter()
+        self.first[..self.count].iter()
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> 
             } else {
                 scanner.value(token)?;
             }
-            if let Some(member) = members.members.get_mut(members.count) {
+            if let Some(member) = members.first.get_mut(members.count) {
                 *member = Member { key, value: start..scanner.at, repeated };
                 members.count += 1;
             }
@@ -418,8 +418,8 @@ fn next_special(text: &[u8], from: usize) -> Option<usize> {
         let eight = u64::from_le_bytes(*eight);
         let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
         let control = eight.wrapping_sub(ONES * 0x20) & !eight;
-        let quote = zero(eight ^ (ONES * b'"' as u64));
-        let escape = zero(eight ^ (ONES * b'\\' as u64));
+        let quote = zero(eight ^ (ONES * u64::from(b'"')));
+        let escape = zero(eight ^ (ONES * u64::from(b'\\')));
         let hits = (control | quote | escape) & HIGHS;
         if hits != 0 {
             return Some(at + hits.trailing_zeros() as usize / 8);

@@ -10,7 +10,6 @@ use ghostmux::browser::find::{self, Kind};
 /// The Chrome that a test runs against.
 #[derive(Clone, Debug)]
 pub(crate) struct Browser {
-    pub(crate) kind: Kind,
     pub(crate) path: PathBuf,
 }
 
@@ -27,7 +26,7 @@ impl Browser {
         let mut others = 0;
         for path in find::candidates() {
             match find::inspect(&path).await {
-                Ok(found) if found.kind == kind => return Some(Self { kind, path: found.binary }),
+                Ok(found) if found.kind == kind => return Some(Self { path: found.binary }),
                 Ok(_) => others += 1,
                 Err(error) => eprintln!("{error}"),
             }
@@ -43,10 +42,6 @@ impl Browser {
             Some(shell) => shell,
             None => Self::of(Kind::Full).await.expect("a browser"),
         }
-    }
-
-    pub(crate) fn is_shell(&self) -> bool {
-        self.kind == Kind::Shell
     }
 }
 

@@ -364,7 +364,7 @@ impl Conversation {
     }
 
     fn add(&self, sent: bool, text: &str) {
-        let json = if sent { Value::Null } else { serde_json::from_str(text).unwrap_or_default() };
+        let json = if sent { Value::Null } else { read(text) };
         self.frames().push(Frame { sent, text: text.into(), json: Arc::new(json), taken: false });
         self.news.notify_waiters();
     }
@@ -378,6 +378,20 @@ impl Conversation {
         found.taken = true;
         Some(found.json.clone())
     }
+}
+
+/// A message of Chrome's may have half a surrogate pair in it, which Rust cannot hold: it is read as U+FFFD.
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| {
+        let mut parts = text.split("\\ud");
+        let mut whole = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let half = part.starts_with(['8', '9', 'a', 'b', 'c', 'd', 'e', 'f']);
+            whole += if half { "\\ufffd" } else { "\\ud" };
+            whole += if half { part.get(3..).unwrap_or_default() } else { part };
+        }
+        serde_json::from_str(&whole).unwrap_or_default()
+    })
 }
 
 /// A string member; empty if there is none.

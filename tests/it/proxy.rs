@@ -238,7 +238,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         let ended = self.end();
         if thread::panicking() {
-            eprintln!("---- the proxy's log:\n{}", self.log());
+            eprintln!("---- the proxy's log, with {}:\n{}", self.browser.path.display(), self.log());
         } else if let Err(why) = ended {
             panic!("{why}; the proxy's log:\n{}", self.log());
         }

@@ -93,6 +93,7 @@ async fn pages_are_no_clients(browser: Browser) {
         for path in ["/json/list", "/json", &format!("/json/close/{id}"), &format!("/json/activate/{id}")] {
             let answer = proxy.http("GET", path, &[header], "").await;
             assert_eq!(answer.status, 403, "J04 J05: {path} with {header:?}: {answer:?}");
+            assert_eq!(answer.header("access-control-allow-origin"), None, "J05: {path} with {header:?}");
         }
         let answer = proxy.http("PUT", "/json/new?about:blank", &[header], "").await;
         assert_eq!(answer.status, 403, "J04 J05: {header:?}");

@@ -1,1 +1,270 @@
-//! .
+//! Clients that take all they can get. The victim's page is asked all the while: it must answer within three seconds
+//! more than alone.
+//!
+//! The sizes are small enough for every run; `GHOSTMUX_TEST_GREED=full` takes those that were measured on a bare Chrome.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use super::{
+    frames::resident,
+    stage::{On, Stage},
+};
+use crate::{
+    browsers::{Browser, in_browser, in_each_browser},
+    client::{Client, DEADLINE},
+    proxy::{Proxy, eventually},
+};
+
+/// How much longer than alone the victim may wait.
+const MORE: Duration = Duration::from_secs(3);
+/// How long all of an attack may take.
+const LONG: Duration = Duration::from_secs(120);
+
+fn size(usual: usize, full: usize) -> usize {
+    if std::env::var("GHOSTMUX_TEST_GREED").is_ok_and(|said| said == "full") { full } else { usual }
+}
+
+/// Asks the victim's page as long as the attack goes on.
+async fn meanwhile<T>(stage: &Stage, row: &str, attack: impl Future<Output = T>) -> T {
+    let mut alone = Duration::ZERO;
+    for _ in 0..20 {
+        alone = alone.max(stage.victim.round_trip(DEADLINE).await);
+    }
+    let over = Cell::new(false);
+    let since = Instant::now();
+    let attack = async {
+        let done = tokio::time::timeout(LONG, attack).await;
+        over.set(true);
+        done.unwrap_or_else(|_| panic!("{row}: the attack took more than {LONG:?}"))
+    };
+    let watch = async {
+        let mut worst = Duration::ZERO;
+        loop {
+            worst = worst.max(stage.victim.round_trip(LONG).await);
+            if over.get() {
+                return worst;
+            }
+            // A sample, not a wait for anything.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let (done, worst) = tokio::join!(attack, watch);
+    eprintln!("{row}: the victim waited {worst:?} at most, {alone:?} alone; it took {:?}", since.elapsed());
+    assert!(worst < alone + MORE, "{row}: the victim waited {worst:?}, alone {alone:?}");
+    done
+}
+
+/// R01: pages and pictures larger than any memory.
+async fn huge_pictures(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    meanwhile(&stage, "R01", async {
+        let side = 10_000_000;
+        let metrics = json!({ "width": side, "height": side, "deviceScaleFactor": 1, "mobile": false });
+        let clip = json!({ "clip": { "x": 0, "y": 0, "width": side, "height": side, "scale": 1 } });
+        for (method, params) in [
+            ("Emulation.setDeviceMetricsOverride", metrics.clone()),
+            ("Page.setDeviceMetricsOverride", metrics),
+            ("Page.captureScreenshot", clip),
+        ] {
+            let done = stage.attacker.call(On::Page, method, params).await;
+            assert!(done.as_ref().is_err_and(|error| error.0 == -32602), "R01: {method} was answered {done:?}");
+        }
+        let shot = stage.attacker.call(On::Page, "Page.captureScreenshot", json!({ "format": "jpeg" })).await;
+        assert!(shot.is_ok_and(|shot| shot["data"].is_string()), "R01: no picture at all");
+    })
+    .await;
+    stage.unharmed("R01").await;
+}
+
+in_each_browser!(huge_pictures);
+
+/// R02: contexts and pages by the hundred.
+async fn many_contexts_and_pages(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    meanwhile(&stage, "R02", async {
+        let client = &stage.attacker.client;
+        let (contexts, pages) = (size(60, 300), size(12, 60));
+        for at in 0..contexts {
+            let made = client.call_in(None, "Target.createBrowserContext", json!({}), LONG).await;
+            let Ok(context) = made else { continue };
+            if at < pages {
+                let params = json!({ "url": "about:blank", "browserContextId": context["browserContextId"] });
+                let _ = client.call_in(None, "Target.createTarget", params, LONG).await;
+            }
+        }
+    })
+    .await;
+    stage.unharmed("R02").await;
+}
+
+in_browser!(Shell: many_contexts_and_pages);
+
+/// R03: a client that does not read what its page writes is cut, and costs no memory.
+async fn a_client_that_does_not_read(browser: Browser) {
+    let flags = ["--strict", "--client-queue", "1MiB", "--client-queue-hard", "64MiB", "--stall", "2s"];
+    let stage = Stage::with(browser, &flags).await;
+    let before = resident(stage.proxy.pid());
+    let client = &stage.attacker.client;
+    client.ok(Some(&stage.attacker.page.session), "Runtime.enable", json!({})).await;
+    let cut = meanwhile(&stage, "R03", async {
+        client.read(false);
+        let flood = format!(
+            "{{ const line = 'x'.repeat(20000); let left = {}
+                const some = () => {{ for (let i = 0; i < 20; i++) console.log(line); if (--left > 0) setTimeout(some) }}
+                some() }}",
+            size(250, 5000)
+        );
+        let params = json!({ "expression": flood });
+        client.start(Some(&stage.attacker.page.session), "Runtime.evaluate", params).await;
+        let is_cut = async || figure(&stage.proxy, "clients_too_slow_total").await > 0;
+        eventually("a client that does not read is cut", is_cut).await;
+        client.read(true);
+        client.end().await
+    })
+    .await;
+    // What was on its way when it was cut may have been dropped with the socket.
+    assert!(cut.starts_with("4008") || cut.contains("reset"), "R03: {cut}");
+    let grown = resident(stage.proxy.pid()).saturating_sub(before) >> 20;
+    assert!(grown < 200, "R03: the proxy grew by {grown} MiB");
+    stage.others_unharmed("R03").await;
+}
+
+in_browser!(Shell: a_client_that_does_not_read);
+
+/// R04: one result as large as they come.
+async fn one_huge_result(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let length = size(40_000_000, 200_000_000);
+    meanwhile(&stage, "R04", async {
+        let params = json!({ "expression": format!("'x'.repeat({length})"), "returnByValue": true });
+        let session = Some(stage.attacker.page.session.as_str());
+        let result = stage.attacker.client.call_in(session, "Runtime.evaluate", params, LONG).await.expect("R04");
+        assert_eq!(result["result"]["value"].as_str().map(str::len), Some(length), "R04");
+    })
+    .await;
+    stage.unharmed("R04").await;
+}
+
+in_browser!(Shell: one_huge_result);
+
+/// R05: more commands at once than anybody reads; all are answered, none with an error.
+async fn a_flood_of_commands(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let client = &stage.attacker.client;
+    meanwhile(&stage, "R05", async {
+        let many = size(10_000, 60_000);
+        let mut last = 0;
+        for _ in 0..many {
+            last = client
+                .start(Some(&stage.attacker.page.session), "Runtime.evaluate", json!({ "expression": "1" }))
+                .await;
+        }
+        client.wait("the last answer", LONG, |frame| frame["id"] == last).await;
+        let replies = client.frames();
+        let replies = replies.iter().filter_map(|frame| frame.received()).filter(|frame| frame["id"].is_i64());
+        let right = replies.filter(|reply| reply["result"]["result"]["value"] == 1).count();
+        assert_eq!(right, many, "R05: answered with errors, or not at all");
+    })
+    .await;
+    stage.unharmed("R05").await;
+}
+
+in_browser!(Shell: a_flood_of_commands);
+
+/// R06: commands so large that nothing else would get through beside them.
+async fn huge_commands(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let client = &stage.attacker.client;
+    meanwhile(&stage, "R06", async {
+        let filling = "x".repeat(size(10 << 20, 40 << 20));
+        let mut ids = Vec::new();
+        for _ in 0..5 {
+            let params = json!({ "expression": format!("/*{filling}*/ 1") });
+            ids.push(client.start(Some(&stage.attacker.page.session), "Runtime.evaluate", params).await);
+        }
+        for id in ids {
+            let reply = client.wait("an answer", LONG, |frame| frame["id"] == id).await;
+            assert_eq!(reply["result"]["result"]["value"], 1, "R06");
+        }
+    })
+    .await;
+    stage.unharmed("R06").await;
+}
+
+in_browser!(Shell: huge_commands);
+
+/// R07: clients that come, make things, and hang up without a word.
+async fn clients_that_hang_up(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let before = census(&stage.proxy).await;
+    meanwhile(&stage, "R07", async {
+        for at in 0..size(20, 60) {
+            let client = stage.proxy.connect().await;
+            let context = client.ok(None, "Target.createBrowserContext", json!({})).await;
+            let params =
+                json!({ "url": stage.site.url("/page?left"), "browserContextId": context["browserContextId"] });
+            // Some hang up while their page is still being made.
+            if at % 3 == 0 {
+                client.start(None, "Target.createTarget", params).await;
+            } else {
+                client.ok(None, "Target.createTarget", params).await;
+            }
+        }
+    })
+    .await;
+    eventually("nothing is left of those who hung up", async || census(&stage.proxy).await == before).await;
+    stage.unharmed("R07").await;
+}
+
+in_each_browser!(clients_that_hang_up);
+
+/// R08: pages that never rest, and dialogs that nobody answers; they end with their session.
+async fn pages_that_never_rest(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let before = census(&stage.proxy).await;
+    let greedy = stage.proxy.connect().await;
+    meanwhile(&stage, "R08", async {
+        let loops = ["while (true);", "alert(1)", "print()", "for (;;) document.title += 'x'", "prompt('?')"];
+        for expression in loops {
+            busy(&greedy, &stage, expression).await;
+        }
+        let unload = busy(&greedy, &stage, "onbeforeunload = event => event.preventDefault(); 0").await;
+        greedy.start(Some(&unload), "Page.reload", json!({})).await;
+        // Long enough for loops to be felt.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    })
+    .await;
+    drop(greedy);
+    eventually("the pages end with their session", async || census(&stage.proxy).await == before).await;
+    stage.unharmed("R08").await;
+}
+
+in_each_browser!(pages_that_never_rest);
+
+/// A page that does this and may never answer; its CDP session.
+async fn busy(client: &Client, stage: &Stage, expression: &str) -> String {
+    let page = client.page_at(&stage.site.url("/page?busy")).await;
+    let params = json!({ "expression": expression, "userGesture": true });
+    client.start(Some(&page.session), "Runtime.evaluate", params).await;
+    page.session
+}
+
+/// Sessions, contexts and CDP sessions that the proxy has.
+async fn census(proxy: &Proxy) -> [u64; 2] {
+    [figure(proxy, "sessions").await, figure(proxy, "contexts").await]
+}
+
+/// One of the proxy's figures.
+async fn figure(proxy: &Proxy, name: &str) -> u64 {
+    let answer = proxy.http("GET", "/metrics", &[], "").await;
+    let value = answer.body.lines().find_map(|line| {
+        let (figure, value) = line.split_once(' ')?;
+        (figure.trim_start_matches("ghostmux_") == name).then(|| value.parse().ok())?
+    });
+    value.unwrap_or_else(|| panic!("no figure {name}: {}", answer.body))
+}

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::stage::{EVERYWHERE, On, Says, Stage};
@@ -73,7 +74,7 @@ async fn files_of_the_host_are_not_opened(browser: Browser) {
             let done = attacker.call(on, "Target.createTarget", json!({ "url": url })).await;
             assert!(done.is_err(), "N04 @{on:?}: {url:?} was answered {done:?}");
         }
-        let escaped = url.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"));
+        let escaped = utf8_percent_encode(&url, NON_ALPHANUMERIC);
         let opened = stage.proxy.http("PUT", &format!("/json/new?{escaped}"), &[], "").await;
         assert_eq!(opened.status, 400, "J10: {url:?} was answered {opened:?}");
     }

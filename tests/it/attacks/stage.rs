@@ -41,8 +41,6 @@ pub(super) enum Says {
     RefusedOrUnknown,
     /// An error, whatever its text.
     AnyError,
-    /// This result.
-    Result(Value),
 }
 
 pub(super) fn says(code: i64, words: &str) -> Says {
@@ -74,10 +72,6 @@ pub(super) fn no_target_to_close() -> Says {
 pub(super) fn no_context_for_a_page(id: &str) -> Says {
     let full = format!("Failed to find browser context with id {id}");
     Says::OneOf(vec![(-32602, "browserContextId".into()), (-32000, full)])
-}
-
-pub(super) fn no_method(method: &str) -> Says {
-    says(-32601, &format!("'{method}' wasn't found"))
 }
 
 /// A client that means harm, with a CDP session of every kind.
@@ -228,7 +222,6 @@ impl Says {
                 *code == -32000 && refused(text) || *code == -32601 && *text == unknown
             }
             (Self::AnyError, Err(_)) => true,
-            (Self::Result(result), Ok(said)) => said == result,
             _ => false,
         };
         if !right {
