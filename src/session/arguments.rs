@@ -16,6 +16,7 @@ use crate::{
     session::policy::Refusal,
 };
 
+mod killers;
 mod url;
 
 pub use url::url_allowed;
@@ -67,6 +68,9 @@ fn rule(method: &str) -> Option<Rule> {
         "Emulation.setDeviceMetricsOverride" | "Page.setDeviceMetricsOverride" => device_metrics,
         "Emulation.setDisplayFeaturesOverride" => display_features,
         "Emulation.clearDisplayFeaturesOverride" => clear_display_features,
+        "Storage.overrideQuotaForOrigin" => killers::quota,
+        "Page.printToPDF" => killers::pdf,
+        "Input.imeSetComposition" => killers::composition,
         "Input.dispatchKeyEvent" => key_event,
         "Input.dispatchDragEvent" => drag_event,
         "Network.enable" | "Network.configureDurableMessages" => network_buffers,
@@ -160,7 +164,10 @@ fn pixels(width: f64, height: f64, scale: f64) -> Checked {
 }
 
 /// An empty list is SIGILL of the browser.
-fn display_features(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn display_features(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    if let Some(refused) = killers::only_on_a_page(call) {
+        return refused;
+    }
     match params.read_as::<Vec<Box<RawValue>>>("features") {
         Some(features) if features.is_empty() => Checked::Answer("{}".to_owned()),
         _ => Checked::AsIs,

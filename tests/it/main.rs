@@ -17,3 +17,4 @@ mod raw;
 mod remote;
 mod site;
 mod smoke;
+mod workers;

@@ -16,6 +16,9 @@ use crate::client::DEADLINE;
 pub(crate) struct Request {
     /// Path and query.
     pub(crate) path: String,
+    /// All of its head.
+    #[allow(dead_code, reason = "the taint proof looks for strangers' markers in it")]
+    pub(crate) head: String,
 }
 
 #[derive(Default)]
@@ -100,7 +103,7 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
     }
     let head = String::from_utf8_lossy(&read).into_owned();
     let path = head.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/").to_owned();
-    state.requests.lock().expect("no panic").push(Request { path: path.clone() });
+    state.requests.lock().expect("no panic").push(Request { path: path.clone(), head: head.clone() });
     state.arrived.notify_waiters();
     let (name, query) = path.split_once('?').unwrap_or((&path, ""));
     let wait = name == "/slow";

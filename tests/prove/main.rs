@@ -1,0 +1,145 @@
+//! The proofs of isolation, for `make prove` and in small for `make test`.
+//!
+//! ```text
+//! cargo test --test prove                                        the short parts, as tests
+//! cargo test --test prove -- sweep --methods 'Page.*' --seed 7   one proof, for as long as it takes
+//! cargo test --test prove -- verdict                             what they came to
+//! ```
+//!
+//! It has its own main because the proofs take arguments; it still lists and runs its tests as the harness would.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a proof has to say")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "the nouns of the integration tests, of which not every verb is used here"
+)]
+
+#[path = "../it/browsers.rs"]
+mod browsers;
+#[path = "../it/client.rs"]
+mod client;
+mod options;
+#[path = "../it/proxy.rs"]
+mod proxy;
+mod random;
+#[path = "../it/site.rs"]
+mod site;
+mod sweep;
+mod taint;
+mod verdict;
+mod wire;
+
+use std::{path::Path, process::ExitCode, time::Instant};
+
+use ghostmux::browser::find;
+
+use self::{browsers::Browser, options::Options, verdict::Outcome};
+
+/// How long the seeded part of the sweep may take in `make test`.
+const SWEEP_SECONDS: u64 = 40;
+/// And the taint proof.
+const TAINT_SECONDS: u64 = 25;
+
+/// The tests, by name.
+const TESTS: [&str; 4] = [
+    "sweep::a_seeded_part_harms_nobody",
+    "taint::a_leak_is_found",
+    "taint::nobody_receives_what_is_another_s",
+    "taint::the_checker_knows_whose_an_id_is",
+];
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let proof = arguments.next_if(|first| matches!(first.as_str(), "sweep" | "taint" | "verdict"));
+    match proof.as_deref() {
+        Some("verdict") => match verdict::verdict() {
+            Ok((pass, text)) => {
+                print!("{text}");
+                exit_code(pass)
+            }
+            Err(error) => {
+                eprintln!("the verdict could not be written: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some(proof) => match Options::read(arguments) {
+            Ok(options) => runtime.block_on(prove(proof, &options)),
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::from(2)
+            }
+        },
+        None => runtime.block_on(as_harness(&arguments.collect::<Vec<_>>())),
+    }
+}
+
+async fn prove(proof: &str, options: &Options) -> ExitCode {
+    let browser = browser(options).await;
+    eprintln!("==> {} with seed {}", browser.path.display(), options.seed);
+    let outcome = match proof {
+        "sweep" => sweep::run(&browser, options).await,
+        _ => taint::run(&browser, options).await,
+    };
+    if let Err(error) = outcome.keep() {
+        eprintln!("the outcome could not be kept: {error}");
+    }
+    print!("{}", outcome.text());
+    exit_code(outcome.faults.is_empty())
+}
+
+/// `--list`, or the tests that are named, or all.
+async fn as_harness(arguments: &[String]) -> ExitCode {
+    let ignored = arguments.iter().any(|argument| argument == "--ignored");
+    let named: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let exact = arguments.iter().any(|argument| argument == "--exact");
+    let wanted = |test: &str| {
+        named.is_empty()
+            || named.iter().any(|name| if exact { name.as_str() == test } else { test.contains(name.as_str()) })
+    };
+    let tests = TESTS.into_iter().filter(|test| !ignored && wanted(test));
+    if arguments.iter().any(|argument| argument == "--list") {
+        tests.for_each(|test| println!("{test}: test"));
+        return ExitCode::SUCCESS;
+    }
+    for test in tests {
+        let since = Instant::now();
+        // A failure is a panic, as in any test.
+        run(test).await;
+        println!("test {test} ... ok ({} s)", since.elapsed().as_secs());
+    }
+    ExitCode::SUCCESS
+}
+
+async fn run(test: &str) {
+    let browser = Browser::any().await;
+    match test {
+        "sweep::a_seeded_part_harms_nobody" => passed(&sweep::run(&browser, &Options::short(SWEEP_SECONDS)).await),
+        "taint::a_leak_is_found" => taint::a_leak_is_found(&browser, &Options::short(TAINT_SECONDS)).await,
+        "taint::nobody_receives_what_is_another_s" => {
+            passed(&taint::run(&browser, &Options::short(TAINT_SECONDS)).await);
+        }
+        "taint::the_checker_knows_whose_an_id_is" => taint::the_checker_knows_whose_an_id_is(),
+        other => panic!("no test is called {other}"),
+    }
+}
+
+fn passed(outcome: &Outcome) {
+    print!("{}", outcome.text());
+    outcome.check();
+}
+
+async fn browser(options: &Options) -> Browser {
+    let Some(path) = &options.browser else { return Browser::any().await };
+    match find::inspect(Path::new(path)).await {
+        Ok(found) => Browser { path: found.binary },
+        Err(error) => panic!("{path}: {error}"),
+    }
+}
+
+fn exit_code(pass: bool) -> ExitCode {
+    if pass { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,75 @@
+//! What was asked for: which proof, and how much of it.
+
+use std::io::Write as _;
+
+/// The arguments after the name of the proof.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) seed: u64,
+    /// Methods by name, `*` for anything.
+    pub(crate) methods: String,
+    /// How long; without it, until all is done.
+    pub(crate) seconds: Option<u64>,
+    /// How many messages the taint proof checks at least.
+    pub(crate) messages: u64,
+    /// The Chrome to prove it with; without it, the one that is found.
+    pub(crate) browser: Option<String>,
+    pub(crate) quiet: bool,
+}
+
+impl Options {
+    /// A part that fits into a test.
+    pub(crate) fn short(seconds: u64) -> Self {
+        Self { seed: 1, methods: "*".to_owned(), seconds: Some(seconds), messages: 0, browser: None, quiet: true }
+    }
+
+    /// `--seed N --methods PATTERN --seconds N --messages N --browser PATH`
+    pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self { seconds: None, messages: 1_000_000, quiet: false, ..Self::short(0) };
+        while let Some(name) = arguments.next() {
+            let mut value =
+                || arguments.next().filter(|value| !value.is_empty()).ok_or(format!("{name} needs a value"));
+            let number = |value: String| value.parse().map_err(|error| format!("{name}: {value}: {error}"));
+            match name.as_str() {
+                "--seed" => options.seed = number(value()?)?,
+                "--seconds" => options.seconds = Some(number(value()?)?),
+                "--messages" => options.messages = number(value()?)?,
+                "--methods" => options.methods = value()?,
+                "--browser" => options.browser = Some(value()?),
+                _ => return Err(format!("no option is called {name}")),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether a method is to be tried.
+    pub(crate) fn matches(&self, method: &str) -> bool {
+        let mut rest = method;
+        let parts: Vec<&str> = self.methods.split('*').collect();
+        let [first, middle @ .., last] = parts.as_slice() else { return method == self.methods };
+        if rest.len() < first.len() + last.len() || !rest.starts_with(first) || !rest.ends_with(last) {
+            return false;
+        }
+        rest = &rest[first.len()..rest.len() - last.len()];
+        middle.iter().all(|part| match rest.find(part) {
+            Some(at) => {
+                rest = &rest[at + part.len()..];
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// Whether every method is to be tried, however long it takes.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.methods == "*" && self.seconds.is_none()
+    }
+
+    /// A line about how it goes.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.quiet {
+            let line: String = line.chars().take(1500).collect();
+            let _ = writeln!(std::io::stderr(), "    {line}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The sweep: every method of the running browser's protocol, with arguments made from its types, on every kind of CDP
+//! session, sent by one client while another works on.
+//!
+//! The shared processes live, the victim notices nothing, every command is answered once. A command that breaks this is
+//! made as small as it gets and printed.
+
+mod minimise;
+mod protocol;
+mod stage;
+mod values;
+mod victim;
+mod world;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use self::{
+    protocol::Protocol,
+    stage::{Command, On, Ran, Stage},
+    values::Maker,
+    world::World,
+};
+use crate::{browsers::Browser, options::Options, random::Random, verdict::Outcome};
+
+/// Batches on one stage: what they leave behind is part of the test, and a reason to begin anew.
+const BATCHES: usize = 60;
+/// Batches that may have done a harm that shows now.
+const SUSPECTS: usize = 12;
+/// How long a harm may take to show.
+const SHOWS: Duration = Duration::from_secs(4);
+
+struct Sweep<'a> {
+    browser: &'a Browser,
+    options: &'a Options,
+    protocol: Protocol,
+    world: World,
+    skip: HashSet<String>,
+    recent: Vec<Vec<Command>>,
+    faults: Vec<String>,
+    /// Why stages ended, how often.
+    ends: BTreeMap<String, u64>,
+    counts: BTreeMap<&'static str, u64>,
+    by_kind: BTreeMap<String, u64>,
+}
+
+/// Runs it; what it found is in the outcome.
+pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
+    let since = Instant::now();
+    let world = World::new(browser, &secret(options.seed)).await;
+    let text = world.proxy.http("GET", "/json/protocol", &[], "").await.body;
+    let protocol = Protocol::read(&text).unwrap_or_else(|error| panic!("the protocol cannot be read: {error}"));
+    let mut sweep = Sweep {
+        browser,
+        options,
+        protocol,
+        world,
+        skip: HashSet::new(),
+        recent: Vec::new(),
+        faults: Vec::new(),
+        ends: BTreeMap::new(),
+        counts: BTreeMap::new(),
+        by_kind: BTreeMap::new(),
+    };
+    sweep.all(since).await;
+    sweep.outcome(since).await
+}
+
+fn secret(seed: u64) -> String {
+    format!("secret{:016x}", Random::of(seed, "secret").next())
+}
+
+impl Sweep<'_> {
+    async fn all(&mut self, since: Instant) {
+        let mut plan: Vec<(usize, On)> = Vec::new();
+        for (at, method) in self.protocol.methods.iter().enumerate() {
+            if self.options.matches(&method.name) {
+                plan.extend(On::ALL.map(|on| (at, on)));
+            }
+        }
+        Random::of(self.options.seed, "order").shuffle(&mut plan);
+        self.count("planned", plan.len());
+        let mut stage = None;
+        let mut on_stage = 0;
+        for (at, on) in plan {
+            if self.options.seconds.is_some_and(|seconds| since.elapsed() > Duration::from_secs(seconds)) {
+                break;
+            }
+            let method = &self.protocol.methods[at];
+            if self.skip.contains(&method.name) {
+                continue;
+            }
+            let random = Random::of(self.options.seed, &format!("{} {on}", method.name));
+            let arguments = Maker { protocol: &self.protocol, random }.arguments(method);
+            let name = method.name.clone();
+            let commands: Vec<Command> =
+                arguments.into_iter().map(|params| Command { on, method: name.clone(), params }).collect();
+            if stage.is_none() {
+                stage = self.begin().await;
+                on_stage = 0;
+            }
+            let Some(running) = stage.as_mut().filter(|stage| stage.kinds().contains(&on)) else {
+                self.count("batches without a stage", 1);
+                continue;
+            };
+            let ran = running.run(&commands).await;
+            on_stage += 1;
+            self.count("batches", 1);
+            self.count("commands", commands.len());
+            *self.by_kind.entry(on.to_string()).or_default() += 1;
+            self.recent.push(commands);
+            let old = self.recent.len().saturating_sub(SUSPECTS);
+            self.recent.drain(..old);
+            if let Ran::Spent(why) = &ran {
+                *self.ends.entry(why.chars().take(60).collect()).or_default() += 1;
+                self.options.say(&format!("{name} on {on}: {why}"));
+            }
+            if ran != Ran::Well || on_stage >= BATCHES {
+                self.end(stage.take()).await;
+            }
+            // While nothing seems wrong the processes are looked at now and then, and the victim looks all the time.
+            let suspicious = ran != Ran::Well || on_stage.is_multiple_of(8);
+            if suspicious && self.world.harm().is_some() {
+                self.end(stage.take()).await;
+                self.harmed().await;
+            }
+        }
+        self.end(stage).await;
+        if self.world.harm_within(SHOWS).await.is_some() {
+            self.harmed().await;
+        }
+    }
+
+    async fn begin(&mut self) -> Option<Stage> {
+        self.count("stages", 1);
+        match self.world.stage().await {
+            Ok(stage) => {
+                let there = stage.kinds().len();
+                if there < On::ALL.len() {
+                    self.count("stages that lack a kind of CDP session", 1);
+                }
+                Some(stage)
+            }
+            Err(why) => {
+                // Either the world has come to harm, or a stage cannot be had, which is a fault of its own.
+                if self.world.harm_within(SHOWS).await.is_some() {
+                    self.harmed().await;
+                } else {
+                    self.faults.push(format!("a new client found no stage: {why}"));
+                }
+                None
+            }
+        }
+    }
+
+    async fn end(&mut self, stage: Option<Stage>) {
+        if let Some(stage) = stage {
+            let (faults, received) = stage.close().await;
+            for fault in &faults {
+                self.options.say(fault);
+            }
+            self.faults.extend(faults);
+            self.count("frames received", usize::try_from(received).unwrap_or_default());
+        }
+    }
+
+    /// Something broke: which command was it? Then all begins anew, without that method.
+    async fn harmed(&mut self) {
+        let Some(harm) = self.world.harm() else { return };
+        self.options.say(&format!("{harm}; looking for the command"));
+        self.keep_figures().await;
+        let suspects = std::mem::take(&mut self.recent).concat();
+        let found = minimise::smallest(self.browser, &secret(self.options.seed), &suspects).await;
+        let what = match &found {
+            Some((commands, harm)) => {
+                self.skip.extend(commands.iter().map(|command| command.method.clone()));
+                let commands: Vec<String> = commands.iter().map(ToString::to_string).collect();
+                format!("{harm}\n    by {}", commands.join("\n    then "))
+            }
+            None => {
+                let methods: Vec<&str> = suspects.iter().map(|command| command.method.as_str()).collect();
+                let mut methods: Vec<_> = methods.into_iter().rev().collect();
+                methods.dedup();
+                format!("{harm}\n    not again when repeated; before it, the last first: {}", methods.join(", "))
+            }
+        };
+        self.options.say(&what);
+        self.faults.push(what);
+        self.world = World::new(self.browser, &secret(self.options.seed)).await;
+    }
+
+    /// What the proxy and the victim have counted, before they go.
+    async fn keep_figures(&mut self) {
+        let slowest = self.counts.entry("slowest look of the victim (ms)").or_default();
+        *slowest = self.world.victim.slowest().max(*slowest);
+        self.count("looks of the victim", usize::try_from(self.world.victim.looks()).unwrap_or_default());
+        for (name, metric) in [
+            ("messages of no owner", "ghostmux_unowned_messages_total"),
+            ("commands refused", "ghostmux_commands_refused_total"),
+        ] {
+            let value = self.world.metric(metric).await;
+            self.count(name, usize::try_from(value).unwrap_or_default());
+        }
+    }
+
+    fn count(&mut self, what: &'static str, more: usize) {
+        *self.counts.entry(what).or_default() += u64::try_from(more).unwrap_or_default();
+    }
+
+    async fn outcome(mut self, since: Instant) -> Outcome {
+        self.keep_figures().await;
+        let product = self.world.product().await;
+        let kinds: Vec<String> = On::ALL.iter().map(ToString::to_string).collect();
+        if let Some(missing) = kinds.iter().find(|kind| self.options.is_whole() && !self.by_kind.contains_key(*kind)) {
+            self.faults.push(format!("nothing was sent on a {missing}"));
+        }
+        let facts = json!({
+            "seed": self.options.seed,
+            "methods": self.protocol.methods.len(),
+            "counts": self.counts,
+            "batches by CDP session": self.by_kind,
+            "stages ended": self.ends,
+        });
+        Outcome { proof: "sweep", product, facts, faults: self.faults, took: since.elapsed() }
+    }
+}

@@ -1,0 +1,208 @@
+//! The other tenant: it works on while the sweep goes, and must notice nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::wire::{Heard, Wire};
+
+/// How long an answer may take (attacks.md: the victim answers within 3 s).
+const ANSWER: Duration = Duration::from_secs(3);
+/// How often it works.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// What it looks at; all of this stays as it is.
+const LOOK: &str = "JSON.stringify([location.href, document.title, document.cookie, document.visibilityState, \
+    localStorage.secret, innerWidth, innerHeight, screen.width, screen.height, devicePixelRatio, navigator.userAgent, \
+    navigator.language, navigator.onLine, Intl.DateTimeFormat().resolvedOptions().timeZone, document.hasFocus(), \
+    matchMedia('(prefers-color-scheme: dark)').matches, typeof window.cdp, document.body.textContent])";
+/// Its permissions, which take a promise.
+const PERMISSIONS: &str = "Promise.all(['geolocation', 'notifications', 'clipboard-read'].map(name => \
+    navigator.permissions.query({ name }).then(found => found.state))).then(states => states.join())";
+
+/// A victim at work. Dropping it hangs up.
+pub(crate) struct Victim {
+    /// Its ids, by the names that commands use.
+    pub(crate) ids: HashMap<&'static str, Value>,
+    /// In its URL, cookie and storage, and nowhere else.
+    pub(crate) secret: String,
+    noticed: Arc<Mutex<Option<String>>>,
+    looks: Arc<AtomicU64>,
+    slowest: Arc<AtomicU64>,
+    task: JoinHandle<()>,
+}
+
+struct Work {
+    wire: Wire,
+    last_id: i64,
+    page: String,
+    events: Vec<String>,
+}
+
+impl Victim {
+    pub(crate) async fn new(address: &str, site: &str, secret: &str) -> Result<Self, String> {
+        let wire = Wire::connect(address, "/").await?;
+        let mut work = Work { wire, last_id: 0, page: String::new(), events: Vec::new() };
+        let long = Duration::from_secs(20);
+        let blank = json!({ "url": "about:blank" });
+        let target = work.call(None, "Target.createTarget", blank, long).await?["targetId"].clone();
+        let attach = json!({ "targetId": target, "flatten": true });
+        let page = work.call(None, "Target.attachToTarget", attach, long).await?["sessionId"].clone();
+        work.page = page.as_str().unwrap_or_default().to_owned();
+        let on = work.page.clone();
+        let on = Some(on.as_str());
+        work.call(on, "Page.enable", json!({}), long).await?;
+        work.call(on, "Page.navigate", json!({ "url": format!("{site}/page?{secret}") }), long).await?;
+        let until = Instant::now() + long;
+        while !work.events.iter().any(|event| event.contains("Page.loadEventFired")) {
+            work.hear(until).await?;
+        }
+        work.evaluate(&format!("localStorage.secret = '{secret}'"), long).await?;
+        let object = work.call(on, "Runtime.evaluate", json!({ "expression": "window" }), long).await?;
+        let contexts = work.call(None, "Target.getBrowserContexts", json!({}), long).await?;
+        let window = work.call(on, "Browser.getWindowForTarget", json!({}), long).await?;
+        for method in ["Runtime.enable", "Inspector.enable", "Log.enable", "Network.enable", "Debugger.enable"] {
+            work.call(on, method, json!({}), long).await?;
+        }
+        work.call(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] }), long).await?;
+        let auto = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
+        work.call(None, "Target.setAutoAttach", auto, long).await?;
+        let before = work.look(long).await?;
+        // Its own beginnings are over once two looks are alike and nothing came between.
+        let mut settled = work.look(long).await?;
+        while work.take_events() || settled != before {
+            settled = work.look(long).await?;
+            if Instant::now() > until {
+                return Err(format!("the victim does not come to rest: {before} {settled}"));
+            }
+        }
+        let ids = HashMap::from([
+            ("@@victim-target", target),
+            ("@@victim-session", page),
+            ("@@victim-context", contexts["defaultBrowserContextId"].clone()),
+            ("@@victim-object", object["result"]["objectId"].clone()),
+            ("@@victim-window", window["windowId"].clone()),
+        ]);
+        let (noticed, looks, slowest) =
+            (Arc::new(Mutex::new(None)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (seen, count, most) = (noticed.clone(), looks.clone(), slowest.clone());
+        let task = tokio::spawn(async move {
+            let mut clock = tokio::time::interval(PERIOD);
+            loop {
+                clock.tick().await;
+                let since = Instant::now();
+                let looked = work.look(ANSWER).await;
+                most.fetch_max(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                let what = match looked {
+                    Err(why) => why,
+                    Ok(now) if now != before => format!("it was {before}\n and is {now}"),
+                    Ok(_) if !work.events.is_empty() => format!("unexpected events: {:?}", work.events),
+                    Ok(_) => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                };
+                *seen.lock().expect("no panic") = Some(what);
+                return;
+            }
+        });
+        Ok(Self { ids, secret: secret.to_owned(), noticed, looks, slowest, task })
+    }
+
+    /// What it noticed, if it did; then it has stopped working.
+    pub(crate) fn noticed(&self) -> Option<String> {
+        let noticed = self.noticed.lock().expect("no panic").clone();
+        noticed.or_else(|| self.task.is_finished().then(|| "the victim's task has ended".to_owned()))
+    }
+
+    /// How often it has found all as it was.
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    /// Its slowest look, in milliseconds.
+    pub(crate) fn slowest(&self) -> u64 {
+        self.slowest.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Work {
+    /// All that must not change.
+    async fn look(&mut self, deadline: Duration) -> Result<String, String> {
+        let page = self.evaluate(LOOK, deadline).await?;
+        let permissions = self.evaluate(PERMISSIONS, deadline).await?;
+        let cookies = self.call(None, "Storage.getCookies", json!({}), deadline).await?;
+        let targets = self.call(None, "Target.getTargets", json!({ "filter": [{}] }), deadline).await?;
+        Ok(format!("{page} {permissions} {cookies} {targets}"))
+    }
+
+    /// The value of an expression, promises awaited.
+    async fn evaluate(&mut self, expression: &str, deadline: Duration) -> Result<Value, String> {
+        let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let page = self.page.clone();
+        let result = self.call(Some(&page), "Runtime.evaluate", params, deadline).await?;
+        if result.get("exceptionDetails").is_some() {
+            Err(result.to_string())
+        } else {
+            Ok(result["result"]["value"].clone())
+        }
+    }
+
+    fn take_events(&mut self) -> bool {
+        !std::mem::take(&mut self.events).is_empty()
+    }
+
+    async fn call(&mut self, on: Option<&str>, method: &str, params: Value, wait: Duration) -> Result<Value, String> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let mut command = json!({ "id": id, "method": method, "params": params });
+        if let Some(on) = on {
+            command["sessionId"] = on.into();
+        }
+        self.wire.feed(command.to_string()).await;
+        self.wire.flush().await;
+        let until = Instant::now() + wait;
+        loop {
+            let Some(reply) = self.hear(until).await.map_err(|why| format!("{method}: {why}"))? else { continue };
+            if reply["id"] == id {
+                return match reply.get("error") {
+                    Some(error) => Err(format!("{method}: {error}")),
+                    None => Ok(reply["result"].clone()),
+                };
+            }
+        }
+    }
+
+    /// The next reply; an event is kept.
+    async fn hear(&mut self, until: Instant) -> Result<Option<Value>, String> {
+        match self.wire.next(until).await {
+            Heard::Frame(text) => {
+                let frame: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
+                if frame.get("id").is_some() {
+                    return Ok(Some(frame));
+                }
+                // Its own evaluations are scripts to the debugger.
+                if frame["method"] != "Debugger.scriptParsed" {
+                    self.events.push(text);
+                }
+                Ok(None)
+            }
+            Heard::Closed(why) => Err(format!("its connection was closed: {why}")),
+            Heard::Nothing => Err("no answer in time".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A proxy with a browser, a site and a victim, and how one tells that they are well.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use super::{stage::Stage, victim::Victim};
+use crate::{browsers::Browser, proxy::Proxy, site::Site};
+
+/// What an attack must not do.
+#[derive(Clone, Debug)]
+pub(crate) enum Harm {
+    /// A process that all tenants share has ended.
+    Killed(String),
+    /// The victim noticed something.
+    Noticed(String),
+}
+
+impl std::fmt::Display for Harm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Killed(what) => write!(f, "KILLED {what}"),
+            Self::Noticed(what) => write!(f, "the victim noticed: {what}"),
+        }
+    }
+}
+
+/// Everything but the attacker.
+pub(crate) struct World {
+    pub(crate) victim: Victim,
+    pub(crate) proxy: Proxy,
+    pub(crate) site: Site,
+    /// The processes that all tenants share, by what they do.
+    shared: BTreeMap<String, u32>,
+}
+
+impl World {
+    pub(crate) async fn new(browser: &Browser, secret: &str) -> Self {
+        let flags = ["--strict", "--browser-args=--site-per-process"];
+        let proxy = Proxy::start(browser.clone(), &flags).await;
+        let site = Site::start().await;
+        let victim = Victim::new(proxy.address(), &site.origin(), secret).await.unwrap_or_else(|why| panic!("{why}"));
+        let shared = shared_processes(&proxy);
+        assert!(shared.contains_key("browser"), "no browser process is found: {shared:?}");
+        Self { victim, proxy, site, shared }
+    }
+
+    pub(crate) async fn stage(&self) -> Result<Stage, String> {
+        Stage::new(self.proxy.address(), &self.site.origin(), &self.victim.ids, &self.victim.secret).await
+    }
+
+    /// What has come to harm so far.
+    pub(crate) fn harm(&self) -> Option<Harm> {
+        let now = shared_processes(&self.proxy);
+        let gone: Vec<&str> = self
+            .shared
+            .iter()
+            .filter(|(kind, pid)| now.get(*kind) != Some(pid))
+            .map(|(kind, _)| kind.as_str())
+            .collect();
+        if !gone.is_empty() {
+            return Some(Harm::Killed(format!("the {} process", gone.join(" and "))));
+        }
+        self.victim.noticed().map(Harm::Noticed)
+    }
+
+    /// As [`World::harm`], with this much time for it to show.
+    pub(crate) async fn harm_within(&self, time: Duration) -> Option<Harm> {
+        let seen = self.victim.looks();
+        let calm = async {
+            // Two looks: the first may have begun before.
+            while self.harm().is_none() && self.victim.looks() < seen + 2 {
+                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(time, calm).await;
+        self.harm()
+    }
+
+    /// The browser, by its own word.
+    pub(crate) async fn product(&self) -> String {
+        let version = self.proxy.http("GET", "/json/version", &[], "").await.body;
+        let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
+        version["Browser"].as_str().unwrap_or("unknown").to_owned()
+    }
+
+    /// One of the proxy's figures.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let answer = self.proxy.http("GET", "/metrics", &[], "").await;
+        let line = answer.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).unwrap_or_default()
+    }
+}
+
+/// Chrome's processes that no context has for itself.
+fn shared_processes(proxy: &Proxy) -> BTreeMap<String, u32> {
+    let mut shared = BTreeMap::new();
+    for pid in proxy.browser_processes() {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        let flag = |name: &str| line.split('\0').find_map(|flag| flag.strip_prefix(name)).map(str::to_owned);
+        match (flag("--type="), flag("--utility-sub-type=")) {
+            (None, _) => shared.insert("browser".to_owned(), pid),
+            (Some(kind), _) if kind == "gpu-process" => shared.insert(kind, pid),
+            (_, Some(service)) if service.contains("network") || service.contains("storage") => {
+                shared.insert(service, pid)
+            }
+            _ => None,
+        };
+    }
+    shared
+}

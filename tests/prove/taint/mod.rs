@@ -1,0 +1,132 @@
+//! The taint proof: several clients act at random on one real Chrome through one proxy, each with a marker of its own in
+//! everything it does; no marker and no id of another may be in anything that a client receives.
+
+mod acts;
+mod checker;
+mod relay;
+mod tenant;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tokio::sync::Notify;
+
+use self::{
+    checker::{Checker, MARKER},
+    relay::{Relay, Tap},
+    tenant::{Board, Stage, Tenant},
+};
+use crate::{browsers::Browser, options::Options, proxy::Proxy, site::Site, verdict::Outcome};
+
+/// How many clients there are.
+const TENANTS: usize = 4;
+/// How often somebody uses the HTTP interface, which is a tenant of its own.
+const HTTP: Duration = Duration::from_millis(300);
+
+/// Runs it; what it found is in the outcome.
+pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
+    let proxy = Proxy::start(browser.clone(), &["--strict"]).await;
+    let addresses = vec![proxy.address().to_owned(); TENANTS];
+    proven(&proxy, &addresses, options, None).await
+}
+
+/// The checker is tested: a relay that puts one frame of a client's among those of another must be found out.
+pub(crate) async fn a_leak_is_found(browser: &Browser, options: &Options) {
+    let proxy = Proxy::start(browser.clone(), &["--strict"]).await;
+    let honest = Relay::start(proxy.address(), None).await;
+    let now = Arc::new(Notify::new());
+    let tap = Tap { of: honest.listen(), now: now.clone() };
+    let leaky = Relay::start(proxy.address(), Some(tap)).await;
+    let addresses = [leaky.address.clone(), honest.address.clone()];
+    let outcome = proven(&proxy, &addresses, options, Some(now)).await;
+    let leaks = outcome.faults.iter().filter(|fault| fault.starts_with("tenant 0 received")).count();
+    assert!(leaks > 0, "a frame of tenant 1 reached tenant 0, and nobody noticed: {}", outcome.text());
+    let others: Vec<_> = outcome.faults.iter().filter(|fault| !fault.contains("received")).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+/// What the checker must do, without any browser.
+pub(crate) fn the_checker_knows_whose_an_id_is() {
+    checker::test();
+}
+
+async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Option<Arc<Notify>>) -> Outcome {
+    let since = Instant::now();
+    let site = Site::start().await;
+    let stage = Arc::new(Stage {
+        site: site.origin(),
+        seed: options.seed,
+        until: options.seconds.map(|seconds| since + Duration::from_secs(seconds)),
+        messages: options.messages,
+        checker: Checker::default(),
+        board: Board::default(),
+        faults: Mutex::default(),
+        heard: Mutex::default(),
+        attacks: Mutex::default(),
+    });
+    let mut tasks = tokio::task::JoinSet::new();
+    for (number, address) in addresses.iter().enumerate() {
+        tasks.spawn(Tenant::new(number, stage.clone(), address.clone()).work());
+    }
+    let nothing = HashSet::new();
+    let mut clock = tokio::time::interval(HTTP);
+    let mut said = Instant::now();
+    while !stage.is_over() {
+        clock.tick().await;
+        for path in ["/json/list", "/json/version"] {
+            let answer = proxy.http("GET", path, &[], "").await;
+            stage.checker.received(addresses.len(), &answer.body, &nothing);
+        }
+        if let Some(leak) = leak.as_ref().filter(|_| stage.checker.count().0 > 300) {
+            leak.notify_one();
+        }
+        if said.elapsed() > Duration::from_secs(20) {
+            said = Instant::now();
+            options.say(&format!("{} messages checked", stage.checker.count().0));
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("no tenant panics");
+    }
+    outcome(proxy, &stage, &site, options, since).await
+}
+
+async fn outcome(proxy: &Proxy, stage: &Stage, site: &Site, options: &Options, since: Instant) -> Outcome {
+    let checked = stage.checker.checked();
+    let mut faults: Vec<String> = checked.leaks.iter().take(20).map(ToString::to_string).collect();
+    faults.extend(stage.faults.lock().expect("no panic").clone());
+    // What reaches the site carries one marker only: in path, cookie and headers.
+    let requests = site.requests();
+    for request in &requests {
+        let text = &request.head;
+        let of = |at: usize| text[at + MARKER.len()..].split('q').next().map(str::to_owned);
+        let tenants: HashSet<_> = text.match_indices(MARKER).filter_map(|(at, _)| of(at)).collect();
+        if tenants.len() > 1 {
+            faults.push(format!("a request with the markers of {tenants:?}: {text}"));
+        }
+    }
+    let heard = stage.heard.lock().expect("no panic").clone();
+    let attacks: BTreeMap<_, _> = stage.attacks.lock().expect("no panic").clone();
+    let version = proxy.http("GET", "/json/version", &[], "").await.body;
+    let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
+    let product = version["Browser"].as_str().unwrap_or("unknown").to_owned();
+    if version["Browser"].is_null() {
+        faults.push("the proxy no longer answers".to_owned());
+    }
+    let facts = json!({
+        "seed": options.seed,
+        "messages checked": checked.messages,
+        "bytes checked": checked.bytes,
+        "ids known": checked.ids,
+        "attacks with foreign ids": attacks.values().sum::<u64>(),
+        "errors that repeat a foreign id their client sent": checked.echoes,
+        "requests at the site": requests.len(),
+        "methods attacked with": attacks.len(),
+        "heard": heard,
+    });
+    Outcome { proof: "taint", product, facts, faults, took: since.elapsed() }
+}

@@ -1,0 +1,93 @@
+//! A relay between a client and the proxy that can be made to leak: what the checker is tested with.
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Notify, broadcast},
+    task::JoinHandle,
+};
+use tokio_tungstenite::{accept_async, client_async, tungstenite::Message};
+
+/// A running relay; dropping it ends it.
+pub(crate) struct Relay {
+    /// `HOST:PORT`
+    pub(crate) address: String,
+    heard: broadcast::Sender<String>,
+    task: JoinHandle<()>,
+}
+
+/// Frames of somebody else, one of which is put among a client's own when `now` says so.
+pub(crate) struct Tap {
+    pub(crate) of: broadcast::Receiver<String>,
+    pub(crate) now: Arc<Notify>,
+}
+
+impl Relay {
+    /// Passes every frame on to the proxy at `upstream` and back, and leaks what `tap` has, once.
+    pub(crate) async fn start(upstream: &str, tap: Option<Tap>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let (heard, _) = broadcast::channel(4096);
+        let (upstream, frames) = (upstream.to_owned(), heard.clone());
+        let task = tokio::spawn(async move {
+            let mut tap = tap;
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(pump(socket, upstream.clone(), frames.clone(), tap.take()));
+            }
+        });
+        Self { address, heard, task }
+    }
+
+    /// What goes through it to its client.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<String> {
+        self.heard.subscribe()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn pump(socket: TcpStream, upstream: String, frames: broadcast::Sender<String>, mut tap: Option<Tap>) {
+    let Ok(mut client) = accept_async(socket).await else { return };
+    let Ok(to) = TcpStream::connect(&upstream).await else { return };
+    let Ok((mut proxy, _)) = client_async(format!("ws://{upstream}/"), to).await else { return };
+    loop {
+        let now = tap.as_ref().map(|tap| tap.now.clone());
+        let leak = async {
+            match now {
+                Some(now) => now.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        let sent = tokio::select! {
+            frame = client.next() => match frame {
+                Some(Ok(frame)) => proxy.send(frame).await,
+                _ => return,
+            },
+            frame = proxy.next() => match frame {
+                Some(Ok(frame)) => {
+                    if let Message::Text(text) = &frame {
+                        let _ = frames.send(text.to_string());
+                    }
+                    client.send(frame).await
+                }
+                _ => return,
+            },
+            () = leak => {
+                let mut tap = tap.take().expect("there was one");
+                match tap.of.recv().await {
+                    Ok(foreign) => client.send(Message::text(foreign)).await,
+                    Err(_) => return,
+                }
+            }
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}

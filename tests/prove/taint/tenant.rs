@@ -1,0 +1,340 @@
+//! A tenant: a client that does at random what clients do, with its marker in everything, and now and then what an
+//! attacker would do with the ids of the others.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    acts,
+    checker::{self, Checker, Tenant as Number},
+};
+use crate::{
+    random::Random,
+    wire::{Heard, Wire},
+};
+
+/// Commands that may be on their way at once.
+const IN_FLIGHT: usize = 20;
+/// What a page takes longer for may never be answered: it waits for a promise, a dialog, a paused request.
+const PROMPT: Duration = Duration::from_millis(500);
+/// How long an act may keep the next one waiting.
+const TURN: Duration = Duration::from_millis(150);
+/// Pages a tenant keeps.
+const PAGES: usize = 4;
+
+/// Ids that everybody may know: the attackers get them out of band.
+#[derive(Default)]
+pub(crate) struct Board(Mutex<HashMap<(Number, &'static str), Vec<String>>>);
+
+impl Board {
+    fn pin(&self, of: Number, kind: &'static str, id: &str) {
+        let mut pinned = self.0.lock().expect("no panic");
+        let ids = pinned.entry((of, kind)).or_default();
+        if !id.is_empty() && !ids.iter().any(|other| other == id) {
+            ids.push(id.to_owned());
+            // The youngest are the likeliest to be there still; a few old ones are of the dead.
+            if ids.len() > 12 {
+                ids.remove(3);
+            }
+        }
+    }
+
+    /// An id of this kind of another tenant's.
+    pub(crate) fn foreign(&self, to: Number, kind: &'static str, random: &mut Random) -> Option<String> {
+        let pinned = self.0.lock().expect("no panic");
+        let mut others: Vec<_> =
+            pinned.iter().filter(|((of, has), ids)| *of != to && *has == kind && !ids.is_empty()).collect();
+        others.sort();
+        (!others.is_empty()).then(|| {
+            let (_, ids) = random.pick(&others);
+            random.pick(ids).clone()
+        })
+    }
+}
+
+/// What was sent, as far as its reply is judged by it.
+struct Sent {
+    method: &'static str,
+    at: Instant,
+    /// The foreign ids in it.
+    foreign: HashSet<String>,
+    /// With these it must fail.
+    attack: bool,
+}
+
+/// What all tenants have in common.
+pub(crate) struct Stage {
+    pub(crate) site: String,
+    pub(crate) seed: u64,
+    /// When it is over; without it, once so many messages are checked.
+    pub(crate) until: Option<Instant>,
+    pub(crate) messages: u64,
+    pub(crate) checker: Checker,
+    pub(crate) board: Board,
+    /// What went wrong, other than leaks.
+    pub(crate) faults: Mutex<Vec<String>>,
+    /// Events and replies by method.
+    pub(crate) heard: Mutex<BTreeMap<String, u64>>,
+    pub(crate) attacks: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Stage {
+    /// Whether enough has been done, or a leak found.
+    pub(crate) fn is_over(&self) -> bool {
+        let (checked, leaks) = self.checker.count();
+        leaks > 0 || self.until.map_or(checked >= self.messages, |until| Instant::now() >= until)
+    }
+}
+
+/// One tenant at work.
+pub(crate) struct Tenant {
+    pub(crate) number: Number,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) random: Random,
+    pub(crate) marker: String,
+    address: String,
+    wire: Option<Wire>,
+    last_id: i64,
+    waiting: HashMap<i64, Sent>,
+    /// Its CDP sessions with the type of their target, the oldest first.
+    pub(crate) sessions: Vec<(String, String)>,
+    pub(crate) targets: Vec<(String, String)>,
+    pub(crate) contexts: Vec<String>,
+    /// What came in and wants an answer of its own: paused requests and waiting targets.
+    due: Vec<(String, &'static str, Value)>,
+}
+
+impl Tenant {
+    pub(crate) fn new(number: Number, stage: Arc<Stage>, address: String) -> Self {
+        let (marker, random) =
+            (checker::marker(number, stage.seed), Random::of(stage.seed, &format!("tenant {number}")));
+        Self {
+            number,
+            stage,
+            random,
+            marker,
+            address,
+            wire: None,
+            last_id: 0,
+            waiting: HashMap::new(),
+            sessions: Vec::new(),
+            targets: Vec::new(),
+            contexts: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Acts until it is over.
+    pub(crate) async fn work(mut self) {
+        while !self.stage.is_over() {
+            if self.wire.is_none() && !self.connect().await {
+                return;
+            }
+            acts::act(&mut self).await;
+            self.pump(Instant::now() + TURN, IN_FLIGHT).await;
+            while let Some((session, method, params)) = self.due.pop() {
+                self.send(Some(&session), method, params).await;
+            }
+            if self.targets.iter().filter(|(_, kind)| kind == "page").count() > PAGES {
+                let oldest = self.targets.iter().find(|(_, kind)| kind == "page").map(|(id, _)| id.clone());
+                self.send(None, "Target.closeTarget", json!({ "targetId": oldest })).await;
+            }
+        }
+        // What is under way is looked at too.
+        self.pump(Instant::now() + Duration::from_secs(2), 0).await;
+    }
+
+    async fn connect(&mut self) -> bool {
+        match Wire::connect(&self.address, "/").await {
+            Ok(wire) => self.wire = Some(wire),
+            Err(why) => {
+                self.fault(format!("tenant {} is not let in: {why}", self.number));
+                return false;
+            }
+        }
+        self.waiting.clear();
+        self.sessions.clear();
+        self.targets.clear();
+        self.contexts.clear();
+        self.send(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
+        self.send(None, "Target.getBrowserContexts", json!({})).await;
+        true
+    }
+
+    /// Hangs up; the next act is on a new connection.
+    pub(crate) fn hang_up(&mut self) {
+        self.wire = None;
+    }
+
+    /// Sends a command of its own.
+    pub(crate) async fn send(&mut self, on: Option<&str>, method: &'static str, params: Value) {
+        self.put(on, method, params, false).await;
+    }
+
+    /// Sends a command that names what is another's, and must fail.
+    pub(crate) async fn attack(&mut self, on: Option<&str>, method: &'static str, params: Value) {
+        *self.stage.attacks.lock().expect("no panic").entry(method).or_default() += 1;
+        self.put(on, method, params, true).await;
+    }
+
+    async fn put(&mut self, on: Option<&str>, method: &'static str, params: Value, attack: bool) {
+        self.last_id += 1;
+        let mut command = json!({ "id": self.last_id, "method": method, "params": params });
+        if let Some(on) = on {
+            command["sessionId"] = on.into();
+        }
+        let text = command.to_string();
+        let foreign = checker::ids(&text).filter(|id| self.stage.checker.is_foreign(self.number, id));
+        let at = Instant::now();
+        let sent = Sent { method, at, foreign: foreign.map(str::to_owned).collect(), attack };
+        self.waiting.insert(self.last_id, sent);
+        if let Some(wire) = &mut self.wire {
+            wire.feed(text).await;
+            wire.flush().await;
+        }
+    }
+
+    /// Reads until so few commands are on their way, all that is there is read, or the time is over.
+    async fn pump(&mut self, until: Instant, in_flight: usize) {
+        while let Some(wire) = &mut self.wire {
+            if let Some(text) = wire.ready() {
+                self.hear(&text);
+                continue;
+            }
+            if self.prompt() <= in_flight {
+                return;
+            }
+            let Some(wire) = &mut self.wire else { return };
+            match wire.next(until).await {
+                Heard::Frame(text) => self.hear(&text),
+                Heard::Closed(_) => self.wire = None,
+                Heard::Nothing => return,
+            }
+        }
+    }
+
+    /// How many commands may still be answered soon.
+    fn prompt(&self) -> usize {
+        // The browser answers always, and is not to be buried in commands.
+        let is_prompt = |sent: &&Sent| {
+            let of_browser = ["Target.", "Storage.", "Browser."].iter().any(|domain| sent.method.starts_with(domain));
+            of_browser || sent.at.elapsed() < PROMPT
+        };
+        self.waiting.values().filter(is_prompt).count()
+    }
+
+    fn hear(&mut self, text: &str) {
+        let frame: Value = serde_json::from_str(text).unwrap_or_default();
+        let sent = frame["id"].as_i64().and_then(|id| self.waiting.remove(&id));
+        let failed = frame.get("error").is_some();
+        // Only an error to the very command may repeat a foreign id.
+        let excused = sent.as_ref().filter(|_| failed).map(|sent| sent.foreign.clone()).unwrap_or_default();
+        self.stage.checker.received(self.number, text, &excused);
+        let name = match (&sent, frame["method"].as_str()) {
+            (Some(sent), _) => format!("reply to {}", sent.method),
+            (None, Some(event)) => event.to_owned(),
+            (None, None) => "other".to_owned(),
+        };
+        *self.stage.heard.lock().expect("no panic").entry(name).or_default() += 1;
+        if let Some(sent) = &sent
+            && sent.attack
+            && !failed
+        {
+            self.fault(format!("tenant {}: {} with ids of another was answered {text}", self.number, sent.method));
+        }
+        match (frame["method"].as_str(), sent) {
+            (Some(event), _) => self.on_event(event, &frame["params"], frame["sessionId"].as_str()),
+            (None, Some(sent)) => self.on_reply(sent.method, &frame["result"]),
+            (None, None) => {}
+        }
+    }
+
+    fn on_event(&mut self, event: &str, params: &Value, on: Option<&str>) {
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match event {
+            "Target.targetCreated" => {
+                let info = &params["targetInfo"];
+                let (id, kind) = (word(&info["targetId"]), word(&info["type"]));
+                self.pin("target", &id);
+                self.pin("context", &word(&info["browserContextId"]));
+                if kind != "browser" && !self.targets.iter().any(|(other, _)| *other == id) {
+                    self.targets.push((id, kind));
+                }
+            }
+            "Target.targetDestroyed" => self.targets.retain(|(id, _)| params["targetId"] != id.as_str()),
+            "Target.attachedToTarget" => {
+                let (session, kind) = (word(&params["sessionId"]), word(&params["targetInfo"]["type"]));
+                self.pin("session", &session);
+                if params["waitingForDebugger"] == true {
+                    self.due.push((session.clone(), "Runtime.runIfWaitingForDebugger", json!({})));
+                }
+                self.sessions.push((session, kind));
+            }
+            "Target.detachedFromTarget" => {
+                self.sessions.retain(|(id, _)| params["sessionId"] != id.as_str());
+            }
+            "Browser.downloadWillBegin" => self.pin("download", &word(&params["guid"])),
+            "Network.requestWillBeSent" => self.pin("request", &word(&params["requestId"])),
+            "Fetch.requestPaused" => {
+                if let Some(on) = on {
+                    let params = json!({ "requestId": params["requestId"] });
+                    self.due.push((on.to_owned(), "Fetch.continueRequest", params));
+                }
+            }
+            "Page.javascriptDialogOpening" => {
+                if let Some(on) = on {
+                    self.due.push((on.to_owned(), "Page.handleJavaScriptDialog", json!({ "accept": true })));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_reply(&mut self, method: &str, result: &Value) {
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match method {
+            "Target.createBrowserContext" => {
+                let context = word(&result["browserContextId"]);
+                self.pin("context", &context);
+                if !context.is_empty() {
+                    self.contexts.push(context);
+                }
+            }
+            "Target.getBrowserContexts" => self.pin("context", &word(&result["defaultBrowserContextId"])),
+            "Runtime.evaluate" => self.pin("object", &word(&result["result"]["objectId"])),
+            "Page.printToPDF" => {
+                if let (Some(stream), Some(on)) = (result["stream"].as_str(), self.page()) {
+                    self.due.push((on, "IO.read", json!({ "handle": stream, "size": 100 })));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn pin(&self, kind: &'static str, id: &str) {
+        self.stage.board.pin(self.number, kind, id);
+    }
+
+    fn fault(&self, what: String) {
+        let mut faults = self.stage.faults.lock().expect("no panic");
+        if faults.len() < 50 {
+            faults.push(what);
+        }
+    }
+
+    /// One of its own CDP sessions on a page.
+    pub(crate) fn page(&mut self) -> Option<String> {
+        self.session_on("page")
+    }
+
+    /// One of its own CDP sessions on a target of this type.
+    pub(crate) fn session_on(&mut self, kind: &str) -> Option<String> {
+        let own: Vec<&String> = self.sessions.iter().filter(|(_, of)| of == kind).map(|(id, _)| id).collect();
+        (!own.is_empty()).then(|| (*self.random.pick(&own)).clone())
+    }
+}

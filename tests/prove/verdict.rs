@@ -1,0 +1,156 @@
+//! What the proofs came to, as a file and as a page that can be filed.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+
+/// What one proof found.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) proof: &'static str,
+    /// The browser, by its own word.
+    pub(crate) product: String,
+    /// What was done, in numbers.
+    pub(crate) facts: Value,
+    /// What was broken; empty is a pass.
+    pub(crate) faults: Vec<String>,
+    pub(crate) took: Duration,
+}
+
+impl Outcome {
+    /// Fails the test unless all was well.
+    pub(crate) fn check(&self) {
+        assert!(self.faults.is_empty(), "{}\n{}", self.text(), self.faults.join("\n"));
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!(
+            "{}  {}: {} in {} s\n",
+            if self.faults.is_empty() { "PASS" } else { "FAIL" },
+            self.proof,
+            self.product,
+            self.took.as_secs()
+        );
+        indented(&mut text, &self.facts, 6);
+        for fault in &self.faults {
+            let shown: String = fault.chars().take(2000).collect();
+            let _ = writeln!(text, "      FAULT {shown}");
+        }
+        text
+    }
+
+    /// Keeps it for the verdict.
+    pub(crate) fn keep(&self) -> std::io::Result<()> {
+        let directory = directory();
+        fs::create_dir_all(&directory)?;
+        let kept = json!({ "text": self.text(), "pass": self.faults.is_empty(), "product": self.product });
+        fs::write(directory.join(format!("{}.json", self.proof)), kept.to_string())
+    }
+}
+
+/// Where the proofs leave what they found.
+pub(crate) fn directory() -> PathBuf {
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_ghostmux"));
+    built.parent().and_then(|profile| profile.parent()).expect("target/debug").join("prove")
+}
+
+/// The verdict on all proofs whose outcomes are there; false if one is missing or failed.
+pub(crate) fn verdict() -> std::io::Result<(bool, String)> {
+    let directory = directory();
+    let mut pass = true;
+    let mut body = String::new();
+    let mut products = Vec::new();
+    let attacks = fs::read_to_string(directory.join("attacks.log")).unwrap_or_default();
+    let (attacks_pass, line) = attacks_of(&attacks);
+    pass &= attacks_pass;
+    let _ = writeln!(body, "{}  attacks: {line}\n", if attacks_pass { "PASS" } else { "FAIL" });
+    for proof in ["sweep", "taint"] {
+        let kept = fs::read_to_string(directory.join(format!("{proof}.json"))).unwrap_or_default();
+        let kept: Value = serde_json::from_str(&kept).unwrap_or_default();
+        pass &= kept["pass"] == true;
+        match kept["text"].as_str() {
+            Some(text) => body += &format!("{text}\n"),
+            None => body += &format!("FAIL  {proof}: it left no outcome\n\n"),
+        }
+        products.extend(kept["product"].as_str().map(str::to_owned));
+    }
+    products.dedup();
+    let text = format!(
+        "ghostmux isolation verdict\n\
+         date      {}\n\
+         ghostmux  {} ({})\n\
+         browser   {}\n\
+         machine   {} {}\n\n\
+         {body}VERDICT   {}\n\n\
+         What is proven, and what is not: docs/security.md. Again: make prove\n",
+        date(),
+        env!("CARGO_PKG_VERSION"),
+        commit(),
+        products.join("; "),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        if pass { "PASS" } else { "FAIL" },
+    );
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join("verdict.txt"), &text)?;
+    Ok((pass, text))
+}
+
+/// The count in what the test harness said last, and whether all passed.
+fn attacks_of(log: &str) -> (bool, String) {
+    let last = log.lines().rev().find(|line| line.trim_start().starts_with("test result:"));
+    let Some(line) = last else { return (false, "they left no result".to_owned()) };
+    let line = line.trim_start().trim_start_matches("test result:").trim();
+    let passed: u64 = line.split(" passed").next().and_then(|head| head.rsplit(' ').next()?.parse().ok()).unwrap_or(0);
+    (line.starts_with("ok") && passed > 0, line.to_owned())
+}
+
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "no git".to_owned() };
+    let clean = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| changes.is_empty());
+    if clean { format!("commit {commit}") } else { format!("commit {commit}, with changes that are not in it") }
+}
+
+/// Now, as `YYYY-MM-DD HH:MM UTC`.
+fn date() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // The civil calendar from a count of days, with years that begin in March.
+    let day_of_era = (days + 719_468) % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + (days + 719_468) / 146_097 * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", rest / 3600, rest % 3600 / 60)
+}
+
+fn indented(text: &mut String, facts: &Value, by: usize) {
+    let Value::Object(members) = facts else { return };
+    for (name, value) in members {
+        match value {
+            Value::Object(inner) if inner.len() > 12 => {
+                let _ = writeln!(text, "{:by$}{name}: {} kinds", "", inner.len());
+            }
+            Value::Object(_) => {
+                let _ = writeln!(text, "{:by$}{name}:", "");
+                indented(text, value, by + 2);
+            }
+            _ => {
+                let _ = writeln!(text, "{:by$}{name}: {value}", "");
+            }
+        }
+    }
+}
