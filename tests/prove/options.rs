@@ -27,7 +27,8 @@ impl Options {
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self { seconds: None, messages: 1_000_000, quiet: false, ..Self::short(0) };
         while let Some(name) = arguments.next() {
-            let mut value = || arguments.next().filter(|value| !value.is_empty()).ok_or(format!("{name} needs a value"));
+            let mut value =
+                || arguments.next().filter(|value| !value.is_empty()).ok_or(format!("{name} needs a value"));
             let number = |value: String| value.parse().map_err(|error| format!("{name}: {value}: {error}"));
             match name.as_str() {
                 "--seed" => options.seed = number(value()?)?,

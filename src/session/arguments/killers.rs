@@ -62,7 +62,8 @@ mod tests {
             let error = invalid("quotaSize must be between 0 and 9007199254740992");
             assert_eq!(strict("Storage.overrideQuotaForOrigin", &params), error, "{size}");
         }
-        for params in [r#"{"origin":"http://x"}"#, r#"{"quotaSize":0}"#, r#"{"quotaSize":-0}"#, r#"{"quotaSize":"-1"}"#] {
+        for params in [r#"{"origin":"http://x"}"#, r#"{"quotaSize":0}"#, r#"{"quotaSize":-0}"#, r#"{"quotaSize":"-1"}"#]
+        {
             assert_eq!(strict("Storage.overrideQuotaForOrigin", params), Checked::AsIs, "{params}");
         }
     }

@@ -184,7 +184,8 @@ impl Stage {
         let tree = self.call(on, "Page.getFrameTree", json!({})).await?;
         let window = self.call(on, "Browser.getWindowForTarget", json!({})).await?;
         let tree = &tree["frameTree"];
-        let frame = self.target_of(On::Iframe).map_or_else(|| tree["childFrames"][0]["frame"]["id"].clone(), Value::from);
+        let frame =
+            self.target_of(On::Iframe).map_or_else(|| tree["childFrames"][0]["frame"]["id"].clone(), Value::from);
         let ids = [
             ("@@own-target", target.into()),
             ("@@own-tab", self.target_of(On::Tab).into()),
@@ -362,9 +363,11 @@ impl Stage {
             }
             Value::String(text) => self.ids.get(text.as_str()).unwrap_or(value).clone(),
             Value::Array(items) => items.iter().map(|item| self.with_ids(item)).collect(),
-            Value::Object(members) => {
-                members.iter().map(|(name, value)| (name.clone(), self.with_ids(value))).collect::<serde_json::Map<_, _>>().into()
-            }
+            Value::Object(members) => members
+                .iter()
+                .map(|(name, value)| (name.clone(), self.with_ids(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
             other => other.clone(),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use super::{stage::Stage, victim::Victim};
+use super::{
+    stage::Stage,
+    victim::{self, Victim},
+};
 use crate::{browsers::Browser, proxy::Proxy, site::Site};
 
 /// What an attack must not do.
@@ -12,6 +15,13 @@ pub(crate) enum Harm {
     Killed(String),
     /// The victim noticed something.
     Noticed(String),
+}
+
+impl Harm {
+    /// Whether nothing is wrong but the time an answer took.
+    pub(crate) fn is_only_slow(&self) -> bool {
+        matches!(self, Self::Noticed(what) if what.ends_with(victim::LATE))
+    }
 }
 
 impl std::fmt::Display for Harm {
@@ -50,8 +60,12 @@ impl World {
     /// What has come to harm so far.
     pub(crate) fn harm(&self) -> Option<Harm> {
         let now = shared_processes(&self.proxy);
-        let gone: Vec<&str> =
-            self.shared.iter().filter(|(kind, pid)| now.get(*kind) != Some(pid)).map(|(kind, _)| kind.as_str()).collect();
+        let gone: Vec<&str> = self
+            .shared
+            .iter()
+            .filter(|(kind, pid)| now.get(*kind) != Some(pid))
+            .map(|(kind, _)| kind.as_str())
+            .collect();
         if !gone.is_empty() {
             return Some(Harm::Killed(format!("the {} process", gone.join(" and "))));
         }
@@ -60,15 +74,8 @@ impl World {
 
     /// As [`World::harm`], with this much time for it to show.
     pub(crate) async fn harm_within(&self, time: Duration) -> Option<Harm> {
-        let seen = self.victim.looks();
-        let calm = async {
-            // Two looks: the first may have begun before.
-            while self.harm().is_none() && self.victim.looks() < seen + 2 {
-                tokio::task::yield_now().await;
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let _ = tokio::time::timeout(time, calm).await;
+        // Two looks: the first may have begun before.
+        let _ = tokio::time::timeout(time, self.victim.looks_until(self.victim.looks() + 2)).await;
         self.harm()
     }
 
@@ -97,7 +104,9 @@ fn shared_processes(proxy: &Proxy) -> BTreeMap<String, u32> {
         match (flag("--type="), flag("--utility-sub-type=")) {
             (None, _) => shared.insert("browser".to_owned(), pid),
             (Some(kind), _) if kind == "gpu-process" => shared.insert(kind, pid),
-            (_, Some(service)) if service.contains("network") || service.contains("storage") => shared.insert(service, pid),
+            (_, Some(service)) if service.contains("network") || service.contains("storage") => {
+                shared.insert(service, pid)
+            }
             _ => None,
         };
     }

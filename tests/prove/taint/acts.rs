@@ -53,7 +53,8 @@ async fn attach(tenant: &mut Tenant) {
         1 => {
             // Not flat: spoken to through a tunnel, below.
             tenant.send(None, "Target.attachToTarget", json!({ "targetId": target })).await;
-            let message = json!({ "id": 1, "method": "Runtime.evaluate", "params": { "expression": "document.title" } });
+            let message =
+                json!({ "id": 1, "method": "Runtime.evaluate", "params": { "expression": "document.title" } });
             let params = json!({ "targetId": target, "message": message.to_string() });
             tenant.send(None, "Target.sendMessageToTarget", params).await;
         }
@@ -98,7 +99,8 @@ async fn contexts(tenant: &mut Tenant) {
 
 async fn auto_attach(tenant: &mut Tenant) {
     let wait = tenant.random.once_in(2);
-    let mut params = json!({ "autoAttach": !tenant.random.once_in(4), "waitForDebuggerOnStart": wait, "flatten": true });
+    let mut params =
+        json!({ "autoAttach": !tenant.random.once_in(4), "waitForDebuggerOnStart": wait, "flatten": true });
     if tenant.random.once_in(2) {
         params["filter"] = json!([{ "type": "page", "exclude": true }, {}]);
     }
@@ -156,7 +158,9 @@ async fn script(tenant: &mut Tenant) {
         format!("window.w = new Worker('/worker.js?{marker}'); w.postMessage('{marker}'); 0"),
         format!("window.s = new SharedWorker('/shared.js?{marker}'); s.port.postMessage('{marker}'); 0"),
         format!("navigator.serviceWorker.register('/service.js?{marker}').then(() => '{marker}')"),
-        format!("document.body.append(Object.assign(document.createElement('iframe'), {{ src: '/page?{marker}' }})); 0"),
+        format!(
+            "document.body.append(Object.assign(document.createElement('iframe'), {{ src: '/page?{marker}' }})); 0"
+        ),
         "navigator.clipboard.readText()".to_owned(),
         "performance.getEntries().map(entry => entry.name).join()".to_owned(),
         format!("caches.open('{marker}').then(() => caches.keys()).then(keys => keys.join())"),
@@ -240,7 +244,11 @@ async fn attack(tenant: &mut Tenant) {
         ("target", "Target.activateTarget", |id| json!({ "targetId": id })),
         ("target", "Target.autoAttachRelated", |id| json!({ "targetId": id, "waitForDebuggerOnStart": true })),
         ("target", "Target.detachFromTarget", |id| json!({ "targetId": id })),
-        ("target", "Target.sendMessageToTarget", |id| json!({ "targetId": id, "message": r#"{"id":1,"method":"Runtime.enable"}"# })),
+        (
+            "target",
+            "Target.sendMessageToTarget",
+            |id| json!({ "targetId": id, "message": r#"{"id":1,"method":"Runtime.enable"}"# }),
+        ),
         ("target", "Target.getDevToolsTarget", |id| json!({ "targetId": id })),
         ("target", "Target.openDevTools", |id| json!({ "targetId": id })),
         ("target", "Target.exposeDevToolsProtocol", |id| json!({ "targetId": id })),
@@ -256,16 +264,28 @@ async fn attack(tenant: &mut Tenant) {
         ("context", "Storage.clearCookies", |id| json!({ "browserContextId": id })),
         ("context", "Browser.grantPermissions", |id| json!({ "browserContextId": id, "permissions": ["geolocation"] })),
         ("context", "Browser.resetPermissions", |id| json!({ "browserContextId": id })),
-        ("context", "Browser.setDownloadBehavior", |id| json!({ "browserContextId": id, "behavior": "deny", "eventsEnabled": true })),
+        (
+            "context",
+            "Browser.setDownloadBehavior",
+            |id| json!({ "browserContextId": id, "behavior": "deny", "eventsEnabled": true }),
+        ),
         ("session", "Target.detachFromTarget", |id| json!({ "sessionId": id })),
-        ("session", "Target.sendMessageToTarget", |id| json!({ "sessionId": id, "message": r#"{"id":1,"method":"Runtime.enable"}"# })),
+        (
+            "session",
+            "Target.sendMessageToTarget",
+            |id| json!({ "sessionId": id, "message": r#"{"id":1,"method":"Runtime.enable"}"# }),
+        ),
         ("download", "Browser.cancelDownload", |id| json!({ "guid": id })),
         ("request", "Network.getResponseBody", |id| json!({ "requestId": id })),
         ("request", "Network.getRequestPostData", |id| json!({ "requestId": id })),
         ("request", "Network.takeResponseBodyForInterceptionAsStream", |id| json!({ "interceptionId": id })),
         ("object", "Runtime.getProperties", |id| json!({ "objectId": id })),
         ("object", "DOM.describeNode", |id| json!({ "objectId": id })),
-        ("object", "Runtime.callFunctionOn", |id| json!({ "objectId": id, "functionDeclaration": "function() { return this }" })),
+        (
+            "object",
+            "Runtime.callFunctionOn",
+            |id| json!({ "objectId": id, "functionDeclaration": "function() { return this }" }),
+        ),
     ];
     if tenant.random.once_in(4) {
         // On a CDP session of another's: whatever it is, there is no such CDP session.

@@ -124,7 +124,8 @@ pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
         let text = std::str::from_utf8(word).expect("ASCII");
         let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_plain = word.len() == 32 && is_hex(text);
-        let is_uuid = || word.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && is_hex(&text.replace('-', ""));
+        let is_uuid =
+            || word.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && is_hex(&text.replace('-', ""));
         (is_plain || is_uuid()).then_some(text)
     })
 }
@@ -150,6 +151,6 @@ pub(crate) fn test() {
     checker.received(1, &format!("a%20{}%20b", marker(12, 7)), &nothing);
     assert_eq!(leaks(), 2, "another's marker is a leak");
     checker.received(0, r#""guid":"0f0e0d0c-1111-2222-3333-444455556666""#, &nothing);
-    checker.received(2, r#"/tmp/0f0e0d0c-1111-2222-3333-444455556666.crdownload"#, &nothing);
+    checker.received(2, "/tmp/0f0e0d0c-1111-2222-3333-444455556666.crdownload", &nothing);
     assert_eq!(leaks(), 3, "a UUID is an id");
 }

@@ -334,8 +334,7 @@ impl Tenant {
 
     /// One of its own CDP sessions on a target of this type.
     pub(crate) fn session_on(&mut self, kind: &str) -> Option<String> {
-        let own: Vec<&String> =
-            self.sessions.iter().filter(|(_, of)| of == kind).map(|(id, _)| id).collect();
+        let own: Vec<&String> = self.sessions.iter().filter(|(_, of)| of == kind).map(|(id, _)| id).collect();
         (!own.is_empty()).then(|| (*self.random.pick(&own)).clone())
     }
 }
