@@ -180,7 +180,7 @@ impl Link {
         let mut timer = std::pin::pin!(tokio::time::sleep(std::time::Duration::ZERO));
         let mut armed: Option<Instant> = None;
         loop {
-            let next = [self.targets.next_timeout(), self.downloads.next_timeout()].into_iter().flatten().min();
+            let next = self.next_timeout();
             if next != armed {
                 armed = next;
                 if let Some(at) = next {
@@ -196,13 +196,21 @@ impl Link {
                     self.downloads.on_timeout(now);
                     self.after();
                 }
-                self.poll(cx)
+                match self.poll(cx) {
+                    // Something was heard that has a deadline now, or none any more.
+                    Poll::Pending if self.next_timeout() != armed => Poll::Ready(None),
+                    polled => polled,
+                }
             });
             match ended.await {
                 Some(why) => return why,
                 None => tokio::task::yield_now().await,
             }
         }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        [self.targets.next_timeout(), self.downloads.next_timeout()].into_iter().flatten().min()
     }
 
     /// One turn of each direction. Ready with the reason when the connection has ended, with `None` after a full turn,

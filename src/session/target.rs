@@ -443,11 +443,11 @@ impl Session {
         below: &[CdpSessionId],
     ) {
         // Of what it was never told it hears no end.
-        let Some(view) = self.scope.sessions.get(child).map(|cdp| cdp.view) else { return };
-        if self.scope.home(view) != Some(child) {
-            let params = format!(r#"{{"sessionId":"{child}","targetId":"{target}"}}"#);
-            self.scope.event(parent, "Target.detachedFromTarget", &params);
+        if !self.scope.sessions.contains_key(child) {
+            return;
         }
+        let params = format!(r#"{{"sessionId":"{child}","targetId":"{target}"}}"#);
+        self.scope.event(parent, "Target.detachedFromTarget", &params);
         for gone in below.iter().chain([child]) {
             // Nothing a client sent is ever left without an answer.
             let in_flight =

@@ -6,6 +6,7 @@ mod browser;
 mod files;
 mod frames;
 mod holes;
+mod record;
 mod replay;
 mod target;
 

@@ -99,6 +99,8 @@ fn what_was_announced_is_ones_own_until_it_is_detached() {
     for on in ["X", "BASE", "N"] {
         assert_eq!(pair.asks_on(on, "Runtime.enable", "{}"), std::slice::from_ref(&gone));
     }
+    // What is known already is not announced again.
+    assert_eq!(pair.attached("ROOT", "S", "P"), Vec::<String>::new());
     // On the proxy's own CDP session it is the proxy's business.
     assert_eq!(pair.attached("BASE", "OWN", "P"), Vec::<String>::new());
     assert_eq!(pair.detached("BASE", "OWN", "P", &[]), Vec::<String>::new());

@@ -72,6 +72,13 @@ fn a_page_socket_speaks_to_its_page_without_naming_it() {
     assert!(pair.view_says(view, r#"{"id":5,"method":"Browser.crash"}"#)[0].contains("is refused"));
     let got = pair.view_says(view, r#"{"id":5,"method":"Target.getBrowserContexts"}"#);
     assert_eq!(got, [r#"2: {"id":5,"error":{"code":-32000,"message":"Not allowed"}}"#]);
+    // Of the root below it, its client never hears.
+    pair.view_says(view, r#"{"id":5,"method":"Target.attachToTarget","params":{"targetId":"browser","flatten":true}}"#);
+    let info = r#"{"targetId":"real","type":"browser","url":""}"#.to_owned();
+    let (parent, child, target) = ("PAGEROOT".into(), "ROOT2".into(), "real".into());
+    let attached = pair.told(Told::Attached { parent, child, target, info, waiting: false });
+    assert_eq!(attached, Vec::<String>::new());
+    assert_eq!(pair.result(r#"{"sessionId":"ROOT2"}"#), [r#"2: {"id":5,"result":{"sessionId":"ROOT2"}}"#]);
     // Its children are named.
     pair.created("W", "worker", "CTX");
     let got = pair.attached("HOME", "HW", "W");
@@ -82,7 +89,7 @@ fn a_page_socket_speaks_to_its_page_without_naming_it() {
         pair.message(r#"{"id":6,"result":{},"sessionId":"HW"}"#),
         [r#"2: {"id":6,"result":{},"sessionId":"HW"}"#]
     );
-    // Of the root below it, its client never hears; with its page the socket closes.
+    // With its page the socket closes.
     pair.view_says(view, r#"{"id":7,"method":"Runtime.evaluate","params":{"expression":"1"}}"#);
     let got = pair.detached("PAGEROOT", "HOME", "P", &["HW"]);
     let gone =
@@ -101,6 +108,14 @@ fn a_page_socket_of_a_worker_or_of_nothing() {
     // A view that is not there.
     pair.session.set_page(ViewId(9), "H9".into(), &"W".into());
     assert!(!pair.session.scope.sessions.contains_key("H9"));
+}
+
+#[test]
+fn a_client_that_has_gone_gets_nothing_more() {
+    let mut pair = Pair::with_page();
+    pair.session.on_client(VIEW, Bytes::from_static(br#"{"id":1,"method":"Browser.getVersion"}"#));
+    pair.session.close_view(VIEW);
+    assert_eq!(pair.actions(), ["detach S"]);
 }
 
 #[test]

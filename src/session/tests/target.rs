@@ -238,6 +238,8 @@ fn ones_own_targets_go_up_where_they_were_asked_for() {
     assert_eq!(pair.error(-32000, "Nope"), [r#"1: {"id":1,"error":{"code":-32000,"message":"Nope"},"sessionId":"S"}"#]);
     assert_eq!(pair.asks("Target.getDevToolsTarget", r#"{"targetId":"P"}"#), [r#"1: {"id":1,"result":{}}"#]);
     assert_eq!(pair.asks("Target.getDevToolsTarget", r#"{"targetId":"X"}"#), [failed(1, -32602, NO_TARGET)]);
+    let got = pair.asks_on("S", "Target.getDevToolsTarget", r#"{"targetId":"P"}"#);
+    assert_eq!(got, [r#"1: {"id":1,"error":{"code":-32000,"message":"Not allowed"},"sessionId":"S"}"#]);
     // The browser itself is not to be closed by that.
     assert_eq!(
         pair.asks("Target.closeTarget", r#"{"targetId":"browser"}"#),
