@@ -104,6 +104,8 @@ async fn a_foreign_download_goes_its_way(browser: Browser) {
     let guid = begin(&victim.client, &victim.page, &format!("/slow?{}.bin", victim.marker)).await;
     let nothing = says(-32602, "No download item found for the given GUID");
     stage.attack("D03", &EVERYWHERE, "Browser.cancelDownload", json!({ "guid": guid }), nothing).await;
+    let named = json!({ "guid": guid, "browserContextId": victim.context });
+    stage.attack("D03", &EVERYWHERE, "Browser.cancelDownload", named, no_context(&victim.context)).await;
     stage.site.release();
     completed(&victim.client, &guid).await;
     stage.unharmed("D01 D02 D03").await;

@@ -108,7 +108,4 @@ async fn a_root_that_is_detached_holds_nothing(browser: Browser) {
     stage.unharmed("A04").await;
 }
 
-in_each_browser!(
-    #[ignore = "row A04 within one session: what the detached root was handed stays paused"]
-    a_root_that_is_detached_holds_nothing
-);
+in_each_browser!(a_root_that_is_detached_holds_nothing);
