@@ -3,12 +3,15 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-clients bench lint fmt docs
+.PHONY: help run test test-rust test-quick-clients test-clients sweep taint prove bench lint fmt docs
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
 
 BUILT := $(or $(CARGO_TARGET_DIR),target)
+# The Chrome that the proofs run against: the one that is found, or BROWSER=path.
+PROVE := cargo test --locked --quiet --test prove --
+PROVE_WITH := $(if $(BROWSER),--browser $(BROWSER))
 CLIENTS := node tests/clients/run.mjs --ghostmux $(BUILT)/debug/ghostmux
 
 help: ## This list
@@ -43,6 +46,18 @@ test-clients: ## The long tail of clients too
 	@cargo build --locked
 	@echo '==> every client, each beside a plain Chrome'
 	@$(CLIENTS) --all
+
+sweep: ## Every method of the protocol with odd arguments: what kills the browser? (ARGS="--methods 'Page.*' --seed 7")
+	@scripts/setup.sh run
+	@$(PROVE) sweep $(PROVE_WITH) $(ARGS)
+
+taint: ## Many clients at random: does one receive what is another's? A million messages (ARGS="--seed 7 --messages 1000")
+	@scripts/setup.sh run
+	@$(PROVE) taint $(PROVE_WITH) $(ARGS)
+
+prove: ## Attacks, sweep and taint on this machine's Chrome, and a verdict to file (BROWSER=path for another Chrome)
+	@scripts/setup.sh run
+	@BROWSER='$(BROWSER)' scripts/prove.sh
 
 bench: ## Speed, against a direct connection to an identical Chrome
 	@scripts/setup.sh run

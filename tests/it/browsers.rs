@@ -1,7 +1,7 @@
 //! Which Chromes the tests run against: headless shell and full Chrome, where they are installed.
 //!
 //! `GHOSTMUX_TEST_BROWSER=shell|full` asks for one of them and fails where it is missing; the default, `all`, takes
-//! what there is, and fails if there is none.
+//! what there is, and fails if there is none. `GHOSTMUX_TEST_BROWSER_PATH` names one Chrome instead.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,11 @@ pub(crate) struct Browser {
 impl Browser {
     /// The installed browser of this kind; `None`, with a word on standard error, where the test is not to run.
     pub(crate) async fn of(kind: Kind) -> Option<Self> {
+        if let Some(path) = std::env::var_os("GHOSTMUX_TEST_BROWSER_PATH") {
+            let path = PathBuf::from(path);
+            let found = find::inspect(&path).await.unwrap_or_else(|error| panic!("{error}"));
+            return (found.kind == kind).then_some(Self { path: found.binary });
+        }
         let wanted = std::env::var("GHOSTMUX_TEST_BROWSER").unwrap_or_else(|_| "all".to_owned());
         let asked_for = match (wanted.as_str(), kind) {
             ("all", _) => false,

@@ -9,21 +9,19 @@
 //! It has its own main because the proofs take arguments; it still lists and runs its tests as the harness would.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a proof has to say")]
-#![allow(
-    dead_code,
-    unused_imports,
-    unused_macros,
-    reason = "the nouns of the integration tests, of which not every verb is used here"
-)]
 
+#[allow(dead_code, unused_imports, unused_macros, reason = "a noun of the integration tests")]
 #[path = "../it/browsers.rs"]
 mod browsers;
+#[allow(dead_code, unused_imports, unused_macros, reason = "a noun of the integration tests")]
 #[path = "../it/client.rs"]
 mod client;
 mod options;
+#[allow(dead_code, unused_imports, unused_macros, reason = "a noun of the integration tests")]
 #[path = "../it/proxy.rs"]
 mod proxy;
 mod random;
+#[allow(dead_code, unused_imports, unused_macros, reason = "a noun of the integration tests")]
 #[path = "../it/site.rs"]
 mod site;
 mod sweep;

@@ -76,8 +76,12 @@ pub(crate) fn verdict() -> std::io::Result<(bool, String)> {
         let kept: Value = serde_json::from_str(&kept).unwrap_or_default();
         pass &= kept["pass"] == true;
         match kept["text"].as_str() {
-            Some(text) => body += &format!("{text}\n"),
-            None => body += &format!("FAIL  {proof}: it left no outcome\n\n"),
+            Some(text) => {
+                let _ = writeln!(body, "{text}");
+            }
+            None => {
+                let _ = writeln!(body, "FAIL  {proof}: it left no outcome\n");
+            }
         }
         products.extend(kept["product"].as_str().map(str::to_owned));
     }

@@ -41,6 +41,8 @@ struct Sweep<'a> {
     skip: HashSet<String>,
     recent: Vec<Vec<Command>>,
     faults: Vec<String>,
+    /// Answers to the victim that came late once, and not again when the same was done.
+    slow: Vec<String>,
     /// Why stages ended, how often.
     ends: BTreeMap<String, u64>,
     counts: BTreeMap<&'static str, u64>,
@@ -61,6 +63,7 @@ pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
         skip: HashSet::new(),
         recent: Vec::new(),
         faults: Vec::new(),
+        slow: Vec::new(),
         ends: BTreeMap::new(),
         counts: BTreeMap::new(),
         by_kind: BTreeMap::new(),
@@ -174,22 +177,29 @@ impl Sweep<'_> {
         self.keep_figures().await;
         let suspects = std::mem::take(&mut self.recent).concat();
         let found = minimise::smallest(self.browser, &secret(self.options.seed), &suspects).await;
-        let what = match &found {
-            Some((commands, harm)) => {
-                self.skip.extend(commands.iter().map(|command| command.method.clone()));
-                let commands: Vec<String> = commands.iter().map(ToString::to_string).collect();
-                format!("{harm}\n    by {}", commands.join("\n    then "))
+        if let Some((commands, harm)) = found {
+            self.skip.extend(commands.iter().map(|command| command.method.clone()));
+            let commands: Vec<String> = commands.iter().map(ToString::to_string).collect();
+            self.fault(format!("{harm}\n    by {}", commands.join("\n    then ")));
+        } else {
+            let mut methods: Vec<&str> = suspects.iter().rev().map(|command| command.method.as_str()).collect();
+            methods.dedup();
+            let what =
+                format!("{harm}\n    not again when repeated; before it, the last first: {}", methods.join(", "));
+            if harm.is_only_slow() {
+                // A busy machine does that too. It is told, and no fault.
+                self.options.say(&what);
+                self.slow.push(what);
+            } else {
+                self.fault(what);
             }
-            None => {
-                let methods: Vec<&str> = suspects.iter().map(|command| command.method.as_str()).collect();
-                let mut methods: Vec<_> = methods.into_iter().rev().collect();
-                methods.dedup();
-                format!("{harm}\n    not again when repeated; before it, the last first: {}", methods.join(", "))
-            }
-        };
+        }
+        self.world = World::new(self.browser, &secret(self.options.seed)).await;
+    }
+
+    fn fault(&mut self, what: String) {
         self.options.say(&what);
         self.faults.push(what);
-        self.world = World::new(self.browser, &secret(self.options.seed)).await;
     }
 
     /// What the proxy and the victim have counted, before they go.
@@ -223,6 +233,7 @@ impl Sweep<'_> {
             "counts": self.counts,
             "batches by CDP session": self.by_kind,
             "stages ended": self.ends,
+            "late answers that did not happen again": self.slow,
         });
         Outcome { proof: "sweep", product, facts, faults: self.faults, took: since.elapsed() }
     }

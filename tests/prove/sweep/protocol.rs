@@ -30,7 +30,8 @@ struct Document {
 
 #[derive(Deserialize)]
 struct Domain {
-    domain: String,
+    #[serde(rename = "domain")]
+    name: String,
     #[serde(default)]
     types: Vec<Shape>,
     #[serde(default)]
@@ -64,7 +65,7 @@ impl Protocol {
         let document: Document = serde_json::from_str(text)?;
         let (mut methods, mut types) = (Vec::new(), HashMap::new());
         for domain in document.domains {
-            let own = domain.domain;
+            let own = domain.name;
             let full = |mut shape: Shape| {
                 shape.qualify(&own);
                 shape

@@ -10,12 +10,14 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::wire::{Heard, Wire};
 
 /// How long an answer may take (attacks.md: the victim answers within 3 s).
 const ANSWER: Duration = Duration::from_secs(3);
+/// What is said of one that takes longer.
+pub(crate) const LATE: &str = "no answer in time";
 /// How often it works.
 const PERIOD: Duration = Duration::from_millis(200);
 
@@ -35,7 +37,7 @@ pub(crate) struct Victim {
     /// In its URL, cookie and storage, and nowhere else.
     pub(crate) secret: String,
     noticed: Arc<Mutex<Option<String>>>,
-    looks: Arc<AtomicU64>,
+    looks: watch::Receiver<u64>,
     slowest: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
@@ -91,9 +93,9 @@ impl Victim {
             ("@@victim-object", object["result"]["objectId"].clone()),
             ("@@victim-window", window["windowId"].clone()),
         ]);
-        let (noticed, looks, slowest) =
-            (Arc::new(Mutex::new(None)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let (seen, count, most) = (noticed.clone(), looks.clone(), slowest.clone());
+        let (noticed, slowest) = (Arc::new(Mutex::new(None)), Arc::new(AtomicU64::new(0)));
+        let (count, looks) = watch::channel(0);
+        let (seen, most) = (noticed.clone(), slowest.clone());
         let task = tokio::spawn(async move {
             let mut clock = tokio::time::interval(PERIOD);
             loop {
@@ -106,7 +108,7 @@ impl Victim {
                     Ok(now) if now != before => format!("it was {before}\n and is {now}"),
                     Ok(_) if !work.events.is_empty() => format!("unexpected events: {:?}", work.events),
                     Ok(_) => {
-                        count.fetch_add(1, Ordering::Relaxed);
+                        count.send_modify(|looks| *looks += 1);
                         continue;
                     }
                 };
@@ -125,7 +127,13 @@ impl Victim {
 
     /// How often it has found all as it was.
     pub(crate) fn looks(&self) -> u64 {
-        self.looks.load(Ordering::Relaxed)
+        *self.looks.borrow()
+    }
+
+    /// Waits until it has looked so often, or has noticed something.
+    pub(crate) async fn looks_until(&self, looks: u64) {
+        // An error is its end.
+        let _ = self.looks.clone().wait_for(|count| *count >= looks).await;
     }
 
     /// Its slowest look, in milliseconds.
@@ -202,7 +210,7 @@ impl Work {
                 Ok(None)
             }
             Heard::Closed(why) => Err(format!("its connection was closed: {why}")),
-            Heard::Nothing => Err("no answer in time".to_owned()),
+            Heard::Nothing => Err(LATE.to_owned()),
         }
     }
 }

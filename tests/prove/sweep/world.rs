@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use super::{stage::Stage, victim::Victim};
+use super::{
+    stage::Stage,
+    victim::{self, Victim},
+};
 use crate::{browsers::Browser, proxy::Proxy, site::Site};
 
 /// What an attack must not do.
@@ -12,6 +15,13 @@ pub(crate) enum Harm {
     Killed(String),
     /// The victim noticed something.
     Noticed(String),
+}
+
+impl Harm {
+    /// Whether nothing is wrong but the time an answer took.
+    pub(crate) fn is_only_slow(&self) -> bool {
+        matches!(self, Self::Noticed(what) if what.ends_with(victim::LATE))
+    }
 }
 
 impl std::fmt::Display for Harm {
@@ -64,15 +74,8 @@ impl World {
 
     /// As [`World::harm`], with this much time for it to show.
     pub(crate) async fn harm_within(&self, time: Duration) -> Option<Harm> {
-        let seen = self.victim.looks();
-        let calm = async {
-            // Two looks: the first may have begun before.
-            while self.harm().is_none() && self.victim.looks() < seen + 2 {
-                tokio::task::yield_now().await;
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let _ = tokio::time::timeout(time, calm).await;
+        // Two looks: the first may have begun before.
+        let _ = tokio::time::timeout(time, self.victim.looks_until(self.victim.looks() + 2)).await;
         self.harm()
     }
 

@@ -151,6 +151,6 @@ pub(crate) fn test() {
     checker.received(1, &format!("a%20{}%20b", marker(12, 7)), &nothing);
     assert_eq!(leaks(), 2, "another's marker is a leak");
     checker.received(0, r#""guid":"0f0e0d0c-1111-2222-3333-444455556666""#, &nothing);
-    checker.received(2, r#"/tmp/0f0e0d0c-1111-2222-3333-444455556666.crdownload"#, &nothing);
+    checker.received(2, "/tmp/0f0e0d0c-1111-2222-3333-444455556666.crdownload", &nothing);
     assert_eq!(leaks(), 3, "a UUID is an id");
 }

@@ -43,8 +43,8 @@ pub(crate) async fn a_leak_is_found(browser: &Browser, options: &Options) {
     let leaky = Relay::start(proxy.address(), Some(tap)).await;
     let addresses = [leaky.address.clone(), honest.address.clone()];
     let outcome = proven(&proxy, &addresses, options, Some(now)).await;
-    let leaks = outcome.faults.iter().filter(|fault| fault.starts_with("tenant 0 received")).count();
-    assert!(leaks > 0, "a frame of tenant 1 reached tenant 0, and nobody noticed: {}", outcome.text());
+    let found = outcome.faults.iter().filter(|fault| fault.starts_with("tenant 0 received")).count();
+    assert!(found > 0, "a frame of tenant 1 reached tenant 0, and nobody noticed: {}", outcome.text());
     let others: Vec<_> = outcome.faults.iter().filter(|fault| !fault.contains("received")).collect();
     assert!(others.is_empty(), "{others:?}");
 }
