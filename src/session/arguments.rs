@@ -70,6 +70,8 @@ fn rule(method: &str) -> Option<Rule> {
         "Emulation.clearDisplayFeaturesOverride" => clear_display_features,
         "Storage.overrideQuotaForOrigin" => killers::quota,
         "Page.printToPDF" => killers::pdf,
+        "Input.synthesizeTapGesture" => killers::taps,
+        "Input.dispatchTouchEvent" | "Input.emulateTouchFromMouseEvent" => killers::touch,
         "Input.imeSetComposition" => killers::composition,
         "Input.dispatchKeyEvent" => key_event,
         "Input.dispatchDragEvent" => drag_event,

@@ -10,6 +10,13 @@ const MAX_QUOTA: f64 = 9_007_199_254_740_992.0;
 /// Inches. Less is nothing to Chrome's geometry, which ends on a page without an extent.
 const MIN_PAPER: f64 = 0.001;
 
+/// Taps that one gesture may have. *Measured:* the browser's one thread makes them all before it does anything else,
+/// and 100 million keep every tenant waiting for minutes.
+const MAX_TAPS: f64 = 1000.0;
+
+/// Seconds from 1970 that an event may be away: some three thousand years.
+const MAX_TIME: f64 = 1e11;
+
 /// SIGTRAP of the browser with a quota below 0, or above what an int64 holds.
 pub(super) fn quota(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
     match params.read_as::<f64>("quotaSize") {
@@ -37,6 +44,22 @@ pub(super) fn composition(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
         return invalid("The replacement range must not be negative");
     }
     Checked::AsIs
+}
+
+/// As many taps as a gesture may have.
+pub(super) fn taps(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    match params.read_as::<f64>("tapCount") {
+        Some(count) if count > MAX_TAPS => invalid(&format!("tapCount must not exceed {MAX_TAPS}")),
+        _ => Checked::AsIs,
+    }
+}
+
+/// SIGTRAP of the browser with a touch that was too long ago.
+pub(super) fn touch(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    match params.read_as::<f64>("timestamp") {
+        Some(at) if at.abs() > MAX_TIME => invalid("timestamp is too far away"),
+        _ => Checked::AsIs,
+    }
 }
 
 /// SIGTRAP of the browser on an out-of-process iframe; workers and tabs do not have it.
@@ -88,6 +111,20 @@ mod tests {
         }
         for more in ["", r#","replacementStart":3,"replacementEnd":1"#] {
             assert_eq!(strict("Input.imeSetComposition", &params(more)), Checked::AsIs, "{more}");
+        }
+    }
+
+    #[test]
+    fn gestures_are_finite_and_of_our_time() {
+        let error = invalid("tapCount must not exceed 1000");
+        assert_eq!(strict("Input.synthesizeTapGesture", r#"{"x":1,"y":1,"tapCount":100000000}"#), error);
+        assert_eq!(strict("Input.synthesizeTapGesture", r#"{"x":1,"y":1,"tapCount":2}"#), Checked::AsIs);
+        for method in ["Input.dispatchTouchEvent", "Input.emulateTouchFromMouseEvent"] {
+            for at in ["-9223372036854775808", "1e300"] {
+                let params = format!(r#"{{"type":"touchStart","touchPoints":[],"timestamp":{at}}}"#);
+                assert_eq!(strict(method, &params), invalid("timestamp is too far away"), "{at}");
+            }
+            assert_eq!(strict(method, r#"{"timestamp":1795477762.5}"#), Checked::AsIs);
         }
     }
 

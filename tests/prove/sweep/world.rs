@@ -38,8 +38,8 @@ pub(crate) struct World {
     pub(crate) victim: Victim,
     pub(crate) proxy: Proxy,
     pub(crate) site: Site,
-    /// The processes that all tenants share, by what they do.
-    shared: BTreeMap<String, u32>,
+    /// The processes that all tenants share, and what they do.
+    shared: BTreeMap<u32, String>,
 }
 
 impl World {
@@ -49,7 +49,7 @@ impl World {
         let site = Site::start().await;
         let victim = Victim::new(proxy.address(), &site.origin(), secret).await.unwrap_or_else(|why| panic!("{why}"));
         let shared = shared_processes(&proxy);
-        assert!(shared.contains_key("browser"), "no browser process is found: {shared:?}");
+        assert!(shared.values().any(|kind| kind == "browser"), "no browser process is found: {shared:?}");
         Self { victim, proxy, site, shared }
     }
 
@@ -60,12 +60,8 @@ impl World {
     /// What has come to harm so far.
     pub(crate) fn harm(&self) -> Option<Harm> {
         let now = shared_processes(&self.proxy);
-        let gone: Vec<&str> = self
-            .shared
-            .iter()
-            .filter(|(kind, pid)| now.get(*kind) != Some(pid))
-            .map(|(kind, _)| kind.as_str())
-            .collect();
+        let gone: Vec<&str> =
+            self.shared.iter().filter(|(pid, _)| !now.contains_key(*pid)).map(|(_, kind)| kind.as_str()).collect();
         if !gone.is_empty() {
             return Some(Harm::Killed(format!("the {} process", gone.join(" and "))));
         }
@@ -95,20 +91,17 @@ impl World {
 }
 
 /// Chrome's processes that no context has for itself.
-fn shared_processes(proxy: &Proxy) -> BTreeMap<String, u32> {
-    let mut shared = BTreeMap::new();
-    for pid in proxy.browser_processes() {
+fn shared_processes(proxy: &Proxy) -> BTreeMap<u32, String> {
+    let kind_of = |pid: &u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line);
+        let line = String::from_utf8_lossy(&line).into_owned();
         let flag = |name: &str| line.split('\0').find_map(|flag| flag.strip_prefix(name)).map(str::to_owned);
         match (flag("--type="), flag("--utility-sub-type=")) {
-            (None, _) => shared.insert("browser".to_owned(), pid),
-            (Some(kind), _) if kind == "gpu-process" => shared.insert(kind, pid),
-            (_, Some(service)) if service.contains("network") || service.contains("storage") => {
-                shared.insert(service, pid)
-            }
-            _ => None,
-        };
-    }
-    shared
+            // Full Chrome has a process of no type that waits for crashes; it drives nothing.
+            (None, _) => flag("--remote-debugging-pipe").map(|_| "browser".to_owned()),
+            (Some(kind), _) if kind == "gpu-process" => Some(kind),
+            (_, service) => service.filter(|service| service.contains("network") || service.contains("storage")),
+        }
+    };
+    proxy.browser_processes().into_iter().filter_map(|pid| Some((pid, kind_of(&pid)?))).collect()
 }
