@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-clients sweep taint prove bench lint fmt docs
+.PHONY: help run test test-rust test-quick-clients test-clients sweep taint prove bench bench-greed lint fmt docs
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -62,6 +62,12 @@ prove: ## Attacks, sweep and taint on this machine's Chrome, and a verdict to fi
 bench: ## Speed, against a direct connection to an identical Chrome
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- $(ARGS)
+
+bench-greed: ## What greedy clients cost another one: its worst round trip meanwhile, beside its own alone (full sizes)
+	@scripts/setup.sh run
+	@echo '==> building; then some minutes'
+	@GHOSTMUX_TEST_GREED=full cargo test --release --locked --test it attacks::greed -- --nocapture --test-threads 1 2>&1 \
+		| grep -E 'the victim waited|panicked|test result'
 
 lint: ## Formatting, lints, documentation
 	@echo '==> formatting'
