@@ -5,10 +5,6 @@
 pub(crate) struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
     /// One of its own for each thing that is named: what one takes does not move the others.
     pub(crate) fn of(seed: u64, name: &str) -> Self {
         // FNV-1a.
