@@ -542,6 +542,13 @@ impl Targets {
         if let Some(attachment) = self.attachments.get_mut(session) {
             (attachment.lease, attachment.shown_on, attachment.auto) = (None, None, false);
         }
+        // For its client all below it goes, though Chrome keeps that until the watcher lets go.
+        for below in self.below(session) {
+            let Some(attachment) = self.attachments.get_mut(&below) else { continue };
+            attachment.lease = None;
+            let target = attachment.target.clone();
+            self.on_gone(&below, &target, true);
+        }
         None
     }
 

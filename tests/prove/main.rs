@@ -92,7 +92,10 @@ async fn prove(proof: &str, options: &Options) -> ExitCode {
 /// `--list`, or the tests that are named, or all.
 async fn as_harness(arguments: &[String]) -> ExitCode {
     let ignored = arguments.iter().any(|argument| argument == "--ignored");
-    let named: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    // A runner says `--format terse`, where the word is no test's name.
+    let after_format = |at: usize| at > 0 && arguments.get(at - 1).is_some_and(|before| before == "--format");
+    let words = arguments.iter().enumerate().filter(|(at, _)| !after_format(*at)).map(|(_, argument)| argument);
+    let named: Vec<&String> = words.filter(|argument| !argument.starts_with('-')).collect();
     let exact = arguments.iter().any(|argument| argument == "--exact");
     let wanted = |test: &str| {
         named.is_empty()

@@ -123,6 +123,26 @@ fn a_hold_that_nobody_comes_for_any_more_ends() {
 }
 
 #[test]
+fn a_client_that_detaches_a_tab_for_which_another_root_waits_has_lost_its_page() {
+    play(
+        "bind C 1
+         root R 1
+         root R2 1
+         auto R tab
+         auto R2 tab
+         create T tab C
+         attach WT T TW paused
+         create P page C opener access => 1: created T, 1: attached WT to T on R waiting, attach T on R2, 1: created P
+         attach WP P PW paused
+         attach S2 T R2                => 1: attached S2 to T on R2 waiting
+         attach S P WT                 => 1: attached S to P on WT
+         pass 5
+         detach WT                     => resume WP, detach WP on PW, 1: detached WT on R with S, done
+         resume S2 children            => resume WT, detach WT on TW, up",
+    );
+}
+
+#[test]
 fn a_target_may_be_destroyed_while_it_is_held() {
     let mirror = popup(
         "opener access",

@@ -44,6 +44,8 @@ struct World {
     upstream: VecDeque<Command>,
     /// CDP sessions that a client knows, and that one ever knew.
     known: BTreeMap<String, LeaseId>,
+    /// The CDP session on which a client was told of each.
+    shown_on: BTreeMap<String, String>,
     ever: BTreeMap<String, LeaseId>,
     /// Attaches that a client asked for itself.
     explicit: HashSet<(String, String)>,
@@ -61,6 +63,7 @@ impl World {
             leases: Vec::new(),
             upstream: VecDeque::new(),
             known: BTreeMap::new(),
+            shown_on: BTreeMap::new(),
             ever: BTreeMap::new(),
             explicit: HashSet::new(),
             count: 0,
@@ -265,7 +268,15 @@ impl World {
             self.mirror.on_detached(session);
             self.obey();
         }
-        self.roots.retain(|(root, _)| root != session);
+        // Its view has left, with all that it was told of.
+        if self.roots.iter().any(|(root, _)| root == session) {
+            self.roots.retain(|(root, _)| root != session);
+            let mut gone = vec![session.to_owned()];
+            while let Some(on) = gone.pop() {
+                gone.extend(self.shown_on.iter().filter(|(_, parent)| **parent == on).map(|(child, _)| child.clone()));
+                self.known.remove(&on);
+            }
+        }
     }
 
     fn remove(&mut self, session: &str) -> Option<Attached> {
@@ -360,6 +371,7 @@ impl World {
                     });
                     assert!(!twice, "{target} is attached twice on {parent}");
                 }
+                self.shown_on.insert(child.clone(), parent);
                 self.known.insert(child, lease);
             }
             Told::Detached { child, below, .. } => {
