@@ -30,6 +30,8 @@ use crate::{browsers::Browser, options::Options, random::Random, verdict::Outcom
 const BATCHES: usize = 60;
 /// Batches that may have done a harm that shows now.
 const SUSPECTS: usize = 12;
+/// Messages of no owner that one stage explains.
+const UNOWNED: u64 = 10;
 /// How long a harm may take to show.
 const SHOWS: Duration = Duration::from_secs(4);
 
@@ -226,6 +228,12 @@ impl Sweep<'_> {
         let kinds: Vec<String> = On::ALL.iter().map(ToString::to_string).collect();
         if let Some(missing) = kinds.iter().find(|kind| self.options.is_whole() && !self.by_kind.contains_key(*kind)) {
             self.faults.push(format!("nothing was sent on a {missing}"));
+        }
+        // Chrome answers what reaches a CDP session that has just gone without saying whose it was: that explains a few
+        // for each stage that ended, and no more.
+        let (unowned, stages) = (self.counts["messages of no owner"], self.counts["stages"]);
+        if unowned > UNOWNED * stages {
+            self.faults.push(format!("{unowned} messages of no owner in {stages} stages"));
         }
         let facts = json!({
             "seed": self.options.seed,

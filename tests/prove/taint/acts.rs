@@ -4,9 +4,6 @@ use serde_json::{Value, json};
 
 use super::tenant::Tenant;
 
-/// Lines of one burst of console messages.
-const BURST: usize = 60;
-
 /// One act: mostly an honest one, often enough an attack.
 pub(crate) async fn act(tenant: &mut Tenant) {
     if tenant.page().is_none() || tenant.random.once_in(12) {
@@ -26,6 +23,12 @@ pub(crate) async fn act(tenant: &mut Tenant) {
         7 => close(tenant).await,
         8 | 9 => navigate(tenant).await,
         10..=12 => script(tenant).await,
+        13 | 14 => {
+            let marker = tenant.marker.clone();
+            let lines = tenant.stage.burst;
+            let script = format!("for (let i = 0; i < {lines}; i++) console.log('{marker}', i, document.cookie)");
+            evaluate(tenant, &script).await;
+        }
         _ => on_page(tenant).await,
     }
 }
@@ -151,7 +154,6 @@ async fn script(tenant: &mut Tenant) {
         format!("document.title = 'title {marker}'"),
         format!("localStorage.mark = '{marker}'; sessionStorage.mark = '{marker}'; JSON.stringify(localStorage)"),
         format!("document.cookie = 'written={marker}'; document.cookie"),
-        format!("for (let i = 0; i < {BURST}; i++) console.log('{marker}', i, document.cookie)"),
         format!("fetch('/page?{marker}', {{ headers: {{ 'x-mark': '{marker}' }} }}).then(answer => answer.text())"),
         format!("window.open('/page?{marker}'); 0"),
         format!("window.open('/page?{marker}', '', 'noopener'); 0"),

@@ -62,6 +62,8 @@ async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Op
         seed: options.seed,
         until: options.seconds.map(|seconds| since + Duration::from_secs(seconds)),
         messages: options.messages,
+        // A million messages are mostly those.
+        burst: if options.seconds.is_some() { 150 } else { 2000 },
         checker: Checker::default(),
         board: Board::default(),
         faults: Mutex::default(),

@@ -74,6 +74,8 @@ pub(crate) struct Stage {
     /// When it is over; without it, once so many messages are checked.
     pub(crate) until: Option<Instant>,
     pub(crate) messages: u64,
+    /// Lines of one burst of console messages.
+    pub(crate) burst: usize,
     pub(crate) checker: Checker,
     pub(crate) board: Board,
     /// What went wrong, other than leaks.
@@ -270,6 +272,9 @@ impl Tenant {
             "Target.attachedToTarget" => {
                 let (session, kind) = (word(&params["sessionId"]), word(&params["targetInfo"]["type"]));
                 self.pin("session", &session);
+                if kind == "page" && self.random.once_in(2) {
+                    self.due.push((session.clone(), "Runtime.enable", json!({})));
+                }
                 if params["waitingForDebugger"] == true {
                     self.due.push((session.clone(), "Runtime.runIfWaitingForDebugger", json!({})));
                 }
