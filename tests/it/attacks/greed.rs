@@ -201,7 +201,7 @@ in_browser!(Shell: huge_commands);
 /// R07: clients that come, make things, and hang up without a word.
 async fn clients_that_hang_up(browser: Browser) {
     let stage = Stage::strict(browser).await;
-    let before = census(&stage.proxy).await;
+    let before = at_rest(&stage.proxy).await;
     meanwhile(&stage, "R07", async {
         for at in 0..size(20, 60) {
             let client = stage.proxy.connect().await;
@@ -226,7 +226,7 @@ in_each_browser!(clients_that_hang_up);
 /// R08: pages that never rest, and dialogs that nobody answers; they end with their session.
 async fn pages_that_never_rest(browser: Browser) {
     let stage = Stage::strict(browser).await;
-    let before = census(&stage.proxy).await;
+    let before = at_rest(&stage.proxy).await;
     let greedy = stage.proxy.connect().await;
     meanwhile(&stage, "R08", async {
         let loops = ["while (true);", "alert(1)", "print()", "for (;;) document.title += 'x'", "prompt('?')"];
@@ -254,7 +254,18 @@ async fn busy(client: &Client, stage: &Stage, expression: &str) -> String {
     page.session
 }
 
-/// Sessions, contexts and CDP sessions that the proxy has.
+/// As [`census`], once the two warm leases are there beside each session's own context and the one that the victim made.
+async fn at_rest(proxy: &Proxy) -> [u64; 2] {
+    let mut now = [0; 2];
+    eventually("the warm leases", async || {
+        now = census(proxy).await;
+        now[1] == now[0] + 1 + 2
+    })
+    .await;
+    now
+}
+
+/// Sessions and contexts that the proxy has.
 async fn census(proxy: &Proxy) -> [u64; 2] {
     [figure(proxy, "sessions").await, figure(proxy, "contexts").await]
 }
