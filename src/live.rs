@@ -112,6 +112,8 @@ pub struct Live {
     lease: Lease,
     inbox: mpsc::UnboundedReceiver<FromBrowser>,
     control: mpsc::Receiver<Control>,
+    /// Whether the session knows the targets it began with; nobody is listened to before.
+    introduced: bool,
     views: Vec<View>,
     last_view: u64,
     ends: Ends,
@@ -155,6 +157,7 @@ impl Live {
             lease,
             inbox,
             control,
+            introduced: false,
             views: Vec::new(),
             last_view: FACE.0,
             ends,
@@ -220,6 +223,7 @@ impl Live {
             match self.inbox.poll_recv(cx) {
                 Poll::Ready(Some(FromBrowser::Lost(why))) => self.over = Some(CloseReason::BrowserLost(why)),
                 Poll::Ready(Some(message)) => {
+                    self.introduced |= matches!(message, FromBrowser::Introduced);
                     self.session.on_browser(message);
                     self.perform();
                 }
@@ -233,13 +237,13 @@ impl Live {
                 break;
             }
         }
-        while let Poll::Ready(control) = self.control.poll_recv(cx) {
-            match control {
-                Some(control) => self.on_control(control),
-                None => break,
+        // A client that is faster than the link's word of what is there would find nothing there.
+        if self.introduced {
+            while let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
+                self.on_control(control);
             }
+            more |= self.read(cx);
         }
-        more |= self.read(cx);
         // Behind all that may begin one: a job that is not polled once wakes nobody. What it brings has its turn next.
         while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
             self.on_done(done);

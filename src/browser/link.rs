@@ -283,6 +283,8 @@ impl Link {
             Order::Open { lease, inbox, queued } => {
                 self.inboxes.insert(lease, Inbox { to: inbox, queued });
                 self.targets.introduce(lease);
+                self.flush_effects();
+                self.deliver(lease, FromBrowser::Introduced);
             }
             Order::Owner { target, reply } => {
                 let _ = reply.send(self.targets.owner(target.as_str()));

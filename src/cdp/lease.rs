@@ -99,6 +99,8 @@ pub enum FromBrowser {
     },
     /// Something about its targets.
     Told(Told),
+    /// It has been told of all the targets it began with: from here on it can answer for them.
+    Introduced,
     /// A download event of one of its contexts: method and params as Chrome wrote them.
     Download {
         /// `Browser.downloadWillBegin` or `Browser.downloadProgress`.

@@ -407,7 +407,7 @@ impl Session {
             FromBrowser::Reply { tag, reply } => self.on_reply(tag, reply),
             FromBrowser::Told(told) => self.on_told(told),
             FromBrowser::Download { method, params } => self.on_download(method, &params),
-            FromBrowser::Room | FromBrowser::Lost(_) => {}
+            FromBrowser::Introduced | FromBrowser::Room | FromBrowser::Lost(_) => {}
         }
     }
 

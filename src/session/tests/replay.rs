@@ -25,7 +25,9 @@ pub(super) fn spell(from: &FromBrowser) -> Option<Value> {
                 json!({ "detached": child, "on": parent, "target": target, "below": below })
             }
         },
-        FromBrowser::Download { .. } | FromBrowser::Room | FromBrowser::Lost(_) => return None,
+        FromBrowser::Download { .. } | FromBrowser::Introduced | FromBrowser::Room | FromBrowser::Lost(_) => {
+            return None;
+        }
     })
 }
 
