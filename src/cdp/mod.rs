@@ -20,6 +20,7 @@
 
 mod check;
 pub mod error;
+pub mod ghost;
 pub mod ids;
 pub mod lease;
 pub mod message;
