@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-clients sweep taint prove bench bench-greed lint fmt docs
+.PHONY: help run test test-rust test-quick-clients test-clients sweep taint prove bench bench-greed lint fmt docs types
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -35,6 +35,8 @@ test-rust:
 	@cargo test --locked --doc --quiet
 
 test-quick-clients:
+	@echo '==> the declarations of types/, against those of Puppeteer and Playwright'
+	@tests/clients/node_modules/.bin/tsc -p tests/clients/types
 	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome'
 	@cargo build --locked
 	@$(CLIENTS) --suite puppeteer,playwright,raw
@@ -84,3 +86,8 @@ fmt: ## Format the sources
 docs: ## Write docs/configuration.md anew from the settings' comments
 	@cargo run --quiet --locked -- config-docs > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
+
+types: ## Write types/ghost.d.ts anew from fixtures/ghost.json
+	@mkdir -p types
+	@cargo run --quiet --locked -- ghost-types > types/ghost.d.ts.new
+	@mv types/ghost.d.ts.new types/ghost.d.ts

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use ghostmux::{
+    cdp,
     config::{self, Config, ConfigError, Log, LogFormat, RawConfig},
     doctor, server,
 };
@@ -52,6 +53,9 @@ enum Command {
     /// Print docs/configuration.md.
     #[command(hide = true)]
     ConfigDocs,
+    /// Print types/ghost.d.ts.
+    #[command(hide = true)]
+    GhostTypes,
 }
 
 #[tokio::main]
@@ -93,6 +97,10 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         }
         Command::ConfigDocs => {
             stdout().write_all(config::docs::markdown().as_bytes()).context("cannot write the page")?;
+            Ok(0)
+        }
+        Command::GhostTypes => {
+            stdout().write_all(cdp::ghost::declarations().as_bytes()).context("cannot write the declarations")?;
             Ok(0)
         }
     }

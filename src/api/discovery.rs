@@ -18,6 +18,7 @@ use crate::{
     browser::{find::Found, protocol},
     cdp::{
         error::CdpError,
+        ghost::merged,
         object::{Object, quote},
         target::TargetInfo,
     },
@@ -28,7 +29,7 @@ use crate::{
 /// How long Chrome gets to tell its protocol.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The protocol JSON of the browsers, fetched when it is first asked for.
+/// The protocol JSON of the browsers and our own domain, fetched when it is first asked for.
 #[derive(Debug)]
 pub struct Protocol {
     source: Origin,
@@ -58,9 +59,10 @@ impl Protocol {
                 }
                 Origin::Remote(url) => tokio::time::timeout(PATIENCE, protocol::of_remote(url.as_str())).await,
             };
-            fetched
+            let chromes = fetched
                 .map_err(|_| "Chrome did not tell its protocol in time".to_owned())?
-                .map_err(|error| error.to_string())
+                .map_err(|error| error.to_string())?;
+            merged(&chromes).ok_or_else(|| "what Chrome told is no protocol".to_owned())
         };
         self.text.get_or_try_init(fetch).await.map(String::as_str)
     }

@@ -6,7 +6,7 @@
 //! | `GET /json`, `GET /json/list[/]` | the targets of the HTTP session |
 //! | `PUT /json/new?URL` | a new page of the HTTP session |
 //! | `GET /json/activate/ID`, `GET /json/close/ID` | as Chrome |
-//! | `GET /json/protocol[/]` | the protocol of the Chrome that runs |
+//! | `GET /json/protocol[/]` | the protocol of the Chrome that runs, with the `ghost` domain |
 //! | `GET /metrics` | `OpenMetrics` text |
 //! | `GET /health` | 200 when sessions can be opened |
 //!

@@ -2,9 +2,19 @@
 //!
 //! The same shapes serve the CDP domain and the REST API, so that both say the same with the same names.
 
+mod definition;
+#[cfg(test)]
+mod tests;
+mod typescript;
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+pub use self::{
+    definition::{Command, Domain, Event, Items, Member, Type, merged},
+    typescript::declarations,
+};
 
 /// The domain's definition in the protocol's own JSON format, merged into `/json/protocol`.
 pub const DEFINITION: &str = include_str!("../../fixtures/ghost.json");
@@ -210,20 +220,4 @@ pub struct Sessions {
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_read_as_milliseconds_and_nothing_else_is() {
-        let read = serde_json::from_str::<Millis>;
-        assert_eq!(read("1500").ok(), Some(Millis(Duration::from_millis(1500))));
-        assert_eq!(read("0").ok(), Some(Millis::default()));
-        for wrong in ["-1", "1e300", "\"5\"", "null", "31622400001"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(serde_json::to_string(&Millis(Duration::from_secs(2))).ok().as_deref(), Some("2000"));
-    }
 }

@@ -29,8 +29,8 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("config", &[]),
 ];
 
-/// The program, which sees the crate from outside.
-const MAIN_MAY_IMPORT: [&str; 2] = ["server", "doctor"];
+/// The program, which sees the crate from outside. `cdp`: to print the declarations of the `ghost` domain.
+const MAIN_MAY_IMPORT: [&str; 3] = ["server", "doctor", "cdp"];
 
 /// Everybody may name these, they name only each other.
 const LEAVES: [&str; 4] = ["error", "metrics", "config", "files"];

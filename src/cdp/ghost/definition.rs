@@ -1,0 +1,139 @@
+//! `fixtures/ghost.json` as data: what the TypeScript declarations, the `OpenAPI` document and the tests are made from.
+
+use serde::Deserialize;
+
+use super::DEFINITION;
+use crate::cdp::object::Object;
+
+/// A domain of the protocol, in the protocol's own JSON format.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// Its name, which precedes that of its commands and events.
+    pub domain: String,
+    /// What it is for.
+    pub description: String,
+    /// The types that members refer to by id.
+    pub types: Vec<Type>,
+    /// What can be asked.
+    pub commands: Vec<Command>,
+    /// What is told.
+    pub events: Vec<Event>,
+}
+
+/// A type with an id.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Type {
+    /// Its name in the domain.
+    pub id: String,
+    /// What it means.
+    pub description: String,
+    /// `string`, `number` or `object`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// All that a string of this type can be; empty if it can be anything.
+    #[serde(rename = "enum", default)]
+    pub variants: Vec<String>,
+    /// The members of an object; one without any has string values under any key.
+    #[serde(default)]
+    pub properties: Vec<Member>,
+}
+
+/// A command and its answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// Its name in the domain.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// What it takes.
+    #[serde(default)]
+    pub parameters: Vec<Member>,
+    /// What it answers.
+    #[serde(default)]
+    pub returns: Vec<Member>,
+}
+
+/// An event.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Its name in the domain.
+    pub name: String,
+    /// When it is sent.
+    pub description: String,
+    /// What it tells.
+    #[serde(default)]
+    pub parameters: Vec<Member>,
+}
+
+/// A member of an object.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its key.
+    pub name: String,
+    /// What it means, where its type does not say it.
+    pub description: Option<String>,
+    /// Whether it may be absent.
+    #[serde(default)]
+    pub optional: bool,
+    /// The id of its type, or else `kind` is there.
+    #[serde(rename = "$ref")]
+    pub reference: Option<String>,
+    /// `string`, `number`, `integer`, `boolean` or `array`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// What an array holds.
+    pub items: Option<Items>,
+}
+
+/// What an array holds: a type of the domain, or a plain one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Items {
+    /// The id of its type, or else `kind` is there.
+    #[serde(rename = "$ref")]
+    pub reference: Option<String>,
+    /// `string`, `number`, `integer` or `boolean`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+}
+
+impl Domain {
+    /// The `ghost` domain.
+    ///
+    /// # Panics
+    ///
+    /// If the file that was compiled in is no domain, which the tests know.
+    pub fn ghost() -> Self {
+        serde_json::from_str(DEFINITION).expect("fixtures/ghost.json is a domain")
+    }
+
+    /// The type of this id.
+    pub fn type_of(&self, id: &str) -> Option<&Type> {
+        self.types.iter().find(|kind| kind.id == id)
+    }
+
+    /// The command of this name, without the domain's.
+    pub fn command(&self, name: &str) -> Option<&Command> {
+        self.commands.iter().find(|command| command.name == name)
+    }
+
+    /// The event of this name, without the domain's.
+    pub fn event(&self, name: &str) -> Option<&Event> {
+        self.events.iter().find(|event| event.name == name)
+    }
+}
+
+/// Chrome's protocol with the `ghost` domain after its own, which are as Chrome wrote them. `None` if it is no protocol.
+pub fn merged(chromes: &str) -> Option<String> {
+    let mut protocol = Object::read(chromes)?;
+    let domains = protocol.get("domains")?.trim_end().strip_suffix(']')?.trim_end();
+    let comma = if domains == "[" { "" } else { ", " };
+    let domains = format!("{domains}{comma}{}]", DEFINITION.trim_end());
+    protocol.set_raw("domains", domains);
+    Some(protocol.to_string())
+}

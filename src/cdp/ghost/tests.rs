@@ -1,0 +1,161 @@
+//! The shapes and what is made from the definition agree with it, and with each other.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+
+#[test]
+fn a_time_is_read_as_milliseconds_and_nothing_else_is() {
+    let read = serde_json::from_str::<Millis>;
+    assert_eq!(read("1500").ok(), Some(Millis(Duration::from_millis(1500))));
+    assert_eq!(read("0").ok(), Some(Millis::default()));
+    for wrong in ["-1", "1e300", "\"5\"", "null", "31622400001"] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(serde_json::to_string(&Millis(Duration::from_secs(2))).ok().as_deref(), Some("2000"));
+}
+
+fn session() -> Session {
+    Session {
+        id: "a".into(),
+        state: SessionState::Active,
+        web_socket_debugger_url: "ws://b/devtools/browser/a".into(),
+        name: None,
+        metadata: None,
+        created_at: 1,
+        timeout: Millis::default(),
+        idle_timeout: Millis::default(),
+        keep_alive: Millis::default(),
+        expires_at: None,
+        expires_by: None,
+        clients: 1,
+        browser: None,
+    }
+}
+
+fn full_session() -> Session {
+    Session {
+        name: Some("c".into()),
+        metadata: Some(Metadata::new()),
+        expires_at: Some(2),
+        expires_by: Some(Deadline::KeepAlive),
+        browser: Some(0),
+        ..session()
+    }
+}
+
+fn keys(value: &impl Serialize) -> BTreeSet<String> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(members)) => members.into_iter().map(|(key, _)| key).collect(),
+        other => panic!("no object: {other:?}"),
+    }
+}
+
+fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> BTreeSet<String> {
+    members.into_iter().map(|member| member.name.clone()).collect()
+}
+
+/// `least` and `most` are the shape with none and with all of what may be absent.
+fn agrees(what: &str, members: &[Member], least: &impl Serialize, most: &impl Serialize) {
+    assert_eq!(keys(most), names(members), "members of {what}");
+    assert_eq!(keys(least), names(members.iter().filter(|member| !member.optional)), "mandatory members of {what}");
+}
+
+#[test]
+fn every_shape_has_the_members_of_its_definition() {
+    let domain = Domain::ghost();
+    let of = |id: &str| &domain.type_of(id).unwrap_or_else(|| panic!("no {id}")).properties[..];
+    agrees("Session", of("Session"), &session(), &full_session());
+    let client = |target_id| Client { id: 1, target_id };
+    agrees("Client", of("Client"), &client(None), &client(Some("T".into())));
+    let usage = Usage {
+        js_heap_used: Some(1),
+        dom_nodes: Some(1),
+        cpu_time: Some(Millis::default()),
+        memory: Some(1),
+        ..Usage::default()
+    };
+    agrees("Usage", of("Usage"), &Usage::default(), &usage);
+    let sessions = |next| Sessions { sessions: vec![session()], next };
+    let list = domain.command("listSessions").expect("listSessions");
+    agrees("listSessions' answer", &list.returns, &sessions(None), &sessions(Some("n".into())));
+}
+
+#[test]
+fn every_parameter_is_read_by_its_shape_and_no_other() {
+    let domain = Domain::ghost();
+    let none = Some(Millis::default());
+    let options = Options {
+        name: Some("n".into()),
+        metadata: Some(Metadata::new()),
+        timeout: none,
+        idle_timeout: none,
+        keep_alive: none,
+    };
+    for command in ["createSession", "updateSession"] {
+        let parameters = &domain.command(command).expect("a command").parameters;
+        // The id says which session, not what of it.
+        let parameters: Vec<Member> = parameters.iter().filter(|member| member.name != "id").cloned().collect();
+        agrees(command, &parameters, &Options::default(), &options);
+    }
+    let wanted = Wanted {
+        state: Some(SessionState::Active),
+        name: Some("n".into()),
+        metadata: Some(Metadata::new()),
+        limit: Some(1),
+        cursor: Some("c".into()),
+    };
+    let list = domain.command("listSessions").expect("listSessions");
+    assert_eq!(keys(&wanted), names(&list.parameters));
+    assert!(list.parameters.iter().all(|member| member.optional));
+}
+
+#[test]
+fn every_variant_is_one_of_its_definition() {
+    let domain = Domain::ghost();
+    let agree = |id: &str, variants: Vec<Value>| {
+        let defined = &domain.type_of(id).unwrap_or_else(|| panic!("no {id}")).variants;
+        assert_eq!(variants, defined.iter().cloned().map(Value::String).collect::<Vec<_>>(), "{id}");
+    };
+    let states = [SessionState::Queued, SessionState::Active, SessionState::Parked, SessionState::Closed];
+    agree("SessionState", states.iter().map(|state| serde_json::to_value(state).expect("a word")).collect());
+    let deadlines = [Deadline::Timeout, Deadline::IdleTimeout, Deadline::KeepAlive];
+    agree("Deadline", deadlines.iter().map(|deadline| deadline.to_string().into()).collect());
+}
+
+#[test]
+fn every_reference_of_the_definition_leads_somewhere() {
+    let domain = Domain::ghost();
+    let all = domain.types.iter().flat_map(|kind| &kind.properties);
+    let all = all.chain(domain.commands.iter().flat_map(|command| command.parameters.iter().chain(&command.returns)));
+    for member in all.chain(domain.events.iter().flat_map(|event| &event.parameters)) {
+        let items = member.items.as_ref().and_then(|items| items.reference.as_ref());
+        for id in member.reference.iter().chain(items) {
+            assert!(domain.type_of(id).is_some(), "{}: no type {id}", member.name);
+        }
+        assert_ne!(member.reference.is_some(), member.kind.is_some(), "{}: a type, once", member.name);
+    }
+}
+
+#[test]
+fn chromes_protocol_keeps_its_own_words_and_gains_a_domain() {
+    let chromes = r#"{ "version": {"major": "1"}, "domains": [ {"domain": "Page", "x": 1.50} ] }"#;
+    let text = merged(chromes).expect("a protocol");
+    assert!(text.contains(r#"{"domain": "Page", "x": 1.50}"#) && text.contains(r#"{"major": "1"}"#), "{text}");
+    let read: Value = serde_json::from_str(&text).expect("JSON");
+    let domains: Vec<_> = read["domains"].as_array().expect("domains").iter().map(|domain| &domain["domain"]).collect();
+    assert_eq!(domains, ["Page", "ghost"]);
+    assert!(merged(r#"{"domains": []}"#).is_some_and(|text| serde_json::from_str::<Value>(&text).is_ok()));
+    for wrong in ["", "[]", "{}", r#"{"domains": 5}"#] {
+        assert_eq!(merged(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn the_declarations_in_the_repository_are_these() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/types/ghost.d.ts");
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(written == declarations(), "types/ghost.d.ts is stale: make types");
+}
