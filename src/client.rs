@@ -111,6 +111,8 @@ pub struct Client {
     /// When its socket last took a byte, or had nothing to take.
     progress: Instant,
     largest: usize,
+    /// Something came since it was last asked.
+    heard: bool,
     closing: bool,
     ledger: Arc<Ledger>,
     account: Arc<Account>,
@@ -152,6 +154,7 @@ impl Client {
             queued: 0,
             progress: now,
             largest: 0,
+            heard: true,
             closing: false,
             ledger,
             account,
@@ -162,8 +165,11 @@ impl Client {
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {
             match self.protocol.read(&mut Reading { socket: &mut self.socket, cx }) {
-                Ok(Message::Text(text)) => return Poll::Ready(Incoming::Text(text.into())),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                Ok(Message::Text(text)) => {
+                    self.heard = true;
+                    return Poll::Ready(Incoming::Text(text.into()));
+                }
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => self.heard = true,
                 // Chrome's WebSocket server ends the connection, too.
                 Ok(Message::Binary(_)) => return Poll::Ready(Incoming::Over(Some(CloseReason::NotText))),
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -208,6 +214,17 @@ impl Client {
     /// Bytes that wait for the socket.
     pub fn queued(&self) -> usize {
         self.queued
+    }
+
+    /// Whether anything came since this was last asked.
+    pub fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Asks whether it is there; goes out with what waits.
+    pub fn ping(&mut self) {
+        // One that is not there any more is found out by what does not come back.
+        let _ = self.protocol.write(&mut Writing(&self.socket), Message::Ping(Bytes::new()));
     }
 
     /// Whether it is the one to go, because too much waits for all clients together.

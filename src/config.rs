@@ -5,6 +5,7 @@
 //! in. `docs/configuration.md` is generated from [`RawConfig`] (see [`docs`]).
 
 mod capability;
+mod deadline;
 pub mod docs;
 mod raw;
 mod value;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 pub use self::{
     capability::{Capabilities, Capability},
+    deadline::{Deadlines, Limit, span},
     raw::{RawConfig, unknown_variables, with_defaults_in_help},
     value::RemoteUrl,
 };
@@ -46,6 +48,12 @@ pub struct Config {
     pub warm: u32,
     /// Most sessions in one browser.
     pub max_sessions: Option<NonZeroU32>,
+    /// When sessions end by themselves.
+    pub deadlines: Deadlines,
+    /// How often a silent client is pinged; zero is never.
+    pub ping_interval: Duration,
+    /// How many sessions there may be, and what happens to one more.
+    pub admission: Admission,
     /// What calls to `/json/…` that carry no connection act in.
     pub http_session: HttpSession,
     /// What the built-in `local` tenant may do.
@@ -104,6 +112,19 @@ pub struct ClientQueue {
     pub total: usize,
     /// How long a socket may take nothing.
     pub stall: Duration,
+}
+
+/// How many sessions there may be, and what happens to one more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// Most sessions at a time, over all browsers.
+    pub total: Option<NonZeroU32>,
+    /// Most sessions of one owner.
+    pub per_owner: Option<NonZeroU32>,
+    /// How many may wait for a place.
+    pub queue: usize,
+    /// How long one may wait.
+    pub timeout: Duration,
 }
 
 /// What to log and how.
@@ -176,6 +197,14 @@ impl Config {
             browsers: check_browsers(layers)?,
             warm: max_sessions.map_or(warm, |most| warm.min(most.get())),
             max_sessions,
+            deadlines: Deadlines::check(layers)?,
+            ping_interval: layers.text("ping_interval").read(duration(Duration::ZERO))?,
+            admission: Admission {
+                total: NonZeroU32::new(layers.text("max_total_sessions").read(number(0..=1_000_000))?),
+                per_owner: NonZeroU32::new(layers.text("max_owner_sessions").read(number(0..=1_000_000))?),
+                queue: layers.text("queue").read(number::<u32>(0..=1_000_000))? as usize,
+                timeout: layers.text("queue_timeout").read(duration(Duration::from_millis(1)))?,
+            },
             http_session: layers.text("http_session").read(|text| match text {
                 "own" => Ok(HttpSession::Own),
                 "shared" => Ok(HttpSession::Shared),

@@ -1,6 +1,6 @@
 //! Why a client's socket ends, in words and in codes. CDP errors are in `cdp::error`, what ends the start in `server`.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Why a client's socket is closed: code and reason of the WebSocket close frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,22 @@ pub enum CloseReason {
     NotText,
     /// The browser is lost.
     BrowserLost(Arc<str>),
+    /// The client parked the session: the URL to come back to.
+    Parked(String),
+    /// The session could not take the client just now.
+    TryAgain(&'static str),
+    /// The session's `timeout`.
+    Expired(Duration),
+    /// Its `idleTimeout`.
+    Idle(Duration),
+    /// Its `keepAlive`: there is no client to be told.
+    Forgotten(Duration),
+    /// An operator ended the session.
+    Killed,
+    /// Another client took the session over.
+    TakenOver,
+    /// The client answers nothing any more, not even the system at its end.
+    Silent(Duration),
     /// The client did not read.
     TooSlow {
         /// What was waiting for it, in bytes.
@@ -28,12 +44,37 @@ impl CloseReason {
     /// The close code: RFC 6455 §7.4, and 4000 to 4999 of our own.
     pub fn code(&self) -> u16 {
         match self {
-            Self::Bye(_) => 1000,
+            Self::Bye(_) | Self::Parked(_) | Self::Forgotten(_) => 1000,
             Self::ShuttingDown => 1001,
             Self::NotText => 1003,
             Self::TooBig => 1009,
             Self::BrowserLost(_) => 1011,
-            Self::TooSlow { .. } => 4008,
+            Self::TryAgain(_) => 1013,
+            Self::Expired(_) => 4001,
+            Self::Idle(_) => 4002,
+            Self::Killed => 4003,
+            Self::TooSlow { .. } | Self::Silent(_) => 4008,
+            Self::TakenOver => 4009,
+        }
+    }
+
+    /// One word for it, in metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Bye(_) => "bye",
+            Self::Parked(_) => "parked",
+            Self::Forgotten(_) => "keep_alive",
+            Self::ShuttingDown => "shutting_down",
+            Self::NotText => "not_text",
+            Self::TooBig => "too_big",
+            Self::BrowserLost(_) => "browser_lost",
+            Self::TryAgain(_) => "try_again",
+            Self::Expired(_) => "timeout",
+            Self::Idle(_) => "idle_timeout",
+            Self::Killed => "killed",
+            Self::TooSlow { .. } => "too_slow",
+            Self::Silent(_) => "silent",
+            Self::TakenOver => "taken_over",
         }
     }
 }
@@ -46,6 +87,14 @@ impl fmt::Display for CloseReason {
             Self::TooBig => f.write_str("a message above 100 MiB, which Chrome does not accept"),
             Self::NotText => f.write_str("CDP is spoken in text frames"),
             Self::BrowserLost(why) => write!(f, "the browser is lost: {why}"),
+            Self::Parked(url) => f.write_str(url),
+            Self::TryAgain(why) => write!(f, "{why}; try again"),
+            Self::Expired(after) => write!(f, "expired: the session reached its timeout of {after:?}"),
+            Self::Idle(after) => write!(f, "idle: no command came within the idle_timeout of {after:?}"),
+            Self::Forgotten(after) => write!(f, "nobody came back within the keep_alive of {after:?}"),
+            Self::Killed => f.write_str("ended by an operator"),
+            Self::TakenOver => f.write_str("taken over by another client"),
+            Self::Silent(after) => write!(f, "no answer to pings for {after:?}"),
             Self::TooSlow { waiting, limit } => {
                 write!(f, "too slow: {waiting} bytes are waiting to be read, and the limit is {limit}")
             }

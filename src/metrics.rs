@@ -1,9 +1,17 @@
 //! Every figure the proxy keeps of itself, in one struct. The help texts are the documentation.
 
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge},
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+
+/// Why a session ended: one word of a fixed list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EndedLabels {
+    /// See [`crate::error::CloseReason::label`].
+    pub reason: &'static str,
+}
 
 /// The metrics of one process.
 #[derive(Debug, Default)]
@@ -14,8 +22,20 @@ pub struct Metrics {
     pub holds_expired: Counter,
     /// Sessions opened.
     pub sessions_opened: Counter,
-    /// Sessions open now.
+    /// Sessions in a browser now, parked ones included.
     pub sessions: Gauge,
+    /// Sessions without a client now.
+    pub sessions_parked: Gauge,
+    /// Sessions that wait for a place now.
+    pub sessions_queued: Gauge,
+    /// Sessions that lost their last socket and went on.
+    pub sessions_parks: Counter,
+    /// Parked sessions that somebody came back to.
+    pub sessions_resumes: Counter,
+    /// Sessions that ended, by reason.
+    pub sessions_ended: Family<EndedLabels, Counter>,
+    /// Clients refused because there was no place for them.
+    pub sessions_rejected: Counter,
     /// Sockets connected now.
     pub views: Gauge,
     /// Clients cut off because they did not read.
@@ -55,7 +75,25 @@ impl Metrics {
             self.holds_expired.clone(),
         );
         to.register("sessions_opened", "Sessions opened", self.sessions_opened.clone());
-        to.register("sessions", "Sessions open now", self.sessions.clone());
+        to.register("sessions", "Sessions open now, parked ones included", self.sessions.clone());
+        to.register(
+            "sessions_parked",
+            "Sessions open now that have no client; grows when clients do not come back",
+            self.sessions_parked.clone(),
+        );
+        to.register(
+            "sessions_queued",
+            "Clients that wait for a session now; grows when there are too few places",
+            self.sessions_queued.clone(),
+        );
+        to.register("sessions_parks", "Sessions that lost their last client and went on", self.sessions_parks.clone());
+        to.register("sessions_resumes", "Parked sessions that a client came to", self.sessions_resumes.clone());
+        to.register("sessions_ended", "Sessions that ended, by reason", self.sessions_ended.clone());
+        to.register(
+            "sessions_rejected",
+            "Clients refused because there was no place, or waiting took too long",
+            self.sessions_rejected.clone(),
+        );
         to.register("views", "Client sockets connected now", self.views.clone());
         to.register(
             "clients_too_slow",

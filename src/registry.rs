@@ -1,83 +1,52 @@
-//! The live sessions by id: open one, hand it a socket, ask it something, end them all.
+//! The sessions by id: open one, hand it a socket, ask it something, end them all.
+//!
+//! `service` is what one can do with them, `gate` and `line` who may have one and who waits, `ended` what became of
+//! those that are over, `refusal` why something is not done.
+
+mod ended;
+mod gate;
+mod id;
+mod line;
+mod refusal;
+mod service;
+mod wish;
 
 use std::{
-    collections::{HashSet, VecDeque},
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use dashmap::DashMap;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use self::{
+    ended::Ended,
+    gate::{Gate, Place},
+    id::Mint,
+};
+pub use self::{ended::Epitaph, id::SessionId, refusal::ServiceError, service::Pressure, wish::Wish};
+pub use crate::live::{Caller, Owner, Site};
 use crate::{
-    browser::{
-        LeaseId,
-        pool::{NoLease, Pool},
-    },
+    browser::{LeaseId, pool::Pool},
     cdp::{
         error::CdpError,
+        ghost::{Bad, Millis, Options, SessionState},
         ids::{CdpSessionId, TargetId},
     },
     client::{Client, Ledger},
-    config::HttpSession,
+    config::{Admission, HttpSession},
     error::CloseReason,
-    live::{Control, Ends, Live, Terms},
+    live::{self, Card, Control, Join, Live, Record, Seat, Start, Terms, Unseated},
 };
 
-/// How long an id from `/json/version` can be used to open a session, and an ended one is remembered as such.
-const VALID: Duration = Duration::from_secs(24 * 3600);
 /// How long the session of HTTP calls stays when nobody uses it.
 const UNUSED: Duration = Duration::from_secs(60);
-
-/// The id of a session of ours: a random part, and a mac over it if it may be used to open a session.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId(Arc<str>);
-
-impl SessionId {
-    /// As it stands in URLs.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Why a session could not be joined or asked.
-#[derive(Debug, thiserror::Error)]
-pub enum NotThere {
-    /// No session has this id, and none can be opened under it.
-    #[error("no such session {0}")]
-    Session(String),
-    /// No session shows this target.
-    #[error("no such target id: {0}")]
-    Target(String),
-    /// Somebody else is connected to it.
-    #[error(
-        "session {0} has a client already; close that one first, or connect without an id for a session of your own"
-    )]
-    Taken(SessionId),
-    /// There is no place for it.
-    #[error(transparent)]
-    NoLease(#[from] NoLease),
-    /// It ended while it was asked.
-    #[error("the session ended meanwhile")]
-    Ended,
-}
 
 /// A session that was admitted and waits for its socket. Dropping it frees its place.
 #[must_use]
@@ -85,32 +54,30 @@ pub struct Admitted(Kind);
 
 enum Kind {
     /// A session that begins with this socket.
-    Begins { live: Box<Live>, root: CdpSessionId, entry: Entry },
+    Begins { live: Box<Live>, root: CdpSessionId, entry: Entry, caller: Caller },
     /// A session that is there.
-    Joins { control: mpsc::Sender<Control>, page: Option<TargetId> },
+    Joins(Seat),
 }
 
 impl Admitted {
     /// The socket is there: the session begins, or gets it.
-    pub async fn seat(self, client: Client) {
+    pub fn seat(self, client: Client) {
         match self.0 {
-            Kind::Begins { mut live, root, entry } => {
-                live.seat(client, root);
+            Kind::Begins { mut live, root, entry, caller } => {
+                live.seat(client, root, caller);
                 entry.run(*live);
             }
-            Kind::Joins { control, page } => {
-                // A session that ended meanwhile drops the socket, which its client sees.
-                let _ = control.send(Control::Join(Box::new(client), page)).await;
-            }
+            Kind::Joins(seat) => seat.take(client),
         }
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Handle {
     control: mpsc::Sender<Control>,
-    browser: u32,
-    lease: LeaseId,
+    card: Arc<Card>,
+    /// Its lease, once it has one.
+    place: Arc<OnceLock<(u32, LeaseId)>>,
 }
 
 /// All sessions of the process; cheap to clone.
@@ -123,61 +90,74 @@ struct Inner {
     pool: Pool,
     terms: Arc<Terms>,
     http_session: HttpSession,
-    key: [u8; 32],
+    mint: Mint,
+    gate: Gate,
     live: DashMap<SessionId, Handle>,
-    // Guards the memory of ids that cannot be used again; held for a look.
+    last_number: AtomicU64,
+    // Guards the memory of sessions that are over; held for a look.
     ended: Mutex<Ended>,
-    // Guards which session HTTP calls act in; held across its opening, so that only one begins.
-    http: tokio::sync::Mutex<Option<SessionId>>,
+    // Guards which session each owner's HTTP calls act in; held across its opening, so that only one begins.
+    http: tokio::sync::Mutex<HashMap<Owner, SessionId>>,
     tasks: TaskTracker,
-}
-
-#[derive(Default)]
-struct Ended {
-    ids: HashSet<SessionId>,
-    since: VecDeque<(Instant, SessionId)>,
 }
 
 /// A place in the registry; leaving it is what makes room for the next.
 struct Entry {
     registry: Registry,
     id: SessionId,
-    once: bool,
+    card: Arc<Card>,
+    _place: Place,
+    /// Why it ended, once it has begun.
+    epitaph: Option<String>,
 }
 
 impl Entry {
     /// Runs the session as a task of its own; the entry goes with it, also when it panics.
-    fn run(self, live: Live) {
+    fn run(mut self, live: Live) {
+        self.epitaph = Some("it failed".to_owned());
         let tasks = self.registry.inner.tasks.clone();
-        tasks.spawn(async move {
-            let _entry = self;
-            live.run().await;
-        });
+        tasks.spawn(live.run(move |reason| {
+            self.epitaph = Some(reason.to_string());
+            drop(self);
+        }));
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if let Some(why) = self.epitaph.take() {
+            let inner = &self.registry.inner;
+            let epitaph = Epitaph { owner: self.card.owner.clone(), at: Instant::now(), why };
+            let mut ended = inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.remember(&self.id, inner.mint.made(self.id.as_str()), epitaph);
+        }
+        // Only now: whoever finds no session must find what became of it.
         self.registry.inner.live.remove(&self.id);
-        if self.once {
-            self.registry.remember(&self.id);
+    }
+}
+
+/// An id that is taken, while its session waits for a place.
+struct Reserved<'a>(&'a Registry, Option<&'a SessionId>);
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.1 {
+            self.0.inner.live.remove(id);
         }
     }
 }
 
 impl Registry {
-    /// An empty registry over a pool.
-    pub fn new(pool: Pool, terms: Terms, http_session: HttpSession) -> Self {
-        let mut key = [0; 32];
-        let (left, right) = key.split_at_mut(16);
-        left.copy_from_slice(Uuid::new_v4().as_bytes());
-        right.copy_from_slice(Uuid::new_v4().as_bytes());
+    /// An empty registry over a pool. `limit` names the setting that `admission.total` comes from.
+    pub fn new(pool: Pool, terms: Terms, http_session: HttpSession, admission: Admission, limit: &'static str) -> Self {
         let inner = Inner {
             pool,
+            gate: Gate::new(admission, limit, terms.metrics.clone()),
             terms: Arc::new(terms),
             http_session,
-            key,
+            mint: Mint::new(),
             live: DashMap::new(),
+            last_number: AtomicU64::new(0),
             ended: Mutex::default(),
             http: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
@@ -195,7 +175,7 @@ impl Registry {
         self.inner.terms.ledger.clone()
     }
 
-    /// How many sessions are live.
+    /// How many sessions are live or wait for a place.
     pub fn len(&self) -> usize {
         self.inner.live.len()
     }
@@ -207,58 +187,63 @@ impl Registry {
 
     /// An id for `/json/version`: it creates nothing, and the first connect opens the session under it.
     pub fn mint(&self) -> SessionId {
-        let random = Uuid::new_v4().simple().to_string();
-        let since = seconds_since_epoch();
-        let text = format!("{random}-{since:x}");
-        SessionId(format!("{text}.{}", self.mac(&text)).into())
+        self.inner.mint.id()
     }
 
     /// A new session for a client that named none.
-    pub async fn begin(&self) -> Result<Admitted, NotThere> {
-        let id = SessionId(Uuid::new_v4().to_string().into());
-        self.open(id, false).await
+    pub async fn begin(&self, caller: &Caller, wish: Wish) -> Result<Admitted, ServiceError> {
+        self.open(caller, SessionId::random(), wish).await
     }
 
     /// The session of this id: one that is there, or one that the id may open.
-    pub async fn connect(&self, id: &str) -> Result<Admitted, NotThere> {
+    pub async fn connect(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Admitted, ServiceError> {
         let id = SessionId(id.into());
-        if let Some(handle) = self.handle(&id) {
-            if self.inner.http_session == HttpSession::Shared && *self.inner.http.lock().await == Some(id.clone()) {
-                return Ok(Admitted(Kind::Joins { control: handle.control, page: None }));
-            }
-            return Err(NotThere::Taken(id));
+        if self.handle(&id).is_some() {
+            let handle = self.find(caller, id.as_str())?;
+            return self.join(caller, &handle, None, wish).await;
         }
-        if !self.is_minted(&id) || self.has_ended(&id) {
-            return Err(NotThere::Session(id.to_string()));
+        let may_open = |made| {
+            let ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.of(&id).is_none() && !ended.is_doubtful(made)
+        };
+        if !self.inner.mint.made(id.as_str()).is_some_and(may_open) {
+            return Err(self.no_session(caller, &id));
         }
-        self.open(id, true).await
+        self.open(caller, id, wish).await
     }
 
     /// One page of a session, as one more view of it.
-    pub async fn page(&self, target: &str) -> Result<Admitted, NotThere> {
+    pub async fn page(&self, caller: &Caller, target: &str, wish: Wish) -> Result<Admitted, ServiceError> {
+        if wish.takeover {
+            return Err(Bad::new("takeover", "is for browser-level clients; a page takes any number").into());
+        }
         let target = TargetId::from(target);
-        let control = self.owner_of(&target).await.ok_or_else(|| NotThere::Target(target.to_string()))?;
-        Ok(Admitted(Kind::Joins { control, page: Some(target) }))
+        let handle = self.owner_of(&target).await.filter(|handle| handle.card.owner == caller.owner);
+        let handle = handle.ok_or_else(|| ServiceError::NoTarget(target.to_string()))?;
+        self.join(caller, &handle, Some(target), wish).await
     }
 
     /// A browser-level command in the session of HTTP calls, which begins with the first.
-    pub async fn call(&self, method: &'static str, params: String) -> Result<Result<String, CdpError>, NotThere> {
-        let (_, control) = self.http_session().await?;
-        let (reply, answer) = oneshot::channel();
-        control.send(Control::Call { method, params, reply }).await.map_err(|_| NotThere::Ended)?;
-        answer.await.map_err(|_| NotThere::Ended)
+    pub async fn call(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        params: String,
+    ) -> Result<Result<String, CdpError>, ServiceError> {
+        let (_, handle) = self.http_session(caller).await?;
+        self.ask_live(&handle, |reply| Control::Call { method, params, is_use: true, reply }).await
     }
 
     /// The id that `/json/version` gives: of the shared session, or of one to come.
-    pub async fn version_id(&self) -> Result<SessionId, NotThere> {
+    pub async fn version_id(&self, caller: &Caller) -> Result<SessionId, ServiceError> {
         match self.inner.http_session {
             HttpSession::Own => Ok(self.mint()),
-            HttpSession::Shared => Ok(self.http_session().await?.0),
+            HttpSession::Shared => Ok(self.http_session(caller).await?.0),
         }
     }
 
     /// Ends every session and waits until they are gone.
-    pub async fn close(&self, reason: CloseReason) {
+    pub async fn shut_down(&self, reason: CloseReason) {
         let all: Vec<Handle> = self.inner.live.iter().map(|entry| entry.value().clone()).collect();
         for handle in all {
             let _ = handle.control.send(Control::End(reason.clone())).await;
@@ -267,56 +252,110 @@ impl Registry {
         self.inner.tasks.wait().await;
     }
 
-    async fn open(&self, id: SessionId, once: bool) -> Result<Admitted, NotThere> {
-        let (mut live, entry) = self.make(id, once, Ends::WithItsClients).await?;
-        let root = live.root().await.map_err(|error| NotThere::NoLease(error.into()))?;
-        Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry }))
+    async fn open(&self, caller: &Caller, id: SessionId, wish: Wish) -> Result<Admitted, ServiceError> {
+        let (mut live, entry) = self.make(&caller.owner, id, wish.options, false).await?;
+        let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
+        Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry, caller: caller.clone() }))
     }
 
-    async fn make(&self, id: SessionId, once: bool, ends: Ends) -> Result<(Live, Entry), NotThere> {
-        let lease = self.inner.pool.lease().await?;
-        // Bounded: who asks a session something waits for it, and a session never waits for who asks.
-        let (control, asked) = mpsc::channel(32);
-        let handle = Handle { control, browser: lease.browser().number(), lease: lease.id() };
-        // Two that connect under one minted id at once: one of them is first.
-        match self.inner.live.entry(id.clone()) {
-            dashmap::Entry::Occupied(_) => return Err(NotThere::Taken(id)),
-            dashmap::Entry::Vacant(place) => {
-                place.insert(handle);
-            }
+    async fn join(
+        &self,
+        caller: &Caller,
+        handle: &Handle,
+        page: Option<TargetId>,
+        wish: Wish,
+    ) -> Result<Admitted, ServiceError> {
+        let id = handle.card.id.to_string();
+        if handle.card.state() == SessionState::Queued {
+            // Whoever it waits for will be its client.
+            return Err(ServiceError::Taken(id));
         }
-        let entry = Entry { registry: self.clone(), id: id.clone(), once };
-        let browser = TargetId::from(Uuid::new_v4().to_string());
-        let live = Live::new(id.0.clone(), self.inner.terms.clone(), lease, browser, ends, asked);
-        Ok((live, entry))
+        let Wish { options, takeover } = wish;
+        let target = page.as_ref().map(ToString::to_string);
+        let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, options, reply });
+        match (self.ask_live(handle, join).await?, target) {
+            (Ok(seat), _) => Ok(Admitted(Kind::Joins(seat))),
+            (Err(Unseated::Taken), _) => Err(ServiceError::Taken(id)),
+            (Err(Unseated::Bad(bad)), _) => Err(bad.into()),
+            // The page went while its socket came.
+            (Err(Unseated::Call(_)), Some(target)) => Err(ServiceError::NoTarget(target)),
+            (Err(Unseated::Call(error)), None) => Err(ServiceError::Browser(error.to_string())),
+        }
     }
 
-    async fn http_session(&self) -> Result<(SessionId, mpsc::Sender<Control>), NotThere> {
+    /// A session in a place of its own, after a wait if there is none. Until it runs, it can be given up without a trace.
+    async fn make(
+        &self,
+        owner: &Owner,
+        id: SessionId,
+        options: Options,
+        is_shared: bool,
+    ) -> Result<(Live, Entry), ServiceError> {
+        let inner = &self.inner;
+        let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        let (limits, metrics) = (&inner.terms.deadlines, inner.terms.metrics.clone());
+        let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
+        // Bounded: who asks a session something waits for it, and a session never waits for who asks.
+        let (control, mut asked) = mpsc::channel(32);
+        let handle = Handle { control, card: record.card().clone(), place: Arc::default() };
+        let (card, placed) = (handle.card.clone(), handle.place.clone());
+        // Two that connect under one minted id at once: one of them is first.
+        match inner.live.entry(id.clone()) {
+            dashmap::Entry::Occupied(_) => return Err(ServiceError::Taken(id.to_string())),
+            dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
+        }
+        let mut reserved = Reserved(self, Some(&id));
+        let place = async {
+            let place = inner.gate.enter(owner).await?;
+            Ok::<_, ServiceError>((place, inner.pool.lease().await?))
+        };
+        let (place, lease) = tokio::select! {
+            place = place => place?,
+            () = live::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
+        };
+        reserved.1 = None;
+        drop(reserved);
+        let _ = placed.set((lease.browser().number(), lease.id()));
+        let entry = Entry { registry: self.clone(), id, card, _place: place, epitaph: None };
+        let start = Start { record, lease, is_shared, control: asked, sessions: service::as_sessions(self) };
+        let browser = TargetId::from(Uuid::new_v4().to_string());
+        Ok((Live::new(inner.terms.clone(), browser, start), entry))
+    }
+
+    async fn http_session(&self, caller: &Caller) -> Result<(SessionId, Handle), ServiceError> {
         let mut current = self.inner.http.lock().await;
-        if let Some(id) = current.as_ref()
+        if let Some(id) = current.get(&caller.owner)
             && let Some(handle) = self.handle(id)
             && !handle.control.is_closed()
         {
-            return Ok((id.clone(), handle.control));
+            return Ok((id.clone(), handle));
         }
-        let id = SessionId(Uuid::new_v4().to_string().into());
-        let (live, entry) = self.make(id.clone(), false, Ends::WhenUnused(UNUSED)).await?;
+        let id = SessionId::random();
+        let keep_alive = UNUSED.min(self.inner.terms.deadlines.keep_alive.most.unwrap_or(UNUSED));
+        let options = Options { keep_alive: Some(Millis(keep_alive)), ..Options::default() };
+        let is_shared = self.inner.http_session == HttpSession::Shared;
+        let (mut live, entry) = self.make(&caller.owner, id.clone(), options, is_shared).await?;
+        live.park();
         entry.run(live);
-        *current = Some(id.clone());
-        let handle = self.handle(&id).ok_or(NotThere::Ended)?;
-        Ok((id, handle.control))
+        current.insert(caller.owner.clone(), id.clone());
+        let handle = self.handle(&id).ok_or(ServiceError::Closing)?;
+        Ok((id, handle))
     }
 
-    async fn owner_of(&self, target: &TargetId) -> Option<mpsc::Sender<Control>> {
+    async fn owner_of(&self, target: &TargetId) -> Option<Handle> {
         for browser in self.inner.pool.browsers() {
             let Some(lease) = browser.owner_of(target).await else { continue };
-            let of_lease = |handle: &Handle| handle.browser == browser.number() && handle.lease == lease;
-            let control =
-                self.inner.live.iter().find(|entry| of_lease(entry.value())).map(|entry| entry.control.clone())?;
+            let place = (browser.number(), lease);
+            let handle = self
+                .inner
+                .live
+                .iter()
+                .find(|handle| handle.place.get() == Some(&place))
+                .map(|handle| handle.clone())?;
             // Hidden targets are nobody's to connect to.
             let (reply, answer) = oneshot::channel();
-            control.send(Control::Shows(target.clone(), reply)).await.ok()?;
-            return answer.await.is_ok_and(|shows| shows).then_some(control);
+            handle.control.send(Control::Shows(target.clone(), reply)).await.ok()?;
+            return answer.await.is_ok_and(|shows| shows).then_some(handle);
         }
         None
     }
@@ -326,50 +365,7 @@ impl Registry {
         self.inner.live.get(id).map(|handle| handle.clone())
     }
 
-    fn mac(&self, text: &str) -> String {
-        let mut mac = self.hmac();
-        mac.update(text.as_bytes());
-        let bytes = mac.finalize().into_bytes();
-        let half = bytes.iter().take(16).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
-        format!("{half:032x}")
+    fn epitaph(&self, id: &SessionId) -> Option<Epitaph> {
+        self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner).of(id).cloned()
     }
-
-    fn hmac(&self) -> Hmac<Sha256> {
-        Hmac::new_from_slice(&self.inner.key).expect("a key of any length will do")
-    }
-
-    /// Whether this server made this id, not too long ago.
-    fn is_minted(&self, id: &SessionId) -> bool {
-        let Some((text, mac)) = id.0.split_once('.') else { return false };
-        let Some((_, since)) = text.split_once('-') else { return false };
-        let expected = self.mac(text);
-        let genuine: bool = subtle::ConstantTimeEq::ct_eq(expected.as_bytes(), mac.as_bytes()).into();
-        let fresh = u64::from_str_radix(since, 16)
-            .is_ok_and(|since| seconds_since_epoch().saturating_sub(since) < VALID.as_secs());
-        genuine && fresh
-    }
-
-    fn has_ended(&self, id: &SessionId) -> bool {
-        self.ended().ids.contains(id)
-    }
-
-    fn remember(&self, id: &SessionId) {
-        let mut ended = self.ended();
-        let now = Instant::now();
-        while ended.since.front().is_some_and(|(since, _)| now.duration_since(*since) > VALID) {
-            if let Some((_, old)) = ended.since.pop_front() {
-                ended.ids.remove(&old);
-            }
-        }
-        ended.since.push_back((now, id.clone()));
-        ended.ids.insert(id.clone());
-    }
-
-    fn ended(&self) -> std::sync::MutexGuard<'_, Ended> {
-        self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn seconds_since_epoch() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -7,6 +7,7 @@ use std::{
     convert::Infallible,
     io,
     io::Write as _,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -32,7 +33,7 @@ use crate::{
         pool::{Plan, Pool, Source},
     },
     client::Ledger,
-    config::{BrowserSource, Config},
+    config::{Admission, BrowserSource, Config},
     error::CloseReason,
     files,
     live::Terms,
@@ -68,11 +69,14 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         caps: config.local,
         max_client_frame: config.max_client_frame,
         queue: config.client_queue,
+        deadlines: config.deadlines,
+        ping_interval: config.ping_interval,
         ledger: Ledger::new(config.client_queue.total),
         directory: directory.join("sessions"),
         metrics: metrics.clone(),
     };
-    let registry = Registry::new(pool.clone(), terms, config.http_session);
+    let (admission, limit) = admission(&config);
+    let registry = Registry::new(pool.clone(), terms, config.http_session, admission, limit);
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
     let api = Api { registry: registry.clone(), protocol: Arc::new(Protocol::new(origin)), metrics };
     let service = Arc::new(Service { api, guard });
@@ -100,7 +104,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     closing.cancel();
     connections.close();
     let drain = async {
-        registry.close(CloseReason::ShuttingDown).await;
+        registry.shut_down(CloseReason::ShuttingDown).await;
         connections.wait().await;
     };
     tokio::select! {
@@ -170,6 +174,22 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
     };
     let max_sessions = config.max_sessions.map(|most| i64::from(most.get()));
     Ok((Plan { sources, warm: usize::try_from(config.warm).unwrap_or(0), max_sessions }, origin))
+}
+
+/// How many sessions there may be altogether: by the limit of all, or of all browsers, whichever is less.
+fn admission(config: &Config) -> (Admission, &'static str) {
+    let browsers = match &config.browsers {
+        BrowserSource::Local(local) => u32::from(local.count.get()),
+        BrowserSource::Remote(urls) => u32::try_from(urls.len()).unwrap_or(u32::MAX),
+    };
+    let of_browsers =
+        config.max_sessions.map(|most| most.saturating_mul(NonZeroU32::new(browsers).unwrap_or(NonZeroU32::MIN)));
+    match (config.admission.total, of_browsers) {
+        (total, Some(of_browsers)) if total.is_none_or(|total| of_browsers < total) => {
+            (Admission { total: Some(of_browsers), ..config.admission }, "max_sessions of each browser")
+        }
+        _ => (config.admission, "max_total_sessions"),
+    }
 }
 
 /// The one line that a person can click or paste.

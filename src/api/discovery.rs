@@ -4,15 +4,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use hyper::{Request, StatusCode, header};
+use hyper::{Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use super::{
-    Api,
-    reply::{Answer, json, problem, text},
+    Api, caller,
+    reply::{Answer, json, problem, refused, text},
 };
 use crate::{
     browser::{find::Found, protocol},
@@ -23,7 +23,7 @@ use crate::{
         target::TargetInfo,
     },
     config::RemoteUrl,
-    registry::NotThere,
+    registry::{Caller, ServiceError},
 };
 
 /// How long Chrome gets to tell its protocol.
@@ -70,7 +70,7 @@ impl Protocol {
 
 pub(super) async fn answer<B>(api: &Api, request: &Request<B>, method: &str) -> Answer {
     let path = request.uri().path();
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let caller = &caller(request.headers());
     let query = request.uri().query();
     let command = path.strip_prefix("/json").unwrap_or_default();
     // Chrome has `/json/list/` and `/json/version/`, and no `/json/`.
@@ -80,27 +80,27 @@ pub(super) async fn answer<B>(api: &Api, request: &Request<B>, method: &str) -> 
         Some(parts) => parts,
     };
     let done = match (name, rest) {
-        ("version", "") => version(api, host, query).await,
-        ("list", "") => list(api, host).await,
+        ("version", "") => version(api, caller, query).await,
+        ("list", "") => list(api, caller).await,
         ("protocol", "") => return protocol_json(api).await,
         ("new", "") if method != "PUT" => return unsafe_verb(method),
-        ("new", "") => new(api, host, query).await,
-        ("activate", id) => one(api, "Target.activateTarget", id, "Target activated").await,
-        ("close", id) => one(api, "Target.closeTarget", id, "Target is closing").await,
+        ("new", "") => new(api, caller, query).await,
+        ("activate", id) => one(api, caller, "Target.activateTarget", id, "Target activated").await,
+        ("close", id) => one(api, caller, "Target.closeTarget", id, "Target is closing").await,
         _ => return not_found(path),
     };
     done.unwrap_or_else(Failure::answer)
 }
 
 enum Failure {
-    Session(NotThere),
+    Session(ServiceError),
     Refused(CdpError),
     NoTarget(String),
     Unreadable,
 }
 
-impl From<NotThere> for Failure {
-    fn from(why: NotThere) -> Self {
+impl From<ServiceError> for Failure {
+    fn from(why: ServiceError) -> Self {
         Self::Session(why)
     }
 }
@@ -108,7 +108,7 @@ impl From<NotThere> for Failure {
 impl Failure {
     fn answer(self) -> Answer {
         match self {
-            Self::Session(why) => unavailable(&why),
+            Self::Session(why) => refused(&why),
             Self::Refused(error) => problem(StatusCode::BAD_REQUEST, "refused", &error.message),
             Self::NoTarget(id) => {
                 text(StatusCode::NOT_FOUND, "text/html; charset=UTF-8", format!("No such target id: {id}"))
@@ -116,26 +116,6 @@ impl Failure {
             Self::Unreadable => problem(StatusCode::BAD_GATEWAY, "unreadable", "Chrome's answer could not be read"),
         }
     }
-}
-
-/// The answer when there is no session to be had, or not this one.
-pub fn unavailable(why: &NotThere) -> Answer {
-    use crate::browser::pool::NoLease;
-
-    let (status, kind) = match why {
-        NotThere::Session(_) => (StatusCode::NOT_FOUND, "no-session"),
-        NotThere::Target(_) => (StatusCode::NOT_FOUND, "no-target"),
-        NotThere::Taken(_) => (StatusCode::CONFLICT, "taken"),
-        NotThere::NoLease(NoLease::Full(_) | NoLease::Exclusive | NoLease::Closing | NoLease::NoBrowser { .. }) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "no-place")
-        }
-        NotThere::NoLease(NoLease::Call(_)) | NotThere::Ended => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
-    };
-    let mut answer = problem(status, kind, &why.to_string());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-    }
-    answer
 }
 
 fn not_found(path: &str) -> Answer {
@@ -151,9 +131,9 @@ fn unsafe_verb(method: &str) -> Answer {
     text(StatusCode::METHOD_NOT_ALLOWED, "text/html; charset=UTF-8", words)
 }
 
-async fn version(api: &Api, host: &str, query: Option<&str>) -> Result<Answer, Failure> {
-    let browser = api.registry.pool().any().await.map_err(NotThere::from)?;
-    let id = api.registry.version_id().await?;
+async fn version(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answer, Failure> {
+    let browser = api.registry.pool().any().await.map_err(ServiceError::from)?;
+    let id = api.registry.version_id(caller).await?;
     let said = Object::read(&browser.identity().version).ok_or(Failure::Unreadable)?;
     let member = |name: &str| said.string(name).unwrap_or_default();
     // V8 and WebKit as Chrome names them here; the pipe tells both.
@@ -173,12 +153,12 @@ async fn version(api: &Api, host: &str, query: Option<&str>) -> Result<Answer, F
         ("User-Agent", quoted(&member("userAgent"))),
         ("V8-Version", quoted(&member("jsVersion"))),
         ("WebKit-Version", quoted(&format!("{webkit} ({})", member("revision")))),
-        ("webSocketDebuggerUrl", quoted(&format!("ws://{host}/devtools/browser/{id}{query}"))),
+        ("webSocketDebuggerUrl", quoted(&format!("{}{query}", caller.url_of(id.as_str())))),
     ]);
     Ok(json(&version))
 }
 
-async fn list(api: &Api, host: &str) -> Result<Answer, Failure> {
+async fn list(api: &Api, caller: &Caller) -> Result<Answer, Failure> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Infos<'a> {
@@ -186,33 +166,39 @@ async fn list(api: &Api, host: &str) -> Result<Answer, Failure> {
         target_infos: Vec<&'a RawValue>,
     }
 
-    let result = call(api, "Target.getTargets", "{}".to_owned()).await?;
+    let result = call(api, caller, "Target.getTargets", "{}".to_owned()).await?;
     let infos: Infos<'_> = serde_json::from_str(&result).map_err(|_| Failure::Unreadable)?;
-    Ok(json(&infos.target_infos.iter().filter_map(|info| target(info.get(), host)).collect::<Vec<_>>()))
+    Ok(json(&infos.target_infos.iter().filter_map(|info| target(info.get(), &caller.host)).collect::<Vec<_>>()))
 }
 
-async fn new(api: &Api, host: &str, query: Option<&str>) -> Result<Answer, Failure> {
+async fn new(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answer, Failure> {
     let url = query.filter(|url| !url.is_empty()).unwrap_or("about:blank");
     let url = percent_decode_str(url).decode_utf8_lossy();
-    let result = call(api, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
+    let result = call(api, caller, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
     let id = Object::read(&result).and_then(|result| result.string("targetId")).ok_or(Failure::Unreadable)?;
-    let result = call(api, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
+    let result = call(api, caller, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
     let info = Object::read(&result)
         .and_then(|result| result.get("targetInfo").map(str::to_owned))
         .ok_or(Failure::Unreadable)?;
-    Ok(json(&target(&info, host).ok_or(Failure::Unreadable)?))
+    Ok(json(&target(&info, &caller.host).ok_or(Failure::Unreadable)?))
 }
 
-async fn one(api: &Api, method: &'static str, id: &str, done: &'static str) -> Result<Answer, Failure> {
+async fn one(
+    api: &Api,
+    caller: &Caller,
+    method: &'static str,
+    id: &str,
+    done: &'static str,
+) -> Result<Answer, Failure> {
     let params = format!(r#"{{"targetId":{}}}"#, quote(id));
-    match api.registry.call(method, params).await? {
+    match api.registry.call(caller, method, params).await? {
         Ok(_) => Ok(text(StatusCode::OK, "text/html; charset=UTF-8", done)),
         Err(_) => Err(Failure::NoTarget(id.to_owned())),
     }
 }
 
-async fn call(api: &Api, method: &'static str, params: String) -> Result<String, Failure> {
-    api.registry.call(method, params).await?.map_err(Failure::Refused)
+async fn call(api: &Api, caller: &Caller, method: &'static str, params: String) -> Result<String, Failure> {
+    api.registry.call(caller, method, params).await?.map_err(Failure::Refused)
 }
 
 async fn protocol_json(api: &Api) -> Answer {

@@ -19,13 +19,16 @@ mod reply;
 
 use std::sync::Arc;
 
-use hyper::{Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode, header};
 
 pub use self::{
     guard::{Guard, Refused},
-    reply::{Answer, problem},
+    reply::{Answer, problem, refused},
 };
-use crate::{metrics::Metrics, registry::Registry};
+use crate::{
+    metrics::Metrics,
+    registry::{Caller, Registry},
+};
 
 /// What the endpoints stand on.
 #[derive(Clone)]
@@ -36,6 +39,12 @@ pub struct Api {
     pub protocol: Arc<discovery::Protocol>,
     /// The process's figures.
     pub metrics: Arc<Metrics>,
+}
+
+/// Who asks, by the headers of a request.
+pub fn caller(headers: &HeaderMap) -> Caller {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    Caller::local(host.unwrap_or("localhost"))
 }
 
 impl Api {

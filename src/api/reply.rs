@@ -4,7 +4,12 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, StatusCode, header};
 use serde::Serialize;
-use serde_json::ser::{PrettyFormatter, Serializer};
+use serde_json::{
+    Map, Value,
+    ser::{PrettyFormatter, Serializer},
+};
+
+use crate::registry::ServiceError;
 
 /// A complete answer.
 pub type Answer = Response<Full<Bytes>>;
@@ -34,6 +39,11 @@ pub(super) fn json<T: Serialize>(value: &T) -> Answer {
 
 /// A refusal in words of our own, `application/problem+json`.
 pub fn problem(status: StatusCode, kind: &str, detail: &str) -> Answer {
+    problem_with(status, kind, detail, Map::new())
+}
+
+/// As [`problem`], with members of its own for programs.
+fn problem_with(status: StatusCode, kind: &str, detail: &str, details: Map<String, Value>) -> Answer {
     #[derive(Serialize)]
     struct Problem<'a> {
         #[serde(rename = "type")]
@@ -41,6 +51,8 @@ pub fn problem(status: StatusCode, kind: &str, detail: &str) -> Answer {
         title: &'a str,
         status: u16,
         detail: &'a str,
+        #[serde(flatten)]
+        details: Map<String, Value>,
     }
 
     let problem = Problem {
@@ -48,7 +60,18 @@ pub fn problem(status: StatusCode, kind: &str, detail: &str) -> Answer {
         title: status.canonical_reason().unwrap_or("error"),
         status: status.as_u16(),
         detail,
+        details,
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     text(status, "application/problem+json", body)
+}
+
+/// The answer when the service does not do what it is asked.
+pub fn refused(why: &ServiceError) -> Answer {
+    let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = problem_with(status, why.kind(), &why.to_string(), why.details());
+    if let Some(seconds) = why.retry_after() {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    answer
 }

@@ -2,6 +2,7 @@
 //!
 //! The same shapes serve the CDP domain and the REST API, so that both say the same with the same names.
 
+mod ask;
 mod definition;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub use self::{
+    ask::{Ask, Bad, object, read},
     definition::{Command, Domain, Event, Items, Member, Type, merged},
     typescript::declarations,
 };
@@ -180,19 +182,19 @@ pub struct Usage {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Options {
     /// Its name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub name: Option<String>,
     /// What to remember.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub metadata: Option<Metadata>,
     /// 0 is no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub timeout: Option<Millis>,
     /// 0 is no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub idle_timeout: Option<Millis>,
     /// 0 is: it ends with its last socket.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub keep_alive: Option<Millis>,
 }
 
@@ -201,14 +203,19 @@ pub struct Options {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Wanted {
     /// In this state.
+    #[serde(deserialize_with = "given")]
     pub state: Option<SessionState>,
     /// Of this name.
+    #[serde(deserialize_with = "given")]
     pub name: Option<String>,
     /// That have all of this.
+    #[serde(deserialize_with = "given")]
     pub metadata: Option<Metadata>,
     /// At most so many, 1 to 1000.
+    #[serde(deserialize_with = "given")]
     pub limit: Option<u32>,
     /// Where the page before this one ended.
+    #[serde(deserialize_with = "given")]
     pub cursor: Option<String>,
 }
 
@@ -220,4 +227,9 @@ pub struct Sessions {
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
+}
+
+/// A member that is there: `null` is not the same as absent.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

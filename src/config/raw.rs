@@ -14,7 +14,7 @@ use super::ConfigError;
 const PREFIX: &str = "GHOSTMUX_";
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 16] = [
+const DEFAULTS: [(&str, &str); 28] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -23,6 +23,18 @@ const DEFAULTS: [(&str, &str); 16] = [
     ("no_sandbox", "false"),
     ("http_session", "own"),
     ("strict", "false"),
+    ("timeout", "0s"),
+    ("timeout_max", "0s"),
+    ("idle_timeout", "0s"),
+    ("idle_timeout_max", "0s"),
+    ("keep_alive", "0s"),
+    ("keep_alive_max", "24h"),
+    ("park_keep_alive", "5m"),
+    ("ping_interval", "30s"),
+    ("max_total_sessions", "0"),
+    ("max_owner_sessions", "0"),
+    ("queue", "100"),
+    ("queue_timeout", "30s"),
     ("max_client_frame", "100MiB"),
     ("client_queue", "64MiB"),
     ("client_queue_hard", "512MiB"),
@@ -99,11 +111,59 @@ pub struct RawConfig {
     #[arg(help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub strict: Option<String>,
+    /// How long a session lasts at most, from its beginning. 0s means without limit.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub timeout: Option<String>,
+    /// Longest `timeout` that a client may ask for. 0s means any, none at all included.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub timeout_max: Option<String>,
+    /// How long a session's clients may send nothing before it ends. 0s means without limit.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub idle_timeout: Option<String>,
+    /// Longest `idle_timeout` that a client may ask for. 0s means any, none at all included.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub idle_timeout_max: Option<String>,
+    /// How long a session waits for its client to come back once its last socket went. 0s means it ends with that.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub keep_alive: Option<String>,
+    /// Longest `keep_alive` that a client may ask for.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub keep_alive_max: Option<String>,
+    /// The `keep_alive` of a session that is created or parked by the API and was given none.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub park_keep_alive: Option<String>,
+    /// How often a client that sends nothing is pinged; it counts as gone after ten without an answer. 0s means never.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub ping_interval: Option<String>,
     /// Directory in which each process makes its own, for profiles and files of sessions [default: $TMPDIR or /tmp].
     #[arg(long, value_name = "DIR", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub session_dir: Option<String>,
 
+    /// Most sessions at a time, parked ones included, over all browsers. 0 means no limit but that of `max_sessions`.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub max_total_sessions: Option<String>,
+    /// Most sessions of one owner at a time; above that, new ones are refused (429). 0 means no limit.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub max_owner_sessions: Option<String>,
+    /// How many may wait for a session when there are no more to be had; above that, they are refused (503).
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub queue: Option<String>,
+    /// How long one may wait in the queue.
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub queue_timeout: Option<String>,
     /// Largest frame accepted from a client, at most 100MiB: Chrome itself ends on more.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
@@ -155,6 +215,18 @@ impl RawConfig {
             "no_sandbox" => &self.no_sandbox,
             "http_session" => &self.http_session,
             "strict" => &self.strict,
+            "timeout" => &self.timeout,
+            "timeout_max" => &self.timeout_max,
+            "idle_timeout" => &self.idle_timeout,
+            "idle_timeout_max" => &self.idle_timeout_max,
+            "keep_alive" => &self.keep_alive,
+            "keep_alive_max" => &self.keep_alive_max,
+            "park_keep_alive" => &self.park_keep_alive,
+            "ping_interval" => &self.ping_interval,
+            "max_total_sessions" => &self.max_total_sessions,
+            "max_owner_sessions" => &self.max_owner_sessions,
+            "queue" => &self.queue,
+            "queue_timeout" => &self.queue_timeout,
             "session_dir" => &self.session_dir,
             "max_client_frame" => &self.max_client_frame,
             "client_queue" => &self.client_queue,

@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::{Done, Live};
+use super::{Live, act::Done};
 use crate::{
     browser::CallError,
     cdp::{

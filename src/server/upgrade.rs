@@ -10,14 +10,10 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
-    api::{Answer, discovery::unavailable, problem},
+    api::{Answer, caller, problem, refused},
     client::Client,
-    registry::{Admitted, NotThere, Registry},
+    registry::{Admitted, Caller, Registry, ServiceError, Wish},
 };
-
-/// Options of a URL that this build cannot honour: refused by name, never ignored.
-const NOT_YET: [&str; 9] =
-    ["launch", "isolation", "snapshot", "timeout", "idle_timeout", "keep_alive", "keepAlive", "name", "takeover"];
 
 /// Whether a request asks for a WebSocket (RFC 6455 §4.1).
 pub(super) fn is_upgrade<B>(request: &Request<B>) -> bool {
@@ -39,14 +35,16 @@ pub(super) async fn answer(registry: &Registry, mut request: Request<Incoming>) 
         Ok(key) => key,
         Err(refused) => return refused,
     };
-    if let Some(refused) = refused_option(request.uri().query()) {
-        return refused;
-    }
-    let admitted = match admit(registry, request.uri().path()).await {
+    let wish = match Wish::read(request.uri().query().unwrap_or_default()) {
+        Ok(wish) => wish,
+        Err(bad) => return refused(&bad.into()),
+    };
+    // Dropped half-way if the client hangs up meanwhile: then it waits for no place any more.
+    let admitted = match admit(registry, &caller(request.headers()), request.uri().path(), wish).await {
         Ok(admitted) => admitted,
         Err(why) => {
             tracing::debug!(path = request.uri().path(), %why, "not admitted");
-            return unavailable(&why);
+            return refused(&why);
         }
     };
     let upgrade = hyper::upgrade::on(&mut request);
@@ -55,7 +53,7 @@ pub(super) async fn answer(registry: &Registry, mut request: Request<Incoming>) 
         // If the client is gone before this is done, the place is free again.
         match upgrade.await.map(downcast) {
             Ok(Some((socket, already_read))) => {
-                admitted.seat(Client::new(socket, &already_read, ledger, Instant::now())).await;
+                admitted.seat(Client::new(socket, &already_read, ledger, Instant::now()));
             }
             Ok(None) => tracing::error!("an upgraded connection was no TCP socket"),
             Err(error) => tracing::debug!(%error, "a client went during its upgrade"),
@@ -72,14 +70,14 @@ pub(super) async fn answer(registry: &Registry, mut request: Request<Incoming>) 
     answer
 }
 
-async fn admit(registry: &Registry, path: &str) -> Result<Admitted, NotThere> {
+async fn admit(registry: &Registry, caller: &Caller, path: &str, wish: Wish) -> Result<Admitted, ServiceError> {
     if let Some(target) = path.strip_prefix("/devtools/page/") {
-        return registry.page(target.trim_end_matches('/')).await;
+        return registry.page(caller, target.trim_end_matches('/'), wish).await;
     }
     match path.strip_prefix("/devtools/browser/").map(|id| id.trim_end_matches('/')).filter(|id| !id.is_empty()) {
-        Some(id) => registry.connect(id).await,
+        Some(id) => registry.connect(caller, id, wish).await,
         // Any other path is a browser endpoint: users put tokens and names there.
-        None => registry.begin().await,
+        None => registry.begin(caller, wish).await,
     }
 }
 
@@ -97,13 +95,6 @@ fn handshake<B>(request: &Request<B>) -> Result<String, Answer> {
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
     key.map(str::to_owned).ok_or_else(|| bad("Sec-WebSocket-Key is missing"))
-}
-
-fn refused_option(query: Option<&str>) -> Option<Answer> {
-    let names = query?.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
-    let name = names.into_iter().find(|name| NOT_YET.contains(name))?;
-    let detail = format!("the option {name} cannot be honoured by this server; leave it out");
-    Some(problem(StatusCode::BAD_REQUEST, "option", &detail))
 }
 
 fn downcast(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {

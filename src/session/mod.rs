@@ -6,6 +6,7 @@
 pub mod arguments;
 mod browser;
 mod files;
+mod ghost;
 pub mod policy;
 mod scope;
 mod target;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 
 use self::{
     files::Files,
+    ghost::Listeners,
     policy::{Level, Verdict},
     scope::{Cdp, Scope},
 };
@@ -23,6 +25,7 @@ pub use self::{files::Move, scope::ToClient};
 use crate::{
     cdp::{
         error::CdpError,
+        ghost::Ask,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
         lease::{Call, FromBrowser, Identity, Interest, Reply, ResumeAs, Settle, Tag, Told},
         message::{self, Command},
@@ -63,6 +66,10 @@ pub enum Action {
     Claim(Tag),
     /// It need not be any more.
     Unclaim,
+    /// A client asks about sessions; the answer comes to [`Session::on_browser`] like a reply.
+    Ghost(Tag, ViewId, Ask),
+    /// A view's root is of no use any more.
+    CloseRoot(CdpSessionId),
     /// A client's socket is to be closed, because of what the session saw.
     Close(ViewId, &'static str),
     /// The session is over: a client said `Browser.close`.
@@ -146,6 +153,9 @@ pub struct Session {
     attaching: Vec<Attaching>,
     /// The CDP session whose trace runs.
     tracing: Option<CdpSessionId>,
+    /// The roots on which `ghost` is enabled.
+    listeners: Listeners,
+    pages_most: u32,
     actions: Vec<Action>,
     /// Frames that could not be read, and commands refused, since last asked.
     pub malformed: u64,
@@ -174,6 +184,8 @@ impl Session {
             last_tag: 0,
             attaching: Vec::new(),
             tracing: None,
+            listeners: Listeners::default(),
+            pages_most: 0,
             actions: Vec::new(),
             malformed: 0,
             refused: 0,
@@ -198,8 +210,8 @@ impl Session {
     }
 
     /// A client has gone. What it held paused by the watchers' CDP sessions is resumed and let go; the rest goes with
-    /// its root, which is returned to be closed.
-    pub fn close_view(&mut self, view: ViewId) -> Option<CdpSessionId> {
+    /// its root.
+    pub fn close_view(&mut self, view: ViewId) {
         let gone = self.scope.forget_view(view);
         let root = self.roots.remove(&view);
         for (id, cdp) in &gone {
@@ -217,10 +229,26 @@ impl Session {
             }
         }
         self.attaching.retain(|attach| gone.iter().all(|(id, _)| *id != attach.on));
-        for (_, cdp) in gone {
+        for (id, cdp) in gone {
+            self.listeners.forget(&id);
             self.scope.tell(&cdp.target);
         }
-        root
+        self.actions.extend(root.map(Action::CloseRoot));
+    }
+
+    /// The contexts its clients made.
+    pub fn contexts(&self) -> &[ContextId] {
+        &self.scope.contexts
+    }
+
+    /// Its pages, oldest first.
+    pub fn pages(&self) -> Vec<TargetId> {
+        self.scope.of_kind(Kind::Page)
+    }
+
+    /// The most pages it ever had at a time.
+    pub fn pages_most(&self) -> u32 {
+        self.pages_most
     }
 
     /// Whether a target is one of this session's and may be shown.
@@ -274,6 +302,7 @@ impl Session {
         match policy::verdict(method, level) {
             Verdict::Pass if level == Level::Page => self.pass(on, command, as_it_is),
             Verdict::Pass => self.forward(on, on.clone(), command.id(), method, command.params().to_owned()),
+            Verdict::NotFound | Verdict::Refuse(_) if method.starts_with("ghost.") => self.on_ghost(on, command),
             Verdict::NotFound => self.scope.fail(on, command.id(), &CdpError::no_method(method)),
             Verdict::Refuse(capability) => self.on_refused(on, command, capability),
             Verdict::InjectContext
@@ -488,7 +517,12 @@ impl Session {
 
     fn on_told(&mut self, told: Told) {
         match told {
-            Told::Created { target, info } | Told::Changed { target, info } => self.scope.see(&target, &info),
+            Told::Created { target, info } => {
+                self.scope.see(&target, &info);
+                let pages = u32::try_from(self.scope.count(Kind::Page)).unwrap_or(u32::MAX);
+                self.pages_most = self.pages_most.max(pages);
+            }
+            Told::Changed { target, info } => self.scope.see(&target, &info),
             Told::Destroyed { target } => self.scope.lose(&target),
             Told::Crashed { target, params } => self.scope.crashed(&target, &params),
             Told::Attached { parent, child, target, info, waiting } => {

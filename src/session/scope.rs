@@ -39,6 +39,11 @@ impl ToClient {
         self.text.len() + usize::from(self.open)
     }
 
+    /// Whether it is an event: Chrome writes the method of one first, and so does the proxy.
+    pub fn is_event(&self) -> bool {
+        self.text.starts_with(br#"{"method":"#)
+    }
+
     /// Whether there is nothing in it; never so.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -319,6 +324,19 @@ impl Scope {
                 self.event(&on, "Target.targetCrashed", params);
             }
         }
+    }
+
+    /// How many targets of a kind there are.
+    pub(super) fn count(&self, kind: Kind) -> usize {
+        self.targets.values().filter(|seen| seen.kind == kind).count()
+    }
+
+    /// The targets of a kind, oldest first.
+    pub(super) fn of_kind(&self, kind: Kind) -> Vec<TargetId> {
+        let all = self.targets.iter().filter(|(_, seen)| seen.kind == kind);
+        let mut all: Vec<(u64, TargetId)> = all.map(|(id, seen)| (seen.number, id.clone())).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Whether a CDP session of this session is attached to a target.

@@ -459,6 +459,7 @@ impl Session {
             let (view, target) = (cdp.view, cdp.target.clone());
             let was_home = self.scope.home(view) == Some(gone);
             self.scope.sessions.remove(gone);
+            self.listeners.forget(gone);
             if self.tracing.as_ref() == Some(gone) {
                 self.tracing = None;
                 self.actions.push(Action::Unclaim);

@@ -199,6 +199,11 @@ impl Pair {
                 "claim".to_owned()
             }
             Action::Unclaim => "unclaim".to_owned(),
+            Action::Ghost(tag, view, ask) => {
+                self.tags.push_back(tag);
+                format!("ghost {}: {ask:?}", view.0)
+            }
+            Action::CloseRoot(root) => format!("close {root}"),
             Action::Close(view, why) => format!("close {}: {why}", view.0),
             Action::End => "end".to_owned(),
         }

@@ -153,7 +153,7 @@ async fn browser_close_ends_the_session_and_not_the_chrome() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_spread_over_the_browsers() {
-    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--max-sessions", "1"]).await;
+    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--max-sessions", "1", "--queue", "0"]).await;
     let both = (proxy.connect().await, proxy.connect().await);
     let refused = proxy.refusal("/").await;
     assert!(refused.contains("503"), "{refused}");

@@ -224,7 +224,7 @@ fn a_trace_that_does_not_start_or_whose_client_goes_ends_the_claim() {
     pair.session.close_view(VIEW);
     let mut got = pair.actions();
     got.sort();
-    assert_eq!(got, ["detach S", "unclaim"]);
+    assert_eq!(got, ["close ROOT", "detach S", "unclaim"]);
 
     // Gone before it was its turn.
     let mut pair = tracer();

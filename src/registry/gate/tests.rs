@@ -1,0 +1,100 @@
+use std::num::NonZeroU32;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn gate(total: u32, per_owner: u32, queue: usize) -> Gate {
+    let rules = Admission {
+        total: NonZeroU32::new(total),
+        per_owner: NonZeroU32::new(per_owner),
+        queue,
+        timeout: Duration::from_secs(30),
+    };
+    Gate::new(rules, "max_total_sessions", Arc::default())
+}
+
+fn owner(number: u8) -> Owner {
+    Owner::new(&format!("owner-{number}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_served_when_a_place_is_free_or_told_how_long_it_was() {
+    let gate = gate(1, 0, 1);
+    let first = gate.enter(&owner(1)).await.expect("there is a place");
+    let waits = tokio::spawn({
+        let gate = gate.clone();
+        async move { gate.enter(&owner(2)).await }
+    });
+    tokio::task::yield_now().await;
+    match gate.enter(&owner(3)).await {
+        Err(ServiceError::QueueFull { most: 1, waiting: 1, queue: 1, .. }) => {}
+        other => panic!("{:?}", other.err()),
+    }
+    assert_eq!((gate.fullness().waiting, gate.fullness().taken), (1, 1));
+    drop(first);
+    let second = waits.await.expect("no panic").expect("its turn");
+    assert_eq!((gate.fullness().waiting, gate.fullness().taken), (0, 1));
+    let since = Instant::now();
+    match gate.enter(&owner(2)).await {
+        Err(ServiceError::QueueTimeout { waited, position: 1, waiting: 1, .. }) => {
+            assert!(waited >= Duration::from_secs(30) && since.elapsed() < Duration::from_secs(31));
+        }
+        other => panic!("{:?}", other.err()),
+    }
+    assert_eq!(gate.fullness().recently_rejected, 2);
+    drop(second);
+    assert_eq!((gate.fullness().waiting, gate.fullness().taken), (0, 0));
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert_eq!(gate.fullness().recently_rejected, 0);
+}
+
+#[tokio::test]
+async fn an_owner_has_no_more_than_is_allowed_to_one() {
+    let gate = gate(0, 2, 0);
+    let both = (gate.enter(&owner(1)).await, gate.enter(&owner(1)).await);
+    assert!(both.0.is_ok() && both.1.is_ok());
+    assert!(matches!(gate.enter(&owner(1)).await, Err(ServiceError::TooMany { most: 2, .. })));
+    assert!(gate.enter(&owner(2)).await.is_ok());
+    drop(both);
+    assert!(gate.enter(&owner(1)).await.is_ok());
+    assert!(gate.state().of_owner.is_empty());
+}
+
+proptest! {
+    /// Whoever comes, waits, gives up and goes, in whatever order: there are never more in than may be, nobody waits
+    /// while there is a place, and in the end all is as it was.
+    #[test]
+    fn no_order_of_coming_and_going_loses_a_place(acts in prop::collection::vec((0_u8..3, 0_u8..6), 1..80)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let gate = gate(3, 0, 5);
+            let (mut places, mut waiting) = (Vec::new(), Vec::new());
+            for (act, by) in acts {
+                match act {
+                    0 if !places.is_empty() => drop(places.remove(usize::from(by) % places.len())),
+                    1 if !waiting.is_empty() => drop(waiting.remove(usize::from(by) % waiting.len())),
+                    _ => {
+                        let gate = gate.clone();
+                        waiting.push(Box::pin(async move { gate.enter(&owner(by % 3)).await }));
+                    }
+                }
+                // Everybody looks whether it is his turn.
+                let mut still = Vec::new();
+                for mut waiter in waiting {
+                    match futures_util::poll!(&mut waiter) {
+                        std::task::Poll::Ready(done) => places.extend(done.ok()),
+                        std::task::Poll::Pending => still.push(waiter),
+                    }
+                }
+                waiting = still;
+                let fullness = gate.fullness();
+                assert_eq!((fullness.taken as usize, fullness.waiting), (places.len(), waiting.len()));
+                assert!(places.len() <= 3 && (waiting.is_empty() || places.len() == 3));
+            }
+            drop((places, waiting));
+            assert_eq!((gate.fullness().taken, gate.fullness().waiting), (0, 0));
+            assert!(gate.state().of_owner.is_empty());
+        });
+    }
+}

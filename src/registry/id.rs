@@ -1,0 +1,124 @@
+//! Ids of sessions: random ones, those that `/json/version` mints, and those that clients choose.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::cdp::ghost::Bad;
+
+/// How long a minted id can be used to open a session, and an ended one is remembered as such.
+pub(super) const VALID: Duration = Duration::from_secs(24 * 3600);
+
+/// The id of a session of ours.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(pub(super) Arc<str>);
+
+impl SessionId {
+    /// A new one.
+    pub(super) fn random() -> Self {
+        Self(Uuid::new_v4().to_string().into())
+    }
+
+    /// One that a client chose.
+    pub(super) fn chosen(id: &str) -> Result<Self, Bad> {
+        let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+        if !plain || !(8..=64).contains(&id.len()) {
+            let shown: String = id.chars().take(64).collect();
+            return Err(Bad::new("id", format!("{shown:?} is no id; 8 to 64 characters of A-Z a-z 0-9 . _ - are")));
+        }
+        Ok(Self(id.into()))
+    }
+
+    /// As it stands in URLs.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Mints ids that need no memory: `/json/version` is polled by probes and must create nothing.
+pub(super) struct Mint {
+    key: [u8; 32],
+}
+
+impl Mint {
+    pub(super) fn new() -> Self {
+        let mut key = [0; 32];
+        let (left, right) = key.split_at_mut(16);
+        left.copy_from_slice(Uuid::new_v4().as_bytes());
+        right.copy_from_slice(Uuid::new_v4().as_bytes());
+        Self { key }
+    }
+
+    /// A random part, when it was made, and a mac over both.
+    pub(super) fn id(&self) -> SessionId {
+        let random = Uuid::new_v4().simple().to_string();
+        let text = format!("{random}-{:x}", seconds_since_epoch());
+        SessionId(format!("{text}.{}", self.mac(&text)).into())
+    }
+
+    /// When this id was made, in seconds since the epoch, if this server made it and not too long ago.
+    pub(super) fn made(&self, id: &str) -> Option<u64> {
+        let (text, mac) = id.split_once('.')?;
+        let (_, since) = text.split_once('-')?;
+        let expected = self.mac(text);
+        let genuine: bool = subtle::ConstantTimeEq::ct_eq(expected.as_bytes(), mac.as_bytes()).into();
+        let since = u64::from_str_radix(since, 16).ok().filter(|_| genuine)?;
+        (seconds_since_epoch().saturating_sub(since) < VALID.as_secs()).then_some(since)
+    }
+
+    fn mac(&self, text: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key of any length will do");
+        mac.update(text.as_bytes());
+        let bytes = mac.finalize().into_bytes();
+        let half = bytes.iter().take(16).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
+        format!("{half:032x}")
+    }
+}
+
+fn seconds_since_epoch() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_this_server_minted_is_genuine() {
+        let (mint, other) = (Mint::new(), Mint::new());
+        let id = mint.id();
+        assert!(mint.made(id.as_str()).is_some());
+        assert!(other.made(id.as_str()).is_none());
+        for forged in ["", ".", "a.b", "a-0.b", &format!("0{id}"), &format!("{id}0")] {
+            assert!(mint.made(forged).is_none(), "{forged}");
+        }
+    }
+
+    #[test]
+    fn a_chosen_id_is_a_plain_word() {
+        for good in ["12345678", "crawl.job-7_a", &"x".repeat(64)] {
+            assert!(SessionId::chosen(good).is_ok(), "{good}");
+        }
+        for bad in ["", "1234567", "../../etc/passwd", "a b c d e f", "ä".repeat(8).as_str(), &"x".repeat(65)] {
+            assert!(SessionId::chosen(bad).is_err(), "{bad}");
+        }
+    }
+}

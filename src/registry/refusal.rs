@@ -1,0 +1,161 @@
+//! Why the service does not do what it is asked: one list, with what each means for HTTP and for CDP.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::ended::Epitaph;
+use crate::{
+    browser::pool::NoLease,
+    cdp::{error::CdpError, ghost::Bad},
+};
+
+/// Why the service does not do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No session of the caller's has this id, and none can be opened under it.
+    #[error("no such session {id}{}", .ended.as_ref().map_or_else(String::new, |ended| {
+        format!("; it ended {} s ago: {}", ended.ago().as_secs(), ended.why)
+    }))]
+    NoSession {
+        /// The id.
+        id: String,
+        /// What became of it, if it was the caller's.
+        ended: Option<Epitaph>,
+    },
+    /// No session of the caller's shows this target.
+    #[error("no such target id: {0}")]
+    NoTarget(String),
+    /// Somebody is connected to it.
+    #[error(
+        "session {0} has a client already; close that one first, say takeover=true to close it, or connect without an id for a session of your own"
+    )]
+    Taken(String),
+    /// A session has or had this id.
+    #[error("the id {0} is or was a session's; choose another one, or none")]
+    IdInUse(String),
+    /// The session waits for a place in a browser itself.
+    #[error("session {0} waits for a place in a browser; try again when it has one")]
+    Queued(String),
+    /// A value that cannot be used.
+    #[error("Invalid parameters: {0}")]
+    Bad(#[from] Bad),
+    /// The caller has all that one owner may have.
+    #[error("{most} sessions are open, and one owner may not have more ({limit}); close one, or park none")]
+    TooMany {
+        /// The setting.
+        limit: &'static str,
+        /// Its value.
+        most: u32,
+    },
+    /// There is no place, and too many wait for one.
+    #[error(
+        "all {most} sessions are taken ({limit}), and {waiting} wait for one ({queue} may: queue); try again later"
+    )]
+    QueueFull {
+        /// The setting that says how many there are.
+        limit: &'static str,
+        /// Its value.
+        most: u32,
+        /// How many wait.
+        waiting: usize,
+        /// How many may.
+        queue: usize,
+    },
+    /// No place became free in time.
+    #[error(
+        "all {most} sessions are taken ({limit}), and none became free in {} ms (queue_timeout); {position} was the place in the line, of {waiting}; try again later", .waited.as_millis()
+    )]
+    QueueTimeout {
+        /// The setting that says how many there are.
+        limit: &'static str,
+        /// Its value.
+        most: u32,
+        /// How long it was waited.
+        waited: Duration,
+        /// The place in the line, from 1.
+        position: usize,
+        /// How many wait.
+        waiting: usize,
+    },
+    /// No browser has a place.
+    #[error(transparent)]
+    NoPlace(#[from] NoLease),
+    /// The browser would not do it.
+    #[error("the browser would not do it: {0}")]
+    Browser(String),
+    /// It was ended while it waited for a place, or the process is shutting down.
+    #[error("the session was closed while it waited")]
+    Closing,
+}
+
+impl ServiceError {
+    /// HTTP status, the last part of the problem's type, and the code of a CDP error.
+    fn parts(&self) -> (u16, &'static str, i32) {
+        match self {
+            Self::NoSession { .. } => (404, "no-session", -32000),
+            Self::NoTarget(_) => (404, "no-target", -32000),
+            Self::Taken(_) => (409, "taken", -32000),
+            Self::IdInUse(_) => (409, "id-in-use", -32000),
+            Self::Queued(_) => (409, "queued", -32000),
+            Self::Closing => (409, "closing", -32000),
+            Self::Bad(_) => (400, "bad-value", -32602),
+            Self::TooMany { .. } => (429, "too-many", -32000),
+            Self::QueueFull { .. } => (503, "queue-full", -32000),
+            Self::QueueTimeout { .. } => (503, "queue-timeout", -32000),
+            Self::NoPlace(NoLease::Call(_)) | Self::Browser(_) => (503, "browser", -32000),
+            Self::NoPlace(_) => (503, "no-place", -32000),
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.parts().0
+    }
+
+    /// One word for it: the last part of the problem's type.
+    pub fn kind(&self) -> &'static str {
+        self.parts().1
+    }
+
+    /// In how many seconds it may be worth trying again, if it may.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self.status() {
+            429 => Some(5),
+            503 => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Further members of the problem, for programs.
+    pub fn details(&self) -> Map<String, Value> {
+        let details = match self {
+            Self::NoSession { ended: Some(ended), .. } => {
+                json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
+            }
+            Self::Bad(bad) => json!({ "field": bad.field }),
+            Self::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
+            Self::QueueFull { limit, most, waiting, queue } => {
+                json!({ "limit": limit, "most": most, "waiting": waiting, "queue": queue })
+            }
+            Self::QueueTimeout { limit, most, waited, position, waiting } => json!({
+                "limit": limit, "most": most, "waited": millis(*waited), "position": position, "waiting": waiting,
+            }),
+            _ => Value::Null,
+        };
+        match details {
+            Value::Object(details) => details,
+            _ => Map::new(),
+        }
+    }
+
+    /// What a client gets for its command.
+    pub fn cdp(&self) -> CdpError {
+        let (.., code) = self.parts();
+        CdpError { code, message: self.to_string().into(), data: None }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,262 @@
+//! What one can do with sessions: `ghost.*` and the REST API are two faces of this, with the same names and shapes.
+//!
+//! Every function takes the [`Caller`]; whose a session is, is checked in [`Registry::find`] and nowhere else.
+
+use std::sync::Arc;
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::{Handle, Registry, id::SessionId, refusal::ServiceError};
+use crate::{
+    cdp::{
+        error::CdpError,
+        ghost::{self, Ask, Bad, Millis, Options, Session, SessionState, Sessions, Usage, Wanted},
+        target::{Kind, TargetInfo},
+    },
+    error::CloseReason,
+    live::{self, Caller, Control, Job},
+};
+
+/// How many sessions a page of them has, unless more are asked for.
+const PAGE: u32 = 100;
+/// The most that can be asked for.
+const PAGE_MOST: u32 = 1000;
+
+/// How full the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pressure {
+    /// Sessions with a client.
+    pub active: usize,
+    /// Sessions without one.
+    pub parked: usize,
+    /// Clients that wait for a session.
+    pub queued: usize,
+    /// The most sessions there may be, if there is a most.
+    pub most: Option<u32>,
+    /// The most that may wait.
+    pub queue: usize,
+    /// How long the one that waits longest has waited.
+    pub longest_wait: std::time::Duration,
+    /// Refused in the last minute because there was no place.
+    pub recently_rejected: usize,
+    /// Whether one more would get a place at once.
+    pub is_available: bool,
+}
+
+impl Registry {
+    /// A new session, parked until somebody comes.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        id: Option<String>,
+        mut options: Options,
+    ) -> Result<Session, ServiceError> {
+        let id = id.map_or_else(|| Ok(SessionId::random()), |id| SessionId::chosen(&id))?;
+        let keep_alive = options.keep_alive.get_or_insert(Millis(self.inner.terms.deadlines.park_keep_alive));
+        if keep_alive.0.is_zero() {
+            return Err(Bad::new("keepAlive", "0 would end the session before anybody could come to it").into());
+        }
+        let used = self.handle(&id).is_some() || self.epitaph(&id).is_some();
+        if used {
+            return Err(ServiceError::IdInUse(id.to_string()));
+        }
+        let (mut live, entry) = self.make(&caller.owner, id, options, false).await?;
+        live.park();
+        let card = entry.card.clone();
+        entry.run(live);
+        Ok(card.show(caller))
+    }
+
+    /// A session as it is now.
+    pub fn get(&self, caller: &Caller, id: &str) -> Result<Session, ServiceError> {
+        Ok(self.find(caller, id)?.card.show(caller))
+    }
+
+    /// The caller's sessions, oldest first, a page at a time.
+    pub fn list(&self, caller: &Caller, wanted: &Wanted) -> Result<Sessions, ServiceError> {
+        let limit = wanted.limit.unwrap_or(PAGE);
+        if !(1..=PAGE_MOST).contains(&limit) {
+            return Err(Bad::new("limit", format!("{limit} is not between 1 and {PAGE_MOST}")).into());
+        }
+        let after = match wanted.cursor.as_deref().map(|cursor| u64::from_str_radix(cursor, 16)) {
+            None => 0,
+            Some(Ok(after)) => after,
+            Some(Err(_)) => return Err(Bad::new("cursor", "is none that this server gave as `next`").into()),
+        };
+        let mut cards: Vec<_> = self
+            .inner
+            .live
+            .iter()
+            .map(|handle| handle.card.clone())
+            .filter(|card| card.owner == caller.owner && card.number > after && card.matches(wanted))
+            .collect();
+        cards.sort_unstable_by_key(|card| card.number);
+        let more = cards.len() > limit as usize;
+        cards.truncate(limit as usize);
+        let next = cards.last().filter(|_| more).map(|last| format!("{:x}", last.number));
+        Ok(Sessions { sessions: cards.iter().map(|card| card.show(caller)).collect(), next })
+    }
+
+    /// Changes what is given of a session.
+    pub async fn update(&self, caller: &Caller, id: &str, options: Options) -> Result<Session, ServiceError> {
+        let handle = self.find(caller, id)?;
+        let caller_of = caller.clone();
+        let asked = self.ask_live(&handle, |reply| Control::Update { caller: caller_of, options, reply }).await?;
+        Ok(asked?)
+    }
+
+    /// Ends a session; its clients are told this reason.
+    pub async fn close(&self, caller: &Caller, id: &str, reason: CloseReason) -> Result<(), ServiceError> {
+        let handle = self.find(caller, id)?;
+        // One that has just ended by itself is what was wanted.
+        let _ = handle.control.send(Control::End(reason)).await;
+        handle.control.closed().await;
+        Ok(())
+    }
+
+    /// Sends a session's clients away; it goes on without them.
+    pub async fn park(&self, caller: &Caller, id: &str, keep_alive: Option<Millis>) -> Result<Session, ServiceError> {
+        let handle = self.find(caller, id)?;
+        let caller_of = caller.clone();
+        let asked = self.ask_live(&handle, |reply| Control::Park { caller: caller_of, keep_alive, reply }).await?;
+        Ok(asked?)
+    }
+
+    /// The pages of a session: Chrome's `TargetInfo`s, oldest first as far as Chrome has them in order.
+    pub async fn pages(&self, caller: &Caller, id: &str) -> Result<Vec<Box<RawValue>>, ServiceError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Infos {
+            target_infos: Vec<Box<RawValue>>,
+        }
+
+        let handle = self.find(caller, id)?;
+        let (method, params) = ("Target.getTargets", "{}".to_owned());
+        let call = |reply| Control::Call { method, params, is_use: false, reply };
+        let result =
+            self.ask_live(&handle, call).await?.map_err(|error| ServiceError::Browser(error.message.into()))?;
+        let infos: Infos = serde_json::from_str(&result)
+            .map_err(|error| ServiceError::Browser(format!("its answer is odd: {error}")))?;
+        let is_page = |info: &RawValue| TargetInfo::read(info.get()).is_some_and(|info| info.kind == Kind::Page);
+        Ok(infos.target_infos.into_iter().filter(|info| is_page(info)).collect())
+    }
+
+    /// What a session has used.
+    pub async fn usage(&self, caller: &Caller, id: &str) -> Result<Usage, ServiceError> {
+        let handle = self.find(caller, id)?;
+        self.ask_live(&handle, Control::Usage).await
+    }
+
+    /// Does something on a session's lease, out of its clients' sight, and waits for it. `job` is dropped half-way if the
+    /// session ends.
+    pub async fn on_lease<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        id: &str,
+        job: impl FnOnce(live::Site) -> BoxFuture<'static, T> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let handle = self.find(caller, id)?;
+        let with_reply = |reply: oneshot::Sender<T>| -> Job {
+            Box::new(move |site| {
+                let done = job(site);
+                async move {
+                    let _ = reply.send(done.await);
+                }
+                .boxed()
+            })
+        };
+        self.ask_live(&handle, |reply| Control::Do(with_reply(reply))).await
+    }
+
+    /// How full the server is, whoever asks.
+    pub fn pressure(&self) -> Pressure {
+        let (mut active, mut parked) = (0, 0);
+        for handle in &self.inner.live {
+            match handle.card.state() {
+                SessionState::Active => active += 1,
+                SessionState::Parked => parked += 1,
+                SessionState::Queued | SessionState::Closed => {}
+            }
+        }
+        let fullness = self.inner.gate.fullness();
+        Pressure {
+            active,
+            parked,
+            queued: fullness.waiting,
+            most: fullness.most,
+            queue: fullness.queue,
+            longest_wait: fullness.longest_wait,
+            recently_rejected: fullness.recently_rejected,
+            is_available: fullness.most.is_none_or(|most| fullness.taken < most)
+                && !self.inner.pool.browsers().is_empty(),
+        }
+    }
+
+    /// A session of the caller's. Somebody else's is as if it were not there.
+    pub(super) fn find(&self, caller: &Caller, id: &str) -> Result<Handle, ServiceError> {
+        let id = SessionId(id.into());
+        let handle = self.handle(&id).filter(|handle| handle.card.owner == caller.owner);
+        handle.ok_or_else(|| self.no_session(caller, &id))
+    }
+
+    /// That a session is not there, and what became of it if it was the caller's.
+    pub(super) fn no_session(&self, caller: &Caller, id: &SessionId) -> ServiceError {
+        let ended = self.epitaph(id).filter(|ended| ended.owner == caller.owner);
+        ServiceError::NoSession { id: id.as_str().chars().take(200).collect(), ended }
+    }
+
+    /// Asks a session's task, which may end meanwhile.
+    pub(super) async fn ask_live<T>(
+        &self,
+        handle: &Handle,
+        control: impl FnOnce(oneshot::Sender<T>) -> Control,
+    ) -> Result<T, ServiceError> {
+        let (reply, answer) = oneshot::channel();
+        let answer = match handle.control.send(control(reply)).await {
+            Ok(()) => answer.await.ok(),
+            Err(_) => None,
+        };
+        answer.ok_or_else(|| {
+            let id = &handle.card.id;
+            match handle.card.state() {
+                SessionState::Queued => ServiceError::Queued(id.to_string()),
+                _ => ServiceError::NoSession { id: id.to_string(), ended: self.epitaph(&SessionId(id.clone())) },
+            }
+        })
+    }
+}
+
+impl live::Sessions for Registry {
+    fn ask(&self, caller: Caller, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
+        let registry = self.clone();
+        async move { registry.answer(&caller, ask).await.map_err(|why| why.cdp()) }.boxed()
+    }
+}
+
+impl Registry {
+    /// A command of a client's, which names a session or needs none.
+    async fn answer(&self, caller: &Caller, ask: Ask) -> Result<String, ServiceError> {
+        let named = |id: Option<String>| id.ok_or_else(|| Bad::new("id", "is missing"));
+        let session = |session: Session| ghost::object("session", &session);
+        Ok(match ask {
+            Ask::Get(id) => session(self.get(caller, &named(id)?)?),
+            Ask::List(wanted) => serde_json::to_string(&self.list(caller, &wanted)?).unwrap_or_default(),
+            Ask::Create(id, options) => session(self.create(caller, id, options).await?),
+            Ask::Update(id, options) => session(self.update(caller, &named(id)?, options).await?),
+            Ask::Close(id) => {
+                self.close(caller, &named(id)?, CloseReason::Bye("closed by another client of its owner")).await?;
+                "{}".to_owned()
+            }
+            Ask::Park(id, keep_alive) => session(self.park(caller, &named(id)?, keep_alive).await?),
+            Ask::Usage(id) => ghost::object("usage", &self.usage(caller, &named(id)?).await?),
+        })
+    }
+}
+
+/// For a task that is to hold it without knowing it.
+pub(super) fn as_sessions(registry: &Registry) -> Arc<dyn live::Sessions> {
+    Arc::new(registry.clone())
+}

@@ -1,0 +1,82 @@
+//! How a client wants to come, as the query of its URL says.
+
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    cdp::ghost::{Bad, Millis, Options},
+    config::span,
+};
+
+/// Options of a URL that this build cannot honour: refused by name, never ignored.
+const NOT_YET: [&str; 3] = ["launch", "isolation", "snapshot"];
+
+/// How a client wants to come.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// Deadlines and name, of a new session or from now on.
+    pub options: Options,
+    /// Whether a client that is there has to go.
+    pub takeover: bool,
+}
+
+impl Wish {
+    /// What the query of a URL asks for. What is not known is somebody else's: a token, a name in a log.
+    pub fn read(query: &str) -> Result<Self, Bad> {
+        let mut wish = Self::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let plain = value.replace('+', " ");
+            let value = percent_decode_str(&plain).decode_utf8_lossy();
+            let time = || span(&value).map(Millis).map_err(|why| Bad::new(name, why));
+            match name {
+                "timeout" => wish.options.timeout = Some(time()?),
+                "idle_timeout" | "idleTimeout" => wish.options.idle_timeout = Some(time()?),
+                "keep_alive" | "keepAlive" => wish.options.keep_alive = Some(time()?),
+                "name" => wish.options.name = Some(value.into_owned()),
+                "takeover" => {
+                    wish.takeover = match &*value {
+                        "" | "true" | "1" => true,
+                        "false" | "0" => false,
+                        _ => return Err(Bad::new(name, format!("{value:?} is neither true nor false"))),
+                    }
+                }
+                _ if NOT_YET.contains(&name) => {
+                    return Err(Bad::new(name, "cannot be honoured by this server; leave it out"));
+                }
+                _ => {}
+            }
+        }
+        Ok(wish)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_as_what_it_asks_for() {
+        let asked =
+            Wish::read("token=x&timeout=5000&idle_timeout=90s&keepAlive=5m&name=my+job%21&takeover").expect("good");
+        let span = |millis| Some(Millis(Duration::from_millis(millis)));
+        assert_eq!(asked.options.timeout, span(5000));
+        assert_eq!(asked.options.idle_timeout, span(90_000));
+        assert_eq!(asked.options.keep_alive, span(300_000));
+        assert_eq!(asked.options.name.as_deref(), Some("my job!"));
+        assert!(asked.takeover);
+        let none = Wish::read("").expect("good");
+        assert!(!none.takeover && none.options == Options::default());
+        for (query, field) in [
+            ("timeout=-1", "timeout"),
+            ("timeout=", "timeout"),
+            ("keep_alive=soon", "keep_alive"),
+            ("takeover=perhaps", "takeover"),
+            ("launch=%7B%7D", "launch"),
+            ("a=b&snapshot=x", "snapshot"),
+        ] {
+            assert_eq!(Wish::read(query).map_err(|bad| bad.field).err().as_deref(), Some(field), "{query}");
+        }
+    }
+}
