@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-clients sweep taint prove bench bench-greed lint fmt docs types
+.PHONY: help run test test-rust test-quick-clients test-clients test-api sweep taint prove bench bench-greed lint fmt docs types
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -40,6 +40,10 @@ test-quick-clients:
 	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome'
 	@cargo build --locked
 	@$(CLIENTS) --suite puppeteer,playwright,raw
+	@echo '==> the examples'
+	@node tests/clients/examples.mjs $(BUILT)/debug/ghostmux
+	@echo '==> the REST API, against its own document'
+	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
 	@echo '==> eight of them at once in one Chrome'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8
 
@@ -48,6 +52,11 @@ test-clients: ## The long tail of clients too
 	@cargo build --locked
 	@echo '==> every client, each beside a plain Chrome'
 	@$(CLIENTS) --all
+
+test-api: ## The REST API against its own document, at length (ARGS="--seed 7 --max-examples 1000")
+	@scripts/setup.sh test
+	@cargo build --locked
+	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux $(ARGS)
 
 sweep: ## Every method of the protocol with odd arguments: what kills the browser? (ARGS="--methods 'Page.*' --seed 7")
 	@scripts/setup.sh run

@@ -130,15 +130,15 @@ node_modules() { # DIRECTORY
   touch "$1/node_modules/.package-lock.json"
 }
 
-python_clients() {
-  local dir=tests/clients
-  [ -f $dir/requirements.txt ] || return 0
-  [ "$dir/.venv/installed" -nt $dir/requirements.txt ] && return 0
-  say "installing the Python clients of $dir"
+# What a requirements.txt names, into a virtual environment beside it, where that is older.
+python_packages() { # DIRECTORY
+  [ -f "$1/requirements.txt" ] || return 0
+  [ "$1/.venv/installed" -nt "$1/requirements.txt" ] && return 0
+  say "installing the Python packages of $1"
   python_with_venv
-  python3 -m venv $dir/.venv
-  $dir/.venv/bin/pip install --quiet --disable-pip-version-check -r $dir/requirements.txt
-  touch $dir/.venv/installed
+  python3 -m venv "$1/.venv"
+  "$1/.venv/bin/pip" install --quiet --disable-pip-version-check -r "$1/requirements.txt"
+  touch "$1/.venv/installed"
 }
 
 # -----------------------------------------------------------------------------------------------------------------------
@@ -150,13 +150,14 @@ for_test() {
   chromes chromium-headless-shell chromium
   nodejs
   node_modules tests/clients
+  python_packages tests/clients/api
   has cargo-nextest || say "cargo-nextest is not installed; cargo test does, more slowly"
 }
 
 for_clients() {
   for_test
   node_modules tests/clients/more
-  python_clients
+  python_packages tests/clients
   has chromedriver || install_packages "chromedriver" chromium-driver
 }
 

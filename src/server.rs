@@ -24,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::start::StartError;
 use crate::{
     api::{
-        Answer, Api, Guard,
+        self, Answer, Api, Guard, Peer,
         discovery::{Origin, Protocol},
     },
     browser::{
@@ -78,7 +78,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let (admission, limit) = admission(&config);
     let registry = Registry::new(pool.clone(), terms, config.http_session, admission, limit);
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
-    let api = Api { registry: registry.clone(), protocol: Arc::new(Protocol::new(origin)), metrics };
+    let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
     let service = Arc::new(Service { api, guard });
 
     greet(&pool, address);
@@ -87,8 +87,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, service.clone(), closing.clone()));
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(stream, Peer(peer), service.clone(), closing.clone()));
                 }
                 // Out of file descriptors, or a connection that ended before it was taken: others must still be served.
                 Err(error) => {
@@ -226,10 +226,11 @@ struct Service {
     guard: Guard,
 }
 
-async fn connection(stream: TcpStream, service: Arc<Service>, closing: CancellationToken) {
+async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closing: CancellationToken) {
     // Small frames go out at once; if that cannot be set, they go out later.
     let _ = stream.set_nodelay(true);
-    let answer = service_fn(move |request| {
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let service = service.clone();
         async move { Ok::<_, Infallible>(service.answer(request).await) }
     });
@@ -256,12 +257,11 @@ impl Service {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path();
         let upgrade = upgrade::is_upgrade(&request);
-        let open = !upgrade
-            && matches!(path, "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health");
+        let open = !upgrade && api::is_open(path);
         if let Err(refused) = self.guard.check(request.headers(), open) {
             tracing::debug!(path, ?refused, "refused");
             return refused.answer();
         }
-        if upgrade { upgrade::answer(&self.api.registry, request).await } else { self.api.answer(&request).await }
+        if upgrade { upgrade::answer(&self.api.registry, request).await } else { self.api.answer(request).await }
     }
 }

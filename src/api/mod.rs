@@ -9,36 +9,48 @@
 //! | `GET /json/protocol[/]` | the protocol of the Chrome that runs, with the `ghost` domain |
 //! | `GET /metrics` | `OpenMetrics` text |
 //! | `GET /health` | 200 when sessions can be opened |
+//! | `/v1/…` | sessions as resources; `GET /v1/openapi.json` lists what there is |
+//! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | as browserless has them |
 //!
 //! Methods are matched whatever their case: some clients write `get`.
 
+mod browserless;
 pub mod discovery;
 mod guard;
+mod load;
 mod monitor;
 mod reply;
+mod v1;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
-use hyper::{HeaderMap, Request, StatusCode, header};
+use axum::body::Body;
+use hyper::{HeaderMap, Request, StatusCode, body::Incoming, header};
 
+use self::{discovery::Protocol, v1::V1};
 pub use self::{
     guard::{Guard, Refused},
-    reply::{Answer, problem, refused},
+    reply::{Answer, Problem, problem, refused},
 };
 use crate::{
     metrics::Metrics,
     registry::{Caller, Registry},
 };
 
-/// What the endpoints stand on.
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// The endpoints and what they stand on.
 #[derive(Clone)]
 pub struct Api {
     /// The sessions.
     pub registry: Registry,
     /// The protocol JSON of the browsers, fetched once.
-    pub protocol: Arc<discovery::Protocol>,
+    protocol: Arc<Protocol>,
     /// The process's figures.
-    pub metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
+    v1: V1,
 }
 
 /// Who asks, by the headers of a request.
@@ -48,18 +60,32 @@ pub fn caller(headers: &HeaderMap) -> Caller {
 }
 
 impl Api {
+    /// Endpoints over these sessions.
+    pub fn new(registry: Registry, protocol: Protocol, metrics: Arc<Metrics>) -> Self {
+        Self { v1: V1::new(registry.clone()), registry, protocol: Arc::new(protocol), metrics }
+    }
+
     /// Answers a request that is no WebSocket upgrade.
-    pub async fn answer<B>(&self, request: &Request<B>) -> Answer {
+    pub async fn answer(&self, mut request: Request<Incoming>) -> Answer {
         let method = request.method().as_str().to_ascii_uppercase();
-        let path = request.uri().path();
-        match (method.as_str(), path) {
+        match (method.as_str(), request.uri().path()) {
             ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry).await,
             ("GET" | "HEAD", "/health") => monitor::health(&self.registry),
             ("GET" | "HEAD", "/") => reply::text(StatusCode::OK, "text/plain; charset=UTF-8", String::new()),
             (_, path) if path == "/json" || path.starts_with("/json/") => {
-                discovery::answer(self, request, &method).await
+                discovery::answer(self, &request, &method).await
             }
-            _ => problem(StatusCode::NOT_FOUND, "not-found", &format!("nothing is at {path}; see /json/version")),
+            _ => {
+                if let Ok(method) = method.parse() {
+                    *request.method_mut() = method;
+                }
+                self.v1.answer(request.map(Body::new)).await
+            }
         }
     }
+}
+
+/// Whether what is there holds no id and no secret, so that a person may look at it in a browser.
+pub fn is_open(path: &str) -> bool {
+    matches!(path, "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | v1::DOCUMENT)
 }

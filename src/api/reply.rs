@@ -1,5 +1,6 @@
-//! Answers: JSON as Chrome writes it, and problems as RFC 9457 has them.
+//! Answers: JSON as Chrome writes it or in one line, and problems as RFC 9457 has them.
 
+use axum::response::{IntoResponse, Response as Responded};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, StatusCode, header};
@@ -9,7 +10,7 @@ use serde_json::{
     ser::{PrettyFormatter, Serializer},
 };
 
-use crate::registry::ServiceError;
+use crate::{cdp::ghost::Bad, registry::ServiceError};
 
 /// A complete answer.
 pub type Answer = Response<Full<Bytes>>;
@@ -31,47 +32,110 @@ pub(super) fn json<T: Serialize>(value: &T) -> Answer {
     let mut body = Vec::new();
     let mut writer = Serializer::with_formatter(&mut body, PrettyFormatter::with_indent(b"   "));
     if value.serialize(&mut writer).is_err() {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "Chrome's answer could not be read");
+        return unwritable();
     }
     body.push(b'\n');
     text(StatusCode::OK, "application/json; charset=UTF-8", body)
 }
 
-/// A refusal in words of our own, `application/problem+json`.
-pub fn problem(status: StatusCode, kind: &str, detail: &str) -> Answer {
-    problem_with(status, kind, detail, Map::new())
+/// JSON in one line.
+pub(super) fn compact<T: Serialize>(status: StatusCode, value: &T) -> Answer {
+    serde_json::to_vec(value).map_or_else(|_| unwritable(), |body| text(status, "application/json", body))
 }
 
-/// As [`problem`], with members of its own for programs.
-fn problem_with(status: StatusCode, kind: &str, detail: &str, details: Map<String, Value>) -> Answer {
-    #[derive(Serialize)]
-    struct Problem<'a> {
-        #[serde(rename = "type")]
-        kind: String,
-        title: &'a str,
-        status: u16,
-        detail: &'a str,
-        #[serde(flatten)]
-        details: Map<String, Value>,
+fn unwritable() -> Answer {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "Chrome's answer could not be read")
+}
+
+/// Done, and nothing to say.
+pub(super) fn nothing() -> Answer {
+    let mut answer = text(StatusCode::NO_CONTENT, "", Bytes::new());
+    answer.headers_mut().remove(header::CONTENT_TYPE);
+    answer
+}
+
+/// A refusal in words of our own, `application/problem+json`.
+pub fn problem(status: StatusCode, kind: &'static str, detail: &str) -> Answer {
+    Problem::new(status, kind, detail).answer()
+}
+
+/// Why a request is refused, in words of our own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    detail: String,
+    /// Further members, for programs.
+    details: Map<String, Value>,
+    /// In how many seconds it may be worth trying again.
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// `kind` is one word for programs, `detail` says it to people.
+    pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, kind, detail: detail.into(), details: Map::new(), retry_after: None }
     }
 
-    let problem = Problem {
-        kind: format!("urn:ghostmux:{kind}"),
-        title: status.canonical_reason().unwrap_or("error"),
-        status: status.as_u16(),
-        detail,
-        details,
-    };
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    text(status, "application/problem+json", body)
+    /// As `application/problem+json`.
+    pub fn answer(&self) -> Answer {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(rename = "type")]
+            kind: String,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            #[serde(flatten)]
+            details: &'a Map<String, Value>,
+        }
+
+        let body = Body {
+            kind: format!("urn:ghostmux:{}", self.kind),
+            title: self.status.canonical_reason().unwrap_or("error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            details: &self.details,
+        };
+        let mut answer = text(self.status, "application/problem+json", serde_json::to_vec(&body).unwrap_or_default());
+        if let Some(seconds) = self.retry_after {
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        answer
+    }
 }
 
 /// The answer when the service does not do what it is asked.
 pub fn refused(why: &ServiceError) -> Answer {
-    let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = problem_with(status, why.kind(), &why.to_string(), why.details());
-    if let Some(seconds) = why.retry_after() {
-        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    Problem::from(why).answer()
+}
+
+impl From<&ServiceError> for Problem {
+    fn from(why: &ServiceError) -> Self {
+        Self {
+            status: StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            kind: why.kind(),
+            detail: why.to_string(),
+            details: why.details(),
+            retry_after: why.retry_after(),
+        }
     }
-    answer
+}
+
+impl From<ServiceError> for Problem {
+    fn from(why: ServiceError) -> Self {
+        (&why).into()
+    }
+}
+
+impl From<Bad> for Problem {
+    fn from(bad: Bad) -> Self {
+        ServiceError::from(bad).into()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Responded {
+        self.answer().into_response()
+    }
 }

@@ -1,5 +1,7 @@
 //! What others may ask of a live session's task: the registry on behalf of new clients, HTTP calls and other sessions.
 
+use std::time::Duration;
+
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
@@ -246,7 +248,7 @@ impl Live {
     /// Gives the session a `keep_alive` to park with.
     pub(super) fn may_park(&mut self, keep_alive: Option<Millis>) -> Result<(), Bad> {
         let keep_alive = match keep_alive {
-            Some(Millis(none)) if none.is_zero() => {
+            Some(Millis(none)) if none < Duration::from_millis(1) => {
                 return Err(Bad::new("keepAlive", "0 would end the session at once; use closeSession for that"));
             }
             None if self.record.life().deadlines.keep_alive.is_zero() => {

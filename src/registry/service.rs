@@ -2,7 +2,7 @@
 //!
 //! Every function takes the [`Caller`]; whose a session is, is checked in [`Registry::find`] and nowhere else.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::Deserialize;
@@ -39,7 +39,7 @@ pub struct Pressure {
     /// The most that may wait.
     pub queue: usize,
     /// How long the one that waits longest has waited.
-    pub longest_wait: std::time::Duration,
+    pub longest_wait: Duration,
     /// Refused in the last minute because there was no place.
     pub recently_rejected: usize,
     /// Whether one more would get a place at once.
@@ -56,7 +56,7 @@ impl Registry {
     ) -> Result<Session, ServiceError> {
         let id = id.map_or_else(|| Ok(SessionId::random()), |id| SessionId::chosen(&id))?;
         let keep_alive = options.keep_alive.get_or_insert(Millis(self.inner.terms.deadlines.park_keep_alive));
-        if keep_alive.0.is_zero() {
+        if keep_alive.0 < Duration::from_millis(1) {
             return Err(Bad::new("keepAlive", "0 would end the session before anybody could come to it").into());
         }
         let used = self.handle(&id).is_some() || self.epitaph(&id).is_some();

@@ -1,0 +1,267 @@
+//! The `OpenAPI` document: its paths come from the handlers, its shapes from the definition of the `ghost` domain.
+
+use serde_json::{Map, Value, json};
+use utoipa::{
+    IntoParams,
+    openapi::{
+        OpenApi,
+        path::{Parameter, ParameterIn},
+    },
+};
+
+use crate::cdp::ghost::{Domain, Member, Millis, NAME_MOST, Wanted};
+
+/// What the paths stand under.
+pub(super) fn empty() -> OpenApi {
+    let about = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ghostmux",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+            "description": Domain::ghost().description,
+        },
+        "paths": {},
+    });
+    serde_json::from_value(about).expect("a document without paths")
+}
+
+/// The whole document, once every handler has named its path.
+pub(super) fn complete(paths: &OpenApi) -> Value {
+    let mut document = serde_json::to_value(paths).unwrap_or_default();
+    document["components"] = json!({ "schemas": shapes() });
+    for path in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        // Elsewhere an empty body says: all by default. A change without one is a mistake.
+        if let Some(change) = path.get_mut("patch") {
+            change["requestBody"]["required"] = json!(true);
+        }
+    }
+    document
+}
+
+/// The query of `GET /v1/sessions`: what `ghost.listSessions` takes.
+impl IntoParams for Wanted {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let domain = Domain::ghost();
+        let filters = domain.command("listSessions").map(|list| list.parameters.as_slice()).unwrap_or_default();
+        let parameter = |filter: &Member| {
+            let mut shape = member(filter);
+            match filter.name.as_str() {
+                "limit" => (shape["minimum"], shape["maximum"]) = (json!(1), json!(1000)),
+                "cursor" => shape["pattern"] = json!("^[0-9a-f]{1,15}$"),
+                _ => {}
+            }
+            let mut parameter = json!({
+                "name": filter.name, "in": "query", "required": false, "description": filter.description, "schema": shape,
+            });
+            if filter.name == "metadata" {
+                // metadata[KEY]=VALUE; `metadata.KEY=VALUE`, which is easier to type, has no name in OpenAPI.
+                (parameter["style"], parameter["explode"]) = (json!("deepObject"), json!(true));
+            }
+            serde_json::from_value(parameter).expect("a parameter")
+        };
+        filters.iter().map(parameter).collect()
+    }
+}
+
+/// Every shape by its name: the types of the domain, and what the commands that have an endpoint take and give.
+fn shapes() -> Map<String, Value> {
+    let domain = Domain::ghost();
+    let mut shapes = Map::new();
+    for kind in &domain.types {
+        let mut shape = match kind.properties.as_slice() {
+            [] => plain(&kind.kind),
+            properties => object(properties),
+        };
+        if !kind.variants.is_empty() {
+            shape["enum"] = json!(kind.variants);
+        }
+        shape["description"] = json!(kind.description);
+        shapes.insert(kind.id.clone(), shape);
+    }
+    // What the definition says in words only.
+    shapes["Milliseconds"]["minimum"] = json!(0);
+    shapes["Milliseconds"]["maximum"] = json!(Millis::MOST.as_millis());
+    for (name, command) in [("NewSession", "createSession"), ("Changes", "updateSession"), ("Parking", "park")] {
+        let Some(command) = domain.command(command) else { continue };
+        // A session that is there is named by the path.
+        let is_new = name == "NewSession";
+        let parameters: Vec<Member> =
+            command.parameters.iter().filter(|member| is_new || member.name != "id").cloned().collect();
+        let mut shape = object(&parameters);
+        shape["description"] = json!(command.description);
+        let members = &mut shape["properties"];
+        if is_new {
+            members["id"]["pattern"] = json!("^[A-Za-z0-9._-]{8,64}$");
+        }
+        if !members["name"].is_null() {
+            members["name"]["maxLength"] = json!(NAME_MOST);
+        }
+        if name != "Changes" {
+            // 0 would end it at once.
+            members["keepAlive"]["minimum"] = json!(1);
+        }
+        shapes.insert(name.to_owned(), shape);
+    }
+    if let Some(list) = domain.command("listSessions") {
+        shapes.insert("Sessions".to_owned(), object(&list.returns));
+    }
+    shapes.insert("Pages".to_owned(), pages());
+    shapes.insert("Problem".to_owned(), problem());
+    shapes.insert("BrowserlessSessions".to_owned(), browserless_sessions());
+    shapes.insert("BrowserlessPressure".to_owned(), browserless_pressure());
+    shapes
+}
+
+fn object(members: &[Member]) -> Value {
+    let mut properties = Map::new();
+    for member in members {
+        properties.insert(member.name.clone(), self::member(member));
+    }
+    let required: Vec<_> = members.iter().filter(|member| !member.optional).map(|member| &member.name).collect();
+    let mut shape = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if !required.is_empty() {
+        shape["required"] = json!(required);
+    }
+    shape
+}
+
+fn member(member: &Member) -> Value {
+    let mut shape = match (&member.reference, &member.items) {
+        (Some(id), _) => reference(id),
+        (None, Some(items)) => {
+            let items = match &items.reference {
+                Some(id) => reference(id),
+                None => plain(items.kind.as_deref().unwrap_or_default()),
+            };
+            json!({ "type": "array", "items": items })
+        }
+        (None, None) => plain(member.kind.as_deref().unwrap_or_default()),
+    };
+    if let Some(description) = &member.description {
+        shape["description"] = json!(description);
+    }
+    shape
+}
+
+fn reference(id: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{id}") })
+}
+
+fn plain(kind: &str) -> Value {
+    match kind {
+        "object" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        other => json!({ "type": other }),
+    }
+}
+
+fn pages() -> Value {
+    json!({
+        "type": "object",
+        "description": "The pages of a session.",
+        "properties": { "pages": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "description": "A TargetInfo, as `Target.getTargets` gives it.",
+                "properties": {
+                    "targetId": { "type": "string", "description": "Connect to /devtools/page/{targetId} to speak to it." },
+                    "type": { "type": "string" },
+                    "title": { "type": "string" },
+                    "url": { "type": "string" },
+                    "browserContextId": { "type": "string" },
+                },
+                "required": ["targetId", "type", "title", "url"],
+            },
+        } },
+        "required": ["pages"],
+        "additionalProperties": false,
+    })
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "Why a request was refused (RFC 9457).",
+        "properties": {
+            "type": { "type": "string", "description": "`urn:ghostmux:` and a word for the kind, which stays the same." },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string", "description": "What happened, to what, and what to do." },
+        },
+        "required": ["type", "title", "status", "detail"],
+    })
+}
+
+/// An object of these members and no others; a type may be several, in one word.
+fn exactly(members: &[(&str, Value)]) -> Value {
+    let required: Vec<_> = members.iter().map(|(name, _)| *name).collect();
+    let properties: Map<_, _> =
+        members.iter().map(|(name, kind)| ((*name).to_owned(), json!({ "type": kind }))).collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn browserless_sessions() -> Value {
+    let mut session = exactly(&[
+        ("browser", json!("string")),
+        ("browserId", json!("string")),
+        ("id", json!("string")),
+        ("initialConnectURL", json!("string")),
+        ("killURL", json!("string")),
+        ("launchOptions", json!("object")),
+        ("numbConnected", json!("integer")),
+        ("routePath", json!("string")),
+        ("startedOn", json!("integer")),
+        ("timeAliveMs", json!("integer")),
+        ("userDataDir", json!(["string", "null"])),
+    ]);
+    session["properties"]["trackingId"] = json!({ "type": "string" });
+    json!({ "type": "array", "items": session })
+}
+
+fn browserless_pressure() -> Value {
+    let pressure = exactly(&[
+        ("cpu", json!(["integer", "null"])),
+        ("date", json!("integer")),
+        ("isAvailable", json!("boolean")),
+        ("maxConcurrent", json!("integer")),
+        ("maxQueued", json!("integer")),
+        ("maxWait", json!("integer")),
+        ("memory", json!(["integer", "null"])),
+        ("message", json!("string")),
+        ("parked", json!("integer")),
+        ("queued", json!("integer")),
+        ("reason", json!("string")),
+        ("recentlyRejected", json!("integer")),
+        ("running", json!("integer")),
+    ]);
+    json!({ "type": "object", "properties": { "pressure": pressure }, "required": ["pressure"], "additionalProperties": false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                members.values().for_each(|member| references(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        let document = super::super::document();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 20, "{found:?}");
+        for reference in found {
+            let shape = document.pointer(reference.trim_start_matches('#'));
+            assert!(shape.is_some_and(Value::is_object), "{reference} leads nowhere");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+// schemathesis against a ghostmux: what its OpenAPI document promises is what it answers, whatever it is sent.
+//   node api/run.mjs GHOSTMUX [--quick] [schemathesis' own options]
+
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findBrowser, openGhostmux } from '../endpoint.mjs';
+import { Child, endAll, folder, removeFolder } from '../process.mjs';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const SCHEMATHESIS = process.env.GHOSTMUX_SCHEMATHESIS ?? join(HERE, '.venv/bin/schemathesis');
+
+const [program, ...rest] = process.argv.slice(2);
+const quick = rest.includes('--quick');
+const options = rest.filter(option => option !== '--quick');
+const examples = quick ? 10 : 100;
+
+// What the document allows the server must allow too.
+const flags = ['--timeout-max', '0s', '--idle-timeout-max', '0s', '--keep-alive-max', '8784h', '--park-keep-alive', '1m'];
+const ghostmux = await openGhostmux(program, findBrowser(), flags);
+const server = `http://${ghostmux.host}:${ghostmux.port}`;
+const dir = folder('api');
+const child = new Child(SCHEMATHESIS, [
+  'run', `${server}/v1/openapi.json`, '--url', server, '--max-examples', String(examples), '--phases', quick ? 'examples,coverage,fuzzing' : 'examples,coverage,fuzzing,stateful',
+  '--seed', '1', '--continue-on-failure', '--suppress-health-check', 'all', '--generation-database', 'none', '--no-color', ...options,
+], { cwd: dir, env: { ...process.env, PYTHONPATH: HERE, PYTHONDONTWRITEBYTECODE: '1', SCHEMATHESIS_HOOKS: 'hooks' } });
+child.onLine(line => console.log(line));
+const code = await child.over;
+removeFolder(dir);
+const left = await ghostmux.close();
+const isClean = left.obeyed && left.processes.length === 0 && left.files.length === 0;
+if (!isClean) console.log('FAILED ghostmux left:', left);
+await endAll();
+process.exit(code === 0 && isClean ? 0 : 1);

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+// Runs the scripts of examples/ as a reader would, against a ghostmux: node examples.mjs GHOSTMUX [BROWSER]
+
+import { copyFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findBrowser, openGhostmux } from './endpoint.mjs';
+import { Child, endAll, folder, removeFolder } from './process.mjs';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const EXAMPLES = join(HERE, '../../examples');
+const PATIENCE_MS = 90_000;
+
+// Each script, and what it must have said.
+const SAYS = {
+  'puppeteer.mjs': [/^an event told of { order: '17' }$/, /^visits: 2$/, /^\d+ commands, \d+ pages/, /^1 for a colleague: ws:/],
+  'playwright.mjs': [/^an event told of { order: '17' }$/, /^visits: 2$/, /^\d+ commands, \d+ pages/, /^1 for a colleague: ws:/],
+  'cdp.mjs': [/^event ghost.sessionUpdated/, /^closed with 1000 ws:/, /^visits: 2$/, /keepAlive/, /^closed with 1000 /],
+  'rest.sh': [/"name":"nightly"/, /"timeout":3600000/, /^{"sessions":\[{/, /^{"pages":\[/, /"wallTime":/, /^{"pressure":/, /"status":404/],
+};
+
+async function run(script, server) {
+  // A directory of its own, with the clients where `npm install` would have put them.
+  const dir = folder('example');
+  copyFileSync(join(EXAMPLES, script), join(dir, script));
+  symlinkSync(join(HERE, 'node_modules'), join(dir, 'node_modules'));
+  const [command, ...args] = script.endsWith('.sh') ? ['bash', script] : [process.execPath, script];
+  const child = new Child(command, [...args, server], { cwd: dir });
+  const said = [];
+  child.onLine(line => said.push(line));
+  const timer = setTimeout(() => child.signal('SIGKILL'), PATIENCE_MS);
+  const code = await child.over;
+  clearTimeout(timer);
+  removeFolder(dir);
+  const missing = SAYS[script].filter(pattern => !said.some(line => pattern.test(line)));
+  if (code === 0 && missing.length === 0) return null;
+  return `it ended with ${code}${missing.map(pattern => `, without ${pattern}`).join('')}\n${said.join('\n')}`;
+}
+
+const [program, browser] = process.argv.slice(2);
+const ghostmux = await openGhostmux(program, browser ?? findBrowser());
+const server = `http://${ghostmux.host}:${ghostmux.port}`;
+let failed = 0;
+for (const script of Object.keys(SAYS)) {
+  const why = await run(script, server);
+  console.log(`${why ? 'FAILED' : 'ok    '} examples/${script}${why ? `: ${why}` : ''}`);
+  failed += why ? 1 : 0;
+}
+const { sessions } = await (await fetch(`${server}/v1/sessions`)).json();
+if (sessions.length > 0) {
+  console.log('FAILED sessions are left:', sessions);
+  failed += 1;
+}
+const left = await ghostmux.close();
+if (!left.obeyed || left.processes.length > 0 || left.files.length > 0) {
+  console.log('FAILED ghostmux left:', left);
+  failed += 1;
+}
+await endAll();
+process.exit(failed ? 1 : 0);

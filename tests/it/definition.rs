@@ -1,0 +1,81 @@
+//! `fixtures/ghost.json` as a judge: whether what a real server says is what the definition says.
+
+use ghostmux::cdp::ghost::{Domain, Member};
+use serde_json::Value;
+
+/// Fails the test unless this is such a type of the domain.
+pub(crate) fn is_a(id: &str, value: &Value) {
+    let judged = Judge(Domain::ghost()).named(id, value);
+    judged.unwrap_or_else(|why| panic!("this is no ghost.{id}: {why}\n{value:#}"));
+}
+
+/// Fails the test unless this is what the command answers, or the event tells.
+pub(crate) fn is_of(method: &str, value: &Value) {
+    let domain = Domain::ghost();
+    let name = method.strip_prefix("ghost.").expect("a name of the domain");
+    let command = domain.command(name).map(|command| command.returns.clone());
+    let event = domain.event(name).map(|event| event.parameters.clone());
+    let members = command.or(event).unwrap_or_else(|| panic!("no {method} in the definition"));
+    let judged = Judge(domain).object(&members, value);
+    judged.unwrap_or_else(|why| panic!("this is not of {method}: {why}\n{value:#}"));
+}
+
+struct Judge(Domain);
+
+impl Judge {
+    fn named(&self, id: &str, value: &Value) -> Result<(), String> {
+        let kind = self.0.type_of(id).ok_or_else(|| format!("no type {id}"))?;
+        if !kind.properties.is_empty() {
+            return self.object(&kind.properties, value);
+        }
+        if kind.kind == "object" {
+            let texts = value.as_object().is_some_and(|members| members.values().all(Value::is_string));
+            return texts.then_some(()).ok_or_else(|| format!("{value} is no object of texts"));
+        }
+        plain(&kind.kind, value)?;
+        let is_known = |text: &str| kind.variants.is_empty() || kind.variants.iter().any(|variant| variant == text);
+        value
+            .as_str()
+            .is_none_or(is_known)
+            .then_some(())
+            .ok_or_else(|| format!("{value} is none of {:?}", kind.variants))
+    }
+
+    fn object(&self, members: &[Member], value: &Value) -> Result<(), String> {
+        let object = value.as_object().ok_or_else(|| format!("{value} is no object"))?;
+        if let Some(unknown) = object.keys().find(|key| members.iter().all(|member| member.name != **key)) {
+            return Err(format!("{unknown} is not in the definition"));
+        }
+        for member in members {
+            let name = &member.name;
+            let Some(value) = object.get(name) else {
+                if member.optional {
+                    continue;
+                }
+                return Err(format!("{name} is missing"));
+            };
+            let judged = match (&member.reference, &member.items) {
+                (Some(id), _) => self.named(id, value),
+                (None, Some(items)) => {
+                    let id = items.reference.as_deref().expect("an array of shapes");
+                    let items = value.as_array().ok_or_else(|| format!("{name} is no array"))?;
+                    items.iter().try_for_each(|item| self.named(id, item))
+                }
+                (None, None) => plain(member.kind.as_deref().expect("a type"), value),
+            };
+            judged.map_err(|why| format!("{name}: {why}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn plain(kind: &str, value: &Value) -> Result<(), String> {
+    let is_so = match kind {
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        other => return Err(format!("{other} is no type the judge knows")),
+    };
+    is_so.then_some(()).ok_or_else(|| format!("{value} is no {kind}"))
+}
