@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::{
     browsers::Browser,
+    definition::is_of,
     proxy::{Proxy, eventually},
     site::Site,
 };
@@ -114,12 +115,17 @@ async fn a_killed_chrome_costs_its_own_sessions_and_is_replaced() {
     let (one, other) = (proxy.connect().await, proxy.connect().await);
     let page = other.page().await;
     one.page().await;
+    for client in [&one, &other] {
+        client.ok(None, "ghost.enable", json!({})).await;
+    }
     kill(chromes(&proxy)[0], Signal::SIGKILL).expect("it runs");
     let (hit, other_lives) = tokio::select! {
         closed = one.end() => (closed, true),
         closed = other.end() => (closed, false),
     };
     assert!(hit.contains("1011") && hit.contains("browser is lost"), "{hit}");
+    let told = if other_lives { &one } else { &other }.event("ghost.browserLost").await;
+    is_of("ghost.browserLost", &told["params"]);
     if other_lives {
         assert_eq!(other.evaluate(&page.session, "6 * 7").await, 42);
     } else {

@@ -12,6 +12,7 @@ mod downloads;
 mod frames;
 mod layers;
 mod lifecycle;
+mod owners;
 mod policy;
 mod proxy;
 mod raw;

@@ -470,10 +470,19 @@ async fn the_domain_answers_and_tells_what_its_definition_says() {
     ghost("ghost.disable", json!({})).await;
     ghost("ghost.park", json!({})).await;
     assert!(client.end().await.starts_with("1000"));
-    // Every command of the definition was asked above.
+    let events = client.events();
+    for event in events.iter().filter(|event| event["method"].as_str().is_some_and(|name| name.starts_with("ghost."))) {
+        is_of(event["method"].as_str().expect("a name"), &event["params"]);
+    }
+    // Every command of the definition was asked above, and every event came but that of a lost browser.
+    let domain = ghostmux::cdp::ghost::Domain::ghost();
+    for event in domain.events.iter().filter(|event| event.name != "browserLost") {
+        let method = format!("ghost.{}", event.name);
+        assert!(events.iter().any(|heard| heard["method"] == method), "{method} did not come");
+    }
     let asked: Vec<String> =
         client.frames().iter().filter(|frame| frame.sent).map(|frame| frame.text.to_string()).collect();
-    for command in ghostmux::cdp::ghost::Domain::ghost().commands {
+    for command in &domain.commands {
         let method = format!("\"ghost.{}\"", command.name);
         assert!(asked.iter().any(|frame| frame.contains(&method)), "{method} was not tried");
     }

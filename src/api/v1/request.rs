@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    body::Body as Bytes,
+    body,
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-async fn read(body: Bytes) -> Result<Vec<u8>, Problem> {
+async fn read(body: body::Body) -> Result<Vec<u8>, Problem> {
     let body = tokio::time::timeout(PATIENCE, Limited::new(body, MOST).collect()).await.map_err(|_| {
         let detail = format!("the body did not come within {} s", PATIENCE.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-body", detail)
@@ -117,5 +117,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
         let query = parts.uri.query().unwrap_or_default();
         let members = form_urlencoded::parse(query.as_bytes());
         Ok(Self(members.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
+        let never = stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let refused = read(body::Body::from_stream(never)).await.expect_err("nothing came").answer();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_not_read_to_its_end() {
+        let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 1024]));
+        let refused = read(body::Body::from_stream(endless)).await.expect_err("it has no end").answer();
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

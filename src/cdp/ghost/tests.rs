@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -158,4 +158,28 @@ fn the_declarations_in_the_repository_are_these() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/types/ghost.d.ts");
     let written = std::fs::read_to_string(path).unwrap_or_default();
     assert!(written == declarations(), "types/ghost.d.ts is stale: make types");
+}
+
+#[test]
+fn every_command_of_the_definition_is_read_with_all_its_parameters_and_no_other() {
+    let domain = Domain::ghost();
+    // These two are about the connection: no service is asked for them, so `session::ghost` reads them itself.
+    let of_the_connection = ["enable", "disable"];
+    for command in domain.commands.iter().filter(|command| !of_the_connection.contains(&&*command.name)) {
+        let sample = |member: &Member| match (member.name.as_str(), member.reference.as_deref()) {
+            (_, Some("SessionState")) => json!("parked"),
+            (_, Some("Metadata")) => json!({ "a": "b" }),
+            ("limit", _) | (_, Some("Milliseconds")) => json!(5),
+            _ => json!("text"),
+        };
+        let all: serde_json::Map<_, _> =
+            command.parameters.iter().map(|member| (member.name.clone(), sample(member))).collect();
+        for params in [json!({}), Value::Object(all)] {
+            let read = Ask::read(&command.name, &params.to_string());
+            assert!(matches!(read, Some(Ok(_))), "{} {params}: {read:?}", command.name);
+        }
+        let read = Ask::read(&command.name, r#"{"unheardOf":1}"#);
+        assert!(matches!(read, Some(Err(_))), "{}: {read:?}", command.name);
+    }
+    assert_eq!(Ask::read("unheardOf", "{}"), None);
 }
