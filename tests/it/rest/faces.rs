@@ -1,0 +1,151 @@
+//! The other faces of the same sessions: browserless's, the figures, the `ghost` domain. They agree.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{connect, create, id_of, is_problem, ok, send};
+use crate::{
+    browsers::Browser,
+    definition::is_of,
+    proxy::{Proxy, eventually},
+};
+
+/// The gauges of `/metrics`.
+async fn gauges(proxy: &Proxy) -> HashMap<String, u64> {
+    let answer = proxy.http("GET", "/metrics", &[], "").await;
+    let line = |line: &str| Some((line.split(' ').next()?.to_owned(), line.split(' ').nth(1)?.parse().ok()?));
+    answer.body.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_for_browserless_find_what_they_know() {
+    let proxy = Proxy::start(Browser::any().await, &["--max-total-sessions", "3"]).await;
+    let session = create(&proxy, json!({"name": "tracked"})).await;
+    create(&proxy, Value::Null).await;
+    let _client = connect(&proxy, &session).await;
+    let all = ok(&proxy, "GET", "/sessions", Value::Null).await;
+    assert_eq!(all.as_array().map(Vec::len), Some(2), "{all}");
+    let told = ok(&proxy, "GET", "/sessions?trackingId=tracked", Value::Null).await;
+    let [told] = &told.as_array().expect("a list")[..] else { panic!("one is called so: {told}") };
+    assert_eq!(
+        (&told["id"], &told["initialConnectURL"], &told["numbConnected"]),
+        (&session["id"], &session["webSocketDebuggerUrl"], &json!(1)),
+        "{told}"
+    );
+    assert!(told["browser"].as_str().is_some_and(|browser| browser.contains("Chrom")), "{told}");
+
+    let pressure = ok(&proxy, "GET", "/pressure", Value::Null).await["pressure"].clone();
+    assert_eq!(
+        (&pressure["running"], &pressure["queued"], &pressure["maxConcurrent"], &pressure["isAvailable"]),
+        (&json!(2), &json!(0), &json!(3), &json!(true)),
+        "{pressure}"
+    );
+    create(&proxy, Value::Null).await;
+    let pressure = ok(&proxy, "GET", "/pressure", Value::Null).await["pressure"].clone();
+    assert_eq!((&pressure["running"], &pressure["isAvailable"]), (&json!(3), &json!(false)), "{pressure}");
+
+    let kill =
+        told["killURL"].as_str().and_then(|url| url.strip_prefix(&proxy.url())).expect("a URL of ours").to_owned();
+    assert_eq!(send(&proxy, "GET", &kill, Value::Null).await, (204, Value::Null));
+    is_problem(&proxy.http("GET", &kill, &[], "").await, 404, "no-session", id_of(&session));
+    assert_eq!(ok(&proxy, "GET", "/sessions", Value::Null).await.as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_count_of_sessions_is_the_same() {
+    let proxy = Proxy::start(Browser::any().await, &["--warm", "0"]).await;
+    let agree = async |what: &str, active: usize, parked: usize| {
+        let mut seen = Value::Null;
+        let expected = json!([active, parked, active, parked, active + parked, active + parked, active + parked]);
+        let same = async || {
+            let listed = async |query: &str| {
+                ok(&proxy, "GET", &format!("/v1/sessions?{query}"), Value::Null).await["sessions"]
+                    .as_array()
+                    .map_or(0, Vec::len)
+            };
+            let pressure = ok(&proxy, "GET", "/pressure", Value::Null).await["pressure"].clone();
+            let running = pressure["running"].as_u64().unwrap_or(0);
+            let parked = pressure["parked"].as_u64().unwrap_or(0);
+            let gauges = gauges(&proxy).await;
+            seen = json!([
+                running - parked,
+                parked,
+                listed("state=active").await,
+                listed("state=parked").await,
+                listed("").await,
+                gauges["ghostmux_sessions"],
+                gauges["ghostmux_contexts"]
+            ]);
+            seen == expected
+        };
+        let agreed = tokio::time::timeout(Duration::from_secs(15), eventually(what, same)).await;
+        assert!(
+            agreed.is_ok(),
+            "{what}: {seen}, not {expected}; running, parked by /pressure; active, parked, all by /v1/sessions; sessions, contexts by /metrics"
+        );
+    };
+    agree("none", 0, 0).await;
+    let one = create(&proxy, Value::Null).await;
+    let other = create(&proxy, Value::Null).await;
+    agree("two parked", 0, 2).await;
+    let client = connect(&proxy, &one).await;
+    let passing = proxy.connect().await;
+    agree("one taken up, and one without a name", 2, 1).await;
+    drop(passing);
+    agree("it ended with its socket", 1, 1).await;
+    drop(client);
+    agree("its client went", 0, 2).await;
+    ok(&proxy, "DELETE", &format!("/v1/sessions/{}", id_of(&one)), Value::Null).await;
+    agree("one ended", 0, 1).await;
+    let _again = connect(&proxy, &other).await;
+    agree("the other one taken up", 1, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_domain_answers_and_tells_what_its_definition_says() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let client = proxy.connect_to("/?keep_alive=60000&name=own").await;
+    let ghost = async |method: &str, params: Value| {
+        let result = client.ok(None, method, params).await;
+        is_of(method, &result);
+        result
+    };
+    ghost("ghost.enable", json!({"expiringNotice": 3_600_000})).await;
+    let own = ghost("ghost.getSession", json!({})).await["session"].clone();
+    assert_eq!((&own["name"], &own["state"]), (&json!("own"), &json!("active")), "{own}");
+    let other = ghost("ghost.createSession", json!({"metadata": {"a": "b"}})).await["session"].clone();
+    let all = ghost("ghost.listSessions", json!({})).await;
+    assert_eq!(all["sessions"].as_array().map(Vec::len), Some(2), "{all}");
+    // One service behind both faces.
+    assert_eq!(ok(&proxy, "GET", &format!("/v1/sessions/{}", id_of(&other)), Value::Null).await, other);
+    ghost("ghost.updateSession", json!({"timeout": 1_800_000})).await;
+    is_of("ghost.sessionUpdated", &client.event("ghost.sessionUpdated").await["params"]);
+    is_of("ghost.sessionExpiring", &client.event("ghost.sessionExpiring").await["params"]);
+    ghost("ghost.getUsage", json!({})).await;
+    let page = client.page().await;
+    let joined = proxy.connect_to(&format!("/devtools/page/{}", page.target)).await;
+    is_of("ghost.clientAttached", &client.event("ghost.clientAttached").await["params"]);
+    drop(joined);
+    is_of("ghost.clientDetached", &client.event("ghost.clientDetached").await["params"]);
+    ghost("ghost.closeSession", json!({"id": other["id"]})).await;
+    ghost("ghost.disable", json!({})).await;
+    ghost("ghost.park", json!({})).await;
+    assert!(client.end().await.starts_with("1000"));
+    let events = client.events();
+    for event in events.iter().filter(|event| event["method"].as_str().is_some_and(|name| name.starts_with("ghost."))) {
+        is_of(event["method"].as_str().expect("a name"), &event["params"]);
+    }
+    // Every command of the definition was asked above, and every event came but that of a lost browser.
+    let domain = ghostmux::cdp::ghost::Domain::ghost();
+    for event in domain.events.iter().filter(|event| event.name != "browserLost") {
+        let method = format!("ghost.{}", event.name);
+        assert!(events.iter().any(|heard| heard["method"] == method), "{method} did not come");
+    }
+    let asked: Vec<String> =
+        client.frames().iter().filter(|frame| frame.sent).map(|frame| frame.text.to_string()).collect();
+    for command in &domain.commands {
+        let method = format!("\"ghost.{}\"", command.name);
+        assert!(asked.iter().any(|frame| frame.contains(&method)), "{method} was not tried");
+    }
+}

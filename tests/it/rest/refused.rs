@@ -1,0 +1,154 @@
+//! What is refused, by name and without effect.
+
+use serde_json::{Value, json};
+
+use super::{JSON, body_of, create, id_of, is_problem, ok};
+use crate::{browsers::Browser, definition::is_a, proxy::Proxy};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_used_is_refused_by_name_and_nothing_changes() {
+    let proxy = Proxy::start(Browser::any().await, &["--timeout-max", "1h"]).await;
+    let session = create(&proxy, json!({"name": "mine"})).await;
+    let path = format!("/v1/sessions/{}", id_of(&session));
+    let park = format!("{path}/park");
+    let large = json!({"metadata": {"k": "v".repeat(4096)}}).to_string();
+    let long = json!({"name": "n".repeat(201)}).to_string();
+    let huge = json!({"name": "n".repeat(70_000)}).to_string();
+    let bodies = [
+        (400, "bad-json", "no JSON", "{"),
+        (400, "bad-json", "no JSON", "{\"name\":\"a\"} {}"),
+        (400, "bad-value", "no object", "[]"),
+        (400, "bad-value", "no object", "5"),
+        (400, "bad-value", "colour", r#"{"colour":"red"}"#),
+        (400, "bad-value", "name", r#"{"name":5}"#),
+        (400, "bad-value", "name", r#"{"name":null}"#),
+        (400, "bad-value", "", r#"{"name":"a","name":"b"}"#),
+        (400, "bad-value", "metadata", r#"{"metadata":{"a":1}}"#),
+        (400, "bad-value", "metadata", large.as_str()),
+        (400, "bad-value", "name", long.as_str()),
+        (400, "bad-value", "timeout", r#"{"timeout":-1}"#),
+        (400, "bad-value", "timeout", r#"{"timeout":1e300}"#),
+        (400, "bad-value", "timeout", r#"{"timeout":"5m"}"#),
+        (400, "bad-value", "maximum", r#"{"timeout":3600001}"#),
+        (413, "too-large", "bytes", huge.as_str()),
+    ];
+    for (status, kind, word, body) in bodies {
+        for (method, path) in [("POST", "/v1/sessions"), ("PATCH", path.as_str())] {
+            is_problem(&proxy.http(method, path, &[JSON], body).await, status, kind, word);
+        }
+    }
+    for (status, kind, word, method, path, body) in [
+        (400, "bad-value", "id", "POST", "/v1/sessions", r#"{"id":"a/b c d e f"}"#),
+        (400, "bad-value", "id", "POST", "/v1/sessions", r#"{"id":"short"}"#),
+        (400, "bad-value", "keepAlive", "POST", "/v1/sessions", r#"{"keepAlive":0}"#),
+        (400, "bad-value", "id", "PATCH", path.as_str(), r#"{"id":"another-session"}"#),
+        (400, "bad-value", "keepAlive", "POST", park.as_str(), r#"{"keepAlive":-5}"#),
+        (400, "bad-value", "timeout", "POST", park.as_str(), r#"{"timeout":5}"#),
+    ] {
+        is_problem(&proxy.http(method, path, &[JSON], body).await, status, kind, word);
+    }
+    is_problem(&proxy.http("PATCH", &path, &[], "").await, 400, "no-body", "body");
+    let plain = ("Content-Type", "text/plain");
+    is_problem(&proxy.http("POST", "/v1/sessions", &[plain], "{}").await, 415, "content-type", "text/plain");
+    for (query, word) in [
+        ("state=asleep", "state"),
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=%20", "cursor"),
+        ("colour=red", "colour"),
+        ("name=a&name=b", "name"),
+        ("metadata=x", "metadata"),
+        ("metadata.a=1&metadata.a=2", "metadata.a"),
+    ] {
+        is_problem(&proxy.http("GET", &format!("/v1/sessions?{query}"), &[], "").await, 400, "bad-value", word);
+    }
+    is_problem(&proxy.http("GET", "/v1/sessions/%ff", &[], "").await, 400, "bad-path", "id");
+    for unknown in ["nobody", "..", "%00", "5269804a-cdec-49f7-8a6a-a8aa1b34f55b"] {
+        is_problem(
+            &proxy.http("GET", &format!("/v1/sessions/{unknown}"), &[], "").await,
+            404,
+            "no-session",
+            "no such session",
+        );
+    }
+    for (method, path, allow) in [
+        ("PUT", "/v1/sessions", "POST"),
+        ("POST", path.as_str(), "PATCH"),
+        ("DELETE", park.as_str(), "POST"),
+        ("POST", "/pressure", "GET"),
+        ("BREW", path.as_str(), "DELETE"),
+    ] {
+        let answer = proxy.http(method, path, &[], "").await;
+        is_problem(&answer, 405, "method", method);
+        assert!(answer.header("allow").is_some_and(|allowed| allowed.contains(allow)), "{method} {path}: {answer:?}");
+    }
+    is_problem(&proxy.http("GET", "/v1", &[], "").await, 404, "not-found", "/v1/openapi.json");
+
+    assert_eq!(ok(&proxy, "GET", &path, Value::Null).await, session);
+    let all = ok(&proxy, "GET", "/v1/sessions", Value::Null).await;
+    assert_eq!(all, json!({"sessions": [session]}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_may_look_at_the_document_and_at_nothing_else() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let session = create(&proxy, Value::Null).await;
+    let path = format!("/v1/sessions/{}", id_of(&session));
+    let address_bar = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
+    let document = proxy.http("GET", "/v1/openapi.json", &address_bar, "").await;
+    assert_eq!(document.status, 200);
+    assert!(!document.body.contains(id_of(&session)));
+    let kill = format!("/kill/{}", id_of(&session));
+    for (method, path) in [
+        ("GET", "/v1/sessions"),
+        ("GET", path.as_str()),
+        ("DELETE", path.as_str()),
+        ("GET", "/sessions"),
+        ("GET", "/pressure"),
+        ("GET", kill.as_str()),
+        ("GET", "/v1/nothing"),
+    ] {
+        for headers in [&address_bar[..], &[("Origin", "http://evil.example")], &[("Sec-Fetch-Site", "cross-site")]] {
+            is_problem(&proxy.http(method, path, headers, "").await, 403, "from-a-page", "page");
+        }
+    }
+    // What Chrome's own network stack says is let in elsewhere, but a GET that changes something is not for it.
+    let program = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "empty")];
+    is_problem(&proxy.http("GET", &kill, &program, "").await, 403, "not-by-get", "DELETE");
+    assert_eq!(ok(&proxy, "GET", &path, Value::Null).await["state"], "parked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_server_says_which_limit_it_is_and_when_to_come_again() {
+    let flags = ["--max-total-sessions", "2", "--queue", "1", "--queue-timeout", "500ms", "--warm", "0"];
+    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let first = create(&proxy, Value::Null).await;
+    create(&proxy, Value::Null).await;
+    let answer = proxy.http("POST", "/v1/sessions", &[], "").await;
+    is_problem(&answer, 503, "queue-timeout", "max_total_sessions");
+    assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{answer:?}");
+    let said = body_of(&answer);
+    assert_eq!((&said["most"], &said["position"]), (&json!(2), &json!(1)), "{said}");
+
+    // A place that becomes free goes to the one that waits for it.
+    let path = format!("/v1/sessions/{}", id_of(&first));
+    let waiting = async {
+        loop {
+            let answer = proxy.http("POST", "/v1/sessions", &[], "").await;
+            if answer.status == 201 {
+                return answer;
+            }
+            is_problem(&answer, 503, "queue-timeout", "queue_timeout");
+        }
+    };
+    let (_, answer) = tokio::join!(proxy.http("DELETE", &path, &[], ""), waiting);
+    is_a("Session", &body_of(&answer));
+
+    let proxy = Proxy::start(Browser::any().await, &["--max-owner-sessions", "1"]).await;
+    create(&proxy, Value::Null).await;
+    let answer = proxy.http("POST", "/v1/sessions", &[], "").await;
+    is_problem(&answer, 429, "too-many", "max_owner_sessions");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+}
