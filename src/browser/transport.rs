@@ -14,7 +14,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Sink, Stream};
 use tokio::{
     io::AsyncWrite,
-    net::{TcpStream, UnixStream},
+    net::{
+        TcpStream,
+        unix::pipe::{Receiver, Sender},
+    },
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -31,7 +34,7 @@ const READ_SIZE: usize = 64 * 1024;
 /// The upstream connection of one browser.
 #[derive(Debug)]
 pub(super) enum Transport {
-    /// `--remote-debugging-pipe`: NUL-delimited JSON on two stream sockets that Chrome has as fds 3 and 4.
+    /// `--remote-debugging-pipe`: NUL-delimited JSON on two pipes that Chrome has as fds 3 and 4.
     Pipe(Box<Pipe>),
     /// A remote browser's own WebSocket.
     Ws(Box<Ws>),
@@ -75,8 +78,8 @@ impl Transport {
 /// Chrome's debugging pipe.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    read: UnixStream,
-    write: UnixStream,
+    read: Receiver,
+    write: Sender,
     buffer: BytesMut,
     /// How much of `buffer` is known to hold no NUL.
     scanned: usize,
@@ -85,7 +88,7 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// `read` is the peer of Chrome's fd 4, `write` of its fd 3.
-    pub(super) fn new(read: UnixStream, write: UnixStream) -> Self {
+    pub(super) fn new(read: Receiver, write: Sender) -> Self {
         Self { read, write, buffer: BytesMut::new(), scanned: 0, out: Out::default() }
     }
 
@@ -122,7 +125,7 @@ impl Pipe {
     }
 }
 
-fn poll_read_into(from: &mut UnixStream, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+fn poll_read_into(from: &mut Receiver, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
     // `BytesMut` hands out uninitialised memory only through `unsafe`; tokio-util's helper wraps it.
     tokio_util::io::poll_read_buf(Pin::new(from), cx, buffer)
 }
