@@ -24,6 +24,8 @@ pub struct Metrics {
     pub sessions_opened: Counter,
     /// Sessions in a browser now, parked ones included.
     pub sessions: Gauge,
+    /// Warm leases that nobody has taken yet.
+    pub sessions_warm: Gauge,
     /// Sessions without a client now.
     pub sessions_parked: Gauge,
     /// Sessions that wait for a place now.
@@ -76,6 +78,7 @@ impl Metrics {
         );
         to.register("sessions_opened", "Sessions opened", self.sessions_opened.clone());
         to.register("sessions", "Sessions open now, parked ones included", self.sessions.clone());
+        to.register("sessions_warm", "Sessions made ready for clients to come", self.sessions_warm.clone());
         to.register(
             "sessions_parked",
             "Sessions open now that have no client; grows when clients do not come back",

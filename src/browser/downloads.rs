@@ -100,12 +100,12 @@ impl Downloads {
         }
     }
 
-    /// A lease is over.
-    pub(super) fn release(&mut self, lease: LeaseId) {
+    /// A lease is over. Whether it had a directory.
+    pub(super) fn release(&mut self, lease: LeaseId) -> bool {
         self.listening.remove(&lease);
-        self.directories.remove(&lease);
         self.owners.retain(|_, owner| *owner != lease);
         self.named.retain(|(_, owner)| *owner != lease);
+        self.directories.remove(&lease).is_some()
     }
 
     /// The next thing to do.

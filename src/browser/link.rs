@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Census, Order, ROOM,
+    disposal::Disposals,
     downloads::{Downloads, Verdict},
     process::Process,
     targets::{Effect, LeaseId, Resume, Targets, Way},
@@ -104,6 +105,7 @@ pub(super) struct Link {
     upstream: Upstream,
     targets: Targets,
     downloads: Downloads,
+    disposals: Disposals,
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
     groups: HashMap<(LeaseId, Tag), usize>,
@@ -140,6 +142,7 @@ impl Link {
             upstream: Upstream::default(),
             targets,
             downloads,
+            disposals: Disposals::default(),
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             groups: HashMap::new(),
@@ -194,6 +197,7 @@ impl Link {
                     self.targets.on_timeout(now);
                     self.metrics.holds_expired.inc_by(std::mem::take(&mut self.targets.expired_holds));
                     self.downloads.on_timeout(now);
+                    self.dispose(now);
                     self.after();
                 }
                 match self.poll(cx) {
@@ -210,7 +214,10 @@ impl Link {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.targets.next_timeout(), self.downloads.next_timeout()].into_iter().flatten().min()
+        [self.targets.next_timeout(), self.downloads.next_timeout(), self.disposals.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// One turn of each direction. Ready with the reason when the connection has ended, with `None` after a full turn,
@@ -273,6 +280,9 @@ impl Link {
     }
 
     fn on_order(&mut self, order: Order) {
+        if !self.disposals.is_empty() && order.is_clients() {
+            self.disposals.on_client(Instant::now());
+        }
         match order {
             Order::Pass { lease, text } => self.upstream.push(Some(lease), None, text),
             Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
@@ -301,7 +311,7 @@ impl Link {
             }
             Order::Directory { lease, path } => self.downloads.directory(lease, path),
             Order::Listen { lease } => self.downloads.listen(lease),
-            Order::Release { lease } => self.on_release(lease),
+            Order::Release { lease, base } => self.on_release(lease, base),
         }
         self.after();
     }
@@ -362,7 +372,7 @@ impl Link {
         self.call(Some(lease), call, who);
     }
 
-    fn on_release(&mut self, lease: LeaseId) {
+    fn on_release(&mut self, lease: LeaseId, base: CdpSessionId) {
         self.inboxes.remove(&lease);
         for id in self.upstream.forget(lease) {
             self.waiting.remove(&id);
@@ -373,9 +383,25 @@ impl Link {
                 waiting.who = Pending::Nobody;
             }
         }
-        self.downloads.release(lease);
+        if self.downloads.release(lease) {
+            // The directory goes before the contexts do.
+            for context in self.targets.contexts_of(lease) {
+                let (on, method) = (Some(base.clone()), "Browser.setDownloadBehavior".into());
+                let params = format!(r#"{{"behavior":"deny","browserContextId":"{context}"}}"#);
+                self.call(None, Call { on, method, params, settle: Settle::Plain }, Pending::Nobody);
+            }
+        }
         for root in self.targets.release(lease) {
-            self.detach_root(root.as_str());
+            if root != base {
+                self.detach_root(root.as_str());
+            }
+        }
+        self.disposals.push(base, Instant::now());
+    }
+
+    fn dispose(&mut self, now: Instant) {
+        while let Some(base) = self.disposals.due(now) {
+            self.detach_root(base.as_str());
         }
     }
 

@@ -3,6 +3,7 @@
 //! `link` is the task that owns the connection; `targets` is what it knows; `pool` chooses a browser for the next
 //! session. What a client is, nothing here knows: a lease has an inbox, and what arrives there is in the pipe's order.
 
+mod disposal;
 mod downloads;
 pub mod find;
 mod link;
@@ -10,6 +11,7 @@ pub mod pool;
 mod process;
 pub mod protocol;
 mod start;
+mod stock;
 mod targets;
 mod transport;
 mod upstream;
@@ -114,8 +116,8 @@ enum Order {
     Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
     /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
     Census { reply: oneshot::Sender<Census> },
-    /// A lease is over.
-    Release { lease: LeaseId },
+    /// A lease is over; with `base` its contexts go.
+    Release { lease: LeaseId, base: CdpSessionId },
 }
 
 /// How much the mirror of a browser holds.
@@ -140,6 +142,26 @@ impl std::ops::AddAssign for Census {
         self.cdp_sessions += other.cdp_sessions;
         self.calls += other.calls;
         self.leases += other.leases;
+    }
+}
+
+impl Order {
+    /// Whether a client's own doing is behind it.
+    fn is_clients(&self) -> bool {
+        match self {
+            Self::Pass { .. }
+            | Self::Call { .. }
+            | Self::Resume { .. }
+            | Self::AutoAttach { .. }
+            | Self::Detach { .. }
+            | Self::Open { .. } => true,
+            Self::Own { .. }
+            | Self::Directory { .. }
+            | Self::Listen { .. }
+            | Self::Owner { .. }
+            | Self::Census { .. }
+            | Self::Release { .. } => false,
+        }
     }
 }
 
@@ -264,9 +286,25 @@ impl Browser {
         answer.await.unwrap_or_default()
     }
 
-    /// Makes a lease: a browser-level CDP session, a context on it, a blank page that has evaluated once, which is what
-    /// makes the client's first evaluate fast, and the root of the first client.
+    /// Makes a lease: a browser-level CDP session, a context on it, and a blank page.
     async fn lease(&self) -> Result<Lease, CallError> {
+        self.new_lease().await.map(|(lease, _)| lease)
+    }
+
+    /// Makes a lease for a client to come: its page has evaluated once, which is what makes the client's first evaluate
+    /// fast, and the client's root is there.
+    async fn warm_lease(&self) -> Result<Lease, CallError> {
+        let (mut lease, page) = self.new_lease().await?;
+        let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
+        let result = self.call(Some(&lease.base), "Target.attachToTarget", params).await?;
+        let session = CdpSessionId::from(member(&result, "Target.attachToTarget", "sessionId")?);
+        self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
+        self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
+        lease.spare_root = Some(self.root(lease.id).await?);
+        Ok(lease)
+    }
+
+    async fn new_lease(&self) -> Result<(Lease, String), CallError> {
         let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::Relaxed) + 1);
         let base = self.root(id).await?;
         // From here on the guard cleans up, also when a later step fails or the future is dropped.
@@ -287,13 +325,12 @@ impl Browser {
         let params = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, lease.context);
         let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
         let page = member(&result, "Target.createTarget", "targetId")?;
-        let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
-        let result = self.call(Some(&lease.base), "Target.attachToTarget", params).await?;
-        let session = CdpSessionId::from(member(&result, "Target.attachToTarget", "sessionId")?);
-        self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
-        self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
-        lease.spare_root = Some(self.root(id).await?);
-        Ok(lease)
+        Ok((lease, page))
+    }
+
+    /// Whether both are handles on the same browser.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Counts a session that came or went.
@@ -312,7 +349,8 @@ fn member(result: &str, method: &'static str, member: &'static str) -> Result<St
 }
 
 /// A session's hold on a place in a browser. Dropping it detaches its browser-level CDP sessions, with which Chrome
-/// disposes of its contexts, permissions and downloads.
+/// disposes of its contexts, permissions and downloads; of the contexts in a quiet moment, a quarter of a second later
+/// at most.
 #[derive(Debug)]
 #[must_use]
 pub struct Lease {
@@ -439,6 +477,6 @@ impl Drop for Lease {
         if self.counted {
             self.browser.count(-1);
         }
-        self.browser.order(Order::Release { lease: self.id });
+        self.browser.order(Order::Release { lease: self.id, base: self.base.clone() });
     }
 }

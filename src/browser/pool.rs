@@ -3,16 +3,19 @@
 //! Each slot is one task that owns one browser: it starts it, keeps warm leases in it, and replaces it when it dies.
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::{sync::Notify, time::Instant};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use super::start::{BrowserError, OLDEST, Source};
-use super::{Browser, CallError, Lease, start};
+use super::{
+    Browser, CallError, Lease, start,
+    stock::{Next, Stock},
+};
 use crate::metrics::Metrics;
 
 /// How long a session waits for a browser that is being started or replaced.
@@ -26,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// One entry per browser.
     pub sources: Vec<Source>,
-    /// Warm leases kept ready in each browser.
+    /// Warm leases kept ready in each browser; more while clients come in bursts.
     pub warm: usize,
     /// Most sessions in one browser.
     pub max_sessions: Option<i64>,
@@ -84,7 +87,7 @@ enum Slot {
         why: String,
     },
     /// It takes sessions.
-    Ready { browser: Browser, warm: VecDeque<Lease>, refill: Arc<Notify> },
+    Ready { browser: Browser, warm: Stock<Lease>, refill: Arc<Notify> },
 }
 
 impl Pool {
@@ -142,6 +145,15 @@ impl Pool {
         self.slots().iter().filter_map(ready).collect()
     }
 
+    /// Warm leases that nobody has taken yet.
+    pub fn idle(&self) -> usize {
+        let ready = |slot: &Slot| match slot {
+            Slot::Ready { warm, .. } => warm.len(),
+            Slot::Starting { .. } => 0,
+        };
+        self.slots().iter().map(ready).sum()
+    }
+
     /// Any browser that is ready, or waits for one: what the browsers say of themselves is the same for all.
     pub async fn any(&self) -> Result<Browser, NoLease> {
         let until = Instant::now() + WAIT;
@@ -162,9 +174,9 @@ impl Pool {
             let choice = self.choose();
             match choice {
                 Choice::Warm(lease) => return Ok(lease),
-                Choice::Cold(browser) => {
-                    let seat = Seat(browser);
-                    let lease = seat.0.lease().await;
+                Choice::Cold(at, browser) => {
+                    let seat = Seat { pool: self, at, browser };
+                    let lease = seat.browser.lease().await;
                     // The lease counts itself from here on.
                     return Ok(lease?.counted());
                 }
@@ -179,7 +191,7 @@ impl Pool {
         tokio::select! {
             () = changed => Ok(()),
             () = self.inner.closing.cancelled() => Err(NoLease::Closing),
-            () = tokio::time::sleep_until(until) => {
+            () = tokio::time::sleep_until(until.into()) => {
                 let whys = self.slots().iter().filter_map(|slot| match slot {
                     Slot::Starting { why } => Some(why.clone()),
                     Slot::Ready { .. } => None,
@@ -208,14 +220,14 @@ impl Pool {
                 best = Some((live, at));
             }
         }
-        match best.and_then(|(_, at)| slots.get_mut(at)) {
-            Some(Slot::Ready { browser, warm, refill }) => {
+        match best.and_then(|(_, at)| Some((at, slots.get_mut(at)?))) {
+            Some((at, Slot::Ready { browser, warm, refill })) => {
                 refill.notify_one();
-                if let Some(lease) = warm.pop_front() {
+                if let Some(lease) = warm.take(Instant::now()) {
                     Choice::Warm(lease.counted())
                 } else {
-                    Seat::take(browser);
-                    Choice::Cold(browser.clone())
+                    browser.count(1);
+                    Choice::Cold(at, browser.clone())
                 }
             }
             _ => match (full, exclusive) {
@@ -241,10 +253,9 @@ impl Pool {
             );
             let refill = Arc::new(Notify::new());
             refill.notify_one();
-            self.transition(
-                at,
-                Slot::Ready { browser: started.browser.clone(), warm: VecDeque::new(), refill: refill.clone() },
-            );
+            let cap = self.inner.plan.max_sessions.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+            let warm = Stock::new(self.inner.plan.warm, cap, Instant::now());
+            self.transition(at, Slot::Ready { browser: started.browser.clone(), warm, refill: refill.clone() });
             let end = tokio::select! {
                 end = &mut link => end,
                 () = self.warm_up(at, &started.browser, &refill) => link.await,
@@ -298,29 +309,41 @@ impl Pool {
 
     /// Keeps warm leases in a browser; ends only when the browser does.
     async fn warm_up(&self, at: usize, browser: &Browser, refill: &Notify) {
+        let mut making = FuturesUnordered::new();
         loop {
-            refill.notified().await;
-            loop {
-                let missing = match self.slots().get(at) {
-                    Some(Slot::Ready { warm, .. }) => warm.len() < self.inner.plan.warm,
-                    _ => return,
-                };
-                if !missing {
-                    break;
+            let Some(next) = self.with_stock(at, |stock| stock.next(Instant::now())) else { return };
+            let until = match next {
+                Next::Make => {
+                    making.push(browser.warm_lease());
+                    continue;
                 }
-                match browser.lease().await {
+                Next::Drop(lease) => {
+                    drop(lease);
+                    continue;
+                }
+                Next::Wait(until) => until,
+            };
+            tokio::select! {
+                () = refill.notified() => {}
+                () = tokio::time::sleep_until(until.unwrap_or_else(Instant::now).into()), if until.is_some() => {}
+                Some(made) = making.next() => match made {
                     Ok(lease) => {
-                        if let Some(Slot::Ready { warm, .. }) = self.slots().get_mut(at) {
-                            warm.push_back(lease);
-                        }
+                        self.with_stock(at, |stock| stock.put(lease));
                     }
                     Err(CallError::Gone) => return,
                     Err(error) => {
                         tracing::warn!(browser = browser.number(), %error, "no warm lease");
-                        tokio::time::sleep(FIRST_PAUSE).await;
+                        self.with_stock(at, |stock| stock.failed(Instant::now() + FIRST_PAUSE));
                     }
-                }
+                },
             }
+        }
+    }
+
+    fn with_stock<T>(&self, at: usize, act: impl FnOnce(&mut Stock<Lease>) -> T) -> Option<T> {
+        match self.slots().get_mut(at) {
+            Some(Slot::Ready { warm, .. }) => Some(act(warm)),
+            _ => None,
         }
     }
 
@@ -338,23 +361,29 @@ impl Pool {
 
 enum Choice {
     Warm(Lease),
-    Cold(Browser),
+    Cold(usize, Browser),
     Full(i64),
     Exclusive,
     None,
 }
 
 /// A place taken before the lease exists, so that several at once do not all choose the same browser.
-struct Seat(Browser);
-
-impl Seat {
-    fn take(browser: &Browser) {
-        browser.count(1);
-    }
+struct Seat<'a> {
+    pool: &'a Pool,
+    at: usize,
+    browser: Browser,
 }
 
-impl Drop for Seat {
+impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        self.0.count(-1);
+        self.browser.count(-1);
+        let mut slots = self.pool.slots();
+        // The slot may hold another browser by now, which never knew of this client.
+        if let Some(Slot::Ready { browser, warm, refill }) = slots.get_mut(self.at)
+            && browser.is(&self.browser)
+        {
+            warm.served(Instant::now());
+            refill.notify_one();
+        }
     }
 }

@@ -210,6 +210,11 @@ impl Targets {
         pages.filter_map(|(id, target)| Some((id.clone(), owned(target)?))).collect()
     }
 
+    /// The contexts of a lease.
+    pub(crate) fn contexts_of(&self, lease: LeaseId) -> Vec<ContextId> {
+        self.contexts.iter().filter(|(_, owner)| **owner == lease).map(|(context, _)| context.clone()).collect()
+    }
+
     /// Contexts that belong to a lease, and targets and CDP sessions of any kind: what must be back where it was.
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         (self.contexts.len(), self.targets.len(), self.attachments.len())

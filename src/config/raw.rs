@@ -88,7 +88,8 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub browsers: Option<String>,
-    /// Sessions kept ready in each browser, 0 to 64. A client that finds one waits for no page to start.
+    /// Sessions kept ready in each browser, 0 to 64. A client that finds one waits for no page to start. When clients come
+    /// in bursts, up to ten times as many are kept for the next burst, as long as they are needed.
     #[arg(long, value_name = "N", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub warm: Option<String>,

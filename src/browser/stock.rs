@@ -1,0 +1,279 @@
+//! The warm leases of one browser: how many lie ready, how many should, and when the next is made. PURE: the clock is an
+//! argument.
+//!
+//! It begins with as many as the setting says. Every client that finds none raises the number by one, so the next burst
+//! of the same size finds enough, whatever its rate and however long this machine takes for a lease; what lay unused for
+//! a whole [`PERIOD`] lowers it again.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// How long after a client came, or got a lease made for it, the next is made in advance: a new page's start takes the
+/// processor from a client that has just come (*measured*: without this pause its first evaluate took twice as long).
+const QUIET: Duration = Duration::from_millis(50);
+/// Clients that come all the time put it off no longer than this.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+/// Over this time what is ready must have been of use.
+const PERIOD: Duration = Duration::from_secs(5);
+/// The most that demand makes of the setting.
+const TIMES: usize = 10;
+/// Leases that are made at a time; Chrome's own thread does one thing after another.
+const MAKERS: usize = 2;
+
+/// What is to be done next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<L> {
+    /// Make one, and say so with [`Stock::put`] or [`Stock::failed`].
+    Make,
+    /// One too many: let go of it.
+    Drop(L),
+    /// Nothing before this time.
+    Wait(Option<Instant>),
+}
+
+/// The leases of one browser, `L` each.
+#[derive(Debug)]
+pub(super) struct Stock<L> {
+    ready: VecDeque<L>,
+    making: usize,
+    /// Clients for whom one is being made right now.
+    waiting: usize,
+    least: usize,
+    most: usize,
+    wanted: usize,
+    /// It once held what is wanted: before that, a client that finds none says nothing of the demand.
+    was_full: bool,
+    /// The fewest that lay ready since the period began: nobody needed them.
+    unused: usize,
+    period: Instant,
+    /// Nothing is made before `quiet`, unless it has been put off until `overdue`.
+    quiet: Instant,
+    overdue: Option<Instant>,
+}
+
+impl<L> Stock<L> {
+    /// An empty one that is to hold `least`, and at most `cap` however many are asked for.
+    pub(super) fn new(least: usize, cap: usize, now: Instant) -> Self {
+        Self {
+            ready: VecDeque::new(),
+            making: 0,
+            waiting: 0,
+            least,
+            most: (least * TIMES).min(cap).max(least),
+            wanted: least,
+            was_full: false,
+            unused: 0,
+            period: now,
+            quiet: now,
+            overdue: None,
+        }
+    }
+
+    /// How many are ready.
+    pub(super) fn len(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// A client comes. `None`: there is none ready, and [`Stock::served`] is to be called when it has got its own.
+    pub(super) fn take(&mut self, now: Instant) -> Option<L> {
+        self.quiet = now + QUIET;
+        self.overdue.get_or_insert(now + LONGEST_WAIT);
+        let lease = self.ready.pop_front();
+        self.unused = self.unused.min(self.ready.len());
+        if lease.is_none() {
+            self.wanted = (self.wanted + usize::from(self.was_full)).min(self.most);
+            self.waiting += 1;
+        }
+        lease
+    }
+
+    /// A client that found none has one now, or gave up.
+    pub(super) fn served(&mut self, now: Instant) {
+        self.waiting -= 1;
+        self.quiet = now + QUIET;
+    }
+
+    /// One more is ready.
+    pub(super) fn put(&mut self, lease: L) {
+        self.making -= 1;
+        self.ready.push_back(lease);
+        self.was_full |= self.ready.len() >= self.wanted;
+    }
+
+    /// One could not be made; no other is tried before `retry`.
+    pub(super) fn failed(&mut self, retry: Instant) {
+        self.making -= 1;
+        self.quiet = retry;
+        self.overdue = None;
+    }
+
+    /// What is to be done at this moment.
+    pub(super) fn next(&mut self, now: Instant) -> Next<L> {
+        if now >= self.period + PERIOD {
+            self.wanted = self.wanted.saturating_sub(self.unused).max(self.least);
+            self.unused = self.ready.len();
+            self.period = now;
+        }
+        let there = self.ready.len() + self.making;
+        if there > self.wanted
+            && let Some(lease) = self.ready.pop_front()
+        {
+            self.unused = self.unused.min(self.ready.len());
+            return Next::Drop(lease);
+        }
+        // With the least ready, nothing changes by itself.
+        let period = (self.wanted > self.least).then_some(self.period + PERIOD);
+        if there >= self.wanted {
+            self.overdue = None;
+            return Next::Wait(period);
+        }
+        if self.making == MAKERS {
+            return Next::Wait(period);
+        }
+        let from = match self.overdue {
+            // Those who wait for one come first; their number falls, and the stock's turn comes.
+            Some(overdue) if self.waiting == 0 => self.quiet.min(overdue),
+            Some(overdue) => overdue,
+            None => self.quiet,
+        };
+        if now < from {
+            return Next::Wait(Some(period.map_or(from, |period| period.min(from))));
+        }
+        self.making += 1;
+        Next::Make
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stock, its clock, and the numbers of the leases made so far.
+    struct World {
+        stock: Stock<u32>,
+        now: Instant,
+        made: u32,
+        dropped: u32,
+    }
+
+    impl World {
+        fn new(least: usize, cap: usize) -> Self {
+            let now = Instant::now();
+            let mut world = Self { stock: Stock::new(least, cap, now), now, made: 0, dropped: 0 };
+            world.settle(Duration::ZERO);
+            world
+        }
+
+        /// Lets this time pass; each lease takes none.
+        fn settle(&mut self, time: Duration) {
+            let until = self.now + time;
+            loop {
+                match self.stock.next(self.now) {
+                    Next::Make => {
+                        self.made += 1;
+                        self.stock.put(self.made);
+                    }
+                    Next::Drop(_) => self.dropped += 1,
+                    Next::Wait(Some(at)) if at <= until => self.now = at,
+                    Next::Wait(_) => break,
+                }
+            }
+            self.now = until;
+        }
+
+        /// So many clients at once; how many of them found a lease.
+        fn burst(&mut self, clients: usize) -> usize {
+            let found = (0..clients).filter(|_| self.stock.take(self.now).is_some()).count();
+            (found..clients).for_each(|_| self.stock.served(self.now));
+            found
+        }
+    }
+
+    #[test]
+    fn what_was_taken_is_made_again_once_the_client_has_had_its_start() {
+        let mut world = World::new(2, 100);
+        assert_eq!((world.burst(1), world.made), (1, 2));
+        world.settle(QUIET.saturating_sub(Duration::from_millis(1)));
+        assert_eq!(world.made, 2);
+        world.settle(Duration::from_millis(1));
+        assert_eq!(world.made, 3);
+    }
+
+    #[test]
+    fn clients_that_come_all_the_time_do_not_put_it_off_for_ever() {
+        let mut world = World::new(2, 100);
+        for _ in 0..100 {
+            world.burst(1);
+            world.settle(QUIET / 2);
+        }
+        assert!(world.made > 80, "{} made for 100 clients", world.made);
+    }
+
+    #[test]
+    fn the_second_burst_finds_what_the_first_one_lacked() {
+        let mut world = World::new(2, 100);
+        assert_eq!(world.burst(15), 2);
+        world.settle(Duration::from_secs(1));
+        assert_eq!(world.burst(15), 15);
+        // And no more than ten times the setting, or what the browser may hold.
+        world.settle(Duration::from_secs(1));
+        world.burst(1000);
+        world.settle(Duration::from_secs(1));
+        assert_eq!(world.burst(1000), 20);
+        let mut capped = World::new(2, 3);
+        capped.burst(1000);
+        capped.settle(Duration::from_secs(1));
+        assert_eq!(capped.burst(1000), 3);
+    }
+
+    #[test]
+    fn what_nobody_needed_is_let_go() {
+        let mut world = World::new(2, 100);
+        world.burst(15);
+        world.settle(PERIOD);
+        assert_eq!((world.made - 2, world.dropped), (15, 0), "kept for another burst");
+        world.settle(PERIOD);
+        assert_eq!((world.stock.ready.len(), world.dropped), (2, 13));
+        assert_eq!(world.stock.next(world.now), Next::Wait(None));
+    }
+
+    #[test]
+    fn clients_that_are_faster_than_the_start_are_no_burst() {
+        let mut stock = Stock::<u32>::new(2, 100, Instant::now());
+        assert_eq!(stock.take(Instant::now()), None);
+        assert_eq!(stock.wanted, 2);
+    }
+
+    #[test]
+    fn none_are_wanted_where_the_setting_says_so() {
+        let mut world = World::new(0, 100);
+        assert_eq!(world.burst(5), 0);
+        world.settle(PERIOD);
+        assert_eq!(world.made, 0);
+    }
+
+    #[test]
+    fn who_waits_for_a_lease_comes_before_the_stock() {
+        let mut world = World::new(1, 100);
+        world.burst(1);
+        assert_eq!(world.stock.take(world.now), None);
+        world.settle(LONGEST_WAIT.saturating_sub(Duration::from_millis(1)));
+        assert_eq!(world.made, 1);
+        world.stock.served(world.now);
+        world.settle(QUIET);
+        assert_eq!(world.made, 3);
+    }
+
+    #[test]
+    fn a_lease_that_failed_is_tried_again_later() {
+        let mut stock = Stock::<u32>::new(1, 100, Instant::now());
+        let now = Instant::now();
+        assert_eq!(stock.next(now), Next::Make);
+        let retry = now + Duration::from_secs(1);
+        stock.failed(retry);
+        assert_eq!(stock.next(now), Next::Wait(Some(retry)));
+        assert_eq!(stock.next(retry), Next::Make);
+    }
+}
