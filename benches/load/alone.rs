@@ -9,6 +9,7 @@ use super::{
     Bench,
     cdp::{Page, command, text},
     fake,
+    plot::{Kind, Plot},
     process::{cpu_seconds, memory},
     sides::{Nginx, Proxy},
     table::{Budget, Row, Section, median},
@@ -32,14 +33,11 @@ pub(crate) fn alone(bench: &Bench) -> io::Result<Section> {
     raise_file_limit();
     let upstream = fake::start()?;
     let mut one = None;
-    let mut sizes = vec![(1, 1), (1, 32), (100, IN_FLIGHT), (1_000, IN_FLIGHT)];
-    if bench.long {
-        sizes.push((4_000, IN_FLIGHT));
-    }
-    for (sessions, in_flight) in sizes {
+    let mut groups = Vec::new();
+    for (sessions, in_flight) in [(1, 1), (1, 32), (100, IN_FLIGHT), (1_000, IN_FLIGHT), (4_000, IN_FLIGHT)] {
         let count = if in_flight == 1 { 6_000 } else { 20_000 };
         let rounds = if bench.long { 10 } else { 4 };
-        let proxy = Proxy::start(&[&format!("--browser-url=ws://{upstream}/devtools/browser/fake")])?;
+        let proxy = bench.start_proxy(&[&format!("--browser-url=ws://{upstream}/devtools/browser/fake")])?;
         let default = Nginx::start(upstream, None)?;
         let large = Nginx::start(upstream, Some("64k"))?;
         let mut servers = vec![(proxy.pid(), open(&proxy, sessions)?, Vec::new())];
@@ -66,21 +64,32 @@ pub(crate) fn alone(bench: &Bench) -> io::Result<Section> {
         let (ours, nginx) = servers.split_first().ok_or_else(|| io::Error::other("no server"))?;
         let cost = median(ours.2.clone());
         let limit = if sessions < 100 { 0.8 } else { 0.6 };
+        let mut bars = vec![None, Some(cost), None];
         if nginx.is_empty() {
             section.push(Row::own(format!("{what} (no nginx here)"), "µs", cost, Budget::None));
         }
-        for ((_, _, theirs), buffers) in nginx.iter().zip(["default buffers", "64 KiB buffers"]) {
+        let kinds = [("default buffers", 0), ("64 KiB buffers", 2)];
+        for ((_, _, theirs), (buffers, place)) in nginx.iter().zip(kinds) {
+            bars[place] = Some(median(theirs.clone()));
             let rounds: Vec<(f64, f64)> = theirs.iter().copied().zip(ours.2.iter().copied()).collect();
             section.push(Row::both(format!("{what}, nginx with {buffers}"), "µs", &rounds, Budget::AtMostTimes(limit)));
         }
+        groups.push((what, bars));
         let first = *one.get_or_insert(cost);
         if sessions >= 1_000 {
             let mut row =
-                Row::both(format!("{sessions} sessions beside one"), "µs", &[(first, cost)], Budget::AtMostTimes(1.3));
+                Row::both(format!("{sessions} sessions beside one"), "µs", &[(first, cost)], Budget::AtMostTimes(1.2));
             row.beside = None;
             section.push(row);
         }
     }
+    section.plots.push(Plot {
+        file: "alone.svg".to_owned(),
+        title: "The proxy alone: CPU per command of 200 B and its reply".to_owned(),
+        axis: "microseconds of CPU".to_owned(),
+        series: ["nginx, its default buffers", "ghostmux", "nginx, 64 KiB buffers"].map(str::to_owned).into(),
+        kind: Kind::Bars { groups, mark: None },
+    });
     Ok(section)
 }
 
@@ -92,8 +101,8 @@ pub(crate) fn idle(bench: &Bench) -> io::Result<Section> {
     );
     raise_file_limit();
     let upstream = fake::start()?;
-    for sessions in if bench.long { &[1, 50, 500][..] } else { &[1, 50] } {
-        let proxy = Proxy::start(&[&format!("--browser-url=ws://{upstream}/devtools/browser/fake")])?;
+    for sessions in &[1, 50, 500] {
+        let proxy = bench.start_proxy(&[&format!("--browser-url=ws://{upstream}/devtools/browser/fake")])?;
         // The first session also pays for what is there once, and the first 10 MB grow the link's own buffer.
         let fresh = memory(proxy.pid()).private;
         let mut first = open(&proxy, 1)?;

@@ -9,7 +9,8 @@ use std::{
 
 use super::{
     Bench,
-    sides::{Chrome, Endpoint, Proxy},
+    plot::{Kind, Plot},
+    sides::{Chrome, Endpoint},
     table::{Budget, Row, Section, median, percentile},
 };
 
@@ -24,8 +25,8 @@ pub(crate) fn connect(bench: &Bench) -> io::Result<Section> {
          `Target.attachToTarget`, `Runtime.evaluate`. On a plain Chrome a context and a page are made instead of looked \
          up, which is what a client does there to be alone.",
     );
-    let cold = Proxy::start(&["--warm=0"])?;
-    let rounds = if bench.long { 200 } else { 25 };
+    let cold = bench.start_proxy(&["--warm=0"])?;
+    let rounds = if bench.long { 300 } else { 100 };
     let mut warm_rounds = Vec::new();
     let mut cold_rounds = Vec::new();
     for _ in 0..rounds {
@@ -39,7 +40,7 @@ pub(crate) fn connect(bench: &Bench) -> io::Result<Section> {
         let side = |pick: fn(&(f64, f64)) -> f64| percentile(rounds.iter().map(pick).collect(), 0.99);
         [(side(|round| round.0), side(|round| round.1))]
     };
-    section.push(Row::both("warm, p50", "ms", &warm_rounds, Budget::AtMost(5.0)));
+    section.push(Row::both("warm, p50", "ms", &warm_rounds, Budget::AtMost(3.0)));
     section.push(Row::both("warm, p99", "ms", &tail(&warm_rounds), Budget::AtMost(25.0)));
     section.push(Row::both("cold (`--warm 0`), p50", "ms", &cold_rounds, Budget::None));
     section.push(Row::both("cold (`--warm 0`), p99", "ms", &tail(&cold_rounds), Budget::None));
@@ -65,9 +66,23 @@ pub(crate) fn connect(bench: &Bench) -> io::Result<Section> {
         chrome.endpoint.first_page()?;
         own.push(from.elapsed().as_secs_f64() * 1e3);
     }
-    let mut row = Row::own("for comparison: a Chrome started for it, p50", "ms", f64::NAN, Budget::None);
-    (row.beside, row.ours) = (Some(median(own)), None);
-    section.push(row);
+    section.push(Row::other("for comparison: a Chrome started for it, p50", "ms", median(own.clone())));
+    let side = |rounds: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| rounds.iter().map(pick).collect();
+    let series: [Vec<f64>; 4] = [
+        side(&cold_rounds, |round| round.0),
+        side(&warm_rounds, |round| round.1),
+        side(&cold_rounds, |round| round.1),
+        own,
+    ];
+    section.plots.push(Plot {
+        file: "connect.svg".to_owned(),
+        title: "Connect to first evaluated page: share of the sessions that were ready".to_owned(),
+        axis: "milliseconds".to_owned(),
+        series: ["direct, a context made", "proxied, warm", "proxied, cold", "a Chrome started for it"]
+            .map(str::to_owned)
+            .into(),
+        kind: Kind::Shares(series.into()),
+    });
     Ok(section)
 }
 

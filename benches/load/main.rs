@@ -1,7 +1,9 @@
 //! What the hop costs: the proxy beside a direct connection to an identical Chrome, in one run, taking turns.
 //!
-//! `cargo bench --bench load` runs every group in some three minutes; names choose among them (`-- roundtrip flood`),
-//! `--long` measures longer and more, `--json PATH` says where the figures go (`target/bench/load.json`).
+//! `cargo bench --bench load` runs every group in some six minutes; names choose among them (`-- roundtrip flood`).
+//! `--long` measures longer, `--codec NAME` is handed to the proxy, `--json PATH` says where the figures go
+//! (`target/bench/load.json`), `--write-docs` writes them into `docs/performance.md` too, with pictures, and
+//! `--docs-from PATH` does only that, with the figures of an earlier run.
 
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 #![allow(clippy::cast_precision_loss, reason = "counts of messages and bytes, far below 2^52")]
@@ -10,8 +12,10 @@ mod alone;
 mod bulk;
 mod cdp;
 mod connect;
+mod docs;
 mod fake;
 mod memory;
+mod plot;
 mod process;
 mod roundtrip;
 mod sides;
@@ -21,7 +25,7 @@ mod ws;
 use std::{
     error::Error,
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -31,7 +35,7 @@ use serde_json::{Value, json};
 
 use self::{
     sides::{Chrome, Proxy, chrome_found},
-    table::{Section, write_json},
+    table::{Report, Section},
 };
 
 /// What every group gets.
@@ -39,7 +43,16 @@ struct Bench {
     found: Found,
     chrome: Chrome,
     proxy: Proxy,
+    settings: Vec<String>,
     long: bool,
+}
+
+impl Bench {
+    /// Another proxy, with the settings of this run and some more.
+    fn start_proxy(&self, more: &[&str]) -> io::Result<Proxy> {
+        let settings = self.settings.iter().map(String::as_str);
+        Proxy::start(&settings.chain(more.iter().copied()).collect::<Vec<_>>())
+    }
 }
 
 type Group = fn(&Bench) -> io::Result<Section>;
@@ -59,17 +72,25 @@ const GROUPS: [(&str, Group); 10] = [
 
 struct Wish {
     groups: Vec<String>,
+    settings: Vec<String>,
     long: bool,
     json: PathBuf,
+    write_docs: bool,
+    docs_from: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let wish = wish(std::env::args().skip(1))?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if let Some(earlier) = &wish.docs_from {
+        return Ok(docs::write(root, &Report::read(earlier)?)?);
+    }
     let found = chrome_found()?;
     let machine = machine(&found);
     println!("{machine}");
-    let (chrome, proxy) = (Chrome::start(&found)?, Proxy::start(&[])?);
-    let bench = Bench { found, chrome, proxy, long: wish.long };
+    let settings: Vec<&str> = wish.settings.iter().map(String::as_str).collect();
+    let (chrome, proxy) = (Chrome::start(&found)?, Proxy::start(&settings)?);
+    let bench = Bench { found, chrome, proxy, settings: wish.settings, long: wish.long };
     // Chrome is busy with itself for a moment after its start.
     thread::sleep(Duration::from_secs(2));
     let from = Instant::now();
@@ -77,30 +98,44 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, group) in GROUPS {
         if wish.groups.is_empty() || wish.groups.iter().any(|wanted| wanted == name) {
             let section = group(&bench).map_err(|error| format!("{name}: {error}"))?;
-            section.print();
+            println!("\n{}", section.markdown());
             sections.push(section);
         }
     }
-    write_json(&wish.json, &machine, &sections)?;
+    let report = Report { machine, sections };
+    report.write(&wish.json)?;
+    if wish.write_docs {
+        docs::write(root, &report)?;
+    }
     println!("\n{} s; figures in {}", from.elapsed().as_secs(), wish.json.display());
     Ok(())
 }
 
 fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let mut wish = Wish { groups: Vec::new(), long: false, json: target.join("bench/load.json") };
+    let json = target.join("bench/load.json");
+    let mut wish =
+        Wish { groups: Vec::new(), settings: Vec::new(), long: false, json, write_docs: false, docs_from: None };
     while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
             // What `cargo bench` adds.
             "--bench" => {}
             "--long" => wish.long = true,
-            "--json" => wish.json = args.next().ok_or("--json needs a path")?.into(),
+            "--codec" => wish.settings.push(format!("--codec={}", value()?)),
+            "--json" => wish.json = value()?.into(),
+            "--write-docs" => wish.write_docs = true,
+            "--docs-from" => wish.docs_from = Some(value()?.into()),
             name if GROUPS.iter().any(|(known, _)| *known == name) => wish.groups.push(name.to_owned()),
             other => {
                 let known: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
                 return Err(format!("no group {other}; there are {}", known.join(", ")).into());
             }
         }
+    }
+    // The page is about all of it.
+    if wish.write_docs && !wish.groups.is_empty() {
+        return Err("--write-docs needs every group".into());
     }
     Ok(wish)
 }

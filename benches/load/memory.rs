@@ -4,8 +4,9 @@ use std::{io, thread, time::Duration};
 
 use super::{
     Bench,
+    plot::{Kind, Plot},
     process::{Memory, tree_memory},
-    sides::{Chrome, Endpoint, Proxy},
+    sides::{Chrome, Endpoint},
     table::{Budget, Row, Section},
 };
 
@@ -17,13 +18,14 @@ pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
         "Proxy and Chrome with all its processes, over what they need without a session; each session has evaluated \
          once. Direct is a context and a page of a plain Chrome.",
     );
-    let proxy = Proxy::start(&[])?;
+    let proxy = bench.start_proxy(&[])?;
     let chrome = Chrome::start(&bench.found)?;
     // What the first page brings along is not the second's.
     drop((proxy.endpoint.first_page()?, chrome.endpoint.first_page()?));
     thread::sleep(SETTLE);
     let sides = [(chrome.pid(), &chrome.endpoint), (proxy.pid(), &proxy.endpoint)];
     let mut own = Memory::default();
+    let mut groups = Vec::new();
     for sessions in [1, 10, 50] {
         let [direct, ours] = [per_session(sides[0], sessions)?, per_session(sides[1], sessions)?];
         let budget = if sessions == 1 { Budget::None } else { Budget::AtMost(11.0) };
@@ -39,6 +41,8 @@ pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
             &[(direct.pss, ours.pss)],
             Budget::None,
         ));
+        let bars = vec![Some(direct.private), Some(ours.private)];
+        groups.push((format!("{sessions} sessions"), bars));
         own = ours;
     }
     drop(chrome);
@@ -47,6 +51,14 @@ pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
     thread::sleep(SETTLE);
     let all = tree_memory(&[whole.pid()]);
     let whole = [(all.pss / 1024.0, own.pss)];
+    groups.push(("a whole Chrome for each".to_owned(), vec![Some(all.private / 1024.0), None]));
+    section.plots.push(Plot {
+        file: "memory.svg".to_owned(),
+        title: "Private memory of all processes per blank session".to_owned(),
+        axis: "MiB".to_owned(),
+        series: ["without the proxy", "through the proxy"].map(str::to_owned).into(),
+        kind: Kind::Bars { groups, mark: Some(11.0) },
+    });
     section.push(Row::both("50 sessions, beside a whole Chrome each", "MiB", &whole, Budget::AtMostTimes(0.1)));
     drop(page);
     Ok(section)

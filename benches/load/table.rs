@@ -1,11 +1,15 @@
-//! What was measured, beside what it may be: a table for people, JSON for programs.
+//! What was measured, beside what it may be: a table for people, JSON for programs and for the pages in `docs/`.
 
-use std::{fs, io, path::Path};
+use std::{fmt::Write, fs, io, path::Path};
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::plot::Plot;
 
 /// What a figure may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Budget {
     /// At most so many times the other side's.
     AtMostTimes(f64),
@@ -18,39 +22,50 @@ pub(crate) enum Budget {
 }
 
 /// One line of the table.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// What was measured.
     pub(crate) what: String,
     /// In what.
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
     /// What it is compared with, if with anything.
     pub(crate) beside: Option<f64>,
     /// The proxy's figure.
-    pub(crate) ours: Option<f64>,
+    pub(crate) proxied: Option<f64>,
     /// The median of the rounds' ratios, which is not the ratio of the medians: what slows a round slows both sides.
     pub(crate) ratio: Option<f64>,
     /// What it may be.
     pub(crate) budget: Budget,
+    /// Whether it is; set when the row gets its place.
+    #[serde(default)]
+    met: Option<bool>,
 }
 
 impl Row {
     /// A figure of the proxy's alone.
-    pub(crate) fn own(what: impl Into<String>, unit: &'static str, ours: f64, budget: Budget) -> Self {
-        Self { what: what.into(), unit, beside: None, ours: Some(ours), ratio: None, budget }
+    pub(crate) fn own(what: impl Into<String>, unit: &str, ours: f64, budget: Budget) -> Self {
+        let (what, unit) = (what.into(), unit.to_owned());
+        Self { what, unit, beside: None, proxied: Some(ours), ratio: None, budget, met: None }
+    }
+
+    /// A figure of the other side's alone, to know.
+    pub(crate) fn other(what: impl Into<String>, unit: &str, beside: f64) -> Self {
+        let (what, unit) = (what.into(), unit.to_owned());
+        Self { what, unit, beside: Some(beside), proxied: None, ratio: None, budget: Budget::None, met: None }
     }
 
     /// Both sides, from rounds in which they took turns.
-    pub(crate) fn both(what: impl Into<String>, unit: &'static str, rounds: &[(f64, f64)], budget: Budget) -> Self {
+    pub(crate) fn both(what: impl Into<String>, unit: &str, rounds: &[(f64, f64)], budget: Budget) -> Self {
         let side = |pick: fn(&(f64, f64)) -> f64| median(rounds.iter().map(pick).collect());
         let ratio = median(rounds.iter().map(|(beside, ours)| ours / beside).collect());
         Self {
             what: what.into(),
-            unit,
+            unit: unit.to_owned(),
             beside: Some(side(|round| round.0)),
-            ours: Some(side(|round| round.1)),
+            proxied: Some(side(|round| round.1)),
             ratio: Some(ratio),
             budget,
+            met: None,
         }
     }
 
@@ -58,7 +73,7 @@ impl Row {
         match self.budget {
             Budget::AtMostTimes(limit) => Some(self.ratio? <= limit),
             Budget::AtLeastTimes(limit) => Some(self.ratio? >= limit),
-            Budget::AtMost(limit) => Some(self.ours? <= limit),
+            Budget::AtMost(limit) => Some(self.proxied? <= limit),
             Budget::None => None,
         }
     }
@@ -71,53 +86,65 @@ impl Row {
             Budget::None => String::new(),
         }
     }
+
+    fn cells(&self) -> [String; 6] {
+        let figure =
+            |value: Option<f64>| value.map_or_else(String::new, |value| format!("{} {}", digits(value), self.unit));
+        [
+            self.what.clone(),
+            figure(self.beside),
+            figure(self.proxied),
+            self.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+            self.budget_text(),
+            self.met.map_or("", |met| if met { "ok" } else { "MISSED" }).to_owned(),
+        ]
+    }
 }
 
 /// Rows with the same two sides.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Section {
-    title: &'static str,
+    title: String,
     /// The head of the column of what it is compared with.
-    beside: &'static str,
+    beside: String,
     notes: Vec<String>,
     rows: Vec<Row>,
+    /// Pictures of it.
+    #[serde(default)]
+    pub(crate) plots: Vec<Plot>,
 }
 
 impl Section {
-    pub(crate) fn new(title: &'static str, beside: &'static str) -> Self {
-        Self { title, beside, notes: Vec::new(), rows: Vec::new() }
+    pub(crate) fn new(title: &str, beside: &str) -> Self {
+        let (title, beside) = (title.to_owned(), beside.to_owned());
+        Self { title, beside, notes: Vec::new(), rows: Vec::new(), plots: Vec::new() }
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
 
-    pub(crate) fn push(&mut self, row: Row) {
+    pub(crate) fn push(&mut self, mut row: Row) {
+        row.met = row.is_met();
         self.rows.push(row);
     }
 
-    /// Writes it as a table that Markdown takes too.
-    pub(crate) fn print(&self) {
-        println!("\n### {}\n", self.title);
-        let head = ["what", self.beside, "proxied", "ratio", "budget", ""].map(str::to_owned);
-        let lines: Vec<[String; 6]> = std::iter::once(head)
-            .chain(self.rows.iter().map(|row| {
-                let figure = |value: Option<f64>| {
-                    value.map_or_else(String::new, |value| format!("{} {}", digits(value), row.unit))
-                };
-                let verdict = row.is_met().map_or("", |met| if met { "ok" } else { "MISSED" });
-                [
-                    row.what.clone(),
-                    figure(row.beside),
-                    figure(row.ours),
-                    row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
-                    row.budget_text(),
-                    verdict.to_owned(),
-                ]
-            }))
-            .collect();
+    /// The rows that are not what they may be, each with its figure.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = String> + use<'_> {
+        self.rows.iter().filter(|row| row.met == Some(false)).map(|row| {
+            let [what, _, proxied, ratio, budget, _] = row.cells();
+            let figure = if matches!(row.budget, Budget::AtMost(_)) { proxied } else { format!("{ratio} x") };
+            format!("{}: {what}: {figure} ({budget})", self.title)
+        })
+    }
+
+    /// A table in Markdown that is one for the eye as well.
+    pub(crate) fn markdown(&self) -> String {
+        let head = ["what", &self.beside, "proxied", "ratio", "budget", ""].map(str::to_owned);
+        let lines: Vec<[String; 6]> = std::iter::once(head).chain(self.rows.iter().map(Row::cells)).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let widths: [usize; 6] = std::array::from_fn(width);
+        let mut text = format!("### {}\n\n", self.title);
         for (number, line) in lines.iter().enumerate() {
             let cells = line.iter().zip(widths).enumerate();
             let cells: Vec<String> = cells
@@ -126,44 +153,43 @@ impl Section {
                     _ => format!("{cell:<width$}"),
                 })
                 .collect();
-            println!("| {} |", cells.join(" | "));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
             if number == 0 {
                 let rule = |(column, width): (usize, usize)| match column {
                     1..=3 => format!("{}:", "-".repeat(width.max(2) - 1)),
                     _ => "-".repeat(width.max(1)),
                 };
                 let rules: Vec<String> = widths.into_iter().enumerate().map(rule).collect();
-                println!("| {} |", rules.join(" | "));
+                let _ = writeln!(text, "| {} |", rules.join(" | "));
             }
         }
         for note in &self.notes {
-            println!("\n{note}");
+            let _ = write!(text, "\n{note}\n");
         }
-    }
-
-    fn json(&self) -> Value {
-        let rows: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| {
-                json!({
-                    "what": row.what, "unit": row.unit, "beside": row.beside, "proxied": row.ours,
-                    "ratio": row.ratio, "budget": row.budget_text(), "met": row.is_met(),
-                })
-            })
-            .collect();
-        json!({ "title": self.title, "beside": self.beside, "notes": self.notes, "rows": rows })
+        text
     }
 }
 
-/// Writes all sections as one JSON document.
-pub(crate) fn write_json(path: &Path, machine: &Value, sections: &[Section]) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
+/// A run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// The machine, in general words.
+    pub(crate) machine: Value,
+    /// What was measured.
+    pub(crate) sections: Vec<Section>,
+}
+
+impl Report {
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::write(path, serde_json::to_string_pretty(self)? + "\n")
     }
-    let sections: Vec<Value> = sections.iter().map(Section::json).collect();
-    let document = json!({ "machine": machine, "sections": sections });
-    fs::write(path, serde_json::to_string_pretty(&document)? + "\n")
+
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_slice(&fs::read(path)?)?)
+    }
 }
 
 /// The middle one.
@@ -180,7 +206,7 @@ pub(crate) fn percentile(mut values: Vec<f64>, part: f64) -> f64 {
 }
 
 /// Three digits that count.
-fn digits(value: f64) -> String {
+pub(crate) fn digits(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
