@@ -37,15 +37,15 @@ test-rust:
 test-quick-clients:
 	@echo '==> the declarations of types/, against those of Puppeteer and Playwright'
 	@tests/clients/node_modules/.bin/tsc -p tests/clients/types
-	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome'
 	@cargo build --locked
-	@$(CLIENTS) --suite puppeteer,playwright,raw
 	@echo '==> the examples'
 	@node tests/clients/examples.mjs $(BUILT)/debug/ghostmux
 	@echo '==> the REST API, against its own document'
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
-	@echo '==> eight of them at once in one Chrome'
+	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome; then eight of them at once in one headless shell'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8
+	@echo '==> the same in one full Chrome'
+	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8 --browser "$$(command -v chromium)"
 
 test-clients: ## The long tail of clients too
 	@scripts/setup.sh clients

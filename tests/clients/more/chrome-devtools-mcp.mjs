@@ -46,6 +46,11 @@ export const acts = [
     const asked = await server.call('list_network_requests', { pageId: id });
     return [/a warning/.test(said), /\/data\.json/.test(asked)];
   }),
+  onPage('uploads a file', '/upload', async (id, { server, file }) => {
+    const uid = uidOf(await server.call('take_snapshot', { pageId: id }), /button "Choose Files/);
+    await server.call('upload_file', { pageId: id, uid, filePaths: [file('up.txt', 'to be read')] });
+    return evaluate(server, id, 'document.querySelector("#out").textContent');
+  }),
   act('a page in a context of its own', async ({ server, home }) => {
     const { id } = pages(await server.call('new_page', { url: `${home}/cookies`, isolatedContext: 'apart' })).find(page => page.selected);
     const sent = await evaluate(server, id, 'document.body.innerText');

@@ -14,9 +14,9 @@ export function program(name, bin) {
   return join(dirname(join(home, 'package.json')), require(join(home, 'package.json')).bin[bin]);
 }
 
-/** Starts a server: `{call(tool, args) → text, content(tool, args), close()}`. */
-export async function openServer(script, args) {
-  const transport = new StdioClientTransport({ command: process.execPath, args: [script, ...args], stderr: 'ignore', env: { ...process.env } });
+/** Starts a server, in a directory whose files it may read: `{call(tool, args) → text, content(tool, args), close()}`. */
+export async function openServer(script, args, cwd) {
+  const transport = new StdioClientTransport({ command: process.execPath, args: [script, ...args], cwd, stderr: 'ignore', env: { ...process.env } });
   const client = new Client({ name: 'ghostmux-clients', version: '1.0.0' });
   await client.connect(transport);
   const content = async (name, input = {}) => {

@@ -1,5 +1,7 @@
 // @playwright/mcp, connected by --cdp-endpoint. It works in the context and the page that are there already.
 
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { performIfMain } from '../suite.mjs';
 import { openServer, program } from './mcp.mjs';
 
@@ -47,6 +49,25 @@ export const acts = [
     await server.call('browser_tabs', { action: 'close', index: 1 });
     return resultOf(listed).split('\n').length;
   }),
+  act('console and network', async ({ server, home }) => {
+    await server.call('browser_navigate', { url: `${home}/noise` });
+    const said = await server.call('browser_console_messages', { level: 'info' });
+    const asked = await server.call('browser_network_requests', { static: true });
+    return [/a warning/.test(said), /thrown on purpose/.test(said), /\/noise/.test(asked)];
+  }),
+  act('uploads a file', async ({ server, home, dir }) => {
+    await server.call('browser_navigate', { url: `${home}/upload` });
+    const chooser = refOf(await server.call('browser_snapshot'), /button "Choose File/);
+    await server.call('browser_click', { target: chooser });
+    writeFileSync(join(dir, 'up.txt'), 'to be read');
+    await server.call('browser_file_upload', { paths: [join(dir, 'up.txt')] });
+    return evaluate(server, 'document.querySelector("#out").textContent');
+  }),
+  act('pdf', async ({ server, home, dir }) => {
+    await server.call('browser_navigate', { url: home });
+    await server.call('browser_pdf_save', { filename: join(dir, 'page.pdf') });
+    return readFileSync(join(dir, 'page.pdf')).toString('latin1', 0, 4);
+  }),
   act('tabs', async ({ server, home }) => {
     await server.call('browser_tabs', { action: 'new', url: `${home}/second` });
     const titles = [await evaluate(server, 'document.title')];
@@ -66,6 +87,7 @@ export const acts = [
 
 await performIfMain(import.meta.url, {
   acts,
-  connect: async ({ ws, dir }) => ({ server: await openServer(program('@playwright/mcp', 'playwright-mcp'), ['--cdp-endpoint', ws, '--output-dir', dir]) }),
+  connect: async ({ ws, dir }) => ({ server: await openServer(program('@playwright/mcp', 'playwright-mcp'),
+    ['--cdp-endpoint', ws, '--output-dir', dir, '--caps', 'pdf'], dir) }),
   leave: ({ server }) => server.close(),
 });

@@ -80,6 +80,38 @@ async def downloads(page, _context):
         return [download.suggested_filename, file.read()]
 
 
+async def pdf(page, _context):
+    return (await page.pdf())[:4].decode()
+
+
+async def console_and_network(page, _context):
+    said, thrown, asked = [], [], []
+    page.on("console", lambda message: said.append([message.type, message.text]))
+    page.on("pageerror", lambda error: thrown.append(error.message))
+    page.on("response", lambda response: asked.append([response.url, response.status]))
+    await page.goto(HOME + "/noise")
+    await page.wait_for_function("document.title === 'Quiet'")
+    return [said, thrown, sorted(asked)]
+
+
+async def worker(page, _context):
+    async with page.expect_worker() as started:
+        await page.goto(HOME + "/worker")
+    return await (await started.value).evaluate("twice(answer)")
+
+
+async def frames(page, _context):
+    frame = page.frame(name="cross")
+    await frame.click("#inner")
+    return [frame.url, await frame.text_content("#inner")]
+
+
+async def uploads(page, _context):
+    await page.set_input_files("#file", {"name": "up.txt", "mimeType": "text/plain", "buffer": b"to be read"})
+    await page.wait_for_function("out.textContent")
+    return await page.text_content("#out")
+
+
 async def connect():
     playwright = await async_playwright().start()
     return {"playwright": playwright, "browser": await playwright.chromium.connect_over_cdp(PLACE["ws"])}
@@ -93,5 +125,7 @@ async def leave(client):
 asyncio.run(perform(
     [("starts with one context and one blank page", starts), ("version", version), ("navigates and evaluates", on_page("/", navigates)),
      ("types and clicks", on_page("/form", types_and_clicks)), ("screenshot", on_page("/", screenshot)), ("cookies", on_page("/set-cookie?served=two", cookies)),
-     ("popup", on_page("/popups", popup)), ("routes", on_page("/", routes)), ("downloads", on_page("/download", downloads)), ("connects by http too", by_http)],
+     ("popup", on_page("/popups", popup)), ("routes", on_page("/", routes)), ("downloads", on_page("/download", downloads)), ("pdf", on_page("/", pdf)),
+     ("console and network", on_page("/", console_and_network)), ("worker", on_page("/", worker)), ("frame of another origin", on_page("/frames", frames)),
+     ("uploads", on_page("/upload", uploads)), ("connects by http too", by_http)],
     connect, leave))

@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module';
 import puppeteer from 'puppeteer-core';
-import { performIfMain, pngSize } from '../suite.mjs';
+import { WAIT_MS, next, performIfMain, pngSize } from '../suite.mjs';
 
 const { Cluster } = createRequire(import.meta.url)('puppeteer-cluster');
 
@@ -11,7 +11,7 @@ const withCluster = (name, concurrency, run) => ({
   run: async here => {
     const failures = [];
     const cluster = await Cluster.launch({
-      concurrency: Cluster[concurrency], maxConcurrency: 2, timeout: 10_000,
+      concurrency: Cluster[concurrency], maxConcurrency: 2, timeout: WAIT_MS,
       puppeteer: { launch: () => puppeteer.connect({ browserWSEndpoint: here.ws }) },
     });
     cluster.on('taskerror', error => failures.push(error.message));
@@ -39,6 +39,17 @@ export const acts = [
     await page.type('#who', 'Ada');
     await page.click('#go');
     return [await page.$eval('#out', out => out.textContent), pngSize(await page.screenshot())];
+  })),
+  withCluster('popup, interception and pdf', 'CONCURRENCY_CONTEXT', async (cluster, { home }) => cluster.execute(async ({ page }) => {
+    await page.goto(`${home}/popups`);
+    const opened = next(page, 'popup');
+    await page.click('#opener');
+    const child = await opened;
+    await child.waitForFunction('window.seen');
+    await page.setRequestInterception(true);
+    page.on('request', request => (request.url().endsWith('/made-up') ? request.respond({ body: '{"made":"up"}' }) : request.continue()));
+    const made = await page.evaluate('fetch("/made-up").then(r => r.json())');
+    return [child.url(), made, Buffer.from(await page.pdf()).toString('latin1', 0, 4)];
   })),
   withCluster('a task that fails', 'CONCURRENCY_CONTEXT', async (cluster, { home }) => {
     cluster.queue(async ({ page }) => { await page.goto(home); throw new Error('on purpose'); });

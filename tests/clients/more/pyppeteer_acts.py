@@ -74,6 +74,73 @@ async def dialog(browser):
     return value
 
 
+async def pdf(browser):
+    page = await browser.newPage()
+    await page.goto(HOME)
+    value = (await page.pdf())[:4].decode()
+    await page.close()
+    return value
+
+
+async def popup(browser):
+    page = await browser.newPage()
+    await page.goto(HOME + "/popups")
+    opened = asyncio.get_event_loop().create_future()
+    browser.once("targetcreated", opened.set_result)
+    await page.click("#opener")
+    child = await (await opened).page()
+    await child.waitForFunction("window.seen")
+    value = [child.url, await child.evaluate("() => window.opener !== null")]
+    await child.close()
+    await page.close()
+    return value
+
+
+async def console_and_network(browser):
+    page = await browser.newPage()
+    said, thrown, asked = [], [], []
+    page.on("console", lambda message: said.append([message.type, message.text]))
+    page.on("pageerror", lambda error: thrown.append(str(error).split("\n")[0]))
+    page.on("response", lambda response: asked.append([response.url, response.status]))
+    await page.goto(HOME + "/noise")
+    await page.waitForFunction("document.title === 'Quiet'")
+    await page.close()
+    return [said, thrown, sorted(asked)]
+
+
+async def frames(browser):
+    page = await browser.newPage()
+    await page.goto(HOME + "/frames")
+    value = sorted(frame.url for frame in page.frames)
+    same = next(frame for frame in page.frames if frame.url.endswith("/frame?same"))
+    await (await same.querySelector("#inner")).click()
+    value.append(await text(same, "#inner"))
+    await page.close()
+    return value
+
+
+async def worker(browser):
+    page = await browser.newPage()
+    await page.goto(HOME + "/worker")
+    await page.waitForFunction("document.querySelector('#said').textContent === 'dug'")
+    value = len(page.workers)
+    await page.close()
+    return value
+
+
+async def uploads(browser):
+    page = await browser.newPage()
+    await page.goto(HOME + "/upload")
+    path = PLACE["dir"] + "/up.txt"
+    with open(path, "w") as file:
+        file.write("to be read")
+    await (await page.querySelector("#file")).uploadFile(path)
+    await page.waitForFunction("document.querySelector('#out').textContent")
+    value = await text(page, "#out")
+    await page.close()
+    return value
+
+
 async def unknown_method(browser):
     # Its interception is of a Chrome long gone.
     page = await browser.newPage()
@@ -92,5 +159,6 @@ async def connect():
 
 asyncio.new_event_loop().run_until_complete(perform(
     [("starts with one blank page", starts), ("version", version), ("navigates and evaluates", navigates), ("types and clicks", types_and_clicks),
-     ("screenshot", screenshot), ("cookies", cookies), ("dialog", dialog), ("unknown method", unknown_method)],
+     ("screenshot", screenshot), ("cookies", cookies), ("dialog", dialog), ("pdf", pdf), ("popup", popup), ("console and network", console_and_network),
+     ("frames", frames), ("worker", worker), ("uploads", uploads), ("unknown method", unknown_method)],
     connect, lambda browser: browser.disconnect()))

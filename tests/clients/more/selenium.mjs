@@ -3,7 +3,7 @@
 
 import { Builder, By, until as condition } from 'selenium-webdriver';
 import { Options, ServiceBuilder } from 'selenium-webdriver/chrome.js';
-import { performIfMain, pngSize } from '../suite.mjs';
+import { WAIT_MS, performIfMain, pngSize } from '../suite.mjs';
 
 const act = (name, run) => ({ name, run });
 
@@ -39,11 +39,45 @@ export const acts = [
   act('alert', async ({ driver, home }) => {
     await driver.get(`${home}/dialogs`);
     await driver.findElement(By.id('prompt')).click();
-    const alert = await driver.wait(condition.alertIsPresent(), 5_000);
+    const alert = await driver.wait(condition.alertIsPresent(), WAIT_MS);
     const text = await alert.getText();
     await alert.sendKeys('somebody');
     await alert.accept();
     return [text, await driver.findElement(By.id('out')).getText()];
+  }),
+  act('pdf', async ({ driver, home }) => {
+    await driver.get(home);
+    return Buffer.from(await driver.printPage(), 'base64').toString('latin1', 0, 4);
+  }),
+  act('uploads a file', async ({ driver, home, file }) => {
+    await driver.get(`${home}/upload`);
+    await driver.findElement(By.id('file')).sendKeys(file('up.txt', 'to be read'));
+    const out = driver.findElement(By.id('out'));
+    await driver.wait(condition.elementTextMatches(out, /./), WAIT_MS);
+    return out.getText();
+  }),
+  act('popup', async ({ driver, home }) => {
+    await driver.get(`${home}/popups`);
+    const first = await driver.getWindowHandle();
+    await driver.findElement(By.id('opener')).click();
+    const other = await driver.wait(async () => (await driver.getAllWindowHandles()).find(handle => handle !== first), WAIT_MS);
+    await driver.switchTo().window(other);
+    await driver.wait(condition.titleIs('Popup'), WAIT_MS);
+    const seen = await driver.executeScript('return [location.href, window.opener !== null]');
+    await driver.close();
+    await driver.switchTo().window(first);
+    return seen;
+  }),
+  act('a worker', async ({ driver, home }) => {
+    await driver.get(`${home}/worker`);
+    const said = driver.findElement(By.id('said'));
+    await driver.wait(condition.elementTextIs(said, 'dug'), WAIT_MS);
+    return said.getText();
+  }),
+  act('commands of the protocol', async ({ driver, home }) => {
+    await driver.sendDevToolsCommand('Network.setUserAgentOverride', { userAgent: 'somebody else' });
+    await driver.get(`${home}/headers`);
+    return JSON.parse(await driver.findElement(By.css('body')).getText()).agent;
   }),
   act('windows', async ({ driver, home }) => {
     const first = await driver.getWindowHandle();
