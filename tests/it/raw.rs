@@ -27,13 +27,23 @@ pub(crate) struct Raw {
 impl Raw {
     /// Connects and shakes hands.
     pub(crate) async fn connect(proxy: &Proxy) -> Self {
+        Self::connect_with(proxy, &[]).await
+    }
+
+    /// Connects and says these texts in one breath with the handshake, before that is answered.
+    pub(crate) async fn connect_with(proxy: &Proxy, texts: &[&str]) -> Self {
         let mut socket = TcpStream::connect(proxy.address()).await.expect("it accepts");
-        let request = format!(
+        let mut request = format!(
             "GET / HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             proxy.address()
-        );
-        socket.write_all(request.as_bytes()).await.expect("written");
+        )
+        .into_bytes();
+        for text in texts {
+            request.extend(header(FIN | TEXT, text.len() as u64));
+            request.extend(text.as_bytes());
+        }
+        socket.write_all(&request).await.expect("written");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let byte = tokio::time::timeout(DEADLINE, socket.read_u8()).await.expect("an answer in time");
@@ -52,20 +62,7 @@ impl Raw {
 
     /// Writes the header of a masked frame of this length.
     pub(crate) async fn header(&mut self, first: u8, length: u64) {
-        let mut header = vec![first];
-        match length {
-            0..=125 => header.push(0x80 | u8::try_from(length).expect("below 126")),
-            126..=0xffff => {
-                header.push(0x80 | 0x7e);
-                header.extend(u16::try_from(length).expect("two bytes").to_be_bytes());
-            }
-            _ => {
-                header.push(0x80 | 0x7f);
-                header.extend(length.to_be_bytes());
-            }
-        }
-        header.extend([0; 4]);
-        self.bytes(&header).await;
+        self.bytes(&header(first, length)).await;
     }
 
     /// Writes bytes, if the other side still takes any.
@@ -103,6 +100,24 @@ impl Raw {
             }
         }
     }
+}
+
+/// The header of a frame of this length, masked with zeros.
+fn header(first: u8, length: u64) -> Vec<u8> {
+    let mut header = vec![first];
+    match length {
+        0..=125 => header.push(0x80 | u8::try_from(length).expect("below 126")),
+        126..=0xffff => {
+            header.push(0x80 | 0x7e);
+            header.extend(u16::try_from(length).expect("two bytes").to_be_bytes());
+        }
+        _ => {
+            header.push(0x80 | 0x7f);
+            header.extend(length.to_be_bytes());
+        }
+    }
+    header.extend([0; 4]);
+    header
 }
 
 /// Opcode, payload and what is behind, if a whole unmasked frame is there.

@@ -1,10 +1,11 @@
 //! The nouns themselves: what every other test stands on.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     browsers::{Browser, in_each_browser},
     proxy::Proxy,
+    raw::Raw,
     site::Site,
 };
 
@@ -26,3 +27,29 @@ async fn a_client_opens_a_page_and_all_is_gone_afterwards(browser: Browser) {
 }
 
 in_each_browser!(a_client_opens_a_page_and_all_is_gone_afterwards);
+
+/// What a client says right with its handshake is heard only by a session that knows its first page. Once it was told of
+/// a browser without any, if it was quicker than the link's word of that page.
+#[tokio::test]
+async fn a_client_in_a_hurry_is_told_of_its_first_page() {
+    for (warm, rounds) in [("0", 5), ("2", 15)] {
+        let proxy = Proxy::start(Browser::any().await, &["--warm", warm]).await;
+        for round in 0..rounds {
+            let hurried = r#"{"id":1,"method":"Target.setDiscoverTargets","params":{"discover":true}}"#;
+            let mut client = Raw::connect_with(&proxy, &[hurried]).await;
+            let mut told = Vec::new();
+            loop {
+                let text = client.next().await;
+                let message: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{round}: {text}"));
+                if message["id"] == 1 {
+                    assert_eq!(message["result"], json!({}), "{round}");
+                    break;
+                }
+                told.push(message["params"]["targetInfo"].clone());
+            }
+            let pages: Vec<_> = told.iter().filter(|info| info["type"] == "page").collect();
+            assert_eq!(pages.len(), 1, "{warm} warm, round {round}: before the reply it was told of {told:?}");
+            assert_eq!(pages[0]["url"], "about:blank", "{warm} warm, round {round}");
+        }
+    }
+}

@@ -16,3 +16,38 @@ mod pausing;
 mod stage;
 mod targets;
 mod victim;
+
+/// The rows of the table: a letter, and the highest number with it.
+const ROWS: [(char, u8); 16] = [
+    ('T', 22),
+    ('C', 10),
+    ('D', 5),
+    ('W', 3),
+    ('B', 17),
+    ('X', 3),
+    ('A', 4),
+    ('S', 8),
+    ('I', 2),
+    ('N', 10),
+    ('H', 3),
+    ('K', 3),
+    ('J', 11),
+    ('F', 18),
+    ('R', 8),
+    ('Z', 6),
+];
+
+/// No row without an attack: its name stands in the code, as what a failure of it would say.
+#[test]
+fn every_row_of_the_table_is_sent() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/attacks");
+    let files = std::fs::read_dir(&directory).expect("the attacks");
+    let mut code = String::new();
+    for file in files.flatten() {
+        code += &std::fs::read_to_string(file.path()).expect("a source");
+    }
+    let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let rows = ROWS.iter().flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number:02}")));
+    let missing: Vec<_> = rows.filter(|row| !code.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "no attack sends the rows {missing:?}");
+}

@@ -3,7 +3,18 @@
 use std::{env, error::Error, future::Future, time::Duration};
 
 use chromiumoxide::{
-    Browser, Page, cdp::browser_protocol::network::CookieParam, page::ScreenshotParams,
+    Browser, Page,
+    cdp::{
+        browser_protocol::{
+            dom::SetFileInputFilesParams,
+            fetch::{self, EventRequestPaused, FulfillRequestParams},
+            network::CookieParam,
+            page::PrintToPdfParams,
+            target::{CreateBrowserContextParams, CreateTargetParams},
+        },
+        js_protocol::runtime::EventConsoleApiCalled,
+    },
+    page::ScreenshotParams,
 };
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -13,16 +24,22 @@ type Outcome = Result<Value, Box<dyn Error>>;
 
 struct Place {
     home: String,
+    dir: String,
     deadline: Duration,
     only: String,
 }
 
-const ACTS: [&str; 6] = [
+const ACTS: [&str; 11] = [
     "version",
     "navigates and evaluates",
     "types and clicks",
     "screenshot",
     "cookies",
+    "pdf",
+    "console",
+    "answers a request itself",
+    "a context of its own",
+    "uploads a file",
     "pages are closed",
 ];
 
@@ -95,6 +112,92 @@ async fn cookies(browser: &Browser, home: &str) -> Outcome {
     Ok(json!({ "sent": sent, "read": read }))
 }
 
+async fn pdf(browser: &Browser, home: &str) -> Outcome {
+    let page = browser.new_page(home).await?;
+    page.wait_for_navigation().await?;
+    let pdf = page.pdf(PrintToPdfParams::default()).await?;
+    page.close().await?;
+    Ok(json!(pdf.get(..4) == Some(b"%PDF")))
+}
+
+async fn console(browser: &Browser, home: &str) -> Outcome {
+    let page = browser.new_page("about:blank").await?;
+    let mut said = page.event_listener::<EventConsoleApiCalled>().await?;
+    page.goto(format!("{home}/noise")).await?;
+    let mut values = Vec::new();
+    for _ in 0..3 {
+        let event = said.next().await.ok_or("the console said no more")?;
+        values.push(event.args.first().and_then(|first| first.value.clone()));
+    }
+    page.close().await?;
+    Ok(json!(values))
+}
+
+async fn answers_itself(browser: &Browser, home: &str) -> Outcome {
+    let page = browser.new_page(home).await?;
+    page.wait_for_navigation().await?;
+    let mut paused = page.event_listener::<EventRequestPaused>().await?;
+    let pattern = fetch::RequestPattern::builder()
+        .url_pattern("*/made-up")
+        .build();
+    page.execute(fetch::EnableParams::builder().pattern(pattern).build())
+        .await?;
+    let answering = page.clone();
+    let answer = async move {
+        let request = paused.next().await.ok_or("no request")?.request_id.clone();
+        // `{"made":"up"}`
+        let answer = FulfillRequestParams::builder()
+            .request_id(request)
+            .response_code(200)
+            .body("eyJtYWRlIjoidXAifQ==".to_owned());
+        answering.execute(answer.build()?).await?;
+        Ok::<(), Box<dyn Error>>(())
+    };
+    let ask = text(&page, "fetch('/made-up').then(r => r.json())");
+    let (made, answered) = futures::join!(ask, answer);
+    answered?;
+    page.close().await?;
+    made
+}
+
+async fn own_context(browser: &Browser, home: &str) -> Outcome {
+    let context = browser
+        .create_browser_context(CreateBrowserContextParams::default())
+        .await?;
+    let wanted = CreateTargetParams::builder()
+        .url(format!("{home}/set-cookie?apart=1"))
+        .browser_context_id(context.clone());
+    let page = browser.new_page(wanted.build()?).await?;
+    page.wait_for_navigation().await?;
+    page.goto(format!("{home}/cookies")).await?;
+    let sent = text(&page, "document.body.innerText").await?;
+    browser.dispose_browser_context(context).await?;
+    let page = browser.new_page(format!("{home}/cookies")).await?;
+    page.wait_for_navigation().await?;
+    let elsewhere = text(&page, "document.body.innerText").await?;
+    page.close().await?;
+    Ok(json!([sent, elsewhere]))
+}
+
+async fn uploads(browser: &Browser, place: &Place) -> Outcome {
+    let page = browser.new_page(format!("{}/upload", place.home)).await?;
+    page.wait_for_navigation().await?;
+    let path = format!("{}/up.txt", place.dir);
+    std::fs::write(&path, "to be read")?;
+    let input = page.find_element("#file").await?;
+    let files = SetFileInputFilesParams::builder()
+        .file(path)
+        .backend_node_id(input.backend_node_id);
+    page.execute(files.build()?).await?;
+    let read = text(
+        &page,
+        "new Promise(done => { const look = () => out.textContent ? done(out.textContent) : setTimeout(look, 20); look(); })",
+    )
+    .await?;
+    page.close().await?;
+    Ok(read)
+}
+
 /// Asks until only the page that was there first is left.
 async fn pages_closed(browser: &Browser) -> Outcome {
     loop {
@@ -112,10 +215,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let named = |key: &str| suite[key].as_str().unwrap_or_default().to_owned();
     let place = Place {
         home: named("home"),
+        dir: named("dir"),
         deadline: Duration::from_millis(suite["actMs"].as_u64().unwrap_or(20_000)),
         only: named("only"),
     };
-    let acts: Vec<_> = ACTS.iter().filter(|act| act.contains(&place.only)).collect();
+    let acts: Vec<_> = ACTS
+        .iter()
+        .filter(|act| act.contains(&place.only))
+        .collect();
     tell(&json!({ "acts": acts }));
 
     let (browser, mut handler) = timeout(place.deadline, Browser::connect(named("ws"))).await??;
@@ -129,7 +236,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     perform(&place, ACTS[2], types_and_clicks(&browser, home)).await;
     perform(&place, ACTS[3], screenshot(&browser, home)).await;
     perform(&place, ACTS[4], cookies(&browser, home)).await;
-    perform(&place, ACTS[5], pages_closed(&browser)).await;
+    perform(&place, ACTS[5], pdf(&browser, home)).await;
+    perform(&place, ACTS[6], console(&browser, home)).await;
+    perform(&place, ACTS[7], answers_itself(&browser, home)).await;
+    perform(&place, ACTS[8], own_context(&browser, home)).await;
+    perform(&place, ACTS[9], uploads(&browser, &place)).await;
+    perform(&place, ACTS[10], pages_closed(&browser)).await;
     driver.abort();
     Ok(())
 }
