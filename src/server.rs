@@ -7,6 +7,7 @@ use std::{
     convert::Infallible,
     io,
     io::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,6 +27,7 @@ use crate::{
     api::{
         self, Answer, Api, Guard, Peer,
         discovery::{Origin, Protocol},
+        is_roundabout,
     },
     browser::{
         Launch,
@@ -192,8 +194,13 @@ fn admission(config: &Config) -> (Admission, &'static str) {
     }
 }
 
-/// The one line that a person can click or paste.
-fn greet(pool: &Pool, address: std::net::SocketAddr) {
+/// The one line that a person can click or paste: with an address that works on this machine.
+fn greet(pool: &Pool, listening: SocketAddr) {
+    let address = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listening.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), listening.port()),
+        _ => listening,
+    };
     let browsers = pool.browsers();
     let product = browsers.first().map_or("", |browser| browser.identity().product.as_str());
     let mut to = io::stdout();
@@ -229,10 +236,11 @@ struct Service {
 async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closing: CancellationToken) {
     // Small frames go out at once; if that cannot be set, they go out later.
     let _ = stream.set_nodelay(true);
+    let roundabout = stream.local_addr().is_ok_and(|to| is_roundabout(peer.0, to));
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let service = service.clone();
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        async move { Ok::<_, Infallible>(service.answer(request, roundabout).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -254,11 +262,11 @@ async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closin
 }
 
 impl Service {
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, roundabout: bool) -> Answer {
         let path = request.uri().path();
         let upgrade = upgrade::is_upgrade(&request);
         let open = !upgrade && api::is_open(path);
-        if let Err(refused) = self.guard.check(request.headers(), open) {
+        if let Err(refused) = self.guard.check(&request, roundabout, open) {
             tracing::debug!(path, ?refused, "refused");
             return refused.answer();
         }

@@ -29,7 +29,7 @@ use hyper::{HeaderMap, Request, StatusCode, body::Incoming, header};
 
 use self::{discovery::Protocol, v1::V1};
 pub use self::{
-    guard::{Guard, Refused},
+    guard::{Guard, Refused, is_roundabout},
     reply::{Answer, Problem, problem, refused},
 };
 use crate::{

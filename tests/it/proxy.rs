@@ -68,8 +68,10 @@ impl Proxy {
         let log = fs::File::create(directory.path().join("log")).expect("a file for the log");
         let sessions = directory.path().join("sessions");
         fs::create_dir(&sessions).expect("a directory for sessions");
+        let listen: &[&str] = if flags.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut child = Command::new(env!("CARGO_BIN_EXE_ghostmux"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .arg("serve")
+            .args(listen)
             .args(source)
             .arg("--session-dir")
             .arg(&sessions)

@@ -9,6 +9,7 @@ mod cdp_sessions;
 mod contexts;
 mod control_port;
 mod frames;
+mod from_pages;
 mod greed;
 mod killers;
 mod navigation;
@@ -18,7 +19,7 @@ mod targets;
 mod victim;
 
 /// The rows of the table: a letter, and the highest number with it.
-const ROWS: [(char, u8); 16] = [
+const ROWS: [(char, u8); 17] = [
     ('T', 22),
     ('C', 10),
     ('D', 5),
@@ -28,10 +29,11 @@ const ROWS: [(char, u8); 16] = [
     ('A', 4),
     ('S', 8),
     ('I', 2),
-    ('N', 10),
+    ('N', 11),
     ('H', 3),
     ('K', 3),
-    ('J', 11),
+    ('P', 3),
+    ('J', 14),
     ('F', 18),
     ('R', 8),
     ('Z', 6),

@@ -1,0 +1,342 @@
+//! Roundabout ways from a page to our own port and to files: by other names of this machine, by way of a proxy, with
+//! headers forged through CDP, and to pages of others at the same site. Whoever drives a page by CDP may do more to it than the page itself.
+
+use serde_json::{Value, json};
+
+use super::stage::{On, Stage};
+use crate::{
+    browsers::{Browser, in_browser, in_each_browser},
+    client::{Page, text},
+};
+
+/// A page of the session of HTTP calls, whose end or whose id would show that somebody got through.
+struct Bait {
+    id: String,
+}
+
+impl Bait {
+    async fn lay(stage: &Stage) -> Self {
+        let made = stage.proxy.http("PUT", "/json/new?about:blank", &[], "").await;
+        let made: Value = serde_json::from_str(&made.body).unwrap_or_else(|_| panic!("{made:?}"));
+        Self { id: text(&made, "id") }
+    }
+
+    /// It is still there, and nothing in the attacker's frames names it but what the attacker itself said.
+    async fn is_untouched(&self, stage: &Stage, how: &str) {
+        let list = stage.proxy.http("GET", "/json/list", &[], "").await;
+        assert!(list.body.contains(&self.id), "{how}: a page closed a page: {list:?}");
+        let pages: Value = serde_json::from_str(&list.body).expect("JSON");
+        assert_eq!(pages.as_array().map(Vec::len), Some(2), "{how}: a page made a page: {list:?}");
+    }
+}
+
+/// Opens `/json/list` of this origin in the page and tries, from whatever is there then, to read and change what it can.
+async fn get_through(stage: &Stage, page: &Page, origin: &str, bait: &Bait, how: &str) {
+    let client = &stage.attacker.client;
+    let on = Some(page.session.as_str());
+    for path in ["/json/list".to_owned(), format!("/json/close/{}", bait.id), "/json/new?about:blank".to_owned()] {
+        client.call_on(&page.session, "Page.navigate", json!({ "url": format!("{origin}{path}") })).await.ok();
+        let params = json!({ "expression": SHOWN, "returnByValue": true, "awaitPromise": true });
+        // A page that is being left may not answer; what counts is what it would have shown.
+        let shown = client.call_in(on, "Runtime.evaluate", params, crate::client::DEADLINE).await;
+        let shown = shown.map(|shown| shown.to_string()).unwrap_or_default();
+        assert!(!shown.contains("webSocketDebuggerUrl"), "{how}: {origin}{path} was read: {shown}");
+        for (path, options) in [
+            ("/json/list".to_owned(), "{}"),
+            (format!("/json/close/{}", bait.id), "{ mode: 'no-cors' }"),
+            (format!("/json/close/{}", bait.id), "{ mode: 'no-cors', method: 'POST' }"),
+            ("/json/new?about:blank".to_owned(), "{ method: 'PUT' }"),
+        ] {
+            let fetch = format!("fetch('{origin}{path}', {options}).then(a => a.text()).catch(e => e.name)");
+            let params = json!({ "expression": fetch, "returnByValue": true, "awaitPromise": true });
+            let read = client.call_in(on, "Runtime.evaluate", params, crate::client::DEADLINE).await;
+            let read = read.map(|read| read.to_string()).unwrap_or_default();
+            assert!(!read.contains("webSocketDebuggerUrl"), "{how}: {origin}{path} was fetched: {read}");
+        }
+        bait.is_untouched(stage, how).await;
+    }
+}
+
+const SHOWN: &str = "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))
+    .then(() => document.documentElement.innerText)";
+
+/// J12: Chrome does not tell who asks (`Sec-Fetch-Site`) where it does not trust the address, and some that it does not
+/// trust lead to this machine.
+async fn other_names_of_this_machine_lead_a_page_nowhere(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let bait = Bait::lay(&stage).await;
+    let port = stage.proxy.address().rsplit(':').next().expect("a port").to_owned();
+    for host in ["0.0.0.0", "0", "[::]", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]", "127.1", "localhost.", "a.localhost"]
+    {
+        let page = stage.attacker.client.page_at(&stage.site.url("/page?attacker")).await;
+        get_through(&stage, &page, &format!("http://{host}:{port}"), &bait, &format!("J12 {host}")).await;
+        stage.attacker.client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
+    }
+    stage.unharmed("J12").await;
+}
+
+in_each_browser!(other_names_of_this_machine_lead_a_page_nowhere);
+
+/// J12: by the address that other machines know this one by, if ghostmux listens there. Chrome does not trust it either.
+async fn the_outward_address_of_this_machine_leads_a_page_nowhere(browser: Browser) {
+    // Nothing is sent: the system only says which address it would send from.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    let Ok(outward) = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()) else {
+        eprintln!("skipped: this machine has no address but loopback");
+        return;
+    };
+    let stage = Stage::with(browser, &["--strict", "--listen", "0.0.0.0:0", "--insecure"]).await;
+    let bait = Bait::lay(&stage).await;
+    let port = stage.proxy.address().rsplit(':').next().expect("a port");
+    let origin = format!("http://{}:{port}", outward.ip());
+    let page = stage.attacker.client.page_at(&stage.site.url("/page?attacker")).await;
+    get_through(&stage, &page, &origin, &bait, &format!("J12 {origin}")).await;
+    stage.unharmed("J12").await;
+}
+
+in_browser!(Shell: the_outward_address_of_this_machine_leads_a_page_nowhere);
+
+/// J13: a context whose proxy we are. What it asks of addresses that Chrome does not trust comes to us without a word
+/// of who asks.
+async fn we_are_nobodys_proxy(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let bait = Bait::lay(&stage).await;
+    let client = &stage.attacker.client;
+    for bypass in ["<-loopback>", ""] {
+        let params = json!({ "proxyServer": stage.proxy.address(), "proxyBypassList": bypass });
+        let context = text(&client.ok(None, "Target.createBrowserContext", params).await, "browserContextId");
+        for origin in ["http://10.9.8.7", "http://192.0.2.1:9222", "http://a.localhost", &stage.proxy.url()] {
+            let page = client.page_in(Some(&context), "about:blank").await;
+            get_through(&stage, &page, origin, &bait, &format!("J13 {origin}, bypass {bypass:?}")).await;
+        }
+        client.ok(None, "Target.disposeBrowserContext", json!({ "browserContextId": context })).await;
+    }
+    stage.unharmed("J13").await;
+}
+
+in_each_browser!(we_are_nobodys_proxy);
+
+/// J14: headers that the client of a page forges.
+async fn forged_headers_open_nothing(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let bait = Bait::lay(&stage).await;
+    let client = &stage.attacker.client;
+    let forged = [
+        json!({}),
+        json!({ "Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty" }),
+        json!({ "Sec-Fetch-Site": "", "Origin": "" }),
+    ];
+    for headers in &forged {
+        let page = client.page_at(&stage.site.url("/page?attacker")).await;
+        client.ok(Some(&page.session), "Network.enable", json!({})).await;
+        let set = client.call_on(&page.session, "Network.setExtraHTTPHeaders", json!({ "headers": headers })).await;
+        get_through(&stage, &page, &stage.proxy.url(), &bait, &format!("J14 {headers}, set: {set:?}")).await;
+        client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
+    }
+    // Each request stopped on its way, and sent on with these headers only, to wherever it may have meant to go.
+    for headers in &forged {
+        let headers: Vec<Value> = headers
+            .as_object()
+            .expect("an object")
+            .iter()
+            .map(|(name, value)| json!({ "name": name, "value": value }))
+            .collect();
+        for target in [format!("/json/close/{}", bait.id), "/json/list".to_owned()] {
+            let page = client.page_at(&stage.site.url("/page?attacker")).await;
+            let on = Some(page.session.as_str());
+            // Not all of them: full Chrome asks for an icon whenever it likes.
+            client.ok(on, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*?stopped*" }] })).await;
+            for started in ["location = '/page?stopped'", "fetch('/held?stopped').then(a => a.text())"] {
+                let params = json!({ "expression": started, "returnByValue": true, "awaitPromise": true });
+                let asked = client.start(on, "Runtime.evaluate", params).await;
+                let paused = client.event_on(&page.session, "Fetch.requestPaused").await;
+                let params = json!({ "requestId": paused["requestId"], "headers": headers,
+                    "url": format!("{}{target}", stage.proxy.url()) });
+                client.call_on(&page.session, "Fetch.continueRequest", params).await.ok();
+                let answered = client.reply_to(asked).await.to_string();
+                assert!(!answered.contains("webSocketDebuggerUrl"), "J14: {target} with {headers:?}: {answered}");
+                bait.is_untouched(&stage, &format!("J14: {target} with {headers:?}")).await;
+            }
+            client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
+        }
+    }
+    stage.unharmed("J14").await;
+}
+
+in_each_browser!(forged_headers_open_nothing);
+
+/// N11: a world that may read every origin, and requests that are sent elsewhere on their way, reach no file of the
+/// host, nothing of Chrome's own, and not our port.
+async fn a_world_with_every_right_stays_on_the_net(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let bait = Bait::lay(&stage).await;
+    let (client, page) = (&stage.attacker.client, &stage.attacker.page);
+    let on = Some(page.session.as_str());
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "canary-words").expect("written");
+    let world = json!({ "frameId": page.target, "worldName": "mine", "grantUniveralAccess": true });
+    let world = client.ok(on, "Page.createIsolatedWorld", world).await["executionContextId"].clone();
+    let urls = [
+        format!("file://{}", file.path().display()),
+        "chrome://version".to_owned(),
+        format!("{}/json/list", stage.proxy.url()),
+        format!("{}/json/close/{}", stage.proxy.url(), bait.id),
+    ];
+    for url in &urls {
+        for how in [
+            format!("fetch('{url}').then(a => a.text()).catch(e => e.name)"),
+            format!(
+                "new Promise(done => {{ const x = new XMLHttpRequest(); x.open('GET', '{url}'); x.onloadend = () => done(x.responseText); x.send() }}).catch(e => e.name)"
+            ),
+        ] {
+            let params = json!({ "expression": how, "contextId": world, "awaitPromise": true, "returnByValue": true });
+            let read = client.call_in(on, "Runtime.evaluate", params, crate::client::DEADLINE).await;
+            let read = read.map(|read| read.to_string()).unwrap_or_default();
+            let got = ["canary-words", "webSocketDebuggerUrl", "Command Line"].iter().any(|word| read.contains(word));
+            assert!(!got, "N11: {url}: {read}");
+        }
+        bait.is_untouched(&stage, &format!("N11: {url}")).await;
+    }
+    client.ok(on, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*?stopped*" }] })).await;
+    for url in &urls {
+        let params = json!({ "expression": "fetch('/held?stopped').then(a => a.text()).catch(e => e.name)",
+            "awaitPromise": true, "returnByValue": true });
+        let asked = client.start(on, "Runtime.evaluate", params).await;
+        let paused = client.event_on(&page.session, "Fetch.requestPaused").await;
+        let params = json!({ "requestId": paused["requestId"], "url": url });
+        if stage.attacker.call(On::Page, "Fetch.continueRequest", params).await.is_err() {
+            let params = json!({ "requestId": paused["requestId"] });
+            stage.attacker.ok(On::Page, "Fetch.continueRequest", params).await;
+        }
+        let read = client.reply_to(asked).await.to_string();
+        let got = ["canary-words", "webSocketDebuggerUrl", "Command Line"].iter().any(|word| read.contains(word));
+        assert!(!got, "N11: {url}: {read}");
+        bait.is_untouched(&stage, &format!("N11: {url}")).await;
+    }
+    stage.unharmed("N11").await;
+}
+
+in_each_browser!(a_world_with_every_right_stays_on_the_net);
+
+/// P01: two sessions at one site are two people at it: nothing that pages of a site share is shared between them.
+async fn pages_of_one_site_share_nothing_between_sessions(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (client, victim) = (&stage.attacker.client, &stage.victim);
+    let keep = "(async () => {
+        localStorage.word = WORD; sessionStorage.word = WORD
+        await (await caches.open('shared')).put('/kept', new Response(WORD))
+        await new Promise((done, fail) => {
+            const open = indexedDB.open('shared', 1)
+            open.onupgradeneeded = () => open.result.createObjectStore('words').put(WORD, 1)
+            open.onsuccess = done; open.onerror = fail
+        })
+        navigator.locks.request('shared', () => new Promise(() => {}))
+        const channel = window.channel = new BroadcastChannel('shared')
+        channel.onmessage = () => channel.postMessage(WORD)
+        return (await navigator.locks.query()).held.length
+    })()";
+    let page = victim.client.page_in(Some(&victim.context), &stage.site.url("/page?one-site")).await;
+    let held = victim.client.evaluate(&page.session, &keep.replace("WORD", &json!(victim.marker).to_string())).await;
+    assert_eq!(held, 1, "P01: the victim keeps what it should");
+    // A page of its own finds all of it, so others could have.
+    let own = victim.client.page_in(Some(&victim.context), &stage.site.url("/page?one-site")).await;
+    let heard = "new Promise(done => {
+        const channel = new BroadcastChannel('shared')
+        channel.onmessage = event => done(event.data)
+        channel.postMessage('who is there?')
+    }).then(async heard => [heard, localStorage.word, (await navigator.locks.query()).held.length].join())";
+    let found = victim.client.evaluate(&own.session, heard).await;
+    assert_eq!(found, format!("{0},{0},1", victim.marker), "P01");
+    victim.client.ok(None, "Target.closeTarget", json!({ "targetId": own.target })).await;
+
+    let look = "(async () => {
+        const found = { cookie: document.cookie, local: localStorage.word, session: sessionStorage.word }
+        found.caches = await caches.keys()
+        found.databases = (await indexedDB.databases()).map(one => one.name)
+        found.locks = (await navigator.locks.query()).held.length
+        found.heard = await new Promise(done => {
+            const channel = new BroadcastChannel('shared')
+            channel.onmessage = event => done(event.data)
+            channel.postMessage('who is there?')
+            // What would answer is in the same browser: a turn of another task there is enough.
+            fetch('/page?turn').then(() => fetch('/page?turn')).then(() => done('nobody'))
+        })
+        found.workers = (await navigator.serviceWorker.getRegistrations()).length
+        return JSON.stringify(found)
+    })()";
+    // In its default context, in one made before, and in one made now.
+    let made = text(&client.ok(None, "Target.createBrowserContext", json!({})).await, "browserContextId");
+    for context in [None, Some(made.as_str())] {
+        let page = client.page_in(context, &stage.site.url("/page?one-site")).await;
+        // The session's own worker, registered by the stage, is in its default context.
+        let workers = i32::from(context.is_none());
+        let found = client.evaluate(&page.session, look).await;
+        let expected = json!({ "caches": [], "databases": [], "locks": 0, "heard": "nobody", "workers": workers,
+            "cookie": "marker=one-site" });
+        let found: Value = serde_json::from_str(found.as_str().unwrap_or_default()).expect("JSON");
+        assert_eq!(found, expected, "P01, context {context:?}");
+    }
+    victim.client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
+    stage.nothing_learned("P01");
+}
+
+in_each_browser!(pages_of_one_site_share_nothing_between_sessions);
+
+/// P02: who brings pages of one's own to the front takes the focus from nobody else's.
+async fn the_focus_is_not_taken_from_others(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let watch = "window.left = []; for (const name of ['blur', 'visibilitychange', 'pagehide', 'freeze'])
+        { addEventListener(name, () => left.push(name)); document.addEventListener(name, () => left.push(name)) }
+        document.hasFocus()";
+    let on = Some(victim.page.session.as_str());
+    victim.client.ok(on, "Page.bringToFront", json!({})).await;
+    let focused = victim.client.evaluate(&victim.page.session, watch).await;
+    let named = json!({ "targetId": attacker.page.target });
+    attacker.ok(On::Page, "Page.bringToFront", json!({})).await;
+    attacker.ok(On::Root, "Target.activateTarget", named).await;
+    for more in [json!({}), json!({ "newWindow": true }), json!({ "newWindow": true, "focus": true })] {
+        let mut params = json!({ "url": "about:blank" });
+        params.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        // `focus` is not in every build.
+        let _ = attacker.call(On::Root, "Target.createTarget", params).await;
+    }
+    attacker.ok(On::Page, "Page.bringToFront", json!({})).await;
+    attacker.evaluate("window.focus(); window.open('/page?front'); 0").await;
+    let now = victim.client.evaluate(&victim.page.session, "JSON.stringify([document.hasFocus(), left])").await;
+    assert_eq!(now, json!([focused, []]).to_string(), "P02: the victim lost the focus");
+}
+
+in_each_browser!(the_focus_is_not_taken_from_others);
+
+/// P03: the clipboard by ways that need no permission of the protocol's: with a click, and by the page's own command.
+async fn no_click_makes_the_clipboard_readable(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let page = victim.client.page_at(&stage.site.url(&format!("/page?{}", victim.marker))).await;
+    let copy = format!(
+        "{{ const area = document.body.appendChild(document.createElement('textarea')); area.value = '{}'
+            area.select(); document.execCommand('copy') }}",
+        victim.marker
+    );
+    assert_eq!(victim.client.evaluate(&page.session, &copy).await, true, "P03: nothing was copied");
+    let paste = "(async () => {
+        const area = document.body.appendChild(document.createElement('textarea')); area.focus()
+        const done = ['paste', 'pasteAndMatchStyle', 'PasteAsPlainText'].map(name => document.execCommand(name))
+        const read = await Promise.race([navigator.clipboard.readText().catch(error => error.name),
+            navigator.clipboard.read().then(items => items[0].getType('text/plain')).then(blob => blob.text())
+                .catch(error => error.name)])
+        return JSON.stringify([done, area.value, read])
+    })()";
+    let params = json!({ "expression": paste, "returnByValue": true, "awaitPromise": true, "userGesture": true });
+    // A prompt that nobody answers would be a refusal too.
+    attacker.client.start(attacker.session(On::Page), "Runtime.evaluate", params).await;
+    attacker.ok(On::Page, "Runtime.evaluate", json!({ "expression": "1" })).await;
+    stage.nothing_learned("P03");
+    let text = attacker.evaluate("document.querySelector('textarea').value").await;
+    assert_eq!(text, "", "P03: the page pasted");
+    stage.nothing_learned("P03");
+    victim.client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
+}
+
+in_each_browser!(no_click_makes_the_clipboard_readable);
