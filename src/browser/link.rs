@@ -557,9 +557,12 @@ impl Link {
                         self.targets.bind(ContextId::from(context), lease);
                     }
                 }
-                (Settle::Root, Some(lease)) => {
+                (settle @ (Settle::Root | Settle::Base), Some(lease)) => {
                     if let Some(session) = member("sessionId") {
-                        self.targets.root(CdpSessionId::from(session.as_str()), Some(lease));
+                        match settle {
+                            Settle::Base => self.targets.base(&CdpSessionId::from(session.as_str()), lease),
+                            _ => self.targets.root(CdpSessionId::from(session.as_str()), Some(lease)),
+                        }
                         // Whoever asked has given up meanwhile: nobody would ever detach it.
                         if waiting.who.is_abandoned() {
                             self.detach_root(&session);

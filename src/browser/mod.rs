@@ -267,8 +267,12 @@ impl Browser {
 
     /// One more browser-level CDP session for a lease: the root of a view. It goes with the lease at the latest.
     pub async fn root(&self, lease: LeaseId) -> Result<CdpSessionId, CallError> {
+        self.browser_level(lease, Settle::Root).await
+    }
+
+    async fn browser_level(&self, lease: LeaseId, settle: Settle) -> Result<CdpSessionId, CallError> {
         let method = "Target.attachToBrowserTarget";
-        let result = self.call_for(None, method, "{}".to_owned(), Some((lease, Settle::Root))).await?;
+        let result = self.call_for(None, method, "{}".to_owned(), Some((lease, settle))).await?;
         member(&result, method, "sessionId").map(CdpSessionId::from)
     }
 
@@ -306,7 +310,7 @@ impl Browser {
 
     async fn new_lease(&self) -> Result<(Lease, String), CallError> {
         let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::Relaxed) + 1);
-        let base = self.root(id).await?;
+        let base = self.browser_level(id, Settle::Base).await?;
         // From here on the guard cleans up, also when a later step fails or the future is dropped.
         let mut lease = Lease {
             id,

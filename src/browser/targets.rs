@@ -90,12 +90,14 @@ struct Attachment {
     shown_on: Option<CdpSessionId>,
     /// Made by a browser-level auto-attach, and ended by its end.
     auto: bool,
+    /// No client knows it: a lease's base and what the proxy attaches through that. It keeps nothing waiting.
+    hidden: bool,
     children: Vec<CdpSessionId>,
 }
 
 impl Attachment {
     fn new(lease: Option<LeaseId>, target: TargetId, parent: Option<CdpSessionId>) -> Self {
-        Self { lease, target, parent, shown_on: None, auto: false, children: Vec::new() }
+        Self { lease, target, parent, shown_on: None, auto: false, hidden: false, children: Vec::new() }
     }
 
     /// The CDP session on which a client is told of it.
@@ -235,6 +237,14 @@ impl Targets {
     pub(crate) fn root(&mut self, session: CdpSessionId, lease: Option<LeaseId>) {
         self.attachments.entry(session).or_insert_with(|| Attachment::new(lease, TargetId::from(""), None)).lease =
             lease;
+    }
+
+    /// As [`Targets::root`], for the CDP session that owns a lease's contexts and that no client ever sees.
+    pub(crate) fn base(&mut self, session: &CdpSessionId, lease: LeaseId) {
+        self.root(session.clone(), Some(lease));
+        if let Some(attachment) = self.attachments.get_mut(session) {
+            attachment.hidden = true;
+        }
     }
 
     /// Tells a session that just began what its lease already has.
@@ -387,7 +397,9 @@ impl Targets {
             return;
         }
         let lease = on.and_then(|on| self.lease_of(on.as_str()));
-        self.attachments.insert(child.clone(), Attachment::new(lease, info.id.clone(), on.cloned()));
+        let mut attachment = Attachment::new(lease, info.id.clone(), on.cloned());
+        attachment.hidden = on.and_then(|on| self.attachments.get(on)).is_some_and(|parent| parent.hidden);
+        self.attachments.insert(child.clone(), attachment);
         let Some(on) = on else { return };
         if let Some(parent) = self.attachments.get_mut(on) {
             parent.children.push(child.clone());
@@ -609,8 +621,7 @@ impl Targets {
             if self.targets.get(&id).is_none_or(|target| target.deadline != Some(at)) {
                 continue;
             }
-            let wanted =
-                self.attachments.values().any(|attachment| attachment.lease.is_some() && attachment.target == id);
+            let wanted = self.has_client(&id);
             let Some(target) = self.targets.get_mut(&id) else { continue };
             target.deadline = None;
             // With an opener and a child session a plain Chrome waits for ever, as at a breakpoint; so do we.
@@ -871,11 +882,16 @@ impl Targets {
             self.settle(id);
         }
         // A tab-flavour client that had a CDP session on this page and lost the last one: the page must not wait for it.
-        let others =
-            || self.attachments.values().any(|attachment| attachment.lease.is_some() && attachment.target == *id);
-        if of_a_client && !others() {
+        if of_a_client && !self.has_client(id) {
             self.let_go(Flavour::Page, id);
         }
+    }
+
+    /// Whether a client has a CDP session on a target.
+    fn has_client(&self, id: &TargetId) -> bool {
+        let is_client =
+            |attachment: &Attachment| attachment.lease.is_some() && !attachment.hidden && attachment.target == *id;
+        self.attachments.values().any(is_client)
     }
 }
 

@@ -52,6 +52,8 @@ pub enum Settle {
     Unbind(ContextId),
     /// The CDP session in the reply is a browser-level one of the lease that asked.
     Root,
+    /// As [`Settle::Root`]: the one that owns the contexts, and that no client ever sees.
+    Base,
     /// If Chrome refuses, auto-attach's explicit attach to this target will not come.
     Attach(TargetId),
 }

@@ -107,7 +107,6 @@ impl Live {
             }
             Action::Unclaim => self.lease.unclaim(),
             Action::Ghost(tag, view, ask) => self.on_ghost(tag, view, ask),
-            Action::CloseRoot(root) => self.lease.browser().close_root(&root),
             Action::Close(view, why) => self.send_away(view, &CloseReason::Bye(why)),
             Action::End => self.over = Some(CloseReason::Bye("the client closed its browser")),
         }

@@ -33,7 +33,7 @@ pub(super) struct FaceCall {
     pub(super) reply: oneshot::Sender<Result<String, CdpError>>,
 }
 
-pub(super) const FACE: ViewId = ViewId(0);
+pub(super) const FACE: ViewId = ViewId::FACE;
 
 impl Live {
     pub(super) fn on_face_call(&mut self, call: FaceCall) {

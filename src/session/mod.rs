@@ -7,6 +7,7 @@ pub mod arguments;
 mod browser;
 mod files;
 mod ghost;
+mod keeper;
 pub mod policy;
 mod scope;
 mod target;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use self::{
     files::Files,
     ghost::Listeners,
+    keeper::Keepers,
     policy::{Level, Verdict},
     scope::{Cdp, Scope},
 };
@@ -38,6 +40,11 @@ use crate::{
 /// One client's socket on a session, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ViewId(pub u64);
+
+impl ViewId {
+    /// HTTP calls, which are one more view of a session and no client.
+    pub const FACE: Self = Self(0);
+}
 
 /// What the live session must do. No I/O has happened yet.
 #[derive(Debug)]
@@ -68,8 +75,6 @@ pub enum Action {
     Unclaim,
     /// A client asks about sessions; the answer comes to [`Session::on_browser`] like a reply.
     Ghost(Tag, ViewId, Ask),
-    /// A view's root is of no use any more.
-    CloseRoot(CdpSessionId),
     /// A client's socket is to be closed, because of what the session saw.
     Close(ViewId, &'static str),
     /// The session is over: a client said `Browser.close`.
@@ -103,6 +108,8 @@ enum Pending {
     Moved(String),
     /// Files a client named are being looked at.
     Files(CdpSessionId, CallId, String, String),
+    /// A keeper for this page.
+    Keeper(TargetId),
     /// Nobody asked.
     Nobody,
 }
@@ -122,7 +129,7 @@ impl Pending {
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
             | Self::Files(on, id, ..) => Some((on, *id)),
-            Self::Moved(_) | Self::Nobody => None,
+            Self::Moved(_) | Self::Keeper(_) | Self::Nobody => None,
         }
     }
 }
@@ -155,6 +162,7 @@ pub struct Session {
     tracing: Option<CdpSessionId>,
     /// The roots on which `ghost` is enabled.
     listeners: Listeners,
+    keepers: Keepers,
     pages_most: u32,
     actions: Vec<Action>,
     /// Frames that could not be read, and commands refused, since last asked.
@@ -185,6 +193,7 @@ impl Session {
             attaching: Vec::new(),
             tracing: None,
             listeners: Listeners::default(),
+            keepers: Keepers::default(),
             pages_most: 0,
             actions: Vec::new(),
             malformed: 0,
@@ -198,6 +207,9 @@ impl Session {
         self.scope.sessions.insert(root.clone(), Cdp::new(view, None, browser, Kind::Browser, true));
         self.scope.set_home(view, root.clone());
         self.roots.insert(view, root);
+        if view != ViewId::FACE {
+            self.keepers.only_old();
+        }
     }
 
     /// The view's client speaks to this page: `page` is a CDP session on it, attached through the view's root.
@@ -207,33 +219,6 @@ impl Session {
         self.scope.sessions.insert(page.clone(), Cdp::new(view, Some(root), target.clone(), kind, true));
         self.scope.set_home(view, page);
         self.scope.mark_attached(target);
-    }
-
-    /// A client has gone. What it held paused by the watchers' CDP sessions is resumed and let go; the rest goes with
-    /// its root.
-    pub fn close_view(&mut self, view: ViewId) {
-        let gone = self.scope.forget_view(view);
-        let root = self.roots.remove(&view);
-        for (id, cdp) in &gone {
-            if cdp
-                .parent
-                .as_ref()
-                .is_some_and(|parent| gone.iter().any(|(other, above)| other == parent && above.is_root()))
-            {
-                let tag = self.expect(Pending::Nobody);
-                self.actions.push(Action::Detach(tag, id.clone()));
-            }
-            if self.tracing.as_ref() == Some(id) {
-                self.tracing = None;
-                self.actions.push(Action::Unclaim);
-            }
-        }
-        self.attaching.retain(|attach| gone.iter().all(|(id, _)| *id != attach.on));
-        for (id, cdp) in gone {
-            self.listeners.forget(&id);
-            self.scope.tell(&cdp.target);
-        }
-        self.actions.extend(root.map(Action::CloseRoot));
     }
 
     /// The contexts its clients made.
@@ -342,6 +327,9 @@ impl Session {
         };
         self.sent(on, id);
         self.actions.push(Action::Pass(text));
+        if !self.keepers.is_empty() && command.method() == "Page.enable" {
+            self.relieve(on);
+        }
     }
 
     /// As [`Session::pass`], with other params than the client's.
@@ -441,7 +429,7 @@ impl Session {
     }
 
     fn on_message(&mut self, on: &CdpSessionId, id: Option<CallId>, body_end: usize, text: Bytes) {
-        let Some(cdp) = self.scope.sessions.get_mut(on) else { return };
+        let Some(cdp) = self.scope.sessions.get_mut(on) else { return self.on_kept_page(on, &text) };
         if let Some(id) = id {
             // A reply to nothing this client has asked is not its own.
             if !cdp.answered(id) {
@@ -468,7 +456,7 @@ impl Session {
         self.attaching.retain(|attach| attach.tag != tag);
         let result = match reply {
             Reply::Result(result) => result,
-            Reply::Error(error) => return self.on_error_reply(pending, &error),
+            Reply::Error(error) => return self.on_error_reply(tag, pending, &error),
         };
         match pending {
             Pending::Forward(on, id) | Pending::Attach(on, id) | Pending::TraceStart(on, id) => {
@@ -489,11 +477,12 @@ impl Session {
             }
             Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
             Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
+            Pending::Keeper(page) => self.on_keeper(tag, &page, Some(&result)),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
         }
     }
 
-    fn on_error_reply(&mut self, pending: Pending, error: &CdpError) {
+    fn on_error_reply(&mut self, tag: Tag, pending: Pending, error: &CdpError) {
         match pending {
             Pending::TraceStart(on, id) => {
                 self.tracing = None;
@@ -511,6 +500,7 @@ impl Session {
             | Pending::CreateContext(on, id)
             | Pending::DisposeContext(on, id, _)
             | Pending::WindowAttach(on, id) => self.scope.fail(&on, id, error),
+            Pending::Keeper(page) => self.on_keeper(tag, &page, None),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
         }
     }
@@ -521,9 +511,13 @@ impl Session {
                 self.scope.see(&target, &info);
                 let pages = u32::try_from(self.scope.count(Kind::Page)).unwrap_or(u32::MAX);
                 self.pages_most = self.pages_most.max(pages);
+                self.keep_new(&target);
             }
             Told::Changed { target, info } => self.scope.see(&target, &info),
-            Told::Destroyed { target } => self.scope.lose(&target),
+            Told::Destroyed { target } => {
+                self.keepers.forget(&target);
+                self.scope.lose(&target);
+            }
             Told::Crashed { target, params } => self.scope.crashed(&target, &params),
             Told::Attached { parent, child, target, info, waiting } => {
                 self.on_attached(&parent, child, &target, &info, waiting);

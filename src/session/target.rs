@@ -444,6 +444,7 @@ impl Session {
     ) {
         // Of what it was never told it hears no end.
         if !self.scope.sessions.contains_key(child) {
+            self.keepers.lost(child);
             return;
         }
         let params = format!(r#"{{"sessionId":"{child}","targetId":"{target}"}}"#);

@@ -5,7 +5,9 @@ mod attach;
 mod browser;
 mod files;
 mod frames;
+mod ghost;
 mod holes;
+mod keeper;
 mod record;
 mod replay;
 mod target;
@@ -203,7 +205,6 @@ impl Pair {
                 self.tags.push_back(tag);
                 format!("ghost {}: {ask:?}", view.0)
             }
-            Action::CloseRoot(root) => format!("close {root}"),
             Action::Close(view, why) => format!("close {}: {why}", view.0),
             Action::End => "end".to_owned(),
         }

@@ -16,6 +16,7 @@ mod owners;
 mod policy;
 mod proxy;
 mod raw;
+mod reconnect;
 mod remote;
 mod rest;
 mod site;

@@ -115,7 +115,8 @@ fn a_client_that_has_gone_gets_nothing_more() {
     let mut pair = Pair::with_page();
     pair.session.on_client(VIEW, Bytes::from_static(br#"{"id":1,"method":"Browser.getVersion"}"#));
     pair.session.close_view(VIEW);
-    assert_eq!(pair.actions(), ["detach S", "close ROOT"]);
+    let got = pair.actions();
+    assert!(got.iter().all(|action| action.starts_with("call BASE")), "{got:?}");
 }
 
 #[test]

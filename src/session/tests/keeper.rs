@@ -1,0 +1,77 @@
+use super::*;
+
+const ATTACH: &str = r#"call BASE Target.attachToTarget {"targetId":"P","flatten":true}"#;
+const DISMISS: &str = r#"call K Page.handleJavaScriptDialog {"accept":false}"#;
+
+/// A page whose client has gone, and whose keeper `K` is there.
+fn kept() -> Pair {
+    let mut pair = Pair::with_page();
+    pair.session.close_view(VIEW);
+    assert_eq!(pair.actions(), [ATTACH]);
+    let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
+    let got = pair.result(r#"{"sessionId":"K"}"#);
+    // Only with the keeper there the client's own go: no dialog can open between the two.
+    assert_eq!(got, ["call K Page.enable {}", dismiss, "detach S", "detach ROOT"]);
+    for _ in 0..4 {
+        assert_eq!(pair.result("{}"), Vec::<String>::new());
+    }
+    pair
+}
+
+#[test]
+fn a_page_left_alone_is_kept_from_hanging_on_a_dialog() {
+    let mut pair = kept();
+    assert_eq!(pair.message(r#"{"method":"Page.javascriptDialogOpening","params":{},"sessionId":"K"}"#), [DISMISS]);
+    pair.result("{}");
+    // What else a keeper hears is nobody's.
+    assert_eq!(pair.message(r#"{"method":"Page.loadEventFired","params":{},"sessionId":"K"}"#), Vec::<String>::new());
+    // A page that opens now is kept too, and one that closes is forgotten.
+    pair.created("T2", "tab", "CTX");
+    let got = pair.created("P2", "page", "CTX");
+    assert_eq!(got, [ATTACH.replace("\"P\"", "\"P2\"")]);
+    pair.told(Told::Destroyed { target: "P2".into() });
+    assert_eq!(pair.error(-32602, "No target with given id found"), Vec::<String>::new());
+    pair.is_at_rest();
+}
+
+#[test]
+fn a_keeper_goes_when_a_client_looks_after_the_page_itself() {
+    let mut pair = kept();
+    pair.session.open_view(ViewId(2), "ROOT2".into());
+    assert_eq!(pair.created("P2", "page", "CTX"), Vec::<String>::new());
+    pair.attached("ROOT2", "S2", "P");
+    let says = |pair: &mut Pair, method: &str| {
+        pair.view_says(ViewId(2), &format!(r#"{{"id":1,"method":"{method}","params":{{}},"sessionId":"S2"}}"#))
+    };
+    assert_eq!(says(&mut pair, "Runtime.enable").len(), 1);
+    let got = says(&mut pair, "Page.enable");
+    assert!(got.len() == 2 && got[0].starts_with("pass") && got[1] == "detach K", "{got:?}");
+    // What it heard before it was gone is the client's to answer.
+    let opening = r#"{"method":"Page.javascriptDialogOpening","params":{},"sessionId":"K"}"#;
+    assert_eq!(pair.message(opening), Vec::<String>::new());
+    assert_eq!(pair.detached("BASE", "K", "P", &[]), Vec::<String>::new());
+    assert_eq!(says(&mut pair, "Page.enable").len(), 1);
+}
+
+#[test]
+fn a_keeper_that_comes_too_late_is_sent_back() {
+    let mut pair = Pair::with_page();
+    pair.session.close_view(VIEW);
+    pair.actions();
+    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.attached("ROOT2", "S2", "P");
+    pair.view_says(ViewId(2), r#"{"id":1,"method":"Page.enable","params":{},"sessionId":"S2"}"#);
+    let got = pair.result(r#"{"sessionId":"K"}"#);
+    assert_eq!(got[0], "detach K");
+    assert_eq!(got.last().map(String::as_str), Some("detach ROOT"));
+}
+
+#[test]
+fn pages_that_another_client_is_attached_to_need_no_keeper() {
+    let mut pair = Pair::with_page();
+    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.attached("ROOT2", "S2", "P");
+    pair.session.close_view(VIEW);
+    let got = pair.actions();
+    assert!(!got.contains(&ATTACH.to_owned()) && got.contains(&"detach ROOT".to_owned()), "{got:?}");
+}
