@@ -2,7 +2,7 @@
 # Installs what is missing, and only that. Run as often as you like: a second run installs nothing.
 #
 #   scripts/setup.sh run       what `make run` needs: Rust, a linker, some Chrome
-#   scripts/setup.sh test      what `make test` needs besides: both Chromes, Node.js, the clients it drives
+#   scripts/setup.sh test      what `make test` needs besides: both Chromes, Node.js, Redis, the clients it drives
 #   scripts/setup.sh clients   what `make test-clients` needs besides: the other clients
 #
 # System packages come from apt, as root or through sudo. Where that is not possible it says what to install, and fails.
@@ -141,6 +141,20 @@ python_packages() { # DIRECTORY
   touch "$1/.venv/installed"
 }
 
+# --- Redis -------------------------------------------------------------------------------------------------------------
+
+# Only the program: the tests start their own. Debian's package would start a server as a service as well, where there is
+# an init, unless a policy says no.
+redis_server() {
+  has redis-server && return 0
+  local policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ] || ! become_root; then install_packages "Redis" redis-server; return; fi
+  printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+  "${sudo[@]}" chmod +x "$policy"
+  (install_packages "Redis" redis-server) || { "${sudo[@]}" rm -f "$policy"; exit 1; }
+  "${sudo[@]}" rm -f "$policy"
+}
+
 # -----------------------------------------------------------------------------------------------------------------------
 
 for_run() { rust; some_chrome; }
@@ -151,6 +165,7 @@ for_test() {
   nodejs
   node_modules tests/clients
   python_packages tests/clients/api
+  redis_server
   has cargo-nextest || say "cargo-nextest is not installed; cargo test does, more slowly"
 }
 

@@ -8,6 +8,7 @@ mod capability;
 mod deadline;
 pub mod docs;
 mod raw;
+mod store;
 mod value;
 
 use std::{
@@ -23,6 +24,7 @@ pub use self::{
     capability::{Capabilities, Capability},
     deadline::{Deadlines, Limit, span},
     raw::{RawConfig, unknown_variables, with_defaults_in_help},
+    store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     value::RemoteUrl,
 };
 use self::{
@@ -64,6 +66,8 @@ pub struct Config {
     pub client_queue: ClientQueue,
     /// Each process makes its own directory in this one, for profiles and for the files of its sessions.
     pub session_dir: PathBuf,
+    /// Where snapshots rest, and within what limits.
+    pub store: StoreSettings,
     /// What to log and how.
     pub log: Log,
     /// How long sessions get to end after a signal to stop.
@@ -217,6 +221,7 @@ impl Config {
                 Some(said) => said.read(path)?,
                 None => std::env::temp_dir(),
             },
+            store: store::check(layers)?,
             log: Log {
                 filter: layers.text("log").read(|text| match tracing_subscriber::EnvFilter::try_new(text) {
                     Ok(_) => Ok(text.to_owned()),

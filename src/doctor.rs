@@ -67,6 +67,7 @@ pub async fn examine(config: &Config) -> Report {
     let machine = Machine::look(&config.session_dir);
     checks.push(checks::files(&machine));
     checks.push(checks::directory(&config.session_dir, &machine));
+    checks.push(checks::store(&config.store));
     checks.push(checks::listen(config.listen, TcpListener::bind(config.listen).map(drop)));
     Report::new(checks)
 }

@@ -15,6 +15,7 @@
 //! * [`browser`] is the processes: one task per Chrome owns the link that all its sessions share. It never knows what a
 //!   client is.
 //! * [`live`] is a session at work: one task that owns its place in a browser, its judgement and its sockets.
+//! * [`store`] is where snapshots rest, and [`snapshots`] the command line's way to them.
 //! * [`registry`] knows the live sessions by id; [`api`] and [`server`] are the way in.
 //!
 //! # The life of one message
@@ -50,3 +51,5 @@ pub mod metrics;
 pub mod registry;
 pub mod server;
 pub mod session;
+pub mod snapshots;
+pub mod store;

@@ -11,6 +11,7 @@ use ghostmux::{
     cdp,
     config::{self, Config, ConfigError, Log, LogFormat, RawConfig},
     doctor, server,
+    snapshots::{self, SnapshotError},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -50,6 +51,9 @@ enum Command {
         #[command(flatten)]
         settings: Box<RawConfig>,
     },
+    /// List, export, import and delete stored snapshots, or seal them anew, while no server has the store's file.
+    #[command(after_help = EXIT_CODES)]
+    Snapshot(snapshots::Arguments),
     /// Print docs/configuration.md.
     #[command(hide = true)]
     ConfigDocs,
@@ -95,6 +99,10 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             written.context("cannot write the report")?;
             Ok(if report.can_serve() { 0 } else { 3 })
         }
+        Command::Snapshot(arguments) => {
+            snapshots::run(arguments, variables(), stdout()).await?;
+            Ok(0)
+        }
         Command::ConfigDocs => {
             stdout().write_all(config::docs::markdown().as_bytes()).context("cannot write the page")?;
             Ok(0)
@@ -125,5 +133,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<ghostmux::server::StartError>() {
         return error.exit_code();
     }
-    if error.is::<ConfigError>() { USAGE } else { 1 }
+    let is_config = error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(SnapshotError::Config(_)));
+    if is_config { USAGE } else { 1 }
 }

@@ -17,7 +17,7 @@ GHOSTMUX_MAX_CLIENT_FRAME=16MiB ghostmux serve
 ghostmux serve --config ghostmux.toml       # or GHOSTMUX_CONFIG; max_client_frame = \"16MiB\"
 ```
 
-- Sizes are bytes or have a unit: `65536`, `64KiB`, `16MiB`, `1GB`. Times always have one: `250ms`, `30s`, `5m`, `2h`.
+- Sizes are bytes or have a unit: `65536`, `64KiB`, `16MiB`, `1GB`. Times always have one: `250ms`, `30s`, `5m`, `2h`, `30d`.
 - A list is separated by spaces, or its flag is given again; in TOML it can also be a TOML list:
   `browser_args = [\"--lang=de\", \"--user-agent=With Spaces\"]`.
 - A switch is on when its flag is given. In variables and TOML it is `true` or `false`; `--strict=false` overrides them.

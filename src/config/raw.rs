@@ -13,8 +13,11 @@ use super::ConfigError;
 /// Variables begin with this.
 const PREFIX: &str = "GHOSTMUX_";
 
+/// What else is read of the environment: where this user's files are.
+const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
+
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 28] = [
+const DEFAULTS: [(&str, &str); 32] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -40,6 +43,10 @@ const DEFAULTS: [(&str, &str); 28] = [
     ("client_queue_hard", "512MiB"),
     ("client_queue_total", "2GiB"),
     ("stall", "10s"),
+    ("snapshot_ttl", "30d"),
+    ("snapshot_max", "256MiB"),
+    ("snapshot_quota", "4GiB"),
+    ("snapshot_count", "10000"),
     ("log", "info"),
     ("log_format", "text"),
     ("drain", "10s"),
@@ -190,6 +197,33 @@ pub struct RawConfig {
     #[serde(deserialize_with = "text")]
     pub drain: Option<String>,
 
+    /// Where snapshots rest: a file of this process's own, or a Redis that several share, `redis://HOST:PORT` or
+    /// `unix:///PATH` [default: ghostmux/ghostmux.redb in `$XDG_STATE_HOME` or `~/.local/state`, as root in `/var/lib`].
+    #[arg(long, value_name = "PATH|URL", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub store: Option<String>,
+    /// File with the keys that encrypt snapshots at rest, a line `ID:64 hexadecimal digits` each: the first seals, all
+    /// open. The variable can also hold the keys themselves.
+    #[arg(long, value_name = "FILE", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub store_key: Option<String>,
+    /// How long a snapshot is kept if nobody says. 0 keeps it until it is deleted.
+    #[arg(long, value_name = "TIME", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub snapshot_ttl: Option<String>,
+    /// Largest snapshot, before compression.
+    #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub snapshot_max: Option<String>,
+    /// Most that the snapshots of one owner may take, as they are stored.
+    #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub snapshot_quota: Option<String>,
+    /// Most snapshots of one owner.
+    #[arg(long, value_name = "N", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub snapshot_count: Option<String>,
+
     /// What to log: a level, or levels by module such as `ghostmux::browser=debug,info`.
     #[arg(long, value_name = "FILTER", help_heading = "Logs")]
     #[serde(deserialize_with = "text")]
@@ -235,6 +269,12 @@ impl RawConfig {
             "client_queue_total" => &self.client_queue_total,
             "stall" => &self.stall,
             "drain" => &self.drain,
+            "store" => &self.store,
+            "store_key" => &self.store_key,
+            "snapshot_ttl" => &self.snapshot_ttl,
+            "snapshot_max" => &self.snapshot_max,
+            "snapshot_quota" => &self.snapshot_quota,
+            "snapshot_count" => &self.snapshot_count,
             "log" => &self.log,
             "log_format" => &self.log_format,
             _ => unreachable!("no setting {key}"),
@@ -272,9 +312,12 @@ impl Said {
     }
 }
 
-/// All that was said, the strongest first.
+/// All that was said, the strongest first, and where this user's files are.
 #[derive(Debug)]
-pub(super) struct Layers(Vec<(Source, RawConfig)>);
+pub(super) struct Layers {
+    said: Vec<(Source, RawConfig)>,
+    environment: Vec<(String, String)>,
+}
 
 impl Layers {
     pub(super) fn load(
@@ -283,7 +326,10 @@ impl Layers {
     ) -> Result<Self, ConfigError> {
         // An empty variable is what `FOO=${FOO:-}` leaves in a compose file: it says nothing.
         let ours = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
-        let variables: Vec<_> = variables.into_iter().filter_map(ours).filter(|(_, value)| !value.is_empty()).collect();
+        let said = variables.into_iter().filter(|(_, value)| !value.is_empty());
+        let (variables, mut environment): (Vec<_>, Vec<_>) = said.partition(|(name, _)| name.starts_with(PREFIX));
+        environment.retain(|(name, _)| DIRECTORIES.contains(&name.as_str()));
+        let variables: Vec<_> = variables.into_iter().filter_map(ours).collect();
         let from_variable = || variables.iter().find(|(key, _)| key == "config").map(|(_, path)| PathBuf::from(path));
         let file = match flags.config.clone().or_else(from_variable) {
             Some(path) => Some((Source::File(path.clone()), read_file(&path)?)),
@@ -295,12 +341,17 @@ impl Layers {
         ];
         layers.extend(file);
         layers.push((Source::Default, from_pairs(DEFAULTS)));
-        Ok(Self(layers))
+        Ok(Self { said: layers, environment })
+    }
+
+    /// One of the variables that say where a user's files are; not a setting of ours.
+    pub(super) fn environment(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find(|(has, _)| has == name).map(|(_, value)| value.as_str())
     }
 
     /// What the strongest source that has the setting says.
     pub(super) fn list(&self, key: &'static str) -> Vec<Said> {
-        let strongest = self.0.iter().find_map(|(source, raw)| Some((source, raw.said(key)?)));
+        let strongest = self.said.iter().find_map(|(source, raw)| Some((source, raw.said(key)?)));
         let Some((source, texts)) = strongest else { return Vec::new() };
         texts.iter().map(|text| Said { key, source: source.clone(), text: text.clone() }).collect()
     }

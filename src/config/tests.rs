@@ -148,6 +148,57 @@ fn limits_that_contradict_each_other_are_refused_or_lowered() {
 }
 
 #[test]
+fn snapshots_rest_where_the_user_has_its_files_unless_said_otherwise() {
+    let place =
+        |variables: &[(&str, &str)]| Operator { variables, ..Default::default() }.config().expect("valid").store.place;
+    let home = [("HOME", "/home/a"), ("XDG_STATE_HOME", "")];
+    let expected = if nix::unistd::Uid::effective().is_root() { "/var/lib" } else { "/home/a/.local/state" };
+    assert_eq!(place(&home), StorePlace::File(format!("{expected}/ghostmux/ghostmux.redb").into()));
+    assert_eq!(place(&[("GHOSTMUX_STORE", "a.redb")]), StorePlace::File("a.redb".into()));
+    assert!(
+        matches!(place(&[("GHOSTMUX_STORE", "redis://u:p@h/1")]), StorePlace::Redis(url) if url.to_string() == "redis://h/1")
+    );
+    assert!(matches!(place(&[("GHOSTMUX_STORE", "unix:///run/r.sock")]), StorePlace::Redis(_)));
+    for wrong in ["rediss://h", "http://u:s3cret@h", "redis://", "dir/"] {
+        let error = flags(&["--store", wrong]).unwrap_err();
+        assert!(error.starts_with("--store") && !error.contains("s3cret"), "{error}");
+    }
+    let kept = |said: &str| flags(&["--snapshot-ttl", said]).map(|config| config.store.ttl);
+    assert_eq!(kept("30d"), Ok(Some(Duration::from_secs(30 * 86_400))));
+    assert_eq!((kept("0"), kept("0s")), (Ok(None), Ok(None)));
+    assert!(kept("30").is_err());
+}
+
+#[test]
+fn keys_come_from_a_file_or_a_variable_and_are_never_shown() {
+    let (one, two) = (format!("k1:{}", "1a".repeat(32)), format!("k2:{}", "2b".repeat(32)));
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    write!(file, "# the first seals\n{two}\n\n{one}\n").expect("written");
+    let path = file.path().to_str().expect("text");
+    let from_file = flags(&["--store-key", path]).expect("valid");
+    assert_eq!(from_file.store.keys.sealing().map(|key| key.id.as_str()), Some("k2"));
+    assert_eq!(from_file.store.keys.named("k1").map(|key| key.secret), Some([0x1a; 32]));
+    let lines = format!("{two}\n{one}");
+    let from_variable = Operator { variables: &[("GHOSTMUX_STORE_KEY", &lines)], ..Default::default() }.config();
+    let from_variable = from_variable.expect("valid");
+    assert_eq!(from_variable.store.keys, from_file.store.keys);
+    let shown = format!("{from_variable:?}");
+    assert!(shown.contains("k2 ***") && !shown.contains("2b2b") && !shown.contains("43, 43"), "{shown}");
+
+    // On a command line everybody can see it.
+    let error = flags(&["--store-key", &one]).unwrap_err();
+    assert!(error.contains("name a file") && !error.contains("1a1a"), "{error}");
+    for wrong in [&one[..60], &format!("{one}0"), &format!("{}:{}", "x".repeat(33), "1a".repeat(32)), "nowhere"] {
+        let error =
+            Operator { variables: &[("GHOSTMUX_STORE_KEY", wrong)], ..Default::default() }.config().unwrap_err();
+        assert!(error.starts_with("GHOSTMUX_STORE_KEY") && !error.contains("1a1a"), "{error}");
+    }
+    let twice = format!("{one}\n{one}");
+    let error = Operator { variables: &[("GHOSTMUX_STORE_KEY", &twice)], ..Default::default() }.config().unwrap_err();
+    assert!(error.contains("k1 twice"), "{error}");
+}
+
+#[test]
 fn toml_takes_numbers_and_booleans_as_they_are() {
     let config =
         file("strict = true\nmax_sessions = 7\nmax_client_frame = 65536\nhttp_session = \"shared\"").expect("valid");

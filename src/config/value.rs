@@ -49,7 +49,7 @@ pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<usize,
     }
 }
 
-/// A length of time: `250ms`, `30s`, `5m`, `2h`. A bare number is refused, since half of its readers guess wrong.
+/// A length of time: `250ms`, `30s`, `5m`, `2h`, `30d`. A bare number is refused, since half of its readers guess wrong.
 pub(super) fn duration(least: Duration) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| {
         let (digits, unit) = split_unit(text);
@@ -58,13 +58,14 @@ pub(super) fn duration(least: Duration) -> impl Fn(&str) -> Result<Duration, Str
             "s" => Some(1_000),
             "m" | "min" => Some(60_000),
             "h" => Some(3_600_000),
+            "d" => Some(86_400_000),
             _ => None,
         };
         let millis = millis.and_then(|factor| digits.parse::<u64>().ok()?.checked_mul(factor));
         match millis.map(Duration::from_millis) {
             Some(duration) if duration >= least => Ok(duration),
             Some(_) => Err(format!("is too short; at least {}ms", least.as_millis())),
-            None => Err("is no length of time; write a number and ms, s, m or h, such as 30s".into()),
+            None => Err("is no length of time; write a number and ms, s, m, h or d, such as 30s".into()),
         }
     }
 }
@@ -193,7 +194,9 @@ mod tests {
     #[test]
     fn a_length_of_time_needs_its_unit() {
         let any = duration(Duration::ZERO);
-        for (text, millis) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("2 h", 7_200_000), ("0s", 0)] {
+        for (text, millis) in
+            [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("2 h", 7_200_000), ("1d", 86_400_000), ("0s", 0)]
+        {
             assert_eq!(any(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["30", "", "s", "1.5s", "1m30s", "-1s", "99999999999999999999s", "18446744073709551615h"] {

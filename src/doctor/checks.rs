@@ -6,7 +6,10 @@ use super::{
     Check, Level,
     machine::{Fonts, Machine},
 };
-use crate::browser::find::{FindError, Found, Kind};
+use crate::{
+    browser::find::{FindError, Found, Kind},
+    config::{StorePlace, StoreSettings},
+};
 
 const MIB: u64 = 1 << 20;
 /// Below this Chrome is started so that it does not use `/dev/shm`.
@@ -173,6 +176,19 @@ pub(super) fn directory(path: &Path, machine: &Machine) -> Check {
     }
 }
 
+pub(super) fn store(settings: &StoreSettings) -> Check {
+    let place = match &settings.place {
+        StorePlace::File(path) => path.display().to_string(),
+        StorePlace::Redis(url) => url.to_string(),
+    };
+    match settings.keys.sealing() {
+        Some(key) => Check::new(Level::Ok, "snapshots", format!("in {place}, encrypted with the key {}", key.id)),
+        None => Check::new(Level::Ok, "snapshots", format!("in {place}, not encrypted")).remedy(
+            "give keys with --store-key if others can read it: a snapshot lets its reader in where it was logged in",
+        ),
+    }
+}
+
 pub(super) fn listen(address: SocketAddr, bound: io::Result<()>) -> Check {
     match bound {
         Ok(()) => Check::new(Level::Ok, "listen", format!("{address} is free")),
@@ -267,6 +283,19 @@ mod tests {
         ] {
             assert!(check.level == Level::Ok && check.remedy.is_none(), "{check:?}");
         }
+    }
+
+    #[test]
+    fn a_store_without_a_key_is_called_not_encrypted() {
+        let said = |key: &str| {
+            let variables = [("GHOSTMUX_STORE", "redis://:s3cret@a:1"), ("GHOSTMUX_STORE_KEY", key)];
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            store(&crate::config::Config::load(crate::config::RawConfig::default(), variables).expect("settings").store)
+        };
+        let open = said("");
+        assert!(open.found.contains("redis://a:1, not encrypted") && open.remedy.is_some(), "{open:?}");
+        let sealed = said(&format!("k7:{}", "0".repeat(64)));
+        assert!(sealed.found.ends_with("encrypted with the key k7") && sealed.remedy.is_none(), "{sealed:?}");
     }
 
     #[test]

@@ -9,13 +9,14 @@ use std::{
 };
 
 /// A layer (a module of the crate's root) and the layers that its files may name.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("cdp", &[]),
     ("session", &["cdp"]),
     ("browser", &["cdp"]),
     ("store", &[]),
     ("snapshot", &["cdp", "browser", "store"]),
-    ("client", &["cdp", "session"]), // for `ToClient`, all that a client can be sent
+    ("snapshots", &["store", "snapshot"]), // the command line, without a server
+    ("client", &["cdp", "session"]),       // for `ToClient`, all that a client can be sent
     ("live", &["cdp", "session", "browser", "client", "snapshot"]),
     ("registry", &["live", "browser", "client", "cdp"]), // it opens leases and hands over sockets
     ("limits", &[]),
@@ -30,7 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
 ];
 
 /// The program, which sees the crate from outside. `cdp`: to print the declarations of the `ghost` domain.
-const MAIN_MAY_IMPORT: [&str; 3] = ["server", "doctor", "cdp"];
+const MAIN_MAY_IMPORT: [&str; 4] = ["server", "doctor", "snapshots", "cdp"];
 
 /// Everybody may name these, they name only each other.
 const LEAVES: [&str; 4] = ["error", "metrics", "config", "files"];

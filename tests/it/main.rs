@@ -21,4 +21,5 @@ mod remote;
 mod rest;
 mod site;
 mod smoke;
+mod store;
 mod workers;

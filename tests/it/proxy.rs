@@ -77,6 +77,7 @@ impl Proxy {
             .arg(&sessions)
             .args(flags)
             .env_remove("GHOSTMUX_CONFIG")
+            .env("GHOSTMUX_STORE", directory.path().join("store.redb"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -1,0 +1,239 @@
+//! Where snapshots rest, for how long, how much of them, and the keys that seal them.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    ConfigError, Said,
+    raw::{Layers, Source},
+    value::{duration, number, size},
+};
+
+/// A store that root's service or a person without a home has by default.
+const SYSTEM_FILE: &str = "/var/lib/ghostmux/ghostmux.redb";
+
+/// Where snapshots and hibernated sessions rest, and within what limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// The file or the server.
+    pub place: StorePlace,
+    /// The keys that seal and open snapshots; perhaps none.
+    pub keys: StoreKeys,
+    /// How long a snapshot is kept if its owner does not say. `None` is for ever.
+    pub ttl: Option<Duration>,
+    /// How much may be kept.
+    pub limits: StoreLimits,
+}
+
+/// What the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// One file of this process's own.
+    File(PathBuf),
+    /// A Redis that several processes share.
+    Redis(RedisUrl),
+}
+
+/// How much may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreLimits {
+    /// Largest snapshot, in bytes before compression.
+    pub snapshot: u64,
+    /// Most that one owner's snapshots take together, in bytes as they are stored.
+    pub bytes: u64,
+    /// Most snapshots of one owner.
+    pub count: u64,
+}
+
+impl StoreLimits {
+    /// No limits at all.
+    pub const NONE: Self = Self { snapshot: u64::MAX, bytes: u64::MAX, count: u64::MAX };
+}
+
+/// The address of a Redis. Shown without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(String);
+
+impl RedisUrl {
+    /// The whole URL, to connect to. Not for logs.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn without_secrets(text: &str) -> String {
+        let text = text.split_once(['?', '#']).map_or(text, |(head, _)| head);
+        match text.split_once("://") {
+            Some((scheme, rest)) => {
+                format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+            }
+            None => text.to_owned(),
+        }
+    }
+}
+
+impl std::str::FromStr for RedisUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("rediss://") {
+            return Err("is encrypted, which is not supported yet; use redis:// through a tunnel".into());
+        }
+        match redis::Client::open(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => Err("is no address of a Redis; write redis://USER:PASSWORD@HOST:PORT/DB or unix:///PATH".into()),
+        }
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Self::without_secrets(&self.0))
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({self})")
+    }
+}
+
+/// The keys of a store, in the order they were given: the first seals, all open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreKeys(Vec<StoreKey>);
+
+/// One key of a store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreKey {
+    /// Its name, written beside what it sealed: 1 to 32 ASCII letters, digits, `-`, `_` and `.`.
+    pub id: String,
+    /// For the cipher only.
+    pub secret: [u8; 32],
+}
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreKey({} ***)", self.id)
+    }
+}
+
+impl StoreKeys {
+    /// The key that seals; `None` if nothing is sealed.
+    pub fn sealing(&self) -> Option<&StoreKey> {
+        self.0.first()
+    }
+
+    /// The key of this name.
+    pub fn named(&self, id: &str) -> Option<&StoreKey> {
+        self.0.iter().find(|key| key.id == id)
+    }
+}
+
+impl std::str::FromStr for StoreKeys {
+    type Err = String;
+
+    /// One key a line, `ID:64 hexadecimal digits`; empty lines and those that begin with `#` say nothing. No error repeats
+    /// what may be a secret.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut keys = Vec::<StoreKey>::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let key = key(line).ok_or_else(|| {
+                format!(
+                    "line {} is no key; write ID:64 hexadecimal digits, such as \"k1:$(openssl rand -hex 32)\"",
+                    number + 1
+                )
+            })?;
+            if keys.iter().any(|other| other.id == key.id) {
+                return Err(format!("names the key {} twice", key.id));
+            }
+            keys.push(key);
+        }
+        if keys.is_empty() { Err("has no key in it".into()) } else { Ok(Self(keys)) }
+    }
+}
+
+fn key(line: &str) -> Option<StoreKey> {
+    let (id, digits) = line.split_once(':')?;
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+    if id.is_empty() || id.len() > 32 || !id.bytes().all(plain) || digits.len() != 64 {
+        return None;
+    }
+    let mut secret = [0; 32];
+    for (byte, pair) in secret.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|c| c.is_ascii_hexdigit()))?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(StoreKey { id: id.to_owned(), secret })
+}
+
+pub(super) fn check(layers: &Layers) -> Result<StoreSettings, ConfigError> {
+    let number_of = number::<u64>(1..=10_000_000);
+    Ok(StoreSettings {
+        place: match layers.maybe("store") {
+            Some(said) => place(&said)?,
+            None => StorePlace::File(default_file(layers)),
+        },
+        keys: layers.maybe("store_key").map(|said| keys(&said)).transpose()?.unwrap_or_default(),
+        ttl: layers
+            .text("snapshot_ttl")
+            .read(|text| if text == "0" { Ok(Duration::ZERO) } else { duration(Duration::ZERO)(text) })
+            .map(|ttl| (!ttl.is_zero()).then_some(ttl))?,
+        limits: StoreLimits {
+            snapshot: layers.text("snapshot_max").read(size(1 << 10..=1 << 40))? as u64,
+            bytes: layers.text("snapshot_quota").read(size(1 << 10..=1 << 50))? as u64,
+            count: layers.text("snapshot_count").read(number_of)?,
+        },
+    })
+}
+
+fn place(said: &Said) -> Result<StorePlace, ConfigError> {
+    if said.text.contains("://") {
+        // Not `Said::read`: a URL can hold a password, which no error may repeat.
+        return match said.text.parse() {
+            Ok(url) => Ok(StorePlace::Redis(url)),
+            Err(problem) => Err(ConfigError::Value {
+                setting: said.setting(),
+                value: RedisUrl::without_secrets(&said.text),
+                problem,
+            }),
+        };
+    }
+    if said.text.is_empty() || said.text.ends_with('/') {
+        return Err(said.wrong("names no file; write a path such as /var/lib/ghostmux/ghostmux.redb"));
+    }
+    Ok(StorePlace::File(PathBuf::from(&said.text)))
+}
+
+/// The keys themselves from a variable, else the file of this name.
+fn keys(said: &Said) -> Result<StoreKeys, ConfigError> {
+    let looks_like_a_key = said.text.lines().any(|line| key(line.trim()).is_some());
+    let problem = |problem| Err(ConfigError::Conflict { setting: said.setting(), problem });
+    if looks_like_a_key {
+        return match said.source {
+            Source::Variable => said.text.parse().or_else(problem),
+            _ => problem("is a key; name a file with the key in it, for others can see this".into()),
+        };
+    }
+    match std::fs::read_to_string(Path::new(&said.text)) {
+        Ok(text) => text.parse().or_else(|why| problem(format!("{}: {why}", said.text))),
+        // A key that is almost one is taken for a file, and must not be shown either.
+        Err(error) if said.text.contains(':') => problem(format!("is neither a file nor a key: {error}")),
+        Err(error) => problem(format!("cannot read {}: {error}", said.text)),
+    }
+}
+
+/// As the XDG base directories say; root, and who has no home, uses the system's.
+fn default_file(layers: &Layers) -> PathBuf {
+    let set = |name| layers.environment(name).filter(|path| path.starts_with('/')).map(PathBuf::from);
+    if nix::unistd::Uid::effective().is_root() {
+        return SYSTEM_FILE.into();
+    }
+    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+    state.map_or_else(|| SYSTEM_FILE.into(), |state| state.join("ghostmux/ghostmux.redb"))
+}

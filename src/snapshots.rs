@@ -1,0 +1,227 @@
+//! `ghostmux snapshot …`: the store from the command line, without a server.
+//!
+//! It works on the store itself. A file that a running ghostmux has cannot be had; that server's own `/v1/snapshots` can.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::{
+    config::{Config, ConfigError, RawConfig},
+    store::{Expires, Meta, New, Owner, Query, SnapshotId, Store, StoreError},
+};
+
+/// How much of a file is read at a time, in bytes.
+const PIECE: usize = 1 << 16;
+/// How many snapshots are asked for at a time.
+const PAGE: usize = 200;
+
+/// `ghostmux snapshot …`
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Which store, and with which keys: the settings of `serve` that say so.
+#[derive(Debug, Args)]
+struct Settings {
+    /// TOML file with the settings of `serve`.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Where snapshots rest: a file, or a Redis [default: that of `serve`].
+    #[arg(long, value_name = "PATH|URL", global = true)]
+    store: Option<String>,
+    /// File with the keys that encrypt snapshots.
+    #[arg(long, value_name = "FILE", global = true)]
+    store_key: Option<String>,
+    /// Whose snapshots.
+    #[arg(long, value_name = "NAME", global = true, default_value = "local")]
+    owner: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List snapshots, the newest first.
+    Ls {
+        /// Only those with this in their name.
+        name: Option<String>,
+        /// Print one JSON document a line instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a snapshot out, decrypted: whoever can read it is logged in where it was.
+    Export {
+        /// Its id.
+        id: String,
+        /// Where to; without it, to standard output.
+        file: Option<PathBuf>,
+    },
+    /// Store what `export` has written, as a new snapshot; prints its id.
+    Import {
+        /// Where from; `-` is standard input.
+        file: PathBuf,
+        /// What to call it.
+        #[arg(long)]
+        name: Option<String>,
+        /// Keep it until it is deleted, whatever `snapshot_ttl` says.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Delete snapshots.
+    Rm {
+        /// Their ids.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Seal everybody's snapshots with the first key of `store_key`; without a key, leave them unencrypted.
+    Rekey,
+}
+
+/// Why `ghostmux snapshot` did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file that cannot be read or written.
+    #[error("{file}: {error}")]
+    File {
+        /// Which.
+        file: String,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// Does what the arguments ask, and says what there is to say on `out`.
+pub async fn run(
+    arguments: Arguments,
+    variables: impl IntoIterator<Item = (String, String)>,
+    mut out: impl Write,
+) -> Result<(), SnapshotError> {
+    let Settings { config, store, store_key, owner } = arguments.settings;
+    let settings = RawConfig { config, store, store_key, ..RawConfig::default() };
+    let store = Store::new(&Config::load(settings, variables)?.store);
+    let owner: Owner = owner.parse()?;
+    let said = match arguments.verb {
+        Verb::Ls { name, json } => {
+            list(&store, &owner, name, json, &mut out).await?;
+            String::new()
+        }
+        Verb::Export { id, file } => {
+            export(&store, &owner, id.parse()?, file.as_deref()).await?;
+            String::new()
+        }
+        Verb::Import { file, name, keep } => {
+            let expires = if keep { Expires::Never } else { Expires::ByDefault };
+            let meta = import(&store, New { name, expires, ..New::of(owner) }, &file).await?;
+            format!("{}\n", meta.id)
+        }
+        Verb::Rm { ids } => {
+            // All of them are read before the first is deleted.
+            let ids = ids.iter().map(|id| id.parse()).collect::<Result<Vec<SnapshotId>, _>>()?;
+            for id in ids {
+                store.remove(&owner, id).await?;
+            }
+            String::new()
+        }
+        Verb::Rekey => {
+            let done = store.rekey().await?;
+            let how = if store.is_sealed() { "sealed with the first key" } else { "left without encryption" };
+            format!("{} {how}, {} were so already\n", done.sealed, done.kept)
+        }
+    };
+    out.write_all(said.as_bytes()).map_err(|error| cannot("standard output", error))
+}
+
+async fn list(
+    store: &Store,
+    owner: &Owner,
+    name: Option<String>,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<(), SnapshotError> {
+    let write =
+        |out: &mut dyn Write, line: &str| writeln!(out, "{line}").map_err(|error| cannot("standard output", error));
+    if !json {
+        write(out, &row(["ID", "CREATED", "EXPIRES", "SIZE", "STORED", "KEY", "NAME"]))?;
+    }
+    let mut query = Query { name, before: None, limit: PAGE };
+    loop {
+        let page = store.list(owner, &query).await?;
+        for meta in page.snapshots {
+            let line = if json { serde_json::to_string(&meta).unwrap_or_default() } else { describe(&meta) };
+            write(out, &line)?;
+        }
+        match page.next {
+            Some(next) => query.before = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn describe(meta: &Meta) -> String {
+    row([
+        &meta.id.to_string(),
+        &meta.created.to_string(),
+        &meta.expires.map_or("never".to_owned(), |expires| expires.to_string()),
+        &meta.raw.to_string(),
+        &meta.stored.to_string(),
+        meta.key.as_ref().map_or("-", |key| &key.id),
+        meta.name.as_deref().unwrap_or_default(),
+    ])
+}
+
+fn row([id, created, expires, size, stored, key, name]: [&str; 7]) -> String {
+    format!("{id:<36}  {created:<20}  {expires:<20}  {size:>11}  {stored:>11}  {key:<8}  {name}").trim_end().to_owned()
+}
+
+async fn export(store: &Store, owner: &Owner, id: SnapshotId, file: Option<&Path>) -> Result<(), SnapshotError> {
+    let mut reader = store.get(owner, id).await?;
+    let (name, mut to): (String, Box<dyn AsyncWrite + Unpin>) = match file {
+        None => ("standard output".to_owned(), Box::new(tokio::io::stdout())),
+        Some(path) => {
+            // Not over a file that is there, and for nobody else to read.
+            let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            let made = made.map_err(|error| cannot(&path.display().to_string(), error))?;
+            (path.display().to_string(), Box::new(tokio::fs::File::from_std(made)))
+        }
+    };
+    while let Some(bytes) = reader.next().await? {
+        to.write_all(&bytes).await.map_err(|error| cannot(&name, error))?;
+    }
+    to.flush().await.map_err(|error| cannot(&name, error))
+}
+
+async fn import(store: &Store, new: New, file: &Path) -> Result<Meta, SnapshotError> {
+    let name = file.display().to_string();
+    let mut from: Box<dyn AsyncRead + Unpin> = if file == Path::new("-") {
+        Box::new(tokio::io::stdin())
+    } else {
+        Box::new(tokio::fs::File::open(file).await.map_err(|error| cannot(&name, error))?)
+    };
+    let mut writer = store.put(new).await?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match from.read(&mut piece).await.map_err(|error| cannot(&name, error))? {
+            0 => return Ok(writer.commit(serde_json::Value::Null).await?),
+            read => writer.write(&piece[..read]).await?,
+        }
+    }
+}
+
+fn cannot(file: &str, error: io::Error) -> SnapshotError {
+    SnapshotError::File { file: file.to_owned(), error }
+}

@@ -1,0 +1,219 @@
+//! The default store: one file, redb's, which only one process has at a time.
+//!
+//! The file is made by the first snapshot, and opened when it is first needed. Its calls block, so they run on threads of
+//! their own. Chunks are written ahead without waiting for the disk, under a mark that says so; the commit takes the mark
+//! away and waits for the disk. What still has a mark when the file is opened was being written when its process ended,
+//! and goes.
+
+mod open;
+mod tables;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use futures_util::FutureExt as _;
+use redb::{Database, Durability, ReadableDatabase as _, WriteTransaction};
+
+use self::tables::Tables;
+use super::{Backend, BlobId, Commit, Meta, Owner, Reply, SessionRecord, SnapshotId, StoreError, Timestamp, Usage};
+
+/// A store in one file.
+#[derive(Debug)]
+pub struct Embedded {
+    path: PathBuf,
+    /// The file once it is open. Guards only the opening; held by no one who waits for anything else.
+    file: Arc<Mutex<Option<Arc<Database>>>>,
+}
+
+/// What goes wrong with the file, or what was asked of it.
+enum Fault {
+    Store(StoreError),
+    File(Box<redb::Error>),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Fault {
+            fn from(error: $error) -> Self {
+                Self::File(Box::new(error.into()))
+            }
+        }
+    )*};
+}
+from_redb!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::SetDurabilityError,
+    redb::DatabaseError,
+    redb::CompactionError
+);
+
+impl Embedded {
+    /// The store in this file, which need not exist.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, file: Arc::default() }
+    }
+
+    /// What is read from a file that does not exist is nothing, and does not make it.
+    fn read<T: Default + Send + 'static>(
+        &self,
+        read: impl FnOnce(&Tables<redb::ReadTransaction>) -> Result<T, Fault> + Send + 'static,
+    ) -> Reply<'static, T> {
+        self.run(false, |file| match file {
+            Some(file) => read(&Tables(file.begin_read()?)),
+            None => Ok(T::default()),
+        })
+    }
+
+    /// The same for a change that makes nothing new.
+    fn change<T: Default + Send + 'static>(
+        &self,
+        change: impl FnOnce(&Tables<WriteTransaction>) -> Result<T, Fault> + Send + 'static,
+    ) -> Reply<'static, T> {
+        self.run(false, |file| match file {
+            Some(file) => write(&file, Durability::Immediate, change),
+            None => Ok(T::default()),
+        })
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        change: impl FnOnce(&Tables<WriteTransaction>) -> Result<T, Fault> + Send + 'static,
+    ) -> Reply<'static, T> {
+        self.run(true, move |file| match file {
+            Some(file) => write(&file, durability, change),
+            None => Err(StoreError::Abandoned.into()),
+        })
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        make: bool,
+        work: impl FnOnce(Option<Arc<Database>>) -> Result<T, Fault> + Send + 'static,
+    ) -> Reply<'static, T> {
+        let (path, file) = (self.path.clone(), self.file.clone());
+        let place = self.place();
+        let work = tokio::task::spawn_blocking(move || {
+            let file = open::file(&path, &file, make)?;
+            work(file).map_err(|fault| match fault {
+                Fault::Store(error) => error,
+                Fault::File(error) => open::unavailable(&path, &error),
+            })
+        });
+        // redb may panic on a file that something else wrote into: that costs the caller, not the process.
+        let damaged = || StoreError::Unavailable { place, why: "the file is damaged".to_owned() };
+        async move { work.await.unwrap_or_else(|_| Err(damaged())) }.boxed()
+    }
+}
+
+fn write<T>(
+    file: &Database,
+    durability: Durability,
+    change: impl FnOnce(&Tables<WriteTransaction>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut transaction = file.begin_write()?;
+    transaction.set_durability(durability)?;
+    // Otherwise a large file would be read from end to end after a crash.
+    transaction.set_quick_repair(matches!(durability, Durability::Immediate));
+    let tables = Tables(transaction);
+    let done = change(&tables)?;
+    tables.0.commit()?;
+    Ok(done)
+}
+
+impl Backend for Embedded {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn begin(&self, blob: BlobId) -> Reply<'_, ()> {
+        self.write(Durability::None, move |tables| tables.begin(blob))
+    }
+
+    fn append(&self, blob: BlobId, number: u32, chunk: Vec<u8>) -> Reply<'_, ()> {
+        self.write(Durability::None, move |tables| tables.append(blob, number, &chunk))
+    }
+
+    fn commit(&self, commit: Commit) -> Reply<'_, ()> {
+        self.write(Durability::Immediate, move |tables| tables.commit(&commit))
+    }
+
+    fn abandon(&self, blob: BlobId) -> Reply<'_, ()> {
+        self.change(move |tables| tables.abandon(blob))
+    }
+
+    fn chunk(&self, blob: BlobId, number: u32) -> Reply<'_, Option<Vec<u8>>> {
+        self.read(move |tables| tables.chunk(blob, number))
+    }
+
+    fn meta<'a>(&'a self, owner: &'a Owner, id: SnapshotId) -> Reply<'a, Option<Meta>> {
+        let owner = owner.clone();
+        self.read(move |tables| tables.meta(&owner, id))
+    }
+
+    fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Meta>> {
+        let owner = owner.clone();
+        self.read(move |tables| tables.list(&owner, before, limit))
+    }
+
+    fn owners(&self) -> Reply<'_, Vec<Owner>> {
+        self.read(Tables::owners)
+    }
+
+    fn remove<'a>(&'a self, owner: &'a Owner, id: SnapshotId) -> Reply<'a, bool> {
+        let owner = owner.clone();
+        self.change(move |tables| Ok(tables.remove(&owner, id)?.is_some()))
+    }
+
+    fn set_expiry<'a>(&'a self, owner: &'a Owner, id: SnapshotId, expires: Option<Timestamp>) -> Reply<'a, bool> {
+        let owner = owner.clone();
+        self.change(move |tables| tables.set_expiry(&owner, id, expires))
+    }
+
+    fn sweep(&self, now: Timestamp) -> Reply<'_, u64> {
+        let expired = self.read(move |tables| tables.expired(now));
+        async move {
+            // Mostly there is nothing, and then nothing is written.
+            let expired = expired.await?;
+            if expired.is_empty() {
+                return Ok(0);
+            }
+            self.change(move |tables| tables.remove_expired(&expired, now)).await
+        }
+        .boxed()
+    }
+
+    fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, Usage> {
+        let owner = owner.clone();
+        self.read(move |tables| tables.usage(&owner))
+    }
+
+    fn put_session(&self, record: SessionRecord) -> Reply<'_, ()> {
+        self.write(Durability::Immediate, move |tables| tables.put_session(&record))
+    }
+
+    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>> {
+        let id = id.to_owned();
+        self.read(move |tables| tables.session(&id))
+    }
+
+    fn take_session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>> {
+        let id = id.to_owned();
+        self.change(move |tables| tables.take_session(&id))
+    }
+
+    fn sessions(&self) -> Reply<'_, Vec<SessionRecord>> {
+        self.read(Tables::sessions)
+    }
+}

@@ -1,0 +1,91 @@
+//! Opening the file: made for its owner's eyes only, repaired if a process was killed, told apart from one in use.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use redb::{Builder, Database, ReadableDatabase as _, backends::FileBackend};
+
+use super::{Durability, Fault, Tables, write};
+use crate::store::StoreError;
+
+/// redb's own default is a gigabyte; chunks are read and written once.
+const CACHE: usize = 16 << 20;
+/// A file below this is not worth making smaller.
+const WORTH_COMPACTING: u64 = 256 << 20;
+
+/// The open file; `None` if there is none, and none is to be made.
+pub(super) fn file(
+    path: &Path,
+    opened: &Mutex<Option<Arc<Database>>>,
+    make: bool,
+) -> Result<Option<Arc<Database>>, StoreError> {
+    let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = &*opened {
+        return Ok(Some(file.clone()));
+    }
+    if !make && !path.exists() {
+        return Ok(None);
+    }
+    let file = open(path).map_err(|fault| match fault {
+        Fault::Store(StoreError::Newer { found, known, .. }) => {
+            StoreError::Newer { what: format!("the store {}", path.display()), found, known }
+        }
+        Fault::Store(error) => error,
+        Fault::File(error) => unavailable(path, &error),
+    })?;
+    Ok(Some(opened.insert(Arc::new(file)).clone()))
+}
+
+pub(super) fn unavailable(path: &Path, error: &redb::Error) -> StoreError {
+    let place = path.display().to_string();
+    match error {
+        redb::Error::DatabaseAlreadyOpen => StoreError::InUse {
+            by: holder(path).unwrap_or_else(|| "another process".to_owned()),
+            path: place,
+            hint: "; a running ghostmux answers under /v1/snapshots, and Redis (--store redis://…) can be shared",
+        },
+        error => StoreError::Unavailable { place, why: error.to_string() },
+    }
+}
+
+fn open(path: &Path) -> Result<Database, Fault> {
+    let cannot =
+        |error: io::Error| StoreError::Unavailable { place: path.display().to_string(), why: error.to_string() };
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(cannot)?;
+    }
+    let file = open_file(path).map_err(cannot)?;
+    let length = file.metadata().map_err(cannot)?.len();
+    let mut file = Builder::new().set_cache_size(CACHE).create_with_backend(FileBackend::new(file)?)?;
+    write(&file, Durability::Immediate, Tables::prepare)?;
+    // redb's pages are powers of two, so up to half of the file is rounding; what is beyond that can be had back.
+    if length > WORTH_COMPACTING && Tables(file.begin_read()?).bytes()? < length / 4 {
+        tracing::info!(path = %path.display(), bytes = length, "making the store's file smaller");
+        file.compact()?;
+    }
+    Ok(file)
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    // What is in it lets its reader in wherever the sessions were logged in.
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Which process has the file open, as far as this one may see.
+fn holder(path: &Path) -> Option<String> {
+    let wanted = path.metadata().ok()?;
+    let has_it = |process: &Path| {
+        let files = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        let mut open = files.filter_map(|file| std::fs::metadata(file.path()).ok());
+        open.any(|file| (file.dev(), file.ino()) == (wanted.dev(), wanted.ino()))
+    };
+    let processes = std::fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+    let process = processes.filter(|process| process.join("fd").exists()).find(|process| has_it(process))?;
+    let name = std::fs::read_to_string(process.join("comm")).ok()?;
+    Some(format!("{} (process {})", name.trim(), process.file_name()?.to_string_lossy()))
+}

@@ -1,0 +1,173 @@
+//! Where snapshots and hibernated sessions rest.
+//!
+//! A snapshot is an opaque stream of bytes here: what is in it is the matter of `snapshot`. It is cut into chunks, each
+//! compressed and sealed ([`seal`]), so that a large one is written and read with little memory ([`Writer`], [`Reader`]).
+//! It is listed in the moment it is whole: its chunks, its metadata, its owner's quota and its expiry are committed
+//! together, by the embedded file ([`Embedded`]) or by [`Redis`], which a [`Backend`] hides.
+//!
+//! Everything belongs to an [`Owner`], and another owner's is answered exactly as what does not exist.
+//!
+//! Nothing is made before the first snapshot: a server that has none needs no directory and no Redis.
+
+mod backend;
+mod embedded;
+mod error;
+mod janitor;
+mod record;
+mod redis;
+pub mod seal;
+mod stream;
+
+use std::sync::Arc;
+
+pub use self::{
+    backend::{Backend, Commit, Reply},
+    embedded::Embedded,
+    error::StoreError,
+    janitor::Rekeyed,
+    record::{BlobId, Expires, KeyName, Meta, New, Owner, Page, Query, SessionRecord, SnapshotId, Timestamp, Usage},
+    redis::Redis,
+    stream::{Reader, Writer},
+};
+use crate::config::{StoreKeys, StoreLimits, StorePlace, StoreSettings};
+
+/// Most snapshots on one page of a list.
+const LARGEST_PAGE: usize = 1000;
+/// How many are looked at together where all are looked at.
+const BATCH: usize = 200;
+
+/// A store, to be cloned at will.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    backend: Box<dyn Backend>,
+    keys: StoreKeys,
+    ttl: Option<std::time::Duration>,
+    limits: StoreLimits,
+}
+
+impl Store {
+    /// The store of these settings. Touches neither file nor network yet.
+    pub fn new(settings: &StoreSettings) -> Self {
+        let backend: Box<dyn Backend> = match &settings.place {
+            StorePlace::File(path) => Box::new(Embedded::new(path.clone())),
+            StorePlace::Redis(url) => Box::new(Redis::new(url.clone())),
+        };
+        let (keys, ttl, limits) = (settings.keys.clone(), settings.ttl, settings.limits);
+        Self(Arc::new(Inner { backend, keys, ttl, limits }))
+    }
+
+    /// Where it is, for people.
+    pub fn place(&self) -> String {
+        self.0.backend.place()
+    }
+
+    /// What is written is encrypted.
+    pub fn is_sealed(&self) -> bool {
+        self.0.keys.sealing().is_some()
+    }
+
+    /// Begins a snapshot, which is there once its writer has committed.
+    pub async fn put(&self, new: New) -> Result<Writer, StoreError> {
+        new.check()?;
+        Writer::begin(self, new).await
+    }
+
+    /// Reads a snapshot.
+    pub async fn get(&self, owner: &Owner, id: SnapshotId) -> Result<Reader, StoreError> {
+        Reader::of(self, self.meta(owner, id).await?)
+    }
+
+    /// What is known of a snapshot.
+    pub async fn meta(&self, owner: &Owner, id: SnapshotId) -> Result<Meta, StoreError> {
+        let meta = self.0.backend.meta(owner, id).await?;
+        meta.filter(|meta| !meta.is_expired(Timestamp::now())).ok_or(StoreError::Missing { id })
+    }
+
+    /// An owner's snapshots, the newest first.
+    pub async fn list(&self, owner: &Owner, query: &Query) -> Result<Page, StoreError> {
+        let limit = query.limit.clamp(1, LARGEST_PAGE);
+        let wanted = query.name.as_deref().map(str::to_lowercase);
+        let fits = |meta: &Meta| {
+            let has = |wanted: &String| meta.name.as_deref().is_some_and(|name| name.to_lowercase().contains(wanted));
+            wanted.as_ref().is_none_or(has)
+        };
+        let now = Timestamp::now();
+        let mut page = Page { snapshots: Vec::new(), next: query.before };
+        loop {
+            // Without a search nearly all fit: then ask for no more than are wanted.
+            let batch = if wanted.is_some() { BATCH } else { limit };
+            let found = self.0.backend.list(owner, page.next, batch).await?;
+            let is_end = found.len() < batch;
+            for meta in found {
+                page.next = Some(meta.id);
+                if fits(&meta) && !meta.is_expired(now) {
+                    page.snapshots.push(meta);
+                    if page.snapshots.len() == limit {
+                        return Ok(page);
+                    }
+                }
+            }
+            if is_end {
+                page.next = None;
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Deletes a snapshot.
+    pub async fn remove(&self, owner: &Owner, id: SnapshotId) -> Result<(), StoreError> {
+        // An expired one is as good as none; the sweep has it.
+        self.meta(owner, id).await?;
+        if self.0.backend.remove(owner, id).await? { Ok(()) } else { Err(StoreError::Missing { id }) }
+    }
+
+    /// Changes when a snapshot goes by itself.
+    pub async fn set_expiry(&self, owner: &Owner, id: SnapshotId, expires: Expires) -> Result<(), StoreError> {
+        self.meta(owner, id).await?;
+        let expires = self.expiry(expires);
+        if self.0.backend.set_expiry(owner, id, expires).await? { Ok(()) } else { Err(StoreError::Missing { id }) }
+    }
+
+    /// What an owner has.
+    pub async fn usage(&self, owner: &Owner) -> Result<Usage, StoreError> {
+        self.0.backend.usage(owner).await
+    }
+
+    /// Everybody who has a snapshot, or had one.
+    pub async fn owners(&self) -> Result<Vec<Owner>, StoreError> {
+        self.0.backend.owners().await
+    }
+
+    /// Keeps what is to be known of a session that is not live; replaces a record of the same id.
+    pub async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+        record::check_size("the state of a session", &record.state)?;
+        self.0.backend.put_session(record).await
+    }
+
+    /// The record of a session.
+    pub async fn session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        self.0.backend.session(id).await
+    }
+
+    /// Removes the record of a session and returns it. Of several that ask at once, here or on other nodes, one gets it:
+    /// who brings a session back, or ends it, takes its record first.
+    pub async fn take_session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        self.0.backend.take_session(id).await
+    }
+
+    /// The records of all sessions that are not live.
+    pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        self.0.backend.sessions().await
+    }
+
+    fn expiry(&self, expires: Expires) -> Option<Timestamp> {
+        match expires {
+            Expires::ByDefault => self.0.ttl.map(|ttl| Timestamp::now().after(ttl)),
+            Expires::Never => None,
+            Expires::At(time) => Some(time),
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What a store keeps beside the bytes.
+
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::StoreError;
+
+/// Longest name of a snapshot, in bytes.
+const LONGEST_NAME: usize = 200;
+/// Largest metadata or counts, in bytes of JSON.
+const LARGEST_METADATA: usize = 16 << 10;
+
+/// Names a snapshot. Later ones sort after earlier ones; it is no secret, and gives access to nothing by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SnapshotId(Uuid);
+
+impl SnapshotId {
+    pub(super) fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    pub(super) fn number(self) -> u128 {
+        self.0.as_u128()
+    }
+}
+
+impl From<u128> for SnapshotId {
+    fn from(number: u128) -> Self {
+        Self(Uuid::from_u128(number))
+    }
+}
+
+impl fmt::Display for SnapshotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SnapshotId {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let id = Uuid::try_parse(text).map_err(|_| StoreError::Invalid {
+            what: "snapshot id",
+            problem: format!("{text:?} is none; `ghostmux snapshot ls` lists them"),
+        })?;
+        Ok(Self(id))
+    }
+}
+
+/// Names the bytes of one snapshot as they were written once: resealing a snapshot gives it another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BlobId(Uuid);
+
+impl BlobId {
+    pub(super) fn new() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    pub(super) fn number(self) -> u128 {
+        self.0.as_u128()
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The tenant whose snapshots these are: 1 to 64 ASCII letters, digits, `-`, `_` and `.`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Owner(String);
+
+impl Owner {
+    /// Who everybody is while there are no tokens.
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+
+    /// The tenant's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = StoreError;
+
+    fn try_from(name: String) -> Result<Self, StoreError> {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+            let problem = format!("{name:?} is none: 1 to 64 ASCII letters, digits, -, _ and .");
+            return Err(StoreError::Invalid { what: "owner", problem });
+        }
+        Ok(Self(name))
+    }
+}
+
+impl FromStr for Owner {
+    type Err = StoreError;
+
+    fn from_str(name: &str) -> Result<Self, StoreError> {
+        Self::try_from(name.to_owned())
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        owner.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Milliseconds since 1970, UTC. Shown as `2026-11-25T20:30:15Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// By this machine's clock.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// That much later.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0 / 1000;
+        let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+        // Howard Hinnant's civil_from_days: years that begin in March end with the leap day.
+        let shifted = days + 719_468;
+        let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+/// What is known of a snapshot without reading it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Its id.
+    pub id: SnapshotId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What its owner calls it; need not be unique.
+    pub name: Option<String>,
+    /// What else its owner wants to know of it.
+    pub metadata: Map<String, Value>,
+    /// What is in it, in the words of who wrote it.
+    pub counts: Value,
+    /// When it was begun.
+    pub created: Timestamp,
+    /// When it goes by itself.
+    pub expires: Option<Timestamp>,
+    /// Bytes of its content.
+    pub raw: u64,
+    /// Bytes that it takes in the store.
+    pub stored: u64,
+    /// How many chunks these are.
+    pub chunks: u32,
+    /// The format of the chunks: [`super::seal::FORMAT`] of who wrote it.
+    pub format: u16,
+    /// The key that sealed it; `None` if it is not encrypted.
+    pub key: Option<KeyName>,
+    /// Where its chunks are.
+    pub blob: BlobId,
+}
+
+impl Meta {
+    /// Its time is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+/// A key's name, and enough of a digest to tell whether a key of that name is that key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyName {
+    /// As `store_key` calls it.
+    pub id: String,
+    /// Sixteen hexadecimal digits of a digest of the secret.
+    pub check: String,
+}
+
+/// A snapshot that is about to be written.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Whose it will be.
+    pub owner: Owner,
+    /// What its owner calls it: up to 200 bytes without control characters.
+    pub name: Option<String>,
+    /// What else its owner wants to know of it: up to 16 KiB of JSON.
+    pub metadata: Map<String, Value>,
+    /// When it goes by itself.
+    pub expires: Expires,
+    /// The owner's snapshot that goes in the moment this one is there, if it still is.
+    pub replaces: Option<SnapshotId>,
+}
+
+impl New {
+    /// One without a name that is kept for as long as the settings say.
+    pub fn of(owner: Owner) -> Self {
+        Self { owner, name: None, metadata: Map::new(), expires: Expires::ByDefault, replaces: None }
+    }
+
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let name = self.name.as_deref().unwrap_or_default();
+        if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+            let problem = format!("may have {LONGEST_NAME} bytes, and no control characters");
+            return Err(StoreError::Invalid { what: "the name of a snapshot", problem });
+        }
+        check_size("the metadata of a snapshot", &self.metadata)
+    }
+}
+
+pub(super) fn check_size(what: &'static str, value: &impl Serialize) -> Result<(), StoreError> {
+    match serde_json::to_vec(value) {
+        Ok(json) if json.len() <= LARGEST_METADATA => Ok(()),
+        Ok(json) => {
+            let problem = format!("may have {LARGEST_METADATA} bytes as JSON, and has {}", json.len());
+            Err(StoreError::Invalid { what, problem })
+        }
+        Err(error) => Err(StoreError::Invalid { what, problem: error.to_string() }),
+    }
+}
+
+/// When a snapshot goes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expires {
+    /// After `snapshot_ttl`.
+    ByDefault,
+    /// Only when it is deleted.
+    Never,
+    /// At this time.
+    At(Timestamp),
+}
+
+/// Which snapshots to list.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Only those with this in their name, in whatever case.
+    pub name: Option<String>,
+    /// Only those older than this one: where the page before ended.
+    pub before: Option<SnapshotId>,
+    /// How many at most, 1 to 1000.
+    pub limit: usize,
+}
+
+/// Some snapshots, the newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// At most as many as asked for.
+    pub snapshots: Vec<Meta>,
+    /// There may be more: ask for those before this one.
+    pub next: Option<SnapshotId>,
+}
+
+/// What an owner has in the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes as stored.
+    pub bytes: u64,
+    /// Snapshots.
+    pub count: u64,
+}
+
+/// A session that is not live and can be brought back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// The session's id.
+    pub id: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What to restore it from.
+    pub snapshot: Option<SnapshotId>,
+    /// All else that is to be known of it: its name, its deadlines. Up to 16 KiB of JSON.
+    pub state: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_shown_as_a_date() {
+        for (millis, shown) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399_999, "2000-02-28T23:59:59Z"),
+            (951_782_400_000, "2000-02-29T00:00:00Z"),
+            (1_709_251_200_000, "2024-03-01T00:00:00Z"),
+            (4_102_444_799_000, "2099-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Timestamp(millis).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn an_owner_is_a_plain_name() {
+        assert!("team-1.eu".parse::<Owner>().is_ok());
+        for name in ["", "a/b", "a b", "ä", &"x".repeat(65)] {
+            assert!(name.parse::<Owner>().is_err(), "{name}");
+        }
+        assert!(serde_json::from_str::<Owner>("\"a/b\"").is_err());
+    }
+}

@@ -1,0 +1,322 @@
+//! Redis as the store, for several processes that share it. Every change is one Lua script, so it is done or not.
+//!
+//! Keys, all beginning with `ghostmux:`: `snapshots:OWNER` (hash of id and metadata), `order:OWNER` (the ids in their order),
+//! `usage:OWNER` (bytes, count), `expiry` (time of each that expires), `blob:ID` (hash of number and chunk), `owners`, and
+//! `sessions` (hash of id and record). A blob that is not committed has a field `pending` and a time to live, so that it
+//! goes by itself if its writer does.
+
+use std::{fmt, sync::OnceLock, time::Duration};
+
+use futures_util::FutureExt as _;
+use redis::{
+    AsyncCommands as _, ErrorKind, RedisError, RedisResult, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Backend, BlobId, Commit, Meta, Owner, Reply, SessionRecord, SnapshotId, StoreError, Timestamp, Usage};
+use crate::config::RedisUrl;
+
+/// Before every key.
+const PREFIX: &str = "ghostmux:";
+/// How long a writer may be silent before its chunks go.
+const PENDING: Duration = Duration::from_secs(15 * 60);
+/// A server that does not accept within this is down.
+const CONNECT: Duration = Duration::from_secs(3);
+/// A server that does not answer within this is down; a chunk is about a megabyte.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How many that have expired go in one script, which holds up everybody.
+const SWEEP: usize = 100;
+
+/// A store in a Redis.
+pub struct Redis {
+    url: RedisUrl,
+    /// Connects with the first command, and again whenever the connection is lost.
+    connection: OnceLock<ConnectionManager>,
+    scripts: Scripts,
+}
+
+struct Scripts {
+    append: Script,
+    commit: Script,
+    abandon: Script,
+    remove: Script,
+    set_expiry: Script,
+    sweep: Script,
+    take_session: Script,
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Redis").field(&self.url).finish()
+    }
+}
+
+impl Redis {
+    /// The store in this Redis, which need not be there yet.
+    pub fn new(url: RedisUrl) -> Self {
+        let script = |text| Script::new(&[include_str!("redis/common.lua"), text].concat());
+        let scripts = Scripts {
+            append: script(include_str!("redis/append.lua")),
+            commit: script(include_str!("redis/commit.lua")),
+            abandon: script(include_str!("redis/abandon.lua")),
+            remove: script(include_str!("redis/remove.lua")),
+            set_expiry: script(include_str!("redis/set_expiry.lua")),
+            sweep: script(include_str!("redis/sweep.lua")),
+            take_session: script(include_str!("redis/take_session.lua")),
+        };
+        Self { url, connection: OnceLock::new(), scripts }
+    }
+
+    fn connect(&self) -> RedisResult<ConnectionManager> {
+        if let Some(connection) = self.connection.get() {
+            return Ok(connection.clone());
+        }
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(ANSWER))
+            .set_number_of_retries(1);
+        let client = redis::Client::open(self.url.as_str())?;
+        let connection = ConnectionManager::new_lazy_with_config(client, config)?;
+        Ok(self.connection.get_or_init(|| connection).clone())
+    }
+
+    /// Runs what asks Redis, and says in whose words it failed.
+    fn ask<'a, T, F>(&'a self, ask: impl FnOnce(ConnectionManager) -> F + Send + 'a) -> Reply<'a, T>
+    where
+        F: Future<Output = RedisResult<T>> + Send + 'a,
+        T: Send + 'a,
+    {
+        async move {
+            let answer = match self.connect() {
+                Ok(connection) => ask(connection).await,
+                Err(error) => Err(error),
+            };
+            answer.map_err(|error| self.unavailable(&error))
+        }
+        .boxed()
+    }
+
+    fn unavailable(&self, error: &RedisError) -> StoreError {
+        let why = match error.kind() {
+            // Its text can hold what was sent.
+            ErrorKind::AuthenticationFailed => "the user or the password is wrong".to_owned(),
+            _ if error.is_timeout() => format!("no answer within {} s", ANSWER.as_secs()),
+            _ => error.to_string(),
+        };
+        StoreError::Unavailable { place: self.place(), why }
+    }
+
+    fn unreadable(&self, what: &str) -> StoreError {
+        let why = format!("{what} in it is not as this ghostmux writes it");
+        StoreError::Unavailable { place: self.place(), why }
+    }
+
+    fn parse<T: DeserializeOwned>(&self, json: &[u8], what: &str) -> Result<T, StoreError> {
+        serde_json::from_slice(json).map_err(|_| self.unreadable(what))
+    }
+
+    fn write(&self, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(value).map_err(|_| self.unreadable("a record"))
+    }
+}
+
+fn key(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
+fn of(name: &str, of: impl fmt::Display) -> String {
+    format!("{PREFIX}{name}:{of}")
+}
+
+impl Backend for Redis {
+    fn place(&self) -> String {
+        self.url.to_string()
+    }
+
+    fn begin(&self, blob: BlobId) -> Reply<'_, ()> {
+        self.ask(move |mut redis| async move {
+            let blob = of("blob", blob);
+            let mut both = redis::pipe();
+            both.atomic().hset(&blob, "pending", 1).ignore().expire(&blob, PENDING.as_secs().cast_signed()).ignore();
+            both.query_async(&mut redis).await
+        })
+    }
+
+    fn append(&self, blob: BlobId, number: u32, chunk: Vec<u8>) -> Reply<'_, ()> {
+        async move {
+            let done: bool = self
+                .ask(move |mut redis| async move {
+                    let mut script = self.scripts.append.key(of("blob", blob));
+                    script.arg(number).arg(chunk).arg(PENDING.as_secs()).invoke_async(&mut redis).await
+                })
+                .await?;
+            if done { Ok(()) } else { Err(StoreError::Abandoned) }
+        }
+        .boxed()
+    }
+
+    fn commit(&self, commit: Commit) -> Reply<'_, ()> {
+        async move {
+            let meta = &commit.meta;
+            let json = self.write(meta)?;
+            let said: String = self
+                .ask(|mut redis| async move {
+                    let mut script = self.scripts.commit.key(PREFIX);
+                    script.arg(meta.owner.as_str()).arg(meta.id.to_string()).arg(meta.blob.to_string()).arg(json);
+                    script.arg(meta.stored).arg(meta.chunks).arg(meta.expires.map_or(0, |expires| expires.0));
+                    script.arg(commit.replaces.map_or(String::new(), |id| id.to_string()));
+                    // Lua counts in doubles, which are exact up to here.
+                    let most = |limit: u64| limit.min(1 << 53);
+                    script.arg(most(commit.limits.bytes)).arg(most(commit.limits.count));
+                    script.invoke_async(&mut redis).await
+                })
+                .await?;
+            match said.as_str() {
+                "done" => Ok(()),
+                "missing" => Err(StoreError::Missing { id: meta.id }),
+                "bytes" => Err(commit.over_bytes()),
+                "count" => Err(commit.over_count()),
+                _ => Err(StoreError::Abandoned),
+            }
+        }
+        .boxed()
+    }
+
+    fn abandon(&self, blob: BlobId) -> Reply<'_, ()> {
+        self.ask(
+            move |mut redis| async move { self.scripts.abandon.key(of("blob", blob)).invoke_async(&mut redis).await },
+        )
+    }
+
+    fn chunk(&self, blob: BlobId, number: u32) -> Reply<'_, Option<Vec<u8>>> {
+        self.ask(move |mut redis| async move { redis.hget(of("blob", blob), number).await })
+    }
+
+    fn meta<'a>(&'a self, owner: &'a Owner, id: SnapshotId) -> Reply<'a, Option<Meta>> {
+        async move {
+            let field = id.to_string();
+            let json: Option<Vec<u8>> =
+                self.ask(|mut redis| async move { redis.hget(of("snapshots", owner), field).await }).await?;
+            json.map(|json| self.parse(&json, "a snapshot")).transpose()
+        }
+        .boxed()
+    }
+
+    fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Meta>> {
+        async move {
+            let found: Vec<Option<Vec<u8>>> = self
+                .ask(|mut redis| async move {
+                    let end = before.map_or("+".to_owned(), |id| format!("({id}"));
+                    let count = isize::try_from(limit).unwrap_or(isize::MAX);
+                    let ids: Vec<String> = redis.zrevrangebylex_limit(of("order", owner), end, "-", 0, count).await?;
+                    if ids.is_empty() {
+                        return Ok(Vec::new());
+                    }
+                    redis::cmd("HMGET").arg(of("snapshots", owner)).arg(&ids).query_async(&mut redis).await
+                })
+                .await?;
+            // `None`: deleted between the two questions.
+            found.into_iter().flatten().map(|json| self.parse(&json, "a snapshot")).collect()
+        }
+        .boxed()
+    }
+
+    fn owners(&self) -> Reply<'_, Vec<Owner>> {
+        async move {
+            let mut names: Vec<String> =
+                self.ask(|mut redis| async move { redis.smembers(key("owners")).await }).await?;
+            names.sort();
+            names.into_iter().map(Owner::try_from).collect()
+        }
+        .boxed()
+    }
+
+    fn remove<'a>(&'a self, owner: &'a Owner, id: SnapshotId) -> Reply<'a, bool> {
+        self.ask(move |mut redis| async move {
+            let mut script = self.scripts.remove.key(PREFIX);
+            script.arg(owner.as_str()).arg(id.to_string()).invoke_async(&mut redis).await
+        })
+    }
+
+    fn set_expiry<'a>(&'a self, owner: &'a Owner, id: SnapshotId, expires: Option<Timestamp>) -> Reply<'a, bool> {
+        async move {
+            let field = &id.to_string();
+            loop {
+                // What a script writes of JSON that it has read is not what was read: `{}` and `[]` are one to it.
+                let old: Option<Vec<u8>> =
+                    self.ask(|mut redis| async move { redis.hget(of("snapshots", owner), field).await }).await?;
+                let Some(old) = old else { return Ok(false) };
+                let new = self.write(&Meta { expires, ..self.parse(&old, "a snapshot")? })?;
+                let done: bool = self
+                    .ask(move |mut redis| async move {
+                        let mut script = self.scripts.set_expiry.key(PREFIX);
+                        script.arg(owner.as_str()).arg(field).arg(old).arg(new);
+                        script.arg(expires.map_or(0, |expires| expires.0)).invoke_async(&mut redis).await
+                    })
+                    .await?;
+                if done {
+                    return Ok(true);
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn sweep(&self, now: Timestamp) -> Reply<'_, u64> {
+        self.ask(move |mut redis| async move {
+            let mut all = 0;
+            loop {
+                let gone: u64 = self.scripts.sweep.key(PREFIX).arg(now.0).arg(SWEEP).invoke_async(&mut redis).await?;
+                all += gone;
+                if gone < SWEEP as u64 {
+                    return Ok(all);
+                }
+            }
+        })
+    }
+
+    fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, Usage> {
+        self.ask(move |mut redis| async move {
+            let both: (Option<u64>, Option<u64>) = redis.hmget(of("usage", owner), &["bytes", "count"]).await?;
+            Ok(Usage { bytes: both.0.unwrap_or(0), count: both.1.unwrap_or(0) })
+        })
+    }
+
+    fn put_session(&self, record: SessionRecord) -> Reply<'_, ()> {
+        async move {
+            let json = self.write(&record)?;
+            self.ask(|mut redis| async move { redis.hset(key("sessions"), record.id, json).await }).await
+        }
+        .boxed()
+    }
+
+    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>> {
+        async move {
+            let json: Option<Vec<u8>> =
+                self.ask(|mut redis| async move { redis.hget(key("sessions"), id).await }).await?;
+            json.map(|json| self.parse(&json, "a session")).transpose()
+        }
+        .boxed()
+    }
+
+    fn take_session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>> {
+        async move {
+            let json: Option<Vec<u8>> = self
+                .ask(|mut redis| async move {
+                    self.scripts.take_session.key(key("sessions")).arg(id).invoke_async(&mut redis).await
+                })
+                .await?;
+            json.map(|json| self.parse(&json, "a session")).transpose()
+        }
+        .boxed()
+    }
+
+    fn sessions(&self) -> Reply<'_, Vec<SessionRecord>> {
+        async move {
+            let all: Vec<Vec<u8>> = self.ask(|mut redis| async move { redis.hvals(key("sessions")).await }).await?;
+            all.into_iter().map(|json| self.parse(&json, "a session")).collect()
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,186 @@
+//! How a chunk is stored: compressed, then sealed with a key or, without one, with a checksum. Pure but for the nonce.
+//!
+//! What a chunk belongs to is part of what is sealed: snapshot, owner, blob, place and whether it is the last. So a chunk
+//! that is moved, swapped, or missing at the end does not open. docs/snapshot-format.md has the layout.
+
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, Generate as _, Payload},
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{BlobId, KeyName, Meta, Owner, SnapshotId, StoreError};
+use crate::config::{StoreKey, StoreKeys};
+
+/// The format of chunks that is written here; older ones are read.
+pub const FORMAT: u16 = 1;
+
+/// Bytes of content in each chunk but the last. A little under a power of two, because the embedded store rounds up to
+/// one, and content that does not compress grows a little.
+pub const CHUNK: usize = (1 << 20) - (1 << 12);
+
+/// Fast, and on the JSON of a storage within a tenth of what higher levels reach.
+const LEVEL: i32 = 1;
+const NONCE: usize = 24;
+const CHECKSUM: usize = 16;
+
+/// What a chunk belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) format: u16,
+    pub(super) id: SnapshotId,
+    pub(super) owner: &'a Owner,
+    pub(super) blob: BlobId,
+    pub(super) number: u32,
+    pub(super) last: bool,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(meta: &'a Meta, number: u32) -> Self {
+        let last = number + 1 == meta.chunks;
+        Self { format: meta.format, id: meta.id, owner: &meta.owner, blob: meta.blob, number, last }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = b"ghostmux chunk".to_vec();
+        bytes.extend(self.format.to_be_bytes());
+        bytes.extend(self.id.number().to_be_bytes());
+        bytes.extend(self.blob.number().to_be_bytes());
+        bytes.extend(self.number.to_be_bytes());
+        bytes.push(u8::from(self.last));
+        // The one part without a length of its own is at the end.
+        bytes.extend(self.owner.as_str().as_bytes());
+        bytes
+    }
+}
+
+/// The key's name and what tells it from another of that name.
+pub(super) fn name(key: &StoreKey) -> KeyName {
+    let digest = Sha256::new().chain_update(b"ghostmux key check").chain_update(key.secret).finalize();
+    let start = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    KeyName { id: key.id.clone(), check: format!("{start:016x}") }
+}
+
+/// The key that sealed a snapshot; `None` if it is not sealed.
+pub(super) fn key_of<'a>(meta: &Meta, keys: &'a StoreKeys) -> Result<Option<&'a StoreKey>, StoreError> {
+    if meta.format > FORMAT {
+        let (found, known) = (u64::from(meta.format), u64::from(FORMAT));
+        return Err(StoreError::Newer { what: format!("snapshot {}", meta.id), found, known });
+    }
+    let Some(sealed_with) = &meta.key else { return Ok(None) };
+    let (id, key) = (meta.id, sealed_with.id.clone());
+    match keys.named(&key) {
+        None => Err(StoreError::UnknownKey { id, key }),
+        Some(known) if name(known) != *sealed_with => Err(StoreError::WrongKey { id, key }),
+        Some(known) => Ok(Some(known)),
+    }
+}
+
+/// Compresses and seals up to [`CHUNK`] bytes.
+pub(super) fn seal(key: Option<&StoreKey>, place: Place<'_>, content: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let failed = |what: &str| StoreError::Corrupt { id: place.id, what: format!("a chunk could not be {what}") };
+    let packed = zstd::bulk::compress(content, LEVEL).map_err(|_| failed("compressed"))?;
+    let belongs = place.bytes();
+    let Some(key) = key else {
+        return Ok([&checksum(&belongs, &packed)[..], &packed].concat());
+    };
+    let nonce = XNonce::generate();
+    let sealed = cipher(key).encrypt(&nonce, Payload { msg: &packed, aad: &belongs });
+    Ok([&nonce[..], &sealed.map_err(|_| failed("sealed"))?].concat())
+}
+
+/// What [`seal`] was given, if the chunk is that one and whole.
+pub(super) fn open(key: Option<&StoreKey>, place: Place<'_>, chunk: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let damaged = |what: &str| StoreError::Corrupt { id: place.id, what: format!("chunk {} {what}", place.number) };
+    let belongs = place.bytes();
+    let opened;
+    let packed = match key {
+        None => match chunk.split_at_checked(CHECKSUM) {
+            Some((sum, packed)) if sum == checksum(&belongs, packed) => packed,
+            _ => return Err(damaged("does not match its checksum")),
+        },
+        Some(key) => {
+            let (nonce, sealed) = chunk.split_at_checked(NONCE).ok_or_else(|| damaged("is cut off"))?;
+            let nonce = XNonce::try_from(nonce).map_err(|_| damaged("is cut off"))?;
+            opened = cipher(key)
+                .decrypt(&nonce, Payload { msg: sealed, aad: &belongs })
+                .map_err(|_| damaged("was changed, moved or cut off"))?;
+            &opened[..]
+        }
+    };
+    // The capacity is also the limit of what a chunk may unpack to.
+    zstd::bulk::decompress(packed, CHUNK).map_err(|_| damaged("does not unpack"))
+}
+
+fn cipher(key: &StoreKey) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(&key.secret.into())
+}
+
+fn checksum(belongs: &[u8], packed: &[u8]) -> [u8; CHECKSUM] {
+    let digest = Sha256::new().chain_update(belongs).chain_update(packed).finalize();
+    let mut sum = [0; CHECKSUM];
+    sum.copy_from_slice(&digest[..CHECKSUM]);
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(line: &str) -> StoreKeys {
+        line.parse().expect("a key")
+    }
+
+    #[test]
+    fn a_chunk_opens_only_where_it_belongs() {
+        let keys = key(&format!("k:{}", "07".repeat(32)));
+        let (owner, other) = (Owner::local(), "other".parse::<Owner>().expect("a name"));
+        let place =
+            Place { format: FORMAT, id: SnapshotId::new(), owner: &owner, blob: BlobId::new(), number: 3, last: false };
+        let content = vec![7; CHUNK];
+        for key in [None, keys.sealing()] {
+            let chunk = seal(key, place, &content).expect("sealed");
+            assert_eq!(open(key, place, &chunk), Ok(content.clone()));
+            for elsewhere in [
+                Place { format: FORMAT + 1, ..place },
+                Place { id: SnapshotId::new(), ..place },
+                Place { owner: &other, ..place },
+                Place { blob: BlobId::new(), ..place },
+                Place { number: 4, ..place },
+                Place { last: true, ..place },
+            ] {
+                assert!(matches!(open(key, elsewhere, &chunk), Err(StoreError::Corrupt { .. })), "{elsewhere:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_byte_of_a_chunk_can_be_changed_or_cut_off() {
+        let keys = key(&format!("k:{}", "07".repeat(32)));
+        let owner = Owner::local();
+        let place =
+            Place { format: FORMAT, id: SnapshotId::new(), owner: &owner, blob: BlobId::new(), number: 0, last: true };
+        for key in [None, keys.sealing()] {
+            let chunk = seal(key, place, b"a token").expect("sealed");
+            for at in 0..chunk.len() {
+                let mut changed = chunk.clone();
+                changed[at] ^= 1;
+                assert!(open(key, place, &changed).is_err(), "byte {at}");
+                assert!(open(key, place, &chunk[..at]).is_err(), "cut at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_cannot_be_read() {
+        let keys = key(&format!("k:{}", "07".repeat(32)));
+        let owner = Owner::local();
+        let place =
+            Place { format: FORMAT, id: SnapshotId::new(), owner: &owner, blob: BlobId::new(), number: 0, last: true };
+        let shows = |chunk: &[u8]| chunk.windows(7).any(|bytes| bytes == b"a token");
+        assert!(shows(&seal(None, place, b"a token").expect("stored")), "short texts do not compress");
+        assert!(!shows(&seal(keys.sealing(), place, b"a token").expect("sealed")));
+        // A nonce is never used twice.
+        assert_ne!(seal(keys.sealing(), place, b"x"), seal(keys.sealing(), place, b"x"));
+    }
+}

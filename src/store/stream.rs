@@ -1,0 +1,246 @@
+//! A snapshot on its way into the store or out of it, a chunk at a time: memory does not grow with its size.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{
+    BlobId, Commit, Meta, New, SnapshotId, Store, StoreError, Timestamp,
+    record::check_size,
+    seal::{self, CHUNK, Place},
+};
+use crate::config::StoreLimits;
+
+/// A snapshot that is being written. Nobody sees it before [`Writer::commit`]; dropped before that, it leaves nothing.
+#[derive(Debug)]
+pub struct Writer {
+    store: Store,
+    meta: Meta,
+    replaces: Option<SnapshotId>,
+    limits: StoreLimits,
+    /// Bytes that its owner had left when it was looked at; what counts is what the commit finds.
+    room: Option<u64>,
+    buffer: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// A chunk could not be written, so this can never be whole.
+    Failed,
+    Done,
+}
+
+impl Writer {
+    pub(super) async fn begin(store: &Store, new: New) -> Result<Self, StoreError> {
+        let created = Timestamp::now();
+        let meta = Meta {
+            id: SnapshotId::new(),
+            expires: store.expiry(new.expires),
+            owner: new.owner,
+            name: new.name,
+            metadata: new.metadata,
+            counts: Value::Null,
+            created,
+            raw: 0,
+            stored: 0,
+            chunks: 0,
+            format: seal::FORMAT,
+            key: store.0.keys.sealing().map(seal::name),
+            blob: BlobId::new(),
+        };
+        Self::start(store, meta, new.replaces, store.0.limits).await
+    }
+
+    /// Writes a snapshot that exists once more: all about it stays but its blob and its key.
+    pub(super) async fn again(store: &Store, meta: Meta) -> Result<Self, StoreError> {
+        let key = store.0.keys.sealing().map(seal::name);
+        let again = Meta { raw: 0, stored: 0, chunks: 0, format: seal::FORMAT, key, blob: BlobId::new(), ..meta };
+        Self::start(store, again, None, StoreLimits::NONE).await
+    }
+
+    async fn start(
+        store: &Store,
+        meta: Meta,
+        replaces: Option<SnapshotId>,
+        limits: StoreLimits,
+    ) -> Result<Self, StoreError> {
+        store.0.backend.begin(meta.blob).await?;
+        let (store, state) = (store.clone(), State::Open);
+        Ok(Self { store, meta, replaces, limits, room: None, buffer: Vec::new(), state })
+    }
+
+    /// The id that the snapshot will have.
+    pub fn id(&self) -> SnapshotId {
+        self.meta.id
+    }
+
+    /// Adds content.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
+        if self.meta.raw.saturating_add(bytes.len() as u64) > self.limits.snapshot {
+            self.state = State::Failed;
+            return Err(StoreError::TooLarge { limit: self.limits.snapshot });
+        }
+        self.meta.raw += bytes.len() as u64;
+        while !bytes.is_empty() {
+            // Only when there is more: which chunk is the last is part of its seal.
+            if self.buffer.len() == CHUNK {
+                self.flush(false).await?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(CHUNK - self.buffer.len()));
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Makes it a snapshot of its owner, with a few words on what is in it, if its owner has the room.
+    pub async fn commit(mut self, counts: Value) -> Result<Meta, StoreError> {
+        check_size("the counts of a snapshot", &counts)?;
+        self.meta.counts = counts;
+        let (replaces, limits) = (self.replaces, self.limits);
+        self.finish(|meta| Commit { meta, replaces, limits }).await
+    }
+
+    pub(super) async fn finish(mut self, commit: impl FnOnce(Meta) -> Commit) -> Result<Meta, StoreError> {
+        self.flush(true).await?;
+        let commit = commit(self.meta.clone());
+        let mut done = self.store.0.backend.commit(commit.clone()).await;
+        // What has expired takes no room, but may still be there.
+        if matches!(done, Err(StoreError::Quota { .. })) && self.store.sweep().await? > 0 {
+            done = self.store.0.backend.commit(commit).await;
+        }
+        done?;
+        self.state = State::Done;
+        Ok(self.meta.clone())
+    }
+
+    async fn flush(&mut self, last: bool) -> Result<(), StoreError> {
+        if std::mem::replace(&mut self.state, State::Failed) != State::Open {
+            return Err(StoreError::Abandoned);
+        }
+        let (store, meta) = (self.store.clone(), self.meta.clone());
+        let content = std::mem::take(&mut self.buffer);
+        let sealed = blocking(move || {
+            let place = Place { last, ..Place::of(&meta, meta.chunks) };
+            let sealed = seal::seal(store.0.keys.sealing(), place, &content);
+            sealed.map(|sealed| (sealed, content))
+        });
+        let (sealed, mut content) = sealed.await?;
+        content.clear();
+        self.buffer = content;
+        self.meta.stored += sealed.len() as u64;
+        if !last {
+            self.check_room().await?;
+        }
+        self.store.0.backend.append(self.meta.blob, self.meta.chunks, sealed).await?;
+        self.meta.chunks += 1;
+        self.state = State::Open;
+        Ok(())
+    }
+
+    /// Ends early what has no room in any case, before it fills the disk. The commit decides.
+    async fn check_room(&mut self) -> Result<(), StoreError> {
+        let room = match self.room {
+            Some(room) => room,
+            None => *self.room.insert(self.find_room().await?),
+        };
+        if self.meta.stored <= room {
+            return Ok(());
+        }
+        let (owner, limit) = (self.meta.owner.clone(), self.limits.bytes);
+        Err(StoreError::Quota { owner, limit, what: "bytes", setting: "snapshot_quota" })
+    }
+
+    async fn find_room(&self) -> Result<u64, StoreError> {
+        let limit = self.limits.bytes;
+        // What it replaces may be most of what the owner has.
+        if self.replaces.is_some() {
+            return Ok(limit);
+        }
+        let mut used = self.store.usage(&self.meta.owner).await?.bytes;
+        // What has expired takes no room, but may still be there.
+        if used > limit / 2 && self.store.sweep().await? > 0 {
+            used = self.store.usage(&self.meta.owner).await?.bytes;
+        }
+        Ok(limit.saturating_sub(used))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.state == State::Done {
+            return;
+        }
+        // Without a runtime the process is about to end; what is left behind is swept when the store is opened.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (store, blob) = (self.store.clone(), self.meta.blob);
+            runtime.spawn(async move {
+                if let Err(error) = store.0.backend.abandon(blob).await {
+                    tracing::warn!(%error, "a snapshot that was given up still takes room");
+                }
+            });
+        }
+    }
+}
+
+/// A snapshot that is being read.
+#[derive(Debug)]
+pub struct Reader {
+    store: Store,
+    meta: Arc<Meta>,
+    next: u32,
+    read: u64,
+}
+
+impl Reader {
+    pub(super) fn of(store: &Store, meta: Meta) -> Result<Self, StoreError> {
+        // Before the first byte: that there is a key for it.
+        seal::key_of(&meta, &store.0.keys)?;
+        Ok(Self { store: store.clone(), meta: Arc::new(meta), next: 0, read: 0 })
+    }
+
+    /// What is known of it.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The next bytes, about a megabyte of them; `None` after the last. What was read before an error is not to be used.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        let id = self.meta.id;
+        let damaged = |what: String| StoreError::Corrupt { id, what };
+        if self.next == self.meta.chunks {
+            let (read, raw) = (self.read, self.meta.raw);
+            return if read == raw { Ok(None) } else { Err(damaged(format!("it has {read} bytes in place of {raw}"))) };
+        }
+        let number = self.next;
+        let Some(chunk) = self.store.0.backend.chunk(self.meta.blob, number).await? else {
+            // Perhaps it was deleted, or sealed anew, while it was being read.
+            let now = self.store.0.backend.meta(&self.meta.owner, id).await?;
+            let same = now.is_some_and(|now| now.blob == self.meta.blob);
+            return Err(if same {
+                damaged(format!("chunk {number} is not there"))
+            } else {
+                StoreError::Missing { id }
+            });
+        };
+        let (store, meta) = (self.store.clone(), self.meta.clone());
+        let opened = blocking(move || {
+            let key = seal::key_of(&meta, &store.0.keys)?;
+            seal::open(key, Place::of(&meta, number), &chunk)
+        });
+        let opened = opened.await?;
+        self.next += 1;
+        self.read += opened.len() as u64;
+        Ok(Some(opened))
+    }
+}
+
+/// Runs what takes milliseconds of computing where it keeps nobody waiting.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(StoreError::Abandoned))
+}

@@ -1,0 +1,99 @@
+//! `ghostmux snapshot …`: what a person at a terminal sees of the store.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+use ghostmux::store::seal::CHUNK;
+
+use super::{
+    content, named,
+    place::{KEY_ONE, KEY_TWO, Place},
+    read, save,
+};
+
+/// Exit code, standard output and standard error.
+fn run(place: &Place, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_ghostmux"))
+        .arg("snapshot")
+        .args(arguments)
+        .env_remove("GHOSTMUX_CONFIG")
+        .env("GHOSTMUX_STORE", place.argument())
+        .env("GHOSTMUX_STORE_KEY", &place.keys)
+        .output()
+        .expect("the binary starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn said(place: &Place, arguments: &[&str]) -> String {
+    let (code, out, error) = run(place, arguments);
+    assert_eq!(code, Some(0), "{arguments:?}: {error}");
+    out
+}
+
+#[test]
+fn a_snapshot_goes_out_of_one_store_and_into_another() {
+    let (mut from, to) = (Place::embedded(), Place::redis());
+    from.use_keys(KEY_ONE);
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, out) = (directory.path().join("in"), directory.path().join("out"));
+    let (file, out) = (file.to_str().expect("text"), out.to_str().expect("text"));
+    let content = content(1, 2 * CHUNK + 5);
+    fs::write(file, &content).expect("written");
+
+    assert_eq!(said(&from, &["ls"]).lines().count(), 1, "only the heading");
+    let id = said(&from, &["import", file, "--name", "shop"]);
+    let id = id.trim();
+    let listed = said(&from, &["ls", "SHO"]);
+    let line = listed.lines().nth(1).expect("one snapshot");
+    assert!(line.starts_with(id) && line.contains("one") && line.ends_with("shop"), "{listed}");
+    assert_eq!(said(&from, &["ls", "mail"]).lines().count(), 1);
+    assert_eq!(said(&from, &["ls", "--owner", "other"]).lines().count(), 1);
+    let json: serde_json::Value = serde_json::from_str(&said(&from, &["ls", "--json"])).expect("one document");
+    assert_eq!((json["id"].as_str(), json["raw"].as_u64()), (Some(id), Some(content.len() as u64)));
+
+    said(&from, &["export", id, out]);
+    assert_eq!(fs::read(out).expect("it is there"), content);
+    assert_eq!(fs::metadata(out).expect("it is there").permissions().mode() & 0o777, 0o600);
+    // Nothing is written over.
+    let (code, _, error) = run(&from, &["export", id, out]);
+    assert!(code == Some(1) && error.contains(out), "{error}");
+
+    let copy = said(&to, &["import", out, "--keep"]);
+    assert!(said(&to, &["ls"]).contains("never"));
+    assert_eq!(said(&to, &["export", copy.trim()]).into_bytes(), said(&from, &["export", id]).into_bytes());
+
+    said(&from, &["rm", id]);
+    let (code, _, error) = run(&from, &["rm", id]);
+    assert!(code == Some(1) && error.contains(&format!("no such snapshot {id}")), "{error}");
+    let (code, _, error) = run(&from, &["rm", "shop"]);
+    assert!(code == Some(1) && error.contains("\"shop\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_a_server_has_is_named_with_the_way_around() {
+    let place = Place::embedded();
+    let store = place.open();
+    let id = save(&store, named("local", "x"), b"x").await.expect("saved");
+    let (code, _, error) = run(&place, &["ls"]);
+    let pid = format!("process {}", std::process::id());
+    assert!(code == Some(1) && error.contains(&pid) && error.contains("/v1/snapshots"), "{error}");
+    assert_eq!(read(&store, "local", id).await, Ok(b"x".to_vec()));
+}
+
+#[tokio::test]
+async fn rekeying_says_what_it_did() {
+    let mut place = Place::embedded();
+    let store = place.open();
+    let id = save(&store, named("local", "x"), b"a token").await.expect("saved");
+    drop(store);
+    place.use_keys(KEY_ONE);
+    assert!(said(&place, &["rekey"]).starts_with("1 sealed with the first key, 0"));
+    place.use_keys(KEY_TWO);
+    let (code, _, error) = run(&place, &["rekey"]);
+    assert!(code == Some(1) && error.contains("the key one") && !error.contains("2222"), "{error}");
+    place.keys = [KEY_TWO, KEY_ONE].join("\n");
+    assert!(said(&place, &["rekey"]).starts_with("1 sealed with the first key, 0"));
+    assert!(said(&place, &["rekey"]).starts_with("0 sealed with the first key, 1"));
+    place.use_keys(KEY_TWO);
+    assert_eq!(read(&place.open(), "local", id).await, Ok(b"a token".to_vec()));
+}

@@ -1,0 +1,370 @@
+//! What both stores promise.
+
+use std::time::Duration;
+
+use ghostmux::store::{Expires, New, Query, SessionRecord, SnapshotId, StoreError, Timestamp, Usage, seal::CHUNK};
+use serde_json::json;
+
+use super::{
+    content, named, owner,
+    place::{KEY_ONE, KEY_TWO, Place},
+    read, save,
+};
+use crate::proxy::eventually;
+
+macro_rules! on_both {
+    ($($promise:ident),* $(,)?) => {
+        mod embedded {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                super::$promise(super::Place::embedded()).await;
+            }
+        )*}
+        mod redis {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                super::$promise(super::Place::redis()).await;
+            }
+        )*}
+    };
+}
+
+on_both!(
+    what_is_written_is_read,
+    a_list_is_sorted_searched_and_paged,
+    another_owners_snapshot_is_as_one_that_does_not_exist,
+    a_quota_holds_also_for_those_who_commit_at_once,
+    what_is_too_large_or_badly_named_is_refused,
+    what_has_expired_is_gone_at_once_and_makes_room,
+    a_writer_that_is_dropped_leaves_nothing,
+    a_snapshot_takes_the_place_of_another_in_one_step,
+    a_snapshot_deleted_while_it_is_read_is_missing,
+    a_session_can_be_taken_by_one_only,
+    all_is_there_after_a_restart,
+    rekeying_changes_the_key_and_nothing_else,
+);
+
+const ALL: Query = Query { name: None, before: None, limit: 1000 };
+
+fn missing(id: SnapshotId) -> StoreError {
+    StoreError::Missing { id }
+}
+
+async fn what_is_written_is_read(mut place: Place) {
+    for keys in ["", KEY_ONE] {
+        place.use_keys(keys);
+        let store = place.open();
+        for bytes in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 17] {
+            let content = content(bytes as u64, bytes);
+            let mut new = named("local", "logged in");
+            new.metadata.insert("site".into(), json!({"url": "https://example.org", "empty": {}, "none": []}));
+            let before = Timestamp::now();
+            let id = save(&store, new.clone(), &content).await.expect("saved");
+            assert_eq!(read(&store, "local", id).await, Ok(content), "{bytes} bytes");
+
+            let meta = store.meta(&owner("local"), id).await.expect("it is there");
+            assert_eq!((meta.name, meta.metadata, meta.counts), (new.name, new.metadata, json!({"bytes": bytes})));
+            assert_eq!((meta.raw, meta.key.map(|key| key.id)), (bytes as u64, place.keys.get(..3).map(str::to_owned)));
+            assert!(meta.created >= before && meta.created <= Timestamp::now());
+            let ttl = Duration::from_secs(30 * 86_400);
+            assert!(meta.expires >= Some(before.after(ttl)) && meta.expires <= Some(Timestamp::now().after(ttl)));
+        }
+    }
+}
+
+async fn a_list_is_sorted_searched_and_paged(place: Place) {
+    let store = place.open();
+    let me = owner("local");
+    let mut ids = Vec::new();
+    for number in 0..7 {
+        let name = if number % 2 == 0 { "Shop" } else { "mail" };
+        ids.insert(0, save(&store, named("local", &format!("{name} {number}")), b"x").await.expect("saved"));
+    }
+    let all = store.list(&me, &ALL).await.expect("a list");
+    assert_eq!(all.snapshots.iter().map(|meta| meta.id).collect::<Vec<_>>(), ids);
+    assert_eq!(all.next, None);
+
+    let (mut paged, mut query) = (Vec::new(), Query { limit: 3, ..ALL });
+    loop {
+        let page = store.list(&me, &query).await.expect("a page");
+        assert!(page.snapshots.len() <= 3);
+        paged.extend(page.snapshots.iter().map(|meta| meta.id));
+        match page.next {
+            Some(next) => query.before = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(paged, ids);
+
+    let search = |name: &str, limit| Query { name: Some(name.to_owned()), before: None, limit };
+    let found = store.list(&me, &search("sHOP", 1000)).await.expect("a list");
+    let names: Vec<_> = found.snapshots.iter().filter_map(|meta| meta.name.as_deref()).collect();
+    assert_eq!(names, ["Shop 6", "Shop 4", "Shop 2", "Shop 0"]);
+    let found = store.list(&me, &search("shop", 2)).await.expect("a page");
+    let rest = store.list(&me, &Query { before: found.next, ..search("shop", 9) }).await.expect("a page");
+    assert_eq!((found.snapshots.len(), rest.snapshots.len(), rest.next), (2, 2, None));
+    assert!(store.list(&me, &search("nothing", 9)).await.expect("a list").snapshots.is_empty());
+}
+
+async fn another_owners_snapshot_is_as_one_that_does_not_exist(place: Place) {
+    let store = place.open();
+    let (mine, other) = (owner("mine"), owner("other"));
+    let id = save(&store, named("mine", "secret"), b"a token").await.expect("saved");
+    let unknown: SnapshotId = "0192f5a0-0000-7000-8000-000000000000".parse().expect("an id");
+    for id in [id, unknown] {
+        assert_eq!(store.meta(&other, id).await, Err(missing(id)));
+        assert_eq!(store.get(&other, id).await.map(drop), Err(missing(id)));
+        assert_eq!(store.remove(&other, id).await, Err(missing(id)));
+        assert_eq!(store.set_expiry(&other, id, Expires::Never).await, Err(missing(id)));
+    }
+    assert!(store.list(&other, &ALL).await.expect("a list").snapshots.is_empty());
+    assert_eq!(store.usage(&other).await, Ok(Usage::default()));
+    // Replacing it is storing beside it.
+    let new = New { replaces: Some(id), ..New::of(other.clone()) };
+    save(&store, new, b"x").await.expect("saved");
+    assert_eq!(read(&store, "mine", id).await, Ok(b"a token".to_vec()));
+    assert_eq!(store.usage(&mine).await.map(|usage| usage.count), Ok(1));
+}
+
+async fn a_quota_holds_also_for_those_who_commit_at_once(mut place: Place) {
+    place.limits.count = 3;
+    let store = place.open();
+    let mut writers = Vec::new();
+    for _ in 0..8 {
+        let mut writer = store.put(New::of(owner("local"))).await.expect("begun");
+        writer.write(b"x").await.expect("written");
+        writers.push(writer);
+    }
+    let commits: Vec<_> = writers.into_iter().map(|writer| tokio::spawn(writer.commit(json!(null)))).collect();
+    let mut refusals = Vec::new();
+    for commit in commits {
+        refusals.extend(commit.await.expect("no panic").err());
+    }
+    assert_eq!(refusals.len(), 5, "{refusals:?}");
+    assert!(refusals[0].to_string().contains("snapshot_count"), "{}", refusals[0]);
+    let listed = store.list(&owner("local"), &ALL).await.expect("a list").snapshots;
+    let stored = listed.iter().map(|meta| meta.stored).sum();
+    assert_eq!(store.usage(&owner("local")).await, Ok(Usage { bytes: stored, count: 3 }));
+    // Each has its own.
+    save(&store, New::of(owner("other")), b"x").await.expect("saved");
+    store.remove(&owner("local"), listed[0].id).await.expect("deleted");
+    save(&store, New::of(owner("local")), b"x").await.expect("there is room again");
+    drop(store);
+
+    place.limits.count = 100;
+    place.limits.bytes = 1 << 20;
+    let store = place.open();
+    let before = store.usage(&owner("local")).await;
+    // Refused while it is written, long before its end, and at its end.
+    let mut writer = store.put(New::of(owner("local"))).await.expect("begun");
+    let noise: Vec<u8> = (0..8 * CHUNK)
+        .scan(1_u32, |state, _| {
+            *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            Some(state.to_be_bytes()[0])
+        })
+        .collect();
+    let refused = writer.write(&noise).await;
+    assert!(matches!(refused, Err(StoreError::Quota { limit: 0x10_0000, .. })), "{refused:?}");
+    assert_eq!(writer.commit(json!(null)).await, Err(StoreError::Abandoned));
+    let refused = save(&store, New::of(owner("local")), &noise[..2 * CHUNK]).await;
+    assert!(matches!(refused, Err(StoreError::Quota { .. })), "{refused:?}");
+    assert_eq!(store.usage(&owner("local")).await, before);
+    assert!(save(&store, New::of(owner("local")), &noise[..CHUNK / 2]).await.is_ok());
+}
+
+async fn what_is_too_large_or_badly_named_is_refused(mut place: Place) {
+    place.limits.snapshot = 100_000;
+    let store = place.open();
+    let refused = save(&store, named("local", "large"), &content(1, 100_001)).await;
+    assert_eq!(refused, Err(StoreError::TooLarge { limit: 100_000 }));
+    save(&store, named("local", "just so"), &content(1, 100_000)).await.expect("saved");
+
+    for name in ["x".repeat(201), "two\nlines".to_owned()] {
+        let refused = save(&store, named("local", &name), b"x").await;
+        assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
+    }
+    let mut new = named("local", "metadata");
+    new.metadata.insert("large".into(), json!("x".repeat(17_000)));
+    let refused = save(&store, new, b"x").await;
+    assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
+    assert_eq!(store.usage(&owner("local")).await.map(|usage| usage.count), Ok(1));
+}
+
+async fn what_has_expired_is_gone_at_once_and_makes_room(mut place: Place) {
+    place.limits.count = 2;
+    let store = place.open();
+    let me = owner("local");
+    let past = Expires::At(Timestamp(1));
+    let old =
+        save(&store, New { expires: past, ..named("local", "old") }, &content(1, 3 * CHUNK)).await.expect("saved");
+    let kept = save(&store, New { expires: Expires::Never, ..named("local", "kept") }, b"x").await.expect("saved");
+    assert_eq!(store.meta(&me, old).await, Err(missing(old)));
+    assert_eq!(store.remove(&me, old).await, Err(missing(old)));
+    assert_eq!(store.set_expiry(&me, old, Expires::Never).await, Err(missing(old)), "it does not come back");
+    let listed = store.list(&me, &ALL).await.expect("a list").snapshots;
+    assert_eq!(listed.iter().map(|meta| meta.id).collect::<Vec<_>>(), [kept]);
+
+    // It still takes room, but not from one who needs it.
+    assert_eq!(store.usage(&me).await.map(|usage| usage.count), Ok(2));
+    let soon = save(&store, named("local", "new"), b"x").await.expect("there is room");
+    assert_eq!(store.usage(&me).await.map(|usage| usage.count), Ok(2));
+
+    store.set_expiry(&me, soon, past).await.expect("changed");
+    store.set_expiry(&me, kept, past).await.expect("changed");
+    assert_eq!(store.sweep().await, Ok(2));
+    assert_eq!(store.sweep().await, Ok(0));
+    assert_eq!(store.usage(&me).await, Ok(Usage::default()));
+    // One that was given more time is not swept when its first time has come.
+    let long =
+        New { expires: Expires::At(Timestamp::now().after(Duration::from_secs(3600))), ..named("local", "long") };
+    let long = save(&store, long, b"x").await.expect("saved");
+    store.set_expiry(&me, long, Expires::Never).await.expect("changed");
+    assert_eq!(store.meta(&me, long).await.map(|meta| meta.expires), Ok(None));
+    drop(store);
+    assert_eq!(place.chunks(), 1);
+}
+
+async fn a_writer_that_is_dropped_leaves_nothing(place: Place) {
+    let store = place.open();
+    save(&store, named("local", "kept"), b"x").await.expect("saved");
+    let mut writer = store.put(named("local", "dropped")).await.expect("begun");
+    writer.write(&content(1, 5 * CHUNK)).await.expect("written");
+    drop(writer);
+    // In the middle of a write, and of the commit.
+    let mut writer = store.put(named("local", "dropped")).await.expect("begun");
+    let long = content(2, 5 * CHUNK);
+    let _ = tokio::time::timeout(Duration::from_millis(1), writer.write(&long)).await;
+    drop(writer);
+    assert_eq!(store.usage(&owner("local")).await.map(|usage| usage.count), Ok(1));
+    let listed = store.list(&owner("local"), &ALL).await.expect("a list").snapshots;
+    assert_eq!(listed.len(), 1);
+    drop(store);
+    eventually("only the chunk of what is listed is there", async || {
+        // Who still tidies up has the file.
+        let free = ghostmux::store::Store::new(&place.settings()).usage(&owner("local")).await.is_ok();
+        free && place.chunks() == 1
+    })
+    .await;
+}
+
+async fn a_snapshot_takes_the_place_of_another_in_one_step(mut place: Place) {
+    place.limits.count = 1;
+    let store = place.open();
+    let me = owner("local");
+    let first = save(&store, named("local", "auto"), &content(1, 2 * CHUNK)).await.expect("saved");
+    let second = New { replaces: Some(first), ..named("local", "auto") };
+    // Until it is whole, the old one is there.
+    let mut writer = store.put(second.clone()).await.expect("begun");
+    writer.write(&content(2, CHUNK)).await.expect("written");
+    assert_eq!(read(&store, "local", first).await, Ok(content(1, 2 * CHUNK)));
+    let second = writer.commit(json!(null)).await.expect("there is room, for the old one goes").id;
+    assert_eq!(store.meta(&me, first).await, Err(missing(first)));
+    assert_eq!(read(&store, "local", second).await, Ok(content(2, CHUNK)));
+    store.remove(&me, second).await.expect("deleted");
+    // What it should replace need not be there any more.
+    let third = New { replaces: Some(second), ..named("local", "auto") };
+    save(&store, third, b"x").await.expect("saved");
+    assert_eq!(store.usage(&me).await.map(|usage| usage.count), Ok(1));
+    drop(store);
+    assert_eq!(place.chunks(), 1);
+}
+
+async fn a_snapshot_deleted_while_it_is_read_is_missing(place: Place) {
+    let store = place.open();
+    let id = save(&store, named("local", "x"), &content(1, 3 * CHUNK)).await.expect("saved");
+    let mut reader = store.get(&owner("local"), id).await.expect("it is there");
+    reader.next().await.expect("the first chunk");
+    store.remove(&owner("local"), id).await.expect("deleted");
+    assert_eq!(reader.next().await, Err(missing(id)));
+}
+
+async fn a_session_can_be_taken_by_one_only(place: Place) {
+    let store = place.open();
+    let record = |id: &str, idle: u64| SessionRecord {
+        id: id.to_owned(),
+        owner: owner("local"),
+        snapshot: None,
+        state: json!({"idle": idle}),
+    };
+    assert_eq!(store.sessions().await, Ok(vec![]));
+    store.put_session(record("a", 1)).await.expect("kept");
+    store.put_session(record("b", 2)).await.expect("kept");
+    store.put_session(record("a", 3)).await.expect("kept");
+    assert_eq!(store.session("a").await, Ok(Some(record("a", 3))));
+    let mut all = store.sessions().await.expect("a list");
+    all.sort_by(|one, other| one.id.cmp(&other.id));
+    assert_eq!(all, [record("a", 3), record("b", 2)]);
+
+    let takers: Vec<_> = (0..6)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.take_session("a").await })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for taker in takers {
+        taken.extend(taker.await.expect("no panic").expect("an answer"));
+    }
+    assert_eq!(taken, [record("a", 3)]);
+    assert_eq!(store.session("a").await, Ok(None));
+    let large = SessionRecord { state: json!("x".repeat(17_000)), ..record("c", 0) };
+    assert!(matches!(store.put_session(large).await, Err(StoreError::Invalid { .. })));
+}
+
+async fn all_is_there_after_a_restart(mut place: Place) {
+    place.use_keys(KEY_ONE);
+    let store = place.open();
+    let content = content(1, 2 * CHUNK);
+    let id = save(&store, named("local", "kept"), &content).await.expect("saved");
+    let session = SessionRecord { id: "s".into(), owner: owner("local"), snapshot: Some(id), state: json!({}) };
+    store.put_session(session.clone()).await.expect("kept");
+    let (meta, usage) = (store.meta(&owner("local"), id).await, store.usage(&owner("local")).await);
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.meta(&owner("local"), id).await, meta);
+    assert_eq!(store.usage(&owner("local")).await, usage);
+    assert_eq!(store.session("s").await, Ok(Some(session)));
+    assert_eq!(read(&store, "local", id).await, Ok(content));
+    assert_eq!(store.owners().await, Ok(vec![owner("local")]));
+}
+
+async fn rekeying_changes_the_key_and_nothing_else(mut place: Place) {
+    let mut saved = Vec::new();
+    let whose = ["local", "other", "local"];
+    for (number, keys) in ["", KEY_ONE, KEY_TWO].into_iter().enumerate() {
+        place.use_keys(keys);
+        let store = place.open();
+        let content = content(number as u64, CHUNK + number);
+        let new = New { expires: Expires::Never, ..named(whose[number], &format!("{number}")) };
+        saved.push((save(&store, new, &content).await.expect("saved"), content, number));
+    }
+    place.keys = [KEY_TWO, KEY_ONE].join("\n");
+    let store = place.open();
+    let meta = async |number: usize| store.meta(&owner(whose[number]), saved[number].0).await.expect("there");
+    let before = [meta(0).await, meta(1).await, meta(2).await];
+    // A quota that was lowered since does not stand in the way.
+    let done = store.rekey().await.expect("done");
+    assert_eq!((done.sealed, done.kept), (2, 1));
+    for (number, before) in before.into_iter().enumerate() {
+        let after = meta(number).await;
+        assert_eq!(after.key.as_ref().map(|key| key.id.as_str()), Some("two"));
+        let same = ghostmux::store::Meta { key: before.key, blob: before.blob, stored: before.stored, ..after.clone() };
+        assert_eq!(
+            (same.id, same.name, same.created, same.expires, same.raw, same.counts),
+            (before.id, before.name, before.created, before.expires, before.raw, before.counts)
+        );
+        assert_eq!(after.chunks, before.chunks);
+    }
+    for who in ["local", "other"] {
+        let listed = store.list(&owner(who), &ALL).await.expect("a list").snapshots;
+        let usage = Usage { bytes: listed.iter().map(|meta| meta.stored).sum(), count: listed.len() as u64 };
+        assert_eq!(store.usage(&owner(who)).await, Ok(usage));
+    }
+    drop(store);
+    assert_eq!(place.chunks(), 5, "two for each of two, one for the one of a chunk");
+    place.use_keys(KEY_TWO);
+    let store = place.open();
+    for (id, content, number) in saved {
+        assert_eq!(read(&store, whose[number], id).await, Ok(content));
+    }
+}
