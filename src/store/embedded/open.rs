@@ -84,8 +84,10 @@ fn holder(path: &Path) -> Option<String> {
         let mut open = files.filter_map(|file| std::fs::metadata(file.path()).ok());
         open.any(|file| (file.dev(), file.ino()) == (wanted.dev(), wanted.ino()))
     };
-    let processes = std::fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-    let process = processes.filter(|process| process.join("fd").exists()).find(|process| has_it(process))?;
-    let name = std::fs::read_to_string(process.join("comm")).ok()?;
-    Some(format!("{} (process {})", name.trim(), process.file_name()?.to_string_lossy()))
+    let mut ids =
+        std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let process = |id: u32| Path::new("/proc").join(id.to_string());
+    let id = ids.find(|id| has_it(&process(*id)))?;
+    let name = std::fs::read_to_string(process(id).join("comm")).ok()?;
+    Some(format!("{} (process {id})", name.trim()))
 }

@@ -30,12 +30,11 @@ async fn harmed(place: &Place, harm: impl FnOnce(&Meta, &Meta)) -> Result<Vec<u8
     said
 }
 
-fn places() -> [Place; 4] {
-    let with = |mut place: Place, keys: &str| {
-        place.use_keys(keys);
-        place
-    };
-    [Place::embedded(), with(Place::embedded(), KEY_ONE), Place::redis(), with(Place::redis(), KEY_ONE)]
+/// Without a key and with one: `seal`'s own tests have both for both.
+fn places() -> [Place; 2] {
+    let mut sealed = Place::redis();
+    sealed.use_keys(KEY_ONE);
+    [Place::embedded(), sealed]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
