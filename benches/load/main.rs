@@ -94,16 +94,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Chrome is busy with itself for a moment after its start.
     thread::sleep(Duration::from_secs(2));
     let from = Instant::now();
-    let mut sections = Vec::new();
+    let mut report = Report { machine, sections: Vec::new() };
     for (name, group) in GROUPS {
         if wish.groups.is_empty() || wish.groups.iter().any(|wanted| wanted == name) {
             let section = group(&bench).map_err(|error| format!("{name}: {error}"))?;
             println!("\n{}", section.markdown());
-            sections.push(section);
+            report.sections.push(section);
+            // After each, so that a run that is broken off was not for nothing.
+            report.write(&wish.json)?;
         }
     }
-    let report = Report { machine, sections };
-    report.write(&wish.json)?;
     if wish.write_docs {
         docs::write(root, &report)?;
     }

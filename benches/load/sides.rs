@@ -194,6 +194,16 @@ impl Nginx {
     /// In front of `upstream`, with buffers of this size, or its default. `None` if there is no nginx.
     pub(crate) fn start(upstream: SocketAddr, buffer: Option<&str>) -> io::Result<Option<Self>> {
         let Some(binary) = in_path("nginx") else { return Ok(None) };
+        // Somebody may take the port between the look and its use.
+        for _ in 0..3 {
+            if let Some(nginx) = Self::try_start(&binary, upstream, buffer)? {
+                return Ok(Some(nginx));
+            }
+        }
+        Err(io::Error::other("nginx did not start"))
+    }
+
+    fn try_start(binary: &Path, upstream: SocketAddr, buffer: Option<&str>) -> io::Result<Option<Self>> {
         let directory = tempfile::tempdir()?;
         let at = directory.path().display();
         // Free now; nginx cannot choose one itself and say which.
@@ -225,15 +235,15 @@ impl Nginx {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
-        let nginx = Self { running: Running { child }, address, _directory: directory };
-        let until = Instant::now() + Duration::from_secs(5);
-        while std::net::TcpStream::connect(address).is_err() {
-            if Instant::now() > until {
-                return Err(io::Error::other("nginx did not start"));
+        let mut nginx = Self { running: Running { child }, address, _directory: directory };
+        let until = Instant::now() + GRACE;
+        while Instant::now() < until && nginx.running.child.try_wait()?.is_none() {
+            if std::net::TcpStream::connect(address).is_ok() {
+                return Ok(Some(nginx));
             }
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(Some(nginx))
+        Ok(None)
     }
 
     pub(crate) fn pid(&self) -> u32 {
