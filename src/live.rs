@@ -233,10 +233,11 @@ impl Live {
         let now = now();
         // A client that is faster than the link's word of what is there would find nothing there.
         if self.introduced {
+            // Who comes back at once must not be told that the client before is still there.
+            more |= self.read(cx, now);
             while let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
                 self.on_control(control);
             }
-            more |= self.read(cx, now);
         }
         // Behind all that may begin one: a job that is not polled once wakes nobody. What it brings has its turn next.
         while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
@@ -302,6 +303,7 @@ impl Live {
 
     /// Something happened to the session: the one way by which its phase changes.
     fn step(&mut self, event: Event) {
+        self.record.traffic.pages_most = self.session.pages_most();
         if self.record.on(event, now()) {
             self.tell_of_change();
         }
@@ -316,7 +318,7 @@ impl Live {
         if let CloseReason::BrowserLost(why) = &reason {
             self.tell_of_loss(why);
         }
-        self.record.on(Event::Over(reason.clone()), now());
+        self.step(Event::Over(reason.clone()));
         for view in self.views.iter_mut().filter(|view| view.leaving.is_none()) {
             view.client.close(&reason);
         }
@@ -341,3 +343,6 @@ impl Live {
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ export namespace Ghost {
   /** `queued`: it waits for a place in a browser. `active`: it has a client. `parked`: the socket is gone, its pages run on. `closed`: it is over, and stays so. */
   type SessionState = 'queued' | 'active' | 'parked' | 'closed';
 
-  /** `timeout`: time since the session began. `idleTimeout`: time since a client last sent a frame; what Chrome sends is not life. `keepAlive`: time since the last socket went. */
+  /** `timeout`: time since the session began. `idleTimeout`: time since a client last sent a frame, while one is connected; what Chrome sends is not life. `keepAlive`: time since the last socket went. */
   type Deadline = 'timeout' | 'idleTimeout' | 'keepAlive';
 
   /** What its owner wants to remember of a session: string values under string keys, at most 4 KiB as JSON. Never looked into. */
@@ -70,14 +70,12 @@ export namespace Ghost {
     pages: number;
     /** Most pages open at a time. */
     pagesMost: number;
-    /** Bytes of JavaScript heap in use in its pages now. */
+    /** Bytes of JavaScript heap in use in its pages now. Pages that do not answer within 2 s, because they are busy or paused, are left out here and below. */
     jsHeapUsed?: number;
     /** DOM nodes of its pages now. */
     domNodes?: number;
-    /** Processor time of its renderers, as far as Chrome can attribute it. */
+    /** Processor time of the renderers of the pages that are open now, since each began, to 10 ms. Frames in a renderer of their own and pages that are closed are not in it. */
     cpuTime?: Milliseconds;
-    /** Bytes of private memory of its renderers now, as far as they can be attributed. */
-    memory?: number;
   }
 
   /** Of `ghost.enable`. */

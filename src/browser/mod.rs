@@ -253,6 +253,14 @@ impl Browser {
         }
     }
 
+    /// A CDP session of the proxy's own on a target, attached through a browser-level one that no client sees.
+    pub async fn attach(&self, base: &CdpSessionId, target: &TargetId) -> Result<Attached, CallError> {
+        let method = "Target.attachToTarget";
+        let result = self.call(Some(base), method, format!(r#"{{"targetId":"{target}","flatten":true}}"#)).await?;
+        let session = member(&result, method, "sessionId")?.into();
+        Ok(Attached { browser: self.clone(), base: base.clone(), session })
+    }
+
     /// Ends a browser-level CDP session with all that was attached through it.
     pub fn close_root(&self, root: &CdpSessionId) {
         let call = Call {
@@ -345,6 +353,40 @@ impl Browser {
     fn order(&self, order: Order) {
         // A closed channel is a lost browser; whoever waits for an answer finds that out by its oneshot or its inbox.
         let _ = self.shared.orders.send(order);
+    }
+}
+
+/// A CDP session of the proxy's own on a target. Dropping it detaches it.
+#[derive(Debug)]
+#[must_use]
+pub struct Attached {
+    browser: Browser,
+    base: CdpSessionId,
+    session: CdpSessionId,
+}
+
+impl Attached {
+    /// Its id.
+    pub fn session(&self) -> &CdpSessionId {
+        &self.session
+    }
+
+    /// A command without params.
+    pub async fn call(&self, method: &'static str) -> Result<String, CallError> {
+        self.browser.call(Some(&self.session), method, "{}".to_owned()).await
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let call = Call {
+            on: Some(self.base.clone()),
+            method: "Target.detachFromTarget".into(),
+            params: format!(r#"{{"sessionId":"{}"}}"#, self.session),
+            settle: Settle::Plain,
+        };
+        let (reply, _) = oneshot::channel();
+        self.browser.order(Order::Own { call, lease: None, reply });
     }
 }
 
@@ -484,3 +526,6 @@ impl Drop for Lease {
         self.browser.order(Order::Release { lease: self.id, base: self.base.clone() });
     }
 }
+
+#[cfg(test)]
+pub(crate) mod fake;

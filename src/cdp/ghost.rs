@@ -168,12 +168,9 @@ pub struct Usage {
     /// DOM nodes of its pages.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub dom_nodes: Option<u64>,
-    /// Processor time of its renderers.
+    /// Processor time of the renderers of its pages.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cpu_time: Option<Millis>,
-    /// Bytes of private memory of its renderers.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub memory: Option<u64>,
 }
 
 /// What a session is to begin with, and what of a live one changes: `ghost.createSession`, `ghost.updateSession`, and the

@@ -110,6 +110,8 @@ pub struct Traffic {
     pub malformed: u64,
     /// Frames to clients that were events.
     pub events: u64,
+    /// Most pages open at a time.
+    pub pages_most: u32,
 }
 
 /// A session's own record of itself. Dropping it closes it, if nobody has.
@@ -228,7 +230,8 @@ impl Record {
                 tracing::info!(session = id, %reason, "session given up before it began");
             }
             (_, Phase::Closed(reason)) => {
-                let Traffic { frames_in, frames_out, bytes_in, bytes_out, malformed, events } = self.traffic;
+                let Traffic { frames_in, frames_out, bytes_in, bytes_out, malformed, events, pages_most } =
+                    self.traffic;
                 let lasted = super::now().saturating_duration_since(self.shown.life.began());
                 self.metrics.sessions_ended.get_or_create(&EndedLabels { reason: reason.label() }).inc();
                 tracing::info!(
@@ -242,6 +245,7 @@ impl Record {
                     bytes_out,
                     commands = frames_in - malformed,
                     events,
+                    pages_most,
                     "session ended"
                 );
             }

@@ -1,16 +1,23 @@
 //! What is done on a session's lease beside its clients, and out of their sight: asking its pages what they use, and
 //! whatever a [`Job`] wants.
 
-use futures_util::future::BoxFuture;
+use std::{collections::HashMap, time::Duration};
+
+use futures_util::future::{BoxFuture, join_all};
+use serde::Deserialize;
 
 use super::Live;
 use crate::{
-    browser::{Browser, LeaseId},
+    browser::{Browser, CallError, LeaseId},
     cdp::{
         ghost::{Millis, Usage},
         ids::{CdpSessionId, ContextId, TargetId},
+        object::Object,
     },
 };
+
+/// How long a page gets to say what it uses; one that is busy or paused says nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Something that is done on a session's lease. It is dropped with the session, and nothing of it may outlive that.
 pub type Job = Box<dyn FnOnce(Site) -> BoxFuture<'static, ()> + Send>;
@@ -50,6 +57,13 @@ impl Live {
         let most = self.session.pages_most();
         let wall_time = Millis(super::now().saturating_duration_since(self.record.life().began()));
         async move {
+            let pages = join_all(site.pages.iter().map(|page| site.measure(page))).await;
+            // By isolate: the pages of one renderer share its heap, and each would be counted again (*measured*).
+            let of_renderers: HashMap<String, Figures> = pages.into_iter().flatten().collect();
+            let sum = |of: fn(&Figures) -> f64| {
+                let sum: f64 = of_renderers.values().map(of).sum();
+                (!of_renderers.is_empty()).then_some(sum)
+            };
             Usage {
                 wall_time,
                 frames_in: traffic.frames_in,
@@ -60,8 +74,51 @@ impl Live {
                 events: traffic.events,
                 pages: u32::try_from(site.pages.len()).unwrap_or(u32::MAX),
                 pages_most: most,
-                ..Usage::default()
+                js_heap_used: sum(|figures| figures.heap).map(whole),
+                dom_nodes: sum(|figures| figures.nodes).map(whole),
+                cpu_time: sum(|figures| figures.cpu)
+                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                    .map(Millis),
             }
         }
     }
+}
+
+/// What the renderer of a page uses.
+struct Figures {
+    /// Bytes.
+    heap: f64,
+    nodes: f64,
+    /// Seconds.
+    cpu: f64,
+}
+
+impl Site {
+    /// What a page uses, and which isolate that is. `None` if it does not say.
+    async fn measure(&self, page: &TargetId) -> Option<(String, Figures)> {
+        #[derive(Deserialize)]
+        struct Metric {
+            name: String,
+            value: f64,
+        }
+
+        let page = self.browser.attach(&self.base, page).await.ok()?;
+        let ask = async {
+            // On a CDP session of its own that has no effect on anybody else's.
+            page.call("Performance.enable").await?;
+            Ok::<_, CallError>((page.call("Runtime.getIsolateId").await?, page.call("Performance.getMetrics").await?))
+        };
+        let (isolate, metrics) = tokio::time::timeout(PATIENCE, ask).await.ok()?.ok()?;
+        let isolate = Object::read(&isolate)?.string("id")?;
+        let metrics: Vec<Metric> = Object::read(&metrics)?.read_as("metrics")?;
+        let of = |name: &str| metrics.iter().find(|metric| metric.name == name).map_or(0.0, |metric| metric.value);
+        // `ProcessTime` is what the system says of the whole renderer, as `SystemInfo.getProcessInfo` does (*measured*).
+        Some((isolate, Figures { heap: of("JSHeapUsedSize"), nodes: of("Nodes"), cpu: of("ProcessTime") }))
+    }
+}
+
+/// A sum of counts; Chrome gives them as doubles.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
+fn whole(count: f64) -> u64 {
+    count as u64
 }

@@ -70,13 +70,8 @@ fn every_shape_has_the_members_of_its_definition() {
     agrees("Session", of("Session"), &session(), &full_session());
     let client = |target_id| Client { id: 1, target_id };
     agrees("Client", of("Client"), &client(None), &client(Some("T".into())));
-    let usage = Usage {
-        js_heap_used: Some(1),
-        dom_nodes: Some(1),
-        cpu_time: Some(Millis::default()),
-        memory: Some(1),
-        ..Usage::default()
-    };
+    let usage =
+        Usage { js_heap_used: Some(1), dom_nodes: Some(1), cpu_time: Some(Millis::default()), ..Usage::default() };
     agrees("Usage", of("Usage"), &Usage::default(), &usage);
     let sessions = |next| Sessions { sessions: vec![session()], next };
     let list = domain.command("listSessions").expect("listSessions");

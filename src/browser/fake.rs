@@ -1,0 +1,71 @@
+//! A browser that takes every order and has nothing to say, for tests of what stands on a lease.
+
+use std::sync::atomic::AtomicUsize;
+
+use super::*;
+
+/// What became of a [`lease`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    released: Arc<AtomicUsize>,
+}
+
+impl Seen {
+    /// How often the lease was given back.
+    pub(crate) fn released(&self) -> usize {
+        self.released.load(Ordering::Relaxed)
+    }
+}
+
+/// A lease in such a browser. Its task ends with the last handle on it.
+pub(crate) fn lease() -> (Lease, Seen) {
+    let (orders, mut taken) = mpsc::unbounded_channel();
+    let seen = Seen::default();
+    let no = CdpError::server("nobody is there");
+    let identity = Identity {
+        version: "{}".to_owned(),
+        product: "Chrome/156".to_owned(),
+        no_target_to_close: no.clone(),
+        no_context_for_target: no,
+    };
+    let shared = Shared {
+        number: 0,
+        orders,
+        identity,
+        pid: None,
+        leases: AtomicU64::new(1),
+        live: AtomicI64::new(0),
+        exclusive: AtomicBool::new(false),
+        close: CancellationToken::new(),
+    };
+    let lease = Lease {
+        id: LeaseId(1),
+        base: "BASE".into(),
+        context: "CTX".into(),
+        spare_root: Some("ROOT".into()),
+        queued: Arc::default(),
+        counted: false,
+        claimed: AtomicBool::new(false),
+        browser: Browser { shared: Arc::new(shared) },
+    };
+    let released = seen.released.clone();
+    tokio::spawn(async move {
+        let mut inboxes = Vec::new();
+        while let Some(order) = taken.recv().await {
+            match order {
+                Order::Open { inbox, .. } => {
+                    let _ = inbox.send(FromBrowser::Introduced);
+                    inboxes.push(inbox);
+                }
+                Order::Own { reply, .. } => {
+                    let _ = reply.send(Reply::Result(r#"{"sessionId":"ROOT2"}"#.to_owned()));
+                }
+                Order::Release { .. } => {
+                    released.fetch_add(1, Ordering::Relaxed);
+                }
+                _ => {}
+            }
+        }
+    });
+    (lease, seen)
+}
