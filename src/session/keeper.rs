@@ -171,8 +171,11 @@ impl Session {
     /// A client looks after a page itself.
     pub(super) fn relieve(&mut self, on: &CdpSessionId) {
         let Some(page) = self.scope.sessions.get(on).map(|cdp| cdp.target.clone()) else { return };
-        if let Some(keeper) = self.keepers.pages.remove(&page) {
-            self.detach_own(keeper);
+        if let Some(Some(keeper)) = self.keepers.pages.remove(&page) {
+            // What opened before the client had its word would be nobody's, and hang.
+            let params = DISMISS.to_owned();
+            self.call(keeper.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
+            self.detach_own(Some(keeper));
         }
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs the scripts of examples/ as a reader would, against a ghostmux: node examples.mjs GHOSTMUX [BROWSER]
 
-import { copyFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findBrowser, openGhostmux } from './endpoint.mjs';
@@ -19,10 +19,18 @@ const SAYS = {
   'rest.sh': [/"name":"nightly"/, /"timeout":3600000/, /^{"sessions":\[{/, /^{"pages":\[/, /"wallTime":/, /^{"pressure":/, /"status":404/],
 };
 
-async function run(script, server) {
+// The scripts of docs/reconnect.md, by the heading above each.
+const RECONNECT = readFileSync(join(HERE, '../../docs/reconnect.md'), 'utf8');
+const SHOWN = [...RECONNECT.matchAll(/^### (.*)\n\n```js\n([^]*?)^```/gm)].map(([, name, text]) => ({ name: `docs/reconnect.md, ${name}`, text }));
+const SHOWN_SAY = [/^the first process ended by SIGKILL$/, /^in the basket: apples, pears$/];
+if (SHOWN.length !== 3) throw new Error(`docs/reconnect.md shows ${SHOWN.length} scripts, not one for each client`);
+
+async function run(name, says, server, text) {
   // A directory of its own, with the clients where `npm install` would have put them.
   const dir = folder('example');
-  copyFileSync(join(EXAMPLES, script), join(dir, script));
+  const script = text ? 'back.mjs' : name;
+  if (text) writeFileSync(join(dir, script), text);
+  else copyFileSync(join(EXAMPLES, script), join(dir, script));
   symlinkSync(join(HERE, 'node_modules'), join(dir, 'node_modules'));
   const [command, ...args] = script.endsWith('.sh') ? ['bash', script] : [process.execPath, script];
   const child = new Child(command, [...args, server], { cwd: dir });
@@ -32,7 +40,7 @@ async function run(script, server) {
   const code = await child.over;
   clearTimeout(timer);
   removeFolder(dir);
-  const missing = SAYS[script].filter(pattern => !said.some(line => pattern.test(line)));
+  const missing = says.filter(pattern => !said.some(line => pattern.test(line)));
   if (code === 0 && missing.length === 0) return null;
   return `it ended with ${code}${missing.map(pattern => `, without ${pattern}`).join('')}\n${said.join('\n')}`;
 }
@@ -41,11 +49,12 @@ const [program, browser] = process.argv.slice(2);
 const ghostmux = await openGhostmux(program, browser ?? findBrowser());
 const server = `http://${ghostmux.host}:${ghostmux.port}`;
 let failed = 0;
-for (const script of Object.keys(SAYS)) {
-  const why = await run(script, server);
-  console.log(`${why ? 'FAILED' : 'ok    '} examples/${script}${why ? `: ${why}` : ''}`);
+const report = (name, why) => {
+  console.log(`${why ? 'FAILED' : 'ok    '} ${name}${why ? `: ${why}` : ''}`);
   failed += why ? 1 : 0;
-}
+};
+for (const [script, says] of Object.entries(SAYS)) report(`examples/${script}`, await run(script, says, server));
+for (const { name, text } of SHOWN) report(name, await run(name, SHOWN_SAY, server, text));
 const { sessions } = await (await fetch(`${server}/v1/sessions`)).json();
 if (sessions.length > 0) {
   console.log('FAILED sessions are left:', sessions);

@@ -19,6 +19,7 @@ mod raw;
 mod reconnect;
 mod remote;
 mod rest;
+mod sessions;
 mod site;
 mod smoke;
 mod store;

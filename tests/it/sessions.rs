@@ -1,0 +1,329 @@
+//! The life of sessions as clients see it: how they end, with which code and reason, who may come, who waits; and that all
+//! that count them agree.
+
+use std::{collections::HashSet, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    browsers::Browser,
+    client::{Client, text},
+    proxy::{Proxy, eventually},
+    reconnect::{id_of, parked, session},
+};
+
+/// Some chance, always the same.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, most: usize) -> usize {
+        // xorshift64, Marsaglia 2003.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % most as u64).expect("below a usize")
+    }
+}
+
+/// What a problem says.
+fn problem(refusal: &str) -> (u16, Value) {
+    let (status, body) = refusal.split_once(" {").unwrap_or_else(|| panic!("no problem: {refusal}"));
+    let status = status.split(' ').next().and_then(|status| status.parse().ok());
+    (status.expect("a status"), serde_json::from_str(&format!("{{{body}")).expect("JSON"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_end_has_its_code_and_its_reason() {
+    let proxy = Proxy::start(Browser::any().await, &["--ping-interval", "50ms"]).await;
+    let observer = proxy.connect().await;
+
+    let idle = proxy.connect_to("/?idle_timeout=400&keep_alive=1m").await;
+    let id = id_of(&idle).await;
+    // What Chrome sends is no life: the page logs all the time.
+    let page = idle.page().await;
+    idle.ok(Some(&page.session), "Runtime.enable", json!({})).await;
+    idle.evaluate(&page.session, "setInterval(() => console.log('tick'), 10); 1").await;
+    let end = idle.end().await;
+    assert!(end.starts_with("4002 idle") && end.contains("400ms"), "{end}");
+    let refused = proxy.refusal(&format!("/devtools/browser/{id}")).await;
+    let (status, problem) = problem(&refused);
+    assert_eq!((status, &problem["type"]), (404, &json!("urn:ghostmux:no-session")));
+    assert!(
+        text(&problem, "detail").contains("s ago: idle") && text(&problem, "reason").starts_with("idle"),
+        "{problem}"
+    );
+
+    let timed = proxy.connect_to("/?timeout=700ms&keep_alive=1m").await;
+    timed.ok(None, "ghost.enable", json!({ "expiringNotice": 500 })).await;
+    let expiring = timed.event("ghost.sessionExpiring").await;
+    assert_eq!(expiring["params"]["deadline"], "timeout");
+    assert!(expiring["params"]["remaining"].as_u64().is_some_and(|left| left <= 500), "{expiring}");
+    let end = timed.end().await;
+    assert!(end.starts_with("4001 expired"), "{end}");
+
+    let kept = proxy.connect_to("/?keep_alive=300").await;
+    let id = id_of(&kept).await;
+    drop(kept);
+    let gone = async || observer.call("ghost.getSession", json!({ "id": id })).await.is_err();
+    eventually("nobody came back in time", gone).await;
+    let (code, words) = observer.call("ghost.getSession", json!({ "id": id })).await.expect_err("it is over");
+    assert!(code == -32000 && words.contains("nobody came back within the keep_alive of 300ms"), "{code} {words}");
+
+    let parks = proxy.connect().await;
+    let id = id_of(&parks).await;
+    let given = parks.ok(None, "ghost.park", json!({ "keepAlive": 60_000 })).await["session"].clone();
+    assert_eq!((&given["id"], &given["keepAlive"]), (&json!(id), &json!(60_000)));
+    assert_eq!(parks.end().await, format!("1000 ws://{}/devtools/browser/{id}", proxy.address()));
+    assert_eq!(session(&observer, &id).await["state"], "parked");
+
+    // Ended from elsewhere.
+    observer.ok(None, "ghost.closeSession", json!({ "id": id })).await;
+    assert!(observer.call("ghost.getSession", json!({ "id": id })).await.is_err());
+    let own = proxy.connect_to("/?keep_alive=1m").await;
+    assert_eq!(own.ok(None, "ghost.closeSession", json!({})).await, json!({}));
+    assert!(own.end().await.starts_with("1000 "), "{:?}", own.closed());
+    // With `keep_alive` too, whoever closes the browser means it.
+    let closes = proxy.connect_to("/?keep_alive=1m").await;
+    let id = id_of(&closes).await;
+    closes.ok(None, "Browser.close", json!({})).await;
+    assert!(closes.end().await.starts_with("1000 "));
+    assert!(observer.call("ghost.getSession", json!({ "id": id })).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_answers_no_ping_has_gone() {
+    let proxy = Proxy::start(Browser::any().await, &["--ping-interval", "100ms"]).await;
+    let observer = proxy.connect().await;
+    let client = proxy.connect_to("/?keep_alive=1m").await;
+    let id = id_of(&client).await;
+    // Its system still takes what comes, but nobody is there.
+    client.read(false);
+    parked(&observer, &id).await;
+    // Whoever answers is there, however little it has to say.
+    assert_eq!(session(&observer, &id_of(&observer).await).await["state"], "active");
+    client.read(true);
+    assert!(client.end().await.starts_with("4008 no answer to pings"), "{:?}", client.closed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_browser_level_client_takes_over_or_stays_out() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let first = proxy.connect_to("/?keep_alive=1m").await;
+    let id = id_of(&first).await;
+    let page = first.page().await;
+    first.evaluate(&page.session, "globalThis.n = 1").await;
+    first.ok(None, "ghost.enable", json!({})).await;
+
+    let path = format!("/devtools/browser/{id}");
+    let (status, taken) = problem(&proxy.refusal(&path).await);
+    assert_eq!((status, &taken["type"]), (409, &json!("urn:ghostmux:taken")));
+    // A page joins.
+    let beside = proxy.connect_to(&format!("/devtools/page/{}", page.target)).await;
+    let attached = first.event("ghost.clientAttached").await;
+    assert_eq!(attached["params"]["client"]["targetId"], json!(page.target));
+    let evaluate = json!({ "expression": "++n" });
+    assert_eq!(beside.ok(None, "Runtime.evaluate", evaluate.clone()).await["result"]["value"], 2);
+    // On a page there is no such domain.
+    let (code, words) = beside.call("ghost.getSession", json!({})).await.expect_err("a page");
+    assert_eq!((code, words.as_str()), (-32601, "'ghost.getSession' wasn't found"));
+
+    let second = proxy.connect_to(&format!("{path}?takeover=true&name=second")).await;
+    assert!(first.end().await.starts_with("4009 taken over"), "{:?}", first.closed());
+    assert_eq!(session(&second, &id).await["name"], "second");
+    let session_of_page = second.attach(None, &page.target).await;
+    assert_eq!(second.evaluate(&session_of_page, "++n").await, 3);
+    assert_eq!(beside.ok(None, "Runtime.evaluate", evaluate).await["result"]["value"], 4);
+    assert_eq!(session(&second, &id).await["clients"], 2);
+    second.ok(None, "ghost.enable", json!({})).await;
+    drop(beside);
+    second.event("ghost.clientDetached").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_is_refused_and_changes_nothing() {
+    let flags = ["--timeout-max", "1h", "--idle-timeout-max", "10m", "--keep-alive-max", "5m"];
+    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let client = proxy.connect().await;
+    let before = client.ok(None, "ghost.getSession", json!({})).await;
+    assert_eq!(before["session"]["timeout"], 3_600_000, "a limit of the server's holds for who asks for none");
+    for (params, named) in [
+        (json!({ "timeout": -1 }), "timeout"),
+        (json!({ "timeout": 0 }), "timeout"),
+        (json!({ "idleTimeout": 600_001 }), "idleTimeout"),
+        (json!({ "name": "ok", "keepAlive": 1e12 }), "keepAlive"),
+        (json!({ "name": "x".repeat(201) }), "name"),
+        (json!({ "metadata": { "k": "v".repeat(4097) } }), "metadata"),
+        (json!({ "name": "ok", "colour": 1 }), "colour"),
+        (json!({ "name": null }), "name"),
+    ] {
+        let (code, words) = client.call("ghost.updateSession", params.clone()).await.expect_err("refused");
+        assert!(code == -32602 && words.contains(named), "{params}: {code} {words}");
+    }
+    assert_eq!(client.ok(None, "ghost.getSession", json!({})).await["session"]["name"], Value::Null);
+    for id in ["nobody-0", "", "../../x"] {
+        let (code, words) = client.call("ghost.closeSession", json!({ "id": id })).await.expect_err("refused");
+        assert_eq!((code, words), (-32000, format!("no such session {id}")));
+    }
+    for (query, named) in
+        [("timeout=2h", "timeout"), ("keep_alive=6m", "keepAlive"), ("idle_timeout=x", "idle_timeout")]
+    {
+        let (status, problem) = problem(&proxy.refusal(&format!("/?{query}")).await);
+        assert!(status == 400 && problem["field"] == named, "{query}: {problem}");
+    }
+    let made = client.ok(None, "ghost.createSession", json!({ "id": "my-own.id", "name": "made" })).await;
+    assert_eq!((&made["session"]["id"], &made["session"]["state"]), (&json!("my-own.id"), &json!("parked")));
+    for id in ["my-own.id", "short", "a b c d e f g"] {
+        assert!(client.call("ghost.createSession", json!({ "id": id })).await.is_err(), "{id}");
+    }
+    client.ok(None, "ghost.closeSession", json!({ "id": "my-own.id" })).await;
+    let (_, words) = client.call("ghost.createSession", json!({ "id": "my-own.id" })).await.expect_err("used");
+    assert!(words.contains("is or was a session's"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_no_place_waits_in_line_and_leaves_it_when_it_goes() {
+    let flags = ["--max-total-sessions", "1", "--queue", "1", "--queue-timeout", "20s"];
+    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let waiting = async |proxy: &Proxy| {
+        let metrics = proxy.http("GET", "/metrics", &[], "").await.body;
+        let line = metrics.lines().find(|line| line.starts_with("ghostmux_sessions_queued ")).map(str::to_owned);
+        line.and_then(|line| line.split(' ').nth(1)?.parse::<u32>().ok()).expect("a figure")
+    };
+    let first = proxy.connect().await;
+    let (next, ()) = tokio::join!(proxy.try_connect_to("/"), async {
+        eventually("one waits", async || waiting(&proxy).await == 1).await;
+        let (status, full) = problem(&proxy.refusal("/").await);
+        assert_eq!((status, &full["type"]), (503, &json!("urn:ghostmux:queue-full")));
+        assert_eq!(
+            (&full["limit"], &full["most"], &full["waiting"]),
+            (&json!("max_total_sessions"), &json!(1), &json!(1))
+        );
+        drop(first);
+    });
+    let second = next.expect("its turn came");
+    second.ok(None, "Browser.getVersion", json!({})).await;
+    // A client that hangs up does not wait any more, and costs the next one nothing.
+    let gives_up = tokio::time::timeout(Duration::from_millis(300), proxy.try_connect_to("/")).await;
+    assert!(gives_up.is_err(), "there was no place");
+    eventually("nobody waits", async || waiting(&proxy).await == 0).await;
+    drop(second);
+    proxy.connect().await.ok(None, "Browser.getVersion", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_is_what_a_session_used_and_nobody_sees_it_measured() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let client = proxy.connect().await;
+    client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true })).await;
+    let page = client.page().await;
+    let grown = "globalThis.big = Array.from({ length: 500000 }, (_, n) => ({ n })); \
+                 for (let n = 0; n < 1000; n++) document.body.append(document.createElement('p')); 1";
+    client.evaluate(&page.session, grown).await;
+    let frames = client.frames().len();
+    let usage = client.ok(None, "ghost.getUsage", json!({})).await["usage"].clone();
+    let figure = |name: &str| {
+        let whole = usage[name].as_u64().and_then(|figure| usize::try_from(figure).ok());
+        whole.unwrap_or_else(|| panic!("no {name} in {usage}"))
+    };
+    assert!(figure("jsHeapUsed") > 8_000_000 && figure("domNodes") >= 1000 && figure("cpuTime") > 0, "{usage}");
+    assert_eq!((figure("pages"), figure("pagesMost")), (2, 2), "with the one that every session has");
+    let sent: Vec<_> = client.frames().into_iter().filter(|frame| frame.sent).collect();
+    assert_eq!((figure("framesIn"), figure("commands")), (sent.len(), sent.len()));
+    assert_eq!(figure("bytesIn"), sent.iter().map(|frame| frame.text.len()).sum::<usize>());
+    assert!(figure("framesOut") >= frames - sent.len() && figure("events") >= 3, "{usage}");
+    // The question and its answer: nothing else came.
+    assert_eq!(client.frames().len(), frames + 2);
+}
+
+/// Sessions that are parked and resumed in random order. 300 of them by `GHOSTMUX_TEST_PARKED=300`.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_parked_and_resumed_in_any_order_leave_nothing() {
+    let most = std::env::var("GHOSTMUX_TEST_PARKED").ok().and_then(|most| most.parse().ok()).unwrap_or(60);
+    let proxy = Proxy::start(Browser::any().await, &["--warm", "2"]).await;
+    let gauges = async || {
+        let body = proxy.http("GET", "/metrics", &[], "").await.body;
+        ["sessions", "sessions_parked", "views", "contexts", "targets", "cdp_sessions", "calls"].map(|name| {
+            let line = body.lines().find_map(|line| line.strip_prefix(&format!("ghostmux_{name} ")));
+            line.and_then(|value| value.parse::<usize>().ok()).unwrap_or_else(|| panic!("no {name}"))
+        })
+    };
+    let mut before = [0; 7];
+    eventually("the warm leases", async || {
+        before = gauges().await;
+        before[3] == 2 && before[6] == 0
+    })
+    .await;
+    let observer = proxy.connect().await;
+    let mut chance = Chance(0x9E37_79B9_7F4A_7C15);
+    let mut there: Vec<(String, Client)> = Vec::new();
+    let mut gone: Vec<(String, u64)> = Vec::new();
+    let mut made = 0;
+    let (mut turns, most_turns) = (0, most * 3);
+    while turns < most_turns {
+        turns += 1;
+        match chance.below(10) {
+            0..4 if made < most => {
+                let client = proxy.connect_to("/?keep_alive=5m").await;
+                let id = id_of(&client).await;
+                made += 1;
+                there.push((id, client));
+            }
+            4..7 if !there.is_empty() => {
+                let (id, client) = there.swap_remove(chance.below(there.len()));
+                let targets = client.ok(None, "Target.getTargets", json!({})).await;
+                let target = text(&targets["targetInfos"][0], "targetId");
+                let page = client.attach(None, &target).await;
+                let marker = chance.0 >> 12;
+                client.evaluate(&page, &format!("globalThis.marker = {marker}")).await;
+                if chance.below(2) == 0 {
+                    client.ok(None, "ghost.park", json!({})).await;
+                } else {
+                    drop(client);
+                }
+                gone.push((id, marker));
+            }
+            _ if !gone.is_empty() => {
+                let (id, marker) = gone.swap_remove(chance.below(gone.len()));
+                parked(&observer, &id).await;
+                let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
+                let targets = client.ok(None, "Target.getTargets", json!({})).await;
+                let page = client.attach(None, &text(&targets["targetInfos"][0], "targetId")).await;
+                assert_eq!(client.evaluate(&page, "marker").await, marker);
+                there.push((id, client));
+            }
+            _ => {}
+        }
+    }
+    // All that count sessions agree: the list, the figures, and the contexts that Chrome has.
+    for (id, _) in &gone {
+        parked(&observer, id).await;
+    }
+    let listed = observer.ok(None, "ghost.listSessions", json!({ "limit": 1000 })).await;
+    let listed = listed["sessions"].as_array().expect("a list").clone();
+    let of_state = |state: &str| listed.iter().filter(|session| session["state"] == state).count();
+    assert_eq!((of_state("active"), of_state("parked")), (there.len() + 1, gone.len()));
+    eventually("all counts agree", async || {
+        let [sessions, parked, views, contexts, ..] = gauges().await;
+        sessions == listed.len() && parked == gone.len() && views == there.len() + 1 && contexts == sessions + 2
+    })
+    .await;
+    let ids: HashSet<String> = listed.iter().map(|session| text(session, "id")).collect();
+    assert!(gone.iter().all(|(id, _)| ids.contains(id)) && there.iter().all(|(id, _)| ids.contains(id)));
+    for (id, _) in &gone {
+        observer.ok(None, "ghost.closeSession", json!({ "id": id })).await;
+    }
+    for (_, client) in &there {
+        client.ok(None, "Browser.close", json!({})).await;
+    }
+    drop((there, observer));
+    let mut now = [0; 7];
+    let back = async || {
+        now = gauges().await;
+        now == before
+    };
+    let is_back = tokio::time::timeout(Duration::from_secs(18), eventually("nothing is left", back)).await;
+    assert!(
+        is_back.is_ok(),
+        "sessions, parked, views, contexts, targets, CDP sessions, calls: {now:?}, before {before:?}"
+    );
+}
