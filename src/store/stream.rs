@@ -1,8 +1,11 @@
 //! A snapshot on its way into the store or out of it, a chunk at a time: memory does not grow with its size.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
+use futures_util::stream;
 use serde_json::Value;
+use tokio::io::{AsyncBufRead, AsyncReadExt as _, DuplexStream};
+use tokio_util::io::StreamReader;
 
 use super::{
     BlobId, Commit, Meta, New, SnapshotId, Store, StoreError, Timestamp,
@@ -10,6 +13,9 @@ use super::{
     seal::{self, CHUNK, Place},
 };
 use crate::config::StoreLimits;
+
+/// Bytes that may wait between who makes content and the writer.
+const PIPE: usize = 1 << 16;
 
 /// A snapshot that is being written. Nobody sees it before [`Writer::commit`]; dropped before that, it leaves nothing.
 #[derive(Debug)]
@@ -93,6 +99,23 @@ impl Writer {
             bytes = later;
         }
         Ok(())
+    }
+
+    /// Adds all that `make` writes, and returns what it returns. A store that refuses is an error of the pipe to `make`,
+    /// and its own here.
+    pub async fn fill<F: Future>(&mut self, make: impl FnOnce(DuplexStream) -> F) -> Result<F::Output, StoreError> {
+        let (to, mut from) = tokio::io::duplex(PIPE);
+        let copy = async move {
+            let mut piece = vec![0; PIPE];
+            loop {
+                match from.read(&mut piece).await {
+                    Ok(0) | Err(_) => return Ok(()),
+                    Ok(read) => self.write(&piece[..read]).await?,
+                }
+            }
+        };
+        let (output, copied) = tokio::join!(make(to), copy);
+        copied.map(|()| output)
     }
 
     /// Makes it a snapshot of its owner, with a few words on what is in it, if its owner has the room.
@@ -204,6 +227,15 @@ impl Reader {
     /// What is known of it.
     pub fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// The content, to be read as a stream. Its errors are [`StoreError`]s inside of [`io::Error`]s.
+    pub fn into_read(self) -> impl AsyncBufRead + Send + Unpin {
+        let pieces = stream::try_unfold(self, async |mut reader: Self| {
+            let piece = reader.next().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>(piece.map(|piece| (bytes::Bytes::from(piece), reader)))
+        });
+        StreamReader::new(Box::pin(pieces))
     }
 
     /// The next bytes, about a megabyte of them; `None` after the last. What was read before an error is not to be used.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ghostmux::store::{Expires, New, Query, SessionRecord, SnapshotId, StoreError, Timestamp, Usage, seal::CHUNK};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
     content, named, owner,
@@ -31,6 +32,7 @@ macro_rules! on_both {
 
 on_both!(
     what_is_written_is_read,
+    content_can_come_and_go_as_a_stream,
     a_list_is_sorted_searched_and_paged,
     another_owners_snapshot_is_as_one_that_does_not_exist,
     a_quota_holds_also_for_those_who_commit_at_once,
@@ -70,6 +72,27 @@ async fn what_is_written_is_read(mut place: Place) {
             assert!(meta.expires >= Some(before.after(ttl)) && meta.expires <= Some(Timestamp::now().after(ttl)));
         }
     }
+}
+
+async fn content_can_come_and_go_as_a_stream(mut place: Place) {
+    let store = place.open();
+    let content = content(1, 2 * CHUNK + 9);
+    let mut writer = store.put(named("local", "x")).await.expect("begun");
+    let made = writer.fill(async |mut to| to.write_all(&content).await.map(|()| "made")).await;
+    assert!(matches!(made, Ok(Ok("made"))), "{made:?}");
+    let id = writer.commit(json!(null)).await.expect("committed").id;
+    let mut read = Vec::new();
+    let reader = store.get(&owner("local"), id).await.expect("it is there");
+    reader.into_read().read_to_end(&mut read).await.expect("it is whole");
+    assert!(read == content);
+    drop(store);
+
+    // Who makes it is told that there is no use in going on.
+    place.limits.snapshot = 1 << 20;
+    let store = place.open();
+    let mut writer = store.put(named("local", "x")).await.expect("begun");
+    let refused = writer.fill(async |mut to| to.write_all(&content).await.expect_err("it is too large")).await;
+    assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
 }
 
 async fn a_list_is_sorted_searched_and_paged(place: Place) {
