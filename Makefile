@@ -44,14 +44,14 @@ test-quick-clients:
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
 	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome; then eight of them at once in one headless shell'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8
-	@echo '==> the same in one full Chrome'
-	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8 --browser "$$(command -v chromium)"
 
 test-clients: ## The long tail of clients too
 	@scripts/setup.sh clients
 	@cargo build --locked
 	@echo '==> every client, each beside a plain Chrome'
 	@$(CLIENTS) --all
+	@echo '==> Puppeteer, Playwright and a raw client in one full Chrome, then eight of them at once'
+	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8 --browser "$$(command -v chromium)"
 
 test-api: ## The REST API against its own document, at length (ARGS="--seed 7 --max-examples 1000")
 	@scripts/setup.sh test
