@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Census, Order, ROOM,
+    Census, Heard, Order, ROOM,
     disposal::Disposals,
     downloads::{Downloads, Verdict},
     process::Process,
@@ -29,7 +29,7 @@ use crate::{
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
-        lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
+        lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag, Told},
         message::{self, Head, Outcome},
         object::{Object, quote},
     },
@@ -109,6 +109,8 @@ pub(super) struct Link {
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
     groups: HashMap<(LeaseId, Tag), usize>,
+    /// Who hears what comes on CDP sessions of the proxy's own.
+    hearers: HashMap<CdpSessionId, mpsc::UnboundedSender<Heard>>,
     last_id: i32,
     metrics: Arc<Metrics>,
 }
@@ -146,6 +148,7 @@ impl Link {
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             groups: HashMap::new(),
+            hearers: HashMap::new(),
             // The handshake used the first few.
             last_id: -1000,
             metrics,
@@ -286,7 +289,15 @@ impl Link {
         match order {
             Order::Pass { lease, text } => self.upstream.push(Some(lease), None, text),
             Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
-            Order::Own { call, lease, reply } => self.call(None, call, Pending::Own(lease, reply)),
+            Order::Own { call, lease, reply } => self.on_own(call, lease, reply),
+            Order::Hear { session, to } => {
+                self.hearers.insert(session, to);
+            }
+            Order::Survey { lease, reply } => {
+                let _ = reply.send(self.targets.survey(lease));
+            }
+            Order::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
+            Order::Reveal { page } => self.targets.reveal(&page),
             Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
             Order::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
             Order::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
@@ -314,6 +325,17 @@ impl Link {
             Order::Release { lease, base } => self.on_release(lease, base),
         }
         self.after();
+    }
+
+    fn on_own(&mut self, call: Call, lease: Option<LeaseId>, reply: oneshot::Sender<Reply>) {
+        if let Settle::Conceal(context) = &call.settle
+            && !self.targets.conceal(context)
+        {
+            let busy = "a page of the proxy's own is being made in this context already";
+            let _ = reply.send(Reply::Error(CdpError::server(busy)));
+            return;
+        }
+        self.call(None, call, Pending::Own(lease, reply));
     }
 
     fn on_resume(&mut self, lease: LeaseId, on: &CdpSessionId, children: bool, how: ResumeAs) {
@@ -459,10 +481,18 @@ impl Link {
                 self.deliver(lease, message);
             }
             // Ours: the watchers' own events, and pages being made ready.
-            Some((_, None)) => {}
+            Some((on, None)) => self.tell_hearer(on.as_str(), text),
             None => {
                 self.metrics.unowned.inc();
             }
+        }
+    }
+
+    /// An event on a CDP session of the proxy's own, if somebody listens there.
+    fn tell_hearer(&self, on: &str, text: &Bytes) {
+        if let (Some(to), Head::Event(method)) = (self.hearers.get(on), message::route(text).head) {
+            let params = message::params_of(text).unwrap_or("{}").to_owned();
+            let _ = to.send(Heard { on: on.into(), method: method.to_owned(), params });
         }
     }
 
@@ -474,7 +504,12 @@ impl Link {
         let at = *now.get_or_insert_with(Instant::now);
         let params = message::params_of(text).unwrap_or("{}");
         match (name, session) {
-            ("attachedToTarget", _) => self.on_attached(session, params, at),
+            ("attachedToTarget", _) => {
+                self.on_attached(session, params, at);
+                if let Some(session) = session {
+                    self.tell_hearer(session, text);
+                }
+            }
             ("detachedFromTarget", _) => {
                 if let Some(child) = Object::read(params).and_then(|params| params.string("sessionId")) {
                     self.on_detached(&child);
@@ -519,6 +554,7 @@ impl Link {
         let child = CdpSessionId::from(child);
         let mut gone = self.targets.below(&child);
         gone.push(child.clone());
+        self.hearers.retain(|session, to| !gone.contains(session) && !to.is_closed());
         self.targets.on_detached(child.as_str());
         // The event comes first, then the answers that Chrome will not give any more.
         self.flush_effects();
@@ -530,6 +566,10 @@ impl Link {
             .collect();
         for id in lost {
             if let Some(waiting) = self.waiting.remove(&id) {
+                if let Settle::Conceal(context) = &waiting.settle {
+                    self.targets.concealed(context, None, Instant::now());
+                    self.flush_effects();
+                }
                 self.answer(waiting.who, Reply::Error(CdpError::NO_SESSION));
             }
         }
@@ -548,13 +588,21 @@ impl Link {
         if let (Reply::Error(_), Settle::Attach(target), Some(root)) = (&reply, &waiting.settle, &waiting.on) {
             self.targets.on_attach_refused(root, target.as_str());
         }
+        if let (Reply::Error(_), Settle::Conceal(context)) = (&reply, &waiting.settle) {
+            self.targets.concealed(context, None, Instant::now());
+        }
         if let Reply::Result(result) = &reply {
             let member = |name| Object::read(result).and_then(|result| result.string(name));
             match (waiting.settle, waiting.who.lease()) {
                 (Settle::Bind, Some(lease)) => {
                     // Of a lease that has been given up meanwhile it goes with that one's CDP session.
                     if let Some(context) = member("browserContextId").filter(|_| !waiting.who.is_abandoned()) {
-                        self.targets.bind(ContextId::from(context), lease);
+                        let context = ContextId::from(context);
+                        self.targets.bind(context.clone(), lease);
+                        // A client's own command tells its session by its reply.
+                        if matches!(waiting.who, Pending::Own(..)) {
+                            self.deliver(lease, FromBrowser::Told(Told::Context { context }));
+                        }
                     }
                 }
                 (settle @ (Settle::Root | Settle::Base), Some(lease)) => {
@@ -569,7 +617,22 @@ impl Link {
                         }
                     }
                 }
+                (Settle::Root, None) if waiting.who.is_abandoned() => {
+                    if let Some(session) = member("sessionId") {
+                        self.detach_root(&session);
+                    }
+                }
                 (Settle::Unbind(context), _) => self.targets.unbind(context.as_str()),
+                (Settle::Conceal(context), _) => {
+                    let target = member("targetId");
+                    if let Some(target) = target.as_deref().filter(|_| waiting.who.is_abandoned()) {
+                        let params = format!(r#"{{"targetId":{}}}"#, quote(target));
+                        let method = "Target.closeTarget".into();
+                        let call = Call { on: None, method, params, settle: Settle::Plain };
+                        self.call(None, call, Pending::Nobody);
+                    }
+                    self.targets.concealed(&context, target.map(TargetId::from), Instant::now());
+                }
                 _ => {}
             }
         }

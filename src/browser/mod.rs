@@ -7,6 +7,7 @@ mod disposal;
 mod downloads;
 pub mod find;
 mod link;
+mod own;
 pub mod pool;
 mod process;
 pub mod protocol;
@@ -29,7 +30,11 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{process::Launch, targets::LeaseId};
+pub use self::{
+    own::{Attached, Heard, OwnRoot, Place},
+    process::Launch,
+    targets::{LeaseId, Surveyed},
+};
 use crate::cdp::{
     error::CdpError,
     ids::{CdpSessionId, ContextId, TargetId},
@@ -116,6 +121,14 @@ enum Order {
     Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
     /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
     Census { reply: oneshot::Sender<Census> },
+    /// Events on a CDP session of the proxy's own.
+    Hear { session: CdpSessionId, to: mpsc::UnboundedSender<Heard> },
+    /// What is and was in a lease's contexts.
+    Survey { lease: LeaseId, reply: oneshot::Sender<Vec<Surveyed>> },
+    /// An origin, or the storage key of a partition, where a session has something.
+    Remember { context: ContextId, origin: String },
+    /// A page of the proxy's own becomes one of its session's.
+    Reveal { page: TargetId },
     /// A lease is over; with `base` its contexts go.
     Release { lease: LeaseId, base: CdpSessionId },
 }
@@ -160,6 +173,10 @@ impl Order {
             | Self::Listen { .. }
             | Self::Owner { .. }
             | Self::Census { .. }
+            | Self::Hear { .. }
+            | Self::Survey { .. }
+            | Self::Remember { .. }
+            | Self::Reveal { .. }
             | Self::Release { .. } => false,
         }
     }
@@ -219,9 +236,13 @@ impl Browser {
         params: String,
         learn: Option<(LeaseId, Settle)>,
     ) -> Result<String, CallError> {
-        let (reply, answer) = oneshot::channel();
         let (lease, settle) = learn.unzip();
         let call = Call { on: on.cloned(), method: method.into(), params, settle: settle.unwrap_or_default() };
+        self.own_call(method, call, lease).await
+    }
+
+    async fn own_call(&self, method: &'static str, call: Call, lease: Option<LeaseId>) -> Result<String, CallError> {
+        let (reply, answer) = oneshot::channel();
         self.order(Order::Own { call, lease, reply });
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(Reply::Result(result))) => Ok(result),

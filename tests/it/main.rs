@@ -22,5 +22,6 @@ mod rest;
 mod sessions;
 mod site;
 mod smoke;
+mod snapshots;
 mod store;
 mod workers;
