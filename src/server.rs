@@ -83,6 +83,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
     let service = Arc::new(Service { api, guard });
 
+    // They are started, and may be about to say so: the line is to name them.
+    let _ = pool.any().await;
     greet(&pool, address);
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
