@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-clients test-api sweep taint prove bench bench-greed lint fmt docs types
+.PHONY: help run test test-rust test-quick-clients test-other-codec test-codecs test-clients test-api sweep taint prove bench bench-greed lint fmt docs types
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -26,7 +26,7 @@ run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
 
 test: ## Everything that must be green: formatting, lints, docs, tests, real clients on real Chrome
 	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory lint test-rust test-quick-clients
+	@$(MAKE) --no-print-directory lint test-rust test-quick-clients test-other-codec
 	@echo '==> all green'
 
 test-rust:
@@ -44,6 +44,16 @@ test-quick-clients:
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
 	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome; then eight of them at once in one headless shell'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8
+
+# The default is CBOR: what is different with JSON shows in the rawest of the clients.
+test-other-codec:
+	@echo '==> a raw client, with JSON between the proxy and Chrome'
+	@GHOSTMUX_CODEC=json $(CLIENTS) --suite raw
+
+test-codecs: ## The tests of `make test`, with each of the codecs that Chrome knows
+	@scripts/setup.sh test
+	@for codec in json cbor; do echo "==> codec $$codec" && \
+	  GHOSTMUX_CODEC=$$codec $(MAKE) --no-print-directory test-rust test-quick-clients || exit; done
 
 test-clients: ## The long tail of clients too
 	@scripts/setup.sh clients

@@ -9,6 +9,7 @@ use std::{hint::black_box, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use ghostmux::{
     cdp::{
+        cbor::{Decoder, Encoder},
         error::CdpError,
         ids::{CallId, CdpSessionId},
         lease::{FromBrowser, Identity, Told},
@@ -26,7 +27,20 @@ const VIEW: ViewId = ViewId(1);
 const MB: usize = 1_000_000;
 
 /// A command counts with its reply, which is small; a large message of Chrome's costs what a small one does.
-const CASES: [&str; 5] = ["roundtrip-200b", "command-1mb-text", "command-1mb-objects", "event-200b", "event-1mb"];
+const CASES: [&str; 11] = [
+    "roundtrip-200b",
+    "command-1mb-text",
+    "command-1mb-objects",
+    "event-200b",
+    "event-1mb",
+    // What the codec adds to a message where it is not JSON.
+    "to-cbor-200b",
+    "to-cbor-1mb-text",
+    "to-cbor-1mb-objects",
+    "to-json-200b",
+    "to-json-1mb-text",
+    "to-json-1mb-objects",
+];
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
@@ -42,6 +56,12 @@ fn main() {
         "command-1mb-objects" => commands(&mut session, &command("1", &objects()), count),
         "event-200b" => events(&mut session, 40, count),
         "event-1mb" => events(&mut session, MB, count),
+        "to-cbor-200b" => to_cbor(&command("document.querySelector('main > article')", "null"), count),
+        "to-cbor-1mb-text" => to_cbor(&command("1", &format!("\"{}\"", "x".repeat(MB))), count),
+        "to-cbor-1mb-objects" => to_cbor(&command("1", &objects()), count),
+        "to-json-200b" => to_json(&command("document.querySelector('main > article')", "null"), count),
+        "to-json-1mb-text" => to_json(&command("1", &format!("\"{}\"", "x".repeat(MB))), count),
+        "to-json-1mb-objects" => to_json(&command("1", &objects()), count),
         other => panic!("no case {other}"),
     }
 }
@@ -98,6 +118,20 @@ fn events(session: &mut Session, size: usize, count: u32) {
     let params = format!(r#"{{"type":"log","args":[{{"type":"string","value":"{}"}}]}}"#, "x".repeat(size));
     let event = Bytes::from(message::event("Runtime.consoleAPICalled", &params, Some(PAGE)));
     (0..count).for_each(|_| admit(session, &event));
+}
+
+/// Client to Chrome, once the command is judged.
+fn to_cbor(text: &[u8], count: u32) {
+    let text = str::from_utf8(text).expect("JSON");
+    let mut encoder = Encoder::default();
+    (0..count).for_each(|_| drop(black_box(encoder.message(black_box(text)).expect("JSON"))));
+}
+
+/// Chrome to client, before the message is admitted.
+fn to_json(text: &[u8], count: u32) {
+    let message = Encoder::default().message(str::from_utf8(text).expect("JSON")).expect("JSON");
+    let mut decoder = Decoder::default();
+    (0..count).for_each(|_| drop(black_box(decoder.text(black_box(&message)).expect("CBOR"))));
 }
 
 fn admit(session: &mut Session, text: &Bytes) {

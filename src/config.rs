@@ -94,6 +94,23 @@ pub struct LocalBrowsers {
     pub count: NonZeroU16,
     /// The operator turned Chrome's sandbox off. As root it is off in any case.
     pub no_sandbox: bool,
+    /// What is spoken with them.
+    pub codec: Codec,
+}
+
+/// How messages are written on the pipe of a browser that is started here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// What is faster: CBOR wherever Chrome knows it, which is every Chrome that works here.
+    ///
+    /// *Measured* on Chromium 156, interleaved on one busy machine, JSON against CBOR on two equal pipes: Chrome's own
+    /// process spends 128 and 28 ms of CPU on a 10 MB string, 14 and 4 ms on 1 MB, 26 and 2.5 ms on 1 MB of objects;
+    /// `Browser.getVersion` takes 0.31 and 0.17 ms (medians), a 10 MB result 4.8 and 3.0 s.
+    Auto,
+    /// Text, which Chrome translates.
+    Json,
+    /// Chrome's own binary form, which we translate.
+    Cbor,
 }
 
 /// The session behind HTTP calls that carry no connection.
@@ -265,6 +282,7 @@ fn check_browsers(layers: &Layers) -> Result<BrowserSource, ConfigError> {
             args: layers.list("browser_args").iter().map(|said| said.read(browser_arg)).collect::<Result<_, _>>()?,
             count: layers.text("browsers").read(number(1..=64)).map(|n| NonZeroU16::new(n).expect("at least 1"))?,
             no_sandbox: layers.text("no_sandbox").read(switch)?,
+            codec: layers.text("codec").read(codec)?,
         }));
     };
     // A setting that would be ignored is refused: the operator believes in it.
@@ -278,6 +296,16 @@ fn check_browsers(layers: &Layers) -> Result<BrowserSource, ConfigError> {
                 ),
             });
         }
+    }
+    let said = layers.text("codec");
+    if said.read(codec)? == Codec::Cbor {
+        return Err(ConfigError::Conflict {
+            setting: said.setting(),
+            problem: format!(
+                "cbor is spoken on the pipe of a Chrome started here, but {} names one that runs elsewhere; say json",
+                first.setting()
+            ),
+        });
     }
     let urls = remote.iter().map(|said| {
         // Not `Said::read`: a URL's query can hold a token, which no error may repeat.
@@ -304,6 +332,15 @@ fn check_client_queue(layers: &Layers) -> Result<ClientQueue, ConfigError> {
         return Err(total_said.wrong(&format!("is below {} {}; raise it", hard_said.setting(), hard_said.text)));
     }
     Ok(ClientQueue { soft, hard, total, stall: layers.text("stall").read(duration(Duration::from_millis(100)))? })
+}
+
+fn codec(text: &str) -> Result<Codec, String> {
+    match text {
+        "auto" => Ok(Codec::Auto),
+        "json" => Ok(Codec::Json),
+        "cbor" => Ok(Codec::Cbor),
+        _ => Err("must be auto, json or cbor".into()),
+    }
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

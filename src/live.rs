@@ -42,7 +42,7 @@ pub use self::{
     usage::{Job, Site},
 };
 use crate::{
-    browser::{CallError, Lease},
+    browser::{CallError, Inbox, Lease},
     cdp::{
         ids::{CdpSessionId, TargetId},
         lease::FromBrowser,
@@ -102,7 +102,7 @@ pub struct Live {
     sessions: Arc<dyn Sessions>,
     session: Session,
     lease: Lease,
-    inbox: mpsc::UnboundedReceiver<FromBrowser>,
+    inbox: Inbox,
     control: mpsc::Receiver<Control>,
     /// Whether the session knows the targets it began with; nobody is listened to before.
     introduced: bool,

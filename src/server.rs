@@ -30,7 +30,7 @@ use crate::{
         is_roundabout,
     },
     browser::{
-        Launch,
+        CodecChoice, Launch,
         find::{self, command_line, is_root},
         pool::{Plan, Pool, Source},
     },
@@ -165,6 +165,7 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
                 binary: found.binary.clone(),
                 flags: command_line(found.kind, no_sandbox, &local.args),
                 directory: directory.clone(),
+                codec: CodecChoice::new(local.codec),
             };
             (vec![Source::Local(launch); usize::from(local.count.get())], Origin::Local(found, directory))
         }

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
+use crate::cdp::lease::FromBrowser;
 
 /// What became of a [`lease`].
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         leases: AtomicU64::new(1),
         live: AtomicI64::new(0),
         exclusive: AtomicBool::new(false),
+        codec: Codec::Json,
         close: CancellationToken::new(),
     };
     let lease = Lease {
@@ -46,6 +48,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         queued: Arc::default(),
         counted: false,
         claimed: AtomicBool::new(false),
+        writer: Writer::new(Codec::Json),
         browser: Browser { shared: Arc::new(shared) },
     };
     let released = seen.released.clone();
@@ -54,7 +57,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         while let Some(order) = taken.recv().await {
             match order {
                 Order::Open { inbox, .. } => {
-                    let _ = inbox.send(FromBrowser::Introduced);
+                    let _ = inbox.send(Parcel::Plain(FromBrowser::Introduced));
                     inboxes.push(inbox);
                 }
                 Order::Own { reply, .. } => {

@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Census, Order, ROOM,
+    codec::{Received, Writer},
     disposal::Disposals,
     downloads::{Downloads, Verdict},
+    inbox::Parcel,
     process::Process,
     targets::{Effect, LeaseId, Resume, Targets, Way},
     transport::Transport,
@@ -27,10 +29,11 @@ use super::{
 };
 use crate::{
     cdp::{
+        cbor::{Decoder, Malformed},
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
         lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
-        message::{self, Head, Outcome},
+        message::{self, Head, Outcome, Route},
         object::{Object, quote},
     },
     metrics::Metrics,
@@ -92,7 +95,7 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Inbox {
-    to: mpsc::UnboundedSender<FromBrowser>,
+    to: mpsc::UnboundedSender<Parcel>,
     queued: Arc<AtomicIsize>,
 }
 
@@ -110,6 +113,10 @@ pub(super) struct Link {
     waiting: HashMap<CallId, Waiting>,
     groups: HashMap<(LeaseId, Tag), usize>,
     last_id: i32,
+    writer: Writer,
+    decoder: Decoder,
+    /// What Chrome wrote is no message.
+    broken: Option<Malformed>,
     metrics: Arc<Metrics>,
 }
 
@@ -135,6 +142,9 @@ impl Link {
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
+            writer: Writer::new(transport.codec()),
+            decoder: Decoder::default(),
+            broken: None,
             transport,
             process,
             orders,
@@ -174,7 +184,7 @@ impl Link {
         // Only now, so that whoever hears of the end finds no orders taken that nobody will answer.
         drop(orders);
         for inbox in inboxes.into_values() {
-            let _ = inbox.to.send(FromBrowser::Lost(why.clone()));
+            let _ = inbox.to.send(Parcel::Plain(FromBrowser::Lost(why.clone())));
         }
         End { why, lines, wanted }
     }
@@ -238,7 +248,12 @@ impl Link {
         let mut now = None;
         for turn in 0.. {
             match self.transport.poll_message(cx) {
-                Poll::Ready(Ok(Some(text))) => self.on_message(&text, &mut now),
+                Poll::Ready(Ok(Some(message))) => {
+                    if let Err(error) = self.on_message(&message, &mut now) {
+                        self.broken = Some(error);
+                        break;
+                    }
+                }
                 Poll::Ready(Ok(None)) => return Poll::Ready(Some("the connection to Chrome ended".to_owned())),
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Some(format!("the connection to Chrome broke: {error}")));
@@ -250,6 +265,9 @@ impl Link {
                 break;
             }
         }
+        if let Some(error) = self.broken {
+            return Poll::Ready(Some(format!("Chrome wrote what is no message: {error}")));
+        }
         if let Err(error) = self.write(cx) {
             return Poll::Ready(Some(format!("the connection to Chrome broke: {error}")));
         }
@@ -259,15 +277,15 @@ impl Link {
     fn write(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
         loop {
             while self.transport.queued() < BATCH {
-                let Some((key, text)) = self.upstream.pop() else { break };
+                let Some((key, message)) = self.upstream.pop() else { break };
                 if let Some(inbox) = key.and_then(|lease| self.inboxes.get(&lease)) {
-                    let size = text.len().cast_signed();
+                    let size = message.len().cast_signed();
                     let before = inbox.queued.fetch_sub(size, Ordering::Relaxed);
                     if before >= ROOM && before - size < ROOM {
-                        let _ = inbox.to.send(FromBrowser::Room);
+                        let _ = inbox.to.send(Parcel::Plain(FromBrowser::Room));
                     }
                 }
-                self.transport.queue(text);
+                self.transport.queue(message);
             }
             if self.transport.queued() == 0 {
                 return Ok(());
@@ -284,7 +302,7 @@ impl Link {
             self.disposals.on_client(Instant::now());
         }
         match order {
-            Order::Pass { lease, text } => self.upstream.push(Some(lease), None, text),
+            Order::Pass { lease, message } => self.upstream.push(Some(lease), None, message),
             Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
             Order::Own { call, lease, reply } => self.call(None, call, Pending::Own(lease, reply)),
             Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
@@ -311,6 +329,7 @@ impl Link {
             }
             Order::Directory { lease, path } => self.downloads.directory(lease, path),
             Order::Listen { lease } => self.downloads.listen(lease),
+            Order::Broken(error) => self.broken = Some(error),
             Order::Release { lease, base } => self.on_release(lease, base),
         }
         self.after();
@@ -320,8 +339,9 @@ impl Link {
         let resume = self.targets.on_resume(on, children);
         match (resume, how) {
             (Resume::Pass, ResumeAs::Frame { text, .. }) => {
-                self.account(lease, text.len());
-                self.upstream.push(Some(lease), None, text);
+                let Ok(message) = self.writer.wire(text) else { return };
+                self.account(lease, message.len());
+                self.upstream.push(Some(lease), None, message);
             }
             (Resume::Pass, ResumeAs::Call(tag)) => {
                 let method = "Runtime.runIfWaitingForDebugger".into();
@@ -416,11 +436,14 @@ impl Link {
         self.last_id = if self.last_id == i32::MIN { -1 } else { self.last_id - 1 };
         let id = CallId(self.last_id);
         let text = Bytes::from(message::envelope(id, &call.method, &call.params, call.on.as_ref()));
+        let Ok(message) = self.writer.wire(text) else {
+            return self.answer(who, Reply::Error(CdpError::server("the command could not be written")));
+        };
         if let Some(lease) = key {
-            self.account(lease, text.len());
+            self.account(lease, message.len());
         }
         self.waiting.insert(id, Waiting { who, on: call.on, settle: call.settle });
-        self.upstream.push(key, Some(id), text);
+        self.upstream.push(key, Some(id), message);
     }
 
     fn account(&self, lease: LeaseId, bytes: usize) {
@@ -429,34 +452,45 @@ impl Link {
         }
     }
 
-    fn on_message(&mut self, text: &Bytes, now: &mut Option<Instant>) {
-        let route = message::route(text);
+    fn on_message(&mut self, message: &Received, now: &mut Option<Instant>) -> Result<(), Malformed> {
+        let route = message.route()?;
         match route.head {
             Head::Reply(id) if id.is_ours() => {
-                self.on_reply(id, text);
+                let text = message.text(&mut self.decoder)?;
+                self.on_reply(id, &text);
                 self.after();
             }
-            Head::Reply(id) => self.route(route.session, Some(id), route.body_end, text),
+            Head::Reply(id) => self.route(&route, Some(id), message),
             Head::Event(method) => {
-                if self.on_event(method, route.session, text, now) {
-                    self.route(route.session, None, route.body_end, text);
+                if self.on_event(method, route.session, message, now)? {
+                    self.route(&route, None, message);
                 }
             }
             // An error without an id: nothing the proxy sends is answered so.
             Head::Other => {
                 self.metrics.unowned.inc();
+                let text = message.text(&mut self.decoder)?;
                 tracing::debug!(text = %String::from_utf8_lossy(&text[..text.len().min(200)]), "a message of no owner");
             }
         }
+        Ok(())
     }
 
     /// A message on a CDP session goes to the lease that owns it. What has no owner is dropped and counted.
-    fn route(&self, session: Option<&str>, id: Option<CallId>, body_end: usize, text: &Bytes) {
-        let owner = session.and_then(|session| self.targets.session(session));
+    fn route(&self, route: &Route<'_>, id: Option<CallId>, message: &Received) {
+        let owner = route.session.and_then(|session| self.targets.session(session));
         match owner {
             Some((on, Some(lease))) => {
-                let message = FromBrowser::Message { on: on.clone(), id, body_end, text: text.clone() };
-                self.deliver(lease, message);
+                let Some(inbox) = self.inboxes.get(&lease) else { return };
+                let on = on.clone();
+                let parcel = match message {
+                    Received::Json(text) => {
+                        let (body_end, text) = (route.body_end, text.clone());
+                        Parcel::Plain(FromBrowser::Message { on, id, body_end, text })
+                    }
+                    Received::Cbor(message) => Parcel::Cbor { on, id, message: message.clone() },
+                };
+                let _ = inbox.to.send(parcel);
             }
             // Ours: the watchers' own events, and pages being made ready.
             Some((_, None)) => {}
@@ -467,12 +501,19 @@ impl Link {
     }
 
     /// Events that the mirror must see first. True if the event is to be routed as well.
-    fn on_event(&mut self, method: &str, session: Option<&str>, text: &Bytes, now: &mut Option<Instant>) -> bool {
+    fn on_event(
+        &mut self,
+        method: &str,
+        session: Option<&str>,
+        message: &Received,
+        now: &mut Option<Instant>,
+    ) -> Result<bool, Malformed> {
         let Some(name) = method.strip_prefix("Target.") else {
-            return self.on_download_event(method, session, text, now);
+            return self.on_download_event(method, session, message, now);
         };
         let at = *now.get_or_insert_with(Instant::now);
-        let params = message::params_of(text).unwrap_or("{}");
+        let text = message.text(&mut self.decoder)?;
+        let params = message::params_of(&text).unwrap_or("{}");
         match (name, session) {
             ("attachedToTarget", _) => self.on_attached(session, params, at),
             ("detachedFromTarget", _) => {
@@ -503,7 +544,7 @@ impl Link {
             _ => {}
         }
         self.after();
-        false
+        Ok(false)
     }
 
     fn on_attached(&mut self, on: Option<&str>, params: &str, now: Instant) {
@@ -610,34 +651,36 @@ impl Link {
         &mut self,
         method: &str,
         session: Option<&str>,
-        text: &Bytes,
+        message: &Received,
         now: &mut Option<Instant>,
-    ) -> bool {
+    ) -> Result<bool, Malformed> {
         let at = |now: &mut Option<Instant>| *now.get_or_insert_with(Instant::now);
         match (method, session) {
             ("Page.downloadWillBegin", Some(session)) => {
                 if let Some(lease) = self.targets.lease_of(session) {
-                    self.downloads.on_page_event(lease, message::params_of(text).unwrap_or("{}"));
+                    let text = message.text(&mut self.decoder)?;
+                    self.downloads.on_page_event(lease, message::params_of(&text).unwrap_or("{}"));
                 }
-                true
+                Ok(true)
             }
             ("Browser.downloadWillBegin" | "Browser.downloadProgress", Some(session))
                 if self.downloads.is_on(session) =>
             {
                 let at = at(now);
                 let begin = method == "Browser.downloadWillBegin";
-                let params = message::params_of(text).unwrap_or("{}").to_owned();
+                let text = message.text(&mut self.decoder)?;
+                let params = message::params_of(&text).unwrap_or("{}").to_owned();
                 let owner = |target: &str| self.targets.owner(target);
                 self.downloads.on_event(begin, params, owner, at);
                 self.after();
-                false
+                Ok(false)
             }
             // On a client's own CDP session they never are on: clients' requests go out without events.
             ("Browser.downloadWillBegin" | "Browser.downloadProgress", _) => {
                 self.metrics.unowned.inc();
-                false
+                Ok(false)
             }
-            _ => true,
+            _ => Ok(true),
         }
     }
 
@@ -712,7 +755,7 @@ impl Link {
     fn deliver(&self, lease: LeaseId, what: FromBrowser) {
         // A lease without an inbox is warm, or its session has just ended: nobody is there to be told.
         if let Some(inbox) = self.inboxes.get(&lease) {
-            let _ = inbox.to.send(what);
+            let _ = inbox.to.send(Parcel::Plain(what));
         }
     }
 }

@@ -3,9 +3,11 @@
 //! `link` is the task that owns the connection; `targets` is what it knows; `pool` chooses a browser for the next
 //! session. What a client is, nothing here knows: a lease has an inbox, and what arrives there is in the pipe's order.
 
+mod codec;
 mod disposal;
 mod downloads;
 pub mod find;
+mod inbox;
 mod link;
 pub mod pool;
 mod process;
@@ -29,11 +31,16 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{process::Launch, targets::LeaseId};
+pub use self::{codec::CodecChoice, inbox::Inbox, process::Launch, targets::LeaseId};
+use self::{
+    codec::{Codec, Wire, Writer},
+    inbox::Parcel,
+};
 use crate::cdp::{
+    cbor::Malformed,
     error::CdpError,
     ids::{CdpSessionId, ContextId, TargetId},
-    lease::{Call, FromBrowser, Identity, Interest, Reply, ResumeAs, Settle, Tag},
+    lease::{Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
     object::Object,
 };
 
@@ -88,6 +95,7 @@ struct Shared {
     live: AtomicI64,
     /// Somebody traces: nobody else may be placed here.
     exclusive: AtomicBool,
+    codec: Codec,
     close: CancellationToken,
 }
 
@@ -95,7 +103,7 @@ struct Shared {
 #[derive(Debug)]
 enum Order {
     /// A frame for a page-level CDP session, as it is.
-    Pass { lease: LeaseId, text: Bytes },
+    Pass { lease: LeaseId, message: Wire },
     /// A command under an id of the link's; the reply goes to the lease's inbox.
     Call { lease: LeaseId, tag: Tag, call: Call },
     /// A command of the proxy's own.
@@ -107,7 +115,7 @@ enum Order {
     /// A client lets go of a CDP session.
     Detach { lease: LeaseId, tag: Tag, session: CdpSessionId },
     /// A lease gets an inbox.
-    Open { lease: LeaseId, inbox: mpsc::UnboundedSender<FromBrowser>, queued: Arc<AtomicIsize> },
+    Open { lease: LeaseId, inbox: mpsc::UnboundedSender<Parcel>, queued: Arc<AtomicIsize> },
     /// A lease's downloads are written here.
     Directory { lease: LeaseId, path: PathBuf },
     /// A client of the lease wants to hear of downloads.
@@ -116,6 +124,8 @@ enum Order {
     Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
     /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
     Census { reply: oneshot::Sender<Census> },
+    /// A message from Chrome that its lease could not read.
+    Broken(Malformed),
     /// A lease is over; with `base` its contexts go.
     Release { lease: LeaseId, base: CdpSessionId },
 }
@@ -155,7 +165,8 @@ impl Order {
             | Self::AutoAttach { .. }
             | Self::Detach { .. }
             | Self::Open { .. } => true,
-            Self::Own { .. }
+            Self::Broken(_)
+            | Self::Own { .. }
             | Self::Directory { .. }
             | Self::Listen { .. }
             | Self::Owner { .. }
@@ -328,6 +339,7 @@ impl Browser {
             queued: Arc::default(),
             counted: false,
             claimed: AtomicBool::new(false),
+            writer: Writer::new(self.shared.codec),
             browser: self.clone(),
         };
         let params = r#"{"disposeOnDetach":true}"#.to_owned();
@@ -407,6 +419,7 @@ pub struct Lease {
     queued: Arc<AtomicIsize>,
     counted: bool,
     claimed: AtomicBool,
+    writer: Writer,
     browser: Browser,
 }
 
@@ -445,12 +458,12 @@ impl Lease {
     }
 
     /// Starts the flow of messages; the targets that are there come first.
-    pub fn open(&mut self) -> mpsc::UnboundedReceiver<FromBrowser> {
+    pub fn open(&mut self) -> Inbox {
         // Unbounded, because reading from Chrome never waits for a client: the live session empties it at once into
         // queues that count bytes and cut who is too slow.
-        let (inbox, messages) = mpsc::unbounded_channel();
+        let (inbox, parcels) = mpsc::unbounded_channel();
         self.browser.order(Order::Open { lease: self.id, inbox, queued: self.queued.clone() });
-        messages
+        Inbox::new(parcels, self.browser.clone())
     }
 
     /// Whether clients may be read: what they sent is not piling up.
@@ -459,9 +472,16 @@ impl Lease {
     }
 
     /// Sends a frame to a page-level CDP session of this lease, as it is.
-    pub fn pass(&self, text: Bytes) {
-        self.queued.fetch_add(text.len().cast_signed(), Ordering::Relaxed);
-        self.browser.order(Order::Pass { lease: self.id, text });
+    ///
+    /// It is made what Chrome reads here, on the session's task: the link's is shared by all sessions.
+    pub fn pass(&mut self, text: Bytes) {
+        match self.writer.wire(text) {
+            Ok(message) => {
+                self.queued.fetch_add(message.len().cast_signed(), Ordering::Relaxed);
+                self.browser.order(Order::Pass { lease: self.id, message });
+            }
+            Err(error) => tracing::error!(%error, "a command that was checked could not be written"),
+        }
     }
 
     /// Sends a command under an id of the link's.

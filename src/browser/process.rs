@@ -26,7 +26,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::transport::Pipe;
+use super::{
+    codec::{Codec, CodecChoice},
+    transport::Pipe,
+};
 
 /// How long a Chrome may take to leave by itself once its pipe is closed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -49,6 +52,8 @@ pub struct Launch {
     pub flags: Vec<String>,
     /// Where the profile directory is made. It is this process's own, and goes when this process is killed.
     pub directory: PathBuf,
+    /// What to speak with it.
+    pub codec: CodecChoice,
 }
 
 /// A running Chrome. Dropping it kills the process group and removes the profile directory.
@@ -64,7 +69,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts Chrome with the pipe on fds 3 and 4.
-    pub(super) fn start(launch: &Launch) -> io::Result<(Self, Pipe)> {
+    pub(super) fn start(launch: &Launch, codec: Codec) -> io::Result<(Self, Pipe)> {
         let profile = Profile::create(&launch.directory)?;
         // Pipes, not socket pairs: the sending end of a socket is woken by every read at the other, which is a wake-up per
         // command for nothing (*measured*).
@@ -76,7 +81,10 @@ impl Process {
         let mut command = Command::new(&launch.binary);
         command
             .args(&launch.flags)
-            .arg("--remote-debugging-pipe")
+            .arg(match codec {
+                Codec::Json => "--remote-debugging-pipe",
+                Codec::Cbor => "--remote-debugging-pipe=cbor",
+            })
             .arg(format!("--user-data-dir={}", profile.0.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -101,7 +109,7 @@ impl Process {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(last_lines(stderr)));
         let undertaker = group.and_then(|group| Undertaker::start(&profile.0, group));
-        Ok((Self { child, group, profile, _undertaker: undertaker, stderr }, Pipe::new(read, write)))
+        Ok((Self { child, group, profile, _undertaker: undertaker, stderr }, Pipe::new(read, write, codec)))
     }
 
     /// The browser's process id, while it runs.

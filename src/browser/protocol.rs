@@ -14,9 +14,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{
+    codec::{Codec, CodecChoice},
     find::{Found, command_line, is_root},
     process::{Launch, Process},
 };
+use crate::config;
 
 /// How often it is looked whether Chrome has written its port.
 const LOOK: Duration = Duration::from_millis(20);
@@ -39,9 +41,10 @@ pub enum ProtocolError {
 pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, ProtocolError> {
     let mut flags = command_line(found.kind, is_root(), &[]);
     flags.push("--remote-debugging-port=0".to_owned());
-    let launch = Launch { binary: found.binary.clone(), flags, directory };
+    let launch =
+        Launch { binary: found.binary.clone(), flags, directory, codec: CodecChoice::new(config::Codec::Json) };
     // The pipe is held open until the answer is there: it is what keeps Chrome alive.
-    let (process, _pipe) = Process::start(&launch)?;
+    let (process, _pipe) = Process::start(&launch, Codec::Json)?;
     let port = port(process.profile()).await;
     get(&format!("127.0.0.1:{port}")).await
 }

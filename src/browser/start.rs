@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Browser, CallError, Shared,
+    codec::{Codec, Writer},
     downloads::Downloads,
     link::{End, Link},
     process::{Launch, Process},
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{
     cdp::{
+        cbor::Decoder,
         error::CdpError,
         ids::{CallId, CdpSessionId},
         lease::Identity,
@@ -71,6 +73,9 @@ pub enum BrowserError {
     /// It said nothing in time.
     #[error("the browser did not answer within {} s of its start", START.as_secs())]
     Silent,
+    /// It was to speak CBOR and speaks JSON.
+    #[error("the browser speaks no CBOR on its pipe")]
+    NoCbor,
     /// It answered something that no Chrome answers.
     #[error("the browser at start answered what no Chrome answers: {0}")]
     Odd(String),
@@ -99,29 +104,19 @@ pub(super) struct Started {
 
 /// Starts or connects to a browser and makes it ready for leases.
 pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -> Result<Started, BrowserError> {
-    let (mut transport, process) = match source {
-        Source::Local(launch) => {
-            let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
-            let (process, pipe) = Process::start(launch).map_err(spawn)?;
-            (Transport::Pipe(Box::new(pipe)), Some(process))
-        }
-        Source::Remote(url) => {
-            let connect = |error: String| BrowserError::Connect { url: url.clone(), error };
-            let ws = timeout(START, Ws::connect(url)).await.map_err(|_| connect("no answer in time".to_owned()))?;
-            (Transport::Ws(Box::new(ws.map_err(|error| connect(error.to_string()))?)), None)
-        }
+    let Opened { transport, process, greeting } = match source {
+        Source::Local(launch) => match open_local(launch, launch.codec.codec()).await {
+            Err(BrowserError::NoCbor) => {
+                if launch.codec.fall_back() {
+                    tracing::warn!(browser = %launch.binary.display(), "it speaks no CBOR on its pipe: JSON instead");
+                }
+                open_local(launch, Codec::Json).await?
+            }
+            opened => opened?,
+        },
+        Source::Remote(url) => open_remote(url).await?,
     };
-    let greeting = match timeout(START, greet(&mut transport)).await {
-        Ok(Ok(greeting)) => greeting,
-        Ok(Err(Silence::Odd(what))) => return Err(BrowserError::Odd(what)),
-        Ok(Err(Silence::Ended)) => {
-            drop(transport);
-            let Some(process) = process else { return Err(BrowserError::Silent) };
-            let (how, lines) = process.end().await;
-            return Err(BrowserError::Ended { how, lines });
-        }
-        Err(_) => return Err(BrowserError::Silent),
-    };
+    let codec = transport.codec();
     let pid = process.as_ref().and_then(Process::id);
     let targets = Targets::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
     let downloads = Downloads::new(greeting.downloads.clone());
@@ -139,6 +134,7 @@ pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -
         leases: 0.into(),
         live: 0.into(),
         exclusive: false.into(),
+        codec,
         close,
     };
     let browser = Browser { shared: Arc::new(shared) };
@@ -160,6 +156,42 @@ pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -
     Ok(Started { browser, link })
 }
 
+/// A connection on which the browser has said who it is.
+struct Opened {
+    transport: Transport,
+    process: Option<Process>,
+    greeting: Greeting,
+}
+
+async fn open_local(launch: &Launch, codec: Codec) -> Result<Opened, BrowserError> {
+    let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
+    let (process, pipe) = Process::start(launch, codec).map_err(spawn)?;
+    let mut transport = Transport::Pipe(Box::new(pipe));
+    match timeout(START, greet(&mut transport)).await {
+        Ok(Ok(greeting)) => Ok(Opened { transport, process: Some(process), greeting }),
+        Ok(Err(Silence::Odd(what))) => Err(BrowserError::Odd(what)),
+        // Dropping the process kills it.
+        Ok(Err(Silence::Ended)) if transport.knows_no_cbor() => Err(BrowserError::NoCbor),
+        Ok(Err(Silence::Ended)) => {
+            drop(transport);
+            let (how, lines) = process.end().await;
+            Err(BrowserError::Ended { how, lines })
+        }
+        Err(_) => Err(BrowserError::Silent),
+    }
+}
+
+async fn open_remote(url: &str) -> Result<Opened, BrowserError> {
+    let connect = |error: String| BrowserError::Connect { url: url.to_owned(), error };
+    let ws = timeout(START, Ws::connect(url)).await.map_err(|_| connect("no answer in time".to_owned()))?;
+    let mut transport = Transport::Ws(Box::new(ws.map_err(|error| connect(error.to_string()))?));
+    match timeout(START, greet(&mut transport)).await {
+        Ok(Ok(greeting)) => Ok(Opened { transport, process: None, greeting }),
+        Ok(Err(Silence::Odd(what))) => Err(BrowserError::Odd(what)),
+        Ok(Err(Silence::Ended)) | Err(_) => Err(BrowserError::Silent),
+    }
+}
+
 struct Greeting {
     page: CdpSessionId,
     tab: CdpSessionId,
@@ -174,7 +206,8 @@ enum Silence {
 
 /// The first conversation, before anybody else may speak: what it is, its words, and three CDP sessions for ourselves.
 async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
-    let mut ask = Ask { transport, last: 0 };
+    let writer = Writer::new(transport.codec());
+    let mut ask = Ask { transport, writer, decoder: Decoder::default(), last: 0 };
     let version = ask.result("Browser.getVersion", "{}").await?;
     let product = Object::read(&version).and_then(|version| version.string("product"));
     let product = product.ok_or_else(|| Silence::Odd(version.clone()))?;
@@ -199,6 +232,8 @@ async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
 
 struct Ask<'a> {
     transport: &'a mut Transport,
+    writer: Writer,
+    decoder: Decoder,
     last: i32,
 }
 
@@ -217,16 +252,19 @@ impl Ask<'_> {
     async fn outcome(&mut self, method: &str, params: &str) -> Result<Result<String, CdpError>, Silence> {
         self.last -= 1;
         let id = CallId(self.last);
-        self.transport.queue(Bytes::from(message::envelope(id, method, params, None)));
+        let command = Bytes::from(message::envelope(id, method, params, None));
+        let command = self.writer.wire(command).map_err(|error| Silence::Odd(error.to_string()))?;
+        self.transport.queue(command);
         loop {
-            let text = std::future::poll_fn(|cx| {
+            let message = std::future::poll_fn(|cx| {
                 // What cannot be written yet is tried again whenever something is read.
                 if let std::task::Poll::Ready(Err(error)) = self.transport.poll_flush(cx) {
                     return std::task::Poll::Ready(Err(error));
                 }
                 self.transport.poll_message(cx)
             });
-            let text = text.await.ok().flatten().ok_or(Silence::Ended)?;
+            let message = message.await.ok().flatten().ok_or(Silence::Ended)?;
+            let text = message.text(&mut self.decoder).map_err(|error| Silence::Odd(error.to_string()))?;
             if message::route(&text).head != Head::Reply(id) {
                 continue;
             }

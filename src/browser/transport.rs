@@ -1,7 +1,7 @@
 //! The bytes between the proxy and one Chrome: a framed reader and a batched writer, over the pipe or a WebSocket.
 //!
-//! What goes in and comes out is whole JSON messages; nothing above this file knows how they are framed. Nothing here
-//! looks into a message.
+//! What goes in and comes out is whole messages; nothing above this file knows how they are framed. Nothing here looks
+//! into a message.
 
 use std::{
     collections::VecDeque,
@@ -24,6 +24,9 @@ use tokio_tungstenite::{
     tungstenite::{self, Message as Frame, Utf8Bytes, protocol::WebSocketConfig},
 };
 
+use super::codec::{Codec, Received, Wire};
+use crate::cdp::cbor;
+
 /// Messages up to this size are copied side by side into one write; larger ones are written from where they lie.
 const COPY_LIMIT: usize = 32 * 1024;
 /// A read buffer that a large message left larger than this is given back once it is empty.
@@ -34,15 +37,28 @@ const READ_SIZE: usize = 64 * 1024;
 /// The upstream connection of one browser.
 #[derive(Debug)]
 pub(super) enum Transport {
-    /// `--remote-debugging-pipe`: NUL-delimited JSON on two pipes that Chrome has as fds 3 and 4.
+    /// `--remote-debugging-pipe`: two pipes that Chrome has as fds 3 and 4.
     Pipe(Box<Pipe>),
-    /// A remote browser's own WebSocket.
+    /// A remote browser's own WebSocket, which speaks JSON.
     Ws(Box<Ws>),
 }
 
 impl Transport {
+    /// What is spoken on it.
+    pub(super) fn codec(&self) -> Codec {
+        match self {
+            Self::Pipe(pipe) => pipe.codec,
+            Self::Ws(_) => Codec::Json,
+        }
+    }
+
+    /// Whether JSON comes where CBOR was asked for: this Chrome does not know it.
+    pub(super) fn knows_no_cbor(&self) -> bool {
+        matches!(self, Self::Pipe(pipe) if pipe.codec == Codec::Cbor && pipe.buffer.starts_with(b"{"))
+    }
+
     /// The next message, in Chrome's order. `Ok(None)` is the end of the connection.
-    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Received>>> {
         match self {
             Self::Pipe(pipe) => pipe.poll_message(cx),
             Self::Ws(ws) => ws.poll_message(cx),
@@ -50,10 +66,10 @@ impl Transport {
     }
 
     /// Queues a message; it is written by the next [`Transport::poll_flush`].
-    pub(super) fn queue(&mut self, text: Bytes) {
+    pub(super) fn queue(&mut self, message: Wire) {
         match self {
-            Self::Pipe(pipe) => pipe.out.push(text),
-            Self::Ws(ws) => ws.queue(text),
+            Self::Pipe(pipe) => pipe.out.push(message.into_bytes(), pipe.codec == Codec::Json),
+            Self::Ws(ws) => ws.queue(message.into_bytes()),
         }
     }
 
@@ -80,6 +96,7 @@ impl Transport {
 pub(super) struct Pipe {
     read: Receiver,
     write: Sender,
+    codec: Codec,
     buffer: BytesMut,
     /// How much of `buffer` is known to hold no NUL.
     scanned: usize,
@@ -88,27 +105,51 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// `read` is the peer of Chrome's fd 4, `write` of its fd 3.
-    pub(super) fn new(read: Receiver, write: Sender) -> Self {
-        Self { read, write, buffer: BytesMut::new(), scanned: 0, out: Out::default() }
+    pub(super) fn new(read: Receiver, write: Sender, codec: Codec) -> Self {
+        Self { read, write, codec, buffer: BytesMut::new(), scanned: 0, out: Out::default() }
     }
 
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Received>>> {
         loop {
-            if let Some(at) = memchr::memchr(0, &self.buffer[self.scanned..]) {
-                let message = self.buffer.split_to(self.scanned + at).freeze();
-                self.buffer.advance(1);
-                self.scanned = 0;
-                return Poll::Ready(Ok(Some(message)));
-            }
-            self.scanned = self.buffer.len();
+            let missing = match self.codec {
+                Codec::Json => match self.cut_at_nul() {
+                    Some(text) => return Poll::Ready(Ok(Some(Received::Json(text)))),
+                    None => 0,
+                },
+                Codec::Cbor => {
+                    let length = cbor::length(&self.buffer);
+                    let length = length.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                    if let Some(length) = length.filter(|length| *length <= self.buffer.len()) {
+                        let message = self.buffer.split_to(length).freeze();
+                        return Poll::Ready(Ok(Some(Received::Cbor(message))));
+                    }
+                    length.unwrap_or(0).saturating_sub(self.buffer.len())
+                }
+            };
             if self.buffer.is_empty() && self.buffer.capacity() > KEEP_BUFFER {
                 self.buffer = BytesMut::new();
             }
-            self.buffer.reserve(READ_SIZE);
+            // As much as is known to come; but a length is only what somebody says, so no more than there is already.
+            self.buffer.reserve(missing.clamp(READ_SIZE, self.buffer.len().max(KEEP_BUFFER)));
             if ready!(poll_read_into(&mut self.read, cx, &mut self.buffer))? == 0 {
-                return Poll::Ready(Ok(None));
+                if self.buffer.is_empty() {
+                    return Poll::Ready(Ok(None));
+                }
+                let half = io::Error::new(io::ErrorKind::UnexpectedEof, "it ended in the middle of a message");
+                return Poll::Ready(Err(half));
             }
         }
+    }
+
+    fn cut_at_nul(&mut self) -> Option<Bytes> {
+        let Some(at) = memchr::memchr(0, &self.buffer[self.scanned..]) else {
+            self.scanned = self.buffer.len();
+            return None;
+        };
+        let text = self.buffer.split_to(self.scanned + at).freeze();
+        self.buffer.advance(1);
+        self.scanned = 0;
+        Some(text)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -139,16 +180,17 @@ struct Out {
 }
 
 impl Out {
-    fn push(&mut self, text: Bytes) {
-        self.bytes += text.len() + 1;
-        if text.len() <= COPY_LIMIT {
-            self.open.extend_from_slice(&text);
-            self.open.extend_from_slice(&[0]);
+    /// Queues a message, and a NUL behind it if it is `terminated`.
+    fn push(&mut self, message: Bytes, terminated: bool) {
+        let end: &'static [u8] = if terminated { &[0] } else { &[] };
+        self.bytes += message.len() + end.len();
+        if message.len() <= COPY_LIMIT {
+            self.open.extend_from_slice(&message);
         } else {
             self.seal();
-            self.sealed.push_back(text);
-            self.sealed.push_back(Bytes::from_static(&[0]));
+            self.sealed.push_back(message);
         }
+        self.open.extend_from_slice(end);
     }
 
     fn seal(&mut self) {
@@ -214,11 +256,11 @@ impl Ws {
         self.out.push_back(text);
     }
 
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Received>>> {
         loop {
             match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
                 None | Some(Ok(Frame::Close(_))) => return Poll::Ready(Ok(None)),
-                Some(Ok(Frame::Text(text))) => return Poll::Ready(Ok(Some(text.into()))),
+                Some(Ok(Frame::Text(text))) => return Poll::Ready(Ok(Some(Received::Json(text.into())))),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
             }

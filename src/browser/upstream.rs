@@ -5,9 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use bytes::Bytes;
-
-use super::targets::LeaseId;
+use super::{codec::Wire, targets::LeaseId};
 use crate::cdp::ids::CallId;
 
 /// Up to this size a message counts as small.
@@ -19,7 +17,7 @@ const PATIENCE: usize = 64;
 type Key = Option<LeaseId>;
 
 /// A message, and its id if it is a command under one of ours.
-type Waits = (Option<CallId>, Bytes);
+type Waits = (Option<CallId>, Wire);
 
 /// The queues.
 #[derive(Debug, Default)]
@@ -34,16 +32,16 @@ pub(super) struct Upstream {
 
 impl Upstream {
     /// Puts a message at the end of its queue.
-    pub(super) fn push(&mut self, key: Key, id: Option<CallId>, text: Bytes) {
+    pub(super) fn push(&mut self, key: Key, id: Option<CallId>, message: Wire) {
         let queue = self.queues.entry(key).or_default();
-        queue.push_back((id, text));
+        queue.push_back((id, message));
         if queue.len() == 1 {
             self.line_up(key);
         }
     }
 
     /// The next message to write, and whose it is.
-    pub(super) fn pop(&mut self) -> Option<(Key, Bytes)> {
+    pub(super) fn pop(&mut self) -> Option<(Key, Wire)> {
         let large_first = !self.large.is_empty() && (self.small.is_empty() || self.overtaken >= PATIENCE);
         let key = if large_first {
             self.overtaken = 0;
@@ -52,9 +50,9 @@ impl Upstream {
             self.overtaken += usize::from(!self.large.is_empty());
             self.small.pop_front()?
         };
-        let (_, text) = self.queues.get_mut(&key)?.pop_front()?;
+        let (_, message) = self.queues.get_mut(&key)?.pop_front()?;
         self.line_up(key);
-        Some((key, text))
+        Some((key, message))
     }
 
     /// Drops what a lease that is over still had to say. Returns the commands that will have no answer.
@@ -75,6 +73,8 @@ impl Upstream {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn order(mut upstream: Upstream) -> Vec<(u64, usize)> {
@@ -85,18 +85,18 @@ mod tests {
     fn a_greedy_lease_does_not_keep_another_waiting() {
         let mut upstream = Upstream::default();
         for _ in 0..3 {
-            upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"a"));
+            upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"a").into());
         }
-        upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"bb"));
+        upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"bb").into());
         assert_eq!(order(upstream), [(1, 1), (2, 2), (1, 1), (1, 1)]);
     }
 
     #[test]
     fn small_messages_overtake_a_large_one_but_not_for_ever() {
         let mut upstream = Upstream::default();
-        upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; SMALL + 1]));
+        upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; SMALL + 1]).into());
         for _ in 0..=PATIENCE {
-            upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"b"));
+            upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"b").into());
         }
         let order = order(upstream);
         assert_eq!(order.iter().position(|(lease, _)| *lease == 1), Some(PATIENCE));
@@ -106,7 +106,7 @@ mod tests {
     fn one_lease_keeps_its_order() {
         let mut upstream = Upstream::default();
         for size in [1, SMALL + 1, 2] {
-            upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; size]));
+            upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; size]).into());
         }
         assert_eq!(order(upstream), [(1, 1), (1, SMALL + 1), (1, 2)]);
     }
@@ -114,9 +114,9 @@ mod tests {
     #[test]
     fn a_lease_that_is_over_leaves_no_command_waiting() {
         let mut upstream = Upstream::default();
-        upstream.push(Some(LeaseId(1)), Some(CallId(-7)), Bytes::from_static(b"a"));
-        upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"b"));
-        upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"c"));
+        upstream.push(Some(LeaseId(1)), Some(CallId(-7)), Bytes::from_static(b"a").into());
+        upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"b").into());
+        upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"c").into());
         assert_eq!(upstream.forget(LeaseId(1)).collect::<Vec<_>>(), [CallId(-7)]);
         assert_eq!(order(upstream), [(2, 1)]);
     }

@@ -18,6 +18,7 @@
 //!
 //! Next: `message` for how a frame is read, `session/` for what a client may do.
 
+pub mod cbor;
 mod check;
 pub mod error;
 pub mod ghost;

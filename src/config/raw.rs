@@ -17,13 +17,14 @@ const PREFIX: &str = "GHOSTMUX_";
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 32] = [
+const DEFAULTS: [(&str, &str); 33] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
     ("warm", "2"),
     ("max_sessions", "0"),
     ("no_sandbox", "false"),
+    ("codec", "auto"),
     ("http_session", "own"),
     ("strict", "false"),
     ("timeout", "0s"),
@@ -109,6 +110,10 @@ pub struct RawConfig {
     #[arg(help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub no_sandbox: Option<String>,
+    /// How Chrome and the proxy write to each other: `json`, `cbor`, which takes work off Chrome, or `auto` for what is faster.
+    #[arg(long, value_name = "auto|json|cbor", help_heading = "Browsers")]
+    #[serde(deserialize_with = "text")]
+    pub codec: Option<String>,
 
     /// Session that HTTP calls such as /json/new act in: `own`, or `shared` with WebSocket clients (chromedriver).
     #[arg(long, value_name = "own|shared", help_heading = "Sessions")]
@@ -248,6 +253,7 @@ impl RawConfig {
             "warm" => &self.warm,
             "max_sessions" => &self.max_sessions,
             "no_sandbox" => &self.no_sandbox,
+            "codec" => &self.codec,
             "http_session" => &self.http_session,
             "strict" => &self.strict,
             "timeout" => &self.timeout,

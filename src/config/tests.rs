@@ -133,6 +133,12 @@ fn a_remote_browser_excludes_what_is_for_local_ones() {
         let error = flags(&["--browser-url", url, other[0], other[1]]).unwrap_err();
         assert!(error.starts_with(other[0]) && error.contains("--browser-url"), "{error}");
     }
+    let codec = |codec| flags(&["--browser-url", "ws://b/", "--codec", codec]);
+    assert!(codec("auto").is_ok() && codec("json").is_ok());
+    assert_eq!(
+        codec("cbor").unwrap_err(),
+        "--codec: cbor is spoken on the pipe of a Chrome started here, but --browser-url names one that runs elsewhere; say json"
+    );
     let error = flags(&["--browser-url", "http://chrome:9222/?token=s3cret"]).unwrap_err();
     assert!(error.contains("/json/version") && !error.contains("s3cret"), "{error}");
 }

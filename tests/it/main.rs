@@ -6,6 +6,7 @@ mod attacks;
 mod browsers;
 mod cli;
 mod client;
+mod codec;
 mod definition;
 mod discovery;
 mod downloads;

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use ghostmux::{
     browser::{
-        Launch,
+        CodecChoice, Launch,
         find::{self, command_line, is_root},
         pool::{Plan, Pool, Source},
     },
     cdp::ghost::{Millis, Options, Wanted},
     client::Ledger,
-    config::{Admission, Config, HttpSession, RawConfig},
+    config::{Admission, Codec, Config, HttpSession, RawConfig},
     error::CloseReason,
     live::Terms,
     metrics::Metrics,
@@ -23,7 +23,8 @@ use crate::browsers::Browser;
 async fn service(directory: &std::path::Path) -> (Pool, Registry) {
     let found = find::inspect(&Browser::any().await.path).await.expect("a browser");
     let flags = command_line(found.kind, is_root(), &[]);
-    let launch = Launch { binary: found.binary, flags, directory: directory.to_owned() };
+    let launch =
+        Launch { binary: found.binary, flags, directory: directory.to_owned(), codec: CodecChoice::new(Codec::Auto) };
     let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None };
     let metrics = Arc::new(Metrics::default());
     let pool = Pool::start(plan, metrics.clone()).await.expect("a browser that starts");

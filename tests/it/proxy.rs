@@ -60,7 +60,7 @@ impl Proxy {
 
     /// Starts it with a Chrome that runs already.
     pub(crate) async fn start_remote(browser: Browser, url: &str) -> Self {
-        Self::serve(browser, &["--browser-url", url], &[]).await
+        Self::serve(browser, &["--browser-url", url], &["--codec", "json"]).await
     }
 
     async fn serve(browser: Browser, source: &[&str], flags: &[&str]) -> Self {

@@ -19,9 +19,10 @@ use tokio_tungstenite::tungstenite::Message;
 use super::*;
 use crate::{
     browser::{
-        Launch, Lease, find,
+        CodecChoice, Launch, Lease, find,
         pool::{Plan, Pool, Source},
     },
+    config,
     metrics::Metrics,
 };
 
@@ -98,7 +99,12 @@ async fn chrome(directory: &Path) -> Pool {
     }
     let found = found.expect("a Chrome");
     let flags = find::command_line(found.kind, find::is_root(), &[]);
-    let launch = Launch { binary: found.binary, flags, directory: directory.to_owned() };
+    let launch = Launch {
+        binary: found.binary,
+        flags,
+        directory: directory.to_owned(),
+        codec: CodecChoice::new(config::Codec::Auto),
+    };
     let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None };
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")
 }
@@ -165,7 +171,7 @@ async fn record(name: &str, script: &str) {
                 let _ = write!(tape, "\n{}", json!({ "to": frame }));
                 let _ = socket.send(Message::text(frame)).await;
             } else {
-                act(&lease, action);
+                act(&mut lease, action);
             }
         }
     }
@@ -179,7 +185,7 @@ async fn record(name: &str, script: &str) {
     std::fs::write(path, scrub(&tape)).expect("a fixture");
 }
 
-fn act(lease: &Lease, action: Action) {
+fn act(lease: &mut Lease, action: Action) {
     match action {
         Action::Pass(text) => lease.pass(text),
         Action::Call(tag, call) => lease.call(tag, call),

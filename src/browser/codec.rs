@@ -1,0 +1,246 @@
+//! What the bytes between the proxy and one Chrome mean: JSON, or Chrome's CBOR. Nothing above the link knows.
+//!
+//! With JSON, Chrome translates everything that it reads and writes, for all its tenants on the same few threads. With
+//! CBOR that work is ours, and each session does its own: the link routes by the CBOR and hands it on as it is.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    cdp::{
+        cbor::{self, Decoder, Encoder, Malformed},
+        message::{self, Route},
+    },
+    config,
+};
+
+/// How messages are written on one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    /// Text; on the pipe each ends with a NUL.
+    Json,
+    /// Each is one envelope, which says how long it is.
+    Cbor,
+}
+
+/// Which codec a Chrome is started with: what the operator said, unless this Chrome turned out not to know it.
+#[derive(Clone, Debug)]
+pub struct CodecChoice {
+    said: config::Codec,
+    unknown: Arc<AtomicBool>,
+}
+
+impl CodecChoice {
+    /// Shared by all browsers of the same binary, so that only the first has to find out.
+    pub fn new(said: config::Codec) -> Self {
+        Self { said, unknown: Arc::default() }
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        match self.said {
+            config::Codec::Json => Codec::Json,
+            config::Codec::Auto | config::Codec::Cbor if self.unknown.load(Ordering::Relaxed) => Codec::Json,
+            config::Codec::Auto | config::Codec::Cbor => Codec::Cbor,
+        }
+    }
+
+    /// From now on it is JSON. True the first time.
+    pub(super) fn fall_back(&self) -> bool {
+        !self.unknown.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// A message as it goes to Chrome. Only [`Writer`] makes one, so that no link is ever fed what it does not speak.
+#[derive(Debug)]
+pub(super) struct Wire(Bytes);
+
+impl Wire {
+    /// How many bytes it is.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
+#[cfg(test)]
+impl From<Bytes> for Wire {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+/// Makes what goes to Chrome.
+#[derive(Debug)]
+pub(super) struct Writer {
+    codec: Codec,
+    encoder: Encoder,
+}
+
+impl Writer {
+    pub(super) fn new(codec: Codec) -> Self {
+        Self { codec, encoder: Encoder::default() }
+    }
+
+    /// A text that was checked or made by the proxy, as Chrome is to read it. There is no such text that fails; if one
+    /// ever does, it has not been sent.
+    pub(super) fn wire(&mut self, text: Bytes) -> Result<Wire, Malformed> {
+        match self.codec {
+            Codec::Json => Ok(Wire(text)),
+            Codec::Cbor => {
+                let no_text = |error: std::str::Utf8Error| Malformed { what: "no UTF-8", at: error.valid_up_to() };
+                let text = str::from_utf8(&text).map_err(no_text)?;
+                self.encoder.message(text).map(Wire)
+            }
+        }
+    }
+}
+
+/// A message as it came from Chrome.
+#[derive(Debug)]
+pub(super) enum Received {
+    Json(Bytes),
+    Cbor(Bytes),
+}
+
+impl Received {
+    /// Where it belongs, read off in constant time. `body_end` is of no meaning until it is a text.
+    pub(super) fn route(&self) -> Result<Route<'_>, Malformed> {
+        match self {
+            Self::Json(text) => Ok(message::route(text)),
+            Self::Cbor(bytes) => {
+                let (head, session) = cbor::route(bytes)?;
+                Ok(Route { head, session, body_end: 0 })
+            }
+        }
+    }
+
+    /// The JSON.
+    pub(super) fn text(&self, decoder: &mut Decoder) -> Result<Bytes, Malformed> {
+        match self {
+            Self::Json(text) => Ok(text.clone()),
+            Self::Cbor(bytes) => decoder.text(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncWriteExt as _,
+        net::unix::pipe::{Receiver, Sender, pipe},
+        sync::mpsc,
+    };
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        browser::{
+            Browser, Inbox, LeaseId, Order, Shared,
+            downloads::Downloads,
+            link::{End, Link},
+            targets::Targets,
+            transport::{Pipe, Transport},
+        },
+        cdp::{
+            error::CdpError,
+            lease::{FromBrowser, Identity},
+        },
+        metrics::Metrics,
+    };
+
+    const OWN: [&str; 3] = ["A", "B", "C"];
+
+    /// A browser without a process: what it says is written by the test. One lease listens.
+    struct FakeBrowser {
+        says: Sender,
+        _hears: Receiver,
+        link: tokio::task::JoinHandle<End>,
+        inbox: Inbox,
+    }
+
+    impl FakeBrowser {
+        fn new() -> Self {
+            let (says, read) = pipe().expect("a pipe");
+            let (write, hears) = pipe().expect("a pipe");
+            let transport = Transport::Pipe(Box::new(Pipe::new(read, write, Codec::Cbor)));
+            let [page, tab, downloads] = OWN.map(Into::into);
+            let mut targets = Targets::new([page, tab], &downloads);
+            targets.root("D".into(), Some(LeaseId(1)));
+            let (orders, to_do) = mpsc::unbounded_channel();
+            let close = CancellationToken::new();
+            let metrics = Arc::new(Metrics::default());
+            let link = Link::new(transport, None, to_do, close.clone(), targets, Downloads::new(downloads), metrics);
+            let identity = Identity {
+                version: "{}".to_owned(),
+                product: "Chrome/156".to_owned(),
+                no_target_to_close: CdpError::INVALID,
+                no_context_for_target: CdpError::INVALID,
+            };
+            let (number, pid, codec) = (1, None, Codec::Cbor);
+            let (leases, live, exclusive) = Default::default();
+            let shared = Shared { number, orders, identity, pid, leases, live, exclusive, codec, close };
+            let browser = Browser { shared: Arc::new(shared) };
+            let (to, parcels) = mpsc::unbounded_channel();
+            browser.order(Order::Open { lease: LeaseId(1), inbox: to, queued: Arc::default() });
+            Self { says, _hears: hears, link: tokio::spawn(link.run()), inbox: Inbox::new(parcels, browser) }
+        }
+
+        /// It says this, and perhaps hangs up. How the link ended, and whether the lease was told.
+        async fn end_after(self, bytes: &[u8], hang_up: bool) -> (End, bool) {
+            let Self { mut says, _hears, link, mut inbox } = self;
+            says.write_all(bytes).await.expect("written");
+            let says = (!hang_up).then_some(says);
+            let mut lost = false;
+            while let Some(message) = inbox.recv().await {
+                lost |= matches!(message, FromBrowser::Lost(_));
+            }
+            drop(says);
+            (link.await.expect("no panic"), lost)
+        }
+    }
+
+    fn event() -> Vec<u8> {
+        let text = r#"{"method":"Runtime.consoleAPICalled","params":{"args":[1,"é"]},"sessionId":"D"}"#;
+        Encoder::default().message(text).expect("JSON").to_vec()
+    }
+
+    #[tokio::test]
+    async fn what_is_no_message_ends_the_browser_and_its_leases_are_told() {
+        let whole = event();
+        let mut other_length = whole.clone();
+        other_length[6] += 1;
+        let mut no_end = whole.clone();
+        *no_end.last_mut().expect("a message") = 0;
+        for (bytes, why) in [
+            (b"{\"error\":{}}\0".to_vec(), "broke: no envelope"),
+            (whole[..5].to_vec(), "broke: it ended in the middle of a message"),
+            (whole[..whole.len() - 1].to_vec(), "broke: it ended in the middle of a message"),
+            ([&whole[..], &whole[..20]].concat(), "broke: it ended in the middle of a message"),
+            ([&other_length[..], &whole[..]].concat(), "Chrome wrote what is no message"),
+            (no_end, "Chrome wrote what is no message"),
+            ([0xd8, 0x18, 0x5a, 0xff, 0xff, 0xff, 0xff, 0xbf].to_vec(), "broke: it ended in the middle of a message"),
+        ] {
+            let (end, lost) = FakeBrowser::new().end_after(&bytes, true).await;
+            assert!(end.why.contains(why) && !end.wanted && lost, "{why}: {end:?}");
+        }
+        let (end, lost) = FakeBrowser::new().end_after(&whole, true).await;
+        assert!(end.why.contains("the connection to Chrome ended") && lost, "{end:?}");
+    }
+
+    #[tokio::test]
+    async fn a_message_that_only_its_reader_finds_broken_ends_the_browser_too() {
+        // The head is right, and what is wrong lies within the envelope that the link steps over.
+        let mut message = event();
+        let at = message.windows(2).position(|two| two == [0x9f, 0x01]).expect("an array");
+        message[at + 1] = 0x1c;
+        let (end, lost) = FakeBrowser::new().end_after(&message, false).await;
+        assert!(end.why.contains("Chrome wrote what is no message") && lost, "{end:?}");
+    }
+}
