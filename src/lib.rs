@@ -14,6 +14,7 @@
 //! * [`session`] is the judgement: what one session's clients may see and do. Pure: frames in, actions out.
 //! * [`browser`] is the processes: one task per Chrome owns the link that all its sessions share. It never knows what a
 //!   client is.
+//! * [`snapshot`] reads what a session has stored as a stream of records, and writes it into another, unseen by clients.
 //! * [`live`] is a session at work: one task that owns its place in a browser, its judgement and its sockets.
 //! * [`store`] is where snapshots rest, and [`snapshots`] the command line's way to them.
 //! * [`registry`] knows the live sessions by id; [`api`] and [`server`] are the way in.
@@ -51,5 +52,6 @@ pub mod metrics;
 pub mod registry;
 pub mod server;
 pub mod session;
+pub mod snapshot;
 pub mod snapshots;
 pub mod store;

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Census, Order, ROOM,
+    Census, Heard, Order, ROOM,
     codec::{Received, Writer},
     disposal::Disposals,
     downloads::{Downloads, Verdict},
@@ -32,7 +32,7 @@ use crate::{
         cbor::{Decoder, Malformed},
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
-        lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
+        lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag, Told},
         message::{self, Head, Outcome, Route},
         object::{Object, quote},
     },
@@ -112,6 +112,8 @@ pub(super) struct Link {
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
     groups: HashMap<(LeaseId, Tag), usize>,
+    /// Who hears what comes on CDP sessions of the proxy's own.
+    hearers: HashMap<CdpSessionId, mpsc::UnboundedSender<Heard>>,
     last_id: i32,
     writer: Writer,
     decoder: Decoder,
@@ -156,6 +158,7 @@ impl Link {
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             groups: HashMap::new(),
+            hearers: HashMap::new(),
             // The handshake used the first few.
             last_id: -1000,
             metrics,
@@ -304,7 +307,15 @@ impl Link {
         match order {
             Order::Pass { lease, message } => self.upstream.push(Some(lease), None, message),
             Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
-            Order::Own { call, lease, reply } => self.call(None, call, Pending::Own(lease, reply)),
+            Order::Own { call, lease, reply } => self.on_own(call, lease, reply),
+            Order::Hear { session, to } => {
+                self.hearers.insert(session, to);
+            }
+            Order::Survey { lease, reply } => {
+                let _ = reply.send(self.targets.survey(lease));
+            }
+            Order::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
+            Order::Reveal { page } => self.targets.reveal(&page),
             Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
             Order::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
             Order::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
@@ -333,6 +344,17 @@ impl Link {
             Order::Release { lease, base } => self.on_release(lease, base),
         }
         self.after();
+    }
+
+    fn on_own(&mut self, call: Call, lease: Option<LeaseId>, reply: oneshot::Sender<Reply>) {
+        if let Settle::Conceal(context) = &call.settle
+            && !self.targets.conceal(context)
+        {
+            let busy = "a page of the proxy's own is being made in this context already";
+            let _ = reply.send(Reply::Error(CdpError::server(busy)));
+            return;
+        }
+        self.call(None, call, Pending::Own(lease, reply));
     }
 
     fn on_resume(&mut self, lease: LeaseId, on: &CdpSessionId, children: bool, how: ResumeAs) {
@@ -460,10 +482,10 @@ impl Link {
                 self.on_reply(id, &text);
                 self.after();
             }
-            Head::Reply(id) => self.route(&route, Some(id), message),
+            Head::Reply(id) => self.route(&route, Some(id), message)?,
             Head::Event(method) => {
                 if self.on_event(method, route.session, message, now)? {
-                    self.route(&route, None, message);
+                    self.route(&route, None, message)?;
                 }
             }
             // An error without an id: nothing the proxy sends is answered so.
@@ -477,11 +499,11 @@ impl Link {
     }
 
     /// A message on a CDP session goes to the lease that owns it. What has no owner is dropped and counted.
-    fn route(&self, route: &Route<'_>, id: Option<CallId>, message: &Received) {
+    fn route(&mut self, route: &Route<'_>, id: Option<CallId>, message: &Received) -> Result<(), Malformed> {
         let owner = route.session.and_then(|session| self.targets.session(session));
         match owner {
             Some((on, Some(lease))) => {
-                let Some(inbox) = self.inboxes.get(&lease) else { return };
+                let Some(inbox) = self.inboxes.get(&lease) else { return Ok(()) };
                 let on = on.clone();
                 let parcel = match message {
                     Received::Json(text) => {
@@ -493,10 +515,23 @@ impl Link {
                 let _ = inbox.to.send(parcel);
             }
             // Ours: the watchers' own events, and pages being made ready.
+            Some((on, None)) if self.hearers.contains_key(on) => {
+                let text = message.text(&mut self.decoder)?;
+                self.tell_hearer(on.as_str(), &text);
+            }
             Some((_, None)) => {}
             None => {
                 self.metrics.unowned.inc();
             }
+        }
+        Ok(())
+    }
+
+    /// An event on a CDP session of the proxy's own, if somebody listens there.
+    fn tell_hearer(&self, on: &str, text: &Bytes) {
+        if let (Some(to), Head::Event(method)) = (self.hearers.get(on), message::route(text).head) {
+            let params = message::params_of(text).unwrap_or("{}").to_owned();
+            let _ = to.send(Heard { on: on.into(), method: method.to_owned(), params });
         }
     }
 
@@ -515,7 +550,12 @@ impl Link {
         let text = message.text(&mut self.decoder)?;
         let params = message::params_of(&text).unwrap_or("{}");
         match (name, session) {
-            ("attachedToTarget", _) => self.on_attached(session, params, at),
+            ("attachedToTarget", _) => {
+                self.on_attached(session, params, at);
+                if let Some(session) = session {
+                    self.tell_hearer(session, &text);
+                }
+            }
             ("detachedFromTarget", _) => {
                 if let Some(child) = Object::read(params).and_then(|params| params.string("sessionId")) {
                     self.on_detached(&child);
@@ -560,6 +600,7 @@ impl Link {
         let child = CdpSessionId::from(child);
         let mut gone = self.targets.below(&child);
         gone.push(child.clone());
+        self.hearers.retain(|session, to| !gone.contains(session) && !to.is_closed());
         self.targets.on_detached(child.as_str());
         // The event comes first, then the answers that Chrome will not give any more.
         self.flush_effects();
@@ -571,6 +612,10 @@ impl Link {
             .collect();
         for id in lost {
             if let Some(waiting) = self.waiting.remove(&id) {
+                if let Settle::Conceal(context) = &waiting.settle {
+                    self.targets.concealed(context, None, Instant::now());
+                    self.flush_effects();
+                }
                 self.answer(waiting.who, Reply::Error(CdpError::NO_SESSION));
             }
         }
@@ -589,13 +634,21 @@ impl Link {
         if let (Reply::Error(_), Settle::Attach(target), Some(root)) = (&reply, &waiting.settle, &waiting.on) {
             self.targets.on_attach_refused(root, target.as_str());
         }
+        if let (Reply::Error(_), Settle::Conceal(context)) = (&reply, &waiting.settle) {
+            self.targets.concealed(context, None, Instant::now());
+        }
         if let Reply::Result(result) = &reply {
             let member = |name| Object::read(result).and_then(|result| result.string(name));
             match (waiting.settle, waiting.who.lease()) {
                 (Settle::Bind, Some(lease)) => {
                     // Of a lease that has been given up meanwhile it goes with that one's CDP session.
                     if let Some(context) = member("browserContextId").filter(|_| !waiting.who.is_abandoned()) {
-                        self.targets.bind(ContextId::from(context), lease);
+                        let context = ContextId::from(context);
+                        self.targets.bind(context.clone(), lease);
+                        // A client's own command tells its session by its reply.
+                        if matches!(waiting.who, Pending::Own(..)) {
+                            self.deliver(lease, FromBrowser::Told(Told::Context { context }));
+                        }
                     }
                 }
                 (settle @ (Settle::Root | Settle::Base), Some(lease)) => {
@@ -610,7 +663,22 @@ impl Link {
                         }
                     }
                 }
+                (Settle::Root, None) if waiting.who.is_abandoned() => {
+                    if let Some(session) = member("sessionId") {
+                        self.detach_root(&session);
+                    }
+                }
                 (Settle::Unbind(context), _) => self.targets.unbind(context.as_str()),
+                (Settle::Conceal(context), _) => {
+                    let target = member("targetId");
+                    if let Some(target) = target.as_deref().filter(|_| waiting.who.is_abandoned()) {
+                        let params = format!(r#"{{"targetId":{}}}"#, quote(target));
+                        let method = "Target.closeTarget".into();
+                        let call = Call { on: None, method, params, settle: Settle::Plain };
+                        self.call(None, call, Pending::Nobody);
+                    }
+                    self.targets.concealed(&context, target.map(TargetId::from), Instant::now());
+                }
                 _ => {}
             }
         }

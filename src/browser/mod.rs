@@ -9,6 +9,7 @@ mod downloads;
 pub mod find;
 mod inbox;
 mod link;
+mod own;
 pub mod pool;
 mod process;
 pub mod protocol;
@@ -31,7 +32,13 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{codec::CodecChoice, inbox::Inbox, process::Launch, targets::LeaseId};
+pub use self::{
+    codec::CodecChoice,
+    inbox::Inbox,
+    own::{Attached, Heard, OwnRoot, Place},
+    process::Launch,
+    targets::{LeaseId, Surveyed},
+};
 use self::{
     codec::{Codec, Wire, Writer},
     inbox::Parcel,
@@ -126,6 +133,14 @@ enum Order {
     Census { reply: oneshot::Sender<Census> },
     /// A message from Chrome that its lease could not read.
     Broken(Malformed),
+    /// Events on a CDP session of the proxy's own.
+    Hear { session: CdpSessionId, to: mpsc::UnboundedSender<Heard> },
+    /// What is and was in a lease's contexts.
+    Survey { lease: LeaseId, reply: oneshot::Sender<Vec<Surveyed>> },
+    /// An origin, or the storage key of a partition, where a session has something.
+    Remember { context: ContextId, origin: String },
+    /// A page of the proxy's own becomes one of its session's.
+    Reveal { page: TargetId },
     /// A lease is over; with `base` its contexts go.
     Release { lease: LeaseId, base: CdpSessionId },
 }
@@ -171,6 +186,10 @@ impl Order {
             | Self::Listen { .. }
             | Self::Owner { .. }
             | Self::Census { .. }
+            | Self::Hear { .. }
+            | Self::Survey { .. }
+            | Self::Remember { .. }
+            | Self::Reveal { .. }
             | Self::Release { .. } => false,
         }
     }
@@ -230,9 +249,13 @@ impl Browser {
         params: String,
         learn: Option<(LeaseId, Settle)>,
     ) -> Result<String, CallError> {
-        let (reply, answer) = oneshot::channel();
         let (lease, settle) = learn.unzip();
         let call = Call { on: on.cloned(), method: method.into(), params, settle: settle.unwrap_or_default() };
+        self.own_call(method, call, lease).await
+    }
+
+    async fn own_call(&self, method: &'static str, call: Call, lease: Option<LeaseId>) -> Result<String, CallError> {
+        let (reply, answer) = oneshot::channel();
         self.order(Order::Own { call, lease, reply });
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(Reply::Result(result))) => Ok(result),
@@ -269,7 +292,7 @@ impl Browser {
         let method = "Target.attachToTarget";
         let result = self.call(Some(base), method, format!(r#"{{"targetId":"{target}","flatten":true}}"#)).await?;
         let session = member(&result, method, "sessionId")?.into();
-        Ok(Attached { browser: self.clone(), base: base.clone(), session })
+        Ok(Attached::new(self.clone(), base.clone(), session))
     }
 
     /// Ends a browser-level CDP session with all that was attached through it.
@@ -365,40 +388,6 @@ impl Browser {
     fn order(&self, order: Order) {
         // A closed channel is a lost browser; whoever waits for an answer finds that out by its oneshot or its inbox.
         let _ = self.shared.orders.send(order);
-    }
-}
-
-/// A CDP session of the proxy's own on a target. Dropping it detaches it.
-#[derive(Debug)]
-#[must_use]
-pub struct Attached {
-    browser: Browser,
-    base: CdpSessionId,
-    session: CdpSessionId,
-}
-
-impl Attached {
-    /// Its id.
-    pub fn session(&self) -> &CdpSessionId {
-        &self.session
-    }
-
-    /// A command without params.
-    pub async fn call(&self, method: &'static str) -> Result<String, CallError> {
-        self.browser.call(Some(&self.session), method, "{}".to_owned()).await
-    }
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        let call = Call {
-            on: Some(self.base.clone()),
-            method: "Target.detachFromTarget".into(),
-            params: format!(r#"{{"sessionId":"{}"}}"#, self.session),
-            settle: Settle::Plain,
-        };
-        let (reply, _) = oneshot::channel();
-        self.browser.order(Order::Own { call, lease: None, reply });
     }
 }
 

@@ -6,7 +6,7 @@
 //! The other half, what a client may see of its own targets, is `session/`.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,11 @@ use crate::cdp::{
     target::{Kind, TargetInfo},
     url,
 };
+
+mod conceal;
+
+use self::conceal::Deferred;
+pub use self::conceal::Surveyed;
 
 /// How long a popup is held for a tab-flavour client that shows no interest in it.
 pub(crate) const HOLD: Duration = Duration::from_secs(5);
@@ -68,6 +73,8 @@ struct Target {
     can_access_opener: bool,
     /// The page of a tab.
     page: Option<TargetId>,
+    /// The target of which it is a part.
+    parent: Option<TargetId>,
     /// Whether the watcher of a flavour has reported it: only then it exists for auto-attach.
     reported: [bool; 2],
     /// The watchers' CDP sessions that still hold it.
@@ -78,6 +85,8 @@ struct Target {
     waiters: Vec<CdpSessionId>,
     /// When the hold for a tab-flavour client is looked at again.
     deadline: Option<Instant>,
+    /// The order in which they came.
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -139,6 +148,14 @@ pub(crate) struct Targets {
     expected: Vec<Expected>,
     /// Holds in the order they began, which is the order they end; one that ended early is passed over.
     holds: VecDeque<(Instant, TargetId)>,
+    /// What waits in contexts where a page of the proxy's own is being made.
+    concealing: HashMap<ContextId, Vec<Deferred>>,
+    /// Pages of the proxy's own, with their tabs and parts: never shown.
+    own_pages: HashSet<TargetId>,
+    /// The web origins seen in each context, the last one at the back.
+    origins: HashMap<ContextId, VecDeque<String>>,
+    /// Targets so far.
+    number: u64,
     effects: VecDeque<Effect>,
     /// Holds that ended by their deadline.
     pub(crate) expired_holds: u64,
@@ -163,6 +180,10 @@ impl Targets {
             unpaired: HashMap::new(),
             expected: Vec::new(),
             holds: VecDeque::new(),
+            concealing: HashMap::new(),
+            own_pages: HashSet::new(),
+            origins: HashMap::new(),
+            number: 0,
             effects: VecDeque::new(),
             expired_holds: 0,
         }
@@ -231,6 +252,7 @@ impl Targets {
     pub(crate) fn unbind(&mut self, context: &str) {
         self.contexts.remove(context);
         self.unpaired.remove(context);
+        self.origins.remove(context);
     }
 
     /// A browser-level CDP session made by the proxy for itself or for a lease.
@@ -268,6 +290,8 @@ impl Targets {
             .map(|(id, _)| id.clone())
             .collect();
         self.contexts.retain(|_, owner| *owner != lease);
+        let contexts = &self.contexts;
+        self.origins.retain(|context, _| contexts.contains_key(context));
         for id in mine {
             self.let_go_of_all(&id);
         }
@@ -287,12 +311,24 @@ impl Targets {
     /// `Target.targetCreated` on the root connection.
     pub(crate) fn on_created(&mut self, json: &str, now: Instant) {
         let Some(info) = TargetInfo::read(json) else { return };
+        if self.defer(&info, || Deferred::Created(json.to_owned())) {
+            return;
+        }
+        self.remember(&info);
         let kind = shown_kind(&info);
+        // What is part of a page of ours is ours too.
+        if info.parent.as_ref().is_some_and(|parent| self.own_pages.contains(parent)) {
+            self.own_pages.insert(info.id.clone());
+        }
+        let own = self.own_pages.contains(&info.id);
+        self.number += 1;
         let target = self.targets.entry(info.id.clone()).or_default();
+        target.number = self.number;
         json.clone_into(&mut target.info);
         target.kind = Some(kind);
         target.context.clone_from(&info.context);
-        target.presentable = kind.is_ordinary() && kind != Kind::Tab;
+        target.parent.clone_from(&info.parent);
+        target.presentable = kind.is_ordinary() && kind != Kind::Tab && !own;
         target.has_opener = info.has_opener;
         target.can_access_opener = info.can_access_opener;
         match (&info.context, info.kind) {
@@ -303,6 +339,13 @@ impl Targets {
             (Some(context), Kind::Page | Kind::Other) => {
                 let tab = self.unpaired.remove(context);
                 match tab {
+                    Some(tab) if own => {
+                        if let Some(target) = self.targets.get_mut(&tab) {
+                            target.page = Some(info.id.clone());
+                        }
+                        self.own_pages.insert(tab.clone());
+                        self.let_go(Flavour::Tab, &tab);
+                    }
                     Some(tab) if kind == Kind::Page => self.pair(&tab, info.id.clone(), now),
                     // Nobody is shown that tab, ever.
                     Some(tab) => self.let_go(Flavour::Tab, &tab),
@@ -317,6 +360,10 @@ impl Targets {
     /// `Target.targetInfoChanged` on the root connection.
     pub(crate) fn on_changed(&mut self, json: &str) {
         let Some(info) = TargetInfo::read(json) else { return };
+        if self.defer(&info, || Deferred::Changed(json.to_owned())) {
+            return;
+        }
+        self.remember(&info);
         let Some(target) = self.targets.get_mut(&info.id) else { return };
         json.clone_into(&mut target.info);
         // Chrome renames its own user interface to `page` while a context goes: what was hidden stays hidden.
@@ -361,7 +408,11 @@ impl Targets {
 
     /// `Target.targetDestroyed` on the root connection.
     pub(crate) fn on_destroyed(&mut self, id: &str) {
+        if self.defer_for(id, Deferred::Destroyed) {
+            return;
+        }
         let Some((id, target)) = self.targets.remove_entry(id) else { return };
+        self.own_pages.remove(&id);
         self.unpaired.retain(|_, tab| *tab != id);
         self.expected.retain(|expected| expected.target != id);
         if target.presentable
@@ -373,6 +424,9 @@ impl Targets {
 
     /// `Target.targetCrashed` on the root connection.
     pub(crate) fn on_crashed(&mut self, id: &str, params: &str) {
+        if self.defer_for(id, |id| Deferred::Crashed(id, params.to_owned())) {
+            return;
+        }
         if let Some((id, target)) = self.targets.get_key_value(id)
             && target.presentable
             && let Some(lease) = self.context_owner(target.context.as_ref())
@@ -405,6 +459,9 @@ impl Targets {
             parent.children.push(child.clone());
         }
         if let Some(flavour) = FLAVOURS.into_iter().find(|flavour| self.watchers[*flavour as usize] == *on) {
+            if self.defer(&info, || Deferred::Watched(flavour, child.clone(), json.to_owned())) {
+                return;
+            }
             self.on_watched(flavour, &child, &info, json, now);
         } else if let Some(lease) = lease {
             let expected = self.expected.iter().position(|expected| expected.root == *on && expected.target == info.id);
@@ -691,6 +748,7 @@ impl Targets {
             Some(root.lease) == lease
                 && root.interest.flavour == flavour
                 && kind.is_ordinary()
+                && !self.own_pages.contains(id)
                 && root.interest.filter.matches(kind)
         })
     }

@@ -50,10 +50,12 @@ pub enum Settle {
     Bind,
     /// The context is gone.
     Unbind(ContextId),
-    /// The CDP session in the reply is a browser-level one of the lease that asked.
+    /// The CDP session in the reply is a browser-level one of the lease that asked, or of the proxy itself.
     Root,
     /// As [`Settle::Root`]: the one that owns the contexts, and that no client ever sees.
     Base,
+    /// The target in the reply is a page of the proxy's own in this context: no client is shown it.
+    Conceal(ContextId),
     /// If Chrome refuses, auto-attach's explicit attach to this target will not come.
     Attach(TargetId),
 }
@@ -128,6 +130,11 @@ pub enum Reply {
 /// What a lease is told about its targets, in the order of the pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
+    /// The proxy made one more context for it.
+    Context {
+        /// Its id.
+        context: ContextId,
+    },
     /// A target is there; `info` is Chrome's `TargetInfo`.
     Created {
         /// Its id.

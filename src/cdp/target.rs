@@ -95,6 +95,8 @@ pub struct TargetInfo {
     pub has_opener: bool,
     /// Whether it can reach that page by `window.opener`.
     pub can_access_opener: bool,
+    /// The target of which it is a part, as an iframe of its page.
+    pub parent: Option<TargetId>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +115,8 @@ struct Wire<'a> {
     opener_id: Option<&'a RawValue>,
     #[serde(default)]
     can_access_opener: bool,
+    #[serde(borrow)]
+    parent_id: Option<&'a RawValue>,
 }
 
 impl TargetInfo {
@@ -127,6 +131,7 @@ impl TargetInfo {
             context: wire.browser_context_id,
             has_opener: wire.opener_id.is_some(),
             can_access_opener: wire.can_access_opener,
+            parent: wire.parent_id.and_then(|raw| string(raw.get())).map(|id| id.as_ref().into()),
         })
     }
 }

@@ -105,8 +105,11 @@ impl Site {
         let page = self.browser.attach(&self.base, page).await.ok()?;
         let ask = async {
             // On a CDP session of its own that has no effect on anybody else's.
-            page.call("Performance.enable").await?;
-            Ok::<_, CallError>((page.call("Runtime.getIsolateId").await?, page.call("Performance.getMetrics").await?))
+            page.call("Performance.enable", "{}").await?;
+            Ok::<_, CallError>((
+                page.call("Runtime.getIsolateId", "{}").await?,
+                page.call("Performance.getMetrics", "{}").await?,
+            ))
         };
         let (isolate, metrics) = tokio::time::timeout(PATIENCE, ask).await.ok()?.ok()?;
         let isolate = Object::read(&isolate)?.string("id")?;

@@ -507,6 +507,11 @@ impl Session {
 
     fn on_told(&mut self, told: Told) {
         match told {
+            Told::Context { context } => {
+                if !self.scope.owns_context(context.as_str()) {
+                    self.scope.contexts.push(context);
+                }
+            }
             Told::Created { target, info } => {
                 self.scope.see(&target, &info);
                 let pages = u32::try_from(self.scope.count(Kind::Page)).unwrap_or(u32::MAX);

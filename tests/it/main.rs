@@ -23,5 +23,6 @@ mod rest;
 mod sessions;
 mod site;
 mod smoke;
+mod snapshots;
 mod store;
 mod workers;

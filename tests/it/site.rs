@@ -54,6 +54,12 @@ impl Site {
         format!("http://{}{path}", self.address)
     }
 
+    /// The URL of a path of this site under another name, such as `a.localhost`.
+    pub(crate) fn url_at(&self, host: &str, path: &str) -> String {
+        let port = self.address.rsplit(':').next().unwrap_or_default();
+        format!("http://{host}:{port}{path}")
+    }
+
     /// `http://127.0.0.1:PORT`
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
@@ -145,6 +151,18 @@ fn answer(name: &str, query: &str) -> (&'static str, &'static str, String, Strin
         "/download" | "/slow" => {
             let named = format!("Content-Disposition: attachment; filename=\"{}\"\r\n", query.replace('"', ""));
             (ok, "application/octet-stream", named, "x".repeat(100_000))
+        }
+        "/storage" => (ok, "text/html", String::new(), include_str!("../../fixtures/storage.html").to_owned()),
+        "/cookies" => {
+            let cookies = [
+                "plain=1",
+                "hidden=2; HttpOnly; SameSite=Strict; Max-Age=100000; Path=/deep",
+                "wide=3; Domain=a.localhost; SameSite=Lax; Priority=High",
+                "part=4; Secure; SameSite=None; Partitioned; Path=/",
+                "odd=\"a b\", c=d; SameSite=None; Secure; Priority=Low",
+            ];
+            let set = cookies.iter().fold(String::new(), |set, cookie| format!("{set}Set-Cookie: {cookie}\r\n"));
+            (ok, "text/html", set, format!("<title>cookies</title>{query}"))
         }
         "/redirect" => ("302 Found", "text/plain", format!("Location: {query}\r\n"), String::new()),
         // A page whose cookie is what the query says, and that says to its own site when it runs.

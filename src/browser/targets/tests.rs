@@ -2,6 +2,7 @@
 //! order. The two watchers are `PW` and `TW`; leases are numbers. See [`Mirror::event`] for the events.
 
 mod attach;
+mod conceal;
 mod end;
 mod hold;
 mod owner;
@@ -36,10 +37,11 @@ impl Mirror {
     }
 
     /// * `bind C 1`, `unbind C`, `root R 1`, `open 1`, `release 1`
-    /// * `create T page C [opener] [access] [at:URL]`, `change T at:URL`, `destroy T`, `crash T`
+    /// * `create T page C [opener] [access] [of:PARENT] [at:URL]`, `change T at:URL`, `destroy T`, `crash T`
     /// * `attach S T PW [paused]`, `gone S`: what Chrome says
     /// * `auto R page|tab [nowait] [filter:JSON]`, `off R`, `refused T R`
     /// * `resume S [children]`, `detach S`: what a client does
+    /// * `conceal C`, `ours C T` or `ours C -`, `reveal T`: pages of the proxy's own
     /// * `pass 5`: seconds
     fn event(&mut self, line: &str) -> Vec<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -61,7 +63,8 @@ impl Mirror {
             }
             "create" => {
                 let opener = if has("opener") { r#","openerId":"O""# } else { "" };
-                let rest = format!(r#"{opener},"canAccessOpener":{}"#, has("access"));
+                let parent = named("of:").map_or(String::new(), |parent| format!(r#","parentId":"{parent}""#));
+                let rest = format!(r#"{opener}{parent},"canAccessOpener":{}"#, has("access"));
                 self.infos.insert(arg(0).to_owned(), (arg(1).to_owned(), arg(2).to_owned(), rest));
                 let info = self.info(arg(0), named("at:").unwrap_or("http://x/"));
                 self.targets.on_created(&info, self.now);
@@ -102,6 +105,12 @@ impl Mirror {
                 answers.push(if resume == Resume::Pass { "up".to_owned() } else { "kept back".to_owned() });
             }
             "detach" => answers.extend(self.detach(&arg(0).into())),
+            "conceal" => answers.extend((!self.targets.conceal(&arg(0).into())).then(|| "busy".to_owned())),
+            "ours" => {
+                let target = (arg(1) != "-").then(|| TargetId::from(arg(1)));
+                self.targets.concealed(&arg(0).into(), target, self.now);
+            }
+            "reveal" => self.targets.reveal(&arg(0).into()),
             "pass" => {
                 self.now += Duration::from_secs(arg(0).parse().expect("seconds"));
                 self.targets.on_timeout(self.now);
@@ -146,6 +155,7 @@ fn spell(effect: &Effect) -> String {
 
 fn spell_told(told: &Told) -> String {
     match told {
+        Told::Context { context } => format!("context {context}"),
         Told::Created { target, .. } => format!("created {target}"),
         Told::Changed { target, .. } => format!("changed {target}"),
         Told::Destroyed { target } => format!("destroyed {target}"),
@@ -178,7 +188,8 @@ fn play(script: &str) -> Mirror {
 /// The mirror holds nothing but the proxy's own three CDP sessions.
 #[track_caller]
 fn is_empty(mirror: &Mirror) {
-    let Targets { roots, unpaired, expected, .. } = &mirror.targets;
+    let Targets { roots, unpaired, expected, concealing, own_pages, origins, .. } = &mirror.targets;
     assert_eq!(mirror.targets.census(), (0, 0, 3), "{:?}", mirror.targets);
     assert!(roots.is_empty() && unpaired.is_empty() && expected.is_empty(), "{:?}", mirror.targets);
+    assert!(concealing.is_empty() && own_pages.is_empty() && origins.is_empty(), "{:?}", mirror.targets);
 }

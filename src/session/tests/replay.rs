@@ -14,6 +14,7 @@ pub(super) fn spell(from: &FromBrowser) -> Option<Value> {
             json!({ "tag": tag, "error": [code, message, data] })
         }
         FromBrowser::Told(told) => match told {
+            Told::Context { context } => json!({ "context": context }),
             Told::Created { target, info } => json!({ "created": target, "info": info }),
             Told::Changed { target, info } => json!({ "changed": target, "info": info }),
             Told::Destroyed { target } => json!({ "destroyed": target }),

@@ -343,6 +343,7 @@ impl World {
     fn hear(&mut self, lease: LeaseId, told: Told) {
         assert!(self.leases.contains(&lease), "a released lease is told {told:?}");
         match &told {
+            Told::Context { .. } => {}
             Told::Created { target, .. }
             | Told::Changed { target, .. }
             | Told::Destroyed { target }

@@ -1,0 +1,202 @@
+//! What the proxy does in a session's contexts on its own behalf: CDP sessions that no client knows, and pages that no
+//! client is shown. Every guard here lets go of what it holds when it is dropped.
+
+use tokio::sync::mpsc;
+
+use super::{Browser, CallError, Lease, LeaseId, Order, Surveyed, member};
+use crate::cdp::{
+    ids::{CdpSessionId, ContextId, TargetId},
+    lease::{Call, Settle},
+    object::quote,
+};
+
+/// An event on a CDP session of the proxy's own.
+#[derive(Debug)]
+pub struct Heard {
+    /// The CDP session it came on.
+    pub on: CdpSessionId,
+    /// Its method.
+    pub method: String,
+    /// Its params, as Chrome wrote them.
+    pub params: String,
+}
+
+/// Where a session is: enough to work in its contexts while somebody else holds its lease.
+#[derive(Clone, Debug)]
+pub struct Place {
+    browser: Browser,
+    lease: LeaseId,
+    base: CdpSessionId,
+    context: ContextId,
+}
+
+impl Lease {
+    /// Where it is. Once the lease has been dropped, nothing can be done there any more: every call is an error.
+    pub fn place(&self) -> Place {
+        Place { browser: self.browser.clone(), lease: self.id, base: self.base.clone(), context: self.context.clone() }
+    }
+}
+
+impl Place {
+    /// The browser.
+    pub fn browser(&self) -> &Browser {
+        &self.browser
+    }
+
+    /// The session's default context.
+    pub fn context(&self) -> &ContextId {
+        &self.context
+    }
+
+    /// A command on the CDP session that owns the contexts, permissions and download behaviour.
+    pub async fn call(&self, method: &'static str, params: String) -> Result<String, CallError> {
+        self.browser.call(Some(&self.base), method, params).await
+    }
+
+    /// What is and was in the session's contexts, the default one first; empty if the browser has gone.
+    pub async fn survey(&self) -> Vec<Surveyed> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        self.browser.order(Order::Survey { lease: self.lease, reply });
+        let mut contexts = answer.await.unwrap_or_default();
+        contexts.sort_by_key(|surveyed| surveyed.context != self.context);
+        contexts
+    }
+
+    /// Notes an origin, or the storage key of a partition of one, where the session has something.
+    pub fn remember(&self, context: &ContextId, origin: &str) {
+        self.browser.order(Order::Remember { context: context.clone(), origin: origin.to_owned() });
+    }
+
+    /// One more context of the session's.
+    pub async fn new_context(&self) -> Result<ContextId, CallError> {
+        let method = "Target.createBrowserContext";
+        let params = r#"{"disposeOnDetach":true}"#.to_owned();
+        let result = self.browser.call_for(Some(&self.base), method, params, Some((self.lease, Settle::Bind))).await?;
+        member(&result, method, "browserContextId").map(ContextId::from)
+    }
+}
+
+/// A browser-level CDP session of the proxy's own. Dropping it detaches it, and with it all that was attached through it;
+/// hidden pages made through it go too.
+#[derive(Debug)]
+pub struct OwnRoot {
+    browser: Browser,
+    id: CdpSessionId,
+}
+
+impl OwnRoot {
+    /// Makes one.
+    pub async fn new(browser: &Browser) -> Result<Self, CallError> {
+        let method = "Target.attachToBrowserTarget";
+        let call = Call { on: None, method: method.into(), params: "{}".to_owned(), settle: Settle::Root };
+        let result = browser.own_call(method, call, None).await?;
+        let id = member(&result, method, "sessionId")?.into();
+        Ok(Self { browser: browser.clone(), id })
+    }
+
+    /// A command on it.
+    pub async fn call(&self, method: &'static str, params: String) -> Result<String, CallError> {
+        self.browser.call(Some(&self.id), method, params).await
+    }
+
+    /// A blank page in a session's context that no client is shown. A `hidden` one takes no focus and lives as long as
+    /// this CDP session at most; another is closed by whoever made it, or revealed.
+    pub async fn new_page(&self, context: &ContextId, hidden: bool) -> Result<TargetId, CallError> {
+        let method = "Target.createTarget";
+        let how = if hidden { r#""hidden":true"# } else { r#""background":true"# };
+        let params = format!(r#"{{"url":"about:blank","browserContextId":{},{how}}}"#, quote(context.as_str()));
+        let settle = Settle::Conceal(context.clone());
+        let call = Call { on: Some(self.id.clone()), method: method.into(), params, settle };
+        let result = self.browser.own_call(method, call, None).await?;
+        member(&result, method, "targetId").map(TargetId::from)
+    }
+
+    /// A page that was made by [`OwnRoot::new_page`] becomes one of the session's.
+    pub fn reveal(&self, page: &TargetId) {
+        self.browser.order(Order::Reveal { page: page.clone() });
+    }
+
+    /// Closes a page that was made by [`OwnRoot::new_page`], without waiting.
+    pub fn close(&self, page: &TargetId) {
+        let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
+        let on = Some(self.id.clone());
+        let call = Call { on, method: "Target.closeTarget".into(), params, settle: Settle::Plain };
+        let (reply, _) = tokio::sync::oneshot::channel();
+        self.browser.order(Order::Own { call, lease: None, reply });
+    }
+
+    /// Attaches to a target, unseen by clients.
+    pub async fn attach(&self, target: &TargetId) -> Result<Attached, CallError> {
+        let method = "Target.attachToTarget";
+        let params = format!(r#"{{"targetId":{},"flatten":true}}"#, quote(target.as_str()));
+        let session = member(&self.call(method, params).await?, method, "sessionId")?.into();
+        Ok(Attached::new(self.browser.clone(), self.id.clone(), session))
+    }
+}
+
+impl Drop for OwnRoot {
+    fn drop(&mut self) {
+        self.browser.close_root(&self.id);
+    }
+}
+
+/// A CDP session of the proxy's own on a page. Dropping it detaches it.
+#[derive(Debug)]
+#[must_use]
+pub struct Attached {
+    browser: Browser,
+    root: CdpSessionId,
+    session: CdpSessionId,
+}
+
+impl Attached {
+    /// One that was made on `root`, which is to be told of its end.
+    pub(super) fn new(browser: Browser, root: CdpSessionId, session: CdpSessionId) -> Self {
+        Self { browser, root, session }
+    }
+
+    /// A command on it.
+    pub async fn call(&self, method: &'static str, params: impl Into<String>) -> Result<String, CallError> {
+        self.browser.call(Some(&self.session), method, params.into()).await
+    }
+
+    /// A command on a CDP session below it.
+    pub async fn call_below(
+        &self,
+        session: &CdpSessionId,
+        method: &'static str,
+        params: impl Into<String>,
+    ) -> Result<String, CallError> {
+        self.browser.call(Some(session), method, params.into()).await
+    }
+
+    /// Ends it, and waits until Chrome has done so: what it did to the target's `TargetInfo` has been told by then.
+    pub async fn detach(self) -> Result<(), CallError> {
+        let params = format!(r#"{{"sessionId":"{}"}}"#, self.session);
+        self.browser.call(Some(&self.root), "Target.detachFromTarget", params).await.map(drop)
+    }
+
+    /// The CDP session itself.
+    pub fn session(&self) -> &CdpSessionId {
+        &self.session
+    }
+
+    /// Events on it, or on a CDP session below it, go here from now on. Unbounded, because reading from Chrome never
+    /// waits: only the domains that the caller enables say anything.
+    pub fn listen(&self, session: &CdpSessionId, to: mpsc::UnboundedSender<Heard>) {
+        self.browser.order(Order::Hear { session: session.clone(), to });
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let call = Call {
+            on: Some(self.root.clone()),
+            method: "Target.detachFromTarget".into(),
+            params: format!(r#"{{"sessionId":"{}"}}"#, self.session),
+            settle: Settle::Plain,
+        };
+        let (reply, _) = tokio::sync::oneshot::channel();
+        self.browser.order(Order::Own { call, lease: None, reply });
+    }
+}

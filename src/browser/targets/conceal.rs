@@ -1,0 +1,199 @@
+//! Pages of the proxy's own in a session's context, which no client is shown, and where a session has been. PURE.
+//!
+//! A page of ours is announced before the reply that names it. So while its `createTarget` is pending, new pages of the
+//! context without an opener wait: [`Targets::concealed`] says which one is ours, and the others go on as if they had
+//! just come.
+
+use std::collections::VecDeque;
+
+use super::{CdpSessionId, ContextId, Effect, Expected, FLAVOURS, Flavour, Instant, LeaseId, Targets, shown_kind};
+use crate::cdp::{
+    ids::TargetId,
+    target::{Kind, TargetInfo},
+};
+
+/// How many origins are remembered of a context; the oldest is forgotten.
+const REMEMBERED: usize = 256;
+
+/// What came for a page while it was not known whose it is.
+#[derive(Debug)]
+pub(super) enum Deferred {
+    Created(String),
+    Changed(String),
+    Crashed(TargetId, String),
+    Destroyed(TargetId),
+    Watched(Flavour, CdpSessionId, String),
+}
+
+impl Deferred {
+    fn target(&self) -> Option<TargetId> {
+        match self {
+            Self::Created(json) | Self::Changed(json) | Self::Watched(_, _, json) => {
+                TargetInfo::read(json).map(|info| info.id)
+            }
+            Self::Crashed(id, _) | Self::Destroyed(id) => Some(id.clone()),
+        }
+    }
+}
+
+/// One context of a lease, as the mirror knows it.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// The context.
+    pub context: ContextId,
+    /// Its targets that may be shown, in the order they came: kind and Chrome's `TargetInfo`.
+    pub targets: Vec<(TargetId, Kind, String)>,
+    /// The web origins its pages were at, the oldest first; and storage keys that were found to hold something.
+    pub origins: Vec<String>,
+}
+
+impl Targets {
+    /// A page of ours is about to be made in a context. False if one is being made there already.
+    pub(crate) fn conceal(&mut self, context: &ContextId) -> bool {
+        let free = !self.concealing.contains_key(context);
+        if free {
+            self.concealing.insert(context.clone(), Vec::new());
+        }
+        free
+    }
+
+    /// Chrome's answer to the `createTarget` of a page of ours; no target if it refused.
+    pub(crate) fn concealed(&mut self, context: &ContextId, target: Option<TargetId>, now: Instant) {
+        let deferred = self.concealing.remove(context).unwrap_or_default();
+        self.own_pages.extend(target);
+        for event in deferred {
+            match event {
+                Deferred::Created(json) => self.on_created(&json, now),
+                Deferred::Changed(json) => self.on_changed(&json),
+                Deferred::Crashed(id, params) => self.on_crashed(id.as_str(), &params),
+                Deferred::Destroyed(id) => self.on_destroyed(id.as_str()),
+                Deferred::Watched(flavour, child, json) => {
+                    // The watcher may have lost it again meanwhile.
+                    if let Some(info) = TargetInfo::read(&json).filter(|_| self.attachments.contains_key(&child)) {
+                        self.on_watched(flavour, &child, &info, &json, now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A page of ours becomes one of the session's: it is shown like any other, and attached for who auto-attaches.
+    pub(crate) fn reveal(&mut self, page: &TargetId) {
+        if !self.own_pages.contains(page) {
+            return;
+        }
+        let tab = self.targets.iter().find(|(_, target)| target.page.as_ref() == Some(page)).map(|(id, _)| id.clone());
+        let mut whole: Vec<TargetId> = tab.into_iter().chain([page.clone()]).collect();
+        let mut at = 0;
+        while let Some(id) = whole.get(at).cloned() {
+            at += 1;
+            let mut parts: Vec<TargetId> = self
+                .targets
+                .iter()
+                .filter(|(part, target)| target.parent.as_ref() == Some(&id) && !whole.contains(part))
+                .map(|(part, _)| part.clone())
+                .collect();
+            parts.sort_unstable();
+            whole.extend(parts);
+        }
+        for id in whole {
+            self.own_pages.remove(&id);
+            let Some(target) = self.targets.get_mut(&id) else { continue };
+            target.presentable = target.kind.is_some_and(Kind::is_ordinary);
+            self.tell_created(&id);
+            for flavour in FLAVOURS {
+                let reported = self.targets.get(&id).is_some_and(|target| target.reported[flavour as usize]);
+                let wanted: Vec<(CdpSessionId, LeaseId)> =
+                    self.wanted_by(flavour, &id).map(|root| (root.id.clone(), root.lease)).collect();
+                for (root, lease) in wanted.into_iter().filter(|_| reported) {
+                    let target = id.clone();
+                    self.effects.push_back(Effect::Attach { lease, root: root.clone(), target: target.clone() });
+                    self.expected.push(Expected { root, target, waiting: false, unwanted: false });
+                }
+            }
+        }
+    }
+
+    /// The contexts of a lease, with what is and was in them.
+    pub(crate) fn survey(&self, lease: LeaseId) -> Vec<Surveyed> {
+        let mut contexts: Vec<&ContextId> =
+            self.contexts.iter().filter(|(_, owner)| **owner == lease).map(|(context, _)| context).collect();
+        contexts.sort_unstable();
+        let surveyed = contexts.into_iter().map(|context| {
+            let mut targets: Vec<_> = self
+                .targets
+                .iter()
+                .filter(|(_, target)| target.presentable && target.context.as_ref() == Some(context))
+                .collect();
+            targets.sort_unstable_by_key(|(_, target)| target.number);
+            let shown = |kind: Option<Kind>| kind.unwrap_or(Kind::Other);
+            Surveyed {
+                context: context.clone(),
+                targets: targets
+                    .into_iter()
+                    .map(|(id, target)| (id.clone(), shown(target.kind), target.info.clone()))
+                    .collect(),
+                origins: self.origins.get(context).into_iter().flatten().cloned().collect(),
+            }
+        });
+        surveyed.collect()
+    }
+
+    /// Notes where a target is. Hidden pages of ours go everywhere; that says nothing of the session.
+    pub(super) fn remember(&mut self, info: &TargetInfo) {
+        let Some(context) = info.context.as_ref().filter(|context| self.contexts.contains_key(*context)) else {
+            return;
+        };
+        if let Some(origin) = origin_of(&info.url).filter(|_| !self.own_pages.contains(&info.id)) {
+            let context = context.clone();
+            self.remember_origin(&context, origin);
+        }
+    }
+
+    /// Notes an origin, or the storage key of a partition of one, where a session has something.
+    pub(crate) fn remember_origin(&mut self, context: &ContextId, origin: &str) {
+        if !self.contexts.contains_key(context) {
+            return;
+        }
+        let seen: &mut VecDeque<String> = self.origins.entry(context.clone()).or_default();
+        if seen.back().is_some_and(|last| last == origin) {
+            return;
+        }
+        seen.retain(|other| other != origin);
+        seen.push_back(origin.to_owned());
+        if seen.len() > REMEMBERED {
+            seen.pop_front();
+        }
+    }
+
+    /// Puts an event aside while it may be about a page of ours. Only pages without an opener are, and their tabs.
+    pub(super) fn defer(&mut self, info: &TargetInfo, event: impl FnOnce() -> Deferred) -> bool {
+        if self.concealing.is_empty() || info.has_opener || self.targets.contains_key(&info.id) {
+            return false;
+        }
+        let is_page = matches!(shown_kind(info), Kind::Tab | Kind::Page | Kind::Other);
+        match info.context.as_ref().and_then(|context| self.concealing.get_mut(context)) {
+            Some(deferred) if is_page => deferred.push(event()),
+            _ => return false,
+        }
+        true
+    }
+
+    /// As [`Targets::defer`], for an event that names a target and says nothing else of it.
+    pub(super) fn defer_for(&mut self, id: &str, event: impl FnOnce(TargetId) -> Deferred) -> bool {
+        for deferred in self.concealing.values_mut() {
+            if let Some(known) = deferred.iter().filter_map(Deferred::target).find(|known| known.as_str() == id) {
+                deferred.push(event(known));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The origin of a URL as Chrome spells it in a `TargetInfo`; `None` if it is not on the web.
+fn origin_of(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty() && !host.contains('@'))?;
+    matches!(scheme, "http" | "https").then(|| &url[..scheme.len() + 3 + host.len()])
+}

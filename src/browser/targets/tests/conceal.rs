@@ -1,0 +1,131 @@
+//! Pages of the proxy's own: never shown, until they are revealed.
+
+use super::*;
+
+#[test]
+fn a_page_of_ours_is_shown_to_nobody() {
+    let mirror = play(
+        "bind C 1
+         root R 1
+         auto R page
+         conceal C
+         create T tab C
+         attach tt T TW paused
+         create P page C
+         attach p P PW paused
+         ours C P => resume tt, detach tt on TW, resume p, detach p on PW
+         change P at:http://a.test/
+         create F iframe C of:P at:http://b.test/
+         change F at:http://b.test/x
+         crash P
+         open 1
+         destroy F
+         destroy P
+         destroy T
+         gone p
+         gone tt
+         release 1 => detach R
+         gone R",
+    );
+    is_empty(&mirror);
+}
+
+#[test]
+fn what_comes_while_ours_is_being_made_waits_and_is_not_lost() {
+    play(
+        "bind C 1
+         root R 1
+         auto R page
+         conceal C
+         create A page C
+         attach a A PW paused
+         change A at:http://a.test/
+         create O page C
+         attach o O PW paused
+         create B page C
+         destroy B
+         ours C O => 1: created A, 1: attached a to A on R waiting, 1: changed A, resume o, detach o on PW, 1: created B, 1: destroyed B
+         resume a => up",
+    );
+}
+
+#[test]
+fn others_do_not_wait_for_ours() {
+    play(
+        "bind C 1
+         bind D 2
+         conceal C
+         create P page C opener access => 1: created P
+         create Q page D => 2: created Q
+         create S service_worker C => 1: created S
+         conceal C => busy
+         conceal D
+         ours D -
+         create X page D => 2: created X
+         ours C -",
+    );
+}
+
+#[test]
+fn a_watcher_that_lost_it_meanwhile_holds_nothing() {
+    play(
+        "bind C 1
+         conceal C
+         create A page C
+         attach a A PW paused
+         gone a
+         ours C - => 1: created A",
+    );
+}
+
+#[test]
+fn a_revealed_page_is_shown_and_attached_like_one_that_was_there() {
+    play(
+        "bind C 1
+         root R 1
+         root S 1
+         auto R page
+         auto S tab
+         conceal C
+         create T tab C
+         attach tt T TW paused
+         create P page C
+         attach p P PW paused
+         ours C P => resume tt, detach tt on TW, resume p, detach p on PW
+         gone tt
+         gone p
+         create F iframe C of:P
+         reveal P => 1: created T, attach T on S, 1: created P, attach P on R, 1: created F
+         attach s T S => 1: attached s to T on S
+         attach r P R => 1: attached r to P on R
+         reveal P
+         change P at:http://a.test/ => 1: changed P
+         destroy P => 1: destroyed P",
+    );
+}
+
+#[test]
+fn where_a_session_was_is_remembered() {
+    let mut mirror = play(
+        "bind C 1
+         create P page C at:http://a.test/x => 1: created P
+         change P at:https://b.test:8443/?y => 1: changed P
+         change P at:http://a.test => 1: changed P
+         change P at:about:blank => 1: changed P
+         change P at:file:///etc/passwd => 1: changed P
+         conceal C
+         create O page C
+         ours C O
+         change O at:http://ours.test/",
+    );
+    let survey = mirror.targets.survey(LeaseId(1));
+    let [surveyed] = survey.as_slice() else { panic!("{survey:?}") };
+    assert_eq!(surveyed.origins, ["https://b.test:8443", "http://a.test"]);
+    let targets: Vec<&str> = surveyed.targets.iter().map(|(id, _, _)| id.as_str()).collect();
+    assert_eq!(targets, ["P"]);
+    for number in 0..1000 {
+        mirror.event(&format!("change P at:http://host{number}.test/"));
+    }
+    let survey = mirror.targets.survey(LeaseId(1));
+    assert_eq!((survey[0].origins.len(), survey[0].origins[255].as_str()), (256, "http://host999.test"));
+}

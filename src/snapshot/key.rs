@@ -1,0 +1,111 @@
+//! Storage keys: to whom a piece of storage belongs, in Chrome's spelling, and by which frames it is reached.
+
+/// A storage key that can be reached by pages of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct StorageKey {
+    /// As Chrome spells it.
+    pub(super) text: String,
+    /// `https://a.test:8443`
+    pub(super) origin: String,
+    partition: Partition,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Partition {
+    /// That of a page at the top, or of frames of its own site all the way up.
+    None,
+    /// In a page of another site.
+    Top(String),
+    /// In a page of its own site, with a frame of another one between.
+    CrossSiteAncestor,
+}
+
+/// A host that no site is at, for a frame of another site between two of the same one.
+const NOBODY: &str = "ghostmux.invalid";
+
+impl StorageKey {
+    /// That of a page at the top.
+    pub(super) fn first_party(origin: &str) -> Self {
+        Self { text: format!("{origin}/"), origin: origin.to_owned(), partition: Partition::None }
+    }
+
+    /// Reads Chrome's spelling; `Err` says why no page of ours can reach it.
+    pub(super) fn read(text: &str) -> Result<Self, &'static str> {
+        let (origin, partition) =
+            text.split_once("/^").map_or((text.strip_suffix('/'), None), |(origin, rest)| (Some(origin), Some(rest)));
+        let origin = origin.filter(|origin| is_web(origin)).ok_or("it belongs to no web origin")?;
+        let partition = match partition {
+            None => Partition::None,
+            Some("31") => Partition::CrossSiteAncestor,
+            Some(rest) => match rest.strip_prefix('0') {
+                Some(top) if is_web(top) => Partition::Top(top.to_owned()),
+                _ => return Err("Chrome hides the page it belongs to"),
+            },
+        };
+        Ok(Self { text: text.to_owned(), origin: origin.to_owned(), partition })
+    }
+
+    /// What to remember of it: the origin, or the whole if it is of a partition.
+    pub(super) fn memory(&self) -> &str {
+        if self.partition == Partition::None { &self.origin } else { &self.text }
+    }
+
+    /// The URLs of frames inside each other, the page first, of which the innermost has this key.
+    pub(super) fn frames(&self) -> Vec<String> {
+        let own = format!("{}/", self.origin);
+        match &self.partition {
+            Partition::None => vec![own],
+            Partition::Top(site) => vec![format!("{site}/"), own],
+            Partition::CrossSiteAncestor => {
+                let scheme = self.origin.split("://").next().unwrap_or("https");
+                vec![own.clone(), format!("{scheme}://{NOBODY}/"), own]
+            }
+        }
+    }
+}
+
+/// Whether this is the origin, or site, of something on the web.
+pub(super) fn is_web(origin: &str) -> bool {
+    let Some((scheme, host)) = origin.split_once("://") else { return false };
+    matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains(['/', '?', '#', '@', '^', ' ', '\\'])
+}
+
+/// The origin of a URL as Chrome spells it, if it is on the web.
+pub(super) fn origin_of(url: &str) -> Option<&str> {
+    let scheme = url.find("://")?;
+    let end = url[scheme + 3..].find(['/', '?', '#']).map_or(url.len(), |end| scheme + 3 + end);
+    Some(&url[..end]).filter(|origin| is_web(origin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_that_a_page_can_have_is_reached_by_frames() {
+        let frames = |text| StorageKey::read(text).map(|key| key.frames());
+        let web = |frames: &[&str]| Ok(frames.iter().map(|&frame| frame.to_owned()).collect());
+        assert_eq!(frames("https://a.test:8443/"), web(&["https://a.test:8443/"]));
+        assert_eq!(frames("https://a.test/^0https://b.test"), web(&["https://b.test/", "https://a.test/"]));
+        assert_eq!(frames("http://a.test/^31"), web(&["http://a.test/", "http://ghostmux.invalid/", "http://a.test/"]));
+    }
+
+    #[test]
+    fn what_cannot_be_reached_says_why() {
+        for text in ["", "file:///", "chrome://settings/", "https://a.test/x", "https://a@b/", "https:///"] {
+            assert_eq!(StorageKey::read(text), Err("it belongs to no web origin"), "{text}");
+        }
+        for text in ["https://a.test/^11^22", "https://a.test/^41^52^63", "https://a.test/^0chrome://x"] {
+            assert_eq!(StorageKey::read(text), Err("Chrome hides the page it belongs to"), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_web_has_origins() {
+        assert_eq!(origin_of("http://a.test:80/b?c#d"), Some("http://a.test:80"));
+        assert_eq!(origin_of("https://a.test?b"), Some("https://a.test"));
+        for url in ["about:blank", "data:text/html,http://a/", "blob:http://a/1", "file:///x", "http://u@h/"] {
+            assert_eq!(origin_of(url), None, "{url}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use super::*;
+
+const STATE: &str = include_str!("../../../fixtures/storage-state.json");
+
+async fn there_and_back(state: &str) -> (serde_json::Value, Report, Report) {
+    let mut bytes = Vec::new();
+    let imported = import(state, &mut bytes).await.expect("imported");
+    let (json, exported) = export(bytes.as_slice()).await.expect("exported");
+    (serde_json::from_str(&json).expect("JSON"), imported, exported)
+}
+
+#[tokio::test]
+async fn what_playwright_wrote_comes_back_as_it_was() {
+    let (back, imported, exported) = there_and_back(STATE).await;
+    let state: serde_json::Value = serde_json::from_str(STATE).expect("JSON");
+    assert_eq!((imported.lost, exported.lost), (vec![], vec![]));
+    assert_eq!(back, state);
+}
+
+#[tokio::test]
+async fn a_document_of_another_shape_says_so() {
+    for (state, why) in [
+        ("", "EOF"),
+        ("[]", "invalid"),
+        (r#"{"cookies":5}"#, "cookies"),
+        (r#"{"cookies":[{"name":"a"}]}"#, "value"),
+        (r#"{"origins":[{"origin":"chrome://settings"}]}"#, "no origin"),
+        (r#"{"origins":[{"origin":"https://a.test/path"}]}"#, "no origin"),
+        (r#"{"origins":[{"origin":"https://a.test","localStorage":[{"name":1}]}]}"#, "value"),
+    ] {
+        let mut bytes = Vec::new();
+        let error = import(state, &mut bytes).await.expect_err(state).to_string();
+        assert!(error.contains(why) || why == "invalid", "{state}: {error}");
+        assert!(bytes.is_empty(), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_named_and_the_others_stay() {
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for bad in [
+        r#"{"valueEncoded":{"d":"yesterday"}}"#.to_owned(),
+        r#"{"valueEncoded":{"ref":7}}"#.to_owned(),
+        r#"{"valueEncoded":{"ta":{"b":"AAA=","k":"f64"}}}"#.to_owned(),
+        r#"{"valueEncoded":{"fn":"binding"}}"#.to_owned(),
+        r#"{"key":5}"#.to_owned(),
+        format!(r#"{{"value":{}}}"#, deep(100_000)),
+    ] {
+        let state = format!(
+            r#"{{"origins":[{{"origin":"https://a.test","localStorage":[],"indexedDB":[{{"name":"db","version":1,"stores":[
+            {{"name":"s","autoIncrement":false,"indexes":[],"records":[{bad},{{"key":1,"value":null}}]}}]}}]}}]}}"#
+        );
+        let (back, imported, _) = there_and_back(&state).await;
+        assert_eq!(imported.lost_count, 1, "{bad:.100}");
+        let records = &back["origins"][0]["indexedDB"][0]["stores"][0]["records"];
+        assert_eq!(*records, serde_json::json!([{ "key": 1, "value": null }]), "{bad:.100}");
+    }
+}
+
+#[test]
+fn what_playwright_has_nothing_for_is_named() {
+    for (ours, why) in [
+        (r#"["s",3,["0",1]]"#, "holes"),
+        (r#"["B","text/plain","AA=="]"#, "Blob"),
+        (r#"["d",null]"#, "date"),
+        (r#"["a",[["d",0],["r",1]]]"#, "twice"),
+        (r#"["v","Uint8Array",["b","AAAA"],1,2]"#, "part"),
+        (r#"["v","DataView",["b","AAAA"],0,3]"#, "DataView"),
+        (r#"["e","Error","m",null,null]"#, "cause"),
+        (r#"["o",["__proto__",1]]"#, "__proto__"),
+        (r#"["b","AA==",8]"#, "grow"),
+        (r#"["o"]"#, "lacks"),
+        ("[5]", "cannot be read"),
+        ("[]", "lacks"),
+    ] {
+        let raw = RawValue::from_string(ours.to_owned()).expect("JSON");
+        let error = value::ToPlaywright::default().write(&raw).expect_err(ours);
+        assert!(error.contains(why), "{ours}: {error}");
+    }
+}

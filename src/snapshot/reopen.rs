@@ -1,0 +1,237 @@
+//! Opens a page again as it was: its sessionStorage, its history, where it was scrolled to. Until all that is done, no
+//! client is shown it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    Problem, by,
+    key::StorageKey,
+    record::{Entry, Page},
+    restore::store_args,
+    vault::{Vault, evaluated, evaluation},
+};
+use crate::{
+    browser::{Attached, OwnRoot},
+    cdp::{
+        ids::{ContextId, TargetId},
+        object::{Object, quote},
+    },
+};
+
+/// Entries of a page's history that are made again.
+const ENTRIES: usize = 50;
+/// Waits until the document is loaded; in one of the vault's, until the page leaves it.
+const LOADED: &str = "typeof ghost !== 'undefined' ? new Promise(() => {}) : document.readyState === 'complete' ? '' \
+                      : new Promise(done => addEventListener('load', () => done('')))";
+/// Puts back what stood in form fields, as far as they are still the same, and says so to the page's scripts.
+const FILL: &str = "(fields => { \
+    const all = document.querySelectorAll('input, textarea, option'); \
+    for (const { number, tag, value, checked, selected } of fields) { \
+      const field = all[number]; \
+      if (field?.tagName !== tag) continue; \
+      const before = [field.value, field.checked, field.selected]; \
+      if (value !== undefined) field.value = value; \
+      if (checked !== undefined) field.checked = checked; \
+      if (selected !== undefined) field.selected = selected; \
+      if ([field.value, field.checked, field.selected].every((now, at) => now === before[at])) continue; \
+      const tell = tag === 'OPTION' ? field.closest('select') : field; \
+      tell?.dispatchEvent(new Event('input', { bubbles: true })); \
+      tell?.dispatchEvent(new Event('change', { bubbles: true })); \
+    } \
+    return ''; })";
+
+/// A page that is being opened; dropping it closes it, unless it was revealed.
+#[derive(Debug)]
+pub(super) struct Opened {
+    root: Arc<OwnRoot>,
+    target: Option<TargetId>,
+}
+
+/// What could not be carried: what, and why.
+pub(super) type Losses = Vec<(&'static str, String)>;
+
+/// A blank page that no client is shown.
+pub(super) async fn blank(root: &Arc<OwnRoot>, context: &ContextId) -> Result<Opened, Problem> {
+    let target = Some(root.new_page(context, false).await?);
+    Ok(Opened { root: root.clone(), target })
+}
+
+impl Opened {
+    /// Makes it what it was, as far as that can be had by the deadline.
+    pub(super) async fn load(&self, page: &Page, deadline: Instant) -> Losses {
+        let mut lost = Losses::new();
+        if let Some(target) = &self.target
+            && let Err(problem) = by(deadline, load(&self.root, target, page, &mut lost)).await
+        {
+            lost.push(("page", format!("it is not as it was: {problem}")));
+        }
+        lost
+    }
+
+    /// From now on it is the session's.
+    pub(super) fn reveal(mut self) -> Option<TargetId> {
+        let target = self.target.take()?;
+        self.root.reveal(&target);
+        Some(target)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(target) = self.target.take() {
+            self.root.close(&target);
+        }
+    }
+}
+
+async fn load(root: &OwnRoot, target: &TargetId, page: &Page, lost: &mut Losses) -> Result<(), Problem> {
+    let mut vault = Vault::on(root.attach(target).await?).await?;
+    for area in &page.session_storage {
+        let stored = async {
+            let key = StorageKey::read(&area.key).map_err(|why| Problem::Script(why.to_owned()))?;
+            vault.visit(&key).await?;
+            vault.run::<Vec<(String, String)>>("store", &store_args(&area.items, true)).await
+        };
+        match stored.await {
+            Ok(refused) => {
+                lost.extend(
+                    refused.into_iter().map(|(item, why)| ("sessionStorage", format!("{} {item}: {why}", area.key))),
+                );
+            }
+            Err(problem) => lost.push(("sessionStorage", format!("{}: {problem}", area.key))),
+        }
+    }
+    let (before, after) = history(page, lost);
+    for (at, entry) in before.iter().enumerate() {
+        vault.go(&entry.url).await?;
+        vault.title(&entry.title).await?;
+        if at == 0 {
+            vault.call("Page.resetNavigationHistory", "{}".to_owned()).await?;
+        }
+    }
+    if !after.is_empty() {
+        vault.go(&page.url).await?;
+        if before.is_empty() {
+            vault.call("Page.resetNavigationHistory", "{}".to_owned()).await?;
+        }
+        for entry in &after {
+            vault.go(&entry.url).await?;
+            vault.title(&entry.title).await?;
+        }
+    }
+    let opened = vault.open_up().await?;
+    let done = visit(&opened, page, before.len(), !after.is_empty(), lost).await;
+    opened.detach().await?;
+    done
+}
+
+/// Opens a page for real, behind the entries of its history that come before it, and makes it look as it did.
+async fn visit(
+    opened: &Attached,
+    page: &Page,
+    before: usize,
+    goes_back: bool,
+    lost: &mut Losses,
+) -> Result<(), Problem> {
+    if !may_open(&page.url) {
+        lost.push(("page", "its URL is none that a snapshot opens".to_owned()));
+        return Ok(());
+    }
+    if goes_back {
+        back(opened, before).await?;
+    } else {
+        let result = opened.call("Page.navigate", format!(r#"{{"url":{}}}"#, quote(&page.url))).await?;
+        if let Some(error) = Object::read(&result).and_then(|result| result.string("errorText")) {
+            lost.push(("page", format!("it could not be loaded: {error}")));
+        }
+    }
+    settled(opened).await?;
+    if before == 0 && !goes_back {
+        opened.call("Page.resetNavigationHistory", "{}").await?;
+    }
+    if page.scroll != (0.0, 0.0) {
+        let (x, y) = page.scroll;
+        let scroll = format!("scrollTo({{ left: {x}, top: {y}, behavior: 'instant' }}), ''");
+        evaluated(&opened.call("Runtime.evaluate", evaluation(&scroll)).await?)?;
+    }
+    if !page.fields.is_empty() {
+        let fields = serde_json::to_string(&page.fields).unwrap_or_default();
+        evaluated(&opened.call("Runtime.evaluate", evaluation(&format!("{FILL}({fields})"))).await?)?;
+    }
+    Ok(())
+}
+
+/// Goes back to the entry at this place, and loads it.
+async fn back(page: &Attached, to: usize) -> Result<(), Problem> {
+    #[derive(serde::Deserialize)]
+    struct History {
+        entries: Vec<Numbered>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Numbered {
+        id: i64,
+    }
+    let result = page.call("Page.getNavigationHistory", "{}").await?;
+    let history: History =
+        serde_json::from_str(&result).map_err(|error| Problem::Script(format!("Chrome's answer: {error}")))?;
+    let entry = history.entries.get(to).ok_or_else(|| Problem::Script("its history is shorter now".to_owned()))?;
+    page.call("Page.navigateToHistoryEntry", format!(r#"{{"entryId":{}}}"#, entry.id)).await?;
+    Ok(())
+}
+
+/// Waits until the page has loaded, however often its scripts lead it elsewhere.
+async fn settled(page: &Attached) -> Result<(), Problem> {
+    loop {
+        match page.call("Runtime.evaluate", evaluation(LOADED)).await {
+            Ok(_) => return Ok(()),
+            // It went elsewhere meanwhile.
+            Err(crate::browser::CallError::Refused { error, .. }) if error.message.contains("navigated") => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The entries before and after the current one that can be made again.
+fn history<'a>(page: &'a Page, lost: &mut Losses) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
+    let may = |entry: &&Entry| may_open(&entry.url);
+    let split = page.current.min(page.history.len());
+    let before: Vec<_> = page.history[..split].iter().filter(may).collect();
+    let after: Vec<_> = page.history.get(split + 1..).unwrap_or_default().iter().filter(may).take(ENTRIES).collect();
+    let from = before.len().saturating_sub(ENTRIES);
+    let before = before[from..].to_vec();
+    let missing = page.history.len().saturating_sub(before.len() + after.len() + 1);
+    if missing > 0 {
+        lost.push(("history", format!("{missing} entries that cannot be opened again")));
+    }
+    (before, after)
+}
+
+/// Whether a page may be sent to this URL: a snapshot may come from anywhere, and some URLs are the browser's own.
+fn may_open(url: &str) -> bool {
+    url == "about:blank" || url.starts_with("http://") || url.starts_with("https://") || url.starts_with("data:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_opens_nothing_of_the_browsers_own() {
+        for url in ["https://a.test/", "http://a.test/x", "about:blank", "data:text/html,x"] {
+            assert!(may_open(url), "{url}");
+        }
+        for url in [
+            "chrome://crash",
+            " file:///etc/passwd",
+            "view-source:http://a/",
+            "javascript:1",
+            "HTTP:x",
+            "about:srcdoc",
+            "",
+        ] {
+            assert!(!may_open(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! From records to a session.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use serde_json::value::RawValue;
+use tokio::{io::AsyncBufRead, time::Instant};
+
+use super::{
+    Problem, Report, SnapshotError, by,
+    candidates::Candidates,
+    key::StorageKey,
+    record::{Cookie, Database, Lost, Page, Raw, Reader, Record, Rows},
+    reopen::{self, Opened},
+    unless_gone,
+    vault::Vault,
+};
+use crate::{
+    browser::{CallError, OwnRoot, Place, Surveyed},
+    cdp::{
+        ids::{ContextId, TargetId},
+        object::{Object, quote},
+        target::Kind,
+    },
+};
+
+/// Pages that are loaded at once.
+const PAGES: usize = 4;
+/// How long one step may take, a batch of rows for example.
+const STEP: Duration = Duration::from_secs(30);
+
+/// What becomes of what is in the session already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The session has just begun: nothing is there but a blank page, which goes once others are opened.
+    Fresh,
+    /// Its pages are closed, its cookies and storage cleared, then the snapshot is written. The contexts that its clients
+    /// made stay, empty.
+    Replace,
+    /// The snapshot is written over it; what it does not name stays.
+    Merge,
+}
+
+/// How a snapshot is restored.
+#[derive(Clone, Debug)]
+pub struct Reopen {
+    /// What becomes of what is there.
+    pub mode: Mode,
+    /// Whether its pages are opened again.
+    pub pages: bool,
+    /// How long one page may take to load; it is the session's then, loaded or not.
+    pub page_deadline: Duration,
+}
+
+impl Default for Reopen {
+    fn default() -> Self {
+        Self { mode: Mode::Fresh, pages: true, page_deadline: Duration::from_secs(15) }
+    }
+}
+
+/// Writes a snapshot into a session: the storage first, then the pages, so that no script of a site runs without its
+/// state. No site is contacted but by the pages that are opened, and the session's clients see only these.
+///
+/// The records are applied as they come. Whoever needs all or nothing reads them once with [`super::check`] before.
+pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from: R) -> Result<Report, SnapshotError> {
+    let mut reader = Reader::new(from).await?;
+    let root = Arc::new(OwnRoot::new(place.browser()).await?);
+    let mut restore = Restore {
+        place,
+        how,
+        root,
+        context: None,
+        vault: None,
+        cookies: Vec::new(),
+        pages: Vec::new(),
+        database: None,
+        skip: Skip::Nothing,
+        report: Report::default(),
+    };
+    let before = place.survey().await;
+    if how.mode == Mode::Replace {
+        restore.clear(&before).await?;
+    }
+    while let Some(record) = reader.next().await? {
+        restore.record(record).await?;
+    }
+    restore.finish_context().await?;
+    if how.mode == Mode::Fresh && reader.counts().pages > 0 && how.pages {
+        for target in before.iter().flat_map(|surveyed| &surveyed.targets).filter(|(_, kind, _)| *kind == Kind::Page) {
+            restore.close(&target.0).await?;
+        }
+    }
+    let mut report = restore.report;
+    report.counts = reader.counts().clone();
+    report.complete = reader.trailer().is_some_and(|trailer| trailer.complete);
+    Ok(report)
+}
+
+/// What of the stream is passed over because what it belongs to could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skip {
+    Nothing,
+    Database,
+    Storage,
+    Context,
+}
+
+struct Restore<'a> {
+    place: &'a Place,
+    how: &'a Reopen,
+    root: Arc<OwnRoot>,
+    context: Option<ContextId>,
+    vault: Option<(Vault, StorageKey)>,
+    /// What was set in this context, to be looked for afterwards.
+    cookies: Vec<Cookie>,
+    pages: Vec<Page>,
+    database: Option<Database>,
+    skip: Skip,
+    report: Report,
+}
+
+impl Restore<'_> {
+    fn lose(&mut self, what: &str, place: &str, why: &str) {
+        self.report.lose(Lost { what: what.to_owned(), place: place.to_owned(), why: why.to_owned() });
+    }
+
+    fn fail(&mut self, what: &str, place: &str, problem: Problem) -> Result<(), SnapshotError> {
+        let problem = unless_gone(problem)?;
+        self.lose(what, place, &problem.to_string());
+        Ok(())
+    }
+
+    fn place_of(&self) -> String {
+        let key = self.vault.as_ref().map_or("", |(_, key)| &key.text);
+        self.database.as_ref().map_or(key.to_owned(), |database| format!("{key} {}", database.name.get()))
+    }
+
+    async fn record(&mut self, record: Record) -> Result<(), SnapshotError> {
+        match record {
+            Record::Context(_) => self.next_context().await,
+            // What was lost when it was taken was reported then.
+            Record::Header(_) | Record::End(_) | Record::Lost(_) => Ok(()),
+            _ if self.skip == Skip::Context => Ok(()),
+            Record::Cookies(cookies) => self.set_cookies(cookies).await,
+            Record::Storage(storage) => self.visit(&storage.key).await,
+            Record::Page(page) => {
+                self.pages.push(*page);
+                Ok(())
+            }
+            _ if self.skip == Skip::Storage => Ok(()),
+            Record::LocalStorage(items) => self.local_storage(&items).await,
+            Record::Database(database) => self.create(database).await,
+            Record::Rows(_) if self.skip == Skip::Database => Ok(()),
+            Record::Rows(rows) => self.rows(&rows).await,
+        }
+    }
+
+    // ---- Contexts.
+
+    async fn next_context(&mut self) -> Result<(), SnapshotError> {
+        let first = self.context.is_none() && self.skip == Skip::Nothing;
+        self.finish_context().await?;
+        self.skip = Skip::Nothing;
+        if first {
+            self.context = Some(self.place.context().clone());
+            return Ok(());
+        }
+        match self.place.new_context().await {
+            Ok(context) => self.context = Some(context),
+            Err(error) => {
+                self.skip = Skip::Context;
+                self.fail("context", "", error.into())?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish_context(&mut self) -> Result<(), SnapshotError> {
+        self.finish_database().await?;
+        self.vault = None;
+        let Some(context) = self.context.take() else { return Ok(()) };
+        let set = std::mem::take(&mut self.cookies);
+        if !set.is_empty() {
+            self.check_cookies(&context, &set).await?;
+        }
+        let pages = std::mem::take(&mut self.pages);
+        if self.how.pages {
+            self.reopen(&context, &pages).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens the pages again, in their order, and shows each as soon as all before it are shown.
+    async fn reopen(&mut self, context: &ContextId, pages: &[Page]) -> Result<(), SnapshotError> {
+        let mut opened = Vec::new();
+        for page in pages {
+            match reopen::blank(&self.root, context).await {
+                Ok(blank) => opened.push((page, blank)),
+                Err(problem) => self.fail("page", &page.url, problem)?,
+            }
+        }
+        let limit = self.how.page_deadline;
+        let loaded = stream::iter(opened).map(|(page, blank)| async move {
+            let lost = blank.load(page, Instant::now() + limit).await;
+            (page, blank, lost)
+        });
+        let loaded: Vec<(&Page, Opened, _)> = loaded.buffered(PAGES).collect().await;
+        let mut front = None;
+        for (page, blank, lost) in loaded {
+            for (what, why) in lost {
+                self.report.lose(Lost { what: what.to_owned(), place: page.url.clone(), why });
+            }
+            if page.opener.is_some() {
+                let why = "a page cannot be given its opener again".to_owned();
+                self.report.lose(Lost { what: "opener".to_owned(), place: page.url.clone(), why });
+            }
+            let target = blank.reveal();
+            if page.front {
+                front = target.or(front);
+            }
+        }
+        if let Some(front) = front {
+            let params = format!(r#"{{"targetId":{}}}"#, quote(front.as_str()));
+            // It may have closed itself by now.
+            let _ = self.place.call("Target.activateTarget", params).await;
+        }
+        Ok(())
+    }
+
+    // ---- Cookies.
+
+    async fn set_cookies(&mut self, cookies: Vec<Cookie>) -> Result<(), SnapshotError> {
+        let Some(context) = self.context.clone() else { return Ok(()) };
+        match self.put_cookies(&context, &cookies).await {
+            Ok(()) => {}
+            Err(error @ CallError::Gone) => return Err(error.into()),
+            // One that Chrome does not like costs the others: which one it is shows one by one.
+            Err(_) => {
+                for cookie in &cookies {
+                    if let Err(error) = self.put_cookies(&context, std::slice::from_ref(cookie)).await {
+                        self.fail("cookie", &format!("{} {}", cookie.domain, cookie.name), error.into())?;
+                    }
+                }
+            }
+        }
+        self.cookies.extend(cookies);
+        Ok(())
+    }
+
+    async fn put_cookies(&self, context: &ContextId, cookies: &[Cookie]) -> Result<(), CallError> {
+        let cookies = serde_json::to_string(cookies).unwrap_or_default();
+        let params = format!(r#"{{"browserContextId":{},"cookies":{cookies}}}"#, quote(context.as_str()));
+        self.place.call("Storage.setCookies", params).await.map(drop)
+    }
+
+    /// Chrome says nothing of a cookie that it does not keep, one that has expired meanwhile for example.
+    async fn check_cookies(&mut self, context: &ContextId, set: &[Cookie]) -> Result<(), SnapshotError> {
+        let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
+        let result = self.place.call("Storage.getCookies", params).await?;
+        let there: Vec<Raw> = Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
+        let there: Vec<Cookie> = there.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
+        let same = |a: &Cookie, b: &Cookie| {
+            (&a.name, &a.domain, &a.path, &a.partition_key) == (&b.name, &b.domain, &b.path, &b.partition_key)
+        };
+        for cookie in set {
+            if !there.iter().any(|other| same(cookie, other)) {
+                self.lose("cookie", &format!("{} {}", cookie.domain, cookie.name), "Chrome did not keep it");
+            }
+        }
+        Ok(())
+    }
+
+    // ---- Storage.
+
+    async fn visit(&mut self, text: &str) -> Result<(), SnapshotError> {
+        self.finish_database().await?;
+        self.skip = Skip::Nothing;
+        let visited = match StorageKey::read(text) {
+            Ok(key) => self.go(key).await,
+            Err(why) => Err(Problem::Script(why.to_owned())),
+        };
+        if let Err(problem) = visited {
+            self.skip = Skip::Storage;
+            self.fail("storage", text, problem)?;
+        }
+        Ok(())
+    }
+
+    async fn go(&mut self, key: StorageKey) -> Result<(), Problem> {
+        let mut vault = if let Some((vault, _)) = self.vault.take() {
+            vault
+        } else {
+            let context = self.context.as_ref().unwrap_or(self.place.context());
+            by(Instant::now() + STEP, Vault::new(&self.root, context)).await?
+        };
+        let visited = by(Instant::now() + STEP, vault.visit(&key)).await;
+        // No page of the session may ever go there, and it is there all the same when it is saved again.
+        self.place.remember(self.context.as_ref().unwrap_or(self.place.context()), key.memory());
+        self.vault = Some((vault, key));
+        visited
+    }
+
+    /// Has the vault do one thing for the key it is at.
+    async fn run<T: serde::de::DeserializeOwned>(&mut self, op: &str, args: &str) -> Result<T, Problem> {
+        let Some((vault, _)) = &mut self.vault else { return Err(Problem::Script("it is nowhere".to_owned())) };
+        by(Instant::now() + STEP, vault.run(op, args)).await
+    }
+
+    async fn local_storage(&mut self, items: &[(Raw, Raw)]) -> Result<(), SnapshotError> {
+        let place = self.place_of();
+        match self.run::<Vec<(String, String)>>("store", &store_args(items, false)).await {
+            Ok(lost) => {
+                for (item, why) in lost {
+                    self.lose("localStorage", &format!("{place} {item}"), &why);
+                }
+            }
+            Err(problem) => self.fail("localStorage", &place, problem)?,
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, database: Database) -> Result<(), SnapshotError> {
+        self.finish_database().await?;
+        self.skip = Skip::Nothing;
+        let args = serde_json::to_string(&database).unwrap_or_default();
+        self.database = Some(database);
+        if let Err(problem) = self.run::<Option<()>>("create", &args).await {
+            let place = self.place_of();
+            self.skip = Skip::Database;
+            self.database = None;
+            self.fail("database", &place, problem)?;
+        }
+        Ok(())
+    }
+
+    async fn rows(&mut self, rows: &Rows) -> Result<(), SnapshotError> {
+        let name = self.database.as_ref().and_then(|database| database.stores.get(rows.store));
+        let place = self.place_of();
+        let Some(name) = name.map(|store| store.name.get().to_owned()) else {
+            self.lose("rows", &place, "their store is not there");
+            return Ok(());
+        };
+        let args = format!(r#"{{"store":{name},"rows":{}}}"#, serde_json::to_string(&rows.rows).unwrap_or_default());
+        match self.run::<Vec<(String, String)>>("put", &args).await {
+            Ok(lost) => {
+                for (row, why) in lost {
+                    self.lose("row", &format!("{place} {name} {row}"), &why);
+                }
+            }
+            Err(problem) => self.fail("rows", &format!("{place} {name}"), problem)?,
+        }
+        Ok(())
+    }
+
+    /// The key generators go where they stood, and the database is closed.
+    async fn finish_database(&mut self) -> Result<(), SnapshotError> {
+        let place = self.place_of();
+        let Some(database) = self.database.take() else { return Ok(()) };
+        for store in &database.stores {
+            let Some(next) = store.next_key.filter(|_| store.auto_increment) else { continue };
+            let args = format!(r#"{{"store":{},"next":{next}}}"#, store.name.get());
+            if let Err(problem) = self.run::<Option<()>>("generator", &args).await {
+                self.fail("keyGenerator", &format!("{place} {}", store.name.get()), problem)?;
+            }
+        }
+        if let Err(problem) = self.run::<Option<()>>("close", "").await {
+            self.fail("database", &place, problem)?;
+        }
+        Ok(())
+    }
+
+    // ---- What was there before.
+
+    async fn close(&self, page: &TargetId) -> Result<(), SnapshotError> {
+        let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
+        match self.place.call("Target.closeTarget", params).await {
+            // It has gone by itself.
+            Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Closes the pages and clears all that the session may have stored.
+    async fn clear(&mut self, before: &[Surveyed]) -> Result<(), SnapshotError> {
+        for surveyed in before {
+            for (id, _, _) in surveyed.targets.iter().filter(|(_, kind, _)| *kind == Kind::Page) {
+                self.close(id).await?;
+            }
+            let context = quote(surveyed.context.as_str());
+            let params = format!(r#"{{"browserContextId":{context}}}"#);
+            let result = self.place.call("Storage.getCookies", params.clone()).await?;
+            let cookies: Vec<Box<RawValue>> =
+                Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
+            self.place.call("Storage.clearCookies", params).await?;
+            let mut candidates = Candidates::default();
+            candidates.surveyed(surveyed);
+            for cookie in cookies.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()) {
+                candidates.cookie(&cookie);
+            }
+            if candidates.keys().next().is_none() {
+                continue;
+            }
+            let mut vault = match by(Instant::now() + STEP, Vault::new(&self.root, &surveyed.context)).await {
+                Ok(vault) => vault,
+                Err(problem) => return self.fail("storage", "", problem),
+            };
+            for key in candidates.keys() {
+                let params = format!(r#"{{"storageKey":{},"storageTypes":"all"}}"#, quote(&key.text));
+                let clear = vault.call("Storage.clearDataForStorageKey", params);
+                if let Err(problem) = by(Instant::now() + STEP, clear).await {
+                    self.fail("storage", &key.text, problem)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The argument of the vault's `store`.
+pub(super) fn store_args(items: &[(Raw, Raw)], session: bool) -> String {
+    format!(r#"{{"items":{},"session":{session}}}"#, serde_json::to_string(items).unwrap_or_default())
+}

@@ -1,0 +1,228 @@
+//! The hidden page through which an origin's storage is read and written without a page of the session, and without
+//! contacting the site: every request it makes is answered here.
+
+use data_encoding::BASE64;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::{Problem, key::StorageKey};
+use crate::{
+    browser::{Attached, Heard, OwnRoot},
+    cdp::{
+        ids::{CdpSessionId, ContextId},
+        object::{Object, quote},
+    },
+};
+
+/// What every document of such a page is.
+const SCRIPT: &str = include_str!("vault.js");
+/// How long a part of an argument is at most, in bytes; a command to Chrome must stay below 100 MiB.
+const PART: usize = 8 * 1024 * 1024;
+
+/// A page whose requests are all answered by the proxy. It is attached by a CDP session that no client knows.
+#[derive(Debug)]
+pub(super) struct Vault {
+    page: Attached,
+    to: mpsc::UnboundedSender<Heard>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    /// The frames in processes of their own at the place last visited, the innermost at the end.
+    frames: Vec<CdpSessionId>,
+    body: String,
+}
+
+impl Vault {
+    /// A hidden page in a context.
+    pub(super) async fn new(root: &OwnRoot, context: &ContextId) -> Result<Self, Problem> {
+        let target = root.new_page(context, true).await?;
+        Self::on(root.attach(&target).await?).await
+    }
+
+    /// Takes a page over: from now on all its requests are answered here.
+    pub(super) async fn on(page: Attached) -> Result<Self, Problem> {
+        let (to, heard) = mpsc::unbounded_channel();
+        let html = format!("<!doctype html><meta charset=utf-8><body><script>{SCRIPT}</script>");
+        guard(&page, page.session(), &to).await?;
+        Ok(Self { page, to, heard, frames: Vec::new(), body: BASE64.encode(html.as_bytes()) })
+    }
+
+    /// Lets the page's requests go to where they belong from now on.
+    pub(super) async fn open_up(self) -> Result<Attached, Problem> {
+        for method in ["Fetch.disable", "Network.disable"] {
+            self.page.call(method, "{}").await?;
+        }
+        let off = r#"{"autoAttach":false,"waitForDebuggerOnStart":false,"flatten":true}"#;
+        self.page.call("Target.setAutoAttach", off).await?;
+        Ok(self.page)
+    }
+
+    /// Goes to where a storage key is that of the innermost frame.
+    pub(super) async fn visit(&mut self, key: &StorageKey) -> Result<(), Problem> {
+        let frames = key.frames();
+        self.frames.clear();
+        let (top, inner) = frames.split_first().expect("a key is reached by one frame at least");
+        self.go(top).await?;
+        let origin: String = if inner.is_empty() {
+            self.evaluate("ghost.origin()").await?
+        } else {
+            let urls = serde_json::to_string(inner).unwrap_or_default();
+            self.evaluate(&format!("ghost.enter({urls})")).await?
+        };
+        if origin != key.origin {
+            return Err(Problem::Script(format!("the browser went to {origin} in its place")));
+        }
+        Ok(())
+    }
+
+    /// Navigates to a URL, of which nothing is fetched, and waits until the document is there.
+    pub(super) async fn go(&mut self, url: &str) -> Result<(), Problem> {
+        let result = self.call("Page.navigate", format!(r#"{{"url":{}}}"#, quote(url))).await?;
+        if let Some(error) = Object::read(&result).and_then(|result| result.string("errorText")) {
+            return Err(Problem::Script(format!("the browser could not go there: {error}")));
+        }
+        let loaded =
+            "document.readyState === 'complete' ? '' : new Promise(done => addEventListener('load', () => done('')))";
+        self.evaluate(loaded).await.map(drop)
+    }
+
+    /// Gives the document this title, a JSON string.
+    pub(super) async fn title(&mut self, title: &RawValue) -> Result<(), Problem> {
+        self.evaluate(&format!("document.title = {}, ''", title.get())).await.map(drop)
+    }
+
+    /// Has the script do one thing for the key last visited; `args` and what comes back are JSON.
+    pub(super) async fn run<T: DeserializeOwned>(&mut self, op: &str, args: &str) -> Result<T, Problem> {
+        let mut rest = args;
+        while rest.len() > PART {
+            let (part, more) = rest.split_at(boundary(rest, PART));
+            self.evaluate(&format!("ghost.push({}), ''", quote(part))).await?;
+            rest = more;
+        }
+        let text = self.evaluate(&format!("ghost.run({}, {})", quote(op), quote(rest))).await?;
+        serde_json::from_str(&text).map_err(|error| Problem::Script(format!("{op} gave no answer: {error}")))
+    }
+
+    /// A command on the page, whose requests are answered meanwhile.
+    pub(super) async fn call(&mut self, method: &'static str, params: String) -> Result<String, Problem> {
+        let Self { page, heard, to, frames, body } = self;
+        let mut call = std::pin::pin!(page.call(method, params));
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut call => return Ok(result?),
+                Some(event) = heard.recv() => answer(page, to, frames, body, &event).await,
+            }
+        }
+    }
+
+    /// A command on whatever holds the frame last visited.
+    pub(super) async fn call_inside(&mut self, method: &'static str, params: String) -> Result<String, Problem> {
+        match self.frames.last() {
+            Some(frame) => Ok(self.page.call_below(frame, method, params).await?),
+            None => self.call(method, params).await,
+        }
+    }
+
+    /// The string that an expression gives, promises awaited.
+    async fn evaluate(&mut self, expression: &str) -> Result<String, Problem> {
+        let params = evaluation(expression);
+        evaluated(&self.call("Runtime.evaluate", params).await?)
+    }
+}
+
+/// Sees to it that no request of a page, or of a frame in a process of its own, gets out.
+async fn guard(page: &Attached, session: &CdpSessionId, to: &mpsc::UnboundedSender<Heard>) -> Result<(), Problem> {
+    page.listen(session, to.clone());
+    for (method, params) in [
+        ("Fetch.enable", r#"{"patterns":[{"urlPattern":"*"}]}"#),
+        // A service worker of the site would answer in our place.
+        ("Network.enable", r#"{"maxTotalBufferSize":0,"maxResourceBufferSize":0}"#),
+        ("Network.setBypassServiceWorker", r#"{"bypass":true}"#),
+        (
+            "Target.setAutoAttach",
+            r#"{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true,"filter":[{"type":"iframe"}]}"#,
+        ),
+    ] {
+        page.call_below(session, method, params).await?;
+    }
+    Ok(())
+}
+
+/// What a request of the page, or of a frame in a process of its own, gets.
+async fn answer(
+    page: &Attached,
+    to: &mpsc::UnboundedSender<Heard>,
+    frames: &mut Vec<CdpSessionId>,
+    body: &str,
+    event: &Heard,
+) {
+    let Some(params) = Object::read(&event.params) else { return };
+    match event.method.as_str() {
+        "Fetch.requestPaused" => {
+            let Some(id) = params.get("requestId") else { return };
+            let (method, params) = if params.string("resourceType").as_deref() == Some("Document") {
+                let headers =
+                    r#"[{"name":"content-type","value":"text/html"},{"name":"cache-control","value":"no-store"}]"#;
+                let params =
+                    format!(r#"{{"requestId":{id},"responseCode":200,"responseHeaders":{headers},"body":"{body}"}}"#);
+                ("Fetch.fulfillRequest", params)
+            } else {
+                ("Fetch.failRequest", format!(r#"{{"requestId":{id},"errorReason":"Aborted"}}"#))
+            };
+            // The request may have gone with its frame.
+            let _ = page.call_below(&event.on, method, params).await;
+        }
+        "Target.attachedToTarget" => {
+            let Some(session) = params.string("sessionId").map(CdpSessionId::from) else { return };
+            // A frame that has gone already needs none.
+            let _ = guard(page, &session, to).await;
+            let _ = page.call_below(&session, "Runtime.runIfWaitingForDebugger", "{}").await;
+            frames.push(session);
+        }
+        _ => {}
+    }
+}
+
+/// The last place up to `at` where a text may be cut.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// The params of a `Runtime.evaluate` that awaits promises.
+pub(super) fn evaluation(expression: &str) -> String {
+    format!(r#"{{"expression":{},"awaitPromise":true,"returnByValue":true}}"#, quote(expression))
+}
+
+/// The string in the result of a `Runtime.evaluate`.
+pub(super) fn evaluated(result: &str) -> Result<String, Problem> {
+    #[derive(Deserialize)]
+    struct Value {
+        value: Option<serde_json::Value>,
+    }
+    #[derive(Deserialize)]
+    struct Exception {
+        exception: Option<Described>,
+        text: String,
+    }
+    #[derive(Deserialize)]
+    struct Described {
+        description: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Evaluated {
+        result: Value,
+        exception_details: Option<Exception>,
+    }
+    let read: Evaluated =
+        serde_json::from_str(result).map_err(|error| Problem::Script(format!("Chrome's answer: {error}")))?;
+    if let Some(Exception { exception, text }) = read.exception_details {
+        let said = exception.and_then(|exception| exception.description).unwrap_or(text);
+        // What follows is a stack of our own script.
+        return Err(Problem::Script(said.lines().next().unwrap_or_default().to_owned()));
+    }
+    match read.result.value {
+        Some(serde_json::Value::String(text)) => Ok(text),
+        other => Err(Problem::Script(format!("no text: {other:?}"))),
+    }
+}

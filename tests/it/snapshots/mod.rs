@@ -1,0 +1,4 @@
+//! Snapshots: what a session has stored, read from one browser and written into another.
+
+mod engine;
+mod stage;
