@@ -346,6 +346,10 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     pub async fn write(&mut self, record: &Record) -> std::io::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, record)?;
+        // Raw JSON may have been written over several lines; inside a text a line's end is escaped.
+        for byte in self.line.iter_mut().filter(|byte| **byte == b'\n') {
+            *byte = b' ';
+        }
         self.line.push(b'\n');
         self.counts.add(record);
         self.counts.bytes += self.line.len() as u64;

@@ -30,12 +30,11 @@ pub enum ImportError {
     Snapshot(#[from] SnapshotError),
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(expecting = "an object with cookies and origins")]
 struct State {
-    #[serde(default)]
-    cookies: Vec<StateCookie>,
-    #[serde(default)]
-    origins: Vec<Origin>,
+    cookies: Option<Vec<StateCookie>>,
+    origins: Option<Vec<Origin>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,15 +127,22 @@ struct StateIndex {
 /// Turns a snapshot into a `storageState`, and says what that cannot hold.
 pub async fn export<R: AsyncBufRead + Unpin>(from: R) -> Result<(String, Report), ContentError> {
     let mut reader = Reader::new(from).await?;
-    let mut export =
-        Export { state: State::default(), contexts: 0, key: String::new(), at: At::Nothing, report: Report::default() };
+    let mut export = Export {
+        cookies: Vec::new(),
+        origins: Vec::new(),
+        contexts: 0,
+        key: String::new(),
+        at: At::Nothing,
+        report: Report::default(),
+    };
     while let Some(record) = reader.next().await? {
         export.record(record);
     }
     let mut report = export.report;
     report.counts = reader.counts().clone();
     report.complete = reader.trailer().is_some_and(|trailer| trailer.complete);
-    Ok((serde_json::to_string(&export.state).unwrap_or_default(), report))
+    let state = State { cookies: Some(export.cookies), origins: Some(export.origins) };
+    Ok((serde_json::to_string(&state).unwrap_or_default(), report))
 }
 
 /// To what the next record belongs.
@@ -148,7 +154,8 @@ enum At {
 }
 
 struct Export {
-    state: State,
+    cookies: Vec<StateCookie>,
+    origins: Vec<Origin>,
     contexts: usize,
     key: String,
     at: At,
@@ -172,11 +179,11 @@ impl Export {
             _ if self.contexts > 1 => {}
             Record::Header(_) | Record::End(_) => {}
             Record::Lost(lost) => self.report.lose(lost),
-            Record::Cookies(cookies) => self.state.cookies.extend(cookies.into_iter().map(cookie_out)),
+            Record::Cookies(cookies) => self.cookies.extend(cookies.into_iter().map(cookie_out)),
             Record::Storage(storage) => {
                 if let Some(origin) = storage.key.strip_suffix('/').filter(|origin| is_web(origin)) {
                     let (url, local_storage, indexed_db) = (origin.to_owned(), Vec::new(), Vec::new());
-                    self.state.origins.push(Origin { url, local_storage, indexed_db, opfs: Vec::new() });
+                    self.origins.push(Origin { url, local_storage, indexed_db, opfs: Vec::new() });
                     self.key.clone_from(&storage.key);
                     self.at = At::Origin;
                 } else {
@@ -189,12 +196,12 @@ impl Export {
             }
             _ if self.at == At::Nothing => {}
             Record::LocalStorage(items) => {
-                if let Some(origin) = self.state.origins.last_mut() {
+                if let Some(origin) = self.origins.last_mut() {
                     origin.local_storage.extend(items.into_iter().map(|(name, value)| Item { name, value }));
                 }
             }
             Record::Database(database) => {
-                if let Some(origin) = self.state.origins.last_mut() {
+                if let Some(origin) = self.origins.last_mut() {
                     origin.indexed_db.push(database_out(database));
                     self.at = At::Database;
                 }
@@ -207,7 +214,7 @@ impl Export {
         if self.at != At::Database {
             return;
         }
-        let database = self.state.origins.last_mut().and_then(|origin| origin.indexed_db.last_mut());
+        let database = self.origins.last_mut().and_then(|origin| origin.indexed_db.last_mut());
         let Some(database) = database else { return };
         let name = database.name.get().to_owned();
         let Some(store) = database.stores.get_mut(rows.store) else { return };
@@ -307,16 +314,32 @@ fn database_out(database: Database) -> StateDatabase {
     StateDatabase { name: database.name, version: database.version, stores: stores.collect() }
 }
 
+/// Reads a document, and says where it has another shape.
+fn read(json: &str) -> Result<State, ImportError> {
+    let mut document = serde_json::Deserializer::from_str(json);
+    let state: State = serde_path_to_error::deserialize(&mut document).map_err(|error| {
+        let place = error.path().to_string();
+        ImportError::Shape(if place == "." { error.into_inner().to_string() } else { error.to_string() })
+    })?;
+    document.end().map_err(|error| ImportError::Shape(error.to_string()))?;
+    // Any other document lacks both: an empty state has empty lists.
+    if state.cookies.is_none() && state.origins.is_none() {
+        return Err(ImportError::Shape("it has neither cookies nor origins".to_owned()));
+    }
+    Ok(state)
+}
+
 /// Turns a `storageState` into a snapshot, and says what that cannot hold.
 pub async fn import<W: AsyncWrite + Unpin>(json: &str, to: W) -> Result<Report, ImportError> {
-    let state: State = serde_json::from_str(json).map_err(|error| ImportError::Shape(error.to_string()))?;
+    let state = read(json)?;
     // All of it is understood before anything is written.
     let mut report = Report { complete: true, ..Report::default() };
     let mut records = vec![Record::Context(Context::default())];
-    if !state.cookies.is_empty() {
-        records.push(Record::Cookies(state.cookies.into_iter().map(cookie_in).collect()));
+    let cookies = state.cookies.unwrap_or_default();
+    if !cookies.is_empty() {
+        records.push(Record::Cookies(cookies.into_iter().map(cookie_in).collect()));
     }
-    for origin in state.origins {
+    for origin in state.origins.unwrap_or_default() {
         origin_in(origin, &mut records, &mut report)?;
     }
     let lost: Vec<Record> = report.lost.iter().cloned().map(Record::Lost).collect();

@@ -21,16 +21,21 @@ async fn what_playwright_wrote_comes_back_as_it_was() {
 async fn a_document_of_another_shape_says_so() {
     for (state, why) in [
         ("", "EOF"),
-        ("[]", "invalid"),
+        ("[]", "expected an object"),
+        (r#"{"error":"no such thing"}"#, "neither cookies nor origins"),
+        (r#"{"cookies":[]} {}"#, "trailing"),
         (r#"{"cookies":5}"#, "cookies"),
         (r#"{"cookies":[{"name":"a"}]}"#, "value"),
         (r#"{"origins":[{"origin":"chrome://settings"}]}"#, "no origin"),
         (r#"{"origins":[{"origin":"https://a.test/path"}]}"#, "no origin"),
-        (r#"{"origins":[{"origin":"https://a.test","localStorage":[{"name":1}]}]}"#, "value"),
+        (
+            r#"{"origins":[{"origin":"https://a.test","localStorage":[{"name":1}]}]}"#,
+            "origins[0].localStorage[0]: missing field `value`",
+        ),
     ] {
         let mut bytes = Vec::new();
         let error = import(state, &mut bytes).await.expect_err(state).to_string();
-        assert!(error.contains(why) || why == "invalid", "{state}: {error}");
+        assert!(error.contains(why), "{state}: {error}");
         assert!(bytes.is_empty(), "{state}");
     }
 }
@@ -44,7 +49,7 @@ async fn a_row_that_cannot_be_read_is_named_and_the_others_stay() {
         r#"{"valueEncoded":{"ta":{"b":"AAA=","k":"f64"}}}"#.to_owned(),
         r#"{"valueEncoded":{"fn":"binding"}}"#.to_owned(),
         r#"{"key":5}"#.to_owned(),
-        format!(r#"{{"value":{}}}"#, deep(100_000)),
+        format!(r#"{{"value":{}}}"#, deep(10_000)),
     ] {
         let state = format!(
             r#"{{"origins":[{{"origin":"https://a.test","localStorage":[],"indexedDB":[{{"name":"db","version":1,"stores":[
