@@ -668,6 +668,7 @@ impl Link {
                         self.detach_root(&session);
                     }
                 }
+                (Settle::Rule(context, ruling), _) => self.targets.rule(&context, ruling),
                 (Settle::Unbind(context), _) => self.targets.unbind(context.as_str()),
                 (Settle::Conceal(context), _) => {
                     let target = member("targetId");

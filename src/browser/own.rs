@@ -5,9 +5,11 @@ use tokio::sync::mpsc;
 
 use super::{Browser, CallError, Lease, LeaseId, Order, Surveyed, member};
 use crate::cdp::{
+    error::CdpError,
     ids::{CdpSessionId, ContextId, TargetId},
     lease::{Call, Settle},
     object::quote,
+    permission::Ruling,
 };
 
 /// An event on a CDP session of the proxy's own.
@@ -65,6 +67,16 @@ impl Place {
     /// Notes an origin, or the storage key of a partition of one, where the session has something.
     pub fn remember(&self, context: &ContextId, origin: &str) {
         self.browser.order(Order::Remember { context: context.clone(), origin: origin.to_owned() });
+    }
+
+    /// Rules on permissions of one of the session's contexts, and notes it.
+    pub async fn rule(&self, context: &ContextId, ruling: Ruling) -> Result<(), CallError> {
+        let method = ruling.method();
+        let Some(params) = ruling.params(context) else {
+            return Err(CallError::Refused { method, error: CdpError::INVALID });
+        };
+        let settle = Some((self.lease, Settle::Rule(context.clone(), ruling)));
+        self.browser.call_for(Some(&self.base), method, params, settle).await.map(drop)
     }
 
     /// One more context of the session's.

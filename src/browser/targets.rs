@@ -13,6 +13,7 @@ use std::{
 use crate::cdp::{
     ids::{CdpSessionId, ContextId, TargetId},
     lease::{Flavour, Interest, Told},
+    permission::Rulings,
     target::{Kind, TargetInfo},
     url,
 };
@@ -154,6 +155,8 @@ pub(crate) struct Targets {
     own_pages: HashSet<TargetId>,
     /// The web origins seen in each context, the last one at the back.
     origins: HashMap<ContextId, VecDeque<String>>,
+    /// What was ruled on the permissions of each context.
+    rulings: HashMap<ContextId, Rulings>,
     /// Targets so far.
     number: u64,
     effects: VecDeque<Effect>,
@@ -183,6 +186,7 @@ impl Targets {
             concealing: HashMap::new(),
             own_pages: HashSet::new(),
             origins: HashMap::new(),
+            rulings: HashMap::new(),
             number: 0,
             effects: VecDeque::new(),
             expired_holds: 0,
@@ -253,6 +257,7 @@ impl Targets {
         self.contexts.remove(context);
         self.unpaired.remove(context);
         self.origins.remove(context);
+        self.rulings.remove(context);
     }
 
     /// A browser-level CDP session made by the proxy for itself or for a lease.
@@ -292,6 +297,7 @@ impl Targets {
         self.contexts.retain(|_, owner| *owner != lease);
         let contexts = &self.contexts;
         self.origins.retain(|context, _| contexts.contains_key(context));
+        self.rulings.retain(|context, _| contexts.contains_key(context));
         for id in mine {
             self.let_go_of_all(&id);
         }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
+    permission::Ruling,
     target::Filter,
 };
 
@@ -56,6 +57,8 @@ pub enum Settle {
     Base,
     /// The target in the reply is a page of the proxy's own in this context: no client is shown it.
     Conceal(ContextId),
+    /// This is what holds in this context from now on.
+    Rule(ContextId, Ruling),
     /// If Chrome refuses, auto-attach's explicit attach to this target will not come.
     Attach(TargetId),
 }

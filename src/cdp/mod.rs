@@ -26,6 +26,7 @@ pub mod ids;
 pub mod lease;
 pub mod message;
 pub mod object;
+pub mod permission;
 mod scan;
 pub mod target;
 pub mod url;

@@ -1,15 +1,14 @@
 //! Browser-level commands other than `Target.*`: versions, permissions, cookies, windows, streams, traces.
 
-use serde_json::value::RawValue;
-
 use super::{Action, Pending, Session, policy::Refusal, scope::Cdp};
 use crate::{
     cdp::{
         error::CdpError,
-        ids::{CallId, CdpSessionId},
+        ids::{CallId, CdpSessionId, ContextId},
         lease::Settle,
         message::{self, Command},
         object::Object,
+        permission::Ruling,
         target::Kind,
     },
     config::Capability,
@@ -18,8 +17,6 @@ use crate::{
 const NO_WINDOW: CdpError = CdpError::new(-32000, "Browser window not found");
 const NO_TARGET: CdpError = CdpError::new(-32602, "No target with given id");
 const NO_PAGE: CdpError = CdpError::new(-32000, "No web contents for the given target id");
-/// The clipboard is one for all sessions of a browser (*measured*).
-const CLIPBOARD: [&str; 3] = ["clipboardReadWrite", "clipboard-read", "clipboardRead"];
 
 /// Chrome's error for a context that is not there.
 pub(super) fn no_context(id: &str) -> CdpError {
@@ -70,44 +67,49 @@ impl Session {
     /// A command that names a context, or means the default one: it goes up on the lease with a context of this session.
     fn in_context(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
-        let Some(mut params) = Object::read(command.params()) else {
-            return self.scope.fail(on, id, &CdpError::INVALID);
-        };
-        if !params.has("browserContextId") {
-            params.set_string("browserContextId", self.scope.default_context.as_str());
-        } else if let Some(context) = params.string("browserContextId")
-            && !self.scope.owns_context(&context)
-        {
-            return self.scope.fail(on, id, &no_context(&context));
+        if let Some((_, params)) = self.with_context(on, command) {
+            self.forward(on, self.base.clone(), id, method, params);
         }
-        self.forward(on, self.base.clone(), id, method, params.to_string());
     }
 
-    fn on_permission(&mut self, on: &CdpSessionId, command: &Command) {
-        if !self.caps.dedicated && command.method() != "Browser.resetPermissions" {
-            let Some(params) = Object::read(command.params()) else {
-                return self.scope.fail(on, command.id(), &CdpError::INVALID);
-            };
-            // One by one: a lone surrogate in one of them must not hide the others.
-            let named = params.read_as::<Vec<Box<RawValue>>>("permissions").unwrap_or_default();
-            let named: Vec<_> = named.iter().filter_map(|name| message::string(name.get())).collect();
-            let descriptor = params.get("permission").map(Object::read);
-            if matches!(descriptor, Some(None)) {
-                return self.scope.fail(on, command.id(), &CdpError::INVALID);
+    /// The context that a command is for, and its params with it; `None` if it was answered with an error.
+    fn with_context(&mut self, on: &CdpSessionId, command: &Command) -> Option<(ContextId, String)> {
+        let id = command.id();
+        let Some(mut params) = Object::read(command.params()) else {
+            self.scope.fail(on, id, &CdpError::INVALID);
+            return None;
+        };
+        // What is no string Chrome refuses itself.
+        let mut context = self.scope.default_context.clone();
+        if !params.has("browserContextId") {
+            params.set_string("browserContextId", context.as_str());
+        } else if let Some(named) = params.string("browserContextId") {
+            if !self.scope.owns_context(&named) {
+                self.scope.fail(on, id, &no_context(&named));
+                return None;
             }
-            let one = descriptor.flatten().and_then(|one| one.string("name"));
-            let reads = params.string("setting").is_none_or(|setting| setting == "granted");
-            let all = named.iter().map(AsRef::as_ref).chain(one.as_deref());
-            if reads && all.into_iter().any(|name| CLIPBOARD.contains(&name)) {
-                let error = format!(
-                    "'{}' is refused for the clipboard, which all sessions of a browser share: it needs the capability {}",
-                    command.method(),
-                    Capability::Dedicated
-                );
-                return self.refuse(on, command.id(), &CdpError::server(error));
-            }
+            context = named.into();
         }
-        self.in_context(on, command);
+        Some((context, params.to_string()))
+    }
+
+    /// What Chrome agrees to is noted: it does not tell later what was granted.
+    fn on_permission(&mut self, on: &CdpSessionId, command: &Command) {
+        let (id, method) = (command.id(), command.method());
+        let ruling = Ruling::read(method, command.params());
+        let opens = ruling.as_ref().and_then(Ruling::opens_clipboard);
+        let (Some(ruling), Some(opens)) = (ruling, opens) else { return self.scope.fail(on, id, &CdpError::INVALID) };
+        if opens && !self.caps.dedicated {
+            let error = format!(
+                "'{method}' is refused for the clipboard, which all sessions of a browser share: it needs the capability {}",
+                Capability::Dedicated
+            );
+            return self.refuse(on, id, &CdpError::server(error));
+        }
+        if let Some((context, params)) = self.with_context(on, command) {
+            let (base, pending) = (self.base.clone(), Pending::Forward(on.clone(), id));
+            self.call(base, method, params, Settle::Rule(context, ruling), pending);
+        }
     }
 
     // ---- Windows. Their ids are small numbers and guessed, not stolen: only what this session was told counts.

@@ -11,8 +11,9 @@ use super::{
     Parts, Problem, Report, SnapshotError, by,
     candidates::Candidates,
     key::StorageKey,
+    lines::Writer,
     pages,
-    record::{Context, Cookie, Database, Index, Lost, Page, Raw, Record, Rows, Storage, Store, Writer},
+    record::{Context, Cookie, Database, Index, Lost, Page, Raw, Record, Rows, Storage, Store},
     unless_gone,
     vault::Vault,
 };
@@ -120,14 +121,16 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
 
     async fn fail(&mut self, what: &str, place: &str, problem: Problem) -> Result<(), SnapshotError> {
         let problem = unless_gone(problem)?;
-        // Only what the deadline of the whole ends makes it incomplete; a page's own is that page's loss.
-        self.report.complete &= !(matches!(problem, Problem::Late) && Instant::now() >= self.end);
+        self.report.complete &= !matches!(problem, Problem::Late);
         self.lose(what, place, &problem.to_string()).await
     }
 
     async fn context(&mut self, surveyed: &Surveyed) -> Result<(), SnapshotError> {
         let made_by_client = surveyed.context != *self.place.context();
         self.write(&Record::Context(Context { made_by_client })).await?;
+        if self.parts.permissions && !surveyed.rulings.is_empty() {
+            self.write(&Record::Permissions(surveyed.rulings.clone())).await?;
+        }
         let mut candidates = Candidates::default();
         let pages = self.pages(surveyed, &mut candidates).await?;
         for cookies in self.cookies(&surveyed.context).await?.chunks(COOKIES) {
@@ -165,6 +168,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
             .await;
         let mut pages = Vec::new();
         for (mut seen, (_, _, info)) in seen.into_iter().zip(&ids) {
+            self.report.complete &= !seen.late;
             for key in seen.keys {
                 candidates.frame(key);
             }

@@ -1,7 +1,8 @@
 //! Snapshots: the state of a session as a stream of records, read from a browser and written into one.
 //!
 //! [`capture()`] reads, unseen by the session's clients; [`restore()`] writes; [`playwright`] turns records into Playwright's
-//! `storageState` and back. What the records are is in [`record`]; where they rest is the store's business. Everything
+//! `storageState` and back. What the records are is in [`record`], how they are read and
+//! written in [`lines`]; where they rest is the store's business. Everything
 //! here is plain steps over a [`Place`]: no task, no state between two calls.
 //!
 //! How a session's storage is reached: cookies by CDP, everything else through a hidden page of the proxy's own in the
@@ -12,6 +13,7 @@ mod candidates;
 mod capture;
 mod fields;
 mod key;
+pub mod lines;
 mod pages;
 mod reopen;
 mod restore;
@@ -26,7 +28,8 @@ use serde::Serialize;
 
 pub use self::{
     capture::capture,
-    record::{ContentError, Counts, Lost, check},
+    lines::{ContentError, check},
+    record::{Counts, Lost},
     restore::{Mode, Reopen, restore},
 };
 use crate::{browser::CallError, cdp::error::CdpError};
@@ -43,6 +46,8 @@ pub struct Parts {
     pub indexed_db: bool,
     /// Open pages, with their sessionStorage, history and scroll position.
     pub pages: bool,
+    /// What was granted to sites by CDP.
+    pub permissions: bool,
     /// What stands in the pages' form fields, passwords included; not unless asked for.
     pub fields: bool,
     /// How long all of it may take. What has not been read by then is missing, and the report says so.
@@ -58,6 +63,7 @@ impl Default for Parts {
             local_storage: true,
             indexed_db: true,
             pages: true,
+            permissions: true,
             fields: false,
             deadline: Duration::from_secs(60),
             page_deadline: Duration::from_secs(5),
@@ -75,7 +81,7 @@ pub struct Report {
     pub lost: Vec<Lost>,
     /// How much was not.
     pub lost_count: u64,
-    /// False if the deadline came first.
+    /// False if a deadline came first: that of the whole, of a page or of a step.
     pub complete: bool,
 }
 

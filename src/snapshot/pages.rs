@@ -30,6 +30,8 @@ pub(super) struct Seen {
     pub(super) keys: BTreeSet<StorageKey>,
     /// Storage keys that cannot be reached, and what else could not be carried.
     pub(super) lost: Vec<Lost>,
+    /// Whether it did not answer in time.
+    pub(super) late: bool,
 }
 
 #[derive(Deserialize)]
@@ -103,9 +105,10 @@ pub(super) async fn look(root: &OwnRoot, target: &TargetId, info: &str, parts: &
         session_storage: Vec::new(),
         fields: Vec::new(),
     };
-    let mut seen = Seen { page, keys: BTreeSet::new(), lost: Vec::new() };
+    let mut seen = Seen { page, keys: BTreeSet::new(), lost: Vec::new(), late: false };
     let deadline = end.min(Instant::now() + parts.page_deadline);
     if let Err(problem) = by(deadline, read(root, target, parts, &mut seen)).await {
+        seen.late = matches!(problem, Problem::Late);
         let what = "page".to_owned();
         let why = format!("not all of it could be read, only what the record says: {problem}");
         seen.lost.push(Lost { what, place: url, why });

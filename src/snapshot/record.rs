@@ -1,4 +1,4 @@
-//! The content of a snapshot: one JSON record a line, so that any size is written and read with little memory.
+//! What a snapshot's content is made of: records, one JSON object a line. How they are read and written is in `lines`.
 //!
 //! The first record is the [`Header`], the last the [`Trailer`]; what is between belongs to the context, the storage key
 //! and the database named last. `docs/snapshot-content.md` is the reference. Strings that a page chose stay raw JSON:
@@ -6,12 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::cdp::permission::Ruling;
 
 /// The version this program writes; it reads it and every older one.
 pub const VERSION: u32 = 1;
-/// Longest line that is read, in bytes: no record of ours is longer, and a hostile file must not fill the memory.
-pub const LONGEST: u64 = 256 * 1024 * 1024;
 
 /// A piece of JSON as Chrome or a page wrote it.
 pub type Raw = Box<RawValue>;
@@ -24,6 +23,8 @@ pub enum Record {
     Header(Header),
     /// A context begins; the first one is the session's default.
     Context(Context),
+    /// What its clients ruled on permissions of this context, in order.
+    Permissions(Vec<Ruling>),
     /// Cookies of this context.
     Cookies(Vec<Cookie>),
     /// A storage key of this context begins.
@@ -276,7 +277,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, record: &Record) {
+    /// Counts one more record, but for its bytes.
+    pub(super) fn add(&mut self, record: &Record) {
         let count = |length: usize| length as u64;
         match record {
             Record::Context(_) => self.contexts += 1,
@@ -289,7 +291,7 @@ impl Counts {
                 self.pages += 1;
                 self.session_storage += page.session_storage.iter().map(|area| count(area.items.len())).sum::<u64>();
             }
-            Record::Header(_) | Record::Lost(_) | Record::End(_) => {}
+            Record::Header(_) | Record::Permissions(_) | Record::Lost(_) | Record::End(_) => {}
         }
     }
 }
@@ -300,273 +302,6 @@ impl Counts {
 pub struct Trailer {
     /// How much came before it; less is a snapshot that was cut.
     pub counts: Counts,
-    /// False if a deadline ended the capture: what had not been read by then is among what was lost.
+    /// False if a deadline came first: what had not been read by then is among what was lost.
     pub complete: bool,
-}
-
-/// Why content could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ContentError {
-    /// Reading failed.
-    #[error("the snapshot cannot be read: {0}")]
-    Read(#[from] std::io::Error),
-    /// It was written by a newer program.
-    #[error("the snapshot is of version {0}, this program reads up to {VERSION}: use a newer ghostmux")]
-    Newer(u32),
-    /// It is something else.
-    #[error("line {line} is no record of a snapshot: {why}")]
-    Shape {
-        /// Which line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// It ends too early.
-    #[error("the snapshot ends after line {0}, before its end record: it was cut off")]
-    Cut(u64),
-}
-
-/// Writes records.
-#[derive(Debug)]
-pub struct Writer<W> {
-    to: W,
-    counts: Counts,
-    line: Vec<u8>,
-}
-
-impl<W: AsyncWrite + Unpin> Writer<W> {
-    /// Begins a snapshot.
-    pub async fn new(to: W, browser: &str) -> std::io::Result<Self> {
-        let mut writer = Self { to, counts: Counts::default(), line: Vec::new() };
-        writer.write(&Record::Header(Header { version: VERSION, browser: browser.to_owned() })).await?;
-        Ok(writer)
-    }
-
-    /// Writes the next record.
-    pub async fn write(&mut self, record: &Record) -> std::io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, record)?;
-        // Raw JSON may have been written over several lines; inside a text a line's end is escaped.
-        for byte in self.line.iter_mut().filter(|byte| **byte == b'\n') {
-            *byte = b' ';
-        }
-        self.line.push(b'\n');
-        self.counts.add(record);
-        self.counts.bytes += self.line.len() as u64;
-        self.to.write_all(&self.line).await?;
-        // One huge record must not keep its memory to the end.
-        self.line.shrink_to(1024 * 1024);
-        Ok(())
-    }
-
-    /// Writes the end.
-    pub async fn end(mut self, complete: bool) -> std::io::Result<Counts> {
-        let counts = self.counts.clone();
-        self.write(&Record::End(Trailer { counts: counts.clone(), complete })).await?;
-        self.to.flush().await?;
-        Ok(counts)
-    }
-}
-
-#[derive(Deserialize)]
-struct Begin {
-    header: Version,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-}
-
-/// Reads records, and checks that they are in order.
-#[derive(Debug)]
-pub struct Reader<R> {
-    from: R,
-    header: Header,
-    counts: Counts,
-    lines: u64,
-    text: String,
-    last: Option<Trailer>,
-}
-
-impl<R: AsyncBufRead + Unpin> Reader<R> {
-    /// Reads the header.
-    pub async fn new(from: R) -> Result<Self, ContentError> {
-        let header = Header { version: 0, browser: String::new() };
-        let mut reader = Self { from, header, counts: Counts::default(), lines: 0, text: String::new(), last: None };
-        if !reader.line().await? {
-            return Err(ContentError::Cut(0));
-        }
-        // The version first: a newer header may have any other shape.
-        let begin: Begin = reader.parse()?;
-        if begin.header.version > VERSION {
-            return Err(ContentError::Newer(begin.header.version));
-        }
-        match reader.parse()? {
-            Record::Header(header) if header.version > 0 => reader.header = header,
-            _ => return Err(reader.shape("it has no version")),
-        }
-        Ok(reader)
-    }
-
-    /// What it is of.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// How much came so far.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    /// The end record, once it was reached.
-    pub fn trailer(&self) -> Option<&Trailer> {
-        self.last.as_ref()
-    }
-
-    /// The next record; `None` behind the last one.
-    pub async fn next(&mut self) -> Result<Option<Record>, ContentError> {
-        if self.last.is_some() {
-            return Ok(None);
-        }
-        if !self.line().await? {
-            return Err(ContentError::Cut(self.lines));
-        }
-        let record: Record = self.parse()?;
-        match &record {
-            Record::Header(_) => return Err(self.shape("a second header")),
-            Record::End(trailer) => {
-                if trailer.counts != self.counts {
-                    return Err(self.shape("something is missing before it"));
-                }
-                self.last = Some(trailer.clone());
-                return Ok(None);
-            }
-            Record::Context(_) | Record::Lost(_) => {}
-            _ if self.counts.contexts == 0 => return Err(self.shape("it belongs to no context")),
-            Record::LocalStorage(_) | Record::Database(_) if self.counts.origins == 0 => {
-                return Err(self.shape("it belongs to no storage key"));
-            }
-            Record::Rows(_) if self.counts.databases == 0 => return Err(self.shape("it belongs to no database")),
-            _ => {}
-        }
-        self.counts.add(&record);
-        self.counts.bytes += self.text.len() as u64;
-        self.text.shrink_to(1024 * 1024);
-        Ok(Some(record))
-    }
-
-    async fn line(&mut self) -> Result<bool, ContentError> {
-        self.text.clear();
-        let read = (&mut self.from).take(LONGEST).read_line(&mut self.text).await?;
-        self.lines += 1;
-        if read > 0 && !self.text.ends_with('\n') {
-            return Err(if read as u64 >= LONGEST {
-                self.shape("it is too long")
-            } else {
-                ContentError::Cut(self.lines)
-            });
-        }
-        if self.lines == 1 {
-            self.counts.bytes += read as u64;
-        }
-        Ok(read > 0)
-    }
-
-    fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, ContentError> {
-        serde_json::from_str(&self.text).map_err(|error| self.shape(&error.to_string()))
-    }
-
-    fn shape(&self, why: &str) -> ContentError {
-        ContentError::Shape { line: self.lines, why: why.to_owned() }
-    }
-}
-
-/// Reads a whole snapshot and keeps nothing of it: whether it is sound from beginning to end.
-pub async fn check<R: AsyncBufRead + Unpin>(from: R) -> Result<Trailer, ContentError> {
-    let mut reader = Reader::new(from).await?;
-    while reader.next().await?.is_some() {}
-    reader.trailer().cloned().ok_or(ContentError::Cut(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn written(records: &[Record]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut writer = Writer::new(&mut bytes, "Chrome/1").await.expect("written");
-        for record in records {
-            writer.write(record).await.expect("written");
-        }
-        writer.end(true).await.expect("written");
-        bytes
-    }
-
-    fn raw(json: &str) -> Raw {
-        RawValue::from_string(json.to_owned()).expect("JSON")
-    }
-
-    async fn sample() -> Vec<u8> {
-        let items = vec![(raw(r#""\ud800""#), raw(r#""v""#))];
-        written(&[
-            Record::Context(Context::default()),
-            Record::Storage(Storage { key: "https://a.test/".to_owned() }),
-            Record::LocalStorage(items),
-        ])
-        .await
-    }
-
-    #[tokio::test]
-    async fn what_was_written_is_read() {
-        let bytes = sample().await;
-        let mut reader = Reader::new(bytes.as_slice()).await.expect("a snapshot");
-        let mut read = Vec::new();
-        while let Some(record) = reader.next().await.expect("a record") {
-            read.push(serde_json::to_string(&record).expect("JSON"));
-        }
-        assert_eq!(
-            read,
-            [
-                r#"{"context":{"madeByClient":false}}"#,
-                r#"{"storage":{"key":"https://a.test/"}}"#,
-                r#"{"localStorage":[["\ud800","v"]]}"#
-            ]
-        );
-        let counts = &reader.trailer().expect("the end").counts;
-        assert_eq!((counts.origins, counts.local_storage), (1, 1));
-    }
-
-    #[tokio::test]
-    async fn a_snapshot_that_lacks_its_end_is_none_wherever_it_is_cut() {
-        let bytes = sample().await;
-        for end in 0..bytes.len() {
-            assert!(check(&bytes[..end]).await.is_err(), "cut at {end}");
-        }
-        assert!(check(bytes.as_slice()).await.expect("whole").complete);
-    }
-
-    #[tokio::test]
-    async fn a_line_that_was_taken_out_is_missed() {
-        let text = String::from_utf8(sample().await).expect("text");
-        for line in 1..4 {
-            let lines: Vec<&str> =
-                text.lines().enumerate().filter(|(at, _)| *at != line).map(|(_, line)| line).collect();
-            let cut = format!("{}\n", lines.join("\n"));
-            let error = check(cut.as_bytes()).await.expect_err("a line is missing");
-            assert!(matches!(error, ContentError::Shape { .. }), "{line}: {error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_newer_version_is_refused_by_name() {
-        let newer = r#"{"header":{"version":2,"something":"else"}}"#.to_owned() + "\n";
-        let error = check(newer.as_bytes()).await.expect_err("newer");
-        assert!(error.to_string().contains("version 2"), "{error}");
-        for other in
-            ["", "[]\n", "{}\n", "{\"header\":{}}\n", "{\"header\":{\"version\":0,\"browser\":\"\"}}\n", "\u{0}\n"]
-        {
-            assert!(check(other.as_bytes()).await.is_err(), "{other}");
-        }
-    }
 }

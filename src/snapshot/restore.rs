@@ -10,7 +10,8 @@ use super::{
     Problem, Report, SnapshotError, by,
     candidates::Candidates,
     key::StorageKey,
-    record::{Cookie, Database, Lost, Page, Raw, Reader, Record, Rows},
+    lines::Reader,
+    record::{Cookie, Database, Lost, Page, Raw, Record, Rows},
     reopen::{self, Opened},
     unless_gone,
     vault::Vault,
@@ -20,6 +21,7 @@ use crate::{
     cdp::{
         ids::{ContextId, TargetId},
         object::{Object, quote},
+        permission::Ruling,
         target::Kind,
     },
 };
@@ -141,6 +143,7 @@ impl Restore<'_> {
             // What was lost when it was taken was reported then.
             Record::Header(_) | Record::End(_) | Record::Lost(_) => Ok(()),
             _ if self.skip == Skip::Context => Ok(()),
+            Record::Permissions(rulings) => self.rule(rulings).await,
             Record::Cookies(cookies) => self.set_cookies(cookies).await,
             Record::Storage(storage) => self.visit(&storage.key).await,
             Record::Page(page) => {
@@ -223,6 +226,22 @@ impl Restore<'_> {
             let params = format!(r#"{{"targetId":{}}}"#, quote(front.as_str()));
             // It may have closed itself by now.
             let _ = self.place.call("Target.activateTarget", params).await;
+        }
+        Ok(())
+    }
+
+    // ---- Permissions.
+
+    async fn rule(&mut self, rulings: Vec<Ruling>) -> Result<(), SnapshotError> {
+        let Some(context) = self.context.clone() else { return Ok(()) };
+        for ruling in rulings {
+            let method = ruling.method();
+            // A snapshot may come from anywhere, and the clipboard is not this session's alone.
+            if ruling.opens_clipboard() != Some(false) {
+                self.lose("permission", method, "the clipboard is not granted by a snapshot: a client must do it");
+            } else if let Err(error) = self.place.rule(&context, ruling).await {
+                self.fail("permission", method, error.into())?;
+            }
         }
         Ok(())
     }
@@ -388,6 +407,9 @@ impl Restore<'_> {
             }
             let context = quote(surveyed.context.as_str());
             let params = format!(r#"{{"browserContextId":{context}}}"#);
+            if let Some(reset) = Ruling::read("Browser.resetPermissions", "{}") {
+                self.place.rule(&surveyed.context, reset).await?;
+            }
             let result = self.place.call("Storage.getCookies", params.clone()).await?;
             let cookies: Vec<Box<RawValue>> =
                 Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();

@@ -87,7 +87,7 @@ impl Site {
         waited.unwrap_or_else(|_| panic!("no request for …{end}: {:?}", self.requests()));
     }
 
-    /// Lets what `/slow` has under way end.
+    /// Lets what `/slow` has under way end, and `/late` begin.
     pub(crate) fn release(&self) {
         self.state.released.notify_waiters();
     }
@@ -109,6 +109,10 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
     }
     let head = String::from_utf8_lossy(&read).into_owned();
     let path = head.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/").to_owned();
+    // From before the request is seen, so that whoever saw it can release it.
+    let released = state.released.notified();
+    tokio::pin!(released);
+    released.as_mut().enable();
     state.requests.lock().expect("no panic").push(Request { path: path.clone(), head: head.clone() });
     state.arrived.notify_waiters();
     let (name, query) = path.split_once('?').unwrap_or((&path, ""));
@@ -120,9 +124,9 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\
          Cache-Control: no-store\r\n{more}\r\n"
     );
-    let released = state.released.notified();
-    tokio::pin!(released);
-    released.as_mut().enable();
+    if name == "/late" {
+        released.as_mut().await;
+    }
     let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
     if wait {
         released.await;

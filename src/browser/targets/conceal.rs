@@ -1,4 +1,5 @@
-//! Pages of the proxy's own in a session's context, which no client is shown, and where a session has been. PURE.
+//! Pages of the proxy's own in a session's context, which no client is shown, and what else is to be known of a session's contexts: where its
+//! pages have been, what they may. PURE.
 //!
 //! A page of ours is announced before the reply that names it. So while its `createTarget` is pending, new pages of the
 //! context without an opener wait: [`Targets::concealed`] says which one is ours, and the others go on as if they had
@@ -9,6 +10,7 @@ use std::collections::VecDeque;
 use super::{CdpSessionId, ContextId, Effect, Expected, FLAVOURS, Flavour, Instant, LeaseId, Targets, shown_kind};
 use crate::cdp::{
     ids::TargetId,
+    permission::Ruling,
     target::{Kind, TargetInfo},
 };
 
@@ -45,6 +47,8 @@ pub struct Surveyed {
     pub targets: Vec<(TargetId, Kind, String)>,
     /// The web origins its pages were at, the oldest first; and storage keys that were found to hold something.
     pub origins: Vec<String>,
+    /// What was ruled on its permissions, in order.
+    pub rulings: Vec<Ruling>,
 }
 
 impl Targets {
@@ -134,6 +138,7 @@ impl Targets {
                     .map(|(id, target)| (id.clone(), shown(target.kind), target.info.clone()))
                     .collect(),
                 origins: self.origins.get(context).into_iter().flatten().cloned().collect(),
+                rulings: self.rulings.get(context).map(|rulings| rulings.all().to_vec()).unwrap_or_default(),
             }
         });
         surveyed.collect()
@@ -163,6 +168,13 @@ impl Targets {
         seen.push_back(origin.to_owned());
         if seen.len() > REMEMBERED {
             seen.pop_front();
+        }
+    }
+
+    /// Permissions of a context were granted, denied or reset.
+    pub(crate) fn rule(&mut self, context: &ContextId, ruling: Ruling) {
+        if self.contexts.contains_key(context) {
+            self.rulings.entry(context.clone()).or_default().note(ruling);
         }
     }
 

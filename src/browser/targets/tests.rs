@@ -188,8 +188,9 @@ fn play(script: &str) -> Mirror {
 /// The mirror holds nothing but the proxy's own three CDP sessions.
 #[track_caller]
 fn is_empty(mirror: &Mirror) {
-    let Targets { roots, unpaired, expected, concealing, own_pages, origins, .. } = &mirror.targets;
+    let Targets { roots, unpaired, expected, concealing, own_pages, origins, rulings, .. } = &mirror.targets;
     assert_eq!(mirror.targets.census(), (0, 0, 3), "{:?}", mirror.targets);
     assert!(roots.is_empty() && unpaired.is_empty() && expected.is_empty(), "{:?}", mirror.targets);
-    assert!(concealing.is_empty() && own_pages.is_empty() && origins.is_empty(), "{:?}", mirror.targets);
+    assert!(concealing.is_empty() && own_pages.is_empty(), "{:?}", mirror.targets);
+    assert!(origins.is_empty() && rulings.is_empty(), "{:?}", mirror.targets);
 }

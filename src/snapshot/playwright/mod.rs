@@ -13,10 +13,8 @@ use tokio::io::{AsyncBufRead, AsyncWrite};
 use super::{
     Report, SnapshotError,
     key::is_web,
-    record::{
-        ContentError, Context, Cookie, Database, Index, Lost, PartitionKey, Raw, Reader, Record, Rows, Storage, Store,
-        Writer,
-    },
+    lines::{ContentError, Reader, Writer},
+    record::{Context, Cookie, Database, Index, Lost, PartitionKey, Raw, Record, Rows, Storage, Store},
 };
 
 /// Why a document is no `storageState`.
@@ -179,6 +177,7 @@ impl Export {
             _ if self.contexts > 1 => {}
             Record::Header(_) | Record::End(_) => {}
             Record::Lost(lost) => self.report.lose(lost),
+            Record::Permissions(_) => self.lose("permissions", "", "Playwright's format holds no permissions"),
             Record::Cookies(cookies) => self.cookies.extend(cookies.into_iter().map(cookie_out)),
             Record::Storage(storage) => {
                 if let Some(origin) = storage.key.strip_suffix('/').filter(|origin| is_web(origin)) {

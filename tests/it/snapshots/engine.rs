@@ -1,8 +1,13 @@
 //! Capture and restore, without a proxy around them.
 
-use std::time::Duration;
-
-use ghostmux::snapshot::{Mode, Parts, Reopen, playwright};
+use ghostmux::{
+    cdp::permission::Ruling,
+    snapshot::{
+        Mode, Parts, Reopen,
+        lines::Writer,
+        record::{Context, Record},
+    },
+};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, patient};
@@ -10,6 +15,21 @@ use crate::{
     browsers::{Browser, in_browser, in_each_browser},
     site::Site,
 };
+
+/// The lines of a snapshot.
+fn records(bytes: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(bytes).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// A snapshot of a session in which nothing is.
+async fn empty() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, "").await.expect("written");
+    writer.write(&Record::Context(Context::default())).await.expect("written");
+    writer.end(true).await.expect("written");
+    bytes
+}
 
 async fn all_that_was_stored_comes_back_in_another_browser(browser: Browser) {
     let (one, two, three) = (Site::start().await, Site::start().await, Site::start().await);
@@ -145,57 +165,86 @@ async fn contexts_are_kept_apart_and_what_was_there_before_goes_or_stays(browser
 }
 in_browser!(Shell: contexts_are_kept_apart_and_what_was_there_before_goes_or_stays);
 
-async fn a_state_of_playwright_goes_through_a_browser(browser: Browser) {
-    let wanted: Value = serde_json::from_str(include_str!("../../../fixtures/storage-state.json")).expect("JSON");
-    let mut bytes = Vec::new();
-    let imported = playwright::import(&wanted.to_string(), &mut bytes).await.expect("a snapshot");
-    assert_eq!(imported.lost, []);
-    let stage = Stage::start(&browser).await;
-    let session = stage.session().await;
-    let (parts, how) = patient();
-    let report = session.restore(&how, &bytes).await;
-    assert_eq!(report.lost, []);
-    // No page was ever there: what was restored is found all the same.
-    let (bytes, report) = session.save(&Parts { pages: false, ..parts }).await;
-    assert_eq!(report.lost, []);
-    let (json, report) = playwright::export(bytes.as_slice()).await.expect("a state");
-    assert_eq!(report.lost, []);
-    let sorted = |mut state: Value| {
-        for list in ["cookies", "origins"] {
-            state[list].as_array_mut().expect("a list").sort_by_key(ToString::to_string);
-        }
-        for origin in state["origins"].as_array_mut().expect("a list") {
-            for list in ["localStorage", "indexedDB"] {
-                origin[list].as_array_mut().expect("a list").sort_by_key(ToString::to_string);
-            }
-        }
-        state
-    };
-    let back = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(sorted(back), sorted(wanted));
-    stage.end().await;
-}
-in_browser!(Shell: a_state_of_playwright_goes_through_a_browser);
-
-async fn a_page_that_hangs_costs_only_itself(browser: Browser) {
+async fn pages_look_as_they_did(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let session = stage.session().await;
-    let (hung, good) = (site.url_at("hung.localhost", "/?hung"), site.url_at("good.localhost", "/?good"));
-    let tab = session.open(&good).await;
-    session.evaluate(&tab, "sessionStorage.where = localStorage.where = 'good'").await;
-    let tab = session.open(&hung).await;
-    session
-        .evaluate(&tab, "sessionStorage.where = localStorage.where = 'hung', setTimeout(() => { for (;;); }), ''")
-        .await;
-    let parts = Parts { page_deadline: Duration::from_secs(4), ..patient().0 };
-    let (bytes, report) = session.save(&parts).await;
+    let (form, popup) = (site.url_at("a.localhost", "/storage"), site.url_at("b.localhost", "/?popup"));
+    let tab = session.open(&form).await;
+    let fill = "const field = name => document.querySelector(`[name=${name}]`); \
+                field('text').value = 'typed \\ud83d\\ude00'; field('box').checked = true; \
+                field('area').value = 'two\\nlines'; field('choice').selectedIndex = 1; \
+                history.replaceState(null, '', '/storage#here'); document.title = 'renamed';";
+    session.evaluate(&tab, &format!("{{ {fill} }}")).await;
+    session.evaluate(&tab, &format!("void open({})", json!(popup))).await;
+    let form = format!("{form}#here");
+    let pages = session.pages_at(0, &["about:blank".to_owned(), form.clone(), popup.clone()]).await;
+    let loaded = session.attach(pages[2].0.clone()).await;
+    session.ready(&loaded).await;
+    session.call(None, "Target.activateTarget", json!({ "targetId": tab.target.as_str() })).await;
+
+    let (parts, how) = patient();
+    let (bytes, _) = session.save(&parts).await;
+    assert!(!String::from_utf8(bytes).expect("text").contains("typed"), "nobody asked for the form's fields");
+    let (bytes, report) = session.save(&Parts { fields: true, ..parts }).await;
+    assert_eq!(report.lost, []);
+    let records = records(&bytes);
+    let pages: Vec<&Value> = records.iter().filter_map(|record| record.get("page")).collect();
+    assert_eq!((&pages[1]["title"], &pages[2]["title"]), (&json!("renamed"), &json!("title-popup")));
+    assert_eq!((&pages[1]["front"], pages[2].get("opener")), (&json!(true), Some(&json!(1))), "{pages:?}");
+
+    let session = stage.session().await;
+    let report = session.restore(&how, &bytes).await;
     let [lost] = report.lost.as_slice() else { panic!("{report:?}") };
-    assert_eq!((lost.what.as_str(), lost.place.as_str()), ("page", hung.as_str()));
-    // Its URL is known all the same, and what it stored is read elsewhere.
-    assert_eq!((report.counts.pages, report.counts.session_storage), (3, 1), "{report:?}");
-    let text = String::from_utf8(bytes).expect("text");
-    assert!(text.contains(&format!(r#""url":"{hung}""#)) && text.contains(r#"[["where","hung"]]"#), "{text}");
+    assert_eq!((lost.what.as_str(), &lost.place), ("opener", &popup));
+    let pages = session.pages_at(0, &["about:blank".to_owned(), form, popup]).await;
+    let tab = session.attach(pages[1].0.clone()).await;
+    let seen = "[...document.querySelectorAll('[name]')].map(field => field.type === 'checkbox' ? field.checked : field.value)";
+    assert_eq!(session.evaluate(&tab, seen).await, json!(["typed \u{1f600}", true, "two\nlines", "two"]));
+    let front = "document.visibilityState === 'visible' && document.hasFocus()";
+    assert_eq!(session.evaluate(&tab, front).await, true);
     stage.end().await;
 }
-in_browser!(Shell: a_page_that_hangs_costs_only_itself);
+in_each_browser!(pages_look_as_they_did);
+
+async fn what_was_granted_is_granted_again(browser: Browser) {
+    let site = Site::start().await;
+    let stage = Stage::start(&browser).await;
+    let session = stage.session().await;
+    let (one, two) = (site.url_at("one.localhost", "/"), site.url_at("two.localhost", "/"));
+    let asked = "Promise.all(['geolocation', 'notifications', 'midi'].map(name => \
+                 navigator.permissions.query({ name }).then(({ state }) => state)))";
+    let grant = json!({ "origin": one.trim_end_matches('/'), "permissions": ["geolocation"] });
+    let deny = json!({ "permission": { "name": "notifications" }, "setting": "denied" });
+    for (method, params) in [("Browser.grantPermissions", &grant), ("Browser.setPermission", &deny)] {
+        let ruling = Ruling::read(method, &params.to_string()).expect("a ruling");
+        session.place.rule(session.place.context(), ruling).await.expect("done");
+    }
+    let mut wanted = Vec::new();
+    for url in [&one, &two] {
+        let tab = session.open(url).await;
+        wanted.push(session.evaluate(&tab, asked).await);
+    }
+    assert!(wanted[0] != wanted[1] && wanted[0][0] == "granted", "{wanted:?}");
+    let (parts, how) = patient();
+    let (mut bytes, report) = session.save(&Parts { pages: false, ..parts.clone() }).await;
+    assert_eq!(report.lost, []);
+
+    // From a restored session they are saved again. What a snapshot may not do it says.
+    for round in 0..2 {
+        let session = stage.session().await;
+        let report = session.restore(&how, &bytes).await;
+        assert_eq!(report.lost, [], "{round}");
+        for (url, wanted) in [&one, &two].into_iter().zip(&wanted) {
+            let tab = session.open(url).await;
+            assert_eq!(session.evaluate(&tab, asked).await, *wanted, "{round} {url}");
+        }
+        bytes = session.save(&Parts { pages: false, ..parts.clone() }).await.0;
+        let cleared = session.restore(&Reopen { mode: Mode::Replace, ..how.clone() }, &empty().await).await;
+        assert_eq!(cleared.lost, []);
+        let tab = session.open(&one).await;
+        assert_ne!(session.evaluate(&tab, asked).await, wanted[0], "{round}: reset");
+    }
+    stage.end().await;
+}
+in_each_browser!(what_was_granted_is_granted_again);

@@ -1,4 +1,6 @@
 //! Snapshots: what a session has stored, read from one browser and written into another.
 
+mod busy;
 mod engine;
+mod playwright;
 mod stage;

@@ -107,6 +107,11 @@ impl Session {
     pub(crate) async fn go(&self, tab: &Tab, url: &str) {
         let went = self.call(Some(&tab.session), "Page.navigate", json!({ "url": url })).await;
         assert!(went.get("errorText").is_none(), "{url}: {went}");
+        self.ready(tab).await;
+    }
+
+    /// Waits until a page is loaded.
+    pub(crate) async fn ready(&self, tab: &Tab) {
         let loaded =
             "document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done(true)))";
         assert_eq!(self.evaluate(tab, loaded).await, true);
@@ -195,26 +200,47 @@ impl Session {
         snapshot::restore(&self.place, how, bytes).await.expect("restored")
     }
 
+    /// Waits until the client has been sent an event of this method on a page of its; returns its params.
+    pub(crate) async fn event(&mut self, tab: &Tab, method: &str) -> Value {
+        let wait = async {
+            while let Some(message) = self.inbox.recv().await {
+                let Some(text) = self.tell(&message) else { continue };
+                let event: Value = serde_json::from_str(&text).unwrap_or_default();
+                if event["method"] == method && event["sessionId"] == tab.session.as_str() {
+                    return event["params"].clone();
+                }
+            }
+            panic!("the browser has gone");
+        };
+        tokio::time::timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("no {method}"))
+    }
+
     /// What the client was sent since it was last asked. Whether anybody at all is attached to a target it is not told:
     /// that is replaced by whether it is attached itself.
     pub(crate) fn heard(&mut self) -> Vec<String> {
         let mut heard = Vec::new();
         while let Some(Some(message)) = self.inbox.recv().now_or_never() {
-            if let FromBrowser::Told(Told::Changed { target, info }) = &message {
-                let info = with_attached(info, false).into_owned();
-                if self.told.insert(target.clone(), info.clone()).is_some_and(|before| before == info) {
-                    continue;
-                }
-            }
-            if let FromBrowser::Told(Told::Created { target, info }) = &message {
-                self.told.insert(target.clone(), with_attached(info, false).into_owned());
-            }
-            heard.push(match message {
-                FromBrowser::Message { text, .. } => String::from_utf8_lossy(&text).into_owned(),
-                other => format!("{other:?}"),
-            });
+            heard.extend(self.tell(&message));
         }
         heard
+    }
+
+    /// What a message tells the client that it does not know, if anything.
+    fn tell(&mut self, message: &FromBrowser) -> Option<String> {
+        match message {
+            FromBrowser::Message { text, .. } => return Some(String::from_utf8_lossy(text).into_owned()),
+            FromBrowser::Told(Told::Created { target, info }) => {
+                self.told.insert(target.clone(), with_attached(info, false).into_owned());
+            }
+            FromBrowser::Told(Told::Changed { target, info }) => {
+                let info = with_attached(info, false).into_owned();
+                if self.told.insert(target.clone(), info.clone()).is_some_and(|before| before == info) {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+        Some(format!("{message:?}"))
     }
 }
 

@@ -1,0 +1,151 @@
+//! Permissions of a context. Chrome does not tell which were granted, so the commands that ruled on them are kept.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{ids::ContextId, message, object::Object};
+
+/// The clipboard is one for all sessions of a browser (*measured*).
+const CLIPBOARD: [&str; 3] = ["clipboardReadWrite", "clipboard-read", "clipboardRead"];
+/// How many rulings of a context are kept; the oldest is forgotten.
+const KEPT: usize = 256;
+/// The longest ruling that is kept, in bytes: clients choose them.
+const LONGEST: usize = 4096;
+
+/// A command that ruled on permissions of a context.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ruling {
+    how: How,
+    /// Without the context.
+    params: Box<RawValue>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum How {
+    /// These are granted, and all others denied.
+    Grant,
+    /// One is granted, denied or asked for.
+    Set,
+    /// As if nothing had been said.
+    Reset,
+}
+
+impl Ruling {
+    /// Reads a command; `None` if it is another one, or its params are no object.
+    pub fn read(method: &str, params: &str) -> Option<Self> {
+        let how = [How::Grant, How::Set, How::Reset].into_iter().find(|how| how.method() == method)?;
+        let mut params = Object::read(params)?;
+        params.remove("browserContextId");
+        Some(Self { how, params: RawValue::from_string(params.to_string()).ok()? })
+    }
+
+    /// The command's method.
+    pub fn method(&self) -> &'static str {
+        self.how.method()
+    }
+
+    /// The command's params for a context; `None` if they are no object.
+    pub fn params(&self, context: &ContextId) -> Option<String> {
+        let mut params = Object::read(self.params.get())?;
+        params.set_string("browserContextId", context.as_str());
+        Some(params.to_string())
+    }
+
+    /// Whether it lets pages read the clipboard, which is not this session's alone; `None` if it cannot be told.
+    pub fn opens_clipboard(&self) -> Option<bool> {
+        let params = Object::read(self.params.get())?;
+        if self.how == How::Reset {
+            return Some(false);
+        }
+        // One by one: a lone surrogate in one of them must not hide the others.
+        let named = params.read_as::<Vec<Box<RawValue>>>("permissions").unwrap_or_default();
+        let named: Vec<_> = named.iter().filter_map(|name| message::string(name.get())).collect();
+        let one = match params.get("permission") {
+            Some(descriptor) => Object::read(descriptor)?.string("name"),
+            None => None,
+        };
+        let grants = params.string("setting").is_none_or(|setting| setting == "granted");
+        Some(grants && named.iter().map(AsRef::as_ref).chain(one.as_deref()).any(|name| CLIPBOARD.contains(&name)))
+    }
+
+    /// Whether nothing is left of `before` once this was said.
+    fn replaces(&self, before: &Self) -> bool {
+        let (Some(new), Some(old)) = (Object::read(self.params.get()), Object::read(before.params.get())) else {
+            return false;
+        };
+        let same = |name| new.get(name) == old.get(name);
+        let of_one = same("origin") && same("embeddedOrigin");
+        self.how == How::Reset || self.how == before.how && of_one && (self.how == How::Grant || same("permission"))
+    }
+}
+
+impl How {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Grant => "Browser.grantPermissions",
+            Self::Set => "Browser.setPermission",
+            Self::Reset => "Browser.resetPermissions",
+        }
+    }
+}
+
+/// All that was ruled in a context, in order, but for what was overruled.
+#[derive(Clone, Debug, Default)]
+pub struct Rulings(Vec<Ruling>);
+
+impl Rulings {
+    /// Chrome did as it was told.
+    pub fn note(&mut self, ruling: Ruling) {
+        self.0.retain(|before| !ruling.replaces(before));
+        if ruling.how == How::Reset || ruling.params.get().len() > LONGEST {
+            return;
+        }
+        if self.0.len() >= KEPT {
+            self.0.remove(0);
+        }
+        self.0.push(ruling);
+    }
+
+    /// What is to be said to a fresh context, in this order.
+    pub fn all(&self) -> &[Ruling] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_overruled_is_forgotten() {
+        let (grant, set, reset) = ("Browser.grantPermissions", "Browser.setPermission", "Browser.resetPermissions");
+        let mut rulings = Rulings::default();
+        for (method, params) in [
+            (grant, r#"{"origin":"http://a","permissions":["midi"],"browserContextId":"CTX"}"#),
+            (set, r#"{"permission":{"name":"camera"},"setting":"granted"}"#),
+            (grant, r#"{"origin":"http://b","permissions":["midi"]}"#),
+            (set, r#"{"permission":{"name":"camera"},"setting":"denied"}"#),
+            (grant, r#"{"origin":"http://a","permissions":[]}"#),
+        ] {
+            rulings.note(Ruling::read(method, params).expect(params));
+        }
+        let said: Vec<String> = rulings.all().iter().filter_map(|one| one.params(&ContextId::from("NEW"))).collect();
+        assert_eq!(
+            said,
+            [
+                r#"{"origin":"http://b","permissions":["midi"],"browserContextId":"NEW"}"#,
+                r#"{"permission":{"name":"camera"},"setting":"denied","browserContextId":"NEW"}"#,
+                r#"{"origin":"http://a","permissions":[],"browserContextId":"NEW"}"#,
+            ]
+        );
+        rulings.note(Ruling::read(reset, "{}").expect("a command"));
+        assert!(rulings.all().is_empty());
+        for number in 0..1000 {
+            let params = format!(r#"{{"origin":"http://{number}","permissions":[]}}"#);
+            rulings.note(Ruling::read(grant, &params).expect("a command"));
+        }
+        assert_eq!(rulings.all().len(), KEPT);
+    }
+}
