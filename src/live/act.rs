@@ -1,6 +1,6 @@
 //! Does what the judgement wants done, and takes back what was waited for.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -20,6 +20,9 @@ use crate::{
     session::{Action, ViewId},
 };
 
+/// A page that has not answered for so long is not waited for when its client leaves.
+const STUCK: Duration = Duration::from_secs(5);
+
 /// What was waited for outside the loop.
 pub(super) enum Done {
     /// A client that was on its way, if it came.
@@ -27,6 +30,8 @@ pub(super) enum Done {
     Faced(Result<CdpSessionId, CallError>),
     Moved(Tag, Option<PathBuf>),
     Checked(Tag, bool),
+    /// What it was to be reminded of.
+    Late(Tag),
     /// What a client asked of another session.
     Asked(Tag, Result<String, CdpError>),
     /// What a client asked about this session's use.
@@ -106,6 +111,16 @@ impl Live {
                 self.session.on_claimed(tag, alone);
             }
             Action::Unclaim => self.lease.unclaim(),
+            Action::Remind(tag) => {
+                let late = tokio::time::sleep(STUCK);
+                self.jobs.push(
+                    async move {
+                        late.await;
+                        Done::Late(tag)
+                    }
+                    .boxed(),
+                );
+            }
             Action::Ghost(tag, view, ask) => self.on_ghost(tag, view, ask),
             Action::Close(view, why) => self.send_away(view, &CloseReason::Bye(why)),
             Action::End => self.over = Some(CloseReason::Bye("the client closed its browser")),
@@ -118,6 +133,7 @@ impl Live {
             Done::Faced(root) => self.on_faced(root),
             Done::Moved(tag, to) => self.session.on_moved(tag, to),
             Done::Checked(tag, inside) => self.session.on_files(tag, inside),
+            Done::Late(tag) => self.session.settle_leaving(tag),
             Done::Asked(tag, answer) => self.answer_ghost(tag, answer),
             Done::Used(tag, usage) => self.answer_usage(tag, &usage),
             Done::Nothing => {}

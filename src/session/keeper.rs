@@ -1,10 +1,11 @@
 //! How a client leaves a session that goes on, and who looks after its pages then.
 //!
 //! What the client held must not leave a page stuck. Its pauses and interceptions end with its CDP sessions, if it is
-//! resumed first what waits for that. Dialogs are another matter: in a full Chrome a page with an open dialog and nobody
-//! attached hangs (*measured*). So the leaving client's dialogs are dismissed on its own CDP sessions, and before these go,
-//! each page that nobody else is attached to gets a keeper: a CDP session of the proxy's that dismisses what opens, until a
-//! client enables `Page` there.
+//! resumed first what waits for that, and nothing more is paused meanwhile. All of it is waited for: a worker whose resume
+//! is still on its way when the CDP session of its page goes waits for ever, more often than not (*measured*). Dialogs are another matter: in a full Chrome a page with an open dialog and nobody attached hangs
+//! (*measured*). So the leaving client's dialogs are dismissed on its own CDP sessions, and before these go, each page that
+//! nobody else is attached to gets a keeper: a CDP session of the proxy's that dismisses what opens, until a client enables
+//! `Page` there.
 
 use std::collections::HashMap;
 
@@ -18,6 +19,9 @@ use crate::cdp::{
 };
 
 const DISMISS: &str = r#"{"accept":false}"#;
+
+/// What starts is attached to as before, and is not paused.
+const PAUSE_NOTHING: &str = r#"{"autoAttach":true,"waitForDebuggerOnStart":false,"flatten":true}"#;
 
 /// The CDP sessions that look after pages, and the clients that wait for them to be there.
 #[derive(Debug, Default)]
@@ -33,7 +37,18 @@ pub(super) struct Keepers {
 struct Leaving {
     root: CdpSessionId,
     sessions: Vec<(CdpSessionId, Cdp)>,
+    then: Then,
+    /// Before that, these must be answered.
     waits_for: Vec<Tag>,
+}
+
+/// What is next for a client that has gone.
+#[derive(Debug)]
+enum Then {
+    /// Its CDP sessions let everything run.
+    Ease,
+    /// They are detached.
+    Detach,
 }
 
 impl Keepers {
@@ -79,33 +94,77 @@ impl Session {
         }
         self.keepers.all = self.roots.keys().all(|view| *view == ViewId::FACE);
         let waits_for = self.keep_all();
-        let leaving = Leaving { root, sessions: gone, waits_for };
-        if leaving.waits_for.is_empty() {
-            self.let_leave(leaving);
-        } else {
-            self.keepers.leaving.push(leaving);
+        self.go_on(Leaving { root, sessions: gone, then: Then::Ease, waits_for });
+    }
+
+    /// The next step of a client that has gone, once there is nothing to wait for.
+    fn go_on(&mut self, leaving: Leaving) {
+        if !leaving.waits_for.is_empty() {
+            return self.keepers.leaving.push(leaving);
+        }
+        match leaving.then {
+            Then::Ease => self.ease(leaving),
+            Then::Detach => self.let_leave(&leaving),
         }
     }
 
-    /// Its keepers are there: now its CDP sessions go.
-    fn let_leave(&mut self, leaving: Leaving) {
-        let Leaving { root, mut sessions, .. } = leaving;
-        sessions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let (roots, others): (Vec<_>, Vec<_>) = sessions.into_iter().partition(|(_, cdp)| cdp.is_root());
-        let is_direct = |cdp: &Cdp| roots.iter().any(|(root, _)| cdp.parent.as_ref() == Some(root));
-        for (id, _) in others.iter().filter(|(_, cdp)| cdp.kind == Kind::Page) {
-            // Without a dialog that is an error, which nobody minds.
-            let params = DISMISS.to_owned();
-            self.call(id.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
+    /// This is not waited for any more: it has come, or has had its time.
+    pub fn settle_leaving(&mut self, tag: Tag) {
+        for leaving in &mut self.keepers.leaving {
+            leaving.waits_for.retain(|other| *other != tag);
         }
-        // What was announced below a page goes with that; but what waits there would wait for ever.
-        for (id, _) in others.iter().filter(|(_, cdp)| !is_direct(cdp)) {
-            let tag = self.expect(Pending::Nobody);
-            self.actions.push(Action::Resume(id.clone(), false, ResumeAs::Call(tag)));
+        for leaving in self.keepers.leaving.extract_if(.., |leaving| leaving.waits_for.is_empty()).collect::<Vec<_>>() {
+            self.go_on(leaving);
         }
+    }
+
+    /// Its keepers are there: now its CDP sessions let go of what they hold.
+    fn ease(&mut self, mut leaving: Leaving) {
+        leaving.sessions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let Leaving { sessions, waits_for, .. } = &mut leaving;
+        for (id, cdp) in sessions.iter().filter(|(_, cdp)| !cdp.is_root()) {
+            if cdp.kind == Kind::Page {
+                // Without a dialog that is an error, which nobody minds.
+                let params = DISMISS.to_owned();
+                self.call(id.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
+            }
+            if cdp.auto_attach {
+                let params = PAUSE_NOTHING.to_owned();
+                self.call(id.clone(), "Target.setAutoAttach", params, Settle::Plain, Pending::Leaving);
+                waits_for.push(self.last_tag);
+            }
+            // What was announced below a page goes with that; but what waits there would wait for ever.
+            if !is_direct(cdp, sessions) {
+                self.let_run(id.clone());
+                waits_for.push(self.last_tag);
+            }
+        }
+        // A page that is busy without end never answers.
+        self.actions.extend(waits_for.iter().map(|tag| Action::Remind(*tag)));
+        leaving.then = Then::Detach;
+        self.go_on(leaving);
+    }
+
+    fn let_run(&mut self, waiting: CdpSessionId) {
+        let tag = self.expect(Pending::Leaving);
+        self.actions.push(Action::Resume(waiting, false, ResumeAs::Call(tag)));
+    }
+
+    /// Something started below a CDP session that no client has: if the client has just gone, it runs on.
+    pub(super) fn on_attached_below(&mut self, parent: &CdpSessionId, child: CdpSessionId) {
+        let of_this = |leaving: &Leaving| leaving.sessions.iter().any(|(id, _)| id == parent);
+        if let Some(at) = self.keepers.leaving.iter().position(of_this) {
+            self.let_run(child);
+            self.keepers.leaving[at].waits_for.push(self.last_tag);
+            self.actions.push(Action::Remind(self.last_tag));
+        }
+    }
+
+    /// Its CDP sessions hold nothing: now they go.
+    fn let_leave(&mut self, leaving: &Leaving) {
         // The mirror resumes what was handed before it detaches it. The root goes the same way, behind all that.
-        let direct = others.iter().filter(|(_, cdp)| is_direct(cdp)).map(|(id, _)| id);
-        for id in direct.chain([&root]) {
+        let direct = leaving.sessions.iter().filter(|(_, cdp)| !cdp.is_root() && is_direct(cdp, &leaving.sessions));
+        for id in direct.map(|(id, _)| id).chain([&leaving.root]) {
             let tag = self.expect(Pending::Nobody);
             self.actions.push(Action::Detach(tag, id.clone()));
         }
@@ -150,12 +209,7 @@ impl Session {
             (Some(session), None) => self.detach_own(Some(session)),
             (None, _) => self.keepers.forget(page),
         }
-        for leaving in &mut self.keepers.leaving {
-            leaving.waits_for.retain(|other| *other != tag);
-        }
-        for leaving in self.keepers.leaving.extract_if(.., |leaving| leaving.waits_for.is_empty()).collect::<Vec<_>>() {
-            self.let_leave(leaving);
-        }
+        self.settle_leaving(tag);
     }
 
     /// A message on a CDP session that no client has: perhaps one of a keeper's.
@@ -178,4 +232,9 @@ impl Session {
             self.detach_own(Some(keeper));
         }
     }
+}
+
+/// Whether a CDP session was attached on one of the roots among these.
+fn is_direct(cdp: &Cdp, sessions: &[(CdpSessionId, Cdp)]) -> bool {
+    sessions.iter().any(|(id, above)| above.is_root() && cdp.parent.as_ref() == Some(id))
 }

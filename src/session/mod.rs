@@ -73,6 +73,8 @@ pub enum Action {
     Claim(Tag),
     /// It need not be any more.
     Unclaim,
+    /// After a while, [`Session::settle_leaving`]: its answer is not worth waiting for.
+    Remind(Tag),
     /// A client asks about sessions; the answer comes to [`Session::on_browser`] like a reply.
     Ghost(Tag, ViewId, Ask),
     /// A client's socket is to be closed, because of what the session saw.
@@ -110,6 +112,8 @@ enum Pending {
     Files(CdpSessionId, CallId, String, String),
     /// A keeper for this page.
     Keeper(TargetId),
+    /// A client that has gone holds this up no more.
+    Leaving,
     /// Nobody asked.
     Nobody,
 }
@@ -129,7 +133,7 @@ impl Pending {
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
             | Self::Files(on, id, ..) => Some((on, *id)),
-            Self::Moved(_) | Self::Keeper(_) | Self::Nobody => None,
+            Self::Moved(_) | Self::Keeper(_) | Self::Leaving | Self::Nobody => None,
         }
     }
 }
@@ -478,6 +482,7 @@ impl Session {
             Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
             Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
             Pending::Keeper(page) => self.on_keeper(tag, &page, Some(&result)),
+            Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
         }
     }
@@ -501,6 +506,7 @@ impl Session {
             | Pending::DisposeContext(on, id, _)
             | Pending::WindowAttach(on, id) => self.scope.fail(&on, id, error),
             Pending::Keeper(page) => self.on_keeper(tag, &page, None),
+            Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
         }
     }

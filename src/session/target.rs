@@ -400,8 +400,10 @@ impl Session {
         info: &str,
         waiting: bool,
     ) {
-        // On a CDP session that was never announced, it is the proxy's own business.
-        let Some(above) = self.scope.sessions.get(parent) else { return };
+        let Some(above) = self.scope.sessions.get(parent) else {
+            // It was never announced: a client's that has gone, or the proxy's own.
+            return self.on_attached_below(parent, child);
+        };
         // The page of a page socket is known already, and its client was not to be told.
         if self.scope.sessions.contains_key(&child) {
             return;

@@ -30,6 +30,8 @@ struct Pair {
     session: Session,
     /// Commands whose reply has not been fed yet, in order.
     tags: VecDeque<Tag>,
+    /// Of these the session is to be reminded.
+    reminders: Vec<Tag>,
 }
 
 impl Pair {
@@ -44,7 +46,7 @@ impl Pair {
         let mut session =
             Session::new(caps, Arc::new(identity), "BASE".into(), "CTX".into(), "browser".into(), directory);
         session.open_view(VIEW, "ROOT".into());
-        Self { session, tags: VecDeque::new() }
+        Self { session, tags: VecDeque::new(), reminders: Vec::new() }
     }
 
     fn new() -> Self {
@@ -201,6 +203,10 @@ impl Pair {
                 "claim".to_owned()
             }
             Action::Unclaim => "unclaim".to_owned(),
+            Action::Remind(tag) => {
+                self.reminders.push(tag);
+                "remind".to_owned()
+            }
             Action::Ghost(tag, view, ask) => {
                 self.tags.push_back(tag);
                 format!("ghost {}: {ask:?}", view.0)

@@ -76,3 +76,44 @@ fn pages_that_another_client_is_attached_to_need_no_keeper() {
     let got = pair.actions();
     assert!(!got.contains(&ATTACH.to_owned()) && got.contains(&"detach ROOT".to_owned()), "{got:?}");
 }
+
+#[test]
+fn what_starts_while_its_client_leaves_is_not_left_waiting() {
+    let mut pair = Pair::with_page();
+    let wait = r#"{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true}"#;
+    pair.asks_on("S", "Target.setAutoAttach", wait);
+    pair.created("W", "worker", "CTX");
+    pair.attached("S", "SW", "W");
+    pair.session.close_view(VIEW);
+    assert_eq!(pair.actions(), [ATTACH]);
+    // Already the keeper's coming takes a moment.
+    pair.created("W2", "worker", "CTX");
+    assert_eq!(pair.attached("S", "SW2", "W2"), ["resume SW2 children:false", "remind"]);
+    let got = pair.result(r#"{"sessionId":"K"}"#);
+    assert_eq!(got, ["call K Page.enable {}"]);
+    let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
+    let ease = r#"call S Target.setAutoAttach {"autoAttach":true,"waitForDebuggerOnStart":false,"flatten":true}"#;
+    assert_eq!(pair.result("{}"), [dismiss, ease, "resume SW children:false", "remind", "remind"], "SW2 runs");
+    pair.created("W3", "worker", "CTX");
+    assert_eq!(pair.attached("S", "SW3", "W3"), ["resume SW3 children:false", "remind"]);
+    // Its CDP session on the page goes once all of that is answered.
+    let answers = ["K", "dismiss", "ease", "SW"].map(|_| pair.result("{}"));
+    assert!(answers.iter().all(Vec::is_empty), "{answers:?}");
+    assert_eq!(pair.result("{}"), ["detach S", "detach ROOT"], "SW3 runs");
+    // What the proxy itself attaches to is not let run by it.
+    assert_eq!(pair.attached("S", "SW4", "W3"), Vec::<String>::new());
+}
+
+#[test]
+fn a_page_that_never_answers_is_left_all_the_same() {
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", "Target.setAutoAttach", r#"{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true}"#);
+    pair.session.close_view(VIEW);
+    pair.actions();
+    pair.result(r#"{"sessionId":"K"}"#);
+    let reminder = pair.reminders.pop().expect("a reminder");
+    pair.session.settle_leaving(reminder);
+    assert_eq!(pair.actions(), ["detach S", "detach ROOT"]);
+    pair.session.settle_leaving(reminder);
+    assert_eq!(pair.actions(), Vec::<String>::new());
+}
