@@ -40,6 +40,8 @@ test-quick-clients:
 	@cargo build --locked
 	@echo '==> the examples'
 	@node tests/clients/examples.mjs $(BUILT)/debug/ghostmux
+	@echo '==> how sessions end and park, as Puppeteer and Playwright see it'
+	@node tests/clients/endings.mjs $(BUILT)/debug/ghostmux
 	@echo '==> the REST API, against its own document'
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
 	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome; then eight of them at once in one headless shell'

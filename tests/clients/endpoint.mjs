@@ -55,7 +55,7 @@ export async function openGhostmux(program, browser, flags = []) {
   const [, host, port] = await child.says(/http:\/\/([^\s:/"]+):(\d+)/, START_MS);
   const end = child.over.then(code => { if (!child.ending) console.error(`ghostmux ended by itself (${code})\n${child.tail()}`); });
   return {
-    host, port: Number(port), path: '/', query: '',
+    host, port: Number(port), path: '/', query: '', pid: child.process.pid,
     async close() {
       const members = family(child.process.pid);
       child.ending = true;

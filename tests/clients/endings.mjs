@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+// How a session ends or parks, as Puppeteer and Playwright see it, and how they come back: node endings.mjs GHOSTMUX [BROWSER]
+//
+// For each ending: the close code and reason on the wire, the client's `disconnected` event, the error of a command that was
+// under way, and what the URL of the session gives then: the same page with its variables, or a refusal that says why.
+
+import { chromium } from 'playwright-core';
+import puppeteer from 'puppeteer-core';
+import { findBrowser, openGhostmux } from './endpoint.mjs';
+import { endAll, family } from './process.mjs';
+import { openTap } from './tap.mjs';
+
+const PATIENCE_MS = 60_000;
+const PAGE = 'data:text/html,<title>kept</title>';
+
+const CLIENTS = {
+  Puppeteer: {
+    async connect(url) {
+      const browser = await puppeteer.connect({ browserWSEndpoint: url });
+      return { browser, ghost: await browser.target().createCDPSession(), pages: () => browser.pages(), newPage: () => browser.newPage() };
+    },
+    leave: browser => browser.disconnect(),
+    underWay: /Target closed|Session closed|detached/,
+    refused: /Unexpected server response: 404/,
+  },
+  Playwright: {
+    async connect(url) {
+      const browser = await chromium.connectOverCDP(url);
+      const [context] = browser.contexts();
+      return { browser, ghost: await browser.newBrowserCDPSession(), pages: async () => context.pages(), newPage: () => context.newPage() };
+    },
+    leave: browser => browser.close(),
+    underWay: /Target page, context or browser has been closed/,
+    refused: /404 Not Found/,
+  },
+};
+
+// What makes it end (`cause`), the close frame that says so, and whether the session is there afterwards.
+const ENDINGS = [
+  { name: 'park', cause: ({ ghost }) => ghost.send('ghost.park'), close: ({ url }) => `close 1000 ${url}`, comesBack: true },
+  { name: 'takeover', cause: ({ client, url }) => client.connect(`${url}?takeover=true`), close: /^close 4009 \S+/, comesBack: true },
+  { name: 'timeout', cause: ({ ghost }) => ghost.send('ghost.updateSession', { timeout: 1 }), close: /^close 4001 \S+/ },
+  { name: 'idle timeout', cause: ({ ghost }) => ghost.send('ghost.updateSession', { idleTimeout: 50 }), close: /^close 4002 \S+/ },
+  { name: 'DELETE', cause: ({ rest }) => fetch(rest, { method: 'DELETE' }), close: /^close 1000 \S+/ },
+  { name: 'browser lost', cause: ({ kill }) => kill(), close: /^close 1011 \S+/, event: 'ghost.browserLost' },
+];
+
+const within = (promise, what) => new Promise((resolve, reject) => {
+  const timer = setTimeout(() => reject(new Error(`${what}: nothing within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
+  promise.then(resolve, reject).finally(() => clearTimeout(timer));
+});
+
+const reasonOf = promise => promise.then(value => `no error but ${value}`, error => error.message);
+
+function expect(what, found, wanted) {
+  if (typeof wanted === 'string' ? found !== wanted : !wanted.test(found)) throw new Error(`${what}: ${found}, not ${wanted}`);
+}
+
+async function see(client, ending, ghostmux) {
+  const tap = await openTap(ghostmux.host, ghostmux.port);
+  const server = `127.0.0.1:${tap.port}`;
+  const { browser, ghost, newPage } = await client.connect(`ws://${server}/?keep_alive=2m`);
+  const { session } = await ghost.send('ghost.getSession');
+  await ghost.send('ghost.enable');
+  const page = await newPage();
+  await page.goto(PAGE);
+  await page.evaluate(() => { globalThis.kept = 41; });
+  const told = ending.event ? new Promise(resolve => { ghost.on(ending.event, resolve); }) : Promise.resolve();
+  const disconnected = new Promise(resolve => { browser.on('disconnected', resolve); });
+  const underWay = reasonOf(page.evaluate(() => new Promise(() => {})));
+  const url = session.webSocketDebuggerUrl;
+  const kill = async () => {
+    const chromes = family(ghostmux.pid).filter(one => one.parent === ghostmux.pid && one.profile);
+    chromes.forEach(one => process.kill(one.pid, 'SIGKILL'));
+  };
+  // The answer may be lost with the socket; a takeover's is the client that took it over.
+  const caused = Promise.resolve(ending.cause({ client, ghost, url, rest: `http://${server}/v1/sessions/${session.id}`, kill })).catch(() => null);
+  await within(told, ending.event);
+  await within(disconnected, 'the client\'s `disconnected`');
+  expect('the command under way', await within(underWay, 'the command under way'), client.underWay);
+  const close = tap.frames().filter(frame => frame.startsWith('< close ')).map(frame => frame.slice(2)).join(' and ');
+  expect('the close frame', close, typeof ending.close === 'function' ? ending.close({ url }) : ending.close);
+  if (ending.comesBack) {
+    const by = (await caused)?.browser ? await caused : await client.connect(url);
+    const [back] = await Promise.all((await by.pages()).map(async one => await one.title() === 'kept' ? one : null)).then(found => found.filter(Boolean));
+    expect('the page\'s variable', `${await back?.evaluate(() => ++globalThis.kept)}`, '42');
+    await by.ghost.send('ghost.closeSession').catch(() => {});
+  } else {
+    expect('coming back', await reasonOf(client.connect(url)), client.refused);
+    const { status, detail } = await (await fetch(`http://${server}/v1/sessions/${session.id}`)).json();
+    expect('the session', `${status} ${detail}`, /^404 .*ended/);
+    const anew = await within(client.connect(`ws://${server}/`), 'a new session');
+    await client.leave(anew.browser);
+  }
+  tap.close();
+  return close;
+}
+
+const [program, path] = process.argv.slice(2);
+const ghostmux = await openGhostmux(program, path ?? findBrowser());
+let failed = 0;
+for (const ending of ENDINGS) {
+  for (const [name, client] of Object.entries(CLIENTS)) {
+    const result = await within(see(client, ending, ghostmux), ending.name).then(close => `ok     ${close}`, error => `FAILED ${error.stack}`);
+    console.log(`${name}, ${ending.name}: ${result}`);
+    failed += result.startsWith('ok') ? 0 : 1;
+  }
+}
+const left = await ghostmux.close();
+if (!left.obeyed || left.processes.length > 0 || left.files.length > 0) {
+  console.log('FAILED ghostmux left:', left);
+  failed += 1;
+}
+await endAll();
+process.exit(failed ? 1 : 0);
