@@ -1,6 +1,6 @@
 //! What the hop costs: the proxy beside a direct connection to an identical Chrome, in one run, taking turns.
 //!
-//! `cargo bench --bench load` runs every group in some six minutes; names choose among them (`-- roundtrip flood`).
+//! `cargo bench --bench load` runs every group in some ten minutes; names choose among them (`-- roundtrip flood`).
 //! `--long` measures longer, `--codec NAME` is handed to the proxy, `--json PATH` says where the figures go
 //! (`target/bench/load.json`), `--write-docs` writes them into `docs/performance.md` too, with pictures, and
 //! `--docs-from PATH` does only that, with the figures of an earlier run.
@@ -19,6 +19,7 @@ mod plot;
 mod process;
 mod roundtrip;
 mod sides;
+mod snapshots;
 mod table;
 mod ws;
 
@@ -57,7 +58,7 @@ impl Bench {
 
 type Group = fn(&Bench) -> io::Result<Section>;
 
-const GROUPS: [(&str, Group); 10] = [
+const GROUPS: [(&str, Group); 11] = [
     ("roundtrip", roundtrip::roundtrip),
     ("pipelined", roundtrip::pipelined),
     ("results", bulk::results),
@@ -66,6 +67,7 @@ const GROUPS: [(&str, Group); 10] = [
     ("connect", connect::connect),
     ("sessions", connect::sessions),
     ("memory", memory::memory),
+    ("snapshots", snapshots::snapshots),
     ("idle", alone::idle),
     ("alone", alone::alone),
 ];

@@ -54,6 +54,26 @@ fn cookies_and_permissions_are_those_of_a_context_of_ones_own() {
 }
 
 #[test]
+fn what_is_ruled_on_permissions_is_noted_for_its_context() {
+    let mut pair = Pair::with_page();
+    pair.asks("Target.createBrowserContext", "{}");
+    pair.result(r#"{"browserContextId":"NEW"}"#);
+    for (method, params, context) in [
+        ("Browser.grantPermissions", r#"{"permissions":["midi"]}"#, "CTX"),
+        ("Browser.setPermission", r#"{"permission":{},"browserContextId":"NEW"}"#, "NEW"),
+        ("Browser.resetPermissions", "{}", "CTX"),
+    ] {
+        let frame = format!(r#"{{"id":1,"method":"{method}","params":{params}}}"#);
+        pair.session.on_client(VIEW, frame.into());
+        let actions = pair.session.actions();
+        let [Action::Call(_, Call { settle: Settle::Rule(of, ruling), .. })] = actions.as_slice() else {
+            panic!("{actions:?}")
+        };
+        assert_eq!((of.as_str(), ruling.method()), (context, method));
+    }
+}
+
+#[test]
 fn the_clipboard_is_not_granted_however_it_is_asked_for() {
     let mut pair = Pair::new();
     for (method, params) in [

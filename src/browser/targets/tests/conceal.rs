@@ -1,6 +1,7 @@
 //! Pages of the proxy's own: never shown, until they are revealed.
 
 use super::*;
+use crate::cdp::permission::Ruling;
 
 #[test]
 fn a_page_of_ours_is_shown_to_nobody() {
@@ -128,4 +129,17 @@ fn where_a_session_was_is_remembered() {
     }
     let survey = mirror.targets.survey(LeaseId(1));
     assert_eq!((survey[0].origins.len(), survey[0].origins[255].as_str()), (256, "http://host999.test"));
+}
+
+#[test]
+fn what_was_ruled_on_permissions_goes_with_its_context() {
+    let mut mirror = play("bind C 1");
+    let ruling = Ruling::read("Browser.grantPermissions", r#"{"permissions":["midi"]}"#).expect("a ruling");
+    for context in ["C", "OTHER"] {
+        mirror.targets.rule(&ContextId::from(context), ruling.clone());
+    }
+    let survey = mirror.targets.survey(LeaseId(1));
+    assert_eq!(survey[0].rulings.len(), 1, "{survey:?}");
+    mirror.targets.unbind("C");
+    is_empty(&mirror);
 }
