@@ -1,13 +1,15 @@
 //! The judgement: what a session's clients may see and do. PURE, sans-IO: frames and messages in, [`Action`]s out.
 //!
 //! `scope` is what is ours, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
-//! `browser` and `files` answer or rewrite what the policy does not simply let through. No socket, clock or task here.
+//! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy itself
+//! asked of Chrome, `keeper` how a client leaves. No socket, clock or task here.
 
 pub mod arguments;
 mod browser;
 mod files;
 mod ghost;
 mod keeper;
+mod pending;
 pub mod policy;
 mod scope;
 mod target;
@@ -20,6 +22,7 @@ use self::{
     files::Files,
     ghost::Listeners,
     keeper::Keepers,
+    pending::{Attaching, Pending},
     policy::{Level, Verdict},
     scope::{Cdp, Scope},
 };
@@ -29,9 +32,8 @@ use crate::{
         error::CdpError,
         ghost::Ask,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
-        lease::{Call, FromBrowser, Identity, Interest, Reply, ResumeAs, Settle, Tag, Told},
+        lease::{Call, FromBrowser, Identity, Interest, ResumeAs, Tag, Told},
         message::{self, Command},
-        object::Object,
         target::Kind,
     },
     config::Capabilities,
@@ -81,70 +83,6 @@ pub enum Action {
     Close(ViewId, &'static str),
     /// The session is over: a client said `Browser.close`.
     End,
-}
-
-/// What becomes of a reply to a command of ours.
-#[derive(Debug)]
-enum Pending {
-    /// It is the client's reply, word for word.
-    Forward(CdpSessionId, CallId),
-    /// The client's reply, with the `TargetInfo`s as it may see them.
-    Target(CdpSessionId, CallId),
-    /// As [`Pending::Target`], many.
-    Targets(CdpSessionId, CallId),
-    /// A context of this session's.
-    CreateContext(CdpSessionId, CallId),
-    /// A context that is gone once this is answered.
-    DisposeContext(CdpSessionId, CallId, ContextId),
-    /// An attach, which announces itself before it is answered.
-    Attach(CdpSessionId, CallId),
-    /// A window; what is attached only to ask for it is detached again.
-    Window(CdpSessionId, CallId, Option<CdpSessionId>),
-    /// A CDP session of ours on a page, to ask it for its window.
-    WindowAttach(CdpSessionId, CallId),
-    /// A trace that may begin.
-    Trace(CdpSessionId, CallId, String),
-    /// A trace that has begun if this is no error.
-    TraceStart(CdpSessionId, CallId),
-    /// The file of this download is on its way.
-    Moved(String),
-    /// Files a client named are being looked at.
-    Files(CdpSessionId, CallId, String, String),
-    /// A keeper for this page.
-    Keeper(TargetId),
-    /// A client that has gone holds this up no more.
-    Leaving,
-    /// Nobody asked.
-    Nobody,
-}
-
-impl Pending {
-    /// The client's command that this answers, and the CDP session it was sent on.
-    fn asked(&self) -> Option<(&CdpSessionId, CallId)> {
-        match self {
-            Self::Forward(on, id)
-            | Self::Target(on, id)
-            | Self::Targets(on, id)
-            | Self::CreateContext(on, id)
-            | Self::DisposeContext(on, id, _)
-            | Self::Attach(on, id)
-            | Self::Window(on, id, _)
-            | Self::WindowAttach(on, id)
-            | Self::Trace(on, id, _)
-            | Self::TraceStart(on, id)
-            | Self::Files(on, id, ..) => Some((on, *id)),
-            Self::Moved(_) | Self::Keeper(_) | Self::Leaving | Self::Nobody => None,
-        }
-    }
-}
-
-/// An attach that a client asked for and that was not announced yet.
-#[derive(Debug)]
-struct Attaching {
-    tag: Tag,
-    on: CdpSessionId,
-    target: TargetId,
-    flat: bool,
 }
 
 /// A virtual browser: one session's judgement.
@@ -368,38 +306,6 @@ impl Session {
         }
     }
 
-    /// Sends a command under an id of ours to the CDP session `to`; its reply is the client's.
-    fn forward(&mut self, on: &CdpSessionId, to: CdpSessionId, id: CallId, method: &str, params: String) {
-        self.call(to, method, params, Settle::Plain, Pending::Forward(on.clone(), id));
-    }
-
-    fn call(&mut self, to: CdpSessionId, method: &str, params: String, settle: Settle, pending: Pending) {
-        let tag = self.expect(pending);
-        let call = Call { on: Some(to), method: method.to_owned().into(), params, settle };
-        self.actions.push(Action::Call(tag, call));
-    }
-
-    fn expect(&mut self, pending: Pending) -> Tag {
-        self.last_tag += 1;
-        if let Some((on, id)) = pending.asked() {
-            let on = on.clone();
-            self.sent(&on, id);
-        }
-        self.pending.insert(self.last_tag, pending);
-        self.last_tag
-    }
-
-    /// What waited for this answer. The client's command is not in flight any more.
-    fn settled(&mut self, tag: Tag) -> Option<Pending> {
-        let pending = self.pending.remove(&tag)?;
-        if let Some((on, id)) = pending.asked()
-            && let Some(cdp) = self.scope.sessions.get_mut(on)
-        {
-            cdp.answered(id);
-        }
-        Some(pending)
-    }
-
     fn refuse(&mut self, on: &CdpSessionId, id: CallId, error: &CdpError) {
         self.refused += 1;
         self.scope.fail(on, id, error);
@@ -452,63 +358,6 @@ impl Session {
             }
         }
         self.scope.admit(on, text, body_end);
-    }
-
-    fn on_reply(&mut self, tag: Tag, reply: Reply) {
-        let Some(pending) = self.settled(tag) else { return };
-        // Announced before it was answered, or not at all.
-        self.attaching.retain(|attach| attach.tag != tag);
-        let result = match reply {
-            Reply::Result(result) => result,
-            Reply::Error(error) => return self.on_error_reply(tag, pending, &error),
-        };
-        match pending {
-            Pending::Forward(on, id) | Pending::Attach(on, id) | Pending::TraceStart(on, id) => {
-                self.scope.reply(&on, id, &result);
-            }
-            Pending::Target(on, id) => self.on_target_info(&on, id, &result),
-            Pending::Targets(on, id) => self.on_target_infos(&on, id, &result),
-            Pending::CreateContext(on, id) => {
-                if let Some(context) = Object::read(&result).and_then(|result| result.string("browserContextId")) {
-                    self.scope.contexts.push(context.into());
-                }
-                self.scope.reply(&on, id, &result);
-            }
-            Pending::DisposeContext(on, id, context) => {
-                self.scope.forget_context(&context);
-                self.files.forget(&context);
-                self.scope.reply(&on, id, &result);
-            }
-            Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
-            Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
-            Pending::Keeper(page) => self.on_keeper(tag, &page, Some(&result)),
-            Pending::Leaving => self.settle_leaving(tag),
-            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
-        }
-    }
-
-    fn on_error_reply(&mut self, tag: Tag, pending: Pending, error: &CdpError) {
-        match pending {
-            Pending::TraceStart(on, id) => {
-                self.tracing = None;
-                self.actions.push(Action::Unclaim);
-                self.scope.fail(&on, id, error);
-            }
-            Pending::Window(on, id, attached) => {
-                self.detach_own(attached);
-                self.scope.fail(&on, id, error);
-            }
-            Pending::Forward(on, id)
-            | Pending::Attach(on, id)
-            | Pending::Target(on, id)
-            | Pending::Targets(on, id)
-            | Pending::CreateContext(on, id)
-            | Pending::DisposeContext(on, id, _)
-            | Pending::WindowAttach(on, id) => self.scope.fail(&on, id, error),
-            Pending::Keeper(page) => self.on_keeper(tag, &page, None),
-            Pending::Leaving => self.settle_leaving(tag),
-            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
-        }
     }
 
     fn on_told(&mut self, told: Told) {

@@ -15,7 +15,10 @@ mod target;
 use std::collections::VecDeque;
 
 use super::*;
-use crate::cdp::lease::Flavour;
+use crate::cdp::{
+    lease::{Flavour, Reply, Settle},
+    object::Object,
+};
 
 const VIEW: ViewId = ViewId(1);
 

@@ -1,0 +1,234 @@
+use super::*;
+
+fn strict(method: &str, params: &str) -> Checked {
+    check(method, params, Kind::Page, &Capabilities::strict())
+}
+
+fn rewritten(params: &str) -> Checked {
+    Checked::Rewritten(params.to_owned())
+}
+
+fn answer() -> Checked {
+    Checked::Answer("{}".to_owned())
+}
+
+#[test]
+fn every_row_that_says_sanitise_has_a_rule() {
+    // These need the session's directory and are rewritten where that is known.
+    let elsewhere = ["Browser.setDownloadBehavior", "Page.setDownloadBehavior"];
+    for row in include_str!("../policy.tsv").lines() {
+        let columns: Vec<_> = row.split('\t').collect();
+        let method = columns[0];
+        if columns[2] == "sanitise" || columns[3] == "sanitise" {
+            assert!(rule(method).is_some() || elsewhere.contains(&method), "{method}");
+        }
+    }
+}
+
+#[test]
+fn navigation_is_held_to_the_allowed_urls() {
+    for (params, message) in [
+        (r#"{"url":"file:///etc/passwd"}"#, "'Page.navigate' is refused: file: URLs need the capability host-files"),
+        (
+            r#"{"url":"fi\tle:x","frameId":"F"}"#,
+            "'Page.navigate' is refused: file: URLs need the capability host-files",
+        ),
+        (r#"{"\u0075rl":"\u0066ile:x"}"#, "'Page.navigate' is refused: file: URLs need the capability host-files"),
+        (r#"{"url":"chrome://settings"}"#, "'Page.navigate' is refused: chrome: URLs are not allowed"),
+        (r#"{"url":"example.com"}"#, "Cannot navigate to invalid URL"),
+        (r#"{"url":"\ud800"}"#, "Cannot navigate to invalid URL"),
+    ] {
+        assert_eq!(strict("Page.navigate", params), refused(message.to_owned()), "{params}");
+    }
+    for params in [
+        r#"{"url":"https://example.com/\ud800","transitionType":"link"}"#,
+        // For Chrome to refuse.
+        r#"{"url":5}"#,
+        "{}",
+    ] {
+        assert_eq!(strict("Page.navigate", params), Checked::AsIs, "{params}");
+    }
+    let params = r#"{"url":"http://x/\ud800", "transitionType":"address\u005fbar","frameId" : "F"}"#;
+    assert_eq!(strict("Page.navigate", params), rewritten(r#"{"url":"http://x/\ud800","frameId":"F"}"#));
+    let local = Capabilities::local();
+    assert_eq!(check("Page.navigate", r#"{"url":"file:///x"}"#, Kind::Page, &local), Checked::AsIs);
+}
+
+#[test]
+fn a_screencast_needs_a_positive_step() {
+    for step in ["0", "-0", "0.0", "-1", "0e5"] {
+        let params = format!(r#"{{"format":"png","everyNthFrame":{step}}}"#);
+        assert_eq!(strict("Page.startScreencast", &params), invalid("everyNthFrame must be a positive integer"));
+    }
+    for params in ["{}", r#"{"everyNthFrame":1}"#, r#"{"everyNthFrame":"0"}"#] {
+        assert_eq!(strict("Page.startScreencast", params), Checked::AsIs, "{params}");
+    }
+}
+
+#[test]
+fn pictures_and_pages_are_not_larger_than_memory() {
+    let metrics = |width: &str, height: &str, scale: &str| {
+        let params = format!(r#"{{"width":{width},"height":{height},"deviceScaleFactor":{scale},"mobile":false}}"#);
+        assert_eq!(
+            strict("Emulation.setDeviceMetricsOverride", &params),
+            strict("Page.setDeviceMetricsOverride", &params)
+        );
+        strict("Page.setDeviceMetricsOverride", &params)
+    };
+    for (width, height, scale) in
+        [("1280", "720", "1"), ("0", "0", "0"), ("1280", "19000", "2"), ("1280", "78000", "0")]
+    {
+        assert_eq!(metrics(width, height, scale), Checked::AsIs, "{width} {height} {scale}");
+    }
+    let chrome = invalid("Width and height values must be positive, not greater than 10000000");
+    assert_eq!(metrics("10000001", "1", "1"), chrome);
+    let large = invalid("width and height make more than 100000000 device pixels");
+    for (width, height, scale) in
+        [("10000000", "10000000", "1"), ("1000", "1000", "20"), ("1000", "200000", "1"), ("1e4", "1e4", "1.1")]
+    {
+        assert_eq!(metrics(width, height, scale), large, "{width} {height} {scale}");
+    }
+    let shot = |clip: &str| strict("Page.captureScreenshot", &format!(r#"{{"format":"png","clip":{clip}}}"#));
+    assert_eq!(shot(r#"{"x":0,"y":0,"width":1280,"height":50000,"scale":1}"#), Checked::AsIs);
+    assert_eq!(shot(r#"{"x":0,"y":0,"width":10000000,"height":10000000,"scale":1}"#), large);
+    assert_eq!(shot(r#"{"x":0,"y":0,"width":1280,"height":720,"scale":100}"#), large);
+    let doubled = r#"{"x":0,"y":0,"width":1,"height":1,"scale":1,"width":1e7}"#;
+    assert_eq!(shot(doubled), invalid("Invalid parameters"));
+    assert_eq!(strict("Page.captureScreenshot", "{}"), Checked::AsIs);
+}
+
+#[test]
+fn display_features_do_not_end_the_browser() {
+    for (params, checked) in
+        [(r#"{"features":[ ]}"#, answer()), (r#"{"features":[{}]}"#, Checked::AsIs), ("{}", Checked::AsIs)]
+    {
+        assert_eq!(strict("Emulation.setDisplayFeaturesOverride", params), checked, "{params}");
+    }
+    for (on, checked) in [(Kind::Page, Checked::AsIs), (Kind::Iframe, answer()), (Kind::Worker, answer())] {
+        let method = "Emulation.clearDisplayFeaturesOverride";
+        assert_eq!(check(method, "{}", on, &Capabilities::strict()), checked, "{on:?}");
+    }
+}
+
+#[test]
+fn keys_reach_neither_the_browsers_shortcuts_nor_the_shared_clipboard() {
+    for (params, checked) in [
+        (r#"{"type":"keyDown","key":"a"}"#, Checked::AsIs),
+        (r#"{"type":"keyDown","commands":["selectAll"]}"#, Checked::AsIs),
+        (
+            r#"{"type":"rawKeyDown","modifiers":2,"nativeVirtualKeyCode":78,"key":"n"}"#,
+            rewritten(r#"{"type":"rawKeyDown","modifiers":2,"key":"n"}"#),
+        ),
+        (r#"{"type":"rawKeyDown","nativeVirtualKey\u0043ode":78}"#, rewritten(r#"{"type":"rawKeyDown"}"#)),
+        (
+            r#"{"commands":["selectAll","paste","PASTE","p\u0061steAndMatchStyle", "copy"],"type":"keyDown"}"#,
+            rewritten(r#"{"commands":["selectAll","copy"],"type":"keyDown"}"#),
+        ),
+        (r#"{"commands":[" pasteGlobalSelection"]}"#, rewritten(r#"{"commands":[]}"#)),
+    ] {
+        assert_eq!(strict("Input.dispatchKeyEvent", params), checked, "{params}");
+    }
+    let alone = Capabilities { dedicated: true, ..Capabilities::strict() };
+    let params = r#"{"commands":["paste"],"nativeVirtualKeyCode":1}"#;
+    let checked = check("Input.dispatchKeyEvent", params, Kind::Page, &alone);
+    assert_eq!(checked, rewritten(r#"{"commands":["paste"]}"#));
+}
+
+#[test]
+fn files_of_the_host_need_the_capability() {
+    let local = Capabilities::local();
+    let params = r#"{"type":"drop","data":{"items":[],"f\u0069les":["/etc/passwd"],"dragOperationsMask":1}}"#;
+    let clean = r#"{"type":"drop","data":{"items":[],"dragOperationsMask":1}}"#;
+    let twice = r#"{"type":"drop","data":{"files":["/etc/passwd"],"f\u0069les":["x"]}}"#;
+    assert_eq!(strict("Input.dispatchDragEvent", twice), invalid("Invalid parameters"));
+    assert_eq!(strict("Input.dispatchDragEvent", params), rewritten(clean));
+    assert_eq!(strict("Input.dispatchDragEvent", clean), Checked::AsIs);
+    assert_eq!(check("Input.dispatchDragEvent", params, Kind::Page, &local), Checked::AsIs);
+
+    let params = r#"{"files":["/etc/passwd","d/../\u0078"],"nodeId":1}"#;
+    let paths = vec!["/etc/passwd".to_owned(), "d/../x".to_owned()];
+    assert_eq!(strict("DOM.setFileInputFiles", params), Checked::Files { paths });
+    assert_eq!(check("DOM.setFileInputFiles", params, Kind::Page, &local), Checked::AsIs);
+    assert_eq!(strict("DOM.setFileInputFiles", r#"{"files":[]}"#), Checked::AsIs);
+    for params in [r#"{"files":["\ud800"]}"#, r#"{"files":["/etc/passwd",5]}"#, r#"{"files":{}}"#, r#"{"\ud800":1}"#] {
+        assert_eq!(strict("DOM.setFileInputFiles", params), invalid("Invalid parameters"), "{params}");
+    }
+
+    let text = "'DOM.getFileInfo' is refused: it needs the capability host-files";
+    assert_eq!(strict("DOM.getFileInfo", r#"{"objectId":"1"}"#), refused(text.to_owned()));
+    assert_eq!(check("DOM.getFileInfo", r#"{"objectId":"1"}"#, Kind::Page, &local), Checked::AsIs);
+}
+
+#[test]
+fn bodies_kept_by_the_network_process_are_few() {
+    for (method, params, checked) in [
+        ("Network.enable", "{}", Checked::AsIs),
+        ("Network.enable", r#"{"maxTotalBufferSize":100000000,"maxPostDataSize":-1}"#, Checked::AsIs),
+        ("Network.enable", r#"{"maxTotalBufferSize":2e9}"#, rewritten(r#"{"maxTotalBufferSize":100000000}"#)),
+        (
+            "Network.enable",
+            r#"{"enableDurableMessages":true,"maxTotalBufferSize":100000000,"maxResourceBufferSize":-1}"#,
+            rewritten(
+                r#"{"enableDurableMessages":true,"maxTotalBufferSize":16000000,"maxResourceBufferSize":16000000}"#,
+            ),
+        ),
+        ("Network.configureDurableMessages", r#"{"maxTotalBufferSize":1000}"#, Checked::AsIs),
+        (
+            "Network.configureDurableMessages",
+            r#"{"maxTotalBufferSize":16000001}"#,
+            rewritten(r#"{"maxTotalBufferSize":16000000}"#),
+        ),
+    ] {
+        assert_eq!(strict(method, params), checked, "{method} {params}");
+    }
+}
+
+#[test]
+fn cookies_are_not_set_through_a_worker() {
+    for (on, passes) in [(Kind::Page, true), (Kind::Iframe, true), (Kind::Worker, false), (Kind::ServiceWorker, false)]
+    {
+        let checked = check("Network.setCookies", r#"{"cookies":[]}"#, on, &Capabilities::local());
+        assert_eq!(checked == Checked::AsIs, passes, "{on:?}");
+    }
+}
+
+#[test]
+fn the_browser_itself_asks_no_private_network() {
+    let text = "'Network.loadNetworkResource' is refused: it needs the capability private-network";
+    for url in ["http://127.0.0.1:9222/json/list", "http:\\\\2130706433", "http://[::1]/", "http://redis/"] {
+        let params = format!(r#"{{"url":"{url}","options":{{}}}}"#);
+        assert_eq!(strict("Network.loadNetworkResource", &params), refused(text.to_owned()), "{url}");
+        let checked = check("Network.loadNetworkResource", &params, Kind::Page, &Capabilities::local());
+        assert_eq!(checked, Checked::AsIs, "{url}");
+    }
+    for (url, checked) in [
+        ("https://example.com/x.map", Checked::AsIs),
+        ("file:///etc/passwd", invalid("Unsupported URL scheme")),
+        ("view-source:http://example.com/", invalid("Unsupported URL scheme")),
+    ] {
+        assert_eq!(strict("Network.loadNetworkResource", &format!(r#"{{"url":"{url}"}}"#)), checked, "{url}");
+    }
+}
+
+#[test]
+fn no_origin_gets_access_to_every_network() {
+    let text =
+        "'Target.createBrowserContext' with originsWithUniversalNetworkAccess is refused: no capability allows it";
+    for (origins, checked) in [
+        (r#"["http://a.test"]"#, refused(text.to_owned())),
+        (r#""http://a.test""#, refused(text.to_owned())),
+        ("[]", Checked::AsIs),
+        ("null", Checked::AsIs),
+    ] {
+        let params = format!(r#"{{"disposeOnDetach":true,"originsWithUniversalNetworkAccess":{origins}}}"#);
+        assert_eq!(strict("Target.createBrowserContext", &params), checked, "{params}");
+    }
+    assert_eq!(strict("Target.createBrowserContext", "{}"), Checked::AsIs);
+}
+
+#[test]
+fn a_method_without_a_rule_does_not_go_up() {
+    for method in ["Page.newThing", "Browser.setDownloadBehavior", ""] {
+        assert!(matches!(strict(method, "{}"), Checked::Refused { code: -32000, .. }), "{method}");
+    }
+}
