@@ -19,7 +19,7 @@ mod views;
 
 use std::{
     future::poll_fn,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -39,16 +39,15 @@ pub use self::{
     ghost::Sessions,
     owner::{Caller, Owner},
     record::{Card, Record},
-    usage::{Job, Site},
 };
 use crate::{
-    browser::{CallError, Inbox, Lease},
+    browser::{CallError, Inbox, Lease, Place},
     cdp::{
         ids::{CdpSessionId, TargetId},
         lease::FromBrowser,
     },
     client::{Client, Incoming, Ledger},
-    config::{Capabilities, ClientQueue, Deadlines},
+    config::{Capabilities, ClientQueue, Config, Deadlines},
     error::CloseReason,
     files,
     metrics::Metrics,
@@ -79,6 +78,22 @@ pub struct Terms {
     pub directory: PathBuf,
     /// The process's figures.
     pub metrics: Arc<Metrics>,
+}
+
+impl Terms {
+    /// As the settings say. Sessions keep their files below `directory`.
+    pub fn new(config: &Config, directory: &Path, metrics: Arc<Metrics>) -> Self {
+        Self {
+            caps: config.local,
+            max_client_frame: config.max_client_frame,
+            queue: config.client_queue,
+            deadlines: config.deadlines,
+            ping_interval: config.ping_interval,
+            ledger: Ledger::new(config.client_queue.total),
+            directory: directory.join("sessions"),
+            metrics,
+        }
+    }
 }
 
 /// How a session comes to be.
@@ -155,6 +170,24 @@ impl Live {
             jobs: FuturesUnordered::new(),
             directory,
             over: None,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.record.id()
+    }
+
+    /// Where it is, for what is done there out of its clients' sight.
+    pub fn place(&self) -> Place {
+        self.lease.place()
+    }
+
+    /// Does something before the session begins. `None` if it was told to end meanwhile.
+    pub async fn before<T>(&mut self, job: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = job => Some(done),
+            () = attend(&mut self.record, &mut self.control, &self.terms.deadlines) => None,
         }
     }
 

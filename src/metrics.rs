@@ -34,6 +34,10 @@ pub struct Metrics {
     pub sessions_parks: Counter,
     /// Parked sessions that somebody came back to.
     pub sessions_resumes: Counter,
+    /// Snapshots saved and imported.
+    pub snapshots_saved: Counter,
+    /// Snapshots written into sessions.
+    pub snapshots_restored: Counter,
     /// Sessions that ended, by reason.
     pub sessions_ended: Family<EndedLabels, Counter>,
     /// Clients refused because there was no place for them.
@@ -91,6 +95,12 @@ impl Metrics {
         );
         to.register("sessions_parks", "Sessions that lost their last client and went on", self.sessions_parks.clone());
         to.register("sessions_resumes", "Parked sessions that a client came to", self.sessions_resumes.clone());
+        to.register("snapshots_saved", "Snapshots saved, imports included", self.snapshots_saved.clone());
+        to.register(
+            "snapshots_restored",
+            "Snapshots written into sessions, new or running",
+            self.snapshots_restored.clone(),
+        );
         to.register("sessions_ended", "Sessions that ended, by reason", self.sessions_ended.clone());
         to.register(
             "sessions_rejected",

@@ -1,6 +1,6 @@
 //! The sessions by id: open one, hand it a socket, ask it something, end them all.
 //!
-//! `service` is what one can do with them, `gate` and `line` who may have one and who waits, `ended` what became of
+//! `service` is what one can do with them, `snapshots` what with their saved state, `gate` and `line` who may have one and who waits, `ended` what became of
 //! those that are over, `refusal` why something is not done.
 
 mod ended;
@@ -9,6 +9,7 @@ mod id;
 mod line;
 mod refusal;
 mod service;
+mod snapshots;
 mod wish;
 
 use std::{
@@ -31,18 +32,19 @@ use self::{
     id::Mint,
 };
 pub use self::{ended::Epitaph, id::SessionId, refusal::ServiceError, service::Pressure, wish::Wish};
-pub use crate::live::{Caller, Owner, Site};
+pub use crate::live::{Caller, Owner};
 use crate::{
     browser::{LeaseId, pool::Pool},
     cdp::{
         error::CdpError,
-        ghost::{Bad, Millis, Options, SessionState},
+        ghost::{self, Bad, Millis, Options, SessionState},
         ids::{CdpSessionId, TargetId},
     },
     client::{Client, Ledger},
     config::{Admission, HttpSession},
     error::CloseReason,
     live::{self, Card, Control, Join, Live, Record, Seat, Start, Terms, Unseated},
+    store::Store,
 };
 
 /// How long the session of HTTP calls stays when nobody uses it.
@@ -78,6 +80,8 @@ struct Handle {
     card: Arc<Card>,
     /// Its lease, once it has one.
     place: Arc<OnceLock<(u32, LeaseId)>>,
+    // Held while a snapshot is being written into it.
+    restoring: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// All sessions of the process; cheap to clone.
@@ -88,6 +92,7 @@ pub struct Registry {
 
 struct Inner {
     pool: Pool,
+    store: Store,
     terms: Arc<Terms>,
     http_session: HttpSession,
     mint: Mint,
@@ -123,6 +128,16 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Runs a session that waits for its first client.
+    fn wait_for_client(self, mut live: Live, caller: &Caller) -> ghost::Session {
+        live.park();
+        let card = self.card.clone();
+        self.run(live);
+        card.show(caller)
+    }
+}
+
 impl Drop for Entry {
     fn drop(&mut self) {
         if let Some(why) = self.epitaph.take() {
@@ -148,10 +163,18 @@ impl Drop for Reserved<'_> {
 }
 
 impl Registry {
-    /// An empty registry over a pool. `limit` names the setting that `admission.total` comes from.
-    pub fn new(pool: Pool, terms: Terms, http_session: HttpSession, admission: Admission, limit: &'static str) -> Self {
+    /// An empty registry over a pool and a store. `limit` names the setting that `admission.total` comes from.
+    pub fn new(
+        pool: Pool,
+        store: Store,
+        terms: Terms,
+        http_session: HttpSession,
+        admission: Admission,
+        limit: &'static str,
+    ) -> Self {
         let inner = Inner {
             pool,
+            store,
             gate: Gate::new(admission, limit, terms.metrics.clone()),
             terms: Arc::new(terms),
             http_session,
@@ -253,7 +276,9 @@ impl Registry {
     }
 
     async fn open(&self, caller: &Caller, id: SessionId, wish: Wish) -> Result<Admitted, ServiceError> {
+        let begins = self.beginning(caller, wish.begins).await?;
         let (mut live, entry) = self.make(&caller.owner, id, wish.options, false).await?;
+        self.begin_with(&mut live, begins).await?;
         let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
         Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry, caller: caller.clone() }))
     }
@@ -270,7 +295,11 @@ impl Registry {
             // Whoever it waits for will be its client.
             return Err(ServiceError::Taken(id));
         }
-        let Wish { options, takeover } = wish;
+        let Wish { options, takeover, begins } = wish;
+        if begins.is_some() {
+            let why = "is for a new session; write it into this one with ghost.restoreSnapshot";
+            return Err(Bad::new("snapshot", why).into());
+        }
         let target = page.as_ref().map(ToString::to_string);
         let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, options, reply });
         match (self.ask_live(handle, join).await?, target) {
@@ -297,7 +326,7 @@ impl Registry {
         let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
         // Bounded: who asks a session something waits for it, and a session never waits for who asks.
         let (control, mut asked) = mpsc::channel(32);
-        let handle = Handle { control, card: record.card().clone(), place: Arc::default() };
+        let handle = Handle { control, card: record.card().clone(), place: Arc::default(), restoring: Arc::default() };
         let (card, placed) = (handle.card.clone(), handle.place.clone());
         // Two that connect under one minted id at once: one of them is first.
         match inner.live.entry(id.clone()) {

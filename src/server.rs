@@ -34,13 +34,13 @@ use crate::{
         find::{self, command_line, is_root},
         pool::{Plan, Pool, Source},
     },
-    client::Ledger,
     config::{Admission, BrowserSource, Config},
     error::CloseReason,
     files,
     live::Terms,
     metrics::Metrics,
     registry::Registry,
+    store::Store,
 };
 
 /// How long a connection may take to say what it wants.
@@ -67,18 +67,10 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         pool = Pool::start(plan, metrics.clone()) => pool?,
         () = stop.recv() => return Ok(()),
     };
-    let terms = Terms {
-        caps: config.local,
-        max_client_frame: config.max_client_frame,
-        queue: config.client_queue,
-        deadlines: config.deadlines,
-        ping_interval: config.ping_interval,
-        ledger: Ledger::new(config.client_queue.total),
-        directory: directory.join("sessions"),
-        metrics: metrics.clone(),
-    };
+    let terms = Terms::new(&config, &directory, metrics.clone());
     let (admission, limit) = admission(&config);
-    let registry = Registry::new(pool.clone(), terms, config.http_session, admission, limit);
+    let store = Store::new(&config.store);
+    let registry = Registry::new(pool.clone(), store.clone(), terms, config.http_session, admission, limit);
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
     let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
     let service = Arc::new(Service { api, guard });
@@ -100,6 +92,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             },
+            () = store.keep_clean() => {}
             () = stop.recv() => break,
         }
     }

@@ -78,6 +78,80 @@ export namespace Ghost {
     cpuTime?: Milliseconds;
   }
 
+  /** `cookies`: with every attribute. `localStorage` and `indexedDB`: of every origin of the session. `pages`: those that are open, each with its sessionStorage, history and scroll position. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: what stands in the pages' form fields, passwords included. */
+  type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
+
+  /** `replace`: the session's pages are closed, its cookies and storage cleared before. `merge`: what the snapshot does not name stays. */
+  type RestoreMode = 'replace' | 'merge';
+
+  /** `playwright`: the `storageState` of Playwright, which holds cookies, localStorage and IndexedDB of one context. `ghostmux`: everything, one JSON record a line. */
+  type SnapshotFormat = 'playwright' | 'ghostmux';
+
+  /** What Playwright's `context.storageState()` gives and `browser.newContext({ storageState })` takes. */
+  type StorageState = unknown;
+
+  /** The state of a session as it was saved. It belongs to the owner of the session. */
+  interface Snapshot {
+    /** Its id; later ones sort after earlier ones. */
+    id: string;
+    /** As its owner calls it; need not be unique. */
+    name?: string;
+    metadata?: Metadata;
+    /** When it was saved, in milliseconds since 1970-01-01 UTC. */
+    createdAt: number;
+    /** When it goes by itself, in milliseconds since 1970-01-01 UTC; absent if only when it is deleted. */
+    expiresAt?: number;
+    /** The session it is of; absent if it was imported. */
+    sessionId?: string;
+    /** Bytes of its content. */
+    size: number;
+    /** Bytes it takes in the store, compressed. */
+    storedSize: number;
+    /** What it was to have. */
+    parts: SnapshotPart[];
+    /** Cookies in it. */
+    cookies: number;
+    /** Origins, or partitions of one, that have something in it. */
+    origins: number;
+    /** Databases in it. */
+    databases: number;
+    /** Pages in it. */
+    pages: number;
+    /** Whether a deadline came before everything was read. */
+    partial: boolean;
+  }
+
+  /** Something that was not carried. */
+  interface Omission {
+    /** What kind of thing it is, and its name; never its value. */
+    what: string;
+    /** The origin, URL or context it is of; empty if it is of none. */
+    place: string;
+    /** Why. */
+    reason: string;
+  }
+
+  /** What saving, restoring or converting carried, and what it did not. */
+  interface SnapshotReport {
+    cookies: number;
+    /** Origins, or partitions of one, that had something. */
+    origins: number;
+    databases: number;
+    /** Rows of these databases. */
+    rows: number;
+    pages: number;
+    /** Size of the content. */
+    bytes: number;
+    /** How long it took. */
+    took: Milliseconds;
+    /** Whether a deadline came before everything was read. */
+    partial: boolean;
+    /** What was not carried; the first 200 of it. */
+    omitted: Omission[];
+    /** How much was not carried. */
+    omittedCount: number;
+  }
+
   /** Of `ghost.enable`. */
   interface EnableParams {
     /** How long before a deadline `sessionExpiring` is sent. 30 s if absent. */
@@ -126,6 +200,10 @@ export namespace Ghost {
     idleTimeout?: Milliseconds;
     /** How long it waits for a client to come (back). The server's default for sessions made so if absent. */
     keepAlive?: Milliseconds;
+    /** The snapshot it begins with; blank if absent. */
+    snapshot?: string;
+    /** Whether the snapshot's pages are opened; they are if absent. */
+    pages?: boolean;
   }
 
   /** Of `ghost.createSession`. */
@@ -181,6 +259,137 @@ export namespace Ghost {
     usage: Usage;
   }
 
+  /** Of `ghost.saveSnapshot`. */
+  interface SaveSnapshotParams {
+    /** Which session; this connection's if absent. */
+    id?: string;
+    /** What it is to have; all but `formFields` if absent. */
+    parts?: SnapshotPart[];
+    /** What to call it. At most 200 characters. */
+    name?: string;
+    metadata?: Metadata;
+    /** How long it is kept; 0 is until it is deleted. As the server is set if absent. */
+    ttl?: Milliseconds;
+  }
+
+  /** Of `ghost.saveSnapshot`. */
+  interface SaveSnapshotResult {
+    snapshot: Snapshot;
+    report: SnapshotReport;
+  }
+
+  /** Of `ghost.restoreSnapshot`. */
+  interface RestoreSnapshotParams {
+    /** Which session; this connection's if absent. */
+    id?: string;
+    /** Which snapshot. */
+    snapshot: string;
+    /** `replace` if absent. */
+    mode?: RestoreMode;
+    /** Whether its pages are opened; they are if absent. */
+    pages?: boolean;
+  }
+
+  /** Of `ghost.restoreSnapshot`. */
+  interface RestoreSnapshotResult {
+    report: SnapshotReport;
+  }
+
+  /** Of `ghost.cloneSession`. */
+  interface CloneSessionParams {
+    /** Which session; this connection's if absent. */
+    id?: string;
+    /** How many, 1 to 100; 1 if absent. */
+    count?: number;
+    /** What they are to have; all but `formFields` if absent. */
+    parts?: SnapshotPart[];
+    name?: string;
+    metadata?: Metadata;
+    timeout?: Milliseconds;
+    idleTimeout?: Milliseconds;
+    /** How long they wait for a client. The server's default for sessions made so if absent. */
+    keepAlive?: Milliseconds;
+  }
+
+  /** Of `ghost.cloneSession`. */
+  interface CloneSessionResult {
+    sessions: Session[];
+    report: SnapshotReport;
+  }
+
+  /** Of `ghost.listSnapshots`. */
+  interface ListSnapshotsParams {
+    /** Only those with this in their name, in whatever case. */
+    name?: string;
+    /** Only those that have all of this. */
+    metadata?: Metadata;
+    /** At most so many, 1 to 1000; 100 if absent. */
+    limit?: number;
+    /** What the page before this one gave as `next`. */
+    cursor?: string;
+  }
+
+  /** Of `ghost.listSnapshots`. */
+  interface ListSnapshotsResult {
+    snapshots: Snapshot[];
+    /** For the next page; absent on the last. */
+    next?: string;
+  }
+
+  /** Of `ghost.getSnapshot`. */
+  interface GetSnapshotParams {
+    /** Which. */
+    snapshot: string;
+  }
+
+  /** Of `ghost.getSnapshot`. */
+  interface GetSnapshotResult {
+    snapshot: Snapshot;
+  }
+
+  /** Of `ghost.deleteSnapshot`. */
+  interface DeleteSnapshotParams {
+    /** Which. */
+    snapshot: string;
+  }
+
+  /** Of `ghost.importSnapshot`. */
+  interface ImportSnapshotParams {
+    /** Either this, */
+    storageState?: StorageState;
+    /** or the `data` of `exportSnapshot`. */
+    data?: string;
+    /** What to call it. At most 200 characters. */
+    name?: string;
+    metadata?: Metadata;
+    /** How long it is kept; 0 is until it is deleted. As the server is set if absent. */
+    ttl?: Milliseconds;
+  }
+
+  /** Of `ghost.importSnapshot`. */
+  interface ImportSnapshotResult {
+    snapshot: Snapshot;
+    report: SnapshotReport;
+  }
+
+  /** Of `ghost.exportSnapshot`. */
+  interface ExportSnapshotParams {
+    /** Which. */
+    snapshot: string;
+    /** `playwright` if absent. */
+    format?: SnapshotFormat;
+  }
+
+  /** Of `ghost.exportSnapshot`. */
+  interface ExportSnapshotResult {
+    /** Of the format `playwright`. */
+    storageState?: StorageState;
+    /** Of the format `ghostmux`, in base64. */
+    data?: string;
+    /** What the format has no room for. */
+    report: SnapshotReport;
+  }
+
   /** Of `ghost.sessionExpiring`. */
   interface SessionExpiringEvent {
     deadline: Deadline;
@@ -209,6 +418,19 @@ export namespace Ghost {
     reason: string;
   }
 
+  /** Of `ghost.snapshotSaved`. */
+  interface SnapshotSavedEvent {
+    snapshot: Snapshot;
+    report: SnapshotReport;
+  }
+
+  /** Of `ghost.snapshotRestored`. */
+  interface SnapshotRestoredEvent {
+    /** Which. */
+    snapshot: string;
+    report: SnapshotReport;
+  }
+
   /** Every command: what it takes and what it answers. */
   interface Commands {
     /** Turns this domain's events on, for the CDP session it is sent on. */
@@ -229,6 +451,22 @@ export namespace Ghost {
     'ghost.park': { params: ParkParams; result: ParkResult };
     /** What a session has used. */
     'ghost.getUsage': { params: GetUsageParams; result: GetUsageResult };
+    /** Saves the state of a session as it is now, unseen by its clients and its pages. */
+    'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
+    /** Writes a snapshot into a running session: the storage first, then its pages are opened. A session that has a client can be restored into by that client only. */
+    'ghost.restoreSnapshot': { params: RestoreSnapshotParams; result: RestoreSnapshotResult };
+    /** New sessions in the state of this one, isolated from it and from each other, parked until somebody connects. The first runs on. All of them come about, or none. */
+    'ghost.cloneSession': { params: CloneSessionParams; result: CloneSessionResult };
+    /** The snapshots of this owner, the newest first. */
+    'ghost.listSnapshots': { params: ListSnapshotsParams; result: ListSnapshotsResult };
+    /** What is known of a snapshot. */
+    'ghost.getSnapshot': { params: GetSnapshotParams; result: GetSnapshotResult };
+    /** Deletes a snapshot. Sessions that began with it are not touched. */
+    'ghost.deleteSnapshot': { params: DeleteSnapshotParams; result: {} };
+    /** Makes a snapshot of Playwright's `storageState`, or of what `exportSnapshot` gave. */
+    'ghost.importSnapshot': { params: ImportSnapshotParams; result: ImportSnapshotResult };
+    /** Gives the content of a snapshot away: whoever has it is logged in where the session was. Up to 64 MiB; larger ones are at `GET /v1/snapshots/{id}/content`. */
+    'ghost.exportSnapshot': { params: ExportSnapshotParams; result: ExportSnapshotResult };
   }
 
   /** Every event: what it tells. */
@@ -243,5 +481,9 @@ export namespace Ghost {
     'ghost.clientDetached': ClientDetachedEvent;
     /** The browser of this session is lost, and the session with it; the socket is closed with 1011 after this. */
     'ghost.browserLost': BrowserLostEvent;
+    /** The session was saved, by whomever of its owner's. */
+    'ghost.snapshotSaved': SnapshotSavedEvent;
+    /** A snapshot was written into the session. */
+    'ghost.snapshotRestored': SnapshotRestoredEvent;
   }
 }

@@ -1,8 +1,10 @@
 //! Answers: JSON as Chrome writes it or in one line, and problems as RFC 9457 has them.
 
-use axum::response::{IntoResponse, Response as Responded};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response as Responded},
+};
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::{
@@ -12,13 +14,19 @@ use serde_json::{
 
 use crate::{cdp::ghost::Bad, registry::ServiceError};
 
-/// A complete answer.
-pub type Answer = Response<Full<Bytes>>;
+/// An answer, whole or as it comes.
+pub type Answer = Response<Body>;
 
 /// An answer with a body of one type. Nothing may frame it, as with Chrome's own interface.
 pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = stream(kind, Body::from(body.into()));
     *answer.status_mut() = status;
+    answer
+}
+
+/// As [`text`], with a body that may be still to come.
+pub(super) fn stream(kind: &'static str, body: Body) -> Answer {
+    let mut answer = Response::new(body);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static("frame-ancestors 'none'"));

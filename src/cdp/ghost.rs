@@ -4,6 +4,7 @@
 
 mod ask;
 mod definition;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod typescript;
@@ -13,8 +14,12 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub use self::{
-    ask::{Ask, Bad, object, read},
+    ask::{Ask, Bad, Copies, object, read},
     definition::{Command, Domain, Event, Items, Member, Type, merged},
+    snapshot::{
+        Beginning, COPIES_MOST, Cloned, Exported, Exporting, Importing, Label, Omission, RestoreMode, Restoring, Saved,
+        Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
+    },
     typescript::declarations,
 };
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Caller, Job, Live, Record, act::Done, face::FaceCall, phase::Event, views::View};
+use super::{Caller, Live, Record, act::Done, face::FaceCall, phase::Event, views::View};
 use crate::{
-    browser::CallError,
+    browser::{CallError, Place},
     cdp::{
         error::CdpError,
         ghost::{Bad, Millis, Options, Session, Usage},
@@ -56,8 +56,10 @@ pub enum Control {
     },
     /// What it has used.
     Usage(oneshot::Sender<Usage>),
-    /// Something is to be done on its lease, while it lives.
-    Do(Job),
+    /// Where it is, for what is done there out of its clients' sight. Of no use once it has ended.
+    Place(oneshot::Sender<Place>),
+    /// An event of the `ghost` domain, by its name there and with its params, for those who listen.
+    Tell(&'static str, String),
     /// It is to end.
     End(CloseReason),
 }
@@ -155,10 +157,10 @@ impl Live {
                     .boxed(),
                 );
             }
-            Control::Do(job) => {
-                let job = job(self.site());
-                self.jobs.push(job.map(|()| Done::Nothing).boxed());
+            Control::Place(reply) => {
+                let _ = reply.send(self.place());
             }
+            Control::Tell(event, params) => self.tell_all(event, &params),
             Control::End(reason) => self.over = Some(reason),
         }
     }

@@ -19,7 +19,8 @@ use crate::{
 /// The other sessions of the process, as far as the clients of one may ask about them.
 pub trait Sessions: Send + Sync {
     /// Does what a client asked; the result is that of the command.
-    fn ask(&self, caller: Caller, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>>;
+    /// `from` is the session whose client that is, and the one that is meant where none is named.
+    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>>;
 }
 
 impl Live {
@@ -51,7 +52,7 @@ impl Live {
                 self.jobs.push(usage.map(move |usage| Done::Used(tag, Box::new(usage))).boxed());
             }
             ask => {
-                let answer = self.sessions.ask(caller, ask);
+                let answer = self.sessions.ask(caller, id, ask);
                 self.jobs.push(answer.map(move |answer| Done::Asked(tag, answer)).boxed());
             }
         }
@@ -95,9 +96,13 @@ impl Live {
 
     /// `ghost.browserLost`, to whoever listens.
     pub(super) fn tell_of_loss(&mut self, why: &Arc<str>) {
-        let params = ghost::object("reason", &**why);
+        self.tell_all("browserLost", &ghost::object("reason", &**why));
+    }
+
+    /// An event of the domain, to whoever listens.
+    pub(super) fn tell_all(&mut self, name: &str, params: &str) {
         for view in self.listeners() {
-            self.session.tell_ghost(view, "browserLost", &params);
+            self.session.tell_ghost(view, name, params);
         }
         self.perform();
     }

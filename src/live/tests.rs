@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Alone;
 
 impl Sessions for Alone {
-    fn ask(&self, _: Caller, _: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
+    fn ask(&self, _: Caller, _: Arc<str>, _: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
         async { Err(CdpError::server("there are no others")) }.boxed()
     }
 }

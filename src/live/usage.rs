@@ -1,17 +1,16 @@
-//! What is done on a session's lease beside its clients, and out of their sight: asking its pages what they use, and
-//! whatever a [`Job`] wants.
+//! What a session has used: its pages are asked beside its clients, and out of their sight.
 
 use std::{collections::HashMap, time::Duration};
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::Live;
 use crate::{
-    browser::{Browser, CallError, LeaseId},
+    browser::{Browser, CallError},
     cdp::{
         ghost::{Millis, Usage},
-        ids::{CdpSessionId, ContextId, TargetId},
+        ids::{CdpSessionId, TargetId},
         object::Object,
     },
 };
@@ -19,47 +18,25 @@ use crate::{
 /// How long a page gets to say what it uses; one that is busy or paused says nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Something that is done on a session's lease. It is dropped with the session, and nothing of it may outlive that.
-pub type Job = Box<dyn FnOnce(Site) -> BoxFuture<'static, ()> + Send>;
-
-/// Where a session is in its browser, as of now. What is attached through `base` no client ever sees.
-#[derive(Clone, Debug)]
-pub struct Site {
-    /// The browser.
-    pub browser: Browser,
-    /// The lease in it.
-    pub lease: LeaseId,
-    /// The browser-level CDP session that owns all of the session's.
-    pub base: CdpSessionId,
-    /// Its contexts, the default one first.
-    pub contexts: Vec<ContextId>,
-    /// Its pages, oldest first.
-    pub pages: Vec<TargetId>,
+/// The pages of a session, and how to ask them. What is attached through `base` no client ever sees.
+struct Pages {
+    browser: Browser,
+    base: CdpSessionId,
+    all: Vec<TargetId>,
 }
 
 impl Live {
-    /// Where it is now.
-    pub(super) fn site(&self) -> Site {
-        let mut contexts = vec![self.lease.context().clone()];
-        contexts.extend(self.session.contexts().iter().cloned());
-        Site {
-            browser: self.lease.browser().clone(),
-            lease: self.lease.id(),
-            base: self.lease.base().clone(),
-            contexts,
-            pages: self.session.pages(),
-        }
-    }
-
     /// What the session has used; the pages are asked without its clients noticing.
     pub(super) fn usage(&self) -> impl Future<Output = Usage> + Send + use<> {
-        let (traffic, site) = (self.record.traffic, self.site());
+        let traffic = self.record.traffic;
+        let pages =
+            Pages { browser: self.lease.browser().clone(), base: self.lease.base().clone(), all: self.session.pages() };
         let most = self.session.pages_most();
         let wall_time = Millis(super::now().saturating_duration_since(self.record.life().began()));
         async move {
-            let pages = join_all(site.pages.iter().map(|page| site.measure(page))).await;
+            let measured = join_all(pages.all.iter().map(|page| pages.measure(page))).await;
             // By isolate: the pages of one renderer share its heap, and each would be counted again (*measured*).
-            let of_renderers: HashMap<String, Figures> = pages.into_iter().flatten().collect();
+            let of_renderers: HashMap<String, Figures> = measured.into_iter().flatten().collect();
             let sum = |of: fn(&Figures) -> f64| {
                 let sum: f64 = of_renderers.values().map(of).sum();
                 (!of_renderers.is_empty()).then_some(sum)
@@ -72,7 +49,7 @@ impl Live {
                 bytes_out: traffic.bytes_out,
                 commands: traffic.frames_in - traffic.malformed,
                 events: traffic.events,
-                pages: u32::try_from(site.pages.len()).unwrap_or(u32::MAX),
+                pages: u32::try_from(pages.all.len()).unwrap_or(u32::MAX),
                 pages_most: most,
                 js_heap_used: sum(|figures| figures.heap).map(whole),
                 dom_nodes: sum(|figures| figures.nodes).map(whole),
@@ -93,7 +70,7 @@ struct Figures {
     cpu: f64,
 }
 
-impl Site {
+impl Pages {
     /// What a page uses, and which isolate that is. `None` if it does not say.
     async fn measure(&self, page: &TargetId) -> Option<(String, Figures)> {
         #[derive(Deserialize)]

@@ -8,6 +8,8 @@ use super::ended::Epitaph;
 use crate::{
     browser::pool::NoLease,
     cdp::{error::CdpError, ghost::Bad},
+    snapshot::{ContentError, SnapshotError, shelf::ShelfError},
+    store::StoreError,
 };
 
 /// Why the service does not do what it is asked.
@@ -84,6 +86,20 @@ pub enum ServiceError {
     /// The browser would not do it.
     #[error("the browser would not do it: {0}")]
     Browser(String),
+    /// No snapshot of the caller's has this id.
+    #[error("no such snapshot {0}")]
+    NoSnapshot(String),
+    /// Another client is using the session.
+    #[error(
+        "session {0} has a client, and only that client may restore into it: by ghost.restoreSnapshot on its own connection; park the session first, or begin a new one with the snapshot"
+    )]
+    InUse(String),
+    /// Another snapshot is being written into it.
+    #[error("a snapshot is being restored into session {0}; try again when that is done")]
+    Restoring(String),
+    /// Something about a snapshot.
+    #[error(transparent)]
+    Snapshot(ShelfError),
     /// It was ended while it waited for a place, or the process is shutting down.
     #[error("the session was closed while it waited")]
     Closing,
@@ -103,6 +119,10 @@ impl ServiceError {
             Self::TooMany { .. } => (429, "too-many", -32000),
             Self::QueueFull { .. } => (503, "queue-full", -32000),
             Self::QueueTimeout { .. } => (503, "queue-timeout", -32000),
+            Self::NoSnapshot(_) => (404, "no-snapshot", -32000),
+            Self::InUse(_) => (409, "in-use", -32000),
+            Self::Restoring(_) => (409, "restoring", -32000),
+            Self::Snapshot(why) => of_snapshot(why),
             Self::NoPlace(NoLease::Call(_)) | Self::Browser(_) => (503, "browser", -32000),
             Self::NoPlace(_) => (503, "no-place", -32000),
         }
@@ -153,6 +173,41 @@ impl ServiceError {
     pub fn cdp(&self) -> CdpError {
         let (.., code) = self.parts();
         CdpError { code, message: self.to_string().into(), data: None }
+    }
+}
+
+/// As [`ServiceError::parts`].
+fn of_snapshot(why: &ShelfError) -> (u16, &'static str, i32) {
+    match why {
+        ShelfError::Store(why) => match why {
+            StoreError::Missing { .. } => (404, "no-snapshot", -32000),
+            StoreError::TooLarge { .. } => (413, "snapshot-too-large", -32000),
+            StoreError::Quota { .. } => (507, "snapshot-quota", -32000),
+            StoreError::Invalid { .. } => (400, "bad-value", -32602),
+            StoreError::UnknownKey { .. } | StoreError::WrongKey { .. } => (422, "snapshot-key", -32000),
+            StoreError::Corrupt { .. } => (422, "snapshot-damaged", -32000),
+            StoreError::Newer { .. } => (422, "snapshot-newer", -32000),
+            StoreError::Abandoned | StoreError::InUse { .. } | StoreError::Unavailable { .. } => (503, "store", -32000),
+        },
+        ShelfError::TooLarge { .. } => (413, "snapshot-too-large", -32000),
+        ShelfError::Snapshot(SnapshotError::Browser(_)) => (503, "browser", -32000),
+        ShelfError::Snapshot(SnapshotError::Content(ContentError::Newer(_))) => (422, "snapshot-newer", -32000),
+        ShelfError::Snapshot(SnapshotError::Content(_)) => (422, "snapshot-damaged", -32000),
+        ShelfError::Snapshot(SnapshotError::Write(_)) => (503, "store", -32000),
+        ShelfError::Import(_) | ShelfError::Base64(_) => (422, "no-snapshot-content", -32602),
+        ShelfError::Cut(_) => (400, "bad-body", -32000),
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(why: StoreError) -> Self {
+        Self::Snapshot(why.into())
+    }
+}
+
+impl From<ShelfError> for ServiceError {
+    fn from(why: ShelfError) -> Self {
+        Self::Snapshot(why)
     }
 }
 

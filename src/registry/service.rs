@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
@@ -13,17 +13,17 @@ use super::{Handle, Registry, id::SessionId, refusal::ServiceError};
 use crate::{
     cdp::{
         error::CdpError,
-        ghost::{self, Ask, Bad, Millis, Options, Session, SessionState, Sessions, Usage, Wanted},
+        ghost::{self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Usage, Wanted},
         target::{Kind, TargetInfo},
     },
     error::CloseReason,
-    live::{self, Caller, Control, Job},
+    live::{self, Caller, Control},
 };
 
 /// How many sessions a page of them has, unless more are asked for.
-const PAGE: u32 = 100;
+pub(super) const PAGE: u32 = 100;
 /// The most that can be asked for.
-const PAGE_MOST: u32 = 1000;
+pub(super) const PAGE_MOST: u32 = 1000;
 
 /// How full the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,21 +53,27 @@ impl Registry {
         caller: &Caller,
         id: Option<String>,
         mut options: Options,
+        begins: Option<Beginning>,
     ) -> Result<Session, ServiceError> {
         let id = id.map_or_else(|| Ok(SessionId::random()), |id| SessionId::chosen(&id))?;
-        let keep_alive = options.keep_alive.get_or_insert(Millis(self.inner.terms.deadlines.park_keep_alive));
-        if keep_alive.0 < Duration::from_millis(1) {
-            return Err(Bad::new("keepAlive", "0 would end the session before anybody could come to it").into());
-        }
+        self.will_wait(&mut options)?;
         let used = self.handle(&id).is_some() || self.epitaph(&id).is_some();
         if used {
             return Err(ServiceError::IdInUse(id.to_string()));
         }
+        let begins = self.beginning(caller, begins).await?;
         let (mut live, entry) = self.make(&caller.owner, id, options, false).await?;
-        live.park();
-        let card = entry.card.clone();
-        entry.run(live);
-        Ok(card.show(caller))
+        self.begin_with(&mut live, begins).await?;
+        Ok(entry.wait_for_client(live, caller))
+    }
+
+    /// Sees to it that a session that begins without a client lives to see one.
+    pub(super) fn will_wait(&self, options: &mut Options) -> Result<(), Bad> {
+        let keep_alive = options.keep_alive.get_or_insert(Millis(self.inner.terms.deadlines.park_keep_alive));
+        if keep_alive.0 < Duration::from_millis(1) {
+            return Err(Bad::new("keepAlive", "0 would end the session before anybody could come to it"));
+        }
+        Ok(())
     }
 
     /// A session as it is now.
@@ -150,27 +156,6 @@ impl Registry {
         self.ask_live(&handle, Control::Usage).await
     }
 
-    /// Does something on a session's lease, out of its clients' sight, and waits for it. `job` is dropped half-way if the
-    /// session ends.
-    pub async fn on_lease<T: Send + 'static>(
-        &self,
-        caller: &Caller,
-        id: &str,
-        job: impl FnOnce(live::Site) -> BoxFuture<'static, T> + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        let handle = self.find(caller, id)?;
-        let with_reply = |reply: oneshot::Sender<T>| -> Job {
-            Box::new(move |site| {
-                let done = job(site);
-                async move {
-                    let _ = reply.send(done.await);
-                }
-                .boxed()
-            })
-        };
-        self.ask_live(&handle, |reply| Control::Do(with_reply(reply))).await
-    }
-
     /// How full the server is, whoever asks.
     pub fn pressure(&self) -> Pressure {
         let (mut active, mut parked) = (0, 0);
@@ -230,30 +215,46 @@ impl Registry {
 }
 
 impl live::Sessions for Registry {
-    fn ask(&self, caller: Caller, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
+    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
         let registry = self.clone();
-        async move { registry.answer(&caller, ask).await.map_err(|why| why.cdp()) }.boxed()
+        async move { registry.answer(&caller, &from, ask).await.map_err(|why| why.cdp()) }.boxed()
     }
 }
 
 impl Registry {
-    /// A command of a client's, which names a session or needs none.
-    async fn answer(&self, caller: &Caller, ask: Ask) -> Result<String, ServiceError> {
-        let named = |id: Option<String>| id.ok_or_else(|| Bad::new("id", "is missing"));
+    /// A command of a client's. Where it names no session, the client's own is meant.
+    async fn answer(&self, caller: &Caller, from: &str, ask: Ask) -> Result<String, ServiceError> {
+        let own = |id: Option<String>| id.unwrap_or_else(|| from.to_owned());
         let session = |session: Session| ghost::object("session", &session);
+        let done = || "{}".to_owned();
         Ok(match ask {
-            Ask::Get(id) => session(self.get(caller, &named(id)?)?),
-            Ask::List(wanted) => serde_json::to_string(&self.list(caller, &wanted)?).unwrap_or_default(),
-            Ask::Create(id, options) => session(self.create(caller, id, options).await?),
-            Ask::Update(id, options) => session(self.update(caller, &named(id)?, options).await?),
+            Ask::Get(id) => session(self.get(caller, &own(id))?),
+            Ask::List(wanted) => object(&self.list(caller, &wanted)?),
+            Ask::Create(id, options, begins) => session(self.create(caller, id, options, begins).await?),
+            Ask::Update(id, options) => session(self.update(caller, &own(id), options).await?),
             Ask::Close(id) => {
-                self.close(caller, &named(id)?, CloseReason::Bye("closed by another client of its owner")).await?;
-                "{}".to_owned()
+                let reason = CloseReason::Bye("closed by another client of its owner");
+                self.close(caller, &own(id), reason).await.map(|()| done())?
             }
-            Ask::Park(id, keep_alive) => session(self.park(caller, &named(id)?, keep_alive).await?),
-            Ask::Usage(id) => ghost::object("usage", &self.usage(caller, &named(id)?).await?),
+            Ask::Park(id, keep_alive) => session(self.park(caller, &own(id), keep_alive).await?),
+            Ask::Usage(id) => ghost::object("usage", &self.usage(caller, &own(id)).await?),
+            Ask::Save(id, parts, label) => object(&self.save_snapshot(caller, &own(id), &parts, label).await?),
+            Ask::Restore(id, restoring) => {
+                ghost::object("report", &self.restore_snapshot(caller, Some(from), &own(id), restoring).await?)
+            }
+            Ask::Clone(id, copies) => object(&self.clone_session(caller, &own(id), copies).await?),
+            Ask::ListSnapshots(wanted) => object(&self.list_snapshots(caller, &wanted).await?),
+            Ask::GetSnapshot(id) => ghost::object("snapshot", &self.snapshot(caller, &id).await?),
+            Ask::DeleteSnapshot(id) => self.delete_snapshot(caller, &id).await.map(|()| done())?,
+            Ask::Import(from, label) => object(&self.import_snapshot(caller, from, label).await?),
+            Ask::Export(export) => object(&self.export_snapshot(caller, &export).await?),
         })
     }
+}
+
+fn object(answer: &impl Serialize) -> String {
+    // The shapes hold nothing that cannot be written.
+    serde_json::to_string(answer).unwrap_or_default()
 }
 
 /// For a task that is to hold it without knowing it.

@@ -3,12 +3,12 @@
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    cdp::ghost::{Bad, Millis, Options},
+    cdp::ghost::{Bad, Beginning, Millis, Options},
     config::span,
 };
 
 /// Options of a URL that this build cannot honour: refused by name, never ignored.
-const NOT_YET: [&str; 3] = ["launch", "isolation", "snapshot"];
+const NOT_YET: [&str; 2] = ["launch", "isolation"];
 
 /// How a client wants to come.
 #[derive(Clone, Debug, Default)]
@@ -17,12 +17,15 @@ pub struct Wish {
     pub options: Options,
     /// Whether a client that is there has to go.
     pub takeover: bool,
+    /// The snapshot that a new session begins with.
+    pub begins: Option<Beginning>,
 }
 
 impl Wish {
     /// What the query of a URL asks for. What is not known is somebody else's: a token, a name in a log.
     pub fn read(query: &str) -> Result<Self, Bad> {
         let mut wish = Self::default();
+        let (mut snapshot, mut pages) = (None, None);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let plain = value.replace('+', " ");
@@ -33,20 +36,26 @@ impl Wish {
                 "idle_timeout" | "idleTimeout" => wish.options.idle_timeout = Some(time()?),
                 "keep_alive" | "keepAlive" => wish.options.keep_alive = Some(time()?),
                 "name" => wish.options.name = Some(value.into_owned()),
-                "takeover" => {
-                    wish.takeover = match &*value {
-                        "" | "true" | "1" => true,
-                        "false" | "0" => false,
-                        _ => return Err(Bad::new(name, format!("{value:?} is neither true nor false"))),
-                    }
-                }
+                "takeover" => wish.takeover = truth(name, &value)?,
+                "snapshot" => snapshot = Some(value.into_owned()),
+                "pages" => pages = Some(truth(name, &value)?),
                 _ if NOT_YET.contains(&name) => {
                     return Err(Bad::new(name, "cannot be honoured by this server; leave it out"));
                 }
                 _ => {}
             }
         }
+        // Without a snapshot `pages` is somebody else's.
+        wish.begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
         Ok(wish)
+    }
+}
+
+fn truth(name: &str, value: &str) -> Result<bool, Bad> {
+    match value {
+        "" | "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(Bad::new(name, format!("{value:?} is neither true nor false"))),
     }
 }
 
@@ -67,14 +76,16 @@ mod tests {
         assert_eq!(asked.options.name.as_deref(), Some("my job!"));
         assert!(asked.takeover);
         let none = Wish::read("").expect("good");
-        assert!(!none.takeover && none.options == Options::default());
+        assert!(!none.takeover && none.options == Options::default() && none.begins.is_none());
+        let begins = Wish::read("snapshot=x&pages=false").expect("good").begins;
+        assert_eq!(begins, Some(Beginning { snapshot: "x".into(), pages: false }));
         for (query, field) in [
             ("timeout=-1", "timeout"),
             ("timeout=", "timeout"),
             ("keep_alive=soon", "keep_alive"),
             ("takeover=perhaps", "takeover"),
             ("launch=%7B%7D", "launch"),
-            ("a=b&snapshot=x", "snapshot"),
+            ("snapshot=x&pages=some", "pages"),
         ] {
             assert_eq!(Wish::read(query).map_err(|bad| bad.field).err().as_deref(), Some(field), "{query}");
         }

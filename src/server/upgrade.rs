@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use axum::body::Body;
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{Request, Response, StatusCode, body::Incoming, header, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -59,7 +59,7 @@ pub(super) async fn answer(registry: &Registry, mut request: Request<Incoming>) 
             Err(error) => tracing::debug!(%error, "a client went during its upgrade"),
         }
     });
-    let mut answer = Response::new(Full::new(Bytes::new()));
+    let mut answer = Response::new(Body::empty());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = answer.headers_mut();
     headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));

@@ -161,11 +161,8 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
     async fn pages(&mut self, surveyed: &Surveyed, candidates: &mut Candidates) -> Result<Vec<Page>, SnapshotError> {
         let ids: Vec<_> = surveyed.targets.iter().filter(|(_, kind, _)| *kind == Kind::Page).collect();
         let (root, parts, end) = (&self.root, self.parts, self.end);
-        let seen: Vec<_> = stream::iter(&ids)
-            .map(|(id, _, info)| pages::look(root, id, info, parts, end))
-            .buffered(PAGES)
-            .collect()
-            .await;
+        let looks: Vec<_> = ids.iter().map(|(id, _, info)| pages::look(root, id, info, parts, end)).collect();
+        let seen: Vec<_> = stream::iter(looks).buffered(PAGES).collect().await;
         let mut pages = Vec::new();
         for (mut seen, (_, _, info)) in seen.into_iter().zip(&ids) {
             self.report.complete &= !seen.late;

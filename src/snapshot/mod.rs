@@ -17,6 +17,7 @@ pub mod lines;
 mod pages;
 mod reopen;
 mod restore;
+pub mod shelf;
 mod vault;
 
 pub mod playwright;

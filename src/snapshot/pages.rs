@@ -92,7 +92,7 @@ struct Answer {
 
 /// Reads a page. What it does not answer in time is missing, and said to be.
 pub(super) async fn look(root: &OwnRoot, target: &TargetId, info: &str, parts: &Parts, end: Instant) -> Seen {
-    let url = TargetInfo::read(info).map(|info| info.url).unwrap_or_default();
+    let url = named(TargetInfo::read(info).map(|info| info.url).unwrap_or_default());
     let title = Object::read(info).and_then(|info| serde_json::from_str(info.get("title")?).ok());
     let page = Page {
         url: url.clone(),
@@ -116,15 +116,21 @@ pub(super) async fn look(root: &OwnRoot, target: &TargetId, info: &str, parts: &
     seen
 }
 
+/// A page that has never been anywhere may have no URL yet (*measured* in full Chrome); it is a blank one.
+fn named(url: String) -> String {
+    if url.is_empty() { "about:blank".to_owned() } else { url }
+}
+
 async fn read(root: &OwnRoot, target: &TargetId, parts: &Parts, seen: &mut Seen) -> Result<(), Problem> {
     let page = root.attach(target).await?;
     let history: History = ask(&page, page.session(), "Page.getNavigationHistory", "{}").await?;
     if let Some(current) = history.entries.get(history.current_index) {
-        seen.page.url.clone_from(&current.url);
+        seen.page.url = named(current.url.clone());
         seen.page.title.clone_from(&current.title);
     }
     seen.page.current = history.current_index;
-    seen.page.history = history.entries.into_iter().map(|entry| Entry { url: entry.url, title: entry.title }).collect();
+    seen.page.history =
+        history.entries.into_iter().map(|entry| Entry { url: named(entry.url), title: entry.title }).collect();
     let mut sessions = vec![page.session().clone()];
     sessions.extend(frames_apart(&page).await?);
     let mut stored = HashSet::new();

@@ -203,11 +203,12 @@ impl Restore<'_> {
             }
         }
         let limit = self.how.page_deadline;
-        let loaded = stream::iter(opened).map(|(page, blank)| async move {
+        let load = |(page, blank): (_, Opened)| async move {
             let lost = blank.load(page, Instant::now() + limit).await;
             (page, blank, lost)
-        });
-        let loaded: Vec<(&Page, Opened, _)> = loaded.buffered(PAGES).collect().await;
+        };
+        let loads: Vec<_> = opened.into_iter().map(load).collect();
+        let loaded: Vec<(&Page, Opened, _)> = stream::iter(loads).buffered(PAGES).collect().await;
         let mut front = None;
         for (page, blank, lost) in loaded {
             for (what, why) in lost {

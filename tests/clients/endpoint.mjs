@@ -51,7 +51,7 @@ export function theirGhostmux(url) {
 export async function openGhostmux(program, browser, flags = []) {
   const home = folder('ghostmux');
   const child = new Child(program, ['serve', '--listen', '127.0.0.1:0', '--browser-path', browser, ...flags],
-    { env: { ...process.env, TMPDIR: home } });
+    { env: { ...process.env, TMPDIR: home, GHOSTMUX_STORE: `${home}/store.redb` } });
   const [, host, port] = await child.says(/http:\/\/([^\s:/"]+):(\d+)/, START_MS);
   const end = child.over.then(code => { if (!child.ending) console.error(`ghostmux ended by itself (${code})\n${child.tail()}`); });
   return {

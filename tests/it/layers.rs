@@ -18,11 +18,11 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("snapshots", &["store", "snapshot"]), // the command line, without a server
     ("client", &["cdp", "session"]),       // for `ToClient`, all that a client can be sent
     ("live", &["cdp", "session", "browser", "client", "snapshot"]),
-    ("registry", &["live", "browser", "client", "cdp"]), // it opens leases and hands over sockets
+    ("registry", &["live", "browser", "client", "cdp", "snapshot", "store"]), // it opens leases, hands over sockets, and fills sessions
     ("limits", &[]),
     ("auth", &[]),
     ("api", &["registry", "browser", "snapshot", "cdp"]), // `cdp`: ids and the members of what Chrome answers
-    ("server", &["registry", "client", "api", "live", "auth", "limits", "browser"]), // `browser`: to start the pool
+    ("server", &["registry", "client", "api", "live", "auth", "limits", "browser", "store"]), // `browser`, `store`: to start them
     ("doctor", &["browser"]),
     ("error", &[]),
     ("files", &[]),

@@ -9,12 +9,12 @@ use ghostmux::{
         pool::{Plan, Pool, Source},
     },
     cdp::ghost::{Millis, Options, Wanted},
-    client::Ledger,
-    config::{Admission, Codec, Config, HttpSession, RawConfig},
+    config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
     error::CloseReason,
     live::Terms,
     metrics::Metrics,
     registry::{Caller, Owner, Registry, ServiceError, Wish},
+    store::Store,
 };
 
 use crate::browsers::Browser;
@@ -29,18 +29,11 @@ async fn service(directory: &std::path::Path) -> (Pool, Registry) {
     let metrics = Arc::new(Metrics::default());
     let pool = Pool::start(plan, metrics.clone()).await.expect("a browser that starts");
     let config = Config::load(RawConfig::default(), []).expect("defaults");
-    let terms = Terms {
-        caps: config.local,
-        max_client_frame: config.max_client_frame,
-        queue: config.client_queue,
-        deadlines: config.deadlines,
-        ping_interval: config.ping_interval,
-        ledger: Ledger::new(config.client_queue.total),
-        directory: directory.join("sessions"),
-        metrics,
-    };
+    let place = StorePlace::File(directory.join("store.redb"));
+    let store = Store::new(&StoreSettings { place, ..config.store.clone() });
+    let terms = Terms::new(&config, directory, metrics);
     let admission = Admission { total: None, per_owner: None, queue: 0, timeout: Duration::ZERO };
-    (pool.clone(), Registry::new(pool, terms, HttpSession::Own, admission, "max_sessions"))
+    (pool.clone(), Registry::new(pool, store, terms, HttpSession::Own, admission, "max_sessions"))
 }
 
 fn caller(owner: &str) -> Caller {
@@ -61,8 +54,8 @@ async fn someone_elses_session_is_as_if_it_were_not() {
     let (pool, registry) = service(directory.path()).await;
     let (one, other) = (caller("one"), caller("other"));
     let named = |name: &str| Options { name: Some(name.to_owned()), ..Options::default() };
-    let theirs = registry.create(&one, None, named("theirs")).await.expect("a session");
-    let own = registry.create(&other, Some("my-own-session".to_owned()), named("own")).await.expect("a session");
+    let theirs = registry.create(&one, None, named("theirs"), None).await.expect("a session");
+    let own = registry.create(&other, Some("my-own-session".to_owned()), named("own"), None).await.expect("a session");
 
     // Word for word what is said of a session that never was.
     let unknown = "5269804a-cdec-49f7-8a6a-a8aa1b34f55b";

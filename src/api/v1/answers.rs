@@ -15,6 +15,10 @@ pub(in super::super) struct OfSession;
 pub(in super::super) struct OfBody;
 /// Of one that begins a session.
 pub(in super::super) struct OfBeginning;
+/// Of one that names a snapshot.
+pub(in super::super) struct OfSnapshot;
+/// Of one that stores a snapshot.
+pub(in super::super) struct OfContent;
 
 fn refusals<const N: usize>(refusals: [(&str, &str); N]) -> BTreeMap<String, RefOr<Response>> {
     let refusal = |(status, why): (&str, &str)| {
@@ -60,10 +64,35 @@ impl IntoResponses for OfBody {
     }
 }
 
+impl IntoResponses for OfSnapshot {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals([
+            ("400", "The id, or a value that was given, cannot be read or used; the detail names it."),
+            ("404", "There is no such snapshot or session, or it is somebody else's."),
+            ("409", "The session has a client, or another snapshot is being restored into it."),
+            ("413", "It is too large for this format."),
+            ("422", "The snapshot is damaged, sealed with another key, or of a newer ghostmux."),
+        ])
+    }
+}
+
+impl IntoResponses for OfContent {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals([
+            ("413", "It is larger than a snapshot may be."),
+            ("422", "What was to be imported is no snapshot, or not a whole one."),
+            ("507", "Its owner has no room for it left."),
+        ])
+    }
+}
+
 impl IntoResponses for OfBeginning {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals([
+            ("404", "There is no such snapshot, or no such session."),
             ("409", "The id is taken, or was used before."),
+            ("413", "The session is too large to be cloned at once."),
+            ("422", "The snapshot is damaged, sealed with another key, or of a newer ghostmux."),
             ("429", "This owner has as many sessions as it may have; Retry-After says when to try again."),
             ("503", "There is no place, and none became free in time; Retry-After says when to try again."),
         ])

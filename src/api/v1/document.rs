@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use crate::cdp::ghost::{Domain, Member, Millis, NAME_MOST, Wanted};
+use crate::cdp::ghost::{COPIES_MOST, Domain, Member, Millis, NAME_MOST, Wanted, WantedSnapshots};
 
 /// What the paths stand under.
 pub(super) fn empty() -> OpenApi {
@@ -42,26 +42,38 @@ pub(super) fn complete(paths: &OpenApi) -> Value {
 /// The query of `GET /v1/sessions`: what `ghost.listSessions` takes.
 impl IntoParams for Wanted {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let domain = Domain::ghost();
-        let filters = domain.command("listSessions").map(|list| list.parameters.as_slice()).unwrap_or_default();
-        let parameter = |filter: &Member| {
-            let mut shape = member(filter);
-            match filter.name.as_str() {
-                "limit" => (shape["minimum"], shape["maximum"]) = (json!(1), json!(1000)),
-                "cursor" => shape["pattern"] = json!("^[0-9a-f]{1,15}$"),
-                _ => {}
-            }
-            let mut parameter = json!({
-                "name": filter.name, "in": "query", "required": false, "description": filter.description, "schema": shape,
-            });
-            if filter.name == "metadata" {
-                // metadata[KEY]=VALUE; `metadata.KEY=VALUE`, which is easier to type, has no name in OpenAPI.
-                (parameter["style"], parameter["explode"]) = (json!("deepObject"), json!(true));
-            }
-            serde_json::from_value(parameter).expect("a parameter")
-        };
-        filters.iter().map(parameter).collect()
+        filters("listSessions", "^[0-9a-f]{1,15}$")
     }
+}
+
+/// The query of `GET /v1/snapshots`: what `ghost.listSnapshots` takes.
+impl IntoParams for WantedSnapshots {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        filters("listSnapshots", "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+    }
+}
+
+/// What a command that lists takes, as members of a query.
+fn filters(command: &str, cursor: &str) -> Vec<Parameter> {
+    let domain = Domain::ghost();
+    let filters = domain.command(command).map(|list| list.parameters.as_slice()).unwrap_or_default();
+    let parameter = |filter: &Member| {
+        let mut shape = member(filter);
+        match filter.name.as_str() {
+            "limit" => (shape["minimum"], shape["maximum"]) = (json!(1), json!(1000)),
+            "cursor" => shape["pattern"] = json!(cursor),
+            _ => {}
+        }
+        let mut parameter = json!({
+            "name": filter.name, "in": "query", "required": false, "description": filter.description, "schema": shape,
+        });
+        if filter.name == "metadata" {
+            // metadata[KEY]=VALUE; `metadata.KEY=VALUE`, which is easier to type, has no name in OpenAPI.
+            (parameter["style"], parameter["explode"]) = (json!("deepObject"), json!(true));
+        }
+        serde_json::from_value(parameter).expect("a parameter")
+    };
+    filters.iter().map(parameter).collect()
 }
 
 /// Every shape by its name: the types of the domain, and what the commands that have an endpoint take and give.
@@ -82,7 +94,15 @@ fn shapes() -> Map<String, Value> {
     // What the definition says in words only.
     shapes["Milliseconds"]["minimum"] = json!(0);
     shapes["Milliseconds"]["maximum"] = json!(Millis::MOST.as_millis());
-    for (name, command) in [("NewSession", "createSession"), ("Changes", "updateSession"), ("Parking", "park")] {
+    for (name, command) in [
+        ("NewSession", "createSession"),
+        ("Changes", "updateSession"),
+        ("Parking", "park"),
+        ("Saving", "saveSnapshot"),
+        ("Restoring", "restoreSnapshot"),
+        ("Cloning", "cloneSession"),
+        ("Importing", "importSnapshot"),
+    ] {
         let Some(command) = domain.command(command) else { continue };
         // A session that is there is named by the path.
         let is_new = name == "NewSession";
@@ -97,14 +117,24 @@ fn shapes() -> Map<String, Value> {
         if !members["name"].is_null() {
             members["name"]["maxLength"] = json!(NAME_MOST);
         }
-        if name != "Changes" {
+        if !members["count"].is_null() {
+            (members["count"]["minimum"], members["count"]["maximum"]) = (json!(1), json!(COPIES_MOST));
+        }
+        if name != "Changes" && !members["keepAlive"].is_null() {
             // 0 would end it at once.
             members["keepAlive"]["minimum"] = json!(1);
         }
         shapes.insert(name.to_owned(), shape);
     }
-    if let Some(list) = domain.command("listSessions") {
-        shapes.insert("Sessions".to_owned(), object(&list.returns));
+    for (name, command) in [
+        ("Sessions", "listSessions"),
+        ("Saved", "saveSnapshot"),
+        ("Cloned", "cloneSession"),
+        ("Snapshots", "listSnapshots"),
+    ] {
+        if let Some(command) = domain.command(command) {
+            shapes.insert(name.to_owned(), object(&command.returns));
+        }
     }
     shapes.insert("Pages".to_owned(), pages());
     shapes.insert("Problem".to_owned(), problem());
@@ -151,6 +181,7 @@ fn reference(id: &str) -> Value {
 fn plain(kind: &str) -> Value {
     match kind {
         "object" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        "any" => json!({}),
         other => json!({ "type": other }),
     }
 }

@@ -1,4 +1,4 @@
-//! `/v1`: sessions as resources, with the names and shapes of the `ghost` domain.
+//! `/v1`: sessions and snapshots as resources, with the names and shapes of the `ghost` domain.
 //!
 //! To add an endpoint, write its handler with `#[utoipa::path]` in a file here and name it in [`endpoints`]: the router and
 //! the document both follow from that. Shapes go into `document`.
@@ -7,6 +7,7 @@ pub(super) mod answers;
 mod document;
 pub(super) mod request;
 mod sessions;
+mod snapshots;
 
 use axum::{
     Router,
@@ -14,8 +15,7 @@ use axum::{
     http::{Method, StatusCode, Uri},
     routing,
 };
-use http_body_util::{BodyExt as _, Full};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower_service::Service as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -23,7 +23,7 @@ use super::{
     browserless,
     reply::{Answer, Problem, compact},
 };
-use crate::registry::Registry;
+use crate::{cdp::ghost::Bad, registry::Registry};
 
 /// Where the document is. It holds no id, so anybody may look at it.
 pub(super) const DOCUMENT: &str = "/v1/openapi.json";
@@ -36,6 +36,12 @@ fn endpoints() -> OpenApiRouter<Registry> {
         .routes(routes!(sessions::park))
         .routes(routes!(sessions::pages))
         .routes(routes!(sessions::usage))
+        .routes(routes!(snapshots::save))
+        .routes(routes!(snapshots::restore))
+        .routes(routes!(snapshots::clone))
+        .routes(routes!(snapshots::list, snapshots::import))
+        .routes(routes!(snapshots::get, snapshots::delete))
+        .routes(routes!(snapshots::content))
         .routes(routes!(browserless::sessions))
         .routes(routes!(browserless::pressure))
         .routes(routes!(browserless::kill))
@@ -72,9 +78,35 @@ impl V1 {
     /// Answers a request of whatever path.
     pub(super) async fn answer(&self, request: Request) -> Answer {
         let Ok(answer) = self.0.clone().call(request).await;
-        let (parts, body) = answer.into_parts();
-        // Whole already, so it cannot fail half-way.
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        Answer::from_parts(parts, Full::new(body))
+        answer
     }
+}
+
+/// The params of a command that lists, said as a query. Metadata is `metadata.KEY=VALUE`, or `metadata[KEY]=VALUE`.
+fn filters(query: Vec<(String, String)>) -> Result<Value, Bad> {
+    let mut wanted = Map::new();
+    let mut metadata = Map::new();
+    for (name, value) in query {
+        let key = name.strip_prefix("metadata.");
+        let key = key.or_else(|| name.strip_prefix("metadata[").and_then(|rest| rest.strip_suffix(']')));
+        let before = match key {
+            Some(key) => metadata.insert(key.to_owned(), value.into()),
+            None if name == "limit" => {
+                let limit: u32 =
+                    value.parse().map_err(|_| Bad::new("limit", format!("{value:?} is no number of sessions")))?;
+                wanted.insert(name.clone(), limit.into())
+            }
+            // What names the caller is no filter.
+            None if name == "token" => None,
+            None if name == "metadata" => return Err(Bad::new("metadata", "write metadata.KEY=VALUE")),
+            None => wanted.insert(name.clone(), value.into()),
+        };
+        if before.is_some() {
+            return Err(Bad::new(&name, "is there twice"));
+        }
+    }
+    if !metadata.is_empty() {
+        wanted.insert("metadata".to_owned(), metadata.into());
+    }
+    Ok(Value::Object(wanted))
 }

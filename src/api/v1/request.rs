@@ -11,12 +11,14 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::IgnoredAny;
 
 use super::super::{caller, reply::Problem};
-use crate::registry::Caller;
+use crate::{registry::Caller, snapshot::shelf::HELD_MOST};
 
 /// Most bytes of a body. Metadata may have 4 KiB, and its letters may be written as `\u0041`.
 const MOST: usize = 64 * 1024;
 /// How long a body may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And a large one.
+const LARGE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// The body: a JSON object as text. It may be empty where nothing needs to be said.
 pub(super) struct Body(pub(super) Option<String>);
@@ -38,7 +40,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = read(body).await?;
+        let bytes = read(body, MOST, PATIENCE).await?;
         if bytes.is_empty() && !parts.headers.contains_key(header::CONTENT_TYPE) {
             return Ok(Self(None));
         }
@@ -53,15 +55,29 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-async fn read(body: body::Body) -> Result<Vec<u8>, Problem> {
-    let body = tokio::time::timeout(PATIENCE, Limited::new(body, MOST).collect()).await.map_err(|_| {
-        let detail = format!("the body did not come within {} s", PATIENCE.as_secs());
+/// A body that holds what others have stored.
+pub(super) struct LargeBody;
+
+impl LargeBody {
+    /// The JSON, whole.
+    pub(super) async fn read(request: Request) -> Result<String, Problem> {
+        let (parts, body) = request.into_parts();
+        of_json(&parts.headers)?;
+        let bytes = read(body, HELD_MOST, LARGE_PATIENCE).await?;
+        let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-json", detail);
+        String::from_utf8(bytes).map_err(|error| bad(format!("the body is no UTF-8: {error}")))
+    }
+}
+
+async fn read(body: body::Body, most: usize, patience: Duration) -> Result<Vec<u8>, Problem> {
+    let body = tokio::time::timeout(patience, Limited::new(body, most).collect()).await.map_err(|_| {
+        let detail = format!("the body did not come within {} s", patience.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-body", detail)
     })?;
     match body {
         Ok(body) => Ok(body.to_bytes().into()),
         Err(error) if error.is::<LengthLimitError>() => {
-            let detail = format!("the body is larger than {MOST} bytes");
+            let detail = format!("the body is larger than {most} bytes");
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
         }
         Err(error) => {
@@ -129,14 +145,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
         let never = stream::pending::<Result<Vec<u8>, std::io::Error>>();
-        let refused = read(body::Body::from_stream(never)).await.expect_err("nothing came").answer();
+        let refused = read(body::Body::from_stream(never), MOST, PATIENCE).await.expect_err("nothing came").answer();
         assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[tokio::test]
     async fn a_body_that_is_too_large_is_not_read_to_its_end() {
         let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 1024]));
-        let refused = read(body::Body::from_stream(endless)).await.expect_err("it has no end").answer();
+        let refused = read(body::Body::from_stream(endless), MOST, PATIENCE).await.expect_err("it has no end").answer();
         assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

@@ -4,11 +4,12 @@ use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header},
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
     super::reply::{Answer, Problem, compact, nothing},
     answers::{Any, OfBeginning, OfBody, OfSession},
+    filters,
     request::{Body, By, Id, Query},
 };
 use crate::{
@@ -29,8 +30,8 @@ use crate::{
     )
 )]
 pub(super) async fn create(State(registry): State<Registry>, By(caller): By, body: Body) -> Result<Answer, Problem> {
-    let Ask::Create(id, options) = asked("createSession", &body.or_empty())? else { return Err(odd()) };
-    let session = registry.create(&caller, id, options).await?;
+    let Ask::Create(id, options, begins) = asked("createSession", &body.or_empty())? else { return Err(odd()) };
+    let session = registry.create(&caller, id, options, begins).await?;
     let mut answer = compact(StatusCode::CREATED, &session);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/sessions/{}", session.id)) {
         answer.headers_mut().insert(header::LOCATION, location);
@@ -150,43 +151,14 @@ pub(super) async fn usage(State(registry): State<Registry>, By(caller): By, Id(i
 }
 
 /// Reads what the command of the domain takes.
-fn asked(command: &str, params: &str) -> Result<Ask, Problem> {
+pub(super) fn asked(command: &str, params: &str) -> Result<Ask, Problem> {
     Ok(Ask::read(command, params).ok_or_else(odd)??)
 }
 
-fn odd() -> Problem {
+pub(super) fn odd() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "command", "the ghost domain has no such command")
 }
 
-fn id_in_body() -> Problem {
+pub(super) fn id_in_body() -> Problem {
     Problem::from(Bad::new("id", "the path says which session; leave it out of the body"))
-}
-
-/// The params of `ghost.listSessions`, said as a query. Metadata is `metadata.KEY=VALUE`, or `metadata[KEY]=VALUE`.
-fn filters(query: Vec<(String, String)>) -> Result<Value, Bad> {
-    let mut wanted = Map::new();
-    let mut metadata = Map::new();
-    for (name, value) in query {
-        let key = name.strip_prefix("metadata.");
-        let key = key.or_else(|| name.strip_prefix("metadata[").and_then(|rest| rest.strip_suffix(']')));
-        let before = match key {
-            Some(key) => metadata.insert(key.to_owned(), value.into()),
-            None if name == "limit" => {
-                let limit: u32 =
-                    value.parse().map_err(|_| Bad::new("limit", format!("{value:?} is no number of sessions")))?;
-                wanted.insert(name.clone(), limit.into())
-            }
-            // What names the caller is no filter.
-            None if name == "token" => None,
-            None if name == "metadata" => return Err(Bad::new("metadata", "write metadata.KEY=VALUE")),
-            None => wanted.insert(name.clone(), value.into()),
-        };
-        if before.is_some() {
-            return Err(Bad::new(&name, "is there twice"));
-        }
-    }
-    if !metadata.is_empty() {
-        wanted.insert("metadata".to_owned(), metadata.into());
-    }
-    Ok(Value::Object(wanted))
 }

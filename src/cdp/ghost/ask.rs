@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{METADATA_MOST, Millis, NAME_MOST, Options, Wanted, given};
+use super::{
+    METADATA_MOST, Millis, NAME_MOST, Options, Wanted, given,
+    snapshot::{Beginning, COPIES_MOST, Exporting, Importing, Label, Restoring, SnapshotPart, WantedSnapshots},
+};
 use crate::cdp::{error::CdpError, object::Object};
 
 /// A value that cannot be used.
@@ -48,6 +51,14 @@ pub fn read<T: DeserializeOwned>(json: &str) -> Result<T, Bad> {
     })
 }
 
+impl Label {
+    /// The length of the name, the size of the metadata.
+    pub fn check(&self) -> Result<(), Bad> {
+        let Self { name, metadata, .. } = self.clone();
+        Options { name, metadata, ..Options::default() }.check()
+    }
+}
+
 impl Options {
     /// What does not depend on the server's settings: the length of the name, the size of the metadata.
     pub fn check(&self) -> Result<(), Bad> {
@@ -70,7 +81,7 @@ pub enum Ask {
     /// `ghost.listSessions`.
     List(Wanted),
     /// `ghost.createSession`.
-    Create(Option<String>, Options),
+    Create(Option<String>, Options, Option<Beginning>),
     /// `ghost.updateSession`.
     Update(Option<String>, Options),
     /// `ghost.closeSession`.
@@ -79,41 +90,143 @@ pub enum Ask {
     Park(Option<String>, Option<Millis>),
     /// `ghost.getUsage`.
     Usage(Option<String>),
+    /// `ghost.saveSnapshot`.
+    Save(Option<String>, Vec<SnapshotPart>, Label),
+    /// `ghost.restoreSnapshot`.
+    Restore(Option<String>, Restoring),
+    /// `ghost.cloneSession`.
+    Clone(Option<String>, Copies),
+    /// `ghost.listSnapshots`.
+    ListSnapshots(WantedSnapshots),
+    /// `ghost.getSnapshot`.
+    GetSnapshot(String),
+    /// `ghost.deleteSnapshot`.
+    DeleteSnapshot(String),
+    /// `ghost.importSnapshot`.
+    Import(Importing, Label),
+    /// `ghost.exportSnapshot`.
+    Export(Exporting),
+}
+
+/// What `ghost.cloneSession` makes of a session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copies {
+    /// How many.
+    pub count: u32,
+    /// What each is given.
+    pub options: Options,
+    /// What is copied.
+    pub parts: Vec<SnapshotPart>,
+}
+
+/// Params from which members are taken one by one; what is left is one of the shapes.
+struct Params<'a>(Object<'a>);
+
+impl<'a> Params<'a> {
+    fn read(params: &'a str) -> Result<Self, Bad> {
+        Object::read(params).map(Self).ok_or_else(|| Bad::new("params", "is no object"))
+    }
+
+    fn take<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>, Bad> {
+        let of_member = |bad: Bad| match bad.field.as_str() {
+            "params" => Bad::new(name, bad.why),
+            field if field.starts_with('[') => Bad::new(&format!("{name}{field}"), bad.why),
+            field => Bad::new(&format!("{name}.{field}"), bad.why),
+        };
+        let value = self.0.get(name).map(read).transpose().map_err(of_member)?;
+        self.0.remove(name);
+        Ok(value)
+    }
+
+    fn need<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, Bad> {
+        self.take(name)?.ok_or_else(|| Bad::new(name, "is missing"))
+    }
+
+    fn parts(&mut self) -> Result<Vec<SnapshotPart>, Bad> {
+        Ok(self.take("parts")?.unwrap_or_else(|| SnapshotPart::USUAL.to_vec()))
+    }
+
+    fn rest<T: DeserializeOwned>(&self) -> Result<T, Bad> {
+        read(&self.0.to_string())
+    }
+
+    fn id_alone(&mut self) -> Result<Option<String>, Bad> {
+        let id = self.take("id")?;
+        self.rest::<Nothing>().map(|_| id)
+    }
+
+    fn snapshot_alone(&mut self) -> Result<String, Bad> {
+        let snapshot = self.need("snapshot")?;
+        self.rest::<Nothing>().map(|_| snapshot)
+    }
+}
+
+/// For a command that takes nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct Park {
+    #[serde(deserialize_with = "given")]
+    keep_alive: Option<Millis>,
 }
 
 impl Ask {
     /// Reads a command by its name behind `ghost.`; `None` if there is none of that name.
     pub fn read(name: &str, params: &str) -> Option<Result<Self, Bad>> {
-        /// Takes `id` out of the params; the rest is one of the shapes.
-        fn parts<T: DeserializeOwned>(params: &str) -> Result<(Option<String>, T), Bad> {
-            let mut object = Object::read(params).ok_or_else(|| Bad::new("params", "is no object"))?;
-            let id = object.get("id").map(read).transpose().map_err(|bad: Bad| Bad::new("id", bad.why))?;
-            object.remove("id");
-            Ok((id, read(&object.to_string())?))
-        }
-
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Nothing {}
-
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-        #[derive(Default)]
-        struct Park {
-            #[serde(deserialize_with = "given")]
-            keep_alive: Option<Millis>,
-        }
-
-        Some(match name {
-            "getSession" => parts::<Nothing>(params).map(|(id, _)| Self::Get(id)),
-            "listSessions" => read(params).map(Self::List),
-            "createSession" => parts(params).map(|(id, options)| Self::Create(id, options)),
-            "updateSession" => parts(params).map(|(id, options)| Self::Update(id, options)),
-            "closeSession" => parts::<Nothing>(params).map(|(id, _)| Self::Close(id)),
-            "park" => parts::<Park>(params).map(|(id, park)| Self::Park(id, park.keep_alive)),
-            "getUsage" => parts::<Nothing>(params).map(|(id, _)| Self::Usage(id)),
+        let read: fn(Params<'_>) -> Result<Self, Bad> = match name {
+            "getSession" => |mut params| Ok(Self::Get(params.id_alone()?)),
+            "listSessions" => |params| params.rest().map(Self::List),
+            "createSession" => Self::create,
+            "updateSession" => |mut params| Ok(Self::Update(params.take("id")?, params.rest()?)),
+            "closeSession" => |mut params| Ok(Self::Close(params.id_alone()?)),
+            "park" => |mut params| Ok(Self::Park(params.take("id")?, params.rest::<Park>()?.keep_alive)),
+            "getUsage" => |mut params| Ok(Self::Usage(params.id_alone()?)),
+            "saveSnapshot" => |mut params| Ok(Self::Save(params.take("id")?, params.parts()?, params.rest()?)),
+            "restoreSnapshot" => |mut params| Ok(Self::Restore(params.take("id")?, params.rest()?)),
+            "cloneSession" => Self::copies,
+            "listSnapshots" => |params| params.rest().map(Self::ListSnapshots),
+            "getSnapshot" => |mut params| Ok(Self::GetSnapshot(params.snapshot_alone()?)),
+            "deleteSnapshot" => |mut params| Ok(Self::DeleteSnapshot(params.snapshot_alone()?)),
+            "importSnapshot" => Self::import,
+            "exportSnapshot" => |params| params.rest().map(Self::Export),
             _ => return None,
-        })
+        };
+        Some(Params::read(params).and_then(read))
+    }
+
+    fn create(mut params: Params<'_>) -> Result<Self, Bad> {
+        let id = params.take("id")?;
+        let (snapshot, pages) = (params.take("snapshot")?, params.take("pages")?);
+        if pages.is_some() && snapshot.is_none() {
+            return Err(Bad::new("pages", "is of a snapshot's pages; name the snapshot too"));
+        }
+        let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
+        Ok(Self::Create(id, params.rest()?, begins))
+    }
+
+    fn copies(mut params: Params<'_>) -> Result<Self, Bad> {
+        let (id, parts) = (params.take("id")?, params.parts()?);
+        let count = params.take("count")?.unwrap_or(1);
+        if !(1..=COPIES_MOST).contains(&count) {
+            return Err(Bad::new("count", format!("{count} is not between 1 and {COPIES_MOST}")));
+        }
+        Ok(Self::Clone(id, Copies { count, options: params.rest()?, parts }))
+    }
+
+    fn import(mut params: Params<'_>) -> Result<Self, Bad> {
+        // As it is written: it may be large, and only one place has to understand it.
+        let state = params.0.get("storageState").map(str::to_owned);
+        params.0.remove("storageState");
+        let from = match (state, params.take("data")?) {
+            (Some(state), None) => Importing::StorageState(state),
+            (None, Some(data)) => Importing::Data(data),
+            (None, None) => return Err(Bad::new("storageState", "is missing, and so is data; give one of them")),
+            (Some(_), Some(_)) => return Err(Bad::new("data", "is there beside storageState; give one of them")),
+        };
+        Ok(Self::Import(from, params.rest()?))
     }
 }
 

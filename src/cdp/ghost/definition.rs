@@ -29,7 +29,7 @@ pub struct Type {
     pub id: String,
     /// What it means.
     pub description: String,
-    /// `string`, `number` or `object`.
+    /// `string`, `number`, `object`, or `any` for what another program defines.
     #[serde(rename = "type")]
     pub kind: String,
     /// All that a string of this type can be; empty if it can be anything.

@@ -78,6 +78,58 @@ fn every_shape_has_the_members_of_its_definition() {
     agrees("listSessions' answer", &list.returns, &sessions(None), &sessions(Some("n".into())));
 }
 
+fn snapshot() -> Snapshot {
+    Snapshot {
+        id: "s".into(),
+        name: None,
+        metadata: None,
+        created_at: 1,
+        expires_at: None,
+        session_id: None,
+        size: 1,
+        stored_size: 1,
+        parts: vec![SnapshotPart::Pages],
+        cookies: 1,
+        origins: 1,
+        databases: 1,
+        pages: 1,
+        partial: false,
+    }
+}
+
+#[test]
+fn every_shape_of_snapshots_has_the_members_of_its_definition() {
+    let domain = Domain::ghost();
+    let of = |id: &str| &domain.type_of(id).unwrap_or_else(|| panic!("no {id}")).properties[..];
+    let returns = |name: &str| &domain.command(name).unwrap_or_else(|| panic!("no {name}")).returns[..];
+    let full = Snapshot {
+        name: Some("n".into()),
+        metadata: Some(Metadata::new()),
+        expires_at: Some(2),
+        session_id: Some("i".into()),
+        ..snapshot()
+    };
+    agrees("Snapshot", of("Snapshot"), &snapshot(), &full);
+    let omission = Omission { what: "w".into(), place: "p".into(), reason: "r".into() };
+    agrees("Omission", of("Omission"), &omission, &omission);
+    let report = SnapshotReport::default();
+    agrees("SnapshotReport", of("SnapshotReport"), &report, &report);
+    let saved = Saved { snapshot: snapshot(), report: report.clone() };
+    agrees("saveSnapshot's answer", returns("saveSnapshot"), &saved, &saved);
+    agrees("importSnapshot's answer", returns("importSnapshot"), &saved, &saved);
+    let cloned = Cloned { sessions: vec![session()], report: report.clone() };
+    agrees("cloneSession's answer", returns("cloneSession"), &cloned, &cloned);
+    let page = |next| Snapshots { snapshots: vec![snapshot()], next };
+    agrees("listSnapshots' answer", returns("listSnapshots"), &page(None), &page(Some("n".into())));
+    let state = || serde_json::value::RawValue::from_string("{}".into()).ok();
+    let exported = |full: bool| Exported {
+        storage_state: state().filter(|_| full),
+        data: full.then(String::new),
+        report: report.clone(),
+    };
+    agrees("exportSnapshot's answer", returns("exportSnapshot"), &exported(false), &exported(true));
+}
+
 #[test]
 fn every_parameter_is_read_by_its_shape_and_no_other() {
     let domain = Domain::ghost();
@@ -91,8 +143,10 @@ fn every_parameter_is_read_by_its_shape_and_no_other() {
     };
     for command in ["createSession", "updateSession"] {
         let parameters = &domain.command(command).expect("a command").parameters;
-        // The id says which session, not what of it.
-        let parameters: Vec<Member> = parameters.iter().filter(|member| member.name != "id").cloned().collect();
+        // The id says which session and the snapshot how it begins, not what of it is given.
+        let other = ["id", "snapshot", "pages"];
+        let parameters: Vec<Member> =
+            parameters.iter().filter(|member| !other.contains(&&*member.name)).cloned().collect();
         agrees(command, &parameters, &Options::default(), &options);
     }
     let wanted = Wanted {
@@ -114,6 +168,14 @@ fn every_variant_is_one_of_its_definition() {
         let defined = &domain.type_of(id).unwrap_or_else(|| panic!("no {id}")).variants;
         assert_eq!(variants, defined.iter().cloned().map(Value::String).collect::<Vec<_>>(), "{id}");
     };
+    agree("SnapshotPart", {
+        let all = [SnapshotPart::USUAL.as_slice(), &[SnapshotPart::FormFields]].concat();
+        all.iter().map(|part| serde_json::to_value(part).expect("a word")).collect()
+    });
+    let modes = [RestoreMode::Replace, RestoreMode::Merge];
+    agree("RestoreMode", modes.iter().map(|mode| serde_json::to_value(mode).expect("a word")).collect());
+    let formats = [SnapshotFormat::Playwright, SnapshotFormat::Ghostmux];
+    agree("SnapshotFormat", formats.iter().map(|format| serde_json::to_value(format).expect("a word")).collect());
     let states = [SessionState::Queued, SessionState::Active, SessionState::Parked, SessionState::Closed];
     agree("SessionState", states.iter().map(|state| serde_json::to_value(state).expect("a word")).collect());
     let deadlines = [Deadline::Timeout, Deadline::IdleTimeout, Deadline::KeepAlive];
@@ -164,12 +226,23 @@ fn every_command_of_the_definition_is_read_with_all_its_parameters_and_no_other(
         let sample = |member: &Member| match (member.name.as_str(), member.reference.as_deref()) {
             (_, Some("SessionState")) => json!("parked"),
             (_, Some("Metadata")) => json!({ "a": "b" }),
-            ("limit", _) | (_, Some("Milliseconds")) => json!(5),
+            ("limit" | "count", _) | (_, Some("Milliseconds")) => json!(5),
+            ("pages", _) => json!(false),
+            ("parts", _) => json!(["indexedDB", "formFields"]),
+            (_, Some("RestoreMode")) => json!("merge"),
+            (_, Some("SnapshotFormat")) => json!("ghostmux"),
             _ => json!("text"),
         };
-        let all: serde_json::Map<_, _> =
-            command.parameters.iter().map(|member| (member.name.clone(), sample(member))).collect();
-        for params in [json!({}), Value::Object(all)] {
+        let given = |members: &mut dyn Iterator<Item = &Member>| {
+            Value::Object(members.map(|member| (member.name.clone(), sample(member))).collect())
+        };
+        // Either of the two that an import is made of, and never both.
+        let either = |but: &str| given(&mut command.parameters.iter().filter(|member| member.name != but));
+        let least = match command.name.as_str() {
+            "importSnapshot" => json!({ "data": "text" }),
+            _ => given(&mut command.parameters.iter().filter(|member| !member.optional)),
+        };
+        for params in [least, either("data"), either("storageState")] {
             let read = Ask::read(&command.name, &params.to_string());
             assert!(matches!(read, Some(Ok(_))), "{} {params}: {read:?}", command.name);
         }

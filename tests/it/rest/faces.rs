@@ -129,6 +129,18 @@ async fn the_domain_answers_and_tells_what_its_definition_says() {
     drop(joined);
     is_of("ghost.clientDetached", &client.event("ghost.clientDetached").await["params"]);
     ghost("ghost.closeSession", json!({"id": other["id"]})).await;
+    let saved = ghost("ghost.saveSnapshot", json!({})).await["snapshot"].clone();
+    let named = json!({"snapshot": saved["id"]});
+    is_of("ghost.snapshotSaved", &client.event("ghost.snapshotSaved").await["params"]);
+    ghost("ghost.restoreSnapshot", json!({"snapshot": saved["id"], "mode": "merge"})).await;
+    is_of("ghost.snapshotRestored", &client.event("ghost.snapshotRestored").await["params"]);
+    ghost("ghost.cloneSession", json!({})).await;
+    ghost("ghost.listSnapshots", json!({})).await;
+    assert_eq!(ghost("ghost.getSnapshot", named.clone()).await["snapshot"], saved);
+    let data =
+        ghost("ghost.exportSnapshot", json!({"snapshot": saved["id"], "format": "ghostmux"})).await["data"].clone();
+    ghost("ghost.importSnapshot", json!({"data": data})).await;
+    ghost("ghost.deleteSnapshot", named).await;
     ghost("ghost.disable", json!({})).await;
     ghost("ghost.park", json!({})).await;
     assert!(client.end().await.starts_with("1000"));

@@ -12,10 +12,10 @@ use crate::{
     proxy::{Answer, Proxy},
 };
 
-const JSON: (&str, &str) = ("Content-Type", "application/json");
+pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 /// A request and what came of it; `Null` for a body that is none.
-async fn send(proxy: &Proxy, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn send(proxy: &Proxy, method: &str, path: &str, body: Value) -> (u16, Value) {
     let answer = match body {
         Value::Null => proxy.http(method, path, &[], "").await,
         body => proxy.http(method, path, &[JSON], &body.to_string()).await,
@@ -23,7 +23,7 @@ async fn send(proxy: &Proxy, method: &str, path: &str, body: Value) -> (u16, Val
     (answer.status, body_of(&answer))
 }
 
-fn body_of(answer: &Answer) -> Value {
+pub(crate) fn body_of(answer: &Answer) -> Value {
     if answer.body.is_empty() {
         return Value::Null;
     }
@@ -31,32 +31,32 @@ fn body_of(answer: &Answer) -> Value {
 }
 
 /// A request that must succeed.
-async fn ok(proxy: &Proxy, method: &str, path: &str, body: Value) -> Value {
+pub(crate) async fn ok(proxy: &Proxy, method: &str, path: &str, body: Value) -> Value {
     let (status, said) = send(proxy, method, path, body).await;
     assert!((200..300).contains(&status), "{method} {path}: {status} {said}");
     said
 }
 
 /// A new session.
-async fn create(proxy: &Proxy, body: Value) -> Value {
+pub(crate) async fn create(proxy: &Proxy, body: Value) -> Value {
     let session = ok(proxy, "POST", "/v1/sessions", body).await;
     is_a("Session", &session);
     session
 }
 
-fn id_of(session: &Value) -> &str {
+pub(crate) fn id_of(session: &Value) -> &str {
     session["id"].as_str().expect("an id")
 }
 
 /// A client at a session's own URL.
-async fn connect(proxy: &Proxy, session: &Value) -> Client {
+pub(crate) async fn connect(proxy: &Proxy, session: &Value) -> Client {
     let url = session["webSocketDebuggerUrl"].as_str().expect("a URL");
     let path = url.strip_prefix(&format!("ws://{}", proxy.address())).expect("our own address");
     proxy.connect_to(path).await
 }
 
 /// Fails unless it is a problem of this status and kind whose detail has the word.
-fn is_problem(answer: &Answer, status: u16, kind: &str, word: &str) {
+pub(crate) fn is_problem(answer: &Answer, status: u16, kind: &str, word: &str) {
     let said = body_of(answer);
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{said}");
     assert_eq!(

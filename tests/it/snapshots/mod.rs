@@ -2,5 +2,6 @@
 
 mod busy;
 mod engine;
+mod faces;
 mod playwright;
 mod stage;

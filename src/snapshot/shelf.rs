@@ -1,0 +1,306 @@
+//! Snapshots and the store: how a session's state gets in, and out again as what somebody wants. One way for the server
+//! and for the command line.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use futures_util::{Stream, StreamExt as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufRead, AsyncWriteExt as _, BufReader},
+    time::Instant,
+};
+
+use super::{
+    ContentError, Counts, Parts, Report, SnapshotError, capture, check,
+    playwright::{self, ImportError},
+};
+use crate::{
+    browser::Place,
+    cdp::ghost::{Metadata, Millis, Omission, Snapshot, SnapshotPart, SnapshotReport},
+    store::{Meta, New, Owner, SnapshotId, Store, StoreError},
+};
+
+/// Most bytes of content that are held in memory at once, where a thing must be whole.
+pub const HELD_MOST: usize = 64 * 1024 * 1024;
+/// Bytes that may wait between who reads content and who checks it.
+const PIPE: usize = 1 << 16;
+
+/// What a snapshot's entry in the store says of its content.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Contents {
+    /// How much there is of what.
+    pub counts: Counts,
+    /// What it was to have.
+    pub parts: Vec<SnapshotPart>,
+    /// Whether a deadline came before everything was read.
+    pub partial: bool,
+    /// How much could not be carried.
+    pub omitted: u64,
+    /// The session it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+}
+
+/// Why a snapshot was not stored, or not got out.
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The session could not be read or written, or the content is none.
+    #[error(transparent)]
+    Snapshot(SnapshotError),
+    /// What was to be imported is something else.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// What was to be imported is no base64.
+    #[error("the data is no base64: {0}")]
+    Base64(data_encoding::DecodeError),
+    /// What was to be imported stopped coming.
+    #[error("the snapshot did not come to its end: {0}")]
+    Cut(io::Error),
+    /// More than is held in memory.
+    #[error("{what} has more than {} MiB; {instead}", HELD_MOST >> 20)]
+    TooLarge {
+        /// What has.
+        what: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
+}
+
+impl From<StoreError> for ShelfError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<SnapshotError> for ShelfError {
+    /// A store's refusal comes through the content that is read from it, and is told as what it is.
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Content(ContentError::Read(error)) => match error.downcast::<StoreError>() {
+                Ok(error) => Self::Store(error),
+                Err(error) => Self::Snapshot(ContentError::Read(error).into()),
+            },
+            other => Self::Snapshot(other),
+        }
+    }
+}
+
+impl From<ContentError> for ShelfError {
+    fn from(error: ContentError) -> Self {
+        SnapshotError::from(error).into()
+    }
+}
+
+/// Saves the state of a session.
+pub async fn save(
+    store: &Store,
+    new: New,
+    session: &str,
+    place: &Place,
+    parts: &[SnapshotPart],
+) -> Result<(Meta, Report), ShelfError> {
+    let mut writer = store.put(new).await?;
+    let wanted = Parts::of(parts);
+    let report = writer.fill(|to| capture(place, &wanted, to)).await??;
+    let contents = Contents { session: Some(session.to_owned()), ..Contents::of(&report, parts.to_vec()) };
+    Ok((writer.commit(contents.json()).await?, report))
+}
+
+/// The state of a session, held in memory: to be written into others at once.
+pub async fn hold(place: &Place, parts: &[SnapshotPart]) -> Result<(Vec<u8>, Report), ShelfError> {
+    use tokio::io::AsyncReadExt as _;
+
+    let (to, from) = tokio::io::duplex(PIPE);
+    let wanted = Parts::of(parts);
+    let read = async move {
+        let mut held = Vec::new();
+        from.take(HELD_MOST as u64 + 1).read_to_end(&mut held).await.map(|_| held)
+    };
+    let (report, held) = tokio::join!(capture(place, &wanted, to), read);
+    let held = held.map_err(ShelfError::Cut)?;
+    if held.len() > HELD_MOST {
+        let instead = "save a snapshot of it, and begin sessions with that";
+        return Err(ShelfError::TooLarge { what: "the session", instead });
+    }
+    Ok((held, report?))
+}
+
+/// The content of a snapshot, to be read.
+pub async fn open(
+    store: &Store,
+    owner: &Owner,
+    id: SnapshotId,
+) -> Result<impl AsyncBufRead + Send + Unpin, ShelfError> {
+    Ok(store.get(owner, id).await?.into_read())
+}
+
+/// Reads a snapshot to its end, and says whether it is whole: before anything is done with it.
+pub async fn verify(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(), ShelfError> {
+    check(open(store, owner, id).await?).await?;
+    Ok(())
+}
+
+/// Makes a snapshot of Playwright's `storageState`.
+pub async fn import_state(store: &Store, new: New, state: &str) -> Result<(Meta, Report), ShelfError> {
+    let mut writer = store.put(new).await?;
+    let report = writer.fill(|to| playwright::import(state, to)).await??;
+    let parts = vec![SnapshotPart::Cookies, SnapshotPart::LocalStorage, SnapshotPart::IndexedDb];
+    Ok((writer.commit(Contents::of(&report, parts).json()).await?, report))
+}
+
+/// Makes a snapshot of what was exported as ghostmux's own format. It is checked while it comes, and nothing of it stays
+/// if it is not whole.
+pub async fn import_content(
+    store: &Store,
+    new: New,
+    content: impl Stream<Item = io::Result<Bytes>>,
+) -> Result<(Meta, Report), ShelfError> {
+    let mut writer = store.put(new).await?;
+    let (mut tee, checked) = tokio::io::duplex(PIPE);
+    let pump = async {
+        let mut content = std::pin::pin!(content);
+        while let Some(piece) = content.next().await {
+            let piece = piece.map_err(ShelfError::Cut)?;
+            writer.write(&piece).await?;
+            if tee.write_all(&piece).await.is_err() {
+                // The check has seen enough, and says what it saw.
+                break;
+            }
+        }
+        drop(tee);
+        Ok::<_, ShelfError>(writer)
+    };
+    let (writer, trailer) = tokio::join!(pump, check(BufReader::new(checked)));
+    // What did not come to its end was no whole snapshot either; why it did not is the better word.
+    let (writer, trailer) = (writer?, trailer?);
+    let report = Report { counts: trailer.counts, complete: trailer.complete, ..Report::default() };
+    let contents = Contents::of(&report, report.counts.parts());
+    Ok((writer.commit(contents.json()).await?, report))
+}
+
+/// As [`import_content`], of what an export gave in base64.
+pub async fn import_data(store: &Store, new: New, data: &str) -> Result<(Meta, Report), ShelfError> {
+    let content = BASE64.decode(data.as_bytes()).map_err(ShelfError::Base64)?;
+    import_content(store, new, futures_util::stream::iter([Ok(content.into())])).await
+}
+
+/// A snapshot as Playwright's `storageState`, and what that has no room for.
+pub async fn export_state(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(String, Report), ShelfError> {
+    let reader = store.get(owner, id).await?;
+    if reader.meta().raw > HELD_MOST as u64 {
+        let instead = "take the format ghostmux, which is read as a stream";
+        return Err(ShelfError::TooLarge { what: "the snapshot", instead });
+    }
+    Ok(playwright::export(reader.into_read()).await?)
+}
+
+/// A snapshot in ghostmux's own format and base64.
+pub async fn export_data(store: &Store, owner: &Owner, id: SnapshotId) -> Result<String, ShelfError> {
+    let mut reader = store.get(owner, id).await?;
+    if reader.meta().raw > HELD_MOST as u64 {
+        let instead = "take it from GET /v1/snapshots/{id}/content?format=ghostmux";
+        return Err(ShelfError::TooLarge { what: "the snapshot", instead });
+    }
+    let mut content = Vec::new();
+    while let Some(piece) = reader.next().await? {
+        content.extend_from_slice(&piece);
+    }
+    Ok(BASE64.encode(&content))
+}
+
+/// What the owner of a snapshot is told of it.
+pub fn show(meta: &Meta) -> Snapshot {
+    let contents: Contents = Contents::deserialize(&meta.counts).unwrap_or_default();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let metadata: Metadata = meta.metadata.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+    Snapshot {
+        id: meta.id.to_string(),
+        name: meta.name.clone(),
+        metadata: Some(metadata).filter(|metadata| !metadata.is_empty()),
+        created_at: meta.created.0,
+        expires_at: meta.expires.map(|at| at.0),
+        session_id: contents.session,
+        size: meta.raw,
+        stored_size: meta.stored,
+        parts: contents.parts,
+        cookies: contents.counts.cookies,
+        origins: contents.counts.origins,
+        databases: contents.counts.databases,
+        pages: contents.counts.pages,
+        partial: contents.partial,
+    }
+}
+
+/// What whoever asked for it is told of how it went.
+pub fn tell(report: &Report, since: Instant) -> SnapshotReport {
+    let Counts { cookies, origins, databases, rows, pages, bytes, .. } = report.counts;
+    let omission =
+        |lost: &super::Lost| Omission { what: lost.what.clone(), place: lost.place.clone(), reason: lost.why.clone() };
+    SnapshotReport {
+        cookies,
+        origins,
+        databases,
+        rows,
+        pages,
+        bytes,
+        took: Millis(Duration::from_millis(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))),
+        partial: !report.complete,
+        omitted: report.lost.iter().map(omission).collect(),
+        omitted_count: report.lost_count,
+    }
+}
+
+/// What is in a snapshot, for a format that has room for all of it.
+pub fn report_of(meta: &Meta) -> Report {
+    let contents: Contents = Contents::deserialize(&meta.counts).unwrap_or_default();
+    Report { counts: contents.counts, complete: !contents.partial, ..Report::default() }
+}
+
+impl Contents {
+    fn of(report: &Report, parts: Vec<SnapshotPart>) -> Self {
+        let partial = !report.complete;
+        Self { counts: report.counts.clone(), parts, partial, omitted: report.lost_count, session: None }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+impl Counts {
+    /// The parts of which there is anything.
+    fn parts(&self) -> Vec<SnapshotPart> {
+        let has = |part: &SnapshotPart| match part {
+            SnapshotPart::Cookies => self.cookies > 0,
+            SnapshotPart::LocalStorage => self.local_storage > 0,
+            SnapshotPart::IndexedDb => self.databases > 0,
+            SnapshotPart::Pages => self.pages > 0,
+            // Nothing counts them.
+            SnapshotPart::Permissions | SnapshotPart::FormFields => false,
+        };
+        SnapshotPart::USUAL.into_iter().filter(has).collect()
+    }
+}
+
+impl Parts {
+    /// What these words say.
+    pub fn of(parts: &[SnapshotPart]) -> Self {
+        let has = |part| parts.contains(&part);
+        Self {
+            cookies: has(SnapshotPart::Cookies),
+            local_storage: has(SnapshotPart::LocalStorage),
+            indexed_db: has(SnapshotPart::IndexedDb),
+            pages: has(SnapshotPart::Pages),
+            permissions: has(SnapshotPart::Permissions),
+            fields: has(SnapshotPart::FormFields),
+            ..Self::default()
+        }
+    }
+}
