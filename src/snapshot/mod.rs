@@ -66,7 +66,7 @@ impl Default for Parts {
             pages: true,
             permissions: true,
             fields: false,
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_secs(300),
             page_deadline: Duration::from_secs(5),
         }
     }

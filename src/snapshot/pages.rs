@@ -10,7 +10,7 @@ use super::{
     Parts, Problem, by, fields,
     key::StorageKey,
     record::{Entry, Lost, Page, Raw, SessionStorage},
-    vault::{evaluated, evaluation},
+    vault::evaluated,
 };
 use crate::{
     browser::{Attached, OwnRoot},
@@ -20,6 +20,10 @@ use crate::{
         target::TargetInfo,
     },
 };
+
+/// Asks whether a page is in front. Where its own scripts would run by that, in its place of these functions for example,
+/// Chrome gives up instead.
+const FRONT: &str = r#"{"expression":"document.visibilityState === 'visible' && document.hasFocus() ? 'true' : ''","throwOnSideEffect":true,"returnByValue":true}"#;
 
 /// What a page said.
 #[derive(Debug)]
@@ -153,8 +157,7 @@ async fn read(root: &OwnRoot, target: &TargetId, parts: &Parts, seen: &mut Seen)
     if parts.fields {
         seen.page.fields = fields::read(&page.call("DOMSnapshot.captureSnapshot", r#"{"computedStyles":[]}"#).await?)?;
     }
-    let front = "String(document.visibilityState === 'visible' && document.hasFocus())";
-    seen.page.front = evaluated(&page.call("Runtime.evaluate", evaluation(front)).await?)? == "true";
+    seen.page.front = evaluated(&page.call("Runtime.evaluate", FRONT).await?).is_ok_and(|front| front == "true");
     Ok(())
 }
 

@@ -58,7 +58,21 @@ pub(super) async fn blank(root: &Arc<OwnRoot>, context: &ContextId) -> Result<Op
     Ok(Opened { root: root.clone(), target })
 }
 
+/// Makes a page blank again that has been elsewhere.
+pub(super) async fn empty(root: &OwnRoot, target: &TargetId) -> Result<(), Problem> {
+    let page = root.attach(target).await?;
+    page.call("Page.navigate", r#"{"url":"about:blank"}"#).await?;
+    settled(&page).await?;
+    page.call("Page.resetNavigationHistory", "{}").await?;
+    Ok(page.detach().await?)
+}
+
 impl Opened {
+    /// A page of the session's that no client has seen yet.
+    pub(super) fn of(root: &Arc<OwnRoot>, page: TargetId) -> Self {
+        Self { root: root.clone(), target: Some(page) }
+    }
+
     /// Makes it what it was, as far as that can be had by the deadline.
     pub(super) async fn load(&self, page: &Page, deadline: Instant) -> Losses {
         let mut lost = Losses::new();

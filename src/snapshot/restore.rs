@@ -34,7 +34,8 @@ const STEP: Duration = Duration::from_secs(30);
 /// What becomes of what is in the session already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The session has just begun: nothing is there but a blank page, which goes once others are opened.
+    /// The session has just begun, and no client has seen it: nothing is there but a blank page, which becomes the first of
+    /// the snapshot's.
     Fresh,
     /// Its pages are closed, its cookies and storage cleared, then the snapshot is written. The contexts that its clients
     /// made stay, empty.
@@ -72,6 +73,7 @@ pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from:
         how,
         root,
         context: None,
+        blank: None,
         vault: None,
         cookies: Vec::new(),
         pages: Vec::new(),
@@ -80,18 +82,16 @@ pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from:
         report: Report::default(),
     };
     let before = place.survey().await;
-    if how.mode == Mode::Replace {
-        restore.clear(&before).await?;
+    match how.mode {
+        Mode::Fresh => restore.blank = blank_of(&before),
+        Mode::Replace => restore.clear(&before).await?,
+        Mode::Merge => {}
     }
     while let Some(record) = reader.next().await? {
         restore.record(record).await?;
     }
     restore.finish_context().await?;
-    if how.mode == Mode::Fresh && reader.counts().pages > 0 && how.pages {
-        for target in before.iter().flat_map(|surveyed| &surveyed.targets).filter(|(_, kind, _)| *kind == Kind::Page) {
-            restore.close(&target.0).await?;
-        }
-    }
+    restore.finish_blank(reader.counts().pages > 0 && how.pages).await?;
     let mut report = restore.report;
     report.counts = reader.counts().clone();
     report.complete = reader.trailer().is_some_and(|trailer| trailer.complete);
@@ -112,6 +112,9 @@ struct Restore<'a> {
     how: &'a Reopen,
     root: Arc<OwnRoot>,
     context: Option<ContextId>,
+    /// The blank page of a session that has just begun, until it has become one of the snapshot's, and whether it has been
+    /// elsewhere. It serves as the vault too: it is there already, and starting a page is what takes Chrome longest.
+    blank: Option<(TargetId, bool)>,
     vault: Option<(Vault, StorageKey)>,
     /// What was set in this context, to be looked for afterwards.
     cookies: Vec<Cookie>,
@@ -197,6 +200,10 @@ impl Restore<'_> {
     async fn reopen(&mut self, context: &ContextId, pages: &[Page]) -> Result<(), SnapshotError> {
         let mut opened = Vec::new();
         for page in pages {
+            if let Some((blank, _)) = self.blank.take_if(|_| context == self.place.context()) {
+                opened.push((page, Opened::of(&self.root, blank)));
+                continue;
+            }
             match reopen::blank(&self.root, context).await {
                 Ok(blank) => opened.push((page, blank)),
                 Err(problem) => self.fail("page", &page.url, problem)?,
@@ -310,14 +317,22 @@ impl Restore<'_> {
         let mut vault = if let Some((vault, _)) = self.vault.take() {
             vault
         } else {
-            let context = self.context.as_ref().unwrap_or(self.place.context());
-            by(Instant::now() + STEP, Vault::new(&self.root, context)).await?
+            by(Instant::now() + STEP, self.vault()).await?
         };
         let visited = by(Instant::now() + STEP, vault.visit(&key)).await;
         // No page of the session may ever go there, and it is there all the same when it is saved again.
         self.place.remember(self.context.as_ref().unwrap_or(self.place.context()), key.memory());
         self.vault = Some((vault, key));
         visited
+    }
+
+    async fn vault(&mut self) -> Result<Vault, Problem> {
+        let context = self.context.as_ref().unwrap_or(self.place.context());
+        if let Some((blank, been_elsewhere)) = self.blank.as_mut().filter(|_| context == self.place.context()) {
+            *been_elsewhere = true;
+            return Vault::on(self.root.attach(blank).await?).await;
+        }
+        Vault::new(&self.root, context).await
     }
 
     /// Has the vault do one thing for the key it is at.
@@ -391,6 +406,18 @@ impl Restore<'_> {
 
     // ---- What was there before.
 
+    /// The blank page that was no page of the snapshot's goes if there are others, or is blank again.
+    async fn finish_blank(&mut self, there_are_others: bool) -> Result<(), SnapshotError> {
+        match self.blank.take() {
+            Some((blank, _)) if there_are_others => self.close(&blank).await,
+            Some((blank, true)) => {
+                let emptied = by(Instant::now() + STEP, reopen::empty(&self.root, &blank)).await;
+                emptied.or_else(|problem| self.fail("page", "about:blank", problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn close(&self, page: &TargetId) -> Result<(), SnapshotError> {
         let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
         match self.place.call("Target.closeTarget", params).await {
@@ -437,6 +464,12 @@ impl Restore<'_> {
         }
         Ok(())
     }
+}
+
+/// The page of a session that has just begun.
+fn blank_of(before: &[Surveyed]) -> Option<(TargetId, bool)> {
+    let targets = &before.first()?.targets;
+    targets.iter().find(|(_, kind, _)| *kind == Kind::Page).map(|(page, _, _)| (page.clone(), false))
 }
 
 /// The argument of the vault's `store`.

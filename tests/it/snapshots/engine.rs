@@ -72,7 +72,7 @@ async fn all_that_was_stored_comes_back_in_another_browser(browser: Browser) {
     let restored = session.restore(&how, &bytes).await;
     assert_eq!(restored.lost, [], "{restored:?}");
     assert_eq!(session.cookies().await, cookies);
-    // The blank page that this session began with has gone, that of the other one has come.
+    // The blank page that this session began with has become that of the other one.
     let urls: Vec<String> = pages.into_iter().map(|(_, url)| url).collect();
     let again = session.pages_at(0, &urls).await;
     let tab = session.attach(again[1].0.clone()).await;
@@ -91,10 +91,13 @@ async fn a_page_goes_back_and_forward_as_before(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let session = stage.session().await;
-    let tab = session.open(&site.url("/?one")).await;
+    // The page that a session begins with.
+    let tab = session.attach(session.pages(0).await[0].0.clone()).await;
+    session.go(&tab, &site.url("/?one")).await;
     session.go(&tab, &site.url_at("b.localhost", "/?two")).await;
     session.go(&tab, &site.url("/?three#here")).await;
     session.walk(&tab, "/?two").await;
+    session.evaluate(&tab, "sessionStorage.where = localStorage.where = 'two'").await;
     let history = session.history(&tab).await;
     let (parts, how) = patient();
     let (bytes, report) = session.save(&parts).await;
@@ -103,9 +106,11 @@ async fn a_page_goes_back_and_forward_as_before(browser: Browser) {
     let session = stage.session().await;
     let report = session.restore(&how, &bytes).await;
     assert_eq!(report.lost, [], "{report:?}");
-    let urls = ["about:blank".to_owned(), site.url_at("b.localhost", "/?two")];
-    let tab = session.attach(session.pages_at(0, &urls).await[1].0.clone()).await;
+    let urls = [site.url_at("b.localhost", "/?two")];
+    let tab = session.attach(session.pages_at(0, &urls).await[0].0.clone()).await;
     assert_eq!(session.history(&tab).await, history);
+    let stored = session.evaluate(&tab, "[sessionStorage.where, localStorage.where]").await;
+    assert_eq!(stored, json!(["two", "two"]));
     // What is at the other entries now is the site's, not what stood in for it.
     for (url, title) in [("/?three#here", "title-three"), ("/?one", "title-one"), ("/?two", "title-two")] {
         session.walk(&tab, url).await;

@@ -90,6 +90,9 @@ async fn a_state_goes_from_playwright_to_playwright_and_through_a_session_on_the
     let (parts, how) = patient();
     let report = session.restore(&how, &bytes).await;
     assert_eq!(report.lost, []);
+    // The page that did the work is as it was.
+    let page = session.attach(session.pages_at(0, &["about:blank".to_owned()]).await[0].0.clone()).await;
+    assert_eq!(session.history(&page).await, (vec!["about:blank".to_owned()], 0));
     // No page was ever there: what was restored is found all the same.
     let (bytes, report) = session.save(&Parts { pages: false, ..parts }).await;
     assert_eq!(report.lost, []);
