@@ -1,14 +1,14 @@
 //! From records to a session.
 
+mod before;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
-use serde_json::value::RawValue;
 use tokio::{io::AsyncBufRead, time::Instant};
 
 use super::{
     Problem, Report, SnapshotError, by,
-    candidates::Candidates,
     key::StorageKey,
     lines::Reader,
     record::{Cookie, Database, Lost, Page, Raw, Record, Rows},
@@ -17,12 +17,11 @@ use super::{
     vault::Vault,
 };
 use crate::{
-    browser::{CallError, OwnRoot, Place, Surveyed},
+    browser::{CallError, OwnRoot, Place},
     cdp::{
         ids::{ContextId, TargetId},
         object::{Object, quote},
         permission::Ruling,
-        target::Kind,
     },
 };
 
@@ -83,7 +82,7 @@ pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from:
     };
     let before = place.survey().await;
     match how.mode {
-        Mode::Fresh => restore.blank = blank_of(&before),
+        Mode::Fresh => restore.blank = before::blank_of(&before),
         Mode::Replace => restore.clear(&before).await?,
         Mode::Merge => {}
     }
@@ -403,73 +402,6 @@ impl Restore<'_> {
         }
         Ok(())
     }
-
-    // ---- What was there before.
-
-    /// The blank page that was no page of the snapshot's goes if there are others, or is blank again.
-    async fn finish_blank(&mut self, there_are_others: bool) -> Result<(), SnapshotError> {
-        match self.blank.take() {
-            Some((blank, _)) if there_are_others => self.close(&blank).await,
-            Some((blank, true)) => {
-                let emptied = by(Instant::now() + STEP, reopen::empty(&self.root, &blank)).await;
-                emptied.or_else(|problem| self.fail("page", "about:blank", problem))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn close(&self, page: &TargetId) -> Result<(), SnapshotError> {
-        let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
-        match self.place.call("Target.closeTarget", params).await {
-            // It has gone by itself.
-            Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Closes the pages and clears all that the session may have stored.
-    async fn clear(&mut self, before: &[Surveyed]) -> Result<(), SnapshotError> {
-        for surveyed in before {
-            for (id, _, _) in surveyed.targets.iter().filter(|(_, kind, _)| *kind == Kind::Page) {
-                self.close(id).await?;
-            }
-            let context = quote(surveyed.context.as_str());
-            let params = format!(r#"{{"browserContextId":{context}}}"#);
-            if let Some(reset) = Ruling::read("Browser.resetPermissions", "{}") {
-                self.place.rule(&surveyed.context, reset).await?;
-            }
-            let result = self.place.call("Storage.getCookies", params.clone()).await?;
-            let cookies: Vec<Box<RawValue>> =
-                Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
-            self.place.call("Storage.clearCookies", params).await?;
-            let mut candidates = Candidates::default();
-            candidates.surveyed(surveyed);
-            for cookie in cookies.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()) {
-                candidates.cookie(&cookie);
-            }
-            if candidates.keys().next().is_none() {
-                continue;
-            }
-            let mut vault = match by(Instant::now() + STEP, Vault::new(&self.root, &surveyed.context)).await {
-                Ok(vault) => vault,
-                Err(problem) => return self.fail("storage", "", problem),
-            };
-            for key in candidates.keys() {
-                let params = format!(r#"{{"storageKey":{},"storageTypes":"all"}}"#, quote(&key.text));
-                let clear = vault.call("Storage.clearDataForStorageKey", params);
-                if let Err(problem) = by(Instant::now() + STEP, clear).await {
-                    self.fail("storage", &key.text, problem)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The page of a session that has just begun.
-fn blank_of(before: &[Surveyed]) -> Option<(TargetId, bool)> {
-    let targets = &before.first()?.targets;
-    targets.iter().find(|(_, kind, _)| *kind == Kind::Page).map(|(page, _, _)| (page.clone(), false))
 }
 
 /// The argument of the vault's `store`.

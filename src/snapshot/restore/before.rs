@@ -1,0 +1,83 @@
+//! What becomes of what was in the session before.
+
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::{Restore, STEP};
+use crate::{
+    browser::{CallError, Surveyed},
+    cdp::{
+        ids::TargetId,
+        object::{Object, quote},
+        permission::Ruling,
+        target::Kind,
+    },
+    snapshot::{SnapshotError, by, candidates::Candidates, reopen, vault::Vault},
+};
+
+impl Restore<'_> {
+    /// The blank page that was no page of the snapshot's goes if there are others, or is blank again.
+    pub(super) async fn finish_blank(&mut self, there_are_others: bool) -> Result<(), SnapshotError> {
+        match self.blank.take() {
+            Some((blank, _)) if there_are_others => self.close(&blank).await,
+            Some((blank, true)) => {
+                let emptied = by(Instant::now() + STEP, reopen::empty(&self.root, &blank)).await;
+                emptied.or_else(|problem| self.fail("page", "about:blank", problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn close(&self, page: &TargetId) -> Result<(), SnapshotError> {
+        let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
+        match self.place.call("Target.closeTarget", params).await {
+            // It has gone by itself.
+            Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Closes the pages and clears all that the session may have stored.
+    pub(super) async fn clear(&mut self, before: &[Surveyed]) -> Result<(), SnapshotError> {
+        for surveyed in before {
+            for (id, _, _) in surveyed.targets.iter().filter(|(_, kind, _)| *kind == Kind::Page) {
+                self.close(id).await?;
+            }
+            let context = quote(surveyed.context.as_str());
+            let params = format!(r#"{{"browserContextId":{context}}}"#);
+            if let Some(reset) = Ruling::read("Browser.resetPermissions", "{}") {
+                self.place.rule(&surveyed.context, reset).await?;
+            }
+            let result = self.place.call("Storage.getCookies", params.clone()).await?;
+            let cookies: Vec<Box<RawValue>> =
+                Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
+            self.place.call("Storage.clearCookies", params).await?;
+            let mut candidates = Candidates::default();
+            candidates.surveyed(surveyed);
+            for cookie in cookies.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()) {
+                candidates.cookie(&cookie);
+            }
+            if candidates.keys().next().is_none() {
+                continue;
+            }
+            let mut vault = match by(Instant::now() + STEP, Vault::new(&self.root, &surveyed.context)).await {
+                Ok(vault) => vault,
+                Err(problem) => return self.fail("storage", "", problem),
+            };
+            for key in candidates.keys() {
+                let params = format!(r#"{{"storageKey":{},"storageTypes":"all"}}"#, quote(&key.text));
+                let clear = vault.call("Storage.clearDataForStorageKey", params);
+                if let Err(problem) = by(Instant::now() + STEP, clear).await {
+                    self.fail("storage", &key.text, problem)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The page of a session that has just begun.
+pub(super) fn blank_of(before: &[Surveyed]) -> Option<(TargetId, bool)> {
+    let targets = &before.first()?.targets;
+    targets.iter().find(|(_, kind, _)| *kind == Kind::Page).map(|(page, _, _)| (page.clone(), false))
+}
