@@ -4,7 +4,7 @@
 //! # Layers
 //!
 //! ```text
-//! cdp  <-  session  <-  live  ->  browser -> cdp        error, metrics, config, files: leaves
+//! cdp  <-  session  <-  live  ->  browser -> cdp        error, metrics, config, files, workers: leaves
 //!                        |  \
 //!                        |   `-> client
 //!         api -> registry -> live                       server -> registry, client, api
@@ -55,3 +55,4 @@ pub mod session;
 pub mod snapshot;
 pub mod snapshots;
 pub mod store;
+pub mod workers;

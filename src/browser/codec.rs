@@ -15,7 +15,7 @@ use crate::{
         cbor::{self, Decoder, Encoder, Malformed},
         message::{self, Route},
     },
-    config,
+    config, workers,
 };
 
 /// How messages are written on one link.
@@ -125,7 +125,7 @@ impl Received {
     pub(super) fn text(&self, decoder: &mut Decoder) -> Result<Bytes, Malformed> {
         match self {
             Self::Json(text) => Ok(text.clone()),
-            Self::Cbor(bytes) => decoder.text(bytes),
+            Self::Cbor(bytes) => workers::aside(bytes.len(), || decoder.text(bytes)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Browser, Order};
+use super::{Browser, Order, codec::Received};
 use crate::cdp::{
     cbor::Decoder,
     ids::{CallId, CdpSessionId},
@@ -49,7 +49,7 @@ impl Inbox {
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<FromBrowser>> {
         Poll::Ready(match ready!(self.parcels.poll_recv(cx)) {
             Some(Parcel::Plain(message)) => Some(message),
-            Some(Parcel::Cbor { on, id, message }) => Some(match self.decoder.text(&message) {
+            Some(Parcel::Cbor { on, id, message }) => Some(match Received::Cbor(message).text(&mut self.decoder) {
                 Ok(text) => {
                     let body_end = message::route(&text).body_end;
                     FromBrowser::Message { on, id, body_end, text }

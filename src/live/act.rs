@@ -18,6 +18,7 @@ use crate::{
     error::CloseReason,
     files,
     session::{Action, ViewId},
+    workers,
 };
 
 /// A page that has not answered for so long is not waited for when its client leaves.
@@ -46,10 +47,14 @@ impl Live {
         self.record.traffic.bytes_in += text.len() as u64;
         if text.len() > self.terms.max_client_frame {
             self.session.on_too_large(view, text.len(), self.terms.max_client_frame);
+            self.perform();
         } else {
-            self.session.on_client(view, text);
+            // Checked, and translated on its way to Chrome.
+            workers::aside(text.len(), || {
+                self.session.on_client(view, text);
+                self.perform();
+            });
         }
-        self.perform();
     }
 
     pub(super) fn perform(&mut self) {

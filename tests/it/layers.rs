@@ -9,7 +9,7 @@ use std::{
 };
 
 /// A layer (a module of the crate's root) and the layers that its files may name.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("cdp", &[]),
     ("session", &["cdp"]),
     ("browser", &["cdp"]),
@@ -28,13 +28,14 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("files", &[]),
     ("metrics", &[]),
     ("config", &[]),
+    ("workers", &[]),
 ];
 
 /// The program, which sees the crate from outside. `cdp`: to print the declarations of the `ghost` domain.
 const MAIN_MAY_IMPORT: [&str; 4] = ["server", "doctor", "snapshots", "cdp"];
 
 /// Everybody may name these, they name only each other.
-const LEAVES: [&str; 4] = ["error", "metrics", "config", "files"];
+const LEAVES: [&str; 5] = ["error", "metrics", "config", "files", "workers"];
 
 /// Files and directories that decide without acting.
 const PURE: [&str; 6] =
