@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-other-codec test-codecs test-clients test-api sweep taint prove bench bench-greed lint fmt docs types
+.PHONY: help run test instructions test-rust test-quick-clients test-other-codec test-codecs test-clients test-api sweep taint prove bench bench-greed lint fmt docs types
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -26,8 +26,13 @@ run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
 
 test: ## Everything that must be green: formatting, lints, docs, tests, real clients on real Chrome
 	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory lint test-rust test-quick-clients test-other-codec
+	@$(MAKE) --no-print-directory lint instructions test-rust test-quick-clients test-other-codec
 	@echo '==> all green'
+
+# Before the tests: it leaves an optimised binary where theirs is to be, and they build their own again.
+instructions: ## Instructions per message of the pure layers, beside the baseline (ARGS=--write makes a new one)
+	@echo '==> instructions per message, by callgrind'
+	@benches/instructions.sh $(ARGS)
 
 test-rust:
 	@echo '==> Rust tests'

@@ -1,4 +1,4 @@
-//! The pure layers, over and over: what `scripts/instructions.sh` counts the instructions of. Says nothing by itself.
+//! The pure layers, over and over: what `benches/instructions.sh` counts the instructions of. Says nothing by itself.
 //!
 //! `hotpath CASE N` judges N messages of a case; `hotpath` alone names the cases.
 

@@ -2,7 +2,7 @@
 # Installs what is missing, and only that. Run as often as you like: a second run installs nothing.
 #
 #   scripts/setup.sh run       what `make run` needs: Rust, a linker, some Chrome
-#   scripts/setup.sh test      what `make test` needs besides: both Chromes, Node.js, Redis, the clients it drives
+#   scripts/setup.sh test      what `make test` needs besides: both Chromes, Node.js, Redis, valgrind, the clients it drives
 #   scripts/setup.sh clients   what `make test-clients` needs besides: the other clients
 #
 # System packages come from apt, as root or through sudo. Where that is not possible it says what to install, and fails.
@@ -166,6 +166,7 @@ for_test() {
   node_modules tests/clients
   python_packages tests/clients/api
   redis_server
+  has valgrind || install_packages "valgrind" valgrind
   has cargo-nextest || say "cargo-nextest is not installed; cargo test does, more slowly"
 }
 

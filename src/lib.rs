@@ -39,20 +39,31 @@
 //! * A [`browser::Lease`] frees its place when it is dropped, however that comes about.
 //! * Every id the proxy chooses is negative, and no negative id of a client goes upstream: no reply can be forged.
 
+#[cfg(feature = "server")]
 pub mod api;
+#[cfg(feature = "server")]
 pub mod browser;
 pub mod cdp;
+#[cfg(feature = "server")]
 pub mod client;
 pub mod config;
+#[cfg(feature = "server")]
 pub mod doctor;
 pub mod error;
 pub mod files;
+#[cfg(feature = "server")]
 pub mod live;
 pub mod metrics;
+#[cfg(feature = "server")]
 pub mod registry;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod session;
+#[cfg(feature = "server")]
 pub mod snapshot;
+#[cfg(feature = "server")]
 pub mod snapshots;
+#[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
 pub mod workers;
