@@ -11,6 +11,7 @@
 mod alone;
 mod bulk;
 mod cdp;
+mod codec;
 mod connect;
 mod docs;
 mod fake;
@@ -58,12 +59,13 @@ impl Bench {
 
 type Group = fn(&Bench) -> io::Result<Section>;
 
-const GROUPS: [(&str, Group); 11] = [
+const GROUPS: [(&str, Group); 12] = [
     ("roundtrip", roundtrip::roundtrip),
     ("pipelined", roundtrip::pipelined),
     ("results", bulk::results),
     ("commands", bulk::commands),
     ("flood", bulk::flood),
+    ("codec", codec::codec),
     ("connect", connect::connect),
     ("sessions", connect::sessions),
     ("memory", memory::memory),

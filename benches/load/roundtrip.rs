@@ -57,6 +57,12 @@ pub(crate) fn roundtrip(bench: &Bench) -> io::Result<Section> {
     Ok(section)
 }
 
+/// The median of a round of evaluations, in microseconds, with so many under way at a time.
+pub(crate) fn evaluate(page: &mut Page, in_flight: usize) -> io::Result<f64> {
+    let count = if in_flight == 1 { 60 } else { 200 };
+    Ok(percentile(latencies(page, "Runtime.evaluate", EVALUATE, true, in_flight, count)?, 0.5))
+}
+
 /// Microseconds from each command's write to its reply, with so many under way at a time.
 fn latencies(
     page: &mut Page,
@@ -107,7 +113,8 @@ pub(crate) fn pipelined(bench: &Bench) -> io::Result<Section> {
     Ok(section)
 }
 
-fn rate(page: &mut Page, count: i32) -> io::Result<f64> {
+/// Commands per second, of so many written at once.
+pub(crate) fn rate(page: &mut Page, count: i32) -> io::Result<f64> {
     let mut frames = Vec::new();
     for id in 1..=count {
         ws::frame(&mut frames, command(id, "Runtime.evaluate", EVALUATE, Some(&page.session)).as_bytes());
