@@ -37,14 +37,14 @@ async fn each_end_has_its_code_and_its_reason() {
     let proxy = Proxy::start(Browser::any().await, &["--ping-interval", "50ms"]).await;
     let observer = proxy.connect().await;
 
-    let idle = proxy.connect_to("/?idle_timeout=400&keep_alive=1m").await;
+    let idle = proxy.connect_to("/?idle_timeout=2000&keep_alive=1m").await;
     let id = id_of(&idle).await;
     // What Chrome sends is no life: the page logs all the time.
     let page = idle.page().await;
     idle.ok(Some(&page.session), "Runtime.enable", json!({})).await;
     idle.evaluate(&page.session, "setInterval(() => console.log('tick'), 10); 1").await;
     let end = idle.end().await;
-    assert!(end.starts_with("4002 idle") && end.contains("400ms"), "{end}");
+    assert!(end.starts_with("4002 idle") && end.contains("2s"), "{end}");
     let refused = proxy.refusal(&format!("/devtools/browser/{id}")).await;
     let (status, problem) = problem(&refused);
     assert_eq!((status, &problem["type"]), (404, &json!("urn:ghostmux:no-session")));
