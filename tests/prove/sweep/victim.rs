@@ -105,7 +105,7 @@ impl Victim {
                 most.fetch_max(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
                 let what = match looked {
                     Err(why) => why,
-                    Ok(now) if now != before => format!("it was {before}\n and is {now}"),
+                    Ok(now) if now != before => difference(&before, &now),
                     Ok(_) if !work.events.is_empty() => format!("unexpected events: {:?}", work.events),
                     Ok(_) => {
                         count.send_modify(|looks| *looks += 1);
@@ -142,6 +142,14 @@ impl Victim {
     }
 }
 
+/// Where two looks part, with what stands around it.
+fn difference(before: &str, now: &str) -> String {
+    let same = before.bytes().zip(now.bytes()).take_while(|(one, other)| one == other).count();
+    let start = same.saturating_sub(100);
+    let part = |look: &str| String::from_utf8_lossy(&look.as_bytes()[start..look.len().min(start + 400)]).into_owned();
+    format!("it was …{}…\n and is …{}…", part(before), part(now))
+}
+
 impl Drop for Victim {
     fn drop(&mut self) {
         self.task.abort();
@@ -154,7 +162,11 @@ impl Work {
         let page = self.evaluate(LOOK, deadline).await?;
         let permissions = self.evaluate(PERMISSIONS, deadline).await?;
         let cookies = self.call(None, "Storage.getCookies", json!({}), deadline).await?;
-        let targets = self.call(None, "Target.getTargets", json!({ "filter": [{}] }), deadline).await?;
+        let mut targets = self.call(None, "Target.getTargets", json!({ "filter": [{}] }), deadline).await?;
+        // Their order is that of a hash table of Chrome's, which changes as that grows (*measured*).
+        if let Some(infos) = targets["targetInfos"].as_array_mut() {
+            infos.sort_by(|one, other| one["targetId"].as_str().cmp(&other["targetId"].as_str()));
+        }
         Ok(format!("{page} {permissions} {cookies} {targets}"))
     }
 
