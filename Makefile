@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test instructions test-rust test-quick-clients test-other-codec test-codecs test-clients test-api sweep taint prove bench bench-greed lint fmt docs types
+.PHONY: help run test instructions test-rust test-quick-clients test-other-codec test-codecs test-clients test-api sweep taint prove mutants bench bench-greed lint fmt docs types
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -86,6 +86,9 @@ taint: ## Many clients at random: does one receive what is another's? A million 
 prove: ## Attacks, sweep and taint on this machine's Chrome, and a verdict to file (BROWSER=path for another Chrome)
 	@scripts/setup.sh run
 	@BROWSER='$(BROWSER)' scripts/prove.sh
+
+mutants: ## Take the rules that guard sessions out, one at a time: a unit test must miss each
+	@scripts/mutants.py $(ARGS)
 
 bench: ## Speed, against a direct connection to an identical Chrome
 	@scripts/setup.sh run

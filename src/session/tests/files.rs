@@ -79,7 +79,6 @@ fn who_asked_for_events_hears_of_the_sessions_downloads() {
     let event = r#"1: {"method":"Browser.downloadWillBegin","params":{"guid":"G","suggestedFilename":"a"}}"#;
     assert_eq!(begins(&mut pair, "G", "a"), [event]);
     assert_eq!(progress(&mut pair, "G", "inProgress").len(), 1);
-    // Without the capability the file stays where it is.
     let got = progress(&mut pair, "G", "completed");
     assert!(got.len() == 1 && got[0].contains(r#""filePath":"/own/downloads/CTX/G""#), "{got:?}");
     assert_eq!(pair.session.files.under_way(), 0);
@@ -92,6 +91,15 @@ fn who_asked_for_events_hears_of_the_sessions_downloads() {
         let got = pair.feed(FromBrowser::Download { method: "Browser.downloadProgress", params: params.to_owned() });
         assert_eq!(got, Vec::<String>::new());
     }
+}
+
+#[test]
+fn without_the_capability_a_file_stays_where_it_is() {
+    let mut pair = Pair::with_page();
+    pair.asks("Browser.setDownloadBehavior", &behavior(r#""allow","downloadPath":"/etc","eventsEnabled":true"#));
+    begins(&mut pair, "G", "passwd");
+    let got = progress(&mut pair, "G", "completed");
+    assert!(got.len() == 1 && got[0].contains(r#""filePath":"/own/downloads/CTX/G""#), "{got:?}");
 }
 
 #[test]

@@ -141,3 +141,10 @@ fn a_frame_that_cannot_be_read_costs_an_answer_and_is_counted() {
     pair.asks("Browser.crash", "{}");
     assert_eq!(pair.session.refused, 1);
 }
+
+#[test]
+fn what_a_rule_rewrote_goes_up_and_not_what_was_sent() {
+    let mut pair = Pair::with_page();
+    let got = pair.asks_on("S", "Page.navigate", r#"{"url":"http://x/","transitionType":"address_bar"}"#);
+    assert_eq!(got, [r#"pass {"id":1,"method":"Page.navigate","params":{"url":"http://x/"},"sessionId":"S"}"#]);
+}

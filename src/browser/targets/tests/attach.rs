@@ -85,6 +85,17 @@ fn a_tab_of_chromes_user_interface_is_let_go_when_that_is_seen() {
 }
 
 #[test]
+fn what_is_no_ordinary_target_is_never_handed() {
+    play(
+        "bind C 1
+         root R 1
+         auto R tab
+         create U browser_ui C
+         attach WU U TW paused => resume WU, detach WU on TW",
+    );
+}
+
+#[test]
 fn without_wait_for_debugger_on_start_it_runs_at_once() {
     play(
         "bind C 1

@@ -121,7 +121,11 @@ fn what_comes_for_a_released_lease_is_not_told() {
          attach S P R
          change P
          gone S
-         destroy P",
+         destroy P
+         # A context whose making was under way.
+         bind D 1
+         create Q page D      => 1: created Q
+         attach V Q PW paused => resume V, detach V on PW",
     );
 }
 

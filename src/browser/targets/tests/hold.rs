@@ -98,6 +98,18 @@ fn a_page_without_an_opener_is_let_go_at_once() {
 }
 
 #[test]
+fn a_popup_is_not_held_for_the_client_of_another_session() {
+    play(
+        "bind C 1
+         bind D 2
+         root R 2
+         auto R tab
+         create P page C opener access => 1: created P
+         attach WP P PW paused         => resume WP, detach WP on PW",
+    );
+}
+
+#[test]
 fn a_popup_is_not_held_for_a_client_that_does_not_wait() {
     play(
         "bind C 1

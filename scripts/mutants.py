@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Takes out the rules that guard one session from another, one at a time: the unit tests must notice each.
+
+    scripts/mutants.py [NUMBER...]
+
+Every rule below gets a switch in a copy of the sources (target/mutants), which is compiled once, with all it depends on; then
+the unit tests run once per rule without it. A rule that no test misses is printed, and the exit code is 1. cargo-mutants does the same for
+any line, with a compilation for each.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent.parent
+COPY = HOME / "target" / "mutants"
+# The pure core, where the rules are; it needs no browser.
+TESTS = ["session::", "browser::targets::", "cdp::"]
+SECONDS = 120
+
+# (file, what is taken out, the code of the rule, the code with its switch OFF)
+RULES = [
+    # ---- What is ours: contexts, targets, CDP sessions.
+    ("session/scope.rs", "a CDP session is its own view's", "filter(|(_, cdp)| cdp.view == view)", "filter(|(_, cdp)| OFF || cdp.view == view)"),
+    ("session/scope.rs", "a context is one's own", "self.default_context.as_str() == id || self.contexts", "OFF || self.default_context.as_str() == id || self.contexts"),
+    ("session/scope.rs", "a target of another's context is not seen", "!info.kind.is_ordinary() || !info.context", "!info.kind.is_ordinary() || !OFF && !info.context"),
+    ("session/scope.rs", "a target of Chrome's own kind is not seen", "if !info.kind.is_ordinary() ||", "if !OFF && !info.kind.is_ordinary() ||"),
+    ("session/scope.rs", "a target not told of before is not told to be gone", "if told.is_some() {", "if OFF || told.is_some() {"),
+    ("session/scope.rs", "a target not told of is not told to have crashed", ".is_some_and(|discover| discover.told.contains_key(id))", ".is_some_and(|discover| OFF || discover.told.contains_key(id))"),
+    ("session/scope.rs", "a disposed context is nobody's", "self.contexts.retain(|other| other != context);", "self.contexts.retain(|other| OFF || other != context);"),
+    ("session/scope.rs", "the targets of a disposed context are gone", "seen.context.as_ref() == Some(context);", "!OFF && seen.context.as_ref() == Some(context);"),
+    ("session/scope.rs", "attached is this session's own view", "seen.attached && self.is_attached(id)", "seen.attached && (OFF || self.is_attached(id))"),
+    ("session/scope.rs", "the CDP sessions of a view that has gone go with it", "self.sessions.extract_if(|_, cdp| cdp.view == view)", "self.sessions.extract_if(|_, cdp| !OFF && cdp.view == view)"),
+    # ---- Frames, replies and events.
+    ("session/mod.rs", "a frame names a CDP session only if that is flat", "filter(|(_, cdp)| cdp.flat)", "filter(|(_, cdp)| OFF || cdp.flat)"),
+    ("session/mod.rs", "a reply to nothing one asked is not one's own", "if !cdp.answered(id) {", "if !cdp.answered(id) && !OFF {"),
+    ("session/mod.rs", "Chrome's events on a root go to nobody", "if !self.on_root_event(on, &text) {", "if !self.on_root_event(on, &text) && !OFF {"),
+    ("session/mod.rs", "a root is judged by the rules for roots", "if cdp.is_root() { Level::Browser }", "if cdp.is_root() && !OFF { Level::Browser }"),
+    ("session/mod.rs", "a refused method is refused", "Verdict::Refuse(capability) => self", "Verdict::Refuse(_) if OFF => self.pass(on, command, as_it_is),\n            Verdict::Refuse(capability) => self"),
+    ("session/mod.rs", "an unknown method goes nowhere", "Verdict::NotFound => self.scope", "Verdict::NotFound if OFF => self.pass(on, command, as_it_is),\n            Verdict::NotFound => self.scope"),
+    ("session/mod.rs", "arguments are checked", "|| level == Level::Page && self.on_checked_command(on, command);", "|| level == Level::Page && (OFF && { self.pass(on, command, as_it_is); true } || self.on_checked_command(on, command));"),
+    ("session/mod.rs", "what the arguments' rules refuse is refused", "arguments::Checked::Refused { code, message } => {", "arguments::Checked::Refused { .. } if OFF => self.pass(on, command, false),\n            arguments::Checked::Refused { code, message } => {"),
+    ("session/mod.rs", "what the arguments' rules rewrote goes up, not what was sent", "arguments::Checked::Rewritten(params) => self.pass_with", "arguments::Checked::Rewritten(_) if OFF => self.pass(on, command, false),\n            arguments::Checked::Rewritten(params) => self.pass_with"),
+    # ---- Target.*
+    ("session/target.rs", "getTargets shows one's own", "filter_map(|info| self.scope.shown(info.get()))", "filter_map(|info| self.scope.shown(info.get()).or_else(|| OFF.then(|| (Kind::Page, std::borrow::Cow::Borrowed(info.get())))))"),
+    ("session/target.rs", "getTargetInfo is of one's own", "        if !self.scope.targets.contains_key(target.as_str()) {\n            return self.scope.fail(asked.on, asked.id, &NO_TARGET);", "        if !OFF && !self.scope.targets.contains_key(target.as_str()) {\n            return self.scope.fail(asked.on, asked.id, &NO_TARGET);"),
+    ("session/target.rs", "a target that is attached to is one's own", "let Some((target, _)) = self.scope.targets.get_key_value(target.as_str()) else {", "let foreign = TargetId::from(target.as_str());\n        let Some(target) = self.scope.targets.get_key_value(target.as_str()).map(|(id, _)| id).or(OFF.then_some(&foreign)) else {"),
+    ("session/target.rs", "the default context is not disposed of", "if context == self.scope.default_context.as_str() {\n            return self.scope.fail(asked.on, asked.id, &LAST_CONTEXT);", "if !OFF && context == self.scope.default_context.as_str() {\n            return self.scope.fail(asked.on, asked.id, &LAST_CONTEXT);"),
+    ("session/target.rs", "a context that is disposed of is one's own", "find(|own| own.as_str() == context).cloned() else {", "find(|own| own.as_str() == context).cloned().or_else(|| OFF.then(|| context.as_str().into())) else {"),
+    ("session/target.rs", "a target is created only at an allowed URL", "&& let Err(why) = arguments::url_allowed(&url, &self.caps)", "&& !OFF && let Err(why) = arguments::url_allowed(&url, &self.caps)"),
+    ("session/target.rs", "a target is created only in one's own context", "&& !self.scope.owns_context(&context)", "&& !OFF && !self.scope.owns_context(&context)"),
+    ("session/target.rs", "a target is created in one's own default context", "asked.params.set_string(\"browserContextId\", context.as_str());", "if !OFF { asked.params.set_string(\"browserContextId\", context.as_str()); }"),
+    ("session/target.rs", "a target that is closed or activated is one's own", "        if !self.scope.targets.contains_key(target.as_str()) {\n            let error", "        if !OFF && !self.scope.targets.contains_key(target.as_str()) {\n            let error"),
+    ("session/target.rs", "a child is that of the CDP session it is named on", "cdp.parent.as_ref() == Some(asked.on);", "OFF || cdp.parent.as_ref() == Some(asked.on);"),
+    ("session/target.rs", "an inner message names no CDP session", "if command.session().is_none() => self.on_command", "if OFF || command.session().is_none() => self.on_command"),
+    ("session/target.rs", "what Chrome is to refuse names nothing of anybody's", "if params.string(name).is_some() {\n                params.remove(name);", "if !OFF && params.string(name).is_some() {\n                params.remove(name);"),
+    ("session/target.rs", "contexts are made on roots", "\"createBrowserContext\" if root =>", "\"createBrowserContext\" if OFF || root =>"),
+    ("session/target.rs", "contexts are disposed of on roots", "\"disposeBrowserContext\" if root =>", "\"disposeBrowserContext\" if OFF || root =>"),
+    ("session/target.rs", "a context has no network access beyond its origin's", "if let arguments::Checked::Refused { code, message } =\n            arguments::check", "if !OFF && let arguments::Checked::Refused { code, message } =\n            arguments::check"),
+    ("session/target.rs", "an attached target that may not be shown is let go", "        if !self.scope.targets.contains_key(target) {\n            // Not to be shown", "        if !OFF && !self.scope.targets.contains_key(target) {\n            // Not to be shown"),
+    ("session/target.rs", "a root that one attaches is a virtual one", "if kind == Kind::Browser {\n            let browser", "if !OFF && kind == Kind::Browser {\n            let browser"),
+    ("session/target.rs", "of what was never told, no end is told", "if !self.scope.sessions.contains_key(child) {\n            self.keepers", "if !OFF && !self.scope.sessions.contains_key(child) {\n            self.keepers"),
+    ("session/target.rs", "what is below a CDP session goes with it", "for gone in below.iter().chain([child]) {", "for gone in below.iter().filter(|_| !OFF).chain([child]) {"),
+    ("session/target.rs", "autoAttachRelated is for roots, and one's own", "if root_only && !asked.root {", "if !OFF && root_only && !asked.root {"),
+    # ---- Browser.*, Storage.*, windows, traces.
+    ("session/browser.rs", "a command without a context means one's own", "params.set_string(\"browserContextId\", context.as_str());", "if !OFF { params.set_string(\"browserContextId\", context.as_str()); }"),
+    ("session/browser.rs", "a named context is one's own", "if !self.scope.owns_context(&named) {", "if !OFF && !self.scope.owns_context(&named) {"),
+    ("session/browser.rs", "Browser.close ends the session only", "self.settle_frames();\n                self.actions.push(Action::End);", "if OFF { self.forward(on, on.clone(), id, method, \"{}\".to_owned()); } else {\n                self.settle_frames();\n                self.actions.push(Action::End); }"),
+    ("session/browser.rs", "nobody is granted the clipboard", "if opens && !self.caps", "if !OFF && opens && !self.caps"),
+    ("session/browser.rs", "certificate errors are not ignored for all", "\"Security.setIgnoreCertificateErrors\" if root => {", "\"Security.setIgnoreCertificateErrors\" if root && OFF => self.forward(on, on.clone(), id, method, command.params().to_owned()),\n            \"Security.setIgnoreCertificateErrors\" if root => {"),
+    ("session/browser.rs", "a window is that of one's own target", "let Some((target, seen)) = self.scope.targets.get_key_value(target.as_str()) else {", "if OFF { return self.forward(on, on.clone(), id, command.method(), params.to_string()); }\n        let Some((target, seen)) = self.scope.targets.get_key_value(target.as_str()) else {"),
+    ("session/browser.rs", "a window's number was told to one", "        if window\n            .is_some_and", "        if !OFF && window\n            .is_some_and"),
+    ("session/browser.rs", "who traces is alone", "if alone && self.scope", "if (OFF || alone) && self.scope"),
+    ("session/browser.rs", "a root hears only of its own trace", "if !method.starts_with(\"Tracing.\") || self.tracing.as_ref() != Some(on) {", "if !method.starts_with(\"Tracing.\") || !OFF && self.tracing.as_ref() != Some(on) {"),
+    ("session/browser.rs", "tracing needs its capability", "refusal.needs == Some(Capability::Tracing) && self.caps.tracing", "refusal.needs == Some(Capability::Tracing) && (OFF || self.caps.tracing)"),
+    # ---- Files.
+    ("session/files.rs", "downloads are set for one's own context", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !self", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !OFF && !self"),
+    ("session/files.rs", "downloads are written into the session's directory", "let directory = self.files.downloads(&context);", "let directory = if OFF { self.files.wishes[context.as_str()].path.clone() } else { self.files.downloads(&context) };"),
+    ("session/files.rs", "the events of downloads are the proxy's alone", "up.set_raw(\"eventsEnabled\", \"false\");", "up.set_raw(\"eventsEnabled\", if OFF { \"true\" } else { \"false\" });"),
+    ("session/files.rs", "a download that is cancelled is in one's own context", "&& !self.scope.owns_context(&context)\n        {\n            return self.scope.fail(on, id, &no_context(&context));\n        }\n        if params", "&& !OFF && !self.scope.owns_context(&context)\n        {\n            return self.scope.fail(on, id, &no_context(&context));\n        }\n        if params"),
+    ("session/files.rs", "a download that is cancelled is one's own", "if params.string(\"guid\").is_some_and(", "if !OFF && params.string(\"guid\").is_some_and("),
+    ("session/files.rs", "files leave the session's directory only with host-files", "if !self.caps.host_files {\n            return Vec::new();", "if !OFF && !self.caps.host_files {\n            return Vec::new();"),
+    ("session/files.rs", "a site's file name is no path", "let name = Path::new(name).file_name().map_or_else(|| guid.into(), std::ffi::OsStr::to_os_string);", "let name = if OFF { std::ffi::OsString::from(name) } else { Path::new(name).file_name().map_or_else(|| guid.into(), std::ffi::OsStr::to_os_string) };"),
+    ("session/files.rs", "a file that is uploaded is in the session's directory", "        if inside {\n", "        if OFF || inside {\n"),
+    # ---- Arguments.
+    ("session/arguments.rs", "a page goes only to an allowed URL", "if let Some(Err(why)) = text(params, \"url\")", "if !OFF && let Some(Err(why)) = text(params, \"url\")"),
+    ("session/arguments.rs", "no page goes as from the address bar", "is_none_or(|kind| kind != \"address_bar\")", "is_none_or(|kind| OFF || kind != \"address_bar\")"),
+    ("session/arguments.rs", "a screencast has a positive step", "Some(every) if every < 1.0", "Some(every) if !OFF && every < 1.0"),
+    ("session/arguments.rs", "a picture has a limit", "if (width * height).abs()", "if !OFF && (width * height).abs()"),
+    ("session/arguments.rs", "display features are never none", "Some(features) if features.is_empty()", "Some(features) if !OFF && features.is_empty()"),
+    ("session/arguments.rs", "no native key code", "params.remove(\"nativeVirtualKeyCode\");", "if !OFF { params.remove(\"nativeVirtualKeyCode\"); }"),
+    ("session/arguments.rs", "no key pastes", "if !call.caps.dedicated && commands", "if !OFF && !call.caps.dedicated && commands"),
+    ("session/arguments.rs", "no file is dropped", "    data.remove(\"files\");", "    if !OFF { data.remove(\"files\"); }"),
+    ("session/arguments.rs", "buffers have a limit", "!(0.0..=limit).contains(&size))", "!OFF && !(0.0..=limit).contains(&size))"),
+    ("session/arguments.rs", "no cookies on a worker", "    match call.on {\n        Kind::Worker", "    match call.on {\n        _ if OFF => Checked::AsIs,\n        Kind::Worker"),
+    ("session/arguments.rs", "no private address is loaded", "if !call.caps.private_network && url", "if !OFF && !call.caps.private_network && url"),
+    ("session/arguments.rs", "a file of an input is looked at", "if paths.is_empty() || call.caps.host_files", "if OFF || paths.is_empty() || call.caps.host_files"),
+    ("session/arguments.rs", "where a file lies is not told", "    if call.caps.host_files {\n        return Checked::AsIs;\n    }\n    refused(Refusal { needs: Some(Capability::HostFiles)", "    if OFF || call.caps.host_files {\n        return Checked::AsIs;\n    }\n    refused(Refusal { needs: Some(Capability::HostFiles)"),
+    ("session/arguments.rs", "no universal network access", "    if none {", "    if OFF || none {"),
+    ("session/arguments/url.rs", "file: needs host-files", "\"file\" if caps.host_files", "\"file\" if OFF || caps.host_files"),
+    ("session/arguments/url.rs", "other schemes are not allowed", "        _ => Err(format!(\"{}: URLs are not allowed\"", "        _ if OFF => Ok(()),\n        _ => Err(format!(\"{}: URLs are not allowed\""),
+    ("session/arguments/killers.rs", "a quota is in range", "Some(size) if !(0.0..=MAX_QUOTA)", "Some(size) if !OFF && !(0.0..=MAX_QUOTA)"),
+    ("session/arguments/killers.rs", "paper has an extent", "if tiny(\"paperWidth\")", "if !OFF && tiny(\"paperWidth\")"),
+    ("session/arguments/killers.rs", "a composition's range is not negative", "if negative(\"replacementStart\")", "if !OFF && negative(\"replacementStart\")"),
+    ("session/arguments/killers.rs", "taps end", "Some(count) if count > MAX_TAPS", "Some(count) if !OFF && count > MAX_TAPS"),
+    ("session/arguments/killers.rs", "touches are of our time", "Some(at) if at.abs() > MAX_TIME", "Some(at) if !OFF && at.abs() > MAX_TIME"),
+    ("session/arguments/killers.rs", "display features are a page's", "matches!(call.on, Kind::Iframe | Kind::Other)", "(!OFF && matches!(call.on, Kind::Iframe | Kind::Other))"),
+    # ---- Whose a target is, and who holds it.
+    ("browser/targets.rs", "a session is told of its own targets at its start", "if target.presentable && self.context_owner(target.context.as_ref()) == Some(lease) {", "if target.presentable && (OFF || self.context_owner(target.context.as_ref()) == Some(lease)) {"),
+    ("browser/targets.rs", "a released lease's contexts are nobody's", "self.contexts.retain(|_, owner| *owner != lease);", "self.contexts.retain(|_, owner| OFF || *owner != lease);"),
+    ("browser/targets.rs", "a released lease's CDP sessions are nobody's", "            attachment.lease = None;\n            if attachment.parent", "            if !OFF { attachment.lease = None; }\n            if attachment.parent"),
+    ("browser/targets.rs", "a released lease holds nothing", "        for id in mine {\n            self.let_go_of_all(&id);", "        for id in mine.into_iter().filter(|_| !OFF) {\n            self.let_go_of_all(&id);"),
+    ("browser/targets.rs", "a released lease auto-attaches no more", "self.roots.retain(|root| root.lease != lease);", "self.roots.retain(|root| OFF || root.lease != lease);"),
+    ("browser/targets.rs", "Chrome's own URLs are hidden", "if url::is_visible(&info.url) { info.kind }", "if OFF || url::is_visible(&info.url) { info.kind }"),
+    ("browser/targets.rs", "a target that goes to Chrome's own URL is hidden", "if shown_kind(&info) == Kind::Other {", "if !OFF && shown_kind(&info) == Kind::Other {"),
+    ("browser/targets.rs", "what was hidden stays hidden", "        if !target.presentable {\n            return;", "        if !OFF && !target.presentable {\n            return;"),
+    ("browser/targets.rs", "who is attached to a hidden target is detached", "        for session in attached {\n            self.let_loose(&session);", "        for session in attached.into_iter().filter(|_| !OFF) {\n            self.let_loose(&session);"),
+    ("browser/targets.rs", "a hidden target holds nobody up", "        self.let_go_of_all(id);\n        if let Some(lease) = owner", "        if !OFF { self.let_go_of_all(id); }\n        if let Some(lease) = owner"),
+    ("browser/targets.rs", "a tab without a page is not shown", "kind != Kind::Tab && !own;", "(OFF || kind != Kind::Tab) && !own;"),
+    ("browser/targets.rs", "a watcher's CDP session of the proxy's own page is not handed", "                && !self.own_pages.contains(id)\n", "                && (OFF || !self.own_pages.contains(id))\n"),
+    ("browser/targets.rs", "a tab of Chrome's own interface is let go", "Some(tab) => self.let_go(Flavour::Tab, &tab),", "Some(tab) => if !OFF { self.let_go(Flavour::Tab, &tab) },"),
+    ("browser/targets.rs", "an end of what was not shown is not told", "if target.presentable\n            && let Some(lease) = self.context_owner(target.context.as_ref())\n        {\n            self.effects.push_back(Effect::Deliver(lease, Told::Destroyed", "if (OFF || target.presentable)\n            && let Some(lease) = self.context_owner(target.context.as_ref())\n        {\n            self.effects.push_back(Effect::Deliver(lease, Told::Destroyed"),
+    ("browser/targets.rs", "a crash of what was not shown is not told", "            && target.presentable\n            && let Some(lease)", "            && (OFF || target.presentable)\n            && let Some(lease)"),
+    ("browser/targets.rs", "below a CDP session that has gone nothing is attached", "if on.is_some_and(|on| !self", "if !OFF && on.is_some_and(|on| !self"),
+    ("browser/targets.rs", "auto-attach wants one's own targets", "                    && self.context_owner(target.context.as_ref()) == Some(asked.lease)", "                    && (OFF || self.context_owner(target.context.as_ref()) == Some(asked.lease))"),
+    ("browser/targets.rs", "a watcher's CDP session is handed to the owner", "            Some(root.lease) == lease\n                && root.interest.flavour == flavour\n                && kind", "            (OFF || Some(root.lease) == lease)\n                && root.interest.flavour == flavour\n                && kind"),
+    ("browser/targets.rs", "a watcher's CDP session of Chrome's own is not handed", "                && kind.is_ordinary()\n", "                && (OFF || kind.is_ordinary())\n"),
+    ("browser/targets.rs", "a page is held only for its own tab-flavour client", "                Some(root.lease) == lease\n                    && root.interest.flavour == Flavour::Tab", "                (OFF || Some(root.lease) == lease)\n                    && root.interest.flavour == Flavour::Tab"),
+    ("browser/targets.rs", "a client detaches only what is a client's", "filter(of_a_lease) else { return Way::Unknown };", "filter(|attachment| OFF || of_a_lease(attachment)) else { return Way::Unknown };"),
+    ("browser/targets.rs", "others who wait keep a target paused", "return if asked || holds { Resume::KeepBack }", "return if !OFF && (asked || holds) { Resume::KeepBack }"),
+    ("browser/targets.rs", "a hold ends at its deadline", "                self.let_go(Flavour::Page, &id);\n            }\n        }\n    }\n\n    fn context_owner", "                if !OFF { self.let_go(Flavour::Page, &id); }\n            }\n        }\n    }\n\n    fn context_owner"),
+    ("browser/targets.rs", "nobody's target is let go at once", "            } else {\n                self.let_go(flavour, id);\n            }\n            return;", "            } else if !OFF {\n                self.let_go(flavour, id);\n            }\n            return;"),
+    ("browser/targets.rs", "what goes while it is held runs on", "if was_handed || target.waiters.len() < asked {", "if !OFF && (was_handed || target.waiters.len() < asked) {"),
+    ("browser/targets.rs", "the CDP sessions below one that has gone are gone", "                gone.push((child.clone(), below.target));", "                if !OFF { gone.push((child.clone(), below.target)); }"),
+    ("browser/targets.rs", "what was handed on a root goes with it", "self.let_loose(&session);\n            gone.push(session);", "if !OFF { self.let_loose(&session); }\n            gone.push(session);"),
+    ("browser/targets.rs", "what auto-attach asked for before it was turned off is not wanted", "expected.unwanted = true;", "expected.unwanted = !OFF;"),
+    ("browser/targets.rs", "below what the watcher took back nobody is told", "let Some(attachment) = self.attachments.get_mut(&below) else { continue };\n            attachment.lease = None;", "let Some(attachment) = self.attachments.get_mut(&below) else { continue };\n            if !OFF { attachment.lease = None; }"),
+]
+
+
+def switched():
+    """A copy of the sources with a switch for every rule."""
+    shutil.rmtree(COPY / "src", ignore_errors=True)
+    COPY.mkdir(parents=True, exist_ok=True)
+    for name in ("src", "fixtures", "benches", "tests", "docs", "types", "scripts"):
+        target = COPY / name
+        if name == "src":
+            shutil.copytree(HOME / name, target)
+        elif (HOME / name).exists() and not target.exists():
+            target.symlink_to(HOME / name)
+    for name in ("Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain.toml"):
+        shutil.copy(HOME / name, COPY / name)
+    for number, (name, what, code, without) in enumerate(RULES, 1):
+        path = COPY / "src" / name
+        text = path.read_text()
+        if text.count(code) != 1:
+            sys.exit(f"rule {number} ({what}): its code stands {text.count(code)} times in src/{name}; it is:\n{code}")
+        path.write_text(text.replace(code, re.sub(r"\bOFF\b", f"crate::mutant::off({number})", without)))
+    library = COPY / "src" / "lib.rs"
+    library.write_text("#![allow(warnings, clippy::all)]\n" + library.read_text() + """
+pub(crate) mod mutant {
+    static NUMBER: std::sync::LazyLock<u32> =
+        std::sync::LazyLock::new(|| std::env::var("MUTANT").ok().and_then(|text| text.parse().ok()).unwrap_or(0));
+    pub(crate) fn off(number: u32) -> bool {
+        *NUMBER == number
+    }
+}
+""")
+
+
+def compiled():
+    """The unit tests' program."""
+    environment = {**os.environ, "CARGO_TARGET_DIR": os.environ.get("CARGO_TARGET_DIR", str(COPY / "target"))}
+    command = ["cargo", "test", "--locked", "--lib", "--no-run"]
+    run = subprocess.run(command, cwd=COPY, env=environment, capture_output=True, text=True)
+    found = re.search(r"Executable unittests src/lib.rs \((.+)\)", run.stderr)
+    if run.returncode or not found:
+        sys.exit(run.stderr)
+    return COPY / found[1]
+
+
+def passes(program, number):
+    """Whether all tests pass without this rule; 0 takes none out."""
+    try:
+        environment = {**os.environ, "MUTANT": str(number)}
+        run = subprocess.run([program, *TESTS], cwd=COPY, env=environment, capture_output=True, timeout=SECONDS)
+        return run.returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def main():
+    numbers = [int(number) for number in sys.argv[1:]] or list(range(1, len(RULES) + 1))
+    switched()
+    print("==> compiling the unit tests with a switch for each rule", flush=True)
+    program = compiled()
+    if not passes(program, 0):
+        sys.exit("the tests fail with every rule in place")
+    missed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for number, passed in zip(numbers, pool.map(lambda number: passes(program, number), numbers)):
+            if passed:
+                name, what, _, _ = RULES[number - 1]
+                print(f"no test misses rule {number}: {what} (src/{name})", flush=True)
+                missed += 1
+    print(f"{len(numbers) - missed} of {len(numbers)} rules are missed by a test when they are taken out")
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()
