@@ -47,6 +47,8 @@ test-quick-clients:
 	@node tests/clients/examples.mjs $(BUILT)/debug/ghostmux
 	@echo '==> how sessions end and park, as Puppeteer and Playwright see it'
 	@node tests/clients/endings.mjs $(BUILT)/debug/ghostmux
+	@echo '==> one login, saved and cloned twenty times'
+	@node tests/clients/login.mjs $(BUILT)/debug/ghostmux
 	@echo '==> the REST API, against its own document'
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
 	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome; then eight of them at once in one headless shell'

@@ -9,16 +9,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_util::io::ReaderStream;
 
 use crate::{
     config::{Config, ConfigError, RawConfig},
+    snapshot::shelf::{self, ShelfError},
     store::{Expires, Meta, New, Owner, Query, SnapshotId, Store, StoreError},
 };
 
-/// How much of a file is read at a time, in bytes.
-const PIECE: usize = 1 << 16;
 /// How many snapshots are asked for at a time.
 const PAGE: usize = 200;
 
@@ -64,6 +64,9 @@ enum Verb {
         id: String,
         /// Where to; without it, to standard output.
         file: Option<PathBuf>,
+        /// As what: everything, or what Playwright's `newContext({ storageState })` takes.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
     },
     /// Store what `export` has written, as a new snapshot; prints its id.
     Import {
@@ -72,6 +75,9 @@ enum Verb {
         /// What to call it.
         #[arg(long)]
         name: Option<String>,
+        /// What it is: what `export` has written, or Playwright's `storageState`.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
         /// Keep it until it is deleted, whatever `snapshot_ttl` says.
         #[arg(long)]
         keep: bool,
@@ -86,6 +92,16 @@ enum Verb {
     Rekey,
 }
 
+/// What a file holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Everything: JSON records, one a line.
+    #[default]
+    Ghostmux,
+    /// Playwright's `storageState`: cookies, localStorage and `IndexedDB` of one context.
+    Playwright,
+}
+
 /// Why `ghostmux snapshot` did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
@@ -95,6 +111,9 @@ pub enum SnapshotError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The content is not what it was said to be, or does not fit.
+    #[error(transparent)]
+    Content(#[from] ShelfError),
     /// A file that cannot be read or written.
     #[error("{file}: {error}")]
     File {
@@ -120,13 +139,13 @@ pub async fn run(
             list(&store, &owner, name, json, &mut out).await?;
             String::new()
         }
-        Verb::Export { id, file } => {
-            export(&store, &owner, id.parse()?, file.as_deref()).await?;
+        Verb::Export { id, file, format } => {
+            export(&store, &owner, id.parse()?, file.as_deref(), format).await?;
             String::new()
         }
-        Verb::Import { file, name, keep } => {
+        Verb::Import { file, name, format, keep } => {
             let expires = if keep { Expires::Never } else { Expires::ByDefault };
-            let meta = import(&store, New { name, expires, ..New::of(owner) }, &file).await?;
+            let meta = import(&store, New { name, expires, ..New::of(owner) }, &file, format).await?;
             format!("{}\n", meta.id)
         }
         Verb::Rm { ids } => {
@@ -188,8 +207,19 @@ fn row([id, created, expires, size, stored, key, name]: [&str; 7]) -> String {
     format!("{id:<36}  {created:<20}  {expires:<20}  {size:>11}  {stored:>11}  {key:<8}  {name}").trim_end().to_owned()
 }
 
-async fn export(store: &Store, owner: &Owner, id: SnapshotId, file: Option<&Path>) -> Result<(), SnapshotError> {
+async fn export(
+    store: &Store,
+    owner: &Owner,
+    id: SnapshotId,
+    file: Option<&Path>,
+    format: Format,
+) -> Result<(), SnapshotError> {
+    // Before a file is made: that there is something to write.
     let mut reader = store.get(owner, id).await?;
+    let state = match format {
+        Format::Ghostmux => None,
+        Format::Playwright => Some(shelf::export_state(store, owner, id).await?),
+    };
     let (name, mut to): (String, Box<dyn AsyncWrite + Unpin>) = match file {
         None => ("standard output".to_owned(), Box::new(tokio::io::stdout())),
         Some(path) => {
@@ -199,27 +229,36 @@ async fn export(store: &Store, owner: &Owner, id: SnapshotId, file: Option<&Path
             (path.display().to_string(), Box::new(tokio::fs::File::from_std(made)))
         }
     };
-    while let Some(bytes) = reader.next().await? {
-        to.write_all(&bytes).await.map_err(|error| cannot(&name, error))?;
+    let failed = |error| cannot(&name, error);
+    if let Some((state, report)) = state {
+        to.write_all(state.as_bytes()).await.map_err(failed)?;
+        for lost in &report.lost {
+            let _ = writeln!(io::stderr(), "not in it: {} {}: {}", lost.what, lost.place, lost.why);
+        }
+    } else {
+        while let Some(bytes) = reader.next().await? {
+            to.write_all(&bytes).await.map_err(failed)?;
+        }
     }
-    to.flush().await.map_err(|error| cannot(&name, error))
+    to.flush().await.map_err(failed)
 }
 
-async fn import(store: &Store, new: New, file: &Path) -> Result<Meta, SnapshotError> {
+async fn import(store: &Store, new: New, file: &Path, format: Format) -> Result<Meta, SnapshotError> {
     let name = file.display().to_string();
-    let mut from: Box<dyn AsyncRead + Unpin> = if file == Path::new("-") {
+    let mut from: Box<dyn AsyncRead + Send + Unpin> = if file == Path::new("-") {
         Box::new(tokio::io::stdin())
     } else {
         Box::new(tokio::fs::File::open(file).await.map_err(|error| cannot(&name, error))?)
     };
-    let mut writer = store.put(new).await?;
-    let mut piece = vec![0; PIECE];
-    loop {
-        match from.read(&mut piece).await.map_err(|error| cannot(&name, error))? {
-            0 => return Ok(writer.commit(serde_json::Value::Null).await?),
-            read => writer.write(&piece[..read]).await?,
+    let (meta, _) = match format {
+        Format::Ghostmux => shelf::import_content(store, new, ReaderStream::new(from)).await?,
+        Format::Playwright => {
+            let mut state = String::new();
+            from.read_to_string(&mut state).await.map_err(|error| cannot(&name, error))?;
+            shelf::import_state(store, new, &state).await?
         }
-    }
+    };
+    Ok(meta)
 }
 
 fn cannot(file: &str, error: io::Error) -> SnapshotError {

@@ -50,8 +50,10 @@ export function theirGhostmux(url) {
 /** A ghostmux of our own; `close()` gives what it left behind. */
 export async function openGhostmux(program, browser, flags = []) {
   const home = folder('ghostmux');
+  // What is saved is to stay; everything else is to go.
+  const store = folder('store');
   const child = new Child(program, ['serve', '--listen', '127.0.0.1:0', '--browser-path', browser, ...flags],
-    { env: { ...process.env, TMPDIR: home, GHOSTMUX_STORE: `${home}/store.redb` } });
+    { env: { ...process.env, TMPDIR: home, GHOSTMUX_STORE: `${store}/store.redb` } });
   const [, host, port] = await child.says(/http:\/\/([^\s:/"]+):(\d+)/, START_MS);
   const end = child.over.then(code => { if (!child.ending) console.error(`ghostmux ended by itself (${code})\n${child.tail()}`); });
   return {
@@ -63,6 +65,7 @@ export async function openGhostmux(program, browser, flags = []) {
       await end;
       const left = { obeyed, ...await gone(members), files: readdirSync(home) };
       removeFolder(home);
+      removeFolder(store);
       return left;
     },
   };

@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use crate::cdp::ghost::{COPIES_MOST, Domain, Member, Millis, NAME_MOST, Wanted, WantedSnapshots};
+use crate::cdp::ghost::{COPIES_MOST, Domain, Exporting, Member, Millis, NAME_MOST, Wanted, WantedSnapshots};
 
 /// What the paths stand under.
 pub(super) fn empty() -> OpenApi {
@@ -26,14 +26,18 @@ pub(super) fn empty() -> OpenApi {
     serde_json::from_value(about).expect("a document without paths")
 }
 
+/// Elsewhere an empty body says: all by default. These without one are a mistake.
+const NEED_A_BODY: [&str; 3] = ["updateSession", "restoreSnapshot", "importSnapshot"];
+
 /// The whole document, once every handler has named its path.
 pub(super) fn complete(paths: &OpenApi) -> Value {
     let mut document = serde_json::to_value(paths).unwrap_or_default();
     document["components"] = json!({ "schemas": shapes() });
     for path in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
-        // Elsewhere an empty body says: all by default. A change without one is a mistake.
-        if let Some(change) = path.get_mut("patch") {
-            change["requestBody"]["required"] = json!(true);
+        for operation in path.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if NEED_A_BODY.iter().any(|id| operation["operationId"] == *id) {
+                operation["requestBody"]["required"] = json!(true);
+            }
         }
     }
     document
@@ -50,6 +54,18 @@ impl IntoParams for Wanted {
 impl IntoParams for WantedSnapshots {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         filters("listSnapshots", "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+    }
+}
+
+/// The query of `GET /v1/snapshots/{id}/content`; the path says which snapshot.
+impl IntoParams for Exporting {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about =
+            "`playwright` (if absent): its storageState. `ghostmux`: everything, one JSON record a line, as a stream.";
+        let format = json!({
+            "name": "format", "in": "query", "required": false, "description": about, "schema": reference("SnapshotFormat"),
+        });
+        vec![serde_json::from_value(format).expect("a parameter")]
     }
 }
 
@@ -126,6 +142,18 @@ fn shapes() -> Map<String, Value> {
         }
         shapes.insert(name.to_owned(), shape);
     }
+    shapes["StorageState"]["type"] = json!("object");
+    // One of the two, and never both.
+    let either = |one: &str, other: &str| {
+        let mut shape = shapes["Importing"].clone();
+        if let Some(members) = shape["properties"].as_object_mut() {
+            members.remove(other);
+        }
+        shape["required"] = json!([one]);
+        shape
+    };
+    let importing = json!({ "oneOf": [either("storageState", "data"), either("data", "storageState")] });
+    shapes.insert("Importing".to_owned(), importing);
     for (name, command) in [
         ("Sessions", "listSessions"),
         ("Saved", "saveSnapshot"),

@@ -181,7 +181,7 @@ pub(super) async fn delete(State(registry): State<Registry>, By(caller): By, Id(
     get, path = "/v1/snapshots/{id}/content", tag = "snapshots", operation_id = "exportSnapshot",
     params(
         ("id" = String, Path, description = "Which."),
-        ("format" = Option<String>, Query, description = "`playwright` (if absent): its storageState. `ghostmux`: everything, one JSON record a line, as a stream."),
+        Exporting,
     ),
     responses(
         (status = 200, description = "The content.", content(

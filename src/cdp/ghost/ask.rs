@@ -200,19 +200,16 @@ impl Ask {
     fn create(mut params: Params<'_>) -> Result<Self, Bad> {
         let id = params.take("id")?;
         let (snapshot, pages) = (params.take("snapshot")?, params.take("pages")?);
-        if pages.is_some() && snapshot.is_none() {
-            return Err(Bad::new("pages", "is of a snapshot's pages; name the snapshot too"));
-        }
         let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
         Ok(Self::Create(id, params.rest()?, begins))
     }
 
     fn copies(mut params: Params<'_>) -> Result<Self, Bad> {
         let (id, parts) = (params.take("id")?, params.parts()?);
-        let count = params.take("count")?.unwrap_or(1);
-        if !(1..=COPIES_MOST).contains(&count) {
-            return Err(Bad::new("count", format!("{count} is not between 1 and {COPIES_MOST}")));
-        }
+        // JSON has one kind of number: 2.0 is a count.
+        let given = params.take::<f64>("count")?.unwrap_or(1.0);
+        let count = (1..=COPIES_MOST).find(|count| f64::from(*count).total_cmp(&given).is_eq());
+        let count = count.ok_or_else(|| Bad::new("count", format!("{given} is not between 1 and {COPIES_MOST}")))?;
         Ok(Self::Clone(id, Copies { count, options: params.rest()?, parts }))
     }
 

@@ -14,10 +14,22 @@ made: deque[str] = deque()
 def after_call(context, case, response):
     if response.status_code != 201:
         return
-    location = response.headers["location"]
-    made.append(urljoin(response.request.url, location[0] if isinstance(location, list) else location))
+    location = response.headers.get("location")
+    if location is None:
+        paths = [f"/v1/sessions/{session['id']}" for session in response.json()["sessions"]]
+    else:
+        paths = [location[0] if isinstance(location, list) else location]
+    made.extend(urljoin(response.request.url, path) for path in paths)
     while len(made) > MOST:
         requests.delete(made.popleft(), timeout=30)
+
+
+@schemathesis.hook
+def map_body(context, body):
+    """A hundred copies take a while, and say no more than two."""
+    if isinstance(body, dict) and isinstance(body.get("count"), int | float) and 2 < body["count"] <= 100:
+        body["count"] = 2
+    return body
 
 
 @schemathesis.hook

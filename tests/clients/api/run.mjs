@@ -21,7 +21,7 @@ const ghostmux = await openGhostmux(program, findBrowser(), flags);
 const server = `http://${ghostmux.host}:${ghostmux.port}`;
 const dir = folder('api');
 const child = new Child(SCHEMATHESIS, [
-  'run', `${server}/v1/openapi.json`, '--url', server, '--max-examples', String(examples), '--phases', quick ? 'examples,coverage,fuzzing' : 'examples,coverage,fuzzing,stateful',
+  '--config-file', join(HERE, 'schemathesis.toml'), 'run', `${server}/v1/openapi.json`, '--url', server, '--max-examples', String(examples), '--phases', quick ? 'examples,coverage,fuzzing' : 'examples,coverage,fuzzing,stateful',
   '--seed', '1', '--continue-on-failure', '--suppress-health-check', 'all', '--generation-database', 'none', '--no-color', ...options,
 ], { cwd: dir, env: { ...process.env, PYTHONPATH: HERE, PYTHONDONTWRITEBYTECODE: '1', SCHEMATHESIS_HOOKS: 'hooks' } });
 child.onLine(line => console.log(line));

@@ -224,7 +224,6 @@ async fn what_is_no_snapshot_changes_nothing() {
     }
     is_problem(&post("/v1/sessions", json!({ "snapshot": none })).await, 404, "no-snapshot", none);
     assert!(proxy.refusal(&format!("/?snapshot={none}")).await.contains(none));
-    is_problem(&post("/v1/sessions", json!({ "pages": true })).await, 400, "bad-value", "snapshot");
     is_problem(&post(&format!("{path}/snapshots"), json!({ "parts": ["soul"] })).await, 400, "bad-value", "parts[0]");
     is_problem(&post(&format!("{path}/clone"), json!({ "count": 101 })).await, 400, "bad-value", "count");
     let content = &format!("/v1/snapshots/{none}/content?format=pdf");

@@ -2,10 +2,16 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
-use ghostmux::store::seal::CHUNK;
+use ghostmux::{
+    snapshot::{
+        lines::Writer,
+        record::{Context, Lost, Record},
+    },
+    store::seal::CHUNK,
+};
 
 use super::{
-    content, named,
+    named,
     place::{KEY_ONE, KEY_TWO, Place},
     read, save,
 };
@@ -30,14 +36,49 @@ fn said(place: &Place, arguments: &[&str]) -> String {
     out
 }
 
-#[test]
-fn a_snapshot_goes_out_of_one_store_and_into_another() {
+/// A whole snapshot of two chunks.
+async fn written() -> Vec<u8> {
+    let mut content = Vec::new();
+    let mut writer = Writer::new(&mut content, "of a test").await.expect("written");
+    writer.write(&Record::Context(Context::default())).await.expect("written");
+    let why = "x".repeat(CHUNK / 4);
+    for place in 0..8 {
+        let lost = Lost { what: "nothing".to_owned(), place: place.to_string(), why: why.clone() };
+        writer.write(&Record::Lost(lost)).await.expect("written");
+    }
+    writer.end(true).await.expect("written");
+    content
+}
+
+#[tokio::test]
+async fn what_is_imported_is_looked_at_and_exported_for_playwright() {
+    let place = Place::embedded();
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("state.json");
+    let path = file.to_str().expect("text");
+    let state = r#"{"cookies":[],"origins":[{"origin":"https://a.test","localStorage":[{"name":"k","value":"v"}]}]}"#;
+    fs::write(&file, state).expect("written");
+    let id = said(&place, &["import", path, "--format", "playwright"]);
+    let back: serde_json::Value =
+        serde_json::from_str(&said(&place, &["export", id.trim(), "--format", "playwright"])).expect("JSON");
+    assert_eq!(back, serde_json::from_str::<serde_json::Value>(state).expect("JSON"));
+    let whole = written().await;
+    for (bytes, word) in [(state.as_bytes(), "line 1"), (&whole[..whole.len() - 9], "cut off"), (b"", "cut off")] {
+        fs::write(&file, bytes).expect("written");
+        let (code, _, error) = run(&place, &["import", path]);
+        assert!(code == Some(1) && error.contains(word), "{word}: {error}");
+    }
+    assert_eq!(said(&place, &["ls"]).lines().count(), 2, "the heading and the first one");
+}
+
+#[tokio::test]
+async fn a_snapshot_goes_out_of_one_store_and_into_another() {
     let (mut from, to) = (Place::embedded(), Place::redis());
     from.use_keys(KEY_ONE);
     let directory = tempfile::tempdir().expect("a directory");
     let (file, out) = (directory.path().join("in"), directory.path().join("out"));
     let (file, out) = (file.to_str().expect("text"), out.to_str().expect("text"));
-    let content = content(1, 2 * CHUNK + 5);
+    let content = written().await;
     fs::write(file, &content).expect("written");
 
     assert_eq!(said(&from, &["ls"]).lines().count(), 1, "only the heading");
