@@ -3,7 +3,7 @@
 //! [`capture()`] reads, unseen by the session's clients; [`restore()`] writes; [`playwright`] turns records into Playwright's
 //! `storageState` and back. What the records are is in [`record`], how they are read and
 //! written in [`lines`]; where they rest is the store's business. Everything
-//! here is plain steps over a [`Place`]: no task, no state between two calls.
+//! here is plain steps over a [`Place`](crate::browser::Place): no task, no state between two calls.
 //!
 //! How a session's storage is reached: cookies by CDP, everything else through a hidden page of the proxy's own in the
 //! session's context, whose requests are all answered here (`vault`), so that no page of the session and no site notices.
