@@ -144,7 +144,7 @@ pub(super) async fn kill(
         let detail = "a GET ends a session only for a program on this machine; use DELETE /v1/sessions/{id}";
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-by-get", detail));
     }
-    registry.close(&caller, &id, CloseReason::Bye("ended by /kill")).await?;
+    registry.close(&caller, &id, CloseReason::Killed).await?;
     Ok(nothing())
 }
 

@@ -42,6 +42,7 @@ const ENDINGS = [
   { name: 'timeout', cause: ({ ghost }) => ghost.send('ghost.updateSession', { timeout: 1 }), close: /^close 4001 \S+/ },
   { name: 'idle timeout', cause: ({ ghost }) => ghost.send('ghost.updateSession', { idleTimeout: 50 }), close: /^close 4002 \S+/ },
   { name: 'DELETE', cause: ({ rest }) => fetch(rest, { method: 'DELETE' }), close: /^close 1000 \S+/ },
+  { name: 'kill', cause: ({ server, id }) => fetch(`${server}/kill/${id}`), close: /^close 4003 \S+/ },
   { name: 'browser lost', cause: ({ kill }) => kill(), close: /^close 1011 \S+/, event: 'ghost.browserLost' },
 ];
 
@@ -74,7 +75,7 @@ async function see(client, ending, ghostmux) {
     chromes.forEach(one => process.kill(one.pid, 'SIGKILL'));
   };
   // The answer may be lost with the socket; a takeover's is the client that took it over.
-  const caused = Promise.resolve(ending.cause({ client, ghost, url, rest: `http://${server}/v1/sessions/${session.id}`, kill })).catch(() => null);
+  const caused = Promise.resolve(ending.cause({ client, ghost, url, rest: `http://${server}/v1/sessions/${session.id}`, server: `http://${server}`, id: session.id, kill })).catch(() => null);
   await within(told, ending.event);
   await within(disconnected, 'the client\'s `disconnected`');
   expect('the command under way', await within(underWay, 'the command under way'), client.underWay);

@@ -23,7 +23,7 @@ async fn tools_for_browserless_find_what_they_know() {
     let proxy = Proxy::start(Browser::any().await, &["--max-total-sessions", "3"]).await;
     let session = create(&proxy, json!({"name": "tracked"})).await;
     create(&proxy, Value::Null).await;
-    let _client = connect(&proxy, &session).await;
+    let client = connect(&proxy, &session).await;
     let all = ok(&proxy, "GET", "/sessions", Value::Null).await;
     assert_eq!(all.as_array().map(Vec::len), Some(2), "{all}");
     let told = ok(&proxy, "GET", "/sessions?trackingId=tracked", Value::Null).await;
@@ -48,6 +48,8 @@ async fn tools_for_browserless_find_what_they_know() {
     let kill =
         told["killURL"].as_str().and_then(|url| url.strip_prefix(&proxy.url())).expect("a URL of ours").to_owned();
     assert_eq!(send(&proxy, "GET", &kill, Value::Null).await, (204, Value::Null));
+    let closed = client.end().await;
+    assert!(closed.starts_with("4003"), "{closed}");
     is_problem(&proxy.http("GET", &kill, &[], "").await, 404, "no-session", id_of(&session));
     assert_eq!(ok(&proxy, "GET", "/sessions", Value::Null).await.as_array().map(Vec::len), Some(2));
 }
