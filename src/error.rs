@@ -25,6 +25,8 @@ pub enum CloseReason {
     Idle(Duration),
     /// Its `keepAlive`: there is no client to be told.
     Forgotten(Duration),
+    /// It sleeps in a snapshot: there is no client to be told.
+    Hibernated,
     /// An operator ended the session.
     Killed,
     /// Another client took the session over.
@@ -44,7 +46,7 @@ impl CloseReason {
     /// The close code: RFC 6455 §7.4, and 4000 to 4999 of our own.
     pub fn code(&self) -> u16 {
         match self {
-            Self::Bye(_) | Self::Parked(_) | Self::Forgotten(_) => 1000,
+            Self::Bye(_) | Self::Parked(_) | Self::Forgotten(_) | Self::Hibernated => 1000,
             Self::ShuttingDown => 1001,
             Self::NotText => 1003,
             Self::TooBig => 1009,
@@ -71,6 +73,7 @@ impl CloseReason {
             Self::TryAgain(_) => "try_again",
             Self::Expired(_) => "timeout",
             Self::Idle(_) => "idle_timeout",
+            Self::Hibernated => "hibernated",
             Self::Killed => "killed",
             Self::TooSlow { .. } => "too_slow",
             Self::Silent(_) => "silent",
@@ -92,6 +95,7 @@ impl fmt::Display for CloseReason {
             Self::Expired(after) => write!(f, "expired: the session reached its timeout of {after:?}"),
             Self::Idle(after) => write!(f, "idle: no command came within the idle_timeout of {after:?}"),
             Self::Forgotten(after) => write!(f, "nobody came back within the keep_alive of {after:?}"),
+            Self::Hibernated => f.write_str("it hibernates: connect to it, and it is restored"),
             Self::Killed => f.write_str("ended by an operator"),
             Self::TakenOver => f.write_str("taken over by another client"),
             Self::Silent(after) => write!(f, "no answer to pings for {after:?}"),

@@ -4,11 +4,12 @@
 //! awaits a flush: what a client does not take waits in that client's queue, and nobody else notices. A parked session is
 //! the same task without a view.
 //!
-//! `phase` says where a session is in its life (pure), `record` what follows from that; `control` is what others may ask
+//! `doze` is how it falls asleep, `phase` says where a session is in its life (pure), `record` what follows from that; `control` is what others may ask
 //! of the task, `views` its sockets, `act` what the judgement wants done, `ghost` what clients ask about sessions.
 
 mod act;
 mod control;
+mod doze;
 mod face;
 mod ghost;
 mod owner;
@@ -30,12 +31,14 @@ use tokio::sync::mpsc;
 
 use self::{
     act::Done,
+    doze::Doze,
     face::{FACE, Face},
     phase::{Event, Phase},
     views::View,
 };
 pub use self::{
     control::{Control, Join, Seat, Unseated, attend},
+    doze::Slept,
     ghost::Sessions,
     owner::{Caller, Owner},
     record::{Card, Record},
@@ -133,6 +136,7 @@ pub struct Live {
     face: Face,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     directory: files::Directory,
+    doze: Doze,
     over: Option<CloseReason>,
 }
 
@@ -169,6 +173,7 @@ impl Live {
             face: Face::None,
             jobs: FuturesUnordered::new(),
             directory,
+            doze: Doze::default(),
             over: None,
         }
     }

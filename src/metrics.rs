@@ -34,6 +34,10 @@ pub struct Metrics {
     pub sessions_parks: Counter,
     /// Parked sessions that somebody came back to.
     pub sessions_resumes: Counter,
+    /// Parked sessions that were saved and gave their place back.
+    pub sessions_hibernated: Counter,
+    /// Sessions that slept and were restored for a client.
+    pub sessions_woken: Counter,
     /// Snapshots saved and imported.
     pub snapshots_saved: Counter,
     /// Snapshots written into sessions.
@@ -95,6 +99,16 @@ impl Metrics {
         );
         to.register("sessions_parks", "Sessions that lost their last client and went on", self.sessions_parks.clone());
         to.register("sessions_resumes", "Parked sessions that a client came to", self.sessions_resumes.clone());
+        to.register(
+            "sessions_hibernated",
+            "Parked sessions that were saved and gave their place back",
+            self.sessions_hibernated.clone(),
+        );
+        to.register(
+            "sessions_woken",
+            "Sessions that slept and were restored for a client",
+            self.sessions_woken.clone(),
+        );
         to.register("snapshots_saved", "Snapshots saved, imports included", self.snapshots_saved.clone());
         to.register(
             "snapshots_restored",

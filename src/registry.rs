@@ -1,8 +1,9 @@
 //! The sessions by id: open one, hand it a socket, ask it something, end them all.
 //!
-//! `service` is what one can do with them, `snapshots` what with their saved state, `gate` and `line` who may have one and who waits, `ended` what became of
+//! `service` is what one can do with them, `snapshots` what with their saved state, `gate` and `line` who may have one and who waits, `asleep` those that hibernate, `ended` what became of
 //! those that are over, `refusal` why something is not done.
 
+mod asleep;
 mod ended;
 mod gate;
 mod id;
@@ -141,10 +142,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if let Some(why) = self.epitaph.take() {
-            let inner = &self.registry.inner;
-            let epitaph = Epitaph { owner: self.card.owner.clone(), at: Instant::now(), why };
-            let mut ended = inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.remember(&self.id, inner.mint.made(self.id.as_str()), epitaph);
+            self.registry.remember(&self.id, self.card.owner.clone(), why);
         }
         // Only now: whoever finds no session must find what became of it.
         self.registry.inner.live.remove(&self.id);
@@ -222,17 +220,22 @@ impl Registry {
     pub async fn connect(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Admitted, ServiceError> {
         let id = SessionId(id.into());
         if self.handle(&id).is_some() {
-            let handle = self.find(caller, id.as_str())?;
-            return self.join(caller, &handle, None, wish).await;
+            let handle = self.find(caller, id.as_str()).await?;
+            match self.join(caller, &handle, None, wish.clone()).await {
+                // Perhaps it has just fallen asleep.
+                Err(ServiceError::NoSession { .. }) => {}
+                joined => return joined,
+            }
         }
         let may_open = |made| {
             let ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
             ended.of(&id).is_none() && !ended.is_doubtful(made)
         };
-        if !self.inner.mint.made(id.as_str()).is_some_and(may_open) {
-            return Err(self.no_session(caller, &id));
+        if self.inner.mint.made(id.as_str()).is_some_and(may_open) {
+            return self.open(caller, id, wish).await;
         }
-        self.open(caller, id, wish).await
+        let woken = self.wake(caller, &id, wish).await?;
+        woken.ok_or_else(|| self.no_session(caller, &id))
     }
 
     /// One page of a session, as one more view of it.
@@ -265,9 +268,10 @@ impl Registry {
         }
     }
 
-    /// Ends every session and waits until they are gone.
+    /// Ends every session and waits until they are gone. Those that are parked are saved first, if they may hibernate.
     pub async fn shut_down(&self, reason: CloseReason) {
         let all: Vec<Handle> = self.inner.live.iter().map(|entry| entry.value().clone()).collect();
+        self.all_to_sleep(&all).await;
         for handle in all {
             let _ = handle.control.send(Control::End(reason.clone())).await;
         }
@@ -392,6 +396,13 @@ impl Registry {
     fn handle(&self, id: &SessionId) -> Option<Handle> {
         // Cloned out: the map's guard is never held across an await.
         self.inner.live.get(id).map(|handle| handle.clone())
+    }
+
+    /// What became of a session, for whoever comes back to it.
+    fn remember(&self, id: &SessionId, owner: Owner, why: String) {
+        let epitaph = Epitaph { owner, at: Instant::now(), why };
+        let mut ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.remember(id, self.inner.mint.made(id.as_str()), epitaph);
     }
 
     fn epitaph(&self, id: &SessionId) -> Option<Epitaph> {

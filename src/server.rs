@@ -80,6 +80,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     greet(&pool, address);
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
+    // One of each for as long as it serves, not one for each connection.
+    let mut upkeep = std::pin::pin!(async { tokio::join!(store.keep_clean(), registry.keep_time()) });
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -92,7 +94,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             },
-            () = store.keep_clean() => {}
+            _ = &mut upkeep => {}
             () = stop.recv() => break,
         }
     }

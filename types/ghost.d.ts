@@ -5,8 +5,8 @@
 /** Sessions that outlive their socket. A session is what a client gets from ghostmux: a virtual browser with an id, an owner, a state and deadlines; a socket is only how somebody looks at it. Answered on any root connection (a frame without `sessionId`, or on a CDP session of `Target.attachToBrowserTarget`). */
 export namespace Ghost {
 
-  /** `queued`: it waits for a place in a browser. `active`: it has a client. `parked`: the socket is gone, its pages run on. `closed`: it is over, and stays so. */
-  type SessionState = 'queued' | 'active' | 'parked' | 'closed';
+  /** `queued`: it waits for a place in a browser. `active`: it has a client. `parked`: the socket is gone, its pages run on. `hibernated`: it was parked, and is saved and out of the browser; whoever connects finds it restored. `closed`: it is over, and stays so. */
+  type SessionState = 'queued' | 'active' | 'parked' | 'hibernated' | 'closed';
 
   /** `timeout`: time since the session began. `idleTimeout`: time since a client last sent a frame, while one is connected; what Chrome sends is not life. `keepAlive`: time since the last socket went. */
   type Deadline = 'timeout' | 'idleTimeout' | 'keepAlive';

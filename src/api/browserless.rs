@@ -63,8 +63,9 @@ pub(super) async fn sessions(
     let mut wanted = Wanted { name, limit: Some(1000), ..Wanted::default() };
     let mut all = Vec::new();
     loop {
-        let page = registry.list(&caller, &wanted)?;
-        all.extend(page.sessions.into_iter().filter(|session| session.state != SessionState::Queued));
+        let page = registry.list(&caller, &wanted).await?;
+        let runs = |session: &Session| matches!(session.state, SessionState::Active | SessionState::Parked);
+        all.extend(page.sessions.into_iter().filter(runs));
         match page.next {
             Some(next) => wanted.cursor = Some(next),
             None => break,

@@ -71,6 +71,8 @@ pub enum SessionState {
     Active,
     /// Its socket is gone, its pages run on.
     Parked,
+    /// It was parked and sleeps in a snapshot; whoever connects finds it restored.
+    Hibernated,
     /// It is over, and stays so.
     Closed,
 }

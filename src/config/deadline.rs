@@ -19,6 +19,8 @@ pub struct Deadlines {
     pub keep_alive: Limit,
     /// The `keep_alive` of a session that is to be there without a socket and was given none.
     pub park_keep_alive: Duration,
+    /// How long a session is parked before it is saved and gives its place back; `None` is for ever.
+    pub hibernate_after: Option<Duration>,
 }
 
 /// One deadline.
@@ -83,6 +85,8 @@ impl Deadlines {
             idle_timeout: endless("idle_timeout", "idle_timeout_max")?,
             keep_alive: kept("keep_alive")?,
             park_keep_alive,
+            hibernate_after: Some(layers.text("hibernate_after").read(duration(Duration::ZERO))?)
+                .filter(|after| !after.is_zero()),
         })
     }
 }

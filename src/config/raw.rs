@@ -17,7 +17,7 @@ const PREFIX: &str = "GHOSTMUX_";
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 33] = [
+const DEFAULTS: [(&str, &str); 34] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -34,6 +34,7 @@ const DEFAULTS: [(&str, &str); 33] = [
     ("keep_alive", "0s"),
     ("keep_alive_max", "24h"),
     ("park_keep_alive", "5m"),
+    ("hibernate_after", "0s"),
     ("ping_interval", "30s"),
     ("max_total_sessions", "0"),
     ("max_owner_sessions", "0"),
@@ -152,6 +153,12 @@ pub struct RawConfig {
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub park_keep_alive: Option<String>,
+    /// How long a session is parked before it is saved and its pages are closed; whoever connects to it, here or in another
+    /// process with the same store, finds it restored. Parked sessions are saved at the end of the process, too. 0s means
+    /// never.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub hibernate_after: Option<String>,
     /// How often a client that sends nothing is pinged; it counts as gone after ten without an answer. 0s means never.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
@@ -263,6 +270,7 @@ impl RawConfig {
             "keep_alive" => &self.keep_alive,
             "keep_alive_max" => &self.keep_alive_max,
             "park_keep_alive" => &self.park_keep_alive,
+            "hibernate_after" => &self.hibernate_after,
             "ping_interval" => &self.ping_interval,
             "max_total_sessions" => &self.max_total_sessions,
             "max_owner_sessions" => &self.max_owner_sessions,

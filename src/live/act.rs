@@ -1,11 +1,14 @@
 //! Does what the judgement wants done, and takes back what was waited for.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use super::{Live, control::Coming, face::FACE, now};
+use super::{Live, control::Coming, doze::Slept, face::FACE, now};
 use crate::{
     browser::CallError,
     cdp::{
@@ -37,6 +40,8 @@ pub(super) enum Done {
     Asked(Tag, Result<String, CdpError>),
     /// What a client asked about this session's use.
     Used(Tag, Box<Usage>),
+    /// It was saved, to sleep: as it was since then.
+    Slept(Instant, Result<Slept, String>),
     /// Nobody in here waited.
     Nothing,
 }
@@ -141,6 +146,7 @@ impl Live {
             Done::Late(tag) => self.session.settle_leaving(tag),
             Done::Asked(tag, answer) => self.answer_ghost(tag, answer),
             Done::Used(tag, usage) => self.answer_usage(tag, &usage),
+            Done::Slept(since, saved) => self.on_slept(since, saved),
             Done::Nothing => {}
         }
         self.perform();

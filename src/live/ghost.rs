@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::Serialize;
 
-use super::{Caller, Live, act::Done};
+use super::{Caller, Card, Live, Slept, act::Done};
 use crate::{
+    browser::Place,
     cdp::{
         error::CdpError,
         ghost::{self, Ask, Usage},
@@ -18,9 +19,11 @@ use crate::{
 
 /// The other sessions of the process, as far as the clients of one may ask about them.
 pub trait Sessions: Send + Sync {
-    /// Does what a client asked; the result is that of the command.
-    /// `from` is the session whose client that is, and the one that is meant where none is named.
+    /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the one that is meant where none is named.
     fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>>;
+
+    /// Saves a parked session under its id, so that it can end and be brought back. Or says why it could not.
+    fn hibernate(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<Slept, String>>;
 }
 
 impl Live {

@@ -72,8 +72,10 @@ pub struct Deadlines {
 #[derive(Clone, Debug)]
 pub struct Life {
     phase: Phase,
-    /// When it got its place; until then, when it was asked for.
+    /// When it got its place; until then, when it was asked for. Earlier by its age, if it slept.
     began: Instant,
+    /// When it had begun before it slept, if it did.
+    before: Option<Instant>,
     /// When a client last sent a frame, or came.
     heard: Instant,
     /// Sockets on their way: while there are any, `keep_alive` does not run.
@@ -85,7 +87,7 @@ pub struct Life {
 impl Life {
     /// A session that was just asked for.
     pub fn new(deadlines: Deadlines, now: Instant) -> Self {
-        Self { phase: Phase::Queued, began: now, heard: now, coming: 0, deadlines }
+        Self { phase: Phase::Queued, began: now, before: None, heard: now, coming: 0, deadlines }
     }
 
     /// Where it is.
@@ -96,6 +98,11 @@ impl Life {
     /// When it began.
     pub fn began(&self) -> Instant {
         self.began
+    }
+
+    /// It slept, and had begun so long before. A machine that was started after that has no word for the time.
+    pub fn is_old(&mut self, age: Duration, now: Instant) {
+        self.before = now.checked_sub(age);
     }
 
     /// When a client last sent something.
@@ -122,14 +129,14 @@ impl Life {
             (Phase::Closed(_), _) => return None,
             (_, Event::Over(reason)) => Phase::Closed(reason),
             (Phase::Queued, Event::Placed) => {
-                self.began = now;
+                self.begin(now);
                 Phase::Parked(now)
             }
             (phase, Event::Came) => {
                 self.coming = self.coming.saturating_sub(1);
                 self.heard = now;
                 if *phase == Phase::Queued {
-                    self.began = now;
+                    self.begin(now);
                 }
                 Phase::Active(NonZeroU32::MIN.saturating_add(self.clients()))
             }
@@ -155,12 +162,24 @@ impl Life {
         (next != self.phase).then(|| std::mem::replace(&mut self.phase, next))
     }
 
+    fn begin(&mut self, now: Instant) {
+        self.began = self.before.unwrap_or(now);
+    }
+
     /// The last socket has gone.
     fn alone(&self, now: Instant) -> Phase {
         if self.deadlines.keep_alive.is_zero() && self.coming == 0 {
             Phase::Closed(CloseReason::Bye("the last client has gone"))
         } else {
             Phase::Parked(now)
+        }
+    }
+
+    /// When it will have been parked for so long, if it is and nobody is on the way.
+    pub fn parked_for(&self, span: Duration) -> Option<Instant> {
+        match self.phase {
+            Phase::Parked(since) if self.coming == 0 => since.checked_add(span),
+            _ => None,
         }
     }
 

@@ -77,15 +77,15 @@ impl Card {
     /// Whether it is among those that are wanted.
     pub fn matches(&self, wanted: &Wanted) -> bool {
         let shown = self.shown();
-        wanted.state.is_none_or(|state| shown.life.phase().state() == state)
-            && wanted.name.as_ref().is_none_or(|name| shown.name.as_ref() == Some(name))
-            && wanted.metadata.iter().flatten().all(|(key, value)| {
-                shown.metadata.as_ref().and_then(|metadata| metadata.get(key)).is_some_and(|has| has == value)
-            })
+        wanted.takes(shown.life.phase().state(), shown.name.as_ref(), shown.metadata.as_ref())
     }
 
     fn since_epoch(&self, at: Instant) -> u64 {
-        let at = self.asked_at + at.saturating_duration_since(self.asked);
+        let at = match self.asked.checked_duration_since(at) {
+            // It slept before it was asked for here.
+            Some(before) => self.asked_at.checked_sub(before).unwrap_or(SystemTime::UNIX_EPOCH),
+            None => self.asked_at + at.saturating_duration_since(self.asked),
+        };
         at.duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
@@ -170,6 +170,11 @@ impl Record {
         &self.shown.life
     }
 
+    /// It slept, and is that old.
+    pub fn is_old(&mut self, age: Duration) {
+        self.shown.life.is_old(age, super::now());
+    }
+
     /// It got a place in this browser.
     pub fn place(&mut self, browser: u32) {
         self.shown.browser = Some(browser);
@@ -219,7 +224,7 @@ impl Record {
                 self.metrics.sessions.inc_by(by);
                 self.metrics.sessions_parked.inc_by(by);
             }
-            SessionState::Closed => {}
+            SessionState::Hibernated | SessionState::Closed => {}
         }
     }
 

@@ -22,6 +22,10 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Alone;
 
 impl Sessions for Alone {
+    fn hibernate(&self, _: Arc<Card>, _: Place) -> BoxFuture<'static, Result<Slept, String>> {
+        unreachable!("no session of these tests is saved")
+    }
+
     fn ask(&self, _: Caller, _: Arc<str>, _: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
         async { Err(CdpError::server("there are no others")) }.boxed()
     }
@@ -52,7 +56,8 @@ impl Running {
 async fn start(options: Options, ping_interval: Duration, with_client: bool) -> (Running, Option<TcpStream>) {
     let any = Limit { default: Duration::ZERO, most: None, zero_is_endless: true };
     let metrics = Arc::<Metrics>::default();
-    let deadlines = Deadlines { timeout: any, idle_timeout: any, keep_alive: any, park_keep_alive: SECOND };
+    let deadlines =
+        Deadlines { timeout: any, idle_timeout: any, keep_alive: any, park_keep_alive: SECOND, hibernate_after: None };
     let queue = ClientQueue { soft: 1 << 20, hard: 1 << 20, total: 1 << 20, stall: SECOND };
     let terms = Terms {
         caps: Capabilities::strict(),

@@ -89,6 +89,9 @@ pub enum ServiceError {
     /// No snapshot of the caller's has this id.
     #[error("no such snapshot {0}")]
     NoSnapshot(String),
+    /// The session sleeps.
+    #[error("session {0} hibernates; connect to it, and it is restored")]
+    Asleep(String),
     /// Another client is using the session.
     #[error(
         "session {0} has a client, and only that client may restore into it: by ghost.restoreSnapshot on its own connection; park the session first, or begin a new one with the snapshot"
@@ -120,6 +123,7 @@ impl ServiceError {
             Self::QueueFull { .. } => (503, "queue-full", -32000),
             Self::QueueTimeout { .. } => (503, "queue-timeout", -32000),
             Self::NoSnapshot(_) => (404, "no-snapshot", -32000),
+            Self::Asleep(_) => (409, "hibernated", -32000),
             Self::InUse(_) => (409, "in-use", -32000),
             Self::Restoring(_) => (409, "restoring", -32000),
             Self::Snapshot(why) => of_snapshot(why),

@@ -9,21 +9,33 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::{Handle, Registry, id::SessionId, refusal::ServiceError};
+use super::{Handle, Registry, asleep, id::SessionId, refusal::ServiceError};
 use crate::{
+    browser::Place,
     cdp::{
         error::CdpError,
         ghost::{self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Usage, Wanted},
         target::{Kind, TargetInfo},
     },
     error::CloseReason,
-    live::{self, Caller, Control},
+    live::{self, Caller, Card, Control, Slept},
 };
 
 /// How many sessions a page of them has, unless more are asked for.
 pub(super) const PAGE: u32 = 100;
 /// The most that can be asked for.
 pub(super) const PAGE_MOST: u32 = 1000;
+
+/// What a cursor among those that sleep begins with: no digit of a number.
+const ASLEEP: char = 'z';
+
+/// Where a page of sessions begins.
+enum After<'a> {
+    /// After the session of this number, among those that live.
+    Number(u64),
+    /// After this id, among those that sleep.
+    Asleep(&'a str),
+}
 
 /// How full the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +67,11 @@ impl Registry {
         mut options: Options,
         begins: Option<Beginning>,
     ) -> Result<Session, ServiceError> {
+        let is_chosen = id.is_some();
         let id = id.map_or_else(|| Ok(SessionId::random()), |id| SessionId::chosen(&id))?;
         self.will_wait(&mut options)?;
-        let used = self.handle(&id).is_some() || self.epitaph(&id).is_some();
+        let sleeps = is_chosen && self.inner.store.session(id.as_str()).await?.is_some();
+        let used = sleeps || self.handle(&id).is_some() || self.epitaph(&id).is_some();
         if used {
             return Err(ServiceError::IdInUse(id.to_string()));
         }
@@ -77,38 +91,65 @@ impl Registry {
     }
 
     /// A session as it is now.
-    pub fn get(&self, caller: &Caller, id: &str) -> Result<Session, ServiceError> {
-        Ok(self.find(caller, id)?.card.show(caller))
+    pub async fn get(&self, caller: &Caller, id: &str) -> Result<Session, ServiceError> {
+        match self.find(caller, id).await {
+            Err(ServiceError::Asleep(_)) => match self.asleep(caller, id).await? {
+                Some(asleep) => Ok(asleep.show(caller)),
+                None => Err(self.no_session(caller, &SessionId(id.into()))),
+            },
+            found => Ok(found?.card.show(caller)),
+        }
     }
 
-    /// The caller's sessions, oldest first, a page at a time.
-    pub fn list(&self, caller: &Caller, wanted: &Wanted) -> Result<Sessions, ServiceError> {
+    /// The caller's sessions, oldest first, then those that sleep, a page at a time.
+    pub async fn list(&self, caller: &Caller, wanted: &Wanted) -> Result<Sessions, ServiceError> {
         let limit = wanted.limit.unwrap_or(PAGE);
         if !(1..=PAGE_MOST).contains(&limit) {
             return Err(Bad::new("limit", format!("{limit} is not between 1 and {PAGE_MOST}")).into());
         }
-        let after = match wanted.cursor.as_deref().map(|cursor| u64::from_str_radix(cursor, 16)) {
-            None => 0,
-            Some(Ok(after)) => after,
-            Some(Err(_)) => return Err(Bad::new("cursor", "is none that this server gave as `next`").into()),
+        let (limit, cursor) = (limit as usize, wanted.cursor.as_deref().unwrap_or("0"));
+        let after = match (cursor.strip_prefix(ASLEEP), u64::from_str_radix(cursor, 16)) {
+            (Some(id), _) => After::Asleep(id),
+            (None, Ok(number)) => After::Number(number),
+            (None, Err(_)) => return Err(Bad::new("cursor", "is none that this server gave as `next`").into()),
         };
-        let mut cards: Vec<_> = self
-            .inner
-            .live
-            .iter()
-            .map(|handle| handle.card.clone())
-            .filter(|card| card.owner == caller.owner && card.number > after && card.matches(wanted))
-            .collect();
-        cards.sort_unstable_by_key(|card| card.number);
-        let more = cards.len() > limit as usize;
-        cards.truncate(limit as usize);
-        let next = cards.last().filter(|_| more).map(|last| format!("{:x}", last.number));
-        Ok(Sessions { sessions: cards.iter().map(|card| card.show(caller)).collect(), next })
+        let mut sessions = Vec::new();
+        if let After::Number(after) = after {
+            let mut cards: Vec<_> = self
+                .inner
+                .live
+                .iter()
+                .map(|handle| handle.card.clone())
+                .filter(|card| card.owner == caller.owner && card.number > after && card.matches(wanted))
+                .collect();
+            cards.sort_unstable_by_key(|card| card.number);
+            let more = cards.len() > limit;
+            cards.truncate(limit);
+            sessions.extend(cards.iter().map(|card| card.show(caller)));
+            if more {
+                let next = cards.last().map(|last| format!("{:x}", last.number));
+                return Ok(Sessions { sessions, next });
+            }
+        }
+        let mut last = if let After::Asleep(id) = after { id.to_owned() } else { String::new() };
+        for session in self.all_asleep(caller).await?.iter().map(|asleep| asleep.show(caller)) {
+            let takes = wanted.takes(session.state, session.name.as_ref(), session.metadata.as_ref());
+            // One that has just woken up is among those that live.
+            if session.id <= last || !takes || self.inner.live.contains_key(&SessionId(session.id.as_str().into())) {
+                continue;
+            }
+            if sessions.len() == limit {
+                return Ok(Sessions { sessions, next: Some(format!("{ASLEEP}{last}")) });
+            }
+            last.clone_from(&session.id);
+            sessions.push(session);
+        }
+        Ok(Sessions { sessions, next: None })
     }
 
     /// Changes what is given of a session.
     pub async fn update(&self, caller: &Caller, id: &str, options: Options) -> Result<Session, ServiceError> {
-        let handle = self.find(caller, id)?;
+        let handle = self.find(caller, id).await?;
         let caller_of = caller.clone();
         let asked = self.ask_live(&handle, |reply| Control::Update { caller: caller_of, options, reply }).await?;
         Ok(asked?)
@@ -116,7 +157,10 @@ impl Registry {
 
     /// Ends a session; its clients are told this reason.
     pub async fn close(&self, caller: &Caller, id: &str, reason: CloseReason) -> Result<(), ServiceError> {
-        let handle = self.find(caller, id)?;
+        let handle = match self.find(caller, id).await {
+            Err(ServiceError::Asleep(_)) if self.end_asleep(caller, id).await? => return Ok(()),
+            found => found?,
+        };
         // One that has just ended by itself is what was wanted.
         let _ = handle.control.send(Control::End(reason)).await;
         handle.control.closed().await;
@@ -125,7 +169,7 @@ impl Registry {
 
     /// Sends a session's clients away; it goes on without them.
     pub async fn park(&self, caller: &Caller, id: &str, keep_alive: Option<Millis>) -> Result<Session, ServiceError> {
-        let handle = self.find(caller, id)?;
+        let handle = self.find(caller, id).await?;
         let caller_of = caller.clone();
         let asked = self.ask_live(&handle, |reply| Control::Park { caller: caller_of, keep_alive, reply }).await?;
         Ok(asked?)
@@ -139,7 +183,7 @@ impl Registry {
             target_infos: Vec<Box<RawValue>>,
         }
 
-        let handle = self.find(caller, id)?;
+        let handle = self.find(caller, id).await?;
         let (method, params) = ("Target.getTargets", "{}".to_owned());
         let call = |reply| Control::Call { method, params, is_use: false, reply };
         let result =
@@ -152,7 +196,7 @@ impl Registry {
 
     /// What a session has used.
     pub async fn usage(&self, caller: &Caller, id: &str) -> Result<Usage, ServiceError> {
-        let handle = self.find(caller, id)?;
+        let handle = self.find(caller, id).await?;
         self.ask_live(&handle, Control::Usage).await
     }
 
@@ -163,7 +207,7 @@ impl Registry {
             match handle.card.state() {
                 SessionState::Active => active += 1,
                 SessionState::Parked => parked += 1,
-                SessionState::Queued | SessionState::Closed => {}
+                SessionState::Queued | SessionState::Hibernated | SessionState::Closed => {}
             }
         }
         let fullness = self.inner.gate.fullness();
@@ -181,10 +225,15 @@ impl Registry {
     }
 
     /// A session of the caller's. Somebody else's is as if it were not there.
-    pub(super) fn find(&self, caller: &Caller, id: &str) -> Result<Handle, ServiceError> {
-        let id = SessionId(id.into());
-        let handle = self.handle(&id).filter(|handle| handle.card.owner == caller.owner);
-        handle.ok_or_else(|| self.no_session(caller, &id))
+    pub(super) async fn find(&self, caller: &Caller, id: &str) -> Result<Handle, ServiceError> {
+        let known = SessionId(id.into());
+        if let Some(handle) = self.handle(&known).filter(|handle| handle.card.owner == caller.owner) {
+            return Ok(handle);
+        }
+        match self.asleep(caller, id).await? {
+            Some(_) => Err(ServiceError::Asleep(id.to_owned())),
+            None => Err(self.no_session(caller, &known)),
+        }
     }
 
     /// That a session is not there, and what became of it if it was the caller's.
@@ -215,6 +264,10 @@ impl Registry {
 }
 
 impl live::Sessions for Registry {
+    fn hibernate(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<Slept, String>> {
+        asleep::hibernate(self.clone(), card, place).boxed()
+    }
+
     fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
         let registry = self.clone();
         async move { registry.answer(&caller, &from, ask).await.map_err(|why| why.cdp()) }.boxed()
@@ -228,8 +281,8 @@ impl Registry {
         let session = |session: Session| ghost::object("session", &session);
         let done = || "{}".to_owned();
         Ok(match ask {
-            Ask::Get(id) => session(self.get(caller, &own(id))?),
-            Ask::List(wanted) => object(&self.list(caller, &wanted)?),
+            Ask::Get(id) => session(self.get(caller, &own(id)).await?),
+            Ask::List(wanted) => object(&self.list(caller, &wanted).await?),
             Ask::Create(id, options, begins) => session(self.create(caller, id, options, begins).await?),
             Ask::Update(id, options) => session(self.update(caller, &own(id), options).await?),
             Ask::Close(id) => {

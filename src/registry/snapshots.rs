@@ -22,7 +22,7 @@ use crate::{
     live::{Caller, Control, Live},
     snapshot::{
         self, Mode, Reopen, Report,
-        shelf::{self, ShelfError},
+        shelf::{self, Purpose, ShelfError},
     },
     store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Timestamp},
 };
@@ -39,9 +39,9 @@ impl Registry {
         parts: &[SnapshotPart],
         label: Label,
     ) -> Result<Saved, ServiceError> {
-        let (handle, new, since) = (self.find(caller, id)?, new_of(caller, label)?, Instant::now());
+        let (handle, new, since) = (self.find(caller, id).await?, new_of(caller, label)?, Instant::now());
         let place = self.place_of(&handle).await?;
-        let (meta, report) = shelf::save(&self.inner.store, new, id, &place, parts).await?;
+        let (meta, report) = shelf::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep)).await?;
         let saved = self.saved(&meta, &report, since);
         self.tell(&handle, "snapshotSaved", &saved).await;
         Ok(saved)
@@ -56,7 +56,7 @@ impl Registry {
         id: &str,
         restoring: Restoring,
     ) -> Result<SnapshotReport, ServiceError> {
-        let (handle, since) = (self.find(caller, id)?, Instant::now());
+        let (handle, since) = (self.find(caller, id).await?, Instant::now());
         if handle.card.state() == SessionState::Active && client_of != Some(id) {
             return Err(ServiceError::InUse(id.to_owned()));
         }
@@ -80,7 +80,7 @@ impl Registry {
 
     /// New sessions in the state of one that runs on: all of them, or none.
     pub async fn clone_session(&self, caller: &Caller, id: &str, copies: Copies) -> Result<Cloned, ServiceError> {
-        let (handle, since) = (self.find(caller, id)?, Instant::now());
+        let (handle, since) = (self.find(caller, id).await?, Instant::now());
         let Copies { count, mut options, parts } = copies;
         self.will_wait(&mut options)?;
         let (content, report) = shelf::hold(&self.place_of(&handle).await?, &parts).await?;
@@ -117,7 +117,8 @@ impl Registry {
         let mut snapshots = Vec::new();
         loop {
             let page = self.inner.store.list(&owner, &query).await?;
-            let mut found = page.snapshots.iter().map(shelf::show).filter(fits).peekable();
+            let kept = page.snapshots.iter().filter(|meta| shelf::purpose(meta) == Purpose::Keep);
+            let mut found = kept.map(shelf::show).filter(fits).peekable();
             while let Some(snapshot) = found.next() {
                 snapshots.push(snapshot);
                 if snapshots.len() == limit {
@@ -213,7 +214,7 @@ impl Registry {
     }
 
     /// Writes content into a session that has not begun. Fails if the session is told to end meanwhile.
-    async fn furnish(
+    pub(super) async fn furnish(
         &self,
         live: &mut Live,
         pages: bool,
@@ -253,7 +254,7 @@ impl Registry {
         saved
     }
 
-    fn restored(&self, session: &str, snapshot: &str, report: &Report, since: Instant) -> SnapshotReport {
+    pub(super) fn restored(&self, session: &str, snapshot: &str, report: &Report, since: Instant) -> SnapshotReport {
         let report = shelf::tell(report, since);
         self.inner.terms.metrics.snapshots_restored.inc();
         let (took, omitted) = (report.took.0, report.omitted_count);
@@ -269,7 +270,7 @@ struct Told<'a> {
 }
 
 /// Whose snapshots these are: the same owner, in the store's words.
-fn owner_of(caller: &Caller) -> Result<Owner, ServiceError> {
+pub(super) fn owner_of(caller: &Caller) -> Result<Owner, ServiceError> {
     Ok(caller.owner.to_string().parse::<Owner>()?)
 }
 

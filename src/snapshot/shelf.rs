@@ -28,6 +28,17 @@ pub const HELD_MOST: usize = 64 * 1024 * 1024;
 /// Bytes that may wait between who reads content and who checks it.
 const PIPE: usize = 1 << 16;
 
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Purpose {
+    /// Whatever its owner likes.
+    #[default]
+    Keep,
+    /// It is what a session sleeps in: nobody's to list.
+    Sleep,
+}
+
 /// What a snapshot's entry in the store says of its content.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -43,6 +54,8 @@ pub struct Contents {
     /// The session it is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// What it is for.
+    pub purpose: Purpose,
 }
 
 /// Why a snapshot was not stored, or not got out.
@@ -104,12 +117,12 @@ pub async fn save(
     new: New,
     session: &str,
     place: &Place,
-    parts: &[SnapshotPart],
+    (parts, purpose): (&[SnapshotPart], Purpose),
 ) -> Result<(Meta, Report), ShelfError> {
     let mut writer = store.put(new).await?;
     let wanted = Parts::of(parts);
     let report = writer.fill(|to| capture(place, &wanted, to)).await??;
-    let contents = Contents { session: Some(session.to_owned()), ..Contents::of(&report, parts.to_vec()) };
+    let contents = Contents { session: Some(session.to_owned()), purpose, ..Contents::of(&report, parts.to_vec()) };
     Ok((writer.commit(contents.json()).await?, report))
 }
 
@@ -215,6 +228,11 @@ pub async fn export_data(store: &Store, owner: &Owner, id: SnapshotId) -> Result
     Ok(BASE64.encode(&content))
 }
 
+/// What a snapshot is for.
+pub fn purpose(meta: &Meta) -> Purpose {
+    Contents::deserialize(&meta.counts).unwrap_or_default().purpose
+}
+
 /// What the owner of a snapshot is told of it.
 pub fn show(meta: &Meta) -> Snapshot {
     let contents: Contents = Contents::deserialize(&meta.counts).unwrap_or_default();
@@ -266,7 +284,14 @@ pub fn report_of(meta: &Meta) -> Report {
 impl Contents {
     fn of(report: &Report, parts: Vec<SnapshotPart>) -> Self {
         let partial = !report.complete;
-        Self { counts: report.counts.clone(), parts, partial, omitted: report.lost_count, session: None }
+        Self {
+            counts: report.counts.clone(),
+            parts,
+            partial,
+            omitted: report.lost_count,
+            session: None,
+            purpose: Purpose::Keep,
+        }
     }
 
     fn json(&self) -> Value {

@@ -8,7 +8,10 @@ use ghostmux::{
         find::{self, command_line, is_root},
         pool::{Plan, Pool, Source},
     },
-    cdp::ghost::{Millis, Options, Wanted},
+    cdp::ghost::{
+        Beginning, Copies, Exporting, Label, Millis, Options, RestoreMode, Restoring, SnapshotFormat, SnapshotPart,
+        Wanted, WantedSnapshots,
+    },
     config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
     error::CloseReason,
     live::Terms,
@@ -48,6 +51,14 @@ fn refusal<T>(answer: Result<T, ServiceError>, id: &str) -> String {
     refused.to_string().replace(id, "ID")
 }
 
+fn copies() -> Copies {
+    Copies { count: 1, options: Options::default(), parts: SnapshotPart::USUAL.to_vec() }
+}
+
+fn restoring(snapshot: &str) -> Restoring {
+    Restoring { snapshot: snapshot.to_owned(), mode: RestoreMode::Merge, pages: true }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn someone_elses_session_is_as_if_it_were_not() {
     let directory = tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
@@ -62,26 +73,51 @@ async fn someone_elses_session_is_as_if_it_were_not() {
     for id in [unknown, theirs.id.as_str()] {
         let reason = || CloseReason::Bye("by somebody else");
         let said = [
-            refusal(registry.get(&other, id), id),
+            refusal(registry.get(&other, id).await, id),
             refusal(registry.update(&other, id, named("stolen")).await, id),
             refusal(registry.park(&other, id, Some(Millis(Duration::from_secs(1)))).await, id),
             refusal(registry.pages(&other, id).await, id),
             refusal(registry.usage(&other, id).await, id),
+            refusal(registry.save_snapshot(&other, id, &SnapshotPart::USUAL, Label::default()).await, id),
+            refusal(registry.clone_session(&other, id, copies()).await, id),
+            refusal(registry.restore_snapshot(&other, None, id, restoring(unknown)).await, id),
             refusal(registry.close(&other, id, reason()).await, id),
             refusal(registry.connect(&other, id, Wish { takeover: true, ..Wish::default() }).await, id),
         ];
         assert!(said.iter().all(|said| said == "no such session ID"), "{said:?}");
     }
-    assert_eq!(registry.get(&one, &theirs.id).expect("it is there"), theirs);
+    assert_eq!(registry.get(&one, &theirs.id).await.expect("it is there"), theirs);
     for (caller, session) in [(&one, &theirs), (&other, &own)] {
-        let listed = registry.list(caller, &Wanted::default()).expect("a list");
+        let listed = registry.list(caller, &Wanted::default()).await.expect("a list");
         assert_eq!(listed.sessions, std::slice::from_ref(session));
     }
 
+    // The same of their snapshots.
+    let saved = registry.save_snapshot(&one, &theirs.id, &SnapshotPart::USUAL, Label::default()).await.expect("saved");
+    let said = async |id: &str| {
+        let begins = Some(Beginning { snapshot: id.to_owned(), pages: true });
+        let export = Exporting { snapshot: id.to_owned(), format: SnapshotFormat::Ghostmux };
+        let refused = [
+            registry.snapshot(&other, id).await.map(drop),
+            registry.delete_snapshot(&other, id).await,
+            registry.export_snapshot(&other, &export).await.map(drop),
+            registry.content(&other, id).await.map(drop),
+            registry.restore_snapshot(&other, None, &own.id, restoring(id)).await.map(drop),
+            registry.create(&other, None, Options::default(), begins.clone()).await.map(drop),
+            registry.begin(&other, Wish { begins, ..Wish::default() }).await.map(drop),
+        ];
+        refused.map(|refused| refused.expect_err("a refusal").to_string().replace(id, "ID"))
+    };
+    assert_eq!(said(&saved.snapshot.id).await, said(unknown).await);
+    assert!(said(unknown).await.iter().all(|said| said == "no such snapshot ID"));
+    let listed = async |caller| registry.list_snapshots(caller, &WantedSnapshots::default()).await.expect("a list");
+    assert_eq!(listed(&one).await.snapshots, [saved.snapshot]);
+    assert_eq!(listed(&other).await.snapshots, []);
+
     // That it is over is told to its owner only.
     registry.close(&one, &theirs.id, CloseReason::Bye("done")).await.expect("it ends");
-    refusal(registry.get(&other, &theirs.id), &theirs.id);
-    let ended = registry.get(&one, &theirs.id).expect_err("it is over");
+    refusal(registry.get(&other, &theirs.id).await, &theirs.id);
+    let ended = registry.get(&one, &theirs.id).await.expect_err("it is over");
     assert!(matches!(&ended, ServiceError::NoSession { ended: Some(_), .. }), "{ended}");
     assert!(ended.to_string().contains("done"), "{ended}");
 

@@ -46,7 +46,7 @@ pub(super) fn complete(paths: &OpenApi) -> Value {
 /// The query of `GET /v1/sessions`: what `ghost.listSessions` takes.
 impl IntoParams for Wanted {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        filters("listSessions", "^[0-9a-f]{1,15}$")
+        filters("listSessions", "^([0-9a-f]{1,15}|z[A-Za-z0-9._-]{0,64})$")
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn list(
     Query(query): Query,
 ) -> Result<Answer, Problem> {
     let Ask::List(wanted) = asked("listSessions", &filters(query)?.to_string())? else { return Err(odd()) };
-    Ok(compact(StatusCode::OK, &registry.list(&caller, &wanted)?))
+    Ok(compact(StatusCode::OK, &registry.list(&caller, &wanted).await?))
 }
 
 /// One session.
@@ -69,7 +69,7 @@ pub(super) async fn list(
     )
 )]
 pub(super) async fn get(State(registry): State<Registry>, By(caller): By, Id(id): Id) -> Result<Answer, Problem> {
-    Ok(compact(StatusCode::OK, &registry.get(&caller, &id)?))
+    Ok(compact(StatusCode::OK, &registry.get(&caller, &id).await?))
 }
 
 /// Changes what is given of a live session; a deadline that is changed counts from where it counted before.

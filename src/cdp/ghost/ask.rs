@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    METADATA_MOST, Millis, NAME_MOST, Options, Wanted, given,
+    METADATA_MOST, Metadata, Millis, NAME_MOST, Options, SessionState, Wanted, given,
     snapshot::{Beginning, COPIES_MOST, Exporting, Importing, Label, Restoring, SnapshotPart, WantedSnapshots},
 };
 use crate::cdp::{error::CdpError, object::Object};
@@ -49,6 +49,16 @@ pub fn read<T: DeserializeOwned>(json: &str) -> Result<T, Bad> {
         // Where in the text it was is of no use to whoever did not write the text.
         Bad { field, why: why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why).to_owned() }
     })
+}
+
+impl Wanted {
+    /// Whether such a session is among those that are wanted.
+    pub fn takes(&self, state: SessionState, name: Option<&String>, metadata: Option<&Metadata>) -> bool {
+        let has = |(key, value): (&String, &String)| metadata.and_then(|metadata| metadata.get(key)) == Some(value);
+        self.state.is_none_or(|wanted| state == wanted)
+            && self.name.as_ref().is_none_or(|wanted| name == Some(wanted))
+            && self.metadata.iter().flatten().all(has)
+    }
 }
 
 impl Label {
@@ -232,7 +242,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cdp::ghost::Metadata;
 
     #[test]
     fn what_cannot_be_read_is_named() {

@@ -176,7 +176,13 @@ fn every_variant_is_one_of_its_definition() {
     agree("RestoreMode", modes.iter().map(|mode| serde_json::to_value(mode).expect("a word")).collect());
     let formats = [SnapshotFormat::Playwright, SnapshotFormat::Ghostmux];
     agree("SnapshotFormat", formats.iter().map(|format| serde_json::to_value(format).expect("a word")).collect());
-    let states = [SessionState::Queued, SessionState::Active, SessionState::Parked, SessionState::Closed];
+    let states = [
+        SessionState::Queued,
+        SessionState::Active,
+        SessionState::Parked,
+        SessionState::Hibernated,
+        SessionState::Closed,
+    ];
     agree("SessionState", states.iter().map(|state| serde_json::to_value(state).expect("a word")).collect());
     let deadlines = [Deadline::Timeout, Deadline::IdleTimeout, Deadline::KeepAlive];
     agree("Deadline", deadlines.iter().map(|deadline| deadline.to_string().into()).collect());

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Writes this into every store that a page has.
-async fn mark(client: &Client, page: &Page, what: &str) {
+pub(super) async fn mark(client: &Client, page: &Page, what: &str) {
     let script = format!(
         "new Promise((done, failed) => {{
             document.cookie = 'mark={what}; max-age=1000'; localStorage.mark = '{what}'; sessionStorage.mark = '{what}';
@@ -30,7 +30,7 @@ async fn mark(client: &Client, page: &Page, what: &str) {
 }
 
 /// What stands in the stores of a page: cookie, localStorage, sessionStorage, `IndexedDB`.
-async fn marks(client: &Client, session: &str) -> Value {
+pub(super) async fn marks(client: &Client, session: &str) -> Value {
     let script = "new Promise(done => {
         const all = base => [document.cookie.match(/mark=\\w+/)?.[0] ?? '', localStorage.mark ?? null, sessionStorage.mark ?? null, base];
         const open = indexedDB.open('marks');
@@ -46,7 +46,7 @@ async fn marks(client: &Client, session: &str) -> Value {
 }
 
 /// Attaches to the page at this URL, which is there or about to be.
-async fn page_at(client: &Client, url: &str) -> String {
+pub(super) async fn page_at(client: &Client, url: &str) -> String {
     let mut found = None;
     eventually(&format!("a page at {url}"), async || {
         let all = client.ok(None, "Target.getTargets", json!({})).await;

@@ -4,4 +4,5 @@ mod busy;
 mod engine;
 mod faces;
 mod playwright;
+mod sleep;
 mod stage;
