@@ -17,14 +17,17 @@ async fn no_ordinary_command_ends_the_browser(browser: Browser) {
         }
     }
 
+    attacker.ok(On::Root, "Target.setDiscoverTargets", json!({ "discover": true })).await;
     let closed = attacker.client.page().await;
     attacker.ok(On::Root, "Target.closeTarget", json!({ "targetId": closed.target })).await;
     // At once, and once it is known to be gone.
     let named = json!({ "targetId": closed.target });
     let early = attacker.call(On::Root, "Browser.getWindowForTarget", named.clone()).await;
     assert!(early.is_err() || early.as_ref().is_ok_and(|found| found.get("windowId").is_some()), "Z02: {early:?}");
-    let gone = |params: &serde_json::Value| params["sessionId"] == closed.session;
-    attacker.client.event_where("Target.detachedFromTarget", gone).await;
+    // Its CDP session goes before it does: between the two it is Chrome who says that it is not there.
+    let gone = |params: &serde_json::Value| params["targetId"] == closed.target.as_str();
+    attacker.client.event_where("Target.targetDestroyed", gone).await;
+    attacker.ok(On::Root, "Target.setDiscoverTargets", json!({ "discover": false })).await;
     for target in [closed.target.as_str(), "none", "", "00000000000000000000000000000000"] {
         let named = json!({ "targetId": target });
         let nothing = says(-32602, "No target with given id");
