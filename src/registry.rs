@@ -130,6 +130,12 @@ impl Entry {
 }
 
 impl Entry {
+    /// Makes a session ready for the socket that it begins with.
+    async fn admit(self, mut live: Live, caller: &Caller) -> Result<Admitted, ServiceError> {
+        let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
+        Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry: self, caller: caller.clone() }))
+    }
+
     /// Runs a session that waits for its first client.
     fn wait_for_client(self, mut live: Live, caller: &Caller) -> ghost::Session {
         live.park();
@@ -283,8 +289,7 @@ impl Registry {
         let begins = self.beginning(caller, wish.begins).await?;
         let (mut live, entry) = self.make(&caller.owner, id, wish.options, false).await?;
         self.begin_with(&mut live, begins).await?;
-        let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
-        Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry, caller: caller.clone() }))
+        entry.admit(live, caller).await
     }
 
     async fn join(

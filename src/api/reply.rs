@@ -51,6 +51,15 @@ pub(super) fn compact<T: Serialize>(status: StatusCode, value: &T) -> Answer {
     serde_json::to_vec(value).map_or_else(|_| unwritable(), |body| text(status, "application/json", body))
 }
 
+/// Something that was made, and where it is.
+pub(super) fn created<T: Serialize>(path: &str, value: &T) -> Answer {
+    let mut answer = compact(StatusCode::CREATED, value);
+    if let Ok(location) = header::HeaderValue::from_str(path) {
+        answer.headers_mut().insert(header::LOCATION, location);
+    }
+    answer
+}
+
 fn unwritable() -> Answer {
     problem(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "Chrome's answer could not be read")
 }

@@ -48,7 +48,7 @@ use crate::cdp::{
     error::CdpError,
     ids::{CdpSessionId, ContextId, TargetId},
     lease::{Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
-    object::Object,
+    object::{Object, quote},
 };
 
 /// How long the proxy waits for an answer to a command of its own.
@@ -273,13 +273,8 @@ impl Browser {
         page: Option<&TargetId>,
     ) -> Result<(CdpSessionId, Option<CdpSessionId>), CallError> {
         let Some(page) = page else { return Ok((root, None)) };
-        let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
-        let session = match self.call(Some(&root), "Target.attachToTarget", params).await {
-            Ok(result) => member(&result, "Target.attachToTarget", "sessionId"),
-            Err(error) => Err(error),
-        };
-        match session {
-            Ok(session) => Ok((root, Some(session.into()))),
+        match self.attach_to(&root, page).await {
+            Ok(session) => Ok((root, Some(session))),
             Err(error) => {
                 self.close_root(&root);
                 Err(error)
@@ -289,22 +284,25 @@ impl Browser {
 
     /// A CDP session of the proxy's own on a target, attached through a browser-level one that no client sees.
     pub async fn attach(&self, base: &CdpSessionId, target: &TargetId) -> Result<Attached, CallError> {
+        Ok(Attached::new(self.clone(), base.clone(), self.attach_to(base, target).await?))
+    }
+
+    async fn attach_to(&self, root: &CdpSessionId, target: &TargetId) -> Result<CdpSessionId, CallError> {
         let method = "Target.attachToTarget";
-        let result = self.call(Some(base), method, format!(r#"{{"targetId":"{target}","flatten":true}}"#)).await?;
-        let session = member(&result, method, "sessionId")?.into();
-        Ok(Attached::new(self.clone(), base.clone(), session))
+        let params = format!(r#"{{"targetId":{},"flatten":true}}"#, quote(target.as_str()));
+        member(&self.call(Some(root), method, params).await?, method, "sessionId").map(CdpSessionId::from)
+    }
+
+    /// A command of the proxy's own whose answer nobody waits for.
+    fn tell(&self, on: Option<&CdpSessionId>, method: &'static str, params: String) {
+        let call = Call { on: on.cloned(), method: method.into(), params, settle: Settle::Plain };
+        let (reply, _) = oneshot::channel();
+        self.order(Order::Own { call, lease: None, reply });
     }
 
     /// Ends a browser-level CDP session with all that was attached through it.
     pub fn close_root(&self, root: &CdpSessionId) {
-        let call = Call {
-            on: None,
-            method: "Target.detachFromTarget".into(),
-            params: format!(r#"{{"sessionId":"{root}"}}"#),
-            settle: Settle::Plain,
-        };
-        let (reply, _) = oneshot::channel();
-        self.order(Order::Own { call, lease: None, reply });
+        self.tell(None, "Target.detachFromTarget", format!(r#"{{"sessionId":"{root}"}}"#));
     }
 
     /// One more browser-level CDP session for a lease: the root of a view. It goes with the lease at the latest.
@@ -341,9 +339,7 @@ impl Browser {
     /// fast, and the client's root is there.
     async fn warm_lease(&self) -> Result<Lease, CallError> {
         let (mut lease, page) = self.new_lease().await?;
-        let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
-        let result = self.call(Some(&lease.base), "Target.attachToTarget", params).await?;
-        let session = CdpSessionId::from(member(&result, "Target.attachToTarget", "sessionId")?);
+        let session = self.attach_to(&lease.base, &page.into()).await?;
         self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
         self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
         lease.spare_root = Some(self.root(lease.id).await?);

@@ -131,18 +131,12 @@ impl OwnRoot {
     /// Closes a page that was made by [`OwnRoot::new_page`], without waiting.
     pub fn close(&self, page: &TargetId) {
         let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
-        let on = Some(self.id.clone());
-        let call = Call { on, method: "Target.closeTarget".into(), params, settle: Settle::Plain };
-        let (reply, _) = tokio::sync::oneshot::channel();
-        self.browser.order(Order::Own { call, lease: None, reply });
+        self.browser.tell(Some(&self.id), "Target.closeTarget", params);
     }
 
     /// Attaches to a target, unseen by clients.
     pub async fn attach(&self, target: &TargetId) -> Result<Attached, CallError> {
-        let method = "Target.attachToTarget";
-        let params = format!(r#"{{"targetId":{},"flatten":true}}"#, quote(target.as_str()));
-        let session = member(&self.call(method, params).await?, method, "sessionId")?.into();
-        Ok(Attached::new(self.browser.clone(), self.id.clone(), session))
+        self.browser.attach(&self.id, target).await
     }
 }
 
@@ -159,12 +153,13 @@ pub struct Attached {
     browser: Browser,
     root: CdpSessionId,
     session: CdpSessionId,
+    detached: bool,
 }
 
 impl Attached {
     /// One that was made on `root`, which is to be told of its end.
     pub(super) fn new(browser: Browser, root: CdpSessionId, session: CdpSessionId) -> Self {
-        Self { browser, root, session }
+        Self { browser, root, session, detached: false }
     }
 
     /// A command on it.
@@ -183,9 +178,11 @@ impl Attached {
     }
 
     /// Ends it, and waits until Chrome has done so: what it did to the target's `TargetInfo` has been told by then.
-    pub async fn detach(self) -> Result<(), CallError> {
+    pub async fn detach(mut self) -> Result<(), CallError> {
         let params = format!(r#"{{"sessionId":"{}"}}"#, self.session);
-        self.browser.call(Some(&self.root), "Target.detachFromTarget", params).await.map(drop)
+        self.browser.call(Some(&self.root), "Target.detachFromTarget", params).await?;
+        self.detached = true;
+        Ok(())
     }
 
     /// The CDP session itself.
@@ -202,13 +199,10 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        let call = Call {
-            on: Some(self.root.clone()),
-            method: "Target.detachFromTarget".into(),
-            params: format!(r#"{{"sessionId":"{}"}}"#, self.session),
-            settle: Settle::Plain,
-        };
-        let (reply, _) = tokio::sync::oneshot::channel();
-        self.browser.order(Order::Own { call, lease: None, reply });
+        if self.detached {
+            return;
+        }
+        let params = format!(r#"{{"sessionId":"{}"}}"#, self.session);
+        self.browser.tell(Some(&self.root), "Target.detachFromTarget", params);
     }
 }

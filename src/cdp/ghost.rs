@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub use self::{
-    ask::{Ask, Bad, Copies, object, read},
+    ask::{Ask, Bad, Copies, has_all, object, read},
     definition::{Command, Domain, Event, Items, Member, Type, merged},
     snapshot::{
         Beginning, COPIES_MOST, Cloned, Exported, Exporting, Importing, Label, Omission, RestoreMode, Restoring, Saved,

@@ -4,12 +4,12 @@
 //! The store is the only place that knows a session that sleeps: its record names its snapshot, and who takes the record
 //! out has the session. A record that is not taken goes with the session's own deadlines.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::{Admitted, Handle, Kind, Registry, id::SessionId, refusal::ServiceError, wish::Wish};
+use super::{Admitted, Handle, Registry, id::SessionId, refusal::ServiceError, wish::Wish};
 use crate::{
     browser::Place,
     cdp::ghost::{Bad, Options, Session, SessionState, SnapshotPart},
@@ -180,11 +180,11 @@ impl Registry {
             let report = self.furnish(&mut live, true, content).await?;
             self.restored(id.as_str(), &snapshot.to_string(), &report, since);
         }
-        let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
+        let admitted = entry.admit(live, caller).await?;
         taken.lives();
         self.inner.terms.metrics.sessions_woken.inc();
         tracing::info!(session = %id, took = ?since.elapsed(), "session wakes up");
-        Ok(Some(Admitted(Kind::Begins { live: Box::new(live), root, entry, caller: caller.clone() })))
+        Ok(Some(admitted))
     }
 
     /// Ends a session of the caller's that sleeps. Whether there was one.
@@ -242,9 +242,4 @@ impl Registry {
         let all: Vec<_> = parked.into_iter().map(|handle| one(handle.clone())).collect();
         stream::iter(all).buffer_unordered(TOGETHER).collect::<Vec<()>>().await;
     }
-}
-
-/// For a session's own task, which knows the registry only as [`crate::live::Sessions`].
-pub(super) async fn hibernate(registry: Registry, card: Arc<Card>, place: Place) -> Result<Slept, String> {
-    registry.put_to_sleep(&card, &place).await.map_err(|error| error.to_string())
 }

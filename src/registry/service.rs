@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::{Handle, Registry, asleep, id::SessionId, refusal::ServiceError};
+use super::{Handle, Registry, asleep::Asleep, id::SessionId, refusal::ServiceError};
 use crate::{
     browser::Place,
     cdp::{
@@ -21,10 +21,10 @@ use crate::{
     live::{self, Caller, Card, Control, Slept},
 };
 
-/// How many sessions a page of them has, unless more are asked for.
-pub(super) const PAGE: u32 = 100;
+/// How many sessions or snapshots a page of them has, unless more are asked for.
+const PAGE: u32 = 100;
 /// The most that can be asked for.
-pub(super) const PAGE_MOST: u32 = 1000;
+const PAGE_MOST: u32 = 1000;
 
 /// What a cursor among those that sleep begins with: no digit of a number.
 const ASLEEP: char = 'z';
@@ -35,6 +35,12 @@ enum After<'a> {
     Number(u64),
     /// After this id, among those that sleep.
     Asleep(&'a str),
+}
+
+/// A session of the caller's.
+enum Found {
+    Awake(Handle),
+    Asleep(Box<Asleep>),
 }
 
 /// How full the server is.
@@ -92,22 +98,15 @@ impl Registry {
 
     /// A session as it is now.
     pub async fn get(&self, caller: &Caller, id: &str) -> Result<Session, ServiceError> {
-        match self.find(caller, id).await {
-            Err(ServiceError::Asleep(_)) => match self.asleep(caller, id).await? {
-                Some(asleep) => Ok(asleep.show(caller)),
-                None => Err(self.no_session(caller, &SessionId(id.into()))),
-            },
-            found => Ok(found?.card.show(caller)),
-        }
+        Ok(match self.look(caller, id).await? {
+            Found::Awake(handle) => handle.card.show(caller),
+            Found::Asleep(asleep) => asleep.show(caller),
+        })
     }
 
     /// The caller's sessions, oldest first, then those that sleep, a page at a time.
     pub async fn list(&self, caller: &Caller, wanted: &Wanted) -> Result<Sessions, ServiceError> {
-        let limit = wanted.limit.unwrap_or(PAGE);
-        if !(1..=PAGE_MOST).contains(&limit) {
-            return Err(Bad::new("limit", format!("{limit} is not between 1 and {PAGE_MOST}")).into());
-        }
-        let (limit, cursor) = (limit as usize, wanted.cursor.as_deref().unwrap_or("0"));
+        let (limit, cursor) = (page_of(wanted.limit)?, wanted.cursor.as_deref().unwrap_or("0"));
         let after = match (cursor.strip_prefix(ASLEEP), u64::from_str_radix(cursor, 16)) {
             (Some(id), _) => After::Asleep(id),
             (None, Ok(number)) => After::Number(number),
@@ -157,9 +156,11 @@ impl Registry {
 
     /// Ends a session; its clients are told this reason.
     pub async fn close(&self, caller: &Caller, id: &str, reason: CloseReason) -> Result<(), ServiceError> {
-        let handle = match self.find(caller, id).await {
-            Err(ServiceError::Asleep(_)) if self.end_asleep(caller, id).await? => return Ok(()),
-            found => found?,
+        let handle = match self.look(caller, id).await? {
+            Found::Awake(handle) => handle,
+            Found::Asleep(_) if self.end_asleep(caller, id).await? => return Ok(()),
+            // Somebody else has just woken it up, or ended it.
+            Found::Asleep(_) => return Err(ServiceError::Asleep(id.to_owned())),
         };
         // One that has just ended by itself is what was wanted.
         let _ = handle.control.send(Control::End(reason)).await;
@@ -226,14 +227,19 @@ impl Registry {
 
     /// A session of the caller's. Somebody else's is as if it were not there.
     pub(super) async fn find(&self, caller: &Caller, id: &str) -> Result<Handle, ServiceError> {
+        match self.look(caller, id).await? {
+            Found::Awake(handle) => Ok(handle),
+            Found::Asleep(_) => Err(ServiceError::Asleep(id.to_owned())),
+        }
+    }
+
+    async fn look(&self, caller: &Caller, id: &str) -> Result<Found, ServiceError> {
         let known = SessionId(id.into());
         if let Some(handle) = self.handle(&known).filter(|handle| handle.card.owner == caller.owner) {
-            return Ok(handle);
+            return Ok(Found::Awake(handle));
         }
-        match self.asleep(caller, id).await? {
-            Some(_) => Err(ServiceError::Asleep(id.to_owned())),
-            None => Err(self.no_session(caller, &known)),
-        }
+        let asleep = self.asleep(caller, id).await?;
+        asleep.map(|asleep| Found::Asleep(Box::new(asleep))).ok_or_else(|| self.no_session(caller, &known))
     }
 
     /// That a session is not there, and what became of it if it was the caller's.
@@ -265,7 +271,8 @@ impl Registry {
 
 impl live::Sessions for Registry {
     fn hibernate(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<Slept, String>> {
-        asleep::hibernate(self.clone(), card, place).boxed()
+        let registry = self.clone();
+        async move { registry.put_to_sleep(&card, &place).await.map_err(|error| error.to_string()) }.boxed()
     }
 
     fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
@@ -303,6 +310,15 @@ impl Registry {
             Ask::Export(export) => object(&self.export_snapshot(caller, &export).await?),
         })
     }
+}
+
+/// How many a page is to have.
+pub(super) fn page_of(limit: Option<u32>) -> Result<usize, Bad> {
+    let limit = limit.unwrap_or(PAGE);
+    if !(1..=PAGE_MOST).contains(&limit) {
+        return Err(Bad::new("limit", format!("{limit} is not between 1 and {PAGE_MOST}")));
+    }
+    Ok(limit as usize)
 }
 
 fn object(answer: &impl Serialize) -> String {

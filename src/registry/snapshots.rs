@@ -7,17 +7,12 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
-use super::{
-    Entry, Handle, Registry,
-    id::SessionId,
-    refusal::ServiceError,
-    service::{PAGE, PAGE_MOST},
-};
+use super::{Entry, Handle, Registry, id::SessionId, refusal::ServiceError, service::page_of};
 use crate::{
     browser::Place,
     cdp::ghost::{
-        Bad, Beginning, Cloned, Copies, Exported, Exporting, Importing, Label, Millis, RestoreMode, Restoring, Saved,
-        SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
+        self, Bad, Beginning, Cloned, Copies, Exported, Exporting, Importing, Label, Millis, RestoreMode, Restoring,
+        Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
     },
     live::{Caller, Control, Live},
     snapshot::{
@@ -100,19 +95,11 @@ impl Registry {
 
     /// The caller's snapshots, the newest first, a page at a time.
     pub async fn list_snapshots(&self, caller: &Caller, wanted: &WantedSnapshots) -> Result<Snapshots, ServiceError> {
-        let limit = wanted.limit.unwrap_or(PAGE);
-        if !(1..=PAGE_MOST).contains(&limit) {
-            return Err(Bad::new("limit", format!("{limit} is not between 1 and {PAGE_MOST}")).into());
-        }
+        let limit = page_of(wanted.limit)?;
         let before = wanted.cursor.as_deref().map(str::parse::<SnapshotId>).transpose();
         let before = before.map_err(|_| Bad::new("cursor", "is none that this server gave as `next`"))?;
-        let (owner, limit) = (owner_of(caller)?, limit as usize);
-        let fits = |snapshot: &Snapshot| {
-            let has = |(key, value): (&String, &String)| {
-                snapshot.metadata.as_ref().and_then(|metadata| metadata.get(key)) == Some(value)
-            };
-            wanted.metadata.iter().flatten().all(has)
-        };
+        let owner = owner_of(caller)?;
+        let fits = |snapshot: &Snapshot| ghost::has_all(snapshot.metadata.as_ref(), wanted.metadata.as_ref());
         let mut query = Query { name: wanted.name.clone(), before, limit };
         let mut snapshots = Vec::new();
         loop {
@@ -177,9 +164,8 @@ impl Registry {
                 Exported { storage_state: Some(state), data: None, report: shelf::tell(&report, since) }
             }
             SnapshotFormat::Ghostmux => {
-                let data = shelf::export_data(&self.inner.store, &owner, id).await?;
-                let meta = self.inner.store.meta(&owner, id).await?;
-                Exported { storage_state: None, data: Some(data), report: shelf::tell(&shelf::report_of(&meta), since) }
+                let (data, report) = shelf::export_data(&self.inner.store, &owner, id).await?;
+                Exported { storage_state: None, data: Some(data), report: shelf::tell(&report, since) }
             }
         })
     }

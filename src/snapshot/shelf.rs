@@ -20,7 +20,7 @@ use super::{
 use crate::{
     browser::Place,
     cdp::ghost::{Metadata, Millis, Omission, Snapshot, SnapshotPart, SnapshotReport},
-    store::{Meta, New, Owner, SnapshotId, Store, StoreError},
+    store::{Meta, New, Owner, Reader, SnapshotId, Store, StoreError},
 };
 
 /// Most bytes of content that are held in memory at once, where a thing must be whole.
@@ -206,36 +206,40 @@ pub async fn import_data(store: &Store, new: New, data: &str) -> Result<(Meta, R
 
 /// A snapshot as Playwright's `storageState`, and what that has no room for.
 pub async fn export_state(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(String, Report), ShelfError> {
-    let reader = store.get(owner, id).await?;
-    if reader.meta().raw > HELD_MOST as u64 {
-        let instead = "take the format ghostmux, which is read as a stream";
-        return Err(ShelfError::TooLarge { what: "the snapshot", instead });
-    }
+    let reader = to_hold(store, owner, id, "take the format ghostmux, which is read as a stream").await?;
     Ok(playwright::export(reader.into_read()).await?)
 }
 
-/// A snapshot in ghostmux's own format and base64.
-pub async fn export_data(store: &Store, owner: &Owner, id: SnapshotId) -> Result<String, ShelfError> {
-    let mut reader = store.get(owner, id).await?;
-    if reader.meta().raw > HELD_MOST as u64 {
-        let instead = "take it from GET /v1/snapshots/{id}/content?format=ghostmux";
-        return Err(ShelfError::TooLarge { what: "the snapshot", instead });
-    }
+/// A snapshot in ghostmux's own format and base64, and what is in it: the format has room for all.
+pub async fn export_data(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(String, Report), ShelfError> {
+    let instead = "take it from GET /v1/snapshots/{id}/content?format=ghostmux";
+    let mut reader = to_hold(store, owner, id, instead).await?;
+    let contents = Contents::read(reader.meta());
+    let report = Report { counts: contents.counts, complete: !contents.partial, ..Report::default() };
     let mut content = Vec::new();
     while let Some(piece) = reader.next().await? {
         content.extend_from_slice(&piece);
     }
-    Ok(BASE64.encode(&content))
+    Ok((BASE64.encode(&content), report))
+}
+
+/// A snapshot that is small enough to be held in memory.
+async fn to_hold(store: &Store, owner: &Owner, id: SnapshotId, instead: &'static str) -> Result<Reader, ShelfError> {
+    let reader = store.get(owner, id).await?;
+    if reader.meta().raw > HELD_MOST as u64 {
+        return Err(ShelfError::TooLarge { what: "the snapshot", instead });
+    }
+    Ok(reader)
 }
 
 /// What a snapshot is for.
 pub fn purpose(meta: &Meta) -> Purpose {
-    Contents::deserialize(&meta.counts).unwrap_or_default().purpose
+    Contents::read(meta).purpose
 }
 
 /// What the owner of a snapshot is told of it.
 pub fn show(meta: &Meta) -> Snapshot {
-    let contents: Contents = Contents::deserialize(&meta.counts).unwrap_or_default();
+    let contents = Contents::read(meta);
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let metadata: Metadata = meta.metadata.iter().map(|(key, value)| (key.clone(), text(value))).collect();
     Snapshot {
@@ -275,13 +279,12 @@ pub fn tell(report: &Report, since: Instant) -> SnapshotReport {
     }
 }
 
-/// What is in a snapshot, for a format that has room for all of it.
-pub fn report_of(meta: &Meta) -> Report {
-    let contents: Contents = Contents::deserialize(&meta.counts).unwrap_or_default();
-    Report { counts: contents.counts, complete: !contents.partial, ..Report::default() }
-}
-
 impl Contents {
+    /// What was said of one that is stored.
+    fn read(meta: &Meta) -> Self {
+        Self::deserialize(&meta.counts).unwrap_or_default()
+    }
+
     fn of(report: &Report, parts: Vec<SnapshotPart>) -> Self {
         let partial = !report.complete;
         Self {

@@ -1,13 +1,10 @@
 //! Sessions as resources.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-};
+use axum::{extract::State, http::StatusCode};
 use serde_json::json;
 
 use super::{
-    super::reply::{Answer, Problem, compact, nothing},
+    super::reply::{Answer, Problem, compact, created, nothing},
     answers::{Any, OfBeginning, OfBody, OfSession},
     filters,
     request::{Body, By, Id, Query},
@@ -32,11 +29,7 @@ use crate::{
 pub(super) async fn create(State(registry): State<Registry>, By(caller): By, body: Body) -> Result<Answer, Problem> {
     let Ask::Create(id, options, begins) = asked("createSession", &body.or_empty())? else { return Err(odd()) };
     let session = registry.create(&caller, id, options, begins).await?;
-    let mut answer = compact(StatusCode::CREATED, &session);
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/sessions/{}", session.id)) {
-        answer.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(answer)
+    Ok(created(&format!("/v1/sessions/{}", session.id), &session))
 }
 
 /// The sessions of this owner, oldest first, a page at a time.

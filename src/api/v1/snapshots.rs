@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use axum::{
     body::Body as Stream,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::io::ReaderStream;
 
 use super::{
-    super::reply::{Answer, Problem, compact, nothing, stream as answer_with},
+    super::reply::{Answer, Problem, compact, created, nothing, stream as answer_with},
     answers::{Any, OfBeginning, OfBody, OfContent, OfSession, OfSnapshot},
     filters,
     request::{Body, By, Id, LargeBody, Query},
@@ -216,11 +216,7 @@ pub(super) async fn content(
 }
 
 fn made(saved: &Saved) -> Answer {
-    let mut answer = compact(StatusCode::CREATED, saved);
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/snapshots/{}", saved.snapshot.id)) {
-        answer.headers_mut().insert(header::LOCATION, location);
-    }
-    answer
+    created(&format!("/v1/snapshots/{}", saved.snapshot.id), saved)
 }
 
 /// Whether the body is said to be a snapshot's content.

@@ -51,13 +51,18 @@ pub fn read<T: DeserializeOwned>(json: &str) -> Result<T, Bad> {
     })
 }
 
+/// Whether all that is wanted is in this metadata, with the same values.
+pub fn has_all(metadata: Option<&Metadata>, wanted: Option<&Metadata>) -> bool {
+    let has = |(key, value): (&String, &String)| metadata.and_then(|metadata| metadata.get(key)) == Some(value);
+    wanted.into_iter().flatten().all(has)
+}
+
 impl Wanted {
     /// Whether such a session is among those that are wanted.
     pub fn takes(&self, state: SessionState, name: Option<&String>, metadata: Option<&Metadata>) -> bool {
-        let has = |(key, value): (&String, &String)| metadata.and_then(|metadata| metadata.get(key)) == Some(value);
         self.state.is_none_or(|wanted| state == wanted)
             && self.name.as_ref().is_none_or(|wanted| name == Some(wanted))
-            && self.metadata.iter().flatten().all(has)
+            && has_all(metadata, self.metadata.as_ref())
     }
 }
 
