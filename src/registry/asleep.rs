@@ -32,11 +32,19 @@ pub(super) struct Asleep {
 }
 
 impl Asleep {
-    fn of(record: SessionRecord) -> Option<Self> {
-        // What another ghostmux wrote and this one cannot read is nobody's here.
+    /// What another ghostmux wrote and this one cannot read is nobody's here, and stays.
+    fn read(record: SessionRecord) -> Option<Self> {
         let session: Session = serde_json::from_value(record.state.clone()).ok()?;
-        let is_over = session.expires_at.is_some_and(|at| at <= Timestamp::now().0);
-        (!is_over).then_some(Self { record, session })
+        Some(Self { record, session })
+    }
+
+    fn is_over(&self) -> bool {
+        self.session.expires_at.is_some_and(|at| at <= Timestamp::now().0)
+    }
+
+    /// One whose deadline has not passed.
+    fn of(record: SessionRecord) -> Option<Self> {
+        Self::read(record).filter(|asleep| !asleep.is_over())
     }
 
     /// As its owner sees it.
@@ -212,11 +220,8 @@ impl Registry {
 
     async fn end_expired(&self) -> Result<(), ShelfError> {
         let store = &self.inner.store;
-        for record in store.sessions().await? {
-            let id = record.id.clone();
-            if Asleep::of(record).is_some() {
-                continue;
-            }
+        for asleep in store.sessions().await?.into_iter().filter_map(Asleep::read).filter(Asleep::is_over) {
+            let id = asleep.record.id;
             // Of several processes one gets it.
             if let Some(SessionRecord { owner, snapshot: Some(snapshot), .. }) = store.take_session(&id).await? {
                 forget(store, &owner, snapshot).await;
