@@ -1,5 +1,5 @@
-//! Pages of the proxy's own in a session's context, which no client is shown, and what else is to be known of a session's contexts: where its
-//! pages have been, what they may. PURE.
+//! Pages of the proxy's own in a session's context, which no client is shown, and what else is to be known of a
+//! session's contexts: where its pages have been, what they may. PURE.
 //!
 //! A page of ours is announced before the reply that names it. So while its `createTarget` is pending, new pages of the
 //! context without an opener wait: [`Targets::concealed`] says which one is ours, and the others go on as if they had

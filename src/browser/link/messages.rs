@@ -1,0 +1,204 @@
+//! What Chrome says, and to whom it goes.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Link;
+use crate::{
+    browser::{Heard, codec::Received, inbox::Parcel},
+    cdp::{
+        cbor::Malformed,
+        error::CdpError,
+        ids::{CallId, CdpSessionId},
+        lease::{FromBrowser, Reply, Settle},
+        message::{self, Head, Route},
+        object::Object,
+    },
+};
+
+impl Link {
+    pub(super) fn on_message(&mut self, message: &Received, now: &mut Option<Instant>) -> Result<(), Malformed> {
+        let route = message.route()?;
+        match route.head {
+            Head::Reply(id) if id.is_ours() => {
+                let text = message.text(&mut self.decoder)?;
+                self.on_reply(id, &text);
+                self.after();
+            }
+            Head::Reply(id) => self.route(&route, Some(id), message)?,
+            Head::Event(method) => {
+                if self.on_event(method, route.session, message, now)? {
+                    self.route(&route, None, message)?;
+                }
+            }
+            // An error without an id: nothing the proxy sends is answered so.
+            Head::Other => {
+                self.metrics.unowned.inc();
+                let text = message.text(&mut self.decoder)?;
+                tracing::debug!(text = %String::from_utf8_lossy(&text[..text.len().min(200)]), "a message of no owner");
+            }
+        }
+        Ok(())
+    }
+
+    /// A message on a CDP session goes to the lease that owns it. What has no owner is dropped and counted.
+    pub(super) fn route(&mut self, route: &Route<'_>, id: Option<CallId>, message: &Received) -> Result<(), Malformed> {
+        let owner = route.session.and_then(|session| self.targets.session(session));
+        match owner {
+            Some((on, Some(lease))) => {
+                let Some(inbox) = self.inboxes.get(&lease) else { return Ok(()) };
+                let on = on.clone();
+                let parcel = match message {
+                    Received::Json(text) => {
+                        let (body_end, text) = (route.body_end, text.clone());
+                        Parcel::Plain(FromBrowser::Message { on, id, body_end, text })
+                    }
+                    Received::Cbor(message) => Parcel::Cbor { on, id, message: message.clone() },
+                };
+                let _ = inbox.to.send(parcel);
+            }
+            // Ours: the watchers' own events, and pages being made ready.
+            Some((on, None)) if self.hearers.contains_key(on) => {
+                let text = message.text(&mut self.decoder)?;
+                self.tell_hearer(on.as_str(), &text);
+            }
+            Some((_, None)) => {}
+            None => {
+                self.metrics.unowned.inc();
+            }
+        }
+        Ok(())
+    }
+
+    /// An event on a CDP session of the proxy's own, if somebody listens there.
+    fn tell_hearer(&self, on: &str, text: &Bytes) {
+        if let (Some(to), Head::Event(method)) = (self.hearers.get(on), message::route(text).head) {
+            let params = message::params_of(text).unwrap_or("{}").to_owned();
+            let _ = to.send(Heard { on: on.into(), method: method.to_owned(), params });
+        }
+    }
+
+    /// Events that the mirror must see first. True if the event is to be routed as well.
+    fn on_event(
+        &mut self,
+        method: &str,
+        session: Option<&str>,
+        message: &Received,
+        now: &mut Option<Instant>,
+    ) -> Result<bool, Malformed> {
+        let Some(name) = method.strip_prefix("Target.") else {
+            return self.on_download_event(method, session, message, now);
+        };
+        let at = *now.get_or_insert_with(Instant::now);
+        let text = message.text(&mut self.decoder)?;
+        let params = message::params_of(&text).unwrap_or("{}");
+        match (name, session) {
+            ("attachedToTarget", _) => {
+                self.on_attached(session, params, at);
+                if let Some(session) = session {
+                    self.tell_hearer(session, &text);
+                }
+            }
+            ("detachedFromTarget", _) => {
+                if let Some(child) = Object::read(params).and_then(|params| params.string("sessionId")) {
+                    self.on_detached(&child);
+                }
+            }
+            ("targetCreated" | "targetInfoChanged", None) => {
+                let info = Object::read(params).and_then(|params| params.get("targetInfo").map(str::to_owned));
+                if let Some(info) = info {
+                    if name == "targetCreated" {
+                        self.targets.on_created(&info, at);
+                    } else {
+                        self.targets.on_changed(&info);
+                    }
+                }
+            }
+            ("targetDestroyed" | "targetCrashed", None) => {
+                if let Some(target) = Object::read(params).and_then(|params| params.string("targetId")) {
+                    if name == "targetDestroyed" {
+                        self.targets.on_destroyed(&target);
+                    } else {
+                        self.targets.on_crashed(&target, params);
+                    }
+                }
+            }
+            // `receivedMessageFromTarget` and whatever a newer Chrome adds: nobody asked for it.
+            _ => {}
+        }
+        self.after();
+        Ok(false)
+    }
+
+    fn on_attached(&mut self, on: Option<&str>, params: &str, now: Instant) {
+        let Some(params) = Object::read(params) else { return };
+        let on = on.map(CdpSessionId::from);
+        if let (Some(child), Some(info)) = (params.string("sessionId"), params.get("targetInfo")) {
+            let waiting = params.get("waitingForDebugger") == Some("true");
+            self.targets.on_attached(on.as_ref(), child.into(), info, waiting, now);
+        }
+    }
+
+    fn on_detached(&mut self, child: &str) {
+        let child = CdpSessionId::from(child);
+        let mut gone = self.targets.below(&child);
+        gone.push(child.clone());
+        self.hearers.retain(|session, to| !gone.contains(session) && !to.is_closed());
+        self.targets.on_detached(child.as_str());
+        // The event comes first, then the answers that Chrome will not give any more.
+        self.flush_effects();
+        let lost: Vec<CallId> = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| waiting.on.as_ref().is_some_and(|on| gone.contains(on)))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            if let Some(waiting) = self.waiting.remove(&id) {
+                if let Settle::Conceal(context) = &waiting.settle {
+                    self.targets.concealed(context, None, Instant::now());
+                    self.flush_effects();
+                }
+                self.answer(waiting.who, Reply::Error(CdpError::NO_SESSION));
+            }
+        }
+    }
+
+    fn on_download_event(
+        &mut self,
+        method: &str,
+        session: Option<&str>,
+        message: &Received,
+        now: &mut Option<Instant>,
+    ) -> Result<bool, Malformed> {
+        let at = |now: &mut Option<Instant>| *now.get_or_insert_with(Instant::now);
+        match (method, session) {
+            ("Page.downloadWillBegin", Some(session)) => {
+                if let Some(lease) = self.targets.lease_of(session) {
+                    let text = message.text(&mut self.decoder)?;
+                    self.downloads.on_page_event(lease, message::params_of(&text).unwrap_or("{}"));
+                }
+                Ok(true)
+            }
+            ("Browser.downloadWillBegin" | "Browser.downloadProgress", Some(session))
+                if self.downloads.is_on(session) =>
+            {
+                let at = at(now);
+                let begin = method == "Browser.downloadWillBegin";
+                let text = message.text(&mut self.decoder)?;
+                let params = message::params_of(&text).unwrap_or("{}").to_owned();
+                let owner = |target: &str| self.targets.owner(target);
+                self.downloads.on_event(begin, params, owner, at);
+                self.after();
+                Ok(false)
+            }
+            // On a client's own CDP session they never are on: clients' requests go out without events.
+            ("Browser.downloadWillBegin" | "Browser.downloadProgress", _) => {
+                self.metrics.unowned.inc();
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+}

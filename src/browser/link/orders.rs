@@ -1,0 +1,178 @@
+//! What the leases want done.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{
+    Inbox, Link,
+    calls::{Pending, attach_to},
+};
+use crate::{
+    browser::{
+        Census, Order,
+        targets::{LeaseId, Resume, Way},
+    },
+    cdp::{
+        error::CdpError,
+        ids::CdpSessionId,
+        lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
+        message,
+    },
+};
+
+impl Link {
+    pub(super) fn on_order(&mut self, order: Order) {
+        if !self.disposals.is_empty() && order.is_clients() {
+            self.disposals.on_client(Instant::now());
+        }
+        match order {
+            Order::Pass { lease, message } => self.upstream.push(Some(lease), None, message),
+            Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
+            Order::Own { call, lease, reply } => self.on_own(call, lease, reply),
+            Order::Hear { session, to } => {
+                self.hearers.insert(session, to);
+            }
+            Order::Survey { lease, reply } => {
+                let _ = reply.send(self.targets.survey(lease));
+            }
+            Order::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
+            Order::Reveal { page } => self.targets.reveal(&page),
+            Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
+            Order::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
+            Order::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
+            Order::Open { lease, inbox, queued } => {
+                self.inboxes.insert(lease, Inbox { to: inbox, queued });
+                self.targets.introduce(lease);
+                self.flush_effects();
+                self.deliver(lease, FromBrowser::Introduced);
+            }
+            Order::Owner { target, reply } => {
+                let _ = reply.send(self.targets.owner(target.as_str()));
+            }
+            Order::Census { reply } => {
+                let (contexts, targets, cdp_sessions) = self.targets.census();
+                let _ = reply.send(Census {
+                    contexts,
+                    targets,
+                    cdp_sessions,
+                    calls: self.waiting.len(),
+                    leases: self.inboxes.len(),
+                });
+            }
+            Order::Directory { lease, path } => self.downloads.directory(lease, path),
+            Order::Listen { lease } => self.downloads.listen(lease),
+            Order::Broken(error) => self.broken = Some(error),
+            Order::Release { lease, base } => self.on_release(lease, base),
+        }
+        self.after();
+    }
+
+    fn on_own(&mut self, call: Call, lease: Option<LeaseId>, reply: oneshot::Sender<Reply>) {
+        if let Settle::Conceal(context) = &call.settle
+            && !self.targets.conceal(context)
+        {
+            let busy = "a page of the proxy's own is being made in this context already";
+            let _ = reply.send(Reply::Error(CdpError::server(busy)));
+            return;
+        }
+        self.call(None, call, Pending::Own(lease, reply));
+    }
+
+    fn on_resume(&mut self, lease: LeaseId, on: &CdpSessionId, children: bool, how: ResumeAs) {
+        let resume = self.targets.on_resume(on, children);
+        match (resume, how) {
+            (Resume::Pass, ResumeAs::Frame { text, .. }) => {
+                let Ok(message) = self.writer.wire(text) else { return };
+                self.account(lease, message.len());
+                self.upstream.push(Some(lease), None, message);
+            }
+            (Resume::Pass, ResumeAs::Call(tag)) => {
+                let method = "Runtime.runIfWaitingForDebugger".into();
+                let call = Call { on: Some(on.clone()), method, params: "{}".to_owned(), settle: Settle::Plain };
+                self.call(Some(lease), call, Pending::Lease(lease, tag));
+            }
+            (Resume::KeepBack, ResumeAs::Frame { id, .. }) => {
+                let text = Bytes::from(message::reply(id, "{}", Some(on.as_str())));
+                let body_end = message::route(&text).body_end;
+                self.deliver(lease, FromBrowser::Message { on: on.clone(), id: Some(id), body_end, text });
+            }
+            (Resume::KeepBack, ResumeAs::Call(tag)) => {
+                self.deliver(lease, FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) });
+            }
+        }
+    }
+
+    fn on_auto_attach(&mut self, lease: LeaseId, tag: Tag, root: &CdpSessionId, interest: Option<Interest>) {
+        let off = interest.is_none();
+        let attach = self.targets.auto_attach(root, interest);
+        let detach = if off { self.targets.attached_by(root) } else { Vec::new() };
+        self.groups.insert((lease, tag), attach.len() + detach.len() + 1);
+        for target in attach {
+            self.call(Some(lease), attach_to(root.clone(), target), Pending::Group(lease, tag));
+        }
+        for session in detach {
+            self.detach(lease, &session, Pending::Group(lease, tag));
+        }
+        // One more than there are calls, so that none at all is answered too.
+        self.count_down(lease, tag);
+    }
+
+    fn on_detach(&mut self, lease: LeaseId, tag: Tag, session: &CdpSessionId) {
+        self.detach(lease, session, Pending::Lease(lease, tag));
+    }
+
+    fn detach(&mut self, lease: LeaseId, session: &CdpSessionId, who: Pending) {
+        let way = self.targets.detach(session);
+        // What it holds paused is resumed first.
+        self.flush_effects();
+        let on = match way {
+            Way::Through(parent) => Some(parent),
+            Way::Unknown => None,
+            Way::Done => return self.answer(who, Reply::Result("{}".to_owned())),
+        };
+        let params = format!(r#"{{"sessionId":"{session}"}}"#);
+        let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
+        self.call(Some(lease), call, who);
+    }
+
+    fn on_release(&mut self, lease: LeaseId, base: CdpSessionId) {
+        self.inboxes.remove(&lease);
+        for id in self.upstream.forget(lease) {
+            self.waiting.remove(&id);
+        }
+        self.groups.retain(|(owner, _), _| *owner != lease);
+        for waiting in self.waiting.values_mut() {
+            if matches!(waiting.who, Pending::Lease(owner, _) | Pending::Group(owner, _) if owner == lease) {
+                waiting.who = Pending::Nobody;
+            }
+        }
+        if self.downloads.release(lease) {
+            // The directory goes before the contexts do.
+            for context in self.targets.contexts_of(lease) {
+                let (on, method) = (Some(base.clone()), "Browser.setDownloadBehavior".into());
+                let params = format!(r#"{{"behavior":"deny","browserContextId":"{context}"}}"#);
+                self.call(None, Call { on, method, params, settle: Settle::Plain }, Pending::Nobody);
+            }
+        }
+        for root in self.targets.release(lease) {
+            if root != base {
+                self.detach_root(root.as_str());
+            }
+        }
+        self.disposals.push(base, Instant::now());
+    }
+
+    pub(super) fn dispose(&mut self, now: Instant) {
+        while let Some(base) = self.disposals.due(now) {
+            self.detach_root(base.as_str());
+        }
+    }
+
+    pub(super) fn detach_root(&mut self, root: &str) {
+        let params = format!(r#"{{"sessionId":"{root}"}}"#);
+        let call = Call { on: None, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
+        self.call(None, call, Pending::Nobody);
+    }
+}
