@@ -1,6 +1,9 @@
 //! Memory of everything per blank session: what a machine can hold.
 
-use std::{io, thread, time::Duration};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 use super::{
     Bench,
@@ -11,12 +14,16 @@ use super::{
 };
 
 const SETTLE: Duration = Duration::from_secs(3);
+/// How long it may take until the warm leases of a burst have been let go.
+const CALM: Duration = Duration::from_secs(90);
 
 pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("Memory of all processes per blank session", "direct");
     section.note(
         "Proxy and Chrome with all its processes, over what they need without a session; each session has evaluated \
-         once. Direct is a context and a page of a plain Chrome.",
+         once. Direct is a context and a page of a plain Chrome. \
+         What a burst of new sessions adds to the warm leases (at most ten times `--warm`, for some seconds) has been \
+         let go by then.",
     );
     let proxy = bench.start_proxy(&[])?;
     let chrome = Chrome::start(&bench.found)?;
@@ -66,12 +73,25 @@ pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
 
 /// MiB for each of so many sessions.
 fn per_session((pid, endpoint): (u32, &Endpoint), sessions: u32) -> io::Result<Memory> {
-    let before = tree_memory(&[pid]);
+    let (before, warm) = (tree_memory(&[pid]), endpoint.warm()?);
     let pages = (0..sessions).map(|_| endpoint.first_page()).collect::<io::Result<Vec<_>>>()?;
-    thread::sleep(SETTLE);
+    calm(endpoint, warm)?;
     let after = tree_memory(&[pid]);
     drop(pages);
-    thread::sleep(SETTLE);
+    calm(endpoint, warm)?;
     let each = |before: f64, after: f64| (after - before) / 1024.0 / f64::from(sessions);
     Ok(Memory { private: each(before.private, after.private), pss: each(before.pss, after.pss) })
+}
+
+/// Waits until as many warm leases lie ready as before, and everything else that was under way is done.
+fn calm(endpoint: &Endpoint, warm: u32) -> io::Result<()> {
+    let until = Instant::now() + CALM;
+    while endpoint.warm()? != warm {
+        if Instant::now() > until {
+            return Err(io::Error::other(format!("there are not {warm} warm leases after {CALM:?}")));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    thread::sleep(SETTLE);
+    Ok(())
 }

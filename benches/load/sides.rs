@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Read},
-    net::{SocketAddr, TcpListener},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -65,6 +65,19 @@ impl Endpoint {
             }
         };
         root.attach(&target)
+    }
+
+    /// Warm leases that lie ready; none in a plain Chrome.
+    pub(crate) fn warm(&self) -> io::Result<u32> {
+        if self.side == Side::Direct {
+            return Ok(0);
+        }
+        let mut socket = TcpStream::connect(self.address)?;
+        write!(socket, "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        let gauge = answer.lines().find_map(|line| line.strip_prefix("ghostmux_sessions_warm "));
+        gauge.and_then(|gauge| gauge.parse().ok()).ok_or_else(|| io::Error::other("/metrics has no warm leases"))
     }
 
     /// From nothing to the first answer of a page.
