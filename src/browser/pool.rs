@@ -176,9 +176,13 @@ impl Pool {
                 Choice::Warm(lease) => return Ok(lease),
                 Choice::Cold(at, browser) => {
                     let seat = Seat { pool: self, at, browser };
-                    let lease = seat.browser.lease().await;
-                    // The lease counts itself from here on.
-                    return Ok(lease?.counted());
+                    match seat.browser.lease().await {
+                        // The lease counts itself from here on.
+                        Ok(lease) => return Ok(lease.counted()),
+                        // It has just died: another one, or the one that takes its place.
+                        Err(_) if !seat.browser.is_alive() && Instant::now() < until => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
                 Choice::Full(most) => return Err(NoLease::Full(most)),
                 Choice::Exclusive => return Err(NoLease::Exclusive),
