@@ -1,5 +1,5 @@
-//! Files that sessions touch on this machine: a directory of each session's own, downloads on their way to where a client
-//! expects them, and whether files a client names are its own.
+//! Files that sessions touch on this machine: a directory of each session's own, downloads on their way to where a
+//! client expects them, and whether files a client names are its own.
 
 use std::{
     io,

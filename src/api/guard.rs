@@ -38,8 +38,8 @@ pub fn is_roundabout(from: SocketAddr, to: SocketAddr) -> bool {
 }
 
 impl Guard {
-    /// Judges a request. `open` says that what it asks for holds no id and no secret, so that a person may look at it in
-    /// a browser; `roundabout` is what [`is_roundabout`] says of its connection.
+    /// Judges a request. `open` says that what it asks for holds no id and no secret, so that a person may look at it
+    /// in a browser; `roundabout` is what [`is_roundabout`] says of its connection.
     pub fn check<B>(&self, request: &Request<B>, roundabout: bool, open: bool) -> Result<(), Refused> {
         // `GET http://elsewhere/json/list`, or CONNECT: whoever says so takes us for a proxy.
         if request.uri().authority().is_some() {
@@ -73,8 +73,8 @@ impl Guard {
         match said("sec-fetch-site") {
             None => Ok(()),
             Some("none") if open => Ok(()),
-            // What a program built on Chrome's network stack says (chromedriver). *Measured* in 156: a page says `none` of
-            // nothing but a navigation, which is for a document.
+            // What a program built on Chrome's network stack says (chromedriver). *Measured* in 156: a page says `none`
+            // of nothing but a navigation, which is for a document.
             Some("none") if said("sec-fetch-mode") == Some("no-cors") && said("sec-fetch-dest") == Some("empty") => {
                 Ok(())
             }

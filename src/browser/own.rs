@@ -88,8 +88,8 @@ impl Place {
     }
 }
 
-/// A browser-level CDP session of the proxy's own. Dropping it detaches it, and with it all that was attached through it;
-/// hidden pages made through it go too.
+/// A browser-level CDP session of the proxy's own. Dropping it detaches it, and with it all that was attached through
+/// it; hidden pages made through it go too.
 #[derive(Debug)]
 pub struct OwnRoot {
     browser: Browser,

@@ -71,8 +71,8 @@ impl Process {
     /// Starts Chrome with the pipe on fds 3 and 4.
     pub(super) fn start(launch: &Launch, codec: Codec) -> io::Result<(Self, Pipe)> {
         let profile = Profile::create(&launch.directory)?;
-        // Pipes, not socket pairs: the sending end of a socket is woken by every read at the other, which is a wake-up per
-        // command for nothing (*measured*).
+        // Pipes, not socket pairs: the sending end of a socket is woken by every read at the other, which is a wake-up
+        // per command for nothing (*measured*).
         let (commands_in, commands_out) = large_pipe()?;
         let (events_in, events_out) = large_pipe()?;
         let write = Sender::from_owned_fd(commands_out.into())?;
@@ -91,8 +91,8 @@ impl Process {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        // Chrome's temporary files go with its profile, unless the path of its singleton socket, which is among them, would
-        // be longer than the system allows.
+        // Chrome's temporary files go with its profile, unless the path of its singleton socket, which is among them,
+        // would be longer than the system allows.
         if profile.0.as_os_str().len() + SINGLETON < LONGEST_SOCKET {
             command.env("TMPDIR", &profile.0);
         }

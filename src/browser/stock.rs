@@ -1,9 +1,9 @@
-//! The warm leases of one browser: how many lie ready, how many should, and when the next is made. PURE: the clock is an
-//! argument.
+//! The warm leases of one browser: how many lie ready, how many should, and when the next is made. PURE: the clock is
+//! an argument.
 //!
 //! It begins with as many as the setting says. Every client that finds none raises the number by one, so the next burst
-//! of the same size finds enough, whatever its rate and however long this machine takes for a lease; what lay unused for
-//! a whole [`PERIOD`] lowers it again.
+//! of the same size finds enough, whatever its rate and however long this machine takes for a lease; what lay unused
+//! for a whole [`PERIOD`] lowers it again.
 
 use std::{
     collections::VecDeque,

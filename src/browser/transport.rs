@@ -272,7 +272,8 @@ impl Ws {
             ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(io::Error::other)?;
             let Some(text) = self.out.pop_front() else { break };
             self.bytes -= text.len();
-            // Everything queued was made or checked by the proxy, so this is UTF-8; if it ever is not, the link is wrong.
+            // Everything queued was made or checked by the proxy, so this is UTF-8; if it ever is not, the link is
+            // wrong.
             let text = Utf8Bytes::try_from(text).map_err(io::Error::other)?;
             Pin::new(&mut self.socket).start_send(Frame::Text(text)).map_err(io::Error::other)?;
             self.unflushed = true;

@@ -267,7 +267,8 @@ pub fn string(json: &str) -> Option<Cow<'_, str>> {
     Some(unescape(json.strip_prefix('"')?.strip_suffix('"')?))
 }
 
-/// Decodes the content of a JSON string, without its quotes. A lone surrogate, which Chrome writes and takes, becomes U+FFFD.
+/// Decodes the content of a JSON string, without its quotes. A lone surrogate, which Chrome writes and takes, becomes
+/// U+FFFD.
 pub fn unescape(raw: &str) -> Cow<'_, str> {
     let Some(first) = memchr::memchr(b'\\', raw.as_bytes()) else { return Cow::Borrowed(raw) };
     let mut content = String::with_capacity(raw.len());

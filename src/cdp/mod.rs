@@ -13,8 +13,8 @@
 //!
 //! `Target.setDiscoverTargets` tells of targets as they come and go; `Target.setAutoAttach` attaches to new ones by
 //! itself, and with `waitForDebuggerOnStart` holds each until `Runtime.runIfWaitingForDebugger`. Every target but the
-//! browser lives in a *browser context*: cookies, storage, permissions and cache of their own, like an incognito window.
-//! That is what one tenant is kept apart from another by.
+//! browser lives in a *browser context*: cookies, storage, permissions and cache of their own, like an incognito
+//! window. That is what one tenant is kept apart from another by.
 //!
 //! Next: `message` for how a frame is read, `session/` for what a client may do.
 

@@ -410,9 +410,9 @@ impl Scanner<'_> {
     }
 }
 
-/// The next byte of a string that is more than itself (a quote, an escape, a control character, and what is not ASCII if
-/// `WIDE`): eight at a time, by arithmetic that has no false hit below the first true one, and in a long string by blocks
-/// that the compiler compares as vectors.
+/// The next byte of a string that is more than itself (a quote, an escape, a control character, and what is not ASCII
+/// if `WIDE`): eight at a time, by arithmetic that has no false hit below the first true one, and in a long string by
+/// blocks that the compiler compares as vectors.
 #[inline]
 pub(super) fn next_special<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;

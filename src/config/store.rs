@@ -134,8 +134,8 @@ impl StoreKeys {
 impl std::str::FromStr for StoreKeys {
     type Err = String;
 
-    /// One key a line, `ID:64 hexadecimal digits`; empty lines and those that begin with `#` say nothing. No error repeats
-    /// what may be a secret.
+    /// One key a line, `ID:64 hexadecimal digits`; empty lines and those that begin with `#` say nothing. No error
+    /// repeats what may be a secret.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut keys = Vec::<StoreKey>::new();
         for (number, line) in text.lines().enumerate() {

@@ -49,7 +49,8 @@ pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<usize,
     }
 }
 
-/// A length of time: `250ms`, `30s`, `5m`, `2h`, `30d`. A bare number is refused, since half of its readers guess wrong.
+/// A length of time: `250ms`, `30s`, `5m`, `2h`, `30d`. A bare number is refused, since half of its readers guess
+/// wrong.
 pub(super) fn duration(least: Duration) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| {
         let (digits, unit) = split_unit(text);

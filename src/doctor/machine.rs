@@ -183,7 +183,8 @@ pub(super) fn telling_line(errors: &str) -> &str {
     let telling = ["FATAL", "o usable sandbox", "no-sandbox", "loading shared libraries"];
     let found = lines.clone().find(|line| telling.iter().any(|word| line.contains(word)));
     let line = found.or_else(|| lines.next_back()).unwrap_or("it said nothing");
-    // `[1123/222043.391805:ERROR:content/browser/zygote_host/zygote_host_impl_linux.cc:130] ` tells the operator nothing.
+    // `[1123/222043.391805:ERROR:content/browser/zygote_host/zygote_host_impl_linux.cc:130] ` tells the operator
+    // nothing.
     let text = line.strip_prefix('[').and_then(|line| line.split_once("] ")).map_or(line, |(_, text)| text);
     text.split_inclusive(['!', '.']).next().filter(|sentence| text[sentence.len()..].starts_with(' ')).unwrap_or(text)
 }

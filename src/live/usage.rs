@@ -92,7 +92,8 @@ impl Pages {
         let isolate = Object::read(&isolate)?.string("id")?;
         let metrics: Vec<Metric> = Object::read(&metrics)?.read_as("metrics")?;
         let of = |name: &str| metrics.iter().find(|metric| metric.name == name).map_or(0.0, |metric| metric.value);
-        // `ProcessTime` is what the system says of the whole renderer, as `SystemInfo.getProcessInfo` does (*measured*).
+        // `ProcessTime` is what the system says of the whole renderer, as `SystemInfo.getProcessInfo` does
+        // (*measured*).
         Some((isolate, Figures { heap: of("JSHeapUsedSize"), nodes: of("Nodes"), cpu: of("ProcessTime") }))
     }
 }

@@ -1,5 +1,5 @@
-//! What is remembered of sessions that have ended: so that nobody opens another one under the same id, and whoever comes
-//! back is told what became of it.
+//! What is remembered of sessions that have ended: so that nobody opens another one under the same id, and whoever
+//! comes back is told what became of it.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -209,7 +209,8 @@ impl Drop for OfOwner {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        // Taken out first: a sender that is dropped under the lock holds no place, but that should not have to be known.
+        // Taken out first: a sender that is dropped under the lock holds no place, but that should not have to be
+        // known.
         let left = self.gate.state().line.remove(self.ticket);
         drop(left);
     }

@@ -2,8 +2,8 @@
 //!
 //! Single, ordinary-looking commands end Chrome and with it every tenant, or reach files and networks that are not the
 //! tenant's; each rule here says which and why. A command is let through as it came, with parameters rewritten, or
-//! answered. What is of a wrong type or incomplete goes up for Chrome to refuse. Nothing here knows who owns what; paths
-//! are only reported, because the file system is not looked at here.
+//! answered. What is of a wrong type or incomplete goes up for Chrome to refuse. Nothing here knows who owns what;
+//! paths are only reported, because the file system is not looked at here.
 
 use std::borrow::Cow;
 

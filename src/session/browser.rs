@@ -64,7 +64,8 @@ impl Session {
         true
     }
 
-    /// A command that names a context, or means the default one: it goes up on the lease with a context of this session.
+    /// A command that names a context, or means the default one: it goes up on the lease with a context of this
+    /// session.
     fn in_context(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
         if let Some((_, params)) = self.with_context(on, command) {

@@ -1,11 +1,12 @@
 //! How a client leaves a session that goes on, and who looks after its pages then.
 //!
 //! What the client held must not leave a page stuck. Its pauses and interceptions end with its CDP sessions, if it is
-//! resumed first what waits for that, and nothing more is paused meanwhile. All of it is waited for: a worker whose resume
-//! is still on its way when the CDP session of its page goes waits for ever, more often than not (*measured*). Dialogs are another matter: in a full Chrome a page with an open dialog and nobody attached hangs
-//! (*measured*). So the leaving client's dialogs are dismissed on its own CDP sessions, and before these go, each page that
-//! nobody else is attached to gets a keeper: a CDP session of the proxy's that dismisses what opens, until a client enables
-//! `Page` there.
+//! resumed first what waits for that, and nothing more is paused meanwhile. All of it is waited for: a worker whose
+//! resume is still on its way when the CDP session of its page goes waits for ever, more often than not (*measured*).
+//! Dialogs are another matter: in a full Chrome a page with an open dialog and nobody attached hangs (*measured*). So
+//! the leaving client's dialogs are dismissed on its own CDP sessions, and before these go, each page that nobody else
+//! is attached to gets a keeper: a CDP session of the proxy's that dismisses what opens, until a client enables `Page`
+//! there.
 
 use std::collections::HashMap;
 

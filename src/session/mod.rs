@@ -1,8 +1,8 @@
 //! The judgement: what a session's clients may see and do. PURE, sans-IO: frames and messages in, [`Action`]s out.
 //!
 //! `scope` is what is ours, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
-//! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy itself
-//! asked of Chrome, `keeper` how a client leaves. No socket, clock or task here.
+//! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy
+//! itself asked of Chrome, `keeper` how a client leaves. No socket, clock or task here.
 
 pub mod arguments;
 mod browser;

@@ -33,7 +33,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// A snapshot of this owner, expired or not.
     fn meta<'a>(&'a self, owner: &'a Owner, id: SnapshotId) -> Reply<'a, Option<Meta>>;
 
-    /// Up to `limit` snapshots of this owner, expired or not, the newest first; those older than `before` if it is given.
+    /// Up to `limit` snapshots of this owner, expired or not, the newest first; those older than `before` if it is
+    /// given.
     fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Meta>>;
 
     /// Everybody who has or had a snapshot.

@@ -1,9 +1,9 @@
 //! The default store: one file, redb's, which only one process has at a time.
 //!
-//! The file is made by the first snapshot, and opened when it is first needed. Its calls block, so they run on threads of
-//! their own. Chunks are written ahead without waiting for the disk, under a mark that says so; the commit takes the mark
-//! away and waits for the disk. What still has a mark when the file is opened was being written when its process ended,
-//! and goes.
+//! The file is made by the first snapshot, and opened when it is first needed. Its calls block, so they run on threads
+//! of their own. Chunks are written ahead without waiting for the disk, under a mark that says so; the commit takes the
+//! mark away and waits for the disk. What still has a mark when the file is opened was being written when its process
+//! ended, and goes.
 
 mod open;
 mod tables;

@@ -35,8 +35,8 @@ impl Store {
         }
     }
 
-    /// Seals with the first key what is sealed with another or not at all; without a key, leaves everything unsealed. Can
-    /// be interrupted and run again: each snapshot is as it was or as it shall be.
+    /// Seals with the first key what is sealed with another or not at all; without a key, leaves everything unsealed.
+    /// Can be interrupted and run again: each snapshot is as it was or as it shall be.
     pub async fn rekey(&self) -> Result<Rekeyed, StoreError> {
         let mut done = Rekeyed::default();
         for owner in self.owners().await? {

@@ -1,9 +1,9 @@
 //! Redis as the store, for several processes that share it. Every change is one Lua script, so it is done or not.
 //!
-//! Keys, all beginning with `ghostmux:`: `snapshots:OWNER` (hash of id and metadata), `order:OWNER` (the ids in their order),
-//! `usage:OWNER` (bytes, count), `expiry` (time of each that expires), `blob:ID` (hash of number and chunk), `owners`, and
-//! `sessions` (hash of id and record). A blob that is not committed has a field `pending` and a time to live, so that it
-//! goes by itself if its writer does.
+//! Keys, all beginning with `ghostmux:`: `snapshots:OWNER` (hash of id and metadata), `order:OWNER` (the ids in their
+//! order), `usage:OWNER` (bytes, count), `expiry` (time of each that expires), `blob:ID` (hash of number and chunk),
+//! `owners`, and `sessions` (hash of id and record). A blob that is not committed has a field `pending` and a time to
+//! live, so that it goes by itself if its writer does.
 
 use std::{fmt, sync::OnceLock, time::Duration};
 

@@ -1,7 +1,7 @@
 //! How a chunk is stored: compressed, then sealed with a key or, without one, with a checksum. Pure but for the nonce.
 //!
-//! What a chunk belongs to is part of what is sealed: snapshot, owner, blob, place and whether it is the last. So a chunk
-//! that is moved, swapped, or missing at the end does not open. docs/snapshot-format.md has the layout.
+//! What a chunk belongs to is part of what is sealed: snapshot, owner, blob, place and whether it is the last. So a
+//! chunk that is moved, swapped, or missing at the end does not open. docs/snapshot-format.md has the layout.
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,

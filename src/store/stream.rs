@@ -101,8 +101,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds all that `make` writes, and returns what it returns. A store that refuses is an error of the pipe to `make`,
-    /// and its own here.
+    /// Adds all that `make` writes, and returns what it returns. A store that refuses is an error of the pipe to
+    /// `make`, and its own here.
     pub async fn fill<F: Future>(&mut self, make: impl FnOnce(DuplexStream) -> F) -> Result<F::Output, StoreError> {
         let (to, mut from) = tokio::io::duplex(PIPE);
         let copy = async move {
@@ -238,7 +238,8 @@ impl Reader {
         StreamReader::new(Box::pin(pieces))
     }
 
-    /// The next bytes, about a megabyte of them; `None` after the last. What was read before an error is not to be used.
+    /// The next bytes, about a megabyte of them; `None` after the last. What was read before an error is not to be
+    /// used.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let id = self.meta.id;
         let damaged = |what: String| StoreError::Corrupt { id, what };

@@ -1,4 +1,5 @@
-//! Both ways to write on the pipe: what a client reads is the same, and a Chrome that knows only one of them serves too.
+//! Both ways to write on the pipe: what a client reads is the same, and a Chrome that knows only one of them serves
+//! too.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, os::unix::fs::PermissionsExt as _};
 

@@ -1,5 +1,5 @@
-//! The life of sessions as clients see it: how they end, with which code and reason, who may come, who waits; and that all
-//! that count them agree.
+//! The life of sessions as clients see it: how they end, with which code and reason, who may come, who waits; and that
+//! all that count them agree.
 
 use std::{collections::HashSet, time::Duration};
 

@@ -28,8 +28,8 @@ async fn a_client_opens_a_page_and_all_is_gone_afterwards(browser: Browser) {
 
 in_each_browser!(a_client_opens_a_page_and_all_is_gone_afterwards);
 
-/// What a client says right with its handshake is heard only by a session that knows its first page. Once it was told of
-/// a browser without any, if it was quicker than the link's word of that page.
+/// What a client says right with its handshake is heard only by a session that knows its first page. Once it was told
+/// of a browser without any, if it was quicker than the link's word of that page.
 #[tokio::test]
 async fn a_client_in_a_hurry_is_told_of_its_first_page() {
     for (warm, rounds) in [("0", 5), ("2", 15)] {

@@ -1,7 +1,7 @@
 //! `/v1`: sessions and snapshots as resources, with the names and shapes of the `ghost` domain.
 //!
-//! To add an endpoint, write its handler with `#[utoipa::path]` in a file here and name it in [`endpoints`]: the router and
-//! the document both follow from that. Shapes go into `document`.
+//! To add an endpoint, write its handler with `#[utoipa::path]` in a file here and name it in [`endpoints`]: the router
+//! and the document both follow from that. Shapes go into `document`.
 
 pub(super) mod answers;
 mod document;

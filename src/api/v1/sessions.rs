@@ -96,8 +96,8 @@ pub(super) async fn close(State(registry): State<Registry>, By(caller): By, Id(i
     Ok(nothing())
 }
 
-/// Parks a session: its clients are sent away with close code 1000 and the URL to come back to as reason; its pages run on
-/// for `keepAlive`.
+/// Parks a session: its clients are sent away with close code 1000 and the URL to come back to as reason; its pages run
+/// on for `keepAlive`.
 #[utoipa::path(
     post, path = "/v1/sessions/{id}/park", tag = "sessions", operation_id = "park",
     params(("id" = String, Path, description = "Which.")),

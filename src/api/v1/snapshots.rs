@@ -115,8 +115,8 @@ pub(super) async fn list(
     Ok(compact(StatusCode::OK, &registry.list_snapshots(&caller, &wanted).await?))
 }
 
-/// Makes a snapshot of Playwright's `storageState` (JSON), or of the content of another in ghostmux's own format, which is
-/// read as a stream; then `name`, `ttl` and `metadata.KEY` are members of the query.
+/// Makes a snapshot of Playwright's `storageState` (JSON), or of the content of another in ghostmux's own format, which
+/// is read as a stream; then `name`, `ttl` and `metadata.KEY` are members of the query.
 #[utoipa::path(
     post, path = "/v1/snapshots", tag = "snapshots", operation_id = "importSnapshot",
     request_body(content(

@@ -37,8 +37,8 @@ const ALWAYS_IN_FRONT: [&str; 3] = [
     "--disable-renderer-backgrounding",
 ];
 
-/// What Puppeteer and Playwright start their own browsers with, so that scripts find what they are used to: pop-ups open
-/// (*measured:* the full browser blocks them otherwise, headless shell never does), input works at once after a
+/// What Puppeteer and Playwright start their own browsers with, so that scripts find what they are used to: pop-ups
+/// open (*measured:* the full browser blocks them otherwise, headless shell never does), input works at once after a
 /// navigation, pages are not revived from a cache, PDFs have tags and an outline, colours do not depend on the machine.
 ///
 /// Left out: `--disable-ipc-flooding-protection`, because the browser's main thread is shared by all sessions here.
@@ -56,8 +56,8 @@ const AS_CLIENTS_EXPECT: [&str; 8] = [
 /// No part of the host's desktop: not its keyring, not its loudspeaker.
 const APART: [&str; 3] = ["--mute-audio", "--password-store=basic", "--use-mock-keychain"];
 
-/// Features that cost memory or act on the page's behalf. For `WebUIOmnibox…` the full browser runs two pages of its own
-/// interface in every context (*measured:* 57 MiB per session with them, 17 without). Unknown names are ignored.
+/// Features that cost memory or act on the page's behalf. For `WebUIOmnibox…` the full browser runs two pages of its
+/// own interface in every context (*measured:* 57 MiB per session with them, 17 without). Unknown names are ignored.
 const WITHOUT_FEATURES: [&str; 10] = [
     "AcceptCHFrame",
     "DialMediaRouteProvider",
@@ -113,8 +113,8 @@ fn flags_for(kind: Kind, shared_memory_is_small: bool) -> Vec<String> {
     flags
 }
 
-/// Adds `args` to `flags`. Chrome takes the last of a flag given twice, which is what the operator wants, but for the two
-/// that are lists: there it would lose ours.
+/// Adds `args` to `flags`. Chrome takes the last of a flag given twice, which is what the operator wants, but for the
+/// two that are lists: there it would lose ours.
 fn merge(mut flags: Vec<String>, args: &[String]) -> Vec<String> {
     for arg in args {
         let list = ["--disable-features=", "--enable-features="].into_iter().find(|list| arg.starts_with(list));

@@ -1,7 +1,7 @@
 //! Looks through the shell scripts that packages put in front of a Chrome.
 //!
-//! Debian's `chromium-headless-shell` is a script that runs the program and waits for it. Who starts the script and kills
-//! it kills the shell, and leaves a browser that belongs to nobody.
+//! Debian's `chromium-headless-shell` is a script that runs the program and waits for it. Who starts the script and
+//! kills it kills the shell, and leaves a browser that belongs to nobody.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,8 @@ pub(super) fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// The program that the script at `path` starts in the end. `None` if it is no script, or one that we do not understand.
+/// The program that the script at `path` starts in the end. `None` if it is no script, or one that we do not
+/// understand.
 pub(super) fn started_by(path: &Path) -> Option<PathBuf> {
     let mut program = None;
     for _ in 0..DEEPEST {

@@ -128,7 +128,8 @@ impl Domain {
     }
 }
 
-/// Chrome's protocol with the `ghost` domain after its own, which are as Chrome wrote them. `None` if it is no protocol.
+/// Chrome's protocol with the `ghost` domain after its own, which are as Chrome wrote them. `None` if it is no
+/// protocol.
 pub fn merged(chromes: &str) -> Option<String> {
     let mut protocol = Object::read(chromes)?;
     let domains = protocol.get("domains")?.trim_end().strip_suffix(']')?.trim_end();

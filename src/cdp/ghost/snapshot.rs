@@ -1,4 +1,5 @@
-//! Snapshots, in the words of the domain: what is saved of a session, and what a new one begins with. PURE: shapes only.
+//! Snapshots, in the words of the domain: what is saved of a session, and what a new one begins with. PURE: shapes
+//! only.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -7,7 +7,8 @@ use super::definition::{Domain, Items, Member, Type};
 const HEAD: &str = "\
 // Written by `ghostmux ghost-types`; change fixtures/ghost.json instead.
 //
-// The shapes alone. Puppeteer's `CDPSession` learns of them from ghost-puppeteer.d.ts, Playwright's from ghost-playwright.d.ts.
+// The shapes alone. Puppeteer's `CDPSession` learns of them from ghost-puppeteer.d.ts, Playwright's from
+// ghost-playwright.d.ts.
 ";
 
 /// The whole file.

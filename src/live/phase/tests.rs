@@ -100,8 +100,8 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: it leaves `Queued` once and never comes back, has as many clients as came and
-    /// did not go, ends once, and stays so.
+    /// Whatever happens in whatever order: it leaves `Queued` once and never comes back, has as many clients as came
+    /// and did not go, ends once, and stays so.
     #[test]
     fn no_sequence_of_events_leads_astray(
         events in prop::collection::vec((event(), 0_u32..30), 0..60),

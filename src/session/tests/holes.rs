@@ -247,8 +247,8 @@ fn every_method_that_is_looked_into_has_its_row() {
 
 #[test]
 fn what_no_rule_knows_does_not_go_up() {
-    // Every method of the table, on every kind of CDP session, with nothing and with everything: whatever goes up goes to
-    // a CDP session of one's own, or to the lease.
+    // Every method of the table, on every kind of CDP session, with nothing and with everything: whatever goes up goes
+    // to a CDP session of one's own, or to the lease.
     let params = params("", "\"x\":1", true);
     for row in include_str!("../policy.tsv").lines().skip(1) {
         let method = row.split('\t').next().expect("a method");

@@ -1,5 +1,6 @@
 //! Roundabout ways from a page to our own port and to files: by other names of this machine, by way of a proxy, with
-//! headers forged through CDP, and to pages of others at the same site. Whoever drives a page by CDP may do more to it than the page itself.
+//! headers forged through CDP, and to pages of others at the same site. Whoever drives a page by CDP may do more to it
+//! than the page itself.
 
 use serde_json::{Value, json};
 
@@ -30,7 +31,8 @@ impl Bait {
     }
 }
 
-/// Opens `/json/list` of this origin in the page and tries, from whatever is there then, to read and change what it can.
+/// Opens `/json/list` of this origin in the page and tries, from whatever is there then, to read and change what it
+/// can.
 async fn get_through(stage: &Stage, page: &Page, origin: &str, bait: &Bait, how: &str) {
     let client = &stage.attacker.client;
     let on = Some(page.session.as_str());
@@ -77,7 +79,8 @@ async fn other_names_of_this_machine_lead_a_page_nowhere(browser: Browser) {
 
 in_each_browser!(other_names_of_this_machine_lead_a_page_nowhere);
 
-/// J12: by the address that other machines know this one by, if ghostmux listens there. Chrome does not trust it either.
+/// J12: by the address that other machines know this one by, if ghostmux listens there. Chrome does not trust it
+/// either.
 async fn the_outward_address_of_this_machine_leads_a_page_nowhere(browser: Browser) {
     // Nothing is sent: the system only says which address it would send from.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");

@@ -1,7 +1,8 @@
 //! Clients that take all they can get. The victim's page is asked all the while: it must answer within three seconds
 //! more than alone.
 //!
-//! The sizes are small enough for every run; `GHOSTMUX_TEST_GREED=full` takes those that were measured on a bare Chrome.
+//! The sizes are small enough for every run; `GHOSTMUX_TEST_GREED=full` takes those that were measured on a bare
+//! Chrome.
 
 use std::{
     cell::Cell,
@@ -254,7 +255,8 @@ async fn busy(client: &Client, stage: &Stage, expression: &str) -> String {
     page.session
 }
 
-/// As [`census`], once the two warm leases are there beside each session's own context and the one that the victim made.
+/// As [`census`], once the two warm leases are there beside each session's own context and the one that the victim
+/// made.
 async fn at_rest(proxy: &Proxy) -> [u64; 2] {
     let mut now = [0; 2];
     eventually("the warm leases", async || {

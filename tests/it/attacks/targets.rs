@@ -35,7 +35,8 @@ async fn discovery_tells_only_of_ones_own(browser: Browser) {
     for on in EVERYWHERE {
         let all = json!({ "discover": true, "filter": [{}] });
         stage.answers("T03 T04 T15", &[on], "Target.setDiscoverTargets", all).await;
-        // The victim's page comes first and the attacker's after it: with that one announced, the other would have been.
+        // The victim's page comes first and the attacker's after it: with that one announced, the other would have
+        // been.
         let params = json!({ "url": format!("{}-again", victim.url) });
         let theirs = text(&victim.client.ok(None, "Target.createTarget", params).await, "targetId");
         let params = json!({ "url": "about:blank" });

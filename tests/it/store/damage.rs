@@ -8,7 +8,8 @@ use super::{
     read, save,
 };
 
-/// Saves two snapshots, lets `harm` at the first, and returns what reading that one says; the other must still read well.
+/// Saves two snapshots, lets `harm` at the first, and returns what reading that one says; the other must still read
+/// well.
 async fn harmed(place: &Place, harm: impl FnOnce(&Meta, &Meta)) -> Result<Vec<u8>, StoreError> {
     let store = place.open();
     let (first, second) = (content(1, 3 * CHUNK), content(2, 3 * CHUNK));
