@@ -1,8 +1,8 @@
 //! Settings: what was said ([`RawConfig`]) and what it means ([`Config`]).
 //!
 //! A setting comes from a flag, a `GHOSTMUX_…` variable, a TOML file or a default, in that order, and is checked in one
-//! place whatever its source. This module never acts on a setting, and never reads the environment by itself: it is handed
-//! in. `docs/configuration.md` is generated from [`RawConfig`] (see [`docs`]).
+//! place whatever its source. This module never acts on a setting, and never reads the environment by itself: it is
+//! handed in. `docs/configuration.md` is generated from [`RawConfig`] (see [`docs`]).
 
 mod capability;
 mod deadline;
@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use self::{
     capability::{Capabilities, Capability},
-    deadline::{Deadlines, Limit, span},
+    deadline::{Deadlines, Limit, may_save, span},
     raw::{RawConfig, unknown_variables, with_defaults_in_help},
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     value::RemoteUrl,
@@ -198,7 +198,8 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Puts together what flags, variables (all of the process's), the file they name and the defaults say, and checks it.
+    /// Puts together what flags, variables (all of the process's), the file they name and the defaults say, and checks
+    /// it.
     pub fn load(flags: RawConfig, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         Self::check(&Layers::load(flags, variables)?)
     }

@@ -1,20 +1,21 @@
 //! A live session: one task that owns the lease, the judgement and the sockets of its clients.
 //!
 //! It polls the sockets itself, so there is no task and no channel between a frame and the judgement on it. It never
-//! awaits a flush: what a client does not take waits in that client's queue, and nobody else notices. A parked session is
-//! the same task without a view.
+//! awaits a flush: what a client does not take waits in that client's queue, and nobody else notices. A parked session
+//! is the same task without a view.
 //!
-//! `doze` is how it falls asleep, `phase` says where a session is in its life (pure), `record` what follows from that; `control` is what others may ask
-//! of the task, `views` its sockets, `act` what the judgement wants done, `ghost` what clients ask about sessions.
+//! `phase` says where a session is in its life (pure), `record` what follows from that, `saving` when it is saved by
+//! itself; `control` is what others may ask of the task, `views` its sockets, `act` what the judgement wants done,
+//! `ghost` what clients ask about sessions.
 
 mod act;
 mod control;
-mod doze;
 mod face;
 mod ghost;
 mod owner;
 pub mod phase;
 mod record;
+mod saving;
 mod usage;
 mod views;
 
@@ -31,17 +32,17 @@ use tokio::sync::mpsc;
 
 use self::{
     act::Done,
-    doze::Doze,
     face::{FACE, Face},
     phase::{Event, Phase},
+    saving::Saving,
     views::View,
 };
 pub use self::{
     control::{Control, Join, Seat, Unseated, attend},
-    doze::Slept,
     ghost::Sessions,
     owner::{Caller, Owner},
     record::{Card, Record},
+    saving::{Saves, Slept},
 };
 use crate::{
     browser::{CallError, Inbox, Lease, Place},
@@ -136,7 +137,7 @@ pub struct Live {
     face: Face,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     directory: files::Directory,
-    doze: Doze,
+    saving: Saving,
     over: Option<CloseReason>,
 }
 
@@ -173,7 +174,7 @@ impl Live {
             face: Face::None,
             jobs: FuturesUnordered::new(),
             directory,
-            doze: Doze::default(),
+            saving: Saving::default(),
             over: None,
         }
     }
@@ -352,15 +353,16 @@ impl Live {
 
     /// Says good-bye to every client, then lets go of everything.
     async fn end(mut self, gone: impl FnOnce(&CloseReason)) {
-        let reason = self.over.take().unwrap_or(CloseReason::Bye("over"));
-        if let CloseReason::BrowserLost(why) = &reason {
+        let mut reason = self.over.take().unwrap_or(CloseReason::Bye("over"));
+        if let CloseReason::BrowserLost(why) = &mut reason {
             self.tell_of_loss(why);
         }
         self.step(Event::Over(reason.clone()));
         for view in self.views.iter_mut().filter(|view| view.leaving.is_none()) {
             view.client.close(&reason);
         }
-        // The place in the browser is free at once; a client that takes its time to hang up holds nothing but its socket.
+        // The place in the browser is free at once; a client that takes its time to hang up holds nothing but its
+        // socket.
         let Self { mut views, lease, directory, terms, record, jobs, control, .. } = self;
         drop((jobs, lease, record));
         gone(&reason);

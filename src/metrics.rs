@@ -36,6 +36,8 @@ pub struct Metrics {
     pub sessions_resumes: Counter,
     /// Parked sessions that were saved and gave their place back.
     pub sessions_hibernated: Counter,
+    /// Saves of sessions that went on.
+    pub sessions_autosaved: Counter,
     /// Sessions that slept and were restored for a client.
     pub sessions_woken: Counter,
     /// Snapshots saved and imported.
@@ -103,6 +105,11 @@ impl Metrics {
             "sessions_hibernated",
             "Parked sessions that were saved and gave their place back",
             self.sessions_hibernated.clone(),
+        );
+        to.register(
+            "sessions_autosaved",
+            "Saves of sessions that went on, to be brought back from",
+            self.sessions_autosaved.clone(),
         );
         to.register(
             "sessions_woken",

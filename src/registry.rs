@@ -1,14 +1,18 @@
 //! The sessions by id: open one, hand it a socket, ask it something, end them all.
 //!
-//! `service` is what one can do with them, `snapshots` what with their saved state, `gate` and `line` who may have one and who waits, `asleep` those that hibernate, `ended` what became of
-//! those that are over, `refusal` why something is not done.
+//! `service` is what one can do with them, `snapshots` what with their saved state, `entry` a session's place here and
+//! how it is left, `gate` and `line` who may have one and who waits, `asleep` those that hibernate, `savepoint` what
+//! those that live are brought back from, `ended` what became of those that are over, `refusal` why something is not
+//! done.
 
 mod asleep;
 mod ended;
+mod entry;
 mod gate;
 mod id;
 mod line;
 mod refusal;
+mod savepoint;
 mod service;
 mod snapshots;
 mod wish;
@@ -24,13 +28,15 @@ use std::{
 
 use dashmap::DashMap;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use self::{
     ended::Ended,
-    gate::{Gate, Place},
+    entry::{Entry, Leaving},
+    gate::Gate,
     id::Mint,
+    savepoint::Savepoint,
 };
 pub use self::{ended::Epitaph, id::SessionId, refusal::ServiceError, service::Pressure, wish::Wish};
 pub use crate::live::{Caller, Owner};
@@ -38,7 +44,7 @@ use crate::{
     browser::{LeaseId, pool::Pool},
     cdp::{
         error::CdpError,
-        ghost::{self, Bad, Millis, Options, SessionState},
+        ghost::{Bad, Millis, Options, SessionState},
         ids::{CdpSessionId, TargetId},
     },
     client::{Client, Ledger},
@@ -83,6 +89,9 @@ struct Handle {
     place: Arc<OnceLock<(u32, LeaseId)>>,
     // Held while a snapshot is being written into it.
     restoring: Arc<tokio::sync::Mutex<()>>,
+    savepoint: Arc<Savepoint>,
+    /// Its id is free again, or rests in the store.
+    gone: CancellationToken,
 }
 
 /// All sessions of the process; cheap to clone.
@@ -92,6 +101,8 @@ pub struct Registry {
 }
 
 struct Inner {
+    /// Names this registry among those that share a store.
+    instance: Uuid,
     pool: Pool,
     store: Store,
     terms: Arc<Terms>,
@@ -107,65 +118,6 @@ struct Inner {
     tasks: TaskTracker,
 }
 
-/// A place in the registry; leaving it is what makes room for the next.
-struct Entry {
-    registry: Registry,
-    id: SessionId,
-    card: Arc<Card>,
-    _place: Place,
-    /// Why it ended, once it has begun.
-    epitaph: Option<String>,
-}
-
-impl Entry {
-    /// Runs the session as a task of its own; the entry goes with it, also when it panics.
-    fn run(mut self, live: Live) {
-        self.epitaph = Some("it failed".to_owned());
-        let tasks = self.registry.inner.tasks.clone();
-        tasks.spawn(live.run(move |reason| {
-            self.epitaph = Some(reason.to_string());
-            drop(self);
-        }));
-    }
-}
-
-impl Entry {
-    /// Makes a session ready for the socket that it begins with.
-    async fn admit(self, mut live: Live, caller: &Caller) -> Result<Admitted, ServiceError> {
-        let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
-        Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry: self, caller: caller.clone() }))
-    }
-
-    /// Runs a session that waits for its first client.
-    fn wait_for_client(self, mut live: Live, caller: &Caller) -> ghost::Session {
-        live.park();
-        let card = self.card.clone();
-        self.run(live);
-        card.show(caller)
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        if let Some(why) = self.epitaph.take() {
-            self.registry.remember(&self.id, self.card.owner.clone(), why);
-        }
-        // Only now: whoever finds no session must find what became of it.
-        self.registry.inner.live.remove(&self.id);
-    }
-}
-
-/// An id that is taken, while its session waits for a place.
-struct Reserved<'a>(&'a Registry, Option<&'a SessionId>);
-
-impl Drop for Reserved<'_> {
-    fn drop(&mut self) {
-        if let Some(id) = self.1 {
-            self.0.inner.live.remove(id);
-        }
-    }
-}
-
 impl Registry {
     /// An empty registry over a pool and a store. `limit` names the setting that `admission.total` comes from.
     pub fn new(
@@ -177,6 +129,7 @@ impl Registry {
         limit: &'static str,
     ) -> Self {
         let inner = Inner {
+            instance: Uuid::new_v4(),
             pool,
             store,
             gate: Gate::new(admission, limit, terms.metrics.clone()),
@@ -228,8 +181,8 @@ impl Registry {
         if self.handle(&id).is_some() {
             let handle = self.find(caller, id.as_str()).await?;
             match self.join(caller, &handle, None, wish.clone()).await {
-                // Perhaps it has just fallen asleep.
-                Err(ServiceError::NoSession { .. }) => {}
+                // It has just ended; perhaps it sleeps then.
+                Err(ServiceError::NoSession { .. }) => handle.gone.cancelled().await,
                 joined => return joined,
             }
         }
@@ -274,7 +227,8 @@ impl Registry {
         }
     }
 
-    /// Ends every session and waits until they are gone. Those that are parked are saved first, if they may hibernate.
+    /// Ends every session and waits until they are gone. Those that may hibernate, and those that are saved while they
+    /// live, are saved first.
     pub async fn shut_down(&self, reason: CloseReason) {
         let all: Vec<Handle> = self.inner.live.iter().map(|entry| entry.value().clone()).collect();
         self.all_to_sleep(&all).await;
@@ -321,7 +275,8 @@ impl Registry {
         }
     }
 
-    /// A session in a place of its own, after a wait if there is none. Until it runs, it can be given up without a trace.
+    /// A session in a place of its own, after a wait if there is none. Until it runs, it can be given up without a
+    /// trace.
     async fn make(
         &self,
         owner: &Owner,
@@ -335,14 +290,22 @@ impl Registry {
         let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
         // Bounded: who asks a session something waits for it, and a session never waits for who asks.
         let (control, mut asked) = mpsc::channel(32);
-        let handle = Handle { control, card: record.card().clone(), place: Arc::default(), restoring: Arc::default() };
-        let (card, placed) = (handle.card.clone(), handle.place.clone());
+        let (card, placed, gone) = (record.card().clone(), Arc::default(), CancellationToken::new());
+        let savepoint = Savepoint::new(inner.store.clone(), snapshots::owner_of(owner)?);
+        let handle = Handle {
+            control,
+            card: card.clone(),
+            place: Arc::clone(&placed),
+            restoring: Arc::default(),
+            savepoint: savepoint.clone(),
+            gone: gone.clone(),
+        };
         // Two that connect under one minted id at once: one of them is first.
         match inner.live.entry(id.clone()) {
             dashmap::Entry::Occupied(_) => return Err(ServiceError::Taken(id.to_string())),
             dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
         }
-        let mut reserved = Reserved(self, Some(&id));
+        let leaving = Leaving::new(self.clone(), id, gone.drop_guard());
         let place = async {
             let place = inner.gate.enter(owner).await?;
             Ok::<_, ServiceError>((place, inner.pool.lease().await?))
@@ -351,10 +314,8 @@ impl Registry {
             place = place => place?,
             () = live::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
         };
-        reserved.1 = None;
-        drop(reserved);
         let _ = placed.set((lease.browser().number(), lease.id()));
-        let entry = Entry { registry: self.clone(), id, card, _place: place, epitaph: None };
+        let entry = Entry::new(leaving, card, savepoint, place);
         let start = Start { record, lease, is_shared, control: asked, sessions: service::as_sessions(self) };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         Ok((Live::new(inner.terms.clone(), browser, start), entry))
@@ -401,6 +362,21 @@ impl Registry {
     fn handle(&self, id: &SessionId) -> Option<Handle> {
         // Cloned out: the map's guard is never held across an await.
         self.inner.live.get(id).map(|handle| handle.clone())
+    }
+
+    /// Does something to its end, also when whoever waits for it goes.
+    async fn surely<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        self.inner.tasks.spawn(work).await.map_err(|_| ServiceError::Closing)
+    }
+
+    /// Does what a drop cannot wait for. Without a runtime the process is at its end.
+    fn later(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.inner.tasks.spawn_on(work, &runtime);
+        }
     }
 
     /// What became of a session, for whoever comes back to it.

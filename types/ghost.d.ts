@@ -1,11 +1,12 @@
 // Written by `ghostmux ghost-types`; change fixtures/ghost.json instead.
 //
-// The shapes alone. Puppeteer's `CDPSession` learns of them from ghost-puppeteer.d.ts, Playwright's from ghost-playwright.d.ts.
+// The shapes alone. Puppeteer's `CDPSession` learns of them from ghost-puppeteer.d.ts, Playwright's from
+// ghost-playwright.d.ts.
 
 /** Sessions that outlive their socket. A session is what a client gets from ghostmux: a virtual browser with an id, an owner, a state and deadlines; a socket is only how somebody looks at it. Answered on any root connection (a frame without `sessionId`, or on a CDP session of `Target.attachToBrowserTarget`). */
 export namespace Ghost {
 
-  /** `queued`: it waits for a place in a browser. `active`: it has a client. `parked`: the socket is gone, its pages run on. `hibernated`: it was parked, and is saved and out of the browser; whoever connects finds it restored. `closed`: it is over, and stays so. */
+  /** `queued`: it waits for a place in a browser. `active`: it has a client. `parked`: the socket is gone, its pages run on. `hibernated`: it is saved and out of the browser, because it was parked for long, or its browser or its server died while it had `autosave`; whoever connects finds it restored. `closed`: it is over, and stays so. */
   type SessionState = 'queued' | 'active' | 'parked' | 'hibernated' | 'closed';
 
   /** `timeout`: time since the session began. `idleTimeout`: time since a client last sent a frame, while one is connected; what Chrome sends is not life. `keepAlive`: time since the last socket went. */
@@ -14,7 +15,7 @@ export namespace Ghost {
   /** What its owner wants to remember of a session: string values under string keys, at most 4 KiB as JSON. Never looked into. */
   type Metadata = Record<string, string>;
 
-  /** A span of time, in milliseconds. For `timeout` and `idleTimeout` 0 means without limit; for `keepAlive` 0 means that the session ends with its last socket. */
+  /** A span of time, in milliseconds. For `timeout` and `idleTimeout` 0 means without limit; for `keepAlive` 0 means that the session ends with its last socket; for `hibernateAfter` and `autosave` 0 means never. */
   type Milliseconds = number;
 
   /** A session as its owner sees it. */
@@ -32,6 +33,10 @@ export namespace Ghost {
     timeout: Milliseconds;
     idleTimeout: Milliseconds;
     keepAlive: Milliseconds;
+    /** How long it is parked before it is saved, and its pages are closed. */
+    hibernateAfter: Milliseconds;
+    /** How often it is saved while it goes on, to be brought back should its browser die. */
+    autosave: Milliseconds;
     /** When the first of its deadlines that run now ends it, in milliseconds since 1970-01-01 UTC; absent if none runs. */
     expiresAt?: number;
     /** Which deadline that is. */
@@ -200,6 +205,9 @@ export namespace Ghost {
     idleTimeout?: Milliseconds;
     /** How long it waits for a client to come (back). The server's default for sessions made so if absent. */
     keepAlive?: Milliseconds;
+    hibernateAfter?: Milliseconds;
+    /** At least 1000, or 0. */
+    autosave?: Milliseconds;
     /** The snapshot it begins with; blank if absent. */
     snapshot?: string;
     /** Whether the snapshot's pages are opened; they are if absent. */
@@ -222,6 +230,9 @@ export namespace Ghost {
     timeout?: Milliseconds;
     idleTimeout?: Milliseconds;
     keepAlive?: Milliseconds;
+    hibernateAfter?: Milliseconds;
+    /** At least 1000, or 0. */
+    autosave?: Milliseconds;
   }
 
   /** Of `ghost.updateSession`. */
@@ -309,6 +320,9 @@ export namespace Ghost {
     idleTimeout?: Milliseconds;
     /** How long they wait for a client. The server's default for sessions made so if absent. */
     keepAlive?: Milliseconds;
+    hibernateAfter?: Milliseconds;
+    /** At least 1000, or 0. */
+    autosave?: Milliseconds;
   }
 
   /** Of `ghost.cloneSession`. */
@@ -416,6 +430,8 @@ export namespace Ghost {
   /** Of `ghost.browserLost`. */
   interface BrowserLostEvent {
     reason: string;
+    /** How long ago the session was saved last, by `autosave`: whoever connects to its URL finds it as it was then. Absent if it is lost. */
+    savedAgo?: Milliseconds;
   }
 
   /** Of `ghost.snapshotSaved`. */
@@ -479,7 +495,7 @@ export namespace Ghost {
     'ghost.clientAttached': ClientAttachedEvent;
     /** Another socket left the session. */
     'ghost.clientDetached': ClientDetachedEvent;
-    /** The browser of this session is lost, and the session with it; the socket is closed with 1011 after this. */
+    /** The browser of this session is lost, and the session with it unless it was saved; the socket is closed with 1011 after this. */
     'ghost.browserLost': BrowserLostEvent;
     /** The session was saved, by whomever of its owner's. */
     'ghost.snapshotSaved': SnapshotSavedEvent;

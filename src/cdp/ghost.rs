@@ -71,7 +71,7 @@ pub enum SessionState {
     Active,
     /// Its socket is gone, its pages run on.
     Parked,
-    /// It was parked and sleeps in a snapshot; whoever connects finds it restored.
+    /// It sleeps in a snapshot; whoever connects finds it restored.
     Hibernated,
     /// It is over, and stays so.
     Closed,
@@ -123,6 +123,12 @@ pub struct Session {
     pub idle_timeout: Millis,
     /// 0 is: it ends with its last socket.
     pub keep_alive: Millis,
+    /// How long it is parked before it is put to sleep; 0 is for ever.
+    #[serde(default)]
+    pub hibernate_after: Millis,
+    /// How often it is saved while it is used; 0 is never.
+    #[serde(default)]
+    pub autosave: Millis,
     /// When the first deadline that runs now ends it, in milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_at: Option<u64>,
@@ -180,8 +186,9 @@ pub struct Usage {
     pub cpu_time: Option<Millis>,
 }
 
-/// What a session is to begin with, and what of a live one changes: `ghost.createSession`, `ghost.updateSession`, and the
-/// bodies of `POST /v1/sessions` and `PATCH /v1/sessions/{id}`. What is absent keeps its value or takes the default.
+/// What a session is to begin with, and what of a live one changes: `ghost.createSession`, `ghost.updateSession`, and
+/// the bodies of `POST /v1/sessions` and `PATCH /v1/sessions/{id}`. What is absent keeps its value or takes the
+/// default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Options {
@@ -200,6 +207,12 @@ pub struct Options {
     /// 0 is: it ends with its last socket.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub keep_alive: Option<Millis>,
+    /// 0 is: it is never put to sleep.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub hibernate_after: Option<Millis>,
+    /// 0 is: it is never saved by itself.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub autosave: Option<Millis>,
 }
 
 /// Which sessions `ghost.listSessions` and `GET /v1/sessions` give.

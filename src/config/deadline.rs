@@ -19,8 +19,10 @@ pub struct Deadlines {
     pub keep_alive: Limit,
     /// The `keep_alive` of a session that is to be there without a socket and was given none.
     pub park_keep_alive: Duration,
-    /// How long a session is parked before it is saved and gives its place back; `None` is for ever.
-    pub hibernate_after: Option<Duration>,
+    /// How long a session is parked before it is saved and gives its place back; zero is for ever.
+    pub hibernate_after: Duration,
+    /// How often a session is saved while it is used; zero is never.
+    pub autosave: Duration,
 }
 
 /// One deadline.
@@ -46,6 +48,17 @@ impl Limit {
         }
         Ok(())
     }
+}
+
+/// The least there may be between two saves of one session.
+const AUTOSAVE_LEAST: Duration = Duration::from_secs(1);
+
+/// Whether a session may be saved so often; if not, why.
+pub fn may_save(often: Duration) -> Result<(), String> {
+    if often.is_zero() || often >= AUTOSAVE_LEAST {
+        return Ok(());
+    }
+    Err(format!("{} ms is too often; at least {} ms, or 0 for never", often.as_millis(), AUTOSAVE_LEAST.as_millis()))
 }
 
 impl Deadlines {
@@ -85,8 +98,13 @@ impl Deadlines {
             idle_timeout: endless("idle_timeout", "idle_timeout_max")?,
             keep_alive: kept("keep_alive")?,
             park_keep_alive,
-            hibernate_after: Some(layers.text("hibernate_after").read(duration(Duration::ZERO))?)
-                .filter(|after| !after.is_zero()),
+            hibernate_after: layers.text("hibernate_after").read(duration(Duration::ZERO))?,
+            autosave: {
+                let said = layers.text("autosave");
+                let often = said.read(duration(Duration::ZERO))?;
+                may_save(often).map_err(|why| said.wrong(&why))?;
+                often
+            },
         })
     }
 }

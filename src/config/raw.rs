@@ -17,7 +17,7 @@ const PREFIX: &str = "GHOSTMUX_";
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 34] = [
+const DEFAULTS: [(&str, &str); 35] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -35,6 +35,7 @@ const DEFAULTS: [(&str, &str); 34] = [
     ("keep_alive_max", "24h"),
     ("park_keep_alive", "5m"),
     ("hibernate_after", "0s"),
+    ("autosave", "0s"),
     ("ping_interval", "30s"),
     ("max_total_sessions", "0"),
     ("max_owner_sessions", "0"),
@@ -97,8 +98,8 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub browsers: Option<String>,
-    /// Sessions kept ready in each browser, 0 to 64. A client that finds one waits for no page to start. When clients come
-    /// in bursts, up to ten times as many are kept for the next burst, as long as they are needed.
+    /// Sessions kept ready in each browser, 0 to 64. A client that finds one waits for no page to start. When clients
+    /// come in bursts, up to ten times as many are kept for the next burst, as long as they are needed.
     #[arg(long, value_name = "N", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub warm: Option<String>,
@@ -111,7 +112,8 @@ pub struct RawConfig {
     #[arg(help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub no_sandbox: Option<String>,
-    /// How Chrome and the proxy write to each other: `json`, `cbor`, which takes work off Chrome, or `auto` for what is faster.
+    /// How Chrome and the proxy write to each other: `json`, `cbor`, which takes work off Chrome, or `auto` for what is
+    /// faster.
     #[arg(long, value_name = "auto|json|cbor", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub codec: Option<String>,
@@ -153,12 +155,17 @@ pub struct RawConfig {
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub park_keep_alive: Option<String>,
-    /// How long a session is parked before it is saved and its pages are closed; whoever connects to it, here or in another
-    /// process with the same store, finds it restored. Parked sessions are saved at the end of the process, too. 0s means
-    /// never.
+    /// How long a session is parked before it is saved and its pages are closed; whoever connects to it, here or in
+    /// another process with the same store, finds it restored. Parked sessions are saved at the end of the process,
+    /// too. 0s means never. Clients may ask for another.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub hibernate_after: Option<String>,
+    /// How often a session is saved while it is used: when its browser dies, or ghostmux ends, whoever connects to its
+    /// id finds it as it was then. 0s means never; otherwise at least 1s. Clients may ask for another.
+    #[arg(long, value_name = "TIME", help_heading = "Sessions")]
+    #[serde(deserialize_with = "text")]
+    pub autosave: Option<String>,
     /// How often a client that sends nothing is pinged; it counts as gone after ten without an answer. 0s means never.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
@@ -210,7 +217,8 @@ pub struct RawConfig {
     pub drain: Option<String>,
 
     /// Where snapshots rest: a file of this process's own, or a Redis that several share, `redis://HOST:PORT` or
-    /// `unix:///PATH` [default: ghostmux/ghostmux.redb in `$XDG_STATE_HOME` or `~/.local/state`, as root in `/var/lib`].
+    /// `unix:///PATH` [default: ghostmux/ghostmux.redb in `$XDG_STATE_HOME` or `~/.local/state`, as root in
+    /// `/var/lib`].
     #[arg(long, value_name = "PATH|URL", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub store: Option<String>,
@@ -271,6 +279,7 @@ impl RawConfig {
             "keep_alive_max" => &self.keep_alive_max,
             "park_keep_alive" => &self.park_keep_alive,
             "hibernate_after" => &self.hibernate_after,
+            "autosave" => &self.autosave,
             "ping_interval" => &self.ping_interval,
             "max_total_sessions" => &self.max_total_sessions,
             "max_owner_sessions" => &self.max_owner_sessions,

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use super::{Live, control::Coming, doze::Slept, face::FACE, now};
+use super::{Live, control::Coming, face::FACE, now, saving::Slept};
 use crate::{
     browser::CallError,
     cdp::{
@@ -42,6 +42,8 @@ pub(super) enum Done {
     Used(Tag, Box<Usage>),
     /// It was saved, to sleep: as it was since then.
     Slept(Instant, Result<Slept, String>),
+    /// It was saved while it goes on: as it was then.
+    Saved(Instant, Result<(), String>),
     /// Nobody in here waited.
     Nothing,
 }
@@ -147,6 +149,7 @@ impl Live {
             Done::Asked(tag, answer) => self.answer_ghost(tag, answer),
             Done::Used(tag, usage) => self.answer_usage(tag, &usage),
             Done::Slept(since, saved) => self.on_slept(since, saved),
+            Done::Saved(since, saved) => self.on_saved(since, saved),
             Done::Nothing => {}
         }
         self.perform();

@@ -10,7 +10,7 @@ use crate::{
     browser::Place,
     cdp::{
         error::CdpError,
-        ghost::{self, Ask, Usage},
+        ghost::{self, Ask, Millis, Usage},
         lease::Tag,
     },
     error::CloseReason,
@@ -19,11 +19,15 @@ use crate::{
 
 /// The other sessions of the process, as far as the clients of one may ask about them.
 pub trait Sessions: Send + Sync {
-    /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the one that is meant where none is named.
+    /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the
+    /// one that is meant where none is named.
     fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>>;
 
     /// Saves a parked session under its id, so that it can end and be brought back. Or says why it could not.
     fn hibernate(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<Slept, String>>;
+
+    /// Saves a session that goes on, so that it can be brought back when its browser dies. Or says why it could not.
+    fn autosave(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<(), String>>;
 }
 
 impl Live {
@@ -97,9 +101,22 @@ impl Live {
         self.perform();
     }
 
-    /// `ghost.browserLost`, to whoever listens.
-    pub(super) fn tell_of_loss(&mut self, why: &Arc<str>) {
-        self.tell_all("browserLost", &ghost::object("reason", &**why));
+    /// `ghost.browserLost`, to whoever listens. If the session was saved, the reason says so from here on.
+    pub(super) fn tell_of_loss(&mut self, why: &mut Arc<str>) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Params<'a> {
+            reason: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            saved_ago: Option<Millis>,
+        }
+
+        let saved_ago = self.saved_ago();
+        if let Some(ago) = saved_ago {
+            *why = format!("{why}; connect again, and the session is as it was {} s ago", ago.as_secs()).into();
+        }
+        let params = Params { reason: why, saved_ago: saved_ago.map(Millis) };
+        self.tell_all("browserLost", &serde_json::to_string(&params).unwrap_or_default());
     }
 
     /// An event of the domain, to whoever listens.

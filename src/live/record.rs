@@ -12,6 +12,7 @@ use std::{
 use super::{
     Caller, Owner,
     phase::{Deadlines, Event, Life, Phase},
+    saving::Saves,
 };
 use crate::{
     cdp::ghost::{self, Bad, Metadata, Millis, Options, SessionState, Wanted},
@@ -40,6 +41,7 @@ pub struct Card {
 #[derive(Clone, Debug)]
 struct Shown {
     life: Life,
+    saves: Saves,
     name: Option<String>,
     metadata: Option<Metadata>,
     browser: Option<u32>,
@@ -60,6 +62,8 @@ impl Card {
             timeout: Millis(life.deadlines.timeout),
             idle_timeout: Millis(life.deadlines.idle_timeout),
             keep_alive: Millis(life.deadlines.keep_alive),
+            hibernate_after: Millis(shown.saves.hibernate_after),
+            autosave: Millis(shown.saves.autosave),
             expires_at: expires.map(|(at, _)| self.since_epoch(at)),
             expires_by: expires.map(|(_, by)| by),
             clients: life.clients(),
@@ -72,6 +76,11 @@ impl Card {
     /// Where it is in its life.
     pub fn state(&self) -> SessionState {
         self.shown().life.phase().state()
+    }
+
+    /// When it is saved by itself.
+    pub fn saves(&self) -> Saves {
+        self.shown().saves
     }
 
     /// Whether it is among those that are wanted.
@@ -140,7 +149,8 @@ impl Record {
             idle_timeout: limits.idle_timeout.default,
             keep_alive: limits.keep_alive.default,
         };
-        let mut shown = Shown { life: Life::new(deadlines, now), name: None, metadata: None, browser: None };
+        let saves = Saves { hibernate_after: limits.hibernate_after, autosave: limits.autosave };
+        let mut shown = Shown { life: Life::new(deadlines, now), saves, name: None, metadata: None, browser: None };
         shown.update(options, limits)?;
         let card = Arc::new(Card {
             id,
@@ -168,6 +178,11 @@ impl Record {
     /// Its life.
     pub fn life(&self) -> &Life {
         &self.shown.life
+    }
+
+    /// When it is saved by itself.
+    pub fn saves(&self) -> Saves {
+        self.shown.saves
     }
 
     /// It slept, and is that old.
@@ -294,11 +309,16 @@ impl Shown {
                 limit.allows(asked).map_err(|why| Bad::new(field, why))?;
             }
         }
+        if let Some(Millis(often)) = options.autosave {
+            config::may_save(often).map_err(|why| Bad::new("autosave", why))?;
+        }
         let deadlines = &mut self.life.deadlines;
         let set = |to: &mut Duration, asked: Option<Millis>| asked.into_iter().for_each(|Millis(asked)| *to = asked);
         set(&mut deadlines.timeout, options.timeout);
         set(&mut deadlines.idle_timeout, options.idle_timeout);
         set(&mut deadlines.keep_alive, options.keep_alive);
+        set(&mut self.saves.hibernate_after, options.hibernate_after);
+        set(&mut self.saves.autosave, options.autosave);
         if let Some(name) = options.name {
             self.name = Some(name).filter(|name| !name.is_empty());
         }

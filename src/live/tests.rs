@@ -26,6 +26,10 @@ impl Sessions for Alone {
         unreachable!("no session of these tests is saved")
     }
 
+    fn autosave(&self, _: Arc<Card>, _: Place) -> BoxFuture<'static, Result<(), String>> {
+        unreachable!("no session of these tests is saved")
+    }
+
     fn ask(&self, _: Caller, _: Arc<str>, _: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
         async { Err(CdpError::server("there are no others")) }.boxed()
     }
@@ -56,8 +60,14 @@ impl Running {
 async fn start(options: Options, ping_interval: Duration, with_client: bool) -> (Running, Option<TcpStream>) {
     let any = Limit { default: Duration::ZERO, most: None, zero_is_endless: true };
     let metrics = Arc::<Metrics>::default();
-    let deadlines =
-        Deadlines { timeout: any, idle_timeout: any, keep_alive: any, park_keep_alive: SECOND, hibernate_after: None };
+    let deadlines = Deadlines {
+        timeout: any,
+        idle_timeout: any,
+        keep_alive: any,
+        park_keep_alive: SECOND,
+        hibernate_after: Duration::ZERO,
+        autosave: Duration::ZERO,
+    };
     let queue = ClientQueue { soft: 1 << 20, hard: 1 << 20, total: 1 << 20, stall: SECOND };
     let terms = Terms {
         caps: Capabilities::strict(),

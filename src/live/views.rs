@@ -114,7 +114,7 @@ impl Live {
         let pings = pings.filter(|_| !self.terms.ping_interval.is_zero());
         let ends = self.record.life().next();
         let notice = self.session.next_ghost_notice(ends);
-        slow.chain(leaving).chain(pings).chain(ends.map(|(at, _)| at)).chain(notice).chain(self.doze_at()).min()
+        slow.chain(leaving).chain(pings).chain(ends.map(|(at, _)| at)).chain(notice).chain(self.save_at()).min()
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
@@ -122,7 +122,7 @@ impl Live {
             self.over = Some(reason);
             return;
         }
-        self.doze_if_due(now);
+        self.save_if_due(now);
         self.session.on_ghost_time(now, self.record.life().next());
         self.perform();
         let queue = self.terms.queue;

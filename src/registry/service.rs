@@ -165,6 +165,7 @@ impl Registry {
         // One that has just ended by itself is what was wanted.
         let _ = handle.control.send(Control::End(reason)).await;
         handle.control.closed().await;
+        handle.gone.cancelled().await;
         Ok(())
     }
 
@@ -273,6 +274,11 @@ impl live::Sessions for Registry {
     fn hibernate(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<Slept, String>> {
         let registry = self.clone();
         async move { registry.put_to_sleep(&card, &place).await.map_err(|error| error.to_string()) }.boxed()
+    }
+
+    fn autosave(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<(), String>> {
+        let registry = self.clone();
+        async move { registry.keep_safe(&card, &place).await.map_err(|error| error.to_string()) }.boxed()
     }
 
     fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>> {

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
-use super::{Entry, Handle, Registry, id::SessionId, refusal::ServiceError, service::page_of};
+use super::{Handle, Registry, entry::Entry, id::SessionId, refusal::ServiceError, service::page_of};
 use crate::{
     browser::Place,
     cdp::ghost::{
         self, Bad, Beginning, Cloned, Copies, Exported, Exporting, Importing, Label, Millis, RestoreMode, Restoring,
         Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
     },
-    live::{Caller, Control, Live},
+    live::{self, Caller, Control, Live},
     snapshot::{
         self, Mode, Reopen, Report,
         shelf::{self, Purpose, ShelfError},
@@ -57,7 +57,7 @@ impl Registry {
         }
         let alone = handle.restoring.clone().try_lock_owned();
         let _alone = alone.map_err(|_| ServiceError::Restoring(id.to_owned()))?;
-        let (owner, snapshot) = (owner_of(caller)?, snapshot_id(&restoring.snapshot)?);
+        let (owner, snapshot) = (owner_of(&caller.owner)?, snapshot_id(&restoring.snapshot)?);
         // The session must stay as it is if the snapshot is none.
         shelf::verify(&self.inner.store, &owner, snapshot).await?;
         let content = shelf::open(&self.inner.store, &owner, snapshot).await?;
@@ -98,7 +98,7 @@ impl Registry {
         let limit = page_of(wanted.limit)?;
         let before = wanted.cursor.as_deref().map(str::parse::<SnapshotId>).transpose();
         let before = before.map_err(|_| Bad::new("cursor", "is none that this server gave as `next`"))?;
-        let owner = owner_of(caller)?;
+        let owner = owner_of(&caller.owner)?;
         let fits = |snapshot: &Snapshot| ghost::has_all(snapshot.metadata.as_ref(), wanted.metadata.as_ref());
         let mut query = Query { name: wanted.name.clone(), before, limit };
         let mut snapshots = Vec::new();
@@ -123,12 +123,12 @@ impl Registry {
 
     /// What is known of a snapshot.
     pub async fn snapshot(&self, caller: &Caller, id: &str) -> Result<Snapshot, ServiceError> {
-        Ok(shelf::show(&self.inner.store.meta(&owner_of(caller)?, snapshot_id(id)?).await?))
+        Ok(shelf::show(&self.inner.store.meta(&owner_of(&caller.owner)?, snapshot_id(id)?).await?))
     }
 
     /// Deletes a snapshot.
     pub async fn delete_snapshot(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        Ok(self.inner.store.remove(&owner_of(caller)?, snapshot_id(id)?).await?)
+        Ok(self.inner.store.remove(&owner_of(&caller.owner)?, snapshot_id(id)?).await?)
     }
 
     /// Makes a snapshot of what came from elsewhere.
@@ -155,7 +155,7 @@ impl Registry {
 
     /// The content of a snapshot, and what the format has no room for.
     pub async fn export_snapshot(&self, caller: &Caller, export: &Exporting) -> Result<Exported, ServiceError> {
-        let (owner, id, since) = (owner_of(caller)?, snapshot_id(&export.snapshot)?, Instant::now());
+        let (owner, id, since) = (owner_of(&caller.owner)?, snapshot_id(&export.snapshot)?, Instant::now());
         Ok(match export.format {
             SnapshotFormat::Playwright => {
                 let (state, report) = shelf::export_state(&self.inner.store, &owner, id).await?;
@@ -172,7 +172,7 @@ impl Registry {
 
     /// The content of a snapshot as a stream.
     pub async fn content(&self, caller: &Caller, id: &str) -> Result<Reader, ServiceError> {
-        Ok(self.inner.store.get(&owner_of(caller)?, snapshot_id(id)?).await?)
+        Ok(self.inner.store.get(&owner_of(&caller.owner)?, snapshot_id(id)?).await?)
     }
 
     /// The snapshot that a new session is to begin with: known to be there before anything is made.
@@ -256,8 +256,8 @@ struct Told<'a> {
 }
 
 /// Whose snapshots these are: the same owner, in the store's words.
-pub(super) fn owner_of(caller: &Caller) -> Result<Owner, ServiceError> {
-    Ok(caller.owner.to_string().parse::<Owner>()?)
+pub(super) fn owner_of(owner: &live::Owner) -> Result<Owner, ServiceError> {
+    Ok(owner.to_string().parse::<Owner>()?)
 }
 
 fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
@@ -269,7 +269,7 @@ fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
     };
     let metadata = label.metadata.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into())).collect();
     let name = label.name.filter(|name| !name.is_empty());
-    Ok(New { name, metadata, expires, ..New::of(owner_of(caller)?) })
+    Ok(New { name, metadata, expires, ..New::of(owner_of(&caller.owner)?) })
 }
 
 /// What is no id names no snapshot.

@@ -35,6 +35,8 @@ impl Wish {
                 "timeout" => wish.options.timeout = Some(time()?),
                 "idle_timeout" | "idleTimeout" => wish.options.idle_timeout = Some(time()?),
                 "keep_alive" | "keepAlive" => wish.options.keep_alive = Some(time()?),
+                "hibernate_after" | "hibernateAfter" => wish.options.hibernate_after = Some(time()?),
+                "autosave" => wish.options.autosave = Some(time()?),
                 "name" => wish.options.name = Some(value.into_owned()),
                 "takeover" => wish.takeover = truth(name, &value)?,
                 "snapshot" => snapshot = Some(value.into_owned()),
@@ -68,11 +70,12 @@ mod tests {
     #[test]
     fn a_query_is_read_as_what_it_asks_for() {
         let asked =
-            Wish::read("token=x&timeout=5000&idle_timeout=90s&keepAlive=5m&name=my+job%21&takeover").expect("good");
+            Wish::read("token=x&timeout=5000&idle_timeout=90s&keepAlive=5m&autosave=30s&hibernate_after=1h&name=my+job%21&takeover").expect("good");
         let span = |millis| Some(Millis(Duration::from_millis(millis)));
         assert_eq!(asked.options.timeout, span(5000));
         assert_eq!(asked.options.idle_timeout, span(90_000));
         assert_eq!(asked.options.keep_alive, span(300_000));
+        assert_eq!((asked.options.autosave, asked.options.hibernate_after), (span(30_000), span(3_600_000)));
         assert_eq!(asked.options.name.as_deref(), Some("my job!"));
         assert!(asked.takeover);
         let none = Wish::read("").expect("good");

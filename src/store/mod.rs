@@ -1,9 +1,9 @@
 //! Where snapshots and hibernated sessions rest.
 //!
 //! A snapshot is an opaque stream of bytes here: what is in it is the matter of `snapshot`. It is cut into chunks, each
-//! compressed and sealed ([`seal`]), so that a large one is written and read with little memory ([`Writer`], [`Reader`]).
-//! It is listed in the moment it is whole: its chunks, its metadata, its owner's quota and its expiry are committed
-//! together, by the embedded file ([`Embedded`]) or by [`Redis`], which a [`Backend`] hides.
+//! compressed and sealed ([`seal`]), so that a large one is written and read with little memory ([`Writer`],
+//! [`Reader`]). It is listed in the moment it is whole: its chunks, its metadata, its owner's quota and its expiry are
+//! committed together, by the embedded file ([`Embedded`]) or by [`Redis`], which a [`Backend`] hides.
 //!
 //! Everything belongs to an [`Owner`], and another owner's is answered exactly as what does not exist.
 //!
@@ -43,6 +43,7 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     backend: Box<dyn Backend>,
+    is_shared: bool,
     keys: StoreKeys,
     ttl: Option<std::time::Duration>,
     limits: StoreLimits,
@@ -55,13 +56,19 @@ impl Store {
             StorePlace::File(path) => Box::new(Embedded::new(path.clone())),
             StorePlace::Redis(url) => Box::new(Redis::new(url.clone())),
         };
+        let is_shared = matches!(settings.place, StorePlace::Redis(_));
         let (keys, ttl, limits) = (settings.keys.clone(), settings.ttl, settings.limits);
-        Self(Arc::new(Inner { backend, keys, ttl, limits }))
+        Self(Arc::new(Inner { backend, is_shared, keys, ttl, limits }))
     }
 
     /// Where it is, for people.
     pub fn place(&self) -> String {
         self.0.backend.place()
+    }
+
+    /// Other processes may be using it meanwhile.
+    pub fn is_shared(&self) -> bool {
+        self.0.is_shared
     }
 
     /// What is written is encrypted.
@@ -152,8 +159,8 @@ impl Store {
         self.0.backend.session(id).await
     }
 
-    /// Removes the record of a session and returns it. Of several that ask at once, here or on other nodes, one gets it:
-    /// who brings a session back, or ends it, takes its record first.
+    /// Removes the record of a session and returns it. Of several that ask at once, here or on other nodes, one gets
+    /// it: who brings a session back, or ends it, takes its record first.
     pub async fn take_session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         self.0.backend.take_session(id).await
     }

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill};
 use serde_json::json;
 
 use crate::{
@@ -17,23 +14,6 @@ use crate::{
     proxy::{Proxy, eventually},
     site::Site,
 };
-
-/// The main processes of its Chromes.
-fn chromes(proxy: &Proxy) -> Vec<Pid> {
-    let is_main = |pid: &u32| {
-        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
-            let line = String::from_utf8_lossy(&line).into_owned();
-            line.contains("--remote-debugging-pipe") && !line.contains("--type=")
-        })
-    };
-    proxy
-        .browser_processes()
-        .into_iter()
-        .filter(is_main)
-        .filter_map(|pid| i32::try_from(pid).ok())
-        .map(Pid::from_raw)
-        .collect()
-}
 
 /// The gauges of `/metrics`.
 async fn gauges(proxy: &Proxy) -> HashMap<String, u64> {
@@ -110,7 +90,8 @@ async fn the_second_burst_finds_as_many_warm_leases_as_the_first_one_needed() {
     let warm = async || gauges(&proxy).await["ghostmux_sessions_warm"];
     eventually("the warm lease", async || warm().await == 1).await;
     let burst = futures_util::future::join_all((0..6).map(async |_| proxy.connect().await)).await;
-    // One found a lease, five did not: six for the next six, or some fewer where the machine was slow to let them all in.
+    // One found a lease, five did not: six for the next six, or some fewer where the machine was slow to let them all
+    // in.
     eventually("more leases than the setting says", async || warm().await >= 3).await;
     drop(burst);
     eventually("one again, when nobody came", async || warm().await == 1).await;
@@ -138,7 +119,7 @@ async fn a_killed_chrome_costs_its_own_sessions_and_is_replaced() {
     for client in [&one, &other] {
         client.ok(None, "ghost.enable", json!({})).await;
     }
-    kill(chromes(&proxy)[0], Signal::SIGKILL).expect("it runs");
+    kill(proxy.browsers()[0], Signal::SIGKILL).expect("it runs");
     let (hit, other_lives) = tokio::select! {
         closed = one.end() => (closed, true),
         closed = other.end() => (closed, false),

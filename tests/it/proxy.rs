@@ -127,6 +127,23 @@ impl Proxy {
         processes_naming(&self.session_dir())
     }
 
+    /// The main processes of its Chromes.
+    pub(crate) fn browsers(&self) -> Vec<Pid> {
+        let is_main = |pid: &u32| {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                line.contains("--remote-debugging-pipe") && !line.contains("--type=")
+            })
+        };
+        let all = self.browser_processes().into_iter().filter(is_main);
+        all.filter_map(|pid| i32::try_from(pid).ok()).map(Pid::from_raw).collect()
+    }
+
+    /// `kill -9` of its one Chrome.
+    pub(crate) fn lose_browser(&self) {
+        kill(self.browsers()[0], Signal::SIGKILL).expect("it runs");
+    }
+
     /// A WebSocket client with a session of its own.
     pub(crate) async fn connect(&self) -> Client {
         self.connect_to("/").await

@@ -28,6 +28,8 @@ fn session() -> Session {
         timeout: Millis::default(),
         idle_timeout: Millis::default(),
         keep_alive: Millis::default(),
+        hibernate_after: Millis::default(),
+        autosave: Millis::default(),
         expires_at: None,
         expires_by: None,
         clients: 1,
@@ -140,6 +142,8 @@ fn every_parameter_is_read_by_its_shape_and_no_other() {
         timeout: none,
         idle_timeout: none,
         keep_alive: none,
+        hibernate_after: none,
+        autosave: none,
     };
     for command in ["createSession", "updateSession"] {
         let parameters = &domain.command(command).expect("a command").parameters;

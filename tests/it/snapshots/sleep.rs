@@ -5,17 +5,27 @@ use serde_json::{Value, json};
 use super::faces::{mark, marks, page_at};
 use crate::{
     browsers::{Browser, in_each_browser},
-    definition::is_a,
+    definition::{is_a, is_of},
     proxy::{Proxy, eventually},
     rest::{JSON, connect, create, id_of, is_problem, ok},
     site::Site,
 };
 
+/// A figure of the proxy's.
+async fn figure(proxy: &Proxy, name: &str) -> u64 {
+    let answer = proxy.http("GET", "/metrics", &[], "").await;
+    let line = answer.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.expect("a figure").parse().expect("a number")
+}
+
 /// How many contexts sessions and warm leases have.
 async fn contexts(proxy: &Proxy) -> u64 {
-    let answer = proxy.http("GET", "/metrics", &[], "").await;
-    let line = answer.body.lines().find_map(|line| line.strip_prefix("ghostmux_contexts "));
-    line.expect("a gauge").parse().expect("a number")
+    figure(proxy, "ghostmux_contexts").await
+}
+
+/// How often sessions that go on were saved.
+async fn saves(proxy: &Proxy) -> u64 {
+    figure(proxy, "ghostmux_sessions_autosaved_total").await
 }
 
 async fn state_of(proxy: &Proxy, id: &str) -> String {
@@ -92,4 +102,102 @@ async fn parked_sessions_are_there_after_a_restart() {
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
     // Once awake it is nobody else's to wake.
     assert!(proxy.refusal(&format!("/devtools/browser/{id}")).await.contains("has a client already"));
+}
+
+async fn a_session_that_is_saved_outlives_its_browser(browser: Browser) {
+    let (proxy, site) = (Proxy::start(browser, &["--warm", "0"]).await, Site::start().await);
+    // Without a keep_alive: it would end with its socket.
+    let client = proxy.connect_to("/?autosave=1s&name=phoenix").await;
+    client.ok(None, "ghost.enable", json!({})).await;
+    let session = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();
+    is_a("Session", &session);
+    assert_eq!((&session["autosave"], &session["keepAlive"]), (&json!(1000), &json!(0)));
+    let (id, url) = (id_of(&session).to_owned(), site.url("/?outlives"));
+    // One that is not saved ends with the browser.
+    let mortal = proxy.connect().await;
+    let mortal_id = id_of(&mortal.ok(None, "ghost.getSession", json!({})).await["session"]).to_owned();
+    let page = client.page_at(&url).await;
+    mark(&client, &page, "kept").await;
+    let before = saves(&proxy).await;
+    // One may have begun before the mark was there.
+    eventually("two more saves", async || saves(&proxy).await >= before + 2).await;
+    assert_eq!(client.evaluate(&page.session, "document.hasFocus() && document.visibilityState").await, "visible");
+    // What it is saved in is nobody's to list, and is one snapshot.
+    assert_eq!(ok(&proxy, "GET", "/v1/snapshots", Value::Null).await["snapshots"], json!([]));
+    proxy.lose_browser();
+    let lost = client.event("ghost.browserLost").await["params"].clone();
+    is_of("ghost.browserLost", &lost);
+    assert!(lost["savedAgo"].as_f64().is_some_and(|ago| ago < 60_000.0), "{lost}");
+    let closed = client.end().await;
+    assert!(closed.contains("1011") && closed.contains("connect again"), "{closed}");
+
+    // At once, and whatever the state of the browser that comes.
+    let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
+    assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
+    let back = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();
+    for key in ["id", "name", "autosave", "keepAlive"] {
+        assert_eq!(back[key], session[key], "{key}");
+    }
+    is_problem(&proxy.http("GET", &format!("/v1/sessions/{mortal_id}"), &[], "").await, 404, "no-session", "lost");
+    // It outlives a second crash that comes before it was saved again.
+    proxy.lose_browser();
+    client.end().await;
+    eventually("a session that rests", async || state_of(&proxy, &id).await == "hibernated").await;
+    let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
+    assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
+    // It ends as any other does, and nothing of it is left.
+    drop(client);
+    eventually("a session that ended", async || state_of(&proxy, &id).await.contains("no-session")).await;
+    let taken = proxy.refusal(&format!("/devtools/browser/{id}")).await;
+    assert!(taken.contains("the last client has gone"), "{taken}");
+}
+in_each_browser!(a_session_that_is_saved_outlives_its_browser);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_saved_outlives_a_proxy_that_is_killed() {
+    let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
+    let store = directory.path().join("store.redb").display().to_string();
+    let flags = ["--store", &store];
+    let mut proxy = Proxy::start(Browser::any().await, &flags).await;
+    let client = proxy.connect_to("/?autosave=1s").await;
+    let session = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();
+    let (id, url) = (id_of(&session).to_owned(), site.url("/?killed"));
+    let page = client.page_at(&url).await;
+    mark(&client, &page, "kept").await;
+    let before = saves(&proxy).await;
+    eventually("two more saves", async || saves(&proxy).await >= before + 2).await;
+    proxy.kill();
+    drop((client, proxy));
+
+    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    assert_eq!(state_of(&proxy, &id).await, "hibernated");
+    let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
+    assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
+    // And a proxy that is told to end, while the session is used.
+    proxy.terminate();
+    let closed = client.end().await;
+    assert!(closed.contains("1001"), "{closed}");
+    drop((client, proxy));
+    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    assert_eq!(state_of(&proxy, &id).await, "hibernated");
+    assert_eq!(proxy.http("DELETE", &format!("/v1/sessions/{id}"), &[], "").await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_session_is_saved_is_its_owners_to_say() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let session = create(&proxy, json!({ "hibernateAfter": 3_600_000 })).await;
+    assert_eq!((&session["hibernateAfter"], &session["autosave"]), (&json!(3_600_000), &json!(0)));
+    let path = format!("/v1/sessions/{}", id_of(&session));
+    for (method, path) in [("PATCH", path.as_str()), ("POST", "/v1/sessions")] {
+        let refused = proxy.http(method, path, &[JSON], r#"{"autosave":999}"#).await;
+        is_problem(&refused, 400, "bad-value", "at least 1000 ms");
+    }
+    assert!(proxy.refusal("/?autosave=5").await.contains("autosave"));
+    // Parked all the time, and from now on not for much longer.
+    let changed = ok(&proxy, "PATCH", &path, json!({ "hibernateAfter": 1 })).await;
+    assert_eq!(changed["hibernateAfter"], 1);
+    let id = id_of(&session).to_owned();
+    eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;
+    assert_eq!(ok(&proxy, "GET", &path, Value::Null).await["hibernateAfter"], 1);
 }
