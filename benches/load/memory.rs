@@ -14,6 +14,8 @@ use super::{
 };
 
 const SETTLE: Duration = Duration::from_secs(3);
+/// A stock of warm leases that is the same for so long stays so.
+const STEADY: Duration = Duration::from_secs(7);
 /// How long it may take until the warm leases of a burst have been let go.
 const CALM: Duration = Duration::from_secs(90);
 
@@ -83,15 +85,19 @@ fn per_session((pid, endpoint): (u32, &Endpoint), sessions: u32) -> io::Result<M
     Ok(Memory { private: each(before.private, after.private), pss: each(before.pss, after.pss) })
 }
 
-/// Waits until as many warm leases lie ready as before, and everything else that was under way is done.
+/// Waits until as many warm leases lie ready as before, for longer than it takes the stock to think better of it.
 fn calm(endpoint: &Endpoint, warm: u32) -> io::Result<()> {
     let until = Instant::now() + CALM;
-    while endpoint.warm()? != warm {
-        if Instant::now() > until {
-            return Err(io::Error::other(format!("there are not {warm} warm leases after {CALM:?}")));
-        }
+    let mut since = Instant::now();
+    while since.elapsed() < STEADY {
         thread::sleep(Duration::from_millis(100));
+        let now = endpoint.warm()?;
+        if now != warm {
+            since = Instant::now();
+        }
+        if since > until {
+            return Err(io::Error::other(format!("there are {now} warm leases after {CALM:?}, and there were {warm}")));
+        }
     }
-    thread::sleep(SETTLE);
     Ok(())
 }
