@@ -26,7 +26,7 @@ run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
 
 test: ## Everything that must be green: formatting, lints, docs, tests, real clients on real Chrome
 	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory lint test-rust test-quick-clients test-other-codec
+	@$(MAKE) --no-print-directory lint instructions test-rust test-quick-clients test-other-codec
 	@echo '==> all green'
 
 # Before the tests: it leaves an optimised binary where theirs is to be, and they build their own again.

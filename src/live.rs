@@ -109,7 +109,7 @@ pub struct Start {
     /// Several browser-level clients may use it at once.
     pub is_shared: bool,
     /// What it is asked.
-    pub control: mpsc::Receiver<Control>,
+    pub control: mpsc::Receiver<Box<Control>>,
     /// The other sessions, for `ghost.*`.
     pub sessions: Arc<dyn Sessions>,
 }
@@ -122,7 +122,7 @@ pub struct Live {
     session: Session,
     lease: Lease,
     inbox: Inbox,
-    control: mpsc::Receiver<Control>,
+    control: mpsc::Receiver<Box<Control>>,
     /// Whether the session knows the targets it began with; nobody is listened to before.
     introduced: bool,
     views: Vec<View>,
@@ -219,9 +219,9 @@ impl Live {
         self.step(Event::Placed);
     }
 
-    /// Runs the session to its end. Once its place in the browser is free, `gone` is told why; then its sockets and its
+    /// Runs the session to its end. Boxed, so that the task does not hold it twice. Once its place in the browser is free, `gone` is told why; then its sockets and its
     /// files go.
-    pub async fn run(mut self, gone: impl FnOnce(&CloseReason)) {
+    pub async fn run(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
         let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed: Option<Instant> = None;
         while self.over.is_none() {
@@ -275,7 +275,7 @@ impl Live {
             // Who comes back at once must not be told that the client before is still there.
             more |= self.read(cx, now);
             while let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
-                self.on_control(control);
+                self.on_control(*control);
             }
         }
         // Behind all that may begin one: a job that is not polled once wakes nobody. What it brings has its turn next.
@@ -352,7 +352,7 @@ impl Live {
     }
 
     /// Says good-bye to every client, then lets go of everything.
-    async fn end(mut self, gone: impl FnOnce(&CloseReason)) {
+    async fn end(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
         let mut reason = self.over.take().unwrap_or(CloseReason::Bye("over"));
         if let CloseReason::BrowserLost(why) = &mut reason {
             self.tell_of_loss(why);
@@ -363,7 +363,7 @@ impl Live {
         }
         // The place in the browser is free at once; a client that takes its time to hang up holds nothing but its
         // socket.
-        let Self { mut views, lease, directory, terms, record, jobs, control, .. } = self;
+        let Self { mut views, lease, directory, terms, record, jobs, control, .. } = *self;
         drop((jobs, lease, record));
         gone(&reason);
         // Whoever waits for the end waits for this.

@@ -74,7 +74,7 @@ impl Admitted {
         match self.0 {
             Kind::Begins { mut live, root, entry, caller } => {
                 live.seat(client, root, caller);
-                entry.run(*live);
+                entry.run(live);
             }
             Kind::Joins(seat) => seat.take(client),
         }
@@ -83,7 +83,7 @@ impl Admitted {
 
 #[derive(Clone)]
 struct Handle {
-    control: mpsc::Sender<Control>,
+    control: mpsc::Sender<Box<Control>>,
     card: Arc<Card>,
     /// Its lease, once it has one.
     place: Arc<OnceLock<(u32, LeaseId)>>,
@@ -233,7 +233,7 @@ impl Registry {
         let all: Vec<Handle> = self.inner.live.iter().map(|entry| entry.value().clone()).collect();
         self.all_to_sleep(&all).await;
         for handle in all {
-            let _ = handle.control.send(Control::End(reason.clone())).await;
+            let _ = handle.control.send(Box::new(Control::End(reason.clone()))).await;
         }
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
@@ -335,7 +335,7 @@ impl Registry {
         let is_shared = self.inner.http_session == HttpSession::Shared;
         let (mut live, entry) = self.make(&caller.owner, id.clone(), options, is_shared).await?;
         live.park();
-        entry.run(live);
+        entry.run(Box::new(live));
         current.insert(caller.owner.clone(), id.clone());
         let handle = self.handle(&id).ok_or(ServiceError::Closing)?;
         Ok((id, handle))
@@ -353,7 +353,7 @@ impl Registry {
                 .map(|handle| handle.clone())?;
             // Hidden targets are nobody's to connect to.
             let (reply, answer) = oneshot::channel();
-            handle.control.send(Control::Shows(target.clone(), reply)).await.ok()?;
+            handle.control.send(Box::new(Control::Shows(target.clone(), reply))).await.ok()?;
             return answer.await.is_ok_and(|shows| shows).then_some(handle);
         }
         None

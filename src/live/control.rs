@@ -19,7 +19,7 @@ use crate::{
     session::ViewId,
 };
 
-/// What a live session can be asked to do.
+/// What a live session can be asked to do. It comes in a box: a channel has room for 32 from its beginning.
 pub enum Control {
     /// A client wants to come.
     Join(Join),
@@ -112,9 +112,9 @@ pub(super) struct Coming {
 }
 
 /// Attends to what a session is asked that waits for a place; returns when it is to end.
-pub async fn attend(record: &mut Record, asked: &mut mpsc::Receiver<Control>, limits: &Deadlines) {
+pub async fn attend(record: &mut Record, asked: &mut mpsc::Receiver<Box<Control>>, limits: &Deadlines) {
     while let Some(control) = asked.recv().await {
-        match control {
+        match *control {
             Control::Update { caller, options, reply } => {
                 let _ = reply.send(record.update(options, limits).map(|()| record.card().show(&caller)));
             }

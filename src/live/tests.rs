@@ -37,7 +37,7 @@ impl Sessions for Alone {
 
 /// A session that runs, and what becomes of it.
 struct Running {
-    control: mpsc::Sender<Control>,
+    control: mpsc::Sender<Box<Control>>,
     seen: fake::Seen,
     ended: oneshot::Receiver<(CloseReason, Duration)>,
     metrics: Arc<Metrics>,
@@ -84,7 +84,7 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
     let record = Record::new("test".into(), 1, Owner::local(), options, &deadlines, metrics.clone()).expect("good");
     let start = Start { record, lease, is_shared: false, control: asked, sessions: Arc::new(Alone) };
     let ledger = terms.ledger.clone();
-    let mut live = Live::new(Arc::new(terms), "BROWSER".into(), start);
+    let mut live = Box::new(Live::new(Arc::new(terms), "BROWSER".into(), start));
     let mut far = None;
     if with_client {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -171,7 +171,7 @@ async fn a_deadline_that_is_changed_counts_from_where_it_counted_before() {
     let (reply, answer) = oneshot::channel();
     let options = Options { keep_alive: Some(Millis(SECOND * 100)), ..Options::default() };
     let update = Control::Update { caller: Caller::local("here"), options, reply };
-    assert!(running.control.send(update).await.is_ok());
+    assert!(running.control.send(Box::new(update)).await.is_ok());
     assert_eq!(answer.await.expect("an answer").expect("good").keep_alive, Millis(SECOND * 100));
     let (reason, after) = running.end().await;
     assert_eq!(reason, CloseReason::Forgotten(SECOND * 100));

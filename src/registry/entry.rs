@@ -65,7 +65,7 @@ impl Entry {
     }
 
     /// Runs the session as a task of its own; the entry goes with it, also when it panics.
-    pub(super) fn run(mut self, live: Live) {
+    pub(super) fn run(mut self, live: Box<Live>) {
         self.fate = Fate::Runs;
         // Nobody needs what it was restored from, unless it is saved all the time.
         if let Some(snapshot) = self.savepoint.snapshot().filter(|_| self.card.saves().autosave.is_zero()) {
@@ -89,7 +89,7 @@ impl Entry {
     pub(super) fn wait_for_client(self, mut live: Live, caller: &Caller) -> ghost::Session {
         live.park();
         let card = self.card.clone();
-        self.run(live);
+        self.run(Box::new(live));
         card.show(caller)
     }
 

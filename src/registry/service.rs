@@ -163,7 +163,7 @@ impl Registry {
             Found::Asleep(_) => return Err(ServiceError::Asleep(id.to_owned())),
         };
         // One that has just ended by itself is what was wanted.
-        let _ = handle.control.send(Control::End(reason)).await;
+        let _ = handle.control.send(Box::new(Control::End(reason))).await;
         handle.control.closed().await;
         handle.gone.cancelled().await;
         Ok(())
@@ -256,7 +256,7 @@ impl Registry {
         control: impl FnOnce(oneshot::Sender<T>) -> Control,
     ) -> Result<T, ServiceError> {
         let (reply, answer) = oneshot::channel();
-        let answer = match handle.control.send(control(reply)).await {
+        let answer = match handle.control.send(Box::new(control(reply))).await {
             Ok(()) => answer.await.ok(),
             Err(_) => None,
         };

@@ -219,7 +219,7 @@ impl Registry {
     async fn tell(&self, handle: &Handle, event: &'static str, params: &impl serde::Serialize) {
         let params = serde_json::to_string(params).unwrap_or_default();
         // A session that has ended meanwhile has nobody to be told.
-        let _ = handle.control.send(Control::Tell(event, params)).await;
+        let _ = handle.control.send(Box::new(Control::Tell(event, params))).await;
     }
 
     fn saved(&self, meta: &Meta, report: &Report, since: Instant) -> Saved {

@@ -9,6 +9,8 @@ pub(super) mod request;
 mod sessions;
 mod snapshots;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::Request,
@@ -59,8 +61,12 @@ pub(super) struct V1(Router);
 impl V1 {
     /// Over these sessions.
     pub(super) fn new(registry: Registry) -> Self {
-        let document = document();
-        let tell = move || async move { compact(StatusCode::OK, &document) };
+        // The router clones its handlers, each time it is put together.
+        let document = Arc::new(document());
+        let tell = move || {
+            let answer = compact(StatusCode::OK, &*document);
+            async move { answer }
+        };
         let router = Router::from(endpoints())
             .route(DOCUMENT, routing::get(tell))
             .fallback(async |uri: Uri| {
