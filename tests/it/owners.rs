@@ -9,8 +9,8 @@ use ghostmux::{
         pool::{Plan, Pool, Source},
     },
     cdp::ghost::{
-        Beginning, Copies, Exporting, Label, Millis, Options, RestoreMode, Restoring, SnapshotFormat, SnapshotPart,
-        Wanted, WantedSnapshots,
+        Beginning, Copies, Exporting, Label, Millis, Options, RestoreMode, Restoring, SessionState, SnapshotFormat,
+        SnapshotPart, Wanted, WantedSnapshots,
     },
     config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
     error::CloseReason,
@@ -20,7 +20,7 @@ use ghostmux::{
     store::Store,
 };
 
-use crate::browsers::Browser;
+use crate::{browsers::Browser, proxy::eventually};
 
 /// A service with the default settings.
 async fn service(directory: &std::path::Path) -> (Pool, Registry) {
@@ -70,8 +70,8 @@ async fn someone_elses_session_is_as_if_it_were_not() {
 
     // Word for word what is said of a session that never was.
     let unknown = "5269804a-cdec-49f7-8a6a-a8aa1b34f55b";
-    for id in [unknown, theirs.id.as_str()] {
-        let reason = || CloseReason::Bye("by somebody else");
+    let is_refused = async |id: &str| {
+        let reason = CloseReason::Bye("by somebody else");
         let said = [
             refusal(registry.get(&other, id).await, id),
             refusal(registry.update(&other, id, named("stolen")).await, id),
@@ -81,11 +81,13 @@ async fn someone_elses_session_is_as_if_it_were_not() {
             refusal(registry.save_snapshot(&other, id, &SnapshotPart::USUAL, Label::default()).await, id),
             refusal(registry.clone_session(&other, id, copies()).await, id),
             refusal(registry.restore_snapshot(&other, None, id, restoring(unknown)).await, id),
-            refusal(registry.close(&other, id, reason()).await, id),
+            refusal(registry.close(&other, id, reason).await, id),
             refusal(registry.connect(&other, id, Wish { takeover: true, ..Wish::default() }).await, id),
         ];
         assert!(said.iter().all(|said| said == "no such session ID"), "{said:?}");
-    }
+    };
+    is_refused(unknown).await;
+    is_refused(&theirs.id).await;
     assert_eq!(registry.get(&one, &theirs.id).await.expect("it is there"), theirs);
     for (caller, session) in [(&one, &theirs), (&other, &own)] {
         let listed = registry.list(caller, &Wanted::default()).await.expect("a list");
@@ -113,6 +115,19 @@ async fn someone_elses_session_is_as_if_it_were_not() {
     let listed = async |caller| registry.list_snapshots(caller, &WantedSnapshots::default()).await.expect("a list");
     assert_eq!(listed(&one).await.snapshots, [saved.snapshot]);
     assert_eq!(listed(&other).await.snapshots, []);
+
+    // And of a session that sleeps.
+    let asleep = Options { hibernate_after: Some(Millis(Duration::from_millis(1))), ..named("asleep") };
+    let asleep = registry.create(&one, None, asleep, None).await.expect("a session").id;
+    let state = async || registry.get(&one, &asleep).await.expect("it is there").state;
+    eventually("a session that hibernates", async || state().await == SessionState::Hibernated).await;
+    is_refused(&asleep).await;
+    let all = async |caller| {
+        let listed = registry.list(caller, &Wanted::default()).await.expect("a list").sessions;
+        listed.into_iter().filter_map(|session| session.name).collect::<Vec<_>>()
+    };
+    assert_eq!((all(&one).await, all(&other).await), (vec!["theirs".into(), "asleep".into()], vec!["own".into()]));
+    registry.close(&one, &asleep, CloseReason::Bye("done")).await.expect("it ends");
 
     // That it is over is told to its owner only.
     registry.close(&one, &theirs.id, CloseReason::Bye("done")).await.expect("it ends");
