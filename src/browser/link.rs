@@ -9,7 +9,7 @@ mod messages;
 mod orders;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     future::poll_fn,
     sync::{
         Arc,
@@ -19,7 +19,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::calls::{Asked, Pending, Waiting, attach_to};
@@ -37,8 +37,8 @@ use super::{
 use crate::{
     cdp::{
         cbor::{Decoder, Malformed},
-        ids::{CallId, CdpSessionId},
-        lease::{Call, FromBrowser, Settle, Tag},
+        ids::{CallId, CdpSessionId, ContextId},
+        lease::{Call, FromBrowser, Reply, Settle, Tag},
     },
     metrics::Metrics,
 };
@@ -67,6 +67,8 @@ pub(super) struct Link {
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
     groups: HashMap<(LeaseId, Tag), usize>,
+    /// Pages of the proxy's own that wait until the one before, in the same context, is there.
+    unmade: HashMap<ContextId, VecDeque<(Call, oneshot::Sender<Reply>)>>,
     /// Who hears what comes on CDP sessions of the proxy's own.
     hearers: HashMap<CdpSessionId, mpsc::UnboundedSender<Heard>>,
     last_id: i32,
@@ -113,6 +115,7 @@ impl Link {
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             groups: HashMap::new(),
+            unmade: HashMap::new(),
             hearers: HashMap::new(),
             // The handshake used the first few.
             last_id: -1000,

@@ -1,6 +1,6 @@
 //! Commands under our own ids, and what becomes of their replies.
 
-use std::{sync::atomic::Ordering, time::Instant};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -102,7 +102,7 @@ impl Link {
             self.targets.on_attach_refused(root, target.as_str());
         }
         if let (Reply::Error(_), Settle::Conceal(context)) = (&reply, &waiting.settle) {
-            self.targets.concealed(context, None, Instant::now());
+            self.concealed(context, None);
         }
         if let Reply::Result(result) = &reply {
             let member = |name| Object::read(result).and_then(|result| result.string(name));
@@ -145,7 +145,7 @@ impl Link {
                         let call = Call { on: None, method, params, settle: Settle::Plain };
                         self.call(None, call, Pending::Nobody);
                     }
-                    self.targets.concealed(&context, target.map(TargetId::from), Instant::now());
+                    self.concealed(&context, target.map(TargetId::from));
                 }
                 _ => {}
             }

@@ -157,7 +157,7 @@ impl Link {
         for id in lost {
             if let Some(waiting) = self.waiting.remove(&id) {
                 if let Settle::Conceal(context) = &waiting.settle {
-                    self.targets.concealed(context, None, Instant::now());
+                    self.concealed(context, None);
                     self.flush_effects();
                 }
                 self.answer(waiting.who, Reply::Error(CdpError::NO_SESSION));

@@ -1,6 +1,6 @@
 //! What the leases want done.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -15,8 +15,7 @@ use crate::{
         targets::{LeaseId, Resume, Way},
     },
     cdp::{
-        error::CdpError,
-        ids::CdpSessionId,
+        ids::{CdpSessionId, ContextId, TargetId},
         lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
         message,
     },
@@ -73,11 +72,22 @@ impl Link {
         if let Settle::Conceal(context) = &call.settle
             && !self.targets.conceal(context)
         {
-            let busy = "a page of the proxy's own is being made in this context already";
-            let _ = reply.send(Reply::Error(CdpError::server(busy)));
+            self.unmade.entry(context.clone()).or_default().push_back((call, reply));
             return;
         }
         self.call(None, call, Pending::Own(lease, reply));
+    }
+
+    /// A page of the proxy's own is there, or not to be had: the next one's turn has come.
+    pub(super) fn concealed(&mut self, context: &ContextId, target: Option<TargetId>) {
+        self.targets.concealed(context, target, Instant::now());
+        while let Some((call, reply)) = self.unmade.get_mut(context).and_then(VecDeque::pop_front) {
+            // Whoever wanted it may have given up meanwhile.
+            if !reply.is_closed() {
+                return self.on_own(call, None, reply);
+            }
+        }
+        self.unmade.remove(context);
     }
 
     fn on_resume(&mut self, lease: LeaseId, on: &CdpSessionId, children: bool, how: ResumeAs) {

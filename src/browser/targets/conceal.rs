@@ -52,7 +52,7 @@ pub struct Surveyed {
 }
 
 impl Targets {
-    /// A page of ours is about to be made in a context. False if one is being made there already.
+    /// A page of ours is about to be made in a context. False if one is being made there already, for which this one waits.
     pub(crate) fn conceal(&mut self, context: &ContextId) -> bool {
         let free = !self.concealing.contains_key(context);
         if free {

@@ -204,6 +204,13 @@ async fn snapshots_are_resources_too() {
     assert_eq!(proxy.http("DELETE", &path, &[], "").await.status, 204);
     is_problem(&proxy.http("GET", &path, &[], "").await, 404, "no-snapshot", id_of(&two));
     assert_eq!(listed("").await.0, ["one"]);
+    // Two at once do not take anything from each other.
+    let (three, four) = tokio::join!(save("three"), save("four"));
+    for saved in [three, four] {
+        for count in ["cookies", "origins", "databases", "pages", "partial"] {
+            assert_eq!(saved[count], one[count], "{count}: {saved}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
