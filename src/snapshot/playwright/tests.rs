@@ -1,4 +1,5 @@
 use super::*;
+use crate::snapshot::Report;
 
 const STATE: &str = include_str!("../../../fixtures/storage-state.json");
 
