@@ -15,8 +15,11 @@ use tokio_util::io::ReaderStream;
 
 use crate::{
     config::{Config, ConfigError, RawConfig},
-    snapshot::shelf::{self, ShelfError},
-    store::{Expires, Meta, New, Owner, Query, SnapshotId, Store, StoreError},
+    snapshot::{
+        Report,
+        shelf::{self, ShelfError},
+    },
+    store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Store, StoreError},
 };
 
 /// How many snapshots are asked for at a time.
@@ -207,6 +210,12 @@ fn row([id, created, expires, size, stored, key, name]: [&str; 7]) -> String {
     format!("{id:<36}  {created:<20}  {expires:<20}  {size:>11}  {stored:>11}  {key:<8}  {name}").trim_end().to_owned()
 }
 
+/// What is written out.
+enum Content {
+    State((String, Report)),
+    Whole(Reader),
+}
+
 async fn export(
     store: &Store,
     owner: &Owner,
@@ -215,10 +224,10 @@ async fn export(
     format: Format,
 ) -> Result<(), SnapshotError> {
     // Before a file is made: that there is something to write.
-    let mut reader = store.get(owner, id).await?;
-    let state = match format {
-        Format::Ghostmux => None,
-        Format::Playwright => Some(shelf::export_state(store, owner, id).await?),
+    let reader = store.get(owner, id).await?;
+    let content = match format {
+        Format::Ghostmux => Content::Whole(reader),
+        Format::Playwright => Content::State(shelf::export_state(reader).await?),
     };
     let (name, mut to): (String, Box<dyn AsyncWrite + Unpin>) = match file {
         None => ("standard output".to_owned(), Box::new(tokio::io::stdout())),
@@ -230,14 +239,17 @@ async fn export(
         }
     };
     let failed = |error| cannot(&name, error);
-    if let Some((state, report)) = state {
-        to.write_all(state.as_bytes()).await.map_err(failed)?;
-        for lost in &report.lost {
-            let _ = writeln!(io::stderr(), "not in it: {} {}: {}", lost.what, lost.place, lost.why);
+    match content {
+        Content::State((state, report)) => {
+            to.write_all(state.as_bytes()).await.map_err(failed)?;
+            for lost in &report.lost {
+                let _ = writeln!(io::stderr(), "not in it: {} {}: {}", lost.what, lost.place, lost.why);
+            }
         }
-    } else {
-        while let Some(bytes) = reader.next().await? {
-            to.write_all(&bytes).await.map_err(failed)?;
+        Content::Whole(mut reader) => {
+            while let Some(bytes) = reader.next().await? {
+                to.write_all(&bytes).await.map_err(failed)?;
+            }
         }
     }
     to.flush().await.map_err(failed)

@@ -4,7 +4,7 @@
 //! session's own task. Whoever asks and goes away takes the work with him.
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
 use super::{Handle, Registry, entry::Entry, id::SessionId, refusal::ServiceError, service::page_of};
@@ -18,6 +18,7 @@ use crate::{
     snapshot::{
         self, Mode, Reopen, Report,
         shelf::{self, Purpose, ShelfError},
+        tape::Tape,
     },
     store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Timestamp},
 };
@@ -78,15 +79,18 @@ impl Registry {
         let (handle, since) = (self.find(caller, id).await?, Instant::now());
         let Copies { count, mut options, parts } = copies;
         self.will_wait(&mut options)?;
-        let (content, report) = shelf::hold(&self.place_of(&handle).await?, &parts).await?;
-        let (content, options) = (&content, &options);
+        let (place, tape) = (self.place_of(&handle).await?, Tape::default());
+        let (tape, options) = (&tape, &options);
         let copy = || async move {
             let (mut live, entry) = self.make(&caller.owner, SessionId::random(), options.clone(), false).await?;
-            self.furnish(&mut live, true, content.as_slice()).await?;
+            self.furnish(&mut live, true, tape.play()).await?;
             Ok::<_, ServiceError>((live, entry))
         };
         let copies: Vec<_> = (0..count).map(|_| copy()).collect();
-        let made: Vec<(Live, Entry)> = stream::iter(copies).buffer_unordered(COPIES).try_collect().await?;
+        let copies = stream::iter(copies).buffer_unordered(COPIES).try_collect();
+        let read = async { Ok(tape.record(&place, &parts).await?) };
+        // The first copies are made while the session is read.
+        let (report, made): (_, Vec<(Live, Entry)>) = try_join(read, copies).await?;
         let sessions = made.into_iter().map(|(live, entry)| entry.wait_for_client(live, caller)).collect();
         let report = shelf::tell(&report, since);
         tracing::info!(session = id, count, took = ?report.took.0, omitted = report.omitted_count, "session cloned");
@@ -155,16 +159,16 @@ impl Registry {
 
     /// The content of a snapshot, and what the format has no room for.
     pub async fn export_snapshot(&self, caller: &Caller, export: &Exporting) -> Result<Exported, ServiceError> {
-        let (owner, id, since) = (owner_of(&caller.owner)?, snapshot_id(&export.snapshot)?, Instant::now());
+        let (reader, since) = (self.content(caller, &export.snapshot).await?, Instant::now());
         Ok(match export.format {
             SnapshotFormat::Playwright => {
-                let (state, report) = shelf::export_state(&self.inner.store, &owner, id).await?;
+                let (state, report) = shelf::export_state(reader).await?;
                 let state = serde_json::value::RawValue::from_string(state);
                 let state = state.map_err(|error| ServiceError::Browser(format!("its state is no JSON: {error}")))?;
                 Exported { storage_state: Some(state), data: None, report: shelf::tell(&report, since) }
             }
             SnapshotFormat::Ghostmux => {
-                let (data, report) = shelf::export_data(&self.inner.store, &owner, id).await?;
+                let (data, report) = shelf::export_data(reader).await?;
                 Exported { storage_state: None, data: Some(data), report: shelf::tell(&report, since) }
             }
         })

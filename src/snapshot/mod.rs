@@ -18,6 +18,7 @@ mod pages;
 mod reopen;
 mod restore;
 pub mod shelf;
+pub mod tape;
 mod vault;
 
 pub mod playwright;

@@ -47,6 +47,8 @@ const FILL: &str = "(fields => { \
 pub(super) struct Opened {
     root: Arc<OwnRoot>,
     target: Option<TargetId>,
+    /// What is there of it already to work with.
+    vault: Option<Vault>,
 }
 
 /// What could not be carried: what, and why.
@@ -55,30 +57,36 @@ pub(super) type Losses = Vec<(&'static str, String)>;
 /// A blank page that no client is shown.
 pub(super) async fn blank(root: &Arc<OwnRoot>, context: &ContextId) -> Result<Opened, Problem> {
     let target = Some(root.new_page(context, false).await?);
-    Ok(Opened { root: root.clone(), target })
+    Ok(Opened { root: root.clone(), target, vault: None })
 }
 
 /// Makes a page blank again that has been elsewhere.
-pub(super) async fn empty(root: &OwnRoot, target: &TargetId) -> Result<(), Problem> {
-    let page = root.attach(target).await?;
+pub(super) async fn empty(page: &Attached) -> Result<(), Problem> {
     page.call("Page.navigate", r#"{"url":"about:blank"}"#).await?;
-    settled(&page).await?;
+    settled(page).await?;
     page.call("Page.resetNavigationHistory", "{}").await?;
-    Ok(page.detach().await?)
+    Ok(())
 }
 
 impl Opened {
-    /// A page of the session's that no client has seen yet.
-    pub(super) fn of(root: &Arc<OwnRoot>, page: TargetId) -> Self {
-        Self { root: root.clone(), target: Some(page) }
+    /// A page of the session's that no client has seen yet, and what works on it, if something does.
+    pub(super) fn of(root: &Arc<OwnRoot>, page: TargetId, vault: Option<Vault>) -> Self {
+        Self { root: root.clone(), target: Some(page), vault }
     }
 
     /// Makes it what it was, as far as that can be had by the deadline.
-    pub(super) async fn load(&self, page: &Page, deadline: Instant) -> Losses {
+    pub(super) async fn load(&mut self, page: &Page, deadline: Instant) -> Losses {
         let mut lost = Losses::new();
-        if let Some(target) = &self.target
-            && let Err(problem) = by(deadline, load(&self.root, target, page, &mut lost)).await
-        {
+        let Some(target) = &self.target else { return lost };
+        let (root, vault) = (&self.root, self.vault.take());
+        let loaded = async {
+            let vault = match vault {
+                Some(vault) => vault,
+                None => Vault::on(root.attach(target).await?).await?,
+            };
+            load(vault, page, &mut lost).await
+        };
+        if let Err(problem) = by(deadline, loaded).await {
             lost.push(("page", format!("it is not as it was: {problem}")));
         }
         lost
@@ -100,8 +108,7 @@ impl Drop for Opened {
     }
 }
 
-async fn load(root: &OwnRoot, target: &TargetId, page: &Page, lost: &mut Losses) -> Result<(), Problem> {
-    let mut vault = Vault::on(root.attach(target).await?).await?;
+async fn load(mut vault: Vault, page: &Page, lost: &mut Losses) -> Result<(), Problem> {
     for area in &page.session_storage {
         let stored = async {
             let key = StorageKey::read(&area.key).map_err(|why| Problem::Script(why.to_owned()))?;

@@ -1,12 +1,14 @@
 //! From records to a session.
 
 mod before;
+mod blank;
 
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
+use self::blank::Blank;
 use super::{
     Problem, Report, SnapshotError, by,
     key::StorageKey,
@@ -19,7 +21,7 @@ use super::{
 use crate::{
     browser::{CallError, OwnRoot, Place},
     cdp::{
-        ids::{ContextId, TargetId},
+        ids::ContextId,
         object::{Object, quote},
         permission::Ruling,
     },
@@ -65,8 +67,8 @@ impl Default for Reopen {
 ///
 /// The records are applied as they come. Whoever needs all or nothing reads them once with [`super::check`] before.
 pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from: R) -> Result<Report, SnapshotError> {
-    let mut reader = Reader::new(from).await?;
-    let root = Arc::new(OwnRoot::new(place.browser()).await?);
+    let (reader, root, before) = tokio::join!(Reader::new(from), OwnRoot::new(place.browser()), place.survey());
+    let (mut reader, root) = (reader?, Arc::new(root?));
     let mut restore = Restore {
         place,
         how,
@@ -80,9 +82,15 @@ pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from:
         skip: Skip::Nothing,
         report: Report::default(),
     };
-    let before = place.survey().await;
     match how.mode {
-        Mode::Fresh => restore.blank = before::blank_of(&before),
+        Mode::Fresh => {
+            restore.blank = Blank::of(&before);
+            if let Some(blank) = &mut restore.blank {
+                // It is needed in any case, and perhaps the records are still being read somewhere. If it does not work,
+                // that shows when it is needed.
+                blank.vault = by(Instant::now() + STEP, blank.vault(&restore.root)).await.ok();
+            }
+        }
         Mode::Replace => restore.clear(&before).await?,
         Mode::Merge => {}
     }
@@ -111,10 +119,10 @@ struct Restore<'a> {
     how: &'a Reopen,
     root: Arc<OwnRoot>,
     context: Option<ContextId>,
-    /// The blank page of a session that has just begun, until it has become one of the snapshot's, and whether it has been
-    /// elsewhere. It serves as the vault too: it is there already, and starting a page is what takes Chrome longest.
-    blank: Option<(TargetId, bool)>,
-    vault: Option<(Vault, StorageKey)>,
+    /// The page of a session that has just begun, until it has become one of the snapshot's.
+    blank: Option<Blank>,
+    /// What writes into the context.
+    vault: Option<Vault>,
     /// What was set in this context, to be looked for afterwards.
     cookies: Vec<Cookie>,
     pages: Vec<Page>,
@@ -135,7 +143,7 @@ impl Restore<'_> {
     }
 
     fn place_of(&self) -> String {
-        let key = self.vault.as_ref().map_or("", |(_, key)| &key.text);
+        let key = self.vault.as_ref().and_then(Vault::at).map_or("", |key| &key.text);
         self.database.as_ref().map_or(key.to_owned(), |database| format!("{key} {}", database.name.get()))
     }
 
@@ -182,8 +190,11 @@ impl Restore<'_> {
 
     async fn finish_context(&mut self) -> Result<(), SnapshotError> {
         self.finish_database().await?;
-        self.vault = None;
+        let vault = self.vault.take();
         let Some(context) = self.context.take() else { return Ok(()) };
+        if let Some(blank) = self.blank.as_mut().filter(|_| context == *self.place.context()) {
+            blank.vault = vault;
+        }
         let set = std::mem::take(&mut self.cookies);
         if !set.is_empty() {
             self.check_cookies(&context, &set).await?;
@@ -195,28 +206,33 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// Opens the pages again, in their order, and shows each as soon as all before it are shown.
+    /// Opens the pages again, several at once, and shows them in their order.
     async fn reopen(&mut self, context: &ContextId, pages: &[Page]) -> Result<(), SnapshotError> {
-        let mut opened = Vec::new();
-        for page in pages {
-            if let Some((blank, _)) = self.blank.take_if(|_| context == self.place.context()) {
-                opened.push((page, Opened::of(&self.root, blank)));
-                continue;
+        let (root, limit) = (&self.root, self.how.page_deadline);
+        let mut blank = self.blank.take_if(|_| context == self.place.context() && !pages.is_empty());
+        let mut open = |page| {
+            let blank = blank.take();
+            async move {
+                let mut opened = match blank {
+                    Some(Blank { target, vault }) => Opened::of(root, target, vault),
+                    // Chrome makes one after the other in a context, in the order in which they are asked for.
+                    None => reopen::blank(root, context).await?,
+                };
+                let lost = opened.load(page, Instant::now() + limit).await;
+                Ok((opened, lost))
             }
-            match reopen::blank(&self.root, context).await {
-                Ok(blank) => opened.push((page, blank)),
-                Err(problem) => self.fail("page", &page.url, problem)?,
-            }
-        }
-        let limit = self.how.page_deadline;
-        let load = |(page, blank): (_, Opened)| async move {
-            let lost = blank.load(page, Instant::now() + limit).await;
-            (page, blank, lost)
         };
-        let loads: Vec<_> = opened.into_iter().map(load).collect();
-        let loaded: Vec<(&Page, Opened, _)> = stream::iter(loads).buffered(PAGES).collect().await;
+        let opens: Vec<_> = pages.iter().map(&mut open).collect();
+        let loaded: Vec<Result<(Opened, _), Problem>> = stream::iter(opens).buffered(PAGES).collect().await;
         let mut front = None;
-        for (page, blank, lost) in loaded {
+        for (page, loaded) in pages.iter().zip(loaded) {
+            let (opened, lost) = match loaded {
+                Ok(loaded) => loaded,
+                Err(problem) => {
+                    self.fail("page", &page.url, problem)?;
+                    continue;
+                }
+            };
             for (what, why) in lost {
                 self.report.lose(Lost { what: what.to_owned(), place: page.url.clone(), why });
             }
@@ -224,7 +240,7 @@ impl Restore<'_> {
                 let why = "a page cannot be given its opener again".to_owned();
                 self.report.lose(Lost { what: "opener".to_owned(), place: page.url.clone(), why });
             }
-            let target = blank.reveal();
+            let target = opened.reveal();
             if page.front {
                 front = target.or(front);
             }
@@ -313,30 +329,28 @@ impl Restore<'_> {
     }
 
     async fn go(&mut self, key: StorageKey) -> Result<(), Problem> {
-        let mut vault = if let Some((vault, _)) = self.vault.take() {
-            vault
-        } else {
-            by(Instant::now() + STEP, self.vault()).await?
+        let mut vault = match self.vault.take() {
+            Some(vault) => vault,
+            None => by(Instant::now() + STEP, self.vault()).await?,
         };
         let visited = by(Instant::now() + STEP, vault.visit(&key)).await;
         // No page of the session may ever go there, and it is there all the same when it is saved again.
         self.place.remember(self.context.as_ref().unwrap_or(self.place.context()), key.memory());
-        self.vault = Some((vault, key));
+        self.vault = Some(vault);
         visited
     }
 
     async fn vault(&mut self) -> Result<Vault, Problem> {
         let context = self.context.as_ref().unwrap_or(self.place.context());
-        if let Some((blank, been_elsewhere)) = self.blank.as_mut().filter(|_| context == self.place.context()) {
-            *been_elsewhere = true;
-            return Vault::on(self.root.attach(blank).await?).await;
+        match self.blank.as_mut().filter(|_| context == self.place.context()) {
+            Some(blank) => blank.vault(&self.root).await,
+            None => Vault::new(&self.root, context).await,
         }
-        Vault::new(&self.root, context).await
     }
 
     /// Has the vault do one thing for the key it is at.
     async fn run<T: serde::de::DeserializeOwned>(&mut self, op: &str, args: &str) -> Result<T, Problem> {
-        let Some((vault, _)) = &mut self.vault else { return Err(Problem::Script("it is nowhere".to_owned())) };
+        let Some(vault) = &mut self.vault else { return Err(Problem::Script("it is nowhere".to_owned())) };
         by(Instant::now() + STEP, vault.run(op, args)).await
     }
 

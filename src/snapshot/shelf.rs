@@ -126,25 +126,6 @@ pub async fn save(
     Ok((writer.commit(contents.json()).await?, report))
 }
 
-/// The state of a session, held in memory: to be written into others at once.
-pub async fn hold(place: &Place, parts: &[SnapshotPart]) -> Result<(Vec<u8>, Report), ShelfError> {
-    use tokio::io::AsyncReadExt as _;
-
-    let (to, from) = tokio::io::duplex(PIPE);
-    let wanted = Parts::of(parts);
-    let read = async move {
-        let mut held = Vec::new();
-        from.take(HELD_MOST as u64 + 1).read_to_end(&mut held).await.map(|_| held)
-    };
-    let (report, held) = tokio::join!(capture(place, &wanted, to), read);
-    let held = held.map_err(ShelfError::Cut)?;
-    if held.len() > HELD_MOST {
-        let instead = "save a snapshot of it, and begin sessions with that";
-        return Err(ShelfError::TooLarge { what: "the session", instead });
-    }
-    Ok((held, report?))
-}
-
 /// The content of a snapshot, to be read.
 pub async fn open(
     store: &Store,
@@ -205,15 +186,14 @@ pub async fn import_data(store: &Store, new: New, data: &str) -> Result<(Meta, R
 }
 
 /// A snapshot as Playwright's `storageState`, and what that has no room for.
-pub async fn export_state(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(String, Report), ShelfError> {
-    let reader = to_hold(store, owner, id, "take the format ghostmux, which is read as a stream").await?;
+pub async fn export_state(reader: Reader) -> Result<(String, Report), ShelfError> {
+    let reader = to_hold(reader, "take the format ghostmux, which is read as a stream")?;
     Ok(playwright::export(reader.into_read()).await?)
 }
 
 /// A snapshot in ghostmux's own format and base64, and what is in it: the format has room for all.
-pub async fn export_data(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(String, Report), ShelfError> {
-    let instead = "take it from GET /v1/snapshots/{id}/content?format=ghostmux";
-    let mut reader = to_hold(store, owner, id, instead).await?;
+pub async fn export_data(reader: Reader) -> Result<(String, Report), ShelfError> {
+    let mut reader = to_hold(reader, "take it from GET /v1/snapshots/{id}/content?format=ghostmux")?;
     let contents = Contents::read(reader.meta());
     let report = Report { counts: contents.counts, complete: !contents.partial, ..Report::default() };
     let mut content = Vec::new();
@@ -224,8 +204,7 @@ pub async fn export_data(store: &Store, owner: &Owner, id: SnapshotId) -> Result
 }
 
 /// A snapshot that is small enough to be held in memory.
-async fn to_hold(store: &Store, owner: &Owner, id: SnapshotId, instead: &'static str) -> Result<Reader, ShelfError> {
-    let reader = store.get(owner, id).await?;
+fn to_hold(reader: Reader, instead: &'static str) -> Result<Reader, ShelfError> {
     if reader.meta().raw > HELD_MOST as u64 {
         return Err(ShelfError::TooLarge { what: "the snapshot", instead });
     }

@@ -2,6 +2,7 @@
 //! contacting the site: every request it makes is answered here.
 
 use data_encoding::BASE64;
+use futures_util::future::try_join_all;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -16,7 +17,10 @@ use crate::{
 };
 
 /// What every document of such a page is.
-const SCRIPT: &str = include_str!("vault.js");
+const SCRIPT: &str = concat!(include_str!("vault/values.js"), include_str!("vault/storage.js"));
+/// A promise that the document is loaded.
+const LOADED: &str = "(document.readyState === 'complete' ? Promise.resolve() \
+                      : new Promise(done => addEventListener('load', done)))";
 /// How long a part of an argument is at most, in bytes; a command to Chrome must stay below 100 MiB.
 const PART: usize = 8 * 1024 * 1024;
 
@@ -29,6 +33,9 @@ pub(super) struct Vault {
     /// The frames in processes of their own at the place last visited, the innermost at the end.
     frames: Vec<CdpSessionId>,
     body: String,
+    /// Where it is, unless it is on its way, or elsewhere.
+    at: Option<StorageKey>,
+    has_moved: bool,
 }
 
 impl Vault {
@@ -43,46 +50,64 @@ impl Vault {
         let (to, heard) = mpsc::unbounded_channel();
         let html = format!("<!doctype html><meta charset=utf-8><body><script>{SCRIPT}</script>");
         guard(&page, page.session(), &to).await?;
-        Ok(Self { page, to, heard, frames: Vec::new(), body: BASE64.encode(html.as_bytes()) })
+        let body = BASE64.encode(html.as_bytes());
+        Ok(Self { page, to, heard, frames: Vec::new(), body, at: None, has_moved: false })
     }
 
     /// Lets the page's requests go to where they belong from now on.
     pub(super) async fn open_up(self) -> Result<Attached, Problem> {
-        for method in ["Fetch.disable", "Network.disable"] {
-            self.page.call(method, "{}").await?;
-        }
         let off = r#"{"autoAttach":false,"waitForDebuggerOnStart":false,"flatten":true}"#;
-        self.page.call("Target.setAutoAttach", off).await?;
+        let all = [("Fetch.disable", "{}"), ("Network.disable", "{}"), ("Target.setAutoAttach", off)];
+        try_join_all(all.map(|(method, params)| self.page.call(method, params))).await?;
         Ok(self.page)
     }
 
-    /// Goes to where a storage key is that of the innermost frame.
+    /// The storage key that it is at.
+    pub(super) fn at(&self) -> Option<&StorageKey> {
+        self.at.as_ref()
+    }
+
+    /// Whether the page has been sent anywhere.
+    pub(super) fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
+    /// Goes to where a storage key is that of the innermost frame, if it is not there.
     pub(super) async fn visit(&mut self, key: &StorageKey) -> Result<(), Problem> {
+        if self.at.as_ref() == Some(key) {
+            return Ok(());
+        }
         let frames = key.frames();
         self.frames.clear();
         let (top, inner) = frames.split_first().expect("a key is reached by one frame at least");
-        self.go(top).await?;
-        let origin: String = if inner.is_empty() {
-            self.evaluate("ghost.origin()").await?
+        self.navigate(top).await?;
+        let enter = if inner.is_empty() {
+            "ghost.origin()".to_owned()
         } else {
-            let urls = serde_json::to_string(inner).unwrap_or_default();
-            self.evaluate(&format!("ghost.enter({urls})")).await?
+            format!("ghost.enter({})", serde_json::to_string(inner).unwrap_or_default())
         };
+        let origin = self.evaluate(&format!("{LOADED}.then(() => {enter})")).await?;
         if origin != key.origin {
             return Err(Problem::Script(format!("the browser went to {origin} in its place")));
         }
+        self.at = Some(key.clone());
         Ok(())
     }
 
     /// Navigates to a URL, of which nothing is fetched, and waits until the document is there.
     pub(super) async fn go(&mut self, url: &str) -> Result<(), Problem> {
+        self.navigate(url).await?;
+        self.evaluate(&format!("{LOADED}.then(() => '')")).await.map(drop)
+    }
+
+    async fn navigate(&mut self, url: &str) -> Result<(), Problem> {
+        self.at = None;
+        self.has_moved = true;
         let result = self.call("Page.navigate", format!(r#"{{"url":{}}}"#, quote(url))).await?;
         if let Some(error) = Object::read(&result).and_then(|result| result.string("errorText")) {
             return Err(Problem::Script(format!("the browser could not go there: {error}")));
         }
-        let loaded =
-            "document.readyState === 'complete' ? '' : new Promise(done => addEventListener('load', () => done('')))";
-        self.evaluate(loaded).await.map(drop)
+        Ok(())
     }
 
     /// Gives the document this title, a JSON string.
@@ -104,7 +129,7 @@ impl Vault {
 
     /// A command on the page, whose requests are answered meanwhile.
     pub(super) async fn call(&mut self, method: &'static str, params: String) -> Result<String, Problem> {
-        let Self { page, heard, to, frames, body } = self;
+        let Self { page, heard, to, frames, body, .. } = self;
         let mut call = std::pin::pin!(page.call(method, params));
         loop {
             tokio::select! {
@@ -133,7 +158,7 @@ impl Vault {
 /// Sees to it that no request of a page, or of a frame in a process of its own, gets out.
 async fn guard(page: &Attached, session: &CdpSessionId, to: &mpsc::UnboundedSender<Heard>) -> Result<(), Problem> {
     page.listen(session, to.clone());
-    for (method, params) in [
+    let all = [
         ("Fetch.enable", r#"{"patterns":[{"urlPattern":"*"}]}"#),
         // A service worker of the site would answer in our place.
         ("Network.enable", r#"{"maxTotalBufferSize":0,"maxResourceBufferSize":0}"#),
@@ -142,9 +167,9 @@ async fn guard(page: &Attached, session: &CdpSessionId, to: &mpsc::UnboundedSend
             "Target.setAutoAttach",
             r#"{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true,"filter":[{"type":"iframe"}]}"#,
         ),
-    ] {
-        page.call_below(session, method, params).await?;
-    }
+    ];
+    // All are on their way before the first is answered; Chrome does them in order.
+    try_join_all(all.map(|(method, params)| page.call_below(session, method, params))).await?;
     Ok(())
 }
 

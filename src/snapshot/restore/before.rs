@@ -12,20 +12,18 @@ use crate::{
         permission::Ruling,
         target::Kind,
     },
-    snapshot::{SnapshotError, by, candidates::Candidates, reopen, vault::Vault},
+    snapshot::{SnapshotError, by, candidates::Candidates, vault::Vault},
 };
 
 impl Restore<'_> {
     /// The blank page that was no page of the snapshot's goes if there are others, or is blank again.
     pub(super) async fn finish_blank(&mut self, there_are_others: bool) -> Result<(), SnapshotError> {
-        match self.blank.take() {
-            Some((blank, _)) if there_are_others => self.close(&blank).await,
-            Some((blank, true)) => {
-                let emptied = by(Instant::now() + STEP, reopen::empty(&self.root, &blank)).await;
-                emptied.or_else(|problem| self.fail("page", "about:blank", problem))
-            }
-            _ => Ok(()),
+        let Some(blank) = self.blank.take() else { return Ok(()) };
+        if there_are_others {
+            return self.close(&blank.target).await;
         }
+        let emptied = by(Instant::now() + STEP, blank.empty()).await;
+        emptied.or_else(|problem| self.fail("page", "about:blank", problem))
     }
 
     async fn close(&self, page: &TargetId) -> Result<(), SnapshotError> {
@@ -74,10 +72,4 @@ impl Restore<'_> {
         }
         Ok(())
     }
-}
-
-/// The page of a session that has just begun.
-pub(super) fn blank_of(before: &[Surveyed]) -> Option<(TargetId, bool)> {
-    let targets = &before.first()?.targets;
-    targets.iter().find(|(_, kind, _)| *kind == Kind::Page).map(|(page, _, _)| (page.clone(), false))
 }

@@ -1,0 +1,266 @@
+//! What is stored under the storage keys of a context. Several pages of ours read at once. What they find is written in the
+//! order of the keys; what cannot be written yet waits, in pieces of about a megabyte, and few of them.
+
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::Scene;
+use crate::{
+    cdp::{ids::ContextId, object::quote},
+    snapshot::{
+        Problem, by,
+        key::StorageKey,
+        record::{Database, Index, Lost, Raw, Record, Rows, Storage, Store},
+        vault::Vault,
+    },
+};
+
+/// Pages of ours that read at a time; Chrome's own thread does one thing after another.
+const TOGETHER: usize = 3;
+/// Pieces of a key that wait to be written.
+const AHEAD: usize = 2;
+
+/// Something that was found under a key, or was not.
+pub(super) enum Found {
+    Record(Record),
+    Lost(Lost),
+    Failed(&'static str, String, Problem),
+}
+
+/// The pages of ours.
+pub(super) struct Readers<'a> {
+    scene: &'a Scene<'a>,
+    context: &'a ContextId,
+    // Guards those that read nothing just now; held for a look.
+    free: Mutex<Vec<Vault>>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    name: Raw,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Schema {
+    version: u64,
+    stores: Vec<SchemaStore>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SchemaStore {
+    name: Raw,
+    key_path: Raw,
+    auto_increment: bool,
+    indexes: Vec<Index>,
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    batches: Vec<Rows>,
+    lost: Vec<(usize, String, String)>,
+    more: bool,
+}
+
+#[derive(Deserialize)]
+struct Items {
+    items: Vec<(Raw, Raw)>,
+    next: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Others {
+    workers: Vec<String>,
+    caches: Vec<String>,
+    files: Vec<String>,
+}
+
+impl<'a> Readers<'a> {
+    /// With one that is there already, perhaps.
+    pub(super) fn new(scene: &'a Scene<'a>, context: &'a ContextId, first: Option<Vault>) -> Self {
+        Self { scene, context, free: Mutex::new(first.into_iter().collect()) }
+    }
+
+    /// Reads what is under each key. `to` gets what will be found under one of them after the other.
+    pub(super) async fn read<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k StorageKey>,
+        to: mpsc::UnboundedSender<mpsc::Receiver<Found>>,
+    ) {
+        let read = |key: &'k StorageKey| {
+            let (finder, found) = mpsc::channel(AHEAD);
+            // As many as there are keys.
+            let _ = to.send(found);
+            let head = Record::Storage(Storage { key: key.text.clone() });
+            self.key(key, Finder { to: finder, head: Some(head) })
+        };
+        let reads: Vec<_> = keys.map(read).collect();
+        drop(to);
+        stream::iter(reads).buffer_unordered(TOGETHER).collect::<Vec<()>>().await;
+    }
+
+    async fn key(&self, key: &StorageKey, mut finder: Finder) {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let vault = match free {
+            Some(vault) => Ok(vault),
+            None => by(self.scene.step(), Vault::new(&self.scene.root, self.context)).await,
+        };
+        let mut vault = match vault {
+            Ok(vault) => vault,
+            Err(problem) => return finder.fail("storage", &key.text, problem).await,
+        };
+        match by(self.scene.step(), vault.visit(key)).await {
+            Ok(()) => self.all(&mut vault, key, &mut finder).await,
+            Err(problem) => finder.fail("storage", &key.text, problem).await,
+        }
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(vault);
+    }
+
+    /// All that is under one storage key.
+    async fn all(&self, vault: &mut Vault, key: &StorageKey, finder: &mut Finder) {
+        let parts = self.scene.parts;
+        let mut from = parts.local_storage.then_some(0);
+        while let Some(at) = from.take() {
+            match by(self.scene.step(), vault.run::<Items>("local", &format!(r#"{{"from":{at}}}"#))).await {
+                Ok(Items { items, next }) => {
+                    if !items.is_empty() {
+                        finder.find(Record::LocalStorage(items)).await;
+                    }
+                    from = next;
+                }
+                Err(problem) => finder.fail("localStorage", &key.text, problem).await,
+            }
+        }
+        if parts.indexed_db {
+            match by(self.scene.step(), vault.run::<Vec<Listed>>("databases", "")).await {
+                Ok(listed) => {
+                    for Listed { name } in listed {
+                        let place = format!("{} {}", key.text, name.get());
+                        if let Err(problem) = self.database(vault, key, name, &place, finder).await {
+                            finder.fail("database", &place, problem).await;
+                        }
+                    }
+                }
+                Err(problem) => finder.fail("IndexedDB", &key.text, problem).await,
+            }
+        }
+        if finder.head.is_none() {
+            // Its frames may be gone when the session is saved again.
+            self.scene.place.remember(self.context, key.memory());
+        }
+        if let Ok(Others { workers, caches, files }) = by(self.scene.step(), vault.run("others", "")).await {
+            for scope in workers {
+                finder.lose("serviceWorker", &scope, "the site registers it again when it is opened").await;
+            }
+            if !caches.is_empty() {
+                finder.lose("cacheStorage", &key.text, "it is not part of snapshots").await;
+            }
+            if !files.is_empty() {
+                finder.lose("fileSystem", &key.text, "the origin's private files are not part of snapshots").await;
+            }
+        }
+    }
+
+    async fn database(
+        &self,
+        vault: &mut Vault,
+        key: &StorageKey,
+        name: Raw,
+        place: &str,
+        finder: &mut Finder,
+    ) -> Result<(), Problem> {
+        let open = format!(r#"{{"name":{}}}"#, name.get());
+        let opened = by(self.scene.step(), vault.run::<Schema>("open", &open)).await;
+        // That it was there is said even if it cannot be read.
+        finder.begin().await;
+        let schema = opened?;
+        let mut stores = Vec::new();
+        for store in schema.stores {
+            let next_key = if store.auto_increment {
+                by(self.scene.step(), next_key(vault, key, &name, &store.name)).await.ok().flatten()
+            } else {
+                None
+            };
+            if store.auto_increment && next_key.is_none() {
+                let place = format!("{place} {}", store.name.get());
+                finder.lose("keyGenerator", &place, "Chrome did not say where it stands").await;
+            }
+            let SchemaStore { name, key_path, auto_increment, indexes } = store;
+            stores.push(Store { name, key_path, auto_increment, next_key, indexes });
+        }
+        let names: Vec<String> = stores.iter().map(|store| store.name.get().to_owned()).collect();
+        finder.find(Record::Database(Database { name, version: schema.version, stores })).await;
+        loop {
+            let Batch { batches, lost, more } = by(self.scene.step(), vault.run("rows", "")).await?;
+            for rows in batches {
+                finder.find(Record::Rows(rows)).await;
+            }
+            for (store, row, why) in lost {
+                let store = names.get(store).map_or("", String::as_str);
+                finder.lose("row", &format!("{place} {store} {row}"), &why).await;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Who says what was found under a key: the key itself first, and only if there is anything.
+struct Finder {
+    to: mpsc::Sender<Found>,
+    head: Option<Record>,
+}
+
+impl Finder {
+    async fn begin(&mut self) {
+        if let Some(head) = self.head.take() {
+            self.say(Found::Record(head)).await;
+        }
+    }
+
+    async fn find(&mut self, record: Record) {
+        self.begin().await;
+        self.say(Found::Record(record)).await;
+    }
+
+    async fn lose(&mut self, what: &str, place: &str, why: &str) {
+        self.say(Found::Lost(Lost { what: what.to_owned(), place: place.to_owned(), why: why.to_owned() })).await;
+    }
+
+    async fn fail(&mut self, what: &'static str, place: &str, problem: Problem) {
+        self.say(Found::Failed(what, place.to_owned(), problem)).await;
+    }
+
+    async fn say(&mut self, found: Found) {
+        // If nobody writes any more, all of this is about to be dropped.
+        let _ = self.to.send(found).await;
+    }
+}
+
+/// The next key that a store will make; CDP tells what scripts cannot see.
+async fn next_key(
+    vault: &mut Vault,
+    key: &StorageKey,
+    db: &RawValue,
+    store: &RawValue,
+) -> Result<Option<f64>, Problem> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        key_generator_value: f64,
+    }
+    let params = format!(
+        r#"{{"storageKey":{},"databaseName":{},"objectStoreName":{}}}"#,
+        quote(&key.text),
+        db.get(),
+        store.get()
+    );
+    let result = vault.call_inside("IndexedDB.getMetadata", params).await?;
+    Ok(serde_json::from_str::<Metadata>(&result).ok().map(|metadata| metadata.key_generator_value))
+}

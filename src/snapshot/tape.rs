@@ -1,0 +1,109 @@
+//! A session's state in memory, while it is read and afterwards: whoever writes it into others does not wait for its end.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::{
+    io::{AsyncBufRead, AsyncReadExt as _},
+    sync::watch,
+};
+use tokio_util::io::StreamReader;
+
+use super::{
+    Parts, Report, capture,
+    shelf::{HELD_MOST, ShelfError},
+};
+use crate::{browser::Place, cdp::ghost::SnapshotPart};
+
+/// Bytes that are taken at a time.
+const PIECE: usize = 1 << 16;
+
+/// What was read so far.
+#[derive(Debug, Default)]
+struct Held {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    ended: bool,
+}
+
+/// It holds [`HELD_MOST`] bytes at most.
+#[derive(Debug, Default)]
+pub struct Tape {
+    held: watch::Sender<Held>,
+}
+
+impl Tape {
+    /// Reads a session's state.
+    pub async fn record(&self, place: &Place, parts: &[SnapshotPart]) -> Result<Report, ShelfError> {
+        let (to, mut from) = tokio::io::duplex(PIECE);
+        let wanted = Parts::of(parts);
+        let keep = async {
+            let mut piece = vec![0; PIECE];
+            loop {
+                let read = from.read(&mut piece).await.map_err(ShelfError::Cut)?;
+                if read == 0 {
+                    self.held.send_modify(|held| held.ended = true);
+                    return Ok::<_, ShelfError>(());
+                }
+                self.add(&piece[..read])?;
+            }
+        };
+        let capture = async { Ok::<_, ShelfError>(capture(place, &wanted, to).await?) };
+        let ((), report) = futures_util::future::try_join(keep, capture).await?;
+        Ok(report)
+    }
+
+    fn add(&self, piece: &[u8]) -> Result<(), ShelfError> {
+        self.held.send_modify(|held| {
+            held.bytes += piece.len();
+            held.pieces.push(Bytes::copy_from_slice(piece));
+        });
+        if self.held.borrow().bytes > HELD_MOST {
+            let instead = "save a snapshot of it, and begin sessions with that";
+            return Err(ShelfError::TooLarge { what: "the session", instead });
+        }
+        Ok(())
+    }
+
+    /// All of it from its beginning; what is not there yet is waited for.
+    pub fn play(&self) -> impl AsyncBufRead + Send + Unpin {
+        let pieces = stream::try_unfold((self.held.subscribe(), 0), |(mut held, at)| async move {
+            let piece = {
+                let there = held.wait_for(|held| held.ended || held.pieces.len() > at).await;
+                there.map_err(|_| io::Error::other("its session is not read any more"))?.pieces.get(at).cloned()
+            };
+            Ok::<_, io::Error>(piece.map(|piece| (piece, (held, at + 1))))
+        });
+        StreamReader::new(Box::pin(pieces))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_can_be_read_again_and_again_while_it_is_written() {
+        let tape = Tape::default();
+        tape.add(b"one ").expect("room");
+        let (mut early, mut text) = (tape.play(), [0; 4]);
+        early.read_exact(&mut text).await.expect("what is there");
+        let more = async {
+            tape.add(b"two").expect("room");
+            tape.held.send_modify(|held| held.ended = true);
+        };
+        let (mut rest, mut whole) = (String::new(), String::new());
+        let (read, ()) = tokio::join!(early.read_to_string(&mut rest), more);
+        read.expect("the rest");
+        tape.play().read_to_string(&mut whole).await.expect("all of it");
+        assert_eq!((&text, rest.as_str(), whole.as_str()), (b"one ", "two", "one two"));
+    }
+
+    #[tokio::test]
+    async fn it_holds_no_more_than_it_may() {
+        let tape = Tape::default();
+        tape.add(&vec![0; HELD_MOST]).expect("room");
+        assert!(matches!(tape.add(b"x"), Err(ShelfError::TooLarge { .. })));
+    }
+}
