@@ -3,6 +3,9 @@
 mod busy;
 mod engine;
 mod faces;
+mod killed;
+mod machines;
 mod playwright;
 mod sleep;
 mod stage;
+mod unreadable;

@@ -5,7 +5,7 @@ mod crash;
 mod damage;
 mod embedded;
 mod memory;
-mod place;
+pub(crate) mod place;
 mod redis;
 mod suite;
 
@@ -27,16 +27,16 @@ fn content(seed: u64, bytes: usize) -> Vec<u8> {
     content
 }
 
-fn owner(name: &str) -> Owner {
+pub(crate) fn owner(name: &str) -> Owner {
     name.parse().expect("an owner")
 }
 
-fn named(owner: &str, name: &str) -> New {
+pub(crate) fn named(owner: &str, name: &str) -> New {
     New { name: Some(name.to_owned()), ..New::of(self::owner(owner)) }
 }
 
 /// Stores this content.
-async fn save(store: &Store, new: New, content: &[u8]) -> Result<SnapshotId, StoreError> {
+pub(crate) async fn save(store: &Store, new: New, content: &[u8]) -> Result<SnapshotId, StoreError> {
     let mut writer = store.put(new).await?;
     // Pieces as they come, none of them a whole chunk.
     for piece in content.chunks(100_003) {

@@ -80,6 +80,11 @@ impl Place {
         self.directory.path().join("below/store.redb")
     }
 
+    /// A file of the test's own.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     pub(crate) fn settings(&self) -> StoreSettings {
         let mut variables = vec![("GHOSTMUX_STORE".to_owned(), self.argument())];
         if !self.keys.is_empty() {

@@ -1,0 +1,138 @@
+//! Snapshots that are in the store and cannot be read: each way to them says why, and leaves everything as it was.
+
+use ghostmux::{
+    snapshot::{
+        lines::Writer,
+        record::{Context, Cookie, Lost, Raw, Record, Storage},
+    },
+    store::{SnapshotId, seal::CHUNK},
+};
+use serde_json::{Value, json};
+
+use super::faces::{mark, marks};
+use crate::{
+    browsers::Browser,
+    proxy::Proxy,
+    rest::{JSON, connect, create, id_of, is_problem, ok},
+    site::Site,
+    store::{
+        named, owner,
+        place::{KEY_ONE, KEY_TWO, Place},
+        save,
+    },
+};
+
+/// A session that was at a site, in three chunks: what can be used of it is in the first.
+async fn content(site: &Site) -> Vec<u8> {
+    let cookie = json!({ "name": "mark", "value": "saved", "domain": "127.0.0.1", "path": "/" });
+    let cookie: Cookie = serde_json::from_value(cookie).expect("a cookie");
+    let items: Vec<(Raw, Raw)> = serde_json::from_value(json!([["mark", "saved"]])).expect("items");
+    let why = "x".repeat(CHUNK / 2);
+    let lost = |place: u32| Lost { what: "nothing".to_owned(), place: place.to_string(), why: why.clone() };
+    let mut records = vec![
+        Record::Context(Context::default()),
+        Record::Cookies(vec![cookie]),
+        Record::Storage(Storage { key: format!("{}/", site.origin()) }),
+        Record::LocalStorage(items),
+    ];
+    records.extend((0..5).map(|place| Record::Lost(lost(place))));
+    let mut content = Vec::new();
+    let mut writer = Writer::new(&mut content, "of a test").await.expect("written");
+    for record in &records {
+        writer.write(record).await.expect("written");
+    }
+    writer.end(true).await.expect("written");
+    content
+}
+
+/// A store with a good snapshot, a damaged one and one of a newer ghostmux.
+async fn stocked(place: &Place, site: &Site) -> [SnapshotId; 3] {
+    let content = content(site).await;
+    let text = String::from_utf8(content.clone()).expect("text");
+    let newer = text.replacen(r#""version":1"#, r#""version":99"#, 1).into_bytes();
+    let store = place.open();
+    let mut ids = Vec::new();
+    for (name, content) in [("good", &content), ("damaged", &content), ("newer", &newer)] {
+        ids.push(save(&store, named("local", name), content).await.expect("saved"));
+    }
+    let damaged = store.meta(&owner("local"), ids[1]).await.expect("it is there");
+    drop(store);
+    place.change_chunk(&damaged, 1, |mut chunk| {
+        let at = chunk.len() / 2;
+        chunk[at] ^= 1;
+        Some(chunk)
+    });
+    ids.try_into().expect("three")
+}
+
+/// A ghostmux with this store and these keys.
+async fn proxy(place: &Place, keys: &str, more: &[&str]) -> Proxy {
+    let (store, file) = (place.argument(), place.beside("keys"));
+    std::fs::write(&file, keys).expect("written");
+    let flags = ["--store", &store, "--store-key", file.to_str().expect("text")];
+    Proxy::start(Browser::any().await, &[&flags, more].concat()).await
+}
+
+/// Fails unless every way to each of these snapshots says what is wrong with it, and changes nothing.
+async fn are_refused(proxy: &Proxy, site: &Site, wanted: &[(SnapshotId, &str, &str)]) {
+    let post = async |path: &str, body: Value| proxy.http("POST", path, &[JSON], &body.to_string()).await;
+    let parked = create(proxy, json!({ "name": "parked" })).await;
+    let client = proxy.connect().await;
+    let page = client.page_at(&site.url("/?own")).await;
+    mark(&client, &page, "own").await;
+    let listed = async |what: &str| ok(proxy, "GET", &format!("/v1/{what}"), Value::Null).await[what].clone();
+    let ids =
+        |list: &Value| list.as_array().expect("a list").iter().map(|one| id_of(one).to_owned()).collect::<Vec<_>>();
+    let before = (listed("snapshots").await, ids(&listed("sessions").await));
+    let own_pages = async || client.ok(None, "Target.getTargets", json!({})).await["targetInfos"].clone();
+    let pages = own_pages().await;
+    for (id, kind, word) in wanted {
+        let restore = format!("/v1/sessions/{}/restore", id_of(&parked));
+        is_problem(&post(&restore, json!({ "snapshot": id })).await, 422, kind, word);
+        is_problem(&post("/v1/sessions", json!({ "snapshot": id })).await, 422, kind, word);
+        let state = format!("/v1/snapshots/{id}/content");
+        is_problem(&proxy.http("GET", &state, &[], "").await, 422, kind, word);
+        let refusal = proxy.refusal(&format!("/?snapshot={id}")).await;
+        assert!(refusal.starts_with("422") && refusal.contains(word), "{refusal}");
+        for method in ["restoreSnapshot", "createSession", "exportSnapshot"] {
+            let refused = client.call(&format!("ghost.{method}"), json!({ "snapshot": id })).await;
+            let (code, message) = refused.expect_err(method);
+            assert!(code == -32000 && message.contains(word), "{method}: {code} {message}");
+        }
+    }
+    assert_eq!((listed("snapshots").await, ids(&listed("sessions").await)), before);
+    assert_eq!(own_pages().await, pages);
+    assert_eq!(marks(&client, &page.session).await, json!(["mark=own", "own", "own", "own7"]));
+    let client = connect(proxy, &parked).await;
+    let page = client.page_at(&site.url("/?parked")).await;
+    assert_eq!(marks(&client, &page.session).await, json!(["", null, null, null]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_refused_everywhere_and_changes_nothing() {
+    let (site, mut place) = (Site::start().await, Place::embedded());
+    place.use_keys(KEY_ONE);
+    let [good, damaged, newer] = stocked(&place, &site).await;
+
+    let wrong = proxy(&place, KEY_TWO, &[]).await;
+    are_refused(&wrong, &site, &[(good, "snapshot-key", "one")]).await;
+    drop(wrong);
+
+    // Both keys, the new one first: what was sealed with the old one is read.
+    let both = proxy(&place, &[KEY_TWO, KEY_ONE].join("\n"), &["--snapshot-count", "3"]).await;
+    let client = both.connect_to(&format!("/?snapshot={good}")).await;
+    let page = client.page_at(&site.url("/?good")).await;
+    assert_eq!(marks(&client, &page.session).await, json!(["mark=saved", "saved", null, null]));
+    let damage = damaged.to_string();
+    are_refused(&both, &site, &[(damaged, "snapshot-damaged", &damage), (newer, "snapshot-newer", "99")]).await;
+
+    // There is no room for a fourth; the session that was to be saved goes on.
+    let (code, message) = client.call("ghost.saveSnapshot", json!({})).await.expect_err("a refusal");
+    assert!(code == -32000 && message.contains("snapshot_count"), "{code} {message}");
+    let session = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();
+    let path = format!("/v1/sessions/{}/snapshots", id_of(&session));
+    is_problem(&both.http("POST", &path, &[JSON], "{}").await, 507, "snapshot-quota", "snapshot_count");
+    assert_eq!(marks(&client, &page.session).await, json!(["mark=saved", "saved", null, null]));
+    let listed = ok(&both, "GET", "/v1/snapshots", Value::Null).await;
+    assert_eq!(listed["snapshots"].as_array().map(Vec::len), Some(3), "{listed}");
+}
