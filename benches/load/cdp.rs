@@ -30,6 +30,10 @@ impl Root {
         call(&mut self.ws, &mut self.last, None, method, params)
     }
 
+    pub(crate) fn call_on(&mut self, session: &str, method: &str, params: &Value) -> io::Result<Value> {
+        call(&mut self.ws, &mut self.last, Some(session), method, params)
+    }
+
     /// Attaches to a page, which makes it the connection's.
     pub(crate) fn attach(mut self, target: &str) -> io::Result<Page> {
         let attached = self.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }))?;

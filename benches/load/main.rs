@@ -11,6 +11,7 @@
 mod alone;
 mod bulk;
 mod cdp;
+mod clones;
 mod codec;
 mod connect;
 mod docs;
@@ -59,7 +60,7 @@ impl Bench {
 
 type Group = fn(&Bench) -> io::Result<Section>;
 
-const GROUPS: [(&str, Group); 12] = [
+const GROUPS: [(&str, Group); 13] = [
     ("roundtrip", roundtrip::roundtrip),
     ("pipelined", roundtrip::pipelined),
     ("results", bulk::results),
@@ -70,6 +71,7 @@ const GROUPS: [(&str, Group); 12] = [
     ("sessions", connect::sessions),
     ("memory", memory::memory),
     ("snapshots", snapshots::snapshots),
+    ("clones", clones::clones),
     ("idle", alone::idle),
     ("alone", alone::alone),
 ];

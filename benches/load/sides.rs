@@ -43,6 +43,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// The same server at another path.
+    pub(crate) fn at(&self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self.clone() }
+    }
+
     pub(crate) fn connect(&self) -> io::Result<Root> {
         Ws::connect(self.address, &self.path).map(Root::new)
     }
