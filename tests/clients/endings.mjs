@@ -6,8 +6,8 @@
 
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
-import { findBrowser, openGhostmux } from './endpoint.mjs';
-import { endAll, family } from './process.mjs';
+import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
+import { family } from './process.mjs';
 import { openTap } from './tap.mjs';
 
 const PATIENCE_MS = 60_000;
@@ -107,10 +107,4 @@ for (const ending of ENDINGS) {
     failed += result.startsWith('ok') ? 0 : 1;
   }
 }
-const left = await ghostmux.close();
-if (!left.obeyed || left.processes.length > 0 || left.files.length > 0) {
-  console.log('FAILED ghostmux left:', left);
-  failed += 1;
-}
-await endAll();
-process.exit(failed ? 1 : 0);
+await finish(ghostmux, failed > 0);

@@ -1,7 +1,7 @@
 // What a client connects to: a plain Chrome of our own, or a ghostmux, ours or somebody else's.
 
 import { existsSync, readdirSync } from 'node:fs';
-import { Child, family, folder, leftovers, removeFolder } from './process.mjs';
+import { Child, endAll, family, folder, leftovers, removeFolder } from './process.mjs';
 
 const START_MS = 30_000;
 
@@ -69,6 +69,15 @@ export async function openGhostmux(program, browser, flags = []) {
       return left;
     },
   };
+}
+
+/** Ends a ghostmux of our own, and this program with it: in vain if something failed, or if ghostmux left something behind. */
+export async function finish(ghostmux, failed) {
+  const left = await ghostmux.close();
+  const isClean = left.obeyed && [left.processes, left.profiles, left.files].every(list => list.length === 0);
+  if (!isClean) console.log('FAILED ghostmux left:', left);
+  endAll();
+  process.exit(failed || !isClean ? 1 : 0);
 }
 
 // Ends only the proxy itself, not its group: its Chromes must go because it sees to it.

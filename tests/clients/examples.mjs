@@ -4,8 +4,8 @@
 import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findBrowser, openGhostmux } from './endpoint.mjs';
-import { Child, endAll, folder, removeFolder } from './process.mjs';
+import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
+import { Child, folder, removeFolder } from './process.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const EXAMPLES = join(HERE, '../../examples');
@@ -60,10 +60,4 @@ if (sessions.length > 0) {
   console.log('FAILED sessions are left:', sessions);
   failed += 1;
 }
-const left = await ghostmux.close();
-if (!left.obeyed || left.processes.length > 0 || left.files.length > 0) {
-  console.log('FAILED ghostmux left:', left);
-  failed += 1;
-}
-await endAll();
-process.exit(failed ? 1 : 0);
+await finish(ghostmux, failed > 0);

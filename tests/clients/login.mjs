@@ -10,7 +10,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
-import { findBrowser, openGhostmux } from './endpoint.mjs';
+import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
 import { endAll } from './process.mjs';
 
 const CLONES = 20;
@@ -137,7 +137,4 @@ const timer = setTimeout(() => { console.log(`FAILED not done in ${PATIENCE_MS /
 await run(ghostmux).catch(error => { why = error.stack; });
 clearTimeout(timer);
 console.log(why ? `FAILED a login that is saved and cloned: ${why}` : `ok     one login, a snapshot of it and ${CLONES} clones`);
-await ghostmux.close();
-server.close();
-endAll();
-process.exit(why ? 1 : 0);
+await finish(ghostmux, why !== null);
