@@ -49,6 +49,8 @@ test-quick-clients:
 	@node tests/clients/endings.mjs $(BUILT)/debug/ghostmux
 	@echo '==> one login, saved and cloned twenty times'
 	@node tests/clients/login.mjs $(BUILT)/debug/ghostmux
+	@echo '==> a busy page that is saved meanwhile'
+	@node tests/clients/busy.mjs $(BUILT)/debug/ghostmux
 	@echo '==> the REST API, against its own document'
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
 	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome; then eight of them at once in one headless shell'

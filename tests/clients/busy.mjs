@@ -1,0 +1,159 @@
+#!/usr/bin/env node
+// A busy page does not notice that it is saved: node busy.mjs GHOSTMUX [BROWSER]
+//
+// Puppeteer drives a page round after round: navigation, frame, worker, an intercepted request that it answers itself, console, an
+// error, a dialog that it answers, a field with the focus. Meanwhile the session is saved five times from outside. Then as
+// many rounds in a session that nobody saves. What the client was told, by Puppeteer and on the wire, and what the page
+// itself saw must be the same.
+
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import puppeteer from 'puppeteer-core';
+import { WebSocket } from 'ws';
+import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
+import { endAll } from './process.mjs';
+
+const SAVES = 5;
+/** At least so many rounds, and as many more as the saves take. */
+const ROUNDS = 10;
+/** A round may take so much longer than the longest of those without a save. */
+const PAUSE_MS = 2_000;
+const PATIENCE_MS = 120_000;
+
+// Whether they come is a matter of time on a plain Chrome too. How often the others of its domains come is one as well.
+const BY_TIME = /^Network\.(dataReceived|resourceChangedPriority|policyUpdated)$/;
+
+const html = body => `<!doctype html><meta charset=utf-8><link rel="icon" href="data:,"><body>${body}`;
+const round = (number, other) => html(`<title>round ${number}</title><input id="field"><iframe src="${other}/frame?${number}"></iframe><script>
+  for (const type of ['visibilitychange', 'freeze', 'resume']) document.addEventListener(type, () => console.log(type));
+  for (const type of ['blur', 'resize', 'storage', 'offline', 'online']) addEventListener(type, () => console.log(type));
+  localStorage.round = sessionStorage.round = ${number};
+  const worker = new Worker('/worker.js');
+  const said = new Promise(resolve => { worker.onmessage = event => resolve(event.data); });
+  const loaded = new Promise(resolve => addEventListener('load', resolve));
+  Promise.all([fetch('/answered?${number}').then(answer => answer.text()), said, loaded]).then(([text, said]) => {
+    console.log(text, said);
+    worker.terminate();
+    setTimeout(() => { throw new Error('round ${number}'); });
+    setTimeout(() => { document.title = confirm('round ${number}?') ? 'done' : 'refused'; });
+  });
+</script>`);
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url, 'http://site');
+  const other = `http://localhost:${server.address().port}`;
+  const kind = url.pathname === '/worker.js' ? 'text/javascript' : 'text/html';
+  const body = { '/round': () => round(url.search.slice(1), other), '/frame': () => html('frame'), '/worker.js': () => `postMessage('dug')` }[url.pathname];
+  response.writeHead(body ? 200 : 404, { 'content-type': kind, 'cache-control': 'no-store' }).end(body?.());
+}).listen(0, '127.0.0.1');
+await once(server, 'listening');
+const site = `http://127.0.0.1:${server.address().port}`;
+
+/** A connection of Puppeteer's, and what came on it: each event of targets, and the names of the others. */
+async function open(url) {
+  const wire = { targets: [], names: new Set() };
+  const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 0 });
+  await once(socket, 'open');
+  const transport = { send: text => socket.send(text), close: () => socket.close() };
+  socket.on('message', data => {
+    const text = `${data}`;
+    const { method, params } = JSON.parse(text);
+    if (method?.startsWith('Target.')) wire.targets.push(`${method} ${params.targetInfo?.type ?? ''} ${params.targetInfo?.url ?? ''}`);
+    else if (method && !BY_TIME.test(method)) wire.names.add(method);
+    transport.onmessage?.(text);
+  });
+  socket.on('close', () => transport.onclose?.());
+  return { browser: await puppeteer.connect({ transport, defaultViewport: null }), wire };
+}
+
+/** Drives a page until `isOver(rounds)`: what was told and seen, in no order, and how long the longest round took. */
+async function drive(at, isOver, began = () => {}) {
+  const { browser, wire } = await open(`${at}/?keep_alive=1m`);
+  const told = [];
+  const listen = (emitter, events) => Object.entries(events).forEach(([name, show]) => emitter.on(name, value => told.push(`${name} ${show(value)}`)));
+  const target = target => `${target.type()} ${target.url()}`;
+  const frame = frame => frame.url(), request = request => `${request.method()} ${request.url()}`;
+  listen(browser, { targetcreated: target, targetchanged: target, targetdestroyed: target, disconnected: String });
+  const page = await browser.newPage();
+  const failed = request => `${request.url()} ${request.failure()?.errorText}`;
+  listen(page, {
+    frameattached: () => '', framedetached: () => '', framenavigated: frame, request, requestfinished: request, requestfailed: failed,
+    response: response => `${response.status()} ${response.url()}`, console: message => `${message.type()} ${message.text()}`, pageerror: error => error.message,
+    dialog: dialog => dialog.message(), workercreated: worker => worker.url(), workerdestroyed: worker => worker.url(),
+    popup: String, close: String, error: String, load: String, domcontentloaded: String,
+  });
+  await page.setRequestInterception(true);
+  page.on('request', request => {
+    if (request.url().includes('/answered')) request.respond({ status: 200, contentType: 'text/plain', body: request.url().replace(/.*\?/, 'answer ') });
+    else request.continue();
+  });
+  page.on('dialog', dialog => dialog.accept());
+  // How a page begins is a matter of time: its first URL may be told by its tab or by itself.
+  await page.goto(`${site}/frame?first`);
+  told.length = wire.targets.length = 0;
+  wire.names.clear();
+  await began(await browser.target().createCDPSession());
+  let rounds = 0, longest = 0;
+  for (; !isOver(rounds); rounds++) {
+    const since = performance.now();
+    await page.goto(`${site}/round?${rounds}`);
+    await page.focus('#field');
+    await page.waitForFunction(() => document.title === 'done', { polling: 10 });
+    await page.keyboard.type('typed');
+    const seen = await page.evaluate(() => [document.visibilityState, document.hasFocus(), document.activeElement.id, field.value, localStorage.round, sessionStorage.round]);
+    told.push(`seen ${JSON.stringify(seen)}`);
+    longest = Math.max(longest, performance.now() - since);
+  }
+  // The last round's events are in.
+  await page.goto(`${site}/frame?last`);
+  const pages = (await browser.pages()).length;
+  await browser.disconnect();
+  return { rounds, longest, told: [...told, `pages ${pages}`], targets: wire.targets, names: [...wire.names] };
+}
+
+/** What is in one list and not in the other, as often as it is. */
+function without(list, other) {
+  const left = [...other];
+  return list.filter(item => {
+    const at = left.indexOf(item);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+}
+
+async function save(server, id) {
+  const answer = await fetch(`${server}/v1/sessions/${id}/snapshots`, { method: 'POST' });
+  const { snapshot, detail } = await answer.json();
+  if (answer.status !== 201) throw new Error(`it was not saved: ${answer.status} ${detail}`);
+  return snapshot;
+}
+
+async function run(ghostmux) {
+  const address = `${ghostmux.host}:${ghostmux.port}`;
+  let saved = 0, saving = null;
+  const began = async ghost => {
+    const { session } = await ghost.send('ghost.getSession');
+    saving = (async () => { for (; saved < SAVES; saved++) await save(`http://${address}`, session.id); })();
+    // Waited for below.
+    saving.catch(() => { saved = SAVES; });
+  };
+  const disturbed = await drive(`ws://${address}`, rounds => rounds >= ROUNDS && saved === SAVES, began);
+  await saving;
+  const alone = await drive(`ws://${address}`, rounds => rounds === disturbed.rounds, ghost => ghost.send('ghost.getSession'));
+  for (const what of ['told', 'targets', 'names']) {
+    const [more, less] = [without(disturbed[what], alone[what]), without(alone[what], disturbed[what])];
+    if (more.length + less.length > 0) throw new Error(`${what}: only while it was saved ${JSON.stringify(more)}, only without ${JSON.stringify(less)}`);
+  }
+  const seen = [...new Set(disturbed.told.filter(event => event.startsWith('seen ')))];
+  if (!seen.every(event => event.startsWith('seen ["visible",true,"field","typed",'))) throw new Error(`the page saw ${seen}`);
+  if (disturbed.longest > alone.longest + PAUSE_MS) throw new Error(`a round took ${disturbed.longest} ms, without a save ${alone.longest} ms`);
+  return `${disturbed.rounds} rounds, ${SAVES} saves, ${disturbed.told.length} events; the longest round took ${Math.round(disturbed.longest)} ms, without a save ${Math.round(alone.longest)} ms`;
+}
+
+const [program, browser] = process.argv.slice(2);
+const ghostmux = await openGhostmux(program, browser ?? findBrowser());
+const timer = setTimeout(() => { console.log(`FAILED not done in ${PATIENCE_MS / 1000} s`); endAll(); process.exit(1); }, PATIENCE_MS);
+const result = await run(ghostmux).then(what => `ok     ${what}`, error => `FAILED a busy page that is saved: ${error.stack}`);
+clearTimeout(timer);
+console.log(result);
+await finish(ghostmux, !result.startsWith('ok'));
