@@ -219,7 +219,9 @@ fn history<'a>(page: &'a Page, lost: &mut Losses) -> (Vec<&'a Entry>, Vec<&'a En
     let may = |entry: &&Entry| may_open(&entry.url);
     let split = page.current.min(page.history.len());
     let before: Vec<_> = page.history[..split].iter().filter(may).collect();
-    let after: Vec<_> = page.history.get(split + 1..).unwrap_or_default().iter().filter(may).take(ENTRIES).collect();
+    // Behind a page that is not opened itself there is no way back to it.
+    let after = page.history.get(split + 1..).filter(|_| may_open(&page.url)).unwrap_or_default();
+    let after: Vec<_> = after.iter().filter(may).take(ENTRIES).collect();
     let from = before.len().saturating_sub(ENTRIES);
     let before = before[from..].to_vec();
     let missing = page.history.len().saturating_sub(before.len() + after.len() + 1);
@@ -237,6 +239,21 @@ fn may_open(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_opened_behind_a_page_that_is_not_opened() {
+        let entry = |url: &str| format!(r#"{{"url":"{url}","title":"\""}}"#);
+        let page = |url: &str| -> Page {
+            let history = [entry("http://a.test/1"), entry(url), entry("http://a.test/3")].join(",");
+            let page = format!(r#"{{"url":"{url}","title":"","history":[{history}],"current":1}}"#);
+            serde_json::from_str(&page).expect("a page")
+        };
+        for (url, after) in [("http://a.test/2", 1), ("chrome://settings/", 0), ("file:///etc/passwd", 0)] {
+            let (page, mut lost) = (page(url), Losses::new());
+            let made = history(&page, &mut lost);
+            assert_eq!((made.0.len(), made.1.len(), lost.is_empty()), (1, after, after == 1), "{url}");
+        }
+    }
 
     #[test]
     fn a_snapshot_opens_nothing_of_the_browsers_own() {
