@@ -11,6 +11,8 @@ pub enum CloseReason {
     ShuttingDown,
     /// A message larger than any Chrome accepts.
     TooBig,
+    /// A message in a tunnel inside another that would grow without end.
+    Overgrown,
     /// Something that is not a text frame.
     NotText,
     /// The browser is lost.
@@ -49,7 +51,7 @@ impl CloseReason {
             Self::Bye(_) | Self::Parked(_) | Self::Forgotten(_) | Self::Hibernated => 1000,
             Self::ShuttingDown => 1001,
             Self::NotText => 1003,
-            Self::TooBig => 1009,
+            Self::TooBig | Self::Overgrown => 1009,
             Self::BrowserLost(_) => 1011,
             Self::TryAgain(_) => 1013,
             Self::Expired(_) => 4001,
@@ -69,6 +71,7 @@ impl CloseReason {
             Self::ShuttingDown => "shutting_down",
             Self::NotText => "not_text",
             Self::TooBig => "too_big",
+            Self::Overgrown => "overgrown",
             Self::BrowserLost(_) => "browser_lost",
             Self::TryAgain(_) => "try_again",
             Self::Expired(_) => "timeout",
@@ -88,6 +91,9 @@ impl fmt::Display for CloseReason {
             Self::Bye(why) => f.write_str(why),
             Self::ShuttingDown => f.write_str("ghostmux is shutting down"),
             Self::TooBig => f.write_str("a message above 100 MiB, which Chrome does not accept"),
+            Self::Overgrown => f.write_str(
+                "a message above 16 MiB inside one Target.sendMessageToTarget inside another; attach with flatten: true",
+            ),
             Self::NotText => f.write_str("CDP is spoken in text frames"),
             Self::BrowserLost(why) => write!(f, "the browser is lost: {why}"),
             Self::Parked(url) => f.write_str(url),

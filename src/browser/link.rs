@@ -9,7 +9,7 @@ mod messages;
 mod orders;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     future::poll_fn,
     sync::{
         Arc,
@@ -66,6 +66,9 @@ pub(super) struct Link {
     disposals: Disposals,
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
+    /// The same by the CDP session they went to: one client's many commands must not be looked through whenever
+    /// somebody's CDP session goes.
+    waiting_on: BTreeSet<(CdpSessionId, CallId)>,
     groups: HashMap<(LeaseId, Tag), usize>,
     /// Pages of the proxy's own that wait until the one before, in the same context, is there.
     unmade: HashMap<ContextId, VecDeque<(Call, oneshot::Sender<Reply>)>>,
@@ -114,6 +117,7 @@ impl Link {
             disposals: Disposals::default(),
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
+            waiting_on: BTreeSet::new(),
             groups: HashMap::new(),
             unmade: HashMap::new(),
             hearers: HashMap::new(),

@@ -197,7 +197,19 @@ impl Filter {
     /// (*measured*). `None` if it has not the shape of a filter: Chrome then refuses it too, and what is taken for
     /// refused goes to the whole browser if it is not.
     pub fn read(json: &str) -> Option<Self> {
-        serde_json::from_str(json).ok().map(Self)
+        let mut filter = Self(Vec::new());
+        for entry in serde_json::from_str::<Vec<Entry>>(json).ok()? {
+            let Some(kind) = entry.kind.as_deref() else {
+                filter.0.push(entry);
+                break;
+            };
+            // It is asked at every event, so it holds nothing that decides nothing, however long the client's is.
+            let is_known = Kind::from_type(kind).as_type() == kind;
+            if is_known && filter.0.iter().all(|before| before.kind != entry.kind) {
+                filter.0.push(entry);
+            }
+        }
+        Some(filter)
     }
 
     /// What Chrome uses where a command names no filter: everything but browsers and tabs.
@@ -229,6 +241,15 @@ mod tests {
         assert!(!Filter::read("[]").expect("a filter").matches(Kind::Page));
         assert_eq!(Filter::read(r#"[{"type":5}]"#), None);
         assert_eq!(Filter::read(r#"{"type":"page"}"#), None);
+    }
+
+    #[test]
+    fn a_filter_holds_only_what_decides() {
+        let many = |entry: &str| vec![entry; 1000].join(",");
+        let (page, nothing) = (many(r#"{"type":"page","exclude":true}"#), many(r#"{"type":"nothing"}"#));
+        let filter = Filter::read(&format!("[{nothing},{page},{{\"type\":\"page\"}},{{}},{page}]")).expect("a filter");
+        assert!(!filter.matches(Kind::Page) && filter.matches(Kind::Worker));
+        assert_eq!(filter.0.len(), 2);
     }
 
     #[test]

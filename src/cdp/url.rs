@@ -5,8 +5,11 @@
 /// whole browser.
 pub fn is_visible(url: &str) -> bool {
     // `chrome-error:` is where a page is whose navigation failed.
-    const SCHEMES: [&str; 9] =
-        ["http", "https", "about", "data", "blob", "javascript", "file", "filesystem", "chrome-error"];
+    const SCHEMES: [&str; 7] = ["http", "https", "about", "data", "javascript", "file", "chrome-error"];
+    if let Some(made_by) = url.strip_prefix("blob:").or_else(|| url.strip_prefix("filesystem:")) {
+        // Of the origin of whoever made it; `null` where that is none.
+        return made_by.starts_with("null/") || is_visible(made_by);
+    }
     url.is_empty() || url == ":" || url.split_once(':').is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
 }
 
@@ -22,6 +25,8 @@ mod tests {
             "https://a.test/",
             "data:text/html,x",
             "blob:https://a/1",
+            "blob:null/1#x:y",
+            "filesystem:https://a/temporary/x",
             "chrome-error://chromewebdata/",
         ] {
             assert!(is_visible(url), "{url}");
@@ -32,6 +37,7 @@ mod tests {
             "chrome-extension://abc/x",
             "chrome-untrusted://x",
             "view-source:http://a/",
+            "blob:chrome://settings/1",
         ] {
             assert!(!is_visible(url), "{url}");
         }

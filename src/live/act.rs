@@ -134,7 +134,7 @@ impl Live {
                 );
             }
             Action::Ghost(tag, view, ask) => self.on_ghost(tag, view, ask),
-            Action::Close(view, why) => self.send_away(view, &CloseReason::Bye(why)),
+            Action::Close(view, reason) => self.send_away(view, &reason),
             Action::End => self.over = Some(CloseReason::Bye("the client closed its browser")),
         }
     }

@@ -121,14 +121,20 @@ impl Session {
             }
             return self.forward(on, on.clone(), id, command.method(), params.to_string());
         }
+        if !of_page && events == Some("true") && !self.scope.may_listen(on, |cdp| cdp.download_events) {
+            return self.refuse_listener(on, id, command.method());
+        }
         let behavior = params.string("behavior").unwrap_or_default();
         let allows = matches!(behavior.as_str(), "allow" | "allowAndName");
         let path = params.string("downloadPath").filter(|path| !path.is_empty());
         let mut up = Object::default();
         if allows {
             let Some(path) = path else { return self.scope.fail(on, id, &NO_PATH) };
-            let wish = Wish { path: PathBuf::from(path), by_name: behavior == "allow" };
-            self.files.wishes.insert(ContextId::from(context.as_str()), wish);
+            // Without host-files the file stays where it is, whatever was asked for.
+            if self.caps.host_files {
+                let wish = Wish { path: PathBuf::from(path), by_name: behavior == "allow" };
+                self.files.wishes.insert(ContextId::from(context.as_str()), wish);
+            }
             let directory = self.files.downloads(&context);
             up.set_raw("behavior", "\"allowAndName\"");
             up.set_raw("downloadPath", quote(&directory.to_string_lossy()));

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Action, Pending, Session, ViewId};
+use super::{Action, Pending, Session, ViewId, scope::MOST_LISTENERS};
 use crate::cdp::{
     error::CdpError,
     ghost::{self, Ask, Bad, Deadline, EXPIRING_NOTICE, Millis},
@@ -36,6 +36,11 @@ impl Listener {
 }
 
 impl Listeners {
+    /// Whether one more would be one too many.
+    fn is_full(&self, on: &CdpSessionId) -> bool {
+        self.0.len() >= MOST_LISTENERS && !self.0.contains_key(on)
+    }
+
     pub(super) fn forget(&mut self, on: &CdpSessionId) {
         self.0.remove(on);
     }
@@ -49,6 +54,7 @@ impl Session {
         let (view, is_root) = (cdp.view, cdp.is_root());
         let name = method.strip_prefix("ghost.").filter(|_| is_root);
         let done = match name {
+            Some("enable") if self.listeners.is_full(on) => return self.refuse_listener(on, id, method),
             Some("enable") => self.enable_ghost(on, command.params()),
             Some("disable") => ghost::read::<Nothing>(command.params()).map(|_| self.listeners.forget(on)),
             Some(name) => match Ask::read(name, command.params()) {

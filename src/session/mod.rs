@@ -8,6 +8,7 @@ pub mod arguments;
 mod browser;
 mod files;
 mod ghost;
+mod in_flight;
 mod keeper;
 mod pending;
 pub mod policy;
@@ -37,6 +38,7 @@ use crate::{
         target::Kind,
     },
     config::Capabilities,
+    error::CloseReason,
 };
 
 /// One client's socket on a session, by number.
@@ -80,7 +82,7 @@ pub enum Action {
     /// A client asks about sessions; the answer comes to [`Session::on_browser`] like a reply.
     Ghost(Tag, ViewId, Ask),
     /// A client's socket is to be closed, because of what the session saw.
-    Close(ViewId, &'static str),
+    Close(ViewId, CloseReason),
     /// The session is over: a client said `Browser.close`.
     End,
 }
@@ -311,6 +313,13 @@ impl Session {
         self.scope.fail(on, id, error);
     }
 
+    /// One more CDP session that is to be told of everything would be one too many.
+    fn refuse_listener(&mut self, on: &CdpSessionId, id: CallId, method: &str) {
+        let most = scope::MOST_LISTENERS;
+        let error = format!("'{method}' is refused: {most} CDP sessions of this session have it on, and no more may");
+        self.refuse(on, id, &CdpError::server(error));
+    }
+
     /// What the arguments' rules say of a page-level command.
     fn on_checked_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
         let Some(kind) = self.scope.sessions.get(on).map(|cdp| cdp.kind) else { return false };
@@ -342,7 +351,7 @@ impl Session {
         let Some(cdp) = self.scope.sessions.get_mut(on) else { return self.on_kept_page(on, &text) };
         if let Some(id) = id {
             // A reply to nothing this client has asked is not its own.
-            if !cdp.answered(id) {
+            if !cdp.in_flight.answered(id) {
                 return;
             }
         } else if cdp.is_root() {
@@ -390,6 +399,9 @@ impl Session {
     fn settle_frames(&mut self) {
         let frames = self.scope.take_frames();
         self.actions.extend(frames.into_iter().map(|(view, frame)| Action::ToClient(view, frame)));
+        while let Some(view) = self.scope.take_overgrown() {
+            self.actions.push(Action::Close(view, CloseReason::Overgrown));
+        }
     }
 }
 

@@ -101,7 +101,7 @@ impl Session {
         if let Some((on, id)) = pending.asked()
             && let Some(cdp) = self.scope.sessions.get_mut(on)
         {
-            cdp.answered(id);
+            cdp.in_flight.answered(id);
         }
         Some(pending)
     }

@@ -2,16 +2,17 @@
 //!
 //! Invariant: a [`ToClient`] can be made only here, for a CDP session that was announced to a view of this session.
 //! No byte of another session can reach a socket without it, so a leak does not compile.
-//! (`no_message_of_a_stranger_becomes_a_frame` below, and the taint test.)
+//! (`no_message_of_a_stranger_becomes_a_frame`, and the taint proof.)
 
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
 };
 
 use bytes::Bytes;
 
-use super::ViewId;
+use super::{ViewId, in_flight::InFlight};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
@@ -19,6 +20,14 @@ use crate::cdp::{
     object::quote,
     target::{Filter, Kind, TargetInfo, with_attached},
 };
+
+/// CDP sessions of one session that may be told of all its targets, of its downloads or of itself. What is told of once can
+/// be long (a URL has up to 2 MB, and a page chooses it), and is made anew for each of them.
+pub(super) const MOST_LISTENERS: usize = 32;
+
+/// Bytes of a message that is said inside one `Target.sendMessageToTarget` inside another. Each doubles the backslashes
+/// before every quote: a line of a page's console that is nothing but quotes, ten tunnels deep, fills any memory.
+const MOST_NESTED: usize = 16 * 1024 * 1024;
 
 /// A frame for one client. Only this file makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +90,7 @@ pub(super) struct Cdp {
     /// False for one that the client speaks to by `Target.sendMessageToTarget`.
     pub(super) flat: bool,
     /// Commands on their way under the client's own ids.
-    pub(super) in_flight: Vec<CallId>,
+    pub(super) in_flight: InFlight,
     /// `Target.setDiscoverTargets`, if it is on.
     pub(super) discover: Option<Discover>,
     /// `Target.setAutoAttach` on this one is on, for what is below it.
@@ -100,18 +109,12 @@ impl Cdp {
             target,
             kind,
             flat,
-            in_flight: Vec::new(),
+            in_flight: InFlight::default(),
             discover: None,
             auto_attach: false,
             children_not_flat: false,
             download_events: false,
         }
-    }
-
-    /// A command of the client's has its answer; false if there was none of this id.
-    pub(super) fn answered(&mut self, id: CallId) -> bool {
-        let at = self.in_flight.iter().position(|sent| *sent == id);
-        at.map(|at| self.in_flight.remove(at)).is_some()
     }
 
     /// Whether commands on it are judged by the rules for roots.
@@ -124,7 +127,8 @@ impl Cdp {
 #[derive(Debug)]
 pub(super) struct Discover {
     pub(super) filter: Filter,
-    told: HashMap<TargetId, String>,
+    /// What was told last of each target, hashed: the info itself can be long.
+    told: HashMap<TargetId, u64>,
 }
 
 impl Discover {
@@ -148,6 +152,8 @@ pub(super) struct Scope {
     /// The CDP session on which a view's client speaks without a `sessionId`.
     homes: HashMap<ViewId, CdpSessionId>,
     frames: Vec<(ViewId, ToClient)>,
+    /// Views for which something was said that no tunnel carries.
+    overgrown: Vec<ViewId>,
     count: u64,
 }
 
@@ -162,6 +168,7 @@ impl Scope {
             browser,
             homes: HashMap::new(),
             frames: Vec::new(),
+            overgrown: Vec::new(),
             count: 0,
         }
     }
@@ -207,6 +214,11 @@ impl Scope {
     /// The frames that are ready, in order.
     pub(super) fn take_frames(&mut self) -> Vec<(ViewId, ToClient)> {
         std::mem::take(&mut self.frames)
+    }
+
+    /// A view for which something was said that no tunnel carries, and that was not told of yet.
+    pub(super) fn take_overgrown(&mut self) -> Option<ViewId> {
+        self.overgrown.pop()
     }
 
     // ---- What goes to a client.
@@ -275,6 +287,13 @@ impl Scope {
     pub(super) fn wrapped(&mut self, on: &CdpSessionId, inner: &str) {
         let Some(cdp) = self.sessions.get(on) else { return };
         let Some(parent) = cdp.parent.clone() else { return };
+        let in_another = self.sessions.get(&parent).is_some_and(|parent| !parent.flat);
+        if in_another && inner.len() > MOST_NESTED {
+            if !self.overgrown.contains(&cdp.view) {
+                self.overgrown.push(cdp.view);
+            }
+            return;
+        }
         let params = format!(r#"{{"sessionId":"{on}","message":{},"targetId":"{}"}}"#, quote(inner), cdp.target);
         self.event(&parent, "Target.receivedMessageFromTarget", &params);
     }
@@ -405,10 +424,10 @@ impl Scope {
     /// `targetCreated` if it is new, `targetInfoChanged` if it differs, nothing if it is what was told last.
     fn tell_one(&mut self, on: &CdpSessionId, id: &TargetId, info: &str) {
         let Some(discover) = self.sessions.get_mut(on).and_then(|cdp| cdp.discover.as_mut()) else { return };
-        let before = discover.told.insert(id.clone(), info.to_owned());
-        let method = match before {
+        let now = BuildHasherDefault::<DefaultHasher>::default().hash_one(info);
+        let method = match discover.told.insert(id.clone(), now) {
             None => "Target.targetCreated",
-            Some(before) if before != info => "Target.targetInfoChanged",
+            Some(before) if before != now => "Target.targetInfoChanged",
             Some(_) => return,
         };
         self.event(on, method, &format!(r#"{{"targetInfo":{info}}}"#));
@@ -422,48 +441,12 @@ impl Scope {
         self.tell(id);
     }
 
+    /// Whether one more CDP session may be told of what `listens` tells of; one that is told already may.
+    pub(super) fn may_listen(&self, on: &CdpSessionId, listens: impl Fn(&Cdp) -> bool) -> bool {
+        self.sessions.iter().filter(|(id, cdp)| *id != on && listens(cdp)).count() < MOST_LISTENERS
+    }
+
     fn discoverers(&self) -> Vec<CdpSessionId> {
         self.sessions.iter().filter(|(_, cdp)| cdp.discover.is_some()).map(|(id, _)| id.clone()).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_message_of_a_stranger_becomes_a_frame() {
-        let mut scope = Scope::new("C".into(), "b".into());
-        scope.sessions.insert("ROOT".into(), Cdp::new(ViewId(1), None, "b".into(), Kind::Browser, true));
-        scope.set_home(ViewId(1), "ROOT".into());
-        let text = Bytes::from_static(br#"{"id":1,"result":{},"sessionId":"STRANGER"}"#);
-        scope.admit(&"STRANGER".into(), text, 19);
-        scope.event(&"STRANGER".into(), "A.b", "{}");
-        scope.reply(&"STRANGER".into(), CallId(1), "{}");
-        scope
-            .see(&"T".into(), r#"{"targetId":"T","type":"page","url":"","attached":false,"browserContextId":"OTHER"}"#);
-        assert!(scope.targets.is_empty());
-        assert_eq!(scope.take_frames(), []);
-    }
-
-    #[test]
-    fn what_a_client_was_told_last_is_not_told_again() {
-        let mut scope = Scope::new("C".into(), "b".into());
-        scope.sessions.insert("ROOT".into(), Cdp::new(ViewId(1), None, "b".into(), Kind::Browser, true));
-        scope.set_home(ViewId(1), "ROOT".into());
-        scope.discover(&"ROOT".into(), Some(Filter::default_of_chrome()));
-        let info = |attached| {
-            format!(r#"{{"targetId":"T","type":"page","url":"","attached":{attached},"browserContextId":"C"}}"#)
-        };
-        scope.see(&"T".into(), &info(false));
-        assert_eq!(scope.take_frames().len(), 1);
-        // A watcher of the proxy's came: nothing the client could see.
-        scope.see(&"T".into(), &info(true));
-        assert_eq!(scope.take_frames().len(), 0);
-        scope.sessions.insert("S".into(), Cdp::new(ViewId(1), Some("ROOT".into()), "T".into(), Kind::Page, true));
-        scope.mark_attached(&"T".into());
-        let frames = scope.take_frames();
-        assert_eq!(frames.len(), 1);
-        assert!(String::from_utf8_lossy(&frames[0].1.clone().parts().0).contains("targetInfoChanged"));
     }
 }

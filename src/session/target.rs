@@ -1,13 +1,16 @@
 //! `Target.*` as this session's clients see it: a Chrome that holds only what is theirs.
 
 use super::{Action, Attaching, Pending, Session, arguments, scope::Cdp};
-use crate::cdp::{
-    error::CdpError,
-    ids::{CallId, CdpSessionId, TargetId},
-    lease::{Flavour, Interest, Settle},
-    message::Command,
-    object::Object,
-    target::{Filter, Kind},
+use crate::{
+    cdp::{
+        error::CdpError,
+        ids::{CallId, CdpSessionId, TargetId},
+        lease::{Flavour, Interest, Settle},
+        message::Command,
+        object::Object,
+        target::{Filter, Kind},
+    },
+    error::CloseReason,
 };
 
 const NO_TARGET: CdpError = CdpError::new(-32602, "No target with given id found");
@@ -21,6 +24,10 @@ const BOTH_FLAVOURS: CdpError = CdpError::new(
 );
 const STRAY_FILTER: CdpError = CdpError::new(-32602, "Filter should not be present with `discover` is off");
 const LAST_CONTEXT: CdpError = CdpError::new(-32000, "Cannot dispose default browser context.");
+
+/// CDP sessions that may be attached each on the one before. They end with the first, one inside the other, and so deep goes
+/// Chrome's stack, and ours.
+const MOST_DEEP: usize = 32;
 
 /// A `filter` member that is none.
 struct NoFilter;
@@ -51,6 +58,13 @@ impl Session {
             "setAutoAttach" if root => self.set_auto_attach(&asked),
             "setAutoAttach" => self.set_auto_attach_below(asked),
             "autoAttachRelated" => self.on_own_target(&asked, command.method(), true),
+            "attachToTarget" | "attachToBrowserTarget" if self.is_deepest(on) => {
+                let method = command.method();
+                let error = format!(
+                    "'{method}' is refused: CDP sessions may be attached {MOST_DEEP} deep, each on the one before; attach on another one"
+                );
+                self.refuse(on, id, &CdpError::server(error));
+            }
             "attachToTarget" => self.attach_to_target(asked),
             "attachToBrowserTarget" if root => self.attach_to_browser(&asked),
             "getBrowserContexts" if root => self.get_browser_contexts(&asked),
@@ -158,6 +172,9 @@ impl Session {
         if !discover && filter.is_some() {
             return self.scope.fail(asked.on, asked.id, &STRAY_FILTER);
         }
+        if discover && !self.scope.may_listen(asked.on, |cdp| cdp.discover.is_some()) {
+            return self.refuse_listener(asked.on, asked.id, "Target.setDiscoverTargets");
+        }
         self.scope.discover(asked.on, discover.then(|| filter.unwrap_or_else(Filter::default_of_chrome)));
         self.scope.reply(asked.on, asked.id, "{}");
     }
@@ -227,6 +244,12 @@ impl Session {
             // By way of a page's `attachToTarget`: it is announced on the root, from which it is attached.
             self.forward(asked.on, to, asked.id, "Target.attachToBrowserTarget", "{}".to_owned());
         }
+    }
+
+    /// Whether nothing may be attached on this CDP session, because it stands too deep itself.
+    fn is_deepest(&self, on: &CdpSessionId) -> bool {
+        let above = |cdp: &&Cdp| cdp.parent.as_ref().and_then(|parent| self.scope.sessions.get(parent));
+        std::iter::successors(self.scope.sessions.get(on), above).count() > MOST_DEEP
     }
 
     fn get_browser_contexts(&mut self, asked: &Asked<'_>) {
@@ -453,8 +476,7 @@ impl Session {
         self.scope.event(parent, "Target.detachedFromTarget", &params);
         for gone in below.iter().chain([child]) {
             // Nothing a client sent is ever left without an answer.
-            let in_flight =
-                self.scope.sessions.get_mut(gone).map(|cdp| std::mem::take(&mut cdp.in_flight)).unwrap_or_default();
+            let in_flight = self.scope.sessions.get_mut(gone).map(|cdp| cdp.in_flight.take()).unwrap_or_default();
             for id in in_flight {
                 self.scope.fail(gone, id, &CdpError::NO_SESSION);
             }
@@ -470,7 +492,7 @@ impl Session {
             self.scope.tell(&target);
             if was_home {
                 self.settle_frames();
-                self.actions.push(Action::Close(view, "the page is gone"));
+                self.actions.push(Action::Close(view, CloseReason::Bye("the page is gone")));
             }
         }
     }

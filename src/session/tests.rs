@@ -10,6 +10,7 @@ mod holes;
 mod keeper;
 mod record;
 mod replay;
+mod scope;
 mod target;
 
 use std::collections::VecDeque;

@@ -78,6 +78,9 @@ impl Link {
         if let Some(lease) = key {
             self.account(lease, message.len());
         }
+        if let Some(on) = &call.on {
+            self.waiting_on.insert((on.clone(), id));
+        }
         self.waiting.insert(id, Waiting { who, on: call.on, settle: call.settle });
         self.upstream.push(key, Some(id), message);
     }
@@ -88,8 +91,17 @@ impl Link {
         }
     }
 
+    /// What waited for this answer, and does not any more.
+    pub(super) fn settled(&mut self, id: CallId) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&id)?;
+        if let Some(on) = &waiting.on {
+            self.waiting_on.remove(&(on.clone(), id));
+        }
+        Some(waiting)
+    }
+
     pub(super) fn on_reply(&mut self, id: CallId, text: &[u8]) {
-        let Some(waiting) = self.waiting.remove(&id) else {
+        let Some(waiting) = self.settled(id) else {
             self.metrics.unowned.inc();
             return;
         };

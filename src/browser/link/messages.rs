@@ -148,14 +148,13 @@ impl Link {
         self.targets.on_detached(child.as_str());
         // The event comes first, then the answers that Chrome will not give any more.
         self.flush_effects();
-        let lost: Vec<CallId> = self
-            .waiting
-            .iter()
-            .filter(|(_, waiting)| waiting.on.as_ref().is_some_and(|on| gone.contains(on)))
-            .map(|(id, _)| *id)
-            .collect();
+        // Ids fall: the oldest is the greatest.
+        let on = |on: &CdpSessionId| {
+            self.waiting_on.range((on.clone(), CallId(i32::MIN))..=(on.clone(), CallId(i32::MAX))).rev()
+        };
+        let lost: Vec<CallId> = gone.iter().flat_map(on).map(|(_, id)| *id).collect();
         for id in lost {
-            if let Some(waiting) = self.waiting.remove(&id) {
+            if let Some(waiting) = self.settled(id) {
                 if let Settle::Conceal(context) = &waiting.settle {
                     self.concealed(context, None);
                     self.flush_effects();

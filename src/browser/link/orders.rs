@@ -150,7 +150,7 @@ impl Link {
     fn on_release(&mut self, lease: LeaseId, base: CdpSessionId) {
         self.inboxes.remove(&lease);
         for id in self.upstream.forget(lease) {
-            self.waiting.remove(&id);
+            self.settled(id);
         }
         self.groups.retain(|(owner, _), _| *owner != lease);
         for waiting in self.waiting.values_mut() {

@@ -21,7 +21,13 @@ pub fn url_allowed(url: &str, caps: &Capabilities) -> Result<(), String> {
     }
     let Some((scheme, rest)) = scheme(&url) else { return Err(INVALID.to_owned()) };
     match &*scheme {
-        "http" | "https" | "data" | "blob" | "javascript" => Ok(()),
+        "http" | "https" | "data" | "javascript" => Ok(()),
+        // What it was made from has an origin, which is a page's own.
+        "blob" => match self::scheme(&normal(rest)).as_ref().map(|(scheme, _)| &**scheme) {
+            None | Some("http" | "https") => Ok(()),
+            Some("file") if caps.host_files => Ok(()),
+            Some(_) => Err("blob: URLs of other origins than http: and https: are not allowed".to_owned()),
+        },
         "about" if rest.split(['?', '#']).next() == Some("blank") => Ok(()),
         "file" if caps.host_files => Ok(()),
         "file" => Err(format!("file: URLs need the capability {}", Capability::HostFiles)),
@@ -208,6 +214,7 @@ mod tests {
             "about:blank?x",
             "data:text/html,chrome://gpu",
             "blob:https://example.com/1-2",
+            "blob:null/1-2",
             "javascript:void 0",
             "view-source:http://example.com/",
             "",
@@ -227,6 +234,10 @@ mod tests {
             "chrome-error://x/",
             "about:version",
             "about:srcdoc",
+            "blob:chrome://settings/1-2",
+            "BLOB:\tcHrome:gpu",
+            "view-source:blob: devtools://devtools/1-2",
+            "blob:blob:https://example.com/1-2",
             "about:blankx",
             "about:BLANK",
             "filesystem:https://example.com/temporary/x",

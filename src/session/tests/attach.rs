@@ -283,6 +283,48 @@ fn a_tunnel_in_a_tunnel_is_judged_too() {
 }
 
 #[test]
+fn a_chain_of_cdp_sessions_has_an_end() {
+    let mut pair = Pair::with_page();
+    let mut on = "ROOT".to_owned();
+    for depth in 0..32 {
+        let next = format!("D{depth}");
+        let asked = pair.says(&format!(
+            r#"{{"id":1,"method":"Target.attachToTarget","params":{{"targetId":"P","flatten":true}}{}}}"#,
+            if depth == 0 { String::new() } else { format!(r#","sessionId":"{on}""#) }
+        ));
+        assert!(asked[0].starts_with(&format!("call {on} ")), "{depth}: {asked:?}");
+        pair.attached(&on, &next, "P");
+        pair.result(&format!(r#"{{"sessionId":"{next}"}}"#));
+        on = next;
+    }
+    for (method, params) in [
+        ("Target.attachToTarget", r#"{"targetId":"P","flatten":true}"#),
+        ("Target.attachToTarget", r#"{"targetId":"browser"}"#),
+        ("Target.attachToBrowserTarget", "{}"),
+    ] {
+        let got = pair.asks_on(&on, method, params);
+        assert!(got.len() == 1 && got[0].contains("32 deep"), "{got:?}");
+    }
+}
+
+#[test]
+fn what_outgrows_a_tunnel_in_a_tunnel_costs_its_client_the_connection() {
+    let mut pair = not_flat();
+    pair.says(&tunnelled("N", r#"{"id":5,"method":"Target.attachToTarget","params":{"targetId":"P"}}"#));
+    pair.attached("N", "M", "P");
+    pair.result(r#"{"sessionId":"M"}"#);
+    let mut log = |session: &str, quotes: usize| {
+        let quotes = r#"\""#.repeat(quotes);
+        pair.message(&format!(r#"{{"method":"A.b","params":{{"x":"{quotes}"}},"sessionId":"{session}"}}"#))
+    };
+    let got = log("M", 1000);
+    assert!(got.len() == 1 && got[0].matches("receivedMessageFromTarget").count() == 2, "{got:?}");
+    assert_eq!(log("M", 9 << 20), [format!("close 1: {}", CloseReason::Overgrown)]);
+    // A tunnel in none carries what a frame does.
+    assert!(log("N", 9 << 20)[0].len() > 36 << 20);
+}
+
+#[test]
 fn flat_and_not_flat_attaches_are_told_apart_in_their_order() {
     let mut pair = Pair::with_page();
     for params in [r#"{"targetId":"P","flatten":true}"#, r#"{"targetId":"P"}"#, r#"{"targetId":"P","flatten":true}"#] {

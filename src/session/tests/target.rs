@@ -155,6 +155,37 @@ fn a_discovery_tells_what_is_there_in_order_and_then_what_is_new() {
 }
 
 #[test]
+fn only_so_many_cdp_sessions_are_told_of_everything() {
+    let mut pair = Pair::with_page();
+    let events = r#"{"behavior":"deny","eventsEnabled":true}"#;
+    for (method, params, up) in [
+        ("Target.setDiscoverTargets", r#"{"discover":true,"filter":[{"type":"other"}]}"#, false),
+        ("Browser.setDownloadBehavior", events, true),
+    ] {
+        let ask = |pair: &mut Pair, at: usize| {
+            let got = pair.asks_on(&format!("S{at}"), method, params);
+            let refused = format!("'{method}' is refused: 32 CDP sessions of this session have it on, and no more may");
+            let is_refused = got.iter().any(|action| action.contains(&refused));
+            if up && !is_refused {
+                pair.result("{}");
+            }
+            is_refused
+        };
+        for at in 0..33 {
+            pair.attached("ROOT", &format!("S{at}"), "P");
+            assert_eq!(ask(&mut pair, at), at == 32, "{method} {at}");
+        }
+        // Who has it on may say so again, and who goes makes room.
+        assert!(!ask(&mut pair, 0), "{method}");
+        pair.detached("ROOT", "S0", "P", &[]);
+        assert!(!ask(&mut pair, 32), "{method}");
+        for at in 1..33 {
+            pair.detached("ROOT", &format!("S{at}"), "P", &[]);
+        }
+    }
+}
+
+#[test]
 fn a_discovery_is_refused_in_chromes_words() {
     let mut pair = Pair::new();
     let got = pair.asks("Target.setDiscoverTargets", r#"{"discover":false,"filter":[]}"#);
