@@ -75,12 +75,23 @@ macro_rules! in_each_browser {
 
 /// As [`in_each_browser`], for what only one kind of browser can show.
 macro_rules! in_browser {
-    ($kind:ident: $(#[$attribute:meta])* $name:ident) => {
+    (Shell: $(#[$attribute:meta])* $name:ident) => {
         mod $name {
             $(#[$attribute])*
             #[tokio::test]
-            async fn only() {
-                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::$kind).await {
+            async fn shell() {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Shell).await {
+                    super::$name(browser).await;
+                }
+            }
+        }
+    };
+    (Full: $(#[$attribute:meta])* $name:ident) => {
+        mod $name {
+            $(#[$attribute])*
+            #[tokio::test]
+            async fn full() {
+                if let Some(browser) = $crate::browsers::Browser::of(ghostmux::browser::find::Kind::Full).await {
                     super::$name(browser).await;
                 }
             }

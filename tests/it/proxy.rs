@@ -195,6 +195,16 @@ impl Proxy {
         }
     }
 
+    /// One of its figures, by its name without `ghostmux_`.
+    pub(crate) async fn figure(&self, name: &str) -> u64 {
+        let answer = self.http("GET", "/metrics", &[], "").await;
+        let value = answer.body.lines().find_map(|line| {
+            let (figure, value) = line.split_once(' ')?;
+            (figure.trim_start_matches("ghostmux_") == name).then(|| value.parse().ok())?
+        });
+        value.unwrap_or_else(|| panic!("no figure {name}: {}", answer.body))
+    }
+
     /// Sends these bytes on a connection of their own and reads until the other side hangs up.
     pub(crate) async fn bytes(&self, request: &[u8]) -> String {
         let exchange = async {

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::stage::{
-    EVERYWHERE, NO_CHILD, NO_CHILD_OF_TARGET, NO_SESSION, On, Says, Stage, no_context, no_target_to_close, says,
+use super::{
+    frames::resident,
+    stage::{
+        EVERYWHERE, NO_CHILD, NO_CHILD_OF_TARGET, NO_SESSION, On, Says, Stage, no_context, no_target_to_close, says,
+    },
 };
 use crate::{
     browsers::{Browser, in_each_browser},
@@ -70,9 +73,41 @@ async fn nothing_tunnels_past_the_policy(browser: Browser) {
         }
         stage.unharmed(&row).await;
     }
+    tunnels_do_not_grow_without_end(&stage).await;
 }
 
 in_each_browser!(nothing_tunnels_past_the_policy);
+
+/// S09, S10: each tunnel around a message doubles its backslashes. Eight of them, and a line of quotes. And
+/// where each CDP session is attached on the one before, Chrome takes the last one down inside all the others.
+async fn tunnels_do_not_grow_without_end(stage: &Stage) {
+    let before = resident(stage.proxy.pid());
+    let client = stage.proxy.connect().await;
+    let page = client.page_at(&stage.site.url("/page?attacker")).await;
+    let mut path: Vec<String> = Vec::new();
+    for _ in 0..8 {
+        let attach = json!({ "targetId": page.target });
+        let attached = tunnelled(&client, &path, "Target.attachToTarget", attach).await.expect("S09");
+        path.push(text(&attached, "sessionId"));
+    }
+    tunnelled(&client, &path, "Runtime.enable", json!({})).await.expect("S09");
+    let mut on = page.session.clone();
+    let refused = loop {
+        let attach = json!({ "targetId": page.target, "flatten": true });
+        match client.call_on(&on, "Target.attachToTarget", attach).await {
+            Ok(attached) => on = text(&attached, "sessionId"),
+            Err((_, words)) => break words,
+        }
+    };
+    assert!(refused.contains("32 deep"), "S10: {refused}");
+    let say = json!({ "expression": "console.log('\"'.repeat(1 << 20))" });
+    client.start(Some(&page.session), "Runtime.evaluate", say).await;
+    let why = client.end().await;
+    assert!(why.starts_with("1009") && why.contains("Target.sendMessageToTarget"), "S09: {why}");
+    let grown = resident(stage.proxy.pid()).saturating_sub(before) >> 20;
+    assert!(grown < 300, "S09: the proxy grew by {grown} MiB");
+    stage.unharmed("S09").await;
+}
 
 /// S06: what was attached on a CDP session goes with it.
 async fn what_was_attached_on_a_cdp_session_goes_with_it(browser: Browser) {

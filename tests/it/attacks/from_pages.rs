@@ -216,6 +216,31 @@ async fn a_world_with_every_right_stays_on_the_net(browser: Browser) {
         assert!(!got, "N11: {url}: {read}");
         bait.is_untouched(&stage, &format!("N11: {url}")).await;
     }
+    // The page itself is led there: its request goes on elsewhere, or is answered with a redirect.
+    for url in &urls[..2] {
+        for (method, mut params) in [
+            ("Fetch.continueRequest", json!({ "url": url })),
+            (
+                "Fetch.fulfillRequest",
+                json!({ "responseCode": 302, "responseHeaders": [{ "name": "Location", "value": url }] }),
+            ),
+        ] {
+            let page = client.page_at(&stage.site.url("/page?attacker")).await;
+            let on = Some(page.session.as_str());
+            client.ok(on, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*?stopped*" }] })).await;
+            client.start(on, "Runtime.evaluate", json!({ "expression": "location = '/page?stopped'; 0" })).await;
+            let paused = client.event_on(&page.session, "Fetch.requestPaused").await;
+            params["requestId"] = paused["requestId"].clone();
+            client.call_on(&page.session, method, params).await.ok();
+            client.call_on(&page.session, "Fetch.disable", json!({})).await.ok();
+            let shown = json!({ "expression": SHOWN, "returnByValue": true, "awaitPromise": true });
+            let read = client.call_on(&page.session, "Runtime.evaluate", shown).await;
+            let read = read.map(|read| read.to_string()).unwrap_or_default();
+            let got = ["canary-words", "Command Line"].iter().any(|word| read.contains(word));
+            assert!(!got, "N11: {method} to {url}: {read}");
+            client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
+        }
+    }
     stage.unharmed("N11").await;
 }
 
@@ -311,6 +336,62 @@ async fn the_focus_is_not_taken_from_others(browser: Browser) {
 }
 
 in_each_browser!(the_focus_is_not_taken_from_others);
+
+/// P05: what a page makes a browser show by itself (menus, pickers, prompts, a drag that never ends) is its own
+/// window's: others click and type meanwhile.
+async fn menus_and_pickers_stand_in_nobodys_way(browser: Browser) {
+    const FIELDS: &str = "document.body.innerHTML = `<style>* { display: block; height: 30px; margin: 0 }</style>
+        <select><option>1<option>2</select><a draggable=true href=/page>drag me</a>
+        <input type=date><input type=color><input type=file><input list=l><datalist id=l><option>1</datalist>`; 0";
+    let stage = Stage::strict(browser).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let typing = victim.client.page_at(&stage.site.url("/page?typing")).await;
+    let listen =
+        "document.body.innerHTML = '<input style=\"position:fixed;left:0;top:0;width:200px;height:100px\">'; 0";
+    victim.client.evaluate(&typing.session, listen).await;
+    let mouse = |kind: &str, button: &str, x: i32, y: i32| json!({ "type": kind, "button": button, "buttons": 1, "x": x, "y": y, "clickCount": 1 });
+    let scripts = [
+        "for (const one of document.querySelectorAll('input, select')) { try { one.showPicker() } catch {} }",
+        "document.documentElement.requestFullscreen()",
+        "document.documentElement.requestPointerLock()",
+        "Notification.requestPermission(); navigator.geolocation.getCurrentPosition(() => {}, () => {})",
+        "print()",
+        "alert('nobody answers')",
+    ];
+    for act in 0..3 + scripts.len() {
+        let client = &attacker.client;
+        let page = client.page_at(&stage.site.url("/page?attacker")).await;
+        let on = Some(page.session.as_str());
+        client.evaluate(&page.session, FIELDS).await;
+        let events = match act {
+            0 => vec![mouse("mousePressed", "right", 20, 45), mouse("mouseReleased", "right", 20, 45)],
+            1 => vec![mouse("mousePressed", "left", 20, 15), mouse("mouseReleased", "left", 20, 15)],
+            2 => {
+                let moves = (1..6).map(|step| mouse("mouseMoved", "left", 20 + 10 * step, 45 + 20 * step));
+                [mouse("mousePressed", "left", 20, 45)].into_iter().chain(moves).collect()
+            }
+            _ => Vec::new(),
+        };
+        for event in events {
+            client.start(on, "Input.dispatchMouseEvent", event).await;
+        }
+        if let Some(expression) = act.checked_sub(3).and_then(|at| scripts.get(at)) {
+            client.start(on, "Runtime.evaluate", json!({ "expression": expression, "userGesture": true })).await;
+        }
+        // By then it has been done, whether it was answered or not.
+        client.ok(None, "Target.getTargets", json!({})).await;
+        for kind in ["mousePressed", "mouseReleased"] {
+            victim.client.ok(Some(&typing.session), "Input.dispatchMouseEvent", mouse(kind, "left", 20, 20)).await;
+        }
+        let key = json!({ "type": "char", "text": "a" });
+        victim.client.ok(Some(&typing.session), "Input.dispatchKeyEvent", key).await;
+        let typed = victim.client.evaluate(&typing.session, "document.querySelector('input').value").await;
+        assert_eq!(typed, "a".repeat(act + 1), "P05, act {act}: the victim could not type");
+    }
+    stage.unharmed("P05").await;
+}
+
+in_browser!(Full: menus_and_pickers_stand_in_nobodys_way);
 
 /// P03: the clipboard by ways that need no permission of the protocol's: with a click, and by the page's own command.
 async fn no_click_makes_the_clipboard_readable(browser: Browser) {

@@ -122,7 +122,7 @@ async fn a_client_that_does_not_read(browser: Browser) {
         );
         let params = json!({ "expression": flood });
         client.start(Some(&stage.attacker.page.session), "Runtime.evaluate", params).await;
-        let is_cut = async || figure(&stage.proxy, "clients_too_slow_total").await > 0;
+        let is_cut = async || stage.proxy.figure("clients_too_slow_total").await > 0;
         eventually("a client that does not read is cut", is_cut).await;
         client.read(true);
         client.end().await
@@ -176,6 +176,38 @@ async fn a_flood_of_commands(browser: Browser) {
 }
 
 in_browser!(Shell: a_flood_of_commands);
+
+/// R09: commands that are never answered, under ids of the client's and under the proxy's own, while CDP sessions come and
+/// go: nobody looks through all of them each time.
+async fn commands_that_are_never_answered(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (client, page) = (&stage.attacker.client, &stage.attacker.page);
+    meanwhile(&stage, "R09", async {
+        let many = size(5_000, 200_000);
+        let never = json!({ "expression": "new Promise(() => {})", "awaitPromise": true });
+        for at in 0..many {
+            client.start(Some(&page.session), "Runtime.evaluate", never.clone()).await;
+            let method = "Runtime.evaluate";
+            let ours = json!({ "id": -2 - i64::try_from(at).expect("small"), "method": method, "params": never, "sessionId": page.session });
+            client.send_raw(&ours.to_string()).await;
+        }
+        client.evaluate_in(&page.session, "6 * 7", LONG).await;
+        for _ in 0..size(100, 2_000) {
+            let session = client.attach(None, &page.target).await;
+            client.ok(Some(&session), "Runtime.evaluate", json!({ "expression": "1" })).await;
+            client.ok(None, "Target.detachFromTarget", json!({ "sessionId": session })).await;
+        }
+        let mut last = 0;
+        for _ in 0..size(1_000, 20_000) {
+            last = client.start(Some(&page.session), "Runtime.evaluate", json!({ "expression": "1" })).await;
+        }
+        client.wait("the last answer", LONG, |frame| frame["id"] == last).await;
+    })
+    .await;
+    stage.unharmed("R09").await;
+}
+
+in_browser!(Shell: commands_that_are_never_answered);
 
 /// R06: commands so large that nothing else would get through beside them.
 async fn huge_commands(browser: Browser) {
@@ -269,15 +301,5 @@ async fn at_rest(proxy: &Proxy) -> [u64; 2] {
 
 /// Sessions and contexts that the proxy has.
 async fn census(proxy: &Proxy) -> [u64; 2] {
-    [figure(proxy, "sessions").await, figure(proxy, "contexts").await]
-}
-
-/// One of the proxy's figures.
-async fn figure(proxy: &Proxy, name: &str) -> u64 {
-    let answer = proxy.http("GET", "/metrics", &[], "").await;
-    let value = answer.body.lines().find_map(|line| {
-        let (figure, value) = line.split_once(' ')?;
-        (figure.trim_start_matches("ghostmux_") == name).then(|| value.parse().ok())?
-    });
-    value.unwrap_or_else(|| panic!("no figure {name}: {}", answer.body))
+    [proxy.figure("sessions").await, proxy.figure("contexts").await]
 }

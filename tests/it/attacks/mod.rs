@@ -14,6 +14,8 @@ mod greed;
 mod killers;
 mod navigation;
 mod pausing;
+mod same_site;
+mod side_doors;
 mod stage;
 mod targets;
 mod victim;
@@ -21,21 +23,21 @@ mod victim;
 /// The rows of the table: a letter, and the highest number with it.
 const ROWS: [(char, u8); 17] = [
     ('T', 22),
-    ('C', 10),
-    ('D', 5),
+    ('C', 13),
+    ('D', 6),
     ('W', 3),
     ('B', 17),
     ('X', 3),
-    ('A', 4),
-    ('S', 8),
+    ('A', 5),
+    ('S', 10),
     ('I', 2),
-    ('N', 11),
+    ('N', 12),
     ('H', 3),
-    ('K', 3),
-    ('P', 3),
-    ('J', 14),
+    ('K', 4),
+    ('P', 5),
+    ('J', 15),
     ('F', 18),
-    ('R', 8),
+    ('R', 9),
     ('Z', 6),
 ];
 

@@ -134,9 +134,19 @@ async fn pages_of_chromes_own_are_not_opened(browser: Browser) {
         }
         stage.unharmed(row).await;
     }
-    for url in
-        ["devtools://devtools/bundled/inspector.html", "chrome-extension://a/b", "chrome-untrusted://print", "data"]
-    {
+    for url in [
+        "devtools://devtools/bundled/inspector.html",
+        "chrome-extension://a/b",
+        "chrome-untrusted://print",
+        "data",
+        // Of an origin of Chrome's own.
+        "blob:chrome://settings/11111111-1111-4111-8111-111111111111",
+        "blob:chrome://gpu/11111111-1111-4111-8111-111111111111",
+        "view-source:blob:devtools://devtools/11111111-1111-4111-8111-111111111111",
+        "blob:file:///11111111-1111-4111-8111-111111111111",
+    ] {
+        let made = attacker.call(On::Root, "Target.createTarget", json!({ "url": url })).await;
+        assert!(made.is_err(), "N05: {url:?} was answered {made:?}");
         let done = attacker.call(On::Page, "Page.navigate", json!({ "url": url })).await;
         assert!(done.is_err(), "N05: {url:?} was answered {done:?}");
     }

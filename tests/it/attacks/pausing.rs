@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{stage::Stage, victim::learned_nothing};
+use super::{
+    stage::{On, Stage},
+    victim::learned_nothing,
+};
 use crate::{
     browsers::{Browser, in_each_browser},
     client::{Client, Page, text},
@@ -38,7 +41,7 @@ async fn start_things(client: &Client, page: &Page, marker: &str, name: &str) ->
     client.evaluate(&page.session, &STARTS.replace("MARKER", marker).replace("NAME", name)).await
 }
 
-/// A01, A02, A03: who auto-attaches, with or without waiting, gets one's own targets; others run on.
+/// A01, A02, A03, A05: who auto-attaches, with or without waiting, gets one's own targets; others run on.
 async fn waiting_for_a_debugger_stops_only_ones_own(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let puppeteer = json!([{ "type": "page", "exclude": true }, {}]);
@@ -66,6 +69,14 @@ async fn waiting_for_a_debugger_stops_only_ones_own(browser: Browser) {
         stage.unharmed(row).await;
         drop(other);
     }
+    // What is below a page are the workers of its site too: of those in its own context.
+    let wait = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
+    for on in [On::Page, On::Tab, On::Worker, On::Shared, On::Service] {
+        let _ = stage.attacker.call(on, "Target.setAutoAttach", wait.clone()).await;
+    }
+    let other = others_start_things(&stage, "A05").await;
+    stage.unharmed("A05").await;
+    drop(other);
 }
 
 in_each_browser!(waiting_for_a_debugger_stops_only_ones_own);
