@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     let runtime = runtime.expect("a runtime");
     let proof = arguments.next_if(|first| matches!(first.as_str(), "sweep" | "taint" | "verdict"));
     match proof.as_deref() {
-        Some("verdict") => match verdict::verdict() {
+        Some("verdict") => match runtime.block_on(verdict::verdict()) {
             Ok((pass, text)) => {
                 print!("{text}");
                 exit_code(pass)

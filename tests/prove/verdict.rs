@@ -8,7 +8,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use ghostmux::browser::find::{self, Kind};
 use serde_json::{Value, json};
+
+use crate::browsers::Browser;
 
 /// What one proof found.
 #[derive(Debug)]
@@ -62,13 +65,19 @@ pub(crate) fn directory() -> PathBuf {
 }
 
 /// The verdict on all proofs whose outcomes are there; false if one is missing or failed.
-pub(crate) fn verdict() -> std::io::Result<(bool, String)> {
+pub(crate) async fn verdict() -> std::io::Result<(bool, String)> {
     let directory = directory();
     let mut pass = true;
     let mut body = String::new();
     let mut products = Vec::new();
     let attacks = fs::read_to_string(directory.join("attacks.log")).unwrap_or_default();
-    let (attacks_pass, line) = attacks_of(&attacks);
+    let mut chromes = Vec::new();
+    for kind in [Kind::Shell, Kind::Full] {
+        let Some(browser) = Browser::of(kind).await else { continue };
+        let version = find::inspect(&browser.path).await.map(|found| found.version.full);
+        chromes.push((kind, version.unwrap_or_default()));
+    }
+    let (attacks_pass, line) = attacks_of(&attacks, &chromes);
     pass &= attacks_pass;
     let _ = writeln!(body, "{}  attacks: {line}\n", if attacks_pass { "PASS" } else { "FAIL" });
     for proof in ["sweep", "taint"] {
@@ -107,13 +116,29 @@ pub(crate) fn verdict() -> std::io::Result<(bool, String)> {
     Ok((pass, text))
 }
 
-/// The count in what the test harness said last, and whether all passed.
-fn attacks_of(log: &str) -> (bool, String) {
-    let last = log.lines().rev().find(|line| line.trim_start().starts_with("test result:"));
-    let Some(line) = last else { return (false, "they left no result".to_owned()) };
-    let line = line.trim_start().trim_start_matches("test result:").trim();
-    let passed: u64 = line.split(" passed").next().and_then(|head| head.rsplit(' ').next()?.parse().ok()).unwrap_or(0);
-    (line.starts_with("ok") && passed > 0, line.to_owned())
+/// What the attacks came to, by the lines of the test harness. Each is a test for a kind of Chrome, which does nothing
+/// where that is not installed.
+fn attacks_of(log: &str, chromes: &[(Kind, String)]) -> (bool, String) {
+    let of = |kind: &str, end: &str| {
+        let line = format!("::{kind} ... {end}");
+        log.lines().filter(|said| said.starts_with("test attacks::") && said.contains(&line)).count()
+    };
+    let mut pass = log.lines().any(|line| line.trim_start().starts_with("test result: ok"));
+    let mut text = Vec::new();
+    for (kind, name) in [(Kind::Shell, "shell"), (Kind::Full, "full")] {
+        match chromes.iter().find(|(there, _)| *there == kind) {
+            Some((_, version)) => {
+                let (passed, all) = (of(name, "ok"), of(name, ""));
+                pass &= passed > 0 && passed == all;
+                text.push(format!("{passed} of {all} pass in {kind} {version}"));
+            }
+            None => text.push(format!("none was run in {kind}, which is not there")),
+        }
+    }
+    let failed = log.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    let failed = failed.fold(String::new(), |text, test| text + "\n      FAULT " + test);
+    let end = if log.contains("test result:") { "" } else { "\n      FAULT they did not come to their end" };
+    (pass && !chromes.is_empty(), format!("{}{failed}{end}", text.join(", ")))
 }
 
 fn commit() -> String {

@@ -7,7 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _, stream::SplitSink};
 use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{Message, protocol::WebSocketConfig},
+    tungstenite::{Error, Message, protocol::WebSocketConfig},
 };
 
 /// What came, or did not.
@@ -39,8 +39,7 @@ impl Wire {
         let _ = socket.set_nodelay(true);
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let url = format!("ws://{address}{path}");
-        let (stream, _) =
-            client_async_with_config(url, socket, Some(config)).await.map_err(|error| error.to_string())?;
+        let (stream, _) = client_async_with_config(url, socket, Some(config)).await.map_err(refusal)?;
         let (to, mut stream) = stream.split();
         let (heard, from) = mpsc::unbounded_channel();
         let reader = tokio::spawn(async move {
@@ -90,6 +89,17 @@ impl Wire {
     /// A frame that is there already.
     pub(crate) fn ready(&mut self) -> Option<String> {
         self.from.try_recv().ok()
+    }
+}
+
+/// Why there is no connection: for an answer that is no 101, what it says.
+fn refusal(error: Error) -> String {
+    match error {
+        Error::Http(answer) => {
+            let body = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+            format!("{}: {body}", answer.status())
+        }
+        other => other.to_string(),
     }
 }
 

@@ -209,11 +209,10 @@ impl Sweep<'_> {
         let slowest = self.counts.entry("slowest look of the victim (ms)").or_default();
         *slowest = self.world.victim.slowest().max(*slowest);
         self.count("looks of the victim", usize::try_from(self.world.victim.looks()).unwrap_or_default());
-        for (name, metric) in [
-            ("messages of no owner", "ghostmux_unowned_messages_total"),
-            ("commands refused", "ghostmux_commands_refused_total"),
-        ] {
-            let value = self.world.metric(metric).await;
+        for (name, metric) in
+            [("messages of no owner", "unowned_messages_total"), ("commands refused", "commands_refused_total")]
+        {
+            let value = self.world.proxy.figure(metric).await;
             self.count(name, usize::try_from(value).unwrap_or_default());
         }
     }

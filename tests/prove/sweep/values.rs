@@ -146,7 +146,9 @@ impl Maker<'_> {
         let lower = name.to_ascii_lowercase();
         let one = match lower.as_str() {
             "expression" | "functiondeclaration" | "scriptsource" | "source" | "script" => "(() => 1)",
-            "origin" | "securityorigin" | "storagekey" | "embeddedorigin" | "issuerorigin" => "@@site",
+            "origin" | "securityorigin" | "embeddedorigin" | "issuerorigin" => "@@site",
+            // As Chrome spells them.
+            "storagekey" => "@@site/",
             "selector" | "nodename" => "body",
             "locale" => "de_DE",
             "timezoneid" => "Europe/Berlin",

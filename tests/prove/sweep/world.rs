@@ -81,13 +81,6 @@ impl World {
         let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
         version["Browser"].as_str().unwrap_or("unknown").to_owned()
     }
-
-    /// One of the proxy's figures.
-    pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let answer = self.proxy.http("GET", "/metrics", &[], "").await;
-        let line = answer.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.and_then(|value| value.parse().ok()).unwrap_or_default()
-    }
 }
 
 /// Chrome's processes that no context has for itself.

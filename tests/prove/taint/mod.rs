@@ -69,6 +69,7 @@ async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Op
         faults: Mutex::default(),
         heard: Mutex::default(),
         attacks: Mutex::default(),
+        ends: Mutex::default(),
     });
     let mut tasks = tokio::task::JoinSet::new();
     for (number, address) in addresses.iter().enumerate() {
@@ -94,10 +95,16 @@ async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Op
     while let Some(ended) = tasks.join_next().await {
         ended.expect("no tenant panics");
     }
-    outcome(proxy, &stage, &site, options, since).await
+    outcome(proxy, &stage, &site, options, (since, addresses.len())).await
 }
 
-async fn outcome(proxy: &Proxy, stage: &Stage, site: &Site, options: &Options, since: Instant) -> Outcome {
+async fn outcome(
+    proxy: &Proxy,
+    stage: &Stage,
+    site: &Site,
+    options: &Options,
+    (since, tenants): (Instant, usize),
+) -> Outcome {
     let checked = stage.checker.checked();
     let mut faults: Vec<String> = checked.leaks.iter().take(20).map(ToString::to_string).collect();
     faults.extend(stage.faults.lock().expect("no panic").clone());
@@ -119,8 +126,17 @@ async fn outcome(proxy: &Proxy, stage: &Stage, site: &Site, options: &Options, s
     if version["Browser"].is_null() {
         faults.push("the proxy no longer answers".to_owned());
     }
+    // A browser that ends takes the sessions of others along, who come back to another one and may not notice.
+    let lost = proxy.figure("browsers_lost_total").await;
+    if lost > 0 {
+        let log = proxy.log();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("browser lost")).collect();
+        faults.push(format!("{lost} browsers were lost: {}", lines.join("\n")));
+    }
     let facts = json!({
         "seed": options.seed,
+        "clients": tenants,
+        "connections that ended by themselves": stage.ends.lock().expect("no panic").clone(),
         "messages checked": checked.messages,
         "bytes checked": checked.bytes,
         "ids known": checked.ids,

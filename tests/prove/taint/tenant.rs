@@ -83,6 +83,8 @@ pub(crate) struct Stage {
     /// Events and replies by method.
     pub(crate) heard: Mutex<BTreeMap<String, u64>>,
     pub(crate) attacks: Mutex<BTreeMap<&'static str, u64>>,
+    /// How connections ended that nobody hung up, how often.
+    pub(crate) ends: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Stage {
@@ -214,7 +216,10 @@ impl Tenant {
             let Some(wire) = &mut self.wire else { return };
             match wire.next(until).await {
                 Heard::Frame(text) => self.hear(&text),
-                Heard::Closed(_) => self.wire = None,
+                Heard::Closed(why) => {
+                    *self.stage.ends.lock().expect("no panic").entry(why).or_default() += 1;
+                    self.wire = None;
+                }
                 Heard::Nothing => return,
             }
         }
