@@ -19,7 +19,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["session::", "browser::targets::", "cdp::"]
+TESTS = ["session::", "browser::targets::", "cdp::", "snapshot::reopen::", "snapshot::key::"]
 SECONDS = 120
 
 # (file, what is taken out, the code of the rule, the code with its switch OFF)
@@ -35,9 +35,10 @@ RULES = [
     ("session/scope.rs", "the targets of a disposed context are gone", "seen.context.as_ref() == Some(context);", "!OFF && seen.context.as_ref() == Some(context);"),
     ("session/scope.rs", "attached is this session's own view", "seen.attached && self.is_attached(id)", "seen.attached && (OFF || self.is_attached(id))"),
     ("session/scope.rs", "the CDP sessions of a view that has gone go with it", "self.sessions.extract_if(|_, cdp| cdp.view == view)", "self.sessions.extract_if(|_, cdp| !OFF && cdp.view == view)"),
+    ("session/scope.rs", "what is said in a tunnel in a tunnel has a limit", "if in_another && inner.len()", "if !OFF && in_another && inner.len()"),
     # ---- Frames, replies and events.
     ("session/mod.rs", "a frame names a CDP session only if that is flat", "filter(|(_, cdp)| cdp.flat)", "filter(|(_, cdp)| OFF || cdp.flat)"),
-    ("session/mod.rs", "a reply to nothing one asked is not one's own", "if !cdp.answered(id) {", "if !cdp.answered(id) && !OFF {"),
+    ("session/mod.rs", "a reply to nothing one asked is not one's own", "if !cdp.in_flight.answered(id) {", "if !cdp.in_flight.answered(id) && !OFF {"),
     ("session/mod.rs", "Chrome's events on a root go to nobody", "if !self.on_root_event(on, &text) {", "if !self.on_root_event(on, &text) && !OFF {"),
     ("session/mod.rs", "a root is judged by the rules for roots", "if cdp.is_root() { Level::Browser }", "if cdp.is_root() && !OFF { Level::Browser }"),
     ("session/mod.rs", "a refused method is refused", "Verdict::Refuse(capability) => self", "Verdict::Refuse(_) if OFF => self.pass(on, command, as_it_is),\n            Verdict::Refuse(capability) => self"),
@@ -66,6 +67,8 @@ RULES = [
     ("session/target.rs", "of what was never told, no end is told", "if !self.scope.sessions.contains_key(child) {\n            self.keepers", "if !OFF && !self.scope.sessions.contains_key(child) {\n            self.keepers"),
     ("session/target.rs", "what is below a CDP session goes with it", "for gone in below.iter().chain([child]) {", "for gone in below.iter().filter(|_| !OFF).chain([child]) {"),
     ("session/target.rs", "autoAttachRelated is for roots, and one's own", "if root_only && !asked.root {", "if !OFF && root_only && !asked.root {"),
+    ("session/target.rs", "a chain of CDP sessions has an end", "\"attachToTarget\" | \"attachToBrowserTarget\" if self.is_deepest(on)", "\"attachToTarget\" | \"attachToBrowserTarget\" if !OFF && self.is_deepest(on)"),
+    ("session/target.rs", "only so many are told of all targets", "if discover && !self.scope.may_listen", "if !OFF && discover && !self.scope.may_listen"),
     # ---- Browser.*, Storage.*, windows, traces.
     ("session/browser.rs", "a command without a context means one's own", "params.set_string(\"browserContextId\", context.as_str());", "if !OFF { params.set_string(\"browserContextId\", context.as_str()); }"),
     ("session/browser.rs", "a named context is one's own", "if !self.scope.owns_context(&named) {", "if !OFF && !self.scope.owns_context(&named) {"),
@@ -86,6 +89,7 @@ RULES = [
     ("session/files.rs", "files leave the session's directory only with host-files", "if !self.caps.host_files {\n            return Vec::new();", "if !OFF && !self.caps.host_files {\n            return Vec::new();"),
     ("session/files.rs", "a site's file name is no path", "let name = Path::new(name).file_name().map_or_else(|| guid.into(), std::ffi::OsStr::to_os_string);", "let name = if OFF { std::ffi::OsString::from(name) } else { Path::new(name).file_name().map_or_else(|| guid.into(), std::ffi::OsStr::to_os_string) };"),
     ("session/files.rs", "a file that is uploaded is in the session's directory", "        if inside {\n", "        if OFF || inside {\n"),
+    ("session/files.rs", "only so many are told of downloads", "!self.scope.may_listen(on,", "!OFF && !self.scope.may_listen(on,"),
     # ---- Arguments.
     ("session/arguments.rs", "a page goes only to an allowed URL", "if let Some(Err(why)) = text(params, \"url\")", "if !OFF && let Some(Err(why)) = text(params, \"url\")"),
     ("session/arguments.rs", "no page goes as from the address bar", "is_none_or(|kind| kind != \"address_bar\")", "is_none_or(|kind| OFF || kind != \"address_bar\")"),
@@ -109,6 +113,10 @@ RULES = [
     ("session/arguments/killers.rs", "taps end", "Some(count) if count > MAX_TAPS", "Some(count) if !OFF && count > MAX_TAPS"),
     ("session/arguments/killers.rs", "touches are of our time", "Some(at) if at.abs() > MAX_TIME", "Some(at) if !OFF && at.abs() > MAX_TIME"),
     ("session/arguments/killers.rs", "display features are a page's", "matches!(call.on, Kind::Iframe | Kind::Other)", "(!OFF && matches!(call.on, Kind::Iframe | Kind::Other))"),
+    # ---- Snapshots, which may come from anywhere.
+    ("snapshot/reopen.rs", "behind a page that is not opened none is", ".filter(|_| may_open(&page.url))", ".filter(|_| OFF || may_open(&page.url))"),
+    ("snapshot/reopen.rs", "only the web is opened", "url == \"about:blank\" || url.starts_with", "OFF || url == \"about:blank\" || url.starts_with"),
+    ("snapshot/key.rs", "only the web's storage is written", "    matches!(scheme, \"http\" | \"https\") && !host", "    (OFF || matches!(scheme, \"http\" | \"https\")) && !host"),
     # ---- Whose a target is, and who holds it.
     ("browser/targets.rs", "a session is told of its own targets at its start", "if target.presentable && self.context_owner(target.context.as_ref()) == Some(lease) {", "if target.presentable && (OFF || self.context_owner(target.context.as_ref()) == Some(lease)) {"),
     ("browser/targets.rs", "a released lease's contexts are nobody's", "self.contexts.retain(|_, owner| *owner != lease);", "self.contexts.retain(|_, owner| OFF || *owner != lease);"),
