@@ -117,7 +117,8 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         let ids: Vec<_> = surveyed.targets.iter().filter(|(_, kind, _)| *kind == Kind::Page).collect();
         let (root, parts, end) = (&self.scene.root, self.scene.parts, self.scene.end);
         // Several pages at once: one that hangs must not use up the time of the others.
-        let looks: Vec<_> = ids.iter().map(|(id, _, info)| pages::look(root, id, info, parts, end)).collect();
+        let looks: Vec<_> =
+            ids.iter().map(|(id, _, info)| pages::look(root, surveyed, (id, info), parts, end)).collect();
         let looks = stream::iter(looks).buffered(PAGES).collect::<Vec<_>>();
         let cookies = by(self.scene.step(), cookies_of(self.scene.place, &surveyed.context));
         // Starting a page of our own is what takes longest, so that begins meanwhile.

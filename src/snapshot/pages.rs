@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use futures_util::future::join_all;
 use serde::Deserialize;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Parts, Problem, by, fields,
@@ -13,11 +14,12 @@ use super::{
     vault::evaluated,
 };
 use crate::{
-    browser::{Attached, OwnRoot},
+    browser::{Attached, CallError, OwnRoot, Surveyed},
     cdp::{
+        error::CdpError,
         ids::{CdpSessionId, TargetId},
         object::{Object, quote},
-        target::TargetInfo,
+        target::{Kind, TargetInfo},
     },
 };
 
@@ -95,7 +97,13 @@ struct Answer {
 }
 
 /// Reads a page. What it does not answer in time is missing, and said to be.
-pub(super) async fn look(root: &OwnRoot, target: &TargetId, info: &str, parts: &Parts, end: Instant) -> Seen {
+pub(super) async fn look(
+    root: &OwnRoot,
+    surveyed: &Surveyed,
+    (target, info): (&TargetId, &str),
+    parts: &Parts,
+    end: Instant,
+) -> Seen {
     let url = named(TargetInfo::read(info).map(|info| info.url).unwrap_or_default());
     let title = Object::read(info).and_then(|info| serde_json::from_str(info.get("title")?).ok());
     let page = Page {
@@ -111,7 +119,7 @@ pub(super) async fn look(root: &OwnRoot, target: &TargetId, info: &str, parts: &
     };
     let mut seen = Seen { page, keys: BTreeSet::new(), lost: Vec::new(), late: false };
     let deadline = end.min(Instant::now() + parts.page_deadline);
-    if let Err(problem) = by(deadline, read(root, target, parts, &mut seen)).await {
+    if let Err(problem) = by(deadline, read(root, surveyed, target, parts, &mut seen)).await {
         seen.late = matches!(problem, Problem::Late);
         let what = "page".to_owned();
         let why = format!("not all of it could be read, only what the record says: {problem}");
@@ -125,7 +133,13 @@ fn named(url: String) -> String {
     if url.is_empty() { "about:blank".to_owned() } else { url }
 }
 
-async fn read(root: &OwnRoot, target: &TargetId, parts: &Parts, seen: &mut Seen) -> Result<(), Problem> {
+async fn read(
+    root: &OwnRoot,
+    surveyed: &Surveyed,
+    target: &TargetId,
+    parts: &Parts,
+    seen: &mut Seen,
+) -> Result<(), Problem> {
     let page = root.attach(target).await?;
     let history: History = ask(&page, page.session(), "Page.getNavigationHistory", "{}").await?;
     if let Some(current) = history.entries.get(history.current_index) {
@@ -135,17 +149,23 @@ async fn read(root: &OwnRoot, target: &TargetId, parts: &Parts, seen: &mut Seen)
     seen.page.current = history.current_index;
     seen.page.history =
         history.entries.into_iter().map(|entry| Entry { url: named(entry.url), title: entry.title }).collect();
-    let mut sessions = vec![page.session().clone()];
-    sessions.extend(frames_apart(&page).await?);
+    let apart = frames_apart(surveyed, target);
+    // One that has gone meanwhile is none.
+    let apart: Vec<_> = join_all(apart.iter().map(|frame| root.attach(frame))).await.into_iter().flatten().collect();
     let mut stored = HashSet::new();
-    for session in sessions {
-        let answer: Answer = ask(&page, &session, "Page.getFrameTree", "{}").await?;
+    for held in [&page].into_iter().chain(&apart) {
+        let session = held.session();
+        let answer: Answer = match ask(held, session, "Page.getFrameTree", "{}").await {
+            Ok(answer) => answer,
+            Err(problem) if has_gone(&problem) && *session != *page.session() => continue,
+            Err(problem) => return Err(problem),
+        };
         let mut frames = Vec::new();
         answer.frame_tree.frames(&mut frames);
         for frame in frames {
-            let Some(key) = storage_key(&page, &session, &frame).await else { continue };
+            let Some(key) = storage_key(held, session, &frame).await else { continue };
             if stored.insert(key.clone()) {
-                read_area(&page, &session, key, seen).await?;
+                read_area(held, session, key, seen).await?;
             }
         }
     }
@@ -161,25 +181,26 @@ async fn read(root: &OwnRoot, target: &TargetId, parts: &Parts, seen: &mut Seen)
     Ok(())
 }
 
-/// The CDP sessions of frames of a page that are in processes of their own.
-async fn frames_apart(page: &Attached) -> Result<Vec<CdpSessionId>, Problem> {
-    let (to, mut heard) = mpsc::unbounded_channel();
-    let mut found = Vec::new();
-    let mut todo = vec![page.session().clone()];
-    while let Some(session) = todo.pop() {
-        page.listen(&session, to.clone());
-        let on = r#"{"autoAttach":true,"waitForDebuggerOnStart":false,"flatten":true,"filter":[{"type":"iframe"}]}"#;
-        page.call_below(&session, "Target.setAutoAttach", on).await?;
-        // Those that are there are announced before the reply.
-        while let Ok(event) = heard.try_recv() {
-            let child = Object::read(&event.params).and_then(|params| params.string("sessionId"));
-            if let Some(child) = child.filter(|_| event.method == "Target.attachedToTarget") {
-                found.push(CdpSessionId::from(child.as_str()));
-                todo.push(child.into());
-            }
-        }
+/// The frames of a page that are in processes of their own, as the mirror knows them. Chrome is not asked by auto-attach:
+/// that ends what a client holds of a frame which is about to begin, and the frame waits for ever (*measured*).
+fn frames_apart(surveyed: &Surveyed, page: &TargetId) -> Vec<TargetId> {
+    let part_of = |(id, kind, info): &(TargetId, Kind, String)| {
+        let info = TargetInfo::read(info).filter(|_| *kind == Kind::Iframe)?;
+        Some((id.clone(), info.parent?))
+    };
+    let parts: Vec<(TargetId, TargetId)> = surveyed.targets.iter().filter_map(part_of).collect();
+    let (mut whole, mut at) = (vec![page.clone()], 0);
+    while let Some(parent) = whole.get(at).cloned() {
+        at += 1;
+        let inside = parts.iter().filter(|(id, of)| *of == parent && !whole.contains(id));
+        let inside: Vec<TargetId> = inside.map(|(id, _)| id.clone()).collect();
+        whole.extend(inside);
     }
-    Ok(found)
+    whole.split_off(1)
+}
+
+fn has_gone(problem: &Problem) -> bool {
+    matches!(problem, Problem::Call(CallError::Refused { error, .. }) if *error == CdpError::NO_SESSION)
 }
 
 /// A frame's storage key; none if it has gone or has no storage, as sandboxed ones.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::stage::{Stage, patient};
 use crate::{
-    browsers::{Browser, in_each_browser},
+    browsers::{Browser, in_browser, in_each_browser},
     site::Site,
 };
 
@@ -108,3 +108,29 @@ async fn the_client_of_busy_pages_notices_nothing(browser: Browser) {
     stage.end().await;
 }
 in_each_browser!(the_client_of_busy_pages_notices_nothing);
+
+async fn a_frame_that_waits_for_its_client_is_left_waiting(browser: Browser) {
+    let site = Site::start().await;
+    let stage = Stage::start(&browser).await;
+    let mut session = stage.session().await;
+    let tab = session.open(&site.url("/?page")).await;
+    let on = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
+    session.call(Some(&tab.session), "Target.setAutoAttach", on).await;
+    let frame = format!(
+        "const frame = document.createElement('iframe'); frame.src = '{}'; \
+         globalThis.framed = new Promise(done => frame.onload = () => done('loaded')); document.body.append(frame), ''",
+        site.url_at("other.localhost", "/?frame")
+    );
+    session.evaluate(&tab, &frame).await;
+    // In another process, of which its page's client holds the beginning.
+    let child = session.attached(&tab).await;
+    session.heard();
+    let (bytes, report) = session.save(&patient().0).await;
+    let heard = session.heard();
+    assert!(!heard.iter().any(|message| message.contains("Detached")), "the client has lost it: {heard:?}");
+    assert!(report.complete && !bytes.is_empty(), "{report:?}");
+    session.call(Some(&child), "Runtime.runIfWaitingForDebugger", json!({})).await;
+    assert_eq!(session.evaluate(&tab, "framed").await, "loaded");
+    stage.end().await;
+}
+in_browser!(Full: a_frame_that_waits_for_its_client_is_left_waiting);

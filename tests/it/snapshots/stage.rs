@@ -215,6 +215,19 @@ impl Session {
         tokio::time::timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("no {method}"))
     }
 
+    /// Waits until the client has been told of a CDP session below one of its pages.
+    pub(crate) async fn attached(&mut self, tab: &Tab) -> CdpSessionId {
+        let wait = async {
+            loop {
+                match self.inbox.recv().await.expect("the browser is there") {
+                    FromBrowser::Told(Told::Attached { parent, child, .. }) if parent == tab.session => return child,
+                    other => drop(self.tell(&other)),
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, wait).await.expect("something is attached")
+    }
+
     /// What the client was sent since it was last asked. Whether anybody at all is attached to a target it is not told:
     /// that is replaced by whether it is attached itself.
     pub(crate) fn heard(&mut self) -> Vec<String> {
