@@ -130,6 +130,9 @@ impl Registry {
                 return Ok(Sessions { sessions, next });
             }
         }
+        if wanted.state.is_some_and(|state| state != SessionState::Hibernated) {
+            return Ok(Sessions { sessions, next: None });
+        }
         let mut last = if let After::Asleep(id) = after { id.to_owned() } else { String::new() };
         for session in self.all_asleep(caller).await?.iter().map(|asleep| asleep.show(caller)) {
             let takes = wanted.takes(session.state, session.name.as_ref(), session.metadata.as_ref());
