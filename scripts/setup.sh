@@ -163,8 +163,10 @@ for_test() {
   rust
   chromes chromium-headless-shell chromium
   nodejs
-  node_modules tests/clients
+  # Both mostly wait for a network.
+  node_modules tests/clients & local npm=$!
   python_packages tests/clients/api
+  wait "$npm"
   redis_server
   has valgrind || install_packages "valgrind" valgrind
   has cargo-nextest || say "cargo-nextest is not installed; cargo test does, more slowly"

@@ -77,6 +77,8 @@ impl Proxy {
             .arg(&sessions)
             .args(flags)
             .env_remove("GHOSTMUX_CONFIG")
+            // Pages that nobody comes to take the processor from all tests; those that are about them say `--warm`.
+            .env("GHOSTMUX_WARM", "0")
             .env("GHOSTMUX_STORE", directory.path().join("store.redb"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

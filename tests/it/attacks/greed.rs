@@ -287,13 +287,12 @@ async fn busy(client: &Client, stage: &Stage, expression: &str) -> String {
     page.session
 }
 
-/// As [`census`], once the two warm leases are there beside each session's own context and the one that the victim
-/// made.
+/// As [`census`], once there is nothing but each session's own context and the one that the victim made.
 async fn at_rest(proxy: &Proxy) -> [u64; 2] {
     let mut now = [0; 2];
-    eventually("the warm leases", async || {
+    eventually("nothing that is still going", async || {
         now = census(proxy).await;
-        now[1] == now[0] + 1 + 2
+        now[1] == now[0] + 1
     })
     .await;
     now

@@ -13,7 +13,7 @@ use crate::{
 
 /// T01, T02, T09, T10, T15: whoever lists targets sees one's own, on every kind of CDP session.
 async fn lists_hold_only_ones_own(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+    let stage = Stage::with(browser, &["--strict", "--warm", "2"]).await;
     let own = &stage.attacker.page.target;
     for filter in [json!({}), json!({ "filter": [{}] }), json!({ "filter": [{ "type": "page" }] })] {
         for result in stage.answers("T01 T02 T10 T15", &EVERYWHERE, "Target.getTargets", filter.clone()).await {
@@ -30,7 +30,7 @@ in_each_browser!(lists_hold_only_ones_own);
 
 /// T03, T04, T15: whoever discovers targets hears of one's own, from wherever it is asked.
 async fn discovery_tells_only_of_ones_own(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+    let stage = Stage::with(browser, &["--strict", "--warm", "2"]).await;
     let (attacker, victim) = (&stage.attacker.client, &stage.victim);
     for on in EVERYWHERE {
         let all = json!({ "discover": true, "filter": [{}] });
