@@ -173,6 +173,7 @@ impl Proxy {
             .args(["serve", "--listen=127.0.0.1:0", "--log=error"])
             .args(args)
             .env("TMPDIR", directory.path())
+            .env("GHOSTMUX_STORE", directory.path().join("store.redb"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
