@@ -219,8 +219,8 @@ impl Live {
         self.step(Event::Placed);
     }
 
-    /// Runs the session to its end. Boxed, so that the task does not hold it twice. Once its place in the browser is free, `gone` is told why; then its sockets and its
-    /// files go.
+    /// Runs the session to its end. Once its place in the browser is free, `gone` is told why; then its sockets and its
+    /// files go. Boxed, so that the task does not hold the session twice.
     pub async fn run(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
         let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed: Option<Instant> = None;

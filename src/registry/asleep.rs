@@ -15,7 +15,7 @@ use super::{
     Admitted, Handle, Registry,
     id::SessionId,
     refusal::ServiceError,
-    savepoint::{Rested, Savepoint, forget},
+    savepoint::{Rested, Savepoint, take_out},
     wish::Wish,
 };
 use crate::{
@@ -198,9 +198,8 @@ impl Registry {
         if self.asleep(caller, id).await?.is_none() {
             return Ok(false);
         }
-        let Some(record) = self.inner.store.take_session(id).await? else { return Ok(false) };
-        if let Some(snapshot) = record.snapshot {
-            forget(&self.inner.store, &record.owner, snapshot).await;
+        if !take_out(&self.inner.store, id).await? {
+            return Ok(false);
         }
         self.remember(&SessionId(id.into()), caller.owner.clone(), "it was ended in its sleep".to_owned());
         Ok(true)
@@ -227,8 +226,7 @@ impl Registry {
             }
             let id = asleep.record.id;
             // Of several processes one gets it.
-            if let Some(SessionRecord { owner, snapshot: Some(snapshot), .. }) = store.take_session(&id).await? {
-                forget(store, &owner, snapshot).await;
+            if take_out(store, &id).await? {
                 tracing::info!(session = id, "session expired in its sleep");
             }
         }

@@ -93,15 +93,17 @@ impl Entry {
         card.show(caller)
     }
 
-    /// Whether a session that has begun can be brought back after this end.
+    /// Whether the session can be brought back after this end.
     fn can_come_back(&self) -> bool {
-        let is_survived = match &self.fate {
-            Fate::Waits | Fate::Runs => true,
-            Fate::Over(reason) => {
-                matches!(reason, CloseReason::BrowserLost(_) | CloseReason::ShuttingDown | CloseReason::Hibernated)
+        let is_kept = || self.savepoint.sleeps() || !self.card.saves().autosave.is_zero();
+        match &self.fate {
+            Fate::Waits => true,
+            Fate::Runs
+            | Fate::Over(CloseReason::BrowserLost(_) | CloseReason::ShuttingDown | CloseReason::Hibernated) => {
+                is_kept()
             }
-        };
-        is_survived && (self.savepoint.sleeps() || !self.card.saves().autosave.is_zero())
+            Fate::Over(_) => false,
+        }
     }
 }
 
@@ -120,18 +122,15 @@ impl Drop for Entry {
         if !self.savepoint.is_used() {
             return;
         }
-        let savepoint = self.savepoint.clone();
-        let last = match self.fate {
-            // It sleeps on, as it did.
-            Fate::Waits => Some(None),
-            _ if self.savepoint.sleeps() && self.can_come_back() => Some(None),
-            _ if self.can_come_back() => Some(Some(self.registry.at_rest(&self.card, None).session)),
-            _ => None,
-        };
+        let (savepoint, can_come_back) = (self.savepoint.clone(), self.can_come_back());
+        // Unless it sleeps on, as it did.
+        let is_new = !matches!(self.fate, Fate::Waits) && !savepoint.sleeps();
+        let last = (can_come_back && is_new).then(|| self.registry.at_rest(&self.card, None).session);
         self.registry.later(async move {
-            match last {
-                Some(last) => savepoint.settle(last).await,
-                None => savepoint.clear().await,
+            if can_come_back {
+                savepoint.settle(last).await;
+            } else {
+                savepoint.clear().await;
             }
             drop(leaving);
         });

@@ -163,8 +163,18 @@ impl Savepoint {
     }
 }
 
+/// Takes a session that sleeps out of the store, with the snapshot it sleeps in. Whether there was one: of several that
+/// try one gets it.
+pub(super) async fn take_out(store: &Store, id: &str) -> Result<bool, StoreError> {
+    let Some(record) = store.take_session(id).await? else { return Ok(false) };
+    if let Some(snapshot) = record.snapshot {
+        forget(store, &record.owner, snapshot).await;
+    }
+    Ok(true)
+}
+
 /// Deletes the snapshot that a session slept in.
-pub(super) async fn forget(store: &Store, owner: &Owner, snapshot: SnapshotId) {
+async fn forget(store: &Store, owner: &Owner, snapshot: SnapshotId) {
     if let Err(error) = store.remove(owner, snapshot).await {
         tracing::warn!(%snapshot, %error, "the snapshot of a session that slept still takes room");
     }

@@ -170,10 +170,7 @@ impl Link {
             Pending::Nobody => {}
             Pending::Detach(session, on) => {
                 if self.targets.session(session.as_str()).is_some() {
-                    let params = format!(r#"{{"sessionId":"{session}"}}"#);
-                    let method = "Target.detachFromTarget".into();
-                    let call = Call { on: Some(on), method, params, settle: Settle::Plain };
-                    self.call(None, call, Pending::Nobody);
+                    self.call(None, detach_from(Some(on), session.as_str()), Pending::Nobody);
                 }
             }
             Pending::Own(_, to) => {
@@ -220,11 +217,15 @@ impl Link {
         if matches!(reply, Reply::Result(tree) if tree.contains(&named)) {
             self.downloads.own(&asked.guid, lease);
         }
-        let params = format!(r#"{{"sessionId":"{session}"}}"#);
         let on = Some(self.downloads.session().clone());
-        let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
-        self.call(None, call, Pending::Nobody);
+        self.call(None, detach_from(on, session.as_str()), Pending::Nobody);
     }
+}
+
+/// The end of a CDP session, through the one that attached it.
+pub(super) fn detach_from(on: Option<CdpSessionId>, session: &str) -> Call {
+    let params = format!(r#"{{"sessionId":"{session}"}}"#);
+    Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain }
 }
 
 /// What a root's auto-attach asks for explicitly.

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Inbox, Link,
-    calls::{Pending, attach_to},
+    calls::{Pending, attach_to, detach_from},
 };
 use crate::{
     browser::{
@@ -142,9 +142,7 @@ impl Link {
             Way::Unknown => None,
             Way::Done => return self.answer(who, Reply::Result("{}".to_owned())),
         };
-        let params = format!(r#"{{"sessionId":"{session}"}}"#);
-        let call = Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
-        self.call(Some(lease), call, who);
+        self.call(Some(lease), detach_from(on, session.as_str()), who);
     }
 
     fn on_release(&mut self, lease: LeaseId, base: CdpSessionId) {
@@ -181,8 +179,6 @@ impl Link {
     }
 
     pub(super) fn detach_root(&mut self, root: &str) {
-        let params = format!(r#"{{"sessionId":"{root}"}}"#);
-        let call = Call { on: None, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain };
-        self.call(None, call, Pending::Nobody);
+        self.call(None, detach_from(None, root), Pending::Nobody);
     }
 }

@@ -11,21 +11,12 @@ use crate::{
     site::Site,
 };
 
-/// A figure of the proxy's.
-async fn figure(proxy: &Proxy, name: &str) -> u64 {
-    let answer = proxy.http("GET", "/metrics", &[], "").await;
-    let line = answer.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.expect("a figure").parse().expect("a number")
-}
-
-/// How many contexts sessions and warm leases have.
-async fn contexts(proxy: &Proxy) -> u64 {
-    figure(proxy, "ghostmux_contexts").await
-}
-
-/// How often sessions that go on were saved.
-async fn saves(proxy: &Proxy) -> u64 {
-    figure(proxy, "ghostmux_sessions_autosaved_total").await
+/// Waits until a session that goes on was saved as it is now.
+async fn is_saved(proxy: &Proxy) {
+    let saves = async || proxy.figure("sessions_autosaved_total").await;
+    let before = saves().await;
+    // One may have begun before.
+    eventually("two more saves", async || saves().await >= before + 2).await;
 }
 
 async fn state_of(proxy: &Proxy, id: &str) -> String {
@@ -46,7 +37,7 @@ async fn a_parked_session_sleeps_and_wakes_up(browser: Browser) {
     drop(client);
     eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;
     // Its place in the browser is free, and so is its memory.
-    eventually("no context of a session", async || contexts(&proxy).await == 0).await;
+    eventually("no context of a session", async || proxy.figure("contexts").await == 0).await;
     let path = format!("/v1/sessions/{id}");
     let asleep = ok(&proxy, "GET", &path, Value::Null).await;
     is_a("Session", &asleep);
@@ -118,9 +109,7 @@ async fn a_session_that_is_saved_outlives_its_browser(browser: Browser) {
     let mortal_id = id_of(&mortal.ok(None, "ghost.getSession", json!({})).await["session"]).to_owned();
     let page = client.page_at(&url).await;
     mark(&client, &page, "kept").await;
-    let before = saves(&proxy).await;
-    // One may have begun before the mark was there.
-    eventually("two more saves", async || saves(&proxy).await >= before + 2).await;
+    is_saved(&proxy).await;
     assert_eq!(client.evaluate(&page.session, "document.hasFocus() && document.visibilityState").await, "visible");
     // What it is saved in is nobody's to list, and is one snapshot.
     assert_eq!(ok(&proxy, "GET", "/v1/snapshots", Value::Null).await["snapshots"], json!([]));
@@ -164,8 +153,7 @@ async fn a_session_that_is_saved_outlives_a_proxy_that_is_killed() {
     let (id, url) = (id_of(&session).to_owned(), site.url("/?killed"));
     let page = client.page_at(&url).await;
     mark(&client, &page, "kept").await;
-    let before = saves(&proxy).await;
-    eventually("two more saves", async || saves(&proxy).await >= before + 2).await;
+    is_saved(&proxy).await;
     proxy.kill();
     drop((client, proxy));
 
