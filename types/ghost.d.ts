@@ -83,7 +83,7 @@ export namespace Ghost {
     cpuTime?: Milliseconds;
   }
 
-  /** `cookies`: with every attribute. `localStorage` and `indexedDB`: of every origin of the session. `pages`: those that are open, each with its sessionStorage, history and scroll position. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: what stands in the pages' form fields, passwords included. */
+  /** `cookies`: with every attribute. `localStorage` and `indexedDB`: of every origin of the session. `pages`: those that are open, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: what stands in the pages' form fields, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
 
   /** `replace`: the session's pages are closed, its cookies and storage cleared before. `merge`: what the snapshot does not name stays. */

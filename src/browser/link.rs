@@ -7,6 +7,7 @@
 mod calls;
 mod messages;
 mod orders;
+mod turns;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -22,7 +23,10 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::calls::{Asked, Pending, Waiting, attach_to};
+use self::{
+    calls::{Asked, Pending, Waiting, attach_to},
+    turns::Turns,
+};
 use super::{
     Heard, Order, ROOM,
     codec::Writer,
@@ -70,6 +74,8 @@ pub(super) struct Link {
     /// somebody's CDP session goes.
     waiting_on: BTreeSet<(CdpSessionId, CallId)>,
     groups: HashMap<(LeaseId, Tag), usize>,
+    /// Who attaches to a shared worker.
+    turns: Turns,
     /// Pages of the proxy's own that wait until the one before, in the same context, is there.
     unmade: HashMap<ContextId, VecDeque<(Call, oneshot::Sender<Reply>)>>,
     /// Who hears what comes on CDP sessions of the proxy's own.
@@ -119,6 +125,7 @@ impl Link {
             waiting: HashMap::new(),
             waiting_on: BTreeSet::new(),
             groups: HashMap::new(),
+            turns: Turns::default(),
             unmade: HashMap::new(),
             hearers: HashMap::new(),
             // The handshake used the first few.

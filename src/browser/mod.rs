@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     codec::CodecChoice,
     inbox::Inbox,
-    own::{Attached, Heard, OwnRoot, Place},
+    own::{Attached, Emulated, Heard, OwnRoot, Place},
     process::Launch,
     targets::{LeaseId, Surveyed},
 };
@@ -45,6 +45,7 @@ use self::{
 };
 use crate::cdp::{
     cbor::Malformed,
+    emulation::Aspect,
     error::CdpError,
     ids::{CdpSessionId, ContextId, TargetId},
     lease::{Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
@@ -139,8 +140,8 @@ enum Order {
     Survey { lease: LeaseId, reply: oneshot::Sender<Vec<Surveyed>> },
     /// An origin, or the storage key of a partition, where a session has something.
     Remember { context: ContextId, origin: String },
-    /// A page of the proxy's own becomes one of its session's.
-    Reveal { page: TargetId },
+    /// A page of the proxy's own becomes one of its session's, which pretends what this CDP session has it pretend.
+    Reveal { page: TargetId, emulated: Option<(CdpSessionId, Vec<Aspect>)> },
     /// A lease is over; with `base` its contexts go.
     Release { lease: LeaseId, base: CdpSessionId },
 }
@@ -290,7 +291,9 @@ impl Browser {
     async fn attach_to(&self, root: &CdpSessionId, target: &TargetId) -> Result<CdpSessionId, CallError> {
         let method = "Target.attachToTarget";
         let params = format!(r#"{{"targetId":{},"flatten":true}}"#, quote(target.as_str()));
-        member(&self.call(Some(root), method, params).await?, method, "sessionId").map(CdpSessionId::from)
+        let call =
+            Call { on: Some(root.clone()), method: method.into(), params, settle: Settle::Attach(target.clone()) };
+        member(&self.own_call(method, call, None).await?, method, "sessionId").map(CdpSessionId::from)
     }
 
     /// A command of the proxy's own whose answer nobody waits for.

@@ -1,10 +1,12 @@
 //! What the proxy does in a session's contexts on its own behalf: CDP sessions that no client knows, and pages that no
 //! client is shown. Every guard here lets go of what it holds when it is dropped.
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::{Browser, CallError, Lease, LeaseId, Order, Surveyed, member};
 use crate::cdp::{
+    emulation::{Aspect, Change, Override},
     error::CdpError,
     ids::{CdpSessionId, ContextId, TargetId},
     lease::{Call, Settle},
@@ -79,6 +81,34 @@ impl Place {
         self.browser.call_for(Some(&self.base), method, params, settle).await.map(drop)
     }
 
+    /// Has a page pretend this, with the session's own CDP session behind it, and notes it. What Chrome refuses is
+    /// returned, and why.
+    pub async fn emulate(
+        &self,
+        page: &TargetId,
+        overrides: &[Override],
+    ) -> Result<(Emulated, Vec<(Aspect, String)>), CallError> {
+        let by = self.browser.attach(&self.base, page).await?;
+        let set = async |one: &Override| {
+            let (what, params) = (one.aspect(), one.params()?);
+            if let Some((method, params)) = what.before() {
+                by.call(method, params).await.map_err(|error| error.to_string())?;
+            }
+            let settle = Settle::Emulate(page.clone(), Change::from(one.clone()));
+            let learn = Some((self.lease, settle));
+            let set = self.browser.call_for(Some(by.session()), what.method(), params.to_owned(), learn).await;
+            set.map(|_| what).map_err(|error| error.to_string())
+        };
+        let (mut what, mut refused) = (Vec::new(), Vec::new());
+        for (one, set) in overrides.iter().zip(join_all(overrides.iter().map(set)).await) {
+            match set {
+                Ok(aspect) => what.push(aspect),
+                Err(why) => refused.push((one.aspect(), why)),
+            }
+        }
+        Ok((Emulated { by, what }, refused))
+    }
+
     /// One more context of the session's.
     pub async fn new_context(&self) -> Result<ContextId, CallError> {
         let method = "Target.createBrowserContext";
@@ -86,6 +116,14 @@ impl Place {
         let result = self.browser.call_for(Some(&self.base), method, params, Some((self.lease, Settle::Bind))).await?;
         member(&result, method, "browserContextId").map(ContextId::from)
     }
+}
+
+/// What the proxy has a page pretend. Dropping it ends that, unless the session was told of it.
+#[derive(Debug)]
+#[must_use]
+pub struct Emulated {
+    by: Attached,
+    what: Vec<Aspect>,
 }
 
 /// A browser-level CDP session of the proxy's own. Dropping it detaches it, and with it all that was attached through
@@ -123,9 +161,11 @@ impl OwnRoot {
         member(&result, method, "targetId").map(TargetId::from)
     }
 
-    /// A page that was made by [`OwnRoot::new_page`] becomes one of the session's.
-    pub fn reveal(&self, page: &TargetId) {
-        self.browser.order(Order::Reveal { page: page.clone() });
+    /// A page that was made by [`OwnRoot::new_page`] becomes one of the session's, if it is none already. It is the
+    /// session's from now on to end what the page pretends.
+    pub fn reveal(&self, page: &TargetId, emulated: Option<Emulated>) {
+        let emulated = emulated.map(|Emulated { by, what }| (by.leave(), what));
+        self.browser.order(Order::Reveal { page: page.clone(), emulated });
     }
 
     /// Closes a page that was made by [`OwnRoot::new_page`], without waiting.
@@ -183,6 +223,12 @@ impl Attached {
         self.browser.call(Some(&self.root), "Target.detachFromTarget", params).await?;
         self.detached = true;
         Ok(())
+    }
+
+    /// Leaves it to somebody else to end it.
+    fn leave(mut self) -> CdpSessionId {
+        self.detached = true;
+        self.session.clone()
     }
 
     /// The CDP session itself.

@@ -14,6 +14,7 @@ use std::{
 };
 
 use crate::cdp::{
+    emulation::Overrides,
     ids::{CdpSessionId, ContextId, TargetId},
     lease::{Flavour, Interest, Told},
     permission::Rulings,
@@ -81,6 +82,8 @@ struct Target {
     page: Option<TargetId>,
     /// The target of which it is a part.
     parent: Option<TargetId>,
+    /// What clients have it pretend.
+    overrides: Overrides,
     /// Whether the watcher of a flavour has reported it: only then it exists for auto-attach.
     reported: [bool; 2],
     /// The watchers' CDP sessions that still hold it.

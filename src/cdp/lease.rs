@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use bytes::Bytes;
 
 use super::{
+    emulation::{Aspect, Change},
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
     permission::Ruling,
@@ -59,8 +60,12 @@ pub enum Settle {
     Conceal(ContextId),
     /// This is what holds in this context from now on.
     Rule(ContextId, Ruling),
-    /// If Chrome refuses, auto-attach's explicit attach to this target will not come.
+    /// This is what the page pretends from now on.
+    Emulate(TargetId, Change),
+    /// A client attaches to this target.
     Attach(TargetId),
+    /// Auto-attach does so explicitly. If it is refused, what was expected will not come.
+    AutoAttach(TargetId),
 }
 
 /// Which of the two mutually exclusive kinds of browser-level auto-attach.
@@ -163,6 +168,15 @@ pub enum Told {
         target: TargetId,
         /// Chrome's text.
         params: String,
+    },
+    /// The proxy has a page pretend what clients of an earlier session wanted it to, until a client says otherwise.
+    Emulated {
+        /// The page.
+        target: TargetId,
+        /// The CDP session by which it does so.
+        by: CdpSessionId,
+        /// What.
+        what: Vec<Aspect>,
     },
     /// A CDP session of this lease began.
     Attached {

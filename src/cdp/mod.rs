@@ -20,6 +20,7 @@
 
 pub mod cbor;
 mod check;
+pub mod emulation;
 pub mod error;
 pub mod ghost;
 pub mod ids;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    cdp::{message::string, object::Object, target::Kind},
+    cdp::{emulation, message::string, object::Object, target::Kind},
     config::{Capabilities, Capability},
     session::policy::Refusal,
 };
@@ -28,6 +28,13 @@ pub enum Checked {
     AsIs,
     /// This object goes up in their place.
     Rewritten(String),
+    /// Another command goes up in its place, whose result is like its own.
+    Another {
+        /// The method.
+        method: &'static str,
+        /// Its params.
+        params: String,
+    },
     /// The command does not go up; this is its result.
     Answer(String),
     /// The command does not go up; this is its error.
@@ -44,18 +51,34 @@ pub enum Checked {
     },
 }
 
-/// Checks the parameters of a command, sent to a CDP session on a target of kind `on`. A method without a rule is
+/// What kind of CDP session a command is sent to.
+#[derive(Clone, Copy, Debug)]
+pub struct On {
+    /// What it is attached to.
+    pub kind: Kind,
+    /// Whether the auto-attach of the page or worker above it made it; otherwise a client asked for it.
+    pub below: bool,
+}
+
+impl From<Kind> for On {
+    fn from(kind: Kind) -> Self {
+        Self { kind, below: false }
+    }
+}
+
+/// Checks the parameters of a command, sent to such a CDP session. A method without a rule is
 /// refused: ask only about `sanitise` rows.
 ///
 /// `params` is one object without a doubled key. `caps.dedicated` means that this session *is* alone in its browser.
-pub fn check(method: &str, params: &str, on: Kind, caps: &Capabilities) -> Checked {
+pub fn check(method: &str, params: &str, on: impl Into<On>, caps: &Capabilities) -> Checked {
     let Some(rule) = rule(method) else {
         // A row of the table that no code knows: default deny.
         return refused(format!("'{method}' is refused: nothing is known that would make it safe"));
     };
     // What cannot be read cannot be checked: a key with a lone surrogate. Chrome refuses it too.
     let Some(mut object) = Object::read(params) else { return invalid("Invalid parameters") };
-    rule(&Call { method, on, caps }, &mut object)
+    let On { kind: on, below } = on.into();
+    rule(&Call { method, on, below, caps }, &mut object)
 }
 
 type Rule = fn(&Call<'_>, &mut Object<'_>) -> Checked;
@@ -70,13 +93,15 @@ fn rule(method: &str) -> Option<Rule> {
         "Emulation.clearDisplayFeaturesOverride" => clear_display_features,
         "Storage.overrideQuotaForOrigin" => killers::quota,
         "Page.printToPDF" => killers::pdf,
-        "Input.synthesizeTapGesture" => killers::taps,
+        "Input.synthesizeScrollGesture" => killers::scroll,
+        "Input.synthesizeTapGesture" | "Input.synthesizePinchGesture" => killers::gesture,
         "Input.dispatchTouchEvent" | "Input.emulateTouchFromMouseEvent" => killers::touch,
         "Input.imeSetComposition" => killers::composition,
         "Input.dispatchKeyEvent" => key_event,
         "Input.dispatchDragEvent" => drag_event,
         "Network.enable" | "Network.configureDurableMessages" => network_buffers,
         "Network.setCookies" => cookies,
+        "Network.getResponseBody" => killers::body,
         "Network.loadNetworkResource" => network_resource,
         "DOM.setFileInputFiles" => file_input,
         "DOM.getFileInfo" => file_info,
@@ -89,17 +114,9 @@ fn rule(method: &str) -> Option<Rule> {
 struct Call<'a> {
     method: &'a str,
     on: Kind,
+    below: bool,
     caps: &'a Capabilities,
 }
-
-/// Device pixels that one picture of a page may have.
-///
-/// Measured on 156: a screenshot of 64 million takes 1.2 to 1.8 GB and lets other tenants wait for 1 s, one of 128
-/// million 3 GB and 2 s, one of 200 million 3.2 GB and 4.6 s. A page 1280 wide may be 78,000 high.
-const MAX_PIXELS: f64 = 100e6;
-
-/// Sides of a page, as Chrome limits them.
-const MAX_SIDE: f64 = 10e6;
 
 /// Bytes of bodies kept for one CDP session in its own renderer; about Chrome's default.
 const MAX_BUFFER: f64 = 100e6;
@@ -140,29 +157,17 @@ fn screenshot(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
     }
     // Refuses a doubled key, of which Chrome would take the last.
     match params.read_as::<Clip>("clip") {
-        Some(clip) => pixels(clip.width, clip.height, clip.scale),
+        Some(clip) => in_range(emulation::picture(clip.width, clip.height, clip.scale)),
         None => invalid("Invalid parameters"),
     }
 }
 
 fn device_metrics(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
-    let number = |name| params.read_as::<f64>(name);
-    let (Some(width), Some(height), Some(scale)) = (number("width"), number("height"), number("deviceScaleFactor"))
-    else {
-        return Checked::AsIs;
-    };
-    if ["width", "height", "screenWidth", "screenHeight"].into_iter().filter_map(number).any(|side| side > MAX_SIDE) {
-        return invalid("Width and height values must be positive, not greater than 10000000");
-    }
-    // 0 means the screen's own.
-    pixels(width, height, if scale == 0.0 { 1.0 } else { scale })
+    in_range(emulation::viewport(params))
 }
 
-fn pixels(width: f64, height: f64, scale: f64) -> Checked {
-    if (width * height).abs() * scale * scale > MAX_PIXELS {
-        return invalid(&format!("width and height make more than {MAX_PIXELS} device pixels"));
-    }
-    Checked::AsIs
+fn in_range(checked: Result<(), String>) -> Checked {
+    checked.map_or_else(|why| invalid(&why), |()| Checked::AsIs)
 }
 
 /// An empty list is SIGILL of the browser.

@@ -2,10 +2,11 @@
 //!
 //! `scope` is what is ours, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
 //! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy
-//! itself asked of Chrome, `keeper` how a client leaves. No socket, clock or task here.
+//! itself asked of Chrome, `keeper` how a client leaves, `emulation` what its pages pretend. No socket, clock or task here.
 
 pub mod arguments;
 mod browser;
+mod emulation;
 mod files;
 mod ghost;
 mod in_flight;
@@ -20,6 +21,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 
 use self::{
+    emulation::Emulators,
     files::Files,
     ghost::Listeners,
     keeper::Keepers,
@@ -107,6 +109,7 @@ pub struct Session {
     /// The roots on which `ghost` is enabled.
     listeners: Listeners,
     keepers: Keepers,
+    emulators: Emulators,
     pages_most: u32,
     actions: Vec<Action>,
     /// Frames that could not be read, and commands refused, since last asked.
@@ -138,6 +141,7 @@ impl Session {
             tracing: None,
             listeners: Listeners::default(),
             keepers: Keepers::default(),
+            emulators: Emulators::default(),
             pages_most: 0,
             actions: Vec::new(),
             malformed: 0,
@@ -261,6 +265,9 @@ impl Session {
         if command.method() == "Runtime.runIfWaitingForDebugger" {
             return self.resume(on, command, as_it_is);
         }
+        if self.emulate(on, id, command.method(), command.params()) {
+            return;
+        }
         if id.is_ours() {
             return self.forward(on, on.clone(), id, command.method(), command.params().to_owned());
         }
@@ -278,6 +285,9 @@ impl Session {
 
     /// As [`Session::pass`], with other params than the client's.
     fn pass_with(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
+        if self.emulate(on, id, method, params) {
+            return;
+        }
         if id.is_ours() {
             return self.forward(on, on.clone(), id, method, params.to_owned());
         }
@@ -322,11 +332,13 @@ impl Session {
 
     /// What the arguments' rules say of a page-level command.
     fn on_checked_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
-        let Some(kind) = self.scope.sessions.get(on).map(|cdp| cdp.kind) else { return false };
+        let Some(cdp) = self.scope.sessions.get(on) else { return false };
+        let to = arguments::On { kind: cdp.kind, below: cdp.below };
         let (id, method) = (command.id(), command.method());
-        match arguments::check(method, command.params(), kind, &self.caps) {
+        match arguments::check(method, command.params(), to, &self.caps) {
             arguments::Checked::AsIs => self.pass_with(on, id, method, command.params()),
             arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
+            arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),
             arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
             arguments::Checked::Refused { code, message } => {
                 self.refuse(on, id, &CdpError { code, message: message.into(), data: None });
@@ -385,9 +397,11 @@ impl Session {
             Told::Changed { target, info } => self.scope.see(&target, &info),
             Told::Destroyed { target } => {
                 self.keepers.forget(&target);
+                self.emulators.forget(&target);
                 self.scope.lose(&target);
             }
             Told::Crashed { target, params } => self.scope.crashed(&target, &params),
+            Told::Emulated { target, by, what } => self.emulators.note(target, by, what),
             Told::Attached { parent, child, target, info, waiting } => {
                 self.on_attached(&parent, child, &target, &info, waiting);
             }

@@ -79,7 +79,7 @@ pub(super) struct Seen {
 
 /// A CDP session that was announced to a view.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent settings of a client, not states")]
+#[expect(clippy::struct_excessive_bools, reason = "five independent settings of a client, not states")]
 pub(super) struct Cdp {
     pub(super) view: ViewId,
     /// The one on which it was announced; a view's own root has none.
@@ -87,6 +87,8 @@ pub(super) struct Cdp {
     pub(super) target: TargetId,
     /// `Browser` for a root.
     pub(super) kind: Kind,
+    /// The auto-attach of the page or worker above it made it.
+    pub(super) below: bool,
     /// False for one that the client speaks to by `Target.sendMessageToTarget`.
     pub(super) flat: bool,
     /// Commands on their way under the client's own ids.
@@ -108,6 +110,7 @@ impl Cdp {
             parent,
             target,
             kind,
+            below: false,
             flat,
             in_flight: InFlight::default(),
             discover: None,

@@ -231,8 +231,9 @@ impl Session {
             asked.params.set_raw("flatten", "true");
         }
         let pending = Pending::Attach(asked.on.clone(), asked.id);
+        let settle = Settle::Attach(target.clone());
         self.attaching.push(Attaching { tag: self.last_tag + 1, on: asked.on.clone(), target, flat });
-        self.call(asked.on.clone(), "Target.attachToTarget", asked.params.to_string(), Settle::Plain, pending);
+        self.call(asked.on.clone(), "Target.attachToTarget", asked.params.to_string(), settle, pending);
     }
 
     /// A further virtual root: a browser-level CDP session below the view's own.
@@ -431,7 +432,7 @@ impl Session {
         if self.scope.sessions.contains_key(&child) {
             return;
         }
-        let (view, inherits) = (above.view, above.children_not_flat);
+        let (view, inherits, on_root) = (above.view, above.children_not_flat, above.is_root());
         let kind = Kind::from_type(&Object::read(info).and_then(|info| info.string("type")).unwrap_or_default());
         if kind == Kind::Browser {
             let browser = self.scope.browser.clone();
@@ -442,6 +443,7 @@ impl Session {
             return self.announce(parent, &child, &info, waiting);
         }
         let asked = self.attaching.iter().position(|attach| attach.on == *parent && attach.target == *target);
+        let below = asked.is_none() && !on_root;
         let flat = asked.map_or(!inherits, |at| self.attaching.remove(at).flat);
         if !self.scope.targets.contains_key(target) {
             // Not to be shown: it runs on, and nobody is attached.
@@ -449,7 +451,9 @@ impl Session {
             self.actions.push(Action::Detach(tag, child));
             return;
         }
-        self.scope.sessions.insert(child.clone(), Cdp::new(view, Some(parent.clone()), target.clone(), kind, flat));
+        let mut cdp = Cdp::new(view, Some(parent.clone()), target.clone(), kind, flat);
+        cdp.below = below;
+        self.scope.sessions.insert(child.clone(), cdp);
         // Chrome too says that it is attached before it says to whom.
         self.scope.mark_attached(target);
         self.announce(parent, &child, info, waiting);
@@ -470,6 +474,7 @@ impl Session {
         // Of what it was never told it hears no end.
         if !self.scope.sessions.contains_key(child) {
             self.keepers.lost(child);
+            self.emulators.lost(child);
             return;
         }
         let params = format!(r#"{{"sessionId":"{child}","targetId":"{target}"}}"#);

@@ -3,6 +3,7 @@
 
 mod attach;
 mod browser;
+mod emulation;
 mod files;
 mod frames;
 mod ghost;

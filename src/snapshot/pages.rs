@@ -16,6 +16,7 @@ use super::{
 use crate::{
     browser::{Attached, CallError, OwnRoot, Surveyed},
     cdp::{
+        emulation::Overrides,
         error::CdpError,
         ids::{CdpSessionId, TargetId},
         object::{Object, quote},
@@ -116,8 +117,18 @@ pub(super) async fn look(
         front: false,
         session_storage: Vec::new(),
         fields: Vec::new(),
+        emulation: Vec::new(),
     };
     let mut seen = Seen { page, keys: BTreeSet::new(), lost: Vec::new(), late: false };
+    for one in surveyed.overrides.get(target).into_iter().flat_map(Overrides::all) {
+        match one {
+            Ok(one) => seen.page.emulation.push(one),
+            Err((what, why)) => {
+                let why = format!("{}: {why}", what.method());
+                seen.lost.push(Lost { what: "emulation".to_owned(), place: url.clone(), why });
+            }
+        }
+    }
     let deadline = end.min(Instant::now() + parts.page_deadline);
     if let Err(problem) = by(deadline, read(root, surveyed, target, parts, &mut seen)).await {
         seen.late = matches!(problem, Problem::Late);

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::cdp::permission::Ruling;
+use crate::cdp::{emulation::Override, permission::Ruling};
 
 /// The version this program writes; it reads it and every older one.
 pub const VERSION: u32 = 1;
@@ -199,6 +199,9 @@ pub struct Page {
     /// What stood in its form fields, if that was asked for.
     #[serde(default)]
     pub fields: Vec<Field>,
+    /// What its clients had it pretend.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emulation: Vec<Override>,
 }
 
 /// An entry of a page's session history.

@@ -13,8 +13,9 @@ use super::{
     vault::{Vault, evaluated, evaluation},
 };
 use crate::{
-    browser::{Attached, OwnRoot},
+    browser::{Attached, Emulated, OwnRoot, Place},
     cdp::{
+        emulation::Override,
         ids::{ContextId, TargetId},
         object::{Object, quote},
     },
@@ -49,6 +50,8 @@ pub(super) struct Opened {
     target: Option<TargetId>,
     /// What is there of it already to work with.
     vault: Option<Vault>,
+    /// What it pretends again.
+    emulated: Option<Emulated>,
 }
 
 /// What could not be carried: what, and why.
@@ -57,7 +60,7 @@ pub(super) type Losses = Vec<(&'static str, String)>;
 /// A blank page that no client is shown.
 pub(super) async fn blank(root: &Arc<OwnRoot>, context: &ContextId) -> Result<Opened, Problem> {
     let target = Some(root.new_page(context, false).await?);
-    Ok(Opened { root: root.clone(), target, vault: None })
+    Ok(Opened { root: root.clone(), target, vault: None, emulated: None })
 }
 
 /// Makes a page blank again that has been elsewhere.
@@ -71,20 +74,25 @@ pub(super) async fn empty(page: &Attached) -> Result<(), Problem> {
 impl Opened {
     /// A page of the session's that no client has seen yet, and what works on it, if something does.
     pub(super) fn of(root: &Arc<OwnRoot>, page: TargetId, vault: Option<Vault>) -> Self {
-        Self { root: root.clone(), target: Some(page), vault }
+        Self { root: root.clone(), target: Some(page), vault, emulated: None }
     }
 
     /// Makes it what it was, as far as that can be had by the deadline.
-    pub(super) async fn load(&mut self, page: &Page, deadline: Instant) -> Losses {
+    pub(super) async fn load(&mut self, place: &Place, page: &Page, deadline: Instant) -> Losses {
         let mut lost = Losses::new();
         let Some(target) = &self.target else { return lost };
-        let (root, vault) = (&self.root, self.vault.take());
+        let (root, vault, emulated) = (&self.root, self.vault.take(), &mut self.emulated);
         let loaded = async {
-            let vault = match vault {
-                Some(vault) => vault,
-                None => Vault::on(root.attach(target).await?).await?,
+            let vault = async {
+                match vault {
+                    Some(vault) => Ok(vault),
+                    None => Vault::on(root.attach(target).await?).await,
+                }
             };
-            load(vault, page, &mut lost).await
+            // Before any of the site's is asked for.
+            let (vault, emulation) = tokio::join!(vault, emulate(place, target, &page.emulation, &mut lost));
+            *emulated = emulation?;
+            load(vault?, page, &mut lost).await
         };
         if let Err(problem) = by(deadline, loaded).await {
             lost.push(("page", format!("it is not as it was: {problem}")));
@@ -95,7 +103,7 @@ impl Opened {
     /// From now on it is the session's.
     pub(super) fn reveal(mut self) -> Option<TargetId> {
         let target = self.target.take()?;
-        self.root.reveal(&target);
+        self.root.reveal(&target, self.emulated.take());
         Some(target)
     }
 }
@@ -106,6 +114,20 @@ impl Drop for Opened {
             self.root.close(&target);
         }
     }
+}
+
+async fn emulate(
+    place: &Place,
+    page: &TargetId,
+    overrides: &[Override],
+    lost: &mut Losses,
+) -> Result<Option<Emulated>, Problem> {
+    if overrides.is_empty() {
+        return Ok(None);
+    }
+    let (emulated, refused) = place.emulate(page, overrides).await?;
+    lost.extend(refused.into_iter().map(|(what, why)| ("emulation", format!("{}: {why}", what.method()))));
+    Ok(Some(emulated))
 }
 
 async fn load(mut vault: Vault, page: &Page, lost: &mut Losses) -> Result<(), Problem> {

@@ -208,7 +208,7 @@ impl Restore<'_> {
 
     /// Opens the pages again, several at once, and shows them in their order.
     async fn reopen(&mut self, context: &ContextId, pages: &[Page]) -> Result<(), SnapshotError> {
-        let (root, limit) = (&self.root, self.how.page_deadline);
+        let (root, place, limit) = (&self.root, self.place, self.how.page_deadline);
         let mut blank = self.blank.take_if(|_| context == self.place.context() && !pages.is_empty());
         let mut open = |page| {
             let blank = blank.take();
@@ -218,7 +218,7 @@ impl Restore<'_> {
                     // Chrome makes one after the other in a context, in the order in which they are asked for.
                     None => reopen::blank(root, context).await?,
                 };
-                let lost = opened.load(page, Instant::now() + limit).await;
+                let lost = opened.load(place, page, Instant::now() + limit).await;
                 Ok((opened, lost))
             }
         };

@@ -68,6 +68,12 @@ pub(super) struct Waiting {
 
 impl Link {
     pub(super) fn call(&mut self, key: Option<LeaseId>, call: Call, who: Pending) {
+        if let Some((call, who)) = self.take_turn(key, call, who) {
+            self.send(key, call, who);
+        }
+    }
+
+    fn send(&mut self, key: Option<LeaseId>, call: Call, who: Pending) {
         // Chrome takes any int32; two thousand million calls later the ids begin again, and the first are long answered.
         self.last_id = if self.last_id == i32::MIN { -1 } else { self.last_id - 1 };
         let id = CallId(self.last_id);
@@ -97,6 +103,9 @@ impl Link {
         if let Some(on) = &waiting.on {
             self.waiting_on.remove(&(on.clone(), id));
         }
+        if let Settle::Attach(target) | Settle::AutoAttach(target) = &waiting.settle {
+            self.turns.over(target);
+        }
         Some(waiting)
     }
 
@@ -110,7 +119,7 @@ impl Link {
             Some(Outcome::Error(error)) => Reply::Error(error.into()),
             None => Reply::Error(CdpError::server("Chrome's answer could not be read")),
         };
-        if let (Reply::Error(_), Settle::Attach(target), Some(root)) = (&reply, &waiting.settle, &waiting.on) {
+        if let (Reply::Error(_), Settle::AutoAttach(target), Some(root)) = (&reply, &waiting.settle, &waiting.on) {
             self.targets.on_attach_refused(root, target.as_str());
         }
         if let (Reply::Error(_), Settle::Conceal(context)) = (&reply, &waiting.settle) {
@@ -148,6 +157,7 @@ impl Link {
                     }
                 }
                 (Settle::Rule(context, ruling), _) => self.targets.rule(&context, ruling),
+                (Settle::Emulate(page, change), _) => self.targets.emulate(&page, change),
                 (Settle::Unbind(context), _) => self.targets.unbind(context.as_str()),
                 (Settle::Conceal(context), _) => {
                     let target = member("targetId");
@@ -231,5 +241,5 @@ pub(super) fn detach_from(on: Option<CdpSessionId>, session: &str) -> Call {
 /// What a root's auto-attach asks for explicitly.
 pub(super) fn attach_to(root: CdpSessionId, target: TargetId) -> Call {
     let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
-    Call { on: Some(root), method: "Target.attachToTarget".into(), params, settle: Settle::Attach(target) }
+    Call { on: Some(root), method: "Target.attachToTarget".into(), params, settle: Settle::AutoAttach(target) }
 }

@@ -119,6 +119,7 @@ impl Link {
                 if let Some(target) = Object::read(params).and_then(|params| params.string("targetId")) {
                     if name == "targetDestroyed" {
                         self.targets.on_destroyed(&target);
+                        self.next_turns();
                     } else {
                         self.targets.on_crashed(&target, params);
                     }
@@ -146,6 +147,7 @@ impl Link {
         gone.push(child.clone());
         self.hearers.retain(|session, to| !gone.contains(session) && !to.is_closed());
         self.targets.on_detached(child.as_str());
+        self.next_turns();
         // The event comes first, then the answers that Chrome will not give any more.
         self.flush_effects();
         // Ids fall: the oldest is the greatest.

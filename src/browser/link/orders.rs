@@ -37,7 +37,7 @@ impl Link {
                 let _ = reply.send(self.targets.survey(lease));
             }
             Order::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
-            Order::Reveal { page } => self.targets.reveal(&page),
+            Order::Reveal { page, emulated } => self.targets.reveal(&page, emulated),
             Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
             Order::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
             Order::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
@@ -151,6 +151,7 @@ impl Link {
             self.settled(id);
         }
         self.groups.retain(|(owner, _), _| *owner != lease);
+        self.turns.forget(lease);
         for waiting in self.waiting.values_mut() {
             if matches!(waiting.who, Pending::Lease(owner, _) | Pending::Group(owner, _) if owner == lease) {
                 waiting.who = Pending::Nobody;

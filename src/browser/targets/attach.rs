@@ -6,7 +6,7 @@ use super::{Attachment, Deferred, Effect, Expected, FLAVOURS, LeaseId, Root, Tar
 use crate::cdp::{
     ids::{CdpSessionId, TargetId},
     lease::{Flavour, Interest, Told},
-    target::TargetInfo,
+    target::{Kind, TargetInfo},
 };
 
 impl Targets {
@@ -289,8 +289,18 @@ impl Targets {
         }
     }
 
+    /// Whether anybody has a CDP session on a target.
+    pub(crate) fn is_held(&self, id: &TargetId) -> bool {
+        self.attachments.values().any(|attachment| attachment.target == *id)
+    }
+
+    /// Whether a target is a shared worker.
+    pub(crate) fn is_shared_worker(&self, id: &TargetId) -> bool {
+        self.targets.get(id).is_some_and(|target| target.kind == Some(Kind::SharedWorker))
+    }
+
     /// Whether a client has a CDP session on a target.
-    pub(super) fn has_client(&self, id: &TargetId) -> bool {
+    pub(crate) fn has_client(&self, id: &TargetId) -> bool {
         let is_client =
             |attachment: &Attachment| attachment.lease.is_some() && !attachment.hidden && attachment.target == *id;
         self.attachments.values().any(is_client)

@@ -5,11 +5,13 @@
 //! context without an opener wait: [`Targets::concealed`] says which one is ours, and the others go on as if they had
 //! just come.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::{CdpSessionId, ContextId, Effect, Expected, FLAVOURS, Flavour, Instant, LeaseId, Targets, shown_kind};
 use crate::cdp::{
+    emulation::{Aspect, Change, Overrides},
     ids::TargetId,
+    lease::Told,
     permission::Ruling,
     target::{Kind, TargetInfo},
 };
@@ -49,6 +51,8 @@ pub struct Surveyed {
     pub origins: Vec<String>,
     /// What was ruled on its permissions, in order.
     pub rulings: Vec<Ruling>,
+    /// What its pages pretend.
+    pub overrides: HashMap<TargetId, Overrides>,
 }
 
 impl Targets {
@@ -81,8 +85,14 @@ impl Targets {
         }
     }
 
-    /// A page of ours becomes one of the session's: it is shown like any other, and attached for who auto-attaches.
-    pub(crate) fn reveal(&mut self, page: &TargetId) {
+    /// A page of ours becomes one of the session's: it is shown like any other, and attached for who auto-attaches. Before
+    /// that, the session is told what we have it pretend.
+    pub(crate) fn reveal(&mut self, page: &TargetId, emulated: Option<(CdpSessionId, Vec<Aspect>)>) {
+        let owner = self.targets.get(page).and_then(|target| self.context_owner(target.context.as_ref()));
+        if let (Some(lease), Some((by, what))) = (owner, emulated) {
+            let target = page.clone();
+            self.effects.push_back(Effect::Deliver(lease, Told::Emulated { target, by, what }));
+        }
         if !self.own_pages.contains(page) {
             return;
         }
@@ -133,6 +143,7 @@ impl Targets {
             let shown = |kind: Option<Kind>| kind.unwrap_or(Kind::Other);
             Surveyed {
                 context: context.clone(),
+                overrides: targets.iter().map(|(id, target)| ((*id).clone(), target.overrides.clone())).collect(),
                 targets: targets
                     .into_iter()
                     .map(|(id, target)| (id.clone(), shown(target.kind), target.info.clone()))
@@ -175,6 +186,13 @@ impl Targets {
     pub(crate) fn rule(&mut self, context: &ContextId, ruling: Ruling) {
         if self.contexts.contains_key(context) {
             self.rulings.entry(context.clone()).or_default().note(ruling);
+        }
+    }
+
+    /// A page pretends something from now on, or no more.
+    pub(crate) fn emulate(&mut self, page: &TargetId, change: Change) {
+        if let Some(target) = self.targets.get_mut(page) {
+            target.overrides.note(change);
         }
     }
 

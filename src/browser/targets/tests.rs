@@ -11,6 +11,7 @@ mod random;
 use std::collections::HashMap;
 
 use super::*;
+use crate::cdp::emulation::Aspect;
 use crate::cdp::target::Filter;
 
 const PUPPETEER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#;
@@ -41,7 +42,7 @@ impl Mirror {
     /// * `attach S T PW [paused]`, `gone S`: what Chrome says
     /// * `auto R page|tab [nowait] [filter:JSON]`, `off R`, `refused T R`
     /// * `resume S [children]`, `detach S`: what a client does
-    /// * `conceal C`, `ours C T` or `ours C -`, `reveal T`: pages of the proxy's own
+    /// * `conceal C`, `ours C T` or `ours C -`, `reveal T [by:S]`: pages of the proxy's own
     /// * `pass 5`: seconds
     fn event(&mut self, line: &str) -> Vec<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -110,7 +111,10 @@ impl Mirror {
                 let target = (arg(1) != "-").then(|| TargetId::from(arg(1)));
                 self.targets.concealed(&arg(0).into(), target, self.now);
             }
-            "reveal" => self.targets.reveal(&arg(0).into()),
+            "reveal" => {
+                let emulated = named("by:").map(|by| (by.into(), vec![Aspect::Locale]));
+                self.targets.reveal(&arg(0).into(), emulated);
+            }
             "pass" => {
                 self.now += Duration::from_secs(arg(0).parse().expect("seconds"));
                 self.targets.on_timeout(self.now);
@@ -160,6 +164,7 @@ fn spell_told(told: &Told) -> String {
         Told::Changed { target, .. } => format!("changed {target}"),
         Told::Destroyed { target } => format!("destroyed {target}"),
         Told::Crashed { target, .. } => format!("crashed {target}"),
+        Told::Emulated { target, by, what } => format!("{by} emulates {what:?} on {target}"),
         Told::Attached { parent, child, target, waiting, .. } => {
             format!("attached {child} to {target} on {parent}{}", if *waiting { " waiting" } else { "" })
         }

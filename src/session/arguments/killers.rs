@@ -2,7 +2,10 @@
 //! Chromium 156.
 
 use super::{Call, Checked, invalid, refused};
-use crate::cdp::{object::Object, target::Kind};
+use crate::{
+    cdp::{object::Object, target::Kind},
+    config::Capability,
+};
 
 /// The largest quota: what a double counts exactly. Chrome makes an int64 of it, and ends where that cannot be.
 const MAX_QUOTA: f64 = 9_007_199_254_740_992.0;
@@ -37,6 +40,25 @@ pub(super) fn pdf(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
     Checked::AsIs
 }
 
+/// SIGTRAP of the browser on a shared or service worker that has ended while somebody is attached to it, and on a
+/// dedicated one if the page above does not auto-attach to it. Nobody can know that from outside: a service worker stops
+/// by itself.
+pub(super) fn body(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+    let may_have_ended = match call.on {
+        Kind::SharedWorker | Kind::ServiceWorker => true,
+        Kind::Worker => !call.below,
+        _ => false,
+    };
+    if may_have_ended && !call.caps.dedicated {
+        return refused(format!(
+            "'{}' is refused on a worker that may have ended, with which Chrome would end: it needs the capability {}",
+            call.method,
+            Capability::Dedicated
+        ));
+    }
+    Checked::AsIs
+}
+
 /// SIGILL of the browser with a range that begins before the text does.
 pub(super) fn composition(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
     let negative = |name| params.read_as::<f64>(name).is_some_and(|at| at < 0.0);
@@ -46,11 +68,38 @@ pub(super) fn composition(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
     Checked::AsIs
 }
 
-/// As many taps as a gesture may have.
-pub(super) fn taps(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+/// SIGSEGV of the browser on a page or frame whose process has gone: every gesture that Chrome makes up itself.
+pub(super) fn gesture(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    if !call.caps.dedicated {
+        return refused(format!(
+            "'{}' is refused: if the page has crashed, Chrome would end. Send Input.dispatchTouchEvent, or use the \
+             capability {}",
+            call.method,
+            Capability::Dedicated
+        ));
+    }
     match params.read_as::<f64>("tapCount") {
         Some(count) if count > MAX_TAPS => invalid(&format!("tapCount must not exceed {MAX_TAPS}")),
         _ => Checked::AsIs,
+    }
+}
+
+/// As [`gesture`]. A wheel that turns scrolls as far.
+pub(super) fn scroll(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    if call.caps.dedicated {
+        return Checked::AsIs;
+    }
+    let number = |name| params.read_as::<f64>(name);
+    let (Some(x), Some(y)) = (number("x"), number("y")) else { return invalid("Invalid parameters") };
+    let times = 1.0 + number("repeatCount").unwrap_or(0.0).clamp(0.0, MAX_TAPS);
+    let delta = |name| -number(name).unwrap_or(0.0) * times;
+    let (right, down) = (delta("xDistance"), delta("yDistance"));
+    if ![x, y, right, down].into_iter().all(f64::is_finite) {
+        return invalid("Invalid parameters");
+    }
+    Checked::Another {
+        method: "Input.dispatchMouseEvent",
+        params: format!(r#"{{"type":"mouseWheel","x":{x},"y":{y},"deltaX":{right},"deltaY":{down}}}"#),
     }
 }
 
@@ -117,8 +166,13 @@ mod tests {
     #[test]
     fn gestures_are_finite_and_of_our_time() {
         let error = invalid("tapCount must not exceed 1000");
-        assert_eq!(strict("Input.synthesizeTapGesture", r#"{"x":1,"y":1,"tapCount":100000000}"#), error);
-        assert_eq!(strict("Input.synthesizeTapGesture", r#"{"x":1,"y":1,"tapCount":2}"#), Checked::AsIs);
+        let alone = Capabilities { dedicated: true, ..Capabilities::strict() };
+        let tap = |count: &str, caps: &Capabilities| {
+            let params = format!(r#"{{"x":1,"y":1,"tapCount":{count}}}"#);
+            check("Input.synthesizeTapGesture", &params, Kind::Page, caps)
+        };
+        assert_eq!(tap("100000000", &alone), error);
+        assert_eq!(tap("2", &alone), Checked::AsIs);
         for method in ["Input.dispatchTouchEvent", "Input.emulateTouchFromMouseEvent"] {
             for at in ["-9223372036854775808", "1e300"] {
                 let params = format!(r#"{{"type":"touchStart","touchPoints":[],"timestamp":{at}}}"#);
@@ -135,5 +189,38 @@ mod tests {
         let error = refused(format!("'{method}' is refused on a frame: send it to the page"));
         assert_eq!(check(method, params, Kind::Iframe, &Capabilities::strict()), error);
         assert_eq!(check(method, params, Kind::Page, &Capabilities::strict()), Checked::AsIs);
+    }
+
+    #[test]
+    fn gestures_are_not_made_up_by_a_browser_that_is_shared() {
+        for method in ["Input.synthesizeTapGesture", "Input.synthesizePinchGesture"] {
+            let Checked::Refused { message, .. } = strict(method, r#"{"x":1,"y":1,"scaleFactor":2}"#) else {
+                panic!("{method}");
+            };
+            assert!(message.contains(method) && message.contains("dedicated"), "{message}");
+        }
+        let scroll = |params: &str| strict("Input.synthesizeScrollGesture", params);
+        let wheel = |rest: &str| Checked::Another {
+            method: "Input.dispatchMouseEvent",
+            params: format!(r#"{{"type":"mouseWheel",{rest}}}"#),
+        };
+        assert_eq!(
+            scroll(r#"{"x":1,"y":2.5,"yDistance":-300,"repeatCount":1,"speed":800}"#),
+            wheel(r#""x":1,"y":2.5,"deltaX":-0,"deltaY":600"#)
+        );
+        for bad in [r#"{"x":1}"#, r#"{"x":1,"y":1,"yDistance":1e308,"repeatCount":900}"#] {
+            assert!(matches!(scroll(bad), Checked::Refused { .. }), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_body_of_a_response_is_not_asked_of_a_worker_that_may_have_ended() {
+        use super::super::On;
+        let body = |kind: Kind, below: bool| {
+            let params = r#"{"requestId":"1"}"#;
+            check("Network.getResponseBody", params, On { kind, below }, &Capabilities::local()) == Checked::AsIs
+        };
+        assert!(body(Kind::Page, false) && body(Kind::Iframe, true) && body(Kind::Worker, true));
+        assert!(!body(Kind::Worker, false) && !body(Kind::SharedWorker, false) && !body(Kind::ServiceWorker, true));
     }
 }

@@ -193,6 +193,7 @@ fn act(lease: &mut Lease, action: Action) {
         Action::AutoAttach(tag, root, interest) => lease.auto_attach(tag, root, interest),
         Action::Detach(tag, session) => lease.detach(tag, session),
         Action::Directory(path) => lease.directory(path),
+        Action::Listen => lease.listen(),
         other => panic!("{other:?} is not part of a recording"),
     }
 }

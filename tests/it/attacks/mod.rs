@@ -8,6 +8,7 @@ mod browser;
 mod cdp_sessions;
 mod contexts;
 mod control_port;
+mod ended;
 mod frames;
 mod from_pages;
 mod greed;

@@ -1,6 +1,7 @@
 //! Snapshots: what a session has stored, read from one browser and written into another.
 
 mod busy;
+mod emulation;
 mod engine;
 mod faces;
 mod killed;

@@ -1,7 +1,7 @@
 //! Pages of the proxy's own: never shown, until they are revealed.
 
 use super::*;
-use crate::cdp::permission::Ruling;
+use crate::cdp::{emulation::Change, permission::Ruling};
 
 #[test]
 fn a_page_of_ours_is_shown_to_nobody() {
@@ -96,7 +96,7 @@ fn a_revealed_page_is_shown_and_attached_like_one_that_was_there() {
          gone tt
          gone p
          create F iframe C of:P
-         reveal P => 1: created T, attach T on S, 1: created P, attach P on R, 1: created F
+         reveal P by:k => 1: k emulates [Locale] on P, 1: created T, attach T on S, 1: created P, attach P on R, 1: created F
          attach s T S => 1: attached s to T on S
          attach r P R => 1: attached r to P on R
          reveal P
@@ -141,5 +141,29 @@ fn what_was_ruled_on_permissions_goes_with_its_context() {
     let survey = mirror.targets.survey(LeaseId(1));
     assert_eq!(survey[0].rulings.len(), 1, "{survey:?}");
     mirror.targets.unbind("C");
+    is_empty(&mirror);
+}
+
+#[test]
+fn what_a_page_pretends_goes_with_it() {
+    let mut mirror = play(
+        "bind C 1
+         create P page C => 1: created P
+         create Q page C => 1: created Q",
+    );
+    for (page, locale) in [("P", "fr"), ("P", "de"), ("NONE", "en")] {
+        let params = format!(r#"{{"locale":"{locale}"}}"#);
+        let change = Change::read("Emulation.setLocaleOverride", &params).expect("a change");
+        mirror.targets.emulate(&page.into(), change);
+    }
+    let survey = mirror.targets.survey(LeaseId(1));
+    let said = |page: &str| -> Vec<String> {
+        let all = survey[0].overrides[&TargetId::from(page)].all();
+        all.map(|one| one.expect("short").params().expect("an object").to_owned()).collect()
+    };
+    assert_eq!((said("P"), said("Q")), (vec![r#"{"locale":"de"}"#.to_owned()], vec![]));
+    for event in ["destroy P", "destroy Q", "release 1"] {
+        mirror.event(event);
+    }
     is_empty(&mirror);
 }

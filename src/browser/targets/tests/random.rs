@@ -348,6 +348,7 @@ impl World {
             | Told::Changed { target, .. }
             | Told::Destroyed { target }
             | Told::Crashed { target, .. }
+            | Told::Emulated { target, .. }
             | Told::Attached { target, .. }
             | Told::Detached { target, .. } => {
                 let theirs = &self.targets[target.as_str()];

@@ -1,0 +1,82 @@
+//! A shared worker has one CDP session at a time.
+//!
+//! *Measured, 156:* Chrome keeps a shared worker that has ended for as long as somebody is attached to it, and dies of
+//! whoever attaches to it then (SIGSEGV). Nobody can know from outside that it has ended; but with nobody attached it
+//! is gone by then, and attaching to it is an error.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::{Link, calls::Pending};
+use crate::{
+    browser::targets::LeaseId,
+    cdp::{
+        error::CdpError,
+        ids::TargetId,
+        lease::{Call, Reply, Settle},
+    },
+};
+
+/// Attaches to shared workers.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// These are being attached to.
+    under_way: HashSet<TargetId>,
+    /// These wait until the proxy itself has let go of a worker that has just begun.
+    waiting: HashMap<TargetId, VecDeque<(Option<LeaseId>, Call, Pending)>>,
+}
+
+impl Turns {
+    /// Chrome has answered.
+    pub(super) fn over(&mut self, target: &TargetId) {
+        self.under_way.remove(target);
+    }
+
+    /// A lease is over.
+    pub(super) fn forget(&mut self, lease: LeaseId) {
+        for calls in self.waiting.values_mut() {
+            calls.retain(|(of, _, _)| *of != Some(lease));
+        }
+        self.waiting.retain(|_, calls| !calls.is_empty());
+    }
+}
+
+impl Link {
+    /// Gives a command back that may go up now. An attach to a shared worker waits, or is refused.
+    pub(super) fn take_turn(&mut self, key: Option<LeaseId>, call: Call, who: Pending) -> Option<(Call, Pending)> {
+        let (Settle::Attach(target) | Settle::AutoAttach(target)) = &call.settle else { return Some((call, who)) };
+        if !self.targets.is_shared_worker(target) {
+            return Some((call, who));
+        }
+        if self.targets.has_client(target) || self.turns.under_way.contains(target) {
+            if let (Settle::AutoAttach(target), Some(root)) = (&call.settle, &call.on) {
+                self.targets.on_attach_refused(root, target.as_str());
+            }
+            self.answer(who, Reply::Error(taken()));
+            return None;
+        }
+        let target = target.clone();
+        if self.targets.is_held(&target) {
+            self.turns.waiting.entry(target).or_default().push_back((key, call, who));
+            return None;
+        }
+        self.turns.under_way.insert(target);
+        Some((call, who))
+    }
+
+    /// A CDP session or a target has gone: perhaps somebody waited for that.
+    pub(super) fn next_turns(&mut self) {
+        for (_, calls) in std::mem::take(&mut self.turns.waiting) {
+            for (key, call, who) in calls {
+                self.call(key, call, who);
+            }
+        }
+    }
+}
+
+/// What a client is told that is not let attach.
+fn taken() -> CdpError {
+    CdpError::server(
+        "'Target.attachToTarget' is refused for a shared worker that has a CDP session already: should the worker have \
+         ended, Chrome would end with it. Detach from it first",
+    )
+}

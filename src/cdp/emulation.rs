@@ -1,0 +1,281 @@
+//! What clients have a page pretend: another browser, screen, place or time. In Chrome it belongs to the CDP session that
+//! asked for it, and nobody is told of it; so what was asked for is kept.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::object::Object;
+
+/// The longest params that are kept, in bytes: clients choose them.
+const LONGEST: usize = 16 * 1024;
+
+/// Device pixels that one picture of a page may have.
+///
+/// Measured on 156: a screenshot of 64 million takes 1.2 to 1.8 GB and lets other tenants wait for 1 s, one of 128
+/// million 3 GB and 2 s, one of 200 million 3.2 GB and 4.6 s. A page 1280 wide may be 78,000 high.
+const MAX_PIXELS: f64 = 100e6;
+
+/// Sides of a page, as Chrome limits them.
+const MAX_SIDE: f64 = 10e6;
+
+/// One thing that a page pretends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Aspect {
+    /// User agent, languages and platform.
+    UserAgent,
+    /// Size, scale and orientation of its screen.
+    Viewport,
+    /// Whether the screen is touched.
+    Touch,
+    /// Media type and features: print, a dark scheme, less motion.
+    Media,
+    /// How it writes numbers and dates.
+    Locale,
+    /// Its time zone.
+    Timezone,
+    /// Where it is.
+    Geolocation,
+    /// Headers of its requests.
+    Headers,
+}
+
+impl Aspect {
+    /// The command that sets it.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::UserAgent => "Emulation.setUserAgentOverride",
+            Self::Viewport => "Emulation.setDeviceMetricsOverride",
+            Self::Touch => "Emulation.setTouchEmulationEnabled",
+            Self::Media => "Emulation.setEmulatedMedia",
+            Self::Locale => "Emulation.setLocaleOverride",
+            Self::Timezone => "Emulation.setTimezoneOverride",
+            Self::Geolocation => "Emulation.setGeolocationOverride",
+            Self::Headers => "Network.setExtraHTTPHeaders",
+        }
+    }
+
+    /// The command that ends it, and its params.
+    pub fn end(self) -> (&'static str, &'static str) {
+        match self {
+            Self::UserAgent => (self.method(), r#"{"userAgent":""}"#),
+            Self::Viewport => ("Emulation.clearDeviceMetricsOverride", "{}"),
+            Self::Touch => (self.method(), r#"{"enabled":false}"#),
+            Self::Media => (self.method(), r#"{"media":"","features":[]}"#),
+            Self::Locale => (self.method(), "{}"),
+            Self::Timezone => (self.method(), r#"{"timezoneId":""}"#),
+            Self::Geolocation => ("Emulation.clearGeolocationOverride", "{}"),
+            Self::Headers => ("Network.disable", "{}"),
+        }
+    }
+
+    /// What must be said before [`Aspect::method`] has an effect, and its params (*measured*).
+    pub fn before(self) -> Option<(&'static str, &'static str)> {
+        (self == Self::Headers).then_some(("Network.enable", r#"{"maxTotalBufferSize":0}"#))
+    }
+
+    fn of(method: &str) -> Option<Self> {
+        Some(match method {
+            "Emulation.setUserAgentOverride" | "Network.setUserAgentOverride" => Self::UserAgent,
+            "Emulation.setDeviceMetricsOverride"
+            | "Page.setDeviceMetricsOverride"
+            | "Emulation.clearDeviceMetricsOverride"
+            | "Page.clearDeviceMetricsOverride" => Self::Viewport,
+            "Emulation.setTouchEmulationEnabled" | "Page.setTouchEmulationEnabled" => Self::Touch,
+            "Emulation.setEmulatedMedia" => Self::Media,
+            "Emulation.setLocaleOverride" => Self::Locale,
+            "Emulation.setTimezoneOverride" => Self::Timezone,
+            "Emulation.setGeolocationOverride"
+            | "Page.setGeolocationOverride"
+            | "Emulation.clearGeolocationOverride"
+            | "Page.clearGeolocationOverride" => Self::Geolocation,
+            "Network.setExtraHTTPHeaders" => Self::Headers,
+            _ => return None,
+        })
+    }
+
+    /// Whether a command with these params ends it rather than sets it.
+    fn is_ended_by(self, method: &str, params: &Object<'_>) -> bool {
+        let empty = |name, empty: &str| params.get(name).is_none_or(|value| value == empty);
+        match self {
+            Self::UserAgent => empty("userAgent", r#""""#),
+            Self::Touch => empty("enabled", "false"),
+            Self::Media => empty("media", r#""""#) && empty("features", "[]"),
+            Self::Locale => empty("locale", r#""""#),
+            Self::Timezone => empty("timezoneId", r#""""#),
+            Self::Headers => empty("headers", "{}"),
+            Self::Viewport | Self::Geolocation => method.contains(".clear"),
+        }
+    }
+}
+
+/// One aspect, as a client wants it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Override {
+    what: Aspect,
+    params: Box<RawValue>,
+}
+
+impl Override {
+    /// What it is about.
+    pub fn aspect(&self) -> Aspect {
+        self.what
+    }
+
+    /// The params of [`Aspect::method`]. They may come from anywhere: an error says why Chrome must not get them.
+    pub fn params(&self) -> Result<&str, String> {
+        let params = Object::read(self.params.get()).ok_or("Invalid parameters")?;
+        if self.what == Aspect::Viewport {
+            viewport(&params)?;
+        }
+        Ok(self.params.get())
+    }
+}
+
+/// What a command changes about a page.
+#[derive(Clone, Debug)]
+pub struct Change {
+    what: Aspect,
+    /// `None` ends it.
+    params: Option<Box<RawValue>>,
+}
+
+impl Change {
+    /// Reads a command; `None` if it is another one, or its params are no object.
+    pub fn read(method: &str, params: &str) -> Option<Self> {
+        let what = Aspect::of(method)?;
+        let ends = what.is_ended_by(method, &Object::read(params)?);
+        let params = if ends { None } else { Some(RawValue::from_string(params.to_owned()).ok()?) };
+        Some(Self { what, params })
+    }
+
+    /// What it is about.
+    pub fn aspect(&self) -> Aspect {
+        self.what
+    }
+}
+
+impl From<Override> for Change {
+    fn from(Override { what, params }: Override) -> Self {
+        Self { what, params: Some(params) }
+    }
+}
+
+/// All that a page pretends.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides(BTreeMap<Aspect, Option<Box<RawValue>>>);
+
+impl Overrides {
+    /// Chrome did as it was told.
+    pub fn note(&mut self, change: Change) {
+        match change.params {
+            Some(params) => self.0.insert(change.what, Some(params).filter(|params| params.get().len() <= LONGEST)),
+            None => self.0.remove(&change.what),
+        };
+    }
+
+    /// What is to be said to make another page like it; for what was too long to be kept, why it is not there.
+    pub fn all(&self) -> impl Iterator<Item = Result<Override, (Aspect, String)>> {
+        self.0.iter().map(|(what, params)| match params {
+            Some(params) => Ok(Override { what: *what, params: params.clone() }),
+            None => Err((*what, format!("its params are longer than {LONGEST} bytes"))),
+        })
+    }
+}
+
+/// Whether a page may be so large: the params of `Emulation.setDeviceMetricsOverride`. An error is Chrome's text, or like it.
+pub fn viewport(params: &Object<'_>) -> Result<(), String> {
+    let number = |name| params.read_as::<f64>(name);
+    let (Some(width), Some(height), Some(scale)) = (number("width"), number("height"), number("deviceScaleFactor"))
+    else {
+        return Ok(());
+    };
+    if ["width", "height", "screenWidth", "screenHeight"].into_iter().filter_map(number).any(|side| side > MAX_SIDE) {
+        return Err("Width and height values must be positive, not greater than 10000000".to_owned());
+    }
+    // 0 means the screen's own.
+    picture(width, height, if scale == 0.0 { 1.0 } else { scale })
+}
+
+/// Whether a picture may be so large, in CSS pixels and device pixels to each.
+pub fn picture(width: f64, height: f64, scale: f64) -> Result<(), String> {
+    if (width * height).abs() * scale * scale > MAX_PIXELS {
+        return Err(format!("width and height make more than {MAX_PIXELS} device pixels"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_last_counts_until_it_is_ended() {
+        let mut overrides = Overrides::default();
+        let long = format!(r#"{{"headers":{{"a":"{}"}}}}"#, "x".repeat(LONGEST));
+        for (method, params) in [
+            ("Emulation.setUserAgentOverride", r#"{"userAgent":"one"}"#),
+            ("Network.setUserAgentOverride", r#"{"userAgent":"two"}"#),
+            ("Emulation.setTimezoneOverride", r#"{"timezoneId":"Asia/Tokyo"}"#),
+            ("Emulation.setTimezoneOverride", r#"{"timezoneId":""}"#),
+            ("Emulation.setDeviceMetricsOverride", r#"{"width":1,"height":2,"deviceScaleFactor":0,"mobile":false}"#),
+            ("Page.clearDeviceMetricsOverride", "{}"),
+            ("Emulation.setLocaleOverride", "{}"),
+            ("Emulation.setTouchEmulationEnabled", r#"{"enabled":false}"#),
+            ("Emulation.setEmulatedMedia", r#"{"media":"","features":[]}"#),
+            // Nowhere is a place, too.
+            ("Emulation.setGeolocationOverride", "{}"),
+            ("Network.setExtraHTTPHeaders", long.as_str()),
+        ] {
+            overrides.note(Change::read(method, params).expect(method));
+        }
+        let all: Vec<String> = overrides
+            .all()
+            .map(|one| match one {
+                Ok(one) => format!("{} {}", one.aspect().method(), one.params().expect("in range")),
+                Err((what, why)) => format!("{} {why}", what.method()),
+            })
+            .collect();
+        assert_eq!(
+            all,
+            [
+                r#"Emulation.setUserAgentOverride {"userAgent":"two"}"#,
+                "Emulation.setGeolocationOverride {}",
+                "Network.setExtraHTTPHeaders its params are longer than 16384 bytes",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_ends_an_aspect_is_read_as_its_end() {
+        for what in [
+            Aspect::UserAgent,
+            Aspect::Viewport,
+            Aspect::Touch,
+            Aspect::Media,
+            Aspect::Locale,
+            Aspect::Timezone,
+            Aspect::Geolocation,
+        ] {
+            let (method, params) = what.end();
+            let change = Change::read(method, params).expect(method);
+            assert_eq!((change.aspect(), change.params.is_none()), (what, true), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_makes_no_page_larger_than_a_client_may() {
+        let read = |params: &str| -> Result<String, String> {
+            let json = format!(r#"{{"what":"viewport","params":{params}}}"#);
+            let one: Override = serde_json::from_str(&json).expect("an override");
+            one.params().map(str::to_owned)
+        };
+        assert!(read(r#"{"width":800,"height":600,"deviceScaleFactor":1,"mobile":false}"#).is_ok());
+        for bad in [r#"{"width":1e5,"height":1e5,"deviceScaleFactor":1}"#, r#"{"width":1,"width":1e9}"#, "[]", "1"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use super::*;
+use crate::cdp::emulation::Aspect;
+
+const NOTHING: [&str; 0] = [];
+
+/// A page that pretends a viewport, a locale and headers by the proxy's CDP session `E`.
+fn emulated() -> Pair {
+    let mut pair = Pair::with_page();
+    let what = vec![Aspect::Viewport, Aspect::Locale, Aspect::Headers];
+    assert_eq!(pair.told(Told::Emulated { target: "P".into(), by: "E".into(), what }), NOTHING);
+    pair
+}
+
+#[test]
+fn what_a_client_has_its_page_pretend_is_noted_for_the_page() {
+    let mut pair = Pair::with_page();
+    for (method, params) in [
+        ("Emulation.setLocaleOverride", r#"{"locale":"fr"}"#),
+        ("Emulation.setDeviceMetricsOverride", r#"{"width":1,"height":1,"deviceScaleFactor":1,"mobile":false}"#),
+    ] {
+        pair.session
+            .on_client(VIEW, format!(r#"{{"id":1,"method":"{method}","params":{params},"sessionId":"S"}}"#).into());
+        let actions = pair.session.actions();
+        let [Action::Call(tag, Call { on: Some(on), settle: Settle::Emulate(page, change), .. })] = actions.as_slice()
+        else {
+            panic!("{actions:?}");
+        };
+        assert_eq!((on.as_str(), page.as_str(), change.aspect().method()), ("S", "P", method));
+        pair.tags.push_back(*tag);
+        assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{},"sessionId":"S"}"#]);
+    }
+    pair.is_at_rest();
+    // A part of a page is not remembered, and what is out of range does not go up.
+    pair.created("F", "iframe", "CTX");
+    pair.attached("S", "f", "F");
+    let got = pair.asks_on("f", "Emulation.setLocaleOverride", r#"{"locale":"fr"}"#);
+    assert!(matches!(got.as_slice(), [one] if one.starts_with("pass")), "{got:?}");
+    let large = r#"{"width":1e6,"height":1e6,"deviceScaleFactor":1,"mobile":false}"#;
+    let got = pair.asks_on("S", "Emulation.setDeviceMetricsOverride", large);
+    assert!(matches!(got.as_slice(), [one] if one.contains("error")), "{got:?}");
+}
+
+#[test]
+fn what_a_client_sets_itself_the_proxy_gives_up_first() {
+    let mut pair = emulated();
+    let locale = r#"{"locale":"fr"}"#;
+    let got = pair.asks_on("S", "Emulation.setLocaleOverride", locale);
+    assert_eq!(
+        got,
+        ["call E Emulation.setLocaleOverride {}", "call S Emulation.setLocaleOverride {\"locale\":\"fr\"}"]
+    );
+    // Once.
+    let got = pair.asks_on("S", "Emulation.setLocaleOverride", locale);
+    assert_eq!(got, ["call S Emulation.setLocaleOverride {\"locale\":\"fr\"}"]);
+    let got = pair.asks_on("S", "Emulation.clearDeviceMetricsOverride", "{}");
+    assert_eq!(
+        got,
+        ["call E Emulation.clearDeviceMetricsOverride {}", "call S Emulation.clearDeviceMetricsOverride {}"]
+    );
+    // What the proxy never set is nothing to it.
+    assert_eq!(pair.asks_on("S", "Emulation.setTouchEmulationEnabled", r#"{"enabled":true}"#).len(), 1);
+    // With the last of it the CDP session goes.
+    let got = pair.asks_on("S", "Network.setExtraHTTPHeaders", r#"{"headers":{"a":"b"}}"#);
+    assert_eq!(got[..2], ["call E Network.disable {}", "detach E"]);
+    assert_eq!(pair.asks_on("S", "Emulation.setLocaleOverride", locale).len(), 1);
+}
+
+#[test]
+fn what_the_proxy_has_a_page_pretend_ends_with_the_page_or_its_cdp_session() {
+    for end in ["page", "CDP session"] {
+        let mut pair = emulated();
+        if end == "page" {
+            pair.told(Told::Destroyed { target: "P".into() });
+        } else {
+            assert_eq!(pair.detached("BASE", "E", "P", &[]), NOTHING);
+        }
+        assert_eq!(pair.session.emulators.count(), 0, "{end}");
+    }
+}

@@ -1,0 +1,96 @@
+//! What has ended and is still held by a CDP session: Chrome must not be made to look for its process.
+
+use serde_json::{Value, json};
+
+use super::stage::{On, Says, Stage, says};
+use crate::{
+    browsers::{Browser, in_each_browser},
+    client::text,
+};
+
+fn of_kind(kind: &str) -> impl Fn(&Value) -> bool {
+    move |params| params["targetInfo"]["type"] == kind
+}
+
+/// Z07: whoever attaches to a shared worker that has ended while somebody else is attached to it ends Chrome.
+async fn a_shared_worker_has_one_cdp_session_at_a_time(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let client = &stage.attacker.client;
+    client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
+    for round in 0..8 {
+        let page = client.page_at(&stage.site.url("/attacker?shared")).await;
+        client.forget_events("Target.targetCreated");
+        client.evaluate(&page.session, &format!("window.own = new SharedWorker('/shared.js?{round}'); 0")).await;
+        let created = client.event_where("Target.targetCreated", of_kind("shared_worker")).await;
+        let worker = json!({ "targetId": created["targetInfo"]["targetId"], "flatten": true });
+        // However early: the proxy itself has just looked at it.
+        let first = text(&client.ok(None, "Target.attachToTarget", worker.clone()).await, "sessionId");
+        let attach = || client.call("Target.attachToTarget", worker.clone());
+        let refused = attach().await.expect_err("somebody is attached");
+        assert!(refused.1.contains("refused for a shared worker"), "Z07: {refused:?}");
+        client.start(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
+        for _ in 0..40 {
+            assert!(attach().await.is_err(), "Z07: the first CDP session is still there");
+        }
+        client.ok(None, "Target.detachFromTarget", json!({ "sessionId": first })).await;
+        // It may live on for a moment: then this one is the only one.
+        let _ = attach().await;
+    }
+    stage.unharmed("Z07").await;
+}
+in_each_browser!(a_shared_worker_has_one_cdp_session_at_a_time);
+
+/// Z08: the body of a response, asked of a worker that is not there any more.
+async fn no_body_is_asked_of_a_worker_that_may_have_ended(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, client) = (&stage.attacker, &stage.attacker.client);
+    let body = json!({ "requestId": "1" });
+    stage.attack("Z08", &[On::Shared, On::Service], "Network.getResponseBody", body.clone(), Says::Refused).await;
+    // A dedicated one whose page does not auto-attach to it.
+    client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
+    let page = client.page_at(&stage.site.url("/attacker?dedicated")).await;
+    client.forget_events("Target.targetCreated");
+    client.evaluate(&page.session, "window.own = new Worker('/worker.js'); 0").await;
+    let created = client.event_where("Target.targetCreated", of_kind("worker")).await;
+    let worker = text(&created["targetInfo"], "targetId");
+    for on in [None, Some(page.session.as_str())] {
+        let session = client.attach(on, &worker).await;
+        let refused = client.call_on(&session, "Network.getResponseBody", body.clone()).await.expect_err("refused");
+        assert!(refused.1.contains("refused"), "Z08: {refused:?}");
+    }
+    // One that its page attaches to is asked, until it ends and after.
+    let own = attacker.session(On::Worker).expect("a worker");
+    let unknown = says(-32000, "No resource with given identifier found");
+    stage.attack("Z08", &[On::Worker], "Network.getResponseBody", body.clone(), unknown).await;
+    attacker.evaluate("window.own.terminate(); 0").await;
+    for _ in 0..40 {
+        assert!(client.call_on(own, "Network.getResponseBody", body.clone()).await.is_err(), "Z08");
+    }
+    stage.unharmed("Z08").await;
+}
+in_each_browser!(no_body_is_asked_of_a_worker_that_may_have_ended);
+
+/// Z09: a gesture that Chrome makes up itself, on a page that has crashed.
+async fn no_gesture_is_made_up_for_a_page_that_has_crashed(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, client) = (&stage.attacker, &stage.attacker.client);
+    attacker.evaluate("document.body.style.height = '9000px'; 0").await;
+    let scroll = json!({ "x": 50, "y": 50, "yDistance": -300 });
+    client.ok(Some(&attacker.page.session), "Input.synthesizeScrollGesture", scroll.clone()).await;
+    let scrolled = "new Promise(done => { const look = () => scrollY ? done(scrollY > 0) : requestAnimationFrame(look); look(); })";
+    assert_eq!(attacker.evaluate(scrolled).await, true, "a wheel turns instead");
+
+    let page = client.page_at(&stage.site.url("/attacker?crashes")).await;
+    client.start(Some(&page.session), "Page.crash", json!({})).await;
+    client.event_on(&page.session, "Inspector.targetCrashed").await;
+    for (method, params) in [
+        ("Input.synthesizeTapGesture", json!({ "x": 1, "y": 1 })),
+        ("Input.synthesizePinchGesture", json!({ "x": 1, "y": 1, "scaleFactor": 2 })),
+    ] {
+        let refused = client.call_on(&page.session, method, params).await.expect_err("refused");
+        assert!(refused.1.contains("refused"), "Z09: {refused:?}");
+    }
+    client.start(Some(&page.session), "Input.synthesizeScrollGesture", scroll).await;
+    stage.unharmed("Z09").await;
+}
+in_each_browser!(no_gesture_is_made_up_for_a_page_that_has_crashed);
