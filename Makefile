@@ -109,6 +109,7 @@ lint: ## Formatting, lints, documentation
 	@cargo fmt --check
 	@echo '==> lints'
 	@cargo clippy --locked --all-targets -- -D warnings
+	@scripts/mutants.py --check
 	@echo '==> documentation'
 	@RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then echo '==> dependencies' && cargo deny --locked check bans licenses sources; fi

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Takes out the rules that guard one session from another, one at a time: the unit tests must notice each.
 
-    scripts/mutants.py [NUMBER...]
+    scripts/mutants.py [--check] [NUMBER...]
 
-Every rule below gets a switch in a copy of the sources (target/mutants), which is compiled once, with all it depends on; then
+With --check it only looks whether every rule is still where it is said to be. Otherwise, every rule below gets a switch in a copy of the sources (target/mutants), which is compiled once, with all it depends on; then
 the unit tests run once per rule without it. A rule that no test misses is printed, and the exit code is 1. cargo-mutants does the same for
 any line, with a compilation for each.
 """
@@ -94,7 +94,7 @@ RULES = [
     ("session/arguments.rs", "a page goes only to an allowed URL", "if let Some(Err(why)) = text(params, \"url\")", "if !OFF && let Some(Err(why)) = text(params, \"url\")"),
     ("session/arguments.rs", "no page goes as from the address bar", "is_none_or(|kind| kind != \"address_bar\")", "is_none_or(|kind| OFF || kind != \"address_bar\")"),
     ("session/arguments.rs", "a screencast has a positive step", "Some(every) if every < 1.0", "Some(every) if !OFF && every < 1.0"),
-    ("session/arguments.rs", "a picture has a limit", "if (width * height).abs()", "if !OFF && (width * height).abs()"),
+    ("cdp/emulation.rs", "a picture has a limit", "if (width * height).abs()", "if !OFF && (width * height).abs()"),
     ("session/arguments.rs", "display features are never none", "Some(features) if features.is_empty()", "Some(features) if !OFF && features.is_empty()"),
     ("session/arguments.rs", "no native key code", "params.remove(\"nativeVirtualKeyCode\");", "if !OFF { params.remove(\"nativeVirtualKeyCode\"); }"),
     ("session/arguments.rs", "no key pastes", "if !call.caps.dedicated && commands", "if !OFF && !call.caps.dedicated && commands"),
@@ -113,6 +113,14 @@ RULES = [
     ("session/arguments/killers.rs", "taps end", "Some(count) if count > MAX_TAPS", "Some(count) if !OFF && count > MAX_TAPS"),
     ("session/arguments/killers.rs", "touches are of our time", "Some(at) if at.abs() > MAX_TIME", "Some(at) if !OFF && at.abs() > MAX_TIME"),
     ("session/arguments/killers.rs", "display features are a page's", "matches!(call.on, Kind::Iframe | Kind::Other)", "(!OFF && matches!(call.on, Kind::Iframe | Kind::Other))"),
+    ("session/arguments/killers.rs", "taps and pinches need a browser of one's own", "    if !call.caps.dedicated {\n        return refused(format!(\n            \"'{}' is refused: if", "    if !OFF && !call.caps.dedicated {\n        return refused(format!(\n            \"'{}' is refused: if"),
+    ("session/arguments/killers.rs", "a scroll is a wheel that turns", "    if call.caps.dedicated {\n        return Checked::AsIs;", "    if OFF || call.caps.dedicated {\n        return Checked::AsIs;"),
+    ("session/arguments/killers.rs", "no body is asked of a worker that may have ended", "if may_have_ended && !call", "if !OFF && may_have_ended && !call"),
+    ("session/arguments/killers.rs", "a worker that a client attached to may have ended", "Kind::Worker => !call.below,", "Kind::Worker => !OFF && !call.below,"),
+    ("session/target.rs", "what a client attached is not below a page", "let below = asked.is_none() && !on_root;", "let below = OFF || asked.is_none() && !on_root;"),
+    # ---- What pages pretend.
+    ("session/emulation.rs", "what a client sets the proxy gives up", "self.give_up(&page, change.aspect());", "if !OFF { self.give_up(&page, change.aspect()); }"),
+    ("cdp/emulation.rs", "a snapshot's viewport has a limit", "            viewport(&params)?;", "            if !OFF { viewport(&params)?; }"),
     # ---- Snapshots, which may come from anywhere.
     ("snapshot/reopen.rs", "behind a page that is not opened none is", ".filter(|_| may_open(&page.url))", ".filter(|_| OFF || may_open(&page.url))"),
     ("snapshot/reopen.rs", "only the web is opened", "url == \"about:blank\" || url.starts_with", "OFF || url == \"about:blank\" || url.starts_with"),
@@ -129,25 +137,33 @@ RULES = [
     ("browser/targets.rs", "who is attached to a hidden target is detached", "        for session in attached {\n            self.let_loose(&session);", "        for session in attached.into_iter().filter(|_| !OFF) {\n            self.let_loose(&session);"),
     ("browser/targets.rs", "a hidden target holds nobody up", "        self.let_go_of_all(id);\n        if let Some(lease) = owner", "        if !OFF { self.let_go_of_all(id); }\n        if let Some(lease) = owner"),
     ("browser/targets.rs", "a tab without a page is not shown", "kind != Kind::Tab && !own;", "(OFF || kind != Kind::Tab) && !own;"),
-    ("browser/targets.rs", "a watcher's CDP session of the proxy's own page is not handed", "                && !self.own_pages.contains(id)\n", "                && (OFF || !self.own_pages.contains(id))\n"),
+    ("browser/targets/hold.rs", "a watcher's CDP session of the proxy's own page is not handed", "                && !self.own_pages.contains(id)\n", "                && (OFF || !self.own_pages.contains(id))\n"),
     ("browser/targets.rs", "a tab of Chrome's own interface is let go", "Some(tab) => self.let_go(Flavour::Tab, &tab),", "Some(tab) => if !OFF { self.let_go(Flavour::Tab, &tab) },"),
     ("browser/targets.rs", "an end of what was not shown is not told", "if target.presentable\n            && let Some(lease) = self.context_owner(target.context.as_ref())\n        {\n            self.effects.push_back(Effect::Deliver(lease, Told::Destroyed", "if (OFF || target.presentable)\n            && let Some(lease) = self.context_owner(target.context.as_ref())\n        {\n            self.effects.push_back(Effect::Deliver(lease, Told::Destroyed"),
     ("browser/targets.rs", "a crash of what was not shown is not told", "            && target.presentable\n            && let Some(lease)", "            && (OFF || target.presentable)\n            && let Some(lease)"),
-    ("browser/targets.rs", "below a CDP session that has gone nothing is attached", "if on.is_some_and(|on| !self", "if !OFF && on.is_some_and(|on| !self"),
-    ("browser/targets.rs", "auto-attach wants one's own targets", "                    && self.context_owner(target.context.as_ref()) == Some(asked.lease)", "                    && (OFF || self.context_owner(target.context.as_ref()) == Some(asked.lease))"),
-    ("browser/targets.rs", "a watcher's CDP session is handed to the owner", "            Some(root.lease) == lease\n                && root.interest.flavour == flavour\n                && kind", "            (OFF || Some(root.lease) == lease)\n                && root.interest.flavour == flavour\n                && kind"),
-    ("browser/targets.rs", "a watcher's CDP session of Chrome's own is not handed", "                && kind.is_ordinary()\n", "                && (OFF || kind.is_ordinary())\n"),
-    ("browser/targets.rs", "a page is held only for its own tab-flavour client", "                Some(root.lease) == lease\n                    && root.interest.flavour == Flavour::Tab", "                (OFF || Some(root.lease) == lease)\n                    && root.interest.flavour == Flavour::Tab"),
-    ("browser/targets.rs", "a client detaches only what is a client's", "filter(of_a_lease) else { return Way::Unknown };", "filter(|attachment| OFF || of_a_lease(attachment)) else { return Way::Unknown };"),
-    ("browser/targets.rs", "others who wait keep a target paused", "return if asked || holds { Resume::KeepBack }", "return if !OFF && (asked || holds) { Resume::KeepBack }"),
-    ("browser/targets.rs", "a hold ends at its deadline", "                self.let_go(Flavour::Page, &id);\n            }\n        }\n    }\n\n    fn context_owner", "                if !OFF { self.let_go(Flavour::Page, &id); }\n            }\n        }\n    }\n\n    fn context_owner"),
-    ("browser/targets.rs", "nobody's target is let go at once", "            } else {\n                self.let_go(flavour, id);\n            }\n            return;", "            } else if !OFF {\n                self.let_go(flavour, id);\n            }\n            return;"),
-    ("browser/targets.rs", "what goes while it is held runs on", "if was_handed || target.waiters.len() < asked {", "if !OFF && (was_handed || target.waiters.len() < asked) {"),
-    ("browser/targets.rs", "the CDP sessions below one that has gone are gone", "                gone.push((child.clone(), below.target));", "                if !OFF { gone.push((child.clone(), below.target)); }"),
-    ("browser/targets.rs", "what was handed on a root goes with it", "self.let_loose(&session);\n            gone.push(session);", "if !OFF { self.let_loose(&session); }\n            gone.push(session);"),
-    ("browser/targets.rs", "what auto-attach asked for before it was turned off is not wanted", "expected.unwanted = true;", "expected.unwanted = !OFF;"),
-    ("browser/targets.rs", "below what the watcher took back nobody is told", "let Some(attachment) = self.attachments.get_mut(&below) else { continue };\n            attachment.lease = None;", "let Some(attachment) = self.attachments.get_mut(&below) else { continue };\n            if !OFF { attachment.lease = None; }"),
+    ("browser/targets/attach.rs", "below a CDP session that has gone nothing is attached", "if on.is_some_and(|on| !self", "if !OFF && on.is_some_and(|on| !self"),
+    ("browser/targets/attach.rs", "auto-attach wants one's own targets", "                    && self.context_owner(target.context.as_ref()) == Some(asked.lease)", "                    && (OFF || self.context_owner(target.context.as_ref()) == Some(asked.lease))"),
+    ("browser/targets/hold.rs", "a watcher's CDP session is handed to the owner", "            Some(root.lease) == lease\n                && root.interest.flavour == flavour\n                && kind", "            (OFF || Some(root.lease) == lease)\n                && root.interest.flavour == flavour\n                && kind"),
+    ("browser/targets/hold.rs", "a watcher's CDP session of Chrome's own is not handed", "                && kind.is_ordinary()\n", "                && (OFF || kind.is_ordinary())\n"),
+    ("browser/targets/hold.rs", "a page is held only for its own tab-flavour client", "                Some(root.lease) == lease\n                    && root.interest.flavour == Flavour::Tab", "                (OFF || Some(root.lease) == lease)\n                    && root.interest.flavour == Flavour::Tab"),
+    ("browser/targets/attach.rs", "a client detaches only what is a client's", "filter(of_a_lease) else { return Way::Unknown };", "filter(|attachment| OFF || of_a_lease(attachment)) else { return Way::Unknown };"),
+    ("browser/targets/hold.rs", "others who wait keep a target paused", "return if asked || holds { Resume::KeepBack }", "return if !OFF && (asked || holds) { Resume::KeepBack }"),
+    ("browser/targets/hold.rs", "a hold ends at its deadline", "                self.expired_holds += 1;\n                self.let_go(Flavour::Page, &id);", "                self.expired_holds += 1;\n                if !OFF { self.let_go(Flavour::Page, &id); }"),
+    ("browser/targets/hold.rs", "nobody's target is let go at once", "            } else {\n                self.let_go(flavour, id);\n            }\n            return;", "            } else if !OFF {\n                self.let_go(flavour, id);\n            }\n            return;"),
+    ("browser/targets/attach.rs", "what goes while it is held runs on", "if was_handed || target.waiters.len() < asked {", "if !OFF && (was_handed || target.waiters.len() < asked) {"),
+    ("browser/targets/attach.rs", "the CDP sessions below one that has gone are gone", "                gone.push((child.clone(), below.target));", "                if !OFF { gone.push((child.clone(), below.target)); }"),
+    ("browser/targets/attach.rs", "what was handed on a root goes with it", "self.let_loose(&session);\n            gone.push(session);", "if !OFF { self.let_loose(&session); }\n            gone.push(session);"),
+    ("browser/targets/attach.rs", "what auto-attach asked for before it was turned off is not wanted", "expected.unwanted = true;", "expected.unwanted = !OFF;"),
+    ("browser/targets/attach.rs", "below what the watcher took back nobody is told", "let Some(attachment) = self.attachments.get_mut(&below) else { continue };\n            attachment.lease = None;", "let Some(attachment) = self.attachments.get_mut(&below) else { continue };\n            if !OFF { attachment.lease = None; }"),
 ]
+
+
+def check():
+    """Every rule's code must stand in its file, once."""
+    for number, (name, what, code, _) in enumerate(RULES, 1):
+        count = (HOME / "src" / name).read_text().count(code)
+        if count != 1:
+            sys.exit(f"rule {number} ({what}): its code stands {count} times in src/{name}; it is:\n{code}")
 
 
 def switched():
@@ -162,11 +178,9 @@ def switched():
             target.symlink_to(HOME / name)
     for name in ("Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain.toml"):
         shutil.copy(HOME / name, COPY / name)
-    for number, (name, what, code, without) in enumerate(RULES, 1):
+    for number, (name, _, code, without) in enumerate(RULES, 1):
         path = COPY / "src" / name
         text = path.read_text()
-        if text.count(code) != 1:
-            sys.exit(f"rule {number} ({what}): its code stands {text.count(code)} times in src/{name}; it is:\n{code}")
         path.write_text(text.replace(code, re.sub(r"\bOFF\b", f"crate::mutant::off({number})", without)))
     library = COPY / "src" / "lib.rs"
     library.write_text("#![allow(warnings, clippy::all)]\n" + library.read_text() + """
@@ -202,6 +216,9 @@ def passes(program, number):
 
 
 def main():
+    check()
+    if sys.argv[1:] == ["--check"]:
+        return
     numbers = [int(number) for number in sys.argv[1:]] or list(range(1, len(RULES) + 1))
     switched()
     print("==> compiling the unit tests with a switch for each rule", flush=True)

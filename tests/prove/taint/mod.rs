@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use self::{
     checker::{Checker, MARKER},
     relay::{Relay, Tap},
-    tenant::{Board, Stage, Tenant},
+    tenant::{Board, Recent, Stage, Tenant},
 };
 use crate::{browsers::Browser, options::Options, proxy::Proxy, site::Site, verdict::Outcome};
 
@@ -65,6 +65,7 @@ async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Op
         // A million messages are mostly those.
         burst: if options.seconds.is_some() { 150 } else { 2000 },
         checker: Checker::default(),
+        recent: Recent::default(),
         board: Board::default(),
         faults: Mutex::default(),
         heard: Mutex::default(),
@@ -130,8 +131,10 @@ async fn outcome(
     let lost = proxy.figure("browsers_lost_total").await;
     if lost > 0 {
         let log = proxy.log();
-        let lines: Vec<&str> = log.lines().filter(|line| line.contains("browser lost")).collect();
+        let lines = log.lines().filter(|line| line.contains("browser lost"));
+        let lines: Vec<String> = lines.map(|line| line.chars().take(300).collect()).collect();
         faults.push(format!("{lost} browsers were lost: {}", lines.join("\n")));
+        options.say(&format!("sent before the first was lost:\n{}", stage.recent.before_loss().join("\n")));
     }
     let facts = json!({
         "seed": options.seed,

@@ -2,7 +2,7 @@
 //! attacker would do with the ids of the others.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -67,6 +67,36 @@ struct Sent {
     attack: bool,
 }
 
+/// What all tenants sent last, for whoever looks for what ended a browser.
+#[derive(Default)]
+pub(crate) struct Recent(Mutex<(VecDeque<String>, Vec<String>)>);
+
+impl Recent {
+    /// Commands that are kept.
+    const KEPT: usize = 400;
+
+    fn sent(&self, by: Number, command: &str) {
+        let (last, _) = &mut *self.0.lock().expect("no panic");
+        if last.len() == Self::KEPT {
+            last.pop_front();
+        }
+        last.push_back(format!("{by} {}", command.chars().take(300).collect::<String>()));
+    }
+
+    /// The first time that a browser is lost.
+    fn lost(&self) {
+        let (last, before_loss) = &mut *self.0.lock().expect("no panic");
+        if before_loss.is_empty() {
+            *before_loss = last.iter().cloned().collect();
+        }
+    }
+
+    /// The commands before the first loss.
+    pub(crate) fn before_loss(&self) -> Vec<String> {
+        self.0.lock().expect("no panic").1.clone()
+    }
+}
+
 /// What all tenants have in common.
 pub(crate) struct Stage {
     pub(crate) site: String,
@@ -77,6 +107,7 @@ pub(crate) struct Stage {
     /// Lines of one burst of console messages.
     pub(crate) burst: usize,
     pub(crate) checker: Checker,
+    pub(crate) recent: Recent,
     pub(crate) board: Board,
     /// What went wrong, other than leaks.
     pub(crate) faults: Mutex<Vec<String>>,
@@ -193,6 +224,7 @@ impl Tenant {
             command["sessionId"] = on.into();
         }
         let text = command.to_string();
+        self.stage.recent.sent(self.number, &text);
         let foreign = checker::ids(&text).filter(|id| self.stage.checker.is_foreign(self.number, id));
         let at = Instant::now();
         let sent = Sent { method, at, foreign: foreign.map(str::to_owned).collect(), attack };
@@ -217,6 +249,9 @@ impl Tenant {
             match wire.next(until).await {
                 Heard::Frame(text) => self.hear(&text),
                 Heard::Closed(why) => {
+                    if why.starts_with("1011") {
+                        self.stage.recent.lost();
+                    }
                     *self.stage.ends.lock().expect("no panic").entry(why).or_default() += 1;
                     self.wire = None;
                 }
