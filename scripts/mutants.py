@@ -118,6 +118,10 @@ RULES = [
     ("session/arguments/killers.rs", "no body is asked of a worker that may have ended", "if may_have_ended && !call", "if !OFF && may_have_ended && !call"),
     ("session/arguments/killers.rs", "a worker that a client attached to may have ended", "Kind::Worker => !call.below,", "Kind::Worker => !OFF && !call.below,"),
     ("session/target.rs", "what a client attached is not below a page", "let below = asked.is_none() && !on_root;", "let below = OFF || asked.is_none() && !on_root;"),
+    ("session/arguments/killers.rs", "a page is printed only if it is alive", "    Checked::OnceAlive\n", "    if OFF { Checked::AsIs } else { Checked::OnceAlive }\n"),
+    ("session/alive.rs", "one at a time is sent to a page that must be alive", "if commands.len() == 1 {", "if OFF || commands.len() == 1 {"),
+    ("session/alive.rs", "a page that must be alive is asked first", "        let pending = Pending::Alive(first.on.clone(), first.id, page);", "        if OFF { return self.on_alive(&page); }\n        let pending = Pending::Alive(first.on.clone(), first.id, page);"),
+    ("session/alive.rs", "nothing waits for a page that has crashed", "for asked in self.careful.0.remove(page).into_iter().flatten() {", "for asked in self.careful.0.remove(page).filter(|_| !OFF).into_iter().flatten() {"),
     # ---- What pages pretend.
     ("session/emulation.rs", "what a client sets the proxy gives up", "self.give_up(&page, change.aspect());", "if !OFF { self.give_up(&page, change.aspect()); }"),
     ("cdp/emulation.rs", "a snapshot's viewport has a limit", "            viewport(&params)?;", "            if !OFF { viewport(&params)?; }"),

@@ -76,7 +76,8 @@ impl Aspect {
         (self == Self::Headers).then_some(("Network.enable", r#"{"maxTotalBufferSize":0}"#))
     }
 
-    fn of(method: &str) -> Option<Self> {
+    /// What a command changes.
+    pub fn of(method: &str) -> Option<Self> {
         Some(match method {
             "Emulation.setUserAgentOverride" | "Network.setUserAgentOverride" => Self::UserAgent,
             "Emulation.setDeviceMetricsOverride"

@@ -28,6 +28,8 @@ pub enum Checked {
     AsIs,
     /// This object goes up in their place.
     Rewritten(String),
+    /// They may go up as they are once the page has answered: if its process has gone, Chrome ends.
+    OnceAlive,
     /// Another command goes up in its place, whose result is like its own.
     Another {
         /// The method.
@@ -101,7 +103,7 @@ fn rule(method: &str) -> Option<Rule> {
         "Input.dispatchDragEvent" => drag_event,
         "Network.enable" | "Network.configureDurableMessages" => network_buffers,
         "Network.setCookies" => cookies,
-        "Network.getResponseBody" => killers::body,
+        "Network.getResponseBody" | "Storage.deleteStorageBucket" => killers::ended_worker,
         "Network.loadNetworkResource" => network_resource,
         "DOM.setFileInputFiles" => file_input,
         "DOM.getFileInfo" => file_info,

@@ -2,8 +2,10 @@
 //!
 //! `scope` is what is ours, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
 //! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy
-//! itself asked of Chrome, `keeper` how a client leaves, `emulation` what its pages pretend. No socket, clock or task here.
+//! itself asked of Chrome, `keeper` how a client leaves, `emulation` what its pages pretend, `alive` what must not reach a
+//! page that has crashed. No socket, clock or task here.
 
+mod alive;
 pub mod arguments;
 mod browser;
 mod emulation;
@@ -21,6 +23,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 
 use self::{
+    alive::Careful,
     emulation::Emulators,
     files::Files,
     ghost::Listeners,
@@ -32,6 +35,7 @@ use self::{
 pub use self::{files::Move, scope::ToClient};
 use crate::{
     cdp::{
+        emulation::Aspect,
         error::CdpError,
         ghost::Ask,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
@@ -110,6 +114,7 @@ pub struct Session {
     listeners: Listeners,
     keepers: Keepers,
     emulators: Emulators,
+    careful: Careful,
     pages_most: u32,
     actions: Vec<Action>,
     /// Frames that could not be read, and commands refused, since last asked.
@@ -142,6 +147,7 @@ impl Session {
             listeners: Listeners::default(),
             keepers: Keepers::default(),
             emulators: Emulators::default(),
+            careful: Careful::default(),
             pages_most: 0,
             actions: Vec::new(),
             malformed: 0,
@@ -265,7 +271,8 @@ impl Session {
         if command.method() == "Runtime.runIfWaitingForDebugger" {
             return self.resume(on, command, as_it_is);
         }
-        if self.emulate(on, id, command.method(), command.params()) {
+        // Its params are looked for only then: they may be long.
+        if Aspect::of(command.method()).is_some() && self.emulate(on, id, command.method(), command.params()) {
             return;
         }
         if id.is_ours() {
@@ -339,6 +346,7 @@ impl Session {
             arguments::Checked::AsIs => self.pass_with(on, id, method, command.params()),
             arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
             arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),
+            arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
             arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
             arguments::Checked::Refused { code, message } => {
                 self.refuse(on, id, &CdpError { code, message: message.into(), data: None });
@@ -398,9 +406,13 @@ impl Session {
             Told::Destroyed { target } => {
                 self.keepers.forget(&target);
                 self.emulators.forget(&target);
+                self.forget_careful(&target);
                 self.scope.lose(&target);
             }
-            Told::Crashed { target, params } => self.scope.crashed(&target, &params),
+            Told::Crashed { target, params } => {
+                self.forget_careful(&target);
+                self.scope.crashed(&target, &params);
+            }
             Told::Emulated { target, by, what } => self.emulators.note(target, by, what),
             Told::Attached { parent, child, target, info, waiting } => {
                 self.on_attached(&parent, child, &target, &info, waiting);

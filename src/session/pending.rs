@@ -35,6 +35,10 @@ pub(super) enum Pending {
     Moved(String),
     /// Files a client named are being looked at.
     Files(CdpSessionId, CallId, String, String),
+    /// The page of this command is alive if this is no error.
+    Alive(CdpSessionId, CallId, TargetId),
+    /// The client's reply, and the next command that wants this page alive has its turn.
+    Careful(CdpSessionId, CallId, TargetId),
     /// A keeper for this page.
     Keeper(TargetId),
     /// A client that has gone holds this up no more.
@@ -57,6 +61,8 @@ impl Pending {
             | Self::WindowAttach(on, id)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
+            | Self::Alive(on, id, _)
+            | Self::Careful(on, id, _)
             | Self::Files(on, id, ..) => Some((on, *id)),
             Self::Moved(_) | Self::Keeper(_) | Self::Leaving | Self::Nobody => None,
         }
@@ -133,6 +139,12 @@ impl Session {
             }
             Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
             Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
+            Pending::Alive(_, _, page) => self.on_alive(&page),
+            Pending::Careful(on, id, page) => {
+                if self.on_careful(page, &on, id) {
+                    self.scope.reply(&on, id, &result);
+                }
+            }
             Pending::Keeper(page) => self.on_keeper(tag, &page, Some(&result)),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
@@ -149,6 +161,11 @@ impl Session {
             Pending::Window(on, id, attached) => {
                 self.detach_own(attached);
                 self.scope.fail(&on, id, error);
+            }
+            Pending::Alive(on, id, page) | Pending::Careful(on, id, page) => {
+                if self.on_careful(page, &on, id) {
+                    self.scope.fail(&on, id, error);
+                }
             }
             Pending::Forward(on, id)
             | Pending::Attach(on, id)

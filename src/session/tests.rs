@@ -1,6 +1,7 @@
 //! A [`Pair`] is a session with one client and a link that only writes down what it is told to do; a test plays both of
 //! its ends. Contexts `CTX` (the default one), root `ROOT`, page `P` of tab `T`, CDP session `S` on it.
 
+mod alive;
 mod attach;
 mod browser;
 mod emulation;

@@ -37,13 +37,13 @@ pub(super) fn pdf(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
     if tiny("paperWidth") || tiny("paperHeight") {
         return invalid("invalid print parameters: content area is empty");
     }
-    Checked::AsIs
+    Checked::OnceAlive
 }
 
-/// SIGTRAP of the browser on a shared or service worker that has ended while somebody is attached to it, and on a
+/// SIGTRAP or SIGSEGV of the browser on a shared or service worker that has ended while somebody is attached to it, and on a
 /// dedicated one if the page above does not auto-attach to it. Nobody can know that from outside: a service worker stops
 /// by itself.
-pub(super) fn body(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+pub(super) fn ended_worker(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
     let may_have_ended = match call.on {
         Kind::SharedWorker | Kind::ServiceWorker => true,
         Kind::Worker => !call.below,
@@ -147,7 +147,7 @@ mod tests {
             assert_eq!(strict("Page.printToPDF", params), error, "{params}");
         }
         for params in ["{}", r#"{"paperWidth":0,"paperHeight":-1}"#, r#"{"paperWidth":0.01,"paperHeight":1e300}"#] {
-            assert_eq!(strict("Page.printToPDF", params), Checked::AsIs, "{params}");
+            assert_eq!(strict("Page.printToPDF", params), Checked::OnceAlive, "{params}");
         }
     }
 

@@ -46,6 +46,8 @@ async fn no_body_is_asked_of_a_worker_that_may_have_ended(browser: Browser) {
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
     let body = json!({ "requestId": "1" });
     stage.attack("Z08", &[On::Shared, On::Service], "Network.getResponseBody", body.clone(), Says::Refused).await;
+    let bucket = json!({ "bucket": { "storageKey": stage.site.url("/"), "name": "" } });
+    stage.attack("Z08", &[On::Shared, On::Service], "Storage.deleteStorageBucket", bucket, Says::Refused).await;
     // A dedicated one whose page does not auto-attach to it.
     client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
     let page = client.page_at(&stage.site.url("/attacker?dedicated")).await;
@@ -91,6 +93,20 @@ async fn no_gesture_is_made_up_for_a_page_that_has_crashed(browser: Browser) {
         assert!(refused.1.contains("refused"), "Z09: {refused:?}");
     }
     client.start(Some(&page.session), "Input.synthesizeScrollGesture", scroll).await;
+
+    // A page is printed once it has answered, so not this one; one that is there is, as often as one asks at once.
+    for _ in 0..3 {
+        client.start(Some(&page.session), "Page.printToPDF", json!({})).await;
+    }
+    let own = Some(attacker.page.session.as_str());
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        asked.push(client.start(own, "Page.printToPDF", json!({})).await);
+    }
+    for id in asked {
+        let printed = client.reply_to(id).await;
+        assert!(printed["result"]["data"].is_string(), "Z09: {printed}");
+    }
     stage.unharmed("Z09").await;
 }
 in_each_browser!(no_gesture_is_made_up_for_a_page_that_has_crashed);
