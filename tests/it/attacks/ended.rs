@@ -72,7 +72,7 @@ async fn no_body_is_asked_of_a_worker_that_may_have_ended(browser: Browser) {
 }
 in_each_browser!(no_body_is_asked_of_a_worker_that_may_have_ended);
 
-/// Z09: a gesture that Chrome makes up itself, on a page that has crashed.
+/// Z09 and Z10: a gesture that Chrome makes up itself, on a page that has crashed; and a recording.
 async fn no_gesture_is_made_up_for_a_page_that_has_crashed(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
@@ -93,6 +93,11 @@ async fn no_gesture_is_made_up_for_a_page_that_has_crashed(browser: Browser) {
         assert!(refused.1.contains("refused"), "Z09: {refused:?}");
     }
     client.start(Some(&page.session), "Input.synthesizeScrollGesture", scroll).await;
+
+    // Nor is anything recorded, on whatever page: to stop that before it has begun is enough.
+    for method in ["Page.startScreenRecording", "Page.stopScreenRecording"] {
+        stage.attack("Z10", &[On::Page], method, json!({}), Says::Refused).await;
+    }
 
     // A page is printed once it has answered, so not this one; one that is there is, as often as one asks at once.
     for _ in 0..3 {
