@@ -37,6 +37,7 @@ impl Session {
         if commands.len() == 1 {
             self.ask_whether_alive(page);
         }
+        self.sent(on, id);
     }
 
     fn ask_whether_alive(&mut self, page: TargetId) {
@@ -65,13 +66,20 @@ impl Session {
         } else {
             self.ask_whether_alive(page);
         }
-        true
+        self.is_unanswered(on, id)
+    }
+
+    /// Whether this is the time to answer it: what its CDP session had in flight when it ended has been answered.
+    fn is_unanswered(&mut self, on: &CdpSessionId, id: CallId) -> bool {
+        self.scope.sessions.get_mut(on).is_some_and(|cdp| cdp.in_flight.answered(id))
     }
 
     /// A page has crashed, or is gone: what waits for it is not sent any more.
     pub(super) fn forget_careful(&mut self, page: &TargetId) {
         for asked in self.careful.0.remove(page).into_iter().flatten() {
-            self.scope.fail(&asked.on, asked.id, &CdpError::server("Target crashed"));
+            if self.is_unanswered(&asked.on, asked.id) {
+                self.scope.fail(&asked.on, asked.id, &CdpError::server("Target crashed"));
+            }
         }
     }
 }

@@ -18,8 +18,10 @@ use crate::{
 
 mod killers;
 mod url;
+mod window;
 
 pub use url::url_allowed;
+pub use window::{check_bounds, limit_window};
 
 /// The verdict on a command's parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Browser-level commands other than `Target.*`: versions, permissions, cookies, windows, streams, traces.
 
-use super::{Action, Pending, Session, policy::Refusal, scope::Cdp};
+use super::{Action, Pending, Session, arguments, policy::Refusal, scope::Cdp};
 use crate::{
     cdp::{
         error::CdpError,
@@ -176,13 +176,26 @@ impl Session {
 
     fn on_window_command(&mut self, on: &CdpSessionId, command: &Command) {
         let id = command.id();
-        let Some(params) = Object::read(command.params()) else { return self.scope.fail(on, id, &CdpError::INVALID) };
+        let Some(mut params) = Object::read(command.params()) else {
+            return self.scope.fail(on, id, &CdpError::INVALID);
+        };
         let window = params.read_as::<f64>("windowId");
         // What Chrome would read as this number: 7.0 is 7.
         if window
             .is_some_and(|window| !self.scope.windows.iter().any(|own| (f64::from(*own) - window).abs() < f64::EPSILON))
         {
             return self.scope.fail(on, id, &NO_WINDOW);
+        }
+        match command.method() {
+            "Browser.setContentsSize" => {
+                arguments::limit_window(&mut params, &self.caps);
+            }
+            "Browser.setWindowBounds" => {
+                if let Err(why) = arguments::check_bounds(&mut params, &self.caps) {
+                    return self.refuse(on, id, &CdpError { code: -32602, message: why.into(), data: None });
+                }
+            }
+            _ => {}
         }
         self.forward(on, on.clone(), id, command.method(), params.to_string());
     }

@@ -209,9 +209,6 @@ impl Session {
 
     /// From the session's directory to where the client expects the file, if it may have it there.
     fn ways(&self, guid: &str) -> Vec<(PathBuf, PathBuf)> {
-        if !self.caps.host_files {
-            return Vec::new();
-        }
         let name = self.files.downloads.get(guid).map_or(guid, String::as_str);
         // A site's file name is a name, never a path.
         let name = Path::new(name).file_name().map_or_else(|| guid.into(), std::ffi::OsStr::to_os_string);

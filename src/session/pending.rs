@@ -61,10 +61,11 @@ impl Pending {
             | Self::WindowAttach(on, id)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
-            | Self::Alive(on, id, _)
-            | Self::Careful(on, id, _)
             | Self::Files(on, id, ..) => Some((on, *id)),
-            Self::Moved(_) | Self::Keeper(_) | Self::Leaving | Self::Nobody => None,
+            // What wants its page alive is in flight from when it was sent, its turn included: `alive` sees to that.
+            Self::Alive(..) | Self::Careful(..) | Self::Moved(_) | Self::Keeper(_) | Self::Leaving | Self::Nobody => {
+                None
+            }
         }
     }
 }

@@ -313,6 +313,7 @@ impl Session {
                 }
             }
         }
+        arguments::limit_window(&mut asked.params, &self.caps);
         let Some(to) = self.root_of(asked.on) else { return };
         self.forward(asked.on, to, asked.id, "Target.createTarget", asked.params.to_string());
     }

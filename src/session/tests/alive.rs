@@ -45,3 +45,23 @@ fn nothing_of_it_reaches_a_page_that_has_crashed() {
         pair.is_at_rest();
     }
 }
+
+#[test]
+fn each_is_answered_once_when_its_page_and_its_cdp_session_end() {
+    for page_first in [true, false] {
+        let mut pair = Pair::with_page();
+        prints(&mut pair, 1);
+        prints(&mut pair, 2);
+        let mut got = Vec::new();
+        let gone = |pair: &mut Pair| pair.detached("ROOT", "S", "P", &[]);
+        if !page_first {
+            got.extend(gone(&mut pair));
+        }
+        got.extend(pair.told(Told::Crashed { target: "P".into(), params: "{}".to_owned() }));
+        if page_first {
+            got.extend(gone(&mut pair));
+        }
+        let answers = |id: i32| got.iter().filter(|frame| frame.contains(&format!(r#""id":{id},"error""#))).count();
+        assert_eq!((answers(1), answers(2)), (1, 1), "{got:?}");
+    }
+}

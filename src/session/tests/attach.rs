@@ -397,3 +397,16 @@ fn two_views_do_not_share_cdp_sessions() {
     assert!(got.len() == 1 && got[0].starts_with("2: "), "{got:?}");
     assert!(pair.message(r#"{"method":"A.b","params":{},"sessionId":"SO"}"#)[0].starts_with("2: "));
 }
+
+#[test]
+fn only_what_auto_attach_made_is_below_its_page() {
+    let mut pair = Pair::with_page();
+    pair.created("W", "worker", "CTX");
+    pair.attached("S", "BELOW", "W");
+    pair.asks_on("S", "Target.attachToTarget", r#"{"targetId":"W","flatten":true}"#);
+    pair.attached("S", "ASKED", "W");
+    let body = r#"{"requestId":"1"}"#;
+    assert!(pair.asks_on("BELOW", "Network.getResponseBody", body)[0].starts_with("pass "));
+    let [refused] = &pair.asks_on("ASKED", "Network.getResponseBody", body)[..] else { panic!("one answer") };
+    assert!(refused.contains("refused on a worker that may have ended"), "{refused}");
+}

@@ -108,6 +108,35 @@ fn the_clipboard_is_not_granted_however_it_is_asked_for() {
 }
 
 #[test]
+fn a_window_is_not_larger_than_may_be() {
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", "Browser.getWindowForTarget", "{}");
+    pair.result(r#"{"windowId":7,"bounds":{}}"#);
+    for (method, asked, given) in [
+        ("Browser.setContentsSize", r#"{"windowId":7,"width":100000000}"#, r#"{"windowId":7,"width":4096}"#),
+        (
+            "Browser.setWindowBounds",
+            r#"{"windowId":7,"bounds":{"left":1,"height":100000000}}"#,
+            r#"{"windowId":7,"bounds":{"left":1,"height":4096}}"#,
+        ),
+        // For Chrome to refuse.
+        ("Browser.setWindowBounds", r#"{"windowId":7,"bounds":9}"#, r#"{"windowId":7,"bounds":9}"#),
+    ] {
+        assert_eq!(pair.asks(method, asked), [format!("call ROOT {method} {given}")]);
+    }
+    for (bounds, why) in [
+        (r#"{"height":1,"height":100000000}"#, "Invalid parameters"),
+        (r#"{"windowState":"Normal"}"#, "Invalid window state: Normal"),
+    ] {
+        let params = format!(r#"{{"windowId":7,"bounds":{bounds}}}"#);
+        assert_eq!(pair.asks("Browser.setWindowBounds", &params), [failed(1, -32602, why)]);
+    }
+    let create = r#"{"url":"about:blank","newWindow":true,"width":20000,"height":20000}"#;
+    let [created] = &pair.asks("Target.createTarget", create)[..] else { panic!("one command") };
+    assert!(created.contains(r#""width":4096,"height":4096"#), "{created}");
+}
+
+#[test]
 fn a_window_is_ones_own_once_a_page_of_ones_own_was_found_in_it() {
     let mut pair = Pair::with_page();
     let unknown = failed(1, -32000, "Browser window not found");

@@ -175,6 +175,38 @@ async fn a_foreign_window_does_not_exist(browser: Browser) {
 
 in_each_browser!(a_foreign_window_does_not_exist);
 
+/// W04: a window of one's own, larger than what Chrome can draw beside the windows of others: they would wait for minutes,
+/// and then for ever.
+async fn a_window_has_a_largest_size(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let (attacker, client) = (&stage.attacker, &stage.attacker.client);
+    let window = attacker.ok(On::Page, "Browser.getWindowForTarget", json!({})).await["windowId"].clone();
+    let side = 100_000_000;
+    let content = json!({ "windowId": window, "width": side, "height": side });
+    let bounds = json!({ "windowId": window, "bounds": { "width": side, "height": side } });
+    for (method, params) in [("Browser.setContentsSize", content), ("Browser.setWindowBounds", bounds)] {
+        stage.answers("W04", &[On::Root, On::Page], method, params).await;
+    }
+    let found = attacker.ok(On::Page, "Browser.getWindowBounds", json!({ "windowId": window })).await;
+    assert_eq!((&found["bounds"]["width"], &found["bounds"]["height"]), (&json!(4096), &json!(4096)), "W04");
+    let unknown = json!({ "windowId": window, "bounds": { "windowState": "x" } });
+    stage
+        .attack(
+            "W04",
+            &[On::Root, On::Page],
+            "Browser.setWindowBounds",
+            unknown,
+            says(-32602, "Invalid window state: x"),
+        )
+        .await;
+    let large = json!({ "url": "about:blank", "newWindow": true, "width": side, "height": side });
+    let created = client.ok(None, "Target.createTarget", large).await;
+    stage.unharmed("W04").await;
+    client.ok(None, "Target.closeTarget", json!({ "targetId": created["targetId"] })).await;
+}
+
+in_each_browser!(a_window_has_a_largest_size);
+
 /// Starts a download in a page; its guid.
 async fn begin(client: &Client, page: &Page, path: &str) -> String {
     let click =

@@ -26,7 +26,7 @@ const ROWS: [(char, u8); 17] = [
     ('T', 22),
     ('C', 13),
     ('D', 6),
-    ('W', 3),
+    ('W', 4),
     ('B', 17),
     ('X', 3),
     ('A', 5),
@@ -39,7 +39,7 @@ const ROWS: [(char, u8); 17] = [
     ('J', 15),
     ('F', 18),
     ('R', 9),
-    ('Z', 6),
+    ('Z', 10),
 ];
 
 /// No row without an attack: its name stands in the code, as what a failure of it would say.

@@ -1,9 +1,11 @@
 //! The sweep: every method of the running browser's protocol, with arguments made from its types, on every kind of CDP
-//! session, sent by one client while another works on.
+//! session, sent by one client while another works on. Then all of it again, at once, on what has ended.
 //!
 //! The shared processes live, the victim notices nothing, every command is answered once. A command that breaks this is
 //! made as small as it gets and printed.
 
+mod ended;
+mod line;
 mod minimise;
 mod protocol;
 mod stage;
@@ -19,6 +21,7 @@ use std::{
 use serde_json::json;
 
 use self::{
+    ended::State,
     protocol::Protocol,
     stage::{Command, On, Ran, Stage},
     values::Maker,
@@ -32,6 +35,10 @@ const BATCHES: usize = 60;
 const SUSPECTS: usize = 12;
 /// Messages of no owner that one stage explains.
 const UNOWNED: u64 = 10;
+/// How often all of the protocol is sent on each thing that has ended, with other arguments in another order.
+const ROUNDS: usize = 4;
+/// The part of a limited time that is left for those.
+const FOR_ENDED: f64 = 0.3;
 /// How long a harm may take to show.
 const SHOWS: Duration = Duration::from_secs(4);
 
@@ -70,7 +77,8 @@ pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
         counts: BTreeMap::new(),
         by_kind: BTreeMap::new(),
     };
-    sweep.all(since).await;
+    sweep.living(since).await;
+    sweep.ended(since).await;
     sweep.outcome(since).await
 }
 
@@ -79,7 +87,7 @@ fn secret(seed: u64) -> String {
 }
 
 impl Sweep<'_> {
-    async fn all(&mut self, since: Instant) {
+    async fn living(&mut self, since: Instant) {
         let mut plan: Vec<(usize, On)> = Vec::new();
         for (at, method) in self.protocol.methods.iter().enumerate() {
             if self.options.matches(&method.name) {
@@ -91,7 +99,7 @@ impl Sweep<'_> {
         let mut stage = None;
         let mut on_stage = 0;
         for (at, on) in plan {
-            if self.options.seconds.is_some_and(|seconds| since.elapsed() > Duration::from_secs(seconds)) {
+            if self.is_over(since, 1.0 - FOR_ENDED) {
                 break;
             }
             let method = &self.protocol.methods[at];
@@ -137,6 +145,59 @@ impl Sweep<'_> {
         if self.world.harm_within(SHOWS).await.is_some() {
             self.harmed().await;
         }
+        // Chrome answers what reaches a CDP session that has just gone without saying whose it was: that explains a few
+        // for each stage that ended, and no more.
+        let before = self.counts.get("messages of no owner").copied().unwrap_or_default();
+        let unowned = before + self.world.proxy.figure("unowned_messages_total").await;
+        let stages = self.counts["stages"];
+        if unowned > UNOWNED * stages {
+            self.fault(format!("{unowned} messages of no owner in {stages} stages"));
+        }
+    }
+
+    /// All of the protocol on each thing that has ended.
+    async fn ended(&mut self, since: Instant) {
+        let mut plan: Vec<(usize, State)> =
+            (0..ROUNDS).flat_map(|round| State::ALL.map(|state| (round, state))).collect();
+        Random::of(self.options.seed, "order of what has ended").shuffle(&mut plan);
+        for (round, state) in plan {
+            if self.is_over(since, 1.0) {
+                break;
+            }
+            let random = Random::of(self.options.seed, &format!("{round} {state}"));
+            let mut maker = Maker { protocol: &self.protocol, random };
+            let mut commands: Vec<Command> = Vec::new();
+            for method in &self.protocol.methods {
+                let name = &method.name;
+                let is_wanted = self.options.matches(name) && !self.skip.contains(name);
+                if is_wanted && !ended::LEFT_OUT.contains(&name.as_str()) {
+                    let params = maker.one(method);
+                    commands.push(Command { on: On::Ended(state), method: name.clone(), params });
+                }
+            }
+            maker.random.shuffle(&mut commands);
+            match self.world.ended(state).await {
+                Ok(ended) => {
+                    let (faults, received) = ended.run(&commands).await;
+                    self.faults.extend(faults);
+                    self.count("frames received", usize::try_from(received).unwrap_or_default());
+                    self.count("states that had ended", 1);
+                    self.count("commands on what had ended", commands.len());
+                    *self.by_kind.entry(state.to_string()).or_default() += 1;
+                }
+                Err(why) => self.fault(format!("there is no such state to try: {why}")),
+            }
+            self.recent = vec![commands];
+            if self.world.harm_within(SHOWS).await.is_some() {
+                self.harmed().await;
+            }
+        }
+    }
+
+    /// Whether this part of the time that is allowed has gone by.
+    fn is_over(&self, since: Instant, part: f64) -> bool {
+        let limit = self.options.seconds.map(|seconds| Duration::from_secs(seconds).mul_f64(part));
+        limit.is_some_and(|limit| since.elapsed() > limit)
     }
 
     async fn begin(&mut self) -> Option<Stage> {
@@ -224,15 +285,10 @@ impl Sweep<'_> {
     async fn outcome(mut self, since: Instant) -> Outcome {
         self.keep_figures().await;
         let product = self.world.product().await;
-        let kinds: Vec<String> = On::ALL.iter().map(ToString::to_string).collect();
+        let living = On::ALL.iter().map(ToString::to_string);
+        let kinds: Vec<String> = living.chain(State::ALL.iter().map(ToString::to_string)).collect();
         if let Some(missing) = kinds.iter().find(|kind| self.options.is_whole() && !self.by_kind.contains_key(*kind)) {
             self.faults.push(format!("nothing was sent on a {missing}"));
-        }
-        // Chrome answers what reaches a CDP session that has just gone without saying whose it was: that explains a few
-        // for each stage that ended, and no more.
-        let (unowned, stages) = (self.counts["messages of no owner"], self.counts["stages"]);
-        if unowned > UNOWNED * stages {
-            self.faults.push(format!("{unowned} messages of no owner in {stages} stages"));
         }
         let facts = json!({
             "seed": self.options.seed,

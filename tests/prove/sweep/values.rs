@@ -86,6 +86,11 @@ impl Maker<'_> {
         all
     }
 
+    /// One of the arguments to try: half of the time nothing is wrong with it.
+    pub(crate) fn one(&mut self, method: &Method) -> Value {
+        if self.random.once_in(2) { self.object(method.parameters.iter()) } else { self.mixture(&method.parameters) }
+    }
+
     /// Every member an edge of its own, some left out.
     fn mixture(&mut self, parameters: &[Shape]) -> Value {
         let mut object = Map::new();

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use super::{
+    ended::{Ended, State},
     stage::Stage,
     victim::{self, Victim},
 };
@@ -55,6 +56,11 @@ impl World {
 
     pub(crate) async fn stage(&self) -> Result<Stage, String> {
         Stage::new(self.proxy.address(), &self.site.origin(), &self.victim.ids, &self.victim.secret).await
+    }
+
+    /// Something that has ended, on a connection of its own.
+    pub(super) async fn ended(&self, state: State) -> Result<Ended, String> {
+        Ended::new(self.proxy.address(), &self.site.origin(), &self.victim.ids, &self.victim.secret, state).await
     }
 
     /// What has come to harm so far.
