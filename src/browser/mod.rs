@@ -49,7 +49,7 @@ use crate::cdp::{
     error::CdpError,
     ids::{CdpSessionId, ContextId, TargetId},
     lease::{Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
-    object::{Object, quote},
+    object::Object,
 };
 
 /// How long the proxy waits for an answer to a command of its own.
@@ -289,10 +289,7 @@ impl Browser {
     }
 
     async fn attach_to(&self, root: &CdpSessionId, target: &TargetId) -> Result<CdpSessionId, CallError> {
-        let method = "Target.attachToTarget";
-        let params = format!(r#"{{"targetId":{},"flatten":true}}"#, quote(target.as_str()));
-        let call =
-            Call { on: Some(root.clone()), method: method.into(), params, settle: Settle::Attach(target.clone()) };
+        let (method, call) = ("Target.attachToTarget", Call::attach(Some(root.clone()), target.clone()));
         member(&self.own_call(method, call, None).await?, method, "sessionId").map(CdpSessionId::from)
     }
 

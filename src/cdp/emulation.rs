@@ -170,6 +170,11 @@ impl From<Override> for Change {
 pub struct Overrides(BTreeMap<Aspect, Option<Box<RawValue>>>);
 
 impl Overrides {
+    /// Whether it pretends nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Chrome did as it was told.
     pub fn note(&mut self, change: Change) {
         match change.params {

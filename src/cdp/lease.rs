@@ -8,6 +8,7 @@ use super::{
     emulation::{Aspect, Change},
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
+    object::quote,
     permission::Ruling,
     target::Filter,
 };
@@ -40,6 +41,15 @@ pub struct Call {
     pub params: String,
     /// What the link itself must learn from the reply.
     pub settle: Settle,
+}
+
+impl Call {
+    /// `Target.attachToTarget`: a flat CDP session on a target, below a browser-level one. The link holds it back, or
+    /// refuses it, where Chrome would end by it.
+    pub fn attach(on: Option<CdpSessionId>, target: TargetId) -> Self {
+        let params = format!(r#"{{"targetId":{},"flatten":true}}"#, quote(target.as_str()));
+        Self { on, method: "Target.attachToTarget".into(), params, settle: Settle::Attach(target) }
+    }
 }
 
 /// What the link learns from a reply before anybody else sees it.

@@ -140,9 +140,7 @@ impl Session {
         if let Some(session) = there {
             self.call_for_window(session, on, id, None);
         } else {
-            let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
-            let pending = Pending::WindowAttach(on.clone(), id);
-            self.call(self.base.clone(), "Target.attachToTarget", params, Settle::Plain, pending);
+            self.attach(target, Pending::WindowAttach(on.clone(), id));
         }
     }
 

@@ -191,9 +191,7 @@ impl Session {
             return None;
         }
         self.keepers.pages.insert(page.clone(), None);
-        let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
-        let pending = Pending::Keeper(page.clone());
-        self.call(self.base.clone(), "Target.attachToTarget", params, Settle::Plain, pending);
+        self.attach(page.clone(), Pending::Keeper(page.clone()));
         Some(self.last_tag)
     }
 

@@ -91,6 +91,12 @@ impl Session {
         self.actions.push(Action::Call(tag, call));
     }
 
+    /// Attaches to a target on the base, where no client sees it.
+    pub(super) fn attach(&mut self, target: TargetId, pending: Pending) {
+        let tag = self.expect(pending);
+        self.actions.push(Action::Call(tag, Call::attach(Some(self.base.clone()), target)));
+    }
+
     /// A number for what is to come, of which `pending` says what becomes of it.
     pub(super) fn expect(&mut self, pending: Pending) -> Tag {
         self.last_tag += 1;

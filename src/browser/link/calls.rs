@@ -207,9 +207,7 @@ impl Link {
     pub(super) fn ask_for_frame(&mut self, asked: &Asked, leases: &[LeaseId]) {
         for (page, lease) in self.targets.pages_of(leases) {
             let on = Some(self.downloads.session().clone());
-            let params = format!(r#"{{"targetId":"{page}","flatten":true}}"#);
-            let call = Call { on, method: "Target.attachToTarget".into(), params, settle: Settle::Plain };
-            self.call(None, call, Pending::FrameAttach(lease, asked.clone()));
+            self.call(None, Call::attach(on, page), Pending::FrameAttach(lease, asked.clone()));
         }
     }
 
@@ -240,6 +238,5 @@ pub(super) fn detach_from(on: Option<CdpSessionId>, session: &str) -> Call {
 
 /// What a root's auto-attach asks for explicitly.
 pub(super) fn attach_to(root: CdpSessionId, target: TargetId) -> Call {
-    let params = format!(r#"{{"targetId":"{target}","flatten":true}}"#);
-    Call { on: Some(root), method: "Target.attachToTarget".into(), params, settle: Settle::AutoAttach(target) }
+    Call { settle: Settle::AutoAttach(target.clone()), ..Call::attach(Some(root), target) }
 }

@@ -291,7 +291,7 @@ impl Targets {
 
     /// Whether anybody has a CDP session on a target.
     pub(crate) fn is_held(&self, id: &TargetId) -> bool {
-        self.attachments.values().any(|attachment| attachment.target == *id)
+        self.attached_to(id).next().is_some()
     }
 
     /// Whether a target is a shared worker.
@@ -301,8 +301,10 @@ impl Targets {
 
     /// Whether a client has a CDP session on a target.
     pub(crate) fn has_client(&self, id: &TargetId) -> bool {
-        let is_client =
-            |attachment: &Attachment| attachment.lease.is_some() && !attachment.hidden && attachment.target == *id;
-        self.attachments.values().any(is_client)
+        self.attached_to(id).any(|attachment| attachment.lease.is_some() && !attachment.hidden)
+    }
+
+    fn attached_to(&self, id: &TargetId) -> impl Iterator<Item = &Attachment> {
+        self.attachments.values().filter(move |attachment| attachment.target == *id)
     }
 }

@@ -143,7 +143,11 @@ impl Targets {
             let shown = |kind: Option<Kind>| kind.unwrap_or(Kind::Other);
             Surveyed {
                 context: context.clone(),
-                overrides: targets.iter().map(|(id, target)| ((*id).clone(), target.overrides.clone())).collect(),
+                overrides: targets
+                    .iter()
+                    .filter(|(_, target)| !target.overrides.is_empty())
+                    .map(|(id, target)| ((*id).clone(), target.overrides.clone()))
+                    .collect(),
                 targets: targets
                     .into_iter()
                     .map(|(id, target)| (id.clone(), shown(target.kind), target.info.clone()))

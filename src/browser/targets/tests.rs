@@ -11,8 +11,7 @@ mod random;
 use std::collections::HashMap;
 
 use super::*;
-use crate::cdp::emulation::Aspect;
-use crate::cdp::target::Filter;
+use crate::cdp::{emulation::Aspect, target::Filter};
 
 const PUPPETEER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#;
 

@@ -1,7 +1,10 @@
 //! Pages of the proxy's own: never shown, until they are revealed.
 
 use super::*;
-use crate::cdp::{emulation::Change, permission::Ruling};
+use crate::cdp::{
+    emulation::{Change, Overrides},
+    permission::Ruling,
+};
 
 #[test]
 fn a_page_of_ours_is_shown_to_nobody() {
@@ -158,7 +161,7 @@ fn what_a_page_pretends_goes_with_it() {
     }
     let survey = mirror.targets.survey(LeaseId(1));
     let said = |page: &str| -> Vec<String> {
-        let all = survey[0].overrides[&TargetId::from(page)].all();
+        let all = survey[0].overrides.get(page).into_iter().flat_map(Overrides::all);
         all.map(|one| one.expect("short").params().expect("an object").to_owned()).collect()
     };
     assert_eq!((said("P"), said("Q")), (vec![r#"{"locale":"de"}"#.to_owned()], vec![]));
