@@ -184,8 +184,8 @@ mod tests {
                 no_context_for_target: CdpError::INVALID,
             };
             let (number, pid, codec) = (1, None, Codec::Cbor);
-            let (leases, live, exclusive) = Default::default();
-            let shared = Shared { number, orders, identity, pid, leases, live, exclusive, codec, close };
+            let (leases, live, own_roots, exclusive) = Default::default();
+            let shared = Shared { number, orders, identity, pid, leases, live, own_roots, exclusive, codec, close };
             let browser = Browser { shared: Arc::new(shared) };
             let (to, parcels) = mpsc::unbounded_channel();
             browser.order(Order::Open { lease: LeaseId(1), inbox: to, queued: Arc::default() });

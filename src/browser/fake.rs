@@ -36,6 +36,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         pid: None,
         leases: AtomicU64::new(1),
         live: AtomicI64::new(0),
+        own_roots: AtomicUsize::new(0),
         exclusive: AtomicBool::new(false),
         codec: Codec::Json,
         close: CancellationToken::new(),

@@ -23,7 +23,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicIsize, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicIsize, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -101,6 +101,8 @@ struct Shared {
     pid: Option<u32>,
     leases: AtomicU64,
     live: AtomicI64,
+    /// The [`OwnRoot`]s: sessions that are being saved or restored.
+    own_roots: AtomicUsize,
     /// Somebody traces: nobody else may be placed here.
     exclusive: AtomicBool,
     codec: Codec,
@@ -374,6 +376,11 @@ impl Browser {
     /// Whether both are handles on the same browser.
     fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether a session is being saved or restored.
+    fn is_busy(&self) -> bool {
+        self.shared.own_roots.load(Ordering::Relaxed) > 0
     }
 
     /// Counts a session that came or went.

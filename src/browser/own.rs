@@ -1,6 +1,8 @@
 //! What the proxy does in a session's contexts on its own behalf: CDP sessions that no client knows, and pages that no
 //! client is shown. Every guard here lets go of what it holds when it is dropped.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
@@ -141,6 +143,7 @@ impl OwnRoot {
         let call = Call { on: None, method: method.into(), params: "{}".to_owned(), settle: Settle::Root };
         let result = browser.own_call(method, call, None).await?;
         let id = member(&result, method, "sessionId")?.into();
+        browser.shared.own_roots.fetch_add(1, Ordering::Relaxed);
         Ok(Self { browser: browser.clone(), id })
     }
 
@@ -182,6 +185,7 @@ impl OwnRoot {
 
 impl Drop for OwnRoot {
     fn drop(&mut self) {
+        self.browser.shared.own_roots.fetch_sub(1, Ordering::Relaxed);
         self.browser.close_root(&self.id);
     }
 }

@@ -315,7 +315,7 @@ impl Pool {
     async fn warm_up(&self, at: usize, browser: &Browser, refill: &Notify) {
         let mut making = FuturesUnordered::new();
         loop {
-            let Some(next) = self.with_stock(at, |stock| stock.next(Instant::now())) else { return };
+            let Some(next) = self.with_stock(at, |stock| stock.next(Instant::now(), browser.is_busy())) else { return };
             let until = match next {
                 Next::Make => {
                     making.push(browser.warm_lease());

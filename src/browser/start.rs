@@ -133,6 +133,7 @@ pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -
         pid,
         leases: 0.into(),
         live: 0.into(),
+        own_roots: 0.into(),
         exclusive: false.into(),
         codec,
         close,

@@ -11,7 +11,8 @@ use std::{
 };
 
 /// How long after a client came, or got a lease made for it, the next is made in advance: a new page's start takes the
-/// processor from a client that has just come (*measured*: without this pause its first evaluate took twice as long).
+/// processor from a client that has just come (*measured*: without this pause its first evaluate took twice as long), and
+/// from a session that is being saved or restored.
 const QUIET: Duration = Duration::from_millis(50);
 /// Clients that come all the time put it off no longer than this.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
@@ -109,8 +110,8 @@ impl<L> Stock<L> {
         self.overdue = None;
     }
 
-    /// What is to be done at this moment.
-    pub(super) fn next(&mut self, now: Instant) -> Next<L> {
+    /// What is to be done at this moment. `busy`: a session of this browser is being saved or restored.
+    pub(super) fn next(&mut self, now: Instant, busy: bool) -> Next<L> {
         if now >= self.period + PERIOD {
             self.wanted = self.wanted.saturating_sub(self.unused).max(self.least);
             self.unused = self.ready.len();
@@ -131,6 +132,10 @@ impl<L> Stock<L> {
         }
         if self.making == MAKERS {
             return Next::Wait(period);
+        }
+        if busy {
+            self.quiet = self.quiet.max(now + QUIET);
+            self.overdue.get_or_insert(now + LONGEST_WAIT);
         }
         let from = match self.overdue {
             // Those who wait for one come first; their number falls, and the stock's turn comes.
@@ -156,12 +161,13 @@ mod tests {
         now: Instant,
         made: u32,
         dropped: u32,
+        busy: bool,
     }
 
     impl World {
         fn new(least: usize, cap: usize) -> Self {
             let now = Instant::now();
-            let mut world = Self { stock: Stock::new(least, cap, now), now, made: 0, dropped: 0 };
+            let mut world = Self { stock: Stock::new(least, cap, now), now, made: 0, dropped: 0, busy: false };
             world.settle(Duration::ZERO);
             world
         }
@@ -170,7 +176,7 @@ mod tests {
         fn settle(&mut self, time: Duration) {
             let until = self.now + time;
             loop {
-                match self.stock.next(self.now) {
+                match self.stock.next(self.now, self.busy) {
                     Next::Make => {
                         self.made += 1;
                         self.stock.put(self.made);
@@ -212,6 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_is_being_saved_or_restored_comes_first_but_not_for_ever() {
+        let mut world = World::new(2, 100);
+        world.busy = true;
+        world.burst(1);
+        world.settle(LONGEST_WAIT.saturating_sub(Duration::from_millis(1)));
+        assert_eq!(world.made, 2);
+        world.settle(Duration::from_millis(1));
+        assert_eq!(world.made, 3);
+        world.burst(1);
+        world.busy = false;
+        world.settle(QUIET);
+        assert_eq!(world.made, 4);
+    }
+
+    #[test]
     fn the_second_burst_finds_what_the_first_one_lacked() {
         let mut world = World::new(2, 100);
         assert_eq!(world.burst(15), 2);
@@ -236,7 +257,7 @@ mod tests {
         assert_eq!((world.made - 2, world.dropped), (15, 0), "kept for another burst");
         world.settle(PERIOD);
         assert_eq!((world.stock.ready.len(), world.dropped), (2, 13));
-        assert_eq!(world.stock.next(world.now), Next::Wait(None));
+        assert_eq!(world.stock.next(world.now, false), Next::Wait(None));
     }
 
     #[test]
@@ -270,10 +291,10 @@ mod tests {
     fn a_lease_that_failed_is_tried_again_later() {
         let mut stock = Stock::<u32>::new(1, 100, Instant::now());
         let now = Instant::now();
-        assert_eq!(stock.next(now), Next::Make);
+        assert_eq!(stock.next(now, false), Next::Make);
         let retry = now + Duration::from_secs(1);
         stock.failed(retry);
-        assert_eq!(stock.next(now), Next::Wait(Some(retry)));
-        assert_eq!(stock.next(retry), Next::Make);
+        assert_eq!(stock.next(now, false), Next::Wait(Some(retry)));
+        assert_eq!(stock.next(retry, false), Next::Make);
     }
 }

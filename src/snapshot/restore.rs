@@ -196,14 +196,14 @@ impl Restore<'_> {
             blank.vault = vault;
         }
         let set = std::mem::take(&mut self.cookies);
-        if !set.is_empty() {
-            self.check_cookies(&context, &set).await?;
-        }
         let pages = std::mem::take(&mut self.pages);
-        if self.how.pages {
-            self.reopen(&context, &pages).await?;
-        }
-        Ok(())
+        // Chrome is asked for them before the first page, which may change them, begins to load.
+        let place = self.place;
+        let kept = async { if set.is_empty() { Ok(Vec::new()) } else { cookies_in(place, &context).await } };
+        let open = async { if self.how.pages { self.reopen(&context, &pages).await } else { Ok(()) } };
+        let (kept, opened) = tokio::join!(kept, open);
+        self.miss_cookies(&set, &kept?);
+        opened
     }
 
     /// Opens the pages again, several at once, and shows them in their order.
@@ -296,11 +296,7 @@ impl Restore<'_> {
     }
 
     /// Chrome says nothing of a cookie that it does not keep, one that has expired meanwhile for example.
-    async fn check_cookies(&mut self, context: &ContextId, set: &[Cookie]) -> Result<(), SnapshotError> {
-        let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
-        let result = self.place.call("Storage.getCookies", params).await?;
-        let there: Vec<Raw> = Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
-        let there: Vec<Cookie> = there.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
+    fn miss_cookies(&mut self, set: &[Cookie], there: &[Cookie]) {
         let same = |a: &Cookie, b: &Cookie| {
             (&a.name, &a.domain, &a.path, &a.partition_key) == (&b.name, &b.domain, &b.path, &b.partition_key)
         };
@@ -309,7 +305,6 @@ impl Restore<'_> {
                 self.lose("cookie", &format!("{} {}", cookie.domain, cookie.name), "Chrome did not keep it");
             }
         }
-        Ok(())
     }
 
     // ---- Storage.
@@ -416,6 +411,14 @@ impl Restore<'_> {
         }
         Ok(())
     }
+}
+
+/// The cookies that a context has.
+async fn cookies_in(place: &Place, context: &ContextId) -> Result<Vec<Cookie>, SnapshotError> {
+    let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
+    let result = place.call("Storage.getCookies", params).await?;
+    let there: Vec<Raw> = Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
+    Ok(there.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect())
 }
 
 /// The argument of the vault's `store`.

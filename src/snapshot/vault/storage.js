@@ -27,8 +27,25 @@ const ghost = (() => {
   // What is written aside with every batch of rows: [store, key as text, why].
   const describe = key => { try { return JSON.stringify(new Writer().value(key)).slice(0, 100); } catch { return '?'; } };
 
+  // What no snapshot holds; Chrome takes its time, so it is asked for with the first thing that is read.
+  const gather = async () => {
+    const attempt = async of => { try { return await of(); } catch { return []; } };
+    const [workers, names, files] = await Promise.all([
+      attempt(async () => (await navigator.serviceWorker.getRegistrations()).map(({ scope }) => scope)),
+      attempt(() => caches.keys()),
+      attempt(async () => {
+        const names = [];
+        for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
+        return names;
+      }),
+    ]);
+    return { workers, caches: names, files };
+  };
+  let gathered = null;
+
   const ops = {
     async databases() {
+      gathered ??= gather();
       return (await indexedDB.databases()).map(({ name, version }) => ({ name, version }));
     },
 
@@ -177,6 +194,7 @@ const ghost = (() => {
 
     // localStorage in batches; `from` counts the keys that were there at the first one.
     local({ from }) {
+      gathered ??= gather();
       // Not `Object.keys`: it lacks those that are names of Storage itself.
       if (from === 0) ops.keys = Array.from(localStorage, (_, at) => localStorage.key(at));
       const items = [];
@@ -203,18 +221,10 @@ const ghost = (() => {
       return lost;
     },
 
-    // What no snapshot holds.
     async others() {
-      const attempt = async of => { try { return await of(); } catch { return []; } };
-      return {
-        workers: await attempt(async () => (await navigator.serviceWorker.getRegistrations()).map(({ scope }) => scope)),
-        caches: await attempt(() => caches.keys()),
-        files: await attempt(async () => {
-          const names = [];
-          for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
-          return names;
-        }),
-      };
+      const found = await (gathered ?? gather());
+      gathered = null;
+      return found;
     },
   };
 

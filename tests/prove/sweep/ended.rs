@@ -111,11 +111,6 @@ impl Ended {
     async fn set_up(&mut self, site: &str) -> Result<(), String> {
         let line = &mut self.line;
         let other = site.replace("127.0.0.1", "localhost");
-        if self.state == State::InitialPage {
-            let (_, session) = line.page(&format!("{site}/page?begins")).await?;
-            self.sessions.push(session);
-            return Ok(());
-        }
         let (target, page) = line.page("about:blank").await?;
         line.navigate(&page, &format!("{site}/page?ended")).await?;
         line.ids.extend([("@@own-target", target.clone().into()), ("@@own-session", page.clone().into())]);
@@ -124,7 +119,7 @@ impl Ended {
         let script = |script: &str| json!({ "expression": script });
         let close = json!({ "targetId": target });
         self.sessions = match self.state {
-            State::InitialPage => Vec::new(),
+            State::InitialPage => vec![line.page(&format!("{site}/page?begins")).await?.1],
             State::CrashedPage => {
                 line.feed(on, "Page.crash", &json!({}), None).await;
                 line.wait_for("Target.targetCrashed").await?;
