@@ -45,7 +45,7 @@ use self::{
 };
 use crate::cdp::{
     cbor::Malformed,
-    emulation::Aspect,
+    emulation::Change,
     error::CdpError,
     ids::{CdpSessionId, ContextId, TargetId},
     lease::{Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
@@ -143,7 +143,7 @@ enum Order {
     /// An origin, or the storage key of a partition, where a session has something.
     Remember { context: ContextId, origin: String },
     /// A page of the proxy's own becomes one of its session's, which pretends what this CDP session has it pretend.
-    Reveal { page: TargetId, emulated: Option<(CdpSessionId, Vec<Aspect>)> },
+    Reveal { page: TargetId, emulated: Option<(CdpSessionId, Vec<Change>)> },
     /// A lease is over; with `base` its contexts go.
     Release { lease: LeaseId, base: CdpSessionId },
 }

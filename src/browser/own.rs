@@ -96,15 +96,15 @@ impl Place {
             if let Some((method, params)) = what.before() {
                 by.call(method, params).await.map_err(|error| error.to_string())?;
             }
-            let settle = Settle::Emulate(page.clone(), Change::from(one.clone()));
-            let learn = Some((self.lease, settle));
+            let change = Change::from(one.clone());
+            let learn = Some((self.lease, Settle::Emulate(page.clone(), change.clone())));
             let set = self.browser.call_for(Some(by.session()), what.method(), params.to_owned(), learn).await;
-            set.map(|_| what).map_err(|error| error.to_string())
+            set.map(|_| change).map_err(|error| error.to_string())
         };
         let (mut what, mut refused) = (Vec::new(), Vec::new());
         for (one, set) in overrides.iter().zip(join_all(overrides.iter().map(set)).await) {
             match set {
-                Ok(aspect) => what.push(aspect),
+                Ok(change) => what.push(change),
                 Err(why) => refused.push((one.aspect(), why)),
             }
         }
@@ -125,7 +125,7 @@ impl Place {
 #[must_use]
 pub struct Emulated {
     by: Attached,
-    what: Vec<Aspect>,
+    what: Vec<Change>,
 }
 
 /// A browser-level CDP session of the proxy's own. Dropping it detaches it, and with it all that was attached through

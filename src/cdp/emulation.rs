@@ -157,7 +157,25 @@ impl Change {
     pub fn aspect(&self) -> Aspect {
         self.what
     }
+
+    /// How many device pixels it makes of a CSS pixel, if it concerns that.
+    pub fn device_scale(&self) -> Option<f64> {
+        if self.what != Aspect::Viewport {
+            return None;
+        }
+        let asked = self.params.as_ref().and_then(|params| Object::read(params.get())?.read_as("deviceScaleFactor"));
+        Some(asked.map_or(1.0, or_screen))
+    }
 }
+
+impl PartialEq for Change {
+    fn eq(&self, other: &Self) -> bool {
+        let (own, others) = (self.params.as_deref().map(RawValue::get), other.params.as_deref().map(RawValue::get));
+        self.what == other.what && own == others
+    }
+}
+
+impl Eq for Change {}
 
 impl From<Override> for Change {
     fn from(Override { what, params }: Override) -> Self {
@@ -202,8 +220,12 @@ pub fn viewport(params: &Object<'_>) -> Result<(), String> {
     if ["width", "height", "screenWidth", "screenHeight"].into_iter().filter_map(number).any(|side| side > MAX_SIDE) {
         return Err("Width and height values must be positive, not greater than 10000000".to_owned());
     }
-    // 0 means the screen's own.
-    picture(width, height, if scale == 0.0 { 1.0 } else { scale })
+    picture(width, height, or_screen(scale))
+}
+
+/// 0 means the screen's own.
+fn or_screen(scale: f64) -> f64 {
+    if scale == 0.0 { 1.0 } else { scale.abs() }
 }
 
 /// Whether a picture may be so large, in CSS pixels and device pixels to each.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    emulation::{Aspect, Change},
+    emulation::Change,
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
     object::quote,
@@ -186,7 +186,7 @@ pub enum Told {
         /// The CDP session by which it does so.
         by: CdpSessionId,
         /// What.
-        what: Vec<Aspect>,
+        what: Vec<Change>,
     },
     /// A CDP session of this lease began.
     Attached {

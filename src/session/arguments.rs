@@ -24,12 +24,14 @@ pub use url::url_allowed;
 pub use window::{check_bounds, limit_window};
 
 /// The verdict on a command's parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Checked {
     /// They may go up as they are.
     AsIs,
     /// This object goes up in their place.
     Rewritten(String),
+    /// A picture of this part of a page, if it is not too large.
+    Picture(Part),
     /// They may go up as they are once the page has answered: if its process has gone, Chrome ends.
     OnceAlive,
     /// Another command goes up in its place, whose result is like its own.
@@ -53,6 +55,22 @@ pub enum Checked {
         /// As the client spelt them.
         paths: Vec<String>,
     },
+}
+
+/// What is to be in a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// A clip: CSS pixels, and how many pixels become of one on a screen of plain resolution.
+    Clip {
+        /// Its width.
+        width: f64,
+        /// Its height.
+        height: f64,
+        /// The factor.
+        scale: f64,
+    },
+    /// All of the page.
+    Whole,
 }
 
 /// What kind of CDP session a command is sent to.
@@ -156,14 +174,16 @@ fn screenshot(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
         height: f64,
         scale: f64,
     }
-    if !params.has("clip") {
-        return Checked::AsIs;
+    if params.has("clip") {
+        // Refuses a doubled key, of which Chrome would take the last.
+        return match params.read_as::<Clip>("clip") {
+            Some(Clip { width, height, scale }) => Checked::Picture(Part::Clip { width, height, scale }),
+            None => invalid("Invalid parameters"),
+        };
     }
-    // Refuses a doubled key, of which Chrome would take the last.
-    match params.read_as::<Clip>("clip") {
-        Some(clip) => in_range(emulation::picture(clip.width, clip.height, clip.scale)),
-        None => invalid("Invalid parameters"),
-    }
+    // Otherwise it is as large as the window or viewport, which have limits of their own.
+    let whole = params.get("captureBeyondViewport") == Some("true") && params.get("fromSurface") != Some("false");
+    if whole { Checked::Picture(Part::Whole) } else { Checked::AsIs }
 }
 
 fn device_metrics(_: &Call<'_>, params: &mut Object<'_>) -> Checked {

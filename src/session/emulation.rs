@@ -21,12 +21,17 @@ pub(super) struct Emulators(HashMap<TargetId, Emulator>);
 #[derive(Debug)]
 struct Emulator {
     session: CdpSessionId,
-    what: Vec<Aspect>,
+    what: Vec<Change>,
 }
 
 impl Emulators {
-    pub(super) fn note(&mut self, page: TargetId, session: CdpSessionId, what: Vec<Aspect>) {
+    pub(super) fn note(&mut self, page: TargetId, session: CdpSessionId, what: Vec<Change>) {
         self.0.insert(page, Emulator { session, what });
+    }
+
+    /// How many device pixels they make of a CSS pixel of a page.
+    pub(super) fn device_scale(&self, page: &TargetId) -> Option<f64> {
+        self.0.get(page)?.what.iter().find_map(Change::device_scale)
     }
 
     /// A page is gone.
@@ -51,10 +56,20 @@ impl Session {
     /// Sends a client's command up so that what it changes about a page is noted; false if it changes nothing of that kind.
     pub(super) fn emulate(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) -> bool {
         let Some(change) = Change::read(method, params) else { return false };
-        let Some(cdp) = self.scope.sessions.get(on).filter(|cdp| cdp.kind == Kind::Page) else { return false };
+        let Some(cdp) = self.scope.sessions.get_mut(on) else { return false };
+        let scale = change.device_scale();
+        if let Some(scale) = scale {
+            cdp.device_scale.ask(scale);
+        }
+        if cdp.kind != Kind::Page {
+            return false;
+        }
         let page = cdp.target.clone();
         self.give_up(&page, change.aspect());
-        let pending = Pending::Forward(on.clone(), id);
+        let pending = match scale {
+            Some(scale) => Pending::Scale(on.clone(), id, scale),
+            None => Pending::Forward(on.clone(), id),
+        };
         self.call(on.clone(), method, params.to_owned(), Settle::Emulate(page, change), pending);
         true
     }
@@ -62,7 +77,7 @@ impl Session {
     /// The proxy has a page pretend this no more.
     fn give_up(&mut self, page: &TargetId, what: Aspect) {
         let Some(emulator) = self.emulators.0.get_mut(page) else { return };
-        let Some(at) = emulator.what.iter().position(|own| *own == what) else { return };
+        let Some(at) = emulator.what.iter().position(|own| own.aspect() == what) else { return };
         emulator.what.swap_remove(at);
         let (session, over) = (emulator.session.clone(), emulator.what.is_empty());
         let (method, params) = what.end();

@@ -39,6 +39,10 @@ pub(super) enum Pending {
     Alive(CdpSessionId, CallId, TargetId),
     /// The client's reply, and the next command that wants this page alive has its turn.
     Careful(CdpSessionId, CallId, TargetId),
+    /// A picture with these params, of a page that says how large it is.
+    Picture(CdpSessionId, CallId, String),
+    /// The client's reply; if it is no error, the CDP session makes so many device pixels of a CSS pixel.
+    Scale(CdpSessionId, CallId, f64),
     /// A keeper for this page.
     Keeper(TargetId),
     /// A client that has gone holds this up no more.
@@ -61,6 +65,8 @@ impl Pending {
             | Self::WindowAttach(on, id)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
+            | Self::Picture(on, id, _)
+            | Self::Scale(on, id, _)
             | Self::Files(on, id, ..) => Some((on, *id)),
             // What wants its page alive is in flight from when it was sent, its turn included: `alive` sees to that.
             Self::Alive(..) | Self::Careful(..) | Self::Moved(_) | Self::Keeper(_) | Self::Leaving | Self::Nobody => {
@@ -152,6 +158,11 @@ impl Session {
                     self.scope.reply(&on, id, &result);
                 }
             }
+            Pending::Picture(on, id, params) => self.on_measured(&on, id, &params, &result),
+            Pending::Scale(on, id, scale) => {
+                self.scaled(&on, Some(scale));
+                self.scope.reply(&on, id, &result);
+            }
             Pending::Keeper(page) => self.on_keeper(tag, &page, Some(&result)),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
@@ -174,7 +185,12 @@ impl Session {
                     self.scope.fail(&on, id, error);
                 }
             }
+            Pending::Scale(on, id, _) => {
+                self.scaled(&on, None);
+                self.scope.fail(&on, id, error);
+            }
             Pending::Forward(on, id)
+            | Pending::Picture(on, id, _)
             | Pending::Attach(on, id)
             | Pending::Target(on, id)
             | Pending::Targets(on, id)

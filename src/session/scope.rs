@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{ViewId, in_flight::InFlight};
+use super::{ViewId, in_flight::InFlight, picture::DeviceScale};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
@@ -101,6 +101,8 @@ pub(super) struct Cdp {
     pub(super) children_not_flat: bool,
     /// `eventsEnabled` of its `Browser.setDownloadBehavior`.
     pub(super) download_events: bool,
+    /// What its `Emulation.setDeviceMetricsOverride` makes of pictures.
+    pub(super) device_scale: DeviceScale,
 }
 
 impl Cdp {
@@ -117,6 +119,7 @@ impl Cdp {
             auto_attach: false,
             children_not_flat: false,
             download_events: false,
+            device_scale: DeviceScale::default(),
         }
     }
 

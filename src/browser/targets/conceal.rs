@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::{CdpSessionId, ContextId, Effect, Expected, FLAVOURS, Flavour, Instant, LeaseId, Targets, shown_kind};
 use crate::cdp::{
-    emulation::{Aspect, Change, Overrides},
+    emulation::{Change, Overrides},
     ids::TargetId,
     lease::Told,
     permission::Ruling,
@@ -87,7 +87,7 @@ impl Targets {
 
     /// A page of ours becomes one of the session's: it is shown like any other, and attached for who auto-attaches. Before
     /// that, the session is told what we have it pretend.
-    pub(crate) fn reveal(&mut self, page: &TargetId, emulated: Option<(CdpSessionId, Vec<Aspect>)>) {
+    pub(crate) fn reveal(&mut self, page: &TargetId, emulated: Option<(CdpSessionId, Vec<Change>)>) {
         let owner = self.targets.get(page).and_then(|target| self.context_owner(target.context.as_ref()));
         if let (Some(lease), Some((by, what))) = (owner, emulated) {
             let target = page.clone();

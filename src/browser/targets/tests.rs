@@ -11,9 +11,13 @@ mod random;
 use std::collections::HashMap;
 
 use super::*;
-use crate::cdp::{emulation::Aspect, target::Filter};
+use crate::cdp::{emulation::Change, target::Filter};
 
 const PUPPETEER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#;
+
+fn french() -> Change {
+    Change::read("Emulation.setLocaleOverride", r#"{"locale":"fr"}"#).expect("a change")
+}
 
 /// A mirror that is told events and writes down what it wants done.
 struct Mirror {
@@ -111,7 +115,7 @@ impl Mirror {
                 self.targets.concealed(&arg(0).into(), target, self.now);
             }
             "reveal" => {
-                let emulated = named("by:").map(|by| (by.into(), vec![Aspect::Locale]));
+                let emulated = named("by:").map(|by| (by.into(), vec![french()]));
                 self.targets.reveal(&arg(0).into(), emulated);
             }
             "pass" => {
@@ -163,7 +167,10 @@ fn spell_told(told: &Told) -> String {
         Told::Changed { target, .. } => format!("changed {target}"),
         Told::Destroyed { target } => format!("destroyed {target}"),
         Told::Crashed { target, .. } => format!("crashed {target}"),
-        Told::Emulated { target, by, what } => format!("{by} emulates {what:?} on {target}"),
+        Told::Emulated { target, by, what } => {
+            let what: Vec<_> = what.iter().map(Change::aspect).collect();
+            format!("{by} emulates {what:?} on {target}")
+        }
         Told::Attached { parent, child, target, waiting, .. } => {
             format!("attached {child} to {target} on {parent}{}", if *waiting { " waiting" } else { "" })
         }

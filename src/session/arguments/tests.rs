@@ -89,12 +89,18 @@ fn pictures_and_pages_are_not_larger_than_memory() {
         assert_eq!(metrics(width, height, scale), large, "{width} {height} {scale}");
     }
     let shot = |clip: &str| strict("Page.captureScreenshot", &format!(r#"{{"format":"png","clip":{clip}}}"#));
-    assert_eq!(shot(r#"{"x":0,"y":0,"width":1280,"height":50000,"scale":1}"#), Checked::AsIs);
-    assert_eq!(shot(r#"{"x":0,"y":0,"width":10000000,"height":10000000,"scale":1}"#), large);
-    assert_eq!(shot(r#"{"x":0,"y":0,"width":1280,"height":720,"scale":100}"#), large);
+    let clip = Part::Clip { width: 1280.0, height: 5e4, scale: 0.5 };
+    assert_eq!(shot(r#"{"x":0,"y":0,"width":1280,"height":50000,"scale":0.5}"#), Checked::Picture(clip));
     let doubled = r#"{"x":0,"y":0,"width":1,"height":1,"scale":1,"width":1e7}"#;
     assert_eq!(shot(doubled), invalid("Invalid parameters"));
-    assert_eq!(strict("Page.captureScreenshot", "{}"), Checked::AsIs);
+    for (params, checked) in [
+        ("{}", Checked::AsIs),
+        (r#"{"captureBeyondViewport":true}"#, Checked::Picture(Part::Whole)),
+        (r#"{"captureBeyondViewport":true,"fromSurface":false}"#, Checked::AsIs),
+        (r#"{"captureBeyondViewport":false,"format":"png"}"#, Checked::AsIs),
+    ] {
+        assert_eq!(strict("Page.captureScreenshot", params), checked, "{params}");
+    }
 }
 
 #[test]

@@ -1,12 +1,17 @@
 use super::*;
-use crate::cdp::emulation::Aspect;
+use crate::cdp::emulation::Change;
 
 const NOTHING: [&str; 0] = [];
 
 /// A page that pretends a viewport, a locale and headers by the proxy's CDP session `E`.
 fn emulated() -> Pair {
     let mut pair = Pair::with_page();
-    let what = vec![Aspect::Viewport, Aspect::Locale, Aspect::Headers];
+    let what = [
+        ("Emulation.setDeviceMetricsOverride", r#"{"width":1,"height":1,"deviceScaleFactor":4,"mobile":false}"#),
+        ("Emulation.setLocaleOverride", r#"{"locale":"de"}"#),
+        ("Network.setExtraHTTPHeaders", r#"{"headers":{"a":"b"}}"#),
+    ];
+    let what = what.map(|(method, params)| Change::read(method, params).expect("a change")).to_vec();
     assert_eq!(pair.told(Told::Emulated { target: "P".into(), by: "E".into(), what }), NOTHING);
     pair
 }
@@ -76,4 +81,62 @@ fn what_the_proxy_has_a_page_pretend_ends_with_the_page_or_its_cdp_session() {
         }
         assert_eq!(pair.session.emulators.count(), 0, "{end}");
     }
+}
+
+const SHOT: &str = "Page.captureScreenshot";
+
+fn metrics(scale: u32) -> String {
+    format!(r#"{{"width":800,"height":600,"deviceScaleFactor":{scale},"mobile":false}}"#)
+}
+
+/// A picture of so many CSS pixels on each side.
+fn clip(side: u32) -> String {
+    format!(r#"{{"clip":{{"x":0,"y":0,"width":{side},"height":{side},"scale":1}}}}"#)
+}
+
+#[test]
+fn a_picture_is_as_large_as_its_clip_times_what_anybody_makes_of_a_pixel() {
+    let mut pair = Pair::with_page();
+    pair.attached("ROOT", "S2", "P");
+    let goes_up = |pair: &mut Pair, side| pair.asks_on("S", SHOT, &clip(side))[0].starts_with("pass ");
+    let set = |pair: &mut Pair, scale| pair.asks_on("S2", "Emulation.setDeviceMetricsOverride", &metrics(scale));
+    assert_eq!((goes_up(&mut pair, 10_000), goes_up(&mut pair, 10_001)), (true, false));
+    // From when it is asked for, and until Chrome has agreed to less, whatever was asked for in between.
+    set(&mut pair, 1);
+    set(&mut pair, 4);
+    assert_eq!((goes_up(&mut pair, 2500), goes_up(&mut pair, 2501)), (true, false));
+    pair.result("{}");
+    assert!(!goes_up(&mut pair, 2501));
+    pair.result("{}");
+    set(&mut pair, 1);
+    pair.error(-32602, "no");
+    assert!(!goes_up(&mut pair, 2501));
+    pair.asks_on("S2", "Emulation.clearDeviceMetricsOverride", "{}");
+    pair.result("{}");
+    assert!(goes_up(&mut pair, 10_000));
+    // And what the proxy itself has the page pretend.
+    let mut pair = emulated();
+    assert_eq!((goes_up(&mut pair, 2500), goes_up(&mut pair, 2501)), (true, false));
+}
+
+#[test]
+fn a_picture_of_a_whole_page_is_one_of_as_much_as_the_page_says() {
+    let whole = r#"{"captureBeyondViewport":true}"#;
+    let size = |side: u32| format!(r#"{{"cssContentSize":{{"x":0,"y":0,"width":{side},"height":{side}}}}}"#);
+    let mut pair = Pair::with_page();
+    assert_eq!(pair.asks_on("S", SHOT, whole), ["call S Page.getLayoutMetrics {}"]);
+    let clip = r#""clip":{"x":0,"y":0,"width":10000,"height":10000,"scale":1}"#;
+    let params = format!(r#"{{"captureBeyondViewport":true,{clip}}}"#);
+    assert_eq!(
+        pair.result(&size(10_000)),
+        [format!(r#"pass {{"id":1,"method":"{SHOT}","params":{params},"sessionId":"S"}}"#)]
+    );
+    for size in [size(10_001), "{}".to_owned()] {
+        pair.asks_on("S", SHOT, whole);
+        let [refused] = &pair.result(&size)[..] else { panic!("one answer") };
+        assert!(refused.contains(r#""error""#), "{refused}");
+    }
+    pair.asks_on("S", SHOT, whole);
+    let [refused] = &pair.error(-32000, "Internal error")[..] else { panic!("one answer") };
+    assert!(refused.contains("Internal error"), "{refused}");
 }

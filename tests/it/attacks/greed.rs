@@ -84,6 +84,30 @@ async fn huge_pictures(browser: Browser) {
 
 in_each_browser!(huge_pictures);
 
+/// R10: a picture of all of a page that is larger than any memory, and one that a screen of high resolution makes so.
+async fn pictures_of_huge_pages(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let attacker = &stage.attacker;
+    meanwhile(&stage, "R10", async {
+        let whole = json!({ "format": "jpeg", "captureBeyondViewport": true });
+        for (pixels, fits) in [("1500", true), ("30000", false)] {
+            let style = format!("width:{pixels}px;height:{pixels}px");
+            attacker.evaluate(&format!("document.body.style = '{style}'; 0")).await;
+            let shot = attacker.call(On::Page, "Page.captureScreenshot", whole.clone()).await;
+            assert_eq!(shot.is_ok(), fits, "R10: {pixels} was answered {shot:?}");
+        }
+        let metrics = json!({ "width": 800, "height": 600, "deviceScaleFactor": 4, "mobile": false });
+        attacker.ok(On::Page, "Emulation.setDeviceMetricsOverride", metrics).await;
+        let clip = json!({ "clip": { "x": 0, "y": 0, "width": 5000, "height": 5000, "scale": 1 } });
+        let shot = attacker.call(On::Page, "Page.captureScreenshot", clip).await;
+        assert!(shot.as_ref().is_err_and(|error| error.0 == -32602), "R10: answered {shot:?}");
+    })
+    .await;
+    stage.unharmed("R10").await;
+}
+
+in_each_browser!(pictures_of_huge_pages);
+
 /// R02: contexts and pages by the hundred.
 async fn many_contexts_and_pages(browser: Browser) {
     let stage = Stage::strict(browser).await;
