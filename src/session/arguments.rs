@@ -71,6 +71,8 @@ pub enum Part {
     },
     /// All of the page.
     Whole,
+    /// What is in view.
+    Viewport,
 }
 
 /// What kind of CDP session a command is sent to.
@@ -111,6 +113,7 @@ fn rule(method: &str) -> Option<Rule> {
         "Page.startScreencast" => screencast,
         "Page.captureScreenshot" => screenshot,
         "Emulation.setDeviceMetricsOverride" | "Page.setDeviceMetricsOverride" => device_metrics,
+        "Emulation.setVisibleSize" => visible_size,
         "Emulation.setDisplayFeaturesOverride" => display_features,
         "Emulation.clearDisplayFeaturesOverride" => clear_display_features,
         "Storage.overrideQuotaForOrigin" => killers::quota,
@@ -181,13 +184,17 @@ fn screenshot(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
             None => invalid("Invalid parameters"),
         };
     }
-    // Otherwise it is as large as the window or viewport, which have limits of their own.
     let whole = params.get("captureBeyondViewport") == Some("true") && params.get("fromSurface") != Some("false");
-    if whole { Checked::Picture(Part::Whole) } else { Checked::AsIs }
+    Checked::Picture(if whole { Part::Whole } else { Part::Viewport })
 }
 
 fn device_metrics(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
     in_range(emulation::viewport(params))
+}
+
+/// Its window would be no larger.
+fn visible_size(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+    if limit_window(params, call.caps) { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
 }
 
 fn in_range(checked: Result<(), String>) -> Checked {

@@ -190,7 +190,7 @@ impl Session {
             }
             "Browser.setWindowBounds" => {
                 if let Err(why) = arguments::check_bounds(&mut params, &self.caps) {
-                    return self.refuse(on, id, &CdpError { code: -32602, message: why.into(), data: None });
+                    return self.refuse(on, id, &CdpError::params(why));
                 }
             }
             _ => {}

@@ -347,7 +347,7 @@ impl Session {
             arguments::Checked::AsIs => self.pass_with(on, id, method, command.params()),
             arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
             arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),
-            arguments::Checked::Picture(part) => self.take_picture(on, id, command.params(), &part),
+            arguments::Checked::Picture(part) => self.take_picture(on, id, command.params(), part),
             arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
             arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
             arguments::Checked::Refused { code, message } => {

@@ -1,6 +1,6 @@
 //! Commands that go up under ids of ours, and what becomes of their replies.
 
-use super::{Action, Session};
+use super::{Action, Session, arguments::Part};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
@@ -40,7 +40,7 @@ pub(super) enum Pending {
     /// The client's reply, and the next command that wants this page alive has its turn.
     Careful(CdpSessionId, CallId, TargetId),
     /// A picture with these params, of a page that says how large it is.
-    Picture(CdpSessionId, CallId, String),
+    Picture(CdpSessionId, CallId, String, Part),
     /// The client's reply; if it is no error, the CDP session makes so many device pixels of a CSS pixel.
     Scale(CdpSessionId, CallId, f64),
     /// A keeper for this page.
@@ -65,7 +65,7 @@ impl Pending {
             | Self::WindowAttach(on, id)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
-            | Self::Picture(on, id, _)
+            | Self::Picture(on, id, ..)
             | Self::Scale(on, id, _)
             | Self::Files(on, id, ..) => Some((on, *id)),
             // What wants its page alive is in flight from when it was sent, its turn included: `alive` sees to that.
@@ -158,7 +158,7 @@ impl Session {
                     self.scope.reply(&on, id, &result);
                 }
             }
-            Pending::Picture(on, id, params) => self.on_measured(&on, id, &params, &result),
+            Pending::Picture(on, id, params, part) => self.on_measured(&on, id, &params, &part, &result),
             Pending::Scale(on, id, scale) => {
                 self.scaled(&on, Some(scale));
                 self.scope.reply(&on, id, &result);
@@ -190,7 +190,7 @@ impl Session {
                 self.scope.fail(&on, id, error);
             }
             Pending::Forward(on, id)
-            | Pending::Picture(on, id, _)
+            | Pending::Picture(on, id, ..)
             | Pending::Attach(on, id)
             | Pending::Target(on, id)
             | Pending::Targets(on, id)

@@ -88,19 +88,29 @@ fn pictures_and_pages_are_not_larger_than_memory() {
     {
         assert_eq!(metrics(width, height, scale), large, "{width} {height} {scale}");
     }
+    // The window's own size.
+    assert_eq!(metrics("0", "0", "2"), Checked::AsIs);
+    let window =
+        invalid("width and height make more than 100000000 device pixels: 0 is that of a window, 4096 at most");
+    for (width, height, scale) in [("0", "0", "3"), ("1000", "0", "5"), ("0", "0", "1000")] {
+        assert_eq!(metrics(width, height, scale), window, "{width} {height} {scale}");
+    }
     let shot = |clip: &str| strict("Page.captureScreenshot", &format!(r#"{{"format":"png","clip":{clip}}}"#));
     let clip = Part::Clip { width: 1280.0, height: 5e4, scale: 0.5 };
     assert_eq!(shot(r#"{"x":0,"y":0,"width":1280,"height":50000,"scale":0.5}"#), Checked::Picture(clip));
     let doubled = r#"{"x":0,"y":0,"width":1,"height":1,"scale":1,"width":1e7}"#;
     assert_eq!(shot(doubled), invalid("Invalid parameters"));
     for (params, checked) in [
-        ("{}", Checked::AsIs),
-        (r#"{"captureBeyondViewport":true}"#, Checked::Picture(Part::Whole)),
-        (r#"{"captureBeyondViewport":true,"fromSurface":false}"#, Checked::AsIs),
-        (r#"{"captureBeyondViewport":false,"format":"png"}"#, Checked::AsIs),
+        ("{}", Part::Viewport),
+        (r#"{"captureBeyondViewport":true}"#, Part::Whole),
+        (r#"{"captureBeyondViewport":true,"fromSurface":false}"#, Part::Viewport),
+        (r#"{"captureBeyondViewport":false,"format":"png"}"#, Part::Viewport),
     ] {
-        assert_eq!(strict("Page.captureScreenshot", params), checked, "{params}");
+        assert_eq!(strict("Page.captureScreenshot", params), Checked::Picture(checked), "{params}");
     }
+    let visible = |side: &str| strict("Emulation.setVisibleSize", &format!(r#"{{"width":{side},"height":1}}"#));
+    assert_eq!(visible("4096"), Checked::AsIs);
+    assert_eq!(visible("20000"), Checked::Rewritten(r#"{"width":4096,"height":1}"#.to_owned()));
 }
 
 #[test]

@@ -1,13 +1,9 @@
 //! Windows: how large one may be, and what states it knows.
 
-use crate::{cdp::object::Object, config::Capabilities};
-
-/// The longest side of a window, in device-independent pixels.
-///
-/// What a window shows is drawn in one process for all tenants, looked at or not. Measured on 156, full Chrome, how long
-/// another page waits for its next frame while one becomes so large: 0.15 s for 4096 × 4096, 3 to 6 s for
-/// 10,000 × 10,000, 37 s for 20,000 × 20,000; with 100,000,000 on one side it never comes, and Chrome ends.
-const MAX_SIDE: u16 = 4096;
+use crate::{
+    cdp::{emulation::MAX_WINDOW, object::Object},
+    config::Capabilities,
+};
 
 /// `Browser.WindowState`.
 const STATES: [&str; 4] = ["normal", "minimized", "maximized", "fullscreen"];
@@ -17,9 +13,9 @@ const STATES: [&str; 4] = ["normal", "minimized", "maximized", "fullscreen"];
 pub fn limit_window(params: &mut Object<'_>, caps: &Capabilities) -> bool {
     let mut changed = false;
     for name in ["width", "height"] {
-        let too_long = params.read_as::<f64>(name).is_some_and(|side| side > f64::from(MAX_SIDE));
+        let too_long = params.read_as::<f64>(name).is_some_and(|side| side > MAX_WINDOW);
         if too_long && !caps.dedicated {
-            params.set_raw(name, MAX_SIDE.to_string());
+            params.set_raw(name, MAX_WINDOW.to_string());
             changed = true;
         }
     }

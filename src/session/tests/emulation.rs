@@ -114,6 +114,20 @@ fn a_picture_is_as_large_as_its_clip_times_what_anybody_makes_of_a_pixel() {
     pair.asks_on("S2", "Emulation.clearDeviceMetricsOverride", "{}");
     pair.result("{}");
     assert!(goes_up(&mut pair, 10_000));
+    // What is in view is not measured unless a window may be too large.
+    assert!(pair.asks_on("S", SHOT, "{}")[0].starts_with("pass "));
+    set(&mut pair, 4);
+    pair.result("{}");
+    for (width, fits) in [(800, true), (4096, false)] {
+        assert_eq!(pair.asks_on("S", SHOT, "{}"), ["call S Page.getLayoutMetrics {}"]);
+        let view = format!(r#"{{"cssLayoutViewport":{{"clientWidth":{width},"clientHeight":4096}}}}"#);
+        let got = pair.result(&view);
+        assert_eq!(
+            got[0].starts_with(r#"pass {"id":1,"method":"Page.captureScreenshot","params":{}"#),
+            fits,
+            "{got:?}"
+        );
+    }
     // And what the proxy itself has the page pretend.
     let mut pair = emulated();
     assert_eq!((goes_up(&mut pair, 2500), goes_up(&mut pair, 2501)), (true, false));

@@ -96,6 +96,14 @@ async fn pictures_of_huge_pages(browser: Browser) {
             let shot = attacker.call(On::Page, "Page.captureScreenshot", whole.clone()).await;
             assert_eq!(shot.is_ok(), fits, "R10: {pixels} was answered {shot:?}");
         }
+        // It is no larger than a window may be.
+        let visible = json!({ "width": 30_000, "height": 30_000 });
+        attacker.ok(On::Page, "Emulation.setVisibleSize", visible).await;
+        let shot = attacker.call(On::Page, "Page.captureScreenshot", json!({ "format": "jpeg" })).await;
+        assert!(shot.is_ok_and(|shot| shot["data"].is_string()), "R10: no picture at all");
+        let metrics = json!({ "width": 0, "height": 0, "deviceScaleFactor": 1000, "mobile": false });
+        let set = attacker.call(On::Page, "Emulation.setDeviceMetricsOverride", metrics).await;
+        assert!(set.as_ref().is_err_and(|error| error.0 == -32602), "R10: answered {set:?}");
         let metrics = json!({ "width": 800, "height": 600, "deviceScaleFactor": 4, "mobile": false });
         attacker.ok(On::Page, "Emulation.setDeviceMetricsOverride", metrics).await;
         let clip = json!({ "clip": { "x": 0, "y": 0, "width": 5000, "height": 5000, "scale": 1 } });
