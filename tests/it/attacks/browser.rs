@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::stage::{Attacker, EVERYWHERE, On, Says, Stage};
+use super::{
+    rows::{Arena, rows_in_each_browser},
+    stage::{Attacker, EVERYWHERE, On, Says, Stage},
+};
 use crate::browsers::{Browser, in_each_browser};
 
 /// B01 to B04, X02: `Browser.close` ends one's own session only, from wherever it is said.
-async fn closing_the_browser_ends_ones_own_session(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn closing_the_browser_ends_ones_own_session(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     for on in EVERYWHERE {
         let attacker = Attacker::at_work(&stage.proxy, &stage.site).await;
         attacker.client.start(attacker.session(on), "Browser.close", json!({})).await;
@@ -19,11 +22,9 @@ async fn closing_the_browser_ends_ones_own_session(browser: Browser) {
     }
 }
 
-in_each_browser!(closing_the_browser_ends_ones_own_session);
-
 /// B05 to B17, X02, X03: what concerns the whole process is refused on every kind of CDP session.
-async fn what_concerns_the_whole_browser_is_refused(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn what_concerns_the_whole_browser_is_refused(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     for (row, method, params) in [
         ("B05", "Browser.crash", json!({})),
         ("B06", "Browser.crashGpuProcess", json!({})),
@@ -65,11 +66,9 @@ async fn what_concerns_the_whole_browser_is_refused(browser: Browser) {
     stage.unharmed("B06").await;
 }
 
-in_each_browser!(what_concerns_the_whole_browser_is_refused);
-
 /// B13: who intercepts requests of one's own page intercepts no others.
-async fn requests_of_others_are_not_intercepted(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn requests_of_others_are_not_intercepted(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     attacker.ok(On::Page, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*" }] })).await;
     let fetched = format!("fetch('/page?{}').then(answer => answer.status)", victim.marker);
@@ -83,8 +82,6 @@ async fn requests_of_others_are_not_intercepted(browser: Browser) {
     assert!(paused["params"]["request"]["url"].as_str().is_some_and(|url| url.ends_with("/own")), "B13: {paused}");
     stage.unharmed("B13").await;
 }
-
-in_each_browser!(requests_of_others_are_not_intercepted);
 
 /// B07: who has the right to trace needs the browser alone.
 async fn nobody_traces_a_browser_with_others_in_it(browser: Browser) {
@@ -101,3 +98,9 @@ async fn nobody_traces_a_browser_with_others_in_it(browser: Browser) {
 }
 
 in_each_browser!(nobody_traces_a_browser_with_others_in_it);
+
+rows_in_each_browser! {
+    closing_the_browser_ends_ones_own_session,
+    what_concerns_the_whole_browser_is_refused,
+    requests_of_others_are_not_intercepted,
+}

@@ -6,18 +6,16 @@ use serde_json::{Value, json};
 
 use super::{
     frames::resident,
+    rows::{Arena, rows_in_each_browser},
     stage::{
         EVERYWHERE, NO_CHILD, NO_CHILD_OF_TARGET, NO_SESSION, On, Says, Stage, no_context, no_target_to_close, says,
     },
 };
-use crate::{
-    browsers::{Browser, in_each_browser},
-    client::{Client, Frame, outcome, text},
-};
+use crate::client::{Client, Frame, outcome, text};
 
 /// S01, S02, S03: a CDP session of another's is answered as if it were not there.
-async fn a_foreign_cdp_session_does_not_exist(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_foreign_cdp_session_does_not_exist(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (client, victim) = (&stage.attacker.client, &stage.victim);
     for (method, params) in [
         ("Runtime.evaluate", json!({ "expression": "document.cookie" })),
@@ -40,11 +38,9 @@ async fn a_foreign_cdp_session_does_not_exist(browser: Browser) {
     }
 }
 
-in_each_browser!(a_foreign_cdp_session_does_not_exist);
-
 /// S04, S05: what is wrapped is judged as if it were not, at every depth.
-async fn nothing_tunnels_past_the_policy(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn nothing_tunnels_past_the_policy(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let client = &attacker.client;
     let mut path: Vec<String> = Vec::new();
@@ -75,8 +71,6 @@ async fn nothing_tunnels_past_the_policy(browser: Browser) {
     }
     tunnels_do_not_grow_without_end(&stage).await;
 }
-
-in_each_browser!(nothing_tunnels_past_the_policy);
 
 /// S09, S10: each tunnel around a message doubles its backslashes. Eight of them, and a line of quotes. And
 /// where each CDP session is attached on the one before, Chrome takes the last one down inside all the others.
@@ -110,8 +104,8 @@ async fn tunnels_do_not_grow_without_end(stage: &Stage) {
 }
 
 /// S06: what was attached on a CDP session goes with it.
-async fn what_was_attached_on_a_cdp_session_goes_with_it(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn what_was_attached_on_a_cdp_session_goes_with_it(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let client = &stage.attacker.client;
     let root = text(&client.ok(None, "Target.attachToBrowserTarget", json!({})).await, "sessionId");
     let child = client.attach(Some(&root), &stage.attacker.page.target).await;
@@ -124,12 +118,10 @@ async fn what_was_attached_on_a_cdp_session_goes_with_it(browser: Browser) {
     stage.unharmed("S06").await;
 }
 
-in_each_browser!(what_was_attached_on_a_cdp_session_goes_with_it);
-
 /// S07: two clients that use the same ids at once get each its own answers, each once.
-async fn the_same_ids_at_once_are_not_mixed_up(browser: Browser) {
+async fn the_same_ids_at_once_are_not_mixed_up(arena: Arena) {
     const MANY: i64 = 1000;
-    let stage = Stage::strict(browser).await;
+    let stage = Stage::strict(arena).await;
     let clients = [stage.proxy.connect().await, stage.proxy.connect().await];
     let mut pages = Vec::new();
     for client in &clients {
@@ -161,11 +153,9 @@ async fn the_same_ids_at_once_are_not_mixed_up(browser: Browser) {
     stage.unharmed("S07").await;
 }
 
-in_each_browser!(the_same_ids_at_once_are_not_mixed_up);
-
 /// S08: what a page says in words of the protocol goes to its own client, and to nobody else.
-async fn a_forged_route_leads_nowhere(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_forged_route_leads_nowhere(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let client = &attacker.client;
     client.ok(Some(&attacker.page.session), "Runtime.enable", json!({})).await;
@@ -204,11 +194,9 @@ async fn a_forged_route_leads_nowhere(browser: Browser) {
     assert!(client.closed().is_none(), "S08: {:?}", client.closed());
 }
 
-in_each_browser!(a_forged_route_leads_nowhere);
-
 /// I01: a stream of another's cannot be read or closed, however its handle is guessed.
-async fn a_foreign_stream_does_not_exist(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_foreign_stream_does_not_exist(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
     let print = json!({ "transferMode": "ReturnAsStream" });
     let printed = victim.client.ok(Some(&victim.page.session), "Page.printToPDF", print).await;
@@ -227,11 +215,9 @@ async fn a_foreign_stream_does_not_exist(browser: Browser) {
     assert!(text(&read, "data").len() > 100, "I01: {read}");
 }
 
-in_each_browser!(a_foreign_stream_does_not_exist);
-
 /// I02: a request of another's is neither answered nor read.
-async fn a_foreign_request_does_not_exist(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_foreign_request_does_not_exist(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let theirs = Some(victim.page.session.as_str());
     victim.client.ok(theirs, "Network.enable", json!({})).await;
@@ -263,8 +249,6 @@ async fn a_foreign_request_does_not_exist(browser: Browser) {
     assert!(reply.to_string().contains(&format!("body-{}", victim.marker)), "I02: {reply}");
 }
 
-in_each_browser!(a_foreign_request_does_not_exist);
-
 /// A command inside as many `sendMessageToTarget` as there are sessions in `path`, the outermost first.
 async fn tunnelled(client: &Client, path: &[String], method: &str, params: Value) -> Result<Value, (i64, String)> {
     const ID: i64 = 77;
@@ -290,4 +274,14 @@ async fn tunnelled(client: &Client, path: &[String], method: &str, params: Value
     let what = format!("an answer to {method} through {} tunnels", path.len());
     let frame = client.wait(&what, crate::client::DEADLINE, |frame| unwrapped(frame).is_some()).await;
     outcome(&unwrapped(&frame).expect("it was"))
+}
+
+rows_in_each_browser! {
+    a_foreign_cdp_session_does_not_exist,
+    nothing_tunnels_past_the_policy,
+    what_was_attached_on_a_cdp_session_goes_with_it,
+    the_same_ids_at_once_are_not_mixed_up,
+    a_forged_route_leads_nowhere,
+    a_foreign_stream_does_not_exist,
+    a_foreign_request_does_not_exist,
 }

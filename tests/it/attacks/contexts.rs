@@ -4,15 +4,15 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 
 use serde_json::{Value, json};
 
-use super::stage::{EVERYWHERE, On, Says, Stage, no_context, says};
-use crate::{
-    browsers::{Browser, in_each_browser},
-    client::{Client, Page, text},
+use super::{
+    rows::{Arena, rows_in_each_browser},
+    stage::{EVERYWHERE, On, Says, Stage, no_context, says},
 };
+use crate::client::{Client, Page, text};
 
 /// C01 to C08: a context of another's is answered as if it were not there.
-async fn a_foreign_context_does_not_exist(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_foreign_context_does_not_exist(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (victim, own) = (&stage.victim, &stage.attacker.context);
     let method = "Target.getBrowserContexts";
     stage.attack("C01", &EVERYWHERE[2..], method, json!({}), says(-32000, "Not allowed")).await;
@@ -42,11 +42,9 @@ async fn a_foreign_context_does_not_exist(browser: Browser) {
     }
 }
 
-in_each_browser!(a_foreign_context_does_not_exist);
-
 /// C05, C06, C09: a command that names no context means one's own default one.
-async fn no_context_named_means_ones_own(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn no_context_named_means_ones_own(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let attacker = &stage.attacker;
     for on in [On::Page, On::Root] {
         attacker.client.open(&attacker.page, &stage.site.url("/page?attacker")).await;
@@ -71,20 +69,16 @@ async fn no_context_named_means_ones_own(browser: Browser) {
     }
 }
 
-in_each_browser!(no_context_named_means_ones_own);
-
 /// C10: no context whose scripts read every address.
-async fn no_context_has_universal_network_access(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn no_context_has_universal_network_access(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let params = json!({ "originsWithUniversalNetworkAccess": [stage.site.origin()] });
     stage.attack("C10", &EVERYWHERE[..2], "Target.createBrowserContext", params, Says::Refused).await;
 }
 
-in_each_browser!(no_context_has_universal_network_access);
-
 /// D01, D02, D03: downloads of another's are neither taken, nor seen, nor ended.
-async fn a_foreign_download_goes_its_way(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_foreign_download_goes_its_way(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let theirs = tempfile::tempdir().expect("a directory");
     let behavior = |path: &Path| json!({ "behavior": "allowAndName", "downloadPath": path, "eventsEnabled": true });
@@ -115,11 +109,9 @@ async fn a_foreign_download_goes_its_way(browser: Browser) {
     assert!(!taken.exists(), "D01: the attacker's directory was made");
 }
 
-in_each_browser!(a_foreign_download_goes_its_way);
-
 /// D04, D05: what one downloads lands in the session's own directory, whatever path is asked for.
-async fn downloads_stay_in_the_sessions_directory(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn downloads_stay_in_the_sessions_directory(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let client = &stage.attacker.client;
     let host = tempfile::tempdir().expect("a directory");
     fs::create_dir(host.path().join("out")).expect("a directory");
@@ -148,11 +140,9 @@ async fn downloads_stay_in_the_sessions_directory(browser: Browser) {
     stage.unharmed("D04 D05").await;
 }
 
-in_each_browser!(downloads_stay_in_the_sessions_directory);
-
 /// W01, W02, W03: windows of others are neither found, nor moved, nor hidden, however their numbers are guessed.
-async fn a_foreign_window_does_not_exist(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_foreign_window_does_not_exist(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
     let mine = stage.attacker.ok(On::Page, "Browser.getWindowForTarget", json!({})).await["windowId"].clone();
     assert_ne!(mine, victim.window, "two sessions in one window");
@@ -173,12 +163,10 @@ async fn a_foreign_window_does_not_exist(browser: Browser) {
     }
 }
 
-in_each_browser!(a_foreign_window_does_not_exist);
-
 /// W04: a window of one's own, larger than what Chrome can draw beside the windows of others: they would wait for minutes,
 /// and then for ever.
-async fn a_window_has_a_largest_size(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_window_has_a_largest_size(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
     let window = attacker.ok(On::Page, "Browser.getWindowForTarget", json!({})).await["windowId"].clone();
     let side = 100_000_000;
@@ -205,8 +193,6 @@ async fn a_window_has_a_largest_size(browser: Browser) {
     client.ok(None, "Target.closeTarget", json!({ "targetId": created["targetId"] })).await;
 }
 
-in_each_browser!(a_window_has_a_largest_size);
-
 /// Starts a download in a page; its guid.
 async fn begin(client: &Client, page: &Page, path: &str) -> String {
     let click =
@@ -231,4 +217,14 @@ fn find(directory: &Path, name: &str) -> Option<std::path::PathBuf> {
         }
     }
     None
+}
+
+rows_in_each_browser! {
+    a_foreign_context_does_not_exist,
+    no_context_named_means_ones_own,
+    no_context_has_universal_network_access,
+    a_foreign_download_goes_its_way,
+    downloads_stay_in_the_sessions_directory,
+    a_foreign_window_does_not_exist,
+    a_window_has_a_largest_size,
 }

@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{On, Says, Stage, says};
-use crate::{
-    browsers::{Browser, in_each_browser},
-    client::text,
+use super::{
+    rows::{Arena, rows_in_each_browser},
+    stage::{On, Says, Stage, says},
 };
+use crate::client::text;
 
 fn of_kind(kind: &str) -> impl Fn(&Value) -> bool {
     move |params| params["targetInfo"]["type"] == kind
 }
 
 /// Z07: whoever attaches to a shared worker that has ended while somebody else is attached to it ends Chrome.
-async fn a_shared_worker_has_one_cdp_session_at_a_time(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_shared_worker_has_one_cdp_session_at_a_time(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let client = &stage.attacker.client;
     client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
     for round in 0..8 {
@@ -38,11 +38,10 @@ async fn a_shared_worker_has_one_cdp_session_at_a_time(browser: Browser) {
     }
     stage.unharmed("Z07").await;
 }
-in_each_browser!(a_shared_worker_has_one_cdp_session_at_a_time);
 
 /// Z08: the body of a response, asked of a worker that is not there any more.
-async fn no_body_is_asked_of_a_worker_that_may_have_ended(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn no_body_is_asked_of_a_worker_that_may_have_ended(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
     let body = json!({ "requestId": "1" });
     stage.attack("Z08", &[On::Shared, On::Service], "Network.getResponseBody", body.clone(), Says::Refused).await;
@@ -70,11 +69,10 @@ async fn no_body_is_asked_of_a_worker_that_may_have_ended(browser: Browser) {
     }
     stage.unharmed("Z08").await;
 }
-in_each_browser!(no_body_is_asked_of_a_worker_that_may_have_ended);
 
 /// Z09 and Z10: a gesture that Chrome makes up itself, on a page that has crashed; and a recording.
-async fn no_gesture_is_made_up_for_a_page_that_has_crashed(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn no_gesture_is_made_up_for_a_page_that_has_crashed(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
     attacker.evaluate("document.body.style.height = '9000px'; 0").await;
     let scroll = json!({ "x": 50, "y": 50, "yDistance": -300 });
@@ -114,4 +112,9 @@ async fn no_gesture_is_made_up_for_a_page_that_has_crashed(browser: Browser) {
     }
     stage.unharmed("Z09").await;
 }
-in_each_browser!(no_gesture_is_made_up_for_a_page_that_has_crashed);
+
+rows_in_each_browser! {
+    a_shared_worker_has_one_cdp_session_at_a_time,
+    no_body_is_asked_of_a_worker_that_may_have_ended,
+    no_gesture_is_made_up_for_a_page_that_has_crashed,
+}

@@ -5,9 +5,11 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::stage::Stage;
+use super::{
+    rows::{Arena, rows_in_browser, rows_in_each_browser},
+    stage::Stage,
+};
 use crate::{
-    browsers::{Browser, in_browser, in_each_browser},
     client::{Client, DEADLINE},
     raw::{BINARY, CLOSE, CONTINUATION, FIN, PING, RSV1, Raw, TEXT},
 };
@@ -36,8 +38,8 @@ async fn each(stage: &Stage, row: &str, code: i64, words: &str, texts: &[String]
 }
 
 /// F01 to F04: nothing is smuggled in by a second or a differently spelt key.
-async fn doubled_and_disguised_keys_smuggle_nothing(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn doubled_and_disguised_keys_smuggle_nothing(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (own, vt) = (&stage.attacker.page.target, &stage.victim.page.target);
     let (mine, vs) = (&stage.attacker.page.session, &stage.victim.page.session);
     let close = |target: &str| format!(r#""method":"Target.closeTarget","params":{{"targetId":"{target}"}}"#);
@@ -88,11 +90,9 @@ async fn doubled_and_disguised_keys_smuggle_nothing(browser: Browser) {
     assert_eq!(reply["result"]["targetInfo"]["targetId"], own.as_str(), "F04: {reply}");
 }
 
-in_each_browser!(doubled_and_disguised_keys_smuggle_nothing);
-
 /// F05 to F11, F15: what is not one well-formed command is answered in Chrome's words.
-async fn malformed_commands_are_answered_in_chromes_words(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn malformed_commands_are_answered_in_chromes_words(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let vt = &stage.victim.page.target;
     let good = r#"{"id":910,"method":"Browser.getVersion"}"#;
     let evil = format!(r#"{{"id":911,"method":"Target.closeTarget","params":{{"targetId":"{vt}"}}}}"#);
@@ -205,11 +205,9 @@ async fn malformed_commands_are_answered_in_chromes_words(browser: Browser) {
     stage.unharmed("F15").await;
 }
 
-in_each_browser!(malformed_commands_are_answered_in_chromes_words);
-
 /// F17: text that is no text elsewhere is answered, and its answers are no error for the proxy.
-async fn lone_surrogates_are_answered(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn lone_surrogates_are_answered(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let session = &stage.attacker.page.session;
     for expression in [
         r"'\\ud800'",
@@ -230,11 +228,9 @@ async fn lone_surrogates_are_answered(browser: Browser) {
     stage.unharmed("F17").await;
 }
 
-in_each_browser!(lone_surrogates_are_answered);
-
 /// F12, F13, F16: bytes that are no text, frames that are no frames.
-async fn broken_frames_cost_at_most_the_senders_connection(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn broken_frames_cost_at_most_the_senders_connection(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let good = br#"{"id":1,"method":"Browser.getVersion"}"#;
     let closing =
         format!(r#"{{"id":2,"method":"Target.closeTarget","params":{{"targetId":"{}"}}}}"#, stage.victim.page.target);
@@ -303,11 +299,9 @@ async fn broken_frames_cost_at_most_the_senders_connection(browser: Browser) {
     stage.unharmed("F16").await;
 }
 
-in_browser!(Shell: broken_frames_cost_at_most_the_senders_connection);
-
 /// F14: the size that ends Chrome is never reached.
-async fn a_message_too_large_for_chrome_never_gets_there(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_message_too_large_for_chrome_never_gets_there(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let large = |filling: &str, bytes: usize| {
         let text = filling.repeat(bytes / filling.len());
         format!(r#"{{"id":1,"method":"Browser.getVersion","params":{{"a":"{text}"}}}}"#)
@@ -339,11 +333,9 @@ async fn a_message_too_large_for_chrome_never_gets_there(browser: Browser) {
     stage.unharmed("F14").await;
 }
 
-in_browser!(Shell: a_message_too_large_for_chrome_never_gets_there);
-
 /// F18: memory follows what has arrived, never what a header announces.
-async fn an_announced_frame_takes_no_memory(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn an_announced_frame_takes_no_memory(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let before = resident(stage.proxy.pid());
     let mut raws = Vec::new();
     for _ in 0..20 {
@@ -362,11 +354,21 @@ async fn an_announced_frame_takes_no_memory(browser: Browser) {
     stage.unharmed("F18").await;
 }
 
-in_browser!(Shell: an_announced_frame_takes_no_memory);
-
 /// Bytes of memory that a process has.
 pub(super) fn resident(pid: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+}
+
+rows_in_each_browser! {
+    doubled_and_disguised_keys_smuggle_nothing,
+    malformed_commands_are_answered_in_chromes_words,
+    lone_surrogates_are_answered,
+}
+
+rows_in_browser! { Shell:
+    broken_frames_cost_at_most_the_senders_connection,
+    a_message_too_large_for_chrome_never_gets_there,
+    an_announced_frame_takes_no_memory,
 }

@@ -15,6 +15,7 @@ mod greed;
 mod killers;
 mod navigation;
 mod pausing;
+mod rows;
 mod same_site;
 mod side_doors;
 mod stage;

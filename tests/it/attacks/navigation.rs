@@ -5,9 +5,12 @@ use std::{fs, os::unix::fs::symlink};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::stage::{EVERYWHERE, On, Says, Stage};
+use super::{
+    rows::{Arena, rows_in_each_browser},
+    stage::{EVERYWHERE, On, Says, Stage},
+};
 use crate::{
-    browsers::{Browser, in_browser, in_each_browser},
+    browsers::{Browser, in_browser},
     client::text,
 };
 
@@ -39,8 +42,8 @@ impl Canary {
 }
 
 /// N01 to N04, J10: no file of the host is opened, however its URL is spelt.
-async fn files_of_the_host_are_not_opened(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn files_of_the_host_are_not_opened(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
     let path = canary.path();
     attacker
@@ -86,11 +89,9 @@ async fn files_of_the_host_are_not_opened(browser: Browser) {
     stage.unharmed("N01 N02 N03 N04 J10").await;
 }
 
-in_each_browser!(files_of_the_host_are_not_opened);
-
 /// N05 to N09, X01: no page of Chrome's own is opened, and none that ends it.
-async fn pages_of_chromes_own_are_not_opened(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn pages_of_chromes_own_are_not_opened(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let attacker = &stage.attacker;
     for (row, host) in [
         ("N05", "version"),
@@ -153,11 +154,9 @@ async fn pages_of_chromes_own_are_not_opened(browser: Browser) {
     stage.unharmed("N05").await;
 }
 
-in_each_browser!(pages_of_chromes_own_are_not_opened);
-
 /// N10: Chrome itself holds its pages back from such URLs; nothing of ours may change that.
-async fn a_page_does_not_get_there_by_itself(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_page_does_not_get_there_by_itself(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
     for url in [format!("file://{}", canary.path()), "chrome://version".to_owned()] {
         let redirect = stage.site.url(&format!("/redirect?{url}"));
@@ -181,11 +180,9 @@ async fn a_page_does_not_get_there_by_itself(browser: Browser) {
     stage.unharmed("N10").await;
 }
 
-in_each_browser!(a_page_does_not_get_there_by_itself);
-
 /// H01, H02, H03: no page is given a file of the host; one of the session's own it may have.
-async fn no_page_is_given_a_file_of_the_host(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn no_page_is_given_a_file_of_the_host(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
     let client = &attacker.client;
     let input = "document.body.append(Object.assign(document.createElement('input'), { type: 'file' })); 0";
@@ -247,8 +244,6 @@ async fn no_page_is_given_a_file_of_the_host(browser: Browser) {
     canary.is_unread(&stage, "H01 H02 H03");
 }
 
-in_each_browser!(no_page_is_given_a_file_of_the_host);
-
 /// K01: no key opens a page of Chrome's own.
 async fn no_key_is_a_shortcut_of_the_browsers(browser: Browser) {
     let stage = Stage::strict(browser).await;
@@ -274,11 +269,9 @@ async fn no_key_is_a_shortcut_of_the_browsers(browser: Browser) {
     stage.unharmed("K01").await;
 }
 
-in_browser!(Full: no_key_is_a_shortcut_of_the_browsers);
-
 /// K02, K03: the one clipboard of a browser is not read by command.
-async fn the_clipboard_is_not_read(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn the_clipboard_is_not_read(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     for name in ["clipboardReadWrite", "clipboardReadWrite"] {
         let params = json!({ "permissions": [name] });
@@ -309,4 +302,12 @@ async fn the_clipboard_is_not_read(browser: Browser) {
     victim.client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
 }
 
-in_each_browser!(the_clipboard_is_not_read);
+rows_in_each_browser! {
+    files_of_the_host_are_not_opened,
+    pages_of_chromes_own_are_not_opened,
+    a_page_does_not_get_there_by_itself,
+    no_page_is_given_a_file_of_the_host,
+    the_clipboard_is_not_read,
+}
+
+in_browser!(Full: no_key_is_a_shortcut_of_the_browsers);

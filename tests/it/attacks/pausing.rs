@@ -3,13 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
+    rows::{Arena, rows_in_each_browser},
     stage::{On, Stage},
     victim::learned_nothing,
 };
-use crate::{
-    browsers::{Browser, in_each_browser},
-    client::{Client, Page, text},
-};
+use crate::client::{Client, Page, text};
 
 /// Opens everything that can be paused: popups with and without an opener, workers of three kinds.
 const STARTS: &str = "new Promise((done, fail) => {
@@ -42,8 +40,8 @@ async fn start_things(client: &Client, page: &Page, marker: &str, name: &str) ->
 }
 
 /// A01, A02, A03, A05: who auto-attaches, with or without waiting, gets one's own targets; others run on.
-async fn waiting_for_a_debugger_stops_only_ones_own(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn waiting_for_a_debugger_stops_only_ones_own(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let puppeteer = json!([{ "type": "page", "exclude": true }, {}]);
     for (row, wait, filter) in [("A01", true, None), ("A02", true, Some(puppeteer)), ("A03", false, None)] {
         let attacker = stage.proxy.connect().await;
@@ -79,11 +77,9 @@ async fn waiting_for_a_debugger_stops_only_ones_own(browser: Browser) {
     drop(other);
 }
 
-in_each_browser!(waiting_for_a_debugger_stops_only_ones_own);
-
 /// A04: who goes while others start things leaves nothing paused behind.
-async fn who_leaves_holds_nothing(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn who_leaves_holds_nothing(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let wait = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
     let attacker = stage.proxy.connect().await;
     attacker.ok(None, "Target.setAutoAttach", wait.clone()).await;
@@ -98,11 +94,9 @@ async fn who_leaves_holds_nothing(browser: Browser) {
     stage.unharmed("A04").await;
 }
 
-in_each_browser!(who_leaves_holds_nothing);
-
 /// As A04 within one session: a root of one's own that waits, and is detached.
-async fn a_root_that_is_detached_holds_nothing(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_root_that_is_detached_holds_nothing(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let client = stage.proxy.connect().await;
     let page = client.page_at(&stage.site.url("/page?first")).await;
     let root = text(&client.ok(None, "Target.attachToBrowserTarget", json!({})).await, "sessionId");
@@ -119,4 +113,8 @@ async fn a_root_that_is_detached_holds_nothing(browser: Browser) {
     stage.unharmed("A04").await;
 }
 
-in_each_browser!(a_root_that_is_detached_holds_nothing);
+rows_in_each_browser! {
+    waiting_for_a_debugger_stops_only_ones_own,
+    who_leaves_holds_nothing,
+    a_root_that_is_detached_holds_nothing,
+}

@@ -1,12 +1,17 @@
 //! `Stage`: a proxy with a victim at work, and an attacker who knows all of the victim's ids.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use serde_json::{Value, json};
 
-use super::victim::{Victim, a_new_client_gets_in, learned_nothing, tab_of, workers};
+use super::{
+    rows::Arena,
+    victim::{Victim, a_new_client_gets_in, learned_nothing, tab_of, workers},
+};
 use crate::{
-    browsers::Browser,
     client::{Client, Failure, Page, text},
     proxy::Proxy,
     site::Site,
@@ -88,19 +93,22 @@ pub(super) struct Stage {
     pub(super) attacker: Attacker,
     pub(super) victim: Victim,
     pub(super) site: Site,
-    pub(super) proxy: Proxy,
+    pub(super) proxy: Arc<Proxy>,
     read: AtomicUsize,
 }
 
 impl Stage {
     /// A strict proxy with both at work.
-    pub(super) async fn strict(browser: Browser) -> Self {
-        Self::with(browser, &["--strict"]).await
+    pub(super) async fn strict(arena: impl Into<Arena>) -> Self {
+        Self::on(arena.into().strict().await).await
     }
 
-    /// A proxy with these flags.
-    pub(super) async fn with(browser: Browser, flags: &[&str]) -> Self {
-        let proxy = Proxy::start(browser, flags).await;
+    /// A proxy of its own with these flags.
+    pub(super) async fn with(arena: impl Into<Arena>, flags: &[&str]) -> Self {
+        Self::on(Arc::new(Proxy::start(arena.into().browser, flags).await)).await
+    }
+
+    async fn on(proxy: Arc<Proxy>) -> Self {
         let site = Site::start().await;
         let victim = Victim::at_work(&proxy, &site).await;
         let attacker = Attacker::at_work(&proxy, &site).await;

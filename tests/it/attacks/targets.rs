@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{
-    EVERYWHERE, NO_CHILD_OF_TARGET, NO_TARGET, On, Says, Stage, no_context, no_context_for_a_page, no_target_to_close,
-    says,
+use super::{
+    rows::{Arena, rows_in_each_browser},
+    stage::{
+        EVERYWHERE, NO_CHILD_OF_TARGET, NO_TARGET, On, Says, Stage, no_context, no_context_for_a_page,
+        no_target_to_close, says,
+    },
 };
 use crate::{
     browsers::{Browser, in_each_browser},
@@ -54,8 +57,8 @@ async fn discovery_tells_only_of_ones_own(browser: Browser) {
 in_each_browser!(discovery_tells_only_of_ones_own);
 
 /// T05 to T13, T20 to T22: what names a target of another's is answered as if it were not there.
-async fn a_foreign_target_does_not_exist(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_foreign_target_does_not_exist(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
     let attack = |row, method, params, must| stage.attack(row, &EVERYWHERE, method, params, must);
     for target in [&victim.page.target, &victim.tab, &victim.shared_worker, &victim.service_worker] {
@@ -77,11 +80,9 @@ async fn a_foreign_target_does_not_exist(browser: Browser) {
     attack("T22", "Target.detachFromTarget", named, NO_CHILD_OF_TARGET.into()).await;
 }
 
-in_each_browser!(a_foreign_target_does_not_exist);
-
 /// T14, T15: the browser's own target is a virtual root, from wherever it is attached to.
-async fn the_browser_target_is_a_virtual_root(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn the_browser_target_is_a_virtual_root(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let info = &attacker.ok(On::Root, "Target.getTargetInfo", json!({})).await["targetInfo"];
     assert_eq!(info["type"], "browser", "{info}");
@@ -107,11 +108,9 @@ async fn the_browser_target_is_a_virtual_root(browser: Browser) {
     }
 }
 
-in_each_browser!(the_browser_target_is_a_virtual_root);
-
 /// T10, T17, T18, T19: a page opens in one's own contexts, and in the default one of one's own where none is named.
-async fn pages_open_only_in_ones_own_contexts(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn pages_open_only_in_ones_own_contexts(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let url = stage.site.url("/page?planted");
     for context in [&victim.context, &victim.default_context] {
@@ -131,11 +130,9 @@ async fn pages_open_only_in_ones_own_contexts(browser: Browser) {
     assert_eq!(asked, 0, "T17: a page was opened in another's context");
 }
 
-in_each_browser!(pages_open_only_in_ones_own_contexts);
-
 /// T16: no page script becomes a client.
-async fn a_page_script_gets_no_binding_to_the_browser(browser: Browser) {
-    let stage = Stage::strict(browser).await;
+async fn a_page_script_gets_no_binding_to_the_browser(arena: Arena) {
+    let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     for target in [&attacker.page.target, &victim.page.target] {
         let params = json!({ "targetId": target, "bindingName": "cdp", "inheritPermissions": true });
@@ -145,8 +142,13 @@ async fn a_page_script_gets_no_binding_to_the_browser(browser: Browser) {
     assert_eq!(attacker.evaluate("typeof window.cdp").await, "undefined", "T16");
 }
 
-in_each_browser!(a_page_script_gets_no_binding_to_the_browser);
-
 fn ids(result: &Value) -> Vec<String> {
     result["targetInfos"].as_array().into_iter().flatten().map(|info| text(info, "targetId")).collect()
+}
+
+rows_in_each_browser! {
+    a_foreign_target_does_not_exist,
+    the_browser_target_is_a_virtual_root,
+    pages_open_only_in_ones_own_contexts,
+    a_page_script_gets_no_binding_to_the_browser,
 }

@@ -1,0 +1,94 @@
+//! Rows of the table that share a proxy and its Chrome: starting these is a third of what a row costs.
+//!
+//! `rows_in_each_browser! { a, b }` makes a test for each kind of browser, which sends the rows one after the other, each
+//! with a victim and an attacker of its own. It goes on after a row that failed, and names all that did.
+//! `GHOSTMUX_TEST_ROW=text` sends only the rows whose name contains the text.
+
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+
+use futures_util::FutureExt as _;
+use ghostmux::browser::find::Kind;
+use tokio::sync::OnceCell;
+
+use crate::{browsers::Browser, proxy::Proxy};
+
+/// Where rows are sent: a strict proxy, started for the first that asks, the same for all others.
+#[derive(Clone)]
+pub(crate) struct Arena {
+    pub(super) browser: Browser,
+    strict: Arc<OnceCell<Arc<Proxy>>>,
+}
+
+impl From<Browser> for Arena {
+    fn from(browser: Browser) -> Self {
+        Self { browser, strict: Arc::default() }
+    }
+}
+
+impl Arena {
+    /// The proxy, with `--strict`.
+    pub(super) async fn strict(&self) -> Arc<Proxy> {
+        let start = async || Arc::new(Proxy::start(self.browser.clone(), &["--strict"]).await);
+        self.strict.get_or_init(start).await.clone()
+    }
+}
+
+/// A row that has not been sent yet.
+pub(super) type Row = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Sends these rows in this kind of browser, where it is installed.
+pub(super) async fn send(kind: Kind, rows: impl FnOnce(&Arena) -> Vec<(&'static str, Row)>) {
+    let Some(browser) = Browser::of(kind).await else { return };
+    let only = std::env::var("GHOSTMUX_TEST_ROW").unwrap_or_default();
+    let mut failed = Vec::new();
+    for (name, row) in rows(&Arena::from(browser)) {
+        if !name.contains(&only) {
+            continue;
+        }
+        eprintln!("==> {name}");
+        if AssertUnwindSafe(row).catch_unwind().await.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "these rows failed in {kind}, see above: {failed:?}");
+}
+
+/// Makes a test for each kind of browser of several `async fn name(arena: Arena)`.
+macro_rules! rows_in_each_browser {
+    ($($name:ident),+ $(,)?) => {
+        mod rows {
+            #[tokio::test]
+            async fn shell() {
+                $crate::attacks::rows::rows!(Shell: $($name),+);
+            }
+
+            #[tokio::test]
+            async fn full() {
+                $crate::attacks::rows::rows!(Full: $($name),+);
+            }
+        }
+    };
+}
+
+/// As [`rows_in_each_browser`], for what only one kind of browser can show.
+macro_rules! rows_in_browser {
+    (Shell: $($name:ident),+ $(,)?) => {
+        mod rows_of_the_shell {
+            #[tokio::test]
+            async fn shell() {
+                $crate::attacks::rows::rows!(Shell: $($name),+);
+            }
+        }
+    };
+}
+
+macro_rules! rows {
+    ($kind:ident: $($name:ident),+) => {
+        $crate::attacks::rows::send(ghostmux::browser::find::Kind::$kind, |arena| {
+            vec![$((stringify!($name), Box::pin(super::$name(arena.clone())) as $crate::attacks::rows::Row)),+]
+        })
+        .await
+    };
+}
+
+pub(crate) use {rows, rows_in_browser, rows_in_each_browser};
