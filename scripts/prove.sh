@@ -21,8 +21,8 @@ if [ -n "${BROWSER:-}" ]; then
   export GHOSTMUX_TEST_BROWSER_PATH=$BROWSER
 fi
 
-say "attacks (log: $out/attacks.log)"
-cargo test --locked --test it -- attacks:: >"$out/attacks.log" 2>&1 || say "some failed"
+say "attacks, and what is left after hundreds of sessions (log: $out/attacks.log)"
+GHOSTMUX_TEST_LONG=1 cargo test --locked --test it -- attacks:: lifecycle:: sessions:: >"$out/attacks.log" 2>&1 || say "some failed"
 say "sweep: every method of the protocol; some minutes"
 # shellcheck disable=SC2086
 cargo test --locked --quiet --test prove -- sweep "${with[@]}" ${SWEEP_ARGS:-} 2>"$out/sweep.log" | tail -n 60 || true

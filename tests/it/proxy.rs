@@ -27,6 +27,12 @@ const START: Duration = Duration::from_secs(60);
 /// How long it may take to end.
 const END: Duration = Duration::from_secs(20);
 
+/// How much of something a test does: `short` of it for every change, `long` where `GHOSTMUX_TEST_LONG` is set, as
+/// `make prove` does.
+pub(crate) fn size(short: usize, long: usize) -> usize {
+    if std::env::var_os("GHOSTMUX_TEST_LONG").is_some() { long } else { short }
+}
+
 /// An HTTP answer.
 #[derive(Debug)]
 pub(crate) struct Answer {

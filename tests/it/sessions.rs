@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     browsers::Browser,
     client::{Client, text},
-    proxy::{Proxy, eventually},
+    proxy::{Proxy, eventually, size},
     reconnect::{id_of, parked, session},
 };
 
@@ -235,10 +235,10 @@ async fn usage_is_what_a_session_used_and_nobody_sees_it_measured() {
     assert_eq!(client.frames().len(), frames + 2);
 }
 
-/// Sessions that are parked and resumed in random order. 300 of them by `GHOSTMUX_TEST_PARKED=300`.
+/// Sessions that are parked and resumed in random order.
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_parked_and_resumed_in_any_order_leave_nothing() {
-    let most = std::env::var("GHOSTMUX_TEST_PARKED").ok().and_then(|most| most.parse().ok()).unwrap_or(60);
+    let most = size(30, 300);
     let proxy = Proxy::start(Browser::any().await, &["--warm", "2"]).await;
     let gauges = async || {
         let body = proxy.http("GET", "/metrics", &[], "").await.body;
