@@ -5,7 +5,7 @@
 #   benches/instructions.sh            compare
 #   benches/instructions.sh --write    make what is measured now the new baseline
 #
-# A release build would take minutes: only the pure layers are built, with the tests' build of what they stand on. So the
+# A release build would take minutes: only the pure layers are built optimised, and what they stand on a little. So the
 # figures are for comparison. They depend on Cargo.lock, on the compiler, which rust-toolchain.toml pins, on libc, where
 # memory is allocated and copied, and on valgrind, which shows every program the same processor if the real one knows
 # AVX2. Where libc, valgrind or AVX2 are not those of the baseline, growth is told but fails nothing.
@@ -20,7 +20,7 @@ command -v valgrind >/dev/null || { echo '==> instructions: valgrind is missing;
 environment="$(uname -m)$(grep -qw avx2 /proc/cpuinfo && echo ' with AVX2'), glibc $(getconf GNU_LIBC_VERSION | cut -d' ' -f2), $(valgrind --version)"
 # One unit, so that what the compiler inlines does not hang on what else is in the crate.
 crate=profile.dev.package.ghostmux
-built=$(CARGO_INCREMENTAL=0 cargo bench --config "$crate.opt-level=3" --config "$crate.codegen-units=1" --config "$crate.debug=0" \
+built=$(CARGO_INCREMENTAL=0 cargo bench --config 'profile.dev.package."*".opt-level=1' --config "$crate.opt-level=3" --config "$crate.codegen-units=1" --config "$crate.debug=0" \
     --locked --profile dev --no-default-features --bench hotpath --no-run 2>&1) \
   || { printf '%s\n' "$built" >&2; exit 1; }
 hotpath=$(sed -n 's/.*Executable .*(\(.*\))$/\1/p' <<<"$built")
