@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test instructions test-rust test-quick-clients test-other-codec test-codecs test-clients test-api sweep taint prove mutants bench bench-greed lint fmt docs types
+.PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-api sweep taint prove prove-short instructions \
+	mutants bench bench-greed lint fmt docs types
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -26,38 +27,44 @@ run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
 
 test: ## Everything that must be green: formatting, lints, docs, tests, real clients on real Chrome
 	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory lint instructions test-rust test-quick-clients test-other-codec
+	@$(MAKE) --no-print-directory lint test-rust test-quick-clients
 	@echo '==> all green'
-
-# Before the tests: it leaves an optimised binary where theirs is to be, and they build their own again.
-instructions: ## Instructions per message of the pure layers, beside the baseline (ARGS=--write makes a new one)
-	@echo '==> instructions per message, by callgrind'
-	@benches/instructions.sh $(ARGS)
 
 test-rust:
 	@echo '==> Rust tests'
-	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --no-tests=pass; else cargo test --locked --lib --bins --tests; fi
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --no-tests=pass -E 'not binary(prove)'; \
+	  else cargo test --locked --lib --bins --test it; fi
 	@cargo test --locked --doc --quiet
 
+# Two at a time: each mostly waits for its own Chrome, and what they print stays together.
+QUICK_CLIENTS := types examples endings login busy api suites other-codec
 test-quick-clients:
+	@cargo build --locked --quiet
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(QUICK_CLIENTS:%=client-%)
+
+client-types:
 	@echo '==> the declarations of types/, against those of Puppeteer and Playwright'
 	@tests/clients/node_modules/.bin/tsc -p tests/clients/types
-	@cargo build --locked
+client-examples:
 	@echo '==> the examples'
 	@node tests/clients/examples.mjs $(BUILT)/debug/ghostmux
+client-endings:
 	@echo '==> how sessions end and park, as Puppeteer and Playwright see it'
 	@node tests/clients/endings.mjs $(BUILT)/debug/ghostmux
+client-login:
 	@echo '==> one login, saved and cloned twenty times'
 	@node tests/clients/login.mjs $(BUILT)/debug/ghostmux
+client-busy:
 	@echo '==> a busy page that is saved meanwhile'
 	@node tests/clients/busy.mjs $(BUILT)/debug/ghostmux
+client-api:
 	@echo '==> the REST API, against its own document'
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
+client-suites:
 	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome; then eight of them at once in one headless shell'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8
-
 # The default is CBOR: what is different with JSON shows in the rawest of the clients.
-test-other-codec:
+client-other-codec:
 	@echo '==> a raw client, with JSON between the proxy and Chrome'
 	@GHOSTMUX_CODEC=json $(CLIENTS) --suite raw
 
@@ -87,9 +94,20 @@ taint: ## Many clients at random: does one receive what is another's? A million 
 	@scripts/setup.sh run
 	@$(PROVE) taint $(PROVE_WITH) $(ARGS)
 
-prove: ## Attacks, sweep and taint on this machine's Chrome, and a verdict to file (BROWSER=path for another Chrome)
-	@scripts/setup.sh run
+prove: ## Attacks, sweep and taint on this machine's Chrome, and a verdict to file (BROWSER=path for another Chrome); instructions, mutants
+	@scripts/setup.sh test
 	@BROWSER='$(BROWSER)' scripts/prove.sh
+	@$(MAKE) --no-print-directory instructions mutants
+
+prove-short: ## A seeded part of the sweep and of the taint proof: about two minutes, for every change
+	@scripts/setup.sh test
+	@echo '==> a part of the sweep and of the taint proof'
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --test prove; else cargo test --locked --test prove; fi
+
+# It leaves an optimised binary where that of the tests is, and they build their own again.
+instructions: ## Instructions per message of the pure layers, beside the baseline (ARGS=--write makes a new one)
+	@echo '==> instructions per message, by callgrind'
+	@benches/instructions.sh $(ARGS)
 
 mutants: ## Take the rules that guard sessions out, one at a time: a unit test must miss each
 	@scripts/mutants.py $(ARGS)

@@ -1,4 +1,4 @@
-//! The proofs of isolation, for `make prove` and in small for `make test`.
+//! The proofs of isolation, for `make prove` and in small for `make prove-short`.
 //!
 //! ```text
 //! cargo test --test prove                                        the short parts, as tests
@@ -35,7 +35,7 @@ use ghostmux::browser::find;
 
 use self::{browsers::Browser, options::Options, verdict::Outcome};
 
-/// How long the seeded part of the sweep may take in `make test`.
+/// How long the seeded part of the sweep may take in `make prove-short`.
 const SWEEP_SECONDS: u64 = 40;
 /// And the taint proof.
 const TAINT_SECONDS: u64 = 25;
