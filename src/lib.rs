@@ -43,6 +43,14 @@
 pub mod api;
 #[cfg(feature = "server")]
 pub mod browser;
+/// The pure part of `browser`, and what it costs.
+#[cfg(not(feature = "server"))]
+pub mod browser {
+    #[allow(dead_code, reason = "the rest of `browser` uses it")]
+    mod targets;
+
+    pub use self::targets::{LeaseId, Surveyed};
+}
 pub mod cdp;
 #[cfg(feature = "server")]
 pub mod client;

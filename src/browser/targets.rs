@@ -7,6 +7,8 @@
 //! The other half, what a client may see of its own targets, is `session/`.
 //!
 //! `attach` is the CDP sessions on targets, `hold` who holds a new one paused, `conceal` the pages of the proxy's own.
+//! All leases share the task that asks this, so nothing looks through what belongs to others: `population`,
+//! `attachments`, `expected` and `roots` keep what there is, with the indexes that find it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -14,20 +16,30 @@ use std::{
 };
 
 use crate::cdp::{
-    emulation::Overrides,
     ids::{CdpSessionId, ContextId, TargetId},
-    lease::{Flavour, Interest, Told},
+    lease::{Flavour, Told},
     permission::Rulings,
     target::{Kind, TargetInfo},
     url,
 };
 
 mod attach;
+mod attachments;
 mod conceal;
+mod expected;
 mod hold;
+mod index;
+mod population;
+mod roots;
 
-use self::conceal::Deferred;
 pub use self::conceal::Surveyed;
+use self::{
+    attachments::{Attachment, Attachments},
+    conceal::{Concealing, Deferred},
+    expected::Expectations,
+    population::Population,
+    roots::Roots,
+};
 
 /// How long a popup is held for a tab-flavour client that shows no interest in it.
 pub(crate) const HOLD: Duration = Duration::from_secs(5);
@@ -69,96 +81,20 @@ pub(crate) enum Way {
     Unknown,
 }
 
-#[derive(Debug, Default)]
-struct Target {
-    info: String,
-    kind: Option<Kind>,
-    context: Option<ContextId>,
-    /// For a tab its page has been seen and is an ordinary one; true for everything else that may be shown.
-    presentable: bool,
-    has_opener: bool,
-    can_access_opener: bool,
-    /// The page of a tab.
-    page: Option<TargetId>,
-    /// The target of which it is a part.
-    parent: Option<TargetId>,
-    /// What clients have it pretend.
-    overrides: Overrides,
-    /// Whether the watcher of a flavour has reported it: only then it exists for auto-attach.
-    reported: [bool; 2],
-    /// The watchers' CDP sessions that still hold it.
-    held: [Option<CdpSessionId>; 2],
-    /// The watchers' CDP sessions that were handed to clients and not resumed yet.
-    handed: [Option<CdpSessionId>; 2],
-    /// The clients' CDP sessions that asked to wait and have not resumed.
-    waiters: Vec<CdpSessionId>,
-    /// When the hold for a tab-flavour client is looked at again.
-    deadline: Option<Instant>,
-    /// The order in which they came.
-    number: u64,
-}
-
-#[derive(Debug)]
-struct Attachment {
-    lease: Option<LeaseId>,
-    target: TargetId,
-    /// The CDP session that attached: the only one through which it can be detached.
-    parent: Option<CdpSessionId>,
-    /// The CDP session on which a client knows it, where that is not `parent`.
-    shown_on: Option<CdpSessionId>,
-    /// Made by a browser-level auto-attach, and ended by its end.
-    auto: bool,
-    /// No client knows it: a lease's base and what the proxy attaches through that. It keeps nothing waiting.
-    hidden: bool,
-    children: Vec<CdpSessionId>,
-}
-
-impl Attachment {
-    fn new(lease: Option<LeaseId>, target: TargetId, parent: Option<CdpSessionId>) -> Self {
-        Self { lease, target, parent, shown_on: None, auto: false, hidden: false, children: Vec::new() }
-    }
-
-    /// The CDP session on which a client is told of it.
-    fn told_on(&self) -> Option<&CdpSessionId> {
-        self.shown_on.as_ref().or(self.parent.as_ref())
-    }
-}
-
-#[derive(Debug)]
-struct Expected {
-    root: CdpSessionId,
-    target: TargetId,
-    /// The target is paused and this root asked to wait: Chrome's `waitingForDebugger` knows nothing of that.
-    waiting: bool,
-    /// Auto-attach was turned off meanwhile: it is detached as soon as it is there, and nobody is told.
-    unwanted: bool,
-}
-
-#[derive(Debug)]
-struct Root {
-    id: CdpSessionId,
-    lease: LeaseId,
-    interest: Interest,
-}
-
 /// The mirror.
 #[derive(Debug)]
 pub(crate) struct Targets {
     watchers: [CdpSessionId; 2],
-    contexts: HashMap<ContextId, LeaseId>,
     #[expect(clippy::struct_field_names, reason = "the mirror of them")]
-    targets: HashMap<TargetId, Target>,
-    attachments: HashMap<CdpSessionId, Attachment>,
-    /// Roots that auto-attach, in the order they asked.
-    roots: Vec<Root>,
+    targets: Population,
+    attachments: Attachments,
+    roots: Roots,
     /// The last tab of a context, until its page is seen.
     unpaired: HashMap<ContextId, TargetId>,
-    /// Attachments that auto-attach asked for explicitly and Chrome has not announced yet.
-    expected: Vec<Expected>,
+    expected: Expectations,
     /// Holds in the order they began, which is the order they end; one that ended early is passed over.
     holds: VecDeque<(Instant, TargetId)>,
-    /// What waits in contexts where a page of the proxy's own is being made.
-    concealing: HashMap<ContextId, Vec<Deferred>>,
+    concealing: Concealing,
     /// Pages of the proxy's own, with their tabs and parts: never shown.
     own_pages: HashSet<TargetId>,
     /// The web origins seen in each context, the last one at the back.
@@ -177,21 +113,19 @@ const FLAVOURS: [Flavour; 2] = [Flavour::Page, Flavour::Tab];
 impl Targets {
     /// `watchers` are the CDP sessions of the page and the tab watcher, `downloads` is the one that hears of downloads.
     pub(crate) fn new(watchers: [CdpSessionId; 2], downloads: &CdpSessionId) -> Self {
-        let own = watchers
-            .iter()
-            .chain([downloads])
-            .map(|own| (own.clone(), Attachment::new(None, TargetId::from(""), None)));
-        let attachments = own.collect();
+        let mut attachments = Attachments::default();
+        for own in watchers.iter().chain([downloads]) {
+            attachments.insert(own.clone(), Attachment::new(None, TargetId::from(""), None));
+        }
         Self {
             watchers,
-            contexts: HashMap::new(),
-            targets: HashMap::new(),
+            targets: Population::default(),
             attachments,
-            roots: Vec::new(),
+            roots: Roots::default(),
             unpaired: HashMap::new(),
-            expected: Vec::new(),
+            expected: Expectations::default(),
             holds: VecDeque::new(),
-            concealing: HashMap::new(),
+            concealing: Concealing::default(),
             own_pages: HashSet::new(),
             origins: HashMap::new(),
             rulings: HashMap::new(),
@@ -224,8 +158,7 @@ impl Targets {
     /// Everything attached through a CDP session, deepest first.
     pub(crate) fn below(&self, session: &CdpSessionId) -> Vec<CdpSessionId> {
         let mut below = Vec::new();
-        for child in self.attachments.get(session).map(|attachment| attachment.children.as_slice()).unwrap_or_default()
-        {
+        for child in self.attachments.get(session.as_str()).into_iter().flat_map(Attachment::children) {
             below.extend(self.below(child));
             below.push(child.clone());
         }
@@ -234,35 +167,35 @@ impl Targets {
 
     /// The lease that owns a target.
     pub(crate) fn owner(&self, target: &str) -> Option<LeaseId> {
-        self.context_owner(self.targets.get(target)?.context.as_ref())
+        self.targets.owner(target)
     }
 
     /// The pages of these leases.
     pub(crate) fn pages_of(&self, leases: &[LeaseId]) -> Vec<(TargetId, LeaseId)> {
-        let owned =
-            |target: &Target| self.context_owner(target.context.as_ref()).filter(|lease| leases.contains(lease));
-        let pages = self.targets.iter().filter(|(_, target)| target.kind == Some(Kind::Page));
-        pages.filter_map(|(id, target)| Some((id.clone(), owned(target)?))).collect()
+        let owned = leases.iter().flat_map(|lease| self.targets.of_lease(*lease).map(|target| (*lease, target)));
+        let pages = owned.filter(|(_, (_, target))| target.kind == Some(Kind::Page));
+        pages.map(|(lease, (id, _))| (id.clone(), lease)).collect()
     }
 
     /// The contexts of a lease.
     pub(crate) fn contexts_of(&self, lease: LeaseId) -> Vec<ContextId> {
-        self.contexts.iter().filter(|(_, owner)| **owner == lease).map(|(context, _)| context.clone()).collect()
+        self.targets.contexts_of(lease).cloned().collect()
     }
 
     /// Contexts that belong to a lease, and targets and CDP sessions of any kind: what must be back where it was.
     pub(crate) fn census(&self) -> (usize, usize, usize) {
-        (self.contexts.len(), self.targets.len(), self.attachments.len())
+        let (contexts, targets) = self.targets.census();
+        (contexts, targets, self.attachments.len())
     }
 
     /// A context was made by a lease.
     pub(crate) fn bind(&mut self, context: ContextId, lease: LeaseId) {
-        self.contexts.insert(context, lease);
+        self.targets.bind(context, lease);
     }
 
     /// A context was disposed of.
     pub(crate) fn unbind(&mut self, context: &str) {
-        self.contexts.remove(context);
+        self.targets.unbind(context);
         self.unpaired.remove(context);
         self.origins.remove(context);
         self.rulings.remove(context);
@@ -270,55 +203,46 @@ impl Targets {
 
     /// A browser-level CDP session made by the proxy for itself or for a lease.
     pub(crate) fn root(&mut self, session: CdpSessionId, lease: Option<LeaseId>) {
-        self.attachments.entry(session).or_insert_with(|| Attachment::new(lease, TargetId::from(""), None)).lease =
-            lease;
+        if !self.attachments.change(&session, |attachment| attachment.lease = lease) {
+            self.attachments.insert(session, Attachment::new(lease, TargetId::from(""), None));
+        }
     }
 
     /// As [`Targets::root`], for the CDP session that owns a lease's contexts and that no client ever sees.
     pub(crate) fn base(&mut self, session: &CdpSessionId, lease: LeaseId) {
         self.root(session.clone(), Some(lease));
-        if let Some(attachment) = self.attachments.get_mut(session) {
-            attachment.hidden = true;
-        }
+        self.attachments.change(session, |attachment| attachment.hidden = true);
     }
 
     /// Tells a session that just began what its lease already has.
     pub(crate) fn introduce(&mut self, lease: LeaseId) {
-        for (id, target) in &self.targets {
-            if target.presentable && self.context_owner(target.context.as_ref()) == Some(lease) {
-                let told = Told::Created { target: id.clone(), info: target.info.clone() };
-                self.effects.push_back(Effect::Deliver(lease, told));
-            }
+        for (id, target) in self.targets.of_lease(lease).filter(|(_, target)| target.presentable) {
+            let told = Told::Created { target: id.clone(), info: target.info.clone() };
+            self.effects.push_back(Effect::Deliver(lease, told));
         }
     }
 
     /// A lease is over: its interests end, what it held runs on, its contexts are nobody's until Chrome has disposed of
     /// them. Returns its browser-level CDP sessions, which are to be detached.
     pub(crate) fn release(&mut self, lease: LeaseId) -> Vec<CdpSessionId> {
-        self.roots.retain(|root| root.lease != lease);
-        let mine: Vec<TargetId> = self
-            .targets
-            .iter()
-            .filter(|(_, target)| self.context_owner(target.context.as_ref()) == Some(lease))
-            .map(|(id, _)| id.clone())
-            .collect();
-        self.contexts.retain(|_, owner| *owner != lease);
-        let contexts = &self.contexts;
-        self.origins.retain(|context, _| contexts.contains_key(context));
-        self.rulings.retain(|context, _| contexts.contains_key(context));
+        self.roots.release(lease);
+        let mine: Vec<TargetId> = self.targets.of_lease(lease).map(|(id, _)| id.clone()).collect();
+        for context in self.targets.release(lease) {
+            self.origins.remove(&context);
+            self.rulings.remove(&context);
+        }
         for id in mine {
             self.let_go_of_all(&id);
         }
+        let attached: Vec<CdpSessionId> = self.attachments.of_lease(lease).cloned().collect();
         let mut roots = Vec::new();
-        for (id, attachment) in self.attachments.iter_mut().filter(|(_, attachment)| attachment.lease == Some(lease)) {
-            attachment.lease = None;
-            if attachment.parent.is_none() {
-                roots.push(id.clone());
+        for id in attached {
+            self.expected.forget_root(&id);
+            self.attachments.change(&id, |attachment| attachment.lease = None);
+            if self.attachments.get(id.as_str()).is_some_and(|attachment| attachment.parent.is_none()) {
+                roots.push(id);
             }
         }
-        let attachments = &self.attachments;
-        self.expected
-            .retain(|expected| attachments.get(&expected.root).is_some_and(|attachment| attachment.lease.is_some()));
         roots
     }
 
@@ -336,12 +260,10 @@ impl Targets {
         }
         let own = self.own_pages.contains(&info.id);
         self.number += 1;
-        let target = self.targets.entry(info.id.clone()).or_default();
+        let target = self.targets.place(&info.id, info.context.as_ref(), info.parent.as_ref());
         target.number = self.number;
         json.clone_into(&mut target.info);
         target.kind = Some(kind);
-        target.context.clone_from(&info.context);
-        target.parent.clone_from(&info.parent);
         target.presentable = kind.is_ordinary() && kind != Kind::Tab && !own;
         target.has_opener = info.has_opener;
         target.can_access_opener = info.can_access_opener;
@@ -354,9 +276,7 @@ impl Targets {
                 let tab = self.unpaired.remove(context);
                 match tab {
                     Some(tab) if own => {
-                        if let Some(target) = self.targets.get_mut(&tab) {
-                            target.page = Some(info.id.clone());
-                        }
+                        self.targets.set_page(&tab, info.id.clone());
                         self.own_pages.insert(tab.clone());
                         self.let_go(Flavour::Tab, &tab);
                     }
@@ -384,33 +304,25 @@ impl Targets {
         if !target.presentable {
             return;
         }
-        let context = target.context.clone();
+        let context = target.context().cloned();
         if shown_kind(&info) == Kind::Other {
             target.presentable = false;
             target.kind = Some(Kind::Other);
             self.hide(&info.id, context.as_ref());
-        } else if let Some(lease) = self.context_owner(context.as_ref()) {
+        } else if let Some(lease) = self.targets.owner_of(context.as_ref()) {
             self.effects.push_back(Effect::Deliver(lease, Told::Changed { target: info.id, info: json.to_owned() }));
         }
     }
 
     /// A target has gone to a URL of Chrome's own: its clients are detached, and for them it is no more.
     fn hide(&mut self, id: &TargetId, context: Option<&ContextId>) {
-        let owner = self.context_owner(context);
+        let owner = self.targets.owner_of(context);
         if let Some(target) = self.targets.get_mut(id) {
             target.waiters.clear();
         }
-        self.expected
-            .iter_mut()
-            .filter(|expected| expected.target == *id)
-            .for_each(|expected| expected.waiting = false);
-        let mut attached: Vec<CdpSessionId> = self
-            .attachments
-            .iter()
-            .filter(|(_, attachment)| attachment.lease.is_some() && attachment.target == *id)
-            .map(|(session, _)| session.clone())
-            .collect();
-        attached.sort_unstable();
+        self.expected.wait_no_more(id);
+        let of_clients = self.attachments.on_target(id).filter(|(_, attachment)| attachment.lease.is_some());
+        let attached: Vec<CdpSessionId> = of_clients.map(|(session, _)| session.clone()).collect();
         for session in attached {
             self.let_loose(&session);
         }
@@ -425,12 +337,14 @@ impl Targets {
         if self.defer_for(id, Deferred::Destroyed) {
             return;
         }
-        let Some((id, target)) = self.targets.remove_entry(id) else { return };
+        let Some((id, target)) = self.targets.remove(id) else { return };
         self.own_pages.remove(&id);
-        self.unpaired.retain(|_, tab| *tab != id);
-        self.expected.retain(|expected| expected.target != id);
+        if let Some(context) = target.context().filter(|context| self.unpaired.get(*context) == Some(&id)) {
+            self.unpaired.remove(context);
+        }
+        self.expected.forget_target(&id);
         if target.presentable
-            && let Some(lease) = self.context_owner(target.context.as_ref())
+            && let Some(lease) = self.targets.owner_of(target.context())
         {
             self.effects.push_back(Effect::Deliver(lease, Told::Destroyed { target: id }));
         }
@@ -443,20 +357,16 @@ impl Targets {
         }
         if let Some((id, target)) = self.targets.get_key_value(id)
             && target.presentable
-            && let Some(lease) = self.context_owner(target.context.as_ref())
+            && let Some(lease) = self.targets.owner_of(target.context())
         {
             let told = Told::Crashed { target: id.clone(), params: params.to_owned() };
             self.effects.push_back(Effect::Deliver(lease, told));
         }
     }
 
-    fn context_owner(&self, context: Option<&ContextId>) -> Option<LeaseId> {
-        self.contexts.get(context?).copied()
-    }
-
     fn tell_created(&mut self, id: &TargetId) {
-        let Some(target) = self.targets.get(id).filter(|target| target.presentable) else { return };
-        if let Some(lease) = self.context_owner(target.context.as_ref()) {
+        let Some(target) = self.targets.get(id.as_str()).filter(|target| target.presentable) else { return };
+        if let Some(lease) = self.targets.owner_of(target.context()) {
             let told = Told::Created { target: id.clone(), info: target.info.clone() };
             self.effects.push_back(Effect::Deliver(lease, told));
         }

@@ -10,6 +10,7 @@ mod frames;
 mod ghost;
 mod holes;
 mod keeper;
+#[cfg(feature = "server")]
 mod record;
 mod replay;
 mod scope;

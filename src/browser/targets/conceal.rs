@@ -5,9 +5,9 @@
 //! context without an opener wait: [`Targets::concealed`] says which one is ours, and the others go on as if they had
 //! just come.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::{CdpSessionId, ContextId, Effect, Expected, FLAVOURS, Flavour, Instant, LeaseId, Targets, shown_kind};
+use super::{CdpSessionId, ContextId, Effect, FLAVOURS, Flavour, Instant, LeaseId, Targets, shown_kind};
 use crate::cdp::{
     emulation::{Change, Overrides},
     ids::TargetId,
@@ -27,6 +27,47 @@ pub(super) enum Deferred {
     Crashed(TargetId, String),
     Destroyed(TargetId),
     Watched(Flavour, CdpSessionId, String),
+}
+
+/// What waits in contexts where a page of the proxy's own is being made.
+#[derive(Debug, Default)]
+pub(super) struct Concealing {
+    contexts: HashMap<ContextId, Vec<Deferred>>,
+    /// The targets of which something waits, and where.
+    targets: HashMap<TargetId, ContextId>,
+}
+
+impl Concealing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.contexts.is_empty()
+    }
+
+    /// Puts an event aside, if something is being made in this context.
+    fn defer(&mut self, context: &ContextId, target: TargetId, event: impl FnOnce() -> Deferred) -> bool {
+        let Some(deferred) = self.contexts.get_mut(context) else { return false };
+        deferred.push(event());
+        self.targets.insert(target, context.clone());
+        true
+    }
+
+    /// Puts an event aside, if something waits of the same target already.
+    fn defer_for(&mut self, target: &str, event: impl FnOnce(TargetId) -> Deferred) -> bool {
+        let Some((target, context)) = self.targets.get_key_value(target) else { return false };
+        let Some(deferred) = self.contexts.get_mut(context) else { return false };
+        deferred.push(event(target.clone()));
+        true
+    }
+
+    /// Nothing is being made in this context any more: what waited there, in order.
+    fn end(&mut self, context: &ContextId) -> Vec<Deferred> {
+        let deferred = self.contexts.remove(context).unwrap_or_default();
+        for event in &deferred {
+            if let Some(target) = event.target() {
+                self.targets.remove(&target);
+            }
+        }
+        deferred
+    }
 }
 
 impl Deferred {
@@ -58,16 +99,16 @@ pub struct Surveyed {
 impl Targets {
     /// A page of ours is about to be made in a context. False if one is being made there already, for which this one waits.
     pub(crate) fn conceal(&mut self, context: &ContextId) -> bool {
-        let free = !self.concealing.contains_key(context);
+        let free = !self.concealing.contexts.contains_key(context);
         if free {
-            self.concealing.insert(context.clone(), Vec::new());
+            self.concealing.contexts.insert(context.clone(), Vec::new());
         }
         free
     }
 
     /// Chrome's answer to the `createTarget` of a page of ours; no target if it refused.
     pub(crate) fn concealed(&mut self, context: &ContextId, target: Option<TargetId>, now: Instant) {
-        let deferred = self.concealing.remove(context).unwrap_or_default();
+        let deferred = self.concealing.end(context);
         self.own_pages.extend(target);
         for event in deferred {
             match event {
@@ -77,7 +118,7 @@ impl Targets {
                 Deferred::Destroyed(id) => self.on_destroyed(id.as_str()),
                 Deferred::Watched(flavour, child, json) => {
                     // The watcher may have lost it again meanwhile.
-                    if let Some(info) = TargetInfo::read(&json).filter(|_| self.attachments.contains_key(&child)) {
+                    if let Some(info) = TargetInfo::read(&json).filter(|_| self.attachments.contains(&child)) {
                         self.on_watched(flavour, &child, &info, &json, now);
                     }
                 }
@@ -88,7 +129,7 @@ impl Targets {
     /// A page of ours becomes one of the session's: it is shown like any other, and attached for who auto-attaches. Before
     /// that, the session is told what we have it pretend.
     pub(crate) fn reveal(&mut self, page: &TargetId, emulated: Option<(CdpSessionId, Vec<Change>)>) {
-        let owner = self.targets.get(page).and_then(|target| self.context_owner(target.context.as_ref()));
+        let owner = self.targets.owner(page.as_str());
         if let (Some(lease), Some((by, what))) = (owner, emulated) {
             let target = page.clone();
             self.effects.push_back(Effect::Deliver(lease, Told::Emulated { target, by, what }));
@@ -96,19 +137,13 @@ impl Targets {
         if !self.own_pages.contains(page) {
             return;
         }
-        let tab = self.targets.iter().find(|(_, target)| target.page.as_ref() == Some(page)).map(|(id, _)| id.clone());
+        let tab = self.targets.tab_of(page).cloned();
         let mut whole: Vec<TargetId> = tab.into_iter().chain([page.clone()]).collect();
+        let mut seen: HashSet<TargetId> = whole.iter().cloned().collect();
         let mut at = 0;
         while let Some(id) = whole.get(at).cloned() {
             at += 1;
-            let mut parts: Vec<TargetId> = self
-                .targets
-                .iter()
-                .filter(|(part, target)| target.parent.as_ref() == Some(&id) && !whole.contains(part))
-                .map(|(part, _)| part.clone())
-                .collect();
-            parts.sort_unstable();
-            whole.extend(parts);
+            whole.extend(self.targets.parts_of(&id).filter(|part| seen.insert((*part).clone())).cloned());
         }
         for id in whole {
             self.own_pages.remove(&id);
@@ -116,13 +151,13 @@ impl Targets {
             target.presentable = target.kind.is_some_and(Kind::is_ordinary);
             self.tell_created(&id);
             for flavour in FLAVOURS {
-                let reported = self.targets.get(&id).is_some_and(|target| target.reported[flavour as usize]);
+                let reported = self.targets.get(id.as_str()).is_some_and(|target| target.reported[flavour as usize]);
                 let wanted: Vec<(CdpSessionId, LeaseId)> =
                     self.wanted_by(flavour, &id).map(|root| (root.id.clone(), root.lease)).collect();
                 for (root, lease) in wanted.into_iter().filter(|_| reported) {
                     let target = id.clone();
                     self.effects.push_back(Effect::Attach { lease, root: root.clone(), target: target.clone() });
-                    self.expected.push(Expected { root, target, waiting: false, unwanted: false });
+                    self.expected.push(root, target, false);
                 }
             }
         }
@@ -130,15 +165,9 @@ impl Targets {
 
     /// The contexts of a lease, with what is and was in them.
     pub(crate) fn survey(&self, lease: LeaseId) -> Vec<Surveyed> {
-        let mut contexts: Vec<&ContextId> =
-            self.contexts.iter().filter(|(_, owner)| **owner == lease).map(|(context, _)| context).collect();
-        contexts.sort_unstable();
-        let surveyed = contexts.into_iter().map(|context| {
-            let mut targets: Vec<_> = self
-                .targets
-                .iter()
-                .filter(|(_, target)| target.presentable && target.context.as_ref() == Some(context))
-                .collect();
+        let surveyed = self.targets.contexts_of(lease).map(|context| {
+            let mut targets: Vec<_> =
+                self.targets.in_context(context).filter(|(_, target)| target.presentable).collect();
             targets.sort_unstable_by_key(|(_, target)| target.number);
             let shown = |kind: Option<Kind>| kind.unwrap_or(Kind::Other);
             Surveyed {
@@ -161,9 +190,8 @@ impl Targets {
 
     /// Notes where a target is. Hidden pages of ours go everywhere; that says nothing of the session.
     pub(super) fn remember(&mut self, info: &TargetInfo) {
-        let Some(context) = info.context.as_ref().filter(|context| self.contexts.contains_key(*context)) else {
-            return;
-        };
+        let owned = |context: &&ContextId| self.targets.owner_of(Some(context)).is_some();
+        let Some(context) = info.context.as_ref().filter(owned) else { return };
         if let Some(origin) = origin_of(&info.url).filter(|_| !self.own_pages.contains(&info.id)) {
             let context = context.clone();
             self.remember_origin(&context, origin);
@@ -172,7 +200,7 @@ impl Targets {
 
     /// Notes an origin, or the storage key of a partition of one, where a session has something.
     pub(crate) fn remember_origin(&mut self, context: &ContextId, origin: &str) {
-        if !self.contexts.contains_key(context) {
+        if self.targets.owner_of(Some(context)).is_none() {
             return;
         }
         let seen: &mut VecDeque<String> = self.origins.entry(context.clone()).or_default();
@@ -188,7 +216,7 @@ impl Targets {
 
     /// Permissions of a context were granted, denied or reset.
     pub(crate) fn rule(&mut self, context: &ContextId, ruling: Ruling) {
-        if self.contexts.contains_key(context) {
+        if self.targets.owner_of(Some(context)).is_some() {
             self.rulings.entry(context.clone()).or_default().note(ruling);
         }
     }
@@ -202,26 +230,17 @@ impl Targets {
 
     /// Puts an event aside while it may be about a page of ours. Only pages without an opener are, and their tabs.
     pub(super) fn defer(&mut self, info: &TargetInfo, event: impl FnOnce() -> Deferred) -> bool {
-        if self.concealing.is_empty() || info.has_opener || self.targets.contains_key(&info.id) {
+        if self.concealing.is_empty() || info.has_opener || self.targets.contains(&info.id) {
             return false;
         }
         let is_page = matches!(shown_kind(info), Kind::Tab | Kind::Page | Kind::Other);
-        match info.context.as_ref().and_then(|context| self.concealing.get_mut(context)) {
-            Some(deferred) if is_page => deferred.push(event()),
-            _ => return false,
-        }
-        true
+        let Some(context) = info.context.as_ref().filter(|_| is_page) else { return false };
+        self.concealing.defer(context, info.id.clone(), event)
     }
 
     /// As [`Targets::defer`], for an event that names a target and says nothing else of it.
     pub(super) fn defer_for(&mut self, id: &str, event: impl FnOnce(TargetId) -> Deferred) -> bool {
-        for deferred in self.concealing.values_mut() {
-            if let Some(known) = deferred.iter().filter_map(Deferred::target).find(|known| known.as_str() == id) {
-                deferred.push(event(known));
-                return true;
-            }
-        }
-        false
+        self.concealing.defer_for(id, event)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Effect, Expected, FLAVOURS, HOLD, LeaseId, Resume, Root, Targets, shown_kind};
+use super::{Effect, FLAVOURS, HOLD, LeaseId, Resume, Targets, roots::Root, shown_kind};
 use crate::cdp::{
     ids::{CdpSessionId, TargetId},
     lease::{Flavour, Told},
@@ -13,7 +13,7 @@ impl Targets {
     /// A client's `Runtime.runIfWaitingForDebugger` on one of its CDP sessions. `children` says whether it auto-attaches
     /// to what is below that one.
     pub(crate) fn on_resume(&mut self, on: &CdpSessionId, children: bool) -> Resume {
-        let Some(id) = self.attachments.get(on).map(|attachment| attachment.target.clone()) else {
+        let Some(id) = self.attachments.get(on.as_str()).map(|attachment| attachment.target.clone()) else {
             return Resume::Pass;
         };
         let Some(target) = self.targets.get_mut(&id) else { return Resume::Pass };
@@ -29,7 +29,7 @@ impl Targets {
                 self.resume(handed);
             }
         }
-        match self.targets.get(&id).map(|target| (target.kind, target.page.clone())) {
+        match self.targets.get(id.as_str()).map(|target| (target.kind, target.page().cloned())) {
             Some((Some(Kind::Tab), page)) => {
                 self.let_go(Flavour::Tab, &id);
                 if let Some(page) = page.filter(|_| !children) {
@@ -48,8 +48,7 @@ impl Targets {
 
     /// Whether a client asked to wait for its CDP session on this target, and has not resumed it.
     pub(super) fn is_waited_for(&self, id: &TargetId) -> bool {
-        self.targets.get(id).is_some_and(|target| !target.waiters.is_empty())
-            || self.expected.iter().any(|expected| expected.waiting && expected.target == *id)
+        self.targets.get(id.as_str()).is_some_and(|target| !target.waiters.is_empty()) || self.expected.is_waited_for(id)
     }
 
     /// Somebody waits for a target no more. If that was the last one, it runs.
@@ -61,7 +60,7 @@ impl Targets {
             self.resume(handed);
         }
         // With the watcher again, because the client it was handed to has detached it.
-        let held = self.targets.get(id).map(|target| (target.held.clone(), target.deadline.is_some()));
+        let held = self.targets.get(id.as_str()).map(|target| (target.held.clone(), target.deadline.is_some()));
         if let Some(([Some(_), _] | [_, Some(_)], false)) = held {
             self.let_go_of_all(id);
         }
@@ -71,7 +70,7 @@ impl Targets {
     pub(crate) fn on_timeout(&mut self, now: Instant) {
         while self.holds.front().is_some_and(|(at, _)| *at <= now) {
             let Some((at, id)) = self.holds.pop_front() else { return };
-            if self.targets.get(&id).is_none_or(|target| target.deadline != Some(at)) {
+            if self.targets.get(id.as_str()).is_none_or(|target| target.deadline != Some(at)) {
                 continue;
             }
             let wanted = self.has_client(&id);
@@ -87,8 +86,8 @@ impl Targets {
 
     /// A tab and its page have found each other: the tab is shown, and whoever waits for it gets it.
     pub(super) fn pair(&mut self, tab: &TargetId, page: TargetId, now: Instant) {
+        self.targets.set_page(tab, page);
         let Some(target) = self.targets.get_mut(tab) else { return };
-        target.page = Some(page);
         target.presentable = true;
         let held = target.held[Flavour::Tab as usize].clone();
         let info = target.info.clone();
@@ -106,12 +105,12 @@ impl Targets {
         json: &str,
         now: Instant,
     ) {
-        let target = self.targets.entry(info.id.clone()).or_default();
-        if target.kind.is_none() {
+        if self.targets.get(info.id.as_str()).is_none_or(|target| target.kind.is_none()) {
+            let target = self.targets.place(&info.id, info.context.as_ref(), None);
             target.kind = Some(shown_kind(info));
-            target.context.clone_from(&info.context);
             json.clone_into(&mut target.info);
         }
+        let target = self.targets.entry(&info.id);
         target.reported[flavour as usize] = true;
         target.held[flavour as usize] = Some(child.clone());
         let unpaired_tab = target.kind == Some(Kind::Tab) && !target.presentable;
@@ -123,12 +122,11 @@ impl Targets {
 
     /// The roots that auto-attach to a target, in the order they asked.
     pub(super) fn wanted_by(&self, flavour: Flavour, id: &TargetId) -> impl Iterator<Item = &Root> {
-        let target = self.targets.get(id);
-        let lease = target.and_then(|target| self.context_owner(target.context.as_ref()));
+        let target = self.targets.get(id.as_str());
+        let lease = target.and_then(|target| self.targets.owner_of(target.context()));
         let kind = target.and_then(|target| target.kind).unwrap_or(Kind::Other);
-        self.roots.iter().filter(move |root| {
-            Some(root.lease) == lease
-                && root.interest.flavour == flavour
+        self.roots.of(lease).iter().filter(move |root| {
+            root.interest.flavour == flavour
                 && kind.is_ordinary()
                 && !self.own_pages.contains(id)
                 && root.interest.filter.matches(kind)
@@ -158,11 +156,11 @@ impl Targets {
         if *wait {
             target.waiters.push(child.clone());
         }
-        if let Some(attachment) = self.attachments.get_mut(child) {
+        self.attachments.change(child, |attachment| {
             attachment.lease = Some(*lease);
             attachment.shown_on = Some(first.clone());
             attachment.auto = true;
-        }
+        });
         let told = Told::Attached {
             parent: first.clone(),
             child: child.clone(),
@@ -174,7 +172,7 @@ impl Targets {
         for (root, lease, wait) in others {
             let (root, target) = (root.clone(), id.clone());
             self.effects.push_back(Effect::Attach { lease: *lease, root: root.clone(), target: target.clone() });
-            self.expected.push(Expected { root, target, waiting: *wait, unwanted: false });
+            self.expected.push(root, target, *wait);
         }
         if !somebody_waits {
             self.resume(child.clone());
@@ -183,13 +181,12 @@ impl Targets {
 
     /// Whether the page watcher's hold on this target is for a client that will come by way of its tab.
     pub(super) fn follows_a_tab(&self, id: &TargetId) -> bool {
-        let Some(target) = self.targets.get(id) else { return false };
-        let lease = self.context_owner(target.context.as_ref());
+        let Some(target) = self.targets.get(id.as_str()) else { return false };
+        let lease = self.targets.owner_of(target.context());
         target.kind == Some(Kind::Page)
             && target.has_opener
-            && self.roots.iter().any(|root| {
-                Some(root.lease) == lease
-                    && root.interest.flavour == Flavour::Tab
+            && self.roots.of(lease).iter().any(|root| {
+                root.interest.flavour == Flavour::Tab
                     && root.interest.wait
                     && root.interest.filter.matches(Kind::Tab)
             })
@@ -209,9 +206,8 @@ impl Targets {
         target.deadline = None;
         let Some(child) = target.held[flavour as usize].take() else { return };
         // Behind what the target's client has already sent to be done before the target runs.
-        let context = target.context.clone();
         let waits_for_reply = target.kind.is_some_and(Kind::is_worker);
-        let lease = self.context_owner(context.as_ref());
+        let lease = self.targets.owner(id.as_str());
         let on = self.watchers[flavour as usize].clone();
         if waits_for_reply {
             self.effects.push_back(Effect::ResumeThenDetach { lease, session: child, on });

@@ -11,7 +11,7 @@ mod random;
 use std::collections::HashMap;
 
 use super::*;
-use crate::cdp::{emulation::Change, target::Filter};
+use crate::cdp::{emulation::Change, lease::Interest, target::Filter};
 
 const PUPPETEER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#;
 

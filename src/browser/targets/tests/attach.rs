@@ -231,7 +231,7 @@ fn an_attach_that_chrome_refuses_is_not_waited_for() {
          refused Q R2
          resume V             => up",
     );
-    assert_eq!(mirror.targets.expected.len(), 0);
+    assert!(mirror.targets.expected.is_empty());
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl World {
                 let alive: Vec<String> = self.alive().collect();
                 if let (Some((root, lease)), Some(target)) = (pick(&self.roots, a), pick(&alive, b))
                     && self.targets[&target].lease == lease
-                    && self.mirror.targets[target.as_str()].presentable
+                    && self.mirror.targets.get(&target).is_some_and(|target| target.presentable)
                 {
                     self.explicit.insert((root.clone(), target.clone()));
                     self.upstream.push_back(Command::Attach(target, root));

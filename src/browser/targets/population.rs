@@ -1,0 +1,219 @@
+//! The targets of a browser and the leases of their contexts, found by context, lease, page and parent. PURE.
+//!
+//! Only this file changes what the indexes are made of, so that none of them can be forgotten.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
+
+use super::{LeaseId, index::Index};
+use crate::cdp::{
+    emulation::Overrides,
+    ids::{CdpSessionId, ContextId, TargetId},
+    target::Kind,
+};
+
+/// One target.
+#[derive(Debug, Default)]
+pub(super) struct Target {
+    pub(super) info: String,
+    pub(super) kind: Option<Kind>,
+    context: Option<ContextId>,
+    /// For a tab its page has been seen and is an ordinary one; true for everything else that may be shown.
+    pub(super) presentable: bool,
+    pub(super) has_opener: bool,
+    pub(super) can_access_opener: bool,
+    /// The page of a tab.
+    page: Option<TargetId>,
+    /// The target of which it is a part.
+    parent: Option<TargetId>,
+    /// What clients have it pretend.
+    pub(super) overrides: Overrides,
+    /// Whether the watcher of a flavour has reported it: only then it exists for auto-attach.
+    pub(super) reported: [bool; 2],
+    /// The watchers' CDP sessions that still hold it.
+    pub(super) held: [Option<CdpSessionId>; 2],
+    /// The watchers' CDP sessions that were handed to clients and not resumed yet.
+    pub(super) handed: [Option<CdpSessionId>; 2],
+    /// The clients' CDP sessions that asked to wait and have not resumed: at most one per root.
+    pub(super) waiters: Vec<CdpSessionId>,
+    /// When the hold for a tab-flavour client is looked at again.
+    pub(super) deadline: Option<Instant>,
+    /// The order in which they came.
+    pub(super) number: u64,
+}
+
+impl Target {
+    pub(super) fn context(&self) -> Option<&ContextId> {
+        self.context.as_ref()
+    }
+
+    /// The page of a tab.
+    pub(super) fn page(&self) -> Option<&TargetId> {
+        self.page.as_ref()
+    }
+}
+
+/// All targets, and whose their contexts are.
+#[derive(Debug, Default)]
+pub(super) struct Population {
+    all: HashMap<TargetId, Target>,
+    in_context: Index<ContextId, TargetId>,
+    /// By their page.
+    tabs: Index<TargetId, TargetId>,
+    /// By the target of which they are a part.
+    parts: Index<TargetId, TargetId>,
+    owners: HashMap<ContextId, LeaseId>,
+    contexts: Index<LeaseId, ContextId>,
+}
+
+impl Population {
+    /// How many contexts belong to a lease, and how many targets there are.
+    pub(super) fn census(&self) -> (usize, usize) {
+        (self.owners.len(), self.all.len())
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Target> {
+        self.all.get(id)
+    }
+
+    pub(super) fn get_key_value(&self, id: &str) -> Option<(&TargetId, &Target)> {
+        self.all.get_key_value(id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &TargetId) -> Option<&mut Target> {
+        self.all.get_mut(id)
+    }
+
+    pub(super) fn contains(&self, id: &TargetId) -> bool {
+        self.all.contains_key(id)
+    }
+
+    /// A target, which is made if it is new.
+    pub(super) fn entry(&mut self, id: &TargetId) -> &mut Target {
+        self.all.entry(id.clone()).or_default()
+    }
+
+    /// A target, made if it is new, is in this context, and a part of that target.
+    pub(super) fn place(
+        &mut self,
+        id: &TargetId,
+        context: Option<&ContextId>,
+        parent: Option<&TargetId>,
+    ) -> &mut Target {
+        let target = self.all.entry(id.clone()).or_default();
+        if let Some(old) = std::mem::replace(&mut target.context, context.cloned()) {
+            self.in_context.remove(&old, id);
+        }
+        if let Some(old) = std::mem::replace(&mut target.parent, parent.cloned()) {
+            self.parts.remove(&old, id);
+        }
+        if let Some(context) = context {
+            self.in_context.insert(context.clone(), id.clone());
+        }
+        if let Some(parent) = parent {
+            self.parts.insert(parent.clone(), id.clone());
+        }
+        target
+    }
+
+    /// A tab's page is known.
+    pub(super) fn set_page(&mut self, tab: &TargetId, page: TargetId) {
+        let Some(target) = self.all.get_mut(tab) else { return };
+        if let Some(old) = target.page.replace(page.clone()) {
+            self.tabs.remove(&old, tab);
+        }
+        self.tabs.insert(page, tab.clone());
+    }
+
+    pub(super) fn remove(&mut self, id: &str) -> Option<(TargetId, Target)> {
+        let (id, target) = self.all.remove_entry(id)?;
+        if let Some(context) = &target.context {
+            self.in_context.remove(context, &id);
+        }
+        if let Some(page) = &target.page {
+            self.tabs.remove(page, &id);
+        }
+        if let Some(parent) = &target.parent {
+            self.parts.remove(parent, &id);
+        }
+        Some((id, target))
+    }
+
+    /// The targets in a context.
+    pub(super) fn in_context(&self, context: &ContextId) -> impl Iterator<Item = (&TargetId, &Target)> {
+        self.in_context.get(context).filter_map(|id| self.all.get_key_value(id))
+    }
+
+    /// The targets in the contexts of a lease.
+    pub(super) fn of_lease(&self, lease: LeaseId) -> impl Iterator<Item = (&TargetId, &Target)> {
+        self.contexts_of(lease).flat_map(|context| self.in_context(context))
+    }
+
+    /// The tab of a page.
+    pub(super) fn tab_of(&self, page: &TargetId) -> Option<&TargetId> {
+        self.tabs.get(page).next()
+    }
+
+    /// The targets that are parts of this one.
+    pub(super) fn parts_of(&self, id: &TargetId) -> impl Iterator<Item = &TargetId> {
+        self.parts.get(id)
+    }
+
+    // ---- Whose the contexts are.
+
+    /// The lease that owns a target.
+    pub(super) fn owner(&self, id: &str) -> Option<LeaseId> {
+        self.owner_of(self.all.get(id)?.context.as_ref())
+    }
+
+    /// The lease that owns a context.
+    pub(super) fn owner_of(&self, context: Option<&ContextId>) -> Option<LeaseId> {
+        self.owners.get(context?).copied()
+    }
+
+    /// The contexts of a lease.
+    pub(super) fn contexts_of(&self, lease: LeaseId) -> impl Iterator<Item = &ContextId> {
+        self.contexts.get(&lease)
+    }
+
+    /// A context is a lease's.
+    pub(super) fn bind(&mut self, context: ContextId, lease: LeaseId) {
+        self.unbind(context.as_str());
+        self.contexts.insert(lease, context.clone());
+        self.owners.insert(context, lease);
+    }
+
+    /// A context is nobody's.
+    pub(super) fn unbind(&mut self, context: &str) {
+        if let Some((context, lease)) = self.owners.remove_entry(context) {
+            self.contexts.remove(&lease, &context);
+        }
+    }
+
+    /// The contexts of a lease are nobody's from now on. Returns them.
+    pub(super) fn release(&mut self, lease: LeaseId) -> BTreeSet<ContextId> {
+        let contexts = self.contexts.take(&lease);
+        for context in &contexts {
+            self.owners.remove(context);
+        }
+        contexts
+    }
+}
+
+#[cfg(test)]
+impl Population {
+    /// Each index is what looking through all of them finds.
+    pub(super) fn check(&self) {
+        let all = || self.all.iter();
+        let pairs: BTreeSet<_> = all().filter_map(|(id, of)| Some((of.context.clone()?, id.clone()))).collect();
+        assert_eq!(self.in_context.pairs(), pairs);
+        let pairs: BTreeSet<_> = all().filter_map(|(id, of)| Some((of.page.clone()?, id.clone()))).collect();
+        assert_eq!(self.tabs.pairs(), pairs);
+        let pairs: BTreeSet<_> = all().filter_map(|(id, of)| Some((of.parent.clone()?, id.clone()))).collect();
+        assert_eq!(self.parts.pairs(), pairs);
+        let pairs: BTreeSet<_> = self.owners.iter().map(|(context, lease)| (*lease, context.clone())).collect();
+        assert_eq!(self.contexts.pairs(), pairs);
+    }
+}
