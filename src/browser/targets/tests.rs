@@ -6,7 +6,9 @@ mod conceal;
 mod end;
 mod hold;
 mod owner;
+mod plain;
 mod random;
+mod twin;
 
 use std::collections::HashMap;
 
@@ -198,10 +200,10 @@ fn play(script: &str) -> Mirror {
 
 /// The mirror holds nothing but the proxy's own three CDP sessions.
 #[track_caller]
-fn is_empty(mirror: &Mirror) {
-    let Targets { roots, unpaired, expected, concealing, own_pages, origins, rulings, .. } = &mirror.targets;
-    assert_eq!(mirror.targets.census(), (0, 0, 3), "{:?}", mirror.targets);
-    assert!(roots.is_empty() && unpaired.is_empty() && expected.is_empty(), "{:?}", mirror.targets);
-    assert!(concealing.is_empty() && own_pages.is_empty(), "{:?}", mirror.targets);
-    assert!(origins.is_empty() && rulings.is_empty(), "{:?}", mirror.targets);
+fn is_empty(mirror: &Targets) {
+    let Targets { roots, unpaired, expected, concealing, own_pages, origins, rulings, .. } = mirror;
+    assert_eq!(mirror.census(), (0, 0, 3), "{mirror:?}");
+    assert!(roots.is_empty() && unpaired.is_empty() && expected.is_empty(), "{mirror:?}");
+    assert!(concealing.is_empty() && own_pages.is_empty(), "{mirror:?}");
+    assert!(origins.is_empty() && rulings.is_empty(), "{mirror:?}");
 }

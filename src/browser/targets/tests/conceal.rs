@@ -31,7 +31,7 @@ fn a_page_of_ours_is_shown_to_nobody() {
          release 1 => detach R
          gone R",
     );
-    is_empty(&mirror);
+    is_empty(&mirror.targets);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn what_was_ruled_on_permissions_goes_with_its_context() {
     let survey = mirror.targets.survey(LeaseId(1));
     assert_eq!(survey[0].rulings.len(), 1, "{survey:?}");
     mirror.targets.unbind("C");
-    is_empty(&mirror);
+    is_empty(&mirror.targets);
 }
 
 #[test]
@@ -168,5 +168,5 @@ fn what_a_page_pretends_goes_with_it() {
     for event in ["destroy P", "destroy Q", "release 1"] {
         mirror.event(event);
     }
-    is_empty(&mirror);
+    is_empty(&mirror.targets);
 }

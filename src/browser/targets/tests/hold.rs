@@ -169,5 +169,5 @@ fn a_target_may_be_destroyed_while_it_is_held() {
                release 1 => detach R
                gone R"),
     );
-    is_empty(&mirror);
+    is_empty(&mirror.targets);
 }

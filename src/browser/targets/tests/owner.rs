@@ -104,7 +104,7 @@ fn a_held_page_that_goes_to_a_url_of_chromes_runs_on() {
          release 1                => detach R
          gone R",
     );
-    is_empty(&mirror);
+    is_empty(&mirror.targets);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn events_of_what_is_not_there_do_nothing() {
         mirror.targets.on_attached(Some(&"PW".into()), "S".into(), json, true, now);
     }
     assert_eq!(mirror.effects(), Vec::<String>::new());
-    is_empty(&mirror);
+    is_empty(&mirror.targets);
 }
 
 #[test]
