@@ -188,7 +188,7 @@ mod tests {
             let shared = Shared { number, orders, identity, pid, leases, live, own_roots, exclusive, codec, close };
             let browser = Browser { shared: Arc::new(shared) };
             let (to, parcels) = mpsc::unbounded_channel();
-            browser.order(Order::Open { lease: LeaseId(1), inbox: to, queued: Arc::default() });
+            browser.order(Order::Open { lease: LeaseId(1), inbox: to, account: Arc::default() });
             Self { says, _hears: hears, link: tokio::spawn(link.run()), inbox: Inbox::new(parcels, browser) }
         }
 

@@ -46,7 +46,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         base: "BASE".into(),
         context: "CTX".into(),
         spare_root: Some("ROOT".into()),
-        queued: Arc::default(),
+        account: Arc::default(),
         counted: false,
         claimed: AtomicBool::new(false),
         writer: Writer::new(Codec::Json),

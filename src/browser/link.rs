@@ -12,10 +12,7 @@ mod turns;
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     future::poll_fn,
-    sync::{
-        Arc,
-        atomic::{AtomicIsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -28,7 +25,8 @@ use self::{
     turns::Turns,
 };
 use super::{
-    Heard, Order, ROOM,
+    Heard, Order,
+    account::Account,
     codec::Writer,
     disposal::Disposals,
     downloads::{Downloads, Verdict},
@@ -42,20 +40,22 @@ use crate::{
     cdp::{
         cbor::{Decoder, Malformed},
         ids::{CallId, CdpSessionId, ContextId},
-        lease::{Call, FromBrowser, Reply, Settle, Tag},
+        lease::{Call, FromBrowser, Reply, Settle, Tag, Told},
     },
     metrics::Metrics,
 };
 
 /// How many bytes are handed to the transport before it is flushed.
 const BATCH: usize = 256 * 1024;
-/// How many orders or messages are taken before the other side has its turn.
+/// How much work of orders, or how many messages, are taken before the other side has its turn.
 const TURN: usize = 256;
 
 #[derive(Debug)]
 struct Inbox {
     to: mpsc::UnboundedSender<Parcel>,
-    queued: Arc<AtomicIsize>,
+    account: Arc<Account>,
+    /// The calls that are waited for together, by the number of what waits.
+    groups: HashMap<Tag, usize>,
 }
 
 /// The task's state.
@@ -73,7 +73,6 @@ pub(super) struct Link {
     /// The same by the CDP session they went to: one client's many commands must not be looked through whenever
     /// somebody's CDP session goes.
     waiting_on: BTreeSet<(CdpSessionId, CallId)>,
-    groups: HashMap<(LeaseId, Tag), usize>,
     /// Who attaches to a shared worker.
     turns: Turns,
     /// Pages of the proxy's own that wait until the one before, in the same context, is there.
@@ -124,7 +123,6 @@ impl Link {
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             waiting_on: BTreeSet::new(),
-            groups: HashMap::new(),
             turns: Turns::default(),
             unmade: HashMap::new(),
             hearers: HashMap::new(),
@@ -206,13 +204,17 @@ impl Link {
     /// so that the timer is looked at and other tasks get theirs.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<String>> {
         let mut full = false;
-        for turn in 0.. {
+        let mut work = 0;
+        loop {
             match self.orders.poll_recv(cx) {
-                Poll::Ready(Some(order)) => self.on_order(order),
+                Poll::Ready(Some(order)) => {
+                    work += order.work();
+                    self.on_order(order);
+                }
                 Poll::Ready(None) => return Poll::Ready(Some("nobody uses the browser any more".to_owned())),
                 Poll::Pending => break,
             }
-            if turn == TURN {
+            if work > TURN {
                 full = true;
                 break;
             }
@@ -250,12 +252,8 @@ impl Link {
         loop {
             while self.transport.queued() < BATCH {
                 let Some((key, message)) = self.upstream.pop() else { break };
-                if let Some(inbox) = key.and_then(|lease| self.inboxes.get(&lease)) {
-                    let size = message.len().cast_signed();
-                    let before = inbox.queued.fetch_sub(size, Ordering::Relaxed);
-                    if before >= ROOM && before - size < ROOM {
-                        let _ = inbox.to.send(Parcel::Plain(FromBrowser::Room));
-                    }
+                if let Some(lease) = key {
+                    self.make_room(lease, message.len());
                 }
                 self.transport.queue(message);
             }
@@ -266,6 +264,14 @@ impl Link {
                 Poll::Ready(done) => done?,
                 Poll::Pending => return Ok(()),
             }
+        }
+    }
+
+    /// So many bytes that a lease had waiting are not waiting any more.
+    fn make_room(&self, lease: LeaseId, bytes: usize) {
+        let Some(inbox) = self.inboxes.get(&lease) else { return };
+        if inbox.account.take(bytes) {
+            let _ = inbox.to.send(Parcel::Plain(FromBrowser::Room));
         }
     }
 
@@ -288,7 +294,17 @@ impl Link {
     fn flush_effects(&mut self) {
         while let Some(effect) = self.targets.poll_effect() {
             match effect {
-                Effect::Deliver(lease, told) => self.deliver(lease, FromBrowser::Told(told)),
+                Effect::Deliver(lease, told) => {
+                    let attached = match &told {
+                        Told::Attached { target, .. } if self.turns.is_waited_for(target) => Some(target.clone()),
+                        _ => None,
+                    };
+                    self.deliver(lease, FromBrowser::Told(told));
+                    // Whoever waited for its turn will not have it.
+                    if let Some(target) = attached {
+                        self.next_turn(&target);
+                    }
+                }
                 Effect::Attach { lease, root, target } => {
                     self.call(Some(lease), attach_to(root, target), Pending::Nobody);
                 }

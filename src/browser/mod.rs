@@ -3,6 +3,7 @@
 //! `link` is the task that owns the connection; `targets` is what it knows; `pool` chooses a browser for the next
 //! session. What a client is, nothing here knows: a lease has an inbox, and what arrives there is in the pipe's order.
 
+mod account;
 mod codec;
 mod disposal;
 mod downloads;
@@ -23,7 +24,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicIsize, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -32,16 +33,17 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    account::Account,
+    codec::{Codec, Wire, Writer},
+    inbox::Parcel,
+};
 pub use self::{
     codec::CodecChoice,
     inbox::Inbox,
     own::{Attached, Emulated, Heard, OwnRoot, Place},
     process::Launch,
     targets::{LeaseId, Surveyed},
-};
-use self::{
-    codec::{Codec, Wire, Writer},
-    inbox::Parcel,
 };
 use crate::cdp::{
     cbor::Malformed,
@@ -54,8 +56,6 @@ use crate::cdp::{
 
 /// How long the proxy waits for an answer to a command of its own.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes a lease may have waiting for Chrome before its clients are not read any more.
-const ROOM: isize = 1024 * 1024;
 
 /// Why a command of the proxy's own had no result.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +125,7 @@ enum Order {
     /// A client lets go of a CDP session.
     Detach { lease: LeaseId, tag: Tag, session: CdpSessionId },
     /// A lease gets an inbox.
-    Open { lease: LeaseId, inbox: mpsc::UnboundedSender<Parcel>, queued: Arc<AtomicIsize> },
+    Open { lease: LeaseId, inbox: mpsc::UnboundedSender<Parcel>, account: Arc<Account> },
     /// A lease's downloads are written here.
     Directory { lease: LeaseId, path: PathBuf },
     /// A client of the lease wants to hear of downloads.
@@ -357,7 +357,7 @@ impl Browser {
             base,
             context: ContextId::from(""),
             spare_root: None,
-            queued: Arc::default(),
+            account: Arc::default(),
             counted: false,
             claimed: AtomicBool::new(false),
             writer: Writer::new(self.shared.codec),
@@ -408,7 +408,7 @@ pub struct Lease {
     base: CdpSessionId,
     context: ContextId,
     spare_root: Option<CdpSessionId>,
-    queued: Arc<AtomicIsize>,
+    account: Arc<Account>,
     counted: bool,
     claimed: AtomicBool,
     writer: Writer,
@@ -454,13 +454,13 @@ impl Lease {
         // Unbounded, because reading from Chrome never waits for a client: the live session empties it at once into
         // queues that count bytes and cut who is too slow.
         let (inbox, parcels) = mpsc::unbounded_channel();
-        self.browser.order(Order::Open { lease: self.id, inbox, queued: self.queued.clone() });
+        self.browser.order(Order::Open { lease: self.id, inbox, account: self.account.clone() });
         Inbox::new(parcels, self.browser.clone())
     }
 
     /// Whether clients may be read: what they sent is not piling up.
     pub fn has_room(&self) -> bool {
-        self.queued.load(Ordering::Relaxed) < ROOM
+        self.account.has_room()
     }
 
     /// Sends a frame to a page-level CDP session of this lease, as it is.
@@ -469,7 +469,7 @@ impl Lease {
     pub fn pass(&mut self, text: Bytes) {
         match self.writer.wire(text) {
             Ok(message) => {
-                self.queued.fetch_add(message.len().cast_signed(), Ordering::Relaxed);
+                self.account.add(message.len());
                 self.browser.order(Order::Pass { lease: self.id, message });
             }
             Err(error) => tracing::error!(%error, "a command that was checked could not be written"),
@@ -478,22 +478,30 @@ impl Lease {
 
     /// Sends a command under an id of the link's.
     pub fn call(&self, tag: Tag, call: Call) {
-        self.browser.order(Order::Call { lease: self.id, tag, call });
+        self.order(Order::Call { lease: self.id, tag, call });
     }
 
     /// A client resumes the target of one of its CDP sessions.
     pub fn resume(&self, on: CdpSessionId, children: bool, how: ResumeAs) {
-        self.browser.order(Order::Resume { lease: self.id, on, children, how });
+        self.order(Order::Resume { lease: self.id, on, children, how });
     }
 
     /// A root's auto-attach changes; the reply comes under `tag`.
     pub fn auto_attach(&self, tag: Tag, root: CdpSessionId, interest: Option<Interest>) {
-        self.browser.order(Order::AutoAttach { lease: self.id, tag, root, interest });
+        self.order(Order::AutoAttach { lease: self.id, tag, root, interest });
     }
 
     /// Detaches one of its CDP sessions through its true parent; the reply comes under `tag`.
     pub fn detach(&self, tag: Tag, session: CdpSessionId) {
-        self.browser.order(Order::Detach { lease: self.id, tag, session });
+        self.order(Order::Detach { lease: self.id, tag, session });
+    }
+
+    /// An order that counts as waiting until the link has taken it.
+    fn order(&self, order: Order) {
+        if let Some((_, bytes)) = order.paid() {
+            self.account.add(bytes);
+        }
+        self.browser.order(order);
     }
 
     /// Downloads of this lease are written here, under their guids.
@@ -531,6 +539,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.account.end();
         self.unclaim();
         if self.counted {
             self.browser.count(-1);

@@ -150,6 +150,11 @@ impl Targets {
         self.attachments.get(session)?.lease
     }
 
+    /// What a CDP session is on.
+    pub(crate) fn target_of(&self, session: &CdpSessionId) -> Option<&TargetId> {
+        self.attachments.get(session.as_str()).map(|attachment| &attachment.target)
+    }
+
     /// A CDP session that exists, and the lease it belongs to; no lease means the proxy itself.
     pub(crate) fn session(&self, session: &str) -> Option<(&CdpSessionId, Option<LeaseId>)> {
         self.attachments.get_key_value(session).map(|(id, attachment)| (id, attachment.lease))

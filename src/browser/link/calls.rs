@@ -1,7 +1,5 @@
 //! Commands under our own ids, and what becomes of their replies.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -49,6 +47,11 @@ impl Pending {
         matches!(self, Self::Own(_, to) if to.is_closed())
     }
 
+    /// Whether a session waits for the reply, not the proxy.
+    fn is_clients(&self) -> bool {
+        matches!(self, Self::Lease(..) | Self::Group(..))
+    }
+
     fn lease(&self) -> Option<LeaseId> {
         match self {
             Self::Nobody | Self::Detach(..) | Self::FrameAttach(..) | Self::FrameTree(..) => None,
@@ -93,7 +96,7 @@ impl Link {
 
     pub(super) fn account(&self, lease: LeaseId, bytes: usize) {
         if let Some(inbox) = self.inboxes.get(&lease) {
-            inbox.queued.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
+            inbox.account.add(bytes);
         }
     }
 
@@ -127,7 +130,10 @@ impl Link {
         }
         if let Reply::Result(result) = &reply {
             let member = |name| Object::read(result).and_then(|result| result.string(name));
-            match (waiting.settle, waiting.who.lease()) {
+            // Of a lease that is over nothing is learnt any more.
+            let is_over = |lease: &LeaseId| waiting.who.is_clients() && !self.inboxes.contains_key(lease);
+            let lease = waiting.who.lease().filter(|lease| !is_over(lease));
+            match (waiting.settle, lease) {
                 (Settle::Bind, Some(lease)) => {
                     // Of a lease that has been given up meanwhile it goes with that one's CDP session.
                     if let Some(context) = member("browserContextId").filter(|_| !waiting.who.is_abandoned()) {
@@ -194,10 +200,11 @@ impl Link {
     }
 
     pub(super) fn count_down(&mut self, lease: LeaseId, tag: Tag) {
-        let Some(left) = self.groups.get_mut(&(lease, tag)) else { return };
+        let Some(inbox) = self.inboxes.get_mut(&lease) else { return };
+        let Some(left) = inbox.groups.get_mut(&tag) else { return };
         *left -= 1;
         if *left == 0 {
-            self.groups.remove(&(lease, tag));
+            inbox.groups.remove(&tag);
             self.deliver(lease, FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) });
         }
     }

@@ -1,6 +1,6 @@
 //! What Chrome says, and to whom it goes.
 
-use std::time::Instant;
+use std::{collections::HashSet, time::Instant};
 
 use bytes::Bytes;
 
@@ -119,7 +119,7 @@ impl Link {
                 if let Some(target) = Object::read(params).and_then(|params| params.string("targetId")) {
                     if name == "targetDestroyed" {
                         self.targets.on_destroyed(&target);
-                        self.next_turns();
+                        self.next_turn(&target.into());
                     } else {
                         self.targets.on_crashed(&target, params);
                     }
@@ -145,9 +145,15 @@ impl Link {
         let child = CdpSessionId::from(child);
         let mut gone = self.targets.below(&child);
         gone.push(child.clone());
-        self.hearers.retain(|session, to| !gone.contains(session) && !to.is_closed());
+        let mut left = HashSet::new();
+        for session in &gone {
+            self.hearers.remove(session);
+            left.extend(self.targets.target_of(session).filter(|target| self.turns.is_waited_for(target)).cloned());
+        }
         self.targets.on_detached(child.as_str());
-        self.next_turns();
+        for target in left {
+            self.next_turn(&target);
+        }
         // The event comes first, then the answers that Chrome will not give any more.
         self.flush_effects();
         // Ids fall: the oldest is the greatest.

@@ -1,6 +1,9 @@
 //! What the leases want done.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -26,6 +29,17 @@ impl Link {
         if !self.disposals.is_empty() && order.is_clients() {
             self.disposals.on_client(Instant::now());
         }
+        // What a session still wanted done at its end is not worth the time of the others.
+        if let Some((lease, bytes)) = order.paid()
+            && let Some(inbox) = self.inboxes.get(&lease)
+        {
+            if inbox.account.is_over() {
+                return;
+            }
+            if bytes > 0 {
+                self.make_room(lease, bytes);
+            }
+        }
         match order {
             Order::Pass { lease, message } => self.upstream.push(Some(lease), None, message),
             Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
@@ -41,8 +55,8 @@ impl Link {
             Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
             Order::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
             Order::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
-            Order::Open { lease, inbox, queued } => {
-                self.inboxes.insert(lease, Inbox { to: inbox, queued });
+            Order::Open { lease, inbox, account } => {
+                self.inboxes.insert(lease, Inbox { to: inbox, account, groups: HashMap::new() });
                 self.targets.introduce(lease);
                 self.flush_effects();
                 self.deliver(lease, FromBrowser::Introduced);
@@ -118,7 +132,8 @@ impl Link {
         let off = interest.is_none();
         let attach = self.targets.auto_attach(root, interest);
         let detach = if off { self.targets.attached_by(root) } else { Vec::new() };
-        self.groups.insert((lease, tag), attach.len() + detach.len() + 1);
+        let Some(inbox) = self.inboxes.get_mut(&lease) else { return };
+        inbox.groups.insert(tag, attach.len() + detach.len() + 1);
         for target in attach {
             self.call(Some(lease), attach_to(root.clone(), target), Pending::Group(lease, tag));
         }
@@ -149,13 +164,6 @@ impl Link {
         self.inboxes.remove(&lease);
         for id in self.upstream.forget(lease) {
             self.settled(id);
-        }
-        self.groups.retain(|(owner, _), _| *owner != lease);
-        self.turns.forget(lease);
-        for waiting in self.waiting.values_mut() {
-            if matches!(waiting.who, Pending::Lease(owner, _) | Pending::Group(owner, _) if owner == lease) {
-                waiting.who = Pending::Nobody;
-            }
         }
         if self.downloads.release(lease) {
             // The directory goes before the contexts do.

@@ -31,12 +31,9 @@ impl Turns {
         self.under_way.remove(target);
     }
 
-    /// A lease is over.
-    pub(super) fn forget(&mut self, lease: LeaseId) {
-        for calls in self.waiting.values_mut() {
-            calls.retain(|(of, _, _)| *of != Some(lease));
-        }
-        self.waiting.retain(|_, calls| !calls.is_empty());
+    /// Whether somebody waits for this worker.
+    pub(super) fn is_waited_for(&self, target: &TargetId) -> bool {
+        self.waiting.contains_key(target)
     }
 }
 
@@ -63,10 +60,11 @@ impl Link {
         Some((call, who))
     }
 
-    /// A CDP session or a target has gone: perhaps somebody waited for that.
-    pub(super) fn next_turns(&mut self) {
-        for (_, calls) in std::mem::take(&mut self.turns.waiting) {
-            for (key, call, who) in calls {
+    /// Who is attached to a worker has changed, or it has gone: perhaps somebody waited for that.
+    pub(super) fn next_turn(&mut self, target: &TargetId) {
+        for (key, call, who) in self.turns.waiting.remove(target).into_iter().flatten() {
+            // Whoever waited may be over meanwhile.
+            if key.is_none_or(|lease| self.inboxes.contains_key(&lease)) {
                 self.call(key, call, who);
             }
         }

@@ -48,7 +48,8 @@ impl Targets {
 
     /// Whether a client asked to wait for its CDP session on this target, and has not resumed it.
     pub(super) fn is_waited_for(&self, id: &TargetId) -> bool {
-        self.targets.get(id.as_str()).is_some_and(|target| !target.waiters.is_empty()) || self.expected.is_waited_for(id)
+        self.targets.get(id.as_str()).is_some_and(|target| !target.waiters.is_empty())
+            || self.expected.is_waited_for(id)
     }
 
     /// Somebody waits for a target no more. If that was the last one, it runs.
@@ -186,9 +187,7 @@ impl Targets {
         target.kind == Some(Kind::Page)
             && target.has_opener
             && self.roots.of(lease).iter().any(|root| {
-                root.interest.flavour == Flavour::Tab
-                    && root.interest.wait
-                    && root.interest.filter.matches(Kind::Tab)
+                root.interest.flavour == Flavour::Tab && root.interest.wait && root.interest.filter.matches(Kind::Tab)
             })
     }
 
