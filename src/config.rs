@@ -60,6 +60,8 @@ pub struct Config {
     pub http_session: HttpSession,
     /// What the built-in `local` tenant may do.
     pub local: Capabilities,
+    /// How many CDP sessions the clients of one session may have.
+    pub cdp_sessions: CdpSessionLimits,
     /// Largest frame accepted from a client, in bytes.
     pub max_client_frame: usize,
     /// When a client's outbound queue counts as too long, and when it is cut.
@@ -72,6 +74,21 @@ pub struct Config {
     pub log: Log,
     /// How long sessions get to end after a signal to stop.
     pub drain: Duration,
+}
+
+/// How many CDP sessions the clients of one session may have at a time, all together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CdpSessionLimits {
+    /// Of any kind.
+    pub all: usize,
+    /// On the browser itself.
+    pub roots: usize,
+}
+
+impl Default for CdpSessionLimits {
+    fn default() -> Self {
+        Self { all: 10_000, roots: 256 }
+    }
 }
 
 /// Where the browsers come from: a Chrome is either ours, with path and flags, or somebody else's, with a URL.
@@ -233,6 +250,10 @@ impl Config {
                 _ => Err("must be own or shared".into()),
             })?,
             local: if layers.text("strict").read(switch)? { Capabilities::strict() } else { Capabilities::local() },
+            cdp_sessions: CdpSessionLimits {
+                all: layers.text("max_cdp_sessions").read(number::<u32>(1..=1_000_000))? as usize,
+                roots: layers.text("max_roots").read(number::<u32>(1..=1_000_000))? as usize,
+            },
             max_client_frame: layers.text("max_client_frame").read(size(1 << 10..=LARGEST_MESSAGE))?,
             client_queue: check_client_queue(layers)?,
             session_dir: match layers.maybe("session_dir") {

@@ -51,7 +51,7 @@ use crate::{
         lease::FromBrowser,
     },
     client::{Client, Incoming, Ledger},
-    config::{Capabilities, ClientQueue, Config, Deadlines},
+    config::{Capabilities, CdpSessionLimits, ClientQueue, Config, Deadlines},
     error::CloseReason,
     files,
     metrics::Metrics,
@@ -68,6 +68,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Terms {
     /// What its tenant may do.
     pub caps: Capabilities,
+    /// How many CDP sessions its clients may have.
+    pub cdp_sessions: CdpSessionLimits,
     /// Largest frame taken from a client, in bytes.
     pub max_client_frame: usize,
     /// Limits of a client's outbound queue.
@@ -89,6 +91,7 @@ impl Terms {
     pub fn new(config: &Config, directory: &Path, metrics: Arc<Metrics>) -> Self {
         Self {
             caps: config.local,
+            cdp_sessions: config.cdp_sessions,
             max_client_frame: config.max_client_frame,
             queue: config.client_queue,
             deadlines: config.deadlines,
@@ -148,7 +151,7 @@ impl Live {
         let inbox = lease.open();
         let directory = files::Directory::new(terms.directory.join(&**record.id()));
         let identity = Arc::new(lease.browser().identity().clone());
-        let session = Session::new(
+        let mut session = Session::new(
             terms.caps,
             identity,
             lease.base().clone(),
@@ -156,6 +159,7 @@ impl Live {
             browser,
             directory.path().to_owned(),
         );
+        session.limit(terms.cdp_sessions);
         record.place(lease.browser().number());
         Self {
             record,

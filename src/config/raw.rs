@@ -17,7 +17,7 @@ const PREFIX: &str = "GHOSTMUX_";
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 35] = [
+const DEFAULTS: [(&str, &str); 37] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -41,6 +41,8 @@ const DEFAULTS: [(&str, &str); 35] = [
     ("max_owner_sessions", "0"),
     ("queue", "100"),
     ("queue_timeout", "30s"),
+    ("max_cdp_sessions", "10000"),
+    ("max_roots", "256"),
     ("max_client_frame", "100MiB"),
     ("client_queue", "64MiB"),
     ("client_queue_hard", "512MiB"),
@@ -191,6 +193,15 @@ pub struct RawConfig {
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub queue_timeout: Option<String>,
+    /// Most CDP sessions that the clients of one session may have at a time. A client needs one or two for each page, frame
+    /// and worker.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub max_cdp_sessions: Option<String>,
+    /// Most of these that may be on the browser itself (`Target.attachToBrowserTarget`). A client needs one or two.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub max_roots: Option<String>,
     /// Largest frame accepted from a client, at most 100MiB: Chrome itself ends on more.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
@@ -286,6 +297,8 @@ impl RawConfig {
             "queue" => &self.queue,
             "queue_timeout" => &self.queue_timeout,
             "session_dir" => &self.session_dir,
+            "max_cdp_sessions" => &self.max_cdp_sessions,
+            "max_roots" => &self.max_roots,
             "max_client_frame" => &self.max_client_frame,
             "client_queue" => &self.client_queue,
             "client_queue_hard" => &self.client_queue_hard,

@@ -14,7 +14,7 @@ use crate::{
         error::CdpError,
         ghost::{Ask, Millis, Options},
     },
-    config::Limit,
+    config::{CdpSessionLimits, Limit},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,6 +71,7 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
     let queue = ClientQueue { soft: 1 << 20, hard: 1 << 20, total: 1 << 20, stall: SECOND };
     let terms = Terms {
         caps: Capabilities::strict(),
+        cdp_sessions: CdpSessionLimits::default(),
         max_client_frame: 1 << 20,
         queue,
         deadlines,

@@ -8,7 +8,7 @@
 //! is attached to gets a keeper: a CDP session of the proxy's that dismisses what opens, until a client enables `Page`
 //! there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Action, Pending, Session, ViewId, scope::Cdp};
 use crate::cdp::{
@@ -37,10 +37,11 @@ pub(super) struct Keepers {
 #[derive(Debug)]
 struct Leaving {
     root: CdpSessionId,
+    /// By their ids.
     sessions: Vec<(CdpSessionId, Cdp)>,
     then: Then,
     /// Before that, these must be answered.
-    waits_for: Vec<Tag>,
+    waits_for: BTreeSet<Tag>,
 }
 
 /// What is next for a client that has gone.
@@ -80,7 +81,8 @@ impl Keepers {
 impl Session {
     /// A client has gone, and the session goes on. What it held ends, and its pages run on.
     pub fn close_view(&mut self, view: ViewId) {
-        let gone = self.scope.forget_view(view);
+        let mut gone = self.scope.forget_view(view);
+        gone.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let Some(root) = self.roots.remove(&view) else { return };
         for (id, _) in &gone {
             self.listeners.forget(id);
@@ -89,7 +91,8 @@ impl Session {
                 self.actions.push(Action::Unclaim);
             }
         }
-        self.attaching.retain(|attach| gone.iter().all(|(id, _)| *id != attach.on));
+        let ids: HashSet<&CdpSessionId> = gone.iter().map(|(id, _)| id).collect();
+        self.attaching.retain(|attach| !ids.contains(&attach.on));
         for (_, cdp) in &gone {
             self.scope.tell(&cdp.target);
         }
@@ -112,7 +115,7 @@ impl Session {
     /// This is not waited for any more: it has come, or has had its time.
     pub fn settle_leaving(&mut self, tag: Tag) {
         for leaving in &mut self.keepers.leaving {
-            leaving.waits_for.retain(|other| *other != tag);
+            leaving.waits_for.remove(&tag);
         }
         for leaving in self.keepers.leaving.extract_if(.., |leaving| leaving.waits_for.is_empty()).collect::<Vec<_>>() {
             self.go_on(leaving);
@@ -121,8 +124,8 @@ impl Session {
 
     /// Its keepers are there: now its CDP sessions let go of what they hold.
     fn ease(&mut self, mut leaving: Leaving) {
-        leaving.sessions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let Leaving { sessions, waits_for, .. } = &mut leaving;
+        let roots = roots(sessions);
         for (id, cdp) in sessions.iter().filter(|(_, cdp)| !cdp.is_root()) {
             if cdp.kind == Kind::Page {
                 // Without a dialog that is an error, which nobody minds.
@@ -132,12 +135,12 @@ impl Session {
             if cdp.auto_attach {
                 let params = PAUSE_NOTHING.to_owned();
                 self.call(id.clone(), "Target.setAutoAttach", params, Settle::Plain, Pending::Leaving);
-                waits_for.push(self.last_tag);
+                waits_for.insert(self.last_tag);
             }
             // What was announced below a page goes with that; but what waits there would wait for ever.
-            if !is_direct(cdp, sessions) {
+            if !is_direct(cdp, &roots) {
                 self.let_run(id.clone());
-                waits_for.push(self.last_tag);
+                waits_for.insert(self.last_tag);
             }
         }
         // A page that is busy without end never answers.
@@ -153,10 +156,10 @@ impl Session {
 
     /// Something started below a CDP session that no client has: if the client has just gone, it runs on.
     pub(super) fn on_attached_below(&mut self, parent: &CdpSessionId, child: CdpSessionId) {
-        let of_this = |leaving: &Leaving| leaving.sessions.iter().any(|(id, _)| id == parent);
+        let of_this = |leaving: &Leaving| leaving.sessions.binary_search_by(|(id, _)| id.cmp(parent)).is_ok();
         if let Some(at) = self.keepers.leaving.iter().position(of_this) {
             self.let_run(child);
-            self.keepers.leaving[at].waits_for.push(self.last_tag);
+            self.keepers.leaving[at].waits_for.insert(self.last_tag);
             self.actions.push(Action::Remind(self.last_tag));
         }
     }
@@ -164,7 +167,8 @@ impl Session {
     /// Its CDP sessions hold nothing: now they go.
     fn let_leave(&mut self, leaving: &Leaving) {
         // The mirror resumes what was handed before it detaches it. The root goes the same way, behind all that.
-        let direct = leaving.sessions.iter().filter(|(_, cdp)| !cdp.is_root() && is_direct(cdp, &leaving.sessions));
+        let roots = roots(&leaving.sessions);
+        let direct = leaving.sessions.iter().filter(|(_, cdp)| !cdp.is_root() && is_direct(cdp, &roots));
         for id in direct.map(|(id, _)| id).chain([&leaving.root]) {
             let tag = self.expect(Pending::Nobody);
             self.actions.push(Action::Detach(tag, id.clone()));
@@ -172,7 +176,7 @@ impl Session {
     }
 
     /// A keeper for each page that nobody is attached to; those that are not there yet.
-    fn keep_all(&mut self) -> Vec<Tag> {
+    fn keep_all(&mut self) -> BTreeSet<Tag> {
         let pages = self.scope.of_kind(Kind::Page);
         let alone: Vec<TargetId> = pages.into_iter().filter(|page| !self.scope.is_attached(page)).collect();
         alone.iter().filter_map(|page| self.keep(page)).collect()
@@ -233,7 +237,12 @@ impl Session {
     }
 }
 
-/// Whether a CDP session was attached on one of the roots among these.
-fn is_direct(cdp: &Cdp, sessions: &[(CdpSessionId, Cdp)]) -> bool {
-    sessions.iter().any(|(id, above)| above.is_root() && cdp.parent.as_ref() == Some(id))
+/// The roots among these.
+fn roots(sessions: &[(CdpSessionId, Cdp)]) -> HashSet<CdpSessionId> {
+    sessions.iter().filter(|(_, cdp)| cdp.is_root()).map(|(id, _)| id.clone()).collect()
+}
+
+/// Whether a CDP session was attached on one of these roots.
+fn is_direct(cdp: &Cdp, roots: &HashSet<CdpSessionId>) -> bool {
+    cdp.parent.as_ref().is_some_and(|parent| roots.contains(parent))
 }

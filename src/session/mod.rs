@@ -19,7 +19,11 @@ pub mod policy;
 mod scope;
 mod target;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -44,7 +48,7 @@ use crate::{
         message::{self, Command},
         target::Kind,
     },
-    config::Capabilities,
+    config::{Capabilities, CdpSessionLimits},
     error::CloseReason,
 };
 
@@ -98,6 +102,7 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Session {
     caps: Capabilities,
+    limits: CdpSessionLimits,
     identity: Arc<Identity>,
     /// The CDP session that owns contexts, permissions and downloads; no client ever sees it.
     base: CdpSessionId,
@@ -108,7 +113,7 @@ pub struct Session {
     pending: HashMap<Tag, Pending>,
     last_tag: Tag,
     /// Attaches under way, in order.
-    attaching: Vec<Attaching>,
+    attaching: VecDeque<Attaching>,
     /// The CDP session whose trace runs.
     tracing: Option<CdpSessionId>,
     /// The roots on which `ghost` is enabled.
@@ -136,6 +141,7 @@ impl Session {
     ) -> Self {
         Self {
             caps,
+            limits: CdpSessionLimits::default(),
             identity,
             base,
             scope: Scope::new(context, browser),
@@ -143,7 +149,7 @@ impl Session {
             files: Files::new(directory),
             pending: HashMap::new(),
             last_tag: 0,
-            attaching: Vec::new(),
+            attaching: VecDeque::new(),
             tracing: None,
             listeners: Listeners::default(),
             keepers: Keepers::default(),
@@ -154,6 +160,11 @@ impl Session {
             malformed: 0,
             refused: 0,
         }
+    }
+
+    /// How many CDP sessions its clients may have from now on.
+    pub fn limit(&mut self, limits: CdpSessionLimits) {
+        self.limits = limits;
     }
 
     /// A client comes, with a browser-level CDP session of its own.

@@ -128,7 +128,9 @@ impl Session {
     pub(super) fn on_reply(&mut self, tag: Tag, reply: Reply) {
         let Some(pending) = self.settled(tag) else { return };
         // Announced before it was answered, or not at all.
-        self.attaching.retain(|attach| attach.tag != tag);
+        if let Some(at) = self.attaching.iter().position(|attach| attach.tag == tag) {
+            self.attaching.remove(at);
+        }
         let result = match reply {
             Reply::Result(result) => result,
             Reply::Error(error) => return self.on_error_reply(tag, pending, &error),

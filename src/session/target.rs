@@ -65,6 +65,7 @@ impl Session {
                 );
                 self.refuse(on, id, &CdpError::server(error));
             }
+            "attachToTarget" | "attachToBrowserTarget" if self.is_full() => self.refuse_full(&asked, command.method()),
             "attachToTarget" => self.attach_to_target(asked),
             "attachToBrowserTarget" if root => self.attach_to_browser(&asked),
             "getBrowserContexts" if root => self.get_browser_contexts(&asked),
@@ -195,6 +196,14 @@ impl Session {
             (true, false) => Flavour::Tab,
             _ => Flavour::Page,
         };
+        // One that is on already has attached to what there is.
+        let is_on = self.scope.sessions.get(asked.on).is_some_and(|cdp| cdp.auto_attach);
+        if on_off && !is_on && self.cdp_sessions() + self.scope.targets.len() > self.limits.all {
+            return self.refuse_full(asked, "Target.setAutoAttach");
+        }
+        if let Some(cdp) = self.scope.sessions.get_mut(asked.on) {
+            cdp.auto_attach = on_off;
+        }
         let interest = on_off.then_some(Interest { flavour, filter, wait });
         let tag = self.expect(Pending::Forward(asked.on.clone(), asked.id));
         self.actions.push(Action::AutoAttach(tag, asked.on.clone(), interest));
@@ -232,19 +241,49 @@ impl Session {
         }
         let pending = Pending::Attach(asked.on.clone(), asked.id);
         let settle = Settle::Attach(target.clone());
-        self.attaching.push(Attaching { tag: self.last_tag + 1, on: asked.on.clone(), target, flat });
+        self.attaching.push_back(Attaching { tag: self.last_tag + 1, on: asked.on.clone(), target, flat });
         self.call(asked.on.clone(), "Target.attachToTarget", asked.params.to_string(), settle, pending);
     }
 
     /// A further virtual root: a browser-level CDP session below the view's own.
     fn attach_to_browser(&mut self, asked: &Asked<'_>) {
         let Some(to) = self.root_of(asked.on) else { return };
+        let is_root = |target: &TargetId| *target == self.scope.browser;
+        let coming = self.attaching.iter().filter(|attach| is_root(&attach.target)).count();
+        if coming + self.scope.sessions.values().filter(|cdp| cdp.is_root()).count() >= self.limits.roots {
+            let error = format!(
+                "'Target.attachToBrowserTarget' is refused: this session has {} CDP sessions on the browser, which is all that \
+                 max_roots allows; detach from one first",
+                self.limits.roots
+            );
+            return self.refuse(asked.on, asked.id, &CdpError::server(error));
+        }
+        let target = self.scope.browser.clone();
+        self.attaching.push_back(Attaching { tag: self.last_tag + 1, on: asked.on.clone(), target, flat: true });
         if asked.root {
             self.forward(asked.on, asked.on.clone(), asked.id, "Target.attachToBrowserTarget", "{}".to_owned());
         } else {
             // By way of a page's `attachToTarget`: it is announced on the root, from which it is attached.
             self.forward(asked.on, to, asked.id, "Target.attachToBrowserTarget", "{}".to_owned());
         }
+    }
+
+    /// The CDP sessions of this session, those that are still to come included.
+    fn cdp_sessions(&self) -> usize {
+        self.scope.sessions.len() + self.attaching.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.cdp_sessions() >= self.limits.all
+    }
+
+    fn refuse_full(&mut self, asked: &Asked<'_>, method: &str) {
+        let most = self.limits.all;
+        let error = format!(
+            "'{method}' is refused: this session has {} CDP sessions, and max_cdp_sessions allows {most}; detach from some first",
+            self.cdp_sessions()
+        );
+        self.refuse(asked.on, asked.id, &CdpError::server(error));
     }
 
     /// Whether nothing may be attached on this CDP session, because it stands too deep itself.
@@ -445,9 +484,9 @@ impl Session {
         }
         let asked = self.attaching.iter().position(|attach| attach.on == *parent && attach.target == *target);
         let below = asked.is_none() && !on_root;
-        let flat = asked.map_or(!inherits, |at| self.attaching.remove(at).flat);
-        if !self.scope.targets.contains_key(target) {
-            // Not to be shown: it runs on, and nobody is attached.
+        let flat = asked.and_then(|at| self.attaching.remove(at)).map_or(!inherits, |attach| attach.flat);
+        if !self.scope.targets.contains_key(target) || self.scope.sessions.len() >= self.limits.all {
+            // Not to be shown, or what auto-attach made beyond the limit: it runs on, and nobody is attached.
             let tag = self.expect(Pending::Nobody);
             self.actions.push(Action::Detach(tag, child));
             return;

@@ -410,3 +410,40 @@ fn only_what_auto_attach_made_is_below_its_page() {
     let [refused] = &pair.asks_on("ASKED", "Network.getResponseBody", body)[..] else { panic!("one answer") };
     assert!(refused.contains("refused on a worker that may have ended"), "{refused}");
 }
+
+#[test]
+fn cdp_sessions_have_a_limit_and_those_on_the_browser_another() {
+    let mut pair = Pair::with_page();
+    pair.session.limit(CdpSessionLimits { all: 5, roots: 2 });
+    let attach = r#"{"targetId":"P","flatten":true}"#;
+    // What is under way counts: a client may ask many times before the first answer.
+    assert!(pair.asks_on("ROOT", "Target.attachToBrowserTarget", "{}")[0].starts_with("call "));
+    let got = pair.asks_on("ROOT", "Target.attachToBrowserTarget", "{}");
+    assert!(
+        got.len() == 1 && got[0].contains("2 CDP sessions on the browser, which is all that max_roots allows"),
+        "{got:?}"
+    );
+    assert!(pair.asks_on("ROOT", "Target.attachToTarget", attach)[0].starts_with("call "));
+    // The target and its tab might both be attached.
+    let auto = r#"{"autoAttach":true,"waitForDebuggerOnStart":false,"flatten":true}"#;
+    let got = pair.asks_on("ROOT", "Target.setAutoAttach", auto);
+    assert!(got.len() == 1 && got[0].contains("max_cdp_sessions allows 5"), "{got:?}");
+    assert!(pair.asks_on("ROOT", "Target.attachToTarget", attach)[0].starts_with("call "));
+    let got = pair.asks_on("ROOT", "Target.attachToTarget", attach);
+    assert!(got.len() == 1 && got[0].contains("max_cdp_sessions allows 5; detach from some first"), "{got:?}");
+    // Auto-attach that is on already has attached to what there is.
+    pair.session.limit(CdpSessionLimits { all: 7, roots: 2 });
+    assert!(pair.asks_on("ROOT", "Target.setAutoAttach", auto)[0].starts_with("auto"));
+    pair.session.limit(CdpSessionLimits { all: 5, roots: 2 });
+    assert!(pair.asks_on("ROOT", "Target.setAutoAttach", auto)[0].starts_with("auto"));
+    // What is answered with an error makes room.
+    pair.error(-32000, "no");
+    assert!(pair.asks_on("ROOT", "Target.attachToTarget", attach)[0].starts_with("call "));
+}
+
+#[test]
+fn what_auto_attach_makes_beyond_the_limit_is_detached() {
+    let mut pair = Pair::with_page();
+    pair.session.limit(CdpSessionLimits { all: 2, roots: 2 });
+    assert_eq!(pair.attached("S", "W", "P"), ["detach W"]);
+}
