@@ -54,6 +54,95 @@ const NOT_IN_PURE: [(&str, &str); 9] = [
     ("std::net", "it does no I/O"),
 ];
 
+/// What all sessions of a browser share. One client's many targets and CDP sessions must not make each message of the others
+/// cost more, so nothing here looks through a collection.
+const SHARED: [&str; 4] = ["browser/targets.rs", "browser/targets", "browser/link.rs", "browser/link"];
+
+/// How a collection is looked through.
+const SCANS: [&str; 10] = [
+    ".iter(",
+    ".iter_mut(",
+    ".into_iter(",
+    ".values(",
+    ".values_mut(",
+    ".into_values(",
+    ".keys(",
+    ".retain(",
+    ".drain(",
+    "extract_if(",
+];
+
+/// Functions that may, because what they look through is as small as is said.
+const MAY_SCAN: [(&str, &str, &str); 25] = [
+    ("browser/link.rs", "run", "the end of the browser"),
+    ("browser/link.rs", "next_timeout", "three clocks"),
+    ("browser/link/messages.rs", "on_detached", "the CDP sessions that have just gone"),
+    ("browser/link/turns.rs", "next_turn", "those who wait for one worker"),
+    ("browser/targets.rs", "new", "the proxy's own three CDP sessions"),
+    ("browser/targets.rs", "below", "the CDP sessions below one"),
+    ("browser/targets.rs", "pages_of", "the leases that are asked for"),
+    ("browser/targets/attach.rs", "on_attached", "two watchers"),
+    ("browser/targets/attach.rs", "on_detached", "the CDP sessions that have just gone"),
+    ("browser/targets/attach.rs", "loosen", "two watchers, and one waiter for each root of a lease"),
+    ("browser/targets/attach.rs", "forget_handed", "the CDP sessions that have just gone"),
+    ("browser/targets/attach.rs", "on_gone", "two watchers, and one waiter for each root of a lease"),
+    ("browser/targets/attachments.rs", "children", "the CDP sessions below one"),
+    ("browser/targets/conceal.rs", "reveal", "a page and its parts"),
+    ("browser/targets/conceal.rs", "survey", "the contexts of one lease"),
+    ("browser/targets/conceal.rs", "remember_origin", "as many as are remembered"),
+    ("browser/targets/hold.rs", "on_resume", "two watchers, and one waiter for each root of a lease"),
+    ("browser/targets/hold.rs", "take_handed", "two watchers"),
+    ("browser/targets/hold.rs", "wanted_by", "the roots of one lease"),
+    ("browser/targets/hold.rs", "decide", "the roots of one lease"),
+    ("browser/targets/hold.rs", "follows_a_tab", "the roots of one lease"),
+    ("browser/targets/index.rs", "get", "the values under one key"),
+    ("browser/targets/roots.rs", "get", "the roots of one lease"),
+    ("browser/targets/roots.rs", "remove", "the roots of one lease"),
+    ("browser/targets/roots.rs", "set", "the roots of one lease"),
+];
+
+#[test]
+fn what_all_sessions_share_looks_through_nothing() {
+    let mut wrong = Vec::new();
+    let mut used = BTreeSet::new();
+    for source in sources().iter().filter(|source| SHARED.iter().any(|shared| source.path.starts_with(shared))) {
+        for (function, word) in scans(&source.code) {
+            let is_this = |(path, name, _): &&(&str, &str, &str)| source.path == Path::new(path) && *name == function;
+            match MAY_SCAN.iter().find(is_this) {
+                Some(allowed) => {
+                    used.insert(*allowed);
+                }
+                None => wrong.push(format!("src/{}: {function} says {word:?}", source.path.display())),
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "looked through on the task that all sessions share: find it by an index (src/browser/targets/), or say in MAY_SCAN \
+         why it is little:\n{}",
+        wrong.join("\n")
+    );
+    let unused: Vec<_> = MAY_SCAN.iter().filter(|allowed| !used.contains(*allowed)).collect();
+    assert!(unused.is_empty(), "in MAY_SCAN, and not needed: {unused:?}");
+}
+
+/// Where a collection is looked through: the function, and by what word. A `for` over a field counts.
+fn scans(code: &str) -> Vec<(String, &'static str)> {
+    let mut found: Vec<(usize, &'static str)> = Vec::new();
+    for word in SCANS.into_iter().chain([" in &self.", " in &mut self.", " in self."]) {
+        // A method of the mirror's own collections that says `for` whom it looks is no field.
+        let is_field =
+            |at: usize| !word.starts_with(" in") || !code[at..].split('{').next().is_some_and(|of| of.contains('('));
+        found.extend(code.match_indices(word).filter(|(at, _)| is_field(*at)).map(|(at, _)| (at, word)));
+    }
+    found.sort_unstable();
+    let function = |at: usize| {
+        let start = code[..at].rfind("fn ").map_or(0, |fn_at| fn_at + 3);
+        code[start..].chars().take_while(|c| is_word(*c)).collect()
+    };
+    found.into_iter().map(|(at, word)| (function(at), word)).collect()
+}
+
 #[test]
 fn every_import_is_in_the_table() {
     let mut wrong = Vec::new();
@@ -107,6 +196,9 @@ fn the_reader_sees_what_a_compiler_sees() {
         r##"let a = '"'; let b = r#"crate::raw " "#; use crate::cdp; let c: &'static str = "\"";"##,
     );
     assert_eq!(quotes.imports().into_iter().collect::<Vec<_>>(), ["cdp"]);
+
+    let scan = "fn f() { self.all.get(x) } fn g() { for a in &self.all {} } fn h() { self.all.retain(|_| true) }";
+    assert_eq!(scans(scan), [("g".to_owned(), " in &self."), ("h".to_owned(), ".retain(")]);
 
     assert!(contains_word("async fn f()", "async") && !contains_word("let asynchronous = 1;", "async"));
     assert!(

@@ -241,6 +241,67 @@ async fn commands_that_are_never_answered(browser: Browser) {
 
 in_browser!(Shell: commands_that_are_never_answered);
 
+/// R11: many pages, more CDP sessions on one of them than a session may have, and then auto-attach again and again, which
+/// looks at them; also when the client has hung up meanwhile.
+async fn auto_attach_again_and_again(browser: Browser) {
+    // By default less than 12,000, so that the limit is met all the same.
+    let limit = size(1_000, 10_000).to_string();
+    let stage = Stage::with(browser, &["--strict", "--max-cdp-sessions", &limit]).await;
+    let (client, target) = (&stage.attacker.client, &stage.attacker.page.target);
+    let on = json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true });
+    let again = size(500, 5_000);
+    meanwhile(&stage, "R11", async {
+        let pages = size(25, 250);
+        for _ in 0..pages {
+            client.ok(None, "Target.createTarget", json!({ "url": "about:blank" })).await;
+        }
+        let mut first = Vec::new();
+        for _ in 0..3 * pages {
+            first.push(client.attach(None, target).await);
+        }
+        let mut last = 0;
+        for _ in 0..size(1_200, 12_000) {
+            last = client.start(None, "Target.attachToTarget", json!({ "targetId": target, "flatten": true })).await;
+        }
+        let refused = client.wait("the last answer", LONG, |frame| frame["id"] == last).await;
+        assert_eq!(refused["error"]["code"], -32000, "R11: answered {refused}");
+        let words = refused["error"]["message"].to_string();
+        assert!(words.contains("max_cdp_sessions allows") && words.contains(&limit), "R11: {words}");
+        let full = client.call("Target.setAutoAttach", on.clone()).await;
+        assert!(full.as_ref().is_err_and(|error| error.0 == -32000), "R11: answered {full:?}");
+        // Now each page finds a place.
+        for session in first {
+            client.ok(None, "Target.detachFromTarget", json!({ "sessionId": session })).await;
+        }
+        for _ in 0..again {
+            last = client.start(None, "Target.setAutoAttach", on.clone()).await;
+        }
+        let reply = client.wait("the last answer", LONG, |frame| frame["id"] == last).await;
+        assert_eq!(reply["result"], json!({}), "R11: answered {reply}");
+    })
+    .await;
+    stage.unharmed("R11").await;
+    // Of one who hangs up with all that still to do, nothing is done.
+    let greedy = stage.proxy.connect().await;
+    let page = greedy.page_at("about:blank").await;
+    meanwhile(&stage, "R11, hung up", async {
+        for _ in 0..size(900, 9_000) {
+            let params = json!({ "targetId": page.target, "flatten": true });
+            greedy.start(None, "Target.attachToTarget", params).await;
+        }
+        for _ in 0..again {
+            greedy.start(None, "Target.setAutoAttach", on.clone()).await;
+        }
+        drop(greedy);
+        // A sample of what comes after, not a wait for anything.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    })
+    .await;
+    stage.unharmed("R11").await;
+}
+
+in_browser!(Shell: auto_attach_again_and_again);
+
 /// R06: commands so large that nothing else would get through beside them.
 async fn huge_commands(browser: Browser) {
     let stage = Stage::strict(browser).await;
