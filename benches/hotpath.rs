@@ -1,6 +1,7 @@
 //! The pure layers, over and over: what `benches/instructions.sh` counts the instructions of. Says nothing by itself.
 //!
-//! `hotpath CASE N` judges N messages of a case; `hotpath` alone names the cases.
+//! `hotpath CASE N` judges N messages of a case; `hotpath` alone names the cases. Without the feature `server`, `mirror-…`
+//! are events and orders of the mirror of targets, and `mirror-…-x10` the same where there is ten times as much.
 
 #![allow(clippy::print_stdout, reason = "names its cases")]
 
@@ -26,6 +27,10 @@ const TARGET: &str = "00000000000000000000000000000004";
 const VIEW: ViewId = ViewId(1);
 const MB: usize = 1_000_000;
 
+/// What the larger of two mirrors holds more, all of it not concerned by what is counted.
+#[cfg(not(feature = "server"))]
+const LARGER: usize = 10;
+
 /// A command counts with its reply, which is small; a large message of Chrome's costs what a small one does.
 const CASES: [&str; 11] = [
     "roundtrip-200b",
@@ -47,8 +52,21 @@ fn main() {
     let (case, count) = (args.next(), args.next().and_then(|count| count.parse::<u32>().ok()));
     let (Some(case), Some(count)) = (case, count) else {
         println!("{}", CASES.join("\n"));
+        #[cfg(not(feature = "server"))]
+        for case in ghostmux::browser::growth::CASES {
+            println!("mirror-{case}\nmirror-{case}-x{LARGER}");
+        }
         return;
     };
+    #[cfg(not(feature = "server"))]
+    if let Some(case) = case.strip_prefix("mirror-") {
+        let larger = case.strip_suffix("-x10");
+        return ghostmux::browser::growth::run(
+            larger.unwrap_or(case),
+            if larger.is_some() { LARGER } else { 1 },
+            count,
+        );
+    }
     let mut session = session();
     match case.as_str() {
         "roundtrip-200b" => commands(&mut session, &command("document.querySelector('main > article')", "null"), count),

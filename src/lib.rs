@@ -46,6 +46,7 @@ pub mod browser;
 /// The pure part of `browser`, and what it costs.
 #[cfg(not(feature = "server"))]
 pub mod browser {
+    pub mod growth;
     #[allow(dead_code, reason = "the rest of `browser` uses it")]
     mod targets;
 
