@@ -7,8 +7,30 @@ use crate::{
     config::span,
 };
 
-/// Options of a URL that this build cannot honour: refused by name, never ignored.
-const NOT_YET: [&str; 2] = ["launch", "isolation"];
+/// Options of URLs elsewhere that would change the browser, and that this build cannot honour: refused by name, never
+/// ignored. With what to do instead.
+const NOT_YET: [(&str, &str); 16] = [
+    ("launch", ""),
+    ("isolation", ""),
+    ("args", FLAGS),
+    ("ignoreDefaultArgs", FLAGS),
+    ("userDataDir", "save and begin with snapshots instead"),
+    ("proxy", PROXY),
+    ("proxyServer", PROXY),
+    ("proxy_server", PROXY),
+    ("externalProxyServer", PROXY),
+    ("proxyCountry", PROXY),
+    ("stealth", ""),
+    ("blockAds", BLOCK),
+    ("block_ads", BLOCK),
+    ("record", "use Page.startScreencast"),
+    ("replay", "use Page.startScreencast"),
+    ("solveCaptchas", ""),
+];
+const FLAGS: &str = "the operator gives Chrome flags with --browser-args";
+const PROXY: &str =
+    "give the context a proxy: proxyServer of Target.createBrowserContext, or of your library's newContext";
+const BLOCK: &str = "use Network.setBlockedURLs";
 
 /// How a client wants to come.
 #[derive(Clone, Debug, Default)]
@@ -41,16 +63,24 @@ impl Wish {
                 "takeover" => wish.takeover = truth(name, &value)?,
                 "snapshot" => snapshot = Some(value.into_owned()),
                 "pages" => pages = Some(truth(name, &value)?),
-                _ if NOT_YET.contains(&name) => {
-                    return Err(Bad::new(name, "cannot be honoured by this server; leave it out"));
-                }
-                _ => {}
+                _ => refuse_unless_known(name, &value)?,
             }
         }
         // Without a snapshot `pages` is somebody else's.
         wish.begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
         Ok(wish)
     }
+}
+
+/// What is asked for in vain is refused; what only says that it is not asked for, and what nobody knows, is not.
+fn refuse_unless_known(name: &str, value: &str) -> Result<(), Bad> {
+    let advice = match NOT_YET.iter().find(|(option, _)| *option == name) {
+        Some((_, advice)) if !matches!(value, "false" | "0") => *advice,
+        None if name.starts_with("--") => FLAGS,
+        _ => return Ok(()),
+    };
+    let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
+    Err(Bad::new(name, format!("cannot be honoured by this server; leave it out{advice}")))
 }
 
 fn truth(name: &str, value: &str) -> Result<bool, Bad> {
@@ -80,6 +110,11 @@ mod tests {
         assert!(asked.takeover);
         let none = Wish::read("").expect("good");
         assert!(!none.takeover && none.options == Options::default() && none.begins.is_none());
+        for query in ["token=x&stealth=false&blockAds=0", "headless=true", "whatever=--flag"] {
+            assert!(Wish::read(query).is_ok(), "{query}");
+        }
+        let proxied = Wish::read("proxyServer=x").expect_err("not honoured").to_string();
+        assert!(proxied.contains("Target.createBrowserContext"), "{proxied}");
         let begins = Wish::read("snapshot=x&pages=false").expect("good").begins;
         assert_eq!(begins, Some(Beginning { snapshot: "x".into(), pages: false }));
         for (query, field) in [
@@ -88,6 +123,12 @@ mod tests {
             ("keep_alive=soon", "keep_alive"),
             ("takeover=perhaps", "takeover"),
             ("launch=%7B%7D", "launch"),
+            ("--proxy-server=http://p:1", "--proxy-server"),
+            ("--lang", "--lang"),
+            ("proxy=residential", "proxy"),
+            ("stealth", "stealth"),
+            ("blockAds=true", "blockAds"),
+            ("record=true", "record"),
             ("snapshot=x&pages=some", "pages"),
         ] {
             assert_eq!(Wish::read(query).map_err(|bad| bad.field).err().as_deref(), Some(field), "{query}");
