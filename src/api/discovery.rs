@@ -8,7 +8,10 @@ use hyper::{Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::Instant,
+};
 
 use super::{
     Api, caller,
@@ -29,11 +32,38 @@ use crate::{
 /// How long Chrome gets to tell its protocol.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a failure to fetch it is the answer for everybody, before it is tried again.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// The protocol JSON of the browsers and our own domain, fetched when it is first asked for.
 #[derive(Debug)]
 pub struct Protocol {
     source: Origin,
+    told: Told,
+}
+
+/// What is fetched once, and at most once at a time.
+#[derive(Debug, Default)]
+struct Told {
     text: OnceCell<String>,
+    /// When the last attempt failed, and why. Held while one is made.
+    failed: Mutex<Option<(Instant, String)>>,
+}
+
+impl Told {
+    /// The text, fetched by the first who asks. The others wait for that, and share its failure too.
+    async fn get<F: Future<Output = Result<String, String>>>(&self, fetch: impl FnOnce() -> F) -> Result<&str, String> {
+        if let Some(text) = self.text.get() {
+            return Ok(text);
+        }
+        let mut failed = self.failed.lock().await;
+        if let Some((_, why)) = failed.as_ref().filter(|(when, _)| when.elapsed() < PAUSE) {
+            return Err(why.clone());
+        }
+        let told = self.text.get_or_try_init(fetch).await;
+        *failed = told.as_ref().err().map(|why| (Instant::now(), why.clone()));
+        told.map(String::as_str)
+    }
 }
 
 /// Where the protocol is asked for.
@@ -48,7 +78,7 @@ pub enum Origin {
 impl Protocol {
     /// Nothing is fetched yet.
     pub fn new(source: Origin) -> Self {
-        Self { source, text: OnceCell::new() }
+        Self { source, told: Told::default() }
     }
 
     async fn text(&self) -> Result<&str, String> {
@@ -64,7 +94,7 @@ impl Protocol {
                 .map_err(|error| error.to_string())?;
             merged(&chromes).ok_or_else(|| "what Chrome told is no protocol".to_owned())
         };
-        self.text.get_or_try_init(fetch).await.map(String::as_str)
+        self.told.get(fetch).await
     }
 }
 
@@ -216,10 +246,7 @@ fn target(info: &str, host: &str) -> Option<Members> {
     let url = raw.get("url").unwrap_or("\"\"");
     let mut members = vec![("description", quoted(""))];
     let parent = raw.get("parentId").and_then(value);
-    members.push((
-        "devtoolsFrontendUrl",
-        quoted(&format!("/devtools/inspector.html?ws={host}/devtools/page/{}", read.id)),
-    ));
+    // Chrome's `devtoolsFrontendUrl` is left out: there is no front end here that it could name.
     members.push(("id", quoted(read.id.as_str())));
     members.extend(parent.map(|parent| ("parentId", parent)));
     members.push(("title", value(title)?));
@@ -244,4 +271,35 @@ fn value(json: &str) -> Option<Box<RawValue>> {
 
 fn quoted(text: &str) -> Box<RawValue> {
     value(&quote(text)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_shared_by_all_who_wait_and_tried_again_later() {
+        let (told, tries) = (Told::default(), AtomicUsize::new(0));
+        let counter = &tries;
+        let get = |good: bool| {
+            told.get(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    tokio::time::sleep(PATIENCE).await;
+                    if good { Ok("protocol".to_owned()) } else { Err("no".to_owned()) }
+                }
+            })
+        };
+        let answers = join_all((0..10).map(|_| get(false))).await;
+        assert_eq!(answers, vec![Err("no".to_owned()); 10]);
+        assert_eq!(tries.load(Ordering::Relaxed), 1);
+        tokio::time::advance(PAUSE).await;
+        let answers = join_all((0..10).map(|_| get(true))).await;
+        assert_eq!(answers, vec![Ok("protocol"); 10]);
+        assert_eq!(tries.load(Ordering::Relaxed), 2);
+    }
 }
