@@ -25,9 +25,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::start::StartError;
 use crate::{
     api::{
-        self, Answer, Api, Guard, Peer,
+        self, Answer, Api, Ends, Guard, Peer, Shows,
         discovery::{Origin, Protocol},
-        is_roundabout,
     },
     browser::{
         CodecChoice, Launch,
@@ -234,11 +233,13 @@ struct Service {
 async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closing: CancellationToken) {
     // Small frames go out at once; if that cannot be set, they go out later.
     let _ = stream.set_nodelay(true);
-    let roundabout = stream.local_addr().is_ok_and(|to| is_roundabout(peer.0, to));
+    // Where it is not known, the client is gone already.
+    let Ok(to) = stream.local_addr() else { return };
+    let ends = Ends { from: peer.0, to };
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let service = service.clone();
-        async move { Ok::<_, Infallible>(service.answer(request, roundabout).await) }
+        async move { Ok::<_, Infallible>(service.answer(request, ends).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -260,14 +261,18 @@ async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closin
 }
 
 impl Service {
-    async fn answer(&self, request: Request<Incoming>, roundabout: bool) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, ends: Ends) -> Answer {
         let path = request.uri().path();
         let upgrade = upgrade::is_upgrade(&request);
-        let open = !upgrade && api::is_open(path);
-        if let Err(refused) = self.guard.check(&request, roundabout, open) {
-            tracing::debug!(path, ?refused, "refused");
-            return refused.answer();
-        }
-        if upgrade { upgrade::answer(&self.api.registry, request).await } else { self.api.answer(request).await }
+        let shows = if upgrade { Shows::Sessions } else { api::shows(path) };
+        let answer = match self.guard.check(&request, ends, shows, upgrade) {
+            Err(refused) => {
+                tracing::debug!(path, ?refused, "refused");
+                refused.answer()
+            }
+            Ok(()) if upgrade => upgrade::answer(&self.api.registry, request).await,
+            Ok(()) => return self.api.answer(request).await,
+        };
+        if upgrade { upgrade::say_why(answer) } else { answer }
     }
 }

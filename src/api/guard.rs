@@ -1,67 +1,154 @@
 //! Who may ask at all. Pages of tenants run on this machine and can reach our own port; clients are not pages.
 //!
-//! A page is known by what Chrome says of it, and Chrome says it (`Sec-Fetch-Site`) only where it trusts the address:
-//! localhost, 127.0.0.0/8 and `[::1]`. *Measured* in 156: a navigation, a `no-cors` fetch and an image of
-//! `http://0.0.0.0:PORT` came without a word, and so did all that a context with our own port for its proxy asked of
-//! addresses elsewhere. So what comes to us in such a way is taken for a page's (`tests/it/attacks/from_pages.rs`).
+//! A page is known by what Chrome says of it, and Chrome says it (`Sec-Fetch-*`) only where it trusts the address:
+//! localhost, 127.0.0.0/8 and `[::1]`. *Measured* in 156, on both builds: a navigation, a `no-cors` fetch and an image
+//! of `http://0.0.0.0:PORT` came without a word, and so did all that a context with our own port for its proxy asked
+//! of addresses elsewhere. So a `Host` decides how much is believed ([`Place`]):
+//!
+//! | `Host` | a page is known by |
+//! |---|---|
+//! | loopback | what Chrome says |
+//! | the address that the connection was accepted on | coming from this machine itself ([`is_roundabout`]) |
+//! | a name or address of `--allow-host` | the lack of [`NO_PAGE`], where a GET shows or ends sessions |
+//! | anything else | all is refused: a page's name that leads here, a forwarder's address |
+//!
+//! Some requests are Chrome's own, on behalf of a page. *Measured* in 156: what a certificate names as its issuer
+//! (`authorityInfoAccess`) is fetched with the same `Sec-Fetch-Site: none`, `no-cors`, `empty` as chromedriver's own
+//! requests; only the `User-Agent` differs, and no CDP command changes it for these fetches. Everything else that
+//! Chrome fetched for a page (icons, manifests, workers, reports, prefetches, pings, source maps) had another
+//! `Sec-Fetch-Site`, an `Origin`, or was a navigation (`tests/it/attacks/from_pages.rs`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use hyper::{HeaderMap, Request, StatusCode, header};
+use hyper::{HeaderMap, Method, Request, StatusCode, header};
 
-use super::reply::{Answer, problem, text};
+use super::reply::{Answer, problem, refused_text};
+
+/// The header by which a client says that it is no page. A page may not send it unasked: it is not among the headers
+/// that CORS lets pass, and no preflight is ever answered. `Authorization` does as well.
+const NO_PAGE: &str = "x-ghostmux";
+
+/// What chromedriver calls itself, which the fetches of a Chrome never do.
+const CHROMEDRIVER: &str = "chromedriver";
 
 /// Which requests are taken for those of clients.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
-    /// Names accepted in `Host` beside IP addresses and localhost; lower case.
+    /// Names and addresses accepted in `Host` beside loopback and the server's own addresses; lower case.
     pub allow_host: Vec<String>,
     /// Origins whose pages may use this server; lower case.
     pub allow_origin: Vec<String>,
 }
 
+/// The two ends of the connection that a request came on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// The client's.
+    pub from: SocketAddr,
+    /// Ours: where it was accepted.
+    pub to: SocketAddr,
+}
+
+/// What the answer to a request shows, or may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// No id and no secret: a person may look at it in a browser.
+    Nothing,
+    /// Figures: no id either, and nothing changes, but it is for programs.
+    Figures,
+    /// Everything else, WebSockets included.
+    Sessions,
+}
+
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A `Host` that is a name: a page of that site could have been made to resolve to us.
-    Host,
+    /// It has no `Host`, or several.
+    NoHost(usize),
+    /// `Host` is a name: a page of that site could have been made to resolve to us.
+    Name,
+    /// `Host` is an address that is not ours: something between forwards to us, and pages may reach that.
+    Forwarded(String),
     /// It comes from a page.
     Page(String),
     /// It comes in a way in which a page's would not say so.
     Untold(&'static str),
+    /// A page could send it, by a `Host` where Chrome does not say so.
+    NoHeader(String),
+}
+
+/// What a `Host` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Chrome says who asks.
+    Loopback,
+    /// The address that the connection was accepted on, and no loopback.
+    Own,
+    /// Another that the operator named.
+    Allowed,
 }
 
 /// A connection that comes from this machine itself to an address that others know it by: its network's, not loopback.
-/// Clients of this machine have no need to; for pages of its browsers it is the one way that Chrome says nothing of.
-pub fn is_roundabout(from: SocketAddr, to: SocketAddr) -> bool {
-    from.ip() == to.ip() && !from.ip().to_canonical().is_loopback()
+/// Clients of this machine have no need to; for pages of its browsers it is a way on which Chrome says nothing.
+fn is_roundabout(ends: Ends) -> bool {
+    ends.from.ip() == ends.to.ip() && !ends.from.ip().to_canonical().is_loopback()
 }
 
 impl Guard {
-    /// Judges a request. `open` says that what it asks for holds no id and no secret, so that a person may look at it
-    /// in a browser; `roundabout` is what [`is_roundabout`] says of its connection.
-    pub fn check<B>(&self, request: &Request<B>, roundabout: bool, open: bool) -> Result<(), Refused> {
+    /// Judges a request that came on this connection. `upgrade` says that it asks for a WebSocket: pages send their
+    /// `Origin` with that wherever it goes.
+    pub fn check<B>(&self, request: &Request<B>, ends: Ends, shows: Shows, upgrade: bool) -> Result<(), Refused> {
         // `GET http://elsewhere/json/list`, or CONNECT: whoever says so takes us for a proxy.
         if request.uri().authority().is_some() {
             return Err(Refused::Untold("it was made by way of a proxy, and ghostmux is none"));
         }
-        self.check_headers(request.headers(), open)?;
-        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let allowed = host.is_some_and(|host| self.allow_host.iter().any(|name| host_of(host) == *name));
-        if roundabout && !open && !allowed {
+        let headers = request.headers();
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let host = match (hosts.next(), hosts.count()) {
+            (Some(host), 0) => host.to_str().map_err(|_| Refused::Name)?,
+            (first, more) => return Err(Refused::NoHost(usize::from(first.is_some()) + more)),
+        };
+        let place = self.place(host, ends.to.ip())?;
+        self.check_page(headers, shows)?;
+        let allowed = self.allow_host.contains(&host_of(host));
+        if is_roundabout(ends) && !allowed && shows != Shows::Nothing {
             return Err(Refused::Untold("it comes from this machine, by the address that other machines know it by"));
+        }
+        // What is not GET or HEAD has an `Origin` if it is a page's.
+        let by_page = matches!(*request.method(), Method::GET | Method::HEAD) && !upgrade;
+        let told = place == Place::Loopback || place == Place::Own && !is_roundabout(ends);
+        if !told && by_page && shows == Shows::Sessions && !says_no_page(headers) {
+            return Err(Refused::NoHeader(host.to_owned()));
         }
         Ok(())
     }
 
-    fn check_headers(&self, headers: &HeaderMap, open: bool) -> Result<(), Refused> {
-        let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-        if !host.is_none_or(|host| self.is_own(host)) {
-            return Err(Refused::Host);
+    /// What this `Host` means on a connection that was accepted at `to`.
+    fn place(&self, host: &str, to: IpAddr) -> Result<Place, Refused> {
+        if !is_well_formed(host) {
+            return Err(Refused::Name);
         }
-        if host.is_some_and(|host| leads_here_untold(host) && !self.allow_host.contains(&host_of(host))) {
-            return Err(Refused::Untold("it was made to an address of no machine, which leads to this one"));
+        let name = host_of(host);
+        let allowed = self.allow_host.contains(&name);
+        let otherwise = |refused| if allowed { Ok(Place::Allowed) } else { Err(refused) };
+        let Some(address) = address_of(&name) else {
+            let is_local = name == "localhost" || name.ends_with(".localhost");
+            return if is_local { Ok(Place::Loopback) } else { otherwise(Refused::Name) };
+        };
+        if leads_here_untold(address) {
+            return otherwise(Refused::Untold("it was made to an address of no machine, which leads to this one"));
         }
+        if address.is_loopback() {
+            return Ok(Place::Loopback);
+        }
+        if address == to.to_canonical() {
+            return Ok(Place::Own);
+        }
+        otherwise(Refused::Forwarded(name))
+    }
+
+    /// What Chrome says of whoever asks.
+    fn check_page(&self, headers: &HeaderMap, shows: Shows) -> Result<(), Refused> {
         let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default().to_ascii_lowercase());
         if let Some(origin) = origin {
             if self.allow_origin.contains(&origin) {
@@ -70,35 +157,24 @@ impl Guard {
             return Err(Refused::Page(format!("Origin {origin}")));
         }
         let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let chromedriver = [
+            ("sec-fetch-mode", "no-cors"),
+            ("sec-fetch-dest", "empty"),
+            // The same words without this are Chrome's own, for a certificate that a page's server showed.
+            ("user-agent", CHROMEDRIVER),
+        ];
         match said("sec-fetch-site") {
             None => Ok(()),
-            Some("none") if open => Ok(()),
-            // What a program built on Chrome's network stack says (chromedriver). *Measured* in 156: a page says `none`
-            // of nothing but a navigation, which is for a document.
-            Some("none") if said("sec-fetch-mode") == Some("no-cors") && said("sec-fetch-dest") == Some("empty") => {
-                Ok(())
-            }
+            Some("none") if shows == Shows::Nothing => Ok(()),
+            Some("none") if chromedriver.iter().all(|(name, value)| said(*name) == Some(*value)) => Ok(()),
             Some(site) => Err(Refused::Page(format!("Sec-Fetch-Site {site}"))),
         }
     }
+}
 
-    fn is_own(&self, host: &str) -> bool {
-        let name = match host.strip_prefix('[') {
-            Some(rest) => {
-                return rest
-                    .split_once(']')
-                    .is_some_and(|(ip, port)| ip.parse::<std::net::Ipv6Addr>().is_ok() && is_port(port));
-            }
-            None => host.split_once(':').map_or(Some(host), |(name, port)| {
-                is_port(&host[name.len()..]).then_some(name).filter(|_| !port.is_empty())
-            }),
-        };
-        let Some(name) = name.map(str::to_ascii_lowercase) else { return false };
-        name == "localhost"
-            || name.ends_with(".localhost")
-            || name.parse::<std::net::Ipv4Addr>().is_ok()
-            || self.allow_host.contains(&name)
-    }
+/// Whether it has a header that a page cannot send here unasked.
+fn says_no_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(NO_PAGE) || headers.contains_key(header::AUTHORIZATION)
 }
 
 /// A `Host` without its port; lower case.
@@ -107,47 +183,60 @@ fn host_of(host: &str) -> String {
     host[..end.unwrap_or(host.len())].to_ascii_lowercase()
 }
 
-/// `0.0.0.0`, `[::]` and the like, and the IPv6 spellings of IPv4 addresses: connections to them end at this machine.
-fn leads_here_untold(host: &str) -> bool {
+/// A name or an address, and at most a port.
+fn is_well_formed(host: &str) -> bool {
     let name = host_of(host);
-    let address = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(ip) => ip.parse::<Ipv6Addr>().map(IpAddr::V6),
-        None => name.parse::<Ipv4Addr>().map(IpAddr::V4),
-    };
-    address.is_ok_and(|address| match address {
-        IpAddr::V4(ip) => ip.octets()[0] == 0,
-        IpAddr::V6(ip) => ip.is_unspecified() || ip.to_ipv4_mapped().is_some(),
-    })
+    let port = &host[name.len()..];
+    let port_is_good = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    !name.is_empty() && port_is_good && (!name.starts_with('[') || address_of(&name).is_some())
 }
 
-/// Nothing, or a colon and a number.
-fn is_port(text: &str) -> bool {
-    text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+/// The address that this is, if it is no name.
+fn address_of(name: &str) -> Option<IpAddr> {
+    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(ip) => ip.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => name.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
+/// `0.0.0.0`, `[::]` and the like, and the IPv6 spellings of IPv4 addresses: connections to them end at this machine.
+fn leads_here_untold(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => ip.octets()[0] == 0,
+        IpAddr::V6(ip) => ip.is_unspecified() || ip.to_ipv4_mapped().is_some(),
+    }
 }
 
 impl Refused {
     /// The answer: Chrome's own where it has one.
     pub fn answer(&self) -> Answer {
+        let page = |detail: &str| problem(StatusCode::FORBIDDEN, "from-a-page", detail);
         match self {
-            Self::Host => text(
+            Self::NoHost(count) => problem(
+                StatusCode::BAD_REQUEST,
+                "host",
+                &format!("this request has {count} Host headers; send one, with the name or address of this server"),
+            ),
+            Self::Name => refused_text(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "text/html; charset=UTF-8",
                 "Host header is specified and is not an IP address or localhost.",
             ),
-            Self::Page(which) => problem(
+            Self::Forwarded(host) => problem(
                 StatusCode::FORBIDDEN,
-                "from-a-page",
+                "host",
                 &format!(
-                    "this request comes from a page ({which}), and pages may not drive browsers; allow an origin with --allow-origin"
+                    "Host {host} is no address of this server: something forwards to it; start ghostmux with --allow-host {host}, or call it by localhost"
                 ),
             ),
-            Self::Untold(how) => problem(
-                StatusCode::FORBIDDEN,
-                "from-a-page",
-                &format!(
-                    "this request may come from a page: {how}, where pages do not say so; use 127.0.0.1 or localhost, or allow the host with --allow-host"
-                ),
-            ),
+            Self::Page(which) => page(&format!(
+                "this request comes from a page ({which}), and pages may not drive browsers; allow an origin with --allow-origin"
+            )),
+            Self::Untold(how) => page(&format!(
+                "this request may come from a page: {how}, where pages do not say so; use 127.0.0.1 or localhost, or allow the host with --allow-host"
+            )),
+            Self::NoHeader(host) => page(&format!(
+                "this request may come from a page: by the name {host} pages do not say so; send the header X-Ghostmux: 1, or use 127.0.0.1 or localhost"
+            )),
         }
     }
 }
@@ -156,6 +245,8 @@ impl Refused {
 mod tests {
     use super::*;
 
+    const OUTWARD: &str = "10.0.0.5:9222";
+
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
             .iter()
@@ -163,21 +254,50 @@ mod tests {
             .collect()
     }
 
+    fn ends(from: &str, to: &str) -> Ends {
+        Ends { from: from.parse().expect("an address"), to: to.parse().expect("an address") }
+    }
+
+    fn from_elsewhere() -> Ends {
+        ends("10.0.0.9:40000", OUTWARD)
+    }
+
+    fn from_here() -> Ends {
+        ends("10.0.0.5:40000", OUTWARD)
+    }
+
+    fn local() -> Ends {
+        ends("127.0.0.1:40000", "127.0.0.1:9222")
+    }
+
+    fn allowing(hosts: &[&str]) -> Guard {
+        Guard { allow_host: hosts.iter().map(|host| (*host).to_owned()).collect(), allow_origin: Vec::new() }
+    }
+
+    /// What becomes of a GET of what shows sessions.
+    fn get(guard: &Guard, ends: Ends, pairs: &[(&'static str, &str)]) -> Result<(), Refused> {
+        let mut request = Request::builder().uri("/json/list").body(()).expect("a request");
+        *request.headers_mut() = headers(pairs);
+        guard.check(&request, ends, Shows::Sessions, false)
+    }
+
     #[test]
     fn a_name_in_host_is_refused_unless_it_is_allowed() {
-        let guard = Guard { allow_host: vec!["box.lan".into()], allow_origin: Vec::new() };
-        for host in [
-            "127.0.0.1:9222",
-            "127.0.0.1",
-            "localhost",
-            "LOCALHOST:1",
-            "[::1]:9222",
-            "[::1]",
-            "10.0.0.5:80",
-            "box.lan:9222",
-            "a.localhost",
+        let guard = allowing(&["box.lan", "[fd00::7]"]);
+        for (host, place) in [
+            ("127.0.0.1:9222", Place::Loopback),
+            ("127.0.0.1", Place::Loopback),
+            ("127.8.0.9:1", Place::Loopback),
+            ("localhost", Place::Loopback),
+            ("LOCALHOST:1", Place::Loopback),
+            ("[::1]:9222", Place::Loopback),
+            ("[::1]", Place::Loopback),
+            ("a.localhost", Place::Loopback),
+            ("10.0.0.5:80", Place::Own),
+            ("BOX.lan:9222", Place::Allowed),
+            ("[fd00::7]:1", Place::Allowed),
         ] {
-            assert_eq!(guard.check_headers(&headers(&[("host", host)]), false), Ok(()), "{host}");
+            assert_eq!(guard.place(host, from_elsewhere().to.ip()), Ok(place), "{host}");
         }
         for host in [
             "evil.example",
@@ -185,72 +305,142 @@ mod tests {
             "evil.example:9222",
             "localhost.evil",
             "127.0.0.1:x",
+            "127.0.0.1:",
             "[::1]x",
             "[evil]",
+            "[",
+            ":80",
             "",
         ] {
-            assert_eq!(guard.check_headers(&headers(&[("host", host)]), true), Err(Refused::Host), "{host}");
+            assert_eq!(guard.place(host, from_elsewhere().to.ip()), Err(Refused::Name), "{host}");
         }
-        assert_eq!(guard.check_headers(&headers(&[]), false), Ok(()));
+    }
+
+    #[test]
+    fn an_address_in_host_is_believed_only_if_it_is_loopback_or_the_servers_own() {
+        let guard = allowing(&["192.168.7.7"]);
+        let forwarded = |host: &str| Err(Refused::Forwarded(host.to_owned()));
+        assert_eq!(guard.place("10.0.0.6:9222", from_elsewhere().to.ip()), forwarded("10.0.0.6"));
+        assert_eq!(guard.place("10.0.0.5:9222", local().to.ip()), forwarded("10.0.0.5"));
+        assert_eq!(guard.place("[fd00::1]:9222", local().to.ip()), forwarded("[fd00::1]"));
+        assert_eq!(guard.place("[fd00::1]:9222", "fd00::1".parse().expect("an address")), Ok(Place::Own));
+        // A listener on all addresses of both families sees IPv4 so.
+        assert_eq!(guard.place("10.0.0.5", "::ffff:10.0.0.5".parse().expect("an address")), Ok(Place::Own));
+        assert_eq!(guard.place("192.168.7.7:80", local().to.ip()), Ok(Place::Allowed));
+    }
+
+    #[test]
+    fn a_request_has_one_host() {
+        let guard = Guard::default();
+        assert_eq!(get(&guard, local(), &[]), Err(Refused::NoHost(0)));
+        let two = [("host", "127.0.0.1:9222"), ("host", "127.0.0.1:9222")];
+        let mut request = Request::builder().uri("/json/list");
+        for (name, value) in two {
+            request = request.header(name, value);
+        }
+        let request = request.body(()).expect("a request");
+        assert_eq!(guard.check(&request, local(), Shows::Nothing, false), Err(Refused::NoHost(2)));
     }
 
     #[test]
     fn what_may_hide_a_page_is_refused() {
-        let guard = Guard { allow_host: vec!["box.lan".into()], allow_origin: Vec::new() };
-        let ask = |uri: &str, host: &str, roundabout, open| {
+        let guard = allowing(&["box.lan"]);
+        let ask = |uri: &str, host: &str, ends, shows| {
             let request = Request::builder().uri(uri).header(header::HOST, host).body(()).expect("a request");
-            guard.check(&request, roundabout, open)
+            guard.check(&request, ends, shows, false)
         };
         for host in ["0.0.0.0:9222", "0.0.0.0", "0.1.2.3:80", "[::]:9222", "[::ffff:127.0.0.1]:1", "[::ffff:0:0]"] {
-            assert!(matches!(ask("/json/list", host, false, false), Err(Refused::Untold(_))), "{host}");
-            assert!(matches!(ask("/health", host, false, true), Err(Refused::Untold(_))), "{host}");
+            for shows in [Shows::Sessions, Shows::Nothing] {
+                assert!(matches!(ask("/json/list", host, local(), shows), Err(Refused::Untold(_))), "{host}");
+            }
         }
         for uri in ["http://127.0.0.1:9222/json/list", "http://10.0.0.1/json/list", "//x/json/list"] {
-            let asked = ask(uri, "127.0.0.1:9222", false, true);
+            let asked = ask(uri, "127.0.0.1:9222", local(), Shows::Nothing);
             assert_eq!(matches!(asked, Err(Refused::Untold(_))), uri.starts_with("http"), "{uri}: {asked:?}");
         }
         for host in ["10.0.0.5:9222", "localhost:9222", "127.0.0.1"] {
-            assert!(matches!(ask("/json/list", host, true, false), Err(Refused::Untold(_))), "{host}");
-            assert_eq!(ask("/health", host, true, true), Ok(()), "{host}");
-            assert_eq!(ask("/json/list", host, false, false), Ok(()), "{host}");
+            for shows in [Shows::Sessions, Shows::Figures] {
+                assert!(matches!(ask("/json/list", host, from_here(), shows), Err(Refused::Untold(_))), "{host}");
+            }
+            assert_eq!(ask("/health", host, from_here(), Shows::Nothing), Ok(()), "{host}");
+            assert_eq!(ask("/json/list", host, from_elsewhere(), Shows::Sessions), Ok(()), "{host}");
         }
-        assert_eq!(ask("/json/list", "BOX.lan:9222", true, false), Ok(()), "the operator knows");
-        let guard = Guard { allow_host: vec!["0.0.0.0".into()], allow_origin: Vec::new() };
-        assert_eq!(guard.check_headers(&headers(&[("host", "0.0.0.0:9222")]), false), Ok(()));
+        assert_eq!(allowing(&["0.0.0.0"]).place("0.0.0.0:9222", local().to.ip()), Ok(Place::Allowed));
+    }
+
+    #[test]
+    fn by_an_allowed_name_a_header_says_that_it_is_no_page() {
+        let guard = allowing(&["box.lan", "10.0.0.5"]);
+        let named = ("host", "box.lan:9222");
+        for ends in [local(), from_here(), from_elsewhere()] {
+            assert!(matches!(get(&guard, ends, &[named]), Err(Refused::NoHeader(_))), "{ends:?}");
+            for header in [(NO_PAGE, "1"), ("authorization", "Bearer x")] {
+                assert_eq!(get(&guard, ends, &[named, header]), Ok(()), "{ends:?}");
+            }
+            // A page with it is a page.
+            let page = [named, (NO_PAGE, "1"), ("sec-fetch-site", "same-origin")];
+            assert!(matches!(get(&guard, ends, &page), Err(Refused::Page(_))));
+        }
+        // The operator allowed it, and pages of this machine say nothing there.
+        assert!(matches!(get(&guard, from_here(), &[("host", OUTWARD)]), Err(Refused::NoHeader(_))));
+        let ask = |method: Method, shows, upgrade| {
+            let request = Request::builder().method(method).uri("/").header(named.0, named.1).body(()).expect("one");
+            guard.check(&request, from_elsewhere(), shows, upgrade)
+        };
+        for (method, shows, upgrade) in [
+            (Method::GET, Shows::Nothing, false),
+            (Method::GET, Shows::Figures, false),
+            (Method::GET, Shows::Sessions, true),
+            (Method::PUT, Shows::Sessions, false),
+            (Method::DELETE, Shows::Sessions, false),
+        ] {
+            assert_eq!(ask(method.clone(), shows, upgrade), Ok(()), "{method} {shows:?} {upgrade}");
+        }
+        assert!(matches!(ask(Method::HEAD, Shows::Sessions, false), Err(Refused::NoHeader(_))));
     }
 
     #[test]
     fn only_a_machine_that_calls_itself_from_outside_is_roundabout() {
-        let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
-        assert!(is_roundabout(at("172.17.0.2:40000"), at("172.17.0.2:9222")));
-        assert!(is_roundabout(at("[fd00::1]:40000"), at("[fd00::1]:9222")));
+        assert!(is_roundabout(ends("172.17.0.2:40000", "172.17.0.2:9222")));
+        assert!(is_roundabout(ends("[fd00::1]:40000", "[fd00::1]:9222")));
         for (from, to) in [
             ("127.0.0.1:40000", "127.0.0.1:9222"),
             ("[::1]:40000", "[::1]:9222"),
             ("[::ffff:127.0.0.1]:40000", "[::ffff:127.0.0.1]:9222"),
             ("172.17.0.1:40000", "172.17.0.2:9222"),
         ] {
-            assert!(!is_roundabout(at(from), at(to)), "{from} {to}");
+            assert!(!is_roundabout(ends(from, to)), "{from} {to}");
         }
     }
 
     #[test]
     fn a_page_is_refused_and_a_person_may_look_at_what_is_open() {
         let guard = Guard { allow_host: Vec::new(), allow_origin: vec!["https://tool.example".into()] };
-        let is_refused = |pairs: &[(&'static str, &str)], open| {
-            matches!(guard.check_headers(&headers(pairs), open), Err(Refused::Page(_)))
+        let is_refused = |pairs: &[(&'static str, &str)], shows| {
+            matches!(guard.check_page(&headers(pairs), shows), Err(Refused::Page(_)))
         };
-        assert!(is_refused(&[("origin", "http://127.0.0.1:9222")], true));
-        assert!(is_refused(&[("origin", "null")], true));
-        assert!(!is_refused(&[("origin", "https://TOOL.example")], false));
+        assert!(is_refused(&[("origin", "http://127.0.0.1:9222")], Shows::Nothing));
+        assert!(is_refused(&[("origin", "null")], Shows::Nothing));
+        assert!(!is_refused(&[("origin", "https://TOOL.example")], Shows::Sessions));
         for site in ["cross-site", "same-origin", "same-site", "other"] {
-            assert!(is_refused(&[("sec-fetch-site", site)], true), "{site}");
+            assert!(is_refused(&[("sec-fetch-site", site)], Shows::Nothing), "{site}");
         }
-        assert!(is_refused(&[("sec-fetch-site", "none")], false));
-        assert!(!is_refused(&[("sec-fetch-site", "none")], true));
         let navigation = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
-        assert!(is_refused(&navigation, false));
-        let chromedriver = [("sec-fetch-site", "none"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "empty")];
-        assert!(!is_refused(&chromedriver, false));
+        for shows in [Shows::Sessions, Shows::Figures] {
+            assert!(is_refused(&[("sec-fetch-site", "none")], shows));
+            assert!(is_refused(&navigation, shows));
+        }
+        assert!(!is_refused(&[("sec-fetch-site", "none")], Shows::Nothing));
+    }
+
+    #[test]
+    fn chromedriver_is_let_in_and_chromes_own_fetches_are_not() {
+        let words = [("sec-fetch-site", "none"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "empty")];
+        let said_by = |agent| Guard::default().check_page(&headers(&[&words[..], &[agent]].concat()), Shows::Sessions);
+        assert_eq!(said_by(("user-agent", "chromedriver")), Ok(()));
+        for agent in ["Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/156.0.0.0", "", "chromedriver/1"] {
+            assert!(matches!(said_by(("user-agent", agent)), Err(Refused::Page(_))), "{agent:?}");
+        }
+        assert!(matches!(Guard::default().check_page(&headers(&words), Shows::Sessions), Err(Refused::Page(_))));
     }
 }

@@ -29,8 +29,8 @@ use hyper::{HeaderMap, Request, StatusCode, body::Incoming, header};
 
 use self::{discovery::Protocol, v1::V1};
 pub use self::{
-    guard::{Guard, Refused, is_roundabout},
-    reply::{Answer, Problem, problem, refused},
+    guard::{Ends, Guard, Refused, Shows},
+    reply::{Answer, Problem, Why, problem, refused},
 };
 use crate::{
     metrics::Metrics,
@@ -85,7 +85,13 @@ impl Api {
     }
 }
 
-/// Whether what is there holds no id and no secret, so that a person may look at it in a browser.
-pub fn is_open(path: &str) -> bool {
-    matches!(path, "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | v1::DOCUMENT)
+/// What the answer to a request of this path shows.
+pub fn shows(path: &str) -> Shows {
+    match path {
+        "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | v1::DOCUMENT => {
+            Shows::Nothing
+        }
+        "/" | "/metrics" | "/pressure" => Shows::Figures,
+        _ => Shows::Sessions,
+    }
 }

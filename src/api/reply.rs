@@ -24,6 +24,17 @@ pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes
     answer
 }
 
+/// Why something is refused, for those who do not show the body: it lies with the answer.
+#[derive(Clone, Debug)]
+pub struct Why(pub String);
+
+/// A refusal in Chrome's own words, as it writes them.
+pub(super) fn refused_text(status: StatusCode, words: &'static str) -> Answer {
+    let mut answer = text(status, "text/html; charset=UTF-8", words);
+    answer.extensions_mut().insert(Why(words.to_owned()));
+    answer
+}
+
 /// As [`text`], with a body that may be still to come.
 pub(super) fn stream(kind: &'static str, body: Body) -> Answer {
     let mut answer = Response::new(body);
@@ -115,6 +126,7 @@ impl Problem {
             details: &self.details,
         };
         let mut answer = text(self.status, "application/problem+json", serde_json::to_vec(&body).unwrap_or_default());
+        answer.extensions_mut().insert(Why(self.detail.clone()));
         if let Some(seconds) = self.retry_after {
             answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }

@@ -75,7 +75,8 @@ pub struct RawConfig {
     #[arg(help_heading = "Listening")]
     #[serde(deserialize_with = "text")]
     pub insecure: Option<String>,
-    /// Host names by which clients may call this server, beside IP addresses and localhost.
+    /// Names and addresses by which clients may call this server, beside localhost, loopback and the addresses it
+    /// listens on.
     #[arg(long, value_name = "NAME", help_heading = "Listening")]
     #[serde(deserialize_with = "list")]
     pub allow_host: Option<Vec<String>>,

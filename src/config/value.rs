@@ -81,11 +81,15 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "is no address; write IP:PORT, such as 127.0.0.1:9222 or [::1]:9222".into())
 }
 
-/// A host name as in a `Host` header, without port; lower case.
+/// A host name or address as in a `Host` header, without port; lower case, IPv6 in brackets.
 pub(super) fn host(text: &str) -> Result<String, String> {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = inner.parse::<std::net::Ipv6Addr>() {
+        return Ok(format!("[{ip}]"));
+    }
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
     if text.is_empty() || !plain {
-        return Err("is no host name; write it without scheme and port, several separated by spaces".into());
+        return Err("is no host name or address; write it without scheme and port, several separated by spaces".into());
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -217,7 +221,11 @@ mod tests {
     #[test]
     fn hosts_and_origins_are_taken_without_what_a_header_does_not_have() {
         assert_eq!(host("Chrome.Internal"), Ok("chrome.internal".into()));
-        for text in ["", "http://a", "a:80", "a,b", "*"] {
+        assert_eq!(host("10.0.0.5"), Ok("10.0.0.5".into()));
+        for text in ["fd00::7", "[FD00:0::7]"] {
+            assert_eq!(host(text), Ok("[fd00::7]".into()));
+        }
+        for text in ["", "http://a", "a:80", "a,b", "*", "[a]", "fd00::7:x"] {
             assert!(host(text).is_err(), "{text}");
         }
         assert_eq!(origin("https://App.example.org:8443"), Ok("https://app.example.org:8443".into()));

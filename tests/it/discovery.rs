@@ -74,6 +74,7 @@ async fn pages_are_listed_made_activated_and_closed_in_the_session_of_http_calls
 
     let list = json_of(&get(&proxy, "/json/list").await);
     assert_eq!(list.as_array().map(Vec::len), Some(1), "one blank page: {list}");
+    assert_eq!(list[0].get("devtoolsFrontendUrl"), None, "there is no front end: {list}");
     assert_eq!((&list[0]["type"], &list[0]["url"]), (&json!("page"), &json!("about:blank")));
     let refused = get(&proxy, "/json/new?about:blank").await;
     assert_eq!(refused.status, 405);
@@ -137,8 +138,59 @@ async fn a_shared_http_session_is_what_version_leads_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_option_that_cannot_be_honoured_is_refused_by_name() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
-    let refused = proxy.refusal("/?launch=%7B%7D").await;
-    assert!(refused.contains("400"), "{refused}");
+    for (option, name) in
+        [("launch=%7B%7D", "launch"), ("--proxy-server=x:1", "--proxy-server"), ("stealth", "stealth")]
+    {
+        let refused = proxy.refusal(&format!("/?{option}")).await;
+        assert!(refused.contains("400") && refused.contains(name), "{refused}");
+    }
     // What is no option of ours is the client's own affair.
-    proxy.connect_to("/any/path?token=x&name-of-mine=1").await.page().await;
+    proxy.connect_to("/chromium?token=x&name-of-mine=1").await.page().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_path_that_is_a_sockets_opens_a_session() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    for (path, right) in [
+        ("/v1/sessions/some-session/liv", "/devtools/browser/ID"),
+        ("/chromium/playwright", "connectOverCDP"),
+        ("/any/path?token=x", "connect to /"),
+    ] {
+        let refused = proxy.refusal(path).await;
+        assert!(refused.contains("404") && refused.contains(right), "{path}: {refused}");
+    }
+    assert_eq!(proxy.figure("sessions_opened_total").await, 0);
+    for path in ["/", "/devtools/browser", "/devtools/browser/", "/chromium", "/chrome"] {
+        proxy.connect_to(path).await.page().await;
+    }
+    assert_eq!(proxy.figure("sessions_opened_total").await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_proper_request_is_refused_and_says_why() {
+    const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let host = format!("Host: {}\r\n", proxy.address());
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
+    let good = format!("GET /nowhere HTTP/1.1\r\n{host}{upgrade}{KEY}\r\n");
+    let answer = proxy.bytes(good.as_bytes()).await;
+    let line = answer.lines().next().unwrap_or_default();
+    assert!(line.starts_with("HTTP/1.1 404 there is no WebSocket at /nowhere: "), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("\r\nghostmux-error: there is no websocket at"), "{answer}");
+    for (what, request) in [
+        ("Host headers", "GET /health HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned()),
+        ("Host headers", format!("GET /health HTTP/1.1\r\n{host}{host}Connection: close\r\n\r\n")),
+        ("Host headers", format!("GET / HTTP/1.1\r\n{host}Host: localhost\r\n{upgrade}{KEY}\r\n")),
+        ("HTTP/1.1", format!("GET / HTTP/1.0\r\n{host}{upgrade}{KEY}\r\n")),
+        ("Sec-WebSocket-Key", format!("GET / HTTP/1.1\r\n{host}{upgrade}\r\n")),
+        ("Sec-WebSocket-Key", format!("GET / HTTP/1.1\r\n{host}{upgrade}Sec-WebSocket-Key: x\r\n\r\n")),
+        ("Sec-WebSocket-Key", format!("GET / HTTP/1.1\r\n{host}{upgrade}{KEY}{KEY}\r\n")),
+        ("body", format!("GET / HTTP/1.1\r\n{host}{upgrade}{KEY}Content-Length: 2\r\n\r\n{{}}")),
+        ("body", format!("GET / HTTP/1.1\r\n{host}{upgrade}{KEY}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")),
+    ] {
+        let answer = proxy.bytes(request.as_bytes()).await;
+        let line = answer.lines().next().unwrap_or_default();
+        assert!(line.contains(" 400 ") && answer.contains(what), "{request:?}: {answer}");
+    }
+    assert_eq!(proxy.figure("sessions_opened_total").await, 0);
 }

@@ -11,19 +11,19 @@ use crate::{
 };
 
 /// A page of the session of HTTP calls, whose end or whose id would show that somebody got through.
-struct Bait {
-    id: String,
+pub(super) struct Bait {
+    pub(super) id: String,
 }
 
 impl Bait {
-    async fn lay(stage: &Stage) -> Self {
+    pub(super) async fn lay(stage: &Stage) -> Self {
         let made = stage.proxy.http("PUT", "/json/new?about:blank", &[], "").await;
         let made: Value = serde_json::from_str(&made.body).unwrap_or_else(|_| panic!("{made:?}"));
         Self { id: text(&made, "id") }
     }
 
     /// It is still there, and nothing in the attacker's frames names it but what the attacker itself said.
-    async fn is_untouched(&self, stage: &Stage, how: &str) {
+    pub(super) async fn is_untouched(&self, stage: &Stage, how: &str) {
         let list = stage.proxy.http("GET", "/json/list", &[], "").await;
         assert!(list.body.contains(&self.id), "{how}: a page closed a page: {list:?}");
         let pages: Value = serde_json::from_str(&list.body).expect("JSON");
@@ -33,7 +33,7 @@ impl Bait {
 
 /// Opens `/json/list` of this origin in the page and tries, from whatever is there then, to read and change what it
 /// can.
-async fn get_through(stage: &Stage, page: &Page, origin: &str, bait: &Bait, how: &str) {
+pub(super) async fn get_through(stage: &Stage, page: &Page, origin: &str, bait: &Bait, how: &str) {
     let client = &stage.attacker.client;
     let on = Some(page.session.as_str());
     for path in ["/json/list".to_owned(), format!("/json/close/{}", bait.id), "/json/new?about:blank".to_owned()] {

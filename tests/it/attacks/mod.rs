@@ -20,6 +20,7 @@ mod same_site;
 mod side_doors;
 mod stage;
 mod targets;
+mod to_the_port;
 mod victim;
 
 /// The rows of the table: a letter, and the highest number with it.
@@ -37,7 +38,7 @@ const ROWS: [(char, u8); 17] = [
     ('H', 3),
     ('K', 4),
     ('P', 5),
-    ('J', 15),
+    ('J', 18),
     ('F', 18),
     ('R', 10),
     ('Z', 10),

@@ -114,9 +114,11 @@ async fn pages_may_look_at_the_document_and_at_nothing_else() {
             is_problem(&proxy.http(method, path, headers, "").await, 403, "from-a-page", "page");
         }
     }
-    // What Chrome's own network stack says is let in elsewhere, but a GET that changes something is not for it.
-    let program = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "empty")];
-    is_problem(&proxy.http("GET", &kill, &program, "").await, 403, "not-by-get", "DELETE");
+    // What chromedriver asks is let in elsewhere, but a GET that ends a session is not for it.
+    let chromes_own = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "empty")];
+    is_problem(&proxy.http("GET", &kill, &chromes_own, "").await, 403, "from-a-page", "page");
+    let chromedriver = [&chromes_own[..], &[("User-Agent", "chromedriver")]].concat();
+    is_problem(&proxy.http("GET", &kill, &chromedriver, "").await, 403, "not-by-get", "DELETE");
     assert_eq!(ok(&proxy, "GET", &path, Value::Null).await["state"], "parked");
 }
 
