@@ -63,8 +63,8 @@ impl Tls {
         run("x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -set_serial 7 -days 2 -extfile extensions -out leaf.pem");
         let arguments = ["s_server", "-accept", "127.0.0.1:0", "-key", "leaf.key", "-cert", "leaf.pem", "-www"];
         let mut server = openssl(&arguments).stdout(Stdio::piped()).spawn().expect("it starts");
-        let lines = BufReader::new(server.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let address = lines.filter_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned)).next();
+        let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let address = lines.find_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned));
         Self { server, address: address.expect("an address"), _directory: directory }
     }
 }
