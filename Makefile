@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-api sweep taint prove prove-short instructions \
-	mutants bench bench-greed lint fmt docs types
+	mutants bench bench-neighbour lint fmt docs types
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -116,11 +116,9 @@ bench: ## Speed, against a direct connection to an identical Chrome
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- $(ARGS)
 
-bench-greed: ## What greedy clients cost another one: its worst round trip meanwhile, beside its own alone (full sizes)
+bench-neighbour: ## What a greedy client costs another one: its worst wait, beside the same in one plain Chrome (ARGS="--row attach")
 	@scripts/setup.sh run
-	@echo '==> building; then some minutes'
-	@GHOSTMUX_TEST_GREED=full cargo test --release --locked --test it attacks::greed -- --nocapture --test-threads 1 2>&1 \
-		| grep -E 'the victim waited|panicked|test result'
+	@cargo bench --locked --bench load -- neighbour $(ARGS)
 
 lint: ## Formatting, lints, documentation
 	@echo '==> formatting'

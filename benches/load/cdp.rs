@@ -1,10 +1,15 @@
 //! A raw CDP client on top of [`Ws`]: no more than the benches need.
 
-use std::io;
+use std::{
+    io::{self, Write as _},
+    net::Shutdown,
+    thread,
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 
-use super::ws::Ws;
+use super::ws::{Ws, frame};
 
 /// A connection and the CDP session of its page.
 #[derive(Debug)]
@@ -53,6 +58,89 @@ impl Root {
     pub(crate) fn send(&mut self, method: &str, params: &Value) -> io::Result<()> {
         self.last += 1;
         self.ws.send(json!({ "id": self.last, "method": method, "params": params }).to_string().as_bytes())
+    }
+}
+
+/// What became of many commands at once.
+#[derive(Debug, Default)]
+pub(crate) struct Burst {
+    /// The replies without an error; of large ones there is `null`.
+    pub(crate) results: Vec<Value>,
+    /// How many errors.
+    pub(crate) refused: usize,
+    /// The first of them.
+    pub(crate) refusal: Option<String>,
+}
+
+/// Replies above this many bytes are not kept.
+const KEPT: usize = 4096;
+/// Bytes that are written at once.
+const WRITTEN: usize = 64 * 1024;
+
+impl Root {
+    /// Writes `count` commands as fast as they are taken while it reads what comes back, until `answers` of them have
+    /// been answered. `make` has the text of a command from its id and its place. When `until` is over, the connection
+    /// ends, and that is the error.
+    pub(crate) fn burst(
+        &mut self,
+        count: usize,
+        answers: usize,
+        until: Instant,
+        make: impl Fn(i32, usize) -> String + Sync,
+    ) -> io::Result<Burst> {
+        let first = self.last + 1;
+        self.last += i32::try_from(count).map_err(io::Error::other)?;
+        let (mut writer, stopper) = (self.ws.writer()?, self.ws.writer()?);
+        let write = || -> io::Result<()> {
+            let mut out = Vec::new();
+            for (id, place) in (first..).zip(0..count) {
+                frame(&mut out, make(id, place).as_bytes());
+                if out.len() > WRITTEN {
+                    writer.write_all(&out)?;
+                    out.clear();
+                }
+            }
+            writer.write_all(&out)
+        };
+        thread::scope(|scope| {
+            let writing = scope.spawn(write);
+            let read = self.ws.replies(answers, until);
+            if read.is_err() {
+                // The other thread may wait for room that never comes.
+                let _ = stopper.shutdown(Shutdown::Both);
+            }
+            let written = writing.join().map_err(|_| io::Error::other("the writer panicked"))?;
+            read.and_then(|burst| written.map(|()| burst))
+        })
+    }
+
+    /// The socket, for those who do not read.
+    pub(crate) fn ws(&mut self) -> &mut Ws {
+        &mut self.ws
+    }
+}
+
+impl Ws {
+    fn replies(&mut self, count: usize, until: Instant) -> io::Result<Burst> {
+        let mut burst = Burst::default();
+        while burst.results.len() + burst.refused < count {
+            if Instant::now() > until {
+                let text = format!("given up after {} of {count} answers", burst.results.len() + burst.refused);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            let message = self.receive()?;
+            let Some(rest) = message.strip_prefix(b"{\"id\":") else { continue };
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'-').count();
+            if rest[digits..].starts_with(b",\"error\"") {
+                burst.refused += 1;
+                burst.refusal.get_or_insert_with(|| String::from_utf8_lossy(&rest[digits..]).into_owned());
+            } else if message.len() <= KEPT {
+                burst.results.push(serde_json::from_slice::<Value>(message)?["result"].take());
+            } else {
+                burst.results.push(Value::Null);
+            }
+        }
+        Ok(burst)
     }
 }
 

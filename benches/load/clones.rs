@@ -165,7 +165,7 @@ impl Session {
 }
 
 /// A site on loopback, for as long as the process lives.
-fn site() -> io::Result<SocketAddr> {
+pub(crate) fn site() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {

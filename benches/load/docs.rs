@@ -1,26 +1,43 @@
-//! The figures of a run, written into `docs/performance.md`, with its pictures below `docs/plots`.
+//! The figures of a run, written into a page of `docs/`, with its pictures below `docs/plots`.
 
 use std::{fmt::Write, fs, io, path::Path};
 
 use super::table::{Report, Section};
 
-const PAGE: &str = "docs/performance.md";
-/// What stands between these lines is the bench's, the rest is written by people.
-const BEGIN: &str = "<!-- figures: written by `make bench ARGS=--write-docs` -->";
-const END: &str = "<!-- end of figures -->";
+/// A page of `docs/` and the lines of it that are a bench's: what stands between them it writes, the rest is written by
+/// people.
+pub(crate) struct Page {
+    path: &'static str,
+    begin: &'static str,
+    end: &'static str,
+}
+
+/// What the hop costs.
+pub(crate) const PERFORMANCE: Page = Page {
+    path: "docs/performance.md",
+    begin: "<!-- figures: written by `make bench ARGS=--write-docs` -->",
+    end: "<!-- end of figures -->",
+};
+/// What a greedy neighbour costs.
+pub(crate) const SECURITY: Page = Page {
+    path: "docs/security.md",
+    begin: "<!-- figures: written by `make bench-neighbour ARGS=--write-docs` -->",
+    end: "<!-- end of figures -->",
+};
 
 /// `root` is the repository.
-pub(crate) fn write(root: &Path, report: &Report) -> io::Result<()> {
-    let page = root.join(PAGE);
-    let text = fs::read_to_string(&page)?;
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.ok_or_else(|| io::Error::other(format!("{PAGE} lacks the line {BEGIN} or {END}")))?;
+pub(crate) fn write(root: &Path, page: &Page, report: &Report) -> io::Result<()> {
+    let Page { path, begin, end } = page;
+    let file = root.join(path);
+    let text = fs::read_to_string(&file)?;
+    let parts = text.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+    let (before, after) = parts.ok_or_else(|| io::Error::other(format!("{path} lacks the line {begin} or {end}")))?;
     let plots = root.join("docs/plots");
     fs::create_dir_all(&plots)?;
     for plot in report.sections.iter().flat_map(|section| &section.plots) {
         fs::write(plots.join(&plot.file), plot.svg())?;
     }
-    fs::write(&page, format!("{before}{BEGIN}\n\n{}\n{END}{after}", figures(report)))
+    fs::write(&file, format!("{before}{begin}\n\n{}\n{end}{after}", figures(report)))
 }
 
 fn figures(report: &Report) -> String {

@@ -4,6 +4,9 @@
 //! `--long` measures longer, `--codec NAME` is handed to the proxy, `--json PATH` says where the figures go
 //! (`target/bench/load.json`), `--write-docs` writes them into `docs/performance.md` too, with pictures, and
 //! `--docs-from PATH` does only that, with the figures of an earlier run.
+//!
+//! `-- neighbour` is a run by itself: what a greedy client costs another one (`--row NAME` chooses, `--small` only tries
+//! whether it works; figures in `target/bench/neighbour.json`, and with `--write-docs` in `docs/security.md`).
 
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 #![allow(clippy::cast_precision_loss, reason = "counts of messages and bytes, far below 2^52")]
@@ -17,6 +20,7 @@ mod connect;
 mod docs;
 mod fake;
 mod memory;
+mod neighbour;
 mod plot;
 mod process;
 mod roundtrip;
@@ -76,8 +80,19 @@ const GROUPS: [(&str, Group); 13] = [
     ("alone", alone::alone),
 ];
 
+/// The group that is a run by itself.
+const NEIGHBOUR: &str = "neighbour";
+
+/// What is wished of [`NEIGHBOUR`].
+struct Neighbour {
+    /// None means all.
+    rows: Vec<String>,
+    small: bool,
+}
+
 struct Wish {
     groups: Vec<String>,
+    neighbour: Option<Neighbour>,
     settings: Vec<String>,
     long: bool,
     json: PathBuf,
@@ -88,19 +103,37 @@ struct Wish {
 fn main() -> Result<(), Box<dyn Error>> {
     let wish = wish(std::env::args().skip(1))?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = if wish.neighbour.is_some() { &docs::SECURITY } else { &docs::PERFORMANCE };
     if let Some(earlier) = &wish.docs_from {
-        return Ok(docs::write(root, &Report::read(earlier)?)?);
+        return Ok(docs::write(root, page, &Report::read(earlier)?)?);
     }
     let found = chrome_found()?;
     let machine = machine(&found);
     println!("{machine}");
-    let settings: Vec<&str> = wish.settings.iter().map(String::as_str).collect();
-    let (chrome, proxy) = (Chrome::start(&found)?, Proxy::start(&settings)?);
-    let bench = Bench { found, chrome, proxy, settings: wish.settings, long: wish.long };
-    // Chrome is busy with itself for a moment after its start.
-    thread::sleep(Duration::from_secs(2));
     let from = Instant::now();
     let mut report = Report { machine, sections: Vec::new() };
+    if let Some(Neighbour { rows, small }) = &wish.neighbour {
+        let section = neighbour::neighbour(&found, &wish.settings, rows, *small)?;
+        println!("\n{}", section.markdown());
+        report.sections.push(section);
+        report.write(&wish.json)?;
+    } else {
+        groups(&wish, found, &mut report)?;
+    }
+    if wish.write_docs {
+        docs::write(root, page, &report)?;
+    }
+    println!("\n{} s; figures in {}", from.elapsed().as_secs(), wish.json.display());
+    Ok(())
+}
+
+/// Measures the groups that are wished for.
+fn groups(wish: &Wish, found: Found, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let settings: Vec<&str> = wish.settings.iter().map(String::as_str).collect();
+    let (chrome, proxy) = (Chrome::start(&found)?, Proxy::start(&settings)?);
+    let bench = Bench { found, chrome, proxy, settings: wish.settings.clone(), long: wish.long };
+    // Chrome is busy with itself for a moment after its start.
+    thread::sleep(Duration::from_secs(2));
     for (name, group) in GROUPS {
         if wish.groups.is_empty() || wish.groups.iter().any(|wanted| wanted == name) {
             let section = group(&bench).map_err(|error| format!("{name}: {error}"))?;
@@ -110,18 +143,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             report.write(&wish.json)?;
         }
     }
-    if wish.write_docs {
-        docs::write(root, &report)?;
-    }
-    println!("\n{} s; figures in {}", from.elapsed().as_secs(), wish.json.display());
     Ok(())
 }
 
 fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let json = target.join("bench/load.json");
-    let mut wish =
-        Wish { groups: Vec::new(), settings: Vec::new(), long: false, json, write_docs: false, docs_from: None };
+    let (mut json, mut neighbour) = (None, false);
+    let mut of_it = Neighbour { rows: Vec::new(), small: false };
+    let mut wish = Wish {
+        groups: Vec::new(),
+        neighbour: None,
+        settings: Vec::new(),
+        long: false,
+        json: PathBuf::new(),
+        write_docs: false,
+        docs_from: None,
+    };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
@@ -129,20 +166,36 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
             "--bench" => {}
             "--long" => wish.long = true,
             "--codec" => wish.settings.push(format!("--codec={}", value()?)),
-            "--json" => wish.json = value()?.into(),
+            "--json" => json = Some(value()?.into()),
             "--write-docs" => wish.write_docs = true,
+            "--row" => of_it.rows.push(value()?),
+            "--small" => of_it.small = true,
+            NEIGHBOUR => neighbour = true,
             "--docs-from" => wish.docs_from = Some(value()?.into()),
             name if GROUPS.iter().any(|(known, _)| *known == name) => wish.groups.push(name.to_owned()),
             other => {
                 let known: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
-                return Err(format!("no group {other}; there are {}", known.join(", ")).into());
+                return Err(format!("no group {other}; there are {} and {NEIGHBOUR}", known.join(", ")).into());
             }
         }
     }
-    // The page is about all of it.
-    if wish.write_docs && !wish.groups.is_empty() {
-        return Err("--write-docs needs every group".into());
+    let usual = if neighbour { "bench/neighbour.json" } else { "bench/load.json" };
+    wish.json = json.unwrap_or_else(|| target.join(usual));
+    if neighbour && !wish.groups.is_empty() {
+        return Err(format!("{NEIGHBOUR} is a run by itself").into());
     }
+    if !neighbour && (of_it.small || !of_it.rows.is_empty()) {
+        return Err(format!("--row and --small are of {NEIGHBOUR}").into());
+    }
+    let rows: Vec<&str> = neighbour::ACTS.iter().map(|act| act.name).collect();
+    if let Some(other) = of_it.rows.iter().find(|row| !rows.contains(&row.as_str())) {
+        return Err(format!("no row {other}; there are {}", rows.join(", ")).into());
+    }
+    // The page is about all of it.
+    if wish.write_docs && (!wish.groups.is_empty() || !of_it.rows.is_empty() || of_it.small) {
+        return Err("--write-docs needs every group or row, at full size".into());
+    }
+    wish.neighbour = neighbour.then_some(of_it);
     Ok(wish)
 }
 

@@ -48,6 +48,14 @@ impl Endpoint {
         Self { path: path.to_owned(), ..self.clone() }
     }
 
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn connect(&self) -> io::Result<Root> {
         Ws::connect(self.address, &self.path).map(Root::new)
     }

@@ -17,6 +17,8 @@ pub(crate) enum Budget {
     AtLeastTimes(f64),
     /// At most this, in the row's own unit.
     AtMost(f64),
+    /// At most this much more than the other side's, in the row's own unit.
+    AtMostMore(f64),
     /// None: a figure to know.
     None,
 }
@@ -74,6 +76,7 @@ impl Row {
             Budget::AtMostTimes(limit) => Some(self.ratio? <= limit),
             Budget::AtLeastTimes(limit) => Some(self.ratio? >= limit),
             Budget::AtMost(limit) => Some(self.proxied? <= limit),
+            Budget::AtMostMore(limit) => Some(self.proxied? - self.beside? <= limit),
             Budget::None => None,
         }
     }
@@ -83,6 +86,12 @@ impl Row {
             Budget::AtMostTimes(limit) => format!("≤ {limit:.2} x"),
             Budget::AtLeastTimes(limit) => format!("≥ {limit:.2} x"),
             Budget::AtMost(limit) => format!("≤ {limit} {}", self.unit),
+            Budget::AtMostMore(limit) => match (self.beside, self.proxied) {
+                (Some(beside), Some(ours)) => {
+                    format!("{:+.0} {} (≤ {limit:+} {})", ours - beside, self.unit, self.unit)
+                }
+                _ => format!("≤ {limit:+} {}", self.unit),
+            },
             Budget::None => String::new(),
         }
     }
@@ -133,7 +142,10 @@ impl Section {
     pub(crate) fn missed(&self) -> impl Iterator<Item = String> + use<'_> {
         self.rows.iter().filter(|row| row.met == Some(false)).map(|row| {
             let [what, _, proxied, ratio, budget, _] = row.cells();
-            let figure = if matches!(row.budget, Budget::AtMost(_)) { proxied } else { format!("{ratio} x") };
+            let figure = match row.budget {
+                Budget::AtMost(_) | Budget::AtMostMore(_) => proxied,
+                _ => format!("{ratio} x"),
+            };
             format!("{}: {what}: {figure} ({budget})", self.title)
         })
     }

@@ -1,0 +1,246 @@
+//! What a greedy neighbour costs: how long a client waits for a small answer while another one does the worst that it
+//! may, in one proxy; beside the same two clients in one plain Chrome.
+//!
+//! Each row has a Chrome and a proxy of its own, so that it can be measured alone and leaves nothing to the next.
+
+mod acts;
+mod http;
+mod on_page;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use ghostmux::browser::find::Found;
+use serde_json::{Value, json};
+
+use super::{
+    cdp::{Page, Root, text},
+    clones::site,
+    sides::{Chrome, Endpoint, Proxy, Side},
+    table::{Budget, Row, Section, percentile},
+};
+
+pub(crate) use self::acts::ACTS;
+
+/// How much longer than beside the same act in a plain Chrome a client may wait, in milliseconds.
+const GOAL: f64 = 250.0;
+/// Chrome is busy with itself for a moment after its start.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How often the victim asks.
+const EVERY: Duration = Duration::from_millis(5);
+/// How long the victim still asks when the greedy one has gone: what it left behind is work, too.
+const AFTER: Duration = Duration::from_millis(1500);
+/// How long an act may take before it is given up.
+const LONGEST: Duration = Duration::from_secs(75);
+/// Most of a refusal that is shown, in characters.
+const SHOWN: usize = 110;
+
+/// What somebody greedy does.
+pub(crate) struct Act {
+    /// By which it is chosen.
+    pub(crate) name: &'static str,
+    /// What it is.
+    pub(crate) what: &'static str,
+    pub(crate) run: fn(&Greedy<'_>) -> io::Result<String>,
+}
+
+/// Where it is done.
+pub(crate) struct Greedy<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    /// A small site on this machine.
+    site: SocketAddr,
+    /// A part of the sizes, to try whether it works.
+    small: bool,
+    /// What was before is preparation, and does not count.
+    begun: Mutex<Instant>,
+}
+
+impl Greedy<'_> {
+    fn proxied(&self) -> bool {
+        self.endpoint.side() == Side::Proxied
+    }
+
+    /// So many, or a fiftieth of it.
+    fn size(&self, full: usize) -> usize {
+        if self.small { (full / 50).max(2) } else { full }
+    }
+
+    /// What is measured begins here, not with the act's preparation.
+    fn begin(&self) {
+        *self.begun.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+    }
+
+    fn until() -> Instant {
+        Instant::now() + LONGEST
+    }
+
+    /// A connection with a context of its own, which goes with it.
+    fn open(&self) -> io::Result<(Root, String)> {
+        let mut root = self.endpoint.connect()?;
+        let made = root.call("Target.createBrowserContext", &json!({ "disposeOnDetach": true }))?;
+        Ok((root, text(&made["browserContextId"])?))
+    }
+
+    /// As [`Greedy::open`], with a blank page and the id of its CDP session.
+    fn open_page(&self) -> io::Result<(Root, String)> {
+        let (mut root, context) = self.open()?;
+        let session = Self::attach_all(&mut root, &context, 1, "about:blank")?.remove(0);
+        Ok((root, session))
+    }
+
+    /// The targets of so many new pages.
+    fn pages(root: &mut Root, context: &str, count: usize, url: &str) -> io::Result<Vec<String>> {
+        let params = json!({ "url": url, "browserContextId": context });
+        let made =
+            root.burst(count, count, Self::until(), |id, _| command(id, "Target.createTarget", &params, None))?;
+        made.results.iter().map(|result| text(&result["targetId"])).collect()
+    }
+
+    /// The CDP sessions of so many new pages.
+    fn attach_all(root: &mut Root, context: &str, count: usize, url: &str) -> io::Result<Vec<String>> {
+        let targets = Self::pages(root, context, count, url)?;
+        let attached = root.burst(targets.len(), targets.len(), Self::until(), |id, at| {
+            command(id, "Target.attachToTarget", &json!({ "targetId": targets[at], "flatten": true }), None)
+        })?;
+        attached.results.iter().map(|result| text(&result["sessionId"])).collect()
+    }
+}
+
+fn command(id: i32, method: &str, params: &Value, session: Option<&str>) -> String {
+    super::cdp::command(id, method, &params.to_string(), session)
+}
+
+/// How long the victim waited.
+struct Waits {
+    worst: f64,
+    /// As if it had asked every 10 ms, whether it was answered or not.
+    p99: f64,
+    /// What became of the act.
+    said: String,
+}
+
+/// Measures these rows, or all.
+pub(crate) fn neighbour(found: &Found, settings: &[String], wanted: &[String], small: bool) -> io::Result<Section> {
+    let mut section = Section::new("A greedy neighbour", "in a plain Chrome");
+    section.note(
+        "A client asks its page for a small `Runtime.evaluate`, again and again, and another client is greedy meanwhile; the \
+         longest that it waits for an answer, and the 99th percentile of its waits as if it asked every 10 ms. Beside it the \
+         same two clients with connections of their own to one plain Chrome.",
+    );
+    section.note(format!(
+        "The goal is at most {GOAL} ms more than in a plain Chrome. Where the act is none that a plain Chrome knows, there is \
+         beside it what comes nearest, or a client that has the Chrome to itself; the row says so."
+    ));
+    let site = site()?;
+    let mut notes = Vec::new();
+    for act in ACTS.iter().filter(|act| wanted.is_empty() || wanted.iter().any(|name| name == act.name)) {
+        let from = Instant::now();
+        let bare = {
+            let chrome = Chrome::start(found)?;
+            measure(act, &chrome.endpoint, site, small)?
+        };
+        let ours = {
+            let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+            let proxy = Proxy::start(&settings)?;
+            measure(act, &proxy.endpoint, site, small)?
+        };
+        let row = |what: String, bare, ours| Row::both(what, "ms", &[(bare, ours)], Budget::AtMostMore(GOAL));
+        section.push(row(format!("`{}`: {}", act.name, act.what), bare.worst, ours.worst));
+        section.push(row(format!("… `{}`, 99th percentile", act.name), bare.p99, ours.p99));
+        #[expect(clippy::print_stderr, reason = "a long run shows how far it is")]
+        {
+            eprintln!(
+                "{}: {:.0} ms, plain {:.0} ms ({} s; plain: {}; ours: {})",
+                act.name,
+                ours.worst,
+                bare.worst,
+                from.elapsed().as_secs(),
+                bare.said,
+                ours.said
+            );
+        }
+        if !ours.said.is_empty() {
+            notes.push(format!("- `{}`: {}", act.name, ours.said));
+        }
+    }
+    if !notes.is_empty() {
+        section.note(format!("What the proxy refused, and what was not done to its end:\n\n{}", notes.join("\n")));
+    }
+    Ok(section)
+}
+
+fn measure(act: &Act, endpoint: &Endpoint, site: SocketAddr, small: bool) -> io::Result<Waits> {
+    thread::sleep(SETTLE);
+    let mut victim = endpoint.page()?;
+    for _ in 0..20 {
+        victim.evaluate("1")?;
+    }
+    let greedy = Greedy { endpoint, site, small, begun: Mutex::new(Instant::now()) };
+    let over = AtomicBool::new(false);
+    let (done, samples) = thread::scope(|scope| {
+        let watching = scope.spawn(|| watch(&mut victim, &over));
+        let done = (act.run)(&greedy);
+        over.store(true, Ordering::Release);
+        (done, watching.join())
+    });
+    let begun = *greedy.begun.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (samples, lost) = samples.map_err(|_| io::Error::other("the victim panicked"))?;
+    let mut waits = Vec::new();
+    for (asked, waited) in samples {
+        if asked + waited >= begun {
+            // Whoever had asked meanwhile would have waited for the rest of it.
+            let mut left = waited.as_secs_f64() * 1e3;
+            loop {
+                waits.push(left);
+                left -= 10.0;
+                if left <= 0.0 {
+                    break;
+                }
+            }
+        }
+    }
+    let worst = waits.iter().copied().fold(0.0, f64::max);
+    let done = done.unwrap_or_else(|error| format!("ended early: {}", shortened(&error.to_string())));
+    let lost = lost.map(|error| format!("the other client was lost: {}", shortened(&error.to_string())));
+    let said =
+        [lost.unwrap_or_default(), done].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+    Ok(Waits { worst, p99: percentile(waits, 0.99), said })
+}
+
+/// When somebody asked, and how long the answer took.
+type Sample = (Instant, Duration);
+
+/// What the victim is asked until it is over, and the error if it was lost. That counts as if there had been no answer for
+/// as long as it has patience.
+fn watch(victim: &mut Page, over: &AtomicBool) -> (Vec<Sample>, Option<io::Error>) {
+    let mut samples = Vec::new();
+    let mut last = None;
+    loop {
+        let asked = Instant::now();
+        if let Err(error) = victim.evaluate("1") {
+            samples.push((asked, LONGEST));
+            return (samples, Some(error));
+        }
+        samples.push((asked, asked.elapsed()));
+        if over.load(Ordering::Acquire) {
+            let until = *last.get_or_insert_with(|| Instant::now() + AFTER);
+            if Instant::now() > until {
+                return (samples, None);
+            }
+        }
+        thread::sleep(EVERY);
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let text = text.replace(['\r', '\n'], " ");
+    if text.chars().count() <= SHOWN { text } else { text.chars().take(SHOWN).chain(['…']).collect() }
+}
