@@ -8,6 +8,7 @@ mod capability;
 mod deadline;
 pub mod docs;
 mod raw;
+mod snapshots;
 mod store;
 mod value;
 
@@ -24,6 +25,7 @@ pub use self::{
     capability::{Capabilities, Capability},
     deadline::{Deadlines, Limit, may_save, span},
     raw::{RawConfig, unknown_variables, with_defaults_in_help},
+    snapshots::SnapshotLimits,
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     value::RemoteUrl,
 };
@@ -66,10 +68,14 @@ pub struct Config {
     pub max_client_frame: usize,
     /// When a client's outbound queue counts as too long, and when it is cut.
     pub client_queue: ClientQueue,
+    /// How long the reader of an HTTP answer may take none of it.
+    pub http_stall: Duration,
     /// Each process makes its own directory in this one, for profiles and for the files of its sessions.
     pub session_dir: PathBuf,
     /// Where snapshots rest, and within what limits.
     pub store: StoreSettings,
+    /// How much work and memory snapshots may take.
+    pub snapshots: SnapshotLimits,
     /// What to log and how.
     pub log: Log,
     /// How long sessions get to end after a signal to stop.
@@ -256,11 +262,13 @@ impl Config {
             },
             max_client_frame: layers.text("max_client_frame").read(size(1 << 10..=LARGEST_MESSAGE))?,
             client_queue: check_client_queue(layers)?,
+            http_stall: layers.text("http_stall").read(duration(Duration::from_millis(1)))?,
             session_dir: match layers.maybe("session_dir") {
                 Some(said) => said.read(path)?,
                 None => std::env::temp_dir(),
             },
             store: store::check(layers)?,
+            snapshots: SnapshotLimits::check(layers)?,
             log: Log {
                 filter: layers.text("log").read(|text| match tracing_subscriber::EnvFilter::try_new(text) {
                     Ok(_) => Ok(text.to_owned()),

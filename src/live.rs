@@ -51,7 +51,7 @@ use crate::{
         lease::FromBrowser,
     },
     client::{Client, Incoming, Ledger},
-    config::{Capabilities, CdpSessionLimits, ClientQueue, Config, Deadlines},
+    config::{Capabilities, CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
     error::CloseReason,
     files,
     metrics::Metrics,
@@ -80,6 +80,8 @@ pub struct Terms {
     pub ping_interval: Duration,
     /// What waits for all clients.
     pub ledger: Arc<Ledger>,
+    /// How much work and memory snapshots may take.
+    pub snapshots: SnapshotLimits,
     /// Where sessions keep their files.
     pub directory: PathBuf,
     /// The process's figures.
@@ -97,6 +99,7 @@ impl Terms {
             deadlines: config.deadlines,
             ping_interval: config.ping_interval,
             ledger: Ledger::new(config.client_queue.total),
+            snapshots: config.snapshots,
             directory: directory.join("sessions"),
             metrics,
         }

@@ -3,7 +3,7 @@
 //! `service` is what one can do with them, `snapshots` what with their saved state, `entry` a session's place here and
 //! how it is left, `gate` and `line` who may have one and who waits, `asleep` those that hibernate, `savepoint` what
 //! those that live are brought back from, `ended` what became of those that are over, `refusal` why something is not
-//! done.
+//! done, `room` how many large documents are read at a time.
 
 mod asleep;
 mod ended;
@@ -12,6 +12,7 @@ mod gate;
 mod id;
 mod line;
 mod refusal;
+mod room;
 mod savepoint;
 mod service;
 mod snapshots;
@@ -36,6 +37,7 @@ use self::{
     entry::{Entry, Leaving},
     gate::Gate,
     id::Mint,
+    room::Rooms,
     savepoint::Savepoint,
 };
 pub use self::{ended::Epitaph, id::SessionId, refusal::ServiceError, service::Pressure, wish::Wish};
@@ -109,6 +111,7 @@ struct Inner {
     http_session: HttpSession,
     mint: Mint,
     gate: Gate,
+    rooms: Rooms,
     live: DashMap<SessionId, Handle>,
     last_number: AtomicU64,
     // Guards the memory of sessions that are over; held for a look.
@@ -132,6 +135,7 @@ impl Registry {
             instance: Uuid::new_v4(),
             pool,
             store,
+            rooms: Rooms::new(terms.snapshots, admission),
             gate: Gate::new(admission, limit, terms.metrics.clone()),
             terms: Arc::new(terms),
             http_session,

@@ -1,5 +1,6 @@
 //! Bind, accept, split WebSocket upgrades from HTTP, drain on a signal.
 
+mod patient;
 mod start;
 mod upgrade;
 
@@ -22,6 +23,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::patient::Patient;
 pub use self::start::StartError;
 use crate::{
     api::{
@@ -72,7 +74,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let registry = Registry::new(pool.clone(), store.clone(), terms, config.http_session, admission, limit);
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
     let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
-    let service = Arc::new(Service { api, guard });
+    let service = Arc::new(Service { api, guard, stall: config.http_stall });
 
     // They are started, and may be about to say so: the line is to name them.
     let _ = pool.any().await;
@@ -228,6 +230,8 @@ impl StopSignals {
 struct Service {
     api: Api,
     guard: Guard,
+    /// How long the reader of an answer may take none of it.
+    stall: Duration,
 }
 
 async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closing: CancellationToken) {
@@ -236,6 +240,7 @@ async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closin
     // Where it is not known, the client is gone already.
     let Ok(to) = stream.local_addr() else { return };
     let ends = Ends { from: peer.0, to };
+    let stream = Patient::new(stream, service.stall);
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let service = service.clone();
@@ -256,8 +261,18 @@ async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closin
         }
     };
     if let Err(error) = ended {
+        if is_stalled(&error) {
+            tracing::warn!(peer = %peer.0, %error, "the reader of an answer was cut");
+            return;
+        }
         tracing::debug!(%error, "a connection ended badly");
     }
+}
+
+/// Whether a connection ended because its reader took nothing.
+fn is_stalled(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }
 
 impl Service {

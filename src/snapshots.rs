@@ -135,7 +135,8 @@ pub async fn run(
 ) -> Result<(), SnapshotError> {
     let Settings { config, store, store_key, owner } = arguments.settings;
     let settings = RawConfig { config, store, store_key, ..RawConfig::default() };
-    let store = Store::new(&Config::load(settings, variables)?.store);
+    let config = Config::load(settings, variables)?;
+    let store = Store::new(&config.store);
     let owner: Owner = owner.parse()?;
     let said = match arguments.verb {
         Verb::Ls { name, json } => {
@@ -148,7 +149,8 @@ pub async fn run(
         }
         Verb::Import { file, name, format, keep } => {
             let expires = if keep { Expires::Never } else { Expires::ByDefault };
-            let meta = import(&store, New { name, expires, ..New::of(owner) }, &file, format).await?;
+            let meta =
+                import(&store, New { name, expires, ..New::of(owner) }, &file, format, config.snapshots.line).await?;
             format!("{}\n", meta.id)
         }
         Verb::Rm { ids } => {
@@ -255,7 +257,7 @@ async fn export(
     to.flush().await.map_err(failed)
 }
 
-async fn import(store: &Store, new: New, file: &Path, format: Format) -> Result<Meta, SnapshotError> {
+async fn import(store: &Store, new: New, file: &Path, format: Format, longest: usize) -> Result<Meta, SnapshotError> {
     let name = file.display().to_string();
     let mut from: Box<dyn AsyncRead + Send + Unpin> = if file == Path::new("-") {
         Box::new(tokio::io::stdin())
@@ -263,7 +265,7 @@ async fn import(store: &Store, new: New, file: &Path, format: Format) -> Result<
         Box::new(tokio::fs::File::open(file).await.map_err(|error| cannot(&name, error))?)
     };
     let (meta, _) = match format {
-        Format::Ghostmux => shelf::import_content(store, new, ReaderStream::new(from)).await?,
+        Format::Ghostmux => shelf::import_content(store, new, ReaderStream::new(from), longest).await?,
         Format::Playwright => {
             let mut state = String::new();
             from.read_to_string(&mut state).await.map_err(|error| cannot(&name, error))?;

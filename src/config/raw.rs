@@ -17,7 +17,7 @@ const PREFIX: &str = "GHOSTMUX_";
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 37] = [
+const DEFAULTS: [(&str, &str); 42] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -48,10 +48,15 @@ const DEFAULTS: [(&str, &str); 37] = [
     ("client_queue_hard", "512MiB"),
     ("client_queue_total", "2GiB"),
     ("stall", "10s"),
+    ("http_stall", "30s"),
     ("snapshot_ttl", "30d"),
     ("snapshot_max", "256MiB"),
     ("snapshot_quota", "4GiB"),
     ("snapshot_count", "10000"),
+    ("snapshot_line", "8MiB"),
+    ("snapshot_transfers", "2"),
+    ("snapshot_memory", "768MiB"),
+    ("snapshot_fields", "10000"),
     ("log", "info"),
     ("log_format", "text"),
     ("drain", "10s"),
@@ -223,6 +228,10 @@ pub struct RawConfig {
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub stall: Option<String>,
+    /// How long the reader of an HTTP answer, such as the content of a snapshot, may take none of it; then it is cut.
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub http_stall: Option<String>,
     /// How long sessions get to end after SIGTERM or SIGINT; a second signal ends them at once.
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
@@ -255,6 +264,25 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_count: Option<String>,
+    /// Longest line of a snapshot that is imported. Only a single value that large makes one: what has many is written
+    /// in lines of about 1 MiB.
+    #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub snapshot_line: Option<String>,
+    /// How many snapshots may be imported, or exported as one document, at a time. More of them wait, as `queue` and
+    /// `queue_timeout` say; then they are refused (503).
+    #[arg(long, value_name = "N", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub snapshot_transfers: Option<String>,
+    /// Memory that these may take together. A document takes up to 12 times its size while it is read; one that can
+    /// never have so much is refused (413).
+    #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub snapshot_memory: Option<String>,
+    /// Most form fields of a page that a snapshot holds; how many more there were is in its report.
+    #[arg(long, value_name = "N", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub snapshot_fields: Option<String>,
 
     /// What to log: a level, or levels by module such as `ghostmux::browser=debug,info`.
     #[arg(long, value_name = "FILTER", help_heading = "Logs")]
@@ -305,6 +333,7 @@ impl RawConfig {
             "client_queue_hard" => &self.client_queue_hard,
             "client_queue_total" => &self.client_queue_total,
             "stall" => &self.stall,
+            "http_stall" => &self.http_stall,
             "drain" => &self.drain,
             "store" => &self.store,
             "store_key" => &self.store_key,
@@ -312,6 +341,10 @@ impl RawConfig {
             "snapshot_max" => &self.snapshot_max,
             "snapshot_quota" => &self.snapshot_quota,
             "snapshot_count" => &self.snapshot_count,
+            "snapshot_line" => &self.snapshot_line,
+            "snapshot_transfers" => &self.snapshot_transfers,
+            "snapshot_memory" => &self.snapshot_memory,
+            "snapshot_fields" => &self.snapshot_fields,
             "log" => &self.log,
             "log_format" => &self.log_format,
             _ => unreachable!("no setting {key}"),

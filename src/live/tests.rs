@@ -14,7 +14,7 @@ use crate::{
         error::CdpError,
         ghost::{Ask, Millis, Options},
     },
-    config::{CdpSessionLimits, Limit},
+    config::{CdpSessionLimits, Limit, SnapshotLimits},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -77,6 +77,7 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
         deadlines,
         ping_interval,
         ledger: Ledger::new(1 << 20),
+        snapshots: SnapshotLimits { line: 1 << 20, transfers: 1, memory: 1 << 24, fields: 10 },
         directory: PathBuf::from("/nowhere"),
         metrics: metrics.clone(),
     };

@@ -111,7 +111,8 @@ impl Registry {
         let expires = expires.map_or(Expires::Never, |at| Expires::At(Timestamp(at).after(GRACE)));
         let new = New { expires, ..New::of(super::snapshots::owner_of(&card.owner)?) };
         let what = (SnapshotPart::USUAL.as_slice(), Purpose::Sleep);
-        let (meta, report) = shelf::save(&self.inner.store, new, &card.id, place, what).await?;
+        let limits = &self.inner.terms.snapshots;
+        let (meta, report) = shelf::save(&self.inner.store, new, &card.id, place, what, limits).await?;
         let (savepoint, snapshot, rested) = (handle.savepoint, meta.id, self.at_rest(card, lives_in));
         let put = savepoint.clone();
         self.surely(async move { put.put(snapshot, rested).await }).await??;

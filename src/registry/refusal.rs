@@ -80,6 +80,17 @@ pub enum ServiceError {
         /// How many wait.
         waiting: usize,
     },
+    /// Too many snapshots are imported or exported already, and none was done in time.
+    #[error(
+        "{most} snapshots are being imported or exported (snapshot_transfers, snapshot_memory), and {waiting} wait for \
+         that (queue, queue_timeout); try again later"
+    )]
+    Crowded {
+        /// How many may be.
+        most: usize,
+        /// How many wait.
+        waiting: usize,
+    },
     /// No browser has a place.
     #[error(transparent)]
     NoPlace(#[from] NoLease),
@@ -122,6 +133,7 @@ impl ServiceError {
             Self::TooMany { .. } => (429, "too-many", -32000),
             Self::QueueFull { .. } => (503, "queue-full", -32000),
             Self::QueueTimeout { .. } => (503, "queue-timeout", -32000),
+            Self::Crowded { .. } => (503, "snapshots-busy", -32000),
             Self::NoSnapshot(_) => (404, "no-snapshot", -32000),
             Self::Asleep(_) => (409, "hibernated", -32000),
             Self::InUse(_) => (409, "in-use", -32000),
@@ -162,6 +174,7 @@ impl ServiceError {
             Self::QueueFull { limit, most, waiting, queue } => {
                 json!({ "limit": limit, "most": most, "waiting": waiting, "queue": queue })
             }
+            Self::Crowded { most, waiting } => json!({ "most": most, "waiting": waiting }),
             Self::QueueTimeout { limit, most, waited, position, waiting } => json!({
                 "limit": limit, "most": most, "waited": millis(*waited), "position": position, "waiting": waiting,
             }),
@@ -193,7 +206,8 @@ fn of_snapshot(why: &ShelfError) -> (u16, &'static str, i32) {
             StoreError::Newer { .. } => (422, "snapshot-newer", -32000),
             StoreError::Abandoned | StoreError::InUse { .. } | StoreError::Unavailable { .. } => (503, "store", -32000),
         },
-        ShelfError::TooLarge { .. } => (413, "snapshot-too-large", -32000),
+        ShelfError::TooLarge { .. } | ShelfError::NoMemory { .. } => (413, "snapshot-too-large", -32000),
+        ShelfError::Snapshot(SnapshotError::Content(ContentError::TooLong { .. })) => (413, "snapshot-line", -32000),
         ShelfError::Snapshot(SnapshotError::Browser(_)) => (503, "browser", -32000),
         ShelfError::Snapshot(SnapshotError::Content(ContentError::Newer(_))) => (422, "snapshot-newer", -32000),
         ShelfError::Snapshot(SnapshotError::Content(_)) => (422, "snapshot-damaged", -32000),

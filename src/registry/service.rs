@@ -19,6 +19,7 @@ use crate::{
     },
     error::CloseReason,
     live::{self, Caller, Card, Control, Slept},
+    workers,
 };
 
 /// How many sessions or snapshots a page of them has, unless more are asked for.
@@ -315,8 +316,14 @@ impl Registry {
             Ask::ListSnapshots(wanted) => object(&self.list_snapshots(caller, &wanted).await?),
             Ask::GetSnapshot(id) => ghost::object("snapshot", &self.snapshot(caller, &id).await?),
             Ask::DeleteSnapshot(id) => self.delete_snapshot(caller, &id).await.map(|()| done())?,
-            Ask::Import(from, label) => object(&self.import_snapshot(caller, from, label).await?),
-            Ask::Export(export) => object(&self.export_snapshot(caller, &export).await?),
+            Ask::Import(from, label) => {
+                let room = self.room(Some(from.len())).await?;
+                object(&self.import_snapshot(caller, (from, room), label).await?)
+            }
+            Ask::Export(export) => {
+                let exported = self.export_snapshot(caller, &export).await?;
+                workers::aside(exported.len(), || object(&exported))
+            }
         })
     }
 }

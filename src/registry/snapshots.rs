@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
-use super::{Handle, Registry, entry::Entry, id::SessionId, refusal::ServiceError, service::page_of};
+use super::{Handle, Registry, entry::Entry, id::SessionId, refusal::ServiceError, room::Room, service::page_of};
 use crate::{
     browser::Place,
     cdp::ghost::{
@@ -17,10 +17,11 @@ use crate::{
     live::{self, Caller, Control, Live},
     snapshot::{
         self, Mode, Reopen, Report,
-        shelf::{self, Purpose, ShelfError},
+        shelf::{self, HELD_MOST, Purpose, ShelfError},
         tape::Tape,
     },
     store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Timestamp},
+    workers,
 };
 
 /// Copies that are made at a time; Chrome's own thread does one thing after another.
@@ -37,7 +38,9 @@ impl Registry {
     ) -> Result<Saved, ServiceError> {
         let (handle, new, since) = (self.find(caller, id).await?, new_of(caller, label)?, Instant::now());
         let place = self.place_of(&handle).await?;
-        let (meta, report) = shelf::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep)).await?;
+        let (meta, report) =
+            shelf::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep), &self.inner.terms.snapshots)
+                .await?;
         let saved = self.saved(&meta, &report, since);
         self.tell(&handle, "snapshotSaved", &saved).await;
         Ok(saved)
@@ -88,7 +91,7 @@ impl Registry {
         };
         let copies: Vec<_> = (0..count).map(|_| copy()).collect();
         let copies = stream::iter(copies).buffer_unordered(COPIES).try_collect();
-        let read = async { Ok(tape.record(&place, &parts).await?) };
+        let read = async { Ok(tape.record(&place, &parts, &self.inner.terms.snapshots).await?) };
         // The first copies are made while the session is read.
         let (report, made): (_, Vec<(Live, Entry)>) = try_join(read, copies).await?;
         let sessions = made.into_iter().map(|(live, entry)| entry.wait_for_client(live, caller)).collect();
@@ -135,12 +138,29 @@ impl Registry {
         Ok(self.inner.store.remove(&owner_of(&caller.owner)?, snapshot_id(id)?).await?)
     }
 
-    /// Makes a snapshot of what came from elsewhere.
-    pub async fn import_snapshot(&self, caller: &Caller, from: Importing, label: Label) -> Result<Saved, ServiceError> {
+    /// Waits for room to read a document that must be held in memory: one that comes from elsewhere, or one that is
+    /// made of a snapshot. Of one whose size is not known, as much as is ever held.
+    pub async fn room(&self, bytes: Option<usize>) -> Result<Room, ServiceError> {
+        self.inner.rooms.take(bytes.unwrap_or(HELD_MOST)).await
+    }
+
+    /// The same for content that is read as a stream, a line at a time.
+    pub async fn room_for_lines(&self) -> Result<Room, ServiceError> {
+        self.room(Some(self.inner.terms.snapshots.line)).await
+    }
+
+    /// Makes a snapshot of what came from elsewhere, for which there is room.
+    pub async fn import_snapshot(
+        &self,
+        caller: &Caller,
+        (from, _room): (Importing, Room),
+        label: Label,
+    ) -> Result<Saved, ServiceError> {
         let (new, since) = (new_of(caller, label)?, Instant::now());
+        let (store, longest) = (&self.inner.store, self.inner.terms.snapshots.line);
         let (meta, report) = match from {
-            Importing::StorageState(state) => shelf::import_state(&self.inner.store, new, &state).await?,
-            Importing::Data(data) => shelf::import_data(&self.inner.store, new, &data).await?,
+            Importing::StorageState(state) => shelf::import_state(store, new, &state).await?,
+            Importing::Data(data) => shelf::import_data(store, new, &data, longest).await?,
         };
         Ok(self.saved(&meta, &report, since))
     }
@@ -149,21 +169,24 @@ impl Registry {
     pub async fn import_content(
         &self,
         caller: &Caller,
-        content: impl Stream<Item = std::io::Result<Bytes>>,
+        (content, _room): (impl Stream<Item = std::io::Result<Bytes>>, Room),
         label: Label,
     ) -> Result<Saved, ServiceError> {
         let (new, since) = (new_of(caller, label)?, Instant::now());
-        let (meta, report) = shelf::import_content(&self.inner.store, new, content).await?;
+        let longest = self.inner.terms.snapshots.line;
+        let (meta, report) = shelf::import_content(&self.inner.store, new, content, longest).await?;
         Ok(self.saved(&meta, &report, since))
     }
 
     /// The content of a snapshot, and what the format has no room for.
     pub async fn export_snapshot(&self, caller: &Caller, export: &Exporting) -> Result<Exported, ServiceError> {
         let (reader, since) = (self.content(caller, &export.snapshot).await?, Instant::now());
+        let reader = shelf::to_hold(reader, export.format)?;
+        let _room = self.room(usize::try_from(reader.meta().raw).ok()).await?;
         Ok(match export.format {
             SnapshotFormat::Playwright => {
                 let (state, report) = shelf::export_state(reader).await?;
-                let state = serde_json::value::RawValue::from_string(state);
+                let state = workers::aside(state.len(), || serde_json::value::RawValue::from_string(state));
                 let state = state.map_err(|error| ServiceError::Browser(format!("its state is no JSON: {error}")))?;
                 Exported { storage_state: Some(state), data: None, report: shelf::tell(&report, since) }
             }

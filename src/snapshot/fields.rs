@@ -1,5 +1,7 @@
 //! What stands in a page's form fields, out of CDP's snapshot of its document: no script of ours runs in the page.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::{
@@ -44,27 +46,47 @@ struct Nodes {
     option_selected: Rare,
 }
 
-/// The form fields of the page's own document, out of a `DOMSnapshot`.
-pub(super) fn read(snapshot: &str) -> Result<Vec<Field>, Problem> {
+impl Rare {
+    /// Which of so many nodes are in it.
+    fn among(&self, nodes: usize) -> Vec<bool> {
+        let mut among = vec![false; nodes];
+        for at in &self.index {
+            if let Some(is_in) = among.get_mut(*at) {
+                *is_in = true;
+            }
+        }
+        among
+    }
+
+    /// The value of each node that has one.
+    fn values(&self) -> HashMap<usize, i64> {
+        // The first of a node's, should it have several.
+        self.index.iter().copied().zip(self.value.iter().copied()).rev().collect()
+    }
+}
+
+/// The first `most` form fields of the page's own document, out of a `DOMSnapshot`, and how many more there are. The time
+/// it takes grows with the document and no faster.
+pub(super) fn read(snapshot: &str, most: usize) -> Result<(Vec<Field>, usize), Problem> {
     let read: Snapshot =
         serde_json::from_str(snapshot).map_err(|error| Problem::Script(format!("Chrome's answer: {error}")))?;
-    let Some(Document { nodes }) = read.documents.into_iter().next() else { return Ok(Vec::new()) };
+    let Some(Document { nodes }) = read.documents.into_iter().next() else { return Ok((Vec::new(), 0)) };
     let strings = &read.strings;
     let text = |at: i64| usize::try_from(at).ok().and_then(|at| strings.get(at));
     let is = |at: i64, what: &str| text(at).is_some_and(|text| text.get().trim_matches('"').eq_ignore_ascii_case(what));
-    let value_of = |rare: &Rare, node: usize| {
-        let at = rare.index.iter().position(|at| *at == node)?;
-        rare.value.get(at).and_then(|at| text(*at)).cloned()
-    };
+    let all = nodes.node_name.len();
+    let (shadow_roots, checked) = (nodes.shadow_root_type.among(all), nodes.input_checked.among(all));
+    let selected = nodes.option_selected.among(all);
+    let (texts, inputs) = (nodes.text_value.values(), nodes.input_value.values());
+    let value_of = |values: &HashMap<usize, i64>, node: usize| text(*values.get(&node)?).cloned();
     // What is below a shadow root is not in the document's own order.
-    let mut below_shadow = vec![false; nodes.node_name.len()];
-    for node in 0..below_shadow.len() {
+    let mut below_shadow = vec![false; all];
+    for node in 0..all {
         let parent = nodes.parent_index.get(node).and_then(|parent| usize::try_from(*parent).ok());
         let is_below = parent.is_some_and(|parent| below_shadow.get(parent) == Some(&true));
-        below_shadow[node] = is_below || nodes.shadow_root_type.index.contains(&node);
+        below_shadow[node] = is_below || shadow_roots[node];
     }
-    let mut fields = Vec::new();
-    let mut number = 0;
+    let (mut fields, mut number, mut more) = (Vec::new(), 0, 0);
     for (node, name) in nodes.node_name.iter().enumerate() {
         let Some(tag) = ["INPUT", "TEXTAREA", "OPTION"].into_iter().find(|tag| is(name.cast_signed() as i64, tag))
         else {
@@ -81,18 +103,39 @@ pub(super) fn read(snapshot: &str) -> Result<Vec<Field>, Problem> {
         if tag == "INPUT" && ["file", "hidden", "submit", "button", "image", "reset"].iter().any(|kind| type_is(kind)) {
             continue;
         }
+        if fields.len() == most {
+            more += 1;
+            continue;
+        }
         let checkable = tag == "INPUT" && (type_is("checkbox") || type_is("radio"));
         fields.push(Field {
             number: at,
             tag: tag.to_owned(),
             value: match tag {
-                "INPUT" if !checkable => value_of(&nodes.input_value, node),
-                "TEXTAREA" => value_of(&nodes.text_value, node),
+                "INPUT" if !checkable => value_of(&inputs, node),
+                "TEXTAREA" => value_of(&texts, node),
                 _ => None,
             },
-            checked: checkable.then(|| nodes.input_checked.index.contains(&node)),
-            selected: (tag == "OPTION").then(|| nodes.option_selected.index.contains(&node)),
+            checked: checkable.then(|| checked[node]),
+            selected: (tag == "OPTION").then(|| selected[node]),
         });
     }
-    Ok(fields)
+    Ok((fields, more))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_fields_are_read_than_may_be_and_the_rest_is_counted() {
+        let snapshot = r#"{"strings":["INPUT","type","checkbox","text","DIV"],"documents":[{"nodes":{
+            "parentIndex":[-1,0,0,0,0],"nodeName":[4,0,0,0,0],
+            "attributes":[[],[1,2],[1,2],[1,3],[1,2]],
+            "inputChecked":{"index":[2]},"inputValue":{"index":[3],"value":[3]}}}]}"#;
+        let (fields, more) = read(snapshot, 3).expect("fields");
+        let read: Vec<_> = fields.iter().map(|field| (field.number, field.checked, field.value.is_some())).collect();
+        assert_eq!(read, [(0, Some(false), false), (1, Some(true), false), (2, None, true)]);
+        assert_eq!(more, 1);
+    }
 }

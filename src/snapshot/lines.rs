@@ -4,9 +4,11 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::record::{Counts, Header, Record, Trailer, VERSION};
+use crate::workers;
 
-/// Longest line that is read, in bytes: no record of ours is longer, and a hostile file must not fill the memory.
-const LONGEST: u64 = 256 * 1024 * 1024;
+/// Longest line that is read of what is in the store, in bytes: no record of ours is longer. What comes from elsewhere
+/// is held to a lower limit before it gets there.
+const LONGEST: usize = 256 * 1024 * 1024;
 
 /// Why content could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,14 @@ pub enum ContentError {
         line: u64,
         /// What is wrong with it.
         why: String,
+    },
+    /// A line is longer than one may be.
+    #[error("line {line} is longer than {most} bytes, the most that snapshot_line allows")]
+    TooLong {
+        /// Which line, from 1.
+        line: u64,
+        /// The limit, in bytes.
+        most: usize,
     },
     /// It ends too early.
     #[error("the snapshot ends after line {0}, before its end record: it was cut off")]
@@ -88,16 +98,22 @@ pub struct Reader<R> {
     from: R,
     header: Header,
     counts: Counts,
+    longest: usize,
     lines: u64,
     text: String,
     last: Option<Trailer>,
 }
 
 impl<R: AsyncBufRead + Unpin> Reader<R> {
-    /// Reads the header.
+    /// Reads the header of what is in the store.
     pub async fn new(from: R) -> Result<Self, ContentError> {
-        let header = Header { version: 0, browser: String::new() };
-        let mut reader = Self { from, header, counts: Counts::default(), lines: 0, text: String::new(), last: None };
+        Self::limited(from, LONGEST).await
+    }
+
+    /// As [`Reader::new`]; no line may have more bytes than `longest`.
+    pub async fn limited(from: R, longest: usize) -> Result<Self, ContentError> {
+        let (header, counts) = (Header { version: 0, browser: String::new() }, Counts::default());
+        let mut reader = Self { from, header, counts, longest, lines: 0, text: String::new(), last: None };
         if !reader.line().await? {
             return Err(ContentError::Cut(0));
         }
@@ -162,14 +178,14 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
 
     async fn line(&mut self) -> Result<bool, ContentError> {
         self.text.clear();
-        let read = (&mut self.from).take(LONGEST).read_line(&mut self.text).await?;
+        // One byte more shows that it goes on.
+        let read = (&mut self.from).take(self.longest as u64 + 1).read_line(&mut self.text).await?;
         self.lines += 1;
+        if read > self.longest {
+            return Err(ContentError::TooLong { line: self.lines, most: self.longest });
+        }
         if read > 0 && !self.text.ends_with('\n') {
-            return Err(if read as u64 >= LONGEST {
-                self.shape("it is too long")
-            } else {
-                ContentError::Cut(self.lines)
-            });
+            return Err(ContentError::Cut(self.lines));
         }
         if self.lines == 1 {
             self.counts.bytes += read as u64;
@@ -178,7 +194,8 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
     }
 
     fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, ContentError> {
-        serde_json::from_str(&self.text).map_err(|error| self.shape(&error.to_string()))
+        workers::aside(self.text.len(), || serde_json::from_str(&self.text))
+            .map_err(|error| self.shape(&error.to_string()))
     }
 
     fn shape(&self, why: &str) -> ContentError {
@@ -188,8 +205,19 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
 
 /// Reads a whole snapshot and keeps nothing of it: whether it is sound from beginning to end.
 pub async fn check<R: AsyncBufRead + Unpin>(from: R) -> Result<Trailer, ContentError> {
-    let mut reader = Reader::new(from).await?;
-    while reader.next().await?.is_some() {}
+    check_within(from, LONGEST).await
+}
+
+/// As [`check`], and whether no line has more bytes than `longest`.
+pub async fn check_within<R: AsyncBufRead + Unpin>(from: R, longest: usize) -> Result<Trailer, ContentError> {
+    let mut reader = Reader::limited(from, longest).await?;
+    let mut before = 0;
+    while let Some(record) = reader.next().await? {
+        let size = usize::try_from(reader.counts.bytes - before).unwrap_or(usize::MAX);
+        before = reader.counts.bytes;
+        // To free a million small pieces takes as long as to read them.
+        workers::aside(size, || drop(record));
+    }
     reader.trailer().cloned().ok_or(ContentError::Cut(0))
 }
 
@@ -275,5 +303,17 @@ mod tests {
         {
             assert!(check(other.as_bytes()).await.is_err(), "{other}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_is_named_and_not_read_to_its_end() {
+        let bytes = sample().await;
+        let longest = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len).max().expect("lines");
+        assert!(check_within(bytes.as_slice(), longest).await.expect("whole").complete);
+        let error = check_within(bytes.as_slice(), longest - 1).await.expect_err("a line is too long");
+        assert!(matches!(error, ContentError::TooLong { line: 5, most } if most == longest - 1), "{error}");
+        let endless = tokio::io::BufReader::new(tokio::io::repeat(b'['));
+        let error = check_within(endless, 1 << 20).await.expect_err("it has no end");
+        assert!(matches!(error, ContentError::TooLong { line: 1, .. }), "{error}");
     }
 }

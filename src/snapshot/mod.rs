@@ -52,6 +52,8 @@ pub struct Parts {
     pub permissions: bool,
     /// What stands in the pages' form fields, passwords included; not unless asked for.
     pub fields: bool,
+    /// Most form fields of a page; the report says how many more there were.
+    pub most_fields: usize,
     /// How long all of it may take. What has not been read by then is missing, and the report says so.
     pub deadline: Duration,
     /// How long one page may take to answer.
@@ -67,6 +69,7 @@ impl Default for Parts {
             pages: true,
             permissions: true,
             fields: false,
+            most_fields: 10_000,
             deadline: Duration::from_secs(300),
             page_deadline: Duration::from_secs(5),
         }

@@ -22,6 +22,7 @@ use crate::{
         object::{Object, quote},
         target::{Kind, TargetInfo},
     },
+    workers,
 };
 
 /// Asks whether a page is in front. Where its own scripts would run by that, in its place of these functions for example,
@@ -186,9 +187,24 @@ async fn read(
     let metrics: Metrics = ask(&page, page.session(), "Page.getLayoutMetrics", "{}").await?;
     seen.page.scroll = (metrics.css_visual_viewport.page_x, metrics.css_visual_viewport.page_y);
     if parts.fields {
-        seen.page.fields = fields::read(&page.call("DOMSnapshot.captureSnapshot", r#"{"computedStyles":[]}"#).await?)?;
+        read_fields(&page, parts.most_fields, seen).await?;
     }
     seen.page.front = evaluated(&page.call("Runtime.evaluate", FRONT).await?).is_ok_and(|front| front == "true");
+    Ok(())
+}
+
+async fn read_fields(page: &Attached, most: usize, seen: &mut Seen) -> Result<(), Problem> {
+    let document = page.call("DOMSnapshot.captureSnapshot", r#"{"computedStyles":[]}"#).await?;
+    let (fields, more) = workers::aside(document.len(), || {
+        let read = fields::read(&document, most);
+        drop(document);
+        read
+    })?;
+    seen.page.fields = fields;
+    if more > 0 {
+        let why = format!("{more} more than are saved of one page: {most} (snapshot_fields)");
+        seen.lost.push(Lost { what: "formField".to_owned(), place: seen.page.url.clone(), why });
+    }
     Ok(())
 }
 

@@ -15,12 +15,15 @@ use tokio::{
 
 use super::{
     ContentError, Counts, Parts, Report, SnapshotError, capture, check,
+    lines::check_within,
     playwright::{self, ImportError},
 };
 use crate::{
     browser::Place,
-    cdp::ghost::{Metadata, Millis, Omission, Snapshot, SnapshotPart, SnapshotReport},
+    cdp::ghost::{Metadata, Millis, Omission, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport},
+    config::SnapshotLimits,
     store::{Meta, New, Owner, Reader, SnapshotId, Store, StoreError},
+    workers,
 };
 
 /// Most bytes of content that are held in memory at once, where a thing must be whole.
@@ -76,6 +79,15 @@ pub enum ShelfError {
     /// What was to be imported stopped coming.
     #[error("the snapshot did not come to its end: {0}")]
     Cut(io::Error),
+    /// More than there is memory for, however long one waits.
+    #[error(
+        "it is larger than {most} bytes: to read it would take more than all of snapshot_memory; raise that, or take the \
+         format ghostmux, which is read as a stream"
+    )]
+    NoMemory {
+        /// The most, in bytes.
+        most: usize,
+    },
     /// More than is held in memory.
     #[error("{what} has more than {} MiB; {instead}", HELD_MOST >> 20)]
     TooLarge {
@@ -118,9 +130,10 @@ pub async fn save(
     session: &str,
     place: &Place,
     (parts, purpose): (&[SnapshotPart], Purpose),
+    limits: &SnapshotLimits,
 ) -> Result<(Meta, Report), ShelfError> {
     let mut writer = store.put(new).await?;
-    let wanted = Parts::of(parts);
+    let wanted = Parts::of(parts, limits);
     let report = writer.fill(|to| capture(place, &wanted, to)).await??;
     let contents = Contents { session: Some(session.to_owned()), purpose, ..Contents::of(&report, parts.to_vec()) };
     Ok((writer.commit(contents.json()).await?, report))
@@ -150,11 +163,12 @@ pub async fn import_state(store: &Store, new: New, state: &str) -> Result<(Meta,
 }
 
 /// Makes a snapshot of what was exported as ghostmux's own format. It is checked while it comes, and nothing of it stays
-/// if it is not whole.
+/// if it is not whole, or if a line has more bytes than `longest`.
 pub async fn import_content(
     store: &Store,
     new: New,
     content: impl Stream<Item = io::Result<Bytes>>,
+    longest: usize,
 ) -> Result<(Meta, Report), ShelfError> {
     let mut writer = store.put(new).await?;
     let (mut tee, checked) = tokio::io::duplex(PIPE);
@@ -171,7 +185,7 @@ pub async fn import_content(
         drop(tee);
         Ok::<_, ShelfError>(writer)
     };
-    let (writer, trailer) = tokio::join!(pump, check(BufReader::new(checked)));
+    let (writer, trailer) = tokio::join!(pump, check_within(BufReader::new(checked), longest));
     // What did not come to its end was no whole snapshot either; why it did not is the better word.
     let (writer, trailer) = (writer?, trailer?);
     let report = Report { counts: trailer.counts, complete: trailer.complete, ..Report::default() };
@@ -180,32 +194,36 @@ pub async fn import_content(
 }
 
 /// As [`import_content`], of what an export gave in base64.
-pub async fn import_data(store: &Store, new: New, data: &str) -> Result<(Meta, Report), ShelfError> {
-    let content = BASE64.decode(data.as_bytes()).map_err(ShelfError::Base64)?;
-    import_content(store, new, futures_util::stream::iter([Ok(content.into())])).await
+pub async fn import_data(store: &Store, new: New, data: &str, longest: usize) -> Result<(Meta, Report), ShelfError> {
+    let content = workers::aside(data.len(), || BASE64.decode(data.as_bytes())).map_err(ShelfError::Base64)?;
+    import_content(store, new, futures_util::stream::iter([Ok(content.into())]), longest).await
 }
 
 /// A snapshot as Playwright's `storageState`, and what that has no room for.
 pub async fn export_state(reader: Reader) -> Result<(String, Report), ShelfError> {
-    let reader = to_hold(reader, "take the format ghostmux, which is read as a stream")?;
+    let reader = to_hold(reader, SnapshotFormat::Playwright)?;
     Ok(playwright::export(reader.into_read()).await?)
 }
 
 /// A snapshot in ghostmux's own format and base64, and what is in it: the format has room for all.
 pub async fn export_data(reader: Reader) -> Result<(String, Report), ShelfError> {
-    let mut reader = to_hold(reader, "take it from GET /v1/snapshots/{id}/content?format=ghostmux")?;
+    let mut reader = to_hold(reader, SnapshotFormat::Ghostmux)?;
     let contents = Contents::read(reader.meta());
     let report = Report { counts: contents.counts, complete: !contents.partial, ..Report::default() };
     let mut content = Vec::new();
     while let Some(piece) = reader.next().await? {
         content.extend_from_slice(&piece);
     }
-    Ok((BASE64.encode(&content), report))
+    Ok((workers::aside(content.len(), || BASE64.encode(&content)), report))
 }
 
-/// A snapshot that is small enough to be held in memory.
-fn to_hold(reader: Reader, instead: &'static str) -> Result<Reader, ShelfError> {
+/// A snapshot that is small enough to be held in memory, to make one document of it.
+pub fn to_hold(reader: Reader, format: SnapshotFormat) -> Result<Reader, ShelfError> {
     if reader.meta().raw > HELD_MOST as u64 {
+        let instead = match format {
+            SnapshotFormat::Playwright => "take the format ghostmux, which is read as a stream",
+            SnapshotFormat::Ghostmux => "take it from GET /v1/snapshots/{id}/content?format=ghostmux",
+        };
         return Err(ShelfError::TooLarge { what: "the snapshot", instead });
     }
     Ok(reader)
@@ -298,7 +316,7 @@ impl Counts {
 
 impl Parts {
     /// What these words say.
-    pub fn of(parts: &[SnapshotPart]) -> Self {
+    pub fn of(parts: &[SnapshotPart], limits: &SnapshotLimits) -> Self {
         let has = |part| parts.contains(&part);
         Self {
             cookies: has(SnapshotPart::Cookies),
@@ -307,6 +325,7 @@ impl Parts {
             pages: has(SnapshotPart::Pages),
             permissions: has(SnapshotPart::Permissions),
             fields: has(SnapshotPart::FormFields),
+            most_fields: limits.fields,
             ..Self::default()
         }
     }

@@ -14,7 +14,7 @@ use super::{
     Parts, Report, capture,
     shelf::{HELD_MOST, ShelfError},
 };
-use crate::{browser::Place, cdp::ghost::SnapshotPart};
+use crate::{browser::Place, cdp::ghost::SnapshotPart, config::SnapshotLimits};
 
 /// Bytes that are taken at a time.
 const PIECE: usize = 1 << 16;
@@ -35,9 +35,14 @@ pub struct Tape {
 
 impl Tape {
     /// Reads a session's state.
-    pub async fn record(&self, place: &Place, parts: &[SnapshotPart]) -> Result<Report, ShelfError> {
+    pub async fn record(
+        &self,
+        place: &Place,
+        parts: &[SnapshotPart],
+        limits: &SnapshotLimits,
+    ) -> Result<Report, ShelfError> {
         let (to, mut from) = tokio::io::duplex(PIECE);
-        let wanted = Parts::of(parts);
+        let wanted = Parts::of(parts, limits);
         let keep = async {
             let mut piece = vec![0; PIECE];
             loop {

@@ -19,6 +19,8 @@ pub(in super::super) struct OfBeginning;
 pub(in super::super) struct OfSnapshot;
 /// Of one that stores a snapshot.
 pub(in super::super) struct OfContent;
+/// Of one that stores what comes from elsewhere.
+pub(in super::super) struct OfImport;
 
 fn refusals<const N: usize>(refusals: [(&str, &str); N]) -> BTreeMap<String, RefOr<Response>> {
     let refusal = |(status, why): (&str, &str)| {
@@ -83,6 +85,17 @@ impl IntoResponses for OfContent {
             ("422", "What was to be imported is no snapshot, or not a whole one."),
             ("507", "Its owner has no room for it left."),
         ])
+    }
+}
+
+impl IntoResponses for OfImport {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = OfContent::responses();
+        responses.extend(refusals([
+            ("413", "It is larger than a snapshot or a line of it may be, or than there is memory for."),
+            ("503", "Too many are imported or exported already; Retry-After says when to try again."),
+        ]));
+        responses
     }
 }
 

@@ -3,18 +3,18 @@
 use std::{io, time::Duration};
 
 use axum::{
-    body::Body as Stream,
+    body::{Body as AxumBody, HttpBody as _},
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
 };
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Map, Value, json};
 use tokio_util::io::ReaderStream;
 
 use super::{
     super::reply::{Answer, Problem, compact, created, nothing, stream as answer_with},
-    answers::{Any, OfBeginning, OfBody, OfContent, OfSession, OfSnapshot},
+    answers::{Any, OfBeginning, OfBody, OfContent, OfImport, OfSession, OfSnapshot},
     filters,
     request::{Body, By, Id, LargeBody, Query},
     sessions::{asked, id_in_body, odd},
@@ -22,10 +22,15 @@ use super::{
 use crate::{
     cdp::ghost::{self, Ask, Bad, Exporting, Label, Saved, SnapshotFormat, WantedSnapshots},
     registry::Registry,
+    snapshot::shelf::HELD_MOST,
+    workers,
 };
 
 /// How long the next piece of an import may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much of a body is read that nobody wants, and for how long: whoever is still sending it would otherwise not hear why.
+const DRAINED: usize = 512 << 20;
+const DRAINING: Duration = Duration::from_secs(10);
 /// How many things the format has no room for.
 const OMITTED: &str = "ghostmux-omitted";
 
@@ -127,7 +132,7 @@ pub(super) async fn list(
         (status = 201, description = "The snapshot, and what was carried.", body = ref("#/components/schemas/Saved"), headers(
             ("Location" = String, description = "Its path.")
         )),
-        OfBody, OfContent, Any
+        OfBody, OfImport, Any
     )
 )]
 pub(super) async fn import(
@@ -137,9 +142,19 @@ pub(super) async fn import(
     request: Request,
 ) -> Result<Answer, Problem> {
     if !is_content(request.headers()) {
+        let size = request.body().size_hint().exact().and_then(|size| usize::try_from(size).ok());
+        let room = match registry.room(size.map(|size| size.min(HELD_MOST))).await {
+            Ok(room) => room,
+            Err(why) => {
+                drain(&mut request.into_body().into_data_stream()).await;
+                return Err(why.into());
+            }
+        };
         let body = LargeBody::read(request).await?;
-        let Ask::Import(from, label) = asked("importSnapshot", &body)? else { return Err(odd()) };
-        return Ok(made(&registry.import_snapshot(&caller, from, label).await?));
+        let asked = workers::aside(body.len(), || asked("importSnapshot", &body))?;
+        let Ask::Import(from, label) = asked else { return Err(odd()) };
+        drop(body);
+        return Ok(made(&registry.import_snapshot(&caller, (from, room), label).await?));
     }
     let label: Label = ghost::read(&label(query)?.to_string())?;
     let pieces = request.into_body().into_data_stream().map_err(io::Error::other);
@@ -148,8 +163,32 @@ pub(super) async fn import(
         let piece = tokio::time::timeout(PATIENCE, pieces.next()).await.unwrap_or_else(late);
         Some((piece?, pieces))
     });
-    let content: futures_util::stream::BoxStream<'static, io::Result<Bytes>> = pieces.boxed();
-    Ok(made(&registry.import_content(&caller, content, label).await?))
+    let mut content: futures_util::stream::BoxStream<'static, io::Result<Bytes>> = pieces.boxed();
+    let imported = match registry.room_for_lines().await {
+        Ok(room) => registry.import_content(&caller, (&mut content, room), label).await,
+        Err(why) => Err(why),
+    };
+    match imported {
+        Ok(imported) => Ok(made(&imported)),
+        Err(why) => {
+            drain(&mut content).await;
+            Err(why.into())
+        }
+    }
+}
+
+/// Reads on in a body that nobody wants, within limits.
+async fn drain<E>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) {
+    let mut left = DRAINED;
+    let rest = async {
+        while let Some(Ok(piece)) = body.next().await
+            && piece.len() < left
+        {
+            left -= piece.len();
+        }
+    };
+    // Whoever takes longer may not hear why.
+    let _ = tokio::time::timeout(DRAINING, rest).await;
 }
 
 /// What is known of a snapshot.
@@ -203,14 +242,14 @@ pub(super) async fn content(
     if wanted.format == SnapshotFormat::Ghostmux {
         let content = registry.content(&caller, &wanted.snapshot).await?;
         let length = content.meta().raw;
-        let body = Stream::from_stream(ReaderStream::new(content.into_read()));
+        let body = AxumBody::from_stream(ReaderStream::new(content.into_read()));
         let mut answer = answer_with("application/x-ndjson", body);
         // So that what breaks off half-way is seen to be less than there is.
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         return Ok(answer);
     }
     let exported = registry.export_snapshot(&caller, &wanted).await?;
-    let mut answer = compact(StatusCode::OK, &exported.storage_state);
+    let mut answer = workers::aside(exported.len(), || compact(StatusCode::OK, &exported.storage_state));
     answer.headers_mut().insert(OMITTED, exported.report.omitted_count.into());
     Ok(answer)
 }

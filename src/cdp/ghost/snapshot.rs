@@ -249,6 +249,32 @@ pub enum Importing {
     Data(String),
 }
 
+impl Importing {
+    /// How large it is, in bytes.
+    pub fn len(&self) -> usize {
+        let (Self::StorageState(text) | Self::Data(text)) = self;
+        text.len()
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Exported {
+    /// How large it is, in bytes.
+    pub fn len(&self) -> usize {
+        let state = self.storage_state.as_ref().map_or(0, |state| state.get().len());
+        state + self.data.as_ref().map_or(0, String::len)
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 fn yes() -> bool {
     true
 }

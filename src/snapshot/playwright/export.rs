@@ -8,11 +8,14 @@ use super::{
     state::{Item, Origin, State, StateCookie, StateDatabase, StateIndex, StateRow, StateStore},
     value,
 };
-use crate::snapshot::{
-    Report,
-    key::is_web,
-    lines::{ContentError, Reader},
-    record::{Cookie, Database, Lost, Raw, Record, Rows},
+use crate::{
+    snapshot::{
+        Report,
+        key::is_web,
+        lines::{ContentError, Reader},
+        record::{Cookie, Database, Lost, Raw, Record, Rows},
+    },
+    workers,
 };
 
 /// Turns a snapshot into a `storageState`, and says what that cannot hold.
@@ -26,14 +29,21 @@ pub async fn export<R: AsyncBufRead + Unpin>(from: R) -> Result<(String, Report)
         at: At::Nothing,
         report: Report::default(),
     };
+    let mut before = 0;
     while let Some(record) = reader.next().await? {
-        export.record(record);
+        let size = usize::try_from(reader.counts().bytes - before).unwrap_or(usize::MAX);
+        before = reader.counts().bytes;
+        workers::aside(size, || export.record(record));
     }
     let mut report = export.report;
     report.counts = reader.counts().clone();
     report.complete = reader.trailer().is_some_and(|trailer| trailer.complete);
-    let state = State { cookies: Some(export.cookies), origins: Some(export.origins) };
-    Ok((serde_json::to_string(&state).unwrap_or_default(), report))
+    let size = usize::try_from(report.counts.bytes).unwrap_or(usize::MAX);
+    let state = workers::aside(size, || {
+        let state = State { cookies: Some(export.cookies), origins: Some(export.origins) };
+        serde_json::to_string(&state).unwrap_or_default()
+    });
+    Ok((state, report))
 }
 
 /// To what the next record belongs.

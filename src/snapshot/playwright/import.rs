@@ -7,12 +7,18 @@ use super::{
     state::{Origin, State, StateCookie, StateRow},
     value,
 };
-use crate::snapshot::{
-    Report, SnapshotError,
-    key::is_web,
-    lines::Writer,
-    record::{Context, Cookie, Database, Index, Lost, PartitionKey, Raw, Record, Rows, Storage, Store},
+use crate::{
+    snapshot::{
+        Report, SnapshotError,
+        key::is_web,
+        lines::Writer,
+        record::{Context, Cookie, Database, Index, Lost, PartitionKey, Raw, Record, Rows, Storage, Store},
+    },
+    workers,
 };
+
+/// Bytes of one record, about: as much as one takes that is read from a browser.
+const PIECE: usize = 1024 * 1024;
 
 /// Why a document is no `storageState`.
 #[derive(Debug, thiserror::Error)]
@@ -42,27 +48,52 @@ fn read(json: &str) -> Result<State, ImportError> {
 
 /// Turns a `storageState` into a snapshot, and says what that cannot hold.
 pub async fn import<W: AsyncWrite + Unpin>(json: &str, to: W) -> Result<Report, ImportError> {
-    let state = read(json)?;
-    // All of it is understood before anything is written.
     let mut report = Report { complete: true, ..Report::default() };
-    let mut records = vec![Record::Context(Context::default())];
-    let cookies = state.cookies.unwrap_or_default();
-    if !cookies.is_empty() {
-        records.push(Record::Cookies(cookies.into_iter().map(cookie_in).collect()));
-    }
-    for origin in state.origins.unwrap_or_default() {
-        origin_in(origin, &mut records, &mut report)?;
-    }
+    // All of it is understood before anything is written.
+    let records = workers::aside(json.len(), || records_of(json, &mut report))?;
     let lost: Vec<Record> = report.lost.iter().cloned().map(Record::Lost).collect();
     let write = async {
         let mut writer = Writer::new(to, "").await?;
-        for record in records.iter().chain(&lost) {
-            writer.write(record).await?;
+        for record in records.into_iter().chain(lost) {
+            writer.write(&record).await?;
         }
         writer.end(true).await
     };
     report.counts = write.await.map_err(SnapshotError::Write)?;
     Ok(report)
+}
+
+fn records_of(json: &str, report: &mut Report) -> Result<Vec<Record>, ImportError> {
+    let state = read(json)?;
+    let mut records = vec![Record::Context(Context::default())];
+    let cookies = state.cookies.unwrap_or_default().into_iter().map(cookie_in);
+    let size = |cookie: &Cookie| cookie.name.len() + cookie.value.len() + cookie.domain.len() + cookie.path.len() + 200;
+    records.extend(pieces(cookies, size).map(Record::Cookies));
+    for origin in state.origins.unwrap_or_default() {
+        origin_in(origin, &mut records, report)?;
+    }
+    Ok(records)
+}
+
+/// Cuts a list into records of about [`PIECE`] bytes, of which `size` says each item's.
+fn pieces<T>(items: impl Iterator<Item = T>, size: impl Fn(&T) -> usize) -> impl Iterator<Item = Vec<T>> {
+    let mut items = items.peekable();
+    std::iter::from_fn(move || {
+        items.peek()?;
+        let (mut piece, mut bytes) = (Vec::new(), 0);
+        while bytes < PIECE
+            && let Some(item) = items.next()
+        {
+            bytes += size(&item);
+            piece.push(item);
+        }
+        Some(piece)
+    })
+}
+
+/// The bytes of a pair of JSON texts.
+fn pair_size((key, value): &(Raw, Raw)) -> usize {
+    key.get().len() + value.get().len() + 4
 }
 
 fn cookie_in(cookie: StateCookie) -> Cookie {
@@ -96,10 +127,8 @@ fn origin_in(origin: Origin, records: &mut Vec<Record>, report: &mut Report) -> 
         report.lose(Lost { what: "fileSystem".to_owned(), place: key.clone(), why });
     }
     records.push(Record::Storage(Storage { key: key.clone() }));
-    if !origin.local_storage.is_empty() {
-        let items = origin.local_storage.into_iter().map(|item| (item.name, item.value));
-        records.push(Record::LocalStorage(items.collect()));
-    }
+    let items = origin.local_storage.into_iter().map(|item| (item.name, item.value));
+    records.extend(pieces(items, pair_size).map(Record::LocalStorage));
     let nothing = || raw("null".to_owned()).map_err(ImportError::Shape);
     for database in origin.indexed_db {
         let place = format!("{key} {}", database.name.get());
@@ -116,9 +145,7 @@ fn origin_in(origin: Origin, records: &mut Vec<Record>, report: &mut Report) -> 
                     }
                 }
             }
-            if !rows.is_empty() {
-                all_rows.push(Record::Rows(Rows { store: number, rows }));
-            }
+            all_rows.extend(pieces(rows.into_iter(), pair_size).map(|rows| Record::Rows(Rows { store: number, rows })));
             let mut indexes = Vec::new();
             for index in store.indexes {
                 let Some(key_path) = index.key_path_array.or(index.key_path) else {

@@ -24,14 +24,14 @@ use crate::{
 /// How much longer than alone the victim may wait.
 const MORE: Duration = Duration::from_secs(3);
 /// How long all of an attack may take.
-const LONG: Duration = Duration::from_secs(120);
+pub(super) const LONG: Duration = Duration::from_secs(120);
 
-fn size(usual: usize, full: usize) -> usize {
+pub(super) fn size(usual: usize, full: usize) -> usize {
     if std::env::var("GHOSTMUX_TEST_GREED").is_ok_and(|said| said == "full") { full } else { usual }
 }
 
 /// Asks the victim's page as long as the attack goes on.
-async fn meanwhile<T>(stage: &Stage, row: &str, attack: impl Future<Output = T>) -> T {
+pub(super) async fn meanwhile<T>(stage: &Stage, row: &str, attack: impl Future<Output = T>) -> T {
     let mut alone = Duration::ZERO;
     for _ in 0..20 {
         alone = alone.max(stage.victim.round_trip(DEADLINE).await);

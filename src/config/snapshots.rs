@@ -1,0 +1,41 @@
+//! How much work and memory snapshots may take: that of one session must not keep the others waiting.
+
+use super::{
+    ConfigError,
+    raw::Layers,
+    value::{number, size},
+};
+
+/// How much work and memory snapshots may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotLimits {
+    /// Longest line of content that is imported, in bytes.
+    pub line: usize,
+    /// Most imports, and exports as one document, at a time; at least 1.
+    pub transfers: usize,
+    /// Most memory that these may take together, in bytes.
+    pub memory: usize,
+    /// Most form fields of a page that are saved.
+    pub fields: usize,
+}
+
+impl SnapshotLimits {
+    pub(super) fn check(layers: &Layers) -> Result<Self, ConfigError> {
+        let line_said = layers.text("snapshot_line");
+        let line = line_said.read(size(64 << 10..=256 << 20))?;
+        let memory = layers.text("snapshot_memory").read(size(1 << 20..=1 << 40))?;
+        if line > memory / Self::TIMES {
+            let problem = format!("needs {} times as much of snapshot_memory; raise that, or lower this", Self::TIMES);
+            return Err(line_said.wrong(&problem));
+        }
+        Ok(Self {
+            line,
+            transfers: layers.text("snapshot_transfers").read(number::<u32>(1..=1000))? as usize,
+            memory,
+            fields: layers.text("snapshot_fields").read(number::<u32>(0..=1_000_000))? as usize,
+        })
+    }
+
+    /// How many times its own size a document takes while it is parsed. *Measured* on the smallest items there are: 11.
+    pub const TIMES: usize = 12;
+}

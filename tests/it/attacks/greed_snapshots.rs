@@ -1,0 +1,100 @@
+//! Clients that have as much saved, taken in and opened again as they can; see `greed` for how the victim is watched and for
+//! the sizes.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{
+    frames::resident,
+    greed::{LONG, meanwhile, size},
+    stage::Stage,
+};
+use crate::{
+    browsers::{Browser, in_browser},
+    rest::{JSON, body_of, is_problem},
+};
+
+const LINES: (&str, &str) = ("Content-Type", "application/x-ndjson");
+
+/// A snapshot whose fourth line has about so many bytes, of the smallest items there are.
+fn content(bytes: usize) -> String {
+    let head = "{\"header\":{\"version\":1,\"browser\":\"\"}}\n{\"context\":{\"madeByClient\":false}}\n\
+                {\"storage\":{\"key\":\"https://a.test/\"}}\n{\"localStorage\":[";
+    let items = vec!["[\"k\",\"v\"]"; bytes / 10];
+    format!("{head}{}]}}\n", items.join(","))
+}
+
+/// R12: snapshots of one huge line, and states of many small rows, several at once.
+async fn huge_imports(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let before = resident(stage.proxy.pid());
+    let (line, state) = (content(size(40_000_000, 190_000_000)), state(size(4_000_000, 60_000_000)));
+    let most = std::sync::atomic::AtomicUsize::new(before);
+    meanwhile(&stage, "R12", async {
+        let import = || stage.proxy.http("POST", "/v1/snapshots", &[LINES], &line);
+        let imports = async { tokio::join!(import(), import(), import()) };
+        let (first, second, third) = peak(&stage, &most, imports).await;
+        for refused in [first, second, third] {
+            is_problem(&refused, 413, "snapshot-line", "line 4 is longer than 8388608 bytes");
+        }
+        let import = || stage.proxy.http("POST", "/v1/snapshots", &[JSON], &state);
+        let imports = async { tokio::join!(import(), import()) };
+        let (first, second) = peak(&stage, &most, imports).await;
+        for made in [first, second] {
+            assert_eq!(made.status, 201, "R12: {}", made.body);
+            assert!(body_of(&made)["report"]["rows"].as_u64() > Some(10), "R12: {}", made.body);
+        }
+    })
+    .await;
+    let grown = most.into_inner().saturating_sub(before) >> 20;
+    let bound = size(400, 900);
+    assert!(grown < bound, "R12: the proxy grew by {grown} MiB");
+    stage.unharmed("R12").await;
+}
+
+in_browser!(Shell: huge_imports);
+
+/// A `storageState` of about so many bytes, most of them rows of a database.
+fn state(bytes: usize) -> String {
+    let rows = vec!["{\"key\":1,\"value\":1}"; bytes / 20].join(",");
+    let store = format!("{{\"name\":\"s\",\"autoIncrement\":false,\"indexes\":[],\"records\":[{rows}]}}");
+    format!(
+        "{{\"storageState\":{{\"cookies\":[],\"origins\":[{{\"origin\":\"https://a.test\",\"localStorage\":[],\
+         \"indexedDB\":[{{\"name\":\"d\",\"version\":1,\"stores\":[{store}]}}]}}]}}}}"
+    )
+}
+
+/// Notes the most memory that the proxy has while something is done.
+async fn peak<T>(stage: &Stage, most: &std::sync::atomic::AtomicUsize, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        let look = tokio::time::timeout(std::time::Duration::from_millis(5), &mut work).await;
+        most.fetch_max(resident(stage.proxy.pid()), std::sync::atomic::Ordering::Relaxed);
+        if let Ok(done) = look {
+            return done;
+        }
+    }
+}
+
+/// R13: a page of nothing but form fields, all of which are to be saved.
+async fn many_form_fields(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let client = &stage.attacker.client;
+    let many = size(40_000, 120_000);
+    let fill = format!("document.body.innerHTML = '<input type=checkbox checked>'.repeat({many}); 0");
+    client.evaluate_in(&stage.attacker.page.session, &fill, LONG).await;
+    let saved = meanwhile(&stage, "R13", async {
+        let save = json!({ "parts": ["pages", "formFields"] });
+        client.call_in(None, "ghost.saveSnapshot", save, LONG).await.expect("R13")
+    })
+    .await;
+    let omitted = saved["report"]["omitted"].as_array().expect("a list");
+    let more = omitted.iter().find(|one| one["what"] == "formField").map(|one| one["reason"].clone());
+    let mut reason = String::new();
+    let _ = write!(reason, "{} more than are saved of one page: 10000 (snapshot_fields)", many - 10_000);
+    assert_eq!(more, Some(Value::from(reason)), "R13: {}", saved["report"]);
+    stage.unharmed("R13").await;
+}
+
+in_browser!(Shell: many_form_fields);
