@@ -29,18 +29,18 @@ fn content(bytes: usize) -> String {
 async fn huge_imports(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let before = resident(stage.proxy.pid());
-    let (line, state) = (content(size(40_000_000, 190_000_000)), state(size(4_000_000, 60_000_000)));
+    let (line, rows) = (content(size(40_000_000, 190_000_000)), state(size(4_000_000, 60_000_000)));
     let most = std::sync::atomic::AtomicUsize::new(before);
     meanwhile(&stage, "R12", async {
         let import = || stage.proxy.http("POST", "/v1/snapshots", &[LINES], &line);
         let imports = async { tokio::join!(import(), import(), import()) };
-        let (first, second, third) = peak(&stage, &most, imports).await;
+        let (first, second, third) = Box::pin(peak(&stage, &most, imports)).await;
         for refused in [first, second, third] {
             is_problem(&refused, 413, "snapshot-line", "line 4 is longer than 8388608 bytes");
         }
-        let import = || stage.proxy.http("POST", "/v1/snapshots", &[JSON], &state);
+        let import = || stage.proxy.http("POST", "/v1/snapshots", &[JSON], &rows);
         let imports = async { tokio::join!(import(), import()) };
-        let (first, second) = peak(&stage, &most, imports).await;
+        let (first, second) = Box::pin(peak(&stage, &most, imports)).await;
         for made in [first, second] {
             assert_eq!(made.status, 201, "R12: {}", made.body);
             assert!(body_of(&made)["report"]["rows"].as_u64() > Some(10), "R12: {}", made.body);
