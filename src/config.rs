@@ -66,6 +66,8 @@ pub struct Config {
     pub cdp_sessions: CdpSessionLimits,
     /// Largest frame accepted from a client, in bytes.
     pub max_client_frame: usize,
+    /// How many device pixels the screenshots under way in one browser may have together.
+    pub screenshot_pixels: NonZeroU32,
     /// When a client's outbound queue counts as too long, and when it is cut.
     pub client_queue: ClientQueue,
     /// How long the reader of an HTTP answer may take none of it.
@@ -261,6 +263,10 @@ impl Config {
                 roots: layers.text("max_roots").read(number::<u32>(1..=1_000_000))? as usize,
             },
             max_client_frame: layers.text("max_client_frame").read(size(1 << 10..=LARGEST_MESSAGE))?,
+            screenshot_pixels: layers
+                .text("screenshot_pixels")
+                .read(number(1_000_000..=1_000_000_000))
+                .map(|pixels| NonZeroU32::new(pixels).expect("at least a million"))?,
             client_queue: check_client_queue(layers)?,
             http_stall: layers.text("http_stall").read(duration(Duration::from_millis(1)))?,
             session_dir: match layers.maybe("session_dir") {

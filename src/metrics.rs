@@ -70,6 +70,10 @@ pub struct Metrics {
     pub cdp_sessions: Gauge,
     /// Commands under the proxy's ids that wait for Chrome now.
     pub calls: Gauge,
+    /// Contexts and pages of ended sessions, and contexts that clients dispose of, that wait for their disposal.
+    pub disposals: Gauge,
+    /// Screenshots that wait until others have been taken.
+    pub screenshots_waiting: Gauge,
 }
 
 impl Metrics {
@@ -158,6 +162,16 @@ impl Metrics {
             "calls",
             "Commands of the proxy that wait for Chrome now; grows when Chrome is busy",
             self.calls.clone(),
+        );
+        to.register(
+            "disposals",
+            "Contexts and pages that are to go and wait for their turn; grows when sessions end faster than Chrome can clean up",
+            self.disposals.clone(),
+        );
+        to.register(
+            "screenshots_waiting",
+            "Screenshots that wait until others have been taken; grows when clients take many large ones",
+            self.screenshots_waiting.clone(),
         );
     }
 }

@@ -174,7 +174,9 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
         }
     };
     let max_sessions = config.max_sessions.map(|most| i64::from(most.get()));
-    Ok((Plan { sources, warm: usize::try_from(config.warm).unwrap_or(0), max_sessions }, origin))
+    let warm = usize::try_from(config.warm).unwrap_or(0);
+    let screenshot_pixels = u64::from(config.screenshot_pixels.get());
+    Ok((Plan { sources, warm, max_sessions, screenshot_pixels }, origin))
 }
 
 /// How many sessions there may be altogether: by the limit of all, or of all browsers, whichever is less.

@@ -57,7 +57,8 @@ async fn measure(bench: &Bench) -> Done<Section> {
         directory: directory.path().to_owned(),
         codec: CodecChoice::new(Codec::Auto),
     };
-    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None };
+    let plan =
+        Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, screenshot_pixels: 20_000_000 };
     let pool = Pool::start(plan, Metrics::default().into()).await?;
     let store = Store::new(&StoreSettings {
         place: StorePlace::File(directory.path().join("store.redb")),

@@ -4,7 +4,11 @@ use hyper::StatusCode;
 use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry as Figures};
 
 use super::reply::{Answer, problem, text};
-use crate::{browser::Census, metrics::Metrics, registry::Registry};
+use crate::{
+    browser::{Browser, Census},
+    metrics::Metrics,
+    registry::Registry,
+};
 
 pub(super) async fn metrics(metrics: &Metrics, registry: &Registry) -> Answer {
     let mut all = Census::default();
@@ -19,6 +23,8 @@ pub(super) async fn metrics(metrics: &Metrics, registry: &Registry) -> Answer {
     gauge(&metrics.targets, all.targets);
     gauge(&metrics.cdp_sessions, all.cdp_sessions);
     gauge(&metrics.calls, all.calls);
+    gauge(&metrics.disposals, all.disposals);
+    gauge(&metrics.screenshots_waiting, browsers.iter().map(Browser::screenshots_waiting).sum());
     let mut figures = Figures::default();
     metrics.register(&mut figures);
     let mut body = String::new();

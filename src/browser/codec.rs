@@ -102,8 +102,8 @@ impl Writer {
     }
 }
 
-/// A message as it came from Chrome.
-#[derive(Debug)]
+/// A message as it came from Chrome; cheap to clone.
+#[derive(Clone, Debug)]
 pub(super) enum Received {
     Json(Bytes),
     Cbor(Bytes),
@@ -145,6 +145,7 @@ mod tests {
             Browser, Inbox, LeaseId, Order, Shared,
             downloads::Downloads,
             link::{End, Link},
+            permits::Permits,
             targets::Targets,
             transport::{Pipe, Transport},
         },
@@ -183,9 +184,10 @@ mod tests {
                 no_target_to_close: CdpError::INVALID,
                 no_context_for_target: CdpError::INVALID,
             };
-            let (number, pid, codec) = (1, None, Codec::Cbor);
+            let (number, pid, codec, permits) = (1, None, Codec::Cbor, Permits::new(1));
             let (leases, live, own_roots, exclusive) = Default::default();
-            let shared = Shared { number, orders, identity, pid, leases, live, own_roots, exclusive, codec, close };
+            let shared =
+                Shared { number, orders, identity, pid, leases, live, own_roots, exclusive, codec, permits, close };
             let browser = Browser { shared: Arc::new(shared) };
             let (to, parcels) = mpsc::unbounded_channel();
             browser.order(Order::Open { lease: LeaseId(1), inbox: to, account: Arc::default() });

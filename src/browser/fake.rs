@@ -39,6 +39,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         own_roots: AtomicUsize::new(0),
         exclusive: AtomicBool::new(false),
         codec: Codec::Json,
+        permits: Permits::new(20_000_000),
         close: CancellationToken::new(),
     };
     let lease = Lease {

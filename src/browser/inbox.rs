@@ -9,11 +9,15 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::{Browser, Order, codec::Received};
-use crate::cdp::{
-    cbor::Decoder,
-    ids::{CallId, CdpSessionId},
-    lease::FromBrowser,
-    message,
+use crate::{
+    cdp::{
+        cbor::{Decoder, Malformed},
+        error::CdpError,
+        ids::{CallId, CdpSessionId},
+        lease::{FromBrowser, Reply, Tag},
+        message::{self, Outcome},
+    },
+    workers,
 };
 
 /// What lies in an inbox.
@@ -29,6 +33,13 @@ pub(super) enum Parcel {
         id: Option<CallId>,
         /// The whole message.
         message: Bytes,
+    },
+    /// A reply to a command that the lease sent under an id of the link's, from which the link learns nothing.
+    Reply {
+        /// The lease's number for the command.
+        tag: Tag,
+        /// The whole message.
+        message: Received,
     },
 }
 
@@ -49,23 +60,38 @@ impl Inbox {
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<FromBrowser>> {
         Poll::Ready(match ready!(self.parcels.poll_recv(cx)) {
             Some(Parcel::Plain(message)) => Some(message),
+            Some(Parcel::Reply { tag, message }) => Some(match message.text(&mut self.decoder) {
+                Ok(text) => FromBrowser::Reply { tag, reply: workers::aside(text.len(), || read_reply(&text)) },
+                Err(error) => self.is_broken(error),
+            }),
             Some(Parcel::Cbor { on, id, message }) => Some(match Received::Cbor(message).text(&mut self.decoder) {
                 Ok(text) => {
                     let body_end = message::route(&text).body_end;
                     FromBrowser::Message { on, id, body_end, text }
                 }
-                // Nothing of such a browser can be trusted any more, by anybody.
-                Err(error) => {
-                    self.browser.order(Order::Broken(error));
-                    FromBrowser::Lost(format!("Chrome wrote what is no message: {error}").into())
-                }
+                Err(error) => self.is_broken(error),
             }),
             None => None,
         })
     }
 
+    /// Nothing of such a browser can be trusted any more, by anybody.
+    fn is_broken(&self, error: Malformed) -> FromBrowser {
+        self.browser.order(Order::Broken(error));
+        FromBrowser::Lost(format!("Chrome wrote what is no message: {error}").into())
+    }
+
     /// The next message; `None` once the browser has gone.
     pub async fn recv(&mut self) -> Option<FromBrowser> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
+    }
+}
+
+/// What became of a command, from the text of its reply.
+pub(super) fn read_reply(text: &[u8]) -> Reply {
+    match message::result_or_error(text) {
+        Some(Outcome::Result(result)) => Reply::Result(result.to_owned()),
+        Some(Outcome::Error(error)) => Reply::Error(error.into()),
+        None => Reply::Error(CdpError::server("Chrome's answer could not be read")),
     }
 }

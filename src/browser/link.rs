@@ -5,8 +5,10 @@
 //! Chrome says.
 
 mod calls;
+mod disposals;
 mod messages;
 mod orders;
+mod replies;
 mod turns;
 
 use std::{

@@ -11,6 +11,8 @@ pub mod find;
 mod inbox;
 mod link;
 mod own;
+mod permits;
+mod pixels;
 pub mod pool;
 mod process;
 pub mod protocol;
@@ -45,6 +47,7 @@ pub use self::{
     process::Launch,
     targets::{LeaseId, Surveyed},
 };
+use self::permits::Permits;
 use crate::cdp::{
     cbor::Malformed,
     emulation::Change,
@@ -106,6 +109,7 @@ struct Shared {
     /// Somebody traces: nobody else may be placed here.
     exclusive: AtomicBool,
     codec: Codec,
+    permits: Permits,
     close: CancellationToken,
 }
 
@@ -161,6 +165,8 @@ pub struct Census {
     pub calls: usize,
     /// Leases with an inbox.
     pub leases: usize,
+    /// Contexts that wait until Chrome is told to dispose of them.
+    pub disposals: usize,
 }
 
 impl std::ops::AddAssign for Census {
@@ -170,6 +176,7 @@ impl std::ops::AddAssign for Census {
         self.cdp_sessions += other.cdp_sessions;
         self.calls += other.calls;
         self.leases += other.leases;
+        self.disposals += other.disposals;
     }
 }
 
@@ -332,6 +339,11 @@ impl Browser {
         answer.await.unwrap_or_default()
     }
 
+    /// How many screenshots wait until others have been taken.
+    pub fn screenshots_waiting(&self) -> usize {
+        self.shared.permits.waiting()
+    }
+
     /// Makes a lease: a browser-level CDP session, a context on it, and a blank page.
     async fn lease(&self) -> Result<Lease, CallError> {
         self.new_lease().await.map(|(lease, _)| lease)
@@ -399,8 +411,7 @@ fn member(result: &str, method: &'static str, member: &'static str) -> Result<St
 }
 
 /// A session's hold on a place in a browser. Dropping it detaches its browser-level CDP sessions, with which Chrome
-/// disposes of its contexts, permissions and downloads; of the contexts in a quiet moment, a quarter of a second later
-/// at most.
+/// disposes of its contexts, permissions and downloads; of the contexts one after another, with a pause after each.
 #[derive(Debug)]
 #[must_use]
 pub struct Lease {

@@ -33,6 +33,8 @@ pub struct Plan {
     pub warm: usize,
     /// Most sessions in one browser.
     pub max_sessions: Option<i64>,
+    /// How many pixels the screenshots under way in one browser may have together.
+    pub screenshot_pixels: u64,
 }
 
 /// Why there is no lease.
@@ -108,7 +110,8 @@ impl Pool {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             firsts.push(tokio::spawn({
                 let (source, metrics) = (source.clone(), pool.inner.metrics.clone());
-                async move { start::start(number, &source, metrics).await }
+                let pixels = pool.inner.plan.screenshot_pixels;
+                async move { start::start(number, &source, pixels, metrics).await }
             }));
         }
         let mut failed = None;
@@ -296,7 +299,8 @@ impl Pool {
             }
             let source = self.inner.plan.sources.get(at)?;
             // Not cut short by closing: what is half started is owned by the future, and ends with it in good time.
-            match start::start(number, source, self.inner.metrics.clone()).await {
+            let pixels = self.inner.plan.screenshot_pixels;
+            match start::start(number, source, pixels, self.inner.metrics.clone()).await {
                 Ok(started) => return Some(started),
                 Err(error) => {
                     tracing::error!(browser = number, %error, retry_in = ?pause, "browser did not start");

@@ -11,6 +11,7 @@ use super::{
     codec::{Codec, Writer},
     downloads::Downloads,
     link::{End, Link},
+    permits::Permits,
     process::{Launch, Process},
     targets::Targets,
     transport::{Transport, Ws},
@@ -103,7 +104,14 @@ pub(super) struct Started {
 }
 
 /// Starts or connects to a browser and makes it ready for leases.
-pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -> Result<Started, BrowserError> {
+///
+/// Its screenshots under way may have so many pixels together.
+pub(super) async fn start(
+    number: u32,
+    source: &Source,
+    screenshot_pixels: u64,
+    metrics: Arc<Metrics>,
+) -> Result<Started, BrowserError> {
     let Opened { transport, process, greeting } = match source {
         Source::Local(launch) => match open_local(launch, launch.codec.codec()).await {
             Err(BrowserError::NoCbor) => {
@@ -136,6 +144,7 @@ pub(super) async fn start(number: u32, source: &Source, metrics: Arc<Metrics>) -
         own_roots: 0.into(),
         exclusive: false.into(),
         codec,
+        permits: Permits::new(screenshot_pixels),
         close,
     };
     let browser = Browser { shared: Arc::new(shared) };

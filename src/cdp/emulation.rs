@@ -247,6 +247,12 @@ pub fn picture(width: f64, height: f64, scale: f64) -> Result<(), String> {
     Ok(())
 }
 
+/// How many device pixels a picture has that [`picture`] found to be no larger than it may be.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and far below 2^53")]
+pub fn pixels(width: f64, height: f64, scale: f64) -> u64 {
+    ((width * height).abs() * scale * scale).ceil() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,6 +52,22 @@ impl Call {
     }
 }
 
+/// What a [`Permit`] holds, and gives back when it is dropped.
+pub trait Guard: std::fmt::Debug + Send + Sync {}
+
+/// The permission to do what all sessions of a browser share out among them; dropping it gives it back.
+#[derive(Debug)]
+pub struct Permit {
+    _held: Box<dyn Guard>,
+}
+
+impl Permit {
+    /// A permission that holds `guard`.
+    pub fn new(guard: impl Guard + 'static) -> Self {
+        Self { _held: Box::new(guard) }
+    }
+}
+
 /// What the link learns from a reply before anybody else sees it.
 #[derive(Clone, Debug, Default)]
 pub enum Settle {

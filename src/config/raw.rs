@@ -17,7 +17,7 @@ const PREFIX: &str = "GHOSTMUX_";
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 42] = [
+const DEFAULTS: [(&str, &str); 43] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -44,6 +44,7 @@ const DEFAULTS: [(&str, &str); 42] = [
     ("max_cdp_sessions", "10000"),
     ("max_roots", "256"),
     ("max_client_frame", "100MiB"),
+    ("screenshot_pixels", "20000000"),
     ("client_queue", "64MiB"),
     ("client_queue_hard", "512MiB"),
     ("client_queue_total", "2GiB"),
@@ -212,6 +213,12 @@ pub struct RawConfig {
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub max_client_frame: Option<String>,
+    /// Pixels that the screenshots under way in one browser may have together; others wait for their turn, fairly by
+    /// session. Those of at most an eighth of it are counted apart and wait only for each other. One session gets at most
+    /// half. One screenshot alone is always taken.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub screenshot_pixels: Option<String>,
     /// Bytes that may wait for a client whose socket takes nothing for the time of `stall`; with more it is cut.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
@@ -329,6 +336,7 @@ impl RawConfig {
             "max_cdp_sessions" => &self.max_cdp_sessions,
             "max_roots" => &self.max_roots,
             "max_client_frame" => &self.max_client_frame,
+            "screenshot_pixels" => &self.screenshot_pixels,
             "client_queue" => &self.client_queue,
             "client_queue_hard" => &self.client_queue_hard,
             "client_queue_total" => &self.client_queue_total,

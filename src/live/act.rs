@@ -15,7 +15,7 @@ use crate::{
         error::CdpError,
         ghost::Usage,
         ids::CdpSessionId,
-        lease::{FromBrowser, Reply, Tag},
+        lease::{FromBrowser, Permit, Reply, Tag},
     },
     client::Client,
     error::CloseReason,
@@ -36,6 +36,8 @@ pub(super) enum Done {
     Checked(Tag, bool),
     /// What it was to be reminded of.
     Late(Tag),
+    /// The browser has room for a screenshot.
+    Permitted(Tag, Permit),
     /// What a client asked of another session.
     Asked(Tag, Result<String, CdpError>),
     /// What a client asked about this session's use.
@@ -133,6 +135,10 @@ impl Live {
                     .boxed(),
                 );
             }
+            Action::Permit(tag, pixels) => {
+                let permit = self.lease.permit(pixels);
+                self.jobs.push(async move { Done::Permitted(tag, permit.await) }.boxed());
+            }
             Action::Ghost(tag, view, ask) => self.on_ghost(tag, view, ask),
             Action::Close(view, reason) => self.send_away(view, &reason),
             Action::End => self.over = Some(CloseReason::Bye("the client closed its browser")),
@@ -146,6 +152,7 @@ impl Live {
             Done::Moved(tag, to) => self.session.on_moved(tag, to),
             Done::Checked(tag, inside) => self.session.on_files(tag, inside),
             Done::Late(tag) => self.session.settle_leaving(tag),
+            Done::Permitted(tag, permit) => self.session.on_permit(tag, permit),
             Done::Asked(tag, answer) => self.answer_ghost(tag, answer),
             Done::Used(tag, usage) => self.answer_usage(tag, &usage),
             Done::Slept(since, saved) => self.on_slept(since, saved),

@@ -60,6 +60,7 @@ impl Session {
         let scale = change.device_scale();
         if let Some(scale) = scale {
             cdp.device_scale.ask(scale);
+            self.pictures.on_scaling();
         }
         if cdp.kind != Kind::Page {
             return false;

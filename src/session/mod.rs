@@ -34,6 +34,7 @@ use self::{
     ghost::Listeners,
     keeper::Keepers,
     pending::{Attaching, Pending},
+    picture::Pictures,
     policy::{Level, Verdict},
     scope::{Cdp, Scope},
 };
@@ -90,6 +91,9 @@ pub enum Action {
     Unclaim,
     /// After a while, [`Session::settle_leaving`]: its answer is not worth waiting for.
     Remind(Tag),
+    /// A screenshot of so many device pixels is to be taken when the browser has room for it; then
+    /// [`Session::on_permit`].
+    Permit(Tag, u64),
     /// A client asks about sessions; the answer comes to [`Session::on_browser`] like a reply.
     Ghost(Tag, ViewId, Ask),
     /// A client's socket is to be closed, because of what the session saw.
@@ -121,6 +125,7 @@ pub struct Session {
     keepers: Keepers,
     emulators: Emulators,
     careful: Careful,
+    pictures: Pictures,
     pages_most: u32,
     actions: Vec<Action>,
     /// Frames that could not be read, and commands refused, since last asked.
@@ -155,6 +160,7 @@ impl Session {
             keepers: Keepers::default(),
             emulators: Emulators::default(),
             careful: Careful::default(),
+            pictures: Pictures::default(),
             pages_most: 0,
             actions: Vec::new(),
             malformed: 0,
@@ -261,6 +267,7 @@ impl Session {
             | Verdict::Virtualise
             | Verdict::Sanitise
             | Verdict::AnswerLocally => {
+                self.pictures.on_command(method);
                 let known = self.on_target_command(on, command)
                     || self.on_browser_command(on, command)
                     || self.on_file_command(on, command)

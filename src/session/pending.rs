@@ -1,10 +1,10 @@
 //! Commands that go up under ids of ours, and what becomes of their replies.
 
-use super::{Action, Session, arguments::Part};
+use super::{Action, Session, picture::Picture};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
-    lease::{Call, Reply, Settle, Tag},
+    lease::{Call, Permit, Reply, Settle, Tag},
     object::Object,
 };
 
@@ -39,8 +39,12 @@ pub(super) enum Pending {
     Alive(CdpSessionId, CallId, TargetId),
     /// The client's reply, and the next command that wants this page alive has its turn.
     Careful(CdpSessionId, CallId, TargetId),
-    /// A picture with these params, of a page that says how large it is.
-    Picture(CdpSessionId, CallId, String, Part),
+    /// A picture of a page that says how large it is.
+    Picture(Picture),
+    /// A picture that waits until the browser has room for so many device pixels.
+    Permit(Picture, u64),
+    /// The client's reply: a picture has been taken, and the next one may be.
+    Taken(CdpSessionId, CallId, Permit),
     /// The client's reply; if it is no error, the CDP session makes so many device pixels of a CSS pixel.
     Scale(CdpSessionId, CallId, f64),
     /// A keeper for this page.
@@ -65,7 +69,9 @@ impl Pending {
             | Self::WindowAttach(on, id)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
-            | Self::Picture(on, id, ..)
+            | Self::Picture(Picture { on, id, .. })
+            | Self::Permit(Picture { on, id, .. }, _)
+            | Self::Taken(on, id, _)
             | Self::Scale(on, id, _)
             | Self::Files(on, id, ..) => Some((on, *id)),
             // What wants its page alive is in flight from when it was sent, its turn included: `alive` sees to that.
@@ -139,6 +145,10 @@ impl Session {
             Pending::Forward(on, id) | Pending::Attach(on, id) | Pending::TraceStart(on, id) => {
                 self.scope.reply(&on, id, &result);
             }
+            Pending::Taken(on, id, permit) => {
+                drop(permit);
+                self.scope.reply(&on, id, &result);
+            }
             Pending::Target(on, id) => self.on_target_info(&on, id, &result),
             Pending::Targets(on, id) => self.on_target_infos(&on, id, &result),
             Pending::CreateContext(on, id) => {
@@ -160,14 +170,14 @@ impl Session {
                     self.scope.reply(&on, id, &result);
                 }
             }
-            Pending::Picture(on, id, params, part) => self.on_measured(&on, id, &params, &part, &result),
+            Pending::Picture(picture) => self.on_measured(picture, &result),
             Pending::Scale(on, id, scale) => {
                 self.scaled(&on, Some(scale));
                 self.scope.reply(&on, id, &result);
             }
             Pending::Keeper(page) => self.on_keeper(tag, &page, Some(&result)),
             Pending::Leaving => self.settle_leaving(tag),
-            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
+            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
         }
     }
 
@@ -191,8 +201,9 @@ impl Session {
                 self.scaled(&on, None);
                 self.scope.fail(&on, id, error);
             }
+            Pending::Picture(picture) => self.on_unmeasured(picture, error),
             Pending::Forward(on, id)
-            | Pending::Picture(on, id, ..)
+            | Pending::Taken(on, id, _)
             | Pending::Attach(on, id)
             | Pending::Target(on, id)
             | Pending::Targets(on, id)
@@ -201,7 +212,7 @@ impl Session {
             | Pending::WindowAttach(on, id) => self.scope.fail(&on, id, error),
             Pending::Keeper(page) => self.on_keeper(tag, &page, None),
             Pending::Leaving => self.settle_leaving(tag),
-            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Nobody => {}
+            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
         }
     }
 }

@@ -214,6 +214,10 @@ impl Pair {
                 self.reminders.push(tag);
                 "remind".to_owned()
             }
+            Action::Permit(tag, pixels) => {
+                self.tags.push_back(tag);
+                format!("permit {pixels}")
+            }
             Action::Ghost(tag, view, ask) => {
                 self.tags.push_back(tag);
                 format!("ghost {}: {ask:?}", view.0)

@@ -28,7 +28,8 @@ async fn service(directory: &std::path::Path) -> (Pool, Registry) {
     let flags = command_line(found.kind, is_root(), &[]);
     let launch =
         Launch { binary: found.binary, flags, directory: directory.to_owned(), codec: CodecChoice::new(Codec::Auto) };
-    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None };
+    let plan =
+        Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, screenshot_pixels: 20_000_000 };
     let metrics = Arc::new(Metrics::default());
     let pool = Pool::start(plan, metrics.clone()).await.expect("a browser that starts");
     let config = Config::load(RawConfig::default(), []).expect("defaults");

@@ -5,12 +5,12 @@ use tokio::sync::oneshot;
 
 use super::Link;
 use crate::{
-    browser::targets::LeaseId,
+    browser::{inbox::read_reply, targets::LeaseId},
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
         lease::{Call, FromBrowser, Reply, Settle, Tag, Told},
-        message::{self, Outcome},
+        message,
         object::{Object, quote},
     },
 };
@@ -103,6 +103,7 @@ impl Link {
     /// What waited for this answer, and does not any more.
     pub(super) fn settled(&mut self, id: CallId) -> Option<Waiting> {
         let waiting = self.waiting.remove(&id)?;
+        self.disposed(id);
         if let Some(on) = &waiting.on {
             self.waiting_on.remove(&(on.clone(), id));
         }
@@ -117,11 +118,7 @@ impl Link {
             self.metrics.unowned.inc();
             return;
         };
-        let reply = match message::result_or_error(text) {
-            Some(Outcome::Result(result)) => Reply::Result(result.to_owned()),
-            Some(Outcome::Error(error)) => Reply::Error(error.into()),
-            None => Reply::Error(CdpError::server("Chrome's answer could not be read")),
-        };
+        let reply = read_reply(text);
         if let (Reply::Error(_), Settle::AutoAttach(target), Some(root)) = (&reply, &waiting.settle, &waiting.on) {
             self.targets.on_attach_refused(root, target.as_str());
         }

@@ -21,6 +21,7 @@ impl Link {
     pub(super) fn on_message(&mut self, message: &Received, now: &mut Option<Instant>) -> Result<(), Malformed> {
         let route = message.route()?;
         match route.head {
+            Head::Reply(id) if self.hand_on(id, message) => {}
             Head::Reply(id) if id.is_ours() => {
                 let text = message.text(&mut self.decoder)?;
                 self.on_reply(id, &text);

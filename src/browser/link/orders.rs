@@ -26,7 +26,7 @@ use crate::{
 
 impl Link {
     pub(super) fn on_order(&mut self, order: Order) {
-        if !self.disposals.is_empty() && order.is_clients() {
+        if !self.disposals.is_settled() && order.is_clients() {
             self.disposals.on_client(Instant::now());
         }
         // What a session still wanted done at its end is not worth the time of the others.
@@ -42,6 +42,10 @@ impl Link {
         }
         match order {
             Order::Pass { lease, message } => self.upstream.push(Some(lease), None, message),
+            Order::Call { lease, tag, call } if matches!(call.settle, Settle::Unbind(_)) => {
+                self.disposals.ask(lease, tag, call);
+                self.dispose(Instant::now());
+            }
             Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
             Order::Own { call, lease, reply } => self.on_own(call, lease, reply),
             Order::Hear { session, to } => {
@@ -72,12 +76,13 @@ impl Link {
                     cdp_sessions,
                     calls: self.waiting.len(),
                     leases: self.inboxes.len(),
+                    disposals: self.disposals.waiting(),
                 });
             }
             Order::Directory { lease, path } => self.downloads.directory(lease, path),
             Order::Listen { lease } => self.downloads.listen(lease),
             Order::Broken(error) => self.broken = Some(error),
-            Order::Release { lease, base } => self.on_release(lease, base),
+            Order::Release { lease, base } => self.on_release(lease, &base),
         }
         self.after();
     }
@@ -160,31 +165,28 @@ impl Link {
         self.call(Some(lease), detach_from(on, session.as_str()), who);
     }
 
-    fn on_release(&mut self, lease: LeaseId, base: CdpSessionId) {
+    fn on_release(&mut self, lease: LeaseId, base: &CdpSessionId) {
         self.inboxes.remove(&lease);
         for id in self.upstream.forget(lease) {
             self.settled(id);
         }
+        self.disposals.forget(lease);
+        let contexts = self.targets.contexts_of(lease);
+        let pages = self.targets.pages_of(&[lease]).into_iter().map(|(page, _)| page).collect();
         if self.downloads.release(lease) {
             // The directory goes before the contexts do.
-            for context in self.targets.contexts_of(lease) {
+            for context in &contexts {
                 let (on, method) = (Some(base.clone()), "Browser.setDownloadBehavior".into());
                 let params = format!(r#"{{"behavior":"deny","browserContextId":"{context}"}}"#);
                 self.call(None, Call { on, method, params, settle: Settle::Plain }, Pending::Nobody);
             }
         }
         for root in self.targets.release(lease) {
-            if root != base {
+            if root != *base {
                 self.detach_root(root.as_str());
             }
         }
-        self.disposals.push(base, Instant::now());
-    }
-
-    pub(super) fn dispose(&mut self, now: Instant) {
-        while let Some(base) = self.disposals.due(now) {
-            self.detach_root(base.as_str());
-        }
+        self.disposals.leave(base, contexts, pages, Instant::now());
     }
 
     pub(super) fn detach_root(&mut self, root: &str) {

@@ -98,7 +98,13 @@ fn clip(side: u32) -> String {
 fn a_picture_is_as_large_as_its_clip_times_what_anybody_makes_of_a_pixel() {
     let mut pair = Pair::with_page();
     pair.attached("ROOT", "S2", "P");
-    let goes_up = |pair: &mut Pair, side| pair.asks_on("S", SHOT, &clip(side))[0].starts_with("pass ");
+    let goes_up = |pair: &mut Pair, side| {
+        let goes_up = pair.asks_on("S", SHOT, &clip(side))[0].starts_with("permit ");
+        if goes_up {
+            pair.tags.pop_back();
+        }
+        goes_up
+    };
     let set = |pair: &mut Pair, scale| pair.asks_on("S2", "Emulation.setDeviceMetricsOverride", &metrics(scale));
     assert_eq!((goes_up(&mut pair, 10_000), goes_up(&mut pair, 10_001)), (true, false));
     // From when it is asked for, and until Chrome has agreed to less, whatever was asked for in between.
@@ -114,23 +120,122 @@ fn a_picture_is_as_large_as_its_clip_times_what_anybody_makes_of_a_pixel() {
     pair.asks_on("S2", "Emulation.clearDeviceMetricsOverride", "{}");
     pair.result("{}");
     assert!(goes_up(&mut pair, 10_000));
-    // What is in view is not measured unless a window may be too large.
-    assert!(pair.asks_on("S", SHOT, "{}")[0].starts_with("pass "));
     set(&mut pair, 4);
     pair.result("{}");
     for (width, fits) in [(800, true), (4096, false)] {
         assert_eq!(pair.asks_on("S", SHOT, "{}"), ["call S Page.getLayoutMetrics {}"]);
-        let view = format!(r#"{{"cssLayoutViewport":{{"clientWidth":{width},"clientHeight":4096}}}}"#);
-        let got = pair.result(&view);
-        assert_eq!(
-            got[0].starts_with(r#"pass {"id":1,"method":"Page.captureScreenshot","params":{}"#),
-            fits,
-            "{got:?}"
-        );
+        let got = pair.result(&view(width, 4096));
+        assert_eq!(got[0].starts_with("permit 52428800"), fits, "{got:?}");
+        pair.tags.clear();
     }
     // And what the proxy itself has the page pretend.
     let mut pair = emulated();
     assert_eq!((goes_up(&mut pair, 2500), goes_up(&mut pair, 2501)), (true, false));
+}
+
+/// What a page says that shows so many CSS pixels.
+fn view(width: u32, height: u32) -> String {
+    format!(r#"{{"cssLayoutViewport":{{"clientWidth":{width},"clientHeight":{height}}}}}"#)
+}
+
+#[derive(Debug)]
+struct Held {
+    _shared: std::sync::Arc<()>,
+}
+
+impl crate::cdp::lease::Guard for Held {}
+
+impl Pair {
+    /// The browser has room for the oldest picture that waits. The second is shared as long as it counts.
+    fn permits(&mut self) -> (Vec<String>, std::sync::Arc<()>) {
+        let tag = self.tags.pop_front().expect("a picture that waits");
+        let held = std::sync::Arc::new(());
+        self.session.on_permit(tag, crate::cdp::lease::Permit::new(Held { _shared: held.clone() }));
+        (self.actions(), held)
+    }
+}
+
+fn counts(held: &std::sync::Arc<()>) -> bool {
+    std::sync::Arc::strong_count(held) > 1
+}
+
+#[test]
+fn a_picture_goes_up_with_a_permit_that_it_holds_until_it_is_answered() {
+    for answered in [true, false] {
+        let mut pair = Pair::with_page();
+        assert_eq!(pair.asks_on("S", SHOT, &clip(2000)), ["permit 4000000"]);
+        let (up, held) = pair.permits();
+        assert_eq!(up, [format!("call S {SHOT} {}", clip(2000))]);
+        assert!(counts(&held));
+        let frame = if answered { pair.result(r#"{"data":""}"#) } else { pair.error(-32000, "no") };
+        assert!(frame[0].starts_with(r#"1: {"id":1,"#), "{frame:?}");
+        assert!(!counts(&held));
+        pair.is_at_rest();
+    }
+}
+
+#[test]
+fn a_permit_for_a_cdp_session_that_has_ended_goes_back() {
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", SHOT, &clip(2000));
+    pair.detached("ROOT", "S", "P", &[]);
+    let (up, held) = pair.permits();
+    assert_eq!((up.len(), counts(&held)), (0, false));
+    pair.is_at_rest();
+}
+
+#[test]
+fn a_picture_that_grew_while_it_waited_waits_again_or_is_refused() {
+    let scale = |pair: &mut Pair, scale: u32| pair.asks_on("S", "Emulation.setDeviceMetricsOverride", &metrics(scale));
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", SHOT, &clip(4000));
+    scale(&mut pair, 2);
+    let (again, held) = pair.permits();
+    assert_eq!((again, counts(&held)), (vec!["permit 64000000".to_owned()], false));
+    pair.result("{}");
+    scale(&mut pair, 4);
+    let (refused, held) = pair.permits();
+    assert!(refused[0].contains("100000000 device pixels") && !counts(&held), "{refused:?}");
+}
+
+#[test]
+fn what_is_in_view_is_measured_again_if_it_may_have_grown() {
+    for grows in
+        ["Emulation.setDeviceMetricsOverride", "Emulation.clearDeviceMetricsOverride", "Emulation.setVisibleSize"]
+    {
+        let grow = |pair: &mut Pair| {
+            pair.asks_on("S", grows, &metrics(1));
+            pair.tags.truncate(1);
+        };
+        let measure = ["call S Page.getLayoutMetrics {}"];
+        let mut pair = Pair::with_page();
+        assert_eq!(pair.asks_on("S", SHOT, "{}"), measure, "{grows}");
+        grow(&mut pair);
+        assert_eq!(pair.result(&view(800, 600)), measure, "{grows}");
+        assert_eq!(pair.result(&view(800, 600)), ["permit 480000"], "{grows}");
+        grow(&mut pair);
+        assert_eq!(pair.permits().0, measure, "{grows}");
+        assert_eq!(pair.result(&view(4000, 600)), ["permit 2400000"], "{grows}");
+        assert_eq!(pair.permits().0, [format!("call S {SHOT} {{}}")], "{grows}");
+    }
+}
+
+#[test]
+fn what_is_in_view_of_a_tab_counts_as_the_largest_window() {
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", SHOT, "{}");
+    assert_eq!(pair.error(-32601, "'Page.getLayoutMetrics' wasn't found"), ["permit 16777216"]);
+}
+
+#[test]
+fn only_so_many_pictures_of_a_session_wait() {
+    let mut pair = Pair::with_page();
+    for _ in 0..1000 {
+        assert_eq!(pair.asks_on("S", SHOT, &clip(1)), ["permit 1"]);
+    }
+    assert!(pair.asks_on("S", SHOT, &clip(1))[0].contains("1000 screenshots of this session wait"));
+    pair.permits();
+    assert_eq!(pair.asks_on("S", SHOT, &clip(1)), ["permit 1"]);
 }
 
 #[test]
@@ -141,10 +246,9 @@ fn a_picture_of_a_whole_page_is_one_of_as_much_as_the_page_says() {
     assert_eq!(pair.asks_on("S", SHOT, whole), ["call S Page.getLayoutMetrics {}"]);
     let clip = r#""clip":{"x":0,"y":0,"width":10000,"height":10000,"scale":1}"#;
     let params = format!(r#"{{"captureBeyondViewport":true,{clip}}}"#);
-    assert_eq!(
-        pair.result(&size(10_000)),
-        [format!(r#"pass {{"id":1,"method":"{SHOT}","params":{params},"sessionId":"S"}}"#)]
-    );
+    assert_eq!(pair.result(&size(10_000)), ["permit 100000000"]);
+    assert_eq!(pair.permits().0, [format!("call S {SHOT} {params}")]);
+    pair.result("{}");
     for size in [size(10_001), "{}".to_owned()] {
         pair.asks_on("S", SHOT, whole);
         let [refused] = &pair.result(&size)[..] else { panic!("one answer") };

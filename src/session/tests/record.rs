@@ -105,7 +105,8 @@ async fn chrome(directory: &Path) -> Pool {
         directory: directory.to_owned(),
         codec: CodecChoice::new(config::Codec::Auto),
     };
-    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None };
+    let plan =
+        Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, screenshot_pixels: 20_000_000 };
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")
 }
 

@@ -26,6 +26,7 @@ const MORE: Duration = Duration::from_secs(3);
 /// How long all of an attack may take.
 pub(super) const LONG: Duration = Duration::from_secs(120);
 
+/// The size for every run, or the one that was measured on a bare Chrome.
 pub(super) fn size(usual: usize, full: usize) -> usize {
     if std::env::var("GHOSTMUX_TEST_GREED").is_ok_and(|said| said == "full") { full } else { usual }
 }

@@ -12,6 +12,7 @@ mod ended;
 mod frames;
 mod from_pages;
 mod greed;
+mod greed_browser;
 mod greed_snapshots;
 mod killers;
 mod navigation;

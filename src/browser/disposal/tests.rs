@@ -1,0 +1,186 @@
+use super::*;
+use crate::cdp::lease::Settle;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Disposals and their clock. Each takes `takes`, after which Chrome replies.
+struct World {
+    disposals: Disposals,
+    start: Instant,
+    now: Instant,
+    takes: Duration,
+    last: i32,
+    /// The disposal under way, and when Chrome replies.
+    ends: Option<(CallId, Instant)>,
+    begun: Vec<(u128, String)>,
+}
+
+impl World {
+    fn new(takes: Duration) -> Self {
+        let now = Instant::now();
+        Self { disposals: Disposals::default(), start: now, now, takes, last: 0, ends: None, begun: Vec::new() }
+    }
+
+    fn leave(&mut self, base: &str, contexts: &[&str]) {
+        let contexts = contexts.iter().map(|context| ContextId::from(*context)).collect();
+        self.disposals.leave(&base.into(), contexts, Vec::new(), self.now);
+    }
+
+    fn ask(&mut self, lease: u64, tag: Tag) {
+        let (method, params) = ("Target.disposeBrowserContext".into(), String::new());
+        self.disposals.ask(LeaseId(lease), tag, Call { on: None, method, params, settle: Settle::Plain });
+    }
+
+    /// Lets time pass.
+    fn run(&mut self, until: Duration) {
+        let until = self.start + until;
+        loop {
+            if let Some((call, at)) = self.ends {
+                if at > until {
+                    break;
+                }
+                (self.now, self.ends) = (self.now.max(at), None);
+                self.disposals.ended(call, self.now);
+            }
+            if let Some(disposal) = self.disposals.due(self.now) {
+                let name = match disposal {
+                    Disposal::Page(page) => page.to_string(),
+                    Disposal::Context { context, .. } => context.to_string(),
+                    Disposal::Base(base) => base.to_string(),
+                    Disposal::Asked { lease, tag, .. } => format!("{}/{tag}", lease.0),
+                };
+                self.begun.push(((self.now - self.start).as_millis(), name));
+                self.last += 1;
+                self.disposals.started(CallId(self.last), self.now);
+                self.ends = Some((CallId(self.last), self.now + self.takes));
+                continue;
+            }
+            match self.disposals.next_timeout() {
+                Some(at) if at <= until => self.now = self.now.max(at),
+                _ => break,
+            }
+        }
+        self.now = until;
+    }
+
+    fn begun(&self) -> Vec<(u128, &str)> {
+        self.begun.iter().map(|(at, name)| (*at, name.as_str())).collect()
+    }
+}
+
+#[test]
+fn the_next_disposal_waits_for_the_reply_and_a_pause_as_long_as_the_last_one_took() {
+    let mut world = World::new(40 * MS);
+    for base in ["a", "b", "c"] {
+        world.leave(base, &[]);
+    }
+    world.run(1000 * MS);
+    assert_eq!(world.begun(), [(10, "a"), (90, "b"), (170, "c")]);
+    assert_eq!((world.disposals.waiting(), world.disposals.next_timeout()), (0, None));
+}
+
+#[test]
+fn the_pause_shrinks_as_the_queue_grows_but_never_to_zero() {
+    for (takes, waiting, pause) in
+        [(40, 1, 40), (40, 64, 40), (40, 128, 20), (40, 100_000, 10), (1, 1, 10), (100_000, 1, 500), (100_000, 640, 50)]
+    {
+        let mut world = World::new(takes * MS);
+        (0..=waiting).for_each(|at| world.leave(&at.to_string(), &[]));
+        // Not the quiet moment, but the reply decides when the second one starts.
+        world.disposals.due(world.now + LONGEST_WAIT).expect("the first");
+        world.disposals.started(CallId(1), world.now);
+        world.disposals.ended(CallId(1), world.now + takes * MS);
+        let from = world.disposals.next_timeout().expect("the second") - world.now;
+        assert_eq!(from, (takes + pause) * MS, "{takes} ms each, {waiting} waiting");
+    }
+}
+
+#[test]
+fn clients_that_are_never_quiet_do_not_put_disposals_off_for_ever() {
+    let mut world = World::new(20 * MS);
+    world.leave("a", &[]);
+    world.leave("b", &[]);
+    for at in 1..100 {
+        world.disposals.on_client(world.now);
+        world.run(at * 5 * MS);
+    }
+    let [(a, "a"), (b, "b")] = world.begun()[..] else { panic!("{:?}", world.begun) };
+    assert!((250..260).contains(&a) && (b - a) >= 40 && b < 310, "{a} {b}");
+}
+
+#[test]
+fn a_session_with_several_contexts_leaves_one_at_a_time() {
+    let mut world = World::new(20 * MS);
+    world.leave("base", &["zero", "one", "two"]);
+    world.run(1000 * MS);
+    assert_eq!(world.begun(), [(10, "one"), (50, "two"), (90, "base")]);
+}
+
+#[test]
+fn many_pages_are_closed_one_by_one_before_their_context_goes() {
+    let mut world = World::new(10 * MS);
+    let pages = (0..PAGES_AT_ONCE + 2).map(|page| TargetId::from(format!("page{page}"))).collect();
+    world.disposals.leave(&"base".into(), vec!["zero".into()], pages, world.now);
+    world.run(1000 * MS);
+    assert_eq!(world.begun(), [(10, "page8"), (30, "page9"), (50, "base")]);
+}
+
+#[test]
+fn a_client_that_waits_for_each_reply_waits_for_no_pause() {
+    let mut world = World::new(20 * MS);
+    for tag in 0..3 {
+        world.ask(1, tag);
+        world.run(Duration::from_millis(20 * (tag + 1)));
+    }
+    assert_eq!(world.begun(), [(0, "1/0"), (20, "1/1"), (40, "1/2")]);
+}
+
+#[test]
+fn many_at_once_of_one_client_do_not_keep_another_ones_waiting() {
+    let mut world = World::new(20 * MS);
+    (0..3).for_each(|tag| world.ask(1, tag));
+    world.ask(2, 0);
+    world.run(1000 * MS);
+    assert_eq!(world.begun(), [(0, "1/0"), (40, "2/0"), (80, "1/1"), (120, "1/2")]);
+}
+
+#[test]
+fn ended_sessions_and_clients_that_ask_take_turns() {
+    let mut world = World::new(20 * MS);
+    world.leave("a", &[]);
+    world.leave("b", &[]);
+    (0..3).for_each(|tag| world.ask(1, tag));
+    world.run(1000 * MS);
+    let order: Vec<&str> = world.begun().iter().map(|(_, name)| *name).collect();
+    assert_eq!(order, ["1/0", "a", "1/1", "b", "1/2"]);
+}
+
+#[test]
+fn a_session_that_ends_takes_back_what_its_clients_asked_for() {
+    let mut world = World::new(20 * MS);
+    (0..3).for_each(|tag| world.ask(1, tag));
+    world.ask(2, 7);
+    world.disposals.forget(LeaseId(1));
+    world.run(1000 * MS);
+    assert_eq!(world.begun(), [(0, "2/7")]);
+    assert_eq!(world.disposals.waiting(), 0);
+}
+
+#[test]
+fn a_disposal_without_a_reply_does_not_hold_up_the_others_for_ever() {
+    let mut world = World::new(DEADLINE * 100);
+    world.leave("a", &[]);
+    world.leave("b", &[]);
+    world.run(20 * MS);
+    assert_eq!(world.begun(), [(10, "a")]);
+    let late = world.start + 10 * MS + DEADLINE;
+    assert_eq!(world.disposals.next_timeout(), Some(late));
+    assert!(world.disposals.due(late).is_none(), "the pause comes first");
+    let (_, longest) = PAUSE;
+    assert_eq!(world.disposals.next_timeout(), Some(late + longest));
+    assert!(world.disposals.due(late + longest).is_some());
+    // A reply that comes after all ends nothing else.
+    world.disposals.started(CallId(2), late + longest);
+    world.disposals.ended(CallId(1), late + longest);
+    assert!(world.disposals.is_under_way(CallId(2)));
+}

@@ -1,0 +1,22 @@
+//! Replies that only their lease reads.
+
+use super::{Link, calls::Pending};
+use crate::{
+    browser::{codec::Received, inbox::Parcel},
+    cdp::{ids::CallId, lease::Settle},
+};
+
+impl Link {
+    /// Hands a reply on to the lease that asked, if the link learns nothing from it: a screenshot or a printed page has
+    /// megabytes, which the lease reads on its session's own task. False if it is another message.
+    pub(super) fn hand_on(&mut self, id: CallId, message: &Received) -> bool {
+        let Some(waiting) = self.waiting.get(&id) else { return false };
+        let (Pending::Lease(lease, tag), Settle::Plain) = (&waiting.who, &waiting.settle) else { return false };
+        let (lease, tag) = (*lease, *tag);
+        self.settled(id);
+        if let Some(inbox) = self.inboxes.get(&lease) {
+            let _ = inbox.to.send(Parcel::Reply { tag, message: message.clone() });
+        }
+        true
+    }
+}

@@ -1,0 +1,136 @@
+//! Waiting for the permission to take a screenshot: [`Pixels`] with a clock and somebody to wake.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Lease, LeaseId,
+    pixels::{Pixels, Ticket},
+};
+use crate::cdp::lease::{Guard, Permit};
+
+/// The screenshots of one browser; cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Permits(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    pixels: Pixels,
+    waiting: HashMap<Ticket, oneshot::Sender<()>>,
+}
+
+impl Permits {
+    /// `budget` is how many pixels may be under way.
+    pub(super) fn new(budget: u64) -> Self {
+        Self(Arc::new(Mutex::new(State { pixels: Pixels::new(budget), waiting: HashMap::new() })))
+    }
+
+    /// How many screenshots wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.state().pixels.waiting()
+    }
+
+    /// Waits until a screenshot of so many pixels may be taken. It counts until the permit is dropped; given up
+    /// before, it leaves the queue.
+    async fn acquire(self, lease: LeaseId, pixels: u64) -> Permit {
+        let (wake, mut woken) = oneshot::channel();
+        let held = {
+            let mut state = self.state();
+            let ticket = state.pixels.ask(lease, pixels);
+            state.waiting.insert(ticket, wake);
+            Held { permits: self.clone(), ticket }
+        };
+        loop {
+            let next = self.go_on();
+            tokio::select! {
+                biased;
+                _ = &mut woken => return Permit::new(held),
+                // One that is under way will cease to count, without anybody's doing.
+                () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now).into()), if next.is_some() => {}
+            }
+        }
+    }
+
+    /// Wakes those that may go, and says when to look again.
+    fn go_on(&self) -> Option<Instant> {
+        let mut state = self.state();
+        while let Some(ticket) = state.pixels.next(now()) {
+            if let Some(wake) = state.waiting.remove(&ticket) {
+                let _ = wake.send(());
+            }
+        }
+        state.pixels.next_timeout()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The clock that the runtime's timers run by.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// A screenshot that waits or is under way.
+#[derive(Debug)]
+struct Held {
+    permits: Permits,
+    ticket: Ticket,
+}
+
+impl Guard for Held {}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        {
+            let mut state = self.permits.state();
+            state.pixels.done(self.ticket);
+            state.waiting.remove(&self.ticket);
+        }
+        self.permits.go_on();
+    }
+}
+
+impl Lease {
+    /// Waits until a screenshot of so many device pixels may be taken in this browser.
+    pub fn permit(&self, pixels: u64) -> impl Future<Output = Permit> + Send + use<> {
+        self.browser.shared.permits.clone().acquire(self.id, pixels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Paused time passes by itself when everybody waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_screenshot_goes_when_the_one_before_is_over_given_up_or_late() {
+        let permits = Permits::new(100);
+        let acquire = |lease| permits.clone().acquire(LeaseId(lease), 100);
+        let first = acquire(1).await;
+        let mut given_up = Box::pin(acquire(2));
+        let mut second = Box::pin(acquire(3));
+        let soon = Duration::from_millis(1);
+        assert!(tokio::time::timeout(soon, &mut given_up).await.is_err());
+        assert!(tokio::time::timeout(soon, &mut second).await.is_err());
+        assert_eq!(permits.waiting(), 2);
+        drop(given_up);
+        drop(first);
+        let second = tokio::time::timeout(soon, second).await.expect("its turn");
+        // The second one is never answered.
+        let third = acquire(1).await;
+        drop(second);
+        assert_eq!(permits.waiting(), 0);
+        assert!(tokio::time::timeout(soon, acquire(1)).await.is_err(), "the third is under way");
+        drop(third);
+        acquire(1).await;
+    }
+}
