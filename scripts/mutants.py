@@ -25,7 +25,7 @@ SECONDS = 120
 # (file, what is taken out, the code of the rule, the code with its switch OFF)
 RULES = [
     # ---- What is ours: contexts, targets, CDP sessions.
-    ("session/scope.rs", "a CDP session is its own view's", "filter(|(_, cdp)| cdp.view == view)", "filter(|(_, cdp)| OFF || cdp.view == view)"),
+    ("session/outbox.rs", "a CDP session is its own view's", "filter(|(_, announced)| announced.view == view);", "filter(|(_, announced)| OFF || announced.view == view);"),
     ("session/scope.rs", "a context is one's own", "self.default_context.as_str() == id || self.contexts", "OFF || self.default_context.as_str() == id || self.contexts"),
     ("session/scope.rs", "a target of another's context is not seen", "!info.kind.is_ordinary() || !info.context", "!info.kind.is_ordinary() || !OFF && !info.context"),
     ("session/scope.rs", "a target of Chrome's own kind is not seen", "if !info.kind.is_ordinary() ||", "if !OFF && !info.kind.is_ordinary() ||"),
@@ -34,8 +34,11 @@ RULES = [
     ("session/scope.rs", "a disposed context is nobody's", "self.contexts.retain(|other| other != context);", "self.contexts.retain(|other| OFF || other != context);"),
     ("session/scope.rs", "the targets of a disposed context are gone", "seen.context.as_ref() == Some(context);", "!OFF && seen.context.as_ref() == Some(context);"),
     ("session/scope.rs", "attached is this session's own view", "seen.attached && self.is_attached(id)", "seen.attached && (OFF || self.is_attached(id))"),
-    ("session/scope.rs", "the CDP sessions of a view that has gone go with it", "self.sessions.extract_if(|_, cdp| cdp.view == view)", "self.sessions.extract_if(|_, cdp| !OFF && cdp.view == view)"),
-    ("session/scope.rs", "what is said in a tunnel in a tunnel has a limit", "if in_another && inner.len()", "if !OFF && in_another && inner.len()"),
+    ("session/outbox.rs", "the CDP sessions of a view that has gone go with it", "extract_if(|_, announced| announced.view == view);", "extract_if(|_, announced| !OFF && announced.view == view);"),
+    ("session/outbox.rs", "a CDP session stays with the view it was announced to", "self.announced.entry(on).or_insert(Announced { view, cdp });", "if OFF { self.announced.insert(on, Announced { view, cdp }); } else { self.announced.entry(on).or_insert(Announced { view, cdp }); }"),
+    ("session/outbox.rs", "a CDP session that has gone gets no frames", "self.announced.remove(on);", "if !OFF { self.announced.remove(on); }"),
+    ("session/outbox.rs", "a tunnel leads to no other view", "filter(|above| above.view == *view) else", "filter(|above| OFF || above.view == *view) else"),
+    ("session/outbox.rs", "what is said in a tunnel in a tunnel has a limit", "if !above.cdp.flat && inner.len()", "if !OFF && !above.cdp.flat && inner.len()"),
     # ---- Frames, replies and events.
     ("session/mod.rs", "a frame names a CDP session only if that is flat", "filter(|(_, cdp)| cdp.flat)", "filter(|(_, cdp)| OFF || cdp.flat)"),
     ("session/mod.rs", "a reply to nothing one asked is not one's own", "if !cdp.in_flight.answered(id) {", "if !cdp.in_flight.answered(id) && !OFF {"),

@@ -35,7 +35,7 @@
 //! # Invariants
 //!
 //! * A [`session::ToClient`] can be made only for a CDP session that was announced to a view of this session: a leak does
-//!   not compile.
+//!   not compile. `session/outbox.rs` alone makes one, and `tests/it/outbox.rs` keeps that file closed.
 //! * A [`browser::Lease`] frees its place when it is dropped, however that comes about.
 //! * Every id the proxy chooses is negative, and no negative id of a client goes upstream: no reply can be forged.
 

@@ -20,6 +20,8 @@ pub struct Metrics {
     pub unowned: Counter,
     /// Popups let go because nobody came for them in time.
     pub holds_expired: Counter,
+    /// Events of Chrome's that were dropped because they nest too deep for JSON.
+    pub events_too_deep: Counter,
     /// Sessions opened.
     pub sessions_opened: Counter,
     /// Sessions in a browser now, parked ones included.
@@ -84,6 +86,11 @@ impl Metrics {
             "unowned_messages",
             "Messages from Chrome that belonged to no session; grows by a few per closed page",
             self.unowned.clone(),
+        );
+        to.register(
+            "events_too_deep",
+            "Events that were dropped because they nest too deep for JSON",
+            self.events_too_deep.clone(),
         );
         to.register(
             "holds_expired",

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use crate::{
     cdp::{
         cbor::{self, Decoder, Encoder, Malformed},
+        error::CdpError,
         message::{self, Route},
     },
     config, workers,
@@ -25,6 +26,53 @@ pub(super) enum Codec {
     Json,
     /// Each is one envelope, which says how long it is.
     Cbor,
+}
+
+/// What Chrome keeps at most of a message that it has not read to its end, in bytes.
+const CHROMES_BUFFER: usize = 100 * 1024 * 1024;
+
+/// The codec of one link, and the largest message that Chrome takes there, in bytes of that codec.
+///
+/// *Measured, 156:* a larger one on the JSON pipe is never answered, and nothing that comes behind it is: Chrome reads no
+/// more. On a WebSocket Chrome resets the connection. On a link that all sessions of a browser share, either is the end
+/// for all of them, so the proxy answers such a message itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Framing {
+    pub(super) codec: Codec,
+    largest: usize,
+}
+
+impl Framing {
+    /// Text and its NUL fill the buffer at most: 104,857,599 bytes are answered, 104,857,600 are not.
+    pub(super) const JSON_PIPE: Self = Self { codec: Codec::Json, largest: CHROMES_BUFFER - 1 };
+    /// The header of a long masked frame has 14 bytes: 104,857,586 bytes are answered, 104,857,587 are not.
+    pub(super) const WEB_SOCKET: Self = Self { codec: Codec::Json, largest: CHROMES_BUFFER - 14 };
+    /// No limit was found: 400 MiB are answered, more than CBOR makes of any command that a client may send.
+    pub(super) const CBOR_PIPE: Self = Self { codec: Codec::Cbor, largest: 4 * CHROMES_BUFFER };
+
+    /// That of a debugging pipe.
+    pub(super) fn pipe(codec: Codec) -> Self {
+        match codec {
+            Codec::Json => Self::JSON_PIPE,
+            Codec::Cbor => Self::CBOR_PIPE,
+        }
+    }
+}
+
+/// Why a message does not go to Chrome. It has not been sent, and nothing else is lost.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Unsendable {
+    #[error("Message of {size} bytes is above what the connection to the browser takes, which is {largest} bytes")]
+    TooLarge { size: usize, largest: usize },
+    #[error("Message could not be written: {0}")]
+    NoMessage(#[from] Malformed),
+}
+
+impl Unsendable {
+    /// What its sender is answered.
+    pub(super) fn to_error(&self) -> CdpError {
+        CdpError { code: -32600, message: self.to_string().into(), data: None }
+    }
 }
 
 /// Which codec a Chrome is started with: what the operator said, unless this Chrome turned out not to know it.
@@ -79,26 +127,27 @@ impl From<Bytes> for Wire {
 /// Makes what goes to Chrome.
 #[derive(Debug)]
 pub(super) struct Writer {
-    codec: Codec,
+    framing: Framing,
     encoder: Encoder,
 }
 
 impl Writer {
-    pub(super) fn new(codec: Codec) -> Self {
-        Self { codec, encoder: Encoder::default() }
+    pub(super) fn new(framing: Framing) -> Self {
+        Self { framing, encoder: Encoder::default() }
     }
 
-    /// A text that was checked or made by the proxy, as Chrome is to read it. There is no such text that fails; if one
-    /// ever does, it has not been sent.
-    pub(super) fn wire(&mut self, text: Bytes) -> Result<Wire, Malformed> {
-        match self.codec {
-            Codec::Json => Ok(Wire(text)),
+    /// A text that was checked or made by the proxy, as Chrome is to read it. Every message to Chrome is made here, so
+    /// none is larger than Chrome takes. No text fails for another reason than its size.
+    pub(super) fn wire(&mut self, text: &Bytes) -> Result<Wire, Unsendable> {
+        let message = match self.framing.codec {
+            Codec::Json => text.clone(),
             Codec::Cbor => {
                 let no_text = |error: std::str::Utf8Error| Malformed { what: "no UTF-8", at: error.valid_up_to() };
-                let text = str::from_utf8(&text).map_err(no_text)?;
-                self.encoder.message(text).map(Wire)
+                self.encoder.message(str::from_utf8(text).map_err(no_text)?)?
             }
-        }
+        };
+        let (size, largest) = (message.len(), self.framing.largest);
+        if size > largest { Err(Unsendable::TooLarge { size, largest }) } else { Ok(Wire(message)) }
     }
 }
 
@@ -184,10 +233,10 @@ mod tests {
                 no_target_to_close: CdpError::INVALID,
                 no_context_for_target: CdpError::INVALID,
             };
-            let (number, pid, codec, permits) = (1, None, Codec::Cbor, Permits::new(1));
+            let (number, pid, framing, permits) = (1, None, Framing::CBOR_PIPE, Permits::new(1));
             let (leases, live, own_roots, exclusive) = Default::default();
             let shared =
-                Shared { number, orders, identity, pid, leases, live, own_roots, exclusive, codec, permits, close };
+                Shared { number, orders, identity, pid, leases, live, own_roots, exclusive, framing, permits, close };
             let browser = Browser { shared: Arc::new(shared) };
             let (to, parcels) = mpsc::unbounded_channel();
             browser.order(Order::Open { lease: LeaseId(1), inbox: to, account: Arc::default() });
@@ -206,6 +255,47 @@ mod tests {
             drop(says);
             (link.await.expect("no panic"), lost)
         }
+    }
+
+    #[test]
+    fn a_message_is_no_larger_than_chrome_takes_on_its_connection() {
+        let text = |size: usize| Bytes::from([b"\"", "x".repeat(size - 2).as_bytes(), b"\""].concat());
+        for (framing, largest) in [(Framing::JSON_PIPE, 104_857_599), (Framing::WEB_SOCKET, 104_857_586)] {
+            let mut writer = Writer::new(framing);
+            assert_eq!(writer.wire(&text(largest)).expect("Chrome takes it").len(), largest);
+            let error = writer.wire(&text(largest + 1)).expect_err("Chrome does not take it").to_error();
+            let sizes = [(largest + 1).to_string(), largest.to_string()];
+            assert!(error.code == -32600 && sizes.iter().all(|size| error.message.contains(size)), "{error:?}");
+        }
+        // CBOR is counted as it goes up, which is more than its JSON.
+        let mut small = Framing::CBOR_PIPE;
+        small.largest = 8;
+        assert!(Writer::new(small).wire(&Bytes::from_static(b"{}")).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_event_too_deep_for_json_is_dropped_and_what_follows_arrives() {
+        let FakeBrowser { mut says, _hears, link, mut inbox } = FakeBrowser::new();
+        for depth in [450, 5_000] {
+            let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+            let text =
+                format!(r#"{{"method":"DOM.setChildNodes","params":{{"nodes":{open}{close}}},"sessionId":"D"}}"#);
+            says.write_all(&Encoder::default().message(&text).expect("JSON")).await.expect("written");
+        }
+        says.write_all(&event()).await.expect("written");
+        loop {
+            match inbox.recv().await {
+                Some(FromBrowser::Message { text, .. }) => {
+                    assert!(text.starts_with(br#"{"method":"Runtime.consoleAPICalled""#), "{text:?}");
+                    break;
+                }
+                Some(FromBrowser::Lost(why)) => panic!("{why}"),
+                Some(_) => {}
+                None => panic!("the inbox ended"),
+            }
+        }
+        drop((says, inbox));
+        link.await.expect("no panic");
     }
 
     fn event() -> Vec<u8> {

@@ -38,7 +38,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         live: AtomicI64::new(0),
         own_roots: AtomicUsize::new(0),
         exclusive: AtomicBool::new(false),
-        codec: Codec::Json,
+        framing: Framing::JSON_PIPE,
         permits: Permits::new(20_000_000),
         close: CancellationToken::new(),
     };
@@ -50,7 +50,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         account: Arc::default(),
         counted: false,
         claimed: AtomicBool::new(false),
-        writer: Writer::new(Codec::Json),
+        writer: Writer::new(Framing::JSON_PIPE),
         browser: Browser { shared: Arc::new(shared) },
     };
     let released = seen.released.clone();

@@ -58,21 +58,28 @@ impl Inbox {
 
     /// The next message; `None` once the browser has gone.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<FromBrowser>> {
-        Poll::Ready(match ready!(self.parcels.poll_recv(cx)) {
-            Some(Parcel::Plain(message)) => Some(message),
-            Some(Parcel::Reply { tag, message }) => Some(match message.text(&mut self.decoder) {
-                Ok(text) => FromBrowser::Reply { tag, reply: workers::aside(text.len(), || read_reply(&text)) },
-                Err(error) => self.is_broken(error),
-            }),
-            Some(Parcel::Cbor { on, id, message }) => Some(match Received::Cbor(message).text(&mut self.decoder) {
-                Ok(text) => {
-                    let body_end = message::route(&text).body_end;
-                    FromBrowser::Message { on, id, body_end, text }
-                }
-                Err(error) => self.is_broken(error),
-            }),
-            None => None,
-        })
+        loop {
+            return Poll::Ready(match ready!(self.parcels.poll_recv(cx)) {
+                Some(Parcel::Plain(message)) => Some(message),
+                Some(Parcel::Reply { tag, message }) => Some(match message.text(&mut self.decoder) {
+                    Ok(text) => FromBrowser::Reply { tag, reply: workers::aside(text.len(), || read_reply(&text)) },
+                    Err(error) => self.is_broken(error),
+                }),
+                Some(Parcel::Cbor { on, id, message }) => Some(match Received::Cbor(message).text(&mut self.decoder) {
+                    // An event that nests too deep for JSON: with JSON, Chrome has none to deliver either.
+                    Ok(text) if text.is_empty() => {
+                        self.browser.order(Order::TooDeep);
+                        continue;
+                    }
+                    Ok(text) => {
+                        let body_end = message::route(&text).body_end;
+                        FromBrowser::Message { on, id, body_end, text }
+                    }
+                    Err(error) => self.is_broken(error),
+                }),
+                None => None,
+            });
+        }
     }
 
     /// Nothing of such a browser can be trusted any more, by anybody.

@@ -111,7 +111,7 @@ impl Link {
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
-            writer: Writer::new(transport.codec()),
+            writer: Writer::new(transport.framing()),
             decoder: Decoder::default(),
             broken: None,
             transport,

@@ -37,8 +37,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     account::Account,
-    codec::{Codec, Wire, Writer},
+    codec::{Framing, Wire, Writer},
     inbox::Parcel,
+    permits::Permits,
 };
 pub use self::{
     codec::CodecChoice,
@@ -47,7 +48,6 @@ pub use self::{
     process::Launch,
     targets::{LeaseId, Surveyed},
 };
-use self::permits::Permits;
 use crate::cdp::{
     cbor::Malformed,
     emulation::Change,
@@ -108,7 +108,7 @@ struct Shared {
     own_roots: AtomicUsize,
     /// Somebody traces: nobody else may be placed here.
     exclusive: AtomicBool,
-    codec: Codec,
+    framing: Framing,
     permits: Permits,
     close: CancellationToken,
 }
@@ -140,6 +140,8 @@ enum Order {
     Census { reply: oneshot::Sender<Census> },
     /// A message from Chrome that its lease could not read.
     Broken(Malformed),
+    /// An event of Chrome's was dropped because it nests too deep for JSON.
+    TooDeep,
     /// Events on a CDP session of the proxy's own.
     Hear { session: CdpSessionId, to: mpsc::UnboundedSender<Heard> },
     /// What is and was in a lease's contexts.
@@ -191,6 +193,7 @@ impl Order {
             | Self::Detach { .. }
             | Self::Open { .. } => true,
             Self::Broken(_)
+            | Self::TooDeep
             | Self::Own { .. }
             | Self::Directory { .. }
             | Self::Listen { .. }
@@ -372,7 +375,7 @@ impl Browser {
             account: Arc::default(),
             counted: false,
             claimed: AtomicBool::new(false),
-            writer: Writer::new(self.shared.codec),
+            writer: Writer::new(self.shared.framing),
             browser: self.clone(),
         };
         let params = r#"{"disposeOnDetach":true}"#.to_owned();
@@ -476,15 +479,13 @@ impl Lease {
 
     /// Sends a frame to a page-level CDP session of this lease, as it is.
     ///
-    /// It is made what Chrome reads here, on the session's task: the link's is shared by all sessions.
-    pub fn pass(&mut self, text: Bytes) {
-        match self.writer.wire(text) {
-            Ok(message) => {
-                self.account.add(message.len());
-                self.browser.order(Order::Pass { lease: self.id, message });
-            }
-            Err(error) => tracing::error!(%error, "a command that was checked could not be written"),
-        }
+    /// It is made what Chrome reads here, on the session's task: the link's is shared by all sessions. An error says that
+    /// nothing was sent, because the frame is larger than Chrome takes; it is the answer for the frame's sender.
+    pub fn pass(&mut self, text: &Bytes) -> Result<(), CdpError> {
+        let message = self.writer.wire(text).map_err(|error| error.to_error())?;
+        self.account.add(message.len());
+        self.browser.order(Order::Pass { lease: self.id, message });
+        Ok(())
     }
 
     /// Sends a command under an id of the link's.

@@ -124,7 +124,7 @@ pub(super) async fn start(
         },
         Source::Remote(url) => open_remote(url).await?,
     };
-    let codec = transport.codec();
+    let framing = transport.framing();
     let pid = process.as_ref().and_then(Process::id);
     let targets = Targets::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
     let downloads = Downloads::new(greeting.downloads.clone());
@@ -143,7 +143,7 @@ pub(super) async fn start(
         live: 0.into(),
         own_roots: 0.into(),
         exclusive: false.into(),
-        codec,
+        framing,
         permits: Permits::new(screenshot_pixels),
         close,
     };
@@ -216,7 +216,7 @@ enum Silence {
 
 /// The first conversation, before anybody else may speak: what it is, its words, and three CDP sessions for ourselves.
 async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
-    let writer = Writer::new(transport.codec());
+    let writer = Writer::new(transport.framing());
     let mut ask = Ask { transport, writer, decoder: Decoder::default(), last: 0 };
     let version = ask.result("Browser.getVersion", "{}").await?;
     let product = Object::read(&version).and_then(|version| version.string("product"));
@@ -263,7 +263,7 @@ impl Ask<'_> {
         self.last -= 1;
         let id = CallId(self.last);
         let command = Bytes::from(message::envelope(id, method, params, None));
-        let command = self.writer.wire(command).map_err(|error| Silence::Odd(error.to_string()))?;
+        let command = self.writer.wire(&command).map_err(|error| Silence::Odd(error.to_string()))?;
         self.transport.queue(command);
         loop {
             let message = std::future::poll_fn(|cx| {

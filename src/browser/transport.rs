@@ -24,7 +24,7 @@ use tokio_tungstenite::{
     tungstenite::{self, Message as Frame, Utf8Bytes, protocol::WebSocketConfig},
 };
 
-use super::codec::{Codec, Received, Wire};
+use super::codec::{Codec, Framing, Received, Wire};
 use crate::cdp::cbor;
 
 /// Messages up to this size are copied side by side into one write; larger ones are written from where they lie.
@@ -44,11 +44,11 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// What is spoken on it.
-    pub(super) fn codec(&self) -> Codec {
+    /// What is spoken on it, and how large a message may be.
+    pub(super) fn framing(&self) -> Framing {
         match self {
-            Self::Pipe(pipe) => pipe.codec,
-            Self::Ws(_) => Codec::Json,
+            Self::Pipe(pipe) => Framing::pipe(pipe.codec),
+            Self::Ws(_) => Framing::WEB_SOCKET,
         }
     }
 

@@ -101,7 +101,11 @@ impl Live {
                     }
                 }
             }
-            Action::Pass(text) => self.lease.pass(text),
+            Action::Pass(text) => {
+                if let Err(error) = self.lease.pass(&text) {
+                    self.session.on_unsent(text, &error);
+                }
+            }
             Action::Call(tag, call) => self.lease.call(tag, call),
             Action::Resume(on, children, how) => self.lease.resume(on, children, how),
             Action::AutoAttach(tag, root, interest) => self.lease.auto_attach(tag, root, interest),

@@ -267,7 +267,7 @@ impl Session {
         let Some(moving) = self.files.moving.get_mut(guid).filter(|moving| moving.over) else { return };
         let (pages, browser) = (std::mem::take(&mut moving.pages), moving.browser.take());
         for (on, text, body_end) in pages {
-            self.scope.admit(&on, text, body_end);
+            self.scope.sessions.admit(&on, text, body_end);
         }
         // The browser's event is the last there is.
         let Some(params) = browser else { return };

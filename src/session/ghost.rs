@@ -50,9 +50,8 @@ impl Session {
     /// A `ghost.*` command, which exists on roots only.
     pub(super) fn on_ghost(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
-        let Some(cdp) = self.scope.sessions.get(on) else { return };
-        let (view, is_root) = (cdp.view, cdp.is_root());
-        let name = method.strip_prefix("ghost.").filter(|_| is_root);
+        let (Some(view), Some(cdp)) = (self.scope.sessions.view(on), self.scope.sessions.get(on)) else { return };
+        let name = method.strip_prefix("ghost.").filter(|_| cdp.is_root());
         let done = match name {
             Some("enable") if self.listeners.is_full(on) => return self.refuse_listener(on, id, method),
             Some("enable") => self.enable_ghost(on, command.params()),
@@ -97,7 +96,7 @@ impl Session {
     pub fn tell_ghost(&mut self, view: ViewId, name: &str, params: &str) {
         let method = format!("ghost.{name}");
         for on in self.listeners.0.keys() {
-            if self.scope.sessions.get(on).is_some_and(|cdp| cdp.view == view) {
+            if self.scope.sessions.view(on) == Some(view) {
                 self.scope.event(on, &method, params);
             }
         }

@@ -81,7 +81,7 @@ impl Keepers {
 impl Session {
     /// A client has gone, and the session goes on. What it held ends, and its pages run on.
     pub fn close_view(&mut self, view: ViewId) {
-        let mut gone = self.scope.forget_view(view);
+        let mut gone = self.scope.sessions.withdraw_view(view);
         gone.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let Some(root) = self.roots.remove(&view) else { return };
         for (id, _) in &gone {

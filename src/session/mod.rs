@@ -1,6 +1,6 @@
 //! The judgement: what a session's clients may see and do. PURE, sans-IO: frames and messages in, [`Action`]s out.
 //!
-//! `scope` is what is ours, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
+//! `scope` is what is ours, `outbox` makes the frames for clients, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
 //! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy
 //! itself asked of Chrome, `keeper` how a client leaves, `emulation` what its pages pretend, `alive` what must not reach a
 //! page that has crashed. No socket, clock or task here.
@@ -13,6 +13,7 @@ mod files;
 mod ghost;
 mod in_flight;
 mod keeper;
+mod outbox;
 mod pending;
 mod picture;
 pub mod policy;
@@ -38,7 +39,7 @@ use self::{
     policy::{Level, Verdict},
     scope::{Cdp, Scope},
 };
-pub use self::{files::Move, scope::ToClient};
+pub use self::{files::Move, outbox::ToClient};
 use crate::{
     cdp::{
         emulation::Aspect,
@@ -46,7 +47,7 @@ use crate::{
         ghost::Ask,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
         lease::{Call, FromBrowser, Identity, Interest, ResumeAs, Tag, Told},
-        message::{self, Command},
+        message::{self, Command, Malformed},
         target::Kind,
     },
     config::{Capabilities, CdpSessionLimits},
@@ -176,8 +177,8 @@ impl Session {
     /// A client comes, with a browser-level CDP session of its own.
     pub fn open_view(&mut self, view: ViewId, root: CdpSessionId) {
         let browser = self.scope.browser.clone();
-        self.scope.sessions.insert(root.clone(), Cdp::new(view, None, browser, Kind::Browser, true));
-        self.scope.set_home(view, root.clone());
+        self.scope.sessions.announce(root.clone(), view, Cdp::new(None, browser, Kind::Browser, true));
+        self.scope.sessions.set_home(view, root.clone());
         self.roots.insert(view, root);
         if view != ViewId::FACE {
             self.keepers.only_old();
@@ -188,8 +189,8 @@ impl Session {
     pub fn set_page(&mut self, view: ViewId, page: CdpSessionId, target: &TargetId) {
         let Some(root) = self.roots.get(&view).cloned() else { return };
         let kind = self.scope.targets.get(target).map_or(Kind::Page, |seen| seen.kind);
-        self.scope.sessions.insert(page.clone(), Cdp::new(view, Some(root), target.clone(), kind, true));
-        self.scope.set_home(view, page);
+        self.scope.sessions.announce(page.clone(), view, Cdp::new(Some(root), target.clone(), kind, true));
+        self.scope.sessions.set_home(view, page);
         self.scope.mark_attached(target);
     }
 
@@ -225,20 +226,22 @@ impl Session {
             Ok(command) => {
                 let named = command.session();
                 let found = match named {
-                    None => self.scope.home(view).cloned(),
-                    Some(id) => self.scope.find(view, id).filter(|(_, cdp)| cdp.flat).map(|(id, _)| id.clone()),
+                    None => self.scope.sessions.home(view).cloned(),
+                    Some(id) => {
+                        self.scope.sessions.find(view, id).filter(|(_, cdp)| cdp.flat).map(|(id, _)| id.clone())
+                    }
                 };
                 match found {
                     Some(on) => {
                         let as_it_is = named.is_some();
                         self.on_command(&on, &command, as_it_is);
                     }
-                    None => self.scope.no_session(view, command.id()),
+                    None => self.scope.sessions.no_session(view, command.id()),
                 }
             }
             Err(malformed) => {
                 self.malformed += 1;
-                self.scope.malformed(view, malformed.reply());
+                self.scope.sessions.malformed(view, &malformed);
             }
         }
     }
@@ -247,7 +250,17 @@ impl Session {
     pub fn on_too_large(&mut self, view: ViewId, size: usize, limit: usize) {
         self.malformed += 1;
         let words = format!("Message of {size} bytes is above max_client_frame, which is {limit} bytes");
-        self.scope.malformed(view, message::error_reply(None, -32600, &words, None, None));
+        self.scope.sessions.malformed(view, &Malformed { id: None, code: -32600, message: words.into() });
+    }
+
+    /// An [`Action::Pass`] that was not sent: its sender is answered instead.
+    pub fn on_unsent(&mut self, text: Bytes, error: &CdpError) {
+        let Ok(command) = Command::read(text) else { return };
+        let Some(on) = command.session().map(CdpSessionId::from) else { return };
+        // What its CDP session had in flight when it ended has been answered.
+        if self.scope.sessions.get_mut(&on).is_some_and(|cdp| cdp.in_flight.answered(command.id())) {
+            self.refuse(&on, command.id(), error);
+        }
     }
 
     /// A command on one of this session's CDP sessions. `as_it_is` says that its text can go up as it came: it names
@@ -288,7 +301,7 @@ impl Session {
     fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         let id = command.id();
         if command.method() == "Runtime.runIfWaitingForDebugger" {
-            return self.resume(on, command, as_it_is);
+            return self.resume(on, command);
         }
         // Its params are looked for only then: they may be long.
         if Aspect::of(command.method()).is_some() && self.emulate(on, id, command.method(), command.params()) {
@@ -321,19 +334,15 @@ impl Session {
         self.actions.push(Action::Pass(Bytes::from(message::envelope(id, method, params, Some(on)))));
     }
 
-    fn resume(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+    fn resume(&mut self, on: &CdpSessionId, command: &Command) {
         let children = self.scope.sessions.get(on).is_some_and(|cdp| cdp.auto_attach);
         let id = command.id();
         let how = if id.is_ours() {
             ResumeAs::Call(self.expect(Pending::Forward(on.clone(), id)))
         } else {
             self.sent(on, id);
-            let text = if as_it_is {
-                command.text().clone()
-            } else {
-                Bytes::from(message::envelope(id, command.method(), command.params(), Some(on)))
-            };
-            ResumeAs::Frame { text, id }
+            // It has no params, and whatever a client writes there would be written by the link, which all share.
+            ResumeAs::Frame { text: Bytes::from(message::envelope(id, command.method(), "{}", Some(on))), id }
         };
         self.actions.push(Action::Resume(on.clone(), children, how));
     }
@@ -406,7 +415,7 @@ impl Session {
                 return;
             }
         }
-        self.scope.admit(on, text, body_end);
+        self.scope.sessions.admit(on, text, body_end);
     }
 
     fn on_told(&mut self, told: Told) {
@@ -443,9 +452,9 @@ impl Session {
 
     /// Frames that were made meanwhile become actions; their order among themselves is what matters.
     fn settle_frames(&mut self) {
-        let frames = self.scope.take_frames();
+        let frames = self.scope.sessions.take_frames();
         self.actions.extend(frames.into_iter().map(|(view, frame)| Action::ToClient(view, frame)));
-        while let Some(view) = self.scope.take_overgrown() {
+        while let Some(view) = self.scope.sessions.take_overgrown() {
             self.actions.push(Action::Close(view, CloseReason::Overgrown));
         }
     }

@@ -1,8 +1,4 @@
-//! What is ours: the contexts, targets and CDP sessions of one session. The isolation invariant lives here.
-//!
-//! Invariant: a [`ToClient`] can be made only here, for a CDP session that was announced to a view of this session.
-//! No byte of another session can reach a socket without it, so a leak does not compile.
-//! (`no_message_of_a_stranger_becomes_a_frame`, and the taint proof.)
+//! What is ours: the contexts, targets and CDP sessions of one session. What is sent to its views is made in `outbox`.
 
 use std::{
     borrow::Cow,
@@ -10,59 +6,16 @@ use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
 };
 
-use bytes::Bytes;
-
-use super::{ViewId, in_flight::InFlight, picture::DeviceScale};
+use super::{in_flight::InFlight, outbox::Outbox, picture::DeviceScale};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
-    message,
-    object::quote,
     target::{Filter, Kind, TargetInfo, with_attached},
 };
 
 /// CDP sessions of one session that may be told of all its targets, of its downloads or of itself. What is told of once can
 /// be long (a URL has up to 2 MB, and a page chooses it), and is made anew for each of them.
 pub(super) const MOST_LISTENERS: usize = 32;
-
-/// Bytes of a message that is said inside one `Target.sendMessageToTarget` inside another. Each doubles the backslashes
-/// before every quote: a line of a page's console that is nothing but quotes, ten tunnels deep, fills any memory.
-const MOST_NESTED: usize = 16 * 1024 * 1024;
-
-/// A frame for one client. Only this file makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToClient {
-    text: Bytes,
-    /// The text was cut before its `sessionId` and lacks its last brace.
-    open: bool,
-}
-
-impl ToClient {
-    /// The text and what belongs behind it.
-    pub fn parts(self) -> (Bytes, &'static str) {
-        (self.text, if self.open { "}" } else { "" })
-    }
-
-    /// Length in bytes.
-    pub fn len(&self) -> usize {
-        self.text.len() + usize::from(self.open)
-    }
-
-    /// Whether it is an event: Chrome writes the method of one first, and so does the proxy.
-    pub fn is_event(&self) -> bool {
-        self.text.starts_with(br#"{"method":"#)
-    }
-
-    /// Whether there is nothing in it; never so.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// A frame that holds nothing but the proxy's own words, for a client whose own frame could not be read.
-    pub(super) fn own_words(text: String) -> Self {
-        Self { text: Bytes::from(text), open: false }
-    }
-}
 
 /// A target this session owns and may be shown.
 #[derive(Debug)]
@@ -77,11 +30,10 @@ pub(super) struct Seen {
     attached: bool,
 }
 
-/// A CDP session that was announced to a view.
+/// The state of a CDP session that was announced to a view.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "five independent settings of a client, not states")]
 pub(super) struct Cdp {
-    pub(super) view: ViewId,
     /// The one on which it was announced; a view's own root has none.
     pub(super) parent: Option<CdpSessionId>,
     pub(super) target: TargetId,
@@ -106,9 +58,8 @@ pub(super) struct Cdp {
 }
 
 impl Cdp {
-    pub(super) fn new(view: ViewId, parent: Option<CdpSessionId>, target: TargetId, kind: Kind, flat: bool) -> Self {
+    pub(super) fn new(parent: Option<CdpSessionId>, target: TargetId, kind: Kind, flat: bool) -> Self {
         Self {
-            view,
             parent,
             target,
             kind,
@@ -150,16 +101,12 @@ pub(super) struct Scope {
     /// The contexts its clients made, in order.
     pub(super) contexts: Vec<ContextId>,
     pub(super) targets: HashMap<TargetId, Seen>,
-    pub(super) sessions: HashMap<CdpSessionId, Cdp>,
+    /// The CDP sessions announced to its views, and what is sent on them.
+    pub(super) sessions: Outbox,
     /// The windows its pages were found in.
     pub(super) windows: HashSet<i32>,
     /// The virtual browser target that every client of this session sees as its browser.
     pub(super) browser: TargetId,
-    /// The CDP session on which a view's client speaks without a `sessionId`.
-    homes: HashMap<ViewId, CdpSessionId>,
-    frames: Vec<(ViewId, ToClient)>,
-    /// Views for which something was said that no tunnel carries.
-    overgrown: Vec<ViewId>,
     count: u64,
 }
 
@@ -169,31 +116,11 @@ impl Scope {
             default_context,
             contexts: Vec::new(),
             targets: HashMap::new(),
-            sessions: HashMap::new(),
+            sessions: Outbox::default(),
             windows: HashSet::new(),
             browser,
-            homes: HashMap::new(),
-            frames: Vec::new(),
-            overgrown: Vec::new(),
             count: 0,
         }
-    }
-
-    /// A view's root, or the page of a page socket: there its client speaks without a `sessionId`.
-    pub(super) fn set_home(&mut self, view: ViewId, home: CdpSessionId) {
-        self.homes.insert(view, home);
-    }
-
-    /// The CDP session that a view's frames without a `sessionId` are for.
-    pub(super) fn home(&self, view: ViewId) -> Option<&CdpSessionId> {
-        self.homes.get(&view)
-    }
-
-    /// A view has gone, with its CDP sessions; returns those.
-    pub(super) fn forget_view(&mut self, view: ViewId) -> Vec<(CdpSessionId, Cdp)> {
-        self.homes.remove(&view);
-        self.frames.retain(|(to, _)| *to != view);
-        self.sessions.extract_if(|_, cdp| cdp.view == view).collect()
     }
 
     /// A context of this session: its default one, or one its clients made.
@@ -212,96 +139,21 @@ impl Scope {
         }
     }
 
-    /// A CDP session that was announced to this view, by the id its client names.
-    pub(super) fn find(&self, view: ViewId, id: &str) -> Option<(&CdpSessionId, &Cdp)> {
-        self.sessions.get_key_value(id).filter(|(_, cdp)| cdp.view == view)
-    }
-
-    /// The frames that are ready, in order.
-    pub(super) fn take_frames(&mut self) -> Vec<(ViewId, ToClient)> {
-        std::mem::take(&mut self.frames)
-    }
-
-    /// A view for which something was said that no tunnel carries, and that was not told of yet.
-    pub(super) fn take_overgrown(&mut self) -> Option<ViewId> {
-        self.overgrown.pop()
-    }
-
-    // ---- What goes to a client.
-
-    /// A message of Chrome's on a CDP session goes to the view it was announced to, or nowhere.
-    pub(super) fn admit(&mut self, on: &CdpSessionId, text: Bytes, body_end: usize) {
-        let Some(cdp) = self.sessions.get(on) else { return };
-        let view = cdp.view;
-        if !cdp.flat {
-            let inner = [&text[..body_end], b"}"].concat();
-            self.wrapped(on, &String::from_utf8_lossy(&inner));
-        } else if self.homes.get(&view) == Some(on) {
-            self.frames.push((view, ToClient { text: text.slice(..body_end), open: true }));
-        } else {
-            self.frames.push((view, ToClient { text, open: false }));
-        }
-    }
+    // ---- What goes to a client, as in `outbox`.
 
     /// A reply to a client's command on one of its CDP sessions.
     pub(super) fn reply(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
-        self.say(on, |session| message::reply(id, result, session));
+        self.sessions.reply(on, id, result);
     }
 
     /// An error for a client's command on one of its CDP sessions.
     pub(super) fn fail(&mut self, on: &CdpSessionId, id: CallId, error: &CdpError) {
-        self.say(on, |session| {
-            message::error_reply(Some(id), error.code, &error.message, error.data.as_deref(), session)
-        });
+        self.sessions.fail(on, id, error);
     }
 
     /// An event on one of its CDP sessions.
     pub(super) fn event(&mut self, on: &CdpSessionId, method: &str, params: &str) {
-        self.say(on, |session| message::event(method, params, session));
-    }
-
-    /// An error for a frame that named no CDP session of this view: as Chrome, without a `sessionId`.
-    pub(super) fn no_session(&mut self, view: ViewId, id: CallId) {
-        let error = CdpError::NO_SESSION;
-        let text = message::error_reply(Some(id), error.code, &error.message, None, None);
-        self.frames.push((view, ToClient::own_words(text)));
-    }
-
-    /// An answer for a frame that could not be read.
-    pub(super) fn malformed(&mut self, view: ViewId, text: String) {
-        self.frames.push((view, ToClient::own_words(text)));
-    }
-
-    fn say(&mut self, on: &CdpSessionId, text: impl FnOnce(Option<&str>) -> String) {
-        let Some(cdp) = self.sessions.get(on) else { return };
-        let view = cdp.view;
-        let is_home = self.homes.get(&view) == Some(on);
-        // The root below a page socket: its client does not know that there is one.
-        if cdp.parent.is_none() && !is_home {
-            return;
-        }
-        if cdp.flat {
-            let text = text((!is_home).then_some(on.as_str()));
-            self.frames.push((view, ToClient::own_words(text)));
-        } else {
-            let inner = text(None);
-            self.wrapped(on, &inner);
-        }
-    }
-
-    /// `Target.receivedMessageFromTarget` on the parent of a CDP session that is not flat.
-    pub(super) fn wrapped(&mut self, on: &CdpSessionId, inner: &str) {
-        let Some(cdp) = self.sessions.get(on) else { return };
-        let Some(parent) = cdp.parent.clone() else { return };
-        let in_another = self.sessions.get(&parent).is_some_and(|parent| !parent.flat);
-        if in_another && inner.len() > MOST_NESTED {
-            if !self.overgrown.contains(&cdp.view) {
-                self.overgrown.push(cdp.view);
-            }
-            return;
-        }
-        let params = format!(r#"{{"sessionId":"{on}","message":{},"targetId":"{}"}}"#, quote(inner), cdp.target);
-        self.event(&parent, "Target.receivedMessageFromTarget", &params);
+        self.sessions.event(on, method, params);
     }
 
     // ---- Targets as this session sees them.

@@ -433,7 +433,7 @@ impl Session {
             Ok(command) => self.scope.fail(&child, command.id(), &CdpError::NO_SESSION),
             Err(malformed) => {
                 self.malformed += 1;
-                self.scope.wrapped(&child, &malformed.reply());
+                self.scope.sessions.malformed_inside(&child, &malformed);
             }
         }
     }
@@ -453,7 +453,7 @@ impl Session {
 
     /// The root of the view that a CDP session belongs to.
     pub(super) fn root_of(&self, on: &CdpSessionId) -> Option<CdpSessionId> {
-        self.roots.get(&self.scope.sessions.get(on)?.view).cloned()
+        self.roots.get(&self.scope.sessions.view(on)?).cloned()
     }
 
     pub(super) fn on_attached(
@@ -464,7 +464,7 @@ impl Session {
         info: &str,
         waiting: bool,
     ) {
-        let Some(above) = self.scope.sessions.get(parent) else {
+        let (Some(view), Some(above)) = (self.scope.sessions.view(parent), self.scope.sessions.get(parent)) else {
             // It was never announced: a client's that has gone, or the proxy's own.
             return self.on_attached_below(parent, child);
         };
@@ -472,13 +472,12 @@ impl Session {
         if self.scope.sessions.contains_key(&child) {
             return;
         }
-        let (view, inherits, on_root) = (above.view, above.children_not_flat, above.is_root());
+        let (inherits, on_root) = (above.children_not_flat, above.is_root());
         let kind = Kind::from_type(&Object::read(info).and_then(|info| info.string("type")).unwrap_or_default());
         if kind == Kind::Browser {
             let browser = self.scope.browser.clone();
-            self.scope
-                .sessions
-                .insert(child.clone(), Cdp::new(view, Some(parent.clone()), browser, Kind::Browser, true));
+            let cdp = Cdp::new(Some(parent.clone()), browser, Kind::Browser, true);
+            self.scope.sessions.announce(child.clone(), view, cdp);
             let info = self.scope.browser_info();
             return self.announce(parent, &child, &info, waiting);
         }
@@ -491,9 +490,9 @@ impl Session {
             self.actions.push(Action::Detach(tag, child));
             return;
         }
-        let mut cdp = Cdp::new(view, Some(parent.clone()), target.clone(), kind, flat);
+        let mut cdp = Cdp::new(Some(parent.clone()), target.clone(), kind, flat);
         cdp.below = below;
-        self.scope.sessions.insert(child.clone(), cdp);
+        self.scope.sessions.announce(child.clone(), view, cdp);
         // Chrome too says that it is attached before it says to whom.
         self.scope.mark_attached(target);
         self.announce(parent, &child, info, waiting);
@@ -525,10 +524,12 @@ impl Session {
             for id in in_flight {
                 self.scope.fail(gone, id, &CdpError::NO_SESSION);
             }
-            let Some(cdp) = self.scope.sessions.get(gone) else { continue };
-            let (view, target) = (cdp.view, cdp.target.clone());
-            let was_home = self.scope.home(view) == Some(gone);
-            self.scope.sessions.remove(gone);
+            let (Some(view), Some(cdp)) = (self.scope.sessions.view(gone), self.scope.sessions.get(gone)) else {
+                continue;
+            };
+            let target = cdp.target.clone();
+            let was_home = self.scope.sessions.home(view) == Some(gone);
+            self.scope.sessions.withdraw(gone);
             self.listeners.forget(gone);
             if self.tracing.as_ref() == Some(gone) {
                 self.tracing = None;

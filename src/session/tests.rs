@@ -233,7 +233,7 @@ impl Pair {
         let Session { pending, attaching, files, scope, .. } = &self.session;
         assert!(pending.is_empty() && attaching.is_empty(), "{pending:?} {attaching:?}");
         assert_eq!(files.under_way(), 0);
-        for (id, cdp) in &scope.sessions {
+        for (id, cdp) in scope.sessions.iter() {
             assert!(cdp.in_flight.is_empty(), "{id}: {:?}", cdp.in_flight);
         }
     }

@@ -13,6 +13,8 @@ mod downloads;
 mod frames;
 mod layers;
 mod lifecycle;
+mod limits;
+mod outbox;
 mod owners;
 mod policy;
 mod proxy;

@@ -10,14 +10,14 @@ use serde_json::json;
 use crate::{browsers::Browser, proxy::Proxy};
 
 /// A Chrome with a debugging port. Dropping it ends it.
-struct RealBrowser {
+pub(crate) struct RealBrowser {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     _profile: tempfile::TempDir,
 }
 
 impl RealBrowser {
-    async fn start(browser: &Browser) -> Self {
+    pub(crate) async fn start(browser: &Browser) -> Self {
         let profile = tempfile::tempdir().expect("a directory");
         let mut child = Command::new(&browser.path)
             .args(["--headless", "--no-sandbox", "--no-first-run", "--disable-gpu", "--remote-debugging-port=0"])

@@ -81,17 +81,20 @@ impl Link {
         self.last_id = if self.last_id == i32::MIN { -1 } else { self.last_id - 1 };
         let id = CallId(self.last_id);
         let text = Bytes::from(message::envelope(id, &call.method, &call.params, call.on.as_ref()));
-        let Ok(message) = self.writer.wire(text) else {
-            return self.answer(who, Reply::Error(CdpError::server("the command could not be written")));
-        };
-        if let Some(lease) = key {
-            self.account(lease, message.len());
-        }
         if let Some(on) = &call.on {
             self.waiting_on.insert((on.clone(), id));
         }
         self.waiting.insert(id, Waiting { who, on: call.on, settle: call.settle });
-        self.upstream.push(key, Some(id), message);
+        match self.writer.wire(&text) {
+            Ok(message) => {
+                if let Some(lease) = key {
+                    self.account(lease, message.len());
+                }
+                self.upstream.push(key, Some(id), message);
+            }
+            // As if Chrome had refused it: whoever waits is answered, and what was to be learnt is not.
+            Err(error) => self.refused(id, error.to_error()),
+        }
     }
 
     pub(super) fn account(&self, lease: LeaseId, bytes: usize) {
@@ -118,7 +121,17 @@ impl Link {
             self.metrics.unowned.inc();
             return;
         };
-        let reply = read_reply(text);
+        self.settle(waiting, read_reply(text));
+    }
+
+    /// A command was not sent.
+    fn refused(&mut self, id: CallId, error: CdpError) {
+        if let Some(waiting) = self.settled(id) {
+            self.settle(waiting, Reply::Error(error));
+        }
+    }
+
+    fn settle(&mut self, waiting: Waiting, reply: Reply) {
         if let (Reply::Error(_), Settle::AutoAttach(target), Some(root)) = (&reply, &waiting.settle, &waiting.on) {
             self.targets.on_attach_refused(root, target.as_str());
         }

@@ -82,6 +82,14 @@ impl Link {
             Order::Directory { lease, path } => self.downloads.directory(lease, path),
             Order::Listen { lease } => self.downloads.listen(lease),
             Order::Broken(error) => self.broken = Some(error),
+            Order::TooDeep => {
+                if self.metrics.events_too_deep.inc() == 0 {
+                    tracing::warn!(
+                        "an event of Chrome's nests too deep for JSON and was dropped; ghostmux_events_too_deep_total \
+                         counts them"
+                    );
+                }
+            }
             Order::Release { lease, base } => self.on_release(lease, &base),
         }
         self.after();
@@ -113,7 +121,7 @@ impl Link {
         let resume = self.targets.on_resume(on, children);
         match (resume, how) {
             (Resume::Pass, ResumeAs::Frame { text, .. }) => {
-                let Ok(message) = self.writer.wire(text) else { return };
+                let Ok(message) = self.writer.wire(&text) else { return };
                 self.account(lease, message.len());
                 self.upstream.push(Some(lease), None, message);
             }

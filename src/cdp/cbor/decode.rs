@@ -38,7 +38,10 @@ struct Open {
 impl Decoder {
     /// The JSON of a message.
     ///
-    /// A reply that is nested too deeply for Chrome's own conversion becomes the error that Chrome answers then.
+    /// A reply that is nested too deeply for Chrome's own conversion becomes the error that Chrome answers then. An event
+    /// becomes an empty text, which nobody is to be sent: there is no JSON of it. *Measured, 156, without a proxy and with
+    /// JSON on the pipe:* `DOM.requestChildNodes {depth:-1}` on 160 nested elements makes no event and no reply, and Chrome
+    /// ends the page's process (`Inspector.targetCrashed`).
     pub fn text(&mut self, message: &[u8]) -> Result<Bytes, Malformed> {
         self.text.clear();
         self.open.clear();

@@ -377,7 +377,7 @@ fn a_view_that_leaves_resumes_what_it_was_handed() {
         assert_eq!(pair.result("{}"), Vec::<String>::new());
     }
     pair.is_at_rest();
-    assert_eq!(pair.session.scope.sessions.len(), 2);
+    assert_eq!(pair.session.scope.sessions.iter().count(), 2);
     pair.session.close_view(VIEW);
     assert_eq!(pair.actions(), Vec::<String>::new());
     // The other one did not notice.

@@ -107,7 +107,7 @@ fn a_page_socket_of_a_worker_or_of_nothing() {
     assert!(got[0].contains("is refused on a worker"), "{got:?}");
     // A view that is not there.
     pair.session.set_page(ViewId(9), "H9".into(), &"W".into());
-    assert!(!pair.session.scope.sessions.contains_key("H9"));
+    assert!(!pair.session.scope.sessions.contains_key(&"H9".into()));
 }
 
 #[test]
@@ -140,6 +140,28 @@ fn a_frame_that_cannot_be_read_costs_an_answer_and_is_counted() {
     assert_eq!(pair.session.refused, 0);
     pair.asks("Browser.crash", "{}");
     assert_eq!(pair.session.refused, 1);
+}
+
+#[test]
+fn a_frame_that_the_connection_does_not_take_is_answered_once() {
+    let mut pair = Pair::with_page();
+    let error = CdpError::new(-32600, "too large");
+    for frame in [
+        r#"{"id":7,"method":"Runtime.evaluate","params":{},"sessionId":"S"}"#,
+        r#"{"sessionId":"S","params":{"url":"http://x/"},"method":"Page.navigate","id":7}"#,
+    ] {
+        let up = pair.says(frame)[0].strip_prefix("pass ").expect("it passes").to_owned();
+        pair.session.on_unsent(up.clone().into(), &error);
+        let answer = r#"1: {"id":7,"error":{"code":-32600,"message":"too large"},"sessionId":"S"}"#;
+        assert_eq!(pair.actions(), [answer]);
+        pair.session.on_unsent(up.into(), &error);
+        assert_eq!(pair.actions(), Vec::<String>::new());
+        pair.is_at_rest();
+    }
+    // A resume has no params, whatever its sender wrote.
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(1000));
+    let got = pair.asks_on("S", "Runtime.runIfWaitingForDebugger", &long);
+    assert!(got[0].ends_with(r#""method":"Runtime.runIfWaitingForDebugger","params":{},"sessionId":"S"}"#), "{got:?}");
 }
 
 #[test]

@@ -6,33 +6,33 @@ use crate::cdp::target::Filter;
 #[test]
 fn no_message_of_a_stranger_becomes_a_frame() {
     let mut scope = Scope::new("C".into(), "b".into());
-    scope.sessions.insert("ROOT".into(), Cdp::new(ViewId(1), None, "b".into(), Kind::Browser, true));
-    scope.set_home(ViewId(1), "ROOT".into());
+    scope.sessions.announce("ROOT".into(), ViewId(1), Cdp::new(None, "b".into(), Kind::Browser, true));
+    scope.sessions.set_home(ViewId(1), "ROOT".into());
     let text = Bytes::from_static(br#"{"id":1,"result":{},"sessionId":"STRANGER"}"#);
-    scope.admit(&"STRANGER".into(), text, 19);
+    scope.sessions.admit(&"STRANGER".into(), text, 19);
     scope.event(&"STRANGER".into(), "A.b", "{}");
     scope.reply(&"STRANGER".into(), CallId(1), "{}");
     scope.see(&"T".into(), r#"{"targetId":"T","type":"page","url":"","attached":false,"browserContextId":"OTHER"}"#);
     assert!(scope.targets.is_empty());
-    assert_eq!(scope.take_frames(), []);
+    assert_eq!(scope.sessions.take_frames(), []);
 }
 
 #[test]
 fn what_a_client_was_told_last_is_not_told_again() {
     let mut scope = Scope::new("C".into(), "b".into());
-    scope.sessions.insert("ROOT".into(), Cdp::new(ViewId(1), None, "b".into(), Kind::Browser, true));
-    scope.set_home(ViewId(1), "ROOT".into());
+    scope.sessions.announce("ROOT".into(), ViewId(1), Cdp::new(None, "b".into(), Kind::Browser, true));
+    scope.sessions.set_home(ViewId(1), "ROOT".into());
     scope.discover(&"ROOT".into(), Some(Filter::default_of_chrome()));
     let info =
         |attached| format!(r#"{{"targetId":"T","type":"page","url":"","attached":{attached},"browserContextId":"C"}}"#);
     scope.see(&"T".into(), &info(false));
-    assert_eq!(scope.take_frames().len(), 1);
+    assert_eq!(scope.sessions.take_frames().len(), 1);
     // A watcher of the proxy's came: nothing the client could see.
     scope.see(&"T".into(), &info(true));
-    assert_eq!(scope.take_frames().len(), 0);
-    scope.sessions.insert("S".into(), Cdp::new(ViewId(1), Some("ROOT".into()), "T".into(), Kind::Page, true));
+    assert_eq!(scope.sessions.take_frames().len(), 0);
+    scope.sessions.announce("S".into(), ViewId(1), Cdp::new(Some("ROOT".into()), "T".into(), Kind::Page, true));
     scope.mark_attached(&"T".into());
-    let frames = scope.take_frames();
+    let mut frames = scope.sessions.take_frames();
     assert_eq!(frames.len(), 1);
-    assert!(String::from_utf8_lossy(&frames[0].1.clone().parts().0).contains("targetInfoChanged"));
+    assert!(text(frames.remove(0).1).contains("targetInfoChanged"));
 }

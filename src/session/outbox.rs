@@ -1,0 +1,249 @@
+//! The CDP sessions that were announced to a session's views, and the frames made for them. The isolation invariant lives
+//! here.
+//!
+//! Invariant: a [`ToClient`] is made only in this file, and only for the view to which its CDP session was announced. No
+//! byte of another session can reach a socket without it, so a leak does not compile. Other files name an announced CDP
+//! session and say what is to be sent on it; which view that is, they cannot choose. [`Outbox::announce`] and
+//! [`Outbox::withdraw`] are the only ways to change the map *announced CDP session -> view*.
+//! (`no_message_of_a_stranger_becomes_a_frame`, the taint proof, and `tests/it/outbox.rs`, which reads this file.)
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::{ViewId, scope::Cdp};
+use crate::cdp::{
+    error::CdpError,
+    ids::{CallId, CdpSessionId},
+    message::{self, Malformed},
+    object::quote,
+};
+
+/// Bytes of a message that is said inside one `Target.sendMessageToTarget` inside another. Each doubles the backslashes
+/// before every quote: a line of a page's console that is nothing but quotes, ten tunnels deep, fills any memory.
+const MOST_NESTED: usize = 16 * 1024 * 1024;
+
+/// A frame for one client. Only this file makes one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ToClient {
+    text: Bytes,
+    /// The text was cut before its `sessionId` and lacks its last brace.
+    open: bool,
+}
+
+impl ToClient {
+    /// The text and what belongs behind it.
+    pub fn parts(self) -> (Bytes, &'static str) {
+        (self.text, if self.open { "}" } else { "" })
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.text.len() + usize::from(self.open)
+    }
+
+    /// Whether it is an event: Chrome writes the method of one first, and so does the proxy.
+    pub fn is_event(&self) -> bool {
+        self.text.starts_with(br#"{"method":"#)
+    }
+
+    /// Whether there is nothing in it; never so.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A frame that the proxy wrote itself.
+    fn own_words(text: String) -> Self {
+        Self { text: Bytes::from(text), open: false }
+    }
+}
+
+/// An announced CDP session: the view it was announced to, which never changes, and its state.
+#[derive(Debug)]
+struct Announced {
+    view: ViewId,
+    cdp: Cdp,
+}
+
+/// The announced CDP sessions of one session, and the frames that wait to be taken.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    announced: HashMap<CdpSessionId, Announced>,
+    /// The CDP session on which a view's client speaks without a `sessionId`.
+    homes: HashMap<ViewId, CdpSessionId>,
+    frames: Vec<(ViewId, ToClient)>,
+    /// Views for which a nested message exceeded [`MOST_NESTED`].
+    overgrown: Vec<ViewId>,
+}
+
+impl Outbox {
+    /// From now on, messages on this CDP session go to this view. One that was announced before stays with its view.
+    pub(super) fn announce(&mut self, on: CdpSessionId, view: ViewId, cdp: Cdp) {
+        self.announced.entry(on).or_insert(Announced { view, cdp });
+    }
+
+    /// A CDP session is gone: nothing more is sent on it.
+    pub(super) fn withdraw(&mut self, on: &CdpSessionId) {
+        self.announced.remove(on);
+    }
+
+    /// A view is gone, with its CDP sessions and the frames that waited for it. Returns the CDP sessions.
+    pub(super) fn withdraw_view(&mut self, view: ViewId) -> Vec<(CdpSessionId, Cdp)> {
+        self.homes.remove(&view);
+        self.frames.retain(|(to, _)| *to != view);
+        let gone = self.announced.extract_if(|_, announced| announced.view == view);
+        gone.map(|(on, announced)| (on, announced.cdp)).collect()
+    }
+
+    /// A view's root, or the page of a page socket: there its client speaks without a `sessionId`.
+    pub(super) fn set_home(&mut self, view: ViewId, home: CdpSessionId) {
+        self.homes.insert(view, home);
+    }
+
+    /// The CDP session that a view's frames without a `sessionId` are for.
+    pub(super) fn home(&self, view: ViewId) -> Option<&CdpSessionId> {
+        self.homes.get(&view)
+    }
+
+    /// The view that a CDP session was announced to.
+    pub(super) fn view(&self, on: &CdpSessionId) -> Option<ViewId> {
+        self.announced.get(on).map(|announced| announced.view)
+    }
+
+    /// A CDP session that was announced to this view, by the id its client names.
+    pub(super) fn find(&self, view: ViewId, id: &str) -> Option<(&CdpSessionId, &Cdp)> {
+        let found = self.announced.get_key_value(id).filter(|(_, announced)| announced.view == view);
+        found.map(|(on, announced)| (on, &announced.cdp))
+    }
+
+    /// The state of an announced CDP session.
+    pub(super) fn get(&self, on: &CdpSessionId) -> Option<&Cdp> {
+        self.announced.get(on).map(|announced| &announced.cdp)
+    }
+
+    /// As [`Outbox::get`]; its view cannot be changed.
+    pub(super) fn get_mut(&mut self, on: &CdpSessionId) -> Option<&mut Cdp> {
+        self.announced.get_mut(on).map(|announced| &mut announced.cdp)
+    }
+
+    /// As [`Outbox::get`], by an id that may be any text.
+    pub(super) fn get_key_value(&self, id: &str) -> Option<(&CdpSessionId, &Cdp)> {
+        self.announced.get_key_value(id).map(|(on, announced)| (on, &announced.cdp))
+    }
+
+    /// Whether a CDP session was announced to any view of this session.
+    pub(super) fn contains_key(&self, on: &CdpSessionId) -> bool {
+        self.announced.contains_key(on)
+    }
+
+    /// How many are announced.
+    pub(super) fn len(&self) -> usize {
+        self.announced.len()
+    }
+
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&CdpSessionId, &Cdp)> {
+        self.announced.iter().map(|(on, announced)| (on, &announced.cdp))
+    }
+
+    /// The states of all of them, in no order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Cdp> {
+        self.announced.values().map(|announced| &announced.cdp)
+    }
+
+    /// The frames that are ready, in order.
+    pub(super) fn take_frames(&mut self) -> Vec<(ViewId, ToClient)> {
+        std::mem::take(&mut self.frames)
+    }
+
+    /// A view for which a nested message exceeded the limit, once for each.
+    pub(super) fn take_overgrown(&mut self) -> Option<ViewId> {
+        self.overgrown.pop()
+    }
+
+    // ---- What goes to a client.
+
+    /// A message of Chrome's on a CDP session goes to the view it was announced to, or nowhere.
+    pub(super) fn admit(&mut self, on: &CdpSessionId, text: Bytes, body_end: usize) {
+        let Some(Announced { view, cdp }) = self.announced.get(on) else { return };
+        let view = *view;
+        if !cdp.flat {
+            let inner = [&text[..body_end], b"}"].concat();
+            self.wrap(on, &String::from_utf8_lossy(&inner));
+        } else if self.homes.get(&view) == Some(on) {
+            self.frames.push((view, ToClient { text: text.slice(..body_end), open: true }));
+        } else {
+            self.frames.push((view, ToClient { text, open: false }));
+        }
+    }
+
+    /// A reply to a client's command on one of its CDP sessions.
+    pub(super) fn reply(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
+        self.say(on, |session| message::reply(id, result, session));
+    }
+
+    /// An error for a client's command on one of its CDP sessions.
+    pub(super) fn fail(&mut self, on: &CdpSessionId, id: CallId, error: &CdpError) {
+        self.say(on, |session| {
+            message::error_reply(Some(id), error.code, &error.message, error.data.as_deref(), session)
+        });
+    }
+
+    /// An event on one of its CDP sessions.
+    pub(super) fn event(&mut self, on: &CdpSessionId, method: &str, params: &str) {
+        self.say(on, |session| message::event(method, params, session));
+    }
+
+    /// An error for a frame of this view that named no CDP session of it: as Chrome, without a `sessionId`.
+    pub(super) fn no_session(&mut self, view: ViewId, id: CallId) {
+        let error = CdpError::NO_SESSION;
+        self.tell(view, message::error_reply(Some(id), error.code, &error.message, None, None));
+    }
+
+    /// An error for a frame of this view that could not be read.
+    pub(super) fn malformed(&mut self, view: ViewId, error: &Malformed) {
+        self.tell(view, error.reply());
+    }
+
+    /// The same for a message that was said inside `Target.sendMessageToTarget` to this CDP session.
+    pub(super) fn malformed_inside(&mut self, on: &CdpSessionId, error: &Malformed) {
+        self.wrap(on, &error.reply());
+    }
+
+    /// What the proxy says of a view's own frame: nothing in it is Chrome's.
+    fn tell(&mut self, view: ViewId, text: String) {
+        self.frames.push((view, ToClient::own_words(text)));
+    }
+
+    fn say(&mut self, on: &CdpSessionId, text: impl FnOnce(Option<&str>) -> String) {
+        let Some(Announced { view, cdp }) = self.announced.get(on) else { return };
+        let view = *view;
+        let is_home = self.homes.get(&view) == Some(on);
+        // The root below a page socket: its client does not know that there is one.
+        if cdp.parent.is_none() && !is_home {
+            return;
+        }
+        if cdp.flat {
+            let text = text((!is_home).then_some(on.as_str()));
+            self.frames.push((view, ToClient::own_words(text)));
+        } else {
+            let inner = text(None);
+            self.wrap(on, &inner);
+        }
+    }
+
+    /// `Target.receivedMessageFromTarget` on the parent of a CDP session that is not flat, if that is the same view's.
+    fn wrap(&mut self, on: &CdpSessionId, inner: &str) {
+        let Some(Announced { view, cdp }) = self.announced.get(on) else { return };
+        let Some(parent) = cdp.parent.clone() else { return };
+        let Some(above) = self.announced.get(&parent).filter(|above| above.view == *view) else { return };
+        if !above.cdp.flat && inner.len() > MOST_NESTED {
+            if !self.overgrown.contains(view) {
+                self.overgrown.push(*view);
+            }
+            return;
+        }
+        let params = format!(r#"{{"sessionId":"{on}","message":{},"targetId":"{}"}}"#, quote(inner), cdp.target);
+        self.event(&parent, "Target.receivedMessageFromTarget", &params);
+    }
+}
