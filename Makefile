@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-api sweep taint prove prove-short instructions \
-	mutants bench bench-neighbour lint fmt docs types
+	mutants bench bench-neighbour lint audit msrv fmt docs types
 
 # Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -129,6 +129,17 @@ lint: ## Formatting, lints, documentation
 	@echo '==> documentation'
 	@RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then echo '==> dependencies' && cargo deny --locked check bans licenses sources; fi
+
+# It asks for the list of known vulnerabilities, so it needs the network; `make lint` does not.
+audit: ## Known vulnerabilities, licences and sources of all dependencies, by cargo-deny
+	@command -v cargo-deny >/dev/null || { echo '==> cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }
+	@cargo deny --locked check advisories bans licenses sources
+
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+msrv: ## Whether rust-version of Cargo.toml is true: that Rust compiles the library and the binary
+	@echo '==> Rust $(MSRV)'
+	@rustup toolchain install $(MSRV) --profile minimal --no-self-update
+	@cargo +$(MSRV) check --locked --lib --bins --target-dir $(BUILT)/msrv
 
 fmt: ## Format the sources
 	@cargo fmt
