@@ -46,7 +46,7 @@ async fn at_the_limit(proxy: &Proxy, largest: usize, refuses: bool) {
         assert_eq!(other.evaluate(&others.session, "6 * 7").await, 42, "another session, after {size}");
     }
     // On a root it goes up under an id of the proxy's, with a CDP session that the client did not name.
-    let reply = answer(&client, 9100, &command(9100, "Browser.getVersion", None, largest.min(MOST))).await;
+    let reply = answer(&client, 9100, &command(9100, "Storage.getCookies", None, largest.min(MOST))).await;
     assert_eq!(reply["error"]["code"] == -32600, refuses, "{reply}");
     assert_eq!(other.evaluate(&others.session, "6 * 7").await, 42, "another session, after a root's command");
     assert_eq!(client.evaluate(&page.session, "6 * 7").await, 42, "its own");

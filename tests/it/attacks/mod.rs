@@ -77,7 +77,8 @@ fn every_row_of_the_bench_is_in_the_table() {
         acts.lines().filter_map(|line| line.trim().strip_prefix("act(\"")?.split_once("\", \"")).collect();
     assert!(!acts.is_empty(), "the acts are written in another way");
     let listed = listed(&table);
-    let has_line = |name: &str| table.lines().any(|line| line.starts_with(&format!("| `{name}` |")));
+    let first_cells: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    let has_line = |name: &str| first_cells.iter().any(|cell| cell.contains(&format!("`{name}`")));
     let is_there = |(name, what): &&(&str, &str)| {
         let row = what.split(':').next().filter(|row| is_row(row));
         row.map_or_else(|| has_line(name), |row| listed.contains_key(row))
