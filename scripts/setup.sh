@@ -169,6 +169,7 @@ for_test() {
   wait "$npm"
   redis_server
   has valgrind || install_packages "valgrind" valgrind
+  has openssl || install_packages "openssl" openssl
   has cargo-nextest || say "cargo-nextest is not installed; cargo test does, more slowly"
 }
 
