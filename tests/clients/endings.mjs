@@ -31,7 +31,7 @@ const CLIENTS = {
     },
     leave: browser => browser.close(),
     underWay: /Target page, context or browser has been closed/,
-    refused: /404 Not Found/,
+    refused: /404 no such session .*; it ended/,
   },
 };
 

@@ -81,10 +81,11 @@ const SCANS: [&str; 10] = [
 ];
 
 /// Functions that may, because what they look through is as small as is said.
-const MAY_SCAN: [(&str, &str, &str); 25] = [
+const MAY_SCAN: [(&str, &str, &str); 26] = [
     ("browser/link.rs", "run", "the end of the browser"),
     ("browser/link.rs", "next_timeout", "three clocks"),
     ("browser/link/messages.rs", "on_detached", "the CDP sessions that have just gone"),
+    ("browser/link/orders.rs", "on_release", "the pages of a lease that has ended"),
     ("browser/link/turns.rs", "next_turn", "those who wait for one worker"),
     ("browser/targets.rs", "new", "the proxy's own three CDP sessions"),
     ("browser/targets.rs", "below", "the CDP sessions below one"),

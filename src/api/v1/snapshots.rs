@@ -163,7 +163,8 @@ pub(super) async fn import(
         let piece = tokio::time::timeout(PATIENCE, pieces.next()).await.unwrap_or_else(late);
         Some((piece?, pieces))
     });
-    let mut content: futures_util::stream::BoxStream<'static, io::Result<Bytes>> = pieces.boxed();
+    // Fused: what is left of a refused body is read on below, also when its end has been read already.
+    let mut content: futures_util::stream::BoxStream<'static, io::Result<Bytes>> = pieces.fuse().boxed();
     let imported = match registry.room_for_lines().await {
         Ok(room) => registry.import_content(&caller, (&mut content, room), label).await,
         Err(why) => Err(why),
