@@ -36,6 +36,7 @@ impl SnapshotLimits {
         })
     }
 
-    /// How many times its own size a document takes while it is parsed. *Measured* on the smallest items there are: 11.
+    /// How many times its own size a document may take while it is parsed. *Measured* once: a snapshot of 181 MiB in one
+    /// line took 1,948 MiB, which is 10.8 times as much.
     pub const TIMES: usize = 12;
 }
