@@ -185,12 +185,13 @@ impl Targets {
             None => {}
         }
         // Holds that nobody is coming for any more.
-        let stale: Vec<TargetId> = self
+        let mut stale: Vec<TargetId> = self
             .targets
             .of_lease(lease)
             .filter(|(id, target)| target.deadline.is_some() && !self.follows_a_tab(id))
             .map(|(id, _)| id.clone())
             .collect();
+        stale.sort_unstable();
         for id in stale {
             self.let_go(Flavour::Page, &id);
         }

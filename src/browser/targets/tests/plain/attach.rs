@@ -213,7 +213,7 @@ impl Plain {
             (None, None) => {}
         }
         // Holds that nobody is coming for any more.
-        let stale: Vec<TargetId> = self
+        let mut stale: Vec<TargetId> = self
             .targets
             .iter()
             .filter(|(id, target)| {
@@ -223,6 +223,7 @@ impl Plain {
             })
             .map(|(id, _)| id.clone())
             .collect();
+        stale.sort_unstable();
         for id in stale {
             self.let_go(Flavour::Page, &id);
         }
