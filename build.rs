@@ -1,8 +1,9 @@
-//! Compiles the policy table, `src/session/policy.tsv`, into perfect hashes; a row that cannot be meant fails the build.
+//! Compiles the policy table, `src/virtual_browser/policy.tsv`, into perfect hashes; a row that cannot be meant fails
+//! the build.
 
 use std::{collections::BTreeMap, env, error::Error, fmt::Write as _, fs, path::Path};
 
-const TABLE: &str = "src/session/policy.tsv";
+const TABLE: &str = "src/virtual_browser/policy.tsv";
 const COLUMNS: &str = "method\tscope\tpage\tbrowser\talso\twhy";
 
 fn main() -> Result<(), Box<dyn Error>> {

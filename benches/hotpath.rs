@@ -13,11 +13,11 @@ use ghostmux::{
         cbor::{Decoder, Encoder},
         error::CdpError,
         ids::{CallId, CdpSessionId},
-        lease::{FromBrowser, Identity, Told},
         message::{self, Head},
     },
     config::Capabilities,
-    session::{Action, Session, ViewId},
+    port::{FromBrowser, Identity, Told},
+    virtual_browser::{Action, ViewId, VirtualBrowser},
 };
 
 const CONTEXT: &str = "C0000000000000000000000000000001";
@@ -85,7 +85,7 @@ fn main() {
 }
 
 /// A session with one view that is attached to its page.
-fn session() -> Session {
+fn session() -> VirtualBrowser {
     let identity = Identity {
         version: "{}".to_owned(),
         product: "HeadlessChrome/156.0.0.0".to_owned(),
@@ -93,7 +93,8 @@ fn session() -> Session {
         no_context_for_target: CdpError::INVALID,
     };
     let (caps, base) = (Capabilities::local(), CdpSessionId::from("base"));
-    let mut session = Session::new(caps, Arc::new(identity), base, CONTEXT.into(), "browser".into(), PathBuf::new());
+    let mut session =
+        VirtualBrowser::new(caps, Arc::new(identity), base, CONTEXT.into(), "browser".into(), PathBuf::new());
     session.open_view(VIEW, ROOT.into());
     let info = format!(
         r#"{{"targetId":"{TARGET}","type":"page","title":"","url":"about:blank","attached":true,"canAccessOpener":false,"browserContextId":"{CONTEXT}"}}"#
@@ -120,7 +121,7 @@ fn objects() -> String {
 
 /// Client to Chrome: a frame is read, checked and judged; what is to go up goes up. Then the reply, so that nothing is
 /// left in flight.
-fn commands(session: &mut Session, text: &Bytes, count: u32) {
+fn commands(session: &mut VirtualBrowser, text: &Bytes, count: u32) {
     let result = r#"{"result":{"type":"string","value":"a text of forty letters, as they are here"}}"#;
     let reply = Bytes::from(message::reply(CallId(1), result, Some(PAGE)));
     for _ in 0..count {
@@ -132,7 +133,7 @@ fn commands(session: &mut Session, text: &Bytes, count: u32) {
 }
 
 /// Chrome to client: a message is routed and admitted.
-fn events(session: &mut Session, size: usize, count: u32) {
+fn events(session: &mut VirtualBrowser, size: usize, count: u32) {
     let params = format!(r#"{{"type":"log","args":[{{"type":"string","value":"{}"}}]}}"#, "x".repeat(size));
     let event = Bytes::from(message::event("Runtime.consoleAPICalled", &params, Some(PAGE)));
     (0..count).for_each(|_| admit(session, &event));
@@ -152,7 +153,7 @@ fn to_json(text: &[u8], count: u32) {
     (0..count).for_each(|_| drop(black_box(decoder.text(black_box(&message)).expect("CBOR"))));
 }
 
-fn admit(session: &mut Session, text: &Bytes) {
+fn admit(session: &mut VirtualBrowser, text: &Bytes) {
     let route = message::route(black_box(text));
     let id = match route.head {
         Head::Reply(id) => Some(id),

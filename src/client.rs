@@ -29,7 +29,7 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use crate::{error::CloseReason, session::ToClient};
+use crate::{error::CloseReason, virtual_browser::ToClient};
 
 /// What Chrome accepts at most; a larger message ends the connection, as there.
 const LARGEST: usize = 100 * 1024 * 1024;

@@ -4,38 +4,40 @@
 //! # Layers
 //!
 //! ```text
-//! cdp  <-  session  <-  live  ->  browser -> cdp        error, metrics, config, files, workers: leaves
-//!                        |  \
-//!                        |   `-> client
-//!         api -> registry -> live                       server -> registry, client, api
+//! cdp  <-  port  <-  virtual_browser  <-  live  ->  browser -> port, cdp     for all: cdp, error
+//!                                         |  \                              for what is not pure: metrics, config,
+//!                                         |   `-> client                    files, workers
+//!                     api -> registry -> live                               server -> registry, client, api
 //! ```
 //!
 //! * [`cdp`] is the wire: how a frame is read, checked and routed. Pure.
-//! * [`session`] is the judgement: what one session's clients may see and do. Pure: frames in, actions out.
+//! * [`port`] is what a virtual browser and a browser say to each other. Pure.
+//! * [`virtual_browser`] is one session's view of Chrome: what its clients may see and do. Pure: frames in, actions out.
 //! * [`browser`] is the processes: one task per Chrome owns the link that all its sessions share. It never knows what a
 //!   client is.
 //! * [`snapshot`] reads what a session has stored as a stream of records, and writes it into another, unseen by clients.
-//! * [`live`] is a session at work: one task that owns its place in a browser, its judgement and its sockets.
+//! * [`live`] is a session at work: one task that owns its place in a browser, its virtual browser and its sockets.
 //! * [`store`] is where snapshots rest, and [`snapshots`] the command line's way to them.
-//! * [`registry`] knows the live sessions by id; [`api`] and [`server`] are the way in.
+//! * [`registry`] knows the live sessions by id; [`api`] and [`server`] are the way in, [`doctor`] checks the machine.
 //!
 //! # The life of one message
 //!
 //! 1. A text frame arrives; [`client`] hands it to its session's task, which polls the socket itself.
 //! 2. [`cdp::message::Command`] checks it in full: this is the hostile direction.
-//! 3. [`session::Session::on_client`] finds whose CDP session it names (not ours: `-32001`, as Chrome says) and asks
-//!    [`session::policy`] for the verdict: pass, answer, refuse, or look into it.
+//! 3. [`virtual_browser::VirtualBrowser::on_client`] finds whose CDP session it names (not ours: `-32001`, as Chrome
+//!    says) and asks [`virtual_browser::policy`] for the verdict: pass, answer, refuse, or look into it.
 //! 4. What passes on a page goes up as it came; what concerns the browser goes up under an id of ours.
 //! 5. The link's task writes all that is ready in one write, round-robin between sessions.
 //! 6. Chrome answers; the link finds the owner at the end of the text, in constant time, and puts it into the owner's
 //!    inbox. What has no owner is dropped and counted, never broadcast.
-//! 7. [`session::Session::on_browser`] yields a [`session::ToClient`] or nothing; [`client`] feeds all that is ready and
-//!    flushes once.
+//! 7. [`virtual_browser::VirtualBrowser::on_browser`] yields a [`virtual_browser::ToClient`] or nothing; [`client`]
+//!    feeds all that is ready and flushes once.
 //!
 //! # Invariants
 //!
-//! * A [`session::ToClient`] can be made only for a CDP session that was announced to a view of this session: a leak does
-//!   not compile. `session/outbox.rs` alone makes one, and `tests/it/outbox.rs` keeps that file closed.
+//! * A [`virtual_browser::ToClient`] can be made only for a CDP session that was announced to a view of this session: a
+//!   leak does not compile. `virtual_browser/outbox.rs` alone makes one, and `tests/it/outbox.rs` keeps that file
+//!   closed.
 //! * A [`browser::Lease`] frees its place when it is dropped, however that comes about.
 //! * Every id the proxy chooses is negative, and no negative id of a client goes upstream: no reply can be forged.
 
@@ -48,9 +50,9 @@ pub mod browser;
 pub mod browser {
     pub mod growth;
     #[allow(dead_code, reason = "the rest of `browser` uses it")]
-    mod targets;
+    mod mirror;
 
-    pub use self::targets::{LeaseId, Surveyed};
+    pub use self::mirror::{LeaseId, Surveyed};
 }
 pub mod cdp;
 #[cfg(feature = "server")]
@@ -63,16 +65,17 @@ pub mod files;
 #[cfg(feature = "server")]
 pub mod live;
 pub mod metrics;
+pub mod port;
 #[cfg(feature = "server")]
 pub mod registry;
 #[cfg(feature = "server")]
 pub mod server;
-pub mod session;
 #[cfg(feature = "server")]
 pub mod snapshot;
 #[cfg(feature = "server")]
 pub mod snapshots;
 #[cfg(feature = "server")]
 pub mod store;
+pub mod virtual_browser;
 #[cfg(feature = "server")]
 pub mod workers;

@@ -46,16 +46,14 @@ pub use self::{
 };
 use crate::{
     browser::{CallError, Inbox, Lease, Place},
-    cdp::{
-        ids::{CdpSessionId, TargetId},
-        lease::FromBrowser,
-    },
+    cdp::ids::{CdpSessionId, TargetId},
     client::{Client, Incoming, Ledger},
     config::{Capabilities, CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
     error::CloseReason,
     files,
     metrics::Metrics,
-    session::{Session, ViewId},
+    port::FromBrowser,
+    virtual_browser::{ViewId, VirtualBrowser},
 };
 
 /// How many frames of one client, and how many messages of the browser, are taken before others have their turn.
@@ -125,7 +123,7 @@ pub struct Live {
     record: Record,
     terms: Arc<Terms>,
     sessions: Arc<dyn Sessions>,
-    session: Session,
+    session: VirtualBrowser,
     lease: Lease,
     inbox: Inbox,
     control: mpsc::Receiver<Box<Control>>,
@@ -154,7 +152,7 @@ impl Live {
         let inbox = lease.open();
         let directory = files::Directory::new(terms.directory.join(&**record.id()));
         let identity = Arc::new(lease.browser().identity().clone());
-        let mut session = Session::new(
+        let mut session = VirtualBrowser::new(
             terms.caps,
             identity,
             lease.base().clone(),

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
 use super::{LeaseId, Order};
-use crate::cdp::lease::ResumeAs;
+use crate::port::ResumeAs;
 
 /// Bytes a lease may have waiting for Chrome before its clients are not read any more.
 const ROOM: isize = 1024 * 1024;
@@ -72,7 +72,10 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cdp::{ids::CdpSessionId, ids::TargetId, lease::Call};
+    use crate::{
+        cdp::ids::{CdpSessionId, TargetId},
+        port::Call,
+    };
 
     fn auto_attach() -> Order {
         Order::AutoAttach { lease: LeaseId(1), tag: 1, root: CdpSessionId::from("R"), interest: None }

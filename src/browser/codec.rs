@@ -194,15 +194,13 @@ mod tests {
             Browser, Inbox, LeaseId, Order, Shared,
             downloads::Downloads,
             link::{End, Link},
+            mirror::Mirror,
             permits::Permits,
-            targets::Targets,
             transport::{Pipe, Transport},
         },
-        cdp::{
-            error::CdpError,
-            lease::{FromBrowser, Identity},
-        },
+        cdp::error::CdpError,
         metrics::Metrics,
+        port::{FromBrowser, Identity},
     };
 
     const OWN: [&str; 3] = ["A", "B", "C"];
@@ -221,7 +219,7 @@ mod tests {
             let (write, hears) = pipe().expect("a pipe");
             let transport = Transport::Pipe(Box::new(Pipe::new(read, write, Codec::Cbor)));
             let [page, tab, downloads] = OWN.map(Into::into);
-            let mut targets = Targets::new([page, tab], &downloads);
+            let mut targets = Mirror::new([page, tab], &downloads);
             targets.root("D".into(), Some(LeaseId(1)));
             let (orders, to_do) = mpsc::unbounded_channel();
             let close = CancellationToken::new();

@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::targets::LeaseId;
-use crate::cdp::{
-    ids::{CallId, CdpSessionId, ContextId, TargetId},
-    lease::{Call, Tag},
+use super::mirror::LeaseId;
+use crate::{
+    cdp::ids::{CallId, CdpSessionId, ContextId, TargetId},
+    port::{Call, Tag},
 };
 
 /// A disposal after a session's end starts when no client has sent anything for this time.

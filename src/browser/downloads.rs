@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::targets::LeaseId;
+use super::mirror::LeaseId;
 use crate::cdp::{ids::CdpSessionId, object::Object};
 
 /// How long a download may be without an owner before its events are dropped.

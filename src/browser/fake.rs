@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::cdp::lease::FromBrowser;
+use crate::port::FromBrowser;
 
 /// What became of a [`lease`].
 #[derive(Clone, Debug, Default)]

@@ -3,11 +3,13 @@
 
 use std::{hint::black_box, time::Instant};
 
-use super::targets::{LeaseId, Targets};
-use crate::cdp::{
-    ids::{CdpSessionId, TargetId},
-    lease::{Flavour, Interest},
-    target::Filter,
+use super::mirror::{LeaseId, Mirror};
+use crate::{
+    cdp::{
+        ids::{CdpSessionId, TargetId},
+        target::Filter,
+    },
+    port::{Flavour, Interest},
 };
 
 /// What can be counted.
@@ -29,14 +31,14 @@ fn interest() -> Interest {
 }
 
 struct World {
-    targets: Targets,
+    targets: Mirror,
     now: Instant,
 }
 
 impl World {
     /// So many times [`MANY`] of everything.
     fn new(size: usize) -> Self {
-        let targets = Targets::new(["PW".into(), "TW".into()], &"DW".into());
+        let targets = Mirror::new(["PW".into(), "TW".into()], &"DW".into());
         let mut world = Self { targets, now: Instant::now() };
         for lease in 1..=MANY * size {
             world.targets.bind(format!("C{lease:06}").into(), LeaseId(lease as u64));

@@ -14,9 +14,9 @@ use crate::{
         cbor::{Decoder, Malformed},
         error::CdpError,
         ids::{CallId, CdpSessionId},
-        lease::{FromBrowser, Reply, Tag},
         message::{self, Outcome},
     },
+    port::{FromBrowser, Reply, Tag},
     workers,
 };
 

@@ -33,8 +33,8 @@ use super::{
     disposal::Disposals,
     downloads::{Downloads, Verdict},
     inbox::Parcel,
+    mirror::{Effect, LeaseId, Mirror},
     process::Process,
-    targets::{Effect, LeaseId, Targets},
     transport::Transport,
     upstream::Upstream,
 };
@@ -42,9 +42,9 @@ use crate::{
     cdp::{
         cbor::{Decoder, Malformed},
         ids::{CallId, CdpSessionId, ContextId},
-        lease::{Call, FromBrowser, Reply, Settle, Tag, Told},
     },
     metrics::Metrics,
+    port::{Call, FromBrowser, Reply, Settle, Tag, Told},
 };
 
 /// How many bytes are handed to the transport before it is flushed.
@@ -67,7 +67,7 @@ pub(super) struct Link {
     orders: mpsc::UnboundedReceiver<Order>,
     close: CancellationToken,
     upstream: Upstream,
-    targets: Targets,
+    targets: Mirror,
     downloads: Downloads,
     disposals: Disposals,
     inboxes: HashMap<LeaseId, Inbox>,
@@ -106,7 +106,7 @@ impl Link {
         process: Option<Process>,
         orders: mpsc::UnboundedReceiver<Order>,
         close: CancellationToken,
-        targets: Targets,
+        targets: Mirror,
         downloads: Downloads,
         metrics: Arc<Metrics>,
     ) -> Self {

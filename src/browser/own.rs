@@ -7,13 +7,15 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::{Browser, CallError, Lease, LeaseId, Order, Surveyed, member};
-use crate::cdp::{
-    emulation::{Aspect, Change, Override},
-    error::CdpError,
-    ids::{CdpSessionId, ContextId, TargetId},
-    lease::{Call, Settle},
-    object::quote,
-    permission::Ruling,
+use crate::{
+    cdp::{
+        emulation::{Aspect, Change, Override},
+        error::CdpError,
+        ids::{CdpSessionId, ContextId, TargetId},
+        object::quote,
+        permission::Ruling,
+    },
+    port::{Call, Settle},
 };
 
 /// An event on a CDP session of the proxy's own.

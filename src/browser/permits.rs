@@ -12,7 +12,7 @@ use super::{
     Lease, LeaseId,
     pixels::{Pixels, Ticket},
 };
-use crate::cdp::lease::{Guard, Permit};
+use crate::port::{Guard, Permit};
 
 /// The screenshots of one browser; cheap to clone.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::targets::LeaseId;
+use super::mirror::LeaseId;
 
 /// A screenshot is small if it takes at most this part of the budget.
 const SMALL: u64 = 8;

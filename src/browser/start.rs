@@ -11,9 +11,9 @@ use super::{
     codec::{Codec, Writer},
     downloads::Downloads,
     link::{End, Link},
+    mirror::Mirror,
     permits::Permits,
     process::{Launch, Process},
-    targets::Targets,
     transport::{Transport, Ws},
 };
 use crate::{
@@ -21,11 +21,11 @@ use crate::{
         cbor::Decoder,
         error::CdpError,
         ids::{CallId, CdpSessionId},
-        lease::Identity,
         message::{self, Head, Outcome},
         object::Object,
     },
     metrics::Metrics,
+    port::Identity,
 };
 
 /// How long a Chrome may take from its start to its first answers.
@@ -126,7 +126,7 @@ pub(super) async fn start(
     };
     let framing = transport.framing();
     let pid = process.as_ref().and_then(Process::id);
-    let targets = Targets::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
+    let targets = Mirror::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
     let downloads = Downloads::new(greeting.downloads.clone());
     // Unbounded, because whoever sends waits for nothing; what clients may have on its way to Chrome is counted in
     // bytes per lease, and their sockets are not read above that.

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{codec::Wire, targets::LeaseId};
+use super::{codec::Wire, mirror::LeaseId};
 use crate::cdp::ids::CallId;
 
 /// Up to this size a message counts as small.

@@ -11,16 +11,12 @@ use futures_util::FutureExt as _;
 use super::{Live, control::Coming, face::FACE, now, saving::Slept};
 use crate::{
     browser::CallError,
-    cdp::{
-        error::CdpError,
-        ghost::Usage,
-        ids::CdpSessionId,
-        lease::{FromBrowser, Permit, Reply, Tag},
-    },
+    cdp::{error::CdpError, ghost::Usage, ids::CdpSessionId},
     client::Client,
     error::CloseReason,
     files,
-    session::{Action, ViewId},
+    port::{FromBrowser, Permit, Reply, Tag},
+    virtual_browser::{Action, ViewId},
     workers,
 };
 

@@ -16,7 +16,7 @@ use crate::{
     client::Client,
     config::Deadlines,
     error::CloseReason,
-    session::ViewId,
+    virtual_browser::ViewId,
 };
 
 /// What a live session can be asked to do. It comes in a box: a channel has room for 32 from its beginning.

@@ -11,7 +11,7 @@ use crate::{
         ids::{CallId, CdpSessionId},
         message::{self, Outcome},
     },
-    session::{ToClient, ViewId},
+    virtual_browser::{ToClient, ViewId},
 };
 
 /// HTTP calls as one more view of the session.

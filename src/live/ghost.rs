@@ -11,10 +11,10 @@ use crate::{
     cdp::{
         error::CdpError,
         ghost::{self, Ask, Millis, Usage},
-        lease::Tag,
     },
     error::CloseReason,
-    session::ViewId,
+    port::Tag,
+    virtual_browser::ViewId,
 };
 
 /// The other sessions of the process, as far as the clients of one may ask about them.

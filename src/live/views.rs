@@ -10,7 +10,7 @@ use crate::{
     },
     client::Client,
     error::CloseReason,
-    session::ViewId,
+    virtual_browser::ViewId,
 };
 
 /// So many pings in a row that nothing follows, and the client has gone: a network that lost it says nothing by itself.

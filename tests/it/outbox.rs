@@ -1,15 +1,16 @@
-//! The isolation invariant, read from the sources: only `src/session/outbox.rs` makes a [`ToClient`], and only for the view
-//! to which a CDP session was announced. The compiler keeps other files out of what is private there; this test keeps it
-//! private: `a_door_in_the_outbox_is_noticed` opens doors in a copy of that file, and each must be noticed.
+//! The isolation invariant, read from the sources: only `src/virtual_browser/outbox.rs` makes a [`ToClient`], and only
+//! for the view to which a CDP session was announced. The compiler keeps other files out of what is private there; this
+//! test keeps it private: `a_door_in_the_outbox_is_noticed` opens doors in a copy of that file, and each must be
+//! noticed.
 //!
-//! [`ToClient`]: ghostmux::session::ToClient
+//! [`ToClient`]: ghostmux::virtual_browser::ToClient
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-const OUTBOX: &str = "session/outbox.rs";
+const OUTBOX: &str = "virtual_browser/outbox.rs";
 const MOST_LINES: usize = 250;
 /// What may change the map *announced CDP session -> view*.
 const CHANGES: [&str; 3] = ["announce", "withdraw", "withdraw_view"];
@@ -24,7 +25,7 @@ fn only_the_outbox_makes_frames_for_clients() {
     let wrong = faults(&read(OUTBOX));
     assert!(wrong.is_empty(), "src/{OUTBOX} does not keep the isolation invariant:\n{}", wrong.join("\n"));
     assert!(
-        !Path::new("src/session/outbox").exists(),
+        !Path::new("src/virtual_browser/outbox").exists(),
         "src/{OUTBOX} has child modules, which see what is private in it"
     );
 }
@@ -50,7 +51,7 @@ fn no_other_file_makes_a_frame_or_chooses_its_view() {
         // A frame is paired with its view in the outbox; one place hands both on, and one takes them.
         for (at, _) in code.match_indices("Action::ToClient(") {
             let line = code[at..].lines().next().unwrap_or_default();
-            let handed_on = name == "session/mod.rs" && line == "Action::ToClient(view, frame)));";
+            let handed_on = name == "virtual_browser.rs" && line == "Action::ToClient(view, frame)));";
             if !handed_on && !line.contains("=>") {
                 wrong.push(format!("src/{name}: {line}"));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostmux::session::policy::{Level, Verdict, verdict};
+use ghostmux::virtual_browser::policy::{Level, Verdict, verdict};
 use serde_json::Value;
 
 use crate::{
@@ -30,7 +30,7 @@ async fn every_method_of_the_browser_has_a_verdict(browser: Browser) {
     // Read from the table itself, not from what the build made of it.
     let mut known = BTreeSet::new();
     let mut own_target_only: BTreeMap<&str, bool> = BTreeMap::new();
-    for row in include_str!("../../src/session/policy.tsv").lines().skip(1) {
+    for row in include_str!("../../src/virtual_browser/policy.tsv").lines().skip(1) {
         let columns: Vec<&str> = row.split('\t').collect();
         known.insert(columns[0].to_owned());
         let domain = columns[0].split('.').next().expect("a domain");
@@ -72,7 +72,7 @@ const HARMLESS_ON_A_ROOT: [&str; 5] = [
 #[test]
 fn what_reaches_beyond_its_own_target_does_not_simply_pass() {
     let mut rows = 0;
-    for row in include_str!("../../src/session/policy.tsv").lines().skip(1) {
+    for row in include_str!("../../src/virtual_browser/policy.tsv").lines().skip(1) {
         let columns: Vec<&str> = row.split('\t').collect();
         let (method, scope) = (columns[0], columns[1]);
         let harmless = HARMLESS.contains(&method);

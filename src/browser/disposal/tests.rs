@@ -1,5 +1,5 @@
 use super::*;
-use crate::cdp::lease::Settle;
+use crate::port::Settle;
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -5,14 +5,14 @@ use tokio::sync::oneshot;
 
 use super::Link;
 use crate::{
-    browser::{inbox::read_reply, targets::LeaseId},
+    browser::{inbox::read_reply, mirror::LeaseId},
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
-        lease::{Call, FromBrowser, Reply, Settle, Tag, Told},
         message,
         object::{Object, quote},
     },
+    port::{Call, FromBrowser, Reply, Settle, Tag, Told},
 };
 
 /// Whose a command under one of our ids is.

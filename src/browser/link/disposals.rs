@@ -8,10 +8,8 @@ use super::{
 };
 use crate::{
     browser::disposal::Disposal,
-    cdp::{
-        ids::CallId,
-        lease::{Call, Settle},
-    },
+    cdp::ids::CallId,
+    port::{Call, Settle},
 };
 
 impl Link {

@@ -11,10 +11,10 @@ use crate::{
         cbor::Malformed,
         error::CdpError,
         ids::{CallId, CdpSessionId},
-        lease::{FromBrowser, Reply, Settle},
         message::{self, Head, Route},
         object::Object,
     },
+    port::{FromBrowser, Reply, Settle},
 };
 
 impl Link {

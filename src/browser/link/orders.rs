@@ -15,13 +15,13 @@ use super::{
 use crate::{
     browser::{
         Census, Order,
-        targets::{LeaseId, Resume, Way},
+        mirror::{LeaseId, Resume, Way},
     },
     cdp::{
         ids::{CdpSessionId, ContextId, TargetId},
-        lease::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
         message,
     },
+    port::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
 };
 
 impl Link {

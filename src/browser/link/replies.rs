@@ -3,7 +3,8 @@
 use super::{Link, calls::Pending};
 use crate::{
     browser::{codec::Received, inbox::Parcel},
-    cdp::{ids::CallId, lease::Settle},
+    cdp::ids::CallId,
+    port::Settle,
 };
 
 impl Link {

@@ -8,12 +8,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::{Link, calls::Pending};
 use crate::{
-    browser::targets::LeaseId,
-    cdp::{
-        error::CdpError,
-        ids::TargetId,
-        lease::{Call, Reply, Settle},
-    },
+    browser::mirror::LeaseId,
+    cdp::{error::CdpError, ids::TargetId},
+    port::{Call, Reply, Settle},
 };
 
 /// Attaches to shared workers.

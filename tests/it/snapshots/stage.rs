@@ -14,11 +14,11 @@ use ghostmux::{
     },
     cdp::{
         ids::{CdpSessionId, ContextId, TargetId},
-        lease::{FromBrowser, Told},
         target::with_attached,
     },
     config::Codec,
     metrics::Metrics,
+    port::{FromBrowser, Told},
     snapshot::{self, Parts, Reopen, Report},
 };
 use serde_json::{Value, json};

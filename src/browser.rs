@@ -1,0 +1,566 @@
+//! The processes: one Chrome each, driven over one link that all its sessions share.
+//!
+//! `link` is the task that owns the connection; `mirror` is what it knows; `pool` chooses a browser for the next
+//! session. What a client is, nothing here knows: a lease has an inbox, and what arrives there is in the pipe's order.
+
+mod account;
+mod codec;
+mod disposal;
+mod downloads;
+pub mod find;
+mod inbox;
+mod link;
+mod mirror;
+mod own;
+mod permits;
+mod pixels;
+pub mod pool;
+mod process;
+pub mod protocol;
+mod start;
+mod stock;
+mod transport;
+mod upstream;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    account::Account,
+    codec::{Framing, Wire, Writer},
+    inbox::Parcel,
+    permits::Permits,
+};
+pub use self::{
+    codec::CodecChoice,
+    inbox::Inbox,
+    mirror::{LeaseId, Surveyed},
+    own::{Attached, Emulated, Heard, OwnRoot, Place},
+    process::Launch,
+};
+use crate::{
+    cdp::{
+        cbor::Malformed,
+        emulation::Change,
+        error::CdpError,
+        ids::{CdpSessionId, ContextId, TargetId},
+        object::Object,
+    },
+    port::{Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
+};
+
+/// How long the proxy waits for an answer to a command of its own.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a command of the proxy's own had no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Chrome refused it.
+    #[error("Chrome answered {method} with {} {}", error.code, error.message)]
+    Refused {
+        /// The command.
+        method: &'static str,
+        /// Its error.
+        error: CdpError,
+    },
+    /// The browser has gone.
+    #[error("the browser has gone")]
+    Gone,
+    /// No answer in time.
+    #[error("Chrome did not answer {method} within {} s", PATIENCE.as_secs())]
+    Late {
+        /// The command.
+        method: &'static str,
+    },
+    /// The answer lacks what it must hold.
+    #[error("Chrome's answer to {method} lacks {member}")]
+    Odd {
+        /// The command.
+        method: &'static str,
+        /// What was looked for.
+        member: &'static str,
+    },
+}
+
+/// A handle on one browser; cheap to clone. The browser runs until [`Browser::close`] or its own end.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    number: u32,
+    orders: mpsc::UnboundedSender<Order>,
+    identity: Identity,
+    pid: Option<u32>,
+    leases: AtomicU64,
+    live: AtomicI64,
+    /// The [`OwnRoot`]s: sessions that are being saved or restored.
+    own_roots: AtomicUsize,
+    /// Somebody traces: nobody else may be placed here.
+    exclusive: AtomicBool,
+    framing: Framing,
+    permits: Permits,
+    close: CancellationToken,
+}
+
+/// What the link's task is asked to do.
+#[derive(Debug)]
+enum Order {
+    /// A frame for a page-level CDP session, as it is.
+    Pass { lease: LeaseId, message: Wire },
+    /// A command under an id of the link's; the reply goes to the lease's inbox.
+    Call { lease: LeaseId, tag: Tag, call: Call },
+    /// A command of the proxy's own.
+    Own { call: Call, lease: Option<LeaseId>, reply: oneshot::Sender<Reply> },
+    /// A client resumes a target.
+    Resume { lease: LeaseId, on: CdpSessionId, children: bool, how: ResumeAs },
+    /// A root's auto-attach changes; answered with `{}` once all that exists is attached, or all it made is detached.
+    AutoAttach { lease: LeaseId, tag: Tag, root: CdpSessionId, interest: Option<Interest> },
+    /// A client lets go of a CDP session.
+    Detach { lease: LeaseId, tag: Tag, session: CdpSessionId },
+    /// A lease gets an inbox.
+    Open { lease: LeaseId, inbox: mpsc::UnboundedSender<Parcel>, account: Arc<Account> },
+    /// A lease's downloads are written here.
+    Directory { lease: LeaseId, path: PathBuf },
+    /// A client of the lease wants to hear of downloads.
+    Listen { lease: LeaseId },
+    /// Which lease a target belongs to.
+    Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
+    /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
+    Census { reply: oneshot::Sender<Census> },
+    /// A message from Chrome that its lease could not read.
+    Broken(Malformed),
+    /// An event of Chrome's was dropped because it nests too deep for JSON.
+    TooDeep,
+    /// Events on a CDP session of the proxy's own.
+    Hear { session: CdpSessionId, to: mpsc::UnboundedSender<Heard> },
+    /// What is and was in a lease's contexts.
+    Survey { lease: LeaseId, reply: oneshot::Sender<Vec<Surveyed>> },
+    /// An origin, or the storage key of a partition, where a session has something.
+    Remember { context: ContextId, origin: String },
+    /// A page of the proxy's own becomes one of its session's, which pretends what this CDP session has it pretend.
+    Reveal { page: TargetId, emulated: Option<(CdpSessionId, Vec<Change>)> },
+    /// A lease is over; with `base` its contexts go.
+    Release { lease: LeaseId, base: CdpSessionId },
+}
+
+/// How much the mirror of a browser holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Contexts that belong to a lease.
+    pub contexts: usize,
+    /// Targets of any kind, Chrome's own included.
+    pub targets: usize,
+    /// CDP sessions of any kind, the proxy's own included.
+    pub cdp_sessions: usize,
+    /// Commands under our ids that wait for an answer.
+    pub calls: usize,
+    /// Leases with an inbox.
+    pub leases: usize,
+    /// Contexts that wait until Chrome is told to dispose of them.
+    pub disposals: usize,
+}
+
+impl std::ops::AddAssign for Census {
+    fn add_assign(&mut self, other: Self) {
+        self.contexts += other.contexts;
+        self.targets += other.targets;
+        self.cdp_sessions += other.cdp_sessions;
+        self.calls += other.calls;
+        self.leases += other.leases;
+        self.disposals += other.disposals;
+    }
+}
+
+impl Order {
+    /// Whether a client's own doing is behind it.
+    fn is_clients(&self) -> bool {
+        match self {
+            Self::Pass { .. }
+            | Self::Call { .. }
+            | Self::Resume { .. }
+            | Self::AutoAttach { .. }
+            | Self::Detach { .. }
+            | Self::Open { .. } => true,
+            Self::Broken(_)
+            | Self::TooDeep
+            | Self::Own { .. }
+            | Self::Directory { .. }
+            | Self::Listen { .. }
+            | Self::Owner { .. }
+            | Self::Census { .. }
+            | Self::Hear { .. }
+            | Self::Survey { .. }
+            | Self::Remember { .. }
+            | Self::Reveal { .. }
+            | Self::Release { .. } => false,
+        }
+    }
+}
+
+impl Browser {
+    /// Its number in the pool, for logs.
+    pub fn number(&self) -> u32 {
+        self.shared.number
+    }
+
+    /// What it said of itself at start.
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// The process id of a local browser.
+    pub fn pid(&self) -> Option<u32> {
+        self.shared.pid
+    }
+
+    /// Sessions that hold a lease here.
+    pub fn live(&self) -> i64 {
+        self.shared.live.load(Ordering::Relaxed)
+    }
+
+    /// Whether a session traces here and must stay alone.
+    pub fn is_exclusive(&self) -> bool {
+        self.shared.exclusive.load(Ordering::Acquire)
+    }
+
+    /// Whether the link is still there.
+    pub fn is_alive(&self) -> bool {
+        !self.shared.orders.is_closed()
+    }
+
+    /// Ends the browser; its sessions are told that it is lost.
+    pub fn close(&self) {
+        self.shared.close.cancel();
+    }
+
+    /// Sends a command of the proxy's own and waits for its `result`.
+    pub async fn call(
+        &self,
+        on: Option<&CdpSessionId>,
+        method: &'static str,
+        params: String,
+    ) -> Result<String, CallError> {
+        self.call_for(on, method, params, None).await
+    }
+
+    /// As [`Browser::call`], for a lease that learns something by it.
+    async fn call_for(
+        &self,
+        on: Option<&CdpSessionId>,
+        method: &'static str,
+        params: String,
+        learn: Option<(LeaseId, Settle)>,
+    ) -> Result<String, CallError> {
+        let (lease, settle) = learn.unzip();
+        let call = Call { on: on.cloned(), method: method.into(), params, settle: settle.unwrap_or_default() };
+        self.own_call(method, call, lease).await
+    }
+
+    async fn own_call(&self, method: &'static str, call: Call, lease: Option<LeaseId>) -> Result<String, CallError> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Own { call, lease, reply });
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(Reply::Result(result))) => Ok(result),
+            Ok(Ok(Reply::Error(error))) => Err(CallError::Refused { method, error }),
+            Ok(Err(_)) => Err(CallError::Gone),
+            Err(_) => Err(CallError::Late { method }),
+        }
+    }
+
+    /// A page for a view: attaches to it through the view's root, if there is a page to attach to. A root that is of
+    /// no use then is closed.
+    pub async fn attach_page(
+        &self,
+        root: CdpSessionId,
+        page: Option<&TargetId>,
+    ) -> Result<(CdpSessionId, Option<CdpSessionId>), CallError> {
+        let Some(page) = page else { return Ok((root, None)) };
+        match self.attach_to(&root, page).await {
+            Ok(session) => Ok((root, Some(session))),
+            Err(error) => {
+                self.close_root(&root);
+                Err(error)
+            }
+        }
+    }
+
+    /// A CDP session of the proxy's own on a target, attached through a browser-level one that no client sees.
+    pub async fn attach(&self, base: &CdpSessionId, target: &TargetId) -> Result<Attached, CallError> {
+        Ok(Attached::new(self.clone(), base.clone(), self.attach_to(base, target).await?))
+    }
+
+    async fn attach_to(&self, root: &CdpSessionId, target: &TargetId) -> Result<CdpSessionId, CallError> {
+        let (method, call) = ("Target.attachToTarget", Call::attach(Some(root.clone()), target.clone()));
+        member(&self.own_call(method, call, None).await?, method, "sessionId").map(CdpSessionId::from)
+    }
+
+    /// A command of the proxy's own whose answer nobody waits for.
+    fn tell(&self, on: Option<&CdpSessionId>, method: &'static str, params: String) {
+        let call = Call { on: on.cloned(), method: method.into(), params, settle: Settle::Plain };
+        let (reply, _) = oneshot::channel();
+        self.order(Order::Own { call, lease: None, reply });
+    }
+
+    /// Ends a browser-level CDP session with all that was attached through it.
+    pub fn close_root(&self, root: &CdpSessionId) {
+        self.tell(None, "Target.detachFromTarget", format!(r#"{{"sessionId":"{root}"}}"#));
+    }
+
+    /// One more browser-level CDP session for a lease: the root of a view. It goes with the lease at the latest.
+    pub async fn root(&self, lease: LeaseId) -> Result<CdpSessionId, CallError> {
+        self.browser_level(lease, Settle::Root).await
+    }
+
+    async fn browser_level(&self, lease: LeaseId, settle: Settle) -> Result<CdpSessionId, CallError> {
+        let method = "Target.attachToBrowserTarget";
+        let result = self.call_for(None, method, "{}".to_owned(), Some((lease, settle))).await?;
+        member(&result, method, "sessionId").map(CdpSessionId::from)
+    }
+
+    /// The lease that owns a target, if one does.
+    pub async fn owner_of(&self, target: &TargetId) -> Option<LeaseId> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Owner { target: target.clone(), reply });
+        answer.await.ok().flatten()
+    }
+
+    /// What the mirror holds now; all zero if the browser has gone.
+    pub async fn census(&self) -> Census {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Census { reply });
+        answer.await.unwrap_or_default()
+    }
+
+    /// How many screenshots wait until others have been taken.
+    pub fn screenshots_waiting(&self) -> usize {
+        self.shared.permits.waiting()
+    }
+
+    /// Makes a lease: a browser-level CDP session, a context on it, and a blank page.
+    async fn lease(&self) -> Result<Lease, CallError> {
+        self.new_lease().await.map(|(lease, _)| lease)
+    }
+
+    /// Makes a lease for a client to come: its page has evaluated once, which is what makes the client's first evaluate
+    /// fast, and the client's root is there.
+    async fn warm_lease(&self) -> Result<Lease, CallError> {
+        let (mut lease, page) = self.new_lease().await?;
+        let session = self.attach_to(&lease.base, &page.into()).await?;
+        self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
+        self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
+        lease.spare_root = Some(self.root(lease.id).await?);
+        Ok(lease)
+    }
+
+    async fn new_lease(&self) -> Result<(Lease, String), CallError> {
+        let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::Relaxed) + 1);
+        let base = self.browser_level(id, Settle::Base).await?;
+        // From here on the guard cleans up, also when a later step fails or the future is dropped.
+        let mut lease = Lease {
+            id,
+            base,
+            context: ContextId::from(""),
+            spare_root: None,
+            account: Arc::default(),
+            counted: false,
+            claimed: AtomicBool::new(false),
+            writer: Writer::new(self.shared.framing),
+            browser: self.clone(),
+        };
+        let params = r#"{"disposeOnDetach":true}"#.to_owned();
+        let method = "Target.createBrowserContext";
+        let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::Bind))).await?;
+        lease.context = ContextId::from(member(&result, method, "browserContextId")?);
+        let params = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, lease.context);
+        let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
+        let page = member(&result, "Target.createTarget", "targetId")?;
+        Ok((lease, page))
+    }
+
+    /// Whether both are handles on the same browser.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether a session is being saved or restored.
+    fn is_busy(&self) -> bool {
+        self.shared.own_roots.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts a session that came or went.
+    fn count(&self, by: i64) {
+        self.shared.live.fetch_add(by, Ordering::AcqRel);
+    }
+
+    fn order(&self, order: Order) {
+        // A closed channel is a lost browser; whoever waits for an answer finds that out by its oneshot or its inbox.
+        let _ = self.shared.orders.send(order);
+    }
+}
+
+fn member(result: &str, method: &'static str, member: &'static str) -> Result<String, CallError> {
+    Object::read(result).and_then(|result| result.string(member)).ok_or(CallError::Odd { method, member })
+}
+
+/// A session's hold on a place in a browser. Dropping it detaches its browser-level CDP sessions, with which Chrome
+/// disposes of its contexts, permissions and downloads; of the contexts one after another, with a pause after each.
+#[derive(Debug)]
+#[must_use]
+pub struct Lease {
+    id: LeaseId,
+    base: CdpSessionId,
+    context: ContextId,
+    spare_root: Option<CdpSessionId>,
+    account: Arc<Account>,
+    counted: bool,
+    claimed: AtomicBool,
+    writer: Writer,
+    browser: Browser,
+}
+
+impl Lease {
+    /// Its number in its browser.
+    pub fn id(&self) -> LeaseId {
+        self.id
+    }
+
+    /// The browser it is in.
+    pub fn browser(&self) -> &Browser {
+        &self.browser
+    }
+
+    /// The CDP session that owns its contexts, permissions and download behaviour.
+    pub fn base(&self) -> &CdpSessionId {
+        &self.base
+    }
+
+    /// The session's default context.
+    pub fn context(&self) -> &ContextId {
+        &self.context
+    }
+
+    /// A root made ahead of time, for the first client.
+    pub fn take_root(&mut self) -> Option<CdpSessionId> {
+        self.spare_root.take()
+    }
+
+    /// From now on a session holds it.
+    fn counted(mut self) -> Self {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.browser.count(1);
+        }
+        self
+    }
+
+    /// Starts the flow of messages; the targets that are there come first.
+    pub fn open(&mut self) -> Inbox {
+        // Unbounded, because reading from Chrome never waits for a client: the live session empties it at once into
+        // queues that count bytes and cut who is too slow.
+        let (inbox, parcels) = mpsc::unbounded_channel();
+        self.browser.order(Order::Open { lease: self.id, inbox, account: self.account.clone() });
+        Inbox::new(parcels, self.browser.clone())
+    }
+
+    /// Whether clients may be read: what they sent is not piling up.
+    pub fn has_room(&self) -> bool {
+        self.account.has_room()
+    }
+
+    /// Sends a frame to a page-level CDP session of this lease, as it is.
+    ///
+    /// It is made what Chrome reads here, on the session's task: the link's is shared by all sessions. An error says that
+    /// nothing was sent, because the frame is larger than Chrome takes; it is the answer for the frame's sender.
+    pub fn pass(&mut self, text: &Bytes) -> Result<(), CdpError> {
+        let message = self.writer.wire(text).map_err(|error| error.to_error())?;
+        self.account.add(message.len());
+        self.browser.order(Order::Pass { lease: self.id, message });
+        Ok(())
+    }
+
+    /// Sends a command under an id of the link's.
+    pub fn call(&self, tag: Tag, call: Call) {
+        self.order(Order::Call { lease: self.id, tag, call });
+    }
+
+    /// A client resumes the target of one of its CDP sessions.
+    pub fn resume(&self, on: CdpSessionId, children: bool, how: ResumeAs) {
+        self.order(Order::Resume { lease: self.id, on, children, how });
+    }
+
+    /// A root's auto-attach changes; the reply comes under `tag`.
+    pub fn auto_attach(&self, tag: Tag, root: CdpSessionId, interest: Option<Interest>) {
+        self.order(Order::AutoAttach { lease: self.id, tag, root, interest });
+    }
+
+    /// Detaches one of its CDP sessions through its true parent; the reply comes under `tag`.
+    pub fn detach(&self, tag: Tag, session: CdpSessionId) {
+        self.order(Order::Detach { lease: self.id, tag, session });
+    }
+
+    /// An order that counts as waiting until the link has taken it.
+    fn order(&self, order: Order) {
+        if let Some((_, bytes)) = order.paid() {
+            self.account.add(bytes);
+        }
+        self.browser.order(order);
+    }
+
+    /// Downloads of this lease are written here, under their guids.
+    pub fn directory(&self, path: PathBuf) {
+        self.browser.order(Order::Directory { lease: self.id, path });
+    }
+
+    /// A client of this lease wants to hear of its downloads.
+    pub fn listen(&self) {
+        self.browser.order(Order::Listen { lease: self.id });
+    }
+
+    /// Takes the browser for this lease alone; false if another session is there.
+    pub fn claim(&self) -> bool {
+        let shared = &self.browser.shared;
+        let alone = !shared.exclusive.swap(true, Ordering::AcqRel);
+        if !alone {
+            return self.claimed.load(Ordering::Acquire);
+        }
+        // First nobody can be placed here any more, then it is counted who is.
+        self.claimed.store(true, Ordering::Release);
+        if shared.live.load(Ordering::Acquire) > 1 {
+            self.unclaim();
+        }
+        self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Ends what [`Lease::claim`] began.
+    pub fn unclaim(&self) {
+        if self.claimed.swap(false, Ordering::AcqRel) {
+            self.browser.shared.exclusive.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.account.end();
+        self.unclaim();
+        if self.counted {
+            self.browser.count(-1);
+        }
+        self.browser.order(Order::Release { lease: self.id, base: self.base.clone() });
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fake;

@@ -1,0 +1,212 @@
+//! A script is a list of lines `event => effect, effect`: what Chrome or a client did, and all that must follow, in
+//! order. The two watchers are `PW` and `TW`; leases are numbers. See [`Fixture::event`] for the events.
+
+mod attach;
+mod conceal;
+mod end;
+mod hold;
+mod owner;
+mod plain;
+mod random;
+mod twin;
+
+use std::collections::HashMap;
+
+use super::*;
+use crate::{
+    cdp::{emulation::Change, target::Filter},
+    port::Interest,
+};
+
+const PUPPETEER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#;
+
+fn french() -> Change {
+    Change::read("Emulation.setLocaleOverride", r#"{"locale":"fr"}"#).expect("a change")
+}
+
+/// A mirror that is told events and writes down what it wants done.
+struct Fixture {
+    targets: Mirror,
+    now: Instant,
+    /// Each target's type, context and the rest of its `TargetInfo`.
+    infos: HashMap<String, (String, String, String)>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let targets = Mirror::new(["PW".into(), "TW".into()], &"DW".into());
+        Self { targets, now: Instant::now(), infos: HashMap::new() }
+    }
+
+    fn info(&self, id: &str, url: &str) -> String {
+        let (kind, context, rest) = self.infos.get(id).cloned().unwrap_or_default();
+        format!(
+            r#"{{"targetId":"{id}","type":"{kind}","title":"","url":"{url}","attached":false,"browserContextId":"{context}"{rest}}}"#
+        )
+    }
+
+    /// * `bind C 1`, `unbind C`, `root R 1`, `open 1`, `release 1`
+    /// * `create T page C [opener] [access] [of:PARENT] [at:URL]`, `change T at:URL`, `destroy T`, `crash T`
+    /// * `attach S T PW [paused]`, `gone S`: what Chrome says
+    /// * `auto R page|tab [nowait] [filter:JSON]`, `off R`, `refused T R`
+    /// * `resume S [children]`, `detach S`: what a client does
+    /// * `conceal C`, `ours C T` or `ours C -`, `reveal T [by:S]`: pages of the proxy's own
+    /// * `pass 5`: seconds
+    fn event(&mut self, line: &str) -> Vec<String> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (verb, args) = words.split_first().expect("a verb");
+        let arg = |at: usize| *args.get(at).unwrap_or_else(|| panic!("{line}: no word {at}"));
+        let has = |word: &str| args.contains(&word);
+        let named = |prefix: &str| args.iter().find_map(|arg| arg.strip_prefix(prefix));
+        let lease = |at: usize| LeaseId(arg(at).parse().expect("a lease"));
+        let mut answers = Vec::new();
+        match *verb {
+            "bind" => self.targets.bind(arg(0).into(), lease(1)),
+            "unbind" => self.targets.unbind(arg(0)),
+            "root" => self.targets.root(arg(0).into(), Some(lease(1))),
+            "open" => self.targets.introduce(lease(0)),
+            "release" => {
+                let mut roots = self.targets.release(lease(0));
+                roots.sort();
+                answers.extend(roots.into_iter().map(|root| format!("detach {root}")));
+            }
+            "create" => {
+                let opener = if has("opener") { r#","openerId":"O""# } else { "" };
+                let parent = named("of:").map_or(String::new(), |parent| format!(r#","parentId":"{parent}""#));
+                let rest = format!(r#"{opener}{parent},"canAccessOpener":{}"#, has("access"));
+                self.infos.insert(arg(0).to_owned(), (arg(1).to_owned(), arg(2).to_owned(), rest));
+                let info = self.info(arg(0), named("at:").unwrap_or("http://x/"));
+                self.targets.on_created(&info, self.now);
+            }
+            "change" => self.targets.on_changed(&self.info(arg(0), named("at:").unwrap_or("http://x/"))),
+            "destroy" => self.targets.on_destroyed(arg(0)),
+            "crash" => self.targets.on_crashed(arg(0), "{}"),
+            "attach" => {
+                let info = self.info(arg(1), "http://x/");
+                let on = (arg(2) != "-").then(|| CdpSessionId::from(arg(2)));
+                self.targets.on_attached(on.as_ref(), arg(0).into(), &info, has("paused"), self.now);
+            }
+            "gone" => self.targets.on_detached(arg(0)),
+            "auto" => {
+                let flavour = if arg(1) == "tab" { Flavour::Tab } else { Flavour::Page };
+                let json = named("filter:").unwrap_or(PUPPETEER);
+                let filter = if flavour == Flavour::Tab || json != PUPPETEER {
+                    Filter::read(json).expect("a filter")
+                } else {
+                    Filter::default_of_chrome()
+                };
+                let interest = Interest { flavour, filter, wait: !has("nowait") };
+                let wanted = self.targets.auto_attach(&arg(0).into(), Some(interest));
+                answers.extend(wanted.into_iter().map(|target| format!("attach {target} on {}", arg(0))));
+            }
+            "off" => {
+                let root = CdpSessionId::from(arg(0));
+                self.targets.auto_attach(&root, None);
+                let mut sessions = self.targets.attached_by(&root);
+                sessions.sort();
+                for session in sessions {
+                    answers.extend(self.detach(&session));
+                }
+            }
+            "refused" => self.targets.on_attach_refused(&arg(1).into(), arg(0)),
+            "resume" => {
+                let resume = self.targets.on_resume(&arg(0).into(), has("children"));
+                answers.push(if resume == Resume::Pass { "up".to_owned() } else { "kept back".to_owned() });
+            }
+            "detach" => answers.extend(self.detach(&arg(0).into())),
+            "conceal" => answers.extend((!self.targets.conceal(&arg(0).into())).then(|| "busy".to_owned())),
+            "ours" => {
+                let target = (arg(1) != "-").then(|| TargetId::from(arg(1)));
+                self.targets.concealed(&arg(0).into(), target, self.now);
+            }
+            "reveal" => {
+                let emulated = named("by:").map(|by| (by.into(), vec![french()]));
+                self.targets.reveal(&arg(0).into(), emulated);
+            }
+            "pass" => {
+                self.now += Duration::from_secs(arg(0).parse().expect("seconds"));
+                self.targets.on_timeout(self.now);
+            }
+            other => panic!("no such event: {other}"),
+        }
+        // What the link does with the answer comes after the effects.
+        let mut effects = self.effects();
+        effects.extend(answers);
+        effects
+    }
+
+    fn detach(&mut self, session: &CdpSessionId) -> Vec<String> {
+        let way = self.targets.detach(session);
+        let mut effects = self.effects();
+        effects.push(match way {
+            Way::Through(parent) => format!("detach {session} on {parent}"),
+            Way::Done => "done".to_owned(),
+            Way::Unknown => format!("detach {session}"),
+        });
+        effects
+    }
+
+    fn effects(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.targets.poll_effect()).map(|effect| spell(&effect)).collect()
+    }
+}
+
+fn spell(effect: &Effect) -> String {
+    match effect {
+        Effect::Send { on, method: "Runtime.runIfWaitingForDebugger", .. } => format!("resume {on}"),
+        Effect::Send { on, method: "Target.detachFromTarget", params, .. } => {
+            let params: HashMap<String, String> = serde_json::from_str(params).expect("JSON");
+            format!("detach {} on {on}", params["sessionId"])
+        }
+        Effect::Send { method, .. } => panic!("{method} was not expected"),
+        Effect::ResumeThenDetach { session, on, .. } => format!("let {session} go on {on} when it runs"),
+        Effect::Attach { root, target, .. } => format!("attach {target} on {root}"),
+        Effect::Deliver(LeaseId(lease), told) => format!("{lease}: {}", spell_told(told)),
+    }
+}
+
+fn spell_told(told: &Told) -> String {
+    match told {
+        Told::Context { context } => format!("context {context}"),
+        Told::Created { target, .. } => format!("created {target}"),
+        Told::Changed { target, .. } => format!("changed {target}"),
+        Told::Destroyed { target } => format!("destroyed {target}"),
+        Told::Crashed { target, .. } => format!("crashed {target}"),
+        Told::Emulated { target, by, what } => {
+            let what: Vec<_> = what.iter().map(Change::aspect).collect();
+            format!("{by} emulates {what:?} on {target}")
+        }
+        Told::Attached { parent, child, target, waiting, .. } => {
+            format!("attached {child} to {target} on {parent}{}", if *waiting { " waiting" } else { "" })
+        }
+        Told::Detached { parent, child, below, .. } => {
+            let below = below.iter().fold(String::new(), |all, below| format!("{all} {below}"));
+            format!("detached {child} on {parent}{}{below}", if below.is_empty() { "" } else { " with" })
+        }
+    }
+}
+
+/// Plays a script; lines before the first failing one are in the message.
+fn play(script: &str) -> Fixture {
+    let mut mirror = Fixture::new();
+    let mut played = String::new();
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (event, wanted) = line.split_once("=>").unwrap_or((line, ""));
+        let wanted: Vec<&str> = wanted.split(',').map(str::trim).filter(|effect| !effect.is_empty()).collect();
+        let effects = mirror.event(event);
+        assert_eq!(effects, wanted, "\n{played}{line}   <== here");
+        played += line;
+        played.push('\n');
+    }
+    mirror
+}
+
+/// The mirror holds nothing but the proxy's own three CDP sessions.
+#[track_caller]
+fn is_empty(mirror: &Mirror) {
+    let Mirror { roots, unpaired, expected, concealing, own_pages, origins, rulings, .. } = mirror;
+    assert_eq!(mirror.census(), (0, 0, 3), "{mirror:?}");
+    assert!(roots.is_empty() && unpaired.is_empty() && expected.is_empty(), "{mirror:?}");
+    assert!(concealing.is_empty() && own_pages.is_empty(), "{mirror:?}");
+    assert!(origins.is_empty() && rulings.is_empty(), "{mirror:?}");
+}

@@ -1,0 +1,173 @@
+//! The page watcher's hold on a popup, for a client that will come by way of its tab.
+
+use super::*;
+
+/// A tab-flavour client has been handed the tab of a new page.
+fn popup(how: &str, then: &str) -> Fixture {
+    play(&format!(
+        "bind C 1
+         root R 1
+         auto R tab
+         create T tab C
+         attach WT T TW paused
+         create P page C {how} => 1: created T, 1: attached WT to T on R waiting, 1: created P
+         {then}"
+    ))
+}
+
+const HELD: &str = "attach WP P PW paused\n";
+
+#[test]
+fn a_popup_with_an_opener_is_held_until_the_client_resumes_its_page() {
+    popup(
+        "opener access",
+        &(HELD.to_owned()
+            + "resume WT children => up
+               attach S P WT      => 1: attached S to P on WT
+               resume S           => resume WP, detach WP on PW, up
+               resume S           => up"),
+    );
+}
+
+#[test]
+fn or_resumes_its_tab_without_auto_attach_on_it() {
+    popup("opener access", &(HELD.to_owned() + "resume WT => resume WP, detach WP on PW, up"));
+}
+
+#[test]
+fn or_loses_its_cdp_session_on_the_page() {
+    popup(
+        "opener access",
+        &(HELD.to_owned()
+            + "attach S P WT => 1: attached S to P on WT
+               gone S        => resume WP, detach WP on PW, 1: detached S on WT"),
+    );
+    popup(
+        "opener access",
+        &(HELD.to_owned()
+            + "attach S P WT => 1: attached S to P on WT
+               detach S      => resume S, detach S on WT
+               gone S        => resume WP, detach WP on PW, 1: detached S on WT"),
+    );
+    // With its tab's.
+    popup(
+        "opener access",
+        &(HELD.to_owned()
+            + "attach S P WT => 1: attached S to P on WT
+               gone WT       => resume WP, detach WP on PW, 1: detached WT on R with S"),
+    );
+    // It has another one.
+    popup(
+        "opener access",
+        &(HELD.to_owned()
+            + "attach S P WT  => 1: attached S to P on WT
+               attach S2 P R  => 1: attached S2 to P on R
+               gone S         => 1: detached S on WT
+               gone S2        => resume WP, detach WP on PW, 1: detached S2 on R"),
+    );
+}
+
+#[test]
+fn or_shows_no_interest_until_the_deadline() {
+    let mirror = popup("opener access", &(HELD.to_owned() + "pass 4\npass 1 => resume WP, detach WP on PW\npass 9"));
+    assert_eq!((mirror.targets.expired_holds, mirror.targets.next_timeout()), (1, None));
+    // It cannot reach its opener: a plain Chrome would not wait either.
+    let mirror = popup(
+        "opener",
+        &(HELD.to_owned() + "attach S P WT => 1: attached S to P on WT\npass 5 => resume WP, detach WP on PW"),
+    );
+    assert_eq!(mirror.targets.expired_holds, 1);
+}
+
+#[test]
+fn a_client_that_has_the_page_is_waited_for_without_end() {
+    let mirror = popup(
+        "opener access",
+        &(HELD.to_owned()
+            + "attach S P WT => 1: attached S to P on WT
+               pass 5
+               pass 3600
+               resume S      => resume WP, detach WP on PW, up"),
+    );
+    assert_eq!(mirror.targets.expired_holds, 0);
+}
+
+#[test]
+fn a_page_without_an_opener_is_let_go_at_once() {
+    popup("access", "attach WP P PW paused => resume WP, detach WP on PW");
+}
+
+#[test]
+fn a_popup_is_not_held_for_the_client_of_another_session() {
+    play(
+        "bind C 1
+         bind D 2
+         root R 2
+         auto R tab
+         create P page C opener access => 1: created P
+         attach WP P PW paused         => resume WP, detach WP on PW",
+    );
+}
+
+#[test]
+fn a_popup_is_not_held_for_a_client_that_does_not_wait() {
+    play(
+        "bind C 1
+         root R 1
+         auto R tab nowait
+         create T tab C
+         attach WT T TW paused
+         create P page C opener access => 1: created T, 1: attached WT to T on R, resume WT, 1: created P
+         attach WP P PW paused         => resume WP, detach WP on PW",
+    );
+}
+
+#[test]
+fn a_hold_that_nobody_comes_for_any_more_ends() {
+    for rest in [
+        "off R => resume WP, detach WP on PW, resume WT, detach WT on TW",
+        "auto R page => resume WP, detach WP on PW, attach P on R",
+    ] {
+        popup("opener access", &(HELD.to_owned() + rest));
+    }
+    // Another lease's change is no reason.
+    popup("opener access", &(HELD.to_owned() + "root R9 9\nauto R9 page\noff R9"));
+}
+
+#[test]
+fn a_client_that_detaches_a_tab_for_which_another_root_waits_has_lost_its_page() {
+    play(
+        "bind C 1
+         root R 1
+         root R2 1
+         auto R tab
+         auto R2 tab
+         create T tab C
+         attach WT T TW paused
+         create P page C opener access => 1: created T, 1: attached WT to T on R waiting, attach T on R2, 1: created P
+         attach WP P PW paused
+         attach S2 T R2                => 1: attached S2 to T on R2 waiting
+         attach S P WT                 => 1: attached S to P on WT
+         pass 5
+         detach WT                     => resume WP, detach WP on PW, 1: detached WT on R with S, done
+         resume S2 children            => resume WT, detach WT on TW, up",
+    );
+}
+
+#[test]
+fn a_target_may_be_destroyed_while_it_is_held() {
+    let mirror = popup(
+        "opener access",
+        &(HELD.to_owned()
+            + "destroy P => 1: destroyed P
+               pass 5
+               gone WP
+               destroy T => 1: destroyed T
+               resume WT => up
+               gone WT   => 1: detached WT on R
+               unbind C
+               release 1 => detach R
+               gone R"),
+    );
+    is_empty(&mirror.targets);
+}

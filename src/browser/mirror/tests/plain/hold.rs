@@ -1,0 +1,239 @@
+//! Who holds a new target paused: the watchers first, then whoever they hand their CDP session to; and when it runs.
+
+use std::time::Instant;
+
+use super::{Effect, Expected, FLAVOURS, HOLD, LeaseId, Plain, Resume, Root, shown_kind};
+use crate::{
+    cdp::{
+        ids::{CdpSessionId, TargetId},
+        target::{Kind, TargetInfo},
+    },
+    port::{Flavour, Told},
+};
+
+impl Plain {
+    /// A client's `Runtime.runIfWaitingForDebugger` on one of its CDP sessions. `children` says whether it auto-attaches
+    /// to what is below that one.
+    pub(in crate::browser::mirror::tests) fn on_resume(&mut self, on: &CdpSessionId, children: bool) -> Resume {
+        let Some(id) = self.attachments.get(on).map(|attachment| attachment.target.clone()) else {
+            return Resume::Pass;
+        };
+        let Some(target) = self.targets.get_mut(&id) else { return Resume::Pass };
+        let asked = target.waiters.iter().position(|waiter| waiter == on).map(|at| target.waiters.remove(at)).is_some();
+        let holds = target.handed.iter().flatten().any(|handed| handed == on);
+        if self.is_waited_for(&id) {
+            // By its own word a client ends only what it holds; others asked to wait for them too.
+            return if asked || holds { Resume::KeepBack } else { Resume::Pass };
+        }
+        // The last one to resume: what the watchers' own CDP sessions hold, which others were handed, they hold still.
+        for handed in self.take_handed(&id) {
+            if handed != *on {
+                self.resume(handed);
+            }
+        }
+        match self.targets.get(&id).map(|target| (target.kind, target.page.clone())) {
+            Some((Some(Kind::Tab), page)) => {
+                self.let_go(Flavour::Tab, &id);
+                if let Some(page) = page.filter(|_| !children) {
+                    self.let_go(Flavour::Page, &page);
+                }
+            }
+            _ => self.let_go_of_all(&id),
+        }
+        Resume::Pass
+    }
+
+    fn take_handed(&mut self, id: &TargetId) -> Vec<CdpSessionId> {
+        let handed = self.targets.get_mut(id).map(|target| std::mem::take(&mut target.handed));
+        handed.into_iter().flatten().flatten().collect()
+    }
+
+    /// Whether a client asked to wait for its CDP session on this target, and has not resumed it.
+    pub(in crate::browser::mirror::tests) fn is_waited_for(&self, id: &TargetId) -> bool {
+        self.targets.get(id).is_some_and(|target| !target.waiters.is_empty())
+            || self.expected.iter().any(|expected| expected.waiting && expected.target == *id)
+    }
+
+    /// Somebody waits for a target no more. If that was the last one, it runs.
+    pub(in crate::browser::mirror::tests) fn settle(&mut self, id: &TargetId) {
+        if self.is_waited_for(id) {
+            return;
+        }
+        for handed in self.take_handed(id) {
+            self.resume(handed);
+        }
+        // With the watcher again, because the client it was handed to has detached it.
+        let held = self.targets.get(id).map(|target| (target.held.clone(), target.deadline.is_some()));
+        if let Some(([Some(_), _] | [_, Some(_)], false)) = held {
+            self.let_go_of_all(id);
+        }
+    }
+
+    /// Looks at the holds whose deadline has passed.
+    pub(in crate::browser::mirror::tests) fn on_timeout(&mut self, now: Instant) {
+        while self.holds.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, id)) = self.holds.pop_front() else { return };
+            if self.targets.get(&id).is_none_or(|target| target.deadline != Some(at)) {
+                continue;
+            }
+            let wanted = self.has_client(&id);
+            let Some(target) = self.targets.get_mut(&id) else { continue };
+            target.deadline = None;
+            // With an opener and a child session a plain Chrome waits for ever, as at a breakpoint; so do we.
+            if !(wanted && target.can_access_opener) {
+                self.expired_holds += 1;
+                self.let_go(Flavour::Page, &id);
+            }
+        }
+    }
+
+    /// A tab and its page have found each other: the tab is shown, and whoever waits for it gets it.
+    pub(in crate::browser::mirror::tests) fn pair(&mut self, tab: &TargetId, page: TargetId, now: Instant) {
+        let Some(target) = self.targets.get_mut(tab) else { return };
+        target.page = Some(page);
+        target.presentable = true;
+        let held = target.held[Flavour::Tab as usize].clone();
+        let info = target.info.clone();
+        self.tell_created(tab);
+        if let Some(child) = held {
+            self.decide(Flavour::Tab, tab, &child, &info, now);
+        }
+    }
+
+    pub(in crate::browser::mirror::tests) fn on_watched(
+        &mut self,
+        flavour: Flavour,
+        child: &CdpSessionId,
+        info: &TargetInfo,
+        json: &str,
+        now: Instant,
+    ) {
+        let target = self.targets.entry(info.id.clone()).or_default();
+        if target.kind.is_none() {
+            target.kind = Some(shown_kind(info));
+            target.context.clone_from(&info.context);
+            json.clone_into(&mut target.info);
+        }
+        target.reported[flavour as usize] = true;
+        target.held[flavour as usize] = Some(child.clone());
+        let unpaired_tab = target.kind == Some(Kind::Tab) && !target.presentable;
+        let waits_for_page = unpaired_tab && self.wanted_by(flavour, &info.id).next().is_some();
+        if !waits_for_page {
+            self.decide(flavour, &info.id, child, json, now);
+        }
+    }
+
+    /// The roots that auto-attach to a target, in the order they asked.
+    pub(super) fn wanted_by(&self, flavour: Flavour, id: &TargetId) -> impl Iterator<Item = &Root> {
+        let target = self.targets.get(id);
+        let lease = target.and_then(|target| self.context_owner(target.context.as_ref()));
+        let kind = target.and_then(|target| target.kind).unwrap_or(Kind::Other);
+        self.roots.iter().filter(move |root| {
+            Some(root.lease) == lease
+                && root.interest.flavour == flavour
+                && kind.is_ordinary()
+                && !self.own_pages.contains(id)
+                && root.interest.filter.matches(kind)
+        })
+    }
+
+    fn decide(&mut self, flavour: Flavour, id: &TargetId, child: &CdpSessionId, json: &str, now: Instant) {
+        let wanted: Vec<(CdpSessionId, LeaseId, bool)> =
+            self.wanted_by(flavour, id).map(|root| (root.id.clone(), root.lease, root.interest.wait)).collect();
+        let Some(((first, lease, wait), others)) = wanted.split_first() else {
+            if flavour == Flavour::Page && self.follows_a_tab(id) {
+                if let Some(target) = self.targets.get_mut(id) {
+                    target.deadline = Some(now + HOLD);
+                    self.holds.push_back((now + HOLD, id.clone()));
+                }
+            } else {
+                self.let_go(flavour, id);
+            }
+            return;
+        };
+        let Some(target) = self.targets.get_mut(id) else { return };
+        target.held[flavour as usize] = None;
+        let somebody_waits = wanted.iter().any(|(_, _, wait)| *wait);
+        if somebody_waits {
+            target.handed[flavour as usize] = Some(child.clone());
+        }
+        if *wait {
+            target.waiters.push(child.clone());
+        }
+        if let Some(attachment) = self.attachments.get_mut(child) {
+            attachment.lease = Some(*lease);
+            attachment.shown_on = Some(first.clone());
+            attachment.auto = true;
+        }
+        let told = Told::Attached {
+            parent: first.clone(),
+            child: child.clone(),
+            target: id.clone(),
+            info: json.to_owned(),
+            waiting: *wait,
+        };
+        self.effects.push_back(Effect::Deliver(*lease, told));
+        for (root, lease, wait) in others {
+            let (root, target) = (root.clone(), id.clone());
+            self.effects.push_back(Effect::Attach { lease: *lease, root: root.clone(), target: target.clone() });
+            self.expected.push(Expected { root, target, waiting: *wait, unwanted: false });
+        }
+        if !somebody_waits {
+            self.resume(child.clone());
+        }
+    }
+
+    /// Whether the page watcher's hold on this target is for a client that will come by way of its tab.
+    pub(in crate::browser::mirror::tests) fn follows_a_tab(&self, id: &TargetId) -> bool {
+        let Some(target) = self.targets.get(id) else { return false };
+        let lease = self.context_owner(target.context.as_ref());
+        target.kind == Some(Kind::Page)
+            && target.has_opener
+            && self.roots.iter().any(|root| {
+                Some(root.lease) == lease
+                    && root.interest.flavour == Flavour::Tab
+                    && root.interest.wait
+                    && root.interest.filter.matches(Kind::Tab)
+            })
+    }
+
+    pub(in crate::browser::mirror::tests) fn let_go_of_all(&mut self, id: &TargetId) {
+        for flavour in FLAVOURS {
+            self.let_go(flavour, id);
+        }
+    }
+
+    /// Resume and *then* detach, without waiting for a reply: that may come only once every holder has resumed. But a
+    /// shared worker whose holder detaches before the reply never starts, and a service worker often not (*measured*,
+    /// shell and full, 156); there the reply is waited for.
+    pub(in crate::browser::mirror::tests) fn let_go(&mut self, flavour: Flavour, id: &TargetId) {
+        let Some(target) = self.targets.get_mut(id) else { return };
+        target.deadline = None;
+        let Some(child) = target.held[flavour as usize].take() else { return };
+        // Behind what the target's client has already sent to be done before the target runs.
+        let context = target.context.clone();
+        let waits_for_reply = target.kind.is_some_and(Kind::is_worker);
+        let lease = self.context_owner(context.as_ref());
+        let on = self.watchers[flavour as usize].clone();
+        if waits_for_reply {
+            self.effects.push_back(Effect::ResumeThenDetach { lease, session: child, on });
+            return;
+        }
+        let params = format!(r#"{{"sessionId":"{child}"}}"#);
+        self.resume_for(lease, child);
+        self.effects.push_back(Effect::Send { lease, on, method: "Target.detachFromTarget", params });
+    }
+
+    pub(in crate::browser::mirror::tests) fn resume(&mut self, on: CdpSessionId) {
+        self.resume_for(self.lease_of(on.as_str()), on);
+    }
+
+    fn resume_for(&mut self, lease: Option<LeaseId>, on: CdpSessionId) {
+        self.effects.push_back(Effect::Send {
+            lease,
+            on,
+            method: "Runtime.runIfWaitingForDebugger",
+            params: "{}".to_owned(),
+        });
+    }
+}

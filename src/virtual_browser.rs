@@ -1,0 +1,464 @@
+//! The judgement: what a session's clients may see and do. PURE, sans-IO: frames and messages in, [`Action`]s out.
+//!
+//! `scope` is what is ours, `outbox` makes the frames for clients, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
+//! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy
+//! itself asked of Chrome, `keeper` how a client leaves, `emulation` what its pages pretend, `alive` what must not reach a
+//! page that has crashed. No socket, clock or task here.
+
+mod alive;
+pub mod arguments;
+mod browser;
+mod emulation;
+mod files;
+mod ghost;
+mod in_flight;
+mod keeper;
+mod outbox;
+mod pending;
+mod picture;
+pub mod policy;
+mod scope;
+mod target;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use self::{
+    alive::Careful,
+    emulation::Emulators,
+    files::Files,
+    ghost::Listeners,
+    keeper::Keepers,
+    pending::{Attaching, Pending},
+    picture::Pictures,
+    policy::{Level, Verdict},
+    scope::{Cdp, Scope},
+};
+pub use self::{files::Move, outbox::ToClient};
+use crate::{
+    cdp::{
+        emulation::Aspect,
+        error::CdpError,
+        ghost::Ask,
+        ids::{CallId, CdpSessionId, ContextId, TargetId},
+        message::{self, Command, Malformed},
+        target::Kind,
+    },
+    config::{Capabilities, CdpSessionLimits},
+    error::CloseReason,
+    port::{Call, FromBrowser, Identity, Interest, ResumeAs, Tag, Told},
+};
+
+/// One client's socket on a session, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ViewId(pub u64);
+
+impl ViewId {
+    /// HTTP calls, which are one more view of a session and no client.
+    pub const FACE: Self = Self(0);
+}
+
+/// What the live session must do. No I/O has happened yet.
+#[derive(Debug)]
+pub enum Action {
+    /// A frame for a client.
+    ToClient(ViewId, ToClient),
+    /// A frame of a client for its page-level CDP session, as it is.
+    Pass(Bytes),
+    /// A command under an id of the link's; its reply comes to [`VirtualBrowser::on_browser`].
+    Call(Tag, Call),
+    /// A client resumes a target.
+    Resume(CdpSessionId, bool, ResumeAs),
+    /// A root's auto-attach changes.
+    AutoAttach(Tag, CdpSessionId, Option<Interest>),
+    /// A CDP session is to be detached through its true parent.
+    Detach(Tag, CdpSessionId),
+    /// Downloads are written into this directory, which must be there before the command after this goes up.
+    Directory(PathBuf),
+    /// A client wants to hear of downloads.
+    Listen,
+    /// A file that is whole goes to where its client expects it; then [`VirtualBrowser::on_moved`].
+    Move(Tag, Move),
+    /// Host files that a client names: are they in this directory? Then [`VirtualBrowser::on_files`].
+    CheckFiles(Tag, PathBuf, Vec<String>),
+    /// The browser is to be this session's alone; then [`VirtualBrowser::on_claimed`].
+    Claim(Tag),
+    /// It need not be any more.
+    Unclaim,
+    /// After a while, [`VirtualBrowser::settle_leaving`]: its answer is not worth waiting for.
+    Remind(Tag),
+    /// A screenshot of so many device pixels is to be taken when the browser has room for it; then
+    /// [`VirtualBrowser::on_permit`].
+    Permit(Tag, u64),
+    /// A client asks about sessions; the answer comes to [`VirtualBrowser::on_browser`] like a reply.
+    Ghost(Tag, ViewId, Ask),
+    /// A client's socket is to be closed, because of what the session saw.
+    Close(ViewId, CloseReason),
+    /// The session is over: a client said `Browser.close`.
+    End,
+}
+
+/// A virtual browser: one session's judgement.
+#[derive(Debug)]
+pub struct VirtualBrowser {
+    caps: Capabilities,
+    limits: CdpSessionLimits,
+    identity: Arc<Identity>,
+    /// The CDP session that owns contexts, permissions and downloads; no client ever sees it.
+    base: CdpSessionId,
+    scope: Scope,
+    /// The root that each view came with, which may not be its home.
+    roots: HashMap<ViewId, CdpSessionId>,
+    files: Files,
+    pending: HashMap<Tag, Pending>,
+    last_tag: Tag,
+    /// Attaches under way, in order.
+    attaching: VecDeque<Attaching>,
+    /// The CDP session whose trace runs.
+    tracing: Option<CdpSessionId>,
+    /// The roots on which `ghost` is enabled.
+    listeners: Listeners,
+    keepers: Keepers,
+    emulators: Emulators,
+    careful: Careful,
+    pictures: Pictures,
+    pages_most: u32,
+    actions: Vec<Action>,
+    /// Frames that could not be read, and commands refused, since last asked.
+    pub malformed: u64,
+    /// As above.
+    pub refused: u64,
+}
+
+impl VirtualBrowser {
+    /// `browser` is the id of the virtual browser target, `directory` the session's own for files.
+    pub fn new(
+        caps: Capabilities,
+        identity: Arc<Identity>,
+        base: CdpSessionId,
+        context: ContextId,
+        browser: TargetId,
+        directory: PathBuf,
+    ) -> Self {
+        Self {
+            caps,
+            limits: CdpSessionLimits::default(),
+            identity,
+            base,
+            scope: Scope::new(context, browser),
+            roots: HashMap::new(),
+            files: Files::new(directory),
+            pending: HashMap::new(),
+            last_tag: 0,
+            attaching: VecDeque::new(),
+            tracing: None,
+            listeners: Listeners::default(),
+            keepers: Keepers::default(),
+            emulators: Emulators::default(),
+            careful: Careful::default(),
+            pictures: Pictures::default(),
+            pages_most: 0,
+            actions: Vec::new(),
+            malformed: 0,
+            refused: 0,
+        }
+    }
+
+    /// How many CDP sessions its clients may have from now on.
+    pub fn limit(&mut self, limits: CdpSessionLimits) {
+        self.limits = limits;
+    }
+
+    /// A client comes, with a browser-level CDP session of its own.
+    pub fn open_view(&mut self, view: ViewId, root: CdpSessionId) {
+        let browser = self.scope.browser.clone();
+        self.scope.sessions.announce(root.clone(), view, Cdp::new(None, browser, Kind::Browser, true));
+        self.scope.sessions.set_home(view, root.clone());
+        self.roots.insert(view, root);
+        if view != ViewId::FACE {
+            self.keepers.only_old();
+        }
+    }
+
+    /// The view's client speaks to this page: `page` is a CDP session on it, attached through the view's root.
+    pub fn set_page(&mut self, view: ViewId, page: CdpSessionId, target: &TargetId) {
+        let Some(root) = self.roots.get(&view).cloned() else { return };
+        let kind = self.scope.targets.get(target).map_or(Kind::Page, |seen| seen.kind);
+        self.scope.sessions.announce(page.clone(), view, Cdp::new(Some(root), target.clone(), kind, true));
+        self.scope.sessions.set_home(view, page);
+        self.scope.mark_attached(target);
+    }
+
+    /// The contexts its clients made.
+    pub fn contexts(&self) -> &[ContextId] {
+        &self.scope.contexts
+    }
+
+    /// Its pages, oldest first.
+    pub fn pages(&self) -> Vec<TargetId> {
+        self.scope.of_kind(Kind::Page)
+    }
+
+    /// The most pages it ever had at a time.
+    pub fn pages_most(&self) -> u32 {
+        self.pages_most
+    }
+
+    /// Whether a target is one of this session's and may be shown.
+    pub fn shows(&self, target: &TargetId) -> bool {
+        self.scope.targets.contains_key(target)
+    }
+
+    /// What there is to do, in order.
+    pub fn actions(&mut self) -> Vec<Action> {
+        self.settle_frames();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// A text frame of a client.
+    pub fn on_client(&mut self, view: ViewId, text: Bytes) {
+        match Command::read(text) {
+            Ok(command) => {
+                let named = command.session();
+                let found = match named {
+                    None => self.scope.sessions.home(view).cloned(),
+                    Some(id) => {
+                        self.scope.sessions.find(view, id).filter(|(_, cdp)| cdp.flat).map(|(id, _)| id.clone())
+                    }
+                };
+                match found {
+                    Some(on) => {
+                        let as_it_is = named.is_some();
+                        self.on_command(&on, &command, as_it_is);
+                    }
+                    None => self.scope.sessions.no_session(view, command.id()),
+                }
+            }
+            Err(malformed) => {
+                self.malformed += 1;
+                self.scope.sessions.malformed(view, &malformed);
+            }
+        }
+    }
+
+    /// A text frame that the proxy does not take: an error in its stead, and the connection lives.
+    pub fn on_too_large(&mut self, view: ViewId, size: usize, limit: usize) {
+        self.malformed += 1;
+        let words = format!("Message of {size} bytes is above max_client_frame, which is {limit} bytes");
+        self.scope.sessions.malformed(view, &Malformed { id: None, code: -32600, message: words.into() });
+    }
+
+    /// An [`Action::Pass`] that was not sent: its sender is answered instead.
+    pub fn on_unsent(&mut self, text: Bytes, error: &CdpError) {
+        let Ok(command) = Command::read(text) else { return };
+        let Some(on) = command.session().map(CdpSessionId::from) else { return };
+        // What its CDP session had in flight when it ended has been answered.
+        if self.scope.sessions.get_mut(&on).is_some_and(|cdp| cdp.in_flight.answered(command.id())) {
+            self.refuse(&on, command.id(), error);
+        }
+    }
+
+    /// A command on one of this session's CDP sessions. `as_it_is` says that its text can go up as it came: it names
+    /// the CDP session itself.
+    fn on_command(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        let Some(cdp) = self.scope.sessions.get(on) else { return };
+        let level = if cdp.is_root() { Level::Browser } else { Level::Page };
+        let method = command.method();
+        match policy::verdict(method, level) {
+            Verdict::Pass if level == Level::Page => self.pass(on, command, as_it_is),
+            Verdict::Pass => self.forward(on, on.clone(), command.id(), method, command.params().to_owned()),
+            Verdict::NotFound | Verdict::Refuse(_) if method.starts_with("ghost.") => self.on_ghost(on, command),
+            Verdict::NotFound => self.scope.fail(on, command.id(), &CdpError::no_method(method)),
+            Verdict::Refuse(capability) => self.on_refused(on, command, capability),
+            Verdict::InjectContext
+            | Verdict::OwnOnly
+            | Verdict::Virtualise
+            | Verdict::Sanitise
+            | Verdict::AnswerLocally => {
+                self.pictures.on_command(method);
+                let known = self.on_target_command(on, command)
+                    || self.on_browser_command(on, command)
+                    || self.on_file_command(on, command)
+                    || level == Level::Page && self.on_checked_command(on, command);
+                if !known {
+                    // A row of the table that no code knows: default deny.
+                    self.refuse(
+                        on,
+                        command.id(),
+                        &CdpError::server(format!("'{method}' is refused: nothing is known that would make it safe")),
+                    );
+                }
+            }
+        }
+    }
+
+    /// A page-level command that goes up as it is.
+    fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        let id = command.id();
+        if command.method() == "Runtime.runIfWaitingForDebugger" {
+            return self.resume(on, command);
+        }
+        // Its params are looked for only then: they may be long.
+        if Aspect::of(command.method()).is_some() && self.emulate(on, id, command.method(), command.params()) {
+            return;
+        }
+        if id.is_ours() {
+            return self.forward(on, on.clone(), id, command.method(), command.params().to_owned());
+        }
+        let text = if as_it_is {
+            command.text().clone()
+        } else {
+            Bytes::from(message::envelope(id, command.method(), command.params(), Some(on)))
+        };
+        self.sent(on, id);
+        self.actions.push(Action::Pass(text));
+        if !self.keepers.is_empty() && command.method() == "Page.enable" {
+            self.relieve(on);
+        }
+    }
+
+    /// As [`VirtualBrowser::pass`], with other params than the client's.
+    fn pass_with(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
+        if self.emulate(on, id, method, params) {
+            return;
+        }
+        if id.is_ours() {
+            return self.forward(on, on.clone(), id, method, params.to_owned());
+        }
+        self.sent(on, id);
+        self.actions.push(Action::Pass(Bytes::from(message::envelope(id, method, params, Some(on)))));
+    }
+
+    fn resume(&mut self, on: &CdpSessionId, command: &Command) {
+        let children = self.scope.sessions.get(on).is_some_and(|cdp| cdp.auto_attach);
+        let id = command.id();
+        let how = if id.is_ours() {
+            ResumeAs::Call(self.expect(Pending::Forward(on.clone(), id)))
+        } else {
+            self.sent(on, id);
+            // It has no params, and whatever a client writes there would be written by the link, which all share.
+            ResumeAs::Frame { text: Bytes::from(message::envelope(id, command.method(), "{}", Some(on))), id }
+        };
+        self.actions.push(Action::Resume(on.clone(), children, how));
+    }
+
+    fn sent(&mut self, on: &CdpSessionId, id: CallId) {
+        if let Some(cdp) = self.scope.sessions.get_mut(on) {
+            cdp.in_flight.push(id);
+        }
+    }
+
+    fn refuse(&mut self, on: &CdpSessionId, id: CallId, error: &CdpError) {
+        self.refused += 1;
+        self.scope.fail(on, id, error);
+    }
+
+    /// One more CDP session that is to be told of everything would be one too many.
+    fn refuse_listener(&mut self, on: &CdpSessionId, id: CallId, method: &str) {
+        let most = scope::MOST_LISTENERS;
+        let error = format!("'{method}' is refused: {most} CDP sessions of this session have it on, and no more may");
+        self.refuse(on, id, &CdpError::server(error));
+    }
+
+    /// What the arguments' rules say of a page-level command.
+    fn on_checked_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
+        let Some(cdp) = self.scope.sessions.get(on) else { return false };
+        let to = arguments::On { kind: cdp.kind, below: cdp.below };
+        let (id, method) = (command.id(), command.method());
+        match arguments::check(method, command.params(), to, &self.caps) {
+            arguments::Checked::AsIs => self.pass_with(on, id, method, command.params()),
+            arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
+            arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),
+            arguments::Checked::Picture(part) => self.take_picture(on, id, command.params(), part),
+            arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
+            arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
+            arguments::Checked::Refused { code, message } => {
+                self.refuse(on, id, &CdpError { code, message: message.into(), data: None });
+            }
+            arguments::Checked::Files { paths } => self.check_files(on, command, paths),
+        }
+        true
+    }
+
+    /// Something arrived from the browser.
+    pub fn on_browser(&mut self, from: FromBrowser) {
+        match from {
+            FromBrowser::Message { on, id, body_end, text } => self.on_message(&on, id, body_end, text),
+            FromBrowser::Reply { tag, reply } => self.on_reply(tag, reply),
+            FromBrowser::Told(told) => self.on_told(told),
+            FromBrowser::Download { method, params } => self.on_download(method, &params),
+            FromBrowser::Introduced | FromBrowser::Room | FromBrowser::Lost(_) => {}
+        }
+    }
+
+    fn on_message(&mut self, on: &CdpSessionId, id: Option<CallId>, body_end: usize, text: Bytes) {
+        let Some(cdp) = self.scope.sessions.get_mut(on) else { return self.on_kept_page(on, &text) };
+        if let Some(id) = id {
+            // A reply to nothing this client has asked is not its own.
+            if !cdp.in_flight.answered(id) {
+                return;
+            }
+        } else if cdp.is_root() {
+            if !self.on_root_event(on, &text) {
+                return;
+            }
+        } else {
+            if self.tracing.is_some() {
+                self.on_page_event(on, &text);
+            }
+            if !self.on_page_download(on, &text, body_end) {
+                return;
+            }
+        }
+        self.scope.sessions.admit(on, text, body_end);
+    }
+
+    fn on_told(&mut self, told: Told) {
+        match told {
+            Told::Context { context } => {
+                if !self.scope.owns_context(context.as_str()) {
+                    self.scope.contexts.push(context);
+                }
+            }
+            Told::Created { target, info } => {
+                self.scope.see(&target, &info);
+                let pages = u32::try_from(self.scope.count(Kind::Page)).unwrap_or(u32::MAX);
+                self.pages_most = self.pages_most.max(pages);
+                self.keep_new(&target);
+            }
+            Told::Changed { target, info } => self.scope.see(&target, &info),
+            Told::Destroyed { target } => {
+                self.keepers.forget(&target);
+                self.emulators.forget(&target);
+                self.forget_careful(&target);
+                self.scope.lose(&target);
+            }
+            Told::Crashed { target, params } => {
+                self.forget_careful(&target);
+                self.scope.crashed(&target, &params);
+            }
+            Told::Emulated { target, by, what } => self.emulators.note(target, by, what),
+            Told::Attached { parent, child, target, info, waiting } => {
+                self.on_attached(&parent, child, &target, &info, waiting);
+            }
+            Told::Detached { parent, child, target, below } => self.on_detached(&parent, &child, &target, &below),
+        }
+    }
+
+    /// Frames that were made meanwhile become actions; their order among themselves is what matters.
+    fn settle_frames(&mut self) {
+        let frames = self.scope.sessions.take_frames();
+        self.actions.extend(frames.into_iter().map(|(view, frame)| Action::ToClient(view, frame)));
+        while let Some(view) = self.scope.sessions.take_overgrown() {
+            self.actions.push(Action::Close(view, CloseReason::Overgrown));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

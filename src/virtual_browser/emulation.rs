@@ -1,0 +1,93 @@
+//! What pages pretend. In Chrome that belongs to the CDP session that asked for it; the mirror notes it, for snapshots.
+//!
+//! A page that was opened from a snapshot pretends what the former one did, by a CDP session of the proxy's. Chrome
+//! refuses a second time zone or locale, and lets one client's viewport end another's (*measured*): so what a client sets
+//! or ends itself is ended there first.
+
+use std::collections::HashMap;
+
+use super::{Pending, VirtualBrowser};
+use crate::{
+    cdp::{
+        emulation::{Aspect, Change},
+        ids::{CallId, CdpSessionId, TargetId},
+        target::Kind,
+    },
+    port::Settle,
+};
+
+/// The CDP sessions by which the proxy has pages pretend something.
+#[derive(Debug, Default)]
+pub(super) struct Emulators(HashMap<TargetId, Emulator>);
+
+#[derive(Debug)]
+struct Emulator {
+    session: CdpSessionId,
+    what: Vec<Change>,
+}
+
+impl Emulators {
+    pub(super) fn note(&mut self, page: TargetId, session: CdpSessionId, what: Vec<Change>) {
+        self.0.insert(page, Emulator { session, what });
+    }
+
+    /// How many device pixels they make of a CSS pixel of a page.
+    pub(super) fn device_scale(&self, page: &TargetId) -> Option<f64> {
+        self.0.get(page)?.what.iter().find_map(Change::device_scale)
+    }
+
+    /// A page is gone.
+    pub(super) fn forget(&mut self, page: &TargetId) {
+        self.0.remove(page);
+    }
+
+    /// One has been detached by whatever cause.
+    pub(super) fn lost(&mut self, session: &CdpSessionId) {
+        self.0.retain(|_, emulator| emulator.session != *session);
+    }
+}
+
+#[cfg(test)]
+impl Emulators {
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl VirtualBrowser {
+    /// Sends a client's command up so that what it changes about a page is noted; false if it changes nothing of that kind.
+    pub(super) fn emulate(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) -> bool {
+        let Some(change) = Change::read(method, params) else { return false };
+        let Some(cdp) = self.scope.sessions.get_mut(on) else { return false };
+        let scale = change.device_scale();
+        if let Some(scale) = scale {
+            cdp.device_scale.ask(scale);
+            self.pictures.on_scaling();
+        }
+        if cdp.kind != Kind::Page {
+            return false;
+        }
+        let page = cdp.target.clone();
+        self.give_up(&page, change.aspect());
+        let pending = match scale {
+            Some(scale) => Pending::Scale(on.clone(), id, scale),
+            None => Pending::Forward(on.clone(), id),
+        };
+        self.call(on.clone(), method, params.to_owned(), Settle::Emulate(page, change), pending);
+        true
+    }
+
+    /// The proxy has a page pretend this no more.
+    fn give_up(&mut self, page: &TargetId, what: Aspect) {
+        let Some(emulator) = self.emulators.0.get_mut(page) else { return };
+        let Some(at) = emulator.what.iter().position(|own| own.aspect() == what) else { return };
+        emulator.what.swap_remove(at);
+        let (session, over) = (emulator.session.clone(), emulator.what.is_empty());
+        let (method, params) = what.end();
+        self.call(session.clone(), method, params.to_owned(), Settle::Plain, Pending::Nobody);
+        if over {
+            self.emulators.0.remove(page);
+            self.detach_own(Some(session));
+        }
+    }
+}

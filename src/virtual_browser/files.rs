@@ -1,0 +1,320 @@
+//! Downloads, and files of the host that a client names.
+//!
+//! Chrome writes every download into a directory of this session's own, under its guid; nothing else says whose it is
+//! when a child frame started it. With the capability `host-files` a file goes from there to where its client expects
+//! it, whole, before the client is told that it is complete; without, it stays.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+
+use super::{Action, Pending, VirtualBrowser, browser::no_context};
+use crate::{
+    cdp::{
+        error::CdpError,
+        ids::{CdpSessionId, ContextId},
+        message::{self, Command, Head},
+        object::{Object, quote},
+    },
+    config::Capability,
+    port::Settle,
+};
+
+const NO_PATH: CdpError = CdpError::new(-32602, "downloadPath not provided");
+const NO_DOWNLOAD: CdpError = CdpError::new(-32602, "No download item found for the given GUID");
+
+/// Where a file that is whole may stand, and where its client expects it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Each place it may be in, with the place it goes to from there.
+    pub ways: Vec<(PathBuf, PathBuf)>,
+}
+
+/// What a client asked for the downloads of a context.
+#[derive(Debug)]
+struct Wish {
+    /// Where it expects them.
+    path: PathBuf,
+    /// `allow`: under the name the site gives them. Otherwise under their guids.
+    by_name: bool,
+}
+
+/// A file on its way to where its client expects it, and who waits to hear that it is complete.
+#[derive(Debug, Default)]
+struct Moving {
+    /// `Page.downloadProgress` of Chrome's own, which comes first, with the CDP session it is for.
+    pages: Vec<(CdpSessionId, Bytes, usize)>,
+    /// The params of `Browser.downloadProgress`.
+    browser: Option<String>,
+    /// It has gone, or could not.
+    over: bool,
+    /// Where it went.
+    to: Option<PathBuf>,
+}
+
+/// The files of a session.
+#[derive(Debug)]
+pub(super) struct Files {
+    directory: PathBuf,
+    wishes: HashMap<ContextId, Wish>,
+    /// Downloads that this session was told of, with the names their sites gave them.
+    downloads: HashMap<String, String>,
+    moving: HashMap<String, Moving>,
+}
+
+impl Files {
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self { directory, wishes: HashMap::new(), downloads: HashMap::new(), moving: HashMap::new() }
+    }
+
+    /// Downloads that are not over.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.downloads.len()
+    }
+
+    pub(super) fn forget(&mut self, context: &ContextId) {
+        self.wishes.remove(context);
+    }
+
+    /// Where the downloads of a context are written, under their guids.
+    fn downloads(&self, context: &str) -> PathBuf {
+        self.directory.join("downloads").join(context)
+    }
+}
+
+impl VirtualBrowser {
+    /// Answers a command about downloads; false if it is none.
+    pub(super) fn on_file_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
+        match command.method() {
+            "Browser.setDownloadBehavior" => self.set_download_behavior(on, command, false),
+            "Page.setDownloadBehavior" => self.set_download_behavior(on, command, true),
+            "Browser.cancelDownload" => self.cancel_download(on, command),
+            _ => return false,
+        }
+        true
+    }
+
+    fn set_download_behavior(&mut self, on: &CdpSessionId, command: &Command, of_page: bool) {
+        let id = command.id();
+        let Some(mut params) = Object::read(command.params()) else {
+            return self.scope.fail(on, id, &CdpError::INVALID);
+        };
+        let named = if of_page { self.context_of(on) } else { params.string("browserContextId") };
+        let context = named.unwrap_or_else(|| self.scope.default_context.to_string());
+        if !self.scope.owns_context(&context) {
+            return self.scope.fail(on, id, &no_context(&context));
+        }
+        let wrong = |name| params.has(name) && params.string(name).is_none();
+        let events = params.get("eventsEnabled");
+        if params.string("behavior").is_none()
+            || !of_page && wrong("browserContextId")
+            || wrong("downloadPath")
+            || !of_page && !matches!(events, None | Some("true" | "false"))
+        {
+            // Of a wrong type: Chrome refuses it in its own words, whatever else it says; a path never goes up.
+            if params.string("downloadPath").is_some() {
+                params.remove("downloadPath");
+            }
+            return self.forward(on, on.clone(), id, command.method(), params.to_string());
+        }
+        if !of_page && events == Some("true") && !self.scope.may_listen(on, |cdp| cdp.download_events) {
+            return self.refuse_listener(on, id, command.method());
+        }
+        let behavior = params.string("behavior").unwrap_or_default();
+        let allows = matches!(behavior.as_str(), "allow" | "allowAndName");
+        let path = params.string("downloadPath").filter(|path| !path.is_empty());
+        let mut up = Object::default();
+        if allows {
+            let Some(path) = path else { return self.scope.fail(on, id, &NO_PATH) };
+            // Without host-files the file stays where it is, whatever was asked for.
+            if self.caps.host_files {
+                let wish = Wish { path: PathBuf::from(path), by_name: behavior == "allow" };
+                self.files.wishes.insert(ContextId::from(context.as_str()), wish);
+            }
+            let directory = self.files.downloads(&context);
+            up.set_raw("behavior", "\"allowAndName\"");
+            up.set_raw("downloadPath", quote(&directory.to_string_lossy()));
+            self.actions.push(Action::Directory(directory));
+        } else {
+            self.files.wishes.remove(context.as_str());
+            up.set_raw("behavior", quote(&behavior));
+        }
+        up.set_raw("browserContextId", quote(&context));
+        // The events of one CDP session are those of every context: only the proxy's own has them on.
+        up.set_raw("eventsEnabled", "false");
+        if !of_page && let Some(cdp) = self.scope.sessions.get_mut(on) {
+            cdp.download_events = events == Some("true");
+            if cdp.download_events {
+                self.actions.push(Action::Listen);
+            }
+        }
+        self.call(
+            self.base.clone(),
+            "Browser.setDownloadBehavior",
+            up.to_string(),
+            Settle::Plain,
+            Pending::Forward(on.clone(), id),
+        );
+    }
+
+    fn cancel_download(&mut self, on: &CdpSessionId, command: &Command) {
+        let id = command.id();
+        let Some(mut params) = Object::read(command.params()) else {
+            return self.scope.fail(on, id, &CdpError::INVALID);
+        };
+        if let Some(context) = params.string("browserContextId")
+            && !self.scope.owns_context(&context)
+        {
+            return self.scope.fail(on, id, &no_context(&context));
+        }
+        if params.string("guid").is_some_and(|guid| !self.files.downloads.contains_key(&guid)) {
+            return self.scope.fail(on, id, &NO_DOWNLOAD);
+        }
+        if !params.has("browserContextId") {
+            params.set_string("browserContextId", self.scope.default_context.as_str());
+        }
+        self.forward(on, self.base.clone(), id, command.method(), params.to_string());
+    }
+
+    pub(super) fn on_download(&mut self, method: &'static str, params: &str) {
+        let Some(read) = Object::read(params) else { return };
+        let Some(guid) = read.string("guid") else { return };
+        if method == "Browser.downloadWillBegin" {
+            self.files.downloads.insert(guid, read.string("suggestedFilename").unwrap_or_default());
+            return self.tell_download(method, params);
+        }
+        match read.get("state") {
+            Some("\"completed\"") => {
+                if self.move_file(&guid)
+                    && let Some(moving) = self.files.moving.get_mut(&guid)
+                {
+                    moving.browser = Some(params.to_owned());
+                    self.settle_move(&guid);
+                } else {
+                    self.tell_download(method, params);
+                    self.files.downloads.remove(&guid);
+                }
+            }
+            Some("\"canceled\"") => {
+                self.tell_download(method, params);
+                self.files.downloads.remove(&guid);
+            }
+            _ => self.tell_download(method, params),
+        }
+    }
+
+    /// From the session's directory to where the client expects the file, if it may have it there.
+    fn ways(&self, guid: &str) -> Vec<(PathBuf, PathBuf)> {
+        let name = self.files.downloads.get(guid).map_or(guid, String::as_str);
+        // A site's file name is a name, never a path.
+        let name = Path::new(name).file_name().map_or_else(|| guid.into(), std::ffi::OsStr::to_os_string);
+        let from = |context: &ContextId| self.files.downloads(context.as_str()).join(guid);
+        let to = |wish: &Wish| if wish.by_name { wish.path.join(&name) } else { wish.path.join(guid) };
+        self.files.wishes.iter().map(|(context, wish)| (from(context), to(wish))).collect()
+    }
+
+    /// An event on a page: that a download is complete is held back until its file is where the client expects it.
+    /// False if it is held.
+    pub(super) fn on_page_download(&mut self, on: &CdpSessionId, text: &Bytes, body_end: usize) -> bool {
+        if self.files.wishes.is_empty() || message::route(text).head != Head::Event("Page.downloadProgress") {
+            return true;
+        }
+        let Some(read) = message::params_of(text).and_then(Object::read) else { return true };
+        let Some(guid) = read.string("guid").filter(|_| read.get("state") == Some("\"completed\"")) else {
+            return true;
+        };
+        if !self.move_file(&guid) {
+            return true;
+        }
+        if let Some(moving) = self.files.moving.get_mut(&guid) {
+            moving.pages.push((on.clone(), text.clone(), body_end));
+        }
+        self.settle_move(&guid);
+        false
+    }
+
+    /// Sends a file on its way, if that has not been done; false if it stays where it is.
+    fn move_file(&mut self, guid: &str) -> bool {
+        if self.files.moving.contains_key(guid) {
+            return true;
+        }
+        let ways = self.ways(guid);
+        if ways.is_empty() {
+            return false;
+        }
+        self.files.moving.insert(guid.to_owned(), Moving::default());
+        let tag = self.expect(Pending::Moved(guid.to_owned()));
+        self.actions.push(Action::Move(tag, Move { ways }));
+        true
+    }
+
+    /// A file has been moved, or not: its client hears that its download is complete.
+    pub fn on_moved(&mut self, tag: u64, to: Option<PathBuf>) {
+        let Some(Pending::Moved(guid)) = self.settled(tag) else { return };
+        if let Some(moving) = self.files.moving.get_mut(&guid) {
+            moving.over = true;
+            moving.to = to;
+        }
+        self.settle_move(&guid);
+    }
+
+    /// Tells what waited for a file that is in its place.
+    fn settle_move(&mut self, guid: &str) {
+        let Some(moving) = self.files.moving.get_mut(guid).filter(|moving| moving.over) else { return };
+        let (pages, browser) = (std::mem::take(&mut moving.pages), moving.browser.take());
+        for (on, text, body_end) in pages {
+            self.scope.sessions.admit(&on, text, body_end);
+        }
+        // The browser's event is the last there is.
+        let Some(params) = browser else { return };
+        let to = self.files.moving.remove(guid).and_then(|moving| moving.to);
+        self.files.downloads.remove(guid);
+        let Some(mut read) = Object::read(&params) else { return };
+        if let Some(to) = to.filter(|_| read.has("filePath")) {
+            read.set_raw("filePath", quote(&to.to_string_lossy()));
+        }
+        let text = read.to_string();
+        self.tell_download("Browser.downloadProgress", &text);
+    }
+
+    fn tell_download(&mut self, method: &str, params: &str) {
+        let listeners: Vec<CdpSessionId> =
+            self.scope.sessions.iter().filter(|(_, cdp)| cdp.download_events).map(|(id, _)| id.clone()).collect();
+        for on in listeners {
+            self.scope.event(&on, method, params);
+        }
+    }
+
+    // ---- Files that a client hands to a page.
+
+    pub(super) fn check_files(&mut self, on: &CdpSessionId, command: &Command, paths: Vec<String>) {
+        if self.caps.host_files {
+            return self.pass_with(on, command.id(), command.method(), command.params());
+        }
+        let pending =
+            Pending::Files(on.clone(), command.id(), command.method().to_owned(), command.params().to_owned());
+        let tag = self.expect(pending);
+        self.actions.push(Action::CheckFiles(tag, self.files.directory.clone(), paths));
+    }
+
+    /// Files that a client named have been looked at: are they all, links resolved, in the session's directory?
+    pub fn on_files(&mut self, tag: u64, inside: bool) {
+        let Some(Pending::Files(on, id, method, params)) = self.settled(tag) else { return };
+        if !self.scope.sessions.contains_key(&on) {
+            return;
+        }
+        if inside {
+            self.pass_with(&on, id, &method, &params);
+        } else {
+            let error = format!(
+                "'{method}' is refused for files outside the session's directory: it needs the capability {}",
+                Capability::HostFiles
+            );
+            self.refuse(&on, id, &CdpError::server(error));
+        }
+    }
+}

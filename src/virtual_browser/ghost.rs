@@ -1,0 +1,128 @@
+//! `ghost.*` as a client sends it on one of its roots, and who listens to its events. What is asked is done elsewhere:
+//! the session itself and its peers answer.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+
+use super::{Action, Pending, ViewId, VirtualBrowser, scope::MOST_LISTENERS};
+use crate::cdp::{
+    error::CdpError,
+    ghost::{self, Ask, Bad, Deadline, EXPIRING_NOTICE, Millis},
+    ids::CdpSessionId,
+    message::Command,
+};
+
+/// The roots on which the domain is enabled.
+#[derive(Debug, Default)]
+pub(super) struct Listeners(HashMap<CdpSessionId, Listener>);
+
+#[derive(Debug)]
+struct Listener {
+    /// How long before a deadline it wants to know.
+    notice: Duration,
+    /// The end it was told of last.
+    told: Option<(Instant, Deadline)>,
+}
+
+impl Listener {
+    /// When it is to be told of this end, unless it was.
+    fn at(&self, end: (Instant, Deadline)) -> Option<Instant> {
+        (self.told != Some(end)).then(|| end.0.checked_sub(self.notice).unwrap_or(end.0))
+    }
+}
+
+impl Listeners {
+    /// Whether one more would be one too many.
+    fn is_full(&self, on: &CdpSessionId) -> bool {
+        self.0.len() >= MOST_LISTENERS && !self.0.contains_key(on)
+    }
+
+    pub(super) fn forget(&mut self, on: &CdpSessionId) {
+        self.0.remove(on);
+    }
+}
+
+impl VirtualBrowser {
+    /// A `ghost.*` command, which exists on roots only.
+    pub(super) fn on_ghost(&mut self, on: &CdpSessionId, command: &Command) {
+        let (id, method) = (command.id(), command.method());
+        let (Some(view), Some(cdp)) = (self.scope.sessions.view(on), self.scope.sessions.get(on)) else { return };
+        let name = method.strip_prefix("ghost.").filter(|_| cdp.is_root());
+        let done = match name {
+            Some("enable") if self.listeners.is_full(on) => return self.refuse_listener(on, id, method),
+            Some("enable") => self.enable_ghost(on, command.params()),
+            Some("disable") => ghost::read::<Nothing>(command.params()).map(|_| self.listeners.forget(on)),
+            Some(name) => match Ask::read(name, command.params()) {
+                Some(Ok(ask)) => {
+                    let tag = self.expect(Pending::Forward(on.clone(), id));
+                    self.actions.push(Action::Ghost(tag, view, ask));
+                    return;
+                }
+                Some(Err(bad)) => Err(bad),
+                None => return self.scope.fail(on, id, &CdpError::no_method(method)),
+            },
+            None => return self.scope.fail(on, id, &CdpError::no_method(method)),
+        };
+        match done {
+            Ok(()) => self.scope.reply(on, id, "{}"),
+            Err(bad) => self.scope.fail(on, id, &(&bad).into()),
+        }
+    }
+
+    fn enable_ghost(&mut self, on: &CdpSessionId, params: &str) -> Result<(), Bad> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct Enable {
+            #[serde(default, deserialize_with = "ghost::given")]
+            expiring_notice: Option<Millis>,
+        }
+
+        let Enable { expiring_notice } = ghost::read(params)?;
+        let notice = expiring_notice.map_or(EXPIRING_NOTICE, |Millis(notice)| notice);
+        self.listeners.0.insert(on.clone(), Listener { notice, told: None });
+        Ok(())
+    }
+
+    /// Whether anybody listens.
+    pub fn ghost_is_on(&self) -> bool {
+        !self.listeners.0.is_empty()
+    }
+
+    /// An event of the domain, by its name behind `ghost.`, for the roots of a view on which it is enabled.
+    pub fn tell_ghost(&mut self, view: ViewId, name: &str, params: &str) {
+        let method = format!("ghost.{name}");
+        for on in self.listeners.0.keys() {
+            if self.scope.sessions.view(on) == Some(view) {
+                self.scope.event(on, &method, params);
+            }
+        }
+    }
+
+    /// When [`VirtualBrowser::on_ghost_time`] wants to be called, if the session ends by itself at this time.
+    pub fn next_ghost_notice(&self, end: Option<(Instant, Deadline)>) -> Option<Instant> {
+        let end = end?;
+        self.listeners.0.values().filter_map(|listener| listener.at(end)).min()
+    }
+
+    /// `ghost.sessionExpiring`, for whoever wants to know by now; once for each end.
+    pub fn on_ghost_time(&mut self, now: Instant, end: Option<(Instant, Deadline)>) {
+        let Some(end) = end else { return };
+        for (on, listener) in &mut self.listeners.0 {
+            if listener.at(end).is_some_and(|at| at <= now) {
+                listener.told = Some(end);
+                let remaining = end.0.saturating_duration_since(now).as_millis();
+                let deadline = end.1;
+                let params = format!(r#"{{"deadline":"{deadline}","remaining":{remaining}}}"#);
+                self.scope.event(on, "ghost.sessionExpiring", &params);
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}

@@ -1,0 +1,260 @@
+use super::*;
+use crate::cdp::emulation::Change;
+
+const NOTHING: [&str; 0] = [];
+
+/// A page that pretends a viewport, a locale and headers by the proxy's CDP session `E`.
+fn emulated() -> Pair {
+    let mut pair = Pair::with_page();
+    let what = [
+        ("Emulation.setDeviceMetricsOverride", r#"{"width":1,"height":1,"deviceScaleFactor":4,"mobile":false}"#),
+        ("Emulation.setLocaleOverride", r#"{"locale":"de"}"#),
+        ("Network.setExtraHTTPHeaders", r#"{"headers":{"a":"b"}}"#),
+    ];
+    let what = what.map(|(method, params)| Change::read(method, params).expect("a change")).to_vec();
+    assert_eq!(pair.told(Told::Emulated { target: "P".into(), by: "E".into(), what }), NOTHING);
+    pair
+}
+
+#[test]
+fn what_a_client_has_its_page_pretend_is_noted_for_the_page() {
+    let mut pair = Pair::with_page();
+    for (method, params) in [
+        ("Emulation.setLocaleOverride", r#"{"locale":"fr"}"#),
+        ("Emulation.setDeviceMetricsOverride", r#"{"width":1,"height":1,"deviceScaleFactor":1,"mobile":false}"#),
+    ] {
+        pair.session
+            .on_client(VIEW, format!(r#"{{"id":1,"method":"{method}","params":{params},"sessionId":"S"}}"#).into());
+        let actions = pair.session.actions();
+        let [Action::Call(tag, Call { on: Some(on), settle: Settle::Emulate(page, change), .. })] = actions.as_slice()
+        else {
+            panic!("{actions:?}");
+        };
+        assert_eq!((on.as_str(), page.as_str(), change.aspect().method()), ("S", "P", method));
+        pair.tags.push_back(*tag);
+        assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{},"sessionId":"S"}"#]);
+    }
+    pair.is_at_rest();
+    // A part of a page is not remembered, and what is out of range does not go up.
+    pair.created("F", "iframe", "CTX");
+    pair.attached("S", "f", "F");
+    let got = pair.asks_on("f", "Emulation.setLocaleOverride", r#"{"locale":"fr"}"#);
+    assert!(matches!(got.as_slice(), [one] if one.starts_with("pass")), "{got:?}");
+    let large = r#"{"width":1e6,"height":1e6,"deviceScaleFactor":1,"mobile":false}"#;
+    let got = pair.asks_on("S", "Emulation.setDeviceMetricsOverride", large);
+    assert!(matches!(got.as_slice(), [one] if one.contains("error")), "{got:?}");
+}
+
+#[test]
+fn what_a_client_sets_itself_the_proxy_gives_up_first() {
+    let mut pair = emulated();
+    let locale = r#"{"locale":"fr"}"#;
+    let got = pair.asks_on("S", "Emulation.setLocaleOverride", locale);
+    assert_eq!(
+        got,
+        ["call E Emulation.setLocaleOverride {}", "call S Emulation.setLocaleOverride {\"locale\":\"fr\"}"]
+    );
+    // Once.
+    let got = pair.asks_on("S", "Emulation.setLocaleOverride", locale);
+    assert_eq!(got, ["call S Emulation.setLocaleOverride {\"locale\":\"fr\"}"]);
+    let got = pair.asks_on("S", "Emulation.clearDeviceMetricsOverride", "{}");
+    assert_eq!(
+        got,
+        ["call E Emulation.clearDeviceMetricsOverride {}", "call S Emulation.clearDeviceMetricsOverride {}"]
+    );
+    // What the proxy never set is nothing to it.
+    assert_eq!(pair.asks_on("S", "Emulation.setTouchEmulationEnabled", r#"{"enabled":true}"#).len(), 1);
+    // With the last of it the CDP session goes.
+    let got = pair.asks_on("S", "Network.setExtraHTTPHeaders", r#"{"headers":{"a":"b"}}"#);
+    assert_eq!(got[..2], ["call E Network.disable {}", "detach E"]);
+    assert_eq!(pair.asks_on("S", "Emulation.setLocaleOverride", locale).len(), 1);
+}
+
+#[test]
+fn what_the_proxy_has_a_page_pretend_ends_with_the_page_or_its_cdp_session() {
+    for end in ["page", "CDP session"] {
+        let mut pair = emulated();
+        if end == "page" {
+            pair.told(Told::Destroyed { target: "P".into() });
+        } else {
+            assert_eq!(pair.detached("BASE", "E", "P", &[]), NOTHING);
+        }
+        assert_eq!(pair.session.emulators.count(), 0, "{end}");
+    }
+}
+
+const SHOT: &str = "Page.captureScreenshot";
+
+fn metrics(scale: u32) -> String {
+    format!(r#"{{"width":800,"height":600,"deviceScaleFactor":{scale},"mobile":false}}"#)
+}
+
+/// A picture of so many CSS pixels on each side.
+fn clip(side: u32) -> String {
+    format!(r#"{{"clip":{{"x":0,"y":0,"width":{side},"height":{side},"scale":1}}}}"#)
+}
+
+#[test]
+fn a_picture_is_as_large_as_its_clip_times_what_anybody_makes_of_a_pixel() {
+    let mut pair = Pair::with_page();
+    pair.attached("ROOT", "S2", "P");
+    let goes_up = |pair: &mut Pair, side| {
+        let goes_up = pair.asks_on("S", SHOT, &clip(side))[0].starts_with("permit ");
+        if goes_up {
+            pair.tags.pop_back();
+        }
+        goes_up
+    };
+    let set = |pair: &mut Pair, scale| pair.asks_on("S2", "Emulation.setDeviceMetricsOverride", &metrics(scale));
+    assert_eq!((goes_up(&mut pair, 10_000), goes_up(&mut pair, 10_001)), (true, false));
+    // From when it is asked for, and until Chrome has agreed to less, whatever was asked for in between.
+    set(&mut pair, 1);
+    set(&mut pair, 4);
+    assert_eq!((goes_up(&mut pair, 2500), goes_up(&mut pair, 2501)), (true, false));
+    pair.result("{}");
+    assert!(!goes_up(&mut pair, 2501));
+    pair.result("{}");
+    set(&mut pair, 1);
+    pair.error(-32602, "no");
+    assert!(!goes_up(&mut pair, 2501));
+    pair.asks_on("S2", "Emulation.clearDeviceMetricsOverride", "{}");
+    pair.result("{}");
+    assert!(goes_up(&mut pair, 10_000));
+    set(&mut pair, 4);
+    pair.result("{}");
+    for (width, fits) in [(800, true), (4096, false)] {
+        assert_eq!(pair.asks_on("S", SHOT, "{}"), ["call S Page.getLayoutMetrics {}"]);
+        let got = pair.result(&view(width, 4096));
+        assert_eq!(got[0].starts_with("permit 52428800"), fits, "{got:?}");
+        pair.tags.clear();
+    }
+    // And what the proxy itself has the page pretend.
+    let mut pair = emulated();
+    assert_eq!((goes_up(&mut pair, 2500), goes_up(&mut pair, 2501)), (true, false));
+}
+
+/// What a page says that shows so many CSS pixels.
+fn view(width: u32, height: u32) -> String {
+    format!(r#"{{"cssLayoutViewport":{{"clientWidth":{width},"clientHeight":{height}}}}}"#)
+}
+
+#[derive(Debug)]
+struct Held {
+    _shared: std::sync::Arc<()>,
+}
+
+impl crate::port::Guard for Held {}
+
+impl Pair {
+    /// The browser has room for the oldest picture that waits. The second is shared as long as it counts.
+    fn permits(&mut self) -> (Vec<String>, std::sync::Arc<()>) {
+        let tag = self.tags.pop_front().expect("a picture that waits");
+        let held = std::sync::Arc::new(());
+        self.session.on_permit(tag, crate::port::Permit::new(Held { _shared: held.clone() }));
+        (self.actions(), held)
+    }
+}
+
+fn counts(held: &std::sync::Arc<()>) -> bool {
+    std::sync::Arc::strong_count(held) > 1
+}
+
+#[test]
+fn a_picture_goes_up_with_a_permit_that_it_holds_until_it_is_answered() {
+    for answered in [true, false] {
+        let mut pair = Pair::with_page();
+        assert_eq!(pair.asks_on("S", SHOT, &clip(2000)), ["permit 4000000"]);
+        let (up, held) = pair.permits();
+        assert_eq!(up, [format!("call S {SHOT} {}", clip(2000))]);
+        assert!(counts(&held));
+        let frame = if answered { pair.result(r#"{"data":""}"#) } else { pair.error(-32000, "no") };
+        assert!(frame[0].starts_with(r#"1: {"id":1,"#), "{frame:?}");
+        assert!(!counts(&held));
+        pair.is_at_rest();
+    }
+}
+
+#[test]
+fn a_permit_for_a_cdp_session_that_has_ended_goes_back() {
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", SHOT, &clip(2000));
+    pair.detached("ROOT", "S", "P", &[]);
+    let (up, held) = pair.permits();
+    assert_eq!((up.len(), counts(&held)), (0, false));
+    pair.is_at_rest();
+}
+
+#[test]
+fn a_picture_that_grew_while_it_waited_waits_again_or_is_refused() {
+    let scale = |pair: &mut Pair, scale: u32| pair.asks_on("S", "Emulation.setDeviceMetricsOverride", &metrics(scale));
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", SHOT, &clip(4000));
+    scale(&mut pair, 2);
+    let (again, held) = pair.permits();
+    assert_eq!((again, counts(&held)), (vec!["permit 64000000".to_owned()], false));
+    pair.result("{}");
+    scale(&mut pair, 4);
+    let (refused, held) = pair.permits();
+    assert!(refused[0].contains("100000000 device pixels") && !counts(&held), "{refused:?}");
+}
+
+#[test]
+fn what_is_in_view_is_measured_again_if_it_may_have_grown() {
+    for grows in
+        ["Emulation.setDeviceMetricsOverride", "Emulation.clearDeviceMetricsOverride", "Emulation.setVisibleSize"]
+    {
+        let grow = |pair: &mut Pair| {
+            pair.asks_on("S", grows, &metrics(1));
+            pair.tags.truncate(1);
+        };
+        let measure = ["call S Page.getLayoutMetrics {}"];
+        let mut pair = Pair::with_page();
+        assert_eq!(pair.asks_on("S", SHOT, "{}"), measure, "{grows}");
+        grow(&mut pair);
+        assert_eq!(pair.result(&view(800, 600)), measure, "{grows}");
+        assert_eq!(pair.result(&view(800, 600)), ["permit 480000"], "{grows}");
+        grow(&mut pair);
+        assert_eq!(pair.permits().0, measure, "{grows}");
+        assert_eq!(pair.result(&view(4000, 600)), ["permit 2400000"], "{grows}");
+        assert_eq!(pair.permits().0, [format!("call S {SHOT} {{}}")], "{grows}");
+    }
+}
+
+#[test]
+fn what_is_in_view_of_a_tab_counts_as_the_largest_window() {
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", SHOT, "{}");
+    assert_eq!(pair.error(-32601, "'Page.getLayoutMetrics' wasn't found"), ["permit 16777216"]);
+}
+
+#[test]
+fn only_so_many_pictures_of_a_session_wait() {
+    let mut pair = Pair::with_page();
+    for _ in 0..1000 {
+        assert_eq!(pair.asks_on("S", SHOT, &clip(1)), ["permit 1"]);
+    }
+    assert!(pair.asks_on("S", SHOT, &clip(1))[0].contains("1000 screenshots of this session wait"));
+    pair.permits();
+    assert_eq!(pair.asks_on("S", SHOT, &clip(1)), ["permit 1"]);
+}
+
+#[test]
+fn a_picture_of_a_whole_page_is_one_of_as_much_as_the_page_says() {
+    let whole = r#"{"captureBeyondViewport":true}"#;
+    let size = |side: u32| format!(r#"{{"cssContentSize":{{"x":0,"y":0,"width":{side},"height":{side}}}}}"#);
+    let mut pair = Pair::with_page();
+    assert_eq!(pair.asks_on("S", SHOT, whole), ["call S Page.getLayoutMetrics {}"]);
+    let clip = r#""clip":{"x":0,"y":0,"width":10000,"height":10000,"scale":1}"#;
+    let params = format!(r#"{{"captureBeyondViewport":true,{clip}}}"#);
+    assert_eq!(pair.result(&size(10_000)), ["permit 100000000"]);
+    assert_eq!(pair.permits().0, [format!("call S {SHOT} {params}")]);
+    pair.result("{}");
+    for size in [size(10_001), "{}".to_owned()] {
+        pair.asks_on("S", SHOT, whole);
+        let [refused] = &pair.result(&size)[..] else { panic!("one answer") };
+        assert!(refused.contains(r#""error""#), "{refused}");
+    }
+    pair.asks_on("S", SHOT, whole);
+    let [refused] = &pair.error(-32000, "Internal error")[..] else { panic!("one answer") };
+    assert!(refused.contains("Internal error"), "{refused}");
+}
