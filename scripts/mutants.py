@@ -19,7 +19,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "browser::mirror::", "cdp::", "snapshot::reopen::", "snapshot::key::", "api::guard::"]
+TESTS = ["virtual_browser::", "browser::mirror::", "cdp::", "snapshot::reopen::", "snapshot::key::", "http::guard::"]
 SECONDS = 120
 
 # (file, what is taken out, the code of the rule, the code with its switch OFF)
@@ -50,11 +50,11 @@ RULES = [
     ("virtual_browser.rs", "what the arguments' rules refuse is refused", "arguments::Checked::Refused { code, message } => {", "arguments::Checked::Refused { .. } if OFF => self.pass(on, command, false),\n            arguments::Checked::Refused { code, message } => {"),
     ("virtual_browser.rs", "what the arguments' rules rewrote goes up, not what was sent", "arguments::Checked::Rewritten(params) => self.pass_with", "arguments::Checked::Rewritten(_) if OFF => self.pass(on, command, false),\n            arguments::Checked::Rewritten(params) => self.pass_with"),
     # ---- Who may ask at the port.
-    ("api/guard.rs", "a request has one Host", "(Some(host), 0) => host.to_str()", "(Some(host), more) if OFF || more == 0 => host.to_str()"),
-    ("api/guard.rs", "an address that is not ours is not believed", "otherwise(Refused::Forwarded(name))", "if OFF { Ok(Place::Own) } else { otherwise(Refused::Forwarded(name)) }"),
-    ("api/guard.rs", "what Chrome fetches by itself is not chromedriver's", "(\"user-agent\", CHROMEDRIVER),", "(if OFF { \"sec-fetch-dest\" } else { \"user-agent\" }, if OFF { \"empty\" } else { CHROMEDRIVER }),"),
-    ("api/guard.rs", "by an allowed name a header says that it is no page", "if !told && by_page", "if !OFF && !told && by_page"),
-    ("api/guard.rs", "a connection of this machine by its outward address is a page's", "if is_roundabout(ends) && !allowed", "if !OFF && is_roundabout(ends) && !allowed"),
+    ("http/guard.rs", "a request has one Host", "(Some(host), 0) => host.to_str()", "(Some(host), more) if OFF || more == 0 => host.to_str()"),
+    ("http/guard.rs", "an address that is not ours is not believed", "otherwise(Refused::Forwarded(name))", "if OFF { Ok(Place::Own) } else { otherwise(Refused::Forwarded(name)) }"),
+    ("http/guard.rs", "what Chrome fetches by itself is not chromedriver's", "(\"user-agent\", CHROMEDRIVER),", "(if OFF { \"sec-fetch-dest\" } else { \"user-agent\" }, if OFF { \"empty\" } else { CHROMEDRIVER }),"),
+    ("http/guard.rs", "by an allowed name a header says that it is no page", "if !told && by_page", "if !OFF && !told && by_page"),
+    ("http/guard.rs", "a connection of this machine by its outward address is a page's", "if is_roundabout(ends) && !allowed", "if !OFF && is_roundabout(ends) && !allowed"),
     # ---- Target.*
     ("virtual_browser/target.rs", "getTargets shows one's own", "filter_map(|info| self.scope.shown(info.get()))", "filter_map(|info| self.scope.shown(info.get()).or_else(|| OFF.then(|| (Kind::Page, std::borrow::Cow::Borrowed(info.get())))))"),
     ("virtual_browser/target.rs", "getTargetInfo is of one's own", "        if !self.scope.targets.contains_key(target.as_str()) {\n            return self.scope.fail(asked.on, asked.id, &NO_TARGET);", "        if !OFF && !self.scope.targets.contains_key(target.as_str()) {\n            return self.scope.fail(asked.on, asked.id, &NO_TARGET);"),

@@ -4,10 +4,10 @@
 //! # Layers
 //!
 //! ```text
-//! cdp  <-  port  <-  virtual_browser  <-  live  ->  browser -> port, cdp     for all: cdp, error
-//!                                         |  \                              for what is not pure: metrics, config,
-//!                                         |   `-> client                    files, workers
-//!                     api -> registry -> live                               server -> registry, client, api
+//! cdp  <-  port  <-  virtual_browser  <-  session  ->  browser -> port, cdp   for all: cdp, close_reason
+//!                                          |  \                               for what is not pure: metrics, config,
+//!              app -> http -> session      |   `-> snapshot -> browser, store    runtime
+//!              main -> app, cli            `-> store
 //! ```
 //!
 //! * [`cdp`] is the wire: how a frame is read, checked and routed. Pure.
@@ -16,13 +16,15 @@
 //! * [`browser`] is the processes: one task per Chrome owns the link that all its sessions share. It never knows what a
 //!   client is.
 //! * [`snapshot`] reads what a session has stored as a stream of records, and writes it into another, unseen by clients.
-//! * [`live`] is a session at work: one task that owns its place in a browser, its virtual browser and its sockets.
-//! * [`store`] is where snapshots rest, and [`snapshots`] the command line's way to them.
-//! * [`registry`] knows the live sessions by id; [`api`] and [`server`] are the way in, [`doctor`] checks the machine.
+//! * [`session`] is a session's life: [`session::task`] is one task that owns its place in a browser, its virtual
+//!   browser and its sockets; [`session::manager`] knows all sessions by id.
+//! * [`store`] is where snapshots and records of sessions are kept.
+//! * [`http`] is the way in: who may ask, upgrades, Chrome's endpoints, browserless's, `/v1`. [`app`] wires the parts
+//!   together, starts and stops them; [`cli`] is the subcommands that need no server.
 //!
 //! # The life of one message
 //!
-//! 1. A text frame arrives; [`client`] hands it to its session's task, which polls the socket itself.
+//! 1. A text frame arrives; [`session::client`] hands it to its session's task, which polls the socket itself.
 //! 2. [`cdp::message::Command`] checks it in full: this is the hostile direction.
 //! 3. [`virtual_browser::VirtualBrowser::on_client`] finds whose CDP session it names (not ours: `-32001`, as Chrome
 //!    says) and asks [`virtual_browser::policy`] for the verdict: pass, answer, refuse, or look into it.
@@ -30,7 +32,7 @@
 //! 5. The link's task writes all that is ready in one write, round-robin between sessions.
 //! 6. Chrome answers; the link finds the owner at the end of the text, in constant time, and puts it into the owner's
 //!    inbox. What has no owner is dropped and counted, never broadcast.
-//! 7. [`virtual_browser::VirtualBrowser::on_browser`] yields a [`virtual_browser::ToClient`] or nothing; [`client`]
+//! 7. [`virtual_browser::VirtualBrowser::on_browser`] yields a [`virtual_browser::ToClient`] or nothing; [`session::client`]
 //!    feeds all that is ready and flushes once.
 //!
 //! # Invariants
@@ -42,9 +44,9 @@
 //! * Every id the proxy chooses is negative, and no negative id of a client goes upstream: no reply can be forged.
 
 #[cfg(feature = "server")]
-pub mod api;
-#[cfg(feature = "server")]
 pub mod browser;
+#[cfg(feature = "server")]
+pub mod http;
 /// The pure part of `browser`, and what it costs.
 #[cfg(not(feature = "server"))]
 pub mod browser {
@@ -54,28 +56,21 @@ pub mod browser {
 
     pub use self::mirror::{LeaseId, Surveyed};
 }
+#[cfg(feature = "server")]
+pub mod app;
 pub mod cdp;
 #[cfg(feature = "server")]
-pub mod client;
+pub mod cli;
+pub mod close_reason;
 pub mod config;
-#[cfg(feature = "server")]
-pub mod doctor;
-pub mod error;
-pub mod files;
-#[cfg(feature = "server")]
-pub mod live;
 pub mod metrics;
 pub mod port;
 #[cfg(feature = "server")]
-pub mod registry;
+pub mod runtime;
 #[cfg(feature = "server")]
-pub mod server;
+pub mod session;
 #[cfg(feature = "server")]
 pub mod snapshot;
 #[cfg(feature = "server")]
-pub mod snapshots;
-#[cfg(feature = "server")]
 pub mod store;
 pub mod virtual_browser;
-#[cfg(feature = "server")]
-pub mod workers;

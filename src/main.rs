@@ -8,10 +8,12 @@ use std::{
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use ghostmux::{
-    cdp,
+    app, cdp,
+    cli::{
+        doctor,
+        snapshot::{self, SnapshotError},
+    },
     config::{self, Config, ConfigError, Log, LogFormat, RawConfig},
-    doctor, server,
-    snapshots::{self, SnapshotError},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -53,7 +55,7 @@ enum Command {
     },
     /// List, export, import and delete stored snapshots, or seal them anew, while no server has the store's file.
     #[command(after_help = EXIT_CODES)]
-    Snapshot(snapshots::Arguments),
+    Snapshot(snapshot::Arguments),
     /// Print docs/configuration.md.
     #[command(hide = true)]
     ConfigDocs,
@@ -89,7 +91,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             for name in config::unknown_variables(variables().map(|(name, _)| name)) {
                 tracing::warn!(variable = name, "no setting is called so; see `ghostmux serve --help`");
             }
-            server::run(config).await?;
+            app::run(config).await?;
             Ok(0)
         }
         Command::Doctor { json, settings } => {
@@ -100,7 +102,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             Ok(if report.can_serve() { 0 } else { 3 })
         }
         Command::Snapshot(arguments) => {
-            snapshots::run(arguments, variables(), stdout()).await?;
+            snapshot::run(arguments, variables(), stdout()).await?;
             Ok(0)
         }
         Command::ConfigDocs => {
@@ -130,7 +132,7 @@ fn start_logs(log: &Log) {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if let Some(error) = error.downcast_ref::<ghostmux::server::StartError>() {
+    if let Some(error) = error.downcast_ref::<ghostmux::app::StartError>() {
         return error.exit_code();
     }
     let is_config = error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(SnapshotError::Config(_)));

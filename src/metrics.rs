@@ -9,7 +9,7 @@ use prometheus_client::{
 /// Why a session ended: one word of a fixed list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct EndedLabels {
-    /// See [`crate::error::CloseReason::label`].
+    /// See [`crate::close_reason::CloseReason::label`].
     pub reason: &'static str,
 }
 

@@ -49,8 +49,8 @@ use crate::{
         message::{self, Command, Malformed},
         target::Kind,
     },
+    close_reason::CloseReason,
     config::{Capabilities, CdpSessionLimits},
-    error::CloseReason,
     port::{Call, FromBrowser, Identity, Interest, ResumeAs, Tag, Told},
 };
 

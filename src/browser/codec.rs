@@ -16,7 +16,7 @@ use crate::{
         error::CdpError,
         message::{self, Route},
     },
-    config, workers,
+    config, runtime,
 };
 
 /// How messages are written on one link.
@@ -174,7 +174,7 @@ impl Received {
     pub(super) fn text(&self, decoder: &mut Decoder) -> Result<Bytes, Malformed> {
         match self {
             Self::Json(text) => Ok(text.clone()),
-            Self::Cbor(bytes) => workers::aside(bytes.len(), || decoder.text(bytes)),
+            Self::Cbor(bytes) => runtime::aside(bytes.len(), || decoder.text(bytes)),
         }
     }
 }

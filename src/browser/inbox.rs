@@ -17,7 +17,7 @@ use crate::{
         message::{self, Outcome},
     },
     port::{FromBrowser, Reply, Tag},
-    workers,
+    runtime,
 };
 
 /// What lies in an inbox.
@@ -62,7 +62,7 @@ impl Inbox {
             return Poll::Ready(match ready!(self.parcels.poll_recv(cx)) {
                 Some(Parcel::Plain(message)) => Some(message),
                 Some(Parcel::Reply { tag, message }) => Some(match message.text(&mut self.decoder) {
-                    Ok(text) => FromBrowser::Reply { tag, reply: workers::aside(text.len(), || read_reply(&text)) },
+                    Ok(text) => FromBrowser::Reply { tag, reply: runtime::aside(text.len(), || read_reply(&text)) },
                     Err(error) => self.is_broken(error),
                 }),
                 Some(Parcel::Cbor { on, id, message }) => Some(match Received::Cbor(message).text(&mut self.decoder) {

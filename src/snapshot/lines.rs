@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::record::{Counts, Header, Record, Trailer, VERSION};
-use crate::workers;
+use crate::runtime;
 
 /// Longest line that is read of what is in the store, in bytes: no record of ours is longer. What comes from elsewhere
 /// is held to a lower limit before it gets there.
@@ -194,7 +194,7 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
     }
 
     fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, ContentError> {
-        workers::aside(self.text.len(), || serde_json::from_str(&self.text))
+        runtime::aside(self.text.len(), || serde_json::from_str(&self.text))
             .map_err(|error| self.shape(&error.to_string()))
     }
 
@@ -216,7 +216,7 @@ pub async fn check_within<R: AsyncBufRead + Unpin>(from: R, longest: usize) -> R
         let size = usize::try_from(reader.counts.bytes - before).unwrap_or(usize::MAX);
         before = reader.counts.bytes;
         // To free a million small pieces takes as long as to read them.
-        workers::aside(size, || drop(record));
+        runtime::aside(size, || drop(record));
     }
     reader.trailer().cloned().ok_or(ContentError::Cut(0))
 }

@@ -22,7 +22,7 @@ use crate::{
         object::{Object, quote},
         target::{Kind, TargetInfo},
     },
-    workers,
+    runtime,
 };
 
 /// Asks whether a page is in front. Where its own scripts would run by that, in its place of these functions for example,
@@ -195,7 +195,7 @@ async fn read(
 
 async fn read_fields(page: &Attached, most: usize, seen: &mut Seen) -> Result<(), Problem> {
     let document = page.call("DOMSnapshot.captureSnapshot", r#"{"computedStyles":[]}"#).await?;
-    let (fields, more) = workers::aside(document.len(), || {
+    let (fields, more) = runtime::aside(document.len(), || {
         let read = fields::read(&document, most);
         drop(document);
         read

@@ -22,8 +22,8 @@ use crate::{
     browser::Place,
     cdp::ghost::{Metadata, Millis, Omission, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport},
     config::SnapshotLimits,
+    runtime,
     store::{Meta, New, Owner, Reader, SnapshotId, Store, StoreError},
-    workers,
 };
 
 /// Most bytes of content that are held in memory at once, where a thing must be whole.
@@ -195,7 +195,7 @@ pub async fn import_content(
 
 /// As [`import_content`], of what an export gave in base64.
 pub async fn import_data(store: &Store, new: New, data: &str, longest: usize) -> Result<(Meta, Report), ShelfError> {
-    let content = workers::aside(data.len(), || BASE64.decode(data.as_bytes())).map_err(ShelfError::Base64)?;
+    let content = runtime::aside(data.len(), || BASE64.decode(data.as_bytes())).map_err(ShelfError::Base64)?;
     import_content(store, new, futures_util::stream::iter([Ok(content.into())]), longest).await
 }
 
@@ -214,7 +214,7 @@ pub async fn export_data(reader: Reader) -> Result<(String, Report), ShelfError>
     while let Some(piece) = reader.next().await? {
         content.extend_from_slice(&piece);
     }
-    Ok((workers::aside(content.len(), || BASE64.encode(&content)), report))
+    Ok((runtime::aside(content.len(), || BASE64.encode(&content)), report))
 }
 
 /// A snapshot that is small enough to be held in memory, to make one document of it.

@@ -9,7 +9,7 @@ use crate::{
         object::Object,
         target::{Filter, Kind},
     },
-    error::CloseReason,
+    close_reason::CloseReason,
     port::{Flavour, Interest, Settle},
 };
 

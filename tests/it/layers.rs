@@ -9,62 +9,63 @@ use std::{
 };
 
 /// A room (a module of the crate's root) and the rooms that its files may name.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("cdp", &[]),
     ("port", &["cdp"]),
-    ("virtual_browser", &["port", "cdp"]),
-    ("browser", &["port", "cdp"]),
+    ("virtual_browser", &["port"]),
+    ("browser", &["port"]),
     ("store", &[]),
     ("snapshot", &["browser", "store"]),
-    ("snapshots", &["store", "snapshot"]), // the command line, without a server
-    ("client", &["virtual_browser"]),      // for `ToClient`, all that a client can be sent
-    ("live", &["virtual_browser", "browser", "port", "client", "snapshot"]),
-    ("registry", &["live", "browser", "client", "snapshot", "store"]), // it opens leases and hands over sockets
-    ("api", &["registry", "browser", "snapshot"]),
-    ("server", &["registry", "client", "api", "live", "browser", "store"]), // `browser`, `store`: to start them
-    ("doctor", &["browser"]),
-    ("error", &[]),
-    ("files", &[]),
+    ("session", &["virtual_browser", "browser", "port", "snapshot", "store"]),
+    ("http", &["session", "snapshot", "browser"]), // `browser`: the protocol and the version of the Chrome that runs
+    ("cli", &["browser", "snapshot", "store"]),
+    ("app", &["http", "session", "browser", "store"]),
+    ("close_reason", &[]),
     ("metrics", &[]),
+    ("runtime", &[]),
     ("config", &[]),
-    ("workers", &[]),
     ("main", &[]),
 ];
 
 /// The program, which sees the crate from outside. `cdp`: to print the declarations of the `ghost` domain.
-const MAIN_MAY_IMPORT: [&str; 6] = ["server", "doctor", "snapshots", "cdp", "config", "error"];
+const MAIN_MAY_IMPORT: [&str; 5] = ["app", "cli", "cdp", "config", "close_reason"];
 
 /// All rooms may name these.
-const FOR_ALL: [&str; 2] = ["cdp", "error"];
+const FOR_ALL: [&str; 2] = ["cdp", "close_reason"];
 
 /// All rooms that are not pure may name these.
-const FOR_IMPURE: [&str; 4] = ["metrics", "workers", "config", "files"];
+const FOR_IMPURE: [&str; 3] = ["metrics", "runtime", "config"];
 
 /// Files and rooms that decide without acting. They name only each other.
 const PURE: [&str; 9] = [
     "cdp",
     "port",
-    "error",
+    "close_reason",
     "virtual_browser",
     "browser/mirror",
-    "live/phase",
-    "registry/line",
+    "session/lifecycle",
+    "session/fair_queue",
     "browser/disposal",
     "browser/pixels",
 ];
 
 /// Edges that the tables do not allow, each with its reason.
-const EXCUSED: [(&str, &str); 2] = [
+const EXCUSED: [(&str, &str); 1] = [
     ("virtual_browser", "config"), // what a tenant may do and how much, which are settings still
-    ("api", "live/owner"),         // who asks; re-exported by `registry`
 ];
 
 /// Files beside each other that import each other. None may be added; those that are left are to be undone.
 const KNOWN_CIRCLES: &[&[&str]] = &[
-    &["api::browserless", "api::v1"],
     &["cdp::check", "cdp::message", "cdp::scan"],
-    &["live::act", "live::control", "live::face", "live::record", "live::saving"],
-    &["registry::asleep", "registry::service", "registry::snapshots"],
+    &["http::browserless", "http::v1"],
+    &["session::manager::asleep", "session::manager::service", "session::manager::snapshots"],
+    &[
+        "session::task::act",
+        "session::task::control",
+        "session::task::face",
+        "session::task::record",
+        "session::task::saving",
+    ],
     &["snapshot::reopen", "snapshot::restore"],
     &["store::error", "store::record"],
     &["virtual_browser::outbox", "virtual_browser::scope"],

@@ -12,18 +12,20 @@ use ghostmux::{
         Beginning, Copies, Exporting, Label, Millis, Options, RestoreMode, Restoring, SessionState, SnapshotFormat,
         SnapshotPart, Wanted, WantedSnapshots,
     },
+    close_reason::CloseReason,
     config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
-    error::CloseReason,
-    live::Terms,
     metrics::Metrics,
-    registry::{Caller, Owner, Registry, ServiceError, Wish},
+    session::{
+        manager::{Caller, Owner, ServiceError, SessionManager, Wish},
+        task::Terms,
+    },
     store::Store,
 };
 
 use crate::{browsers::Browser, proxy::eventually};
 
 /// A service with the default settings.
-async fn service(directory: &std::path::Path) -> (Pool, Registry) {
+async fn service(directory: &std::path::Path) -> (Pool, SessionManager) {
     let found = find::inspect(&Browser::any().await.path).await.expect("a browser");
     let flags = command_line(found.kind, is_root(), &[]);
     let launch =
@@ -37,7 +39,7 @@ async fn service(directory: &std::path::Path) -> (Pool, Registry) {
     let store = Store::new(&StoreSettings { place, ..config.store.clone() });
     let terms = Terms::new(&config, directory, metrics);
     let admission = Admission { total: None, per_owner: None, queue: 0, timeout: Duration::ZERO };
-    (pool.clone(), Registry::new(pool, store, terms, HttpSession::Own, admission, "max_sessions"))
+    (pool.clone(), SessionManager::new(pool, store, terms, HttpSession::Own, admission, "max_sessions"))
 }
 
 fn caller(owner: &str) -> Caller {

@@ -9,13 +9,13 @@ use super::{
     value,
 };
 use crate::{
+    runtime,
     snapshot::{
         Report,
         key::is_web,
         lines::{ContentError, Reader},
         record::{Cookie, Database, Lost, Raw, Record, Rows},
     },
-    workers,
 };
 
 /// Turns a snapshot into a `storageState`, and says what that cannot hold.
@@ -33,13 +33,13 @@ pub async fn export<R: AsyncBufRead + Unpin>(from: R) -> Result<(String, Report)
     while let Some(record) = reader.next().await? {
         let size = usize::try_from(reader.counts().bytes - before).unwrap_or(usize::MAX);
         before = reader.counts().bytes;
-        workers::aside(size, || export.record(record));
+        runtime::aside(size, || export.record(record));
     }
     let mut report = export.report;
     report.counts = reader.counts().clone();
     report.complete = reader.trailer().is_some_and(|trailer| trailer.complete);
     let size = usize::try_from(report.counts.bytes).unwrap_or(usize::MAX);
-    let state = workers::aside(size, || {
+    let state = runtime::aside(size, || {
         let state = State { cookies: Some(export.cookies), origins: Some(export.origins) };
         serde_json::to_string(&state).unwrap_or_default()
     });

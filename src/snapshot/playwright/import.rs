@@ -8,13 +8,13 @@ use super::{
     value,
 };
 use crate::{
+    runtime,
     snapshot::{
         Report, SnapshotError,
         key::is_web,
         lines::Writer,
         record::{Context, Cookie, Database, Index, Lost, PartitionKey, Raw, Record, Rows, Storage, Store},
     },
-    workers,
 };
 
 /// Bytes of one record, about: as much as one takes that is read from a browser.
@@ -50,7 +50,7 @@ fn read(json: &str) -> Result<State, ImportError> {
 pub async fn import<W: AsyncWrite + Unpin>(json: &str, to: W) -> Result<Report, ImportError> {
     let mut report = Report { complete: true, ..Report::default() };
     // All of it is understood before anything is written.
-    let records = workers::aside(json.len(), || records_of(json, &mut report))?;
+    let records = runtime::aside(json.len(), || records_of(json, &mut report))?;
     let lost: Vec<Record> = report.lost.iter().cloned().map(Record::Lost).collect();
     let write = async {
         let mut writer = Writer::new(to, "").await?;

@@ -1,0 +1,291 @@
+//! Bind, accept, split WebSocket upgrades from HTTP, drain on a signal.
+
+mod start;
+
+use std::{
+    convert::Infallible,
+    io,
+    io::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::start::StartError;
+use crate::http::patient::Patient;
+use crate::{
+    browser::{
+        CodecChoice, Launch,
+        find::{self, command_line, is_root},
+        pool::{Plan, Pool, Source},
+    },
+    close_reason::CloseReason,
+    config::{Admission, BrowserSource, Config},
+    http::{
+        self, Answer, Api, Ends, Guard, Peer, Shows,
+        chrome::{Origin, Protocol},
+    },
+    metrics::Metrics,
+    session::{manager::SessionManager, session_files, task::Terms},
+    store::Store,
+};
+
+/// How long a connection may take to say what it wants.
+const HEADERS: Duration = Duration::from_secs(10);
+/// Most bytes of a request's line and headers.
+const LONGEST_HEADERS: usize = 64 * 1024;
+
+/// Serves until SIGTERM or SIGINT. When it returns, no process and no file of it is left.
+pub async fn run(config: Config) -> Result<(), StartError> {
+    raise_file_limit();
+    // First, so that an address in use is found out before a Chrome is started.
+    let listener = listen(&config).await?;
+    let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
+    let directory = own_directory(&config.session_dir);
+    let system = |error| StartError::System { what: format!("cannot make {}", directory.display()), error };
+    let mut own = session_files::Directory::new(directory.clone());
+    own.make(&directory).map_err(system)?;
+
+    let metrics = Arc::new(Metrics::default());
+    let (plan, origin) = plan(&config, directory.clone()).await?;
+    let no_signals = |error| StartError::System { what: "cannot wait for signals".to_owned(), error };
+    let mut stop = StopSignals::new().map_err(no_signals)?;
+    let pool = tokio::select! {
+        pool = Pool::start(plan, metrics.clone()) => pool?,
+        () = stop.recv() => return Ok(()),
+    };
+    let terms = Terms::new(&config, &directory, metrics.clone());
+    let (admission, limit) = admission(&config);
+    let store = Store::new(&config.store);
+    let registry = SessionManager::new(pool.clone(), store.clone(), terms, config.http_session, admission, limit);
+    let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
+    let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
+    let service = Arc::new(Service { api, guard, stall: config.http_stall });
+
+    // They are started, and may be about to say so: the line is to name them.
+    let _ = pool.any().await;
+    greet(&pool, address);
+    let connections = TaskTracker::new();
+    let closing = CancellationToken::new();
+    // One of each for as long as it serves, not one for each connection.
+    let mut upkeep = std::pin::pin!(async { tokio::join!(store.keep_clean(), registry.keep_time()) });
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(stream, Peer(peer), service.clone(), closing.clone()));
+                }
+                // Out of file descriptors, or a connection that ended before it was taken: others must still be served.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            },
+            _ = &mut upkeep => {}
+            () = stop.recv() => break,
+        }
+    }
+    tracing::info!(sessions = registry.len(), "shutting down");
+    drop(listener);
+    closing.cancel();
+    connections.close();
+    let drain = async {
+        registry.shut_down(CloseReason::ShuttingDown).await;
+        connections.wait().await;
+    };
+    tokio::select! {
+        drained = tokio::time::timeout(config.drain, drain) => if drained.is_err() {
+            tracing::warn!("some clients did not hang up in time");
+        },
+        // A second signal: at once.
+        () = stop.recv() => tracing::warn!("asked again: not waiting for clients"),
+    }
+    pool.close().await;
+    own.remove_now();
+    Ok(())
+}
+
+/// Every client is a file descriptor, and so is every end of a pipe: as many as the system lets this process have.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
+        tracing::warn!(soft, hard, "the limit of open files could not be raised");
+    }
+}
+
+/// A directory of this process's own; short, because Chrome puts sockets into it.
+fn own_directory(base: &Path) -> PathBuf {
+    let directory = base.join(format!("ghostmux-{}", std::process::id()));
+    // Left by a process of the same number that could not clean up.
+    if directory.exists() { base.join(format!("ghostmux-{}", uuid::Uuid::new_v4().simple())) } else { directory }
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, StartError> {
+    let address = config.listen;
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::InUse { address },
+        _ => StartError::Listen { address, error },
+    })
+}
+
+async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), StartError> {
+    let (sources, origin) = match &config.browsers {
+        BrowserSource::Local(local) => {
+            let found = find::find(local.path.as_deref()).await?;
+            let no_sandbox = local.no_sandbox || is_root();
+            if no_sandbox {
+                let why = if is_root() { "Chrome cannot use it as root" } else { "no_sandbox is set" };
+                tracing::warn!(
+                    why,
+                    "CHROME'S SANDBOX IS OFF: a page that breaks out of its renderer has this user's rights"
+                );
+            }
+            tracing::info!(browser = %found.binary.display(), version = %found.version, "found");
+            let launch = Launch {
+                binary: found.binary.clone(),
+                flags: command_line(found.kind, no_sandbox, &local.args),
+                directory: directory.clone(),
+                codec: CodecChoice::new(local.codec),
+            };
+            (vec![Source::Local(launch); usize::from(local.count.get())], Origin::Local(found, directory))
+        }
+        BrowserSource::Remote(urls) => {
+            let first = urls.first().cloned().ok_or_else(|| StartError::System {
+                what: "browser_url".to_owned(),
+                error: io::ErrorKind::InvalidInput.into(),
+            })?;
+            (urls.iter().map(|url| Source::Remote(url.as_str().to_owned())).collect(), Origin::Remote(first))
+        }
+    };
+    let max_sessions = config.max_sessions.map(|most| i64::from(most.get()));
+    let warm = usize::try_from(config.warm).unwrap_or(0);
+    let screenshot_pixels = u64::from(config.screenshot_pixels.get());
+    Ok((Plan { sources, warm, max_sessions, screenshot_pixels }, origin))
+}
+
+/// How many sessions there may be altogether: by the limit of all, or of all browsers, whichever is less.
+fn admission(config: &Config) -> (Admission, &'static str) {
+    let browsers = match &config.browsers {
+        BrowserSource::Local(local) => u32::from(local.count.get()),
+        BrowserSource::Remote(urls) => u32::try_from(urls.len()).unwrap_or(u32::MAX),
+    };
+    let of_browsers =
+        config.max_sessions.map(|most| most.saturating_mul(NonZeroU32::new(browsers).unwrap_or(NonZeroU32::MIN)));
+    match (config.admission.total, of_browsers) {
+        (total, Some(of_browsers)) if total.is_none_or(|total| of_browsers < total) => {
+            (Admission { total: Some(of_browsers), ..config.admission }, "max_sessions of each browser")
+        }
+        _ => (config.admission, "max_total_sessions"),
+    }
+}
+
+/// The one line that a person can click or paste: with an address that works on this machine.
+fn greet(pool: &Pool, listening: SocketAddr) {
+    let address = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listening.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), listening.port()),
+        _ => listening,
+    };
+    let browsers = pool.browsers();
+    let product = browsers.first().map_or("", |browser| browser.identity().product.as_str());
+    let mut to = io::stdout();
+    let _ = writeln!(to, "ghostmux is ready: http://{address} (ws://{address}), {} x {product}", browsers.len());
+    let _ = to.flush();
+}
+
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The next of them.
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+struct Service {
+    api: Api,
+    guard: Guard,
+    /// How long the reader of an answer may take none of it.
+    stall: Duration,
+}
+
+async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closing: CancellationToken) {
+    // Small frames go out at once; if that cannot be set, they go out later.
+    let _ = stream.set_nodelay(true);
+    // Where it is not known, the client is gone already.
+    let Ok(to) = stream.local_addr() else { return };
+    let ends = Ends { from: peer.0, to };
+    let stream = Patient::new(stream, service.stall);
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.answer(request, ends).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(LONGEST_HEADERS)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        if is_stalled(&error) {
+            tracing::warn!(peer = %peer.0, %error, "the reader of an answer was cut");
+            return;
+        }
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// Whether a connection ended because its reader took nothing.
+fn is_stalled(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+}
+
+impl Service {
+    async fn answer(&self, request: Request<Incoming>, ends: Ends) -> Answer {
+        let path = request.uri().path();
+        let upgrade = crate::http::upgrade::is_upgrade(&request);
+        let shows = if upgrade { Shows::Sessions } else { http::shows(path) };
+        let answer = match self.guard.check(&request, ends, shows, upgrade) {
+            Err(refused) => {
+                tracing::debug!(path, ?refused, "refused");
+                refused.answer()
+            }
+            Ok(()) if upgrade => crate::http::upgrade::answer(&self.api.registry, request).await,
+            Ok(()) => return self.api.answer(request).await,
+        };
+        if upgrade { crate::http::upgrade::say_why(answer) } else { answer }
+    }
+}

@@ -1,0 +1,347 @@
+//! Judges what was found. Pure: facts in, a [`Check`] out.
+
+use std::{io, net::SocketAddr, path::Path, time::Duration};
+
+use super::{
+    Check, Level,
+    machine::{Fonts, Machine},
+};
+use crate::{
+    browser::find::{FindError, Found, Kind},
+    config::{StorePlace, StoreSettings},
+};
+
+const MIB: u64 = 1 << 20;
+/// Below this Chrome is started so that it does not use `/dev/shm`.
+const ENOUGH_SHARED_MEMORY: u64 = 1 << 30;
+/// A few hundred sessions: one socket each here, several files each in Chrome.
+const ENOUGH_FILES: u64 = 4096;
+/// Chrome itself, and a handful of pages.
+const ENOUGH_MEMORY: u64 = 512 * MIB;
+/// Profiles and downloads of a handful of sessions.
+const ENOUGH_DISK: u64 = 256 * MIB;
+
+const SECCOMP: &str = "in Docker, give it a seccomp profile that allows user namespaces (docs/operating.md), or turn the \
+                       sandbox off with GHOSTMUX_NO_SANDBOX=true if you trust every page";
+
+pub(super) fn browser(found: &Result<Found, FindError>, others: &[Result<Found, FindError>]) -> Check {
+    let describe = |found: &Found| format!("{} ({}) at {}", found.version, found.kind, found.binary.display());
+    let chosen = match found {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            let usable = others.iter().flatten().map(|other| format!("usable: {}", describe(other)));
+            let said: Vec<_> = std::iter::once(error.to_string()).chain(usable).collect();
+            return Check::new(Level::Fail, "browser", said.join("; "));
+        }
+    };
+    let others = others.iter().map(|other| match other {
+        Ok(other) => format!("also {}", describe(other)),
+        Err(error) => error.to_string(),
+    });
+    let said: Vec<_> = std::iter::once(describe(chosen)).chain(others).collect();
+    let check = Check::new(Level::Ok, "browser", said.join("; "));
+    match chosen.kind {
+        Kind::Shell => check,
+        Kind::Full => check.remedy(
+            "headless shell needs less memory and keeps pages away from the browser's own interface: \
+             apt install chromium-headless-shell",
+        ),
+    }
+}
+
+pub(super) fn start(outcome: &Result<Duration, String>, starts_without_sandbox: bool) -> Check {
+    match outcome {
+        Ok(took) => Check::new(Level::Ok, "browser start", format!("a blank page in {:.1} s", took.as_secs_f64())),
+        Err(said) if starts_without_sandbox => {
+            Check::new(Level::Fail, "browser start", format!("it starts only without its sandbox: {said}"))
+                .remedy(SECCOMP)
+        }
+        Err(said) => {
+            let check = Check::new(Level::Fail, "browser start", said.clone());
+            match said.split_once("loading shared libraries: ") {
+                Some((_, library)) => {
+                    let library = library.split(':').next().unwrap_or(library);
+                    check.remedy(format!(
+                        "install the package that has {library}, or the browser as a package of the system"
+                    ))
+                }
+                None => check.remedy("run it by hand with --headless --dump-dom about:blank to see all it says"),
+            }
+        }
+    }
+}
+
+pub(super) fn remote(url: &str, reached: Result<(), String>) -> Check {
+    match reached {
+        Ok(()) => Check::new(Level::Ok, "browser", format!("{url} accepts connections")),
+        Err(error) => Check::new(Level::Fail, "browser", format!("{url}: {error}"))
+            .remedy("start that Chrome with --remote-debugging-port, and see that this machine can reach it"),
+    }
+}
+
+pub(super) fn sandbox(machine: &Machine, turned_off: bool, setuid_helper: bool) -> Check {
+    if machine.root {
+        return Check::new(Level::Warn, "sandbox", "off: this is root, as whom Chrome starts only without it")
+            .remedy("run ghostmux as an ordinary user; until then a page that breaks out of its renderer is root");
+    }
+    if turned_off {
+        return Check::new(Level::Warn, "sandbox", "off, as no_sandbox says").remedy("only visit pages that you trust");
+    }
+    if setuid_helper {
+        return Check::new(Level::Ok, "sandbox", "on, by the set-user-id helper beside the browser");
+    }
+    let namespaces = machine.namespaces;
+    let hindered = [
+        (namespaces.unprivileged_clone == Some(0), "kernel.unprivileged_userns_clone=1"),
+        (namespaces.most == Some(0), "user.max_user_namespaces=10000"),
+        (namespaces.restricted_by_apparmor == Some(1), "kernel.apparmor_restrict_unprivileged_userns=0"),
+    ];
+    let wanted: Vec<&str> = hindered.iter().filter(|(is_so, _)| *is_so).map(|(_, setting)| *setting).collect();
+    if wanted.is_empty() {
+        return Check::new(Level::Ok, "sandbox", "the kernel gives user namespaces to everyone");
+    }
+    Check::new(Level::Warn, "sandbox", "the kernel keeps user namespaces from ordinary users").remedy(format!(
+        "sysctl -w {} (and in /etc/sysctl.d), or install the browser's set-user-id helper (Debian: apt install \
+         chromium-sandbox)",
+        wanted.join(" ")
+    ))
+}
+
+pub(super) fn shared_memory(bytes: Option<u64>) -> Check {
+    match bytes {
+        Some(bytes) if bytes >= ENOUGH_SHARED_MEMORY => Check::new(Level::Ok, "/dev/shm", mib(bytes)),
+        Some(bytes) => {
+            Check::new(Level::Warn, "/dev/shm", format!("{}, so Chrome uses files in its place", mib(bytes)))
+                .remedy("give it 1 GiB, in Docker with --shm-size=1g, for more speed")
+        }
+        None => Check::new(Level::Warn, "/dev/shm", "is not there").remedy("mount a tmpfs on it"),
+    }
+}
+
+pub(super) fn fonts(fonts: &Fonts) -> Check {
+    if fonts.files == 0 {
+        return Check::new(Level::Warn, "fonts", "none: pages will show boxes for letters")
+            .remedy("apt install fonts-liberation fonts-noto-color-emoji fonts-noto-cjk");
+    }
+    let missing = [
+        (fonts.emoji, "emoji", "fonts-noto-color-emoji"),
+        (fonts.cjk, "Chinese, Japanese or Korean", "fonts-noto-cjk"),
+    ];
+    let missing: Vec<_> = missing.into_iter().filter(|(is_there, ..)| !is_there).collect();
+    if missing.is_empty() {
+        return Check::new(Level::Ok, "fonts", format!("{} files", fonts.files));
+    }
+    let what: Vec<_> = missing.iter().map(|(_, what, _)| *what).collect();
+    let packages: Vec<_> = missing.iter().map(|(_, _, package)| *package).collect();
+    Check::new(Level::Warn, "fonts", format!("{} files, none for {}", fonts.files, what.join(" or for ")))
+        .remedy(format!("if pages need them: apt install {}", packages.join(" ")))
+}
+
+pub(super) fn size(machine: &Machine) -> Check {
+    let cores = format!("{} core{}", machine.cores, if machine.cores == 1 { "" } else { "s" });
+    match machine.memory {
+        Some(bytes) if bytes < ENOUGH_MEMORY => {
+            Check::new(Level::Warn, "memory", format!("{} free, {cores}", mib(bytes)))
+                .remedy("Chrome and a handful of pages need some 512 MiB")
+        }
+        Some(bytes) => Check::new(Level::Ok, "memory", format!("{} free, {cores}", mib(bytes))),
+        None => Check::new(Level::Ok, "memory", cores),
+    }
+}
+
+pub(super) fn files(machine: &Machine) -> Check {
+    match machine.open_files {
+        Some((now, most)) if now < ENOUGH_FILES => {
+            Check::new(Level::Warn, "open files", format!("{now} per process, at most {most}"))
+                .remedy("ulimit -n 65536, or LimitNOFILE=65536 in the service's unit, for hundreds of sessions")
+        }
+        Some((now, _)) => Check::new(Level::Ok, "open files", format!("{now} per process")),
+        None => Check::new(Level::Ok, "open files", "no limit known"),
+    }
+}
+
+pub(super) fn directory(path: &Path, machine: &Machine) -> Check {
+    let path = path.display();
+    if let Err(error) = &machine.directory {
+        return Check::new(Level::Fail, "session_dir", format!("cannot write in {path}: {error}"))
+            .remedy("make it writable, or name another with --session-dir");
+    }
+    match machine.directory_free {
+        Some(free) if free < ENOUGH_DISK => {
+            Check::new(Level::Warn, "session_dir", format!("{path} has {} free", mib(free)))
+                .remedy("profiles and downloads go there; make room, or name another with --session-dir")
+        }
+        Some(free) => Check::new(Level::Ok, "session_dir", format!("{path}, {} free", mib(free))),
+        None => Check::new(Level::Ok, "session_dir", path.to_string()),
+    }
+}
+
+pub(super) fn store(settings: &StoreSettings) -> Check {
+    let place = match &settings.place {
+        StorePlace::File(path) => path.display().to_string(),
+        StorePlace::Redis(url) => url.to_string(),
+    };
+    match settings.keys.sealing() {
+        Some(key) => Check::new(Level::Ok, "snapshots", format!("in {place}, encrypted with the key {}", key.id)),
+        None => Check::new(Level::Ok, "snapshots", format!("in {place}, not encrypted")).remedy(
+            "give keys with --store-key if others can read it: a snapshot lets its reader in where it was logged in",
+        ),
+    }
+}
+
+pub(super) fn listen(address: SocketAddr, bound: io::Result<()>) -> Check {
+    match bound {
+        Ok(()) => Check::new(Level::Ok, "listen", format!("{address} is free")),
+        // Perhaps by a ghostmux that serves already, in which case all is well.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Check::new(Level::Warn, "listen", format!("{address} is taken"))
+                .remedy("stop what listens there (ss -ltnp shows it), or choose another with --listen")
+        }
+        Err(error) => {
+            Check::new(Level::Fail, "listen", format!("{address}: {error}")).remedy("choose another with --listen")
+        }
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    if bytes >= 10 << 30 { format!("{} GiB", bytes >> 30) } else { format!("{} MiB", bytes / MIB) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::{
+        browser::find::Version,
+        cli::doctor::machine::{Namespaces, telling_line},
+    };
+
+    fn machine() -> Machine {
+        Machine {
+            root: false,
+            namespaces: Namespaces { unprivileged_clone: Some(1), most: Some(1000), restricted_by_apparmor: None },
+            shared_memory: Some(2 << 30),
+            fonts: Fonts { files: 9, emoji: true, cjk: true },
+            open_files: Some((65_536, 65_536)),
+            memory: Some(8 << 30),
+            cores: 2,
+            directory: Ok(()),
+            directory_free: Some(10 << 30),
+        }
+    }
+
+    fn found(kind: Kind) -> Found {
+        Found { binary: "/opt/chrome".into(), kind, version: Version { major: 156, full: "156.0.1.2".into() } }
+    }
+
+    #[test]
+    fn every_check_that_is_not_ok_says_what_to_do() {
+        let mut poor = machine();
+        poor.namespaces = Namespaces { unprivileged_clone: Some(0), most: Some(0), restricted_by_apparmor: Some(1) };
+        poor.open_files = Some((1024, 4096));
+        poor.memory = Some(100 * MIB);
+        poor.directory = Err("Permission denied".into());
+        let taken = || Err(io::Error::from(io::ErrorKind::AddrInUse));
+        let address = SocketAddr::from(([127, 0, 0, 1], 9222));
+        for check in [
+            start(&Err("no page within 15 s".into()), false),
+            start(&Err("No usable sandbox!".into()), true),
+            start(&Err("error while loading shared libraries: libnss3.so: cannot open".into()), false),
+            remote("ws://a", Err("refused".into())),
+            sandbox(&poor, false, false),
+            sandbox(&poor, true, true),
+            sandbox(&Machine { root: true, ..machine() }, false, true),
+            shared_memory(Some(64 * MIB)),
+            shared_memory(None),
+            fonts(&Fonts::default()),
+            fonts(&Fonts { files: 3, emoji: true, cjk: false }),
+            size(&poor),
+            files(&poor),
+            directory(Path::new("/nowhere"), &poor),
+            directory(Path::new("/full"), &Machine { directory_free: Some(1), ..machine() }),
+            listen(address, taken()),
+            listen(address, Err(io::Error::from(io::ErrorKind::AddrNotAvailable))),
+        ] {
+            assert!(check.level != Level::Ok && check.remedy.is_some(), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn a_good_machine_has_nothing_to_mend() {
+        let machine = machine();
+        for check in [
+            browser(&Ok(found(Kind::Shell)), &[]),
+            start(&Ok(Duration::from_millis(700)), false),
+            sandbox(&machine, false, false),
+            shared_memory(machine.shared_memory),
+            fonts(&machine.fonts),
+            size(&machine),
+            files(&machine),
+            directory(Path::new("/tmp"), &machine),
+            listen(SocketAddr::from(([127, 0, 0, 1], 9222)), Ok(())),
+        ] {
+            assert!(check.level == Level::Ok && check.remedy.is_none(), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn a_store_without_a_key_is_called_not_encrypted() {
+        let said = |key: &str| {
+            let variables = [("GHOSTMUX_STORE", "redis://:s3cret@a:1"), ("GHOSTMUX_STORE_KEY", key)];
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            store(&crate::config::Config::load(crate::config::RawConfig::default(), variables).expect("settings").store)
+        };
+        let open = said("");
+        assert!(open.found.contains("redis://a:1, not encrypted") && open.remedy.is_some(), "{open:?}");
+        let sealed = said(&format!("k7:{}", "0".repeat(64)));
+        assert!(sealed.found.ends_with("encrypted with the key k7") && sealed.remedy.is_none(), "{sealed:?}");
+    }
+
+    #[test]
+    fn without_a_browser_the_ones_that_would_do_are_named() {
+        let check = browser(&Err(FindError::NotThere { path: PathBuf::from("/x") }), &[Ok(found(Kind::Full))]);
+        assert!(
+            check.level == Level::Fail && check.found.contains("usable: 156.0.1.2 (full browser) at /opt/chrome"),
+            "{check:?}"
+        );
+    }
+
+    #[test]
+    fn a_full_browser_serves_and_the_better_one_is_named() {
+        let check = browser(&Ok(found(Kind::Full)), &[]);
+        assert!(check.level == Level::Ok && check.remedy.is_some_and(|text| text.contains("chromium-headless-shell")));
+    }
+
+    #[test]
+    fn a_kernel_that_forbids_the_sandbox_is_told_by_name() {
+        let mut machine = machine();
+        machine.namespaces.restricted_by_apparmor = Some(1);
+        let remedy = sandbox(&machine, false, false).remedy.expect("one");
+        assert!(
+            remedy.contains("kernel.apparmor_restrict_unprivileged_userns=0") && !remedy.contains("max_user"),
+            "{remedy}"
+        );
+        assert_eq!(sandbox(&machine, false, true).level, Level::Ok);
+    }
+
+    #[test]
+    fn of_all_that_chrome_says_the_reason_is_shown() {
+        let noise =
+            "[1:2:ERROR:dbus] no bus\n[1:2:FATAL:zygote] No usable sandbox! Update your kernel\n[1:2:ERROR] bye\n";
+        assert_eq!(telling_line(noise), "No usable sandbox!");
+        let library = "chrome: error while loading shared libraries: libnss3.so: cannot open";
+        assert_eq!(telling_line(library), library);
+        assert_eq!(telling_line("one\ntwo\n\n"), "two");
+        assert_eq!(telling_line(""), "it said nothing");
+    }
+
+    #[test]
+    fn fonts_are_told_by_their_names() {
+        let mut fonts = Fonts::default();
+        for name in ["DejaVuSans.ttf", "NotoColorEmoji.ttf", "NotoSansCJK-Regular.ttc", "fonts.conf"] {
+            fonts.count(Path::new(name));
+        }
+        assert_eq!((fonts.files, fonts.emoji, fonts.cjk), (3, true, true));
+    }
+}

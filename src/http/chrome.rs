@@ -1,0 +1,305 @@
+//! Chrome's own HTTP interface, `/json/*`: its paths, status codes and texts.
+//!
+//! What carries no connection acts in one session, the HTTP session; `/json/version` creates nothing.
+
+use std::{path::PathBuf, time::Duration};
+
+use hyper::{Request, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::Instant,
+};
+
+use super::{
+    Api, caller,
+    reply::{Answer, json, problem, refused, text},
+};
+use crate::{
+    browser::{find::Found, protocol},
+    cdp::{
+        error::CdpError,
+        ghost::merged,
+        object::{Object, quote},
+        target::TargetInfo,
+    },
+    config::RemoteUrl,
+    session::manager::{Caller, ServiceError},
+};
+
+/// How long Chrome gets to tell its protocol.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a failure to fetch it is the answer for everybody, before it is tried again.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The protocol JSON of the browsers and our own domain, fetched when it is first asked for.
+#[derive(Debug)]
+pub struct Protocol {
+    source: Origin,
+    told: Told,
+}
+
+/// What is fetched once, and at most once at a time.
+#[derive(Debug, Default)]
+struct Told {
+    text: OnceCell<String>,
+    /// When the last attempt failed, and why. Held while one is made.
+    failed: Mutex<Option<(Instant, String)>>,
+}
+
+impl Told {
+    /// The text, fetched by the first who asks. The others wait for that, and share its failure too.
+    async fn get<F: Future<Output = Result<String, String>>>(&self, fetch: impl FnOnce() -> F) -> Result<&str, String> {
+        if let Some(text) = self.text.get() {
+            return Ok(text);
+        }
+        let mut failed = self.failed.lock().await;
+        if let Some((_, why)) = failed.as_ref().filter(|(when, _)| when.elapsed() < PAUSE) {
+            return Err(why.clone());
+        }
+        let told = self.text.get_or_try_init(fetch).await;
+        *failed = told.as_ref().err().map(|why| (Instant::now(), why.clone()));
+        told.map(String::as_str)
+    }
+}
+
+/// Where the protocol is asked for.
+#[derive(Debug)]
+pub enum Origin {
+    /// A Chrome of this machine, and a directory for it: the pipe does not tell, so one is started for the question.
+    Local(Found, PathBuf),
+    /// A Chrome elsewhere, by the same host as its WebSocket.
+    Remote(RemoteUrl),
+}
+
+impl Protocol {
+    /// Nothing is fetched yet.
+    pub fn new(source: Origin) -> Self {
+        Self { source, told: Told::default() }
+    }
+
+    async fn text(&self) -> Result<&str, String> {
+        let fetch = || async {
+            let fetched = match &self.source {
+                Origin::Local(found, directory) => {
+                    tokio::time::timeout(PATIENCE, protocol::of_local(found, directory.clone())).await
+                }
+                Origin::Remote(url) => tokio::time::timeout(PATIENCE, protocol::of_remote(url.as_str())).await,
+            };
+            let chromes = fetched
+                .map_err(|_| "Chrome did not tell its protocol in time".to_owned())?
+                .map_err(|error| error.to_string())?;
+            merged(&chromes).ok_or_else(|| "what Chrome told is no protocol".to_owned())
+        };
+        self.told.get(fetch).await
+    }
+}
+
+pub(super) async fn answer<B>(api: &Api, request: &Request<B>, method: &str) -> Answer {
+    let path = request.uri().path();
+    let caller = &caller(request.headers());
+    let query = request.uri().query();
+    let command = path.strip_prefix("/json").unwrap_or_default();
+    // Chrome has `/json/list/` and `/json/version/`, and no `/json/`.
+    let (name, rest) = match command.strip_prefix('/').map(|command| command.split_once('/').unwrap_or((command, ""))) {
+        None => ("list", ""),
+        Some(("", _)) => return not_found(path),
+        Some(parts) => parts,
+    };
+    let done = match (name, rest) {
+        ("version", "") => version(api, caller, query).await,
+        ("list", "") => list(api, caller).await,
+        ("protocol", "") => return protocol_json(api).await,
+        ("new", "") if method != "PUT" => return unsafe_verb(method),
+        ("new", "") => new(api, caller, query).await,
+        ("activate", id) => one(api, caller, "Target.activateTarget", id, "Target activated").await,
+        ("close", id) => one(api, caller, "Target.closeTarget", id, "Target is closing").await,
+        _ => return not_found(path),
+    };
+    done.unwrap_or_else(Failure::answer)
+}
+
+enum Failure {
+    Session(ServiceError),
+    Refused(CdpError),
+    NoTarget(String),
+    Unreadable,
+}
+
+impl From<ServiceError> for Failure {
+    fn from(why: ServiceError) -> Self {
+        Self::Session(why)
+    }
+}
+
+impl Failure {
+    fn answer(self) -> Answer {
+        match self {
+            Self::Session(why) => refused(&why),
+            Self::Refused(error) => problem(StatusCode::BAD_REQUEST, "refused", &error.message),
+            Self::NoTarget(id) => {
+                text(StatusCode::NOT_FOUND, "text/html; charset=UTF-8", format!("No such target id: {id}"))
+            }
+            Self::Unreadable => problem(StatusCode::BAD_GATEWAY, "unreadable", "Chrome's answer could not be read"),
+        }
+    }
+}
+
+fn not_found(path: &str) -> Answer {
+    text(
+        StatusCode::NOT_FOUND,
+        "text/html; charset=UTF-8",
+        format!("Unknown command: {}", path.trim_start_matches("/json/")),
+    )
+}
+
+fn unsafe_verb(method: &str) -> Answer {
+    let words = format!("Using unsafe HTTP verb {method} to invoke /json/new. This action supports only PUT verb.");
+    text(StatusCode::METHOD_NOT_ALLOWED, "text/html; charset=UTF-8", words)
+}
+
+async fn version(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answer, Failure> {
+    let browser = api.registry.pool().any().await.map_err(ServiceError::from)?;
+    let id = api.registry.version_id(caller).await?;
+    let said = Object::read(&browser.identity().version).ok_or(Failure::Unreadable)?;
+    let member = |name: &str| said.string(name).unwrap_or_default();
+    // V8 and WebKit as Chrome names them here; the pipe tells both.
+    let webkit = member("userAgent")
+        .split("AppleWebKit/")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap_or("537.36")
+        .to_owned();
+    let query = query.map_or_else(String::new, |query| format!("?{query}"));
+    let mut version = Members(vec![("Browser", quoted(&member("product")))]);
+    if browser.identity().major() >= 156 {
+        version.0.push(("File-Path-Style", quoted("posix")));
+    }
+    version.0.extend([
+        ("Protocol-Version", quoted(&member("protocolVersion"))),
+        ("User-Agent", quoted(&member("userAgent"))),
+        ("V8-Version", quoted(&member("jsVersion"))),
+        ("WebKit-Version", quoted(&format!("{webkit} ({})", member("revision")))),
+        ("webSocketDebuggerUrl", quoted(&format!("{}{query}", caller.url_of(id.as_str())))),
+    ]);
+    Ok(json(&version))
+}
+
+async fn list(api: &Api, caller: &Caller) -> Result<Answer, Failure> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Infos<'a> {
+        #[serde(borrow)]
+        target_infos: Vec<&'a RawValue>,
+    }
+
+    let result = call(api, caller, "Target.getTargets", "{}".to_owned()).await?;
+    let infos: Infos<'_> = serde_json::from_str(&result).map_err(|_| Failure::Unreadable)?;
+    Ok(json(&infos.target_infos.iter().filter_map(|info| target(info.get(), &caller.host)).collect::<Vec<_>>()))
+}
+
+async fn new(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answer, Failure> {
+    let url = query.filter(|url| !url.is_empty()).unwrap_or("about:blank");
+    let url = percent_decode_str(url).decode_utf8_lossy();
+    let result = call(api, caller, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
+    let id = Object::read(&result).and_then(|result| result.string("targetId")).ok_or(Failure::Unreadable)?;
+    let result = call(api, caller, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
+    let info = Object::read(&result)
+        .and_then(|result| result.get("targetInfo").map(str::to_owned))
+        .ok_or(Failure::Unreadable)?;
+    Ok(json(&target(&info, &caller.host).ok_or(Failure::Unreadable)?))
+}
+
+async fn one(
+    api: &Api,
+    caller: &Caller,
+    method: &'static str,
+    id: &str,
+    done: &'static str,
+) -> Result<Answer, Failure> {
+    let params = format!(r#"{{"targetId":{}}}"#, quote(id));
+    match api.registry.call(caller, method, params).await? {
+        Ok(_) => Ok(text(StatusCode::OK, "text/html; charset=UTF-8", done)),
+        Err(_) => Err(Failure::NoTarget(id.to_owned())),
+    }
+}
+
+async fn call(api: &Api, caller: &Caller, method: &'static str, params: String) -> Result<String, Failure> {
+    api.registry.call(caller, method, params).await?.map_err(Failure::Refused)
+}
+
+async fn protocol_json(api: &Api) -> Answer {
+    match api.protocol.text().await {
+        Ok(protocol) => text(StatusCode::OK, "application/json; charset=UTF-8", protocol.to_owned()),
+        Err(error) => problem(StatusCode::BAD_GATEWAY, "no-protocol", &error),
+    }
+}
+
+/// An entry of `/json/list`.
+fn target(info: &str, host: &str) -> Option<Members> {
+    let read = TargetInfo::read(info)?;
+    let raw = Object::read(info)?;
+    let title = raw.get("title").unwrap_or("\"\"");
+    let url = raw.get("url").unwrap_or("\"\"");
+    let mut members = vec![("description", quoted(""))];
+    let parent = raw.get("parentId").and_then(value);
+    // Chrome's `devtoolsFrontendUrl` is left out: there is no front end here that it could name.
+    members.push(("id", quoted(read.id.as_str())));
+    members.extend(parent.map(|parent| ("parentId", parent)));
+    members.push(("title", value(title)?));
+    members.push(("type", quoted(read.kind.as_type())));
+    members.push(("url", value(url)?));
+    members.push(("webSocketDebuggerUrl", quoted(&format!("ws://{host}/devtools/page/{}", read.id))));
+    Some(Members(members))
+}
+
+/// An object whose members keep their order.
+struct Members(Vec<(&'static str, Box<RawValue>)>);
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn value(json: &str) -> Option<Box<RawValue>> {
+    RawValue::from_string(json.to_owned()).ok()
+}
+
+fn quoted(text: &str) -> Box<RawValue> {
+    value(&quote(text)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_shared_by_all_who_wait_and_tried_again_later() {
+        let (told, tries) = (Told::default(), AtomicUsize::new(0));
+        let counter = &tries;
+        let get = |good: bool| {
+            told.get(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    tokio::time::sleep(PATIENCE).await;
+                    if good { Ok("protocol".to_owned()) } else { Err("no".to_owned()) }
+                }
+            })
+        };
+        let answers = join_all((0..10).map(|_| get(false))).await;
+        assert_eq!(answers, vec![Err("no".to_owned()); 10]);
+        assert_eq!(tries.load(Ordering::Relaxed), 1);
+        tokio::time::advance(PAUSE).await;
+        let answers = join_all((0..10).map(|_| get(true))).await;
+        assert_eq!(answers, vec![Ok("protocol"); 10]);
+        assert_eq!(tries.load(Ordering::Relaxed), 2);
+    }
+}

@@ -1,0 +1,170 @@
+//! Answers: JSON as Chrome writes it or in one line, and problems as RFC 9457 has them.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response as Responded},
+};
+use bytes::Bytes;
+use hyper::{Response, StatusCode, header};
+use serde::Serialize;
+use serde_json::{
+    Map, Value,
+    ser::{PrettyFormatter, Serializer},
+};
+
+use crate::{cdp::ghost::Bad, session::manager::ServiceError};
+
+/// An answer, whole or as it comes.
+pub type Answer = Response<Body>;
+
+/// An answer with a body of one type. Nothing may frame it, as with Chrome's own interface.
+pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = stream(kind, Body::from(body.into()));
+    *answer.status_mut() = status;
+    answer
+}
+
+/// Why something is refused, for those who do not show the body: it lies with the answer.
+#[derive(Clone, Debug)]
+pub struct Why(pub String);
+
+/// A refusal in Chrome's own words, as it writes them.
+pub(super) fn refused_text(status: StatusCode, words: &'static str) -> Answer {
+    let mut answer = text(status, "text/html; charset=UTF-8", words);
+    answer.extensions_mut().insert(Why(words.to_owned()));
+    answer
+}
+
+/// As [`text`], with a body that may be still to come.
+pub(super) fn stream(kind: &'static str, body: Body) -> Answer {
+    let mut answer = Response::new(body);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    headers.insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static("frame-ancestors 'none'"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// JSON with Chrome's white space.
+pub(super) fn json<T: Serialize>(value: &T) -> Answer {
+    let mut body = Vec::new();
+    let mut writer = Serializer::with_formatter(&mut body, PrettyFormatter::with_indent(b"   "));
+    if value.serialize(&mut writer).is_err() {
+        return unwritable();
+    }
+    body.push(b'\n');
+    text(StatusCode::OK, "application/json; charset=UTF-8", body)
+}
+
+/// JSON in one line.
+pub(super) fn compact<T: Serialize>(status: StatusCode, value: &T) -> Answer {
+    serde_json::to_vec(value).map_or_else(|_| unwritable(), |body| text(status, "application/json", body))
+}
+
+/// Something that was made, and where it is.
+pub(super) fn created<T: Serialize>(path: &str, value: &T) -> Answer {
+    let mut answer = compact(StatusCode::CREATED, value);
+    if let Ok(location) = header::HeaderValue::from_str(path) {
+        answer.headers_mut().insert(header::LOCATION, location);
+    }
+    answer
+}
+
+fn unwritable() -> Answer {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "Chrome's answer could not be read")
+}
+
+/// Done, and nothing to say.
+pub(super) fn nothing() -> Answer {
+    let mut answer = text(StatusCode::NO_CONTENT, "", Bytes::new());
+    answer.headers_mut().remove(header::CONTENT_TYPE);
+    answer
+}
+
+/// A refusal in words of our own, `application/problem+json`.
+pub fn problem(status: StatusCode, kind: &'static str, detail: &str) -> Answer {
+    Problem::new(status, kind, detail).answer()
+}
+
+/// Why a request is refused, in words of our own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    detail: String,
+    /// Further members, for programs.
+    details: Map<String, Value>,
+    /// In how many seconds it may be worth trying again.
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// `kind` is one word for programs, `detail` says it to people.
+    pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, kind, detail: detail.into(), details: Map::new(), retry_after: None }
+    }
+
+    /// As `application/problem+json`.
+    pub fn answer(&self) -> Answer {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(rename = "type")]
+            kind: String,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            #[serde(flatten)]
+            details: &'a Map<String, Value>,
+        }
+
+        let body = Body {
+            kind: format!("urn:ghostmux:{}", self.kind),
+            title: self.status.canonical_reason().unwrap_or("error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            details: &self.details,
+        };
+        let mut answer = text(self.status, "application/problem+json", serde_json::to_vec(&body).unwrap_or_default());
+        answer.extensions_mut().insert(Why(self.detail.clone()));
+        if let Some(seconds) = self.retry_after {
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        answer
+    }
+}
+
+/// The answer when the service does not do what it is asked.
+pub fn refused(why: &ServiceError) -> Answer {
+    Problem::from(why).answer()
+}
+
+impl From<&ServiceError> for Problem {
+    fn from(why: &ServiceError) -> Self {
+        Self {
+            status: StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            kind: why.kind(),
+            detail: why.to_string(),
+            details: why.details(),
+            retry_after: why.retry_after(),
+        }
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(why: ServiceError) -> Self {
+        (&why).into()
+    }
+}
+
+impl From<Bad> for Problem {
+    fn from(bad: Bad) -> Self {
+        ServiceError::from(bad).into()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Responded {
+        self.answer().into_response()
+    }
+}

@@ -1,0 +1,252 @@
+//! WebSocket upgrades: which session a URL means, and admission, all before the 101.
+
+use std::time::Instant;
+
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::{
+    HeaderMap, Request, Response, StatusCode, Version, body::Incoming, ext::ReasonPhrase, header, upgrade::Upgraded,
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::http::patient::Patient;
+use crate::{
+    http::{Answer, Why, caller, problem, refused},
+    session::{
+        client::Client,
+        manager::{Admitted, Caller, ServiceError, SessionManager, Wish},
+    },
+};
+
+/// The header with the reason of a refusal: clients that hide an answer's body may show its headers.
+const ERROR: &str = "ghostmux-error";
+/// Most letters of a reason in the head of an answer.
+const LONGEST_REASON: usize = 300;
+
+/// What a client is connected to.
+#[derive(Debug, PartialEq, Eq)]
+enum Endpoint<'a> {
+    /// A session of its own.
+    New,
+    /// The session of this id.
+    Session(&'a str),
+    /// The page of this target id.
+    Page(&'a str),
+}
+
+/// Paths at which a session of one's own begins, without `/` at their ends: ours, Chrome's, browserless's.
+const NEW: [&str; 4] = ["", "/devtools/browser", "/chromium", "/chrome"];
+
+/// What is often asked for and not to be had, by a part of the path, and what to do.
+const ELSEWHERE: [(&str, &str); 6] = [
+    (
+        "playwright",
+        "Playwright's own protocol is not spoken here; use chromium.connectOverCDP with / or /devtools/browser/ID",
+    ),
+    ("firefox", "the browsers are Chromes; connect to /"),
+    ("webkit", "the browsers are Chromes; connect to /"),
+    ("/v1/", "the WebSocket of a session is /devtools/browser/ID"),
+    ("/json", "GET /json/version, without an upgrade, names the WebSocket"),
+    ("/devtools", "connect to /devtools/browser/ID or /devtools/page/TARGET"),
+];
+
+/// What a path means, or what to connect to instead.
+fn endpoint(path: &str) -> Result<Endpoint<'_>, String> {
+    let plain = path.trim_end_matches('/');
+    if NEW.contains(&plain) {
+        return Ok(Endpoint::New);
+    }
+    if let Some(target) = plain.strip_prefix("/devtools/page/") {
+        return Ok(Endpoint::Page(target));
+    }
+    if let Some(id) = plain.strip_prefix("/devtools/browser/") {
+        return Ok(Endpoint::Session(id));
+    }
+    let advice = ELSEWHERE.iter().find(|(part, _)| path.contains(part)).map_or(
+        "connect to / for a session of your own (options go into the query), or to /devtools/browser/ID for one that there is",
+        |(_, advice)| advice,
+    );
+    Err(format!("there is no WebSocket at {path}: {advice}"))
+}
+
+/// The answer to an upgrade. A refusal has its reason in the status line and a header too, because most clients hide the
+/// body, and is the last on its connection.
+pub(crate) fn say_why(mut answer: Answer) -> Answer {
+    let Some(Why(why)) = answer.extensions_mut().remove::<Why>() else { return answer };
+    answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    let printable = |letter: char| if letter == ' ' || letter.is_ascii_graphic() { letter } else { '?' };
+    let reason: String = why.chars().take(LONGEST_REASON).map(printable).collect();
+    if let Ok(value) = header::HeaderValue::from_str(&reason) {
+        answer.headers_mut().insert(ERROR, value);
+    }
+    if let Ok(phrase) = ReasonPhrase::try_from(reason) {
+        answer.extensions_mut().insert(phrase);
+    }
+    answer
+}
+
+/// Whether a request asks for a WebSocket (RFC 6455 §4.1).
+pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
+    let names = |name, wanted: &str| {
+        request
+            .headers()
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|token| token.trim().eq_ignore_ascii_case(wanted))
+    };
+    names(header::CONNECTION, "upgrade") && names(header::UPGRADE, "websocket")
+}
+
+/// Answers an upgrade: with the 101 once there is a place, with a reason otherwise.
+pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incoming>) -> Answer {
+    let key = match handshake(&request) {
+        Ok(key) => key,
+        Err(refused) => return refused,
+    };
+    let path = request.uri().path().to_owned();
+    let endpoint = match endpoint(&path) {
+        Ok(endpoint) => endpoint,
+        Err(advice) => return problem(StatusCode::NOT_FOUND, "no-endpoint", &advice),
+    };
+    let wish = match Wish::read(request.uri().query().unwrap_or_default()) {
+        Ok(wish) => wish,
+        Err(bad) => return refused(&bad.into()),
+    };
+    // Dropped half-way if the client hangs up meanwhile: then it waits for no place any more.
+    let admitted = match admit(registry, &caller(request.headers()), endpoint, wish).await {
+        Ok(admitted) => admitted,
+        Err(why) => {
+            tracing::debug!(path, %why, "not admitted");
+            return refused(&why);
+        }
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    let ledger = registry.ledger();
+    tokio::spawn(async move {
+        // If the client is gone before this is done, the place is free again.
+        match upgrade.await.map(downcast) {
+            Ok(Some((socket, already_read))) => {
+                admitted.seat(Client::new(socket, &already_read, ledger, Instant::now()));
+            }
+            Ok(None) => tracing::error!("an upgraded connection was no TCP socket"),
+            Err(error) => tracing::debug!(%error, "a client went during its upgrade"),
+        }
+    });
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+    if let Ok(accept) = header::HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    answer
+}
+
+async fn admit(
+    registry: &SessionManager,
+    caller: &Caller,
+    endpoint: Endpoint<'_>,
+    wish: Wish,
+) -> Result<Admitted, ServiceError> {
+    match endpoint {
+        Endpoint::Page(target) => registry.page(caller, target, wish).await,
+        Endpoint::Session(id) => registry.connect(caller, id, wish).await,
+        Endpoint::New => registry.begin(caller, wish).await,
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "made once per connection")]
+fn handshake<B>(request: &Request<B>) -> Result<String, Answer> {
+    let headers = request.headers();
+    let bad = |detail: &str| problem(StatusCode::BAD_REQUEST, "handshake", detail);
+    if !request.method().as_str().eq_ignore_ascii_case("GET") {
+        return Err(bad("a WebSocket is asked for with GET"));
+    }
+    if request.version() != Version::HTTP_11 {
+        return Err(bad("a WebSocket is asked for with HTTP/1.1"));
+    }
+    if has_body(headers) {
+        return Err(bad("a request for a WebSocket has no body"));
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let mut answer = problem(StatusCode::UPGRADE_REQUIRED, "handshake", "Sec-WebSocket-Version must be 13");
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, header::HeaderValue::from_static("13"));
+        return Err(answer);
+    }
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    match (keys.next().and_then(|key| key.to_str().ok()).filter(|key| is_key(key)), keys.next()) {
+        (Some(key), None) => Ok(key.to_owned()),
+        _ => Err(bad("Sec-WebSocket-Key must be there once, and be the Base64 of 16 bytes")),
+    }
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
+    !empty || headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+/// RFC 6455 §4.1: a nonce of 16 bytes in Base64.
+fn is_key(key: &str) -> bool {
+    // Not all clients leave the spare bits of the last letter zero.
+    let mut lenient = data_encoding::Specification::new();
+    lenient.symbols.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    lenient.padding = Some('=');
+    lenient.check_trailing_bits = false;
+    lenient.encoding().is_ok_and(|base64| base64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
+}
+
+fn downcast(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+    let parts = upgraded.downcast::<TokioIo<Patient>>().ok()?;
+    Some((parts.io.into_inner().into_inner(), parts.read_buf))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_an_endpoint_or_names_one() {
+        for path in ["/", "//", "/devtools/browser", "/devtools/browser/", "/chromium", "/chromium/", "/chrome"] {
+            assert_eq!(endpoint(path), Ok(Endpoint::New), "{path}");
+        }
+        assert_eq!(endpoint("/devtools/browser/x/"), Ok(Endpoint::Session("x")));
+        assert_eq!(endpoint("/devtools/page/x"), Ok(Endpoint::Page("x")));
+        for (path, right) in [
+            ("/v1/sessions/x/liv", "/devtools/browser/ID"),
+            ("/chromium/playwright", "connectOverCDP"),
+            ("/playwright/chromium", "connectOverCDP"),
+            ("/firefox", "Chromes"),
+            ("/json/version", "GET /json/version"),
+            ("/devtools/pages/x", "/devtools/page/TARGET"),
+            ("/devtools", "/devtools/browser/ID"),
+            ("/any/path", "connect to /"),
+            ("/devtools/page", "/devtools/page/TARGET"),
+        ] {
+            let advice = endpoint(path).expect_err(path);
+            assert!(advice.contains(path) && advice.contains(right), "{path}: {advice}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_the_base64_of_sixteen_bytes() {
+        for key in ["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR=="] {
+            assert!(is_key(key), "{key}");
+        }
+        for key in ["", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZSE=", "dGhlIHNhbXBsZSBub25j", "!Ghl"] {
+            assert!(!is_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_why_in_its_head() {
+        let answer = say_why(problem(StatusCode::NOT_FOUND, "x", "no such session é\r\nX: 1"));
+        assert_eq!(answer.headers()[ERROR], "no such session ???X: 1");
+        let phrase = answer.extensions().get::<ReasonPhrase>().expect("a phrase");
+        assert_eq!(phrase.as_bytes(), b"no such session ???X: 1");
+    }
+}

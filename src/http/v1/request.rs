@@ -1,0 +1,158 @@
+//! What handlers take from a request. What cannot be read is refused with a problem that names it, and nothing is done.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    body,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::IgnoredAny;
+
+use super::super::{caller, reply::Problem};
+use crate::{session::manager::Caller, snapshot::shelf::HELD_MOST};
+
+/// Most bytes of a body. Metadata may have 4 KiB, and its letters may be written as `\u0041`.
+const MOST: usize = 64 * 1024;
+/// How long a body may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// And a large one.
+const LARGE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The body: a JSON object as text. It may be empty where nothing needs to be said.
+pub(super) struct Body(pub(super) Option<String>);
+
+impl Body {
+    /// The object, which has to be there.
+    pub(super) fn required(self) -> Result<String, Problem> {
+        self.0.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "no-body", "a JSON object is expected as the body"))
+    }
+
+    /// The object, or an empty one.
+    pub(super) fn or_empty(self) -> String {
+        self.0.unwrap_or_else(|| "{}".to_owned())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, MOST, PATIENCE).await?;
+        if bytes.is_empty() && !parts.headers.contains_key(header::CONTENT_TYPE) {
+            return Ok(Self(None));
+        }
+        of_json(&parts.headers)?;
+        let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-json", detail);
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| bad(format!("the body is no UTF-8: {error}")))?;
+        serde_json::from_str::<IgnoredAny>(&text).map_err(|error| bad(format!("the body is no JSON: {error}")))?;
+        Ok(Self(Some(text)))
+    }
+}
+
+/// A body that holds what others have stored.
+pub(super) struct LargeBody;
+
+impl LargeBody {
+    /// The JSON, whole.
+    pub(super) async fn read(request: Request) -> Result<String, Problem> {
+        let (parts, body) = request.into_parts();
+        of_json(&parts.headers)?;
+        let bytes = read(body, HELD_MOST, LARGE_PATIENCE).await?;
+        let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-json", detail);
+        String::from_utf8(bytes).map_err(|error| bad(format!("the body is no UTF-8: {error}")))
+    }
+}
+
+async fn read(body: body::Body, most: usize, patience: Duration) -> Result<Vec<u8>, Problem> {
+    let body = tokio::time::timeout(patience, Limited::new(body, most).collect()).await.map_err(|_| {
+        let detail = format!("the body did not come within {} s", patience.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-body", detail)
+    })?;
+    match body {
+        Ok(body) => Ok(body.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body is larger than {most} bytes");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
+        }
+        Err(error) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, "bad-body", format!("the body cannot be read: {error}")))
+        }
+    }
+}
+
+/// Only what says that it is JSON is read as such: a form of some page cannot say so unasked.
+fn of_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let said = headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+    let essence = said.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    if essence.is_some_and(|essence| essence == "application/json" || essence.ends_with("+json")) {
+        return Ok(());
+    }
+    let said = said.as_deref().unwrap_or("not said");
+    let detail = format!("the body's type is {said}; send Content-Type: application/json");
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail))
+}
+
+/// The `{id}` of a path.
+pub(in super::super) struct Id(pub(in super::super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        id.map(|Path(id)| Self(id)).map_err(|rejected| {
+            Problem::new(StatusCode::BAD_REQUEST, "bad-path", format!("the id in the path: {rejected}"))
+        })
+    }
+}
+
+/// Who asks.
+pub(in super::super) struct By(pub(in super::super) Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(caller(&parts.headers)))
+    }
+}
+
+/// The members of a query, decoded.
+pub(in super::super) struct Query(pub(in super::super) Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let members = form_urlencoded::parse(query.as_bytes());
+        Ok(Self(members.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
+        let never = stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let refused = read(body::Body::from_stream(never), MOST, PATIENCE).await.expect_err("nothing came").answer();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_not_read_to_its_end() {
+        let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 1024]));
+        let refused = read(body::Body::from_stream(endless), MOST, PATIENCE).await.expect_err("it has no end").answer();
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}

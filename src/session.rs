@@ -1,0 +1,19 @@
+//! A session's life: from the request for a place in a browser to the record of how it ended.
+//!
+//! `manager` knows all sessions by id: it opens them, hands them sockets and ends them. `task` is one session at work.
+//! `lifecycle` says which states a session has and what ends each of them (pure). `admission` limits how many sessions
+//! there are, with `fair_queue` for those that wait (pure). `client` is one socket; `session_files` is the directory of
+//! a session. `tombstone` remembers how sessions ended, `error` says why a request is not served.
+
+mod admission;
+pub mod client;
+mod connect_options;
+mod error;
+mod fair_queue;
+mod id;
+pub mod lifecycle;
+pub mod manager;
+mod owner;
+pub mod session_files;
+pub mod task;
+mod tombstone;

@@ -1,0 +1,220 @@
+//! Admission: how many sessions there may be, and who waits for one.
+//!
+//! A [`Place`] is a session's right to exist, and dropping it lets the next one in. Who waits is a future, and dropping
+//! that leaves the line.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::session::{
+    error::ServiceError,
+    fair_queue::{Line, Ticket},
+};
+use crate::{config::Admission, metrics::Metrics, session::task::Owner};
+
+/// What counts as recently rejected.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Gate {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rules: Admission,
+    /// The setting that the number of places comes from.
+    limit: &'static str,
+    // Guards who is in and who waits; held for a few instructions, never while a place is dropped.
+    state: Mutex<State>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct State {
+    taken: u32,
+    /// In or waiting.
+    of_owner: HashMap<Owner, u32>,
+    line: Line<Owner, Waiting>,
+    rejected: VecDeque<Instant>,
+}
+
+struct Waiting {
+    since: Instant,
+    place: oneshot::Sender<Taken>,
+}
+
+/// How full it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fullness {
+    pub(super) taken: u32,
+    pub(super) waiting: usize,
+    pub(super) longest_wait: Duration,
+    pub(super) recently_rejected: usize,
+    pub(super) most: Option<u32>,
+    pub(super) queue: usize,
+}
+
+/// A session's right to exist.
+#[must_use]
+pub(super) struct Place {
+    _taken: Taken,
+    _of_owner: OfOwner,
+}
+
+/// One of all places.
+struct Taken(Gate);
+
+/// One of an owner's.
+struct OfOwner(Gate, Owner);
+
+/// One in the line.
+struct Waiter {
+    gate: Gate,
+    ticket: Ticket,
+}
+
+impl Gate {
+    /// `limit` names the setting that `rules.total` comes from.
+    pub(super) fn new(rules: Admission, limit: &'static str, metrics: Arc<Metrics>) -> Self {
+        Self { inner: Arc::new(Inner { rules, limit, state: Mutex::default(), metrics }) }
+    }
+
+    /// A place, at once or after a wait.
+    pub(super) async fn enter(&self, owner: &Owner) -> Result<Place, ServiceError> {
+        let done = self.wait(owner).await;
+        if done.is_err() {
+            self.inner.metrics.sessions_rejected.inc();
+            let (mut state, now) = (self.state(), Instant::now());
+            state.rejected.push_back(now);
+            state.forget(now);
+        }
+        done
+    }
+
+    async fn wait(&self, owner: &Owner) -> Result<Place, ServiceError> {
+        let since = Instant::now();
+        let of_owner = self.count(owner)?;
+        let (waiter, mut place) = {
+            let mut state = self.state();
+            let rules = &self.inner.rules;
+            let Some(most) = rules.total.map(std::num::NonZero::get).filter(|most| state.taken >= *most) else {
+                state.taken += 1;
+                drop(state);
+                return Ok(Place { _taken: Taken(self.clone()), _of_owner: of_owner });
+            };
+            let waiting = state.line.len();
+            if waiting >= rules.queue {
+                return Err(ServiceError::QueueFull { limit: self.inner.limit, most, waiting, queue: rules.queue });
+            }
+            let (sender, place) = oneshot::channel();
+            let ticket = state.line.push(owner.clone(), Waiting { since, place: sender });
+            (Waiter { gate: self.clone(), ticket }, place)
+        };
+        match tokio::time::timeout(self.inner.rules.timeout, &mut place).await {
+            Ok(Ok(taken)) => Ok(Place { _taken: taken, _of_owner: of_owner }),
+            Ok(Err(_)) => Err(ServiceError::Closing),
+            Err(_) => {
+                // Perhaps it came in this very moment.
+                if let Ok(taken) = place.try_recv() {
+                    return Ok(Place { _taken: taken, _of_owner: of_owner });
+                }
+                let state = self.state();
+                Err(ServiceError::QueueTimeout {
+                    limit: self.inner.limit,
+                    most: self.inner.rules.total.map_or(0, std::num::NonZero::get),
+                    waited: since.elapsed(),
+                    position: state.line.ahead_of(waiter.ticket).map_or(1, |ahead| ahead + 1),
+                    waiting: state.line.len(),
+                })
+            }
+        }
+    }
+
+    /// How full it is now.
+    pub(super) fn fullness(&self) -> Fullness {
+        let (mut state, now) = (self.state(), Instant::now());
+        state.forget(now);
+        Fullness {
+            taken: state.taken,
+            waiting: state.line.len(),
+            longest_wait: state.line.iter().map(|waiting| now - waiting.since).max().unwrap_or_default(),
+            recently_rejected: state.rejected.len(),
+            most: self.inner.rules.total.map(std::num::NonZero::get),
+            queue: self.inner.rules.queue,
+        }
+    }
+
+    fn count(&self, owner: &Owner) -> Result<OfOwner, ServiceError> {
+        let mut state = self.state();
+        let has = state.of_owner.entry(owner.clone()).or_default();
+        if let Some(most) = self.inner.rules.per_owner.map(std::num::NonZero::get).filter(|most| *has >= *most) {
+            return Err(ServiceError::TooMany { limit: "max_owner_sessions", most });
+        }
+        *has += 1;
+        Ok(OfOwner(self.clone(), owner.clone()))
+    }
+
+    /// Lets in whoever is next, as long as there are places.
+    fn serve(&self) {
+        loop {
+            let mut state = self.state();
+            if self.inner.rules.total.is_some_and(|most| state.taken >= most.get()) {
+                return;
+            }
+            let Some(next) = state.line.pop() else { return };
+            state.taken += 1;
+            // Without the lock: if nobody is there to take it, it is dropped, and comes back by way of here.
+            drop(state);
+            drop(next.place.send(Taken(self.clone())));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn forget(&mut self, now: Instant) {
+        while self.rejected.front().is_some_and(|at| now - *at > RECENT) {
+            self.rejected.pop_front();
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.state().taken -= 1;
+        self.0.serve();
+    }
+}
+
+impl Drop for OfOwner {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if let Some(has) = state.of_owner.get_mut(&self.1) {
+            *has -= 1;
+            if *has == 0 {
+                state.of_owner.remove(&self.1);
+            }
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        // Taken out first: a sender that is dropped under the lock holds no place, but that should not have to be
+        // known.
+        let left = self.gate.state().line.remove(self.ticket);
+        drop(left);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,391 @@
+//! The sessions by id: open one, hand it a socket, ask it something, end them all.
+//!
+//! `service` is what one can do with them, `snapshots` what with their saved state, `entry` a session's place here and
+//! how it is left, `admission` and `fair_queue` who may have one and who waits, `asleep` those that hibernate,
+//! `savepoint` what those that live are brought back from, `tombstone` what became of those that are over, `error` why
+//! something is not done, `room` how many large documents are read at a time.
+
+mod asleep;
+mod entry;
+mod room;
+mod savepoint;
+mod service;
+mod snapshots;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use dashmap::DashMap;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+pub use self::service::Pressure;
+use self::{
+    entry::{Entry, Leaving},
+    room::Rooms,
+    savepoint::Savepoint,
+};
+pub use crate::session::task::{Caller, Owner};
+use crate::session::{admission::Gate, id::Mint, tombstone::Ended};
+pub use crate::session::{connect_options::Wish, error::ServiceError, id::SessionId, tombstone::Epitaph};
+use crate::{
+    browser::{LeaseId, pool::Pool},
+    cdp::{
+        error::CdpError,
+        ghost::{Bad, Millis, Options, SessionState},
+        ids::{CdpSessionId, TargetId},
+    },
+    close_reason::CloseReason,
+    config::{Admission, HttpSession},
+    session::{
+        client::{Client, Ledger},
+        task::{self, Card, Control, Join, Live, Record, Seat, Start, Terms, Unseated},
+    },
+    store::Store,
+};
+
+/// How long the session of HTTP calls stays when nobody uses it.
+const UNUSED: Duration = Duration::from_secs(60);
+
+/// A session that was admitted and waits for its socket. Dropping it frees its place.
+#[must_use]
+pub struct Admitted(Kind);
+
+enum Kind {
+    /// A session that begins with this socket.
+    Begins { live: Box<Live>, root: CdpSessionId, entry: Entry, caller: Caller },
+    /// A session that is there.
+    Joins(Seat),
+}
+
+impl Admitted {
+    /// The socket is there: the session begins, or gets it.
+    pub fn seat(self, client: Client) {
+        match self.0 {
+            Kind::Begins { mut live, root, entry, caller } => {
+                live.seat(client, root, caller);
+                entry.run(live);
+            }
+            Kind::Joins(seat) => seat.take(client),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Handle {
+    control: mpsc::Sender<Box<Control>>,
+    card: Arc<Card>,
+    /// Its lease, once it has one.
+    place: Arc<OnceLock<(u32, LeaseId)>>,
+    // Held while a snapshot is being written into it.
+    restoring: Arc<tokio::sync::Mutex<()>>,
+    savepoint: Arc<Savepoint>,
+    /// Its id is free again, or rests in the store.
+    gone: CancellationToken,
+}
+
+/// All sessions of the process; cheap to clone.
+#[derive(Clone)]
+pub struct SessionManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// Names this registry among those that share a store.
+    instance: Uuid,
+    pool: Pool,
+    store: Store,
+    terms: Arc<Terms>,
+    http_session: HttpSession,
+    mint: Mint,
+    gate: Gate,
+    rooms: Rooms,
+    live: DashMap<SessionId, Handle>,
+    last_number: AtomicU64,
+    // Guards the memory of sessions that are over; held for a look.
+    ended: Mutex<Ended>,
+    // Guards which session each owner's HTTP calls act in; held across its opening, so that only one begins.
+    http: tokio::sync::Mutex<HashMap<Owner, SessionId>>,
+    tasks: TaskTracker,
+}
+
+impl SessionManager {
+    /// An empty registry over a pool and a store. `limit` names the setting that `admission.total` comes from.
+    pub fn new(
+        pool: Pool,
+        store: Store,
+        terms: Terms,
+        http_session: HttpSession,
+        admission: Admission,
+        limit: &'static str,
+    ) -> Self {
+        let inner = Inner {
+            instance: Uuid::new_v4(),
+            pool,
+            store,
+            rooms: Rooms::new(terms.snapshots, admission),
+            gate: Gate::new(admission, limit, terms.metrics.clone()),
+            terms: Arc::new(terms),
+            http_session,
+            mint: Mint::new(),
+            live: DashMap::new(),
+            last_number: AtomicU64::new(0),
+            ended: Mutex::default(),
+            http: tokio::sync::Mutex::default(),
+            tasks: TaskTracker::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The browsers.
+    pub fn pool(&self) -> &Pool {
+        &self.inner.pool
+    }
+
+    /// What waits for all clients.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        self.inner.terms.ledger.clone()
+    }
+
+    /// How many sessions are live or wait for a place.
+    pub fn len(&self) -> usize {
+        self.inner.live.len()
+    }
+
+    /// Whether there is no session at all.
+    pub fn is_empty(&self) -> bool {
+        self.inner.live.is_empty()
+    }
+
+    /// An id for `/json/version`: it creates nothing, and the first connect opens the session under it.
+    pub fn mint(&self) -> SessionId {
+        self.inner.mint.id()
+    }
+
+    /// A new session for a client that named none.
+    pub async fn begin(&self, caller: &Caller, wish: Wish) -> Result<Admitted, ServiceError> {
+        self.open(caller, SessionId::random(), wish).await
+    }
+
+    /// The session of this id: one that is there, or one that the id may open.
+    pub async fn connect(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Admitted, ServiceError> {
+        let id = SessionId(id.into());
+        if self.handle(&id).is_some() {
+            let handle = self.find(caller, id.as_str()).await?;
+            match self.join(caller, &handle, None, wish.clone()).await {
+                // It has just ended; perhaps it sleeps then.
+                Err(ServiceError::NoSession { .. }) => handle.gone.cancelled().await,
+                joined => return joined,
+            }
+        }
+        let may_open = |made| {
+            let ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.of(&id).is_none() && !ended.is_doubtful(made)
+        };
+        if self.inner.mint.made(id.as_str()).is_some_and(may_open) {
+            return self.open(caller, id, wish).await;
+        }
+        let woken = self.wake(caller, &id, wish).await?;
+        woken.ok_or_else(|| self.no_session(caller, &id))
+    }
+
+    /// One page of a session, as one more view of it.
+    pub async fn page(&self, caller: &Caller, target: &str, wish: Wish) -> Result<Admitted, ServiceError> {
+        if wish.takeover {
+            return Err(Bad::new("takeover", "is for browser-level clients; a page takes any number").into());
+        }
+        let target = TargetId::from(target);
+        let handle = self.owner_of(&target).await.filter(|handle| handle.card.owner == caller.owner);
+        let handle = handle.ok_or_else(|| ServiceError::NoTarget(target.to_string()))?;
+        self.join(caller, &handle, Some(target), wish).await
+    }
+
+    /// A browser-level command in the session of HTTP calls, which begins with the first.
+    pub async fn call(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        params: String,
+    ) -> Result<Result<String, CdpError>, ServiceError> {
+        let (_, handle) = self.http_session(caller).await?;
+        self.ask_live(&handle, |reply| Control::Call { method, params, is_use: true, reply }).await
+    }
+
+    /// The id that `/json/version` gives: of the shared session, or of one to come.
+    pub async fn version_id(&self, caller: &Caller) -> Result<SessionId, ServiceError> {
+        match self.inner.http_session {
+            HttpSession::Own => Ok(self.mint()),
+            HttpSession::Shared => Ok(self.http_session(caller).await?.0),
+        }
+    }
+
+    /// Ends every session and waits until they are gone. Those that may hibernate, and those that are saved while they
+    /// live, are saved first.
+    pub async fn shut_down(&self, reason: CloseReason) {
+        let all: Vec<Handle> = self.inner.live.iter().map(|entry| entry.value().clone()).collect();
+        self.all_to_sleep(&all).await;
+        for handle in all {
+            let _ = handle.control.send(Box::new(Control::End(reason.clone()))).await;
+        }
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    async fn open(&self, caller: &Caller, id: SessionId, wish: Wish) -> Result<Admitted, ServiceError> {
+        let begins = self.beginning(caller, wish.begins).await?;
+        let (mut live, entry) = self.make(&caller.owner, id, wish.options, false).await?;
+        self.begin_with(&mut live, begins).await?;
+        entry.admit(live, caller).await
+    }
+
+    async fn join(
+        &self,
+        caller: &Caller,
+        handle: &Handle,
+        page: Option<TargetId>,
+        wish: Wish,
+    ) -> Result<Admitted, ServiceError> {
+        let id = handle.card.id.to_string();
+        if handle.card.state() == SessionState::Queued {
+            // Whoever it waits for will be its client.
+            return Err(ServiceError::Taken(id));
+        }
+        let Wish { options, takeover, begins } = wish;
+        if begins.is_some() {
+            let why = "is for a new session; write it into this one with ghost.restoreSnapshot";
+            return Err(Bad::new("snapshot", why).into());
+        }
+        let target = page.as_ref().map(ToString::to_string);
+        let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, options, reply });
+        match (self.ask_live(handle, join).await?, target) {
+            (Ok(seat), _) => Ok(Admitted(Kind::Joins(seat))),
+            (Err(Unseated::Taken), _) => Err(ServiceError::Taken(id)),
+            (Err(Unseated::Bad(bad)), _) => Err(bad.into()),
+            // The page went while its socket came.
+            (Err(Unseated::Call(_)), Some(target)) => Err(ServiceError::NoTarget(target)),
+            (Err(Unseated::Call(error)), None) => Err(ServiceError::Browser(error.to_string())),
+        }
+    }
+
+    /// A session in a place of its own, after a wait if there is none. Until it runs, it can be given up without a
+    /// trace.
+    async fn make(
+        &self,
+        owner: &Owner,
+        id: SessionId,
+        options: Options,
+        is_shared: bool,
+    ) -> Result<(Live, Entry), ServiceError> {
+        let inner = &self.inner;
+        let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        let (limits, metrics) = (&inner.terms.deadlines, inner.terms.metrics.clone());
+        let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
+        // Bounded: who asks a session something waits for it, and a session never waits for who asks.
+        let (control, mut asked) = mpsc::channel(32);
+        let (card, placed, gone) = (record.card().clone(), Arc::default(), CancellationToken::new());
+        let savepoint = Savepoint::new(inner.store.clone(), snapshots::owner_of(owner)?);
+        let handle = Handle {
+            control,
+            card: card.clone(),
+            place: Arc::clone(&placed),
+            restoring: Arc::default(),
+            savepoint: savepoint.clone(),
+            gone: gone.clone(),
+        };
+        // Two that connect under one minted id at once: one of them is first.
+        match inner.live.entry(id.clone()) {
+            dashmap::Entry::Occupied(_) => return Err(ServiceError::Taken(id.to_string())),
+            dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
+        }
+        let leaving = Leaving::new(self.clone(), id, gone.drop_guard());
+        let place = async {
+            let place = inner.gate.enter(owner).await?;
+            Ok::<_, ServiceError>((place, inner.pool.lease().await?))
+        };
+        let (place, lease) = tokio::select! {
+            place = place => place?,
+            () = task::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
+        };
+        let _ = placed.set((lease.browser().number(), lease.id()));
+        let entry = Entry::new(leaving, card, savepoint, place);
+        let start = Start { record, lease, is_shared, control: asked, sessions: service::as_sessions(self) };
+        let browser = TargetId::from(Uuid::new_v4().to_string());
+        Ok((Live::new(inner.terms.clone(), browser, start), entry))
+    }
+
+    async fn http_session(&self, caller: &Caller) -> Result<(SessionId, Handle), ServiceError> {
+        let mut current = self.inner.http.lock().await;
+        if let Some(id) = current.get(&caller.owner)
+            && let Some(handle) = self.handle(id)
+            && !handle.control.is_closed()
+        {
+            return Ok((id.clone(), handle));
+        }
+        let id = SessionId::random();
+        let keep_alive = UNUSED.min(self.inner.terms.deadlines.keep_alive.most.unwrap_or(UNUSED));
+        let options = Options { keep_alive: Some(Millis(keep_alive)), ..Options::default() };
+        let is_shared = self.inner.http_session == HttpSession::Shared;
+        let (mut live, entry) = self.make(&caller.owner, id.clone(), options, is_shared).await?;
+        live.park();
+        entry.run(Box::new(live));
+        current.insert(caller.owner.clone(), id.clone());
+        let handle = self.handle(&id).ok_or(ServiceError::Closing)?;
+        Ok((id, handle))
+    }
+
+    async fn owner_of(&self, target: &TargetId) -> Option<Handle> {
+        for browser in self.inner.pool.browsers() {
+            let Some(lease) = browser.owner_of(target).await else { continue };
+            let place = (browser.number(), lease);
+            let handle = self
+                .inner
+                .live
+                .iter()
+                .find(|handle| handle.place.get() == Some(&place))
+                .map(|handle| handle.clone())?;
+            // Hidden targets are nobody's to connect to.
+            let (reply, answer) = oneshot::channel();
+            handle.control.send(Box::new(Control::Shows(target.clone(), reply))).await.ok()?;
+            return answer.await.is_ok_and(|shows| shows).then_some(handle);
+        }
+        None
+    }
+
+    fn handle(&self, id: &SessionId) -> Option<Handle> {
+        // Cloned out: the map's guard is never held across an await.
+        self.inner.live.get(id).map(|handle| handle.clone())
+    }
+
+    /// Does something to its end, also when whoever waits for it goes.
+    async fn surely<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        self.inner.tasks.spawn(work).await.map_err(|_| ServiceError::Closing)
+    }
+
+    /// Does what a drop cannot wait for. Without a runtime the process is at its end.
+    fn later(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.inner.tasks.spawn_on(work, &runtime);
+        }
+    }
+
+    /// What became of a session, for whoever comes back to it.
+    fn remember(&self, id: &SessionId, owner: Owner, why: String) {
+        let epitaph = Epitaph { owner, at: Instant::now(), why };
+        let mut ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.remember(id, self.inner.mint.made(id.as_str()), epitaph);
+    }
+
+    fn epitaph(&self, id: &SessionId) -> Option<Epitaph> {
+        self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner).of(id).cloned()
+    }
+}

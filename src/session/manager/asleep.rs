@@ -1,0 +1,255 @@
+//! Hibernation: a parked session is saved, its place in a browser freed, and whoever connects to its id finds it
+//! restored, here or in another process with the same store. A session that is saved while it goes on is found so when
+//! its browser died, or its process.
+//!
+//! The store is the only place that knows a session that sleeps: its record names its snapshot, and who takes the
+//! record out has the session. A record that is not taken goes with the session's own deadlines.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    Admitted, Handle, SessionManager,
+    savepoint::{Rested, Savepoint, take_out},
+};
+use crate::session::{connect_options::Wish, error::ServiceError, id::SessionId};
+use crate::{
+    browser::Place,
+    cdp::ghost::{Bad, Deadline, Options, Session, SessionState, SnapshotPart},
+    session::task::{Caller, Card, Control, Slept},
+    snapshot::shelf::{self, Purpose, ShelfError},
+    store::{Expires, New, SessionRecord, SnapshotId, Timestamp},
+};
+
+/// How often those are looked for whose deadline has passed.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// How many are saved at a time when the process ends.
+const TOGETHER: usize = 4;
+/// How long their snapshots are kept longer than they are, should nobody come to delete them.
+const GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// A session that sleeps, as its record says.
+pub(super) struct Asleep {
+    record: SessionRecord,
+    rested: Rested,
+}
+
+impl Asleep {
+    /// What another ghostmux wrote and this one cannot read is nobody's here, and stays.
+    fn read(record: SessionRecord) -> Option<Self> {
+        let rested = serde_json::from_value(record.state.clone()).ok()?;
+        Some(Self { record, rested })
+    }
+
+    fn is_over(&self, grace: Duration) -> bool {
+        self.rested.session.expires_at.is_some_and(|at| Timestamp(at).after(grace) <= Timestamp::now())
+    }
+
+    /// As its owner sees it.
+    pub(super) fn show(&self, caller: &Caller) -> Session {
+        Session { web_socket_debugger_url: caller.url_of(&self.rested.session.id), ..self.rested.session.clone() }
+    }
+}
+
+impl SessionManager {
+    /// A session as its record has it. Asleep its deadlines go on; where it had none for being without a client, they
+    /// are those of a session that is parked now.
+    pub(super) fn at_rest(&self, card: &Card, lives_in: Option<Uuid>) -> Rested {
+        let session = card.show(&Caller { owner: card.owner.clone(), host: "".into() });
+        let kept = match session.keep_alive.0 {
+            none if none.is_zero() => self.inner.terms.deadlines.park_keep_alive,
+            kept => kept,
+        };
+        // What it is now is known again when it is saved next.
+        let kept = kept + if lives_in.is_some() { session.autosave.0 * 2 } else { Duration::ZERO };
+        let kept = (Timestamp::now().after(kept).0, Deadline::KeepAlive);
+        let ends = (Timestamp(session.created_at).after(session.timeout.0).0, Deadline::Timeout);
+        let ends = Some(ends).filter(|(at, _)| !session.timeout.0.is_zero() && *at < kept.0);
+        let (at, by) = ends.unwrap_or(kept);
+        let (expires_at, expires_by) = match session.state {
+            SessionState::Parked => (session.expires_at, session.expires_by),
+            _ => (Some(at), Some(by)),
+        };
+        let (state, clients, browser) = (SessionState::Hibernated, 0, None);
+        Rested { session: Session { state, expires_at, expires_by, clients, browser, ..session }, lives_in }
+    }
+
+    /// Saves a session that is parked, or whose process ends, under its id. What it returns takes that back if it is
+    /// dropped.
+    pub(super) async fn put_to_sleep(&self, card: &Arc<Card>, place: &Place) -> Result<Slept, ServiceError> {
+        let (savepoint, snapshot) = self.rest(card, place, None).await?;
+        self.inner.terms.metrics.sessions_hibernated.inc();
+        let (registry, card) = (self.clone(), card.clone());
+        Ok(Slept::new(move || {
+            let lives =
+                (!card.saves().autosave.is_zero()).then(|| registry.at_rest(&card, Some(registry.inner.instance)));
+            registry.later(async move { savepoint.wake(snapshot, lives).await });
+        }))
+    }
+
+    /// Saves a session that goes on, so that it can be brought back.
+    pub(super) async fn keep_safe(&self, card: &Arc<Card>, place: &Place) -> Result<(), ServiceError> {
+        self.rest(card, place, Some(self.inner.instance)).await?;
+        self.inner.terms.metrics.sessions_autosaved.inc();
+        Ok(())
+    }
+
+    async fn rest(
+        &self,
+        card: &Card,
+        place: &Place,
+        lives_in: Option<Uuid>,
+    ) -> Result<(Arc<Savepoint>, SnapshotId), ServiceError> {
+        let since = Instant::now();
+        let handle = self.handle(&SessionId(card.id.clone())).ok_or(ServiceError::Closing)?;
+        let expires = self.at_rest(card, lives_in).session.expires_at;
+        let expires = expires.map_or(Expires::Never, |at| Expires::At(Timestamp(at).after(GRACE)));
+        let new = New { expires, ..New::of(super::snapshots::owner_of(&card.owner)?) };
+        let what = (SnapshotPart::USUAL.as_slice(), Purpose::Sleep);
+        let limits = &self.inner.terms.snapshots;
+        let (meta, report) = shelf::save(&self.inner.store, new, &card.id, place, what, limits).await?;
+        let (savepoint, snapshot, rested) = (handle.savepoint, meta.id, self.at_rest(card, lives_in));
+        let put = savepoint.clone();
+        self.surely(async move { put.put(snapshot, rested).await }).await??;
+        let (took, omitted, sleeps) = (since.elapsed(), report.lost_count, lives_in.is_none());
+        tracing::info!(
+            session = &*card.id,
+            bytes = meta.raw,
+            stored = meta.stored,
+            ?took,
+            omitted,
+            sleeps,
+            "session saved under its id"
+        );
+        Ok((savepoint, snapshot))
+    }
+
+    /// Whether a session with this record, which does not live here, lives nowhere. In a store that is this process's
+    /// alone, one that is said to live elsewhere was left by a process that was killed.
+    fn is_asleep(&self, rested: &Rested) -> bool {
+        rested.lives_in.is_none() || rested.lives_in == Some(self.inner.instance) || !self.inner.store.is_shared()
+    }
+
+    /// One that can be brought back: its deadline has not passed.
+    fn asleep_of(&self, record: SessionRecord) -> Option<Asleep> {
+        Asleep::read(record).filter(|asleep| self.is_asleep(&asleep.rested) && !asleep.is_over(Duration::ZERO))
+    }
+
+    /// A session of the caller's that sleeps.
+    pub(super) async fn asleep(&self, caller: &Caller, id: &str) -> Result<Option<Asleep>, ServiceError> {
+        let owner = super::snapshots::owner_of(&caller.owner)?;
+        let record = self.inner.store.session(id).await?.filter(|record| record.owner == owner);
+        Ok(record.and_then(|record| self.asleep_of(record)))
+    }
+
+    /// All sessions of the caller's that sleep, by id.
+    pub(super) async fn all_asleep(&self, caller: &Caller) -> Result<Vec<Asleep>, ServiceError> {
+        let owner = super::snapshots::owner_of(&caller.owner)?;
+        let records = self.inner.store.sessions().await?.into_iter().filter(|record| record.owner == owner);
+        let mut all: Vec<Asleep> = records.filter_map(|record| self.asleep_of(record)).collect();
+        all.sort_unstable_by(|one, other| one.record.id.cmp(&other.record.id));
+        Ok(all)
+    }
+
+    /// Restores a session that sleeps, for a client that has come. `None` if there is none.
+    pub(super) async fn wake(
+        &self,
+        caller: &Caller,
+        id: &SessionId,
+        wish: Wish,
+    ) -> Result<Option<Admitted>, ServiceError> {
+        let Some(asleep) = self.asleep(caller, id.as_str()).await? else { return Ok(None) };
+        if wish.begins.is_some() {
+            return Err(Bad::new("snapshot", "is for a new session; this one has its own").into());
+        }
+        let (since, was) = (Instant::now(), asleep.rested.session);
+        let had = Options {
+            name: was.name,
+            metadata: was.metadata,
+            timeout: Some(was.timeout),
+            idle_timeout: Some(was.idle_timeout),
+            keep_alive: Some(was.keep_alive),
+            hibernate_after: Some(was.hibernate_after),
+            autosave: Some(was.autosave),
+        };
+        // From here on the id is this one's: another client that comes meanwhile is told that there is one.
+        let (mut live, entry) = self.make(&caller.owner, id.clone(), had, false).await?;
+        let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
+        live.wakes(age, wish.options)?;
+        let (savepoint, instance, taken) = (entry.savepoint().clone(), self.inner.instance, id.to_string());
+        let claimed = self.surely(async move { savepoint.claim(&taken, instance).await }).await??;
+        let Some(snapshot) = claimed else { return Ok(None) };
+        // Whatever goes wrong from here on, the entry lets it sleep on.
+        let content = shelf::open(&self.inner.store, &asleep.record.owner, snapshot).await?;
+        let report = self.furnish(&mut live, true, content).await?;
+        self.restored(id.as_str(), &snapshot.to_string(), &report, since);
+        let admitted = entry.admit(live, caller).await?;
+        self.inner.terms.metrics.sessions_woken.inc();
+        tracing::info!(session = %id, took = ?since.elapsed(), "session wakes up");
+        Ok(Some(admitted))
+    }
+
+    /// Ends a session of the caller's that sleeps. Whether there was one.
+    pub(super) async fn end_asleep(&self, caller: &Caller, id: &str) -> Result<bool, ServiceError> {
+        if self.asleep(caller, id).await?.is_none() {
+            return Ok(false);
+        }
+        if !take_out(&self.inner.store, id).await? {
+            return Ok(false);
+        }
+        self.remember(&SessionId(id.into()), caller.owner.clone(), "it was ended in its sleep".to_owned());
+        Ok(true)
+    }
+
+    /// Ends, for ever, those that sleep and whose deadline has passed.
+    pub async fn keep_time(&self) {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            if let Err(error) = self.end_expired().await {
+                tracing::warn!(%error, "sessions that have expired in their sleep could not be looked for");
+            }
+        }
+    }
+
+    async fn end_expired(&self) -> Result<(), ShelfError> {
+        let store = &self.inner.store;
+        for asleep in store.sessions().await?.into_iter().filter_map(Asleep::read) {
+            // One that lives elsewhere is saved anew long before that, if it still does.
+            let grace = if self.is_asleep(&asleep.rested) { Duration::ZERO } else { GRACE };
+            let lives_here = self.handle(&SessionId(asleep.record.id.as_str().into())).is_some();
+            if lives_here || !asleep.is_over(grace) {
+                continue;
+            }
+            let id = asleep.record.id;
+            // Of several processes one gets it.
+            if take_out(store, &id).await? {
+                tracing::info!(session = id, "session expired in its sleep");
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves all sessions that are to be there after the end of the process.
+    pub(super) async fn all_to_sleep(&self, all: &[Handle]) {
+        let is_kept = |handle: &&Handle| {
+            let saves = handle.card.saves();
+            match handle.card.state() {
+                SessionState::Parked => !saves.hibernate_after.is_zero() || !saves.autosave.is_zero(),
+                SessionState::Active => !saves.autosave.is_zero(),
+                SessionState::Queued | SessionState::Hibernated | SessionState::Closed => false,
+            }
+        };
+        let one = |handle: Handle| async move {
+            let Ok(place) = self.ask_live(&handle, Control::Place).await else { return };
+            match self.put_to_sleep(&handle.card, &place).await {
+                Ok(slept) => slept.keep(),
+                Err(error) => tracing::warn!(session = &*handle.card.id, %error, "a session could not be saved"),
+            }
+        };
+        let all: Vec<_> = all.iter().filter(is_kept).map(|handle| one(handle.clone())).collect();
+        stream::iter(all).buffer_unordered(TOGETHER).collect::<Vec<()>>().await;
+    }
+}

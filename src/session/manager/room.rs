@@ -1,0 +1,129 @@
+//! Room for large documents: how many are taken in or given out at a time, and in how much memory together.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::session::error::ServiceError;
+use crate::{
+    config::{Admission, SnapshotLimits},
+    snapshot::shelf::ShelfError,
+};
+
+/// What a permit of the memory stands for, in bytes.
+const UNIT: usize = 1024;
+
+/// All the room there is.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    limits: SnapshotLimits,
+    admission: Admission,
+    places: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// Room for one document; dropping it frees it.
+#[derive(Debug)]
+#[must_use]
+pub struct Room {
+    _place: OwnedSemaphorePermit,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl Rooms {
+    /// As the limits say. Who waits does so as for a place in a browser.
+    pub(super) fn new(limits: SnapshotLimits, admission: Admission) -> Self {
+        let units = (limits.memory / UNIT).min(Semaphore::MAX_PERMITS);
+        let (places, memory) = (Semaphore::new(limits.transfers).into(), Semaphore::new(units).into());
+        Self { limits, admission, places, memory, waiting: AtomicUsize::new(0) }
+    }
+
+    /// Waits for room for a document of which so many bytes are parsed at once.
+    pub(super) async fn take(&self, bytes: usize) -> Result<Room, ServiceError> {
+        let needed = bytes.saturating_mul(SnapshotLimits::TIMES).div_ceil(UNIT);
+        if needed > self.limits.memory / UNIT {
+            let most = self.limits.memory / SnapshotLimits::TIMES;
+            return Err(ShelfError::NoMemory { most }.into());
+        }
+        let needed = u32::try_from(needed).unwrap_or(u32::MAX);
+        let both = async {
+            let place = self.places.clone().acquire_owned().await;
+            let memory = self.memory.clone().acquire_many_owned(needed).await;
+            place.and_then(|place| Ok(Room { _place: place, _memory: memory? })).map_err(|_| ServiceError::Closing)
+        };
+        let mut both = std::pin::pin!(both);
+        // Who finds room does not wait.
+        if let Some(room) = futures_util::FutureExt::now_or_never(&mut both) {
+            return room;
+        }
+        let _waiting = Waiting::new(&self.waiting, self.admission.queue).ok_or_else(|| self.crowded())?;
+        tokio::time::timeout(self.admission.timeout, both).await.unwrap_or_else(|_| Err(self.crowded()))
+    }
+
+    fn crowded(&self) -> ServiceError {
+        ServiceError::Crowded { most: self.limits.transfers, waiting: self.waiting.load(Ordering::Relaxed) }
+    }
+}
+
+/// One of those who wait.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(all: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let more = |waiting| (waiting < most).then_some(waiting + 1);
+        all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(all))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn rooms(queue: usize) -> Rooms {
+        let limits = SnapshotLimits { line: 1 << 20, transfers: 2, memory: 120 << 20, fields: 1 };
+        Rooms::new(limits, Admission { total: None, per_owner: None, queue, timeout: Duration::from_secs(30) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_are_read_at_a_time_than_there_are_places() {
+        let rooms = rooms(1);
+        let (first, _second) = (rooms.take(1).await.expect("room"), rooms.take(1).await.expect("room"));
+        let late = rooms.take(1).await.expect_err("no room");
+        assert!(matches!(late, ServiceError::Crowded { most: 2, .. }) && late.retry_after().is_some(), "{late}");
+        let third = rooms.take(1);
+        let (third, ()) = tokio::join!(third, async { drop(first) });
+        drop(third.expect("room that was freed"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_memory_is_taken_than_there_is() {
+        let rooms = rooms(1);
+        let large = rooms.take(6 << 20).await.expect("room");
+        rooms.take(6 << 20).await.expect_err("both need more than there is");
+        drop(large);
+        drop(rooms.take(10 << 20).await.expect("all of it"));
+        let never = rooms.take((10 << 20) + UNIT).await.expect_err("more than there ever is");
+        assert_eq!((never.status(), never.retry_after()), (413, None), "{never}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_wait_than_may() {
+        let rooms = rooms(0);
+        let _both = (rooms.take(1).await.expect("room"), rooms.take(1).await.expect("room"));
+        let since = tokio::time::Instant::now();
+        rooms.take(1).await.expect_err("nobody may wait");
+        assert_eq!(since.elapsed(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,306 @@
+//! What one can do with snapshots: saving a session, beginning one with what was saved, copying one.
+//!
+//! A session's state is read and written through its [`Place`], out of its clients' sight; nothing here runs on a
+//! session's own task. Whoever asks and goes away takes the work with him.
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::try_join, stream};
+use tokio::{io::AsyncBufRead, time::Instant};
+
+use super::{Handle, SessionManager, entry::Entry, room::Room, service::page_of};
+use crate::session::{error::ServiceError, id::SessionId};
+use crate::{
+    browser::Place,
+    cdp::ghost::{
+        self, Bad, Beginning, Cloned, Copies, Exported, Exporting, Importing, Label, Millis, RestoreMode, Restoring,
+        Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
+    },
+    runtime,
+    session::task::{self, Caller, Control, Live},
+    snapshot::{
+        self, Mode, Reopen, Report,
+        shelf::{self, HELD_MOST, Purpose, ShelfError},
+        tape::Tape,
+    },
+    store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Timestamp},
+};
+
+/// Copies that are made at a time; Chrome's own thread does one thing after another.
+const COPIES: usize = 4;
+
+impl SessionManager {
+    /// Saves the state of a session.
+    pub async fn save_snapshot(
+        &self,
+        caller: &Caller,
+        id: &str,
+        parts: &[SnapshotPart],
+        label: Label,
+    ) -> Result<Saved, ServiceError> {
+        let (handle, new, since) = (self.find(caller, id).await?, new_of(caller, label)?, Instant::now());
+        let place = self.place_of(&handle).await?;
+        let (meta, report) =
+            shelf::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep), &self.inner.terms.snapshots)
+                .await?;
+        let saved = self.saved(&meta, &report, since);
+        self.tell(&handle, "snapshotSaved", &saved).await;
+        Ok(saved)
+    }
+
+    /// Writes a snapshot into a running session. `client_of` is the session whose client asks, if one does: into one
+    /// that has a client nobody else may write.
+    pub async fn restore_snapshot(
+        &self,
+        caller: &Caller,
+        client_of: Option<&str>,
+        id: &str,
+        restoring: Restoring,
+    ) -> Result<SnapshotReport, ServiceError> {
+        let (handle, since) = (self.find(caller, id).await?, Instant::now());
+        if handle.card.state() == SessionState::Active && client_of != Some(id) {
+            return Err(ServiceError::InUse(id.to_owned()));
+        }
+        let alone = handle.restoring.clone().try_lock_owned();
+        let _alone = alone.map_err(|_| ServiceError::Restoring(id.to_owned()))?;
+        let (owner, snapshot) = (owner_of(&caller.owner)?, snapshot_id(&restoring.snapshot)?);
+        // The session must stay as it is if the snapshot is none.
+        shelf::verify(&self.inner.store, &owner, snapshot).await?;
+        let content = shelf::open(&self.inner.store, &owner, snapshot).await?;
+        let mode = match restoring.mode {
+            RestoreMode::Replace => Mode::Replace,
+            RestoreMode::Merge => Mode::Merge,
+        };
+        let how = Reopen { mode, pages: restoring.pages, ..Reopen::default() };
+        let place = self.place_of(&handle).await?;
+        let report = snapshot::restore(&place, &how, content).await.map_err(ShelfError::from)?;
+        let report = self.restored(id, &restoring.snapshot, &report, since);
+        self.tell(&handle, "snapshotRestored", &Told { snapshot: &restoring.snapshot, report: &report }).await;
+        Ok(report)
+    }
+
+    /// New sessions in the state of one that runs on: all of them, or none.
+    pub async fn clone_session(&self, caller: &Caller, id: &str, copies: Copies) -> Result<Cloned, ServiceError> {
+        let (handle, since) = (self.find(caller, id).await?, Instant::now());
+        let Copies { count, mut options, parts } = copies;
+        self.will_wait(&mut options)?;
+        let (place, tape) = (self.place_of(&handle).await?, Tape::default());
+        let (tape, options) = (&tape, &options);
+        let copy = || async move {
+            let (mut live, entry) = self.make(&caller.owner, SessionId::random(), options.clone(), false).await?;
+            self.furnish(&mut live, true, tape.play()).await?;
+            Ok::<_, ServiceError>((live, entry))
+        };
+        let copies: Vec<_> = (0..count).map(|_| copy()).collect();
+        let copies = stream::iter(copies).buffer_unordered(COPIES).try_collect();
+        let read = async { Ok(tape.record(&place, &parts, &self.inner.terms.snapshots).await?) };
+        // The first copies are made while the session is read.
+        let (report, made): (_, Vec<(Live, Entry)>) = try_join(read, copies).await?;
+        let sessions = made.into_iter().map(|(live, entry)| entry.wait_for_client(live, caller)).collect();
+        let report = shelf::tell(&report, since);
+        tracing::info!(session = id, count, took = ?report.took.0, omitted = report.omitted_count, "session cloned");
+        Ok(Cloned { sessions, report })
+    }
+
+    /// The caller's snapshots, the newest first, a page at a time.
+    pub async fn list_snapshots(&self, caller: &Caller, wanted: &WantedSnapshots) -> Result<Snapshots, ServiceError> {
+        let limit = page_of(wanted.limit)?;
+        let before = wanted.cursor.as_deref().map(str::parse::<SnapshotId>).transpose();
+        let before = before.map_err(|_| Bad::new("cursor", "is none that this server gave as `next`"))?;
+        let owner = owner_of(&caller.owner)?;
+        let fits = |snapshot: &Snapshot| ghost::has_all(snapshot.metadata.as_ref(), wanted.metadata.as_ref());
+        let mut query = Query { name: wanted.name.clone(), before, limit };
+        let mut snapshots = Vec::new();
+        loop {
+            let page = self.inner.store.list(&owner, &query).await?;
+            let kept = page.snapshots.iter().filter(|meta| shelf::purpose(meta) == Purpose::Keep);
+            let mut found = kept.map(shelf::show).filter(fits).peekable();
+            while let Some(snapshot) = found.next() {
+                snapshots.push(snapshot);
+                if snapshots.len() == limit {
+                    let more = found.peek().is_some() || page.next.is_some();
+                    let next = snapshots.last().filter(|_| more).map(|last| last.id.clone());
+                    return Ok(Snapshots { snapshots, next });
+                }
+            }
+            match page.next {
+                Some(next) => query.before = Some(next),
+                None => return Ok(Snapshots { snapshots, next: None }),
+            }
+        }
+    }
+
+    /// What is known of a snapshot.
+    pub async fn snapshot(&self, caller: &Caller, id: &str) -> Result<Snapshot, ServiceError> {
+        Ok(shelf::show(&self.inner.store.meta(&owner_of(&caller.owner)?, snapshot_id(id)?).await?))
+    }
+
+    /// Deletes a snapshot.
+    pub async fn delete_snapshot(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
+        Ok(self.inner.store.remove(&owner_of(&caller.owner)?, snapshot_id(id)?).await?)
+    }
+
+    /// Waits for room to read a document that must be held in memory: one that comes from elsewhere, or one that is
+    /// made of a snapshot. Of one whose size is not known, as much as is ever held.
+    pub async fn room(&self, bytes: Option<usize>) -> Result<Room, ServiceError> {
+        self.inner.rooms.take(bytes.unwrap_or(HELD_MOST)).await
+    }
+
+    /// The same for content that is read as a stream, a line at a time.
+    pub async fn room_for_lines(&self) -> Result<Room, ServiceError> {
+        self.room(Some(self.inner.terms.snapshots.line)).await
+    }
+
+    /// Makes a snapshot of what came from elsewhere, for which there is room.
+    pub async fn import_snapshot(
+        &self,
+        caller: &Caller,
+        (from, _room): (Importing, Room),
+        label: Label,
+    ) -> Result<Saved, ServiceError> {
+        let (new, since) = (new_of(caller, label)?, Instant::now());
+        let (store, longest) = (&self.inner.store, self.inner.terms.snapshots.line);
+        let (meta, report) = match from {
+            Importing::StorageState(state) => shelf::import_state(store, new, &state).await?,
+            Importing::Data(data) => shelf::import_data(store, new, &data, longest).await?,
+        };
+        Ok(self.saved(&meta, &report, since))
+    }
+
+    /// As [`SessionManager::import_snapshot`], of ghostmux's own format while it comes.
+    pub async fn import_content(
+        &self,
+        caller: &Caller,
+        (content, _room): (impl Stream<Item = std::io::Result<Bytes>>, Room),
+        label: Label,
+    ) -> Result<Saved, ServiceError> {
+        let (new, since) = (new_of(caller, label)?, Instant::now());
+        let longest = self.inner.terms.snapshots.line;
+        let (meta, report) = shelf::import_content(&self.inner.store, new, content, longest).await?;
+        Ok(self.saved(&meta, &report, since))
+    }
+
+    /// The content of a snapshot, and what the format has no room for.
+    pub async fn export_snapshot(&self, caller: &Caller, export: &Exporting) -> Result<Exported, ServiceError> {
+        let (reader, since) = (self.content(caller, &export.snapshot).await?, Instant::now());
+        let reader = shelf::to_hold(reader, export.format)?;
+        let _room = self.room(usize::try_from(reader.meta().raw).ok()).await?;
+        Ok(match export.format {
+            SnapshotFormat::Playwright => {
+                let (state, report) = shelf::export_state(reader).await?;
+                let state = runtime::aside(state.len(), || serde_json::value::RawValue::from_string(state));
+                let state = state.map_err(|error| ServiceError::Browser(format!("its state is no JSON: {error}")))?;
+                Exported { storage_state: Some(state), data: None, report: shelf::tell(&report, since) }
+            }
+            SnapshotFormat::Ghostmux => {
+                let (data, report) = shelf::export_data(reader).await?;
+                Exported { storage_state: None, data: Some(data), report: shelf::tell(&report, since) }
+            }
+        })
+    }
+
+    /// The content of a snapshot as a stream.
+    pub async fn content(&self, caller: &Caller, id: &str) -> Result<Reader, ServiceError> {
+        Ok(self.inner.store.get(&owner_of(&caller.owner)?, snapshot_id(id)?).await?)
+    }
+
+    /// The snapshot that a new session is to begin with: known to be there before anything is made.
+    pub(super) async fn beginning(
+        &self,
+        caller: &Caller,
+        begins: Option<Beginning>,
+    ) -> Result<Option<(Beginning, Reader)>, ServiceError> {
+        let Some(begins) = begins else { return Ok(None) };
+        let reader = self.content(caller, &begins.snapshot).await?;
+        Ok(Some((begins, reader)))
+    }
+
+    /// Writes the snapshot into a session that has not begun, if there is one.
+    pub(super) async fn begin_with(
+        &self,
+        live: &mut Live,
+        begins: Option<(Beginning, Reader)>,
+    ) -> Result<(), ServiceError> {
+        let Some((begins, reader)) = begins else { return Ok(()) };
+        let since = Instant::now();
+        let report = self.furnish(live, begins.pages, reader.into_read()).await?;
+        self.restored(live.id(), &begins.snapshot, &report, since);
+        Ok(())
+    }
+
+    /// Writes content into a session that has not begun. Fails if the session is told to end meanwhile.
+    pub(super) async fn furnish(
+        &self,
+        live: &mut Live,
+        pages: bool,
+        content: impl AsyncBufRead + Unpin,
+    ) -> Result<Report, ServiceError> {
+        let (place, how) = (live.place(), Reopen { mode: Mode::Fresh, pages, ..Reopen::default() });
+        let restored = live.before(snapshot::restore(&place, &how, content)).await.ok_or(ServiceError::Closing)?;
+        Ok(restored.map_err(ShelfError::from)?)
+    }
+
+    async fn place_of(&self, handle: &Handle) -> Result<Place, ServiceError> {
+        self.ask_live(handle, Control::Place).await
+    }
+
+    /// An event of the domain, for those of a session's clients who listen.
+    async fn tell(&self, handle: &Handle, event: &'static str, params: &impl serde::Serialize) {
+        let params = serde_json::to_string(params).unwrap_or_default();
+        // A session that has ended meanwhile has nobody to be told.
+        let _ = handle.control.send(Box::new(Control::Tell(event, params))).await;
+    }
+
+    fn saved(&self, meta: &Meta, report: &Report, since: Instant) -> Saved {
+        let saved = Saved { snapshot: shelf::show(meta), report: shelf::tell(report, since) };
+        let (snapshot, report) = (&saved.snapshot, &saved.report);
+        self.inner.terms.metrics.snapshots_saved.inc();
+        tracing::info!(
+            snapshot = snapshot.id,
+            session = snapshot.session_id,
+            owner = %meta.owner,
+            bytes = snapshot.size,
+            stored = snapshot.stored_size,
+            took = ?report.took.0,
+            omitted = report.omitted_count,
+            partial = report.partial,
+            "snapshot saved"
+        );
+        saved
+    }
+
+    pub(super) fn restored(&self, session: &str, snapshot: &str, report: &Report, since: Instant) -> SnapshotReport {
+        let report = shelf::tell(report, since);
+        self.inner.terms.metrics.snapshots_restored.inc();
+        let (took, omitted) = (report.took.0, report.omitted_count);
+        tracing::info!(session, snapshot, bytes = report.bytes, ?took, omitted, "snapshot restored");
+        report
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    snapshot: &'a str,
+    report: &'a SnapshotReport,
+}
+
+/// Whose snapshots these are: the same owner, in the store's words.
+pub(super) fn owner_of(owner: &task::Owner) -> Result<Owner, ServiceError> {
+    Ok(owner.to_string().parse::<Owner>()?)
+}
+
+fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
+    label.check()?;
+    let expires = match label.ttl {
+        None => Expires::ByDefault,
+        Some(Millis(ttl)) if ttl.is_zero() => Expires::Never,
+        Some(Millis(ttl)) => Expires::At(Timestamp::now().after(ttl)),
+    };
+    let metadata = label.metadata.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into())).collect();
+    let name = label.name.filter(|name| !name.is_empty());
+    Ok(New { name, metadata, expires, ..New::of(owner_of(&caller.owner)?) })
+}
+
+/// What is no id names no snapshot.
+fn snapshot_id(id: &str) -> Result<SnapshotId, ServiceError> {
+    id.parse().map_err(|_| ServiceError::NoSnapshot(id.chars().take(200).collect()))
+}

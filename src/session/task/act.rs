@@ -1,0 +1,171 @@
+//! Does what the judgement wants done, and takes back what was waited for.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+
+use super::{Live, control::Coming, face::FACE, now, saving::Slept};
+use crate::{
+    browser::CallError,
+    cdp::{error::CdpError, ghost::Usage, ids::CdpSessionId},
+    close_reason::CloseReason,
+    port::{FromBrowser, Permit, Reply, Tag},
+    runtime,
+    session::{client::Client, session_files},
+    virtual_browser::{Action, ViewId},
+};
+
+/// A page that has not answered for so long is not waited for when its client leaves.
+const STUCK: Duration = Duration::from_secs(5);
+
+/// What was waited for outside the loop.
+pub(super) enum Done {
+    /// A client that was on its way, if it came.
+    Came(Coming, Option<(Box<Client>, CdpSessionId, Option<CdpSessionId>)>),
+    Faced(Result<CdpSessionId, CallError>),
+    Moved(Tag, Option<PathBuf>),
+    Checked(Tag, bool),
+    /// What it was to be reminded of.
+    Late(Tag),
+    /// The browser has room for a screenshot.
+    Permitted(Tag, Permit),
+    /// What a client asked of another session.
+    Asked(Tag, Result<String, CdpError>),
+    /// What a client asked about this session's use.
+    Used(Tag, Box<Usage>),
+    /// It was saved, to sleep: as it was since then.
+    Slept(Instant, Result<Slept, String>),
+    /// It was saved while it goes on: as it was then.
+    Saved(Instant, Result<(), String>),
+    /// Nobody in here waited.
+    Nothing,
+}
+
+impl Live {
+    pub(super) fn on_frame(&mut self, view: ViewId, text: Bytes) {
+        self.record.traffic.frames_in += 1;
+        self.record.traffic.bytes_in += text.len() as u64;
+        if text.len() > self.terms.max_client_frame {
+            self.session.on_too_large(view, text.len(), self.terms.max_client_frame);
+            self.perform();
+        } else {
+            // Checked, and translated on its way to Chrome.
+            runtime::aside(text.len(), || {
+                self.session.on_client(view, text);
+                self.perform();
+            });
+        }
+    }
+
+    pub(super) fn perform(&mut self) {
+        loop {
+            let actions = self.session.actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.act(action);
+            }
+        }
+        let malformed = std::mem::take(&mut self.session.malformed);
+        self.record.traffic.malformed += malformed;
+        let metrics = &self.terms.metrics;
+        metrics.frames_malformed.inc_by(malformed);
+        metrics.commands_refused.inc_by(std::mem::take(&mut self.session.refused));
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::ToClient(FACE, frame) => self.on_face_frame(frame),
+            Action::ToClient(to, frame) => {
+                if let Some(view) = self.views.iter_mut().find(|view| view.id == to && view.leaving.is_none()) {
+                    let traffic = &mut self.record.traffic;
+                    traffic.frames_out += 1;
+                    traffic.bytes_out += frame.len() as u64;
+                    traffic.events += u64::from(frame.is_event());
+                    view.client.queue(frame, now());
+                    let (queued, queue) = (view.client.queued(), self.terms.queue);
+                    if queued > queue.hard && !view.client.is_one_message() {
+                        self.cut(to, queued, queue.hard);
+                    } else if view.client.is_condemned() {
+                        self.cut(to, queued, queue.total);
+                    }
+                }
+            }
+            Action::Pass(text) => {
+                if let Err(error) = self.lease.pass(&text) {
+                    self.session.on_unsent(text, &error);
+                }
+            }
+            Action::Call(tag, call) => self.lease.call(tag, call),
+            Action::Resume(on, children, how) => self.lease.resume(on, children, how),
+            Action::AutoAttach(tag, root, interest) => self.lease.auto_attach(tag, root, interest),
+            Action::Detach(tag, session) => self.lease.detach(tag, session),
+            Action::Directory(path) => match self.directory.make(&path) {
+                Ok(()) => self.lease.directory(path),
+                Err(error) => {
+                    let session = &**self.record.id();
+                    tracing::error!(session, %error, path = %path.display(), "no directory for downloads");
+                }
+            },
+            Action::Listen => self.lease.listen(),
+            Action::Move(tag, wish) => {
+                self.jobs.push(async move { Done::Moved(tag, session_files::move_first(wish.ways).await) }.boxed());
+            }
+            Action::CheckFiles(tag, directory, paths) => {
+                self.jobs
+                    .push(async move { Done::Checked(tag, session_files::all_inside(directory, paths).await) }.boxed());
+            }
+            Action::Claim(tag) => {
+                let alone = self.lease.claim();
+                self.session.on_claimed(tag, alone);
+            }
+            Action::Unclaim => self.lease.unclaim(),
+            Action::Remind(tag) => {
+                let late = tokio::time::sleep(STUCK);
+                self.jobs.push(
+                    async move {
+                        late.await;
+                        Done::Late(tag)
+                    }
+                    .boxed(),
+                );
+            }
+            Action::Permit(tag, pixels) => {
+                let permit = self.lease.permit(pixels);
+                self.jobs.push(async move { Done::Permitted(tag, permit.await) }.boxed());
+            }
+            Action::Ghost(tag, view, ask) => self.on_ghost(tag, view, ask),
+            Action::Close(view, reason) => self.send_away(view, &reason),
+            Action::End => self.over = Some(CloseReason::Bye("the client closed its browser")),
+        }
+    }
+
+    pub(super) fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Came(coming, client) => self.on_came(coming, client),
+            Done::Faced(root) => self.on_faced(root),
+            Done::Moved(tag, to) => self.session.on_moved(tag, to),
+            Done::Checked(tag, inside) => self.session.on_files(tag, inside),
+            Done::Late(tag) => self.session.settle_leaving(tag),
+            Done::Permitted(tag, permit) => self.session.on_permit(tag, permit),
+            Done::Asked(tag, answer) => self.answer_ghost(tag, answer),
+            Done::Used(tag, usage) => self.answer_usage(tag, &usage),
+            Done::Slept(since, saved) => self.on_slept(since, saved),
+            Done::Saved(since, saved) => self.on_saved(since, saved),
+            Done::Nothing => {}
+        }
+        self.perform();
+    }
+
+    /// A client's command has its answer.
+    pub(super) fn answer_ghost(&mut self, tag: Tag, answer: Result<String, CdpError>) {
+        let reply = answer.map_or_else(Reply::Error, Reply::Result);
+        self.session.on_browser(FromBrowser::Reply { tag, reply });
+        self.perform();
+    }
+}

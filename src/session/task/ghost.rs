@@ -1,0 +1,136 @@
+//! The `ghost` domain: what clients ask about sessions, and what they are told.
+
+use std::sync::Arc;
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use serde::Serialize;
+
+use super::{Caller, Card, Live, Slept, act::Done};
+use crate::{
+    browser::Place,
+    cdp::{
+        error::CdpError,
+        ghost::{self, Ask, Millis, Usage},
+    },
+    close_reason::CloseReason,
+    port::Tag,
+    virtual_browser::ViewId,
+};
+
+/// The other sessions of the process, as far as the clients of one may ask about them.
+pub trait Sessions: Send + Sync {
+    /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the
+    /// one that is meant where none is named.
+    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>>;
+
+    /// Saves a parked session under its id, so that it can end and be brought back. Or says why it could not.
+    fn hibernate(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<Slept, String>>;
+
+    /// Saves a session that goes on, so that it can be brought back when its browser dies. Or says why it could not.
+    fn autosave(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<(), String>>;
+}
+
+impl Live {
+    /// A client's command. Of this session it is done here: its answer goes before what it does to the client's socket.
+    pub(super) fn on_ghost(&mut self, tag: Tag, view: ViewId, ask: Ask) {
+        let caller = self.views.iter().find(|other| other.id == view).map(|view| view.caller.clone());
+        let Some(caller) = caller else { return };
+        let id = self.record.id().clone();
+        let own = |named: &Option<String>| named.as_deref().is_none_or(|named| *named == *id);
+        match ask {
+            Ask::Get(named) if own(&named) => self.answer_session(tag, &caller),
+            Ask::Update(named, options) if own(&named) => match self.update(options) {
+                Ok(()) => self.answer_session(tag, &caller),
+                Err(bad) => self.answer_ghost(tag, Err((&bad).into())),
+            },
+            Ask::Close(named) if own(&named) => {
+                self.answer_ghost(tag, Ok("{}".to_owned()));
+                self.over = Some(CloseReason::Bye("the client closed its session"));
+            }
+            Ask::Park(named, keep_alive) if own(&named) => match self.may_park(keep_alive) {
+                Ok(()) => {
+                    self.answer_session(tag, &caller);
+                    self.park_now();
+                }
+                Err(bad) => self.answer_ghost(tag, Err((&bad).into())),
+            },
+            Ask::Usage(named) if own(&named) => {
+                let usage = self.usage();
+                self.jobs.push(usage.map(move |usage| Done::Used(tag, Box::new(usage))).boxed());
+            }
+            ask => {
+                let answer = self.sessions.ask(caller, id, ask);
+                self.jobs.push(answer.map(move |answer| Done::Asked(tag, answer)).boxed());
+            }
+        }
+    }
+
+    fn answer_session(&mut self, tag: Tag, caller: &Caller) {
+        let answer = ghost::object("session", &self.record.card().show(caller));
+        self.answer_ghost(tag, Ok(answer));
+    }
+
+    pub(super) fn answer_usage(&mut self, tag: Tag, usage: &Usage) {
+        self.answer_ghost(tag, Ok(ghost::object("usage", usage)));
+    }
+
+    /// `ghost.sessionUpdated`, to whoever listens.
+    pub(super) fn tell_of_change(&mut self) {
+        for view in self.listeners() {
+            let Some(at) = self.views.iter().position(|other| other.id == view) else { continue };
+            let session = self.record.card().show(&self.views[at].caller);
+            self.session.tell_ghost(view, "sessionUpdated", &ghost::object("session", &session));
+        }
+        self.perform();
+    }
+
+    /// `ghost.clientAttached` or `ghost.clientDetached`, to the others.
+    pub(super) fn tell_of_client(&mut self, name: &str, client: &ghost::Client, reason: Option<&CloseReason>) {
+        #[derive(Serialize)]
+        struct Params<'a> {
+            client: &'a ghost::Client,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+        }
+
+        let reason = reason.map(ToString::to_string);
+        let params = serde_json::to_string(&Params { client, reason }).unwrap_or_default();
+        for view in self.listeners().into_iter().filter(|view| view.0 != client.id) {
+            self.session.tell_ghost(view, name, &params);
+        }
+        self.perform();
+    }
+
+    /// `ghost.browserLost`, to whoever listens. If the session was saved, the reason says so from here on.
+    pub(super) fn tell_of_loss(&mut self, why: &mut Arc<str>) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Params<'a> {
+            reason: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            saved_ago: Option<Millis>,
+        }
+
+        let saved_ago = self.saved_ago();
+        if let Some(ago) = saved_ago {
+            *why = format!("{why}; connect again, and the session is as it was {} s ago", ago.as_secs()).into();
+        }
+        let params = Params { reason: why, saved_ago: saved_ago.map(Millis) };
+        self.tell_all("browserLost", &serde_json::to_string(&params).unwrap_or_default());
+    }
+
+    /// An event of the domain, to whoever listens.
+    pub(super) fn tell_all(&mut self, name: &str, params: &str) {
+        for view in self.listeners() {
+            self.session.tell_ghost(view, name, params);
+        }
+        self.perform();
+    }
+
+    fn listeners(&self) -> Vec<ViewId> {
+        if !self.session.ghost_is_on() {
+            return Vec::new();
+        }
+        self.views.iter().filter(|view| view.leaving.is_none()).map(|view| view.id).collect()
+    }
+}

@@ -1,0 +1,327 @@
+//! A session's record: its life, name and metadata, and what it has used. Every change of phase goes through
+//! [`Record::on`], which also logs it, counts it, and publishes it on the [`Card`].
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{Caller, Owner, saving::Saves};
+use crate::session::lifecycle::{Deadlines, Event, Life, Phase};
+use crate::{
+    cdp::ghost::{self, Bad, Metadata, Millis, Options, SessionState, Wanted},
+    close_reason::CloseReason,
+    config,
+    metrics::{EndedLabels, Metrics},
+};
+
+/// What is known of a session from outside of its task: as of its last change.
+#[derive(Debug)]
+pub struct Card {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The order in which sessions were asked for.
+    pub number: u64,
+    asked: Instant,
+    asked_at: SystemTime,
+    /// When a client last sent something, in milliseconds after `asked`: written for every turn, so not under the lock.
+    heard: AtomicU64,
+    // Guards what the task publishes; held for a copy.
+    shown: Mutex<Shown>,
+}
+
+#[derive(Clone, Debug)]
+struct Shown {
+    life: Life,
+    saves: Saves,
+    name: Option<String>,
+    metadata: Option<Metadata>,
+    browser: Option<u32>,
+}
+
+impl Card {
+    /// As its owner sees it.
+    pub fn show(&self, caller: &Caller) -> ghost::Session {
+        let mut shown = self.shown().clone();
+        shown.life.hear(self.asked + Duration::from_millis(self.heard.load(Ordering::Relaxed)));
+        let life = &shown.life;
+        let expires = life.next();
+        ghost::Session {
+            id: self.id.to_string(),
+            state: life.phase().state(),
+            web_socket_debugger_url: caller.url_of(&self.id),
+            created_at: self.since_epoch(life.began()),
+            timeout: Millis(life.deadlines.timeout),
+            idle_timeout: Millis(life.deadlines.idle_timeout),
+            keep_alive: Millis(life.deadlines.keep_alive),
+            hibernate_after: Millis(shown.saves.hibernate_after),
+            autosave: Millis(shown.saves.autosave),
+            expires_at: expires.map(|(at, _)| self.since_epoch(at)),
+            expires_by: expires.map(|(_, by)| by),
+            clients: life.clients(),
+            browser: shown.browser,
+            name: shown.name,
+            metadata: shown.metadata,
+        }
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> SessionState {
+        self.shown().life.phase().state()
+    }
+
+    /// When it is saved by itself.
+    pub fn saves(&self) -> Saves {
+        self.shown().saves
+    }
+
+    /// Whether it is among those that are wanted.
+    pub fn matches(&self, wanted: &Wanted) -> bool {
+        let shown = self.shown();
+        wanted.takes(shown.life.phase().state(), shown.name.as_ref(), shown.metadata.as_ref())
+    }
+
+    fn since_epoch(&self, at: Instant) -> u64 {
+        let at = match self.asked.checked_duration_since(at) {
+            // It slept before it was asked for here.
+            Some(before) => self.asked_at.checked_sub(before).unwrap_or(SystemTime::UNIX_EPOCH),
+            None => self.asked_at + at.saturating_duration_since(self.asked),
+        };
+        at.duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Frames and bytes of a session's clients, since it began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    /// Frames from clients.
+    pub frames_in: u64,
+    /// Frames to clients.
+    pub frames_out: u64,
+    /// Their bytes.
+    pub bytes_in: u64,
+    /// Their bytes.
+    pub bytes_out: u64,
+    /// Frames from clients that were no commands.
+    pub malformed: u64,
+    /// Frames to clients that were events.
+    pub events: u64,
+    /// Most pages open at a time.
+    pub pages_most: u32,
+}
+
+/// A session's own record of itself. Dropping it closes it, if nobody has.
+#[derive(Debug)]
+pub struct Record {
+    shown: Shown,
+    card: Arc<Card>,
+    metrics: Arc<Metrics>,
+    /// What its clients sent and were sent.
+    pub traffic: Traffic,
+}
+
+impl Record {
+    /// A session that was just asked for, with the options of whoever asked.
+    pub fn new(
+        id: Arc<str>,
+        number: u64,
+        owner: Owner,
+        options: Options,
+        limits: &config::Deadlines,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Bad> {
+        let now = super::now();
+        let deadlines = Deadlines {
+            timeout: limits.timeout.default,
+            idle_timeout: limits.idle_timeout.default,
+            keep_alive: limits.keep_alive.default,
+        };
+        let saves = Saves { hibernate_after: limits.hibernate_after, autosave: limits.autosave };
+        let mut shown = Shown { life: Life::new(deadlines, now), saves, name: None, metadata: None, browser: None };
+        shown.update(options, limits)?;
+        let card = Arc::new(Card {
+            id,
+            owner,
+            number,
+            asked: now,
+            asked_at: SystemTime::now(),
+            heard: AtomicU64::new(0),
+            shown: Mutex::new(shown.clone()),
+        });
+        metrics.sessions_queued.inc();
+        Ok(Self { shown, card, metrics, traffic: Traffic::default() })
+    }
+
+    /// What others may know of it.
+    pub fn card(&self) -> &Arc<Card> {
+        &self.card
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &Arc<str> {
+        &self.card.id
+    }
+
+    /// Its life.
+    pub fn life(&self) -> &Life {
+        &self.shown.life
+    }
+
+    /// When it is saved by itself.
+    pub fn saves(&self) -> Saves {
+        self.shown.saves
+    }
+
+    /// It slept, and is that old.
+    pub fn is_old(&mut self, age: Duration) {
+        self.shown.life.is_old(age, super::now());
+    }
+
+    /// It got a place in this browser.
+    pub fn place(&mut self, browser: u32) {
+        self.shown.browser = Some(browser);
+    }
+
+    /// A client sent something.
+    pub fn hear(&mut self, now: Instant) {
+        self.shown.life.hear(now);
+        let after = now.saturating_duration_since(self.card.asked).as_millis();
+        self.card.heard.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether [`Record::update`] would do it.
+    pub fn check(&self, options: &Options, limits: &config::Deadlines) -> Result<(), Bad> {
+        self.shown.clone().update(options.clone(), limits)
+    }
+
+    /// Changes what may be changed; nothing, if something of it may not be.
+    pub fn update(&mut self, options: Options, limits: &config::Deadlines) -> Result<(), Bad> {
+        self.shown.update(options, limits)?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Something happened. True if its owner can see a difference.
+    pub fn on(&mut self, event: Event, now: Instant) -> bool {
+        let Some(before) = self.shown.life.on(event, now) else {
+            // What is on its way can keep a deadline from running.
+            self.publish();
+            return false;
+        };
+        let (from, to) = (before.state(), self.shown.life.phase().state());
+        if from != to {
+            self.count(from, -1);
+            self.count(to, 1);
+            self.log(from);
+        }
+        self.publish();
+        true
+    }
+
+    fn count(&self, state: SessionState, by: i64) {
+        match state {
+            SessionState::Queued => _ = self.metrics.sessions_queued.inc_by(by),
+            SessionState::Active => _ = self.metrics.sessions.inc_by(by),
+            SessionState::Parked => {
+                self.metrics.sessions.inc_by(by);
+                self.metrics.sessions_parked.inc_by(by);
+            }
+            SessionState::Hibernated | SessionState::Closed => {}
+        }
+    }
+
+    fn log(&self, from: SessionState) {
+        let (id, browser) = (&*self.card.id, self.shown.browser);
+        match (from, self.shown.life.phase()) {
+            (SessionState::Queued, Phase::Closed(reason)) => {
+                tracing::info!(session = id, %reason, "session given up before it began");
+            }
+            (_, Phase::Closed(reason)) => {
+                let Traffic { frames_in, frames_out, bytes_in, bytes_out, malformed, events, pages_most } =
+                    self.traffic;
+                let lasted = super::now().saturating_duration_since(self.shown.life.began());
+                self.metrics.sessions_ended.get_or_create(&EndedLabels { reason: reason.label() }).inc();
+                tracing::info!(
+                    session = id,
+                    code = reason.code(),
+                    %reason,
+                    ?lasted,
+                    frames_in,
+                    frames_out,
+                    bytes_in,
+                    bytes_out,
+                    commands = frames_in - malformed,
+                    events,
+                    pages_most,
+                    "session ended"
+                );
+            }
+            (SessionState::Queued, _) => {
+                self.metrics.sessions_opened.inc();
+                tracing::info!(session = id, browser, owner = %self.card.owner, "session opened");
+            }
+            (_, Phase::Parked(_)) => {
+                self.metrics.sessions_parks.inc();
+                let keep_alive = self.shown.life.deadlines.keep_alive;
+                tracing::info!(session = id, ?keep_alive, "session parked");
+            }
+            (SessionState::Parked, _) => {
+                self.metrics.sessions_resumes.inc();
+                tracing::info!(session = id, "session resumed");
+            }
+            _ => {}
+        }
+    }
+
+    fn publish(&self) {
+        self.card.shown().clone_from(&self.shown);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.on(Event::Over(CloseReason::Bye("it was given up")), super::now());
+    }
+}
+
+impl Shown {
+    fn update(&mut self, options: Options, limits: &config::Deadlines) -> Result<(), Bad> {
+        options.check()?;
+        for (field, asked, limit) in [
+            ("timeout", options.timeout, limits.timeout),
+            ("idleTimeout", options.idle_timeout, limits.idle_timeout),
+            ("keepAlive", options.keep_alive, limits.keep_alive),
+        ] {
+            if let Some(Millis(asked)) = asked {
+                limit.allows(asked).map_err(|why| Bad::new(field, why))?;
+            }
+        }
+        if let Some(Millis(often)) = options.autosave {
+            config::may_save(often).map_err(|why| Bad::new("autosave", why))?;
+        }
+        let deadlines = &mut self.life.deadlines;
+        let set = |to: &mut Duration, asked: Option<Millis>| asked.into_iter().for_each(|Millis(asked)| *to = asked);
+        set(&mut deadlines.timeout, options.timeout);
+        set(&mut deadlines.idle_timeout, options.idle_timeout);
+        set(&mut deadlines.keep_alive, options.keep_alive);
+        set(&mut self.saves.hibernate_after, options.hibernate_after);
+        set(&mut self.saves.autosave, options.autosave);
+        if let Some(name) = options.name {
+            self.name = Some(name).filter(|name| !name.is_empty());
+        }
+        if let Some(metadata) = options.metadata {
+            self.metadata = Some(metadata).filter(|metadata| !metadata.is_empty());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! When a session is saved by itself: while it goes on, to be brought back when its browser dies, and once it has been
+//! parked for long, to sleep. Either way it is saved while it goes on; it falls asleep only if nothing has happened
+//! meanwhile.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt as _;
+
+use super::{Live, act::Done};
+use crate::session::lifecycle::Phase;
+use crate::{
+    cdp::ghost::{Bad, Options},
+    close_reason::CloseReason,
+};
+
+/// Of all time, at most one part in so many is spent on saving a session that goes on.
+const SPARING: u32 = 10;
+
+/// When a session is saved by itself; zero is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saves {
+    /// To sleep, when it has been parked for so long.
+    pub hibernate_after: Duration,
+    /// While it goes on, so often.
+    pub autosave: Duration,
+}
+
+/// A session that was saved under its id, to sleep. Dropped, it takes that back.
+pub struct Slept(Option<Box<dyn FnOnce() + Send>>);
+
+impl Slept {
+    /// `undo` takes it back.
+    pub fn new(undo: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(undo)))
+    }
+
+    /// What was saved stays.
+    pub fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Slept {
+    fn drop(&mut self) {
+        if let Some(undo) = self.0.take() {
+            undo();
+        }
+    }
+}
+
+impl fmt::Debug for Slept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slept")
+    }
+}
+
+/// How a session's saves go.
+#[derive(Debug, Default)]
+pub(super) struct Saving {
+    /// It is being saved.
+    is_on: bool,
+    /// As it was at this time it would be brought back.
+    saved: Option<Instant>,
+    /// It is not saved before this time to be brought back.
+    next: Option<Instant>,
+    /// It is not saved before this time to sleep, because it could not be.
+    sleepless: Option<Instant>,
+}
+
+impl Live {
+    /// When it is to be saved, if it is to be.
+    pub(super) fn save_at(&self) -> Option<Instant> {
+        if self.saving.is_on || self.is_shared {
+            return None;
+        }
+        [self.doze_at(), self.autosave_at()].into_iter().flatten().min()
+    }
+
+    fn doze_at(&self) -> Option<Instant> {
+        let after = Some(self.record.saves().hibernate_after).filter(|after| !after.is_zero())?;
+        let at = self.record.life().parked_for(after)?;
+        Some(self.saving.sleepless.map_or(at, |again| at.max(again)))
+    }
+
+    fn autosave_at(&self) -> Option<Instant> {
+        let often = Some(self.record.saves().autosave).filter(|often| !often.is_zero())?;
+        let last = self.saving.saved.unwrap_or_else(|| self.record.life().began());
+        let at = last.checked_add(often)?;
+        Some(self.saving.next.map_or(at, |next| at.max(next)))
+    }
+
+    /// Saves it, if it is time to.
+    pub(super) fn save_if_due(&mut self, now: Instant) {
+        if self.saving.is_on || self.is_shared {
+            return;
+        }
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let (sleeps, stays) = (is_due(self.doze_at()), is_due(self.autosave_at()));
+        let (card, place) = (self.record.card().clone(), self.place());
+        match *self.record.life().phase() {
+            Phase::Parked(since) if sleeps => {
+                let saved = self.sessions.hibernate(card, place);
+                self.jobs.push(saved.map(move |saved| Done::Slept(since, saved)).boxed());
+            }
+            _ if stays => {
+                let saved = self.sessions.autosave(card, place);
+                self.jobs.push(saved.map(move |saved| Done::Saved(now, saved)).boxed());
+            }
+            _ => return,
+        }
+        self.saving.is_on = true;
+    }
+
+    /// It was saved as it was when nobody had been there since then.
+    pub(super) fn on_slept(&mut self, since: Instant, saved: Result<Slept, String>) {
+        self.saving.is_on = false;
+        match saved {
+            // Nobody came, nobody used it, nobody is about to.
+            Ok(slept) if self.over.is_none() && self.record.life().parked_for(Duration::ZERO) == Some(since) => {
+                slept.keep();
+                self.over = Some(CloseReason::Hibernated);
+            }
+            Ok(slept) => drop(slept),
+            Err(why) => {
+                let after = self.record.saves().hibernate_after.max(Duration::from_secs(1));
+                self.saving.sleepless = super::now().checked_add(after);
+                tracing::warn!(session = &**self.record.id(), why, "the session could not be saved, and stays awake");
+            }
+        }
+    }
+
+    /// It was saved as it was at that time, and goes on.
+    pub(super) fn on_saved(&mut self, since: Instant, saved: Result<(), String>) {
+        self.saving.is_on = false;
+        let now = super::now();
+        let rest = now.saturating_duration_since(since).saturating_mul(SPARING).max(self.record.saves().autosave);
+        self.saving.next = now.checked_add(rest);
+        match saved {
+            Ok(()) => self.saving.saved = Some(since),
+            Err(why) => {
+                tracing::warn!(session = &**self.record.id(), why, "the session could not be saved, and will be later");
+            }
+        }
+    }
+
+    /// How long ago it was what it will be when it is brought back, if it will be.
+    pub(super) fn saved_ago(&self) -> Option<Duration> {
+        let saved = self.saving.saved.filter(|_| !self.record.saves().autosave.is_zero())?;
+        Some(super::now().saturating_duration_since(saved))
+    }
+
+    /// It was asleep, and is that old; what its client wants comes on top of what it had.
+    pub fn wakes(&mut self, age: Duration, wanted: Options) -> Result<(), Bad> {
+        self.record.is_old(age);
+        self.saving.saved = Some(super::now());
+        self.update(wanted)
+    }
+}

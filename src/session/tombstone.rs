@@ -1,0 +1,91 @@
+//! What is remembered of sessions that have ended: so that nobody opens another one under the same id, and whoever
+//! comes back is told what became of it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use crate::session::id::{SessionId, VALID};
+use crate::session::task::Owner;
+
+/// How many are remembered; with more, the oldest are forgotten before their time.
+const MOST: usize = 32_768;
+
+/// Why a session ended, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Epitaph {
+    /// Whose it was.
+    pub owner: Owner,
+    /// When.
+    pub at: Instant,
+    /// In the words of its close reason.
+    pub why: String,
+}
+
+impl Epitaph {
+    /// How long ago it was.
+    pub fn ago(&self) -> Duration {
+        self.at.elapsed()
+    }
+}
+
+/// The memory.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    by_id: HashMap<SessionId, (Epitaph, Option<u64>)>,
+    since: VecDeque<SessionId>,
+    /// Minted ids of this second and earlier are not taken any more: one of them was forgotten.
+    floor: u64,
+}
+
+impl Ended {
+    /// A session has ended. `made` is when its id was minted, if it was.
+    pub(super) fn remember(&mut self, id: &SessionId, made: Option<u64>, epitaph: Epitaph) {
+        let now = epitaph.at;
+        while let Some(oldest) = self.since.front() {
+            let is_old = self.by_id.get(oldest).is_none_or(|(epitaph, _)| now.duration_since(epitaph.at) > VALID);
+            if !is_old && self.since.len() < MOST {
+                break;
+            }
+            if let Some((_, made)) = self.since.pop_front().and_then(|oldest| self.by_id.remove(&oldest)) {
+                self.floor = self.floor.max(made.unwrap_or(0));
+            }
+        }
+        if self.by_id.insert(id.clone(), (epitaph, made)).is_none() {
+            self.since.push_back(id.clone());
+        }
+    }
+
+    /// What became of a session.
+    pub(super) fn of(&self, id: &SessionId) -> Option<&Epitaph> {
+        self.by_id.get(id).map(|(epitaph, _)| epitaph)
+    }
+
+    /// Whether an id that was minted then may have been used and forgotten.
+    pub(super) fn is_doubtful(&self, made: u64) -> bool {
+        made <= self.floor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_cannot_be_opened_again() {
+        let mut ended = Ended::default();
+        let now = Instant::now();
+        let epitaph = |at| Epitaph { owner: Owner::local(), at, why: "bye".into() };
+        let id = |number: usize| SessionId(format!("id-{number}").into());
+        for number in 0..MOST {
+            ended.remember(&id(number), Some(number as u64 + 1), epitaph(now));
+        }
+        assert!(ended.of(&id(0)).is_some() && !ended.is_doubtful(1));
+        ended.remember(&id(MOST), None, epitaph(now));
+        assert!(ended.of(&id(0)).is_none() && ended.of(&id(1)).is_some());
+        assert!(ended.is_doubtful(1) && !ended.is_doubtful(2));
+        ended.remember(&id(MOST + 1), None, epitaph(now + VALID + Duration::from_secs(1)));
+        assert_eq!((ended.by_id.len(), ended.since.len()), (1, 1));
+    }
+}
