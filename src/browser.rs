@@ -5,22 +5,22 @@
 
 mod account;
 mod codec;
-mod disposal;
+mod context_reaper;
 mod downloads;
 pub mod find;
 mod inbox;
+mod internal;
 mod link;
 mod mirror;
-mod own;
 mod permits;
 mod pixels;
 pub mod pool;
 mod process;
 pub mod protocol;
 mod start;
-mod stock;
 mod transport;
-mod upstream;
+mod warm_pool;
+mod write_queue;
 
 use std::{
     path::PathBuf,
@@ -44,8 +44,8 @@ use self::{
 pub use self::{
     codec::CodecChoice,
     inbox::Inbox,
+    internal::{ContextHandle, Emulated, InternalEvent, InternalRoot, InternalSession},
     mirror::{LeaseId, Surveyed},
-    own::{Attached, Emulated, Heard, OwnRoot, Place},
     process::Launch,
 };
 use crate::{
@@ -54,7 +54,7 @@ use crate::{
         emulation::Change,
         error::CdpError,
         ids::{CdpSessionId, ContextId, TargetId},
-        object::Object,
+        json_object::JsonObject,
     },
     port::{Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
 };
@@ -101,12 +101,12 @@ pub struct Browser {
 #[derive(Debug)]
 struct Shared {
     number: u32,
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedSender<LinkRequest>,
     identity: Identity,
     pid: Option<u32>,
     leases: AtomicU64,
     live: AtomicI64,
-    /// The [`OwnRoot`]s: sessions that are being saved or restored.
+    /// The [`InternalRoot`]s: sessions that are being saved or restored.
     own_roots: AtomicUsize,
     /// Somebody traces: nobody else may be placed here.
     exclusive: AtomicBool,
@@ -117,7 +117,7 @@ struct Shared {
 
 /// What the link's task is asked to do.
 #[derive(Debug)]
-enum Order {
+enum LinkRequest {
     /// A frame for a page-level CDP session, as it is.
     Pass { lease: LeaseId, message: Wire },
     /// A command under an id of the link's; the reply goes to the lease's inbox.
@@ -145,7 +145,7 @@ enum Order {
     /// An event of Chrome's was dropped because it nests too deep for JSON.
     TooDeep,
     /// Events on a CDP session of the proxy's own.
-    Hear { session: CdpSessionId, to: mpsc::UnboundedSender<Heard> },
+    Hear { session: CdpSessionId, to: mpsc::UnboundedSender<InternalEvent> },
     /// What is and was in a lease's contexts.
     Survey { lease: LeaseId, reply: oneshot::Sender<Vec<Surveyed>> },
     /// An origin, or the storage key of a partition, where a session has something.
@@ -184,7 +184,7 @@ impl std::ops::AddAssign for Census {
     }
 }
 
-impl Order {
+impl LinkRequest {
     /// Whether a client's own doing is behind it.
     fn is_clients(&self) -> bool {
         match self {
@@ -271,7 +271,7 @@ impl Browser {
 
     async fn own_call(&self, method: &'static str, call: Call, lease: Option<LeaseId>) -> Result<String, CallError> {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Own { call, lease, reply });
+        self.order(LinkRequest::Own { call, lease, reply });
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(Reply::Result(result))) => Ok(result),
             Ok(Ok(Reply::Error(error))) => Err(CallError::Refused { method, error }),
@@ -298,8 +298,8 @@ impl Browser {
     }
 
     /// A CDP session of the proxy's own on a target, attached through a browser-level one that no client sees.
-    pub async fn attach(&self, base: &CdpSessionId, target: &TargetId) -> Result<Attached, CallError> {
-        Ok(Attached::new(self.clone(), base.clone(), self.attach_to(base, target).await?))
+    pub async fn attach(&self, base: &CdpSessionId, target: &TargetId) -> Result<InternalSession, CallError> {
+        Ok(InternalSession::new(self.clone(), base.clone(), self.attach_to(base, target).await?))
     }
 
     async fn attach_to(&self, root: &CdpSessionId, target: &TargetId) -> Result<CdpSessionId, CallError> {
@@ -311,7 +311,7 @@ impl Browser {
     fn tell(&self, on: Option<&CdpSessionId>, method: &'static str, params: String) {
         let call = Call { on: on.cloned(), method: method.into(), params, settle: Settle::Plain };
         let (reply, _) = oneshot::channel();
-        self.order(Order::Own { call, lease: None, reply });
+        self.order(LinkRequest::Own { call, lease: None, reply });
     }
 
     /// Ends a browser-level CDP session with all that was attached through it.
@@ -333,14 +333,14 @@ impl Browser {
     /// The lease that owns a target, if one does.
     pub async fn owner_of(&self, target: &TargetId) -> Option<LeaseId> {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Owner { target: target.clone(), reply });
+        self.order(LinkRequest::Owner { target: target.clone(), reply });
         answer.await.ok().flatten()
     }
 
     /// What the mirror holds now; all zero if the browser has gone.
     pub async fn census(&self) -> Census {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Census { reply });
+        self.order(LinkRequest::Census { reply });
         answer.await.unwrap_or_default()
     }
 
@@ -405,14 +405,14 @@ impl Browser {
         self.shared.live.fetch_add(by, Ordering::AcqRel);
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: LinkRequest) {
         // A closed channel is a lost browser; whoever waits for an answer finds that out by its oneshot or its inbox.
         let _ = self.shared.orders.send(order);
     }
 }
 
 fn member(result: &str, method: &'static str, member: &'static str) -> Result<String, CallError> {
-    Object::read(result).and_then(|result| result.string(member)).ok_or(CallError::Odd { method, member })
+    JsonObject::read(result).and_then(|result| result.string(member)).ok_or(CallError::Odd { method, member })
 }
 
 /// A session's hold on a place in a browser. Dropping it detaches its browser-level CDP sessions, with which Chrome
@@ -470,7 +470,7 @@ impl Lease {
         // Unbounded, because reading from Chrome never waits for a client: the live session empties it at once into
         // queues that count bytes and cut who is too slow.
         let (inbox, parcels) = mpsc::unbounded_channel();
-        self.browser.order(Order::Open { lease: self.id, inbox, account: self.account.clone() });
+        self.browser.order(LinkRequest::Open { lease: self.id, inbox, account: self.account.clone() });
         Inbox::new(parcels, self.browser.clone())
     }
 
@@ -486,32 +486,32 @@ impl Lease {
     pub fn pass(&mut self, text: &Bytes) -> Result<(), CdpError> {
         let message = self.writer.wire(text).map_err(|error| error.to_error())?;
         self.account.add(message.len());
-        self.browser.order(Order::Pass { lease: self.id, message });
+        self.browser.order(LinkRequest::Pass { lease: self.id, message });
         Ok(())
     }
 
     /// Sends a command under an id of the link's.
     pub fn call(&self, tag: Tag, call: Call) {
-        self.order(Order::Call { lease: self.id, tag, call });
+        self.order(LinkRequest::Call { lease: self.id, tag, call });
     }
 
     /// A client resumes the target of one of its CDP sessions.
     pub fn resume(&self, on: CdpSessionId, children: bool, how: ResumeAs) {
-        self.order(Order::Resume { lease: self.id, on, children, how });
+        self.order(LinkRequest::Resume { lease: self.id, on, children, how });
     }
 
     /// A root's auto-attach changes; the reply comes under `tag`.
     pub fn auto_attach(&self, tag: Tag, root: CdpSessionId, interest: Option<Interest>) {
-        self.order(Order::AutoAttach { lease: self.id, tag, root, interest });
+        self.order(LinkRequest::AutoAttach { lease: self.id, tag, root, interest });
     }
 
     /// Detaches one of its CDP sessions through its true parent; the reply comes under `tag`.
     pub fn detach(&self, tag: Tag, session: CdpSessionId) {
-        self.order(Order::Detach { lease: self.id, tag, session });
+        self.order(LinkRequest::Detach { lease: self.id, tag, session });
     }
 
     /// An order that counts as waiting until the link has taken it.
-    fn order(&self, order: Order) {
+    fn order(&self, order: LinkRequest) {
         if let Some((_, bytes)) = order.paid() {
             self.account.add(bytes);
         }
@@ -520,12 +520,12 @@ impl Lease {
 
     /// Downloads of this lease are written here, under their guids.
     pub fn directory(&self, path: PathBuf) {
-        self.browser.order(Order::Directory { lease: self.id, path });
+        self.browser.order(LinkRequest::Directory { lease: self.id, path });
     }
 
     /// A client of this lease wants to hear of its downloads.
     pub fn listen(&self) {
-        self.browser.order(Order::Listen { lease: self.id });
+        self.browser.order(LinkRequest::Listen { lease: self.id });
     }
 
     /// Takes the browser for this lease alone; false if another session is there.
@@ -558,7 +558,7 @@ impl Drop for Lease {
         if self.counted {
             self.browser.count(-1);
         }
-        self.browser.order(Order::Release { lease: self.id, base: self.base.clone() });
+        self.browser.order(LinkRequest::Release { lease: self.id, base: self.base.clone() });
     }
 }
 

@@ -19,14 +19,13 @@
 //! Next: `message` for how a frame is read, `virtual_browser/` for what a client may do.
 
 pub mod cbor;
-mod check;
+mod command;
 pub mod emulation;
 pub mod error;
 pub mod ghost;
 pub mod ids;
+pub mod json_object;
 pub mod message;
-pub mod object;
 pub mod permission;
-mod scan;
 pub mod target;
 pub mod url;

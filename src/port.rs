@@ -8,7 +8,7 @@ use crate::cdp::{
     emulation::Change,
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
-    object::quote,
+    json_object::quote,
     permission::Ruling,
     target::Filter,
 };

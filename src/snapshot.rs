@@ -2,24 +2,23 @@
 //!
 //! [`capture()`] reads, unseen by the session's clients; [`restore()`] writes; [`playwright`] turns records into Playwright's
 //! `storageState` and back. What the records are is in [`record`], how they are read and
-//! written in [`lines`]; where they rest is the store's business. Everything
-//! here is plain steps over a [`Place`](crate::browser::Place): no task, no state between two calls.
+//! written in [`ndjson`]; where they rest is the store's business. Everything
+//! here is plain steps over a [`Place`](crate::browser::ContextHandle): no task, no state between two calls.
 //!
 //! How a session's storage is reached: cookies by CDP, everything else through a hidden page of the proxy's own in the
-//! session's context, whose requests are all answered here (`vault`), so that no page of the session and no site notices.
-//! Only sessionStorage, which belongs to a page, is read on the page itself, by CDP and without a script.
+//! session's context, whose requests are all answered here (`storage_page`), so that no page of the session and no site
+//! notices. Only sessionStorage, which belongs to a page, is read on the page itself, by CDP and without a script.
 
-mod candidates;
 mod capture;
-mod fields;
-mod key;
-pub mod lines;
+mod form_fields;
+pub mod ndjson;
+mod origins;
 mod pages;
-mod reopen;
+pub mod replay_buffer;
+pub mod repository;
 mod restore;
-pub mod shelf;
-pub mod tape;
-mod vault;
+mod storage_key;
+mod storage_page;
 
 pub mod playwright;
 pub mod record;
@@ -30,7 +29,7 @@ use serde::Serialize;
 
 pub use self::{
     capture::capture,
-    lines::{ContentError, check},
+    ndjson::{ContentError, check},
     record::{Counts, Lost},
     restore::{Mode, Reopen, restore},
 };

@@ -2,22 +2,22 @@
 //!
 //! `scope` is what is ours, `outbox` makes the frames for clients, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
 //! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy
-//! itself asked of Chrome, `keeper` how a client leaves, `emulation` what its pages pretend, `alive` what must not reach a
-//! page that has crashed. No socket, clock or task here.
+//! itself asked of Chrome, `dialog_guard` how a client leaves, `emulation` what its pages pretend, `liveness_check`
+//! what must not reach a page that has crashed. No socket, clock or task here.
 
-mod alive;
 pub mod arguments;
 mod browser;
+mod dialog_guard;
 mod emulation;
 mod files;
 mod ghost;
 mod in_flight;
-mod keeper;
+mod liveness_check;
 mod outbox;
 mod pending;
-mod picture;
 pub mod policy;
 mod scope;
+mod screenshot;
 mod target;
 
 use std::{
@@ -29,15 +29,15 @@ use std::{
 use bytes::Bytes;
 
 use self::{
-    alive::Careful,
+    dialog_guard::DialogGuards,
     emulation::Emulators,
     files::Files,
     ghost::Listeners,
-    keeper::Keepers,
+    liveness_check::LivenessChecks,
     pending::{Attaching, Pending},
-    picture::Pictures,
     policy::{Level, Verdict},
     scope::{Cdp, Scope},
+    screenshot::Pictures,
 };
 pub use self::{files::Move, outbox::ToClient};
 use crate::{
@@ -60,7 +60,7 @@ pub struct ViewId(pub u64);
 
 impl ViewId {
     /// HTTP calls, which are one more view of a session and no client.
-    pub const FACE: Self = Self(0);
+    pub const RPC: Self = Self(0);
 }
 
 /// What the live session must do. No I/O has happened yet.
@@ -123,9 +123,9 @@ pub struct VirtualBrowser {
     tracing: Option<CdpSessionId>,
     /// The roots on which `ghost` is enabled.
     listeners: Listeners,
-    keepers: Keepers,
+    dialog_guards: DialogGuards,
     emulators: Emulators,
-    careful: Careful,
+    liveness_checks: LivenessChecks,
     pictures: Pictures,
     pages_most: u32,
     actions: Vec<Action>,
@@ -158,9 +158,9 @@ impl VirtualBrowser {
             attaching: VecDeque::new(),
             tracing: None,
             listeners: Listeners::default(),
-            keepers: Keepers::default(),
+            dialog_guards: DialogGuards::default(),
             emulators: Emulators::default(),
-            careful: Careful::default(),
+            liveness_checks: LivenessChecks::default(),
             pictures: Pictures::default(),
             pages_most: 0,
             actions: Vec::new(),
@@ -180,8 +180,8 @@ impl VirtualBrowser {
         self.scope.sessions.announce(root.clone(), view, Cdp::new(None, browser, Kind::Browser, true));
         self.scope.sessions.set_home(view, root.clone());
         self.roots.insert(view, root);
-        if view != ViewId::FACE {
-            self.keepers.only_old();
+        if view != ViewId::RPC {
+            self.dialog_guards.only_old();
         }
     }
 
@@ -317,7 +317,7 @@ impl VirtualBrowser {
         };
         self.sent(on, id);
         self.actions.push(Action::Pass(text));
-        if !self.keepers.is_empty() && command.method() == "Page.enable" {
+        if !self.dialog_guards.is_empty() && command.method() == "Page.enable" {
             self.relieve(on);
         }
     }
@@ -433,13 +433,13 @@ impl VirtualBrowser {
             }
             Told::Changed { target, info } => self.scope.see(&target, &info),
             Told::Destroyed { target } => {
-                self.keepers.forget(&target);
+                self.dialog_guards.forget(&target);
                 self.emulators.forget(&target);
-                self.forget_careful(&target);
+                self.forget_liveness_check(&target);
                 self.scope.lose(&target);
             }
             Told::Crashed { target, params } => {
-                self.forget_careful(&target);
+                self.forget_liveness_check(&target);
                 self.scope.crashed(&target, &params);
             }
             Told::Emulated { target, by, what } => self.emulators.note(target, by, what),

@@ -14,7 +14,7 @@ use ghostmux::{
     metrics::Metrics,
     snapshot::{
         Parts, Reopen, Report, capture,
-        lines::Writer,
+        ndjson::Writer,
         record::{Context, Cookie, Database, Raw, Record, Rows, Storage, Store as ObjectStore},
         restore,
     },

@@ -3,12 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
-use super::{LeaseId, Order};
+use super::{LeaseId, LinkRequest};
 use crate::port::ResumeAs;
 
 /// Bytes a lease may have waiting for Chrome before its clients are not read any more.
 const ROOM: isize = 1024 * 1024;
-/// Bytes that a piece of work of the link's counts as: see [`Order::work`].
+/// Bytes that a piece of work of the link's counts as: see [`LinkRequest::work`].
 const WORK: usize = 1024;
 
 /// What a lease has waiting: messages for Chrome, in bytes, and orders that the link has not taken yet.
@@ -44,7 +44,7 @@ impl Account {
     }
 }
 
-impl Order {
+impl LinkRequest {
     /// What it costs the link, in commands that only pass.
     pub(super) fn work(&self) -> usize {
         match self {
@@ -77,8 +77,8 @@ mod tests {
         port::Call,
     };
 
-    fn auto_attach() -> Order {
-        Order::AutoAttach { lease: LeaseId(1), tag: 1, root: CdpSessionId::from("R"), interest: None }
+    fn auto_attach() -> LinkRequest {
+        LinkRequest::AutoAttach { lease: LeaseId(1), tag: 1, root: CdpSessionId::from("R"), interest: None }
     }
 
     #[test]
@@ -97,13 +97,13 @@ mod tests {
 
     #[test]
     fn every_order_of_a_client_costs_something() {
-        let detach = Order::Detach { lease: LeaseId(1), tag: 1, session: CdpSessionId::from("S") };
+        let detach = LinkRequest::Detach { lease: LeaseId(1), tag: 1, session: CdpSessionId::from("S") };
         let call = Call::attach(None, TargetId::from("T"));
         let length = call.params.len();
-        let call = Order::Call { lease: LeaseId(1), tag: 1, call };
-        let cost = |order: &Order| order.paid().expect("a client's").1;
+        let call = LinkRequest::Call { lease: LeaseId(1), tag: 1, call };
+        let cost = |order: &LinkRequest| order.paid().expect("a client's").1;
         assert!(cost(&call) > length && cost(&detach) > cost(&call) - length && cost(&auto_attach()) > cost(&detach));
-        let resume = Order::Resume { lease: LeaseId(1), on: "S".into(), children: false, how: ResumeAs::Call(1) };
+        let resume = LinkRequest::Resume { lease: LeaseId(1), on: "S".into(), children: false, how: ResumeAs::Call(1) };
         assert!(cost(&resume) > 0);
     }
 }

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::{
         browser::{
-            Browser, Inbox, LeaseId, Order, Shared,
+            Browser, Inbox, LeaseId, LinkRequest, Shared,
             downloads::Downloads,
             link::{End, Link},
             mirror::Mirror,
@@ -237,7 +237,7 @@ mod tests {
                 Shared { number, orders, identity, pid, leases, live, own_roots, exclusive, framing, permits, close };
             let browser = Browser { shared: Arc::new(shared) };
             let (to, parcels) = mpsc::unbounded_channel();
-            browser.order(Order::Open { lease: LeaseId(1), inbox: to, account: Arc::default() });
+            browser.order(LinkRequest::Open { lease: LeaseId(1), inbox: to, account: Arc::default() });
             Self { says, _hears: hears, link: tokio::spawn(link.run()), inbox: Inbox::new(parcels, browser) }
         }
 

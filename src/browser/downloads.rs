@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::mirror::LeaseId;
-use crate::cdp::{ids::CdpSessionId, object::Object};
+use crate::cdp::{ids::CdpSessionId, json_object::JsonObject};
 
 /// How long a download may be without an owner before its events are dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -120,7 +120,7 @@ impl Downloads {
 
     /// `Page.downloadWillBegin` on a CDP session of a lease; it comes just before the browser's own event.
     pub(super) fn on_page_event(&mut self, lease: LeaseId, params: &str) {
-        if let Some(guid) = Object::read(params).and_then(|params| params.string("guid")) {
+        if let Some(guid) = JsonObject::read(params).and_then(|params| params.string("guid")) {
             if self.named.len() == NAMED {
                 self.named.pop_front();
             }
@@ -203,7 +203,7 @@ impl Downloads {
 
 /// The guid, the frame if it is named, and whether it is the last event of its download.
 fn read(params: &str) -> Option<(String, Option<String>, bool)> {
-    let params = Object::read(params)?;
+    let params = JsonObject::read(params)?;
     let over = matches!(params.get("state"), Some("\"completed\"" | "\"canceled\""));
     Some((params.string("guid")?, params.string("frameId"), over))
 }

@@ -58,14 +58,14 @@ pub(crate) fn lease() -> (Lease, Seen) {
         let mut inboxes = Vec::new();
         while let Some(order) = taken.recv().await {
             match order {
-                Order::Open { inbox, .. } => {
+                LinkRequest::Open { inbox, .. } => {
                     let _ = inbox.send(Parcel::Plain(FromBrowser::Introduced));
                     inboxes.push(inbox);
                 }
-                Order::Own { reply, .. } => {
+                LinkRequest::Own { reply, .. } => {
                     let _ = reply.send(Reply::Result(r#"{"sessionId":"ROOT2"}"#.to_owned()));
                 }
-                Order::Release { .. } => {
+                LinkRequest::Release { .. } => {
                     released.fetch_add(1, Ordering::Relaxed);
                 }
                 _ => {}

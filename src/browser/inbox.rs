@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Browser, Order, codec::Received};
+use super::{Browser, LinkRequest, codec::Received};
 use crate::{
     cdp::{
         cbor::{Decoder, Malformed},
@@ -68,7 +68,7 @@ impl Inbox {
                 Some(Parcel::Cbor { on, id, message }) => Some(match Received::Cbor(message).text(&mut self.decoder) {
                     // An event that nests too deep for JSON: with JSON, Chrome has none to deliver either.
                     Ok(text) if text.is_empty() => {
-                        self.browser.order(Order::TooDeep);
+                        self.browser.order(LinkRequest::TooDeep);
                         continue;
                     }
                     Ok(text) => {
@@ -84,7 +84,7 @@ impl Inbox {
 
     /// Nothing of such a browser can be trusted any more, by anybody.
     fn is_broken(&self, error: Malformed) -> FromBrowser {
-        self.browser.order(Order::Broken(error));
+        self.browser.order(LinkRequest::Broken(error));
         FromBrowser::Lost(format!("Chrome wrote what is no message: {error}").into())
     }
 

@@ -1,15 +1,15 @@
 //! The task that owns one browser's connection: it writes what the leases say, routes what Chrome says, and keeps the
 //! mirror of targets true. It never waits for a client and never looks at what a client may do.
 //!
-//! `orders` is what the leases want done, `calls` the commands under our own ids and their replies, `messages` what
+//! `requests` is what the leases want done, `calls` the commands under our own ids and their replies, `messages` what
 //! Chrome says.
 
 mod calls;
 mod disposals;
 mod messages;
-mod orders;
 mod replies;
-mod turns;
+mod requests;
+mod shared_worker_lock;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -24,19 +24,19 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     calls::{Asked, Pending, Waiting, attach_to},
-    turns::Turns,
+    shared_worker_lock::SharedWorkerLocks,
 };
 use super::{
-    Heard, Order,
+    InternalEvent, LinkRequest,
     account::Account,
     codec::Writer,
-    disposal::Disposals,
+    context_reaper::ContextReaper,
     downloads::{Downloads, Verdict},
     inbox::Parcel,
     mirror::{Effect, LeaseId, Mirror},
     process::Process,
     transport::Transport,
-    upstream::Upstream,
+    write_queue::WriteQueue,
 };
 use crate::{
     cdp::{
@@ -64,23 +64,23 @@ struct Inbox {
 pub(super) struct Link {
     transport: Transport,
     process: Option<Process>,
-    orders: mpsc::UnboundedReceiver<Order>,
+    orders: mpsc::UnboundedReceiver<LinkRequest>,
     close: CancellationToken,
-    upstream: Upstream,
+    upstream: WriteQueue,
     targets: Mirror,
     downloads: Downloads,
-    disposals: Disposals,
+    disposals: ContextReaper,
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
     /// The same by the CDP session they went to: one client's many commands must not be looked through whenever
     /// somebody's CDP session goes.
     waiting_on: BTreeSet<(CdpSessionId, CallId)>,
     /// Who attaches to a shared worker.
-    turns: Turns,
+    turns: SharedWorkerLocks,
     /// Pages of the proxy's own that wait until the one before, in the same context, is there.
     unmade: HashMap<ContextId, VecDeque<(Call, oneshot::Sender<Reply>)>>,
     /// Who hears what comes on CDP sessions of the proxy's own.
-    hearers: HashMap<CdpSessionId, mpsc::UnboundedSender<Heard>>,
+    hearers: HashMap<CdpSessionId, mpsc::UnboundedSender<InternalEvent>>,
     last_id: i32,
     writer: Writer,
     decoder: Decoder,
@@ -104,7 +104,7 @@ impl Link {
     pub(super) fn new(
         transport: Transport,
         process: Option<Process>,
-        orders: mpsc::UnboundedReceiver<Order>,
+        orders: mpsc::UnboundedReceiver<LinkRequest>,
         close: CancellationToken,
         targets: Mirror,
         downloads: Downloads,
@@ -118,14 +118,14 @@ impl Link {
             process,
             orders,
             close,
-            upstream: Upstream::default(),
+            upstream: WriteQueue::default(),
             targets,
             downloads,
-            disposals: Disposals::default(),
+            disposals: ContextReaper::default(),
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             waiting_on: BTreeSet::new(),
-            turns: Turns::default(),
+            turns: SharedWorkerLocks::default(),
             unmade: HashMap::new(),
             hearers: HashMap::new(),
             // The handshake used the first few.

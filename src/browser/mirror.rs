@@ -6,8 +6,8 @@
 //! session is handed, and when it is let go instead. It never reads a clock and never talks to a client.
 //! The other half, what a client may see of its own targets, is `virtual_browser/`.
 //!
-//! `attach` is the CDP sessions on targets, `hold` who holds a new one paused, `conceal` the pages of the proxy's own.
-//! All leases share the task that asks this, so nothing looks through what belongs to others: `population`,
+//! `attach` is the CDP sessions on targets, `hold` who holds a new one paused, `hidden_pages` the pages of the proxy's
+//! own. All leases share the task that asks this, so nothing looks through what belongs to others: `population`,
 //! `attachments`, `expected` and `roots` keep what there is, with the indexes that find it.
 
 use std::{
@@ -27,18 +27,18 @@ use crate::{
 
 mod attach;
 mod attachments;
-mod conceal;
 mod expected;
+mod hidden_pages;
 mod hold;
 mod index;
 mod population;
 mod roots;
 
-pub use self::conceal::Surveyed;
+pub use self::hidden_pages::Surveyed;
 use self::{
     attachments::{Attachment, Attachments},
-    conceal::{Concealing, Deferred},
     expected::Expectations,
+    hidden_pages::{Concealing, Deferred},
     population::Population,
     roots::Roots,
 };

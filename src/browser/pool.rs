@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use super::start::{BrowserError, OLDEST, Source};
 use super::{
     Browser, CallError, Lease, start,
-    stock::{Next, Stock},
+    warm_pool::{Next, WarmPool},
 };
 use crate::metrics::Metrics;
 
@@ -89,7 +89,7 @@ enum Slot {
         why: String,
     },
     /// It takes sessions.
-    Ready { browser: Browser, warm: Stock<Lease>, refill: Arc<Notify> },
+    Ready { browser: Browser, warm: WarmPool<Lease>, refill: Arc<Notify> },
 }
 
 impl Pool {
@@ -261,7 +261,7 @@ impl Pool {
             let refill = Arc::new(Notify::new());
             refill.notify_one();
             let cap = self.inner.plan.max_sessions.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-            let warm = Stock::new(self.inner.plan.warm, cap, Instant::now());
+            let warm = WarmPool::new(self.inner.plan.warm, cap, Instant::now());
             self.transition(at, Slot::Ready { browser: started.browser.clone(), warm, refill: refill.clone() });
             let end = tokio::select! {
                 end = &mut link => end,
@@ -348,7 +348,7 @@ impl Pool {
         }
     }
 
-    fn with_stock<T>(&self, at: usize, act: impl FnOnce(&mut Stock<Lease>) -> T) -> Option<T> {
+    fn with_stock<T>(&self, at: usize, act: impl FnOnce(&mut WarmPool<Lease>) -> T) -> Option<T> {
         match self.slots().get_mut(at) {
             Some(Slot::Ready { warm, .. }) => Some(act(warm)),
             _ => None,

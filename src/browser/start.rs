@@ -21,8 +21,8 @@ use crate::{
         cbor::Decoder,
         error::CdpError,
         ids::{CallId, CdpSessionId},
+        json_object::JsonObject,
         message::{self, Head, Outcome},
-        object::Object,
     },
     metrics::Metrics,
     port::Identity,
@@ -219,7 +219,7 @@ async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
     let writer = Writer::new(transport.framing());
     let mut ask = Ask { transport, writer, decoder: Decoder::default(), last: 0 };
     let version = ask.result("Browser.getVersion", "{}").await?;
-    let product = Object::read(&version).and_then(|version| version.string("product"));
+    let product = JsonObject::read(&version).and_then(|version| version.string("product"));
     let product = product.ok_or_else(|| Silence::Odd(version.clone()))?;
     let nobody = format!(r#"{{"targetId":"{}"}}"#, Identity::NOBODY);
     let no_target_to_close = ask.refusal("Target.closeTarget", &nobody).await?;
@@ -228,7 +228,7 @@ async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
     let mut sessions = Vec::new();
     for _ in 0..3 {
         let result = ask.result("Target.attachToBrowserTarget", "{}").await?;
-        let session = Object::read(&result).and_then(|result| result.string("sessionId"));
+        let session = JsonObject::read(&result).and_then(|result| result.string("sessionId"));
         sessions.push(CdpSessionId::from(session.ok_or(Silence::Odd(result))?));
     }
     let [page, tab, downloads] = <[CdpSessionId; 3]>::try_from(sessions).map_err(|_| Silence::Ended)?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::object::Object;
+use super::json_object::JsonObject;
 
 /// The longest params that are kept, in bytes: clients choose them.
 const LONGEST: usize = 16 * 1024;
@@ -105,7 +105,7 @@ impl Aspect {
     }
 
     /// Whether a command with these params ends it rather than sets it.
-    fn is_ended_by(self, method: &str, params: &Object<'_>) -> bool {
+    fn is_ended_by(self, method: &str, params: &JsonObject<'_>) -> bool {
         let empty = |name, empty: &str| params.get(name).is_none_or(|value| value == empty);
         match self {
             Self::UserAgent => empty("userAgent", r#""""#),
@@ -135,7 +135,7 @@ impl Override {
 
     /// The params of [`Aspect::method`]. They may come from anywhere: an error says why Chrome must not get them.
     pub fn params(&self) -> Result<&str, String> {
-        let params = Object::read(self.params.get()).ok_or("Invalid parameters")?;
+        let params = JsonObject::read(self.params.get()).ok_or("Invalid parameters")?;
         if self.what == Aspect::Viewport {
             viewport(&params)?;
         }
@@ -155,7 +155,7 @@ impl Change {
     /// Reads a command; `None` if it is another one, or its params are no object.
     pub fn read(method: &str, params: &str) -> Option<Self> {
         let what = Aspect::of(method)?;
-        let ends = what.is_ended_by(method, &Object::read(params)?);
+        let ends = what.is_ended_by(method, &JsonObject::read(params)?);
         let params = if ends { None } else { Some(RawValue::from_string(params.to_owned()).ok()?) };
         Some(Self { what, params })
     }
@@ -170,7 +170,8 @@ impl Change {
         if self.what != Aspect::Viewport {
             return None;
         }
-        let asked = self.params.as_ref().and_then(|params| Object::read(params.get())?.read_as("deviceScaleFactor"));
+        let asked =
+            self.params.as_ref().and_then(|params| JsonObject::read(params.get())?.read_as("deviceScaleFactor"));
         Some(asked.map_or(1.0, or_screen))
     }
 }
@@ -218,7 +219,7 @@ impl Overrides {
 }
 
 /// Whether a page may be so large: the params of `Emulation.setDeviceMetricsOverride`. An error is Chrome's text, or like it.
-pub fn viewport(params: &Object<'_>) -> Result<(), String> {
+pub fn viewport(params: &JsonObject<'_>) -> Result<(), String> {
     let number = |name| params.read_as::<f64>(name);
     let (Some(width), Some(height), Some(scale)) = (number("width"), number("height"), number("deviceScaleFactor"))
     else {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::ids::{CallId, CdpSessionId};
 
-pub use super::check::{Command, Malformed};
+pub use super::command::{Command, Malformed};
 
 /// Where a message from Chrome belongs, read off its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

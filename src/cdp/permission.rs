@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ids::ContextId, message, object::Object};
+use super::{ids::ContextId, json_object::JsonObject, message};
 
 /// The clipboard is one for all sessions of a browser (*measured*).
 const CLIPBOARD: [&str; 3] = ["clipboardReadWrite", "clipboard-read", "clipboardRead"];
@@ -36,7 +36,7 @@ impl Ruling {
     /// Reads a command; `None` if it is another one, or its params are no object.
     pub fn read(method: &str, params: &str) -> Option<Self> {
         let how = [How::Grant, How::Set, How::Reset].into_iter().find(|how| how.method() == method)?;
-        let mut params = Object::read(params)?;
+        let mut params = JsonObject::read(params)?;
         params.remove("browserContextId");
         Some(Self { how, params: RawValue::from_string(params.to_string()).ok()? })
     }
@@ -48,14 +48,14 @@ impl Ruling {
 
     /// The command's params for a context; `None` if they are no object.
     pub fn params(&self, context: &ContextId) -> Option<String> {
-        let mut params = Object::read(self.params.get())?;
+        let mut params = JsonObject::read(self.params.get())?;
         params.set_string("browserContextId", context.as_str());
         Some(params.to_string())
     }
 
     /// Whether it lets pages read the clipboard, which is not this session's alone; `None` if it cannot be told.
     pub fn opens_clipboard(&self) -> Option<bool> {
-        let params = Object::read(self.params.get())?;
+        let params = JsonObject::read(self.params.get())?;
         if self.how == How::Reset {
             return Some(false);
         }
@@ -63,7 +63,7 @@ impl Ruling {
         let named = params.read_as::<Vec<Box<RawValue>>>("permissions").unwrap_or_default();
         let named: Vec<_> = named.iter().filter_map(|name| message::string(name.get())).collect();
         let one = match params.get("permission") {
-            Some(descriptor) => Object::read(descriptor)?.string("name"),
+            Some(descriptor) => JsonObject::read(descriptor)?.string("name"),
             None => None,
         };
         let grants = params.string("setting").is_none_or(|setting| setting == "granted");
@@ -72,7 +72,8 @@ impl Ruling {
 
     /// Whether nothing is left of `before` once this was said.
     fn replaces(&self, before: &Self) -> bool {
-        let (Some(new), Some(old)) = (Object::read(self.params.get()), Object::read(before.params.get())) else {
+        let (Some(new), Some(old)) = (JsonObject::read(self.params.get()), JsonObject::read(before.params.get()))
+        else {
             return false;
         };
         let same = |name| new.get(name) == old.get(name);

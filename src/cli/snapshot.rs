@@ -17,7 +17,7 @@ use crate::{
     config::{Config, ConfigError, RawConfig},
     snapshot::{
         Report,
-        shelf::{self, ShelfError},
+        repository::{self, RepositoryError},
     },
     store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Store, StoreError},
 };
@@ -116,7 +116,7 @@ pub enum SnapshotError {
     Store(#[from] StoreError),
     /// The content is not what it was said to be, or does not fit.
     #[error(transparent)]
-    Content(#[from] ShelfError),
+    Content(#[from] RepositoryError),
     /// A file that cannot be read or written.
     #[error("{file}: {error}")]
     File {
@@ -229,7 +229,7 @@ async fn export(
     let reader = store.get(owner, id).await?;
     let content = match format {
         Format::Ghostmux => Content::Whole(reader),
-        Format::Playwright => Content::State(shelf::export_state(reader).await?),
+        Format::Playwright => Content::State(repository::export_state(reader).await?),
     };
     let (name, mut to): (String, Box<dyn AsyncWrite + Unpin>) = match file {
         None => ("standard output".to_owned(), Box::new(tokio::io::stdout())),
@@ -265,11 +265,11 @@ async fn import(store: &Store, new: New, file: &Path, format: Format, longest: u
         Box::new(tokio::fs::File::open(file).await.map_err(|error| cannot(&name, error))?)
     };
     let (meta, _) = match format {
-        Format::Ghostmux => shelf::import_content(store, new, ReaderStream::new(from), longest).await?,
+        Format::Ghostmux => repository::import_content(store, new, ReaderStream::new(from), longest).await?,
         Format::Playwright => {
             let mut state = String::new();
             from.read_to_string(&mut state).await.map_err(|error| cannot(&name, error))?;
-            shelf::import_state(store, new, &state).await?
+            repository::import_state(store, new, &state).await?
         }
     };
     Ok(meta)

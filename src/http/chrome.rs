@@ -22,7 +22,7 @@ use crate::{
     cdp::{
         error::CdpError,
         ghost::merged,
-        object::{Object, quote},
+        json_object::{JsonObject, quote},
         target::TargetInfo,
     },
     config::RemoteUrl,
@@ -164,7 +164,7 @@ fn unsafe_verb(method: &str) -> Answer {
 async fn version(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answer, Failure> {
     let browser = api.registry.pool().any().await.map_err(ServiceError::from)?;
     let id = api.registry.version_id(caller).await?;
-    let said = Object::read(&browser.identity().version).ok_or(Failure::Unreadable)?;
+    let said = JsonObject::read(&browser.identity().version).ok_or(Failure::Unreadable)?;
     let member = |name: &str| said.string(name).unwrap_or_default();
     // V8 and WebKit as Chrome names them here; the pipe tells both.
     let webkit = member("userAgent")
@@ -205,9 +205,9 @@ async fn new(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answer, 
     let url = query.filter(|url| !url.is_empty()).unwrap_or("about:blank");
     let url = percent_decode_str(url).decode_utf8_lossy();
     let result = call(api, caller, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
-    let id = Object::read(&result).and_then(|result| result.string("targetId")).ok_or(Failure::Unreadable)?;
+    let id = JsonObject::read(&result).and_then(|result| result.string("targetId")).ok_or(Failure::Unreadable)?;
     let result = call(api, caller, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
-    let info = Object::read(&result)
+    let info = JsonObject::read(&result)
         .and_then(|result| result.get("targetInfo").map(str::to_owned))
         .ok_or(Failure::Unreadable)?;
     Ok(json(&target(&info, &caller.host).ok_or(Failure::Unreadable)?))
@@ -241,7 +241,7 @@ async fn protocol_json(api: &Api) -> Answer {
 /// An entry of `/json/list`.
 fn target(info: &str, host: &str) -> Option<Members> {
     let read = TargetInfo::read(info)?;
-    let raw = Object::read(info)?;
+    let raw = JsonObject::read(info)?;
     let title = raw.get("title").unwrap_or("\"\"");
     let url = raw.get("url").unwrap_or("\"\"");
     let mut members = vec![("description", quoted(""))];

@@ -16,7 +16,7 @@ use crate::{
     http::{Answer, Why, caller, problem, refused},
     session::{
         client::Client,
-        manager::{Admitted, Caller, ServiceError, SessionManager, Wish},
+        manager::{Admitted, Caller, ConnectOptions, ServiceError, SessionManager},
     },
 };
 
@@ -112,7 +112,7 @@ pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incom
         Ok(endpoint) => endpoint,
         Err(advice) => return problem(StatusCode::NOT_FOUND, "no-endpoint", &advice),
     };
-    let wish = match Wish::read(request.uri().query().unwrap_or_default()) {
+    let wish = match ConnectOptions::read(request.uri().query().unwrap_or_default()) {
         Ok(wish) => wish,
         Err(bad) => return refused(&bad.into()),
     };
@@ -151,7 +151,7 @@ async fn admit(
     registry: &SessionManager,
     caller: &Caller,
     endpoint: Endpoint<'_>,
-    wish: Wish,
+    wish: ConnectOptions,
 ) -> Result<Admitted, ServiceError> {
     match endpoint {
         Endpoint::Page(target) => registry.page(caller, target, wish).await,

@@ -1,7 +1,7 @@
 //! Admission: how many sessions there may be, and who waits for one.
 //!
-//! A [`Place`] is a session's right to exist, and dropping it lets the next one in. Who waits is a future, and dropping
-//! that leaves the line.
+//! A [`Permit`] is a session's right to exist, and dropping it lets the next one in. Who waits is a future, and
+//! dropping that leaves the line.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,7 +13,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::session::{
     error::ServiceError,
-    fair_queue::{Line, Ticket},
+    fair_queue::{FairQueue, Ticket},
 };
 use crate::{config::Admission, metrics::Metrics, session::task::Owner};
 
@@ -22,7 +22,7 @@ const RECENT: Duration = Duration::from_secs(60);
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Gate {
+pub(super) struct AdmissionControl {
     inner: Arc<Inner>,
 }
 
@@ -40,7 +40,7 @@ struct State {
     taken: u32,
     /// In or waiting.
     of_owner: HashMap<Owner, u32>,
-    line: Line<Owner, Waiting>,
+    line: FairQueue<Owner, Waiting>,
     rejected: VecDeque<Instant>,
 }
 
@@ -62,31 +62,31 @@ pub(super) struct Fullness {
 
 /// A session's right to exist.
 #[must_use]
-pub(super) struct Place {
+pub(super) struct Permit {
     _taken: Taken,
     _of_owner: OfOwner,
 }
 
 /// One of all places.
-struct Taken(Gate);
+struct Taken(AdmissionControl);
 
 /// One of an owner's.
-struct OfOwner(Gate, Owner);
+struct OfOwner(AdmissionControl, Owner);
 
 /// One in the line.
 struct Waiter {
-    gate: Gate,
+    admission_control: AdmissionControl,
     ticket: Ticket,
 }
 
-impl Gate {
+impl AdmissionControl {
     /// `limit` names the setting that `rules.total` comes from.
     pub(super) fn new(rules: Admission, limit: &'static str, metrics: Arc<Metrics>) -> Self {
         Self { inner: Arc::new(Inner { rules, limit, state: Mutex::default(), metrics }) }
     }
 
     /// A place, at once or after a wait.
-    pub(super) async fn enter(&self, owner: &Owner) -> Result<Place, ServiceError> {
+    pub(super) async fn enter(&self, owner: &Owner) -> Result<Permit, ServiceError> {
         let done = self.wait(owner).await;
         if done.is_err() {
             self.inner.metrics.sessions_rejected.inc();
@@ -97,7 +97,7 @@ impl Gate {
         done
     }
 
-    async fn wait(&self, owner: &Owner) -> Result<Place, ServiceError> {
+    async fn wait(&self, owner: &Owner) -> Result<Permit, ServiceError> {
         let since = Instant::now();
         let of_owner = self.count(owner)?;
         let (waiter, mut place) = {
@@ -106,7 +106,7 @@ impl Gate {
             let Some(most) = rules.total.map(std::num::NonZero::get).filter(|most| state.taken >= *most) else {
                 state.taken += 1;
                 drop(state);
-                return Ok(Place { _taken: Taken(self.clone()), _of_owner: of_owner });
+                return Ok(Permit { _taken: Taken(self.clone()), _of_owner: of_owner });
             };
             let waiting = state.line.len();
             if waiting >= rules.queue {
@@ -114,15 +114,15 @@ impl Gate {
             }
             let (sender, place) = oneshot::channel();
             let ticket = state.line.push(owner.clone(), Waiting { since, place: sender });
-            (Waiter { gate: self.clone(), ticket }, place)
+            (Waiter { admission_control: self.clone(), ticket }, place)
         };
         match tokio::time::timeout(self.inner.rules.timeout, &mut place).await {
-            Ok(Ok(taken)) => Ok(Place { _taken: taken, _of_owner: of_owner }),
+            Ok(Ok(taken)) => Ok(Permit { _taken: taken, _of_owner: of_owner }),
             Ok(Err(_)) => Err(ServiceError::Closing),
             Err(_) => {
                 // Perhaps it came in this very moment.
                 if let Ok(taken) = place.try_recv() {
-                    return Ok(Place { _taken: taken, _of_owner: of_owner });
+                    return Ok(Permit { _taken: taken, _of_owner: of_owner });
                 }
                 let state = self.state();
                 Err(ServiceError::QueueTimeout {
@@ -211,7 +211,7 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         // Taken out first: a sender that is dropped under the lock holds no place, but that should not have to be
         // known.
-        let left = self.gate.state().line.remove(self.ticket);
+        let left = self.admission_control.state().line.remove(self.ticket);
         drop(left);
     }
 }

@@ -34,7 +34,7 @@ const BLOCK: &str = "use Network.setBlockedURLs";
 
 /// How a client wants to come.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct ConnectOptions {
     /// Deadlines and name, of a new session or from now on.
     pub options: Options,
     /// Whether a client that is there has to go.
@@ -43,7 +43,7 @@ pub struct Wish {
     pub begins: Option<Beginning>,
 }
 
-impl Wish {
+impl ConnectOptions {
     /// What the query of a URL asks for. What is not known is somebody else's: a token, a name in a log.
     pub fn read(query: &str) -> Result<Self, Bad> {
         let mut wish = Self::default();
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_query_is_read_as_what_it_asks_for() {
         let asked =
-            Wish::read("token=x&timeout=5000&idle_timeout=90s&keepAlive=5m&autosave=30s&hibernate_after=1h&name=my+job%21&takeover").expect("good");
+            ConnectOptions::read("token=x&timeout=5000&idle_timeout=90s&keepAlive=5m&autosave=30s&hibernate_after=1h&name=my+job%21&takeover").expect("good");
         let span = |millis| Some(Millis(Duration::from_millis(millis)));
         assert_eq!(asked.options.timeout, span(5000));
         assert_eq!(asked.options.idle_timeout, span(90_000));
@@ -108,14 +108,14 @@ mod tests {
         assert_eq!((asked.options.autosave, asked.options.hibernate_after), (span(30_000), span(3_600_000)));
         assert_eq!(asked.options.name.as_deref(), Some("my job!"));
         assert!(asked.takeover);
-        let none = Wish::read("").expect("good");
+        let none = ConnectOptions::read("").expect("good");
         assert!(!none.takeover && none.options == Options::default() && none.begins.is_none());
         for query in ["token=x&stealth=false&blockAds=0", "headless=true", "whatever=--flag"] {
-            assert!(Wish::read(query).is_ok(), "{query}");
+            assert!(ConnectOptions::read(query).is_ok(), "{query}");
         }
-        let proxied = Wish::read("proxyServer=x").expect_err("not honoured").to_string();
+        let proxied = ConnectOptions::read("proxyServer=x").expect_err("not honoured").to_string();
         assert!(proxied.contains("Target.createBrowserContext"), "{proxied}");
-        let begins = Wish::read("snapshot=x&pages=false").expect("good").begins;
+        let begins = ConnectOptions::read("snapshot=x&pages=false").expect("good").begins;
         assert_eq!(begins, Some(Beginning { snapshot: "x".into(), pages: false }));
         for (query, field) in [
             ("timeout=-1", "timeout"),
@@ -131,7 +131,7 @@ mod tests {
             ("record=true", "record"),
             ("snapshot=x&pages=some", "pages"),
         ] {
-            assert_eq!(Wish::read(query).map_err(|bad| bad.field).err().as_deref(), Some(field), "{query}");
+            assert_eq!(ConnectOptions::read(query).map_err(|bad| bad.field).err().as_deref(), Some(field), "{query}");
         }
     }
 }

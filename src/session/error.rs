@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::session::tombstone::Epitaph;
+use crate::session::tombstone::Tombstone;
 use crate::{
     browser::pool::NoLease,
     cdp::{error::CdpError, ghost::Bad},
-    snapshot::{ContentError, SnapshotError, shelf::ShelfError},
+    snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
 };
 
@@ -23,7 +23,7 @@ pub enum ServiceError {
         /// The id.
         id: String,
         /// What became of it, if it was the caller's.
-        ended: Option<Epitaph>,
+        ended: Option<Tombstone>,
     },
     /// No session of the caller's shows this target.
     #[error("no such target id: {0}")]
@@ -113,7 +113,7 @@ pub enum ServiceError {
     Restoring(String),
     /// Something about a snapshot.
     #[error(transparent)]
-    Snapshot(ShelfError),
+    Snapshot(RepositoryError),
     /// It was ended while it waited for a place, or the process is shutting down.
     #[error("the session was closed while it waited")]
     Closing,
@@ -194,9 +194,9 @@ impl ServiceError {
 }
 
 /// As [`ServiceError::parts`].
-fn of_snapshot(why: &ShelfError) -> (u16, &'static str, i32) {
+fn of_snapshot(why: &RepositoryError) -> (u16, &'static str, i32) {
     match why {
-        ShelfError::Store(why) => match why {
+        RepositoryError::Store(why) => match why {
             StoreError::Missing { .. } => (404, "no-snapshot", -32000),
             StoreError::TooLarge { .. } => (413, "snapshot-too-large", -32000),
             StoreError::Quota { .. } => (507, "snapshot-quota", -32000),
@@ -206,14 +206,16 @@ fn of_snapshot(why: &ShelfError) -> (u16, &'static str, i32) {
             StoreError::Newer { .. } => (422, "snapshot-newer", -32000),
             StoreError::Abandoned | StoreError::InUse { .. } | StoreError::Unavailable { .. } => (503, "store", -32000),
         },
-        ShelfError::TooLarge { .. } | ShelfError::NoMemory { .. } => (413, "snapshot-too-large", -32000),
-        ShelfError::Snapshot(SnapshotError::Content(ContentError::TooLong { .. })) => (413, "snapshot-line", -32000),
-        ShelfError::Snapshot(SnapshotError::Browser(_)) => (503, "browser", -32000),
-        ShelfError::Snapshot(SnapshotError::Content(ContentError::Newer(_))) => (422, "snapshot-newer", -32000),
-        ShelfError::Snapshot(SnapshotError::Content(_)) => (422, "snapshot-damaged", -32000),
-        ShelfError::Snapshot(SnapshotError::Write(_)) => (503, "store", -32000),
-        ShelfError::Import(_) | ShelfError::Base64(_) => (422, "no-snapshot-content", -32602),
-        ShelfError::Cut(_) => (400, "bad-body", -32000),
+        RepositoryError::TooLarge { .. } | RepositoryError::NoMemory { .. } => (413, "snapshot-too-large", -32000),
+        RepositoryError::Snapshot(SnapshotError::Content(ContentError::TooLong { .. })) => {
+            (413, "snapshot-line", -32000)
+        }
+        RepositoryError::Snapshot(SnapshotError::Browser(_)) => (503, "browser", -32000),
+        RepositoryError::Snapshot(SnapshotError::Content(ContentError::Newer(_))) => (422, "snapshot-newer", -32000),
+        RepositoryError::Snapshot(SnapshotError::Content(_)) => (422, "snapshot-damaged", -32000),
+        RepositoryError::Snapshot(SnapshotError::Write(_)) => (503, "store", -32000),
+        RepositoryError::Import(_) | RepositoryError::Base64(_) => (422, "no-snapshot-content", -32602),
+        RepositoryError::Cut(_) => (400, "bad-body", -32000),
     }
 }
 
@@ -223,8 +225,8 @@ impl From<StoreError> for ServiceError {
     }
 }
 
-impl From<ShelfError> for ServiceError {
-    fn from(why: ShelfError) -> Self {
+impl From<RepositoryError> for ServiceError {
+    fn from(why: RepositoryError) -> Self {
         Self::Snapshot(why)
     }
 }

@@ -8,19 +8,19 @@ pub(super) struct Ticket(u64);
 
 /// The line. One owner's many waiters cost another one's first no more than one turn.
 #[derive(Debug)]
-pub(super) struct Line<K, T> {
+pub(super) struct FairQueue<K, T> {
     owners: VecDeque<(K, VecDeque<(Ticket, T)>)>,
     last: u64,
     len: usize,
 }
 
-impl<K, T> Default for Line<K, T> {
+impl<K, T> Default for FairQueue<K, T> {
     fn default() -> Self {
         Self { owners: VecDeque::new(), last: 0, len: 0 }
     }
 }
 
-impl<K: PartialEq, T> Line<K, T> {
+impl<K: PartialEq, T> FairQueue<K, T> {
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn owners_have_their_turns_and_their_own_order() {
-        let mut line = Line::default();
+        let mut line = FairQueue::default();
         for (owner, what) in [("a", 1), ("a", 2), ("a", 3), ("b", 10), ("b", 20), ("c", 100)] {
             line.push(owner, what);
         }
@@ -99,7 +99,7 @@ mod tests {
         fn the_number_ahead_is_the_number_served_before(
             acts in prop::collection::vec((0_u8..4, 0_u8..8), 1..60)
         ) {
-            let mut line = Line::default();
+            let mut line = FairQueue::default();
             let mut waiting = Vec::new();
             for (act, by) in acts {
                 match act {

@@ -1,7 +1,7 @@
 //! Where a session is in its life, and when a deadline ends it. PURE: events and `now` in, the next phase out.
 //!
-//! There is no other way from one phase to another than [`Life::on`]. What a change means for logs, figures and clients
-//! is `record.rs`'s.
+//! There is no other way from one phase to another than [`Lifecycle::on`]. What a change means for logs, figures and
+//! clients is `record.rs`'s.
 
 use std::{
     num::NonZeroU32,
@@ -70,7 +70,7 @@ pub struct Deadlines {
 
 /// A session's phase and all that its deadlines count from.
 #[derive(Clone, Debug)]
-pub struct Life {
+pub struct Lifecycle {
     phase: Phase,
     /// When it got its place; until then, when it was asked for. Earlier by its age, if it slept.
     began: Instant,
@@ -84,7 +84,7 @@ pub struct Life {
     pub deadlines: Deadlines,
 }
 
-impl Life {
+impl Lifecycle {
     /// A session that was just asked for.
     pub fn new(deadlines: Deadlines, now: Instant) -> Self {
         Self { phase: Phase::Queued, began: now, before: None, heard: now, coming: 0, deadlines }

@@ -1,14 +1,14 @@
 //! The sessions by id: open one, hand it a socket, ask it something, end them all.
 //!
-//! `service` is what one can do with them, `snapshots` what with their saved state, `entry` a session's place here and
-//! how it is left, `admission` and `fair_queue` who may have one and who waits, `asleep` those that hibernate,
-//! `savepoint` what those that live are brought back from, `tombstone` what became of those that are over, `error` why
-//! something is not done, `room` how many large documents are read at a time.
+//! `service` is what one can do with them, `snapshots` what with their saved state, `registration` a session's place
+//! here and how it is left, `admission` and `fair_queue` who may have one and who waits, `hibernation` those that
+//! hibernate, `checkpoint` what those that live are brought back from, `tombstone` what became of those that are over,
+//! `error` why something is not done, `room` how many large documents are read at a time.
 
-mod asleep;
-mod entry;
+mod checkpoint;
+mod hibernation;
+mod registration;
 mod room;
-mod savepoint;
 mod service;
 mod snapshots;
 
@@ -28,13 +28,13 @@ use uuid::Uuid;
 
 pub use self::service::Pressure;
 use self::{
-    entry::{Entry, Leaving},
+    checkpoint::Checkpoint,
+    registration::{Leaving, Registration},
     room::Rooms,
-    savepoint::Savepoint,
 };
 pub use crate::session::task::{Caller, Owner};
-use crate::session::{admission::Gate, id::Mint, tombstone::Ended};
-pub use crate::session::{connect_options::Wish, error::ServiceError, id::SessionId, tombstone::Epitaph};
+use crate::session::{admission::AdmissionControl, id::Mint, tombstone::Tombstones};
+pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
     browser::{LeaseId, pool::Pool},
     cdp::{
@@ -46,7 +46,7 @@ use crate::{
     config::{Admission, HttpSession},
     session::{
         client::{Client, Ledger},
-        task::{self, Card, Control, Join, Live, Record, Seat, Start, Terms, Unseated},
+        task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
     },
     store::Store,
 };
@@ -60,7 +60,7 @@ pub struct Admitted(Kind);
 
 enum Kind {
     /// A session that begins with this socket.
-    Begins { live: Box<Live>, root: CdpSessionId, entry: Entry, caller: Caller },
+    Begins { live: Box<SessionTask>, root: CdpSessionId, entry: Registration, caller: Caller },
     /// A session that is there.
     Joins(Seat),
 }
@@ -81,12 +81,12 @@ impl Admitted {
 #[derive(Clone)]
 struct Handle {
     control: mpsc::Sender<Box<Control>>,
-    card: Arc<Card>,
+    session_info: Arc<SessionInfo>,
     /// Its lease, once it has one.
     place: Arc<OnceLock<(u32, LeaseId)>>,
     // Held while a snapshot is being written into it.
     restoring: Arc<tokio::sync::Mutex<()>>,
-    savepoint: Arc<Savepoint>,
+    checkpoint: Arc<Checkpoint>,
     /// Its id is free again, or rests in the store.
     gone: CancellationToken,
 }
@@ -105,12 +105,12 @@ struct Inner {
     terms: Arc<Terms>,
     http_session: HttpSession,
     mint: Mint,
-    gate: Gate,
+    admission_control: AdmissionControl,
     rooms: Rooms,
     live: DashMap<SessionId, Handle>,
     last_number: AtomicU64,
     // Guards the memory of sessions that are over; held for a look.
-    ended: Mutex<Ended>,
+    ended: Mutex<Tombstones>,
     // Guards which session each owner's HTTP calls act in; held across its opening, so that only one begins.
     http: tokio::sync::Mutex<HashMap<Owner, SessionId>>,
     tasks: TaskTracker,
@@ -131,7 +131,7 @@ impl SessionManager {
             pool,
             store,
             rooms: Rooms::new(terms.snapshots, admission),
-            gate: Gate::new(admission, limit, terms.metrics.clone()),
+            admission_control: AdmissionControl::new(admission, limit, terms.metrics.clone()),
             terms: Arc::new(terms),
             http_session,
             mint: Mint::new(),
@@ -170,12 +170,12 @@ impl SessionManager {
     }
 
     /// A new session for a client that named none.
-    pub async fn begin(&self, caller: &Caller, wish: Wish) -> Result<Admitted, ServiceError> {
+    pub async fn begin(&self, caller: &Caller, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         self.open(caller, SessionId::random(), wish).await
     }
 
     /// The session of this id: one that is there, or one that the id may open.
-    pub async fn connect(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Admitted, ServiceError> {
+    pub async fn connect(&self, caller: &Caller, id: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         let id = SessionId(id.into());
         if self.handle(&id).is_some() {
             let handle = self.find(caller, id.as_str()).await?;
@@ -197,12 +197,12 @@ impl SessionManager {
     }
 
     /// One page of a session, as one more view of it.
-    pub async fn page(&self, caller: &Caller, target: &str, wish: Wish) -> Result<Admitted, ServiceError> {
+    pub async fn page(&self, caller: &Caller, target: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         if wish.takeover {
             return Err(Bad::new("takeover", "is for browser-level clients; a page takes any number").into());
         }
         let target = TargetId::from(target);
-        let handle = self.owner_of(&target).await.filter(|handle| handle.card.owner == caller.owner);
+        let handle = self.owner_of(&target).await.filter(|handle| handle.session_info.owner == caller.owner);
         let handle = handle.ok_or_else(|| ServiceError::NoTarget(target.to_string()))?;
         self.join(caller, &handle, Some(target), wish).await
     }
@@ -230,7 +230,7 @@ impl SessionManager {
     /// live, are saved first.
     pub async fn shut_down(&self, reason: CloseReason) {
         let all: Vec<Handle> = self.inner.live.iter().map(|entry| entry.value().clone()).collect();
-        self.all_to_sleep(&all).await;
+        self.hibernate_all(&all).await;
         for handle in all {
             let _ = handle.control.send(Box::new(Control::End(reason.clone()))).await;
         }
@@ -238,7 +238,7 @@ impl SessionManager {
         self.inner.tasks.wait().await;
     }
 
-    async fn open(&self, caller: &Caller, id: SessionId, wish: Wish) -> Result<Admitted, ServiceError> {
+    async fn open(&self, caller: &Caller, id: SessionId, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         let begins = self.beginning(caller, wish.begins).await?;
         let (mut live, entry) = self.make(&caller.owner, id, wish.options, false).await?;
         self.begin_with(&mut live, begins).await?;
@@ -250,14 +250,14 @@ impl SessionManager {
         caller: &Caller,
         handle: &Handle,
         page: Option<TargetId>,
-        wish: Wish,
+        wish: ConnectOptions,
     ) -> Result<Admitted, ServiceError> {
-        let id = handle.card.id.to_string();
-        if handle.card.state() == SessionState::Queued {
+        let id = handle.session_info.id.to_string();
+        if handle.session_info.state() == SessionState::Queued {
             // Whoever it waits for will be its client.
             return Err(ServiceError::Taken(id));
         }
-        let Wish { options, takeover, begins } = wish;
+        let ConnectOptions { options, takeover, begins } = wish;
         if begins.is_some() {
             let why = "is for a new session; write it into this one with ghost.restoreSnapshot";
             return Err(Bad::new("snapshot", why).into());
@@ -282,21 +282,21 @@ impl SessionManager {
         id: SessionId,
         options: Options,
         is_shared: bool,
-    ) -> Result<(Live, Entry), ServiceError> {
+    ) -> Result<(SessionTask, Registration), ServiceError> {
         let inner = &self.inner;
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let (limits, metrics) = (&inner.terms.deadlines, inner.terms.metrics.clone());
         let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
         // Bounded: who asks a session something waits for it, and a session never waits for who asks.
         let (control, mut asked) = mpsc::channel(32);
-        let (card, placed, gone) = (record.card().clone(), Arc::default(), CancellationToken::new());
-        let savepoint = Savepoint::new(inner.store.clone(), snapshots::owner_of(owner)?);
+        let (session_info, placed, gone) = (record.session_info().clone(), Arc::default(), CancellationToken::new());
+        let checkpoint = Checkpoint::new(inner.store.clone(), snapshots::owner_of(owner)?);
         let handle = Handle {
             control,
-            card: card.clone(),
+            session_info: session_info.clone(),
             place: Arc::clone(&placed),
             restoring: Arc::default(),
-            savepoint: savepoint.clone(),
+            checkpoint: checkpoint.clone(),
             gone: gone.clone(),
         };
         // Two that connect under one minted id at once: one of them is first.
@@ -306,7 +306,7 @@ impl SessionManager {
         }
         let leaving = Leaving::new(self.clone(), id, gone.drop_guard());
         let place = async {
-            let place = inner.gate.enter(owner).await?;
+            let place = inner.admission_control.enter(owner).await?;
             Ok::<_, ServiceError>((place, inner.pool.lease().await?))
         };
         let (place, lease) = tokio::select! {
@@ -314,10 +314,10 @@ impl SessionManager {
             () = task::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
         };
         let _ = placed.set((lease.browser().number(), lease.id()));
-        let entry = Entry::new(leaving, card, savepoint, place);
+        let entry = Registration::new(leaving, session_info, checkpoint, place);
         let start = Start { record, lease, is_shared, control: asked, sessions: service::as_sessions(self) };
         let browser = TargetId::from(Uuid::new_v4().to_string());
-        Ok((Live::new(inner.terms.clone(), browser, start), entry))
+        Ok((SessionTask::new(inner.terms.clone(), browser, start), entry))
     }
 
     async fn http_session(&self, caller: &Caller) -> Result<(SessionId, Handle), ServiceError> {
@@ -380,12 +380,12 @@ impl SessionManager {
 
     /// What became of a session, for whoever comes back to it.
     fn remember(&self, id: &SessionId, owner: Owner, why: String) {
-        let epitaph = Epitaph { owner, at: Instant::now(), why };
+        let tombstone = Tombstone { owner, at: Instant::now(), why };
         let mut ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.remember(id, self.inner.mint.made(id.as_str()), epitaph);
+        ended.remember(id, self.inner.mint.made(id.as_str()), tombstone);
     }
 
-    fn epitaph(&self, id: &SessionId) -> Option<Epitaph> {
+    fn tombstone(&self, id: &SessionId) -> Option<Tombstone> {
         self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner).of(id).cloned()
     }
 }

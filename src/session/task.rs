@@ -10,9 +10,9 @@
 
 mod act;
 mod control;
-mod face;
 mod ghost;
 mod record;
+mod rpc;
 mod saving;
 mod usage;
 mod views;
@@ -30,20 +30,20 @@ use tokio::sync::mpsc;
 
 use self::{
     act::Done,
-    face::{FACE, Face},
+    rpc::{RPC, RpcCaller},
     saving::Saving,
     views::View,
 };
 pub use self::{
     control::{Control, Join, Seat, Unseated, attend},
     ghost::Sessions,
-    record::{Card, Record},
-    saving::{Saves, Slept},
+    record::{Record, SessionInfo},
+    saving::{HibernateGuard, Saves},
 };
 use crate::session::lifecycle::{Event, Phase};
 pub use crate::session::owner::{Caller, Owner};
 use crate::{
-    browser::{CallError, Inbox, Lease, Place},
+    browser::{CallError, ContextHandle, Inbox, Lease},
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     config::{Capabilities, CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
@@ -119,7 +119,7 @@ pub struct Start {
 }
 
 /// The task's state.
-pub struct Live {
+pub struct SessionTask {
     record: Record,
     terms: Arc<Terms>,
     sessions: Arc<dyn Sessions>,
@@ -138,14 +138,14 @@ pub struct Live {
     taken_over: ViewId,
     is_shared: bool,
     /// The root of HTTP calls, and what waits for answers there.
-    face: Face,
+    face: RpcCaller,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     directory: session_files::Directory,
     saving: Saving,
     over: Option<CloseReason>,
 }
 
-impl Live {
+impl SessionTask {
     /// A session in a lease, with the judgement on it ready for views. `browser` is its virtual browser target.
     pub fn new(terms: Arc<Terms>, browser: TargetId, start: Start) -> Self {
         let Start { mut record, mut lease, is_shared, control, sessions } = start;
@@ -172,11 +172,11 @@ impl Live {
             control,
             introduced: false,
             views: Vec::new(),
-            last_view: FACE.0,
+            last_view: RPC.0,
             arriving: 0,
-            taken_over: FACE,
+            taken_over: RPC,
             is_shared,
-            face: Face::None,
+            face: RpcCaller::None,
             jobs: FuturesUnordered::new(),
             directory,
             saving: Saving::default(),
@@ -190,7 +190,7 @@ impl Live {
     }
 
     /// Where it is, for what is done there out of its clients' sight.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> ContextHandle {
         self.lease.place()
     }
 

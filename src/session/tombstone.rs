@@ -14,7 +14,7 @@ const MOST: usize = 32_768;
 
 /// Why a session ended, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Epitaph {
+pub struct Tombstone {
     /// Whose it was.
     pub owner: Owner,
     /// When.
@@ -23,7 +23,7 @@ pub struct Epitaph {
     pub why: String,
 }
 
-impl Epitaph {
+impl Tombstone {
     /// How long ago it was.
     pub fn ago(&self) -> Duration {
         self.at.elapsed()
@@ -32,19 +32,19 @@ impl Epitaph {
 
 /// The memory.
 #[derive(Debug, Default)]
-pub(super) struct Ended {
-    by_id: HashMap<SessionId, (Epitaph, Option<u64>)>,
+pub(super) struct Tombstones {
+    by_id: HashMap<SessionId, (Tombstone, Option<u64>)>,
     since: VecDeque<SessionId>,
     /// Minted ids of this second and earlier are not taken any more: one of them was forgotten.
     floor: u64,
 }
 
-impl Ended {
+impl Tombstones {
     /// A session has ended. `made` is when its id was minted, if it was.
-    pub(super) fn remember(&mut self, id: &SessionId, made: Option<u64>, epitaph: Epitaph) {
-        let now = epitaph.at;
+    pub(super) fn remember(&mut self, id: &SessionId, made: Option<u64>, tombstone: Tombstone) {
+        let now = tombstone.at;
         while let Some(oldest) = self.since.front() {
-            let is_old = self.by_id.get(oldest).is_none_or(|(epitaph, _)| now.duration_since(epitaph.at) > VALID);
+            let is_old = self.by_id.get(oldest).is_none_or(|(tombstone, _)| now.duration_since(tombstone.at) > VALID);
             if !is_old && self.since.len() < MOST {
                 break;
             }
@@ -52,14 +52,14 @@ impl Ended {
                 self.floor = self.floor.max(made.unwrap_or(0));
             }
         }
-        if self.by_id.insert(id.clone(), (epitaph, made)).is_none() {
+        if self.by_id.insert(id.clone(), (tombstone, made)).is_none() {
             self.since.push_back(id.clone());
         }
     }
 
     /// What became of a session.
-    pub(super) fn of(&self, id: &SessionId) -> Option<&Epitaph> {
-        self.by_id.get(id).map(|(epitaph, _)| epitaph)
+    pub(super) fn of(&self, id: &SessionId) -> Option<&Tombstone> {
+        self.by_id.get(id).map(|(tombstone, _)| tombstone)
     }
 
     /// Whether an id that was minted then may have been used and forgotten.
@@ -74,18 +74,18 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_cannot_be_opened_again() {
-        let mut ended = Ended::default();
+        let mut ended = Tombstones::default();
         let now = Instant::now();
-        let epitaph = |at| Epitaph { owner: Owner::local(), at, why: "bye".into() };
+        let tombstone = |at| Tombstone { owner: Owner::local(), at, why: "bye".into() };
         let id = |number: usize| SessionId(format!("id-{number}").into());
         for number in 0..MOST {
-            ended.remember(&id(number), Some(number as u64 + 1), epitaph(now));
+            ended.remember(&id(number), Some(number as u64 + 1), tombstone(now));
         }
         assert!(ended.of(&id(0)).is_some() && !ended.is_doubtful(1));
-        ended.remember(&id(MOST), None, epitaph(now));
+        ended.remember(&id(MOST), None, tombstone(now));
         assert!(ended.of(&id(0)).is_none() && ended.of(&id(1)).is_some());
         assert!(ended.is_doubtful(1) && !ended.is_doubtful(2));
-        ended.remember(&id(MOST + 1), None, epitaph(now + VALID + Duration::from_secs(1)));
+        ended.remember(&id(MOST + 1), None, tombstone(now + VALID + Duration::from_secs(1)));
         assert_eq!((ended.by_id.len(), ended.since.len()), (1, 1));
     }
 }

@@ -11,18 +11,18 @@ use tokio::{io::AsyncWrite, sync::mpsc, time::Instant};
 use self::storage::{Found, Readers};
 use super::{
     Parts, Problem, Report, SnapshotError, by,
-    candidates::Candidates,
-    lines::Writer,
+    ndjson::Writer,
+    origins::Origins,
     pages::{self, Seen},
     record::{Context, Cookie, Lost, Page, Raw, Record},
+    storage_page::StoragePage,
     unless_gone,
-    vault::Vault,
 };
 use crate::{
-    browser::{OwnRoot, Place, Surveyed},
+    browser::{ContextHandle, InternalRoot, Surveyed},
     cdp::{
         ids::{ContextId, TargetId},
-        object::{Object, quote},
+        json_object::{JsonObject, quote},
         target::Kind,
     },
 };
@@ -36,8 +36,12 @@ const STEP: Duration = Duration::from_secs(15);
 
 /// Reads the state of a session and writes it as records, unseen by its clients: no navigation, no event, no change of
 /// focus, and no page is stopped. A part that cannot be read is reported and left out.
-pub async fn capture<W: AsyncWrite + Unpin>(place: &Place, parts: &Parts, to: W) -> Result<Report, SnapshotError> {
-    let root = OwnRoot::new(place.browser()).await?;
+pub async fn capture<W: AsyncWrite + Unpin>(
+    place: &ContextHandle,
+    parts: &Parts,
+    to: W,
+) -> Result<Report, SnapshotError> {
+    let root = InternalRoot::new(place.browser()).await?;
     let product = &place.browser().identity().product;
     let writer = Writer::new(to, product).await.map_err(SnapshotError::Write)?;
     let scene = Scene { place, parts, root, end: Instant::now() + parts.deadline };
@@ -52,9 +56,9 @@ pub async fn capture<W: AsyncWrite + Unpin>(place: &Place, parts: &Parts, to: W)
 
 /// What is read, by when, and through what.
 struct Scene<'a> {
-    place: &'a Place,
+    place: &'a ContextHandle,
     parts: &'a Parts,
-    root: OwnRoot,
+    root: InternalRoot,
     end: Instant,
 }
 
@@ -113,7 +117,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         if self.scene.parts.permissions && !surveyed.rulings.is_empty() {
             self.out.write(&Record::Permissions(surveyed.rulings.clone())).await?;
         }
-        let mut candidates = Candidates::default();
+        let mut candidates = Origins::default();
         let ids: Vec<_> = surveyed.targets.iter().filter(|(_, kind, _)| *kind == Kind::Page).collect();
         let (root, parts, end) = (&self.scene.root, self.scene.parts, self.scene.end);
         // Several pages at once: one that hangs must not use up the time of the others.
@@ -122,7 +126,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         let looks = stream::iter(looks).buffered(PAGES).collect::<Vec<_>>();
         let cookies = by(self.scene.step(), cookies_of(self.scene.place, &surveyed.context));
         // Starting a page of our own is what takes longest, so that begins meanwhile.
-        let (seen, cookies, vault) = tokio::join!(looks, cookies, self.vault_ahead(surveyed));
+        let (seen, cookies, storage_page) = tokio::join!(looks, cookies, self.vault_ahead(surveyed));
         let pages = self.pages(&ids, seen, &mut candidates).await?;
         for cookies in self.cookies(cookies).await?.chunks(COOKIES) {
             for cookie in cookies {
@@ -138,7 +142,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
             self.out.lose("origins", "", &why).await?;
         }
         if self.scene.parts.local_storage || self.scene.parts.indexed_db {
-            self.storage(&surveyed.context, &candidates, vault).await?;
+            self.storage(&surveyed.context, &candidates, storage_page).await?;
         }
         if self.scene.parts.pages {
             for page in pages {
@@ -150,15 +154,15 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
 
     /// A page of our own, at the first of the places to look at, if it is known already that there is one. Should it
     /// turn out to be another, or one that cannot be reached, that shows when it is its turn.
-    async fn vault_ahead(&self, surveyed: &Surveyed) -> Option<Result<Vault, Problem>> {
-        let mut likely = Candidates::default();
+    async fn vault_ahead(&self, surveyed: &Surveyed) -> Option<Result<StoragePage, Problem>> {
+        let mut likely = Origins::default();
         likely.surveyed(surveyed);
         let first = likely.keys().next().filter(|_| self.scene.parts.local_storage || self.scene.parts.indexed_db)?;
-        let mut vault = by(self.scene.step(), Vault::new(&self.scene.root, &surveyed.context)).await;
-        if let Ok(vault) = &mut vault {
-            let _ = by(self.scene.step(), vault.visit(first)).await;
+        let mut storage_page = by(self.scene.step(), StoragePage::new(&self.scene.root, &surveyed.context)).await;
+        if let Ok(storage_page) = &mut storage_page {
+            let _ = by(self.scene.step(), storage_page.visit(first)).await;
         }
-        Some(vault)
+        Some(storage_page)
     }
 
     /// The records of the pages that were looked at.
@@ -166,7 +170,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         &mut self,
         ids: &[&(TargetId, Kind, String)],
         seen: Vec<Seen>,
-        candidates: &mut Candidates,
+        candidates: &mut Origins,
     ) -> Result<Vec<Page>, SnapshotError> {
         let mut pages = Vec::new();
         for (mut seen, (_, _, info)) in seen.into_iter().zip(ids) {
@@ -178,7 +182,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
                 candidates.url(&entry.url);
             }
             candidates.url(&seen.page.url);
-            let opener = Object::read(info).and_then(|info| info.string("openerId"));
+            let opener = JsonObject::read(info).and_then(|info| info.string("openerId"));
             seen.page.opener = opener.and_then(|opener| ids.iter().position(|(id, _, _)| id.as_str() == opener));
             for lost in seen.lost {
                 self.out.lost(lost).await?;
@@ -198,7 +202,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         };
         let mut cookies = Vec::new();
         for raw in raw {
-            let members = Object::read(raw.get());
+            let members = JsonObject::read(raw.get());
             let is = |name| members.as_ref().and_then(|members| members.get(name)) == Some("true");
             let place = members.as_ref().and_then(|members| members.string("domain")).unwrap_or_default();
             if is("partitionKeyOpaque") {
@@ -218,16 +222,16 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
     async fn storage(
         &mut self,
         context: &ContextId,
-        candidates: &Candidates,
-        vault: Option<Result<Vault, Problem>>,
+        candidates: &Origins,
+        storage_page: Option<Result<StoragePage, Problem>>,
     ) -> Result<(), SnapshotError> {
         let Self { scene, out } = self;
-        let vault = match vault.transpose() {
-            Ok(vault) => vault,
+        let storage_page = match storage_page.transpose() {
+            Ok(storage_page) => storage_page,
             Err(problem) => return out.fail("storage", "", problem).await,
         };
         let (to, mut keys) = mpsc::unbounded_channel();
-        let readers = Readers::new(scene, context, vault);
+        let readers = Readers::new(scene, context, storage_page);
         let read = async {
             readers.read(candidates.keys(), to).await;
             Ok(())
@@ -245,7 +249,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
 }
 
 /// The cookies of a context, as Chrome tells them.
-async fn cookies_of(place: &Place, context: &ContextId) -> Result<Vec<Raw>, Problem> {
+async fn cookies_of(place: &ContextHandle, context: &ContextId) -> Result<Vec<Raw>, Problem> {
     #[derive(Deserialize)]
     struct Cookies {
         cookies: Vec<Raw>,

@@ -8,18 +8,18 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
-    Parts, Problem, by, fields,
-    key::StorageKey,
+    Parts, Problem, by, form_fields,
     record::{Entry, Lost, Page, Raw, SessionStorage},
-    vault::evaluated,
+    storage_key::StorageKey,
+    storage_page::evaluated,
 };
 use crate::{
-    browser::{Attached, CallError, OwnRoot, Surveyed},
+    browser::{CallError, InternalRoot, InternalSession, Surveyed},
     cdp::{
         emulation::Overrides,
         error::CdpError,
         ids::{CdpSessionId, TargetId},
-        object::{Object, quote},
+        json_object::{JsonObject, quote},
         target::{Kind, TargetInfo},
     },
     runtime,
@@ -100,14 +100,14 @@ struct Answer {
 
 /// Reads a page. What it does not answer in time is missing, and said to be.
 pub(super) async fn look(
-    root: &OwnRoot,
+    root: &InternalRoot,
     surveyed: &Surveyed,
     (target, info): (&TargetId, &str),
     parts: &Parts,
     end: Instant,
 ) -> Seen {
     let url = named(TargetInfo::read(info).map(|info| info.url).unwrap_or_default());
-    let title = Object::read(info).and_then(|info| serde_json::from_str(info.get("title")?).ok());
+    let title = JsonObject::read(info).and_then(|info| serde_json::from_str(info.get("title")?).ok());
     let page = Page {
         url: url.clone(),
         title: title.unwrap_or_else(empty),
@@ -146,7 +146,7 @@ fn named(url: String) -> String {
 }
 
 async fn read(
-    root: &OwnRoot,
+    root: &InternalRoot,
     surveyed: &Surveyed,
     target: &TargetId,
     parts: &Parts,
@@ -193,10 +193,10 @@ async fn read(
     Ok(())
 }
 
-async fn read_fields(page: &Attached, most: usize, seen: &mut Seen) -> Result<(), Problem> {
+async fn read_fields(page: &InternalSession, most: usize, seen: &mut Seen) -> Result<(), Problem> {
     let document = page.call("DOMSnapshot.captureSnapshot", r#"{"computedStyles":[]}"#).await?;
     let (fields, more) = runtime::aside(document.len(), || {
-        let read = fields::read(&document, most);
+        let read = form_fields::read(&document, most);
         drop(document);
         read
     })?;
@@ -231,13 +231,18 @@ fn has_gone(problem: &Problem) -> bool {
 }
 
 /// A frame's storage key; none if it has gone or has no storage, as sandboxed ones.
-async fn storage_key(page: &Attached, session: &CdpSessionId, frame: &str) -> Option<String> {
+async fn storage_key(page: &InternalSession, session: &CdpSessionId, frame: &str) -> Option<String> {
     let params = format!(r#"{{"frameId":{}}}"#, quote(frame));
     let result = page.call_below(session, "Storage.getStorageKeyForFrame", params).await.ok()?;
-    Object::read(&result)?.string("storageKey")
+    JsonObject::read(&result)?.string("storageKey")
 }
 
-async fn read_area(page: &Attached, session: &CdpSessionId, key: String, seen: &mut Seen) -> Result<(), Problem> {
+async fn read_area(
+    page: &InternalSession,
+    session: &CdpSessionId,
+    key: String,
+    seen: &mut Seen,
+) -> Result<(), Problem> {
     match StorageKey::read(&key) {
         Ok(key) => {
             seen.keys.insert(key);
@@ -263,7 +268,7 @@ async fn read_area(page: &Attached, session: &CdpSessionId, key: String, seen: &
 }
 
 async fn ask<T: for<'de> Deserialize<'de>>(
-    page: &Attached,
+    page: &InternalSession,
     session: &CdpSessionId,
     method: &'static str,
     params: &str,

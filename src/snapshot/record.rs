@@ -1,4 +1,4 @@
-//! What a snapshot's content is made of: records, one JSON object a line. How they are read and written is in `lines`.
+//! What a snapshot's content is made of: records, one JSON object a line. How they are read and written is in `ndjson`.
 //!
 //! The first record is the [`Header`], the last the [`Trailer`]; what is between belongs to the context, the storage key
 //! and the database named last. `docs/snapshot-content.md` is the reference. Strings that a page chose stay raw JSON:

@@ -1,7 +1,8 @@
 //! From records to a session.
 
-mod before;
 mod blank;
+mod clear;
+mod page;
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,20 +10,20 @@ use futures_util::{StreamExt as _, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
 use self::blank::Blank;
+use self::page::Opened;
 use super::{
     Problem, Report, SnapshotError, by,
-    key::StorageKey,
-    lines::Reader,
+    ndjson::Reader,
     record::{Cookie, Database, Lost, Page, Raw, Record, Rows},
-    reopen::{self, Opened},
+    storage_key::StorageKey,
+    storage_page::StoragePage,
     unless_gone,
-    vault::Vault,
 };
 use crate::{
-    browser::{CallError, OwnRoot, Place},
+    browser::{CallError, ContextHandle, InternalRoot},
     cdp::{
         ids::ContextId,
-        object::{Object, quote},
+        json_object::{JsonObject, quote},
         permission::Ruling,
     },
 };
@@ -66,8 +67,12 @@ impl Default for Reopen {
 /// state. No site is contacted but by the pages that are opened, and the session's clients see only these.
 ///
 /// The records are applied as they come. Whoever needs all or nothing reads them once with [`super::check`] before.
-pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from: R) -> Result<Report, SnapshotError> {
-    let (reader, root, before) = tokio::join!(Reader::new(from), OwnRoot::new(place.browser()), place.survey());
+pub async fn restore<R: AsyncBufRead + Unpin>(
+    place: &ContextHandle,
+    how: &Reopen,
+    from: R,
+) -> Result<Report, SnapshotError> {
+    let (reader, root, before) = tokio::join!(Reader::new(from), InternalRoot::new(place.browser()), place.survey());
     let (mut reader, root) = (reader?, Arc::new(root?));
     let mut restore = Restore {
         place,
@@ -75,7 +80,7 @@ pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from:
         root,
         context: None,
         blank: None,
-        vault: None,
+        storage_page: None,
         cookies: Vec::new(),
         pages: Vec::new(),
         database: None,
@@ -88,7 +93,7 @@ pub async fn restore<R: AsyncBufRead + Unpin>(place: &Place, how: &Reopen, from:
             if let Some(blank) = &mut restore.blank {
                 // It is needed in any case, and perhaps the records are still being read somewhere. If it does not work,
                 // that shows when it is needed.
-                blank.vault = by(Instant::now() + STEP, blank.vault(&restore.root)).await.ok();
+                blank.storage_page = by(Instant::now() + STEP, blank.storage_page(&restore.root)).await.ok();
             }
         }
         Mode::Replace => restore.clear(&before).await?,
@@ -115,14 +120,14 @@ enum Skip {
 }
 
 struct Restore<'a> {
-    place: &'a Place,
+    place: &'a ContextHandle,
     how: &'a Reopen,
-    root: Arc<OwnRoot>,
+    root: Arc<InternalRoot>,
     context: Option<ContextId>,
     /// The page of a session that has just begun, until it has become one of the snapshot's.
     blank: Option<Blank>,
     /// What writes into the context.
-    vault: Option<Vault>,
+    storage_page: Option<StoragePage>,
     /// What was set in this context, to be looked for afterwards.
     cookies: Vec<Cookie>,
     pages: Vec<Page>,
@@ -143,7 +148,7 @@ impl Restore<'_> {
     }
 
     fn place_of(&self) -> String {
-        let key = self.vault.as_ref().and_then(Vault::at).map_or("", |key| &key.text);
+        let key = self.storage_page.as_ref().and_then(StoragePage::at).map_or("", |key| &key.text);
         self.database.as_ref().map_or(key.to_owned(), |database| format!("{key} {}", database.name.get()))
     }
 
@@ -190,10 +195,10 @@ impl Restore<'_> {
 
     async fn finish_context(&mut self) -> Result<(), SnapshotError> {
         self.finish_database().await?;
-        let vault = self.vault.take();
+        let storage_page = self.storage_page.take();
         let Some(context) = self.context.take() else { return Ok(()) };
         if let Some(blank) = self.blank.as_mut().filter(|_| context == *self.place.context()) {
-            blank.vault = vault;
+            blank.storage_page = storage_page;
         }
         let set = std::mem::take(&mut self.cookies);
         let pages = std::mem::take(&mut self.pages);
@@ -214,9 +219,9 @@ impl Restore<'_> {
             let blank = blank.take();
             async move {
                 let mut opened = match blank {
-                    Some(Blank { target, vault }) => Opened::of(root, target, vault),
+                    Some(Blank { target, storage_page }) => Opened::of(root, target, storage_page),
                     // Chrome makes one after the other in a context, in the order in which they are asked for.
-                    None => reopen::blank(root, context).await?,
+                    None => page::blank(root, context).await?,
                 };
                 let lost = opened.load(place, page, Instant::now() + limit).await;
                 Ok((opened, lost))
@@ -324,29 +329,31 @@ impl Restore<'_> {
     }
 
     async fn go(&mut self, key: StorageKey) -> Result<(), Problem> {
-        let mut vault = match self.vault.take() {
-            Some(vault) => vault,
-            None => by(Instant::now() + STEP, self.vault()).await?,
+        let mut storage_page = match self.storage_page.take() {
+            Some(storage_page) => storage_page,
+            None => by(Instant::now() + STEP, self.storage_page()).await?,
         };
-        let visited = by(Instant::now() + STEP, vault.visit(&key)).await;
+        let visited = by(Instant::now() + STEP, storage_page.visit(&key)).await;
         // No page of the session may ever go there, and it is there all the same when it is saved again.
         self.place.remember(self.context.as_ref().unwrap_or(self.place.context()), key.memory());
-        self.vault = Some(vault);
+        self.storage_page = Some(storage_page);
         visited
     }
 
-    async fn vault(&mut self) -> Result<Vault, Problem> {
+    async fn storage_page(&mut self) -> Result<StoragePage, Problem> {
         let context = self.context.as_ref().unwrap_or(self.place.context());
         match self.blank.as_mut().filter(|_| context == self.place.context()) {
-            Some(blank) => blank.vault(&self.root).await,
-            None => Vault::new(&self.root, context).await,
+            Some(blank) => blank.storage_page(&self.root).await,
+            None => StoragePage::new(&self.root, context).await,
         }
     }
 
-    /// Has the vault do one thing for the key it is at.
+    /// Has the storage page do one thing for the key it is at.
     async fn run<T: serde::de::DeserializeOwned>(&mut self, op: &str, args: &str) -> Result<T, Problem> {
-        let Some(vault) = &mut self.vault else { return Err(Problem::Script("it is nowhere".to_owned())) };
-        by(Instant::now() + STEP, vault.run(op, args)).await
+        let Some(storage_page) = &mut self.storage_page else {
+            return Err(Problem::Script("it is nowhere".to_owned()));
+        };
+        by(Instant::now() + STEP, storage_page.run(op, args)).await
     }
 
     async fn local_storage(&mut self, items: &[(Raw, Raw)]) -> Result<(), SnapshotError> {
@@ -414,14 +421,14 @@ impl Restore<'_> {
 }
 
 /// The cookies that a context has.
-async fn cookies_in(place: &Place, context: &ContextId) -> Result<Vec<Cookie>, SnapshotError> {
+async fn cookies_in(place: &ContextHandle, context: &ContextId) -> Result<Vec<Cookie>, SnapshotError> {
     let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
     let result = place.call("Storage.getCookies", params).await?;
-    let there: Vec<Raw> = Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
+    let there: Vec<Raw> = JsonObject::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
     Ok(there.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect())
 }
 
-/// The argument of the vault's `store`.
+/// The argument of the storage page's `store`.
 pub(super) fn store_args(items: &[(Raw, Raw)], session: bool) -> String {
     format!(r#"{{"items":{},"session":{session}}}"#, serde_json::to_string(items).unwrap_or_default())
 }

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    cdp::{emulation, message::string, object::Object, target::Kind},
+    cdp::{emulation, json_object::JsonObject, message::string, target::Kind},
     config::{Capabilities, Capability},
     virtual_browser::policy::Refusal,
 };
 
-mod killers;
+mod crash_rules;
 mod url;
 mod window;
 
@@ -100,12 +100,12 @@ pub fn check(method: &str, params: &str, on: impl Into<On>, caps: &Capabilities)
         return refused(format!("'{method}' is refused: nothing is known that would make it safe"));
     };
     // What cannot be read cannot be checked: a key with a lone surrogate. Chrome refuses it too.
-    let Some(mut object) = Object::read(params) else { return invalid("Invalid parameters") };
+    let Some(mut object) = JsonObject::read(params) else { return invalid("Invalid parameters") };
     let On { kind: on, below } = on.into();
     rule(&Call { method, on, below, caps }, &mut object)
 }
 
-type Rule = fn(&Call<'_>, &mut Object<'_>) -> Checked;
+type Rule = fn(&Call<'_>, &mut JsonObject<'_>) -> Checked;
 
 fn rule(method: &str) -> Option<Rule> {
     Some(match method {
@@ -116,17 +116,17 @@ fn rule(method: &str) -> Option<Rule> {
         "Emulation.setVisibleSize" => visible_size,
         "Emulation.setDisplayFeaturesOverride" => display_features,
         "Emulation.clearDisplayFeaturesOverride" => clear_display_features,
-        "Storage.overrideQuotaForOrigin" => killers::quota,
-        "Page.printToPDF" => killers::pdf,
-        "Input.synthesizeScrollGesture" => killers::scroll,
-        "Input.synthesizeTapGesture" | "Input.synthesizePinchGesture" => killers::gesture,
-        "Input.dispatchTouchEvent" | "Input.emulateTouchFromMouseEvent" => killers::touch,
-        "Input.imeSetComposition" => killers::composition,
+        "Storage.overrideQuotaForOrigin" => crash_rules::quota,
+        "Page.printToPDF" => crash_rules::pdf,
+        "Input.synthesizeScrollGesture" => crash_rules::scroll,
+        "Input.synthesizeTapGesture" | "Input.synthesizePinchGesture" => crash_rules::gesture,
+        "Input.dispatchTouchEvent" | "Input.emulateTouchFromMouseEvent" => crash_rules::touch,
+        "Input.imeSetComposition" => crash_rules::composition,
         "Input.dispatchKeyEvent" => key_event,
         "Input.dispatchDragEvent" => drag_event,
         "Network.enable" | "Network.configureDurableMessages" => network_buffers,
         "Network.setCookies" => cookies,
-        "Network.getResponseBody" | "Storage.deleteStorageBucket" => killers::ended_worker,
+        "Network.getResponseBody" | "Storage.deleteStorageBucket" => crash_rules::ended_worker,
         "Network.loadNetworkResource" => network_resource,
         "DOM.setFileInputFiles" => file_input,
         "DOM.getFileInfo" => file_info,
@@ -151,7 +151,7 @@ const MAX_DURABLE_BUFFER: f64 = 16e6;
 
 /// `file:` and `chrome:` pages, and `address_bar`, with which a URL does what it does for a person: it ends or freezes
 /// the browser.
-fn navigate(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn navigate(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if let Some(Err(why)) = text(params, "url").map(|url| url_allowed(&url, call.caps)) {
         return refused(if why == url::INVALID { why } else { format!("'{}' is refused: {why}", call.method) });
     }
@@ -163,14 +163,14 @@ fn navigate(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// A division by it: 148 dies of 0. The text is that of 156.
-fn screencast(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn screencast(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     match params.read_as::<f64>("everyNthFrame") {
         Some(every) if every < 1.0 => invalid("everyNthFrame must be a positive integer"),
         _ => Checked::AsIs,
     }
 }
 
-fn screenshot(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn screenshot(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     #[derive(Deserialize)]
     struct Clip {
         width: f64,
@@ -188,12 +188,12 @@ fn screenshot(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
     Checked::Picture(if whole { Part::Whole } else { Part::Viewport })
 }
 
-fn device_metrics(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn device_metrics(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     in_range(emulation::viewport(params))
 }
 
 /// Its window would be no larger.
-fn visible_size(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn visible_size(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if limit_window(params, call.caps) { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
 }
 
@@ -202,8 +202,8 @@ fn in_range(checked: Result<(), String>) -> Checked {
 }
 
 /// An empty list is SIGILL of the browser.
-fn display_features(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
-    if let Some(refused) = killers::only_on_a_page(call) {
+fn display_features(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
+    if let Some(refused) = crash_rules::only_on_a_page(call) {
         return refused;
     }
     match params.read_as::<Vec<Box<RawValue>>>("features") {
@@ -213,13 +213,13 @@ fn display_features(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// SIGTRAP of the browser on an out-of-process iframe.
-fn clear_display_features(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+fn clear_display_features(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     if call.on == Kind::Page { Checked::AsIs } else { Checked::Answer("{}".to_owned()) }
 }
 
 /// With a native key code full Chrome runs its own shortcuts: a window in the default context, its settings. The
 /// clipboard is one for all contexts.
-fn key_event(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn key_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let native = params.has("nativeVirtualKeyCode");
     params.remove("nativeVirtualKeyCode");
     let commands: Vec<Box<RawValue>> = params.read_as("commands").unwrap_or_default();
@@ -237,12 +237,12 @@ fn key_event(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// The page reads what is dropped on it, by path.
-fn drag_event(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn drag_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if call.caps.host_files {
         return Checked::AsIs;
     }
     // What cannot be read could hold files all the same: a key that stands twice.
-    let Some(mut data) = params.get("data").and_then(Object::read) else { return invalid("Invalid parameters") };
+    let Some(mut data) = params.get("data").and_then(JsonObject::read) else { return invalid("Invalid parameters") };
     if !data.has("files") {
         return Checked::AsIs;
     }
@@ -253,7 +253,7 @@ fn drag_event(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// Buffers are capped, not refused: a client cannot tell. A negative size is no limit to Chrome.
-fn network_buffers(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn network_buffers(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let durable = call.method == "Network.configureDurableMessages"
         || params.get("enableDurableMessages").is_some_and(|durable| durable != "false");
     let limit = if durable { MAX_DURABLE_BUFFER } else { MAX_BUFFER };
@@ -268,7 +268,7 @@ fn network_buffers(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// SIGTRAP of the browser on a worker (148).
-fn cookies(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+fn cookies(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     match call.on {
         Kind::Worker | Kind::SharedWorker | Kind::ServiceWorker | Kind::Worklet => refused(format!(
             "'{}' is refused on a worker: set cookies on a page, or by Storage.setCookies",
@@ -279,7 +279,7 @@ fn cookies(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
 }
 
 /// A request of the browser's own, which no same-origin rule holds back.
-fn network_resource(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn network_resource(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let Some(address) = text(params, "url") else { return Checked::AsIs };
     match url::host(&address) {
         None => invalid("Unsupported URL scheme"),
@@ -290,7 +290,7 @@ fn network_resource(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
     }
 }
 
-fn file_input(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn file_input(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let Some(files) = params.get("files") else { return Checked::AsIs };
     match serde_json::from_str::<Vec<String>>(files) {
         Ok(paths) if paths.is_empty() || call.caps.host_files => Checked::AsIs,
@@ -300,7 +300,7 @@ fn file_input(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// Tells where on the host a file lies.
-fn file_info(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+fn file_info(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     if call.caps.host_files {
         return Checked::AsIs;
     }
@@ -308,7 +308,7 @@ fn file_info(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
 }
 
 /// Scripts of these origins could read every address the host reaches, the control port's among them.
-fn browser_context(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+fn browser_context(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     const NAME: &str = "originsWithUniversalNetworkAccess";
     let none = params.get(NAME).is_none_or(|origins| {
         origins == "null" || serde_json::from_str::<Vec<&RawValue>>(origins).is_ok_and(|origins| origins.is_empty())
@@ -320,7 +320,7 @@ fn browser_context(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// A string member, decoded.
-fn text<'a>(params: &'a Object<'_>, name: &str) -> Option<Cow<'a, str>> {
+fn text<'a>(params: &'a JsonObject<'_>, name: &str) -> Option<Cow<'a, str>> {
     string(params.get(name)?)
 }
 

@@ -5,8 +5,8 @@ use crate::{
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId},
+        json_object::JsonObject,
         message::{self, Command},
-        object::Object,
         permission::Ruling,
         target::Kind,
     },
@@ -76,7 +76,7 @@ impl VirtualBrowser {
     /// The context that a command is for, and its params with it; `None` if it was answered with an error.
     fn with_context(&mut self, on: &CdpSessionId, command: &Command) -> Option<(ContextId, String)> {
         let id = command.id();
-        let Some(mut params) = Object::read(command.params()) else {
+        let Some(mut params) = JsonObject::read(command.params()) else {
             self.scope.fail(on, id, &CdpError::INVALID);
             return None;
         };
@@ -117,7 +117,9 @@ impl VirtualBrowser {
 
     fn get_window_for_target(&mut self, on: &CdpSessionId, kind: Kind, command: &Command) {
         let id = command.id();
-        let Some(params) = Object::read(command.params()) else { return self.scope.fail(on, id, &CdpError::INVALID) };
+        let Some(params) = JsonObject::read(command.params()) else {
+            return self.scope.fail(on, id, &CdpError::INVALID);
+        };
         if !params.has("targetId") {
             // A tab or page answers for itself, a root in Chrome's words that there is none.
             return self.call_for_window(on.clone(), on, id, None);
@@ -150,7 +152,7 @@ impl VirtualBrowser {
     }
 
     pub(super) fn on_window_attached(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
-        match Object::read(result).and_then(|result| result.string("sessionId")).map(CdpSessionId::from) {
+        match JsonObject::read(result).and_then(|result| result.string("sessionId")).map(CdpSessionId::from) {
             Some(session) => self.call_for_window(session.clone(), on, id, Some(session)),
             None => self.scope.fail(on, id, &NO_TARGET),
         }
@@ -158,7 +160,7 @@ impl VirtualBrowser {
 
     pub(super) fn on_window(&mut self, on: &CdpSessionId, id: CallId, result: &str, attached: Option<CdpSessionId>) {
         self.detach_own(attached);
-        if let Some(window) = Object::read(result).and_then(|result| result.read_as("windowId")) {
+        if let Some(window) = JsonObject::read(result).and_then(|result| result.read_as("windowId")) {
             self.scope.windows.insert(window);
         }
         self.scope.reply(on, id, result);
@@ -174,7 +176,7 @@ impl VirtualBrowser {
 
     fn on_window_command(&mut self, on: &CdpSessionId, command: &Command) {
         let id = command.id();
-        let Some(mut params) = Object::read(command.params()) else {
+        let Some(mut params) = JsonObject::read(command.params()) else {
             return self.scope.fail(on, id, &CdpError::INVALID);
         };
         let window = params.read_as::<f64>("windowId");

@@ -16,8 +16,8 @@ use crate::{
     cdp::{
         error::CdpError,
         ids::{CdpSessionId, ContextId},
+        json_object::{JsonObject, quote},
         message::{self, Command, Head},
-        object::{Object, quote},
     },
     config::Capability,
     port::Settle,
@@ -35,7 +35,7 @@ pub struct Move {
 
 /// What a client asked for the downloads of a context.
 #[derive(Debug)]
-struct Wish {
+struct Destination {
     /// Where it expects them.
     path: PathBuf,
     /// `allow`: under the name the site gives them. Otherwise under their guids.
@@ -59,7 +59,7 @@ struct Moving {
 #[derive(Debug)]
 pub(super) struct Files {
     directory: PathBuf,
-    wishes: HashMap<ContextId, Wish>,
+    wishes: HashMap<ContextId, Destination>,
     /// Downloads that this session was told of, with the names their sites gave them.
     downloads: HashMap<String, String>,
     moving: HashMap<String, Moving>,
@@ -100,7 +100,7 @@ impl VirtualBrowser {
 
     fn set_download_behavior(&mut self, on: &CdpSessionId, command: &Command, of_page: bool) {
         let id = command.id();
-        let Some(mut params) = Object::read(command.params()) else {
+        let Some(mut params) = JsonObject::read(command.params()) else {
             return self.scope.fail(on, id, &CdpError::INVALID);
         };
         let named = if of_page { self.context_of(on) } else { params.string("browserContextId") };
@@ -127,12 +127,12 @@ impl VirtualBrowser {
         let behavior = params.string("behavior").unwrap_or_default();
         let allows = matches!(behavior.as_str(), "allow" | "allowAndName");
         let path = params.string("downloadPath").filter(|path| !path.is_empty());
-        let mut up = Object::default();
+        let mut up = JsonObject::default();
         if allows {
             let Some(path) = path else { return self.scope.fail(on, id, &NO_PATH) };
             // Without host-files the file stays where it is, whatever was asked for.
             if self.caps.host_files {
-                let wish = Wish { path: PathBuf::from(path), by_name: behavior == "allow" };
+                let wish = Destination { path: PathBuf::from(path), by_name: behavior == "allow" };
                 self.files.wishes.insert(ContextId::from(context.as_str()), wish);
             }
             let directory = self.files.downloads(&context);
@@ -163,7 +163,7 @@ impl VirtualBrowser {
 
     fn cancel_download(&mut self, on: &CdpSessionId, command: &Command) {
         let id = command.id();
-        let Some(mut params) = Object::read(command.params()) else {
+        let Some(mut params) = JsonObject::read(command.params()) else {
             return self.scope.fail(on, id, &CdpError::INVALID);
         };
         if let Some(context) = params.string("browserContextId")
@@ -181,7 +181,7 @@ impl VirtualBrowser {
     }
 
     pub(super) fn on_download(&mut self, method: &'static str, params: &str) {
-        let Some(read) = Object::read(params) else { return };
+        let Some(read) = JsonObject::read(params) else { return };
         let Some(guid) = read.string("guid") else { return };
         if method == "Browser.downloadWillBegin" {
             self.files.downloads.insert(guid, read.string("suggestedFilename").unwrap_or_default());
@@ -213,7 +213,7 @@ impl VirtualBrowser {
         // A site's file name is a name, never a path.
         let name = Path::new(name).file_name().map_or_else(|| guid.into(), std::ffi::OsStr::to_os_string);
         let from = |context: &ContextId| self.files.downloads(context.as_str()).join(guid);
-        let to = |wish: &Wish| if wish.by_name { wish.path.join(&name) } else { wish.path.join(guid) };
+        let to = |wish: &Destination| if wish.by_name { wish.path.join(&name) } else { wish.path.join(guid) };
         self.files.wishes.iter().map(|(context, wish)| (from(context), to(wish))).collect()
     }
 
@@ -223,7 +223,7 @@ impl VirtualBrowser {
         if self.files.wishes.is_empty() || message::route(text).head != Head::Event("Page.downloadProgress") {
             return true;
         }
-        let Some(read) = message::params_of(text).and_then(Object::read) else { return true };
+        let Some(read) = message::params_of(text).and_then(JsonObject::read) else { return true };
         let Some(guid) = read.string("guid").filter(|_| read.get("state") == Some("\"completed\"")) else {
             return true;
         };
@@ -273,7 +273,7 @@ impl VirtualBrowser {
         let Some(params) = browser else { return };
         let to = self.files.moving.remove(guid).and_then(|moving| moving.to);
         self.files.downloads.remove(guid);
-        let Some(mut read) = Object::read(&params) else { return };
+        let Some(mut read) = JsonObject::read(&params) else { return };
         if let Some(to) = to.filter(|_| read.has("filePath")) {
             read.set_raw("filePath", quote(&to.to_string_lossy()));
         }

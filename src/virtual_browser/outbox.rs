@@ -15,8 +15,8 @@ use super::{ViewId, scope::Cdp};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId},
+    json_object::quote,
     message::{self, Malformed},
-    object::quote,
 };
 
 /// Bytes of a message that is said inside one `Target.sendMessageToTarget` inside another. Each doubles the backslashes

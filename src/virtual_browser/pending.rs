@@ -1,11 +1,11 @@
 //! Commands that go up under ids of ours, and what becomes of their replies.
 
-use super::{Action, VirtualBrowser, picture::Picture};
+use super::{Action, VirtualBrowser, screenshot::Picture};
 use crate::{
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
-        object::Object,
+        json_object::JsonObject,
     },
     port::{Call, Permit, Reply, Settle, Tag},
 };
@@ -40,7 +40,7 @@ pub(super) enum Pending {
     /// The page of this command is alive if this is no error.
     Alive(CdpSessionId, CallId, TargetId),
     /// The client's reply, and the next command that wants this page alive has its turn.
-    Careful(CdpSessionId, CallId, TargetId),
+    LivenessCheck(CdpSessionId, CallId, TargetId),
     /// A picture of a page that says how large it is.
     Picture(Picture),
     /// A picture that waits until the browser has room for so many device pixels.
@@ -49,8 +49,8 @@ pub(super) enum Pending {
     Taken(CdpSessionId, CallId, Permit),
     /// The client's reply; if it is no error, the CDP session makes so many device pixels of a CSS pixel.
     Scale(CdpSessionId, CallId, f64),
-    /// A keeper for this page.
-    Keeper(TargetId),
+    /// A dialog guard for this page.
+    DialogGuard(TargetId),
     /// A client that has gone holds this up no more.
     Leaving,
     /// Nobody asked.
@@ -76,10 +76,14 @@ impl Pending {
             | Self::Taken(on, id, _)
             | Self::Scale(on, id, _)
             | Self::Files(on, id, ..) => Some((on, *id)),
-            // What wants its page alive is in flight from when it was sent, its turn included: `alive` sees to that.
-            Self::Alive(..) | Self::Careful(..) | Self::Moved(_) | Self::Keeper(_) | Self::Leaving | Self::Nobody => {
-                None
-            }
+            // What wants its page alive is in flight from when it was sent, its turn included: `liveness_check` sees to
+            // that.
+            Self::Alive(..)
+            | Self::LivenessCheck(..)
+            | Self::Moved(_)
+            | Self::DialogGuard(_)
+            | Self::Leaving
+            | Self::Nobody => None,
         }
     }
 }
@@ -154,7 +158,7 @@ impl VirtualBrowser {
             Pending::Target(on, id) => self.on_target_info(&on, id, &result),
             Pending::Targets(on, id) => self.on_target_infos(&on, id, &result),
             Pending::CreateContext(on, id) => {
-                if let Some(context) = Object::read(&result).and_then(|result| result.string("browserContextId")) {
+                if let Some(context) = JsonObject::read(&result).and_then(|result| result.string("browserContextId")) {
                     self.scope.contexts.push(context.into());
                 }
                 self.scope.reply(&on, id, &result);
@@ -167,7 +171,7 @@ impl VirtualBrowser {
             Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
             Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
             Pending::Alive(_, _, page) => self.on_alive(&page),
-            Pending::Careful(on, id, page) => {
+            Pending::LivenessCheck(on, id, page) => {
                 if self.on_careful(page, &on, id) {
                     self.scope.reply(&on, id, &result);
                 }
@@ -177,7 +181,7 @@ impl VirtualBrowser {
                 self.scaled(&on, Some(scale));
                 self.scope.reply(&on, id, &result);
             }
-            Pending::Keeper(page) => self.on_keeper(tag, &page, Some(&result)),
+            Pending::DialogGuard(page) => self.on_keeper(tag, &page, Some(&result)),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
         }
@@ -194,7 +198,7 @@ impl VirtualBrowser {
                 self.detach_own(attached);
                 self.scope.fail(&on, id, error);
             }
-            Pending::Alive(on, id, page) | Pending::Careful(on, id, page) => {
+            Pending::Alive(on, id, page) | Pending::LivenessCheck(on, id, page) => {
                 if self.on_careful(page, &on, id) {
                     self.scope.fail(&on, id, error);
                 }
@@ -212,7 +216,7 @@ impl VirtualBrowser {
             | Pending::CreateContext(on, id)
             | Pending::DisposeContext(on, id, _)
             | Pending::WindowAttach(on, id) => self.scope.fail(&on, id, error),
-            Pending::Keeper(page) => self.on_keeper(tag, &page, None),
+            Pending::DialogGuard(page) => self.on_keeper(tag, &page, None),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
         }

@@ -6,7 +6,7 @@ use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
 };
 
-use super::{in_flight::InFlight, outbox::Outbox, picture::DeviceScale};
+use super::{in_flight::InFlight, outbox::Outbox, screenshot::DeviceScale};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},

@@ -5,8 +5,8 @@ use crate::{
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, TargetId},
+        json_object::JsonObject,
         message::Command,
-        object::Object,
         target::{Filter, Kind},
     },
     close_reason::CloseReason,
@@ -36,7 +36,7 @@ struct NoFilter;
 struct Asked<'a> {
     on: &'a CdpSessionId,
     id: CallId,
-    params: Object<'a>,
+    params: JsonObject<'a>,
     root: bool,
 }
 
@@ -46,7 +46,7 @@ impl VirtualBrowser {
         let Some(name) = command.method().strip_prefix("Target.") else { return false };
         let id = command.id();
         let Some(root) = self.scope.sessions.get(on).map(Cdp::is_root) else { return true };
-        let Some(params) = Object::read(command.params()) else {
+        let Some(params) = JsonObject::read(command.params()) else {
             self.scope.fail(on, id, &CdpError::INVALID);
             return true;
         };
@@ -89,7 +89,7 @@ impl VirtualBrowser {
     /// Chrome could read goes along, should it not refuse.
     fn let_chrome_refuse(&mut self, asked: &Asked<'_>, method: &str) {
         let text = asked.params.to_string();
-        let Some(mut params) = Object::read(&text) else {
+        let Some(mut params) = JsonObject::read(&text) else {
             return self.scope.fail(asked.on, asked.id, &CdpError::INVALID);
         };
         for name in ["targetId", "sessionId", "browserContextId"] {
@@ -155,7 +155,7 @@ impl VirtualBrowser {
     }
 
     pub(super) fn on_target_info(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
-        let info = Object::read(result).and_then(|result| result.get("targetInfo").map(str::to_owned));
+        let info = JsonObject::read(result).and_then(|result| result.get("targetInfo").map(str::to_owned));
         match info
             .as_deref()
             .and_then(|info| self.scope.shown(info))
@@ -473,7 +473,7 @@ impl VirtualBrowser {
             return;
         }
         let (inherits, on_root) = (above.children_not_flat, above.is_root());
-        let kind = Kind::from_type(&Object::read(info).and_then(|info| info.string("type")).unwrap_or_default());
+        let kind = Kind::from_type(&JsonObject::read(info).and_then(|info| info.string("type")).unwrap_or_default());
         if kind == Kind::Browser {
             let browser = self.scope.browser.clone();
             let cdp = Cdp::new(Some(parent.clone()), browser, Kind::Browser, true);
@@ -512,7 +512,7 @@ impl VirtualBrowser {
     ) {
         // Of what it was never told it hears no end.
         if !self.scope.sessions.contains_key(child) {
-            self.keepers.lost(child);
+            self.dialog_guards.lost(child);
             self.emulators.lost(child);
             return;
         }

@@ -1,15 +1,15 @@
 //! A [`Pair`] is a session with one client and a link that only writes down what it is told to do; a test plays both of
 //! its ends. Contexts `CTX` (the default one), root `ROOT`, page `P` of tab `T`, CDP session `S` on it.
 
-mod alive;
 mod attach;
 mod browser;
+mod dialog_guard;
 mod emulation;
 mod files;
 mod frames;
 mod ghost;
 mod holes;
-mod keeper;
+mod liveness_check;
 #[cfg(feature = "server")]
 mod record;
 mod replay;
@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    cdp::object::Object,
+    cdp::json_object::JsonObject,
     port::{Flavour, Reply, Settle},
 };
 

@@ -21,6 +21,7 @@ mod proxy;
 mod raw;
 mod reconnect;
 mod remote;
+mod renames;
 mod rest;
 mod sessions;
 mod site;

@@ -16,7 +16,7 @@ use ghostmux::{
     config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
     metrics::Metrics,
     session::{
-        manager::{Caller, Owner, ServiceError, SessionManager, Wish},
+        manager::{Caller, ConnectOptions, Owner, ServiceError, SessionManager},
         task::Terms,
     },
     store::Store,
@@ -85,7 +85,10 @@ async fn someone_elses_session_is_as_if_it_were_not() {
             refusal(registry.clone_session(&other, id, copies()).await, id),
             refusal(registry.restore_snapshot(&other, None, id, restoring(unknown)).await, id),
             refusal(registry.close(&other, id, reason).await, id),
-            refusal(registry.connect(&other, id, Wish { takeover: true, ..Wish::default() }).await, id),
+            refusal(
+                registry.connect(&other, id, ConnectOptions { takeover: true, ..ConnectOptions::default() }).await,
+                id,
+            ),
         ];
         assert!(said.iter().all(|said| said == "no such session ID"), "{said:?}");
     };
@@ -109,7 +112,7 @@ async fn someone_elses_session_is_as_if_it_were_not() {
             registry.content(&other, id).await.map(drop),
             registry.restore_snapshot(&other, None, &own.id, restoring(id)).await.map(drop),
             registry.create(&other, None, Options::default(), begins.clone()).await.map(drop),
-            registry.begin(&other, Wish { begins, ..Wish::default() }).await.map(drop),
+            registry.begin(&other, ConnectOptions { begins, ..ConnectOptions::default() }).await.map(drop),
         ];
         refused.map(|refused| refused.expect_err("a refusal").to_string().replace(id, "ID"))
     };

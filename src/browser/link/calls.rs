@@ -9,8 +9,8 @@ use crate::{
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
+        json_object::{JsonObject, quote},
         message,
-        object::{Object, quote},
     },
     port::{Call, FromBrowser, Reply, Settle, Tag, Told},
 };
@@ -139,7 +139,7 @@ impl Link {
             self.concealed(context, None);
         }
         if let Reply::Result(result) = &reply {
-            let member = |name| Object::read(result).and_then(|result| result.string(name));
+            let member = |name| JsonObject::read(result).and_then(|result| result.string(name));
             // Of a lease that is over nothing is learnt any more.
             let is_over = |lease: &LeaseId| waiting.who.is_clients() && !self.inboxes.contains_key(lease);
             let lease = waiting.who.lease().filter(|lease| !is_over(lease));
@@ -230,7 +230,7 @@ impl Link {
 
     fn on_frame_attached(&mut self, lease: LeaseId, asked: Asked, reply: &Reply) {
         let Reply::Result(result) = reply else { return };
-        let Some(session) = Object::read(result).and_then(|result| result.string("sessionId")) else { return };
+        let Some(session) = JsonObject::read(result).and_then(|result| result.string("sessionId")) else { return };
         let session = CdpSessionId::from(session);
         let (on, method) = (Some(session.clone()), "Page.getFrameTree".into());
         let call = Call { on, method, params: "{}".to_owned(), settle: Settle::Plain };

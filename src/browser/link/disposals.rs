@@ -7,7 +7,7 @@ use super::{
     calls::{Pending, detach_from},
 };
 use crate::{
-    browser::disposal::Disposal,
+    browser::context_reaper::Disposal,
     cdp::ids::CallId,
     port::{Call, Settle},
 };

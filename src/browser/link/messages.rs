@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use super::Link;
 use crate::{
-    browser::{Heard, codec::Received, inbox::Parcel},
+    browser::{InternalEvent, codec::Received, inbox::Parcel},
     cdp::{
         cbor::Malformed,
         error::CdpError,
         ids::{CallId, CdpSessionId},
+        json_object::JsonObject,
         message::{self, Head, Route},
-        object::Object,
     },
     port::{FromBrowser, Reply, Settle},
 };
@@ -76,7 +76,7 @@ impl Link {
     fn tell_hearer(&self, on: &str, text: &Bytes) {
         if let (Some(to), Head::Event(method)) = (self.hearers.get(on), message::route(text).head) {
             let params = message::params_of(text).unwrap_or("{}").to_owned();
-            let _ = to.send(Heard { on: on.into(), method: method.to_owned(), params });
+            let _ = to.send(InternalEvent { on: on.into(), method: method.to_owned(), params });
         }
     }
 
@@ -102,12 +102,12 @@ impl Link {
                 }
             }
             ("detachedFromTarget", _) => {
-                if let Some(child) = Object::read(params).and_then(|params| params.string("sessionId")) {
+                if let Some(child) = JsonObject::read(params).and_then(|params| params.string("sessionId")) {
                     self.on_detached(&child);
                 }
             }
             ("targetCreated" | "targetInfoChanged", None) => {
-                let info = Object::read(params).and_then(|params| params.get("targetInfo").map(str::to_owned));
+                let info = JsonObject::read(params).and_then(|params| params.get("targetInfo").map(str::to_owned));
                 if let Some(info) = info {
                     if name == "targetCreated" {
                         self.targets.on_created(&info, at);
@@ -117,7 +117,7 @@ impl Link {
                 }
             }
             ("targetDestroyed" | "targetCrashed", None) => {
-                if let Some(target) = Object::read(params).and_then(|params| params.string("targetId")) {
+                if let Some(target) = JsonObject::read(params).and_then(|params| params.string("targetId")) {
                     if name == "targetDestroyed" {
                         self.targets.on_destroyed(&target);
                         self.next_turn(&target.into());
@@ -134,7 +134,7 @@ impl Link {
     }
 
     fn on_attached(&mut self, on: Option<&str>, params: &str, now: Instant) {
-        let Some(params) = Object::read(params) else { return };
+        let Some(params) = JsonObject::read(params) else { return };
         let on = on.map(CdpSessionId::from);
         if let (Some(child), Some(info)) = (params.string("sessionId"), params.get("targetInfo")) {
             let waiting = params.get("waitingForDebugger") == Some("true");

@@ -2,8 +2,8 @@
 //! order. The two watchers are `PW` and `TW`; leases are numbers. See [`Fixture::event`] for the events.
 
 mod attach;
-mod conceal;
 mod end;
+mod hidden_pages;
 mod hold;
 mod owner;
 mod plain;

@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Item, Malformed, Reader, route};
 use crate::cdp::{
+    command::scan,
     message::{Head, error_reply},
-    scan,
 };
 
 /// A value in more maps and arrays than this Chrome does not convert: it answers with an error instead.

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{ARRAY, DOUBLE, ENVELOPE, FALSE, MAP, Malformed, NULL, STOP, TRUE};
-use crate::cdp::scan;
+use crate::cdp::command::scan;
 
 /// Messages up to this size are laid side by side into one allocation.
 const SMALL: usize = 1024;

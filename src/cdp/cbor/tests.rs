@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::*;
-use crate::cdp::{check::Command, message};
+use crate::cdp::{command::Command, message};
 
 fn json(message: &[u8]) -> Result<String, Malformed> {
     let text = Decoder::default().text(message)?;

@@ -6,7 +6,7 @@ use super::{
     METADATA_MOST, Metadata, Millis, NAME_MOST, Options, SessionState, Wanted, given,
     snapshot::{Beginning, COPIES_MOST, Exporting, Importing, Label, Restoring, SnapshotPart, WantedSnapshots},
 };
-use crate::cdp::{error::CdpError, object::Object};
+use crate::cdp::{error::CdpError, json_object::JsonObject};
 
 /// A value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,11 +135,11 @@ pub struct Copies {
 }
 
 /// Params from which members are taken one by one; what is left is one of the shapes.
-struct Params<'a>(Object<'a>);
+struct Params<'a>(JsonObject<'a>);
 
 impl<'a> Params<'a> {
     fn read(params: &'a str) -> Result<Self, Bad> {
-        Object::read(params).map(Self).ok_or_else(|| Bad::new("params", "is no object"))
+        JsonObject::read(params).map(Self).ok_or_else(|| Bad::new("params", "is no object"))
     }
 
     fn take<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>, Bad> {

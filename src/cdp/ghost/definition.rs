@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::DEFINITION;
-use crate::cdp::object::Object;
+use crate::cdp::json_object::JsonObject;
 
 /// A domain of the protocol, in the protocol's own JSON format.
 #[derive(Clone, Debug, Deserialize)]
@@ -131,7 +131,7 @@ impl Domain {
 /// Chrome's protocol with the `ghost` domain after its own, which are as Chrome wrote them. `None` if it is no
 /// protocol.
 pub fn merged(chromes: &str) -> Option<String> {
-    let mut protocol = Object::read(chromes)?;
+    let mut protocol = JsonObject::read(chromes)?;
     let domains = protocol.get("domains")?.trim_end().strip_suffix(']')?.trim_end();
     let comma = if domains == "[" { "" } else { ", " };
     let domains = format!("{domains}{comma}{}]", DEFINITION.trim_end());

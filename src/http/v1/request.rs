@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::IgnoredAny;
 
 use super::super::{caller, reply::Problem};
-use crate::{session::manager::Caller, snapshot::shelf::HELD_MOST};
+use crate::{session::manager::Caller, snapshot::repository::HELD_MOST};
 
 /// Most bytes of a body. Metadata may have 4 KiB, and its letters may be written as `\u0041`.
 const MOST: usize = 64 * 1024;

@@ -23,7 +23,7 @@ use crate::{
     cdp::ghost::{self, Ask, Bad, Exporting, Label, Saved, SnapshotFormat, WantedSnapshots},
     runtime,
     session::manager::SessionManager,
-    snapshot::shelf::HELD_MOST,
+    snapshot::repository::HELD_MOST,
 };
 
 /// How long the next piece of an import may take to come.

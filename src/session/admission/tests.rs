@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn gate(total: u32, per_owner: u32, queue: usize) -> Gate {
+fn admission_control(total: u32, per_owner: u32, queue: usize) -> AdmissionControl {
     let rules = Admission {
         total: NonZeroU32::new(total),
         per_owner: NonZeroU32::new(per_owner),
         queue,
         timeout: Duration::from_secs(30),
     };
-    Gate::new(rules, "max_total_sessions", Arc::default())
+    AdmissionControl::new(rules, "max_total_sessions", Arc::default())
 }
 
 fn owner(number: u8) -> Owner {
@@ -20,45 +20,45 @@ fn owner(number: u8) -> Owner {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_is_served_when_a_place_is_free_or_told_how_long_it_was() {
-    let gate = gate(1, 0, 1);
-    let first = gate.enter(&owner(1)).await.expect("there is a place");
+    let admission_control = admission_control(1, 0, 1);
+    let first = admission_control.enter(&owner(1)).await.expect("there is a place");
     let waits = tokio::spawn({
-        let gate = gate.clone();
-        async move { gate.enter(&owner(2)).await }
+        let admission_control = admission_control.clone();
+        async move { admission_control.enter(&owner(2)).await }
     });
     tokio::task::yield_now().await;
-    match gate.enter(&owner(3)).await {
+    match admission_control.enter(&owner(3)).await {
         Err(ServiceError::QueueFull { most: 1, waiting: 1, queue: 1, .. }) => {}
         other => panic!("{:?}", other.err()),
     }
-    assert_eq!((gate.fullness().waiting, gate.fullness().taken), (1, 1));
+    assert_eq!((admission_control.fullness().waiting, admission_control.fullness().taken), (1, 1));
     drop(first);
     let second = waits.await.expect("no panic").expect("its turn");
-    assert_eq!((gate.fullness().waiting, gate.fullness().taken), (0, 1));
+    assert_eq!((admission_control.fullness().waiting, admission_control.fullness().taken), (0, 1));
     let since = Instant::now();
-    match gate.enter(&owner(2)).await {
+    match admission_control.enter(&owner(2)).await {
         Err(ServiceError::QueueTimeout { waited, position: 1, waiting: 1, .. }) => {
             assert!(waited >= Duration::from_secs(30) && since.elapsed() < Duration::from_secs(31));
         }
         other => panic!("{:?}", other.err()),
     }
-    assert_eq!(gate.fullness().recently_rejected, 2);
+    assert_eq!(admission_control.fullness().recently_rejected, 2);
     drop(second);
-    assert_eq!((gate.fullness().waiting, gate.fullness().taken), (0, 0));
+    assert_eq!((admission_control.fullness().waiting, admission_control.fullness().taken), (0, 0));
     tokio::time::advance(Duration::from_secs(61)).await;
-    assert_eq!(gate.fullness().recently_rejected, 0);
+    assert_eq!(admission_control.fullness().recently_rejected, 0);
 }
 
 #[tokio::test]
 async fn an_owner_has_no_more_than_is_allowed_to_one() {
-    let gate = gate(0, 2, 0);
-    let both = (gate.enter(&owner(1)).await, gate.enter(&owner(1)).await);
+    let admission_control = admission_control(0, 2, 0);
+    let both = (admission_control.enter(&owner(1)).await, admission_control.enter(&owner(1)).await);
     assert!(both.0.is_ok() && both.1.is_ok());
-    assert!(matches!(gate.enter(&owner(1)).await, Err(ServiceError::TooMany { most: 2, .. })));
-    assert!(gate.enter(&owner(2)).await.is_ok());
+    assert!(matches!(admission_control.enter(&owner(1)).await, Err(ServiceError::TooMany { most: 2, .. })));
+    assert!(admission_control.enter(&owner(2)).await.is_ok());
     drop(both);
-    assert!(gate.enter(&owner(1)).await.is_ok());
-    assert!(gate.state().of_owner.is_empty());
+    assert!(admission_control.enter(&owner(1)).await.is_ok());
+    assert!(admission_control.state().of_owner.is_empty());
 }
 
 proptest! {
@@ -68,15 +68,15 @@ proptest! {
     fn no_order_of_coming_and_going_loses_a_place(acts in prop::collection::vec((0_u8..3, 0_u8..6), 1..80)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
-            let gate = gate(3, 0, 5);
+            let admission_control = admission_control(3, 0, 5);
             let (mut places, mut waiting) = (Vec::new(), Vec::new());
             for (act, by) in acts {
                 match act {
                     0 if !places.is_empty() => drop(places.remove(usize::from(by) % places.len())),
                     1 if !waiting.is_empty() => drop(waiting.remove(usize::from(by) % waiting.len())),
                     _ => {
-                        let gate = gate.clone();
-                        waiting.push(Box::pin(async move { gate.enter(&owner(by % 3)).await }));
+                        let admission_control = admission_control.clone();
+                        waiting.push(Box::pin(async move { admission_control.enter(&owner(by % 3)).await }));
                     }
                 }
                 // Everybody looks whether it is his turn.
@@ -88,13 +88,13 @@ proptest! {
                     }
                 }
                 waiting = still;
-                let fullness = gate.fullness();
+                let fullness = admission_control.fullness();
                 assert_eq!((fullness.taken as usize, fullness.waiting), (places.len(), waiting.len()));
                 assert!(places.len() <= 3 && (waiting.is_empty() || places.len() == 3));
             }
             drop((places, waiting));
-            assert_eq!((gate.fullness().taken, gate.fullness().waiting), (0, 0));
-            assert!(gate.state().of_owner.is_empty());
+            assert_eq!((admission_control.fullness().taken, admission_control.fullness().waiting), (0, 0));
+            assert!(admission_control.state().of_owner.is_empty());
         });
     }
 }

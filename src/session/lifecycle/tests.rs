@@ -13,9 +13,9 @@ fn active(clients: u32) -> Phase {
 }
 
 /// A life in this phase, with sockets on their way.
-fn life(phase: Phase, coming: u32, keep_alive: Duration, now: Instant) -> Life {
+fn life(phase: Phase, coming: u32, keep_alive: Duration, now: Instant) -> Lifecycle {
     let deadlines = Deadlines { keep_alive, ..Deadlines::default() };
-    Life { phase, coming, ..Life::new(deadlines, now) }
+    Lifecycle { phase, coming, ..Lifecycle::new(deadlines, now) }
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn each_deadline_runs_in_its_phase_and_from_its_start() {
     let start = Instant::now();
     let at = |seconds| start + SECOND * seconds;
     let deadlines = Deadlines { timeout: SECOND * 100, idle_timeout: SECOND * 10, keep_alive: SECOND * 20 };
-    let mut life = Life::new(deadlines, start);
+    let mut life = Lifecycle::new(deadlines, start);
     // Waiting for a place is no life.
     assert_eq!(life.next(), None);
     life.on(Event::Came, at(5));
@@ -111,7 +111,7 @@ proptest! {
         let start = Instant::now();
         let deadlines =
             Deadlines { timeout: SECOND * timeout, idle_timeout: SECOND * 40, keep_alive: SECOND * keep_alive };
-        let mut life = Life::new(deadlines, start);
+        let mut life = Lifecycle::new(deadlines, start);
         let (mut now, mut clients, mut ends) = (start, 0_u32, 0);
         for (event, later) in events {
             now += SECOND * later;

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::session::error::ServiceError;
 use crate::{
     config::{Admission, SnapshotLimits},
-    snapshot::shelf::ShelfError,
+    snapshot::repository::RepositoryError,
 };
 
 /// What a permit of the memory stands for, in bytes.
@@ -47,7 +47,7 @@ impl Rooms {
         let needed = bytes.saturating_mul(SnapshotLimits::TIMES).div_ceil(UNIT);
         if needed > self.limits.memory / UNIT {
             let most = self.limits.memory / SnapshotLimits::TIMES;
-            return Err(ShelfError::NoMemory { most }.into());
+            return Err(RepositoryError::NoMemory { most }.into());
         }
         let needed = u32::try_from(needed).unwrap_or(u32::MAX);
         let both = async {

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::{Handle, SessionManager, asleep::Asleep};
+use super::{Handle, SessionManager, hibernation::Hibernated};
 use crate::session::{error::ServiceError, id::SessionId};
 use crate::{
-    browser::Place,
+    browser::ContextHandle,
     cdp::{
         error::CdpError,
         ghost::{self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Usage, Wanted},
@@ -20,7 +20,7 @@ use crate::{
     },
     close_reason::CloseReason,
     runtime,
-    session::task::{self, Caller, Card, Control, Slept},
+    session::task::{self, Caller, Control, HibernateGuard, SessionInfo},
 };
 
 /// How many sessions or snapshots a page of them has, unless more are asked for.
@@ -42,7 +42,7 @@ enum After<'a> {
 /// A session of the caller's.
 enum Found {
     Awake(Handle),
-    Asleep(Box<Asleep>),
+    Asleep(Box<Hibernated>),
 }
 
 /// How full the server is.
@@ -79,7 +79,7 @@ impl SessionManager {
         let id = id.map_or_else(|| Ok(SessionId::random()), |id| SessionId::chosen(&id))?;
         self.will_wait(&mut options)?;
         let sleeps = is_chosen && self.inner.store.session(id.as_str()).await?.is_some();
-        let used = sleeps || self.handle(&id).is_some() || self.epitaph(&id).is_some();
+        let used = sleeps || self.handle(&id).is_some() || self.tombstone(&id).is_some();
         if used {
             return Err(ServiceError::IdInUse(id.to_string()));
         }
@@ -101,8 +101,8 @@ impl SessionManager {
     /// A session as it is now.
     pub async fn get(&self, caller: &Caller, id: &str) -> Result<Session, ServiceError> {
         Ok(match self.look(caller, id).await? {
-            Found::Awake(handle) => handle.card.show(caller),
-            Found::Asleep(asleep) => asleep.show(caller),
+            Found::Awake(handle) => handle.session_info.show(caller),
+            Found::Asleep(hibernated) => hibernated.show(caller),
         })
     }
 
@@ -120,13 +120,15 @@ impl SessionManager {
                 .inner
                 .live
                 .iter()
-                .map(|handle| handle.card.clone())
-                .filter(|card| card.owner == caller.owner && card.number > after && card.matches(wanted))
+                .map(|handle| handle.session_info.clone())
+                .filter(|session_info| {
+                    session_info.owner == caller.owner && session_info.number > after && session_info.matches(wanted)
+                })
                 .collect();
-            cards.sort_unstable_by_key(|card| card.number);
+            cards.sort_unstable_by_key(|session_info| session_info.number);
             let more = cards.len() > limit;
             cards.truncate(limit);
-            sessions.extend(cards.iter().map(|card| card.show(caller)));
+            sessions.extend(cards.iter().map(|session_info| session_info.show(caller)));
             if more {
                 let next = cards.last().map(|last| format!("{:x}", last.number));
                 return Ok(Sessions { sessions, next });
@@ -136,7 +138,7 @@ impl SessionManager {
             return Ok(Sessions { sessions, next: None });
         }
         let mut last = if let After::Asleep(id) = after { id.to_owned() } else { String::new() };
-        for session in self.all_asleep(caller).await?.iter().map(|asleep| asleep.show(caller)) {
+        for session in self.all_hibernated(caller).await?.iter().map(|hibernated| hibernated.show(caller)) {
             let takes = wanted.takes(session.state, session.name.as_ref(), session.metadata.as_ref());
             // One that has just woken up is among those that live.
             if session.id <= last || !takes || self.inner.live.contains_key(&SessionId(session.id.as_str().into())) {
@@ -163,7 +165,7 @@ impl SessionManager {
     pub async fn close(&self, caller: &Caller, id: &str, reason: CloseReason) -> Result<(), ServiceError> {
         let handle = match self.look(caller, id).await? {
             Found::Awake(handle) => handle,
-            Found::Asleep(_) if self.end_asleep(caller, id).await? => return Ok(()),
+            Found::Asleep(_) if self.end_hibernated(caller, id).await? => return Ok(()),
             // Somebody else has just woken it up, or ended it.
             Found::Asleep(_) => return Err(ServiceError::Asleep(id.to_owned())),
         };
@@ -211,13 +213,13 @@ impl SessionManager {
     pub fn pressure(&self) -> Pressure {
         let (mut active, mut parked) = (0, 0);
         for handle in &self.inner.live {
-            match handle.card.state() {
+            match handle.session_info.state() {
                 SessionState::Active => active += 1,
                 SessionState::Parked => parked += 1,
                 SessionState::Queued | SessionState::Hibernated | SessionState::Closed => {}
             }
         }
-        let fullness = self.inner.gate.fullness();
+        let fullness = self.inner.admission_control.fullness();
         Pressure {
             active,
             parked,
@@ -241,16 +243,16 @@ impl SessionManager {
 
     async fn look(&self, caller: &Caller, id: &str) -> Result<Found, ServiceError> {
         let known = SessionId(id.into());
-        if let Some(handle) = self.handle(&known).filter(|handle| handle.card.owner == caller.owner) {
+        if let Some(handle) = self.handle(&known).filter(|handle| handle.session_info.owner == caller.owner) {
             return Ok(Found::Awake(handle));
         }
-        let asleep = self.asleep(caller, id).await?;
-        asleep.map(|asleep| Found::Asleep(Box::new(asleep))).ok_or_else(|| self.no_session(caller, &known))
+        let hibernated = self.hibernated(caller, id).await?;
+        hibernated.map(|hibernated| Found::Asleep(Box::new(hibernated))).ok_or_else(|| self.no_session(caller, &known))
     }
 
     /// That a session is not there, and what became of it if it was the caller's.
     pub(super) fn no_session(&self, caller: &Caller, id: &SessionId) -> ServiceError {
-        let ended = self.epitaph(id).filter(|ended| ended.owner == caller.owner);
+        let ended = self.tombstone(id).filter(|ended| ended.owner == caller.owner);
         ServiceError::NoSession { id: id.as_str().chars().take(200).collect(), ended }
     }
 
@@ -266,24 +268,28 @@ impl SessionManager {
             Err(_) => None,
         };
         answer.ok_or_else(|| {
-            let id = &handle.card.id;
-            match handle.card.state() {
+            let id = &handle.session_info.id;
+            match handle.session_info.state() {
                 SessionState::Queued => ServiceError::Queued(id.to_string()),
-                _ => ServiceError::NoSession { id: id.to_string(), ended: self.epitaph(&SessionId(id.clone())) },
+                _ => ServiceError::NoSession { id: id.to_string(), ended: self.tombstone(&SessionId(id.clone())) },
             }
         })
     }
 }
 
 impl task::Sessions for SessionManager {
-    fn hibernate(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<Slept, String>> {
+    fn hibernate(
+        &self,
+        session_info: Arc<SessionInfo>,
+        place: ContextHandle,
+    ) -> BoxFuture<'static, Result<HibernateGuard, String>> {
         let registry = self.clone();
-        async move { registry.put_to_sleep(&card, &place).await.map_err(|error| error.to_string()) }.boxed()
+        async move { registry.hibernate_one(&session_info, &place).await.map_err(|error| error.to_string()) }.boxed()
     }
 
-    fn autosave(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<(), String>> {
+    fn autosave(&self, session_info: Arc<SessionInfo>, place: ContextHandle) -> BoxFuture<'static, Result<(), String>> {
         let registry = self.clone();
-        async move { registry.keep_safe(&card, &place).await.map_err(|error| error.to_string()) }.boxed()
+        async move { registry.keep_safe(&session_info, &place).await.map_err(|error| error.to_string()) }.boxed()
     }
 
     fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>> {

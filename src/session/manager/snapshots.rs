@@ -1,26 +1,26 @@
 //! What one can do with snapshots: saving a session, beginning one with what was saved, copying one.
 //!
-//! A session's state is read and written through its [`Place`], out of its clients' sight; nothing here runs on a
-//! session's own task. Whoever asks and goes away takes the work with him.
+//! A session's state is read and written through its [`ContextHandle`], out of its clients' sight; nothing here runs on
+//! a session's own task. Whoever asks and goes away takes the work with him.
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
-use super::{Handle, SessionManager, entry::Entry, room::Room, service::page_of};
+use super::{Handle, SessionManager, registration::Registration, room::Room, service::page_of};
 use crate::session::{error::ServiceError, id::SessionId};
 use crate::{
-    browser::Place,
+    browser::ContextHandle,
     cdp::ghost::{
         self, Bad, Beginning, Cloned, Copies, Exported, Exporting, Importing, Label, Millis, RestoreMode, Restoring,
         Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
     },
     runtime,
-    session::task::{self, Caller, Control, Live},
+    session::task::{self, Caller, Control, SessionTask},
     snapshot::{
         self, Mode, Reopen, Report,
-        shelf::{self, HELD_MOST, Purpose, ShelfError},
-        tape::Tape,
+        replay_buffer::ReplayBuffer,
+        repository::{self, HELD_MOST, Purpose, RepositoryError},
     },
     store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Timestamp},
 };
@@ -40,7 +40,7 @@ impl SessionManager {
         let (handle, new, since) = (self.find(caller, id).await?, new_of(caller, label)?, Instant::now());
         let place = self.place_of(&handle).await?;
         let (meta, report) =
-            shelf::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep), &self.inner.terms.snapshots)
+            repository::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep), &self.inner.terms.snapshots)
                 .await?;
         let saved = self.saved(&meta, &report, since);
         self.tell(&handle, "snapshotSaved", &saved).await;
@@ -57,22 +57,22 @@ impl SessionManager {
         restoring: Restoring,
     ) -> Result<SnapshotReport, ServiceError> {
         let (handle, since) = (self.find(caller, id).await?, Instant::now());
-        if handle.card.state() == SessionState::Active && client_of != Some(id) {
+        if handle.session_info.state() == SessionState::Active && client_of != Some(id) {
             return Err(ServiceError::InUse(id.to_owned()));
         }
         let alone = handle.restoring.clone().try_lock_owned();
         let _alone = alone.map_err(|_| ServiceError::Restoring(id.to_owned()))?;
         let (owner, snapshot) = (owner_of(&caller.owner)?, snapshot_id(&restoring.snapshot)?);
         // The session must stay as it is if the snapshot is none.
-        shelf::verify(&self.inner.store, &owner, snapshot).await?;
-        let content = shelf::open(&self.inner.store, &owner, snapshot).await?;
+        repository::verify(&self.inner.store, &owner, snapshot).await?;
+        let content = repository::open(&self.inner.store, &owner, snapshot).await?;
         let mode = match restoring.mode {
             RestoreMode::Replace => Mode::Replace,
             RestoreMode::Merge => Mode::Merge,
         };
         let how = Reopen { mode, pages: restoring.pages, ..Reopen::default() };
         let place = self.place_of(&handle).await?;
-        let report = snapshot::restore(&place, &how, content).await.map_err(ShelfError::from)?;
+        let report = snapshot::restore(&place, &how, content).await.map_err(RepositoryError::from)?;
         let report = self.restored(id, &restoring.snapshot, &report, since);
         self.tell(&handle, "snapshotRestored", &Told { snapshot: &restoring.snapshot, report: &report }).await;
         Ok(report)
@@ -83,20 +83,20 @@ impl SessionManager {
         let (handle, since) = (self.find(caller, id).await?, Instant::now());
         let Copies { count, mut options, parts } = copies;
         self.will_wait(&mut options)?;
-        let (place, tape) = (self.place_of(&handle).await?, Tape::default());
-        let (tape, options) = (&tape, &options);
+        let (place, replay_buffer) = (self.place_of(&handle).await?, ReplayBuffer::default());
+        let (replay_buffer, options) = (&replay_buffer, &options);
         let copy = || async move {
             let (mut live, entry) = self.make(&caller.owner, SessionId::random(), options.clone(), false).await?;
-            self.furnish(&mut live, true, tape.play()).await?;
+            self.furnish(&mut live, true, replay_buffer.play()).await?;
             Ok::<_, ServiceError>((live, entry))
         };
         let copies: Vec<_> = (0..count).map(|_| copy()).collect();
         let copies = stream::iter(copies).buffer_unordered(COPIES).try_collect();
-        let read = async { Ok(tape.record(&place, &parts, &self.inner.terms.snapshots).await?) };
+        let read = async { Ok(replay_buffer.record(&place, &parts, &self.inner.terms.snapshots).await?) };
         // The first copies are made while the session is read.
-        let (report, made): (_, Vec<(Live, Entry)>) = try_join(read, copies).await?;
+        let (report, made): (_, Vec<(SessionTask, Registration)>) = try_join(read, copies).await?;
         let sessions = made.into_iter().map(|(live, entry)| entry.wait_for_client(live, caller)).collect();
-        let report = shelf::tell(&report, since);
+        let report = repository::tell(&report, since);
         tracing::info!(session = id, count, took = ?report.took.0, omitted = report.omitted_count, "session cloned");
         Ok(Cloned { sessions, report })
     }
@@ -112,8 +112,8 @@ impl SessionManager {
         let mut snapshots = Vec::new();
         loop {
             let page = self.inner.store.list(&owner, &query).await?;
-            let kept = page.snapshots.iter().filter(|meta| shelf::purpose(meta) == Purpose::Keep);
-            let mut found = kept.map(shelf::show).filter(fits).peekable();
+            let kept = page.snapshots.iter().filter(|meta| repository::purpose(meta) == Purpose::Keep);
+            let mut found = kept.map(repository::show).filter(fits).peekable();
             while let Some(snapshot) = found.next() {
                 snapshots.push(snapshot);
                 if snapshots.len() == limit {
@@ -131,7 +131,7 @@ impl SessionManager {
 
     /// What is known of a snapshot.
     pub async fn snapshot(&self, caller: &Caller, id: &str) -> Result<Snapshot, ServiceError> {
-        Ok(shelf::show(&self.inner.store.meta(&owner_of(&caller.owner)?, snapshot_id(id)?).await?))
+        Ok(repository::show(&self.inner.store.meta(&owner_of(&caller.owner)?, snapshot_id(id)?).await?))
     }
 
     /// Deletes a snapshot.
@@ -160,8 +160,8 @@ impl SessionManager {
         let (new, since) = (new_of(caller, label)?, Instant::now());
         let (store, longest) = (&self.inner.store, self.inner.terms.snapshots.line);
         let (meta, report) = match from {
-            Importing::StorageState(state) => shelf::import_state(store, new, &state).await?,
-            Importing::Data(data) => shelf::import_data(store, new, &data, longest).await?,
+            Importing::StorageState(state) => repository::import_state(store, new, &state).await?,
+            Importing::Data(data) => repository::import_data(store, new, &data, longest).await?,
         };
         Ok(self.saved(&meta, &report, since))
     }
@@ -175,25 +175,25 @@ impl SessionManager {
     ) -> Result<Saved, ServiceError> {
         let (new, since) = (new_of(caller, label)?, Instant::now());
         let longest = self.inner.terms.snapshots.line;
-        let (meta, report) = shelf::import_content(&self.inner.store, new, content, longest).await?;
+        let (meta, report) = repository::import_content(&self.inner.store, new, content, longest).await?;
         Ok(self.saved(&meta, &report, since))
     }
 
     /// The content of a snapshot, and what the format has no room for.
     pub async fn export_snapshot(&self, caller: &Caller, export: &Exporting) -> Result<Exported, ServiceError> {
         let (reader, since) = (self.content(caller, &export.snapshot).await?, Instant::now());
-        let reader = shelf::to_hold(reader, export.format)?;
+        let reader = repository::to_hold(reader, export.format)?;
         let _room = self.room(usize::try_from(reader.meta().raw).ok()).await?;
         Ok(match export.format {
             SnapshotFormat::Playwright => {
-                let (state, report) = shelf::export_state(reader).await?;
+                let (state, report) = repository::export_state(reader).await?;
                 let state = runtime::aside(state.len(), || serde_json::value::RawValue::from_string(state));
                 let state = state.map_err(|error| ServiceError::Browser(format!("its state is no JSON: {error}")))?;
-                Exported { storage_state: Some(state), data: None, report: shelf::tell(&report, since) }
+                Exported { storage_state: Some(state), data: None, report: repository::tell(&report, since) }
             }
             SnapshotFormat::Ghostmux => {
-                let (data, report) = shelf::export_data(reader).await?;
-                Exported { storage_state: None, data: Some(data), report: shelf::tell(&report, since) }
+                let (data, report) = repository::export_data(reader).await?;
+                Exported { storage_state: None, data: Some(data), report: repository::tell(&report, since) }
             }
         })
     }
@@ -217,7 +217,7 @@ impl SessionManager {
     /// Writes the snapshot into a session that has not begun, if there is one.
     pub(super) async fn begin_with(
         &self,
-        live: &mut Live,
+        live: &mut SessionTask,
         begins: Option<(Beginning, Reader)>,
     ) -> Result<(), ServiceError> {
         let Some((begins, reader)) = begins else { return Ok(()) };
@@ -230,16 +230,16 @@ impl SessionManager {
     /// Writes content into a session that has not begun. Fails if the session is told to end meanwhile.
     pub(super) async fn furnish(
         &self,
-        live: &mut Live,
+        live: &mut SessionTask,
         pages: bool,
         content: impl AsyncBufRead + Unpin,
     ) -> Result<Report, ServiceError> {
         let (place, how) = (live.place(), Reopen { mode: Mode::Fresh, pages, ..Reopen::default() });
         let restored = live.before(snapshot::restore(&place, &how, content)).await.ok_or(ServiceError::Closing)?;
-        Ok(restored.map_err(ShelfError::from)?)
+        Ok(restored.map_err(RepositoryError::from)?)
     }
 
-    async fn place_of(&self, handle: &Handle) -> Result<Place, ServiceError> {
+    async fn place_of(&self, handle: &Handle) -> Result<ContextHandle, ServiceError> {
         self.ask_live(handle, Control::Place).await
     }
 
@@ -251,7 +251,7 @@ impl SessionManager {
     }
 
     fn saved(&self, meta: &Meta, report: &Report, since: Instant) -> Saved {
-        let saved = Saved { snapshot: shelf::show(meta), report: shelf::tell(report, since) };
+        let saved = Saved { snapshot: repository::show(meta), report: repository::tell(report, since) };
         let (snapshot, report) = (&saved.snapshot, &saved.report);
         self.inner.terms.metrics.snapshots_saved.inc();
         tracing::info!(
@@ -269,7 +269,7 @@ impl SessionManager {
     }
 
     pub(super) fn restored(&self, session: &str, snapshot: &str, report: &Report, since: Instant) -> SnapshotReport {
-        let report = shelf::tell(report, since);
+        let report = repository::tell(report, since);
         self.inner.terms.metrics.snapshots_restored.inc();
         let (took, omitted) = (report.took.0, report.omitted_count);
         tracing::info!(session, snapshot, bytes = report.bytes, ?took, omitted, "snapshot restored");

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use super::{Live, control::Coming, face::FACE, now, saving::Slept};
+use super::{SessionTask, control::Coming, now, rpc::RPC, saving::HibernateGuard};
 use crate::{
     browser::CallError,
     cdp::{error::CdpError, ghost::Usage, ids::CdpSessionId},
@@ -38,14 +38,14 @@ pub(super) enum Done {
     /// What a client asked about this session's use.
     Used(Tag, Box<Usage>),
     /// It was saved, to sleep: as it was since then.
-    Slept(Instant, Result<Slept, String>),
+    Hibernated(Instant, Result<HibernateGuard, String>),
     /// It was saved while it goes on: as it was then.
     Saved(Instant, Result<(), String>),
     /// Nobody in here waited.
     Nothing,
 }
 
-impl Live {
+impl SessionTask {
     pub(super) fn on_frame(&mut self, view: ViewId, text: Bytes) {
         self.record.traffic.frames_in += 1;
         self.record.traffic.bytes_in += text.len() as u64;
@@ -80,7 +80,7 @@ impl Live {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::ToClient(FACE, frame) => self.on_face_frame(frame),
+            Action::ToClient(RPC, frame) => self.on_face_frame(frame),
             Action::ToClient(to, frame) => {
                 if let Some(view) = self.views.iter_mut().find(|view| view.id == to && view.leaving.is_none()) {
                     let traffic = &mut self.record.traffic;
@@ -155,7 +155,7 @@ impl Live {
             Done::Permitted(tag, permit) => self.session.on_permit(tag, permit),
             Done::Asked(tag, answer) => self.answer_ghost(tag, answer),
             Done::Used(tag, usage) => self.answer_usage(tag, &usage),
-            Done::Slept(since, saved) => self.on_slept(since, saved),
+            Done::Hibernated(since, saved) => self.on_hibernated(since, saved),
             Done::Saved(since, saved) => self.on_saved(since, saved),
             Done::Nothing => {}
         }

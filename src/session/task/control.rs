@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Caller, Live, Record, act::Done, face::FaceCall, views::View};
+use super::{Caller, Record, SessionTask, act::Done, rpc::RpcCall, views::View};
 use crate::session::lifecycle::Event;
 use crate::{
-    browser::{CallError, Place},
+    browser::{CallError, ContextHandle},
     cdp::{
         error::CdpError,
         ghost::{Bad, Millis, Options, Session, Usage},
@@ -58,7 +58,7 @@ pub enum Control {
     /// What it has used.
     Usage(oneshot::Sender<Usage>),
     /// Where it is, for what is done there out of its clients' sight. Of no use once it has ended.
-    Place(oneshot::Sender<Place>),
+    Place(oneshot::Sender<ContextHandle>),
     /// An event of the `ghost` domain, by its name there and with its params, for those who listen.
     Tell(&'static str, String),
     /// It is to end.
@@ -117,7 +117,7 @@ pub async fn attend(record: &mut Record, asked: &mut mpsc::Receiver<Box<Control>
     while let Some(control) = asked.recv().await {
         match *control {
             Control::Update { caller, options, reply } => {
-                let _ = reply.send(record.update(options, limits).map(|()| record.card().show(&caller)));
+                let _ = reply.send(record.update(options, limits).map(|()| record.session_info().show(&caller)));
             }
             Control::End(_) => return,
             // It has no browser that could be asked, and whoever wants to know is told so.
@@ -126,7 +126,7 @@ pub async fn attend(record: &mut Record, asked: &mut mpsc::Receiver<Box<Control>
     }
 }
 
-impl Live {
+impl SessionTask {
     pub(super) fn on_control(&mut self, control: Control) {
         match control {
             Control::Join(join) => self.on_join(join),
@@ -134,18 +134,18 @@ impl Live {
                 if is_use {
                     self.step(Event::Used);
                 }
-                self.on_face_call(FaceCall { method, params, reply });
+                self.on_face_call(RpcCall { method, params, reply });
             }
             Control::Shows(target, reply) => {
                 let _ = reply.send(self.session.shows(&target));
             }
             Control::Update { caller, options, reply } => {
-                let _ = reply.send(self.update(options).map(|()| self.record.card().show(&caller)));
+                let _ = reply.send(self.update(options).map(|()| self.record.session_info().show(&caller)));
             }
             Control::Park { caller, keep_alive, reply } => {
                 let _ = reply.send(self.may_park(keep_alive).map(|()| {
                     self.park_now();
-                    self.record.card().show(&caller)
+                    self.record.session_info().show(&caller)
                 }));
             }
             Control::Usage(reply) => {

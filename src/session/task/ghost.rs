@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::Serialize;
 
-use super::{Caller, Card, Live, Slept, act::Done};
+use super::{Caller, HibernateGuard, SessionInfo, SessionTask, act::Done};
 use crate::{
-    browser::Place,
+    browser::ContextHandle,
     cdp::{
         error::CdpError,
         ghost::{self, Ask, Millis, Usage},
@@ -24,13 +24,17 @@ pub trait Sessions: Send + Sync {
     fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>>;
 
     /// Saves a parked session under its id, so that it can end and be brought back. Or says why it could not.
-    fn hibernate(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<Slept, String>>;
+    fn hibernate(
+        &self,
+        session_info: Arc<SessionInfo>,
+        place: ContextHandle,
+    ) -> BoxFuture<'static, Result<HibernateGuard, String>>;
 
     /// Saves a session that goes on, so that it can be brought back when its browser dies. Or says why it could not.
-    fn autosave(&self, card: Arc<Card>, place: Place) -> BoxFuture<'static, Result<(), String>>;
+    fn autosave(&self, session_info: Arc<SessionInfo>, place: ContextHandle) -> BoxFuture<'static, Result<(), String>>;
 }
 
-impl Live {
+impl SessionTask {
     /// A client's command. Of this session it is done here: its answer goes before what it does to the client's socket.
     pub(super) fn on_ghost(&mut self, tag: Tag, view: ViewId, ask: Ask) {
         let caller = self.views.iter().find(|other| other.id == view).map(|view| view.caller.clone());
@@ -66,7 +70,7 @@ impl Live {
     }
 
     fn answer_session(&mut self, tag: Tag, caller: &Caller) {
-        let answer = ghost::object("session", &self.record.card().show(caller));
+        let answer = ghost::object("session", &self.record.session_info().show(caller));
         self.answer_ghost(tag, Ok(answer));
     }
 
@@ -78,7 +82,7 @@ impl Live {
     pub(super) fn tell_of_change(&mut self) {
         for view in self.listeners() {
             let Some(at) = self.views.iter().position(|other| other.id == view) else { continue };
-            let session = self.record.card().show(&self.views[at].caller);
+            let session = self.record.session_info().show(&self.views[at].caller);
             self.session.tell_ghost(view, "sessionUpdated", &ghost::object("session", &session));
         }
         self.perform();

@@ -1,5 +1,5 @@
 //! A session's record: its life, name and metadata, and what it has used. Every change of phase goes through
-//! [`Record::on`], which also logs it, counts it, and publishes it on the [`Card`].
+//! [`Record::on`], which also logs it, counts it, and publishes it on the [`SessionInfo`].
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Caller, Owner, saving::Saves};
-use crate::session::lifecycle::{Deadlines, Event, Life, Phase};
+use crate::session::lifecycle::{Deadlines, Event, Lifecycle, Phase};
 use crate::{
     cdp::ghost::{self, Bad, Metadata, Millis, Options, SessionState, Wanted},
     close_reason::CloseReason,
@@ -20,7 +20,7 @@ use crate::{
 
 /// What is known of a session from outside of its task: as of its last change.
 #[derive(Debug)]
-pub struct Card {
+pub struct SessionInfo {
     /// Its id.
     pub id: Arc<str>,
     /// Whose it is.
@@ -37,14 +37,14 @@ pub struct Card {
 
 #[derive(Clone, Debug)]
 struct Shown {
-    life: Life,
+    life: Lifecycle,
     saves: Saves,
     name: Option<String>,
     metadata: Option<Metadata>,
     browser: Option<u32>,
 }
 
-impl Card {
+impl SessionInfo {
     /// As its owner sees it.
     pub fn show(&self, caller: &Caller) -> ghost::Session {
         let mut shown = self.shown().clone();
@@ -124,7 +124,7 @@ pub struct Traffic {
 #[derive(Debug)]
 pub struct Record {
     shown: Shown,
-    card: Arc<Card>,
+    session_info: Arc<SessionInfo>,
     metrics: Arc<Metrics>,
     /// What its clients sent and were sent.
     pub traffic: Traffic,
@@ -147,9 +147,10 @@ impl Record {
             keep_alive: limits.keep_alive.default,
         };
         let saves = Saves { hibernate_after: limits.hibernate_after, autosave: limits.autosave };
-        let mut shown = Shown { life: Life::new(deadlines, now), saves, name: None, metadata: None, browser: None };
+        let mut shown =
+            Shown { life: Lifecycle::new(deadlines, now), saves, name: None, metadata: None, browser: None };
         shown.update(options, limits)?;
-        let card = Arc::new(Card {
+        let session_info = Arc::new(SessionInfo {
             id,
             owner,
             number,
@@ -159,21 +160,21 @@ impl Record {
             shown: Mutex::new(shown.clone()),
         });
         metrics.sessions_queued.inc();
-        Ok(Self { shown, card, metrics, traffic: Traffic::default() })
+        Ok(Self { shown, session_info, metrics, traffic: Traffic::default() })
     }
 
     /// What others may know of it.
-    pub fn card(&self) -> &Arc<Card> {
-        &self.card
+    pub fn session_info(&self) -> &Arc<SessionInfo> {
+        &self.session_info
     }
 
     /// Its id.
     pub fn id(&self) -> &Arc<str> {
-        &self.card.id
+        &self.session_info.id
     }
 
     /// Its life.
-    pub fn life(&self) -> &Life {
+    pub fn life(&self) -> &Lifecycle {
         &self.shown.life
     }
 
@@ -195,8 +196,8 @@ impl Record {
     /// A client sent something.
     pub fn hear(&mut self, now: Instant) {
         self.shown.life.hear(now);
-        let after = now.saturating_duration_since(self.card.asked).as_millis();
-        self.card.heard.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let after = now.saturating_duration_since(self.session_info.asked).as_millis();
+        self.session_info.heard.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Whether [`Record::update`] would do it.
@@ -241,7 +242,7 @@ impl Record {
     }
 
     fn log(&self, from: SessionState) {
-        let (id, browser) = (&*self.card.id, self.shown.browser);
+        let (id, browser) = (&*self.session_info.id, self.shown.browser);
         match (from, self.shown.life.phase()) {
             (SessionState::Queued, Phase::Closed(reason)) => {
                 tracing::info!(session = id, %reason, "session given up before it began");
@@ -268,7 +269,7 @@ impl Record {
             }
             (SessionState::Queued, _) => {
                 self.metrics.sessions_opened.inc();
-                tracing::info!(session = id, browser, owner = %self.card.owner, "session opened");
+                tracing::info!(session = id, browser, owner = %self.session_info.owner, "session opened");
             }
             (_, Phase::Parked(_)) => {
                 self.metrics.sessions_parks.inc();
@@ -284,7 +285,7 @@ impl Record {
     }
 
     fn publish(&self) {
-        self.card.shown().clone_from(&self.shown);
+        self.session_info.shown().clone_from(&self.shown);
     }
 }
 

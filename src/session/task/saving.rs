@@ -1,5 +1,5 @@
 //! When a session is saved by itself: while it goes on, to be brought back when its browser dies, and once it has been
-//! parked for long, to sleep. Either way it is saved while it goes on; it falls asleep only if nothing has happened
+//! parked for long, to sleep. Either way it is saved while it goes on; it hibernates only if nothing has happened
 //! meanwhile.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 
-use super::{Live, act::Done};
+use super::{SessionTask, act::Done};
 use crate::session::lifecycle::Phase;
 use crate::{
     cdp::ghost::{Bad, Options},
@@ -29,9 +29,9 @@ pub struct Saves {
 }
 
 /// A session that was saved under its id, to sleep. Dropped, it takes that back.
-pub struct Slept(Option<Box<dyn FnOnce() + Send>>);
+pub struct HibernateGuard(Option<Box<dyn FnOnce() + Send>>);
 
-impl Slept {
+impl HibernateGuard {
     /// `undo` takes it back.
     pub fn new(undo: impl FnOnce() + Send + 'static) -> Self {
         Self(Some(Box::new(undo)))
@@ -43,7 +43,7 @@ impl Slept {
     }
 }
 
-impl Drop for Slept {
+impl Drop for HibernateGuard {
     fn drop(&mut self) {
         if let Some(undo) = self.0.take() {
             undo();
@@ -51,9 +51,9 @@ impl Drop for Slept {
     }
 }
 
-impl fmt::Debug for Slept {
+impl fmt::Debug for HibernateGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Slept")
+        f.write_str("HibernateGuard")
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Saving {
     sleepless: Option<Instant>,
 }
 
-impl Live {
+impl SessionTask {
     /// When it is to be saved, if it is to be.
     pub(super) fn save_at(&self) -> Option<Instant> {
         if self.saving.is_on || self.is_shared {
@@ -99,14 +99,14 @@ impl Live {
         }
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let (sleeps, stays) = (is_due(self.doze_at()), is_due(self.autosave_at()));
-        let (card, place) = (self.record.card().clone(), self.place());
+        let (session_info, place) = (self.record.session_info().clone(), self.place());
         match *self.record.life().phase() {
             Phase::Parked(since) if sleeps => {
-                let saved = self.sessions.hibernate(card, place);
-                self.jobs.push(saved.map(move |saved| Done::Slept(since, saved)).boxed());
+                let saved = self.sessions.hibernate(session_info, place);
+                self.jobs.push(saved.map(move |saved| Done::Hibernated(since, saved)).boxed());
             }
             _ if stays => {
-                let saved = self.sessions.autosave(card, place);
+                let saved = self.sessions.autosave(session_info, place);
                 self.jobs.push(saved.map(move |saved| Done::Saved(now, saved)).boxed());
             }
             _ => return,
@@ -115,7 +115,7 @@ impl Live {
     }
 
     /// It was saved as it was when nobody had been there since then.
-    pub(super) fn on_slept(&mut self, since: Instant, saved: Result<Slept, String>) {
+    pub(super) fn on_hibernated(&mut self, since: Instant, saved: Result<HibernateGuard, String>) {
         self.saving.is_on = false;
         match saved {
             // Nobody came, nobody used it, nobody is about to.
@@ -152,7 +152,7 @@ impl Live {
         Some(super::now().saturating_duration_since(saved))
     }
 
-    /// It was asleep, and is that old; what its client wants comes on top of what it had.
+    /// It was hibernated, and is that old; what its client wants comes on top of what it had.
     pub fn wakes(&mut self, age: Duration, wanted: Options) -> Result<(), Bad> {
         self.record.is_old(age);
         self.saving.saved = Some(super::now());

@@ -22,11 +22,11 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Alone;
 
 impl Sessions for Alone {
-    fn hibernate(&self, _: Arc<Card>, _: Place) -> BoxFuture<'static, Result<Slept, String>> {
+    fn hibernate(&self, _: Arc<SessionInfo>, _: ContextHandle) -> BoxFuture<'static, Result<HibernateGuard, String>> {
         unreachable!("no session of these tests is saved")
     }
 
-    fn autosave(&self, _: Arc<Card>, _: Place) -> BoxFuture<'static, Result<(), String>> {
+    fn autosave(&self, _: Arc<SessionInfo>, _: ContextHandle) -> BoxFuture<'static, Result<(), String>> {
         unreachable!("no session of these tests is saved")
     }
 
@@ -86,7 +86,7 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
     let record = Record::new("test".into(), 1, Owner::local(), options, &deadlines, metrics.clone()).expect("good");
     let start = Start { record, lease, is_shared: false, control: asked, sessions: Arc::new(Alone) };
     let ledger = terms.ledger.clone();
-    let mut live = Box::new(Live::new(Arc::new(terms), "BROWSER".into(), start));
+    let mut live = Box::new(SessionTask::new(Arc::new(terms), "BROWSER".into(), start));
     let mut far = None;
     if with_client {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

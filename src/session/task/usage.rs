@@ -5,13 +5,13 @@ use std::{collections::HashMap, time::Duration};
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-use super::Live;
+use super::SessionTask;
 use crate::{
     browser::{Browser, CallError},
     cdp::{
         ghost::{Millis, Usage},
         ids::{CdpSessionId, TargetId},
-        object::Object,
+        json_object::JsonObject,
     },
 };
 
@@ -25,7 +25,7 @@ struct Pages {
     all: Vec<TargetId>,
 }
 
-impl Live {
+impl SessionTask {
     /// What the session has used; the pages are asked without its clients noticing.
     pub(super) fn usage(&self) -> impl Future<Output = Usage> + Send + use<> {
         let traffic = self.record.traffic;
@@ -89,8 +89,8 @@ impl Pages {
             ))
         };
         let (isolate, metrics) = tokio::time::timeout(PATIENCE, ask).await.ok()?.ok()?;
-        let isolate = Object::read(&isolate)?.string("id")?;
-        let metrics: Vec<Metric> = Object::read(&metrics)?.read_as("metrics")?;
+        let isolate = JsonObject::read(&isolate)?.string("id")?;
+        let metrics: Vec<Metric> = JsonObject::read(&metrics)?.read_as("metrics")?;
         let of = |name: &str| metrics.iter().find(|metric| metric.name == name).map_or(0.0, |metric| metric.value);
         // `ProcessTime` is what the system says of the whole renderer, as `SystemInfo.getProcessInfo` does
         // (*measured*).

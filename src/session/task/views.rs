@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Caller, FAREWELL, Live, now};
+use super::{Caller, FAREWELL, SessionTask, now};
 use crate::session::lifecycle::Event;
 use crate::{
     cdp::{
@@ -42,7 +42,7 @@ impl View {
     }
 }
 
-impl Live {
+impl SessionTask {
     pub(super) fn add_view(
         &mut self,
         id: ViewId,

@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 
 use super::Scene;
 use crate::{
-    cdp::{ids::ContextId, object::quote},
+    cdp::{ids::ContextId, json_object::quote},
     snapshot::{
         Problem, by,
-        key::StorageKey,
         record::{Database, Index, Lost, Raw, Record, Rows, Storage, Store},
-        vault::Vault,
+        storage_key::StorageKey,
+        storage_page::StoragePage,
     },
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Readers<'a> {
     scene: &'a Scene<'a>,
     context: &'a ContextId,
     // Guards those that read nothing just now; held for a look.
-    free: Mutex<Vec<Vault>>,
+    free: Mutex<Vec<StoragePage>>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +82,7 @@ struct Others {
 
 impl<'a> Readers<'a> {
     /// With one that is there already, perhaps.
-    pub(super) fn new(scene: &'a Scene<'a>, context: &'a ContextId, first: Option<Vault>) -> Self {
+    pub(super) fn new(scene: &'a Scene<'a>, context: &'a ContextId, first: Option<StoragePage>) -> Self {
         Self { scene, context, free: Mutex::new(first.into_iter().collect()) }
     }
 
@@ -106,27 +106,27 @@ impl<'a> Readers<'a> {
 
     async fn key(&self, key: &StorageKey, mut finder: Finder) {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let vault = match free {
-            Some(vault) => Ok(vault),
-            None => by(self.scene.step(), Vault::new(&self.scene.root, self.context)).await,
+        let storage_page = match free {
+            Some(storage_page) => Ok(storage_page),
+            None => by(self.scene.step(), StoragePage::new(&self.scene.root, self.context)).await,
         };
-        let mut vault = match vault {
-            Ok(vault) => vault,
+        let mut storage_page = match storage_page {
+            Ok(storage_page) => storage_page,
             Err(problem) => return finder.fail("storage", &key.text, problem).await,
         };
-        match by(self.scene.step(), vault.visit(key)).await {
-            Ok(()) => self.all(&mut vault, key, &mut finder).await,
+        match by(self.scene.step(), storage_page.visit(key)).await {
+            Ok(()) => self.all(&mut storage_page, key, &mut finder).await,
             Err(problem) => finder.fail("storage", &key.text, problem).await,
         }
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(vault);
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(storage_page);
     }
 
     /// All that is under one storage key.
-    async fn all(&self, vault: &mut Vault, key: &StorageKey, finder: &mut Finder) {
+    async fn all(&self, storage_page: &mut StoragePage, key: &StorageKey, finder: &mut Finder) {
         let parts = self.scene.parts;
         let mut from = parts.local_storage.then_some(0);
         while let Some(at) = from.take() {
-            match by(self.scene.step(), vault.run::<Items>("local", &format!(r#"{{"from":{at}}}"#))).await {
+            match by(self.scene.step(), storage_page.run::<Items>("local", &format!(r#"{{"from":{at}}}"#))).await {
                 Ok(Items { items, next }) => {
                     if !items.is_empty() {
                         finder.find(Record::LocalStorage(items)).await;
@@ -137,11 +137,11 @@ impl<'a> Readers<'a> {
             }
         }
         if parts.indexed_db {
-            match by(self.scene.step(), vault.run::<Vec<Listed>>("databases", "")).await {
+            match by(self.scene.step(), storage_page.run::<Vec<Listed>>("databases", "")).await {
                 Ok(listed) => {
                     for Listed { name } in listed {
                         let place = format!("{} {}", key.text, name.get());
-                        if let Err(problem) = self.database(vault, key, name, &place, finder).await {
+                        if let Err(problem) = self.database(storage_page, key, name, &place, finder).await {
                             finder.fail("database", &place, problem).await;
                         }
                     }
@@ -153,7 +153,7 @@ impl<'a> Readers<'a> {
             // Its frames may be gone when the session is saved again.
             self.scene.place.remember(self.context, key.memory());
         }
-        if let Ok(Others { workers, caches, files }) = by(self.scene.step(), vault.run("others", "")).await {
+        if let Ok(Others { workers, caches, files }) = by(self.scene.step(), storage_page.run("others", "")).await {
             for scope in workers {
                 finder.lose("serviceWorker", &scope, "the site registers it again when it is opened").await;
             }
@@ -168,21 +168,21 @@ impl<'a> Readers<'a> {
 
     async fn database(
         &self,
-        vault: &mut Vault,
+        storage_page: &mut StoragePage,
         key: &StorageKey,
         name: Raw,
         place: &str,
         finder: &mut Finder,
     ) -> Result<(), Problem> {
         let open = format!(r#"{{"name":{}}}"#, name.get());
-        let opened = by(self.scene.step(), vault.run::<Schema>("open", &open)).await;
+        let opened = by(self.scene.step(), storage_page.run::<Schema>("open", &open)).await;
         // That it was there is said even if it cannot be read.
         finder.begin().await;
         let schema = opened?;
         let mut stores = Vec::new();
         for store in schema.stores {
             let next_key = if store.auto_increment {
-                by(self.scene.step(), next_key(vault, key, &name, &store.name)).await.ok().flatten()
+                by(self.scene.step(), next_key(storage_page, key, &name, &store.name)).await.ok().flatten()
             } else {
                 None
             };
@@ -196,7 +196,7 @@ impl<'a> Readers<'a> {
         let names: Vec<String> = stores.iter().map(|store| store.name.get().to_owned()).collect();
         finder.find(Record::Database(Database { name, version: schema.version, stores })).await;
         loop {
-            let Batch { batches, lost, more } = by(self.scene.step(), vault.run("rows", "")).await?;
+            let Batch { batches, lost, more } = by(self.scene.step(), storage_page.run("rows", "")).await?;
             for rows in batches {
                 finder.find(Record::Rows(rows)).await;
             }
@@ -245,7 +245,7 @@ impl Finder {
 
 /// The next key that a store will make; CDP tells what scripts cannot see.
 async fn next_key(
-    vault: &mut Vault,
+    storage_page: &mut StoragePage,
     key: &StorageKey,
     db: &RawValue,
     store: &RawValue,
@@ -261,6 +261,6 @@ async fn next_key(
         db.get(),
         store.get()
     );
-    let result = vault.call_inside("IndexedDB.getMetadata", params).await?;
+    let result = storage_page.call_inside("IndexedDB.getMetadata", params).await?;
     Ok(serde_json::from_str::<Metadata>(&result).ok().map(|metadata| metadata.key_generator_value))
 }

@@ -12,9 +12,9 @@ use crate::{
     runtime,
     snapshot::{
         Report,
-        key::is_web,
-        lines::{ContentError, Reader},
+        ndjson::{ContentError, Reader},
         record::{Cookie, Database, Lost, Raw, Record, Rows},
+        storage_key::is_web,
     },
 };
 

@@ -11,9 +11,9 @@ use crate::{
     runtime,
     snapshot::{
         Report, SnapshotError,
-        key::is_web,
-        lines::Writer,
+        ndjson::Writer,
         record::{Context, Cookie, Database, Index, Lost, PartitionKey, Raw, Record, Rows, Storage, Store},
+        storage_key::is_web,
     },
 };
 

@@ -1,7 +1,7 @@
 //! Windows: how large one may be, and what states it knows.
 
 use crate::{
-    cdp::{emulation::MAX_WINDOW, object::Object},
+    cdp::{emulation::MAX_WINDOW, json_object::JsonObject},
     config::Capabilities,
 };
 
@@ -10,7 +10,7 @@ const STATES: [&str; 4] = ["normal", "minimized", "maximized", "fullscreen"];
 
 /// Makes the window that these params (`width`, `height`) describe no larger than may be, as a window manager does with
 /// one that is larger than the screen. True if something had to be changed.
-pub fn limit_window(params: &mut Object<'_>, caps: &Capabilities) -> bool {
+pub fn limit_window(params: &mut JsonObject<'_>, caps: &Capabilities) -> bool {
     let mut changed = false;
     for name in ["width", "height"] {
         let too_long = params.read_as::<f64>(name).is_some_and(|side| side > MAX_WINDOW);
@@ -26,10 +26,10 @@ pub fn limit_window(params: &mut Object<'_>, caps: &Capabilities) -> bool {
 /// client, with the code -32602.
 ///
 /// SIGTRAP of full Chrome with a state that it does not know. The text is that of the shell.
-pub fn check_bounds(params: &mut Object<'_>, caps: &Capabilities) -> Result<(), String> {
+pub fn check_bounds(params: &mut JsonObject<'_>, caps: &Capabilities) -> Result<(), String> {
     let Some(bounds) = params.get("bounds").filter(|bounds| bounds.starts_with('{')) else { return Ok(()) };
     // It has a key twice.
-    let Some(mut bounds) = Object::read(bounds) else { return Err("Invalid parameters".to_owned()) };
+    let Some(mut bounds) = JsonObject::read(bounds) else { return Err("Invalid parameters".to_owned()) };
     if let Some(state) = bounds.string("windowState").filter(|state| !STATES.contains(&state.as_str())) {
         return Err(format!("Invalid window state: {state}"));
     }
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_window_is_not_larger_than_may_be() {
         let limited = |params: &str, caps: &Capabilities| {
-            let mut object = Object::read(params).expect("an object");
+            let mut object = JsonObject::read(params).expect("an object");
             limit_window(&mut object, caps);
             object.to_string()
         };

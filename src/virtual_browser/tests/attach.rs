@@ -13,12 +13,12 @@ fn not_flat() -> Pair {
 }
 
 fn tunnelled(session: &str, inner: &str) -> String {
-    let params = format!(r#"{{"sessionId":"{session}","message":{}}}"#, crate::cdp::object::quote(inner));
+    let params = format!(r#"{{"sessionId":"{session}","message":{}}}"#, crate::cdp::json_object::quote(inner));
     format!(r#"{{"id":9,"method":"Target.sendMessageToTarget","params":{params}}}"#)
 }
 
 fn received(session: &str, inner: &str) -> String {
-    let inner = crate::cdp::object::quote(inner);
+    let inner = crate::cdp::json_object::quote(inner);
     let params = format!(r#"{{"sessionId":"{session}","message":{inner},"targetId":"P"}}"#);
     format!(r#"1: {{"method":"Target.receivedMessageFromTarget","params":{params}}}"#)
 }

@@ -15,7 +15,7 @@ fn host() -> Pair {
 }
 
 fn begins(pair: &mut Pair, guid: &str, name: &str) -> Vec<String> {
-    let params = format!(r#"{{"guid":"{guid}","suggestedFilename":{}}}"#, crate::cdp::object::quote(name));
+    let params = format!(r#"{{"guid":"{guid}","suggestedFilename":{}}}"#, crate::cdp::json_object::quote(name));
     pair.feed(FromBrowser::Download { method: "Browser.downloadWillBegin", params })
 }
 

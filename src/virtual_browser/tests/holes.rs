@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::cdp::object::quote;
+use crate::cdp::json_object::quote;
 
 const FOREIGN: &str = "FOREIGN";
 /// Windows are numbers.
@@ -174,7 +174,7 @@ fn check(action: &Action, names: &[&str], frame: &str) {
         }
         _ => return,
     };
-    let read = Object::read(&up).unwrap_or_else(|| panic!("{frame}: {up} is read differently by others"));
+    let read = JsonObject::read(&up).unwrap_or_else(|| panic!("{frame}: {up} is read differently by others"));
     for name in names {
         let value = read.string(name);
         assert!(value.as_deref() != Some(FOREIGN), "{frame} went up as {up}");

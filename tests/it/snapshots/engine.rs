@@ -4,7 +4,7 @@ use ghostmux::{
     cdp::permission::Ruling,
     snapshot::{
         Mode, Parts, Reopen,
-        lines::Writer,
+        ndjson::Writer,
         record::{Context, Record},
     },
 };

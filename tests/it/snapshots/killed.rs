@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ghostmux::{
-    snapshot::shelf,
+    snapshot::repository,
     store::{Query, SnapshotId},
 };
 use serde_json::json;
@@ -72,7 +72,7 @@ async fn kill_9_while_sessions_are_saved_leaves_every_snapshot_whole_and_no_chro
         let (store, owner) = (place.open(), owner("local"));
         let listed = store.list(&owner, &ALL).await.expect("it opens").snapshots;
         for meta in &listed {
-            let whole = shelf::verify(&store, &owner, meta.id).await;
+            let whole = repository::verify(&store, &owner, meta.id).await;
             whole.unwrap_or_else(|error| panic!("round {round}: {} is not whole: {error}", meta.id));
         }
         let saved = saved(&client);

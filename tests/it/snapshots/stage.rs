@@ -8,7 +8,7 @@ use std::{
 use futures_util::FutureExt as _;
 use ghostmux::{
     browser::{
-        CodecChoice, Inbox, Launch, Lease, Place,
+        CodecChoice, ContextHandle, Inbox, Launch, Lease,
         find::{self, command_line, is_root},
         pool::{Plan, Pool, Source},
     },
@@ -34,7 +34,7 @@ pub(crate) struct Stage {
 /// A session in it, as the proxy has one.
 pub(crate) struct Session {
     pub(crate) lease: Lease,
-    pub(crate) place: Place,
+    pub(crate) place: ContextHandle,
     pub(crate) inbox: Inbox,
     root: CdpSessionId,
     told: HashMap<TargetId, String>,

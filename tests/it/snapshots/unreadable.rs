@@ -2,7 +2,7 @@
 
 use ghostmux::{
     snapshot::{
-        lines::Writer,
+        ndjson::Writer,
         record::{Context, Cookie, Lost, Raw, Record, Storage},
     },
     store::{SnapshotId, seal::CHUNK},

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use ghostmux::{
     snapshot::{
-        lines::Writer,
+        ndjson::Writer,
         record::{Context, Lost, Record},
     },
     store::seal::CHUNK,

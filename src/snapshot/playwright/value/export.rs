@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use serde_json::value::RawValue;
 
 use super::{DEEPEST, Done, VIEWS, date, is_list, list, part, put, read};
-use crate::cdp::object::quote;
+use crate::cdp::json_object::quote;
 
 /// JSON in Playwright's format.
 #[derive(Debug, PartialEq, Eq)]

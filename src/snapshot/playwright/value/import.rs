@@ -10,7 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{DEEPEST, Done, VIEWS, date, is_list, list, put};
-use crate::{cdp::object::quote, snapshot::record::Raw};
+use crate::{cdp::json_object::quote, snapshot::record::Raw};
 
 /// Into our encoding; one for the key and the value of a row.
 #[derive(Default)]

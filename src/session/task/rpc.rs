@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::{Live, act::Done};
+use super::{SessionTask, act::Done};
 use crate::{
     browser::CallError,
     cdp::{
@@ -16,51 +16,51 @@ use crate::{
 
 /// HTTP calls as one more view of the session.
 #[derive(Default)]
-pub(super) enum Face {
+pub(super) enum RpcCaller {
     #[default]
     None,
     /// Its root is on its way; these calls wait for it.
-    Coming(Vec<FaceCall>),
+    Coming(Vec<RpcCall>),
     There {
         waiting: Vec<(CallId, oneshot::Sender<Result<String, CdpError>>)>,
         last: i32,
     },
 }
 
-pub(super) struct FaceCall {
+pub(super) struct RpcCall {
     pub(super) method: &'static str,
     pub(super) params: String,
     pub(super) reply: oneshot::Sender<Result<String, CdpError>>,
 }
 
-pub(super) const FACE: ViewId = ViewId::FACE;
+pub(super) const RPC: ViewId = ViewId::RPC;
 
-impl Live {
-    pub(super) fn on_face_call(&mut self, call: FaceCall) {
+impl SessionTask {
+    pub(super) fn on_face_call(&mut self, call: RpcCall) {
         match &mut self.face {
-            Face::None => {
-                self.face = Face::Coming(vec![call]);
+            RpcCaller::None => {
+                self.face = RpcCaller::Coming(vec![call]);
                 let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
                 self.jobs.push(async move { Done::Faced(browser.root(lease).await) }.boxed());
             }
-            Face::Coming(calls) => calls.push(call),
-            Face::There { waiting, last } => {
+            RpcCaller::Coming(calls) => calls.push(call),
+            RpcCaller::There { waiting, last } => {
                 *last += 1;
                 let id = CallId(*last);
                 waiting.push((id, call.reply));
                 let text = message::envelope(id, call.method, &call.params, None);
-                self.session.on_client(FACE, text.into());
+                self.session.on_client(RPC, text.into());
                 self.perform();
             }
         }
     }
 
     pub(super) fn on_faced(&mut self, root: Result<CdpSessionId, CallError>) {
-        let Face::Coming(calls) = std::mem::take(&mut self.face) else { return };
+        let RpcCaller::Coming(calls) = std::mem::take(&mut self.face) else { return };
         match root {
             Ok(root) => {
-                self.session.open_view(FACE, root);
-                self.face = Face::There { waiting: Vec::new(), last: 0 };
+                self.session.open_view(RPC, root);
+                self.face = RpcCaller::There { waiting: Vec::new(), last: 0 };
                 for call in calls {
                     self.on_face_call(call);
                 }
@@ -74,7 +74,7 @@ impl Live {
     }
 
     pub(super) fn on_face_frame(&mut self, frame: ToClient) {
-        let Face::There { waiting, .. } = &mut self.face else { return };
+        let RpcCaller::There { waiting, .. } = &mut self.face else { return };
         let (text, end) = frame.parts();
         let text = [&text[..], end.as_bytes()].concat();
         let message::Head::Reply(id) = message::route(&text).head else { return };

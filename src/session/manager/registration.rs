@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::DropGuard;
 
-use super::{Admitted, Kind, SessionManager, savepoint::Savepoint};
-use crate::session::{admission::Place, error::ServiceError, id::SessionId};
+use super::{Admitted, Kind, SessionManager, checkpoint::Checkpoint};
+use crate::session::{admission::Permit, error::ServiceError, id::SessionId};
 use crate::{
     cdp::ghost,
     close_reason::CloseReason,
-    session::task::{Caller, Card, Live},
+    session::task::{Caller, SessionInfo, SessionTask},
 };
 
 /// An id that is taken. Dropped, it is free again, and whoever waits for that is told.
@@ -34,17 +34,17 @@ impl Drop for Leaving {
 }
 
 /// A place in the registry; leaving it is what makes room for the next.
-pub(super) struct Entry {
+pub(super) struct Registration {
     leaving: Option<Leaving>,
     registry: SessionManager,
-    card: Arc<Card>,
-    savepoint: Arc<Savepoint>,
-    _place: Place,
-    fate: Fate,
+    session_info: Arc<SessionInfo>,
+    checkpoint: Arc<Checkpoint>,
+    _place: Permit,
+    fate: Outcome,
 }
 
 /// What has become of a session.
-enum Fate {
+enum Outcome {
     /// It has not begun.
     Waits,
     /// It runs. Left so, it failed.
@@ -53,85 +53,90 @@ enum Fate {
     Over(CloseReason),
 }
 
-impl Entry {
+impl Registration {
     /// The place of a session that has not begun.
-    pub(super) fn new(leaving: Leaving, card: Arc<Card>, savepoint: Arc<Savepoint>, place: Place) -> Self {
+    pub(super) fn new(
+        leaving: Leaving,
+        session_info: Arc<SessionInfo>,
+        checkpoint: Arc<Checkpoint>,
+        place: Permit,
+    ) -> Self {
         let registry = leaving.registry.clone();
-        Self { leaving: Some(leaving), registry, card, savepoint, _place: place, fate: Fate::Waits }
+        Self { leaving: Some(leaving), registry, session_info, checkpoint, _place: place, fate: Outcome::Waits }
     }
 
     /// What the session is brought back from.
-    pub(super) fn savepoint(&self) -> &Arc<Savepoint> {
-        &self.savepoint
+    pub(super) fn checkpoint(&self) -> &Arc<Checkpoint> {
+        &self.checkpoint
     }
 
     /// Runs the session as a task of its own; the entry goes with it, also when it panics.
-    pub(super) fn run(mut self, live: Box<Live>) {
-        self.fate = Fate::Runs;
+    pub(super) fn run(mut self, live: Box<SessionTask>) {
+        self.fate = Outcome::Runs;
         // Nobody needs what it was restored from, unless it is saved all the time.
-        if let Some(snapshot) = self.savepoint.snapshot().filter(|_| self.card.saves().autosave.is_zero()) {
-            let savepoint = self.savepoint.clone();
-            self.registry.later(async move { savepoint.wake(snapshot, None).await });
+        if let Some(snapshot) = self.checkpoint.snapshot().filter(|_| self.session_info.saves().autosave.is_zero()) {
+            let checkpoint = self.checkpoint.clone();
+            self.registry.later(async move { checkpoint.wake(snapshot, None).await });
         }
         let tasks = self.registry.inner.tasks.clone();
         tasks.spawn(live.run(move |reason| {
-            self.fate = Fate::Over(reason.clone());
+            self.fate = Outcome::Over(reason.clone());
             drop(self);
         }));
     }
 
     /// Makes a session ready for the socket that it begins with.
-    pub(super) async fn admit(self, mut live: Live, caller: &Caller) -> Result<Admitted, ServiceError> {
+    pub(super) async fn admit(self, mut live: SessionTask, caller: &Caller) -> Result<Admitted, ServiceError> {
         let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
         Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry: self, caller: caller.clone() }))
     }
 
     /// Runs a session that waits for its first client.
-    pub(super) fn wait_for_client(self, mut live: Live, caller: &Caller) -> ghost::Session {
+    pub(super) fn wait_for_client(self, mut live: SessionTask, caller: &Caller) -> ghost::Session {
         live.park();
-        let card = self.card.clone();
+        let session_info = self.session_info.clone();
         self.run(Box::new(live));
-        card.show(caller)
+        session_info.show(caller)
     }
 
     /// Whether the session can be brought back after this end.
     fn can_come_back(&self) -> bool {
-        let is_kept = || self.savepoint.sleeps() || !self.card.saves().autosave.is_zero();
+        let is_kept = || self.checkpoint.sleeps() || !self.session_info.saves().autosave.is_zero();
         match &self.fate {
-            Fate::Waits => true,
-            Fate::Runs
-            | Fate::Over(CloseReason::BrowserLost(_) | CloseReason::ShuttingDown | CloseReason::Hibernated) => {
+            Outcome::Waits => true,
+            Outcome::Runs
+            | Outcome::Over(CloseReason::BrowserLost(_) | CloseReason::ShuttingDown | CloseReason::Hibernated) => {
                 is_kept()
             }
-            Fate::Over(_) => false,
+            Outcome::Over(_) => false,
         }
     }
 }
 
-impl Drop for Entry {
+impl Drop for Registration {
     fn drop(&mut self) {
         let why = match &self.fate {
-            Fate::Waits => None,
-            Fate::Runs => Some("it failed".to_owned()),
-            Fate::Over(reason) => Some(reason.to_string()),
+            Outcome::Waits => None,
+            Outcome::Runs => Some("it failed".to_owned()),
+            Outcome::Over(reason) => Some(reason.to_string()),
         };
         let leaving = self.leaving.take();
         if let Some((why, leaving)) = why.zip(leaving.as_ref()) {
             // First: whoever finds no session must find what became of it.
-            self.registry.remember(&leaving.id, self.card.owner.clone(), why);
+            self.registry.remember(&leaving.id, self.session_info.owner.clone(), why);
         }
-        if !self.savepoint.is_used() {
+        if !self.checkpoint.is_used() {
             return;
         }
-        let (savepoint, can_come_back) = (self.savepoint.clone(), self.can_come_back());
+        let (checkpoint, can_come_back) = (self.checkpoint.clone(), self.can_come_back());
         // Unless it sleeps on, as it did.
-        let is_new = !matches!(self.fate, Fate::Waits) && !savepoint.sleeps();
-        let last = (can_come_back && is_new).then(|| self.registry.at_rest(&self.card, None).session);
+        let is_new = !matches!(self.fate, Outcome::Waits) && !checkpoint.sleeps();
+        let last = (can_come_back && is_new).then(|| self.registry.at_rest(&self.session_info, None).session);
         self.registry.later(async move {
             if can_come_back {
-                savepoint.settle(last).await;
+                checkpoint.settle(last).await;
             } else {
-                savepoint.clear().await;
+                checkpoint.clear().await;
             }
             drop(leaving);
         });

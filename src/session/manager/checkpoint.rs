@@ -16,7 +16,7 @@ use crate::{
 
 /// A session as its record has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Rested {
+pub(super) struct HibernatedSession {
     /// As its owner saw it last.
     #[serde(flatten)]
     pub(super) session: Session,
@@ -29,12 +29,12 @@ pub(super) struct Rested {
 #[derive(Clone, Debug)]
 struct Said {
     snapshot: SnapshotId,
-    rested: Rested,
+    rested: HibernatedSession,
 }
 
 /// See above.
 #[derive(Debug)]
-pub(super) struct Savepoint {
+pub(super) struct Checkpoint {
     store: Store,
     owner: Owner,
     is_used: AtomicBool,
@@ -43,7 +43,7 @@ pub(super) struct Savepoint {
     turn: tokio::sync::Mutex<()>,
 }
 
-impl Savepoint {
+impl Checkpoint {
     /// Of a session of which the store has nothing.
     pub(super) fn new(store: Store, owner: Owner) -> Arc<Self> {
         let (is_used, said, turn) = (AtomicBool::new(false), Mutex::default(), tokio::sync::Mutex::default());
@@ -66,7 +66,7 @@ impl Savepoint {
     }
 
     /// From now on it is brought back from this snapshot; the one before goes. Not to be dropped half-way.
-    pub(super) async fn put(&self, snapshot: SnapshotId, rested: Rested) -> Result<(), StoreError> {
+    pub(super) async fn put(&self, snapshot: SnapshotId, rested: HibernatedSession) -> Result<(), StoreError> {
         self.is_used.store(true, Ordering::Release);
         let _turn = self.turn.lock().await;
         if let Err(error) = self.write(snapshot, rested).await {
@@ -80,14 +80,14 @@ impl Savepoint {
     pub(super) async fn claim(&self, id: &str, lives_in: Uuid) -> Result<Option<SnapshotId>, StoreError> {
         let _turn = self.turn.lock().await;
         let Some(record) = self.store.take_session(id).await? else { return Ok(None) };
-        let read = serde_json::from_value::<Rested>(record.state.clone()).ok();
+        let read = serde_json::from_value::<HibernatedSession>(record.state.clone()).ok();
         let Some((snapshot, rested)) = record.snapshot.zip(read) else {
             // It could be read before it was claimed: somebody has written another one meanwhile.
             self.store.put_session(record).await?;
             return Ok(None);
         };
         self.is_used.store(true, Ordering::Release);
-        let rested = Rested { lives_in: Some(lives_in), ..rested };
+        let rested = HibernatedSession { lives_in: Some(lives_in), ..rested };
         // Said first: if it cannot be written, it will be when it is settled.
         self.say(Some(Said { snapshot, rested: rested.clone() }));
         self.write(snapshot, rested).await?;
@@ -103,13 +103,13 @@ impl Savepoint {
         }
         let session = last.unwrap_or(rested.session);
         let id = session.id.clone();
-        if let Err(error) = self.write(snapshot, Rested { session, lives_in: None }).await {
+        if let Err(error) = self.write(snapshot, HibernatedSession { session, lives_in: None }).await {
             tracing::error!(session = id, %error, "a session cannot be brought back by others than this process");
         }
     }
 
     /// It was saved to sleep in this snapshot, and goes on: it lives, as `rested` says, or is not to be brought back.
-    pub(super) async fn wake(&self, snapshot: SnapshotId, rested: Option<Rested>) {
+    pub(super) async fn wake(&self, snapshot: SnapshotId, rested: Option<HibernatedSession>) {
         let _turn = self.turn.lock().await;
         if self.said().is_none_or(|said| said.snapshot != snapshot) {
             return;
@@ -138,7 +138,7 @@ impl Savepoint {
         self.forget(snapshot).await;
     }
 
-    async fn write(&self, snapshot: SnapshotId, rested: Rested) -> Result<(), StoreError> {
+    async fn write(&self, snapshot: SnapshotId, rested: HibernatedSession) -> Result<(), StoreError> {
         let state = serde_json::to_value(&rested).unwrap_or_default();
         let record =
             SessionRecord { id: rested.session.id.clone(), owner: self.owner.clone(), snapshot: Some(snapshot), state };

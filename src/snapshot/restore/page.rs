@@ -5,25 +5,25 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{
-    Problem, by,
-    key::StorageKey,
+use super::super::{Problem, by};
+use crate::snapshot::{
     record::{Entry, Page},
     restore::store_args,
-    vault::{Vault, evaluated, evaluation},
+    storage_key::StorageKey,
+    storage_page::{StoragePage, evaluated, evaluation},
 };
 use crate::{
-    browser::{Attached, Emulated, OwnRoot, Place},
+    browser::{ContextHandle, Emulated, InternalRoot, InternalSession},
     cdp::{
         emulation::Override,
         ids::{ContextId, TargetId},
-        object::{Object, quote},
+        json_object::{JsonObject, quote},
     },
 };
 
 /// Entries of a page's history that are made again.
 const ENTRIES: usize = 50;
-/// Waits until the document is loaded; in one of the vault's, until the page leaves it.
+/// Waits until the document is loaded; in one of the storage page's, until the page leaves it.
 const LOADED: &str = "typeof ghost !== 'undefined' ? new Promise(() => {}) : document.readyState === 'complete' ? '' \
                       : new Promise(done => addEventListener('load', () => done('')))";
 /// Puts back what stood in form fields, as far as they are still the same, and says so to the page's scripts.
@@ -45,26 +45,26 @@ const FILL: &str = "(fields => { \
 
 /// A page that is being opened; dropping it closes it, unless it was revealed.
 #[derive(Debug)]
-pub(super) struct Opened {
-    root: Arc<OwnRoot>,
+pub(in crate::snapshot) struct Opened {
+    root: Arc<InternalRoot>,
     target: Option<TargetId>,
     /// What is there of it already to work with.
-    vault: Option<Vault>,
+    storage_page: Option<StoragePage>,
     /// What it pretends again.
     emulated: Option<Emulated>,
 }
 
 /// What could not be carried: what, and why.
-pub(super) type Losses = Vec<(&'static str, String)>;
+pub(in crate::snapshot) type Losses = Vec<(&'static str, String)>;
 
 /// A blank page that no client is shown.
-pub(super) async fn blank(root: &Arc<OwnRoot>, context: &ContextId) -> Result<Opened, Problem> {
+pub(in crate::snapshot) async fn blank(root: &Arc<InternalRoot>, context: &ContextId) -> Result<Opened, Problem> {
     let target = Some(root.new_page(context, false).await?);
-    Ok(Opened { root: root.clone(), target, vault: None, emulated: None })
+    Ok(Opened { root: root.clone(), target, storage_page: None, emulated: None })
 }
 
 /// Makes a page blank again that has been elsewhere.
-pub(super) async fn empty(page: &Attached) -> Result<(), Problem> {
+pub(in crate::snapshot) async fn empty(page: &InternalSession) -> Result<(), Problem> {
     page.call("Page.navigate", r#"{"url":"about:blank"}"#).await?;
     settled(page).await?;
     page.call("Page.resetNavigationHistory", "{}").await?;
@@ -73,26 +73,27 @@ pub(super) async fn empty(page: &Attached) -> Result<(), Problem> {
 
 impl Opened {
     /// A page of the session's that no client has seen yet, and what works on it, if something does.
-    pub(super) fn of(root: &Arc<OwnRoot>, page: TargetId, vault: Option<Vault>) -> Self {
-        Self { root: root.clone(), target: Some(page), vault, emulated: None }
+    pub(in crate::snapshot) fn of(root: &Arc<InternalRoot>, page: TargetId, storage_page: Option<StoragePage>) -> Self {
+        Self { root: root.clone(), target: Some(page), storage_page, emulated: None }
     }
 
     /// Makes it what it was, as far as that can be had by the deadline.
-    pub(super) async fn load(&mut self, place: &Place, page: &Page, deadline: Instant) -> Losses {
+    pub(in crate::snapshot) async fn load(&mut self, place: &ContextHandle, page: &Page, deadline: Instant) -> Losses {
         let mut lost = Losses::new();
         let Some(target) = &self.target else { return lost };
-        let (root, vault, emulated) = (&self.root, self.vault.take(), &mut self.emulated);
+        let (root, storage_page, emulated) = (&self.root, self.storage_page.take(), &mut self.emulated);
         let loaded = async {
-            let vault = async {
-                match vault {
-                    Some(vault) => Ok(vault),
-                    None => Vault::on(root.attach(target).await?).await,
+            let storage_page = async {
+                match storage_page {
+                    Some(storage_page) => Ok(storage_page),
+                    None => StoragePage::on(root.attach(target).await?).await,
                 }
             };
             // Before any of the site's is asked for.
-            let (vault, emulation) = tokio::join!(vault, emulate(place, target, &page.emulation, &mut lost));
+            let (storage_page, emulation) =
+                tokio::join!(storage_page, emulate(place, target, &page.emulation, &mut lost));
             *emulated = emulation?;
-            load(vault?, page, &mut lost).await
+            load(storage_page?, page, &mut lost).await
         };
         if let Err(problem) = by(deadline, loaded).await {
             lost.push(("page", format!("it is not as it was: {problem}")));
@@ -101,7 +102,7 @@ impl Opened {
     }
 
     /// From now on it is the session's.
-    pub(super) fn reveal(mut self) -> Option<TargetId> {
+    pub(in crate::snapshot) fn reveal(mut self) -> Option<TargetId> {
         let target = self.target.take()?;
         self.root.reveal(&target, self.emulated.take());
         Some(target)
@@ -117,7 +118,7 @@ impl Drop for Opened {
 }
 
 async fn emulate(
-    place: &Place,
+    place: &ContextHandle,
     page: &TargetId,
     overrides: &[Override],
     lost: &mut Losses,
@@ -130,12 +131,12 @@ async fn emulate(
     Ok(Some(emulated))
 }
 
-async fn load(mut vault: Vault, page: &Page, lost: &mut Losses) -> Result<(), Problem> {
+async fn load(mut storage_page: StoragePage, page: &Page, lost: &mut Losses) -> Result<(), Problem> {
     for area in &page.session_storage {
         let stored = async {
             let key = StorageKey::read(&area.key).map_err(|why| Problem::Script(why.to_owned()))?;
-            vault.visit(&key).await?;
-            vault.run::<Vec<(String, String)>>("store", &store_args(&area.items, true)).await
+            storage_page.visit(&key).await?;
+            storage_page.run::<Vec<(String, String)>>("store", &store_args(&area.items, true)).await
         };
         match stored.await {
             Ok(refused) => {
@@ -148,23 +149,23 @@ async fn load(mut vault: Vault, page: &Page, lost: &mut Losses) -> Result<(), Pr
     }
     let (before, after) = history(page, lost);
     for (at, entry) in before.iter().enumerate() {
-        vault.go(&entry.url).await?;
-        vault.title(&entry.title).await?;
+        storage_page.go(&entry.url).await?;
+        storage_page.title(&entry.title).await?;
         if at == 0 {
-            vault.call("Page.resetNavigationHistory", "{}".to_owned()).await?;
+            storage_page.call("Page.resetNavigationHistory", "{}".to_owned()).await?;
         }
     }
     if !after.is_empty() {
-        vault.go(&page.url).await?;
+        storage_page.go(&page.url).await?;
         if before.is_empty() {
-            vault.call("Page.resetNavigationHistory", "{}".to_owned()).await?;
+            storage_page.call("Page.resetNavigationHistory", "{}".to_owned()).await?;
         }
         for entry in &after {
-            vault.go(&entry.url).await?;
-            vault.title(&entry.title).await?;
+            storage_page.go(&entry.url).await?;
+            storage_page.title(&entry.title).await?;
         }
     }
-    let opened = vault.open_up().await?;
+    let opened = storage_page.open_up().await?;
     let done = visit(&opened, page, before.len(), !after.is_empty(), lost).await;
     opened.detach().await?;
     done
@@ -172,7 +173,7 @@ async fn load(mut vault: Vault, page: &Page, lost: &mut Losses) -> Result<(), Pr
 
 /// Opens a page for real, behind the entries of its history that come before it, and makes it look as it did.
 async fn visit(
-    opened: &Attached,
+    opened: &InternalSession,
     page: &Page,
     before: usize,
     goes_back: bool,
@@ -186,7 +187,7 @@ async fn visit(
         back(opened, before).await?;
     } else {
         let result = opened.call("Page.navigate", format!(r#"{{"url":{}}}"#, quote(&page.url))).await?;
-        if let Some(error) = Object::read(&result).and_then(|result| result.string("errorText")) {
+        if let Some(error) = JsonObject::read(&result).and_then(|result| result.string("errorText")) {
             lost.push(("page", format!("it could not be loaded: {error}")));
         }
     }
@@ -207,7 +208,7 @@ async fn visit(
 }
 
 /// Goes back to the entry at this place, and loads it.
-async fn back(page: &Attached, to: usize) -> Result<(), Problem> {
+async fn back(page: &InternalSession, to: usize) -> Result<(), Problem> {
     #[derive(serde::Deserialize)]
     struct History {
         entries: Vec<Numbered>,
@@ -225,7 +226,7 @@ async fn back(page: &Attached, to: usize) -> Result<(), Problem> {
 }
 
 /// Waits until the page has loaded, however often its scripts lead it elsewhere.
-async fn settled(page: &Attached) -> Result<(), Problem> {
+async fn settled(page: &InternalSession) -> Result<(), Problem> {
     loop {
         match page.call("Runtime.evaluate", evaluation(LOADED)).await {
             Ok(_) => return Ok(()),

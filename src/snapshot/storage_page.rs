@@ -7,17 +7,17 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::{Problem, key::StorageKey};
+use super::{Problem, storage_key::StorageKey};
 use crate::{
-    browser::{Attached, Heard, OwnRoot},
+    browser::{InternalEvent, InternalRoot, InternalSession},
     cdp::{
         ids::{CdpSessionId, ContextId},
-        object::{Object, quote},
+        json_object::{JsonObject, quote},
     },
 };
 
 /// What every document of such a page is.
-const SCRIPT: &str = concat!(include_str!("vault/values.js"), include_str!("vault/storage.js"));
+const SCRIPT: &str = concat!(include_str!("storage_page/values.js"), include_str!("storage_page/storage.js"));
 /// A promise that the document is loaded.
 const LOADED: &str = "(document.readyState === 'complete' ? Promise.resolve() \
                       : new Promise(done => addEventListener('load', done)))";
@@ -26,10 +26,10 @@ const PART: usize = 8 * 1024 * 1024;
 
 /// A page whose requests are all answered by the proxy. It is attached by a CDP session that no client knows.
 #[derive(Debug)]
-pub(super) struct Vault {
-    page: Attached,
-    to: mpsc::UnboundedSender<Heard>,
-    heard: mpsc::UnboundedReceiver<Heard>,
+pub(super) struct StoragePage {
+    page: InternalSession,
+    to: mpsc::UnboundedSender<InternalEvent>,
+    heard: mpsc::UnboundedReceiver<InternalEvent>,
     /// The frames in processes of their own at the place last visited, the innermost at the end.
     frames: Vec<CdpSessionId>,
     body: String,
@@ -38,15 +38,15 @@ pub(super) struct Vault {
     has_moved: bool,
 }
 
-impl Vault {
+impl StoragePage {
     /// A hidden page in a context.
-    pub(super) async fn new(root: &OwnRoot, context: &ContextId) -> Result<Self, Problem> {
+    pub(super) async fn new(root: &InternalRoot, context: &ContextId) -> Result<Self, Problem> {
         let target = root.new_page(context, true).await?;
         Self::on(root.attach(&target).await?).await
     }
 
     /// Takes a page over: from now on all its requests are answered here.
-    pub(super) async fn on(page: Attached) -> Result<Self, Problem> {
+    pub(super) async fn on(page: InternalSession) -> Result<Self, Problem> {
         let (to, heard) = mpsc::unbounded_channel();
         let html = format!("<!doctype html><meta charset=utf-8><body><script>{SCRIPT}</script>");
         guard(&page, page.session(), &to).await?;
@@ -55,7 +55,7 @@ impl Vault {
     }
 
     /// Lets the page's requests go to where they belong from now on.
-    pub(super) async fn open_up(self) -> Result<Attached, Problem> {
+    pub(super) async fn open_up(self) -> Result<InternalSession, Problem> {
         let off = r#"{"autoAttach":false,"waitForDebuggerOnStart":false,"flatten":true}"#;
         let all = [("Fetch.disable", "{}"), ("Network.disable", "{}"), ("Target.setAutoAttach", off)];
         try_join_all(all.map(|(method, params)| self.page.call(method, params))).await?;
@@ -104,7 +104,7 @@ impl Vault {
         self.at = None;
         self.has_moved = true;
         let result = self.call("Page.navigate", format!(r#"{{"url":{}}}"#, quote(url))).await?;
-        if let Some(error) = Object::read(&result).and_then(|result| result.string("errorText")) {
+        if let Some(error) = JsonObject::read(&result).and_then(|result| result.string("errorText")) {
             return Err(Problem::Script(format!("the browser could not go there: {error}")));
         }
         Ok(())
@@ -156,7 +156,11 @@ impl Vault {
 }
 
 /// Sees to it that no request of a page, or of a frame in a process of its own, gets out.
-async fn guard(page: &Attached, session: &CdpSessionId, to: &mpsc::UnboundedSender<Heard>) -> Result<(), Problem> {
+async fn guard(
+    page: &InternalSession,
+    session: &CdpSessionId,
+    to: &mpsc::UnboundedSender<InternalEvent>,
+) -> Result<(), Problem> {
     page.listen(session, to.clone());
     let all = [
         ("Fetch.enable", r#"{"patterns":[{"urlPattern":"*"}]}"#),
@@ -175,13 +179,13 @@ async fn guard(page: &Attached, session: &CdpSessionId, to: &mpsc::UnboundedSend
 
 /// What a request of the page, or of a frame in a process of its own, gets.
 async fn answer(
-    page: &Attached,
-    to: &mpsc::UnboundedSender<Heard>,
+    page: &InternalSession,
+    to: &mpsc::UnboundedSender<InternalEvent>,
     frames: &mut Vec<CdpSessionId>,
     body: &str,
-    event: &Heard,
+    event: &InternalEvent,
 ) {
-    let Some(params) = Object::read(&event.params) else { return };
+    let Some(params) = JsonObject::read(&event.params) else { return };
     match event.method.as_str() {
         "Fetch.requestPaused" => {
             let Some(id) = params.get("requestId") else { return };

@@ -12,9 +12,9 @@ use tokio_util::io::StreamReader;
 
 use super::{
     Parts, Report, capture,
-    shelf::{HELD_MOST, ShelfError},
+    repository::{HELD_MOST, RepositoryError},
 };
-use crate::{browser::Place, cdp::ghost::SnapshotPart, config::SnapshotLimits};
+use crate::{browser::ContextHandle, cdp::ghost::SnapshotPart, config::SnapshotLimits};
 
 /// Bytes that are taken at a time.
 const PIECE: usize = 1 << 16;
@@ -29,44 +29,44 @@ struct Held {
 
 /// It holds [`HELD_MOST`] bytes at most.
 #[derive(Debug, Default)]
-pub struct Tape {
+pub struct ReplayBuffer {
     held: watch::Sender<Held>,
 }
 
-impl Tape {
+impl ReplayBuffer {
     /// Reads a session's state.
     pub async fn record(
         &self,
-        place: &Place,
+        place: &ContextHandle,
         parts: &[SnapshotPart],
         limits: &SnapshotLimits,
-    ) -> Result<Report, ShelfError> {
+    ) -> Result<Report, RepositoryError> {
         let (to, mut from) = tokio::io::duplex(PIECE);
         let wanted = Parts::of(parts, limits);
         let keep = async {
             let mut piece = vec![0; PIECE];
             loop {
-                let read = from.read(&mut piece).await.map_err(ShelfError::Cut)?;
+                let read = from.read(&mut piece).await.map_err(RepositoryError::Cut)?;
                 if read == 0 {
                     self.held.send_modify(|held| held.ended = true);
-                    return Ok::<_, ShelfError>(());
+                    return Ok::<_, RepositoryError>(());
                 }
                 self.add(&piece[..read])?;
             }
         };
-        let capture = async { Ok::<_, ShelfError>(capture(place, &wanted, to).await?) };
+        let capture = async { Ok::<_, RepositoryError>(capture(place, &wanted, to).await?) };
         let ((), report) = futures_util::future::try_join(keep, capture).await?;
         Ok(report)
     }
 
-    fn add(&self, piece: &[u8]) -> Result<(), ShelfError> {
+    fn add(&self, piece: &[u8]) -> Result<(), RepositoryError> {
         self.held.send_modify(|held| {
             held.bytes += piece.len();
             held.pieces.push(Bytes::copy_from_slice(piece));
         });
         if self.held.borrow().bytes > HELD_MOST {
             let instead = "save a snapshot of it, and begin sessions with that";
-            return Err(ShelfError::TooLarge { what: "the session", instead });
+            return Err(RepositoryError::TooLarge { what: "the session", instead });
         }
         Ok(())
     }
@@ -90,25 +90,25 @@ mod tests {
 
     #[tokio::test]
     async fn it_can_be_read_again_and_again_while_it_is_written() {
-        let tape = Tape::default();
-        tape.add(b"one ").expect("room");
-        let (mut early, mut text) = (tape.play(), [0; 4]);
+        let replay_buffer = ReplayBuffer::default();
+        replay_buffer.add(b"one ").expect("room");
+        let (mut early, mut text) = (replay_buffer.play(), [0; 4]);
         early.read_exact(&mut text).await.expect("what is there");
         let more = async {
-            tape.add(b"two").expect("room");
-            tape.held.send_modify(|held| held.ended = true);
+            replay_buffer.add(b"two").expect("room");
+            replay_buffer.held.send_modify(|held| held.ended = true);
         };
         let (mut rest, mut whole) = (String::new(), String::new());
         let (read, ()) = tokio::join!(early.read_to_string(&mut rest), more);
         read.expect("the rest");
-        tape.play().read_to_string(&mut whole).await.expect("all of it");
+        replay_buffer.play().read_to_string(&mut whole).await.expect("all of it");
         assert_eq!((&text, rest.as_str(), whole.as_str()), (b"one ", "two", "one two"));
     }
 
     #[tokio::test]
     async fn it_holds_no_more_than_it_may() {
-        let tape = Tape::default();
-        tape.add(&vec![0; HELD_MOST]).expect("room");
-        assert!(matches!(tape.add(b"x"), Err(ShelfError::TooLarge { .. })));
+        let replay_buffer = ReplayBuffer::default();
+        replay_buffer.add(&vec![0; HELD_MOST]).expect("room");
+        assert!(matches!(replay_buffer.add(b"x"), Err(RepositoryError::TooLarge { .. })));
     }
 }

@@ -5,8 +5,8 @@
 //! resume is still on its way when the CDP session of its page goes waits for ever, more often than not (*measured*).
 //! Dialogs are another matter: in a full Chrome a page with an open dialog and nobody attached hangs (*measured*). So
 //! the leaving client's dialogs are dismissed on its own CDP sessions, and before these go, each page that nobody else
-//! is attached to gets a keeper: a CDP session of the proxy's that dismisses what opens, until a client enables `Page`
-//! there.
+//! is attached to gets a dialog guard: a CDP session of the proxy's that dismisses what opens, until a client enables
+//! `Page` there.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -14,8 +14,8 @@ use super::{Action, Pending, ViewId, VirtualBrowser, scope::Cdp};
 use crate::{
     cdp::{
         ids::{CdpSessionId, TargetId},
+        json_object::JsonObject,
         message,
-        object::Object,
         target::Kind,
     },
     port::{ResumeAs, Settle, Tag},
@@ -28,7 +28,7 @@ const PAUSE_NOTHING: &str = r#"{"autoAttach":true,"waitForDebuggerOnStart":false
 
 /// The CDP sessions that look after pages, and the clients that wait for them to be there.
 #[derive(Debug, Default)]
-pub(super) struct Keepers {
+pub(super) struct DialogGuards {
     /// The last client has gone: what opens now is looked after, too.
     all: bool,
     pages: HashMap<TargetId, Option<CdpSessionId>>,
@@ -55,7 +55,7 @@ enum Then {
     Detach,
 }
 
-impl Keepers {
+impl DialogGuards {
     pub(super) fn is_empty(&self) -> bool {
         self.pages.is_empty()
     }
@@ -70,13 +70,13 @@ impl Keepers {
         self.pages.remove(page);
     }
 
-    /// A keeper has been detached by whatever cause.
-    pub(super) fn lost(&mut self, keeper: &CdpSessionId) {
-        self.pages.retain(|_, session| session.as_ref() != Some(keeper));
+    /// A dialog guard has been detached by whatever cause.
+    pub(super) fn lost(&mut self, dialog_guard: &CdpSessionId) {
+        self.pages.retain(|_, session| session.as_ref() != Some(dialog_guard));
     }
 
     fn is_one(&self, session: &CdpSessionId) -> bool {
-        self.pages.values().flatten().any(|keeper| keeper == session)
+        self.pages.values().flatten().any(|dialog_guard| dialog_guard == session)
     }
 }
 
@@ -98,7 +98,7 @@ impl VirtualBrowser {
         for (_, cdp) in &gone {
             self.scope.tell(&cdp.target);
         }
-        self.keepers.all = self.roots.keys().all(|view| *view == ViewId::FACE);
+        self.dialog_guards.all = self.roots.keys().all(|view| *view == ViewId::RPC);
         let waits_for = self.keep_all();
         self.go_on(Leaving { root, sessions: gone, then: Then::Ease, waits_for });
     }
@@ -106,7 +106,7 @@ impl VirtualBrowser {
     /// The next step of a client that has gone, once there is nothing to wait for.
     fn go_on(&mut self, leaving: Leaving) {
         if !leaving.waits_for.is_empty() {
-            return self.keepers.leaving.push(leaving);
+            return self.dialog_guards.leaving.push(leaving);
         }
         match leaving.then {
             Then::Ease => self.ease(leaving),
@@ -116,15 +116,17 @@ impl VirtualBrowser {
 
     /// This is not waited for any more: it has come, or has had its time.
     pub fn settle_leaving(&mut self, tag: Tag) {
-        for leaving in &mut self.keepers.leaving {
+        for leaving in &mut self.dialog_guards.leaving {
             leaving.waits_for.remove(&tag);
         }
-        for leaving in self.keepers.leaving.extract_if(.., |leaving| leaving.waits_for.is_empty()).collect::<Vec<_>>() {
+        for leaving in
+            self.dialog_guards.leaving.extract_if(.., |leaving| leaving.waits_for.is_empty()).collect::<Vec<_>>()
+        {
             self.go_on(leaving);
         }
     }
 
-    /// Its keepers are there: now its CDP sessions let go of what they hold.
+    /// Its dialog guards are there: now its CDP sessions let go of what they hold.
     fn ease(&mut self, mut leaving: Leaving) {
         let Leaving { sessions, waits_for, .. } = &mut leaving;
         let roots = roots(sessions);
@@ -159,9 +161,9 @@ impl VirtualBrowser {
     /// Something started below a CDP session that no client has: if the client has just gone, it runs on.
     pub(super) fn on_attached_below(&mut self, parent: &CdpSessionId, child: CdpSessionId) {
         let of_this = |leaving: &Leaving| leaving.sessions.binary_search_by(|(id, _)| id.cmp(parent)).is_ok();
-        if let Some(at) = self.keepers.leaving.iter().position(of_this) {
+        if let Some(at) = self.dialog_guards.leaving.iter().position(of_this) {
             self.let_run(child);
-            self.keepers.leaving[at].waits_for.insert(self.last_tag);
+            self.dialog_guards.leaving[at].waits_for.insert(self.last_tag);
             self.actions.push(Action::Remind(self.last_tag));
         }
     }
@@ -177,7 +179,7 @@ impl VirtualBrowser {
         }
     }
 
-    /// A keeper for each page that nobody is attached to; those that are not there yet.
+    /// A dialog guard for each page that nobody is attached to; those that are not there yet.
     fn keep_all(&mut self) -> BTreeSet<Tag> {
         let pages = self.scope.of_kind(Kind::Page);
         let alone: Vec<TargetId> = pages.into_iter().filter(|page| !self.scope.is_attached(page)).collect();
@@ -187,39 +189,39 @@ impl VirtualBrowser {
     /// A page that came while nobody was there.
     pub(super) fn keep_new(&mut self, page: &TargetId) {
         let is_page = self.scope.targets.get(page).is_some_and(|seen| seen.kind == Kind::Page);
-        if is_page && self.keepers.all {
+        if is_page && self.dialog_guards.all {
             self.keep(page);
         }
     }
 
     fn keep(&mut self, page: &TargetId) -> Option<Tag> {
-        if self.keepers.pages.contains_key(page) {
+        if self.dialog_guards.pages.contains_key(page) {
             return None;
         }
-        self.keepers.pages.insert(page.clone(), None);
-        self.attach(page.clone(), Pending::Keeper(page.clone()));
+        self.dialog_guards.pages.insert(page.clone(), None);
+        self.attach(page.clone(), Pending::DialogGuard(page.clone()));
         Some(self.last_tag)
     }
 
-    /// A keeper is there, or cannot be had because its page has gone.
+    /// A dialog guard is there, or cannot be had because its page has gone.
     pub(super) fn on_keeper(&mut self, tag: Tag, page: &TargetId, result: Option<&str>) {
-        let session = result.and_then(|result| Object::read(result)?.string("sessionId")).map(CdpSessionId::from);
-        match (session, self.keepers.pages.get_mut(page)) {
-            (Some(session), Some(keeper)) => {
-                *keeper = Some(session.clone());
+        let session = result.and_then(|result| JsonObject::read(result)?.string("sessionId")).map(CdpSessionId::from);
+        match (session, self.dialog_guards.pages.get_mut(page)) {
+            (Some(session), Some(dialog_guard)) => {
+                *dialog_guard = Some(session.clone());
                 // Its reply comes only once a dialog that is open now is closed: it is not waited for.
                 self.call(session, "Page.enable", "{}".to_owned(), Settle::Plain, Pending::Nobody);
             }
             // A client was faster, or the page has gone.
             (Some(session), None) => self.detach_own(Some(session)),
-            (None, _) => self.keepers.forget(page),
+            (None, _) => self.dialog_guards.forget(page),
         }
         self.settle_leaving(tag);
     }
 
-    /// A message on a CDP session that no client has: perhaps one of a keeper's.
+    /// A message on a CDP session that no client has: perhaps one of a dialog guard's.
     pub(super) fn on_kept_page(&mut self, on: &CdpSessionId, text: &[u8]) {
-        if self.keepers.is_one(on)
+        if self.dialog_guards.is_one(on)
             && matches!(message::route(text).head, message::Head::Event("Page.javascriptDialogOpening"))
         {
             let params = DISMISS.to_owned();
@@ -230,11 +232,11 @@ impl VirtualBrowser {
     /// A client looks after a page itself.
     pub(super) fn relieve(&mut self, on: &CdpSessionId) {
         let Some(page) = self.scope.sessions.get(on).map(|cdp| cdp.target.clone()) else { return };
-        if let Some(Some(keeper)) = self.keepers.pages.remove(&page) {
+        if let Some(Some(dialog_guard)) = self.dialog_guards.pages.remove(&page) {
             // What opened before the client had its word would be nobody's, and hang.
             let params = DISMISS.to_owned();
-            self.call(keeper.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
-            self.detach_own(Some(keeper));
+            self.call(dialog_guard.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
+            self.detach_own(Some(dialog_guard));
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     browser::{
-        Census, Order,
+        Census, LinkRequest,
         mirror::{LeaseId, Resume, Way},
     },
     cdp::{
@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl Link {
-    pub(super) fn on_order(&mut self, order: Order) {
+    pub(super) fn on_order(&mut self, order: LinkRequest) {
         if !self.disposals.is_settled() && order.is_clients() {
             self.disposals.on_client(Instant::now());
         }
@@ -41,34 +41,34 @@ impl Link {
             }
         }
         match order {
-            Order::Pass { lease, message } => self.upstream.push(Some(lease), None, message),
-            Order::Call { lease, tag, call } if matches!(call.settle, Settle::Unbind(_)) => {
+            LinkRequest::Pass { lease, message } => self.upstream.push(Some(lease), None, message),
+            LinkRequest::Call { lease, tag, call } if matches!(call.settle, Settle::Unbind(_)) => {
                 self.disposals.ask(lease, tag, call);
                 self.dispose(Instant::now());
             }
-            Order::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
-            Order::Own { call, lease, reply } => self.on_own(call, lease, reply),
-            Order::Hear { session, to } => {
+            LinkRequest::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
+            LinkRequest::Own { call, lease, reply } => self.on_own(call, lease, reply),
+            LinkRequest::Hear { session, to } => {
                 self.hearers.insert(session, to);
             }
-            Order::Survey { lease, reply } => {
+            LinkRequest::Survey { lease, reply } => {
                 let _ = reply.send(self.targets.survey(lease));
             }
-            Order::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
-            Order::Reveal { page, emulated } => self.targets.reveal(&page, emulated),
-            Order::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
-            Order::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
-            Order::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
-            Order::Open { lease, inbox, account } => {
+            LinkRequest::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
+            LinkRequest::Reveal { page, emulated } => self.targets.reveal(&page, emulated),
+            LinkRequest::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
+            LinkRequest::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
+            LinkRequest::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
+            LinkRequest::Open { lease, inbox, account } => {
                 self.inboxes.insert(lease, Inbox { to: inbox, account, groups: HashMap::new() });
                 self.targets.introduce(lease);
                 self.flush_effects();
                 self.deliver(lease, FromBrowser::Introduced);
             }
-            Order::Owner { target, reply } => {
+            LinkRequest::Owner { target, reply } => {
                 let _ = reply.send(self.targets.owner(target.as_str()));
             }
-            Order::Census { reply } => {
+            LinkRequest::Census { reply } => {
                 let (contexts, targets, cdp_sessions) = self.targets.census();
                 let _ = reply.send(Census {
                     contexts,
@@ -79,10 +79,10 @@ impl Link {
                     disposals: self.disposals.waiting(),
                 });
             }
-            Order::Directory { lease, path } => self.downloads.directory(lease, path),
-            Order::Listen { lease } => self.downloads.listen(lease),
-            Order::Broken(error) => self.broken = Some(error),
-            Order::TooDeep => {
+            LinkRequest::Directory { lease, path } => self.downloads.directory(lease, path),
+            LinkRequest::Listen { lease } => self.downloads.listen(lease),
+            LinkRequest::Broken(error) => self.broken = Some(error),
+            LinkRequest::TooDeep => {
                 if self.metrics.events_too_deep.inc() == 0 {
                     tracing::warn!(
                         "an event of Chrome's nests too deep for JSON and was dropped; ghostmux_events_too_deep_total \
@@ -90,7 +90,7 @@ impl Link {
                     );
                 }
             }
-            Order::Release { lease, base } => self.on_release(lease, &base),
+            LinkRequest::Release { lease, base } => self.on_release(lease, &base),
         }
         self.after();
     }

@@ -57,7 +57,7 @@ pub(super) enum Disposal {
 
 /// The disposals of one browser.
 #[derive(Debug, Default)]
-pub(super) struct Disposals {
+pub(super) struct ContextReaper {
     /// What clients ask for, by lease.
     asked: HashMap<LeaseId, VecDeque<(Tag, Call)>>,
     /// The leases in `asked`, in turn.
@@ -77,7 +77,7 @@ pub(super) struct Disposals {
     quiet: Option<Instant>,
 }
 
-impl Disposals {
+impl ContextReaper {
     /// A session is over, which had these pages in these contexts; `base` holds the contexts.
     pub(super) fn leave(&mut self, base: &CdpSessionId, contexts: Vec<ContextId>, pages: Vec<TargetId>, now: Instant) {
         let pages = pages.into_iter().skip(PAGES_AT_ONCE).map(Disposal::Page);
@@ -114,7 +114,7 @@ impl Disposals {
         self.waiting as usize
     }
 
-    /// Whether no ended session waits: then [`Disposals::on_client`] need not be told.
+    /// Whether no ended session waits: then [`ContextReaper::on_client`] need not be told.
     pub(super) fn is_settled(&self) -> bool {
         self.left.is_empty()
     }
@@ -124,7 +124,7 @@ impl Disposals {
         self.quiet = Some(now + QUIET);
     }
 
-    /// When [`Disposals::due`] wants to be called.
+    /// When [`ContextReaper::due`] wants to be called.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         match self.under_way {
             Some((_, since)) => (self.waiting > 0).then_some(since + DEADLINE),
@@ -144,7 +144,7 @@ impl Disposals {
         Some(self.pause.map_or(from, |pause| from.max(pause)))
     }
 
-    /// The disposal to start now; [`Disposals::started`] is to be told.
+    /// The disposal to start now; [`ContextReaper::started`] is to be told.
     pub(super) fn due(&mut self, now: Instant) -> Option<Disposal> {
         if let Some((call, since)) = self.under_way {
             if now < since + DEADLINE {

@@ -1,12 +1,12 @@
 //! Reads a client's frame down to its last byte, before any of it goes to Chrome.
 //!
 //! One pass finds the members of the top-level object and everything Chrome would refuse while it turns JSON into
-//! CBOR, with its words and its position. It never looks at what a member means: that is [`check`](super::check),
-//! whose tests hold it against `serde_json`.
+//! CBOR, with its words and its position. It never looks at what a member means: that is
+//! [`command`](crate::cdp::command), whose tests hold it against `serde_json`.
 
 use std::{borrow::Cow, ops::Range};
 
-use super::message::unescape;
+use crate::cdp::message::unescape;
 
 /// Containers that may be open at once. Chrome's limit is 300.
 const MAX_DEPTH: usize = 200;
@@ -16,40 +16,40 @@ const FEW_KEYS: usize = 16;
 
 /// A member of the top-level object.
 #[derive(Clone, Default)]
-pub(super) struct Member {
+pub(in crate::cdp) struct Member {
     /// Between the quotes, escapes and all.
-    pub(super) key: Range<usize>,
+    pub(in crate::cdp) key: Range<usize>,
     /// Without white space around it.
-    pub(super) value: Range<usize>,
+    pub(in crate::cdp) value: Range<usize>,
     /// Where, in `params`, a key stands for the second time.
-    pub(super) repeated: Option<usize>,
+    pub(in crate::cdp) repeated: Option<usize>,
 }
 
 /// The first members of a top-level object, in order. A fifth is always a mistake, and what follows it can be no worse.
 #[derive(Default)]
-pub(super) struct Members {
+pub(in crate::cdp) struct Members {
     first: [Member; 5],
     count: usize,
     /// Where the first control character in a string stands. Chrome takes those; JSON does not, and a NUL would end the
     /// message on the pipe and start a smuggled one.
-    pub(super) control: Option<usize>,
+    pub(in crate::cdp) control: Option<usize>,
 }
 
 impl Members {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
+    pub(in crate::cdp) fn iter(&self) -> impl Iterator<Item = &Member> {
         self.first[..self.count].iter()
     }
 }
 
 /// What is not JSON, or more than Chrome takes, and where.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) what: &'static str,
-    pub(super) at: usize,
+pub(in crate::cdp) struct Fault {
+    pub(in crate::cdp) what: &'static str,
+    pub(in crate::cdp) at: usize,
 }
 
 /// Reads all of `text`, which is valid UTF-8 up to `valid`: the members of an object, `None` for any other JSON.
-pub(super) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> {
+pub(in crate::cdp) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> {
     let mut scanner = Scanner {
         text,
         valid,
@@ -414,7 +414,7 @@ impl Scanner<'_> {
 /// if `WIDE`): eight at a time, by arithmetic that has no false hit below the first true one, and in a long string by
 /// blocks that the compiler compares as vectors.
 #[inline]
-pub(super) fn next_special<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
+pub(in crate::cdp) fn next_special<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     for _ in 0..4 {
         let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };

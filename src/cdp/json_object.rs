@@ -13,9 +13,9 @@ use super::message;
 
 /// Members in their order, values as they were written.
 #[derive(Debug, Default)]
-pub struct Object<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct JsonObject<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl<'a> Object<'a> {
+impl<'a> JsonObject<'a> {
     /// Reads one object; `None` if `json` is not one, or has a key twice.
     pub fn read(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
@@ -67,7 +67,7 @@ pub fn quote(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-impl fmt::Display for Object<'_> {
+impl fmt::Display for JsonObject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for (at, (key, value)) in self.0.iter().enumerate() {
@@ -82,7 +82,7 @@ impl fmt::Display for Object<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Members;
 
@@ -127,17 +127,18 @@ mod tests {
 
     #[test]
     fn what_is_not_touched_stays_as_it_was_written() {
-        let mut object = Object::read(r#"{"url":"\ud800","a\u0062":[1.0, 2e0],"targetId":"X"}"#).expect("an object");
+        let mut object =
+            JsonObject::read(r#"{"url":"\ud800","a\u0062":[1.0, 2e0],"targetId":"X"}"#).expect("an object");
         assert_eq!(object.string("targetId").as_deref(), Some("X"));
         assert_eq!(object.get("ab"), Some("[1.0, 2e0]"));
         object.set_string("targetId", "Y\"");
         object.set_raw("new", "true");
         object.remove("ab");
         assert_eq!(object.to_string(), r#"{"url":"\ud800","targetId":"Y\"","new":true}"#);
-        assert!(Object::read("[]").is_none() && Object::read("5").is_none());
-        assert!(Object::read(r#"{"a":1,"\u0061":2}"#).is_none());
+        assert!(JsonObject::read("[]").is_none() && JsonObject::read("5").is_none());
+        assert!(JsonObject::read(r#"{"a":1,"\u0061":2}"#).is_none());
         assert_eq!(
-            Object::read(r#"{"url":"file:\ud800"}"#).and_then(|o| o.string("url")).as_deref(),
+            JsonObject::read(r#"{"url":"file:\ud800"}"#).and_then(|o| o.string("url")).as_deref(),
             Some("file:\u{fffd}")
         );
     }

@@ -3,9 +3,9 @@ use crate::port::Settle;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Disposals and their clock. Each takes `takes`, after which Chrome replies.
+/// The reaper and its clock. Each takes `takes`, after which Chrome replies.
 struct World {
-    disposals: Disposals,
+    disposals: ContextReaper,
     start: Instant,
     now: Instant,
     takes: Duration,
@@ -18,7 +18,7 @@ struct World {
 impl World {
     fn new(takes: Duration) -> Self {
         let now = Instant::now();
-        Self { disposals: Disposals::default(), start: now, now, takes, last: 0, ends: None, begun: Vec::new() }
+        Self { disposals: ContextReaper::default(), start: now, now, takes, last: 0, ends: None, begun: Vec::new() }
     }
 
     fn leave(&mut self, base: &str, contexts: &[&str]) {

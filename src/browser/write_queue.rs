@@ -21,7 +21,7 @@ type Waits = (Option<CallId>, Wire);
 
 /// The queues.
 #[derive(Debug, Default)]
-pub(super) struct Upstream {
+pub(super) struct WriteQueue {
     queues: HashMap<Key, VecDeque<Waits>>,
     /// Keys whose first message is small, in turn.
     small: VecDeque<Key>,
@@ -30,7 +30,7 @@ pub(super) struct Upstream {
     overtaken: usize,
 }
 
-impl Upstream {
+impl WriteQueue {
     /// Puts a message at the end of its queue.
     pub(super) fn push(&mut self, key: Key, id: Option<CallId>, message: Wire) {
         let queue = self.queues.entry(key).or_default();
@@ -77,13 +77,13 @@ mod tests {
 
     use super::*;
 
-    fn order(mut upstream: Upstream) -> Vec<(u64, usize)> {
+    fn order(mut upstream: WriteQueue) -> Vec<(u64, usize)> {
         std::iter::from_fn(|| upstream.pop()).map(|(key, text)| (key.map_or(0, |lease| lease.0), text.len())).collect()
     }
 
     #[test]
     fn a_greedy_lease_does_not_keep_another_waiting() {
-        let mut upstream = Upstream::default();
+        let mut upstream = WriteQueue::default();
         for _ in 0..3 {
             upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"a").into());
         }
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn small_messages_overtake_a_large_one_but_not_for_ever() {
-        let mut upstream = Upstream::default();
+        let mut upstream = WriteQueue::default();
         upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; SMALL + 1]).into());
         for _ in 0..=PATIENCE {
             upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"b").into());
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn one_lease_keeps_its_order() {
-        let mut upstream = Upstream::default();
+        let mut upstream = WriteQueue::default();
         for size in [1, SMALL + 1, 2] {
             upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; size]).into());
         }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_lease_that_is_over_leaves_no_command_waiting() {
-        let mut upstream = Upstream::default();
+        let mut upstream = WriteQueue::default();
         upstream.push(Some(LeaseId(1)), Some(CallId(-7)), Bytes::from_static(b"a").into());
         upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"b").into());
         upstream.push(Some(LeaseId(2)), None, Bytes::from_static(b"c").into());

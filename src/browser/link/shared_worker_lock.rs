@@ -15,14 +15,14 @@ use crate::{
 
 /// Attaches to shared workers.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct SharedWorkerLocks {
     /// These are being attached to.
     under_way: HashSet<TargetId>,
     /// These wait until the proxy itself has let go of a worker that has just begun.
     waiting: HashMap<TargetId, VecDeque<(Option<LeaseId>, Call, Pending)>>,
 }
 
-impl Turns {
+impl SharedWorkerLocks {
     /// Chrome has answered.
     pub(super) fn over(&mut self, target: &TargetId) {
         self.under_way.remove(target);

@@ -15,11 +15,11 @@ use tokio::{
 
 use super::{
     ContentError, Counts, Parts, Report, SnapshotError, capture, check,
-    lines::check_within,
+    ndjson::check_within,
     playwright::{self, ImportError},
 };
 use crate::{
-    browser::Place,
+    browser::ContextHandle,
     cdp::ghost::{Metadata, Millis, Omission, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport},
     config::SnapshotLimits,
     runtime,
@@ -63,7 +63,7 @@ pub struct Contents {
 
 /// Why a snapshot was not stored, or not got out.
 #[derive(Debug, thiserror::Error)]
-pub enum ShelfError {
+pub enum RepositoryError {
     /// The store refused.
     #[error(transparent)]
     Store(StoreError),
@@ -98,13 +98,13 @@ pub enum ShelfError {
     },
 }
 
-impl From<StoreError> for ShelfError {
+impl From<StoreError> for RepositoryError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<SnapshotError> for ShelfError {
+impl From<SnapshotError> for RepositoryError {
     /// A store's refusal comes through the content that is read from it, and is told as what it is.
     fn from(error: SnapshotError) -> Self {
         match error {
@@ -117,7 +117,7 @@ impl From<SnapshotError> for ShelfError {
     }
 }
 
-impl From<ContentError> for ShelfError {
+impl From<ContentError> for RepositoryError {
     fn from(error: ContentError) -> Self {
         SnapshotError::from(error).into()
     }
@@ -128,10 +128,10 @@ pub async fn save(
     store: &Store,
     new: New,
     session: &str,
-    place: &Place,
+    place: &ContextHandle,
     (parts, purpose): (&[SnapshotPart], Purpose),
     limits: &SnapshotLimits,
-) -> Result<(Meta, Report), ShelfError> {
+) -> Result<(Meta, Report), RepositoryError> {
     let mut writer = store.put(new).await?;
     let wanted = Parts::of(parts, limits);
     let report = writer.fill(|to| capture(place, &wanted, to)).await??;
@@ -144,18 +144,18 @@ pub async fn open(
     store: &Store,
     owner: &Owner,
     id: SnapshotId,
-) -> Result<impl AsyncBufRead + Send + Unpin, ShelfError> {
+) -> Result<impl AsyncBufRead + Send + Unpin, RepositoryError> {
     Ok(store.get(owner, id).await?.into_read())
 }
 
 /// Reads a snapshot to its end, and says whether it is whole: before anything is done with it.
-pub async fn verify(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(), ShelfError> {
+pub async fn verify(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(), RepositoryError> {
     check(open(store, owner, id).await?).await?;
     Ok(())
 }
 
 /// Makes a snapshot of Playwright's `storageState`.
-pub async fn import_state(store: &Store, new: New, state: &str) -> Result<(Meta, Report), ShelfError> {
+pub async fn import_state(store: &Store, new: New, state: &str) -> Result<(Meta, Report), RepositoryError> {
     let mut writer = store.put(new).await?;
     let report = writer.fill(|to| playwright::import(state, to)).await??;
     let parts = vec![SnapshotPart::Cookies, SnapshotPart::LocalStorage, SnapshotPart::IndexedDb];
@@ -169,13 +169,13 @@ pub async fn import_content(
     new: New,
     content: impl Stream<Item = io::Result<Bytes>>,
     longest: usize,
-) -> Result<(Meta, Report), ShelfError> {
+) -> Result<(Meta, Report), RepositoryError> {
     let mut writer = store.put(new).await?;
     let (mut tee, checked) = tokio::io::duplex(PIPE);
     let pump = async {
         let mut content = std::pin::pin!(content);
         while let Some(piece) = content.next().await {
-            let piece = piece.map_err(ShelfError::Cut)?;
+            let piece = piece.map_err(RepositoryError::Cut)?;
             writer.write(&piece).await?;
             if tee.write_all(&piece).await.is_err() {
                 // The check has seen enough, and says what it saw.
@@ -183,7 +183,7 @@ pub async fn import_content(
             }
         }
         drop(tee);
-        Ok::<_, ShelfError>(writer)
+        Ok::<_, RepositoryError>(writer)
     };
     let (writer, trailer) = tokio::join!(pump, check_within(BufReader::new(checked), longest));
     // What did not come to its end was no whole snapshot either; why it did not is the better word.
@@ -194,19 +194,24 @@ pub async fn import_content(
 }
 
 /// As [`import_content`], of what an export gave in base64.
-pub async fn import_data(store: &Store, new: New, data: &str, longest: usize) -> Result<(Meta, Report), ShelfError> {
-    let content = runtime::aside(data.len(), || BASE64.decode(data.as_bytes())).map_err(ShelfError::Base64)?;
+pub async fn import_data(
+    store: &Store,
+    new: New,
+    data: &str,
+    longest: usize,
+) -> Result<(Meta, Report), RepositoryError> {
+    let content = runtime::aside(data.len(), || BASE64.decode(data.as_bytes())).map_err(RepositoryError::Base64)?;
     import_content(store, new, futures_util::stream::iter([Ok(content.into())]), longest).await
 }
 
 /// A snapshot as Playwright's `storageState`, and what that has no room for.
-pub async fn export_state(reader: Reader) -> Result<(String, Report), ShelfError> {
+pub async fn export_state(reader: Reader) -> Result<(String, Report), RepositoryError> {
     let reader = to_hold(reader, SnapshotFormat::Playwright)?;
     Ok(playwright::export(reader.into_read()).await?)
 }
 
 /// A snapshot in ghostmux's own format and base64, and what is in it: the format has room for all.
-pub async fn export_data(reader: Reader) -> Result<(String, Report), ShelfError> {
+pub async fn export_data(reader: Reader) -> Result<(String, Report), RepositoryError> {
     let mut reader = to_hold(reader, SnapshotFormat::Ghostmux)?;
     let contents = Contents::read(reader.meta());
     let report = Report { counts: contents.counts, complete: !contents.partial, ..Report::default() };
@@ -218,13 +223,13 @@ pub async fn export_data(reader: Reader) -> Result<(String, Report), ShelfError>
 }
 
 /// A snapshot that is small enough to be held in memory, to make one document of it.
-pub fn to_hold(reader: Reader, format: SnapshotFormat) -> Result<Reader, ShelfError> {
+pub fn to_hold(reader: Reader, format: SnapshotFormat) -> Result<Reader, RepositoryError> {
     if reader.meta().raw > HELD_MOST as u64 {
         let instead = match format {
             SnapshotFormat::Playwright => "take the format ghostmux, which is read as a stream",
             SnapshotFormat::Ghostmux => "take it from GET /v1/snapshots/{id}/content?format=ghostmux",
         };
-        return Err(ShelfError::TooLarge { what: "the snapshot", instead });
+        return Err(RepositoryError::TooLarge { what: "the snapshot", instead });
     }
     Ok(reader)
 }

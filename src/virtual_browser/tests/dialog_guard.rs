@@ -3,14 +3,14 @@ use super::*;
 const ATTACH: &str = r#"call BASE Target.attachToTarget {"targetId":"P","flatten":true}"#;
 const DISMISS: &str = r#"call K Page.handleJavaScriptDialog {"accept":false}"#;
 
-/// A page whose client has gone, and whose keeper `K` is there.
+/// A page whose client has gone, and whose dialog guard `K` is there.
 fn kept() -> Pair {
     let mut pair = Pair::with_page();
     pair.session.close_view(VIEW);
     assert_eq!(pair.actions(), [ATTACH]);
     let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
     let got = pair.result(r#"{"sessionId":"K"}"#);
-    // Only with the keeper there the client's own go: no dialog can open between the two.
+    // Only with the dialog guard there the client's own go: no dialog can open between the two.
     assert_eq!(got, ["call K Page.enable {}", dismiss, "detach S", "detach ROOT"]);
     for _ in 0..4 {
         assert_eq!(pair.result("{}"), Vec::<String>::new());
@@ -23,7 +23,7 @@ fn a_page_left_alone_is_kept_from_hanging_on_a_dialog() {
     let mut pair = kept();
     assert_eq!(pair.message(r#"{"method":"Page.javascriptDialogOpening","params":{},"sessionId":"K"}"#), [DISMISS]);
     pair.result("{}");
-    // What else a keeper hears is nobody's.
+    // What else a dialog guard hears is nobody's.
     assert_eq!(pair.message(r#"{"method":"Page.loadEventFired","params":{},"sessionId":"K"}"#), Vec::<String>::new());
     // A page that opens now is kept too, and one that closes is forgotten.
     pair.created("T2", "tab", "CTX");
@@ -86,7 +86,7 @@ fn what_starts_while_its_client_leaves_is_not_left_waiting() {
     pair.attached("S", "SW", "W");
     pair.session.close_view(VIEW);
     assert_eq!(pair.actions(), [ATTACH]);
-    // Already the keeper's coming takes a moment.
+    // Already the dialog guard's coming takes a moment.
     pair.created("W2", "worker", "CTX");
     assert_eq!(pair.attached("S", "SW2", "W2"), ["resume SW2 children:false", "remind"]);
     let got = pair.result(r#"{"sessionId":"K"}"#);

@@ -13,7 +13,7 @@ use crate::{
         emulation::{self, MAX_WINDOW},
         error::CdpError,
         ids::{CallId, CdpSessionId},
-        object::Object,
+        json_object::JsonObject,
         target::Kind,
     },
     port::{Permit, Settle, Tag},
@@ -168,13 +168,13 @@ impl VirtualBrowser {
 
     /// The page has said how large it is, or what is in view of it.
     pub(super) fn on_measured(&mut self, mut picture: Picture, metrics: &str) {
-        let size = Object::read(metrics).and_then(|metrics| match picture.part {
+        let size = JsonObject::read(metrics).and_then(|metrics| match picture.part {
             Part::Viewport => {
                 metrics.read_as("cssLayoutViewport").map(|View { width, height }| (0.0, 0.0, width, height))
             }
             _ => metrics.read_as("cssContentSize").map(|Size { x, y, width, height }| (x, y, width, height)),
         });
-        let (Some((x, y, width, height)), Some(mut params)) = (size, Object::read(&picture.params)) else {
+        let (Some((x, y, width, height)), Some(mut params)) = (size, JsonObject::read(&picture.params)) else {
             let error = CdpError::server("Unable to capture screenshot");
             return self.scope.fail(&picture.on, picture.id, &error);
         };

@@ -4,6 +4,8 @@
 //! takes the last of two equal keys in `params`, so that whoever checks the first is fooled, and raw control characters
 //! in strings. Nothing is repaired here and nothing is rewritten.
 
+pub(super) mod scan;
+
 use std::{borrow::Cow, ops::Range, str};
 
 use bytes::Bytes;
@@ -11,7 +13,6 @@ use bytes::Bytes;
 use super::{
     ids::CallId,
     message::{error_reply, int32, unescape},
-    scan,
 };
 
 /// A command of a client, checked in full: strict JSON, only the four members Chrome knows, none of them twice, no key

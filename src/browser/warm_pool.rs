@@ -26,7 +26,7 @@ const MAKERS: usize = 2;
 /// What is to be done next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<L> {
-    /// Make one, and say so with [`Stock::put`] or [`Stock::failed`].
+    /// Make one, and say so with [`WarmPool::put`] or [`WarmPool::failed`].
     Make,
     /// One too many: let go of it.
     Drop(L),
@@ -36,7 +36,7 @@ pub(super) enum Next<L> {
 
 /// The leases of one browser, `L` each.
 #[derive(Debug)]
-pub(super) struct Stock<L> {
+pub(super) struct WarmPool<L> {
     ready: VecDeque<L>,
     making: usize,
     /// Clients for whom one is being made right now.
@@ -54,7 +54,7 @@ pub(super) struct Stock<L> {
     overdue: Option<Instant>,
 }
 
-impl<L> Stock<L> {
+impl<L> WarmPool<L> {
     /// An empty one that is to hold `least`, and at most `cap` however many are asked for.
     pub(super) fn new(least: usize, cap: usize, now: Instant) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl<L> Stock<L> {
         self.ready.len()
     }
 
-    /// A client comes. `None`: there is none ready, and [`Stock::served`] is to be called when it has got its own.
+    /// A client comes. `None`: there is none ready, and [`WarmPool::served`] is to be called when it has got its own.
     pub(super) fn take(&mut self, now: Instant) -> Option<L> {
         self.quiet = now + QUIET;
         self.overdue.get_or_insert(now + LONGEST_WAIT);
@@ -157,7 +157,7 @@ mod tests {
 
     /// A stock, its clock, and the numbers of the leases made so far.
     struct World {
-        stock: Stock<u32>,
+        stock: WarmPool<u32>,
         now: Instant,
         made: u32,
         dropped: u32,
@@ -167,7 +167,7 @@ mod tests {
     impl World {
         fn new(least: usize, cap: usize) -> Self {
             let now = Instant::now();
-            let mut world = Self { stock: Stock::new(least, cap, now), now, made: 0, dropped: 0, busy: false };
+            let mut world = Self { stock: WarmPool::new(least, cap, now), now, made: 0, dropped: 0, busy: false };
             world.settle(Duration::ZERO);
             world
         }
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn clients_that_are_faster_than_the_start_are_no_burst() {
-        let mut stock = Stock::<u32>::new(2, 100, Instant::now());
+        let mut stock = WarmPool::<u32>::new(2, 100, Instant::now());
         assert_eq!(stock.take(Instant::now()), None);
         assert_eq!(stock.wanted, 2);
     }
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_lease_that_failed_is_tried_again_later() {
-        let mut stock = Stock::<u32>::new(1, 100, Instant::now());
+        let mut stock = WarmPool::<u32>::new(1, 100, Instant::now());
         let now = Instant::now();
         assert_eq!(stock.next(now, false), Next::Make);
         let retry = now + Duration::from_secs(1);

@@ -13,14 +13,14 @@ use uuid::Uuid;
 
 use super::{
     Admitted, Handle, SessionManager,
-    savepoint::{Rested, Savepoint, take_out},
+    checkpoint::{Checkpoint, HibernatedSession, take_out},
 };
-use crate::session::{connect_options::Wish, error::ServiceError, id::SessionId};
+use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId};
 use crate::{
-    browser::Place,
+    browser::ContextHandle,
     cdp::ghost::{Bad, Deadline, Options, Session, SessionState, SnapshotPart},
-    session::task::{Caller, Card, Control, Slept},
-    snapshot::shelf::{self, Purpose, ShelfError},
+    session::task::{Caller, Control, HibernateGuard, SessionInfo},
+    snapshot::repository::{self, Purpose, RepositoryError},
     store::{Expires, New, SessionRecord, SnapshotId, Timestamp},
 };
 
@@ -32,12 +32,12 @@ const TOGETHER: usize = 4;
 const GRACE: Duration = Duration::from_secs(24 * 3600);
 
 /// A session that sleeps, as its record says.
-pub(super) struct Asleep {
+pub(super) struct Hibernated {
     record: SessionRecord,
-    rested: Rested,
+    rested: HibernatedSession,
 }
 
-impl Asleep {
+impl Hibernated {
     /// What another ghostmux wrote and this one cannot read is nobody's here, and stays.
     fn read(record: SessionRecord) -> Option<Self> {
         let rested = serde_json::from_value(record.state.clone()).ok()?;
@@ -57,8 +57,8 @@ impl Asleep {
 impl SessionManager {
     /// A session as its record has it. Asleep its deadlines go on; where it had none for being without a client, they
     /// are those of a session that is parked now.
-    pub(super) fn at_rest(&self, card: &Card, lives_in: Option<Uuid>) -> Rested {
-        let session = card.show(&Caller { owner: card.owner.clone(), host: "".into() });
+    pub(super) fn at_rest(&self, session_info: &SessionInfo, lives_in: Option<Uuid>) -> HibernatedSession {
+        let session = session_info.show(&Caller { owner: session_info.owner.clone(), host: "".into() });
         let kept = match session.keep_alive.0 {
             none if none.is_zero() => self.inner.terms.deadlines.park_keep_alive,
             kept => kept,
@@ -74,49 +74,57 @@ impl SessionManager {
             _ => (Some(at), Some(by)),
         };
         let (state, clients, browser) = (SessionState::Hibernated, 0, None);
-        Rested { session: Session { state, expires_at, expires_by, clients, browser, ..session }, lives_in }
+        HibernatedSession { session: Session { state, expires_at, expires_by, clients, browser, ..session }, lives_in }
     }
 
     /// Saves a session that is parked, or whose process ends, under its id. What it returns takes that back if it is
     /// dropped.
-    pub(super) async fn put_to_sleep(&self, card: &Arc<Card>, place: &Place) -> Result<Slept, ServiceError> {
-        let (savepoint, snapshot) = self.rest(card, place, None).await?;
+    pub(super) async fn hibernate_one(
+        &self,
+        session_info: &Arc<SessionInfo>,
+        place: &ContextHandle,
+    ) -> Result<HibernateGuard, ServiceError> {
+        let (checkpoint, snapshot) = self.rest(session_info, place, None).await?;
         self.inner.terms.metrics.sessions_hibernated.inc();
-        let (registry, card) = (self.clone(), card.clone());
-        Ok(Slept::new(move || {
-            let lives =
-                (!card.saves().autosave.is_zero()).then(|| registry.at_rest(&card, Some(registry.inner.instance)));
-            registry.later(async move { savepoint.wake(snapshot, lives).await });
+        let (registry, session_info) = (self.clone(), session_info.clone());
+        Ok(HibernateGuard::new(move || {
+            let lives = (!session_info.saves().autosave.is_zero())
+                .then(|| registry.at_rest(&session_info, Some(registry.inner.instance)));
+            registry.later(async move { checkpoint.wake(snapshot, lives).await });
         }))
     }
 
     /// Saves a session that goes on, so that it can be brought back.
-    pub(super) async fn keep_safe(&self, card: &Arc<Card>, place: &Place) -> Result<(), ServiceError> {
-        self.rest(card, place, Some(self.inner.instance)).await?;
+    pub(super) async fn keep_safe(
+        &self,
+        session_info: &Arc<SessionInfo>,
+        place: &ContextHandle,
+    ) -> Result<(), ServiceError> {
+        self.rest(session_info, place, Some(self.inner.instance)).await?;
         self.inner.terms.metrics.sessions_autosaved.inc();
         Ok(())
     }
 
     async fn rest(
         &self,
-        card: &Card,
-        place: &Place,
+        session_info: &SessionInfo,
+        place: &ContextHandle,
         lives_in: Option<Uuid>,
-    ) -> Result<(Arc<Savepoint>, SnapshotId), ServiceError> {
+    ) -> Result<(Arc<Checkpoint>, SnapshotId), ServiceError> {
         let since = Instant::now();
-        let handle = self.handle(&SessionId(card.id.clone())).ok_or(ServiceError::Closing)?;
-        let expires = self.at_rest(card, lives_in).session.expires_at;
+        let handle = self.handle(&SessionId(session_info.id.clone())).ok_or(ServiceError::Closing)?;
+        let expires = self.at_rest(session_info, lives_in).session.expires_at;
         let expires = expires.map_or(Expires::Never, |at| Expires::At(Timestamp(at).after(GRACE)));
-        let new = New { expires, ..New::of(super::snapshots::owner_of(&card.owner)?) };
+        let new = New { expires, ..New::of(super::snapshots::owner_of(&session_info.owner)?) };
         let what = (SnapshotPart::USUAL.as_slice(), Purpose::Sleep);
         let limits = &self.inner.terms.snapshots;
-        let (meta, report) = shelf::save(&self.inner.store, new, &card.id, place, what, limits).await?;
-        let (savepoint, snapshot, rested) = (handle.savepoint, meta.id, self.at_rest(card, lives_in));
-        let put = savepoint.clone();
+        let (meta, report) = repository::save(&self.inner.store, new, &session_info.id, place, what, limits).await?;
+        let (checkpoint, snapshot, rested) = (handle.checkpoint, meta.id, self.at_rest(session_info, lives_in));
+        let put = checkpoint.clone();
         self.surely(async move { put.put(snapshot, rested).await }).await??;
         let (took, omitted, sleeps) = (since.elapsed(), report.lost_count, lives_in.is_none());
         tracing::info!(
-            session = &*card.id,
+            session = &*session_info.id,
             bytes = meta.raw,
             stored = meta.stored,
             ?took,
@@ -124,32 +132,33 @@ impl SessionManager {
             sleeps,
             "session saved under its id"
         );
-        Ok((savepoint, snapshot))
+        Ok((checkpoint, snapshot))
     }
 
     /// Whether a session with this record, which does not live here, lives nowhere. In a store that is this process's
     /// alone, one that is said to live elsewhere was left by a process that was killed.
-    fn is_asleep(&self, rested: &Rested) -> bool {
+    fn is_hibernated(&self, rested: &HibernatedSession) -> bool {
         rested.lives_in.is_none() || rested.lives_in == Some(self.inner.instance) || !self.inner.store.is_shared()
     }
 
     /// One that can be brought back: its deadline has not passed.
-    fn asleep_of(&self, record: SessionRecord) -> Option<Asleep> {
-        Asleep::read(record).filter(|asleep| self.is_asleep(&asleep.rested) && !asleep.is_over(Duration::ZERO))
+    fn hibernated_of(&self, record: SessionRecord) -> Option<Hibernated> {
+        Hibernated::read(record)
+            .filter(|hibernated| self.is_hibernated(&hibernated.rested) && !hibernated.is_over(Duration::ZERO))
     }
 
     /// A session of the caller's that sleeps.
-    pub(super) async fn asleep(&self, caller: &Caller, id: &str) -> Result<Option<Asleep>, ServiceError> {
+    pub(super) async fn hibernated(&self, caller: &Caller, id: &str) -> Result<Option<Hibernated>, ServiceError> {
         let owner = super::snapshots::owner_of(&caller.owner)?;
         let record = self.inner.store.session(id).await?.filter(|record| record.owner == owner);
-        Ok(record.and_then(|record| self.asleep_of(record)))
+        Ok(record.and_then(|record| self.hibernated_of(record)))
     }
 
     /// All sessions of the caller's that sleep, by id.
-    pub(super) async fn all_asleep(&self, caller: &Caller) -> Result<Vec<Asleep>, ServiceError> {
+    pub(super) async fn all_hibernated(&self, caller: &Caller) -> Result<Vec<Hibernated>, ServiceError> {
         let owner = super::snapshots::owner_of(&caller.owner)?;
         let records = self.inner.store.sessions().await?.into_iter().filter(|record| record.owner == owner);
-        let mut all: Vec<Asleep> = records.filter_map(|record| self.asleep_of(record)).collect();
+        let mut all: Vec<Hibernated> = records.filter_map(|record| self.hibernated_of(record)).collect();
         all.sort_unstable_by(|one, other| one.record.id.cmp(&other.record.id));
         Ok(all)
     }
@@ -159,13 +168,13 @@ impl SessionManager {
         &self,
         caller: &Caller,
         id: &SessionId,
-        wish: Wish,
+        wish: ConnectOptions,
     ) -> Result<Option<Admitted>, ServiceError> {
-        let Some(asleep) = self.asleep(caller, id.as_str()).await? else { return Ok(None) };
+        let Some(hibernated) = self.hibernated(caller, id.as_str()).await? else { return Ok(None) };
         if wish.begins.is_some() {
             return Err(Bad::new("snapshot", "is for a new session; this one has its own").into());
         }
-        let (since, was) = (Instant::now(), asleep.rested.session);
+        let (since, was) = (Instant::now(), hibernated.rested.session);
         let had = Options {
             name: was.name,
             metadata: was.metadata,
@@ -179,11 +188,11 @@ impl SessionManager {
         let (mut live, entry) = self.make(&caller.owner, id.clone(), had, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
-        let (savepoint, instance, taken) = (entry.savepoint().clone(), self.inner.instance, id.to_string());
-        let claimed = self.surely(async move { savepoint.claim(&taken, instance).await }).await??;
+        let (checkpoint, instance, taken) = (entry.checkpoint().clone(), self.inner.instance, id.to_string());
+        let claimed = self.surely(async move { checkpoint.claim(&taken, instance).await }).await??;
         let Some(snapshot) = claimed else { return Ok(None) };
         // Whatever goes wrong from here on, the entry lets it sleep on.
-        let content = shelf::open(&self.inner.store, &asleep.record.owner, snapshot).await?;
+        let content = repository::open(&self.inner.store, &hibernated.record.owner, snapshot).await?;
         let report = self.furnish(&mut live, true, content).await?;
         self.restored(id.as_str(), &snapshot.to_string(), &report, since);
         let admitted = entry.admit(live, caller).await?;
@@ -193,8 +202,8 @@ impl SessionManager {
     }
 
     /// Ends a session of the caller's that sleeps. Whether there was one.
-    pub(super) async fn end_asleep(&self, caller: &Caller, id: &str) -> Result<bool, ServiceError> {
-        if self.asleep(caller, id).await?.is_none() {
+    pub(super) async fn end_hibernated(&self, caller: &Caller, id: &str) -> Result<bool, ServiceError> {
+        if self.hibernated(caller, id).await?.is_none() {
             return Ok(false);
         }
         if !take_out(&self.inner.store, id).await? {
@@ -214,16 +223,16 @@ impl SessionManager {
         }
     }
 
-    async fn end_expired(&self) -> Result<(), ShelfError> {
+    async fn end_expired(&self) -> Result<(), RepositoryError> {
         let store = &self.inner.store;
-        for asleep in store.sessions().await?.into_iter().filter_map(Asleep::read) {
+        for hibernated in store.sessions().await?.into_iter().filter_map(Hibernated::read) {
             // One that lives elsewhere is saved anew long before that, if it still does.
-            let grace = if self.is_asleep(&asleep.rested) { Duration::ZERO } else { GRACE };
-            let lives_here = self.handle(&SessionId(asleep.record.id.as_str().into())).is_some();
-            if lives_here || !asleep.is_over(grace) {
+            let grace = if self.is_hibernated(&hibernated.rested) { Duration::ZERO } else { GRACE };
+            let lives_here = self.handle(&SessionId(hibernated.record.id.as_str().into())).is_some();
+            if lives_here || !hibernated.is_over(grace) {
                 continue;
             }
-            let id = asleep.record.id;
+            let id = hibernated.record.id;
             // Of several processes one gets it.
             if take_out(store, &id).await? {
                 tracing::info!(session = id, "session expired in its sleep");
@@ -233,10 +242,10 @@ impl SessionManager {
     }
 
     /// Saves all sessions that are to be there after the end of the process.
-    pub(super) async fn all_to_sleep(&self, all: &[Handle]) {
+    pub(super) async fn hibernate_all(&self, all: &[Handle]) {
         let is_kept = |handle: &&Handle| {
-            let saves = handle.card.saves();
-            match handle.card.state() {
+            let saves = handle.session_info.saves();
+            match handle.session_info.state() {
                 SessionState::Parked => !saves.hibernate_after.is_zero() || !saves.autosave.is_zero(),
                 SessionState::Active => !saves.autosave.is_zero(),
                 SessionState::Queued | SessionState::Hibernated | SessionState::Closed => false,
@@ -244,9 +253,11 @@ impl SessionManager {
         };
         let one = |handle: Handle| async move {
             let Ok(place) = self.ask_live(&handle, Control::Place).await else { return };
-            match self.put_to_sleep(&handle.card, &place).await {
+            match self.hibernate_one(&handle.session_info, &place).await {
                 Ok(slept) => slept.keep(),
-                Err(error) => tracing::warn!(session = &*handle.card.id, %error, "a session could not be saved"),
+                Err(error) => {
+                    tracing::warn!(session = &*handle.session_info.id, %error, "a session could not be saved");
+                }
             }
         };
         let all: Vec<_> = all.iter().filter(is_kept).map(|handle| one(handle.clone())).collect();

@@ -3,7 +3,7 @@
 
 use super::{Call, Checked, invalid, refused};
 use crate::{
-    cdp::{object::Object, target::Kind},
+    cdp::{json_object::JsonObject, target::Kind},
     config::Capability,
 };
 
@@ -21,7 +21,7 @@ const MAX_TAPS: f64 = 1000.0;
 const MAX_TIME: f64 = 1e11;
 
 /// SIGTRAP of the browser with a quota below 0, or above what an int64 holds.
-pub(super) fn quota(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+pub(super) fn quota(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     match params.read_as::<f64>("quotaSize") {
         Some(size) if !(0.0..=MAX_QUOTA).contains(&size) => {
             invalid(&format!("quotaSize must be between 0 and {MAX_QUOTA}"))
@@ -32,7 +32,7 @@ pub(super) fn quota(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
 
 /// SIGTRAP of the browser with paper that is wide or high by next to nothing. The text is Chrome's for paper without
 /// room; what is 0 or less it refuses itself.
-pub(super) fn pdf(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+pub(super) fn pdf(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let tiny = |name| params.read_as::<f64>(name).is_some_and(|inches| inches > 0.0 && inches < MIN_PAPER);
     if tiny("paperWidth") || tiny("paperHeight") {
         return invalid("invalid print parameters: content area is empty");
@@ -43,7 +43,7 @@ pub(super) fn pdf(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
 /// SIGTRAP or SIGSEGV of the browser on a shared or service worker that has ended while somebody is attached to it, and on a
 /// dedicated one if the page above does not auto-attach to it. Nobody can know that from outside: a service worker stops
 /// by itself.
-pub(super) fn ended_worker(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
+pub(super) fn ended_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     let may_have_ended = match call.on {
         Kind::SharedWorker | Kind::ServiceWorker => true,
         Kind::Worker => !call.below,
@@ -60,7 +60,7 @@ pub(super) fn ended_worker(call: &Call<'_>, _: &mut Object<'_>) -> Checked {
 }
 
 /// SIGILL of the browser with a range that begins before the text does.
-pub(super) fn composition(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+pub(super) fn composition(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let negative = |name| params.read_as::<f64>(name).is_some_and(|at| at < 0.0);
     if negative("replacementStart") || negative("replacementEnd") {
         return invalid("The replacement range must not be negative");
@@ -69,7 +69,7 @@ pub(super) fn composition(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// SIGSEGV of the browser on a page or frame whose process has gone: every gesture that Chrome makes up itself.
-pub(super) fn gesture(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+pub(super) fn gesture(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if !call.caps.dedicated {
         return refused(format!(
             "'{}' is refused: if the page has crashed, Chrome would end. Send Input.dispatchTouchEvent, or use the \
@@ -85,7 +85,7 @@ pub(super) fn gesture(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// As [`gesture`]. A wheel that turns scrolls as far.
-pub(super) fn scroll(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
+pub(super) fn scroll(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if call.caps.dedicated {
         return Checked::AsIs;
     }
@@ -104,7 +104,7 @@ pub(super) fn scroll(call: &Call<'_>, params: &mut Object<'_>) -> Checked {
 }
 
 /// SIGTRAP of the browser with a touch that was too long ago.
-pub(super) fn touch(_: &Call<'_>, params: &mut Object<'_>) -> Checked {
+pub(super) fn touch(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     match params.read_as::<f64>("timestamp") {
         Some(at) if at.abs() > MAX_TIME => invalid("timestamp is too far away"),
         _ => Checked::AsIs,

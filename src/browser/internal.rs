@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
-use super::{Browser, CallError, Lease, LeaseId, Order, Surveyed, member};
+use super::{Browser, CallError, Lease, LeaseId, LinkRequest, Surveyed, member};
 use crate::{
     cdp::{
         emulation::{Aspect, Change, Override},
         error::CdpError,
         ids::{CdpSessionId, ContextId, TargetId},
-        object::quote,
+        json_object::quote,
         permission::Ruling,
     },
     port::{Call, Settle},
@@ -20,7 +20,7 @@ use crate::{
 
 /// An event on a CDP session of the proxy's own.
 #[derive(Debug)]
-pub struct Heard {
+pub struct InternalEvent {
     /// The CDP session it came on.
     pub on: CdpSessionId,
     /// Its method.
@@ -31,7 +31,7 @@ pub struct Heard {
 
 /// Where a session is: enough to work in its contexts while somebody else holds its lease.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ContextHandle {
     browser: Browser,
     lease: LeaseId,
     base: CdpSessionId,
@@ -40,12 +40,17 @@ pub struct Place {
 
 impl Lease {
     /// Where it is. Once the lease has been dropped, nothing can be done there any more: every call is an error.
-    pub fn place(&self) -> Place {
-        Place { browser: self.browser.clone(), lease: self.id, base: self.base.clone(), context: self.context.clone() }
+    pub fn place(&self) -> ContextHandle {
+        ContextHandle {
+            browser: self.browser.clone(),
+            lease: self.id,
+            base: self.base.clone(),
+            context: self.context.clone(),
+        }
     }
 }
 
-impl Place {
+impl ContextHandle {
     /// The browser.
     pub fn browser(&self) -> &Browser {
         &self.browser
@@ -64,7 +69,7 @@ impl Place {
     /// What is and was in the session's contexts, the default one first; empty if the browser has gone.
     pub async fn survey(&self) -> Vec<Surveyed> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        self.browser.order(Order::Survey { lease: self.lease, reply });
+        self.browser.order(LinkRequest::Survey { lease: self.lease, reply });
         let mut contexts = answer.await.unwrap_or_default();
         contexts.sort_by_key(|surveyed| surveyed.context != self.context);
         contexts
@@ -72,7 +77,7 @@ impl Place {
 
     /// Notes an origin, or the storage key of a partition of one, where the session has something.
     pub fn remember(&self, context: &ContextId, origin: &str) {
-        self.browser.order(Order::Remember { context: context.clone(), origin: origin.to_owned() });
+        self.browser.order(LinkRequest::Remember { context: context.clone(), origin: origin.to_owned() });
     }
 
     /// Rules on permissions of one of the session's contexts, and notes it.
@@ -126,19 +131,19 @@ impl Place {
 #[derive(Debug)]
 #[must_use]
 pub struct Emulated {
-    by: Attached,
+    by: InternalSession,
     what: Vec<Change>,
 }
 
 /// A browser-level CDP session of the proxy's own. Dropping it detaches it, and with it all that was attached through
 /// it; hidden pages made through it go too.
 #[derive(Debug)]
-pub struct OwnRoot {
+pub struct InternalRoot {
     browser: Browser,
     id: CdpSessionId,
 }
 
-impl OwnRoot {
+impl InternalRoot {
     /// Makes one.
     pub async fn new(browser: &Browser) -> Result<Self, CallError> {
         let method = "Target.attachToBrowserTarget";
@@ -166,26 +171,26 @@ impl OwnRoot {
         member(&result, method, "targetId").map(TargetId::from)
     }
 
-    /// A page that was made by [`OwnRoot::new_page`] becomes one of the session's, if it is none already. It is the
-    /// session's from now on to end what the page pretends.
+    /// A page that was made by [`InternalRoot::new_page`] becomes one of the session's, if it is none already. It is
+    /// the session's from now on to end what the page pretends.
     pub fn reveal(&self, page: &TargetId, emulated: Option<Emulated>) {
         let emulated = emulated.map(|Emulated { by, what }| (by.leave(), what));
-        self.browser.order(Order::Reveal { page: page.clone(), emulated });
+        self.browser.order(LinkRequest::Reveal { page: page.clone(), emulated });
     }
 
-    /// Closes a page that was made by [`OwnRoot::new_page`], without waiting.
+    /// Closes a page that was made by [`InternalRoot::new_page`], without waiting.
     pub fn close(&self, page: &TargetId) {
         let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
         self.browser.tell(Some(&self.id), "Target.closeTarget", params);
     }
 
     /// Attaches to a target, unseen by clients.
-    pub async fn attach(&self, target: &TargetId) -> Result<Attached, CallError> {
+    pub async fn attach(&self, target: &TargetId) -> Result<InternalSession, CallError> {
         self.browser.attach(&self.id, target).await
     }
 }
 
-impl Drop for OwnRoot {
+impl Drop for InternalRoot {
     fn drop(&mut self) {
         self.browser.shared.own_roots.fetch_sub(1, Ordering::Relaxed);
         self.browser.close_root(&self.id);
@@ -195,14 +200,14 @@ impl Drop for OwnRoot {
 /// A CDP session of the proxy's own on a page. Dropping it detaches it.
 #[derive(Debug)]
 #[must_use]
-pub struct Attached {
+pub struct InternalSession {
     browser: Browser,
     root: CdpSessionId,
     session: CdpSessionId,
     detached: bool,
 }
 
-impl Attached {
+impl InternalSession {
     /// One that was made on `root`, which is to be told of its end.
     pub(super) fn new(browser: Browser, root: CdpSessionId, session: CdpSessionId) -> Self {
         Self { browser, root, session, detached: false }
@@ -244,12 +249,12 @@ impl Attached {
 
     /// Events on it, or on a CDP session below it, go here from now on. Unbounded, because reading from Chrome never
     /// waits: only the domains that the caller enables say anything.
-    pub fn listen(&self, session: &CdpSessionId, to: mpsc::UnboundedSender<Heard>) {
-        self.browser.order(Order::Hear { session: session.clone(), to });
+    pub fn listen(&self, session: &CdpSessionId, to: mpsc::UnboundedSender<InternalEvent>) {
+        self.browser.order(LinkRequest::Hear { session: session.clone(), to });
     }
 }
 
-impl Drop for Attached {
+impl Drop for InternalSession {
     fn drop(&mut self) {
         if self.detached {
             return;

@@ -8,11 +8,11 @@ use crate::{
     browser::{CallError, Surveyed},
     cdp::{
         ids::TargetId,
-        object::{Object, quote},
+        json_object::{JsonObject, quote},
         permission::Ruling,
         target::Kind,
     },
-    snapshot::{SnapshotError, by, candidates::Candidates, vault::Vault},
+    snapshot::{SnapshotError, by, origins::Origins, storage_page::StoragePage},
 };
 
 impl Restore<'_> {
@@ -48,9 +48,9 @@ impl Restore<'_> {
             }
             let result = self.place.call("Storage.getCookies", params.clone()).await?;
             let cookies: Vec<Box<RawValue>> =
-                Object::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
+                JsonObject::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
             self.place.call("Storage.clearCookies", params).await?;
-            let mut candidates = Candidates::default();
+            let mut candidates = Origins::default();
             candidates.surveyed(surveyed);
             for cookie in cookies.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()) {
                 candidates.cookie(&cookie);
@@ -58,13 +58,14 @@ impl Restore<'_> {
             if candidates.keys().next().is_none() {
                 continue;
             }
-            let mut vault = match by(Instant::now() + STEP, Vault::new(&self.root, &surveyed.context)).await {
-                Ok(vault) => vault,
-                Err(problem) => return self.fail("storage", "", problem),
-            };
+            let mut storage_page =
+                match by(Instant::now() + STEP, StoragePage::new(&self.root, &surveyed.context)).await {
+                    Ok(storage_page) => storage_page,
+                    Err(problem) => return self.fail("storage", "", problem),
+                };
             for key in candidates.keys() {
                 let params = format!(r#"{{"storageKey":{},"storageTypes":"all"}}"#, quote(&key.text));
-                let clear = vault.call("Storage.clearDataForStorageKey", params);
+                let clear = storage_page.call("Storage.clearDataForStorageKey", params);
                 if let Err(problem) = by(Instant::now() + STEP, clear).await {
                     self.fail("storage", &key.text, problem)?;
                 }

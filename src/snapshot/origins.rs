@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    key::{StorageKey, is_web, origin_of},
     record::Cookie,
+    storage_key::{StorageKey, is_web, origin_of},
 };
 use crate::{
     browser::Surveyed,
@@ -16,13 +16,13 @@ const LOOKED_AT: usize = 512;
 
 /// The storage keys of one context.
 #[derive(Debug, Default)]
-pub(super) struct Candidates {
+pub(super) struct Origins {
     keys: BTreeSet<StorageKey>,
     /// How many did not fit.
     pub(super) left_out: usize,
 }
 
-impl Candidates {
+impl Origins {
     /// The key of a live frame.
     pub(super) fn frame(&mut self, key: StorageKey) {
         self.keys.insert(key);
@@ -136,7 +136,7 @@ mod tests {
         ] {
             let cookie: Cookie =
                 serde_json::from_str(&format!(r#"{cookie},"name":"n","value":"v","path":"/"}}"#)).expect(cookie);
-            let mut candidates = Candidates::default();
+            let mut candidates = Origins::default();
             candidates.cookie(&cookie);
             let texts: Vec<&str> = candidates.keys().map(|key| key.text.as_str()).collect();
             assert_eq!(texts, keys, "{cookie:?}");
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted() {
-        let mut candidates = Candidates::default();
+        let mut candidates = Origins::default();
         for number in 0..LOOKED_AT + 3 {
             candidates.url(&format!("http://a{number}.test/"));
         }
