@@ -9,13 +9,13 @@ use std::{hint::black_box, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use ghostmux::{
+    api_types::capability::Capabilities,
     cdp::{
         cbor::{Decoder, Encoder},
         error::CdpError,
         ids::{CallId, CdpSessionId},
         message::{self, Head},
     },
-    config::Capabilities,
     port::{FromBrowser, Identity, Told},
     virtual_browser::{Action, ViewId, VirtualBrowser},
 };

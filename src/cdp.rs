@@ -22,7 +22,6 @@ pub mod cbor;
 mod command;
 pub mod emulation;
 pub mod error;
-pub mod ghost;
 pub mod ids;
 pub mod json_object;
 pub mod message;

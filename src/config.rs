@@ -4,7 +4,6 @@
 //! place whatever its source. This module never acts on a setting, and never reads the environment by itself: it is
 //! handed in. `docs/configuration.md` is generated from [`RawConfig`] (see [`docs`]).
 
-mod capability;
 mod deadline;
 pub mod docs;
 mod raw;
@@ -22,7 +21,6 @@ use std::{
 use thiserror::Error;
 
 pub use self::{
-    capability::{Capabilities, Capability},
     deadline::{Deadlines, Limit, may_save, span},
     raw::{RawConfig, unknown_variables, with_defaults_in_help},
     snapshots::SnapshotLimits,
@@ -33,6 +31,7 @@ use self::{
     raw::{Layers, Said, Source},
     value::{duration, host, listen, number, origin, size, switch},
 };
+pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits};
 
 /// Chrome closes its pipe, and itself, on a message above this (measured); nothing a client sends may be larger.
 const LARGEST_MESSAGE: u64 = 100 << 20;
@@ -82,21 +81,6 @@ pub struct Config {
     pub log: Log,
     /// How long sessions get to end after a signal to stop.
     pub drain: Duration,
-}
-
-/// How many CDP sessions the clients of one session may have at a time, all together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CdpSessionLimits {
-    /// Of any kind.
-    pub all: usize,
-    /// On the browser itself.
-    pub roots: usize,
-}
-
-impl Default for CdpSessionLimits {
-    fn default() -> Self {
-        Self { all: 10_000, roots: 256 }
-    }
 }
 
 /// Where the browsers come from: a Chrome is either ours, with path and flags, or somebody else's, with a URL.

@@ -4,13 +4,14 @@
 //! # Layers
 //!
 //! ```text
-//! cdp  <-  port  <-  virtual_browser  <-  session  ->  browser -> port, cdp   for all: cdp, close_reason
+//! cdp  <-  port  <-  virtual_browser  <-  session  ->  browser -> port, cdp   for all: cdp, api_types, close_reason
 //!                                          |  \                               for what is not pure: metrics, config,
 //!              app -> http -> session      |   `-> snapshot -> browser, store    runtime
 //!              main -> app, cli            `-> store
 //! ```
 //!
 //! * [`cdp`] is the wire: how a frame is read, checked and routed. Pure.
+//! * [`api_types`] is what ghostmux itself speaks of: sessions, snapshots, capabilities, commands. Pure.
 //! * [`port`] is what a virtual browser and a browser say to each other. Pure.
 //! * [`virtual_browser`] is one session's view of Chrome: what its clients may see and do. Pure: frames in, actions out.
 //! * [`browser`] is the processes: one task per Chrome owns the link that all its sessions share. It never knows what a
@@ -56,13 +57,16 @@ pub mod browser {
 
     pub use self::mirror::{LeaseId, Surveyed};
 }
+pub mod api_types;
 #[cfg(feature = "server")]
 pub mod app;
 pub mod cdp;
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod close_reason;
+#[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
 pub mod metrics;
 pub mod port;
 #[cfg(feature = "server")]

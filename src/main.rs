@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use ghostmux::{
-    app, cdp,
+    api_types, app,
     cli::{
         doctor,
         snapshot::{self, SnapshotError},
@@ -110,7 +110,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::GhostTypes => {
-            stdout().write_all(cdp::ghost::declarations().as_bytes()).context("cannot write the declarations")?;
+            stdout().write_all(api_types::declarations().as_bytes()).context("cannot write the declarations")?;
             Ok(0)
         }
     }

@@ -41,16 +41,16 @@ use self::{
 };
 pub use self::{files::Move, outbox::ToClient};
 use crate::{
+    api_types::Ask,
+    api_types::capability::{Capabilities, CdpSessionLimits},
     cdp::{
         emulation::Aspect,
         error::CdpError,
-        ghost::Ask,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
         message::{self, Command, Malformed},
         target::Kind,
     },
     close_reason::CloseReason,
-    config::{Capabilities, CdpSessionLimits},
     port::{Call, FromBrowser, Identity, Interest, ResumeAs, Tag, Told},
 };
 

@@ -21,7 +21,7 @@ use super::{
     },
 };
 use crate::{
-    cdp::ghost::{Session, SessionState, Wanted},
+    api_types::{Session, SessionState, Wanted},
     close_reason::CloseReason,
     session::manager::SessionManager,
 };

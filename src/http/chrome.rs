@@ -18,10 +18,10 @@ use super::{
     reply::{Answer, json, problem, refused, text},
 };
 use crate::{
+    api_types::merged,
     browser::{find::Found, protocol},
     cdp::{
         error::CdpError,
-        ghost::merged,
         json_object::{JsonObject, quote},
         target::TargetInfo,
     },

@@ -12,7 +12,7 @@ use serde_json::{
     ser::{PrettyFormatter, Serializer},
 };
 
-use crate::{cdp::ghost::Bad, session::manager::ServiceError};
+use crate::{api_types::Bad, session::manager::ServiceError};
 
 /// An answer, whole or as it comes.
 pub type Answer = Response<Body>;

@@ -25,7 +25,7 @@ use super::{
     browserless,
     reply::{Answer, Problem, compact},
 };
-use crate::{cdp::ghost::Bad, session::manager::SessionManager};
+use crate::{api_types::Bad, session::manager::SessionManager};
 
 /// Where the document is. It holds no id, so anybody may look at it.
 pub(super) const DOCUMENT: &str = "/v1/openapi.json";

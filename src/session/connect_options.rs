@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    cdp::ghost::{Bad, Beginning, Millis, Options},
+    api_types::{Bad, Beginning, Millis, Options},
     config::span,
 };
 

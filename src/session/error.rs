@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::session::tombstone::Tombstone;
 use crate::{
+    api_types::Bad,
     browser::pool::NoLease,
-    cdp::{error::CdpError, ghost::Bad},
+    cdp::error::CdpError,
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
 };

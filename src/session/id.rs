@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::cdp::ghost::Bad;
+use crate::api_types::Bad;
 
 /// How long a minted id can be used to open a session, and an ended one is remembered as such.
 pub(super) const VALID: Duration = Duration::from_secs(24 * 3600);

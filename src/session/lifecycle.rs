@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    cdp::ghost::{Deadline, SessionState},
+    api_types::{Deadline, SessionState},
     close_reason::CloseReason,
 };
 

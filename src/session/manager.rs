@@ -36,10 +36,10 @@ pub use crate::session::task::{Caller, Owner};
 use crate::session::{admission::AdmissionControl, id::Mint, tombstone::Tombstones};
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
+    api_types::{Bad, Millis, Options, SessionState},
     browser::{LeaseId, pool::Pool},
     cdp::{
         error::CdpError,
-        ghost::{Bad, Millis, Options, SessionState},
         ids::{CdpSessionId, TargetId},
     },
     close_reason::CloseReason,

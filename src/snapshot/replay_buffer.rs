@@ -14,7 +14,7 @@ use super::{
     Parts, Report, capture,
     repository::{HELD_MOST, RepositoryError},
 };
-use crate::{browser::ContextHandle, cdp::ghost::SnapshotPart, config::SnapshotLimits};
+use crate::{api_types::SnapshotPart, browser::ContextHandle, config::SnapshotLimits};
 
 /// Bytes that are taken at a time.
 const PIECE: usize = 1 << 16;

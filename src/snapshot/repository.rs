@@ -19,8 +19,8 @@ use super::{
     playwright::{self, ImportError},
 };
 use crate::{
+    api_types::{Metadata, Millis, Omission, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport},
     browser::ContextHandle,
-    cdp::ghost::{Metadata, Millis, Omission, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport},
     config::SnapshotLimits,
     runtime,
     store::{Meta, New, Owner, Reader, SnapshotId, Store, StoreError},

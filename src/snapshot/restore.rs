@@ -9,8 +9,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
-use self::blank::Blank;
-use self::page::Opened;
+use self::{blank::Blank, page::Opened};
 use super::{
     Problem, Report, SnapshotError, by,
     ndjson::Reader,

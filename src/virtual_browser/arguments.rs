@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
+    api_types::capability::{Capabilities, Capability},
     cdp::{emulation, json_object::JsonObject, message::string, target::Kind},
-    config::{Capabilities, Capability},
     virtual_browser::policy::Refusal,
 };
 

@@ -2,6 +2,7 @@
 
 use super::{Action, Pending, VirtualBrowser, arguments, policy::Refusal, scope::Cdp};
 use crate::{
+    api_types::capability::Capability,
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId},
@@ -10,7 +11,6 @@ use crate::{
         permission::Ruling,
         target::Kind,
     },
-    config::Capability,
     port::Settle,
 };
 

@@ -13,13 +13,13 @@ use bytes::Bytes;
 
 use super::{Action, Pending, VirtualBrowser, browser::no_context};
 use crate::{
+    api_types::capability::Capability,
     cdp::{
         error::CdpError,
         ids::{CdpSessionId, ContextId},
         json_object::{JsonObject, quote},
         message::{self, Command, Head},
     },
-    config::Capability,
     port::Settle,
 };
 

@@ -9,11 +9,9 @@ use std::{
 use serde::Deserialize;
 
 use super::{Action, Pending, ViewId, VirtualBrowser, scope::MOST_LISTENERS};
-use crate::cdp::{
-    error::CdpError,
-    ghost::{self, Ask, Bad, Deadline, EXPIRING_NOTICE, Millis},
-    ids::CdpSessionId,
-    message::Command,
+use crate::{
+    api_types::{self, Ask, Bad, Deadline, EXPIRING_NOTICE, Millis},
+    cdp::{error::CdpError, ids::CdpSessionId, message::Command},
 };
 
 /// The roots on which the domain is enabled.
@@ -55,7 +53,7 @@ impl VirtualBrowser {
         let done = match name {
             Some("enable") if self.listeners.is_full(on) => return self.refuse_listener(on, id, method),
             Some("enable") => self.enable_ghost(on, command.params()),
-            Some("disable") => ghost::read::<Nothing>(command.params()).map(|_| self.listeners.forget(on)),
+            Some("disable") => api_types::read::<Nothing>(command.params()).map(|_| self.listeners.forget(on)),
             Some(name) => match Ask::read(name, command.params()) {
                 Some(Ok(ask)) => {
                     let tag = self.expect(Pending::Forward(on.clone(), id));
@@ -77,11 +75,11 @@ impl VirtualBrowser {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         struct Enable {
-            #[serde(default, deserialize_with = "ghost::given")]
+            #[serde(default, deserialize_with = "api_types::given")]
             expiring_notice: Option<Millis>,
         }
 
-        let Enable { expiring_notice } = ghost::read(params)?;
+        let Enable { expiring_notice } = api_types::read(params)?;
         let notice = expiring_notice.map_or(EXPIRING_NOTICE, |Millis(notice)| notice);
         self.listeners.0.insert(on.clone(), Listener { notice, told: None });
         Ok(())

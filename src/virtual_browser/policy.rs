@@ -7,7 +7,7 @@
 //! Invariant: what is not in the table goes nowhere, except a new method of a domain whose known methods all concern
 //! only their own target, on that target (`an_unknown_method_goes_nowhere`).
 
-use crate::config::Capability;
+use crate::api_types::capability::Capability;
 
 include!(concat!(env!("OUT_DIR"), "/policy.rs"));
 

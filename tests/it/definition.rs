@@ -1,6 +1,6 @@
 //! `fixtures/ghost.json` as a judge: whether what a real server says is what the definition says.
 
-use ghostmux::cdp::ghost::{Domain, Member};
+use ghostmux::api_types::{Domain, Member};
 use serde_json::Value;
 
 /// Fails the test unless this is such a type of the domain.

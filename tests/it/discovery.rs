@@ -118,7 +118,7 @@ async fn the_protocol_is_that_of_the_browser_that_runs_and_our_own() {
     let protocol = json_of(&get(&proxy, "/json/protocol").await);
     let domains = protocol["domains"].as_array().expect("domains");
     assert!(domains.iter().any(|domain| domain["domain"] == "Target") && domains.len() > 40);
-    let ghost: Value = serde_json::from_str(ghostmux::cdp::ghost::DEFINITION).expect("a domain");
+    let ghost: Value = serde_json::from_str(ghostmux::api_types::DEFINITION).expect("a domain");
     assert_eq!(domains.iter().filter(|domain| domain["domain"] == "ghost").collect::<Vec<_>>(), [&ghost]);
     assert!(protocol["version"]["major"].is_string(), "{}", protocol["version"]);
 }

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use ghostmux::{
+    api_types::{
+        Beginning, Copies, Exporting, Label, Millis, Options, RestoreMode, Restoring, SessionState, SnapshotFormat,
+        SnapshotPart, Wanted, WantedSnapshots,
+    },
     browser::{
         CodecChoice, Launch,
         find::{self, command_line, is_root},
         pool::{Plan, Pool, Source},
-    },
-    cdp::ghost::{
-        Beginning, Copies, Exporting, Label, Millis, Options, RestoreMode, Restoring, SessionState, SnapshotFormat,
-        SnapshotPart, Wanted, WantedSnapshots,
     },
     close_reason::CloseReason,
     config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},

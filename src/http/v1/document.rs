@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use crate::cdp::ghost::{COPIES_MOST, Domain, Exporting, Member, Millis, NAME_MOST, Wanted, WantedSnapshots};
+use crate::api_types::{COPIES_MOST, Domain, Exporting, Member, Millis, NAME_MOST, Wanted, WantedSnapshots};
 
 /// What the paths stand under.
 pub(super) fn empty() -> OpenApi {

@@ -10,7 +10,7 @@ use super::{
     request::{Body, By, Id, Query},
 };
 use crate::{
-    cdp::ghost::{Ask, Bad, Wanted},
+    api_types::{Ask, Bad, Wanted},
     close_reason::CloseReason,
     session::manager::SessionManager,
 };

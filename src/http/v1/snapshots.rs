@@ -20,7 +20,7 @@ use super::{
     sessions::{asked, id_in_body, odd},
 };
 use crate::{
-    cdp::ghost::{self, Ask, Bad, Exporting, Label, Saved, SnapshotFormat, WantedSnapshots},
+    api_types::{self, Ask, Bad, Exporting, Label, Saved, SnapshotFormat, WantedSnapshots},
     runtime,
     session::manager::SessionManager,
     snapshot::repository::HELD_MOST,
@@ -156,7 +156,7 @@ pub(super) async fn import(
         drop(body);
         return Ok(made(&registry.import_snapshot(&caller, (from, room), label).await?));
     }
-    let label: Label = ghost::read(&label(query)?.to_string())?;
+    let label: Label = api_types::read(&label(query)?.to_string())?;
     let pieces = request.into_body().into_data_stream().map_err(io::Error::other);
     let pieces = stream::unfold(Box::pin(pieces), async |mut pieces| {
         let late = |_| Some(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came for 30 s")));
@@ -243,7 +243,7 @@ pub(super) async fn content(
 ) -> Result<Answer, Problem> {
     let mut wanted = Map::from_iter([("snapshot".to_owned(), Value::from(id))]);
     wanted.extend(query.into_iter().filter(|(name, _)| name == "format").map(|(name, value)| (name, value.into())));
-    let wanted: Exporting = ghost::read(&Value::Object(wanted).to_string())?;
+    let wanted: Exporting = api_types::read(&Value::Object(wanted).to_string())?;
     if wanted.format == SnapshotFormat::Ghostmux {
         let content = registry.content(&caller, &wanted.snapshot).await?;
         let length = content.meta().raw;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    cdp::ghost::Session,
+    api_types::Session,
     store::{Owner, SessionRecord, SnapshotId, Store, StoreError},
 };
 

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId};
 use crate::{
+    api_types::{Bad, Deadline, Options, Session, SessionState, SnapshotPart},
     browser::ContextHandle,
-    cdp::ghost::{Bad, Deadline, Options, Session, SessionState, SnapshotPart},
     session::task::{Caller, Control, HibernateGuard, SessionInfo},
     snapshot::repository::{self, Purpose, RepositoryError},
     store::{Expires, New, SessionRecord, SnapshotId, Timestamp},

@@ -8,7 +8,7 @@ use tokio_util::sync::DropGuard;
 use super::{Admitted, Kind, SessionManager, checkpoint::Checkpoint};
 use crate::session::{admission::Permit, error::ServiceError, id::SessionId};
 use crate::{
-    cdp::ghost,
+    api_types,
     close_reason::CloseReason,
     session::task::{Caller, SessionInfo, SessionTask},
 };
@@ -92,7 +92,7 @@ impl Registration {
     }
 
     /// Runs a session that waits for its first client.
-    pub(super) fn wait_for_client(self, mut live: SessionTask, caller: &Caller) -> ghost::Session {
+    pub(super) fn wait_for_client(self, mut live: SessionTask, caller: &Caller) -> api_types::Session {
         live.park();
         let session_info = self.session_info.clone();
         self.run(Box::new(live));

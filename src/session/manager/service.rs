@@ -12,10 +12,10 @@ use tokio::sync::oneshot;
 use super::{Handle, SessionManager, hibernation::Hibernated};
 use crate::session::{error::ServiceError, id::SessionId};
 use crate::{
+    api_types::{self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Usage, Wanted},
     browser::ContextHandle,
     cdp::{
         error::CdpError,
-        ghost::{self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Usage, Wanted},
         target::{Kind, TargetInfo},
     },
     close_reason::CloseReason,
@@ -302,7 +302,7 @@ impl SessionManager {
     /// A command of a client's. Where it names no session, the client's own is meant.
     async fn answer(&self, caller: &Caller, from: &str, ask: Ask) -> Result<String, ServiceError> {
         let own = |id: Option<String>| id.unwrap_or_else(|| from.to_owned());
-        let session = |session: Session| ghost::object("session", &session);
+        let session = |session: Session| api_types::object("session", &session);
         let done = || "{}".to_owned();
         Ok(match ask {
             Ask::Get(id) => session(self.get(caller, &own(id)).await?),
@@ -314,14 +314,14 @@ impl SessionManager {
                 self.close(caller, &own(id), reason).await.map(|()| done())?
             }
             Ask::Park(id, keep_alive) => session(self.park(caller, &own(id), keep_alive).await?),
-            Ask::Usage(id) => ghost::object("usage", &self.usage(caller, &own(id)).await?),
+            Ask::Usage(id) => api_types::object("usage", &self.usage(caller, &own(id)).await?),
             Ask::Save(id, parts, label) => object(&self.save_snapshot(caller, &own(id), &parts, label).await?),
             Ask::Restore(id, restoring) => {
-                ghost::object("report", &self.restore_snapshot(caller, Some(from), &own(id), restoring).await?)
+                api_types::object("report", &self.restore_snapshot(caller, Some(from), &own(id), restoring).await?)
             }
             Ask::Clone(id, copies) => object(&self.clone_session(caller, &own(id), copies).await?),
             Ask::ListSnapshots(wanted) => object(&self.list_snapshots(caller, &wanted).await?),
-            Ask::GetSnapshot(id) => ghost::object("snapshot", &self.snapshot(caller, &id).await?),
+            Ask::GetSnapshot(id) => api_types::object("snapshot", &self.snapshot(caller, &id).await?),
             Ask::DeleteSnapshot(id) => self.delete_snapshot(caller, &id).await.map(|()| done())?,
             Ask::Import(from, label) => {
                 let room = self.room(Some(from.len())).await?;

@@ -10,11 +10,11 @@ use tokio::{io::AsyncBufRead, time::Instant};
 use super::{Handle, SessionManager, registration::Registration, room::Room, service::page_of};
 use crate::session::{error::ServiceError, id::SessionId};
 use crate::{
-    browser::ContextHandle,
-    cdp::ghost::{
+    api_types::{
         self, Bad, Beginning, Cloned, Copies, Exported, Exporting, Importing, Label, Millis, RestoreMode, Restoring,
         Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
     },
+    browser::ContextHandle,
     runtime,
     session::task::{self, Caller, Control, SessionTask},
     snapshot::{
@@ -107,7 +107,7 @@ impl SessionManager {
         let before = wanted.cursor.as_deref().map(str::parse::<SnapshotId>).transpose();
         let before = before.map_err(|_| Bad::new("cursor", "is none that this server gave as `next`"))?;
         let owner = owner_of(&caller.owner)?;
-        let fits = |snapshot: &Snapshot| ghost::has_all(snapshot.metadata.as_ref(), wanted.metadata.as_ref());
+        let fits = |snapshot: &Snapshot| api_types::has_all(snapshot.metadata.as_ref(), wanted.metadata.as_ref());
         let mut query = Query { name: wanted.name.clone(), before, limit };
         let mut snapshots = Vec::new();
         loop {

@@ -10,8 +10,9 @@ use futures_util::FutureExt as _;
 
 use super::{SessionTask, control::Coming, now, rpc::RPC, saving::HibernateGuard};
 use crate::{
+    api_types::Usage,
     browser::CallError,
-    cdp::{error::CdpError, ghost::Usage, ids::CdpSessionId},
+    cdp::{error::CdpError, ids::CdpSessionId},
     close_reason::CloseReason,
     port::{FromBrowser, Permit, Reply, Tag},
     runtime,

@@ -8,10 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Caller, Record, SessionTask, act::Done, rpc::RpcCall, views::View};
 use crate::session::lifecycle::Event;
 use crate::{
+    api_types::{Bad, Millis, Options, Session, Usage},
     browser::{CallError, ContextHandle},
     cdp::{
         error::CdpError,
-        ghost::{Bad, Millis, Options, Session, Usage},
         ids::{CdpSessionId, TargetId},
     },
     close_reason::CloseReason,

@@ -7,11 +7,9 @@ use serde::Serialize;
 
 use super::{Caller, HibernateGuard, SessionInfo, SessionTask, act::Done};
 use crate::{
+    api_types::{self, Ask, Millis, Usage},
     browser::ContextHandle,
-    cdp::{
-        error::CdpError,
-        ghost::{self, Ask, Millis, Usage},
-    },
+    cdp::error::CdpError,
     close_reason::CloseReason,
     port::Tag,
     virtual_browser::ViewId,
@@ -70,12 +68,12 @@ impl SessionTask {
     }
 
     fn answer_session(&mut self, tag: Tag, caller: &Caller) {
-        let answer = ghost::object("session", &self.record.session_info().show(caller));
+        let answer = api_types::object("session", &self.record.session_info().show(caller));
         self.answer_ghost(tag, Ok(answer));
     }
 
     pub(super) fn answer_usage(&mut self, tag: Tag, usage: &Usage) {
-        self.answer_ghost(tag, Ok(ghost::object("usage", usage)));
+        self.answer_ghost(tag, Ok(api_types::object("usage", usage)));
     }
 
     /// `ghost.sessionUpdated`, to whoever listens.
@@ -83,16 +81,16 @@ impl SessionTask {
         for view in self.listeners() {
             let Some(at) = self.views.iter().position(|other| other.id == view) else { continue };
             let session = self.record.session_info().show(&self.views[at].caller);
-            self.session.tell_ghost(view, "sessionUpdated", &ghost::object("session", &session));
+            self.session.tell_ghost(view, "sessionUpdated", &api_types::object("session", &session));
         }
         self.perform();
     }
 
     /// `ghost.clientAttached` or `ghost.clientDetached`, to the others.
-    pub(super) fn tell_of_client(&mut self, name: &str, client: &ghost::Client, reason: Option<&CloseReason>) {
+    pub(super) fn tell_of_client(&mut self, name: &str, client: &api_types::Client, reason: Option<&CloseReason>) {
         #[derive(Serialize)]
         struct Params<'a> {
-            client: &'a ghost::Client,
+            client: &'a api_types::Client,
             #[serde(skip_serializing_if = "Option::is_none")]
             reason: Option<String>,
         }

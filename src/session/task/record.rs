@@ -12,7 +12,7 @@ use std::{
 use super::{Caller, Owner, saving::Saves};
 use crate::session::lifecycle::{Deadlines, Event, Lifecycle, Phase};
 use crate::{
-    cdp::ghost::{self, Bad, Metadata, Millis, Options, SessionState, Wanted},
+    api_types::{self, Bad, Metadata, Millis, Options, SessionState, Wanted},
     close_reason::CloseReason,
     config,
     metrics::{EndedLabels, Metrics},
@@ -46,12 +46,12 @@ struct Shown {
 
 impl SessionInfo {
     /// As its owner sees it.
-    pub fn show(&self, caller: &Caller) -> ghost::Session {
+    pub fn show(&self, caller: &Caller) -> api_types::Session {
         let mut shown = self.shown().clone();
         shown.life.hear(self.asked + Duration::from_millis(self.heard.load(Ordering::Relaxed)));
         let life = &shown.life;
         let expires = life.next();
-        ghost::Session {
+        api_types::Session {
             id: self.id.to_string(),
             state: life.phase().state(),
             web_socket_debugger_url: caller.url_of(&self.id),

@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use super::{SessionTask, act::Done};
 use crate::session::lifecycle::Phase;
 use crate::{
-    cdp::ghost::{Bad, Options},
+    api_types::{Bad, Options},
     close_reason::CloseReason,
 };
 

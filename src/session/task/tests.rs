@@ -9,11 +9,9 @@ use tokio::{
 
 use super::*;
 use crate::{
+    api_types::{Ask, Millis, Options},
     browser::fake,
-    cdp::{
-        error::CdpError,
-        ghost::{Ask, Millis, Options},
-    },
+    cdp::error::CdpError,
     config::{CdpSessionLimits, Limit, SnapshotLimits},
 };
 

@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::SessionTask;
 use crate::{
+    api_types::{Millis, Usage},
     browser::{Browser, CallError},
     cdp::{
-        ghost::{Millis, Usage},
         ids::{CdpSessionId, TargetId},
         json_object::JsonObject,
     },

@@ -5,10 +5,8 @@ use std::time::Instant;
 use super::{Caller, FAREWELL, SessionTask, now};
 use crate::session::lifecycle::Event;
 use crate::{
-    cdp::{
-        ghost,
-        ids::{CdpSessionId, TargetId},
-    },
+    api_types,
+    cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     session::client::Client,
     virtual_browser::ViewId,
@@ -37,8 +35,8 @@ impl View {
         self.page.is_none() && self.leaving.is_none()
     }
 
-    fn shown(&self) -> ghost::Client {
-        ghost::Client { id: self.id.0, target_id: self.page.as_ref().map(ToString::to_string) }
+    fn shown(&self) -> api_types::Client {
+        api_types::Client { id: self.id.0, target_id: self.page.as_ref().map(ToString::to_string) }
     }
 }
 
@@ -95,7 +93,7 @@ impl SessionTask {
         self.send_away(id, &CloseReason::TooSlow { waiting, limit });
     }
 
-    fn on_gone(&mut self, id: ViewId, shown: &ghost::Client, reason: Option<&CloseReason>) {
+    fn on_gone(&mut self, id: ViewId, shown: &api_types::Client, reason: Option<&CloseReason>) {
         self.step(Event::Went);
         // All goes at once with a session that is over.
         if self.over.is_some() {

@@ -3,8 +3,8 @@
 
 use super::{Call, Checked, invalid, refused};
 use crate::{
+    api_types::capability::Capability,
     cdp::{json_object::JsonObject, target::Kind},
-    config::Capability,
 };
 
 /// The largest quota: what a double counts exactly. Chrome makes an int64 of it, and ends where that cannot be.
@@ -121,7 +121,7 @@ pub(super) fn only_on_a_page(call: &Call<'_>) -> Option<Checked> {
 mod tests {
     use super::super::check;
     use super::*;
-    use crate::config::Capabilities;
+    use crate::api_types::capability::Capabilities;
 
     fn strict(method: &str, params: &str) -> Checked {
         check(method, params, Kind::Page, &Capabilities::strict())

@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use crate::config::{Capabilities, Capability};
+use crate::api_types::capability::{Capabilities, Capability};
 
 /// Chrome's words for a text that is no URL.
 pub(super) const INVALID: &str = "Cannot navigate to invalid URL";

@@ -1,8 +1,8 @@
 //! Windows: how large one may be, and what states it knows.
 
 use crate::{
+    api_types::capability::Capabilities,
     cdp::{emulation::MAX_WINDOW, json_object::JsonObject},
-    config::Capabilities,
 };
 
 /// `Browser.WindowState`.

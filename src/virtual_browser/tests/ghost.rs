@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::cdp::ghost::Deadline;
+use crate::api_types::Deadline;
 
 #[test]
 fn what_is_asked_goes_to_the_service_and_its_answer_to_the_client() {

@@ -151,7 +151,7 @@ async fn the_domain_answers_and_tells_what_its_definition_says() {
         is_of(event["method"].as_str().expect("a name"), &event["params"]);
     }
     // Every command of the definition was asked above, and every event came but that of a lost browser.
-    let domain = ghostmux::cdp::ghost::Domain::ghost();
+    let domain = ghostmux::api_types::Domain::ghost();
     for event in domain.events.iter().filter(|event| event.name != "browserLost") {
         let method = format!("ghost.{}", event.name);
         assert!(events.iter().any(|heard| heard["method"] == method), "{method} did not come");

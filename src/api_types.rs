@@ -1,8 +1,10 @@
-//! The `ghost` domain: sessions that outlive their socket, in the words of `fixtures/ghost.json`. PURE: shapes only.
+//! The `api_types` domain: sessions that outlive their socket, in the words of `fixtures/ghost.json`. PURE: shapes
+//! only.
 //!
 //! The same shapes serve the CDP domain and the REST API, so that both say the same with the same names.
 
 mod ask;
+pub mod capability;
 mod definition;
 mod snapshot;
 #[cfg(test)]
@@ -24,7 +26,7 @@ pub use self::{
 };
 
 /// The domain's definition in the protocol's own JSON format, merged into `/json/protocol`.
-pub const DEFINITION: &str = include_str!("../../fixtures/ghost.json");
+pub const DEFINITION: &str = include_str!("../fixtures/ghost.json");
 /// Most bytes of a session's metadata, as JSON.
 pub const METADATA_MOST: usize = 4096;
 /// Most characters of a session's name.

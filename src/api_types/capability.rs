@@ -74,3 +74,18 @@ impl Capabilities {
         }
     }
 }
+
+/// How many CDP sessions the clients of one session may have at a time, all together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CdpSessionLimits {
+    /// Of any kind.
+    pub all: usize,
+    /// On the browser itself.
+    pub roots: usize,
+}
+
+impl Default for CdpSessionLimits {
+    fn default() -> Self {
+        Self { all: 10_000, roots: 256 }
+    }
+}
