@@ -5,7 +5,11 @@ use std::{fmt, sync::Arc, time::Duration};
 /// Why a client's socket is closed: code and reason of the WebSocket close frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The session ended as its client wished, or its page is gone.
+    /// The session ended because its last client left it.
+    LastClientLeft,
+    /// The session's own client ended it: the command that did.
+    ClosedByClient(&'static str),
+    /// The session was ended on request, or the page of a page socket is gone.
     Bye(&'static str),
     /// The proxy is shutting down.
     ShuttingDown,
@@ -45,10 +49,21 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Whether the session ended as its clients wanted, so that its URL may begin a new one, as a Chrome's address can be
+    /// used again and again.
+    pub fn is_wanted(&self) -> bool {
+        matches!(self, Self::LastClientLeft | Self::ClosedByClient(_))
+    }
+
     /// The close code: RFC 6455 §7.4, and 4000 to 4999 of our own.
     pub fn code(&self) -> u16 {
         match self {
-            Self::Bye(_) | Self::Parked(_) | Self::Forgotten(_) | Self::Hibernated => 1000,
+            Self::LastClientLeft
+            | Self::ClosedByClient(_)
+            | Self::Bye(_)
+            | Self::Parked(_)
+            | Self::Forgotten(_)
+            | Self::Hibernated => 1000,
             Self::ShuttingDown => 1001,
             Self::NotText => 1003,
             Self::TooBig | Self::Overgrown => 1009,
@@ -65,7 +80,7 @@ impl CloseReason {
     /// One word for it, in metrics.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Bye(_) => "bye",
+            Self::LastClientLeft | Self::ClosedByClient(_) | Self::Bye(_) => "bye",
             Self::Parked(_) => "parked",
             Self::Forgotten(_) => "keep_alive",
             Self::ShuttingDown => "shutting_down",
@@ -88,6 +103,8 @@ impl CloseReason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::LastClientLeft => f.write_str("the last client has gone"),
+            Self::ClosedByClient(command) => write!(f, "its client ended it with {command}"),
             Self::Bye(why) => f.write_str(why),
             Self::ShuttingDown => f.write_str("ghostmux is shutting down"),
             Self::TooBig => f.write_str("a message above 100 MiB, which Chrome does not accept"),

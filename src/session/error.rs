@@ -13,12 +13,15 @@ use crate::{
     store::StoreError,
 };
 
+/// What can be said of an id that nothing is remembered of. How a session ended that its own clients left is not kept.
+const NEVER_OR_LEFT: &str = "there was none, or its last client left it or closed it";
+
 /// Why the service does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// No session of the caller's has this id, and none can be opened under it.
-    #[error("no such session {id}{}", .ended.as_ref().map_or_else(String::new, |ended| {
-        format!("; it ended {} s ago: {}", ended.ago().as_secs(), ended.why)
+    #[error("no such session {id}; {}", .ended.as_ref().map_or_else(|| NEVER_OR_LEFT.to_owned(), |ended| {
+        format!("it ended {} s ago: {}", ended.ago().as_secs(), ended.why)
     }))]
     NoSession {
         /// The id.

@@ -169,7 +169,7 @@ impl Lifecycle {
     /// The last socket has gone.
     fn alone(&self, now: Instant) -> Phase {
         if self.deadlines.keep_alive.is_zero() && self.coming == 0 {
-            Phase::Closed(CloseReason::Bye("the last client has gone"))
+            Phase::Closed(CloseReason::LastClientLeft)
         } else {
             Phase::Parked(now)
         }

@@ -385,6 +385,11 @@ impl SessionManager {
         ended.remember(id, self.inner.mint.made(id.as_str()), tombstone);
     }
 
+    /// A session has ended as its clients wanted: what an earlier one of this id was lost by says nothing any more.
+    fn forget(&self, id: &SessionId) {
+        self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner).forget(id);
+    }
+
     fn tombstone(&self, id: &SessionId) -> Option<Tombstone> {
         self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner).of(id).cloned()
     }

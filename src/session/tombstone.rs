@@ -1,5 +1,5 @@
-//! What is remembered of sessions that have ended: so that nobody opens another one under the same id, and whoever
-//! comes back is told what became of it.
+//! What is remembered of sessions that were ended against their clients' will: nobody opens another one under the same
+//! id, and whoever comes back is told why.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -55,6 +55,12 @@ impl Tombstones {
         if self.by_id.insert(id.clone(), (tombstone, made)).is_none() {
             self.since.push_back(id.clone());
         }
+    }
+
+    /// A session of this id, brought back since, has ended as its clients wanted.
+    pub(super) fn forget(&mut self, id: &SessionId) {
+        // Its place in the order stays, and is passed over.
+        self.by_id.remove(id);
     }
 
     /// What became of a session.

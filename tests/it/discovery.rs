@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browsers::Browser,
+    client::Client,
     proxy::{Answer, Proxy, eventually},
 };
 
@@ -21,7 +22,7 @@ fn path_of(url: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn version_is_chromes_and_its_url_opens_one_session_once() {
+async fn version_is_chromes_and_its_url_opens_one_session_at_a_time() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     for path in ["/json/version", "/json/version/"] {
         let version = json_of(&get(&proxy, path).await);
@@ -44,8 +45,14 @@ async fn version_is_chromes_and_its_url_opens_one_session_once() {
     let taken = proxy.refusal(&path).await;
     assert!(taken.contains("409"), "{taken}");
     drop(client);
-    eventually("an id that is over", async || proxy.try_connect_to(&path).await.is_err_and(|why| why.contains("404")))
-        .await;
+    // As a Chrome's address: whoever comes again, after the last one went or closed, finds a new browser there.
+    let again = connect_again(&proxy, &path).await;
+    again.page().await;
+    again.ok(None, "Browser.close", json!({})).await;
+    let third = connect_again(&proxy, &path).await;
+    assert_eq!(pages_of(&third).await, 1, "nothing is left of the session before");
+    third.ok(None, "ghost.closeSession", json!({})).await;
+    drop(connect_again(&proxy, &path).await);
     let mut forged = path.clone();
     forged.pop();
     forged.push(if path.ends_with('0') { '1' } else { '0' });
@@ -55,6 +62,60 @@ async fn version_is_chromes_and_its_url_opens_one_session_once() {
         let refused = proxy.refusal(wrong).await;
         assert!(refused.contains("404"), "{wrong}: {refused}");
     }
+}
+
+/// Ends that no client wanted: who comes back is told why, and begins no empty session unawares.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_whose_session_was_ended_against_its_client_stays_refused() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let session_path = |path: &str| path.replace("/devtools/browser/", "/v1/sessions/");
+    let begin = async |proxy: &Proxy, query: &str| {
+        let path = path_of(&json_of(&get(proxy, "/json/version").await)["webSocketDebuggerUrl"]);
+        let client = proxy.connect_to(&format!("{path}{query}")).await;
+        (path, client)
+    };
+    let stays_refused = async |proxy: &Proxy, path: &str, client: Client, why: &str| {
+        client.end().await;
+        eventually("the end of the session", async || {
+            proxy.http("GET", &session_path(path), &[], "").await.status == 404
+        })
+        .await;
+        for _ in 0..2 {
+            let refused = proxy.refusal(path).await;
+            assert!(refused.contains("404") && refused.contains(why), "{refused}, not {why}");
+        }
+    };
+    let (path, client) = begin(&proxy, "").await;
+    let killed = proxy.http("GET", &path.replace("/devtools/browser/", "/kill/"), &[], "").await;
+    assert_eq!(killed.status, 204, "{killed:?}");
+    stays_refused(&proxy, &path, client, "ended by an operator").await;
+    let (path, client) = begin(&proxy, "").await;
+    assert_eq!(proxy.http("DELETE", &session_path(&path), &[], "").await.status, 204);
+    stays_refused(&proxy, &path, client, "DELETE").await;
+    let (path, client) = begin(&proxy, "?timeout=1").await;
+    stays_refused(&proxy, &path, client, "timeout").await;
+    let (path, client) = begin(&proxy, "").await;
+    client.ok(None, "ghost.park", json!({ "keepAlive": 1 })).await;
+    stays_refused(&proxy, &path, client, "keep_alive").await;
+    let (path, client) = begin(&proxy, "").await;
+    proxy.lose_browser();
+    stays_refused(&proxy, &path, client, "the browser is lost").await;
+}
+
+/// As soon as the session before has ended; whoever comes while it does is told that it has a client.
+async fn connect_again(proxy: &Proxy, path: &str) -> Client {
+    let mut client = None;
+    eventually("the URL is free", async || {
+        client = proxy.try_connect_to(path).await.ok();
+        client.is_some()
+    })
+    .await;
+    client.expect("connected")
+}
+
+async fn pages_of(client: &Client) -> usize {
+    let targets = client.ok(None, "Target.getTargets", json!({})).await;
+    targets["targetInfos"].as_array().expect("targets").iter().filter(|target| target["type"] == "page").count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

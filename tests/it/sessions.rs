@@ -162,7 +162,10 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
     assert_eq!(client.ok(None, "ghost.getSession", json!({})).await["session"]["name"], Value::Null);
     for id in ["nobody-0", "", "../../x"] {
         let (code, words) = client.call("ghost.closeSession", json!({ "id": id })).await.expect_err("refused");
-        assert_eq!((code, words), (-32000, format!("no such session {id}")));
+        assert_eq!(
+            (code, words),
+            (-32000, format!("no such session {id}; there was none, or its last client left it or closed it"))
+        );
     }
     for (query, named) in
         [("timeout=2h", "timeout"), ("keep_alive=6m", "keepAlive"), ("idle_timeout=x", "idle_timeout")]

@@ -22,7 +22,7 @@ fn life(phase: Phase, coming: u32, keep_alive: Duration, now: Instant) -> Lifecy
 fn every_phase_has_its_answer_to_every_event() {
     let then = Instant::now();
     let now = then + SECOND;
-    let last = CloseReason::Bye("the last client has gone");
+    let last = CloseReason::LastClientLeft;
     let table: [(Phase, u32, Duration, Event, Phase); 24] = [
         (Phase::Queued, 0, SECOND, Event::Placed, Phase::Parked(now)),
         (Phase::Queued, 0, SECOND, Event::Came, active(1)),

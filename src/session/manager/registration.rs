@@ -115,15 +115,17 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let why = match &self.fate {
-            Outcome::Waits => None,
-            Outcome::Runs => Some("it failed".to_owned()),
-            Outcome::Over(reason) => Some(reason.to_string()),
-        };
         let leaving = self.leaving.take();
-        if let Some((why, leaving)) = why.zip(leaving.as_ref()) {
+        if let Some(Leaving { id, .. }) = &leaving {
+            let remember = |why| self.registry.remember(id, self.session_info.owner.clone(), why);
             // First: whoever finds no session must find what became of it.
-            self.registry.remember(&leaving.id, self.session_info.owner.clone(), why);
+            match &self.fate {
+                Outcome::Waits => {}
+                Outcome::Runs => remember("it failed".to_owned()),
+                // Its URL may begin a new session, so nothing may be remembered that would refuse it.
+                Outcome::Over(reason) if reason.is_wanted() => self.registry.forget(id),
+                Outcome::Over(reason) => remember(reason.to_string()),
+            }
         }
         if !self.checkpoint.is_used() {
             return;

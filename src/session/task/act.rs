@@ -142,7 +142,7 @@ impl SessionTask {
             }
             Action::Ghost(tag, view, ask) => self.on_ghost(tag, view, ask),
             Action::Close(view, reason) => self.send_away(view, &reason),
-            Action::End => self.over = Some(CloseReason::Bye("the client closed its browser")),
+            Action::End => self.over = Some(CloseReason::ClosedByClient("Browser.close")),
         }
     }
 

@@ -47,7 +47,7 @@ impl SessionTask {
             },
             Ask::Close(named) if own(&named) => {
                 self.answer_ghost(tag, Ok("{}".to_owned()));
-                self.over = Some(CloseReason::Bye("the client closed its session"));
+                self.over = Some(CloseReason::ClosedByClient("ghost.closeSession"));
             }
             Ask::Park(named, keep_alive) if own(&named) => match self.may_park(keep_alive) {
                 Ok(()) => {

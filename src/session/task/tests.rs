@@ -182,5 +182,5 @@ async fn a_deadline_that_is_changed_counts_from_where_it_counted_before() {
 async fn without_keep_alive_a_session_ends_with_its_client() {
     let (running, far) = start(Options::default(), Duration::ZERO, true).await;
     drop(far);
-    assert_eq!(running.end().await.0, CloseReason::Bye("the last client has gone"));
+    assert_eq!(running.end().await.0, CloseReason::LastClientLeft);
 }
