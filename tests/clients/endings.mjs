@@ -4,6 +4,8 @@
 // For each ending: the close code and reason on the wire, the client's `disconnected` event, the error of a command that was
 // under way, and what the URL of the session gives then: the same page with its variables, or a refusal that says why.
 
+import { createServer } from 'node:http';
+import { once } from 'node:events';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
@@ -20,6 +22,10 @@ const CLIENTS = {
       return { browser, ghost: await browser.target().createCDPSession(), pages: () => browser.pages(), newPage: () => browser.newPage() };
     },
     leave: browser => browser.disconnect(),
+    async intercept(page, seen) {
+      await page.setRequestInterception(true);
+      page.on('request', request => request.url().includes('/held') ? seen() : request.continue());
+    },
     underWay: /Target closed|Session closed|detached/,
     refused: /Unexpected server response: 404/,
   },
@@ -30,6 +36,7 @@ const CLIENTS = {
       return { browser, ghost: await browser.newBrowserCDPSession(), pages: async () => context.pages(), newPage: () => context.newPage() };
     },
     leave: browser => browser.close(),
+    intercept: (page, seen) => page.context().route('**/held', seen),
     underWay: /Target page, context or browser has been closed/,
     refused: /404 no such session .*; it ended/,
   },
@@ -97,6 +104,30 @@ async function see(client, ending, ghostmux) {
   return close;
 }
 
+// The proxy gives a page that does not answer 5 s; what was intercepted goes on long before.
+const AT_ONCE_MS = 4_000;
+
+// A client is lost while it holds a navigation back, which goes on then: to the same site, and to another one.
+async function loseNavigation(client, host, ghostmux) {
+  const site = createServer((request, response) => {
+    if (request.url === '/held') site.emit('held');
+    response.setHeader('content-type', 'text/html').end('<title>page</title>');
+  }).listen(0, '127.0.0.1');
+  await once(site, 'listening');
+  const { port } = site.address();
+  const tap = await openTap(ghostmux.host, ghostmux.port);
+  const { newPage } = await client.connect(`ws://127.0.0.1:${tap.port}/?keep_alive=1m`);
+  const page = await newPage();
+  await page.goto(`http://127.0.0.1:${port}/first`);
+  const intercepted = new Promise((resolve, reject) => { client.intercept(page, resolve).catch(reject).then(() => page.goto(`http://${host}:${port}/held`)).catch(() => {}); });
+  await within(intercepted, 'the interception');
+  const goesOn = once(site, 'held', { signal: AbortSignal.timeout(AT_ONCE_MS) });
+  tap.close();
+  await goesOn.catch(() => { throw new Error(`the navigation stood still for ${AT_ONCE_MS} ms`); });
+  site.close();
+  return 'the navigation went on';
+}
+
 const [program, path] = process.argv.slice(2);
 const ghostmux = await openGhostmux(program, path ?? findBrowser());
 let failed = 0;
@@ -104,6 +135,13 @@ for (const ending of ENDINGS) {
   for (const [name, client] of Object.entries(CLIENTS)) {
     const result = await within(see(client, ending, ghostmux), ending.name).then(close => `ok     ${close}`, error => `FAILED ${error.stack}`);
     console.log(`${name}, ${ending.name}: ${result}`);
+    failed += result.startsWith('ok') ? 0 : 1;
+  }
+}
+for (const [name, client] of Object.entries(CLIENTS)) {
+  for (const host of ['127.0.0.1', 'localhost']) {
+    const result = await within(loseNavigation(client, host, ghostmux), 'a lost navigation').then(close => `ok     ${close}`, error => `FAILED ${error.stack}`);
+    console.log(`${name}, lost while it intercepts a navigation to ${host}: ${result}`);
     failed += result.startsWith('ok') ? 0 : 1;
   }
 }

@@ -1,6 +1,7 @@
 use super::*;
 
 const ATTACH: &str = r#"call BASE Target.attachToTarget {"targetId":"P","flatten":true}"#;
+const FETCH_OFF: &str = "call S Fetch.disable {}";
 const DISMISS: &str = r#"call K Page.handleJavaScriptDialog {"accept":false}"#;
 
 /// A page whose client has gone, and whose dialog guard `K` is there.
@@ -11,8 +12,8 @@ fn kept() -> Pair {
     let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
     let got = pair.result(r#"{"sessionId":"K"}"#);
     // Only with the dialog guard there the client's own go: no dialog can open between the two.
-    assert_eq!(got, ["call K Page.enable {}", dismiss, "detach S", "detach ROOT"]);
-    for _ in 0..4 {
+    assert_eq!(got, ["call K Page.enable {}", FETCH_OFF, dismiss, "detach S", "detach ROOT"]);
+    for _ in 0..5 {
         assert_eq!(pair.result("{}"), Vec::<String>::new());
     }
     pair
@@ -93,11 +94,15 @@ fn what_starts_while_its_client_leaves_is_not_left_waiting() {
     assert_eq!(got, ["call K Page.enable {}"]);
     let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
     let ease = r#"call S Target.setAutoAttach {"autoAttach":true,"waitForDebuggerOnStart":false,"flatten":true}"#;
-    assert_eq!(pair.result("{}"), [dismiss, ease, "resume SW children:false", "remind", "remind"], "SW2 runs");
+    assert_eq!(
+        pair.result("{}"),
+        [FETCH_OFF, dismiss, ease, "resume SW children:false", "remind", "remind"],
+        "SW2 runs"
+    );
     pair.created("W3", "worker", "CTX");
     assert_eq!(pair.attached("S", "SW3", "W3"), ["resume SW3 children:false", "remind"]);
     // Its CDP session on the page goes once all of that is answered.
-    let answers = ["K", "dismiss", "ease", "SW"].map(|_| pair.result("{}"));
+    let answers = ["K", "Fetch", "dismiss", "ease", "SW"].map(|_| pair.result("{}"));
     assert!(answers.iter().all(Vec::is_empty), "{answers:?}");
     assert_eq!(pair.result("{}"), ["detach S", "detach ROOT"], "SW3 runs");
     // What the proxy itself attaches to is not let run by it.
