@@ -27,7 +27,7 @@ use crate::{
     browser::{
         CodecChoice, Launch,
         find::{self, command_line, is_root},
-        pool::{Plan, Pool, Source},
+        pool::{Plan, Pool, Shares, Source},
     },
     close_reason::CloseReason,
     config::{Admission, BrowserSource, Config},
@@ -172,7 +172,8 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
     let max_sessions = config.max_sessions.map(|most| i64::from(most.get()));
     let warm = usize::try_from(config.warm).unwrap_or(0);
     let screenshot_pixels = u64::from(config.screenshot_pixels.get());
-    Ok((Plan { sources, warm, max_sessions, screenshot_pixels }, origin))
+    let shares = Shares { screenshot_pixels, restore_pages: config.restore_pages };
+    Ok((Plan { sources, warm, max_sessions, shares }, origin))
 }
 
 /// How many sessions there may be altogether: by the limit of all, or of all browsers, whichever is less.

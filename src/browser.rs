@@ -12,6 +12,7 @@ mod inbox;
 mod internal;
 mod link;
 mod mirror;
+mod openings;
 mod permits;
 mod pixels;
 pub mod pool;
@@ -39,6 +40,7 @@ use self::{
     account::Account,
     codec::{Framing, Wire, Writer},
     inbox::Parcel,
+    openings::Openings,
     permits::Permits,
 };
 pub use self::{
@@ -46,6 +48,7 @@ pub use self::{
     inbox::Inbox,
     internal::{ContextHandle, Emulated, InternalEvent, InternalRoot, InternalSession},
     mirror::{LeaseId, Surveyed},
+    openings::Opening,
     process::Launch,
 };
 use crate::{
@@ -112,6 +115,7 @@ struct Shared {
     exclusive: AtomicBool,
     framing: Framing,
     permits: Permits,
+    openings: Openings,
     close: CancellationToken,
 }
 
@@ -150,6 +154,8 @@ enum LinkRequest {
     Survey { lease: LeaseId, reply: oneshot::Sender<Vec<Surveyed>> },
     /// An origin, or the storage key of a partition, where a session has something.
     Remember { context: ContextId, origin: String },
+    /// A page of the proxy's own is closed, as what an ended session leaves: in its turn.
+    Close { page: TargetId },
     /// A page of the proxy's own becomes one of its session's, which pretends what this CDP session has it pretend.
     Reveal { page: TargetId, emulated: Option<(CdpSessionId, Vec<Change>)> },
     /// A lease is over; with `base` its contexts go.
@@ -204,6 +210,7 @@ impl LinkRequest {
             | Self::Hear { .. }
             | Self::Survey { .. }
             | Self::Remember { .. }
+            | Self::Close { .. }
             | Self::Reveal { .. }
             | Self::Release { .. } => false,
         }

@@ -8,7 +8,7 @@ use ghostmux::{
     browser::{
         CodecChoice, Launch, Lease,
         find::{command_line, is_root},
-        pool::{Plan, Pool, Source},
+        pool::{Plan, Pool, Shares, Source},
     },
     config::{Codec, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     metrics::Metrics,
@@ -57,8 +57,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
         directory: directory.path().to_owned(),
         codec: CodecChoice::new(Codec::Auto),
     };
-    let plan =
-        Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, screenshot_pixels: 20_000_000 };
+    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, shares: Shares::default() };
     let pool = Pool::start(plan, Metrics::default().into()).await?;
     let store = Store::new(&StoreSettings {
         place: StorePlace::File(directory.path().join("store.redb")),

@@ -195,6 +195,7 @@ mod tests {
             downloads::Downloads,
             link::{End, Link},
             mirror::Mirror,
+            openings::Openings,
             permits::Permits,
             transport::{Pipe, Transport},
         },
@@ -231,10 +232,21 @@ mod tests {
                 no_target_to_close: CdpError::INVALID,
                 no_context_for_target: CdpError::INVALID,
             };
-            let (number, pid, framing, permits) = (1, None, Framing::CBOR_PIPE, Permits::new(1));
             let (leases, live, own_roots, exclusive) = Default::default();
-            let shared =
-                Shared { number, orders, identity, pid, leases, live, own_roots, exclusive, framing, permits, close };
+            let shared = Shared {
+                number: 1,
+                orders,
+                identity,
+                pid: None,
+                leases,
+                live,
+                own_roots,
+                exclusive,
+                framing: Framing::CBOR_PIPE,
+                permits: Permits::new(1),
+                openings: Openings::new(1),
+                close,
+            };
             let browser = Browser { shared: Arc::new(shared) };
             let (to, parcels) = mpsc::unbounded_channel();
             browser.order(LinkRequest::Open { lease: LeaseId(1), inbox: to, account: Arc::default() });

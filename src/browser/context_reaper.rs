@@ -33,7 +33,7 @@ const PAGES_AT_ONCE: usize = 8;
 /// One disposal.
 #[derive(Debug)]
 pub(super) enum Disposal {
-    /// A session ended that had many pages: this is one of them.
+    /// A session ended that had many pages, or pages were not opened to the end: this is one of them.
     Page(TargetId),
     /// A session ended that had several contexts: this is one of them.
     Context {
@@ -85,9 +85,18 @@ impl ContextReaper {
         let contexts = contexts.into_iter().skip(1);
         let contexts = contexts.map(|context| Disposal::Context { context, base: base.clone() });
         for disposal in pages.chain(contexts).chain([Disposal::Base(base.clone())]) {
-            self.waiting += 1;
-            self.left.push_back((disposal, now + LONGEST_WAIT));
+            self.push(disposal, now);
         }
+    }
+
+    /// Nobody wants this page any more, whose session may go on.
+    pub(super) fn close(&mut self, page: TargetId, now: Instant) {
+        self.push(Disposal::Page(page), now);
+    }
+
+    fn push(&mut self, disposal: Disposal, now: Instant) {
+        self.waiting += 1;
+        self.left.push_back((disposal, now + LONGEST_WAIT));
         self.quiet.get_or_insert(now + QUIET);
     }
 

@@ -40,6 +40,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         exclusive: AtomicBool::new(false),
         framing: Framing::JSON_PIPE,
         permits: Permits::new(20_000_000),
+        openings: Openings::new(4),
         close: CancellationToken::new(),
     };
     let lease = Lease {

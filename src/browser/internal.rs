@@ -178,10 +178,10 @@ impl InternalRoot {
         self.browser.order(LinkRequest::Reveal { page: page.clone(), emulated });
     }
 
-    /// Closes a page that was made by [`InternalRoot::new_page`], without waiting.
+    /// Closes a page that was made by [`InternalRoot::new_page`], without waiting. One goes after the other: a restore
+    /// that is given up has many.
     pub fn close(&self, page: &TargetId) {
-        let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
-        self.browser.tell(Some(&self.id), "Target.closeTarget", params);
+        self.browser.order(LinkRequest::Close { page: page.clone() });
     }
 
     /// Attaches to a target, unseen by clients.

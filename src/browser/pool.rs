@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use super::start::{BrowserError, OLDEST, Source};
+pub use super::start::{BrowserError, OLDEST, Shares, Source};
 use super::{
     Browser, CallError, Lease, start,
     warm_pool::{Next, WarmPool},
@@ -33,8 +33,8 @@ pub struct Plan {
     pub warm: usize,
     /// Most sessions in one browser.
     pub max_sessions: Option<i64>,
-    /// How many pixels the screenshots under way in one browser may have together.
-    pub screenshot_pixels: u64,
+    /// What the sessions of one browser share out among them.
+    pub shares: Shares,
 }
 
 /// Why there is no lease.
@@ -110,8 +110,8 @@ impl Pool {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             firsts.push(tokio::spawn({
                 let (source, metrics) = (source.clone(), pool.inner.metrics.clone());
-                let pixels = pool.inner.plan.screenshot_pixels;
-                async move { start::start(number, &source, pixels, metrics).await }
+                let shares = pool.inner.plan.shares;
+                async move { start::start(number, &source, shares, metrics).await }
             }));
         }
         let mut failed = None;
@@ -299,8 +299,8 @@ impl Pool {
             }
             let source = self.inner.plan.sources.get(at)?;
             // Not cut short by closing: what is half started is owned by the future, and ends with it in good time.
-            let pixels = self.inner.plan.screenshot_pixels;
-            match start::start(number, source, pixels, self.inner.metrics.clone()).await {
+            let shares = self.inner.plan.shares;
+            match start::start(number, source, shares, self.inner.metrics.clone()).await {
                 Ok(started) => return Some(started),
                 Err(error) => {
                     tracing::error!(browser = number, %error, retry_in = ?pause, "browser did not start");

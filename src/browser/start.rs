@@ -12,6 +12,7 @@ use super::{
     downloads::Downloads,
     link::{End, Link},
     mirror::Mirror,
+    openings::Openings,
     permits::Permits,
     process::{Launch, Process},
     transport::{Transport, Ws},
@@ -97,6 +98,21 @@ fn last_line(lines: &[String]) -> String {
     telling.map_or_else(String::new, |line| format!(": {line}"))
 }
 
+/// What the sessions of one browser share out among them.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    /// How many pixels the screenshots under way may have together.
+    pub screenshot_pixels: u64,
+    /// How many pages of snapshots open at once; at least 1.
+    pub restore_pages: usize,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self { screenshot_pixels: 20_000_000, restore_pages: 4 }
+    }
+}
+
 /// A started browser, and the task that ends when it does.
 pub(super) struct Started {
     pub(super) browser: Browser,
@@ -104,12 +120,10 @@ pub(super) struct Started {
 }
 
 /// Starts or connects to a browser and makes it ready for leases.
-///
-/// Its screenshots under way may have so many pixels together.
 pub(super) async fn start(
     number: u32,
     source: &Source,
-    screenshot_pixels: u64,
+    shares: Shares,
     metrics: Arc<Metrics>,
 ) -> Result<Started, BrowserError> {
     let Opened { transport, process, greeting } = match source {
@@ -144,7 +158,8 @@ pub(super) async fn start(
         own_roots: 0.into(),
         exclusive: false.into(),
         framing,
-        permits: Permits::new(screenshot_pixels),
+        permits: Permits::new(shares.screenshot_pixels),
+        openings: Openings::new(shares.restore_pages),
         close,
     };
     let browser = Browser { shared: Arc::new(shared) };

@@ -17,7 +17,7 @@ const PREFIX: &str = "GHOSTMUX_";
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 43] = [
+const DEFAULTS: [(&str, &str); 44] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -58,6 +58,7 @@ const DEFAULTS: [(&str, &str); 43] = [
     ("snapshot_transfers", "2"),
     ("snapshot_memory", "768MiB"),
     ("snapshot_fields", "10000"),
+    ("restore_pages", "4"),
     ("log", "info"),
     ("log_format", "text"),
     ("drain", "10s"),
@@ -290,6 +291,11 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_fields: Option<String>,
+    /// Pages of snapshots that open at once in one browser, of all sessions in turn. As one has opened, the next waits as
+    /// long as the browser took to make it, so that other clients have their turn too.
+    #[arg(long, value_name = "N", help_heading = "Snapshots")]
+    #[serde(deserialize_with = "text")]
+    pub restore_pages: Option<String>,
 
     /// What to log: a level, or levels by module such as `ghostmux::browser=debug,info`.
     #[arg(long, value_name = "FILTER", help_heading = "Logs")]
@@ -353,6 +359,7 @@ impl RawConfig {
             "snapshot_transfers" => &self.snapshot_transfers,
             "snapshot_memory" => &self.snapshot_memory,
             "snapshot_fields" => &self.snapshot_fields,
+            "restore_pages" => &self.restore_pages,
             "log" => &self.log,
             "log_format" => &self.log_format,
             _ => unreachable!("no setting {key}"),

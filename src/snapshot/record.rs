@@ -100,7 +100,7 @@ pub struct Cookie {
 }
 
 /// CDP's `Network.CookiePartitionKey`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PartitionKey {
     /// The site of the top-level page.

@@ -2,6 +2,7 @@
 
 mod blank;
 mod clear;
+mod cookies;
 mod page;
 
 use std::{sync::Arc, time::Duration};
@@ -19,16 +20,10 @@ use super::{
     unless_gone,
 };
 use crate::{
-    browser::{CallError, ContextHandle, InternalRoot},
-    cdp::{
-        ids::ContextId,
-        json_object::{JsonObject, quote},
-        permission::Ruling,
-    },
+    browser::{ContextHandle, InternalRoot},
+    cdp::{ids::ContextId, json_object::quote, permission::Ruling},
 };
 
-/// Pages that are loaded at once.
-const PAGES: usize = 4;
 /// How long one step may take, a batch of rows for example.
 const STEP: Duration = Duration::from_secs(30);
 
@@ -203,10 +198,12 @@ impl Restore<'_> {
         let pages = std::mem::take(&mut self.pages);
         // Chrome is asked for them before the first page, which may change them, begins to load.
         let place = self.place;
-        let kept = async { if set.is_empty() { Ok(Vec::new()) } else { cookies_in(place, &context).await } };
+        let kept = async { if set.is_empty() { Ok(Vec::new()) } else { cookies::all_in(place, &context).await } };
         let open = async { if self.how.pages { self.reopen(&context, &pages).await } else { Ok(()) } };
         let (kept, opened) = tokio::join!(kept, open);
-        self.miss_cookies(&set, &kept?);
+        for cookie in cookies::missing(&set, &kept?) {
+            self.lose("cookie", &cookies::place_of(cookie), "Chrome did not keep it");
+        }
         opened
     }
 
@@ -214,20 +211,26 @@ impl Restore<'_> {
     async fn reopen(&mut self, context: &ContextId, pages: &[Page]) -> Result<(), SnapshotError> {
         let (root, place, limit) = (&self.root, self.place, self.how.page_deadline);
         let mut blank = self.blank.take_if(|_| context == self.place.context() && !pages.is_empty());
+        // One page at a time waits for its turn, so that other sessions have theirs.
+        let line = &tokio::sync::Mutex::new(());
         let mut open = |page| {
             let blank = blank.take();
             async move {
+                let first = line.lock().await;
+                let mut turn = place.browser().opening().await;
+                drop(first);
                 let mut opened = match blank {
                     Some(Blank { target, storage_page }) => Opened::of(root, target, storage_page),
                     // Chrome makes one after the other in a context, in the order in which they are asked for.
-                    None => page::blank(root, context).await?,
+                    None => turn.make(page::blank(root, context)).await?,
                 };
-                let lost = opened.load(place, page, Instant::now() + limit).await;
+                let lost = turn.load(opened.load(place, page, Instant::now() + limit)).await;
                 Ok((opened, lost))
             }
         };
         let opens: Vec<_> = pages.iter().map(&mut open).collect();
-        let loaded: Vec<Result<(Opened, _), Problem>> = stream::iter(opens).buffered(PAGES).collect().await;
+        let at_once = place.browser().openings_at_once();
+        let loaded: Vec<Result<(Opened, _), Problem>> = stream::iter(opens).buffered(at_once).collect().await;
         let mut front = None;
         for (page, loaded) in pages.iter().zip(loaded) {
             let (opened, lost) = match loaded {
@@ -271,44 +274,6 @@ impl Restore<'_> {
             }
         }
         Ok(())
-    }
-
-    // ---- Cookies.
-
-    async fn set_cookies(&mut self, cookies: Vec<Cookie>) -> Result<(), SnapshotError> {
-        let Some(context) = self.context.clone() else { return Ok(()) };
-        match self.put_cookies(&context, &cookies).await {
-            Ok(()) => {}
-            Err(error @ CallError::Gone) => return Err(error.into()),
-            // One that Chrome does not like costs the others: which one it is shows one by one.
-            Err(_) => {
-                for cookie in &cookies {
-                    if let Err(error) = self.put_cookies(&context, std::slice::from_ref(cookie)).await {
-                        self.fail("cookie", &format!("{} {}", cookie.domain, cookie.name), error.into())?;
-                    }
-                }
-            }
-        }
-        self.cookies.extend(cookies);
-        Ok(())
-    }
-
-    async fn put_cookies(&self, context: &ContextId, cookies: &[Cookie]) -> Result<(), CallError> {
-        let cookies = serde_json::to_string(cookies).unwrap_or_default();
-        let params = format!(r#"{{"browserContextId":{},"cookies":{cookies}}}"#, quote(context.as_str()));
-        self.place.call("Storage.setCookies", params).await.map(drop)
-    }
-
-    /// Chrome says nothing of a cookie that it does not keep, one that has expired meanwhile for example.
-    fn miss_cookies(&mut self, set: &[Cookie], there: &[Cookie]) {
-        let same = |a: &Cookie, b: &Cookie| {
-            (&a.name, &a.domain, &a.path, &a.partition_key) == (&b.name, &b.domain, &b.path, &b.partition_key)
-        };
-        for cookie in set {
-            if !there.iter().any(|other| same(cookie, other)) {
-                self.lose("cookie", &format!("{} {}", cookie.domain, cookie.name), "Chrome did not keep it");
-            }
-        }
     }
 
     // ---- Storage.
@@ -417,14 +382,6 @@ impl Restore<'_> {
         }
         Ok(())
     }
-}
-
-/// The cookies that a context has.
-async fn cookies_in(place: &ContextHandle, context: &ContextId) -> Result<Vec<Cookie>, SnapshotError> {
-    let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
-    let result = place.call("Storage.getCookies", params).await?;
-    let there: Vec<Raw> = JsonObject::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
-    Ok(there.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect())
 }
 
 /// The argument of the storage page's `store`.

@@ -10,7 +10,7 @@ use ghostmux::{
     browser::{
         CodecChoice, Launch,
         find::{self, command_line, is_root},
-        pool::{Plan, Pool, Source},
+        pool::{Plan, Pool, Shares, Source},
     },
     close_reason::CloseReason,
     config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
@@ -30,8 +30,7 @@ async fn service(directory: &std::path::Path) -> (Pool, SessionManager) {
     let flags = command_line(found.kind, is_root(), &[]);
     let launch =
         Launch { binary: found.binary, flags, directory: directory.to_owned(), codec: CodecChoice::new(Codec::Auto) };
-    let plan =
-        Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, screenshot_pixels: 20_000_000 };
+    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, shares: Shares::default() };
     let metrics = Arc::new(Metrics::default());
     let pool = Pool::start(plan, metrics.clone()).await.expect("a browser that starts");
     let config = Config::load(RawConfig::default(), []).expect("defaults");

@@ -55,6 +55,7 @@ impl Link {
                 let _ = reply.send(self.targets.survey(lease));
             }
             LinkRequest::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
+            LinkRequest::Close { page } => self.disposals.close(page, Instant::now()),
             LinkRequest::Reveal { page, emulated } => self.targets.reveal(&page, emulated),
             LinkRequest::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
             LinkRequest::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),

@@ -20,7 +20,7 @@ use super::*;
 use crate::{
     browser::{
         CodecChoice, Launch, Lease, find,
-        pool::{Plan, Pool, Source},
+        pool::{Plan, Pool, Shares, Source},
     },
     config,
     metrics::Metrics,
@@ -105,8 +105,7 @@ async fn chrome(directory: &Path) -> Pool {
         directory: directory.to_owned(),
         codec: CodecChoice::new(config::Codec::Auto),
     };
-    let plan =
-        Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, screenshot_pixels: 20_000_000 };
+    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, shares: Shares::default() };
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")
 }
 

@@ -1,7 +1,7 @@
 //! Clients that have as much saved, taken in and opened again as they can; see `greed` for how the victim is watched and for
 //! the sizes.
 
-use std::fmt::Write as _;
+use std::{cell::Cell, fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     browsers::{Browser, in_browser},
+    proxy::eventually,
     rest::{JSON, body_of, is_problem},
 };
 
@@ -76,6 +77,60 @@ async fn peak<T>(stage: &Stage, most: &std::sync::atomic::AtomicUsize, work: imp
         }
     }
 }
+
+/// A snapshot of so many pages at this URL.
+fn pages(count: usize, url: &str) -> String {
+    let head = "{\"header\":{\"version\":1,\"browser\":\"\"}}\n{\"context\":{\"madeByClient\":false}}\n";
+    let pages = json!({ "page": { "url": url, "title": "\"\"" } }).to_string() + "\n";
+    let mut counts = json!({ "contexts": 1, "pages": count, "bytes": head.len() + pages.len() * count });
+    for none in ["cookies", "origins", "localStorage", "sessionStorage", "databases", "rows"] {
+        counts[none] = json!(0);
+    }
+    let end = json!({ "end": { "counts": counts, "complete": true } });
+    format!("{head}{}{end}\n", pages.repeat(count))
+}
+
+/// R14: two sessions with many pages each are opened from a snapshot at once, and a third client does not stay until its
+/// own are there. Beside them somebody opens a session with few pages, who does not wait until all of those are there.
+async fn many_pages_restored_at_once(browser: Browser) {
+    let stage = Stage::strict(browser).await;
+    let save = async |count| {
+        let content = pages(count, &stage.site.url("/"));
+        let saved = stage.proxy.http("POST", "/v1/snapshots", &[LINES], &content).await;
+        assert_eq!(saved.status, 201, "R14: {}", saved.body);
+        body_of(&saved)["snapshot"]["id"].as_str().map(|id| format!("/?snapshot={id}")).expect("an id")
+    };
+    let count = size(25, 300);
+    let (many, few) = (save(count).await, save(3).await);
+    meanwhile(&stage, "R14", async {
+        let opened = Cell::new(0);
+        let greedy = async || {
+            let client = stage.proxy.connect_to(&many).await;
+            let targets = client.call_in(None, "Target.getTargets", json!({}), LONG).await.expect("R14");
+            let pages = targets["targetInfos"].as_array().expect("a list").len();
+            assert_eq!(pages, count, "R14: pages of the snapshot");
+            opened.set(opened.get() + 1);
+            client
+        };
+        let hangs_up = async {
+            let gone = tokio::time::timeout(Duration::from_secs(1), stage.proxy.try_connect_to(&many)).await;
+            assert!(gone.is_err(), "R14: so many pages take longer");
+        };
+        let modest = async {
+            eventually("pages are being opened", async || !stage.site.requests().is_empty()).await;
+            let client = stage.proxy.connect_to(&few).await;
+            client.ok(None, "Target.getTargets", json!({})).await;
+            assert_eq!(opened.get(), 0, "R14: a session of few pages waited for those of many");
+        };
+        let all = async { tokio::join!(greedy(), greedy(), hangs_up, modest) };
+        drop(Box::pin(all).await);
+        eventually("every page has gone", async || stage.proxy.figure("disposals").await == 0).await;
+    })
+    .await;
+    stage.unharmed("R14").await;
+}
+
+in_browser!(Shell: many_pages_restored_at_once);
 
 /// R13: a page of nothing but form fields, all of which are to be saved.
 async fn many_form_fields(browser: Browser) {

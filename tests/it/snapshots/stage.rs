@@ -10,7 +10,7 @@ use ghostmux::{
     browser::{
         CodecChoice, ContextHandle, Inbox, Launch, Lease,
         find::{self, command_line, is_root},
-        pool::{Plan, Pool, Source},
+        pool::{Plan, Pool, Shares, Source},
     },
     cdp::{
         ids::{CdpSessionId, ContextId, TargetId},
@@ -58,7 +58,7 @@ impl Stage {
             codec: CodecChoice::new(Codec::Auto),
         };
         let plan =
-            Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, screenshot_pixels: 20_000_000 };
+            Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, shares: Shares::default() };
         let pool = Pool::start(plan, Metrics::default().into()).await.expect("it starts");
         Self { pool, _directory: directory }
     }
