@@ -67,6 +67,8 @@ pub struct Config {
     pub max_client_frame: usize,
     /// How many device pixels the screenshots under way in one browser may have together.
     pub screenshot_pixels: NonZeroU32,
+    /// How many screenshots of one session may wait for their turn; at least 1.
+    pub screenshot_queue: usize,
     /// How many pages of snapshots open at once in one browser; at least 1.
     pub restore_pages: usize,
     /// When a client's outbound queue counts as too long, and when it is cut.
@@ -253,6 +255,7 @@ impl Config {
                 .text("screenshot_pixels")
                 .read(number(1_000_000..=1_000_000_000))
                 .map(|pixels| NonZeroU32::new(pixels).expect("at least a million"))?,
+            screenshot_queue: layers.text("screenshot_queue").read(number::<u32>(1..=1_000_000))? as usize,
             restore_pages: layers.text("restore_pages").read(number::<u32>(1..=1000))? as usize,
             client_queue: check_client_queue(layers)?,
             http_stall: layers.text("http_stall").read(duration(Duration::from_millis(1)))?,

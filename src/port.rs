@@ -53,18 +53,26 @@ impl Call {
 }
 
 /// What a [`Permit`] holds, and gives back when it is dropped.
-pub trait Guard: std::fmt::Debug + Send + Sync {}
+pub trait Guard: std::fmt::Debug + Send + Sync {
+    /// Nobody will say when it is over: it counts until it would be late.
+    fn leave(self: Box<Self>);
+}
 
 /// The permission to do what all sessions of a browser share out among them; dropping it gives it back.
 #[derive(Debug)]
 pub struct Permit {
-    _held: Box<dyn Guard>,
+    held: Box<dyn Guard>,
 }
 
 impl Permit {
     /// A permission that holds `guard`.
     pub fn new(guard: impl Guard + 'static) -> Self {
-        Self { _held: Box::new(guard) }
+        Self { held: Box::new(guard) }
+    }
+
+    /// What was permitted goes on, and nobody will say when it is over: it counts until it would be late.
+    pub fn leave(self) {
+        self.held.leave();
     }
 }
 

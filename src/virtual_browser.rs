@@ -174,6 +174,11 @@ impl VirtualBrowser {
         self.limits = limits;
     }
 
+    /// How many screenshots may wait for their turn from now on.
+    pub fn limit_screenshots(&mut self, most_waiting: usize) {
+        self.pictures.limit(most_waiting);
+    }
+
     /// A client comes, with a browser-level CDP session of its own.
     pub fn open_view(&mut self, view: ViewId, root: CdpSessionId) {
         let browser = self.scope.browser.clone();
@@ -436,10 +441,12 @@ impl VirtualBrowser {
                 self.dialog_guards.forget(&target);
                 self.emulators.forget(&target);
                 self.forget_liveness_check(&target);
+                self.pictures.page_is_gone(&target);
                 self.scope.lose(&target);
             }
             Told::Crashed { target, params } => {
                 self.forget_liveness_check(&target);
+                self.pictures.page_is_gone(&target);
                 self.scope.crashed(&target, &params);
             }
             Told::Emulated { target, by, what } => self.emulators.note(target, by, what),

@@ -43,7 +43,7 @@ impl Permits {
             let mut state = self.state();
             let ticket = state.pixels.ask(lease, pixels);
             state.waiting.insert(ticket, wake);
-            Held { permits: self.clone(), ticket }
+            Held { permits: self.clone(), ticket: Some(ticket) }
         };
         loop {
             let next = self.go_on();
@@ -81,17 +81,23 @@ fn now() -> Instant {
 #[derive(Debug)]
 struct Held {
     permits: Permits,
-    ticket: Ticket,
+    /// Absent if it has been left to its deadline.
+    ticket: Option<Ticket>,
 }
 
-impl Guard for Held {}
+impl Guard for Held {
+    fn leave(mut self: Box<Self>) {
+        self.ticket = None;
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
+        let Some(ticket) = self.ticket else { return };
         {
             let mut state = self.permits.state();
-            state.pixels.done(self.ticket);
-            state.waiting.remove(&self.ticket);
+            state.pixels.done(ticket);
+            state.waiting.remove(&ticket);
         }
         self.permits.go_on();
     }
@@ -132,5 +138,17 @@ mod tests {
         assert!(tokio::time::timeout(soon, acquire(1)).await.is_err(), "the third is under way");
         drop(third);
         acquire(1).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_screenshot_whose_end_nobody_will_hear_counts_until_it_would_be_late() {
+        let permits = Permits::new(100);
+        let acquire = |lease| permits.clone().acquire(LeaseId(lease), 100);
+        acquire(1).await.leave();
+        let mut second = Box::pin(acquire(2));
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut second).await.is_err(), "Chrome still draws");
+        let since = tokio::time::Instant::now();
+        second.await.leave();
+        assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
     }
 }

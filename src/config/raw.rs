@@ -17,7 +17,7 @@ const PREFIX: &str = "GHOSTMUX_";
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 44] = [
+const DEFAULTS: [(&str, &str); 45] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -45,6 +45,7 @@ const DEFAULTS: [(&str, &str); 44] = [
     ("max_roots", "256"),
     ("max_client_frame", "100MiB"),
     ("screenshot_pixels", "20000000"),
+    ("screenshot_queue", "1000"),
     ("client_queue", "64MiB"),
     ("client_queue_hard", "512MiB"),
     ("client_queue_total", "2GiB"),
@@ -220,6 +221,10 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub screenshot_pixels: Option<String>,
+    /// Screenshots of one session that may wait for their turn; one more is refused.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub screenshot_queue: Option<String>,
     /// Bytes that may wait for a client whose socket takes nothing for the time of `stall`; with more it is cut.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
@@ -343,6 +348,7 @@ impl RawConfig {
             "max_roots" => &self.max_roots,
             "max_client_frame" => &self.max_client_frame,
             "screenshot_pixels" => &self.screenshot_pixels,
+            "screenshot_queue" => &self.screenshot_queue,
             "client_queue" => &self.client_queue,
             "client_queue_hard" => &self.client_queue_hard,
             "client_queue_total" => &self.client_queue_total,

@@ -68,6 +68,8 @@ pub struct Terms {
     pub caps: Capabilities,
     /// How many CDP sessions its clients may have.
     pub cdp_sessions: CdpSessionLimits,
+    /// How many of its screenshots may wait for their turn.
+    pub screenshot_queue: usize,
     /// Largest frame taken from a client, in bytes.
     pub max_client_frame: usize,
     /// Limits of a client's outbound queue.
@@ -92,6 +94,7 @@ impl Terms {
         Self {
             caps: config.local,
             cdp_sessions: config.cdp_sessions,
+            screenshot_queue: config.screenshot_queue,
             max_client_frame: config.max_client_frame,
             queue: config.client_queue,
             deadlines: config.deadlines,
@@ -161,6 +164,7 @@ impl SessionTask {
             directory.path().to_owned(),
         );
         session.limit(terms.cdp_sessions);
+        session.limit_screenshots(terms.screenshot_queue);
         record.place(lease.browser().number());
         Self {
             record,

@@ -1,13 +1,16 @@
 //! Commands that go up under ids of ours, and what becomes of their replies.
 
-use super::{Action, VirtualBrowser, screenshot::Picture};
+use super::{
+    Action, VirtualBrowser,
+    screenshot::{Drawing, Picture},
+};
 use crate::{
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
         json_object::JsonObject,
     },
-    port::{Call, Permit, Reply, Settle, Tag},
+    port::{Call, Reply, Settle, Tag},
 };
 
 /// What becomes of a reply to a command of ours.
@@ -46,7 +49,7 @@ pub(super) enum Pending {
     /// A picture that waits until the browser has room for so many device pixels.
     Permit(Picture, u64),
     /// The client's reply: a picture has been taken, and the next one may be.
-    Taken(CdpSessionId, CallId, Permit),
+    Taken(CdpSessionId, CallId, Drawing),
     /// The client's reply; if it is no error, the CDP session makes so many device pixels of a CSS pixel.
     Scale(CdpSessionId, CallId, f64),
     /// A dialog guard for this page.
@@ -151,8 +154,8 @@ impl VirtualBrowser {
             Pending::Forward(on, id) | Pending::Attach(on, id) | Pending::TraceStart(on, id) => {
                 self.scope.reply(&on, id, &result);
             }
-            Pending::Taken(on, id, permit) => {
-                drop(permit);
+            Pending::Taken(on, id, drawing) => {
+                drawing.done();
                 self.scope.reply(&on, id, &result);
             }
             Pending::Target(on, id) => self.on_target_info(&on, id, &result),
@@ -208,8 +211,11 @@ impl VirtualBrowser {
                 self.scope.fail(&on, id, error);
             }
             Pending::Picture(picture) => self.on_unmeasured(picture, error),
+            Pending::Taken(on, id, drawing) => {
+                self.pictures.failed(drawing, error);
+                self.scope.fail(&on, id, error);
+            }
             Pending::Forward(on, id)
-            | Pending::Taken(on, id, _)
             | Pending::Attach(on, id)
             | Pending::Target(on, id)
             | Pending::Targets(on, id)

@@ -12,7 +12,7 @@ use crate::{
     cdp::{
         emulation::{self, MAX_WINDOW},
         error::CdpError,
-        ids::{CallId, CdpSessionId},
+        ids::{CallId, CdpSessionId, TargetId},
         json_object::JsonObject,
         target::Kind,
     },
@@ -71,8 +71,8 @@ struct View {
     height: f64,
 }
 
-/// How many screenshots of a session may wait for their turn. *Judged:* a client that waits for each one has few.
-const MOST_WAITING: usize = 1000;
+/// So many pictures whose CDP session has ended are given up early when their page goes; older ones count to the end.
+const MOST_DETACHED: usize = 64;
 
 /// Commands that change what is in view of a page, beside those that change its device pixels.
 const RESIZING: [&str; 3] = ["Emulation.setVisibleSize", "Browser.setWindowBounds", "Browser.setContentsSize"];
@@ -89,18 +89,72 @@ pub(super) struct Picture {
 }
 
 /// The pictures of a session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pictures {
     /// So many wait for a permit.
     waiting: usize,
+    /// So many may.
+    most_waiting: usize,
     /// Commands so far that may have changed what is in view of a page.
     resized: u64,
+    /// Those that Chrome may still be drawing though their CDP session has ended: nobody will hear when it is done.
+    detached: Vec<Drawing>,
+}
+
+/// A picture that Chrome is drawing. Dropped, it counts until Chrome would be late with it: whoever let go of it has
+/// not stopped Chrome.
+#[derive(Debug)]
+pub(super) struct Drawing {
+    page: TargetId,
+    permit: Option<Permit>,
+}
+
+impl Drawing {
+    /// It is over, and the next one may be taken.
+    pub(super) fn done(mut self) {
+        self.permit = None;
+    }
+}
+
+impl Drop for Drawing {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.leave();
+        }
+    }
+}
+
+impl Default for Pictures {
+    fn default() -> Self {
+        Self { waiting: 0, most_waiting: 1000, resized: 0, detached: Vec::new() }
+    }
 }
 
 impl Pictures {
+    /// How many may wait for a permit from now on.
+    pub(super) fn limit(&mut self, most_waiting: usize) {
+        self.most_waiting = most_waiting;
+    }
+
     /// A command goes up; perhaps more will be in view of a page than was measured.
     pub(super) fn on_command(&mut self, method: &str) {
         self.resized += u64::from(RESIZING.contains(&method));
+    }
+
+    /// A picture was answered with an error.
+    pub(super) fn failed(&mut self, drawing: Drawing, error: &CdpError) {
+        if *error != CdpError::NO_SESSION {
+            return drawing.done();
+        }
+        if self.detached.len() == MOST_DETACHED {
+            self.detached.remove(0);
+        }
+        self.detached.push(drawing);
+    }
+
+    /// A page has gone or crashed, and nothing of it is drawn any more.
+    pub(super) fn page_is_gone(&mut self, page: &TargetId) {
+        self.detached.extract_if(.., |drawing| drawing.page == *page).for_each(Drawing::done);
     }
 
     /// As [`Pictures::on_command`], for one that changes a page's device pixels.
@@ -122,9 +176,12 @@ impl VirtualBrowser {
         if let Err(why) = emulation::picture(width, height, scale) {
             return self.refuse(&picture.on, id, &CdpError::params(why));
         }
-        if self.pictures.waiting == MOST_WAITING {
-            let error =
-                format!("'{METHOD}' is refused: {MOST_WAITING} screenshots of this session wait for their turn");
+        let most = self.pictures.most_waiting;
+        if self.pictures.waiting >= most {
+            let error = format!(
+                "'{METHOD}' is refused: screenshot_queue allows that {most} of this session wait for their turn; take the \
+                 next when some have been answered"
+            );
             return self.refuse(&picture.on, id, &CdpError::server(error));
         }
         self.pictures.waiting += 1;
@@ -148,9 +205,7 @@ impl VirtualBrowser {
     pub fn on_permit(&mut self, tag: Tag, permit: Permit) {
         self.pictures.waiting -= 1;
         let Some(Pending::Permit(mut picture, pixels)) = self.settled(tag) else { return };
-        if !self.scope.sessions.contains_key(&picture.on) {
-            return;
-        }
+        let Some(page) = self.scope.sessions.get(&picture.on).map(|cdp| cdp.target.clone()) else { return };
         if picture.measured.is_some_and(|at| at != self.pictures.resized) {
             // More may be in view by now.
             picture.part = Part::Viewport;
@@ -163,7 +218,13 @@ impl VirtualBrowser {
             return self.take(picture);
         }
         let Picture { on, id, params, .. } = picture;
-        self.call(on.clone(), METHOD, params, Settle::Plain, Pending::Taken(on, id, permit));
+        self.call(
+            on.clone(),
+            METHOD,
+            params,
+            Settle::Plain,
+            Pending::Taken(on, id, Drawing { page, permit: Some(permit) }),
+        );
     }
 
     /// The page has said how large it is, or what is in view of it.

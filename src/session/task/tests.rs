@@ -70,6 +70,7 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
     let terms = Terms {
         caps: Capabilities::strict(),
         cdp_sessions: CdpSessionLimits::default(),
+        screenshot_queue: 1,
         max_client_frame: 1 << 20,
         queue,
         deadlines,

@@ -143,7 +143,12 @@ struct Held {
     _shared: std::sync::Arc<()>,
 }
 
-impl crate::port::Guard for Held {}
+impl crate::port::Guard for Held {
+    /// It counts for ever here.
+    fn leave(self: Box<Self>) {
+        std::mem::forget(self);
+    }
+}
 
 impl Pair {
     /// The browser has room for the oldest picture that waits. The second is shared as long as it counts.
@@ -182,6 +187,44 @@ fn a_permit_for_a_cdp_session_that_has_ended_goes_back() {
     let (up, held) = pair.permits();
     assert_eq!((up.len(), counts(&held)), (0, false));
     pair.is_at_rest();
+}
+
+/// Sends a picture up, and says that its CDP session has ended.
+fn detached_while_drawing(pair: &mut Pair) -> std::sync::Arc<()> {
+    pair.asks_on("S", SHOT, &clip(2000));
+    let (_, held) = pair.permits();
+    pair.detached("ROOT", "S", "P", &[]);
+    pair.error(-32001, "Session with given id not found.");
+    held
+}
+
+#[test]
+fn a_picture_counts_after_the_end_of_its_cdp_session_until_its_page_has_gone() {
+    let told = |kind: fn(TargetId) -> Told, target: &str| FromBrowser::Told(kind(target.into()));
+    let gone: fn(TargetId) -> Told = |target| Told::Destroyed { target };
+    let crashed: fn(TargetId) -> Told = |target| Told::Crashed { target, params: "{}".to_owned() };
+    for kind in [gone, crashed] {
+        let mut pair = Pair::with_page();
+        let held = detached_while_drawing(&mut pair);
+        assert!(counts(&held), "Chrome is still drawing");
+        pair.session.on_browser(told(kind, "another"));
+        assert!(counts(&held), "another page");
+        pair.session.on_browser(told(kind, "P"));
+        assert!(!counts(&held));
+    }
+}
+
+#[test]
+fn a_picture_that_is_being_drawn_when_its_session_ends_is_left_to_its_deadline() {
+    let mut pair = Pair::with_page();
+    let held = detached_while_drawing(&mut pair);
+    drop(pair);
+    assert!(counts(&held));
+    let mut pair = Pair::with_page();
+    pair.asks_on("S", SHOT, &clip(2000));
+    let (_, held) = pair.permits();
+    drop(pair);
+    assert!(counts(&held));
 }
 
 #[test]
@@ -230,10 +273,11 @@ fn what_is_in_view_of_a_tab_counts_as_the_largest_window() {
 #[test]
 fn only_so_many_pictures_of_a_session_wait() {
     let mut pair = Pair::with_page();
-    for _ in 0..1000 {
+    pair.session.limit_screenshots(3);
+    for _ in 0..3 {
         assert_eq!(pair.asks_on("S", SHOT, &clip(1)), ["permit 1"]);
     }
-    assert!(pair.asks_on("S", SHOT, &clip(1))[0].contains("1000 screenshots of this session wait"));
+    assert!(pair.asks_on("S", SHOT, &clip(1))[0].contains("screenshot_queue allows that 3 of this session wait"));
     pair.permits();
     assert_eq!(pair.asks_on("S", SHOT, &clip(1)), ["permit 1"]);
 }
