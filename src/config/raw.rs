@@ -282,13 +282,13 @@ pub struct RawConfig {
     #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_line: Option<String>,
-    /// How many snapshots may be imported, or exported as one document, at a time. More of them wait, as `queue` and
-    /// `queue_timeout` say; then they are refused (503).
+    /// How many snapshots may be imported, or exported as one document, at a time; a clone of a session that has more than
+    /// 1 MiB counts too. More of them wait, as `queue` and `queue_timeout` say; then they are refused (503).
     #[arg(long, value_name = "N", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_transfers: Option<String>,
-    /// Memory that these may take together. A document takes up to 12 times its size while it is read; one that can
-    /// never have so much is refused (413).
+    /// Memory that these may take together. A document takes up to 12 times its size while it is read, a clone 64 MiB; a
+    /// document that can never have so much is refused (413).
     #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_memory: Option<String>,

@@ -86,7 +86,7 @@ pub enum ServiceError {
     },
     /// Too many snapshots are imported or exported already, and none was done in time.
     #[error(
-        "{most} snapshots are being imported or exported (snapshot_transfers, snapshot_memory), and {waiting} wait for \
+        "{most} snapshots are being imported, exported or cloned (snapshot_transfers, snapshot_memory), and {waiting} wait for \
          that (queue, queue_timeout); try again later"
     )]
     Crowded {

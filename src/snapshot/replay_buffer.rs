@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::{
-    io::{AsyncBufRead, AsyncReadExt as _},
+    io::{AsyncBufRead, AsyncRead, AsyncReadExt as _},
     sync::watch,
 };
 use tokio_util::io::StreamReader;
@@ -16,6 +16,8 @@ use super::{
 };
 use crate::{api_types::SnapshotPart, browser::ContextHandle, config::SnapshotLimits};
 
+/// So many bytes need no permission: most sessions have less, and are not to wait.
+const FREE: usize = 1 << 20;
 /// Bytes that are taken at a time.
 const PIECE: usize = 1 << 16;
 
@@ -34,29 +36,39 @@ pub struct ReplayBuffer {
 }
 
 impl ReplayBuffer {
-    /// Reads a session's state.
-    pub async fn record(
+    /// Reads a session's state. If that is more than [`FREE`] bytes, it waits for `room` for [`HELD_MOST`], which is
+    /// returned: it is to be kept as long as this is.
+    pub async fn record<M, E: From<RepositoryError>>(
         &self,
         place: &ContextHandle,
         parts: &[SnapshotPart],
         limits: &SnapshotLimits,
-    ) -> Result<Report, RepositoryError> {
-        let (to, mut from) = tokio::io::duplex(PIECE);
+        room: impl Future<Output = Result<M, E>>,
+    ) -> Result<(Report, Option<M>), E> {
+        let (to, from) = tokio::io::duplex(PIECE);
         let wanted = Parts::of(parts, limits);
-        let keep = async {
-            let mut piece = vec![0; PIECE];
-            loop {
-                let read = from.read(&mut piece).await.map_err(RepositoryError::Cut)?;
-                if read == 0 {
-                    self.held.send_modify(|held| held.ended = true);
-                    return Ok::<_, RepositoryError>(());
-                }
-                self.add(&piece[..read])?;
+        let capture = async { Ok(capture(place, &wanted, to).await.map_err(RepositoryError::from)?) };
+        futures_util::future::try_join(capture, self.keep(from, room)).await
+    }
+
+    async fn keep<M, E: From<RepositoryError>>(
+        &self,
+        mut from: impl AsyncRead + Unpin,
+        room: impl Future<Output = Result<M, E>>,
+    ) -> Result<Option<M>, E> {
+        let (mut room, mut taken) = (std::pin::pin!(room), None);
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = from.read(&mut piece).await.map_err(RepositoryError::Cut)?;
+            if read == 0 {
+                self.held.send_modify(|held| held.ended = true);
+                return Ok(taken);
             }
-        };
-        let capture = async { Ok::<_, RepositoryError>(capture(place, &wanted, to).await?) };
-        let ((), report) = futures_util::future::try_join(keep, capture).await?;
-        Ok(report)
+            if taken.is_none() && self.held.borrow().bytes + read > FREE {
+                taken = Some(room.as_mut().await?);
+            }
+            self.add(&piece[..read])?;
+        }
     }
 
     fn add(&self, piece: &[u8]) -> Result<(), RepositoryError> {
@@ -103,6 +115,22 @@ mod tests {
         read.expect("the rest");
         replay_buffer.play().read_to_string(&mut whole).await.expect("all of it");
         assert_eq!((&text, rest.as_str(), whole.as_str()), (b"one ", "two", "one two"));
+    }
+
+    #[tokio::test]
+    async fn only_what_is_large_waits_for_room() {
+        let (small, large) = (ReplayBuffer::default(), ReplayBuffer::default());
+        let nobody = std::future::pending::<Result<(), RepositoryError>>();
+        assert!(small.keep(vec![0; FREE].as_slice(), nobody).await.expect("no room needed").is_none());
+        let (to, room) = tokio::sync::oneshot::channel();
+        let room = async { Ok::<u8, RepositoryError>(room.await.expect("room")) };
+        let content = vec![0; 2 * FREE];
+        let mut keep = std::pin::pin!(large.keep(content.as_slice(), room));
+        assert!(futures_util::poll!(&mut keep).is_pending());
+        assert!(large.held.borrow().bytes <= FREE);
+        to.send(7).expect("it waits");
+        assert_eq!(keep.await.expect("all of it"), Some(7));
+        assert_eq!(large.held.borrow().bytes, 2 * FREE);
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::session::error::ServiceError;
 use crate::{
     config::{Admission, SnapshotLimits},
-    snapshot::repository::RepositoryError,
+    snapshot::repository::{HELD_MOST, RepositoryError},
 };
 
 /// What a permit of the memory stands for, in bytes.
@@ -49,6 +49,15 @@ impl Rooms {
             let most = self.limits.memory / SnapshotLimits::TIMES;
             return Err(RepositoryError::NoMemory { most }.into());
         }
+        self.take_units(needed).await
+    }
+
+    /// Waits for room for a session's state of any size, which is held as it is until it has been copied.
+    pub(super) async fn take_to_hold(&self) -> Result<Room, ServiceError> {
+        self.take_units(HELD_MOST.min(self.limits.memory) / UNIT).await
+    }
+
+    async fn take_units(&self, needed: usize) -> Result<Room, ServiceError> {
         let needed = u32::try_from(needed).unwrap_or(u32::MAX);
         let both = async {
             let place = self.places.clone().acquire_owned().await;
@@ -116,6 +125,18 @@ mod tests {
         drop(rooms.take(10 << 20).await.expect("all of it"));
         let never = rooms.take((10 << 20) + UNIT).await.expect_err("more than there ever is");
         assert_eq!((never.status(), never.retry_after()), (413, None), "{never}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_states_of_sessions_that_are_copied_count_with_the_documents() {
+        let rooms = rooms(1);
+        let copied = rooms.take_to_hold().await.expect("room");
+        rooms.take(6 << 20).await.expect_err("both need more than there is");
+        drop(copied);
+        drop(rooms.take(6 << 20).await.expect("room"));
+        let _both = (rooms.take_to_hold().await.expect("room"), rooms.take(1).await.expect("room"));
+        let late = rooms.take_to_hold().await.expect_err("there is no third place");
+        assert!(matches!(late, ServiceError::Crowded { most: 2, .. }), "{late}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -92,9 +92,10 @@ impl SessionManager {
         };
         let copies: Vec<_> = (0..count).map(|_| copy()).collect();
         let copies = stream::iter(copies).buffer_unordered(COPIES).try_collect();
-        let read = async { Ok(replay_buffer.record(&place, &parts, &self.inner.terms.snapshots).await?) };
+        let room = self.inner.rooms.take_to_hold();
+        let read = replay_buffer.record(&place, &parts, &self.inner.terms.snapshots, room);
         // The first copies are made while the session is read.
-        let (report, made): (_, Vec<(SessionTask, Registration)>) = try_join(read, copies).await?;
+        let ((report, _room), made): (_, Vec<(SessionTask, Registration)>) = try_join(read, copies).await?;
         let sessions = made.into_iter().map(|(live, entry)| entry.wait_for_client(live, caller)).collect();
         let report = repository::tell(&report, since);
         tracing::info!(session = id, count, took = ?report.took.0, omitted = report.omitted_count, "session cloned");
