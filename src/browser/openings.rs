@@ -157,10 +157,10 @@ mod tests {
         let openings = Openings::new(1);
         let hangs = openings.clone().turn().await;
         tokio::spawn(hangs.load(pending::<()>()));
-        let (_next, waited) = took(openings.clone().turn()).await;
+        let (next, waited) = took(openings.clone().turn()).await;
         assert!(waited <= PATIENCE + 2 * MS, "{waited:?}");
         // One that is given up gives its turn back.
-        drop(_next);
+        drop(next);
         drop(openings.turn().await);
     }
 }

@@ -123,7 +123,7 @@ pub(super) struct Started {
 pub(super) async fn start(
     number: u32,
     source: &Source,
-    shares: Shares,
+    quotas: Shares,
     metrics: Arc<Metrics>,
 ) -> Result<Started, BrowserError> {
     let Opened { transport, process, greeting } = match source {
@@ -158,8 +158,8 @@ pub(super) async fn start(
         own_roots: 0.into(),
         exclusive: false.into(),
         framing,
-        permits: Permits::new(shares.screenshot_pixels),
-        openings: Openings::new(shares.restore_pages),
+        permits: Permits::new(quotas.screenshot_pixels),
+        openings: Openings::new(quotas.restore_pages),
         close,
     };
     let browser = Browser { shared: Arc::new(shared) };
