@@ -243,9 +243,21 @@ pub struct Wanted {
 pub struct Sessions {
     /// Oldest first.
     pub sessions: Vec<Session>,
+    /// Those that hibernate and whose record in the store cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unreadable: Vec<Unreadable>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
+}
+
+/// `ghost.Unreadable`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Its id.
+    pub id: String,
+    /// What is wrong with its record.
+    pub reason: String,
 }
 
 /// A member that is there: `null` is not the same as absent.

@@ -21,11 +21,14 @@ mod stream;
 use std::sync::Arc;
 
 pub use self::{
-    backend::{Backend, Commit, Reply},
+    backend::{Backend, Commit, Listed, Reply},
     embedded::Embedded,
     error::StoreError,
     janitor::Rekeyed,
-    record::{BlobId, Expires, KeyName, Meta, New, Owner, Page, Query, SessionRecord, SnapshotId, Timestamp, Usage},
+    record::{
+        BlobId, Expires, KeyName, Meta, New, Owner, Page, Query, SessionEntry, SessionRecord, SnapshotId, Timestamp,
+        UnreadableSession, UnreadableSnapshot, Usage,
+    },
     redis::Redis,
     stream::{Reader, Writer},
 };
@@ -102,19 +105,29 @@ impl Store {
             wanted.as_ref().is_none_or(has)
         };
         let now = Timestamp::now();
-        let mut page = Page { snapshots: Vec::new(), next: query.before };
+        let mut page = Page { next: query.before, ..Page::default() };
         loop {
             // Without a search nearly all fit: then ask for no more than are wanted.
             let batch = if wanted.is_some() { BATCH } else { limit };
             let found = self.0.backend.list(owner, page.next, batch).await?;
             let is_end = found.len() < batch;
-            for meta in found {
-                page.next = Some(meta.id);
-                if fits(&meta) && !meta.is_expired(now) {
-                    page.snapshots.push(meta);
-                    if page.snapshots.len() == limit {
-                        return Ok(page);
+            for one in found {
+                match one {
+                    Ok(meta) => {
+                        page.next = Some(meta.id);
+                        if fits(&meta) && !meta.is_expired(now) {
+                            page.snapshots.push(meta);
+                        }
                     }
+                    Err(unreadable) => {
+                        page.next = Some(unreadable.id);
+                        if wanted.is_none() {
+                            page.unreadable.push(unreadable);
+                        }
+                    }
+                }
+                if page.snapshots.len() + page.unreadable.len() == limit {
+                    return Ok(page);
                 }
             }
             if is_end {
@@ -126,8 +139,11 @@ impl Store {
 
     /// Deletes a snapshot.
     pub async fn remove(&self, owner: &Owner, id: SnapshotId) -> Result<(), StoreError> {
-        // An expired one is as good as none; the sweep has it.
-        self.meta(owner, id).await?;
+        // An expired one is as good as none; the sweep has it. What cannot be read can be deleted.
+        match self.meta(owner, id).await {
+            Ok(_) | Err(StoreError::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
         if self.0.backend.remove(owner, id).await? { Ok(()) } else { Err(StoreError::Missing { id }) }
     }
 
@@ -155,18 +171,24 @@ impl Store {
     }
 
     /// The record of a session.
-    pub async fn session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+    pub async fn session(&self, id: &str) -> Result<Option<SessionEntry>, StoreError> {
         self.0.backend.session(id).await
     }
 
     /// Removes the record of a session and returns it. Of several that ask at once, here or on other nodes, one gets
-    /// it: who brings a session back, or ends it, takes its record first.
+    /// it: who brings a session back, or ends it, takes its record first. [`StoreError::UnreadableSession`] if it cannot
+    /// be read; it stays then.
     pub async fn take_session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         self.0.backend.take_session(id).await
     }
 
+    /// Removes the record of a session, whether it can be read or not; whether there was one.
+    pub async fn remove_session(&self, id: &str) -> Result<bool, StoreError> {
+        self.0.backend.remove_session(id).await
+    }
+
     /// The records of all sessions that are not live.
-    pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+    pub async fn sessions(&self) -> Result<Vec<SessionEntry>, StoreError> {
         self.0.backend.sessions().await
     }
 

@@ -136,6 +136,13 @@ export namespace Ghost {
     reason: string;
   }
 
+  /** A session or a snapshot that is in the store and whose record cannot be read: another version of ghostmux wrote it, or something damaged it. It cannot be used, and can be deleted by its id. */
+  interface Unreadable {
+    id: string;
+    /** What is wrong with its record. */
+    reason: string;
+  }
+
   /** What saving, restoring or converting carried, and what it did not. */
   interface SnapshotReport {
     cookies: number;
@@ -191,6 +198,8 @@ export namespace Ghost {
   /** Of `ghost.listSessions`. */
   interface ListSessionsResult {
     sessions: Session[];
+    /** Those that hibernate and whose record in the store cannot be read; absent if there are none, and where a name or metadata is asked for. */
+    unreadable?: Unreadable[];
     /** For the next page; absent on the last. */
     next?: string;
   }
@@ -346,6 +355,8 @@ export namespace Ghost {
   /** Of `ghost.listSnapshots`. */
   interface ListSnapshotsResult {
     snapshots: Snapshot[];
+    /** Those whose record in the store cannot be read; absent if there are none, and where a name or metadata is asked for. */
+    unreadable?: Unreadable[];
     /** For the next page; absent on the last. */
     next?: string;
   }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Metadata, Millis, Session, given};
+use super::{Metadata, Millis, Session, Unreadable, given};
 
 /// Most copies that one command makes of a session.
 pub const COPIES_MOST: u32 = 100;
@@ -154,6 +154,9 @@ pub struct Cloned {
 pub struct Snapshots {
     /// The newest first.
     pub snapshots: Vec<Snapshot>,
+    /// Those whose record in the store cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unreadable: Vec<Unreadable>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,

@@ -75,7 +75,12 @@ fn every_shape_has_the_members_of_its_definition() {
     let usage =
         Usage { js_heap_used: Some(1), dom_nodes: Some(1), cpu_time: Some(Millis::default()), ..Usage::default() };
     agrees("Usage", of("Usage"), &Usage::default(), &usage);
-    let sessions = |next| Sessions { sessions: vec![session()], next };
+    let unreadable = || Unreadable { id: "a".into(), reason: "b".into() };
+    agrees("Unreadable", of("Unreadable"), &unreadable(), &unreadable());
+    let sessions = |next: Option<String>| {
+        let unreadable = next.iter().map(|_| unreadable()).collect();
+        Sessions { sessions: vec![session()], unreadable, next }
+    };
     let list = domain.command("listSessions").expect("listSessions");
     agrees("listSessions' answer", &list.returns, &sessions(None), &sessions(Some("n".into())));
 }
@@ -121,7 +126,10 @@ fn every_shape_of_snapshots_has_the_members_of_its_definition() {
     agrees("importSnapshot's answer", returns("importSnapshot"), &saved, &saved);
     let cloned = Cloned { sessions: vec![session()], report: report.clone() };
     agrees("cloneSession's answer", returns("cloneSession"), &cloned, &cloned);
-    let page = |next| Snapshots { snapshots: vec![snapshot()], next };
+    let page = |next: Option<String>| {
+        let unreadable = next.iter().map(|_| Unreadable { id: "a".into(), reason: "b".into() }).collect();
+        Snapshots { snapshots: vec![snapshot()], unreadable, next }
+    };
     agrees("listSnapshots' answer", returns("listSnapshots"), &page(None), &page(Some("n".into())));
     let state = || serde_json::value::RawValue::from_string("{}".into()).ok();
     let exported = |full: bool| Exported {

@@ -19,7 +19,7 @@ use crate::{
         Report,
         repository::{self, RepositoryError},
     },
-    store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Store, StoreError},
+    store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Store, StoreError, UnreadableSnapshot},
 };
 
 /// How many snapshots are asked for at a time.
@@ -187,6 +187,14 @@ async fn list(
         let page = store.list(owner, &query).await?;
         for meta in page.snapshots {
             let line = if json { serde_json::to_string(&meta).unwrap_or_default() } else { describe(&meta) };
+            write(out, &line)?;
+        }
+        for UnreadableSnapshot { id, why } in page.unreadable {
+            let line = if json {
+                serde_json::json!({ "id": id, "unreadable": why }).to_string()
+            } else {
+                row([&id.to_string(), "-", "-", "-", "-", "-", &format!("unreadable: {why}")])
+            };
             write(out, &line)?;
         }
         match page.next {

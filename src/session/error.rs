@@ -208,6 +208,7 @@ fn of_snapshot(why: &RepositoryError) -> (u16, &'static str, i32) {
             StoreError::UnknownKey { .. } | StoreError::WrongKey { .. } => (422, "snapshot-key", -32000),
             StoreError::Corrupt { .. } => (422, "snapshot-damaged", -32000),
             StoreError::Newer { .. } => (422, "snapshot-newer", -32000),
+            StoreError::UnreadableSession { .. } => (422, "session-unreadable", -32000),
             StoreError::Abandoned | StoreError::InUse { .. } | StoreError::Unavailable { .. } => (503, "store", -32000),
         },
         RepositoryError::TooLarge { .. } | RepositoryError::NoMemory { .. } => (413, "snapshot-too-large", -32000),

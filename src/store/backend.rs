@@ -2,7 +2,9 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{BlobId, Meta, Owner, SessionRecord, SnapshotId, StoreError, Timestamp, Usage};
+use super::{
+    BlobId, Meta, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, Timestamp, UnreadableSnapshot, Usage,
+};
 use crate::config::StoreLimits;
 
 /// The answer of a backend, in its time.
@@ -34,13 +36,13 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn meta<'a>(&'a self, owner: &'a Owner, id: SnapshotId) -> Reply<'a, Option<Meta>>;
 
     /// Up to `limit` snapshots of this owner, expired or not, the newest first; those older than `before` if it is
-    /// given.
-    fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Meta>>;
+    /// given. One whose record cannot be read is among them.
+    fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Listed>>;
 
     /// Everybody who has or had a snapshot.
     fn owners(&self) -> Reply<'_, Vec<Owner>>;
 
-    /// Deletes a snapshot; `false` if there is none.
+    /// Deletes a snapshot, whether its record can be read or not; `false` if there is none.
     fn remove<'a>(&'a self, owner: &'a Owner, id: SnapshotId) -> Reply<'a, bool>;
 
     /// Changes when a snapshot goes by itself; `false` if there is none.
@@ -56,14 +58,20 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn put_session(&self, record: SessionRecord) -> Reply<'_, ()>;
 
     /// A session record.
-    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>>;
+    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionEntry>>;
 
-    /// Deletes a session record and returns it: of several who ask at once, one gets it.
+    /// Deletes a session record and returns it: of several who ask at once, one gets it. One that cannot be read stays.
     fn take_session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>>;
 
+    /// Deletes a session record, whether it can be read or not; `false` if there is none.
+    fn remove_session<'a>(&'a self, id: &'a str) -> Reply<'a, bool>;
+
     /// All session records.
-    fn sessions(&self) -> Reply<'_, Vec<SessionRecord>>;
+    fn sessions(&self) -> Reply<'_, Vec<SessionEntry>>;
 }
+
+/// What a list has of one snapshot.
+pub type Listed = Result<Meta, UnreadableSnapshot>;
 
 /// What makes a snapshot of a blob.
 #[derive(Debug, Clone)]

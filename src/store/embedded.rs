@@ -17,7 +17,10 @@ use futures_util::FutureExt as _;
 use redb::{Database, Durability, ReadableDatabase as _, WriteTransaction};
 
 use self::tables::Tables;
-use super::{Backend, BlobId, Commit, Meta, Owner, Reply, SessionRecord, SnapshotId, StoreError, Timestamp, Usage};
+use super::{
+    Backend, BlobId, Commit, Listed, Meta, Owner, Reply, SessionEntry, SessionRecord, SnapshotId, StoreError,
+    Timestamp, Usage,
+};
 
 /// A store in one file.
 #[derive(Debug)]
@@ -162,7 +165,7 @@ impl Backend for Embedded {
         self.read(move |tables| tables.meta(&owner, id))
     }
 
-    fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Meta>> {
+    fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Listed>> {
         let owner = owner.clone();
         self.read(move |tables| tables.list(&owner, before, limit))
     }
@@ -173,7 +176,7 @@ impl Backend for Embedded {
 
     fn remove<'a>(&'a self, owner: &'a Owner, id: SnapshotId) -> Reply<'a, bool> {
         let owner = owner.clone();
-        self.change(move |tables| Ok(tables.remove(&owner, id)?.is_some()))
+        self.change(move |tables| tables.remove(&owner, id))
     }
 
     fn set_expiry<'a>(&'a self, owner: &'a Owner, id: SnapshotId, expires: Option<Timestamp>) -> Reply<'a, bool> {
@@ -203,7 +206,7 @@ impl Backend for Embedded {
         self.write(Durability::Immediate, move |tables| tables.put_session(&record))
     }
 
-    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>> {
+    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionEntry>> {
         let id = id.to_owned();
         self.read(move |tables| tables.session(&id))
     }
@@ -213,7 +216,12 @@ impl Backend for Embedded {
         self.change(move |tables| tables.take_session(&id))
     }
 
-    fn sessions(&self) -> Reply<'_, Vec<SessionRecord>> {
+    fn remove_session<'a>(&'a self, id: &'a str) -> Reply<'a, bool> {
+        let id = id.to_owned();
+        self.change(move |tables| tables.remove_session(&id))
+    }
+
+    fn sessions(&self) -> Reply<'_, Vec<SessionEntry>> {
         self.read(Tables::sessions)
     }
 }

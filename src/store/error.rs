@@ -61,6 +61,16 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// What is stored of a session is not what this ghostmux writes.
+    #[error(
+        "session {id} is in the store and cannot be read: {why}; delete it, or use the version of ghostmux that wrote it"
+    )]
+    UnreadableSession {
+        /// The session.
+        id: String,
+        /// What is wrong with its record.
+        why: String,
+    },
     /// Written by a newer ghostmux.
     #[error("{what} has format {found}, and this ghostmux knows up to {known}; use a newer one")]
     Newer {

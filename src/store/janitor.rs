@@ -50,9 +50,12 @@ impl Store {
         let mut before = None;
         loop {
             let batch = self.0.backend.list(owner, before, BATCH).await?;
-            let Some(last) = batch.last() else { return Ok(()) };
-            before = Some(last.id);
+            if batch.is_empty() {
+                return Ok(());
+            }
             for meta in batch {
+                let meta = meta?;
+                before = Some(meta.id);
                 if meta.key == wanted {
                     done.kept += 1;
                     continue;

@@ -196,6 +196,15 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// What a store has under this owner and id.
+    pub(super) fn read(owner: &Owner, id: SnapshotId, json: &[u8]) -> Result<Self, UnreadableSnapshot> {
+        let meta: Self = serde_json::from_slice(json).map_err(|error| UnreadableSnapshot { id, why: shown(&error) })?;
+        if (&meta.owner, meta.id) != (owner, id) {
+            return Err(UnreadableSnapshot { id, why: "it is the record of another snapshot".to_owned() });
+        }
+        Ok(meta)
+    }
+
     /// Its time is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
@@ -278,10 +287,27 @@ pub struct Query {
 /// Some snapshots, the newest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// At most as many as asked for.
+    /// With the unreadable ones at most as many as asked for.
     pub snapshots: Vec<Meta>,
+    /// Those that are there, and of which no more can be said. None where a name is asked for.
+    pub unreadable: Vec<UnreadableSnapshot>,
     /// There may be more: ask for those before this one.
     pub next: Option<SnapshotId>,
+}
+
+/// A snapshot whose record cannot be read: another version wrote it, or something damaged it. It can be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableSnapshot {
+    /// Its id.
+    pub id: SnapshotId,
+    /// What is wrong with its record.
+    pub why: String,
+}
+
+impl From<UnreadableSnapshot> for StoreError {
+    fn from(UnreadableSnapshot { id, why }: UnreadableSnapshot) -> Self {
+        Self::Corrupt { id, what: format!("its record cannot be read: {why}") }
+    }
 }
 
 /// What an owner has in the store.
@@ -304,6 +330,57 @@ pub struct SessionRecord {
     pub snapshot: Option<SnapshotId>,
     /// All else that is to be known of it: its name, its deadlines. Up to 16 KiB of JSON.
     pub state: Value,
+}
+
+/// What a store has under the id of a session.
+pub type SessionEntry = Result<SessionRecord, UnreadableSession>;
+
+/// A session whose record cannot be read: another version wrote it, or something damaged it. It can be deleted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnreadableSession {
+    /// Its id.
+    pub id: String,
+    /// Whose it is, if that much can be read.
+    pub owner: Option<Owner>,
+    /// What it was to be restored from, if that much can be read.
+    pub snapshot: Option<SnapshotId>,
+    /// What is wrong with its record.
+    pub why: String,
+}
+
+impl UnreadableSession {
+    /// Whether it is this owner's. One whose owner cannot be read is [`Owner::local`]'s, and no tenant's.
+    pub fn is_of(&self, owner: &Owner) -> bool {
+        self.owner.as_ref().unwrap_or(&Owner::local()) == owner
+    }
+}
+
+impl From<UnreadableSession> for StoreError {
+    fn from(UnreadableSession { id, why, .. }: UnreadableSession) -> Self {
+        Self::UnreadableSession { id, why }
+    }
+}
+
+impl SessionRecord {
+    /// What a store has under this id.
+    pub(super) fn read(id: &str, json: &[u8]) -> SessionEntry {
+        let why = match serde_json::from_slice::<Self>(json) {
+            Ok(record) if record.id == id => return Ok(record),
+            Ok(_) => "it is the record of another session".to_owned(),
+            Err(error) => shown(&error),
+        };
+        let parts: Value = serde_json::from_slice(json).unwrap_or_default();
+        let owner = Owner::deserialize(&parts["owner"]).ok();
+        let snapshot = SnapshotId::deserialize(&parts["snapshot"]).ok();
+        Err(UnreadableSession { id: id.to_owned(), owner, snapshot, why })
+    }
+}
+
+/// What is wrong with a record, in few words: an error can repeat all that it was about.
+fn shown(error: &serde_json::Error) -> String {
+    const LONGEST: usize = 200;
+    let what = if error.is_data() { "" } else { "it is not JSON: " };
+    format!("{what}{error}").chars().take(LONGEST).collect()
 }
 
 #[cfg(test)]

@@ -12,9 +12,12 @@ use redis::{
     AsyncCommands as _, ErrorKind, RedisError, RedisResult, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
-use super::{Backend, BlobId, Commit, Meta, Owner, Reply, SessionRecord, SnapshotId, StoreError, Timestamp, Usage};
+use super::{
+    Backend, BlobId, Commit, Listed, Meta, Owner, Reply, SessionEntry, SessionRecord, SnapshotId, StoreError,
+    Timestamp, Usage,
+};
 use crate::config::RedisUrl;
 
 /// Before every key.
@@ -107,17 +110,11 @@ impl Redis {
         StoreError::Unavailable { place: self.place(), why }
     }
 
-    fn unreadable(&self, what: &str) -> StoreError {
-        let why = format!("{what} in it is not as this ghostmux writes it");
-        StoreError::Unavailable { place: self.place(), why }
-    }
-
-    fn parse<T: DeserializeOwned>(&self, json: &[u8], what: &str) -> Result<T, StoreError> {
-        serde_json::from_slice(json).map_err(|_| self.unreadable(what))
-    }
-
     fn write(&self, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-        serde_json::to_vec(value).map_err(|_| self.unreadable("a record"))
+        serde_json::to_vec(value).map_err(|error| StoreError::Unavailable {
+            place: self.place(),
+            why: format!("a record cannot be written: {error}"),
+        })
     }
 }
 
@@ -198,26 +195,31 @@ impl Backend for Redis {
             let field = id.to_string();
             let json: Option<Vec<u8>> =
                 self.ask(|mut redis| async move { redis.hget(of("snapshots", owner), field).await }).await?;
-            json.map(|json| self.parse(&json, "a snapshot")).transpose()
+            Ok(json.map(|json| Meta::read(owner, id, &json)).transpose()?)
         }
         .boxed()
     }
 
-    fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Meta>> {
+    fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Listed>> {
         async move {
-            let found: Vec<Option<Vec<u8>>> = self
+            let (ids, found): (Vec<String>, Vec<Option<Vec<u8>>>) = self
                 .ask(|mut redis| async move {
                     let end = before.map_or("+".to_owned(), |id| format!("({id}"));
                     let count = isize::try_from(limit).unwrap_or(isize::MAX);
                     let ids: Vec<String> = redis.zrevrangebylex_limit(of("order", owner), end, "-", 0, count).await?;
                     if ids.is_empty() {
-                        return Ok(Vec::new());
+                        return Ok((ids, Vec::new()));
                     }
-                    redis::cmd("HMGET").arg(of("snapshots", owner)).arg(&ids).query_async(&mut redis).await
+                    let mut command = redis::cmd("HMGET");
+                    let found = command.arg(of("snapshots", owner)).arg(&ids).query_async(&mut redis).await?;
+                    Ok((ids, found))
                 })
                 .await?;
-            // `None`: deleted between the two questions.
-            found.into_iter().flatten().map(|json| self.parse(&json, "a snapshot")).collect()
+            let found = ids.into_iter().zip(found).filter_map(|(id, json)| {
+                // `None`: deleted between the two questions. What is no id is nobody's snapshot.
+                Some(id.parse::<SnapshotId>().ok().zip(json)).flatten()
+            });
+            Ok(found.map(|(id, json)| Meta::read(owner, id, &json)).collect())
         }
         .boxed()
     }
@@ -247,7 +249,7 @@ impl Backend for Redis {
                 let old: Option<Vec<u8>> =
                     self.ask(|mut redis| async move { redis.hget(of("snapshots", owner), field).await }).await?;
                 let Some(old) = old else { return Ok(false) };
-                let new = self.write(&Meta { expires, ..self.parse(&old, "a snapshot")? })?;
+                let new = self.write(&Meta { expires, ..Meta::read(owner, id, &old)? })?;
                 let done: bool = self
                     .ask(move |mut redis| async move {
                         let mut script = self.scripts.set_expiry.key(PREFIX);
@@ -291,31 +293,46 @@ impl Backend for Redis {
         .boxed()
     }
 
-    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>> {
+    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionEntry>> {
         async move {
             let json: Option<Vec<u8>> =
                 self.ask(|mut redis| async move { redis.hget(key("sessions"), id).await }).await?;
-            json.map(|json| self.parse(&json, "a session")).transpose()
+            Ok(json.map(|json| SessionRecord::read(id, &json)))
         }
         .boxed()
     }
 
     fn take_session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>> {
         async move {
-            let json: Option<Vec<u8>> = self
-                .ask(|mut redis| async move {
-                    self.scripts.take_session.key(key("sessions")).arg(id).invoke_async(&mut redis).await
-                })
-                .await?;
-            json.map(|json| self.parse(&json, "a session")).transpose()
+            loop {
+                let json: Option<Vec<u8>> =
+                    self.ask(|mut redis| async move { redis.hget(key("sessions"), id).await }).await?;
+                let Some(json) = json else { return Ok(None) };
+                // Read before it is deleted: what cannot be read is not lost.
+                let record = SessionRecord::read(id, &json)?;
+                let taken: bool = self
+                    .ask(|mut redis| async move {
+                        let mut script = self.scripts.take_session.key(key("sessions"));
+                        script.arg(id).arg(json).invoke_async(&mut redis).await
+                    })
+                    .await?;
+                if taken {
+                    return Ok(Some(record));
+                }
+            }
         }
         .boxed()
     }
 
-    fn sessions(&self) -> Reply<'_, Vec<SessionRecord>> {
+    fn remove_session<'a>(&'a self, id: &'a str) -> Reply<'a, bool> {
+        self.ask(move |mut redis| async move { redis.hdel(key("sessions"), id).await })
+    }
+
+    fn sessions(&self) -> Reply<'_, Vec<SessionEntry>> {
         async move {
-            let all: Vec<Vec<u8>> = self.ask(|mut redis| async move { redis.hvals(key("sessions")).await }).await?;
-            all.into_iter().map(|json| self.parse(&json, "a session")).collect()
+            let all: Vec<(Vec<u8>, Vec<u8>)> =
+                self.ask(|mut redis| async move { redis.hgetall(key("sessions")).await }).await?;
+            Ok(all.into_iter().map(|(id, json)| SessionRecord::read(&String::from_utf8_lossy(&id), &json)).collect())
         }
         .boxed()
     }

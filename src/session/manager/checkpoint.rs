@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     api_types::Session,
-    store::{Owner, SessionRecord, SnapshotId, Store, StoreError},
+    store::{Owner, SessionRecord, SnapshotId, Store, StoreError, UnreadableSession},
 };
 
 /// A session as its record has it.
@@ -132,7 +132,7 @@ impl Checkpoint {
 
     async fn remove(&self) {
         let Some(Said { snapshot, rested }) = self.say(None) else { return };
-        if let Err(error) = self.store.take_session(&rested.session.id).await {
+        if let Err(error) = self.store.remove_session(&rested.session.id).await {
             tracing::warn!(session = rested.session.id, %error, "the record of a session that is over is still there");
         }
         self.forget(snapshot).await;
@@ -171,6 +171,17 @@ pub(super) async fn take_out(store: &Store, id: &str) -> Result<bool, StoreError
         forget(store, &record.owner, snapshot).await;
     }
     Ok(true)
+}
+
+/// Takes the record of a session that cannot be read out of the store, with the snapshot it slept in if that is known.
+/// Whether there was one.
+pub(super) async fn take_out_unreadable(store: &Store, unreadable: UnreadableSession) -> Result<bool, StoreError> {
+    let is_gone = store.remove_session(&unreadable.id).await?;
+    // Without its owner it is not known whose snapshot that would be. It goes with its own deadline.
+    if let Some((owner, snapshot)) = unreadable.owner.zip(unreadable.snapshot).filter(|_| is_gone) {
+        forget(store, &owner, snapshot).await;
+    }
+    Ok(is_gone)
 }
 
 /// Deletes the snapshot that a session slept in.

@@ -8,12 +8,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
+use serde::Deserialize as _;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
     Admitted, Handle, SessionManager,
-    checkpoint::{Checkpoint, HibernatedSession, take_out},
+    checkpoint::{Checkpoint, HibernatedSession, take_out, take_out_unreadable},
 };
 use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId};
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     browser::ContextHandle,
     session::task::{Caller, Control, HibernateGuard, SessionInfo},
     snapshot::repository::{self, Purpose, RepositoryError},
-    store::{Expires, New, SessionRecord, SnapshotId, Timestamp},
+    store::{Expires, New, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, Timestamp, UnreadableSession},
 };
 
 /// How often those are looked for whose deadline has passed.
@@ -38,10 +39,19 @@ pub(super) struct Hibernated {
 }
 
 impl Hibernated {
-    /// What another ghostmux wrote and this one cannot read is nobody's here, and stays.
-    fn read(record: SessionRecord) -> Option<Self> {
-        let rested = serde_json::from_value(record.state.clone()).ok()?;
-        Some(Self { record, rested })
+    /// What another ghostmux wrote and this one cannot read stays until its owner deletes it.
+    fn read(entry: SessionEntry) -> Result<Self, UnreadableSession> {
+        let record = entry?;
+        match HibernatedSession::deserialize(&record.state) {
+            Ok(rested) if record.snapshot.is_some() => Ok(Self { record, rested }),
+            Ok(_) => Err(unreadable(record, "it names no snapshot".to_owned())),
+            Err(error) => Err(unreadable(record, error.to_string())),
+        }
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> &str {
+        &self.record.id
     }
 
     fn is_over(&self, grace: Duration) -> bool {
@@ -52,6 +62,11 @@ impl Hibernated {
     pub(super) fn show(&self, caller: &Caller) -> Session {
         Session { web_socket_debugger_url: caller.url_of(&self.rested.session.id), ..self.rested.session.clone() }
     }
+}
+
+fn unreadable(record: SessionRecord, why: String) -> UnreadableSession {
+    let SessionRecord { id, owner, snapshot, .. } = record;
+    UnreadableSession { id, owner: Some(owner), snapshot, why: why.chars().take(200).collect() }
 }
 
 impl SessionManager {
@@ -141,25 +156,38 @@ impl SessionManager {
         rested.lives_in.is_none() || rested.lives_in == Some(self.inner.instance) || !self.inner.store.is_shared()
     }
 
-    /// One that can be brought back: its deadline has not passed.
-    fn hibernated_of(&self, record: SessionRecord) -> Option<Hibernated> {
-        Hibernated::read(record)
-            .filter(|hibernated| self.is_hibernated(&hibernated.rested) && !hibernated.is_over(Duration::ZERO))
+    /// What of this owner's can be brought back, its deadline not having passed, or cannot be read.
+    fn hibernated_of(&self, owner: &Owner, entry: SessionEntry) -> Option<Result<Hibernated, UnreadableSession>> {
+        let read = Hibernated::read(entry);
+        let is_shown = match &read {
+            Ok(Hibernated { record, rested }) if record.owner == *owner => {
+                self.is_hibernated(rested) && !read.as_ref().is_ok_and(|read| read.is_over(Duration::ZERO))
+            }
+            Ok(_) => false,
+            Err(unreadable) => unreadable.is_of(owner),
+        };
+        is_shown.then_some(read)
     }
 
-    /// A session of the caller's that sleeps.
+    /// A session of the caller's that sleeps. An error if it cannot be read.
     pub(super) async fn hibernated(&self, caller: &Caller, id: &str) -> Result<Option<Hibernated>, ServiceError> {
         let owner = super::snapshots::owner_of(&caller.owner)?;
-        let record = self.inner.store.session(id).await?.filter(|record| record.owner == owner);
-        Ok(record.and_then(|record| self.hibernated_of(record)))
+        let read = self.inner.store.session(id).await?.and_then(|entry| self.hibernated_of(&owner, entry));
+        Ok(read.transpose().map_err(StoreError::from)?)
     }
 
-    /// All sessions of the caller's that sleep, by id.
-    pub(super) async fn all_hibernated(&self, caller: &Caller) -> Result<Vec<Hibernated>, ServiceError> {
+    /// All sessions of the caller's that sleep, by id, with those that cannot be read.
+    pub(super) async fn all_hibernated(
+        &self,
+        caller: &Caller,
+    ) -> Result<Vec<Result<Hibernated, UnreadableSession>>, ServiceError> {
+        fn id(entry: &Result<Hibernated, UnreadableSession>) -> &str {
+            entry.as_ref().map_or_else(|unreadable| &*unreadable.id, Hibernated::id)
+        }
         let owner = super::snapshots::owner_of(&caller.owner)?;
-        let records = self.inner.store.sessions().await?.into_iter().filter(|record| record.owner == owner);
-        let mut all: Vec<Hibernated> = records.filter_map(|record| self.hibernated_of(record)).collect();
-        all.sort_unstable_by(|one, other| one.record.id.cmp(&other.record.id));
+        let all = self.inner.store.sessions().await?;
+        let mut all: Vec<_> = all.into_iter().filter_map(|entry| self.hibernated_of(&owner, entry)).collect();
+        all.sort_unstable_by(|one, other| id(one).cmp(id(other)));
         Ok(all)
     }
 
@@ -203,14 +231,19 @@ impl SessionManager {
 
     /// Ends a session of the caller's that sleeps. Whether there was one.
     pub(super) async fn end_hibernated(&self, caller: &Caller, id: &str) -> Result<bool, ServiceError> {
-        if self.hibernated(caller, id).await?.is_none() {
-            return Ok(false);
+        let (owner, store) = (super::snapshots::owner_of(&caller.owner)?, &self.inner.store);
+        let (is_ended, why) = match store.session(id).await?.and_then(|entry| self.hibernated_of(&owner, entry)) {
+            None => return Ok(false),
+            Some(Ok(_)) => (take_out(store, id).await?, "it was ended in its sleep"),
+            Some(Err(unreadable)) => (
+                take_out_unreadable(store, unreadable).await?,
+                "it was ended in its sleep, and could not have been read",
+            ),
+        };
+        if is_ended {
+            self.remember(&SessionId(id.into()), caller.owner.clone(), why.to_owned());
         }
-        if !take_out(&self.inner.store, id).await? {
-            return Ok(false);
-        }
-        self.remember(&SessionId(id.into()), caller.owner.clone(), "it was ended in its sleep".to_owned());
-        Ok(true)
+        Ok(is_ended)
     }
 
     /// Ends, for ever, those that sleep and whose deadline has passed.
@@ -225,7 +258,7 @@ impl SessionManager {
 
     async fn end_expired(&self) -> Result<(), RepositoryError> {
         let store = &self.inner.store;
-        for hibernated in store.sessions().await?.into_iter().filter_map(Hibernated::read) {
+        for hibernated in store.sessions().await?.into_iter().flat_map(Hibernated::read) {
             // One that lives elsewhere is saved anew long before that, if it still does.
             let grace = if self.is_hibernated(&hibernated.rested) { Duration::ZERO } else { GRACE };
             let lives_here = self.handle(&SessionId(hibernated.record.id.as_str().into())).is_some();

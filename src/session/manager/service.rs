@@ -12,7 +12,9 @@ use tokio::sync::oneshot;
 use super::{Handle, SessionManager, hibernation::Hibernated};
 use crate::session::{error::ServiceError, id::SessionId};
 use crate::{
-    api_types::{self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Usage, Wanted},
+    api_types::{
+        self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Unreadable, Usage, Wanted,
+    },
     browser::ContextHandle,
     cdp::{
         error::CdpError,
@@ -21,6 +23,8 @@ use crate::{
     close_reason::CloseReason,
     runtime,
     session::task::{self, Caller, Control, HibernateGuard, SessionInfo},
+    snapshot::repository::RepositoryError,
+    store::{StoreError, UnreadableSession},
 };
 
 /// How many sessions or snapshots a page of them has, unless more are asked for.
@@ -131,26 +135,37 @@ impl SessionManager {
             sessions.extend(cards.iter().map(|session_info| session_info.show(caller)));
             if more {
                 let next = cards.last().map(|last| format!("{:x}", last.number));
-                return Ok(Sessions { sessions, next });
+                return Ok(Sessions { sessions, next, ..Sessions::default() });
             }
         }
         if wanted.state.is_some_and(|state| state != SessionState::Hibernated) {
-            return Ok(Sessions { sessions, next: None });
+            return Ok(Sessions { sessions, ..Sessions::default() });
         }
         let mut last = if let After::Asleep(id) = after { id.to_owned() } else { String::new() };
-        for session in self.all_hibernated(caller).await?.iter().map(|hibernated| hibernated.show(caller)) {
-            let takes = wanted.takes(session.state, session.name.as_ref(), session.metadata.as_ref());
+        let mut unreadable = Vec::new();
+        for entry in self.all_hibernated(caller).await? {
+            let shown = entry.map(|hibernated| hibernated.show(caller));
+            let (id, takes) = match &shown {
+                Ok(session) => {
+                    (&session.id, wanted.takes(session.state, session.name.as_ref(), session.metadata.as_ref()))
+                }
+                // It has neither name nor metadata that could be compared.
+                Err(unreadable) => (&unreadable.id, wanted.takes(SessionState::Hibernated, None, None)),
+            };
             // One that has just woken up is among those that live.
-            if session.id <= last || !takes || self.inner.live.contains_key(&SessionId(session.id.as_str().into())) {
+            if *id <= last || !takes || self.inner.live.contains_key(&SessionId(id.as_str().into())) {
                 continue;
             }
-            if sessions.len() == limit {
-                return Ok(Sessions { sessions, next: Some(format!("{ASLEEP}{last}")) });
+            if sessions.len() + unreadable.len() == limit {
+                return Ok(Sessions { sessions, unreadable, next: Some(format!("{ASLEEP}{last}")) });
             }
-            last.clone_from(&session.id);
-            sessions.push(session);
+            last.clone_from(id);
+            match shown {
+                Ok(session) => sessions.push(session),
+                Err(UnreadableSession { id, why: reason, .. }) => unreadable.push(Unreadable { id, reason }),
+            }
         }
-        Ok(Sessions { sessions, next: None })
+        Ok(Sessions { sessions, unreadable, next: None })
     }
 
     /// Changes what is given of a session.
@@ -163,11 +178,17 @@ impl SessionManager {
 
     /// Ends a session; its clients are told this reason.
     pub async fn close(&self, caller: &Caller, id: &str, reason: CloseReason) -> Result<(), ServiceError> {
-        let handle = match self.look(caller, id).await? {
-            Found::Awake(handle) => handle,
-            Found::Asleep(_) if self.end_hibernated(caller, id).await? => return Ok(()),
+        let handle = match self.look(caller, id).await {
+            Ok(Found::Awake(handle)) => handle,
+            Ok(Found::Asleep(_))
+            | Err(ServiceError::Snapshot(RepositoryError::Store(StoreError::UnreadableSession { .. })))
+                if self.end_hibernated(caller, id).await? =>
+            {
+                return Ok(());
+            }
             // Somebody else has just woken it up, or ended it.
-            Found::Asleep(_) => return Err(ServiceError::Asleep(id.to_owned())),
+            Ok(Found::Asleep(_)) => return Err(ServiceError::Asleep(id.to_owned())),
+            Err(why) => return Err(why),
         };
         // One that has just ended by itself is what was wanted.
         let _ = handle.control.send(Box::new(Control::End(reason))).await;

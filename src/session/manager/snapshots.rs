@@ -3,6 +3,8 @@
 //! A session's state is read and written through its [`ContextHandle`], out of its clients' sight; nothing here runs on
 //! a session's own task. Whoever asks and goes away takes the work with him.
 
+use std::cmp::Reverse;
+
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
@@ -12,7 +14,8 @@ use crate::session::{error::ServiceError, id::SessionId};
 use crate::{
     api_types::{
         self, Bad, Beginning, Cloned, Copies, Exported, Exporting, Importing, Label, Millis, RestoreMode, Restoring,
-        Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
+        Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, Unreadable,
+        WantedSnapshots,
     },
     browser::ContextHandle,
     runtime,
@@ -110,22 +113,33 @@ impl SessionManager {
         let owner = owner_of(&caller.owner)?;
         let fits = |snapshot: &Snapshot| api_types::has_all(snapshot.metadata.as_ref(), wanted.metadata.as_ref());
         let mut query = Query { name: wanted.name.clone(), before, limit };
-        let mut snapshots = Vec::new();
+        // Without its metadata one fits no question for metadata; the store does the same for names.
+        let shows_unreadable = wanted.metadata.is_none();
+        let mut all = Snapshots::default();
         loop {
             let page = self.inner.store.list(&owner, &query).await?;
             let kept = page.snapshots.iter().filter(|meta| repository::purpose(meta) == Purpose::Keep);
-            let mut found = kept.map(repository::show).filter(fits).peekable();
-            while let Some(snapshot) = found.next() {
-                snapshots.push(snapshot);
-                if snapshots.len() == limit {
+            let kept = kept.map(|meta| (meta.id, Ok(repository::show(meta))));
+            let kept = kept.filter(|(_, shown)| shown.as_ref().is_ok_and(fits));
+            let unreadable = page.unreadable.into_iter().filter(|_| shows_unreadable);
+            let unreadable =
+                unreadable.map(|one| (one.id, Err(Unreadable { id: one.id.to_string(), reason: one.why })));
+            let mut found: Vec<_> = kept.chain(unreadable).collect();
+            found.sort_unstable_by_key(|(id, _)| Reverse(*id));
+            let mut found = found.into_iter().peekable();
+            while let Some((id, one)) = found.next() {
+                match one {
+                    Ok(snapshot) => all.snapshots.push(snapshot),
+                    Err(unreadable) => all.unreadable.push(unreadable),
+                }
+                if all.snapshots.len() + all.unreadable.len() == limit {
                     let more = found.peek().is_some() || page.next.is_some();
-                    let next = snapshots.last().filter(|_| more).map(|last| last.id.clone());
-                    return Ok(Snapshots { snapshots, next });
+                    return Ok(Snapshots { next: more.then(|| id.to_string()), ..all });
                 }
             }
             match page.next {
                 Some(next) => query.before = Some(next),
-                None => return Ok(Snapshots { snapshots, next: None }),
+                None => return Ok(all),
             }
         }
     }

@@ -1,9 +1,12 @@
 //! The tables of the file, and what is done with them inside one transaction.
 
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
-use serde::de::DeserializeOwned;
+use serde::Deserialize as _;
+use serde_json::Value;
 
-use super::{Commit, Fault, Meta, Owner, SessionRecord, SnapshotId, StoreError, Timestamp, Usage};
+use super::{
+    Commit, Fault, Listed, Meta, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, Timestamp, Usage,
+};
 use crate::store::BlobId;
 
 /// The layout of the tables written here.
@@ -69,7 +72,7 @@ impl Tables<WriteTransaction> {
         }
         if let Some(replaced) = commit.replaces {
             let removed = self.remove(&meta.owner, replaced)?;
-            if removed.is_none() && replaced == meta.id {
+            if !removed && replaced == meta.id {
                 return Err(StoreError::Missing { id: meta.id }.into());
             }
         }
@@ -85,24 +88,44 @@ impl Tables<WriteTransaction> {
         Ok(())
     }
 
-    pub(super) fn remove(&self, owner: &Owner, id: SnapshotId) -> Result<Option<Meta>, Fault> {
+    /// Deletes a snapshot; `false` if there is none.
+    pub(super) fn remove(&self, owner: &Owner, id: SnapshotId) -> Result<bool, Fault> {
         let mut snapshots = self.0.open_table(SNAPSHOTS)?;
-        let Some(json) = snapshots.remove((owner.as_str(), id.number()))? else { return Ok(None) };
-        let meta: Meta = from_json(json.value(), "a snapshot")?;
-        self.forget_expiry(&meta)?;
-        self.free(meta.blob.number())?;
+        let Some(json) = snapshots.remove((owner.as_str(), id.number()))?.map(|json| json.value().to_vec()) else {
+            return Ok(false);
+        };
         let mut usages = self.0.open_table(USAGE)?;
         let before = usage(&usages, owner)?;
-        let after = (before.bytes.saturating_sub(meta.stored), before.count.saturating_sub(1));
-        usages.insert(owner.as_str(), after)?;
-        Ok(Some(meta))
+        let bytes = match Meta::read(owner, id, &json) {
+            Ok(meta) => {
+                self.forget_expiry(&meta)?;
+                self.free(meta.blob.number())?;
+                before.bytes.saturating_sub(meta.stored)
+            }
+            // What can be read of it is done, and what its owner has is counted anew: rare, and no loop is too long.
+            Err(_) => {
+                self.0
+                    .open_table(EXPIRY)?
+                    .retain(|(_, whose, which), ()| (whose, which) != (owner.as_str(), id.number()))?;
+                if let Ok(blob) = BlobId::deserialize(&parts(&json)["blob"]) {
+                    self.free(blob.number())?;
+                }
+                let mut bytes = 0_u64;
+                for entry in snapshots.range((owner.as_str(), 0)..=(owner.as_str(), u128::MAX))? {
+                    bytes = bytes.saturating_add(parts(entry?.1.value())["stored"].as_u64().unwrap_or(0));
+                }
+                bytes
+            }
+        };
+        usages.insert(owner.as_str(), (bytes, before.count.saturating_sub(1)))?;
+        Ok(true)
     }
 
     pub(super) fn set_expiry(&self, owner: &Owner, id: SnapshotId, expires: Option<Timestamp>) -> Result<bool, Fault> {
         let meta: Meta = {
             let snapshots = self.0.open_table(SNAPSHOTS)?;
             match snapshots.get((owner.as_str(), id.number()))? {
-                Some(json) => from_json(json.value(), "a snapshot")?,
+                Some(json) => Meta::read(owner, id, json.value()).map_err(StoreError::from)?,
                 None => return Ok(false),
             }
         };
@@ -115,10 +138,10 @@ impl Tables<WriteTransaction> {
     pub(super) fn remove_expired(&self, expired: &[(Owner, SnapshotId)], now: Timestamp) -> Result<u64, Fault> {
         let mut gone = 0;
         for (owner, id) in expired {
-            let json = |json: &[u8]| from_json::<Meta>(json, "a snapshot");
-            let meta =
-                self.0.open_table(SNAPSHOTS)?.get((owner.as_str(), id.number()))?.map(|found| json(found.value()));
-            if meta.transpose()?.is_some_and(|meta| meta.is_expired(now)) {
+            let read = |json: redb::AccessGuard<'_, &[u8]>| Meta::read(owner, *id, json.value());
+            let meta = self.0.open_table(SNAPSHOTS)?.get((owner.as_str(), id.number()))?.map(read);
+            // Of one that cannot be read the time cannot have been changed since.
+            if meta.is_some_and(|meta| meta.map_or(true, |meta| meta.is_expired(now))) {
                 self.remove(owner, *id)?;
                 gone += 1;
             }
@@ -133,8 +156,13 @@ impl Tables<WriteTransaction> {
 
     pub(super) fn take_session(&self, id: &str) -> Result<Option<SessionRecord>, Fault> {
         let mut sessions = self.0.open_table(SESSIONS)?;
-        let taken = sessions.remove(id)?;
-        taken.map(|json| from_json(json.value(), "a session")).transpose()
+        // What cannot be read is not lost: an error undoes the transaction.
+        let taken = sessions.remove(id)?.map(|json| SessionRecord::read(id, json.value()));
+        Ok(taken.transpose().map_err(StoreError::from)?)
+    }
+
+    pub(super) fn remove_session(&self, id: &str) -> Result<bool, Fault> {
+        Ok(self.0.open_table(SESSIONS)?.remove(id)?.is_some())
     }
 
     fn put(&self, meta: &Meta) -> Result<(), Fault> {
@@ -167,14 +195,17 @@ impl Tables<ReadTransaction> {
 
     pub(super) fn meta(&self, owner: &Owner, id: SnapshotId) -> Result<Option<Meta>, Fault> {
         let json = self.0.open_table(SNAPSHOTS)?.get((owner.as_str(), id.number()))?;
-        json.map(|json| from_json(json.value(), "a snapshot")).transpose()
+        Ok(json.map(|json| Meta::read(owner, id, json.value())).transpose().map_err(StoreError::from)?)
     }
 
-    pub(super) fn list(&self, owner: &Owner, before: Option<SnapshotId>, limit: usize) -> Result<Vec<Meta>, Fault> {
+    pub(super) fn list(&self, owner: &Owner, before: Option<SnapshotId>, limit: usize) -> Result<Vec<Listed>, Fault> {
         let end = before.map_or(u128::MAX, SnapshotId::number);
         let snapshots = self.0.open_table(SNAPSHOTS)?;
         let range = snapshots.range((owner.as_str(), 0)..(owner.as_str(), end))?;
-        range.rev().take(limit).map(|entry| from_json(entry?.1.value(), "a snapshot")).collect()
+        let read = |(key, json): (redb::AccessGuard<'_, (&str, u128)>, redb::AccessGuard<'_, &[u8]>)| {
+            Meta::read(owner, SnapshotId::from(key.value().1), json.value())
+        };
+        range.rev().take(limit).map(|entry| Ok(read(entry?))).collect()
     }
 
     pub(super) fn owners(&self) -> Result<Vec<Owner>, Fault> {
@@ -210,14 +241,17 @@ impl Tables<ReadTransaction> {
         Ok(bytes)
     }
 
-    pub(super) fn session(&self, id: &str) -> Result<Option<SessionRecord>, Fault> {
+    pub(super) fn session(&self, id: &str) -> Result<Option<SessionEntry>, Fault> {
         let json = self.0.open_table(SESSIONS)?.get(id)?;
-        json.map(|json| from_json(json.value(), "a session")).transpose()
+        Ok(json.map(|json| SessionRecord::read(id, json.value())))
     }
 
-    pub(super) fn sessions(&self) -> Result<Vec<SessionRecord>, Fault> {
+    pub(super) fn sessions(&self) -> Result<Vec<SessionEntry>, Fault> {
         let sessions = self.0.open_table(SESSIONS)?;
-        sessions.iter()?.map(|entry| from_json(entry?.1.value(), "a session")).collect()
+        let read = |(id, json): (redb::AccessGuard<'_, &str>, redb::AccessGuard<'_, &[u8]>)| {
+            SessionRecord::read(id.value(), json.value())
+        };
+        sessions.iter()?.map(|entry| Ok(read(entry?))).collect()
     }
 }
 
@@ -227,13 +261,11 @@ fn usage(usages: &impl redb::ReadableTable<&'static str, (u64, u64)>, owner: &Ow
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, Fault> {
-    serde_json::to_vec(value).map_err(|error| unreadable("a record", &error))
+    let unwritten = |error| StoreError::Invalid { what: "a record", problem: format!("cannot be written: {error}") };
+    serde_json::to_vec(value).map_err(|error| unwritten(error).into())
 }
 
-fn from_json<T: DeserializeOwned>(json: &[u8], what: &'static str) -> Result<T, Fault> {
-    serde_json::from_slice(json).map_err(|error| unreadable(what, &error))
-}
-
-fn unreadable(what: &'static str, error: &serde_json::Error) -> Fault {
-    StoreError::Invalid { what, problem: format!("in the store is not as this ghostmux writes it: {error}") }.into()
+/// What is in a record, as far as it is JSON.
+fn parts(json: &[u8]) -> Value {
+    serde_json::from_slice(json).unwrap_or_default()
 }

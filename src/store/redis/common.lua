@@ -5,19 +5,34 @@ local function usage(owner) return KEYS[1] .. 'usage:' .. owner end
 local function blob(id) return KEYS[1] .. 'blob:' .. id end
 local function expiry() return KEYS[1] .. 'expiry' end
 
--- The metadata of a snapshot, or nil.
-local function find(owner, id)
-  local json = redis.call('HGET', snapshots(owner), id)
-  return json and cjson.decode(json) or nil
+-- The metadata of a snapshot; what cannot be read of it is missing.
+local function decode(json)
+  local is_json, meta = pcall(cjson.decode, json)
+  if not is_json or type(meta) ~= 'table' then return {} end
+  if type(meta.stored) ~= 'number' or meta.stored < 0 then meta.stored = nil end
+  if type(meta.blob) ~= 'string' then meta.blob = nil end
+  return meta
 end
 
--- Deletes a snapshot whose metadata is `meta`.
+-- The metadata of a snapshot, or nil if there is none.
+local function find(owner, id)
+  local json = redis.call('HGET', snapshots(owner), id)
+  return json and decode(json) or nil
+end
+
+-- Deletes a snapshot whose metadata is `meta`. If that does not say how much it takes, what its owner has is counted anew.
 local function remove(owner, id, meta)
   redis.call('HDEL', snapshots(owner), id)
   redis.call('ZREM', order(owner), id)
   redis.call('ZREM', expiry(), owner .. '/' .. id)
-  redis.call('HINCRBY', usage(owner), 'bytes', string.format('-%.0f', meta.stored))
   redis.call('HINCRBY', usage(owner), 'count', -1)
-  redis.call('UNLINK', blob(meta.blob))
+  if meta.blob then redis.call('UNLINK', blob(meta.blob)) end
+  if meta.stored then
+    redis.call('HINCRBY', usage(owner), 'bytes', string.format('-%.0f', meta.stored))
+  else
+    local bytes = 0
+    for _, other in ipairs(redis.call('HVALS', snapshots(owner))) do bytes = bytes + (decode(other).stored or 0) end
+    redis.call('HSET', usage(owner), 'bytes', string.format('%.0f', bytes))
+  end
 end
 

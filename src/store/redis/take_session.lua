@@ -1,4 +1,3 @@
--- KEYS[1] is the sessions, ARGV the id.
-local record = redis.call('HGET', KEYS[1], ARGV[1])
-if record then redis.call('HDEL', KEYS[1], ARGV[1]) end
-return record
+-- KEYS[1] is the sessions. ARGV: id, the record as it was read.
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])

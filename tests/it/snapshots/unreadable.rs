@@ -10,9 +10,10 @@ use ghostmux::{
 use serde_json::{Value, json};
 
 use super::faces::{mark, marks};
+use crate::definition::is_of;
 use crate::{
     browsers::Browser,
-    proxy::Proxy,
+    proxy::{Proxy, eventually},
     rest::{JSON, connect, create, id_of, is_problem, ok},
     site::Site,
     store::{
@@ -135,4 +136,78 @@ async fn what_cannot_be_read_is_refused_everywhere_and_changes_nothing() {
     assert_eq!(marks(&client, &page.session).await, json!(["mark=saved", "saved", null, null]));
     let listed = ok(&both, "GET", "/v1/snapshots", Value::Null).await;
     assert_eq!(listed["snapshots"].as_array().map(Vec::len), Some(3), "{listed}");
+}
+
+/// One record of many that is damaged, or of another version, is named in the list, and the others are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_is_listed_beside_the_others() {
+    let (mut place, site) = (Place::redis(), Site::start().await);
+    place.use_keys(KEY_ONE);
+    let [good, damaged, newer] = stocked(&place, &site).await;
+    let store = place.open();
+    for id in [damaged, newer] {
+        let meta = store.meta(&owner("local"), id).await.expect("it is there");
+        place.write_meta(&meta, "not JSON");
+    }
+    let proxy = proxy(&place, KEY_ONE, &["--hibernate-after", "1ms"]).await;
+    let sleeper = create(&proxy, json!({ "id": "a-sleeper" })).await;
+    let is_asleep =
+        async || ok(&proxy, "GET", "/v1/sessions?state=hibernated", Value::Null).await["sessions"] != json!([]);
+    eventually("a session that hibernates", is_asleep).await;
+    place.write_session("no-json.1", "not JSON");
+    place.write_session("no-state.1", &json!({ "id": "no-state.1", "owner": "local", "snapshot": good }).to_string());
+    let odd = json!({ "id": "odd-state.1", "owner": "local", "snapshot": null, "state": { "id": 7 } });
+    place.write_session("odd-state.1", &odd.to_string());
+    place.write_session("z-another.1", &json!({ "id": "z-another.1", "owner": "another" }).to_string());
+
+    let client = proxy.connect().await;
+    let own = client.ok(None, "ghost.getSession", json!({})).await["session"]["id"].clone();
+    let ids = |list: &Value| list.as_array().into_iter().flatten().map(|one| one["id"].clone()).collect::<Vec<_>>();
+    let by_rest = async |path: &str| ok(&proxy, "GET", path, Value::Null).await;
+    for answer in [by_rest("/v1/sessions").await, client.ok(None, "ghost.listSessions", json!({})).await] {
+        is_of("ghost.listSessions", &answer);
+        assert_eq!(ids(&answer["sessions"]), [own.clone(), sleeper["id"].clone()], "{answer}");
+        assert_eq!(ids(&answer["unreadable"]), ["no-json.1", "no-state.1", "odd-state.1"], "{answer}");
+        assert!(answer["unreadable"][1]["reason"].as_str().is_some_and(|why| why.contains("state")), "{answer}");
+    }
+    for answer in [by_rest("/v1/snapshots").await, client.ok(None, "ghost.listSnapshots", json!({})).await] {
+        is_of("ghost.listSnapshots", &answer);
+        assert_eq!(ids(&answer["snapshots"]), [good.to_string()], "{answer}");
+        assert_eq!(ids(&answer["unreadable"]), [newer.to_string(), damaged.to_string()], "{answer}");
+    }
+    for filter in ["name=x", "metadata.a=b", "state=active"] {
+        assert_eq!(by_rest(&format!("/v1/sessions?{filter}")).await["unreadable"], Value::Null, "{filter}");
+    }
+    // A page has room for both kinds.
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    for _ in 0..5 {
+        let answer = by_rest(&format!("/v1/sessions?limit=1{cursor}")).await;
+        seen.extend([ids(&answer["sessions"]), ids(&answer["unreadable"])].concat());
+        let Some(next) = answer["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, [own, sleeper["id"].clone(), "no-json.1".into(), "no-state.1".into(), "odd-state.1".into()]);
+
+    for id in ["no-json.1", "no-state.1", "odd-state.1"] {
+        let path = format!("/v1/sessions/{id}");
+        is_problem(&proxy.http("GET", &path, &[], "").await, 422, "session-unreadable", id);
+        let refusal = proxy.refusal(&format!("/devtools/browser/{id}")).await;
+        assert!(refusal.starts_with("422") && refusal.contains(id), "{refusal}");
+        let taken = proxy.http("POST", "/v1/sessions", &[JSON], &json!({ "id": id }).to_string()).await;
+        is_problem(&taken, 409, "id-in-use", id);
+    }
+    is_problem(&proxy.http("DELETE", "/v1/sessions/z-another.1", &[], "").await, 404, "no-session", "z-another.1");
+    is_problem(&proxy.http("GET", &format!("/v1/snapshots/{newer}"), &[], "").await, 422, "snapshot-damaged", "JSON");
+    for id in ["no-json.1", "no-state.1"] {
+        assert_eq!(proxy.http("DELETE", &format!("/v1/sessions/{id}"), &[], "").await.status, 204);
+        is_problem(&proxy.http("GET", &format!("/v1/sessions/{id}"), &[], "").await, 404, "no-session", "could not");
+    }
+    client.ok(None, "ghost.closeSession", json!({ "id": "odd-state.1" })).await;
+    client.ok(None, "ghost.deleteSnapshot", json!({ "snapshot": newer })).await;
+    assert_eq!(proxy.http("DELETE", &format!("/v1/snapshots/{damaged}"), &[], "").await.status, 204);
+    for path in ["/v1/sessions", "/v1/snapshots"] {
+        assert_eq!(by_rest(path).await["unreadable"], Value::Null, "{path}");
+    }
+    // The one that was well all the time.
+    connect(&proxy, &sleeper).await.ok(None, "Browser.getVersion", json!({})).await;
 }

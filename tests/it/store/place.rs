@@ -14,6 +14,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMet
 
 const CHUNKS: TableDefinition<'_, (u128, u32), &[u8]> = TableDefinition::new("chunks");
 const SNAPSHOTS: TableDefinition<'_, (&str, u128), &[u8]> = TableDefinition::new("snapshots");
+const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions");
 
 /// Two keys that are not each other.
 pub(crate) const KEY_ONE: &str = "one:1111111111111111111111111111111111111111111111111111111111111111";
@@ -138,17 +139,33 @@ impl Place {
     pub(crate) fn change_meta(&self, meta: &Meta, change: impl FnOnce(&mut serde_json::Value)) {
         let mut json = serde_json::to_value(meta).expect("JSON");
         change(&mut json);
+        self.write_meta(meta, &json.to_string());
+    }
+
+    /// The same by these bytes, whatever they are.
+    pub(crate) fn write_meta(&self, meta: &Meta, record: &str) {
         if self.redis.is_some() {
             let key = format!("ghostmux:snapshots:{}", meta.owner);
-            return self.ask::<()>(redis::cmd("HSET").arg(key).arg(meta.id.to_string()).arg(json.to_string()));
+            return self.ask::<()>(redis::cmd("HSET").arg(key).arg(meta.id.to_string()).arg(record));
         }
         let file = Database::open(self.file()).expect("it opens");
         let transaction = file.begin_write().expect("it can be written");
         let key = (meta.owner.as_str(), number_of(&meta.id.to_string()));
         let mut table = transaction.open_table(SNAPSHOTS).expect("the table");
         assert!(table.get(key).expect("it is read").is_some());
-        table.insert(key, json.to_string().as_bytes()).expect("written");
+        table.insert(key, record.as_bytes()).expect("written");
         drop(table);
+        transaction.commit().expect("committed");
+    }
+
+    /// Writes the record of a session, whatever it is. Nobody may have the file open.
+    pub(crate) fn write_session(&self, id: &str, record: &str) {
+        if self.redis.is_some() {
+            return self.ask::<()>(redis::cmd("HSET").arg("ghostmux:sessions").arg(id).arg(record));
+        }
+        let file = Database::open(self.file()).expect("it opens");
+        let transaction = file.begin_write().expect("it can be written");
+        transaction.open_table(SESSIONS).expect("the table").insert(id, record.as_bytes()).expect("written");
         transaction.commit().expect("committed");
     }
 

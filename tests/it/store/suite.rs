@@ -44,6 +44,8 @@ on_both!(
     a_session_can_be_taken_by_one_only,
     all_is_there_after_a_restart,
     rekeying_changes_the_key_and_nothing_else,
+    a_session_record_that_cannot_be_read_hides_no_other,
+    a_snapshot_record_that_cannot_be_read_hides_no_other,
 );
 
 const ALL: Query = Query { name: None, before: None, limit: 1000 };
@@ -313,10 +315,10 @@ async fn a_session_can_be_taken_by_one_only(place: Place) {
     store.put_session(record("a", 1)).await.expect("kept");
     store.put_session(record("b", 2)).await.expect("kept");
     store.put_session(record("a", 3)).await.expect("kept");
-    assert_eq!(store.session("a").await, Ok(Some(record("a", 3))));
+    assert_eq!(store.session("a").await, Ok(Some(Ok(record("a", 3)))));
     let mut all = store.sessions().await.expect("a list");
-    all.sort_by(|one, other| one.id.cmp(&other.id));
-    assert_eq!(all, [record("a", 3), record("b", 2)]);
+    all.sort_by_key(|one| one.as_ref().map(|record| record.id.clone()).ok());
+    assert_eq!(all, [Ok(record("a", 3)), Ok(record("b", 2))]);
 
     let takers: Vec<_> = (0..6)
         .map(|_| {
@@ -346,7 +348,7 @@ async fn all_is_there_after_a_restart(mut place: Place) {
     let store = place.open();
     assert_eq!(store.meta(&owner("local"), id).await, meta);
     assert_eq!(store.usage(&owner("local")).await, usage);
-    assert_eq!(store.session("s").await, Ok(Some(session)));
+    assert_eq!(store.session("s").await, Ok(Some(Ok(session))));
     assert_eq!(read(&store, "local", id).await, Ok(content));
     assert_eq!(store.owners().await, Ok(vec![owner("local")]));
 }
@@ -390,4 +392,89 @@ async fn rekeying_changes_the_key_and_nothing_else(mut place: Place) {
     for (id, content, number) in saved {
         assert_eq!(read(&store, whose[number], id).await, Ok(content));
     }
+}
+
+async fn a_session_record_that_cannot_be_read_hides_no_other(place: Place) {
+    let id = "0192f5a0-0000-7000-8000-000000000000".parse().expect("an id");
+    let good =
+        SessionRecord { id: "good".to_owned(), owner: owner("local"), snapshot: Some(id), state: json!({"idle": 1}) };
+    place.open().put_session(good.clone()).await.expect("kept");
+    let newer = json!({"id": "newer", "owner": "mine", "snapshot": id, "body": {}}).to_string();
+    place.write_session("no-json", "\u{1}not JSON");
+    place.write_session("newer", &newer);
+    place.write_session("moved", &serde_json::to_string(&good).expect("JSON"));
+
+    let store = place.open();
+    let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+    for entry in store.sessions().await.expect("a list") {
+        match entry {
+            Ok(record) => records.push(record),
+            Err(one) => unreadable.push((one.id, one.owner, one.snapshot, one.why)),
+        }
+    }
+    unreadable.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(records, [good]);
+    let [moved, newer, no_json] = &unreadable[..] else { panic!("{unreadable:?}") };
+    assert_eq!((&*moved.0, &moved.1), ("moved", &Some(owner("local"))));
+    assert_eq!((&*newer.0, &newer.1, newer.2), ("newer", &Some(owner("mine")), Some(id)));
+    assert!(newer.3.contains("state") && no_json.3.contains("not JSON"), "{} and {}", newer.3, no_json.3);
+    assert_eq!((&*no_json.0, &no_json.1, no_json.2), ("no-json", &None, None));
+    for (id, ..) in &unreadable {
+        // Who would bring it back does not lose it.
+        let taken = store.take_session(id).await;
+        assert!(matches!(&taken, Err(StoreError::UnreadableSession { id: named, .. }) if named == id), "{taken:?}");
+        assert!(matches!(store.session(id).await, Ok(Some(Err(_)))));
+        assert_eq!(store.remove_session(id).await, Ok(true));
+        assert_eq!(store.remove_session(id).await, Ok(false));
+    }
+    assert_eq!(store.sessions().await.map(|all| all.len()), Ok(1));
+}
+
+async fn a_snapshot_record_that_cannot_be_read_hides_no_other(place: Place) {
+    let (store, me) = (place.open(), owner("local"));
+    let save_one = async |name: &str| {
+        let id = save(&store, named("local", name), &content(1, 2 * CHUNK)).await.expect("saved");
+        store.meta(&me, id).await.expect("it is there")
+    };
+    let (first, no_json, newer, last) =
+        (save_one("first").await, save_one("shop").await, save_one("shop").await, save_one("last").await);
+    // One that is to go by itself.
+    let soon = Timestamp::now().after(Duration::from_millis(1));
+    let expiring = save_one("expiring").await;
+    store.set_expiry(&me, expiring.id, Expires::At(soon)).await.expect("changed");
+    drop(store);
+    place.write_meta(&no_json, "not JSON");
+    place.write_meta(&expiring, "not JSON");
+    place.change_meta(&newer, |meta| {
+        meta.as_object_mut().expect("an object").remove("counts");
+    });
+
+    let store = place.open();
+    eventually("what has expired is gone", async || store.sweep().await == Ok(1)).await;
+    let page = store.list(&me, &ALL).await.expect("a list");
+    assert_eq!(page.snapshots, [last.clone(), first.clone()]);
+    let unreadable: Vec<_> = page.unreadable.iter().map(|one| one.id).collect();
+    assert_eq!(unreadable, [newer.id, no_json.id]);
+    assert!(page.unreadable[0].why.contains("counts"), "{:?}", page.unreadable);
+    // They have their place on a page, and are of no name.
+    let pages = [(None, vec![last.id], vec![newer.id]), (Some(newer.id), vec![first.id], vec![no_json.id])];
+    for (before, snapshots, unreadable) in pages {
+        let page = store.list(&me, &Query { before, limit: 2, ..ALL }).await.expect("a page");
+        assert_eq!(page.snapshots.iter().map(|meta| meta.id).collect::<Vec<_>>(), snapshots);
+        assert_eq!(page.unreadable.iter().map(|one| one.id).collect::<Vec<_>>(), unreadable);
+    }
+    let searched = store.list(&me, &Query { name: Some("shop".into()), ..ALL }).await.expect("a page");
+    assert_eq!((searched.snapshots, searched.unreadable), (vec![], vec![]));
+    assert!(store.list(&owner("other"), &ALL).await.expect("a list").unreadable.is_empty());
+    for id in [newer.id, no_json.id] {
+        assert!(matches!(store.get(&me, id).await.map(drop), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(store.set_expiry(&me, id, Expires::Never).await, Err(StoreError::Corrupt { .. })));
+        assert_eq!(store.remove(&owner("other"), id).await, Err(missing(id)));
+        store.remove(&me, id).await.expect("deleted");
+        assert_eq!(store.remove(&me, id).await, Err(missing(id)));
+    }
+    // What they took is free again, as far as their records said where it was.
+    assert_eq!(store.usage(&me).await, Ok(Usage { bytes: first.stored + last.stored, count: 2 }));
+    drop(store);
+    assert_eq!(place.chunks(), u64::from(first.chunks + last.chunks + no_json.chunks + expiring.chunks));
 }
