@@ -1,6 +1,6 @@
 //! WebSocket upgrades: which session a URL means, and admission, all before the 101.
 
-use std::time::Instant;
+use std::{sync::LazyLock, time::Instant};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -192,12 +192,13 @@ fn has_body(headers: &HeaderMap) -> bool {
 
 /// RFC 6455 §4.1: a nonce of 16 bytes in Base64.
 fn is_key(key: &str) -> bool {
-    // Not all clients leave the spare bits of the last letter zero.
-    let mut lenient = data_encoding::Specification::new();
-    lenient.symbols.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
-    lenient.padding = Some('=');
-    lenient.check_trailing_bits = false;
-    lenient.encoding().is_ok_and(|base64| base64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
+    static LENIENT: LazyLock<Option<data_encoding::Encoding>> = LazyLock::new(|| {
+        // Not all clients leave the spare bits of the last letter zero.
+        let mut lenient = data_encoding::BASE64.specification();
+        lenient.check_trailing_bits = false;
+        lenient.encoding().ok()
+    });
+    LENIENT.as_ref().is_some_and(|base64| base64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
 }
 
 fn downcast(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
