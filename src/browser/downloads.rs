@@ -43,6 +43,8 @@ pub(super) struct Downloads {
     /// What pages said just before: guid and lease.
     named: VecDeque<(String, LeaseId)>,
     waiting: HashMap<String, Waiting>,
+    /// When those are given up, in this order: all wait equally long. What waits no more may still be in it.
+    given_up: VecDeque<(Instant, String)>,
     /// Where each lease's files are written, under their guids.
     directories: HashMap<LeaseId, Vec<PathBuf>>,
     /// The leases with a client that has the events on: only their pages are worth asking.
@@ -58,6 +60,7 @@ impl Downloads {
             owners: HashMap::new(),
             named: VecDeque::new(),
             waiting: HashMap::new(),
+            given_up: VecDeque::new(),
             directories: HashMap::new(),
             listening: HashSet::new(),
             verdicts: VecDeque::new(),
@@ -90,6 +93,7 @@ impl Downloads {
     /// A page of this lease holds the frame that started the download.
     pub(super) fn own(&mut self, guid: &str, lease: LeaseId) {
         let Some(waiting) = self.waiting.remove(guid) else { return };
+        self.forget_given_up();
         let mut over = false;
         for (method, params) in waiting.events {
             over |= read(&params).is_some_and(|(_, _, over)| over);
@@ -115,7 +119,7 @@ impl Downloads {
 
     /// When [`Downloads::on_timeout`] wants to be called.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        self.waiting.values().map(|waiting| waiting.until).min()
+        self.given_up.front().map(|(until, _)| *until)
     }
 
     /// `Page.downloadWillBegin` on a CDP session of a lease; it comes just before the browser's own event.
@@ -153,13 +157,19 @@ impl Downloads {
                 let leases = self.listening.iter().copied().collect();
                 self.verdicts.push_back(Verdict::Ask { guid: guid.clone(), frame, leases });
             }
-            let waiting =
-                self.waiting.entry(guid).or_insert_with(|| Waiting { events: Vec::new(), until: now + PATIENCE });
+            let until = now + PATIENCE;
+            let waiting = self.waiting.entry(guid).or_insert_with_key(|guid| {
+                self.given_up.push_back((until, guid.clone()));
+                Waiting { events: Vec::new(), until }
+            });
             waiting.events.push((method, params));
             return;
         };
-        for (method, params) in self.waiting.remove(&guid).map(|waiting| waiting.events).unwrap_or_default() {
-            self.verdicts.push_back(Verdict::Deliver { lease, method, params });
+        if let Some(waiting) = self.waiting.remove(&guid) {
+            self.forget_given_up();
+            for (method, params) in waiting.events {
+                self.verdicts.push_back(Verdict::Deliver { lease, method, params });
+            }
         }
         self.verdicts.push_back(Verdict::Deliver { lease, method, params });
         if over {
@@ -171,17 +181,26 @@ impl Downloads {
 
     /// Gives up on what has had no owner for too long.
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        let late: Vec<String> =
-            self.waiting.iter().filter(|(_, waiting)| waiting.until <= now).map(|(guid, _)| guid.clone()).collect();
-        for guid in late {
+        while self.given_up.front().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, guid)) = self.given_up.pop_front() else { return };
+            let Some(waiting) = self.waiting.remove(&guid) else { continue };
+            self.forget_given_up();
             // The file may be there by now.
             let owner = self.by_file(&guid);
-            for (method, params) in self.waiting.remove(&guid).map(|waiting| waiting.events).unwrap_or_default() {
+            for (method, params) in waiting.events {
                 self.verdicts.push_back(match owner {
                     Some(lease) => Verdict::Deliver { lease, method, params },
                     None => Verdict::Dropped,
                 });
             }
+        }
+    }
+
+    /// What waits no more is not waited for: the first of those that are given up is one that waits.
+    fn forget_given_up(&mut self) {
+        let waits = |(until, guid): &(Instant, String)| self.waiting.get(guid).is_some_and(|one| one.until == *until);
+        while self.given_up.front().is_some_and(|first| !waits(first)) {
+            self.given_up.pop_front();
         }
     }
 
