@@ -166,14 +166,15 @@ fn answer(name: &str, query: &str) -> (&'static str, &'static str, String, Strin
                 "odd=\"a b\", c=d; SameSite=None; Secure; Priority=Low",
             ];
             let set = cookies.iter().fold(String::new(), |set, cookie| format!("{set}Set-Cookie: {cookie}\r\n"));
-            (ok, "text/html", set, format!("<title>cookies</title>{query}"))
+            (ok, "text/html", set, format!("<link rel=icon href=\"data:,\"><title>cookies</title>{query}"))
         }
         "/redirect" => ("302 Found", "text/plain", format!("Location: {query}\r\n"), String::new()),
-        // A page whose cookie is what the query says, and that says to its own site when it runs.
+        // A page whose cookie is what the query says, and that says to its own site when it runs. It names an icon: Chrome
+        // would ask for another in its own time, in the middle of whatever a test looks at.
         _ => {
             let cookie = if query.is_empty() { String::new() } else { format!("Set-Cookie: marker={query}\r\n") };
             let body = format!(
-                "<!doctype html><title>title-{query}</title><body>body-{query}</body>\
+                "<!doctype html><link rel=icon href=\"data:,\"><title>title-{query}</title><body>body-{query}</body>\
                  <script>new BroadcastChannel('loaded').postMessage('{query}')</script>"
             );
             (ok, "text/html", cookie, body)

@@ -72,10 +72,7 @@ async fn the_client_of_busy_pages_notices_nothing(browser: Browser) {
         .await;
 
     session.heard();
-    // A full Chrome asks for icons in its own time.
-    let asked = || -> Vec<String> {
-        site.requests().into_iter().map(|request| request.path).filter(|path| path != "/favicon.ico").collect()
-    };
+    let asked = || -> Vec<String> { site.requests().into_iter().map(|request| request.path).collect() };
     let before = asked();
     let (parts, how) = patient();
     let (bytes, report) = session.save(&Parts { page_deadline: Duration::from_secs(5), ..parts }).await;
