@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     browsers::{Browser, in_browser},
@@ -45,11 +45,56 @@ async fn at_the_limit(proxy: &Proxy, largest: usize, refuses: bool) {
         }
         assert_eq!(other.evaluate(&others.session, "6 * 7").await, 42, "another session, after {size}");
     }
+    // One that resumes has no params, and what stands there anyway is not sent up.
+    let resume = command(9200, "Runtime.runIfWaitingForDebugger", session, MOST);
+    let reply = answer(&client, 9200, &resume).await;
+    assert_eq!((&reply["result"], &reply["sessionId"]), (&json!({}), &json!(session)), "{reply}");
+    on_a_page_socket(proxy, &client, (largest, refuses)).await;
+    in_a_tunnel(&client, &page.target).await;
     // On a root it goes up under an id of the proxy's, with a CDP session that the client did not name.
     let reply = answer(&client, 9100, &command(9100, "Storage.getCookies", None, largest.min(MOST))).await;
     assert_eq!(reply["error"]["code"] == -32600, refuses, "{reply}");
     assert_eq!(other.evaluate(&others.session, "6 * 7").await, 42, "another session, after a root's command");
     assert_eq!(client.evaluate(&page.session, "6 * 7").await, 42, "its own");
+}
+
+/// A page socket names no CDP session; the proxy adds it on the way up.
+async fn on_a_page_socket(proxy: &Proxy, client: &Client, (largest, refuses): (usize, bool)) {
+    const ADDED: usize = r#","sessionId":"0123456789ABCDEF0123456789ABCDEF""#.len();
+    let page = client.page().await;
+    let socket = proxy.connect_to(&format!("/devtools/page/{}", page.target)).await;
+    let sizes = if refuses { vec![largest - ADDED, largest - ADDED + 1, MOST] } else { vec![MOST] };
+    for (id, size) in (9300..).zip(sizes) {
+        let reply = answer(&socket, id, &command(id, "Runtime.evaluate", None, size)).await;
+        if size + ADDED <= largest || !refuses {
+            assert_eq!(reply["result"]["result"]["value"], 42, "{size}: {reply}");
+        } else {
+            let words = reply["error"]["message"].as_str().unwrap_or_default();
+            assert!(reply["error"]["code"] == -32600 && words.contains(&largest.to_string()), "{size}: {reply}");
+            assert!(reply.get("sessionId").is_none(), "{reply}");
+        }
+        assert_eq!(client.evaluate(&page.session, "6 * 7").await, 42, "after {size} on a page socket");
+    }
+}
+
+/// What is said inside the largest `Target.sendMessageToTarget` is smaller than it, and Chrome takes it everywhere.
+async fn in_a_tunnel(client: &Client, target: &str) {
+    let attached = client.ok(None, "Target.attachToTarget", json!({ "targetId": target, "flatten": false })).await;
+    let tunnel = attached["sessionId"].as_str().expect("a CDP session");
+    let outer = |inner: &str| {
+        json!({ "id": 9400, "method": "Target.sendMessageToTarget", "params": { "sessionId": tunnel, "message": inner } })
+            .to_string()
+    };
+    let empty = command(9401, "Runtime.evaluate", None, 100);
+    let inner = command(9401, "Runtime.evaluate", None, 100 + MOST - outer(&empty).len());
+    let frame = outer(&inner);
+    assert_eq!(frame.len(), MOST);
+    client.send_raw(&frame).await;
+    let is_answer = |frame: &Value| frame["method"] == "Target.receivedMessageFromTarget";
+    let reply = client.wait("an answer in the tunnel", Duration::from_secs(120), is_answer).await;
+    let reply: Value = serde_json::from_str(reply["params"]["message"].as_str().expect("text")).expect("JSON");
+    assert_eq!((&reply["id"], &reply["result"]["result"]["value"]), (&json!(9401), &json!(42)), "{reply}");
+    client.ok(None, "Target.detachFromTarget", json!({ "sessionId": tunnel })).await;
 }
 
 async fn on_the_json_pipe_a_frame_that_chrome_does_not_take_is_answered(browser: Browser) {

@@ -1,7 +1,7 @@
 //! Clients that take all they can get. The victim's page is asked all the while: it must answer within three seconds
 //! more than alone.
 //!
-//! The sizes are small enough for every run; `GHOSTMUX_TEST_GREED=full` takes those that were measured on a bare
+//! The sizes are small enough for every run; with `GHOSTMUX_TEST_LONG` they are those that were measured on a bare
 //! Chrome.
 
 use std::{
@@ -18,18 +18,13 @@ use super::{
 use crate::{
     browsers::{Browser, in_browser, in_each_browser},
     client::{Client, DEADLINE},
-    proxy::{Proxy, eventually},
+    proxy::{Proxy, eventually, size},
 };
 
 /// How much longer than alone the victim may wait.
 const MORE: Duration = Duration::from_secs(3);
 /// How long all of an attack may take.
 pub(super) const LONG: Duration = Duration::from_secs(120);
-
-/// The size for every run, or the one that was measured on a bare Chrome.
-pub(super) fn size(usual: usize, full: usize) -> usize {
-    if std::env::var("GHOSTMUX_TEST_GREED").is_ok_and(|said| said == "full") { full } else { usual }
-}
 
 /// Asks the victim's page as long as the attack goes on.
 pub(super) async fn meanwhile<T>(stage: &Stage, row: &str, attack: impl Future<Output = T>) -> T {

@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{
-    greed::{LONG, meanwhile, size},
+    greed::{LONG, meanwhile},
     stage::Stage,
 };
 use crate::{
     browsers::{Browser, in_each_browser},
-    proxy::eventually,
+    proxy::{eventually, size},
 };
 
 /// R15: many sessions end at once, one with many contexts, one with many pages; clients dispose of many contexts at once.

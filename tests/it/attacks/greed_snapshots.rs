@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::{
     frames::resident,
-    greed::{LONG, meanwhile, size},
+    greed::{LONG, meanwhile},
     stage::Stage,
 };
 use crate::{
     browsers::{Browser, in_browser},
-    proxy::eventually,
+    proxy::{eventually, size},
     rest::{JSON, body_of, is_problem},
 };
 
