@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::{
     cdp::{
-        cbor::{self, Decoder, Encoder, Malformed},
+        cbor::{self, Decoded, Decoder, Encoder, Malformed},
         error::CdpError,
         message::{self, Route},
     },
@@ -171,9 +171,9 @@ impl Received {
     }
 
     /// The JSON.
-    pub(super) fn text(&self, decoder: &mut Decoder) -> Result<Bytes, Malformed> {
+    pub(super) fn text(&self, decoder: &mut Decoder) -> Result<Decoded, Malformed> {
         match self {
-            Self::Json(text) => Ok(text.clone()),
+            Self::Json(text) => Ok(Decoded::Text(text.clone())),
             Self::Cbor(bytes) => runtime::aside(bytes.len(), || decoder.text(bytes)),
         }
     }

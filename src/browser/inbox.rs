@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{Browser, LinkRequest, codec::Received};
 use crate::{
     cdp::{
-        cbor::{Decoder, Malformed},
+        cbor::{Decoded, Decoder, Malformed},
         error::CdpError,
         ids::{CallId, CdpSessionId},
         message::{self, Outcome},
@@ -62,16 +62,20 @@ impl Inbox {
             return Poll::Ready(match ready!(self.parcels.poll_recv(cx)) {
                 Some(Parcel::Plain(message)) => Some(message),
                 Some(Parcel::Reply { tag, message }) => Some(match message.text(&mut self.decoder) {
-                    Ok(text) => FromBrowser::Reply { tag, reply: runtime::aside(text.len(), || read_reply(&text)) },
+                    Ok(Decoded::Text(text)) => {
+                        FromBrowser::Reply { tag, reply: runtime::aside(text.len(), || read_reply(&text)) }
+                    }
+                    // Never so: that is said of events only.
+                    Ok(Decoded::TooDeep) => FromBrowser::Reply { tag, reply: read_reply(b"") },
                     Err(error) => self.is_broken(error),
                 }),
                 Some(Parcel::Cbor { on, id, message }) => Some(match Received::Cbor(message).text(&mut self.decoder) {
-                    // An event that nests too deep for JSON: with JSON, Chrome has none to deliver either.
-                    Ok(text) if text.is_empty() => {
+                    // With JSON, Chrome has no such event to deliver either.
+                    Ok(Decoded::TooDeep) => {
                         self.browser.order(LinkRequest::TooDeep);
                         continue;
                     }
-                    Ok(text) => {
+                    Ok(Decoded::Text(text)) => {
                         let body_end = message::route(&text).body_end;
                         FromBrowser::Message { on, id, body_end, text }
                     }

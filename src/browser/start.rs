@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cdp::{
-        cbor::Decoder,
+        cbor::{Decoded, Decoder},
         error::CdpError,
         ids::{CallId, CdpSessionId},
         json_object::JsonObject,
@@ -290,6 +290,7 @@ impl Ask<'_> {
             });
             let message = message.await.ok().flatten().ok_or(Silence::Ended)?;
             let text = message.text(&mut self.decoder).map_err(|error| Silence::Odd(error.to_string()))?;
+            let Decoded::Text(text) = text else { continue };
             if message::route(&text).head != Head::Reply(id) {
                 continue;
             }

@@ -15,7 +15,10 @@ mod tests;
 
 use super::{ids::CallId, message::Head};
 
-pub use self::{decode::Decoder, encode::Encoder};
+pub use self::{
+    decode::{Decoded, Decoder},
+    encode::Encoder,
+};
 
 /// The first bytes of an envelope, before its length.
 const ENVELOPE: [u8; 3] = [0xd8, 0x18, 0x5a];

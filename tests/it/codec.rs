@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     browsers::{Browser, in_browser, in_each_browser},
     client::Client,
-    proxy::Proxy,
+    proxy::{Proxy, eventually},
 };
 
 /// Chrome's answers to one and the same conversation, as they came, with ids that differ from run to run by number.
@@ -113,3 +113,42 @@ async fn a_chrome_that_knows_no_cbor_is_driven_with_json(browser: Browser) {
 }
 
 in_browser!(Shell: a_chrome_that_knows_no_cbor_is_driven_with_json);
+
+/// Chrome converts no event that nests deeper than 300: with CBOR it is dropped and counted; with JSON Chrome has none to
+/// send, and ends the page. Neither way is anything sent that is no message, and other pages go on.
+async fn an_event_that_nests_too_deep_is_never_an_empty_frame(browser: Browser) {
+    for codec in ["json", "cbor"] {
+        let proxy = Proxy::start(browser.clone(), &["--codec", codec, "--warm", "0"]).await;
+        let (client, other) = (proxy.connect().await, proxy.connect().await);
+        let (page, others) = (client.page().await, other.page().await);
+        let nest =
+            "let at = document.body; for (let n = 0; n < 450; n++) at = at.appendChild(document.createElement('p')); 1";
+        assert_eq!(client.evaluate(&page.session, nest).await, 1);
+        let root =
+            client.ok(Some(&page.session), "DOM.getDocument", json!({ "depth": 0 })).await["root"]["nodeId"].clone();
+        // With JSON there may be no reply: the page's process ends.
+        client.start(Some(&page.session), "DOM.requestChildNodes", json!({ "nodeId": root, "depth": -1 })).await;
+        let is_over = async || {
+            let seen = |is: &dyn Fn(&Value) -> bool| client.events().iter().any(is);
+            let crashed = |event: &Value| event["method"] == "Inspector.targetCrashed";
+            let delivered = |event: &Value| event["method"] == "DOM.setChildNodes";
+            proxy.figure("events_too_deep_total").await == 1 || seen(&crashed) || seen(&delivered)
+        };
+        eventually("the event was handled", is_over).await;
+        assert_eq!(other.evaluate(&others.session, "6 * 7").await, 42, "{codec}: another session");
+        let after = client.page().await;
+        assert_eq!(client.evaluate(&after.session, "6 * 7").await, 42, "{codec}: another page");
+        for frame in client.frames().iter().chain(&other.frames()) {
+            assert!(
+                serde_json::from_str::<Value>(&frame.text).is_ok_and(|frame| frame.is_object()),
+                "{codec}: {frame:?}"
+            );
+        }
+        if codec == "cbor" {
+            assert_eq!(proxy.figure("events_too_deep_total").await, 1);
+            assert_eq!(client.evaluate(&page.session, "6 * 7").await, 42, "the page itself");
+        }
+    }
+}
+
+in_each_browser!(an_event_that_nests_too_deep_is_never_an_empty_frame);

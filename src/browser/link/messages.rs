@@ -8,7 +8,7 @@ use super::Link;
 use crate::{
     browser::{InternalEvent, codec::Received, inbox::Parcel},
     cdp::{
-        cbor::Malformed,
+        cbor::{Decoded, Malformed},
         error::CdpError,
         ids::{CallId, CdpSessionId},
         json_object::JsonObject,
@@ -23,7 +23,7 @@ impl Link {
         match route.head {
             Head::Reply(id) if self.hand_on(id, message) => {}
             Head::Reply(id) if id.is_ours() => {
-                let text = message.text(&mut self.decoder)?;
+                let Some(text) = self.text_of(message)? else { return Ok(()) };
                 self.on_reply(id, &text);
                 self.after();
             }
@@ -36,7 +36,7 @@ impl Link {
             // An error without an id: nothing the proxy sends is answered so.
             Head::Other => {
                 self.metrics.unowned.inc();
-                let text = message.text(&mut self.decoder)?;
+                let Some(text) = self.text_of(message)? else { return Ok(()) };
                 tracing::debug!(text = %String::from_utf8_lossy(&text[..text.len().min(200)]), "a message of no owner");
             }
         }
@@ -61,7 +61,8 @@ impl Link {
             }
             // Ours: the watchers' own events, and pages being made ready.
             Some((on, None)) if self.hearers.contains_key(on) => {
-                let text = message.text(&mut self.decoder)?;
+                let on = on.clone();
+                let Some(text) = self.text_of(message)? else { return Ok(()) };
                 self.tell_hearer(on.as_str(), &text);
             }
             Some((_, None)) => {}
@@ -70,6 +71,25 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    /// The text of what the proxy reads itself. `None` if it nests too deep, which is counted.
+    fn text_of(&mut self, message: &Received) -> Result<Option<Bytes>, Malformed> {
+        Ok(match message.text(&mut self.decoder)? {
+            Decoded::Text(text) => Some(text),
+            Decoded::TooDeep => {
+                self.count_too_deep();
+                None
+            }
+        })
+    }
+
+    pub(super) fn count_too_deep(&self) {
+        if self.metrics.events_too_deep.inc() == 0 {
+            tracing::warn!(
+                "an event of Chrome's nests too deep for JSON and was dropped; ghostmux_events_too_deep_total counts them"
+            );
+        }
     }
 
     /// An event on a CDP session of the proxy's own, if somebody listens there.
@@ -92,7 +112,7 @@ impl Link {
             return self.on_download_event(method, session, message, now);
         };
         let at = *now.get_or_insert_with(Instant::now);
-        let text = message.text(&mut self.decoder)?;
+        let Some(text) = self.text_of(message)? else { return Ok(false) };
         let params = message::params_of(&text).unwrap_or("{}");
         match (name, session) {
             ("attachedToTarget", _) => {
@@ -184,7 +204,7 @@ impl Link {
         match (method, session) {
             ("Page.downloadWillBegin", Some(session)) => {
                 if let Some(lease) = self.targets.lease_of(session) {
-                    let text = message.text(&mut self.decoder)?;
+                    let Some(text) = self.text_of(message)? else { return Ok(true) };
                     self.downloads.on_page_event(lease, message::params_of(&text).unwrap_or("{}"));
                 }
                 Ok(true)
@@ -194,7 +214,7 @@ impl Link {
             {
                 let at = at(now);
                 let begin = method == "Browser.downloadWillBegin";
-                let text = message.text(&mut self.decoder)?;
+                let Some(text) = self.text_of(message)? else { return Ok(false) };
                 let params = message::params_of(&text).unwrap_or("{}").to_owned();
                 let owner = |target: &str| self.targets.owner(target);
                 self.downloads.on_event(begin, params, owner, at);

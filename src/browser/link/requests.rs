@@ -18,7 +18,8 @@ use crate::{
         mirror::{LeaseId, Resume, Way},
     },
     cdp::{
-        ids::{CdpSessionId, ContextId, TargetId},
+        error::CdpError,
+        ids::{CallId, CdpSessionId, ContextId, TargetId},
         message,
     },
     port::{Call, FromBrowser, Interest, Reply, ResumeAs, Settle, Tag},
@@ -83,14 +84,7 @@ impl Link {
             LinkRequest::Directory { lease, path } => self.downloads.directory(lease, path),
             LinkRequest::Listen { lease } => self.downloads.listen(lease),
             LinkRequest::Broken(error) => self.broken = Some(error),
-            LinkRequest::TooDeep => {
-                if self.metrics.events_too_deep.inc() == 0 {
-                    tracing::warn!(
-                        "an event of Chrome's nests too deep for JSON and was dropped; ghostmux_events_too_deep_total \
-                         counts them"
-                    );
-                }
-            }
+            LinkRequest::TooDeep => self.count_too_deep(),
             LinkRequest::Release { lease, base } => self.on_release(lease, &base),
         }
         self.after();
@@ -119,10 +113,22 @@ impl Link {
     }
 
     fn on_resume(&mut self, lease: LeaseId, on: &CdpSessionId, children: bool, how: ResumeAs) {
+        // A frame that cannot go up ends nothing, and is answered.
+        let frame = match &how {
+            ResumeAs::Call(_) => None,
+            ResumeAs::Frame { id, text } => match self.writer.wire(text) {
+                Ok(frame) => Some(frame),
+                Err(error) => {
+                    let CdpError { code, message, data } = error.to_error();
+                    let text = message::error_reply(Some(*id), code, &message, data.as_deref(), Some(on.as_str()));
+                    return self.deliver_reply(lease, on, *id, text);
+                }
+            },
+        };
         let resume = self.targets.on_resume(on, children);
         match (resume, how) {
-            (Resume::Pass, ResumeAs::Frame { text, .. }) => {
-                let Ok(message) = self.writer.wire(&text) else { return };
+            (Resume::Pass, ResumeAs::Frame { .. }) => {
+                let Some(message) = frame else { return };
                 self.account(lease, message.len());
                 self.upstream.push(Some(lease), None, message);
             }
@@ -132,14 +138,19 @@ impl Link {
                 self.call(Some(lease), call, Pending::Lease(lease, tag));
             }
             (Resume::KeepBack, ResumeAs::Frame { id, .. }) => {
-                let text = Bytes::from(message::reply(id, "{}", Some(on.as_str())));
-                let body_end = message::route(&text).body_end;
-                self.deliver(lease, FromBrowser::Message { on: on.clone(), id: Some(id), body_end, text });
+                self.deliver_reply(lease, on, id, message::reply(id, "{}", Some(on.as_str())));
             }
             (Resume::KeepBack, ResumeAs::Call(tag)) => {
                 self.deliver(lease, FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) });
             }
         }
+    }
+
+    /// A reply of the proxy's to a client's command, in the place of Chrome's.
+    fn deliver_reply(&mut self, lease: LeaseId, on: &CdpSessionId, id: CallId, text: String) {
+        let text = Bytes::from(text);
+        let body_end = message::route(&text).body_end;
+        self.deliver(lease, FromBrowser::Message { on: on.clone(), id: Some(id), body_end, text });
     }
 
     fn on_auto_attach(&mut self, lease: LeaseId, tag: Tag, root: &CdpSessionId, interest: Option<Interest>) {

@@ -25,6 +25,15 @@ pub struct Decoder {
     small: BytesMut,
 }
 
+/// What a message is in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decoded {
+    /// Its text.
+    Text(Bytes),
+    /// Nothing: it is an event that nests too deep for Chrome's JSON.
+    TooDeep,
+}
+
 /// A map or array that is not closed yet.
 #[derive(Debug)]
 struct Open {
@@ -39,23 +48,22 @@ impl Decoder {
     /// The JSON of a message.
     ///
     /// A reply that is nested too deeply for Chrome's own conversion becomes the error that Chrome answers then. An event
-    /// becomes an empty text, which nobody is to be sent: there is no JSON of it. *Measured, 156, without a proxy and with
+    /// has no JSON then, and nobody is to be sent one. *Measured, 156, without a proxy and with
     /// JSON on the pipe:* `DOM.requestChildNodes {depth:-1}` on 160 nested elements makes no event and no reply, and Chrome
     /// ends the page's process (`Inspector.targetCrashed`).
-    pub fn text(&mut self, message: &[u8]) -> Result<Bytes, Malformed> {
+    pub fn text(&mut self, message: &[u8]) -> Result<Decoded, Malformed> {
         self.text.clear();
         self.open.clear();
         // Most of a large message are strings, which are about as long in JSON.
         self.text.reserve(message.len() + message.len() / 16);
         if let Some(at) = self.convert(message)? {
             self.text.clear();
-            if let (Head::Reply(id), session) = route(message)? {
-                let why = format!("Failed to convert response to JSON: CBOR: stack limit exceeded at position {at}");
-                self.text.extend_from_slice(error_reply(Some(id), -32000, &why, None, session).as_bytes());
-            }
+            let (Head::Reply(id), session) = route(message)? else { return Ok(Decoded::TooDeep) };
+            let why = format!("Failed to convert response to JSON: CBOR: stack limit exceeded at position {at}");
+            self.text.extend_from_slice(error_reply(Some(id), -32000, &why, None, session).as_bytes());
         }
         if self.text.len() > SMALL {
-            return Ok(Bytes::from(std::mem::take(&mut self.text)));
+            return Ok(Decoded::Text(Bytes::from(std::mem::take(&mut self.text))));
         }
         if self.small.capacity() < self.text.len() {
             self.small.reserve(POOL);
@@ -63,7 +71,7 @@ impl Decoder {
         self.small.extend_from_slice(&self.text);
         // A session that is idle holds next to nothing.
         self.text.shrink_to(2 * SMALL);
-        Ok(self.small.split().freeze())
+        Ok(Decoded::Text(self.small.split().freeze()))
     }
 
     /// Writes the JSON of a message. Says where it became too deep, if it did.

@@ -6,7 +6,7 @@ use super::*;
 use crate::cdp::{command::Command, message};
 
 fn json(message: &[u8]) -> Result<String, Malformed> {
-    let text = Decoder::default().text(message)?;
+    let Decoded::Text(text) = Decoder::default().text(message)? else { panic!("it nests too deep") };
     Ok(String::from_utf8(text.to_vec()).expect("JSON is UTF-8"))
 }
 
@@ -146,6 +146,12 @@ fn a_reply_too_deep_for_chrome_becomes_chromes_error() {
         error.starts_with(r#"{"id":1,"error":{"code":-32000,"message":"Failed to convert response to JSON: CBOR:"#)
     );
     assert!(error.ends_with(r#","sessionId":"AB"}"#), "{error}");
+    let event = |levels: usize| {
+        let value = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        Decoder::default().text(&cbor(&format!(r#"{{"method":"A.b","params":{{"nodes":{value}}},"sessionId":"AB"}}"#)))
+    };
+    assert!(matches!(event(299), Ok(Decoded::Text(text)) if text.starts_with(b"{\"method\":\"A.b\"")));
+    assert_eq!(event(300), Ok(Decoded::TooDeep));
 }
 
 /// Any JSON, as clients may write it.
