@@ -44,8 +44,8 @@ impl Hibernated {
         let record = entry?;
         match HibernatedSession::deserialize(&record.state) {
             Ok(rested) if record.snapshot.is_some() => Ok(Self { record, rested }),
-            Ok(_) => Err(unreadable(record, "it names no snapshot".to_owned())),
-            Err(error) => Err(unreadable(record, error.to_string())),
+            Ok(_) => Err(unreadable(record, "it names no snapshot")),
+            Err(error) => Err(unreadable(record, &error.to_string())),
         }
     }
 
@@ -64,7 +64,7 @@ impl Hibernated {
     }
 }
 
-fn unreadable(record: SessionRecord, why: String) -> UnreadableSession {
+fn unreadable(record: SessionRecord, why: &str) -> UnreadableSession {
     let SessionRecord { id, owner, snapshot, .. } = record;
     UnreadableSession { id, owner: Some(owner), snapshot, why: why.chars().take(200).collect() }
 }

@@ -96,26 +96,22 @@ impl Tables<WriteTransaction> {
         };
         let mut usages = self.0.open_table(USAGE)?;
         let before = usage(&usages, owner)?;
-        let bytes = match Meta::read(owner, id, &json) {
-            Ok(meta) => {
-                self.forget_expiry(&meta)?;
-                self.free(meta.blob.number())?;
-                before.bytes.saturating_sub(meta.stored)
+        let bytes = if let Ok(meta) = Meta::read(owner, id, &json) {
+            self.forget_expiry(&meta)?;
+            self.free(meta.blob.number())?;
+            before.bytes.saturating_sub(meta.stored)
+        } else {
+            // What can be read of it is done, and what its owner has is counted anew: it is rare.
+            let key = (owner.as_str(), id.number());
+            self.0.open_table(EXPIRY)?.retain(|(_, whose, which), ()| (whose, which) != key)?;
+            if let Ok(blob) = BlobId::deserialize(&parts(&json)["blob"]) {
+                self.free(blob.number())?;
             }
-            // What can be read of it is done, and what its owner has is counted anew: rare, and no loop is too long.
-            Err(_) => {
-                self.0
-                    .open_table(EXPIRY)?
-                    .retain(|(_, whose, which), ()| (whose, which) != (owner.as_str(), id.number()))?;
-                if let Ok(blob) = BlobId::deserialize(&parts(&json)["blob"]) {
-                    self.free(blob.number())?;
-                }
-                let mut bytes = 0_u64;
-                for entry in snapshots.range((owner.as_str(), 0)..=(owner.as_str(), u128::MAX))? {
-                    bytes = bytes.saturating_add(parts(entry?.1.value())["stored"].as_u64().unwrap_or(0));
-                }
-                bytes
+            let mut bytes = 0_u64;
+            for entry in snapshots.range((owner.as_str(), 0)..=(owner.as_str(), u128::MAX))? {
+                bytes = bytes.saturating_add(parts(entry?.1.value())["stored"].as_u64().unwrap_or(0));
             }
+            bytes
         };
         usages.insert(owner.as_str(), (bytes, before.count.saturating_sub(1)))?;
         Ok(true)
