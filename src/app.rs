@@ -25,9 +25,8 @@ pub use self::start::StartError;
 use crate::http::patient::Patient;
 use crate::{
     browser::{
-        CodecChoice, Launch,
+        CodecChoice, Launch, Shares, Source,
         find::{self, command_line, is_root},
-        pool::{Plan, Pool, Shares, Source},
     },
     close_reason::CloseReason,
     config::{Admission, BrowserSource, Config},
@@ -36,6 +35,7 @@ use crate::{
         chrome::{Origin, Protocol},
     },
     metrics::Metrics,
+    pool::{Plan, Pool},
     session::{manager::SessionManager, session_files, task::Terms},
     store::Store,
 };

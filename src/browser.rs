@@ -1,7 +1,7 @@
 //! The processes: one Chrome each, driven over one link that all its sessions share.
 //!
-//! `link` is the task that owns the connection; `mirror` is what it knows; `pool` chooses a browser for the next
-//! session. What a client is, nothing here knows: a lease has an inbox, and what arrives there is in the pipe's order.
+//! `link` is the task that owns the connection; `mirror` is what it knows. What a client is, nothing here knows: a lease
+//! has an inbox, and what arrives there is in the pipe's order.
 
 mod account;
 mod codec;
@@ -15,12 +15,10 @@ mod mirror;
 mod openings;
 mod permits;
 mod pixels;
-pub mod pool;
 mod process;
 pub mod protocol;
 mod start;
 mod transport;
-mod warm_pool;
 mod write_queue;
 
 use std::{
@@ -36,6 +34,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::start::{Started, start};
 use self::{
     account::Account,
     codec::{Framing, Wire, Writer},
@@ -50,6 +49,7 @@ pub use self::{
     mirror::{LeaseId, Surveyed},
     openings::Opening,
     process::Launch,
+    start::{BrowserError, OLDEST, Shares, Source},
 };
 use crate::{
     cdp::{
@@ -59,7 +59,7 @@ use crate::{
         ids::{CdpSessionId, ContextId, TargetId},
         json_object::JsonObject,
     },
-    port::{Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
+    port::{BrowserId, Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
 };
 
 /// How long the proxy waits for an answer to a command of its own.
@@ -103,7 +103,7 @@ pub struct Browser {
 
 #[derive(Debug)]
 struct Shared {
-    number: u32,
+    id: BrowserId,
     orders: mpsc::UnboundedSender<LinkRequest>,
     identity: Identity,
     pid: Option<u32>,
@@ -218,9 +218,9 @@ impl LinkRequest {
 }
 
 impl Browser {
-    /// Its number in the pool, for logs.
-    pub fn number(&self) -> u32 {
-        self.shared.number
+    /// Its place in the pool.
+    pub fn id(&self) -> BrowserId {
+        self.shared.id
     }
 
     /// What it said of itself at start.
@@ -357,13 +357,13 @@ impl Browser {
     }
 
     /// Makes a lease: a browser-level CDP session, a context on it, and a blank page.
-    async fn lease(&self) -> Result<Lease, CallError> {
+    pub(crate) async fn lease(&self) -> Result<Lease, CallError> {
         self.new_lease().await.map(|(lease, _)| lease)
     }
 
     /// Makes a lease for a client to come: its page has evaluated once, which is what makes the client's first evaluate
     /// fast, and the client's root is there.
-    async fn warm_lease(&self) -> Result<Lease, CallError> {
+    pub(crate) async fn warm_lease(&self) -> Result<Lease, CallError> {
         let (mut lease, page) = self.new_lease().await?;
         let session = self.attach_to(&lease.base, &page.into()).await?;
         self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
@@ -398,17 +398,17 @@ impl Browser {
     }
 
     /// Whether both are handles on the same browser.
-    fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Whether a session is being saved or restored.
-    fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.shared.own_roots.load(Ordering::Relaxed) > 0
     }
 
     /// Counts a session that came or went.
-    fn count(&self, by: i64) {
+    pub(crate) fn count(&self, by: i64) {
         self.shared.live.fetch_add(by, Ordering::AcqRel);
     }
 
@@ -465,7 +465,7 @@ impl Lease {
     }
 
     /// From now on a session holds it.
-    fn counted(mut self) -> Self {
+    pub(crate) fn counted(mut self) -> Self {
         if !std::mem::replace(&mut self.counted, true) {
             self.browser.count(1);
         }

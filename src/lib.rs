@@ -4,10 +4,10 @@
 //! # Layers
 //!
 //! ```text
-//! cdp  <-  port  <-  virtual_browser  <-  session  ->  browser -> port, cdp   for all: cdp, api_types, close_reason
-//!                                          |  \                               for what is not pure: metrics, config,
-//!              app -> http -> session      |   `-> snapshot -> browser, store    runtime
-//!              main -> app, cli            `-> store
+//! cdp  <-  port  <-  virtual_browser  <-  session  ->  pool -> browser -> port, cdp
+//!                                          |  \                               for all: cdp, api_types, close_reason
+//!              app -> http -> session      |   `-> snapshot -> browser, store  for what is not pure: metrics, config,
+//!              main -> app, cli            `-> store                             runtime
 //! ```
 //!
 //! * [`cdp`] is the wire: how a frame is read, checked and routed. Pure.
@@ -16,6 +16,7 @@
 //! * [`virtual_browser`] is one session's view of Chrome: what its clients may see and do. Pure: frames in, actions out.
 //! * [`browser`] is the processes: one task per Chrome owns the link that all its sessions share. It never knows what a
 //!   client is.
+//! * [`pool`] chooses the browser of each session, keeps warm leases ready, and replaces browsers that end.
 //! * [`snapshot`] reads what a session has stored as a stream of records, and writes it into another, unseen by clients.
 //! * [`session`] is a session's life: [`session::task`] is one task that owns its place in a browser, its virtual
 //!   browser and its sockets; [`session::manager`] knows all sessions by id.
@@ -48,6 +49,8 @@
 pub mod browser;
 #[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
+pub mod pool;
 /// The pure part of `browser`, and what it costs.
 #[cfg(not(feature = "server"))]
 pub mod browser {
@@ -56,6 +59,13 @@ pub mod browser {
     mod mirror;
 
     pub use self::mirror::{LeaseId, Surveyed};
+}
+/// The pure part of `pool`.
+#[cfg(not(feature = "server"))]
+#[allow(dead_code, unreachable_pub, reason = "the rest of `pool` uses it")]
+pub mod pool {
+    mod placement;
+    mod warm_pool;
 }
 pub mod api_types;
 #[cfg(feature = "server")]

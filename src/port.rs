@@ -13,6 +13,16 @@ use crate::cdp::{
     target::Filter,
 };
 
+/// A browser of the pool, by its number. One that is replaced keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BrowserId(pub u32);
+
+impl std::fmt::Display for BrowserId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A session's own number for a command it sends upstream under an id of the link's.
 pub type Tag = u64;
 

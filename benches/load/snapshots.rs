@@ -6,12 +6,12 @@ use std::{fs, io, time::Instant};
 
 use ghostmux::{
     browser::{
-        CodecChoice, Launch, Lease,
+        CodecChoice, Launch, Lease, Shares, Source,
         find::{command_line, is_root},
-        pool::{Plan, Pool, Shares, Source},
     },
     config::{Codec, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     metrics::Metrics,
+    pool::{BrowserKind, LeaseRequest, Plan, Pool},
     snapshot::{
         Parts, Reopen, Report, capture,
         ndjson::Writer,
@@ -69,7 +69,10 @@ async fn measure(bench: &Bench) -> Done<Section> {
         let made =
             save(&store, |to| async move { make(to, origins, megabytes).await.map(|()| Report::default()) }).await?;
         let what = format!("{origins} origin{}, {megabytes} MB", if origins == 1 { "" } else { "s" });
-        let (lease, mut other) = (pool.lease().await?, pool.lease().await?);
+        let (lease, mut other) = (
+            pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?,
+            pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?,
+        );
         // What a new session's first page costs is not the snapshot's.
         other.open();
         let restored = Peak::of(load(&store, made.id, &lease)).await?;

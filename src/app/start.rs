@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::browser::{find::FindError, pool::BrowserError};
+use crate::browser::{BrowserError, find::FindError};
 
 /// Why `ghostmux serve` could not start, or stopped.
 #[derive(Debug, thiserror::Error)]

@@ -201,7 +201,7 @@ mod tests {
         },
         cdp::error::CdpError,
         metrics::Metrics,
-        port::{FromBrowser, Identity},
+        port::{BrowserId, FromBrowser, Identity},
     };
 
     const OWN: [&str; 3] = ["A", "B", "C"];
@@ -232,19 +232,21 @@ mod tests {
                 no_target_to_close: CdpError::INVALID,
                 no_context_for_target: CdpError::INVALID,
             };
+            let (id, pid, framing) = (BrowserId(1), None, Framing::CBOR_PIPE);
+            let (permits, openings) = (Permits::new(1), Openings::new(1));
             let (leases, live, own_roots, exclusive) = Default::default();
             let shared = Shared {
-                number: 1,
+                id,
                 orders,
                 identity,
-                pid: None,
+                pid,
                 leases,
                 live,
                 own_roots,
                 exclusive,
-                framing: Framing::CBOR_PIPE,
-                permits: Permits::new(1),
-                openings: Openings::new(1),
+                framing,
+                permits,
+                openings,
                 close,
             };
             let browser = Browser { shared: Arc::new(shared) };

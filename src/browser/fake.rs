@@ -30,7 +30,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         no_context_for_target: no,
     };
     let shared = Shared {
-        number: 0,
+        id: BrowserId(0),
         orders,
         identity,
         pid: None,

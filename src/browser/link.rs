@@ -91,13 +91,13 @@ pub(super) struct Link {
 
 /// Why the task ended.
 #[derive(Debug)]
-pub(super) struct End {
+pub(crate) struct End {
     /// In words, for clients and logs.
-    pub(super) why: Arc<str>,
+    pub(crate) why: Arc<str>,
     /// Chrome's last words.
-    pub(super) lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// Whether the proxy wanted it.
-    pub(super) wanted: bool,
+    pub(crate) wanted: bool,
 }
 
 impl Link {

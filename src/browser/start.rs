@@ -26,7 +26,7 @@ use crate::{
         message::{self, Head, Outcome},
     },
     metrics::Metrics,
-    port::Identity,
+    port::{BrowserId, Identity},
 };
 
 /// How long a Chrome may take from its start to its first answers.
@@ -114,14 +114,14 @@ impl Default for Shares {
 }
 
 /// A started browser, and the task that ends when it does.
-pub(super) struct Started {
-    pub(super) browser: Browser,
-    pub(super) link: JoinHandle<End>,
+pub(crate) struct Started {
+    pub(crate) browser: Browser,
+    pub(crate) link: JoinHandle<End>,
 }
 
 /// Starts or connects to a browser and makes it ready for leases.
-pub(super) async fn start(
-    number: u32,
+pub(crate) async fn start(
+    id: BrowserId,
     source: &Source,
     quotas: Shares,
     metrics: Arc<Metrics>,
@@ -149,7 +149,7 @@ pub(super) async fn start(
     let link = Link::new(transport, process, to_do, close.clone(), targets, downloads, metrics);
     let link = tokio::spawn(link.run());
     let shared = Shared {
-        number,
+        id,
         orders,
         identity: greeting.identity,
         pid,

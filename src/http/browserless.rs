@@ -82,7 +82,7 @@ fn told(registry: &SessionManager, session: Session, now: u64) -> Told {
     let url = session.web_socket_debugger_url;
     let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
     let browsers = registry.pool().browsers();
-    let browser = browsers.iter().find(|browser| Some(browser.number()) == session.browser);
+    let browser = browsers.iter().find(|browser| Some(browser.id().0) == session.browser);
     Told {
         browser: browser.map(|browser| browser.identity().product.clone()).unwrap_or_default(),
         browser_id: session.browser.map(|number| number.to_string()).unwrap_or_default(),

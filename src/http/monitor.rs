@@ -17,7 +17,6 @@ pub(super) async fn metrics(metrics: &Metrics, registry: &SessionManager) -> Ans
         all += browser.census().await;
     }
     let gauge = |of: &Gauge, value: usize| of.set(i64::try_from(value).unwrap_or(i64::MAX));
-    gauge(&metrics.browsers, browsers.len());
     gauge(&metrics.sessions_warm, registry.pool().idle());
     gauge(&metrics.contexts, all.contexts);
     gauge(&metrics.targets, all.targets);

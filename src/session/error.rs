@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::session::tombstone::Tombstone;
 use crate::{
     api_types::Bad,
-    browser::pool::NoLease,
     cdp::error::CdpError,
+    pool::NoLease,
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
 };

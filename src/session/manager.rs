@@ -37,13 +37,15 @@ use crate::session::{admission::AdmissionControl, id::Mint, tombstone::Tombstone
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
     api_types::{Bad, Millis, Options, SessionState},
-    browser::{LeaseId, pool::Pool},
+    browser::LeaseId,
     cdp::{
         error::CdpError,
         ids::{CdpSessionId, TargetId},
     },
     close_reason::CloseReason,
     config::{Admission, HttpSession},
+    pool::{BrowserKind, LeaseRequest, Pool},
+    port::BrowserId,
     session::{
         client::{Client, Ledger},
         task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
@@ -83,7 +85,7 @@ struct Handle {
     control: mpsc::Sender<Box<Control>>,
     session_info: Arc<SessionInfo>,
     /// Its lease, once it has one.
-    place: Arc<OnceLock<(u32, LeaseId)>>,
+    place: Arc<OnceLock<(BrowserId, LeaseId)>>,
     // Held while a snapshot is being written into it.
     restoring: Arc<tokio::sync::Mutex<()>>,
     checkpoint: Arc<Checkpoint>,
@@ -307,13 +309,13 @@ impl SessionManager {
         let leaving = Leaving::new(self.clone(), id, gone.drop_guard());
         let place = async {
             let place = inner.admission_control.enter(owner).await?;
-            Ok::<_, ServiceError>((place, inner.pool.lease().await?))
+            Ok::<_, ServiceError>((place, inner.pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?))
         };
         let (place, lease) = tokio::select! {
             place = place => place?,
             () = task::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
         };
-        let _ = placed.set((lease.browser().number(), lease.id()));
+        let _ = placed.set((lease.browser().id(), lease.id()));
         let entry = Registration::new(leaving, session_info, checkpoint, place);
         let start = Start { record, lease, is_shared, control: asked, sessions: service::as_sessions(self) };
         let browser = TargetId::from(Uuid::new_v4().to_string());
@@ -343,7 +345,7 @@ impl SessionManager {
     async fn owner_of(&self, target: &TargetId) -> Option<Handle> {
         for browser in self.inner.pool.browsers() {
             let Some(lease) = browser.owner_of(target).await else { continue };
-            let place = (browser.number(), lease);
+            let place = (browser.id(), lease);
             let handle = self
                 .inner
                 .live

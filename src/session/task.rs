@@ -165,7 +165,7 @@ impl SessionTask {
         );
         session.limit(terms.cdp_sessions);
         session.limit_screenshots(terms.screenshot_queue);
-        record.place(lease.browser().number());
+        record.place(lease.browser().id());
         Self {
             record,
             terms,

@@ -9,18 +9,19 @@ use std::{
 };
 
 /// A room (a module of the crate's root) and the rooms that its files may name.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("cdp", &[]),
     ("api_types", &["cdp"]),
     ("port", &["cdp"]),
     ("virtual_browser", &["port"]),
     ("browser", &["port"]),
+    ("pool", &["browser", "port"]),
     ("store", &[]),
     ("snapshot", &["browser", "store"]),
-    ("session", &["virtual_browser", "browser", "port", "snapshot", "store"]),
+    ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store"]),
     ("http", &["session", "snapshot", "browser"]), // `browser`: the protocol and the version of the Chrome that runs
     ("cli", &["browser", "snapshot", "store"]),
-    ("app", &["http", "session", "browser", "store"]),
+    ("app", &["http", "session", "pool", "browser", "store"]),
     ("close_reason", &[]),
     ("metrics", &[]),
     ("runtime", &[]),
@@ -38,7 +39,7 @@ const FOR_ALL: [&str; 3] = ["cdp", "api_types", "close_reason"];
 const FOR_IMPURE: [&str; 3] = ["metrics", "runtime", "config"];
 
 /// Files and rooms that decide without acting. They name only each other.
-const PURE: [&str; 10] = [
+const PURE: [&str; 12] = [
     "cdp",
     "api_types",
     "port",
@@ -49,6 +50,8 @@ const PURE: [&str; 10] = [
     "session/fair_queue",
     "browser/context_reaper",
     "browser/pixels",
+    "pool/placement",
+    "pool/warm_pool",
 ];
 
 /// Edges that the tables do not allow, each with its reason.

@@ -8,13 +8,13 @@ use ghostmux::{
         SnapshotPart, Wanted, WantedSnapshots,
     },
     browser::{
-        CodecChoice, Launch,
+        CodecChoice, Launch, Shares, Source,
         find::{self, command_line, is_root},
-        pool::{Plan, Pool, Shares, Source},
     },
     close_reason::CloseReason,
     config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
     metrics::Metrics,
+    pool::{Plan, Pool},
     session::{
         manager::{Caller, ConnectOptions, Owner, ServiceError, SessionManager},
         task::Terms,

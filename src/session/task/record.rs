@@ -16,6 +16,7 @@ use crate::{
     close_reason::CloseReason,
     config,
     metrics::{EndedLabels, Metrics},
+    port::BrowserId,
 };
 
 /// What is known of a session from outside of its task: as of its last change.
@@ -189,8 +190,8 @@ impl Record {
     }
 
     /// It got a place in this browser.
-    pub fn place(&mut self, browser: u32) {
-        self.shown.browser = Some(browser);
+    pub fn place(&mut self, browser: BrowserId) {
+        self.shown.browser = Some(browser.0);
     }
 
     /// A client sent something.

@@ -18,12 +18,10 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
 use crate::{
-    browser::{
-        CodecChoice, Launch, Lease, find,
-        pool::{Plan, Pool, Shares, Source},
-    },
+    browser::{CodecChoice, Launch, Lease, Shares, Source, find},
     config,
     metrics::Metrics,
+    pool::{BrowserKind, LeaseRequest, Plan, Pool},
 };
 
 const PUPPETEER: &str = r"
@@ -112,7 +110,7 @@ async fn chrome(directory: &Path) -> Pool {
 async fn record(name: &str, script: &str) {
     let directory = tempfile::tempdir().expect("a directory");
     let pool = chrome(directory.path()).await;
-    let mut lease = pool.lease().await.expect("a lease");
+    let mut lease = pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await.expect("a lease");
     let mut inbox = lease.open();
     let root = lease.browser().root(lease.id()).await.expect("a root");
     let identity = Arc::new(lease.browser().identity().clone());

@@ -8,9 +8,8 @@ use std::{
 use futures_util::FutureExt as _;
 use ghostmux::{
     browser::{
-        CodecChoice, ContextHandle, Inbox, Launch, Lease,
+        CodecChoice, ContextHandle, Inbox, Launch, Lease, Shares, Source,
         find::{self, command_line, is_root},
-        pool::{Plan, Pool, Shares, Source},
     },
     cdp::{
         ids::{CdpSessionId, ContextId, TargetId},
@@ -18,6 +17,7 @@ use ghostmux::{
     },
     config::Codec,
     metrics::Metrics,
+    pool::{BrowserKind, LeaseRequest, Plan, Pool},
     port::{FromBrowser, Told},
     snapshot::{self, Parts, Reopen, Report},
 };
@@ -64,7 +64,7 @@ impl Stage {
     }
 
     pub(crate) async fn session(&self) -> Session {
-        let mut lease = self.pool.lease().await.expect("a lease");
+        let mut lease = self.pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await.expect("a lease");
         let root = match lease.take_root() {
             Some(root) => root,
             None => lease.browser().root(lease.id()).await.expect("a root"),

@@ -1,0 +1,136 @@
+//! Which browser serves the next session. PURE: from figures to a decision, which carries what it was made from.
+
+use std::{borrow::Cow, fmt};
+
+use crate::port::BrowserId;
+
+/// What makes browsers interchangeable, by name: a session gets a lease only in a browser of the kind it asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrowserKind(Cow<'static, str>);
+
+impl BrowserKind {
+    /// Browsers that many sessions share, each in contexts of its own.
+    pub const SHARED: Self = Self(Cow::Borrowed("shared"));
+}
+
+/// What placement knows of a browser that is ready.
+#[derive(Clone, Debug)]
+pub(super) struct Figures<'a> {
+    pub(super) browser: BrowserId,
+    pub(super) kind: &'a BrowserKind,
+    /// Sessions that hold a lease in it, or are about to.
+    pub(super) sessions: i64,
+    /// A session traces in it and must stay alone.
+    pub(super) is_exclusive: bool,
+}
+
+/// Where a session goes, or why it goes nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Into this browser. It had so many sessions, and so many browsers could be chosen from.
+    Place { browser: BrowserId, sessions: i64, candidates: usize },
+    /// So many browsers have as many sessions as one may have. The others, if any, are exclusive.
+    Full { max_sessions: i64, browsers: usize },
+    /// All browsers that are ready, so many, are exclusive.
+    Exclusive { browsers: usize },
+    /// No browser of the kind is ready.
+    NoneReady,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place { browser, sessions, candidates } => {
+                write!(f, "browser {browser}, which has {sessions} sessions, of {candidates} browsers with room")
+            }
+            Self::Full { max_sessions, browsers } => {
+                write!(f, "no browser: {browsers} have their {max_sessions} sessions")
+            }
+            Self::Exclusive { browsers } => write!(f, "no browser: in {browsers} a session must stay alone"),
+            Self::NoneReady => f.write_str("no browser: none is ready"),
+        }
+    }
+}
+
+/// Chooses the browser of a kind that has the fewest sessions; of several such, the first.
+pub(super) fn place<'a>(
+    kind: &BrowserKind,
+    ready: impl Iterator<Item = Figures<'a>>,
+    max_sessions: Option<i64>,
+) -> Decision {
+    let (mut exclusive, mut candidates) = (0, 0);
+    let mut full: Option<(i64, usize)> = None;
+    let mut best: Option<(i64, BrowserId)> = None;
+    for figures in ready.filter(|figures| figures.kind == kind) {
+        let sessions = figures.sessions;
+        if figures.is_exclusive {
+            exclusive += 1;
+        } else if let Some(most) = max_sessions.filter(|most| sessions >= *most) {
+            full = Some((most, full.map_or(0, |(_, browsers)| browsers) + 1));
+        } else {
+            candidates += 1;
+            if best.is_none_or(|(least, _)| sessions < least) {
+                best = Some((sessions, figures.browser));
+            }
+        }
+    }
+    match (best, full) {
+        (Some((sessions, browser)), _) => Decision::Place { browser, sessions, candidates },
+        (None, Some((max_sessions, browsers))) => Decision::Full { max_sessions, browsers },
+        (None, None) if exclusive > 0 => Decision::Exclusive { browsers: exclusive },
+        (None, None) => Decision::NoneReady,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OTHER: BrowserKind = BrowserKind(Cow::Borrowed("other"));
+
+    fn shared(number: u32, sessions: i64) -> Figures<'static> {
+        Figures { browser: BrowserId(number), kind: &BrowserKind::SHARED, sessions, is_exclusive: false }
+    }
+
+    fn exclusive(number: u32) -> Figures<'static> {
+        Figures { is_exclusive: true, ..shared(number, 1) }
+    }
+
+    fn decide<const N: usize>(ready: [Figures<'static>; N], max_sessions: Option<i64>) -> Decision {
+        place(&BrowserKind::SHARED, ready.into_iter(), max_sessions)
+    }
+
+    fn placed(number: u32, sessions: i64, candidates: usize) -> Decision {
+        Decision::Place { browser: BrowserId(number), sessions, candidates }
+    }
+
+    #[test]
+    fn a_session_is_placed_in_the_browser_with_the_fewest_sessions() {
+        assert_eq!(decide([shared(0, 3), shared(1, 1), shared(2, 2)], None), placed(1, 1, 3));
+    }
+
+    #[test]
+    fn the_first_of_equally_loaded_browsers_is_chosen() {
+        assert_eq!(decide([shared(0, 2), shared(1, 1), shared(2, 1)], None), placed(1, 1, 3));
+    }
+
+    #[test]
+    fn a_full_or_exclusive_browser_is_no_candidate() {
+        assert_eq!(decide([shared(0, 4), exclusive(1), shared(2, 3)], Some(4)), placed(2, 3, 1));
+        assert_eq!(decide([shared(0, 5), shared(1, 4)], Some(4)), Decision::Full { max_sessions: 4, browsers: 2 });
+        assert_eq!(decide([exclusive(0), exclusive(1)], None), Decision::Exclusive { browsers: 2 });
+    }
+
+    #[test]
+    fn full_browsers_are_the_reason_where_others_are_exclusive() {
+        assert_eq!(decide([exclusive(0), shared(1, 4)], Some(4)), Decision::Full { max_sessions: 4, browsers: 1 });
+    }
+
+    #[test]
+    fn without_a_browser_of_the_kind_none_is_ready() {
+        assert_eq!(decide([], Some(4)), Decision::NoneReady);
+        let other = Figures { kind: &OTHER, ..shared(0, 0) };
+        assert_eq!(decide([other.clone()], Some(4)), Decision::NoneReady);
+        assert_eq!(decide([other, shared(1, 3)], Some(4)), placed(1, 3, 1));
+    }
+}
