@@ -21,10 +21,13 @@
 pub mod cbor;
 mod command;
 pub mod emulation;
+mod envelope;
 pub mod error;
 pub mod ids;
 pub mod json_object;
+mod json_text;
 pub mod message;
 pub mod permission;
+mod special_byte;
 pub mod target;
 pub mod url;

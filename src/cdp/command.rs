@@ -4,15 +4,16 @@
 //! takes the last of two equal keys in `params`, so that whoever checks the first is fooled, and raw control characters
 //! in strings. Nothing is repaired here and nothing is rewritten.
 
-pub(super) mod scan;
+mod scan;
 
 use std::{borrow::Cow, ops::Range, str};
 
 use bytes::Bytes;
 
 use super::{
+    envelope::error_reply,
     ids::CallId,
-    message::{error_reply, int32, unescape},
+    json_text::{int32, unescape},
 };
 
 /// A command of a client, checked in full: strict JSON, only the four members Chrome knows, none of them twice, no key

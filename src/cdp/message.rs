@@ -1,17 +1,20 @@
-//! Messages, read and written.
+//! Messages, as they are read. `envelope` is how they are written, `json_text` the strings and numbers in them.
 //!
 //! A [`Command`] comes from a client, the hostile side, and is checked in full. What comes from Chrome is trusted to be
 //! JSON and is only [routed](route), by its two ends and in constant time. Nothing here knows what a method means, and
 //! `params` is never decoded.
 
-use std::{borrow::Cow, fmt::Write as _, str};
+use std::{borrow::Cow, str};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ids::{CallId, CdpSessionId};
-
-pub use super::command::{Command, Malformed};
+pub use super::{
+    command::{Command, Malformed},
+    envelope::{envelope, error_reply, event, reply},
+    json_text::{string, unescape},
+};
+use super::{ids::CallId, json_text::int32};
 
 /// Where a message from Chrome belongs, read off its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,148 +187,6 @@ pub fn params_of(text: &[u8]) -> Option<&str> {
     members.params.map(RawValue::get)
 }
 
-/// A command as the proxy writes it. `params` is JSON.
-pub fn envelope(id: CallId, method: &str, params: &str, session: Option<&CdpSessionId>) -> String {
-    let mut text = String::with_capacity(96 + method.len() + params.len());
-    let _ = write!(text, "{{\"id\":{id},\"method\":");
-    quote(&mut text, method);
-    text.push_str(",\"params\":");
-    text.push_str(params);
-    close(text, session.map(CdpSessionId::as_str))
-}
-
-/// A reply as Chrome writes it. `result` is JSON.
-pub fn reply(id: CallId, result: &str, session: Option<&str>) -> String {
-    let mut text = String::with_capacity(80 + result.len());
-    let _ = write!(text, "{{\"id\":{id},\"result\":{result}");
-    close(text, session)
-}
-
-/// An error as Chrome writes it.
-pub fn error_reply(id: Option<CallId>, code: i32, message: &str, data: Option<&str>, session: Option<&str>) -> String {
-    let mut text = String::with_capacity(128 + message.len() + data.map_or(0, str::len));
-    text.push('{');
-    if let Some(id) = id {
-        let _ = write!(text, "\"id\":{id},");
-    }
-    let _ = write!(text, "\"error\":{{\"code\":{code},\"message\":");
-    quote(&mut text, message);
-    if let Some(data) = data {
-        text.push_str(",\"data\":");
-        quote(&mut text, data);
-    }
-    text.push('}');
-    close(text, session)
-}
-
-/// An event as Chrome writes it. `params` is JSON.
-pub fn event(method: &str, params: &str, session: Option<&str>) -> String {
-    let mut text = String::with_capacity(96 + method.len() + params.len());
-    text.push_str("{\"method\":");
-    quote(&mut text, method);
-    text.push_str(",\"params\":");
-    text.push_str(params);
-    close(text, session)
-}
-
-fn close(mut text: String, session: Option<&str>) -> String {
-    if let Some(session) = session {
-        text.push_str(",\"sessionId\":");
-        quote(&mut text, session);
-    }
-    text.push('}');
-    text
-}
-
-/// Appends `content` as a JSON string.
-fn quote(text: &mut String, content: &str) {
-    text.push('"');
-    let mut from = 0;
-    for (at, byte) in content.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..0x20 => "",
-            _ => continue,
-        };
-        text.push_str(&content[from..at]);
-        text.push_str(escape);
-        if escape.is_empty() {
-            let _ = write!(text, "\\u{byte:04x}");
-        }
-        from = at + 1;
-    }
-    text.push_str(&content[from..]);
-    text.push('"');
-}
-
-/// Decodes a JSON string, quotes and all, as [`unescape`] does; `None` if the JSON is none.
-pub fn string(json: &str) -> Option<Cow<'_, str>> {
-    Some(unescape(json.strip_prefix('"')?.strip_suffix('"')?))
-}
-
-/// Decodes the content of a JSON string, without its quotes. A lone surrogate, which Chrome writes and takes, becomes
-/// U+FFFD.
-pub fn unescape(raw: &str) -> Cow<'_, str> {
-    let Some(first) = memchr::memchr(b'\\', raw.as_bytes()) else { return Cow::Borrowed(raw) };
-    let mut content = String::with_capacity(raw.len());
-    content.push_str(&raw[..first]);
-    let mut rest = &raw[first..];
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        content.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let Some(escape) = rest.chars().next() else { break };
-        rest = &rest[escape.len_utf8()..];
-        content.push(match escape {
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'u' => match unit(rest) {
-                Some(high @ 0xd800..0xdc00) => {
-                    rest = &rest[4..];
-                    let low = rest.strip_prefix("\\u").and_then(unit).filter(|low| (0xdc00..0xe000).contains(low));
-                    low.map_or(char::REPLACEMENT_CHARACTER, |low| {
-                        rest = &rest[6..];
-                        char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
-                            .unwrap_or(char::REPLACEMENT_CHARACTER)
-                    })
-                }
-                Some(unit) => {
-                    rest = &rest[4..];
-                    char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
-                }
-                None => char::REPLACEMENT_CHARACTER,
-            },
-            other => other,
-        });
-    }
-    content.push_str(rest);
-    Cow::Owned(content)
-}
-
-/// The four hex digits at the start of an escape.
-fn unit(text: &str) -> Option<u32> {
-    let digits = text.get(..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
-    u32::from_str_radix(digits, 16).ok()
-}
-
-/// A number as Chrome takes it for an int32: by its value, so `7.0` and `70e-1` are 7.
-pub(super) fn int32(number: &str) -> Option<CallId> {
-    if let Ok(id) = number.parse() {
-        return Some(CallId(id));
-    }
-    // Rust's parser knows `inf` and `NaN`, JSON does not.
-    let value: f64 = number.bytes().any(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())??;
-    let exact = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value) && value.fract() == 0.0;
-    #[expect(clippy::cast_possible_truncation, reason = "in range and whole")]
-    exact.then_some(CallId(value as i32))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::{collection::vec, prelude::*, sample::select};
@@ -395,39 +256,6 @@ mod tests {
         assert_eq!(params_of(event("A.b", r#"{"c":1}"#, Some(SESSION)).as_bytes()), Some(r#"{"c":1}"#));
         assert_eq!(params_of(br#"{"params":{"c":1},"method":"A.b"}"#), Some(r#"{"c":1}"#));
         assert_eq!(params_of(br#"{"id":1,"result":{"params":{}}}"#), None);
-    }
-
-    #[test]
-    fn what_is_written_has_chromes_order_and_no_white_space() {
-        let session = CdpSessionId::from(SESSION);
-        assert_eq!(
-            envelope(CallId(-1), "Page.enable", "{}", Some(&session)),
-            format!(r#"{{"id":-1,"method":"Page.enable","params":{{}},"sessionId":"{SESSION}"}}"#)
-        );
-        let missing = error_reply(Some(CallId(2)), -32601, "'A.b\0\u{1f}\\' wasn't found", None, Some("S"));
-        let text = r#"{"id":2,"error":{"code":-32601,"message":"'A.b\u0000\u001f\\' wasn't found"},"sessionId":"S"}"#;
-        assert_eq!(missing, text);
-        assert_eq!(error_reply(None, -32700, "x", None, None), r#"{"error":{"code":-32700,"message":"x"}}"#);
-    }
-
-    #[test]
-    fn escapes_are_decoded_and_lone_surrogates_replaced() {
-        for (raw, content) in [
-            ("plain é", "plain é"),
-            (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
-            (r"\u0041\u00e9\u2028\u0000", "Aé\u{2028}\0"),
-            (r"\ud83d\ude00!", "😀!"),
-            (r"\ud83d", "\u{fffd}"),
-            (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
-            (r"\ud83d\u0041", "\u{fffd}A"),
-            (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
-            (r"\u12", "\u{fffd}12"),
-            (r"x\", "x"),
-        ] {
-            assert_eq!(unescape(raw), content, "{raw}");
-        }
-        assert_eq!(string(r#""a\nb""#).as_deref(), Some("a\nb"));
-        assert_eq!((string("5"), string("\"")), (None, None));
     }
 
     /// Any JSON, strings that look like the end of a message among it.

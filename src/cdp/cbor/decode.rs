@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Item, Malformed, Reader, route};
 use crate::cdp::{
-    command::scan,
     message::{Head, error_reply},
+    special_byte::next_special,
 };
 
 /// A value in more maps and arrays than this Chrome does not convert: it answers with an error instead.
@@ -169,7 +169,7 @@ fn unit(unit: u16) -> [u8; 6] {
 fn text(out: &mut Vec<u8>, content: &[u8]) {
     out.push(b'"');
     let mut from = 0;
-    while let Some(at) = scan::next_special::<true>(content, from) {
+    while let Some(at) = next_special::<true>(content, from) {
         out.extend_from_slice(&content[from..at]);
         from = at + 1;
         let lead = content[at];

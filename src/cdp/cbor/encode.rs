@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{ARRAY, DOUBLE, ENVELOPE, FALSE, MAP, Malformed, NULL, STOP, TRUE};
-use crate::cdp::command::scan;
+use crate::cdp::special_byte::next_special;
 
 /// Messages up to this size are laid side by side into one allocation.
 const SMALL: usize = 1024;
@@ -121,7 +121,7 @@ impl Encoder {
         let open = Malformed { what: "a string without end", at: from };
         let (mut at, mut escaped, mut wide) = (from, false, false);
         let end = loop {
-            at = scan::next_special::<false>(bytes, at).ok_or(open)?;
+            at = next_special::<false>(bytes, at).ok_or(open)?;
             match bytes[at] {
                 b'"' => break at,
                 b'\\' => {

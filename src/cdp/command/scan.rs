@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use crate::cdp::message::unescape;
+use crate::cdp::{json_text::unescape, special_byte::next_special};
 
 /// Containers that may be open at once. Chrome's limit is 300.
 const MAX_DEPTH: usize = 200;
@@ -16,40 +16,40 @@ const FEW_KEYS: usize = 16;
 
 /// A member of the top-level object.
 #[derive(Clone, Default)]
-pub(in crate::cdp) struct Member {
+pub(super) struct Member {
     /// Between the quotes, escapes and all.
-    pub(in crate::cdp) key: Range<usize>,
+    pub(super) key: Range<usize>,
     /// Without white space around it.
-    pub(in crate::cdp) value: Range<usize>,
+    pub(super) value: Range<usize>,
     /// Where, in `params`, a key stands for the second time.
-    pub(in crate::cdp) repeated: Option<usize>,
+    pub(super) repeated: Option<usize>,
 }
 
 /// The first members of a top-level object, in order. A fifth is always a mistake, and what follows it can be no worse.
 #[derive(Default)]
-pub(in crate::cdp) struct Members {
+pub(super) struct Members {
     first: [Member; 5],
     count: usize,
     /// Where the first control character in a string stands. Chrome takes those; JSON does not, and a NUL would end the
     /// message on the pipe and start a smuggled one.
-    pub(in crate::cdp) control: Option<usize>,
+    pub(super) control: Option<usize>,
 }
 
 impl Members {
-    pub(in crate::cdp) fn iter(&self) -> impl Iterator<Item = &Member> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
         self.first[..self.count].iter()
     }
 }
 
 /// What is not JSON, or more than Chrome takes, and where.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cdp) struct Fault {
-    pub(in crate::cdp) what: &'static str,
-    pub(in crate::cdp) at: usize,
+pub(super) struct Fault {
+    pub(super) what: &'static str,
+    pub(super) at: usize,
 }
 
 /// Reads all of `text`, which is valid UTF-8 up to `valid`: the members of an object, `None` for any other JSON.
-pub(in crate::cdp) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> {
+pub(super) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> {
     let mut scanner = Scanner {
         text,
         valid,
@@ -410,68 +410,9 @@ impl Scanner<'_> {
     }
 }
 
-/// The next byte of a string that is more than itself (a quote, an escape, a control character, and what is not ASCII
-/// if `WIDE`): eight at a time, by arithmetic that has no false hit below the first true one, and in a long string by
-/// blocks that the compiler compares as vectors.
-#[inline]
-pub(in crate::cdp) fn next_special<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    for _ in 0..4 {
-        let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
-        let hits = special_of::<WIDE>(u64::from_le_bytes(*eight));
-        if hits != 0 {
-            return Some(at + hits.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    next_special_far::<WIDE>(text, at)
-}
-
-fn special_of<const WIDE: bool>(eight: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
-    let control = eight.wrapping_sub(ONES * 0x20) & !eight;
-    let quote = zero(eight ^ (ONES * u64::from(b'"')));
-    let escape = zero(eight ^ (ONES * u64::from(b'\\')));
-    (control | quote | escape | if WIDE { eight } else { 0 }) & HIGHS
-}
-
-fn next_special_far<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
-    let rest = text.get(from..)?;
-    let blocks = rest.as_chunks::<64>().0;
-    // Without a branch, or it is no vector.
-    let special = |any: u8, byte: &u8| {
-        let wide = WIDE && *byte >= 0x80;
-        any | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\') | u8::from(wide)
-    };
-    let clean = |block: &&[u8; 64]| block.iter().fold(0, special) == 0;
-    let skipped = blocks.iter().take_while(clean).count() * 64;
-    let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\') || (WIDE && *byte >= 0x80);
-    rest[skipped..].iter().position(special).map(|more| from + skipped + more)
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::{collection::vec, prelude::*, sample::select};
-
     use super::*;
-
-    proptest! {
-        #[test]
-        fn eight_at_a_time_find_what_one_at_a_time_finds(
-            text in vec(prop_oneof![20 => select(&b"ax \x7f\x80\xff!#[]"[..]), 1 => any::<u8>()], 0..200),
-        ) {
-            for from in 0..=text.len() {
-                let special = |byte: &u8| *byte < 0x20 || b"\"\\".contains(byte);
-                let slow = text[from..].iter().position(special).map(|at| from + at);
-                prop_assert_eq!(next_special::<false>(&text, from), slow);
-                let special = |byte: &u8| special(byte) || *byte >= 0x80;
-                let slow = text[from..].iter().position(special).map(|at| from + at);
-                prop_assert_eq!(next_special::<true>(&text, from), slow);
-            }
-        }
-    }
 
     #[test]
     fn the_first_control_character_is_found_wherever_it_stands() {

@@ -1,0 +1,65 @@
+//! Finds the bytes of a JSON string that are more than themselves, many at a time.
+
+/// The next byte of a string that is more than itself (a quote, an escape, a control character, and what is not ASCII
+/// if `WIDE`): eight at a time, by arithmetic that has no false hit below the first true one, and in a long string by
+/// blocks that the compiler compares as vectors.
+#[inline]
+pub(super) fn next_special<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    for _ in 0..4 {
+        let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+        let hits = special_of::<WIDE>(u64::from_le_bytes(*eight));
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    next_special_far::<WIDE>(text, at)
+}
+
+fn special_of<const WIDE: bool>(eight: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+    let control = eight.wrapping_sub(ONES * 0x20) & !eight;
+    let quote = zero(eight ^ (ONES * u64::from(b'"')));
+    let escape = zero(eight ^ (ONES * u64::from(b'\\')));
+    (control | quote | escape | if WIDE { eight } else { 0 }) & HIGHS
+}
+
+fn next_special_far<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    let blocks = rest.as_chunks::<64>().0;
+    // Without a branch, or it is no vector.
+    let special = |any: u8, byte: &u8| {
+        let wide = WIDE && *byte >= 0x80;
+        any | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\') | u8::from(wide)
+    };
+    let clean = |block: &&[u8; 64]| block.iter().fold(0, special) == 0;
+    let skipped = blocks.iter().take_while(clean).count() * 64;
+    let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\') || (WIDE && *byte >= 0x80);
+    rest[skipped..].iter().position(special).map(|more| from + skipped + more)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn eight_at_a_time_find_what_one_at_a_time_finds(
+            text in vec(prop_oneof![20 => select(&b"ax \x7f\x80\xff!#[]"[..]), 1 => any::<u8>()], 0..200),
+        ) {
+            for from in 0..=text.len() {
+                let special = |byte: &u8| *byte < 0x20 || b"\"\\".contains(byte);
+                let slow = text[from..].iter().position(special).map(|at| from + at);
+                prop_assert_eq!(next_special::<false>(&text, from), slow);
+                let special = |byte: &u8| special(byte) || *byte >= 0x80;
+                let slow = text[from..].iter().position(special).map(|at| from + at);
+                prop_assert_eq!(next_special::<true>(&text, from), slow);
+            }
+        }
+    }
+}
