@@ -14,12 +14,14 @@
 //!
 //! Methods are matched whatever their case: some clients write `get`.
 
+mod answers;
 mod browserless;
 pub mod chrome;
 mod guard;
 mod monitor;
 pub(crate) mod patient;
 mod reply;
+mod request;
 pub(crate) mod upgrade;
 mod v1;
 

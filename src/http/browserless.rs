@@ -14,11 +14,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Peer,
+    answers::{Any, OfSession},
     reply::{Answer, Problem, compact, nothing},
-    v1::{
-        answers::{Any, OfSession},
-        request::{By, Id, Query},
-    },
+    request::{By, Id, Query},
 };
 use crate::{
     api_types::{Session, SessionState, Wanted},

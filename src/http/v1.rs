@@ -3,9 +3,7 @@
 //! To add an endpoint, write its handler with `#[utoipa::path]` in a file here and name it in [`endpoints`]: the router
 //! and the document both follow from that. Shapes go into `document`.
 
-pub(super) mod answers;
 mod document;
-pub(super) mod request;
 mod sessions;
 mod snapshots;
 

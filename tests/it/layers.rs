@@ -59,7 +59,6 @@ const EXCUSED: [(&str, &str); 0] = [];
 
 /// Files beside each other that import each other. None may be added; those that are left are to be undone.
 const KNOWN_CIRCLES: &[&[&str]] = &[
-    &["http::browserless", "http::v1"],
     &["session::manager::hibernation", "session::manager::service", "session::manager::snapshots"],
     &[
         "session::task::act",

@@ -4,10 +4,12 @@ use axum::{extract::State, http::StatusCode};
 use serde_json::json;
 
 use super::{
-    super::reply::{Answer, Problem, compact, created, nothing},
-    answers::{Any, OfBeginning, OfBody, OfSession},
+    super::{
+        answers::{Any, OfBeginning, OfBody, OfSession},
+        reply::{Answer, Problem, compact, created, nothing},
+        request::{Body, By, Id, Query},
+    },
     filters,
-    request::{Body, By, Id, Query},
 };
 use crate::{
     api_types::{Ask, Bad, Wanted},

@@ -13,10 +13,12 @@ use serde_json::{Map, Value, json};
 use tokio_util::io::ReaderStream;
 
 use super::{
-    super::reply::{Answer, Problem, compact, created, nothing, stream as answer_with},
-    answers::{Any, OfBeginning, OfBody, OfContent, OfImport, OfSession, OfSnapshot},
+    super::{
+        answers::{Any, OfBeginning, OfBody, OfContent, OfImport, OfSession, OfSnapshot},
+        reply::{Answer, Problem, compact, created, nothing, stream as answer_with},
+        request::{Body, By, Id, LargeBody, Query},
+    },
     filters,
-    request::{Body, By, Id, LargeBody, Query},
     sessions::{asked, id_in_body, odd},
 };
 use crate::{

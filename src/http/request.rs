@@ -10,7 +10,7 @@ use axum::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::IgnoredAny;
 
-use super::super::{caller, reply::Problem};
+use super::{caller, reply::Problem};
 use crate::{session::manager::Caller, snapshot::repository::HELD_MOST};
 
 /// Most bytes of a body. Metadata may have 4 KiB, and its letters may be written as `\u0041`.
@@ -99,7 +99,7 @@ fn of_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The `{id}` of a path.
-pub(in super::super) struct Id(pub(in super::super) String);
+pub(super) struct Id(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
@@ -113,7 +113,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 }
 
 /// Who asks.
-pub(in super::super) struct By(pub(in super::super) Caller);
+pub(super) struct By(pub(super) Caller);
 
 impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = Infallible;
@@ -124,7 +124,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
 }
 
 /// The members of a query, decoded.
-pub(in super::super) struct Query(pub(in super::super) Vec<(String, String)>);
+pub(super) struct Query(pub(super) Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;

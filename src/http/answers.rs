@@ -8,19 +8,19 @@ use utoipa::{
 };
 
 /// Of any request.
-pub(in super::super) struct Any;
+pub(super) struct Any;
 /// Of one that names a session.
-pub(in super::super) struct OfSession;
+pub(super) struct OfSession;
 /// Of one with a body.
-pub(in super::super) struct OfBody;
+pub(super) struct OfBody;
 /// Of one that begins a session.
-pub(in super::super) struct OfBeginning;
+pub(super) struct OfBeginning;
 /// Of one that names a snapshot.
-pub(in super::super) struct OfSnapshot;
+pub(super) struct OfSnapshot;
 /// Of one that stores a snapshot.
-pub(in super::super) struct OfContent;
+pub(super) struct OfContent;
 /// Of one that stores what comes from elsewhere.
-pub(in super::super) struct OfImport;
+pub(super) struct OfImport;
 
 fn refusals<const N: usize>(refusals: [(&str, &str); N]) -> BTreeMap<String, RefOr<Response>> {
     let refusal = |(status, why): (&str, &str)| {
