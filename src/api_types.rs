@@ -6,6 +6,7 @@
 mod ask;
 pub mod capability;
 mod definition;
+mod owner;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub use self::{
     ask::{Ask, Bad, Copies, has_all, object, read},
     definition::{Command, Domain, Event, Items, Member, Type, merged},
+    owner::{BadOwner, Owner},
     snapshot::{
         Beginning, COPIES_MOST, Cloned, Exported, Exporting, Importing, Label, Omission, RestoreMode, Restoring, Saved,
         Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,

@@ -6,6 +6,7 @@
 //! a session. `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
+mod caller;
 pub mod client;
 mod connect_options;
 mod error;
@@ -13,7 +14,6 @@ mod fair_queue;
 mod id;
 pub mod lifecycle;
 pub mod manager;
-mod owner;
 pub mod session_files;
 pub mod task;
 mod tombstone;

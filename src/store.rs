@@ -12,6 +12,7 @@
 mod backend;
 mod embedded;
 mod error;
+mod ids;
 mod janitor;
 mod record;
 mod redis;
@@ -24,14 +25,16 @@ pub use self::{
     backend::{Backend, Commit, Listed, Reply},
     embedded::Embedded,
     error::StoreError,
+    ids::{BadSnapshotId, BlobId, SnapshotId},
     janitor::Rekeyed,
     record::{
-        BlobId, Expires, KeyName, Meta, New, Owner, Page, Query, SessionEntry, SessionRecord, SnapshotId, Timestamp,
-        UnreadableSession, UnreadableSnapshot, Usage,
+        Expires, KeyName, Meta, New, Page, Query, SessionEntry, SessionRecord, Timestamp, UnreadableSession,
+        UnreadableSnapshot, Usage,
     },
     redis::Redis,
     stream::{Reader, Writer},
 };
+use crate::api_types::Owner;
 use crate::config::{StoreKeys, StoreLimits, StorePlace, StoreSettings};
 
 /// Most snapshots on one page of a list.

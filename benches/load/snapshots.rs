@@ -5,6 +5,7 @@
 use std::{fs, io, time::Instant};
 
 use ghostmux::{
+    api_types::Owner,
     browser::{
         CodecChoice, Launch, Lease, Shares, Source,
         find::{command_line, is_root},
@@ -18,7 +19,7 @@ use ghostmux::{
         record::{Context, Cookie, Database, Raw, Record, Rows, Storage, Store as ObjectStore},
         restore,
     },
-    store::{Meta, New, Owner, SnapshotId, Store},
+    store::{Meta, New, SnapshotId, Store},
 };
 use serde_json::{json, value::RawValue};
 use tokio::io::AsyncWrite;

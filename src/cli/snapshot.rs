@@ -14,12 +14,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::io::ReaderStream;
 
 use crate::{
+    api_types::Owner,
     config::{Config, ConfigError, RawConfig},
     snapshot::{
         Report,
         repository::{self, RepositoryError},
     },
-    store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Store, StoreError, UnreadableSnapshot},
+    store::{Expires, Meta, New, Query, Reader, SnapshotId, Store, StoreError, UnreadableSnapshot},
 };
 
 /// How many snapshots are asked for at a time.
@@ -137,14 +138,14 @@ pub async fn run(
     let settings = RawConfig { config, store, store_key, ..RawConfig::default() };
     let config = Config::load(settings, variables)?;
     let store = Store::new(&config.store);
-    let owner: Owner = owner.parse()?;
+    let owner: Owner = owner.parse().map_err(StoreError::from)?;
     let said = match arguments.verb {
         Verb::Ls { name, json } => {
             list(&store, &owner, name, json, &mut out).await?;
             String::new()
         }
         Verb::Export { id, file, format } => {
-            export(&store, &owner, id.parse()?, file.as_deref(), format).await?;
+            export(&store, &owner, id.parse().map_err(StoreError::from)?, file.as_deref(), format).await?;
             String::new()
         }
         Verb::Import { file, name, format, keep } => {
@@ -155,7 +156,8 @@ pub async fn run(
         }
         Verb::Rm { ids } => {
             // All of them are read before the first is deleted.
-            let ids = ids.iter().map(|id| id.parse()).collect::<Result<Vec<SnapshotId>, _>>()?;
+            let ids =
+                ids.iter().map(|id| id.parse()).collect::<Result<Vec<SnapshotId>, _>>().map_err(StoreError::from)?;
             for id in ids {
                 store.remove(&owner, id).await?;
             }

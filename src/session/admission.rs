@@ -15,7 +15,7 @@ use crate::session::{
     error::ServiceError,
     fair_queue::{FairQueue, Ticket},
 };
-use crate::{config::Admission, metrics::Metrics, session::task::Owner};
+use crate::{api_types::Owner, config::Admission, metrics::Metrics};
 
 /// What counts as recently rejected.
 const RECENT: Duration = Duration::from_secs(60);

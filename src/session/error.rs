@@ -204,7 +204,9 @@ fn of_snapshot(why: &RepositoryError) -> (u16, &'static str, i32) {
             StoreError::Missing { .. } => (404, "no-snapshot", -32000),
             StoreError::TooLarge { .. } => (413, "snapshot-too-large", -32000),
             StoreError::Quota { .. } => (507, "snapshot-quota", -32000),
-            StoreError::Invalid { .. } => (400, "bad-value", -32602),
+            StoreError::Invalid { .. } | StoreError::BadOwner(_) | StoreError::BadSnapshotId(_) => {
+                (400, "bad-value", -32602)
+            }
             StoreError::UnknownKey { .. } | StoreError::WrongKey { .. } => (422, "snapshot-key", -32000),
             StoreError::Corrupt { .. } => (422, "snapshot-damaged", -32000),
             StoreError::Newer { .. } => (422, "snapshot-newer", -32000),

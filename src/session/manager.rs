@@ -32,11 +32,11 @@ use self::{
     registration::{Leaving, Registration},
     room::Rooms,
 };
-pub use crate::session::task::{Caller, Owner};
+pub use crate::session::task::Caller;
 use crate::session::{admission::AdmissionControl, id::Mint, tombstone::Tombstones};
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
-    api_types::{Bad, Millis, Options, SessionState},
+    api_types::{Bad, Millis, Options, Owner, SessionState},
     browser::LeaseId,
     cdp::{
         error::CdpError,
@@ -292,7 +292,7 @@ impl SessionManager {
         // Bounded: who asks a session something waits for it, and a session never waits for who asks.
         let (control, mut asked) = mpsc::channel(32);
         let (session_info, placed, gone) = (record.session_info().clone(), Arc::default(), CancellationToken::new());
-        let checkpoint = Checkpoint::new(inner.store.clone(), snapshots::owner_of(owner)?);
+        let checkpoint = Checkpoint::new(inner.store.clone(), owner.clone());
         let handle = Handle {
             control,
             session_info: session_info.clone(),

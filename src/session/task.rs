@@ -6,11 +6,14 @@
 //!
 //! `lifecycle` says where a session is in its life (pure), `record` what follows from that, `saving` when it is saved
 //! by itself; `control` is what others may ask of the task, `views` its sockets, `act` what the judgement wants done,
-//! `ghost` what clients ask about sessions.
+//! `jobs` what the task waits for outside of its loop, `hibernate_guard` a save that can be taken back, `ghost` what
+//! clients ask about sessions.
 
 mod act;
 mod control;
 mod ghost;
+mod hibernate_guard;
+mod jobs;
 mod record;
 mod rpc;
 mod saving;
@@ -28,20 +31,20 @@ use std::{
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
+pub use self::{
+    control::{Control, Join, Seat, Unseated, attend},
+    ghost::Sessions,
+    hibernate_guard::HibernateGuard,
+    record::{Record, Saves, SessionInfo},
+};
 use self::{
-    act::Done,
+    jobs::Done,
     rpc::{RPC, RpcCaller},
     saving::Saving,
     views::View,
 };
-pub use self::{
-    control::{Control, Join, Seat, Unseated, attend},
-    ghost::Sessions,
-    record::{Record, SessionInfo},
-    saving::{HibernateGuard, Saves},
-};
+pub use crate::session::caller::Caller;
 use crate::session::lifecycle::{Event, Phase};
-pub use crate::session::owner::{Caller, Owner};
 use crate::{
     browser::{CallError, ContextHandle, Inbox, Lease},
     cdp::ids::{CdpSessionId, TargetId},

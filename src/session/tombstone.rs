@@ -6,8 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::session::id::{SessionId, VALID};
-use crate::session::task::Owner;
+use crate::{
+    api_types::Owner,
+    session::id::{SessionId, VALID},
+};
 
 /// How many are remembered; with more, the oldest are forgotten before their time.
 const MOST: usize = 32_768;

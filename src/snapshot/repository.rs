@@ -19,11 +19,11 @@ use super::{
     playwright::{self, ImportError},
 };
 use crate::{
-    api_types::{Metadata, Millis, Omission, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport},
+    api_types::{Metadata, Millis, Omission, Owner, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport},
     browser::ContextHandle,
     config::SnapshotLimits,
     runtime,
-    store::{Meta, New, Owner, Reader, SnapshotId, Store, StoreError},
+    store::{Meta, New, Reader, SnapshotId, Store, StoreError},
 };
 
 /// Most bytes of content that are held in memory at once, where a thing must be whole.

@@ -21,6 +21,7 @@ use super::{
     Backend, BlobId, Commit, Listed, Meta, Owner, Reply, SessionEntry, SessionRecord, SnapshotId, StoreError,
     Timestamp, Usage,
 };
+use crate::api_types::BadOwner;
 
 /// A store in one file.
 #[derive(Debug)]
@@ -34,6 +35,12 @@ pub struct Embedded {
 enum Fault {
     Store(StoreError),
     File(Box<redb::Error>),
+}
+
+impl From<BadOwner> for Fault {
+    fn from(error: BadOwner) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl From<StoreError> for Fault {

@@ -1,6 +1,7 @@
 //! What a store says when it cannot do what was asked.
 
-use super::{Owner, SnapshotId};
+use super::ids::{BadSnapshotId, SnapshotId};
+use crate::api_types::{BadOwner, Owner};
 
 /// Why a store did not do what was asked. Whatever it is, what the store held before it still holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +30,13 @@ pub enum StoreError {
         /// The setting that says so.
         setting: &'static str,
     },
-    /// A name, metadata or an owner that cannot be stored.
+    /// The name of an owner that cannot be one.
+    #[error(transparent)]
+    BadOwner(#[from] BadOwner),
+    /// What is no id of a snapshot.
+    #[error(transparent)]
+    BadSnapshotId(#[from] BadSnapshotId),
+    /// A name or metadata that cannot be stored.
     #[error("{what} {problem}")]
     Invalid {
         /// What cannot be stored.

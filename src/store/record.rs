@@ -2,130 +2,22 @@
 
 use std::{
     fmt,
-    str::FromStr,
     time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
-use super::StoreError;
+use super::{
+    StoreError,
+    ids::{BlobId, SnapshotId},
+};
+use crate::api_types::Owner;
 
 /// Longest name of a snapshot, in bytes.
 const LONGEST_NAME: usize = 200;
 /// Largest metadata or counts, in bytes of JSON.
 const LARGEST_METADATA: usize = 16 << 10;
-
-/// Names a snapshot. Later ones sort after earlier ones; it is no secret, and gives access to nothing by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SnapshotId(Uuid);
-
-impl SnapshotId {
-    pub(super) fn new() -> Self {
-        Self(Uuid::now_v7())
-    }
-
-    pub(super) fn number(self) -> u128 {
-        self.0.as_u128()
-    }
-}
-
-impl From<u128> for SnapshotId {
-    fn from(number: u128) -> Self {
-        Self(Uuid::from_u128(number))
-    }
-}
-
-impl fmt::Display for SnapshotId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for SnapshotId {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let id = Uuid::try_parse(text).map_err(|_| StoreError::Invalid {
-            what: "snapshot id",
-            problem: format!("{text:?} is none; `ghostmux snapshot ls` lists them"),
-        })?;
-        Ok(Self(id))
-    }
-}
-
-/// Names the bytes of one snapshot as they were written once: resealing a snapshot gives it another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct BlobId(Uuid);
-
-impl BlobId {
-    pub(super) fn new() -> Self {
-        Self(Uuid::new_v4())
-    }
-
-    pub(super) fn number(self) -> u128 {
-        self.0.as_u128()
-    }
-}
-
-impl fmt::Display for BlobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The tenant whose snapshots these are: 1 to 64 ASCII letters, digits, `-`, `_` and `.`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Owner(String);
-
-impl Owner {
-    /// Who everybody is while there are no tokens.
-    pub fn local() -> Self {
-        Self("local".to_owned())
-    }
-
-    /// The tenant's name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Owner {
-    type Error = StoreError;
-
-    fn try_from(name: String) -> Result<Self, StoreError> {
-        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-            let problem = format!("{name:?} is none: 1 to 64 ASCII letters, digits, -, _ and .");
-            return Err(StoreError::Invalid { what: "owner", problem });
-        }
-        Ok(Self(name))
-    }
-}
-
-impl FromStr for Owner {
-    type Err = StoreError;
-
-    fn from_str(name: &str) -> Result<Self, StoreError> {
-        Self::try_from(name.to_owned())
-    }
-}
-
-impl From<Owner> for String {
-    fn from(owner: Owner) -> Self {
-        owner.0
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Milliseconds since 1970, UTC. Shown as `2026-11-25T20:30:15Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -398,14 +290,5 @@ mod tests {
         ] {
             assert_eq!(Timestamp(millis).to_string(), shown);
         }
-    }
-
-    #[test]
-    fn an_owner_is_a_plain_name() {
-        assert!("team-1.eu".parse::<Owner>().is_ok());
-        for name in ["", "a/b", "a b", "ä", &"x".repeat(65)] {
-            assert!(name.parse::<Owner>().is_err(), "{name}");
-        }
-        assert!(serde_json::from_str::<Owner>("\"a/b\"").is_err());
     }
 }

@@ -229,7 +229,7 @@ impl Backend for Redis {
             let mut names: Vec<String> =
                 self.ask(|mut redis| async move { redis.smembers(key("owners")).await }).await?;
             names.sort();
-            names.into_iter().map(Owner::try_from).collect()
+            names.iter().map(|name| Ok(name.parse()?)).collect()
         }
         .boxed()
     }

@@ -16,7 +16,7 @@ use ghostmux::{
     metrics::Metrics,
     pool::{Plan, Pool},
     session::{
-        manager::{Caller, ConnectOptions, Owner, ServiceError, SessionManager},
+        manager::{Caller, ConnectOptions, ServiceError, SessionManager},
         task::Terms,
     },
     store::Store,
@@ -42,7 +42,7 @@ async fn service(directory: &std::path::Path) -> (Pool, SessionManager) {
 }
 
 fn caller(owner: &str) -> Caller {
-    Caller { owner: Owner::new(owner), host: "127.0.0.1:9222".into() }
+    Caller { owner: owner.parse().expect("an owner"), host: "127.0.0.1:9222".into() }
 }
 
 /// What is said of this session, without its id.

@@ -9,7 +9,10 @@ pub(crate) mod place;
 mod redis;
 mod suite;
 
-use ghostmux::store::{New, Owner, SnapshotId, Store, StoreError};
+use ghostmux::{
+    api_types::Owner,
+    store::{New, SnapshotId, Store, StoreError},
+};
 
 /// Content of this many bytes that compresses about as storage does, and differs from seed to seed.
 fn content(seed: u64, bytes: usize) -> Vec<u8> {

@@ -15,7 +15,7 @@ fn admission_control(total: u32, per_owner: u32, queue: usize) -> AdmissionContr
 }
 
 fn owner(number: u8) -> Owner {
-    Owner::new(&format!("owner-{number}"))
+    format!("owner-{number}").parse().expect("an owner")
 }
 
 #[tokio::test(start_paused = true)]

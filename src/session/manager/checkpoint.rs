@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    api_types::Session,
-    store::{Owner, SessionRecord, SnapshotId, Store, StoreError, UnreadableSession},
+    api_types::{Owner, Session},
+    store::{SessionRecord, SnapshotId, Store, StoreError, UnreadableSession},
 };
 
 /// A session as its record has it.

@@ -18,11 +18,11 @@ use super::{
 };
 use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId};
 use crate::{
-    api_types::{Bad, Deadline, Options, Session, SessionState, SnapshotPart},
+    api_types::{Bad, Deadline, Options, Owner, Session, SessionState, SnapshotPart},
     browser::ContextHandle,
     session::task::{Caller, Control, HibernateGuard, SessionInfo},
     snapshot::repository::{self, Purpose, RepositoryError},
-    store::{Expires, New, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, Timestamp, UnreadableSession},
+    store::{Expires, New, SessionEntry, SessionRecord, SnapshotId, StoreError, Timestamp, UnreadableSession},
 };
 
 /// How often those are looked for whose deadline has passed.
@@ -130,7 +130,7 @@ impl SessionManager {
         let handle = self.handle(&SessionId(session_info.id.clone())).ok_or(ServiceError::Closing)?;
         let expires = self.at_rest(session_info, lives_in).session.expires_at;
         let expires = expires.map_or(Expires::Never, |at| Expires::At(Timestamp(at).after(GRACE)));
-        let new = New { expires, ..New::of(super::snapshots::owner_of(&session_info.owner)?) };
+        let new = New { expires, ..New::of(session_info.owner.clone()) };
         let what = (SnapshotPart::USUAL.as_slice(), Purpose::Sleep);
         let limits = &self.inner.terms.snapshots;
         let (meta, report) = repository::save(&self.inner.store, new, &session_info.id, place, what, limits).await?;
@@ -171,8 +171,7 @@ impl SessionManager {
 
     /// A session of the caller's that sleeps. An error if it cannot be read.
     pub(super) async fn hibernated(&self, caller: &Caller, id: &str) -> Result<Option<Hibernated>, ServiceError> {
-        let owner = super::snapshots::owner_of(&caller.owner)?;
-        let read = self.inner.store.session(id).await?.and_then(|entry| self.hibernated_of(&owner, entry));
+        let read = self.inner.store.session(id).await?.and_then(|entry| self.hibernated_of(&caller.owner, entry));
         Ok(read.transpose().map_err(StoreError::from)?)
     }
 
@@ -184,9 +183,8 @@ impl SessionManager {
         fn id(entry: &Result<Hibernated, UnreadableSession>) -> &str {
             entry.as_ref().map_or_else(|unreadable| &*unreadable.id, Hibernated::id)
         }
-        let owner = super::snapshots::owner_of(&caller.owner)?;
         let all = self.inner.store.sessions().await?;
-        let mut all: Vec<_> = all.into_iter().filter_map(|entry| self.hibernated_of(&owner, entry)).collect();
+        let mut all: Vec<_> = all.into_iter().filter_map(|entry| self.hibernated_of(&caller.owner, entry)).collect();
         all.sort_unstable_by(|one, other| id(one).cmp(id(other)));
         Ok(all)
     }
@@ -231,8 +229,8 @@ impl SessionManager {
 
     /// Ends a session of the caller's that sleeps. Whether there was one.
     pub(super) async fn end_hibernated(&self, caller: &Caller, id: &str) -> Result<bool, ServiceError> {
-        let (owner, store) = (super::snapshots::owner_of(&caller.owner)?, &self.inner.store);
-        let (is_ended, why) = match store.session(id).await?.and_then(|entry| self.hibernated_of(&owner, entry)) {
+        let (owner, store) = (&caller.owner, &self.inner.store);
+        let (is_ended, why) = match store.session(id).await?.and_then(|entry| self.hibernated_of(owner, entry)) {
             None => return Ok(false),
             Some(Ok(_)) => (take_out(store, id).await?, "it was ended in its sleep"),
             Some(Err(unreadable)) => (

@@ -19,13 +19,13 @@ use crate::{
     },
     browser::ContextHandle,
     runtime,
-    session::task::{self, Caller, Control, SessionTask},
+    session::task::{Caller, Control, SessionTask},
     snapshot::{
         self, Mode, Reopen, Report,
         replay_buffer::ReplayBuffer,
         repository::{self, HELD_MOST, Purpose, RepositoryError},
     },
-    store::{Expires, Meta, New, Owner, Query, Reader, SnapshotId, Timestamp},
+    store::{Expires, Meta, New, Query, Reader, SnapshotId, Timestamp},
 };
 
 /// Copies that are made at a time; Chrome's own thread does one thing after another.
@@ -65,10 +65,10 @@ impl SessionManager {
         }
         let alone = handle.restoring.clone().try_lock_owned();
         let _alone = alone.map_err(|_| ServiceError::Restoring(id.to_owned()))?;
-        let (owner, snapshot) = (owner_of(&caller.owner)?, snapshot_id(&restoring.snapshot)?);
+        let (owner, snapshot) = (&caller.owner, snapshot_id(&restoring.snapshot)?);
         // The session must stay as it is if the snapshot is none.
-        repository::verify(&self.inner.store, &owner, snapshot).await?;
-        let content = repository::open(&self.inner.store, &owner, snapshot).await?;
+        repository::verify(&self.inner.store, owner, snapshot).await?;
+        let content = repository::open(&self.inner.store, owner, snapshot).await?;
         let mode = match restoring.mode {
             RestoreMode::Replace => Mode::Replace,
             RestoreMode::Merge => Mode::Merge,
@@ -110,14 +110,13 @@ impl SessionManager {
         let limit = page_of(wanted.limit)?;
         let before = wanted.cursor.as_deref().map(str::parse::<SnapshotId>).transpose();
         let before = before.map_err(|_| Bad::new("cursor", "is none that this server gave as `next`"))?;
-        let owner = owner_of(&caller.owner)?;
         let fits = |snapshot: &Snapshot| api_types::has_all(snapshot.metadata.as_ref(), wanted.metadata.as_ref());
         let mut query = Query { name: wanted.name.clone(), before, limit };
         // Without its metadata one fits no question for metadata; the store does the same for names.
         let shows_unreadable = wanted.metadata.is_none();
         let mut all = Snapshots::default();
         loop {
-            let page = self.inner.store.list(&owner, &query).await?;
+            let page = self.inner.store.list(&caller.owner, &query).await?;
             let kept = page.snapshots.iter().filter(|meta| repository::purpose(meta) == Purpose::Keep);
             let kept = kept.map(|meta| (meta.id, Ok(repository::show(meta))));
             let kept = kept.filter(|(_, shown)| shown.as_ref().is_ok_and(fits));
@@ -146,12 +145,12 @@ impl SessionManager {
 
     /// What is known of a snapshot.
     pub async fn snapshot(&self, caller: &Caller, id: &str) -> Result<Snapshot, ServiceError> {
-        Ok(repository::show(&self.inner.store.meta(&owner_of(&caller.owner)?, snapshot_id(id)?).await?))
+        Ok(repository::show(&self.inner.store.meta(&caller.owner, snapshot_id(id)?).await?))
     }
 
     /// Deletes a snapshot.
     pub async fn delete_snapshot(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        Ok(self.inner.store.remove(&owner_of(&caller.owner)?, snapshot_id(id)?).await?)
+        Ok(self.inner.store.remove(&caller.owner, snapshot_id(id)?).await?)
     }
 
     /// Waits for room to read a document that must be held in memory: one that comes from elsewhere, or one that is
@@ -215,7 +214,7 @@ impl SessionManager {
 
     /// The content of a snapshot as a stream.
     pub async fn content(&self, caller: &Caller, id: &str) -> Result<Reader, ServiceError> {
-        Ok(self.inner.store.get(&owner_of(&caller.owner)?, snapshot_id(id)?).await?)
+        Ok(self.inner.store.get(&caller.owner, snapshot_id(id)?).await?)
     }
 
     /// The snapshot that a new session is to begin with: known to be there before anything is made.
@@ -298,11 +297,6 @@ struct Told<'a> {
     report: &'a SnapshotReport,
 }
 
-/// Whose snapshots these are: the same owner, in the store's words.
-pub(super) fn owner_of(owner: &task::Owner) -> Result<Owner, ServiceError> {
-    Ok(owner.to_string().parse::<Owner>()?)
-}
-
 fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
     label.check()?;
     let expires = match label.ttl {
@@ -312,7 +306,7 @@ fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
     };
     let metadata = label.metadata.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into())).collect();
     let name = label.name.filter(|name| !name.is_empty());
-    Ok(New { name, metadata, expires, ..New::of(owner_of(&caller.owner)?) })
+    Ok(New { name, metadata, expires, ..New::of(caller.owner.clone()) })
 }
 
 /// What is no id names no snapshot.

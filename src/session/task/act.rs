@@ -1,50 +1,22 @@
 //! Does what the judgement wants done, and takes back what was waited for.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use super::{SessionTask, control::Coming, now, rpc::RPC, saving::HibernateGuard};
+use super::{SessionTask, jobs::Done, now, rpc::RPC};
 use crate::{
-    api_types::Usage,
-    browser::CallError,
-    cdp::{error::CdpError, ids::CdpSessionId},
+    cdp::error::CdpError,
     close_reason::CloseReason,
-    port::{FromBrowser, Permit, Reply, Tag},
+    port::{FromBrowser, Reply, Tag},
     runtime,
-    session::{client::Client, session_files},
+    session::session_files,
     virtual_browser::{Action, ViewId},
 };
 
 /// A page that has not answered for so long is not waited for when its client leaves.
 const STUCK: Duration = Duration::from_secs(5);
-
-/// What was waited for outside the loop.
-pub(super) enum Done {
-    /// A client that was on its way, if it came.
-    Came(Coming, Option<(Box<Client>, CdpSessionId, Option<CdpSessionId>)>),
-    Faced(Result<CdpSessionId, CallError>),
-    Moved(Tag, Option<PathBuf>),
-    Checked(Tag, bool),
-    /// What it was to be reminded of.
-    Late(Tag),
-    /// The browser has room for a screenshot.
-    Permitted(Tag, Permit),
-    /// What a client asked of another session.
-    Asked(Tag, Result<String, CdpError>),
-    /// What a client asked about this session's use.
-    Used(Tag, Box<Usage>),
-    /// It was saved, to sleep: as it was since then.
-    Hibernated(Instant, Result<HibernateGuard, String>),
-    /// It was saved while it goes on: as it was then.
-    Saved(Instant, Result<(), String>),
-    /// Nobody in here waited.
-    Nothing,
-}
 
 impl SessionTask {
     pub(super) fn on_frame(&mut self, view: ViewId, text: Bytes) {

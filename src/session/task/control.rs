@@ -5,7 +5,12 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Caller, Record, SessionTask, act::Done, rpc::RpcCall, views::View};
+use super::{
+    Caller, Record, SessionTask,
+    jobs::{Coming, Done},
+    rpc::RpcCall,
+    views::View,
+};
 use crate::session::lifecycle::Event;
 use crate::{
     api_types::{Bad, Millis, Options, Session, Usage},
@@ -101,15 +106,6 @@ pub enum Unseated {
     Bad(Bad),
     /// Chrome would not attach to what it wants.
     Call(CallError),
-}
-
-/// A client that has a seat and is on its way.
-pub(super) struct Coming {
-    pub(super) view: ViewId,
-    pub(super) caller: Caller,
-    pub(super) page: Option<TargetId>,
-    takeover: bool,
-    options: Options,
 }
 
 /// Attends to what a session is asked that waits for a place; returns when it is to end.

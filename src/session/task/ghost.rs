@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::Serialize;
 
-use super::{Caller, HibernateGuard, SessionInfo, SessionTask, act::Done};
+use super::{Caller, HibernateGuard, SessionInfo, SessionTask, jobs::Done};
 use crate::{
     api_types::{self, Ask, Millis, Usage},
     browser::ContextHandle,

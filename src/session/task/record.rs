@@ -9,15 +9,24 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Caller, Owner, saving::Saves};
+use super::Caller;
 use crate::session::lifecycle::{Deadlines, Event, Lifecycle, Phase};
 use crate::{
-    api_types::{self, Bad, Metadata, Millis, Options, SessionState, Wanted},
+    api_types::{self, Bad, Metadata, Millis, Options, Owner, SessionState, Wanted},
     close_reason::CloseReason,
     config,
     metrics::{EndedLabels, Metrics},
     port::BrowserId,
 };
+
+/// When a session is saved by itself; zero is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saves {
+    /// To sleep, when it has been parked for so long.
+    pub hibernate_after: Duration,
+    /// While it goes on, so often.
+    pub autosave: Duration,
+}
 
 /// What is known of a session from outside of its task: as of its last change.
 #[derive(Debug)]

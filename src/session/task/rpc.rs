@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::{SessionTask, act::Done};
+use super::{SessionTask, jobs::Done};
 use crate::{
     browser::CallError,
     cdp::{

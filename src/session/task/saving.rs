@@ -2,14 +2,11 @@
 //! parked for long, to sleep. Either way it is saved while it goes on; it hibernates only if nothing has happened
 //! meanwhile.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
-use super::{SessionTask, act::Done};
+use super::{SessionTask, hibernate_guard::HibernateGuard, jobs::Done};
 use crate::session::lifecycle::Phase;
 use crate::{
     api_types::{Bad, Options},
@@ -18,44 +15,6 @@ use crate::{
 
 /// Of all time, at most one part in so many is spent on saving a session that goes on.
 const SPARING: u32 = 10;
-
-/// When a session is saved by itself; zero is never.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Saves {
-    /// To sleep, when it has been parked for so long.
-    pub hibernate_after: Duration,
-    /// While it goes on, so often.
-    pub autosave: Duration,
-}
-
-/// A session that was saved under its id, to sleep. Dropped, it takes that back.
-pub struct HibernateGuard(Option<Box<dyn FnOnce() + Send>>);
-
-impl HibernateGuard {
-    /// `undo` takes it back.
-    pub fn new(undo: impl FnOnce() + Send + 'static) -> Self {
-        Self(Some(Box::new(undo)))
-    }
-
-    /// What was saved stays.
-    pub fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for HibernateGuard {
-    fn drop(&mut self) {
-        if let Some(undo) = self.0.take() {
-            undo();
-        }
-    }
-}
-
-impl fmt::Debug for HibernateGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HibernateGuard")
-    }
-}
 
 /// How a session's saves go.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    api_types::{Ask, Millis, Options},
+    api_types::{Ask, Millis, Options, Owner},
     browser::fake,
     cdp::error::CdpError,
     config::{CdpSessionLimits, Limit, SnapshotLimits},

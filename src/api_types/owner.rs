@@ -1,0 +1,73 @@
+//! Whose sessions and snapshots these are.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// A name that no owner can have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("owner {0:?} is none: 1 to 64 ASCII letters, digits, -, _ and .")]
+pub struct BadOwner(pub String);
+
+/// The tenant whose sessions and snapshots these are: 1 to 64 ASCII letters, digits, `-`, `_` and `.`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Owner(Arc<str>);
+
+impl Owner {
+    /// Who everybody is while there are no tokens.
+    pub fn local() -> Self {
+        Self("local".into())
+    }
+
+    /// The tenant's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Owner {
+    type Err = BadOwner;
+
+    fn from_str(name: &str) -> Result<Self, BadOwner> {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+            return Err(BadOwner(name.to_owned()));
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = BadOwner;
+
+    fn try_from(name: String) -> Result<Self, BadOwner> {
+        name.parse()
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        owner.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_a_plain_name() {
+        assert!("team-1.eu".parse::<Owner>().is_ok());
+        for name in ["", "a/b", "a b", "ä", &"x".repeat(65)] {
+            assert!(name.parse::<Owner>().is_err(), "{name}");
+        }
+        assert!(serde_json::from_str::<Owner>("\"a/b\"").is_err());
+    }
+}
