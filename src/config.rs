@@ -6,6 +6,7 @@
 
 mod deadline;
 pub mod docs;
+mod layers;
 mod raw;
 mod snapshots;
 mod store;
@@ -22,13 +23,14 @@ use thiserror::Error;
 
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
-    raw::{RawConfig, unknown_variables, with_defaults_in_help},
+    layers::unknown_variables,
+    raw::{RawConfig, with_defaults_in_help},
     snapshots::SnapshotLimits,
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     value::RemoteUrl,
 };
 use self::{
-    raw::{Layers, Said, Source},
+    layers::{Layers, Said, Source},
     value::{duration, host, listen, number, origin, size, switch},
 };
 pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     ConfigError,
-    raw::{Layers, Source},
+    layers::{Layers, Source},
     value::duration,
 };
 

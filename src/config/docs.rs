@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::raw::{arguments, default_of, variable};
+use super::{
+    layers::variable,
+    raw::{arguments, default_of},
+};
 
 const HEAD: &str = "\
 # Configuration

@@ -1,23 +1,12 @@
-//! What was said about each setting, and where: not yet checked, all text.
+//! What can be said about each setting: not yet checked, all text. `layers` is where it is said.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser};
-use serde::{Deserialize, Deserializer, de::value::MapDeserializer};
-
-use super::ConfigError;
-
-/// Variables begin with this.
-const PREFIX: &str = "GHOSTMUX_";
-
-/// What else is read of the environment: where this user's files are.
-const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
+use serde::{Deserialize, Deserializer};
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-const DEFAULTS: [(&str, &str); 45] = [
+pub(super) const DEFAULTS: [(&str, &str); 45] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -313,7 +302,8 @@ pub struct RawConfig {
 }
 
 impl RawConfig {
-    fn said(&self, key: &str) -> Option<&[String]> {
+    /// What is said of a setting.
+    pub(super) fn said(&self, key: &str) -> Option<&[String]> {
         let one = match key {
             "listen" => &self.listen,
             "insecure" => &self.insecure,
@@ -374,90 +364,6 @@ impl RawConfig {
     }
 }
 
-/// Where something was said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
-    Flag,
-    Variable,
-    File(PathBuf),
-    Default,
-}
-
-/// One value of a setting.
-#[derive(Debug, Clone)]
-pub(super) struct Said {
-    key: &'static str,
-    pub(super) source: Source,
-    pub(super) text: String,
-}
-
-impl Said {
-    /// The setting as the operator wrote it.
-    pub(super) fn setting(&self) -> String {
-        match &self.source {
-            Source::Flag => format!("--{}", self.key.replace('_', "-")),
-            Source::Variable => variable(self.key),
-            Source::File(path) => format!("{} in {}", self.key, path.display()),
-            Source::Default => format!("default of {}", self.key),
-        }
-    }
-}
-
-/// All that was said, the strongest first, and where this user's files are.
-#[derive(Debug)]
-pub(super) struct Layers {
-    said: Vec<(Source, RawConfig)>,
-    environment: Vec<(String, String)>,
-}
-
-impl Layers {
-    pub(super) fn load(
-        flags: RawConfig,
-        variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        // An empty variable is what `FOO=${FOO:-}` leaves in a compose file: it says nothing.
-        let ours = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
-        let said = variables.into_iter().filter(|(_, value)| !value.is_empty());
-        let (variables, mut environment): (Vec<_>, Vec<_>) = said.partition(|(name, _)| name.starts_with(PREFIX));
-        environment.retain(|(name, _)| DIRECTORIES.contains(&name.as_str()));
-        let variables: Vec<_> = variables.into_iter().filter_map(ours).collect();
-        let from_variable = || variables.iter().find(|(key, _)| key == "config").map(|(_, path)| PathBuf::from(path));
-        let file = match flags.config.clone().or_else(from_variable) {
-            Some(path) => Some((Source::File(path.clone()), read_file(&path)?)),
-            None => None,
-        };
-        let mut layers = vec![
-            (Source::Flag, split_flags(flags)),
-            (Source::Variable, from_pairs(variables.iter().map(|(key, value)| (key.as_str(), value.as_str())))),
-        ];
-        layers.extend(file);
-        layers.push((Source::Default, from_pairs(DEFAULTS)));
-        Ok(Self { said: layers, environment })
-    }
-
-    /// One of the variables that say where a user's files are; not a setting of ours.
-    pub(super) fn environment(&self, name: &str) -> Option<&str> {
-        self.environment.iter().find(|(has, _)| has == name).map(|(_, value)| value.as_str())
-    }
-
-    /// What the strongest source that has the setting says.
-    pub(super) fn list(&self, key: &'static str) -> Vec<Said> {
-        let strongest = self.said.iter().find_map(|(source, raw)| Some((source, raw.said(key)?)));
-        let Some((source, texts)) = strongest else { return Vec::new() };
-        texts.iter().map(|text| Said { key, source: source.clone(), text: text.clone() }).collect()
-    }
-
-    /// The same for a setting with one value and no default.
-    pub(super) fn maybe(&self, key: &'static str) -> Option<Said> {
-        self.list(key).into_iter().next()
-    }
-
-    /// The same for a setting with one value and a default.
-    pub(super) fn text(&self, key: &'static str) -> Said {
-        self.maybe(key).expect("a setting read so is in DEFAULTS")
-    }
-}
-
 /// Adds the default of each setting to its help.
 pub fn with_defaults_in_help(command: clap::Command) -> clap::Command {
     command.mut_args(|arg| match default_of(arg.get_id().as_str()) {
@@ -467,18 +373,6 @@ pub fn with_defaults_in_help(command: clap::Command) -> clap::Command {
         }
         None => arg,
     })
-}
-
-/// Names among `variables` that look like settings and are none: most likely mistyped. Worth a warning, not an error,
-/// because others write such names too: Kubernetes sets `GHOSTMUX_SERVICE_HOST` beside a service called ghostmux.
-pub fn unknown_variables(variables: impl IntoIterator<Item = String>) -> Vec<String> {
-    let keys = keys();
-    let foreign = |name: &String| {
-        let Some(rest) = name.strip_prefix(PREFIX) else { return false };
-        let from_kubernetes = ["SERVICE_", "PORT"].iter().any(|word| rest.contains(word));
-        !from_kubernetes && !keys.contains(&rest.to_lowercase())
-    };
-    variables.into_iter().filter(foreign).collect()
 }
 
 /// The settings as clap knows them.
@@ -495,47 +389,13 @@ pub(super) fn default_of(key: &str) -> Option<&'static str> {
     DEFAULTS.iter().find(|(name, _)| *name == key).map(|(_, default)| *default)
 }
 
-pub(super) fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.to_uppercase())
-}
-
 /// Every key, `config` included.
 pub(super) fn keys() -> Vec<String> {
     arguments().get_arguments().map(|arg| arg.get_id().to_string()).collect()
 }
 
-fn read_file(path: &Path) -> Result<RawConfig, ConfigError> {
-    let setting = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
-        setting: setting.clone(),
-        problem: format!("cannot read the configuration file: {error}"),
-    })?;
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map(|span| format!(":{}", text[..span.start].matches('\n').count() + 1));
-        ConfigError::File {
-            setting: setting + &line.unwrap_or_default(),
-            problem: error.message().replace("field", "setting").replace('\n', "; "),
-        }
-    })
-}
-
-fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> RawConfig {
-    let keys = keys();
-    let known = pairs.into_iter().filter(|(key, _)| *key != "config" && keys.iter().any(|known| known == key));
-    let read = RawConfig::deserialize(MapDeserializer::<_, serde::de::value::Error>::new(known));
-    read.expect("every known key takes text")
-}
-
-/// A flag can be given again, and its value can be a list: `--browser-args "--a --b"`.
-fn split_flags(mut flags: RawConfig) -> RawConfig {
-    let lists = [&mut flags.allow_host, &mut flags.allow_origin, &mut flags.browser_url, &mut flags.browser_args];
-    for values in lists.into_iter().flatten() {
-        *values = values.iter().flat_map(|value| split(value)).collect();
-    }
-    flags
-}
-
-fn split(text: &str) -> Vec<String> {
+/// Text separated by spaces.
+pub(super) fn split(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 

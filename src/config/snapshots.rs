@@ -2,7 +2,7 @@
 
 use super::{
     ConfigError,
-    raw::Layers,
+    layers::Layers,
     value::{number, size},
 };
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     ConfigError, Said,
-    raw::{Layers, Source},
+    layers::{Layers, Source},
     value::{duration, number, size},
 };
 

@@ -1,0 +1,168 @@
+//! A session's place in a browser.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{Browser, Inbox, LeaseId, LinkRequest, account::Account, codec::Writer};
+use crate::{
+    cdp::{
+        error::CdpError,
+        ids::{CdpSessionId, ContextId},
+    },
+    port::{Call, Interest, ResumeAs, Tag},
+};
+
+/// A session's hold on a place in a browser. Dropping it detaches its browser-level CDP sessions, with which Chrome
+/// disposes of its contexts, permissions and downloads; of the contexts one after another, with a pause after each.
+#[derive(Debug)]
+#[must_use]
+pub struct Lease {
+    pub(super) id: LeaseId,
+    pub(super) base: CdpSessionId,
+    pub(super) context: ContextId,
+    pub(super) spare_root: Option<CdpSessionId>,
+    pub(super) account: Arc<Account>,
+    pub(super) counted: bool,
+    pub(super) claimed: AtomicBool,
+    pub(super) writer: Writer,
+    pub(super) browser: Browser,
+}
+
+impl Lease {
+    /// Its number in its browser.
+    pub fn id(&self) -> LeaseId {
+        self.id
+    }
+
+    /// The browser it is in.
+    pub fn browser(&self) -> &Browser {
+        &self.browser
+    }
+
+    /// The CDP session that owns its contexts, permissions and download behaviour.
+    pub fn base(&self) -> &CdpSessionId {
+        &self.base
+    }
+
+    /// The session's default context.
+    pub fn context(&self) -> &ContextId {
+        &self.context
+    }
+
+    /// A root made ahead of time, for the first client.
+    pub fn take_root(&mut self) -> Option<CdpSessionId> {
+        self.spare_root.take()
+    }
+
+    /// From now on a session holds it.
+    pub(crate) fn counted(mut self) -> Self {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.browser.count(1);
+        }
+        self
+    }
+
+    /// Starts the flow of messages; the targets that are there come first.
+    pub fn open(&mut self) -> Inbox {
+        // Unbounded, because reading from Chrome never waits for a client: the live session empties it at once into
+        // queues that count bytes and cut who is too slow.
+        let (inbox, parcels) = mpsc::unbounded_channel();
+        self.browser.order(LinkRequest::Open { lease: self.id, inbox, account: self.account.clone() });
+        Inbox::new(parcels, self.browser.clone())
+    }
+
+    /// Whether clients may be read: what they sent is not piling up.
+    pub fn has_room(&self) -> bool {
+        self.account.has_room()
+    }
+
+    /// Sends a frame to a page-level CDP session of this lease, as it is.
+    ///
+    /// It is made what Chrome reads here, on the session's task: the link's is shared by all sessions. An error says that
+    /// nothing was sent, because the frame is larger than Chrome takes; it is the answer for the frame's sender.
+    pub fn pass(&mut self, text: &Bytes) -> Result<(), CdpError> {
+        let message = self.writer.wire(text).map_err(|error| error.to_error())?;
+        self.account.add(message.len());
+        self.browser.order(LinkRequest::Pass { lease: self.id, message });
+        Ok(())
+    }
+
+    /// Sends a command under an id of the link's.
+    pub fn call(&self, tag: Tag, call: Call) {
+        self.order(LinkRequest::Call { lease: self.id, tag, call });
+    }
+
+    /// A client resumes the target of one of its CDP sessions.
+    pub fn resume(&self, on: CdpSessionId, children: bool, how: ResumeAs) {
+        self.order(LinkRequest::Resume { lease: self.id, on, children, how });
+    }
+
+    /// A root's auto-attach changes; the reply comes under `tag`.
+    pub fn auto_attach(&self, tag: Tag, root: CdpSessionId, interest: Option<Interest>) {
+        self.order(LinkRequest::AutoAttach { lease: self.id, tag, root, interest });
+    }
+
+    /// Detaches one of its CDP sessions through its true parent; the reply comes under `tag`.
+    pub fn detach(&self, tag: Tag, session: CdpSessionId) {
+        self.order(LinkRequest::Detach { lease: self.id, tag, session });
+    }
+
+    /// An order that counts as waiting until the link has taken it.
+    fn order(&self, order: LinkRequest) {
+        if let Some((_, bytes)) = order.paid() {
+            self.account.add(bytes);
+        }
+        self.browser.order(order);
+    }
+
+    /// Downloads of this lease are written here, under their guids.
+    pub fn directory(&self, path: PathBuf) {
+        self.browser.order(LinkRequest::Directory { lease: self.id, path });
+    }
+
+    /// A client of this lease wants to hear of its downloads.
+    pub fn listen(&self) {
+        self.browser.order(LinkRequest::Listen { lease: self.id });
+    }
+
+    /// Takes the browser for this lease alone; false if another session is there.
+    pub fn claim(&self) -> bool {
+        let shared = &self.browser.shared;
+        let alone = !shared.exclusive.swap(true, Ordering::AcqRel);
+        if !alone {
+            return self.claimed.load(Ordering::Acquire);
+        }
+        // First nobody can be placed here any more, then it is counted who is.
+        self.claimed.store(true, Ordering::Release);
+        if shared.live.load(Ordering::Acquire) > 1 {
+            self.unclaim();
+        }
+        self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Ends what [`Lease::claim`] began.
+    pub fn unclaim(&self) {
+        if self.claimed.swap(false, Ordering::AcqRel) {
+            self.browser.shared.exclusive.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.account.end();
+        self.unclaim();
+        if self.counted {
+            self.browser.count(-1);
+        }
+        self.browser.order(LinkRequest::Release { lease: self.id, base: self.base.clone() });
+    }
+}
