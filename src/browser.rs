@@ -54,7 +54,7 @@ pub use self::{
 };
 use crate::{
     cdp::{
-        cbor::Malformed,
+        cbor::MalformedCbor,
         emulation::Change,
         error::CdpError,
         ids::{CdpSessionId, ContextId, TargetId},
@@ -146,7 +146,7 @@ enum LinkRequest {
     /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
     Census { reply: oneshot::Sender<Census> },
     /// A message from Chrome that its lease could not read.
-    Broken(Malformed),
+    Broken(MalformedCbor),
     /// An event of Chrome's was dropped because it nests too deep for JSON.
     TooDeep,
     /// Events on a CDP session of the proxy's own.

@@ -11,7 +11,7 @@ use ghostmux::{
     api_types, app,
     cli::{
         doctor,
-        snapshot::{self, SnapshotError},
+        snapshot::{self, SnapshotCommandError},
     },
     config::{self, Config, ConfigError, Log, LogFormat, RawConfig},
 };
@@ -135,6 +135,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<ghostmux::app::StartError>() {
         return error.exit_code();
     }
-    let is_config = error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(SnapshotError::Config(_)));
+    let is_config = error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(SnapshotCommandError::Config(_)));
     if is_config { USAGE } else { 1 }
 }

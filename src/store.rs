@@ -28,8 +28,8 @@ pub use self::{
     ids::{BadSnapshotId, BlobId, SnapshotId},
     janitor::Rekeyed,
     record::{
-        Expires, KeyName, Meta, New, Page, Query, SessionEntry, SessionRecord, Timestamp, UnreadableSession,
-        UnreadableSnapshot, Usage,
+        Expires, KeyName, Meta, New, Page, Query, SessionEntry, SessionRecord, StoreUsage, Timestamp,
+        UnreadableSession, UnreadableSnapshot,
     },
     redis::Redis,
     stream::{Reader, Writer},
@@ -158,7 +158,7 @@ impl Store {
     }
 
     /// What an owner has.
-    pub async fn usage(&self, owner: &Owner) -> Result<Usage, StoreError> {
+    pub async fn usage(&self, owner: &Owner) -> Result<StoreUsage, StoreError> {
         self.0.backend.usage(owner).await
     }
 

@@ -16,7 +16,7 @@ use ghostmux::{
     snapshot::{
         Parts, Reopen, Report, capture,
         ndjson::Writer,
-        record::{Context, Cookie, Database, Raw, Record, Rows, Storage, Store as ObjectStore},
+        record::{Context, Cookie, Database, ObjectStore, Raw, Record, Rows, Storage},
         restore,
     },
     store::{Meta, New, SnapshotId, Store},

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::{
     cdp::{
-        cbor::{self, Decoded, Decoder, Encoder, Malformed},
+        cbor::{self, Decoded, Decoder, Encoder, MalformedCbor},
         error::CdpError,
         message::{self, Route},
     },
@@ -65,7 +65,7 @@ pub(super) enum Unsendable {
     #[error("Message of {size} bytes is above what the connection to the browser takes, which is {largest} bytes")]
     TooLarge { size: usize, largest: usize },
     #[error("Message could not be written: {0}")]
-    NoMessage(#[from] Malformed),
+    NoMessage(#[from] MalformedCbor),
 }
 
 impl Unsendable {
@@ -142,7 +142,7 @@ impl Writer {
         let message = match self.framing.codec {
             Codec::Json => text.clone(),
             Codec::Cbor => {
-                let no_text = |error: std::str::Utf8Error| Malformed { what: "no UTF-8", at: error.valid_up_to() };
+                let no_text = |error: std::str::Utf8Error| MalformedCbor { what: "no UTF-8", at: error.valid_up_to() };
                 self.encoder.message(str::from_utf8(text).map_err(no_text)?)?
             }
         };
@@ -160,7 +160,7 @@ pub(super) enum Received {
 
 impl Received {
     /// Where it belongs, read off in constant time. `body_end` is of no meaning until it is a text.
-    pub(super) fn route(&self) -> Result<Route<'_>, Malformed> {
+    pub(super) fn route(&self) -> Result<Route<'_>, MalformedCbor> {
         match self {
             Self::Json(text) => Ok(message::route(text)),
             Self::Cbor(bytes) => {
@@ -171,7 +171,7 @@ impl Received {
     }
 
     /// The JSON.
-    pub(super) fn text(&self, decoder: &mut Decoder) -> Result<Decoded, Malformed> {
+    pub(super) fn text(&self, decoder: &mut Decoder) -> Result<Decoded, MalformedCbor> {
         match self {
             Self::Json(text) => Ok(Decoded::Text(text.clone())),
             Self::Cbor(bytes) => runtime::aside(bytes.len(), || decoder.text(bytes)),

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{Browser, LinkRequest, codec::Received};
 use crate::{
     cdp::{
-        cbor::{Decoded, Decoder, Malformed},
+        cbor::{Decoded, Decoder, MalformedCbor},
         error::CdpError,
         ids::{CallId, CdpSessionId},
         message::{self, Outcome},
@@ -87,7 +87,7 @@ impl Inbox {
     }
 
     /// Nothing of such a browser can be trusted any more, by anybody.
-    fn is_broken(&self, error: Malformed) -> FromBrowser {
+    fn is_broken(&self, error: MalformedCbor) -> FromBrowser {
         self.browser.order(LinkRequest::Broken(error));
         FromBrowser::Lost(format!("Chrome wrote what is no message: {error}").into())
     }

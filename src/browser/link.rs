@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     cdp::{
-        cbor::{Decoder, Malformed},
+        cbor::{Decoder, MalformedCbor},
         ids::{CallId, CdpSessionId, ContextId},
     },
     metrics::Metrics,
@@ -85,7 +85,7 @@ pub(super) struct Link {
     writer: Writer,
     decoder: Decoder,
     /// What Chrome wrote is no message.
-    broken: Option<Malformed>,
+    broken: Option<MalformedCbor>,
     metrics: Arc<Metrics>,
 }
 

@@ -38,7 +38,7 @@ const MOST_MEMBERS: usize = 8;
 /// Why bytes from Chrome are no message, or a text is no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at position {at}")]
-pub struct Malformed {
+pub struct MalformedCbor {
     /// What was found or missed.
     pub what: &'static str,
     /// Where, in bytes from the start of the message.
@@ -46,7 +46,7 @@ pub struct Malformed {
 }
 
 /// The length of the message that begins with `start`, envelope and all; `None` while there is too little of it.
-pub fn length(start: &[u8]) -> Result<Option<usize>, Malformed> {
+pub fn length(start: &[u8]) -> Result<Option<usize>, MalformedCbor> {
     let mut reader = Reader { bytes: start, at: 0 };
     match start {
         [0xd8, 0x18 | 0x5a, ..] | [0xd8] | [] if start.len() < ENVELOPE.len() + 4 => Ok(None),
@@ -58,7 +58,7 @@ pub fn length(start: &[u8]) -> Result<Option<usize>, Malformed> {
 /// end. Costs the same whatever its size.
 ///
 /// A message that names its CDP session anywhere but at its end is `Other`, as for [`super::message::route`].
-pub fn route(message: &[u8]) -> Result<(Head<'_>, Option<&str>), Malformed> {
+pub fn route(message: &[u8]) -> Result<(Head<'_>, Option<&str>), MalformedCbor> {
     let mut reader = Reader::message(message)?;
     let (mut id, mut method, mut session) = (None, None, None);
     for _ in 0..MOST_MEMBERS {
@@ -119,7 +119,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Stands behind the opening of the map that the whole of `bytes` must be.
-    fn message(bytes: &'a [u8]) -> Result<Self, Malformed> {
+    fn message(bytes: &'a [u8]) -> Result<Self, MalformedCbor> {
         let mut reader = Self { bytes, at: 0 };
         if reader.envelope()? != bytes.len() {
             return Err(reader.fault("the end of the envelope is not that of the message"));
@@ -130,12 +130,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn fault(&self, what: &'static str) -> Malformed {
-        Malformed { what, at: self.at }
+    fn fault(&self, what: &'static str) -> MalformedCbor {
+        MalformedCbor { what, at: self.at }
     }
 
     /// Reads the head of an envelope and says where the envelope ends, which may be beyond the bytes.
-    fn envelope(&mut self) -> Result<usize, Malformed> {
+    fn envelope(&mut self) -> Result<usize, MalformedCbor> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let head = if rest.starts_with(&ENVELOPE) {
             ENVELOPE.len()
@@ -150,12 +150,12 @@ impl<'a> Reader<'a> {
         self.at.checked_add(length).ok_or(self.fault("too long an envelope"))
     }
 
-    fn end(&self) -> Result<(), Malformed> {
+    fn end(&self) -> Result<(), MalformedCbor> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.fault("something behind the end")) }
     }
 
     #[inline]
-    fn item(&mut self) -> Result<Item<'a>, Malformed> {
+    fn item(&mut self) -> Result<Item<'a>, MalformedCbor> {
         let first = *self.bytes.get(self.at).ok_or(self.fault("nothing more"))?;
         let item = match first {
             0xd8 => {
@@ -202,12 +202,12 @@ impl<'a> Reader<'a> {
         Ok(item)
     }
 
-    fn int32(&mut self) -> Result<i32, Malformed> {
+    fn int32(&mut self) -> Result<i32, MalformedCbor> {
         let value = self.argument()?;
         i32::try_from(value).map_err(|_| self.fault("no int32"))
     }
 
-    fn content(&mut self) -> Result<&'a [u8], Malformed> {
+    fn content(&mut self) -> Result<&'a [u8], MalformedCbor> {
         let length = self.argument()?;
         let content = usize::try_from(length).ok().and_then(|length| self.bytes[self.at..].get(..length));
         let content = content.ok_or(self.fault("a string beyond the end"))?;
@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The number that belongs to the initial byte, in it or behind it.
-    fn argument(&mut self) -> Result<u64, Malformed> {
+    fn argument(&mut self) -> Result<u64, MalformedCbor> {
         let half = self.fault("half a number");
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let length = match rest.first().ok_or(half)? & 0x1f {

@@ -108,7 +108,7 @@ enum Format {
 
 /// Why `ghostmux snapshot` did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
+pub enum SnapshotCommandError {
     /// The settings are wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -133,7 +133,7 @@ pub async fn run(
     arguments: Arguments,
     variables: impl IntoIterator<Item = (String, String)>,
     mut out: impl Write,
-) -> Result<(), SnapshotError> {
+) -> Result<(), SnapshotCommandError> {
     let Settings { config, store, store_key, owner } = arguments.settings;
     let settings = RawConfig { config, store, store_key, ..RawConfig::default() };
     let config = Config::load(settings, variables)?;
@@ -178,7 +178,7 @@ async fn list(
     name: Option<String>,
     json: bool,
     out: &mut impl Write,
-) -> Result<(), SnapshotError> {
+) -> Result<(), SnapshotCommandError> {
     let write =
         |out: &mut dyn Write, line: &str| writeln!(out, "{line}").map_err(|error| cannot("standard output", error));
     if !json {
@@ -234,7 +234,7 @@ async fn export(
     id: SnapshotId,
     file: Option<&Path>,
     format: Format,
-) -> Result<(), SnapshotError> {
+) -> Result<(), SnapshotCommandError> {
     // Before a file is made: that there is something to write.
     let reader = store.get(owner, id).await?;
     let content = match format {
@@ -267,7 +267,13 @@ async fn export(
     to.flush().await.map_err(failed)
 }
 
-async fn import(store: &Store, new: New, file: &Path, format: Format, longest: usize) -> Result<Meta, SnapshotError> {
+async fn import(
+    store: &Store,
+    new: New,
+    file: &Path,
+    format: Format,
+    longest: usize,
+) -> Result<Meta, SnapshotCommandError> {
     let name = file.display().to_string();
     let mut from: Box<dyn AsyncRead + Send + Unpin> = if file == Path::new("-") {
         Box::new(tokio::io::stdin())
@@ -285,6 +291,6 @@ async fn import(store: &Store, new: New, file: &Path, format: Format, longest: u
     Ok(meta)
 }
 
-fn cannot(file: &str, error: io::Error) -> SnapshotError {
-    SnapshotError::File { file: file.to_owned(), error }
+fn cannot(file: &str, error: io::Error) -> SnapshotCommandError {
+    SnapshotCommandError::File { file: file.to_owned(), error }
 }

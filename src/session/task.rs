@@ -33,7 +33,7 @@ use tokio::sync::mpsc;
 
 pub use self::{
     control::{Control, Join, Seat, Unseated, attend},
-    ghost::Sessions,
+    ghost::SessionService,
     hibernate_guard::HibernateGuard,
     record::{Record, Saves, SessionInfo},
 };
@@ -121,14 +121,14 @@ pub struct Start {
     /// What it is asked.
     pub control: mpsc::Receiver<Box<Control>>,
     /// The other sessions, for `ghost.*`.
-    pub sessions: Arc<dyn Sessions>,
+    pub sessions: Arc<dyn SessionService>,
 }
 
 /// The task's state.
 pub struct SessionTask {
     record: Record,
     terms: Arc<Terms>,
-    sessions: Arc<dyn Sessions>,
+    sessions: Arc<dyn SessionService>,
     session: VirtualBrowser,
     lease: Lease,
     inbox: Inbox,

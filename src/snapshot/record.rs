@@ -126,13 +126,13 @@ pub struct Database {
     /// Its version.
     pub version: u64,
     /// Its object stores.
-    pub stores: Vec<Store>,
+    pub stores: Vec<ObjectStore>,
 }
 
 /// An object store.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Store {
+pub struct ObjectStore {
     /// Its name, a JSON string.
     pub name: Raw,
     /// A JSON string, an array of them, or null.

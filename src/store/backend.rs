@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::{
-    BlobId, Meta, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, Timestamp, UnreadableSnapshot, Usage,
+    BlobId, Meta, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, StoreUsage, Timestamp, UnreadableSnapshot,
 };
 use crate::config::StoreLimits;
 
@@ -52,7 +52,7 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn sweep(&self, now: Timestamp) -> Reply<'_, u64>;
 
     /// What this owner has, expired or not.
-    fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, Usage>;
+    fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, StoreUsage>;
 
     /// Writes a session record, over one of the same id.
     fn put_session(&self, record: SessionRecord) -> Reply<'_, ()>;
@@ -86,8 +86,8 @@ pub struct Commit {
 
 impl Commit {
     /// What the owner has with it, if there is room beside the `others`.
-    pub(super) fn fits(&self, others: Usage) -> Result<Usage, StoreError> {
-        let after = Usage { bytes: others.bytes.saturating_add(self.meta.stored), count: others.count + 1 };
+    pub(super) fn fits(&self, others: StoreUsage) -> Result<StoreUsage, StoreError> {
+        let after = StoreUsage { bytes: others.bytes.saturating_add(self.meta.stored), count: others.count + 1 };
         if after.bytes > self.limits.bytes {
             return Err(self.over_bytes());
         }

@@ -19,7 +19,7 @@ use redb::{Database, Durability, ReadableDatabase as _, WriteTransaction};
 use self::tables::Tables;
 use super::{
     Backend, BlobId, Commit, Listed, Meta, Owner, Reply, SessionEntry, SessionRecord, SnapshotId, StoreError,
-    Timestamp, Usage,
+    StoreUsage, Timestamp,
 };
 use crate::api_types::BadOwner;
 
@@ -204,7 +204,7 @@ impl Backend for Embedded {
         .boxed()
     }
 
-    fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, Usage> {
+    fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, StoreUsage> {
         let owner = owner.clone();
         self.read(move |tables| tables.usage(&owner))
     }

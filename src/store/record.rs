@@ -204,7 +204,7 @@ impl From<UnreadableSnapshot> for StoreError {
 
 /// What an owner has in the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct StoreUsage {
     /// Bytes as stored.
     pub bytes: u64,
     /// Snapshots.

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     Backend, BlobId, Commit, Listed, Meta, Owner, Reply, SessionEntry, SessionRecord, SnapshotId, StoreError,
-    Timestamp, Usage,
+    StoreUsage, Timestamp,
 };
 use crate::config::RedisUrl;
 
@@ -278,10 +278,10 @@ impl Backend for Redis {
         })
     }
 
-    fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, Usage> {
+    fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, StoreUsage> {
         self.ask(move |mut redis| async move {
             let both: (Option<u64>, Option<u64>) = redis.hmget(of("usage", owner), &["bytes", "count"]).await?;
-            Ok(Usage { bytes: both.0.unwrap_or(0), count: both.1.unwrap_or(0) })
+            Ok(StoreUsage { bytes: both.0.unwrap_or(0), count: both.1.unwrap_or(0) })
         })
     }
 

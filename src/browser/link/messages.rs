@@ -8,7 +8,7 @@ use super::Link;
 use crate::{
     browser::{InternalEvent, codec::Received, inbox::Parcel},
     cdp::{
-        cbor::{Decoded, Malformed},
+        cbor::{Decoded, MalformedCbor},
         error::CdpError,
         ids::{CallId, CdpSessionId},
         json_object::JsonObject,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Link {
-    pub(super) fn on_message(&mut self, message: &Received, now: &mut Option<Instant>) -> Result<(), Malformed> {
+    pub(super) fn on_message(&mut self, message: &Received, now: &mut Option<Instant>) -> Result<(), MalformedCbor> {
         let route = message.route()?;
         match route.head {
             Head::Reply(id) if self.hand_on(id, message) => {}
@@ -44,7 +44,12 @@ impl Link {
     }
 
     /// A message on a CDP session goes to the lease that owns it. What has no owner is dropped and counted.
-    pub(super) fn route(&mut self, route: &Route<'_>, id: Option<CallId>, message: &Received) -> Result<(), Malformed> {
+    pub(super) fn route(
+        &mut self,
+        route: &Route<'_>,
+        id: Option<CallId>,
+        message: &Received,
+    ) -> Result<(), MalformedCbor> {
         let owner = route.session.and_then(|session| self.targets.session(session));
         match owner {
             Some((on, Some(lease))) => {
@@ -74,7 +79,7 @@ impl Link {
     }
 
     /// The text of what the proxy reads itself. `None` if it nests too deep, which is counted.
-    fn text_of(&mut self, message: &Received) -> Result<Option<Bytes>, Malformed> {
+    fn text_of(&mut self, message: &Received) -> Result<Option<Bytes>, MalformedCbor> {
         Ok(match message.text(&mut self.decoder)? {
             Decoded::Text(text) => Some(text),
             Decoded::TooDeep => {
@@ -107,7 +112,7 @@ impl Link {
         session: Option<&str>,
         message: &Received,
         now: &mut Option<Instant>,
-    ) -> Result<bool, Malformed> {
+    ) -> Result<bool, MalformedCbor> {
         let Some(name) = method.strip_prefix("Target.") else {
             return self.on_download_event(method, session, message, now);
         };
@@ -199,7 +204,7 @@ impl Link {
         session: Option<&str>,
         message: &Received,
         now: &mut Option<Instant>,
-    ) -> Result<bool, Malformed> {
+    ) -> Result<bool, MalformedCbor> {
         let at = |now: &mut Option<Instant>| *now.get_or_insert_with(Instant::now);
         match (method, session) {
             ("Page.downloadWillBegin", Some(session)) => {

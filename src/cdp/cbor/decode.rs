@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Item, Malformed, Reader, route};
+use super::{Item, MalformedCbor, Reader, route};
 use crate::cdp::{
     message::{Head, error_reply},
     special_byte::next_special,
@@ -51,7 +51,7 @@ impl Decoder {
     /// has no JSON then, and nobody is to be sent one. *Measured, 156, without a proxy and with
     /// JSON on the pipe:* `DOM.requestChildNodes {depth:-1}` on 160 nested elements makes no event and no reply, and Chrome
     /// ends the page's process (`Inspector.targetCrashed`).
-    pub fn text(&mut self, message: &[u8]) -> Result<Decoded, Malformed> {
+    pub fn text(&mut self, message: &[u8]) -> Result<Decoded, MalformedCbor> {
         self.text.clear();
         self.open.clear();
         // Most of a large message are strings, which are about as long in JSON.
@@ -75,7 +75,7 @@ impl Decoder {
     }
 
     /// Writes the JSON of a message. Says where it became too deep, if it did.
-    fn convert(&mut self, message: &[u8]) -> Result<Option<usize>, Malformed> {
+    fn convert(&mut self, message: &[u8]) -> Result<Option<usize>, MalformedCbor> {
         let mut reader = Reader::message(message)?;
         let out = &mut self.text;
         out.push(b'{');

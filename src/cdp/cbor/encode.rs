@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{ARRAY, DOUBLE, ENVELOPE, FALSE, MAP, Malformed, NULL, STOP, TRUE};
+use super::{ARRAY, DOUBLE, ENVELOPE, FALSE, MAP, MalformedCbor, NULL, STOP, TRUE};
 use crate::cdp::special_byte::next_special;
 
 /// Messages up to this size are laid side by side into one allocation.
@@ -25,7 +25,7 @@ impl Encoder {
     /// The CBOR of a text that was checked or made by the proxy.
     ///
     /// Only what is needed to stay within the text and to close what is open is checked again.
-    pub fn message(&mut self, text: &str) -> Result<Bytes, Malformed> {
+    pub fn message(&mut self, text: &str) -> Result<Bytes, MalformedCbor> {
         self.message.clear();
         self.open.clear();
         self.message.reserve(text.len() + text.len() / 16);
@@ -45,7 +45,7 @@ impl Encoder {
         Ok(self.small.split().freeze())
     }
 
-    fn convert(&mut self, text: &str) -> Result<(), Malformed> {
+    fn convert(&mut self, text: &str) -> Result<(), MalformedCbor> {
         let bytes = text.as_bytes();
         let mut at = 0;
         let mut over = false;
@@ -55,7 +55,7 @@ impl Encoder {
                     at += 1;
                     continue;
                 }
-                _ if over => return Err(Malformed { what: "more than one value", at }),
+                _ if over => return Err(MalformedCbor { what: "more than one value", at }),
                 b'"' => at = self.string(text, at + 1)?,
                 b'{' | b'[' => {
                     self.message.extend_from_slice(&ENVELOPE);
@@ -66,9 +66,9 @@ impl Encoder {
                 }
                 b'}' | b']' => {
                     self.message.push(STOP);
-                    let from = self.open.pop().ok_or(Malformed { what: "an end of nothing", at })?;
+                    let from = self.open.pop().ok_or(MalformedCbor { what: "an end of nothing", at })?;
                     let length = u32::try_from(self.message.len() - from - 4);
-                    let length = length.map_err(|_| Malformed { what: "too long an envelope", at })?;
+                    let length = length.map_err(|_| MalformedCbor { what: "too long an envelope", at })?;
                     if let Some(slot) = self.message.get_mut(from..from + 4) {
                         slot.copy_from_slice(&length.to_be_bytes());
                     }
@@ -81,15 +81,15 @@ impl Encoder {
             }
             over = self.open.is_empty();
         }
-        if over { Ok(()) } else { Err(Malformed { what: "no end", at }) }
+        if over { Ok(()) } else { Err(MalformedCbor { what: "no end", at }) }
     }
 
-    fn word(&mut self, bytes: &[u8], at: usize, word: &[u8], byte: u8) -> Result<usize, Malformed> {
+    fn word(&mut self, bytes: &[u8], at: usize, word: &[u8], byte: u8) -> Result<usize, MalformedCbor> {
         self.message.push(byte);
-        if bytes[at..].starts_with(word) { Ok(at + word.len()) } else { Err(Malformed { what: "no value", at }) }
+        if bytes[at..].starts_with(word) { Ok(at + word.len()) } else { Err(MalformedCbor { what: "no value", at }) }
     }
 
-    fn number(&mut self, text: &str, at: usize) -> Result<usize, Malformed> {
+    fn number(&mut self, text: &str, at: usize) -> Result<usize, MalformedCbor> {
         let rest = &text[at..];
         let in_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
         let length = rest.bytes().take_while(in_number).count();
@@ -98,7 +98,7 @@ impl Encoder {
             self.int(value);
             return Ok(at + length);
         }
-        let value: f64 = number.parse().map_err(|_| Malformed { what: "no value", at })?;
+        let value: f64 = number.parse().map_err(|_| MalformedCbor { what: "no value", at })?;
         #[expect(clippy::cast_possible_truncation, reason = "in range and whole")]
         if (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value) && value.fract() == 0.0 {
             self.int(value as i32);
@@ -116,9 +116,9 @@ impl Encoder {
     }
 
     /// The string whose content begins at `from`; returns where what follows it begins.
-    fn string(&mut self, text: &str, from: usize) -> Result<usize, Malformed> {
+    fn string(&mut self, text: &str, from: usize) -> Result<usize, MalformedCbor> {
         let bytes = text.as_bytes();
-        let open = Malformed { what: "a string without end", at: from };
+        let open = MalformedCbor { what: "a string without end", at: from };
         let (mut at, mut escaped, mut wide) = (from, false, false);
         let end = loop {
             at = next_special::<false>(bytes, at).ok_or(open)?;
@@ -148,8 +148,8 @@ impl Encoder {
     }
 }
 
-fn string_head(out: &mut Vec<u8>, kind: u8, length: usize, at: usize) -> Result<(), Malformed> {
-    let length = u32::try_from(length).map_err(|_| Malformed { what: "too long a string", at })?;
+fn string_head(out: &mut Vec<u8>, kind: u8, length: usize, at: usize) -> Result<(), MalformedCbor> {
+    let length = u32::try_from(length).map_err(|_| MalformedCbor { what: "too long a string", at })?;
     head(out, kind, length);
     Ok(())
 }

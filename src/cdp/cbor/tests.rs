@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::cdp::{command::Command, message};
 
-fn json(message: &[u8]) -> Result<String, Malformed> {
+fn json(message: &[u8]) -> Result<String, MalformedCbor> {
     let Decoded::Text(text) = Decoder::default().text(message)? else { panic!("it nests too deep") };
     Ok(String::from_utf8(text.to_vec()).expect("JSON is UTF-8"))
 }

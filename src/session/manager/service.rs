@@ -298,7 +298,7 @@ impl SessionManager {
     }
 }
 
-impl task::Sessions for SessionManager {
+impl task::SessionService for SessionManager {
     fn hibernate(
         &self,
         session_info: Arc<SessionInfo>,
@@ -371,6 +371,6 @@ fn object(answer: &impl Serialize) -> String {
 }
 
 /// For a task that is to hold it without knowing it.
-pub(super) fn as_sessions(registry: &SessionManager) -> Arc<dyn task::Sessions> {
+pub(super) fn as_sessions(registry: &SessionManager) -> Arc<dyn task::SessionService> {
     Arc::new(registry.clone())
 }

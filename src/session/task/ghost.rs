@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The other sessions of the process, as far as the clients of one may ask about them.
-pub trait Sessions: Send + Sync {
+pub trait SessionService: Send + Sync {
     /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the
     /// one that is meant where none is named.
     fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>>;

@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 struct Alone;
 
-impl Sessions for Alone {
+impl SessionService for Alone {
     fn hibernate(&self, _: Arc<SessionInfo>, _: ContextHandle) -> BoxFuture<'static, Result<HibernateGuard, String>> {
         unreachable!("no session of these tests is saved")
     }

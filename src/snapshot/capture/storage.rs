@@ -13,7 +13,7 @@ use crate::{
     cdp::{ids::ContextId, json_object::quote},
     snapshot::{
         Problem, by,
-        record::{Database, Index, Lost, Raw, Record, Rows, Storage, Store},
+        record::{Database, Index, Lost, ObjectStore, Raw, Record, Rows, Storage},
         storage_key::StorageKey,
         storage_page::StoragePage,
     },
@@ -191,7 +191,7 @@ impl<'a> Readers<'a> {
                 finder.lose("keyGenerator", &place, "Chrome did not say where it stands").await;
             }
             let SchemaStore { name, key_path, auto_increment, indexes } = store;
-            stores.push(Store { name, key_path, auto_increment, next_key, indexes });
+            stores.push(ObjectStore { name, key_path, auto_increment, next_key, indexes });
         }
         let names: Vec<String> = stores.iter().map(|store| store.name.get().to_owned()).collect();
         finder.find(Record::Database(Database { name, version: schema.version, stores })).await;

@@ -12,7 +12,7 @@ use crate::{
     snapshot::{
         Report, SnapshotError,
         ndjson::Writer,
-        record::{Context, Cookie, Database, Index, Lost, PartitionKey, Raw, Record, Rows, Storage, Store},
+        record::{Context, Cookie, Database, Index, Lost, ObjectStore, PartitionKey, Raw, Record, Rows, Storage},
         storage_key::is_web,
     },
 };
@@ -163,7 +163,7 @@ fn origin_in(origin: Origin, records: &mut Vec<Record>, report: &mut Report) -> 
                 Some(path) => path,
                 None => nothing()?,
             };
-            stores.push(Store {
+            stores.push(ObjectStore {
                 name: store.name,
                 key_path,
                 auto_increment: store.auto_increment,

@@ -5,7 +5,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{
-    Commit, Fault, Listed, Meta, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, Timestamp, Usage,
+    Commit, Fault, Listed, Meta, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, StoreUsage, Timestamp,
 };
 use crate::store::BlobId;
 
@@ -220,7 +220,7 @@ impl Tables<ReadTransaction> {
         read.collect()
     }
 
-    pub(super) fn usage(&self, owner: &Owner) -> Result<Usage, Fault> {
+    pub(super) fn usage(&self, owner: &Owner) -> Result<StoreUsage, Fault> {
         usage(&self.0.open_table(USAGE)?, owner)
     }
 
@@ -251,9 +251,9 @@ impl Tables<ReadTransaction> {
     }
 }
 
-fn usage(usages: &impl redb::ReadableTable<&'static str, (u64, u64)>, owner: &Owner) -> Result<Usage, Fault> {
+fn usage(usages: &impl redb::ReadableTable<&'static str, (u64, u64)>, owner: &Owner) -> Result<StoreUsage, Fault> {
     let (bytes, count) = usages.get(owner.as_str())?.map_or((0, 0), |usage| usage.value());
-    Ok(Usage { bytes, count })
+    Ok(StoreUsage { bytes, count })
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, Fault> {

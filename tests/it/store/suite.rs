@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ghostmux::store::{Expires, New, Query, SessionRecord, SnapshotId, StoreError, Timestamp, Usage, seal::CHUNK};
+use ghostmux::store::{Expires, New, Query, SessionRecord, SnapshotId, StoreError, StoreUsage, Timestamp, seal::CHUNK};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -143,7 +143,7 @@ async fn another_owners_snapshot_is_as_one_that_does_not_exist(place: Place) {
         assert_eq!(store.set_expiry(&other, id, Expires::Never).await, Err(missing(id)));
     }
     assert!(store.list(&other, &ALL).await.expect("a list").snapshots.is_empty());
-    assert_eq!(store.usage(&other).await, Ok(Usage::default()));
+    assert_eq!(store.usage(&other).await, Ok(StoreUsage::default()));
     // Replacing it is storing beside it.
     let new = New { replaces: Some(id), ..New::of(other.clone()) };
     save(&store, new, b"x").await.expect("saved");
@@ -169,7 +169,7 @@ async fn a_quota_holds_also_for_those_who_commit_at_once(mut place: Place) {
     assert!(refusals[0].to_string().contains("snapshot_count"), "{}", refusals[0]);
     let listed = store.list(&owner("local"), &ALL).await.expect("a list").snapshots;
     let stored = listed.iter().map(|meta| meta.stored).sum();
-    assert_eq!(store.usage(&owner("local")).await, Ok(Usage { bytes: stored, count: 3 }));
+    assert_eq!(store.usage(&owner("local")).await, Ok(StoreUsage { bytes: stored, count: 3 }));
     // Each has its own.
     save(&store, New::of(owner("other")), b"x").await.expect("saved");
     store.remove(&owner("local"), listed[0].id).await.expect("deleted");
@@ -238,7 +238,7 @@ async fn what_has_expired_is_gone_at_once_and_makes_room(mut place: Place) {
     store.set_expiry(&me, kept, past).await.expect("changed");
     assert_eq!(store.sweep().await, Ok(2));
     assert_eq!(store.sweep().await, Ok(0));
-    assert_eq!(store.usage(&me).await, Ok(Usage::default()));
+    assert_eq!(store.usage(&me).await, Ok(StoreUsage::default()));
     // One that was given more time is not swept when its first time has come.
     let long =
         New { expires: Expires::At(Timestamp::now().after(Duration::from_secs(3600))), ..named("local", "long") };
@@ -382,7 +382,7 @@ async fn rekeying_changes_the_key_and_nothing_else(mut place: Place) {
     }
     for who in ["local", "other"] {
         let listed = store.list(&owner(who), &ALL).await.expect("a list").snapshots;
-        let usage = Usage { bytes: listed.iter().map(|meta| meta.stored).sum(), count: listed.len() as u64 };
+        let usage = StoreUsage { bytes: listed.iter().map(|meta| meta.stored).sum(), count: listed.len() as u64 };
         assert_eq!(store.usage(&owner(who)).await, Ok(usage));
     }
     drop(store);
@@ -474,7 +474,7 @@ async fn a_snapshot_record_that_cannot_be_read_hides_no_other(place: Place) {
         assert_eq!(store.remove(&me, id).await, Err(missing(id)));
     }
     // What they took is free again, as far as their records said where it was.
-    assert_eq!(store.usage(&me).await, Ok(Usage { bytes: first.stored + last.stored, count: 2 }));
+    assert_eq!(store.usage(&me).await, Ok(StoreUsage { bytes: first.stored + last.stored, count: 2 }));
     drop(store);
     assert_eq!(place.chunks(), u64::from(first.chunks + last.chunks + no_json.chunks + expiring.chunks));
 }
