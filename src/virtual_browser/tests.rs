@@ -3,6 +3,7 @@
 
 mod attach;
 mod browser;
+mod decisions;
 mod dialog_guard;
 mod emulation;
 mod files;

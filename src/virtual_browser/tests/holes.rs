@@ -108,7 +108,7 @@ fn spellings(name: &str) -> Vec<String> {
 }
 
 /// Params that hold `members` and everything else of one's own that a method may need; or nothing else.
-fn params(name: &str, members: &str, others: bool) -> String {
+pub(super) fn params(name: &str, members: &str, others: bool) -> String {
     let mut all = vec![members.to_owned()];
     if others {
         let same = |own: &str| own == name || members.contains(&format!("\"{own}\""));
@@ -122,7 +122,11 @@ fn params(name: &str, members: &str, others: bool) -> String {
 
 /// A client with everything of its own, and a child that is not flat, `N`, with one below, `NN`.
 fn client() -> Pair {
-    let mut pair = Pair::with_page();
+    client_with(Capabilities::strict())
+}
+
+pub(super) fn client_with(caps: Capabilities) -> Pair {
+    let mut pair = Pair::with_page_and(caps);
     pair.session.scope.windows.insert(1);
     pair.feed(FromBrowser::Download {
         method: "Browser.downloadWillBegin",
