@@ -1,95 +1,307 @@
 //! Compiles the policy table, `src/virtual_browser/policy.tsv`, into perfect hashes; a row that cannot be meant fails
 //! the build.
 
-use std::{collections::BTreeMap, env, error::Error, fmt::Write as _, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    path::Path,
+};
 
 const TABLE: &str = "src/virtual_browser/policy.tsv";
-const COLUMNS: &str = "method\tscope\tpage\tbrowser\talso\twhy";
+const COLUMNS: &str = "method\tscope\tpage\tbrowser\tpage_handler\tbrowser_handler\twith\talso\twhy";
+
+/// What can handle a method, with the doc comment of its variant of `Handler`. `src/virtual_browser/dispatch.rs` says
+/// what each does.
+const HANDLERS: [(&str, &str); 42] = [
+    ("acknowledge", "Answers with an empty result."),
+    ("attach_to_browser_target", "Attaches to the virtual browser target."),
+    ("attach_to_target", "Attaches to a target of this session."),
+    ("auto_attach_related", "Sends a command up, from a root only, if its target is this session's."),
+    ("cancel_download", "Cancels a download of this session."),
+    ("certificate_errors", "Refuses on a root what would hold for every session."),
+    ("close_browser", "Ends the session."),
+    ("create_browser_context", "Makes a context of this session."),
+    ("create_target", "Makes a target in a context of this session."),
+    ("detach_from_target", "Detaches a CDP session from its parent."),
+    ("dispose_browser_context", "Disposes of a context of this session."),
+    ("download_behavior", "Sets where the downloads of a context go."),
+    ("during_trace", "Sends a command up while a trace of this session runs."),
+    ("emulate", "Sends a command up, and notes what a page pretends."),
+    ("end_trace", "Ends the trace of this session."),
+    ("get_browser_contexts", "Lists the contexts of this session."),
+    ("get_dev_tools_target", "Answers that no developer tools are open."),
+    ("get_target_info", "Describes a target of this session."),
+    ("get_targets", "Lists the targets of this session."),
+    ("get_version", "Answers with the browser's version."),
+    ("get_window_bounds", "Sends a command up if its window is this session's."),
+    ("get_window_for_target", "Finds the window of a target of this session."),
+    ("ghost_ask", "Asks the service behind the `ghost` domain."),
+    ("ghost_disable", "Turns events of the `ghost` domain off."),
+    ("ghost_enable", "Turns events of the `ghost` domain on."),
+    ("in_context", "Sends a command up with a context of this session."),
+    ("io_stream", "Sends a command about a stream up: streams belong to one CDP session."),
+    ("no_histograms", "Answers with no histograms."),
+    ("no_processes", "Answers with no processes."),
+    ("not_allowed_on_page", "Answers as Chrome does on a page, where the method is for roots only."),
+    ("own_target", "Sends a command up if its target is this session's."),
+    ("page_download_behavior", "Sets where the downloads of a page's context go."),
+    ("page_enable", "Sends a command up; the page's dialogs are the client's from now on."),
+    ("permission", "Changes a permission in a context of this session."),
+    ("resume", "Resumes a target."),
+    ("send_message_to_target", "Treats the message inside as if it had come flat."),
+    ("set_auto_attach", "Auto-attaches a root to the targets of this session."),
+    ("set_auto_attach_below", "Auto-attaches a page, tab or worker to what is below it."),
+    ("set_contents_size", "Sets the size of a window's contents, within limits."),
+    ("set_discover_targets", "Turns the events of this session's targets on or off."),
+    ("set_window_bounds", "Sets the bounds of a window, within limits."),
+    ("start_trace", "Starts a trace once the session is alone in its browser."),
+];
+
+/// Rules for arguments (`check NAME` in the table): the variants of `Check`. `src/virtual_browser/arguments.rs` has the
+/// rules.
+const CHECKS: [&str; 21] = [
+    "clear_display_features",
+    "composition",
+    "cookies",
+    "device_metrics",
+    "display_features",
+    "drag_event",
+    "ended_worker",
+    "file_info",
+    "file_input",
+    "gesture",
+    "key_event",
+    "navigate",
+    "network_buffers",
+    "network_resource",
+    "pdf",
+    "quota",
+    "screencast",
+    "screenshot",
+    "scroll",
+    "touch",
+    "visible_size",
+];
+
+/// Capabilities, by their names in settings: the variants of `Capability`.
+const CAPABILITIES: [(&str, &str); 5] = [
+    ("dedicated", "Dedicated"),
+    ("host-files", "HostFiles"),
+    ("launch-args", "LaunchArgs"),
+    ("private-network", "PrivateNetwork"),
+    ("tracing", "Tracing"),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={TABLE}");
     println!("cargo::rerun-if-changed=build.rs");
-    let table = fs::read_to_string(TABLE).map_err(|error| format!("{TABLE}: {error}"))?;
-    let code = compile(&table).map_err(|(line, what)| format!("{TABLE}:{line}: {what}"))?;
+    let text = fs::read_to_string(TABLE).map_err(|error| format!("{TABLE}: {error}"))?;
+    let table = Table::read(&text).map_err(|(line, what)| format!("{TABLE}:{line}: {what}"))?;
+    if let Some(name) = table.unused().first() {
+        return Err(format!("{TABLE}: no row uses {name:?}: remove it from build.rs, and its code").into());
+    }
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;
-    fs::write(Path::new(&out).join("policy.rs"), code)?;
+    fs::write(Path::new(&out).join("policy.rs"), table.code())?;
     Ok(())
 }
 
-/// The Rust code of the table, or the number of a bad line and what is wrong with it.
-fn compile(table: &str) -> Result<String, (usize, String)> {
-    let mut lines = table.lines().enumerate().map(|(index, line)| (index + 1, line));
-    if lines.next().is_none_or(|(_, header)| header != COLUMNS) {
-        return Err((1, format!("the header must be {COLUMNS:?}")));
+/// The table as Rust code, by method and by domain.
+#[derive(Default)]
+pub struct Table<'a> {
+    rows: BTreeMap<&'a str, String>,
+    /// Whether all rows of a domain are target-scoped `pass`.
+    domains: BTreeMap<&'a str, bool>,
+    /// Handlers that a row names.
+    used: BTreeSet<&'a str>,
+}
+
+impl<'a> Table<'a> {
+    /// Reads the table; the error is the number of a bad line and what is wrong with it.
+    pub fn read(text: &'a str) -> Result<Self, (usize, String)> {
+        let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+        if lines.next().is_none_or(|(_, header)| header != COLUMNS) {
+            return Err((1, format!("the header must be {COLUMNS:?}")));
+        }
+        let mut table = Self::default();
+        for (number, line) in lines {
+            table.add(line).map_err(|what| (number, what))?;
+        }
+        Ok(table)
     }
-    let mut rules = BTreeMap::new();
-    // Whether all rows of a domain are target-scoped `pass`.
-    let mut domains = BTreeMap::new();
-    for (number, line) in lines {
-        let bad = |what: String| (number, what);
+
+    fn add(&mut self, line: &'a str) -> Result<(), String> {
         let columns: Vec<_> = line.split('\t').collect();
-        let &[method, scope, page, browser, also, why] = columns.as_slice() else {
-            return Err(bad(format!("{} columns instead of 6", columns.len())));
+        let &[method, scope, page, browser, page_handler, browser_handler, with, also, why] = columns.as_slice() else {
+            return Err(format!("{} columns instead of 9", columns.len()));
         };
         let name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let Some((domain, _)) = method.split_once('.').filter(|(domain, method)| name(domain) && name(method)) else {
-            return Err(bad(format!("{method:?} is no method")));
+            return Err(format!("{method:?} is no method"));
         };
         if !["target", "context", "browser", "host"].contains(&scope) {
-            return Err(bad(format!("{scope:?} is no scope: target, context, browser or host")));
+            return Err(format!("{scope:?} is no scope: target, context, browser or host"));
         }
         let known = ["tab", "iframe", "worker", "shared_worker", "service_worker"];
         if let Some(kind) = also.split(',').find(|kind| !kind.is_empty() && !known.contains(kind)) {
-            return Err(bad(format!("{kind:?} is no kind of target")));
+            return Err(format!("{kind:?} is no kind of target"));
         }
         if why.trim().is_empty() {
-            return Err(bad(format!("{method} does not say why")));
+            return Err(format!("{method} does not say why"));
         }
-        let rule = format!("({}, {})", verdict(page).map_err(bad)?, verdict(browser).map_err(bad)?);
-        if rules.insert(method, rule).is_some() {
-            return Err(bad(format!("{method} stands twice")));
+        let on_page = self.decision(page, page_handler).map_err(|what| format!("{method} on a page: {what}"))?;
+        let on_browser =
+            self.decision(browser, browser_handler).map_err(|what| format!("{method} on a browser: {what}"))?;
+        let with = self.with(with, [page, browser]).map_err(|what| format!("{method}, column with: {what}"))?;
+        let row = format!("Row {{ page: {on_page}, browser: {on_browser}, with: &[{with}] }}");
+        if self.rows.insert(method, row).is_some() {
+            return Err(format!("{method} stands twice"));
         }
-        *domains.entry(domain).or_insert(true) &= scope == "target" && page == "pass";
+        *self.domains.entry(domain).or_insert(true) &= scope == "target" && page == "pass";
+        Ok(())
     }
 
-    let mut map = phf_codegen::Map::new();
-    for (method, rule) in &rules {
-        map.entry(*method, rule.as_str());
+    /// What a capability makes of a row that is refused without it: `capability=verdict:handler;…`.
+    fn with(&mut self, text: &'a str, verdicts: [&str; 2]) -> Result<String, String> {
+        let mut code = Vec::new();
+        for part in text.split(';').filter(|_| !text.is_empty()) {
+            let Some((name, decision)) = part.split_once('=') else {
+                return Err(format!("{part:?} is not capability=verdict:handler"));
+            };
+            let capability = capability(name)?;
+            let refused = format!("refuse {name}");
+            if !verdicts.contains(&refused.as_str()) {
+                return Err(format!("{name} changes nothing: neither column says {refused:?}"));
+            }
+            let (verdict, handler) = decision.split_once(':').unwrap_or((decision, ""));
+            if verdict == "refuse" || verdict.starts_with("refuse ") || verdict == "not-found" {
+                return Err(format!("{name} must allow something: {verdict:?} does not"));
+            }
+            let entry = format!("({capability}, {})", self.decision(verdict, handler)?);
+            if code.contains(&entry) || code.iter().any(|other: &String| other.starts_with(&format!("({capability},")))
+            {
+                return Err(format!("{name} stands twice"));
+            }
+            code.push(entry);
+        }
+        Ok(code.join(", "))
     }
-    let mut open = phf_codegen::Set::new();
-    for (domain, _) in domains.iter().filter(|(_, open)| **open) {
-        open.entry(*domain);
+
+    /// A verdict and the handler that carries it out.
+    fn decision(&mut self, verdict: &str, name: &'a str) -> Result<String, String> {
+        let (verdict, own) = match verdict {
+            "pass" => ("Verdict::Pass".to_owned(), Some("Handler::Pass".to_owned())),
+            "not-found" => ("Verdict::NotFound".to_owned(), Some("Handler::NotFound".to_owned())),
+            "inject-context" => ("Verdict::InjectContext".to_owned(), None),
+            "own-only" => ("Verdict::OwnOnly".to_owned(), None),
+            "virtualise" => ("Verdict::Virtualise".to_owned(), None),
+            "sanitise" => ("Verdict::Sanitise".to_owned(), None),
+            "answer-locally" => ("Verdict::AnswerLocally".to_owned(), None),
+            _ => {
+                let needs = match verdict.strip_prefix("refuse") {
+                    Some("") => "None".to_owned(),
+                    Some(name) if name.starts_with(' ') => format!("Some({})", capability(&name[1..])?),
+                    _ => {
+                        return Err(format!(
+                            "{verdict:?} is no verdict: pass, inject-context, own-only, virtualise, sanitise, \
+                             answer-locally, not-found, refuse or refuse CAPABILITY"
+                        ));
+                    }
+                };
+                let refusal = format!("Refuse(Refusal {{ needs: {needs} }})");
+                (format!("Verdict::{refusal}"), Some(format!("Handler::{refusal}")))
+            }
+        };
+        let handler = match (name, own) {
+            ("", Some(own)) => own,
+            ("", None) => return Err("the verdict needs a handler".to_owned()),
+            (_, Some(own)) if own != "Handler::Pass" => {
+                return Err(format!("a handler, {name:?}, where nothing is done"));
+            }
+            _ => self.handler(name)?,
+        };
+        Ok(format!("Decision {{ verdict: {verdict}, handler: {handler} }}"))
     }
-    let mut code = String::new();
-    let _ = writeln!(code, "/// Rule on a page-level CDP session, rule on a browser-level one.");
-    let _ = writeln!(
-        code,
-        "#[allow(clippy::unreadable_literal)]\nstatic RULES: phf::Map<&str, (Verdict, Verdict)> = {};",
-        map.build()
-    );
-    let _ = writeln!(code, "/// Domains that concern their own target only.");
-    let _ =
-        writeln!(code, "#[allow(clippy::unreadable_literal)]\nstatic OPEN_DOMAINS: phf::Set<&str> = {};", open.build());
-    Ok(code)
+
+    fn handler(&mut self, name: &'a str) -> Result<String, String> {
+        let (list, known) = match name.strip_prefix("check ") {
+            Some(check) => ("CHECKS", CHECKS.contains(&check).then(|| format!("Check(Check::{})", variant(check)))),
+            None => ("HANDLERS", HANDLERS.iter().any(|(known, _)| *known == name).then(|| variant(name))),
+        };
+        self.used.insert(name);
+        known
+            .map(|known| format!("Handler::{known}"))
+            .ok_or_else(|| format!("{name:?} is no handler: those there are stand in {list} of build.rs"))
+    }
+
+    /// Handlers and checks that no row names.
+    pub fn unused(&self) -> Vec<String> {
+        let checks = CHECKS.iter().map(|check| format!("check {check}"));
+        let all = HANDLERS.iter().map(|(name, _)| (*name).to_owned()).chain(checks);
+        all.filter(|name| !self.used.contains(name.as_str())).collect()
+    }
+
+    /// The Rust code of the table.
+    fn code(&self) -> String {
+        let mut map = phf_codegen::Map::new();
+        for (method, row) in &self.rows {
+            map.entry(*method, row.as_str());
+        }
+        let mut open = phf_codegen::Set::new();
+        for (domain, _) in self.domains.iter().filter(|(_, open)| **open) {
+            open.entry(*domain);
+        }
+        let mut handlers = String::new();
+        for (name, doc) in HANDLERS {
+            let _ = writeln!(handlers, "    /// {doc}\n    {},", variant(name));
+        }
+        let mut checks = String::new();
+        for name in CHECKS {
+            let _ = writeln!(checks, "    /// `{name}`\n    {},", variant(name));
+        }
+        format!(
+            "/// What carries a decision out. `HANDLERS` in `build.rs` lists those that rows may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handler {{
+    /// Sends the command up as it is.
+    Pass,
+    /// Answers as for a method that Chrome does not know.
+    NotFound,
+    /// Answers with an error.
+    Refuse(Refusal),
+    /// Sends the command up once its arguments have been checked.
+    Check(Check),
+{handlers}}}
+
+/// A rule for the arguments of a page-level command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {{
+{checks}}}
+
+#[allow(clippy::unreadable_literal)]
+static ROWS: phf::Map<&str, Row> = {};
+/// Domains that concern their own target only.
+#[allow(clippy::unreadable_literal)]
+static OPEN_DOMAINS: phf::Set<&str> = {};
+",
+            map.build(),
+            open.build()
+        )
+    }
 }
 
-fn verdict(text: &str) -> Result<&'static str, String> {
-    Ok(match text {
-        "pass" => "Verdict::Pass",
-        "inject-context" => "Verdict::InjectContext",
-        "own-only" => "Verdict::OwnOnly",
-        "virtualise" => "Verdict::Virtualise",
-        "sanitise" => "Verdict::Sanitise",
-        "answer-locally" => "Verdict::AnswerLocally",
-        "not-found" => "Verdict::NotFound",
-        "refuse" => "Verdict::Refuse(Refusal { needs: None })",
-        "refuse dedicated" => "Verdict::Refuse(Refusal { needs: Some(Capability::Dedicated) })",
-        "refuse tracing" => "Verdict::Refuse(Refusal { needs: Some(Capability::Tracing) })",
-        _ => {
-            return Err(format!(
-                "{text:?} is no rule: pass, inject-context, own-only, virtualise, sanitise, answer-locally, not-found, \
-                 refuse, refuse dedicated or refuse tracing"
-            ));
-        }
+fn capability(name: &str) -> Result<String, String> {
+    let variant = CAPABILITIES.iter().find(|(known, _)| *known == name).map(|(_, variant)| variant);
+    variant.map(|variant| format!("Capability::{variant}")).ok_or_else(|| {
+        let known: Vec<&str> = CAPABILITIES.iter().map(|(known, _)| *known).collect();
+        format!("{name:?} is no capability: {} are", known.join(", "))
     })
+}
+
+/// The variant of a name: `get_targets` is `GetTargets`.
+fn variant(name: &str) -> String {
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    name.split('_').map(capital).collect()
 }

@@ -9,7 +9,7 @@ use std::{hint::black_box, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use ghostmux::{
-    api_types::capability::Capabilities,
+    api_types::capability::{Capabilities, Granted},
     cdp::{
         cbor::{Decoder, Encoder},
         error::CdpError,
@@ -92,9 +92,10 @@ fn session() -> VirtualBrowser {
         no_target_to_close: CdpError::INVALID,
         no_context_for_target: CdpError::INVALID,
     };
-    let (caps, base) = (Capabilities::local(), CdpSessionId::from("base"));
+    let granted = Granted::new(Capabilities::local(), Capabilities::of_shared_browser());
+    let base = CdpSessionId::from("base");
     let mut session =
-        VirtualBrowser::new(caps, Arc::new(identity), base, CONTEXT.into(), "browser".into(), PathBuf::new());
+        VirtualBrowser::new(granted, Arc::new(identity), base, CONTEXT.into(), "browser".into(), PathBuf::new());
     session.open_view(VIEW, ROOT.into());
     let info = format!(
         r#"{{"targetId":"{TARGET}","type":"page","title":"","url":"about:blank","attached":true,"canAccessOpener":false,"browserContextId":"{CONTEXT}"}}"#

@@ -33,7 +33,7 @@ use self::{
     layers::{Layers, Said, Source},
     value::{duration, host, listen, number, origin, size, switch},
 };
-pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits};
+pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits, Granted};
 
 /// Chrome closes its pipe, and itself, on a message above this (measured); nothing a client sends may be larger.
 const LARGEST_MESSAGE: u64 = 100 << 20;

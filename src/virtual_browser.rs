@@ -1,13 +1,15 @@
 //! The judgement: what a session's clients may see and do. PURE, sans-IO: frames and messages in, [`Action`]s out.
 //!
-//! `scope` is what is ours, `outbox` makes the frames for clients, `policy` says what each method may do, `arguments` what its arguments may be; `target`,
-//! `browser` and `files` answer or rewrite what the policy does not simply let through, `pending` is what the proxy
+//! `scope` is what is ours, `outbox` makes the frames for clients. `policy` decides about each method, `dispatch` calls
+//! the handler that it names: in `target`, `browser`, `files` or `ghost`; `arguments` has the rules for arguments.
+//! `pending` is what the proxy
 //! itself asked of Chrome, `dialog_guard` how a client leaves, `emulation` what its pages pretend, `liveness_check`
 //! what must not reach a page that has crashed. No socket, clock or task here.
 
 pub mod arguments;
 mod browser;
 mod dialog_guard;
+mod dispatch;
 mod emulation;
 mod files;
 mod ghost;
@@ -35,19 +37,17 @@ use self::{
     ghost::Listeners,
     liveness_check::LivenessChecks,
     pending::{Attaching, Pending},
-    policy::{Level, Verdict},
     scope::{Cdp, Scope},
     screenshot::Pictures,
 };
 pub use self::{files::Move, outbox::ToClient};
 use crate::{
     api_types::Ask,
-    api_types::capability::{Capabilities, CdpSessionLimits},
+    api_types::capability::{CdpSessionLimits, Granted},
     cdp::{
-        emulation::Aspect,
         error::CdpError,
         ids::{CallId, CdpSessionId, ContextId, TargetId},
-        message::{self, Command, Malformed},
+        message::{Command, Malformed},
         target::Kind,
     },
     close_reason::CloseReason,
@@ -106,7 +106,7 @@ pub enum Action {
 /// A virtual browser: one session's judgement.
 #[derive(Debug)]
 pub struct VirtualBrowser {
-    caps: Capabilities,
+    granted: Granted,
     limits: CdpSessionLimits,
     identity: Arc<Identity>,
     /// The CDP session that owns contexts, permissions and downloads; no client ever sees it.
@@ -138,7 +138,7 @@ pub struct VirtualBrowser {
 impl VirtualBrowser {
     /// `browser` is the id of the virtual browser target, `directory` the session's own for files.
     pub fn new(
-        caps: Capabilities,
+        granted: Granted,
         identity: Arc<Identity>,
         base: CdpSessionId,
         context: ContextId,
@@ -146,7 +146,7 @@ impl VirtualBrowser {
         directory: PathBuf,
     ) -> Self {
         Self {
-            caps,
+            granted,
             limits: CdpSessionLimits::default(),
             identity,
             base,
@@ -268,90 +268,6 @@ impl VirtualBrowser {
         }
     }
 
-    /// A command on one of this session's CDP sessions. `as_it_is` says that its text can go up as it came: it names
-    /// the CDP session itself.
-    fn on_command(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
-        let Some(cdp) = self.scope.sessions.get(on) else { return };
-        let level = if cdp.is_root() { Level::Browser } else { Level::Page };
-        let method = command.method();
-        match policy::verdict(method, level) {
-            Verdict::Pass if level == Level::Page => self.pass(on, command, as_it_is),
-            Verdict::Pass => self.forward(on, on.clone(), command.id(), method, command.params().to_owned()),
-            Verdict::NotFound | Verdict::Refuse(_) if method.starts_with("ghost.") => self.on_ghost(on, command),
-            Verdict::NotFound => self.scope.fail(on, command.id(), &CdpError::no_method(method)),
-            Verdict::Refuse(capability) => self.on_refused(on, command, capability),
-            Verdict::InjectContext
-            | Verdict::OwnOnly
-            | Verdict::Virtualise
-            | Verdict::Sanitise
-            | Verdict::AnswerLocally => {
-                self.pictures.on_command(method);
-                let known = self.on_target_command(on, command)
-                    || self.on_browser_command(on, command)
-                    || self.on_file_command(on, command)
-                    || level == Level::Page && self.on_checked_command(on, command);
-                if !known {
-                    // A row of the table that no code knows: default deny.
-                    self.refuse(
-                        on,
-                        command.id(),
-                        &CdpError::server(format!("'{method}' is refused: nothing is known that would make it safe")),
-                    );
-                }
-            }
-        }
-    }
-
-    /// A page-level command that goes up as it is.
-    fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
-        let id = command.id();
-        if command.method() == "Runtime.runIfWaitingForDebugger" {
-            return self.resume(on, command);
-        }
-        // Its params are looked for only then: they may be long.
-        if Aspect::of(command.method()).is_some() && self.emulate(on, id, command.method(), command.params()) {
-            return;
-        }
-        if id.is_ours() {
-            return self.forward(on, on.clone(), id, command.method(), command.params().to_owned());
-        }
-        let text = if as_it_is {
-            command.text().clone()
-        } else {
-            Bytes::from(message::envelope(id, command.method(), command.params(), Some(on)))
-        };
-        self.sent(on, id);
-        self.actions.push(Action::Pass(text));
-        if !self.dialog_guards.is_empty() && command.method() == "Page.enable" {
-            self.relieve(on);
-        }
-    }
-
-    /// As [`VirtualBrowser::pass`], with other params than the client's.
-    fn pass_with(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
-        if self.emulate(on, id, method, params) {
-            return;
-        }
-        if id.is_ours() {
-            return self.forward(on, on.clone(), id, method, params.to_owned());
-        }
-        self.sent(on, id);
-        self.actions.push(Action::Pass(Bytes::from(message::envelope(id, method, params, Some(on)))));
-    }
-
-    fn resume(&mut self, on: &CdpSessionId, command: &Command) {
-        let children = self.scope.sessions.get(on).is_some_and(|cdp| cdp.auto_attach);
-        let id = command.id();
-        let how = if id.is_ours() {
-            ResumeAs::Call(self.expect(Pending::Forward(on.clone(), id)))
-        } else {
-            self.sent(on, id);
-            // It has no params, and whatever a client writes there would be written by the link, which all share.
-            ResumeAs::Frame { text: Bytes::from(message::envelope(id, command.method(), "{}", Some(on))), id }
-        };
-        self.actions.push(Action::Resume(on.clone(), children, how));
-    }
-
     fn sent(&mut self, on: &CdpSessionId, id: CallId) {
         if let Some(cdp) = self.scope.sessions.get_mut(on) {
             cdp.in_flight.push(id);
@@ -368,26 +284,6 @@ impl VirtualBrowser {
         let most = scope::MOST_LISTENERS;
         let error = format!("'{method}' is refused: {most} CDP sessions of this session have it on, and no more may");
         self.refuse(on, id, &CdpError::server(error));
-    }
-
-    /// What the arguments' rules say of a page-level command.
-    fn on_checked_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
-        let Some(cdp) = self.scope.sessions.get(on) else { return false };
-        let to = arguments::On { kind: cdp.kind, below: cdp.below };
-        let (id, method) = (command.id(), command.method());
-        match arguments::check(method, command.params(), to, &self.caps) {
-            arguments::Checked::AsIs => self.pass_with(on, id, method, command.params()),
-            arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
-            arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),
-            arguments::Checked::Picture(part) => self.take_picture(on, id, command.params(), part),
-            arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
-            arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
-            arguments::Checked::Refused { code, message } => {
-                self.refuse(on, id, &CdpError { code, message: message.into(), data: None });
-            }
-            arguments::Checked::Files { paths } => self.check_files(on, command, paths),
-        }
-        true
     }
 
     /// Something arrived from the browser.

@@ -63,6 +63,16 @@ impl Capabilities {
         Self::default()
     }
 
+    /// All of them.
+    pub fn all() -> Self {
+        Self { host_files: true, tracing: true, private_network: true, launch_args: true, dedicated: true }
+    }
+
+    /// Those that a lease in a browser with other sessions can honour.
+    pub fn of_shared_browser() -> Self {
+        Self { launch_args: false, dedicated: false, ..Self::all() }
+    }
+
     /// Whether the tenant has this right.
     pub fn has(self, capability: Capability) -> bool {
         match capability {
@@ -72,6 +82,33 @@ impl Capabilities {
             Capability::LaunchArgs => self.launch_args,
             Capability::Dedicated => self.dedicated,
         }
+    }
+}
+
+/// What a session may do: what its tenant may, as far as the kind of its lease can honour it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted(Capabilities);
+
+impl Granted {
+    /// `tenant` is what the tenant may, `honoured` what the kind of the lease can honour.
+    pub fn new(tenant: Capabilities, honoured: Capabilities) -> Self {
+        Self(Capabilities {
+            host_files: tenant.host_files && honoured.host_files,
+            tracing: tenant.tracing && honoured.tracing,
+            private_network: tenant.private_network && honoured.private_network,
+            launch_args: tenant.launch_args && honoured.launch_args,
+            dedicated: tenant.dedicated && honoured.dedicated,
+        })
+    }
+
+    /// Nothing beyond driving one's own pages.
+    pub fn none() -> Self {
+        Self(Capabilities::strict())
+    }
+
+    /// Whether the session has this right.
+    pub fn has(self, capability: Capability) -> bool {
+        self.0.has(capability)
     }
 }
 
@@ -87,5 +124,31 @@ pub struct CdpSessionLimits {
 impl Default for CdpSessionLimits {
     fn default() -> Self {
         Self { all: 10_000, roots: 256 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_what_its_tenant_may_and_its_lease_can_honour() {
+        let all = [
+            Capability::HostFiles,
+            Capability::Tracing,
+            Capability::PrivateNetwork,
+            Capability::LaunchArgs,
+            Capability::Dedicated,
+        ];
+        let (none, shared) = (Capabilities::strict(), Capabilities::of_shared_browser());
+        for capability in all {
+            assert!(Granted::new(Capabilities::all(), Capabilities::all()).has(capability), "{capability}");
+            for (tenant, honoured) in [(none, Capabilities::all()), (Capabilities::all(), none), (none, none)] {
+                assert!(!Granted::new(tenant, honoured).has(capability), "{capability}");
+            }
+            // Whatever the tenant may, others are in the browser, and its flags are theirs too.
+            let is_honoured = !matches!(capability, Capability::LaunchArgs | Capability::Dedicated);
+            assert_eq!(Granted::new(Capabilities::all(), shared).has(capability), is_honoured, "{capability}");
+        }
     }
 }

@@ -49,7 +49,7 @@ use crate::{
     browser::{CallError, ContextHandle, Inbox, Lease},
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
-    config::{Capabilities, CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
+    config::{Capabilities, CdpSessionLimits, ClientQueue, Config, Deadlines, Granted, SnapshotLimits},
     metrics::Metrics,
     port::FromBrowser,
     session::{
@@ -159,7 +159,8 @@ impl SessionTask {
         let directory = session_files::Directory::new(terms.directory.join(&**record.id()));
         let identity = Arc::new(lease.browser().identity().clone());
         let mut session = VirtualBrowser::new(
-            terms.caps,
+            // Others are in its browser.
+            Granted::new(terms.caps, Capabilities::of_shared_browser()),
             identity,
             lease.base().clone(),
             lease.context().clone(),

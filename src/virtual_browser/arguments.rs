@@ -1,4 +1,4 @@
-//! What a method may be told: the rules of the table's `sanitise` rows.
+//! What a method may be told: the rules that the policy table names as `check …`.
 //!
 //! Single, ordinary-looking commands end Chrome and with it every tenant, or reach files and networks that are not the
 //! tenant's; each rule here says which and why. A command is let through as it came, with parameters rewritten, or
@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    api_types::capability::{Capabilities, Capability},
+    api_types::capability::{Capability, Granted},
     cdp::{emulation, json_object::JsonObject, message::string, target::Kind},
-    virtual_browser::policy::Refusal,
+    virtual_browser::policy::{Check, Refusal},
 };
 
 mod crash_rules;
@@ -90,49 +90,52 @@ impl From<Kind> for On {
     }
 }
 
-/// Checks the parameters of a command, sent to such a CDP session. A method without a rule is
-/// refused: ask only about `sanitise` rows.
+/// Checks the parameters of a command, sent to such a CDP session, by the rule that its row of the policy table names.
 ///
-/// `params` is one object without a doubled key. `caps.dedicated` means that this session *is* alone in its browser.
-pub fn check(method: &str, params: &str, on: impl Into<On>, caps: &Capabilities) -> Checked {
-    let Some(rule) = rule(method) else {
-        // A row of the table that no code knows: default deny.
-        return refused(format!("'{method}' is refused: nothing is known that would make it safe"));
-    };
+/// `params` is one object without a doubled key. [`Capability::Dedicated`] means that this session *is* alone in its
+/// browser.
+pub fn check(rule: Check, method: &str, params: &str, on: impl Into<On>, granted: Granted) -> Checked {
+    let On { kind: on, below } = on.into();
+    apply(function(rule), &Call { method, on, below, granted }, params)
+}
+
+/// As [`check`], for `Target.createBrowserContext`.
+pub fn check_browser_context(method: &str, params: &str, granted: Granted) -> Checked {
+    apply(browser_context, &Call { method, on: Kind::Browser, below: false, granted }, params)
+}
+
+fn apply(rule: Rule, call: &Call<'_>, params: &str) -> Checked {
     // What cannot be read cannot be checked: a key with a lone surrogate. Chrome refuses it too.
     let Some(mut object) = JsonObject::read(params) else { return invalid("Invalid parameters") };
-    let On { kind: on, below } = on.into();
-    rule(&Call { method, on, below, caps }, &mut object)
+    rule(call, &mut object)
 }
 
 type Rule = fn(&Call<'_>, &mut JsonObject<'_>) -> Checked;
 
-fn rule(method: &str) -> Option<Rule> {
-    Some(match method {
-        "Page.navigate" => navigate,
-        "Page.startScreencast" => screencast,
-        "Page.captureScreenshot" => screenshot,
-        "Emulation.setDeviceMetricsOverride" | "Page.setDeviceMetricsOverride" => device_metrics,
-        "Emulation.setVisibleSize" => visible_size,
-        "Emulation.setDisplayFeaturesOverride" => display_features,
-        "Emulation.clearDisplayFeaturesOverride" => clear_display_features,
-        "Storage.overrideQuotaForOrigin" => crash_rules::quota,
-        "Page.printToPDF" => crash_rules::pdf,
-        "Input.synthesizeScrollGesture" => crash_rules::scroll,
-        "Input.synthesizeTapGesture" | "Input.synthesizePinchGesture" => crash_rules::gesture,
-        "Input.dispatchTouchEvent" | "Input.emulateTouchFromMouseEvent" => crash_rules::touch,
-        "Input.imeSetComposition" => crash_rules::composition,
-        "Input.dispatchKeyEvent" => key_event,
-        "Input.dispatchDragEvent" => drag_event,
-        "Network.enable" | "Network.configureDurableMessages" => network_buffers,
-        "Network.setCookies" => cookies,
-        "Network.getResponseBody" | "Storage.deleteStorageBucket" => crash_rules::ended_worker,
-        "Network.loadNetworkResource" => network_resource,
-        "DOM.setFileInputFiles" => file_input,
-        "DOM.getFileInfo" => file_info,
-        "Target.createBrowserContext" => browser_context,
-        _ => return None,
-    })
+fn function(rule: Check) -> Rule {
+    match rule {
+        Check::ClearDisplayFeatures => clear_display_features,
+        Check::Composition => crash_rules::composition,
+        Check::Cookies => cookies,
+        Check::DeviceMetrics => device_metrics,
+        Check::DisplayFeatures => display_features,
+        Check::DragEvent => drag_event,
+        Check::EndedWorker => crash_rules::ended_worker,
+        Check::FileInfo => file_info,
+        Check::FileInput => file_input,
+        Check::Gesture => crash_rules::gesture,
+        Check::KeyEvent => key_event,
+        Check::Navigate => navigate,
+        Check::NetworkBuffers => network_buffers,
+        Check::NetworkResource => network_resource,
+        Check::Pdf => crash_rules::pdf,
+        Check::Quota => crash_rules::quota,
+        Check::Screencast => screencast,
+        Check::Screenshot => screenshot,
+        Check::Scroll => crash_rules::scroll,
+        Check::Touch => crash_rules::touch,
+        Check::VisibleSize => visible_size,
+    }
 }
 
 /// What a rule knows beside the parameters.
@@ -140,7 +143,7 @@ struct Call<'a> {
     method: &'a str,
     on: Kind,
     below: bool,
-    caps: &'a Capabilities,
+    granted: Granted,
 }
 
 /// Bytes of bodies kept for one CDP session in its own renderer; about Chrome's default.
@@ -152,7 +155,7 @@ const MAX_DURABLE_BUFFER: f64 = 16e6;
 /// `file:` and `chrome:` pages, and `address_bar`, with which a URL does what it does for a person: it ends or freezes
 /// the browser.
 fn navigate(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
-    if let Some(Err(why)) = text(params, "url").map(|url| url_allowed(&url, call.caps)) {
+    if let Some(Err(why)) = text(params, "url").map(|url| url_allowed(&url, call.granted)) {
         return refused(if why == url::INVALID { why } else { format!("'{}' is refused: {why}", call.method) });
     }
     if text(params, "transitionType").is_none_or(|kind| kind != "address_bar") {
@@ -194,7 +197,7 @@ fn device_metrics(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
 
 /// Its window would be no larger.
 fn visible_size(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
-    if limit_window(params, call.caps) { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
+    if limit_window(params, call.granted) { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
 }
 
 fn in_range(checked: Result<(), String>) -> Checked {
@@ -227,7 +230,7 @@ fn key_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
         let command = string(command.get()).unwrap_or_default();
         command.trim_ascii().to_ascii_lowercase().starts_with("paste")
     };
-    if !call.caps.dedicated && commands.iter().any(|command| pastes(command)) {
+    if !call.granted.has(Capability::Dedicated) && commands.iter().any(|command| pastes(command)) {
         let kept: Vec<_> = commands.iter().filter(|command| !pastes(command)).map(|command| command.get()).collect();
         params.set_raw("commands", format!("[{}]", kept.join(",")));
     } else if !native {
@@ -238,7 +241,7 @@ fn key_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
 
 /// The page reads what is dropped on it, by path.
 fn drag_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
-    if call.caps.host_files {
+    if call.granted.has(Capability::HostFiles) {
         return Checked::AsIs;
     }
     // What cannot be read could hold files all the same: a key that stands twice.
@@ -283,7 +286,7 @@ fn network_resource(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let Some(address) = text(params, "url") else { return Checked::AsIs };
     match url::host(&address) {
         None => invalid("Unsupported URL scheme"),
-        Some(host) if !call.caps.private_network && url::is_private(&host) => {
+        Some(host) if !call.granted.has(Capability::PrivateNetwork) && url::is_private(&host) => {
             refused(Refusal { needs: Some(Capability::PrivateNetwork) }.message(call.method))
         }
         Some(_) => Checked::AsIs,
@@ -293,7 +296,7 @@ fn network_resource(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
 fn file_input(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let Some(files) = params.get("files") else { return Checked::AsIs };
     match serde_json::from_str::<Vec<String>>(files) {
-        Ok(paths) if paths.is_empty() || call.caps.host_files => Checked::AsIs,
+        Ok(paths) if paths.is_empty() || call.granted.has(Capability::HostFiles) => Checked::AsIs,
         Ok(paths) => Checked::Files { paths },
         Err(_) => invalid("Invalid parameters"),
     }
@@ -301,7 +304,7 @@ fn file_input(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
 
 /// Tells where on the host a file lies.
 fn file_info(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
-    if call.caps.host_files {
+    if call.granted.has(Capability::HostFiles) {
         return Checked::AsIs;
     }
     refused(Refusal { needs: Some(Capability::HostFiles) }.message(call.method))

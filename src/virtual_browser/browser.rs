@@ -1,6 +1,6 @@
 //! Browser-level commands other than `Target.*`: versions, permissions, cookies, windows, streams, traces.
 
-use super::{Action, Pending, VirtualBrowser, arguments, policy::Refusal, scope::Cdp};
+use super::{Action, Pending, VirtualBrowser, arguments, scope::Cdp};
 use crate::{
     api_types::capability::Capability,
     cdp::{
@@ -24,49 +24,25 @@ pub(super) fn no_context(id: &str) -> CdpError {
 }
 
 impl VirtualBrowser {
-    /// Answers a browser-level command; false if it is none that this file knows.
-    pub(super) fn on_browser_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
-        let (id, method) = (command.id(), command.method());
-        let Some((kind, root)) = self.scope.sessions.get(on).map(|cdp| (cdp.kind, cdp.is_root())) else { return true };
-        match method {
-            "Browser.getVersion" => {
-                let version = self.identity.version.clone();
-                self.scope.reply(on, id, &version);
-            }
-            "Browser.close" => {
-                self.scope.reply(on, id, "{}");
-                self.settle_frames();
-                self.actions.push(Action::End);
-            }
-            "Browser.getHistograms" => self.scope.reply(on, id, r#"{"histograms":[]}"#),
-            "SystemInfo.getProcessInfo" => self.scope.reply(on, id, r#"{"processInfo":[]}"#),
-            "Browser.setDockTile" | "Runtime.runIfWaitingForDebugger" => self.scope.reply(on, id, "{}"),
-            "Schema.getDomains" => self.scope.fail(on, id, &CdpError::no_method(method)),
-            "Browser.grantPermissions" | "Browser.setPermission" | "Browser.resetPermissions" => {
-                self.on_permission(on, command);
-            }
-            "Storage.getCookies" | "Storage.setCookies" | "Storage.clearCookies" => self.in_context(on, command),
-            "Browser.getWindowForTarget" => self.get_window_for_target(on, kind, command),
-            "Browser.getWindowBounds" | "Browser.setWindowBounds" | "Browser.setContentsSize" => {
-                self.on_window_command(on, command);
-            }
-            // Chrome keeps one table of streams per CDP session of a browser, and one per page: both are one's own.
-            "IO.read" | "IO.close" | "IO.resolveBlob" if root => {
-                self.forward(on, on.clone(), id, method, command.params().to_owned());
-            }
-            "IO.read" | "IO.close" | "IO.resolveBlob" => self.pass_with(on, id, method, command.params()),
-            "Security.setIgnoreCertificateErrors" if root => {
-                let error = "'Security.setIgnoreCertificateErrors' is refused on a browser: it would hold for every session; send it to your pages";
-                self.refuse(on, id, &CdpError::server(error));
-            }
-            _ => return false,
-        }
-        true
+    pub(super) fn get_version(&mut self, on: &CdpSessionId, id: CallId) {
+        let version = self.identity.version.clone();
+        self.scope.reply(on, id, &version);
+    }
+
+    pub(super) fn close_browser(&mut self, on: &CdpSessionId, id: CallId) {
+        self.scope.reply(on, id, "{}");
+        self.settle_frames();
+        self.actions.push(Action::End);
+    }
+
+    pub(super) fn refuse_certificate_errors(&mut self, on: &CdpSessionId, id: CallId) {
+        let error = "'Security.setIgnoreCertificateErrors' is refused on a browser: it would hold for every session; send it to your pages";
+        self.refuse(on, id, &CdpError::server(error));
     }
 
     /// A command that names a context, or means the default one: it goes up on the lease with a context of this
     /// session.
-    fn in_context(&mut self, on: &CdpSessionId, command: &Command) {
+    pub(super) fn in_context(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
         if let Some((_, params)) = self.with_context(on, command) {
             self.forward(on, self.base.clone(), id, method, params);
@@ -95,12 +71,12 @@ impl VirtualBrowser {
     }
 
     /// What Chrome agrees to is noted: it does not tell later what was granted.
-    fn on_permission(&mut self, on: &CdpSessionId, command: &Command) {
+    pub(super) fn on_permission(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
         let ruling = Ruling::read(method, command.params());
         let opens = ruling.as_ref().and_then(Ruling::opens_clipboard);
         let (Some(ruling), Some(opens)) = (ruling, opens) else { return self.scope.fail(on, id, &CdpError::INVALID) };
-        if opens && !self.caps.dedicated {
+        if opens && !self.granted.has(Capability::Dedicated) {
             let error = format!(
                 "'{method}' is refused for the clipboard, which all sessions of a browser share: it needs the capability {}",
                 Capability::Dedicated
@@ -115,8 +91,9 @@ impl VirtualBrowser {
 
     // ---- Windows. Their ids are small numbers and guessed, not stolen: only what this session was told counts.
 
-    fn get_window_for_target(&mut self, on: &CdpSessionId, kind: Kind, command: &Command) {
+    pub(super) fn get_window_for_target(&mut self, on: &CdpSessionId, command: &Command) {
         let id = command.id();
+        let Some(kind) = self.scope.sessions.get(on).map(|cdp| cdp.kind) else { return };
         let Some(params) = JsonObject::read(command.params()) else {
             return self.scope.fail(on, id, &CdpError::INVALID);
         };
@@ -174,58 +151,61 @@ impl VirtualBrowser {
         }
     }
 
-    fn on_window_command(&mut self, on: &CdpSessionId, command: &Command) {
+    /// The params of a command about a window, if it was this session's to name; `None` if it was answered.
+    fn own_window<'a>(&mut self, on: &CdpSessionId, command: &'a Command) -> Option<JsonObject<'a>> {
         let id = command.id();
-        let Some(mut params) = JsonObject::read(command.params()) else {
-            return self.scope.fail(on, id, &CdpError::INVALID);
+        let Some(params) = JsonObject::read(command.params()) else {
+            self.scope.fail(on, id, &CdpError::INVALID);
+            return None;
         };
         let window = params.read_as::<f64>("windowId");
         // What Chrome would read as this number: 7.0 is 7.
         if window
             .is_some_and(|window| !self.scope.windows.iter().any(|own| (f64::from(*own) - window).abs() < f64::EPSILON))
         {
-            return self.scope.fail(on, id, &NO_WINDOW);
+            self.scope.fail(on, id, &NO_WINDOW);
+            return None;
         }
-        match command.method() {
-            "Browser.setContentsSize" => {
-                arguments::limit_window(&mut params, &self.caps);
-            }
-            "Browser.setWindowBounds" => {
-                if let Err(why) = arguments::check_bounds(&mut params, &self.caps) {
-                    return self.refuse(on, id, &CdpError::params(why));
-                }
-            }
-            _ => {}
-        }
-        self.forward(on, on.clone(), id, command.method(), params.to_string());
+        Some(params)
     }
 
-    // ---- Refusals, and what a capability makes of them.
-
-    pub(super) fn on_refused(&mut self, on: &CdpSessionId, command: &Command, refusal: Refusal) {
-        let (id, method) = (command.id(), command.method());
-        if refusal.needs == Some(Capability::Tracing) && self.caps.tracing {
-            return self.on_trace_command(on, command);
-        }
-        self.refuse(on, id, &CdpError::server(refusal.message(method)));
+    pub(super) fn get_window_bounds(&mut self, on: &CdpSessionId, command: &Command) {
+        let Some(params) = self.own_window(on, command) else { return };
+        self.forward(on, on.clone(), command.id(), command.method(), params.to_string());
     }
 
-    /// A trace shows every session of the browser, so it needs the browser alone.
-    fn on_trace_command(&mut self, on: &CdpSessionId, command: &Command) {
-        let (id, method) = (command.id(), command.method());
-        if method == "Tracing.start" && self.tracing.is_none() {
-            let tag = self.expect(Pending::Trace(on.clone(), id, command.params().to_owned()));
-            self.actions.push(Action::Claim(tag));
-        } else if self.tracing.is_some() || method == "Tracing.end" {
-            // Alone in the browser, or to hear from Chrome that nothing is being traced.
-            self.forward(on, on.clone(), id, method, command.params().to_owned());
-        } else {
-            self.refuse(
-                on,
-                id,
-                &CdpError::server(format!("'{method}' is refused: it needs a trace that runs in this session")),
-            );
+    pub(super) fn set_window_bounds(&mut self, on: &CdpSessionId, command: &Command) {
+        self.pictures.on_resizing();
+        let Some(mut params) = self.own_window(on, command) else { return };
+        if let Err(why) = arguments::check_bounds(&mut params, self.granted) {
+            return self.refuse(on, command.id(), &CdpError::params(why));
         }
+        self.forward(on, on.clone(), command.id(), command.method(), params.to_string());
+    }
+
+    pub(super) fn set_contents_size(&mut self, on: &CdpSessionId, command: &Command) {
+        self.pictures.on_resizing();
+        let Some(mut params) = self.own_window(on, command) else { return };
+        arguments::limit_window(&mut params, self.granted);
+        self.forward(on, on.clone(), command.id(), command.method(), params.to_string());
+    }
+
+    // ---- Traces. One shows every session of the browser, so it needs the browser alone.
+
+    pub(super) fn start_trace(&mut self, on: &CdpSessionId, command: &Command) {
+        if self.tracing.is_some() {
+            return self.forward_as_it_is(on, command);
+        }
+        let tag = self.expect(Pending::Trace(on.clone(), command.id(), command.params().to_owned()));
+        self.actions.push(Action::Claim(tag));
+    }
+
+    pub(super) fn during_trace(&mut self, on: &CdpSessionId, command: &Command) {
+        if self.tracing.is_some() {
+            return self.forward_as_it_is(on, command);
+        }
+        let error = format!("'{}' is refused: it needs a trace that runs in this session", command.method());
+        self.refuse(on, command.id(), &CdpError::server(error));
     }
 
     /// Whether the browser could be had alone.

@@ -87,18 +87,7 @@ impl Files {
 }
 
 impl VirtualBrowser {
-    /// Answers a command about downloads; false if it is none.
-    pub(super) fn on_file_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
-        match command.method() {
-            "Browser.setDownloadBehavior" => self.set_download_behavior(on, command, false),
-            "Page.setDownloadBehavior" => self.set_download_behavior(on, command, true),
-            "Browser.cancelDownload" => self.cancel_download(on, command),
-            _ => return false,
-        }
-        true
-    }
-
-    fn set_download_behavior(&mut self, on: &CdpSessionId, command: &Command, of_page: bool) {
+    pub(super) fn set_download_behavior(&mut self, on: &CdpSessionId, command: &Command, of_page: bool) {
         let id = command.id();
         let Some(mut params) = JsonObject::read(command.params()) else {
             return self.scope.fail(on, id, &CdpError::INVALID);
@@ -131,7 +120,7 @@ impl VirtualBrowser {
         if allows {
             let Some(path) = path else { return self.scope.fail(on, id, &NO_PATH) };
             // Without host-files the file stays where it is, whatever was asked for.
-            if self.caps.host_files {
+            if self.granted.has(Capability::HostFiles) {
                 let wish = Destination { path: PathBuf::from(path), by_name: behavior == "allow" };
                 self.files.wishes.insert(ContextId::from(context.as_str()), wish);
             }
@@ -161,7 +150,7 @@ impl VirtualBrowser {
         );
     }
 
-    fn cancel_download(&mut self, on: &CdpSessionId, command: &Command) {
+    pub(super) fn cancel_download(&mut self, on: &CdpSessionId, command: &Command) {
         let id = command.id();
         let Some(mut params) = JsonObject::read(command.params()) else {
             return self.scope.fail(on, id, &CdpError::INVALID);
@@ -292,7 +281,7 @@ impl VirtualBrowser {
     // ---- Files that a client hands to a page.
 
     pub(super) fn check_files(&mut self, on: &CdpSessionId, command: &Command, paths: Vec<String>) {
-        if self.caps.host_files {
+        if self.granted.has(Capability::HostFiles) {
             return self.pass_with(on, command.id(), command.method(), command.params());
         }
         let pending =

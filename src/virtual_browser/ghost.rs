@@ -45,33 +45,8 @@ impl Listeners {
 }
 
 impl VirtualBrowser {
-    /// A `ghost.*` command, which exists on roots only.
-    pub(super) fn on_ghost(&mut self, on: &CdpSessionId, command: &Command) {
-        let (id, method) = (command.id(), command.method());
-        let (Some(view), Some(cdp)) = (self.scope.sessions.view(on), self.scope.sessions.get(on)) else { return };
-        let name = method.strip_prefix("ghost.").filter(|_| cdp.is_root());
-        let done = match name {
-            Some("enable") if self.listeners.is_full(on) => return self.refuse_listener(on, id, method),
-            Some("enable") => self.enable_ghost(on, command.params()),
-            Some("disable") => api_types::read::<Nothing>(command.params()).map(|_| self.listeners.forget(on)),
-            Some(name) => match Ask::read(name, command.params()) {
-                Some(Ok(ask)) => {
-                    let tag = self.expect(Pending::Forward(on.clone(), id));
-                    self.actions.push(Action::Ghost(tag, view, ask));
-                    return;
-                }
-                Some(Err(bad)) => Err(bad),
-                None => return self.scope.fail(on, id, &CdpError::no_method(method)),
-            },
-            None => return self.scope.fail(on, id, &CdpError::no_method(method)),
-        };
-        match done {
-            Ok(()) => self.scope.reply(on, id, "{}"),
-            Err(bad) => self.scope.fail(on, id, &(&bad).into()),
-        }
-    }
-
-    fn enable_ghost(&mut self, on: &CdpSessionId, params: &str) -> Result<(), Bad> {
+    /// `ghost.enable`.
+    pub(super) fn enable_ghost(&mut self, on: &CdpSessionId, command: &Command) {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         struct Enable {
@@ -79,10 +54,41 @@ impl VirtualBrowser {
             expiring_notice: Option<Millis>,
         }
 
-        let Enable { expiring_notice } = api_types::read(params)?;
-        let notice = expiring_notice.map_or(EXPIRING_NOTICE, |Millis(notice)| notice);
-        self.listeners.0.insert(on.clone(), Listener { notice, told: None });
-        Ok(())
+        if self.listeners.is_full(on) {
+            return self.refuse_listener(on, command.id(), command.method());
+        }
+        let done = api_types::read(command.params()).map(|Enable { expiring_notice }| {
+            let notice = expiring_notice.map_or(EXPIRING_NOTICE, |Millis(notice)| notice);
+            self.listeners.0.insert(on.clone(), Listener { notice, told: None });
+        });
+        self.reply_to_ghost(on, command, done);
+    }
+
+    /// `ghost.disable`.
+    pub(super) fn disable_ghost(&mut self, on: &CdpSessionId, command: &Command) {
+        let done = api_types::read::<Nothing>(command.params()).map(|_| self.listeners.forget(on));
+        self.reply_to_ghost(on, command, done);
+    }
+
+    /// A command that the service behind the domain answers.
+    pub(super) fn ask_ghost(&mut self, on: &CdpSessionId, command: &Command) {
+        let (id, method) = (command.id(), command.method());
+        let Some(view) = self.scope.sessions.view(on) else { return };
+        match method.strip_prefix("ghost.").and_then(|name| Ask::read(name, command.params())) {
+            Some(Ok(ask)) => {
+                let tag = self.expect(Pending::Forward(on.clone(), id));
+                self.actions.push(Action::Ghost(tag, view, ask));
+            }
+            Some(Err(bad)) => self.scope.fail(on, id, &(&bad).into()),
+            None => self.scope.fail(on, id, &CdpError::no_method(method)),
+        }
+    }
+
+    fn reply_to_ghost(&mut self, on: &CdpSessionId, command: &Command, done: Result<(), Bad>) {
+        match done {
+            Ok(()) => self.scope.reply(on, command.id(), "{}"),
+            Err(bad) => self.scope.fail(on, command.id(), &(&bad).into()),
+        }
     }
 
     /// Whether anybody listens.

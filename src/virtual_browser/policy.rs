@@ -1,13 +1,15 @@
-//! What may be done with each method of the protocol, by name and by where it is sent.
+//! What may be done with each method of the protocol, by name, by where it is sent and by what the session may; and
+//! which handler does it.
 //!
-//! The table is `policy.tsv` beside this file, one row per method of Chrome 156 (and a few that only 148 has), meant to
-//! be read and audited; the build makes perfect hashes of it. What a row means is done elsewhere: `sanitise` by
-//! [`arguments`](super::arguments), ownership and virtual answers by the session. Nothing here looks at parameters.
+//! The table is `policy.tsv` beside this file, one row per method of Chrome 156 (and a few that only 148 has) and of the
+//! `ghost` domain, meant to be read and audited; the build makes perfect hashes of it, and the enums [`Handler`] and
+//! [`Check`]. Handlers are called in `dispatch`, checks in [`arguments`](super::arguments). Nothing here looks at
+//! parameters.
 //!
 //! Invariant: what is not in the table goes nowhere, except a new method of a domain whose known methods all concern
 //! only their own target, on that target (`an_unknown_method_goes_nowhere`).
 
-use crate::api_types::capability::Capability;
+use crate::api_types::capability::{Capability, Granted};
 
 include!(concat!(env!("OUT_DIR"), "/policy.rs"));
 
@@ -61,13 +63,39 @@ impl Refusal {
     }
 }
 
-/// The one verdict on a method.
-pub fn verdict(method: &str, level: Level) -> Verdict {
-    match (RULES.get(method), level) {
-        (Some(&(page, _)), Level::Page) => page,
-        (Some(&(_, browser)), Level::Browser) => browser,
-        (None, Level::Page) if is_new(method) => Verdict::Pass,
-        (None, _) => Verdict::NotFound,
+/// What is done with a command, and what does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The verdict of the table, for whoever reads it.
+    pub verdict: Verdict,
+    /// What carries it out.
+    pub handler: Handler,
+}
+
+/// A row of the table.
+struct Row {
+    /// On a page-level CDP session.
+    page: Decision,
+    /// On a browser-level one.
+    browser: Decision,
+    /// What takes the place of a refusal for want of a capability, if the session has that.
+    with: &'static [(Capability, Decision)],
+}
+
+/// The one decision on a method.
+pub fn decide(method: &str, level: Level, granted: Granted) -> Decision {
+    let decision = match (ROWS.get(method), level) {
+        (Some(row), Level::Page) => row.page,
+        (Some(row), Level::Browser) => row.browser,
+        (None, Level::Page) if is_new(method) => Decision { verdict: Verdict::Pass, handler: Handler::Pass },
+        (None, _) => Decision { verdict: Verdict::NotFound, handler: Handler::NotFound },
+    };
+    match decision.handler {
+        Handler::Refuse(Refusal { needs: Some(capability) }) if granted.has(capability) => {
+            let with = ROWS.get(method).and_then(|row| row.with.iter().find(|(with, _)| *with == capability));
+            with.map_or(decision, |(_, with)| *with)
+        }
+        _ => decision,
     }
 }
 
@@ -84,11 +112,16 @@ fn is_new(method: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api_types::capability::Capabilities;
+
+    fn verdict(method: &str, level: Level) -> Verdict {
+        decide(method, level, Granted::none()).verdict
+    }
 
     #[test]
     fn every_row_has_one_verdict_and_every_verdict_a_row() {
         let table = include_str!("policy.tsv");
-        assert_eq!(table.lines().count() - 1, RULES.len());
+        assert_eq!(table.lines().count() - 1, ROWS.len());
         for row in table.lines().skip(1) {
             let columns: Vec<_> = row.split('\t').collect();
             for (rule, level) in [(columns[2], Level::Page), (columns[3], Level::Browser)] {
@@ -134,6 +167,25 @@ mod tests {
         ] {
             assert_eq!(verdict(method, Page), page, "{method}");
             assert_eq!(verdict(method, Browser), browser, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_capability_takes_a_refusal_away_only_where_the_row_says_so() {
+        let with = |caps| Granted::new(caps, Capabilities::all());
+        let tracing = with(Capabilities { tracing: true, ..Capabilities::strict() });
+        let all_but_tracing = with(Capabilities { tracing: false, ..Capabilities::all() });
+        for level in [Level::Page, Level::Browser] {
+            let start = decide("Tracing.start", level, tracing);
+            assert_eq!(start, Decision { verdict: Verdict::OwnOnly, handler: Handler::StartTrace });
+            let refused = decide("Tracing.start", level, all_but_tracing).handler;
+            assert_eq!(refused, Handler::Refuse(Refusal { needs: Some(Capability::Tracing) }));
+            // No row says yet what a browser of one's own allows.
+            let crash = decide("Browser.crash", level, with(Capabilities::all())).handler;
+            assert_eq!(crash, Handler::Refuse(Refusal { needs: Some(Capability::Dedicated) }));
+            // What no capability allows, all of them do not.
+            let extension = decide("Extensions.loadUnpacked", level, with(Capabilities::all())).handler;
+            assert_eq!(extension, Handler::Refuse(Refusal { needs: None }));
         }
     }
 

@@ -74,9 +74,6 @@ struct View {
 /// So many pictures whose CDP session has ended are given up early when their page goes; older ones count to the end.
 const MOST_DETACHED: usize = 64;
 
-/// Commands that change what is in view of a page, beside those that change its device pixels.
-const RESIZING: [&str; 3] = ["Emulation.setVisibleSize", "Browser.setWindowBounds", "Browser.setContentsSize"];
-
 /// A picture that a client wants of a page.
 #[derive(Debug)]
 pub(super) struct Picture {
@@ -136,9 +133,9 @@ impl Pictures {
         self.most_waiting = most_waiting;
     }
 
-    /// A command goes up; perhaps more will be in view of a page than was measured.
-    pub(super) fn on_command(&mut self, method: &str) {
-        self.resized += u64::from(RESIZING.contains(&method));
+    /// A command resizes what is in view of a page: perhaps more will be in view than was measured.
+    pub(super) fn on_resizing(&mut self) {
+        self.resized += 1;
     }
 
     /// A picture was answered with an error.
@@ -157,7 +154,7 @@ impl Pictures {
         self.detached.extract_if(.., |drawing| drawing.page == *page).for_each(Drawing::done);
     }
 
-    /// As [`Pictures::on_command`], for one that changes a page's device pixels.
+    /// As [`Pictures::on_resizing`], for one that changes a page's device pixels.
     pub(super) fn on_scaling(&mut self) {
         self.resized += 1;
     }

@@ -33,53 +33,41 @@ const MOST_DEEP: usize = 32;
 struct NoFilter;
 
 /// A client's command, and where it was sent.
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     on: &'a CdpSessionId,
-    id: CallId,
+    pub(super) id: CallId,
     params: JsonObject<'a>,
     root: bool,
 }
 
 impl VirtualBrowser {
-    /// Answers a `Target.*` command; false if it is none that this file knows.
-    pub(super) fn on_target_command(&mut self, on: &CdpSessionId, command: &Command) -> bool {
-        let Some(name) = command.method().strip_prefix("Target.") else { return false };
+    /// Reads a `Target.*` command for its handler; what cannot be read is answered here.
+    pub(super) fn ask_target(
+        &mut self,
+        on: &CdpSessionId,
+        command: &Command,
+        handle: impl FnOnce(&mut Self, Asked<'_>),
+    ) {
         let id = command.id();
-        let Some(root) = self.scope.sessions.get(on).map(Cdp::is_root) else { return true };
-        let Some(params) = JsonObject::read(command.params()) else {
-            self.scope.fail(on, id, &CdpError::INVALID);
-            return true;
-        };
-        let asked = Asked { on, id, params, root };
-        match name {
-            "getTargets" => self.get_targets(&asked),
-            "getTargetInfo" => self.get_target_info(&asked),
-            "setDiscoverTargets" => self.set_discover_targets(&asked),
-            "setAutoAttach" if root => self.set_auto_attach(&asked),
-            "setAutoAttach" => self.set_auto_attach_below(asked),
-            "autoAttachRelated" => self.on_own_target(&asked, command.method(), true),
-            "attachToTarget" | "attachToBrowserTarget" if self.is_deepest(on) => {
-                let method = command.method();
-                let error = format!(
-                    "'{method}' is refused: CDP sessions may be attached {MOST_DEEP} deep, each on the one before; attach on another one"
-                );
-                self.refuse(on, id, &CdpError::server(error));
-            }
-            "attachToTarget" | "attachToBrowserTarget" if self.is_full() => self.refuse_full(&asked, command.method()),
-            "attachToTarget" => self.attach_to_target(asked),
-            "attachToBrowserTarget" if root => self.attach_to_browser(&asked),
-            "getBrowserContexts" if root => self.get_browser_contexts(&asked),
-            "createBrowserContext" if root => self.create_browser_context(asked, command),
-            "disposeBrowserContext" if root => self.dispose_browser_context(&asked),
-            "attachToBrowserTarget" | "getBrowserContexts" | "createBrowserContext" | "disposeBrowserContext" => {
-                self.scope.fail(on, id, &CdpError::NOT_ALLOWED);
-            }
-            "createTarget" => self.create_target(asked),
-            "closeTarget" | "activateTarget" => self.on_own_target(&asked, command.method(), false),
-            "detachFromTarget" => self.detach_from_target(&asked),
-            "sendMessageToTarget" => self.send_message_to_target(&asked),
-            "getDevToolsTarget" => self.get_dev_tools_target(&asked),
-            _ => return false,
+        let Some(root) = self.scope.sessions.get(on).map(Cdp::is_root) else { return };
+        match JsonObject::read(command.params()) {
+            Some(params) => handle(self, Asked { on, id, params, root }),
+            None => self.scope.fail(on, id, &CdpError::INVALID),
+        }
+    }
+
+    /// Whether a CDP session more may be attached; if not, the command is answered.
+    fn may_attach(&mut self, asked: &Asked<'_>, method: &str) -> bool {
+        if self.is_deepest(asked.on) {
+            let error = format!(
+                "'{method}' is refused: CDP sessions may be attached {MOST_DEEP} deep, each on the one before; attach on another one"
+            );
+            self.refuse(asked.on, asked.id, &CdpError::server(error));
+            return false;
+        }
+        if self.is_full() {
+            self.refuse_full(asked, method);
+            return false;
         }
         true
     }
@@ -105,7 +93,7 @@ impl VirtualBrowser {
         asked.params.get("filter").map(|json| Filter::read(json).ok_or(NoFilter)).transpose()
     }
 
-    fn get_targets(&mut self, asked: &Asked<'_>) {
+    pub(super) fn get_targets(&mut self, asked: &Asked<'_>) {
         if Self::filter(asked).is_err() {
             // Should Chrome read what we cannot, then it is filtered all the same.
             let pending = Pending::Targets(asked.on.clone(), asked.id);
@@ -135,7 +123,7 @@ impl VirtualBrowser {
         self.scope.reply(on, id, &format!(r#"{{"targetInfos":[{}]}}"#, infos.join(",")));
     }
 
-    fn get_target_info(&mut self, asked: &Asked<'_>) {
+    pub(super) fn get_target_info(&mut self, asked: &Asked<'_>) {
         let target = match (asked.params.get("targetId"), asked.root) {
             (None, true) => Some(self.scope.browser.to_string()),
             (None, false) => self.scope.sessions.get(asked.on).map(|cdp| cdp.target.to_string()),
@@ -166,7 +154,7 @@ impl VirtualBrowser {
         }
     }
 
-    fn set_discover_targets(&mut self, asked: &Asked<'_>) {
+    pub(super) fn set_discover_targets(&mut self, asked: &Asked<'_>) {
         let (Some(discover), Ok(filter)) = (asked.params.read_as::<bool>("discover"), Self::filter(asked)) else {
             return self.let_chrome_refuse(asked, "Target.setDiscoverTargets");
         };
@@ -180,7 +168,7 @@ impl VirtualBrowser {
         self.scope.reply(asked.on, asked.id, "{}");
     }
 
-    fn set_auto_attach(&mut self, asked: &Asked<'_>) {
+    pub(super) fn set_auto_attach(&mut self, asked: &Asked<'_>) {
         let on_off = asked.params.read_as::<bool>("autoAttach");
         let wait = asked.params.read_as::<bool>("waitForDebuggerOnStart");
         let flatten = asked.params.get("flatten").map_or(Some(false), |_| asked.params.read_as::<bool>("flatten"));
@@ -210,7 +198,7 @@ impl VirtualBrowser {
     }
 
     /// On a page, tab or worker it concerns only what is below that: it goes up, flat whatever the client said.
-    fn set_auto_attach_below(&mut self, mut asked: Asked<'_>) {
+    pub(super) fn set_auto_attach_below(&mut self, mut asked: Asked<'_>) {
         let flat = asked.params.read_as::<bool>("flatten") == Some(true);
         let is_off = asked.params.read_as::<bool>("autoAttach") == Some(false);
         if let Some(cdp) = self.scope.sessions.get_mut(asked.on) {
@@ -223,7 +211,10 @@ impl VirtualBrowser {
         self.pass_with(asked.on, asked.id, "Target.setAutoAttach", &asked.params.to_string());
     }
 
-    fn attach_to_target(&mut self, mut asked: Asked<'_>) {
+    pub(super) fn attach_to_target(&mut self, mut asked: Asked<'_>) {
+        if !self.may_attach(&asked, "Target.attachToTarget") {
+            return;
+        }
         let Some(target) = asked.params.string("targetId") else {
             return self.let_chrome_refuse(&asked, "Target.attachToTarget");
         };
@@ -243,6 +234,16 @@ impl VirtualBrowser {
         let settle = Settle::Attach(target.clone());
         self.attaching.push_back(Attaching { tag: self.last_tag + 1, on: asked.on.clone(), target, flat });
         self.call(asked.on.clone(), "Target.attachToTarget", asked.params.to_string(), settle, pending);
+    }
+
+    pub(super) fn attach_to_browser_target(&mut self, asked: &Asked<'_>) {
+        if !self.may_attach(asked, "Target.attachToBrowserTarget") {
+            return;
+        }
+        if !asked.root {
+            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);
+        }
+        self.attach_to_browser(asked);
     }
 
     /// A further virtual root: a browser-level CDP session below the view's own.
@@ -292,7 +293,7 @@ impl VirtualBrowser {
         std::iter::successors(self.scope.sessions.get(on), above).count() > MOST_DEEP
     }
 
-    fn get_browser_contexts(&mut self, asked: &Asked<'_>) {
+    pub(super) fn get_browser_contexts(&mut self, asked: &Asked<'_>) {
         let contexts: Vec<String> = self.scope.contexts.iter().map(|context| format!("\"{context}\"")).collect();
         let result = format!(
             r#"{{"browserContextIds":[{}],"defaultBrowserContextId":"{}"}}"#,
@@ -302,9 +303,9 @@ impl VirtualBrowser {
         self.scope.reply(asked.on, asked.id, &result);
     }
 
-    fn create_browser_context(&mut self, mut asked: Asked<'_>, command: &Command) {
+    pub(super) fn create_browser_context(&mut self, mut asked: Asked<'_>, command: &Command) {
         if let arguments::Checked::Refused { code, message } =
-            arguments::check(command.method(), command.params(), Kind::Browser, &self.caps)
+            arguments::check_browser_context(command.method(), command.params(), self.granted)
         {
             return self.refuse(asked.on, asked.id, &CdpError { code, message: message.into(), data: None });
         }
@@ -316,7 +317,7 @@ impl VirtualBrowser {
         self.call(self.base.clone(), "Target.createBrowserContext", asked.params.to_string(), Settle::Bind, pending);
     }
 
-    fn dispose_browser_context(&mut self, asked: &Asked<'_>) {
+    pub(super) fn dispose_browser_context(&mut self, asked: &Asked<'_>) {
         let Some(context) = asked.params.string("browserContextId") else {
             return self.let_chrome_refuse(asked, "Target.disposeBrowserContext");
         };
@@ -333,9 +334,9 @@ impl VirtualBrowser {
         self.call(self.base.clone(), "Target.disposeBrowserContext", params, settle, pending);
     }
 
-    fn create_target(&mut self, mut asked: Asked<'_>) {
+    pub(super) fn create_target(&mut self, mut asked: Asked<'_>) {
         if let Some(url) = asked.params.string("url")
-            && let Err(why) = arguments::url_allowed(&url, &self.caps)
+            && let Err(why) = arguments::url_allowed(&url, self.granted)
         {
             return self.refuse(asked.on, asked.id, &CdpError::server(why));
         }
@@ -352,13 +353,13 @@ impl VirtualBrowser {
                 }
             }
         }
-        arguments::limit_window(&mut asked.params, &self.caps);
+        arguments::limit_window(&mut asked.params, self.granted);
         let Some(to) = self.root_of(asked.on) else { return };
         self.forward(asked.on, to, asked.id, "Target.createTarget", asked.params.to_string());
     }
 
     /// A command about a target, which must be one's own.
-    fn on_own_target(&mut self, asked: &Asked<'_>, method: &str, root_only: bool) {
+    pub(super) fn on_own_target(&mut self, asked: &Asked<'_>, method: &str, root_only: bool) {
         if root_only && !asked.root {
             let error = CdpError::server(format!("{method} is only supported on the Browser target"));
             return self.scope.fail(asked.on, asked.id, &error);
@@ -372,7 +373,7 @@ impl VirtualBrowser {
         self.forward(asked.on, asked.on.clone(), asked.id, method, asked.params.to_string());
     }
 
-    fn detach_from_target(&mut self, asked: &Asked<'_>) {
+    pub(super) fn detach_from_target(&mut self, asked: &Asked<'_>) {
         let by_session = asked.params.get("sessionId").is_some();
         if [asked.params.get("sessionId"), asked.params.get("targetId")]
             .into_iter()
@@ -416,7 +417,7 @@ impl VirtualBrowser {
     }
 
     /// What is inside is treated exactly as a frame that the client had sent flat; nothing tunnels past the policy.
-    fn send_message_to_target(&mut self, asked: &Asked<'_>) {
+    pub(super) fn send_message_to_target(&mut self, asked: &Asked<'_>) {
         let Some(inner) = asked.params.string("message") else {
             return self.let_chrome_refuse(asked, "Target.sendMessageToTarget");
         };
@@ -438,7 +439,7 @@ impl VirtualBrowser {
         }
     }
 
-    fn get_dev_tools_target(&mut self, asked: &Asked<'_>) {
+    pub(super) fn get_dev_tools_target(&mut self, asked: &Asked<'_>) {
         let Some(target) = asked.params.string("targetId") else {
             return self.let_chrome_refuse(asked, "Target.getDevToolsTarget");
         };

@@ -21,7 +21,8 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    cdp::json_object::JsonObject,
+    api_types::capability::Capabilities,
+    cdp::{json_object::JsonObject, message},
     port::{Flavour, Reply, Settle},
 };
 
@@ -51,8 +52,14 @@ impl Pair {
             no_context_for_target: CdpError::server(format!("No such context {}", Identity::NOBODY)),
         };
         let directory = PathBuf::from("/own");
-        let mut session =
-            VirtualBrowser::new(caps, Arc::new(identity), "BASE".into(), "CTX".into(), "browser".into(), directory);
+        let mut session = VirtualBrowser::new(
+            Granted::new(caps, Capabilities::all()),
+            Arc::new(identity),
+            "BASE".into(),
+            "CTX".into(),
+            "browser".into(),
+            directory,
+        );
         session.open_view(VIEW, "ROOT".into());
         Self { session, tags: VecDeque::new(), reminders: Vec::new() }
     }

@@ -17,6 +17,7 @@ mod limits;
 mod outbox;
 mod owners;
 mod policy;
+mod policy_table;
 mod proxy;
 mod raw;
 mod reconnect;

@@ -2,13 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ghostmux::virtual_browser::policy::{Level, Verdict, verdict};
+use ghostmux::{
+    api_types::capability::Granted,
+    virtual_browser::policy::{self, Level, Verdict},
+};
 use serde_json::Value;
 
 use crate::{
     browsers::{Browser, in_each_browser},
     proxy::Proxy,
 };
+
+fn verdict(method: &str, level: Level) -> Verdict {
+    policy::decide(method, level, Granted::none()).verdict
+}
 
 /// A newer Chrome's methods are printed, for the table; until they are in it they are refused, or reach only their own
 /// target in a domain that never does anything else.

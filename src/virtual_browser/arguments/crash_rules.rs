@@ -49,7 +49,7 @@ pub(super) fn ended_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
         Kind::Worker => !call.below,
         _ => false,
     };
-    if may_have_ended && !call.caps.dedicated {
+    if may_have_ended && !call.granted.has(Capability::Dedicated) {
         return refused(format!(
             "'{}' is refused on a worker that may have ended, with which Chrome would end: it needs the capability {}",
             call.method,
@@ -70,7 +70,7 @@ pub(super) fn composition(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked 
 
 /// SIGSEGV of the browser on a page or frame whose process has gone: every gesture that Chrome makes up itself.
 pub(super) fn gesture(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
-    if !call.caps.dedicated {
+    if !call.granted.has(Capability::Dedicated) {
         return refused(format!(
             "'{}' is refused: if the page has crashed, Chrome would end. Send Input.dispatchTouchEvent, or use the \
              capability {}",
@@ -86,7 +86,7 @@ pub(super) fn gesture(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
 
 /// As [`gesture`]. A wheel that turns scrolls as far.
 pub(super) fn scroll(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
-    if call.caps.dedicated {
+    if call.granted.has(Capability::Dedicated) {
         return Checked::AsIs;
     }
     let number = |name| params.read_as::<f64>(name);
@@ -119,12 +119,12 @@ pub(super) fn only_on_a_page(call: &Call<'_>) -> Option<Checked> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check;
+    use super::super::tests::check;
     use super::*;
     use crate::api_types::capability::Capabilities;
 
     fn strict(method: &str, params: &str) -> Checked {
-        check(method, params, Kind::Page, &Capabilities::strict())
+        check(method, params, Kind::Page, Capabilities::strict())
     }
 
     #[test]
@@ -167,12 +167,12 @@ mod tests {
     fn gestures_are_finite_and_of_our_time() {
         let error = invalid("tapCount must not exceed 1000");
         let alone = Capabilities { dedicated: true, ..Capabilities::strict() };
-        let tap = |count: &str, caps: &Capabilities| {
+        let tap = |count: &str, caps: Capabilities| {
             let params = format!(r#"{{"x":1,"y":1,"tapCount":{count}}}"#);
             check("Input.synthesizeTapGesture", &params, Kind::Page, caps)
         };
-        assert_eq!(tap("100000000", &alone), error);
-        assert_eq!(tap("2", &alone), Checked::AsIs);
+        assert_eq!(tap("100000000", alone), error);
+        assert_eq!(tap("2", alone), Checked::AsIs);
         for method in ["Input.dispatchTouchEvent", "Input.emulateTouchFromMouseEvent"] {
             for at in ["-9223372036854775808", "1e300"] {
                 let params = format!(r#"{{"type":"touchStart","touchPoints":[],"timestamp":{at}}}"#);
@@ -187,8 +187,8 @@ mod tests {
         let method = "Emulation.setDisplayFeaturesOverride";
         let params = r#"{"features":[{"orientation":"vertical","offset":2,"maskLength":1}]}"#;
         let error = refused(format!("'{method}' is refused on a frame: send it to the page"));
-        assert_eq!(check(method, params, Kind::Iframe, &Capabilities::strict()), error);
-        assert_eq!(check(method, params, Kind::Page, &Capabilities::strict()), Checked::AsIs);
+        assert_eq!(check(method, params, Kind::Iframe, Capabilities::strict()), error);
+        assert_eq!(check(method, params, Kind::Page, Capabilities::strict()), Checked::AsIs);
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
         use super::super::On;
         let body = |kind: Kind, below: bool| {
             let params = r#"{"requestId":"1"}"#;
-            check("Network.getResponseBody", params, On { kind, below }, &Capabilities::local()) == Checked::AsIs
+            check("Network.getResponseBody", params, On { kind, below }, Capabilities::local()) == Checked::AsIs
         };
         assert!(body(Kind::Page, false) && body(Kind::Iframe, true) && body(Kind::Worker, true));
         assert!(!body(Kind::Worker, false) && !body(Kind::SharedWorker, false) && !body(Kind::ServiceWorker, true));

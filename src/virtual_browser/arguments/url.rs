@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use crate::api_types::capability::{Capabilities, Capability};
+use crate::api_types::capability::{Capability, Granted};
 
 /// Chrome's words for a text that is no URL.
 pub(super) const INVALID: &str = "Cannot navigate to invalid URL";
@@ -14,7 +14,7 @@ pub(super) const INVALID: &str = "Cannot navigate to invalid URL";
 /// Whether a client may open this URL by command; if not, why.
 ///
 /// An empty one is allowed: Chrome refuses it or opens a blank page.
-pub fn url_allowed(url: &str, caps: &Capabilities) -> Result<(), String> {
+pub fn url_allowed(url: &str, granted: Granted) -> Result<(), String> {
     let url = innermost(url);
     if url.is_empty() {
         return Ok(());
@@ -25,11 +25,11 @@ pub fn url_allowed(url: &str, caps: &Capabilities) -> Result<(), String> {
         // What it was made from has an origin, which is a page's own.
         "blob" => match self::scheme(&normal(rest)).as_ref().map(|(scheme, _)| &**scheme) {
             None | Some("http" | "https") => Ok(()),
-            Some("file") if caps.host_files => Ok(()),
+            Some("file") if granted.has(Capability::HostFiles) => Ok(()),
             Some(_) => Err("blob: URLs of other origins than http: and https: are not allowed".to_owned()),
         },
         "about" if rest.split(['?', '#']).next() == Some("blank") => Ok(()),
-        "file" if caps.host_files => Ok(()),
+        "file" if granted.has(Capability::HostFiles) => Ok(()),
         "file" => Err(format!("file: URLs need the capability {}", Capability::HostFiles)),
         _ => Err(format!("{}: URLs are not allowed", scheme.chars().take(40).collect::<String>())),
     }
@@ -176,8 +176,9 @@ fn scheme(url: &str) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api_types::capability::Capabilities;
 
-    const STRICT: fn() -> Capabilities = Capabilities::strict;
+    const STRICT: fn() -> Granted = Granted::none;
 
     #[test]
     fn every_spelling_of_file_needs_host_files() {
@@ -197,9 +198,16 @@ mod tests {
             "view-source: \tview-source:\nfile:x",
             "view-\tsource:fi\tle:x",
         ] {
-            let why = url_allowed(url, &STRICT()).expect_err(url);
+            let why = url_allowed(url, STRICT()).expect_err(url);
             assert_eq!(why, "file: URLs need the capability host-files", "{url:?}");
-            assert!(url_allowed(url, &Capabilities { host_files: true, ..STRICT() }).is_ok(), "{url:?}");
+            assert!(
+                url_allowed(
+                    url,
+                    Granted::new(Capabilities { host_files: true, ..Capabilities::strict() }, Capabilities::all())
+                )
+                .is_ok(),
+                "{url:?}"
+            );
         }
     }
 
@@ -220,7 +228,7 @@ mod tests {
             "",
             " \t",
         ] {
-            assert_eq!(url_allowed(url, &STRICT()), Ok(()), "{url:?}");
+            assert_eq!(url_allowed(url, STRICT()), Ok(()), "{url:?}");
         }
         for url in [
             "chrome://settings",
@@ -247,12 +255,12 @@ mod tests {
             "isolated-app://x/",
             "example.com:80",
         ] {
-            assert!(url_allowed(url, &Capabilities::local()).is_err(), "{url:?}");
+            assert!(url_allowed(url, Granted::new(Capabilities::local(), Capabilities::all())).is_err(), "{url:?}");
         }
         for url in
             ["example.com", "/etc/passwd", "//x", ":", "1http:x", "ht tp:x", "f%69le:x", "ｆile:x", "view-source:x"]
         {
-            assert_eq!(url_allowed(url, &STRICT()), Err(INVALID.to_owned()), "{url:?}");
+            assert_eq!(url_allowed(url, STRICT()), Err(INVALID.to_owned()), "{url:?}");
         }
     }
 

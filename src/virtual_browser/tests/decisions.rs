@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{
     api_types::{self, capability::Capability},
-    virtual_browser::policy::{Level, Refusal, Verdict},
+    virtual_browser::policy::{Decision, Handler, Level, Refusal, Verdict},
 };
 
 const TABLE: &str = "src/virtual_browser/tests/decisions.tsv";
-const COLUMNS: &str = "method\tlevel\tcapabilities\tverdict\twithout params\town params\tparams that reach further";
+const COLUMNS: &str =
+    "method\tlevel\tcapabilities\tverdict\thandler\twithout params\town params\tparams that reach further";
 
 const CAPABILITIES: [Capability; 5] = [
     Capability::HostFiles,
@@ -59,22 +60,25 @@ fn methods() -> BTreeSet<String> {
     methods
 }
 
-fn verdict(method: &str, level: Level, caps: Capabilities) -> String {
-    match policy::verdict(method, level) {
-        Verdict::Refuse(Refusal { needs: Some(Capability::Tracing) }) if caps.tracing => "own-only".to_owned(),
+fn decision(method: &str, level: Level, caps: Capabilities) -> (String, String) {
+    let Decision { verdict, handler } = policy::decide(method, level, Granted::new(caps, Capabilities::all()));
+    let verdict = match verdict {
         Verdict::Pass => "pass".to_owned(),
         Verdict::InjectContext => "inject-context".to_owned(),
         Verdict::OwnOnly => "own-only".to_owned(),
         Verdict::Virtualise => "virtualise".to_owned(),
         Verdict::Sanitise => "sanitise".to_owned(),
         Verdict::AnswerLocally => "answer-locally".to_owned(),
-        _ if method.starts_with("ghost.") && level == Level::Browser && !method.ends_with("unknownMethod") => {
-            "answer-locally".to_owned()
-        }
         Verdict::NotFound => "not-found".to_owned(),
         Verdict::Refuse(Refusal { needs: None }) => "refuse".to_owned(),
         Verdict::Refuse(Refusal { needs: Some(capability) }) => format!("refuse {capability}"),
-    }
+    };
+    let handler = match handler {
+        Handler::Refuse(_) => "Refuse".to_owned(),
+        Handler::Check(check) => format!("Check {check:?}"),
+        handler => format!("{handler:?}"),
+    };
+    (verdict, handler)
 }
 
 /// Sets of params: none, those that name what is the client's own, and some that reach beyond a page.
@@ -162,8 +166,9 @@ fn table() -> String {
         for (level, level_name) in [(Level::Page, "page"), (Level::Browser, "browser")] {
             let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
             for ((name, caps), client) in sets.iter().zip(&mut clients) {
+                let (verdict, handler) = decision(&method, level, *caps);
                 let outcomes = all_params.iter().map(|params| outcome(client, &method, level, *caps, params));
-                let line: Vec<String> = std::iter::once(verdict(&method, level, *caps)).chain(outcomes).collect();
+                let line: Vec<String> = [verdict, handler].into_iter().chain(outcomes).collect();
                 let line = line.join("\t");
                 match lines.iter_mut().find(|(known, _)| *known == line) {
                     Some((_, names)) => names.push(name),

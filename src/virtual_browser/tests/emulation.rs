@@ -1,5 +1,5 @@
 use super::*;
-use crate::cdp::emulation::Change;
+use crate::cdp::emulation::{Aspect, Change};
 
 const NOTHING: [&str; 0] = [];
 
@@ -301,4 +301,16 @@ fn a_picture_of_a_whole_page_is_one_of_as_much_as_the_page_says() {
     pair.asks_on("S", SHOT, whole);
     let [refused] = &pair.error(-32000, "Internal error")[..] else { panic!("one answer") };
     assert!(refused.contains("Internal error"), "{refused}");
+}
+
+#[test]
+fn the_policy_notes_every_command_that_changes_what_a_page_pretends() {
+    for row in include_str!("../policy.tsv").lines().skip(1) {
+        let method = row.split('\t').next().expect("a method");
+        let handler = policy::decide(method, policy::Level::Page, Granted::none()).handler;
+        // What is checked first is noted when it goes up.
+        let is_noted =
+            matches!(handler, policy::Handler::Emulate | policy::Handler::Check(policy::Check::DeviceMetrics));
+        assert_eq!(is_noted, Aspect::of(method).is_some(), "{method}: {handler:?}");
+    }
 }

@@ -38,6 +38,18 @@ fn nothing_is_asked_that_cannot_be_read() {
 }
 
 #[test]
+fn the_policy_has_every_command_of_the_definition_and_no_other() {
+    let definition: serde_json::Value = serde_json::from_str(crate::api_types::DEFINITION).expect("the definition");
+    let commands = definition["commands"].as_array().expect("commands").iter();
+    let mut defined: Vec<String> =
+        commands.map(|command| format!("ghost.{}", command["name"].as_str().expect("a name"))).collect();
+    defined.sort();
+    let rows = include_str!("../policy.tsv").lines().filter_map(|row| row.split('\t').next());
+    let rows: Vec<&str> = rows.filter(|method| method.starts_with("ghost.")).collect();
+    assert_eq!(rows, defined);
+}
+
+#[test]
 fn who_listens_is_told_once_before_each_end() {
     let mut pair = Pair::new();
     let now = Instant::now();

@@ -52,6 +52,23 @@ const NAMES: &[(&str, &[&str])] = &[
     ("Target.sendMessageToTarget", &["sessionId", "targetId"]),
     ("Target.setAutoAttach", &[]),
     ("Target.setDiscoverTargets", &[]),
+    ("ghost.cloneSession", &[]),
+    ("ghost.closeSession", &[]),
+    ("ghost.createSession", &[]),
+    ("ghost.deleteSnapshot", &[]),
+    ("ghost.disable", &[]),
+    ("ghost.enable", &[]),
+    ("ghost.exportSnapshot", &[]),
+    ("ghost.getSession", &[]),
+    ("ghost.getSnapshot", &[]),
+    ("ghost.getUsage", &[]),
+    ("ghost.importSnapshot", &[]),
+    ("ghost.listSessions", &[]),
+    ("ghost.listSnapshots", &[]),
+    ("ghost.park", &[]),
+    ("ghost.restoreSnapshot", &[]),
+    ("ghost.saveSnapshot", &[]),
+    ("ghost.updateSession", &[]),
 ];
 
 /// A complete set of arguments of one's own for all these methods.

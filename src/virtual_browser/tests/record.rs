@@ -121,7 +121,7 @@ async fn record(name: &str, script: &str) {
     })
     .to_string();
     let mut session = VirtualBrowser::new(
-        Capabilities::strict(),
+        Granted::none(),
         identity,
         base,
         context,

@@ -98,7 +98,7 @@ fn replay(name: &str, recording: &str) -> usize {
         no_context_for_target: CdpError::INVALID,
     };
     let mut session = VirtualBrowser::new(
-        Capabilities::strict(),
+        Granted::none(),
         Arc::new(identity),
         named("base").into(),
         named("context").into(),

@@ -1,0 +1,186 @@
+//! Calls the handler that the policy names for a command.
+
+use bytes::Bytes;
+
+use super::{
+    Action, VirtualBrowser, arguments,
+    pending::Pending,
+    policy::{self, Check, Handler, Level, Refusal},
+};
+use crate::{
+    cdp::{
+        error::CdpError,
+        ids::{CallId, CdpSessionId},
+        message::{self, Command},
+    },
+    port::ResumeAs,
+};
+
+impl VirtualBrowser {
+    /// A command on one of this session's CDP sessions. `as_it_is` says that its text can go up as it came: it names
+    /// the CDP session itself.
+    pub(super) fn on_command(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        let Some(cdp) = self.scope.sessions.get(on) else { return };
+        let level = if cdp.is_root() { Level::Browser } else { Level::Page };
+        let (id, method) = (command.id(), command.method());
+        match policy::decide(method, level, self.granted).handler {
+            Handler::Pass | Handler::IoStream if level == Level::Browser => self.forward_as_it_is(on, command),
+            Handler::Pass => self.pass(on, command, as_it_is),
+            Handler::Emulate => self.pass_emulation(on, command, as_it_is),
+            Handler::PageEnable => self.enable_page(on, command, as_it_is),
+            Handler::Resume => self.resume(on, command),
+            Handler::Check(rule) => self.check_arguments(on, command, rule),
+            Handler::NotFound => self.scope.fail(on, id, &CdpError::no_method(method)),
+            Handler::Refuse(refusal) => self.refuse_method(on, command, refusal),
+
+            Handler::Acknowledge => self.scope.reply(on, id, "{}"),
+            Handler::NoHistograms => self.scope.reply(on, id, r#"{"histograms":[]}"#),
+            Handler::NoProcesses => self.scope.reply(on, id, r#"{"processInfo":[]}"#),
+            Handler::GetVersion => self.get_version(on, id),
+            Handler::CloseBrowser => self.close_browser(on, id),
+            Handler::Permission => self.on_permission(on, command),
+            Handler::InContext => self.in_context(on, command),
+            Handler::GetWindowForTarget => self.get_window_for_target(on, command),
+            Handler::GetWindowBounds => self.get_window_bounds(on, command),
+            Handler::SetWindowBounds => self.set_window_bounds(on, command),
+            Handler::SetContentsSize => self.set_contents_size(on, command),
+            Handler::IoStream => self.pass_with(on, id, method, command.params()),
+            Handler::CertificateErrors => self.refuse_certificate_errors(on, id),
+            Handler::StartTrace => self.start_trace(on, command),
+            Handler::EndTrace => self.forward_as_it_is(on, command),
+            Handler::DuringTrace => self.during_trace(on, command),
+
+            Handler::DownloadBehavior => self.set_download_behavior(on, command, false),
+            Handler::PageDownloadBehavior => self.set_download_behavior(on, command, true),
+            Handler::CancelDownload => self.cancel_download(on, command),
+
+            Handler::GetTargets => self.ask_target(on, command, |this, asked| this.get_targets(&asked)),
+            Handler::GetTargetInfo => self.ask_target(on, command, |this, asked| this.get_target_info(&asked)),
+            Handler::SetDiscoverTargets => {
+                self.ask_target(on, command, |this, asked| this.set_discover_targets(&asked));
+            }
+            Handler::SetAutoAttach => self.ask_target(on, command, |this, asked| this.set_auto_attach(&asked)),
+            Handler::SetAutoAttachBelow => self.ask_target(on, command, Self::set_auto_attach_below),
+            Handler::AutoAttachRelated => {
+                self.ask_target(on, command, |this, asked| this.on_own_target(&asked, method, true));
+            }
+            Handler::AttachToTarget => self.ask_target(on, command, Self::attach_to_target),
+            Handler::AttachToBrowserTarget => {
+                self.ask_target(on, command, |this, asked| this.attach_to_browser_target(&asked));
+            }
+            Handler::NotAllowedOnPage => {
+                self.ask_target(on, command, |this, asked| this.scope.fail(on, asked.id, &CdpError::NOT_ALLOWED));
+            }
+            Handler::GetBrowserContexts => {
+                self.ask_target(on, command, |this, asked| this.get_browser_contexts(&asked));
+            }
+            Handler::CreateBrowserContext => {
+                self.ask_target(on, command, |this, asked| this.create_browser_context(asked, command));
+            }
+            Handler::DisposeBrowserContext => {
+                self.ask_target(on, command, |this, asked| this.dispose_browser_context(&asked));
+            }
+            Handler::CreateTarget => self.ask_target(on, command, Self::create_target),
+            Handler::OwnTarget => {
+                self.ask_target(on, command, |this, asked| this.on_own_target(&asked, method, false));
+            }
+            Handler::DetachFromTarget => self.ask_target(on, command, |this, asked| this.detach_from_target(&asked)),
+            Handler::SendMessageToTarget => {
+                self.ask_target(on, command, |this, asked| this.send_message_to_target(&asked));
+            }
+            Handler::GetDevToolsTarget => {
+                self.ask_target(on, command, |this, asked| this.get_dev_tools_target(&asked));
+            }
+
+            Handler::GhostEnable => self.enable_ghost(on, command),
+            Handler::GhostDisable => self.disable_ghost(on, command),
+            Handler::GhostAsk => self.ask_ghost(on, command),
+        }
+    }
+
+    fn refuse_method(&mut self, on: &CdpSessionId, command: &Command, refusal: Refusal) {
+        self.refuse(on, command.id(), &CdpError::server(refusal.message(command.method())));
+    }
+
+    /// A command on a root, or one that is judged: it goes up under an id of the proxy's, on its own CDP session.
+    pub(super) fn forward_as_it_is(&mut self, on: &CdpSessionId, command: &Command) {
+        self.forward(on, on.clone(), command.id(), command.method(), command.params().to_owned());
+    }
+
+    /// A page-level command that goes up as it is.
+    fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        let id = command.id();
+        if id.is_ours() {
+            return self.forward_as_it_is(on, command);
+        }
+        let text = if as_it_is {
+            command.text().clone()
+        } else {
+            Bytes::from(message::envelope(id, command.method(), command.params(), Some(on)))
+        };
+        self.sent(on, id);
+        self.actions.push(Action::Pass(text));
+    }
+
+    /// As [`VirtualBrowser::pass`], for a command that may change what a page pretends.
+    fn pass_emulation(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        if !self.emulate(on, command.id(), command.method(), command.params()) {
+            self.pass(on, command, as_it_is);
+        }
+    }
+
+    /// `Page.enable`: the client looks after the page's dialogs from now on.
+    fn enable_page(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+        self.pass(on, command, as_it_is);
+        if !command.id().is_ours() && !self.dialog_guards.is_empty() {
+            self.relieve(on);
+        }
+    }
+
+    /// As [`VirtualBrowser::pass`], with other params than the client's.
+    pub(super) fn pass_with(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
+        if self.emulate(on, id, method, params) {
+            return;
+        }
+        if id.is_ours() {
+            return self.forward(on, on.clone(), id, method, params.to_owned());
+        }
+        self.sent(on, id);
+        self.actions.push(Action::Pass(Bytes::from(message::envelope(id, method, params, Some(on)))));
+    }
+
+    fn resume(&mut self, on: &CdpSessionId, command: &Command) {
+        let children = self.scope.sessions.get(on).is_some_and(|cdp| cdp.auto_attach);
+        let id = command.id();
+        let how = if id.is_ours() {
+            ResumeAs::Call(self.expect(Pending::Forward(on.clone(), id)))
+        } else {
+            self.sent(on, id);
+            // It has no params, and whatever a client writes there would be written by the link, which all share.
+            ResumeAs::Frame { text: Bytes::from(message::envelope(id, command.method(), "{}", Some(on))), id }
+        };
+        self.actions.push(Action::Resume(on.clone(), children, how));
+    }
+
+    /// What the arguments' rules say of a page-level command.
+    fn check_arguments(&mut self, on: &CdpSessionId, command: &Command, rule: Check) {
+        let Some(cdp) = self.scope.sessions.get(on) else { return };
+        let to = arguments::On { kind: cdp.kind, below: cdp.below };
+        let (id, method) = (command.id(), command.method());
+        if rule == Check::VisibleSize {
+            self.pictures.on_resizing();
+        }
+        match arguments::check(rule, method, command.params(), to, self.granted) {
+            arguments::Checked::AsIs => self.pass_with(on, id, method, command.params()),
+            arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
+            arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),
+            arguments::Checked::Picture(part) => self.take_picture(on, id, command.params(), part),
+            arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
+            arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
+            arguments::Checked::Refused { code, message } => {
+                self.refuse(on, id, &CdpError { code, message: message.into(), data: None });
+            }
+            arguments::Checked::Files { paths } => self.check_files(on, command, paths),
+        }
+    }
+}

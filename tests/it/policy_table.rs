@@ -1,0 +1,101 @@
+//! What the build says of a policy table that cannot be meant.
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::print_stdout,
+    reason = "it is a program of its own; only its table is read"
+)]
+#[path = "../../build.rs"]
+mod build;
+
+use build::Table;
+
+const HEADER: &str = "method\tscope\tpage\tbrowser\tpage_handler\tbrowser_handler\twith\talso\twhy";
+
+/// What is wrong with a table of this one row.
+fn error(row: &str) -> String {
+    let text = format!("{HEADER}\n{row}\n");
+    match Table::read(&text) {
+        Ok(_) => panic!("nothing is wrong with {row:?}"),
+        Err((line, what)) => {
+            assert_eq!(line, 2, "{what}");
+            what
+        }
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_meant_is_refused_with_its_reason() {
+    for (row, reason) in [
+        ("Page.x\ttarget\tpass\tnot-found", "4 columns instead of 9"),
+        ("Page\ttarget\tpass\tnot-found\t\t\t\t\twhy", "\"Page\" is no method"),
+        ("Page.x\tworld\tpass\tnot-found\t\t\t\t\twhy", "\"world\" is no scope: target, context, browser or host"),
+        ("Page.x\ttarget\tpass\tnot-found\t\t\t\tfrog\twhy", "\"frog\" is no kind of target"),
+        ("Page.x\ttarget\tpass\tnot-found\t\t\t\t\t ", "Page.x does not say why"),
+        (
+            "Page.x\ttarget\tallow\tnot-found\t\t\t\t\twhy",
+            "Page.x on a page: \"allow\" is no verdict: pass, inject-context, own-only, virtualise, sanitise, \
+             answer-locally, not-found, refuse or refuse CAPABILITY",
+        ),
+        (
+            "Page.x\ttarget\tpass\trefuse magic\t\t\t\t\twhy",
+            "Page.x on a browser: \"magic\" is no capability: dedicated, host-files, launch-args, private-network, \
+             tracing are",
+        ),
+        ("Page.x\ttarget\town-only\tnot-found\t\t\t\t\twhy", "Page.x on a page: the verdict needs a handler"),
+        (
+            "Page.x\ttarget\town-only\tnot-found\tguess\t\t\t\twhy",
+            "Page.x on a page: \"guess\" is no handler: those there are stand in HANDLERS of build.rs",
+        ),
+        (
+            "Page.x\ttarget\tsanitise\tnot-found\tcheck guess\t\t\t\twhy",
+            "Page.x on a page: \"check guess\" is no handler: those there are stand in CHECKS of build.rs",
+        ),
+        (
+            "Page.x\ttarget\trefuse\tnot-found\tresume\t\t\t\twhy",
+            "Page.x on a page: a handler, \"resume\", where nothing is done",
+        ),
+        (
+            "Page.x\tbrowser\tpass\trefuse\t\t\ttracing\t\twhy",
+            "Page.x, column with: \"tracing\" is not capability=verdict:handler",
+        ),
+        (
+            "Page.x\tbrowser\tpass\trefuse\t\t\tmagic=pass\t\twhy",
+            "Page.x, column with: \"magic\" is no capability: dedicated, host-files, launch-args, private-network, \
+             tracing are",
+        ),
+        (
+            "Page.x\tbrowser\tpass\trefuse\t\t\ttracing=pass\t\twhy",
+            "Page.x, column with: tracing changes nothing: neither column says \"refuse tracing\"",
+        ),
+        (
+            "Page.x\tbrowser\tpass\trefuse tracing\t\t\ttracing=refuse\t\twhy",
+            "Page.x, column with: tracing must allow something: \"refuse\" does not",
+        ),
+        (
+            "Page.x\tbrowser\tpass\trefuse tracing\t\t\ttracing=own-only:guess\t\twhy",
+            "Page.x, column with: \"guess\" is no handler: those there are stand in HANDLERS of build.rs",
+        ),
+        (
+            "Page.x\tbrowser\tpass\trefuse tracing\t\t\ttracing=pass;tracing=own-only:end_trace\t\twhy",
+            "Page.x, column with: tracing stands twice",
+        ),
+    ] {
+        assert_eq!(error(row), reason, "{row:?}");
+    }
+    let row = "Page.x\ttarget\tpass\tnot-found\t\t\t\t\twhy";
+    let twice = format!("{HEADER}\n{row}\n{row}\n");
+    assert_eq!(Table::read(&twice).err(), Some((3, "Page.x stands twice".to_owned())));
+    assert!(Table::read("method\tscope\n").is_err_and(|(line, what)| line == 1 && what.contains("the header must be")));
+}
+
+#[test]
+fn a_handler_that_no_row_uses_is_named() {
+    let text = format!("{HEADER}\nIO.read\ttarget\town-only\tnot-found\tio_stream\t\t\t\twhy\n");
+    let unused = Table::read(&text).map(|table| table.unused()).unwrap_or_default();
+    assert!(unused.contains(&"resume".to_owned()) && unused.contains(&"check navigate".to_owned()), "{unused:?}");
+    assert!(!unused.contains(&"io_stream".to_owned()), "{unused:?}");
+    let table = Table::read(include_str!("../../src/virtual_browser/policy.tsv"));
+    assert_eq!(table.map(|table| table.unused()), Ok(Vec::new()));
+}
