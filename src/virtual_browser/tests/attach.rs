@@ -363,7 +363,7 @@ fn a_view_that_leaves_resumes_what_it_was_handed() {
     pair.session.close_view(VIEW);
     // The mirror resumes what was handed before it detaches it; what is below goes with it, and must not wait then.
     let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
-    assert_eq!(pair.actions(), [dismiss, "resume SW children:false", "remind"]);
+    assert_eq!(pair.actions(), ["call S Fetch.disable {}", dismiss, "resume SW children:false", "remind"]);
     let tag = pair.tags.pop_back().expect("a resume");
     let runs = FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) };
     assert_eq!(pair.feed(runs), ["detach S", "detach ROOT"]);
