@@ -1,6 +1,11 @@
 //! What the greedy do, at the sizes that were found to hurt.
 
-use std::{io, net::SocketAddr, thread, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -237,12 +242,17 @@ fn unanswered(greedy: &Greedy<'_>) -> io::Result<String> {
     let page = text(&root.call("Target.attachToTarget", &own)?["sessionId"])?;
     greedy.begin();
     let never = json!({ "expression": "new Promise(() => {})", "awaitPromise": true });
-    root.burst(greedy.size(400_000), 0, Greedy::until(), |id, at| {
+    // What waits in the page makes all that follows slow, in a plain Chrome too.
+    let until = Greedy::until();
+    root.burst(greedy.size(400_000), 0, until, |id, at| {
         // Under ids of one's own, and under those that the proxy takes for its own commands.
         let id = if at % 2 == 0 { id } else { -1 - id };
         command(id, "Runtime.evaluate", &never, Some(&page))
     })?;
     for _ in 0..greedy.size(2_000) {
+        if Instant::now() >= until {
+            break;
+        }
         let session = text(&root.call("Target.attachToTarget", &own)?["sessionId"])?;
         root.call_on(&session, "Runtime.evaluate", &json!({ "expression": "1" }))?;
         root.call("Target.detachFromTarget", &json!({ "sessionId": session }))?;

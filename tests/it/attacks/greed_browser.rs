@@ -18,14 +18,14 @@ use crate::{
 async fn many_sessions_that_end_at_once(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let mut clients = Vec::new();
-    for _ in 0..size(60, 100) {
+    for _ in 0..size(20, 100) {
         let client = stage.proxy.connect().await;
         client.page_at("about:blank").await;
         clients.push(client);
     }
     let [contexts, pages] = [stage.proxy.connect().await, stage.proxy.connect().await];
     let mut own = Vec::new();
-    for at in 0..size(20, 100) {
+    for at in 0..size(10, 100) {
         pages.page_at("about:blank").await;
         for client in [&contexts, &stage.attacker.client] {
             let context = client.ok(None, "Target.createBrowserContext", json!({})).await;
