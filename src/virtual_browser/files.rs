@@ -5,7 +5,7 @@
 //! it, whole, before the client is told that it is complete; without, it stays.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
 };
 
@@ -25,6 +25,9 @@ use crate::{
 
 const NO_PATH: CdpError = CdpError::new(-32602, "downloadPath not provided");
 const NO_DOWNLOAD: CdpError = CdpError::new(-32602, "No download item found for the given GUID");
+
+/// Downloads of this session that are over and whose guids are still known. The oldest is forgotten.
+pub(super) const KEPT_GUIDS: usize = 256;
 
 /// Where a file that is whole may stand, and where its client expects it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,12 +65,20 @@ pub(super) struct Files {
     wishes: HashMap<ContextId, Destination>,
     /// Downloads that this session was told of, with the names their sites gave them.
     downloads: HashMap<String, String>,
+    /// The guids of downloads that are over, oldest first; [`KEPT_GUIDS`] at most.
+    ended: VecDeque<String>,
     moving: HashMap<String, Moving>,
 }
 
 impl Files {
     pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory, wishes: HashMap::new(), downloads: HashMap::new(), moving: HashMap::new() }
+        Self {
+            directory,
+            wishes: HashMap::new(),
+            downloads: HashMap::new(),
+            ended: VecDeque::new(),
+            moving: HashMap::new(),
+        }
     }
 
     /// Downloads that are not over.
@@ -78,6 +89,21 @@ impl Files {
 
     pub(super) fn forget(&mut self, context: &ContextId) {
         self.wishes.remove(context);
+    }
+
+    /// Whether this session was told of a download: one that is under way, or one of the last that ended.
+    fn is_own(&self, guid: &str) -> bool {
+        self.downloads.contains_key(guid) || self.ended.iter().any(|ended| ended == guid)
+    }
+
+    /// A download is over.
+    fn end(&mut self, guid: &str) {
+        if let Some((guid, _)) = self.downloads.remove_entry(guid) {
+            if self.ended.len() >= KEPT_GUIDS {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(guid);
+        }
     }
 
     /// Where the downloads of a context are written, under their guids.
@@ -160,7 +186,7 @@ impl VirtualBrowser {
         {
             return self.scope.fail(on, id, &no_context(&context));
         }
-        if params.string("guid").is_some_and(|guid| !self.files.downloads.contains_key(&guid)) {
+        if params.string("guid").is_some_and(|guid| !self.files.is_own(&guid)) {
             return self.scope.fail(on, id, &NO_DOWNLOAD);
         }
         if !params.has("browserContextId") {
@@ -185,12 +211,12 @@ impl VirtualBrowser {
                     self.settle_move(&guid);
                 } else {
                     self.tell_download(method, params);
-                    self.files.downloads.remove(&guid);
+                    self.files.end(&guid);
                 }
             }
             Some("\"canceled\"") => {
                 self.tell_download(method, params);
-                self.files.downloads.remove(&guid);
+                self.files.end(&guid);
             }
             _ => self.tell_download(method, params),
         }
@@ -261,7 +287,7 @@ impl VirtualBrowser {
         // The browser's event is the last there is.
         let Some(params) = browser else { return };
         let to = self.files.moving.remove(guid).and_then(|moving| moving.to);
-        self.files.downloads.remove(guid);
+        self.files.end(guid);
         let Some(mut read) = JsonObject::read(&params) else { return };
         if let Some(to) = to.filter(|_| read.has("filePath")) {
             read.set_raw("filePath", quote(&to.to_string_lossy()));

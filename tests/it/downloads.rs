@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    browsers::Browser,
+    browsers::{Browser, in_each_browser},
     client::{Client, text},
     proxy::{Proxy, eventually},
     site::Site,
@@ -86,3 +86,19 @@ async fn without_the_capability_nothing_is_written_where_a_client_says() {
     client.event_where("Browser.downloadProgress", |event| event["state"] == "completed").await;
     assert!(std::fs::read_dir(wanted.path()).expect("a directory").next().is_none());
 }
+
+/// As on a Chrome, which knows a download after its end.
+async fn a_download_that_is_over_is_still_known(browser: Browser) {
+    let proxy = Proxy::start(browser, &[]).await;
+    let (owner, other) = (proxy.connect().await, proxy.connect().await);
+    let wanted = tempfile::tempdir().expect("a directory");
+    behave(&owner, json!({"behavior": "allowAndName", "downloadPath": wanted.path(), "eventsEnabled": true})).await;
+    started_from_a_child(&owner).await;
+    let over = owner.event_where("Browser.downloadProgress", |event| event["state"] == "completed").await;
+    let guid = json!({ "guid": over["guid"] });
+    assert_eq!(owner.ok(None, "Browser.cancelDownload", guid.clone()).await, json!({}));
+    let unknown = other.call("Browser.cancelDownload", guid).await.expect_err("another's");
+    assert_eq!(unknown, (-32602, "No download item found for the given GUID".to_owned()));
+}
+
+in_each_browser!(a_download_that_is_over_is_still_known);

@@ -1,6 +1,6 @@
 //! Downloads, and files that a client names.
 
-use super::*;
+use super::{super::files::KEPT_GUIDS, *};
 
 fn behavior(rest: &str) -> String {
     format!(r#"{{"behavior":{rest}}}"#)
@@ -185,8 +185,21 @@ fn only_ones_own_downloads_can_be_cancelled() {
         pair.asks(method, r#"{"guid":5}"#),
         [r#"call BASE Browser.cancelDownload {"guid":5,"browserContextId":"CTX"}"#]
     );
+    // Chrome knows a download that is over too, whatever became of it: it answers.
     progress(&mut pair, "G", "canceled");
+    begins(&mut pair, "H", "a");
+    progress(&mut pair, "H", "completed");
+    for guid in ["G", "H"] {
+        let up = format!(r#"call BASE Browser.cancelDownload {{"guid":"{guid}","browserContextId":"CTX"}}"#);
+        assert_eq!(pair.asks(method, &format!(r#"{{"guid":"{guid}"}}"#)), [up]);
+    }
+    // The oldest of those is forgotten.
+    for number in 1..KEPT_GUIDS {
+        begins(&mut pair, &number.to_string(), "a");
+        progress(&mut pair, &number.to_string(), "completed");
+    }
     assert_eq!(pair.asks(method, r#"{"guid":"G"}"#), [unknown]);
+    assert!(pair.asks(method, r#"{"guid":"H"}"#)[0].starts_with("call BASE"));
 }
 
 #[test]
