@@ -85,7 +85,7 @@ RULES = [
     ("virtual_browser/browser.rs", "a command without a context means one's own", "params.set_string(\"browserContextId\", context.as_str());", "if !OFF { params.set_string(\"browserContextId\", context.as_str()); }"),
     ("virtual_browser/browser.rs", "a named context is one's own", "if !self.scope.owns_context(&named) {", "if !OFF && !self.scope.owns_context(&named) {"),
     ("virtual_browser/dispatch.rs", "Browser.close ends the session only", "Handler::CloseBrowser => self", "Handler::CloseBrowser if OFF => self.forward_as_it_is(on, command),\n            Handler::CloseBrowser => self"),
-    ("virtual_browser/browser.rs", "nobody is granted the clipboard", "if opens && !self.granted", "if !OFF && opens && !self.granted"),
+    ("virtual_browser/browser.rs", "nobody is granted the clipboard", "if !opens.is_empty() && !self.granted", "if !OFF && !opens.is_empty() && !self.granted"),
     ("virtual_browser/dispatch.rs", "certificate errors are not ignored for all", "Handler::CertificateErrors => self", "Handler::CertificateErrors if OFF => self.forward_as_it_is(on, command),\n            Handler::CertificateErrors => self"),
     ("virtual_browser/browser.rs", "a window is that of one's own target", "let Some((target, seen)) = self.scope.targets.get_key_value(target.as_str()) else {", "if OFF { return self.forward(on, on.clone(), id, command.method(), params.to_string()); }\n        let Some((target, seen)) = self.scope.targets.get_key_value(target.as_str()) else {"),
     ("virtual_browser/browser.rs", "a window's number was told to one", "        if window\n            .is_some_and", "        if !OFF && window\n            .is_some_and"),

@@ -53,11 +53,12 @@ impl Ruling {
         Some(params.to_string())
     }
 
-    /// Whether it lets pages read the clipboard, which is not this session's alone; `None` if it cannot be told.
-    pub fn opens_clipboard(&self) -> Option<bool> {
+    /// Which of the permissions it grants let pages read the clipboard, which is not this session's alone; `None` if
+    /// that cannot be told.
+    pub fn opens_clipboard(&self) -> Option<Vec<&'static str>> {
         let params = JsonObject::read(self.params.get())?;
         if self.how == How::Reset {
-            return Some(false);
+            return Some(Vec::new());
         }
         // One by one: a lone surrogate in one of them must not hide the others.
         let named = params.read_as::<Vec<Box<RawValue>>>("permissions").unwrap_or_default();
@@ -67,7 +68,8 @@ impl Ruling {
             None => None,
         };
         let grants = params.string("setting").is_none_or(|setting| setting == "granted");
-        Some(grants && named.iter().map(AsRef::as_ref).chain(one.as_deref()).any(|name| CLIPBOARD.contains(&name)))
+        let named: Vec<&str> = named.iter().map(AsRef::as_ref).chain(one.as_deref()).collect();
+        Some(CLIPBOARD.into_iter().filter(|name| grants && named.contains(name)).collect())
     }
 
     /// Whether nothing is left of `before` once this was said.

@@ -267,7 +267,7 @@ impl Restore<'_> {
         for ruling in rulings {
             let method = ruling.method();
             // A snapshot may come from anywhere, and the clipboard is not this session's alone.
-            if ruling.opens_clipboard() != Some(false) {
+            if ruling.opens_clipboard().is_none_or(|named| !named.is_empty()) {
                 self.lose("permission", method, "the clipboard is not granted by a snapshot: a client must do it");
             } else if let Err(error) = self.place.rule(&context, ruling).await {
                 self.fail("permission", method, error.into())?;

@@ -76,10 +76,11 @@ impl VirtualBrowser {
         let ruling = Ruling::read(method, command.params());
         let opens = ruling.as_ref().and_then(Ruling::opens_clipboard);
         let (Some(ruling), Some(opens)) = (ruling, opens) else { return self.scope.fail(on, id, &CdpError::INVALID) };
-        if opens && !self.granted.has(Capability::Dedicated) {
+        if !opens.is_empty() && !self.granted.has(Capability::Dedicated) {
             let error = format!(
-                "'{method}' is refused for the clipboard, which all sessions of a browser share: it needs the capability {}",
-                Capability::Dedicated
+                "'{method}' is refused for the clipboard, which all sessions of a browser share: leave out {} \
+                 (clipboard-read of Playwright, clipboard-read and clipboard-write of Puppeteer)",
+                opens.join(" and ")
             );
             return self.refuse(on, id, &CdpError::server(error));
         }
@@ -218,7 +219,7 @@ impl VirtualBrowser {
             if alone {
                 self.actions.push(Action::Unclaim);
             }
-            let error = "'Tracing.start' is refused: a trace shows every session of the browser, and others are there; it needs isolation=dedicated";
+            let error = "'Tracing.start' is refused: a trace shows every session of the browser, and others are there; start it while this session is alone in its browser, which with --max-sessions 1 it always is";
             self.refuse(&on, id, &CdpError::server(error));
         }
     }

@@ -72,10 +72,8 @@ pub(super) fn composition(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked 
 pub(super) fn gesture(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if !call.granted.has(Capability::Dedicated) {
         return refused(format!(
-            "'{}' is refused: if the page has crashed, Chrome would end. Send Input.dispatchTouchEvent, or use the \
-             capability {}",
-            call.method,
-            Capability::Dedicated
+            "'{}' is refused: if the page has crashed, Chrome would end. Send Input.dispatchTouchEvent",
+            call.method
         ));
     }
     match params.read_as::<f64>("tapCount") {
@@ -197,7 +195,7 @@ mod tests {
             let Checked::Refused { message, .. } = strict(method, r#"{"x":1,"y":1,"scaleFactor":2}"#) else {
                 panic!("{method}");
             };
-            assert!(message.contains(method) && message.contains("dedicated"), "{message}");
+            assert!(message.contains(method) && message.contains("Input.dispatchTouchEvent"), "{message}");
         }
         let scroll = |params: &str| strict("Input.synthesizeScrollGesture", params);
         let wheel = |rest: &str| Checked::Another {

@@ -88,7 +88,15 @@ fn the_clipboard_is_not_granted_however_it_is_asked_for() {
     ] {
         let got = pair.asks(method, params);
         assert!(got.len() == 1 && got[0].contains("for the clipboard"), "{params}: {got:?}");
+        let named = if params.contains("clipboard-read") { "clipboard-read" } else { "clipboardReadWrite" };
+        assert!(got[0].contains(&format!("leave out {named} (")), "{params}: {got:?}");
     }
+    let got = pair.asks(
+        "Browser.grantPermissions",
+        r#"{"permissions":["clipboardReadWrite","midi","clipboardRead","clipboardSanitizedWrite"]}"#,
+    );
+    assert!(got[0].contains("leave out clipboardReadWrite and clipboardRead ("), "{got:?}");
+    assert!(!got[0].contains("dedicated"), "what it advises works today: {got:?}");
     for params in [
         r#"{"permission":{"name":"x","name":"clipboard-read"},"setting":"granted"}"#,
         r#"{"permission":"clipboard-read","setting":"granted"}"#,
@@ -210,7 +218,7 @@ fn a_trace_needs_the_browser_alone() {
     let tag = pair.tags.pop_front().expect("a claim");
     pair.session.on_claimed(tag, false);
     let got = pair.actions();
-    assert!(got.len() == 1 && got[0].contains("it needs isolation=dedicated"), "{got:?}");
+    assert!(got.len() == 1 && got[0].contains("--max-sessions 1"), "{got:?}");
     // It runs no trace: nothing of it can be ended or marked.
     assert!(pair.asks("Tracing.recordClockSyncMarker", "{}")[0].contains("is refused"));
     assert_eq!(pair.asks("Tracing.end", "{}"), ["call ROOT Tracing.end {}"]);

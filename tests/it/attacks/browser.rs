@@ -8,7 +8,10 @@ use super::{
     rows::{Arena, rows_in_each_browser},
     stage::{Attacker, EVERYWHERE, On, Says, Stage},
 };
-use crate::browsers::{Browser, in_each_browser};
+use crate::{
+    browsers::{Browser, in_each_browser},
+    proxy::Proxy,
+};
 
 /// B01 to B04, X02: `Browser.close` ends one's own session only, from wherever it is said.
 async fn closing_the_browser_ends_ones_own_session(arena: Arena) {
@@ -89,6 +92,8 @@ async fn nobody_traces_a_browser_with_others_in_it(browser: Browser) {
     let params =
         json!({ "transferMode": "ReportEvents", "traceConfig": { "includedCategories": ["netlog", "loading"] } });
     stage.attack("B07", &[On::Root, On::Page], "Tracing.start", params.clone(), Says::Refused).await;
+    let (_, refused) = stage.attacker.call(On::Root, "Tracing.start", params).await.expect_err("B07");
+    assert!(refused.contains("--max-sessions 1") && !refused.contains("dedicated"), "B07: {refused}");
     let ended = stage.attacker.call(On::Page, "Tracing.end", json!({})).await;
     assert!(ended.is_err(), "B07: a trace ran: {ended:?}");
     let traced =
@@ -98,6 +103,18 @@ async fn nobody_traces_a_browser_with_others_in_it(browser: Browser) {
 }
 
 in_each_browser!(nobody_traces_a_browser_with_others_in_it);
+
+/// What the refusal advises works.
+async fn a_session_that_is_alone_in_its_browser_traces(browser: Browser) {
+    let proxy = Proxy::start(browser, &["--max-sessions=1"]).await;
+    let client = proxy.connect().await;
+    let categories = json!({ "includedCategories": ["blink.user_timing"] });
+    client.ok(None, "Tracing.start", json!({ "transferMode": "ReportEvents", "traceConfig": categories })).await;
+    client.ok(None, "Tracing.end", json!({})).await;
+    client.event("Tracing.tracingComplete").await;
+}
+
+in_each_browser!(a_session_that_is_alone_in_its_browser_traces);
 
 rows_in_each_browser! {
     closing_the_browser_ends_ones_own_session,

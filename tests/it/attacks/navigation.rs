@@ -273,10 +273,12 @@ async fn no_key_is_a_shortcut_of_the_browsers(browser: Browser) {
 async fn the_clipboard_is_not_read(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
-    for name in ["clipboardReadWrite", "clipboardReadWrite"] {
-        let params = json!({ "permissions": [name] });
-        stage.attack("K03", &EVERYWHERE, "Browser.grantPermissions", params, Says::Refused).await;
-    }
+    let params = json!({ "permissions": ["geolocation", "clipboardReadWrite", "clipboardSanitizedWrite"] });
+    stage.attack("K03", &EVERYWHERE, "Browser.grantPermissions", params.clone(), Says::Refused).await;
+    let (_, refused) = attacker.call(On::Root, "Browser.grantPermissions", params).await.expect_err("K03");
+    assert!(refused.contains("leave out clipboardReadWrite (") && !refused.contains("dedicated"), "K03: {refused}");
+    let rest = json!({ "permissions": ["geolocation", "clipboardSanitizedWrite"] });
+    attacker.ok(On::Root, "Browser.grantPermissions", rest).await;
     for name in ["clipboard-read", "clipboardReadWrite"] {
         let params = json!({ "permission": { "name": name }, "setting": "granted" });
         stage.attack("K03", &EVERYWHERE, "Browser.setPermission", params, Says::Refused).await;
