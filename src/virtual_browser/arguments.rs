@@ -20,7 +20,7 @@ mod crash_rules;
 mod url;
 mod window;
 
-pub use url::url_allowed;
+pub use url::{opens_blank, url_allowed};
 pub use window::{check_bounds, limit_window};
 
 /// The verdict on a command's parameters.
@@ -41,6 +41,8 @@ pub enum Checked {
         /// Its params.
         params: String,
     },
+    /// The page crashes instead. Which of its frames was to go to `chrome://crash`, if it was said.
+    Crash(Option<String>),
     /// The command does not go up; this is its result.
     Answer(String),
     /// The command does not go up; this is its error.
@@ -153,16 +155,25 @@ const MAX_BUFFER: f64 = 100e6;
 const MAX_DURABLE_BUFFER: f64 = 16e6;
 
 /// `file:` and `chrome:` pages, and `address_bar`, with which a URL does what it does for a person: it ends or freezes
-/// the browser.
+/// the browser. A page of Chrome's own is answered as a headless shell does, which has none.
 fn navigate(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
-    if let Some(Err(why)) = text(params, "url").map(|url| url_allowed(&url, call.granted)) {
-        return refused(if why == url::INVALID { why } else { format!("'{}' is refused: {why}", call.method) });
+    let mut is_changed = false;
+    if let Some(url) = text(params, "url").map(Cow::into_owned) {
+        if url::is_crash(&url) && matches!(call.on, Kind::Page | Kind::Iframe) {
+            return Checked::Crash(params.string("frameId"));
+        }
+        if url::is_chromes_own(&url) {
+            params.set_string("url", &url::that_is_invalid(&url));
+            is_changed = true;
+        } else if let Err(why) = url_allowed(&url, call.granted) {
+            return refused(if why == url::INVALID { why } else { format!("'{}' is refused: {why}", call.method) });
+        }
     }
-    if text(params, "transitionType").is_none_or(|kind| kind != "address_bar") {
-        return Checked::AsIs;
+    if text(params, "transitionType").is_some_and(|kind| kind == "address_bar") {
+        params.remove("transitionType");
+        is_changed = true;
     }
-    params.remove("transitionType");
-    Checked::Rewritten(params.to_string())
+    if is_changed { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
 }
 
 /// A division by it: 148 dies of 0. The text is that of 156.

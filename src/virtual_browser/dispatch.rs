@@ -11,9 +11,10 @@ use crate::{
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId},
+        json_object::quote,
         message::{self, Command},
     },
-    port::ResumeAs,
+    port::{ResumeAs, Settle},
 };
 
 impl VirtualBrowser {
@@ -162,6 +163,14 @@ impl VirtualBrowser {
         self.actions.push(Action::Resume(on.clone(), children, how));
     }
 
+    /// `chrome://crash`: the answer of a headless shell, and `Page.crash`, which ends the same process and no other.
+    fn crash_page(&mut self, on: &CdpSessionId, id: CallId, frame: Option<String>) {
+        let Some(cdp) = self.scope.sessions.get(on) else { return };
+        let frame = quote(frame.as_deref().unwrap_or(cdp.target.as_str()));
+        self.scope.reply(on, id, &format!(r#"{{"frameId":{frame},"errorText":"net::ERR_ABORTED"}}"#));
+        self.call(on.clone(), "Page.crash", "{}".to_owned(), Settle::Plain, Pending::Nobody);
+    }
+
     /// What the arguments' rules say of a page-level command.
     fn check_arguments(&mut self, on: &CdpSessionId, command: &Command, rule: Check) {
         let Some(cdp) = self.scope.sessions.get(on) else { return };
@@ -176,6 +185,7 @@ impl VirtualBrowser {
             arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),
             arguments::Checked::Picture(part) => self.take_picture(on, id, command.params(), part),
             arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
+            arguments::Checked::Crash(frame) => self.crash_page(on, id, frame),
             arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
             arguments::Checked::Refused { code, message } => {
                 self.refuse(on, id, &CdpError { code, message: message.into(), data: None });

@@ -335,10 +335,12 @@ impl VirtualBrowser {
     }
 
     pub(super) fn create_target(&mut self, mut asked: Asked<'_>) {
-        if let Some(url) = asked.params.string("url")
-            && let Err(why) = arguments::url_allowed(&url, self.granted)
-        {
-            return self.refuse(asked.on, asked.id, &CdpError::server(why));
+        if let Some(url) = asked.params.string("url") {
+            if arguments::opens_blank(&url) {
+                asked.params.set_string("url", "about:blank");
+            } else if let Err(why) = arguments::url_allowed(&url, self.granted) {
+                return self.refuse(asked.on, asked.id, &CdpError::server(why));
+            }
         }
         match asked.params.get("browserContextId") {
             None => {

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod browsers;
+mod chrome_urls;
 mod cli;
 mod client;
 mod codec;

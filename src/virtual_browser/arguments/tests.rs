@@ -34,7 +34,7 @@ fn navigation_is_held_to_the_allowed_urls() {
             "'Page.navigate' is refused: file: URLs need the capability host-files",
         ),
         (r#"{"\u0075rl":"\u0066ile:x"}"#, "'Page.navigate' is refused: file: URLs need the capability host-files"),
-        (r#"{"url":"chrome://settings"}"#, "'Page.navigate' is refused: chrome: URLs are not allowed"),
+        (r#"{"url":"devtools://a"}"#, "'Page.navigate' is refused: devtools: URLs are not allowed"),
         (r#"{"url":"example.com"}"#, "Cannot navigate to invalid URL"),
         (r#"{"url":"\ud800"}"#, "Cannot navigate to invalid URL"),
     ] {
@@ -52,6 +52,38 @@ fn navigation_is_held_to_the_allowed_urls() {
     assert_eq!(strict("Page.navigate", params), rewritten(r#"{"url":"http://x/\ud800","frameId":"F"}"#));
     let local = Capabilities::local();
     assert_eq!(check("Page.navigate", r#"{"url":"file:///x"}"#, Kind::Page, local), Checked::AsIs);
+}
+
+#[test]
+fn a_page_of_chromes_own_is_a_url_that_every_chrome_finds_invalid() {
+    for (asked, given) in [
+        ("chrome://settings", "data:chrome://settings"),
+        (" CHROME:gpu/a,b", "data:CHROME:gpu/a"),
+        ("about:version", "data:about:version"),
+        ("view-source:chr\\tome://gpu", "data:view-source:chrome://gpu"),
+        ("chrome://crash.x", "data:chrome://crash.x"),
+        ("view-source:chrome://crash", "data:view-source:chrome://crash"),
+    ] {
+        let params = |url: &str| format!(r#"{{"url":"{url}","frameId":"F"}}"#);
+        assert_eq!(strict("Page.navigate", &params(asked)), rewritten(&params(given)), "{asked}");
+    }
+    let long = format!(r#"{{"url":"chrome://{}"}}"#, "x".repeat(1 << 20));
+    assert!(matches!(strict("Page.navigate", &long), Checked::Rewritten(params) if params.len() < 300));
+    let both = r#"{"url":"chrome://quit","transitionType":"address_bar"}"#;
+    assert_eq!(strict("Page.navigate", both), rewritten(r#"{"url":"data:chrome://quit"}"#));
+}
+
+#[test]
+fn a_page_that_goes_to_crash_crashes() {
+    for url in ["chrome://crash", "chrome://crash/", " CHROME:\\\\cRash?x", "chrome:crash"] {
+        let (crash, params) = (Checked::Crash(None), format!(r#"{{"url":"{url}"}}"#));
+        assert_eq!(strict("Page.navigate", &params), crash, "{url}");
+        assert_eq!(check("Page.navigate", &params, Kind::Iframe, Capabilities::strict()), crash, "{url}");
+        let on_a_worker = check("Page.navigate", &params, Kind::Worker, Capabilities::strict());
+        assert!(matches!(on_a_worker, Checked::Rewritten(_)), "{url}");
+    }
+    let framed = strict("Page.navigate", r#"{"url":"chrome://crash","frameId":"F"}"#);
+    assert_eq!(framed, Checked::Crash(Some("F".to_owned())));
 }
 
 #[test]

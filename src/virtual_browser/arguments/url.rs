@@ -11,6 +11,15 @@ use crate::api_types::capability::{Capability, Granted};
 /// Chrome's words for a text that is no URL.
 pub(super) const INVALID: &str = "Cannot navigate to invalid URL";
 
+/// Schemes that lead somewhere in a Chrome; with any other a new page is blank.
+const KNOWN: [&str; 14] = [
+    "about", "blob", "chrome", "chrome-error", "chrome-extension", "chrome-untrusted", "data", "devtools", "file",
+    "filesystem", "http", "https", "javascript", "view-source",
+];
+
+/// How many characters of a URL are said again.
+const MOST_SAID: usize = 200;
+
 /// Whether a client may open this URL by command; if not, why.
 ///
 /// An empty one is allowed: Chrome refuses it or opens a blank page.
@@ -28,11 +37,51 @@ pub fn url_allowed(url: &str, granted: Granted) -> Result<(), String> {
             Some("file") if granted.has(Capability::HostFiles) => Ok(()),
             Some(_) => Err("blob: URLs of other origins than http: and https: are not allowed".to_owned()),
         },
-        "about" if rest.split(['?', '#']).next() == Some("blank") => Ok(()),
+        "about" if is_blank(rest) => Ok(()),
         "file" if granted.has(Capability::HostFiles) => Ok(()),
         "file" => Err(format!("file: URLs need the capability {}", Capability::HostFiles)),
         _ => Err(format!("{}: URLs are not allowed", scheme.chars().take(40).collect::<String>())),
     }
+}
+
+/// Whether Chrome has, or full Chrome would have, a page of its own there: `chrome:` and `about:`, which it reads as the
+/// same. A blank page is everybody's.
+pub(super) fn is_chromes_own(url: &str) -> bool {
+    match scheme(&innermost(url)).as_ref().map(|(scheme, rest)| (&**scheme, *rest)) {
+        Some(("chrome", _)) => true,
+        Some(("about", rest)) => !is_blank(rest),
+        _ => false,
+    }
+}
+
+/// Whether it is `chrome://crash`, with which Chrome ends the process of the page.
+pub(super) fn is_crash(url: &str) -> bool {
+    let url = normal(url);
+    let Some((scheme, rest)) = scheme(&url) else { return false };
+    let host = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next();
+    scheme == "chrome" && host.is_some_and(|host| host.eq_ignore_ascii_case("crash"))
+}
+
+/// Whether a new page at this URL is a blank one in a headless shell (*measured*): what is no URL, a page of Chrome's
+/// own, which the shell has not, and `localhost:1`, whose scheme nobody knows.
+pub fn opens_blank(url: &str) -> bool {
+    let url = normal(url);
+    match scheme(&url) {
+        None => !url.is_empty(),
+        Some((scheme, _)) => !KNOWN.contains(&&*scheme) || is_chromes_own(&url),
+    }
+}
+
+/// A URL at which a navigation fails with `net::ERR_INVALID_URL` in every Chrome, as one to a page of Chrome's own does
+/// in a headless shell; it says which that was. It is a `data:` URL without the comma that each must have.
+pub(super) fn that_is_invalid(own: &str) -> String {
+    let own: String = normal(own).chars().take_while(|c| *c != ',').take(MOST_SAID).collect();
+    format!("data:{own}")
+}
+
+/// Whether an `about:` URL is the blank page.
+fn is_blank(rest: &str) -> bool {
+    rest.split(['?', '#']).next() == Some("blank")
 }
 
 /// The host of an http or https URL, decoded and in lower case, without its port; `None` if it is no such URL.

@@ -292,15 +292,46 @@ fn a_new_target_comes_into_ones_own_context_at_an_allowed_url() {
         assert_eq!(pair.asks("Target.createTarget", params), [format!("call ROOT Target.createTarget {up}")]);
         assert_eq!(pair.asks_on("S", "Target.createTarget", params), [format!("call ROOT Target.createTarget {up}")]);
     }
+    // What a headless shell opens as a blank page.
     for url in
-        ["file:///etc/passwd", "chrome://settings", " \\tfi\\nle:///x", "view-source:FILE:x", "f\\u0069le:x", "x"]
+        ["chrome://newtab/", "CHROME:gpu", "view-source:chrome://x", "about:srcdoc", "example.test", "localhost:1", "x"]
     {
+        let got = pair.asks("Target.createTarget", &format!(r#"{{"url":"{url}","background":true}}"#));
+        let up = r#"{"url":"about:blank","background":true,"browserContextId":"CTX"}"#;
+        assert_eq!(got, [format!("call ROOT Target.createTarget {up}")], "{url}");
+    }
+    for url in [
+        "file:///etc/passwd",
+        " \\tfi\\nle:///x",
+        "view-source:FILE:x",
+        "f\\u0069le:x",
+        "devtools://x",
+        "chrome-untrusted://x",
+        "blob:chrome://settings/1",
+    ] {
         let got = pair.asks("Target.createTarget", &format!(r#"{{"url":"{url}"}}"#));
         assert!(got.len() == 1 && got[0].contains("\"error\":{\"code\":-32000"), "{got:?}");
     }
     let mut local = Pair::with(Capabilities::local());
     assert_eq!(local.asks("Target.createTarget", r#"{"url":"file:///x"}"#).len(), 1);
     assert_eq!(local.tags.len(), 1);
+}
+
+#[test]
+fn a_page_that_goes_to_crash_is_answered_and_crashes() {
+    let mut pair = Pair::with_page();
+    for (more, frame) in [("", "P"), (r#","frameId":"F""#, "F")] {
+        let params = format!(r#"{{"url":"chrome://crash/"{more}}}"#);
+        let mut got = pair.asks_on("S", "Page.navigate", &params);
+        got.sort();
+        let answer = format!(
+            r#"1: {{"id":1,"result":{{"frameId":"{frame}","errorText":"net::ERR_ABORTED"}},"sessionId":"S"}}"#
+        );
+        assert_eq!(got, [answer, "call S Page.crash {}".to_owned()]);
+        // Chrome's own reply to that is nobody's.
+        assert_eq!(pair.error(-32000, "Target crashed"), Vec::<String>::new());
+    }
+    pair.is_at_rest();
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! URLs of Chrome's own, and what is no URL: in both kinds of browser a client finds what a headless shell gives.
+
+use serde_json::{Value, json};
+
+use crate::{
+    browsers::{Browser, in_each_browser},
+    client::text,
+    proxy::Proxy,
+};
+
+/// The result of a navigation that failed, and the network events of the request that it was.
+async fn going_to_a_page_of_chromes_own_fails_as_in_a_headless_shell(browser: Browser) {
+    let proxy = Proxy::start(browser, &[]).await;
+    let (client, other) = (proxy.connect().await, proxy.connect().await);
+    let neighbour = other.page().await;
+    let page = client.page().await;
+    let session = Some(page.session.as_str());
+    for domain in ["Page.enable", "Network.enable"] {
+        client.ok(session, domain, json!({})).await;
+    }
+    // The second of these ends a headless shell that is asked twice, the third a full Chrome.
+    for url in ["chrome://newtab/", "chrome://gpu", "chrome://settings", "about:version"] {
+        for method in ["Network.requestWillBeSent", "Network.loadingFailed"] {
+            client.forget_events(method);
+        }
+        let went = client.ok(session, "Page.navigate", json!({ "url": url })).await;
+        assert_eq!((&went["frameId"], &went["errorText"]), (&json!(page.target), &json!("net::ERR_INVALID_URL")));
+        let sent = client.event_where("Network.requestWillBeSent", |event| event["type"] == "Document").await;
+        assert_eq!(sent["loaderId"], went["loaderId"], "{url}: {sent}");
+        assert!(sent["request"]["url"].as_str().is_some_and(|said| said.ends_with(url)), "{url}: {sent}");
+        let failed = client.event_where("Network.loadingFailed", |event| event["requestId"] == sent["requestId"]).await;
+        assert_eq!(failed["errorText"], "net::ERR_INVALID_URL", "{url}: {failed}");
+    }
+    client.open(&page, "data:text/html,<body>there").await;
+    assert_eq!(client.evaluate(&page.session, "document.body.textContent").await, "there");
+    assert_eq!(other.evaluate(&neighbour.session, "1").await, 1);
+}
+
+async fn a_new_page_at_what_is_no_url_is_blank(browser: Browser) {
+    let proxy = Proxy::start(browser, &[]).await;
+    let client = proxy.connect().await;
+    for url in ["chrome://newtab/", "chrome://settings", "example.test", "about:srcdoc", "localhost:1"] {
+        let made = client.ok(None, "Target.createTarget", json!({ "url": url })).await;
+        let session = client.attach(None, &text(&made, "targetId")).await;
+        assert_eq!(client.evaluate(&session, "location.href").await, "about:blank", "{url}");
+        client.ok(None, "Target.closeTarget", made).await;
+        let made = proxy.http("PUT", &format!("/json/new?{url}"), &[], "").await;
+        assert_eq!(made.status, 200, "{url}: {}", made.body);
+        let made: Value = serde_json::from_str(&made.body).expect("a page");
+        assert_eq!((&made["type"], &made["url"]), (&json!("page"), &json!("about:blank")), "{url}");
+    }
+}
+
+/// As `Page.crash`; and nobody else's page.
+async fn a_page_that_goes_to_crash_crashes_alone(browser: Browser) {
+    let proxy = Proxy::start(browser, &[]).await;
+    let (client, other) = (proxy.connect().await, proxy.connect().await);
+    let neighbour = other.page().await;
+    let (page, second) = (client.page().await, client.page().await);
+    for domain in ["Page.enable", "Inspector.enable"] {
+        client.ok(Some(&page.session), domain, json!({})).await;
+    }
+    let went = client.ok(Some(&page.session), "Page.navigate", json!({ "url": "chrome://crash" })).await;
+    assert_eq!(went, json!({ "frameId": page.target, "errorText": "net::ERR_ABORTED" }));
+    client.event_on(&page.session, "Inspector.targetCrashed").await;
+    client.forget_events("Page.loadEventFired");
+    client.ok(Some(&page.session), "Page.navigate", json!({ "url": "data:text/html,<body>back" })).await;
+    client.event_on(&page.session, "Page.loadEventFired").await;
+    assert_eq!(client.evaluate(&page.session, "document.body.textContent").await, "back");
+    assert_eq!(client.evaluate(&second.session, "1").await, 1);
+    assert_eq!(other.evaluate(&neighbour.session, "1").await, 1);
+}
+
+in_each_browser!(going_to_a_page_of_chromes_own_fails_as_in_a_headless_shell);
+in_each_browser!(a_new_page_at_what_is_no_url_is_blank);
+in_each_browser!(a_page_that_goes_to_crash_crashes_alone);
