@@ -15,7 +15,7 @@ const COLUMNS: &str = "method\tscope\tpage\tbrowser\tpage_handler\tbrowser_handl
 
 /// What can handle a method, with the doc comment of its variant of `Handler`. `src/virtual_browser/dispatch.rs` says
 /// what each does.
-const HANDLERS: [(&str, &str); 42] = [
+const HANDLERS: [(&str, &str); 43] = [
     ("acknowledge", "Answers with an empty result."),
     ("attach_to_browser_target", "Attaches to the virtual browser target."),
     ("attach_to_target", "Attaches to a target of this session."),
@@ -43,6 +43,7 @@ const HANDLERS: [(&str, &str); 42] = [
     ("ghost_enable", "Turns events of the `ghost` domain on."),
     ("in_context", "Sends a command up with a context of this session."),
     ("io_stream", "Sends a command about a stream up: streams belong to one CDP session."),
+    ("network_disable", "Sends a command up; the CDP session keeps no bodies any more."),
     ("no_histograms", "Answers with no histograms."),
     ("no_processes", "Answers with no processes."),
     ("not_allowed_on_page", "Answers as Chrome does on a page, where the method is for roots only."),

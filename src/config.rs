@@ -251,6 +251,7 @@ impl Config {
             cdp_sessions: CdpSessionLimits {
                 all: layers.text("max_cdp_sessions").read(number::<u32>(1..=1_000_000))? as usize,
                 roots: layers.text("max_roots").read(number::<u32>(1..=1_000_000))? as usize,
+                network_buffers: layers.text("network_buffers").read(size(0..=1 << 40))?,
             },
             max_client_frame: layers.text("max_client_frame").read(size(1 << 10..=LARGEST_MESSAGE))?,
             screenshot_pixels: layers

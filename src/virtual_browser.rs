@@ -4,7 +4,7 @@
 //! the handler that it names: in `target`, `browser`, `files` or `ghost`; `arguments` has the rules for arguments.
 //! `pending` is what the proxy
 //! itself asked of Chrome, `dialog_guard` how a client leaves, `emulation` what its pages pretend, `liveness_check`
-//! what must not reach a page that has crashed. No socket, clock or task here.
+//! what must not reach a page that has crashed, `network_buffers` what Chrome keeps for clients. No socket, clock or task here.
 
 pub mod arguments;
 mod browser;
@@ -15,6 +15,7 @@ mod files;
 mod ghost;
 mod in_flight;
 mod liveness_check;
+mod network_buffers;
 mod outbox;
 mod pending;
 pub mod policy;

@@ -112,18 +112,20 @@ impl Granted {
     }
 }
 
-/// How many CDP sessions the clients of one session may have at a time, all together.
+/// How many CDP sessions the clients of one session may have at a time, all together, and what these may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CdpSessionLimits {
     /// Of any kind.
     pub all: usize,
     /// On the browser itself.
     pub roots: usize,
+    /// Bytes of response bodies that they may keep beyond what each may.
+    pub network_buffers: usize,
 }
 
 impl Default for CdpSessionLimits {
     fn default() -> Self {
-        Self { all: 10_000, roots: 256 }
+        Self { all: 10_000, roots: 256, network_buffers: 1 << 30 }
     }
 }
 

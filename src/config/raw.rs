@@ -1,12 +1,17 @@
 //! What can be said about each setting: not yet checked, all text. `layers` is where it is said.
 
-use std::{fmt, path::PathBuf};
+mod text;
+
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+
+pub(super) use self::text::split;
+use self::text::{list, text};
 
 /// What holds when nobody says anything. Shown in `--help` and in the docs.
-pub(super) const DEFAULTS: [(&str, &str); 45] = [
+pub(super) const DEFAULTS: [(&str, &str); 46] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -32,6 +37,7 @@ pub(super) const DEFAULTS: [(&str, &str); 45] = [
     ("queue_timeout", "30s"),
     ("max_cdp_sessions", "10000"),
     ("max_roots", "256"),
+    ("network_buffers", "1GiB"),
     ("max_client_frame", "100MiB"),
     ("screenshot_pixels", "20000000"),
     ("screenshot_queue", "1000"),
@@ -200,6 +206,11 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub max_roots: Option<String>,
+    /// Bytes of response bodies that the CDP sessions of one session may keep together beyond 100 MB each
+    /// (`maxTotalBufferSize` of `Network.enable`). Who asks for more is refused.
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub network_buffers: Option<String>,
     /// Largest frame accepted from a client, at most 100MiB: Chrome itself ends on more.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
@@ -336,6 +347,7 @@ impl RawConfig {
             "session_dir" => &self.session_dir,
             "max_cdp_sessions" => &self.max_cdp_sessions,
             "max_roots" => &self.max_roots,
+            "network_buffers" => &self.network_buffers,
             "max_client_frame" => &self.max_client_frame,
             "screenshot_pixels" => &self.screenshot_pixels,
             "screenshot_queue" => &self.screenshot_queue,
@@ -392,59 +404,4 @@ pub(super) fn default_of(key: &str) -> Option<&'static str> {
 /// Every key, `config` included.
 pub(super) fn keys() -> Vec<String> {
     arguments().get_arguments().map(|arg| arg.get_id().to_string()).collect()
-}
-
-/// Text separated by spaces.
-pub(super) fn split(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
-}
-
-/// A setting with one value: text, or in TOML also a number or a boolean.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    struct Text;
-    impl serde::de::Visitor<'_> for Text {
-        type Value = String;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("text, a whole number, true or false")
-        }
-
-        fn visit_str<E>(self, value: &str) -> Result<String, E> {
-            Ok(value.to_owned())
-        }
-
-        fn visit_i64<E>(self, value: i64) -> Result<String, E> {
-            Ok(value.to_string())
-        }
-
-        fn visit_bool<E>(self, value: bool) -> Result<String, E> {
-            Ok(value.to_string())
-        }
-    }
-    deserializer.deserialize_any(Text).map(Some)
-}
-
-/// A setting with several values: a TOML list, taken as it is, or text separated by spaces.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    struct List;
-    impl<'de> serde::de::Visitor<'de> for List {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of texts, or text separated by spaces")
-        }
-
-        fn visit_str<E>(self, value: &str) -> Result<Vec<String>, E> {
-            Ok(split(value))
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<String>, A::Error> {
-            let mut values = Vec::new();
-            while let Some(value) = seq.next_element()? {
-                values.push(value);
-            }
-            Ok(values)
-        }
-    }
-    deserializer.deserialize_any(List).map(Some)
 }

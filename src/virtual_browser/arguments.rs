@@ -32,6 +32,12 @@ pub enum Checked {
     Rewritten(String),
     /// A picture of this part of a page, if it is not too large.
     Picture(Part),
+    /// They may go up as they are if the session may keep so many bytes of response bodies beyond what each of its CDP
+    /// sessions may.
+    Buffers {
+        /// Bytes.
+        beyond: f64,
+    },
     /// They may go up as they are once the page has answered: if its process has gone, Chrome ends.
     OnceAlive,
     /// Another command goes up in its place, whose result is like its own.
@@ -148,7 +154,7 @@ struct Call<'a> {
     granted: Granted,
 }
 
-/// Bytes of bodies kept for one CDP session in its own renderer; about Chrome's default.
+/// Bytes of bodies that may be kept for each CDP session in its own renderer; about Chrome's default.
 const MAX_BUFFER: f64 = 100e6;
 
 /// Bytes of bodies kept for one CDP session in the network process, which all tenants share.
@@ -266,19 +272,28 @@ fn drag_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     Checked::Rewritten(params.to_string())
 }
 
-/// Buffers are capped, not refused: a client cannot tell. A negative size is no limit to Chrome.
+/// A client that asks for more than is kept would miss bodies later, and not know why. A negative size is no limit to
+/// Chrome.
 fn network_buffers(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
+    let size = |name| params.read_as::<f64>(name);
     let durable = call.method == "Network.configureDurableMessages"
         || params.get("enableDurableMessages").is_some_and(|durable| durable != "false");
-    let limit = if durable { MAX_DURABLE_BUFFER } else { MAX_BUFFER };
-    let mut capped = false;
-    for name in ["maxTotalBufferSize", "maxResourceBufferSize"] {
-        if params.read_as::<f64>(name).is_some_and(|size| !(0.0..=limit).contains(&size)) {
-            params.set_raw(name, limit.to_string());
-            capped = true;
+    if durable {
+        for name in ["maxTotalBufferSize", "maxResourceBufferSize"] {
+            if size(name).is_some_and(|size| !(0.0..=MAX_DURABLE_BUFFER).contains(&size)) {
+                return refused(format!(
+                    "'{}' is refused: {name} of durable messages, which all sessions keep in one process, must be \
+                     between 0 and {MAX_DURABLE_BUFFER} bytes",
+                    call.method
+                ));
+            }
         }
+        return Checked::Buffers { beyond: 0.0 };
     }
-    if capped { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
+    match size("maxTotalBufferSize") {
+        Some(size) if size < 0.0 => invalid("maxTotalBufferSize must not be negative, which is no limit"),
+        size => Checked::Buffers { beyond: (size.unwrap_or(0.0) - MAX_BUFFER).max(0.0) },
+    }
 }
 
 /// SIGTRAP of the browser on a worker (148).

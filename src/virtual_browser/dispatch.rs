@@ -29,6 +29,7 @@ impl VirtualBrowser {
             Handler::Pass => self.pass(on, command, as_it_is),
             Handler::Emulate => self.pass_emulation(on, command, as_it_is),
             Handler::PageEnable => self.enable_page(on, command, as_it_is),
+            Handler::NetworkDisable => self.disable_network(on, command, as_it_is),
             Handler::Resume => self.resume(on, command),
             Handler::Check(rule) => self.check_arguments(on, command, rule),
             Handler::NotFound => self.scope.fail(on, id, &CdpError::no_method(method)),
@@ -109,7 +110,7 @@ impl VirtualBrowser {
     }
 
     /// A page-level command that goes up as it is.
-    fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
+    pub(super) fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         let id = command.id();
         if id.is_ours() {
             return self.forward_as_it_is(on, command);
@@ -184,6 +185,7 @@ impl VirtualBrowser {
             arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
             arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),
             arguments::Checked::Picture(part) => self.take_picture(on, id, command.params(), part),
+            arguments::Checked::Buffers { beyond } => self.keep_bodies(on, command, beyond),
             arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
             arguments::Checked::Crash(frame) => self.crash_page(on, id, frame),
             arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),

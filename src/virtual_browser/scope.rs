@@ -55,6 +55,8 @@ pub(super) struct Cdp {
     pub(super) download_events: bool,
     /// What its `Emulation.setDeviceMetricsOverride` makes of pictures.
     pub(super) device_scale: DeviceScale,
+    /// Bytes of response bodies that it keeps beyond what each may.
+    pub(super) bodies_beyond: f64,
 }
 
 impl Cdp {
@@ -71,6 +73,7 @@ impl Cdp {
             children_not_flat: false,
             download_events: false,
             device_scale: DeviceScale::default(),
+            bodies_beyond: 0.0,
         }
     }
 

@@ -11,6 +11,7 @@ mod frames;
 mod ghost;
 mod holes;
 mod liveness_check;
+mod network_buffers;
 #[cfg(feature = "server")]
 mod record;
 mod replay;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
-    browsers::{Browser, in_browser},
+    browsers::{Browser, in_browser, in_each_browser},
     client::Client,
     proxy::Proxy,
     remote::RealBrowser,
@@ -118,3 +118,26 @@ async fn on_a_remote_browsers_socket_a_frame_that_it_does_not_take_is_answered(b
 }
 
 in_browser!(Shell: on_a_remote_browsers_socket_a_frame_that_it_does_not_take_is_answered);
+
+/// Bodies of responses that are kept for CDP sessions: as many as was said, in each session for itself.
+async fn a_session_keeps_as_many_bodies_as_it_may(browser: Browser) {
+    let proxy = Proxy::start(browser, &["--network-buffers=1MB"]).await;
+    let (client, other) = (proxy.connect().await, proxy.connect().await);
+    let (page, others) = (client.page().await, other.page().await);
+    let second = client.attach(None, &page.target).await;
+    let enable = async |client: &Client, session: &str, size: f64| {
+        client.call_on(session, "Network.enable", json!({ "maxTotalBufferSize": size })).await
+    };
+    let (_, refused) = enable(&client, &page.session, 102e6).await.expect_err("too many");
+    assert!(refused.contains("2000000 bytes beyond") && refused.contains("network_buffers allows"), "{refused}");
+    for size in [100e6, 101e6] {
+        assert_eq!(enable(&client, &page.session, size).await, Ok(json!({})));
+    }
+    assert!(enable(&client, &second, 101e6).await.is_err());
+    assert_eq!(enable(&client, &second, 100e6).await, Ok(json!({})));
+    assert_eq!(enable(&other, &others.session, 101e6).await, Ok(json!({})));
+    client.ok(Some(&page.session), "Network.disable", json!({})).await;
+    assert_eq!(enable(&client, &second, 101e6).await, Ok(json!({})));
+}
+
+in_each_browser!(a_session_keeps_as_many_bodies_as_it_may);

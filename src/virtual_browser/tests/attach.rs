@@ -414,7 +414,7 @@ fn only_what_auto_attach_made_is_below_its_page() {
 #[test]
 fn cdp_sessions_have_a_limit_and_those_on_the_browser_another() {
     let mut pair = Pair::with_page();
-    pair.session.limit(CdpSessionLimits { all: 5, roots: 2 });
+    pair.session.limit(CdpSessionLimits { all: 5, roots: 2, ..CdpSessionLimits::default() });
     let attach = r#"{"targetId":"P","flatten":true}"#;
     // What is under way counts: a client may ask many times before the first answer.
     assert!(pair.asks_on("ROOT", "Target.attachToBrowserTarget", "{}")[0].starts_with("call "));
@@ -432,9 +432,9 @@ fn cdp_sessions_have_a_limit_and_those_on_the_browser_another() {
     let got = pair.asks_on("ROOT", "Target.attachToTarget", attach);
     assert!(got.len() == 1 && got[0].contains("max_cdp_sessions allows 5; detach from some first"), "{got:?}");
     // Auto-attach that is on already has attached to what there is.
-    pair.session.limit(CdpSessionLimits { all: 7, roots: 2 });
+    pair.session.limit(CdpSessionLimits { all: 7, roots: 2, ..CdpSessionLimits::default() });
     assert!(pair.asks_on("ROOT", "Target.setAutoAttach", auto)[0].starts_with("auto"));
-    pair.session.limit(CdpSessionLimits { all: 5, roots: 2 });
+    pair.session.limit(CdpSessionLimits { all: 5, roots: 2, ..CdpSessionLimits::default() });
     assert!(pair.asks_on("ROOT", "Target.setAutoAttach", auto)[0].starts_with("auto"));
     // What is answered with an error makes room.
     pair.error(-32000, "no");
@@ -444,6 +444,6 @@ fn cdp_sessions_have_a_limit_and_those_on_the_browser_another() {
 #[test]
 fn what_auto_attach_makes_beyond_the_limit_is_detached() {
     let mut pair = Pair::with_page();
-    pair.session.limit(CdpSessionLimits { all: 2, roots: 2 });
+    pair.session.limit(CdpSessionLimits { all: 2, roots: 2, ..CdpSessionLimits::default() });
     assert_eq!(pair.attached("S", "W", "P"), ["detach W"]);
 }
