@@ -21,7 +21,7 @@ const HANDLERS: [(&str, &str); 43] = [
     ("attach_to_target", "Attaches to a target of this session."),
     ("auto_attach_related", "Sends a command up, from a root only, if its target is this session's."),
     ("cancel_download", "Cancels a download of this session."),
-    ("certificate_errors", "Refuses on a root what would hold for every session."),
+    ("certificate_errors", "Refuses to ignore certificate errors on a root, where it would hold for every session."),
     ("close_browser", "Ends the session."),
     ("create_browser_context", "Makes a context of this session."),
     ("create_target", "Makes a target in a context of this session."),

@@ -35,9 +35,18 @@ impl VirtualBrowser {
         self.actions.push(Action::End);
     }
 
-    pub(super) fn refuse_certificate_errors(&mut self, on: &CdpSessionId, id: CallId) {
-        let error = "'Security.setIgnoreCertificateErrors' is refused on a browser: it would hold for every session; send it to your pages";
-        self.refuse(on, id, &CdpError::server(error));
+    /// `Security.setIgnoreCertificateErrors` on a root, where it would hold for every session. To turn off what was never
+    /// on is allowed: clients do so when they connect.
+    pub(super) fn certificate_errors(&mut self, on: &CdpSessionId, command: &Command) {
+        let id = command.id();
+        match JsonObject::read(command.params()).and_then(|params| params.read_as::<bool>("ignore")) {
+            Some(false) => self.scope.reply(on, id, "{}"),
+            Some(true) => {
+                let error = "'Security.setIgnoreCertificateErrors' is refused on a browser: it would hold for every session; send it to your pages";
+                self.refuse(on, id, &CdpError::server(error));
+            }
+            None => self.scope.fail(on, id, &CdpError::INVALID),
+        }
     }
 
     /// A command that names a context, or means the default one: it goes up on the lease with a context of this

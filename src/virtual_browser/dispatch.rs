@@ -47,7 +47,7 @@ impl VirtualBrowser {
             Handler::SetWindowBounds => self.set_window_bounds(on, command),
             Handler::SetContentsSize => self.set_contents_size(on, command),
             Handler::IoStream => self.pass_with(on, id, method, command.params()),
-            Handler::CertificateErrors => self.refuse_certificate_errors(on, id),
+            Handler::CertificateErrors => self.certificate_errors(on, command),
             Handler::StartTrace => self.start_trace(on, command),
             Handler::EndTrace => self.forward_as_it_is(on, command),
             Handler::DuringTrace => self.during_trace(on, command),

@@ -26,6 +26,12 @@ fn what_concerns_the_whole_browser_is_answered_or_refused() {
     }
     let got = pair.asks("Security.setIgnoreCertificateErrors", r#"{"ignore":true}"#);
     assert!(got[0].contains("send it to your pages"), "{got:?}");
+    let off = pair.asks("Security.setIgnoreCertificateErrors", r#"{"ignore":false}"#);
+    assert_eq!(off, [r#"1: {"id":1,"result":{}}"#], "it was never on");
+    for wrong in ["{}", r#"{"ignore":1}"#, r#"{"ignore":"false"}"#] {
+        let got = pair.asks("Security.setIgnoreCertificateErrors", wrong);
+        assert_eq!(got, [failed(1, -32602, "Invalid parameters")], "{wrong}");
+    }
     assert!(pair.asks_on("S", "Security.setIgnoreCertificateErrors", r#"{"ignore":true}"#)[0].starts_with("pass"));
 }
 

@@ -58,6 +58,9 @@ async fn what_concerns_the_whole_browser_is_refused(arena: Arena) {
     }
     let roots = [On::Root, On::Browser];
     stage.attack("B12", &roots, "Security.setIgnoreCertificateErrors", json!({ "ignore": true }), Says::Refused).await;
+    // What was never on may be turned off.
+    let off = stage.attacker.ok(On::Root, "Security.setIgnoreCertificateErrors", json!({ "ignore": false })).await;
+    assert_eq!(off, json!({}), "B12");
     stage.attack("B13", &roots, "Fetch.enable", json!({ "patterns": [{}] }), Says::Refused).await;
     for result in stage.answers("B08", &EVERYWHERE, "Browser.getHistograms", json!({})).await {
         assert_eq!(result, json!({ "histograms": [] }), "B08: figures of the whole process");
