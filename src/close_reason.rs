@@ -1,47 +1,48 @@
-//! Why a client's socket ends, in words and in codes. CDP errors are in `cdp::error`, what ends the start in `server`.
+//! Why a client's socket is closed, as text and as close codes. CDP errors are in `cdp::error`; errors at start are in
+//! `app`.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 /// Why a client's socket is closed: code and reason of the WebSocket close frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The session ended because its last client left it.
+    /// The last client left the session, and the session ended.
     LastClientLeft,
-    /// The session's own client ended it: the command that did.
+    /// A client of the session ended it with this command.
     ClosedByClient(&'static str),
-    /// The session was ended on request, or the page of a page socket is gone.
+    /// The session was ended on request, or the page of a page socket is gone. Holds the text of the reason.
     Bye(&'static str),
     /// The proxy is shutting down.
     ShuttingDown,
-    /// A message larger than any Chrome accepts.
+    /// The client sent a message larger than any Chrome accepts.
     TooBig,
-    /// A message in a tunnel inside another that would grow without end.
+    /// A nested message (`Target.sendMessageToTarget` inside another) exceeded its limit.
     Overgrown,
-    /// Something that is not a text frame.
+    /// The client sent a frame that is not text.
     NotText,
-    /// The browser is lost.
+    /// The browser is lost, for this reason.
     BrowserLost(Arc<str>),
-    /// The client parked the session: the URL to come back to.
+    /// The session was parked. Holds the URL to reconnect to.
     Parked(String),
-    /// The session could not take the client just now.
+    /// The session could not accept the client at this moment, for this reason.
     TryAgain(&'static str),
-    /// The session's `timeout`.
+    /// The session's `timeout` passed.
     Expired(Duration),
-    /// Its `idleTimeout`.
+    /// The session's `idleTimeout` passed.
     Idle(Duration),
-    /// Its `keepAlive`: there is no client to be told.
+    /// The session's `keepAlive` passed while no client was connected.
     Forgotten(Duration),
-    /// It sleeps in a snapshot: there is no client to be told.
+    /// The session was hibernated while no client was connected.
     Hibernated,
     /// An operator ended the session.
     Killed,
     /// Another client took the session over.
     TakenOver,
-    /// The client answers nothing any more, not even the system at its end.
+    /// The client's system answers no pings any more, for this long.
     Silent(Duration),
-    /// The client did not read.
+    /// The client did not read what was sent to it.
     TooSlow {
-        /// What was waiting for it, in bytes.
+        /// Bytes that waited for the client.
         waiting: usize,
         /// The limit, in bytes.
         limit: usize,
@@ -49,13 +50,13 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the session ended as its clients wanted, so that its URL may begin a new one, as a Chrome's address can be
-    /// used again and again.
+    /// Whether the session ended as its clients wanted. Its URL then starts a new session, as a Chrome's address can be
+    /// used again.
     pub fn is_wanted(&self) -> bool {
         matches!(self, Self::LastClientLeft | Self::ClosedByClient(_))
     }
 
-    /// The close code: RFC 6455 §7.4, and 4000 to 4999 of our own.
+    /// The close code: RFC 6455 §7.4, and 4000 to 4999 for ghostmux's own reasons.
     pub fn code(&self) -> u16 {
         match self {
             Self::LastClientLeft
@@ -77,7 +78,7 @@ impl CloseReason {
         }
     }
 
-    /// One word for it, in metrics.
+    /// The label of the reason in metrics: one word.
     pub fn label(&self) -> &'static str {
         match self {
             Self::LastClientLeft | Self::ClosedByClient(_) | Self::Bye(_) => "bye",
@@ -103,22 +104,22 @@ impl CloseReason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LastClientLeft => f.write_str("the last client has gone"),
-            Self::ClosedByClient(command) => write!(f, "its client ended it with {command}"),
+            Self::LastClientLeft => f.write_str("the last client left"),
+            Self::ClosedByClient(command) => write!(f, "its client closed it with {command}"),
             Self::Bye(why) => f.write_str(why),
             Self::ShuttingDown => f.write_str("ghostmux is shutting down"),
             Self::TooBig => f.write_str("a message above 100 MiB, which Chrome does not accept"),
             Self::Overgrown => f.write_str(
                 "a message above 16 MiB inside one Target.sendMessageToTarget inside another; attach with flatten: true",
             ),
-            Self::NotText => f.write_str("CDP is spoken in text frames"),
+            Self::NotText => f.write_str("CDP messages are text frames"),
             Self::BrowserLost(why) => write!(f, "the browser is lost: {why}"),
             Self::Parked(url) => f.write_str(url),
             Self::TryAgain(why) => write!(f, "{why}; try again"),
             Self::Expired(after) => write!(f, "expired: the session reached its timeout of {after:?}"),
             Self::Idle(after) => write!(f, "idle: no command came within the idle_timeout of {after:?}"),
-            Self::Forgotten(after) => write!(f, "nobody came back within the keep_alive of {after:?}"),
-            Self::Hibernated => f.write_str("it hibernates: connect to it, and it is restored"),
+            Self::Forgotten(after) => write!(f, "no client came back within the keep_alive of {after:?}"),
+            Self::Hibernated => f.write_str("it is hibernated; connect to it to restore it"),
             Self::Killed => f.write_str("ended by an operator"),
             Self::TakenOver => f.write_str("taken over by another client"),
             Self::Silent(after) => write!(f, "no answer to pings for {after:?}"),

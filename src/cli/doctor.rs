@@ -1,7 +1,8 @@
-//! `ghostmux doctor`: what this machine has, what is wrong with it, and how to mend it.
+//! `ghostmux doctor` checks this machine for everything that `serve` needs, and says how to repair what is wrong.
 //!
-//! [`examine`] looks (`machine`), `checks` judges without looking, [`Report`] writes. Nothing here prints by itself,
-//! and nothing is left behind: the one browser that is started has ended before the report is there.
+//! [`examine`] collects facts (`machine`), `checks` judges them without I/O, and [`Report`] writes the result. Nothing
+//! here prints by itself. Nothing is left behind: the one browser that is started has ended before the report is
+//! complete.
 
 mod checks;
 mod machine;
@@ -19,32 +20,32 @@ use crate::{
     config::{BrowserSource, Config, LocalBrowsers},
 };
 
-/// What was found, check by check.
+/// The results of all checks.
 #[derive(Debug, Serialize)]
 pub struct Report {
     can_serve: bool,
     checks: Vec<Check>,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// How it is.
+    /// The severity.
     pub level: Level,
-    /// What was looked at.
+    /// The subject of the check.
     pub check: &'static str,
-    /// What was found.
+    /// The observed state.
     pub found: String,
-    /// What to do about it.
+    /// Advice for the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
 
-/// How a thing is.
+/// The severity of a check's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be.
+    /// Nothing to do.
     Ok,
     /// `serve` works, with a drawback.
     Warn,
@@ -52,7 +53,7 @@ pub enum Level {
     Fail,
 }
 
-/// Looks at all that `serve` would need with this configuration.
+/// Checks everything that `serve` would need with this configuration.
 pub async fn examine(config: &Config) -> Report {
     let mut checks = match &config.browsers {
         BrowserSource::Local(local) => examine_local(local, config).await,
@@ -81,7 +82,7 @@ async fn examine_local(local: &LocalBrowsers, config: &Config) -> Vec<Check> {
     if let Ok(found) = &found {
         let outcome = machine::start(found, no_sandbox, local, &config.session_dir).await;
         let without_sandbox = match &outcome {
-            // Tells a browser that cannot start from a system that does not allow its sandbox.
+            // Distinguishes a browser that cannot start from a system that does not allow its sandbox.
             Err(_) if !no_sandbox => machine::start(found, true, local, &config.session_dir).await.is_ok(),
             _ => false,
         };
@@ -94,7 +95,7 @@ async fn examine_local(local: &LocalBrowsers, config: &Config) -> Vec<Check> {
     checks
 }
 
-/// The browsers on this machine that would not be started.
+/// The browsers on this machine that `serve` would not start.
 async fn others(chosen: &Result<Found, FindError>) -> Vec<Result<Found, FindError>> {
     let mut others = Vec::new();
     for path in find::candidates() {
@@ -112,12 +113,12 @@ impl Report {
         Self { can_serve: checks.iter().all(|check| check.level != Level::Fail), checks }
     }
 
-    /// Whether `serve` would work.
+    /// Whether no check failed.
     pub fn can_serve(&self) -> bool {
         self.can_serve
     }
 
-    /// Writes lines for people.
+    /// Writes one line per check, for people.
     pub fn write_text(&self, mut out: impl Write) -> io::Result<()> {
         for Check { level, check, found, remedy } in &self.checks {
             writeln!(out, "{:<5} {check:<14} {found}", level.word())?;
@@ -131,7 +132,7 @@ impl Report {
         writeln!(out, "\n{verdict}: {failures} failed, {warnings} to look at.")
     }
 
-    /// Writes one JSON document.
+    /// Writes the report as one JSON document.
     pub fn write_json(&self, mut out: impl Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut out, self)?;
         writeln!(out)

@@ -1,6 +1,7 @@
 //! `ghostmux snapshot …`: the store from the command line, without a server.
 //!
-//! It works on the store itself. A file that a running ghostmux has cannot be had; that server's own `/v1/snapshots` can.
+//! The command works on the store itself. A store file that a running ghostmux has open cannot be used; use that
+//! server's `/v1/snapshots`.
 
 use std::{
     fs::OpenOptions,
@@ -23,7 +24,7 @@ use crate::{
     store::{Expires, Meta, New, Query, Reader, SnapshotId, Store, StoreError, UnreadableSnapshot},
 };
 
-/// How many snapshots are asked for at a time.
+/// How many snapshots are requested at a time.
 const PAGE: usize = 200;
 
 /// `ghostmux snapshot …`
@@ -35,100 +36,100 @@ pub struct Arguments {
     settings: Settings,
 }
 
-/// Which store, and with which keys: the settings of `serve` that say so.
+/// The store and its keys: the settings of `serve` that name them.
 #[derive(Debug, Args)]
 struct Settings {
     /// TOML file with the settings of `serve`.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Where snapshots rest: a file, or a Redis [default: that of `serve`].
+    /// The store of the snapshots: a file, or a Redis [default: that of `serve`].
     #[arg(long, value_name = "PATH|URL", global = true)]
     store: Option<String>,
     /// File with the keys that encrypt snapshots.
     #[arg(long, value_name = "FILE", global = true)]
     store_key: Option<String>,
-    /// Whose snapshots.
+    /// The owner of the snapshots.
     #[arg(long, value_name = "NAME", global = true, default_value = "local")]
     owner: String,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List snapshots, the newest first.
+    /// List snapshots, newest first.
     Ls {
-        /// Only those with this in their name.
+        /// List only those with this text in their name.
         name: Option<String>,
-        /// Print one JSON document a line instead of a table.
+        /// Print one JSON document per line instead of a table.
         #[arg(long)]
         json: bool,
     },
-    /// Write a snapshot out, decrypted: whoever can read it is logged in where it was.
+    /// Write a snapshot out, decrypted: whoever can read the output can log in as its session.
     Export {
-        /// Its id.
+        /// The snapshot's id.
         id: String,
-        /// Where to; without it, to standard output.
+        /// File to write; standard output by default.
         file: Option<PathBuf>,
-        /// As what: everything, or what Playwright's `newContext({ storageState })` takes.
+        /// Format: everything, or what Playwright's `newContext({ storageState })` takes.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Store what `export` has written, as a new snapshot; prints its id.
+    /// Store the output of `export` as a new snapshot, and print its id.
     Import {
-        /// Where from; `-` is standard input.
+        /// File to read; `-` is standard input.
         file: PathBuf,
-        /// What to call it.
+        /// Name of the new snapshot.
         #[arg(long)]
         name: Option<String>,
-        /// What it is: what `export` has written, or Playwright's `storageState`.
+        /// Format: the output of `export`, or Playwright's `storageState`.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
-        /// Keep it until it is deleted, whatever `snapshot_ttl` says.
+        /// Keep it until it is deleted, and ignore `snapshot_ttl`.
         #[arg(long)]
         keep: bool,
     },
     /// Delete snapshots.
     Rm {
-        /// Their ids.
+        /// The ids of the snapshots.
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
-    /// Seal everybody's snapshots with the first key of `store_key`; without a key, leave them unencrypted.
+    /// Encrypt the snapshots of all owners with the first key of `store_key`; without a key, store them unencrypted.
     Rekey,
 }
 
-/// What a file holds.
+/// The format of a snapshot file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Everything: JSON records, one a line.
+    /// Everything: JSON records, one per line.
     #[default]
     Ghostmux,
     /// Playwright's `storageState`: cookies, localStorage and `IndexedDB` of one context.
     Playwright,
 }
 
-/// Why `ghostmux snapshot` did not do what it was asked.
+/// Why `ghostmux snapshot` failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotCommandError {
-    /// The settings are wrong.
+    /// A setting is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The store refused.
+    /// The store returned an error.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The content is not what it was said to be, or does not fit.
+    /// The content is not of the format given, or too large.
     #[error(transparent)]
     Content(#[from] RepositoryError),
     /// A file that cannot be read or written.
     #[error("{file}: {error}")]
     File {
-        /// Which.
+        /// Path of the file.
         file: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
 }
 
-/// Does what the arguments ask, and says what there is to say on `out`.
+/// Runs the subcommand and writes its result to `out`.
 pub async fn run(
     arguments: Arguments,
     variables: impl IntoIterator<Item = (String, String)>,
@@ -155,7 +156,7 @@ pub async fn run(
             format!("{}\n", meta.id)
         }
         Verb::Rm { ids } => {
-            // All of them are read before the first is deleted.
+            // All ids are parsed before the first snapshot is deleted.
             let ids =
                 ids.iter().map(|id| id.parse()).collect::<Result<Vec<SnapshotId>, _>>().map_err(StoreError::from)?;
             for id in ids {
@@ -222,7 +223,7 @@ fn row([id, created, expires, size, stored, key, name]: [&str; 7]) -> String {
     format!("{id:<36}  {created:<20}  {expires:<20}  {size:>11}  {stored:>11}  {key:<8}  {name}").trim_end().to_owned()
 }
 
-/// What is written out.
+/// The content to write out.
 enum Content {
     State((String, Report)),
     Whole(Reader),
@@ -235,7 +236,7 @@ async fn export(
     file: Option<&Path>,
     format: Format,
 ) -> Result<(), SnapshotCommandError> {
-    // Before a file is made: that there is something to write.
+    // Opened before the output file is created, so that a missing snapshot leaves no file.
     let reader = store.get(owner, id).await?;
     let content = match format {
         Format::Ghostmux => Content::Whole(reader),
@@ -244,7 +245,7 @@ async fn export(
     let (name, mut to): (String, Box<dyn AsyncWrite + Unpin>) = match file {
         None => ("standard output".to_owned(), Box::new(tokio::io::stdout())),
         Some(path) => {
-            // Not over a file that is there, and for nobody else to read.
+            // Never overwrites an existing file, and only the user can read the new one.
             let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
             let made = made.map_err(|error| cannot(&path.display().to_string(), error))?;
             (path.display().to_string(), Box::new(tokio::fs::File::from_std(made)))
@@ -255,7 +256,7 @@ async fn export(
         Content::State((state, report)) => {
             to.write_all(state.as_bytes()).await.map_err(failed)?;
             for lost in &report.lost {
-                let _ = writeln!(io::stderr(), "not in it: {} {}: {}", lost.what, lost.place, lost.why);
+                let _ = writeln!(io::stderr(), "not carried: {} {}: {}", lost.what, lost.place, lost.why);
             }
         }
         Content::Whole(mut reader) => {

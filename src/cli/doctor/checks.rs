@@ -1,4 +1,4 @@
-//! Judges what was found. Pure: facts in, a [`Check`] out.
+//! Judges the facts that `machine` collected. Pure: facts in, a [`Check`] out.
 
 use std::{io, net::SocketAddr, path::Path, time::Duration};
 
@@ -12,13 +12,13 @@ use crate::{
 };
 
 const MIB: u64 = 1 << 20;
-/// Below this Chrome is started so that it does not use `/dev/shm`.
+/// With less shared memory, in bytes, Chrome is started so that it does not use `/dev/shm`.
 const ENOUGH_SHARED_MEMORY: u64 = 1 << 30;
-/// A few hundred sessions: one socket each here, several files each in Chrome.
+/// Open files for a few hundred sessions: one socket each here, several files each in Chrome.
 const ENOUGH_FILES: u64 = 4096;
-/// Chrome itself, and a handful of pages.
+/// Bytes of memory for Chrome itself and a handful of pages.
 const ENOUGH_MEMORY: u64 = 512 * MIB;
-/// Profiles and downloads of a handful of sessions.
+/// Bytes of disk for profiles and downloads of a handful of sessions.
 const ENOUGH_DISK: u64 = 256 * MIB;
 
 const SECCOMP: &str = "in Docker, give it a seccomp profile that allows user namespaces (docs/operating.md), or turn the \
@@ -65,7 +65,7 @@ pub(super) fn start(outcome: &Result<Duration, String>, starts_without_sandbox: 
                         "install the package that has {library}, or the browser as a package of the system"
                     ))
                 }
-                None => check.remedy("run it by hand with --headless --dump-dom about:blank to see all it says"),
+                None => check.remedy("run it by hand with --headless --dump-dom about:blank to see its full output"),
             }
         }
     }
@@ -75,17 +75,17 @@ pub(super) fn remote(url: &str, reached: Result<(), String>) -> Check {
     match reached {
         Ok(()) => Check::new(Level::Ok, "browser", format!("{url} accepts connections")),
         Err(error) => Check::new(Level::Fail, "browser", format!("{url}: {error}"))
-            .remedy("start that Chrome with --remote-debugging-port, and see that this machine can reach it"),
+            .remedy("start that Chrome with --remote-debugging-port, and check that this machine can reach it"),
     }
 }
 
 pub(super) fn sandbox(machine: &Machine, turned_off: bool, setuid_helper: bool) -> Check {
     if machine.root {
-        return Check::new(Level::Warn, "sandbox", "off: this is root, as whom Chrome starts only without it")
-            .remedy("run ghostmux as an ordinary user; until then a page that breaks out of its renderer is root");
+        return Check::new(Level::Warn, "sandbox", "off: ghostmux runs as root, and Chrome starts as root only without it")
+            .remedy("run ghostmux as an ordinary user; as root, a page that breaks out of its renderer has root's rights");
     }
     if turned_off {
-        return Check::new(Level::Warn, "sandbox", "off, as no_sandbox says").remedy("only visit pages that you trust");
+        return Check::new(Level::Warn, "sandbox", "off, because no_sandbox is set").remedy("only visit pages that you trust");
     }
     if setuid_helper {
         return Check::new(Level::Ok, "sandbox", "on, by the set-user-id helper beside the browser");
@@ -98,9 +98,9 @@ pub(super) fn sandbox(machine: &Machine, turned_off: bool, setuid_helper: bool) 
     ];
     let wanted: Vec<&str> = hindered.iter().filter(|(is_so, _)| *is_so).map(|(_, setting)| *setting).collect();
     if wanted.is_empty() {
-        return Check::new(Level::Ok, "sandbox", "the kernel gives user namespaces to everyone");
+        return Check::new(Level::Ok, "sandbox", "the kernel allows user namespaces to every user");
     }
-    Check::new(Level::Warn, "sandbox", "the kernel keeps user namespaces from ordinary users").remedy(format!(
+    Check::new(Level::Warn, "sandbox", "the kernel denies user namespaces to ordinary users").remedy(format!(
         "sysctl -w {} (and in /etc/sysctl.d), or install the browser's set-user-id helper (Debian: apt install \
          chromium-sandbox)",
         wanted.join(" ")
@@ -114,7 +114,7 @@ pub(super) fn shared_memory(bytes: Option<u64>) -> Check {
             Check::new(Level::Warn, "/dev/shm", format!("{}, so Chrome uses files in its place", mib(bytes)))
                 .remedy("give it 1 GiB, in Docker with --shm-size=1g, for more speed")
         }
-        None => Check::new(Level::Warn, "/dev/shm", "is not there").remedy("mount a tmpfs on it"),
+        None => Check::new(Level::Warn, "/dev/shm", "does not exist").remedy("mount a tmpfs on it"),
     }
 }
 
@@ -184,7 +184,7 @@ pub(super) fn store(settings: &StoreSettings) -> Check {
     match settings.keys.sealing() {
         Some(key) => Check::new(Level::Ok, "snapshots", format!("in {place}, encrypted with the key {}", key.id)),
         None => Check::new(Level::Ok, "snapshots", format!("in {place}, not encrypted")).remedy(
-            "give keys with --store-key if others can read it: a snapshot lets its reader in where it was logged in",
+            "give keys with --store-key if others can read it: whoever reads a snapshot can log in as its session",
         ),
     }
 }
@@ -192,7 +192,7 @@ pub(super) fn store(settings: &StoreSettings) -> Check {
 pub(super) fn listen(address: SocketAddr, bound: io::Result<()>) -> Check {
     match bound {
         Ok(()) => Check::new(Level::Ok, "listen", format!("{address} is free")),
-        // Perhaps by a ghostmux that serves already, in which case all is well.
+        // Another ghostmux may be serving there, in which case all is well.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             Check::new(Level::Warn, "listen", format!("{address} is taken"))
                 .remedy("stop what listens there (ss -ltnp shows it), or choose another with --listen")
@@ -333,7 +333,7 @@ mod tests {
         let library = "chrome: error while loading shared libraries: libnss3.so: cannot open";
         assert_eq!(telling_line(library), library);
         assert_eq!(telling_line("one\ntwo\n\n"), "two");
-        assert_eq!(telling_line(""), "it said nothing");
+        assert_eq!(telling_line(""), "it printed nothing");
     }
 
     #[test]

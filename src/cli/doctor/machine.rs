@@ -1,4 +1,4 @@
-//! Looks at the machine. Judges nothing.
+//! Collects facts about the machine. Judges nothing.
 
 use std::{
     ffi::OsStr,
@@ -24,31 +24,31 @@ use crate::{
     config::LocalBrowsers,
 };
 
-/// A browser that takes longer for a blank page is not usable.
+/// A browser that takes longer to load a blank page is not usable.
 const START_DEADLINE: Duration = Duration::from_secs(15);
-/// A remote browser that takes longer to accept a connection is not there.
+/// A remote browser that takes longer to accept a connection counts as unreachable.
 const REACH_DEADLINE: Duration = Duration::from_secs(5);
-/// Font directories are shallow; a link that leads in a circle is not followed for ever.
+/// Depth of the search for fonts: font directories are shallow, and links can form a circle.
 const FONT_DEPTH: usize = 6;
 
-/// What the checks need to know.
+/// The facts that the checks need.
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
     pub(super) root: bool,
     pub(super) namespaces: Namespaces,
     pub(super) shared_memory: Option<u64>,
     pub(super) fonts: Fonts,
-    /// Files a process may have open now, and what it may raise that to.
+    /// The limit of open files of this process, and the most to which it may raise that limit.
     pub(super) open_files: Option<(u64, u64)>,
-    /// Bytes this process and its browsers may use.
+    /// Bytes of memory that this process and its browsers may use.
     pub(super) memory: Option<u64>,
     pub(super) cores: usize,
     pub(super) directory: Result<(), String>,
-    /// Bytes free there.
+    /// Free bytes on the disk of the session directory.
     pub(super) directory_free: Option<u64>,
 }
 
-/// What the kernel says about user namespaces, of which Chrome's sandbox is made.
+/// The kernel's settings for user namespaces, which Chrome's sandbox needs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Namespaces {
     pub(super) unprivileged_clone: Option<u64>,
@@ -56,7 +56,7 @@ pub(super) struct Namespaces {
     pub(super) restricted_by_apparmor: Option<u64>,
 }
 
-/// Which fonts there are.
+/// The installed fonts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Fonts {
     pub(super) files: usize,
@@ -129,7 +129,7 @@ impl Fonts {
     }
 }
 
-/// Starts the browser for one blank page. How long that took, or the last thing it said.
+/// Starts the browser for one blank page. Returns how long that took, or the browser's last message.
 pub(super) async fn start(
     found: &Found,
     no_sandbox: bool,
@@ -145,7 +145,7 @@ pub(super) async fn start(
 
 async fn start_in(found: &Found, no_sandbox: bool, local: &LocalBrowsers, profile: &Path) -> Result<Duration, String> {
     let begin = Instant::now();
-    // Here the window is wanted: it is what the DOM is taken from.
+    // A window is needed here: the DOM is dumped from it.
     let flags = find::command_line(found.kind, no_sandbox, &local.args)
         .into_iter()
         .filter(|flag| flag != "--no-startup-window");
@@ -162,7 +162,7 @@ async fn start_in(found: &Found, no_sandbox: bool, local: &LocalBrowsers, profil
         .map_err(|error| error.to_string())?;
     let group = child.id().and_then(|id| i32::try_from(id).ok());
     let outcome = timeout(START_DEADLINE, child.wait_with_output()).await;
-    // Also after a success: helpers may outlive the browser by a moment, and they write to the profile.
+    // Also after a success: helpers may outlive the browser briefly, and they write to the profile.
     if let Some(group) = group {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
@@ -177,19 +177,20 @@ async fn start_in(found: &Found, no_sandbox: bool, local: &LocalBrowsers, profil
     Err(format!("{}: {}", output.status, telling_line(&errors)))
 }
 
-/// What Chrome's standard error says about why it ended: of the first fatal line, or the last, the first sentence.
+/// The reason why Chrome ended, from its standard error: the first sentence of the first fatal line, or of the last
+/// line.
 pub(super) fn telling_line(errors: &str) -> &str {
     let mut lines = errors.lines().map(str::trim).filter(|line| !line.is_empty());
     let telling = ["FATAL", "o usable sandbox", "no-sandbox", "loading shared libraries"];
     let found = lines.clone().find(|line| telling.iter().any(|word| line.contains(word)));
-    let line = found.or_else(|| lines.next_back()).unwrap_or("it said nothing");
-    // `[1123/222043.391805:ERROR:content/browser/zygote_host/zygote_host_impl_linux.cc:130] ` tells the operator
-    // nothing.
+    let line = found.or_else(|| lines.next_back()).unwrap_or("it printed nothing");
+    // The prefix `[1123/222043.391805:ERROR:content/browser/zygote_host/zygote_host_impl_linux.cc:130] ` does not help
+    // the operator.
     let text = line.strip_prefix('[').and_then(|line| line.split_once("] ")).map_or(line, |(_, text)| text);
     text.split_inclusive(['!', '.']).next().filter(|sentence| text[sentence.len()..].starts_with(' ')).unwrap_or(text)
 }
 
-/// Whether something accepts connections where a remote browser should be.
+/// Whether a remote browser's address accepts connections.
 pub(super) async fn reach(url: &str) -> Result<(), String> {
     let rest = url.strip_prefix("ws://").unwrap_or(url);
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
@@ -203,7 +204,7 @@ pub(super) async fn reach(url: &str) -> Result<(), String> {
     }
 }
 
-/// The older way to a sandbox: a helper beside the browser that belongs to root and has the set-user-id bit.
+/// The older form of the sandbox: a helper beside the browser that belongs to root and has the set-user-id bit.
 pub(super) fn has_setuid_helper(binary: &Path) -> bool {
     let helper = binary.with_file_name("chrome-sandbox");
     helper.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o4000 != 0)
@@ -213,7 +214,7 @@ fn read_number(path: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// What is free on the machine, or the limit of the control group if that is less.
+/// Free bytes of memory on the machine, or the limit of the control group if that is less.
 fn memory() -> Option<u64> {
     let info = fs::read_to_string("/proc/meminfo").ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
