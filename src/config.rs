@@ -1,8 +1,8 @@
-//! Settings: what was said ([`RawConfig`]) and what it means ([`Config`]).
+//! Settings: the texts as given ([`RawConfig`]) and the checked values ([`Config`]).
 //!
 //! A setting comes from a flag, a `GHOSTMUX_…` variable, a TOML file or a default, in that order, and is checked in one
-//! place whatever its source. This module never acts on a setting, and never reads the environment by itself: it is
-//! handed in. `docs/configuration.md` is generated from [`RawConfig`] (see [`docs`]).
+//! place whatever its source. This module never acts on a setting, and does not read the environment itself: the caller
+//! passes it in. `docs/configuration.md` is generated from [`RawConfig`] (see [`docs`]).
 
 mod deadline;
 pub mod docs;
@@ -35,64 +35,64 @@ use self::{
 };
 pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits, Granted};
 
-/// Chrome closes its pipe, and itself, on a message above this (measured); nothing a client sends may be larger.
+/// A larger message, in bytes, makes Chrome close its pipe and end (*measured*); a client's frame may not be larger.
 const LARGEST_MESSAGE: u64 = 100 << 20;
 
 /// The checked settings of `ghostmux serve`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where to listen. Beyond loopback only if the operator said `insecure`.
+    /// Address to listen on. Beyond loopback only with `insecure`.
     pub listen: SocketAddr,
     /// Names accepted in a `Host` header beside IP addresses and localhost; lower case.
     pub allow_host: Vec<String>,
     /// Origins whose pages may use this server; lower case, as a browser writes them.
     pub allow_origin: Vec<String>,
-    /// Where the browsers come from.
+    /// The source of the browsers.
     pub browsers: BrowserSource,
     /// Warm leases kept ready in each browser; never more than `max_sessions`.
     pub warm: u32,
     /// Most sessions in one browser.
     pub max_sessions: Option<NonZeroU32>,
-    /// When sessions end by themselves.
+    /// The deadlines of sessions, and their maxima.
     pub deadlines: Deadlines,
-    /// How often a silent client is pinged; zero is never.
+    /// Interval between pings to a silent client; zero is never.
     pub ping_interval: Duration,
-    /// How many sessions there may be, and what happens to one more.
+    /// Limits of the number of sessions and of the queue.
     pub admission: Admission,
-    /// What calls to `/json/…` that carry no connection act in.
+    /// The session in which calls to `/json/…` without a connection act.
     pub http_session: HttpSession,
-    /// What the built-in `local` tenant may do.
+    /// Capabilities of the built-in `local` tenant.
     pub local: Capabilities,
-    /// How many CDP sessions the clients of one session may have.
+    /// Most CDP sessions of the clients of one session.
     pub cdp_sessions: CdpSessionLimits,
     /// Largest frame accepted from a client, in bytes.
     pub max_client_frame: usize,
-    /// How many device pixels the screenshots under way in one browser may have together.
+    /// Most device pixels of all screenshots that are being taken in one browser.
     pub screenshot_pixels: NonZeroU32,
-    /// How many screenshots of one session may wait for their turn; at least 1.
+    /// Most screenshots of one session that may wait; at least 1.
     pub screenshot_queue: usize,
-    /// How many pages of snapshots open at once in one browser; at least 1.
+    /// Most pages of snapshots that open at once in one browser; at least 1.
     pub restore_pages: usize,
-    /// When a client's outbound queue counts as too long, and when it is cut.
+    /// Limits of the outbound queues of clients.
     pub client_queue: ClientQueue,
-    /// How long the reader of an HTTP answer may take none of it.
+    /// How long the reader of an HTTP answer may read nothing.
     pub http_stall: Duration,
-    /// Each process makes its own directory in this one, for profiles and for the files of its sessions.
+    /// Directory in which each process creates its own, for profiles and session files.
     pub session_dir: PathBuf,
-    /// Where snapshots rest, and within what limits.
+    /// The store of the snapshots, and its limits.
     pub store: StoreSettings,
-    /// How much work and memory snapshots may take.
+    /// Limits of the work and memory for snapshots.
     pub snapshots: SnapshotLimits,
-    /// What to log and how.
+    /// Filter and format of the log.
     pub log: Log,
-    /// How long sessions get to end after a signal to stop.
+    /// How long sessions may take to end after a signal to stop.
     pub drain: Duration,
 }
 
-/// Where the browsers come from: a Chrome is either ours, with path and flags, or somebody else's, with a URL.
+/// The source of the browsers: local processes with path and flags, or remote Chromes with a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrowserSource {
-    /// Processes started here, driven over a pipe.
+    /// Processes that ghostmux starts and drives over a pipe.
     Local(LocalBrowsers),
     /// Chromes that run elsewhere, one link each; never empty.
     Remote(Vec<RemoteUrl>),
@@ -101,97 +101,97 @@ pub enum BrowserSource {
 /// How to start browsers on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalBrowsers {
-    /// The Chrome to start; found if not said.
+    /// The Chrome to start; searched for if absent.
     pub path: Option<PathBuf>,
     /// Further flags for Chrome.
     pub args: Vec<String>,
-    /// How many to run.
+    /// Number of browsers to run.
     pub count: NonZeroU16,
-    /// The operator turned Chrome's sandbox off. As root it is off in any case.
+    /// Whether the operator turned Chrome's sandbox off. As root it is always off.
     pub no_sandbox: bool,
-    /// What is spoken with them.
+    /// The format of the messages on the pipe.
     pub codec: Codec,
 }
 
-/// How messages are written on the pipe of a browser that is started here.
+/// The format of the messages on the pipe of a local browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
-    /// What is faster: CBOR wherever Chrome knows it, which is every Chrome that works here.
+    /// The faster one: CBOR wherever Chrome supports it, which is every supported Chrome.
     ///
     /// *Measured* on Chromium 156, interleaved on one busy machine, JSON against CBOR on two equal pipes: Chrome's own
     /// process spends 128 and 28 ms of CPU on a 10 MB string, 14 and 4 ms on 1 MB, 26 and 2.5 ms on 1 MB of objects;
     /// `Browser.getVersion` takes 0.31 and 0.17 ms (medians), a 10 MB result 4.8 and 3.0 s.
     Auto,
-    /// Text, which Chrome translates.
+    /// JSON text, which Chrome translates.
     Json,
-    /// Chrome's own binary form, which we translate.
+    /// Chrome's own binary format, which the proxy translates.
     Cbor,
 }
 
-/// The session behind HTTP calls that carry no connection.
+/// The session of HTTP calls that carry no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpSession {
-    /// One per tenant, apart from the sessions of its WebSockets.
+    /// One session per tenant, apart from the sessions of its WebSockets.
     Own,
-    /// `/json/version` leads to that same session (chromedriver and `DrissionPage` need it).
+    /// The session whose URL `/json/version` gives (chromedriver and `DrissionPage` need this).
     Shared,
 }
 
-/// Limits of the queue of what goes out to one client, in bytes.
+/// Limits of the outbound queues of clients, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientQueue {
-    /// Above this, a client whose socket took nothing for `stall` is cut.
+    /// Above this, a client whose socket accepted nothing for `stall` is disconnected.
     pub soft: usize,
-    /// Above this, a client is cut at once. At least `soft`.
+    /// Above this, a client is disconnected at once. At least `soft`.
     pub hard: usize,
-    /// Above this, over all clients, the one with the longest queue is cut. At least `hard`.
+    /// Above this, over all clients, the client with the longest queue is disconnected. At least `hard`.
     pub total: usize,
-    /// How long a socket may take nothing.
+    /// How long a socket may accept nothing.
     pub stall: Duration,
 }
 
-/// How many sessions there may be, and what happens to one more.
+/// Limits of the number of sessions and of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admission {
-    /// Most sessions at a time, over all browsers.
+    /// Most sessions at a time, over all browsers; `None` is no limit.
     pub total: Option<NonZeroU32>,
-    /// Most sessions of one owner.
+    /// Most sessions of one owner; `None` is no limit.
     pub per_owner: Option<NonZeroU32>,
-    /// How many may wait for a place.
+    /// Most clients that may wait for a place.
     pub queue: usize,
-    /// How long one may wait.
+    /// How long a client may wait for a place.
     pub timeout: Duration,
 }
 
-/// What to log and how.
+/// Filter and format of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A valid filter, such as `info` or `ghostmux=debug,warn`.
+    /// A valid log filter, such as `info` or `ghostmux=debug,warn`.
     pub filter: String,
-    /// For people or for machines.
+    /// The format of log lines.
     pub format: LogFormat,
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text, for people.
     Text,
     /// One JSON object per line.
     Json,
 }
 
-/// A setting that cannot be used, in one line: where it was said, its value, what is wrong, what to do.
+/// A setting that cannot be used, in one line: its source, its value, the problem, and what to do.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// One setting is wrong by itself.
+    /// One setting is invalid by itself.
     #[error("{setting} {value:?}: {problem}")]
     Value {
         /// The setting as the operator wrote it: flag, variable, or key and file.
         setting: String,
-        /// What was said.
+        /// The text that was given.
         value: String,
-        /// What is wrong and what to do.
+        /// The problem and what to do.
         problem: String,
     },
     /// Two settings contradict each other.
@@ -199,27 +199,26 @@ pub enum ConfigError {
     Conflict {
         /// The setting as the operator wrote it.
         setting: String,
-        /// What it contradicts and what to do.
+        /// The setting it contradicts, and what to do.
         problem: String,
     },
-    /// The file cannot be read or is not what it should be.
+    /// The file cannot be read, or is invalid.
     #[error("{setting}: {problem}")]
     File {
-        /// The file, with a line if one is to blame.
+        /// The file, with the line of the problem if it is known.
         setting: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
 }
 
 impl Config {
-    /// Puts together what flags, variables (all of the process's), the file they name and the defaults say, and checks
-    /// it.
+    /// Combines flags, variables (all of the process), the file that they name and the defaults, and checks the result.
     pub fn load(flags: RawConfig, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         Self::check(&Layers::load(flags, variables)?)
     }
 
-    /// Other machines can reach the server, and it has no tokens.
+    /// Whether other machines can reach the server. It has no tokens.
     pub fn is_exposed(&self) -> bool {
         !self.listen.ip().is_loopback()
     }
@@ -271,7 +270,7 @@ impl Config {
             log: Log {
                 filter: layers.text("log").read(|text| match tracing_subscriber::EnvFilter::try_new(text) {
                     Ok(_) => Ok(text.to_owned()),
-                    Err(error) => Err(format!("is no log filter ({error}); say for example info or ghostmux=debug")),
+                    Err(error) => Err(format!("is no log filter ({error}); write for example info or ghostmux=debug")),
                 })?,
                 format: layers.text("log_format").read(|text| match text {
                     "text" => Ok(LogFormat::Text),
@@ -284,7 +283,7 @@ impl Config {
     }
 }
 
-/// What `serve` does when nobody says anything.
+/// The configuration of `serve` without any setting.
 impl Default for Config {
     fn default() -> Self {
         Self::load(RawConfig::default(), []).expect("the defaults are valid")
@@ -314,13 +313,13 @@ fn check_browsers(layers: &Layers) -> Result<BrowserSource, ConfigError> {
             codec: layers.text("codec").read(codec)?,
         }));
     };
-    // A setting that would be ignored is refused: the operator believes in it.
+    // A setting that would have no effect is refused, because the operator expects an effect.
     for key in ["browser_path", "browser_args", "browsers", "no_sandbox"] {
         if let Some(said) = layers.maybe(key).filter(|said| !matches!(said.source, Source::Default)) {
             return Err(ConfigError::Conflict {
                 setting: said.setting(),
                 problem: format!(
-                    "is for a Chrome started here, but {} names one that runs elsewhere; take one of the two away",
+                    "is for a Chrome started here, but {} names one that runs elsewhere; remove one of the two",
                     first.setting()
                 ),
             });
@@ -331,13 +330,13 @@ fn check_browsers(layers: &Layers) -> Result<BrowserSource, ConfigError> {
         return Err(ConfigError::Conflict {
             setting: said.setting(),
             problem: format!(
-                "cbor is spoken on the pipe of a Chrome started here, but {} names one that runs elsewhere; say json",
+                "cbor is for the pipe of a Chrome started here, but {} names one that runs elsewhere; use json",
                 first.setting()
             ),
         });
     }
     let urls = remote.iter().map(|said| {
-        // Not `Said::read`: a URL's query can hold a token, which no error may repeat.
+        // Not `Said::read`: the query of a URL can hold a token, and no error may repeat it.
         said.text.parse::<RemoteUrl>().map_err(|problem| ConfigError::Value {
             setting: said.setting(),
             value: RemoteUrl::without_secrets(&said.text),
@@ -373,10 +372,10 @@ fn codec(text: &str) -> Result<Codec, String> {
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() { Err("is empty; say a path".into()) } else { Ok(PathBuf::from(text)) }
+    if text.is_empty() { Err("is empty; write a path".into()) } else { Ok(PathBuf::from(text)) }
 }
 
-/// The flags that would take a browser out of our hands.
+/// Checks a flag for Chrome. Refuses flags by which ghostmux would lose control of the browser.
 fn browser_arg(text: &str) -> Result<String, String> {
     const OURS: [&str; 4] =
         ["--remote-debugging-port", "--remote-debugging-pipe", "--user-data-dir", "--remote-debugging-address"];
@@ -385,16 +384,16 @@ fn browser_arg(text: &str) -> Result<String, String> {
         return Err("is no flag of Chrome: they begin with --".into());
     }
     if OURS.contains(&name) {
-        return Err("is set by ghostmux itself; take it away".into());
+        return Err("is set by ghostmux itself; remove it".into());
     }
     if name == "--no-sandbox" {
-        return Err("has a setting of its own: say --no-sandbox to ghostmux (GHOSTMUX_NO_SANDBOX=true)".into());
+        return Err("has a setting of its own: start ghostmux with --no-sandbox (GHOSTMUX_NO_SANDBOX=true)".into());
     }
     Ok(text.to_owned())
 }
 
 impl Said {
-    /// Reads the text with `parse`, whose error says what is wrong and what to do.
+    /// Parses the text with `parse`, whose error says what is wrong and what to do.
     fn read<T>(&self, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
         parse(&self.text).map_err(|problem| self.wrong(&problem))
     }

@@ -1,4 +1,4 @@
-//! The deadlines of sessions: what holds when a client says nothing, and the most it may say.
+//! The deadlines of sessions: their defaults, and the maxima for what clients request.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use super::{
     value::duration,
 };
 
-/// When sessions end by themselves.
+/// The deadlines of sessions, and their maxima.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// From the beginning; zero is no limit.
+    /// Counts from the start of the session; zero is no limit.
     pub timeout: Limit,
-    /// Since a client last sent a frame; zero is no limit.
+    /// Counts from the last frame of a client; zero is no limit.
     pub idle_timeout: Limit,
-    /// Since the last socket went; zero is at once.
+    /// Counts from the moment the last socket closed; zero ends the session at once.
     pub keep_alive: Limit,
-    /// The `keep_alive` of a session that is to be there without a socket and was given none.
+    /// The `keep_alive` of a session that is created or parked without a socket and was given none.
     pub park_keep_alive: Duration,
-    /// How long a session is parked before it is saved and gives its place back; zero is for ever.
+    /// How long a session is parked before it is hibernated; zero is never.
     pub hibernate_after: Duration,
-    /// How often a session is saved while it is used; zero is never.
+    /// Interval at which a running session is saved; zero is never.
     pub autosave: Duration,
 }
 
 /// One deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// If the client says nothing.
+    /// The value if the client requests none.
     pub default: Duration,
-    /// The most it may say, if there is a most.
+    /// The most that a client may request; `None` is no limit.
     pub most: Option<Duration>,
-    /// Whether zero means without limit.
+    /// Whether zero means no limit.
     pub zero_is_endless: bool,
 }
 
 impl Limit {
-    /// Whether a client may ask for this; if not, why.
+    /// Checks a value that a client requests. The error says why it is refused.
     pub fn allows(self, asked: Duration) -> Result<(), String> {
         let Some(most) = self.most else { return Ok(()) };
         if asked > most {
@@ -50,10 +50,10 @@ impl Limit {
     }
 }
 
-/// The least there may be between two saves of one session.
+/// The shortest interval between two saves of one session.
 const AUTOSAVE_LEAST: Duration = Duration::from_secs(1);
 
-/// Whether a session may be saved so often; if not, why.
+/// Checks the interval of saves. The error says why it is refused.
 pub fn may_save(often: Duration) -> Result<(), String> {
     if often.is_zero() || often >= AUTOSAVE_LEAST {
         return Ok(());
@@ -68,7 +68,7 @@ impl Deadlines {
             let most = Some(said_max.read(duration(Duration::ZERO))?).filter(|most| !most.is_zero());
             let limit = Limit { default: said.read(duration(Duration::ZERO))?, most, zero_is_endless: true };
             match (limit.allows(limit.default), most) {
-                // Nobody said that there is no limit: then it is the most there may be.
+                // No limit was requested explicitly, so the maximum is the default.
                 (Err(_), Some(most)) if limit.default.is_zero() && said.source == Source::Default => {
                     Ok(Limit { default: most, ..limit })
                 }
@@ -91,7 +91,9 @@ impl Deadlines {
             _ => kept("park_keep_alive")?.default,
         };
         if park_keep_alive.is_zero() {
-            return Err(parked.wrong("would end a session before anybody could come; say 1m, or raise keep_alive_max"));
+            return Err(
+                parked.wrong("would end a session before a client could connect; write 1m, or raise keep_alive_max")
+            );
         }
         Ok(Self {
             timeout: endless("timeout", "timeout_max")?,
@@ -109,7 +111,8 @@ impl Deadlines {
     }
 }
 
-/// A span of time in a URL: a bare number is milliseconds, as with browserless; or with a unit, as in settings.
+/// Parses a duration in a URL: a number alone is milliseconds, as with browserless; or a number with a unit, as in
+/// settings.
 pub fn span(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
         Ok(millis) => Ok(Duration::from_millis(millis)),

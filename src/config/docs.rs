@@ -1,4 +1,4 @@
-//! `docs/configuration.md`, written from the comments on [`RawConfig`](super::RawConfig).
+//! Writes `docs/configuration.md` from the doc comments on [`RawConfig`](super::RawConfig).
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,8 @@ const HEAD: &str = "\
 
 <!-- Written by `ghostmux config-docs > docs/configuration.md`; change the comments in src/config/raw.rs instead. -->
 
-Every setting can be said in three ways. A flag wins over a variable, a variable over the file, the file over the default.
+Every setting can be given in three ways. A flag wins over a variable, a variable over the file, the
+file over the default.
 
 ```sh
 ghostmux serve --max-client-frame 16MiB
@@ -20,12 +21,16 @@ GHOSTMUX_MAX_CLIENT_FRAME=16MiB ghostmux serve
 ghostmux serve --config ghostmux.toml       # or GHOSTMUX_CONFIG; max_client_frame = \"16MiB\"
 ```
 
-- Sizes are bytes or have a unit: `65536`, `64KiB`, `16MiB`, `1GB`. Times always have one: `250ms`, `30s`, `5m`, `2h`, `30d`.
-- A list is separated by spaces, or its flag is given again; in TOML it can also be a TOML list:
+- Sizes are bytes or have a unit: `65536`, `64KiB`, `16MiB`, `1GB`. Times always have a unit: `250ms`,
+  `30s`, `5m`, `2h`, `30d`.
+- The items of a list are separated by spaces, or the flag is repeated. In TOML it can also be a TOML
+  list:
   `browser_args = [\"--lang=de\", \"--user-agent=With Spaces\"]`.
-- A switch is on when its flag is given. In variables and TOML it is `true` or `false`; `--strict=false` overrides them.
-- A key in the file that is no setting is an error. A `GHOSTMUX_…` variable that is none is a warning. An empty variable says nothing.
-- `ghostmux doctor` takes the same settings, and says whether this machine can serve with them.
+- A switch is on when its flag is given. In variables and TOML it is `true` or `false`;
+  `--strict=false` overrides them.
+- An unknown key in the file is an error. An unknown `GHOSTMUX_…` variable is a warning. An empty
+  variable counts as unset.
+- `ghostmux doctor` takes the same settings, and checks whether this machine can serve with them.
 ";
 
 const FILE_EXAMPLE: &str = "

@@ -1,4 +1,4 @@
-//! Where settings are said: flags, variables, a file, the defaults; the strongest first.
+//! The sources of settings: flags, variables, a file, the defaults; the first one wins.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,13 @@ use super::{
     raw::{DEFAULTS, RawConfig, keys, split},
 };
 
-/// Variables begin with this.
+/// Prefix of the variables.
 const PREFIX: &str = "GHOSTMUX_";
 
-/// What else is read of the environment: where this user's files are.
+/// Other variables that are read: the directories of this user's files.
 const DIRECTORIES: [&str; 2] = ["XDG_STATE_HOME", "HOME"];
 
-/// Where something was said.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     Flag,
@@ -24,7 +24,7 @@ pub(super) enum Source {
     Default,
 }
 
-/// One value of a setting.
+/// One value of a setting, with its source.
 #[derive(Debug, Clone)]
 pub(super) struct Said {
     key: &'static str,
@@ -44,7 +44,7 @@ impl Said {
     }
 }
 
-/// All that was said, the strongest first, and where this user's files are.
+/// All values of all sources, the strongest first, and the directories of this user's files.
 #[derive(Debug)]
 pub(super) struct Layers {
     said: Vec<(Source, RawConfig)>,
@@ -56,7 +56,7 @@ impl Layers {
         flags: RawConfig,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        // An empty variable is what `FOO=${FOO:-}` leaves in a compose file: it says nothing.
+        // An empty variable counts as unset: `FOO=${FOO:-}` in a compose file leaves one.
         let ours = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
         let said = variables.into_iter().filter(|(_, value)| !value.is_empty());
         let (variables, mut environment): (Vec<_>, Vec<_>) = said.partition(|(name, _)| name.starts_with(PREFIX));
@@ -76,31 +76,31 @@ impl Layers {
         Ok(Self { said: layers, environment })
     }
 
-    /// One of the variables that say where a user's files are; not a setting of ours.
+    /// A variable that names a directory of this user's files; not a setting of ghostmux.
     pub(super) fn environment(&self, name: &str) -> Option<&str> {
         self.environment.iter().find(|(has, _)| has == name).map(|(_, value)| value.as_str())
     }
 
-    /// What the strongest source that has the setting says.
+    /// The values of a setting from the strongest source that has it.
     pub(super) fn list(&self, key: &'static str) -> Vec<Said> {
         let strongest = self.said.iter().find_map(|(source, raw)| Some((source, raw.said(key)?)));
         let Some((source, texts)) = strongest else { return Vec::new() };
         texts.iter().map(|text| Said { key, source: source.clone(), text: text.clone() }).collect()
     }
 
-    /// The same for a setting with one value and no default.
+    /// The value of a setting that has one value and no default.
     pub(super) fn maybe(&self, key: &'static str) -> Option<Said> {
         self.list(key).into_iter().next()
     }
 
-    /// The same for a setting with one value and a default.
+    /// The value of a setting that has one value and a default.
     pub(super) fn text(&self, key: &'static str) -> Said {
         self.maybe(key).expect("a setting read so is in DEFAULTS")
     }
 }
 
-/// Names among `variables` that look like settings and are none: most likely mistyped. Worth a warning, not an error,
-/// because others write such names too: Kubernetes sets `GHOSTMUX_SERVICE_HOST` beside a service called ghostmux.
+/// Names among `variables` that look like settings and are none: probably mistyped. The caller warns and does not fail,
+/// because others set such names too: Kubernetes sets `GHOSTMUX_SERVICE_HOST` beside a service named ghostmux.
 pub fn unknown_variables(variables: impl IntoIterator<Item = String>) -> Vec<String> {
     let keys = keys();
     let foreign = |name: &String| {
@@ -137,7 +137,7 @@ fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> RawCon
     read.expect("every known key takes text")
 }
 
-/// A flag can be given again, and its value can be a list: `--browser-args "--a --b"`.
+/// Splits values of flags that are lists, such as `--browser-args "--a --b"`; a flag can also be repeated.
 fn split_flags(mut flags: RawConfig) -> RawConfig {
     let lists = [&mut flags.allow_host, &mut flags.allow_origin, &mut flags.browser_url, &mut flags.browser_args];
     for values in lists.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! What can be said about each setting: not yet checked, all text. `layers` is where it is said.
+//! The settings as given: text, not yet checked. `layers` combines their sources.
 
 mod text;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub(super) use self::text::split;
 use self::text::{list, text};
 
-/// What holds when nobody says anything. Shown in `--help` and in the docs.
+/// The defaults. Shown in `--help` and in the docs.
 pub(super) const DEFAULTS: [(&str, &str); 46] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
@@ -60,7 +60,7 @@ pub(super) const DEFAULTS: [(&str, &str); 46] = [
     ("drain", "10s"),
 ];
 
-/// The settings as said in one place. The comment on each is its text in `--help` and in `docs/configuration.md`.
+/// The settings of one source. The comment on each field is its text in `--help` and in `docs/configuration.md`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawConfig {
@@ -73,13 +73,13 @@ pub struct RawConfig {
     #[arg(long, value_name = "IP:PORT", help_heading = "Listening")]
     #[serde(deserialize_with = "text")]
     pub listen: Option<String>,
-    /// Listen beyond loopback without tokens: whoever can reach the address can drive the browsers.
+    /// Listen beyond loopback without tokens: whoever can reach the address can control the browsers.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(help_heading = "Listening")]
     #[serde(deserialize_with = "text")]
     pub insecure: Option<String>,
-    /// Names and addresses by which clients may call this server, beside localhost, loopback and the addresses it
-    /// listens on.
+    /// Names and addresses by which clients may call this server, in addition to localhost, loopback and the addresses
+    /// it listens on.
     #[arg(long, value_name = "NAME", help_heading = "Listening")]
     #[serde(deserialize_with = "list")]
     pub allow_host: Option<Vec<String>>,
@@ -96,7 +96,7 @@ pub struct RawConfig {
     #[arg(long, value_name = "URL", help_heading = "Browsers")]
     #[serde(deserialize_with = "list")]
     pub browser_url: Option<Vec<String>>,
-    /// Further flags for Chrome, such as `--lang=de`.
+    /// Additional flags for Chrome, such as `--lang=de`.
     #[arg(long, value_name = "FLAG", allow_hyphen_values = true, help_heading = "Browsers")]
     #[serde(deserialize_with = "list")]
     pub browser_args: Option<Vec<String>>,
@@ -104,8 +104,8 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub browsers: Option<String>,
-    /// Sessions kept ready in each browser, 0 to 64. A client that finds one waits for no page to start. When clients
-    /// come in bursts, up to ten times as many are kept for the next burst, as long as they are needed.
+    /// Sessions kept ready in each browser, 0 to 64. A client that gets one need not wait for a page to start. When
+    /// clients come in bursts, up to ten times as many are kept for the next burst, as long as they are needed.
     #[arg(long, value_name = "N", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub warm: Option<String>,
@@ -113,47 +113,47 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub max_sessions: Option<String>,
-    /// Turn Chrome's sandbox off, where the system does not allow it. Running as root implies it.
+    /// Turn Chrome's sandbox off, if the system does not allow it. Running as root implies it.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub no_sandbox: Option<String>,
-    /// How Chrome and the proxy write to each other: `json`, `cbor`, which takes work off Chrome, or `auto` for what is
-    /// faster.
+    /// Format of the messages between Chrome and the proxy: `json`, `cbor`, which takes work off Chrome, or `auto` for
+    /// the faster one.
     #[arg(long, value_name = "auto|json|cbor", help_heading = "Browsers")]
     #[serde(deserialize_with = "text")]
     pub codec: Option<String>,
 
-    /// Session that HTTP calls such as /json/new act in: `own`, or `shared` with WebSocket clients (chromedriver).
+    /// Session in which HTTP calls such as /json/new act: `own`, or `shared` with WebSocket clients (chromedriver).
     #[arg(long, value_name = "own|shared", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub http_session: Option<String>,
-    /// Take from local clients what they may do beyond their own pages: host files, tracing, private networks.
+    /// Remove the capabilities of local clients beyond their own pages: host files, tracing, private networks.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub strict: Option<String>,
-    /// How long a session lasts at most, from its beginning. 0s means without limit.
+    /// How long a session lasts at most, from its start. 0s means no limit.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub timeout: Option<String>,
-    /// Longest `timeout` that a client may ask for. 0s means any, none at all included.
+    /// Longest `timeout` that a client may request. 0s means any, no limit included.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub timeout_max: Option<String>,
-    /// How long a session's clients may send nothing before it ends. 0s means without limit.
+    /// How long the clients of a session may send nothing before it ends. 0s means no limit.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub idle_timeout: Option<String>,
-    /// Longest `idle_timeout` that a client may ask for. 0s means any, none at all included.
+    /// Longest `idle_timeout` that a client may request. 0s means any, no limit included.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub idle_timeout_max: Option<String>,
-    /// How long a session waits for its client to come back once its last socket went. 0s means it ends with that.
+    /// How long a session waits for a client after its last socket closed. 0s means it ends with that socket.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub keep_alive: Option<String>,
-    /// Longest `keep_alive` that a client may ask for.
+    /// Longest `keep_alive` that a client may request.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub keep_alive_max: Option<String>,
@@ -161,27 +161,27 @@ pub struct RawConfig {
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub park_keep_alive: Option<String>,
-    /// How long a session is parked before it is saved and its pages are closed; whoever connects to it, here or in
-    /// another process with the same store, finds it restored. Parked sessions are saved at the end of the process,
-    /// too. 0s means never. Clients may ask for another.
+    /// How long a session is parked before it is hibernated: it is saved and its pages are closed. It is restored when
+    /// a client connects to it, here or in another process with the same store. Parked sessions are also saved when the
+    /// process stops. 0s means never. Clients may request another value.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub hibernate_after: Option<String>,
-    /// How often a session is saved while it is used: when its browser dies, or ghostmux ends, whoever connects to its
-    /// id finds it as it was then. 0s means never; otherwise at least 1s. Clients may ask for another.
+    /// How often a session is saved while it runs. If its browser dies or ghostmux stops, a client that connects to its
+    /// id finds it as it was saved last. 0s means never; otherwise at least 1s. Clients may request another value.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub autosave: Option<String>,
-    /// How often a client that sends nothing is pinged; it counts as gone after ten without an answer. 0s means never.
+    /// How often a silent client is pinged; it counts as gone after ten pings without an answer. 0s means never.
     #[arg(long, value_name = "TIME", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub ping_interval: Option<String>,
-    /// Directory in which each process makes its own, for profiles and files of sessions [default: $TMPDIR or /tmp].
+    /// Directory in which each process creates its own, for profiles and session files [default: $TMPDIR or /tmp].
     #[arg(long, value_name = "DIR", help_heading = "Sessions")]
     #[serde(deserialize_with = "text")]
     pub session_dir: Option<String>,
 
-    /// Most sessions at a time, parked ones included, over all browsers. 0 means no limit but that of `max_sessions`.
+    /// Most sessions at a time over all browsers, parked ones included. 0 means that only `max_sessions` limits them.
     #[arg(long, value_name = "N", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub max_total_sessions: Option<String>,
@@ -189,11 +189,11 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub max_owner_sessions: Option<String>,
-    /// How many may wait for a session when there are no more to be had; above that, they are refused (503).
+    /// Most clients that may wait for a session when there is no place; further ones are refused (503).
     #[arg(long, value_name = "N", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub queue: Option<String>,
-    /// How long one may wait in the queue.
+    /// How long a client may wait in the queue.
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub queue_timeout: Option<String>,
@@ -207,61 +207,61 @@ pub struct RawConfig {
     #[serde(deserialize_with = "text")]
     pub max_roots: Option<String>,
     /// Bytes of response bodies that the CDP sessions of one session may keep together beyond 100 MB each
-    /// (`maxTotalBufferSize` of `Network.enable`). Who asks for more is refused.
+    /// (`maxTotalBufferSize` of `Network.enable`). A client that asks for more is refused.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub network_buffers: Option<String>,
-    /// Largest frame accepted from a client, at most 100MiB: Chrome itself ends on more.
+    /// Largest frame accepted from a client, at most 100MiB: a larger message ends Chrome.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub max_client_frame: Option<String>,
-    /// Pixels that the screenshots under way in one browser may have together; others wait for their turn, fairly by
-    /// session. Those of at most an eighth of it are counted apart and wait only for each other. One session gets at most
-    /// half. One screenshot alone is always taken.
+    /// Pixels that the concurrent screenshots of one browser may have together; others wait for their turn, fairly by
+    /// session. Screenshots of at most an eighth of it are counted apart and wait only for each other. One session gets
+    /// at most half. A single screenshot is always taken.
     #[arg(long, value_name = "N", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub screenshot_pixels: Option<String>,
-    /// Screenshots of one session that may wait for their turn; one more is refused.
+    /// Screenshots of one session that may wait for their turn; further ones are refused.
     #[arg(long, value_name = "N", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub screenshot_queue: Option<String>,
-    /// Bytes that may wait for a client whose socket takes nothing for the time of `stall`; with more it is cut.
+    /// Bytes that may wait for a client whose socket accepts nothing for `stall`; with more it is disconnected.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub client_queue: Option<String>,
-    /// Bytes that may wait for any client; with more it is cut at once.
+    /// Bytes that may wait for any client; with more it is disconnected at once.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub client_queue_hard: Option<String>,
-    /// Bytes that may wait for all clients together; above that, the client with the longest queue is cut.
+    /// Bytes that may wait for all clients together; with more, the client with the longest queue is disconnected.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub client_queue_total: Option<String>,
-    /// How long a client's socket may take nothing while more than `client_queue` waits.
+    /// How long a client's socket may accept nothing while more than `client_queue` waits.
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub stall: Option<String>,
-    /// How long the reader of an HTTP answer, such as the content of a snapshot, may take none of it; then it is cut.
+    /// How long the reader of an HTTP answer, such as a snapshot's content, may read nothing before it is disconnected.
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub http_stall: Option<String>,
-    /// How long sessions get to end after SIGTERM or SIGINT; a second signal ends them at once.
+    /// How long sessions may take to end after SIGTERM or SIGINT; a second signal ends them at once.
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub drain: Option<String>,
 
-    /// Where snapshots rest: a file of this process's own, or a Redis that several share, `redis://HOST:PORT` or
-    /// `unix:///PATH` [default: ghostmux/ghostmux.redb in `$XDG_STATE_HOME` or `~/.local/state`, as root in
-    /// `/var/lib`].
+    /// Store of the snapshots: a file that only this process uses, or a Redis that several share, `redis://HOST:PORT`
+    /// or `unix:///PATH`
+    /// [default: ghostmux/ghostmux.redb in `$XDG_STATE_HOME` or `~/.local/state`, as root in `/var/lib`].
     #[arg(long, value_name = "PATH|URL", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub store: Option<String>,
-    /// File with the keys that encrypt snapshots at rest, a line `ID:64 hexadecimal digits` each: the first seals, all
-    /// open. The variable can also hold the keys themselves.
+    /// File with the keys that encrypt snapshots in the store, one `ID:64 hexadecimal digits` per line: the first
+    /// encrypts, all decrypt. The variable can also hold the keys themselves.
     #[arg(long, value_name = "FILE", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub store_key: Option<String>,
-    /// How long a snapshot is kept if nobody says. 0 keeps it until it is deleted.
+    /// How long a snapshot is kept by default. 0 keeps it until it is deleted.
     #[arg(long, value_name = "TIME", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_ttl: Option<String>,
@@ -269,7 +269,7 @@ pub struct RawConfig {
     #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_max: Option<String>,
-    /// Most that the snapshots of one owner may take, as they are stored.
+    /// Most bytes that the snapshots of one owner may take, as stored.
     #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_quota: Option<String>,
@@ -277,27 +277,27 @@ pub struct RawConfig {
     #[arg(long, value_name = "N", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_count: Option<String>,
-    /// Longest line of a snapshot that is imported. Only a single value that large makes one: what has many is written
-    /// in lines of about 1 MiB.
+    /// Longest line of a snapshot that is imported. Only a single value of that size makes such a line; many values are
+    /// written in lines of about 1 MiB.
     #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_line: Option<String>,
-    /// How many snapshots may be imported, or exported as one document, at a time; a clone of a session that has more than
-    /// 1 MiB counts too. More of them wait, as `queue` and `queue_timeout` say; then they are refused (503).
+    /// How many snapshots may be imported, or exported as one document, at a time. A clone of a session that has more
+    /// than 1 MiB counts too. Further ones wait as `queue` and `queue_timeout` say, then they are refused (503).
     #[arg(long, value_name = "N", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_transfers: Option<String>,
-    /// Memory that these may take together. A document takes up to 12 times its size while it is read, a clone 64 MiB; a
-    /// document that can never have so much is refused (413).
+    /// Memory that these may take together. A document takes up to 12 times its size while it is read, a clone 64 MiB.
+    /// A document that can never get that much is refused (413).
     #[arg(long, value_name = "SIZE", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_memory: Option<String>,
-    /// Most form fields of a page that a snapshot holds; how many more there were is in its report.
+    /// Most form fields of a page that a snapshot holds; its report says how many more there were.
     #[arg(long, value_name = "N", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub snapshot_fields: Option<String>,
-    /// Pages of snapshots that open at once in one browser, of all sessions in turn. As one has opened, the next waits as
-    /// long as the browser took to make it, so that other clients have their turn too.
+    /// Pages of snapshots that open at once in one browser, for all sessions in turn. After each page the next one
+    /// waits as long as the browser took to create it, so that other clients have their turn too.
     #[arg(long, value_name = "N", help_heading = "Snapshots")]
     #[serde(deserialize_with = "text")]
     pub restore_pages: Option<String>,
@@ -306,14 +306,14 @@ pub struct RawConfig {
     #[arg(long, value_name = "FILTER", help_heading = "Logs")]
     #[serde(deserialize_with = "text")]
     pub log: Option<String>,
-    /// Log lines for people or one JSON object per line; always on standard error.
+    /// Format of log lines: text for people, or one JSON object per line; always on standard error.
     #[arg(long, value_name = "text|json", help_heading = "Logs")]
     #[serde(deserialize_with = "text")]
     pub log_format: Option<String>,
 }
 
 impl RawConfig {
-    /// What is said of a setting.
+    /// The values of a setting.
     pub(super) fn said(&self, key: &str) -> Option<&[String]> {
         let one = match key {
             "listen" => &self.listen,
@@ -376,7 +376,7 @@ impl RawConfig {
     }
 }
 
-/// Adds the default of each setting to its help.
+/// Adds each setting's default to its help text.
 pub fn with_defaults_in_help(command: clap::Command) -> clap::Command {
     command.mut_args(|arg| match default_of(arg.get_id().as_str()) {
         Some(default) => {

@@ -1,4 +1,4 @@
-//! How much work and memory snapshots may take: that of one session must not keep the others waiting.
+//! Limits of the work and memory for snapshots, so that one session does not delay the others.
 
 use super::{
     ConfigError,
@@ -6,14 +6,14 @@ use super::{
     value::{number, size},
 };
 
-/// How much work and memory snapshots may take.
+/// Limits of the work and memory for snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SnapshotLimits {
-    /// Longest line of content that is imported, in bytes.
+    /// Longest line of imported content, in bytes.
     pub line: usize,
     /// Most imports, and exports as one document, at a time; at least 1.
     pub transfers: usize,
-    /// Most memory that these may take together, in bytes.
+    /// Most bytes of memory that these may take together.
     pub memory: usize,
     /// Most form fields of a page that are saved.
     pub fields: usize,
@@ -36,7 +36,7 @@ impl SnapshotLimits {
         })
     }
 
-    /// How many times its own size a document may take while it is parsed. *Measured* once: a snapshot of 181 MiB in one
-    /// line took 1,948 MiB, which is 10.8 times as much.
+    /// Memory of a document while it is parsed, as a multiple of its size. *Measured* once: a snapshot of 181 MiB in
+    /// one line took 1,948 MiB, which is 10.8 times as much.
     pub const TIMES: usize = 12;
 }

@@ -1,4 +1,4 @@
-//! Where snapshots rest, for how long, how much of them, and the keys that seal them.
+//! The settings of the store: its place, its keys, and the limits of time and size.
 
 use std::{
     fmt,
@@ -12,37 +12,37 @@ use super::{
     value::{duration, number, size},
 };
 
-/// A store that root's service or a person without a home has by default.
+/// The default file for root's service and for a user without a home directory.
 const SYSTEM_FILE: &str = "/var/lib/ghostmux/ghostmux.redb";
 
-/// Where snapshots and hibernated sessions rest, and within what limits.
+/// The store of snapshots and hibernated sessions, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
     /// The file or the server.
     pub place: StorePlace,
-    /// The keys that seal and open snapshots; perhaps none.
+    /// The keys that encrypt and decrypt snapshots; may be empty.
     pub keys: StoreKeys,
-    /// How long a snapshot is kept if its owner does not say. `None` is for ever.
+    /// How long a snapshot is kept if its owner sets nothing. `None` is for ever.
     pub ttl: Option<Duration>,
-    /// How much may be kept.
+    /// Limits of the size and number of snapshots.
     pub limits: StoreLimits,
 }
 
-/// What the store is.
+/// The kind and place of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorePlace {
-    /// One file of this process's own.
+    /// One file that only this process uses.
     File(PathBuf),
     /// A Redis that several processes share.
     Redis(RedisUrl),
 }
 
-/// How much may be kept.
+/// Limits of the size and number of snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreLimits {
     /// Largest snapshot, in bytes before compression.
     pub snapshot: u64,
-    /// Most that one owner's snapshots take together, in bytes as they are stored.
+    /// Most bytes, as stored, of all snapshots of one owner.
     pub bytes: u64,
     /// Most snapshots of one owner.
     pub count: u64,
@@ -58,7 +58,7 @@ impl StoreLimits {
 pub struct RedisUrl(String);
 
 impl RedisUrl {
-    /// The whole URL, to connect to. Not for logs.
+    /// The whole URL, for connecting. Not for logs.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -100,16 +100,16 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// The keys of a store, in the order they were given: the first seals, all open.
+/// The keys of a store, in the order given: the first encrypts, all decrypt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreKeys(Vec<StoreKey>);
 
 /// One key of a store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreKey {
-    /// Its name, written beside what it sealed: 1 to 32 ASCII letters, digits, `-`, `_` and `.`.
+    /// The key's name, stored beside what it encrypted: 1 to 32 ASCII letters, digits, `-`, `_` and `.`.
     pub id: String,
-    /// For the cipher only.
+    /// The secret, for the cipher only.
     pub secret: [u8; 32],
 }
 
@@ -120,12 +120,12 @@ impl fmt::Debug for StoreKey {
 }
 
 impl StoreKeys {
-    /// The key that seals; `None` if nothing is sealed.
+    /// The key that encrypts; `None` if nothing is encrypted.
     pub fn sealing(&self) -> Option<&StoreKey> {
         self.0.first()
     }
 
-    /// The key of this name.
+    /// The key with this name.
     pub fn named(&self, id: &str) -> Option<&StoreKey> {
         self.0.iter().find(|key| key.id == id)
     }
@@ -134,8 +134,8 @@ impl StoreKeys {
 impl std::str::FromStr for StoreKeys {
     type Err = String;
 
-    /// One key a line, `ID:64 hexadecimal digits`; empty lines and those that begin with `#` say nothing. No error
-    /// repeats what may be a secret.
+    /// Parses one key per line, `ID:64 hexadecimal digits`; empty lines and lines that begin with `#` are ignored. No
+    /// error repeats what may be a secret.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut keys = Vec::<StoreKey>::new();
         for (number, line) in text.lines().enumerate() {
@@ -194,7 +194,7 @@ pub(super) fn check(layers: &Layers) -> Result<StoreSettings, ConfigError> {
 
 fn place(said: &Said) -> Result<StorePlace, ConfigError> {
     if said.text.contains("://") {
-        // Not `Said::read`: a URL can hold a password, which no error may repeat.
+        // Not `Said::read`: a URL can hold a password, and no error may repeat it.
         return match said.text.parse() {
             Ok(url) => Ok(StorePlace::Redis(url)),
             Err(problem) => Err(ConfigError::Value {
@@ -210,25 +210,25 @@ fn place(said: &Said) -> Result<StorePlace, ConfigError> {
     Ok(StorePlace::File(PathBuf::from(&said.text)))
 }
 
-/// The keys themselves from a variable, else the file of this name.
+/// The keys themselves from a variable, otherwise from the file of this name.
 fn keys(said: &Said) -> Result<StoreKeys, ConfigError> {
     let looks_like_a_key = said.text.lines().any(|line| key(line.trim()).is_some());
     let problem = |problem| Err(ConfigError::Conflict { setting: said.setting(), problem });
     if looks_like_a_key {
         return match said.source {
             Source::Variable => said.text.parse().or_else(problem),
-            _ => problem("is a key; name a file with the key in it, for others can see this".into()),
+            _ => problem("is a key; name a file that holds the key, because other users can see this text".into()),
         };
     }
     match std::fs::read_to_string(Path::new(&said.text)) {
         Ok(text) => text.parse().or_else(|why| problem(format!("{}: {why}", said.text))),
-        // A key that is almost one is taken for a file, and must not be shown either.
+        // A mistyped key is taken for a file name, and must not be shown either.
         Err(error) if said.text.contains(':') => problem(format!("is neither a file nor a key: {error}")),
         Err(error) => problem(format!("cannot read {}: {error}", said.text)),
     }
 }
 
-/// As the XDG base directories say; root, and who has no home, uses the system's.
+/// The default file by the XDG base directories; root, and a user without a home directory, gets the system's file.
 fn default_file(layers: &Layers) -> PathBuf {
     let set = |name| layers.environment(name).filter(|path| path.starts_with('/')).map(PathBuf::from);
     if nix::unistd::Uid::effective().is_root() {

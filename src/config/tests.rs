@@ -137,7 +137,7 @@ fn a_remote_browser_excludes_what_is_for_local_ones() {
     assert!(codec("auto").is_ok() && codec("json").is_ok());
     assert_eq!(
         codec("cbor").unwrap_err(),
-        "--codec: cbor is spoken on the pipe of a Chrome started here, but --browser-url names one that runs elsewhere; say json"
+        "--codec: cbor is for the pipe of a Chrome started here, but --browser-url names one that runs elsewhere; use json"
     );
     let error = flags(&["--browser-url", "http://chrome:9222/?token=s3cret"]).unwrap_err();
     assert!(error.contains("/json/version") && !error.contains("s3cret"), "{error}");

@@ -1,4 +1,4 @@
-//! The forms of values: one parser each. An error says what is wrong and what to write instead.
+//! The parsers of values. An error says what is wrong and what to write instead.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// `on` and `off` in the spellings people use in variables.
+/// A boolean in the spellings that are usual in variables.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
@@ -49,8 +49,8 @@ pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<usize,
     }
 }
 
-/// A length of time: `250ms`, `30s`, `5m`, `2h`, `30d`. A bare number is refused, since half of its readers guess
-/// wrong.
+/// A duration: `250ms`, `30s`, `5m`, `2h`, `30d`. A number without a unit is refused, because readers guess different
+/// units.
 pub(super) fn duration(least: Duration) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| {
         let (digits, unit) = split_unit(text);
@@ -73,7 +73,7 @@ pub(super) fn duration(least: Duration) -> impl Fn(&str) -> Result<Duration, Str
 
 /// An address to listen on: an IP and a port, or `localhost` and a port.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
-    // Not resolved: which address a name means must not depend on the machine's resolver.
+    // Names are not resolved: the address must not depend on the machine's resolver.
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     if let Some(port) = local {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -104,12 +104,12 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     if scheme_ok && authority_ok { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
 }
 
-/// The address of a Chrome that runs elsewhere. Shown without what may be a secret: credentials and query.
+/// The address of a remote Chrome. `Display` leaves out credentials and query, which may be secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RemoteUrl(String);
 
 impl RemoteUrl {
-    /// The whole URL, to connect to. Not for logs.
+    /// The whole URL, for connecting. Not for logs.
     pub fn as_str(&self) -> &str {
         &self.0
     }

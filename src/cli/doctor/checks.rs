@@ -81,11 +81,16 @@ pub(super) fn remote(url: &str, reached: Result<(), String>) -> Check {
 
 pub(super) fn sandbox(machine: &Machine, turned_off: bool, setuid_helper: bool) -> Check {
     if machine.root {
-        return Check::new(Level::Warn, "sandbox", "off: ghostmux runs as root, and Chrome starts as root only without it")
-            .remedy("run ghostmux as an ordinary user; as root, a page that breaks out of its renderer has root's rights");
+        return Check::new(
+            Level::Warn,
+            "sandbox",
+            "off: ghostmux runs as root, and Chrome starts as root only without it",
+        )
+        .remedy("run ghostmux as an ordinary user; as root, a page that breaks out of its renderer has root's rights");
     }
     if turned_off {
-        return Check::new(Level::Warn, "sandbox", "off, because no_sandbox is set").remedy("only visit pages that you trust");
+        return Check::new(Level::Warn, "sandbox", "off, because no_sandbox is set")
+            .remedy("only visit pages that you trust");
     }
     if setuid_helper {
         return Check::new(Level::Ok, "sandbox", "on, by the set-user-id helper beside the browser");

@@ -13,8 +13,20 @@ pub(super) const INVALID: &str = "Cannot navigate to invalid URL";
 
 /// Schemes that lead somewhere in a Chrome; with any other a new page is blank.
 const KNOWN: [&str; 14] = [
-    "about", "blob", "chrome", "chrome-error", "chrome-extension", "chrome-untrusted", "data", "devtools", "file",
-    "filesystem", "http", "https", "javascript", "view-source",
+    "about",
+    "blob",
+    "chrome",
+    "chrome-error",
+    "chrome-extension",
+    "chrome-untrusted",
+    "data",
+    "devtools",
+    "file",
+    "filesystem",
+    "http",
+    "https",
+    "javascript",
+    "view-source",
 ];
 
 /// How many characters of a URL are said again.

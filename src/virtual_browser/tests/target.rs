@@ -324,9 +324,8 @@ fn a_page_that_goes_to_crash_is_answered_and_crashes() {
         let params = format!(r#"{{"url":"chrome://crash/"{more}}}"#);
         let mut got = pair.asks_on("S", "Page.navigate", &params);
         got.sort();
-        let answer = format!(
-            r#"1: {{"id":1,"result":{{"frameId":"{frame}","errorText":"net::ERR_ABORTED"}},"sessionId":"S"}}"#
-        );
+        let answer =
+            format!(r#"1: {{"id":1,"result":{{"frameId":"{frame}","errorText":"net::ERR_ABORTED"}},"sessionId":"S"}}"#);
         assert_eq!(got, [answer, "call S Page.crash {}".to_owned()]);
         // Chrome's own reply to that is nobody's.
         assert_eq!(pair.error(-32000, "Target crashed"), Vec::<String>::new());
