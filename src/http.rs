@@ -1,18 +1,18 @@
-//! The HTTP face. Every endpoint, and who may ask.
+//! The HTTP interface: every endpoint, and the check of who may use it.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /json/version[/]` | what Chrome says of itself, and a URL for a session to come |
+//! | `GET /json/version[/]` | Chrome's version, and the URL of a new session |
 //! | `GET /json`, `GET /json/list[/]` | the targets of the HTTP session |
 //! | `PUT /json/new?URL` | a new page of the HTTP session |
 //! | `GET /json/activate/ID`, `GET /json/close/ID` | as Chrome |
-//! | `GET /json/protocol[/]` | the protocol of the Chrome that runs, with the `ghost` domain |
+//! | `GET /json/protocol[/]` | the protocol of the running Chrome, with the `ghost` domain |
 //! | `GET /metrics` | `OpenMetrics` text |
 //! | `GET /health` | 200 when sessions can be opened |
-//! | `/v1/…` | sessions as resources; `GET /v1/openapi.json` lists what there is |
-//! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | as browserless has them |
+//! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
+//! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | in the shapes of browserless |
 //!
-//! Methods are matched whatever their case: some clients write `get`.
+//! Methods are matched in any letter case: some clients write `get`.
 
 mod answers;
 mod browserless;
@@ -40,35 +40,35 @@ use crate::{
     session::manager::{Caller, SessionManager},
 };
 
-/// Where a request came from.
+/// The address from which a request came.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// The endpoints and what they stand on.
+/// The endpoints, and the state that they need.
 #[derive(Clone)]
 pub struct Api {
     /// The sessions.
     pub registry: SessionManager,
     /// The protocol JSON of the browsers, fetched once.
     protocol: Arc<Protocol>,
-    /// The process's figures.
+    /// The metrics of the process.
     metrics: Arc<Metrics>,
     v1: V1,
 }
 
-/// Who asks, by the headers of a request.
+/// The caller of a request, by its headers.
 pub fn caller(headers: &HeaderMap) -> Caller {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     Caller::local(host.unwrap_or("localhost"))
 }
 
 impl Api {
-    /// Endpoints over these sessions.
+    /// Endpoints for these sessions.
     pub fn new(registry: SessionManager, protocol: Protocol, metrics: Arc<Metrics>) -> Self {
         Self { v1: V1::new(registry.clone()), registry, protocol: Arc::new(protocol), metrics }
     }
 
-    /// Answers a request that is no WebSocket upgrade.
+    /// Answers a request that is not a WebSocket upgrade.
     pub async fn answer(&self, mut request: Request<Incoming>) -> Answer {
         let method = request.method().as_str().to_ascii_uppercase();
         match (method.as_str(), request.uri().path()) {
@@ -86,7 +86,7 @@ impl Api {
     }
 }
 
-/// What the answer to a request of this path shows.
+/// What the answer to a request for this path shows.
 pub fn shows(path: &str) -> Shows {
     match path {
         "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | v1::DOCUMENT => {

@@ -1,4 +1,5 @@
-//! What refusals the document promises, by what a request has: every endpoint names those that can happen to it.
+//! The errors that the `OpenAPI` document promises, grouped by the properties of a request. Each endpoint names the
+//! groups that apply to it.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +8,19 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder},
 };
 
-/// Of any request.
+/// Errors of any request.
 pub(super) struct Any;
-/// Of one that names a session.
+/// Errors of a request that names a session.
 pub(super) struct OfSession;
-/// Of one with a body.
+/// Errors of a request with a body.
 pub(super) struct OfBody;
-/// Of one that begins a session.
+/// Errors of a request that creates a session.
 pub(super) struct OfBeginning;
-/// Of one that names a snapshot.
+/// Errors of a request that names a snapshot.
 pub(super) struct OfSnapshot;
-/// Of one that stores a snapshot.
+/// Errors of a request that stores a snapshot.
 pub(super) struct OfContent;
-/// Of one that stores what comes from elsewhere.
+/// Errors of a request that imports a snapshot.
 pub(super) struct OfImport;
 
 fn refusals<const N: usize>(refusals: [(&str, &str); N]) -> BTreeMap<String, RefOr<Response>> {
@@ -34,10 +35,10 @@ fn refusals<const N: usize>(refusals: [(&str, &str); N]) -> BTreeMap<String, Ref
 impl IntoResponses for Any {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut responses = refusals([
-            ("403", "It comes from a page, and pages may not drive browsers."),
+            ("403", "The request comes from a web page, and pages may not control browsers."),
             ("503", "The server is shutting down, or no browser is ready."),
         ]);
-        // Said before anybody looks at the request: without a body.
+        // Answered before the request is read further, without a body.
         for (status, why) in [("414", "The URL is too long."), ("431", "The headers are too large.")] {
             responses.insert(status.to_owned(), ResponseBuilder::new().description(why).build().into());
         }
@@ -48,9 +49,9 @@ impl IntoResponses for Any {
 impl IntoResponses for OfSession {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals([
-            ("400", "The id, or a value that was given, cannot be read or used; the detail names it."),
-            ("404", "There is no such session, or it is over, or it is somebody else's."),
-            ("409", "It waits for a place itself, or is about to end."),
+            ("400", "The id or a value is invalid; the detail names it."),
+            ("404", "The session does not exist, has ended, or belongs to another owner."),
+            ("409", "The session waits for a place, or is about to end."),
         ])
     }
 }
@@ -58,10 +59,10 @@ impl IntoResponses for OfSession {
 impl IntoResponses for OfBody {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals([
-            ("400", "The body, or a value in it, cannot be read or used; the detail names it."),
-            ("408", "The body did not come in time."),
+            ("400", "The body or a value in it is invalid; the detail names it."),
+            ("408", "The body did not arrive in time."),
             ("413", "The body is too large."),
-            ("415", "The body is not said to be JSON."),
+            ("415", "The Content-Type of the body is not JSON."),
         ])
     }
 }
@@ -69,11 +70,11 @@ impl IntoResponses for OfBody {
 impl IntoResponses for OfSnapshot {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals([
-            ("400", "The id, or a value that was given, cannot be read or used; the detail names it."),
-            ("404", "There is no such snapshot or session, or it is somebody else's."),
+            ("400", "The id or a value is invalid; the detail names it."),
+            ("404", "The snapshot or session does not exist, or belongs to another owner."),
             ("409", "The session has a client, or another snapshot is being restored into it."),
-            ("413", "It is too large for this format."),
-            ("422", "The snapshot is damaged, sealed with another key, or of a newer ghostmux."),
+            ("413", "The snapshot is too large for this format."),
+            ("422", "The snapshot is damaged, encrypted with another key, or written by a newer ghostmux."),
         ])
     }
 }
@@ -81,9 +82,9 @@ impl IntoResponses for OfSnapshot {
 impl IntoResponses for OfContent {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals([
-            ("413", "It is larger than a snapshot may be."),
-            ("422", "What was to be imported is no snapshot, or not a whole one."),
-            ("507", "Its owner has no room for it left."),
+            ("413", "The content is larger than a snapshot may be."),
+            ("422", "The content is not a complete snapshot."),
+            ("507", "The quota of the owner is used up."),
         ])
     }
 }
@@ -92,8 +93,8 @@ impl IntoResponses for OfImport {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut responses = OfContent::responses();
         responses.extend(refusals([
-            ("413", "It is larger than a snapshot or a line of it may be, or than there is memory for."),
-            ("503", "Too many are imported or exported already; Retry-After says when to try again."),
+            ("413", "The content is larger than a snapshot, a line of it, or the memory for it may be."),
+            ("503", "Too many imports and exports are running; Retry-After says when to try again."),
         ]));
         responses
     }
@@ -102,12 +103,12 @@ impl IntoResponses for OfImport {
 impl IntoResponses for OfBeginning {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals([
-            ("404", "There is no such snapshot, or no such session."),
-            ("409", "The id is taken, or was used before."),
+            ("404", "The snapshot or the session does not exist."),
+            ("409", "The id is in use, or was used before."),
             ("413", "The session is too large to be cloned at once."),
-            ("422", "The snapshot is damaged, sealed with another key, or of a newer ghostmux."),
+            ("422", "The snapshot is damaged, encrypted with another key, or written by a newer ghostmux."),
             ("429", "This owner has as many sessions as it may have; Retry-After says when to try again."),
-            ("503", "There is no place, and none became free in time; Retry-After says when to try again."),
+            ("503", "No place became free in time; Retry-After says when to try again."),
         ])
     }
 }

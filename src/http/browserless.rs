@@ -1,4 +1,4 @@
-//! What browserless answers at `/sessions`, `/pressure` and `/kill/{id}`: for tools that know these already.
+//! The answers of browserless at `/sessions`, `/pressure` and `/kill/{id}`, for tools that know that interface.
 
 mod load;
 
@@ -24,7 +24,7 @@ use crate::{
     session::manager::SessionManager,
 };
 
-/// A session as browserless tells of it.
+/// A session in the shape of browserless.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Told {
@@ -45,12 +45,12 @@ struct Told {
     user_data_dir: Option<String>,
 }
 
-/// The sessions of this owner as browserless lists them; `trackingId` is their name.
+/// Lists the sessions of this owner in the shape of browserless; `trackingId` is their name.
 #[utoipa::path(
     get, path = "/sessions", tag = "browserless",
-    params(("trackingId" = Option<String>, Query, description = "Only those of this name.")),
+    params(("trackingId" = Option<String>, Query, description = "Only sessions with this name.")),
     responses(
-        (status = 200, description = "All sessions that run.", body = ref("#/components/schemas/BrowserlessSessions")),
+        (status = 200, description = "All running sessions.", body = ref("#/components/schemas/BrowserlessSessions")),
         Any
     )
 )]
@@ -97,11 +97,11 @@ fn told(registry: &SessionManager, session: Session, now: u64) -> Told {
     }
 }
 
-/// How busy this server is. `maxConcurrent` 0 means that there is no limit.
+/// The load of this server. `maxConcurrent` 0 means no limit.
 #[utoipa::path(
     get, path = "/pressure", tag = "browserless",
     responses(
-        (status = 200, description = "The figures of now.", body = ref("#/components/schemas/BrowserlessPressure")),
+        (status = 200, description = "The current figures.", body = ref("#/components/schemas/BrowserlessPressure")),
         Any
     )
 )]
@@ -121,18 +121,18 @@ pub(super) async fn pressure(State(registry): State<SessionManager>) -> Answer {
         "reason": reason,
         "recentlyRejected": pressure.recently_rejected,
         "running": pressure.active + pressure.parked,
-        // Ours: how many of them have no client, and how long the first in the line has waited.
+        // Members of ghostmux: the sessions without a client, and how long the first client in the queue has waited.
         "parked": pressure.parked,
         "maxWait": u64::try_from(pressure.longest_wait.as_millis()).unwrap_or(u64::MAX),
     } });
     compact(StatusCode::OK, &told)
 }
 
-/// Ends a session. Not for pages: a change by GET is taken from this machine only, and from no browser.
+/// Ends a session. A GET that changes something is accepted only from this machine, and never from a browser.
 #[utoipa::path(
     get, path = "/kill/{id}", tag = "browserless",
     params(("id" = String, Path, description = "Which.")),
-    responses((status = 204, description = "It is over."), OfSession, Any)
+    responses((status = 204, description = "The session has ended."), OfSession, Any)
 )]
 pub(super) async fn kill(
     State(registry): State<SessionManager>,
@@ -142,14 +142,14 @@ pub(super) async fn kill(
     Id(id): Id,
 ) -> Result<Answer, Problem> {
     if !peer.ip().to_canonical().is_loopback() || headers.contains_key("sec-fetch-site") {
-        let detail = "a GET ends a session only for a program on this machine; use DELETE /v1/sessions/{id}";
+        let detail = "only a program on this machine can end a session by GET; use DELETE /v1/sessions/{id}";
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-by-get", detail));
     }
     registry.close(&caller, &id, CloseReason::Killed).await?;
     Ok(nothing())
 }
 
-/// In milliseconds since the epoch.
+/// Milliseconds since the epoch.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

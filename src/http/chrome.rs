@@ -1,6 +1,6 @@
 //! Chrome's own HTTP interface, `/json/*`: its paths, status codes and texts.
 //!
-//! What carries no connection acts in one session, the HTTP session; `/json/version` creates nothing.
+//! Requests without a connection act in one session, the HTTP session. `/json/version` creates nothing.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -29,29 +29,29 @@ use crate::{
     session::manager::{Caller, ServiceError},
 };
 
-/// How long Chrome gets to tell its protocol.
+/// How long Chrome may take to send its protocol.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a failure to fetch it is the answer for everybody, before it is tried again.
+/// How long a failed fetch is the answer for every caller before the next attempt.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The protocol JSON of the browsers and our own domain, fetched when it is first asked for.
+/// The protocol JSON of the browsers with the `ghost` domain, fetched at the first request.
 #[derive(Debug)]
 pub struct Protocol {
     source: Origin,
     told: Told,
 }
 
-/// What is fetched once, and at most once at a time.
+/// A text that is fetched once, by one caller at a time.
 #[derive(Debug, Default)]
 struct Told {
     text: OnceCell<String>,
-    /// When the last attempt failed, and why. Held while one is made.
+    /// Time and reason of the last failed attempt. Held during an attempt.
     failed: Mutex<Option<(Instant, String)>>,
 }
 
 impl Told {
-    /// The text, fetched by the first who asks. The others wait for that, and share its failure too.
+    /// The text. The first caller fetches it; the others wait, and get its failure too.
     async fn get<F: Future<Output = Result<String, String>>>(&self, fetch: impl FnOnce() -> F) -> Result<&str, String> {
         if let Some(text) = self.text.get() {
             return Ok(text);
@@ -66,12 +66,13 @@ impl Told {
     }
 }
 
-/// Where the protocol is asked for.
+/// The source of the protocol.
 #[derive(Debug)]
 pub enum Origin {
-    /// A Chrome of this machine, and a directory for it: the pipe does not tell, so one is started for the question.
+    /// A Chrome of this machine, and a directory for it. The pipe does not give the protocol, so one Chrome is started
+    /// for the request.
     Local(Found, PathBuf),
-    /// A Chrome elsewhere, by the same host as its WebSocket.
+    /// A remote Chrome, at the host of its WebSocket.
     Remote(RemoteUrl),
 }
 
@@ -90,9 +91,9 @@ impl Protocol {
                 Origin::Remote(url) => tokio::time::timeout(PATIENCE, protocol::of_remote(url.as_str())).await,
             };
             let chromes = fetched
-                .map_err(|_| "Chrome did not tell its protocol in time".to_owned())?
+                .map_err(|_| "Chrome did not send its protocol in time".to_owned())?
                 .map_err(|error| error.to_string())?;
-            merged(&chromes).ok_or_else(|| "what Chrome told is no protocol".to_owned())
+            merged(&chromes).ok_or_else(|| "what Chrome sent is not a protocol".to_owned())
         };
         self.told.get(fetch).await
     }
@@ -166,7 +167,7 @@ async fn version(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answ
     let id = api.registry.version_id(caller).await?;
     let said = JsonObject::read(&browser.identity().version).ok_or(Failure::Unreadable)?;
     let member = |name: &str| said.string(name).unwrap_or_default();
-    // V8 and WebKit as Chrome names them here; the pipe tells both.
+    // V8 and WebKit are named as Chrome names them here; the pipe reports both.
     let webkit = member("userAgent")
         .split("AppleWebKit/")
         .nth(1)
@@ -246,7 +247,7 @@ fn target(info: &str, host: &str) -> Option<Members> {
     let url = raw.get("url").unwrap_or("\"\"");
     let mut members = vec![("description", quoted(""))];
     let parent = raw.get("parentId").and_then(value);
-    // Chrome's `devtoolsFrontendUrl` is left out: there is no front end here that it could name.
+    // Chrome's `devtoolsFrontendUrl` is left out, because no front end is served here.
     members.push(("id", quoted(read.id.as_str())));
     members.extend(parent.map(|parent| ("parentId", parent)));
     members.push(("title", value(title)?));
@@ -256,7 +257,7 @@ fn target(info: &str, host: &str) -> Option<Members> {
     Some(Members(members))
 }
 
-/// An object whose members keep their order.
+/// A JSON object whose members keep their order.
 struct Members(Vec<(&'static str, Box<RawValue>)>);
 
 impl Serialize for Members {

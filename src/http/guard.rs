@@ -1,21 +1,22 @@
-//! Who may ask at all. Pages of tenants run on this machine and can reach our own port; clients are not pages.
+//! Decides which requests may use the port at all. Pages of tenants run on this machine and can reach the port; only
+//! clients may use it.
 //!
-//! A page is known by what Chrome says of it, and Chrome says it (`Sec-Fetch-*`) only where it trusts the address:
-//! localhost, 127.0.0.0/8 and `[::1]`. *Measured* in 156, on both builds: a navigation, a `no-cors` fetch and an image
-//! of `http://0.0.0.0:PORT` came without a word, and so did all that a context with our own port for its proxy asked
-//! of addresses elsewhere. So a `Host` decides how much is believed ([`Place`]):
+//! A page is recognised by the headers that Chrome adds (`Sec-Fetch-*`), and Chrome adds them only for addresses that
+//! it trusts: localhost, 127.0.0.0/8 and `[::1]`. *Measured* in 156, on both builds: a navigation, a `no-cors` fetch
+//! and an image of `http://0.0.0.0:PORT` came without them, and so did every request of a context that had this port as
+//! its proxy. So the `Host` decides how much the headers prove ([`Place`]):
 //!
-//! | `Host` | a page is known by |
+//! | `Host` | a page is recognised by |
 //! |---|---|
-//! | loopback | what Chrome says |
-//! | the address that the connection was accepted on | coming from this machine itself ([`is_roundabout`]) |
+//! | loopback | Chrome's headers |
+//! | the address that the connection was accepted on | a connection from this machine itself ([`is_roundabout`]) |
 //! | a name or address of `--allow-host` | the lack of [`NO_PAGE`], where a GET shows or ends sessions |
-//! | anything else | all is refused: a page's name that leads here, a forwarder's address |
+//! | anything else | every request is refused: a page's name that resolves to this server, a forwarder's address |
 //!
-//! Some requests are Chrome's own, on behalf of a page. *Measured* in 156: what a certificate names as its issuer
+//! Chrome makes some requests itself, on behalf of a page. *Measured* in 156: the issuer that a certificate names
 //! (`authorityInfoAccess`) is fetched with the same `Sec-Fetch-Site: none`, `no-cors`, `empty` as chromedriver's own
-//! requests; only the `User-Agent` differs, and no CDP command changes it for these fetches. Everything else that
-//! Chrome fetched for a page (icons, manifests, workers, reports, prefetches, pings, source maps) had another
+//! requests; only the `User-Agent` differs, and no CDP command changes it for these fetches. Every other request that
+//! Chrome made for a page (icons, manifests, workers, reports, prefetches, pings, source maps) had another
 //! `Sec-Fetch-Site`, an `Origin`, or was a navigation (`tests/it/attacks/from_pages.rs`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,14 +25,14 @@ use hyper::{HeaderMap, Method, Request, StatusCode, header};
 
 use super::reply::{Answer, problem, refused_text};
 
-/// The header by which a client says that it is no page. A page may not send it unasked: it is not among the headers
-/// that CORS lets pass, and no preflight is ever answered. `Authorization` does as well.
+/// The header that only a client can send. A page may not send it: it is not among the headers that CORS allows by
+/// default, and no preflight is ever answered. `Authorization` has the same effect.
 const NO_PAGE: &str = "x-ghostmux";
 
-/// What chromedriver calls itself, which the fetches of a Chrome never do.
+/// The start of chromedriver's `User-Agent`, which Chrome's own fetches never have.
 const CHROMEDRIVER: &str = "chromedriver";
 
-/// Which requests are taken for those of clients.
+/// Which requests are accepted as those of clients.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     /// Names and addresses accepted in `Host` beside loopback and the server's own addresses; lower case.
@@ -40,67 +41,67 @@ pub struct Guard {
     pub allow_origin: Vec<String>,
 }
 
-/// The two ends of the connection that a request came on.
+/// The two ends of the connection of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Ends {
-    /// The client's.
+    /// The client's address.
     pub from: SocketAddr,
-    /// Ours: where it was accepted.
+    /// The address at which the connection was accepted.
     pub to: SocketAddr,
 }
 
-/// What the answer to a request shows, or may change.
+/// What the answer to a request shows or may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
-    /// No id and no secret: a person may look at it in a browser.
+    /// No id and no secret: a person may open it in a browser.
     Nothing,
-    /// Figures: no id either, and nothing changes, but it is for programs.
+    /// Figures: no id, no change, but for programs only.
     Figures,
-    /// Everything else, WebSockets included.
+    /// Every other answer, WebSockets included.
     Sessions,
 }
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It has no `Host`, or several.
+    /// It has no `Host`, or this number of them.
     NoHost(usize),
-    /// `Host` is a name: a page of that site could have been made to resolve to us.
+    /// `Host` is a name: a page of that site could have made it resolve to this server.
     Name,
-    /// `Host` is an address that is not ours: something between forwards to us, and pages may reach that.
+    /// `Host` is an address that is not the server's: something forwards to it, and pages may reach the forwarder.
     Forwarded(String),
     /// It comes from a page.
     Page(String),
-    /// It comes in a way in which a page's would not say so.
+    /// It came by a way on which Chrome does not mark requests of pages.
     Untold(&'static str),
-    /// A page could send it, by a `Host` where Chrome does not say so.
+    /// A page could send it, by a `Host` for which Chrome does not mark requests of pages.
     NoHeader(String),
 }
 
-/// What a `Host` means.
+/// The meaning of a `Host`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Chrome says who asks.
+    /// Loopback: Chrome marks the requests of pages.
     Loopback,
-    /// The address that the connection was accepted on, and no loopback.
+    /// The address at which the connection was accepted, if it is not loopback.
     Own,
-    /// Another that the operator named.
+    /// Another name or address that the operator allowed.
     Allowed,
 }
 
-/// A connection that comes from this machine itself to an address that others know it by: its network's, not loopback.
-/// Clients of this machine have no need to; for pages of its browsers it is a way on which Chrome says nothing.
+/// Whether a connection comes from this machine itself to an address of its network, not to loopback. Clients of this
+/// machine do not need this way; pages of its browsers could use it without being marked.
 fn is_roundabout(ends: Ends) -> bool {
     ends.from.ip() == ends.to.ip() && !ends.from.ip().to_canonical().is_loopback()
 }
 
 impl Guard {
-    /// Judges a request that came on this connection. `upgrade` says that it asks for a WebSocket: pages send their
-    /// `Origin` with that wherever it goes.
+    /// Checks a request that came on this connection. `upgrade` says that it asks for a WebSocket: pages always send
+    /// their `Origin` with that.
     pub fn check<B>(&self, request: &Request<B>, ends: Ends, shows: Shows, upgrade: bool) -> Result<(), Refused> {
-        // `GET http://elsewhere/json/list`, or CONNECT: whoever says so takes us for a proxy.
+        // `GET http://elsewhere/json/list`, or CONNECT: the sender takes this server for a proxy.
         if request.uri().authority().is_some() {
-            return Err(Refused::Untold("it was made by way of a proxy, and ghostmux is none"));
+            return Err(Refused::Untold("it is a request to a proxy, and ghostmux is not a proxy"));
         }
         let headers = request.headers();
         let mut hosts = headers.get_all(header::HOST).iter();
@@ -112,9 +113,9 @@ impl Guard {
         self.check_page(headers, shows)?;
         let allowed = self.allow_host.contains(&host_of(host));
         if is_roundabout(ends) && !allowed && shows != Shows::Nothing {
-            return Err(Refused::Untold("it comes from this machine, by the address that other machines know it by"));
+            return Err(Refused::Untold("it comes from this machine, to an address of its network"));
         }
-        // What is not GET or HEAD has an `Origin` if it is a page's.
+        // A page's request other than GET and HEAD has an `Origin`.
         let by_page = matches!(*request.method(), Method::GET | Method::HEAD) && !upgrade;
         let told = place == Place::Loopback || place == Place::Own && !is_roundabout(ends);
         if !told && by_page && shows == Shows::Sessions && !says_no_page(headers) {
@@ -123,7 +124,7 @@ impl Guard {
         Ok(())
     }
 
-    /// What this `Host` means on a connection that was accepted at `to`.
+    /// The meaning of this `Host` on a connection that was accepted at `to`.
     fn place(&self, host: &str, to: IpAddr) -> Result<Place, Refused> {
         if !is_well_formed(host) {
             return Err(Refused::Name);
@@ -136,7 +137,7 @@ impl Guard {
             return if is_local { Ok(Place::Loopback) } else { otherwise(Refused::Name) };
         };
         if leads_here_untold(address) {
-            return otherwise(Refused::Untold("it was made to an address of no machine, which leads to this one"));
+            return otherwise(Refused::Untold("its Host is an address that belongs to no machine and leads to this one"));
         }
         if address.is_loopback() {
             return Ok(Place::Loopback);
@@ -147,7 +148,7 @@ impl Guard {
         otherwise(Refused::Forwarded(name))
     }
 
-    /// What Chrome says of whoever asks.
+    /// Checks the headers by which Chrome marks the requests of pages.
     fn check_page(&self, headers: &HeaderMap, shows: Shows) -> Result<(), Refused> {
         let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default().to_ascii_lowercase());
         if let Some(origin) = origin {
@@ -160,7 +161,7 @@ impl Guard {
         let chromedriver = [
             ("sec-fetch-mode", "no-cors"),
             ("sec-fetch-dest", "empty"),
-            // The same words without this are Chrome's own, for a certificate that a page's server showed.
+            // Without this header the same values are Chrome's own, for a certificate that a page's server sent.
             ("user-agent", CHROMEDRIVER),
         ];
         match said("sec-fetch-site") {
@@ -172,7 +173,7 @@ impl Guard {
     }
 }
 
-/// Whether it has a header that a page cannot send here unasked.
+/// Whether it has a header that a page cannot send here.
 fn says_no_page(headers: &HeaderMap) -> bool {
     headers.contains_key(NO_PAGE) || headers.contains_key(header::AUTHORIZATION)
 }
@@ -191,7 +192,7 @@ fn is_well_formed(host: &str) -> bool {
     !name.is_empty() && port_is_good && (!name.starts_with('[') || address_of(&name).is_some())
 }
 
-/// The address that this is, if it is no name.
+/// The address that this name is, if it is one.
 fn address_of(name: &str) -> Option<IpAddr> {
     match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(ip) => ip.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -199,7 +200,8 @@ fn address_of(name: &str) -> Option<IpAddr> {
     }
 }
 
-/// `0.0.0.0`, `[::]` and the like, and the IPv6 spellings of IPv4 addresses: connections to them end at this machine.
+/// `0.0.0.0`, `[::]` and similar addresses, and the IPv6 spellings of IPv4 addresses: connections to them end at this
+/// machine.
 fn leads_here_untold(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => ip.octets()[0] == 0,
@@ -208,7 +210,7 @@ fn leads_here_untold(address: IpAddr) -> bool {
 }
 
 impl Refused {
-    /// The answer: Chrome's own where it has one.
+    /// The answer: Chrome's own if Chrome has one.
     pub fn answer(&self) -> Answer {
         let page = |detail: &str| problem(StatusCode::FORBIDDEN, "from-a-page", detail);
         match self {
@@ -225,17 +227,17 @@ impl Refused {
                 StatusCode::FORBIDDEN,
                 "host",
                 &format!(
-                    "Host {host} is no address of this server: something forwards to it; start ghostmux with --allow-host {host}, or call it by localhost"
+                    "Host {host} is not an address of this server, so something forwards to it; start ghostmux with --allow-host {host}, or call the server by localhost"
                 ),
             ),
             Self::Page(which) => page(&format!(
-                "this request comes from a page ({which}), and pages may not drive browsers; allow an origin with --allow-origin"
+                "this request comes from a page ({which}), and pages may not control browsers; allow an origin with --allow-origin"
             )),
             Self::Untold(how) => page(&format!(
-                "this request may come from a page: {how}, where pages do not say so; use 127.0.0.1 or localhost, or allow the host with --allow-host"
+                "this request may come from a page: {how}, where Chrome does not mark requests of pages; use 127.0.0.1 or localhost, or allow the host with --allow-host"
             )),
             Self::NoHeader(host) => page(&format!(
-                "this request may come from a page: by the name {host} pages do not say so; send the header X-Ghostmux: 1, or use 127.0.0.1 or localhost"
+                "this request may come from a page, because Chrome does not mark requests of pages to {host}; send the header X-Ghostmux: 1, or use 127.0.0.1 or localhost"
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! What an operator's tools ask.
+//! The endpoints for monitoring: health and metrics.
 
 use hyper::StatusCode;
 use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry as Figures};

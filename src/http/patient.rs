@@ -1,5 +1,5 @@
-//! A socket that does not wait for ever for a reader: one that takes nothing of an answer for a while is cut, and what the
-//! answer holds is free again.
+//! A socket with a write timeout: if the other side reads nothing of an answer for a while, the connection is closed
+//! and the memory of the answer is freed.
 
 use std::{
     io::{self, IoSlice},
@@ -14,12 +14,12 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// Such a socket.
+/// A socket with a write timeout.
 #[derive(Debug)]
 pub(crate) struct Patient<S = TcpStream> {
     socket: S,
     patience: Duration,
-    /// When it is cut; there is one while the other side takes nothing.
+    /// When the connection is closed; set while the other side reads nothing.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -28,12 +28,12 @@ impl<S> Patient<S> {
         Self { socket, patience, deadline: None }
     }
 
-    /// The socket, which waits for ever again.
+    /// The socket without the timeout.
     pub(crate) fn into_inner(self) -> S {
         self.socket
     }
 
-    /// What became of a write, or that it has taken too long.
+    /// The result of a write, or an error if the write has waited too long.
     fn until<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.deadline = None;
@@ -42,7 +42,7 @@ impl<S> Patient<S> {
         let end = Instant::now() + self.patience;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
         ready!(deadline.as_mut().poll(context));
-        let why = format!("it took nothing of an answer for {} s (http_stall)", self.patience.as_secs_f64());
+        let why = format!("it read nothing of an answer for {} s (http_stall)", self.patience.as_secs_f64());
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
     }
 }

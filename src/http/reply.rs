@@ -1,4 +1,4 @@
-//! Answers: JSON as Chrome writes it or in one line, and problems as RFC 9457 has them.
+//! Answers: JSON with Chrome's white space or on one line, and errors as RFC 9457 problems.
 
 use axum::{
     body::Body,
@@ -14,28 +14,28 @@ use serde_json::{
 
 use crate::{api_types::Bad, session::manager::ServiceError};
 
-/// An answer, whole or as it comes.
+/// An answer; its body may be a stream.
 pub type Answer = Response<Body>;
 
-/// An answer with a body of one type. Nothing may frame it, as with Chrome's own interface.
+/// An answer with a body of one content type. It may not be framed, as with Chrome's own interface.
 pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = stream(kind, Body::from(body.into()));
     *answer.status_mut() = status;
     answer
 }
 
-/// Why something is refused, for those who do not show the body: it lies with the answer.
+/// The reason of an error, as an extension of the answer, for clients that hide the body.
 #[derive(Clone, Debug)]
 pub struct Why(pub String);
 
-/// A refusal in Chrome's own words, as it writes them.
+/// An error with Chrome's own text.
 pub(super) fn refused_text(status: StatusCode, words: &'static str) -> Answer {
     let mut answer = text(status, "text/html; charset=UTF-8", words);
     answer.extensions_mut().insert(Why(words.to_owned()));
     answer
 }
 
-/// As [`text`], with a body that may be still to come.
+/// Like [`text`], with a body that may be a stream.
 pub(super) fn stream(kind: &'static str, body: Body) -> Answer {
     let mut answer = Response::new(body);
     let headers = answer.headers_mut();
@@ -57,12 +57,12 @@ pub(super) fn json<T: Serialize>(value: &T) -> Answer {
     text(StatusCode::OK, "application/json; charset=UTF-8", body)
 }
 
-/// JSON in one line.
+/// JSON on one line.
 pub(super) fn compact<T: Serialize>(status: StatusCode, value: &T) -> Answer {
     serde_json::to_vec(value).map_or_else(|_| unwritable(), |body| text(status, "application/json", body))
 }
 
-/// Something that was made, and where it is.
+/// The answer for a created resource, with its path.
 pub(super) fn created<T: Serialize>(path: &str, value: &T) -> Answer {
     let mut answer = compact(StatusCode::CREATED, value);
     if let Ok(location) = header::HeaderValue::from_str(path) {
@@ -75,19 +75,19 @@ fn unwritable() -> Answer {
     problem(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "Chrome's answer could not be read")
 }
 
-/// Done, and nothing to say.
+/// The answer without content.
 pub(super) fn nothing() -> Answer {
     let mut answer = text(StatusCode::NO_CONTENT, "", Bytes::new());
     answer.headers_mut().remove(header::CONTENT_TYPE);
     answer
 }
 
-/// A refusal in words of our own, `application/problem+json`.
+/// An error as `application/problem+json`.
 pub fn problem(status: StatusCode, kind: &'static str, detail: &str) -> Answer {
     Problem::new(status, kind, detail).answer()
 }
 
-/// Why a request is refused, in words of our own.
+/// An error as RFC 9457 describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     status: StatusCode,
@@ -95,17 +95,17 @@ pub struct Problem {
     detail: String,
     /// Further members, for programs.
     details: Map<String, Value>,
-    /// In how many seconds it may be worth trying again.
+    /// Seconds after which a new attempt may succeed.
     retry_after: Option<u32>,
 }
 
 impl Problem {
-    /// `kind` is one word for programs, `detail` says it to people.
+    /// `kind` is one word for programs, `detail` a text for people.
     pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
         Self { status, kind, detail: detail.into(), details: Map::new(), retry_after: None }
     }
 
-    /// As `application/problem+json`.
+    /// The answer as `application/problem+json`.
     pub fn answer(&self) -> Answer {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -134,7 +134,7 @@ impl Problem {
     }
 }
 
-/// The answer when the service does not do what it is asked.
+/// The answer for an error of the service.
 pub fn refused(why: &ServiceError) -> Answer {
     Problem::from(why).answer()
 }

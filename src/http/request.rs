@@ -1,4 +1,5 @@
-//! What handlers take from a request. What cannot be read is refused with a problem that names it, and nothing is done.
+//! The parts of a request that handlers read. An invalid part is refused with a problem that names it, and nothing is
+//! done.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -13,18 +14,18 @@ use serde::de::IgnoredAny;
 use super::{caller, reply::Problem};
 use crate::{session::manager::Caller, snapshot::repository::HELD_MOST};
 
-/// Most bytes of a body. Metadata may have 4 KiB, and its letters may be written as `\u0041`.
+/// Most bytes of a body. Metadata may have 4 KiB, and its characters may be written as `\u0041`.
 const MOST: usize = 64 * 1024;
-/// How long a body may take to come.
+/// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// And a large one.
+/// How long a large body may take to arrive.
 const LARGE_PATIENCE: Duration = Duration::from_secs(120);
 
-/// The body: a JSON object as text. It may be empty where nothing needs to be said.
+/// The body: the text of a JSON object. It may be empty where nothing is required.
 pub(super) struct Body(pub(super) Option<String>);
 
 impl Body {
-    /// The object, which has to be there.
+    /// The object, or an error if there is none.
     pub(super) fn required(self) -> Result<String, Problem> {
         self.0.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "no-body", "a JSON object is expected as the body"))
     }
@@ -49,29 +50,29 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         if bytes.is_empty() {
             return Ok(Self(None));
         }
-        let text = String::from_utf8(bytes).map_err(|error| bad(format!("the body is no UTF-8: {error}")))?;
-        serde_json::from_str::<IgnoredAny>(&text).map_err(|error| bad(format!("the body is no JSON: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| bad(format!("the body is not UTF-8: {error}")))?;
+        serde_json::from_str::<IgnoredAny>(&text).map_err(|error| bad(format!("the body is not JSON: {error}")))?;
         Ok(Self(Some(text)))
     }
 }
 
-/// A body that holds what others have stored.
+/// A large body: an exported snapshot.
 pub(super) struct LargeBody;
 
 impl LargeBody {
-    /// The JSON, whole.
+    /// Reads the whole JSON text.
     pub(super) async fn read(request: Request) -> Result<String, Problem> {
         let (parts, body) = request.into_parts();
         of_json(&parts.headers)?;
         let bytes = read(body, HELD_MOST, LARGE_PATIENCE).await?;
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad-json", detail);
-        String::from_utf8(bytes).map_err(|error| bad(format!("the body is no UTF-8: {error}")))
+        String::from_utf8(bytes).map_err(|error| bad(format!("the body is not UTF-8: {error}")))
     }
 }
 
 async fn read(body: body::Body, most: usize, patience: Duration) -> Result<Vec<u8>, Problem> {
     let body = tokio::time::timeout(patience, Limited::new(body, most).collect()).await.map_err(|_| {
-        let detail = format!("the body did not come within {} s", patience.as_secs());
+        let detail = format!("the body did not arrive within {} s", patience.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-body", detail)
     })?;
     match body {
@@ -86,7 +87,7 @@ async fn read(body: body::Body, most: usize, patience: Duration) -> Result<Vec<u
     }
 }
 
-/// Only what says that it is JSON is read as such: a form of some page cannot say so unasked.
+/// Accepts only a body that is declared as JSON: a form on a web page cannot declare that without a preflight.
 fn of_json(headers: &HeaderMap) -> Result<(), Problem> {
     let said = headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
     let essence = said.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
@@ -112,7 +113,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// Who asks.
+/// The caller of the request.
 pub(super) struct By(pub(super) Caller);
 
 impl<S: Send + Sync> FromRequestParts<S> for By {

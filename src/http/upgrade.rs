@@ -1,4 +1,4 @@
-//! WebSocket upgrades: which session a URL means, and admission, all before the 101.
+//! WebSocket upgrades: finds the session of a URL and admits the client, before the 101 is sent.
 
 use std::{sync::LazyLock, time::Instant};
 
@@ -20,15 +20,15 @@ use crate::{
     },
 };
 
-/// The header with the reason of a refusal: clients that hide an answer's body may show its headers.
+/// The header with the reason of a refusal, for clients that hide the body of an answer.
 const ERROR: &str = "ghostmux-error";
-/// Most letters of a reason in the head of an answer.
+/// Most characters of a reason in the head of an answer.
 const LONGEST_REASON: usize = 300;
 
-/// What a client is connected to.
+/// What a path connects to.
 #[derive(Debug, PartialEq, Eq)]
 enum Endpoint<'a> {
-    /// A session of its own.
+    /// A new session.
     New,
     /// The session of this id.
     Session(&'a str),
@@ -36,14 +36,14 @@ enum Endpoint<'a> {
     Page(&'a str),
 }
 
-/// Paths at which a session of one's own begins, without `/` at their ends: ours, Chrome's, browserless's.
+/// Paths that open a new session, without `/` at their ends: those of ghostmux, Chrome and browserless.
 const NEW: [&str; 4] = ["", "/devtools/browser", "/chromium", "/chrome"];
 
-/// What is often asked for and not to be had, by a part of the path, and what to do.
+/// Advice for paths that other products serve, by a part of the path.
 const ELSEWHERE: [(&str, &str); 6] = [
     (
         "playwright",
-        "Playwright's own protocol is not spoken here; use chromium.connectOverCDP with / or /devtools/browser/ID",
+        "Playwright's own protocol is not supported; use chromium.connectOverCDP with / or /devtools/browser/ID",
     ),
     ("firefox", "the browsers are Chromes; connect to /"),
     ("webkit", "the browsers are Chromes; connect to /"),
@@ -52,7 +52,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("/devtools", "connect to /devtools/browser/ID or /devtools/page/TARGET"),
 ];
 
-/// What a path means, or what to connect to instead.
+/// What a path connects to, or advice on the right path.
 fn endpoint(path: &str) -> Result<Endpoint<'_>, String> {
     let plain = path.trim_end_matches('/');
     if NEW.contains(&plain) {
@@ -65,14 +65,14 @@ fn endpoint(path: &str) -> Result<Endpoint<'_>, String> {
         return Ok(Endpoint::Session(id));
     }
     let advice = ELSEWHERE.iter().find(|(part, _)| path.contains(part)).map_or(
-        "connect to / for a session of your own (options go into the query), or to /devtools/browser/ID for one that there is",
+        "connect to / for a new session (options go into the query), or to /devtools/browser/ID for an existing one",
         |(_, advice)| advice,
     );
     Err(format!("there is no WebSocket at {path}: {advice}"))
 }
 
-/// The answer to an upgrade. A refusal has its reason in the status line and a header too, because most clients hide the
-/// body, and is the last on its connection.
+/// Adds the reason to a refused upgrade, in the status line and in a header, because most clients hide the body. The
+/// connection is closed after it.
 pub(crate) fn say_why(mut answer: Answer) -> Answer {
     let Some(Why(why)) = answer.extensions_mut().remove::<Why>() else { return answer };
     answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
@@ -101,7 +101,7 @@ pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
     names(header::CONNECTION, "upgrade") && names(header::UPGRADE, "websocket")
 }
 
-/// Answers an upgrade: with the 101 once there is a place, with a reason otherwise.
+/// Answers an upgrade: with the 101 when a place is free, otherwise with a reason.
 pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incoming>) -> Answer {
     let key = match handshake(&request) {
         Ok(key) => key,
@@ -116,7 +116,7 @@ pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incom
         Ok(wish) => wish,
         Err(bad) => return refused(&bad.into()),
     };
-    // Dropped half-way if the client hangs up meanwhile: then it waits for no place any more.
+    // If the client disconnects, this future is dropped and leaves the queue.
     let admitted = match admit(registry, &caller(request.headers()), endpoint, wish).await {
         Ok(admitted) => admitted,
         Err(why) => {
@@ -127,13 +127,13 @@ pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incom
     let upgrade = hyper::upgrade::on(&mut request);
     let ledger = registry.ledger();
     tokio::spawn(async move {
-        // If the client is gone before this is done, the place is free again.
+        // If the client disconnects before this is done, the place is free again.
         match upgrade.await.map(downcast) {
             Ok(Some((socket, already_read))) => {
                 admitted.seat(Client::new(socket, &already_read, ledger, Instant::now()));
             }
-            Ok(None) => tracing::error!("an upgraded connection was no TCP socket"),
-            Err(error) => tracing::debug!(%error, "a client went during its upgrade"),
+            Ok(None) => tracing::error!("an upgraded connection was not a TCP socket"),
+            Err(error) => tracing::debug!(%error, "a client disconnected during its upgrade"),
         }
     });
     let mut answer = Response::new(Body::empty());
@@ -165,13 +165,13 @@ fn handshake<B>(request: &Request<B>) -> Result<String, Answer> {
     let headers = request.headers();
     let bad = |detail: &str| problem(StatusCode::BAD_REQUEST, "handshake", detail);
     if !request.method().as_str().eq_ignore_ascii_case("GET") {
-        return Err(bad("a WebSocket is asked for with GET"));
+        return Err(bad("a WebSocket upgrade needs the method GET"));
     }
     if request.version() != Version::HTTP_11 {
-        return Err(bad("a WebSocket is asked for with HTTP/1.1"));
+        return Err(bad("a WebSocket upgrade needs HTTP/1.1"));
     }
     if has_body(headers) {
-        return Err(bad("a request for a WebSocket has no body"));
+        return Err(bad("a WebSocket upgrade must not have a body"));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let mut answer = problem(StatusCode::UPGRADE_REQUIRED, "handshake", "Sec-WebSocket-Version must be 13");
@@ -181,7 +181,7 @@ fn handshake<B>(request: &Request<B>) -> Result<String, Answer> {
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
     match (keys.next().and_then(|key| key.to_str().ok()).filter(|key| is_key(key)), keys.next()) {
         (Some(key), None) => Ok(key.to_owned()),
-        _ => Err(bad("Sec-WebSocket-Key must be there once, and be the Base64 of 16 bytes")),
+        _ => Err(bad("Sec-WebSocket-Key must be present once, and be 16 bytes in Base64")),
     }
 }
 
@@ -193,7 +193,7 @@ fn has_body(headers: &HeaderMap) -> bool {
 /// RFC 6455 §4.1: a nonce of 16 bytes in Base64.
 fn is_key(key: &str) -> bool {
     static LENIENT: LazyLock<Option<data_encoding::Encoding>> = LazyLock::new(|| {
-        // Not all clients leave the spare bits of the last letter zero.
+        // Some clients do not set the spare bits of the last character to zero.
         let mut lenient = data_encoding::BASE64.specification();
         lenient.check_trailing_bits = false;
         lenient.encoding().ok()

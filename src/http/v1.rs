@@ -1,7 +1,7 @@
 //! `/v1`: sessions and snapshots as resources, with the names and shapes of the `ghost` domain.
 //!
-//! To add an endpoint, write its handler with `#[utoipa::path]` in a file here and name it in [`endpoints`]: the router
-//! and the document both follow from that. Shapes go into `document`.
+//! To add an endpoint, write its handler with `#[utoipa::path]` in a file here and add it to [`endpoints`]: the router
+//! and the document both follow from that. Schemas go into `document`.
 
 mod document;
 mod sessions;
@@ -25,10 +25,10 @@ use super::{
 };
 use crate::{api_types::Bad, session::manager::SessionManager};
 
-/// Where the document is. It holds no id, so anybody may look at it.
+/// Path of the document. It holds no id, so every client may read it.
 pub(super) const DOCUMENT: &str = "/v1/openapi.json";
 
-/// Every endpoint but the document itself.
+/// Every endpoint except the document itself.
 fn endpoints() -> OpenApiRouter<SessionManager> {
     OpenApiRouter::with_openapi(document::empty())
         .routes(routes!(sessions::create, sessions::list))
@@ -57,9 +57,9 @@ fn document() -> Value {
 pub(super) struct V1(Router);
 
 impl V1 {
-    /// Over these sessions.
+    /// Endpoints for these sessions.
     pub(super) fn new(registry: SessionManager) -> Self {
-        // The router clones its handlers, each time it is put together.
+        // The router clones its handlers whenever it is built.
         let document = Arc::new(document());
         let tell = move || {
             let answer = compact(StatusCode::OK, &*document);
@@ -68,25 +68,25 @@ impl V1 {
         let router = Router::from(endpoints())
             .route(DOCUMENT, routing::get(tell))
             .fallback(async |uri: Uri| {
-                let detail = format!("nothing is at {}; see {DOCUMENT} and /json/version", uri.path());
+                let detail = format!("there is nothing at {}; see {DOCUMENT} and /json/version", uri.path());
                 Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
             })
             .method_not_allowed_fallback(async |method: Method, uri: Uri| {
-                let detail = format!("{method} cannot be done to {}; the header Allow says what can", uri.path());
+                let detail = format!("{} does not allow {method}; the header Allow lists the methods", uri.path());
                 Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
             })
             .with_state(registry);
         Self(router)
     }
 
-    /// Answers a request of whatever path.
+    /// Answers a request for any path.
     pub(super) async fn answer(&self, request: Request) -> Answer {
         let Ok(answer) = self.0.clone().call(request).await;
         answer
     }
 }
 
-/// The params of a command that lists, said as a query. Metadata is `metadata.KEY=VALUE`, or `metadata[KEY]=VALUE`.
+/// The params of a command that lists, from a query. Metadata is `metadata.KEY=VALUE`, or `metadata[KEY]=VALUE`.
 fn filters(query: Vec<(String, String)>) -> Result<Value, Bad> {
     let mut wanted = Map::new();
     let mut metadata = Map::new();
@@ -97,16 +97,16 @@ fn filters(query: Vec<(String, String)>) -> Result<Value, Bad> {
             Some(key) => metadata.insert(key.to_owned(), value.into()),
             None if name == "limit" => {
                 let limit: u32 =
-                    value.parse().map_err(|_| Bad::new("limit", format!("{value:?} is no number of sessions")))?;
+                    value.parse().map_err(|_| Bad::new("limit", format!("{value:?} is not a number of sessions")))?;
                 wanted.insert(name.clone(), limit.into())
             }
-            // What names the caller is no filter.
+            // The token identifies the caller; it is not a filter.
             None if name == "token" => None,
             None if name == "metadata" => return Err(Bad::new("metadata", "write metadata.KEY=VALUE")),
             None => wanted.insert(name.clone(), value.into()),
         };
         if before.is_some() {
-            return Err(Bad::new(&name, "is there twice"));
+            return Err(Bad::new(&name, "is given twice"));
         }
     }
     if !metadata.is_empty() {

@@ -1,28 +1,29 @@
-//! How busy the machine is, in whole percent, where the system tells.
+//! The load of the machine in whole percent, if the system reports it.
 
 use std::{
     fs,
     sync::{Mutex, PoisonError},
 };
 
-/// Processor time of the machine so far, in ticks.
+/// Processor time of the machine since its start, in ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Ticks {
     idle: u64,
     all: u64,
 }
 
-// Guards what was read last, for a look: the share is that of the time since then, at first since the machine started.
+// Guards the previous reading; held only for a copy. A share is that of the time since then, and at first since the
+// machine started.
 static LAST: Mutex<Ticks> = Mutex::new(Ticks { idle: 0, all: 0 });
 
-/// The processors, since this was last asked.
+/// The load of the processors since the last call.
 pub(in crate::http) fn cpu() -> Option<u32> {
     let now = ticks(&fs::read_to_string("/proc/stat").ok()?)?;
     let before = std::mem::replace(&mut *LAST.lock().unwrap_or_else(PoisonError::into_inner), now);
     share(now.all.checked_sub(before.all)?, now.idle.checked_sub(before.idle)?)
 }
 
-/// The memory, now.
+/// The share of the memory that is in use now.
 pub(in crate::http) fn memory() -> Option<u32> {
     let info = fs::read_to_string("/proc/meminfo").ok()?;
     let of =

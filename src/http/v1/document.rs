@@ -1,4 +1,4 @@
-//! The `OpenAPI` document: its paths come from the handlers, its shapes from the definition of the `ghost` domain.
+//! The `OpenAPI` document: its paths come from the handlers, its schemas from the definition of the `ghost` domain.
 
 use serde_json::{Map, Value, json};
 use utoipa::{
@@ -11,7 +11,7 @@ use utoipa::{
 
 use crate::api_types::{COPIES_MOST, Domain, Exporting, Member, Millis, NAME_MOST, Wanted, WantedSnapshots};
 
-/// What the paths stand under.
+/// The document without paths.
 pub(super) fn empty() -> OpenApi {
     let about = json!({
         "openapi": "3.1.0",
@@ -26,10 +26,10 @@ pub(super) fn empty() -> OpenApi {
     serde_json::from_value(about).expect("a document without paths")
 }
 
-/// Elsewhere an empty body says: all by default. These without one are a mistake.
+/// Commands whose REST body is required. For other commands an empty body means all defaults.
 const NEED_A_BODY: [&str; 3] = ["updateSession", "restoreSnapshot", "importSnapshot"];
 
-/// The whole document, once every handler has named its path.
+/// The whole document, when every handler has added its path.
 pub(super) fn complete(paths: &OpenApi) -> Value {
     let mut document = serde_json::to_value(paths).unwrap_or_default();
     document["components"] = json!({ "schemas": shapes() });
@@ -43,25 +43,25 @@ pub(super) fn complete(paths: &OpenApi) -> Value {
     document
 }
 
-/// The query of `GET /v1/sessions`: what `ghost.listSessions` takes.
+/// The query of `GET /v1/sessions`: the params of `ghost.listSessions`.
 impl IntoParams for Wanted {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         filters("listSessions", "^([0-9a-f]{1,15}|z[A-Za-z0-9._-]{0,64})$")
     }
 }
 
-/// The query of `GET /v1/snapshots`: what `ghost.listSnapshots` takes.
+/// The query of `GET /v1/snapshots`: the params of `ghost.listSnapshots`.
 impl IntoParams for WantedSnapshots {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         filters("listSnapshots", "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
     }
 }
 
-/// The query of `GET /v1/snapshots/{id}/content`; the path says which snapshot.
+/// The query of `GET /v1/snapshots/{id}/content`; the path names the snapshot.
 impl IntoParams for Exporting {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let about =
-            "`playwright` (if absent): its storageState. `ghostmux`: everything, one JSON record a line, as a stream.";
+            "`playwright` (the default): a storageState. `ghostmux`: everything, as a stream of one JSON record per line.";
         let format = json!({
             "name": "format", "in": "query", "required": false, "description": about, "schema": reference("SnapshotFormat"),
         });
@@ -69,7 +69,7 @@ impl IntoParams for Exporting {
     }
 }
 
-/// What a command that lists takes, as members of a query.
+/// The params of a command that lists, as members of a query.
 fn filters(command: &str, cursor: &str) -> Vec<Parameter> {
     let domain = Domain::ghost();
     let filters = domain.command(command).map(|list| list.parameters.as_slice()).unwrap_or_default();
@@ -92,7 +92,7 @@ fn filters(command: &str, cursor: &str) -> Vec<Parameter> {
     filters.iter().map(parameter).collect()
 }
 
-/// Every shape by its name: the types of the domain, and what the commands that have an endpoint take and give.
+/// Every schema by its name: the types of the domain, and the params and results of the commands that have an endpoint.
 fn shapes() -> Map<String, Value> {
     let domain = Domain::ghost();
     let mut shapes = Map::new();
@@ -107,7 +107,7 @@ fn shapes() -> Map<String, Value> {
         shape["description"] = json!(kind.description);
         shapes.insert(kind.id.clone(), shape);
     }
-    // What the definition says in words only.
+    // Constraints that the definition states only in words.
     shapes["Milliseconds"]["minimum"] = json!(0);
     shapes["Milliseconds"]["maximum"] = json!(Millis::MOST.as_millis());
     for (name, command) in [
@@ -120,7 +120,7 @@ fn shapes() -> Map<String, Value> {
         ("Importing", "importSnapshot"),
     ] {
         let Some(command) = domain.command(command) else { continue };
-        // A session that is there is named by the path.
+        // The path names an existing session.
         let is_new = name == "NewSession";
         let parameters: Vec<Member> =
             command.parameters.iter().filter(|member| is_new || member.name != "id").cloned().collect();
@@ -137,13 +137,13 @@ fn shapes() -> Map<String, Value> {
             (members["count"]["minimum"], members["count"]["maximum"]) = (json!(1), json!(COPIES_MOST));
         }
         if name != "Changes" && !members["keepAlive"].is_null() {
-            // 0 would end it at once.
+            // With 0 the session would end at once.
             members["keepAlive"]["minimum"] = json!(1);
         }
         shapes.insert(name.to_owned(), shape);
     }
     shapes["StorageState"]["type"] = json!("object");
-    // One of the two, and never both.
+    // Exactly one of the two.
     let either = |one: &str, other: &str| {
         let mut shape = shapes["Importing"].clone();
         if let Some(members) = shape["properties"].as_object_mut() {
@@ -224,7 +224,7 @@ fn pages() -> Value {
                 "type": "object",
                 "description": "A TargetInfo, as `Target.getTargets` gives it.",
                 "properties": {
-                    "targetId": { "type": "string", "description": "Connect to /devtools/page/{targetId} to speak to it." },
+                    "targetId": { "type": "string", "description": "Connect to /devtools/page/{targetId} to control it." },
                     "type": { "type": "string" },
                     "title": { "type": "string" },
                     "url": { "type": "string" },
@@ -243,7 +243,7 @@ fn problem() -> Value {
         "type": "object",
         "description": "Why a request was refused (RFC 9457).",
         "properties": {
-            "type": { "type": "string", "description": "`urn:ghostmux:` and a word for the kind, which stays the same." },
+            "type": { "type": "string", "description": "`urn:ghostmux:` and a word for the kind; it does not change between versions." },
             "title": { "type": "string" },
             "status": { "type": "integer" },
             "detail": { "type": "string", "description": "What happened, to what, and what to do." },
@@ -252,7 +252,7 @@ fn problem() -> Value {
     })
 }
 
-/// An object of these members and no others; a type may be several, in one word.
+/// The schema of an object with exactly these members; a type may be several, in one word.
 fn exactly(members: &[(&str, Value)]) -> Value {
     let required: Vec<_> = members.iter().map(|(name, _)| *name).collect();
     let properties: Map<_, _> =

@@ -17,7 +17,7 @@ use crate::{
     session::manager::SessionManager,
 };
 
-/// Makes a session. It is parked until somebody connects to its `webSocketDebuggerUrl`.
+/// Creates a session. It is parked until a client connects to its `webSocketDebuggerUrl`.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", operation_id = "createSession",
     request_body(content = ref("#/components/schemas/NewSession"), content_type = "application/json"),
@@ -38,13 +38,13 @@ pub(super) async fn create(
     Ok(created(&format!("/v1/sessions/{}", session.id), &session))
 }
 
-/// The sessions of this owner, oldest first, a page at a time.
+/// Lists the sessions of this owner, oldest first, one page at a time.
 #[utoipa::path(
     get, path = "/v1/sessions", tag = "sessions", operation_id = "listSessions",
     params(Wanted),
     responses(
         (status = 200, description = "A page of sessions.", body = ref("#/components/schemas/Sessions")),
-        (status = 400, description = "A filter cannot be read; the detail names it.", body = ref("#/components/schemas/Problem"),
+        (status = 400, description = "A filter is invalid; the detail names it.", body = ref("#/components/schemas/Problem"),
             content_type = "application/problem+json"),
         Any
     )
@@ -58,7 +58,7 @@ pub(super) async fn list(
     Ok(compact(StatusCode::OK, &registry.list(&caller, &wanted).await?))
 }
 
-/// One session.
+/// Shows one session.
 #[utoipa::path(
     get, path = "/v1/sessions/{id}", tag = "sessions", operation_id = "getSession",
     params(("id" = String, Path, description = "Which.")),
@@ -71,13 +71,13 @@ pub(super) async fn get(State(registry): State<SessionManager>, By(caller): By, 
     Ok(compact(StatusCode::OK, &registry.get(&caller, &id).await?))
 }
 
-/// Changes what is given of a live session; a deadline that is changed counts from where it counted before.
+/// Changes the given members of a live session; a changed deadline counts from the same moment as before.
 #[utoipa::path(
     patch, path = "/v1/sessions/{id}", tag = "sessions", operation_id = "updateSession",
     params(("id" = String, Path, description = "Which.")),
     request_body(content = ref("#/components/schemas/Changes"), content_type = "application/json"),
     responses(
-        (status = 200, description = "The session as it is now.", body = ref("#/components/schemas/Session")),
+        (status = 200, description = "The session after the change.", body = ref("#/components/schemas/Session")),
         OfSession, OfBody, Any
     )
 )]
@@ -91,11 +91,11 @@ pub(super) async fn update(
     Ok(compact(StatusCode::OK, &registry.update(&caller, &id, options).await?))
 }
 
-/// Ends a session with all its pages. Its clients are sent away with close code 1000.
+/// Ends a session with all its pages. Its clients are disconnected with close code 1000.
 #[utoipa::path(
     delete, path = "/v1/sessions/{id}", tag = "sessions", operation_id = "closeSession",
     params(("id" = String, Path, description = "Which.")),
-    responses((status = 204, description = "It is over."), OfSession, Any)
+    responses((status = 204, description = "The session has ended."), OfSession, Any)
 )]
 pub(super) async fn close(
     State(registry): State<SessionManager>,
@@ -106,8 +106,8 @@ pub(super) async fn close(
     Ok(nothing())
 }
 
-/// Parks a session: its clients are sent away with close code 1000 and the URL to come back to as reason; its pages run
-/// on for `keepAlive`.
+/// Parks a session: its clients are disconnected with close code 1000 and the URL to reconnect to as the reason. Its
+/// pages run on for `keepAlive`.
 #[utoipa::path(
     post, path = "/v1/sessions/{id}/park", tag = "sessions", operation_id = "park",
     params(("id" = String, Path, description = "Which.")),
@@ -127,12 +127,12 @@ pub(super) async fn park(
     Ok(compact(StatusCode::OK, &registry.park(&caller, &id, keep_alive).await?))
 }
 
-/// The pages of a session.
+/// Lists the pages of a session.
 #[utoipa::path(
     get, path = "/v1/sessions/{id}/pages", tag = "sessions", operation_id = "getPages",
     params(("id" = String, Path, description = "Which.")),
     responses(
-        (status = 200, description = "Its pages, as they are now.", body = ref("#/components/schemas/Pages")),
+        (status = 200, description = "Its open pages.", body = ref("#/components/schemas/Pages")),
         OfSession, Any
     )
 )]
@@ -144,12 +144,12 @@ pub(super) async fn pages(
     Ok(compact(StatusCode::OK, &json!({ "pages": registry.pages(&caller, &id).await? })))
 }
 
-/// What a session has used.
+/// Shows the usage of a session.
 #[utoipa::path(
     get, path = "/v1/sessions/{id}/usage", tag = "sessions", operation_id = "getUsage",
     params(("id" = String, Path, description = "Which.")),
     responses(
-        (status = 200, description = "What it has used since it began.", body = ref("#/components/schemas/Usage")),
+        (status = 200, description = "Its usage since it started.", body = ref("#/components/schemas/Usage")),
         OfSession, Any
     )
 )]
@@ -161,7 +161,7 @@ pub(super) async fn usage(
     Ok(compact(StatusCode::OK, &registry.usage(&caller, &id).await?))
 }
 
-/// Reads what the command of the domain takes.
+/// Reads the params of the domain's command.
 pub(super) fn asked(command: &str, params: &str) -> Result<Ask, Problem> {
     Ok(Ask::read(command, params).ok_or_else(odd)??)
 }
@@ -171,5 +171,5 @@ pub(super) fn odd() -> Problem {
 }
 
 pub(super) fn id_in_body() -> Problem {
-    Problem::from(Bad::new("id", "the path says which session; leave it out of the body"))
+    Problem::from(Bad::new("id", "the path names the session; leave id out of the body"))
 }

@@ -1,4 +1,4 @@
-//! Snapshots as resources, and what is done to sessions with them.
+//! Snapshots as resources, and the operations that save, restore and clone sessions.
 
 use std::{io, time::Duration};
 
@@ -28,15 +28,16 @@ use crate::{
     snapshot::repository::HELD_MOST,
 };
 
-/// How long the next piece of an import may take to come.
+/// How long the next piece of an import may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How much of a body is read that nobody wants, and for how long: whoever is still sending it would otherwise not hear why.
+/// Most bytes of a refused body that are still read: a client that is still sending would otherwise not receive the
+/// reason.
 const DRAINED: usize = 512 << 20;
 const DRAINING: Duration = Duration::from_secs(10);
-/// How many things the format has no room for.
+/// The header with the number of items that the format cannot hold.
 const OMITTED: &str = "ghostmux-omitted";
 
-/// Saves the state of a session as it is now, unseen by its clients and its pages.
+/// Saves the state of a session. Its clients and pages do not notice.
 #[utoipa::path(
     post, path = "/v1/sessions/{id}/snapshots", tag = "snapshots", operation_id = "saveSnapshot",
     params(("id" = String, Path, description = "Which session.")),
@@ -58,7 +59,7 @@ pub(super) async fn save(
     Ok(made(&registry.save_snapshot(&caller, &id, &parts, label).await?))
 }
 
-/// Writes a snapshot into a running session that has no client: the storage first, then its pages are opened.
+/// Writes a snapshot into a running session that has no client: first the storage, then its pages are opened.
 #[utoipa::path(
     post, path = "/v1/sessions/{id}/restore", tag = "snapshots", operation_id = "restoreSnapshot",
     params(("id" = String, Path, description = "Which session.")),
@@ -80,7 +81,8 @@ pub(super) async fn restore(
     Ok(compact(StatusCode::OK, &registry.restore_snapshot(&caller, None, &id, restoring).await?))
 }
 
-/// New sessions in the state of this one, parked until somebody connects. The first runs on. All come about, or none.
+/// Creates new sessions in the state of this one, parked until a client connects. The source runs on. All are created,
+/// or none.
 #[utoipa::path(
     post, path = "/v1/sessions/{id}/clone", tag = "snapshots", operation_id = "cloneSession",
     params(("id" = String, Path, description = "Which session.")),
@@ -100,13 +102,13 @@ pub(super) async fn clone(
     Ok(compact(StatusCode::CREATED, &registry.clone_session(&caller, &id, copies).await?))
 }
 
-/// The snapshots of this owner, the newest first, a page at a time.
+/// Lists the snapshots of this owner, newest first, one page at a time.
 #[utoipa::path(
     get, path = "/v1/snapshots", tag = "snapshots", operation_id = "listSnapshots",
     params(WantedSnapshots),
     responses(
         (status = 200, description = "A page of snapshots.", body = ref("#/components/schemas/Snapshots")),
-        (status = 400, description = "A filter cannot be read; the detail names it.", body = ref("#/components/schemas/Problem"),
+        (status = 400, description = "A filter is invalid; the detail names it.", body = ref("#/components/schemas/Problem"),
             content_type = "application/problem+json"),
         Any
     )
@@ -122,8 +124,8 @@ pub(super) async fn list(
     Ok(compact(StatusCode::OK, &registry.list_snapshots(&caller, &wanted).await?))
 }
 
-/// Makes a snapshot of Playwright's `storageState` (JSON), or of the content of another in ghostmux's own format, which
-/// is read as a stream; then `name`, `ttl` and `metadata.KEY` are members of the query.
+/// Creates a snapshot from Playwright's `storageState` (JSON), or from content in ghostmux's own format, which is read
+/// as a stream; `name`, `ttl` and `metadata.KEY` are then members of the query.
 #[utoipa::path(
     post, path = "/v1/snapshots", tag = "snapshots", operation_id = "importSnapshot",
     request_body(content(
@@ -161,11 +163,11 @@ pub(super) async fn import(
     let label: Label = api_types::read(&label(query)?.to_string())?;
     let pieces = request.into_body().into_data_stream().map_err(io::Error::other);
     let pieces = stream::unfold(Box::pin(pieces), async |mut pieces| {
-        let late = |_| Some(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came for 30 s")));
+        let late = |_| Some(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing arrived for 30 s")));
         let piece = tokio::time::timeout(PATIENCE, pieces.next()).await.unwrap_or_else(late);
         Some((piece?, pieces))
     });
-    // Fused: what is left of a refused body is read on below, also when its end has been read already.
+    // Fused: the rest of a refused body is read below, also if its end was read already.
     let mut content: futures_util::stream::BoxStream<'static, io::Result<Bytes>> = pieces.fuse().boxed();
     let imported = match registry.room_for_lines().await {
         Ok(room) => registry.import_content(&caller, (&mut content, room), label).await,
@@ -180,7 +182,7 @@ pub(super) async fn import(
     }
 }
 
-/// Reads on in a body that nobody wants, within limits.
+/// Reads on in a refused body, within limits.
 async fn drain<E>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) {
     let mut left = DRAINED;
     let rest = async {
@@ -190,11 +192,11 @@ async fn drain<E>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) {
             left -= piece.len();
         }
     };
-    // Whoever takes longer may not hear why.
+    // A client that takes longer may not receive the reason.
     let _ = tokio::time::timeout(DRAINING, rest).await;
 }
 
-/// What is known of a snapshot.
+/// Shows a snapshot's metadata.
 #[utoipa::path(
     get, path = "/v1/snapshots/{id}", tag = "snapshots", operation_id = "getSnapshot",
     params(("id" = String, Path, description = "Which.")),
@@ -207,11 +209,11 @@ pub(super) async fn get(State(registry): State<SessionManager>, By(caller): By, 
     Ok(compact(StatusCode::OK, &registry.snapshot(&caller, &id).await?))
 }
 
-/// Deletes a snapshot. Sessions that began with it are not touched.
+/// Deletes a snapshot. Sessions that were started from it are not affected.
 #[utoipa::path(
     delete, path = "/v1/snapshots/{id}", tag = "snapshots", operation_id = "deleteSnapshot",
     params(("id" = String, Path, description = "Which.")),
-    responses((status = 204, description = "It is gone."), OfSnapshot, Any)
+    responses((status = 204, description = "The snapshot is deleted."), OfSnapshot, Any)
 )]
 pub(super) async fn delete(
     State(registry): State<SessionManager>,
@@ -222,7 +224,7 @@ pub(super) async fn delete(
     Ok(nothing())
 }
 
-/// The content of a snapshot: whoever has it is logged in where the session was.
+/// The content of a snapshot. Whoever has it can log in as the session.
 #[utoipa::path(
     get, path = "/v1/snapshots/{id}/content", tag = "snapshots", operation_id = "exportSnapshot",
     params(
@@ -233,7 +235,7 @@ pub(super) async fn delete(
         (status = 200, description = "The content.", content(
             (ref("#/components/schemas/StorageState") = "application/json"),
             (Vec<u8> = "application/x-ndjson"),
-        ), headers(("Ghostmux-Omitted" = i64, description = "How many things Playwright's format has no room for."))),
+        ), headers(("Ghostmux-Omitted" = i64, description = "Number of items that Playwright's format cannot hold."))),
         OfSnapshot, Any
     )
 )]
@@ -251,7 +253,7 @@ pub(super) async fn content(
         let length = content.meta().raw;
         let body = AxumBody::from_stream(ReaderStream::new(content.into_read()));
         let mut answer = answer_with("application/x-ndjson", body);
-        // So that what breaks off half-way is seen to be less than there is.
+        // So that the client notices an answer that is cut off.
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         return Ok(answer);
     }
@@ -265,18 +267,18 @@ fn made(saved: &Saved) -> Answer {
     created(&format!("/v1/snapshots/{}", saved.snapshot.id), saved)
 }
 
-/// Whether the body is said to be a snapshot's content.
+/// Whether the body is declared as a snapshot's content.
 fn is_content(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     matches!(essence.as_str(), "application/x-ndjson" | "application/octet-stream")
 }
 
-/// What an import is to be called, said as a query.
+/// Name, lifetime and metadata of an import, from a query.
 fn label(query: Vec<(String, String)>) -> Result<Value, Bad> {
     let mut label = filters(query)?;
     if let Some(ttl) = label.get("ttl").and_then(Value::as_str) {
-        let ttl: f64 = ttl.parse().map_err(|_| Bad::new("ttl", format!("{ttl:?} is no number of milliseconds")))?;
+        let ttl: f64 = ttl.parse().map_err(|_| Bad::new("ttl", format!("{ttl:?} is not a number of milliseconds")))?;
         label["ttl"] = json!(ttl);
     }
     Ok(label)
