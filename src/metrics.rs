@@ -1,4 +1,4 @@
-//! Every figure the proxy keeps of itself, in one struct. The help texts are the documentation.
+//! All metrics of the process, in one struct. The help texts are their documentation.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// Why a session ended: one word of a fixed list.
+/// The label of the reason why a session ended: one word of a fixed list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct EndedLabels {
     /// See [`crate::close_reason::CloseReason::label`].
@@ -18,15 +18,15 @@ pub struct EndedLabels {
 pub struct Metrics {
     /// Messages from Chrome that belonged to no session.
     pub unowned: Counter,
-    /// Popups let go because nobody came for them in time.
+    /// Popups that were resumed because their client did not set them up in time.
     pub holds_expired: Counter,
-    /// Events of Chrome's that were dropped because they nest too deep for JSON.
+    /// Events of Chrome that were dropped because they nest too deep for JSON.
     pub events_too_deep: Counter,
     /// Sessions opened.
     pub sessions_opened: Counter,
-    /// Sessions in a browser now, parked ones included.
+    /// Sessions that have a place in a browser now, parked ones included.
     pub sessions: Gauge,
-    /// Warm leases that nobody has taken yet.
+    /// Warm leases that no session has taken yet.
     pub sessions_warm: Gauge,
     /// Sessions without a client now.
     pub sessions_parked: Gauge,
@@ -34,13 +34,13 @@ pub struct Metrics {
     pub sessions_queued: Gauge,
     /// Sessions that lost their last socket and went on.
     pub sessions_parks: Counter,
-    /// Parked sessions that somebody came back to.
+    /// Parked sessions to which a client came back.
     pub sessions_resumes: Counter,
-    /// Parked sessions that were saved and gave their place back.
+    /// Parked sessions that were hibernated.
     pub sessions_hibernated: Counter,
-    /// Saves of sessions that went on.
+    /// Saves of running sessions.
     pub sessions_autosaved: Counter,
-    /// Sessions that slept and were restored for a client.
+    /// Hibernated sessions that were restored for a client.
     pub sessions_woken: Counter,
     /// Snapshots saved and imported.
     pub snapshots_saved: Counter,
@@ -60,21 +60,21 @@ pub struct Metrics {
     pub commands_refused: Counter,
     /// Browsers started.
     pub browsers_started: Counter,
-    /// Browsers lost without being asked to leave.
+    /// Browsers that ended without being asked to.
     pub browsers_lost: Counter,
-    /// Browsers that take sessions now.
+    /// Browsers that accept sessions now.
     pub browsers: Gauge,
     /// Contexts that belong to a session or a warm lease now.
     pub contexts: Gauge,
-    /// Targets of any kind in all browsers now, by Chrome's own word.
+    /// Targets of any kind in all browsers now, by Chrome's own report.
     pub targets: Gauge,
     /// CDP sessions of any kind now, the proxy's own included.
     pub cdp_sessions: Gauge,
-    /// Commands under the proxy's ids that wait for Chrome now.
+    /// Commands under the proxy's own ids that wait for Chrome's answer now.
     pub calls: Gauge,
     /// Contexts and pages of ended sessions, and contexts that clients dispose of, that wait for their disposal.
     pub disposals: Gauge,
-    /// Screenshots that wait until others have been taken.
+    /// Screenshots that wait for their turn.
     pub screenshots_waiting: Gauge,
 }
 
@@ -94,12 +94,12 @@ impl Metrics {
         );
         to.register(
             "holds_expired",
-            "Popups let go because their client showed no interest within 5 s",
+            "Popups that were resumed because their client did not set them up within 5 s",
             self.holds_expired.clone(),
         );
         to.register("sessions_opened", "Sessions opened", self.sessions_opened.clone());
         to.register("sessions", "Sessions open now, parked ones included", self.sessions.clone());
-        to.register("sessions_warm", "Sessions made ready for clients to come", self.sessions_warm.clone());
+        to.register("sessions_warm", "Sessions kept ready for new clients", self.sessions_warm.clone());
         to.register(
             "sessions_parked",
             "Sessions open now that have no client; grows when clients do not come back",
@@ -110,21 +110,21 @@ impl Metrics {
             "Clients that wait for a session now; grows when there are too few places",
             self.sessions_queued.clone(),
         );
-        to.register("sessions_parks", "Sessions that lost their last client and went on", self.sessions_parks.clone());
-        to.register("sessions_resumes", "Parked sessions that a client came to", self.sessions_resumes.clone());
+        to.register("sessions_parks", "Sessions that were parked when their last client left", self.sessions_parks.clone());
+        to.register("sessions_resumes", "Parked sessions to which a client came back", self.sessions_resumes.clone());
         to.register(
             "sessions_hibernated",
-            "Parked sessions that were saved and gave their place back",
+            "Parked sessions that were hibernated",
             self.sessions_hibernated.clone(),
         );
         to.register(
             "sessions_autosaved",
-            "Saves of sessions that went on, to be brought back from",
+            "Saves of running sessions, from which they can be restored",
             self.sessions_autosaved.clone(),
         );
         to.register(
             "sessions_woken",
-            "Sessions that slept and were restored for a client",
+            "Hibernated sessions that were restored for a client",
             self.sessions_woken.clone(),
         );
         to.register("snapshots_saved", "Snapshots saved, imports included", self.snapshots_saved.clone());
@@ -152,8 +152,8 @@ impl Metrics {
         );
         to.register("commands_refused", "Commands refused by policy", self.commands_refused.clone());
         to.register("browsers_started", "Browsers started", self.browsers_started.clone());
-        to.register("browsers_lost", "Browsers lost without being asked to leave", self.browsers_lost.clone());
-        to.register("browsers", "Browsers that take sessions now", self.browsers.clone());
+        to.register("browsers_lost", "Browsers that ended without being asked to", self.browsers_lost.clone());
+        to.register("browsers", "Browsers that accept sessions now", self.browsers.clone());
         to.register("contexts", "Contexts of sessions and warm leases now", self.contexts.clone());
         to.register(
             "targets",
@@ -172,12 +172,12 @@ impl Metrics {
         );
         to.register(
             "disposals",
-            "Contexts and pages that are to go and wait for their turn; grows when sessions end faster than Chrome can clean up",
+            "Contexts and pages that wait for their disposal; grows when sessions end faster than Chrome can clean up",
             self.disposals.clone(),
         );
         to.register(
             "screenshots_waiting",
-            "Screenshots that wait until others have been taken; grows when clients take many large ones",
+            "Screenshots that wait for their turn; grows when clients take many large ones",
             self.screenshots_waiting.clone(),
         );
     }

@@ -1,7 +1,7 @@
-//! The pool: the browsers, and which of them serves the next session.
+//! The pool: the browsers, and the choice of the browser that serves the next session.
 //!
-//! `slot` is the place of one browser and its states, `supervisor` the task that starts the browser of a slot, keeps
-//! warm leases in it and replaces it. `placement` chooses a browser, `warm_pool` says how many warm leases a browser
+//! `slot` is the place of one browser and its states. `supervisor` is the task that starts the browser of a slot, keeps
+//! warm leases in it and replaces it. `placement` chooses a browser, `warm_pool` decides how many warm leases a browser
 //! holds; both are pure.
 
 mod placement;
@@ -30,47 +30,47 @@ use crate::{
 /// How long a session waits for a browser that is being started or replaced.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// What a pool is made of.
+/// The parts of a pool.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// One entry per browser. All are of the kind [`BrowserKind::SHARED`].
     pub sources: Vec<Source>,
-    /// Warm leases kept ready in each browser; more while clients come in bursts.
+    /// Number of warm leases kept ready in each browser; more while clients come in bursts.
     pub warm: usize,
     /// Most sessions in one browser.
     pub max_sessions: Option<i64>,
-    /// What the sessions of one browser share out among them.
+    /// Limits that the sessions of one browser share.
     pub shares: Shares,
 }
 
-/// What a session needs of the browser that it gets a lease in.
+/// The requirements of a session for the browser of its lease.
 #[derive(Clone, Debug)]
 pub struct LeaseRequest {
     /// The browser is of this kind.
     pub kind: BrowserKind,
 }
 
-/// Why there is no lease.
+/// Why no lease was given.
 #[derive(Debug, thiserror::Error)]
 pub enum NoLease {
     /// Every browser is at its cap.
-    #[error("every browser has its {0} sessions (max_sessions); try again when one has ended")]
+    #[error("every browser has {0} sessions, the most that max_sessions allows; try again when a session has ended")]
     Full(i64),
     /// A session traces in the only browser.
-    #[error("a session is tracing, for which it needs the browser alone; try again when it has ended")]
+    #[error("a session is tracing and needs the browser alone; try again when it has ended")]
     Exclusive,
     /// No browser became ready in time.
     #[error("no browser became ready within {seconds} s: {why}")]
     NoBrowser {
-        /// How long it was waited.
+        /// Seconds waited.
         seconds: u64,
-        /// What each slot lacks.
+        /// The state of each slot.
         why: String,
     },
     /// The proxy is shutting down.
     #[error("ghostmux is shutting down")]
     Closing,
-    /// The browser would not make one.
+    /// The browser did not make a lease.
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -91,7 +91,7 @@ struct Inner {
 }
 
 impl Pool {
-    /// Starts every browser of the plan; the first that cannot be had is the error.
+    /// Starts every browser of the plan. Returns the error of the first that cannot be started.
     pub async fn start(plan: Plan, metrics: Arc<Metrics>) -> Result<Self, BrowserError> {
         let numbered = (0..).map(BrowserId).zip(plan.sources.iter().cloned());
         let sources: Vec<(BrowserId, Source)> = numbered.collect();
@@ -132,17 +132,17 @@ impl Pool {
         self.inner.tasks.wait().await;
     }
 
-    /// The browsers that take sessions now.
+    /// The browsers that accept sessions now.
     pub fn browsers(&self) -> Vec<Browser> {
         self.inner.slots.lock().values().filter_map(Slot::browser).cloned().collect()
     }
 
-    /// Warm leases that nobody has taken yet.
+    /// Number of warm leases that no session has taken yet.
     pub fn idle(&self) -> usize {
         self.inner.slots.lock().values().map(Slot::warm).sum()
     }
 
-    /// Any browser that is ready, or waits for one: what the browsers say of themselves is the same for all.
+    /// Any ready browser, after a wait if there is none: version and protocol are the same for all.
     pub async fn any(&self) -> Result<Browser, NoLease> {
         let until = Instant::now() + WAIT;
         loop {
@@ -163,9 +163,9 @@ impl Pool {
             match choice {
                 Choice::Warm(lease) => return Ok(lease),
                 Choice::Cold(reservation) => match reservation.browser.lease().await {
-                    // The lease counts itself from here on.
+                    // From here on the lease counts itself.
                     Ok(lease) => return Ok(lease.counted()),
-                    // It has just died: another one, or the one that takes its place.
+                    // The browser has just died: try another one, or the one that replaces it.
                     Err(_) if !reservation.browser.is_alive() && Instant::now() < until => {}
                     Err(error) => return Err(error.into()),
                 },
@@ -201,7 +201,7 @@ impl Pool {
         choice
     }
 
-    /// Takes a place in the browser of a slot.
+    /// Reserves a place in the browser of a slot.
     fn take(&self, slot: &mut Slot) -> Choice<'_> {
         let Slot::Ready { browser, warm, refill, .. } = slot else { return Choice::NoneReady };
         refill.notify_one();
@@ -213,7 +213,7 @@ impl Pool {
     }
 }
 
-/// Where the next session gets its lease.
+/// The outcome of a choice of a browser for a lease.
 enum Choice<'a> {
     Warm(Lease),
     Cold(Reservation<'a>),
@@ -221,7 +221,7 @@ enum Choice<'a> {
     NoneReady,
 }
 
-/// A place taken before the lease exists, so that several at once do not all choose the same browser.
+/// A reservation made before the lease exists, so that concurrent requests do not all choose the same browser.
 struct Reservation<'a> {
     slots: &'a Slots,
     browser: Browser,
@@ -230,7 +230,7 @@ struct Reservation<'a> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         self.browser.count(-1);
-        // The slot may hold another browser by now, which never knew of this client.
+        // By now the slot may hold another browser, which does not know this client.
         if let Some(Slot::Ready { browser, warm, refill, .. }) = self.slots.lock().get_mut(&self.browser.id())
             && browser.is(&self.browser)
         {

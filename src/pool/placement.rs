@@ -1,37 +1,37 @@
-//! Which browser serves the next session. PURE: from figures to a decision, which carries what it was made from.
+//! Chooses the browser of the next session. PURE: from figures to a decision that carries its evidence.
 
 use std::{borrow::Cow, fmt};
 
 use crate::port::BrowserId;
 
-/// What makes browsers interchangeable, by name: a session gets a lease only in a browser of the kind it asks for.
+/// A name for browsers that are interchangeable: a session gets a lease only in a browser of the kind that it requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrowserKind(Cow<'static, str>);
 
 impl BrowserKind {
-    /// Browsers that many sessions share, each in contexts of its own.
+    /// Browsers that many sessions share, each in its own contexts.
     pub const SHARED: Self = Self(Cow::Borrowed("shared"));
 }
 
-/// What placement knows of a browser that is ready.
+/// The figures of a ready browser.
 #[derive(Clone, Debug)]
 pub(super) struct Figures<'a> {
     pub(super) browser: BrowserId,
     pub(super) kind: &'a BrowserKind,
-    /// Sessions that hold a lease in it, or are about to.
+    /// Sessions that hold or are about to hold a lease in it.
     pub(super) sessions: i64,
-    /// A session traces in it and must stay alone.
+    /// Whether a session traces in it and must stay alone.
     pub(super) is_exclusive: bool,
 }
 
-/// Where a session goes, or why it goes nowhere.
+/// The decision: a browser, or the reason why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Into this browser. It had so many sessions, and so many browsers could be chosen from.
+    /// This browser, which had `sessions` sessions and was chosen from `candidates` browsers.
     Place { browser: BrowserId, sessions: i64, candidates: usize },
-    /// So many browsers have as many sessions as one may have. The others, if any, are exclusive.
+    /// `browsers` browsers have as many sessions as one may have. The others, if any, are exclusive.
     Full { max_sessions: i64, browsers: usize },
-    /// All browsers that are ready, so many, are exclusive.
+    /// All ready browsers, `browsers` in number, are exclusive.
     Exclusive { browsers: usize },
     /// No browser of the kind is ready.
     NoneReady,
@@ -52,7 +52,7 @@ impl fmt::Display for Decision {
     }
 }
 
-/// Chooses the browser of a kind that has the fewest sessions; of several such, the first.
+/// Chooses the browser of a kind with the fewest sessions; of several, the first.
 pub(super) fn place<'a>(
     kind: &BrowserKind,
     ready: impl Iterator<Item = Figures<'a>>,

@@ -1,4 +1,4 @@
-//! The place of one browser in the pool, and its states. One function changes the state.
+//! The place of one browser in the pool, and its states. Only one function changes the state.
 
 use std::{
     collections::BTreeMap,
@@ -22,26 +22,26 @@ use crate::{
 /// The state of one slot.
 #[derive(Debug)]
 pub(super) enum Slot {
-    /// A browser is being started, for the first time or in place of the one before.
+    /// A browser is being started, for the first time or to replace the previous one.
     Starting {
-        /// Why the one before is gone.
+        /// Why the previous browser is gone.
         after: Option<DeadReason>,
     },
-    /// It takes sessions.
+    /// The browser accepts sessions.
     Ready {
         browser: Browser,
         kind: BrowserKind,
         warm: WarmPool<Lease>,
-        /// Told when the warm leases have changed.
+        /// Notified when the warm leases have changed.
         refill: Arc<Notify>,
     },
-    /// Its browser ends, and takes no more sessions.
+    /// The browser is ending and accepts no sessions.
     Draining { why: DrainReason },
-    /// It has no browser.
+    /// There is no browser.
     Dead { why: DeadReason },
 }
 
-/// Why a browser takes no more sessions.
+/// Why a browser accepts no more sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DrainReason {
     /// The pool is closed.
@@ -51,11 +51,11 @@ pub(super) enum DrainReason {
 /// Why a slot has no browser.
 #[derive(Clone, Debug)]
 pub(super) enum DeadReason {
-    /// The pool ended it.
+    /// The pool ended the browser.
     Closed { why: Arc<str> },
-    /// It ended without being asked to.
+    /// The browser ended without being asked to.
     Lost { why: Arc<str>, last_words: Vec<String> },
-    /// It could not be started; it is tried again after a pause.
+    /// The browser could not be started. The next attempt follows after a pause.
     NotStarted { error: Arc<BrowserError>, retry_in: Duration },
 }
 
@@ -77,7 +77,7 @@ impl fmt::Display for DeadReason {
 }
 
 impl Slot {
-    /// The browser that takes sessions here.
+    /// The browser, if it accepts sessions.
     pub(super) fn browser(&self) -> Option<&Browser> {
         match self {
             Self::Ready { browser, .. } => Some(browser),
@@ -85,7 +85,7 @@ impl Slot {
         }
     }
 
-    /// How many warm leases nobody has taken yet.
+    /// Number of warm leases that no session has taken.
     pub(super) fn warm(&self) -> usize {
         match self {
             Self::Ready { warm, .. } => warm.len(),
@@ -93,7 +93,7 @@ impl Slot {
         }
     }
 
-    /// Why it takes no sessions, if it takes none.
+    /// Why the slot accepts no sessions; `None` if it accepts them.
     pub(super) fn lacks(&self) -> Option<String> {
         match self {
             Self::Starting { after: None } => Some("it is being started".to_owned()),
@@ -103,15 +103,15 @@ impl Slot {
         }
     }
 
-    /// What placement must know, if it takes sessions.
+    /// The figures for placement, if the slot accepts sessions.
     pub(super) fn figures(&self, id: BrowserId) -> Option<Figures<'_>> {
         let Self::Ready { browser, kind, .. } = self else { return None };
         let figures = || Figures { browser: id, kind, sessions: browser.live(), is_exclusive: browser.is_exclusive() };
-        // Its end is seen here before its slot's task has seen it.
+        // The browser's end is visible here before the slot's task has handled it.
         browser.is_alive().then(figures)
     }
 
-    /// Says in the log what a slot comes to.
+    /// Logs the new state of a slot.
     fn log(&self, id: BrowserId) {
         let browser = id.0;
         match self {
@@ -141,24 +141,24 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// One slot for each id, whose browser is being started.
+    /// One slot for each id; its browser is being started.
     pub(super) fn new(ids: impl Iterator<Item = BrowserId>, metrics: Arc<Metrics>) -> Self {
         let by_id = ids.map(|id| (id, Slot::Starting { after: None })).collect();
         Self { by_id: Mutex::new(by_id), changed: Notify::new(), metrics }
     }
 
-    /// The states, to be read. They are changed by [`Slots::transition`].
+    /// The states, for reading. [`Slots::transition`] changes them.
     pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<BrowserId, Slot>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends with the next change of a state after this call.
+    /// Completes at the next change of a state after this call.
     pub(super) fn changed(&self) -> impl Future<Output = ()> {
         self.changed.notified()
     }
 
-    /// Changes the state of a slot: the only place that does, and with it moves the figures, writes the log, and wakes
-    /// who waits for a browser.
+    /// Changes the state of a slot. Only this function does; it also updates the metrics, writes the log, and wakes the
+    /// requests that wait for a browser.
     pub(super) fn transition(&self, id: BrowserId, next: Slot) {
         next.log(id);
         match &next {
@@ -178,7 +178,7 @@ impl Slots {
             before
         };
         self.changed.notify_waiters();
-        // Warm leases are dropped without the lock: their end sends orders.
+        // Warm leases are dropped outside the lock, because their end sends requests.
         drop(before);
     }
 }

@@ -18,12 +18,12 @@ use crate::{
     port::BrowserId,
 };
 
-/// The first pause after a browser that would not start; it doubles up to [`LONGEST_PAUSE`].
+/// The first pause after a browser did not start; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl Pool {
-    /// Keeps a browser in the slot of the one that was started first, until the pool closes.
+    /// Keeps a browser in the slot, beginning with `first`, until the pool closes.
     pub(super) async fn supervise(self, source: Source, first: Started) {
         let mut started = first;
         loop {
@@ -37,7 +37,7 @@ impl Pool {
         }
     }
 
-    /// Lets a browser take sessions until it ends.
+    /// Lets a browser accept sessions until it ends.
     async fn serve(&self, started: Started) -> DeadReason {
         let Started { browser, mut link } = started;
         let id = browser.id();
@@ -63,7 +63,7 @@ impl Pool {
         }
     }
 
-    /// Starts a browser for a slot, again and again; `None` when the pool closes.
+    /// Starts a browser for a slot, with retries; `None` when the pool closes.
     async fn replace(&self, id: BrowserId, source: &Source, mut after: DeadReason) -> Option<Started> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -71,7 +71,8 @@ impl Pool {
                 return None;
             }
             self.inner.slots.transition(id, Slot::Starting { after: Some(after) });
-            // Not cut short by closing: what is half started is owned by the future, and ends with it in good time.
+            // Closing does not interrupt this: the future owns a half-started browser, and ends with it within its
+            // deadline.
             let shares = self.inner.plan.shares;
             match browser::start(id, source, shares, self.inner.metrics.clone()).await {
                 Ok(started) => return Some(started),
@@ -86,7 +87,7 @@ impl Pool {
         }
     }
 
-    /// Keeps warm leases in a browser; ends only when the browser does.
+    /// Keeps warm leases in a browser until the browser ends.
     async fn warm_up(&self, browser: &Browser, refill: &Notify) {
         let id = browser.id();
         let mut making = FuturesUnordered::new();
@@ -121,7 +122,7 @@ impl Pool {
         }
     }
 
-    /// Does something with the warm leases of a slot, if its browser takes sessions.
+    /// Runs a function on the warm leases of a slot, if its browser accepts sessions.
     fn with_warm<T>(&self, id: BrowserId, act: impl FnOnce(&mut WarmPool<Lease>) -> T) -> Option<T> {
         match self.inner.slots.lock().get_mut(&id) {
             Some(Slot::Ready { warm, .. }) => Some(act(warm)),

@@ -1,61 +1,61 @@
-//! The warm leases of one browser: how many lie ready, how many should, and when the next is made. PURE: the clock is
-//! an argument.
+//! The warm leases of one browser: how many are ready, how many are wanted, and when the next is made. PURE: the clock
+//! is an argument.
 //!
-//! It begins with as many as the setting says. Every client that finds none raises the number by one, so the next burst
-//! of the same size finds enough, whatever its rate and however long this machine takes for a lease; what lay unused
-//! for a whole [`PERIOD`] lowers it again.
+//! The number wanted starts at the setting. Every client that finds no warm lease raises it by one, so the next burst
+//! of the same size finds enough, whatever its rate and however long this machine takes to make a lease. Leases that
+//! were unused for a whole [`PERIOD`] lower it again.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-/// How long after a client came, or got a lease made for it, the next is made in advance: a new page's start takes the
-/// processor from a client that has just come (*measured*: without this pause its first evaluate took twice as long), and
-/// from a session that is being saved or restored.
+/// Pause after a client came, or got a lease made for it, before the next lease is made in advance: a new page's start
+/// takes the processor from a client that has just come (*measured*: without this pause its first evaluate took twice
+/// as long), and from a session that is being saved or restored.
 const QUIET: Duration = Duration::from_millis(50);
-/// Clients that come all the time put it off no longer than this.
+/// Longest delay of a new lease by clients that keep coming.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
-/// Over this time what is ready must have been of use.
+/// Period after which unused leases lower the number wanted.
 const PERIOD: Duration = Duration::from_secs(5);
-/// The most that demand makes of the setting.
+/// The number wanted is at most this multiple of the setting.
 const TIMES: usize = 10;
-/// Leases that are made at a time; Chrome's own thread does one thing after another.
+/// Leases that are made at the same time; Chrome's own thread does one step after another.
 const MAKERS: usize = 2;
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<L> {
-    /// Make one, and say so with [`WarmPool::put`] or [`WarmPool::failed`].
+    /// Make a lease, and report it with [`WarmPool::put`] or [`WarmPool::failed`].
     Make,
-    /// One too many: let go of it.
+    /// Drop this lease: it is one too many.
     Drop(L),
-    /// Nothing before this time.
+    /// Do nothing before this time.
     Wait(Option<Instant>),
 }
 
-/// The leases of one browser, `L` each.
+/// The warm leases of one browser, each of type `L`.
 #[derive(Debug)]
 pub(super) struct WarmPool<L> {
     ready: VecDeque<L>,
     making: usize,
-    /// Clients for whom one is being made right now.
+    /// Clients for which a lease is being made.
     waiting: usize,
     least: usize,
     most: usize,
     wanted: usize,
-    /// It once held what is wanted: before that, a client that finds none says nothing of the demand.
+    /// Whether it has once held the number wanted. Before that, a client that finds none does not indicate demand.
     was_full: bool,
-    /// The fewest that lay ready since the period began: nobody needed them.
+    /// The fewest leases that were ready since the period began: these were not needed.
     unused: usize,
     period: Instant,
-    /// Nothing is made before `quiet`, unless it has been put off until `overdue`.
+    /// No lease is made before `quiet`, unless it has been delayed until `overdue`.
     quiet: Instant,
     overdue: Option<Instant>,
 }
 
 impl<L> WarmPool<L> {
-    /// An empty one that is to hold `least`, and at most `cap` however many are asked for.
+    /// An empty pool that is to hold `least` leases, and at most `cap` whatever the demand.
     pub(super) fn new(least: usize, cap: usize, now: Instant) -> Self {
         Self {
             ready: VecDeque::new(),
@@ -72,12 +72,12 @@ impl<L> WarmPool<L> {
         }
     }
 
-    /// How many are ready.
+    /// Number of leases that are ready.
     pub(super) fn len(&self) -> usize {
         self.ready.len()
     }
 
-    /// A client comes. `None`: there is none ready, and [`WarmPool::served`] is to be called when it has got its own.
+    /// A client comes. `None` if no lease is ready; then call [`WarmPool::served`] when the client has got its own.
     pub(super) fn take(&mut self, now: Instant) -> Option<L> {
         self.quiet = now + QUIET;
         self.overdue.get_or_insert(now + LONGEST_WAIT);
@@ -90,27 +90,27 @@ impl<L> WarmPool<L> {
         lease
     }
 
-    /// A client that found none has one now, or gave up.
+    /// A client that found none has a lease now, or gave up.
     pub(super) fn served(&mut self, now: Instant) {
         self.waiting -= 1;
         self.quiet = now + QUIET;
     }
 
-    /// One more is ready.
+    /// Adds a lease that is ready.
     pub(super) fn put(&mut self, lease: L) {
         self.making -= 1;
         self.ready.push_back(lease);
         self.was_full |= self.ready.len() >= self.wanted;
     }
 
-    /// One could not be made; no other is tried before `retry`.
+    /// A lease could not be made; the next attempt is not before `retry`.
     pub(super) fn failed(&mut self, retry: Instant) {
         self.making -= 1;
         self.quiet = retry;
         self.overdue = None;
     }
 
-    /// What is to be done at this moment. `busy`: a session of this browser is being saved or restored.
+    /// The next step at this moment. `busy`: a session of this browser is being saved or restored.
     pub(super) fn next(&mut self, now: Instant, busy: bool) -> Next<L> {
         if now >= self.period + PERIOD {
             self.wanted = self.wanted.saturating_sub(self.unused).max(self.least);
@@ -124,7 +124,7 @@ impl<L> WarmPool<L> {
             self.unused = self.unused.min(self.ready.len());
             return Next::Drop(lease);
         }
-        // With the least ready, nothing changes by itself.
+        // With the least number wanted, no period is running.
         let period = (self.wanted > self.least).then_some(self.period + PERIOD);
         if there >= self.wanted {
             self.overdue = None;
@@ -138,7 +138,7 @@ impl<L> WarmPool<L> {
             self.overdue.get_or_insert(now + LONGEST_WAIT);
         }
         let from = match self.overdue {
-            // Those who wait for one come first; their number falls, and the stock's turn comes.
+            // Clients that wait come first; when their number has fallen, the pool is filled.
             Some(overdue) if self.waiting == 0 => self.quiet.min(overdue),
             Some(overdue) => overdue,
             None => self.quiet,
