@@ -1,7 +1,7 @@
-//! Admission: how many sessions there may be, and who waits for one.
+//! Admission: limits the number of sessions, and queues the requests for a place.
 //!
-//! A [`Permit`] is a session's right to exist, and dropping it lets the next one in. Who waits is a future, and
-//! dropping that leaves the line.
+//! A [`Permit`] is a session's right to exist. Dropping it admits the next session. A waiting request is a future;
+//! dropping it leaves the queue.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +17,7 @@ use crate::session::{
 };
 use crate::{api_types::Owner, config::Admission, metrics::Metrics};
 
-/// What counts as recently rejected.
+/// Period that counts as recent for [`Fullness`].
 const RECENT: Duration = Duration::from_secs(60);
 
 /// Cheap to clone.
@@ -28,9 +28,9 @@ pub(super) struct AdmissionControl {
 
 struct Inner {
     rules: Admission,
-    /// The setting that the number of places comes from.
+    /// Name of the setting that limits the number of places.
     limit: &'static str,
-    // Guards who is in and who waits; held for a few instructions, never while a place is dropped.
+    // Guards the admitted and the waiting; held for a few instructions, never while a permit is dropped.
     state: Mutex<State>,
     metrics: Arc<Metrics>,
 }
@@ -38,7 +38,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     taken: u32,
-    /// In or waiting.
+    /// Sessions of each owner, admitted or waiting.
     of_owner: HashMap<Owner, u32>,
     line: FairQueue<Owner, Waiting>,
     rejected: VecDeque<Instant>,
@@ -49,7 +49,7 @@ struct Waiting {
     place: oneshot::Sender<Taken>,
 }
 
-/// How full it is.
+/// The load of the admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fullness {
     pub(super) taken: u32,
@@ -70,10 +70,10 @@ pub(super) struct Permit {
 /// One of all places.
 struct Taken(AdmissionControl);
 
-/// One of an owner's.
+/// One of the places of an owner.
 struct OfOwner(AdmissionControl, Owner);
 
-/// One in the line.
+/// A request in the queue.
 struct Waiter {
     admission_control: AdmissionControl,
     ticket: Ticket,
@@ -85,7 +85,7 @@ impl AdmissionControl {
         Self { inner: Arc::new(Inner { rules, limit, state: Mutex::default(), metrics }) }
     }
 
-    /// A place, at once or after a wait.
+    /// Waits for a place and returns the permit.
     pub(super) async fn enter(&self, owner: &Owner) -> Result<Permit, ServiceError> {
         let done = self.wait(owner).await;
         if done.is_err() {
@@ -120,7 +120,7 @@ impl AdmissionControl {
             Ok(Ok(taken)) => Ok(Permit { _taken: taken, _of_owner: of_owner }),
             Ok(Err(_)) => Err(ServiceError::Closing),
             Err(_) => {
-                // Perhaps it came in this very moment.
+                // A permit may have arrived at this moment.
                 if let Ok(taken) = place.try_recv() {
                     return Ok(Permit { _taken: taken, _of_owner: of_owner });
                 }
@@ -136,7 +136,7 @@ impl AdmissionControl {
         }
     }
 
-    /// How full it is now.
+    /// The current load.
     pub(super) fn fullness(&self) -> Fullness {
         let (mut state, now) = (self.state(), Instant::now());
         state.forget(now);
@@ -160,7 +160,7 @@ impl AdmissionControl {
         Ok(OfOwner(self.clone(), owner.clone()))
     }
 
-    /// Lets in whoever is next, as long as there are places.
+    /// Admits waiting requests as long as there are places.
     fn serve(&self) {
         loop {
             let mut state = self.state();
@@ -169,7 +169,7 @@ impl AdmissionControl {
             }
             let Some(next) = state.line.pop() else { return };
             state.taken += 1;
-            // Without the lock: if nobody is there to take it, it is dropped, and comes back by way of here.
+            // Sent outside the lock: if the receiver is gone, the permit is dropped, and its drop takes the lock.
             drop(state);
             drop(next.place.send(Taken(self.clone())));
         }
@@ -209,8 +209,7 @@ impl Drop for OfOwner {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        // Taken out first: a sender that is dropped under the lock holds no place, but that should not have to be
-        // known.
+        // Removed first, so that the waiter is dropped outside the lock; its sender may hold a permit.
         let left = self.admission_control.state().line.remove(self.ticket);
         drop(left);
     }

@@ -1,4 +1,4 @@
-//! Why the service does not do what it is asked: one list, with what each means for HTTP and for CDP.
+//! Why the session service refuses a request: one list, with the meaning of each error for HTTP and for CDP.
 
 use std::time::Duration;
 
@@ -13,112 +13,112 @@ use crate::{
     store::StoreError,
 };
 
-/// What can be said of an id that nothing is remembered of. How a session ended that its own clients left is not kept.
+/// Used for an id of which nothing is remembered. The end of a session that its own clients left is not stored.
 const NEVER_OR_LEFT: &str = "there was none, or its last client left it or closed it";
 
-/// Why the service does not do what it is asked.
+/// Why the service refuses a request.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// No session of the caller's has this id, and none can be opened under it.
+    /// The caller has no session with this id, and none can be opened under it.
     #[error("no such session {id}; {}", .ended.as_ref().map_or_else(|| NEVER_OR_LEFT.to_owned(), |ended| {
         format!("it ended {} s ago: {}", ended.ago().as_secs(), ended.why)
     }))]
     NoSession {
         /// The id.
         id: String,
-        /// What became of it, if it was the caller's.
+        /// How it ended, if it was the caller's.
         ended: Option<Tombstone>,
     },
-    /// No session of the caller's shows this target.
+    /// No session of the caller has this target.
     #[error("no such target id: {0}")]
     NoTarget(String),
-    /// Somebody is connected to it.
+    /// The session has a client.
     #[error(
-        "session {0} has a client already; close that one first, say takeover=true to close it, or connect without an id for a session of your own"
+        "session {0} has a client already; close that one first, use takeover=true to close it, or connect without an id for a new session"
     )]
     Taken(String),
-    /// A session has or had this id.
-    #[error("the id {0} is or was a session's; choose another one, or none")]
+    /// The id is or was in use.
+    #[error("the id {0} is in use or was used before; choose another one, or none")]
     IdInUse(String),
-    /// The session waits for a place in a browser itself.
+    /// The session waits for a place in a browser.
     #[error("session {0} waits for a place in a browser; try again when it has one")]
     Queued(String),
-    /// A value that cannot be used.
+    /// A value is invalid.
     #[error("Invalid parameters: {0}")]
     Bad(#[from] Bad),
-    /// The caller has all that one owner may have.
-    #[error("{most} sessions are open, and one owner may not have more ({limit}); close one, or park none")]
+    /// The owner has as many sessions as it may have.
+    #[error("this owner has {most} sessions, the most that {limit} allows, parked ones included; close one first")]
     TooMany {
-        /// The setting.
+        /// Name of the setting.
         limit: &'static str,
-        /// Its value.
+        /// Value of the setting.
         most: u32,
     },
-    /// There is no place, and too many wait for one.
+    /// There is no place, and the queue is full.
     #[error(
-        "all {most} sessions are taken ({limit}), and {waiting} wait for one ({queue} may: queue); try again later"
+        "all {most} sessions are taken ({limit}), and {waiting} requests wait, of at most {queue} (queue); try again later"
     )]
     QueueFull {
-        /// The setting that says how many there are.
+        /// Name of the setting that limits the number of places.
         limit: &'static str,
-        /// Its value.
+        /// Value of the setting.
         most: u32,
-        /// How many wait.
+        /// Requests that wait.
         waiting: usize,
-        /// How many may.
+        /// Most requests that may wait.
         queue: usize,
     },
     /// No place became free in time.
     #[error(
-        "all {most} sessions are taken ({limit}), and none became free in {} ms (queue_timeout); {position} was the place in the line, of {waiting}; try again later", .waited.as_millis()
+        "all {most} sessions are taken ({limit}), and none became free in {} ms (queue_timeout); this request was number {position} of {waiting} in the queue; try again later", .waited.as_millis()
     )]
     QueueTimeout {
-        /// The setting that says how many there are.
+        /// Name of the setting that limits the number of places.
         limit: &'static str,
-        /// Its value.
+        /// Value of the setting.
         most: u32,
-        /// How long it was waited.
+        /// Time waited.
         waited: Duration,
-        /// The place in the line, from 1.
+        /// Position in the queue, from 1.
         position: usize,
-        /// How many wait.
+        /// Requests that wait.
         waiting: usize,
     },
-    /// Too many snapshots are imported or exported already, and none was done in time.
+    /// Too many snapshots are being imported, exported or cloned, and none was done in time.
     #[error(
         "{most} snapshots are being imported, exported or cloned (snapshot_transfers, snapshot_memory), and {waiting} wait for \
          that (queue, queue_timeout); try again later"
     )]
     Crowded {
-        /// How many may be.
+        /// Most that may run at a time.
         most: usize,
-        /// How many wait.
+        /// Requests that wait.
         waiting: usize,
     },
     /// No browser has a place.
     #[error(transparent)]
     NoPlace(#[from] NoLease),
-    /// The browser would not do it.
-    #[error("the browser would not do it: {0}")]
+    /// The browser refused a command.
+    #[error("the browser refused the command: {0}")]
     Browser(String),
-    /// No snapshot of the caller's has this id.
+    /// The caller has no snapshot with this id.
     #[error("no such snapshot {0}")]
     NoSnapshot(String),
-    /// The session sleeps.
-    #[error("session {0} hibernates; connect to it, and it is restored")]
+    /// The session is hibernated.
+    #[error("session {0} is hibernated; connect to it to restore it")]
     Asleep(String),
-    /// Another client is using the session.
+    /// Another client is connected to the session.
     #[error(
-        "session {0} has a client, and only that client may restore into it: by ghost.restoreSnapshot on its own connection; park the session first, or begin a new one with the snapshot"
+        "session {0} has a client, and only that client may restore into it, with ghost.restoreSnapshot on its own connection; park the session first, or start a new one from the snapshot"
     )]
     InUse(String),
-    /// Another snapshot is being written into it.
+    /// Another snapshot is being written into the session.
     #[error("a snapshot is being restored into session {0}; try again when that is done")]
     Restoring(String),
-    /// Something about a snapshot.
+    /// An error of the snapshot repository.
     #[error(transparent)]
     Snapshot(RepositoryError),
-    /// It was ended while it waited for a place, or the process is shutting down.
+    /// The session was ended while it waited for a place, or the process is shutting down.
     #[error("the session was closed while it waited")]
     Closing,
 }
@@ -153,12 +153,12 @@ impl ServiceError {
         self.parts().0
     }
 
-    /// One word for it: the last part of the problem's type.
+    /// The last part of the problem's type: one word.
     pub fn kind(&self) -> &'static str {
         self.parts().1
     }
 
-    /// In how many seconds it may be worth trying again, if it may.
+    /// Seconds after which a new attempt may succeed, if it may.
     pub fn retry_after(&self) -> Option<u32> {
         match self.status() {
             429 => Some(5),
@@ -190,14 +190,14 @@ impl ServiceError {
         }
     }
 
-    /// What a client gets for its command.
+    /// The error as the answer to a CDP command.
     pub fn cdp(&self) -> CdpError {
         let (.., code) = self.parts();
         CdpError { code, message: self.to_string().into(), data: None }
     }
 }
 
-/// As [`ServiceError::parts`].
+/// HTTP status, problem type and CDP code of a snapshot error, like [`ServiceError::parts`].
 fn of_snapshot(why: &RepositoryError) -> (u16, &'static str, i32) {
     match why {
         RepositoryError::Store(why) => match why {

@@ -1,12 +1,12 @@
-//! Who waits, in fair order: first come first served for each owner, and the owners in turn. PURE.
+//! The fair queue: first come, first served within an owner, and the owners in turn. PURE.
 
 use std::collections::VecDeque;
 
-/// A place in the line.
+/// The position of one waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
-/// The line. One owner's many waiters cost another one's first no more than one turn.
+/// The queue. Many waiters of one owner delay another owner's first waiter by one turn at most.
 #[derive(Debug)]
 pub(super) struct FairQueue<K, T> {
     owners: VecDeque<(K, VecDeque<(Ticket, T)>)>,
@@ -21,12 +21,12 @@ impl<K, T> Default for FairQueue<K, T> {
 }
 
 impl<K: PartialEq, T> FairQueue<K, T> {
-    /// How many wait.
+    /// Number of waiters.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// One more waits.
+    /// Adds a waiter.
     pub(super) fn push(&mut self, owner: K, what: T) -> Ticket {
         self.last += 1;
         self.len += 1;
@@ -38,7 +38,7 @@ impl<K: PartialEq, T> FairQueue<K, T> {
         ticket
     }
 
-    /// Whose turn it is.
+    /// Removes and returns the next waiter.
     pub(super) fn pop(&mut self) -> Option<T> {
         let (owner, mut waiting) = self.owners.pop_front()?;
         let (_, next) = waiting.pop_front()?;
@@ -49,7 +49,7 @@ impl<K: PartialEq, T> FairQueue<K, T> {
         Some(next)
     }
 
-    /// Somebody does not wait any more.
+    /// Removes a waiter that does not wait any more.
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<T> {
         for (_, waiting) in &mut self.owners {
             let Some(at) = waiting.iter().position(|(other, _)| *other == ticket) else { continue };
@@ -61,7 +61,7 @@ impl<K: PartialEq, T> FairQueue<K, T> {
         None
     }
 
-    /// How many have their turn before this one.
+    /// Number of waiters served before this one.
     pub(super) fn ahead_of(&self, ticket: Ticket) -> Option<usize> {
         let mut owners = self.owners.iter().enumerate();
         let (rank, round) = owners
@@ -70,7 +70,7 @@ impl<K: PartialEq, T> FairQueue<K, T> {
         Some(self.owners.iter().enumerate().map(before).sum())
     }
 
-    /// All that wait, in no order.
+    /// All waiters, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.owners.iter().flat_map(|(_, waiting)| waiting.iter().map(|(_, what)| what))
     }

@@ -1,4 +1,4 @@
-//! Ids of sessions: random ones, those that `/json/version` mints, and those that clients choose.
+//! Session ids: random ones, those that `/json/version` mints, and those that clients choose.
 
 use std::{
     fmt,
@@ -12,30 +12,30 @@ use uuid::Uuid;
 
 use crate::api_types::Bad;
 
-/// How long a minted id can be used to open a session, and an ended one is remembered as such.
+/// How long a minted id can open a session, and how long an ended session is remembered.
 pub(super) const VALID: Duration = Duration::from_secs(24 * 3600);
 
-/// The id of a session of ours.
+/// The id of a session of ghostmux.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId(pub(super) Arc<str>);
 
 impl SessionId {
-    /// A new one.
+    /// A new random id.
     pub(super) fn random() -> Self {
         Self(Uuid::new_v4().to_string().into())
     }
 
-    /// One that a client chose.
+    /// An id that a client chose.
     pub(super) fn chosen(id: &str) -> Result<Self, Bad> {
         let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
         if !plain || !(8..=64).contains(&id.len()) {
             let shown: String = id.chars().take(64).collect();
-            return Err(Bad::new("id", format!("{shown:?} is no id; 8 to 64 characters of A-Z a-z 0-9 . _ - are")));
+            return Err(Bad::new("id", format!("{shown:?} is not an id; use 8 to 64 characters of A-Z a-z 0-9 . _ -")));
         }
         Ok(Self(id.into()))
     }
 
-    /// As it stands in URLs.
+    /// The id as it is written in URLs.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -53,7 +53,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Mints ids that need no memory: `/json/version` is polled by probes and must create nothing.
+/// Mints ids that need no memory: probes poll `/json/version`, which must create nothing.
 pub(super) struct Mint {
     key: [u8; 32],
 }
@@ -67,14 +67,14 @@ impl Mint {
         Self { key }
     }
 
-    /// A random part, when it was made, and a mac over both.
+    /// A new id: a random part, the time, and a MAC over both.
     pub(super) fn id(&self) -> SessionId {
         let random = Uuid::new_v4().simple().to_string();
         let text = format!("{random}-{:x}", seconds_since_epoch());
         SessionId(format!("{text}.{}", self.mac(&text)).into())
     }
 
-    /// When this id was made, in seconds since the epoch, if this server made it and not too long ago.
+    /// When this id was minted, in seconds since the epoch, if this server minted it and it is still valid.
     pub(super) fn made(&self, id: &str) -> Option<u64> {
         let (text, mac) = id.split_once('.')?;
         let (_, since) = text.split_once('-')?;

@@ -1,7 +1,6 @@
-//! Where a session is in its life, and when a deadline ends it. PURE: events and `now` in, the next phase out.
+//! The phases of a session, and the deadlines that end it. PURE: events and `now` in, the next phase out.
 //!
-//! There is no other way from one phase to another than [`Lifecycle::on`]. What a change means for logs, figures and
-//! clients is `record.rs`'s.
+//! Only [`Lifecycle::on`] changes the phase. The session's task handles the effects on logs, metrics and clients.
 
 use std::{
     num::NonZeroU32,
@@ -13,21 +12,21 @@ use crate::{
     close_reason::CloseReason,
 };
 
-/// Where a session is in its life. A session that is put to sleep in a snapshot will be one more, beside `Parked`.
+/// The phase of a session. A hibernated session has no `Lifecycle`; see `manager::hibernation`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// It waits for a place in a browser.
+    /// The session waits for a place in a browser.
     Queued,
-    /// It has so many sockets.
+    /// The session has this number of sockets.
     Active(NonZeroU32),
-    /// It has none since then.
+    /// The session has had no socket since then.
     Parked(Instant),
-    /// It is over, and stays so.
+    /// The session has ended, for good.
     Closed(CloseReason),
 }
 
 impl Phase {
-    /// As its owner is told.
+    /// The state as it is shown to the owner.
     pub fn state(&self) -> SessionState {
         match self {
             Self::Queued => SessionState::Queued,
@@ -38,79 +37,79 @@ impl Phase {
     }
 }
 
-/// What happens to a session.
+/// An event in a session's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It has a place, and nobody is connected.
+    /// The session has a place, and no client is connected.
     Placed,
-    /// A socket is on its way; it will be followed by `Came` or `Missed`.
+    /// A socket is about to connect; `Came` or `Missed` follows.
     Coming,
-    /// A socket that was on its way never came.
+    /// A socket that was about to connect did not.
     Missed,
-    /// A socket is there. The first one of a session that was queued needs no `Placed`.
+    /// A socket connected. The first socket of a queued session needs no `Placed` before.
     Came,
-    /// A socket has gone.
+    /// A socket disconnected.
     Went,
-    /// Somebody used it without a socket: its `keep_alive` begins anew.
+    /// The session was used without a socket: its `keep_alive` starts again.
     Used,
-    /// It ends.
+    /// The session ends.
     Over(CloseReason),
 }
 
-/// When a session ends by itself; see [`crate::config::Deadlines`] for what zero means.
+/// The deadlines of a session; see [`crate::config::Deadlines`] for the meaning of zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deadlines {
-    /// From the beginning.
+    /// Counts from the start.
     pub timeout: Duration,
-    /// Since a client last sent a frame, while one is connected.
+    /// Counts from the last frame of a client, while one is connected.
     pub idle_timeout: Duration,
-    /// Since the last socket went.
+    /// Counts from the moment the last socket disconnected.
     pub keep_alive: Duration,
 }
 
-/// A session's phase and all that its deadlines count from.
+/// A session's phase, and the moments from which its deadlines count.
 #[derive(Clone, Debug)]
 pub struct Lifecycle {
     phase: Phase,
-    /// When it got its place; until then, when it was asked for. Earlier by its age, if it slept.
+    /// When the session got its place, or was requested if it has none yet. For a restored session, earlier by its age.
     began: Instant,
-    /// When it had begun before it slept, if it did.
+    /// For a restored session, when it started before it was hibernated.
     before: Option<Instant>,
-    /// When a client last sent a frame, or came.
+    /// When a client last sent a frame, or connected.
     heard: Instant,
-    /// Sockets on their way: while there are any, `keep_alive` does not run.
+    /// Sockets that are about to connect: while there are any, `keep_alive` does not run.
     coming: u32,
-    /// When it ends by itself.
+    /// The deadlines that end the session.
     pub deadlines: Deadlines,
 }
 
 impl Lifecycle {
-    /// A session that was just asked for.
+    /// A session that was just requested.
     pub fn new(deadlines: Deadlines, now: Instant) -> Self {
         Self { phase: Phase::Queued, began: now, before: None, heard: now, coming: 0, deadlines }
     }
 
-    /// Where it is.
+    /// The current phase.
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
 
-    /// When it began.
+    /// When the session started.
     pub fn began(&self) -> Instant {
         self.began
     }
 
-    /// It slept, and had begun so long before. A machine that was started after that has no word for the time.
+    /// Marks the session as restored, with its age. The age is ignored if it is before this machine's start.
     pub fn is_old(&mut self, age: Duration, now: Instant) {
         self.before = now.checked_sub(age);
     }
 
-    /// When a client last sent something.
+    /// When a client last sent a frame.
     pub fn heard(&self) -> Instant {
         self.heard
     }
 
-    /// Sockets connected.
+    /// Number of sockets connected.
     pub fn clients(&self) -> u32 {
         match self.phase {
             Phase::Active(clients) => clients.get(),
@@ -118,12 +117,12 @@ impl Lifecycle {
         }
     }
 
-    /// A client sent a frame.
+    /// Records that a client sent a frame.
     pub fn hear(&mut self, now: Instant) {
         self.heard = self.heard.max(now);
     }
 
-    /// The one way from one phase to another. Returns the phase before, if this is another one.
+    /// Handles an event. Returns the previous phase if the phase has changed.
     pub fn on(&mut self, event: Event, now: Instant) -> Option<Phase> {
         let next = match (&self.phase, event) {
             (Phase::Closed(_), _) => return None,
@@ -151,7 +150,7 @@ impl Lifecycle {
             (phase, Event::Missed) => {
                 self.coming = self.coming.saturating_sub(1);
                 match phase {
-                    // Whoever said that he was coming had his chance: the wait begins anew.
+                    // The announced socket did not come: the wait starts again.
                     Phase::Parked(_) if self.coming == 0 => self.alone(now),
                     _ => return None,
                 }
@@ -166,7 +165,7 @@ impl Lifecycle {
         self.began = self.before.unwrap_or(now);
     }
 
-    /// The last socket has gone.
+    /// The phase after the last socket has gone.
     fn alone(&self, now: Instant) -> Phase {
         if self.deadlines.keep_alive.is_zero() && self.coming == 0 {
             Phase::Closed(CloseReason::LastClientLeft)
@@ -175,7 +174,7 @@ impl Lifecycle {
         }
     }
 
-    /// When it will have been parked for so long, if it is and nobody is on the way.
+    /// When the session will have been parked for `span`, if it is parked and no socket is about to connect.
     pub fn parked_for(&self, span: Duration) -> Option<Instant> {
         match self.phase {
             Phase::Parked(since) if self.coming == 0 => since.checked_add(span),
@@ -183,7 +182,7 @@ impl Lifecycle {
         }
     }
 
-    /// The deadline that ends it first, of those that run now.
+    /// The first deadline that is running now.
     pub fn next(&self) -> Option<(Instant, Deadline)> {
         let Deadlines { timeout, idle_timeout, keep_alive } = self.deadlines;
         let limited = |from: Instant, span: Duration| from.checked_add(span).filter(|_| !span.is_zero());
@@ -202,7 +201,7 @@ impl Lifecycle {
         }
     }
 
-    /// Why it ends now, if a deadline has passed.
+    /// The reason to end now, if a deadline has passed.
     pub fn due(&self, now: Instant) -> Option<CloseReason> {
         let (_, deadline) = self.next().filter(|(at, _)| *at <= now)?;
         Some(match deadline {

@@ -1,9 +1,9 @@
-//! The sessions by id: open one, hand it a socket, ask it something, end them all.
+//! The session manager: finds sessions by id, starts them, connects sockets to them, and ends them.
 //!
-//! `service` is what one can do with them, `snapshots` what with their saved state, `registration` a session's place
-//! here and how it is left, `admission` and `fair_queue` who may have one and who waits, `hibernation` those that
-//! hibernate, `checkpoint` what those that live are brought back from, `tombstone` what became of those that are over,
-//! `error` why something is not done, `room` how many large documents are read at a time.
+//! `service` has the operations on sessions, `snapshots` those on their saved state. `registration` is a session's
+//! entry here and its removal, `admission` and `fair_queue` limit and queue the sessions, `hibernation` saves and
+//! restores parked sessions, `checkpoint` is the record from which a session can be restored, `tombstone` remembers how
+//! sessions ended, `error` lists the errors, `room` limits the large documents that are read at a time.
 
 mod checkpoint;
 mod hibernation;
@@ -53,7 +53,7 @@ use crate::{
     store::Store,
 };
 
-/// How long the session of HTTP calls stays when nobody uses it.
+/// How long the session of HTTP calls stays when it is not used.
 const UNUSED: Duration = Duration::from_secs(60);
 
 /// A session that was admitted and waits for its socket. Dropping it frees its place.
@@ -61,14 +61,14 @@ const UNUSED: Duration = Duration::from_secs(60);
 pub struct Admitted(Kind);
 
 enum Kind {
-    /// A session that begins with this socket.
+    /// A session that starts with this socket.
     Begins { live: Box<SessionTask>, root: CdpSessionId, entry: Registration, caller: Caller },
-    /// A session that is there.
+    /// A session that exists already.
     Joins(Seat),
 }
 
 impl Admitted {
-    /// The socket is there: the session begins, or gets it.
+    /// Starts the session with this socket, or connects the socket to it.
     pub fn seat(self, client: Client) {
         match self.0 {
             Kind::Begins { mut live, root, entry, caller } => {
@@ -84,12 +84,12 @@ impl Admitted {
 struct Handle {
     control: mpsc::Sender<Box<Control>>,
     session_info: Arc<SessionInfo>,
-    /// Its lease, once it has one.
+    /// The session's lease, once it has one.
     place: Arc<OnceLock<(BrowserId, LeaseId)>>,
-    // Held while a snapshot is being written into it.
+    // Held while a snapshot is being written into the session.
     restoring: Arc<tokio::sync::Mutex<()>>,
     checkpoint: Arc<Checkpoint>,
-    /// Its id is free again, or rests in the store.
+    /// Cancelled when the id is free again, or when the session is hibernated.
     gone: CancellationToken,
 }
 
@@ -100,7 +100,7 @@ pub struct SessionManager {
 }
 
 struct Inner {
-    /// Names this registry among those that share a store.
+    /// Identifies this process among those that share a store.
     instance: Uuid,
     pool: Pool,
     store: Store,
@@ -111,15 +111,15 @@ struct Inner {
     rooms: Rooms,
     live: DashMap<SessionId, Handle>,
     last_number: AtomicU64,
-    // Guards the memory of sessions that are over; held for a look.
+    // Guards the memory of ended sessions; held for one look-up.
     ended: Mutex<Tombstones>,
-    // Guards which session each owner's HTTP calls act in; held across its opening, so that only one begins.
+    // Guards the session in which each owner's HTTP calls act; held while it is opened, so that only one is opened.
     http: tokio::sync::Mutex<HashMap<Owner, SessionId>>,
     tasks: TaskTracker,
 }
 
 impl SessionManager {
-    /// An empty registry over a pool and a store. `limit` names the setting that `admission.total` comes from.
+    /// An empty manager over a pool and a store. `limit` names the setting that `admission.total` comes from.
     pub fn new(
         pool: Pool,
         store: Store,
@@ -151,22 +151,22 @@ impl SessionManager {
         &self.inner.pool
     }
 
-    /// What waits for all clients.
+    /// The account of the bytes that wait for all clients.
     pub fn ledger(&self) -> Arc<Ledger> {
         self.inner.terms.ledger.clone()
     }
 
-    /// How many sessions are live or wait for a place.
+    /// Number of sessions that are live or wait for a place.
     pub fn len(&self) -> usize {
         self.inner.live.len()
     }
 
-    /// Whether there is no session at all.
+    /// Whether there is no session.
     pub fn is_empty(&self) -> bool {
         self.inner.live.is_empty()
     }
 
-    /// An id for `/json/version`: it creates nothing, and the first connect opens the session under it.
+    /// An id for `/json/version`. Creates nothing; the first connection to it opens the session.
     pub fn mint(&self) -> SessionId {
         self.inner.mint.id()
     }
@@ -176,13 +176,13 @@ impl SessionManager {
         self.open(caller, SessionId::random(), wish).await
     }
 
-    /// The session of this id: one that is there, or one that the id may open.
+    /// The session with this id: an existing one, or a new one that the id may open.
     pub async fn connect(&self, caller: &Caller, id: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         let id = SessionId(id.into());
         if self.handle(&id).is_some() {
             let handle = self.find(caller, id.as_str()).await?;
             match self.join(caller, &handle, None, wish.clone()).await {
-                // It has just ended; perhaps it sleeps then.
+                // It has just ended; it may be hibernated.
                 Err(ServiceError::NoSession { .. }) => handle.gone.cancelled().await,
                 joined => return joined,
             }
@@ -198,10 +198,10 @@ impl SessionManager {
         woken.ok_or_else(|| self.no_session(caller, &id))
     }
 
-    /// One page of a session, as one more view of it.
+    /// A page of a session, as an additional view of the session.
     pub async fn page(&self, caller: &Caller, target: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         if wish.takeover {
-            return Err(Bad::new("takeover", "is for browser-level clients; a page takes any number").into());
+            return Err(Bad::new("takeover", "is for browser-level clients; any number of clients can connect to a page").into());
         }
         let target = TargetId::from(target);
         let handle = self.owner_of(&target).await.filter(|handle| handle.session_info.owner == caller.owner);
@@ -209,7 +209,7 @@ impl SessionManager {
         self.join(caller, &handle, Some(target), wish).await
     }
 
-    /// A browser-level command in the session of HTTP calls, which begins with the first.
+    /// Sends a browser-level command in the session of HTTP calls, which the first call opens.
     pub async fn call(
         &self,
         caller: &Caller,
@@ -220,7 +220,7 @@ impl SessionManager {
         self.ask_live(&handle, |reply| Control::Call { method, params, is_use: true, reply }).await
     }
 
-    /// The id that `/json/version` gives: of the shared session, or of one to come.
+    /// The id that `/json/version` gives: that of the shared session, or of a new one.
     pub async fn version_id(&self, caller: &Caller) -> Result<SessionId, ServiceError> {
         match self.inner.http_session {
             HttpSession::Own => Ok(self.mint()),
@@ -228,8 +228,8 @@ impl SessionManager {
         }
     }
 
-    /// Ends every session and waits until they are gone. Those that may hibernate, and those that are saved while they
-    /// live, are saved first.
+    /// Ends every session and waits until all have ended. Sessions that may be hibernated, and those with `autosave`,
+    /// are saved first.
     pub async fn shut_down(&self, reason: CloseReason) {
         let all: Vec<Handle> = self.inner.live.iter().map(|entry| entry.value().clone()).collect();
         self.hibernate_all(&all).await;
@@ -256,12 +256,12 @@ impl SessionManager {
     ) -> Result<Admitted, ServiceError> {
         let id = handle.session_info.id.to_string();
         if handle.session_info.state() == SessionState::Queued {
-            // Whoever it waits for will be its client.
+            // The client for which the session waits will be its client.
             return Err(ServiceError::Taken(id));
         }
         let ConnectOptions { options, takeover, begins } = wish;
         if begins.is_some() {
-            let why = "is for a new session; write it into this one with ghost.restoreSnapshot";
+            let why = "is for a new session; use ghost.restoreSnapshot to write it into this one";
             return Err(Bad::new("snapshot", why).into());
         }
         let target = page.as_ref().map(ToString::to_string);
@@ -270,13 +270,13 @@ impl SessionManager {
             (Ok(seat), _) => Ok(Admitted(Kind::Joins(seat))),
             (Err(Unseated::Taken), _) => Err(ServiceError::Taken(id)),
             (Err(Unseated::Bad(bad)), _) => Err(bad.into()),
-            // The page went while its socket came.
+            // The page was closed while its socket connected.
             (Err(Unseated::Call(_)), Some(target)) => Err(ServiceError::NoTarget(target)),
             (Err(Unseated::Call(error)), None) => Err(ServiceError::Browser(error.to_string())),
         }
     }
 
-    /// A session in a place of its own, after a wait if there is none. Until it runs, it can be given up without a
+    /// Makes a session with a place of its own, after a wait if there is none. Until it runs, dropping it leaves no
     /// trace.
     async fn make(
         &self,
@@ -289,7 +289,7 @@ impl SessionManager {
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let (limits, metrics) = (&inner.terms.deadlines, inner.terms.metrics.clone());
         let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
-        // Bounded: who asks a session something waits for it, and a session never waits for who asks.
+        // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
         let (session_info, placed, gone) = (record.session_info().clone(), Arc::default(), CancellationToken::new());
         let checkpoint = Checkpoint::new(inner.store.clone(), owner.clone());
@@ -301,7 +301,7 @@ impl SessionManager {
             checkpoint: checkpoint.clone(),
             gone: gone.clone(),
         };
-        // Two that connect under one minted id at once: one of them is first.
+        // Two clients may connect under one minted id at the same time: one is first.
         match inner.live.entry(id.clone()) {
             dashmap::Entry::Occupied(_) => return Err(ServiceError::Taken(id.to_string())),
             dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
@@ -352,7 +352,7 @@ impl SessionManager {
                 .iter()
                 .find(|handle| handle.place.get() == Some(&place))
                 .map(|handle| handle.clone())?;
-            // Hidden targets are nobody's to connect to.
+            // No client can connect to a hidden target.
             let (reply, answer) = oneshot::channel();
             handle.control.send(Box::new(Control::Shows(target.clone(), reply))).await.ok()?;
             return answer.await.is_ok_and(|shows| shows).then_some(handle);
@@ -361,11 +361,11 @@ impl SessionManager {
     }
 
     fn handle(&self, id: &SessionId) -> Option<Handle> {
-        // Cloned out: the map's guard is never held across an await.
+        // Cloned, because the map's guard must not be held across an await.
         self.inner.live.get(id).map(|handle| handle.clone())
     }
 
-    /// Does something to its end, also when whoever waits for it goes.
+    /// Runs work to its end, even if the caller stops waiting.
     async fn surely<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -373,21 +373,21 @@ impl SessionManager {
         self.inner.tasks.spawn(work).await.map_err(|_| ServiceError::Closing)
     }
 
-    /// Does what a drop cannot wait for. Without a runtime the process is at its end.
+    /// Runs work for which a drop cannot wait. Without a runtime the process is about to end.
     fn later(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             self.inner.tasks.spawn_on(work, &runtime);
         }
     }
 
-    /// What became of a session, for whoever comes back to it.
+    /// Stores how a session ended, for clients that come back to it.
     fn remember(&self, id: &SessionId, owner: Owner, why: String) {
         let tombstone = Tombstone { owner, at: Instant::now(), why };
         let mut ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended.remember(id, self.inner.mint.made(id.as_str()), tombstone);
     }
 
-    /// A session has ended as its clients wanted: what an earlier one of this id was lost by says nothing any more.
+    /// Forgets how an earlier session of this id ended, because this one has ended as its clients wanted.
     fn forget(&self, id: &SessionId) {
         self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner).forget(id);
     }

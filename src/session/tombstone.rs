@@ -1,5 +1,5 @@
-//! What is remembered of sessions that were ended against their clients' will: nobody opens another one under the same
-//! id, and whoever comes back is told why.
+//! Remembers sessions that ended against their clients' will. No client can open another session under the same id, and
+//! a client that comes back is told why the session ended.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,38 +11,38 @@ use crate::{
     session::id::{SessionId, VALID},
 };
 
-/// How many are remembered; with more, the oldest are forgotten before their time.
+/// Most tombstones; with more, the oldest are removed early.
 const MOST: usize = 32_768;
 
 /// Why a session ended, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
-    /// Whose it was.
+    /// The session's owner.
     pub owner: Owner,
-    /// When.
+    /// When the session ended.
     pub at: Instant,
-    /// In the words of its close reason.
+    /// The text of its close reason.
     pub why: String,
 }
 
 impl Tombstone {
-    /// How long ago it was.
+    /// Time since the end.
     pub fn ago(&self) -> Duration {
         self.at.elapsed()
     }
 }
 
-/// The memory.
+/// The tombstones by id.
 #[derive(Debug, Default)]
 pub(super) struct Tombstones {
     by_id: HashMap<SessionId, (Tombstone, Option<u64>)>,
     since: VecDeque<SessionId>,
-    /// Minted ids of this second and earlier are not taken any more: one of them was forgotten.
+    /// Minted ids of this second and earlier are refused, because the tombstone of one of them was removed early.
     floor: u64,
 }
 
 impl Tombstones {
-    /// A session has ended. `made` is when its id was minted, if it was.
+    /// Adds a tombstone. `made` is when the id was minted, if it was.
     pub(super) fn remember(&mut self, id: &SessionId, made: Option<u64>, tombstone: Tombstone) {
         let now = tombstone.at;
         while let Some(oldest) = self.since.front() {
@@ -59,18 +59,18 @@ impl Tombstones {
         }
     }
 
-    /// A session of this id, brought back since, has ended as its clients wanted.
+    /// Removes the tombstone of a session that was restored since and has ended as its clients wanted.
     pub(super) fn forget(&mut self, id: &SessionId) {
-        // Its place in the order stays, and is passed over.
+        // Its place in the order stays, and is skipped later.
         self.by_id.remove(id);
     }
 
-    /// What became of a session.
+    /// The tombstone of a session.
     pub(super) fn of(&self, id: &SessionId) -> Option<&Tombstone> {
         self.by_id.get(id).map(|(tombstone, _)| tombstone)
     }
 
-    /// Whether an id that was minted then may have been used and forgotten.
+    /// Whether an id minted at this time may have been used, and its tombstone removed early.
     pub(super) fn is_doubtful(&self, made: u64) -> bool {
         made <= self.floor
     }

@@ -1,5 +1,5 @@
-//! What of a session that lives here rests in the store under its id: a record that names a snapshot, which the session
-//! is brought back from. It is the session's entry that owns it.
+//! The checkpoint of a session: a record in the store, under the session's id, that names the snapshot from which the
+//! session can be restored. The session's registration owns it.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -14,58 +14,58 @@ use crate::{
     store::{SessionRecord, SnapshotId, Store, StoreError, UnreadableSession},
 };
 
-/// A session as its record has it.
+/// The `state` of a session's record in the store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct HibernatedSession {
-    /// As its owner saw it last.
+    /// The session as its owner saw it last.
     #[serde(flatten)]
     pub(super) session: Session,
-    /// The registry in which it lives, if it does: then it is nobody else's to bring back.
+    /// The process in which the session is live, if it is. No other process may restore it then.
     #[serde(rename = "livesIn", skip_serializing_if = "Option::is_none", default)]
     pub(super) lives_in: Option<Uuid>,
 }
 
-/// What its record says of a session.
+/// The content of a session's record.
 #[derive(Clone, Debug)]
 struct Said {
     snapshot: SnapshotId,
     rested: HibernatedSession,
 }
 
-/// See above.
+/// See the module's description.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     store: Store,
     owner: Owner,
     is_used: AtomicBool,
-    // Guards what the record says; held for a look. Who writes the record holds `turn` meanwhile.
+    // Guards the content; held for one look. A task that writes the record holds `turn` meanwhile.
     said: Mutex<Option<Said>>,
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Checkpoint {
-    /// Of a session of which the store has nothing.
+    /// The checkpoint of a session of which the store has nothing.
     pub(super) fn new(store: Store, owner: Owner) -> Arc<Self> {
         let (is_used, said, turn) = (AtomicBool::new(false), Mutex::default(), tokio::sync::Mutex::default());
         Arc::new(Self { store, owner, is_used, said, turn })
     }
 
-    /// Whether the store may have anything of it.
+    /// Whether the store may have anything of the session.
     pub(super) fn is_used(&self) -> bool {
         self.is_used.load(Ordering::Acquire)
     }
 
-    /// What it is brought back from.
+    /// The snapshot from which the session can be restored.
     pub(super) fn snapshot(&self) -> Option<SnapshotId> {
         self.said().map(|said| said.snapshot)
     }
 
-    /// Whether its record says that it sleeps.
+    /// Whether the record says that the session is hibernated.
     pub(super) fn sleeps(&self) -> bool {
         self.said().is_some_and(|said| said.rested.lives_in.is_none())
     }
 
-    /// From now on it is brought back from this snapshot; the one before goes. Not to be dropped half-way.
+    /// Makes this snapshot the checkpoint, and deletes the previous one. Must not be dropped before it completes.
     pub(super) async fn put(&self, snapshot: SnapshotId, rested: HibernatedSession) -> Result<(), StoreError> {
         self.is_used.store(true, Ordering::Release);
         let _turn = self.turn.lock().await;
@@ -76,25 +76,28 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// It slept and wakes up here: takes its record, which of several that try one gets, and says that it lives here.
+    /// Restores a hibernated session here: takes its record, which only one of several processes gets, and writes that
+    /// the session is live here.
     pub(super) async fn claim(&self, id: &str, lives_in: Uuid) -> Result<Option<SnapshotId>, StoreError> {
         let _turn = self.turn.lock().await;
         let Some(record) = self.store.take_session(id).await? else { return Ok(None) };
         let read = serde_json::from_value::<HibernatedSession>(record.state.clone()).ok();
         let Some((snapshot, rested)) = record.snapshot.zip(read) else {
-            // It could be read before it was claimed: somebody has written another one meanwhile.
+            // The record could be read before the claim, so another process may have written a new one meanwhile: put
+            // it back.
             self.store.put_session(record).await?;
             return Ok(None);
         };
         self.is_used.store(true, Ordering::Release);
         let rested = HibernatedSession { lives_in: Some(lives_in), ..rested };
-        // Said first: if it cannot be written, it will be when it is settled.
+        // Set first: if the record cannot be written now, `settle` writes it later.
         self.say(Some(Said { snapshot, rested: rested.clone() }));
         self.write(snapshot, rested).await?;
         Ok(Some(snapshot))
     }
 
-    /// Says that it sleeps, if there is anything to bring it back from. As `last` says, or else as it did before.
+    /// Writes that the session is hibernated, if it has a snapshot: with `last` as its state, or else with the previous
+    /// one.
     pub(super) async fn settle(&self, last: Option<Session>) {
         let _turn = self.turn.lock().await;
         let Some(Said { snapshot, rested }) = self.said() else { return };
@@ -104,11 +107,12 @@ impl Checkpoint {
         let session = last.unwrap_or(rested.session);
         let id = session.id.clone();
         if let Err(error) = self.write(snapshot, HibernatedSession { session, lives_in: None }).await {
-            tracing::error!(session = id, %error, "a session cannot be brought back by others than this process");
+            tracing::error!(session = id, %error, "a session cannot be restored by another process");
         }
     }
 
-    /// It was saved to sleep in this snapshot, and goes on: it lives, as `rested` says, or is not to be brought back.
+    /// Undoes a hibernation in this snapshot, because the session goes on: it is live as `rested` says, or has no
+    /// checkpoint any more.
     pub(super) async fn wake(&self, snapshot: SnapshotId, rested: Option<HibernatedSession>) {
         let _turn = self.turn.lock().await;
         if self.said().is_none_or(|said| said.snapshot != snapshot) {
@@ -117,14 +121,14 @@ impl Checkpoint {
         match rested {
             Some(rested) => {
                 if let Err(error) = self.write(snapshot, rested).await {
-                    tracing::error!(%snapshot, %error, "the record of a session that woke up says that it sleeps");
+                    tracing::error!(%snapshot, %error, "the record of a restored session says that it is hibernated");
                 }
             }
             None => self.remove().await,
         }
     }
 
-    /// Takes everything of it out of the store.
+    /// Deletes everything of the session from the store.
     pub(super) async fn clear(&self) {
         let _turn = self.turn.lock().await;
         self.remove().await;
@@ -133,7 +137,7 @@ impl Checkpoint {
     async fn remove(&self) {
         let Some(Said { snapshot, rested }) = self.say(None) else { return };
         if let Err(error) = self.store.remove_session(&rested.session.id).await {
-            tracing::warn!(session = rested.session.id, %error, "the record of a session that is over is still there");
+            tracing::warn!(session = rested.session.id, %error, "the record of an ended session could not be deleted");
         }
         self.forget(snapshot).await;
     }
@@ -163,8 +167,8 @@ impl Checkpoint {
     }
 }
 
-/// Takes a session that sleeps out of the store, with the snapshot it sleeps in. Whether there was one: of several that
-/// try one gets it.
+/// Deletes a hibernated session and its snapshot from the store. Returns whether there was one: of several callers one
+/// gets it.
 pub(super) async fn take_out(store: &Store, id: &str) -> Result<bool, StoreError> {
     let Some(record) = store.take_session(id).await? else { return Ok(false) };
     if let Some(snapshot) = record.snapshot {
@@ -173,20 +177,19 @@ pub(super) async fn take_out(store: &Store, id: &str) -> Result<bool, StoreError
     Ok(true)
 }
 
-/// Takes the record of a session that cannot be read out of the store, with the snapshot it slept in if that is known.
-/// Whether there was one.
+/// Deletes a record that cannot be read, and its snapshot if that is known. Returns whether there was one.
 pub(super) async fn take_out_unreadable(store: &Store, unreadable: UnreadableSession) -> Result<bool, StoreError> {
     let is_gone = store.remove_session(&unreadable.id).await?;
-    // Without its owner it is not known whose snapshot that would be. It goes with its own deadline.
+    // Without the owner the snapshot cannot be found. It expires by its own deadline.
     if let Some((owner, snapshot)) = unreadable.owner.zip(unreadable.snapshot).filter(|_| is_gone) {
         forget(store, &owner, snapshot).await;
     }
     Ok(is_gone)
 }
 
-/// Deletes the snapshot that a session slept in.
+/// Deletes the snapshot of a hibernated session.
 async fn forget(store: &Store, owner: &Owner, snapshot: SnapshotId) {
     if let Err(error) = store.remove(owner, snapshot).await {
-        tracing::warn!(%snapshot, %error, "the snapshot of a session that slept still takes room");
+        tracing::warn!(%snapshot, %error, "the snapshot of a hibernated session could not be deleted");
     }
 }

@@ -1,9 +1,9 @@
-//! Hibernation: a parked session is saved, its place in a browser freed, and whoever connects to its id finds it
-//! restored, here or in another process with the same store. A session that is saved while it goes on is found so when
-//! its browser died, or its process.
+//! Hibernation: a parked session is saved and its place in a browser is freed. A client that connects to its id gets it
+//! restored, here or in another process with the same store. A session with `autosave` is restored in the same way when
+//! its browser or its process has died.
 //!
-//! The store is the only place that knows a session that sleeps: its record names its snapshot, and who takes the
-//! record out has the session. A record that is not taken goes with the session's own deadlines.
+//! Only the store knows a hibernated session. Its record names its snapshot; the process that takes the record out owns
+//! the session. A record that no process takes expires with the session's own deadlines.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,21 +25,21 @@ use crate::{
     store::{Expires, New, SessionEntry, SessionRecord, SnapshotId, StoreError, Timestamp, UnreadableSession},
 };
 
-/// How often those are looked for whose deadline has passed.
+/// Interval of the search for hibernated sessions whose deadline has passed.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How many are saved at a time when the process ends.
+/// How many sessions are saved at the same time when the process ends.
 const TOGETHER: usize = 4;
-/// How long their snapshots are kept longer than they are, should nobody come to delete them.
+/// How much longer than the sessions their snapshots are kept, in case no process deletes them.
 const GRACE: Duration = Duration::from_secs(24 * 3600);
 
-/// A session that sleeps, as its record says.
+/// A hibernated session, from its record.
 pub(super) struct Hibernated {
     record: SessionRecord,
     rested: HibernatedSession,
 }
 
 impl Hibernated {
-    /// What another ghostmux wrote and this one cannot read stays until its owner deletes it.
+    /// A record that this version cannot read stays until its owner deletes it.
     fn read(entry: SessionEntry) -> Result<Self, UnreadableSession> {
         let record = entry?;
         match HibernatedSession::deserialize(&record.state) {
@@ -49,7 +49,7 @@ impl Hibernated {
         }
     }
 
-    /// Its id.
+    /// The session's id.
     pub(super) fn id(&self) -> &str {
         &self.record.id
     }
@@ -58,7 +58,7 @@ impl Hibernated {
         self.rested.session.expires_at.is_some_and(|at| Timestamp(at).after(grace) <= Timestamp::now())
     }
 
-    /// As its owner sees it.
+    /// The session as it is shown to its owner.
     pub(super) fn show(&self, caller: &Caller) -> Session {
         Session { web_socket_debugger_url: caller.url_of(&self.rested.session.id), ..self.rested.session.clone() }
     }
@@ -70,15 +70,15 @@ fn unreadable(record: SessionRecord, why: &str) -> UnreadableSession {
 }
 
 impl SessionManager {
-    /// A session as its record has it. Asleep its deadlines go on; where it had none for being without a client, they
-    /// are those of a session that is parked now.
+    /// The state for the record of a session. Its deadlines go on while it is hibernated. If it had no `keep_alive`, it
+    /// gets that of a session that is parked now.
     pub(super) fn at_rest(&self, session_info: &SessionInfo, lives_in: Option<Uuid>) -> HibernatedSession {
         let session = session_info.show(&Caller { owner: session_info.owner.clone(), host: "".into() });
         let kept = match session.keep_alive.0 {
             none if none.is_zero() => self.inner.terms.deadlines.park_keep_alive,
             kept => kept,
         };
-        // What it is now is known again when it is saved next.
+        // The live session's state is known again at its next save.
         let kept = kept + if lives_in.is_some() { session.autosave.0 * 2 } else { Duration::ZERO };
         let kept = (Timestamp::now().after(kept).0, Deadline::KeepAlive);
         let ends = (Timestamp(session.created_at).after(session.timeout.0).0, Deadline::Timeout);
@@ -92,8 +92,7 @@ impl SessionManager {
         HibernatedSession { session: Session { state, expires_at, expires_by, clients, browser, ..session }, lives_in }
     }
 
-    /// Saves a session that is parked, or whose process ends, under its id. What it returns takes that back if it is
-    /// dropped.
+    /// Saves a session that is parked, or whose process ends, under its id. Dropping the result undoes that.
     pub(super) async fn hibernate_one(
         &self,
         session_info: &Arc<SessionInfo>,
@@ -109,7 +108,7 @@ impl SessionManager {
         }))
     }
 
-    /// Saves a session that goes on, so that it can be brought back.
+    /// Saves a running session, so that it can be restored later.
     pub(super) async fn keep_safe(
         &self,
         session_info: &Arc<SessionInfo>,
@@ -150,13 +149,13 @@ impl SessionManager {
         Ok((checkpoint, snapshot))
     }
 
-    /// Whether a session with this record, which does not live here, lives nowhere. In a store that is this process's
-    /// alone, one that is said to live elsewhere was left by a process that was killed.
+    /// Whether the session of this record, which is not live here, is live nowhere. In a store that only this process
+    /// uses, a session that is live elsewhere was left by a process that was killed.
     fn is_hibernated(&self, rested: &HibernatedSession) -> bool {
         rested.lives_in.is_none() || rested.lives_in == Some(self.inner.instance) || !self.inner.store.is_shared()
     }
 
-    /// What of this owner's can be brought back, its deadline not having passed, or cannot be read.
+    /// The owner's session in this record, if its deadline has not passed or if it cannot be read.
     fn hibernated_of(&self, owner: &Owner, entry: SessionEntry) -> Option<Result<Hibernated, UnreadableSession>> {
         let read = Hibernated::read(entry);
         let is_shown = match &read {
@@ -169,13 +168,13 @@ impl SessionManager {
         is_shown.then_some(read)
     }
 
-    /// A session of the caller's that sleeps. An error if it cannot be read.
+    /// A hibernated session of the caller. An error if it cannot be read.
     pub(super) async fn hibernated(&self, caller: &Caller, id: &str) -> Result<Option<Hibernated>, ServiceError> {
         let read = self.inner.store.session(id).await?.and_then(|entry| self.hibernated_of(&caller.owner, entry));
         Ok(read.transpose().map_err(StoreError::from)?)
     }
 
-    /// All sessions of the caller's that sleep, by id, with those that cannot be read.
+    /// All hibernated sessions of the caller, by id, with those that cannot be read.
     pub(super) async fn all_hibernated(
         &self,
         caller: &Caller,
@@ -189,7 +188,7 @@ impl SessionManager {
         Ok(all)
     }
 
-    /// Restores a session that sleeps, for a client that has come. `None` if there is none.
+    /// Restores a hibernated session for a client that has connected. `None` if there is none.
     pub(super) async fn wake(
         &self,
         caller: &Caller,
@@ -198,7 +197,7 @@ impl SessionManager {
     ) -> Result<Option<Admitted>, ServiceError> {
         let Some(hibernated) = self.hibernated(caller, id.as_str()).await? else { return Ok(None) };
         if wish.begins.is_some() {
-            return Err(Bad::new("snapshot", "is for a new session; this one has its own").into());
+            return Err(Bad::new("snapshot", "is for a new session; this session is restored from its own snapshot").into());
         }
         let (since, was) = (Instant::now(), hibernated.rested.session);
         let had = Options {
@@ -210,32 +209,33 @@ impl SessionManager {
             hibernate_after: Some(was.hibernate_after),
             autosave: Some(was.autosave),
         };
-        // From here on the id is this one's: another client that comes meanwhile is told that there is one.
+        // From here on this task owns the id: another client that connects meanwhile is told that the session has a
+        // client.
         let (mut live, entry) = self.make(&caller.owner, id.clone(), had, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
         let (checkpoint, instance, taken) = (entry.checkpoint().clone(), self.inner.instance, id.to_string());
         let claimed = self.surely(async move { checkpoint.claim(&taken, instance).await }).await??;
         let Some(snapshot) = claimed else { return Ok(None) };
-        // Whatever goes wrong from here on, the entry lets it sleep on.
+        // If a later step fails, the registration leaves the session hibernated.
         let content = repository::open(&self.inner.store, &hibernated.record.owner, snapshot).await?;
         let report = self.furnish(&mut live, true, content).await?;
         self.restored(id.as_str(), &snapshot.to_string(), &report, since);
         let admitted = entry.admit(live, caller).await?;
         self.inner.terms.metrics.sessions_woken.inc();
-        tracing::info!(session = %id, took = ?since.elapsed(), "session wakes up");
+        tracing::info!(session = %id, took = ?since.elapsed(), "session restored");
         Ok(Some(admitted))
     }
 
-    /// Ends a session of the caller's that sleeps. Whether there was one.
+    /// Ends a hibernated session of the caller. Returns whether there was one.
     pub(super) async fn end_hibernated(&self, caller: &Caller, id: &str) -> Result<bool, ServiceError> {
         let (owner, store) = (&caller.owner, &self.inner.store);
         let (is_ended, why) = match store.session(id).await?.and_then(|entry| self.hibernated_of(owner, entry)) {
             None => return Ok(false),
-            Some(Ok(_)) => (take_out(store, id).await?, "it was ended in its sleep"),
+            Some(Ok(_)) => (take_out(store, id).await?, "it was ended while hibernated"),
             Some(Err(unreadable)) => (
                 take_out_unreadable(store, unreadable).await?,
-                "it was ended in its sleep, and could not have been read",
+                "it was ended while hibernated, and its record could not be read",
             ),
         };
         if is_ended {
@@ -244,12 +244,12 @@ impl SessionManager {
         Ok(is_ended)
     }
 
-    /// Ends, for ever, those that sleep and whose deadline has passed.
+    /// Deletes, in an endless loop, hibernated sessions whose deadline has passed.
     pub async fn keep_time(&self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
             if let Err(error) = self.end_expired().await {
-                tracing::warn!(%error, "sessions that have expired in their sleep could not be looked for");
+                tracing::warn!(%error, "expired hibernated sessions could not be searched");
             }
         }
     }
@@ -257,7 +257,7 @@ impl SessionManager {
     async fn end_expired(&self) -> Result<(), RepositoryError> {
         let store = &self.inner.store;
         for hibernated in store.sessions().await?.into_iter().flat_map(Hibernated::read) {
-            // One that lives elsewhere is saved anew long before that, if it still does.
+            // A session that is live in another process is saved again long before that.
             let grace = if self.is_hibernated(&hibernated.rested) { Duration::ZERO } else { GRACE };
             let lives_here = self.handle(&SessionId(hibernated.record.id.as_str().into())).is_some();
             if lives_here || !hibernated.is_over(grace) {
@@ -266,13 +266,13 @@ impl SessionManager {
             let id = hibernated.record.id;
             // Of several processes one gets it.
             if take_out(store, &id).await? {
-                tracing::info!(session = id, "session expired in its sleep");
+                tracing::info!(session = id, "session expired while hibernated");
             }
         }
         Ok(())
     }
 
-    /// Saves all sessions that are to be there after the end of the process.
+    /// Saves all sessions that must survive the end of the process.
     pub(super) async fn hibernate_all(&self, all: &[Handle]) {
         let is_kept = |handle: &&Handle| {
             let saves = handle.session_info.saves();

@@ -1,5 +1,5 @@
-//! A session's place in the registry, and how it is left: what the store has of the session stays there, if the session
-//! can be brought back, or goes with it.
+//! A session's entry in the manager, and its removal. If the session can be restored, its record in the store stays;
+//! otherwise it is deleted with the entry.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     session::task::{Caller, SessionInfo, SessionTask},
 };
 
-/// An id that is taken. Dropped, it is free again, and whoever waits for that is told.
+/// A session id in use. Dropping it frees the id and notifies the tasks that wait for that.
 pub(super) struct Leaving {
     registry: SessionManager,
     id: SessionId,
@@ -21,7 +21,7 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    /// The id of a session that is in the registry.
+    /// The id of a session that is in the manager.
     pub(super) fn new(registry: SessionManager, id: SessionId, gone: DropGuard) -> Self {
         Self { registry, id, _gone: gone }
     }
@@ -33,7 +33,7 @@ impl Drop for Leaving {
     }
 }
 
-/// A place in the registry; leaving it is what makes room for the next.
+/// A session's entry in the manager. Dropping it makes room for the next session.
 pub(super) struct Registration {
     leaving: Option<Leaving>,
     registry: SessionManager,
@@ -43,18 +43,18 @@ pub(super) struct Registration {
     fate: Outcome,
 }
 
-/// What has become of a session.
+/// The outcome of a session.
 enum Outcome {
-    /// It has not begun.
+    /// The session has not started.
     Waits,
-    /// It runs. Left so, it failed.
+    /// The session runs. Dropped in this state, it has failed.
     Runs,
-    /// It is over.
+    /// The session has ended.
     Over(CloseReason),
 }
 
 impl Registration {
-    /// The place of a session that has not begun.
+    /// The entry of a session that has not started.
     pub(super) fn new(
         leaving: Leaving,
         session_info: Arc<SessionInfo>,
@@ -65,15 +65,15 @@ impl Registration {
         Self { leaving: Some(leaving), registry, session_info, checkpoint, _place: place, fate: Outcome::Waits }
     }
 
-    /// What the session is brought back from.
+    /// The checkpoint of the session.
     pub(super) fn checkpoint(&self) -> &Arc<Checkpoint> {
         &self.checkpoint
     }
 
-    /// Runs the session as a task of its own; the entry goes with it, also when it panics.
+    /// Runs the session as a task of its own; the entry is removed with it, also if it panics.
     pub(super) fn run(mut self, live: Box<SessionTask>) {
         self.fate = Outcome::Runs;
-        // Nobody needs what it was restored from, unless it is saved all the time.
+        // The snapshot from which it was restored is no longer needed, unless the session has `autosave`.
         if let Some(snapshot) = self.checkpoint.snapshot().filter(|_| self.session_info.saves().autosave.is_zero()) {
             let checkpoint = self.checkpoint.clone();
             self.registry.later(async move { checkpoint.wake(snapshot, None).await });
@@ -85,7 +85,7 @@ impl Registration {
         }));
     }
 
-    /// Makes a session ready for the socket that it begins with.
+    /// Prepares a session for the socket with which it starts.
     pub(super) async fn admit(self, mut live: SessionTask, caller: &Caller) -> Result<Admitted, ServiceError> {
         let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
         Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry: self, caller: caller.clone() }))
@@ -99,7 +99,7 @@ impl Registration {
         session_info.show(caller)
     }
 
-    /// Whether the session can be brought back after this end.
+    /// Whether the session can be restored after this end.
     fn can_come_back(&self) -> bool {
         let is_kept = || self.checkpoint.sleeps() || !self.session_info.saves().autosave.is_zero();
         match &self.fate {
@@ -118,11 +118,11 @@ impl Drop for Registration {
         let leaving = self.leaving.take();
         if let Some(Leaving { id, .. }) = &leaving {
             let remember = |why| self.registry.remember(id, self.session_info.owner.clone(), why);
-            // First: whoever finds no session must find what became of it.
+            // First: a client that finds no session must find out how it ended.
             match &self.fate {
                 Outcome::Waits => {}
                 Outcome::Runs => remember("it failed".to_owned()),
-                // Its URL may begin a new session, so nothing may be remembered that would refuse it.
+                // Its URL may open a new session, so no tombstone may refuse it.
                 Outcome::Over(reason) if reason.is_wanted() => self.registry.forget(id),
                 Outcome::Over(reason) => remember(reason.to_string()),
             }
@@ -131,7 +131,7 @@ impl Drop for Registration {
             return;
         }
         let (checkpoint, can_come_back) = (self.checkpoint.clone(), self.can_come_back());
-        // Unless it sleeps on, as it did.
+        // Unless it is still hibernated, as before.
         let is_new = !matches!(self.fate, Outcome::Waits) && !checkpoint.sleeps();
         let last = (can_come_back && is_new).then(|| self.registry.at_rest(&self.session_info, None).session);
         self.registry.later(async move {

@@ -1,4 +1,4 @@
-//! Room for large documents: how many are taken in or given out at a time, and in how much memory together.
+//! Limits how many large documents are read or written at a time, and the memory that they take together.
 
 use std::sync::{
     Arc,
@@ -13,10 +13,10 @@ use crate::{
     snapshot::repository::{HELD_MOST, RepositoryError},
 };
 
-/// What a permit of the memory stands for, in bytes.
+/// Bytes per permit of the memory.
 const UNIT: usize = 1024;
 
-/// All the room there is.
+/// The room for documents: a number of them, and their memory.
 #[derive(Debug)]
 pub(super) struct Rooms {
     limits: SnapshotLimits,
@@ -35,14 +35,14 @@ pub struct Room {
 }
 
 impl Rooms {
-    /// As the limits say. Who waits does so as for a place in a browser.
+    /// Room within these limits. Requests wait as those for a place in a browser do.
     pub(super) fn new(limits: SnapshotLimits, admission: Admission) -> Self {
         let units = (limits.memory / UNIT).min(Semaphore::MAX_PERMITS);
         let (places, memory) = (Semaphore::new(limits.transfers).into(), Semaphore::new(units).into());
         Self { limits, admission, places, memory, waiting: AtomicUsize::new(0) }
     }
 
-    /// Waits for room for a document of which so many bytes are parsed at once.
+    /// Waits for room for a document of which `bytes` are parsed at once.
     pub(super) async fn take(&self, bytes: usize) -> Result<Room, ServiceError> {
         let needed = bytes.saturating_mul(SnapshotLimits::TIMES).div_ceil(UNIT);
         if needed > self.limits.memory / UNIT {
@@ -52,7 +52,7 @@ impl Rooms {
         self.take_units(needed).await
     }
 
-    /// Waits for room for a session's state of any size, which is held as it is until it has been copied.
+    /// Waits for room for a session's state of any size, which is held until it has been copied.
     pub(super) async fn take_to_hold(&self) -> Result<Room, ServiceError> {
         self.take_units(HELD_MOST.min(self.limits.memory) / UNIT).await
     }
@@ -65,7 +65,7 @@ impl Rooms {
             place.and_then(|place| Ok(Room { _place: place, _memory: memory? })).map_err(|_| ServiceError::Closing)
         };
         let mut both = std::pin::pin!(both);
-        // Who finds room does not wait.
+        // Room that is free is taken without counting as a waiter.
         if let Some(room) = futures_util::FutureExt::now_or_never(&mut both) {
             return room;
         }
@@ -78,7 +78,7 @@ impl Rooms {
     }
 }
 
-/// One of those who wait.
+/// Counts one waiter.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

@@ -1,6 +1,6 @@
-//! What one can do with sessions: `ghost.*` and the REST API are two faces of this, with the same names and shapes.
+//! The operations on sessions. `ghost.*` and the REST API are two interfaces to them, with the same names and shapes.
 //!
-//! Every function takes the [`Caller`]; whose a session is, is checked in [`SessionManager::find`] and nowhere else.
+//! Every function takes the [`Caller`]. Only [`SessionManager::find`] checks the owner of a session.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,51 +27,51 @@ use crate::{
     store::{StoreError, UnreadableSession},
 };
 
-/// How many sessions or snapshots a page of them has, unless more are asked for.
+/// Default number of sessions or snapshots on one page of a list.
 const PAGE: u32 = 100;
-/// The most that can be asked for.
+/// Most of them on one page.
 const PAGE_MOST: u32 = 1000;
 
-/// What a cursor among those that sleep begins with: no digit of a number.
+/// First character of a cursor among the hibernated sessions; a number does not start with it.
 const ASLEEP: char = 'z';
 
-/// Where a page of sessions begins.
+/// Where a page of sessions starts.
 enum After<'a> {
-    /// After the session of this number, among those that live.
+    /// After the live session with this number.
     Number(u64),
-    /// After this id, among those that sleep.
+    /// After the hibernated session with this id.
     Asleep(&'a str),
 }
 
-/// A session of the caller's.
+/// A session of the caller.
 enum Found {
     Awake(Handle),
     Asleep(Box<Hibernated>),
 }
 
-/// How full the server is.
+/// The load of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pressure {
     /// Sessions with a client.
     pub active: usize,
-    /// Sessions without one.
+    /// Sessions without a client.
     pub parked: usize,
-    /// Clients that wait for a session.
+    /// Clients that wait for a place.
     pub queued: usize,
-    /// The most sessions there may be, if there is a most.
+    /// Most sessions; `None` is no limit.
     pub most: Option<u32>,
-    /// The most that may wait.
+    /// Most clients that may wait.
     pub queue: usize,
-    /// How long the one that waits longest has waited.
+    /// How long the first client in the queue has waited.
     pub longest_wait: Duration,
-    /// Refused in the last minute because there was no place.
+    /// Requests refused in the last minute because there was no place.
     pub recently_rejected: usize,
-    /// Whether one more would get a place at once.
+    /// Whether one more session would get a place at once.
     pub is_available: bool,
 }
 
 impl SessionManager {
-    /// A new session, parked until somebody comes.
+    /// Creates a session, parked until a client connects.
     pub async fn create(
         &self,
         caller: &Caller,
@@ -93,16 +93,16 @@ impl SessionManager {
         Ok(entry.wait_for_client(live, caller))
     }
 
-    /// Sees to it that a session that begins without a client lives to see one.
+    /// Gives a session that starts without a client a `keep_alive`, so that it exists until a client connects.
     pub(super) fn will_wait(&self, options: &mut Options) -> Result<(), Bad> {
         let keep_alive = options.keep_alive.get_or_insert(Millis(self.inner.terms.deadlines.park_keep_alive));
         if keep_alive.0 < Duration::from_millis(1) {
-            return Err(Bad::new("keepAlive", "0 would end the session before anybody could come to it"));
+            return Err(Bad::new("keepAlive", "0 would end the session before a client could connect to it"));
         }
         Ok(())
     }
 
-    /// A session as it is now.
+    /// A session in its current state.
     pub async fn get(&self, caller: &Caller, id: &str) -> Result<Session, ServiceError> {
         Ok(match self.look(caller, id).await? {
             Found::Awake(handle) => handle.session_info.show(caller),
@@ -110,13 +110,13 @@ impl SessionManager {
         })
     }
 
-    /// The caller's sessions, oldest first, then those that sleep, a page at a time.
+    /// The caller's sessions, one page at a time: the live ones, oldest first, then the hibernated ones.
     pub async fn list(&self, caller: &Caller, wanted: &Wanted) -> Result<Sessions, ServiceError> {
         let (limit, cursor) = (page_of(wanted.limit)?, wanted.cursor.as_deref().unwrap_or("0"));
         let after = match (cursor.strip_prefix(ASLEEP), u64::from_str_radix(cursor, 16)) {
             (Some(id), _) => After::Asleep(id),
             (None, Ok(number)) => After::Number(number),
-            (None, Err(_)) => return Err(Bad::new("cursor", "is none that this server gave as `next`").into()),
+            (None, Err(_)) => return Err(Bad::new("cursor", "is not a value that this server gave as `next`").into()),
         };
         let mut sessions = Vec::new();
         if let After::Number(after) = after {
@@ -149,10 +149,10 @@ impl SessionManager {
                 Ok(session) => {
                     (&session.id, wanted.takes(session.state, session.name.as_ref(), session.metadata.as_ref()))
                 }
-                // It has neither name nor metadata that could be compared.
+                // It has neither name nor metadata to compare.
                 Err(unreadable) => (&unreadable.id, wanted.takes(SessionState::Hibernated, None, None)),
             };
-            // One that has just woken up is among those that live.
+            // A session that was restored meanwhile is among the live ones.
             if *id <= last || !takes || self.inner.live.contains_key(&SessionId(id.as_str().into())) {
                 continue;
             }
@@ -168,7 +168,7 @@ impl SessionManager {
         Ok(Sessions { sessions, unreadable, next: None })
     }
 
-    /// Changes what is given of a session.
+    /// Changes the given members of a session.
     pub async fn update(&self, caller: &Caller, id: &str, options: Options) -> Result<Session, ServiceError> {
         let handle = self.find(caller, id).await?;
         let caller_of = caller.clone();
@@ -176,7 +176,7 @@ impl SessionManager {
         Ok(asked?)
     }
 
-    /// Ends a session; its clients are told this reason.
+    /// Ends a session. Its clients get this reason.
     pub async fn close(&self, caller: &Caller, id: &str, reason: CloseReason) -> Result<(), ServiceError> {
         let handle = match self.look(caller, id).await {
             Ok(Found::Awake(handle)) => handle,
@@ -186,18 +186,18 @@ impl SessionManager {
             {
                 return Ok(());
             }
-            // Somebody else has just woken it up, or ended it.
+            // Another client has just restored or ended it.
             Ok(Found::Asleep(_)) => return Err(ServiceError::Asleep(id.to_owned())),
             Err(why) => return Err(why),
         };
-        // One that has just ended by itself is what was wanted.
+        // A session that has just ended by itself is in the wanted state.
         let _ = handle.control.send(Box::new(Control::End(reason))).await;
         handle.control.closed().await;
         handle.gone.cancelled().await;
         Ok(())
     }
 
-    /// Sends a session's clients away; it goes on without them.
+    /// Disconnects a session's clients; the session goes on without them.
     pub async fn park(&self, caller: &Caller, id: &str, keep_alive: Option<Millis>) -> Result<Session, ServiceError> {
         let handle = self.find(caller, id).await?;
         let caller_of = caller.clone();
@@ -205,7 +205,7 @@ impl SessionManager {
         Ok(asked?)
     }
 
-    /// The pages of a session: Chrome's `TargetInfo`s, oldest first as far as Chrome has them in order.
+    /// The pages of a session: Chrome's `TargetInfo`s, oldest first as far as Chrome keeps them in order.
     pub async fn pages(&self, caller: &Caller, id: &str) -> Result<Vec<Box<RawValue>>, ServiceError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -219,18 +219,18 @@ impl SessionManager {
         let result =
             self.ask_live(&handle, call).await?.map_err(|error| ServiceError::Browser(error.message.into()))?;
         let infos: Infos = serde_json::from_str(&result)
-            .map_err(|error| ServiceError::Browser(format!("its answer is odd: {error}")))?;
+            .map_err(|error| ServiceError::Browser(format!("its answer cannot be read: {error}")))?;
         let is_page = |info: &RawValue| TargetInfo::read(info.get()).is_some_and(|info| info.kind == Kind::Page);
         Ok(infos.target_infos.into_iter().filter(|info| is_page(info)).collect())
     }
 
-    /// What a session has used.
+    /// The usage of a session.
     pub async fn usage(&self, caller: &Caller, id: &str) -> Result<Usage, ServiceError> {
         let handle = self.find(caller, id).await?;
         self.ask_live(&handle, Control::Usage).await
     }
 
-    /// How full the server is, whoever asks.
+    /// The load of the server, the same for every caller.
     pub fn pressure(&self) -> Pressure {
         let (mut active, mut parked) = (0, 0);
         for handle in &self.inner.live {
@@ -254,7 +254,7 @@ impl SessionManager {
         }
     }
 
-    /// A session of the caller's. Somebody else's is as if it were not there.
+    /// A session of the caller. A session of another owner is treated as nonexistent.
     pub(super) async fn find(&self, caller: &Caller, id: &str) -> Result<Handle, ServiceError> {
         match self.look(caller, id).await? {
             Found::Awake(handle) => Ok(handle),
@@ -271,13 +271,13 @@ impl SessionManager {
         hibernated.map(|hibernated| Found::Asleep(Box::new(hibernated))).ok_or_else(|| self.no_session(caller, &known))
     }
 
-    /// That a session is not there, and what became of it if it was the caller's.
+    /// The error for a session that does not exist, with how it ended if it was the caller's.
     pub(super) fn no_session(&self, caller: &Caller, id: &SessionId) -> ServiceError {
         let ended = self.tombstone(id).filter(|ended| ended.owner == caller.owner);
         ServiceError::NoSession { id: id.as_str().chars().take(200).collect(), ended }
     }
 
-    /// Asks a session's task, which may end meanwhile.
+    /// Sends a request to a session's task, which may end meanwhile.
     pub(super) async fn ask_live<T>(
         &self,
         handle: &Handle,
@@ -320,7 +320,7 @@ impl task::SessionService for SessionManager {
 }
 
 impl SessionManager {
-    /// A command of a client's. Where it names no session, the client's own is meant.
+    /// Runs a command of a client. A command without a session id means the client's own session.
     async fn answer(&self, caller: &Caller, from: &str, ask: Ask) -> Result<String, ServiceError> {
         let own = |id: Option<String>| id.unwrap_or_else(|| from.to_owned());
         let session = |session: Session| api_types::object("session", &session);
@@ -356,7 +356,7 @@ impl SessionManager {
     }
 }
 
-/// How many a page is to have.
+/// The number of items on a page.
 pub(super) fn page_of(limit: Option<u32>) -> Result<usize, Bad> {
     let limit = limit.unwrap_or(PAGE);
     if !(1..=PAGE_MOST).contains(&limit) {
@@ -366,11 +366,11 @@ pub(super) fn page_of(limit: Option<u32>) -> Result<usize, Bad> {
 }
 
 fn object(answer: &impl Serialize) -> String {
-    // The shapes hold nothing that cannot be written.
+    // These types can always be serialised.
     serde_json::to_string(answer).unwrap_or_default()
 }
 
-/// For a task that is to hold it without knowing it.
+/// The manager as the trait by which a session's task uses it.
 pub(super) fn as_sessions(registry: &SessionManager) -> Arc<dyn task::SessionService> {
     Arc::new(registry.clone())
 }

@@ -1,7 +1,7 @@
-//! What one can do with snapshots: saving a session, beginning one with what was saved, copying one.
+//! The operations on snapshots: save a session, start one from a snapshot, clone one.
 //!
-//! A session's state is read and written through its [`ContextHandle`], out of its clients' sight; nothing here runs on
-//! a session's own task. Whoever asks and goes away takes the work with him.
+//! A session's state is read and written through its [`ContextHandle`], without its clients noticing. Nothing here runs
+//! on a session's own task. If the caller goes away, its operation is cancelled.
 
 use std::cmp::Reverse;
 
@@ -28,7 +28,7 @@ use crate::{
     store::{Expires, Meta, New, Query, Reader, SnapshotId, Timestamp},
 };
 
-/// Copies that are made at a time; Chrome's own thread does one thing after another.
+/// Clones that are made at the same time; Chrome's own thread does one step after another.
 const COPIES: usize = 4;
 
 impl SessionManager {
@@ -50,8 +50,8 @@ impl SessionManager {
         Ok(saved)
     }
 
-    /// Writes a snapshot into a running session. `client_of` is the session whose client asks, if one does: into one
-    /// that has a client nobody else may write.
+    /// Writes a snapshot into a running session. `client_of` is the session whose client makes the request, if one
+    /// does: only a session's own client may write into it while it has one.
     pub async fn restore_snapshot(
         &self,
         caller: &Caller,
@@ -66,7 +66,7 @@ impl SessionManager {
         let alone = handle.restoring.clone().try_lock_owned();
         let _alone = alone.map_err(|_| ServiceError::Restoring(id.to_owned()))?;
         let (owner, snapshot) = (&caller.owner, snapshot_id(&restoring.snapshot)?);
-        // The session must stay as it is if the snapshot is none.
+        // The session must stay unchanged if the snapshot is invalid.
         repository::verify(&self.inner.store, owner, snapshot).await?;
         let content = repository::open(&self.inner.store, owner, snapshot).await?;
         let mode = match restoring.mode {
@@ -81,7 +81,7 @@ impl SessionManager {
         Ok(report)
     }
 
-    /// New sessions in the state of one that runs on: all of them, or none.
+    /// Creates sessions in the state of a running one: all of them, or none.
     pub async fn clone_session(&self, caller: &Caller, id: &str, copies: Copies) -> Result<Cloned, ServiceError> {
         let (handle, since) = (self.find(caller, id).await?, Instant::now());
         let Copies { count, mut options, parts } = copies;
@@ -97,7 +97,7 @@ impl SessionManager {
         let copies = stream::iter(copies).buffer_unordered(COPIES).try_collect();
         let room = self.inner.rooms.take_to_hold();
         let read = replay_buffer.record(&place, &parts, &self.inner.terms.snapshots, room);
-        // The first copies are made while the session is read.
+        // The first clones are made while the session is read.
         let ((report, _room), made): (_, Vec<(SessionTask, Registration)>) = try_join(read, copies).await?;
         let sessions = made.into_iter().map(|(live, entry)| entry.wait_for_client(live, caller)).collect();
         let report = repository::tell(&report, since);
@@ -105,14 +105,14 @@ impl SessionManager {
         Ok(Cloned { sessions, report })
     }
 
-    /// The caller's snapshots, the newest first, a page at a time.
+    /// The caller's snapshots, newest first, one page at a time.
     pub async fn list_snapshots(&self, caller: &Caller, wanted: &WantedSnapshots) -> Result<Snapshots, ServiceError> {
         let limit = page_of(wanted.limit)?;
         let before = wanted.cursor.as_deref().map(str::parse::<SnapshotId>).transpose();
-        let before = before.map_err(|_| Bad::new("cursor", "is none that this server gave as `next`"))?;
+        let before = before.map_err(|_| Bad::new("cursor", "is not a value that this server gave as `next`"))?;
         let fits = |snapshot: &Snapshot| api_types::has_all(snapshot.metadata.as_ref(), wanted.metadata.as_ref());
         let mut query = Query { name: wanted.name.clone(), before, limit };
-        // Without its metadata one fits no question for metadata; the store does the same for names.
+        // An unreadable snapshot has no metadata to compare. The store does the same for names.
         let shows_unreadable = wanted.metadata.is_none();
         let mut all = Snapshots::default();
         loop {
@@ -143,7 +143,7 @@ impl SessionManager {
         }
     }
 
-    /// What is known of a snapshot.
+    /// The metadata of a snapshot.
     pub async fn snapshot(&self, caller: &Caller, id: &str) -> Result<Snapshot, ServiceError> {
         Ok(repository::show(&self.inner.store.meta(&caller.owner, snapshot_id(id)?).await?))
     }
@@ -153,18 +153,18 @@ impl SessionManager {
         Ok(self.inner.store.remove(&caller.owner, snapshot_id(id)?).await?)
     }
 
-    /// Waits for room to read a document that must be held in memory: one that comes from elsewhere, or one that is
-    /// made of a snapshot. Of one whose size is not known, as much as is ever held.
+    /// Waits for room to read a document that must be held in memory: an import, or an export as one document. If its
+    /// size is not known, for the most that is ever held.
     pub async fn room(&self, bytes: Option<usize>) -> Result<Room, ServiceError> {
         self.inner.rooms.take(bytes.unwrap_or(HELD_MOST)).await
     }
 
-    /// The same for content that is read as a stream, a line at a time.
+    /// Waits for room for content that is read as a stream, one line at a time.
     pub async fn room_for_lines(&self) -> Result<Room, ServiceError> {
         self.room(Some(self.inner.terms.snapshots.line)).await
     }
 
-    /// Makes a snapshot of what came from elsewhere, for which there is room.
+    /// Creates a snapshot from an imported document, for which there is room.
     pub async fn import_snapshot(
         &self,
         caller: &Caller,
@@ -180,7 +180,7 @@ impl SessionManager {
         Ok(self.saved(&meta, &report, since))
     }
 
-    /// As [`SessionManager::import_snapshot`], of ghostmux's own format while it comes.
+    /// Like [`SessionManager::import_snapshot`], from ghostmux's own format as a stream.
     pub async fn import_content(
         &self,
         caller: &Caller,
@@ -193,7 +193,7 @@ impl SessionManager {
         Ok(self.saved(&meta, &report, since))
     }
 
-    /// The content of a snapshot, and what the format has no room for.
+    /// The content of a snapshot, and what the format cannot hold.
     pub async fn export_snapshot(&self, caller: &Caller, export: &Exporting) -> Result<Exported, ServiceError> {
         let (reader, since) = (self.content(caller, &export.snapshot).await?, Instant::now());
         let reader = repository::to_hold(reader, export.format)?;
@@ -202,7 +202,7 @@ impl SessionManager {
             SnapshotFormat::Playwright => {
                 let (state, report) = repository::export_state(reader).await?;
                 let state = runtime::aside(state.len(), || serde_json::value::RawValue::from_string(state));
-                let state = state.map_err(|error| ServiceError::Browser(format!("its state is no JSON: {error}")))?;
+                let state = state.map_err(|error| ServiceError::Browser(format!("its state is not JSON: {error}")))?;
                 Exported { storage_state: Some(state), data: None, report: repository::tell(&report, since) }
             }
             SnapshotFormat::Ghostmux => {
@@ -217,7 +217,7 @@ impl SessionManager {
         Ok(self.inner.store.get(&caller.owner, snapshot_id(id)?).await?)
     }
 
-    /// The snapshot that a new session is to begin with: known to be there before anything is made.
+    /// The snapshot from which a new session starts. Checked to exist before anything is created.
     pub(super) async fn beginning(
         &self,
         caller: &Caller,
@@ -228,7 +228,7 @@ impl SessionManager {
         Ok(Some((begins, reader)))
     }
 
-    /// Writes the snapshot into a session that has not begun, if there is one.
+    /// Writes the snapshot, if there is one, into a session that has not started.
     pub(super) async fn begin_with(
         &self,
         live: &mut SessionTask,
@@ -241,7 +241,7 @@ impl SessionManager {
         Ok(())
     }
 
-    /// Writes content into a session that has not begun. Fails if the session is told to end meanwhile.
+    /// Writes content into a session that has not started. Fails if the session is told to end meanwhile.
     pub(super) async fn furnish(
         &self,
         live: &mut SessionTask,
@@ -257,10 +257,10 @@ impl SessionManager {
         self.ask_live(handle, Control::Place).await
     }
 
-    /// An event of the domain, for those of a session's clients who listen.
+    /// Sends an event of the domain to the clients of the session that enabled it.
     async fn tell(&self, handle: &Handle, event: &'static str, params: &impl serde::Serialize) {
         let params = serde_json::to_string(params).unwrap_or_default();
-        // A session that has ended meanwhile has nobody to be told.
+        // A session that has ended meanwhile has no clients.
         let _ = handle.control.send(Box::new(Control::Tell(event, params))).await;
     }
 
@@ -309,7 +309,7 @@ fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
     Ok(New { name, metadata, expires, ..New::of(caller.owner.clone()) })
 }
 
-/// What is no id names no snapshot.
+/// A text that is not an id names no snapshot.
 fn snapshot_id(id: &str) -> Result<SnapshotId, ServiceError> {
     id.parse().map_err(|_| ServiceError::NoSnapshot(id.chars().take(200).collect()))
 }

@@ -65,7 +65,7 @@ async fn a_parked_session_sleeps_and_wakes_up(browser: Browser) {
     drop(client);
     eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;
     assert_eq!(proxy.http("DELETE", &path, &[], "").await.status, 204);
-    is_problem(&proxy.http("GET", &path, &[], "").await, 404, "no-session", "in its sleep");
+    is_problem(&proxy.http("GET", &path, &[], "").await, 404, "no-session", "while hibernated");
     assert!(proxy.refusal(&format!("/devtools/browser/{id}")).await.contains(&id));
 }
 in_each_browser!(a_parked_session_sleeps_and_wakes_up);
