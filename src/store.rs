@@ -1,13 +1,13 @@
-//! Where snapshots and hibernated sessions rest.
+//! The store of snapshots and hibernated sessions.
 //!
-//! A snapshot is an opaque stream of bytes here: what is in it is the matter of `snapshot`. It is cut into chunks, each
-//! compressed and sealed ([`seal`]), so that a large one is written and read with little memory ([`Writer`],
-//! [`Reader`]). It is listed in the moment it is whole: its chunks, its metadata, its owner's quota and its expiry are
-//! committed together, by the embedded file ([`Embedded`]) or by [`Redis`], which a [`Backend`] hides.
+//! A snapshot is an opaque stream of bytes here; `snapshot` knows its content. It is cut into chunks, each compressed
+//! and encrypted ([`seal`]), so that a large snapshot is written and read with little memory ([`Writer`], [`Reader`]).
+//! It is listed only when it is complete: its chunks, its metadata, its owner's quota and its expiry are committed
+//! together, by the embedded file ([`Embedded`]) or by [`Redis`]. Both are a [`Backend`].
 //!
-//! Everything belongs to an [`Owner`], and another owner's is answered exactly as what does not exist.
+//! Every object belongs to an [`Owner`]. An object of another owner is answered as one that does not exist.
 //!
-//! Nothing is made before the first snapshot: a server that has none needs no directory and no Redis.
+//! Nothing is created before the first snapshot: a server without snapshots needs no directory and no Redis.
 
 mod backend;
 mod embedded;
@@ -39,10 +39,10 @@ use crate::config::{StoreKeys, StoreLimits, StorePlace, StoreSettings};
 
 /// Most snapshots on one page of a list.
 const LARGEST_PAGE: usize = 1000;
-/// How many are looked at together where all are looked at.
+/// Number of snapshots read at a time where all are read.
 const BATCH: usize = 200;
 
-/// A store, to be cloned at will.
+/// A store; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Inner>);
 
@@ -56,7 +56,7 @@ struct Inner {
 }
 
 impl Store {
-    /// The store of these settings. Touches neither file nor network yet.
+    /// The store of these settings. Does not yet touch a file or the network.
     pub fn new(settings: &StoreSettings) -> Self {
         let backend: Box<dyn Backend> = match &settings.place {
             StorePlace::File(path) => Box::new(Embedded::new(path.clone())),
@@ -67,39 +67,39 @@ impl Store {
         Self(Arc::new(Inner { backend, is_shared, keys, ttl, limits }))
     }
 
-    /// Where it is, for people.
+    /// The place of the store, for people.
     pub fn place(&self) -> String {
         self.0.backend.place()
     }
 
-    /// Other processes may be using it meanwhile.
+    /// Whether other processes may use the store at the same time.
     pub fn is_shared(&self) -> bool {
         self.0.is_shared
     }
 
-    /// What is written is encrypted.
+    /// Whether snapshots are encrypted.
     pub fn is_sealed(&self) -> bool {
         self.0.keys.sealing().is_some()
     }
 
-    /// Begins a snapshot, which is there once its writer has committed.
+    /// Starts a snapshot. It exists once its writer has committed.
     pub async fn put(&self, new: New) -> Result<Writer, StoreError> {
         new.check()?;
         Writer::begin(self, new).await
     }
 
-    /// Reads a snapshot.
+    /// Opens a snapshot for reading.
     pub async fn get(&self, owner: &Owner, id: SnapshotId) -> Result<Reader, StoreError> {
         Reader::of(self, self.meta(owner, id).await?)
     }
 
-    /// What is known of a snapshot.
+    /// The metadata of a snapshot.
     pub async fn meta(&self, owner: &Owner, id: SnapshotId) -> Result<Meta, StoreError> {
         let meta = self.0.backend.meta(owner, id).await?;
         meta.filter(|meta| !meta.is_expired(Timestamp::now())).ok_or(StoreError::Missing { id })
     }
 
-    /// An owner's snapshots, the newest first.
+    /// An owner's snapshots, newest first.
     pub async fn list(&self, owner: &Owner, query: &Query) -> Result<Page, StoreError> {
         let limit = query.limit.clamp(1, LARGEST_PAGE);
         let wanted = query.name.as_deref().map(str::to_lowercase);
@@ -110,7 +110,7 @@ impl Store {
         let now = Timestamp::now();
         let mut page = Page { next: query.before, ..Page::default() };
         loop {
-            // Without a search nearly all fit: then ask for no more than are wanted.
+            // Without a search nearly every snapshot matches, so no more are requested than are wanted.
             let batch = if wanted.is_some() { BATCH } else { limit };
             let found = self.0.backend.list(owner, page.next, batch).await?;
             let is_end = found.len() < batch;
@@ -142,7 +142,7 @@ impl Store {
 
     /// Deletes a snapshot.
     pub async fn remove(&self, owner: &Owner, id: SnapshotId) -> Result<(), StoreError> {
-        // An expired one is as good as none; the sweep has it. What cannot be read can be deleted.
+        // An expired snapshot counts as deleted; the sweep deletes it. An unreadable one can be deleted.
         match self.meta(owner, id).await {
             Ok(_) | Err(StoreError::Corrupt { .. }) => {}
             Err(error) => return Err(error),
@@ -150,24 +150,24 @@ impl Store {
         if self.0.backend.remove(owner, id).await? { Ok(()) } else { Err(StoreError::Missing { id }) }
     }
 
-    /// Changes when a snapshot goes by itself.
+    /// Changes when a snapshot expires.
     pub async fn set_expiry(&self, owner: &Owner, id: SnapshotId, expires: Expires) -> Result<(), StoreError> {
         self.meta(owner, id).await?;
         let expires = self.expiry(expires);
         if self.0.backend.set_expiry(owner, id, expires).await? { Ok(()) } else { Err(StoreError::Missing { id }) }
     }
 
-    /// What an owner has.
+    /// The bytes and snapshots of an owner.
     pub async fn usage(&self, owner: &Owner) -> Result<StoreUsage, StoreError> {
         self.0.backend.usage(owner).await
     }
 
-    /// Everybody who has a snapshot, or had one.
+    /// Every owner that has or had a snapshot.
     pub async fn owners(&self) -> Result<Vec<Owner>, StoreError> {
         self.0.backend.owners().await
     }
 
-    /// Keeps what is to be known of a session that is not live; replaces a record of the same id.
+    /// Stores the record of a session that is not live; replaces a record of the same id.
     pub async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
         record::check_size("the state of a session", &record.state)?;
         self.0.backend.put_session(record).await
@@ -178,14 +178,14 @@ impl Store {
         self.0.backend.session(id).await
     }
 
-    /// Removes the record of a session and returns it. Of several that ask at once, here or on other nodes, one gets
-    /// it: who brings a session back, or ends it, takes its record first. [`StoreError::UnreadableSession`] if it cannot
-    /// be read; it stays then.
+    /// Removes the record of a session and returns it. Of several concurrent callers, here or on other nodes, one gets
+    /// it: a process that restores or ends a session takes its record first. [`StoreError::UnreadableSession`] if it
+    /// cannot be read; the record then stays.
     pub async fn take_session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         self.0.backend.take_session(id).await
     }
 
-    /// Removes the record of a session, whether it can be read or not; whether there was one.
+    /// Removes the record of a session, readable or not. Returns whether there was one.
     pub async fn remove_session(&self, id: &str) -> Result<bool, StoreError> {
         self.0.backend.remove_session(id).await
     }

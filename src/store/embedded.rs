@@ -1,9 +1,9 @@
-//! The default store: one file, redb's, which only one process has at a time.
+//! The default store: one redb file, used by one process at a time.
 //!
-//! The file is made by the first snapshot, and opened when it is first needed. Its calls block, so they run on threads
-//! of their own. Chunks are written ahead without waiting for the disk, under a mark that says so; the commit takes the
-//! mark away and waits for the disk. What still has a mark when the file is opened was being written when its process
-//! ended, and goes.
+//! The first snapshot creates the file; it is opened when it is first needed. Its calls block, so they run on threads
+//! of their own. Chunks are written without waiting for the disk, and their blob is marked as pending. The commit
+//! removes the mark and waits for the disk. Blobs that are still marked when the file is opened belong to a process
+//! that ended while writing, and are deleted.
 
 mod open;
 mod tables;
@@ -23,15 +23,15 @@ use super::{
 };
 use crate::api_types::BadOwner;
 
-/// A store in one file.
+/// A store in one redb file.
 #[derive(Debug)]
 pub struct Embedded {
     path: PathBuf,
-    /// The file once it is open. Guards only the opening; held by no one who waits for anything else.
+    /// The file, once it is open. Guards only the opening; no holder waits for anything else.
     file: Arc<Mutex<Option<Arc<Database>>>>,
 }
 
-/// What goes wrong with the file, or what was asked of it.
+/// An error of the file, or of the operation.
 enum Fault {
     Store(StoreError),
     File(Box<redb::Error>),
@@ -74,7 +74,7 @@ impl Embedded {
         Self { path, file: Arc::default() }
     }
 
-    /// What is read from a file that does not exist is nothing, and does not make it.
+    /// Runs a read. A file that does not exist is empty, and is not created.
     fn read<T: Default + Send + 'static>(
         &self,
         read: impl FnOnce(&Tables<redb::ReadTransaction>) -> Result<T, Fault> + Send + 'static,
@@ -85,7 +85,7 @@ impl Embedded {
         })
     }
 
-    /// The same for a change that makes nothing new.
+    /// Runs a change that creates nothing.
     fn change<T: Default + Send + 'static>(
         &self,
         change: impl FnOnce(&Tables<WriteTransaction>) -> Result<T, Fault> + Send + 'static,
@@ -121,7 +121,7 @@ impl Embedded {
                 Fault::File(error) => open::unavailable(&path, &error),
             })
         });
-        // redb may panic on a file that something else wrote into: that costs the caller, not the process.
+        // redb may panic on a file that another program has written to. That fails this call, not the process.
         let damaged = || StoreError::Unavailable { place, why: "the file is damaged".to_owned() };
         async move { work.await.unwrap_or_else(|_| Err(damaged())) }.boxed()
     }
@@ -134,7 +134,7 @@ fn write<T>(
 ) -> Result<T, Fault> {
     let mut transaction = file.begin_write()?;
     transaction.set_durability(durability)?;
-    // Otherwise a large file would be read from end to end after a crash.
+    // Otherwise a large file would be read completely after a crash.
     transaction.set_quick_repair(matches!(durability, Durability::Immediate));
     let tables = Tables(transaction);
     let done = change(&tables)?;
@@ -194,7 +194,7 @@ impl Backend for Embedded {
     fn sweep(&self, now: Timestamp) -> Reply<'_, u64> {
         let expired = self.read(move |tables| tables.expired(now));
         async move {
-            // Mostly there is nothing, and then nothing is written.
+            // Usually nothing has expired, and then nothing is written.
             let expired = expired.await?;
             if expired.is_empty() {
                 return Ok(0);

@@ -1,50 +1,50 @@
-//! What a store says when it cannot do what was asked.
+//! The errors of the store.
 
 use super::ids::{BadSnapshotId, SnapshotId};
 use crate::api_types::{BadOwner, Owner};
 
-/// Why a store did not do what was asked. Whatever it is, what the store held before it still holds.
+/// Why a store refused an operation. The content of the store is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It never was, is deleted or expired, or belongs to another owner: nobody is told which.
+    /// The snapshot never existed, is deleted or expired, or belongs to another owner. The caller is not told which.
     #[error("no such snapshot {id}")]
     Missing {
-        /// What was asked for.
+        /// The id that was requested.
         id: SnapshotId,
     },
-    /// More bytes than one snapshot may have.
+    /// The snapshot is larger than one snapshot may be.
     #[error("the snapshot is larger than {limit} bytes, the most that snapshot_max allows")]
     TooLarge {
         /// The limit, in bytes before compression.
         limit: u64,
     },
-    /// The owner has no room left.
+    /// The owner's quota is used up.
     #[error("no room: the snapshots of {owner} may take {limit} {what}; delete some, or raise {setting}")]
     Quota {
-        /// Whose quota.
+        /// The owner of the quota.
         owner: Owner,
         /// The limit.
         limit: u64,
-        /// What is counted: bytes or snapshots.
+        /// The unit that is counted: bytes or snapshots.
         what: &'static str,
-        /// The setting that says so.
+        /// Name of the setting.
         setting: &'static str,
     },
-    /// The name of an owner that cannot be one.
+    /// The name of the owner is invalid.
     #[error(transparent)]
     BadOwner(#[from] BadOwner),
-    /// What is no id of a snapshot.
+    /// The text is not the id of a snapshot.
     #[error(transparent)]
     BadSnapshotId(#[from] BadSnapshotId),
-    /// A name or metadata that cannot be stored.
+    /// A name or metadata is invalid.
     #[error("{what} {problem}")]
     Invalid {
-        /// What cannot be stored.
+        /// The invalid part.
         what: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// Sealed with a key that this process does not have.
+    /// The snapshot is encrypted with a key that this process does not have.
     #[error("snapshot {id} is sealed with the key {key}, which store_key does not have")]
     UnknownKey {
         /// The snapshot.
@@ -52,7 +52,7 @@ pub enum StoreError {
         /// The key's name.
         key: String,
     },
-    /// The key of this name is another than the one that sealed.
+    /// The key with this name is not the one that encrypted the snapshot.
     #[error("snapshot {id} was sealed with another key than the one that store_key calls {key}")]
     WrongKey {
         /// The snapshot.
@@ -60,53 +60,53 @@ pub enum StoreError {
         /// The key's name.
         key: String,
     },
-    /// What is stored is not what was written.
+    /// The stored bytes are not those that were written.
     #[error("snapshot {id} is damaged: {what}")]
     Corrupt {
         /// The snapshot.
         id: SnapshotId,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
-    /// What is stored of a session is not what this ghostmux writes.
+    /// The record of the session was not written by this version of ghostmux, or is damaged.
     #[error(
         "session {id} is in the store and cannot be read: {why}; delete it, or use the version of ghostmux that wrote it"
     )]
     UnreadableSession {
         /// The session.
         id: String,
-        /// What is wrong with its record.
+        /// The problem with the record.
         why: String,
     },
-    /// Written by a newer ghostmux.
+    /// A newer ghostmux wrote this.
     #[error("{what} has format {found}, and this ghostmux knows up to {known}; use a newer one")]
     Newer {
-        /// What was written so.
+        /// The object in the newer format.
         what: String,
         /// The format found.
         found: u64,
         /// The newest format known here.
         known: u64,
     },
-    /// The writer was given up, here or by a sweep, before it was done.
-    #[error("the snapshot was given up before it was whole")]
+    /// The writer was abandoned, by its user or by a sweep, before it was done.
+    #[error("the snapshot was abandoned before it was complete")]
     Abandoned,
-    /// Another process has the file.
-    #[error("the store {path} is in use by {by}; one process at a time can have it{hint}")]
+    /// Another process has the file open.
+    #[error("the store {path} is in use by {by}; only one process at a time can use it{hint}")]
     InUse {
         /// The file.
         path: String,
         /// The process, as far as the system tells.
         by: String,
-        /// What to do instead.
+        /// Advice on what to do instead.
         hint: &'static str,
     },
-    /// The file cannot be used or the server does not answer.
+    /// The file cannot be used, or the server does not answer.
     #[error("the store {place} cannot be used: {why}")]
     Unavailable {
         /// The file, or the server without its password.
         place: String,
-        /// What the system or the server said.
+        /// The message of the system or the server.
         why: String,
     },
 }

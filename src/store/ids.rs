@@ -1,16 +1,16 @@
-//! Names of what is stored.
+//! The ids of snapshots and blobs.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A text that names no snapshot.
+/// A text that is not the id of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("snapshot id {0:?} is none; `ghostmux snapshot ls` lists them")]
+#[error("{0:?} is not the id of a snapshot; `ghostmux snapshot ls` lists the ids")]
 pub struct BadSnapshotId(pub String);
 
-/// Names a snapshot. Later ones sort after earlier ones; it is no secret, and gives access to nothing by itself.
+/// The id of a snapshot. Later ids sort after earlier ones. An id is not secret, and gives no access by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SnapshotId(Uuid);
@@ -45,7 +45,7 @@ impl FromStr for SnapshotId {
     }
 }
 
-/// Names the bytes of one snapshot as they were written once: resealing a snapshot gives it another.
+/// The id of the bytes of one snapshot as they were written once: re-encrypting a snapshot gives it another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BlobId(Uuid);

@@ -1,42 +1,43 @@
-//! What is done with a store now and then: delete what has expired, seal anew with another key.
+//! Maintenance of a store: deletes expired snapshots, and re-encrypts with another key.
 
 use std::time::Duration;
 
 use super::{BATCH, Commit, Owner, Reader, Store, StoreError, Timestamp, Writer};
 use crate::config::StoreLimits;
 
-/// How often a server looks for what has expired.
+/// Interval of the search for expired snapshots.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What [`Store::rekey`] did.
+/// The result of [`Store::rekey`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rekeyed {
-    /// Sealed anew.
+    /// Snapshots that were re-encrypted.
     pub sealed: u64,
-    /// As they should be already.
+    /// Snapshots that needed no change.
     pub kept: u64,
 }
 
 impl Store {
-    /// Deletes what has expired; how many these were.
+    /// Deletes expired snapshots. Returns their number.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
         self.0.backend.sweep(Timestamp::now()).await
     }
 
-    /// Sweeps every minute, for ever. Its failures are logged, and end nothing.
+    /// Sweeps every minute, in an endless loop. Errors are logged and do not end it.
     pub async fn keep_clean(&self) {
         loop {
             match self.sweep().await {
                 Ok(0) => {}
                 Ok(gone) => tracing::info!(gone, "snapshots have expired"),
-                Err(error) => tracing::warn!(%error, "expired snapshots could not be looked for"),
+                Err(error) => tracing::warn!(%error, "expired snapshots could not be searched"),
             }
             tokio::time::sleep(INTERVAL).await;
         }
     }
 
-    /// Seals with the first key what is sealed with another or not at all; without a key, leaves everything unsealed.
-    /// Can be interrupted and run again: each snapshot is as it was or as it shall be.
+    /// Encrypts with the first key every snapshot that is encrypted with another key or not at all; without a key,
+    /// stores every snapshot unencrypted. Can be interrupted and run again: each snapshot is in its old or its new
+    /// state.
     pub async fn rekey(&self) -> Result<Rekeyed, StoreError> {
         let mut done = Rekeyed::default();
         for owner in self.owners().await? {
@@ -71,7 +72,7 @@ impl Store {
                 };
                 match copied.await {
                     Ok(_) => done.sealed += 1,
-                    // Deleted meanwhile.
+                    // The snapshot was deleted meanwhile.
                     Err(StoreError::Missing { .. }) => {}
                     Err(error) => return Err(error),
                 }

@@ -1,4 +1,4 @@
-//! What a store keeps beside the bytes.
+//! The records that a store keeps beside the bytes.
 
 use std::{
     fmt,
@@ -25,13 +25,13 @@ const LARGEST_METADATA: usize = 16 << 10;
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// By this machine's clock.
+    /// The current time by this machine's clock.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// That much later.
+    /// The time this much later.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
@@ -42,7 +42,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0 / 1000;
         let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-        // Howard Hinnant's civil_from_days: years that begin in March end with the leap day.
+        // Howard Hinnant's civil_from_days: years start in March, so the leap day is their last.
         let shifted = days + 719_468;
         let (era, of_era) = (shifted / 146_097, shifted % 146_097);
         let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -56,79 +56,79 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// What is known of a snapshot without reading it.
+/// The metadata of a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
-    /// Its id.
+    /// The snapshot's id.
     pub id: SnapshotId,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
-    /// What its owner calls it; need not be unique.
+    /// The owner's name for it; need not be unique.
     pub name: Option<String>,
-    /// What else its owner wants to know of it.
+    /// The owner's own data about it.
     pub metadata: Map<String, Value>,
-    /// What is in it, in the words of who wrote it.
+    /// Counts of its content, as its writer defines them.
     pub counts: Value,
-    /// When it was begun.
+    /// When it was started.
     pub created: Timestamp,
-    /// When it goes by itself.
+    /// When it expires; `None` is never.
     pub expires: Option<Timestamp>,
-    /// Bytes of its content.
+    /// Bytes of its content, before compression.
     pub raw: u64,
-    /// Bytes that it takes in the store.
+    /// Bytes as stored.
     pub stored: u64,
-    /// How many chunks these are.
+    /// Number of its chunks.
     pub chunks: u32,
-    /// The format of the chunks: [`super::seal::FORMAT`] of who wrote it.
+    /// The format of the chunks: [`super::seal::FORMAT`] of the version that wrote them.
     pub format: u16,
-    /// The key that sealed it; `None` if it is not encrypted.
+    /// The key that encrypted it; `None` if it is not encrypted.
     pub key: Option<KeyName>,
-    /// Where its chunks are.
+    /// The blob with its chunks.
     pub blob: BlobId,
 }
 
 impl Meta {
-    /// What a store has under this owner and id.
+    /// Reads the record that a store has under this owner and id.
     pub(super) fn read(owner: &Owner, id: SnapshotId, json: &[u8]) -> Result<Self, UnreadableSnapshot> {
         let meta: Self = serde_json::from_slice(json).map_err(|error| UnreadableSnapshot { id, why: shown(&error) })?;
         if (&meta.owner, meta.id) != (owner, id) {
-            return Err(UnreadableSnapshot { id, why: "it is the record of another snapshot".to_owned() });
+            return Err(UnreadableSnapshot { id, why: "the record is that of another snapshot".to_owned() });
         }
         Ok(meta)
     }
 
-    /// Its time is over.
+    /// Whether it has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 }
 
-/// A key's name, and enough of a digest to tell whether a key of that name is that key.
+/// The name of a key, and enough of a digest to check whether a key with that name is the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyName {
-    /// As `store_key` calls it.
+    /// The name in `store_key`.
     pub id: String,
     /// Sixteen hexadecimal digits of a digest of the secret.
     pub check: String,
 }
 
-/// A snapshot that is about to be written.
+/// A snapshot to be written.
 #[derive(Debug, Clone)]
 pub struct New {
-    /// Whose it will be.
+    /// The owner.
     pub owner: Owner,
-    /// What its owner calls it: up to 200 bytes without control characters.
+    /// The owner's name for it: up to 200 bytes without control characters.
     pub name: Option<String>,
-    /// What else its owner wants to know of it: up to 16 KiB of JSON.
+    /// The owner's own data about it: up to 16 KiB of JSON.
     pub metadata: Map<String, Value>,
-    /// When it goes by itself.
+    /// When it expires.
     pub expires: Expires,
-    /// The owner's snapshot that goes in the moment this one is there, if it still is.
+    /// The owner's snapshot that is deleted when this one is committed, if it still exists.
     pub replaces: Option<SnapshotId>,
 }
 
 impl New {
-    /// One without a name that is kept for as long as the settings say.
+    /// A snapshot without a name that is kept as long as the settings say.
     pub fn of(owner: Owner) -> Self {
         Self { owner, name: None, metadata: Map::new(), expires: Expires::ByDefault, replaces: None }
     }
@@ -154,94 +154,95 @@ pub(super) fn check_size(what: &'static str, value: &impl Serialize) -> Result<(
     }
 }
 
-/// When a snapshot goes by itself.
+/// When a snapshot expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expires {
     /// After `snapshot_ttl`.
     ByDefault,
-    /// Only when it is deleted.
+    /// Never; it is kept until it is deleted.
     Never,
     /// At this time.
     At(Timestamp),
 }
 
-/// Which snapshots to list.
+/// A query for a list of snapshots.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// Only those with this in their name, in whatever case.
+    /// Only snapshots with this text in their name; the case is ignored.
     pub name: Option<String>,
-    /// Only those older than this one: where the page before ended.
+    /// Only snapshots older than this one: the last of the previous page.
     pub before: Option<SnapshotId>,
-    /// How many at most, 1 to 1000.
+    /// Most snapshots to return, 1 to 1000.
     pub limit: usize,
 }
 
-/// Some snapshots, the newest first.
+/// A page of snapshots, newest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// With the unreadable ones at most as many as asked for.
+    /// Together with the unreadable ones at most as many as requested.
     pub snapshots: Vec<Meta>,
-    /// Those that are there, and of which no more can be said. None where a name is asked for.
+    /// Snapshots that exist and cannot be read. Empty if the query has a name.
     pub unreadable: Vec<UnreadableSnapshot>,
-    /// There may be more: ask for those before this one.
+    /// If there may be more: request those before this one.
     pub next: Option<SnapshotId>,
 }
 
-/// A snapshot whose record cannot be read: another version wrote it, or something damaged it. It can be deleted.
+/// A snapshot whose record cannot be read, because another version wrote it or it is damaged. It can be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadableSnapshot {
-    /// Its id.
+    /// The snapshot's id.
     pub id: SnapshotId,
-    /// What is wrong with its record.
+    /// The problem with its record.
     pub why: String,
 }
 
 impl From<UnreadableSnapshot> for StoreError {
     fn from(UnreadableSnapshot { id, why }: UnreadableSnapshot) -> Self {
-        Self::Corrupt { id, what: format!("its record cannot be read: {why}") }
+        Self::Corrupt { id, what: format!("the record cannot be read: {why}") }
     }
 }
 
-/// What an owner has in the store.
+/// The usage of an owner.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreUsage {
     /// Bytes as stored.
     pub bytes: u64,
-    /// Snapshots.
+    /// Number of snapshots.
     pub count: u64,
 }
 
-/// A session that is not live and can be brought back.
+/// A session that is not live and can be restored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionRecord {
     /// The session's id.
     pub id: String,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
-    /// What to restore it from.
+    /// The snapshot to restore it from.
     pub snapshot: Option<SnapshotId>,
-    /// All else that is to be known of it: its name, its deadlines. Up to 16 KiB of JSON.
+    /// Its other state: name, deadlines and so on. Up to 16 KiB of JSON.
     pub state: Value,
 }
 
-/// What a store has under the id of a session.
+/// The entry of a store under the id of a session.
 pub type SessionEntry = Result<SessionRecord, UnreadableSession>;
 
-/// A session whose record cannot be read: another version wrote it, or something damaged it. It can be deleted.
+/// A session whose record cannot be read, because another version wrote it or it is damaged. It can be deleted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnreadableSession {
-    /// Its id.
+    /// The session's id.
     pub id: String,
-    /// Whose it is, if that much can be read.
+    /// The owner, if that part can be read.
     pub owner: Option<Owner>,
-    /// What it was to be restored from, if that much can be read.
+    /// The snapshot to restore it from, if that part can be read.
     pub snapshot: Option<SnapshotId>,
-    /// What is wrong with its record.
+    /// The problem with its record.
     pub why: String,
 }
 
 impl UnreadableSession {
-    /// Whether it is this owner's. One whose owner cannot be read is [`Owner::local`]'s, and no tenant's.
+    /// Whether it belongs to this owner. A session whose owner cannot be read belongs to [`Owner::local`], and to no
+    /// tenant.
     pub fn is_of(&self, owner: &Owner) -> bool {
         self.owner.as_ref().unwrap_or(&Owner::local()) == owner
     }
@@ -254,11 +255,11 @@ impl From<UnreadableSession> for StoreError {
 }
 
 impl SessionRecord {
-    /// What a store has under this id.
+    /// Reads the entry of a store under this id.
     pub(super) fn read(id: &str, json: &[u8]) -> SessionEntry {
         let why = match serde_json::from_slice::<Self>(json) {
             Ok(record) if record.id == id => return Ok(record),
-            Ok(_) => "it is the record of another session".to_owned(),
+            Ok(_) => "the record is that of another session".to_owned(),
             Err(error) => shown(&error),
         };
         let parts: Value = serde_json::from_slice(json).unwrap_or_default();
@@ -268,7 +269,7 @@ impl SessionRecord {
     }
 }
 
-/// What is wrong with a record, in few words: an error can repeat all that it was about.
+/// The problem with a record, in few words: an error can repeat the whole record.
 fn shown(error: &serde_json::Error) -> String {
     const LONGEST: usize = 200;
     let what = if error.is_data() { "" } else { "it is not JSON: " };

@@ -1,9 +1,9 @@
-//! Redis as the store, for several processes that share it. Every change is one Lua script, so it is done or not.
+//! Redis as the store, shared by several processes. Every change is one Lua script, so it is atomic.
 //!
-//! Keys, all beginning with `ghostmux:`: `snapshots:OWNER` (hash of id and metadata), `order:OWNER` (the ids in their
-//! order), `usage:OWNER` (bytes, count), `expiry` (time of each that expires), `blob:ID` (hash of number and chunk),
-//! `owners`, and `sessions` (hash of id and record). A blob that is not committed has a field `pending` and a time to
-//! live, so that it goes by itself if its writer does.
+//! The keys all begin with `ghostmux:`. They are `snapshots:OWNER` (hash of id and metadata), `order:OWNER` (the ids in
+//! order), `usage:OWNER` (bytes, count), `expiry` (time of each snapshot that expires), `blob:ID` (hash of number and
+//! chunk), `owners`, and `sessions` (hash of id and record). A blob that is not committed has a field `pending` and a
+//! time to live, so that Redis deletes it if its writer ends.
 
 use std::{fmt, sync::OnceLock, time::Duration};
 
@@ -20,21 +20,21 @@ use super::{
 };
 use crate::config::RedisUrl;
 
-/// Before every key.
+/// Prefix of every key.
 const PREFIX: &str = "ghostmux:";
-/// How long a writer may be silent before its chunks go.
+/// How long a writer may write nothing before its chunks are deleted.
 const PENDING: Duration = Duration::from_secs(15 * 60);
-/// A server that does not accept within this is down.
+/// Deadline for a connection; a server that takes longer counts as down.
 const CONNECT: Duration = Duration::from_secs(3);
-/// A server that does not answer within this is down; a chunk is about a megabyte.
+/// Deadline for an answer; a server that takes longer counts as down. A chunk is about a megabyte.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How many that have expired go in one script, which holds up everybody.
+/// Most expired snapshots that one script deletes, because a script blocks the server.
 const SWEEP: usize = 100;
 
 /// A store in a Redis.
 pub struct Redis {
     url: RedisUrl,
-    /// Connects with the first command, and again whenever the connection is lost.
+    /// Connects with the first command, and again after the connection is lost.
     connection: OnceLock<ConnectionManager>,
     scripts: Scripts,
 }
@@ -56,7 +56,7 @@ impl fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// The store in this Redis, which need not be there yet.
+    /// The store in this Redis, which need not be reachable yet.
     pub fn new(url: RedisUrl) -> Self {
         let script = |text| Script::new(&[include_str!("redis/common.lua"), text].concat());
         let scripts = Scripts {
@@ -84,7 +84,7 @@ impl Redis {
         Ok(self.connection.get_or_init(|| connection).clone())
     }
 
-    /// Runs what asks Redis, and says in whose words it failed.
+    /// Runs a request to Redis, and turns its errors into errors of the store.
     fn ask<'a, T, F>(&'a self, ask: impl FnOnce(ConnectionManager) -> F + Send + 'a) -> Reply<'a, T>
     where
         F: Future<Output = RedisResult<T>> + Send + 'a,
@@ -102,7 +102,7 @@ impl Redis {
 
     fn unavailable(&self, error: &RedisError) -> StoreError {
         let why = match error.kind() {
-            // Its text can hold what was sent.
+            // The error's text can contain what was sent.
             ErrorKind::AuthenticationFailed => "the user or the password is wrong".to_owned(),
             _ if error.is_timeout() => format!("no answer within {} s", ANSWER.as_secs()),
             _ => error.to_string(),
@@ -163,7 +163,7 @@ impl Backend for Redis {
                     script.arg(meta.owner.as_str()).arg(meta.id.to_string()).arg(meta.blob.to_string()).arg(json);
                     script.arg(meta.stored).arg(meta.chunks).arg(meta.expires.map_or(0, |expires| expires.0));
                     script.arg(commit.replaces.map_or(String::new(), |id| id.to_string()));
-                    // Lua counts in doubles, which are exact up to here.
+                    // Lua counts in doubles, which are exact up to this number.
                     let most = |limit: u64| limit.min(1 << 53);
                     script.arg(most(commit.limits.bytes)).arg(most(commit.limits.count));
                     script.invoke_async(&mut redis).await
@@ -216,7 +216,7 @@ impl Backend for Redis {
                 })
                 .await?;
             let found = ids.into_iter().zip(found).filter_map(|(id, json)| {
-                // `None`: deleted between the two questions. What is no id is nobody's snapshot.
+                // `None`: deleted between the two requests. A key that is not an id is not a snapshot.
                 Some(id.parse::<SnapshotId>().ok().zip(json)).flatten()
             });
             Ok(found.map(|(id, json)| Meta::read(owner, id, &json)).collect())
@@ -245,7 +245,7 @@ impl Backend for Redis {
         async move {
             let field = &id.to_string();
             loop {
-                // What a script writes of JSON that it has read is not what was read: `{}` and `[]` are one to it.
+                // A script must not rewrite JSON that it has read: Lua does not distinguish `{}` from `[]`.
                 let old: Option<Vec<u8>> =
                     self.ask(|mut redis| async move { redis.hget(of("snapshots", owner), field).await }).await?;
                 let Some(old) = old else { return Ok(false) };
@@ -308,7 +308,7 @@ impl Backend for Redis {
                 let json: Option<Vec<u8>> =
                     self.ask(|mut redis| async move { redis.hget(key("sessions"), id).await }).await?;
                 let Some(json) = json else { return Ok(None) };
-                // Read before it is deleted: what cannot be read is not lost.
+                // Read before it is deleted, so that an unreadable record is not lost.
                 let record = SessionRecord::read(id, &json)?;
                 let taken: bool = self
                     .ask(|mut redis| async move {

@@ -1,7 +1,9 @@
-//! How a chunk is stored: compressed, then sealed with a key or, without one, with a checksum. Pure but for the nonce.
+//! The stored form of a chunk: compressed, then encrypted with a key or, without one, with a checksum. Pure except for
+//! the nonce.
 //!
-//! What a chunk belongs to is part of what is sealed: snapshot, owner, blob, place and whether it is the last. So a
-//! chunk that is moved, swapped, or missing at the end does not open. docs/snapshot-format.md has the layout.
+//! The place of a chunk is authenticated with it: snapshot, owner, blob, number and whether it is the last. A chunk
+//! that is moved or swapped, or a snapshot without its last chunk, does not open. docs/snapshot-format.md has the
+//! layout.
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
@@ -12,19 +14,19 @@ use sha2::{Digest as _, Sha256};
 use super::{BlobId, KeyName, Meta, Owner, SnapshotId, StoreError};
 use crate::config::{StoreKey, StoreKeys};
 
-/// The format of chunks that is written here; older ones are read.
+/// The format of chunks that this version writes. It also reads older ones.
 pub const FORMAT: u16 = 1;
 
 /// Bytes of content in each chunk but the last. A little under a power of two, because the embedded store rounds up to
 /// one, and content that does not compress grows a little.
 pub const CHUNK: usize = (1 << 20) - (1 << 12);
 
-/// Fast, and on the JSON of a storage within a tenth of what higher levels reach.
+/// Level of zstd: fast, and for the JSON of a storage within a tenth of the ratio of higher levels.
 const LEVEL: i32 = 1;
 const NONCE: usize = 24;
 const CHECKSUM: usize = 16;
 
-/// What a chunk belongs to.
+/// The place of a chunk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) format: u16,
@@ -48,20 +50,20 @@ impl<'a> Place<'a> {
         bytes.extend(self.blob.number().to_be_bytes());
         bytes.extend(self.number.to_be_bytes());
         bytes.push(u8::from(self.last));
-        // The one part without a length of its own is at the end.
+        // The one part without a length is at the end.
         bytes.extend(self.owner.as_str().as_bytes());
         bytes
     }
 }
 
-/// The key's name and what tells it from another of that name.
+/// The name of a key, and a digest that distinguishes it from another key with that name.
 pub(super) fn name(key: &StoreKey) -> KeyName {
     let digest = Sha256::new().chain_update(b"ghostmux key check").chain_update(key.secret).finalize();
     let start = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     KeyName { id: key.id.clone(), check: format!("{start:016x}") }
 }
 
-/// The key that sealed a snapshot; `None` if it is not sealed.
+/// The key that encrypted a snapshot; `None` if it is not encrypted.
 pub(super) fn key_of<'a>(meta: &Meta, keys: &'a StoreKeys) -> Result<Option<&'a StoreKey>, StoreError> {
     if meta.format > FORMAT {
         let (found, known) = (u64::from(meta.format), u64::from(FORMAT));
@@ -76,7 +78,7 @@ pub(super) fn key_of<'a>(meta: &Meta, keys: &'a StoreKeys) -> Result<Option<&'a 
     }
 }
 
-/// Compresses and seals up to [`CHUNK`] bytes.
+/// Compresses and encrypts up to [`CHUNK`] bytes.
 pub(super) fn seal(key: Option<&StoreKey>, place: Place<'_>, content: &[u8]) -> Result<Vec<u8>, StoreError> {
     let failed = |what: &str| StoreError::Corrupt { id: place.id, what: format!("a chunk could not be {what}") };
     let packed = zstd::bulk::compress(content, LEVEL).map_err(|_| failed("compressed"))?;
@@ -89,7 +91,7 @@ pub(super) fn seal(key: Option<&StoreKey>, place: Place<'_>, content: &[u8]) -> 
     Ok([&nonce[..], &sealed.map_err(|_| failed("sealed"))?].concat())
 }
 
-/// What [`seal`] was given, if the chunk is that one and whole.
+/// The content given to [`seal`], if the chunk is complete and in its place.
 pub(super) fn open(key: Option<&StoreKey>, place: Place<'_>, chunk: &[u8]) -> Result<Vec<u8>, StoreError> {
     let damaged = |what: &str| StoreError::Corrupt { id: place.id, what: format!("chunk {} {what}", place.number) };
     let belongs = place.bytes();
@@ -108,7 +110,7 @@ pub(super) fn open(key: Option<&StoreKey>, place: Place<'_>, chunk: &[u8]) -> Re
             &opened[..]
         }
     };
-    // The capacity is also the limit of what a chunk may unpack to.
+    // The capacity is also the limit of the unpacked size.
     zstd::bulk::decompress(packed, CHUNK).map_err(|_| damaged("does not unpack"))
 }
 

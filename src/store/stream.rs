@@ -1,4 +1,4 @@
-//! A snapshot on its way into the store or out of it, a chunk at a time: memory does not grow with its size.
+//! Writes a snapshot to the store and reads it, one chunk at a time: memory does not grow with its size.
 
 use std::{io, sync::Arc};
 
@@ -14,17 +14,17 @@ use super::{
 };
 use crate::config::StoreLimits;
 
-/// Bytes that may wait between who makes content and the writer.
+/// Bytes that may wait between the producer of content and the writer.
 const PIPE: usize = 1 << 16;
 
-/// A snapshot that is being written. Nobody sees it before [`Writer::commit`]; dropped before that, it leaves nothing.
+/// A snapshot that is being written. It is invisible before [`Writer::commit`]; dropped before that, it leaves nothing.
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
     meta: Meta,
     replaces: Option<SnapshotId>,
     limits: StoreLimits,
-    /// Bytes that its owner had left when it was looked at; what counts is what the commit finds.
+    /// Bytes that its owner had left at the last look. The commit decides.
     room: Option<u64>,
     buffer: Vec<u8>,
     state: State,
@@ -33,7 +33,7 @@ pub struct Writer {
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Open,
-    /// A chunk could not be written, so this can never be whole.
+    /// A chunk could not be written, so the snapshot can never be complete.
     Failed,
     Done,
 }
@@ -59,7 +59,7 @@ impl Writer {
         Self::start(store, meta, new.replaces, store.0.limits).await
     }
 
-    /// Writes a snapshot that exists once more: all about it stays but its blob and its key.
+    /// Writes an existing snapshot again, with the same metadata except its blob and its key.
     pub(super) async fn again(store: &Store, meta: Meta) -> Result<Self, StoreError> {
         let key = store.0.keys.sealing().map(seal::name);
         let again = Meta { raw: 0, stored: 0, chunks: 0, format: seal::FORMAT, key, blob: BlobId::new(), ..meta };
@@ -90,7 +90,7 @@ impl Writer {
         }
         self.meta.raw += bytes.len() as u64;
         while !bytes.is_empty() {
-            // Only when there is more: which chunk is the last is part of its seal.
+            // Only if more follows: whether a chunk is the last is part of its encryption.
             if self.buffer.len() == CHUNK {
                 self.flush(false).await?;
             }
@@ -101,8 +101,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds all that `make` writes, and returns what it returns. A store that refuses is an error of the pipe to
-    /// `make`, and its own here.
+    /// Adds everything that `make` writes, and returns the result of `make`. If the store refuses, `make` gets an error
+    /// of the pipe, and this function returns the store's error.
     pub async fn fill<F: Future>(&mut self, make: impl FnOnce(DuplexStream) -> F) -> Result<F::Output, StoreError> {
         let (to, mut from) = tokio::io::duplex(PIPE);
         let copy = async move {
@@ -118,7 +118,7 @@ impl Writer {
         copied.map(|()| output)
     }
 
-    /// Makes it a snapshot of its owner, with a few words on what is in it, if its owner has the room.
+    /// Makes it a snapshot of its owner, with counts of its content, if its owner has the room.
     pub async fn commit(mut self, counts: Value) -> Result<Meta, StoreError> {
         check_size("the counts of a snapshot", &counts)?;
         self.meta.counts = counts;
@@ -130,7 +130,7 @@ impl Writer {
         self.flush(true).await?;
         let commit = commit(self.meta.clone());
         let mut done = self.store.0.backend.commit(commit.clone()).await;
-        // What has expired takes no room, but may still be there.
+        // Expired snapshots do not count, but may still be in the store.
         if matches!(done, Err(StoreError::Quota { .. })) && self.store.sweep().await? > 0 {
             done = self.store.0.backend.commit(commit).await;
         }
@@ -163,7 +163,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends early what has no room in any case, before it fills the disk. The commit decides.
+    /// Fails early if the owner's quota cannot suffice, before the disk is full. The commit decides.
     async fn check_room(&mut self) -> Result<(), StoreError> {
         let room = match self.room {
             Some(room) => room,
@@ -178,12 +178,12 @@ impl Writer {
 
     async fn find_room(&self) -> Result<u64, StoreError> {
         let limit = self.limits.bytes;
-        // What it replaces may be most of what the owner has.
+        // The snapshot that it replaces may be most of the owner's usage.
         if self.replaces.is_some() {
             return Ok(limit);
         }
         let mut used = self.store.usage(&self.meta.owner).await?.bytes;
-        // What has expired takes no room, but may still be there.
+        // Expired snapshots do not count, but may still be in the store.
         if used > limit / 2 && self.store.sweep().await? > 0 {
             used = self.store.usage(&self.meta.owner).await?.bytes;
         }
@@ -196,12 +196,12 @@ impl Drop for Writer {
         if self.state == State::Done {
             return;
         }
-        // Without a runtime the process is about to end; what is left behind is swept when the store is opened.
+        // Without a runtime the process is about to end; the rest is swept when the store is opened.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (store, blob) = (self.store.clone(), self.meta.blob);
             runtime.spawn(async move {
                 if let Err(error) = store.0.backend.abandon(blob).await {
-                    tracing::warn!(%error, "a snapshot that was given up still takes room");
+                    tracing::warn!(%error, "the chunks of an abandoned snapshot could not be deleted");
                 }
             });
         }
@@ -219,17 +219,17 @@ pub struct Reader {
 
 impl Reader {
     pub(super) fn of(store: &Store, meta: Meta) -> Result<Self, StoreError> {
-        // Before the first byte: that there is a key for it.
+        // Checked before the first byte is read: whether the key is available.
         seal::key_of(&meta, &store.0.keys)?;
         Ok(Self { store: store.clone(), meta: Arc::new(meta), next: 0, read: 0 })
     }
 
-    /// What is known of it.
+    /// The metadata of the snapshot.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
 
-    /// The content, to be read as a stream. Its errors are [`StoreError`]s inside of [`io::Error`]s.
+    /// The content as a stream. Its errors are [`StoreError`]s inside of [`io::Error`]s.
     pub fn into_read(self) -> impl AsyncBufRead + Send + Unpin {
         let pieces = stream::try_unfold(self, async |mut reader: Self| {
             let piece = reader.next().await.map_err(io::Error::other)?;
@@ -238,8 +238,7 @@ impl Reader {
         StreamReader::new(Box::pin(pieces))
     }
 
-    /// The next bytes, about a megabyte of them; `None` after the last. What was read before an error is not to be
-    /// used.
+    /// The next bytes, about a megabyte; `None` after the last. After an error, what was read before must not be used.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let id = self.meta.id;
         let damaged = |what: String| StoreError::Corrupt { id, what };
@@ -249,7 +248,7 @@ impl Reader {
         }
         let number = self.next;
         let Some(chunk) = self.store.0.backend.chunk(self.meta.blob, number).await? else {
-            // Perhaps it was deleted, or sealed anew, while it was being read.
+            // It may have been deleted or re-encrypted while it was read.
             let now = self.store.0.backend.meta(&self.meta.owner, id).await?;
             let same = now.is_some_and(|now| now.blob == self.meta.blob);
             return Err(if same {
@@ -270,7 +269,7 @@ impl Reader {
     }
 }
 
-/// Runs what takes milliseconds of computing where it keeps nobody waiting.
+/// Runs milliseconds of computing on a thread where it delays no other task.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

@@ -1,4 +1,4 @@
-//! Opening the file: made for its owner's eyes only, repaired if a process was killed, told apart from one in use.
+//! Opens the file: created for its owner only, repaired after a kill, and distinguished from a file in use.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -13,12 +13,12 @@ use redb::{Builder, Database, ReadableDatabase as _, backends::FileBackend};
 use super::{Durability, Fault, Tables, write};
 use crate::store::StoreError;
 
-/// redb's own default is a gigabyte; chunks are read and written once.
+/// Bytes of redb's cache. Its default is a gigabyte; chunks are read and written once.
 const CACHE: usize = 16 << 20;
-/// A file below this is not worth making smaller.
+/// A smaller file, in bytes, is not compacted.
 const WORTH_COMPACTING: u64 = 256 << 20;
 
-/// The open file; `None` if there is none, and none is to be made.
+/// The open file; `None` if it does not exist and must not be created.
 pub(super) fn file(
     path: &Path,
     opened: &Mutex<Option<Arc<Database>>>,
@@ -63,20 +63,20 @@ fn open(path: &Path) -> Result<Database, Fault> {
     let length = file.metadata().map_err(cannot)?.len();
     let mut file = Builder::new().set_cache_size(CACHE).create_with_backend(FileBackend::new(file)?)?;
     write(&file, Durability::Immediate, Tables::prepare)?;
-    // redb's pages are powers of two, so up to half of the file is rounding; what is beyond that can be had back.
+    // redb's pages are powers of two, so up to half of the file is rounding; more than that can be freed.
     if length > WORTH_COMPACTING && Tables(file.begin_read()?).bytes()? < length / 4 {
-        tracing::info!(path = %path.display(), bytes = length, "making the store's file smaller");
+        tracing::info!(path = %path.display(), bytes = length, "compacting the store's file");
         file.compact()?;
     }
     Ok(file)
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
-    // What is in it lets its reader in wherever the sessions were logged in.
+    // Whoever reads the file can log in as its sessions.
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-/// Which process has the file open, as far as this one may see.
+/// The process that has the file open, as far as this process may see.
 fn holder(path: &Path) -> Option<String> {
     let wanted = path.metadata().ok()?;
     let has_it = |process: &Path| {

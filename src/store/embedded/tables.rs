@@ -1,4 +1,4 @@
-//! The tables of the file, and what is done with them inside one transaction.
+//! The tables of the file, and the operations on them inside one transaction.
 
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 use serde::Deserialize as _;
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::store::BlobId;
 
-/// The layout of the tables written here.
+/// The layout of the tables that this version writes.
 pub(super) const LAYOUT: u64 = 1;
 
 /// `layout` -> [`LAYOUT`].
@@ -31,7 +31,7 @@ const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("session
 pub(super) struct Tables<T>(pub(super) T);
 
 impl Tables<WriteTransaction> {
-    /// Makes the tables that are missing, so that readers find them all, and frees what was being written when the last
+    /// Creates missing tables, so that readers find them all, and frees the blobs that were being written when the last
     /// process ended.
     pub(super) fn prepare(&self) -> Result<(), Fault> {
         let mut format = self.0.open_table(FORMAT)?;
@@ -101,7 +101,7 @@ impl Tables<WriteTransaction> {
             self.free(meta.blob.number())?;
             before.bytes.saturating_sub(meta.stored)
         } else {
-            // What can be read of it is done, and what its owner has is counted anew: it is rare.
+            // The readable parts are handled, and the owner's usage is counted again: this is rare.
             let key = (owner.as_str(), id.number());
             self.0.open_table(EXPIRY)?.retain(|(_, whose, which), ()| (whose, which) != key)?;
             if let Ok(blob) = BlobId::deserialize(&parts(&json)["blob"]) {
@@ -130,13 +130,13 @@ impl Tables<WriteTransaction> {
         Ok(true)
     }
 
-    /// Those of `expired` that are still there and have not been given more time since.
+    /// Deletes those of `expired` that still exist and whose expiry was not extended since.
     pub(super) fn remove_expired(&self, expired: &[(Owner, SnapshotId)], now: Timestamp) -> Result<u64, Fault> {
         let mut gone = 0;
         for (owner, id) in expired {
             let read = |json: redb::AccessGuard<'_, &[u8]>| Meta::read(owner, *id, json.value());
             let meta = self.0.open_table(SNAPSHOTS)?.get((owner.as_str(), id.number()))?.map(read);
-            // Of one that cannot be read the time cannot have been changed since.
+            // The expiry of an unreadable snapshot cannot have been changed since.
             if meta.is_some_and(|meta| meta.map_or(true, |meta| meta.is_expired(now))) {
                 self.remove(owner, *id)?;
                 gone += 1;
@@ -152,7 +152,7 @@ impl Tables<WriteTransaction> {
 
     pub(super) fn take_session(&self, id: &str) -> Result<Option<SessionRecord>, Fault> {
         let mut sessions = self.0.open_table(SESSIONS)?;
-        // What cannot be read is not lost: an error undoes the transaction.
+        // An unreadable record is not lost: the error undoes the transaction.
         let taken = sessions.remove(id)?.map(|json| SessionRecord::read(id, json.value()));
         Ok(taken.transpose().map_err(StoreError::from)?)
     }
@@ -224,7 +224,7 @@ impl Tables<ReadTransaction> {
         usage(&self.0.open_table(USAGE)?, owner)
     }
 
-    /// What all owners have together.
+    /// The bytes of all owners together.
     pub(super) fn bytes(&self) -> Result<u64, Fault> {
         let usages = match self.0.open_table(USAGE) {
             Err(TableError::TableDoesNotExist(_)) => return Ok(0),
@@ -261,7 +261,7 @@ fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, Fault> {
     serde_json::to_vec(value).map_err(|error| unwritten(error).into())
 }
 
-/// What is in a record, as far as it is JSON.
+/// The content of a record, as far as it is JSON.
 fn parts(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap_or_default()
 }
