@@ -1,13 +1,13 @@
 //! Snapshots: the state of a session as a stream of records, read from a browser and written into one.
 //!
-//! [`capture()`] reads, unseen by the session's clients; [`restore()`] writes; [`playwright`] turns records into Playwright's
-//! `storageState` and back. What the records are is in [`record`], how they are read and
-//! written in [`ndjson`]; where they rest is the store's business. Everything
-//! here is plain steps over a [`Place`](crate::browser::ContextHandle): no task, no state between two calls.
+//! [`capture()`] reads, unnoticed by the session's clients; [`restore()`] writes; [`playwright`] converts records to
+//! Playwright's `storageState` and back. [`record`] defines the records, and [`ndjson`] reads and writes them. The
+//! store keeps them. Everything here is a sequence of steps over a [`ContextHandle`](crate::browser::ContextHandle): no
+//! task, no state between two calls.
 //!
-//! How a session's storage is reached: cookies by CDP, everything else through a hidden page of the proxy's own in the
-//! session's context, whose requests are all answered here (`storage_page`), so that no page of the session and no site
-//! notices. Only sessionStorage, which belongs to a page, is read on the page itself, by CDP and without a script.
+//! How a session's storage is accessed: cookies by CDP, everything else through a hidden page of the proxy in the
+//! session's context. The proxy answers all requests of that page (`storage_page`), so no page of the session and no
+//! site notices. Only sessionStorage, which belongs to a page, is read on the page itself, by CDP and without a script.
 
 mod capture;
 mod form_fields;
@@ -35,7 +35,7 @@ pub use self::{
 };
 use crate::{browser::CallError, cdp::error::CdpError};
 
-/// What a snapshot is to hold.
+/// The parts that a snapshot is to hold, and its limits.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent wishes, not states")]
 pub struct Parts {
@@ -47,15 +47,15 @@ pub struct Parts {
     pub indexed_db: bool,
     /// Open pages, with their sessionStorage, history and scroll position.
     pub pages: bool,
-    /// What was granted to sites by CDP.
+    /// Permissions that clients set by CDP.
     pub permissions: bool,
-    /// What stands in the pages' form fields, passwords included; not unless asked for.
+    /// Contents of form fields, passwords included; only on request.
     pub fields: bool,
     /// Most form fields of a page; the report says how many more there were.
     pub most_fields: usize,
-    /// How long all of it may take. What has not been read by then is missing, and the report says so.
+    /// Deadline of the whole capture. What has not been read by then is missing, and the report says so.
     pub deadline: Duration,
-    /// How long one page may take to answer.
+    /// Deadline for the answer of one page.
     pub page_deadline: Duration,
 }
 
@@ -75,22 +75,22 @@ impl Default for Parts {
     }
 }
 
-/// What became of a capture or a restore.
+/// The result of a capture or a restore.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// How much was carried.
+    /// Counts of what was carried.
     pub counts: Counts,
-    /// What was not, the first [`Report::LISTED`] of it.
+    /// Items that were not carried, the first [`Report::LISTED`] of them.
     pub lost: Vec<Lost>,
-    /// How much was not.
+    /// Number of items that were not carried.
     pub lost_count: u64,
-    /// False if a deadline came first: that of the whole, of a page or of a step.
+    /// False if a deadline passed first: that of the whole, of a page or of a step.
     pub complete: bool,
 }
 
 impl Report {
-    /// How many losses are listed one by one.
+    /// Most losses that are listed one by one.
     pub const LISTED: usize = 200;
 
     fn lose(&mut self, lost: Lost) {
@@ -101,11 +101,11 @@ impl Report {
     }
 }
 
-/// Why a capture or a restore came to nothing.
+/// Why a capture or a restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The session's place in a browser is gone.
-    #[error("the session's browser did not do it: {0}")]
+    /// The session's place in a browser is gone, or the browser refused.
+    #[error("the session's browser failed: {0}")]
     Browser(#[from] CallError),
     /// The records could not be read.
     #[error(transparent)]
@@ -115,7 +115,7 @@ pub enum SnapshotError {
     Write(std::io::Error),
 }
 
-/// Why one thing could not be read or written; the rest goes on.
+/// Why one item could not be read or written; the others continue.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
     #[error("{0}")]
@@ -126,7 +126,7 @@ enum Problem {
     Late,
 }
 
-/// A problem of a step is a loss unless the browser is gone.
+/// A problem of a step is a loss, unless the browser is gone.
 fn unless_gone(problem: Problem) -> Result<Problem, SnapshotError> {
     match problem {
         Problem::Call(error @ CallError::Gone) => Err(error.into()),

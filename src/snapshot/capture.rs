@@ -1,4 +1,4 @@
-//! From a session to records.
+//! Reads the state of a session and writes it as records.
 
 mod storage;
 
@@ -27,15 +27,15 @@ use crate::{
     },
 };
 
-/// Cookies of one record.
+/// Most cookies in one record.
 const COOKIES: usize = 500;
-/// Pages that are looked at together.
+/// Pages that are read at the same time.
 const PAGES: usize = 8;
-/// How long one step may take, a batch of rows for example.
+/// Deadline of one step, for example of a batch of rows.
 const STEP: Duration = Duration::from_secs(15);
 
-/// Reads the state of a session and writes it as records, unseen by its clients: no navigation, no event, no change of
-/// focus, and no page is stopped. A part that cannot be read is reported and left out.
+/// Reads the state of a session and writes it as records, unnoticed by its clients: no navigation, no event, no change
+/// of focus, and no page is stopped. A part that cannot be read is reported and left out.
 pub async fn capture<W: AsyncWrite + Unpin>(
     place: &ContextHandle,
     parts: &Parts,
@@ -54,7 +54,7 @@ pub async fn capture<W: AsyncWrite + Unpin>(
     Ok(report)
 }
 
-/// What is read, by when, and through what.
+/// The source of a capture: the session's place, the parts to read and the deadline.
 struct Scene<'a> {
     place: &'a ContextHandle,
     parts: &'a Parts,
@@ -63,13 +63,13 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// When the next step must be over: one that hangs must not use up the time of the others.
+    /// The deadline of the next step: a step that hangs must not use up the time of the others.
     fn step(&self) -> Instant {
         self.end.min(Instant::now() + STEP)
     }
 }
 
-/// Where it goes, and what is said of it.
+/// The output of a capture, and its report.
 struct Out<W> {
     writer: Writer<W>,
     report: Report,
@@ -120,12 +120,12 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         let mut candidates = Origins::default();
         let ids: Vec<_> = surveyed.targets.iter().filter(|(_, kind, _)| *kind == Kind::Page).collect();
         let (root, parts, end) = (&self.scene.root, self.scene.parts, self.scene.end);
-        // Several pages at once: one that hangs must not use up the time of the others.
+        // Several pages at the same time: one that hangs must not use up the time of the others.
         let looks: Vec<_> =
             ids.iter().map(|(id, _, info)| pages::look(root, surveyed, (id, info), parts, end)).collect();
         let looks = stream::iter(looks).buffered(PAGES).collect::<Vec<_>>();
         let cookies = by(self.scene.step(), cookies_of(self.scene.place, &surveyed.context));
-        // Starting a page of our own is what takes longest, so that begins meanwhile.
+        // Starting a page of the proxy takes longest, so it starts meanwhile.
         let (seen, cookies, storage_page) = tokio::join!(looks, cookies, self.vault_ahead(surveyed));
         let pages = self.pages(&ids, seen, &mut candidates).await?;
         for cookies in self.cookies(cookies).await?.chunks(COOKIES) {
@@ -138,7 +138,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         }
         candidates.surveyed(surveyed);
         if candidates.left_out > 0 {
-            let why = format!("{} origins more than are looked at", candidates.left_out);
+            let why = format!("{} origins above the limit", candidates.left_out);
             self.out.lose("origins", "", &why).await?;
         }
         if self.scene.parts.local_storage || self.scene.parts.indexed_db {
@@ -152,8 +152,8 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         Ok(())
     }
 
-    /// A page of our own, at the first of the places to look at, if it is known already that there is one. Should it
-    /// turn out to be another, or one that cannot be reached, that shows when it is its turn.
+    /// Starts a storage page at the first key to read, if it is already known that there is one. If the key turns out
+    /// to be another, or cannot be reached, the turn of that key shows it.
     async fn vault_ahead(&self, surveyed: &Surveyed) -> Option<Result<StoragePage, Problem>> {
         let mut likely = Origins::default();
         likely.surveyed(surveyed);
@@ -165,7 +165,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         Some(storage_page)
     }
 
-    /// The records of the pages that were looked at.
+    /// Writes the records of the pages that were read.
     async fn pages(
         &mut self,
         ids: &[&(TargetId, Kind, String)],
@@ -210,10 +210,10 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
                 continue;
             }
             match serde_json::from_str::<Cookie>(raw.get()) {
-                // Chrome says -1 for one that ends with the browser.
+                // For a session cookie Chrome reports -1.
                 Ok(cookie) if is("session") => cookies.push(Cookie { expires: None, ..cookie }),
                 Ok(cookie) => cookies.push(cookie),
-                Err(error) => self.out.lose("cookie", &place, &format!("it has another shape: {error}")).await?,
+                Err(error) => self.out.lose("cookie", &place, &format!("it has an unknown shape: {error}")).await?,
             }
         }
         Ok(cookies)
@@ -248,7 +248,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
     }
 }
 
-/// The cookies of a context, as Chrome tells them.
+/// The cookies of a context, as Chrome reports them.
 async fn cookies_of(place: &ContextHandle, context: &ContextId) -> Result<Vec<Raw>, Problem> {
     #[derive(Deserialize)]
     struct Cookies {

@@ -1,4 +1,4 @@
-//! What stands in a page's form fields, out of CDP's snapshot of its document: no script of ours runs in the page.
+//! Reads a page's form fields from CDP's snapshot of its document: no script of the proxy runs in the page.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ struct Nodes {
 }
 
 impl Rare {
-    /// Which of so many nodes are in it.
+    /// For each of `nodes` nodes, whether it is in the list.
     fn among(&self, nodes: usize) -> Vec<bool> {
         let mut among = vec![false; nodes];
         for at in &self.index {
@@ -60,13 +60,13 @@ impl Rare {
 
     /// The value of each node that has one.
     fn values(&self) -> HashMap<usize, i64> {
-        // The first of a node's, should it have several.
+        // The first value of a node, if it has several.
         self.index.iter().copied().zip(self.value.iter().copied()).rev().collect()
     }
 }
 
-/// The first `most` form fields of the page's own document, out of a `DOMSnapshot`, and how many more there are. The time
-/// it takes grows with the document and no faster.
+/// The first `most` form fields of the page's own document, from a `DOMSnapshot`, and the number of further ones. The
+/// duration is linear in the size of the document.
 pub(super) fn read(snapshot: &str, most: usize) -> Result<(Vec<Field>, usize), Problem> {
     let read: Snapshot =
         serde_json::from_str(snapshot).map_err(|error| Problem::Script(format!("Chrome's answer: {error}")))?;
@@ -79,7 +79,7 @@ pub(super) fn read(snapshot: &str, most: usize) -> Result<(Vec<Field>, usize), P
     let selected = nodes.option_selected.among(all);
     let (texts, inputs) = (nodes.text_value.values(), nodes.input_value.values());
     let value_of = |values: &HashMap<usize, i64>, node: usize| text(*values.get(&node)?).cloned();
-    // What is below a shadow root is not in the document's own order.
+    // Nodes below a shadow root are not in the document's own order.
     let mut below_shadow = vec![false; all];
     for node in 0..all {
         let parent = nodes.parent_index.get(node).and_then(|parent| usize::try_from(*parent).ok());

@@ -1,4 +1,4 @@
-//! Records as lines of text: written and read one by one, so that any size takes little memory.
+//! Writes and reads records as lines of text, one by one, so that memory does not grow with the size.
 
 use serde::Deserialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -6,8 +6,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrit
 use super::record::{Counts, Header, Record, Trailer, VERSION};
 use crate::runtime;
 
-/// Longest line that is read of what is in the store, in bytes: no record of ours is longer. What comes from elsewhere
-/// is held to a lower limit before it gets there.
+/// Longest line, in bytes, of content in the store: no record of ghostmux is longer. Imported content has a lower
+/// limit, checked before it is stored.
 const LONGEST: usize = 256 * 1024 * 1024;
 
 /// Why content could not be read.
@@ -16,27 +16,27 @@ pub enum ContentError {
     /// Reading failed.
     #[error("the snapshot cannot be read: {0}")]
     Read(#[from] std::io::Error),
-    /// It was written by a newer program.
-    #[error("the snapshot is of version {0}, this program reads up to {VERSION}: use a newer ghostmux")]
+    /// A newer program wrote it.
+    #[error("the snapshot has version {0}, and this ghostmux reads up to {VERSION}; use a newer one")]
     Newer(u32),
-    /// It is something else.
-    #[error("line {line} is no record of a snapshot: {why}")]
+    /// A line is not a valid record.
+    #[error("line {line} is not a record of a snapshot: {why}")]
     Shape {
-        /// Which line, from 1.
+        /// Number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
-    /// A line is longer than one may be.
+    /// A line exceeds the limit.
     #[error("line {line} is longer than {most} bytes, the most that snapshot_line allows")]
     TooLong {
-        /// Which line, from 1.
+        /// Number of the line, from 1.
         line: u64,
         /// The limit, in bytes.
         most: usize,
     },
-    /// It ends too early.
-    #[error("the snapshot ends after line {0}, before its end record: it was cut off")]
+    /// The content ends before its end record.
+    #[error("the snapshot ends after line {0}, before its end record; it was cut off")]
     Cut(u64),
 }
 
@@ -49,7 +49,7 @@ pub struct Writer<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
-    /// Begins a snapshot.
+    /// Starts a snapshot and writes its header.
     pub async fn new(to: W, browser: &str) -> std::io::Result<Self> {
         let mut writer = Self { to, counts: Counts::default(), line: Vec::new() };
         writer.write(&Record::Header(Header { version: VERSION, browser: browser.to_owned() })).await?;
@@ -60,7 +60,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     pub async fn write(&mut self, record: &Record) -> std::io::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, record)?;
-        // Raw JSON may have been written over several lines; inside a text a line's end is escaped.
+        // Raw JSON may contain line breaks between tokens; inside a string they are escaped.
         for byte in self.line.iter_mut().filter(|byte| **byte == b'\n') {
             *byte = b' ';
         }
@@ -68,12 +68,12 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         self.counts.add(record);
         self.counts.bytes += self.line.len() as u64;
         self.to.write_all(&self.line).await?;
-        // One huge record must not keep its memory to the end.
+        // A huge record must not keep its memory until the end.
         self.line.shrink_to(1024 * 1024);
         Ok(())
     }
 
-    /// Writes the end.
+    /// Writes the end record.
     pub async fn end(mut self, complete: bool) -> std::io::Result<Counts> {
         let counts = self.counts.clone();
         self.write(&Record::End(Trailer { counts: counts.clone(), complete })).await?;
@@ -92,7 +92,7 @@ struct Version {
     version: u32,
 }
 
-/// Reads records, and checks that they are in order.
+/// Reads records, and checks their order.
 #[derive(Debug)]
 pub struct Reader<R> {
     from: R,
@@ -105,19 +105,19 @@ pub struct Reader<R> {
 }
 
 impl<R: AsyncBufRead + Unpin> Reader<R> {
-    /// Reads the header of what is in the store.
+    /// Reads the header of stored content.
     pub async fn new(from: R) -> Result<Self, ContentError> {
         Self::limited(from, LONGEST).await
     }
 
-    /// As [`Reader::new`]; no line may have more bytes than `longest`.
+    /// Like [`Reader::new`]; no line may have more than `longest` bytes.
     pub async fn limited(from: R, longest: usize) -> Result<Self, ContentError> {
         let (header, counts) = (Header { version: 0, browser: String::new() }, Counts::default());
         let mut reader = Self { from, header, counts, longest, lines: 0, text: String::new(), last: None };
         if !reader.line().await? {
             return Err(ContentError::Cut(0));
         }
-        // The version first: a newer header may have any other shape.
+        // The version first: a newer header may have another shape.
         let begin: Begin = reader.parse()?;
         if begin.header.version > VERSION {
             return Err(ContentError::Newer(begin.header.version));
@@ -129,22 +129,22 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
         Ok(reader)
     }
 
-    /// What it is of.
+    /// The header.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// How much came so far.
+    /// Counts of the records so far.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// The end record, once it was reached.
+    /// The end record, once it was read.
     pub fn trailer(&self) -> Option<&Trailer> {
         self.last.as_ref()
     }
 
-    /// The next record; `None` behind the last one.
+    /// The next record; `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<Record>, ContentError> {
         if self.last.is_some() {
             return Ok(None);
@@ -157,7 +157,7 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
             Record::Header(_) => return Err(self.shape("a second header")),
             Record::End(trailer) => {
                 if trailer.counts != self.counts {
-                    return Err(self.shape("something is missing before it"));
+                    return Err(self.shape("records are missing before it"));
                 }
                 self.last = Some(trailer.clone());
                 return Ok(None);
@@ -178,7 +178,7 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
 
     async fn line(&mut self) -> Result<bool, ContentError> {
         self.text.clear();
-        // One byte more shows that it goes on.
+        // One byte more shows whether the line continues.
         let read = (&mut self.from).take(self.longest as u64 + 1).read_line(&mut self.text).await?;
         self.lines += 1;
         if read > self.longest {
@@ -203,19 +203,19 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
     }
 }
 
-/// Reads a whole snapshot and keeps nothing of it: whether it is sound from beginning to end.
+/// Reads a whole snapshot without keeping it, to check that it is valid from beginning to end.
 pub async fn check<R: AsyncBufRead + Unpin>(from: R) -> Result<Trailer, ContentError> {
     check_within(from, LONGEST).await
 }
 
-/// As [`check`], and whether no line has more bytes than `longest`.
+/// Like [`check`]; also checks that no line has more than `longest` bytes.
 pub async fn check_within<R: AsyncBufRead + Unpin>(from: R, longest: usize) -> Result<Trailer, ContentError> {
     let mut reader = Reader::limited(from, longest).await?;
     let mut before = 0;
     while let Some(record) = reader.next().await? {
         let size = usize::try_from(reader.counts.bytes - before).unwrap_or(usize::MAX);
         before = reader.counts.bytes;
-        // To free a million small pieces takes as long as to read them.
+        // Freeing a million small pieces takes as long as reading them.
         runtime::aside(size, || drop(record));
     }
     reader.trailer().cloned().ok_or(ContentError::Cut(0))

@@ -1,4 +1,4 @@
-//! Where a session may have stored something: every storage key worth looking at.
+//! Lists the storage keys under which a session may have stored data.
 
 use std::collections::BTreeSet;
 
@@ -11,33 +11,33 @@ use crate::{
     cdp::target::{Kind, TargetInfo},
 };
 
-/// How many storage keys of a context are looked at, besides those of its live frames.
+/// Most storage keys of a context that are read, in addition to those of its live frames.
 const LOOKED_AT: usize = 512;
 
 /// The storage keys of one context.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     keys: BTreeSet<StorageKey>,
-    /// How many did not fit.
+    /// Number of keys above the limit.
     pub(super) left_out: usize,
 }
 
 impl Origins {
-    /// The key of a live frame.
+    /// Adds the key of a live frame.
     pub(super) fn frame(&mut self, key: StorageKey) {
         self.keys.insert(key);
     }
 
-    /// Where a page was, as a page at the top.
+    /// Adds the origin of a URL of a page, as a top-level page.
     pub(super) fn url(&mut self, url: &str) {
         if let Some(origin) = origin_of(url) {
             self.add(StorageKey::first_party(origin));
         }
     }
 
-    /// What the mirror of targets knows.
+    /// Adds the origins that the mirror of targets knows.
     pub(super) fn surveyed(&mut self, surveyed: &Surveyed) {
-        // The last one seen is the likeliest to matter.
+        // The last one seen is the most likely to matter.
         for origin in surveyed.origins.iter().rev() {
             match StorageKey::read(origin) {
                 Ok(partition) => self.add(partition),
@@ -45,7 +45,7 @@ impl Origins {
             }
         }
         for (_, kind, info) in &surveyed.targets {
-            // An iframe's URL says nothing of its partition; its frame is asked.
+            // An iframe's URL does not tell its partition; its frame is asked.
             if *kind != Kind::Iframe
                 && let Some(info) = TargetInfo::read(info)
             {
@@ -54,7 +54,7 @@ impl Origins {
         }
     }
 
-    /// Who set a cookie. Where Chrome does not know the port, the scheme's own.
+    /// Adds the origin that set a cookie. If Chrome does not know the port, the scheme's default.
     pub(super) fn cookie(&mut self, cookie: &Cookie) {
         let host = cookie.domain.trim_start_matches('.');
         let port = cookie.source_port.filter(|port| *port > 0);
@@ -101,7 +101,7 @@ impl Origins {
         }
     }
 
-    /// All of them, those of one origin together.
+    /// All keys; those of one origin are together.
     pub(super) fn keys(&self) -> impl Iterator<Item = &StorageKey> {
         self.keys.iter()
     }

@@ -1,5 +1,5 @@
-//! What is read on a page of the session itself: by CDP, on a CDP session that its clients do not know, and without a
-//! script of ours in it, so that neither they nor the page notice.
+//! Reads a page of the session itself by CDP, on a CDP session that its clients do not see, and without a script of the
+//! proxy in it, so that neither the clients nor the page notice.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -25,20 +25,20 @@ use crate::{
     runtime,
 };
 
-/// Asks whether a page is in front. Where its own scripts would run by that, in its place of these functions for example,
-/// Chrome gives up instead.
+/// Asks whether a page is in front. If its own scripts would run, for example replacements of these functions, Chrome
+/// gives up instead.
 const FRONT: &str = r#"{"expression":"document.visibilityState === 'visible' && document.hasFocus() ? 'true' : ''","throwOnSideEffect":true,"returnByValue":true}"#;
 
-/// What a page said.
+/// The result of reading a page.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// Its record.
+    /// The page's record.
     pub(super) page: Page,
     /// The storage keys of its frames.
     pub(super) keys: BTreeSet<StorageKey>,
-    /// Storage keys that cannot be reached, and what else could not be carried.
+    /// Storage keys that cannot be reached, and other losses.
     pub(super) lost: Vec<Lost>,
-    /// Whether it did not answer in time.
+    /// Whether the page did not answer in time.
     pub(super) late: bool,
 }
 
@@ -98,7 +98,7 @@ struct Answer {
     frame_tree: Tree,
 }
 
-/// Reads a page. What it does not answer in time is missing, and said to be.
+/// Reads a page. Parts that are not answered in time are missing, and reported.
 pub(super) async fn look(
     root: &InternalRoot,
     surveyed: &Surveyed,
@@ -134,13 +134,13 @@ pub(super) async fn look(
     if let Err(problem) = by(deadline, read(root, surveyed, target, parts, &mut seen)).await {
         seen.late = matches!(problem, Problem::Late);
         let what = "page".to_owned();
-        let why = format!("not all of it could be read, only what the record says: {problem}");
+        let why = format!("only a part of it could be read: {problem}");
         seen.lost.push(Lost { what, place: url, why });
     }
     seen
 }
 
-/// A page that has never been anywhere may have no URL yet (*measured* in full Chrome); it is a blank one.
+/// The URL of a page. A page that was never navigated may have none (*measured* in full Chrome); it is a blank one.
 fn named(url: String) -> String {
     if url.is_empty() { "about:blank".to_owned() } else { url }
 }
@@ -162,7 +162,7 @@ async fn read(
     seen.page.history =
         history.entries.into_iter().map(|entry| Entry { url: named(entry.url), title: entry.title }).collect();
     let apart = frames_apart(surveyed, target);
-    // One that has gone meanwhile is none.
+    // A frame that has gone meanwhile is left out.
     let apart: Vec<_> = join_all(apart.iter().map(|frame| root.attach(frame))).await.into_iter().flatten().collect();
     let mut stored = HashSet::new();
     for held in [&page].into_iter().chain(&apart) {
@@ -208,8 +208,8 @@ async fn read_fields(page: &InternalSession, most: usize, seen: &mut Seen) -> Re
     Ok(())
 }
 
-/// The frames of a page that are in processes of their own, as the mirror knows them. Chrome is not asked by auto-attach:
-/// that ends what a client holds of a frame which is about to begin, and the frame waits for ever (*measured*).
+/// The frames of a page that are in processes of their own, from the mirror. Auto-attach is not used for this: it ends
+/// the client's hold on a frame that is about to start, and the frame waits for ever (*measured*).
 fn frames_apart(surveyed: &Surveyed, page: &TargetId) -> Vec<TargetId> {
     let part_of = |(id, kind, info): &(TargetId, Kind, String)| {
         let info = TargetInfo::read(info).filter(|_| *kind == Kind::Iframe)?;
@@ -230,7 +230,7 @@ fn has_gone(problem: &Problem) -> bool {
     matches!(problem, Problem::Call(CallError::Refused { error, .. }) if *error == CdpError::NO_SESSION)
 }
 
-/// A frame's storage key; none if it has gone or has no storage, as sandboxed ones.
+/// A frame's storage key; none if it has gone or, like a sandboxed frame, has no storage.
 async fn storage_key(page: &InternalSession, session: &CdpSessionId, frame: &str) -> Option<String> {
     let params = format!(r#"{{"frameId":{}}}"#, quote(frame));
     let result = page.call_below(session, "Storage.getStorageKeyForFrame", params).await.ok()?;
@@ -256,9 +256,9 @@ async fn read_area(
     }
     let params = format!(r#"{{"storageId":{{"storageKey":{},"isLocalStorage":false}}}}"#, quote(&key));
     let items: Items = ask(page, session, "DOMStorage.getDOMStorageItems", &params).await?;
-    // *Measured:* where a key is no Unicode, Chrome says U+FFFD.
+    // *Measured:* for a key that is not valid Unicode, Chrome reports U+FFFD.
     if items.entries.iter().any(|(key, _)| key.get().contains('\u{fffd}')) {
-        let why = "a key may be another: Chrome does not tell those that are no Unicode".to_owned();
+        let why = "a key may differ: Chrome does not report keys that are not valid Unicode".to_owned();
         seen.lost.push(Lost { what: "sessionStorage".to_owned(), place: key.clone(), why });
     }
     if !items.entries.is_empty() {

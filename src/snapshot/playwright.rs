@@ -1,7 +1,8 @@
-//! Playwright's `storageState` JSON, with its `indexedDB` part: to records and back.
+//! Converts Playwright's `storageState` JSON, with its `indexedDB` part, to records and back.
 //!
-//! It holds cookies, localStorage and databases of one context, and nothing else. What one format has and the other lacks
-//! is reported, never left out silently. A state is one JSON document, so it is held in memory whole.
+//! A `storageState` holds cookies, localStorage and databases of one context, and nothing else. What one format has and
+//! the other lacks is reported, never left out silently. A state is one JSON document, so it is held in memory as a
+//! whole.
 
 mod date;
 mod export;

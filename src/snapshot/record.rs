@@ -1,15 +1,15 @@
-//! What a snapshot's content is made of: records, one JSON object a line. How they are read and written is in `ndjson`.
+//! The records of a snapshot's content, one JSON object per line. `ndjson` reads and writes them.
 //!
-//! The first record is the [`Header`], the last the [`Trailer`]; what is between belongs to the context, the storage key
-//! and the database named last. `docs/snapshot-content.md` is the reference. Strings that a page chose stay raw JSON:
-//! JavaScript's may hold what is no Unicode.
+//! The first record is the [`Header`], the last the [`Trailer`]. A record in between belongs to the last context,
+//! storage key and database before it. `docs/snapshot-content.md` is the reference. Strings that a page chose stay raw
+//! JSON, because JavaScript strings need not be valid Unicode.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::cdp::{emulation::Override, permission::Ruling};
 
-/// The version this program writes; it reads it and every older one.
+/// The version that this program writes. It reads this one and every older one.
 pub const VERSION: u32 = 1;
 
 /// A piece of JSON as Chrome or a page wrote it.
@@ -19,31 +19,31 @@ pub type Raw = Box<RawValue>;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Record {
-    /// What this is; the first.
+    /// The header; the first record.
     Header(Header),
-    /// A context begins; the first one is the session's default.
+    /// A context starts; the first one is the session's default.
     Context(Context),
-    /// What its clients ruled on permissions of this context, in order.
+    /// Permissions that clients set in this context, in order.
     Permissions(Vec<Ruling>),
     /// Cookies of this context.
     Cookies(Vec<Cookie>),
-    /// A storage key of this context begins.
+    /// A storage key of this context starts.
     Storage(Storage),
     /// Items of this storage key's localStorage: `[key, value]`, both JSON strings.
     LocalStorage(Vec<(Raw, Raw)>),
-    /// A database of this storage key begins.
+    /// A database of this storage key starts.
     Database(Database),
     /// Rows of this database.
     Rows(Rows),
     /// An open page of this context.
     Page(Box<Page>),
-    /// Something that could not be carried.
+    /// An item that could not be carried.
     Lost(Lost),
-    /// How much there was; the last.
+    /// The counts; the last record.
     End(Trailer),
 }
 
-/// What a snapshot is of.
+/// The header of a snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
@@ -57,11 +57,11 @@ pub struct Header {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Context {
-    /// Whether a client made it; otherwise it is the session's default.
+    /// Whether a client created it; otherwise it is the session's default context.
     pub made_by_client: bool,
 }
 
-/// A cookie with every attribute that Chrome tells.
+/// A cookie with every attribute that Chrome reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cookie {
@@ -69,26 +69,26 @@ pub struct Cookie {
     pub name: String,
     /// Its value.
     pub value: String,
-    /// Host, or with a dot in front a domain.
+    /// A host, or a domain with a leading dot.
     pub domain: String,
     /// Its path.
     pub path: String,
-    /// Seconds since the epoch; absent for one that ends with the browser.
+    /// Seconds since the epoch; absent for a session cookie.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<f64>,
-    /// Hidden from scripts.
+    /// Whether scripts cannot read it.
     #[serde(default)]
     pub http_only: bool,
-    /// For secure connections only.
+    /// Whether it is sent on secure connections only.
     #[serde(default)]
     pub secure: bool,
-    /// `Strict`, `Lax` or `None`; absent if the site did not say.
+    /// `Strict`, `Lax` or `None`; absent if the site set none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_site: Option<String>,
     /// `Low`, `Medium` or `High`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<String>,
-    /// `Unset`, `NonSecure` or `Secure`: how it was set.
+    /// `Unset`, `NonSecure` or `Secure`: the scheme of the page that set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_scheme: Option<String>,
     /// The port of the server that set it; -1 if Chrome does not know.
@@ -105,7 +105,7 @@ pub struct Cookie {
 pub struct PartitionKey {
     /// The site of the top-level page.
     pub top_level_site: String,
-    /// Whether a frame of another site was between.
+    /// Whether a frame of another site was in between.
     pub has_cross_site_ancestor: bool,
 }
 
@@ -113,7 +113,7 @@ pub struct PartitionKey {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
-    /// As Chrome spells it: `https://a.test/`, or with its partition `https://a.test/^0https://top.test`.
+    /// In Chrome's spelling: `https://a.test/`, or with its partition `https://a.test/^0https://top.test`.
     pub key: String,
 }
 
@@ -137,9 +137,9 @@ pub struct ObjectStore {
     pub name: Raw,
     /// A JSON string, an array of them, or null.
     pub key_path: Raw,
-    /// Whether it makes keys itself.
+    /// Whether the store generates keys.
     pub auto_increment: bool,
-    /// The next key it will make; absent if it makes none or Chrome did not say.
+    /// The next key that it will generate; absent if it generates none or Chrome did not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_key: Option<f64>,
     /// Its indexes.
@@ -154,9 +154,9 @@ pub struct Index {
     pub name: Raw,
     /// A JSON string or an array of them.
     pub key_path: Raw,
-    /// Whether a key may stand only once.
+    /// Whether each key may occur only once.
     pub unique: bool,
-    /// Whether an array gives a key for each of its items.
+    /// Whether an array adds a key for each of its items.
     pub multi_entry: bool,
 }
 
@@ -164,7 +164,7 @@ pub struct Index {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rows {
-    /// The store's place in [`Database::stores`].
+    /// The store's index in [`Database::stores`].
     pub store: usize,
     /// Key and value in the encoding of `docs/snapshot-content.md`.
     pub rows: Vec<(Raw, Raw)>,
@@ -174,32 +174,32 @@ pub struct Rows {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
-    /// Where it was.
+    /// The page's URL.
     pub url: String,
     /// Its title, a JSON string.
     pub title: Raw,
-    /// Its session history, the oldest first; empty if it is not known.
+    /// Its session history, oldest first; empty if unknown.
     #[serde(default)]
     pub history: Vec<Entry>,
-    /// The place of the current entry.
+    /// The index of the current entry.
     #[serde(default)]
     pub current: usize,
-    /// How far it was scrolled, in CSS pixels.
+    /// The scroll position, in CSS pixels.
     #[serde(default)]
     pub scroll: (f64, f64),
-    /// The page that opened it, by its place among this context's pages.
+    /// The index of the page that opened it, among this context's pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opener: Option<usize>,
-    /// Whether it was in front.
+    /// Whether the page was in front.
     #[serde(default)]
     pub front: bool,
     /// Its sessionStorage.
     #[serde(default)]
     pub session_storage: Vec<SessionStorage>,
-    /// What stood in its form fields, if that was asked for.
+    /// The contents of its form fields, if they were requested.
     #[serde(default)]
     pub fields: Vec<Field>,
-    /// What its clients had it pretend.
+    /// The emulation that its clients set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emulation: Vec<Override>,
 }
@@ -218,19 +218,19 @@ pub struct Entry {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionStorage {
-    /// As Chrome spells it.
+    /// In Chrome's spelling.
     pub key: String,
     /// `[key, value]`, both JSON strings.
     pub items: Vec<(Raw, Raw)>,
 }
 
-/// A form field of a page's own document that is not as the site sent it.
+/// A form field of a page's own document that differs from what the site sent.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Field {
-    /// Which of the document's fields, in tree order, counted from 0.
+    /// The index of the field among the document's fields, in tree order.
     pub number: usize,
-    /// Its element's name in capitals, to tell whether the page is still the same.
+    /// The element's name in capitals, to check that the page has not changed.
     pub tag: String,
     /// Its text, a JSON string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,24 +238,24 @@ pub struct Field {
     /// Whether it is checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<bool>,
-    /// Whether it, an option, is selected.
+    /// Whether the option is selected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected: Option<bool>,
 }
 
-/// Something that could not be carried.
+/// An item that could not be carried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lost {
-    /// What it is: `cookie`, `localStorage`, `database`, `row`, `page`, …
+    /// The kind of item: `cookie`, `localStorage`, `database`, `row`, `page`, …
     pub what: String,
-    /// Where it is: a storage key, a URL, a database's name.
+    /// The place of the item: a storage key, a URL, a database's name.
     pub place: String,
     /// Why it could not be carried.
     pub why: String,
 }
 
-/// How much a snapshot holds.
+/// Counts of a snapshot's content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -263,7 +263,7 @@ pub struct Counts {
     pub contexts: u64,
     /// Cookies.
     pub cookies: u64,
-    /// Storage keys that hold anything.
+    /// Storage keys with any content.
     pub origins: u64,
     /// Items of localStorage.
     pub local_storage: u64,
@@ -280,7 +280,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts one more record, but for its bytes.
+    /// Counts one more record, except its bytes.
     pub(super) fn add(&mut self, record: &Record) {
         let count = |length: usize| length as u64;
         match record {
@@ -303,8 +303,8 @@ impl Counts {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trailer {
-    /// How much came before it; less is a snapshot that was cut.
+    /// Counts of the records before it; a difference means that the snapshot was cut.
     pub counts: Counts,
-    /// False if a deadline came first: what had not been read by then is among what was lost.
+    /// False if a deadline passed first: the parts that had not been read by then are among the losses.
     pub complete: bool,
 }

@@ -1,4 +1,5 @@
-//! A session's state in memory, while it is read and afterwards: whoever writes it into others does not wait for its end.
+//! Holds a session's state in memory, while it is read and afterwards, so that clones can be written before it is
+//! complete.
 
 use std::io;
 
@@ -16,12 +17,12 @@ use super::{
 };
 use crate::{api_types::SnapshotPart, browser::ContextHandle, config::SnapshotLimits};
 
-/// So many bytes need no permission: most sessions have less, and are not to wait.
+/// Bytes that need no permission: most sessions have less, and need not wait.
 const FREE: usize = 1 << 20;
-/// Bytes that are taken at a time.
+/// Bytes that are read at a time.
 const PIECE: usize = 1 << 16;
 
-/// What was read so far.
+/// The state as far as it has been read.
 #[derive(Debug, Default)]
 struct Held {
     pieces: Vec<Bytes>,
@@ -29,15 +30,15 @@ struct Held {
     ended: bool,
 }
 
-/// It holds [`HELD_MOST`] bytes at most.
+/// Holds at most [`HELD_MOST`] bytes.
 #[derive(Debug, Default)]
 pub struct ReplayBuffer {
     held: watch::Sender<Held>,
 }
 
 impl ReplayBuffer {
-    /// Reads a session's state. If that is more than [`FREE`] bytes, it waits for `room` for [`HELD_MOST`], which is
-    /// returned: it is to be kept as long as this is.
+    /// Reads a session's state. If it has more than [`FREE`] bytes, it first waits for `room` for [`HELD_MOST`]. The
+    /// room is returned, and must be kept as long as the buffer is.
     pub async fn record<M, E: From<RepositoryError>>(
         &self,
         place: &ContextHandle,
@@ -77,18 +78,18 @@ impl ReplayBuffer {
             held.pieces.push(Bytes::copy_from_slice(piece));
         });
         if self.held.borrow().bytes > HELD_MOST {
-            let instead = "save a snapshot of it, and begin sessions with that";
+            let instead = "save a snapshot of it, and start sessions from that";
             return Err(RepositoryError::TooLarge { what: "the session", instead });
         }
         Ok(())
     }
 
-    /// All of it from its beginning; what is not there yet is waited for.
+    /// The whole state from its beginning; waits for parts that have not been read yet.
     pub fn play(&self) -> impl AsyncBufRead + Send + Unpin {
         let pieces = stream::try_unfold((self.held.subscribe(), 0), |(mut held, at)| async move {
             let piece = {
                 let there = held.wait_for(|held| held.ended || held.pieces.len() > at).await;
-                there.map_err(|_| io::Error::other("its session is not read any more"))?.pieces.get(at).cloned()
+                there.map_err(|_| io::Error::other("reading its session has stopped"))?.pieces.get(at).cloned()
             };
             Ok::<_, io::Error>(piece.map(|piece| (piece, (held, at + 1))))
         });

@@ -1,5 +1,4 @@
-//! Snapshots and the store: how a session's state gets in, and out again as what somebody wants. One way for the server
-//! and for the command line.
+//! Moves snapshots between sessions, the store and exported documents. The server and the command line both use it.
 
 use std::{io, time::Duration};
 
@@ -26,60 +25,60 @@ use crate::{
     store::{Meta, New, Reader, SnapshotId, Store, StoreError},
 };
 
-/// Most bytes of content that are held in memory at once, where a thing must be whole.
+/// Most bytes of content that are held in memory at once, for formats that need the whole content.
 pub const HELD_MOST: usize = 64 * 1024 * 1024;
-/// Bytes that may wait between who reads content and who checks it.
+/// Bytes that may wait between the reader of content and its check.
 const PIPE: usize = 1 << 16;
 
-/// What a snapshot is for.
+/// The purpose of a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Purpose {
-    /// Whatever its owner likes.
+    /// Saved by its owner.
     #[default]
     Keep,
-    /// It is what a session sleeps in: nobody's to list.
+    /// The state of a hibernated session: never listed.
     Sleep,
 }
 
-/// What a snapshot's entry in the store says of its content.
+/// The part of a snapshot's store entry that describes its content.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Contents {
-    /// How much there is of what.
+    /// Counts of the content.
     pub counts: Counts,
-    /// What it was to have.
+    /// The parts that were requested.
     pub parts: Vec<SnapshotPart>,
-    /// Whether a deadline came before everything was read.
+    /// Whether a deadline passed before everything was read.
     pub partial: bool,
-    /// How much could not be carried.
+    /// Number of items that could not be carried.
     pub omitted: u64,
-    /// The session it is of.
+    /// The session that was saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// What it is for.
+    /// The purpose of the snapshot.
     pub purpose: Purpose,
 }
 
-/// Why a snapshot was not stored, or not got out.
+/// Why a snapshot could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
     /// The store refused.
     #[error(transparent)]
     Store(StoreError),
-    /// The session could not be read or written, or the content is none.
+    /// The session could not be read or written, or the content is invalid.
     #[error(transparent)]
     Snapshot(SnapshotError),
-    /// What was to be imported is something else.
+    /// The imported document is not a `storageState`.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// What was to be imported is no base64.
-    #[error("the data is no base64: {0}")]
+    /// The imported data is not base64.
+    #[error("the data is not base64: {0}")]
     Base64(data_encoding::DecodeError),
-    /// What was to be imported stopped coming.
-    #[error("the snapshot did not come to its end: {0}")]
+    /// The imported content ended early.
+    #[error("the snapshot did not arrive completely: {0}")]
     Cut(io::Error),
-    /// More than there is memory for, however long one waits.
+    /// The document needs more memory than there ever is.
     #[error(
         "it is larger than {most} bytes: to read it would take more than all of snapshot_memory; raise that, or take the \
          format ghostmux, which is read as a stream"
@@ -88,12 +87,12 @@ pub enum RepositoryError {
         /// The most, in bytes.
         most: usize,
     },
-    /// More than is held in memory.
+    /// The content is larger than what is held in memory.
     #[error("{what} has more than {} MiB; {instead}", HELD_MOST >> 20)]
     TooLarge {
-        /// What has.
+        /// The object that is too large.
         what: &'static str,
-        /// What to do instead.
+        /// Advice on what to do instead.
         instead: &'static str,
     },
 }
@@ -105,7 +104,7 @@ impl From<StoreError> for RepositoryError {
 }
 
 impl From<SnapshotError> for RepositoryError {
-    /// A store's refusal comes through the content that is read from it, and is told as what it is.
+    /// An error of the store passes through the content that is read from it, and is unwrapped here.
     fn from(error: SnapshotError) -> Self {
         match error {
             SnapshotError::Content(ContentError::Read(error)) => match error.downcast::<StoreError>() {
@@ -139,7 +138,7 @@ pub async fn save(
     Ok((writer.commit(contents.json()).await?, report))
 }
 
-/// The content of a snapshot, to be read.
+/// Opens the content of a snapshot for reading.
 pub async fn open(
     store: &Store,
     owner: &Owner,
@@ -148,13 +147,13 @@ pub async fn open(
     Ok(store.get(owner, id).await?.into_read())
 }
 
-/// Reads a snapshot to its end, and says whether it is whole: before anything is done with it.
+/// Reads a snapshot to its end to check that it is complete, before it is used.
 pub async fn verify(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(), RepositoryError> {
     check(open(store, owner, id).await?).await?;
     Ok(())
 }
 
-/// Makes a snapshot of Playwright's `storageState`.
+/// Creates a snapshot from Playwright's `storageState`.
 pub async fn import_state(store: &Store, new: New, state: &str) -> Result<(Meta, Report), RepositoryError> {
     let mut writer = store.put(new).await?;
     let report = writer.fill(|to| playwright::import(state, to)).await??;
@@ -162,8 +161,8 @@ pub async fn import_state(store: &Store, new: New, state: &str) -> Result<(Meta,
     Ok((writer.commit(Contents::of(&report, parts).json()).await?, report))
 }
 
-/// Makes a snapshot of what was exported as ghostmux's own format. It is checked while it comes, and nothing of it stays
-/// if it is not whole, or if a line has more bytes than `longest`.
+/// Creates a snapshot from content in ghostmux's own format. The content is checked while it arrives. Nothing of it is
+/// kept if it is incomplete, or if a line has more than `longest` bytes.
 pub async fn import_content(
     store: &Store,
     new: New,
@@ -178,7 +177,7 @@ pub async fn import_content(
             let piece = piece.map_err(RepositoryError::Cut)?;
             writer.write(&piece).await?;
             if tee.write_all(&piece).await.is_err() {
-                // The check has seen enough, and says what it saw.
+                // The check has found an error and reports it.
                 break;
             }
         }
@@ -186,14 +185,14 @@ pub async fn import_content(
         Ok::<_, RepositoryError>(writer)
     };
     let (writer, trailer) = tokio::join!(pump, check_within(BufReader::new(checked), longest));
-    // What did not come to its end was no whole snapshot either; why it did not is the better word.
+    // Content that ended early is also invalid; the error of its source is the better message.
     let (writer, trailer) = (writer?, trailer?);
     let report = Report { counts: trailer.counts, complete: trailer.complete, ..Report::default() };
     let contents = Contents::of(&report, report.counts.parts());
     Ok((writer.commit(contents.json()).await?, report))
 }
 
-/// As [`import_content`], of what an export gave in base64.
+/// Like [`import_content`], from an export in base64.
 pub async fn import_data(
     store: &Store,
     new: New,
@@ -204,13 +203,13 @@ pub async fn import_data(
     import_content(store, new, futures_util::stream::iter([Ok(content.into())]), longest).await
 }
 
-/// A snapshot as Playwright's `storageState`, and what that has no room for.
+/// A snapshot as Playwright's `storageState`, with a report of what that cannot hold.
 pub async fn export_state(reader: Reader) -> Result<(String, Report), RepositoryError> {
     let reader = to_hold(reader, SnapshotFormat::Playwright)?;
     Ok(playwright::export(reader.into_read()).await?)
 }
 
-/// A snapshot in ghostmux's own format and base64, and what is in it: the format has room for all.
+/// A snapshot in ghostmux's own format and base64, with a report; that format can hold everything.
 pub async fn export_data(reader: Reader) -> Result<(String, Report), RepositoryError> {
     let mut reader = to_hold(reader, SnapshotFormat::Ghostmux)?;
     let contents = Contents::read(reader.meta());
@@ -222,24 +221,24 @@ pub async fn export_data(reader: Reader) -> Result<(String, Report), RepositoryE
     Ok((runtime::aside(content.len(), || BASE64.encode(&content)), report))
 }
 
-/// A snapshot that is small enough to be held in memory, to make one document of it.
+/// A snapshot that is small enough to be held in memory, for an export as one document.
 pub fn to_hold(reader: Reader, format: SnapshotFormat) -> Result<Reader, RepositoryError> {
     if reader.meta().raw > HELD_MOST as u64 {
         let instead = match format {
-            SnapshotFormat::Playwright => "take the format ghostmux, which is read as a stream",
-            SnapshotFormat::Ghostmux => "take it from GET /v1/snapshots/{id}/content?format=ghostmux",
+            SnapshotFormat::Playwright => "use the format ghostmux, which is read as a stream",
+            SnapshotFormat::Ghostmux => "use GET /v1/snapshots/{id}/content?format=ghostmux",
         };
         return Err(RepositoryError::TooLarge { what: "the snapshot", instead });
     }
     Ok(reader)
 }
 
-/// What a snapshot is for.
+/// The purpose of a snapshot.
 pub fn purpose(meta: &Meta) -> Purpose {
     Contents::read(meta).purpose
 }
 
-/// What the owner of a snapshot is told of it.
+/// The description of a snapshot for its owner.
 pub fn show(meta: &Meta) -> Snapshot {
     let contents = Contents::read(meta);
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -262,7 +261,7 @@ pub fn show(meta: &Meta) -> Snapshot {
     }
 }
 
-/// What whoever asked for it is told of how it went.
+/// The report of an operation for its caller.
 pub fn tell(report: &Report, since: Instant) -> SnapshotReport {
     let Counts { cookies, origins, databases, rows, pages, bytes, .. } = report.counts;
     let omission =
@@ -282,7 +281,7 @@ pub fn tell(report: &Report, since: Instant) -> SnapshotReport {
 }
 
 impl Contents {
-    /// What was said of one that is stored.
+    /// Reads the description in a snapshot's store entry.
     fn read(meta: &Meta) -> Self {
         Self::deserialize(&meta.counts).unwrap_or_default()
     }
@@ -305,14 +304,14 @@ impl Contents {
 }
 
 impl Counts {
-    /// The parts of which there is anything.
+    /// The parts that have any content.
     fn parts(&self) -> Vec<SnapshotPart> {
         let has = |part: &SnapshotPart| match part {
             SnapshotPart::Cookies => self.cookies > 0,
             SnapshotPart::LocalStorage => self.local_storage > 0,
             SnapshotPart::IndexedDb => self.databases > 0,
             SnapshotPart::Pages => self.pages > 0,
-            // Nothing counts them.
+            // These parts are not counted.
             SnapshotPart::Permissions | SnapshotPart::FormFields => false,
         };
         SnapshotPart::USUAL.into_iter().filter(has).collect()
@@ -320,7 +319,7 @@ impl Counts {
 }
 
 impl Parts {
-    /// What these words say.
+    /// The parts and limits for these words.
     pub fn of(parts: &[SnapshotPart], limits: &SnapshotLimits) -> Self {
         let has = |part| parts.contains(&part);
         Self {

@@ -1,4 +1,4 @@
-//! From records to a session.
+//! Writes records into a session.
 
 mod blank;
 mod clear;
@@ -24,30 +24,30 @@ use crate::{
     cdp::{ids::ContextId, json_object::quote, permission::Ruling},
 };
 
-/// How long one step may take, a batch of rows for example.
+/// Deadline of one step, for example of a batch of rows.
 const STEP: Duration = Duration::from_secs(30);
 
-/// What becomes of what is in the session already.
+/// What happens to the session's existing state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The session has just begun, and no client has seen it: nothing is there but a blank page, which becomes the first of
-    /// the snapshot's.
+    /// The session is new and no client has seen it. It has only a blank page, which becomes the first page of the
+    /// snapshot.
     Fresh,
-    /// Its pages are closed, its cookies and storage cleared, then the snapshot is written. The contexts that its clients
-    /// made stay, empty.
+    /// Its pages are closed and its cookies and storage cleared, then the snapshot is written. Contexts that its
+    /// clients created stay, empty.
     Replace,
-    /// The snapshot is written over it; what it does not name stays.
+    /// The snapshot is written over the existing state; what it does not name stays.
     Merge,
 }
 
-/// How a snapshot is restored.
+/// The options of a restore.
 #[derive(Clone, Debug)]
 pub struct Reopen {
-    /// What becomes of what is there.
+    /// What happens to the session's existing state.
     pub mode: Mode,
-    /// Whether its pages are opened again.
+    /// Whether the snapshot's pages are opened.
     pub pages: bool,
-    /// How long one page may take to load; it is the session's then, loaded or not.
+    /// How long one page may take to load. After that it is shown to the session, loaded or not.
     pub page_deadline: Duration,
 }
 
@@ -57,10 +57,11 @@ impl Default for Reopen {
     }
 }
 
-/// Writes a snapshot into a session: the storage first, then the pages, so that no script of a site runs without its
-/// state. No site is contacted but by the pages that are opened, and the session's clients see only these.
+/// Writes a snapshot into a session: first the storage, then the pages, so that no script of a site runs without its
+/// state. Only the pages that are opened contact a site, and the session's clients see only these.
 ///
-/// The records are applied as they come. Whoever needs all or nothing reads them once with [`super::check`] before.
+/// The records are applied as they arrive. A caller that needs all or nothing first reads them once with
+/// [`super::check`].
 pub async fn restore<R: AsyncBufRead + Unpin>(
     place: &ContextHandle,
     how: &Reopen,
@@ -85,8 +86,7 @@ pub async fn restore<R: AsyncBufRead + Unpin>(
         Mode::Fresh => {
             restore.blank = Blank::of(&before);
             if let Some(blank) = &mut restore.blank {
-                // It is needed in any case, and perhaps the records are still being read somewhere. If it does not work,
-                // that shows when it is needed.
+                // It is needed in any case, and the records may still be read. An error shows when it is needed.
                 blank.storage_page = by(Instant::now() + STEP, blank.storage_page(&restore.root)).await.ok();
             }
         }
@@ -104,7 +104,7 @@ pub async fn restore<R: AsyncBufRead + Unpin>(
     Ok(report)
 }
 
-/// What of the stream is passed over because what it belongs to could not be made.
+/// Which records are skipped, because the object they belong to could not be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Skip {
     Nothing,
@@ -118,11 +118,11 @@ struct Restore<'a> {
     how: &'a Reopen,
     root: Arc<InternalRoot>,
     context: Option<ContextId>,
-    /// The page of a session that has just begun, until it has become one of the snapshot's.
+    /// The page of a new session, until it has become one of the snapshot's pages.
     blank: Option<Blank>,
-    /// What writes into the context.
+    /// The storage page that writes into the context.
     storage_page: Option<StoragePage>,
-    /// What was set in this context, to be looked for afterwards.
+    /// The cookies that were set in this context, to be checked afterwards.
     cookies: Vec<Cookie>,
     pages: Vec<Page>,
     database: Option<Database>,
@@ -149,7 +149,7 @@ impl Restore<'_> {
     async fn record(&mut self, record: Record) -> Result<(), SnapshotError> {
         match record {
             Record::Context(_) => self.next_context().await,
-            // What was lost when it was taken was reported then.
+            // The losses of the capture were reported then.
             Record::Header(_) | Record::End(_) | Record::Lost(_) => Ok(()),
             _ if self.skip == Skip::Context => Ok(()),
             Record::Permissions(rulings) => self.rule(rulings).await,
@@ -196,18 +196,18 @@ impl Restore<'_> {
         }
         let set = std::mem::take(&mut self.cookies);
         let pages = std::mem::take(&mut self.pages);
-        // Chrome is asked for them before the first page, which may change them, begins to load.
+        // Chrome is asked for them before the first page, which may change them, starts to load.
         let place = self.place;
         let kept = async { if set.is_empty() { Ok(Vec::new()) } else { cookies::all_in(place, &context).await } };
         let open = async { if self.how.pages { self.reopen(&context, &pages).await } else { Ok(()) } };
         let (kept, opened) = tokio::join!(kept, open);
         for cookie in cookies::missing(&set, &kept?) {
-            self.lose("cookie", &cookies::place_of(cookie), "Chrome did not keep it");
+            self.lose("cookie", &cookies::place_of(cookie), "Chrome did not store it");
         }
         opened
     }
 
-    /// Opens the pages again, several at once, and shows them in their order.
+    /// Opens the pages, several at the same time, and shows them in their order.
     async fn reopen(&mut self, context: &ContextId, pages: &[Page]) -> Result<(), SnapshotError> {
         let (root, place, limit) = (&self.root, self.place, self.how.page_deadline);
         let mut blank = self.blank.take_if(|_| context == self.place.context() && !pages.is_empty());
@@ -221,7 +221,7 @@ impl Restore<'_> {
                 drop(first);
                 let mut opened = match blank {
                     Some(Blank { target, storage_page }) => Opened::of(root, target, storage_page),
-                    // Chrome makes one after the other in a context, in the order in which they are asked for.
+                    // In a context Chrome creates one after the other, in the order of the requests.
                     None => turn.make(page::blank(root, context)).await?,
                 };
                 let lost = turn.load(opened.load(place, page, Instant::now() + limit)).await;
@@ -244,7 +244,7 @@ impl Restore<'_> {
                 self.report.lose(Lost { what: what.to_owned(), place: page.url.clone(), why });
             }
             if page.opener.is_some() {
-                let why = "a page cannot be given its opener again".to_owned();
+                let why = "the opener of a page cannot be restored".to_owned();
                 self.report.lose(Lost { what: "opener".to_owned(), place: page.url.clone(), why });
             }
             let target = opened.reveal();
@@ -266,7 +266,7 @@ impl Restore<'_> {
         let Some(context) = self.context.clone() else { return Ok(()) };
         for ruling in rulings {
             let method = ruling.method();
-            // A snapshot may come from anywhere, and the clipboard is not this session's alone.
+            // A snapshot may come from any source, and all sessions of a browser share the clipboard.
             if ruling.opens_clipboard().is_none_or(|named| !named.is_empty()) {
                 self.lose("permission", method, "the clipboard is not granted by a snapshot: a client must do it");
             } else if let Err(error) = self.place.rule(&context, ruling).await {
@@ -298,7 +298,7 @@ impl Restore<'_> {
             None => by(Instant::now() + STEP, self.storage_page()).await?,
         };
         let visited = by(Instant::now() + STEP, storage_page.visit(&key)).await;
-        // No page of the session may ever go there, and it is there all the same when it is saved again.
+        // No page of the session may ever visit this origin, and its storage must still be found at the next save.
         self.place.remember(self.context.as_ref().unwrap_or(self.place.context()), key.memory());
         self.storage_page = Some(storage_page);
         visited
@@ -312,10 +312,10 @@ impl Restore<'_> {
         }
     }
 
-    /// Has the storage page do one thing for the key it is at.
+    /// Runs one operation of the storage page for the key at which it is.
     async fn run<T: serde::de::DeserializeOwned>(&mut self, op: &str, args: &str) -> Result<T, Problem> {
         let Some(storage_page) = &mut self.storage_page else {
-            return Err(Problem::Script("it is nowhere".to_owned()));
+            return Err(Problem::Script("the storage page has no location".to_owned()));
         };
         by(Instant::now() + STEP, storage_page.run(op, args)).await
     }
@@ -351,7 +351,7 @@ impl Restore<'_> {
         let name = self.database.as_ref().and_then(|database| database.stores.get(rows.store));
         let place = self.place_of();
         let Some(name) = name.map(|store| store.name.get().to_owned()) else {
-            self.lose("rows", &place, "their store is not there");
+            self.lose("rows", &place, "their store does not exist");
             return Ok(());
         };
         let args = format!(r#"{{"store":{name},"rows":{}}}"#, serde_json::to_string(&rows.rows).unwrap_or_default());
@@ -366,7 +366,7 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// The key generators go where they stood, and the database is closed.
+    /// Sets the key generators to their saved state, and closes the database.
     async fn finish_database(&mut self) -> Result<(), SnapshotError> {
         let place = self.place_of();
         let Some(database) = self.database.take() else { return Ok(()) };
@@ -384,7 +384,7 @@ impl Restore<'_> {
     }
 }
 
-/// The argument of the storage page's `store`.
+/// The argument of the storage page's operation `store`.
 pub(super) fn store_args(items: &[(Raw, Raw)], session: bool) -> String {
     format!(r#"{{"items":{},"session":{session}}}"#, serde_json::to_string(items).unwrap_or_default())
 }

@@ -1,35 +1,35 @@
-//! Storage keys: to whom a piece of storage belongs, in Chrome's spelling, and by which frames it is reached.
+//! Storage keys in Chrome's spelling, and the frames by which they are reached.
 
-/// A storage key that can be reached by pages of ours.
+/// A storage key that pages of the proxy can reach.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct StorageKey {
-    /// As Chrome spells it.
+    /// The key in Chrome's spelling.
     pub(super) text: String,
-    /// `https://a.test:8443`
+    /// The origin, such as `https://a.test:8443`.
     pub(super) origin: String,
     partition: Partition,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Partition {
-    /// That of a page at the top, or of frames of its own site all the way up.
+    /// A top-level page, or a frame with only frames of its own site above.
     None,
-    /// In a page of another site.
+    /// A frame in a page of this other site.
     Top(String),
-    /// In a page of its own site, with a frame of another one between.
+    /// A frame in a page of its own site, with a frame of another site in between.
     CrossSiteAncestor,
 }
 
-/// A host that no site is at, for a frame of another site between two of the same one.
+/// A host without a site, for the frame of another site in between.
 const NOBODY: &str = "ghostmux.invalid";
 
 impl StorageKey {
-    /// That of a page at the top.
+    /// The key of a top-level page.
     pub(super) fn first_party(origin: &str) -> Self {
         Self { text: format!("{origin}/"), origin: origin.to_owned(), partition: Partition::None }
     }
 
-    /// Reads Chrome's spelling; `Err` says why no page of ours can reach it.
+    /// Parses Chrome's spelling; `Err` says why no page of the proxy can reach the key.
     pub(super) fn read(text: &str) -> Result<Self, &'static str> {
         let (origin, partition) =
             text.split_once("/^").map_or((text.strip_suffix('/'), None), |(origin, rest)| (Some(origin), Some(rest)));
@@ -45,12 +45,12 @@ impl StorageKey {
         Ok(Self { text: text.to_owned(), origin: origin.to_owned(), partition })
     }
 
-    /// What to remember of it: the origin, or the whole if it is of a partition.
+    /// The text to remember: the origin, or the whole key if it has a partition.
     pub(super) fn memory(&self) -> &str {
         if self.partition == Partition::None { &self.origin } else { &self.text }
     }
 
-    /// The URLs of frames inside each other, the page first, of which the innermost has this key.
+    /// The URLs of nested frames, the page first, of which the innermost has this key.
     pub(super) fn frames(&self) -> Vec<String> {
         let own = format!("{}/", self.origin);
         match &self.partition {
@@ -64,13 +64,13 @@ impl StorageKey {
     }
 }
 
-/// Whether this is the origin, or site, of something on the web.
+/// Whether this is the origin or site of a web page.
 pub(super) fn is_web(origin: &str) -> bool {
     let Some((scheme, host)) = origin.split_once("://") else { return false };
     matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains(['/', '?', '#', '@', '^', ' ', '\\'])
 }
 
-/// The origin of a URL as Chrome spells it, if it is on the web.
+/// The origin of a URL in Chrome's spelling, if it is a web page's.
 pub(super) fn origin_of(url: &str) -> Option<&str> {
     let scheme = url.find("://")?;
     let end = url[scheme + 3..].find(['/', '?', '#']).map_or(url.len(), |end| scheme + 3 + end);

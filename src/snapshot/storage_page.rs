@@ -1,5 +1,5 @@
-//! The hidden page through which an origin's storage is read and written without a page of the session, and without
-//! contacting the site: every request it makes is answered here.
+//! The storage page: a hidden page through which an origin's storage is read and written, without a page of the session
+//! and without contacting the site. The proxy answers every request that it makes.
 
 use data_encoding::BASE64;
 use futures_util::future::try_join_all;
@@ -16,36 +16,36 @@ use crate::{
     },
 };
 
-/// What every document of such a page is.
+/// The content of every document of the page.
 const SCRIPT: &str = concat!(include_str!("storage_page/values.js"), include_str!("storage_page/storage.js"));
 /// A promise that the document is loaded.
 const LOADED: &str = "(document.readyState === 'complete' ? Promise.resolve() \
                       : new Promise(done => addEventListener('load', done)))";
-/// How long a part of an argument is at most, in bytes; a command to Chrome must stay below 100 MiB.
+/// Most bytes of a part of an argument; a command to Chrome must stay below 100 MiB.
 const PART: usize = 8 * 1024 * 1024;
 
-/// A page whose requests are all answered by the proxy. It is attached by a CDP session that no client knows.
+/// A page whose requests are all answered by the proxy. Its CDP session is hidden from clients.
 #[derive(Debug)]
 pub(super) struct StoragePage {
     page: InternalSession,
     to: mpsc::UnboundedSender<InternalEvent>,
     heard: mpsc::UnboundedReceiver<InternalEvent>,
-    /// The frames in processes of their own at the place last visited, the innermost at the end.
+    /// The CDP sessions of the frames in processes of their own at the last key visited, the innermost last.
     frames: Vec<CdpSessionId>,
     body: String,
-    /// Where it is, unless it is on its way, or elsewhere.
+    /// The key at which the page is; `None` while it navigates, or if it is at another URL.
     at: Option<StorageKey>,
     has_moved: bool,
 }
 
 impl StoragePage {
-    /// A hidden page in a context.
+    /// Creates a hidden page in a context.
     pub(super) async fn new(root: &InternalRoot, context: &ContextId) -> Result<Self, Problem> {
         let target = root.new_page(context, true).await?;
         Self::on(root.attach(&target).await?).await
     }
 
-    /// Takes a page over: from now on all its requests are answered here.
+    /// Takes over a page: from now on the proxy answers all its requests.
     pub(super) async fn on(page: InternalSession) -> Result<Self, Problem> {
         let (to, heard) = mpsc::unbounded_channel();
         let html = format!("<!doctype html><meta charset=utf-8><body><script>{SCRIPT}</script>");
@@ -54,7 +54,7 @@ impl StoragePage {
         Ok(Self { page, to, heard, frames: Vec::new(), body, at: None, has_moved: false })
     }
 
-    /// Lets the page's requests go to where they belong from now on.
+    /// Stops answering the page's requests: from now on they reach the network.
     pub(super) async fn open_up(self) -> Result<InternalSession, Problem> {
         let off = r#"{"autoAttach":false,"waitForDebuggerOnStart":false,"flatten":true}"#;
         let all = [("Fetch.disable", "{}"), ("Network.disable", "{}"), ("Target.setAutoAttach", off)];
@@ -62,17 +62,17 @@ impl StoragePage {
         Ok(self.page)
     }
 
-    /// The storage key that it is at.
+    /// The storage key at which the page is.
     pub(super) fn at(&self) -> Option<&StorageKey> {
         self.at.as_ref()
     }
 
-    /// Whether the page has been sent anywhere.
+    /// Whether the page has been navigated.
     pub(super) fn has_moved(&self) -> bool {
         self.has_moved
     }
 
-    /// Goes to where a storage key is that of the innermost frame, if it is not there.
+    /// Navigates to a place where the innermost frame has this storage key, if the page is not there.
     pub(super) async fn visit(&mut self, key: &StorageKey) -> Result<(), Problem> {
         if self.at.as_ref() == Some(key) {
             return Ok(());
@@ -88,13 +88,13 @@ impl StoragePage {
         };
         let origin = self.evaluate(&format!("{LOADED}.then(() => {enter})")).await?;
         if origin != key.origin {
-            return Err(Problem::Script(format!("the browser went to {origin} in its place")));
+            return Err(Problem::Script(format!("the browser went to {origin} instead")));
         }
         self.at = Some(key.clone());
         Ok(())
     }
 
-    /// Navigates to a URL, of which nothing is fetched, and waits until the document is there.
+    /// Navigates to a URL, without fetching anything, and waits until the document is loaded.
     pub(super) async fn go(&mut self, url: &str) -> Result<(), Problem> {
         self.navigate(url).await?;
         self.evaluate(&format!("{LOADED}.then(() => '')")).await.map(drop)
@@ -110,12 +110,12 @@ impl StoragePage {
         Ok(())
     }
 
-    /// Gives the document this title, a JSON string.
+    /// Sets the title of the document, a JSON string.
     pub(super) async fn title(&mut self, title: &RawValue) -> Result<(), Problem> {
         self.evaluate(&format!("document.title = {}, ''", title.get())).await.map(drop)
     }
 
-    /// Has the script do one thing for the key last visited; `args` and what comes back are JSON.
+    /// Runs one operation of the script for the key last visited; `args` and the result are JSON.
     pub(super) async fn run<T: DeserializeOwned>(&mut self, op: &str, args: &str) -> Result<T, Problem> {
         let mut rest = args;
         while rest.len() > PART {
@@ -124,10 +124,10 @@ impl StoragePage {
             rest = more;
         }
         let text = self.evaluate(&format!("ghost.run({}, {})", quote(op), quote(rest))).await?;
-        serde_json::from_str(&text).map_err(|error| Problem::Script(format!("{op} gave no answer: {error}")))
+        serde_json::from_str(&text).map_err(|error| Problem::Script(format!("{op} gave an invalid answer: {error}")))
     }
 
-    /// A command on the page, whose requests are answered meanwhile.
+    /// Sends a command to the page, and answers the page's requests meanwhile.
     pub(super) async fn call(&mut self, method: &'static str, params: String) -> Result<String, Problem> {
         let Self { page, heard, to, frames, body, .. } = self;
         let mut call = std::pin::pin!(page.call(method, params));
@@ -140,7 +140,7 @@ impl StoragePage {
         }
     }
 
-    /// A command on whatever holds the frame last visited.
+    /// Sends a command to the CDP session of the frame last visited.
     pub(super) async fn call_inside(&mut self, method: &'static str, params: String) -> Result<String, Problem> {
         match self.frames.last() {
             Some(frame) => Ok(self.page.call_below(frame, method, params).await?),
@@ -148,14 +148,14 @@ impl StoragePage {
         }
     }
 
-    /// The string that an expression gives, promises awaited.
+    /// The string that an expression returns, promises awaited.
     async fn evaluate(&mut self, expression: &str) -> Result<String, Problem> {
         let params = evaluation(expression);
         evaluated(&self.call("Runtime.evaluate", params).await?)
     }
 }
 
-/// Sees to it that no request of a page, or of a frame in a process of its own, gets out.
+/// Intercepts all requests of a page, or of a frame in a process of its own.
 async fn guard(
     page: &InternalSession,
     session: &CdpSessionId,
@@ -164,7 +164,7 @@ async fn guard(
     page.listen(session, to.clone());
     let all = [
         ("Fetch.enable", r#"{"patterns":[{"urlPattern":"*"}]}"#),
-        // A service worker of the site would answer in our place.
+        // A service worker of the site would answer instead of the proxy.
         ("Network.enable", r#"{"maxTotalBufferSize":0,"maxResourceBufferSize":0}"#),
         ("Network.setBypassServiceWorker", r#"{"bypass":true}"#),
         (
@@ -172,12 +172,12 @@ async fn guard(
             r#"{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true,"filter":[{"type":"iframe"}]}"#,
         ),
     ];
-    // All are on their way before the first is answered; Chrome does them in order.
+    // All are sent before the first is answered; Chrome handles them in order.
     try_join_all(all.map(|(method, params)| page.call_below(session, method, params))).await?;
     Ok(())
 }
 
-/// What a request of the page, or of a frame in a process of its own, gets.
+/// Answers a request of the page, or of a frame in a process of its own.
 async fn answer(
     page: &InternalSession,
     to: &mpsc::UnboundedSender<InternalEvent>,
@@ -198,12 +198,12 @@ async fn answer(
             } else {
                 ("Fetch.failRequest", format!(r#"{{"requestId":{id},"errorReason":"Aborted"}}"#))
             };
-            // The request may have gone with its frame.
+            // The request may be gone together with its frame.
             let _ = page.call_below(&event.on, method, params).await;
         }
         "Target.attachedToTarget" => {
             let Some(session) = params.string("sessionId").map(CdpSessionId::from) else { return };
-            // A frame that has gone already needs none.
+            // A frame that is gone needs no interception.
             let _ = guard(page, &session, to).await;
             let _ = page.call_below(&session, "Runtime.runIfWaitingForDebugger", "{}").await;
             frames.push(session);
@@ -212,7 +212,7 @@ async fn answer(
     }
 }
 
-/// The last place up to `at` where a text may be cut.
+/// The last position up to `at` where a text may be cut.
 fn boundary(text: &str, at: usize) -> usize {
     (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
@@ -247,7 +247,7 @@ pub(super) fn evaluated(result: &str) -> Result<String, Problem> {
         serde_json::from_str(result).map_err(|error| Problem::Script(format!("Chrome's answer: {error}")))?;
     if let Some(Exception { exception, text }) = read.exception_details {
         let said = exception.and_then(|exception| exception.description).unwrap_or(text);
-        // What follows is a stack of our own script.
+        // The following lines are a stack of the proxy's own script.
         return Err(Problem::Script(said.lines().next().unwrap_or_default().to_owned()));
     }
     match read.result.value {

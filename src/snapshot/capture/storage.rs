@@ -1,5 +1,5 @@
-//! What is stored under the storage keys of a context. Several pages of ours read at once. What they find is written in the
-//! order of the keys; what cannot be written yet waits, in pieces of about a megabyte, and few of them.
+//! Reads the storage under the storage keys of a context. Several pages of the proxy read at the same time. The results
+//! are written in the order of the keys; results that cannot be written yet wait, in a few pieces of about a megabyte.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,23 +19,23 @@ use crate::{
     },
 };
 
-/// Pages of ours that read at a time; Chrome's own thread does one thing after another.
+/// Pages of the proxy that read at the same time; Chrome's own thread does one step after another.
 const TOGETHER: usize = 3;
 /// Pieces of a key that wait to be written.
 const AHEAD: usize = 2;
 
-/// Something that was found under a key, or was not.
+/// An item that was found under a key, or a loss.
 pub(super) enum Found {
     Record(Record),
     Lost(Lost),
     Failed(&'static str, String, Problem),
 }
 
-/// The pages of ours.
+/// The storage pages that read.
 pub(super) struct Readers<'a> {
     scene: &'a Scene<'a>,
     context: &'a ContextId,
-    // Guards those that read nothing just now; held for a look.
+    // Guards the pages that are idle; held for one look.
     free: Mutex<Vec<StoragePage>>,
 }
 
@@ -81,12 +81,12 @@ struct Others {
 }
 
 impl<'a> Readers<'a> {
-    /// With one that is there already, perhaps.
+    /// The readers, with a page that is already open, if there is one.
     pub(super) fn new(scene: &'a Scene<'a>, context: &'a ContextId, first: Option<StoragePage>) -> Self {
         Self { scene, context, free: Mutex::new(first.into_iter().collect()) }
     }
 
-    /// Reads what is under each key. `to` gets what will be found under one of them after the other.
+    /// Reads the storage under each key. `to` gets the results of one key after the other.
     pub(super) async fn read<'k>(
         &self,
         keys: impl Iterator<Item = &'k StorageKey>,
@@ -94,7 +94,7 @@ impl<'a> Readers<'a> {
     ) {
         let read = |key: &'k StorageKey| {
             let (finder, found) = mpsc::channel(AHEAD);
-            // As many as there are keys.
+            // The channel has room for all keys.
             let _ = to.send(found);
             let head = Record::Storage(Storage { key: key.text.clone() });
             self.key(key, Finder { to: finder, head: Some(head) })
@@ -121,7 +121,7 @@ impl<'a> Readers<'a> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(storage_page);
     }
 
-    /// All that is under one storage key.
+    /// Reads everything under one storage key.
     async fn all(&self, storage_page: &mut StoragePage, key: &StorageKey, finder: &mut Finder) {
         let parts = self.scene.parts;
         let mut from = parts.local_storage.then_some(0);
@@ -150,7 +150,7 @@ impl<'a> Readers<'a> {
             }
         }
         if finder.head.is_none() {
-            // Its frames may be gone when the session is saved again.
+            // The frames of this key may be gone when the session is saved again.
             self.scene.place.remember(self.context, key.memory());
         }
         if let Ok(Others { workers, caches, files }) = by(self.scene.step(), storage_page.run("others", "")).await {
@@ -176,7 +176,7 @@ impl<'a> Readers<'a> {
     ) -> Result<(), Problem> {
         let open = format!(r#"{{"name":{}}}"#, name.get());
         let opened = by(self.scene.step(), storage_page.run::<Schema>("open", &open)).await;
-        // That it was there is said even if it cannot be read.
+        // Its existence is recorded even if it cannot be read.
         finder.begin().await;
         let schema = opened?;
         let mut stores = Vec::new();
@@ -188,7 +188,7 @@ impl<'a> Readers<'a> {
             };
             if store.auto_increment && next_key.is_none() {
                 let place = format!("{place} {}", store.name.get());
-                finder.lose("keyGenerator", &place, "Chrome did not say where it stands").await;
+                finder.lose("keyGenerator", &place, "Chrome did not report its state").await;
             }
             let SchemaStore { name, key_path, auto_increment, indexes } = store;
             stores.push(ObjectStore { name, key_path, auto_increment, next_key, indexes });
@@ -211,7 +211,7 @@ impl<'a> Readers<'a> {
     }
 }
 
-/// Who says what was found under a key: the key itself first, and only if there is anything.
+/// Sends what was found under a key: the key itself first, and only if there is anything.
 struct Finder {
     to: mpsc::Sender<Found>,
     head: Option<Record>,
@@ -238,12 +238,12 @@ impl Finder {
     }
 
     async fn say(&mut self, found: Found) {
-        // If nobody writes any more, all of this is about to be dropped.
+        // If the writer is gone, all of this is about to be dropped.
         let _ = self.to.send(found).await;
     }
 }
 
-/// The next key that a store will make; CDP tells what scripts cannot see.
+/// The next key that a store will generate; scripts cannot read it, CDP can.
 async fn next_key(
     storage_page: &mut StoragePage,
     key: &StorageKey,

@@ -1,6 +1,6 @@
-//! Dates as JavaScript's `toJSON` writes them, and as milliseconds since 1970.
+//! Converts dates between JavaScript's `toJSON` and milliseconds since 1970.
 
-/// Days from 1970-01-01 to the first of March of this year of the Gregorian calendar, and back: Howard Hinnant's.
+/// Days from 1970-01-01 to a date of the Gregorian calendar, and back: Howard Hinnant's algorithm.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -20,7 +20,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, of_year - (153 * shifted + 2) / 5 + 1)
 }
 
-/// `2001-02-03T04:05:06.007Z`, with a sign and six digits for a year that has not four.
+/// `2001-02-03T04:05:06.007Z`; a year that does not have four digits gets a sign and six digits.
 pub(super) fn to_text(milliseconds: i64) -> String {
     const DAY: i64 = 86_400_000;
     let (year, month, day) = civil_from_days(milliseconds.div_euclid(DAY));
@@ -33,7 +33,7 @@ pub(super) fn to_text(milliseconds: i64) -> String {
     format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", rest % 1000)
 }
 
-/// Reads what [`to_text`] writes; `None` if it is anything else.
+/// Parses the output of [`to_text`]; `None` for any other text.
 pub(super) fn from_text(text: &str) -> Option<i64> {
     let (year, rest) = text.split_at_checked(if text.starts_with(['+', '-']) { 7 } else { 4 })?;
     let number = |from: usize, to: usize| {

@@ -1,4 +1,4 @@
-//! From records to a `storageState`.
+//! Converts records to a `storageState`.
 
 use serde_json::{Number, value::RawValue};
 use tokio::io::AsyncBufRead;
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Turns a snapshot into a `storageState`, and says what that cannot hold.
+/// Converts a snapshot to a `storageState`, and reports what that cannot hold.
 pub async fn export<R: AsyncBufRead + Unpin>(from: R) -> Result<(String, Report), ContentError> {
     let mut reader = Reader::new(from).await?;
     let mut export = Export {
@@ -46,7 +46,7 @@ pub async fn export<R: AsyncBufRead + Unpin>(from: R) -> Result<(String, Report)
     Ok((state, report))
 }
 
-/// To what the next record belongs.
+/// The object to which the next record belongs.
 #[derive(PartialEq, Eq)]
 enum At {
     Nothing,
@@ -161,14 +161,14 @@ fn cookie_out(cookie: Cookie) -> StateCookie {
         expires: seconds(cookie.expires),
         http_only: cookie.http_only,
         secure: cookie.secure,
-        // As Playwright does with a site that did not say.
+        // As Playwright does for a cookie without the attribute.
         same_site: cookie.same_site.unwrap_or_else(|| "Lax".to_owned()),
         partition_key,
         has_cross_site_ancestor,
     }
 }
 
-/// As Playwright writes it: -1 for a cookie that ends with the browser, and no fraction that is none.
+/// As Playwright writes it: -1 for a session cookie, and no fraction for a whole number.
 fn seconds(expires: Option<f64>) -> Number {
     #[expect(clippy::cast_possible_truncation, reason = "a whole number of seconds")]
     let whole = |seconds: f64| (seconds.fract() == 0.0 && seconds.abs() < 1e15).then_some(seconds as i64);
@@ -178,7 +178,7 @@ fn seconds(expires: Option<f64>) -> Number {
     }
 }
 
-/// A key path is either a string, or an array, or none.
+/// A key path is a string, an array, or absent.
 fn split_path(path: Raw) -> (Option<Raw>, Option<Raw>) {
     match path.get().as_bytes().first() {
         Some(b'"') => (Some(path), None),

@@ -1,4 +1,4 @@
-//! From a `storageState` to records.
+//! Converts a `storageState` to records.
 
 use tokio::io::AsyncWrite;
 
@@ -17,21 +17,21 @@ use crate::{
     },
 };
 
-/// Bytes of one record, about: as much as one takes that is read from a browser.
+/// Approximate bytes of one record: as many as a record read from a browser has.
 const PIECE: usize = 1024 * 1024;
 
-/// Why a document is no `storageState`.
+/// Why a document is not a valid `storageState`.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// It has another shape.
-    #[error("this is no storageState of Playwright: {0}")]
+    #[error("this is not a storageState of Playwright: {0}")]
     Shape(String),
     /// The records could not be written.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
 }
 
-/// Reads a document, and says where it has another shape.
+/// Parses a document; the error says where its shape is wrong.
 fn read(json: &str) -> Result<State, ImportError> {
     let mut document = serde_json::Deserializer::from_str(json);
     let state: State = serde_path_to_error::deserialize(&mut document).map_err(|error| {
@@ -39,17 +39,17 @@ fn read(json: &str) -> Result<State, ImportError> {
         ImportError::Shape(if place == "." { error.into_inner().to_string() } else { error.to_string() })
     })?;
     document.end().map_err(|error| ImportError::Shape(error.to_string()))?;
-    // Any other document lacks both: an empty state has empty lists.
+    // Every other document lacks both: an empty state has empty lists.
     if state.cookies.is_none() && state.origins.is_none() {
         return Err(ImportError::Shape("it has neither cookies nor origins".to_owned()));
     }
     Ok(state)
 }
 
-/// Turns a `storageState` into a snapshot, and says what that cannot hold.
+/// Converts a `storageState` to a snapshot, and reports what that cannot hold.
 pub async fn import<W: AsyncWrite + Unpin>(json: &str, to: W) -> Result<Report, ImportError> {
     let mut report = Report { complete: true, ..Report::default() };
-    // All of it is understood before anything is written.
+    // Everything is parsed before anything is written.
     let records = runtime::aside(json.len(), || records_of(json, &mut report))?;
     let lost: Vec<Record> = report.lost.iter().cloned().map(Record::Lost).collect();
     let write = async {
@@ -75,7 +75,7 @@ fn records_of(json: &str, report: &mut Report) -> Result<Vec<Record>, ImportErro
     Ok(records)
 }
 
-/// Cuts a list into records of about [`PIECE`] bytes, of which `size` says each item's.
+/// Cuts a list into records of about [`PIECE`] bytes; `size` returns the bytes of an item.
 fn pieces<T>(items: impl Iterator<Item = T>, size: impl Fn(&T) -> usize) -> impl Iterator<Item = Vec<T>> {
     let mut items = items.peekable();
     std::iter::from_fn(move || {
@@ -119,7 +119,7 @@ fn cookie_in(cookie: StateCookie) -> Cookie {
 
 fn origin_in(origin: Origin, records: &mut Vec<Record>, report: &mut Report) -> Result<(), ImportError> {
     if !is_web(&origin.url) {
-        return Err(ImportError::Shape(format!("{:?} is no origin", origin.url)));
+        return Err(ImportError::Shape(format!("{:?} is not an origin", origin.url)));
     }
     let key = format!("{}/", origin.url);
     if !origin.opfs.is_empty() {
@@ -182,7 +182,7 @@ fn row_in(row: StateRow) -> Result<(Raw, Raw), String> {
     let key = match (row.key, row.key_encoded) {
         (Some(key), _) => reader.plain(&key)?,
         (None, Some(key)) => reader.encoded(&key)?,
-        // The value holds it.
+        // The value contains the key.
         (None, None) => "null".to_owned(),
     };
     let value = match (row.value, row.value_encoded) {

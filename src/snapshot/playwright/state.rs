@@ -1,4 +1,4 @@
-//! The shapes of a `storageState`.
+//! The types of a `storageState`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -38,7 +38,7 @@ pub(super) struct Origin {
     pub(super) local_storage: Vec<Item>,
     #[serde(default, rename = "indexedDB", skip_serializing_if = "Vec::is_empty")]
     pub(super) indexed_db: Vec<StateDatabase>,
-    /// Files of the origin's own: no part of a snapshot.
+    /// Files of the origin private file system: not part of a snapshot.
     #[serde(default, skip_serializing)]
     pub(super) opfs: Vec<Raw>,
 }
@@ -72,7 +72,7 @@ pub(super) struct StateStore {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StateRow {
-    // `null` is a value of its own here, not an absent one.
+    // `null` is a value here, and differs from an absent member.
     #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<Raw>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

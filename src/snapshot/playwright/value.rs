@@ -1,5 +1,5 @@
-//! One value of `IndexedDB`: ours is described in `docs/snapshot-content.md`, Playwright's is what its
-//! `utilityScriptSerializers` write: plain JSON where that is enough, tagged objects where not.
+//! Converts one value of `IndexedDB`. ghostmux's format is described in `docs/snapshot-content.md`. Playwright's is
+//! that of its `utilityScriptSerializers`: plain JSON where that is enough, otherwise tagged objects.
 
 mod export;
 mod import;
@@ -16,9 +16,9 @@ pub(super) use self::{
     import::FromPlaywright,
 };
 
-/// How deep a value may be; a document from outside must not use up the stack.
+/// Deepest nesting of a value: an imported document must not use up the stack.
 const DEEPEST: usize = 400;
-/// Typed arrays: Playwright's word, the class, bytes of an element.
+/// Typed arrays: Playwright's name, the class, bytes of an element.
 const VIEWS: [(&str, &str, usize); 11] = [
     ("i8", "Int8Array", 1),
     ("ui8", "Uint8Array", 1),
@@ -33,7 +33,7 @@ const VIEWS: [(&str, &str, usize); 11] = [
     ("bui64", "BigUint64Array", 8),
 ];
 
-/// `Err` says what stood in the way.
+/// `Err` holds the part that cannot be converted.
 type Done = Result<(), String>;
 
 fn list(raw: &RawValue) -> Result<Vec<&RawValue>, String> {

@@ -1,5 +1,5 @@
-//! The page that a session begins with. It is there already, and starting one is what takes Chrome longest: so it does the
-//! storage page's work, and becomes the first of the snapshot's pages, or is blank again.
+//! The page with which a session starts. Starting a page takes Chrome longest and this one exists already, so it serves
+//! as the storage page, and then becomes the first of the snapshot's pages or is made blank again.
 
 use crate::{
     browser::{InternalRoot, Surveyed},
@@ -7,22 +7,22 @@ use crate::{
     snapshot::{Problem, restore::page, storage_page::StoragePage},
 };
 
-/// Such a page.
+/// The page with which a session starts.
 pub(super) struct Blank {
     pub(super) target: TargetId,
-    /// What works on it, once something does.
+    /// The storage page on it, once there is one.
     pub(super) storage_page: Option<StoragePage>,
 }
 
 impl Blank {
-    /// That of a session that has just begun.
+    /// The blank page of a new session.
     pub(super) fn of(before: &[Surveyed]) -> Option<Self> {
         let targets = &before.first()?.targets;
         let page = targets.iter().find(|(_, kind, _)| *kind == Kind::Page);
         page.map(|(page, _, _)| Self { target: page.clone(), storage_page: None })
     }
 
-    /// Has it do the storage page's work; it is got back as [`Blank::storage_page`].
+    /// Uses it as the storage page; [`Blank::storage_page`] takes it back.
     pub(super) async fn storage_page(&mut self, root: &InternalRoot) -> Result<StoragePage, Problem> {
         match self.storage_page.take() {
             Some(storage_page) => Ok(storage_page),
@@ -30,7 +30,7 @@ impl Blank {
         }
     }
 
-    /// Makes it blank, and lets go of it.
+    /// Makes the page blank again, and releases it.
     pub(super) async fn empty(self) -> Result<(), Problem> {
         let Some(storage_page) = self.storage_page else { return Ok(()) };
         let has_moved = storage_page.has_moved();

@@ -1,4 +1,4 @@
-//! What becomes of what was in the session before.
+//! Clears the previous state of a session.
 
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -16,7 +16,8 @@ use crate::{
 };
 
 impl Restore<'_> {
-    /// The blank page that was no page of the snapshot's goes if there are others, or is blank again.
+    /// Closes the blank page that is not one of the snapshot's if there are other pages; otherwise makes it blank
+    /// again.
     pub(super) async fn finish_blank(&mut self, there_are_others: bool) -> Result<(), SnapshotError> {
         let Some(blank) = self.blank.take() else { return Ok(()) };
         if there_are_others {
@@ -29,13 +30,13 @@ impl Restore<'_> {
     async fn close(&self, page: &TargetId) -> Result<(), SnapshotError> {
         let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
         match self.place.call("Target.closeTarget", params).await {
-            // It has gone by itself.
+            // The page has closed itself.
             Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Closes the pages and clears all that the session may have stored.
+    /// Closes the pages and clears everything that the session may have stored.
     pub(super) async fn clear(&mut self, before: &[Surveyed]) -> Result<(), SnapshotError> {
         for surveyed in before {
             for (id, _, _) in surveyed.targets.iter().filter(|(_, kind, _)| *kind == Kind::Page) {

@@ -1,4 +1,4 @@
-//! The cookies of a context: how they are set, and which of them Chrome did not keep.
+//! Sets the cookies of a context, and finds those that Chrome did not store.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ impl Restore<'_> {
         match self.put_cookies(&context, &cookies).await {
             Ok(()) => {}
             Err(error @ CallError::Gone) => return Err(error.into()),
-            // One that Chrome does not like costs the others: which one it is shows one by one.
+            // One invalid cookie makes Chrome refuse the whole list: setting them one by one shows which.
             Err(_) => {
                 for cookie in &cookies {
                     if let Err(error) = self.put_cookies(&context, std::slice::from_ref(cookie)).await {
@@ -41,7 +41,7 @@ impl Restore<'_> {
     }
 }
 
-/// The cookies that a context has.
+/// The cookies of a context.
 pub(super) async fn all_in(place: &ContextHandle, context: &ContextId) -> Result<Vec<Cookie>, SnapshotError> {
     let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
     let result = place.call("Storage.getCookies", params).await?;
@@ -49,19 +49,19 @@ pub(super) async fn all_in(place: &ContextHandle, context: &ContextId) -> Result
     Ok(there.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect())
 }
 
-/// Those that are not there. Chrome says nothing of a cookie that it does not keep, one that has expired meanwhile for
-/// example.
+/// The cookies that are missing. Chrome does not report a cookie that it did not store, for example one that has
+/// expired meanwhile.
 pub(super) fn missing<'a>(set: &'a [Cookie], there: &[Cookie]) -> Vec<&'a Cookie> {
     let there: HashSet<_> = there.iter().map(identity).collect();
     set.iter().filter(|cookie| !there.contains(&identity(cookie))).collect()
 }
 
-/// By which Chrome tells a context's cookies apart.
+/// The attributes by which Chrome distinguishes a context's cookies.
 fn identity(cookie: &Cookie) -> (&str, &str, &str, Option<&PartitionKey>) {
     (&cookie.name, &cookie.domain, &cookie.path, cookie.partition_key.as_ref())
 }
 
-/// How a report names a cookie.
+/// The name of a cookie in reports.
 pub(super) fn place_of(cookie: &Cookie) -> String {
     format!("{} {}", cookie.domain, cookie.name)
 }

@@ -1,5 +1,5 @@
-//! Opens a page again as it was: its sessionStorage, its history, where it was scrolled to. Until all that is done, no
-//! client is shown it.
+//! Opens a page as it was saved: its sessionStorage, its history, its scroll position. Until all this is done, the page
+//! is hidden from clients.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ use crate::{
     },
 };
 
-/// Entries of a page's history that are made again.
+/// Most entries of a page's history that are restored.
 const ENTRIES: usize = 50;
-/// Waits until the document is loaded; in one of the storage page's, until the page leaves it.
+/// Waits until the document is loaded; in a document of the storage page, until the page leaves it.
 const LOADED: &str = "typeof ghost !== 'undefined' ? new Promise(() => {}) : document.readyState === 'complete' ? '' \
                       : new Promise(done => addEventListener('load', () => done('')))";
-/// Puts back what stood in form fields, as far as they are still the same, and says so to the page's scripts.
+/// Fills form fields, as far as the fields are still the same, and sends the events for it to the page's scripts.
 const FILL: &str = "(fields => { \
     const all = document.querySelectorAll('input, textarea, option'); \
     for (const { number, tag, value, checked, selected } of fields) { \
@@ -43,27 +43,27 @@ const FILL: &str = "(fields => { \
     } \
     return ''; })";
 
-/// A page that is being opened; dropping it closes it, unless it was revealed.
+/// A page that is being opened. Dropping it closes it, unless it was revealed.
 #[derive(Debug)]
 pub(in crate::snapshot) struct Opened {
     root: Arc<InternalRoot>,
     target: Option<TargetId>,
-    /// What is there of it already to work with.
+    /// The storage page on it, if there is one.
     storage_page: Option<StoragePage>,
-    /// What it pretends again.
+    /// The emulation that is set again.
     emulated: Option<Emulated>,
 }
 
-/// What could not be carried: what, and why.
+/// Items that could not be carried: kind and reason.
 pub(in crate::snapshot) type Losses = Vec<(&'static str, String)>;
 
-/// A blank page that no client is shown.
+/// A blank page that is hidden from clients.
 pub(in crate::snapshot) async fn blank(root: &Arc<InternalRoot>, context: &ContextId) -> Result<Opened, Problem> {
     let target = Some(root.new_page(context, false).await?);
     Ok(Opened { root: root.clone(), target, storage_page: None, emulated: None })
 }
 
-/// Makes a page blank again that has been elsewhere.
+/// Makes a page blank again.
 pub(in crate::snapshot) async fn empty(page: &InternalSession) -> Result<(), Problem> {
     page.call("Page.navigate", r#"{"url":"about:blank"}"#).await?;
     settled(page).await?;
@@ -72,12 +72,12 @@ pub(in crate::snapshot) async fn empty(page: &InternalSession) -> Result<(), Pro
 }
 
 impl Opened {
-    /// A page of the session's that no client has seen yet, and what works on it, if something does.
+    /// A page of the session that no client has seen yet, with the storage page on it, if there is one.
     pub(in crate::snapshot) fn of(root: &Arc<InternalRoot>, page: TargetId, storage_page: Option<StoragePage>) -> Self {
         Self { root: root.clone(), target: Some(page), storage_page, emulated: None }
     }
 
-    /// Makes it what it was, as far as that can be had by the deadline.
+    /// Restores the page, as far as possible by the deadline.
     pub(in crate::snapshot) async fn load(&mut self, place: &ContextHandle, page: &Page, deadline: Instant) -> Losses {
         let mut lost = Losses::new();
         let Some(target) = &self.target else { return lost };
@@ -89,19 +89,19 @@ impl Opened {
                     None => StoragePage::on(root.attach(target).await?).await,
                 }
             };
-            // Before any of the site's is asked for.
+            // Before the first request to the site.
             let (storage_page, emulation) =
                 tokio::join!(storage_page, emulate(place, target, &page.emulation, &mut lost));
             *emulated = emulation?;
             load(storage_page?, page, &mut lost).await
         };
         if let Err(problem) = by(deadline, loaded).await {
-            lost.push(("page", format!("it is not as it was: {problem}")));
+            lost.push(("page", format!("it could not be restored completely: {problem}")));
         }
         lost
     }
 
-    /// From now on it is the session's.
+    /// Shows the page to the session's clients.
     pub(in crate::snapshot) fn reveal(mut self) -> Option<TargetId> {
         let target = self.target.take()?;
         self.root.reveal(&target, self.emulated.take());
@@ -171,7 +171,7 @@ async fn load(mut storage_page: StoragePage, page: &Page, lost: &mut Losses) -> 
     done
 }
 
-/// Opens a page for real, behind the entries of its history that come before it, and makes it look as it did.
+/// Loads the page behind the earlier entries of its history, and restores its appearance.
 async fn visit(
     opened: &InternalSession,
     page: &Page,
@@ -180,7 +180,7 @@ async fn visit(
     lost: &mut Losses,
 ) -> Result<(), Problem> {
     if !may_open(&page.url) {
-        lost.push(("page", "its URL is none that a snapshot opens".to_owned()));
+        lost.push(("page", "its URL is of a kind that a snapshot does not open".to_owned()));
         return Ok(());
     }
     if goes_back {
@@ -207,7 +207,7 @@ async fn visit(
     Ok(())
 }
 
-/// Goes back to the entry at this place, and loads it.
+/// Goes back to the entry at this index, and loads it.
 async fn back(page: &InternalSession, to: usize) -> Result<(), Problem> {
     #[derive(serde::Deserialize)]
     struct History {
@@ -225,24 +225,24 @@ async fn back(page: &InternalSession, to: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Waits until the page has loaded, however often its scripts lead it elsewhere.
+/// Waits until the page has loaded, also if its scripts navigate it elsewhere.
 async fn settled(page: &InternalSession) -> Result<(), Problem> {
     loop {
         match page.call("Runtime.evaluate", evaluation(LOADED)).await {
             Ok(_) => return Ok(()),
-            // It went elsewhere meanwhile.
+            // It navigated elsewhere meanwhile.
             Err(crate::browser::CallError::Refused { error, .. }) if error.message.contains("navigated") => {}
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// The entries before and after the current one that can be made again.
+/// The entries before and after the current one that can be restored.
 fn history<'a>(page: &'a Page, lost: &mut Losses) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
     let may = |entry: &&Entry| may_open(&entry.url);
     let split = page.current.min(page.history.len());
     let before: Vec<_> = page.history[..split].iter().filter(may).collect();
-    // Behind a page that is not opened itself there is no way back to it.
+    // If the page itself is not opened, its later entries cannot be reached.
     let after = page.history.get(split + 1..).filter(|_| may_open(&page.url)).unwrap_or_default();
     let after: Vec<_> = after.iter().filter(may).take(ENTRIES).collect();
     let from = before.len().saturating_sub(ENTRIES);
@@ -254,7 +254,8 @@ fn history<'a>(page: &'a Page, lost: &mut Losses) -> (Vec<&'a Entry>, Vec<&'a En
     (before, after)
 }
 
-/// Whether a page may be sent to this URL: a snapshot may come from anywhere, and some URLs are the browser's own.
+/// Whether a page may be navigated to this URL: a snapshot may come from any source, and some URLs belong to the
+/// browser.
 fn may_open(url: &str) -> bool {
     url == "about:blank" || url.starts_with("http://") || url.starts_with("https://") || url.starts_with("data:")
 }

@@ -1,4 +1,4 @@
-//! From our encoding.
+//! Converts from ghostmux's encoding.
 
 use std::collections::HashMap;
 
@@ -11,16 +11,16 @@ use crate::cdp::json_object::quote;
 /// JSON in Playwright's format.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::snapshot::playwright) enum Written {
-    /// It means itself.
+    /// Plain JSON.
     Plain(String),
-    /// It is tagged.
+    /// A tagged object.
     Encoded(String),
 }
 
-/// From our encoding; one for the key and the value of a row.
+/// Converts from ghostmux's encoding; one for the key and the value of a row.
 #[derive(Default)]
 pub(in crate::snapshot::playwright) struct ToPlaywright {
-    /// For each object so far, its id there; only lists, objects, maps and sets have one.
+    /// For each object so far, its id in Playwright's format; only lists, objects, maps and sets have one.
     ids: Vec<Option<usize>>,
     /// The bytes of buffers, by the number of their object.
     buffers: HashMap<usize, Vec<u8>>,
@@ -28,11 +28,11 @@ pub(in crate::snapshot::playwright) struct ToPlaywright {
 }
 
 impl ToPlaywright {
-    /// Writes a value; `Err` names what Playwright has nothing for.
+    /// Writes a value; `Err` names what Playwright's format cannot hold.
     pub(in crate::snapshot::playwright) fn write(&mut self, raw: &RawValue) -> Result<Written, String> {
         let mut plain = String::new();
         let before = self.ids.len();
-        // Key and value are two documents there: ids begin anew.
+        // Key and value are two documents in Playwright's format: ids start again.
         self.last_id = 0;
         if self.plain(raw, &mut plain, 0).is_ok() {
             return Ok(Written::Plain(plain));
@@ -43,7 +43,7 @@ impl ToPlaywright {
         Ok(Written::Encoded(encoded))
     }
 
-    /// Writes what is nothing but lists, objects, texts, finite numbers, booleans and nulls, each met once.
+    /// Writes a value that consists only of lists, objects, texts, finite numbers, booleans and nulls, each used once.
     fn plain(&mut self, raw: &RawValue, to: &mut String, depth: usize) -> Result<(), ()> {
         if depth > DEEPEST {
             return Err(());
@@ -72,7 +72,7 @@ impl ToPlaywright {
                 if at > 0 {
                     to.push(',');
                 }
-                // Playwright reads its document as JavaScript, where this key is something else.
+                // Playwright reads its document as JavaScript, where this key has another meaning.
                 if pair[0].get() == r#""__proto__""# {
                     return Err(());
                 }
@@ -179,7 +179,7 @@ impl ToPlaywright {
         Ok(bytes)
     }
 
-    /// A typed array has a buffer of its own there: one that others see too, or that is larger, would be another.
+    /// A typed array has its own buffer in Playwright's format: a shared or larger buffer would change the value.
     fn view(&mut self, parts: &[&RawValue], to: &mut String) -> Done {
         let class: String = read(parts.get(1))?;
         let (word, _, size) = VIEWS.iter().find(|(_, name, _)| *name == class).ok_or_else(|| format!("a {class}"))?;
@@ -198,7 +198,7 @@ impl ToPlaywright {
     }
 }
 
-/// What a tag of ours stands for, where Playwright has nothing.
+/// The meaning of a tag for which Playwright's format has nothing.
 fn name_of(tag: &str) -> &'static str {
     match tag {
         "s" => "a list with holes or names",

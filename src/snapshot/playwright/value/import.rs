@@ -1,4 +1,4 @@
-//! Into our encoding.
+//! Converts to ghostmux's encoding.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{DEEPEST, Done, VIEWS, date, is_list, list, put};
 use crate::{cdp::json_object::quote, snapshot::record::Raw};
 
-/// Into our encoding; one for the key and the value of a row.
+/// Converts to ghostmux's encoding; one for the key and the value of a row.
 #[derive(Default)]
 pub(in crate::snapshot::playwright) struct FromPlaywright {
     objects: usize,
@@ -62,14 +62,14 @@ impl<'a> Members<'a> {
 }
 
 impl FromPlaywright {
-    /// Reads what means itself.
+    /// Reads plain JSON.
     pub(in crate::snapshot::playwright) fn plain(&mut self, raw: &Raw) -> Result<String, String> {
         let mut to = String::new();
         self.read_plain(raw, &mut to, 0)?;
         Ok(to)
     }
 
-    /// Reads what is tagged.
+    /// Reads a tagged object.
     pub(in crate::snapshot::playwright) fn encoded(&mut self, raw: &Raw) -> Result<String, String> {
         let mut to = String::new();
         self.ids.clear();
@@ -134,7 +134,7 @@ impl FromPlaywright {
         let members = Members::read(raw)?;
         let get = |name: &str| members.get(name);
         if let Some(reference) = get("ref") {
-            let id: u64 = reference.get().parse().map_err(|_| "a reference that is no number".to_owned())?;
+            let id: u64 = reference.get().parse().map_err(|_| "a reference that is not a number".to_owned())?;
             let number = self.ids.get(&id).ok_or_else(|| format!("a reference to nothing: {id}"))?;
             put(to, format_args!(r#"["r",{number}]"#));
         } else if get("v").is_some() {
@@ -148,7 +148,7 @@ impl FromPlaywright {
             });
         } else if get("d").is_some() {
             let text = members.text("d")?;
-            let milliseconds = date::from_text(&text).ok_or_else(|| format!("{text:?} is no date"))?;
+            let milliseconds = date::from_text(&text).ok_or_else(|| format!("{text:?} is not a date"))?;
             self.objects += 1;
             put(to, format_args!(r#"["d",{milliseconds}]"#));
         } else if let Some(big) = get("bi") {
@@ -179,7 +179,7 @@ impl FromPlaywright {
             for (at, pair) in list(pairs)?.into_iter().enumerate() {
                 let pair = Members::read(pair)?;
                 let (Some(key), Some(value)) = (pair.get("k"), pair.get("v")) else {
-                    return Err("a pair that is none".to_owned());
+                    return Err("a pair without two parts".to_owned());
                 };
                 if at > 0 {
                     to.push(',');
