@@ -44,16 +44,16 @@ enum Command {
     /// Serve clients until SIGTERM or SIGINT.
     #[command(after_help = EXIT_CODES)]
     Serve(Box<RawConfig>),
-    /// Say what this machine has, what is wrong with it and how to mend it.
+    /// Check whether this machine can serve, and say how to repair what is wrong.
     #[command(after_help = EXIT_CODES)]
     Doctor {
-        /// Print one JSON document instead of lines for people.
+        /// Print one JSON document instead of text.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         settings: Box<RawConfig>,
     },
-    /// List, export, import and delete stored snapshots, or seal them anew, while no server has the store's file.
+    /// List, export, import, delete and re-encrypt stored snapshots, while no server uses the store's file.
     #[command(after_help = EXIT_CODES)]
     Snapshot(snapshot::Arguments),
     /// Print docs/configuration.md.
@@ -89,7 +89,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             let config = Config::load(*flags, variables())?;
             start_logs(&config.log);
             for name in config::unknown_variables(variables().map(|(name, _)| name)) {
-                tracing::warn!(variable = name, "no setting is called so; see `ghostmux serve --help`");
+                tracing::warn!(variable = name, "no setting has this name; see `ghostmux serve --help`");
             }
             app::run(config).await?;
             Ok(0)
