@@ -209,7 +209,7 @@ impl Drop for OfOwner {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        // Removed first, so that the waiter is dropped outside the lock; its sender may hold a permit.
+        // Removed first, so that its sender is dropped outside the lock.
         let left = self.admission_control.state().line.remove(self.ticket);
         drop(left);
     }
