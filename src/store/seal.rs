@@ -1,5 +1,5 @@
-//! The stored form of a chunk: compressed, then encrypted with a key or, without one, with a checksum. Pure except for
-//! the nonce.
+//! The stored form of a chunk: compressed, then encrypted with a key, or without a key protected by a checksum. Pure
+//! except for the nonce.
 //!
 //! The place of a chunk is authenticated with it: snapshot, owner, blob, number and whether it is the last. A chunk
 //! that is moved or swapped, or a snapshot without its last chunk, does not open. docs/snapshot-format.md has the

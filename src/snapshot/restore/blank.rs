@@ -22,7 +22,7 @@ impl Blank {
         page.map(|(page, _, _)| Self { target: page.clone(), storage_page: None })
     }
 
-    /// Uses it as the storage page; [`Blank::storage_page`] takes it back.
+    /// Turns it into the storage page, which the caller puts into the field `storage_page`.
     pub(super) async fn storage_page(&mut self, root: &InternalRoot) -> Result<StoragePage, Problem> {
         match self.storage_page.take() {
             Some(storage_page) => Ok(storage_page),
