@@ -21,10 +21,10 @@ GHOSTMUX_MAX_CLIENT_FRAME=16MiB ghostmux serve
 ghostmux serve --config ghostmux.toml       # or GHOSTMUX_CONFIG; max_client_frame = \"16MiB\"
 ```
 
-- Sizes are bytes or have a unit: `65536`, `64KiB`, `16MiB`, `1GB`. Times always have a unit: `250ms`,
-  `30s`, `5m`, `2h`, `30d`.
-- The items of a list are separated by spaces, or the flag is repeated. In TOML it can also be a TOML
-  list:
+- Sizes are bytes or have a unit: `65536`, `64KiB`, `16MiB`, `1GB`. Times always have a unit:
+  `250ms`, `30s`, `5m`, `2h`, `30d`.
+- The items of a list are separated by spaces, or the flag is repeated. In TOML it can also be a
+  TOML list:
   `browser_args = [\"--lang=de\", \"--user-agent=With Spaces\"]`.
 - A switch is on when its flag is given. In variables and TOML it is `true` or `false`;
   `--strict=false` overrides them.
