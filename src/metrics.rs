@@ -110,13 +110,9 @@ impl Metrics {
             "Clients that wait for a session now; grows when there are too few places",
             self.sessions_queued.clone(),
         );
-        to.register("sessions_parks", "Sessions that were parked when their last client left", self.sessions_parks.clone());
+        to.register("sessions_parks", "Sessions parked when their last client left", self.sessions_parks.clone());
         to.register("sessions_resumes", "Parked sessions to which a client came back", self.sessions_resumes.clone());
-        to.register(
-            "sessions_hibernated",
-            "Parked sessions that were hibernated",
-            self.sessions_hibernated.clone(),
-        );
+        to.register("sessions_hibernated", "Parked sessions that were hibernated", self.sessions_hibernated.clone());
         to.register(
             "sessions_autosaved",
             "Saves of running sessions, from which they can be restored",

@@ -137,7 +137,7 @@ impl Guard {
             return if is_local { Ok(Place::Loopback) } else { otherwise(Refused::Name) };
         };
         if leads_here_untold(address) {
-            return otherwise(Refused::Untold("its Host is an address that belongs to no machine and leads to this one"));
+            return otherwise(Refused::Untold("its Host is an address of no machine, which leads to this one"));
         }
         if address.is_loopback() {
             return Ok(Place::Loopback);

@@ -201,7 +201,7 @@ impl SessionManager {
     /// A page of a session, as an additional view of the session.
     pub async fn page(&self, caller: &Caller, target: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         if wish.takeover {
-            return Err(Bad::new("takeover", "is for browser-level clients; any number of clients can connect to a page").into());
+            return Err(Bad::new("takeover", "is for browser-level clients; a page accepts any number").into());
         }
         let target = TargetId::from(target);
         let handle = self.owner_of(&target).await.filter(|handle| handle.session_info.owner == caller.owner);

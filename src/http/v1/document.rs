@@ -61,7 +61,7 @@ impl IntoParams for WantedSnapshots {
 impl IntoParams for Exporting {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let about =
-            "`playwright` (the default): a storageState. `ghostmux`: everything, as a stream of one JSON record per line.";
+            "`playwright` (the default): a storageState. `ghostmux`: everything, a stream of one JSON record per line.";
         let format = json!({
             "name": "format", "in": "query", "required": false, "description": about, "schema": reference("SnapshotFormat"),
         });

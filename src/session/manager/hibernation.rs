@@ -197,7 +197,7 @@ impl SessionManager {
     ) -> Result<Option<Admitted>, ServiceError> {
         let Some(hibernated) = self.hibernated(caller, id.as_str()).await? else { return Ok(None) };
         if wish.begins.is_some() {
-            return Err(Bad::new("snapshot", "is for a new session; this session is restored from its own snapshot").into());
+            return Err(Bad::new("snapshot", "is for a new session; this one is restored from its own snapshot").into());
         }
         let (since, was) = (Instant::now(), hibernated.rested.session);
         let had = Options {
