@@ -373,7 +373,7 @@ fn a_view_that_leaves_resumes_what_it_was_handed() {
     );
     assert_eq!(pair.message(r#"{"id":1,"result":{},"sessionId":"S"}"#), Vec::<String>::new());
     assert_eq!(pair.detached("ROOT", "S", "P", &["SW"]), Vec::<String>::new());
-    for _ in 0..4 {
+    for _ in 0..5 {
         assert_eq!(pair.result("{}"), Vec::<String>::new());
     }
     pair.is_at_rest();
