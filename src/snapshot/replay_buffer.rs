@@ -37,7 +37,7 @@ pub struct ReplayBuffer {
 }
 
 impl ReplayBuffer {
-    /// Reads a session's state. If it has more than [`FREE`] bytes, it first waits for `room` for [`HELD_MOST`]. The
+    /// Reads a session's state. If it has more than `FREE` bytes, it first waits for `room` for [`HELD_MOST`]. The
     /// room is returned, and must be kept as long as the buffer is.
     pub async fn record<M, E: From<RepositoryError>>(
         &self,

@@ -272,25 +272,25 @@ fn drag_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     Checked::Rewritten(params.to_string())
 }
 
-/// A client that asks for more than is kept would miss bodies later, and not know why. A negative size is no limit to
-/// Chrome.
+/// A client that asks for more than is kept would miss bodies later, and not know why: it is refused above the session's
+/// budget. A negative size is no limit to Chrome.
+///
+/// Durable messages are cut instead: the mapper of `WebDriver BiDi` asks for 200 MB of them, and cannot go on without.
 fn network_buffers(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
-    let size = |name| params.read_as::<f64>(name);
+    const TOTAL: &str = "maxTotalBufferSize";
     let durable = call.method == "Network.configureDurableMessages"
         || params.get("enableDurableMessages").is_some_and(|durable| durable != "false");
     if durable {
-        for name in ["maxTotalBufferSize", "maxResourceBufferSize"] {
-            if size(name).is_some_and(|size| !(0.0..=MAX_DURABLE_BUFFER).contains(&size)) {
-                return refused(format!(
-                    "'{}' is refused: {name} of durable messages, which all sessions keep in one process, must be \
-                     between 0 and {MAX_DURABLE_BUFFER} bytes",
-                    call.method
-                ));
+        let mut is_cut = false;
+        for name in [TOTAL, "maxResourceBufferSize"] {
+            if params.read_as::<f64>(name).is_some_and(|size| !(0.0..=MAX_DURABLE_BUFFER).contains(&size)) {
+                params.set_raw(name, MAX_DURABLE_BUFFER.to_string());
+                is_cut = true;
             }
         }
-        return Checked::Buffers { beyond: 0.0 };
+        return if is_cut { Checked::Rewritten(params.to_string()) } else { Checked::AsIs };
     }
-    match size("maxTotalBufferSize") {
+    match params.read_as::<f64>(TOTAL) {
         Some(size) if size < 0.0 => invalid("maxTotalBufferSize must not be negative, which is no limit"),
         size => Checked::Buffers { beyond: (size.unwrap_or(0.0) - MAX_BUFFER).max(0.0) },
     }

@@ -165,9 +165,9 @@ impl VirtualBrowser {
     }
 
     /// `chrome://crash`: the answer of a headless shell, and `Page.crash`, which ends the same process and no other.
-    fn crash_page(&mut self, on: &CdpSessionId, id: CallId, frame: Option<String>) {
+    fn crash_page(&mut self, on: &CdpSessionId, id: CallId, frame: Option<&str>) {
         let Some(cdp) = self.scope.sessions.get(on) else { return };
-        let frame = quote(frame.as_deref().unwrap_or(cdp.target.as_str()));
+        let frame = quote(frame.unwrap_or(cdp.target.as_str()));
         self.scope.reply(on, id, &format!(r#"{{"frameId":{frame},"errorText":"net::ERR_ABORTED"}}"#));
         self.call(on.clone(), "Page.crash", "{}".to_owned(), Settle::Plain, Pending::Nobody);
     }
@@ -187,7 +187,7 @@ impl VirtualBrowser {
             arguments::Checked::Picture(part) => self.take_picture(on, id, command.params(), part),
             arguments::Checked::Buffers { beyond } => self.keep_bodies(on, command, beyond),
             arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
-            arguments::Checked::Crash(frame) => self.crash_page(on, id, frame),
+            arguments::Checked::Crash(frame) => self.crash_page(on, id, frame.as_deref()),
             arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
             arguments::Checked::Refused { code, message } => {
                 self.refuse(on, id, &CdpError { code, message: message.into(), data: None });
