@@ -27,8 +27,8 @@ async fn a_document_of_another_shape_says_so() {
         (r#"{"cookies":[]} {}"#, "trailing"),
         (r#"{"cookies":5}"#, "cookies"),
         (r#"{"cookies":[{"name":"a"}]}"#, "value"),
-        (r#"{"origins":[{"origin":"chrome://settings"}]}"#, "no origin"),
-        (r#"{"origins":[{"origin":"https://a.test/path"}]}"#, "no origin"),
+        (r#"{"origins":[{"origin":"chrome://settings"}]}"#, "is not an origin"),
+        (r#"{"origins":[{"origin":"https://a.test/path"}]}"#, "is not an origin"),
         (
             r#"{"origins":[{"origin":"https://a.test","localStorage":[{"name":1}]}]}"#,
             "origins[0].localStorage[0]: missing field `value`",
