@@ -101,7 +101,6 @@ async fn pages_of_chromes_own_are_not_opened(arena: Arena) {
         ("N05", "inspect"),
         ("N05 X01", "histograms"),
         ("X01", "gpu"),
-        ("X01", "gpu"),
         ("X01", "ukm"),
         ("N06", "settings"),
         ("N06", "history"),
@@ -115,25 +114,21 @@ async fn pages_of_chromes_own_are_not_opened(arena: Arena) {
         ("N09", "quit"),
         ("N09", "restart"),
     ] {
-        for url in [
-            format!("chrome://{host}"),
-            format!("CHROME:{host}"),
-            format!(" chr\tome://{host}"),
-            format!("about:{}", host.trim_end_matches('/')),
-            format!("view-source:chrome://{host}"),
+        for (url, transition, on) in [
+            (format!("chrome://{host}"), "typed", On::Root),
+            (format!("CHROME:{host}"), "address_bar", On::Page),
+            (format!(" chr\tome://{host}"), "address_bar", On::Root),
+            (format!("about:{}", host.trim_end_matches('/')), "typed", On::Page),
+            (format!("view-source:chrome://{host}"), "typed", On::Page),
         ] {
-            for transition in ["typed", "address_bar"] {
-                let params = json!({ "url": url, "transitionType": transition });
-                let done = attacker.ok(On::Page, "Page.navigate", params).await;
-                assert_eq!(done["errorText"], "net::ERR_INVALID_URL", "{row}: {url:?} was answered {done:?}");
-            }
-            for on in [On::Root, On::Page] {
-                let made = attacker.ok(on, "Target.createTarget", json!({ "url": url })).await;
-                let session = attacker.client.attach(None, &text(&made, "targetId")).await;
-                let href = attacker.client.evaluate(&session, "location.href").await;
-                assert_eq!(href, "about:blank", "{row} @{on:?}: {url:?}");
-                attacker.ok(On::Root, "Target.closeTarget", made).await;
-            }
+            let params = json!({ "url": url, "transitionType": transition });
+            let done = attacker.ok(On::Page, "Page.navigate", params).await;
+            assert_eq!(done["errorText"], "net::ERR_INVALID_URL", "{row}: {url:?} was answered {done:?}");
+            let made = attacker.ok(on, "Target.createTarget", json!({ "url": url })).await;
+            let session = attacker.client.attach(None, &text(&made, "targetId")).await;
+            let href = attacker.client.evaluate(&session, "location.href").await;
+            assert_eq!(href, "about:blank", "{row} @{on:?}: {url:?}");
+            attacker.ok(On::Root, "Target.closeTarget", made).await;
         }
         stage.unharmed(row).await;
     }

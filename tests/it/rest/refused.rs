@@ -15,8 +15,8 @@ async fn what_cannot_be_used_is_refused_by_name_and_nothing_changes() {
     let long = json!({"name": "n".repeat(201)}).to_string();
     let huge = json!({"name": "n".repeat(70_000)}).to_string();
     let bodies = [
-        (400, "bad-json", "no JSON", "{"),
-        (400, "bad-json", "no JSON", "{\"name\":\"a\"} {}"),
+        (400, "bad-json", "not JSON", "{"),
+        (400, "bad-json", "not JSON", "{\"name\":\"a\"} {}"),
         (400, "bad-value", "no object", "[]"),
         (400, "bad-value", "no object", "5"),
         (400, "bad-value", "colour", r#"{"colour":"red"}"#),
