@@ -619,7 +619,7 @@ fn what_all_sessions_share_looks_through_nothing() {
     }
     assert!(
         wrong.is_empty(),
-        "looked through on the task that all sessions share: find it by an index (src/browser/targets/), or say in MAY_SCAN \
+        "looked through on the task that all sessions share: find it by an index (src/browser/mirror/), or say in MAY_SCAN \
          why it is little:\n{}",
         wrong.join("\n")
     );
