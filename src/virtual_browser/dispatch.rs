@@ -112,16 +112,11 @@ impl VirtualBrowser {
     /// A page-level command that goes up as it is.
     pub(super) fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         let id = command.id();
-        if id.is_ours() {
-            return self.forward_as_it_is(on, command);
+        if !as_it_is || id.is_ours() {
+            return self.send_up(on, id, command.method(), command.params());
         }
-        let text = if as_it_is {
-            command.text().clone()
-        } else {
-            Bytes::from(message::envelope(id, command.method(), command.params(), Some(on)))
-        };
         self.sent(on, id);
-        self.actions.push(Action::Pass(text));
+        self.actions.push(Action::Pass(command.text().clone()));
     }
 
     /// As [`VirtualBrowser::pass`], for a command that may change what a page pretends.
@@ -141,9 +136,13 @@ impl VirtualBrowser {
 
     /// As [`VirtualBrowser::pass`], with other params than the client's.
     pub(super) fn pass_with(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
-        if self.emulate(on, id, method, params) {
-            return;
+        if !self.emulate(on, id, method, params) {
+            self.send_up(on, id, method, params);
         }
+    }
+
+    /// A page-level command goes up in a text of its own.
+    fn send_up(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
         if id.is_ours() {
             return self.forward(on, on.clone(), id, method, params.to_owned());
         }

@@ -62,7 +62,7 @@ impl VirtualBrowser {
         let scale = change.device_scale();
         if let Some(scale) = scale {
             cdp.device_scale.ask(scale);
-            self.pictures.on_scaling();
+            self.pictures.on_resizing();
         }
         if cdp.kind != Kind::Page {
             return false;

@@ -133,7 +133,8 @@ impl Pictures {
         self.most_waiting = most_waiting;
     }
 
-    /// A command resizes what is in view of a page: perhaps more will be in view than was measured.
+    /// A command resizes what is in view of a page, or changes its device pixels: perhaps a picture of what is in view has
+    /// more of them than was measured.
     pub(super) fn on_resizing(&mut self) {
         self.resized += 1;
     }
@@ -152,11 +153,6 @@ impl Pictures {
     /// A page has gone or crashed, and nothing of it is drawn any more.
     pub(super) fn page_is_gone(&mut self, page: &TargetId) {
         self.detached.extract_if(.., |drawing| drawing.page == *page).for_each(Drawing::done);
-    }
-
-    /// As [`Pictures::on_resizing`], for one that changes a page's device pixels.
-    pub(super) fn on_scaling(&mut self) {
-        self.resized += 1;
     }
 }
 

@@ -159,10 +159,9 @@ impl SessionManager {
     fn hibernated_of(&self, owner: &Owner, entry: SessionEntry) -> Option<Result<Hibernated, UnreadableSession>> {
         let read = Hibernated::read(entry);
         let is_shown = match &read {
-            Ok(Hibernated { record, rested }) if record.owner == *owner => {
-                self.is_hibernated(rested) && !read.as_ref().is_ok_and(|read| read.is_over(Duration::ZERO))
+            Ok(read) => {
+                read.record.owner == *owner && self.is_hibernated(&read.rested) && !read.is_over(Duration::ZERO)
             }
-            Ok(_) => false,
             Err(unreadable) => unreadable.is_of(owner),
         };
         is_shown.then_some(read)
