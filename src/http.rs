@@ -2,6 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
+//! | `GET /` | what this address is, and where to go from here |
 //! | `GET /json/version[/]` | Chrome's version, and the URL of a new session |
 //! | `GET /json`, `GET /json/list[/]` | the targets of the HTTP session |
 //! | `PUT /json/new?URL` | a new page of the HTTP session |
@@ -24,11 +25,12 @@ mod reply;
 mod request;
 pub(crate) mod upgrade;
 mod v1;
+mod welcome;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::body::Body;
-use hyper::{HeaderMap, Request, StatusCode, body::Incoming, header};
+use hyper::{HeaderMap, Request, body::Incoming, header};
 
 use self::{chrome::Protocol, v1::V1};
 pub use self::{
@@ -74,7 +76,7 @@ impl Api {
         match (method.as_str(), request.uri().path()) {
             ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry).await,
             ("GET" | "HEAD", "/health") => monitor::health(&self.registry),
-            ("GET" | "HEAD", "/") => reply::text(StatusCode::OK, "text/plain; charset=UTF-8", String::new()),
+            ("GET" | "HEAD", "/") => welcome::answer(request.headers()),
             (_, path) if path == "/json" || path.starts_with("/json/") => chrome::answer(self, &request, &method).await,
             _ => {
                 if let Ok(method) = method.parse() {
@@ -89,10 +91,10 @@ impl Api {
 /// What the answer to a request for this path shows.
 pub fn shows(path: &str) -> Shows {
     match path {
-        "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | v1::DOCUMENT => {
+        "/" | "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | v1::DOCUMENT => {
             Shows::Nothing
         }
-        "/" | "/metrics" | "/pressure" => Shows::Figures,
+        "/metrics" | "/pressure" => Shows::Figures,
         _ => Shows::Sessions,
     }
 }

@@ -157,17 +157,21 @@ impl Guard {
             }
             return Err(Refused::Page(format!("Origin {origin}")));
         }
-        let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let chromedriver = [
             ("sec-fetch-mode", "no-cors"),
             ("sec-fetch-dest", "empty"),
             // Without this header the same values are Chrome's own, for a certificate that a page's server sent.
             ("user-agent", CHROMEDRIVER),
         ];
+        let follows_link = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        let is_said = |(name, value): &(&str, &str)| said(name) == Some(*value);
         match said("sec-fetch-site") {
             None => Ok(()),
             Some("none") if shows == Shows::Nothing => Ok(()),
-            Some("none") if chromedriver.iter().all(|(name, value)| said(*name) == Some(*value)) => Ok(()),
+            // A link of the page at `/`. A page of a session could go there by itself.
+            Some("same-origin") if shows == Shows::Nothing && follows_link.iter().all(is_said) => Ok(()),
+            Some("none") if chromedriver.iter().all(is_said) => Ok(()),
             Some(site) => Err(Refused::Page(format!("Sec-Fetch-Site {site}"))),
         }
     }
@@ -433,6 +437,14 @@ mod tests {
             assert!(is_refused(&navigation, shows));
         }
         assert!(!is_refused(&[("sec-fetch-site", "none")], Shows::Nothing));
+        // A link on a page of the port itself.
+        let link = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        assert!(!is_refused(&link, Shows::Nothing));
+        assert!(is_refused(&link, Shows::Sessions) && is_refused(&link, Shows::Figures));
+        for site in ["cross-site", "same-site"] {
+            assert!(is_refused(&[("sec-fetch-site", site), link[1], link[2]], Shows::Nothing), "{site}");
+        }
+        assert!(is_refused(&[link[0], link[1], ("sec-fetch-dest", "iframe")], Shows::Nothing));
     }
 
     #[test]

@@ -255,3 +255,30 @@ async fn what_is_no_proper_request_is_refused_and_says_why() {
     }
     assert_eq!(proxy.figure("sessions_opened_total").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_root_path_tells_a_person_and_a_program_how_to_connect() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let url = format!("http://{}", proxy.address());
+    let told = get(&proxy, "/").await;
+    assert!(told.status == 200 && told.body.contains(&format!("ws://{}", proxy.address())), "{told:?}");
+    // In a browser: every link of the page leads somewhere, and none to what shows sessions.
+    let client = proxy.connect().await;
+    let page = client.page_at(&format!("{url}/")).await;
+    let text = client.evaluate(&page.session, "document.body.innerText").await;
+    let text = text.as_str().expect("text");
+    assert!(text.contains(&format!("browserURL: '{url}'")), "{text}");
+    let links = client.evaluate(&page.session, "[...document.links].map(link => link.href)").await;
+    let links = links.as_array().expect("links");
+    assert!(links.len() >= 4, "{links:?}");
+    for link in links {
+        client.open(&page, &format!("{url}/")).await;
+        client.forget_events("Page.loadEventFired");
+        let follow = format!("[...document.links].find(link => link.href === {link}).click(); 0");
+        client.evaluate(&page.session, &follow).await;
+        client.event_on(&page.session, "Page.loadEventFired").await;
+        let status = "performance.getEntriesByType('navigation')[0].responseStatus";
+        assert_eq!(client.evaluate(&page.session, status).await, 200, "{link}");
+        assert_eq!(&client.evaluate(&page.session, "location.href").await, link);
+    }
+}
