@@ -4,7 +4,7 @@
 //! with a victim and an attacker of its own. It goes on after a row that failed, and names all that did.
 //! `GHOSTMUX_TEST_ROW=text` sends only the rows whose name contains the text.
 
-use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Instant};
 
 use futures_util::FutureExt as _;
 use ghostmux::browser::find::Kind;
@@ -46,9 +46,11 @@ pub(super) async fn send(kind: Kind, rows: impl FnOnce(&Arena) -> Vec<(&'static 
             continue;
         }
         eprintln!("==> {name}");
+        let begun = Instant::now();
         if AssertUnwindSafe(row).catch_unwind().await.is_err() {
             failed.push(name);
         }
+        eprintln!("    took {:?}", begun.elapsed());
     }
     assert!(failed.is_empty(), "these rows failed in {kind}, see above: {failed:?}");
 }
