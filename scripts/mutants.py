@@ -19,7 +19,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::"]
 SECONDS = 120
 
 # (file, what is taken out, the code of the rule, the code with its switch OFF)
@@ -204,8 +204,11 @@ RULES = [
 
 
 def check():
-    """Every rule's code must stand in its file, once."""
+    """Every rule's code must stand in its file, once, and the unit tests of that file must be among TESTS."""
     for number, (name, what, code, _) in enumerate(RULES, 1):
+        module = name.removesuffix(".rs").replace("/", "::") + "::"
+        if not module.startswith(tuple(TESTS)):
+            sys.exit(f"rule {number} ({what}): TESTS leaves out the unit tests of {module}")
         count = (HOME / "src" / name).read_text().count(code)
         if count != 1:
             sys.exit(f"rule {number} ({what}): its code stands {count} times in src/{name}; it is:\n{code}")

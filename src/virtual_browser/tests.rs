@@ -12,6 +12,7 @@ mod ghost;
 mod holes;
 mod liveness_check;
 mod network_buffers;
+mod outbox;
 #[cfg(feature = "server")]
 mod record;
 mod replay;
