@@ -192,7 +192,7 @@ RULES = [
     ("browser/mirror/roots.rs", "auto-attach is for one's own targets", "lease.and_then(|lease| self.of_lease.get(&lease))", "lease.and_then(|lease| self.of_lease.get(&lease).or_else(|| self.of_lease.values().find(|_| OFF)))"),
     ("browser/mirror/hold.rs", "a watcher's CDP session of Chrome's own is not handed", "                && kind.is_ordinary()\n", "                && (OFF || kind.is_ordinary())\n"),
     ("browser/mirror/attach.rs", "a client detaches only what is a client's", "filter(of_a_lease) else { return Way::Unknown };", "filter(|attachment| OFF || of_a_lease(attachment)) else { return Way::Unknown };"),
-    ("browser/mirror/hold.rs", "others who wait keep a target paused", "return if asked || holds { Resume::KeepBack }", "return if !OFF && (asked || holds) { Resume::KeepBack }"),
+    ("browser/mirror/hold.rs", "others who wait keep a target paused", "return if asked || holds || starts_at_once { Resume::KeepBack }", "return if !OFF && (asked || holds || starts_at_once) { Resume::KeepBack }"),
     ("browser/mirror/hold.rs", "a hold ends at its deadline", "                self.expired_holds += 1;\n                self.let_go(Flavour::Page, &id);", "                self.expired_holds += 1;\n                if !OFF { self.let_go(Flavour::Page, &id); }"),
     ("browser/mirror/hold.rs", "nobody's target is let go at once", "            } else {\n                self.let_go(flavour, id);\n            }\n            return;", "            } else if !OFF {\n                self.let_go(flavour, id);\n            }\n            return;"),
     ("browser/mirror/attach.rs", "what goes while it is held runs on", "if was_handed || target.waiters.len() < asked {", "if !OFF && (was_handed || target.waiters.len() < asked) {"),
@@ -200,6 +200,9 @@ RULES = [
     ("browser/mirror/attach.rs", "what was handed on a root goes with it", "self.let_loose(&session);\n            gone.push(session);", "if !OFF { self.let_loose(&session); }\n            gone.push(session);"),
     ("browser/mirror/expected.rs", "what auto-attach asked for before it was turned off is not wanted", "expected.unwanted = true;", "expected.unwanted = !OFF;"),
     ("browser/mirror/attach.rs", "below what the watcher took back nobody is told", "self.attachments.change(&below, |attachment| attachment.lease = None);", "if !OFF { self.attachments.change(&below, |attachment| attachment.lease = None); }"),
+    ("browser/mirror/hold.rs", "a popup is not started by one client while another waits", "target.kind == Some(Kind::Page) && target.has_opener && target.can_access_opener;", "!OFF && target.kind == Some(Kind::Page) && target.has_opener && target.can_access_opener;"),
+    ("browser/mirror/expected.rs", "a reply that names a target waits until its root is told of that", "        if is_wanted {\n            self.withheld", "        if is_wanted && !OFF {\n            self.withheld"),
+    ("virtual_browser/dialog_guard.rs", "another client's dialog is not dismissed", "cdp.kind == Kind::Page && !others.contains(&cdp.target)", "cdp.kind == Kind::Page && (OFF || !others.contains(&cdp.target))"),
 ]
 
 

@@ -65,6 +65,8 @@ pub struct Config {
     pub local: Capabilities,
     /// Most CDP sessions of the clients of one session.
     pub cdp_sessions: CdpSessionLimits,
+    /// Most browser-level clients of one session at once; at least 1.
+    pub clients_per_session: usize,
     /// Largest frame accepted from a client, in bytes.
     pub max_client_frame: usize,
     /// Most device pixels of all screenshots that are being taken in one browser.
@@ -252,6 +254,7 @@ impl Config {
                 roots: layers.text("max_roots").read(number::<u32>(1..=1_000_000))? as usize,
                 network_buffers: layers.text("network_buffers").read(size(0..=1 << 40))?,
             },
+            clients_per_session: layers.text("max_clients_per_session").read(number::<u32>(1..=256))? as usize,
             max_client_frame: layers.text("max_client_frame").read(size(1 << 10..=LARGEST_MESSAGE))?,
             screenshot_pixels: layers
                 .text("screenshot_pixels")

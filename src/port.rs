@@ -108,6 +108,8 @@ pub enum Settle {
     Emulate(TargetId, Change),
     /// A client attaches to this target.
     Attach(TargetId),
+    /// The reply names a new target: it is delivered once this root of the client was told of the target.
+    Names(CdpSessionId),
     /// Auto-attach does so explicitly. If it is refused, what was expected will not come.
     AutoAttach(TargetId),
 }

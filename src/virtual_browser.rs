@@ -198,6 +198,9 @@ impl VirtualBrowser {
         self.scope.sessions.announce(page.clone(), view, Cdp::new(Some(root), target.clone(), kind, true));
         self.scope.sessions.set_home(view, page);
         self.scope.mark_attached(target);
+        if !self.has_browser_level_view() {
+            self.dialog_guards.also_new();
+        }
     }
 
     /// The contexts its clients made.

@@ -75,6 +75,8 @@ pub(super) struct Link {
     /// The same by the CDP session they went to: one client's many commands must not be looked through whenever
     /// somebody's CDP session goes.
     waiting_on: BTreeSet<(CdpSessionId, CallId)>,
+    /// Replies withheld until their client has been told of the target they name; the mirror says when.
+    withheld: HashMap<CallId, (Pending, Reply)>,
     /// Who attaches to a shared worker.
     turns: SharedWorkerLocks,
     /// Pages of the proxy's own that wait until the one before, in the same context, is there.
@@ -125,6 +127,7 @@ impl Link {
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             waiting_on: BTreeSet::new(),
+            withheld: HashMap::new(),
             turns: SharedWorkerLocks::default(),
             unmade: HashMap::new(),
             hearers: HashMap::new(),
@@ -309,6 +312,11 @@ impl Link {
                 }
                 Effect::Attach { lease, root, target } => {
                     self.call(Some(lease), attach_to(root, target), Pending::Nobody);
+                }
+                Effect::Answer(id) => {
+                    if let Some((who, reply)) = self.withheld.remove(&id) {
+                        self.answer(who, reply);
+                    }
                 }
                 Effect::Send { lease, on, method, params } => {
                     let call = Call { on: Some(on), method: method.into(), params, settle: Settle::Plain };

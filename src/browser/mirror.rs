@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     cdp::{
-        ids::{CdpSessionId, ContextId, TargetId},
+        ids::{CallId, CdpSessionId, ContextId, TargetId},
         permission::Rulings,
         target::{Kind, TargetInfo},
         url,
@@ -61,6 +61,8 @@ pub(crate) enum Effect {
     Attach { lease: LeaseId, root: CdpSessionId, target: TargetId },
     /// Tell a lease.
     Deliver(LeaseId, Told),
+    /// Deliver this reply, which was withheld: see [`Mirror::withhold`].
+    Answer(CallId),
 }
 
 /// What became of a client's `Runtime.runIfWaitingForDebugger`.
@@ -138,7 +140,7 @@ impl Mirror {
 
     /// The next thing to do, in order.
     pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.effects.pop_front().or_else(|| self.expected.poll_released().map(Effect::Answer))
     }
 
     /// When [`Mirror::on_timeout`] wants to be called.

@@ -11,7 +11,7 @@ pub(super) use self::text::split;
 use self::text::{list, text};
 
 /// The defaults. Shown in `--help` and in the docs.
-pub(super) const DEFAULTS: [(&str, &str); 46] = [
+pub(super) const DEFAULTS: [(&str, &str); 47] = [
     ("listen", "127.0.0.1:9222"),
     ("insecure", "false"),
     ("browsers", "1"),
@@ -35,6 +35,7 @@ pub(super) const DEFAULTS: [(&str, &str); 46] = [
     ("max_owner_sessions", "0"),
     ("queue", "100"),
     ("queue_timeout", "30s"),
+    ("max_clients_per_session", "8"),
     ("max_cdp_sessions", "10000"),
     ("max_roots", "256"),
     ("network_buffers", "1GiB"),
@@ -197,6 +198,11 @@ pub struct RawConfig {
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "text")]
     pub queue_timeout: Option<String>,
+    /// Most clients on the whole of one session at once; one more is refused. Clients on a single page
+    /// (`/devtools/page/…`) do not count.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[serde(deserialize_with = "text")]
+    pub max_clients_per_session: Option<String>,
     /// Most CDP sessions that the clients of one session may have at a time. A client needs one or two for each page, frame
     /// and worker.
     #[arg(long, value_name = "N", help_heading = "Limits")]
@@ -345,6 +351,7 @@ impl RawConfig {
             "queue" => &self.queue,
             "queue_timeout" => &self.queue_timeout,
             "session_dir" => &self.session_dir,
+            "max_clients_per_session" => &self.max_clients_per_session,
             "max_cdp_sessions" => &self.max_cdp_sessions,
             "max_roots" => &self.max_roots,
             "network_buffers" => &self.network_buffers,

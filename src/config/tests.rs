@@ -65,6 +65,9 @@ fn an_empty_variable_says_nothing() {
 fn a_wrong_value_names_the_place_where_it_was_said() {
     let wrong = "must be a whole number from 1 to 64";
     assert_eq!(flags(&["--browsers", "0"]).unwrap_err(), format!("--browsers \"0\": {wrong}"));
+    let wrong_clients = "--max-clients-per-session \"0\": must be a whole number from 1 to 256";
+    assert_eq!(flags(&["--max-clients-per-session", "0"]).unwrap_err(), wrong_clients);
+    assert_eq!(flags(&["--max-clients-per-session", "3"]).map(|config| config.clients_per_session), Ok(3));
     assert_eq!(file("browsers = 65").unwrap_err(), format!("browsers in FILE \"65\": {wrong}"));
     let variable = Operator { variables: &[("GHOSTMUX_BROWSERS", "two")], ..Default::default() };
     assert_eq!(variable.config().unwrap_err(), format!("GHOSTMUX_BROWSERS \"two\": {wrong}"));

@@ -37,8 +37,10 @@ const BLOCK: &str = "use Network.setBlockedURLs";
 pub struct ConnectOptions {
     /// Deadlines and name, of a new session or from now on.
     pub options: Options,
-    /// Whether a client that is there has to go.
+    /// Whether the connected browser-level clients are disconnected.
     pub takeover: bool,
+    /// Whether no other browser-level client may connect while this one stays.
+    pub exclusive: bool,
     /// The snapshot that a new session begins with.
     pub begins: Option<Beginning>,
 }
@@ -60,6 +62,7 @@ impl ConnectOptions {
                 "hibernate_after" | "hibernateAfter" => wish.options.hibernate_after = Some(time()?),
                 "autosave" => wish.options.autosave = Some(time()?),
                 "name" => wish.options.name = Some(value.into_owned()),
+                "exclusive" => wish.exclusive = truth(name, &value)?,
                 "takeover" => wish.takeover = truth(name, &value)?,
                 "snapshot" => snapshot = Some(value.into_owned()),
                 "pages" => pages = Some(truth(name, &value)?),
@@ -100,16 +103,16 @@ mod tests {
     #[test]
     fn a_query_is_read_as_what_it_asks_for() {
         let asked =
-            ConnectOptions::read("token=x&timeout=5000&idle_timeout=90s&keepAlive=5m&autosave=30s&hibernate_after=1h&name=my+job%21&takeover").expect("good");
+            ConnectOptions::read("token=x&timeout=5000&idle_timeout=90s&keepAlive=5m&autosave=30s&hibernate_after=1h&name=my+job%21&takeover&exclusive=1").expect("good");
         let span = |millis| Some(Millis(Duration::from_millis(millis)));
         assert_eq!(asked.options.timeout, span(5000));
         assert_eq!(asked.options.idle_timeout, span(90_000));
         assert_eq!(asked.options.keep_alive, span(300_000));
         assert_eq!((asked.options.autosave, asked.options.hibernate_after), (span(30_000), span(3_600_000)));
         assert_eq!(asked.options.name.as_deref(), Some("my job!"));
-        assert!(asked.takeover);
+        assert!(asked.takeover && asked.exclusive);
         let none = ConnectOptions::read("").expect("good");
-        assert!(!none.takeover && none.options == Options::default() && none.begins.is_none());
+        assert!(!none.takeover && !none.exclusive && none.options == Options::default() && none.begins.is_none());
         for query in ["token=x&stealth=false&blockAds=0", "headless=true", "whatever=--flag"] {
             assert!(ConnectOptions::read(query).is_ok(), "{query}");
         }
@@ -122,6 +125,7 @@ mod tests {
             ("timeout=", "timeout"),
             ("keep_alive=soon", "keep_alive"),
             ("takeover=perhaps", "takeover"),
+            ("exclusive=2", "exclusive"),
             ("launch=%7B%7D", "launch"),
             ("--proxy-server=http://p:1", "--proxy-server"),
             ("--lang", "--lang"),

@@ -32,11 +32,26 @@ pub enum ServiceError {
     /// No session of the caller has this target.
     #[error("no such target id: {0}")]
     NoTarget(String),
-    /// The session has a client.
+    /// The client wants the session exclusively, and other clients are connected.
     #[error(
-        "session {0} has a client already; close that one first, use takeover=true to close it, or connect without an id for a new session"
+        "session {0} has a client already, and exclusive=true allows no other; use takeover=true to close those that are connected, or connect without an id for a new session"
     )]
     Taken(String),
+    /// A client has the session exclusively.
+    #[error(
+        "session {0} has a client that connected with exclusive=true; wait until it has gone, use takeover=true to close it, or connect without an id for a new session"
+    )]
+    Exclusive(String),
+    /// The session has as many clients as it may.
+    #[error(
+        "session {id} has {most} clients, the most that max_clients_per_session allows; close one, use takeover=true to close them, or connect without an id for a new session"
+    )]
+    ManyClients {
+        /// The session.
+        id: String,
+        /// Value of the setting.
+        most: usize,
+    },
     /// The id is or was in use.
     #[error("the id {0} is in use or was used before; choose another one, or none")]
     IdInUse(String),
@@ -129,7 +144,8 @@ impl ServiceError {
         match self {
             Self::NoSession { .. } => (404, "no-session", -32000),
             Self::NoTarget(_) => (404, "no-target", -32000),
-            Self::Taken(_) => (409, "taken", -32000),
+            Self::Taken(_) | Self::Exclusive(_) => (409, "taken", -32000),
+            Self::ManyClients { .. } => (409, "many-clients", -32000),
             Self::IdInUse(_) => (409, "id-in-use", -32000),
             Self::Queued(_) => (409, "queued", -32000),
             Self::Closing => (409, "closing", -32000),
@@ -174,6 +190,7 @@ impl ServiceError {
                 json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
             }
             Self::Bad(bad) => json!({ "field": bad.field }),
+            Self::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
             Self::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
             Self::QueueFull { limit, most, waiting, queue } => {
                 json!({ "limit": limit, "most": most, "waiting": waiting, "queue": queue })

@@ -22,7 +22,7 @@ use std::{
 };
 
 use dashmap::DashMap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ pub struct Admitted(Kind);
 
 enum Kind {
     /// A session that starts with this socket.
-    Begins { live: Box<SessionTask>, root: CdpSessionId, entry: Registration, caller: Caller },
+    Begins { live: Box<SessionTask>, root: CdpSessionId, entry: Registration, caller: Caller, exclusive: bool },
     /// A session that exists already.
     Joins(Seat),
 }
@@ -71,8 +71,8 @@ impl Admitted {
     /// Starts the session with this socket, or connects the socket to it.
     pub fn seat(self, client: Client) {
         match self.0 {
-            Kind::Begins { mut live, root, entry, caller } => {
-                live.seat(client, root, caller);
+            Kind::Begins { mut live, root, entry, caller, exclusive } => {
+                live.seat(client, root, caller, exclusive);
                 entry.run(live);
             }
             Kind::Joins(seat) => seat.take(client),
@@ -89,6 +89,10 @@ struct Handle {
     // Held while a snapshot is being written into the session.
     restoring: Arc<tokio::sync::Mutex<()>>,
     checkpoint: Arc<Checkpoint>,
+    /// Places for clients that wait until the session runs.
+    joining: Arc<Semaphore>,
+    /// Cancelled when the session runs: from then on it accepts clients.
+    begun: CancellationToken,
     /// Cancelled when the id is free again, or when the session is hibernated.
     gone: CancellationToken,
 }
@@ -179,29 +183,47 @@ impl SessionManager {
     /// The session with this id: an existing one, or a new one that the id may open.
     pub async fn connect(&self, caller: &Caller, id: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         let id = SessionId(id.into());
-        if self.handle(&id).is_some() {
-            let handle = self.find(caller, id.as_str()).await?;
-            match self.join(caller, &handle, None, wish.clone()).await {
-                // It has just ended; it may be hibernated.
-                Err(ServiceError::NoSession { .. }) => handle.gone.cancelled().await,
-                joined => return joined,
+        loop {
+            if self.handle(&id).is_some() {
+                let handle = self.find(caller, id.as_str()).await?;
+                match self.join(caller, &handle, None, wish.clone()).await {
+                    // It has just ended; it may be hibernated.
+                    Err(ServiceError::NoSession { .. }) => handle.gone.cancelled().await,
+                    joined => return joined,
+                }
+            }
+            match Box::pin(self.open_or_wake(caller, &id, wish.clone())).await {
+                // Another client was faster; this one joins its session.
+                Err(ServiceError::IdInUse(_)) => {}
+                opened => return opened,
             }
         }
+    }
+
+    /// A session under an id that none has: a new one, or one that hibernates.
+    async fn open_or_wake(
+        &self,
+        caller: &Caller,
+        id: &SessionId,
+        wish: ConnectOptions,
+    ) -> Result<Admitted, ServiceError> {
         let may_open = |made| {
             let ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.of(&id).is_none() && !ended.is_doubtful(made)
+            ended.of(id).is_none() && !ended.is_doubtful(made)
         };
         if self.inner.mint.made(id.as_str()).is_some_and(may_open) {
-            return self.open(caller, id, wish).await;
+            return self.open(caller, id.clone(), wish).await;
         }
-        let woken = self.wake(caller, &id, wish).await?;
-        woken.ok_or_else(|| self.no_session(caller, &id))
+        let woken = self.wake(caller, id, wish).await?;
+        woken.ok_or_else(|| self.no_session(caller, id))
     }
 
     /// A page of a session, as an additional view of the session.
     pub async fn page(&self, caller: &Caller, target: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
-        if wish.takeover {
-            return Err(Bad::new("takeover", "is for browser-level clients; a page accepts any number").into());
+        for (option, asked) in [("takeover", wish.takeover), ("exclusive", wish.exclusive)] {
+            if asked {
+                return Err(Bad::new(option, "is for browser-level clients; a page accepts any number").into());
+            }
         }
         let target = TargetId::from(target);
         let handle = self.owner_of(&target).await.filter(|handle| handle.session_info.owner == caller.owner);
@@ -244,7 +266,7 @@ impl SessionManager {
         let begins = self.beginning(caller, wish.begins).await?;
         let (mut live, entry) = self.make(&caller.owner, id, wish.options, false).await?;
         self.begin_with(&mut live, begins).await?;
-        entry.admit(live, caller).await
+        entry.admit(live, caller, wish.exclusive).await
     }
 
     async fn join(
@@ -256,19 +278,27 @@ impl SessionManager {
     ) -> Result<Admitted, ServiceError> {
         let id = handle.session_info.id.to_string();
         if handle.session_info.state() == SessionState::Queued {
-            // The client for which the session waits will be its client.
-            return Err(ServiceError::Taken(id));
+            // The client for which the session waits is its first one.
+            let most = self.inner.terms.clients_per_session;
+            let _place =
+                handle.joining.try_acquire().map_err(|_| ServiceError::ManyClients { id: id.clone(), most })?;
+            tokio::select! {
+                () = handle.begun.cancelled() => {}
+                () = handle.gone.cancelled() => {}
+            }
         }
-        let ConnectOptions { options, takeover, begins } = wish;
+        let ConnectOptions { options, takeover, exclusive, begins } = wish;
         if begins.is_some() {
             let why = "is for a new session; use ghost.restoreSnapshot to write it into this one";
             return Err(Bad::new("snapshot", why).into());
         }
         let target = page.as_ref().map(ToString::to_string);
-        let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, options, reply });
+        let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, exclusive, options, reply });
         match (self.ask_live(handle, join).await?, target) {
             (Ok(seat), _) => Ok(Admitted(Kind::Joins(seat))),
             (Err(Unseated::Taken), _) => Err(ServiceError::Taken(id)),
+            (Err(Unseated::Exclusive), _) => Err(ServiceError::Exclusive(id)),
+            (Err(Unseated::Many(most)), _) => Err(ServiceError::ManyClients { id, most }),
             (Err(Unseated::Bad(bad)), _) => Err(bad.into()),
             // The page was closed while its socket connected.
             (Err(Unseated::Call(_)), Some(target)) => Err(ServiceError::NoTarget(target)),
@@ -291,7 +321,8 @@ impl SessionManager {
         let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
         // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
-        let (session_info, placed, gone) = (record.session_info().clone(), Arc::default(), CancellationToken::new());
+        let (session_info, placed) = (record.session_info().clone(), Arc::default());
+        let (begun, gone) = (CancellationToken::new(), CancellationToken::new());
         let checkpoint = Checkpoint::new(inner.store.clone(), owner.clone());
         let handle = Handle {
             control,
@@ -299,11 +330,13 @@ impl SessionManager {
             place: Arc::clone(&placed),
             restoring: Arc::default(),
             checkpoint: checkpoint.clone(),
+            joining: Arc::new(Semaphore::new(inner.terms.clients_per_session)),
+            begun: begun.clone(),
             gone: gone.clone(),
         };
         // Two clients may connect under one minted id at the same time: one is first.
         match inner.live.entry(id.clone()) {
-            dashmap::Entry::Occupied(_) => return Err(ServiceError::Taken(id.to_string())),
+            dashmap::Entry::Occupied(_) => return Err(ServiceError::IdInUse(id.to_string())),
             dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
         }
         let leaving = Leaving::new(self.clone(), id, gone.drop_guard());
@@ -316,7 +349,7 @@ impl SessionManager {
             () = task::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
         };
         let _ = placed.set((lease.browser().id(), lease.id()));
-        let entry = Registration::new(leaving, session_info, checkpoint, place);
+        let entry = Registration::new(leaving, session_info, checkpoint, begun, place);
         let start = Start { record, lease, is_shared, control: asked, sessions: service::as_sessions(self) };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         Ok((SessionTask::new(inner.terms.clone(), browser, start), entry))

@@ -71,6 +71,8 @@ pub struct Terms {
     pub caps: Capabilities,
     /// How many CDP sessions its clients may have.
     pub cdp_sessions: CdpSessionLimits,
+    /// Most browser-level clients of the session at once.
+    pub clients_per_session: usize,
     /// How many of its screenshots may wait for their turn.
     pub screenshot_queue: usize,
     /// Largest frame taken from a client, in bytes.
@@ -97,6 +99,7 @@ impl Terms {
         Self {
             caps: config.local,
             cdp_sessions: config.cdp_sessions,
+            clients_per_session: config.clients_per_session,
             screenshot_queue: config.screenshot_queue,
             max_client_frame: config.max_client_frame,
             queue: config.client_queue,
@@ -116,7 +119,7 @@ pub struct Start {
     pub record: Record,
     /// Its place.
     pub lease: Lease,
-    /// Several browser-level clients may use it at once.
+    /// It is the one that all clients and HTTP calls of an owner share (`http_session`): it is not saved by itself.
     pub is_shared: bool,
     /// What it is asked.
     pub control: mpsc::Receiver<Box<Control>>,
@@ -138,8 +141,10 @@ pub struct SessionTask {
     views: Vec<View>,
     /// Views are numbered when they are announced, before their sockets are there.
     last_view: u64,
-    /// Browser-level clients on their way.
-    arriving: usize,
+    /// Browser-level clients that are about to connect, and whether each wants the session exclusively.
+    arriving: Vec<(ViewId, bool)>,
+    /// Whether it was logged that several clients share the session.
+    sharing_logged: bool,
     /// Browser-level clients announced before this one were taken over.
     taken_over: ViewId,
     is_shared: bool,
@@ -181,7 +186,8 @@ impl SessionTask {
             introduced: false,
             views: Vec::new(),
             last_view: RPC.0,
-            arriving: 0,
+            arriving: Vec::new(),
+            sharing_logged: false,
             taken_over: RPC,
             is_shared,
             face: RpcCaller::None,
@@ -222,9 +228,9 @@ impl SessionTask {
     }
 
     /// The first client is there: its root is attached already.
-    pub fn seat(&mut self, client: Client, root: CdpSessionId, caller: Caller) {
+    pub fn seat(&mut self, client: Client, root: CdpSessionId, caller: Caller, exclusive: bool) {
         self.last_view += 1;
-        self.add_view(ViewId(self.last_view), client, root, None, caller);
+        self.add_view(ViewId(self.last_view), client, root, None, caller, exclusive);
     }
 
     /// It begins without a client.

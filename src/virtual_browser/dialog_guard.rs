@@ -31,7 +31,7 @@ const PAUSE_NOTHING: &str = r#"{"autoAttach":true,"waitForDebuggerOnStart":false
 /// The CDP sessions that look after pages, and the clients that wait for them to be there.
 #[derive(Debug, Default)]
 pub(super) struct DialogGuards {
-    /// The last client has gone: what opens now is looked after, too.
+    /// The last browser-level client has gone: pages that open from now on get a guard, too.
     all: bool,
     pages: HashMap<TargetId, Option<CdpSessionId>>,
     leaving: Vec<Leaving>,
@@ -67,6 +67,11 @@ impl DialogGuards {
         self.all = false;
     }
 
+    /// No browser-level client is connected: pages that open from now on get a guard, too.
+    pub(super) fn also_new(&mut self) {
+        self.all = true;
+    }
+
     /// A page is gone.
     pub(super) fn forget(&mut self, page: &TargetId) {
         self.pages.remove(page);
@@ -100,9 +105,18 @@ impl VirtualBrowser {
         for (_, cdp) in &gone {
             self.scope.tell(&cdp.target);
         }
-        self.dialog_guards.all = self.roots.keys().all(|view| *view == ViewId::RPC);
-        let waits_for = self.keep_all();
+        self.dialog_guards.all = !self.has_browser_level_view();
+        // While other clients are connected, a page without a client is as in a plain Chrome.
+        let waits_for = if self.dialog_guards.all { self.keep_all() } else { BTreeSet::new() };
         self.go_on(Leaving { root, sessions: gone, then: Then::Ease, waits_for });
+    }
+
+    /// Whether a client is connected to the whole session, not only to a page.
+    pub(super) fn has_browser_level_view(&self) -> bool {
+        let is_one = |(view, root): (&ViewId, &CdpSessionId)| {
+            *view != ViewId::RPC && self.scope.sessions.home(*view) == Some(root)
+        };
+        self.roots.iter().any(is_one)
     }
 
     /// The next step of a client that has gone, once there is nothing to wait for.
@@ -132,11 +146,13 @@ impl VirtualBrowser {
     fn ease(&mut self, mut leaving: Leaving) {
         let Leaving { sessions, waits_for, .. } = &mut leaving;
         let roots = roots(sessions);
+        // A dialog on a page that another client is attached to is left to that client.
+        let others: HashSet<TargetId> = self.scope.sessions.values().map(|cdp| cdp.target.clone()).collect();
         for (id, cdp) in sessions.iter().filter(|(_, cdp)| !cdp.is_root()) {
             if matches!(cdp.kind, Kind::Page | Kind::Iframe) {
                 self.call(id.clone(), "Fetch.disable", "{}".to_owned(), Settle::Plain, Pending::Nobody);
             }
-            if cdp.kind == Kind::Page {
+            if cdp.kind == Kind::Page && !others.contains(&cdp.target) {
                 // Without a dialog that is an error, which nobody minds.
                 let params = DISMISS.to_owned();
                 self.call(id.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);

@@ -357,7 +357,9 @@ impl VirtualBrowser {
         }
         arguments::limit_window(&mut asked.params, self.granted);
         let Some(to) = self.root_of(asked.on) else { return };
-        self.forward(asked.on, to, asked.id, "Target.createTarget", asked.params.to_string());
+        let settle = Settle::Names(if asked.root { asked.on.clone() } else { to.clone() });
+        let pending = Pending::Forward(asked.on.clone(), asked.id);
+        self.call(to, "Target.createTarget", asked.params.to_string(), settle, pending);
     }
 
     /// A command about a target, which must be one's own.

@@ -26,6 +26,7 @@ mod remote;
 mod renames;
 mod rest;
 mod sessions;
+mod sharing;
 mod site;
 mod smoke;
 mod snapshots;

@@ -26,7 +26,7 @@ impl Chance {
 }
 
 /// What a problem says.
-fn problem(refusal: &str) -> (u16, Value) {
+pub(crate) fn problem(refusal: &str) -> (u16, Value) {
     let (status, body) = refusal.split_once(" {").unwrap_or_else(|| panic!("no problem: {refusal}"));
     let status = status.split(' ').next().and_then(|status| status.parse().ok());
     (status.expect("a status"), serde_json::from_str(&format!("{{{body}")).expect("JSON"))
@@ -103,40 +103,6 @@ async fn a_client_that_answers_no_ping_has_gone() {
     assert_eq!(session(&observer, &id_of(&observer).await).await["state"], "active");
     client.read(true);
     assert!(client.end().await.starts_with("4008 no answer to pings"), "{:?}", client.closed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_browser_level_client_takes_over_or_stays_out() {
-    let proxy = Proxy::start(Browser::any().await, &[]).await;
-    let first = proxy.connect_to("/?keep_alive=1m").await;
-    let id = id_of(&first).await;
-    let page = first.page().await;
-    first.evaluate(&page.session, "globalThis.n = 1").await;
-    first.ok(None, "ghost.enable", json!({})).await;
-
-    let path = format!("/devtools/browser/{id}");
-    let (status, taken) = problem(&proxy.refusal(&path).await);
-    assert_eq!((status, &taken["type"]), (409, &json!("urn:ghostmux:taken")));
-    // A page joins.
-    let beside = proxy.connect_to(&format!("/devtools/page/{}", page.target)).await;
-    let attached = first.event("ghost.clientAttached").await;
-    assert_eq!(attached["params"]["client"]["targetId"], json!(page.target));
-    let evaluate = json!({ "expression": "++n" });
-    assert_eq!(beside.ok(None, "Runtime.evaluate", evaluate.clone()).await["result"]["value"], 2);
-    // On a page there is no such domain.
-    let (code, words) = beside.call("ghost.getSession", json!({})).await.expect_err("a page");
-    assert_eq!((code, words.as_str()), (-32601, "'ghost.getSession' wasn't found"));
-
-    let second = proxy.connect_to(&format!("{path}?takeover=true&name=second")).await;
-    assert!(first.end().await.starts_with("4009 taken over"), "{:?}", first.closed());
-    assert_eq!(session(&second, &id).await["name"], "second");
-    let session_of_page = second.attach(None, &page.target).await;
-    assert_eq!(second.evaluate(&session_of_page, "++n").await, 3);
-    assert_eq!(beside.ok(None, "Runtime.evaluate", evaluate).await["result"]["value"], 4);
-    assert_eq!(session(&second, &id).await["clients"], 2);
-    second.ok(None, "ghost.enable", json!({})).await;
-    drop(beside);
-    second.event("ghost.clientDetached").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

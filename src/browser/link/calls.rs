@@ -121,7 +121,15 @@ impl Link {
             self.metrics.unowned.inc();
             return;
         };
-        self.settle(waiting, read_reply(text));
+        let reply = read_reply(text);
+        if let (Settle::Names(root), Reply::Result(result)) = (&waiting.settle, &reply)
+            && let Some(target) = JsonObject::read(result).and_then(|result| result.string("targetId"))
+            && self.targets.withhold(root, &target, id)
+        {
+            self.withheld.insert(id, (waiting.who, reply));
+            return;
+        }
+        self.settle(waiting, reply);
     }
 
     /// A command was not sent.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Attachment, Deferred, Effect, FLAVOURS, LeaseId, Mirror, Way};
 use crate::{
     cdp::{
-        ids::{CdpSessionId, TargetId},
+        ids::{CallId, CdpSessionId, TargetId},
         target::{Kind, TargetInfo},
     },
     port::{Flavour, Interest, Told},
@@ -77,6 +77,14 @@ impl Mirror {
         if self.expected.take(root, &target).is_some() {
             self.settle(&target);
         }
+    }
+
+    /// Withholds a reply that names a target until the root that asked was told of the target, or of its tab
+    /// ([`Effect::Answer`]): a Chrome sends `attachedToTarget` before it answers. False if the reply need not wait.
+    pub(crate) fn withhold(&mut self, root: &CdpSessionId, target: &str, reply: CallId) -> bool {
+        let target = TargetId::from(target);
+        let tab = self.targets.tab_of(&target).cloned();
+        self.expected.withhold(root, &target, reply) || tab.is_some_and(|tab| self.expected.withhold(root, &tab, reply))
     }
 
     /// A root's auto-attach changed. Returns the targets that exist for it and are to be attached explicitly.

@@ -1,9 +1,9 @@
 //! Attachments that auto-attach asked for explicitly and Chrome has not announced yet, found by root and by target. PURE.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{attachments::count_down, index::Index};
-use crate::cdp::ids::{CdpSessionId, TargetId};
+use crate::cdp::ids::{CallId, CdpSessionId, TargetId};
 
 /// One of them.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub(super) struct Expectations {
     wanted_both: Index<(CdpSessionId, TargetId), u64>,
     /// How many wait for a target.
     waiting: HashMap<TargetId, usize>,
+    /// Withheld replies, by the root that asked and the target they name, of which the root was not told yet.
+    withheld: HashMap<(CdpSessionId, TargetId), Vec<CallId>>,
+    /// Replies that were withheld and can be delivered.
+    released: BTreeSet<CallId>,
     number: u64,
 }
 
@@ -57,6 +61,29 @@ impl Expectations {
         self.wanted_both.contains(&(root.clone(), target.clone()))
     }
 
+    /// Withholds a reply until this root is told of this target, or never will be. False if it need not wait.
+    pub(super) fn withhold(&mut self, root: &CdpSessionId, target: &TargetId, reply: CallId) -> bool {
+        let is_wanted = self.is_wanted(root, target);
+        if is_wanted {
+            self.withheld.entry((root.clone(), target.clone())).or_default().push(reply);
+        }
+        is_wanted
+    }
+
+    /// The next reply that was withheld and can be delivered.
+    pub(super) fn poll_released(&mut self) -> Option<CallId> {
+        self.released.pop_first()
+    }
+
+    /// Releases the replies that wait for this announcement, unless another one is outstanding.
+    fn release(&mut self, both: &(CdpSessionId, TargetId)) {
+        if !self.wanted_both.contains(both)
+            && let Some(replies) = self.withheld.remove(both)
+        {
+            self.released.extend(replies);
+        }
+    }
+
     /// Whether somebody waits for a target.
     pub(super) fn is_waited_for(&self, target: &TargetId) -> bool {
         self.waiting.contains_key(target)
@@ -80,7 +107,9 @@ impl Expectations {
             let Some(expected) = self.all.get_mut(&number) else { continue };
             expected.unwanted = true;
             let (target, waiting) = (expected.target.clone(), std::mem::take(&mut expected.waiting));
-            self.wanted_both.remove(&(root.clone(), target.clone()), &number);
+            let both = (root.clone(), target.clone());
+            self.wanted_both.remove(&both, &number);
+            self.release(&both);
             if waiting {
                 count_down(&mut self.waiting, &target);
                 waited.push(target);
@@ -112,6 +141,7 @@ impl Expectations {
         self.wanted.remove(root, &number);
         self.wanted_both.remove(&both, &number);
         self.both.remove(&both, &number);
+        self.release(&both);
         if expected.waiting {
             count_down(&mut self.waiting, target);
         }
@@ -122,12 +152,11 @@ impl Expectations {
 #[cfg(test)]
 impl Expectations {
     pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.is_empty() && self.withheld.is_empty() && self.released.is_empty()
     }
 
     /// Each index is what looking through all of them finds.
     pub(super) fn check(&self) {
-        use std::collections::BTreeSet;
         let all = || self.all.iter().map(|(number, of)| (*number, of));
         let wanted = || all().filter(|(_, of)| !of.unwanted);
         let both = |of: &Expected| (of.root.clone(), of.target.clone());
@@ -139,5 +168,6 @@ impl Expectations {
         let mut waiting = HashMap::new();
         all().filter(|(_, of)| of.waiting).for_each(|(_, of)| *waiting.entry(of.target.clone()).or_default() += 1);
         assert_eq!(self.waiting, waiting);
+        assert!(self.withheld.keys().all(|both| self.wanted_both.contains(both)));
     }
 }

@@ -49,6 +49,7 @@ impl Fixture {
     /// * `create T page C [opener] [access] [of:PARENT] [at:URL]`, `change T at:URL`, `destroy T`, `crash T`
     /// * `attach S T PW [paused]`, `gone S`: what Chrome says
     /// * `auto R page|tab [nowait] [filter:JSON]`, `off R`, `refused T R`
+    /// * `name R T 1`: Chrome's reply 1 to a command of R's names T
     /// * `resume S [children]`, `detach S`: what a client does
     /// * `conceal C`, `ours C T` or `ours C -`, `reveal T [by:S]`: pages of the proxy's own
     /// * `pass 5`: seconds
@@ -109,6 +110,11 @@ impl Fixture {
                 }
             }
             "refused" => self.targets.on_attach_refused(&arg(1).into(), arg(0)),
+            "name" => {
+                let reply = CallId(arg(2).parse().expect("an id"));
+                let waits = self.targets.withhold(&arg(0).into(), arg(1), reply);
+                answers.push(if waits { "waits" } else { "goes" }.to_owned());
+            }
             "resume" => {
                 let resume = self.targets.on_resume(&arg(0).into(), has("children"));
                 answers.push(if resume == Resume::Pass { "up".to_owned() } else { "kept back".to_owned() });
@@ -161,6 +167,7 @@ fn spell(effect: &Effect) -> String {
         Effect::Send { method, .. } => panic!("{method} was not expected"),
         Effect::ResumeThenDetach { session, on, .. } => format!("let {session} go on {on} when it runs"),
         Effect::Attach { root, target, .. } => format!("attach {target} on {root}"),
+        Effect::Answer(reply) => format!("answer {}", reply.0),
         Effect::Deliver(LeaseId(lease), told) => format!("{lease}: {}", spell_told(told)),
     }
 }

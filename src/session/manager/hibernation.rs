@@ -208,8 +208,7 @@ impl SessionManager {
             hibernate_after: Some(was.hibernate_after),
             autosave: Some(was.autosave),
         };
-        // From here on this task owns the id: another client that connects meanwhile is told that the session has a
-        // client.
+        // From here on this task owns the id: another client that connects meanwhile waits and joins.
         let (mut live, entry) = self.make(&caller.owner, id.clone(), had, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
@@ -220,7 +219,7 @@ impl SessionManager {
         let content = repository::open(&self.inner.store, &hibernated.record.owner, snapshot).await?;
         let report = self.furnish(&mut live, true, content).await?;
         self.restored(id.as_str(), &snapshot.to_string(), &report, since);
-        let admitted = entry.admit(live, caller).await?;
+        let admitted = entry.admit(live, caller, wish.exclusive).await?;
         self.inner.terms.metrics.sessions_woken.inc();
         tracing::info!(session = %id, took = ?since.elapsed(), "session restored");
         Ok(Some(admitted))

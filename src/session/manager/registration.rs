@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Admitted, Kind, SessionManager, checkpoint::Checkpoint};
 use crate::session::{admission::Permit, error::ServiceError, id::SessionId};
@@ -39,6 +39,7 @@ pub(super) struct Registration {
     registry: SessionManager,
     session_info: Arc<SessionInfo>,
     checkpoint: Arc<Checkpoint>,
+    begun: CancellationToken,
     _place: Permit,
     fate: Outcome,
 }
@@ -59,10 +60,11 @@ impl Registration {
         leaving: Leaving,
         session_info: Arc<SessionInfo>,
         checkpoint: Arc<Checkpoint>,
+        begun: CancellationToken,
         place: Permit,
     ) -> Self {
         let registry = leaving.registry.clone();
-        Self { leaving: Some(leaving), registry, session_info, checkpoint, _place: place, fate: Outcome::Waits }
+        Self { leaving: Some(leaving), registry, session_info, checkpoint, begun, _place: place, fate: Outcome::Waits }
     }
 
     /// The checkpoint of the session.
@@ -73,6 +75,7 @@ impl Registration {
     /// Runs the session as a task of its own; the entry is removed with it, also if it panics.
     pub(super) fn run(mut self, live: Box<SessionTask>) {
         self.fate = Outcome::Runs;
+        self.begun.cancel();
         // The snapshot from which it was restored is no longer needed, unless the session has `autosave`.
         if let Some(snapshot) = self.checkpoint.snapshot().filter(|_| self.session_info.saves().autosave.is_zero()) {
             let checkpoint = self.checkpoint.clone();
@@ -86,9 +89,14 @@ impl Registration {
     }
 
     /// Prepares a session for the socket with which it starts.
-    pub(super) async fn admit(self, mut live: SessionTask, caller: &Caller) -> Result<Admitted, ServiceError> {
+    pub(super) async fn admit(
+        self,
+        mut live: SessionTask,
+        caller: &Caller,
+        exclusive: bool,
+    ) -> Result<Admitted, ServiceError> {
         let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
-        Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry: self, caller: caller.clone() }))
+        Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry: self, caller: caller.clone(), exclusive }))
     }
 
     /// Runs a session that waits for its first client.

@@ -9,7 +9,6 @@ use super::{
     Caller, Record, SessionTask,
     jobs::{Coming, Done},
     rpc::RpcCall,
-    views::View,
 };
 use crate::session::lifecycle::Event;
 use crate::{
@@ -76,8 +75,10 @@ pub struct Join {
     pub caller: Caller,
     /// The page it wants to speak to, or the whole.
     pub page: Option<TargetId>,
-    /// A browser-level client that is there already has to go.
+    /// Whether the connected browser-level clients are disconnected.
     pub takeover: bool,
+    /// Whether no other browser-level client may connect while this one stays.
+    pub exclusive: bool,
     /// What changes of the session when it is there.
     pub options: Options,
     /// A seat, once there is a root for it.
@@ -100,8 +101,12 @@ impl Seat {
 /// Why a client may not come.
 #[derive(Debug)]
 pub enum Unseated {
-    /// There is a client, and this one does not want to take over.
+    /// It wants the session exclusively, and other clients are connected.
     Taken,
+    /// Another client has the session exclusively.
+    Exclusive,
+    /// The session has this many clients, the most that it may have.
+    Many(usize),
     /// It wants a deadline that it may not have.
     Bad(Bad),
     /// Chrome would not attach to what it wants.
@@ -163,21 +168,18 @@ impl SessionTask {
     }
 
     fn on_join(&mut self, join: Join) {
-        let Join { caller, page, takeover, options, reply } = join;
-        let there = self.arriving > 0 || self.views.iter().any(View::is_browser_level);
-        let refused = if page.is_none() && there && !takeover && !self.is_shared {
-            Some(Unseated::Taken)
-        } else {
-            self.record.check(&options, &self.terms.deadlines).err().map(Unseated::Bad)
-        };
-        if let Some(refused) = refused {
-            let _ = reply.send(Err(refused));
+        if let Err(refused) = self.may_join(&join) {
+            let _ = join.reply.send(Err(refused));
             return;
         }
+        let Join { caller, page, takeover, exclusive, options, reply } = join;
         self.last_view += 1;
-        self.arriving += usize::from(page.is_none());
+        let view = ViewId(self.last_view);
+        if page.is_none() {
+            self.arriving.push((view, exclusive));
+        }
         self.step(Event::Coming);
-        let coming = Coming { view: ViewId(self.last_view), caller, page: page.clone(), takeover, options };
+        let coming = Coming { view, caller, page: page.clone(), takeover, exclusive, options };
         let (browser, lease) = (self.lease.browser().clone(), self.lease.id());
         let join = async move {
             let rooted = match browser.root(lease).await {
@@ -204,13 +206,32 @@ impl SessionTask {
         self.jobs.push(join.boxed());
     }
 
+    /// Whether a client may connect. Clients that are about to connect count as connected.
+    fn may_join(&self, join: &Join) -> Result<(), Unseated> {
+        if join.page.is_none() && !join.takeover {
+            let seated = self.views.iter().filter(|view| view.is_browser_level()).map(|view| view.exclusive);
+            let there: Vec<bool> = seated.chain(self.arriving.iter().map(|(_, exclusive)| *exclusive)).collect();
+            let most = self.terms.clients_per_session;
+            if there.contains(&true) {
+                return Err(Unseated::Exclusive);
+            }
+            if join.exclusive && !there.is_empty() {
+                return Err(Unseated::Taken);
+            }
+            if there.len() >= most {
+                return Err(Unseated::Many(most));
+            }
+        }
+        self.record.check(&join.options, &self.terms.deadlines).map_err(Unseated::Bad)
+    }
+
     pub(super) fn on_came(
         &mut self,
         coming: Coming,
         client: Option<(Box<Client>, CdpSessionId, Option<CdpSessionId>)>,
     ) {
-        let Coming { view, caller, page, takeover, options } = coming;
-        self.arriving -= usize::from(page.is_none());
+        let Coming { view, caller, page, takeover, exclusive, options } = coming;
+        self.arriving.retain(|(arriving, _)| *arriving != view);
         let Some((mut client, root, attached)) = client else { return self.step(Event::Missed) };
         if page.is_none() && view < self.taken_over {
             // Somebody else took over while it was on its way.
@@ -224,13 +245,29 @@ impl SessionTask {
             self.taken_over = view;
         }
         // First the new one, so that the session is never without a client.
-        self.add_view(view, *client, root, page.zip(attached), caller);
+        let is_browser_level = page.is_none();
+        self.add_view(view, *client, root, page.zip(attached), caller, exclusive);
         for other in before {
             self.send_away(other, &CloseReason::TakenOver);
+        }
+        if is_browser_level {
+            self.log_sharing();
         }
         if let Err(bad) = self.update(options) {
             // It was checked when the client asked to come.
             tracing::debug!(session = &**self.record.id(), %bad, "options that were good are not any more");
+        }
+    }
+
+    /// Logs once that clients share the session: with a cached URL they may not know it.
+    fn log_sharing(&mut self) {
+        let clients = self.views.iter().filter(|view| view.is_browser_level()).count();
+        if clients > 1 && !self.is_shared && !std::mem::replace(&mut self.sharing_logged, true) {
+            tracing::info!(
+                session = &**self.record.id(),
+                clients,
+                "several clients share a session because they connect with its id; without an id in the URL, each client gets a session of its own"
+            );
         }
     }
 

@@ -44,5 +44,6 @@ pub(super) struct Coming {
     pub(super) caller: Caller,
     pub(super) page: Option<TargetId>,
     pub(super) takeover: bool,
+    pub(super) exclusive: bool,
     pub(super) options: Options,
 }

@@ -70,6 +70,7 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
     let terms = Terms {
         caps: Capabilities::strict(),
         cdp_sessions: CdpSessionLimits::default(),
+        clients_per_session: 8,
         screenshot_queue: 1,
         max_client_frame: 1 << 20,
         queue,
@@ -93,7 +94,7 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
         let (near, there) = tokio::join!(listener.accept(), connect);
         let root = live.root().await.expect("a root");
         let client = Client::new(near.expect("a socket").0, &[], ledger, now());
-        live.seat(client, root, Caller::local("here"));
+        live.seat(client, root, Caller::local("here"), false);
         far = there.ok();
     } else {
         live.park();

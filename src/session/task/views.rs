@@ -22,6 +22,8 @@ pub(super) struct View {
     pub(super) caller: Caller,
     /// The page it speaks to, if it is no browser-level client.
     page: Option<TargetId>,
+    /// Whether no other browser-level client may connect while this one stays.
+    pub(super) exclusive: bool,
     /// It is being sent away; when that must be over.
     pub(super) leaving: Option<Instant>,
     /// When it is pinged next, if it has sent nothing until then.
@@ -48,6 +50,7 @@ impl SessionTask {
         root: CdpSessionId,
         page: Option<(TargetId, CdpSessionId)>,
         caller: Caller,
+        exclusive: bool,
     ) {
         self.session.open_view(id, root);
         let (page, attached) = page.unzip();
@@ -55,7 +58,7 @@ impl SessionTask {
             self.session.set_page(id, session, target);
         }
         let ping_at = now() + self.terms.ping_interval;
-        let view = View { id, client, caller, page, leaving: None, ping_at, unanswered: 0 };
+        let view = View { id, client, caller, page, exclusive, leaving: None, ping_at, unanswered: 0 };
         let shown = view.shown();
         self.views.push(view);
         self.terms.metrics.views.inc();

@@ -79,6 +79,35 @@ fn pages_that_another_client_is_attached_to_need_no_keeper() {
 }
 
 #[test]
+fn the_pages_of_a_client_that_leaves_are_guarded_when_the_last_one_has_gone() {
+    let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
+    let mut pair = Pair::with_page();
+    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.session.close_view(VIEW);
+    // Its interceptions and dialogs end all the same: nobody else has this page.
+    assert_eq!(pair.actions(), [FETCH_OFF, dismiss, "detach S", "detach ROOT"]);
+    // A page socket looks after its page only.
+    pair.created("P2", "page", "CTX");
+    pair.session.open_view(ViewId(3), "ROOT3".into());
+    pair.session.set_page(ViewId(3), "PAGE".into(), &"P2".into());
+    pair.actions();
+    pair.session.close_view(ViewId(2));
+    assert_eq!(pair.actions(), [ATTACH]);
+    assert_eq!(pair.created("P3", "page", "CTX"), [ATTACH.replace("\"P\"", "\"P3\"")]);
+    pair.session.open_view(ViewId(4), "ROOT4".into());
+    assert_eq!(pair.created("P4", "page", "CTX"), Vec::<String>::new());
+}
+
+#[test]
+fn a_dialog_that_another_client_may_answer_stays() {
+    let mut pair = Pair::with_page();
+    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.attached("ROOT2", "S2", "P");
+    pair.session.close_view(VIEW);
+    assert_eq!(pair.actions(), [FETCH_OFF, "detach S", "detach ROOT"]);
+}
+
+#[test]
 fn what_starts_while_its_client_leaves_is_not_left_waiting() {
     let mut pair = Pair::with_page();
     let wait = r#"{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true}"#;

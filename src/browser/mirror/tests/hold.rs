@@ -171,3 +171,69 @@ fn a_target_may_be_destroyed_while_it_is_held() {
     );
     is_empty(&mirror.targets);
 }
+
+const TWO_ROOTS: &str = "bind C 1
+     root R 1
+     root R2 1
+     auto R page
+     auto R2 page
+     create P page C => 1: created P
+     attach WP P PW paused => 1: attached WP to P on R waiting, attach P on R2
+     ";
+
+#[test]
+fn a_reply_that_names_a_page_waits_until_its_root_is_told_of_the_page() {
+    play(&format!(
+        "{TWO_ROOTS}
+         name R P 1     => goes
+         name R2 P 2    => waits
+         attach S P R2  => 1: attached S to P on R2 waiting, answer 2
+         name R2 P 3    => goes"
+    ));
+}
+
+#[test]
+fn and_goes_when_its_root_will_not_be_told() {
+    for end in ["off R2", "refused P R2", "destroy P", "gone R2", "release 1"] {
+        let mut mirror = play(&format!("{TWO_ROOTS}\nname R2 P 7 => waits"));
+        let effects = mirror.event(end);
+        assert!(effects.contains(&"answer 7".to_owned()), "{end}: {effects:?}");
+    }
+}
+
+#[test]
+fn a_tab_is_announced_before_the_reply_that_names_its_page() {
+    play(
+        "bind C 1
+         root R 1
+         root R2 1
+         auto R tab
+         auto R2 tab
+         create T tab C
+         attach WT T TW paused
+         create P page C => 1: created T, 1: attached WT to T on R waiting, attach T on R2, 1: created P
+         name R2 P 4     => waits
+         attach S T R2   => 1: attached S to T on R2 waiting, answer 4",
+    );
+}
+
+#[test]
+fn a_popup_is_not_started_by_one_client_while_another_waits_for_it() {
+    for (how, one) in [("opener access", "kept back"), ("access", "up")] {
+        play(&format!(
+            "bind C 1
+             root R 1
+             root R2 1
+             auto R tab
+             auto R2 page
+             create T tab C
+             attach WT T TW paused
+             create P page C {how} => 1: created T, 1: attached WT to T on R waiting, 1: created P
+             attach WP P PW paused => 1: attached WP to P on R2 waiting
+             attach S P WT paused  => 1: attached S to P on WT waiting
+             resume S              => {one}
+             resume WT children    => up
+             resume WP             => up"
+        ));
+    }
+}

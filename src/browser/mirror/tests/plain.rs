@@ -10,7 +10,7 @@ use super::super::{Effect, FLAVOURS, HOLD, LeaseId, Resume, Surveyed, Way, shown
 use crate::{
     cdp::{
         emulation::Overrides,
-        ids::{CdpSessionId, ContextId, TargetId},
+        ids::{CallId, CdpSessionId, ContextId, TargetId},
         permission::Rulings,
         target::{Kind, TargetInfo},
     },
@@ -108,6 +108,8 @@ pub(super) struct Plain {
     unpaired: HashMap<ContextId, TargetId>,
     /// Attachments that auto-attach asked for explicitly and Chrome has not announced yet.
     expected: Vec<Expected>,
+    /// Replies that wait until their root has been told of the target they name.
+    withheld: Vec<(CdpSessionId, TargetId, CallId)>,
     /// Holds in the order they began, which is the order they end; one that ended early is passed over.
     holds: VecDeque<(Instant, TargetId)>,
     /// What waits in contexts where a page of the proxy's own is being made.
@@ -141,6 +143,7 @@ impl Plain {
             roots: Vec::new(),
             unpaired: HashMap::new(),
             expected: Vec::new(),
+            withheld: Vec::new(),
             holds: VecDeque::new(),
             concealing: HashMap::new(),
             own_pages: HashSet::new(),
@@ -154,7 +157,15 @@ impl Plain {
 
     /// The next thing to do, in order.
     pub(super) fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        if let Some(effect) = self.effects.pop_front() {
+            return Some(effect);
+        }
+        let is_over = |(root, target, _): &(CdpSessionId, TargetId, CallId)| {
+            !self.expected.iter().any(|other| other.root == *root && other.target == *target && !other.unwanted)
+        };
+        let next = self.withheld.iter().filter(|withheld| is_over(withheld)).map(|(.., reply)| *reply).min()?;
+        self.withheld.retain(|(.., reply)| *reply != next);
+        Some(Effect::Answer(next))
     }
 
     /// When [`Plain::on_timeout`] wants to be called.

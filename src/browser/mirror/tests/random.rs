@@ -50,6 +50,8 @@ struct World {
     ever: BTreeMap<String, LeaseId>,
     /// Attaches that a client asked for itself.
     explicit: HashSet<(String, String)>,
+    /// Replies that wait, with the root that asked and the target they name.
+    withheld: BTreeMap<CallId, (String, String)>,
     count: usize,
 }
 
@@ -67,6 +69,7 @@ impl World {
             shown_on: BTreeMap::new(),
             ever: BTreeMap::new(),
             explicit: HashSet::new(),
+            withheld: BTreeMap::new(),
             count: 0,
         }
     }
@@ -114,7 +117,13 @@ impl World {
             }
             5 | 6 => {
                 if let Some(lease) = pick(&self.leases, a) {
-                    self.new_page(lease, if flag(3) { "browser_ui" } else { "page" }, flag(0), flag(1), flag(2));
+                    let kind = if flag(3) { "browser_ui" } else { "page" };
+                    let page = self.new_page(lease, kind, flag(0), flag(1), flag(2));
+                    // A client made it, and its reply comes when Chrome has said all of the page.
+                    let of_lease: Vec<_> = self.roots.iter().filter(|(_, owner)| *owner == lease).cloned().collect();
+                    if let Some((root, _)) = pick(&of_lease, b).filter(|_| flag(4)) {
+                        self.answer_naming(root, page);
+                    }
                 }
             }
             7 => {
@@ -213,9 +222,9 @@ impl World {
         let context = ContextId::from(format!("C{}", lease.0));
         assert!(self.mirror.conceal(&context) && !self.mirror.conceal(&context));
         let before: HashSet<String> = self.alive().collect();
-        self.new_page(lease, "page", false, flag(0), flag(1));
+        let _ = self.new_page(lease, "page", false, flag(0), flag(1));
         if flag(2) {
-            self.new_page(lease, "page", false, false, flag(3));
+            let _ = self.new_page(lease, "page", false, false, flag(3));
         }
         let new: Vec<String> = self.alive().filter(|id| !before.contains(id)).collect();
         if flag(4) {
@@ -242,7 +251,36 @@ impl World {
         self.roots.push((root, lease));
     }
 
-    fn new_page(&mut self, lease: LeaseId, kind: &'static str, opener: bool, access: bool, late: bool) {
+    /// Chrome answers a client's `createTarget`.
+    fn answer_naming(&mut self, root: String, page: String) {
+        let reply = CallId(i32::try_from(self.count).expect("few"));
+        self.count += 1;
+        if self.mirror.withhold(&root.as_str().into(), &page, reply) {
+            self.withheld.insert(reply, (root, page));
+        } else {
+            self.check_told(&root, &page);
+        }
+    }
+
+    /// The client of this root has been told of all that its auto-attach will attach it to by way of this page.
+    fn check_told(&self, root: &str, page: &str) {
+        let is_on = self.mirror.roots.get(&root.into()).is_some();
+        let tab = self
+            .targets
+            .iter()
+            .find(|(_, tab)| tab.alive && tab.page.as_deref() == Some(page))
+            .map(|(id, _)| id.as_str());
+        let to_come = |command: &Command| match command {
+            // What a client attaches itself is announced when it is.
+            Command::Attach(target, on) if self.explicit.contains(&(on.clone(), target.clone())) => false,
+            Command::Attach(target, on) => on == root && (target == page || Some(target.as_str()) == tab),
+            _ => false,
+        };
+        let comes = self.upstream.iter().find(|command| to_come(command));
+        assert!(!is_on || comes.is_none(), "{root} is answered {page} before {comes:?}");
+    }
+
+    fn new_page(&mut self, lease: LeaseId, kind: &'static str, opener: bool, access: bool, late: bool) -> String {
         let tab = self.new_target(lease, "tab", "");
         self.watch("TW", &tab);
         self.pump(usize::from(late));
@@ -255,6 +293,7 @@ impl World {
         if kind == "page" {
             self.watch("PW", &page);
         }
+        page
     }
 
     fn new_target(&mut self, lease: LeaseId, kind: &'static str, rest: &str) -> String {
@@ -381,6 +420,12 @@ impl World {
                     self.upstream.push_back(Command::Attach(target.to_string(), root.to_string()));
                 }
                 Effect::Deliver(lease, told) => self.hear(lease, told),
+                Effect::Answer(reply) => {
+                    let (root, page) = self.withheld.remove(&reply).expect("it is answered once");
+                    if self.targets[&page].alive {
+                        self.check_told(&root, &page);
+                    }
+                }
             }
         }
     }
@@ -523,6 +568,7 @@ proptest! {
         }
         world.settle();
         world.check_holds();
+        assert!(world.withheld.is_empty(), "replies that never go: {:?}", world.withheld);
         for lease in world.leases.clone() {
             world.release(lease);
         }

@@ -48,6 +48,7 @@ impl Twin {
         fn on_crashed(id: &str, params: &str);
         fn on_attached(on: Option<&CdpSessionId>, child: CdpSessionId, json: &str, waiting: bool, now: Instant);
         fn on_detached(child: &str);
+        fn withhold(root: &CdpSessionId, target: &str, reply: CallId) -> bool;
         fn on_attach_refused(root: &CdpSessionId, target: &str);
         fn auto_attach(root: &CdpSessionId, interest: Option<Interest>) -> Vec<TargetId>;
         fn detach(session: &CdpSessionId) -> Way;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Attachment, Deferred, Effect, Expected, FLAVOURS, LeaseId, Plain, Root, Way};
 use crate::{
     cdp::{
-        ids::{CdpSessionId, TargetId},
+        ids::{CallId, CdpSessionId, TargetId},
         target::{Kind, TargetInfo},
     },
     port::{Flavour, Interest, Told},
@@ -87,6 +87,25 @@ impl Plain {
             let Expected { target, .. } = self.expected.remove(at);
             self.settle(&target);
         }
+    }
+
+    /// A reply names a target: it is kept back while the root that asked is yet to be told of that one, or of its tab.
+    pub(in crate::browser::mirror::tests) fn withhold(
+        &mut self,
+        root: &CdpSessionId,
+        target: &str,
+        reply: CallId,
+    ) -> bool {
+        let target = TargetId::from(target);
+        let tab = self.targets.iter().find(|(_, tab)| tab.page.as_ref() == Some(&target)).map(|(id, _)| id.clone());
+        for announced in [Some(target), tab].into_iter().flatten() {
+            let is_it = |other: &Expected| other.root == *root && other.target == announced && !other.unwanted;
+            if self.expected.iter().any(is_it) {
+                self.withheld.push((root.clone(), announced, reply));
+                return true;
+            }
+        }
+        false
     }
 
     /// A root's auto-attach changed. Returns the targets that exist for it and are to be attached explicitly.

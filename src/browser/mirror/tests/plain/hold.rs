@@ -20,10 +20,12 @@ impl Plain {
         };
         let Some(target) = self.targets.get_mut(&id) else { return Resume::Pass };
         let asked = target.waiters.iter().position(|waiter| waiter == on).map(|at| target.waiters.remove(at)).is_some();
+        let starts_at_once = target.kind == Some(Kind::Page) && target.has_opener && target.can_access_opener;
         let holds = target.handed.iter().flatten().any(|handed| handed == on);
         if self.is_waited_for(&id) {
-            // By its own word a client ends only what it holds; others asked to wait for them too.
-            return if asked || holds { Resume::KeepBack } else { Resume::Pass };
+            // By its own word a client ends only what it holds; others asked to wait for them too. A page that can reach
+            // its opener is started by any resume on it (*measured*).
+            return if asked || holds || starts_at_once { Resume::KeepBack } else { Resume::Pass };
         }
         // The last one to resume: what the watchers' own CDP sessions hold, which others were handed, they hold still.
         for handed in self.take_handed(&id) {
