@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_wants_much_done_is_not_read_until_it_is_done() {
+    fn clients_with_much_pending_work_are_not_read() {
         let account = Account::default();
         let (_, bytes) = auto_attach().paid().expect("a client's");
         let mut queued = 0;
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn every_order_of_a_client_costs_something() {
+    fn every_client_request_has_a_cost() {
         let detach = LinkRequest::Detach { lease: LeaseId(1), tag: 1, session: CdpSessionId::from("S") };
         let call = Call::attach(None, TargetId::from("T"));
         let length = call.params.len();

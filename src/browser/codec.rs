@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_no_larger_than_chrome_takes_on_its_connection() {
+    fn message_size_limit_depends_on_the_connection() {
         let text = |size: usize| Bytes::from([b"\"", "x".repeat(size - 2).as_bytes(), b"\""].concat());
         for (framing, largest) in [(Framing::JSON_PIPE, 104_857_599), (Framing::WEB_SOCKET, 104_857_586)] {
             let mut writer = Writer::new(framing);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_too_deep_for_json_is_dropped_and_what_follows_arrives() {
+    async fn too_deep_events_are_dropped_and_later_ones_arrive() {
         let FakeBrowser { mut says, _hears, link, mut inbox } = FakeBrowser::new();
         for depth in [450, 5_000] {
             let (open, close) = ("[".repeat(depth), "]".repeat(depth));
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_message_ends_the_browser_and_its_leases_are_told() {
+    async fn invalid_messages_end_the_browser_and_notify_leases() {
         let whole = event();
         let mut other_length = whole.clone();
         other_length[6] += 1;
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_that_only_its_reader_finds_broken_ends_the_browser_too() {
+    async fn messages_that_fail_to_decode_end_the_browser() {
         // The head is right, and what is wrong lies within the envelope that the link steps over.
         let mut message = event();
         let at = message.windows(2).position(|two| two == [0x9f, 0x01]).expect("an array");

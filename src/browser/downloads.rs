@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_is_a_target_tells_the_owner() {
+    fn frame_target_identifies_the_owner() {
         let mut downloads = Downloads::new("S".into());
         events(&mut downloads, |frame| (frame == "F").then_some(LeaseId(7)), Instant::now());
         assert_eq!(delivered(&mut downloads), [Some(7); 3]);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_named_it_tells_the_owner() {
+    fn page_event_identifies_the_owner() {
         let mut downloads = Downloads::new("S".into());
         downloads.on_page_event(LeaseId(3), BEGIN);
         events(&mut downloads, |_| None, Instant::now());
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_a_directory_tells_the_owner_of_what_waited() {
+    fn download_directory_identifies_the_owner_of_waiting_events() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut downloads = Downloads::new("S".into());
         downloads.directory(LeaseId(4), directory.path().to_owned());
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_owns_is_dropped_after_a_while_and_never_guessed() {
+    fn events_without_owner_expire_and_are_not_guessed() {
         let mut downloads = Downloads::new("S".into());
         downloads.directory(LeaseId(4), "/nowhere".into());
         let now = Instant::now();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn without_any_evidence_the_pages_of_those_who_listen_are_asked() {
+    fn pages_of_listening_sessions_are_asked_without_evidence() {
         let mut downloads = Downloads::new("S".into());
         downloads.listen(LeaseId(5));
         downloads.on_event(true, BEGIN.into(), |_| None, Instant::now());

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_found_in_what_every_build_says() {
+    fn version_is_parsed_from_every_builds_output() {
         for text in
             ["Chromium 156.0.8078.79 \n", "Google Chrome for Testing 156.0.8078.79", "HeadlessChrome/156.0.8078.79"]
         {
@@ -287,21 +287,21 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_is_in_the_name_of_the_program() {
+    fn kind_is_derived_from_the_program_name() {
         let shells = ["/usr/lib/chromium/chromium-headless-shell", "/x/headless_shell", "/opt/chrome-headless-shell"];
         assert!(shells.iter().all(|path| Kind::of(Path::new(path)) == Kind::Shell));
         assert_eq!(Kind::of(Path::new("/opt/google/chrome/chrome")), Kind::Full);
     }
 
     #[test]
-    fn a_headless_shell_is_preferred_and_no_browser_is_listed_twice() {
+    fn headless_shell_is_preferred_and_browsers_are_listed_once() {
         let machine = Machine::new().with("google-chrome", "true").with("headless_shell", "true");
         let dirs = || [machine.0.path().to_owned(), PathBuf::from("/nonexistent"), machine.0.path().join(".")];
         assert_eq!(candidates_in(dirs().into_iter()), [machine.path("headless_shell"), machine.path("google-chrome")]);
     }
 
     #[test]
-    fn the_setup_script_looks_for_the_same_browsers() {
+    fn setup_script_searches_for_the_same_browsers() {
         let script = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/setup.sh"));
         for line in [format!("CHROMES=({})", NAMES.join(" ")), format!("PLACES=\"{}\"", PLACES.join(":"))] {
             assert!(script.contains(&line), "scripts/setup.sh lacks {line}");
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_used_says_why() {
+    async fn unusable_browsers_report_the_reason() {
         let machine = Machine::new()
             .with("new", "echo Chromium 148.0.1.2")
             .with("old", "echo Chromium 147.0.1.2")

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_pages_open_at_once_than_may_and_sessions_take_turns() {
+    async fn opening_pages_are_limited_and_sessions_take_turns() {
         let openings = Openings::new(2);
         let (order, rest) = (Arc::new(Mutex::new(String::new())), Duration::from_secs(1) / 2);
         for _ in 0..2 {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_page_that_waits_for_its_site_holds_up_nobody_for_long() {
+    async fn slow_sites_delay_other_pages_for_a_limited_time() {
         let openings = Openings::new(1);
         let hangs = openings.clone().turn().await;
         tokio::spawn(hangs.load(pending::<()>()));

@@ -118,7 +118,7 @@ mod tests {
 
     /// Paused time passes by itself when everybody waits.
     #[tokio::test(start_paused = true)]
-    async fn a_screenshot_goes_when_the_one_before_is_over_given_up_or_late() {
+    async fn the_next_screenshot_starts_when_the_last_ends_or_times_out() {
         let permits = Permits::new(100);
         let acquire = |lease| permits.clone().acquire(LeaseId(lease), 100);
         let first = acquire(1).await;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_screenshot_whose_end_nobody_will_hear_counts_until_it_would_be_late() {
+    async fn abandoned_screenshots_count_until_their_deadline() {
         let permits = Permits::new(100);
         let acquire = |lease| permits.clone().acquire(LeaseId(lease), 100);
         acquire(1).await.leave();

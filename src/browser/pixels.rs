@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_screenshot_does_not_wait_behind_a_large_one() {
+    fn small_screenshots_do_not_wait_for_large_ones() {
         let mut world = World::new();
         (0..10).for_each(|_| _ = world.ask(1, 5000));
         assert_eq!(world.go(), ["1:5000"]);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_would_fit_do_not_overtake_one_that_does_not_for_ever() {
+    fn waiting_large_screenshots_are_not_starved() {
         let mut world = World::new();
         world.ask(1, 300);
         world.ask(2, 300);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wants_any_more_leaves_its_place() {
+    fn cancelled_screenshots_leave_the_queue() {
         let mut world = World::new();
         let tickets: Vec<Ticket> = (0..4).map(|_| world.ask(1, 5000)).collect();
         assert_eq!(world.go(), ["1:5000"]);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_never_answers_holds_up_nobody_for_ever() {
+    fn screenshots_without_reply_time_out() {
         let mut world = World::new();
         let hangs = world.ask(1, 20_000_000);
         world.ask(2, 5000);

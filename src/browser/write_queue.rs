@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_greedy_lease_does_not_keep_another_waiting() {
+    fn one_lease_does_not_block_another() {
         let mut upstream = WriteQueue::default();
         for _ in 0..3 {
             upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"a").into());
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn small_messages_overtake_a_large_one_but_not_for_ever() {
+    fn small_messages_overtake_a_large_one_a_limited_number_of_times() {
         let mut upstream = WriteQueue::default();
         upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; SMALL + 1]).into());
         for _ in 0..=PATIENCE {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lease_keeps_its_order() {
+    fn messages_of_one_lease_keep_their_order() {
         let mut upstream = WriteQueue::default();
         for size in [1, SMALL + 1, 2] {
             upstream.push(Some(LeaseId(1)), None, Bytes::from(vec![0; size]).into());
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_over_leaves_no_command_waiting() {
+    fn released_leases_leave_no_waiting_command() {
         let mut upstream = WriteQueue::default();
         upstream.push(Some(LeaseId(1)), Some(CallId(-7)), Bytes::from_static(b"a").into());
         upstream.push(Some(LeaseId(1)), None, Bytes::from_static(b"b").into());

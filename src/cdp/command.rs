@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_frame_is_refused_in_chromes_words() {
+    fn bad_frames_get_chromes_errors() {
         let rows: Vec<Row> = serde_json::from_str(include_str!("../../fixtures/frames.json")).unwrap();
         assert!(rows.len() > 700);
         for row in rows {
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_members_are_read_decoded_wherever_they_stand() {
+    fn members_are_decoded_in_any_order() {
         let text =
             r#" {"sess\u0069onId":"AB\u0043","params": {"x":[1, 2]} ,"id":70e-1,"meth\u006fd":"Page.en\u0061ble"}"#;
         let command = read(text).unwrap();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_in_params_is_found_however_it_is_spelt() {
+    fn duplicate_keys_in_params_are_found_in_any_spelling() {
         let filler = |count: usize| (0..count).map(|n| format!("\"k{n}\":0,")).collect::<Vec<_>>().concat();
         for (count, params, twice) in [
             (0, r#""targetId":1,"targetId":2"#, true),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn no_depth_and_no_number_of_members_costs_more_than_its_bytes() {
+    fn check_cost_is_linear_in_the_frame_size() {
         for text in ["[".repeat(1 << 20), "{\"a\":".repeat(1 << 18), format!("{{{}", "\"a\":1,".repeat(1 << 18))] {
             assert!(read(&text).is_err());
         }
@@ -390,12 +390,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_check_agrees_with_a_plain_one(text in frame()) {
+        fn check_agrees_with_serde_json(text in frame()) {
             agree(text.as_bytes())?;
         }
 
         #[test]
-        fn the_check_agrees_on_a_frame_that_was_tampered_with(
+        fn check_agrees_with_serde_json_on_mutated_frames(
             edits in vec((any::<prop::sample::Index>(), select(&b"{}[]\",:\\0eE.-u \n\0\x1f\x80\xffa"[..]), 0..3u8), 1..4),
         ) {
             let mut text = br#"{"id":7,"method":"A.b","params":{"x":[1,{"y":"\u0041"}],"z":-1.5e3},"sessionId":"AB"}"#.to_vec();

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_set_last_counts_until_it_is_ended() {
+    fn last_setting_counts_until_it_is_cleared() {
         let mut overrides = Overrides::default();
         let long = format!(r#"{{"headers":{{"a":"{}"}}}}"#, "x".repeat(LONGEST));
         for (method, params) in [
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_an_aspect_is_read_as_its_end() {
+    fn clearing_commands_are_recognised() {
         for what in [
             Aspect::UserAgent,
             Aspect::Viewport,
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_makes_no_page_larger_than_a_client_may() {
+    fn snapshot_viewports_have_the_client_limit() {
         let read = |params: &str| -> Result<String, String> {
             let json = format!(r#"{{"what":"viewport","params":{params}}}"#);
             let one: Override = serde_json::from_str(&json).expect("an override");

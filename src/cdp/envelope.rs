@@ -67,7 +67,7 @@ mod tests {
     const SESSION: &str = "0123456789ABCDEF0123456789ABCDEF";
 
     #[test]
-    fn what_is_written_has_chromes_order_and_no_white_space() {
+    fn output_has_chromes_member_order_and_no_white_space() {
         let session = CdpSessionId::from(SESSION);
         assert_eq!(
             envelope(CallId(-1), "Page.enable", "{}", Some(&session)),

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_touched_stays_as_it_was_written() {
+    fn unchanged_members_keep_their_text() {
         let mut object =
             JsonObject::read(r#"{"url":"\ud800","a\u0062":[1.0, 2e0],"targetId":"X"}"#).expect("an object");
         assert_eq!(object.string("targetId").as_deref(), Some("X"));

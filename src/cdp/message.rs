@@ -197,7 +197,7 @@ mod tests {
     const SESSION: &str = "0123456789ABCDEF0123456789ABCDEF";
 
     #[test]
-    fn a_message_of_chromes_shape_is_routed_by_its_ends() {
+    fn messages_in_chromes_layout_are_routed_by_head_and_tail() {
         let reply = reply(CallId(-7), r#"{"a":{}}"#, Some(SESSION));
         let route_of = |text: &str| {
             let Route { head, session, body_end } = route(text.as_bytes());
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_another_shape_is_parsed() {
+    fn messages_in_another_layout_are_parsed() {
         for (text, head, session, body) in [
             (
                 r#"{"error":{"code":-32700,"message":"x"}}"#,
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_taken_apart() {
+    fn replies_are_split_into_id_and_result() {
         let result = reply(CallId(1), r#"{"a":"\ud800"}"#, Some(SESSION));
         assert_eq!(result_or_error(result.as_bytes()), Some(Outcome::Result(r#"{"a":"\ud800"}"#)));
         let error = error_reply(Some(CallId(1)), -32602, "a \"b\"", Some("d\n"), None);

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_overruled_is_forgotten() {
+    fn overridden_permissions_are_forgotten() {
         let (grant, set, reset) = ("Browser.grantPermissions", "Browser.setPermission", "Browser.resetPermissions");
         let mut rulings = Rulings::default();
         for (method, params) in [

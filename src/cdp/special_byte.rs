@@ -49,7 +49,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn eight_at_a_time_find_what_one_at_a_time_finds(
+        fn word_search_agrees_with_byte_search(
             text in vec(prop_oneof![20 => select(&b"ax \x7f\x80\xff!#[]"[..]), 1 => any::<u8>()], 0..200),
         ) {
             for from in 0..=text.len() {

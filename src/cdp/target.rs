@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_entry_that_names_a_type_decides() {
+    fn first_matching_filter_entry_decides() {
         let puppeteer =
             Filter::read(r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#).expect("a filter");
         assert!(puppeteer.matches(Kind::Tab) && puppeteer.matches(Kind::ServiceWorker));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_holds_only_what_decides() {
+    fn filters_keep_only_entries_that_decide() {
         let many = |entry: &str| vec![entry; 1000].join(",");
         let (page, nothing) = (many(r#"{"type":"page","exclude":true}"#), many(r#"{"type":"nothing"}"#));
         let filter = Filter::read(&format!("[{nothing},{page},{{\"type\":\"page\"}},{{}},{page}]")).expect("a filter");
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_read_exactly_when_chrome_reads_it() {
+    fn filters_are_accepted_exactly_as_by_chrome() {
         // All of them as 156 does.
         for (json, page, worker) in [
             (r#"[{"type":"\ud800","exclude":true},{}]"#, true, true),
@@ -282,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn attached_is_replaced_where_it_is_a_member() {
+    fn attached_is_replaced_only_as_a_member() {
         let info = r#"{"targetId":"A","type":"page","title":"\"attached\":true","url":"","attached":true,"canAccessOpener":false}"#;
         assert!(with_attached(info, false).ends_with(r#""attached":false,"canAccessOpener":false}"#));
         assert_eq!(with_attached(info, true), info);
     }
 
     #[test]
-    fn a_lone_surrogate_in_a_title_is_no_error() {
+    fn lone_surrogates_in_titles_are_accepted() {
         let info = TargetInfo::read(
             r#"{"targetId":"A","type":"page","title":"\ud800","url":"http://x/","attached":true,"openerId":"B","browserContextId":"C"}"#,
         );

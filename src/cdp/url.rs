@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chromes_own_pages_are_hidden() {
+    fn chrome_urls_are_hidden() {
         for url in [
             "",
             "about:blank",

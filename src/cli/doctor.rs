@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn people_get_one_line_per_check_and_one_per_remedy() {
+    fn text_output_has_one_line_per_check_and_remedy() {
         let mut text = Vec::new();
         report().write_text(&mut text).expect("written");
         let text = String::from_utf8(text).expect("text");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn machines_get_one_document() {
+    fn json_output_is_one_document() {
         let mut json = Vec::new();
         report().write_json(&mut json).expect("written");
         let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");

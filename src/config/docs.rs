@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_in_the_repository_is_this_one() {
+    fn configuration_page_is_up_to_date() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
         let written = std::fs::read_to_string(path).unwrap_or_default();
         assert!(written == markdown(), "docs/configuration.md is stale: ghostmux config-docs > docs/configuration.md");

@@ -35,7 +35,7 @@ fn file(file: &str) -> Result<Config, String> {
 }
 
 #[test]
-fn without_a_word_it_serves_on_loopback_with_one_browser() {
+fn defaults_are_loopback_and_one_browser() {
     let config = Config::default();
     assert_eq!(config.listen.to_string(), "127.0.0.1:9222");
     assert!(!config.is_exposed());
@@ -56,13 +56,13 @@ fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
 }
 
 #[test]
-fn an_empty_variable_says_nothing() {
+fn empty_variables_are_ignored() {
     let operator = Operator { variables: &[("GHOSTMUX_WARM", "")], file: "warm = 3", ..Default::default() };
     assert_eq!(operator.config().map(|config| config.warm), Ok(3));
 }
 
 #[test]
-fn a_wrong_value_names_the_place_where_it_was_said() {
+fn invalid_values_name_their_source() {
     let wrong = "must be a whole number from 1 to 64";
     assert_eq!(flags(&["--browsers", "0"]).unwrap_err(), format!("--browsers \"0\": {wrong}"));
     let wrong_clients = "--max-clients-per-session \"0\": must be a whole number from 1 to 256";
@@ -74,7 +74,7 @@ fn a_wrong_value_names_the_place_where_it_was_said() {
 }
 
 #[test]
-fn an_unknown_key_in_the_file_is_an_error_with_its_line() {
+fn unknown_file_keys_are_errors_with_their_line() {
     let error = file("warm = 1\nbrowsrs = 2\n").unwrap_err();
     assert!(error.starts_with("FILE:2: unknown setting `browsrs`, expected one of `listen`"), "{error}");
     let error = file("config = \"other.toml\"").unwrap_err();
@@ -93,7 +93,7 @@ fn a_missing_file_is_an_error() {
 }
 
 #[test]
-fn listening_for_other_machines_needs_a_word() {
+fn listening_on_other_interfaces_needs_a_flag() {
     for address in ["0.0.0.0:9222", "[::]:9222", "192.0.2.1:80"] {
         let error = flags(&["--listen", address]).unwrap_err();
         assert!(error.contains("--insecure"), "{error}");
@@ -105,7 +105,7 @@ fn listening_for_other_machines_needs_a_word() {
 }
 
 #[test]
-fn a_list_can_be_repeated_separated_or_a_toml_list() {
+fn lists_can_be_repeated_separated_or_toml() {
     let args = |config: Result<Config, String>| match config.expect("valid").browsers {
         BrowserSource::Local(local) => local.args,
         BrowserSource::Remote(_) => Vec::new(),
@@ -119,7 +119,7 @@ fn a_list_can_be_repeated_separated_or_a_toml_list() {
 }
 
 #[test]
-fn what_ghostmux_needs_to_drive_a_browser_cannot_be_taken_from_it() {
+fn required_chrome_flags_cannot_be_removed() {
     for arg in ["--remote-debugging-port=9222", "--user-data-dir=/x", "--no-sandbox", "about:blank"] {
         let error = flags(&["--browser-args", arg]).unwrap_err();
         assert!(error.starts_with("--browser-args"), "{error}");
@@ -127,7 +127,7 @@ fn what_ghostmux_needs_to_drive_a_browser_cannot_be_taken_from_it() {
 }
 
 #[test]
-fn a_remote_browser_excludes_what_is_for_local_ones() {
+fn remote_browser_excludes_local_browser_settings() {
     let url = "ws://chrome:9222/devtools/browser/1?token=s3cret";
     let config = flags(&["--browser-url", url, "--browser-url", "ws://b/"]).expect("valid");
     assert!(matches!(&config.browsers, BrowserSource::Remote(urls) if urls.len() == 2));
@@ -157,7 +157,7 @@ fn limits_that_contradict_each_other_are_refused_or_lowered() {
 }
 
 #[test]
-fn snapshots_rest_where_the_user_has_its_files_unless_said_otherwise() {
+fn default_store_is_in_the_users_data_directory() {
     let place =
         |variables: &[(&str, &str)]| Operator { variables, ..Default::default() }.config().expect("valid").store.place;
     let home = [("HOME", "/home/a"), ("XDG_STATE_HOME", "")];
@@ -179,7 +179,7 @@ fn snapshots_rest_where_the_user_has_its_files_unless_said_otherwise() {
 }
 
 #[test]
-fn keys_come_from_a_file_or_a_variable_and_are_never_shown() {
+fn keys_are_read_from_file_or_variable_and_never_printed() {
     let (one, two) = (format!("k1:{}", "1a".repeat(32)), format!("k2:{}", "2b".repeat(32)));
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     write!(file, "# the first seals\n{two}\n\n{one}\n").expect("written");
@@ -208,7 +208,7 @@ fn keys_come_from_a_file_or_a_variable_and_are_never_shown() {
 }
 
 #[test]
-fn toml_takes_numbers_and_booleans_as_they_are() {
+fn toml_accepts_numbers_and_booleans() {
     let config =
         file("strict = true\nmax_sessions = 7\nmax_client_frame = 65536\nhttp_session = \"shared\"").expect("valid");
     assert_eq!(config.local, Capabilities::strict());
@@ -219,7 +219,7 @@ fn toml_takes_numbers_and_booleans_as_they_are() {
 }
 
 #[test]
-fn a_mistyped_variable_is_noticed_and_those_of_kubernetes_are_not() {
+fn mistyped_variables_are_reported_except_those_of_kubernetes() {
     let names = [
         "GHOSTMUX_BROWSRS",
         "GHOSTMUX_WARM",

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_time_needs_its_unit() {
+    fn durations_need_a_unit() {
         let any = duration(Duration::ZERO);
         for (text, millis) in
             [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("2 h", 7_200_000), ("1d", 86_400_000), ("0s", 0)]
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_the_one_name_that_can_be_listened_on() {
+    fn localhost_is_the_only_listen_name() {
         assert_eq!(listen("localhost:9222"), Ok(SocketAddr::from(([127, 0, 0, 1], 9222))));
         assert!(listen("[::1]:0").is_ok());
         for text in ["9222", ":9222", "127.0.0.1", "localhost", "example.org:80", "localhost:99999"] {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_origins_are_taken_without_what_a_header_does_not_have() {
+    fn hosts_and_origins_are_normalised() {
         assert_eq!(host("Chrome.Internal"), Ok("chrome.internal".into()));
         assert_eq!(host("10.0.0.5"), Ok("10.0.0.5".into()));
         for text in ["fd00::7", "[FD00:0::7]"] {

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_or_exclusive_browser_is_no_candidate() {
+    fn full_and_exclusive_browsers_are_not_candidates() {
         assert_eq!(decide([shared(0, 4), exclusive(1), shared(2, 3)], Some(4)), placed(2, 3, 1));
         assert_eq!(decide([shared(0, 5), shared(1, 4)], Some(4)), Decision::Full { max_sessions: 4, browsers: 2 });
         assert_eq!(decide([exclusive(0), exclusive(1)], None), Decision::Exclusive { browsers: 2 });
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_browser_of_the_kind_none_is_ready() {
+    fn missing_kind_reports_no_ready_browser() {
         assert_eq!(decide([], Some(4)), Decision::NoneReady);
         let other = Figures { kind: &OTHER, ..shared(0, 0) };
         assert_eq!(decide([other.clone()], Some(4)), Decision::NoneReady);

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_is_told_of_a_change_and_of_what_is_lacking() {
+    async fn waiters_are_notified_of_changes_and_shortage() {
         let slots = Slots::new([BrowserId(0)].into_iter(), Arc::default());
         let lacks = || slots.lock().values().find_map(Slot::lacks);
         assert_eq!(lacks().as_deref(), Some("it is being started"));

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_made_again_once_the_client_has_had_its_start() {
+    fn taken_leases_are_replaced_after_the_clients_start() {
         let mut world = World::new(2, 100);
         assert_eq!((world.burst(1), world.made), (1, 2));
         world.settle(QUIET.saturating_sub(Duration::from_millis(1)));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_come_all_the_time_do_not_put_it_off_for_ever() {
+    fn steady_clients_delay_refilling_for_a_limited_time() {
         let mut world = World::new(2, 100);
         for _ in 0..100 {
             world.burst(1);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_is_being_saved_or_restored_comes_first_but_not_for_ever() {
+    fn saving_and_restoring_delay_refilling_for_a_limited_time() {
         let mut world = World::new(2, 100);
         world.busy = true;
         world.burst(1);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_burst_finds_what_the_first_one_lacked() {
+    fn pool_grows_after_a_burst() {
         let mut world = World::new(2, 100);
         assert_eq!(world.burst(15), 2);
         world.settle(Duration::from_secs(1));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_needed_is_let_go() {
+    fn unused_warm_leases_are_released() {
         let mut world = World::new(2, 100);
         world.burst(15);
         world.settle(PERIOD);
@@ -261,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_are_faster_than_the_start_are_no_burst() {
+    fn clients_faster_than_a_start_are_not_a_burst() {
         let mut stock = WarmPool::<u32>::new(2, 100, Instant::now());
         assert_eq!(stock.take(Instant::now()), None);
         assert_eq!(stock.wanted, 2);
     }
 
     #[test]
-    fn none_are_wanted_where_the_setting_says_so() {
+    fn no_warm_leases_are_kept_when_disabled() {
         let mut world = World::new(0, 100);
         assert_eq!(world.burst(5), 0);
         world.settle(PERIOD);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_a_lease_comes_before_the_stock() {
+    fn waiting_clients_precede_the_warm_pool() {
         let mut world = World::new(1, 100);
         world.burst(1);
         assert_eq!(world.stock.take(world.now), None);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_failed_is_tried_again_later() {
+    fn failed_leases_are_retried_later() {
         let mut stock = WarmPool::<u32>::new(1, 100, Instant::now());
         let now = Instant::now();
         assert_eq!(stock.next(now, false), Next::Make);

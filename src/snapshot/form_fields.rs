@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_fields_are_read_than_may_be_and_the_rest_is_counted() {
+    fn form_fields_are_limited_and_the_rest_is_counted() {
         let snapshot = r#"{"strings":["INPUT","type","checkbox","text","DIV"],"documents":[{"nodes":{
             "parentIndex":[-1,0,0,0,0],"nodeName":[4,0,0,0,0],
             "attributes":[[],[1,2],[1,2],[1,3],[1,2]],

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_is_read() {
+    async fn written_lines_are_read_back() {
         let bytes = sample().await;
         let mut reader = Reader::new(bytes.as_slice()).await.expect("a snapshot");
         let mut read = Vec::new();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_snapshot_that_lacks_its_end_is_none_wherever_it_is_cut() {
+    async fn truncated_snapshots_are_refused() {
         let bytes = sample().await;
         for end in 0..bytes.len() {
             assert!(check(&bytes[..end]).await.is_err(), "cut at {end}");
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_that_was_taken_out_is_missed() {
+    async fn removed_lines_are_detected() {
         let text = String::from_utf8(sample().await).expect("text");
         for line in 1..4 {
             let lines: Vec<&str> =
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newer_version_is_refused_by_name() {
+    async fn newer_versions_are_refused() {
         let newer = r#"{"header":{"version":2,"something":"else"}}"#.to_owned() + "\n";
         let error = check(newer.as_bytes()).await.expect_err("newer");
         assert!(error.to_string().contains("version 2"), "{error}");
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_that_is_too_long_is_named_and_not_read_to_its_end() {
+    async fn too_long_lines_are_named_and_not_read_completely() {
         let bytes = sample().await;
         let longest = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len).max().expect("lines");
         assert!(check_within(bytes.as_slice(), longest).await.expect("whole").complete);

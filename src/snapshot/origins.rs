@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_says_who_set_it() {
+    fn cookie_origin_is_derived_from_its_scheme_and_port() {
         for (cookie, keys) in [
             (r#"{"domain":"a.test","sourceScheme":"NonSecure","sourcePort":80"#, &["http://a.test/"][..]),
             (
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_counted() {
+    fn omitted_origins_are_counted() {
         let mut candidates = Origins::default();
         for number in 0..LOOKED_AT + 3 {
             candidates.url(&format!("http://a{number}.test/"));

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_can_be_read_again_and_again_while_it_is_written() {
+    async fn buffer_can_be_read_repeatedly_while_written() {
         let replay_buffer = ReplayBuffer::default();
         replay_buffer.add(b"one ").expect("room");
         let (mut early, mut text) = (replay_buffer.play(), [0; 4]);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_is_large_waits_for_room() {
+    async fn only_large_content_waits_for_memory() {
         let (small, large) = (ReplayBuffer::default(), ReplayBuffer::default());
         let nobody = std::future::pending::<Result<(), RepositoryError>>();
         assert!(small.keep(vec![0; FREE].as_slice(), nobody).await.expect("no room needed").is_none());
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_holds_no_more_than_it_may() {
+    async fn buffer_size_is_limited() {
         let replay_buffer = ReplayBuffer::default();
         replay_buffer.add(&vec![0; HELD_MOST]).expect("room");
         assert!(matches!(replay_buffer.add(b"x"), Err(RepositoryError::TooLarge { .. })));

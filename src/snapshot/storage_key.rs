@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_that_a_page_can_have_is_reached_by_frames() {
+    fn every_page_storage_key_is_reachable_by_frames() {
         let frames = |text| StorageKey::read(text).map(|key| key.frames());
         let web = |frames: &[&str]| Ok(frames.iter().map(|&frame| frame.to_owned()).collect());
         assert_eq!(frames("https://a.test:8443/"), web(&["https://a.test:8443/"]));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_reached_says_why() {
+    fn unreachable_storage_keys_state_the_reason() {
         for text in ["", "file:///", "chrome://settings/", "https://a.test/x", "https://a@b/", "https:///"] {
             assert_eq!(StorageKey::read(text), Err("it belongs to no web origin"), "{text}");
         }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_web_has_origins() {
+    fn only_web_urls_have_origins() {
         assert_eq!(origin_of("http://a.test:80/b?c#d"), Some("http://a.test:80"));
         assert_eq!(origin_of("https://a.test?b"), Some("https://a.test"));
         for url in ["about:blank", "data:text/html,http://a/", "blob:http://a/1", "file:///x", "http://u@h/"] {

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_opens_only_where_it_belongs() {
+    fn chunks_decrypt_only_at_their_position() {
         let keys = key(&format!("k:{}", "07".repeat(32)));
         let (owner, other) = (Owner::local(), "other".parse::<Owner>().expect("a name"));
         let place =
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_of_a_chunk_can_be_changed_or_cut_off() {
+    fn changed_or_truncated_chunks_are_refused() {
         let keys = key(&format!("k:{}", "07".repeat(32)));
         let owner = Owner::local();
         let place =
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_cannot_be_read() {
+    fn sealed_content_is_unreadable() {
         let keys = key(&format!("k:{}", "07".repeat(32)));
         let owner = Owner::local();
         let place =

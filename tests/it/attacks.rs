@@ -8,21 +8,21 @@ mod browser;
 mod cdp_sessions;
 mod contexts;
 mod control_port;
-mod ended;
+mod crashing_commands;
+mod ended_targets;
 mod frames;
 mod from_pages;
 mod greed;
 mod greed_browser;
 mod greed_snapshots;
-mod killers;
+mod indirect_routes;
 mod navigation;
+mod other_entry_points;
 mod pausing;
 mod rows;
 mod same_site;
-mod side_doors;
 mod stage;
 mod targets;
-mod to_the_port;
 mod victim;
 
 use std::{
@@ -35,7 +35,7 @@ const TABLE: &str = "docs/attacks.md";
 
 /// Each row of the table is sent by the tests that it names, and each row that a test sends is in the table.
 #[test]
-fn every_row_of_the_table_is_sent_by_the_test_it_names() {
+fn attack_table_names_the_tests_that_send_each_row() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = std::fs::read_to_string(root.join(TABLE)).expect("the table");
     let mut code = String::new();
@@ -69,7 +69,7 @@ fn every_row_of_the_table_is_sent_by_the_test_it_names() {
 
 /// What the bench `neighbour` does to others is in the table, too, with what it costs.
 #[test]
-fn every_row_of_the_bench_is_in_the_table() {
+fn attack_table_lists_every_bench_row() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = std::fs::read_to_string(root.join(TABLE)).expect("the table");
     let acts = std::fs::read_to_string(root.join("benches/load/neighbour/acts.rs")).expect("the acts");

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The result of a navigation that failed, and the network events of the request that it was.
-async fn going_to_a_page_of_chromes_own_fails_as_in_a_headless_shell(browser: Browser) {
+async fn navigation_to_a_chrome_url_fails_as_in_headless_shell(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let (client, other) = (proxy.connect().await, proxy.connect().await);
     let neighbour = other.page().await;
@@ -36,7 +36,7 @@ async fn going_to_a_page_of_chromes_own_fails_as_in_a_headless_shell(browser: Br
     assert_eq!(other.evaluate(&neighbour.session, "1").await, 1);
 }
 
-async fn a_new_page_at_what_is_no_url_is_blank(browser: Browser) {
+async fn new_pages_at_invalid_urls_are_blank(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let client = proxy.connect().await;
     for url in ["chrome://newtab/", "chrome://settings", "example.test", "about:srcdoc", "localhost:1"] {
@@ -52,7 +52,7 @@ async fn a_new_page_at_what_is_no_url_is_blank(browser: Browser) {
 }
 
 /// As `Page.crash`; and nobody else's page.
-async fn a_page_that_goes_to_crash_crashes_alone(browser: Browser) {
+async fn navigation_to_chrome_crash_crashes_only_that_page(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let (client, other) = (proxy.connect().await, proxy.connect().await);
     let neighbour = other.page().await;
@@ -71,6 +71,6 @@ async fn a_page_that_goes_to_crash_crashes_alone(browser: Browser) {
     assert_eq!(other.evaluate(&neighbour.session, "1").await, 1);
 }
 
-in_each_browser!(going_to_a_page_of_chromes_own_fails_as_in_a_headless_shell);
-in_each_browser!(a_new_page_at_what_is_no_url_is_blank);
-in_each_browser!(a_page_that_goes_to_crash_crashes_alone);
+in_each_browser!(navigation_to_a_chrome_url_fails_as_in_headless_shell);
+in_each_browser!(new_pages_at_invalid_urls_are_blank);
+in_each_browser!(navigation_to_chrome_crash_crashes_only_that_page);

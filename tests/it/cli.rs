@@ -17,14 +17,14 @@ fn run(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_missing_chrome_is_named() {
+fn error_names_a_missing_chrome() {
     let (code, said) = run(&["serve", "--listen", "127.0.0.1:0", "--browser-path", "/nowhere/chrome"]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("/nowhere/chrome"), "{said}");
 }
 
 #[test]
-fn a_chrome_that_is_too_old_is_told_what_is_needed() {
+fn error_for_an_old_chrome_states_the_required_version() {
     let directory = tempfile::tempdir().expect("a directory");
     let chrome = directory.path().join("chrome");
     std::fs::write(&chrome, "#!/bin/sh\necho 'Chromium 120.0.6099.224'\n").expect("a file");
@@ -35,7 +35,7 @@ fn a_chrome_that_is_too_old_is_told_what_is_needed() {
 }
 
 #[test]
-fn a_port_in_use_is_named_before_a_chrome_is_started() {
+fn error_names_a_port_in_use_before_chrome_starts() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let (code, said) = run(&["serve", "--listen", &address]);
@@ -44,7 +44,7 @@ fn a_port_in_use_is_named_before_a_chrome_is_started() {
 }
 
 #[test]
-fn a_key_that_is_no_setting_is_an_error_with_its_name() {
+fn error_names_an_unknown_setting() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("ghostmux.toml");
     std::fs::write(&file, "brwsers = 2\n").expect("a file");
@@ -54,7 +54,7 @@ fn a_key_that_is_no_setting_is_an_error_with_its_name() {
 }
 
 #[test]
-fn other_machines_are_let_in_only_on_purpose() {
+fn listening_on_other_interfaces_requires_a_flag() {
     let (code, said) = run(&["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("--insecure"), "{said}");

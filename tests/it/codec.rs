@@ -79,7 +79,7 @@ fn replies(client: &Client) -> Vec<String> {
     texts
 }
 
-async fn what_a_client_reads_is_the_same_on_either_codec(browser: Browser) {
+async fn clients_read_the_same_with_either_codec(browser: Browser) {
     let json = answers(browser.clone(), "json").await;
     let cbor = answers(browser, "cbor").await;
     assert!(json.len() > 20, "{json:?}");
@@ -93,9 +93,9 @@ async fn what_a_client_reads_is_the_same_on_either_codec(browser: Browser) {
     }
 }
 
-in_each_browser!(what_a_client_reads_is_the_same_on_either_codec);
+in_each_browser!(clients_read_the_same_with_either_codec);
 
-async fn a_chrome_that_knows_no_cbor_is_driven_with_json(browser: Browser) {
+async fn json_is_used_when_chrome_lacks_cbor(browser: Browser) {
     let directory = tempfile::tempdir().expect("a directory");
     let old = directory.path().join("chromium-headless-shell");
     // It does not know the word that is new.
@@ -112,11 +112,11 @@ async fn a_chrome_that_knows_no_cbor_is_driven_with_json(browser: Browser) {
     assert_eq!(proxy.log().matches("speaks no CBOR").count(), 1, "{}", proxy.log());
 }
 
-in_browser!(Shell: a_chrome_that_knows_no_cbor_is_driven_with_json);
+in_browser!(Shell: json_is_used_when_chrome_lacks_cbor);
 
 /// Chrome converts no event that nests deeper than 300: with CBOR it is dropped and counted; with JSON Chrome has none to
 /// send, and ends the page. Neither way is anything sent that is no message, and other pages go on.
-async fn an_event_that_nests_too_deep_is_never_an_empty_frame(browser: Browser) {
+async fn deeply_nested_events_produce_no_empty_frames(browser: Browser) {
     for codec in ["json", "cbor"] {
         let proxy = Proxy::start(browser.clone(), &["--codec", codec, "--warm", "0"]).await;
         let (client, other) = (proxy.connect().await, proxy.connect().await);
@@ -151,4 +151,4 @@ async fn an_event_that_nests_too_deep_is_never_an_empty_frame(browser: Browser) 
     }
 }
 
-in_each_browser!(an_event_that_nests_too_deep_is_never_an_empty_frame);
+in_each_browser!(deeply_nested_events_produce_no_empty_frames);

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 /// Fails the test unless this is such a type of the domain.
 pub(crate) fn is_a(id: &str, value: &Value) {
-    let judged = Judge(Domain::ghost()).named(id, value);
-    judged.unwrap_or_else(|why| panic!("this is no ghost.{id}: {why}\n{value:#}"));
+    let result = Validator(Domain::ghost()).named(id, value);
+    result.unwrap_or_else(|why| panic!("this is no ghost.{id}: {why}\n{value:#}"));
 }
 
 /// Fails the test unless this is what the command answers, or the event tells.
@@ -16,13 +16,13 @@ pub(crate) fn is_of(method: &str, value: &Value) {
     let command = domain.command(name).map(|command| command.returns.clone());
     let event = domain.event(name).map(|event| event.parameters.clone());
     let members = command.or(event).unwrap_or_else(|| panic!("no {method} in the definition"));
-    let judged = Judge(domain).object(&members, value);
-    judged.unwrap_or_else(|why| panic!("this is not of {method}: {why}\n{value:#}"));
+    let result = Validator(domain).object(&members, value);
+    result.unwrap_or_else(|why| panic!("this is not of {method}: {why}\n{value:#}"));
 }
 
-struct Judge(Domain);
+struct Validator(Domain);
 
-impl Judge {
+impl Validator {
     fn named(&self, id: &str, value: &Value) -> Result<(), String> {
         let kind = self.0.type_of(id).ok_or_else(|| format!("no type {id}"))?;
         if !kind.properties.is_empty() {
@@ -54,7 +54,7 @@ impl Judge {
                 }
                 return Err(format!("{name} is missing"));
             };
-            let judged = match (&member.reference, &member.items) {
+            let result = match (&member.reference, &member.items) {
                 (Some(id), _) => self.named(id, value),
                 (None, Some(items)) => {
                     let id = items.reference.as_deref().expect("an array of shapes");
@@ -63,7 +63,7 @@ impl Judge {
                 }
                 (None, None) => plain(member.kind.as_deref().expect("a type"), value),
             };
-            judged.map_err(|why| format!("{name}: {why}"))?;
+            result.map_err(|why| format!("{name}: {why}"))?;
         }
         Ok(())
     }

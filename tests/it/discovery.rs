@@ -22,7 +22,7 @@ fn path_of(url: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn version_is_chromes_and_its_url_opens_one_session_at_a_time() {
+async fn json_version_matches_chrome_and_its_url_opens_one_session() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     for path in ["/json/version", "/json/version/"] {
         let version = json_of(&get(&proxy, path).await);
@@ -66,7 +66,7 @@ async fn version_is_chromes_and_its_url_opens_one_session_at_a_time() {
 
 /// Ends that no client wanted: who comes back is told why, and begins no empty session unawares.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_whose_session_was_ended_against_its_client_stays_refused() {
+async fn url_of_a_forcibly_ended_session_stays_refused() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let session_path = |path: &str| path.replace("/devtools/browser/", "/v1/sessions/");
     let begin = async |proxy: &Proxy, query: &str| {
@@ -119,7 +119,7 @@ async fn pages_of(client: &Client) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asking_for_the_version_opens_no_session() {
+async fn json_version_opens_no_session() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     for _ in 0..50 {
         get(&proxy, "/json/version").await;
@@ -128,7 +128,7 @@ async fn asking_for_the_version_opens_no_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_are_listed_made_activated_and_closed_in_the_session_of_http_calls() {
+async fn json_endpoints_manage_pages_of_the_http_session() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let stranger = proxy.connect().await;
     let other = stranger.page().await;
@@ -174,7 +174,7 @@ async fn pages_are_listed_made_activated_and_closed_in_the_session_of_http_calls
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_protocol_is_that_of_the_browser_that_runs_and_our_own() {
+async fn json_protocol_has_the_browsers_and_the_ghost_domains() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let protocol = json_of(&get(&proxy, "/json/protocol").await);
     let domains = protocol["domains"].as_array().expect("domains");
@@ -185,7 +185,7 @@ async fn the_protocol_is_that_of_the_browser_that_runs_and_our_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shared_http_session_is_what_version_leads_to() {
+async fn json_version_leads_to_the_shared_http_session() {
     let proxy = Proxy::start(Browser::any().await, &["--http-session", "shared"]).await;
     let path = path_of(&json_of(&get(&proxy, "/json/version").await)["webSocketDebuggerUrl"]);
     assert_eq!(path_of(&json_of(&get(&proxy, "/json/version").await)["webSocketDebuggerUrl"]), path);
@@ -197,7 +197,7 @@ async fn a_shared_http_session_is_what_version_leads_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_option_that_cannot_be_honoured_is_refused_by_name() {
+async fn unsupported_options_are_refused_by_name() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     for (option, name) in
         [("launch=%7B%7D", "launch"), ("--proxy-server=x:1", "--proxy-server"), ("stealth", "stealth")]
@@ -210,7 +210,7 @@ async fn an_option_that_cannot_be_honoured_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_path_that_is_a_sockets_opens_a_session() {
+async fn only_websocket_paths_open_a_session() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     for (path, right) in [
         ("/v1/sessions/some-session/liv", "/devtools/browser/ID"),
@@ -228,7 +228,7 @@ async fn only_a_path_that_is_a_sockets_opens_a_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_proper_request_is_refused_and_says_why() {
+async fn malformed_requests_are_refused_with_a_reason() {
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let host = format!("Host: {}\r\n", proxy.address());

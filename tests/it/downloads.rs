@@ -28,7 +28,7 @@ async fn behave(client: &Client, params: serde_json::Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_of_a_child_frame_is_told_to_its_owner_alone() {
+async fn child_frame_downloads_are_reported_only_to_their_owner() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let site = Site::start().await;
     let (owner, other) = (proxy.connect().await, proxy.connect().await);
@@ -47,7 +47,7 @@ async fn a_download_of_a_child_frame_is_told_to_its_owner_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_where_its_client_expects_it_before_the_client_is_told() {
+async fn downloaded_file_is_in_place_before_completed_is_sent() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let wanted = tempfile::tempdir().expect("a directory");
     for (behavior, by_name) in [("allow", true), ("allowAndName", false)] {
@@ -63,7 +63,7 @@ async fn a_file_is_where_its_client_expects_it_before_the_client_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_too_says_completed_only_when_the_file_is_there() {
+async fn page_event_completed_is_sent_after_the_file_is_in_place() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let wanted = tempfile::tempdir().expect("a directory");
     let client = proxy.connect().await;
@@ -76,7 +76,7 @@ async fn a_page_too_says_completed_only_when_the_file_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_capability_nothing_is_written_where_a_client_says() {
+async fn downloads_ignore_the_client_path_without_host_files() {
     let proxy = Proxy::start(Browser::any().await, &["--strict"]).await;
     let wanted = tempfile::tempdir().expect("a directory");
     let client = proxy.connect().await;
@@ -88,7 +88,7 @@ async fn without_the_capability_nothing_is_written_where_a_client_says() {
 }
 
 /// As on a Chrome, which knows a download after its end.
-async fn a_download_that_is_over_is_still_known(browser: Browser) {
+async fn finished_downloads_are_still_known(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let (owner, other) = (proxy.connect().await, proxy.connect().await);
     let wanted = tempfile::tempdir().expect("a directory");
@@ -101,4 +101,4 @@ async fn a_download_that_is_over_is_still_known(browser: Browser) {
     assert_eq!(unknown, (-32602, "No download item found for the given GUID".to_owned()));
 }
 
-in_each_browser!(a_download_that_is_over_is_still_known);
+in_each_browser!(finished_downloads_are_still_known);

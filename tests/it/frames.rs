@@ -22,7 +22,7 @@ struct Row {
     bytes: Option<String>,
 }
 
-async fn what_the_check_lets_through_chrome_answers(browser: Browser) {
+async fn accepted_commands_are_answered_by_chrome(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let client = proxy.connect().await;
     let page = client.page().await;
@@ -60,7 +60,7 @@ async fn what_the_check_lets_through_chrome_answers(browser: Browser) {
     assert_eq!(still_works(&client, &page).await, 42);
 }
 
-in_each_browser!(what_the_check_lets_through_chrome_answers);
+in_each_browser!(accepted_commands_are_answered_by_chrome);
 
 /// The next answer of any kind.
 async fn answer(client: &Client, text: &str) -> Option<Value> {
@@ -74,11 +74,23 @@ async fn still_works(client: &Client, page: &Page) -> Value {
 
 /// A command on a page, as a hostile writer of JSON would spell it.
 fn generated(seed: u64, session: &str) -> String {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let id =
-        dice.pick(&["7", "-7", "0", "7.0", "70e-1", "0.7e1", "7E+0", "2147483647", "-2147483648", "-0", "1e0", "7.5"]);
-    let id_key = dice.pick(&[r#""id""#, r#""\u0069d""#, r#""i\u0064""#]);
-    let method = dice.pick(&[
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let id = random.pick(&[
+        "7",
+        "-7",
+        "0",
+        "7.0",
+        "70e-1",
+        "0.7e1",
+        "7E+0",
+        "2147483647",
+        "-2147483648",
+        "-0",
+        "1e0",
+        "7.5",
+    ]);
+    let id_key = random.pick(&[r#""id""#, r#""\u0069d""#, r#""i\u0064""#]);
+    let method = random.pick(&[
         r#""Runtime.evaluate""#,
         r#""Runtime.\u0065valuate""#,
         r#""\u0052untime.evaluate""#,
@@ -87,16 +99,16 @@ fn generated(seed: u64, session: &str) -> String {
         r#""Nope.nope""#,
     ]);
     let mut params = String::from("{");
-    let members = dice.below(6);
+    let members = random.below(6);
     for at in 0..members {
         params += if at == 0 { "" } else { "," };
-        params += dice.pick(&[r#""expression":"1""#, r#""\u0065xpression":"1""#, ""]);
+        params += random.pick(&[r#""expression":"1""#, r#""\u0065xpression":"1""#, ""]);
         if params.ends_with(['{', ',']) {
-            let _ = write!(params, "\"k{at}\":{}", dice.value(0));
+            let _ = write!(params, "\"k{at}\":{}", random.value(0));
         }
     }
     params += "}";
-    let params = if dice.below(10) == 0 { dice.value(0) } else { params };
+    let params = if random.below(10) == 0 { random.value(0) } else { params };
     let mut members = [
         format!("{id_key}:{id}"),
         format!("\"method\":{method}"),
@@ -104,16 +116,16 @@ fn generated(seed: u64, session: &str) -> String {
         format!("\"sessionId\":\"{session}\""),
     ];
     for at in (1..members.len()).rev() {
-        members.swap(at, dice.below(at + 1));
+        members.swap(at, random.below(at + 1));
     }
-    let space = dice.pick(&["", " ", "\n", "\t \r"]);
+    let space = random.pick(&["", " ", "\n", "\t \r"]);
     format!("{space}{{{space}{}{space}}}{space}", members.join(&format!("{space},{space}")))
 }
 
 /// Small numbers from a seed (xorshift): the same every time.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn below(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -68,7 +68,7 @@ const KNOWN_LARGE: &[&str] = &["virtual_browser/target.rs"];
 
 /// `src/lib.rs` says which rooms need the feature `server`: the others are those that are pure as a whole.
 #[test]
-fn without_default_features_exactly_the_pure_rooms_are_built() {
+fn build_without_default_features_has_exactly_the_pure_modules() {
     let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("src/lib.rs");
     let mut built = BTreeSet::new();
     let mut before = "";
@@ -101,11 +101,11 @@ const NOT_IN_PURE: [(&str, &str); 9] = [
 ];
 
 #[test]
-fn every_import_is_in_the_table() {
-    let house = House::read();
+fn every_import_is_allowed_by_the_table() {
+    let tree = SourceTree::read();
     let mut wrong = BTreeSet::new();
-    for source in &house.sources {
-        for to in house.imports(source) {
+    for source in &tree.sources {
+        for to in tree.imports(source) {
             if !may_import(&source.module, &to) {
                 wrong.insert(format!("src/{} may not import {}", source.path.display(), to.join("::")));
             }
@@ -115,20 +115,20 @@ fn every_import_is_in_the_table() {
 }
 
 #[test]
-fn every_room_has_its_row_and_every_row_its_room() {
-    let house = House::read();
-    let rooms: BTreeSet<_> = house.sources.iter().filter_map(|source| source.module.first()).cloned().collect();
+fn module_table_matches_the_source_tree() {
+    let tree = SourceTree::read();
+    let rooms: BTreeSet<_> = tree.sources.iter().filter_map(|source| source.module.first()).cloned().collect();
     let rows: BTreeSet<_> = ROOMS.iter().map(|(room, _)| (*room).to_owned()).collect();
     assert_eq!(rooms, rows, "the rooms under src/, and the rows of ROOMS in tests/it/layers.rs");
     for part in PURE {
-        let exists = house.sources.iter().any(|source| is_in(&source.module, part));
+        let exists = tree.sources.iter().any(|source| is_in(&source.module, part));
         assert!(exists, "PURE of tests/it/layers.rs names {part}, which does not exist");
     }
 }
 
 /// Both pages are written by hand: a room that neither explains is one that nobody finds.
 #[test]
-fn the_map_and_the_architecture_page_name_every_room() {
+fn lib_docs_and_architecture_page_name_every_module() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     let lib = read("src/lib.rs");
@@ -146,7 +146,7 @@ fn the_map_and_the_architecture_page_name_every_room() {
 }
 
 #[test]
-fn pure_code_reads_no_clock_and_waits_for_nothing() {
+fn pure_code_uses_no_clock_io_or_async() {
     let mut wrong = BTreeSet::new();
     for source in sources().iter().filter(|source| is_pure(&source.module)) {
         for (word, why) in NOT_IN_PURE {
@@ -162,7 +162,7 @@ fn pure_code_reads_no_clock_and_waits_for_nothing() {
 #[test]
 fn no_file_is_longer_than_450_lines() {
     let mut wrong = BTreeSet::new();
-    for (path, text) in House::files() {
+    for (path, text) in SourceTree::files() {
         let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
         let is_known = KNOWN_LARGE.contains(&path.as_str());
         if lines > MOST_LINES && !is_known {
@@ -176,8 +176,8 @@ fn no_file_is_longer_than_450_lines() {
 
 /// A parent and its own children may know each other; two files beside each other may not.
 #[test]
-fn sibling_files_do_not_import_each_other_in_a_circle() {
-    let found: BTreeSet<String> = House::read().circles().into_iter().map(|circle| circle.join(" <-> ")).collect();
+fn sibling_files_have_no_import_cycles() {
+    let found: BTreeSet<String> = SourceTree::read().circles().into_iter().map(|circle| circle.join(" <-> ")).collect();
     let known: BTreeSet<String> = KNOWN_CIRCLES.iter().map(|circle| circle.join(" <-> ")).collect();
     let new: BTreeSet<_> = found.difference(&known).cloned().collect();
     assert!(new.is_empty(), "files that import each other in a circle; let one know the other:\n{}", lines(&new));
@@ -186,7 +186,7 @@ fn sibling_files_do_not_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn the_reader_sees_what_a_compiler_sees() {
+fn import_parser_matches_the_compiler() {
     let code = "// crate::comment\n/* crate::block */ use crate::{\n  cdp::{ids, message::Message},\n  config as c, error,\n};\n\
                 pub(in crate::alpha) fn f(x: &crate::beta::Live) -> &str { \"crate::text\" }\n\
                 #[cfg(test)]\nmod tests { use crate::server::Server; fn g() { {} } }\nuse crate::api;";
@@ -216,16 +216,16 @@ fn the_reader_sees_what_a_compiler_sees() {
 
 /// What a parent re-exports is its child's: that is how a circle hides.
 #[test]
-fn a_circle_through_the_parent_is_found() {
-    let house = House::of(&[
+fn cycles_through_the_parent_are_found() {
+    let tree = SourceTree::of(&[
         ("room.rs", "mod a; mod b; mod c; use self::{a::A, b::B};"),
         ("room/a.rs", "use super::B; pub struct A;"),
         ("room/b.rs", "use super::c::deep::C; pub struct B;"),
         ("room/c.rs", "mod deep; use super::Own;"),
         ("room/c/deep.rs", "use super::super::A; pub struct C;"),
     ]);
-    assert_eq!(house.circles(), [["room::a", "room::b", "room::c"]]);
-    let straight = House::of(&[
+    assert_eq!(tree.circles(), [["room::a", "room::b", "room::c"]]);
+    let straight = SourceTree::of(&[
         ("room.rs", "mod a; mod b; use self::{a::A, b::B};"),
         ("room/a.rs", "use super::{B, Own}; pub struct A;"),
         ("room/b.rs", "use super::Own; pub struct B;"),
@@ -298,17 +298,17 @@ impl Source {
 
 /// The files of `src/`.
 fn sources() -> Vec<Source> {
-    House::read().sources
+    SourceTree::read().sources
 }
 
 /// All of `src/`.
-struct House {
+struct SourceTree {
     sources: Vec<Source>,
     modules: BTreeSet<Vec<String>>,
     uses: BTreeMap<Vec<String>, BTreeMap<String, Vec<String>>>,
 }
 
-impl House {
+impl SourceTree {
     fn read() -> Self {
         let files = Self::files();
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
@@ -603,7 +603,7 @@ const MAY_SCAN: [(&str, &str, &str); 26] = [
 ];
 
 #[test]
-fn what_all_sessions_share_looks_through_nothing() {
+fn shared_code_does_not_scan_collections() {
     let mut wrong = Vec::new();
     let mut used = BTreeSet::new();
     for source in sources().iter().filter(|source| SHARED.iter().any(|shared| source.path.starts_with(shared))) {

@@ -35,7 +35,7 @@ fn open_files(pid: u32) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_come_and_go_and_nothing_is_left() {
+async fn disconnected_clients_leave_nothing() {
     let proxy = Proxy::start(Browser::any().await, &["--warm", "2"]).await;
     let site = Site::start().await;
     eventually("the warm leases", async || gauges(&proxy).await["ghostmux_sessions_warm"] == 2).await;
@@ -85,7 +85,7 @@ async fn clients_come_and_go_and_nothing_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_burst_finds_as_many_warm_leases_as_the_first_one_needed() {
+async fn warm_pool_grows_to_the_size_of_the_last_burst() {
     let proxy = Proxy::start(Browser::any().await, &["--warm", "1"]).await;
     let warm = async || gauges(&proxy).await["ghostmux_sessions_warm"];
     eventually("the warm lease", async || warm().await == 1).await;
@@ -98,7 +98,7 @@ async fn the_second_burst_finds_as_many_warm_leases_as_the_first_one_needed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_proxy_leaves_no_chrome_and_no_directory() {
+async fn killed_proxy_leaves_no_chrome_and_no_directory() {
     let mut proxy = Proxy::start(Browser::any().await, &["--browsers", "2"]).await;
     let client = proxy.connect().await;
     client.page().await;
@@ -110,7 +110,7 @@ async fn a_killed_proxy_leaves_no_chrome_and_no_directory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_chrome_costs_its_own_sessions_and_is_replaced() {
+async fn killed_chrome_ends_only_its_sessions_and_is_replaced() {
     let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--warm", "1"]).await;
     // The least loaded comes first: these two are in two browsers.
     let (one, other) = (proxy.connect().await, proxy.connect().await);
@@ -139,7 +139,7 @@ async fn a_killed_chrome_costs_its_own_sessions_and_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_is_stopped_says_so_to_its_clients() {
+async fn shutdown_sends_clients_a_close_reason() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let client = proxy.connect().await;
     client.page().await;
@@ -149,7 +149,7 @@ async fn a_proxy_that_is_stopped_says_so_to_its_clients() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn browser_close_ends_the_session_and_not_the_chrome() {
+async fn browser_close_ends_the_session_but_not_chrome() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let (client, other) = (proxy.connect().await, proxy.connect().await);
     let page = other.page().await;
@@ -159,7 +159,7 @@ async fn browser_close_ends_the_session_and_not_the_chrome() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_are_spread_over_the_browsers() {
+async fn sessions_are_distributed_over_browsers() {
     let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--max-sessions", "1", "--queue", "0"]).await;
     let both = (proxy.connect().await, proxy.connect().await);
     let refused = proxy.refusal("/").await;

@@ -97,30 +97,30 @@ async fn in_a_tunnel(client: &Client, target: &str) {
     client.ok(None, "Target.detachFromTarget", json!({ "sessionId": tunnel })).await;
 }
 
-async fn on_the_json_pipe_a_frame_that_chrome_does_not_take_is_answered(browser: Browser) {
+async fn json_pipe_answers_frames_that_are_too_large_for_chrome(browser: Browser) {
     let proxy = Proxy::start(browser, &["--codec", "json", "--warm", "0"]).await;
     at_the_limit(&proxy, MOST - 1, true).await;
 }
 
-in_browser!(Shell: on_the_json_pipe_a_frame_that_chrome_does_not_take_is_answered);
+in_browser!(Shell: json_pipe_answers_frames_that_are_too_large_for_chrome);
 
-async fn on_the_cbor_pipe_every_frame_that_a_client_may_send_is_taken(browser: Browser) {
+async fn cbor_pipe_accepts_every_frame_a_client_may_send(browser: Browser) {
     let proxy = Proxy::start(browser, &["--codec", "cbor", "--warm", "0"]).await;
     at_the_limit(&proxy, MOST, false).await;
 }
 
-in_browser!(Shell: on_the_cbor_pipe_every_frame_that_a_client_may_send_is_taken);
+in_browser!(Shell: cbor_pipe_accepts_every_frame_a_client_may_send);
 
-async fn on_a_remote_browsers_socket_a_frame_that_it_does_not_take_is_answered(browser: Browser) {
+async fn remote_socket_answers_frames_that_are_too_large_for_chrome(browser: Browser) {
     let real = RealBrowser::start(&browser).await;
     let proxy = Proxy::start_remote(browser, &real.url).await;
     at_the_limit(&proxy, MOST - 14, true).await;
 }
 
-in_browser!(Shell: on_a_remote_browsers_socket_a_frame_that_it_does_not_take_is_answered);
+in_browser!(Shell: remote_socket_answers_frames_that_are_too_large_for_chrome);
 
 /// Bodies of responses that are kept for CDP sessions: as many as was said, in each session for itself.
-async fn a_session_keeps_as_many_bodies_as_it_may(browser: Browser) {
+async fn network_buffers_limit_response_bodies(browser: Browser) {
     let proxy = Proxy::start(browser, &["--network-buffers=1MB"]).await;
     let (client, other) = (proxy.connect().await, proxy.connect().await);
     let (page, others) = (client.page().await, other.page().await);
@@ -140,4 +140,4 @@ async fn a_session_keeps_as_many_bodies_as_it_may(browser: Browser) {
     assert_eq!(enable(&client, &second, 101e6).await, Ok(json!({})));
 }
 
-in_each_browser!(a_session_keeps_as_many_bodies_as_it_may);
+in_each_browser!(network_buffers_limit_response_bodies);

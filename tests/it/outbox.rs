@@ -1,6 +1,6 @@
 //! The isolation invariant, read from the sources: only `src/virtual_browser/outbox.rs` makes a [`ToClient`], and only
 //! for the view to which a CDP session was announced. The compiler keeps other files out of what is private there; this
-//! test keeps it private: `a_door_in_the_outbox_is_noticed` opens doors in a copy of that file, and each must be
+//! test keeps it private: `outbox_check_detects_public_constructors` opens doors in a copy of that file, and each must be
 //! noticed.
 //!
 //! [`ToClient`]: ghostmux::virtual_browser::ToClient
@@ -21,7 +21,7 @@ const CHANGING: [&str; 9] =
 const DERIVES: [&str; 3] = ["Debug", "PartialEq", "Eq"];
 
 #[test]
-fn only_the_outbox_makes_frames_for_clients() {
+fn only_the_outbox_creates_frames_for_clients() {
     let wrong = faults(&read(OUTBOX));
     assert!(wrong.is_empty(), "src/{OUTBOX} does not keep the isolation invariant:\n{}", wrong.join("\n"));
     assert!(
@@ -31,7 +31,7 @@ fn only_the_outbox_makes_frames_for_clients() {
 }
 
 #[test]
-fn no_other_file_makes_a_frame_or_chooses_its_view() {
+fn other_files_neither_create_frames_nor_choose_views() {
     let mut wrong = Vec::new();
     for path in sources(Path::new("src")) {
         let name = path.strip_prefix("src").expect("below src").to_string_lossy().into_owned();
@@ -61,7 +61,7 @@ fn no_other_file_makes_a_frame_or_chooses_its_view() {
 }
 
 #[test]
-fn a_door_in_the_outbox_is_noticed() {
+fn outbox_check_detects_public_constructors() {
     let text = read(OUTBOX);
     for (code, opened, why) in [
         ("    fn own_words(", "    pub(super) fn own_words(", "makes a ToClient"),

@@ -62,7 +62,7 @@ fn restoring(snapshot: &str) -> Restoring {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn someone_elses_session_is_as_if_it_were_not() {
+async fn sessions_of_other_owners_are_not_found() {
     let directory = tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
     let (pool, registry) = service(directory.path()).await;
     let (one, other) = (caller("one"), caller("other"));

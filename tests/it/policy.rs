@@ -77,7 +77,7 @@ const HARMLESS_ON_A_ROOT: [&str; 5] = [
 
 /// A row whose rule is taken out, so that it simply passes, is found here.
 #[test]
-fn what_reaches_beyond_its_own_target_does_not_simply_pass() {
+fn methods_beyond_one_target_do_not_pass_unchecked() {
     let mut rows = 0;
     for row in include_str!("../../src/virtual_browser/policy.tsv").lines().skip(1) {
         let columns: Vec<&str> = row.split('\t').collect();

@@ -26,7 +26,7 @@ fn error(row: &str) -> String {
 }
 
 #[test]
-fn a_row_that_cannot_be_meant_is_refused_with_its_reason() {
+fn invalid_policy_rows_are_refused_with_a_reason() {
     for (row, reason) in [
         ("Page.x\ttarget\tpass\tnot-found", "4 columns instead of 9"),
         ("Page\ttarget\tpass\tnot-found\t\t\t\t\twhy", "\"Page\" is no method"),
@@ -91,7 +91,7 @@ fn a_row_that_cannot_be_meant_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_handler_that_no_row_uses_is_named() {
+fn unused_handlers_are_named() {
     let text = format!("{HEADER}\nIO.read\ttarget\town-only\tnot-found\tio_stream\t\t\t\twhy\n");
     let unused = Table::read(&text).map(|table| table.unused()).unwrap_or_default();
     assert!(unused.contains(&"resume".to_owned()) && unused.contains(&"check navigate".to_owned()), "{unused:?}");

@@ -37,7 +37,7 @@ async fn come_back(proxy: &Proxy, id: &str, page: &Page) -> (Client, Page) {
     (client, Page { target: page.target.clone(), session })
 }
 
-async fn a_session_comes_back_with_its_pages_contexts_and_heap(browser: Browser) {
+async fn reconnecting_client_finds_pages_contexts_and_heap(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let site = Site::start().await;
     let observer = proxy.connect().await;
@@ -76,7 +76,7 @@ async fn a_session_comes_back_with_its_pages_contexts_and_heap(browser: Browser)
     assert_eq!(attached.len(), 2, "{attached:?}");
 }
 
-in_each_browser!(a_session_comes_back_with_its_pages_contexts_and_heap);
+in_each_browser!(reconnecting_client_finds_pages_contexts_and_heap);
 
 /// What a lost client can leave in a page, and what shows that the page is free of it.
 async fn leave_stuck(client: &Client, site: &Site, how: &str) -> Page {
@@ -144,7 +144,7 @@ async fn leave_stuck(client: &Client, site: &Site, how: &str) -> Page {
     page
 }
 
-async fn nothing_of_a_lost_client_leaves_a_page_stuck(browser: Browser) {
+async fn lost_clients_leave_no_page_blocked(browser: Browser) {
     let proxy = Proxy::start(browser, &["--warm", "4"]).await;
     let site = Site::start().await;
     let observer = proxy.connect().await;
@@ -166,9 +166,9 @@ async fn nothing_of_a_lost_client_leaves_a_page_stuck(browser: Browser) {
     }
 }
 
-in_each_browser!(nothing_of_a_lost_client_leaves_a_page_stuck);
+in_each_browser!(lost_clients_leave_no_page_blocked);
 
-async fn a_page_that_opens_dialogs_while_nobody_is_there_runs_on(browser: Browser) {
+async fn pages_of_parked_sessions_are_not_blocked_by_dialogs(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let site = Site::start().await;
     let client = proxy.connect_to("/?keep_alive=2m").await;
@@ -192,4 +192,4 @@ async fn a_page_that_opens_dialogs_while_nobody_is_there_runs_on(browser: Browse
     .await;
 }
 
-in_each_browser!(a_page_that_opens_dialogs_while_nobody_is_there_runs_on);
+in_each_browser!(pages_of_parked_sessions_are_not_blocked_by_dialogs);

@@ -48,7 +48,7 @@ impl Drop for RealBrowser {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chrome_elsewhere_serves_sessions_that_do_not_see_each_other() {
+async fn remote_chrome_sessions_are_isolated() {
     let browser = Browser::any().await;
     let real = RealBrowser::start(&browser).await;
     let proxy = Proxy::start_remote(browser, &real.url).await;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 #[test]
-fn no_old_path_and_no_old_type_is_left() {
+fn old_paths_and_types_are_not_used() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = fs::read_to_string(root.join("docs/renames.md")).expect("docs/renames.md can be read");
     let rows: Vec<Vec<&str>> = list.lines().filter(|line| line.starts_with("| `")).map(cells).collect();
@@ -47,7 +47,7 @@ fn no_old_path_and_no_old_type_is_left() {
 }
 
 #[test]
-fn a_word_is_found_only_whole() {
+fn only_whole_words_are_found() {
     assert!(has_word("a [`Vault`] of", "Vault") && has_word("Vault::new", "Vault"));
     assert!(!has_word("Vaulted MyVault", "Vault") && !has_word("my/browser/own.rs", "browser/own.rs"));
 }

@@ -1,7 +1,7 @@
 //! Sessions by HTTP: `/v1`, and what browserless has.
 
-mod faces;
-mod refused;
+mod invalid_requests;
+mod other_apis;
 mod resources;
 
 use serde_json::{Value, json};

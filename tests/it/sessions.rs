@@ -12,10 +12,10 @@ use crate::{
     reconnect::{id_of, parked, session},
 };
 
-/// Some chance, always the same.
-struct Chance(u64);
+/// Some random, always the same.
+struct Random(u64);
 
-impl Chance {
+impl Random {
     fn below(&mut self, most: usize) -> usize {
         // xorshift64, Marsaglia 2003.
         self.0 ^= self.0 << 13;
@@ -33,7 +33,7 @@ pub(crate) fn problem(refusal: &str) -> (u16, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_end_has_its_code_and_its_reason() {
+async fn each_session_end_has_its_code_and_reason() {
     let proxy = Proxy::start(Browser::any().await, &["--ping-interval", "50ms"]).await;
     let observer = proxy.connect().await;
 
@@ -91,7 +91,7 @@ async fn each_end_has_its_code_and_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_answers_no_ping_has_gone() {
+async fn clients_without_pong_are_disconnected() {
     let proxy = Proxy::start(Browser::any().await, &["--ping-interval", "100ms"]).await;
     let observer = proxy.connect().await;
     let client = proxy.connect_to("/?keep_alive=1m").await;
@@ -106,7 +106,7 @@ async fn a_client_that_answers_no_ping_has_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_is_refused_and_changes_nothing() {
+async fn invalid_settings_are_refused_and_change_nothing() {
     let flags = ["--timeout-max", "1h", "--idle-timeout-max", "10m", "--keep-alive-max", "5m"];
     let proxy = Proxy::start(Browser::any().await, &flags).await;
     let client = proxy.connect().await;
@@ -150,7 +150,7 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_finds_no_place_waits_in_line_and_leaves_it_when_it_goes() {
+async fn queued_clients_are_admitted_in_order_and_leave_when_they_hang_up() {
     let flags = ["--max-total-sessions", "1", "--queue", "1", "--queue-timeout", "20s"];
     let proxy = Proxy::start(Browser::any().await, &flags).await;
     let waiting = async |proxy: &Proxy| {
@@ -180,7 +180,7 @@ async fn who_finds_no_place_waits_in_line_and_leaves_it_when_it_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn usage_is_what_a_session_used_and_nobody_sees_it_measured() {
+async fn usage_is_measured_without_visible_events() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let client = proxy.connect().await;
     client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true })).await;
@@ -206,7 +206,7 @@ async fn usage_is_what_a_session_used_and_nobody_sees_it_measured() {
 
 /// Sessions that are parked and resumed in random order.
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_parked_and_resumed_in_any_order_leave_nothing() {
+async fn randomly_parked_and_resumed_sessions_leave_nothing() {
     let most = size(30, 300);
     let proxy = Proxy::start(Browser::any().await, &["--warm", "2"]).await;
     // A context is counted before its page is there, so it is `sessions_warm` that says that a warm lease is whole.
@@ -226,14 +226,14 @@ async fn sessions_parked_and_resumed_in_any_order_leave_nothing() {
     })
     .await;
     let observer = proxy.connect().await;
-    let mut chance = Chance(0x9E37_79B9_7F4A_7C15);
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut there: Vec<(String, Client)> = Vec::new();
     let mut gone: Vec<(String, u64)> = Vec::new();
     let mut made = 0;
     let (mut turns, most_turns) = (0, most * 3);
     while turns < most_turns {
         turns += 1;
-        match chance.below(10) {
+        match random.below(10) {
             0..4 if made < most => {
                 let client = proxy.connect_to("/?keep_alive=5m").await;
                 let id = id_of(&client).await;
@@ -241,13 +241,13 @@ async fn sessions_parked_and_resumed_in_any_order_leave_nothing() {
                 there.push((id, client));
             }
             4..7 if !there.is_empty() => {
-                let (id, client) = there.swap_remove(chance.below(there.len()));
+                let (id, client) = there.swap_remove(random.below(there.len()));
                 let targets = client.ok(None, "Target.getTargets", json!({})).await;
                 let target = text(&targets["targetInfos"][0], "targetId");
                 let page = client.attach(None, &target).await;
-                let marker = chance.0 >> 12;
+                let marker = random.0 >> 12;
                 client.evaluate(&page, &format!("globalThis.marker = {marker}")).await;
-                if chance.below(2) == 0 {
+                if random.below(2) == 0 {
                     client.ok(None, "ghost.park", json!({})).await;
                 } else {
                     drop(client);
@@ -255,7 +255,7 @@ async fn sessions_parked_and_resumed_in_any_order_leave_nothing() {
                 gone.push((id, marker));
             }
             _ if !gone.is_empty() => {
-                let (id, marker) = gone.swap_remove(chance.below(gone.len()));
+                let (id, marker) = gone.swap_remove(random.below(gone.len()));
                 parked(&observer, &id).await;
                 let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
                 let targets = client.ok(None, "Target.getTargets", json!({})).await;

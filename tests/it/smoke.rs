@@ -9,7 +9,7 @@ use crate::{
     site::Site,
 };
 
-async fn a_client_opens_a_page_and_all_is_gone_afterwards(browser: Browser) {
+async fn a_client_opens_a_page_and_leaves_nothing(browser: Browser) {
     let proxy = Proxy::start(browser, &["--strict"]).await;
     let site = Site::start().await;
     let client = proxy.connect().await;
@@ -26,12 +26,12 @@ async fn a_client_opens_a_page_and_all_is_gone_afterwards(browser: Browser) {
     assert!(other.end().await.starts_with("1000"), "{:?}", other.closed());
 }
 
-in_each_browser!(a_client_opens_a_page_and_all_is_gone_afterwards);
+in_each_browser!(a_client_opens_a_page_and_leaves_nothing);
 
 /// What a client says right with its handshake is heard only by a session that knows its first page. Once it was told
 /// of a browser without any, if it was quicker than the link's word of that page.
 #[tokio::test]
-async fn a_client_in_a_hurry_is_told_of_its_first_page() {
+async fn pipelined_commands_see_the_first_page() {
     for (warm, rounds) in [("0", 5), ("2", 15)] {
         let proxy = Proxy::start(Browser::any().await, &["--warm", warm]).await;
         for round in 0..rounds {

@@ -1,12 +1,12 @@
 //! Snapshots: what a session has stored, read from one browser and written into another.
 
-mod busy;
+mod apis;
+mod busy_pages;
 mod emulation;
 mod engine;
-mod faces;
+mod hibernation;
 mod killed;
 mod machines;
 mod playwright;
-mod sleep;
 mod stage;
 mod unreadable;

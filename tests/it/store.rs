@@ -5,9 +5,9 @@ mod crash;
 mod damage;
 mod embedded;
 mod memory;
-pub(crate) mod place;
 mod redis;
 mod suite;
+pub(crate) mod test_store;
 
 use ghostmux::{
     api_types::Owner,

@@ -6,7 +6,7 @@ use crate::{
     site::Site,
 };
 
-async fn a_worker_that_nobody_asked_for_runs(browser: Browser) {
+async fn workers_run_when_no_client_attaches(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let site = Site::start().await;
     let client = proxy.connect().await;
@@ -22,4 +22,4 @@ async fn a_worker_that_nobody_asked_for_runs(browser: Browser) {
     }
 }
 
-in_each_browser!(a_worker_that_nobody_asked_for_runs);
+in_each_browser!(workers_run_when_no_client_attaches);

@@ -43,9 +43,9 @@ const TAINT_SECONDS: u64 = 25;
 /// The tests, by name.
 const TESTS: [&str; 4] = [
     "sweep::a_seeded_part_harms_nobody",
-    "taint::a_leak_is_found",
+    "taint::injected_leaks_are_detected",
     "taint::nobody_receives_what_is_another_s",
-    "taint::the_checker_knows_whose_an_id_is",
+    "taint::checker_detects_foreign_ids",
 ];
 
 fn main() -> ExitCode {
@@ -119,11 +119,13 @@ async fn run(test: &str) {
     let browser = Browser::any().await;
     match test {
         "sweep::a_seeded_part_harms_nobody" => passed(&sweep::run(&browser, &Options::short(SWEEP_SECONDS)).await),
-        "taint::a_leak_is_found" => taint::a_leak_is_found(&browser, &Options::short(TAINT_SECONDS)).await,
+        "taint::injected_leaks_are_detected" => {
+            taint::injected_leaks_are_detected(&browser, &Options::short(TAINT_SECONDS)).await
+        }
         "taint::nobody_receives_what_is_another_s" => {
             passed(&taint::run(&browser, &Options::short(TAINT_SECONDS)).await);
         }
-        "taint::the_checker_knows_whose_an_id_is" => taint::the_checker_knows_whose_an_id_is(),
+        "taint::checker_detects_foreign_ids" => taint::checker_detects_foreign_ids(),
         other => panic!("no test is called {other}"),
     }
 }

@@ -4,8 +4,8 @@
 //! The shared processes live, the victim notices nothing, every command is answered once. A command that breaks this is
 //! made as small as it gets and printed.
 
+mod connection;
 mod ended;
-mod line;
 mod minimise;
 mod protocol;
 mod stage;

@@ -35,7 +35,7 @@ pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
 }
 
 /// The checker is tested: a relay that puts one frame of a client's among those of another must be found out.
-pub(crate) async fn a_leak_is_found(browser: &Browser, options: &Options) {
+pub(crate) async fn injected_leaks_are_detected(browser: &Browser, options: &Options) {
     let proxy = Proxy::start(browser.clone(), &["--strict"]).await;
     let honest = Relay::start(proxy.address(), None).await;
     let now = Arc::new(Notify::new());
@@ -50,7 +50,7 @@ pub(crate) async fn a_leak_is_found(browser: &Browser, options: &Options) {
 }
 
 /// What the checker must do, without any browser.
-pub(crate) fn the_checker_knows_whose_an_id_is() {
+pub(crate) fn checker_detects_foreign_ids() {
     checker::test();
 }
 

@@ -69,7 +69,7 @@ impl World {
 }
 
 #[test]
-fn the_next_disposal_waits_for_the_reply_and_a_pause_as_long_as_the_last_one_took() {
+fn disposals_wait_for_the_reply_and_a_pause_of_equal_length() {
     let mut world = World::new(40 * MS);
     for base in ["a", "b", "c"] {
         world.leave(base, &[]);
@@ -96,7 +96,7 @@ fn the_pause_shrinks_as_the_queue_grows_but_never_to_zero() {
 }
 
 #[test]
-fn clients_that_are_never_quiet_do_not_put_disposals_off_for_ever() {
+fn busy_clients_delay_disposals_for_a_limited_time() {
     let mut world = World::new(20 * MS);
     world.leave("a", &[]);
     world.leave("b", &[]);
@@ -109,7 +109,7 @@ fn clients_that_are_never_quiet_do_not_put_disposals_off_for_ever() {
 }
 
 #[test]
-fn a_session_with_several_contexts_leaves_one_at_a_time() {
+fn contexts_of_one_session_are_disposed_one_at_a_time() {
     let mut world = World::new(20 * MS);
     world.leave("base", &["zero", "one", "two"]);
     world.run(1000 * MS);
@@ -117,7 +117,7 @@ fn a_session_with_several_contexts_leaves_one_at_a_time() {
 }
 
 #[test]
-fn many_pages_are_closed_one_by_one_before_their_context_goes() {
+fn pages_are_closed_one_by_one_before_their_context() {
     let mut world = World::new(10 * MS);
     let pages = (0..PAGES_AT_ONCE + 2).map(|page| TargetId::from(format!("page{page}"))).collect();
     world.disposals.leave(&"base".into(), vec!["zero".into()], pages, world.now);
@@ -126,7 +126,7 @@ fn many_pages_are_closed_one_by_one_before_their_context_goes() {
 }
 
 #[test]
-fn a_client_that_waits_for_each_reply_waits_for_no_pause() {
+fn client_disposals_in_sequence_are_not_paused() {
     let mut world = World::new(20 * MS);
     for tag in 0..3 {
         world.ask(1, tag);
@@ -136,7 +136,7 @@ fn a_client_that_waits_for_each_reply_waits_for_no_pause() {
 }
 
 #[test]
-fn many_at_once_of_one_client_do_not_keep_another_ones_waiting() {
+fn concurrent_disposals_of_one_client_do_not_delay_another() {
     let mut world = World::new(20 * MS);
     (0..3).for_each(|tag| world.ask(1, tag));
     world.ask(2, 0);
@@ -145,7 +145,7 @@ fn many_at_once_of_one_client_do_not_keep_another_ones_waiting() {
 }
 
 #[test]
-fn ended_sessions_and_clients_that_ask_take_turns() {
+fn ended_sessions_and_client_disposals_alternate() {
     let mut world = World::new(20 * MS);
     world.leave("a", &[]);
     world.leave("b", &[]);
@@ -156,7 +156,7 @@ fn ended_sessions_and_clients_that_ask_take_turns() {
 }
 
 #[test]
-fn a_session_that_ends_takes_back_what_its_clients_asked_for() {
+fn ended_sessions_withdraw_client_disposals() {
     let mut world = World::new(20 * MS);
     (0..3).for_each(|tag| world.ask(1, tag));
     world.ask(2, 7);
@@ -167,7 +167,7 @@ fn a_session_that_ends_takes_back_what_its_clients_asked_for() {
 }
 
 #[test]
-fn a_disposal_without_a_reply_does_not_hold_up_the_others_for_ever() {
+fn unanswered_disposals_time_out() {
     let mut world = World::new(DEADLINE * 100);
     world.leave("a", &[]);
     world.leave("b", &[]);

@@ -147,19 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn only_the_full_browser_is_told_to_be_headless() {
+    fn only_full_chrome_gets_the_headless_flag() {
         assert!(has(&flags_for(Kind::Full, false), "--headless"));
         assert!(!has(&flags_for(Kind::Shell, false), "--headless"));
     }
 
     #[test]
-    fn shared_memory_is_avoided_only_where_it_is_small() {
+    fn dev_shm_is_avoided_only_when_small() {
         assert!(has(&flags_for(Kind::Shell, true), "--disable-dev-shm-usage"));
         assert!(!has(&flags_for(Kind::Shell, false), "--disable-dev-shm-usage"));
     }
 
     #[test]
-    fn features_of_the_operator_are_added_to_ours() {
+    fn operator_features_are_merged() {
         let args = [
             "--disable-features=Mine",
             "--enable-features=A",
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn no_flag_is_there_twice() {
+    fn flags_are_unique() {
         let mut flags = flags_for(Kind::Full, true);
         let all = flags.len();
         flags.sort();

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapper_is_seen_through_whatever_way_it_names_its_program() {
+    fn wrapper_scripts_are_resolved_to_their_program() {
         for script in [
             "#!/bin/sh -e\n\nROOT/chrome-bin \"$@\"\n",
             "#!/bin/sh\nexec ROOT/chrome-bin --flag \"$@\"\n",
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_left_as_it_is() {
+    fn unknown_scripts_are_left_unchanged() {
         for script in [
             "\x7fELF",
             "#!/bin/sh\nexec snap run chromium \"$@\"\n",

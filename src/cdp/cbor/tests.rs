@@ -26,7 +26,7 @@ struct Row {
 }
 
 #[test]
-fn what_chrome_said_in_cbor_becomes_what_it_said_in_json() {
+fn recorded_cbor_decodes_to_the_recorded_json() {
     let rows: Vec<Row> = serde_json::from_str(include_str!("../../../fixtures/cbor.json")).expect("the corpus");
     assert!(rows.len() > 50);
     for row in rows {
@@ -41,7 +41,7 @@ fn what_chrome_said_in_cbor_becomes_what_it_said_in_json() {
 }
 
 #[test]
-fn a_command_becomes_the_cbor_that_chrome_would_have_made_of_it() {
+fn commands_encode_as_chrome_encodes_them() {
     for (text, bytes) in [
         (r#"{"id":1}"#, "d8185a 00000006 bf 626964 01 ff"),
         (r#" { "a" : [ ] , "b":{}} "#, "d8185a 00000018 bf 6161 d8185a00000002 9fff 6162 d8185a00000002 bfff ff"),
@@ -67,7 +67,7 @@ fn a_command_becomes_the_cbor_that_chrome_would_have_made_of_it() {
 }
 
 #[test]
-fn a_string_that_is_no_utf_8_loses_what_chrome_leaves_out_of_it() {
+fn invalid_utf_8_is_dropped_as_chrome_drops_it() {
     let text = |content: &str| {
         let content = hex(content);
         let mut message = hex("d8185a 00000000 bf 6161");
@@ -93,7 +93,7 @@ fn a_string_that_is_no_utf_8_loses_what_chrome_leaves_out_of_it() {
 }
 
 #[test]
-fn what_is_no_message_is_told() {
+fn invalid_messages_are_reported() {
     for bytes in [
         "",
         "7b7d",
@@ -125,7 +125,7 @@ fn what_is_no_message_is_told() {
 }
 
 #[test]
-fn a_message_whose_cdp_session_is_not_at_its_end_belongs_to_nobody() {
+fn messages_with_a_misplaced_session_id_have_no_owner() {
     let of = |text: &str| format!("{:?}", route(&cbor(text)).map(|(head, session)| (head, session.map(str::to_owned))));
     assert_eq!(of(r#"{"id":1,"result":{},"sessionId":"AB"}"#), r#"Ok((Reply(CallId(1)), Some("AB")))"#);
     assert_eq!(of(r#"{"method":"A.b","params":{}}"#), r#"Ok((Event("A.b"), None))"#);
@@ -135,7 +135,7 @@ fn a_message_whose_cdp_session_is_not_at_its_end_belongs_to_nobody() {
 }
 
 #[test]
-fn a_reply_too_deep_for_chrome_becomes_chromes_error() {
+fn too_deep_replies_become_chromes_error() {
     let nested = |levels: usize| {
         let value = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         json(&cbor(&format!(r#"{{"id":1,"result":{{"result":{{"value":{value}}}}},"sessionId":"AB"}}"#))).expect("JSON")
@@ -193,7 +193,7 @@ fn same(one: &Value, other: &Value) -> bool {
 
 proptest! {
     #[test]
-    fn a_command_says_the_same_in_cbor(params in any_json(), id in any::<i32>(), space in "[ \t\r\n]{0,2}") {
+    fn cbor_encoding_preserves_commands(params in any_json(), id in any::<i32>(), space in "[ \t\r\n]{0,2}") {
         let params = if params.is_object() { params } else { serde_json::json!({ "x": params }) };
         let text = format!(r#"{{"id":{id},{space}"method":"A.b",{space}"params":{params}{space}}}"#);
         let command = Command::read(text.clone().into()).expect("JSON of a command");
@@ -220,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd(bytes in vec(any::<u8>(), 0..200), at in 0..200usize, by in any::<u8>()) {
+    fn arbitrary_bytes_do_not_panic(bytes in vec(any::<u8>(), 0..200), at in 0..200usize, by in any::<u8>()) {
         let _ = (json(&bytes), route(&bytes), length(&bytes));
         let mut message = cbor(r#"{"id":1,"result":{"a":[1,-2,0.5,"x\u00e9",{"b":"y"},[]]},"sessionId":"0123456789ABCDEF"}"#);
         let at = at % message.len();
@@ -234,7 +234,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_too_odd(text in any::<String>(), json in "[\\[\\]{}:,\"\\\\u0-9e.a -]{0,40}") {
+    fn arbitrary_text_does_not_panic(text in any::<String>(), json in "[\\[\\]{}:,\"\\\\u0-9e.a -]{0,40}") {
         let _ = (Encoder::default().message(&text), Encoder::default().message(&json));
     }
 }

@@ -415,7 +415,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_control_character_is_found_wherever_it_stands() {
+    fn first_control_character_is_found_at_any_position() {
         for length in 0..40 {
             for at in 0..length {
                 let mut content = vec![b'x'; length];

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn every_check_that_is_not_ok_says_what_to_do() {
+    fn every_failed_check_has_a_remedy() {
         let mut poor = machine();
         poor.namespaces = Namespaces { unprivileged_clone: Some(0), most: Some(0), restricted_by_apparmor: Some(1) };
         poor.open_files = Some((1024, 4096));
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_machine_has_nothing_to_mend() {
+    fn a_good_machine_passes_all_checks() {
         let machine = machine();
         for check in [
             browser(&Ok(found(Kind::Shell)), &[]),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_without_a_key_is_called_not_encrypted() {
+    fn store_without_key_is_reported_as_unencrypted() {
         let said = |key: &str| {
             let variables = [("GHOSTMUX_STORE", "redis://:s3cret@a:1"), ("GHOSTMUX_STORE_KEY", key)];
             let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_browser_the_ones_that_would_do_are_named() {
+    fn missing_browser_remedy_names_the_supported_ones() {
         let check = browser(&Err(FindError::NotThere { path: PathBuf::from("/x") }), &[Ok(found(Kind::Full))]);
         assert!(
             check.level == Level::Fail && check.found.contains("usable: 156.0.1.2 (full browser) at /opt/chrome"),
@@ -313,13 +313,13 @@ mod tests {
     }
 
     #[test]
-    fn a_full_browser_serves_and_the_better_one_is_named() {
+    fn full_chrome_passes_and_headless_shell_is_recommended() {
         let check = browser(&Ok(found(Kind::Full)), &[]);
         assert!(check.level == Level::Ok && check.remedy.is_some_and(|text| text.contains("chromium-headless-shell")));
     }
 
     #[test]
-    fn a_kernel_that_forbids_the_sandbox_is_told_by_name() {
+    fn kernel_restriction_of_the_sandbox_is_named() {
         let mut machine = machine();
         machine.namespaces.restricted_by_apparmor = Some(1);
         let remedy = sandbox(&machine, false, false).remedy.expect("one");
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn of_all_that_chrome_says_the_reason_is_shown() {
+    fn reason_is_extracted_from_chromes_output() {
         let noise =
             "[1:2:ERROR:dbus] no bus\n[1:2:FATAL:zygote] No usable sandbox! Update your kernel\n[1:2:ERROR] bye\n";
         assert_eq!(telling_line(noise), "No usable sandbox!");
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn fonts_are_told_by_their_names() {
+    fn fonts_are_identified_by_name() {
         let mut fonts = Fonts::default();
         for name in ["DejaVuSans.ttf", "NotoColorEmoji.ttf", "NotoSansCJK-Regular.ttc", "fonts.conf"] {
             fonts.count(Path::new(name));

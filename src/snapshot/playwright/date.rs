@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_as_javascript_writes_them() {
+    fn dates_are_formatted_as_in_javascript() {
         for (milliseconds, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (-1, "1969-12-31T23:59:59.999Z"),

@@ -11,7 +11,7 @@ async fn there_and_back(state: &str) -> (serde_json::Value, Report, Report) {
 }
 
 #[tokio::test]
-async fn what_playwright_wrote_comes_back_as_it_was() {
+async fn playwright_state_round_trips() {
     let (back, imported, exported) = there_and_back(STATE).await;
     let state: serde_json::Value = serde_json::from_str(STATE).expect("JSON");
     assert_eq!((imported.lost, exported.lost), (vec![], vec![]));
@@ -19,7 +19,7 @@ async fn what_playwright_wrote_comes_back_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_document_of_another_shape_says_so() {
+async fn documents_of_another_shape_are_refused() {
     for (state, why) in [
         ("", "EOF"),
         ("[]", "expected an object"),
@@ -42,7 +42,7 @@ async fn a_document_of_another_shape_says_so() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_is_named_and_the_others_stay() {
+async fn unreadable_rows_are_named_and_skipped() {
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     for bad in [
         r#"{"valueEncoded":{"d":"yesterday"}}"#.to_owned(),
@@ -64,7 +64,7 @@ async fn a_row_that_cannot_be_read_is_named_and_the_others_stay() {
 }
 
 #[test]
-fn what_playwright_has_nothing_for_is_named() {
+fn parts_without_playwright_equivalent_are_named() {
     for (ours, why) in [
         (r#"["s",3,["0",1]]"#, "holes"),
         (r#"["B","text/plain","AA=="]"#, "Blob"),

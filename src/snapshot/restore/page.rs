@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_opened_behind_a_page_that_is_not_opened() {
+    fn history_of_unopened_pages_is_not_restored() {
         let entry = |url: &str| format!(r#"{{"url":"{url}","title":"\""}}"#);
         let page = |url: &str| -> Page {
             let history = [entry("http://a.test/1"), entry(url), entry("http://a.test/3")].join(",");
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_opens_nothing_of_the_browsers_own() {
+    fn snapshots_open_no_chrome_urls() {
         for url in ["https://a.test/", "http://a.test/x", "about:blank", "data:text/html,x"] {
             assert!(may_open(url), "{url}");
         }

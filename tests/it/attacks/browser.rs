@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// B01 to B04, X02: `Browser.close` ends one's own session only, from wherever it is said.
-async fn closing_the_browser_ends_ones_own_session(arena: Arena) {
+async fn browser_close_ends_only_the_own_session(arena: Arena) {
     let stage = Stage::strict(arena).await;
     for on in EVERYWHERE {
         let attacker = Attacker::at_work(&stage.proxy, &stage.site).await;
@@ -26,7 +26,7 @@ async fn closing_the_browser_ends_ones_own_session(arena: Arena) {
 }
 
 /// B05 to B17, X02, X03: what concerns the whole process is refused on every kind of CDP session.
-async fn what_concerns_the_whole_browser_is_refused(arena: Arena) {
+async fn commands_on_the_whole_browser_are_refused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     for (row, method, params) in [
         ("B05", "Browser.crash", json!({})),
@@ -73,7 +73,7 @@ async fn what_concerns_the_whole_browser_is_refused(arena: Arena) {
 }
 
 /// B13: who intercepts requests of one's own page intercepts no others.
-async fn requests_of_others_are_not_intercepted(arena: Arena) {
+async fn requests_of_other_sessions_are_not_intercepted(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     attacker.ok(On::Page, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*" }] })).await;
@@ -90,7 +90,7 @@ async fn requests_of_others_are_not_intercepted(arena: Arena) {
 }
 
 /// B07: who has the right to trace needs the browser alone.
-async fn nobody_traces_a_browser_with_others_in_it(browser: Browser) {
+async fn tracing_is_refused_in_a_shared_browser(browser: Browser) {
     let stage = Stage::with(browser, &[]).await;
     let params =
         json!({ "transferMode": "ReportEvents", "traceConfig": { "includedCategories": ["netlog", "loading"] } });
@@ -105,10 +105,10 @@ async fn nobody_traces_a_browser_with_others_in_it(browser: Browser) {
     stage.unharmed("B07").await;
 }
 
-in_each_browser!(nobody_traces_a_browser_with_others_in_it);
+in_each_browser!(tracing_is_refused_in_a_shared_browser);
 
 /// What the refusal advises works.
-async fn a_session_that_is_alone_in_its_browser_traces(browser: Browser) {
+async fn a_session_alone_in_its_browser_can_trace(browser: Browser) {
     let proxy = Proxy::start(browser, &["--max-sessions=1"]).await;
     let client = proxy.connect().await;
     let categories = json!({ "includedCategories": ["blink.user_timing"] });
@@ -117,10 +117,10 @@ async fn a_session_that_is_alone_in_its_browser_traces(browser: Browser) {
     client.event("Tracing.tracingComplete").await;
 }
 
-in_each_browser!(a_session_that_is_alone_in_its_browser_traces);
+in_each_browser!(a_session_alone_in_its_browser_can_trace);
 
 rows_in_each_browser! {
-    closing_the_browser_ends_ones_own_session,
-    what_concerns_the_whole_browser_is_refused,
-    requests_of_others_are_not_intercepted,
+    browser_close_ends_only_the_own_session,
+    commands_on_the_whole_browser_are_refused,
+    requests_of_other_sessions_are_not_intercepted,
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::client::{Client, Frame, outcome, text};
 
 /// S01, S02, S03: a CDP session of another's is answered as if it were not there.
-async fn a_foreign_cdp_session_does_not_exist(arena: Arena) {
+async fn foreign_cdp_sessions_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (client, victim) = (&stage.attacker.client, &stage.victim);
     for (method, params) in [
@@ -39,7 +39,7 @@ async fn a_foreign_cdp_session_does_not_exist(arena: Arena) {
 }
 
 /// S04, S05: what is wrapped is judged as if it were not, at every depth.
-async fn nothing_tunnels_past_the_policy(arena: Arena) {
+async fn nested_messages_are_checked_by_the_policy(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let client = &attacker.client;
@@ -69,12 +69,12 @@ async fn nothing_tunnels_past_the_policy(arena: Arena) {
         }
         stage.unharmed(&row).await;
     }
-    tunnels_do_not_grow_without_end(&stage).await;
+    nested_message_size_is_limited(&stage).await;
 }
 
 /// S09, S10: each tunnel around a message doubles its backslashes. Eight of them, and a line of quotes. And
 /// where each CDP session is attached on the one before, Chrome takes the last one down inside all the others.
-async fn tunnels_do_not_grow_without_end(stage: &Stage) {
+async fn nested_message_size_is_limited(stage: &Stage) {
     let before = resident(stage.proxy.pid());
     let client = stage.proxy.connect().await;
     let page = client.page_at(&stage.site.url("/page?attacker")).await;
@@ -104,7 +104,7 @@ async fn tunnels_do_not_grow_without_end(stage: &Stage) {
 }
 
 /// S06: what was attached on a CDP session goes with it.
-async fn what_was_attached_on_a_cdp_session_goes_with_it(arena: Arena) {
+async fn child_cdp_sessions_end_with_their_parent(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let client = &stage.attacker.client;
     let root = text(&client.ok(None, "Target.attachToBrowserTarget", json!({})).await, "sessionId");
@@ -119,7 +119,7 @@ async fn what_was_attached_on_a_cdp_session_goes_with_it(arena: Arena) {
 }
 
 /// S07: two clients that use the same ids at once get each its own answers, each once.
-async fn the_same_ids_at_once_are_not_mixed_up(arena: Arena) {
+async fn equal_command_ids_of_two_clients_are_not_confused(arena: Arena) {
     const MANY: i64 = 1000;
     let stage = Stage::strict(arena).await;
     let clients = [stage.proxy.connect().await, stage.proxy.connect().await];
@@ -154,7 +154,7 @@ async fn the_same_ids_at_once_are_not_mixed_up(arena: Arena) {
 }
 
 /// S08: what a page says in words of the protocol goes to its own client, and to nobody else.
-async fn a_forged_route_leads_nowhere(arena: Arena) {
+async fn forged_session_ids_in_results_do_not_change_routing(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let client = &attacker.client;
@@ -195,7 +195,7 @@ async fn a_forged_route_leads_nowhere(arena: Arena) {
 }
 
 /// I01: a stream of another's cannot be read or closed, however its handle is guessed.
-async fn a_foreign_stream_does_not_exist(arena: Arena) {
+async fn foreign_streams_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
     let print = json!({ "transferMode": "ReturnAsStream" });
@@ -216,7 +216,7 @@ async fn a_foreign_stream_does_not_exist(arena: Arena) {
 }
 
 /// I02: a request of another's is neither answered nor read.
-async fn a_foreign_request_does_not_exist(arena: Arena) {
+async fn foreign_requests_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let theirs = Some(victim.page.session.as_str());
@@ -277,11 +277,11 @@ async fn tunnelled(client: &Client, path: &[String], method: &str, params: Value
 }
 
 rows_in_each_browser! {
-    a_foreign_cdp_session_does_not_exist,
-    nothing_tunnels_past_the_policy,
-    what_was_attached_on_a_cdp_session_goes_with_it,
-    the_same_ids_at_once_are_not_mixed_up,
-    a_forged_route_leads_nowhere,
-    a_foreign_stream_does_not_exist,
-    a_foreign_request_does_not_exist,
+    foreign_cdp_sessions_are_not_found,
+    nested_messages_are_checked_by_the_policy,
+    child_cdp_sessions_end_with_their_parent,
+    equal_command_ids_of_two_clients_are_not_confused,
+    forged_session_ids_in_results_do_not_change_routing,
+    foreign_streams_are_not_found,
+    foreign_requests_are_not_found,
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::client::{Client, Page, text};
 
 /// C01 to C08: a context of another's is answered as if it were not there.
-async fn a_foreign_context_does_not_exist(arena: Arena) {
+async fn foreign_contexts_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (victim, own) = (&stage.victim, &stage.attacker.context);
     let method = "Target.getBrowserContexts";
@@ -43,7 +43,7 @@ async fn a_foreign_context_does_not_exist(arena: Arena) {
 }
 
 /// C05, C06, C09: a command that names no context means one's own default one.
-async fn no_context_named_means_ones_own(arena: Arena) {
+async fn commands_without_a_context_use_the_own_default_context(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let attacker = &stage.attacker;
     for on in [On::Page, On::Root] {
@@ -77,7 +77,7 @@ async fn no_context_has_universal_network_access(arena: Arena) {
 }
 
 /// D01, D02, D03: downloads of another's are neither taken, nor seen, nor ended.
-async fn a_foreign_download_goes_its_way(arena: Arena) {
+async fn foreign_downloads_are_not_changed(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let theirs = tempfile::tempdir().expect("a directory");
@@ -141,7 +141,7 @@ async fn downloads_stay_in_the_sessions_directory(arena: Arena) {
 }
 
 /// W01, W02, W03: windows of others are neither found, nor moved, nor hidden, however their numbers are guessed.
-async fn a_foreign_window_does_not_exist(arena: Arena) {
+async fn foreign_windows_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
     let mine = stage.attacker.ok(On::Page, "Browser.getWindowForTarget", json!({})).await["windowId"].clone();
@@ -165,7 +165,7 @@ async fn a_foreign_window_does_not_exist(arena: Arena) {
 
 /// W04: a window of one's own, larger than what Chrome can draw beside the windows of others: they would wait for minutes,
 /// and then for ever.
-async fn a_window_has_a_largest_size(arena: Arena) {
+async fn window_size_is_limited(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
     let window = attacker.ok(On::Page, "Browser.getWindowForTarget", json!({})).await["windowId"].clone();
@@ -220,11 +220,11 @@ fn find(directory: &Path, name: &str) -> Option<std::path::PathBuf> {
 }
 
 rows_in_each_browser! {
-    a_foreign_context_does_not_exist,
-    no_context_named_means_ones_own,
+    foreign_contexts_are_not_found,
+    commands_without_a_context_use_the_own_default_context,
     no_context_has_universal_network_access,
-    a_foreign_download_goes_its_way,
+    foreign_downloads_are_not_changed,
     downloads_stay_in_the_sessions_directory,
-    a_foreign_window_does_not_exist,
-    a_window_has_a_largest_size,
+    foreign_windows_are_not_found,
+    window_size_is_limited,
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// J01, J02, J09: HTTP calls see and touch nothing of a client's session.
-async fn http_calls_know_no_client(browser: Browser) {
+async fn http_calls_do_not_reach_client_sessions(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let victim = &stage.victim;
     for path in ["/json", "/json/list", "/json/list?for_tab", "/json/", "/json/version", "/json/protocol"] {
@@ -38,7 +38,7 @@ async fn http_calls_know_no_client(browser: Browser) {
     }
 }
 
-in_each_browser!(http_calls_know_no_client);
+in_each_browser!(http_calls_do_not_reach_client_sessions);
 
 /// J03: a page's own socket. Today there is one tenant, `local`, and a second socket on a page of its own is how some
 /// clients work (pydoll): it is let in, and the first client keeps its session. Between tenants it becomes a 404.
@@ -61,7 +61,7 @@ async fn a_page_socket_joins_the_session_of_its_page(browser: Browser) {
 in_browser!(Shell: a_page_socket_joins_the_session_of_its_page);
 
 /// J04 to J07: a page reads nothing here, changes nothing here, and opens no socket here.
-async fn pages_are_no_clients(browser: Browser) {
+async fn web_pages_cannot_use_the_control_port(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (attacker, proxy) = (&stage.attacker, &stage.proxy);
     let own = proxy.http("PUT", "/json/new?about:blank", &[], "").await;
@@ -124,10 +124,10 @@ async fn pages_are_no_clients(browser: Browser) {
     stage.unharmed("J04 J05 J06 J07").await;
 }
 
-in_each_browser!(pages_are_no_clients);
+in_each_browser!(web_pages_cannot_use_the_control_port);
 
 /// J08: a name in `Host` may be a page's that was made to resolve to us.
-async fn a_foreign_host_header_is_refused(browser: Browser) {
+async fn unknown_host_headers_are_refused(browser: Browser) {
     let stage = Stage::strict(browser).await;
     for host in [
         "evil.example",
@@ -157,10 +157,10 @@ async fn a_foreign_host_header_is_refused(browser: Browser) {
     stage.unharmed("J08").await;
 }
 
-in_browser!(Shell: a_foreign_host_header_is_refused);
+in_browser!(Shell: unknown_host_headers_are_refused);
 
 /// J11: connections that say nothing, too much or nonsense stand in nobody's way.
-async fn strange_connections_stand_in_nobodys_way(browser: Browser) {
+async fn malformed_connections_do_not_slow_other_clients(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let address = stage.proxy.address();
     let unfinished = format!("GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
@@ -189,4 +189,4 @@ async fn strange_connections_stand_in_nobodys_way(browser: Browser) {
     drop(sockets);
 }
 
-in_browser!(Shell: strange_connections_stand_in_nobodys_way);
+in_browser!(Shell: malformed_connections_do_not_slow_other_clients);

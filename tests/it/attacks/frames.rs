@@ -38,7 +38,7 @@ async fn each(stage: &Stage, row: &str, code: i64, words: &str, texts: &[String]
 }
 
 /// F01 to F04: nothing is smuggled in by a second or a differently spelt key.
-async fn doubled_and_disguised_keys_smuggle_nothing(arena: Arena) {
+async fn duplicate_and_escaped_keys_do_not_bypass_checks(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (own, vt) = (&stage.attacker.page.target, &stage.victim.page.target);
     let (mine, vs) = (&stage.attacker.page.session, &stage.victim.page.session);
@@ -91,7 +91,7 @@ async fn doubled_and_disguised_keys_smuggle_nothing(arena: Arena) {
 }
 
 /// F05 to F11, F15: what is not one well-formed command is answered in Chrome's words.
-async fn malformed_commands_are_answered_in_chromes_words(arena: Arena) {
+async fn malformed_commands_get_chromes_errors(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let vt = &stage.victim.page.target;
     let good = r#"{"id":910,"method":"Browser.getVersion"}"#;
@@ -206,7 +206,7 @@ async fn malformed_commands_are_answered_in_chromes_words(arena: Arena) {
 }
 
 /// F17: text that is no text elsewhere is answered, and its answers are no error for the proxy.
-async fn lone_surrogates_are_answered(arena: Arena) {
+async fn lone_surrogates_are_accepted(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let session = &stage.attacker.page.session;
     for expression in [
@@ -229,7 +229,7 @@ async fn lone_surrogates_are_answered(arena: Arena) {
 }
 
 /// F12, F13, F16: bytes that are no text, frames that are no frames.
-async fn broken_frames_cost_at_most_the_senders_connection(arena: Arena) {
+async fn invalid_frames_close_only_the_senders_connection(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let good = br#"{"id":1,"method":"Browser.getVersion"}"#;
     let closing =
@@ -300,7 +300,7 @@ async fn broken_frames_cost_at_most_the_senders_connection(arena: Arena) {
 }
 
 /// F14: the size that ends Chrome is never reached.
-async fn a_message_too_large_for_chrome_never_gets_there(arena: Arena) {
+async fn messages_too_large_for_chrome_are_not_sent(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let large = |filling: &str, bytes: usize| {
         let text = filling.repeat(bytes / filling.len());
@@ -334,7 +334,7 @@ async fn a_message_too_large_for_chrome_never_gets_there(arena: Arena) {
 }
 
 /// F18: memory follows what has arrived, never what a header announces.
-async fn an_announced_frame_takes_no_memory(arena: Arena) {
+async fn an_announced_frame_size_allocates_no_memory(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let before = resident(stage.proxy.pid());
     let mut raws = Vec::new();
@@ -362,13 +362,13 @@ pub(super) fn resident(pid: u32) -> usize {
 }
 
 rows_in_each_browser! {
-    doubled_and_disguised_keys_smuggle_nothing,
-    malformed_commands_are_answered_in_chromes_words,
-    lone_surrogates_are_answered,
+    duplicate_and_escaped_keys_do_not_bypass_checks,
+    malformed_commands_get_chromes_errors,
+    lone_surrogates_are_accepted,
 }
 
 rows_in_browser! { Shell:
-    broken_frames_cost_at_most_the_senders_connection,
-    a_message_too_large_for_chrome_never_gets_there,
-    an_announced_frame_takes_no_memory,
+    invalid_frames_close_only_the_senders_connection,
+    messages_too_large_for_chrome_are_not_sent,
+    an_announced_frame_size_allocates_no_memory,
 }

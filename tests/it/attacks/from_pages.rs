@@ -11,12 +11,12 @@ use crate::{
 };
 
 /// A page of the session of HTTP calls, whose end or whose id would show that somebody got through.
-pub(super) struct Bait {
+pub(super) struct CanaryPage {
     pub(super) id: String,
 }
 
-impl Bait {
-    pub(super) async fn lay(stage: &Stage) -> Self {
+impl CanaryPage {
+    pub(super) async fn create(stage: &Stage) -> Self {
         let made = stage.proxy.http("PUT", "/json/new?about:blank", &[], "").await;
         let made: Value = serde_json::from_str(&made.body).unwrap_or_else(|_| panic!("{made:?}"));
         Self { id: text(&made, "id") }
@@ -33,10 +33,10 @@ impl Bait {
 
 /// Opens `/json/list` of this origin in the page and tries, from whatever is there then, to read and change what it
 /// can.
-pub(super) async fn get_through(stage: &Stage, page: &Page, origin: &str, bait: &Bait, how: &str) {
+pub(super) async fn try_to_read_and_change(stage: &Stage, page: &Page, origin: &str, canary: &CanaryPage, how: &str) {
     let client = &stage.attacker.client;
     let on = Some(page.session.as_str());
-    for path in ["/json/list".to_owned(), format!("/json/close/{}", bait.id), "/json/new?about:blank".to_owned()] {
+    for path in ["/json/list".to_owned(), format!("/json/close/{}", canary.id), "/json/new?about:blank".to_owned()] {
         client.call_on(&page.session, "Page.navigate", json!({ "url": format!("{origin}{path}") })).await.ok();
         let params = json!({ "expression": SHOWN, "returnByValue": true, "awaitPromise": true });
         // A page that is being left may not answer; what counts is what it would have shown.
@@ -45,8 +45,8 @@ pub(super) async fn get_through(stage: &Stage, page: &Page, origin: &str, bait: 
         assert!(!shown.contains("webSocketDebuggerUrl"), "{how}: {origin}{path} was read: {shown}");
         for (path, options) in [
             ("/json/list".to_owned(), "{}"),
-            (format!("/json/close/{}", bait.id), "{ mode: 'no-cors' }"),
-            (format!("/json/close/{}", bait.id), "{ mode: 'no-cors', method: 'POST' }"),
+            (format!("/json/close/{}", canary.id), "{ mode: 'no-cors' }"),
+            (format!("/json/close/{}", canary.id), "{ mode: 'no-cors', method: 'POST' }"),
             ("/json/new?about:blank".to_owned(), "{ method: 'PUT' }"),
         ] {
             let fetch = format!("fetch('{origin}{path}', {options}).then(a => a.text()).catch(e => e.name)");
@@ -55,7 +55,7 @@ pub(super) async fn get_through(stage: &Stage, page: &Page, origin: &str, bait: 
             let read = read.map(|read| read.to_string()).unwrap_or_default();
             assert!(!read.contains("webSocketDebuggerUrl"), "{how}: {origin}{path} was fetched: {read}");
         }
-        bait.is_untouched(stage, how).await;
+        canary.is_untouched(stage, how).await;
     }
 }
 
@@ -64,24 +64,24 @@ const SHOWN: &str = "new Promise(done => document.readyState === 'complete' ? do
 
 /// J12: Chrome does not tell who asks (`Sec-Fetch-Site`) where it does not trust the address, and some that it does not
 /// trust lead to this machine.
-async fn other_names_of_this_machine_lead_a_page_nowhere(browser: Browser) {
+async fn pages_cannot_reach_the_port_by_other_local_addresses(browser: Browser) {
     let stage = Stage::strict(browser).await;
-    let bait = Bait::lay(&stage).await;
+    let canary = CanaryPage::create(&stage).await;
     let port = stage.proxy.address().rsplit(':').next().expect("a port").to_owned();
     for host in ["0.0.0.0", "0", "[::]", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]", "127.1", "localhost.", "a.localhost"]
     {
         let page = stage.attacker.client.page_at(&stage.site.url("/page?attacker")).await;
-        get_through(&stage, &page, &format!("http://{host}:{port}"), &bait, &format!("J12 {host}")).await;
+        try_to_read_and_change(&stage, &page, &format!("http://{host}:{port}"), &canary, &format!("J12 {host}")).await;
         stage.attacker.client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
     }
     stage.unharmed("J12").await;
 }
 
-in_each_browser!(other_names_of_this_machine_lead_a_page_nowhere);
+in_each_browser!(pages_cannot_reach_the_port_by_other_local_addresses);
 
 /// J12: by the address that other machines know this one by, if ghostmux listens there. Chrome does not trust it
 /// either.
-async fn the_outward_address_of_this_machine_leads_a_page_nowhere(browser: Browser) {
+async fn pages_cannot_reach_the_port_by_the_external_address(browser: Browser) {
     // Nothing is sent: the system only says which address it would send from.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
     let Ok(outward) = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()) else {
@@ -89,40 +89,40 @@ async fn the_outward_address_of_this_machine_leads_a_page_nowhere(browser: Brows
         return;
     };
     let stage = Stage::with(browser, &["--strict", "--listen", "0.0.0.0:0", "--insecure"]).await;
-    let bait = Bait::lay(&stage).await;
+    let canary = CanaryPage::create(&stage).await;
     let port = stage.proxy.address().rsplit(':').next().expect("a port");
     let origin = format!("http://{}:{port}", outward.ip());
     let page = stage.attacker.client.page_at(&stage.site.url("/page?attacker")).await;
-    get_through(&stage, &page, &origin, &bait, &format!("J12 {origin}")).await;
+    try_to_read_and_change(&stage, &page, &origin, &canary, &format!("J12 {origin}")).await;
     stage.unharmed("J12").await;
 }
 
-in_browser!(Shell: the_outward_address_of_this_machine_leads_a_page_nowhere);
+in_browser!(Shell: pages_cannot_reach_the_port_by_the_external_address);
 
 /// J13: a context whose proxy we are. What it asks of addresses that Chrome does not trust comes to us without a word
 /// of who asks.
-async fn we_are_nobodys_proxy(browser: Browser) {
+async fn the_port_does_not_act_as_an_http_proxy(browser: Browser) {
     let stage = Stage::strict(browser).await;
-    let bait = Bait::lay(&stage).await;
+    let canary = CanaryPage::create(&stage).await;
     let client = &stage.attacker.client;
     for bypass in ["<-loopback>", ""] {
         let params = json!({ "proxyServer": stage.proxy.address(), "proxyBypassList": bypass });
         let context = text(&client.ok(None, "Target.createBrowserContext", params).await, "browserContextId");
         for origin in ["http://10.9.8.7", "http://192.0.2.1:9222", "http://a.localhost", &stage.proxy.url()] {
             let page = client.page_in(Some(&context), "about:blank").await;
-            get_through(&stage, &page, origin, &bait, &format!("J13 {origin}, bypass {bypass:?}")).await;
+            try_to_read_and_change(&stage, &page, origin, &canary, &format!("J13 {origin}, bypass {bypass:?}")).await;
         }
         client.ok(None, "Target.disposeBrowserContext", json!({ "browserContextId": context })).await;
     }
     stage.unharmed("J13").await;
 }
 
-in_each_browser!(we_are_nobodys_proxy);
+in_each_browser!(the_port_does_not_act_as_an_http_proxy);
 
 /// J14: headers that the client of a page forges.
-async fn forged_headers_open_nothing(browser: Browser) {
+async fn forged_headers_give_no_access(browser: Browser) {
     let stage = Stage::strict(browser).await;
-    let bait = Bait::lay(&stage).await;
+    let canary = CanaryPage::create(&stage).await;
     let client = &stage.attacker.client;
     let forged = [
         json!({}),
@@ -133,7 +133,8 @@ async fn forged_headers_open_nothing(browser: Browser) {
         let page = client.page_at(&stage.site.url("/page?attacker")).await;
         client.ok(Some(&page.session), "Network.enable", json!({})).await;
         let set = client.call_on(&page.session, "Network.setExtraHTTPHeaders", json!({ "headers": headers })).await;
-        get_through(&stage, &page, &stage.proxy.url(), &bait, &format!("J14 {headers}, set: {set:?}")).await;
+        try_to_read_and_change(&stage, &page, &stage.proxy.url(), &canary, &format!("J14 {headers}, set: {set:?}"))
+            .await;
         client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
     }
     // Each request stopped on its way, and sent on with these headers only, to wherever it may have meant to go.
@@ -144,7 +145,7 @@ async fn forged_headers_open_nothing(browser: Browser) {
             .iter()
             .map(|(name, value)| json!({ "name": name, "value": value }))
             .collect();
-        for target in [format!("/json/close/{}", bait.id), "/json/list".to_owned()] {
+        for target in [format!("/json/close/{}", canary.id), "/json/list".to_owned()] {
             let page = client.page_at(&stage.site.url("/page?attacker")).await;
             let on = Some(page.session.as_str());
             // Not all of them: full Chrome asks for an icon whenever it likes.
@@ -158,7 +159,7 @@ async fn forged_headers_open_nothing(browser: Browser) {
                 client.call_on(&page.session, "Fetch.continueRequest", params).await.ok();
                 let answered = client.reply_to(asked).await.to_string();
                 assert!(!answered.contains("webSocketDebuggerUrl"), "J14: {target} with {headers:?}: {answered}");
-                bait.is_untouched(&stage, &format!("J14: {target} with {headers:?}")).await;
+                canary.is_untouched(&stage, &format!("J14: {target} with {headers:?}")).await;
             }
             client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
         }
@@ -166,13 +167,13 @@ async fn forged_headers_open_nothing(browser: Browser) {
     stage.unharmed("J14").await;
 }
 
-in_each_browser!(forged_headers_open_nothing);
+in_each_browser!(forged_headers_give_no_access);
 
 /// N11: a world that may read every origin, and requests that are sent elsewhere on their way, reach no file of the
 /// host, nothing of Chrome's own, and not our port.
-async fn a_world_with_every_right_stays_on_the_net(browser: Browser) {
+async fn an_isolated_world_reads_no_files_or_chrome_urls(browser: Browser) {
     let stage = Stage::strict(browser).await;
-    let bait = Bait::lay(&stage).await;
+    let canary = CanaryPage::create(&stage).await;
     let (client, page) = (&stage.attacker.client, &stage.attacker.page);
     let on = Some(page.session.as_str());
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -183,7 +184,7 @@ async fn a_world_with_every_right_stays_on_the_net(browser: Browser) {
         format!("file://{}", file.path().display()),
         "chrome://version".to_owned(),
         format!("{}/json/list", stage.proxy.url()),
-        format!("{}/json/close/{}", stage.proxy.url(), bait.id),
+        format!("{}/json/close/{}", stage.proxy.url(), canary.id),
     ];
     for url in &urls {
         for how in [
@@ -198,7 +199,7 @@ async fn a_world_with_every_right_stays_on_the_net(browser: Browser) {
             let got = ["canary-words", "webSocketDebuggerUrl", "Command Line"].iter().any(|word| read.contains(word));
             assert!(!got, "N11: {url}: {read}");
         }
-        bait.is_untouched(&stage, &format!("N11: {url}")).await;
+        canary.is_untouched(&stage, &format!("N11: {url}")).await;
     }
     client.ok(on, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*?stopped*" }] })).await;
     for url in &urls {
@@ -214,7 +215,7 @@ async fn a_world_with_every_right_stays_on_the_net(browser: Browser) {
         let read = client.reply_to(asked).await.to_string();
         let got = ["canary-words", "webSocketDebuggerUrl", "Command Line"].iter().any(|word| read.contains(word));
         assert!(!got, "N11: {url}: {read}");
-        bait.is_untouched(&stage, &format!("N11: {url}")).await;
+        canary.is_untouched(&stage, &format!("N11: {url}")).await;
     }
     // The page itself is led there: its request goes on elsewhere, or is answered with a redirect.
     for url in &urls[..2] {
@@ -244,7 +245,7 @@ async fn a_world_with_every_right_stays_on_the_net(browser: Browser) {
     stage.unharmed("N11").await;
 }
 
-in_each_browser!(a_world_with_every_right_stays_on_the_net);
+in_each_browser!(an_isolated_world_reads_no_files_or_chrome_urls);
 
 /// P01: two sessions at one site are two people at it: nothing that pages of a site share is shared between them.
 async fn pages_of_one_site_share_nothing_between_sessions(browser: Browser) {
@@ -311,7 +312,7 @@ async fn pages_of_one_site_share_nothing_between_sessions(browser: Browser) {
 in_each_browser!(pages_of_one_site_share_nothing_between_sessions);
 
 /// P02: who brings pages of one's own to the front takes the focus from nobody else's.
-async fn the_focus_is_not_taken_from_others(browser: Browser) {
+async fn other_sessions_keep_the_focus(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let watch = "window.left = []; for (const name of ['blur', 'visibilitychange', 'pagehide', 'freeze'])
@@ -335,11 +336,11 @@ async fn the_focus_is_not_taken_from_others(browser: Browser) {
     assert_eq!(now, json!([focused, []]).to_string(), "P02: the victim lost the focus");
 }
 
-in_each_browser!(the_focus_is_not_taken_from_others);
+in_each_browser!(other_sessions_keep_the_focus);
 
 /// P05: what a page makes a browser show by itself (menus, pickers, prompts, a drag that never ends) is its own
 /// window's: others click and type meanwhile.
-async fn menus_and_pickers_stand_in_nobodys_way(browser: Browser) {
+async fn menus_and_pickers_do_not_block_other_sessions(browser: Browser) {
     const FIELDS: &str = "document.body.innerHTML = `<style>* { display: block; height: 30px; margin: 0 }</style>
         <select><option>1<option>2</select><a draggable=true href=/page>drag me</a>
         <input type=date><input type=color><input type=file><input list=l><datalist id=l><option>1</datalist>`; 0";
@@ -391,10 +392,10 @@ async fn menus_and_pickers_stand_in_nobodys_way(browser: Browser) {
     stage.unharmed("P05").await;
 }
 
-in_browser!(Full: menus_and_pickers_stand_in_nobodys_way);
+in_browser!(Full: menus_and_pickers_do_not_block_other_sessions);
 
 /// P03: the clipboard by ways that need no permission of the protocol's: with a click, and by the page's own command.
-async fn no_click_makes_the_clipboard_readable(browser: Browser) {
+async fn clicks_and_page_commands_do_not_read_the_clipboard(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let page = victim.client.page_at(&stage.site.url(&format!("/page?{}", victim.marker))).await;
@@ -423,4 +424,4 @@ async fn no_click_makes_the_clipboard_readable(browser: Browser) {
     victim.client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
 }
 
-in_each_browser!(no_click_makes_the_clipboard_readable);
+in_each_browser!(clicks_and_page_commands_do_not_read_the_clipboard);

@@ -57,7 +57,7 @@ pub(super) async fn meanwhile<T>(stage: &Stage, row: &str, attack: impl Future<O
 }
 
 /// R01: pages and pictures larger than any memory.
-async fn huge_pictures(browser: Browser) {
+async fn huge_screenshots_are_refused(browser: Browser) {
     let stage = Stage::strict(browser).await;
     meanwhile(&stage, "R01", async {
         let side = 10_000_000;
@@ -78,10 +78,10 @@ async fn huge_pictures(browser: Browser) {
     stage.unharmed("R01").await;
 }
 
-in_each_browser!(huge_pictures);
+in_each_browser!(huge_screenshots_are_refused);
 
 /// R10: a picture of all of a page that is larger than any memory, and one that a screen of high resolution makes so.
-async fn pictures_of_huge_pages(browser: Browser) {
+async fn screenshots_of_huge_pages_are_refused(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let attacker = &stage.attacker;
     meanwhile(&stage, "R10", async {
@@ -110,10 +110,10 @@ async fn pictures_of_huge_pages(browser: Browser) {
     stage.unharmed("R10").await;
 }
 
-in_each_browser!(pictures_of_huge_pages);
+in_each_browser!(screenshots_of_huge_pages_are_refused);
 
 /// R02: contexts and pages by the hundred.
-async fn many_contexts_and_pages(browser: Browser) {
+async fn many_contexts_and_pages_do_not_block_the_victim(browser: Browser) {
     let stage = Stage::strict(browser).await;
     meanwhile(&stage, "R02", async {
         let client = &stage.attacker.client;
@@ -131,10 +131,10 @@ async fn many_contexts_and_pages(browser: Browser) {
     stage.unharmed("R02").await;
 }
 
-in_browser!(Shell: many_contexts_and_pages);
+in_browser!(Shell: many_contexts_and_pages_do_not_block_the_victim);
 
 /// R03: a client that does not read what its page writes is cut, and costs no memory.
-async fn a_client_that_does_not_read(browser: Browser) {
+async fn a_client_that_does_not_read_is_disconnected(browser: Browser) {
     let flags = ["--strict", "--client-queue", "1MiB", "--client-queue-hard", "64MiB", "--stall", "2s"];
     let stage = Stage::with(browser, &flags).await;
     let before = resident(stage.proxy.pid());
@@ -163,10 +163,10 @@ async fn a_client_that_does_not_read(browser: Browser) {
     stage.others_unharmed("R03").await;
 }
 
-in_browser!(Shell: a_client_that_does_not_read);
+in_browser!(Shell: a_client_that_does_not_read_is_disconnected);
 
 /// R04: one result as large as they come.
-async fn one_huge_result(browser: Browser) {
+async fn a_huge_result_does_not_block_the_victim(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let length = size(40_000_000, 200_000_000);
     meanwhile(&stage, "R04", async {
@@ -179,10 +179,10 @@ async fn one_huge_result(browser: Browser) {
     stage.unharmed("R04").await;
 }
 
-in_browser!(Shell: one_huge_result);
+in_browser!(Shell: a_huge_result_does_not_block_the_victim);
 
 /// R05: more commands at once than anybody reads; all are answered, none with an error.
-async fn a_flood_of_commands(browser: Browser) {
+async fn a_flood_of_commands_is_answered(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let client = &stage.attacker.client;
     meanwhile(&stage, "R05", async {
@@ -203,11 +203,11 @@ async fn a_flood_of_commands(browser: Browser) {
     stage.unharmed("R05").await;
 }
 
-in_browser!(Shell: a_flood_of_commands);
+in_browser!(Shell: a_flood_of_commands_is_answered);
 
 /// R09: commands that are never answered, under ids of the client's and under the proxy's own, while CDP sessions come and
 /// go: nobody looks through all of them each time.
-async fn commands_that_are_never_answered(browser: Browser) {
+async fn unanswered_commands_do_not_slow_the_link(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (client, page) = (&stage.attacker.client, &stage.attacker.page);
     meanwhile(&stage, "R09", async {
@@ -235,11 +235,11 @@ async fn commands_that_are_never_answered(browser: Browser) {
     stage.unharmed("R09").await;
 }
 
-in_browser!(Shell: commands_that_are_never_answered);
+in_browser!(Shell: unanswered_commands_do_not_slow_the_link);
 
 /// R11: many pages, more CDP sessions on one of them than a session may have, and then auto-attach again and again, which
 /// looks at them; also when the client has hung up meanwhile.
-async fn auto_attach_again_and_again(browser: Browser) {
+async fn repeated_auto_attach_does_not_block_the_victim(browser: Browser) {
     // By default less than 12,000, so that the limit is met all the same.
     let limit = size(1_000, 10_000).to_string();
     let stage = Stage::with(browser, &["--strict", "--max-cdp-sessions", &limit]).await;
@@ -296,10 +296,10 @@ async fn auto_attach_again_and_again(browser: Browser) {
     stage.unharmed("R11").await;
 }
 
-in_browser!(Shell: auto_attach_again_and_again);
+in_browser!(Shell: repeated_auto_attach_does_not_block_the_victim);
 
 /// R06: commands so large that nothing else would get through beside them.
-async fn huge_commands(browser: Browser) {
+async fn huge_commands_do_not_block_the_victim(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let client = &stage.attacker.client;
     meanwhile(&stage, "R06", async {
@@ -318,10 +318,10 @@ async fn huge_commands(browser: Browser) {
     stage.unharmed("R06").await;
 }
 
-in_browser!(Shell: huge_commands);
+in_browser!(Shell: huge_commands_do_not_block_the_victim);
 
 /// R07: clients that come, make things, and hang up without a word.
-async fn clients_that_hang_up(browser: Browser) {
+async fn clients_that_hang_up_leave_nothing(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let before = at_rest(&stage.proxy).await;
     meanwhile(&stage, "R07", async {
@@ -343,10 +343,10 @@ async fn clients_that_hang_up(browser: Browser) {
     stage.unharmed("R07").await;
 }
 
-in_each_browser!(clients_that_hang_up);
+in_each_browser!(clients_that_hang_up_leave_nothing);
 
 /// R08: pages that never rest, and dialogs that nobody answers; they end with their session.
-async fn pages_that_never_rest(browser: Browser) {
+async fn busy_pages_end_with_their_session(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let before = at_rest(&stage.proxy).await;
     let greedy = stage.proxy.connect().await;
@@ -366,7 +366,7 @@ async fn pages_that_never_rest(browser: Browser) {
     stage.unharmed("R08").await;
 }
 
-in_each_browser!(pages_that_never_rest);
+in_each_browser!(busy_pages_end_with_their_session);
 
 /// A page that does this and may never answer; its CDP session.
 async fn busy(client: &Client, stage: &Stage, expression: &str) -> String {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// R15: many sessions end at once, one with many contexts, one with many pages; clients dispose of many contexts at once.
-async fn many_sessions_that_end_at_once(browser: Browser) {
+async fn many_sessions_ending_at_once_do_not_block_the_victim(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let mut clients = Vec::new();
     for _ in 0..size(20, 100) {
@@ -54,10 +54,10 @@ async fn many_sessions_that_end_at_once(browser: Browser) {
     stage.unharmed("R15").await;
 }
 
-in_each_browser!(many_sessions_that_end_at_once);
+in_each_browser!(many_sessions_ending_at_once_do_not_block_the_victim);
 
 /// R16: ten large screenshots at once. A small one of somebody else does not wait until they have been taken.
-async fn large_screenshots_at_once(browser: Browser) {
+async fn large_screenshots_do_not_delay_small_ones(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let neighbour = stage.proxy.connect().await;
     let page = neighbour.page_at("about:blank").await;
@@ -84,4 +84,4 @@ async fn large_screenshots_at_once(browser: Browser) {
     stage.unharmed("R16").await;
 }
 
-in_each_browser!(large_screenshots_at_once);
+in_each_browser!(large_screenshots_do_not_delay_small_ones);

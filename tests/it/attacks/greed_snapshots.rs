@@ -27,7 +27,7 @@ fn content(bytes: usize) -> String {
 }
 
 /// R12: snapshots of one huge line, and states of many small rows, several at once.
-async fn huge_imports(browser: Browser) {
+async fn huge_imports_use_limited_memory(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let before = resident(stage.proxy.pid());
     let (line, rows) = (content(size(40_000_000, 190_000_000)), state(size(4_000_000, 60_000_000)));
@@ -54,7 +54,7 @@ async fn huge_imports(browser: Browser) {
     stage.unharmed("R12").await;
 }
 
-in_browser!(Shell: huge_imports);
+in_browser!(Shell: huge_imports_use_limited_memory);
 
 /// A `storageState` of about so many bytes, most of them rows of a database.
 fn state(bytes: usize) -> String {
@@ -92,7 +92,7 @@ fn pages(count: usize, url: &str) -> String {
 
 /// R14: two sessions with many pages each are opened from a snapshot at once, and a third client does not stay until its
 /// own are there. Beside them somebody opens a session with few pages, who does not wait until all of those are there.
-async fn many_pages_restored_at_once(browser: Browser) {
+async fn restoring_many_pages_does_not_block_others(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let save = async |count| {
         let content = pages(count, &stage.site.url("/"));
@@ -130,10 +130,10 @@ async fn many_pages_restored_at_once(browser: Browser) {
     stage.unharmed("R14").await;
 }
 
-in_browser!(Shell: many_pages_restored_at_once);
+in_browser!(Shell: restoring_many_pages_does_not_block_others);
 
 /// R13: a page of nothing but form fields, all of which are to be saved.
-async fn many_form_fields(browser: Browser) {
+async fn saved_form_fields_are_limited(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let client = &stage.attacker.client;
     let many = size(40_000, 120_000);
@@ -152,4 +152,4 @@ async fn many_form_fields(browser: Browser) {
     stage.unharmed("R13").await;
 }
 
-in_browser!(Shell: many_form_fields);
+in_browser!(Shell: saved_form_fields_are_limited);

@@ -42,7 +42,7 @@ impl Canary {
 }
 
 /// N01 to N04, J10: no file of the host is opened, however its URL is spelt.
-async fn files_of_the_host_are_not_opened(arena: Arena) {
+async fn host_files_are_not_opened(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
     let path = canary.path();
@@ -90,7 +90,7 @@ async fn files_of_the_host_are_not_opened(arena: Arena) {
 }
 
 /// N05 to N09, X01: no page of Chrome's own is opened, and none that ends it.
-async fn pages_of_chromes_own_are_not_opened(arena: Arena) {
+async fn chrome_urls_are_not_opened(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let attacker = &stage.attacker;
     for (number, (row, host)) in [
@@ -157,7 +157,7 @@ async fn pages_of_chromes_own_are_not_opened(arena: Arena) {
 }
 
 /// N10: Chrome itself holds its pages back from such URLs; nothing of ours may change that.
-async fn a_page_does_not_get_there_by_itself(arena: Arena) {
+async fn page_scripts_cannot_open_file_or_chrome_urls(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
     for url in [format!("file://{}", canary.path()), "chrome://version".to_owned()] {
@@ -183,7 +183,7 @@ async fn a_page_does_not_get_there_by_itself(arena: Arena) {
 }
 
 /// H01, H02, H03: no page is given a file of the host; one of the session's own it may have.
-async fn no_page_is_given_a_file_of_the_host(arena: Arena) {
+async fn pages_receive_no_host_files(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
     let client = &attacker.client;
@@ -247,7 +247,7 @@ async fn no_page_is_given_a_file_of_the_host(arena: Arena) {
 }
 
 /// K01: no key opens a page of Chrome's own.
-async fn no_key_is_a_shortcut_of_the_browsers(browser: Browser) {
+async fn key_events_trigger_no_browser_shortcuts(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let attacker = &stage.attacker;
     let before = attacker.ok(On::Root, "Target.getTargets", json!({ "filter": [{}] })).await;
@@ -272,7 +272,7 @@ async fn no_key_is_a_shortcut_of_the_browsers(browser: Browser) {
 }
 
 /// K02, K03: the one clipboard of a browser is not read by command.
-async fn the_clipboard_is_not_read(arena: Arena) {
+async fn the_clipboard_is_not_readable(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let params = json!({ "permissions": ["geolocation", "clipboardReadWrite", "clipboardSanitizedWrite"] });
@@ -307,11 +307,11 @@ async fn the_clipboard_is_not_read(arena: Arena) {
 }
 
 rows_in_each_browser! {
-    files_of_the_host_are_not_opened,
-    pages_of_chromes_own_are_not_opened,
-    a_page_does_not_get_there_by_itself,
-    no_page_is_given_a_file_of_the_host,
-    the_clipboard_is_not_read,
+    host_files_are_not_opened,
+    chrome_urls_are_not_opened,
+    page_scripts_cannot_open_file_or_chrome_urls,
+    pages_receive_no_host_files,
+    the_clipboard_is_not_readable,
 }
 
-in_browser!(Full: no_key_is_a_shortcut_of_the_browsers);
+in_browser!(Full: key_events_trigger_no_browser_shortcuts);

@@ -40,7 +40,7 @@ async fn start_things(client: &Client, page: &Page, marker: &str, name: &str) ->
 }
 
 /// A01, A02, A03, A05: who auto-attaches, with or without waiting, gets one's own targets; others run on.
-async fn waiting_for_a_debugger_stops_only_ones_own(arena: Arena) {
+async fn waiting_for_a_debugger_pauses_only_own_targets(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let puppeteer = json!([{ "type": "page", "exclude": true }, {}]);
     for (row, wait, filter) in [("A01", true, None), ("A02", true, Some(puppeteer)), ("A03", false, None)] {
@@ -78,7 +78,7 @@ async fn waiting_for_a_debugger_stops_only_ones_own(arena: Arena) {
 }
 
 /// A04: who goes while others start things leaves nothing paused behind.
-async fn who_leaves_holds_nothing(arena: Arena) {
+async fn a_disconnected_client_leaves_no_target_paused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let wait = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
     let attacker = stage.proxy.connect().await;
@@ -95,7 +95,7 @@ async fn who_leaves_holds_nothing(arena: Arena) {
 }
 
 /// As A04 within one session: a root of one's own that waits, and is detached.
-async fn a_root_that_is_detached_holds_nothing(arena: Arena) {
+async fn a_detached_root_leaves_no_target_paused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let client = stage.proxy.connect().await;
     let page = client.page_at(&stage.site.url("/page?first")).await;
@@ -114,7 +114,7 @@ async fn a_root_that_is_detached_holds_nothing(arena: Arena) {
 }
 
 rows_in_each_browser! {
-    waiting_for_a_debugger_stops_only_ones_own,
-    who_leaves_holds_nothing,
-    a_root_that_is_detached_holds_nothing,
+    waiting_for_a_debugger_pauses_only_own_targets,
+    a_disconnected_client_leaves_no_target_paused,
+    a_detached_root_leaves_no_target_paused,
 }

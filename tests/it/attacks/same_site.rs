@@ -40,7 +40,7 @@ const KEPT: &str = "(async () => {
 })()";
 
 /// C11, C12, C13, K04, P04: the stores, workers, windows and screens of others at one's own site.
-async fn what_another_has_at_ones_own_site_is_not_reached(browser: Browser) {
+async fn data_of_other_sessions_at_the_same_site_is_unreachable(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let victim = &stage.victim;
     let client = &victim.client;
@@ -57,20 +57,20 @@ async fn what_another_has_at_ones_own_site_is_not_reached(browser: Browser) {
         stage.unharmed(row).await;
         assert_eq!(client.evaluate(&victim.page.session, &kept).await, before, "{row}: the victim has lost something");
     };
-    whoever_watches_a_site_hears_of_ones_own(&stage).await;
+    site_observers_report_only_own_data(&stage).await;
     unchanged("C11").await;
-    handles_of_another_mean_nothing(&stage, blob.as_str().unwrap_or_default()).await;
+    handles_of_other_sessions_are_not_found(&stage, blob.as_str().unwrap_or_default()).await;
     unchanged("C12").await;
-    workers_by_number_are_ones_own(&stage).await;
+    worker_numbers_name_only_own_workers(&stage).await;
     unchanged("C13").await;
-    what_is_selected_is_not_pasted_elsewhere(&stage).await;
+    selected_text_is_not_pasted_in_another_session(&stage).await;
     no_page_records_the_screen(&stage).await;
     unchanged("K04 P04").await;
-    what_is_cleared_is_ones_own(&stage).await;
+    clearing_a_site_clears_only_own_data(&stage).await;
     unchanged("C11").await;
 }
 
-in_each_browser!(what_another_has_at_ones_own_site_is_not_reached);
+in_each_browser!(data_of_other_sessions_at_the_same_site_is_unreachable);
 
 /// A command whose answer does not matter: what it did to the victim does, and what it told.
 async fn say(stage: &Stage, on: On, method: &str, params: Value) {
@@ -78,7 +78,7 @@ async fn say(stage: &Stage, on: On, method: &str, params: Value) {
 }
 
 /// C11: every way to hear of what changes at a site.
-async fn whoever_watches_a_site_hears_of_ones_own(stage: &Stage) {
+async fn site_observers_report_only_own_data(stage: &Stage) {
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let (origin, key) = (stage.site.origin(), format!("{}/", stage.site.origin()));
     for on in [On::Page, On::Worker, On::Service] {
@@ -115,7 +115,7 @@ async fn whoever_watches_a_site_hears_of_ones_own(stage: &Stage) {
 }
 
 /// C12: ids, names and URLs that the victim's own commands and pages use.
-async fn handles_of_another_mean_nothing(stage: &Stage, blob: &str) {
+async fn handles_of_other_sessions_are_not_found(stage: &Stage, blob: &str) {
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let (origin, key) = (stage.site.origin(), format!("{}/", stage.site.origin()));
     let theirs = Some(victim.page.session.as_str());
@@ -175,7 +175,7 @@ async fn handles_of_another_mean_nothing(stage: &Stage, blob: &str) {
 }
 
 /// C13: registrations and versions of service workers have small numbers.
-async fn workers_by_number_are_ones_own(stage: &Stage) {
+async fn worker_numbers_name_only_own_workers(stage: &Stage) {
     let origin = stage.site.origin();
     say(stage, On::Page, "ServiceWorker.enable", json!({})).await;
     for number in 0..8 {
@@ -204,7 +204,7 @@ async fn workers_by_number_are_ones_own(stage: &Stage) {
 }
 
 /// C11: a site's data is cleared only for oneself, whatever it is named by.
-async fn what_is_cleared_is_ones_own(stage: &Stage) {
+async fn clearing_a_site_clears_only_own_data(stage: &Stage) {
     let (origin, key) = (stage.site.origin(), format!("{}/", stage.site.origin()));
     for (method, params) in [
         ("DOMStorage.clear", json!({ "storageId": { "storageKey": key, "isLocalStorage": true } })),
@@ -223,7 +223,7 @@ async fn what_is_cleared_is_ones_own(stage: &Stage) {
 }
 
 /// K04: X11 has a second clipboard, of what is selected, which the middle button pastes.
-async fn what_is_selected_is_not_pasted_elsewhere(stage: &Stage) {
+async fn selected_text_is_not_pasted_in_another_session(stage: &Stage) {
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let click = async |page: &Page, client: &crate::client::Client, button: &str, times: i32| {
         for kind in ["mousePressed", "mouseReleased"] {

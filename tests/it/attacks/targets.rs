@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// T01, T02, T09, T10, T15: whoever lists targets sees one's own, on every kind of CDP session.
-async fn lists_hold_only_ones_own(browser: Browser) {
+async fn lists_show_only_own_targets(browser: Browser) {
     let stage = Stage::with(browser, &["--strict", "--warm", "2"]).await;
     let own = &stage.attacker.page.target;
     for filter in [json!({}), json!({ "filter": [{}] }), json!({ "filter": [{ "type": "page" }] })] {
@@ -29,10 +29,10 @@ async fn lists_hold_only_ones_own(browser: Browser) {
     }
 }
 
-in_each_browser!(lists_hold_only_ones_own);
+in_each_browser!(lists_show_only_own_targets);
 
 /// T03, T04, T15: whoever discovers targets hears of one's own, from wherever it is asked.
-async fn discovery_tells_only_of_ones_own(browser: Browser) {
+async fn discovery_reports_only_own_targets(browser: Browser) {
     let stage = Stage::with(browser, &["--strict", "--warm", "2"]).await;
     let (attacker, victim) = (&stage.attacker.client, &stage.victim);
     for on in EVERYWHERE {
@@ -54,10 +54,10 @@ async fn discovery_tells_only_of_ones_own(browser: Browser) {
     }
 }
 
-in_each_browser!(discovery_tells_only_of_ones_own);
+in_each_browser!(discovery_reports_only_own_targets);
 
 /// T05 to T13, T20 to T22: what names a target of another's is answered as if it were not there.
-async fn a_foreign_target_does_not_exist(arena: Arena) {
+async fn foreign_targets_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
     let attack = |row, method, params, must| stage.attack(row, &EVERYWHERE, method, params, must);
@@ -109,7 +109,7 @@ async fn the_browser_target_is_a_virtual_root(arena: Arena) {
 }
 
 /// T10, T17, T18, T19: a page opens in one's own contexts, and in the default one of one's own where none is named.
-async fn pages_open_only_in_ones_own_contexts(arena: Arena) {
+async fn pages_open_only_in_own_contexts(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let url = stage.site.url("/page?planted");
@@ -147,8 +147,8 @@ fn ids(result: &Value) -> Vec<String> {
 }
 
 rows_in_each_browser! {
-    a_foreign_target_does_not_exist,
+    foreign_targets_are_not_found,
     the_browser_target_is_a_virtual_root,
-    pages_open_only_in_ones_own_contexts,
+    pages_open_only_in_own_contexts,
     a_page_script_gets_no_binding_to_the_browser,
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_made_found_changed_parked_and_ended() {
+async fn sessions_are_created_read_changed_parked_and_ended() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let asked = json!({"name": "first", "metadata": {"job": "7"}, "timeout": 3_600_000, "keepAlive": 60_000});
     let answer = proxy.http("POST", "/v1/sessions", &[JSON], &asked.to_string()).await;
@@ -79,7 +79,7 @@ async fn a_session_is_made_found_changed_parked_and_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_may_be_chosen_once() {
+async fn session_ids_can_be_chosen_once() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let session = create(&proxy, json!({"id": "job-2026.11_a"})).await;
     assert_eq!(session["id"], "job-2026.11_a");
@@ -100,7 +100,7 @@ async fn an_id_may_be_chosen_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_are_listed_by_state_name_and_metadata_a_page_at_a_time() {
+async fn session_list_filters_and_pages() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let mut made = Vec::new();
     for one in 0..5 {
@@ -146,7 +146,7 @@ async fn sessions_are_listed_by_state_name_and_metadata_a_page_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_expired_is_gone_and_says_why() {
+async fn expired_sessions_report_their_reason() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let session = create(&proxy, json!({"timeout": 700})).await;
     assert_eq!(session["expiresBy"], "timeout", "{session}");
@@ -157,7 +157,7 @@ async fn a_session_that_expired_is_gone_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_during_the_end_is_made_or_refused() {
+async fn changes_to_an_ending_session_are_made_or_refused() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     for _ in 0..5 {
         let session = create(&proxy, Value::Null).await;

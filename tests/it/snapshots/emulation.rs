@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::faces::page_at;
+use super::apis::page_at;
 use crate::{
     browsers::{Browser, in_each_browser},
     client::{Client, Failure},
@@ -37,7 +37,7 @@ async fn seen(client: &Client, session: &str) -> Value {
     client.evaluate(session, script).await
 }
 
-async fn what_pages_pretend_is_carried(browser: Browser) {
+async fn emulation_is_saved_and_restored(browser: Browser) {
     let (proxy, site) = (Proxy::start(browser, &[]).await, Site::start().await);
     let url = site.url("/?pretends");
     let client = proxy.connect().await;
@@ -95,4 +95,4 @@ async fn what_pages_pretend_is_carried(browser: Browser) {
     let last = requests.iter().find(|request| request.path == "/?elsewhere").expect("a request");
     assert!(last.head.to_lowercase().contains("x-extra: header"), "{}", last.head);
 }
-in_each_browser!(what_pages_pretend_is_carried);
+in_each_browser!(emulation_is_saved_and_restored);

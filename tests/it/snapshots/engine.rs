@@ -31,7 +31,7 @@ async fn empty() -> Vec<u8> {
     bytes
 }
 
-async fn all_that_was_stored_comes_back_in_another_browser(browser: Browser) {
+async fn storage_is_restored_in_another_browser(browser: Browser) {
     let (one, two, three) = (Site::start().await, Site::start().await, Site::start().await);
     let stage = Stage::start(&browser).await;
     let mut session = stage.session().await;
@@ -85,9 +85,9 @@ async fn all_that_was_stored_comes_back_in_another_browser(browser: Browser) {
     assert_eq!(session.evaluate(&left, "check('no session')").await, json!([]));
     stage.end().await;
 }
-in_each_browser!(all_that_was_stored_comes_back_in_another_browser);
+in_each_browser!(storage_is_restored_in_another_browser);
 
-async fn a_page_goes_back_and_forward_as_before(browser: Browser) {
+async fn session_history_is_restored(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let session = stage.session().await;
@@ -118,9 +118,9 @@ async fn a_page_goes_back_and_forward_as_before(browser: Browser) {
     }
     stage.end().await;
 }
-in_each_browser!(a_page_goes_back_and_forward_as_before);
+in_each_browser!(session_history_is_restored);
 
-async fn contexts_are_kept_apart_and_what_was_there_before_goes_or_stays(browser: Browser) {
+async fn contexts_are_restored_separately_and_cleared_on_request(browser: Browser) {
     let site = Site::start().await;
     let (one, two) = (site.url_at("one.localhost", "/"), site.url_at("two.localhost", "/"));
     let stage = Stage::start(&browser).await;
@@ -168,9 +168,9 @@ async fn contexts_are_kept_apart_and_what_was_there_before_goes_or_stays(browser
     }
     stage.end().await;
 }
-in_browser!(Shell: contexts_are_kept_apart_and_what_was_there_before_goes_or_stays);
+in_browser!(Shell: contexts_are_restored_separately_and_cleared_on_request);
 
-async fn pages_look_as_they_did(browser: Browser) {
+async fn scroll_and_form_state_is_restored(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let session = stage.session().await;
@@ -210,9 +210,9 @@ async fn pages_look_as_they_did(browser: Browser) {
     assert_eq!(session.evaluate(&tab, front).await, true);
     stage.end().await;
 }
-in_each_browser!(pages_look_as_they_did);
+in_each_browser!(scroll_and_form_state_is_restored);
 
-async fn what_was_granted_is_granted_again(browser: Browser) {
+async fn permissions_are_restored(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let session = stage.session().await;
@@ -252,4 +252,4 @@ async fn what_was_granted_is_granted_again(browser: Browser) {
     }
     stage.end().await;
 }
-in_each_browser!(what_was_granted_is_granted_again);
+in_each_browser!(permissions_are_restored);

@@ -8,13 +8,13 @@ use ghostmux::{
 };
 use serde_json::json;
 
-use super::faces::{mark, marks, page_at};
+use super::apis::{mark, marks, page_at};
 use crate::{
     browsers::Browser,
     client::Client,
     proxy::{Proxy, eventually},
     site::Site,
-    store::{owner, place::Place},
+    store::{owner, test_store::TestStore},
 };
 
 /// `full` for many rounds.
@@ -36,8 +36,8 @@ fn saved(client: &Client) -> Vec<SnapshotId> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_while_sessions_are_saved_leaves_every_snapshot_whole_and_no_chrome() {
-    let (site, place) = (Site::start().await, Place::embedded());
-    let (url, argument) = (site.url("/?killed"), place.argument());
+    let (site, test_store) = (Site::start().await, TestStore::embedded());
+    let (url, argument) = (site.url("/?killed"), test_store.argument());
     let mut newest: Option<(String, String)> = None;
     for round in 0..=rounds() {
         let mut proxy = Proxy::start(Browser::any().await, &["--store", &argument]).await;
@@ -69,7 +69,7 @@ async fn kill_9_while_sessions_are_saved_leaves_every_snapshot_whole_and_no_chro
         client.end().await;
         eventually("no process of a browser", async || proxy.browser_processes().is_empty()).await;
 
-        let (store, owner) = (place.open(), owner("local"));
+        let (store, owner) = (test_store.open(), owner("local"));
         let listed = store.list(&owner, &ALL).await.expect("it opens").snapshots;
         for meta in &listed {
             let whole = repository::verify(&store, &owner, meta.id).await;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::faces::page_at;
+use super::apis::page_at;
 use crate::{
     browsers::{Browser, in_browser},
     client::Client,
     proxy::Proxy,
     rest::id_of,
     site::Site,
-    store::place::{KEY_ONE, Place},
+    store::test_store::{KEY_ONE, TestStore},
 };
 
 /// For what takes long on a busy machine: filling and reading three origins.
@@ -29,10 +29,10 @@ async fn history(client: &Client, session: &str) -> Vec<String> {
     entries.iter().map(|entry| entry["url"].as_str().expect("a URL").to_owned()).collect()
 }
 
-async fn a_whole_site_survives_its_browser_and_moves_to_another_machine(browser: Browser) {
+async fn a_session_moves_to_another_machine_through_redis(browser: Browser) {
     let (one, two, three) = (Site::start().await, Site::start().await, Site::start().await);
-    let place = Place::redis();
-    let (store, keys) = (place.argument(), place.beside("keys"));
+    let test_store = TestStore::redis();
+    let (store, keys) = (test_store.argument(), test_store.beside("keys"));
     std::fs::write(&keys, KEY_ONE).expect("written");
     let flags = ["--store", &store, "--store-key", keys.to_str().expect("text")];
     let (here, there) = tokio::join!(Proxy::start(browser.clone(), &flags), Proxy::start(browser, &flags));
@@ -77,4 +77,4 @@ async fn a_whole_site_survives_its_browser_and_moves_to_another_machine(browser:
         assert_eq!(client.evaluate_in(&other.session, "check('no session')", PATIENCE).await, json!([]));
     }
 }
-in_browser!(Shell: a_whole_site_survives_its_browser_and_moves_to_another_machine);
+in_browser!(Shell: a_session_moves_to_another_machine_through_redis);

@@ -70,7 +70,7 @@ fn sorted(state: &Value) -> Value {
     state
 }
 
-async fn a_state_goes_from_playwright_to_playwright_and_through_a_session_on_the_way(browser: Browser) {
+async fn playwright_state_survives_import_and_export(browser: Browser) {
     let site = Site::start().await;
     // The cookies that `/cookies` sets, plain, hidden, partitioned and odd ones, are of both hosts.
     let urls = ["a.localhost", "b.localhost"].map(|host| site.url_at(host, "/cookies"));
@@ -108,4 +108,4 @@ async fn a_state_goes_from_playwright_to_playwright_and_through_a_session_on_the
     assert_eq!(loaded.seen, saved.seen, "what the sites' scripts find");
     assert_ne!(loaded.seen[0], json!([]));
 }
-in_browser!(Shell: a_state_goes_from_playwright_to_playwright_and_through_a_session_on_the_way);
+in_browser!(Shell: playwright_state_survives_import_and_export);

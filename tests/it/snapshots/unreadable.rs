@@ -9,7 +9,7 @@ use ghostmux::{
 };
 use serde_json::{Value, json};
 
-use super::faces::{mark, marks};
+use super::apis::{mark, marks};
 use crate::definition::is_of;
 use crate::{
     browsers::Browser,
@@ -17,9 +17,8 @@ use crate::{
     rest::{JSON, connect, create, id_of, is_problem, ok},
     site::Site,
     store::{
-        named, owner,
-        place::{KEY_ONE, KEY_TWO, Place},
-        save,
+        named, owner, save,
+        test_store::{KEY_ONE, KEY_TWO, TestStore},
     },
 };
 
@@ -36,7 +35,7 @@ async fn content(site: &Site) -> Vec<u8> {
         Record::Storage(Storage { key: format!("{}/", site.origin()) }),
         Record::LocalStorage(items),
     ];
-    records.extend((0..5).map(|place| Record::Lost(lost(place))));
+    records.extend((0..5).map(|test_store| Record::Lost(lost(test_store))));
     let mut content = Vec::new();
     let mut writer = Writer::new(&mut content, "of a test").await.expect("written");
     for record in &records {
@@ -47,18 +46,18 @@ async fn content(site: &Site) -> Vec<u8> {
 }
 
 /// A store with a good snapshot, a damaged one and one of a newer ghostmux.
-async fn stocked(place: &Place, site: &Site) -> [SnapshotId; 3] {
+async fn stocked(test_store: &TestStore, site: &Site) -> [SnapshotId; 3] {
     let content = content(site).await;
     let text = String::from_utf8(content.clone()).expect("text");
     let newer = text.replacen(r#""version":1"#, r#""version":99"#, 1).into_bytes();
-    let store = place.open();
+    let store = test_store.open();
     let mut ids = Vec::new();
     for (name, content) in [("good", &content), ("damaged", &content), ("newer", &newer)] {
         ids.push(save(&store, named("local", name), content).await.expect("saved"));
     }
     let damaged = store.meta(&owner("local"), ids[1]).await.expect("it is there");
     drop(store);
-    place.change_chunk(&damaged, 1, |mut chunk| {
+    test_store.change_chunk(&damaged, 1, |mut chunk| {
         let at = chunk.len() / 2;
         chunk[at] ^= 1;
         Some(chunk)
@@ -67,8 +66,8 @@ async fn stocked(place: &Place, site: &Site) -> [SnapshotId; 3] {
 }
 
 /// A ghostmux with this store and these keys.
-async fn proxy(place: &Place, keys: &str, more: &[&str]) -> Proxy {
-    let (store, file) = (place.argument(), place.beside("keys"));
+async fn proxy(test_store: &TestStore, keys: &str, more: &[&str]) -> Proxy {
+    let (store, file) = (test_store.argument(), test_store.beside("keys"));
     std::fs::write(&file, keys).expect("written");
     let flags = ["--store", &store, "--store-key", file.to_str().expect("text")];
     Proxy::start(Browser::any().await, &[&flags, more].concat()).await
@@ -110,17 +109,17 @@ async fn are_refused(proxy: &Proxy, site: &Site, wanted: &[(SnapshotId, &str, &s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_is_refused_everywhere_and_changes_nothing() {
-    let (site, mut place) = (Site::start().await, Place::embedded());
-    place.use_keys(KEY_ONE);
-    let [good, damaged, newer] = stocked(&place, &site).await;
+async fn unreadable_snapshots_are_refused_and_change_nothing() {
+    let (site, mut test_store) = (Site::start().await, TestStore::embedded());
+    test_store.use_keys(KEY_ONE);
+    let [good, damaged, newer] = stocked(&test_store, &site).await;
 
-    let wrong = proxy(&place, KEY_TWO, &[]).await;
+    let wrong = proxy(&test_store, KEY_TWO, &[]).await;
     are_refused(&wrong, &site, &[(good, "snapshot-key", "one")]).await;
     drop(wrong);
 
     // Both keys, the new one first: what was sealed with the old one is read.
-    let both = proxy(&place, &[KEY_TWO, KEY_ONE].join("\n"), &["--snapshot-count", "3"]).await;
+    let both = proxy(&test_store, &[KEY_TWO, KEY_ONE].join("\n"), &["--snapshot-count", "3"]).await;
     let client = both.connect_to(&format!("/?snapshot={good}")).await;
     let page = client.page_at(&site.url("/?good")).await;
     assert_eq!(marks(&client, &page.session).await, json!(["mark=saved", "saved", null, null]));
@@ -140,25 +139,26 @@ async fn what_cannot_be_read_is_refused_everywhere_and_changes_nothing() {
 
 /// One record of many that is damaged, or of another version, is named in the list, and the others are there.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_cannot_be_read_is_listed_beside_the_others() {
-    let (mut place, site) = (Place::redis(), Site::start().await);
-    place.use_keys(KEY_ONE);
-    let [good, damaged, newer] = stocked(&place, &site).await;
-    let store = place.open();
+async fn unreadable_session_records_are_listed_with_the_others() {
+    let (mut test_store, site) = (TestStore::redis(), Site::start().await);
+    test_store.use_keys(KEY_ONE);
+    let [good, damaged, newer] = stocked(&test_store, &site).await;
+    let store = test_store.open();
     for id in [damaged, newer] {
         let meta = store.meta(&owner("local"), id).await.expect("it is there");
-        place.write_meta(&meta, "not JSON");
+        test_store.write_meta(&meta, "not JSON");
     }
-    let proxy = proxy(&place, KEY_ONE, &["--hibernate-after", "1ms"]).await;
+    let proxy = proxy(&test_store, KEY_ONE, &["--hibernate-after", "1ms"]).await;
     let sleeper = create(&proxy, json!({ "id": "a-sleeper" })).await;
     let is_asleep =
         async || ok(&proxy, "GET", "/v1/sessions?state=hibernated", Value::Null).await["sessions"] != json!([]);
     eventually("a session that hibernates", is_asleep).await;
-    place.write_session("no-json.1", "not JSON");
-    place.write_session("no-state.1", &json!({ "id": "no-state.1", "owner": "local", "snapshot": good }).to_string());
+    test_store.write_session("no-json.1", "not JSON");
+    test_store
+        .write_session("no-state.1", &json!({ "id": "no-state.1", "owner": "local", "snapshot": good }).to_string());
     let odd = json!({ "id": "odd-state.1", "owner": "local", "snapshot": null, "state": { "id": 7 } });
-    place.write_session("odd-state.1", &odd.to_string());
-    place.write_session("z-another.1", &json!({ "id": "z-another.1", "owner": "another" }).to_string());
+    test_store.write_session("odd-state.1", &odd.to_string());
+    test_store.write_session("z-another.1", &json!({ "id": "z-another.1", "owner": "another" }).to_string());
 
     let client = proxy.connect().await;
     let own = client.ok(None, "ghost.getSession", json!({})).await["session"]["id"].clone();

@@ -11,27 +11,26 @@ use ghostmux::{
 };
 
 use super::{
-    named,
-    place::{KEY_ONE, KEY_TWO, Place},
-    read, save,
+    named, read, save,
+    test_store::{KEY_ONE, KEY_TWO, TestStore},
 };
 
 /// Exit code, standard output and standard error.
-fn run(place: &Place, arguments: &[&str]) -> (Option<i32>, String, String) {
+fn run(test_store: &TestStore, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_ghostmux"))
         .arg("snapshot")
         .args(arguments)
         .env_remove("GHOSTMUX_CONFIG")
-        .env("GHOSTMUX_STORE", place.argument())
-        .env("GHOSTMUX_STORE_KEY", &place.keys)
+        .env("GHOSTMUX_STORE", test_store.argument())
+        .env("GHOSTMUX_STORE_KEY", &test_store.keys)
         .output()
         .expect("the binary starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-fn said(place: &Place, arguments: &[&str]) -> String {
-    let (code, out, error) = run(place, arguments);
+fn said(test_store: &TestStore, arguments: &[&str]) -> String {
+    let (code, out, error) = run(test_store, arguments);
     assert_eq!(code, Some(0), "{arguments:?}: {error}");
     out
 }
@@ -51,29 +50,29 @@ async fn written() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_imported_is_looked_at_and_exported_for_playwright() {
-    let place = Place::embedded();
+async fn imported_snapshots_are_shown_and_exported_for_playwright() {
+    let test_store = TestStore::embedded();
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("state.json");
     let path = file.to_str().expect("text");
     let state = r#"{"cookies":[],"origins":[{"origin":"https://a.test","localStorage":[{"name":"k","value":"v"}]}]}"#;
     fs::write(&file, state).expect("written");
-    let id = said(&place, &["import", path, "--format", "playwright"]);
+    let id = said(&test_store, &["import", path, "--format", "playwright"]);
     let back: serde_json::Value =
-        serde_json::from_str(&said(&place, &["export", id.trim(), "--format", "playwright"])).expect("JSON");
+        serde_json::from_str(&said(&test_store, &["export", id.trim(), "--format", "playwright"])).expect("JSON");
     assert_eq!(back, serde_json::from_str::<serde_json::Value>(state).expect("JSON"));
     let whole = written().await;
     for (bytes, word) in [(state.as_bytes(), "line 1"), (&whole[..whole.len() - 9], "cut off"), (b"", "cut off")] {
         fs::write(&file, bytes).expect("written");
-        let (code, _, error) = run(&place, &["import", path]);
+        let (code, _, error) = run(&test_store, &["import", path]);
         assert!(code == Some(1) && error.contains(word), "{word}: {error}");
     }
-    assert_eq!(said(&place, &["ls"]).lines().count(), 2, "the heading and the first one");
+    assert_eq!(said(&test_store, &["ls"]).lines().count(), 2, "the heading and the first one");
 }
 
 #[tokio::test]
-async fn a_snapshot_goes_out_of_one_store_and_into_another() {
-    let (mut from, to) = (Place::embedded(), Place::redis());
+async fn snapshots_are_exported_and_imported_in_another_store() {
+    let (mut from, to) = (TestStore::embedded(), TestStore::redis());
     from.use_keys(KEY_ONE);
     let directory = tempfile::tempdir().expect("a directory");
     let (file, out) = (directory.path().join("in"), directory.path().join("out"));
@@ -111,30 +110,30 @@ async fn a_snapshot_goes_out_of_one_store_and_into_another() {
 }
 
 #[tokio::test]
-async fn a_store_that_a_server_has_is_named_with_the_way_around() {
-    let place = Place::embedded();
-    let store = place.open();
+async fn error_names_a_store_in_use_and_the_alternative() {
+    let test_store = TestStore::embedded();
+    let store = test_store.open();
     let id = save(&store, named("local", "x"), b"x").await.expect("saved");
-    let (code, _, error) = run(&place, &["ls"]);
+    let (code, _, error) = run(&test_store, &["ls"]);
     let pid = format!("process {}", std::process::id());
     assert!(code == Some(1) && error.contains(&pid) && error.contains("/v1/snapshots"), "{error}");
     assert_eq!(read(&store, "local", id).await, Ok(b"x".to_vec()));
 }
 
 #[tokio::test]
-async fn rekeying_says_what_it_did() {
-    let mut place = Place::embedded();
-    let store = place.open();
+async fn rekey_reports_its_result() {
+    let mut test_store = TestStore::embedded();
+    let store = test_store.open();
     let id = save(&store, named("local", "x"), b"a token").await.expect("saved");
     drop(store);
-    place.use_keys(KEY_ONE);
-    assert!(said(&place, &["rekey"]).starts_with("1 sealed with the first key, 0"));
-    place.use_keys(KEY_TWO);
-    let (code, _, error) = run(&place, &["rekey"]);
+    test_store.use_keys(KEY_ONE);
+    assert!(said(&test_store, &["rekey"]).starts_with("1 sealed with the first key, 0"));
+    test_store.use_keys(KEY_TWO);
+    let (code, _, error) = run(&test_store, &["rekey"]);
     assert!(code == Some(1) && error.contains("the key one") && !error.contains("2222"), "{error}");
-    place.keys = [KEY_TWO, KEY_ONE].join("\n");
-    assert!(said(&place, &["rekey"]).starts_with("1 sealed with the first key, 0"));
-    assert!(said(&place, &["rekey"]).starts_with("0 sealed with the first key, 1"));
-    place.use_keys(KEY_TWO);
-    assert_eq!(read(&place.open(), "local", id).await, Ok(b"a token".to_vec()));
+    test_store.keys = [KEY_TWO, KEY_ONE].join("\n");
+    assert!(said(&test_store, &["rekey"]).starts_with("1 sealed with the first key, 0"));
+    assert!(said(&test_store, &["rekey"]).starts_with("0 sealed with the first key, 1"));
+    test_store.use_keys(KEY_TWO);
+    assert_eq!(read(&test_store.open(), "local", id).await, Ok(b"a token".to_vec()));
 }

@@ -10,9 +10,9 @@ use std::{
 use ghostmux::store::{Expires, New, Query, SessionRecord, SnapshotId, Store, seal::CHUNK};
 use serde_json::json;
 
-use super::{content, owner, place::Place, read, save};
+use super::{content, owner, read, save, test_store::TestStore};
 
-/// The variable that makes [`a_process_that_saves_until_it_is_killed`] one; its value is the store.
+/// The variable that makes [`child_process_that_saves_until_killed`] one; its value is the store.
 const CHILD: &str = "GHOSTMUX_TEST_STORE_CHILD";
 /// `full` for hundreds of rounds.
 const ROUNDS: &str = "GHOSTMUX_TEST_STORE";
@@ -32,7 +32,7 @@ fn bytes_of(seed: u64) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a process for the tests of this file"]
 #[allow(clippy::print_stdout, reason = "it tells its parent what is committed")]
-async fn a_process_that_saves_until_it_is_killed() {
+async fn child_process_that_saves_until_killed() {
     let Ok(argument) = std::env::var(CHILD) else { return };
     let variables = [("GHOSTMUX_STORE".to_owned(), argument)];
     let config = ghostmux::config::Config::load(ghostmux::config::RawConfig::default(), variables).expect("settings");
@@ -64,21 +64,21 @@ fn slot(meta: &ghostmux::store::Meta) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_while_saving_to_the_file_leaves_every_snapshot_whole() {
-    survive(&Place::embedded(), rounds()).await;
+    survive(&TestStore::embedded(), rounds()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_while_saving_to_redis_leaves_every_snapshot_whole() {
-    survive(&Place::redis(), rounds() / 3).await;
+    survive(&TestStore::redis(), rounds() / 3).await;
 }
 
-async fn survive(place: &Place, rounds: u64) {
+async fn survive(test_store: &TestStore, rounds: u64) {
     let mut committed: BTreeMap<u64, SnapshotId> = BTreeMap::new();
     let mut saves = 0;
     for round in 0..rounds {
         let mut child = Command::new(std::env::current_exe().expect("this test"))
-            .args(["--exact", "store::crash::a_process_that_saves_until_it_is_killed", "--ignored", "--nocapture"])
-            .env(CHILD, place.argument())
+            .args(["--exact", "store::crash::child_process_that_saves_until_killed", "--ignored", "--nocapture"])
+            .env(CHILD, test_store.argument())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -110,13 +110,13 @@ async fn survive(place: &Place, rounds: u64) {
         for line in said.lines().map_while(Result::ok) {
             heard(&line);
         }
-        check(place, &committed, round).await;
+        check(test_store, &committed, round).await;
     }
     assert!(saves > rounds, "only {saves} snapshots were saved in {rounds} rounds");
 }
 
-async fn check(place: &Place, committed: &BTreeMap<u64, SnapshotId>, round: u64) {
-    let store = place.open();
+async fn check(test_store: &TestStore, committed: &BTreeMap<u64, SnapshotId>, round: u64) {
+    let store = test_store.open();
     let listed = store.list(&owner("local"), &ALL).await.expect("it opens").snapshots;
     let mut chunks = 0;
     for meta in &listed {
@@ -137,10 +137,10 @@ async fn check(place: &Place, committed: &BTreeMap<u64, SnapshotId>, round: u64)
     assert_eq!(usage.bytes, listed.iter().map(|meta| meta.stored).sum::<u64>(), "round {round}");
     assert_eq!(usage.count, listed.len() as u64, "round {round}");
     assert!(store.sessions().await.expect("they are read").len() <= usize::try_from(SLOTS).expect("small"));
-    let is_file = place.file().exists();
+    let is_file = test_store.file().exists();
     drop(store);
     // In Redis, what was half written goes by itself, later.
     if is_file {
-        assert_eq!(place.chunks(), chunks, "round {round}: chunks that nobody can reach");
+        assert_eq!(test_store.chunks(), chunks, "round {round}: chunks that nobody can reach");
     }
 }

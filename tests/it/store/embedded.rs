@@ -4,64 +4,64 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use ghostmux::store::{Query, StoreError};
 
-use super::{named, owner, place::Place, save};
+use super::{named, owner, save, test_store::TestStore};
 
 #[tokio::test]
-async fn nothing_is_made_before_the_first_snapshot() {
-    let place = Place::embedded();
-    let store = place.open();
+async fn store_file_is_created_with_the_first_snapshot() {
+    let test_store = TestStore::embedded();
+    let store = test_store.open();
     let me = owner("local");
     assert!(store.list(&me, &Query { limit: 9, ..Query::default() }).await.expect("a list").snapshots.is_empty());
     assert_eq!(store.sweep().await, Ok(0));
     assert_eq!(store.sessions().await, Ok(vec![]));
     assert_eq!(store.take_session("s").await, Ok(None));
     assert_eq!(store.owners().await, Ok(vec![]));
-    assert!(!place.file().exists() && !place.file().parent().expect("a parent").exists());
+    assert!(!test_store.file().exists() && !test_store.file().parent().expect("a parent").exists());
 
     save(&store, named("local", "first"), b"x").await.expect("saved");
     let mode = |path: &std::path::Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
-    assert_eq!(mode(&place.file()), 0o600, "others could log in as the sessions did");
-    assert_eq!(mode(place.file().parent().expect("a parent")), 0o700);
+    assert_eq!(mode(&test_store.file()), 0o600, "others could log in as the sessions did");
+    assert_eq!(mode(test_store.file().parent().expect("a parent")), 0o700);
 }
 
 #[tokio::test]
-async fn a_file_in_use_is_named_with_its_user() {
-    let place = Place::embedded();
-    let store = place.open();
+async fn error_names_a_store_file_in_use_and_its_user() {
+    let test_store = TestStore::embedded();
+    let store = test_store.open();
     save(&store, named("local", "first"), b"x").await.expect("saved");
-    let error = place.open().usage(&owner("local")).await.expect_err("it is in use").to_string();
+    let error = test_store.open().usage(&owner("local")).await.expect_err("it is in use").to_string();
     let pid = format!("process {}", std::process::id());
-    assert!(error.contains(&place.file().display().to_string()) && error.contains(&pid), "{error}");
+    assert!(error.contains(&test_store.file().display().to_string()) && error.contains(&pid), "{error}");
     // As soon as it is free it can be had, by one who asked before, too.
-    let waiting = place.open();
+    let waiting = test_store.open();
     assert!(waiting.usage(&owner("local")).await.is_err());
     drop(store);
     assert_eq!(waiting.usage(&owner("local")).await.map(|usage| usage.count), Ok(1));
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_store_is_left_as_it_is() {
-    let place = Place::embedded();
-    fs::create_dir_all(place.file().parent().expect("a parent")).expect("a directory");
+async fn files_that_are_not_a_store_are_not_changed() {
+    let test_store = TestStore::embedded();
+    fs::create_dir_all(test_store.file().parent().expect("a parent")).expect("a directory");
     for text in ["not a store, and dear to somebody".to_owned(), "x".repeat(100_000)] {
-        fs::write(place.file(), &text).expect("a file");
-        let said = save(&place.open(), named("local", "x"), b"x").await;
+        fs::write(test_store.file(), &text).expect("a file");
+        let said = save(&test_store.open(), named("local", "x"), b"x").await;
         assert!(matches!(said, Err(StoreError::Unavailable { .. })), "{said:?}");
-        assert_eq!(fs::read_to_string(place.file()).expect("it is there"), text);
+        assert_eq!(fs::read_to_string(test_store.file()).expect("it is there"), text);
     }
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_ghostmux_is_left_as_it_is() {
-    let place = Place::embedded();
-    save(&place.open(), named("local", "x"), b"x").await.expect("saved");
+async fn store_files_of_a_newer_version_are_not_changed() {
+    let test_store = TestStore::embedded();
+    save(&test_store.open(), named("local", "x"), b"x").await.expect("saved");
     let table = redb::TableDefinition::<&str, u64>::new("format");
-    let file = redb::Database::open(place.file()).expect("it opens");
+    let file = redb::Database::open(test_store.file()).expect("it opens");
     let transaction = file.begin_write().expect("it can be written");
     transaction.open_table(table).expect("the table").insert("layout", 2).expect("written");
     transaction.commit().expect("committed");
     drop(file);
-    let error = place.open().usage(&owner("local")).await.expect_err("it is newer");
+    let error = test_store.open().usage(&owner("local")).await.expect_err("it is newer");
     assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
-    assert!(error.to_string().contains(&place.file().display().to_string()), "{error}");
+    assert!(error.to_string().contains(&test_store.file().display().to_string()), "{error}");
 }

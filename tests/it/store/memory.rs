@@ -6,7 +6,7 @@ use ghostmux::store::{New, Store};
 
 use super::{
     content, owner,
-    place::{KEY_ONE, Place},
+    test_store::{KEY_ONE, TestStore},
 };
 
 const CHILD: &str = "GHOSTMUX_TEST_STORE_MEMORY";
@@ -27,7 +27,7 @@ fn peak() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a process for the tests of this file"]
 #[allow(clippy::print_stdout, reason = "it tells its parent what it took")]
-async fn a_process_that_saves_and_reads_much() {
+async fn child_process_that_saves_and_reads() {
     let Ok(argument) = std::env::var(CHILD) else { return };
     let variables = [("GHOSTMUX_STORE".to_owned(), argument), ("GHOSTMUX_STORE_KEY".to_owned(), KEY_ONE.to_owned())];
     let config = ghostmux::config::Config::load(ghostmux::config::RawConfig::default(), variables).expect("settings");
@@ -52,10 +52,10 @@ async fn a_process_that_saves_and_reads_much() {
     println!("grew {} peak {} stored {}", peak() - before, peak(), meta.stored);
 }
 
-fn grew(place: &Place) -> u64 {
+fn grew(test_store: &TestStore) -> u64 {
     let child = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "store::memory::a_process_that_saves_and_reads_much", "--ignored", "--nocapture"])
-        .env(CHILD, place.argument())
+        .args(["--exact", "store::memory::child_process_that_saves_and_reads", "--ignored", "--nocapture"])
+        .env(CHILD, test_store.argument())
         .output()
         .expect("it runs");
     let said = String::from_utf8_lossy(&child.stdout).into_owned();
@@ -68,13 +68,13 @@ fn grew(place: &Place) -> u64 {
 const MOST: u64 = 30_000_000;
 
 #[test]
-fn a_large_snapshot_goes_through_the_file_in_little_memory() {
-    let grew = grew(&Place::embedded());
+fn large_snapshots_use_little_memory_with_the_file() {
+    let grew = grew(&TestStore::embedded());
     assert!(grew < MOST, "memory grew by {grew} bytes while {} were saved and read", size());
 }
 
 #[test]
-fn a_large_snapshot_goes_through_redis_in_little_memory() {
-    let grew = grew(&Place::redis());
+fn large_snapshots_use_little_memory_with_redis() {
+    let grew = grew(&TestStore::redis());
     assert!(grew < MOST, "memory grew by {grew} bytes while {} were saved and read", size());
 }

@@ -7,25 +7,25 @@ use ghostmux::{
     store::{Store, StoreError},
 };
 
-use super::{named, owner, place::Place, save};
+use super::{named, owner, save, test_store::TestStore};
 use crate::proxy::eventually;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_goes_is_an_error_and_one_that_comes_back_is_used_again() {
-    let mut place = Place::redis();
-    let store = place.open();
+async fn redis_is_used_again_after_an_outage() {
+    let mut test_store = TestStore::redis();
+    let store = test_store.open();
     save(&store, named("local", "x"), b"x").await.expect("saved");
-    place.stop_redis();
+    test_store.stop_redis();
     let since = Instant::now();
     let said = save(&store, named("local", "x"), b"x").await;
     assert!(matches!(said, Err(StoreError::Unavailable { .. })), "{said:?}");
     assert!(since.elapsed() < Duration::from_secs(20), "it took {:?}", since.elapsed());
-    place.start_redis();
+    test_store.start_redis();
     eventually("it is used again", async || save(&store, named("local", "x"), b"x").await.is_ok()).await;
 }
 
 #[tokio::test]
-async fn a_redis_that_is_not_there_is_named_without_its_password() {
+async fn error_names_an_unreachable_redis_without_its_password() {
     let url = ("GHOSTMUX_STORE".to_owned(), "redis://user:s3cret@127.0.0.1:1/2".to_owned());
     let config = Config::load(RawConfig::default(), [url]).expect("settings");
     assert!(!format!("{config:?}").contains("s3cret"));

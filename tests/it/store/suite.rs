@@ -7,9 +7,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
-    content, named, owner,
-    place::{KEY_ONE, KEY_TWO, Place},
-    read, save,
+    content, named, owner, read, save,
+    test_store::{KEY_ONE, KEY_TWO, TestStore},
 };
 use crate::proxy::eventually;
 
@@ -18,34 +17,34 @@ macro_rules! on_both {
         mod embedded {$(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
-                super::$promise(super::Place::embedded()).await;
+                super::$promise(super::TestStore::embedded()).await;
             }
         )*}
         mod redis {$(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
-                super::$promise(super::Place::redis()).await;
+                super::$promise(super::TestStore::redis()).await;
             }
         )*}
     };
 }
 
 on_both!(
-    what_is_written_is_read,
-    content_can_come_and_go_as_a_stream,
-    a_list_is_sorted_searched_and_paged,
-    another_owners_snapshot_is_as_one_that_does_not_exist,
-    a_quota_holds_also_for_those_who_commit_at_once,
-    what_is_too_large_or_badly_named_is_refused,
-    what_has_expired_is_gone_at_once_and_makes_room,
-    a_writer_that_is_dropped_leaves_nothing,
-    a_snapshot_takes_the_place_of_another_in_one_step,
-    a_snapshot_deleted_while_it_is_read_is_missing,
-    a_session_can_be_taken_by_one_only,
-    all_is_there_after_a_restart,
-    rekeying_changes_the_key_and_nothing_else,
-    a_session_record_that_cannot_be_read_hides_no_other,
-    a_snapshot_record_that_cannot_be_read_hides_no_other,
+    written_snapshots_can_be_read,
+    content_is_streamed,
+    list_is_sorted_filtered_and_paged,
+    snapshots_of_other_owners_are_not_found,
+    quota_holds_for_concurrent_commits,
+    snapshots_with_invalid_size_or_name_are_refused,
+    expired_snapshots_disappear_and_free_quota,
+    dropped_writers_leave_nothing,
+    snapshots_are_replaced_atomically,
+    reading_a_deleted_snapshot_reports_it_missing,
+    a_session_record_is_claimed_once,
+    records_survive_a_restart,
+    rekey_changes_only_the_key,
+    unreadable_session_records_do_not_hide_others,
+    unreadable_snapshot_records_do_not_hide_others,
 );
 
 const ALL: Query = Query { name: None, before: None, limit: 1000 };
@@ -54,10 +53,10 @@ fn missing(id: SnapshotId) -> StoreError {
     StoreError::Missing { id }
 }
 
-async fn what_is_written_is_read(mut place: Place) {
+async fn written_snapshots_can_be_read(mut test_store: TestStore) {
     for keys in ["", KEY_ONE] {
-        place.use_keys(keys);
-        let store = place.open();
+        test_store.use_keys(keys);
+        let store = test_store.open();
         for bytes in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 17] {
             let content = content(bytes as u64, bytes);
             let mut new = named("local", "logged in");
@@ -68,7 +67,10 @@ async fn what_is_written_is_read(mut place: Place) {
 
             let meta = store.meta(&owner("local"), id).await.expect("it is there");
             assert_eq!((meta.name, meta.metadata, meta.counts), (new.name, new.metadata, json!({"bytes": bytes})));
-            assert_eq!((meta.raw, meta.key.map(|key| key.id)), (bytes as u64, place.keys.get(..3).map(str::to_owned)));
+            assert_eq!(
+                (meta.raw, meta.key.map(|key| key.id)),
+                (bytes as u64, test_store.keys.get(..3).map(str::to_owned))
+            );
             assert!(meta.created >= before && meta.created <= Timestamp::now());
             let ttl = Duration::from_secs(30 * 86_400);
             assert!(meta.expires >= Some(before.after(ttl)) && meta.expires <= Some(Timestamp::now().after(ttl)));
@@ -76,8 +78,8 @@ async fn what_is_written_is_read(mut place: Place) {
     }
 }
 
-async fn content_can_come_and_go_as_a_stream(mut place: Place) {
-    let store = place.open();
+async fn content_is_streamed(mut test_store: TestStore) {
+    let store = test_store.open();
     let content = content(1, 2 * CHUNK + 9);
     let mut writer = store.put(named("local", "x")).await.expect("begun");
     let made = writer.fill(async |mut to| to.write_all(&content).await.map(|()| "made")).await;
@@ -90,15 +92,15 @@ async fn content_can_come_and_go_as_a_stream(mut place: Place) {
     drop(store);
 
     // Who makes it is told that there is no use in going on.
-    place.limits.snapshot = 1 << 20;
-    let store = place.open();
+    test_store.limits.snapshot = 1 << 20;
+    let store = test_store.open();
     let mut writer = store.put(named("local", "x")).await.expect("begun");
     let refused = writer.fill(async |mut to| to.write_all(&content).await.expect_err("it is too large")).await;
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
 }
 
-async fn a_list_is_sorted_searched_and_paged(place: Place) {
-    let store = place.open();
+async fn list_is_sorted_filtered_and_paged(test_store: TestStore) {
+    let store = test_store.open();
     let me = owner("local");
     let mut ids = Vec::new();
     for number in 0..7 {
@@ -131,8 +133,8 @@ async fn a_list_is_sorted_searched_and_paged(place: Place) {
     assert!(store.list(&me, &search("nothing", 9)).await.expect("a list").snapshots.is_empty());
 }
 
-async fn another_owners_snapshot_is_as_one_that_does_not_exist(place: Place) {
-    let store = place.open();
+async fn snapshots_of_other_owners_are_not_found(test_store: TestStore) {
+    let store = test_store.open();
     let (mine, other) = (owner("mine"), owner("other"));
     let id = save(&store, named("mine", "secret"), b"a token").await.expect("saved");
     let unknown: SnapshotId = "0192f5a0-0000-7000-8000-000000000000".parse().expect("an id");
@@ -151,9 +153,9 @@ async fn another_owners_snapshot_is_as_one_that_does_not_exist(place: Place) {
     assert_eq!(store.usage(&mine).await.map(|usage| usage.count), Ok(1));
 }
 
-async fn a_quota_holds_also_for_those_who_commit_at_once(mut place: Place) {
-    place.limits.count = 3;
-    let store = place.open();
+async fn quota_holds_for_concurrent_commits(mut test_store: TestStore) {
+    test_store.limits.count = 3;
+    let store = test_store.open();
     let mut writers = Vec::new();
     for _ in 0..8 {
         let mut writer = store.put(New::of(owner("local"))).await.expect("begun");
@@ -176,9 +178,9 @@ async fn a_quota_holds_also_for_those_who_commit_at_once(mut place: Place) {
     save(&store, New::of(owner("local")), b"x").await.expect("there is room again");
     drop(store);
 
-    place.limits.count = 100;
-    place.limits.bytes = 1 << 20;
-    let store = place.open();
+    test_store.limits.count = 100;
+    test_store.limits.bytes = 1 << 20;
+    let store = test_store.open();
     let before = store.usage(&owner("local")).await;
     // Refused while it is written, long before its end, and at its end.
     let mut writer = store.put(New::of(owner("local"))).await.expect("begun");
@@ -197,9 +199,9 @@ async fn a_quota_holds_also_for_those_who_commit_at_once(mut place: Place) {
     assert!(save(&store, New::of(owner("local")), &noise[..CHUNK / 2]).await.is_ok());
 }
 
-async fn what_is_too_large_or_badly_named_is_refused(mut place: Place) {
-    place.limits.snapshot = 100_000;
-    let store = place.open();
+async fn snapshots_with_invalid_size_or_name_are_refused(mut test_store: TestStore) {
+    test_store.limits.snapshot = 100_000;
+    let store = test_store.open();
     let refused = save(&store, named("local", "large"), &content(1, 100_001)).await;
     assert_eq!(refused, Err(StoreError::TooLarge { limit: 100_000 }));
     save(&store, named("local", "just so"), &content(1, 100_000)).await.expect("saved");
@@ -215,9 +217,9 @@ async fn what_is_too_large_or_badly_named_is_refused(mut place: Place) {
     assert_eq!(store.usage(&owner("local")).await.map(|usage| usage.count), Ok(1));
 }
 
-async fn what_has_expired_is_gone_at_once_and_makes_room(mut place: Place) {
-    place.limits.count = 2;
-    let store = place.open();
+async fn expired_snapshots_disappear_and_free_quota(mut test_store: TestStore) {
+    test_store.limits.count = 2;
+    let store = test_store.open();
     let me = owner("local");
     let past = Expires::At(Timestamp(1));
     let old =
@@ -246,11 +248,11 @@ async fn what_has_expired_is_gone_at_once_and_makes_room(mut place: Place) {
     store.set_expiry(&me, long, Expires::Never).await.expect("changed");
     assert_eq!(store.meta(&me, long).await.map(|meta| meta.expires), Ok(None));
     drop(store);
-    assert_eq!(place.chunks(), 1);
+    assert_eq!(test_store.chunks(), 1);
 }
 
-async fn a_writer_that_is_dropped_leaves_nothing(place: Place) {
-    let store = place.open();
+async fn dropped_writers_leave_nothing(test_store: TestStore) {
+    let store = test_store.open();
     save(&store, named("local", "kept"), b"x").await.expect("saved");
     let mut writer = store.put(named("local", "dropped")).await.expect("begun");
     writer.write(&content(1, 5 * CHUNK)).await.expect("written");
@@ -266,15 +268,15 @@ async fn a_writer_that_is_dropped_leaves_nothing(place: Place) {
     drop(store);
     eventually("only the chunk of what is listed is there", async || {
         // Who still tidies up has the file.
-        let free = ghostmux::store::Store::new(&place.settings()).usage(&owner("local")).await.is_ok();
-        free && place.chunks() == 1
+        let free = ghostmux::store::Store::new(&test_store.settings()).usage(&owner("local")).await.is_ok();
+        free && test_store.chunks() == 1
     })
     .await;
 }
 
-async fn a_snapshot_takes_the_place_of_another_in_one_step(mut place: Place) {
-    place.limits.count = 1;
-    let store = place.open();
+async fn snapshots_are_replaced_atomically(mut test_store: TestStore) {
+    test_store.limits.count = 1;
+    let store = test_store.open();
     let me = owner("local");
     let first = save(&store, named("local", "auto"), &content(1, 2 * CHUNK)).await.expect("saved");
     let second = New { replaces: Some(first), ..named("local", "auto") };
@@ -291,11 +293,11 @@ async fn a_snapshot_takes_the_place_of_another_in_one_step(mut place: Place) {
     save(&store, third, b"x").await.expect("saved");
     assert_eq!(store.usage(&me).await.map(|usage| usage.count), Ok(1));
     drop(store);
-    assert_eq!(place.chunks(), 1);
+    assert_eq!(test_store.chunks(), 1);
 }
 
-async fn a_snapshot_deleted_while_it_is_read_is_missing(place: Place) {
-    let store = place.open();
+async fn reading_a_deleted_snapshot_reports_it_missing(test_store: TestStore) {
+    let store = test_store.open();
     let id = save(&store, named("local", "x"), &content(1, 3 * CHUNK)).await.expect("saved");
     let mut reader = store.get(&owner("local"), id).await.expect("it is there");
     reader.next().await.expect("the first chunk");
@@ -303,8 +305,8 @@ async fn a_snapshot_deleted_while_it_is_read_is_missing(place: Place) {
     assert_eq!(reader.next().await, Err(missing(id)));
 }
 
-async fn a_session_can_be_taken_by_one_only(place: Place) {
-    let store = place.open();
+async fn a_session_record_is_claimed_once(test_store: TestStore) {
+    let store = test_store.open();
     let record = |id: &str, idle: u64| SessionRecord {
         id: id.to_owned(),
         owner: owner("local"),
@@ -336,16 +338,16 @@ async fn a_session_can_be_taken_by_one_only(place: Place) {
     assert!(matches!(store.put_session(large).await, Err(StoreError::Invalid { .. })));
 }
 
-async fn all_is_there_after_a_restart(mut place: Place) {
-    place.use_keys(KEY_ONE);
-    let store = place.open();
+async fn records_survive_a_restart(mut test_store: TestStore) {
+    test_store.use_keys(KEY_ONE);
+    let store = test_store.open();
     let content = content(1, 2 * CHUNK);
     let id = save(&store, named("local", "kept"), &content).await.expect("saved");
     let session = SessionRecord { id: "s".into(), owner: owner("local"), snapshot: Some(id), state: json!({}) };
     store.put_session(session.clone()).await.expect("kept");
     let (meta, usage) = (store.meta(&owner("local"), id).await, store.usage(&owner("local")).await);
     drop(store);
-    let store = place.open();
+    let store = test_store.open();
     assert_eq!(store.meta(&owner("local"), id).await, meta);
     assert_eq!(store.usage(&owner("local")).await, usage);
     assert_eq!(store.session("s").await, Ok(Some(Ok(session))));
@@ -353,18 +355,18 @@ async fn all_is_there_after_a_restart(mut place: Place) {
     assert_eq!(store.owners().await, Ok(vec![owner("local")]));
 }
 
-async fn rekeying_changes_the_key_and_nothing_else(mut place: Place) {
+async fn rekey_changes_only_the_key(mut test_store: TestStore) {
     let mut saved = Vec::new();
     let whose = ["local", "other", "local"];
     for (number, keys) in ["", KEY_ONE, KEY_TWO].into_iter().enumerate() {
-        place.use_keys(keys);
-        let store = place.open();
+        test_store.use_keys(keys);
+        let store = test_store.open();
         let content = content(number as u64, CHUNK + number);
         let new = New { expires: Expires::Never, ..named(whose[number], &format!("{number}")) };
         saved.push((save(&store, new, &content).await.expect("saved"), content, number));
     }
-    place.keys = [KEY_TWO, KEY_ONE].join("\n");
-    let store = place.open();
+    test_store.keys = [KEY_TWO, KEY_ONE].join("\n");
+    let store = test_store.open();
     let meta = async |number: usize| store.meta(&owner(whose[number]), saved[number].0).await.expect("there");
     let before = [meta(0).await, meta(1).await, meta(2).await];
     // A quota that was lowered since does not stand in the way.
@@ -386,25 +388,25 @@ async fn rekeying_changes_the_key_and_nothing_else(mut place: Place) {
         assert_eq!(store.usage(&owner(who)).await, Ok(usage));
     }
     drop(store);
-    assert_eq!(place.chunks(), 5, "two for each of two, one for the one of a chunk");
-    place.use_keys(KEY_TWO);
-    let store = place.open();
+    assert_eq!(test_store.chunks(), 5, "two for each of two, one for the one of a chunk");
+    test_store.use_keys(KEY_TWO);
+    let store = test_store.open();
     for (id, content, number) in saved {
         assert_eq!(read(&store, whose[number], id).await, Ok(content));
     }
 }
 
-async fn a_session_record_that_cannot_be_read_hides_no_other(place: Place) {
+async fn unreadable_session_records_do_not_hide_others(test_store: TestStore) {
     let id = "0192f5a0-0000-7000-8000-000000000000".parse().expect("an id");
     let good =
         SessionRecord { id: "good".to_owned(), owner: owner("local"), snapshot: Some(id), state: json!({"idle": 1}) };
-    place.open().put_session(good.clone()).await.expect("kept");
+    test_store.open().put_session(good.clone()).await.expect("kept");
     let newer = json!({"id": "newer", "owner": "mine", "snapshot": id, "body": {}}).to_string();
-    place.write_session("no-json", "\u{1}not JSON");
-    place.write_session("newer", &newer);
-    place.write_session("moved", &serde_json::to_string(&good).expect("JSON"));
+    test_store.write_session("no-json", "\u{1}not JSON");
+    test_store.write_session("newer", &newer);
+    test_store.write_session("moved", &serde_json::to_string(&good).expect("JSON"));
 
-    let store = place.open();
+    let store = test_store.open();
     let (mut records, mut unreadable) = (Vec::new(), Vec::new());
     for entry in store.sessions().await.expect("a list") {
         match entry {
@@ -430,8 +432,8 @@ async fn a_session_record_that_cannot_be_read_hides_no_other(place: Place) {
     assert_eq!(store.sessions().await.map(|all| all.len()), Ok(1));
 }
 
-async fn a_snapshot_record_that_cannot_be_read_hides_no_other(place: Place) {
-    let (store, me) = (place.open(), owner("local"));
+async fn unreadable_snapshot_records_do_not_hide_others(test_store: TestStore) {
+    let (store, me) = (test_store.open(), owner("local"));
     let save_one = async |name: &str| {
         let id = save(&store, named("local", name), &content(1, 2 * CHUNK)).await.expect("saved");
         store.meta(&me, id).await.expect("it is there")
@@ -443,13 +445,13 @@ async fn a_snapshot_record_that_cannot_be_read_hides_no_other(place: Place) {
     let expiring = save_one("expiring").await;
     store.set_expiry(&me, expiring.id, Expires::At(soon)).await.expect("changed");
     drop(store);
-    place.write_meta(&no_json, "not JSON");
-    place.write_meta(&expiring, "not JSON");
-    place.change_meta(&newer, |meta| {
+    test_store.write_meta(&no_json, "not JSON");
+    test_store.write_meta(&expiring, "not JSON");
+    test_store.change_meta(&newer, |meta| {
         meta.as_object_mut().expect("an object").remove("counts");
     });
 
-    let store = place.open();
+    let store = test_store.open();
     eventually("what has expired is gone", async || store.sweep().await == Ok(1)).await;
     let page = store.list(&me, &ALL).await.expect("a list");
     assert_eq!(page.snapshots, [last.clone(), first.clone()]);
@@ -476,5 +478,5 @@ async fn a_snapshot_record_that_cannot_be_read_hides_no_other(place: Place) {
     // What they took is free again, as far as their records said where it was.
     assert_eq!(store.usage(&me).await, Ok(StoreUsage { bytes: first.stored + last.stored, count: 2 }));
     drop(store);
-    assert_eq!(place.chunks(), u64::from(first.chunks + last.chunks + no_json.chunks + expiring.chunks));
+    assert_eq!(test_store.chunks(), u64::from(first.chunks + last.chunks + no_json.chunks + expiring.chunks));
 }

@@ -9,7 +9,7 @@ use std::{collections::HashMap, fmt};
 use serde_json::{Value, json};
 
 use super::{
-    line::Line,
+    connection::Connection,
     stage::{Command, On},
 };
 
@@ -88,7 +88,7 @@ impl fmt::Display for State {
 
 /// A connection that holds something in such a state.
 pub(super) struct Ended {
-    line: Line,
+    connection: Connection,
     state: State,
     sessions: Vec<String>,
 }
@@ -102,33 +102,33 @@ impl Ended {
         secret: &str,
         state: State,
     ) -> Result<Self, String> {
-        let line = Line::new(address, site, victims, secret).await?;
-        let mut ended = Self { line, state, sessions: Vec::new() };
+        let connection = Connection::new(address, site, victims, secret).await?;
+        let mut ended = Self { connection, state, sessions: Vec::new() };
         ended.set_up(site).await.map_err(|why| format!("{state}: {why}"))?;
         Ok(ended)
     }
 
     async fn set_up(&mut self, site: &str) -> Result<(), String> {
-        let line = &mut self.line;
+        let connection = &mut self.connection;
         let other = site.replace("127.0.0.1", "localhost");
-        let (target, page) = line.page("about:blank").await?;
-        line.navigate(&page, &format!("{site}/page?ended")).await?;
-        line.ids.extend([("@@own-target", target.clone().into()), ("@@own-session", page.clone().into())]);
+        let (target, page) = connection.page("about:blank").await?;
+        connection.navigate(&page, &format!("{site}/page?ended")).await?;
+        connection.ids.extend([("@@own-target", target.clone().into()), ("@@own-session", page.clone().into())]);
         let on = Some(page.as_str());
         // What it is about to do is sent with the first of the commands, and not waited for.
         let script = |script: &str| json!({ "expression": script });
         let close = json!({ "targetId": target });
         self.sessions = match self.state {
-            State::InitialPage => vec![line.page(&format!("{site}/page?begins")).await?.1],
+            State::InitialPage => vec![connection.page(&format!("{site}/page?begins")).await?.1],
             State::CrashedPage => {
-                line.feed(on, "Page.crash", &json!({}), None).await;
-                line.wait_for("Target.targetCrashed").await?;
+                connection.feed(on, "Page.crash", &json!({}), None).await;
+                connection.wait_for("Target.targetCrashed").await?;
                 vec![page]
             }
             State::CrashedTab => {
-                let tab = line.newest(On::Tab).await?;
-                line.feed(on, "Page.crash", &json!({}), None).await;
-                line.wait_for("Target.targetCrashed").await?;
+                let tab = connection.newest(On::Tab).await?;
+                connection.feed(on, "Page.crash", &json!({}), None).await;
+                connection.wait_for("Target.targetCrashed").await?;
                 vec![tab]
             }
             State::CrashedFrame | State::RemovedFrame => {
@@ -136,61 +136,61 @@ impl Ended {
                     "window.frame = document.createElement('iframe'); frame.src = '{other}/page?frame'; \
                      document.body.append(frame); 0"
                 );
-                line.evaluate(&page, &add).await?;
-                let frame = line.newest(On::Iframe).await?;
+                connection.evaluate(&page, &add).await?;
+                let frame = connection.newest(On::Iframe).await?;
                 if self.state == State::RemovedFrame {
-                    line.feed(on, "Runtime.evaluate", &script("frame.remove()"), None).await;
+                    connection.feed(on, "Runtime.evaluate", &script("frame.remove()"), None).await;
                     vec![frame]
                 } else {
-                    line.feed(Some(&frame), "Page.crash", &json!({}), None).await;
-                    line.wait_for("Target.targetCrashed").await?;
+                    connection.feed(Some(&frame), "Page.crash", &json!({}), None).await;
+                    connection.wait_for("Target.targetCrashed").await?;
                     vec![frame, page]
                 }
             }
             State::StoppedServiceWorker | State::UnregisteredServiceWorker => {
-                line.call(on, "ServiceWorker.enable", json!({})).await?;
+                connection.call(on, "ServiceWorker.enable", json!({})).await?;
                 let register = "navigator.serviceWorker.register('/service.js').then(() => \
                                 navigator.serviceWorker.ready).then(() => 0)";
-                line.evaluate(&page, register).await?;
-                let worker = line.newest(On::ServiceWorker).await?;
+                connection.evaluate(&page, register).await?;
+                let worker = connection.newest(On::ServiceWorker).await?;
                 if self.state == State::StoppedServiceWorker {
-                    line.call(on, "ServiceWorker.stopAllWorkers", json!({})).await?;
-                    line.wait_for("ServiceWorker.workerVersionUpdated stopped").await?;
+                    connection.call(on, "ServiceWorker.stopAllWorkers", json!({})).await?;
+                    connection.wait_for("ServiceWorker.workerVersionUpdated stopped").await?;
                 } else {
                     let end = "navigator.serviceWorker.getRegistration().then(it => it.unregister()).then(() => 0)";
-                    line.evaluate(&page, end).await?;
-                    line.call(None, "Target.closeTarget", close).await?;
+                    connection.evaluate(&page, end).await?;
+                    connection.call(None, "Target.closeTarget", close).await?;
                 }
                 vec![worker]
             }
             State::EndedSharedWorker => {
-                line.evaluate(&page, "window.own = new SharedWorker('/shared.js'); 0").await?;
-                let worker = line.newest(On::SharedWorker).await?;
-                line.call(None, "Target.closeTarget", close).await?;
-                line.until(|line| line.targets.iter().all(|(id, _)| *id != target)).await?;
+                connection.evaluate(&page, "window.own = new SharedWorker('/shared.js'); 0").await?;
+                let worker = connection.newest(On::SharedWorker).await?;
+                connection.call(None, "Target.closeTarget", close).await?;
+                connection.until(|connection| connection.targets.iter().all(|(id, _)| *id != target)).await?;
                 vec![worker]
             }
             State::EndedWorker | State::LoneWorker => {
-                line.evaluate(&page, "window.own = new Worker('/worker.js'); 0").await?;
-                let worker = line.newest(On::Worker).await?;
+                connection.evaluate(&page, "window.own = new Worker('/worker.js'); 0").await?;
+                let worker = connection.newest(On::Worker).await?;
                 if self.state == State::EndedWorker {
-                    line.feed(on, "Runtime.evaluate", &script("own.terminate()"), None).await;
+                    connection.feed(on, "Runtime.evaluate", &script("own.terminate()"), None).await;
                 }
                 vec![worker]
             }
             State::ClosingPage => {
-                let second = line.attach(&target).await?;
-                line.feed(None, "Target.closeTarget", &close, None).await;
+                let second = connection.attach(&target).await?;
+                connection.feed(None, "Target.closeTarget", &close, None).await;
                 vec![page, second]
             }
             State::NavigatingPage => {
                 let url = json!({ "url": format!("{other}/page?away") });
-                line.feed(on, "Page.navigate", &url, None).await;
+                connection.feed(on, "Page.navigate", &url, None).await;
                 vec![page]
             }
             State::Dialog => {
-                line.feed(on, "Runtime.evaluate", &script("alert(1)"), None).await;
-                line.wait_for("Page.javascriptDialogOpening").await?;
+                connection.feed(on, "Runtime.evaluate", &script("alert(1)"), None).await;
+                connection.wait_for("Page.javascriptDialogOpening").await?;
                 vec![page]
             }
         };
@@ -201,14 +201,14 @@ impl Ended {
     pub(super) async fn run(mut self, commands: &[Command]) -> (Vec<String>, u64) {
         for command in commands {
             for session in self.sessions.clone() {
-                self.line.try_on(Some(&session), command).await;
+                self.connection.try_on(Some(&session), command).await;
             }
         }
-        let behind = self.line.call(None, "Browser.getVersion", json!({})).await;
+        let behind = self.connection.call(None, "Browser.getVersion", json!({})).await;
         for session in &self.sessions {
-            self.line.feed(None, "Target.detachFromTarget", &json!({ "sessionId": session }), None).await;
+            self.connection.feed(None, "Target.detachFromTarget", &json!({ "sessionId": session }), None).await;
         }
-        let (mut faults, received) = self.line.close().await;
+        let (mut faults, received) = self.connection.close().await;
         if let Err(why) = behind {
             faults.push(format!("behind all commands on {}: {why}", self.state));
         }

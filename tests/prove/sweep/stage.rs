@@ -5,8 +5,8 @@ use std::{collections::HashMap, fmt, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
+    connection::{Connection, text},
     ended::State,
-    line::{Line, text},
 };
 
 /// How long a command may take before its CDP session is ended, upon which it must be answered.
@@ -92,7 +92,7 @@ pub(crate) enum Ran {
 
 /// The stage.
 pub(crate) struct Stage {
-    line: Line,
+    connection: Connection,
 }
 
 impl Stage {
@@ -103,22 +103,23 @@ impl Stage {
         victims: &HashMap<&'static str, Value>,
         secret: &str,
     ) -> Result<Self, String> {
-        let mut stage = Self { line: Line::new(address, site, victims, secret).await? };
+        let mut stage = Self { connection: Connection::new(address, site, victims, secret).await? };
         stage.set_up(site).await?;
         Ok(stage)
     }
 
     async fn set_up(&mut self, site: &str) -> Result<(), String> {
-        let line = &mut self.line;
-        let closed = line.page("about:blank").await?;
-        let context = line.call(None, "Target.createBrowserContext", json!({})).await?["browserContextId"].clone();
-        line.call(None, "Target.disposeBrowserContext", json!({ "browserContextId": context })).await?;
-        line.call(None, "Target.closeTarget", json!({ "targetId": closed.0 })).await?;
-        let (target, page) = line.page("about:blank").await?;
+        let connection = &mut self.connection;
+        let closed = connection.page("about:blank").await?;
+        let context =
+            connection.call(None, "Target.createBrowserContext", json!({})).await?["browserContextId"].clone();
+        connection.call(None, "Target.disposeBrowserContext", json!({ "browserContextId": context })).await?;
+        connection.call(None, "Target.closeTarget", json!({ "targetId": closed.0 })).await?;
+        let (target, page) = connection.page("about:blank").await?;
         let on = Some(page.as_str());
         let auto_attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true });
-        line.call(on, "Target.setAutoAttach", auto_attach).await?;
-        line.navigate(&page, &format!("{site}/page?sweep")).await?;
+        connection.call(on, "Target.setAutoAttach", auto_attach).await?;
+        connection.navigate(&page, &format!("{site}/page?sweep")).await?;
         let other = site.replace("127.0.0.1", "localhost");
         for script in [
             format!(
@@ -133,26 +134,26 @@ impl Stage {
             "window.shared = new SharedWorker('/shared.js'); 0".to_owned(),
             "navigator.serviceWorker.register('/service.js')".to_owned(),
         ] {
-            line.evaluate(&page, &script).await?;
+            connection.evaluate(&page, &script).await?;
         }
         for kind in [On::Tab, On::SharedWorker] {
-            let session = line.newest(kind).await?;
-            line.sessions.insert(kind, session);
+            let session = connection.newest(kind).await?;
+            connection.sessions.insert(kind, session);
         }
-        line.sessions.insert(On::Page, page.clone());
-        let second = line.call(None, "Target.attachToBrowserTarget", json!({})).await?;
-        line.sessions.insert(On::SecondRoot, text(&second["sessionId"]));
-        let contexts = line.call(None, "Target.getBrowserContexts", json!({})).await?;
-        let object = line.call(on, "Runtime.evaluate", json!({ "expression": "window" })).await?;
-        let tree = line.call(on, "Page.getFrameTree", json!({})).await?;
-        let window = line.call(on, "Browser.getWindowForTarget", json!({})).await?;
+        connection.sessions.insert(On::Page, page.clone());
+        let second = connection.call(None, "Target.attachToBrowserTarget", json!({})).await?;
+        connection.sessions.insert(On::SecondRoot, text(&second["sessionId"]));
+        let contexts = connection.call(None, "Target.getBrowserContexts", json!({})).await?;
+        let object = connection.call(on, "Runtime.evaluate", json!({ "expression": "window" })).await?;
+        let tree = connection.call(on, "Page.getFrameTree", json!({})).await?;
+        let window = connection.call(on, "Browser.getWindowForTarget", json!({})).await?;
         let tree = &tree["frameTree"];
         let frame =
-            line.target_of(On::Iframe).map_or_else(|| tree["childFrames"][0]["frame"]["id"].clone(), Value::from);
+            connection.target_of(On::Iframe).map_or_else(|| tree["childFrames"][0]["frame"]["id"].clone(), Value::from);
         let ids = [
             ("@@own-target", target.into()),
-            ("@@own-tab", line.target_of(On::Tab).into()),
-            ("@@own-worker", line.target_of(On::Worker).into()),
+            ("@@own-tab", connection.target_of(On::Tab).into()),
+            ("@@own-worker", connection.target_of(On::Worker).into()),
             ("@@own-frame", frame),
             ("@@own-session", page.into()),
             ("@@own-context", contexts["defaultBrowserContextId"].clone()),
@@ -163,49 +164,49 @@ impl Stage {
             ("@@closed-session", closed.1.into()),
             ("@@closed-context", context),
         ];
-        line.ids.extend(ids);
+        connection.ids.extend(ids);
         Ok(())
     }
 
     /// The kinds of CDP session there are; an iframe is none where it shares its page's process.
     pub(crate) fn kinds(&self) -> Vec<On> {
-        On::ALL.into_iter().filter(|kind| *kind == On::Root || self.line.sessions.contains_key(kind)).collect()
+        On::ALL.into_iter().filter(|kind| *kind == On::Root || self.connection.sessions.contains_key(kind)).collect()
     }
 
     /// Sends commands at once and waits for their replies, and for the page to answer behind them.
     pub(crate) async fn run(&mut self, commands: &[Command]) -> Ran {
-        let line = &mut self.line;
+        let connection = &mut self.connection;
         for command in commands {
-            let on = line.sessions.get(&command.on).cloned();
+            let on = connection.sessions.get(&command.on).cloned();
             if on.is_none() && command.on != On::Root {
                 return Ran::Spent(format!("no CDP session on a {}", command.on));
             }
-            line.try_on(on.as_deref(), command).await;
+            connection.try_on(on.as_deref(), command).await;
         }
-        let page = line.sessions.get(&On::Page).cloned();
-        let fence = line.feed(page.as_deref(), "Runtime.evaluate", &json!({ "expression": "7" }), None).await;
-        line.flush().await;
-        if let Err(why) = line.until_answered(PATIENCE).await {
+        let page = connection.sessions.get(&On::Page).cloned();
+        let fence = connection.feed(page.as_deref(), "Runtime.evaluate", &json!({ "expression": "7" }), None).await;
+        connection.flush().await;
+        if let Err(why) = connection.until_answered(PATIENCE).await {
             return Ran::Spent(why);
         }
         let gone = |reply: &Value| reply["error"]["code"] == -32001;
-        match line.replies.remove(&fence) {
+        match connection.replies.remove(&fence) {
             Some(reply) if reply["result"]["result"]["value"] == 7 => {}
             other => return Ran::Spent(format!("the page answers {other:?}")),
         }
-        let spent = line.replies.values().any(gone);
-        line.replies.clear();
+        let spent = connection.replies.values().any(gone);
+        connection.replies.clear();
         if spent { Ran::Spent("a CDP session is gone".to_owned()) } else { Ran::Well }
     }
 
     /// Ends the CDP sessions and the targets: what was sent must have been answered by then.
     pub(crate) async fn close(mut self) -> (Vec<String>, u64) {
         for kind in [On::SharedWorker, On::ServiceWorker, On::SecondRoot, On::Tab] {
-            if let Some(session) = self.line.sessions.get(&kind).cloned() {
+            if let Some(session) = self.connection.sessions.get(&kind).cloned() {
                 let params = json!({ "sessionId": session });
-                self.line.feed(None, "Target.detachFromTarget", &params, None).await;
+                self.connection.feed(None, "Target.detachFromTarget", &params, None).await;
             }
         }
-        self.line.close().await
+        self.connection.close().await
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_nobody_asked_for_is_resumed_and_then_detached() {
+fn unrequested_targets_are_resumed_and_detached() {
     let mirror = play(
         "bind C 1
          root R 1
@@ -23,7 +23,7 @@ fn what_nobody_asked_for_is_resumed_and_then_detached() {
 }
 
 #[test]
-fn of_a_warm_lease_nothing_is_held() {
+fn targets_of_warm_leases_are_not_held() {
     // No client has come yet: its base asks for nothing.
     play(
         "root BASE 1
@@ -34,7 +34,7 @@ fn of_a_warm_lease_nothing_is_held() {
 }
 
 #[test]
-fn a_page_flavour_client_is_handed_the_page_watchers_cdp_session() {
+fn page_clients_get_the_page_watchers_cdp_session() {
     play(
         "bind C 1
          root R 1
@@ -53,7 +53,7 @@ fn a_page_flavour_client_is_handed_the_page_watchers_cdp_session() {
 }
 
 #[test]
-fn a_tab_flavour_client_is_handed_a_tab_when_its_page_is_there() {
+fn tab_clients_get_a_tab_once_its_page_exists() {
     play(
         "bind C 1
          root R 1
@@ -70,7 +70,7 @@ fn a_tab_flavour_client_is_handed_a_tab_when_its_page_is_there() {
 }
 
 #[test]
-fn a_tab_of_chromes_user_interface_is_let_go_when_that_is_seen() {
+fn tabs_of_chromes_user_interface_are_released() {
     play(
         "bind C 1
          root R 1
@@ -85,7 +85,7 @@ fn a_tab_of_chromes_user_interface_is_let_go_when_that_is_seen() {
 }
 
 #[test]
-fn what_is_no_ordinary_target_is_never_handed() {
+fn special_targets_are_never_handed_over() {
     play(
         "bind C 1
          root R 1
@@ -96,7 +96,7 @@ fn what_is_no_ordinary_target_is_never_handed() {
 }
 
 #[test]
-fn without_wait_for_debugger_on_start_it_runs_at_once() {
+fn targets_run_at_once_without_wait_for_debugger() {
     play(
         "bind C 1
          root R 1
@@ -108,7 +108,7 @@ fn without_wait_for_debugger_on_start_it_runs_at_once() {
 }
 
 #[test]
-fn what_the_clients_filter_excludes_is_let_go() {
+fn targets_excluded_by_the_filter_are_released() {
     play(
         r#"bind C 1
          root R 1
@@ -123,7 +123,7 @@ fn what_the_clients_filter_excludes_is_let_go() {
 }
 
 #[test]
-fn a_foreign_target_is_never_handed() {
+fn foreign_targets_are_never_handed_over() {
     play(
         "bind C1 1
          bind C2 2
@@ -139,7 +139,7 @@ fn a_foreign_target_is_never_handed() {
 }
 
 #[test]
-fn the_second_root_attaches_and_the_last_to_resume_ends_the_pause() {
+fn the_last_root_to_resume_ends_the_pause() {
     play(
         "bind C 1
          root R1 1
@@ -170,7 +170,7 @@ fn the_second_root_attaches_and_the_last_to_resume_ends_the_pause() {
 }
 
 #[test]
-fn a_root_that_asked_to_wait_is_waited_for_before_its_attach_is_there() {
+fn waiting_roots_count_before_their_attach_completes() {
     play(
         "bind C 1
          root R1 1
@@ -186,7 +186,7 @@ fn a_root_that_asked_to_wait_is_waited_for_before_its_attach_is_there() {
 }
 
 #[test]
-fn a_root_that_does_not_wait_cannot_end_the_wait_of_another() {
+fn a_root_that_does_not_wait_cannot_resume_for_another() {
     play(
         "bind C 1
          root R1 1
@@ -214,7 +214,7 @@ fn a_root_that_does_not_wait_cannot_end_the_wait_of_another() {
 }
 
 #[test]
-fn an_attach_that_chrome_refuses_is_not_waited_for() {
+fn refused_attaches_are_not_waited_for() {
     let mirror = play(
         "bind C 1
          root R1 1
@@ -235,7 +235,7 @@ fn an_attach_that_chrome_refuses_is_not_waited_for() {
 }
 
 #[test]
-fn of_two_roots_that_wait_one_may_detach_or_go() {
+fn one_of_two_waiting_roots_may_detach_or_end() {
     const BOTH_WAIT: &str = "bind C 1
          root R1 1
          root R2 1
@@ -284,7 +284,7 @@ fn of_two_roots_that_wait_one_may_detach_or_go() {
 }
 
 #[test]
-fn what_was_handed_goes_with_the_root_it_was_shown_on() {
+fn handed_over_cdp_sessions_end_with_their_root() {
     let mirror = play(
         "bind C 1
          root R1 1
@@ -306,7 +306,7 @@ fn what_was_handed_goes_with_the_root_it_was_shown_on() {
 }
 
 #[test]
-fn targets_that_exist_are_attached_explicitly_and_only_once() {
+fn existing_targets_are_attached_explicitly_once() {
     play(
         "bind C 1
          bind C2 2
@@ -353,7 +353,7 @@ fn auto_attach_can_be_turned_off_and_on_again() {
 }
 
 #[test]
-fn an_attach_under_way_when_auto_attach_is_turned_off_is_undone() {
+fn pending_attaches_are_undone_when_auto_attach_is_turned_off() {
     let mirror = play(
         "bind C 1
          root R 1
@@ -385,7 +385,7 @@ fn an_attach_under_way_when_auto_attach_is_turned_off_is_undone() {
 }
 
 #[test]
-fn a_worker_that_roots_of_both_flavours_were_handed_runs_when_both_have_resumed() {
+fn worker_held_by_two_roots_runs_when_both_resumed() {
     const BOTH: &str = "bind C 1
          root R1 1
          root R2 1

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_released_lease_leaves_nothing() {
+fn released_leases_leave_nothing() {
     for (phase, released, rest) in [
         ("create T tab C", "", "destroy T"),
         // A tab that waits for its page.
@@ -71,7 +71,7 @@ fn a_released_lease_leaves_nothing() {
 }
 
 #[test]
-fn what_is_under_way_when_a_root_or_a_target_goes_is_not_expected_any_more() {
+fn pending_attaches_are_forgotten_with_their_root_or_target() {
     for goes in ["gone R", "destroy P => 1: destroyed P", "destroy P => 1: destroyed P\nrefused P R"] {
         let mirror = play(&format!(
             "bind C 1
@@ -86,7 +86,7 @@ fn what_is_under_way_when_a_root_or_a_target_goes_is_not_expected_any_more() {
 }
 
 #[test]
-fn the_end_of_a_lease_concerns_no_other() {
+fn releasing_a_lease_does_not_affect_others() {
     let mirror = play(
         "bind C1 1
          bind C2 2
@@ -110,7 +110,7 @@ fn the_end_of_a_lease_concerns_no_other() {
 }
 
 #[test]
-fn what_comes_for_a_released_lease_is_not_told() {
+fn events_for_released_leases_are_not_delivered() {
     play(
         "bind C 1
          root R 1
@@ -130,7 +130,7 @@ fn what_comes_for_a_released_lease_is_not_told() {
 }
 
 #[test]
-fn a_context_that_is_disposed_of_is_nobodys() {
+fn disposed_contexts_have_no_owner() {
     play(
         "bind C 1
          root R 1

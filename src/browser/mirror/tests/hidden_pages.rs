@@ -7,7 +7,7 @@ use crate::cdp::{
 };
 
 #[test]
-fn a_page_of_ours_is_shown_to_nobody() {
+fn hidden_pages_are_not_shown() {
     let mirror = play(
         "bind C 1
          root R 1
@@ -35,7 +35,7 @@ fn a_page_of_ours_is_shown_to_nobody() {
 }
 
 #[test]
-fn what_comes_while_ours_is_being_made_waits_and_is_not_lost() {
+fn events_during_creation_of_a_hidden_page_are_kept() {
     play(
         "bind C 1
          root R 1
@@ -54,7 +54,7 @@ fn what_comes_while_ours_is_being_made_waits_and_is_not_lost() {
 }
 
 #[test]
-fn others_do_not_wait_for_ours() {
+fn other_leases_do_not_wait_for_hidden_pages() {
     play(
         "bind C 1
          bind D 2
@@ -71,7 +71,7 @@ fn others_do_not_wait_for_ours() {
 }
 
 #[test]
-fn a_watcher_that_lost_it_meanwhile_holds_nothing() {
+fn a_watcher_without_cdp_session_holds_nothing() {
     play(
         "bind C 1
          conceal C
@@ -83,7 +83,7 @@ fn a_watcher_that_lost_it_meanwhile_holds_nothing() {
 }
 
 #[test]
-fn a_revealed_page_is_shown_and_attached_like_one_that_was_there() {
+fn revealed_pages_are_shown_and_attached() {
     play(
         "bind C 1
          root R 1
@@ -109,7 +109,7 @@ fn a_revealed_page_is_shown_and_attached_like_one_that_was_there() {
 }
 
 #[test]
-fn where_a_session_was_is_remembered() {
+fn visited_origins_are_remembered() {
     let mut mirror = play(
         "bind C 1
          create P page C at:http://a.test/x => 1: created P
@@ -135,7 +135,7 @@ fn where_a_session_was_is_remembered() {
 }
 
 #[test]
-fn what_was_ruled_on_permissions_goes_with_its_context() {
+fn permissions_are_forgotten_with_their_context() {
     let mut mirror = play("bind C 1");
     let ruling = Ruling::read("Browser.grantPermissions", r#"{"permissions":["midi"]}"#).expect("a ruling");
     for context in ["C", "OTHER"] {
@@ -148,7 +148,7 @@ fn what_was_ruled_on_permissions_goes_with_its_context() {
 }
 
 #[test]
-fn what_a_page_pretends_goes_with_it() {
+fn emulation_is_forgotten_with_its_page() {
     let mut mirror = play(
         "bind C 1
          create P page C => 1: created P

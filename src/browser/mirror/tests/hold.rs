@@ -18,7 +18,7 @@ fn popup(how: &str, then: &str) -> Fixture {
 const HELD: &str = "attach WP P PW paused\n";
 
 #[test]
-fn a_popup_with_an_opener_is_held_until_the_client_resumes_its_page() {
+fn popup_is_held_until_the_client_resumes_its_page() {
     popup(
         "opener access",
         &(HELD.to_owned()
@@ -30,12 +30,12 @@ fn a_popup_with_an_opener_is_held_until_the_client_resumes_its_page() {
 }
 
 #[test]
-fn or_resumes_its_tab_without_auto_attach_on_it() {
+fn popup_is_released_when_its_tab_is_resumed_without_auto_attach() {
     popup("opener access", &(HELD.to_owned() + "resume WT => resume WP, detach WP on PW, up"));
 }
 
 #[test]
-fn or_loses_its_cdp_session_on_the_page() {
+fn popup_is_released_when_its_cdp_session_ends() {
     popup(
         "opener access",
         &(HELD.to_owned()
@@ -68,7 +68,7 @@ fn or_loses_its_cdp_session_on_the_page() {
 }
 
 #[test]
-fn or_shows_no_interest_until_the_deadline() {
+fn popup_is_released_at_the_deadline() {
     let mirror = popup("opener access", &(HELD.to_owned() + "pass 4\npass 1 => resume WP, detach WP on PW\npass 9"));
     assert_eq!((mirror.targets.expired_holds, mirror.targets.next_timeout()), (1, None));
     // It cannot reach its opener: a plain Chrome would not wait either.
@@ -80,7 +80,7 @@ fn or_shows_no_interest_until_the_deadline() {
 }
 
 #[test]
-fn a_client_that_has_the_page_is_waited_for_without_end() {
+fn popup_attached_by_a_client_has_no_deadline() {
     let mirror = popup(
         "opener access",
         &(HELD.to_owned()
@@ -93,12 +93,12 @@ fn a_client_that_has_the_page_is_waited_for_without_end() {
 }
 
 #[test]
-fn a_page_without_an_opener_is_let_go_at_once() {
+fn page_without_opener_is_released_at_once() {
     popup("access", "attach WP P PW paused => resume WP, detach WP on PW");
 }
 
 #[test]
-fn a_popup_is_not_held_for_the_client_of_another_session() {
+fn popup_is_not_held_for_other_sessions() {
     play(
         "bind C 1
          bind D 2
@@ -110,7 +110,7 @@ fn a_popup_is_not_held_for_the_client_of_another_session() {
 }
 
 #[test]
-fn a_popup_is_not_held_for_a_client_that_does_not_wait() {
+fn popup_is_not_held_for_clients_that_do_not_wait() {
     play(
         "bind C 1
          root R 1
@@ -123,7 +123,7 @@ fn a_popup_is_not_held_for_a_client_that_does_not_wait() {
 }
 
 #[test]
-fn a_hold_that_nobody_comes_for_any_more_ends() {
+fn hold_ends_when_no_client_can_resume_it() {
     for rest in [
         "off R => resume WP, detach WP on PW, resume WT, detach WT on TW",
         "auto R page => resume WP, detach WP on PW, attach P on R",
@@ -135,7 +135,7 @@ fn a_hold_that_nobody_comes_for_any_more_ends() {
 }
 
 #[test]
-fn a_client_that_detaches_a_tab_for_which_another_root_waits_has_lost_its_page() {
+fn detaching_a_tab_that_another_root_waits_for_loses_its_page() {
     play(
         "bind C 1
          root R 1

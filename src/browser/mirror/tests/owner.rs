@@ -22,7 +22,7 @@ fn a_target_belongs_to_the_lease_of_its_context() {
 }
 
 #[test]
-fn a_new_session_is_told_what_its_lease_already_has() {
+fn new_discovery_reports_existing_targets() {
     play(
         "bind C1 1
          bind C2 2
@@ -51,7 +51,7 @@ fn a_tab_is_shown_once_it_is_paired_with_an_ordinary_page() {
 }
 
 #[test]
-fn chromes_own_user_interface_and_its_tabs_are_never_shown() {
+fn chromes_user_interface_and_its_tabs_are_hidden() {
     play(
         "bind C 1
          create T tab C
@@ -74,7 +74,7 @@ fn chromes_own_user_interface_and_its_tabs_are_never_shown() {
 }
 
 #[test]
-fn a_page_that_goes_to_a_url_of_chromes_is_gone_for_its_client() {
+fn page_at_a_chrome_url_is_reported_as_destroyed() {
     play(
         "bind C 1
          root R 1
@@ -90,7 +90,7 @@ fn a_page_that_goes_to_a_url_of_chromes_is_gone_for_its_client() {
 }
 
 #[test]
-fn a_held_page_that_goes_to_a_url_of_chromes_runs_on() {
+fn held_page_at_a_chrome_url_is_released() {
     let mirror = play(
         "bind C 1
          root R 1
@@ -108,7 +108,7 @@ fn a_held_page_that_goes_to_a_url_of_chromes_runs_on() {
 }
 
 #[test]
-fn a_popup_held_for_its_tab_that_goes_to_a_url_of_chromes_runs_on() {
+fn popup_held_for_its_tab_is_released_at_a_chrome_url() {
     play(
         "bind C 1
          root R 1
@@ -141,7 +141,7 @@ fn a_cdp_session_belongs_to_the_lease_of_its_parent() {
 }
 
 #[test]
-fn a_cdp_session_goes_with_all_below_it_deepest_first() {
+fn cdp_sessions_end_with_their_children_deepest_first() {
     let mirror = play(
         "root R 1
          bind C 1
@@ -161,7 +161,7 @@ fn a_cdp_session_goes_with_all_below_it_deepest_first() {
 }
 
 #[test]
-fn a_detach_goes_to_the_true_parent() {
+fn detach_events_go_to_the_parent() {
     play(
         "root R 1
          bind C 1
@@ -181,7 +181,7 @@ fn a_detach_goes_to_the_true_parent() {
 }
 
 #[test]
-fn events_of_what_is_not_there_do_nothing() {
+fn events_of_unknown_targets_do_nothing() {
     let mut mirror = play(
         "gone X
          destroy X

@@ -558,7 +558,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nobody_hears_of_others_and_nothing_is_held_or_left_behind_as_without_indexes(
+    fn random_events_leave_no_leak_and_match_a_model_without_indexes(
         acts in vec((0..25u8, 0..60usize, 0..60usize, any::<u8>()), 0..120),
     ) {
         let mut world = World::new();

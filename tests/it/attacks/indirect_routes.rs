@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    from_pages::{Bait, get_through},
+    from_pages::{CanaryPage, try_to_read_and_change},
     stage::Stage,
 };
 use crate::{
@@ -78,15 +78,15 @@ impl Drop for Tls {
 
 /// J16: a certificate without its issuer makes Chrome ask for it, wherever the certificate says. That is no page's
 /// request but Chrome's own, with the words of chromedriver's; it closes nothing, whatever ids the page knows.
-async fn a_certificate_leads_chrome_nowhere(browser: Browser) {
+async fn certificate_issuer_urls_give_no_access(browser: Browser) {
     let stage = Stage::strict(browser).await;
-    let bait = Bait::lay(&stage).await;
+    let canary = CanaryPage::create(&stage).await;
     let session = session(&stage).await;
     let url = stage.proxy.url();
     // The first and the last show that all of them are asked.
     let tls = Tls::start(&[
         stage.site.url("/issuer?first"),
-        format!("{url}/json/close/{}", bait.id),
+        format!("{url}/json/close/{}", canary.id),
         format!("{url}/kill/{session}"),
         format!("{url}/json/list"),
         stage.site.url("/issuer?last"),
@@ -106,7 +106,7 @@ async fn a_certificate_leads_chrome_nowhere(browser: Browser) {
     for mark in ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: empty"] {
         assert!(asked.head.contains(mark), "J16: Chrome does not ask as measured any more: {}", asked.head);
     }
-    bait.is_untouched(&stage, "J16").await;
+    canary.is_untouched(&stage, "J16").await;
     still_runs(&stage, &session, "J16").await;
     // What chromedriver asks is answered as ever.
     let chromedriver = [
@@ -116,13 +116,13 @@ async fn a_certificate_leads_chrome_nowhere(browser: Browser) {
         ("User-Agent", "chromedriver"),
     ];
     let list = stage.proxy.http("GET", "/json/list", &chromedriver, "").await;
-    assert!(list.status == 200 && list.body.contains(&bait.id), "J16: {list:?}");
-    let closed = stage.proxy.http("GET", &format!("/json/close/{}", bait.id), &chromedriver, "").await;
+    assert!(list.status == 200 && list.body.contains(&canary.id), "J16: {list:?}");
+    let closed = stage.proxy.http("GET", &format!("/json/close/{}", canary.id), &chromedriver, "").await;
     assert_eq!(closed.status, 200, "J16: {closed:?}");
     stage.unharmed("J16").await;
 }
 
-in_each_browser!(a_certificate_leads_chrome_nowhere);
+in_each_browser!(certificate_issuer_urls_give_no_access);
 
 /// A forwarder that listens here, as that of a published port or of `ssh -L` does.
 async fn forwarder(listen: &str, to: &str) -> (String, JoinHandle<()>) {
@@ -143,7 +143,7 @@ async fn forwarder(listen: &str, to: &str) -> (String, JoinHandle<()>) {
 
 /// By this origin a page reads nothing and ends nothing.
 async fn leads_nowhere(stage: &Stage, origin: &str, row: &str) {
-    let bait = Bait::lay(stage).await;
+    let canary = CanaryPage::create(stage).await;
     let session = session(stage).await;
     let client = &stage.attacker.client;
     let page = client.page_at(&stage.site.url("/page?attacker")).await;
@@ -155,19 +155,19 @@ async fn leads_nowhere(stage: &Stage, origin: &str, row: &str) {
     for path in ["/v1/sessions", "/sessions", "/json/list"] {
         client.call_on(&page.session, "Page.navigate", json!({ "url": format!("{origin}{path}") })).await.ok();
         let shown = client.evaluate(&page.session, "document.documentElement.innerText").await.to_string();
-        assert!(!shown.contains(&session) && !shown.contains(&bait.id), "{row}: {origin}{path} was read: {shown}");
+        assert!(!shown.contains(&session) && !shown.contains(&canary.id), "{row}: {origin}{path} was read: {shown}");
     }
     client.evaluate(&page.session, &format!("fetch('{origin}/kill/{session}').then(a => a.status, e => e.name)")).await;
     still_runs(stage, &session, row).await;
     client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
     let page = client.page_at(&stage.site.url("/page?attacker")).await;
-    get_through(stage, &page, origin, &bait, row).await;
+    try_to_read_and_change(stage, &page, origin, &canary, row).await;
     stage.unharmed(row).await;
 }
 
 /// J17: by an address of a forwarder, which is not ours. Chrome does not trust it, and the connection comes to us from
 /// the forwarder.
-async fn a_forwarder_leads_a_page_nowhere(browser: Browser) {
+async fn pages_cannot_reach_the_port_through_a_forwarder(browser: Browser) {
     // Nothing is sent: the system only says which address it would send from.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
     let Ok(outward) = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()) else {
@@ -183,11 +183,11 @@ async fn a_forwarder_leads_a_page_nowhere(browser: Browser) {
     task.abort();
 }
 
-in_each_browser!(a_forwarder_leads_a_page_nowhere);
+in_each_browser!(pages_cannot_reach_the_port_through_a_forwarder);
 
 /// J18: by a name that the operator allowed. Chrome does not say there that a page asks, and a header that a page may
 /// not send does.
-async fn an_allowed_name_leads_a_page_nowhere(browser: Browser) {
+async fn pages_cannot_use_the_port_by_an_allowed_host(browser: Browser) {
     let config = tempfile::NamedTempFile::new().expect("a file");
     let arguments = "browser_args = ['--host-resolver-rules=MAP box.test 127.0.0.1']";
     std::fs::write(config.path(), arguments).expect("written");
@@ -197,10 +197,10 @@ async fn an_allowed_name_leads_a_page_nowhere(browser: Browser) {
     leads_nowhere(&stage, &origin, "J18").await;
 }
 
-in_each_browser!(an_allowed_name_leads_a_page_nowhere);
+in_each_browser!(pages_cannot_use_the_port_by_an_allowed_host);
 
 /// J18: clients that come by an allowed name are served: discovery and WebSockets as they are, the rest with a header.
-async fn an_allowed_name_serves_clients(browser: Browser) {
+async fn clients_can_use_an_allowed_host(browser: Browser) {
     let stage = Stage::with(browser, &["--strict", "--allow-host", "box.test"]).await;
     let session = session(&stage).await;
     let host = stage.proxy.address().replace("127.0.0.1", "box.test");
@@ -231,4 +231,4 @@ async fn an_allowed_name_serves_clients(browser: Browser) {
     stage.unharmed("J18").await;
 }
 
-in_browser!(Shell: an_allowed_name_serves_clients);
+in_browser!(Shell: clients_can_use_an_allowed_host);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::faces::{mark, marks, page_at};
+use super::apis::{mark, marks, page_at};
 use crate::{
     browsers::{Browser, in_each_browser},
     definition::{is_a, is_of},
@@ -25,7 +25,7 @@ async fn state_of(proxy: &Proxy, id: &str) -> String {
     session["state"].as_str().map_or_else(|| answer.body.clone(), str::to_owned)
 }
 
-async fn a_parked_session_sleeps_and_wakes_up(browser: Browser) {
+async fn parked_sessions_are_hibernated_and_restored(browser: Browser) {
     let flags = ["--hibernate-after", "200ms", "--warm", "0"];
     let (proxy, site) = (Proxy::start(browser, &flags).await, Site::start().await);
     let asked = json!({ "name": "sleeper", "metadata": { "a": "b" }, "keepAlive": 600_000, "timeout": 3_600_000 });
@@ -68,10 +68,10 @@ async fn a_parked_session_sleeps_and_wakes_up(browser: Browser) {
     is_problem(&proxy.http("GET", &path, &[], "").await, 404, "no-session", "while hibernated");
     assert!(proxy.refusal(&format!("/devtools/browser/{id}")).await.contains(&id));
 }
-in_each_browser!(a_parked_session_sleeps_and_wakes_up);
+in_each_browser!(parked_sessions_are_hibernated_and_restored);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parked_sessions_are_there_after_a_restart() {
+async fn parked_sessions_survive_a_restart() {
     let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
     let store = directory.path().join("store.redb").display().to_string();
     let flags = ["--hibernate-after", "1h", "--store", &store];
@@ -96,7 +96,7 @@ async fn parked_sessions_are_there_after_a_restart() {
     assert_eq!(marks(&other, &page_at(&other, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
 }
 
-async fn a_session_that_is_saved_outlives_its_browser(browser: Browser) {
+async fn saved_sessions_survive_a_browser_crash(browser: Browser) {
     let (proxy, site) = (Proxy::start(browser, &["--warm", "0"]).await, Site::start().await);
     // Without a keep_alive: it would end with its socket.
     let client = proxy.connect_to("/?autosave=1s&name=phoenix").await;
@@ -141,10 +141,10 @@ async fn a_session_that_is_saved_outlives_its_browser(browser: Browser) {
     let taken = proxy.refusal(&format!("/devtools/browser/{id}")).await;
     assert!(taken.contains("404") && taken.contains("its last client left it"), "{taken}");
 }
-in_each_browser!(a_session_that_is_saved_outlives_its_browser);
+in_each_browser!(saved_sessions_survive_a_browser_crash);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_saved_outlives_a_proxy_that_is_killed() {
+async fn saved_sessions_survive_a_killed_proxy() {
     let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
     let store = directory.path().join("store.redb").display().to_string();
     let flags = ["--store", &store];
@@ -173,7 +173,7 @@ async fn a_session_that_is_saved_outlives_a_proxy_that_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_a_session_is_saved_is_its_owners_to_say() {
+async fn owners_control_when_a_session_is_saved() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let session = create(&proxy, json!({ "hibernateAfter": 3_600_000 })).await;
     assert_eq!((&session["hibernateAfter"], &session["autosave"]), (&json!(3_600_000), &json!(0)));

@@ -1,4 +1,4 @@
-//! `Place`: somewhere to store in that a test has for itself, and the back door to it.
+//! `TestStore`: somewhere to store in that a test has for itself, and the back door to it.
 
 use std::{
     path::PathBuf,
@@ -21,14 +21,14 @@ pub(crate) const KEY_ONE: &str = "one:111111111111111111111111111111111111111111
 pub(crate) const KEY_TWO: &str = "two:2222222222222222222222222222222222222222222222222222222222222222";
 
 /// Dropping it ends its server and removes its files.
-pub(crate) struct Place {
+pub(crate) struct TestStore {
     directory: tempfile::TempDir,
     redis: Option<Child>,
     pub(crate) keys: String,
     pub(crate) limits: StoreLimits,
 }
 
-impl Place {
+impl TestStore {
     pub(crate) fn embedded() -> Self {
         let directory = tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
         let limits = StoreLimits { snapshot: 1 << 30, bytes: 1 << 40, count: 1000 };
@@ -36,9 +36,9 @@ impl Place {
     }
 
     pub(crate) fn redis() -> Self {
-        let mut place = Self::embedded();
-        place.start_redis();
-        place
+        let mut test_store = Self::embedded();
+        test_store.start_redis();
+        test_store
     }
 
     pub(crate) fn start_redis(&mut self) {
@@ -175,7 +175,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestStore {
     fn drop(&mut self) {
         self.stop_redis();
     }

@@ -19,7 +19,7 @@ async fn gauges(proxy: &Proxy) -> HashMap<String, u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tools_for_browserless_find_what_they_know() {
+async fn browserless_endpoints_answer_as_documented() {
     let proxy = Proxy::start(Browser::any().await, &["--max-total-sessions", "3"]).await;
     let session = create(&proxy, json!({"name": "tracked"})).await;
     create(&proxy, Value::Null).await;
@@ -55,7 +55,7 @@ async fn tools_for_browserless_find_what_they_know() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_count_of_sessions_is_the_same() {
+async fn all_session_counts_agree() {
     let proxy = Proxy::start(Browser::any().await, &["--warm", "0"]).await;
     let agree = async |what: &str, active: usize, parked: usize| {
         let mut seen = Value::Null;
@@ -105,7 +105,7 @@ async fn every_count_of_sessions_is_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_domain_answers_and_tells_what_its_definition_says() {
+async fn ghost_domain_matches_its_definition() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let client = proxy.connect_to("/?keep_alive=60000&name=own").await;
     let ghost = async |method: &str, params: Value| {

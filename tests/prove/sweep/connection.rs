@@ -28,7 +28,7 @@ struct Waiting {
 }
 
 /// The connection.
-pub(super) struct Line {
+pub(super) struct Connection {
     wire: Wire,
     last_id: i64,
     /// The methods that were sent, by id.
@@ -49,7 +49,7 @@ pub(super) struct Line {
     pub(super) received: u64,
 }
 
-impl Line {
+impl Connection {
     /// Connects, and is told of every target. `victims` are the ids of the other side.
     pub(super) async fn new(
         address: &str,
@@ -59,7 +59,7 @@ impl Line {
     ) -> Result<Self, String> {
         let mut ids = victims.clone();
         ids.insert("@@site", site.into());
-        let mut line = Self {
+        let mut connection = Self {
             wire: Wire::connect(address, "/").await?,
             last_id: 0,
             sent: HashMap::new(),
@@ -73,8 +73,8 @@ impl Line {
             faults: Vec::new(),
             received: 0,
         };
-        line.call(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await?;
-        Ok(line)
+        connection.call(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await?;
+        Ok(connection)
     }
 
     /// A page, and a CDP session on it.
@@ -114,12 +114,14 @@ impl Line {
 
     /// A CDP session on the target of this kind that was announced last, once there is one.
     pub(super) async fn newest(&mut self, kind: On) -> Result<String, String> {
-        self.until(|line| line.target_of(kind).is_some()).await.map_err(|why| format!("a {kind}: {why}"))?;
+        self.until(|connection| connection.target_of(kind).is_some())
+            .await
+            .map_err(|why| format!("a {kind}: {why}"))?;
         let target = self.target_of(kind).unwrap_or_default();
         self.attach(&target).await
     }
 
-    /// Puts a command into the buffer; [`Line::flush`] sends it.
+    /// Puts a command into the buffer; [`Connection::flush`] sends it.
     pub(super) async fn feed(&mut self, on: Option<&str>, method: &str, params: &Value, what: Option<&Command>) -> i64 {
         self.last_id += 1;
         let mut command = json!({ "id": self.last_id, "method": method, "params": params });
@@ -146,7 +148,7 @@ impl Line {
     pub(super) async fn call(&mut self, on: Option<&str>, method: &str, params: Value) -> Result<Value, String> {
         let id = self.feed(on, method, &params, None).await;
         self.flush().await;
-        let answered = self.until(|line| line.replies.contains_key(&id)).await;
+        let answered = self.until(|connection| connection.replies.contains_key(&id)).await;
         match self.replies.remove(&id) {
             Some(reply) if reply.get("error").is_none() => Ok(reply["result"].clone()),
             other => Err(format!(
@@ -159,7 +161,7 @@ impl Line {
     /// Sends what is in the buffer, and waits for one of [`NOTED`].
     pub(super) async fn wait_for(&mut self, event: &'static str) -> Result<(), String> {
         self.flush().await;
-        self.until(|line| line.noted.contains(event)).await.map_err(|why| format!("{event}: {why}"))
+        self.until(|connection| connection.noted.contains(event)).await.map_err(|why| format!("{event}: {why}"))
     }
 
     /// Listens until something is so; the error says why it did not come to that.
@@ -169,7 +171,7 @@ impl Line {
 
     /// Listens until every command has its reply.
     pub(super) async fn until_answered(&mut self, within: Duration) -> Result<(), String> {
-        self.listen(within, |line| line.waiting.is_empty()).await
+        self.listen(within, |connection| connection.waiting.is_empty()).await
     }
 
     async fn listen(&mut self, within: Duration, is: impl Fn(&Self) -> bool) -> Result<(), String> {

@@ -66,7 +66,7 @@ async fn ghost(client: &Client, method: &str, params: Value) -> Value {
     answer
 }
 
-async fn a_session_is_saved_and_others_begin_where_it_was(browser: Browser) {
+async fn saved_sessions_can_be_restored_and_cloned(browser: Browser) {
     let (proxy, site) = (Proxy::start(browser, &[]).await, Site::start().await);
     let url = site.url("/?saved");
     let client = proxy.connect_to("/?keep_alive=60000").await;
@@ -122,10 +122,10 @@ async fn a_session_is_saved_and_others_begin_where_it_was(browser: Browser) {
     is_of("ghost.snapshotRestored", &told);
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, first);
 }
-in_each_browser!(a_session_is_saved_and_others_begin_where_it_was);
+in_each_browser!(saved_sessions_can_be_restored_and_cloned);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn snapshots_are_resources_too() {
+async fn snapshots_are_managed_over_http() {
     let (proxy, site) = (Proxy::start(Browser::any().await, &[]).await, Site::start().await);
     let session = create(&proxy, json!({})).await;
     let client = connect(&proxy, &session).await;
@@ -214,7 +214,7 @@ async fn snapshots_are_resources_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_snapshot_changes_nothing() {
+async fn invalid_snapshots_are_refused_and_change_nothing() {
     let (proxy, site) = (Proxy::start(Browser::any().await, &["--snapshot-max", "1MiB"]).await, Site::start().await);
     let session = create(&proxy, json!({})).await;
     let client = connect(&proxy, &session).await;

@@ -6,7 +6,7 @@ use super::{JSON, body_of, create, id_of, is_problem, ok};
 use crate::{browsers::Browser, definition::is_a, proxy::Proxy};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_used_is_refused_by_name_and_nothing_changes() {
+async fn invalid_requests_are_refused_and_change_nothing() {
     let proxy = Proxy::start(Browser::any().await, &["--timeout-max", "1h"]).await;
     let session = create(&proxy, json!({"name": "mine"})).await;
     let path = format!("/v1/sessions/{}", id_of(&session));
@@ -92,7 +92,7 @@ async fn what_cannot_be_used_is_refused_by_name_and_nothing_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_may_look_at_the_document_and_at_nothing_else() {
+async fn web_pages_may_read_only_the_api_document() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let session = create(&proxy, Value::Null).await;
     let path = format!("/v1/sessions/{}", id_of(&session));
@@ -123,7 +123,7 @@ async fn pages_may_look_at_the_document_and_at_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_server_says_which_limit_it_is_and_when_to_come_again() {
+async fn full_server_names_the_limit_and_the_retry_time() {
     let flags = ["--max-total-sessions", "2", "--queue", "1", "--queue-timeout", "500ms", "--warm", "0"];
     let proxy = Proxy::start(Browser::any().await, &flags).await;
     let first = create(&proxy, Value::Null).await;

@@ -40,7 +40,7 @@ async fn a_shared_worker_has_one_cdp_session_at_a_time(arena: Arena) {
 }
 
 /// Z08: the body of a response, asked of a worker that is not there any more.
-async fn no_body_is_asked_of_a_worker_that_may_have_ended(arena: Arena) {
+async fn response_bodies_of_ended_workers_are_refused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
     let body = json!({ "requestId": "1" });
@@ -71,7 +71,7 @@ async fn no_body_is_asked_of_a_worker_that_may_have_ended(arena: Arena) {
 }
 
 /// Z09 and Z10: a gesture that Chrome makes up itself, on a page that has crashed; and a recording.
-async fn no_gesture_is_made_up_for_a_page_that_has_crashed(arena: Arena) {
+async fn gestures_on_crashed_pages_are_refused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
     attacker.evaluate("document.body.style.height = '9000px'; 0").await;
@@ -115,6 +115,6 @@ async fn no_gesture_is_made_up_for_a_page_that_has_crashed(arena: Arena) {
 
 rows_in_each_browser! {
     a_shared_worker_has_one_cdp_session_at_a_time,
-    no_body_is_asked_of_a_worker_that_may_have_ended,
-    no_gesture_is_made_up_for_a_page_that_has_crashed,
+    response_bodies_of_ended_workers_are_refused,
+    gestures_on_crashed_pages_are_refused,
 }

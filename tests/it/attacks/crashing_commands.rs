@@ -6,7 +6,7 @@ use super::stage::{EVERYWHERE, On, Says, Stage, says};
 use crate::browsers::{Browser, in_each_browser};
 
 /// Z01 to Z06: their arguments are checked, and everybody works on.
-async fn no_ordinary_command_ends_the_browser(browser: Browser) {
+async fn crashing_arguments_do_not_reach_the_browser(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let attacker = &stage.attacker;
     let no_path = || says(-32602, "downloadPath not provided");
@@ -65,4 +65,4 @@ async fn no_ordinary_command_ends_the_browser(browser: Browser) {
     }
 }
 
-in_each_browser!(no_ordinary_command_ends_the_browser);
+in_each_browser!(crashing_arguments_do_not_reach_the_browser);

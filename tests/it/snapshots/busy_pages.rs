@@ -11,7 +11,7 @@ use crate::{
     site::Site,
 };
 
-async fn a_page_that_hangs_costs_only_itself(browser: Browser) {
+async fn hanging_pages_do_not_affect_the_rest_of_a_snapshot(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let session = stage.session().await;
@@ -42,9 +42,9 @@ async fn a_page_that_hangs_costs_only_itself(browser: Browser) {
     assert!(!trailer.complete);
     stage.end().await;
 }
-in_each_browser!(a_page_that_hangs_costs_only_itself);
+in_each_browser!(hanging_pages_do_not_affect_the_rest_of_a_snapshot);
 
-async fn the_client_of_busy_pages_notices_nothing(browser: Browser) {
+async fn capture_is_invisible_to_clients_of_busy_pages(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let mut session = stage.session().await;
@@ -104,9 +104,9 @@ async fn the_client_of_busy_pages_notices_nothing(browser: Browser) {
     assert!(report.lost.is_empty(), "{report:?}");
     stage.end().await;
 }
-in_each_browser!(the_client_of_busy_pages_notices_nothing);
+in_each_browser!(capture_is_invisible_to_clients_of_busy_pages);
 
-async fn a_frame_that_waits_for_its_client_is_left_waiting(browser: Browser) {
+async fn capture_leaves_paused_frames_paused(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let mut session = stage.session().await;
@@ -130,4 +130,4 @@ async fn a_frame_that_waits_for_its_client_is_left_waiting(browser: Browser) {
     assert_eq!(session.evaluate(&tab, "framed").await, "loaded");
     stage.end().await;
 }
-in_browser!(Full: a_frame_that_waits_for_its_client_is_left_waiting);
+in_browser!(Full: capture_leaves_paused_frames_paused);

@@ -16,23 +16,23 @@ use crate::{
 };
 
 /// J15, N12, D06: none of them leads further than a frame would.
-async fn side_doors_are_shut(browser: Browser) {
+async fn other_entry_points_give_no_access(browser: Browser) {
     let stage = Stage::strict(browser).await;
-    pages_do_nothing_by_the_side_api(&stage).await;
+    pages_cannot_use_the_http_api(&stage).await;
     stage.unharmed("J15").await;
-    a_snapshot_from_elsewhere_opens_nothing_else(&stage).await;
+    imported_snapshots_open_no_file_or_chrome_urls(&stage).await;
     stage.unharmed("N12").await;
-    a_download_that_nobody_asked_for_stays_off_the_host(&stage).await;
+    unrequested_downloads_write_no_host_files(&stage).await;
     stage.unharmed("D06").await;
 }
 
-in_each_browser!(side_doors_are_shut);
+in_each_browser!(other_entry_points_give_no_access);
 
 /// J15: a page that knows every path and every id, in all the ways in which a page can make a request.
-async fn pages_do_nothing_by_the_side_api(stage: &Stage) {
+async fn pages_cannot_use_the_http_api(stage: &Stage) {
     let (attacker, proxy) = (&stage.attacker, &stage.proxy);
-    let bait = rest::create(proxy, json!({ "name": "bait", "keepAlive": 600_000 })).await;
-    let path = format!("/v1/sessions/{}", rest::id_of(&bait));
+    let canary = rest::create(proxy, json!({ "name": "canary", "keepAlive": 600_000 })).await;
+    let path = format!("/v1/sessions/{}", rest::id_of(&canary));
     let saved = rest::ok(proxy, "POST", &format!("{path}/snapshots"), Value::Null).await;
     let snapshot = format!("/v1/snapshots/{}", rest::id_of(&saved["snapshot"]));
     let all = async || {
@@ -44,9 +44,9 @@ async fn pages_do_nothing_by_the_side_api(stage: &Stage) {
         (session, count, snapshots)
     };
     let before = all().await;
-    assert_eq!(before.0["id"], bait["id"], "J15: {before:?}");
+    assert_eq!(before.0["id"], canary["id"], "J15: {before:?}");
     let url = proxy.url();
-    let kill = format!("/kill/{}", rest::id_of(&bait));
+    let kill = format!("/kill/{}", rest::id_of(&canary));
     let requests = [
         ("GET", "/v1/sessions".to_owned()),
         ("POST", "/v1/sessions".to_owned()),
@@ -75,7 +75,7 @@ async fn pages_do_nothing_by_the_side_api(stage: &Stage) {
                     .then(all => all.join('|'))"
             );
             let read = attacker.client.evaluate(&page.session, &script).await.to_string();
-            assert!(!read.contains(rest::id_of(&bait)), "J15: {method} {path} from {at}: {read}");
+            assert!(!read.contains(rest::id_of(&canary)), "J15: {method} {path} from {at}: {read}");
         }
         let others = format!(
             "new Promise(done => {{
@@ -95,7 +95,7 @@ async fn pages_do_nothing_by_the_side_api(stage: &Stage) {
             shown(&attacker.client, &page, &format!("{url}{kill}")).await,
             shown(&attacker.client, &page, &format!("{url}/v1/sessions")).await,
         ];
-        assert!(!answers.concat().contains(rest::id_of(&bait)), "J15: {answers:?}");
+        assert!(!answers.concat().contains(rest::id_of(&canary)), "J15: {answers:?}");
         assert_eq!(all().await, before, "J15: from {at}");
         attacker.client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
     }
@@ -119,7 +119,7 @@ async fn shown(client: &Client, page: &Page, url: &str) -> String {
 }
 
 /// N12: pages, histories and storage of a snapshot that was written by hand lead nowhere that a command does not.
-async fn a_snapshot_from_elsewhere_opens_nothing_else(stage: &Stage) {
+async fn imported_snapshots_open_no_file_or_chrome_urls(stage: &Stage) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), "canary-words").expect("written");
     let host = format!("file://{}", file.path().display());
@@ -177,7 +177,7 @@ fn content(pages: &[Value], keys: &[&str]) -> String {
 }
 
 /// D06: where no directory was asked for, or Chrome's own, which is one of the host that all sessions share.
-async fn a_download_that_nobody_asked_for_stays_off_the_host(stage: &Stage) {
+async fn unrequested_downloads_write_no_host_files(stage: &Stage) {
     for behavior in [None, Some("default")] {
         let client = stage.proxy.connect().await;
         let page = client.page_at(&stage.site.url("/page?attacker")).await;
