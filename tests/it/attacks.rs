@@ -1,8 +1,8 @@
-//! What a tenant must not get through: each row of the table of attacks is sent, its answer is held against what Chrome
-//! would say of something that is not there, and then the victim is looked at.
+//! Attacks between tenants. Each row of the table in `docs/attacks.md` is sent; its answer is
+//! compared with Chrome's answer for an unknown id, and then the victim is checked.
 //!
-//! A row has a letter and a number, which stand in the text of its failure. The same frames end, blind or show other
-//! sessions of a bare Chrome that is shared: that is what they were measured on. The table is `docs/attacks.md`.
+//! A row has a letter and a number; failure messages begin with it. On a bare Chrome that two
+//! connections share, the same frames end, change or read other sessions.
 
 mod browser;
 mod cdp_sessions;
@@ -30,10 +30,11 @@ use std::{
     path::Path,
 };
 
-/// The table of attacks, as people read it.
+/// The table of attacks.
 const TABLE: &str = "docs/attacks.md";
 
-/// Each row of the table is sent by the tests that it names, and each row that a test sends is in the table.
+/// Every row of the table names the tests that send it, and every row that a test sends is in the
+/// table.
 #[test]
 fn attack_table_names_the_tests_that_send_each_row() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -50,15 +51,15 @@ fn attack_table_names_the_tests_that_send_each_row() {
         if !code.contains(row.as_str()) {
             wrong.push(format!("no attack sends {row}"));
         }
-        // The last two columns: what it costs, and the tests.
+        // The last two columns: the cost, and the tests.
         let [.., cost, tests] = cells.as_slice() else { panic!("{row} has no cells") };
         if cost.is_empty() {
-            wrong.push(format!("{row} does not say what it costs others"));
+            wrong.push(format!("{row} does not state its cost for others"));
         }
         let tests: Vec<_> = tests.split(", ").map(|test| test.trim_matches('`')).collect();
         for test in tests {
             if !code.contains(&format!("async fn {test}(")) {
-                wrong.push(format!("{row} names the test {test}, which is not there"));
+                wrong.push(format!("{row} names the test {test}, which does not exist"));
             }
         }
     }
@@ -67,7 +68,7 @@ fn attack_table_names_the_tests_that_send_each_row() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What the bench `neighbour` does to others is in the table, too, with what it costs.
+/// Every row of the bench `neighbour` is in the table, with its cost.
 #[test]
 fn attack_table_lists_every_bench_row() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -75,7 +76,7 @@ fn attack_table_lists_every_bench_row() {
     let acts = std::fs::read_to_string(root.join("benches/load/neighbour/acts.rs")).expect("the acts");
     let acts: Vec<_> =
         acts.lines().filter_map(|line| line.trim().strip_prefix("act(\"")?.split_once("\", \"")).collect();
-    assert!(!acts.is_empty(), "the acts are written in another way");
+    assert!(!acts.is_empty(), "no acts found in the bench's source");
     let listed = listed(&table);
     let first_cells: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
     let has_line = |name: &str| first_cells.iter().any(|cell| cell.contains(&format!("`{name}`")));
@@ -87,7 +88,7 @@ fn attack_table_lists_every_bench_row() {
     assert!(missing.is_empty(), "{TABLE} does not say what these cost: {missing:?}");
 }
 
-/// The rows of the table, each with its cells.
+/// The rows of the table: the row's id and its cells.
 fn listed(table: &str) -> BTreeMap<String, Vec<&str>> {
     let mut rows = BTreeMap::new();
     for line in table.lines().filter(|line| line.starts_with("| ")) {
@@ -101,13 +102,13 @@ fn listed(table: &str) -> BTreeMap<String, Vec<&str>> {
     rows
 }
 
-/// The rows that texts of the code begin with, as those of failures do.
+/// The row ids at the begin of string literals in the code, as failure messages have them.
 fn sent(code: &str) -> BTreeSet<String> {
     let texts = code.split('"').flat_map(|text| text.split([' ', ':', ',', '{']).take_while(|word| is_row(word)));
     texts.map(str::to_owned).collect()
 }
 
-/// A letter and two digits.
+/// Whether a word is a row id: a letter and two digits.
 fn is_row(word: &str) -> bool {
     matches!(word.as_bytes(), [b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9'])
 }

@@ -1,7 +1,8 @@
-//! Which Chromes the tests run against: headless shell and full Chrome, where they are installed.
+//! The Chromes that the tests run against: headless shell and full Chrome, where installed.
 //!
-//! `GHOSTMUX_TEST_BROWSER=shell|full` asks for one of them and fails where it is missing; the default, `all`, takes
-//! what there is, and fails if there is none. `GHOSTMUX_TEST_BROWSER_PATH` names one Chrome instead.
+//! `GHOSTMUX_TEST_BROWSER=shell|full` requires one of them and fails if it is missing; the default,
+//! `all`, uses each one that is installed, and fails if there is none. `GHOSTMUX_TEST_BROWSER_PATH`
+//! names one Chrome instead.
 
 use std::path::PathBuf;
 
@@ -14,7 +15,8 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// The installed browser of this kind; `None`, with a word on standard error, where the test is not to run.
+    /// The installed browser of this kind; `None`, with a message on standard error, if the test is
+    /// to be skipped.
     pub(crate) async fn of(kind: Kind) -> Option<Self> {
         if let Some(path) = std::env::var_os("GHOSTMUX_TEST_BROWSER_PATH") {
             let path = PathBuf::from(path);
@@ -41,7 +43,7 @@ impl Browser {
         None
     }
 
-    /// The one that every machine with these tests has.
+    /// The browser for tests that need only one: headless shell if installed.
     pub(crate) async fn any() -> Self {
         match Self::of(Kind::Shell).await {
             Some(shell) => shell,
@@ -50,7 +52,7 @@ impl Browser {
     }
 }
 
-/// Makes a test for each kind of browser of an `async fn name(browser: Browser)`.
+/// Defines a test for each kind of browser from an `async fn name(browser: Browser)`.
 macro_rules! in_each_browser {
     ($(#[$attribute:meta])* $name:ident) => {
         mod $name {
@@ -73,7 +75,7 @@ macro_rules! in_each_browser {
     };
 }
 
-/// As [`in_each_browser`], for what only one kind of browser can show.
+/// As [`in_each_browser`], for one kind of browser only.
 macro_rules! in_browser {
     (Shell: $(#[$attribute:meta])* $name:ident) => {
         mod $name {

@@ -1,4 +1,4 @@
-//! URLs of Chrome's own, and what is no URL: in both kinds of browser a client finds what a headless shell gives.
+//! Chrome's own URLs and invalid URLs: both kinds of browser answer as headless shell does.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     proxy::Proxy,
 };
 
-/// The result of a navigation that failed, and the network events of the request that it was.
+/// Checks the result of the failed navigation and the network events of its request.
 async fn navigation_to_a_chrome_url_fails_as_in_headless_shell(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let (client, other) = (proxy.connect().await, proxy.connect().await);
@@ -18,7 +18,8 @@ async fn navigation_to_a_chrome_url_fails_as_in_headless_shell(browser: Browser)
     for domain in ["Page.enable", "Network.enable"] {
         client.ok(session, domain, json!({})).await;
     }
-    // The second of these ends a headless shell that is asked twice, the third a full Chrome.
+    // On a bare browser the second URL ends a headless shell if opened twice, and the third ends
+    // full Chrome.
     for url in ["chrome://newtab/", "chrome://gpu", "chrome://settings", "about:version"] {
         for method in ["Network.requestWillBeSent", "Network.loadingFailed"] {
             client.forget_events(method);
@@ -51,7 +52,7 @@ async fn new_pages_at_invalid_urls_are_blank(browser: Browser) {
     }
 }
 
-/// As `Page.crash`; and nobody else's page.
+/// The page crashes as with `Page.crash`; other pages do not.
 async fn navigation_to_chrome_crash_crashes_only_that_page(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let (client, other) = (proxy.connect().await, proxy.connect().await);

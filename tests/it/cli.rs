@@ -1,4 +1,4 @@
-//! What the program says to a person who gave it something it cannot use: one clear line, and an exit code.
+//! Errors of the command line: one clear line and an exit code.
 
 use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, process::Command};
 

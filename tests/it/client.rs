@@ -1,6 +1,6 @@
-//! `Client`: raw CDP over a WebSocket, without any library's help or opinion.
+//! `Client`: raw CDP over a WebSocket, without a client library.
 //!
-//! It keeps the whole conversation; what goes wrong panics with the last frames of it.
+//! It records the whole conversation; an error panics with the last frames.
 
 use std::{
     fmt::Write as _,
@@ -24,9 +24,9 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, protocol::WebSocketConfig},
 };
 
-/// How long anything may take that must happen.
+/// Time limit for everything that a test waits for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
-/// How many frames a panic shows, and how much of each.
+/// Number of frames in a panic message, and the length shown of each.
 const SHOWN: usize = 40;
 const SHOWN_LENGTH: usize = 400;
 
@@ -38,9 +38,9 @@ pub(crate) type Failure = (i64, String);
 pub(crate) struct Frame {
     pub(crate) sent: bool,
     pub(crate) text: Arc<str>,
-    /// Of a received one; `Null` if it is no JSON.
+    /// The parsed text of a received frame; `Null` if it is not JSON.
     json: Arc<Value>,
-    /// A reply or event that a verb has returned already.
+    /// Whether a method has already returned this reply or event.
     taken: bool,
 }
 
@@ -57,7 +57,7 @@ struct Conversation {
     news: Notify,
 }
 
-/// A connected client. Dropping it hangs up.
+/// A connected client. Dropping it closes the connection.
 pub(crate) struct Client {
     to: tokio::sync::Mutex<SplitSink<WebSocketStream<TcpStream>, Message>>,
     socket: std::net::TcpStream,
@@ -116,7 +116,7 @@ impl Client {
             };
             *heard.closed.lock().expect("no panic") = Some(why);
             heard.news.notify_waiters();
-            // Chrome and the proxy hang up once they have read the answer to their close frame.
+            // Chrome and the proxy close the connection after the reply to their close frame.
             while from.next().await.is_some_and(|frame| frame.is_ok()) {}
         });
         let to = tokio::sync::Mutex::new(to);
@@ -125,14 +125,14 @@ impl Client {
 
     // ---- Sending.
 
-    /// Sends this text as it is.
+    /// Sends this text unchanged.
     pub(crate) async fn send_raw(&self, text: &str) {
         if let Err(error) = self.send(Message::text(text)).await {
             self.panic(&format!("could not send: {error}"));
         }
     }
 
-    /// Sends this text, if the other side still takes any.
+    /// Sends this message; an error if the other side has closed.
     pub(crate) async fn send(&self, message: Message) -> Result<(), Error> {
         if let Message::Text(text) = &message {
             self.conversation.add(true, text.as_str());
@@ -140,7 +140,7 @@ impl Client {
         self.to.lock().await.send(message).await
     }
 
-    /// Sends a command and returns its id.
+    /// Sends a command and returns its id without waiting for the reply.
     pub(crate) async fn start(&self, session: Option<&str>, method: &str, params: Value) -> i64 {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let mut command = json!({ "id": id, "method": method, "params": params });
@@ -151,14 +151,14 @@ impl Client {
         id
     }
 
-    /// Stops reading from the socket, or goes on.
+    /// Pauses or resumes reading from the socket.
     pub(crate) fn read(&self, on: bool) {
         self.reading.send_replace(on);
     }
 
     // ---- Commands.
 
-    /// A command on the connection itself.
+    /// A command on the browser-level connection, without `sessionId`.
     pub(crate) async fn call(&self, method: &str, params: Value) -> Result<Value, Failure> {
         self.call_in(None, method, params, DEADLINE).await
     }
@@ -168,7 +168,7 @@ impl Client {
         self.call_in(Some(session), method, params, DEADLINE).await
     }
 
-    /// A command that must be answered within this time.
+    /// A command with a time limit for its reply.
     pub(crate) async fn call_in(
         &self,
         session: Option<&str>,
@@ -219,7 +219,7 @@ impl Client {
         text(&self.ok(on, "Target.attachToTarget", json!({ "targetId": target, "flatten": true })).await, "sessionId")
     }
 
-    /// Opens a URL in a page and waits until it is there.
+    /// Opens a URL in a page and waits until it is loaded.
     pub(crate) async fn open(&self, page: &Page, url: &str) {
         let session = page.session.as_str();
         self.ok(Some(session), "Page.enable", json!({})).await;
@@ -231,12 +231,12 @@ impl Client {
         self.event_on(session, "Page.loadEventFired").await;
     }
 
-    /// The value of an expression in a page, promises awaited.
+    /// The value of an expression in a page; promises are awaited.
     pub(crate) async fn evaluate(&self, session: &str, expression: &str) -> Value {
         self.evaluate_in(session, expression, DEADLINE).await
     }
 
-    /// As [`Client::evaluate`], within this time.
+    /// As [`Client::evaluate`], with this time limit.
     pub(crate) async fn evaluate_in(&self, session: &str, expression: &str, deadline: Duration) -> Value {
         let params =
             json!({ "expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true });
@@ -247,30 +247,30 @@ impl Client {
         }
     }
 
-    // ---- Hearing.
+    // ---- Receiving.
 
-    /// The next event of this name, on whatever CDP session; its whole message.
+    /// The next event of this name on any CDP session; the whole message.
     pub(crate) async fn event(&self, method: &str) -> Value {
         self.wait(method, DEADLINE, |frame| frame["method"] == method).await
     }
 
-    /// The next event of this name on this CDP session; its params.
+    /// The next event of this name on this CDP session; its `params`.
     pub(crate) async fn event_on(&self, session: &str, method: &str) -> Value {
         let found = |frame: &Value| frame["method"] == method && frame["sessionId"] == session;
         self.wait(&format!("{method} on {session}"), DEADLINE, found).await["params"].clone()
     }
 
-    /// The next event of this name whose params are such.
+    /// The next event of this name whose `params` satisfy the predicate; its `params`.
     pub(crate) async fn event_where(&self, method: &str, is: impl Fn(&Value) -> bool) -> Value {
         self.wait(method, DEADLINE, |frame| frame["method"] == method && is(&frame["params"])).await["params"].clone()
     }
 
-    /// The reply to this id; the whole message.
+    /// The reply with this id; the whole message.
     pub(crate) async fn reply_to(&self, id: i64) -> Value {
         self.wait(&format!("a reply to {id}"), DEADLINE, |frame| is_reply(frame, id)).await
     }
 
-    /// The next received message, not returned yet, that is such.
+    /// The next received message that satisfies the predicate and was not returned before.
     pub(crate) async fn wait(&self, what: &str, deadline: Duration, is: impl Fn(&Value) -> bool) -> Value {
         match self.wait_or_close(deadline, is).await {
             Ok(frame) => frame,
@@ -278,7 +278,7 @@ impl Client {
         }
     }
 
-    /// As [`Client::wait`]; `Err` if the connection ends or the time passes first.
+    /// As [`Client::wait`]; `Err` if the connection ends or the time limit passes first.
     pub(crate) async fn wait_or_close(&self, deadline: Duration, is: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let mut seen = 0;
         let found = async {
@@ -298,14 +298,15 @@ impl Client {
         tokio::time::timeout(deadline, found).await.unwrap_or_else(|_| Err(format!("nothing in {deadline:?}")))
     }
 
-    /// Events of this name that came so far are not waited for any more.
+    /// Marks all events of this name received so far as returned.
     pub(crate) fn forget_events(&self, method: &str) {
         for frame in self.conversation.frames().iter_mut().filter(|frame| frame.json["method"] == method) {
             frame.taken = true;
         }
     }
 
-    /// Waits until the other side has closed, and says why: code and reason, or an error.
+    /// Waits until the other side has closed the connection; returns the code and reason, or the
+    /// error.
     pub(crate) async fn end(&self) -> String {
         let since = Instant::now();
         loop {
@@ -321,17 +322,17 @@ impl Client {
         }
     }
 
-    /// Why the connection is over, if it is.
+    /// Why the connection has ended; `None` while it is open.
     pub(crate) fn closed(&self) -> Option<String> {
         self.conversation.closed.lock().expect("no panic").clone()
     }
 
-    /// Every frame so far.
+    /// All frames so far, sent and received.
     pub(crate) fn frames(&self) -> Vec<Frame> {
         self.conversation.frames().clone()
     }
 
-    /// The events received so far, with their CDP session.
+    /// The events received so far, as whole messages.
     pub(crate) fn events(&self) -> Vec<Value> {
         let frames = self.frames();
         frames.iter().filter_map(Frame::received).filter(|frame| frame.get("method").is_some()).cloned().collect()
@@ -352,7 +353,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // The task may not get a turn any more: whoever waits for us to hang up must not wait for that.
+        // The task may not run any more; the other side must still see the connection close.
         let _ = self.socket.shutdown(Shutdown::Both);
         self.reader.abort();
     }
@@ -369,7 +370,8 @@ impl Conversation {
         self.news.notify_waiters();
     }
 
-    /// The first that is such from `seen` on, which moves behind what was looked at.
+    /// The first message from `seen` on that satisfies the predicate; moves `seen` behind what was
+    /// checked.
     fn take(&self, seen: &mut usize, is: impl Fn(&Value) -> bool) -> Option<Arc<Value>> {
         let mut frames = self.frames();
         let from = *seen;
@@ -380,7 +382,7 @@ impl Conversation {
     }
 }
 
-/// A message of Chrome's may have half a surrogate pair in it, which Rust cannot hold: it is read as U+FFFD.
+/// Chrome may send half of a surrogate pair, which Rust strings cannot hold: it is read as U+FFFD.
 fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| {
         let mut parts = text.split("\\ud");
@@ -394,12 +396,12 @@ fn read(text: &str) -> Value {
     })
 }
 
-/// A string member; empty if there is none.
+/// A string member; empty if it is missing.
 pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// Result or error of a reply.
+/// The result or error of a reply.
 pub(crate) fn outcome(reply: &Value) -> Result<Value, Failure> {
     match reply.get("error") {
         Some(error) => Err((error["code"].as_i64().unwrap_or_default(), text(error, "message"))),

@@ -1,5 +1,5 @@
-//! Both ways to write on the pipe: what a client reads is the same, and a Chrome that knows only one of them serves
-//! too.
+//! The two encodings on the pipe, JSON and CBOR: clients read the same with both, and a Chrome
+//! without CBOR is driven with JSON.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, os::unix::fs::PermissionsExt as _};
 
@@ -11,7 +11,8 @@ use crate::{
     proxy::{Proxy, eventually},
 };
 
-/// Chrome's answers to one and the same conversation, as they came, with ids that differ from run to run by number.
+/// The replies of Chrome to a fixed conversation, with ids that change from run to run replaced by
+/// numbers.
 async fn answers(browser: Browser, codec: &str) -> Vec<String> {
     let proxy = Proxy::start(browser, &["--codec", codec, "--warm", "0"]).await;
     let client = proxy.connect().await;
@@ -32,7 +33,7 @@ async fn answers(browser: Browser, codec: &str) -> Vec<String> {
         let evaluate = json!({ "expression": expression, "returnByValue": true });
         let _ = client.call_on(&page.session, "Runtime.evaluate", evaluate).await;
     }
-    // What a command says arrives as it was said, however its letters and numbers are written.
+    // Commands reach Chrome with the same meaning, whatever their spelling of letters and numbers.
     for (id, params) in [
         (1001, r#""expression":"'\u00e9é\ud83d\ude00😀\ud800 \u0041\t\/\u007f'""#),
         (1002, r#" "expression" : "'only \u0041SCII, \"quoted\"'" , "timeout" : 5.0e3 "#),
@@ -54,7 +55,7 @@ async fn answers(browser: Browser, codec: &str) -> Vec<String> {
     replies(&client)
 }
 
-/// All replies, in their order, with ids of 32 digits and UUIDs by number.
+/// All replies in order; ids of 32 digits and UUIDs are replaced by numbers.
 fn replies(client: &Client) -> Vec<String> {
     let mut known = BTreeMap::new();
     let mut texts = Vec::new();
@@ -98,7 +99,7 @@ in_each_browser!(clients_read_the_same_with_either_codec);
 async fn json_is_used_when_chrome_lacks_cbor(browser: Browser) {
     let directory = tempfile::tempdir().expect("a directory");
     let old = directory.path().join("chromium-headless-shell");
-    // It does not know the word that is new.
+    // The wrapper removes the flag that an older Chrome does not know.
     let script = format!(
         "#!/bin/bash\nwords=()\nfor word; do words+=(\"${{word%=cbor}}\"); done\nexec {} \"${{words[@]}}\"\n",
         browser.path.display()
@@ -114,8 +115,9 @@ async fn json_is_used_when_chrome_lacks_cbor(browser: Browser) {
 
 in_browser!(Shell: json_is_used_when_chrome_lacks_cbor);
 
-/// Chrome converts no event that nests deeper than 300: with CBOR it is dropped and counted; with JSON Chrome has none to
-/// send, and ends the page. Neither way is anything sent that is no message, and other pages go on.
+/// Chrome cannot convert an event that nests deeper than 300. With CBOR the event is dropped and
+/// counted; with JSON Chrome ends the page. In both cases no invalid message is sent, and other
+/// pages continue.
 async fn deeply_nested_events_produce_no_empty_frames(browser: Browser) {
     for codec in ["json", "cbor"] {
         let proxy = Proxy::start(browser.clone(), &["--codec", codec, "--warm", "0"]).await;
@@ -126,7 +128,7 @@ async fn deeply_nested_events_produce_no_empty_frames(browser: Browser) {
         assert_eq!(client.evaluate(&page.session, nest).await, 1);
         let root =
             client.ok(Some(&page.session), "DOM.getDocument", json!({ "depth": 0 })).await["root"]["nodeId"].clone();
-        // With JSON there may be no reply: the page's process ends.
+        // With JSON there may be no reply, because the renderer process ends.
         client.start(Some(&page.session), "DOM.requestChildNodes", json!({ "nodeId": root, "depth": -1 })).await;
         let is_over = async || {
             let seen = |is: &dyn Fn(&Value) -> bool| client.events().iter().any(is);

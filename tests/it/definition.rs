@@ -1,15 +1,15 @@
-//! `fixtures/ghost.json` as a judge: whether what a real server says is what the definition says.
+//! Checks messages of a real server against `fixtures/ghost.json`.
 
 use ghostmux::api_types::{Domain, Member};
 use serde_json::Value;
 
-/// Fails the test unless this is such a type of the domain.
+/// Fails the test unless the value has this type of the domain.
 pub(crate) fn is_a(id: &str, value: &Value) {
     let result = Validator(Domain::ghost()).named(id, value);
-    result.unwrap_or_else(|why| panic!("this is no ghost.{id}: {why}\n{value:#}"));
+    result.unwrap_or_else(|why| panic!("the value is not a ghost.{id}: {why}\n{value:#}"));
 }
 
-/// Fails the test unless this is what the command answers, or the event tells.
+/// Fails the test unless the value is a result of this command or the `params` of this event.
 pub(crate) fn is_of(method: &str, value: &Value) {
     let domain = Domain::ghost();
     let name = method.strip_prefix("ghost.").expect("a name of the domain");
@@ -17,7 +17,7 @@ pub(crate) fn is_of(method: &str, value: &Value) {
     let event = domain.event(name).map(|event| event.parameters.clone());
     let members = command.or(event).unwrap_or_else(|| panic!("no {method} in the definition"));
     let result = Validator(domain).object(&members, value);
-    result.unwrap_or_else(|why| panic!("this is not of {method}: {why}\n{value:#}"));
+    result.unwrap_or_else(|why| panic!("the value does not match {method}: {why}\n{value:#}"));
 }
 
 struct Validator(Domain);
@@ -76,7 +76,7 @@ fn plain(kind: &str, value: &Value) -> Result<(), String> {
         "integer" => value.is_i64() || value.is_u64(),
         "boolean" => value.is_boolean(),
         "any" => true,
-        other => return Err(format!("{other} is no type the judge knows")),
+        other => return Err(format!("{other} is a type that this check does not know")),
     };
     is_so.then_some(()).ok_or_else(|| format!("{value} is no {kind}"))
 }

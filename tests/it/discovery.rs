@@ -1,4 +1,4 @@
-//! `/json/*` and the URLs of sockets, as Chrome has them.
+//! `/json/*` and the WebSocket URLs, compared with Chrome's.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn json_version_matches_chrome_and_its_url_opens_one_session() {
             assert!(version[key].is_string(), "{key} in {version}");
         }
     }
-    // Method names in any case, the client's own host in the URL, its query kept.
+    // Any case of method names; the URL has the client's own host and keeps its query.
     let answer = proxy.http("get", "/json/version?token=abc", &[("Host", "localhost:4711")], "").await;
     let url = json_of(&answer)["webSocketDebuggerUrl"].clone();
     assert!(
@@ -45,7 +45,8 @@ async fn json_version_matches_chrome_and_its_url_opens_one_session() {
     let taken = proxy.refusal(&path).await;
     assert!(taken.contains("409"), "{taken}");
     drop(client);
-    // As a Chrome's address: whoever comes again, after the last one went or closed, finds a new browser there.
+    // As at a Chrome's address: a client that reconnects after the last one left or closed finds a
+    // new browser.
     let again = connect_again(&proxy, &path).await;
     again.page().await;
     again.ok(None, "Browser.close", json!({})).await;
@@ -64,7 +65,8 @@ async fn json_version_matches_chrome_and_its_url_opens_one_session() {
     }
 }
 
-/// Ends that no client wanted: who comes back is told why, and begins no empty session unawares.
+/// Sessions that ended against their client's will: a reconnecting client gets the reason, and no
+/// new empty session.
 #[tokio::test(flavor = "multi_thread")]
 async fn url_of_a_forcibly_ended_session_stays_refused() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
@@ -102,7 +104,7 @@ async fn url_of_a_forcibly_ended_session_stays_refused() {
     stays_refused(&proxy, &path, client, "the browser is lost").await;
 }
 
-/// As soon as the session before has ended; whoever comes while it does is told that it has a client.
+/// Connects once the session before has ended; until then the answer is that it has a client.
 async fn connect_again(proxy: &Proxy, path: &str) -> Client {
     let mut client = None;
     eventually("the URL is free", async || {
@@ -153,7 +155,7 @@ async fn json_endpoints_manage_pages_of_the_http_session() {
         title["result"]["value"] == "hello"
     })
     .await;
-    // A page's socket is a view of its session, not of the browser.
+    // A page socket is a view of its session, not of the browser.
     let targets = client.ok(None, "Target.getTargets", json!({})).await;
     assert_eq!(targets["targetInfos"].as_array().map(Vec::len), Some(2), "{targets}");
 
@@ -205,7 +207,7 @@ async fn unsupported_options_are_refused_by_name() {
         let refused = proxy.refusal(&format!("/?{option}")).await;
         assert!(refused.contains("400") && refused.contains(name), "{refused}");
     }
-    // What is no option of ours is the client's own affair.
+    // Unknown query parameters belong to the client and are ignored.
     proxy.connect_to("/chromium?token=x&name-of-mine=1").await.page().await;
 }
 

@@ -1,4 +1,4 @@
-//! Whose download it is, and where its file lands.
+//! The owner of a download, and the place of its file.
 
 use serde_json::json;
 
@@ -9,12 +9,12 @@ use crate::{
     site::Site,
 };
 
-/// A page that starts a download from a frame inside it, which is no target of its own.
+/// Starts a download from a child frame that is not a target.
 const FROM_A_CHILD: &str = "const frame = document.body.appendChild(document.createElement('iframe'));
     const link = frame.contentDocument.createElement('a');
     link.download = 'child.txt'; link.href = 'data:text/plain,hello'; frame.contentDocument.body.append(link); link.click(); 1";
 
-/// On a page without the `Page` domain, whose events would tell whose it is.
+/// Starts it on a page with the `Page` domain off, whose events would identify the owner.
 async fn started_from_a_child(client: &Client) {
     let target =
         text(&client.ok(None, "Target.createTarget", json!({"url": "data:text/html,<body>x"})).await, "targetId");
@@ -32,7 +32,7 @@ async fn child_frame_downloads_are_reported_only_to_their_owner() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let site = Site::start().await;
     let (owner, other) = (proxy.connect().await, proxy.connect().await);
-    // Nothing that gives evidence: no directory, and no page that has the `Page` domain on.
+    // No evidence of the owner: no download directory, and no page with the `Page` domain on.
     behave(&owner, json!({"behavior": "deny", "eventsEnabled": true})).await;
     behave(&other, json!({"behavior": "deny", "eventsEnabled": true})).await;
     other.page_at(&site.url("/page?other")).await;
@@ -41,7 +41,7 @@ async fn child_frame_downloads_are_reported_only_to_their_owner() {
     assert_eq!(begun["params"]["suggestedFilename"], "child.txt");
     let guid = text(&begun["params"], "guid");
     owner.event_where("Browser.downloadProgress", |event| event["state"] == "canceled").await;
-    // What was on its way to the other is there by the time it is answered.
+    // Events for the other session would have arrived before this reply.
     other.ok(None, "Target.getTargets", json!({})).await;
     assert!(!other.frames().iter().any(|frame| frame.text.contains(&guid)));
 }
@@ -87,7 +87,7 @@ async fn downloads_ignore_the_client_path_without_host_files() {
     assert!(std::fs::read_dir(wanted.path()).expect("a directory").next().is_none());
 }
 
-/// As on a Chrome, which knows a download after its end.
+/// As in Chrome, which keeps a download after its end.
 async fn finished_downloads_are_still_known(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let (owner, other) = (proxy.connect().await, proxy.connect().await);

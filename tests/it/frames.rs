@@ -1,7 +1,9 @@
-//! What the check lets through Chrome must answer, as a command on a CDP session: with that session and our id.
+//! Every frame that the check accepts must be answered by Chrome as a command on its CDP session,
+//! with that session and our id.
 //!
-//! A reply without a session is Chrome's for a frame that it could not read. It has no owner, so whoever sent the frame
-//! would wait for ever; and what one parser reads and the other does not is where smuggling begins.
+//! Chrome's reply to a frame that it cannot parse has no session, and therefore no owner: its
+//! sender would wait for ever. A frame that only one of the two parsers accepts could also bypass
+//! the policy.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -29,7 +31,7 @@ async fn accepted_commands_are_answered_by_chrome(browser: Browser) {
     let rows: Vec<Row> = serde_json::from_str(include_str!("../../fixtures/frames.json")).expect("rows");
     let mut frames: Vec<(String, String)> = Vec::new();
     for row in rows {
-        // Bytes are written as one character each; what is not UTF-8 the check refuses.
+        // One character stands for one byte; the check refuses invalid UTF-8.
         let bytes = |text: String| text.chars().map(|byte| u8::try_from(u32::from(byte)).expect("a byte")).collect();
         let text = row.frame.or_else(|| String::from_utf8(bytes(row.bytes?)).ok());
         frames.extend(text.map(|text| (row.case, text.replace("@S@", &page.session))));
@@ -62,7 +64,7 @@ async fn accepted_commands_are_answered_by_chrome(browser: Browser) {
 
 in_each_browser!(accepted_commands_are_answered_by_chrome);
 
-/// The next answer of any kind.
+/// The next reply to any command.
 async fn answer(client: &Client, text: &str) -> Option<Value> {
     client.send_raw(text).await;
     client.wait_or_close(Duration::from_secs(10), |frame| frame.get("method").is_none()).await.ok()

@@ -1,6 +1,7 @@
-//! Who may import whom, and what pure code never does: read from the sources, so that it stays true.
+//! Checks of the source tree: the imports between modules, and what pure code must not use.
 //!
-//! A failure names the file, the edge or the word, and the table. Change a table only together with the design.
+//! A failure names the file, the import or the word, and the table. Change a table only together
+//! with the design.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A room (a module of the crate's root) and the rooms that its files may name.
+/// A top-level module and the top-level modules that its files may import.
 const ROOMS: [(&str, &[&str]); 17] = [
     ("cdp", &[]),
     ("api_types", &["cdp"]),
@@ -19,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("store", &[]),
     ("snapshot", &["browser", "store"]),
     ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store"]),
-    ("http", &["session", "snapshot", "browser"]), // `browser`: the protocol and the version of the Chrome that runs
+    ("http", &["session", "snapshot", "browser"]), // `browser`: protocol and version of the running Chrome
     ("cli", &["browser", "snapshot", "store"]),
     ("app", &["http", "session", "pool", "browser", "store"]),
     ("close_reason", &[]),
@@ -29,16 +30,17 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("main", &[]),
 ];
 
-/// The program, which sees the crate from outside. `api_types`: to print the declarations of the `ghost` domain.
+/// The binary, which sees the crate from outside. It needs `api_types` to print the declarations of
+/// the `ghost` domain.
 const MAIN_MAY_IMPORT: [&str; 5] = ["app", "cli", "api_types", "config", "close_reason"];
 
-/// All rooms may name these.
+/// All modules may import these.
 const FOR_ALL: [&str; 3] = ["cdp", "api_types", "close_reason"];
 
-/// All rooms that are not pure may name these.
+/// All modules that are not pure may import these.
 const FOR_IMPURE: [&str; 3] = ["metrics", "runtime", "config"];
 
-/// Files and rooms that decide without acting. They name only each other.
+/// Files and modules without I/O. They may import only each other.
 const PURE: [&str; 12] = [
     "cdp",
     "api_types",
@@ -54,19 +56,20 @@ const PURE: [&str; 12] = [
     "pool/warm_pool",
 ];
 
-/// Edges that the tables do not allow, each with its reason.
+/// Imports that the tables do not allow, each with its reason.
 const EXCUSED: [(&str, &str); 0] = [];
 
-/// Files beside each other that import each other. None may be added; those that are left are to be undone.
-const KNOWN_CIRCLES: &[&[&str]] = &[
+/// Sibling files that import each other. Do not add any; remove a line when its cycle is gone.
+const KNOWN_CYCLES: &[&[&str]] = &[
     &["virtual_browser::outbox", "virtual_browser::scope"],
     &["virtual_browser::pending", "virtual_browser::screenshot"],
 ];
 
-/// Files that are longer than `MOST_LINES`. None may be added; those that are left are to be divided.
+/// Files longer than `MOST_LINES`. Do not add any; remove a line when its file was divided.
 const KNOWN_LARGE: &[&str] = &["virtual_browser/target.rs"];
 
-/// `src/lib.rs` says which rooms need the feature `server`: the others are those that are pure as a whole.
+/// `src/lib.rs` says which modules need the feature `server`; the others must be exactly the
+/// modules that are pure as a whole.
 #[test]
 fn build_without_default_features_has_exactly_the_pure_modules() {
     let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("src/lib.rs");
@@ -81,23 +84,23 @@ fn build_without_default_features_has_exactly_the_pure_modules() {
         before = line;
     }
     let pure: BTreeSet<&str> = PURE.into_iter().filter(|part| !part.contains('/')).collect();
-    assert_eq!(built, pure, "the rooms that are built without the feature `server`, and the pure ones");
+    assert_eq!(built, pure, "the modules that are built without the feature `server`, and the pure ones");
 }
 
-/// Most lines of a file.
+/// Largest number of lines of a file.
 const MOST_LINES: usize = 450;
 
-/// What pure code never says, and why.
+/// Words that pure code must not contain, and why.
 const NOT_IN_PURE: [(&str, &str); 9] = [
-    ("tokio", "it runs on no runtime"),
-    ("async", "it never waits"),
-    (".await", "it never waits"),
-    ("Instant::now", "time is an argument"),
-    ("SystemTime", "time is an argument"),
-    ("Uuid::new", "ids are arguments"),
-    ("tracing::", "it never logs"),
-    ("std::fs", "it does no I/O"),
-    ("std::net", "it does no I/O"),
+    ("tokio", "pure code does not depend on a runtime"),
+    ("async", "pure code does not wait"),
+    (".await", "pure code does not wait"),
+    ("Instant::now", "pure code gets the time as an argument"),
+    ("SystemTime", "pure code gets the time as an argument"),
+    ("Uuid::new", "pure code gets ids as arguments"),
+    ("tracing::", "pure code does not log"),
+    ("std::fs", "pure code does no I/O"),
+    ("std::net", "pure code does no I/O"),
 ];
 
 #[test]
@@ -119,14 +122,14 @@ fn module_table_matches_the_source_tree() {
     let tree = SourceTree::read();
     let rooms: BTreeSet<_> = tree.sources.iter().filter_map(|source| source.module.first()).cloned().collect();
     let rows: BTreeSet<_> = ROOMS.iter().map(|(room, _)| (*room).to_owned()).collect();
-    assert_eq!(rooms, rows, "the rooms under src/, and the rows of ROOMS in tests/it/layers.rs");
+    assert_eq!(rooms, rows, "the modules under src/, and the rows of ROOMS in tests/it/layers.rs");
     for part in PURE {
         let exists = tree.sources.iter().any(|source| is_in(&source.module, part));
         assert!(exists, "PURE of tests/it/layers.rs names {part}, which does not exist");
     }
 }
 
-/// Both pages are written by hand: a room that neither explains is one that nobody finds.
+/// Both pages are written by hand and must name every top-level module.
 #[test]
 fn lib_docs_and_architecture_page_name_every_module() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -142,7 +145,7 @@ fn lib_docs_and_architecture_page_name_every_module() {
             }
         }
     }
-    assert!(missing.is_empty(), "rooms that are on no map:\n{}", lines(&missing));
+    assert!(missing.is_empty(), "modules that are not described:\n{}", lines(&missing));
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn pure_code_uses_no_clock_io_or_async() {
     assert!(wrong.is_empty(), "pure code is not pure:\n{}", lines(&wrong));
 }
 
-/// Tests apart: what is longer does several things.
+/// Tests are not counted.
 #[test]
 fn no_file_is_longer_than_450_lines() {
     let mut wrong = BTreeSet::new();
@@ -168,21 +171,21 @@ fn no_file_is_longer_than_450_lines() {
         if lines > MOST_LINES && !is_known {
             wrong.insert(format!("src/{path} has {lines} lines: divide it"));
         } else if lines <= MOST_LINES && is_known {
-            wrong.insert(format!("src/{path} has {lines} lines: take it off KNOWN_LARGE"));
+            wrong.insert(format!("src/{path} has {lines} lines: remove it from KNOWN_LARGE"));
         }
     }
     assert!(wrong.is_empty(), "{}", lines(&wrong));
 }
 
-/// A parent and its own children may know each other; two files beside each other may not.
+/// A parent and its children may import each other; siblings may not.
 #[test]
 fn sibling_files_have_no_import_cycles() {
     let found: BTreeSet<String> = SourceTree::read().circles().into_iter().map(|circle| circle.join(" <-> ")).collect();
-    let known: BTreeSet<String> = KNOWN_CIRCLES.iter().map(|circle| circle.join(" <-> ")).collect();
+    let known: BTreeSet<String> = KNOWN_CYCLES.iter().map(|circle| circle.join(" <-> ")).collect();
     let new: BTreeSet<_> = found.difference(&known).cloned().collect();
-    assert!(new.is_empty(), "files that import each other in a circle; let one know the other:\n{}", lines(&new));
+    assert!(new.is_empty(), "sibling files with an import cycle; remove one direction:\n{}", lines(&new));
     let gone: BTreeSet<_> = known.difference(&found).cloned().collect();
-    assert!(gone.is_empty(), "circles that are undone; take them off KNOWN_CIRCLES:\n{}", lines(&gone));
+    assert!(gone.is_empty(), "cycles that are gone; remove them from KNOWN_CYCLES:\n{}", lines(&gone));
 }
 
 #[test]
@@ -214,7 +217,8 @@ fn import_parser_matches_the_compiler() {
     );
 }
 
-/// What a parent re-exports is its child's: that is how a circle hides.
+/// A parent may re-export items of a child; an import through the parent counts as an import of the
+/// child.
 #[test]
 fn cycles_through_the_parent_are_found() {
     let tree = SourceTree::of(&[
@@ -233,10 +237,10 @@ fn cycles_through_the_parent_are_found() {
     assert!(straight.circles().is_empty());
 }
 
-/// A file under `src/`, without comments, texts and tests.
+/// A file under `src/`, without comments, string contents and tests.
 struct Source {
     path: PathBuf,
-    /// The path of its module: none for the root's.
+    /// The path of its module; empty for the crate root.
     module: Vec<String>,
     code: String,
 }
@@ -247,7 +251,7 @@ impl Source {
         Self { path: path.into(), module, code: without_tests(&plain(text)) }
     }
 
-    /// The paths in this crate that the file names, from the root.
+    /// The paths in this crate that the file names, from the crate root.
     fn paths(&self) -> BTreeSet<Vec<String>> {
         let mut found = BTreeSet::new();
         let roots: &[&str] = if self.module == ["main"] { &["ghostmux::"] } else { &["crate::", "super::", "self::"] };
@@ -268,7 +272,7 @@ impl Source {
         found
     }
 
-    /// Resolves `crate`, `super` and `self`, at the begin and within.
+    /// Resolves `crate`, `super` and `self`, at the beginning and within a path.
     fn resolved(&self, path: &[String]) -> Option<Vec<String>> {
         let mut found = self.module.clone();
         for (at, segment) in path.iter().enumerate() {
@@ -282,7 +286,7 @@ impl Source {
         (!found.is_empty()).then_some(found)
     }
 
-    /// What `use` brings into the file: its last name, and where that is from.
+    /// The names that `use` brings into the file, with their full paths.
     fn uses(&self) -> BTreeMap<String, Vec<String>> {
         let mut paths = Vec::new();
         for (at, _) in self.code.match_indices("use ") {
@@ -296,12 +300,12 @@ impl Source {
     }
 }
 
-/// The files of `src/`.
+/// All files of `src/`.
 fn sources() -> Vec<Source> {
     SourceTree::read().sources
 }
 
-/// All of `src/`.
+/// The source tree.
 struct SourceTree {
     sources: Vec<Source>,
     modules: BTreeSet<Vec<String>>,
@@ -329,7 +333,7 @@ impl SourceTree {
                 }
                 let relative = path.strip_prefix(&root).expect("it is under src").to_string_lossy().into_owned();
                 assert!(!relative.ends_with("mod.rs"), "src/{relative}: a module foo is foo.rs beside foo/");
-                // The map names everything; test files may.
+                // The crate root and test files may import everything.
                 let is_test = relative.split('/').any(|part| matches!(part, "tests" | "tests.rs" | "fake.rs"));
                 if path.extension().is_some_and(|ext| ext == "rs") && relative != "lib.rs" && !is_test {
                     files.push((relative, fs::read_to_string(&path).expect("a source can be read")));
@@ -347,12 +351,12 @@ impl SourceTree {
         Self { sources, modules, uses }
     }
 
-    /// The files whose code a file names, as paths of modules.
+    /// The files whose items a file uses, as module paths.
     fn imports(&self, source: &Source) -> BTreeSet<Vec<String>> {
         source.paths().iter().filter_map(|path| self.file_of(path, 8)).filter(|to| *to != source.module).collect()
     }
 
-    /// The file that a path leads to, through what others re-export.
+    /// The file that defines a path, through re-exports.
     fn file_of(&self, path: &[String], hops: usize) -> Option<Vec<String>> {
         let len = (1..=path.len()).rev().find(|len| self.modules.contains(&path[..*len]))?;
         let (module, rest) = path.split_at(len);
@@ -366,7 +370,7 @@ impl SourceTree {
         }
     }
 
-    /// Sets of files beside each other that import each other, with all that is below them.
+    /// Sets of sibling files that import each other, directly or through files below them.
     fn circles(&self) -> Vec<Vec<String>> {
         let mut edges: BTreeMap<Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
         for source in &self.sources {
@@ -411,7 +415,7 @@ fn may_import(from: &[String], to: &[String]) -> bool {
     }
     let for_impure = FOR_IMPURE.contains(&room) && !FOR_ALL.contains(&source);
     let allowed = source == room || FOR_ALL.contains(&room) || for_impure || row(source).contains(&room);
-    // Pure parts of a room may use only what is pure itself.
+    // Pure parts of a module may import only pure code.
     allowed && (!is_pure(from) || is_pure(to))
 }
 
@@ -423,7 +427,7 @@ fn is_pure(module: &[String]) -> bool {
     PURE.iter().any(|part| is_in(module, part))
 }
 
-/// Whether a module is `part`, which is written with slashes, or below it.
+/// Whether a module is `part` (written with slashes) or below it.
 fn is_in(module: &[String], part: &str) -> bool {
     let mut segments = module.iter();
     part.split('/').all(|name| segments.next().is_some_and(|segment| segment == name))
@@ -433,7 +437,8 @@ fn lines(set: &BTreeSet<String>) -> String {
     set.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
-/// The paths of a `use` tree, or the one path that `text` begins with; returns what comes after.
+/// Collects the paths of a `use` tree, or the one path at the start of `text`; returns the rest of
+/// the text.
 fn leaves<'a>(text: &'a str, before: &[String], found: &mut Vec<Vec<String>>) -> &'a str {
     let mut path = before.to_vec();
     let mut rest = text.trim_start();
@@ -471,7 +476,7 @@ fn leaves<'a>(text: &'a str, before: &[String], found: &mut Vec<Vec<String>>) ->
     }
 }
 
-/// The text with comments and the contents of literals blanked out.
+/// The text with comments and the contents of literals replaced by blanks.
 fn plain(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -487,7 +492,7 @@ fn plain(text: &str) -> String {
             let hashes = rest[1..].chars().take_while(|c| *c == '#').count();
             let close = format!("\"{}", "#".repeat(hashes));
             let open = 2 + hashes;
-            // `r#type` is a name, not a text.
+            // `r#type` is an identifier, not a raw string.
             let is_text = rest[1 + hashes..].starts_with('"');
             if is_text { rest[open..].find(&close).map_or(rest.len(), |end| open + end + close.len()) } else { 0 }
         } else if let Some(escape) = rest.strip_prefix("'\\") {
@@ -508,7 +513,7 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// The length of the text literal that `rest` begins with.
+/// The length of the string literal at the start of `rest`.
 fn quoted(rest: &str) -> usize {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
@@ -522,7 +527,7 @@ fn quoted(rest: &str) -> usize {
     rest.len()
 }
 
-/// Tests may name what they like: cuts `#[cfg(test)] mod … { … }`.
+/// Removes `#[cfg(test)] mod … { … }`: tests may import everything.
 fn without_tests(code: &str) -> String {
     let mut out = String::new();
     let mut rest = code;
@@ -554,11 +559,11 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// What all sessions of a browser share. One client's many targets and CDP sessions must not make each message of the others
-/// cost more, so nothing here looks through a collection.
+/// Code that all sessions of a browser share. It must not scan collections: otherwise one client
+/// with many targets or CDP sessions would slow each message of the others.
 const SHARED: [&str; 4] = ["browser/mirror.rs", "browser/mirror", "browser/link.rs", "browser/link"];
 
-/// How a collection is looked through.
+/// Words that scan a collection.
 const SCANS: [&str; 10] = [
     ".iter(",
     ".iter_mut(",
@@ -572,7 +577,7 @@ const SCANS: [&str; 10] = [
     "extract_if(",
 ];
 
-/// Functions that may, because what they look through is as small as is said.
+/// Functions that may scan, with the reason why the collection is small.
 const MAY_SCAN: [(&str, &str, &str); 26] = [
     ("browser/link.rs", "run", "the end of the browser"),
     ("browser/link.rs", "next_timeout", "three clocks"),
@@ -627,11 +632,11 @@ fn shared_code_does_not_scan_collections() {
     assert!(unused.is_empty(), "in MAY_SCAN, and not needed: {unused:?}");
 }
 
-/// Where a collection is looked through: the function, and by what word. A `for` over a field counts.
+/// Where code scans a collection: the function and the word. A `for` over a field counts.
 fn scans(code: &str) -> Vec<(String, &'static str)> {
     let mut found: Vec<(usize, &'static str)> = Vec::new();
     for word in SCANS.into_iter().chain([" in &self.", " in &mut self.", " in self."]) {
-        // A method of the mirror's own collections that says `for` whom it looks is no field.
+        // A method of the mirror's own collections is not a field.
         let is_field =
             |at: usize| !word.starts_with(" in") || !code[at..].split('{').next().is_some_and(|of| of.contains('('));
         found.extend(code.match_indices(word).filter(|(at, _)| is_field(*at)).map(|(at, _)| (at, word)));

@@ -1,4 +1,5 @@
-//! What comes goes again: sessions, processes, directories, places in tables; also when nobody says good-bye.
+//! Sessions, processes, directories and table entries are removed again, also when a client or the
+//! proxy ends without notice.
 
 use std::{
     collections::HashMap,
@@ -23,7 +24,7 @@ async fn gauges(proxy: &Proxy) -> HashMap<String, u64> {
     answer.body.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect()
 }
 
-/// What must be back where it was.
+/// The gauges that must return to their first values.
 async fn tables(proxy: &Proxy) -> [u64; 6] {
     let gauges = gauges(proxy).await;
     ["sessions", "views", "contexts", "targets", "cdp_sessions", "calls"]
@@ -40,7 +41,7 @@ async fn disconnected_clients_leave_nothing() {
     let site = Site::start().await;
     eventually("the warm leases", async || gauges(&proxy).await["ghostmux_sessions_warm"] == 2).await;
     let before = tables(&proxy).await;
-    // Once around, so that the processes and files that are made at the first use are there.
+    // One client first, so that processes and files that are created at first use exist.
     drop(proxy.connect().await.page_at(&site.url("/")).await);
     eventually("what was there before the first client", async || tables(&proxy).await == before).await;
     let (files, processes) = (open_files(proxy.pid()), proxy.browser_processes().len());
@@ -59,7 +60,8 @@ async fn disconnected_clients_leave_nothing() {
                 let page = client.page().await;
                 assert_eq!(client.evaluate(&page.session, "1 + 1").await, 2);
             } else {
-                // In mid-navigation, with a page that is held for a client who never comes.
+                // During a navigation, with a page that is held for a client that does not resume
+                // it.
                 client.start(None, "Target.createTarget", json!({"url": site.url("/slow")})).await;
                 client.start(None, "Target.createTarget", json!({"url": site.url("/")})).await;
                 client.event("Target.attachedToTarget").await;
@@ -90,11 +92,11 @@ async fn warm_pool_grows_to_the_size_of_the_last_burst() {
     let warm = async || gauges(&proxy).await["ghostmux_sessions_warm"];
     eventually("the warm lease", async || warm().await == 1).await;
     let burst = futures_util::future::join_all((0..6).map(async |_| proxy.connect().await)).await;
-    // One found a lease, five did not: six for the next six, or some fewer where the machine was slow to let them all
-    // in.
+    // One client found a lease and five did not: the pool should have six for the next six, or
+    // fewer if a slow machine admitted them one after the other.
     eventually("more leases than the setting says", async || warm().await >= 3).await;
     drop(burst);
-    eventually("one again, when nobody came", async || warm().await == 1).await;
+    eventually("one again, without new clients", async || warm().await == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +114,7 @@ async fn killed_proxy_leaves_no_chrome_and_no_directory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_chrome_ends_only_its_sessions_and_is_replaced() {
     let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--warm", "1"]).await;
-    // The least loaded comes first: these two are in two browsers.
+    // The least loaded browser is chosen first, so these two are in two browsers.
     let (one, other) = (proxy.connect().await, proxy.connect().await);
     let page = other.page().await;
     one.page().await;

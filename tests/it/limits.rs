@@ -1,5 +1,5 @@
-//! The largest message that goes up to Chrome, on each connection: what is larger is answered by the proxy, and costs
-//! nobody their browser.
+//! The largest message that Chrome accepts on each connection: the proxy answers larger ones, and
+//! the browser stays up.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     remote::RealBrowser,
 };
 
-/// What a client may send at most.
+/// The limit of a client's frame.
 const MOST: usize = 100 * 1024 * 1024;
 
-/// A command of exactly this many bytes; on the root if there is no CDP session.
+/// A command of exactly this many bytes; on the root without a CDP session.
 fn command(id: i64, method: &str, session: Option<&str>, size: usize) -> String {
     let head = format!(r#"{{"id":{id},"method":"{method}","params":{{"expression":"6 * 7","x":""#);
     let tail = session.map_or_else(|| r#""}}"#.to_owned(), |session| format!(r#""}},"sessionId":"{session}"}}"#));
@@ -27,7 +27,8 @@ async fn answer(client: &Client, id: i64, text: &str) -> Value {
     client.wait("an answer", Duration::from_secs(120), |frame| frame["id"] == id).await
 }
 
-/// What goes up is answered up to `largest` bytes. Above, it is refused if Chrome does not take it (`refuses`).
+/// Messages of up to `largest` bytes are answered by Chrome. Larger ones are refused if Chrome does
+/// not accept them (`refuses`).
 async fn at_the_limit(proxy: &Proxy, largest: usize, refuses: bool) {
     let (client, other) = (proxy.connect().await, proxy.connect().await);
     let (page, others) = (client.page().await, other.page().await);
@@ -45,20 +46,21 @@ async fn at_the_limit(proxy: &Proxy, largest: usize, refuses: bool) {
         }
         assert_eq!(other.evaluate(&others.session, "6 * 7").await, 42, "another session, after {size}");
     }
-    // One that resumes has no params, and what stands there anyway is not sent up.
+    // `Runtime.runIfWaitingForDebugger` has no params; what is given there is not sent to Chrome.
     let resume = command(9200, "Runtime.runIfWaitingForDebugger", session, MOST);
     let reply = answer(&client, 9200, &resume).await;
     assert_eq!((&reply["result"], &reply["sessionId"]), (&json!({}), &json!(session)), "{reply}");
     on_a_page_socket(proxy, &client, (largest, refuses)).await;
     in_a_tunnel(&client, &page.target).await;
-    // On a root it goes up under an id of the proxy's, with a CDP session that the client did not name.
+    // A command on a root is sent under an id of the proxy, with a CDP session that the client did
+    // not name.
     let reply = answer(&client, 9100, &command(9100, "Storage.getCookies", None, largest.min(MOST))).await;
     assert_eq!(reply["error"]["code"] == -32600, refuses, "{reply}");
     assert_eq!(other.evaluate(&others.session, "6 * 7").await, 42, "another session, after a root's command");
     assert_eq!(client.evaluate(&page.session, "6 * 7").await, 42, "its own");
 }
 
-/// A page socket names no CDP session; the proxy adds it on the way up.
+/// A page socket names no CDP session; the proxy adds it to the command.
 async fn on_a_page_socket(proxy: &Proxy, client: &Client, (largest, refuses): (usize, bool)) {
     const ADDED: usize = r#","sessionId":"0123456789ABCDEF0123456789ABCDEF""#.len();
     let page = client.page().await;
@@ -77,7 +79,8 @@ async fn on_a_page_socket(proxy: &Proxy, client: &Client, (largest, refuses): (u
     }
 }
 
-/// What is said inside the largest `Target.sendMessageToTarget` is smaller than it, and Chrome takes it everywhere.
+/// The message inside the largest `Target.sendMessageToTarget` is smaller than the limit, and every
+/// Chrome accepts it.
 async fn in_a_tunnel(client: &Client, target: &str) {
     let attached = client.ok(None, "Target.attachToTarget", json!({ "targetId": target, "flatten": false })).await;
     let tunnel = attached["sessionId"].as_str().expect("a CDP session");
@@ -119,7 +122,7 @@ async fn remote_socket_answers_frames_that_are_too_large_for_chrome(browser: Bro
 
 in_browser!(Shell: remote_socket_answers_frames_that_are_too_large_for_chrome);
 
-/// Bodies of responses that are kept for CDP sessions: as many as was said, in each session for itself.
+/// The response bodies that Chrome keeps are limited per CDP session.
 async fn network_buffers_limit_response_bodies(browser: Browser) {
     let proxy = Proxy::start(browser, &["--network-buffers=1MB"]).await;
     let (client, other) = (proxy.connect().await, proxy.connect().await);

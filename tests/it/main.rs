@@ -1,6 +1,6 @@
-//! Tests of the whole: the built binary with real Chromes, and the sources against the design.
+//! Integration tests: the built binary with real Chromes, and checks of the sources.
 
-#![allow(clippy::print_stderr, reason = "what a test that fails or is skipped has to say")]
+#![allow(clippy::print_stderr, reason = "messages of failed and skipped tests")]
 
 mod attacks;
 mod browsers;

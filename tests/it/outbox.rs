@@ -1,7 +1,8 @@
-//! The isolation invariant, read from the sources: only `src/virtual_browser/outbox.rs` makes a [`ToClient`], and only
-//! for the view to which a CDP session was announced. The compiler keeps other files out of what is private there; this
-//! test keeps it private: `outbox_check_detects_public_constructors` opens doors in a copy of that file, and each must be
-//! noticed.
+//! Checks the isolation invariant in the sources: only `src/virtual_browser/outbox.rs` makes a
+//! [`ToClient`], and only for the view to which a CDP session was announced. The compiler hides the
+//! private items of that file from others; this test keeps them private.
+//! `outbox_check_detects_public_constructors` makes items public in a copy of the file, and each
+//! change must be detected.
 //!
 //! [`ToClient`]: ghostmux::virtual_browser::ToClient
 
@@ -12,12 +13,12 @@ use std::{
 
 const OUTBOX: &str = "virtual_browser/outbox.rs";
 const MOST_LINES: usize = 250;
-/// What may change the map *announced CDP session -> view*.
+/// The functions that may change the map *announced CDP session -> view*.
 const CHANGES: [&str; 3] = ["announce", "withdraw", "withdraw_view"];
-/// How a map is changed.
+/// Methods that change a map.
 const CHANGING: [&str; 9] =
     [".insert(", ".entry(", ".remove(", ".extract_if(", ".retain(", ".clear(", ".drain(", ".extend(", "values_mut("];
-/// What a frame can do: none of it makes one, and none of it changes one.
+/// Traits that a frame may derive: none of them creates or changes one.
 const DERIVES: [&str; 3] = ["Debug", "PartialEq", "Eq"];
 
 #[test]
@@ -41,14 +42,15 @@ fn other_files_neither_create_frames_nor_choose_views() {
         let code = without_comments(&read(&name));
         for word in ["ToClient {", "ToClient::", "-> ToClient"] {
             for (at, _) in code.match_indices(word) {
-                // `Action::ToClient` is what a session tells the task that owns its sockets.
+                // `Action::ToClient` is what a virtual browser returns to the session task.
                 let before = &code[..at];
                 if !before.ends_with("Action::") {
                     wrong.push(format!("src/{name}: {word}"));
                 }
             }
         }
-        // A frame is paired with its view in the outbox; one place hands both on, and one takes them.
+        // The outbox pairs a frame with its view; one place passes both on, and one place takes
+        // them.
         for (at, _) in code.match_indices("Action::ToClient(") {
             let line = code[at..].lines().next().unwrap_or_default();
             let handed_on = name == "virtual_browser.rs" && line == "Action::ToClient(view, frame)));";
@@ -86,13 +88,13 @@ fn outbox_check_detects_public_constructors() {
         let changed = text.replacen(code, opened, 1);
         assert_ne!(changed, text, "this is not in src/{OUTBOX}: {code}");
         let wrong = faults(&changed);
-        assert!(wrong.iter().any(|fault| fault.contains(why)), "nothing noticed {opened:?}: {wrong:?}");
+        assert!(wrong.iter().any(|fault| fault.contains(why)), "the check did not detect {opened:?}: {wrong:?}");
     }
     let long = format!("{text}{}", "\n".repeat(MOST_LINES));
     assert!(faults(&long).iter().any(|fault| fault.contains("lines")));
 }
 
-/// What in the outbox would let another file make a frame, or send it to a view of its choice.
+/// What in the outbox would let another file create a frame or choose its view.
 fn faults(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let lines = text.lines().count();
@@ -127,7 +129,7 @@ fn faults(text: &str) -> Vec<String> {
         }
         let derives = code[..at].rsplit("#[derive(").next().and_then(|rest| rest.split(')').next()).unwrap_or_default();
         let more = derives.split(',').map(str::trim).find(|derived| {
-            // An outbox without anything in it is what a session begins with.
+            // A new virtual browser has an empty outbox.
             !(DERIVES.contains(derived) || name == "Outbox" && *derived == "Default")
         });
         if let Some(more) = more {
@@ -138,7 +140,7 @@ fn faults(text: &str) -> Vec<String> {
         let Function { name, head, body } = function;
         let public = head.starts_with("pub");
         let makes = head.split("->").nth(1).is_some_and(|to| to.contains("ToClient") || to.contains("Self"));
-        // What was made already is handed out with its view.
+        // Functions that return frames made before, with their views.
         if public && makes && name != "take_frames" {
             wrong.push(format!("another file can call {name}, which makes a ToClient"));
         }
@@ -161,7 +163,7 @@ struct Function<'a> {
     body: &'a str,
 }
 
-/// The functions of a file that is formatted as rustfmt does: each begins four blanks deep and ends with `    }`.
+/// The functions of a file in rustfmt's format: each begins with four blanks and ends with `    }`.
 fn functions(code: &str) -> Vec<Function<'_>> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ") {

@@ -1,4 +1,5 @@
-//! Whose a session is. The program has one owner today, so this asks the service itself, in this process, for two.
+//! Owners of sessions. The server has one owner so far, so this test calls the session manager
+//! directly with two.
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,7 +46,7 @@ fn caller(owner: &str) -> Caller {
     Caller { owner: owner.parse().expect("an owner"), host: "127.0.0.1:9222".into() }
 }
 
-/// What is said of this session, without its id.
+/// The error for this session, without its id.
 fn refusal<T>(answer: Result<T, ServiceError>, id: &str) -> String {
     let refused = answer.err().expect("a refusal");
     let is_none = matches!(refused, ServiceError::NoSession { ended: None, .. });
@@ -70,7 +71,7 @@ async fn sessions_of_other_owners_are_not_found() {
     let theirs = registry.create(&one, None, named("theirs"), None).await.expect("a session");
     let own = registry.create(&other, Some("my-own-session".to_owned()), named("own"), None).await.expect("a session");
 
-    // Word for word what is said of a session that never was.
+    // Exactly the error for a session that never existed.
     let unknown = "5269804a-cdec-49f7-8a6a-a8aa1b34f55b";
     let is_refused = async |id: &str| {
         let reason = CloseReason::Bye("by somebody else");
@@ -99,7 +100,7 @@ async fn sessions_of_other_owners_are_not_found() {
         assert_eq!(listed.sessions, std::slice::from_ref(session));
     }
 
-    // The same of their snapshots.
+    // The same for snapshots.
     let saved = registry.save_snapshot(&one, &theirs.id, &SnapshotPart::USUAL, Label::default()).await.expect("saved");
     let said = async |id: &str| {
         let begins = Some(Beginning { snapshot: id.to_owned(), pages: true });
@@ -121,7 +122,7 @@ async fn sessions_of_other_owners_are_not_found() {
     assert_eq!(listed(&one).await.snapshots, [saved.snapshot]);
     assert_eq!(listed(&other).await.snapshots, []);
 
-    // And of a session that sleeps.
+    // And for a hibernated session.
     let asleep = Options { hibernate_after: Some(Millis(Duration::from_millis(1))), ..named("asleep") };
     let asleep = registry.create(&one, None, asleep, None).await.expect("a session").id;
     let state = async || registry.get(&one, &asleep).await.expect("it is there").state;
@@ -134,7 +135,7 @@ async fn sessions_of_other_owners_are_not_found() {
     assert_eq!((all(&one).await, all(&other).await), (vec!["theirs".into(), "asleep".into()], vec!["own".into()]));
     registry.close(&one, &asleep, CloseReason::Bye("done")).await.expect("it ends");
 
-    // That it is over is told to its owner only.
+    // Only the owner is told that the session has ended.
     registry.close(&one, &theirs.id, CloseReason::Bye("done")).await.expect("it ends");
     refusal(registry.get(&other, &theirs.id).await, &theirs.id);
     let ended = registry.get(&one, &theirs.id).await.expect_err("it is over");

@@ -1,4 +1,4 @@
-//! The policy's table against the protocol of the browser that runs.
+//! The policy table against the protocol of the running browser.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ fn verdict(method: &str, level: Level) -> Verdict {
     policy::decide(method, level, Granted::none()).verdict
 }
 
-/// A newer Chrome's methods are printed, for the table; until they are in it they are refused, or reach only their own
-/// target in a domain that never does anything else.
+/// Methods that only a newer Chrome has are printed for the table. Until they have a row they are
+/// refused, or pass in a domain in which all rows affect only their own target.
 async fn every_method_of_the_browser_has_a_verdict(browser: Browser) {
     let proxy = Proxy::start(browser, &[]).await;
     let answer = proxy.http("GET", "/json/protocol", &[], "").await;
@@ -34,7 +34,7 @@ async fn every_method_of_the_browser_has_a_verdict(browser: Browser) {
         .collect();
     assert!(methods.len() > 500, "only {} methods", methods.len());
 
-    // Read from the table itself, not from what the build made of it.
+    // Read from the table itself, not from the code that the build generates.
     let mut known = BTreeSet::new();
     let mut own_target_only: BTreeMap<&str, bool> = BTreeMap::new();
     for row in include_str!("../../src/virtual_browser/policy.tsv").lines().skip(1) {
@@ -64,9 +64,9 @@ async fn every_method_of_the_browser_has_a_verdict(browser: Browser) {
 
 in_each_browser!(every_method_of_the_browser_has_a_verdict);
 
-/// Rows of the table that reach beyond one target and pass all the same; a row more is a decision to be made here too.
+/// Rows that reach beyond one target and still pass. A new one needs an entry here.
 const HARMLESS: [&str; 3] = ["Emulation.getScreenInfos", "Tracing.getCategories", "Tracing.getTrackEventDescriptor"];
-/// What passes on a root besides: commands about the own target, which on a root do nothing.
+/// Rows that also pass on a root: commands about the own target, which do nothing on a root.
 const HARMLESS_ON_A_ROOT: [&str; 5] = [
     "Emulation.setAutomationOverride",
     "Memory.getDOMCountersForLeakDetection",
@@ -75,7 +75,7 @@ const HARMLESS_ON_A_ROOT: [&str; 5] = [
     "Security.enable",
 ];
 
-/// A row whose rule is taken out, so that it simply passes, is found here.
+/// Detects a row whose rule was removed, so that the method passes.
 #[test]
 fn methods_beyond_one_target_do_not_pass_unchecked() {
     let mut rows = 0;

@@ -1,4 +1,4 @@
-//! What the build says of a policy table that cannot be meant.
+//! The build's errors for an invalid policy table.
 
 #[allow(
     dead_code,
@@ -13,7 +13,7 @@ use build::Table;
 
 const HEADER: &str = "method\tscope\tpage\tbrowser\tpage_handler\tbrowser_handler\twith\talso\twhy";
 
-/// What is wrong with a table of this one row.
+/// The error for a table with this one row.
 fn error(row: &str) -> String {
     let text = format!("{HEADER}\n{row}\n");
     match Table::read(&text) {

@@ -1,4 +1,4 @@
-//! `Proxy`: the built binary, serving, with a Chrome of its own.
+//! `Proxy`: a running `ghostmux serve` with its own Chrome.
 
 use std::{
     fmt::Write as _,
@@ -22,13 +22,13 @@ use tokio::{
 
 use crate::{browsers::Browser, client::Client};
 
-/// How long the proxy may take until it serves; on a busy machine a Chrome takes its time.
+/// Time limit for the start; Chrome starts slowly on a busy machine.
 const START: Duration = Duration::from_secs(60);
-/// How long it may take to end.
+/// Time limit for the end.
 const END: Duration = Duration::from_secs(20);
 
-/// How much of something a test does: `short` of it for every change, `long` where `GHOSTMUX_TEST_LONG` is set, as
-/// `make prove` does.
+/// The size of a test: `short` by default, `long` if `GHOSTMUX_TEST_LONG` is set, as in `make
+/// prove`.
 pub(crate) fn size(short: usize, long: usize) -> usize {
     if std::env::var_os("GHOSTMUX_TEST_LONG").is_some() { long } else { short }
 }
@@ -48,7 +48,8 @@ impl Answer {
     }
 }
 
-/// A running `ghostmux serve`. Dropping it ends it, and fails the test if it leaves a process or a file behind.
+/// A running `ghostmux serve`. Dropping it stops it, and fails the test if a process or a file is
+/// left.
 pub(crate) struct Proxy {
     child: Child,
     address: String,
@@ -58,13 +59,13 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts it on a free port, with these flags.
+    /// Starts it on a free port with these flags.
     pub(crate) async fn start(browser: Browser, flags: &[&str]) -> Self {
         let path = browser.path.to_string_lossy().into_owned();
         Self::serve(browser, &["--browser-path", &path], flags).await
     }
 
-    /// Starts it with a Chrome that runs already.
+    /// Starts it with a Chrome that is already running.
     pub(crate) async fn start_remote(browser: Browser, url: &str) -> Self {
         Self::serve(browser, &["--browser-url", url], &["--codec", "json"]).await
     }
@@ -83,7 +84,7 @@ impl Proxy {
             .arg(&sessions)
             .args(flags)
             .env_remove("GHOSTMUX_CONFIG")
-            // Pages that nobody comes to take the processor from all tests; those that are about them say `--warm`.
+            // Unused warm pages take CPU time from all tests; tests of the warm pool set `--warm`.
             .env("GHOSTMUX_WARM", "0")
             .env("GHOSTMUX_STORE", directory.path().join("store.redb"))
             .stdin(Stdio::null())
@@ -120,12 +121,12 @@ impl Proxy {
         &self.address
     }
 
-    /// What it has written to standard error.
+    /// The log so far (standard error).
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// Where its sessions keep their files.
+    /// The directory of the sessions' files.
     pub(crate) fn session_dir(&self) -> PathBuf {
         self.directory.path().join("sessions")
     }
@@ -147,12 +148,12 @@ impl Proxy {
         all.filter_map(|pid| i32::try_from(pid).ok()).map(Pid::from_raw).collect()
     }
 
-    /// `kill -9` of its one Chrome.
+    /// Kills its only Chrome with SIGKILL.
     pub(crate) fn lose_browser(&self) {
         kill(self.browsers()[0], Signal::SIGKILL).expect("it runs");
     }
 
-    /// A WebSocket client with a session of its own.
+    /// A WebSocket client with a new session.
     pub(crate) async fn connect(&self) -> Client {
         self.connect_to("/").await
     }
@@ -161,24 +162,27 @@ impl Proxy {
     pub(crate) async fn connect_to(&self, path_and_query: &str) -> Client {
         match self.try_connect_to(path_and_query).await {
             Ok(client) => client,
-            Err(error) => panic!("{path_and_query} did not let us in: {error}; the proxy's log:\n{}", self.log()),
+            Err(error) => {
+                panic!("{path_and_query} did not accept the connection: {error}; the proxy's log:\n{}", self.log())
+            }
         }
     }
 
-    /// As [`Proxy::connect_to`], where a refusal is to be expected: `Err` is what it said.
+    /// As [`Proxy::connect_to`]; `Err` is the text of the refusal.
     pub(crate) async fn try_connect_to(&self, path_and_query: &str) -> Result<Client, String> {
         Client::connect(&self.address, path_and_query).await
     }
 
-    /// What it says to a client that it does not let in.
+    /// The text of the refusal of a client that must not be admitted.
     pub(crate) async fn refusal(&self, path_and_query: &str) -> String {
         match self.try_connect_to(path_and_query).await {
-            Ok(client) => client.panic(&format!("{path_and_query} let us in")),
+            Ok(client) => client.panic(&format!("{path_and_query} accepted the connection")),
             Err(refusal) => refusal,
         }
     }
 
-    /// One HTTP request on a connection of its own; `Host` is the proxy's address unless `headers` have another.
+    /// One HTTP request on a new connection; `Host` is the proxy's address unless `headers` has
+    /// one.
     pub(crate) async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request =
             format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
@@ -203,7 +207,7 @@ impl Proxy {
         }
     }
 
-    /// One of its figures, by its name without `ghostmux_`.
+    /// The value of a metric, by its name without `ghostmux_`.
     pub(crate) async fn figure(&self, name: &str) -> u64 {
         let answer = self.http("GET", "/metrics", &[], "").await;
         let value = answer.body.lines().find_map(|line| {
@@ -213,7 +217,7 @@ impl Proxy {
         value.unwrap_or_else(|| panic!("no figure {name}: {}", answer.body))
     }
 
-    /// Sends these bytes on a connection of their own and reads until the other side hangs up.
+    /// Sends these bytes on a new connection and reads until the other side closes it.
     pub(crate) async fn bytes(&self, request: &[u8]) -> String {
         let exchange = async {
             let mut socket = TcpStream::connect(&self.address).await.expect("it accepts");
@@ -226,14 +230,14 @@ impl Proxy {
         tokio::time::timeout(deadline, exchange).await.unwrap_or_else(|_| panic!("no answer in {deadline:?}"))
     }
 
-    /// `kill -9`: from here on only what it leaves behind is of interest.
+    /// Kills it with SIGKILL; the checks at the end are skipped.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
         self.killed = true;
     }
 
-    /// Asks it to end, without waiting.
+    /// Sends SIGTERM, without waiting.
     pub(crate) fn terminate(&self) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")), Signal::SIGTERM).expect("it runs");
     }
@@ -283,7 +287,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Waits until it is so: for what no event tells. Asks again as soon as it was answered.
+/// Waits until the condition holds, for what no event reports. Asks again after each answer.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let asked = async {
         while !is_so().await {

@@ -1,4 +1,4 @@
-//! `Raw`: a WebSocket after its handshake, written byte by byte, for what no library would send.
+//! `Raw`: a WebSocket after its handshake, written byte by byte, to send what no library sends.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
-/// The bit that ends a message.
+/// The bit that marks the last frame of a message.
 pub(crate) const FIN: u8 = 0x80;
-/// A bit that means nothing unless it was agreed on.
+/// A reserved bit, invalid unless an extension was negotiated.
 pub(crate) const RSV1: u8 = 0x40;
 
 pub(crate) struct Raw {
@@ -25,12 +25,12 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// Connects and shakes hands.
+    /// Connects and completes the handshake.
     pub(crate) async fn connect(proxy: &Proxy) -> Self {
         Self::connect_with(proxy, &[]).await
     }
 
-    /// Connects and says these texts in one breath with the handshake, before that is answered.
+    /// Connects and sends these texts together with the handshake, before it is answered.
     pub(crate) async fn connect_with(proxy: &Proxy, texts: &[&str]) -> Self {
         let mut socket = TcpStream::connect(proxy.address()).await.expect("it accepts");
         let mut request = format!(
@@ -54,7 +54,7 @@ impl Raw {
         Self { socket, read: Vec::new() }
     }
 
-    /// Writes a frame: `first` is its first byte; masked with zeros, so that the payload stays as it is.
+    /// Writes a frame with this first byte, masked with zeros, so that the payload is unchanged.
     pub(crate) async fn frame(&mut self, first: u8, payload: &[u8]) {
         self.header(first, payload.len() as u64).await;
         self.bytes(payload).await;
@@ -65,18 +65,18 @@ impl Raw {
         self.bytes(&header(first, length)).await;
     }
 
-    /// Writes bytes, if the other side still takes any.
+    /// Writes bytes; ignores that the other side has closed.
     pub(crate) async fn bytes(&mut self, bytes: &[u8]) {
         let _ = self.socket.write_all(bytes).await;
     }
 
-    /// The next text, a close frame as `close CODE`, or `gone` when the other side has hung up.
+    /// The next text, a close frame as `close CODE`, or `gone` if the connection was closed.
     pub(crate) async fn next(&mut self) -> String {
         let read = tokio::time::timeout(DEADLINE, self.read());
         read.await.unwrap_or_else(|_| panic!("nothing came in {DEADLINE:?}; so far {:?}", self.read))
     }
 
-    /// Whether nothing comes for this long.
+    /// Whether nothing arrives within this time.
     pub(crate) async fn is_silent(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.read()).await.is_err()
     }
@@ -120,7 +120,7 @@ fn header(first: u8, length: u64) -> Vec<u8> {
     header
 }
 
-/// Opcode, payload and what is behind, if a whole unmasked frame is there.
+/// The opcode, the payload and the remaining bytes, if a whole unmasked frame is there.
 fn frame(bytes: &[u8]) -> Option<(u8, Vec<u8>, Vec<u8>)> {
     let (first, length) = (*bytes.first()?, *bytes.get(1)? & 0x7f);
     let (length, start) = match length {

@@ -1,5 +1,5 @@
-//! A session outlives its socket: who comes back finds its pages as they are, and none of them stuck in what the client
-//! before had begun.
+//! A session outlives its socket: a client that reconnects finds the pages as they were, and none
+//! of them blocked by something the client before had begun.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     site::Site,
 };
 
-/// What comes back must come within this, on a busy machine too.
+/// Time limit for a restored state, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The id of a client's session.
@@ -30,7 +30,7 @@ pub(crate) async fn parked(by: &Client, id: &str) {
     eventually("the session is parked", async || session(by, id).await["state"] == "parked").await;
 }
 
-/// Comes back to a session, and to a page of it.
+/// Reconnects to a session and attaches to one of its pages.
 async fn come_back(proxy: &Proxy, id: &str, page: &Page) -> (Client, Page) {
     let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     let session = client.attach(None, &page.target).await;
@@ -52,7 +52,7 @@ async fn reconnecting_client_finds_pages_contexts_and_heap(browser: Browser) {
     let other = client.page_in(Some(&context), &site.url("/page?other")).await;
     let url = format!("ws://{}/devtools/browser/{id}", proxy.address());
     assert_eq!(session(&client, &id).await["webSocketDebuggerUrl"], url);
-    // A client that is killed says nothing.
+    // A killed client sends no close frame.
     drop(client);
     parked(&observer, &id).await;
     let seen = session(&observer, &id).await;
@@ -70,7 +70,7 @@ async fn reconnecting_client_finds_pages_contexts_and_heap(browser: Browser) {
     let other = client.attach(None, &other.target).await;
     assert_eq!(client.evaluate(&other, "document.cookie").await, "marker=other");
     assert_eq!(session(&observer, &id).await["state"], "active");
-    // Of what the proxy does there the client sees nothing.
+    // The client does not see what the proxy does during the restore.
     let attached: Vec<_> =
         client.events().iter().filter(|event| event["method"] == "Target.attachedToTarget").cloned().collect();
     assert_eq!(attached.len(), 2, "{attached:?}");
@@ -78,7 +78,8 @@ async fn reconnecting_client_finds_pages_contexts_and_heap(browser: Browser) {
 
 in_each_browser!(reconnecting_client_finds_pages_contexts_and_heap);
 
-/// What a lost client can leave in a page, and what shows that the page is free of it.
+/// Ways in which a lost client can leave a page blocked, and the expression that shows that the
+/// page is free.
 async fn leave_stuck(client: &Client, site: &Site, how: &str) -> Page {
     let page = client.page_at(&site.url("/page?stuck")).await;
     let on = Some(page.session.as_str());
@@ -116,7 +117,7 @@ async fn leave_stuck(client: &Client, site: &Site, how: &str) -> Page {
             let wait = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
             client.ok(on, "Target.setAutoAttach", wait).await;
             start("new Worker('/worker.js').onmessage = () => 0; const w = new Worker('/worker.js'); w.onmessage = () => globalThis.after = 'worker'; w.postMessage(1)").await;
-            // The second one may still be on its way when its client goes.
+            // The second worker may still be starting when its client disconnects.
             client.event_on(&page.session, "Target.attachedToTarget").await;
         }
         "popup" => {
@@ -180,10 +181,10 @@ async fn pages_of_parked_sessions_are_not_blocked_by_dialogs(browser: Browser) {
     client.ok(None, "ghost.park", json!({})).await;
     parked(&observer, &id).await;
     let (client, page) = come_back(&proxy, &id, &page).await;
-    // Also with a client that does not care for dialogs.
+    // Also with a client that has not enabled dialog events.
     let more = "new Promise(done => { const until = ticks + 5; const look = () => ticks > until ? done('runs') : setTimeout(look, 20); look() })";
     assert_eq!(client.evaluate_in(&page.session, more, PATIENCE).await, "runs");
-    // One that does is asked, and it alone answers.
+    // A client that has enabled them receives the dialog, and only its answer counts.
     client.start(Some(&page.session), "Page.enable", json!({})).await;
     client.event_on(&page.session, "Page.javascriptDialogOpening").await;
     eventually("its dialog waits for it", async || {

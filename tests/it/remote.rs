@@ -1,4 +1,4 @@
-//! A Chrome that somebody else started, by `--browser-url`.
+//! A Chrome that was started by another program, by `--browser-url`.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -30,7 +30,7 @@ impl RealBrowser {
         let (url, child) = tokio::task::spawn_blocking(move || {
             let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
             let url = lines.find_map(|line| Some(line.split_once("DevTools listening on ")?.1.trim().to_owned()));
-            // It goes on writing: somebody must read.
+            // Chrome goes on writing, so its output must be read.
             std::thread::spawn(move || lines.for_each(drop));
             (url, child)
         })
@@ -56,11 +56,11 @@ async fn remote_chrome_sessions_are_isolated() {
     let page = one.page().await;
     other.page().await;
     for client in [&one, &other] {
-        // The page that was there before belongs to somebody else, too.
+        // The page that existed before belongs to no session of ghostmux.
         let targets = client.ok(None, "Target.getTargets", json!({})).await;
         assert_eq!(targets["targetInfos"].as_array().map(Vec::len), Some(2), "{targets}");
     }
-    // More than the sockets in between take at once, both ways.
+    // More data than the socket buffers hold, in both directions.
     let long = "x".repeat(8 << 20);
     assert_eq!(one.evaluate(&page.session, &format!("'{long}'.length")).await, 8 << 20);
     assert_eq!(one.evaluate(&page.session, "'y'.repeat(8 << 20)").await.as_str().map(str::len), Some(8 << 20));

@@ -1,4 +1,4 @@
-//! Old names stay gone: `docs/renames.md` lists them, and this reads exactly that list.
+//! Old names are not used again: this test reads the list in `docs/renames.md`.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -12,7 +12,7 @@ fn old_paths_and_types_are_not_used() {
 
     let sources = sources(root);
     let mut wrong = BTreeSet::new();
-    // A room may bear a name that another one had.
+    // A new module may have a name that another one had.
     let reused: BTreeSet<&str> = files.iter().map(|row| row[1]).collect();
     for row in &files {
         let (old, new) = (row[0], row[1]);
@@ -25,13 +25,13 @@ fn old_paths_and_types_are_not_used() {
         }
         let below = format!("{folder}/");
         if sources.iter().any(|(path, _)| path == old || path.starts_with(&below)) {
-            wrong.insert(format!("{old} is there again: it is {new} now"));
+            wrong.insert(format!("{old} exists again; its new name is {new}"));
         }
-        // In texts a path is written with its room and without `src/`.
+        // In prose a path is written with its module and without `src/`.
         let short = old.trim_start_matches("src/");
         for (path, text) in sources.iter().filter(|_| short.contains('/')) {
             if has_word(text, short) {
-                wrong.insert(format!("{path} speaks of {short}: it is {new} now"));
+                wrong.insert(format!("{path} mentions {short}; its new name is {new}"));
             }
         }
     }
@@ -39,7 +39,7 @@ fn old_paths_and_types_are_not_used() {
         let name = row[0].rsplit("::").next().expect("a path has a last part");
         for (path, text) in &sources {
             if has_word(text, name) {
-                wrong.insert(format!("{path} says {name}: it is {} now", row[1]));
+                wrong.insert(format!("{path} mentions {name}; its new name is {}", row[1]));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Sessions by HTTP: `/v1`, and what browserless has.
+//! Sessions over HTTP: `/v1` and browserless's endpoints.
 
 mod invalid_requests;
 mod other_apis;
@@ -14,7 +14,7 @@ use crate::{
 
 pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// A request and what came of it; `Null` for a body that is none.
+/// Sends a request; returns the status and the JSON body (`Null` if the body is not JSON).
 pub(crate) async fn send(proxy: &Proxy, method: &str, path: &str, body: Value) -> (u16, Value) {
     let answer = match body {
         Value::Null => proxy.http(method, path, &[], "").await,
@@ -55,7 +55,7 @@ pub(crate) async fn connect(proxy: &Proxy, session: &Value) -> Client {
     proxy.connect_to(path).await
 }
 
-/// Fails unless it is a problem of this status and kind whose detail has the word.
+/// Fails unless the answer is a problem of this status and type whose detail contains the word.
 pub(crate) fn is_problem(answer: &Answer, status: u16, kind: &str, word: &str) {
     let said = body_of(answer);
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{said}");

@@ -1,5 +1,5 @@
-//! The life of sessions as clients see it: how they end, with which code and reason, who may come, who waits; and that
-//! all that count them agree.
+//! The life of sessions as clients see it: codes and reasons of their ends, admission, the queue;
+//! and that all session counts agree.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     reconnect::{id_of, parked, session},
 };
 
-/// Some random, always the same.
+/// Pseudorandom numbers with a fixed seed.
 struct Random(u64);
 
 impl Random {
@@ -25,7 +25,7 @@ impl Random {
     }
 }
 
-/// What a problem says.
+/// Status and body of a refusal.
 pub(crate) fn problem(refusal: &str) -> (u16, Value) {
     let (status, body) = refusal.split_once(" {").unwrap_or_else(|| panic!("no problem: {refusal}"));
     let status = status.split(' ').next().and_then(|status| status.parse().ok());
@@ -39,7 +39,7 @@ async fn each_session_end_has_its_code_and_reason() {
 
     let idle = proxy.connect_to("/?idle_timeout=2000&keep_alive=1m").await;
     let id = id_of(&idle).await;
-    // What Chrome sends is no life: the page logs all the time.
+    // Messages from Chrome do not count as activity: the page logs all the time.
     let page = idle.page().await;
     idle.ok(Some(&page.session), "Runtime.enable", json!({})).await;
     idle.evaluate(&page.session, "setInterval(() => console.log('tick'), 10); 1").await;
@@ -65,7 +65,7 @@ async fn each_session_end_has_its_code_and_reason() {
     let id = id_of(&kept).await;
     drop(kept);
     let gone = async || observer.call("ghost.getSession", json!({ "id": id })).await.is_err();
-    eventually("nobody came back in time", gone).await;
+    eventually("no client came back in time", gone).await;
     let (code, words) = observer.call("ghost.getSession", json!({ "id": id })).await.expect_err("it is over");
     assert!(code == -32000 && words.contains("no client came back within the keep_alive of 300ms"), "{code} {words}");
 
@@ -76,13 +76,13 @@ async fn each_session_end_has_its_code_and_reason() {
     assert_eq!(parks.end().await, format!("1000 ws://{}/devtools/browser/{id}", proxy.address()));
     assert_eq!(session(&observer, &id).await["state"], "parked");
 
-    // Ended from elsewhere.
+    // Closed by another client.
     observer.ok(None, "ghost.closeSession", json!({ "id": id })).await;
     assert!(observer.call("ghost.getSession", json!({ "id": id })).await.is_err());
     let own = proxy.connect_to("/?keep_alive=1m").await;
     assert_eq!(own.ok(None, "ghost.closeSession", json!({})).await, json!({}));
     assert!(own.end().await.starts_with("1000 "), "{:?}", own.closed());
-    // With `keep_alive` too, whoever closes the browser means it.
+    // `Browser.close` ends the session, also with `keep_alive`.
     let closes = proxy.connect_to("/?keep_alive=1m").await;
     let id = id_of(&closes).await;
     closes.ok(None, "Browser.close", json!({})).await;
@@ -96,10 +96,10 @@ async fn clients_without_pong_are_disconnected() {
     let observer = proxy.connect().await;
     let client = proxy.connect_to("/?keep_alive=1m").await;
     let id = id_of(&client).await;
-    // Its system still takes what comes, but nobody is there.
+    // The operating system still reads from the socket, but the client does not answer.
     client.read(false);
     parked(&observer, &id).await;
-    // Whoever answers is there, however little it has to say.
+    // A client that answers pings stays connected, even if it sends nothing else.
     assert_eq!(session(&observer, &id_of(&observer).await).await["state"], "active");
     client.read(true);
     assert!(client.end().await.starts_with("4008 no answer to pings"), "{:?}", client.closed());
@@ -171,10 +171,10 @@ async fn queued_clients_are_admitted_in_order_and_leave_when_they_hang_up() {
     });
     let second = next.expect("its turn came");
     second.ok(None, "Browser.getVersion", json!({})).await;
-    // A client that hangs up does not wait any more, and costs the next one nothing.
+    // A client that hangs up leaves the queue, and the next one is not delayed.
     let gives_up = tokio::time::timeout(Duration::from_millis(300), proxy.try_connect_to("/")).await;
     assert!(gives_up.is_err(), "there was no place");
-    eventually("nobody waits", async || waiting(&proxy).await == 0).await;
+    eventually("no client waits", async || waiting(&proxy).await == 0).await;
     drop(second);
     proxy.connect().await.ok(None, "Browser.getVersion", json!({})).await;
 }
@@ -200,16 +200,17 @@ async fn usage_is_measured_without_visible_events() {
     assert_eq!((figure("framesIn"), figure("commands")), (sent.len(), sent.len()));
     assert_eq!(figure("bytesIn"), sent.iter().map(|frame| frame.text.len()).sum::<usize>());
     assert!(figure("framesOut") >= frames - sent.len() && figure("events") >= 3, "{usage}");
-    // The question and its answer: nothing else came.
+    // Only the request and its reply: no other frame came.
     assert_eq!(client.frames().len(), frames + 2);
 }
 
-/// Sessions that are parked and resumed in random order.
+/// Sessions are parked and resumed in random order.
 #[tokio::test(flavor = "multi_thread")]
 async fn randomly_parked_and_resumed_sessions_leave_nothing() {
     let most = size(30, 300);
     let proxy = Proxy::start(Browser::any().await, &["--warm", "2"]).await;
-    // A context is counted before its page is there, so it is `sessions_warm` that says that a warm lease is whole.
+    // A context is counted before its page exists; `sessions_warm` counts a warm lease once it is
+    // complete.
     let gauges = async || {
         let body = proxy.http("GET", "/metrics", &[], "").await.body;
         let names =
@@ -266,7 +267,7 @@ async fn randomly_parked_and_resumed_sessions_leave_nothing() {
             _ => {}
         }
     }
-    // All that count sessions agree: the list, the figures, and the contexts that Chrome has.
+    // All counts of sessions agree: the list, the metrics, and the contexts in Chrome.
     for (id, _) in &gone {
         parked(&observer, id).await;
     }

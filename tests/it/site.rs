@@ -1,4 +1,4 @@
-//! `Site`: a tiny web site on loopback, whose pages carry a marker.
+//! `Site`: a small web site on loopback whose pages contain a marker.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,13 +11,13 @@ use tokio::{
 
 use crate::client::DEADLINE;
 
-/// One request that arrived.
+/// A request that arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     /// Path and query.
     pub(crate) path: String,
-    /// All of its head.
-    #[allow(dead_code, reason = "the taint proof looks for strangers' markers in it")]
+    /// The whole head of the request.
+    #[allow(dead_code, reason = "the taint proof searches it for foreign markers")]
     pub(crate) head: String,
 }
 
@@ -28,7 +28,7 @@ struct State {
     released: Notify,
 }
 
-/// A running site; dropping it ends it.
+/// A running site. Dropping it stops it.
 pub(crate) struct Site {
     address: String,
     state: Arc<State>,
@@ -54,7 +54,7 @@ impl Site {
         format!("http://{}{path}", self.address)
     }
 
-    /// The URL of a path of this site under another name, such as `a.localhost`.
+    /// The URL of a path of this site at another host name, such as `a.localhost`.
     pub(crate) fn url_at(&self, host: &str, path: &str) -> String {
         let port = self.address.rsplit(':').next().unwrap_or_default();
         format!("http://{host}:{port}{path}")
@@ -70,7 +70,7 @@ impl Site {
         self.state.requests.lock().expect("no panic").clone()
     }
 
-    /// Waits until a request whose path ends so has arrived.
+    /// Waits for a request whose path ends with this text.
     pub(crate) async fn arrived(&self, end: &str) {
         let arrived = async {
             loop {
@@ -87,7 +87,7 @@ impl Site {
         waited.unwrap_or_else(|_| panic!("no request for …{end}: {:?}", self.requests()));
     }
 
-    /// Lets what `/slow` has under way end, and `/late` begin.
+    /// Ends the pending `/slow` and begins `/late`.
     pub(crate) fn release(&self) {
         self.state.released.notify_waiters();
     }
@@ -109,7 +109,8 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
     }
     let head = String::from_utf8_lossy(&read).into_owned();
     let path = head.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/").to_owned();
-    // From before the request is seen, so that whoever saw it can release it.
+    // Subscribed before the request is recorded, so that a test that saw the request can release
+    // it.
     let released = state.released.notified();
     tokio::pin!(released);
     released.as_mut().enable();
@@ -118,7 +119,7 @@ async fn serve(mut socket: TcpStream, state: Arc<State>) {
     let (name, query) = path.split_once('?').unwrap_or((&path, ""));
     let wait = name == "/slow";
     let (status, kind, more, body) = answer(name, query);
-    // A download that waits is announced with a byte more than it has yet.
+    // A waiting download announces one byte more than it has sent.
     let length = body.len() + usize::from(wait);
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\
@@ -169,8 +170,8 @@ fn answer(name: &str, query: &str) -> (&'static str, &'static str, String, Strin
             (ok, "text/html", set, format!("<link rel=icon href=\"data:,\"><title>cookies</title>{query}"))
         }
         "/redirect" => ("302 Found", "text/plain", format!("Location: {query}\r\n"), String::new()),
-        // A page whose cookie is what the query says, and that says to its own site when it runs. It names an icon: Chrome
-        // would ask for another in its own time, in the middle of whatever a test looks at.
+        // A page that sets the query as its cookie and reports to its site when it runs. It names
+        // an icon, because Chrome would otherwise request one at any time during a test.
         _ => {
             let cookie = if query.is_empty() { String::new() } else { format!("Set-Cookie: marker={query}\r\n") };
             let body = format!(

@@ -1,4 +1,4 @@
-//! The nouns themselves: what every other test stands on.
+//! The test fixtures themselves, on which all other tests depend.
 
 use serde_json::{Value, json};
 
@@ -28,8 +28,9 @@ async fn a_client_opens_a_page_and_leaves_nothing(browser: Browser) {
 
 in_each_browser!(a_client_opens_a_page_and_leaves_nothing);
 
-/// What a client says right with its handshake is heard only by a session that knows its first page. Once it was told
-/// of a browser without any, if it was quicker than the link's word of that page.
+/// A command that is sent with the handshake must wait until the session knows its first page. Once
+/// such a client was told of a browser without pages, if it was faster than the link's event about
+/// that page.
 #[tokio::test]
 async fn pipelined_commands_see_the_first_page() {
     for (warm, rounds) in [("0", 5), ("2", 15)] {

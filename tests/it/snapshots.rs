@@ -1,4 +1,4 @@
-//! Snapshots: what a session has stored, read from one browser and written into another.
+//! Snapshots: a session's stored data, read from one browser and written into another.
 
 mod apis;
 mod busy_pages;

@@ -1,4 +1,4 @@
-//! The store: what is promised of it, kept by the embedded file and by a real Redis alike.
+//! The store: the same tests for the embedded file and for a real Redis.
 
 mod cli;
 mod crash;
@@ -14,7 +14,8 @@ use ghostmux::{
     store::{New, SnapshotId, Store, StoreError},
 };
 
-/// Content of this many bytes that compresses about as storage does, and differs from seed to seed.
+/// Content of this many bytes that compresses about as well as browser storage, different for each
+/// seed.
 fn content(seed: u64, bytes: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut line = *b"{\"key\":\"________\",\"value\":\"the same again and again and again\"}\n";
@@ -41,7 +42,7 @@ pub(crate) fn named(owner: &str, name: &str) -> New {
 /// Stores this content.
 pub(crate) async fn save(store: &Store, new: New, content: &[u8]) -> Result<SnapshotId, StoreError> {
     let mut writer = store.put(new).await?;
-    // Pieces as they come, none of them a whole chunk.
+    // In pieces smaller than a chunk, as they arrive in practice.
     for piece in content.chunks(100_003) {
         writer.write(piece).await?;
     }

@@ -1,4 +1,5 @@
-//! Workers of clients that do not ask to be attached to them: nobody waits for the proxy's watchers.
+//! Workers run at once if no client has asked to attach to them: the proxy's own watchers do not
+//! delay them.
 
 use crate::{
     browsers::{Browser, in_each_browser},

@@ -1,12 +1,13 @@
-//! The proofs of isolation, for `make prove` and in small for `make prove-short`.
+//! The proofs of isolation: `make prove` runs them in full, `make prove-short` in short form.
 //!
 //! ```text
 //! cargo test --test prove                                        the short parts, as tests
-//! cargo test --test prove -- sweep --methods 'Page.*' --seed 7   one proof, for as long as it takes
-//! cargo test --test prove -- verdict                             what they came to
+//! cargo test --test prove -- sweep --methods 'Page.*' --seed 7   one proof, without a time limit
+//! cargo test --test prove -- verdict                             their results
 //! ```
 //!
-//! It has its own main because the proofs take arguments; it still lists and runs its tests as the harness would.
+//! It has its own `main` because the proofs take arguments; it lists and runs its tests as the test
+//! harness does.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a proof has to say")]
 
@@ -35,12 +36,12 @@ use ghostmux::browser::find;
 
 use self::{browsers::Browser, options::Options, verdict::Outcome};
 
-/// How long the seeded part of the sweep may take in `make prove-short`.
+/// Time limit of the seeded part of the sweep in `make prove-short`.
 const SWEEP_SECONDS: u64 = 40;
-/// And the taint proof.
+/// Time limit of the taint proof in `make prove-short`.
 const TAINT_SECONDS: u64 = 25;
 
-/// The tests, by name.
+/// The names of the tests.
 const TESTS: [&str; 4] = [
     "sweep::a_seeded_part_harms_nobody",
     "taint::injected_leaks_are_detected",
@@ -89,10 +90,10 @@ async fn prove(proof: &str, options: &Options) -> ExitCode {
     exit_code(outcome.faults.is_empty())
 }
 
-/// `--list`, or the tests that are named, or all.
+/// Handles `--list`; runs the named tests, or all.
 async fn as_harness(arguments: &[String]) -> ExitCode {
     let ignored = arguments.iter().any(|argument| argument == "--ignored");
-    // A runner says `--format terse`, where the word is no test's name.
+    // A test runner passes `--format terse`: that word is not the name of a test.
     let after_format = |at: usize| at > 0 && arguments.get(at - 1).is_some_and(|before| before == "--format");
     let words = arguments.iter().enumerate().filter(|(at, _)| !after_format(*at)).map(|(_, argument)| argument);
     let named: Vec<&String> = words.filter(|argument| !argument.starts_with('-')).collect();
@@ -108,7 +109,7 @@ async fn as_harness(arguments: &[String]) -> ExitCode {
     }
     for test in tests {
         let since = Instant::now();
-        // A failure is a panic, as in any test.
+        // A test fails by a panic, as in the test harness.
         run(test).await;
         println!("test {test} ... ok ({} s)", since.elapsed().as_secs());
     }

@@ -1,4 +1,4 @@
-//! What was asked for: which proof, and how much of it.
+//! The arguments: the proof and its size.
 
 use std::io::Write as _;
 
@@ -6,19 +6,19 @@ use std::io::Write as _;
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) seed: u64,
-    /// Methods by name, `*` for anything.
+    /// A pattern of method names; `*` matches any text.
     pub(crate) methods: String,
-    /// How long; without it, until all is done.
+    /// The duration; without it the proof runs to its end.
     pub(crate) seconds: Option<u64>,
-    /// How many messages the taint proof checks at least.
+    /// The smallest number of messages that the taint proof checks.
     pub(crate) messages: u64,
-    /// The Chrome to prove it with; without it, the one that is found.
+    /// The Chrome to use; by default the one that is found.
     pub(crate) browser: Option<String>,
     pub(crate) quiet: bool,
 }
 
 impl Options {
-    /// A part that fits into a test.
+    /// A short run for a test.
     pub(crate) fn short(seconds: u64) -> Self {
         Self { seed: 1, methods: "*".to_owned(), seconds: Some(seconds), messages: 0, browser: None, quiet: true }
     }
@@ -42,7 +42,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether a method is to be tried.
+    /// Whether a method is to be tested.
     pub(crate) fn matches(&self, method: &str) -> bool {
         let mut rest = method;
         let parts: Vec<&str> = self.methods.split('*').collect();
@@ -60,12 +60,12 @@ impl Options {
         })
     }
 
-    /// Whether every method is to be tried, however long it takes.
+    /// Whether every method is to be tested, without a time limit.
     pub(crate) fn is_whole(&self) -> bool {
         self.methods == "*" && self.seconds.is_none()
     }
 
-    /// A line about how it goes.
+    /// Prints a progress line.
     pub(crate) fn say(&self, line: &str) {
         if !self.quiet {
             let line: String = line.chars().take(1500).collect();

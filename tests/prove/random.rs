@@ -1,11 +1,11 @@
-//! Numbers that look random and are the same for the same seed.
+//! Pseudorandom numbers from a seed.
 
 /// `SplitMix64`.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// One of its own for each thing that is named: what one takes does not move the others.
+    /// A generator for one named purpose: its numbers do not depend on the use of others.
     pub(crate) fn of(seed: u64, name: &str) -> Self {
         // FNV-1a.
         let hash = name
@@ -27,7 +27,7 @@ impl Random {
         usize::try_from(self.next() % limit).expect("below a size")
     }
 
-    /// True once in so many times.
+    /// True once in this many calls, on average.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

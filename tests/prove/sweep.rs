@@ -1,8 +1,9 @@
-//! The sweep: every method of the running browser's protocol, with arguments made from its types, on every kind of CDP
-//! session, sent by one client while another works on. Then all of it again, at once, on what has ended.
+//! The sweep: one client sends every method of the running browser's protocol, with arguments
+//! generated from its types, on every kind of CDP session, while another client (the victim) works.
+//! Then it sends all methods on targets that have ended.
 //!
-//! The shared processes live, the victim notices nothing, every command is answered once. A command that breaks this is
-//! made as small as it gets and printed.
+//! The shared processes must live, the victim must not be affected, and every command must be
+//! answered once. A sequence of commands that violates this is minimised and printed.
 
 mod connection;
 mod ended;
@@ -29,17 +30,19 @@ use self::{
 };
 use crate::{browsers::Browser, options::Options, random::Random, verdict::Outcome};
 
-/// Batches on one stage: what they leave behind is part of the test, and a reason to begin anew.
+/// Batches per stage: later batches run in the state that earlier ones left; then a new stage
+/// begins.
 const BATCHES: usize = 60;
-/// Batches that may have done a harm that shows now.
+/// The number of recent batches that may have caused harm that is detected now.
 const SUSPECTS: usize = 12;
-/// Messages of no owner that one stage explains.
+/// The number of messages without owner that one stage may cause.
 const UNOWNED: u64 = 10;
-/// How often all of the protocol is sent on each thing that has ended, with other arguments in another order.
+/// How often the whole protocol is sent to each ended target, with other arguments in another
+/// order.
 const ROUNDS: usize = 4;
-/// The part of a limited time that is left for those.
+/// The part of a limited time that remains for ended targets.
 const FOR_ENDED: f64 = 0.3;
-/// How long a harm may take to show.
+/// The time within which harm must show.
 const SHOWS: Duration = Duration::from_secs(4);
 
 struct Sweep<'a> {
@@ -50,15 +53,15 @@ struct Sweep<'a> {
     skip: HashSet<String>,
     recent: Vec<Vec<Command>>,
     faults: Vec<String>,
-    /// Answers to the victim that came late once, and not again when the same was done.
+    /// Late answers to the victim that were not late when the same commands were repeated.
     slow: Vec<String>,
-    /// Why stages ended, how often.
+    /// The reasons for which stages ended, with their counts.
     ends: BTreeMap<String, u64>,
     counts: BTreeMap<&'static str, u64>,
     by_kind: BTreeMap<String, u64>,
 }
 
-/// Runs it; what it found is in the outcome.
+/// Runs the sweep and returns its outcome.
 pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
     let since = Instant::now();
     let world = World::new(browser, &secret(options.seed)).await;
@@ -134,7 +137,8 @@ impl Sweep<'_> {
             if ran != Ran::Well || on_stage >= BATCHES {
                 self.end(stage.take()).await;
             }
-            // While nothing seems wrong the processes are looked at now and then, and the victim looks all the time.
+            // Without a sign of harm the processes are checked only now and then; the victim checks
+            // all the time.
             let suspicious = ran != Ran::Well || on_stage.is_multiple_of(8);
             if suspicious && self.world.harm().is_some() {
                 self.end(stage.take()).await;
@@ -145,8 +149,8 @@ impl Sweep<'_> {
         if self.world.harm_within(SHOWS).await.is_some() {
             self.harmed().await;
         }
-        // Chrome answers what reaches a CDP session that has just gone without saying whose it was: that explains a few
-        // for each stage that ended, and no more.
+        // Chrome's reply to a command on a CDP session that has just ended does not name the
+        // session: each stage that ended explains a few such messages.
         let before = self.counts.get("messages of no owner").copied().unwrap_or_default();
         let unowned = before + self.world.proxy.figure("unowned_messages_total").await;
         let stages = self.counts["stages"];
@@ -155,7 +159,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// All of the protocol on each thing that has ended.
+    /// Sends the whole protocol to each ended target.
     async fn ended(&mut self, since: Instant) {
         let mut plan: Vec<(usize, State)> =
             (0..ROUNDS).flat_map(|round| State::ALL.map(|state| (round, state))).collect();
@@ -194,7 +198,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Whether this part of the time that is allowed has gone by.
+    /// Whether this part of the allowed time has passed.
     fn is_over(&self, since: Instant, part: f64) -> bool {
         let limit = self.options.seconds.map(|seconds| Duration::from_secs(seconds).mul_f64(part));
         limit.is_some_and(|limit| since.elapsed() > limit)
@@ -211,7 +215,7 @@ impl Sweep<'_> {
                 Some(stage)
             }
             Err(why) => {
-                // Either the world has come to harm, or a stage cannot be had, which is a fault of its own.
+                // Either the world was harmed, or a stage cannot be set up, which is a fault too.
                 if self.world.harm_within(SHOWS).await.is_some() {
                     self.harmed().await;
                 } else {
@@ -233,7 +237,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Something broke: which command was it? Then all begins anew, without that method.
+    /// Harm was detected: finds the command, and begins again without that method.
     async fn harmed(&mut self) {
         let Some(harm) = self.world.harm() else { return };
         self.options.say(&format!("{harm}; looking for the command"));
@@ -250,7 +254,7 @@ impl Sweep<'_> {
             let what =
                 format!("{harm}\n    not again when repeated; before it, the last first: {}", methods.join(", "));
             if harm.is_only_slow() {
-                // A busy machine does that too. It is told, and no fault.
+                // A busy machine has the same effect. It is reported, but is not a fault.
                 self.options.say(&what);
                 self.slow.push(what);
             } else {
@@ -265,7 +269,7 @@ impl Sweep<'_> {
         self.faults.push(what);
     }
 
-    /// What the proxy and the victim have counted, before they go.
+    /// Records the counters of the proxy and the victim before they end.
     async fn keep_figures(&mut self) {
         let slowest = self.counts.entry("slowest look of the victim (ms)").or_default();
         *slowest = self.world.victim.slowest().max(*slowest);

@@ -1,5 +1,5 @@
-//! The taint proof: several clients act at random on one real Chrome through one proxy, each with a marker of its own in
-//! everything it does; no marker and no id of another may be in anything that a client receives.
+//! The taint proof: several clients act at random on one real Chrome through one proxy, each with
+//! its own marker in everything it does. No client may receive a marker or an id of another.
 
 mod acts;
 mod checker;
@@ -22,19 +22,20 @@ use self::{
 };
 use crate::{browsers::Browser, options::Options, proxy::Proxy, site::Site, verdict::Outcome};
 
-/// How many clients there are.
+/// The number of clients.
 const TENANTS: usize = 4;
-/// How often somebody uses the HTTP interface, which is a tenant of its own.
+/// The interval of HTTP requests, which count as a tenant of their own.
 const HTTP: Duration = Duration::from_millis(300);
 
-/// Runs it; what it found is in the outcome.
+/// Runs the proof and returns its outcome.
 pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
     let proxy = Proxy::start(browser.clone(), &["--strict"]).await;
     let addresses = vec![proxy.address().to_owned(); TENANTS];
     proven(&proxy, &addresses, options, None).await
 }
 
-/// The checker is tested: a relay that puts one frame of a client's among those of another must be found out.
+/// Tests the checker: a relay that inserts one frame of a client among those of another must be
+/// detected.
 pub(crate) async fn injected_leaks_are_detected(browser: &Browser, options: &Options) {
     let proxy = Proxy::start(browser.clone(), &["--strict"]).await;
     let honest = Relay::start(proxy.address(), None).await;
@@ -49,7 +50,7 @@ pub(crate) async fn injected_leaks_are_detected(browser: &Browser, options: &Opt
     assert!(others.is_empty(), "{others:?}");
 }
 
-/// What the checker must do, without any browser.
+/// Tests of the checker that need no browser.
 pub(crate) fn checker_detects_foreign_ids() {
     checker::test();
 }
@@ -62,7 +63,7 @@ async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Op
         seed: options.seed,
         until: options.seconds.map(|seconds| since + Duration::from_secs(seconds)),
         messages: options.messages,
-        // A million messages are mostly those.
+        // Most of a million messages are console messages.
         burst: if options.seconds.is_some() { 150 } else { 2000 },
         checker: Checker::default(),
         recent: Recent::default(),
@@ -109,7 +110,7 @@ async fn outcome(
     let checked = stage.checker.checked();
     let mut faults: Vec<String> = checked.leaks.iter().take(20).map(ToString::to_string).collect();
     faults.extend(stage.faults.lock().expect("no panic").clone());
-    // What reaches the site carries one marker only: in path, cookie and headers.
+    // A request to the site contains one marker only, in path, cookie and headers.
     let requests = site.requests();
     for request in &requests {
         let text = &request.head;
@@ -127,7 +128,8 @@ async fn outcome(
     if version["Browser"].is_null() {
         faults.push("the proxy no longer answers".to_owned());
     }
-    // A browser that ends takes the sessions of others along, who come back to another one and may not notice.
+    // A browser that ends also ends the sessions of others, which reconnect to another one and may
+    // not report it.
     let lost = proxy.figure("browsers_lost_total").await;
     if lost > 0 {
         let log = proxy.log();

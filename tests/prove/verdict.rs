@@ -1,4 +1,4 @@
-//! What the proofs came to, as a file and as a page that can be filed.
+//! The results of the proofs, as a file and as a page for the records.
 
 use std::{
     fmt::Write as _,
@@ -13,26 +13,26 @@ use serde_json::{Value, json};
 
 use crate::browsers::Browser;
 
-/// What one proof found.
+/// The outcome of one proof.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) proof: &'static str,
-    /// The browser, by its own word.
+    /// The browser's product string.
     pub(crate) product: String,
-    /// What was done, in numbers.
+    /// Counters of the work done.
     pub(crate) facts: Value,
-    /// What was broken; empty is a pass.
+    /// The violations; an empty list is a pass.
     pub(crate) faults: Vec<String>,
     pub(crate) took: Duration,
 }
 
 impl Outcome {
-    /// Fails the test unless all was well.
+    /// Fails the test unless the proof passed.
     pub(crate) fn check(&self) {
         assert!(self.faults.is_empty(), "{}\n{}", self.text(), self.faults.join("\n"));
     }
 
-    /// For people.
+    /// The outcome as text.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
             "{}  {}: {} in {} s\n",
@@ -49,7 +49,7 @@ impl Outcome {
         text
     }
 
-    /// Keeps it for the verdict.
+    /// Saves it for the verdict.
     pub(crate) fn keep(&self) -> std::io::Result<()> {
         let directory = directory();
         fs::create_dir_all(&directory)?;
@@ -58,13 +58,13 @@ impl Outcome {
     }
 }
 
-/// Where the proofs leave what they found.
+/// The directory of the proofs' outcomes.
 pub(crate) fn directory() -> PathBuf {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_ghostmux"));
     built.parent().and_then(|profile| profile.parent()).expect("target/debug").join("prove")
 }
 
-/// The verdict on all proofs whose outcomes are there; false if one is missing or failed.
+/// The verdict on all saved outcomes; false if one is missing or failed.
 pub(crate) async fn verdict() -> std::io::Result<(bool, String)> {
     let directory = directory();
     let mut pass = true;
@@ -116,8 +116,8 @@ pub(crate) async fn verdict() -> std::io::Result<(bool, String)> {
     Ok((pass, text))
 }
 
-/// What the attacks came to, by the lines of the test harness. Each is a test for a kind of Chrome, which does nothing
-/// where that is not installed.
+/// The results of the attack tests, from the lines of the test harness. Each test is for one kind
+/// of Chrome, and is skipped if that is not installed.
 fn attacks_of(log: &str, chromes: &[(Kind, String)]) -> (bool, String) {
     let of = |kind: &str, end: &str| {
         let line = format!("::{kind} ... {end}");
@@ -151,11 +151,11 @@ fn commit() -> String {
     if clean { format!("commit {commit}") } else { format!("commit {commit}, with changes that are not in it") }
 }
 
-/// Now, as `YYYY-MM-DD HH:MM UTC`.
+/// The current time as `YYYY-MM-DD HH:MM UTC`.
 fn date() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // The civil calendar from a count of days, with years that begin in March.
+    // The civil calendar from a day count, with years that begin in March.
     let day_of_era = (days + 719_468) % 146_097;
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);

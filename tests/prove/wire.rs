@@ -1,5 +1,5 @@
-//! `Wire`: a CDP connection that keeps nothing. `Client` of the integration tests remembers its whole conversation,
-//! which is right for ten frames and wrong for a million.
+//! `Wire`: a CDP connection that keeps no frames. `Client` of the integration tests records the
+//! whole conversation, which is right for ten frames and wrong for a million.
 
 use std::{net::Shutdown, time::Instant};
 
@@ -10,17 +10,17 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, protocol::WebSocketConfig},
 };
 
-/// What came, or did not.
+/// The result of a read.
 #[derive(Debug)]
 pub(crate) enum Heard {
     Frame(String),
-    /// The connection is over, with code and reason if there were any.
+    /// The connection has ended, with the code and reason if there were any.
     Closed(String),
-    /// Nothing, until the time given.
+    /// Nothing arrived within the given time.
     Nothing,
 }
 
-/// One connection. Dropping it hangs up.
+/// A connection. Dropping it closes it.
 pub(crate) struct Wire {
     to: SplitSink<WebSocketStream<TcpStream>, Message>,
     from: mpsc::UnboundedReceiver<String>,
@@ -64,7 +64,7 @@ impl Wire {
 
     /// Puts a frame into the buffer; [`Wire::flush`] sends it.
     pub(crate) async fn feed(&mut self, text: String) {
-        // What cannot be sent is seen when the end of the connection is read.
+        // A failed send is noticed when the end of the connection is read.
         let _ = self.to.feed(Message::text(text)).await;
     }
 
@@ -72,7 +72,7 @@ impl Wire {
         let _ = self.to.flush().await;
     }
 
-    /// The next frame, if it comes until then.
+    /// The next frame, if it arrives in time.
     pub(crate) async fn next(&mut self, until: Instant) -> Heard {
         match tokio::time::timeout_at(until.into(), self.from.recv()).await {
             Ok(Some(text)) => Heard::Frame(text),
@@ -86,13 +86,13 @@ impl Wire {
         }
     }
 
-    /// A frame that is there already.
+    /// A frame that has already arrived.
     pub(crate) fn ready(&mut self) -> Option<String> {
         self.from.try_recv().ok()
     }
 }
 
-/// Why there is no connection: for an answer that is no 101, what it says.
+/// The reason why a connection failed; for an answer other than 101, its text.
 fn refusal(error: Error) -> String {
     match error {
         Error::Http(answer) => {

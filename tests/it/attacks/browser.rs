@@ -1,4 +1,4 @@
-//! What ends, shows or changes the whole browser.
+//! Commands that end, inspect or change the whole browser.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     proxy::Proxy,
 };
 
-/// B01 to B04, X02: `Browser.close` ends one's own session only, from wherever it is said.
+/// B01 to B04, X02: `Browser.close` ends only the own session, from every kind of CDP session.
 async fn browser_close_ends_only_the_own_session(arena: Arena) {
     let stage = Stage::strict(arena).await;
     for on in EVERYWHERE {
@@ -25,7 +25,7 @@ async fn browser_close_ends_only_the_own_session(arena: Arena) {
     }
 }
 
-/// B05 to B17, X02, X03: what concerns the whole process is refused on every kind of CDP session.
+/// B05 to B17, X02, X03: commands on the whole process are refused on every kind of CDP session.
 async fn commands_on_the_whole_browser_are_refused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     for (row, method, params) in [
@@ -58,7 +58,7 @@ async fn commands_on_the_whole_browser_are_refused(arena: Arena) {
     }
     let roots = [On::Root, On::Browser];
     stage.attack("B12", &roots, "Security.setIgnoreCertificateErrors", json!({ "ignore": true }), Says::Refused).await;
-    // What was never on may be turned off.
+    // Turning it off is accepted.
     let off = stage.attacker.ok(On::Root, "Security.setIgnoreCertificateErrors", json!({ "ignore": false })).await;
     assert_eq!(off, json!({}), "B12");
     stage.attack("B13", &roots, "Fetch.enable", json!({ "patterns": [{}] }), Says::Refused).await;
@@ -72,14 +72,14 @@ async fn commands_on_the_whole_browser_are_refused(arena: Arena) {
     stage.unharmed("B06").await;
 }
 
-/// B13: who intercepts requests of one's own page intercepts no others.
+/// B13: intercepting requests of one's own page does not intercept others.
 async fn requests_of_other_sessions_are_not_intercepted(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     attacker.ok(On::Page, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*" }] })).await;
     let fetched = format!("fetch('/page?{}').then(answer => answer.status)", victim.marker);
     assert_eq!(victim.client.evaluate(&victim.page.session, &fetched).await, 200, "B13");
-    // That it does intercept one's own shows that it was on.
+    // A request of the own page is intercepted, so interception was on.
     attacker
         .client
         .start(Some(&attacker.page.session), "Runtime.evaluate", json!({ "expression": "fetch('/own')" }))
@@ -89,7 +89,7 @@ async fn requests_of_other_sessions_are_not_intercepted(arena: Arena) {
     stage.unharmed("B13").await;
 }
 
-/// B07: who has the right to trace needs the browser alone.
+/// B07: tracing needs a browser without other sessions.
 async fn tracing_is_refused_in_a_shared_browser(browser: Browser) {
     let stage = Stage::with(browser, &[]).await;
     let params =
@@ -107,7 +107,7 @@ async fn tracing_is_refused_in_a_shared_browser(browser: Browser) {
 
 in_each_browser!(tracing_is_refused_in_a_shared_browser);
 
-/// What the refusal advises works.
+/// The remedy that the refusal names works.
 async fn a_session_alone_in_its_browser_can_trace(browser: Browser) {
     let proxy = Proxy::start(browser, &["--max-sessions=1"]).await;
     let client = proxy.connect().await;

@@ -1,4 +1,4 @@
-//! CDP sessions and handles of others, and tunnels past the policy.
+//! CDP sessions and handles of other sessions, and nested messages that could bypass the policy.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::client::{Client, Frame, outcome, text};
 
-/// S01, S02, S03: a CDP session of another's is answered as if it were not there.
+/// S01, S02, S03: a foreign CDP session gets the answer for an unknown one.
 async fn foreign_cdp_sessions_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (client, victim) = (&stage.attacker.client, &stage.victim);
@@ -38,7 +38,7 @@ async fn foreign_cdp_sessions_are_not_found(arena: Arena) {
     }
 }
 
-/// S04, S05: what is wrapped is judged as if it were not, at every depth.
+/// S04, S05: nested messages are checked like others, at every depth.
 async fn nested_messages_are_checked_by_the_policy(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -72,8 +72,9 @@ async fn nested_messages_are_checked_by_the_policy(arena: Arena) {
     nested_message_size_is_limited(&stage).await;
 }
 
-/// S09, S10: each tunnel around a message doubles its backslashes. Eight of them, and a line of quotes. And
-/// where each CDP session is attached on the one before, Chrome takes the last one down inside all the others.
+/// S09, S10: each layer of nesting doubles the backslashes: eight layers around a line of quotes.
+/// If each CDP session is attached on the one before, Chrome wraps the last one's messages in all
+/// others.
 async fn nested_message_size_is_limited(stage: &Stage) {
     let before = resident(stage.proxy.pid());
     let client = stage.proxy.connect().await;
@@ -103,7 +104,7 @@ async fn nested_message_size_is_limited(stage: &Stage) {
     stage.unharmed("S09").await;
 }
 
-/// S06: what was attached on a CDP session goes with it.
+/// S06: CDP sessions attached on a CDP session end with it.
 async fn child_cdp_sessions_end_with_their_parent(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let client = &stage.attacker.client;
@@ -118,7 +119,7 @@ async fn child_cdp_sessions_end_with_their_parent(arena: Arena) {
     stage.unharmed("S06").await;
 }
 
-/// S07: two clients that use the same ids at once get each its own answers, each once.
+/// S07: two clients that use the same ids at the same time each get their own replies, once.
 async fn equal_command_ids_of_two_clients_are_not_confused(arena: Arena) {
     const MANY: i64 = 1000;
     let stage = Stage::strict(arena).await;
@@ -153,7 +154,7 @@ async fn equal_command_ids_of_two_clients_are_not_confused(arena: Arena) {
     stage.unharmed("S07").await;
 }
 
-/// S08: what a page says in words of the protocol goes to its own client, and to nobody else.
+/// S08: text of a page that looks like protocol frames goes only to the page's own client.
 async fn forged_session_ids_in_results_do_not_change_routing(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -186,7 +187,7 @@ async fn forged_session_ids_in_results_do_not_change_routing(arena: Arena) {
         let params = json!({ "expression": object, "returnByValue": by_value, "generatePreview": true });
         client.ok(Some(&attacker.page.session), "Runtime.evaluate", params).await;
     }
-    // Only now is all of it through: an answer to the victim comes behind whatever was sent to it by mistake.
+    // All of it has arrived now: this reply comes after whatever was sent to the victim by mistake.
     victim.is_unharmed("S08").await;
     let forged = |frame: &&Frame| !frame.sent && (frame.text.contains("forged") || frame.text.contains("Forged"));
     let received = victim.client.frames().iter().filter(forged).map(|frame| frame.text.clone()).collect::<Vec<_>>();
@@ -194,7 +195,7 @@ async fn forged_session_ids_in_results_do_not_change_routing(arena: Arena) {
     assert!(client.closed().is_none(), "S08: {:?}", client.closed());
 }
 
-/// I01: a stream of another's cannot be read or closed, however its handle is guessed.
+/// I01: a foreign stream cannot be read or closed, even if its handle is guessed.
 async fn foreign_streams_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
@@ -215,7 +216,7 @@ async fn foreign_streams_are_not_found(arena: Arena) {
     assert!(text(&read, "data").len() > 100, "I01: {read}");
 }
 
-/// I02: a request of another's is neither answered nor read.
+/// I02: a foreign request can be neither answered nor read.
 async fn foreign_requests_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -249,7 +250,8 @@ async fn foreign_requests_are_not_found(arena: Arena) {
     assert!(reply.to_string().contains(&format!("body-{}", victim.marker)), "I02: {reply}");
 }
 
-/// A command inside as many `sendMessageToTarget` as there are sessions in `path`, the outermost first.
+/// Sends a command inside as many `sendMessageToTarget` as `path` has sessions, the outermost
+/// first.
 async fn tunnelled(client: &Client, path: &[String], method: &str, params: Value) -> Result<Value, (i64, String)> {
     const ID: i64 = 77;
     if path.is_empty() {

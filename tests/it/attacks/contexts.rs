@@ -1,4 +1,4 @@
-//! Contexts, downloads and windows of others.
+//! Contexts, downloads and windows of other sessions.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::client::{Client, Page, text};
 
-/// C01 to C08: a context of another's is answered as if it were not there.
+/// C01 to C08: a foreign context gets the answer for an unknown one.
 async fn foreign_contexts_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (victim, own) = (&stage.victim, &stage.attacker.context);
@@ -42,7 +42,7 @@ async fn foreign_contexts_are_not_found(arena: Arena) {
     }
 }
 
-/// C05, C06, C09: a command that names no context means one's own default one.
+/// C05, C06, C09: a command without a context uses the own default context.
 async fn commands_without_a_context_use_the_own_default_context(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let attacker = &stage.attacker;
@@ -69,14 +69,14 @@ async fn commands_without_a_context_use_the_own_default_context(arena: Arena) {
     }
 }
 
-/// C10: no context whose scripts read every address.
+/// C10: contexts with universal network access are refused.
 async fn no_context_has_universal_network_access(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let params = json!({ "originsWithUniversalNetworkAccess": [stage.site.origin()] });
     stage.attack("C10", &EVERYWHERE[..2], "Target.createBrowserContext", params, Says::Refused).await;
 }
 
-/// D01, D02, D03: downloads of another's are neither taken, nor seen, nor ended.
+/// D01, D02, D03: foreign downloads are neither redirected, observed nor cancelled.
 async fn foreign_downloads_are_not_changed(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -109,7 +109,7 @@ async fn foreign_downloads_are_not_changed(arena: Arena) {
     assert!(!taken.exists(), "D01: the attacker's directory was made");
 }
 
-/// D04, D05: what one downloads lands in the session's own directory, whatever path is asked for.
+/// D04, D05: downloads go to the session's own directory, whatever path is requested.
 async fn downloads_stay_in_the_sessions_directory(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let client = &stage.attacker.client;
@@ -117,7 +117,7 @@ async fn downloads_stay_in_the_sessions_directory(arena: Arena) {
     fs::create_dir(host.path().join("out")).expect("a directory");
     symlink(host.path().join("out"), host.path().join("link")).expect("a link");
     let host_path = host.path().display();
-    // Chrome takes ten downloads of a page that nobody touches.
+    // Chrome allows ten downloads of a page without user gesture.
     for (behavior, path) in [
         ("allow", format!("{host_path}/new/deep")),
         ("allowAndName", format!("{host_path}/out")),
@@ -140,7 +140,7 @@ async fn downloads_stay_in_the_sessions_directory(arena: Arena) {
     stage.unharmed("D04 D05").await;
 }
 
-/// W01, W02, W03: windows of others are neither found, nor moved, nor hidden, however their numbers are guessed.
+/// W01, W02, W03: foreign windows cannot be found, moved or hidden, even if their ids are guessed.
 async fn foreign_windows_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
@@ -163,7 +163,7 @@ async fn foreign_windows_are_not_found(arena: Arena) {
     }
 }
 
-/// W04: a window of one's own, larger than what Chrome can draw beside the windows of others: they would wait for minutes,
+/// W04: a window larger than Chrome can draw would block the windows of all sessions for minutes,
 /// and then for ever.
 async fn window_size_is_limited(arena: Arena) {
     let stage = Stage::strict(arena).await;
@@ -193,7 +193,7 @@ async fn window_size_is_limited(arena: Arena) {
     client.ok(None, "Target.closeTarget", json!({ "targetId": created["targetId"] })).await;
 }
 
-/// Starts a download in a page; its guid.
+/// Starts a download in a page; returns its guid.
 async fn begin(client: &Client, page: &Page, path: &str) -> String {
     let click =
         "const link = Object.assign(document.createElement('a'), { href: PATH, download: '' }); link.click(); 0";

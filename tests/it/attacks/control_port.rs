@@ -1,4 +1,4 @@
-//! The listener itself: pages of tenants run beside it, and clients of all kinds knock.
+//! The control port: pages of tenants run beside it, and any program can connect to it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     proxy::Answer,
 };
 
-/// J01, J02, J09: HTTP calls see and touch nothing of a client's session.
+/// J01, J02, J09: HTTP calls neither read nor change a client's session.
 async fn http_calls_do_not_reach_client_sessions(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let victim = &stage.victim;
@@ -40,8 +40,9 @@ async fn http_calls_do_not_reach_client_sessions(browser: Browser) {
 
 in_each_browser!(http_calls_do_not_reach_client_sessions);
 
-/// J03: a page's own socket. Today there is one tenant, `local`, and a second socket on a page of its own is how some
-/// clients work (pydoll): it is let in, and the first client keeps its session. Between tenants it becomes a 404.
+/// J03: the socket of a page. Today all clients are one tenant, `local`, and some clients (pydoll)
+/// open a second socket on their own page: it is accepted, and the first client keeps its session.
+/// Between tenants it becomes a 404.
 async fn a_page_socket_joins_the_session_of_its_page(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let victim = &stage.victim;
@@ -60,7 +61,7 @@ async fn a_page_socket_joins_the_session_of_its_page(browser: Browser) {
 
 in_browser!(Shell: a_page_socket_joins_the_session_of_its_page);
 
-/// J04 to J07: a page reads nothing here, changes nothing here, and opens no socket here.
+/// J04 to J07: a web page can neither read nor change anything here, and can open no socket.
 async fn web_pages_cannot_use_the_control_port(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (attacker, proxy) = (&stage.attacker, &stage.proxy);
@@ -100,7 +101,8 @@ async fn web_pages_cannot_use_the_control_port(browser: Browser) {
     }
     assert!(alive().await, "J04");
 
-    // A page on the control port's own origin: what a person may look at has no id of a session that is there.
+    // A page on the control port's own origin: pages for people contain no ids of existing
+    // sessions.
     attacker.ok(On::Page, "Page.navigate", json!({ "url": format!("{url}/json/list") })).await;
     let shown = attacker.shown().await;
     assert!(!shown.contains(&id) && !shown.contains("webSocketDebuggerUrl"), "J05: {shown}");
@@ -126,7 +128,7 @@ async fn web_pages_cannot_use_the_control_port(browser: Browser) {
 
 in_each_browser!(web_pages_cannot_use_the_control_port);
 
-/// J08: a name in `Host` may be a page's that was made to resolve to us.
+/// J08: `Host` may name a site that was made to resolve to this machine.
 async fn unknown_host_headers_are_refused(browser: Browser) {
     let stage = Stage::strict(browser).await;
     for host in [
@@ -159,7 +161,7 @@ async fn unknown_host_headers_are_refused(browser: Browser) {
 
 in_browser!(Shell: unknown_host_headers_are_refused);
 
-/// J11: connections that say nothing, too much or nonsense stand in nobody's way.
+/// J11: idle, oversized and malformed connections do not delay others.
 async fn malformed_connections_do_not_slow_other_clients(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let address = stage.proxy.address();

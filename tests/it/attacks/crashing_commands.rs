@@ -1,11 +1,11 @@
-//! Commands that look harmless and end the browser. None needs an id of anybody else's.
+//! Commands that look harmless and end a bare Chrome. None needs a foreign id.
 
 use serde_json::json;
 
 use super::stage::{EVERYWHERE, On, Says, Stage, says};
 use crate::browsers::{Browser, in_each_browser};
 
-/// Z01 to Z06: their arguments are checked, and everybody works on.
+/// Z01 to Z06: their arguments are checked, and all sessions continue.
 async fn crashing_arguments_do_not_reach_the_browser(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let attacker = &stage.attacker;
@@ -20,11 +20,12 @@ async fn crashing_arguments_do_not_reach_the_browser(browser: Browser) {
     attacker.ok(On::Root, "Target.setDiscoverTargets", json!({ "discover": true })).await;
     let closed = attacker.client.page().await;
     attacker.ok(On::Root, "Target.closeTarget", json!({ "targetId": closed.target })).await;
-    // At once, and once it is known to be gone.
+    // At once, and again when the close is known.
     let named = json!({ "targetId": closed.target });
     let early = attacker.call(On::Root, "Browser.getWindowForTarget", named.clone()).await;
     assert!(early.is_err() || early.as_ref().is_ok_and(|found| found.get("windowId").is_some()), "Z02: {early:?}");
-    // Its CDP session goes before it does: between the two it is Chrome who says that it is not there.
+    // Its CDP session ends before the target: in between, Chrome itself answers that the session
+    // does not exist.
     let gone = |params: &serde_json::Value| params["targetId"] == closed.target.as_str();
     attacker.client.event_where("Target.targetDestroyed", gone).await;
     attacker.ok(On::Root, "Target.setDiscoverTargets", json!({ "discover": false })).await;
@@ -33,7 +34,7 @@ async fn crashing_arguments_do_not_reach_the_browser(browser: Browser) {
         let nothing = says(-32602, "No target with given id");
         stage.attack("Z02", &EVERYWHERE, "Browser.getWindowForTarget", named, nothing).await;
     }
-    // In the middle of its end: whichever comes first, there is one answer and the browser lives.
+    // During the close: the order does not matter, there is one answer and the browser lives.
     for _ in 0..10 {
         let page = attacker.client.page().await;
         let named = json!({ "targetId": page.target });

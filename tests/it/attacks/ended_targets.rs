@@ -1,4 +1,5 @@
-//! What has ended and is still held by a CDP session: Chrome must not be made to look for its process.
+//! Targets that have ended while a CDP session still holds them: commands that make Chrome look up
+//! their process must not reach it.
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,8 @@ fn of_kind(kind: &str) -> impl Fn(&Value) -> bool {
     move |params| params["targetInfo"]["type"] == kind
 }
 
-/// Z07: whoever attaches to a shared worker that has ended while somebody else is attached to it ends Chrome.
+/// Z07: a second attach to a shared worker that has ended while a CDP session is attached ends
+/// Chrome.
 async fn a_shared_worker_has_one_cdp_session_at_a_time(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let client = &stage.attacker.client;
@@ -23,23 +25,23 @@ async fn a_shared_worker_has_one_cdp_session_at_a_time(arena: Arena) {
         client.evaluate(&page.session, &format!("window.own = new SharedWorker('/shared.js?{round}'); 0")).await;
         let created = client.event_where("Target.targetCreated", of_kind("shared_worker")).await;
         let worker = json!({ "targetId": created["targetInfo"]["targetId"], "flatten": true });
-        // However early: the proxy itself has just looked at it.
+        // Also right after its creation, when the proxy has just attached to it itself.
         let first = text(&client.ok(None, "Target.attachToTarget", worker.clone()).await, "sessionId");
         let attach = || client.call("Target.attachToTarget", worker.clone());
-        let refused = attach().await.expect_err("somebody is attached");
+        let refused = attach().await.expect_err("a CDP session is attached");
         assert!(refused.1.contains("refused for a shared worker"), "Z07: {refused:?}");
         client.start(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
         for _ in 0..40 {
             assert!(attach().await.is_err(), "Z07: the first CDP session is still there");
         }
         client.ok(None, "Target.detachFromTarget", json!({ "sessionId": first })).await;
-        // It may live on for a moment: then this one is the only one.
+        // The worker may live a moment longer: then this CDP session is the only one.
         let _ = attach().await;
     }
     stage.unharmed("Z07").await;
 }
 
-/// Z08: the body of a response, asked of a worker that is not there any more.
+/// Z08: a response body requested from a worker that has ended.
 async fn response_bodies_of_ended_workers_are_refused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
@@ -47,7 +49,7 @@ async fn response_bodies_of_ended_workers_are_refused(arena: Arena) {
     stage.attack("Z08", &[On::Shared, On::Service], "Network.getResponseBody", body.clone(), Says::Refused).await;
     let bucket = json!({ "bucket": { "storageKey": stage.site.url("/"), "name": "" } });
     stage.attack("Z08", &[On::Shared, On::Service], "Storage.deleteStorageBucket", bucket, Says::Refused).await;
-    // A dedicated one whose page does not auto-attach to it.
+    // A dedicated worker whose page does not auto-attach to it.
     client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
     let page = client.page_at(&stage.site.url("/attacker?dedicated")).await;
     client.forget_events("Target.targetCreated");
@@ -59,7 +61,7 @@ async fn response_bodies_of_ended_workers_are_refused(arena: Arena) {
         let refused = client.call_on(&session, "Network.getResponseBody", body.clone()).await.expect_err("refused");
         assert!(refused.1.contains("refused"), "Z08: {refused:?}");
     }
-    // One that its page attaches to is asked, until it ends and after.
+    // A worker that its page auto-attaches to may be asked, until it ends and after.
     let own = attacker.session(On::Worker).expect("a worker");
     let unknown = says(-32000, "No resource with given identifier found");
     stage.attack("Z08", &[On::Worker], "Network.getResponseBody", body.clone(), unknown).await;
@@ -70,7 +72,7 @@ async fn response_bodies_of_ended_workers_are_refused(arena: Arena) {
     stage.unharmed("Z08").await;
 }
 
-/// Z09 and Z10: a gesture that Chrome makes up itself, on a page that has crashed; and a recording.
+/// Z09 and Z10: synthesized gestures on a page that has crashed, and screen recording.
 async fn gestures_on_crashed_pages_are_refused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, client) = (&stage.attacker, &stage.attacker.client);
@@ -92,12 +94,13 @@ async fn gestures_on_crashed_pages_are_refused(arena: Arena) {
     }
     client.start(Some(&page.session), "Input.synthesizeScrollGesture", scroll).await;
 
-    // Nor is anything recorded, on whatever page: to stop that before it has begun is enough.
+    // Recording is refused on every page: stopping it before it has begun ends the browser.
     for method in ["Page.startScreenRecording", "Page.stopScreenRecording"] {
         stage.attack("Z10", &[On::Page], method, json!({}), Says::Refused).await;
     }
 
-    // A page is printed once it has answered, so not this one; one that is there is, as often as one asks at once.
+    // A page is printed after it has answered, so a crashed page is not; a working one is, also
+    // several times at once.
     for _ in 0..3 {
         client.start(Some(&page.session), "Page.printToPDF", json!({})).await;
     }

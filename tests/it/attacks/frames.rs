@@ -1,4 +1,4 @@
-//! Frames that are no good CDP: each is answered with an error or costs the sender's connection, and nobody else's.
+//! Invalid frames: each gets an error or closes the sender's connection, and no other connection.
 
 use std::{fs, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 const NOT_JSON: i64 = -32700;
 const NOT_A_MESSAGE: i64 = -32600;
 
-/// Sends a text and takes the next answer; whatever it is, there is one.
+/// Sends a text and returns the next reply; there must be one.
 async fn say(client: &Client, text: &str) -> Value {
     client.send_raw(text).await;
     client
@@ -25,7 +25,8 @@ async fn say(client: &Client, text: &str) -> Value {
         .await
 }
 
-/// Sends each of these texts: an error with this code and a text that begins so.
+/// Sends each of these texts; each must get an error with this code and a message that begins with
+/// `words`.
 async fn each(stage: &Stage, row: &str, code: i64, words: &str, texts: &[String]) {
     let client = &stage.attacker.client;
     for text in texts {
@@ -37,7 +38,7 @@ async fn each(stage: &Stage, row: &str, code: i64, words: &str, texts: &[String]
     stage.unharmed(row).await;
 }
 
-/// F01 to F04: nothing is smuggled in by a second or a differently spelt key.
+/// F01 to F04: duplicate and differently spelt keys do not bypass the checks.
 async fn duplicate_and_escaped_keys_do_not_bypass_checks(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (own, vt) = (&stage.attacker.page.target, &stage.victim.page.target);
@@ -83,14 +84,14 @@ async fn duplicate_and_escaped_keys_do_not_bypass_checks(arena: Arena) {
     each(&stage, "F03 F04", -32602, "No target", &disguised).await;
     let session = format!(r#"{{"id":908,"method":"Page.close","sess\u0069onId":"{vs}"}}"#);
     each(&stage, "F04", -32001, "Session with given id not found.", &[session]).await;
-    // And what is one's own is found under those spellings.
+    // Own targets are found under these spellings.
     let fine =
         format!(r#"{{"\u0069d":909,"meth\u006fd":"Target.getTarget\u0049nfo","params":{{"\u0074argetId":"{own}"}}}}"#);
     let reply = say(&stage.attacker.client, &fine).await;
     assert_eq!(reply["result"]["targetInfo"]["targetId"], own.as_str(), "F04: {reply}");
 }
 
-/// F05 to F11, F15: what is not one well-formed command is answered in Chrome's words.
+/// F05 to F11, F15: text that is not one well-formed command gets Chrome's error.
 async fn malformed_commands_get_chromes_errors(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let vt = &stage.victim.page.target;
@@ -123,7 +124,7 @@ async fn malformed_commands_get_chromes_errors(arena: Arena) {
     let with = |member: &str| format!(r#"{{"id":913,"method":"Browser.getVersion",{member}}}"#);
     let params = ["\"x\"", "5", "true", "false"].map(|params| with(&format!("\"params\":{params}")));
     each(&stage, "F07", NOT_A_MESSAGE, "Message may have object 'params' property", &params).await;
-    // Chrome takes an array for no params, whatever is in it.
+    // Chrome treats an array as no params, whatever it contains.
     for params in ["null", "{}", "[]", "[1]"] {
         let reply = say(&stage.attacker.client, &with(&format!("\"params\":{params}"))).await;
         assert!(reply["result"]["product"].is_string(), "F07: {params} was answered {reply}");
@@ -137,7 +138,7 @@ async fn malformed_commands_get_chromes_errors(arena: Arena) {
     {
         let reply = say(&stage.attacker.client, &id(said)).await;
         assert!(reply["id"] == answered && reply["result"].is_object(), "F08: {said} was answered {reply}");
-        // The same on a page, where it is a frame of the client's own that goes up.
+        // The same on a page, where the client's own frame is sent to Chrome.
         let mut on_page = id(said).replace("Browser.getVersion", "Runtime.getIsolateId");
         on_page.insert_str(on_page.len() - 1, &format!(r#","sessionId":"{}""#, stage.attacker.page.session));
         let reply = say(&stage.attacker.client, &on_page).await;
@@ -205,7 +206,7 @@ async fn malformed_commands_get_chromes_errors(arena: Arena) {
     stage.unharmed("F15").await;
 }
 
-/// F17: text that is no text elsewhere is answered, and its answers are no error for the proxy.
+/// F17: lone surrogates are accepted, and replies with them are no error for the proxy.
 async fn lone_surrogates_are_accepted(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let session = &stage.attacker.page.session;
@@ -228,7 +229,7 @@ async fn lone_surrogates_are_accepted(arena: Arena) {
     stage.unharmed("F17").await;
 }
 
-/// F12, F13, F16: bytes that are no text, frames that are no frames.
+/// F12, F13, F16: invalid UTF-8 and invalid WebSocket frames.
 async fn invalid_frames_close_only_the_senders_connection(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let good = br#"{"id":1,"method":"Browser.getVersion"}"#;
@@ -290,7 +291,7 @@ async fn invalid_frames_close_only_the_senders_connection(arena: Arena) {
             "F16: a frame of {length} bytes was answered {answer}"
         );
     }
-    // In pieces it is one message, as it should be.
+    // A message in several frames is valid.
     let mut raw = Raw::connect(&stage.proxy).await;
     raw.frame(TEXT, &good[..10]).await;
     raw.frame(FIN | PING, b"between").await;
@@ -299,7 +300,7 @@ async fn invalid_frames_close_only_the_senders_connection(arena: Arena) {
     stage.unharmed("F16").await;
 }
 
-/// F14: the size that ends Chrome is never reached.
+/// F14: a message of the size that ends Chrome is not sent to it.
 async fn messages_too_large_for_chrome_are_not_sent(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let large = |filling: &str, bytes: usize| {
@@ -307,7 +308,7 @@ async fn messages_too_large_for_chrome_are_not_sent(arena: Arena) {
         format!(r#"{{"id":1,"method":"Browser.getVersion","params":{{"a":"{text}"}}}}"#)
     };
     let client = stage.proxy.connect().await;
-    // It may be cut while it is still writing.
+    // The connection may be closed during the write.
     let _ = client.send(Message::text(large("x", 101 << 20))).await;
     let why = client.end().await;
     assert!(
@@ -333,7 +334,7 @@ async fn messages_too_large_for_chrome_are_not_sent(arena: Arena) {
     stage.unharmed("F14").await;
 }
 
-/// F18: memory follows what has arrived, never what a header announces.
+/// F18: memory use follows the received bytes, not the announced length.
 async fn an_announced_frame_size_allocates_no_memory(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let before = resident(stage.proxy.pid());
@@ -354,7 +355,7 @@ async fn an_announced_frame_size_allocates_no_memory(arena: Arena) {
     stage.unharmed("F18").await;
 }
 
-/// Bytes of memory that a process has.
+/// The resident memory of a process, in bytes.
 pub(super) fn resident(pid: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");

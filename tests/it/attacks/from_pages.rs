@@ -1,6 +1,6 @@
-//! Roundabout ways from a page to our own port and to files: by other names of this machine, by way of a proxy, with
-//! headers forged through CDP, and to pages of others at the same site. Whoever drives a page by CDP may do more to it
-//! than the page itself.
+//! Indirect ways from a page to the control port and to files: other addresses of this machine, a
+//! proxy setting, headers forged through CDP; and pages of other sessions at the same site. A CDP
+//! client can do more to a page than the page itself.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,8 @@ use crate::{
     client::{Page, text},
 };
 
-/// A page of the session of HTTP calls, whose end or whose id would show that somebody got through.
+/// A page of the session of HTTP calls. If it is closed, or its id is received, an attack was
+/// successful.
 pub(super) struct CanaryPage {
     pub(super) id: String,
 }
@@ -22,7 +23,8 @@ impl CanaryPage {
         Self { id: text(&made, "id") }
     }
 
-    /// It is still there, and nothing in the attacker's frames names it but what the attacker itself said.
+    /// The page still exists, and the attacker's frames contain its id only where the attacker sent
+    /// it.
     pub(super) async fn is_untouched(&self, stage: &Stage, how: &str) {
         let list = stage.proxy.http("GET", "/json/list", &[], "").await;
         assert!(list.body.contains(&self.id), "{how}: a page closed a page: {list:?}");
@@ -31,15 +33,15 @@ impl CanaryPage {
     }
 }
 
-/// Opens `/json/list` of this origin in the page and tries, from whatever is there then, to read and change what it
-/// can.
+/// Opens `/json/list` of this origin in the page and tries to read and change what it can from
+/// there.
 pub(super) async fn try_to_read_and_change(stage: &Stage, page: &Page, origin: &str, canary: &CanaryPage, how: &str) {
     let client = &stage.attacker.client;
     let on = Some(page.session.as_str());
     for path in ["/json/list".to_owned(), format!("/json/close/{}", canary.id), "/json/new?about:blank".to_owned()] {
         client.call_on(&page.session, "Page.navigate", json!({ "url": format!("{origin}{path}") })).await.ok();
         let params = json!({ "expression": SHOWN, "returnByValue": true, "awaitPromise": true });
-        // A page that is being left may not answer; what counts is what it would have shown.
+        // A page that navigates away may not answer; what counts is what it would have shown.
         let shown = client.call_in(on, "Runtime.evaluate", params, crate::client::DEADLINE).await;
         let shown = shown.map(|shown| shown.to_string()).unwrap_or_default();
         assert!(!shown.contains("webSocketDebuggerUrl"), "{how}: {origin}{path} was read: {shown}");
@@ -62,8 +64,8 @@ pub(super) async fn try_to_read_and_change(stage: &Stage, page: &Page, origin: &
 const SHOWN: &str = "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))
     .then(() => document.documentElement.innerText)";
 
-/// J12: Chrome does not tell who asks (`Sec-Fetch-Site`) where it does not trust the address, and some that it does not
-/// trust lead to this machine.
+/// J12: Chrome sends no `Sec-Fetch-Site` to addresses that it does not trust, and some of these
+/// lead to this machine.
 async fn pages_cannot_reach_the_port_by_other_local_addresses(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let canary = CanaryPage::create(&stage).await;
@@ -79,10 +81,10 @@ async fn pages_cannot_reach_the_port_by_other_local_addresses(browser: Browser) 
 
 in_each_browser!(pages_cannot_reach_the_port_by_other_local_addresses);
 
-/// J12: by the address that other machines know this one by, if ghostmux listens there. Chrome does not trust it
-/// either.
+/// J12: through the address by which other machines reach this one, if ghostmux listens on it.
+/// Chrome does not trust it either.
 async fn pages_cannot_reach_the_port_by_the_external_address(browser: Browser) {
-    // Nothing is sent: the system only says which address it would send from.
+    // Nothing is sent: the system only selects the source address.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
     let Ok(outward) = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()) else {
         eprintln!("skipped: this machine has no address but loopback");
@@ -99,8 +101,8 @@ async fn pages_cannot_reach_the_port_by_the_external_address(browser: Browser) {
 
 in_browser!(Shell: pages_cannot_reach_the_port_by_the_external_address);
 
-/// J13: a context whose proxy we are. What it asks of addresses that Chrome does not trust comes to us without a word
-/// of who asks.
+/// J13: a context whose proxy is our port. Its requests to addresses that Chrome does not trust
+/// reach us without `Sec-Fetch-Site`.
 async fn the_port_does_not_act_as_an_http_proxy(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let canary = CanaryPage::create(&stage).await;
@@ -137,7 +139,7 @@ async fn forged_headers_give_no_access(browser: Browser) {
             .await;
         client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
     }
-    // Each request stopped on its way, and sent on with these headers only, to wherever it may have meant to go.
+    // Each request is paused and continued with these headers only, to the control port.
     for headers in &forged {
         let headers: Vec<Value> = headers
             .as_object()
@@ -148,7 +150,7 @@ async fn forged_headers_give_no_access(browser: Browser) {
         for target in [format!("/json/close/{}", canary.id), "/json/list".to_owned()] {
             let page = client.page_at(&stage.site.url("/page?attacker")).await;
             let on = Some(page.session.as_str());
-            // Not all of them: full Chrome asks for an icon whenever it likes.
+            // Not all requests: full Chrome requests icons at any time.
             client.ok(on, "Fetch.enable", json!({ "patterns": [{ "urlPattern": "*?stopped*" }] })).await;
             for started in ["location = '/page?stopped'", "fetch('/held?stopped').then(a => a.text())"] {
                 let params = json!({ "expression": started, "returnByValue": true, "awaitPromise": true });
@@ -169,8 +171,8 @@ async fn forged_headers_give_no_access(browser: Browser) {
 
 in_each_browser!(forged_headers_give_no_access);
 
-/// N11: a world that may read every origin, and requests that are sent elsewhere on their way, reach no file of the
-/// host, nothing of Chrome's own, and not our port.
+/// N11: an isolated world with access to every origin, and requests redirected by `Fetch`, read no
+/// host file, no Chrome page and nothing of the control port.
 async fn an_isolated_world_reads_no_files_or_chrome_urls(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let canary = CanaryPage::create(&stage).await;
@@ -217,7 +219,8 @@ async fn an_isolated_world_reads_no_files_or_chrome_urls(browser: Browser) {
         assert!(!got, "N11: {url}: {read}");
         canary.is_untouched(&stage, &format!("N11: {url}")).await;
     }
-    // The page itself is led there: its request goes on elsewhere, or is answered with a redirect.
+    // The page itself is redirected: its request is continued elsewhere, or answered with a
+    // redirect.
     for url in &urls[..2] {
         for (method, mut params) in [
             ("Fetch.continueRequest", json!({ "url": url })),
@@ -247,7 +250,7 @@ async fn an_isolated_world_reads_no_files_or_chrome_urls(browser: Browser) {
 
 in_each_browser!(an_isolated_world_reads_no_files_or_chrome_urls);
 
-/// P01: two sessions at one site are two people at it: nothing that pages of a site share is shared between them.
+/// P01: two sessions at one site share nothing of what pages of a site share.
 async fn pages_of_one_site_share_nothing_between_sessions(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (client, victim) = (&stage.attacker.client, &stage.victim);
@@ -267,7 +270,7 @@ async fn pages_of_one_site_share_nothing_between_sessions(browser: Browser) {
     let page = victim.client.page_in(Some(&victim.context), &stage.site.url("/page?one-site")).await;
     let held = victim.client.evaluate(&page.session, &keep.replace("WORD", &json!(victim.marker).to_string())).await;
     assert_eq!(held, 1, "P01: the victim keeps what it should");
-    // A page of its own finds all of it, so others could have.
+    // Another page of the same session finds all of it, so the test can detect a leak.
     let own = victim.client.page_in(Some(&victim.context), &stage.site.url("/page?one-site")).await;
     let heard = "new Promise(done => {
         const channel = new BroadcastChannel('shared')
@@ -287,17 +290,18 @@ async fn pages_of_one_site_share_nothing_between_sessions(browser: Browser) {
             const channel = new BroadcastChannel('shared')
             channel.onmessage = event => done(event.data)
             channel.postMessage('who is there?')
-            // What would answer is in the same browser: a turn of another task there is enough.
+            // A peer would be in the same browser and would have answered within one task of
+            // another page.
             fetch('/page?turn').then(() => fetch('/page?turn')).then(() => done('nobody'))
         })
         found.workers = (await navigator.serviceWorker.getRegistrations()).length
         return JSON.stringify(found)
     })()";
-    // In its default context, in one made before, and in one made now.
+    // In the session's default context, in one created before, and in one created now.
     let made = text(&client.ok(None, "Target.createBrowserContext", json!({})).await, "browserContextId");
     for context in [None, Some(made.as_str())] {
         let page = client.page_in(context, &stage.site.url("/page?one-site")).await;
-        // The session's own worker, registered by the stage, is in its default context.
+        // The session's own worker, which the stage registered, is in its default context.
         let workers = i32::from(context.is_none());
         let found = client.evaluate(&page.session, look).await;
         let expected = json!({ "caches": [], "databases": [], "locks": 0, "heard": "nobody", "workers": workers,
@@ -311,7 +315,7 @@ async fn pages_of_one_site_share_nothing_between_sessions(browser: Browser) {
 
 in_each_browser!(pages_of_one_site_share_nothing_between_sessions);
 
-/// P02: who brings pages of one's own to the front takes the focus from nobody else's.
+/// P02: bringing own pages to the front does not take the focus from other sessions.
 async fn other_sessions_keep_the_focus(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -327,7 +331,7 @@ async fn other_sessions_keep_the_focus(browser: Browser) {
     for more in [json!({}), json!({ "newWindow": true }), json!({ "newWindow": true, "focus": true })] {
         let mut params = json!({ "url": "about:blank" });
         params.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-        // `focus` is not in every build.
+        // Not every build knows `focus`.
         let _ = attacker.call(On::Root, "Target.createTarget", params).await;
     }
     attacker.ok(On::Page, "Page.bringToFront", json!({})).await;
@@ -338,8 +342,8 @@ async fn other_sessions_keep_the_focus(browser: Browser) {
 
 in_each_browser!(other_sessions_keep_the_focus);
 
-/// P05: what a page makes a browser show by itself (menus, pickers, prompts, a drag that never ends) is its own
-/// window's: others click and type meanwhile.
+/// P05: menus, pickers, prompts and unfinished drags belong to their own window: other sessions can
+/// click and type meanwhile.
 async fn menus_and_pickers_do_not_block_other_sessions(browser: Browser) {
     const FIELDS: &str = "document.body.innerHTML = `<style>* { display: block; height: 30px; margin: 0 }</style>
         <select><option>1<option>2</select><a draggable=true href=/page>drag me</a>
@@ -379,7 +383,7 @@ async fn menus_and_pickers_do_not_block_other_sessions(browser: Browser) {
         if let Some(expression) = act.checked_sub(3).and_then(|at| scripts.get(at)) {
             client.start(on, "Runtime.evaluate", json!({ "expression": expression, "userGesture": true })).await;
         }
-        // By then it has been done, whether it was answered or not.
+        // The action has been done by then, answered or not.
         client.ok(None, "Target.getTargets", json!({})).await;
         for kind in ["mousePressed", "mouseReleased"] {
             victim.client.ok(Some(&typing.session), "Input.dispatchMouseEvent", mouse(kind, "left", 20, 20)).await;
@@ -394,7 +398,8 @@ async fn menus_and_pickers_do_not_block_other_sessions(browser: Browser) {
 
 in_browser!(Full: menus_and_pickers_do_not_block_other_sessions);
 
-/// P03: the clipboard by ways that need no permission of the protocol's: with a click, and by the page's own command.
+/// P03: reading the clipboard without a granted permission: with a click, and with the page's own
+/// command.
 async fn clicks_and_page_commands_do_not_read_the_clipboard(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -414,7 +419,7 @@ async fn clicks_and_page_commands_do_not_read_the_clipboard(browser: Browser) {
         return JSON.stringify([done, area.value, read])
     })()";
     let params = json!({ "expression": paste, "returnByValue": true, "awaitPromise": true, "userGesture": true });
-    // A prompt that nobody answers would be a refusal too.
+    // A prompt that is never answered counts as a refusal.
     attacker.client.start(attacker.session(On::Page), "Runtime.evaluate", params).await;
     attacker.ok(On::Page, "Runtime.evaluate", json!({ "expression": "1" })).await;
     stage.nothing_learned("P03");

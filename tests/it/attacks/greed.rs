@@ -1,8 +1,8 @@
-//! Clients that take all they can get. The victim's page is asked all the while: it must answer within three seconds
-//! more than alone.
+//! Clients that use as many resources as they can. The victim's page is timed during each attack:
+//! it may answer at most three seconds later than without it.
 //!
-//! The sizes are small enough for every run; with `GHOSTMUX_TEST_LONG` they are those that were measured on a bare
-//! Chrome.
+//! The sizes are small enough for every run; with `GHOSTMUX_TEST_LONG` they are those measured on a
+//! bare Chrome.
 
 use std::{
     cell::Cell,
@@ -21,12 +21,12 @@ use crate::{
     proxy::{Proxy, eventually, size},
 };
 
-/// How much longer than alone the victim may wait.
+/// How much longer the victim may wait than without the attack.
 const MORE: Duration = Duration::from_secs(3);
-/// How long all of an attack may take.
+/// Time limit of an attack.
 pub(super) const LONG: Duration = Duration::from_secs(120);
 
-/// Asks the victim's page as long as the attack goes on.
+/// Times the victim's page while the attack runs.
 pub(super) async fn meanwhile<T>(stage: &Stage, row: &str, attack: impl Future<Output = T>) -> T {
     let mut alone = Duration::ZERO;
     for _ in 0..20 {
@@ -46,7 +46,7 @@ pub(super) async fn meanwhile<T>(stage: &Stage, row: &str, attack: impl Future<O
             if over.get() {
                 return worst;
             }
-            // A sample, not a wait for anything.
+            // The pause between samples; nothing waits for it.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -56,7 +56,7 @@ pub(super) async fn meanwhile<T>(stage: &Stage, row: &str, attack: impl Future<O
     done
 }
 
-/// R01: pages and pictures larger than any memory.
+/// R01: viewports and screenshots larger than the machine's memory.
 async fn huge_screenshots_are_refused(browser: Browser) {
     let stage = Stage::strict(browser).await;
     meanwhile(&stage, "R01", async {
@@ -80,7 +80,8 @@ async fn huge_screenshots_are_refused(browser: Browser) {
 
 in_each_browser!(huge_screenshots_are_refused);
 
-/// R10: a picture of all of a page that is larger than any memory, and one that a screen of high resolution makes so.
+/// R10: a screenshot of a whole page that is larger than the machine's memory, and one that a high
+/// device pixel ratio makes so.
 async fn screenshots_of_huge_pages_are_refused(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let attacker = &stage.attacker;
@@ -92,7 +93,7 @@ async fn screenshots_of_huge_pages_are_refused(browser: Browser) {
             let shot = attacker.call(On::Page, "Page.captureScreenshot", whole.clone()).await;
             assert_eq!(shot.is_ok(), fits, "R10: {pixels} was answered {shot:?}");
         }
-        // It is no larger than a window may be.
+        // The viewport has the limit of a window.
         let visible = json!({ "width": 30_000, "height": 30_000 });
         attacker.ok(On::Page, "Emulation.setVisibleSize", visible).await;
         let shot = attacker.call(On::Page, "Page.captureScreenshot", json!({ "format": "jpeg" })).await;
@@ -112,7 +113,7 @@ async fn screenshots_of_huge_pages_are_refused(browser: Browser) {
 
 in_each_browser!(screenshots_of_huge_pages_are_refused);
 
-/// R02: contexts and pages by the hundred.
+/// R02: hundreds of contexts and pages.
 async fn many_contexts_and_pages_do_not_block_the_victim(browser: Browser) {
     let stage = Stage::strict(browser).await;
     meanwhile(&stage, "R02", async {
@@ -133,7 +134,7 @@ async fn many_contexts_and_pages_do_not_block_the_victim(browser: Browser) {
 
 in_browser!(Shell: many_contexts_and_pages_do_not_block_the_victim);
 
-/// R03: a client that does not read what its page writes is cut, and costs no memory.
+/// R03: a client that does not read its page's events is disconnected; memory stays limited.
 async fn a_client_that_does_not_read_is_disconnected(browser: Browser) {
     let flags = ["--strict", "--client-queue", "1MiB", "--client-queue-hard", "64MiB", "--stall", "2s"];
     let stage = Stage::with(browser, &flags).await;
@@ -156,7 +157,7 @@ async fn a_client_that_does_not_read_is_disconnected(browser: Browser) {
         client.end().await
     })
     .await;
-    // What was on its way when it was cut may have been dropped with the socket.
+    // Data sent before the disconnect may be lost with the socket.
     assert!(cut.starts_with("4008") || cut.contains("reset"), "R03: {cut}");
     let grown = resident(stage.proxy.pid()).saturating_sub(before) >> 20;
     assert!(grown < 200, "R03: the proxy grew by {grown} MiB");
@@ -165,7 +166,7 @@ async fn a_client_that_does_not_read_is_disconnected(browser: Browser) {
 
 in_browser!(Shell: a_client_that_does_not_read_is_disconnected);
 
-/// R04: one result as large as they come.
+/// R04: one very large result.
 async fn a_huge_result_does_not_block_the_victim(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let length = size(40_000_000, 200_000_000);
@@ -181,7 +182,7 @@ async fn a_huge_result_does_not_block_the_victim(browser: Browser) {
 
 in_browser!(Shell: a_huge_result_does_not_block_the_victim);
 
-/// R05: more commands at once than anybody reads; all are answered, none with an error.
+/// R05: more commands at once than the proxy reads ahead; all are answered without error.
 async fn a_flood_of_commands_is_answered(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let client = &stage.attacker.client;
@@ -205,8 +206,8 @@ async fn a_flood_of_commands_is_answered(browser: Browser) {
 
 in_browser!(Shell: a_flood_of_commands_is_answered);
 
-/// R09: commands that are never answered, under ids of the client's and under the proxy's own, while CDP sessions come and
-/// go: nobody looks through all of them each time.
+/// R09: commands that are never answered, under the client's and the proxy's ids, while CDP
+/// sessions are attached and detached: none of these scans all pending commands.
 async fn unanswered_commands_do_not_slow_the_link(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let (client, page) = (&stage.attacker.client, &stage.attacker.page);
@@ -237,10 +238,10 @@ async fn unanswered_commands_do_not_slow_the_link(browser: Browser) {
 
 in_browser!(Shell: unanswered_commands_do_not_slow_the_link);
 
-/// R11: many pages, more CDP sessions on one of them than a session may have, and then auto-attach again and again, which
-/// looks at them; also when the client has hung up meanwhile.
+/// R11: many pages, more CDP sessions on one page than a session may have, then repeated
+/// auto-attach, which checks all of them; also after the client has disconnected.
 async fn repeated_auto_attach_does_not_block_the_victim(browser: Browser) {
-    // By default less than 12,000, so that the limit is met all the same.
+    // The default limit is less than 12,000; the test lowers it so that short runs reach it too.
     let limit = size(1_000, 10_000).to_string();
     let stage = Stage::with(browser, &["--strict", "--max-cdp-sessions", &limit]).await;
     let (client, target) = (&stage.attacker.client, &stage.attacker.page.target);
@@ -265,7 +266,7 @@ async fn repeated_auto_attach_does_not_block_the_victim(browser: Browser) {
         assert!(words.contains("max_cdp_sessions allows") && words.contains(&limit), "R11: {words}");
         let full = client.call("Target.setAutoAttach", on.clone()).await;
         assert!(full.as_ref().is_err_and(|error| error.0 == -32000), "R11: answered {full:?}");
-        // Now each page finds a place.
+        // There is room again for a CDP session on each page.
         for session in first {
             client.ok(None, "Target.detachFromTarget", json!({ "sessionId": session })).await;
         }
@@ -277,7 +278,7 @@ async fn repeated_auto_attach_does_not_block_the_victim(browser: Browser) {
     })
     .await;
     stage.unharmed("R11").await;
-    // Of one who hangs up with all that still to do, nothing is done.
+    // The pending work of a client that disconnects is dropped.
     let greedy = stage.proxy.connect().await;
     let page = greedy.page_at("about:blank").await;
     meanwhile(&stage, "R11, hung up", async {
@@ -289,7 +290,7 @@ async fn repeated_auto_attach_does_not_block_the_victim(browser: Browser) {
             greedy.start(None, "Target.setAutoAttach", on.clone()).await;
         }
         drop(greedy);
-        // A sample of what comes after, not a wait for anything.
+        // Samples after the attack; nothing waits for them.
         tokio::time::sleep(Duration::from_secs(3)).await;
     })
     .await;
@@ -298,7 +299,7 @@ async fn repeated_auto_attach_does_not_block_the_victim(browser: Browser) {
 
 in_browser!(Shell: repeated_auto_attach_does_not_block_the_victim);
 
-/// R06: commands so large that nothing else would get through beside them.
+/// R06: commands so large that they would block all others.
 async fn huge_commands_do_not_block_the_victim(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let client = &stage.attacker.client;
@@ -320,7 +321,7 @@ async fn huge_commands_do_not_block_the_victim(browser: Browser) {
 
 in_browser!(Shell: huge_commands_do_not_block_the_victim);
 
-/// R07: clients that come, make things, and hang up without a word.
+/// R07: clients that connect, create pages and disconnect without closing them.
 async fn clients_that_hang_up_leave_nothing(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let before = at_rest(&stage.proxy).await;
@@ -330,7 +331,7 @@ async fn clients_that_hang_up_leave_nothing(browser: Browser) {
             let context = client.ok(None, "Target.createBrowserContext", json!({})).await;
             let params =
                 json!({ "url": stage.site.url("/page?left"), "browserContextId": context["browserContextId"] });
-            // Some hang up while their page is still being made.
+            // Some disconnect while their page is being created.
             if at % 3 == 0 {
                 client.start(None, "Target.createTarget", params).await;
             } else {
@@ -345,7 +346,7 @@ async fn clients_that_hang_up_leave_nothing(browser: Browser) {
 
 in_each_browser!(clients_that_hang_up_leave_nothing);
 
-/// R08: pages that never rest, and dialogs that nobody answers; they end with their session.
+/// R08: pages with endless loops and unanswered dialogs end with their session.
 async fn busy_pages_end_with_their_session(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let before = at_rest(&stage.proxy).await;
@@ -357,7 +358,7 @@ async fn busy_pages_end_with_their_session(browser: Browser) {
         }
         let unload = busy(&greedy, &stage, "onbeforeunload = event => event.preventDefault(); 0").await;
         greedy.start(Some(&unload), "Page.reload", json!({})).await;
-        // Long enough for loops to be felt.
+        // Long enough for the loops to take effect.
         tokio::time::sleep(Duration::from_secs(2)).await;
     })
     .await;
@@ -368,7 +369,7 @@ async fn busy_pages_end_with_their_session(browser: Browser) {
 
 in_each_browser!(busy_pages_end_with_their_session);
 
-/// A page that does this and may never answer; its CDP session.
+/// Evaluates an expression in a new page, which may never answer; returns the CDP session.
 async fn busy(client: &Client, stage: &Stage, expression: &str) -> String {
     let page = client.page_at(&stage.site.url("/page?busy")).await;
     let params = json!({ "expression": expression, "userGesture": true });
@@ -376,10 +377,10 @@ async fn busy(client: &Client, stage: &Stage, expression: &str) -> String {
     page.session
 }
 
-/// As [`census`], once there is nothing but each session's own context and the one that the victim made.
+/// As [`census`], once only the sessions' own contexts and the victim's second one are left.
 async fn at_rest(proxy: &Proxy) -> [u64; 2] {
     let mut now = [0; 2];
-    eventually("nothing that is still going", async || {
+    eventually("no session or context is being disposed of", async || {
         now = census(proxy).await;
         now[1] == now[0] + 1
     })
@@ -387,7 +388,7 @@ async fn at_rest(proxy: &Proxy) -> [u64; 2] {
     now
 }
 
-/// Sessions and contexts that the proxy has.
+/// The numbers of sessions and contexts in the proxy.
 async fn census(proxy: &Proxy) -> [u64; 2] {
     [proxy.figure("sessions").await, proxy.figure("contexts").await]
 }

@@ -1,4 +1,5 @@
-//! What many clients, or one, make Chrome do all at once. As in [`super::greed`], the victim's page is asked meanwhile.
+//! Work that many clients, or one, cause in Chrome at once. As in [`super::greed`], the victim's
+//! page is timed.
 
 use std::cell::Cell;
 
@@ -14,7 +15,8 @@ use crate::{
     proxy::{eventually, size},
 };
 
-/// R15: many sessions end at once, one with many contexts, one with many pages; clients dispose of many contexts at once.
+/// R15: many sessions end at once, one with many contexts, one with many pages; clients dispose of
+/// many contexts at once.
 async fn many_sessions_ending_at_once_do_not_block_the_victim(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let mut clients = Vec::new();
@@ -46,7 +48,7 @@ async fn many_sessions_ending_at_once_do_not_block_the_victim(browser: Browser) 
         for disposed in join_all(own.map(dispose)).await {
             disposed.expect("R15");
         }
-        // A new client does not wait until all of that has gone.
+        // A new client does not wait until all contexts are disposed of.
         stage.proxy.connect().await.ok(None, "Browser.getVersion", json!({})).await;
         eventually("every context has gone", async || stage.proxy.figure("disposals").await == 0).await;
     })
@@ -56,7 +58,8 @@ async fn many_sessions_ending_at_once_do_not_block_the_victim(browser: Browser) 
 
 in_each_browser!(many_sessions_ending_at_once_do_not_block_the_victim);
 
-/// R16: ten large screenshots at once. A small one of somebody else does not wait until they have been taken.
+/// R16: ten large screenshots at once. A small screenshot of another session does not wait for all
+/// of them.
 async fn large_screenshots_do_not_delay_small_ones(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let neighbour = stage.proxy.connect().await;

@@ -1,5 +1,5 @@
-//! Clients that have as much saved, taken in and opened again as they can; see `greed` for how the victim is watched and for
-//! the sizes.
+//! Clients that save, import and restore as much as they can. See [`super::greed`] for the timing
+//! of the victim and for the sizes.
 
 use std::{cell::Cell, fmt::Write as _, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 
 const LINES: (&str, &str) = ("Content-Type", "application/x-ndjson");
 
-/// A snapshot whose fourth line has about so many bytes, of the smallest items there are.
+/// A snapshot whose fourth line has about this many bytes, in the smallest possible items.
 fn content(bytes: usize) -> String {
     let head = "{\"header\":{\"version\":1,\"browser\":\"\"}}\n{\"context\":{\"madeByClient\":false}}\n\
                 {\"storage\":{\"key\":\"https://a.test/\"}}\n{\"localStorage\":[";
@@ -56,7 +56,7 @@ async fn huge_imports_use_limited_memory(browser: Browser) {
 
 in_browser!(Shell: huge_imports_use_limited_memory);
 
-/// A `storageState` of about so many bytes, most of them rows of a database.
+/// A `storageState` of about this many bytes, most of them rows of a database.
 fn state(bytes: usize) -> String {
     let rows = vec!["{\"key\":1,\"value\":1}"; bytes / 20].join(",");
     let store = format!("{{\"name\":\"s\",\"autoIncrement\":false,\"indexes\":[],\"records\":[{rows}]}}");
@@ -66,7 +66,7 @@ fn state(bytes: usize) -> String {
     )
 }
 
-/// Notes the most memory that the proxy has while something is done.
+/// Records the largest memory use of the proxy during the work.
 async fn peak<T>(stage: &Stage, most: &std::sync::atomic::AtomicUsize, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     loop {
@@ -78,7 +78,7 @@ async fn peak<T>(stage: &Stage, most: &std::sync::atomic::AtomicUsize, work: imp
     }
 }
 
-/// A snapshot of so many pages at this URL.
+/// A snapshot of this many pages at this URL.
 fn pages(count: usize, url: &str) -> String {
     let head = "{\"header\":{\"version\":1,\"browser\":\"\"}}\n{\"context\":{\"madeByClient\":false}}\n";
     let pages = json!({ "page": { "url": url, "title": "\"\"" } }).to_string() + "\n";
@@ -90,8 +90,9 @@ fn pages(count: usize, url: &str) -> String {
     format!("{head}{}{end}\n", pages.repeat(count))
 }
 
-/// R14: two sessions with many pages each are opened from a snapshot at once, and a third client does not stay until its
-/// own are there. Beside them somebody opens a session with few pages, who does not wait until all of those are there.
+/// R14: two sessions with many pages each are restored at once, and a third client disconnects
+/// before its pages are there. Another client restores a few pages and does not wait for all
+/// others.
 async fn restoring_many_pages_does_not_block_others(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let save = async |count| {
@@ -132,7 +133,7 @@ async fn restoring_many_pages_does_not_block_others(browser: Browser) {
 
 in_browser!(Shell: restoring_many_pages_does_not_block_others);
 
-/// R13: a page of nothing but form fields, all of which are to be saved.
+/// R13: a page with very many form fields, all of which are to be saved.
 async fn saved_form_fields_are_limited(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let client = &stage.attacker.client;

@@ -1,5 +1,5 @@
-//! Ways from a page to our own port on which Chrome does not mark it as a page's, or asks itself: by a certificate, by
-//! something that forwards to us, by a name that the operator allowed.
+//! Ways from a page to the control port on which Chrome does not mark the request as a page's, or
+//! makes it itself: certificates, a forwarder, and a host name that the operator allowed.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -23,7 +23,7 @@ use crate::{
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// A session whose end would show that somebody got through.
+/// A session; if it ends, an attack was successful.
 async fn session(stage: &Stage) -> String {
     let made = stage.proxy.http("POST", "/v1/sessions", &[JSON], "{}").await;
     text(&serde_json::from_str::<Value>(&made.body).expect("JSON"), "id")
@@ -34,7 +34,7 @@ async fn still_runs(stage: &Stage, id: &str, how: &str) {
     assert_eq!(found.status, 200, "{how}: a page ended a session: {found:?}");
 }
 
-/// A server that shows a certificate whose issuer is to be had at these URLs.
+/// A server with a certificate whose issuer is said to be at these URLs.
 struct Tls {
     server: Child,
     address: String,
@@ -76,14 +76,15 @@ impl Drop for Tls {
     }
 }
 
-/// J16: a certificate without its issuer makes Chrome ask for it, wherever the certificate says. That is no page's
-/// request but Chrome's own, with the words of chromedriver's; it closes nothing, whatever ids the page knows.
+/// J16: for a certificate without its issuer, Chrome fetches the issuer from the URL in the
+/// certificate. The request is Chrome's own, with the headers of chromedriver's; it closes nothing,
+/// whatever ids the page knows.
 async fn certificate_issuer_urls_give_no_access(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let canary = CanaryPage::create(&stage).await;
     let session = session(&stage).await;
     let url = stage.proxy.url();
-    // The first and the last show that all of them are asked.
+    // The first and the last show that all of them are fetched.
     let tls = Tls::start(&[
         stage.site.url("/issuer?first"),
         format!("{url}/json/close/{}", canary.id),
@@ -93,7 +94,7 @@ async fn certificate_issuer_urls_give_no_access(browser: Browser) {
     ]);
     let client = &stage.attacker.client;
     let page = client.page_at(&stage.site.url("/page?attacker")).await;
-    // It says so too.
+    // The user agent is chromedriver's too.
     for method in ["Network.setUserAgentOverride", "Emulation.setUserAgentOverride"] {
         client.ok(Some(&page.session), method, json!({ "userAgent": "chromedriver" })).await;
     }
@@ -108,7 +109,7 @@ async fn certificate_issuer_urls_give_no_access(browser: Browser) {
     }
     canary.is_untouched(&stage, "J16").await;
     still_runs(&stage, &session, "J16").await;
-    // What chromedriver asks is answered as ever.
+    // Chromedriver's requests are answered as before.
     let chromedriver = [
         ("Sec-Fetch-Site", "none"),
         ("Sec-Fetch-Mode", "no-cors"),
@@ -124,7 +125,7 @@ async fn certificate_issuer_urls_give_no_access(browser: Browser) {
 
 in_each_browser!(certificate_issuer_urls_give_no_access);
 
-/// A forwarder that listens here, as that of a published port or of `ssh -L` does.
+/// A forwarder on this machine, like that of a published container port or of `ssh -L`.
 async fn forwarder(listen: &str, to: &str) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind(listen).await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -141,7 +142,7 @@ async fn forwarder(listen: &str, to: &str) -> (String, JoinHandle<()>) {
     (address, task)
 }
 
-/// By this origin a page reads nothing and ends nothing.
+/// A page can neither read nor end anything through this origin.
 async fn leads_nowhere(stage: &Stage, origin: &str, row: &str) {
     let canary = CanaryPage::create(stage).await;
     let session = session(stage).await;
@@ -165,10 +166,10 @@ async fn leads_nowhere(stage: &Stage, origin: &str, row: &str) {
     stage.unharmed(row).await;
 }
 
-/// J17: by an address of a forwarder, which is not ours. Chrome does not trust it, and the connection comes to us from
-/// the forwarder.
+/// J17: through a forwarder's address, which is not ours. Chrome does not trust it, and the
+/// connection to us comes from the forwarder.
 async fn pages_cannot_reach_the_port_through_a_forwarder(browser: Browser) {
-    // Nothing is sent: the system only says which address it would send from.
+    // Nothing is sent: the system only selects the source address.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
     let Ok(outward) = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()) else {
         eprintln!("skipped: this machine has no address but loopback");
@@ -185,8 +186,8 @@ async fn pages_cannot_reach_the_port_through_a_forwarder(browser: Browser) {
 
 in_each_browser!(pages_cannot_reach_the_port_through_a_forwarder);
 
-/// J18: by a name that the operator allowed. Chrome does not say there that a page asks, and a header that a page may
-/// not send does.
+/// J18: through a name that the operator allowed. Chrome does not mark a page's request there, but
+/// a required header that a page cannot send does.
 async fn pages_cannot_use_the_port_by_an_allowed_host(browser: Browser) {
     let config = tempfile::NamedTempFile::new().expect("a file");
     let arguments = "browser_args = ['--host-resolver-rules=MAP box.test 127.0.0.1']";
@@ -199,7 +200,8 @@ async fn pages_cannot_use_the_port_by_an_allowed_host(browser: Browser) {
 
 in_each_browser!(pages_cannot_use_the_port_by_an_allowed_host);
 
-/// J18: clients that come by an allowed name are served: discovery and WebSockets as they are, the rest with a header.
+/// J18: clients that use an allowed name are served: discovery and WebSockets without, everything
+/// else with a header.
 async fn clients_can_use_an_allowed_host(browser: Browser) {
     let stage = Stage::with(browser, &["--strict", "--allow-host", "box.test"]).await;
     let session = session(&stage).await;

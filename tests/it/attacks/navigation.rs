@@ -1,4 +1,4 @@
-//! URLs, files of the host, and input.
+//! URLs, host files, and input.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -14,7 +14,7 @@ use crate::{
     client::text,
 };
 
-/// A file of the host that nobody may read.
+/// A host file that no client may read.
 struct Canary {
     directory: tempfile::TempDir,
     words: String,
@@ -33,7 +33,7 @@ impl Canary {
         self.directory.path().join("canary.txt").display().to_string()
     }
 
-    /// Nobody has received its words.
+    /// No client has received the file's content.
     fn is_unread(&self, stage: &Stage, row: &str) {
         for frame in stage.attacker.client.frames().iter().filter(|frame| !frame.sent) {
             assert!(!frame.text.contains(&self.words), "{row}: the file was read: {}", frame.text);
@@ -41,7 +41,7 @@ impl Canary {
     }
 }
 
-/// N01 to N04, J10: no file of the host is opened, however its URL is spelt.
+/// N01 to N04, J10: host files are not opened, whatever the spelling of the URL.
 async fn host_files_are_not_opened(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
@@ -89,7 +89,7 @@ async fn host_files_are_not_opened(arena: Arena) {
     stage.unharmed("N01 N02 N03 N04 J10").await;
 }
 
-/// N05 to N09, X01: no page of Chrome's own is opened, and none that ends it.
+/// N05 to N09, X01: Chrome's own pages are not opened, including those that end Chrome.
 async fn chrome_urls_are_not_opened(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let attacker = &stage.attacker;
@@ -142,7 +142,7 @@ async fn chrome_urls_are_not_opened(arena: Arena) {
         "devtools://devtools/bundled/inspector.html",
         "chrome-extension://a/b",
         "chrome-untrusted://print",
-        // Of an origin of Chrome's own.
+        // Blob URLs with an origin of Chrome's own.
         "blob:chrome://settings/11111111-1111-4111-8111-111111111111",
         "blob:chrome://gpu/11111111-1111-4111-8111-111111111111",
         "view-source:blob:devtools://devtools/11111111-1111-4111-8111-111111111111",
@@ -156,7 +156,7 @@ async fn chrome_urls_are_not_opened(arena: Arena) {
     stage.unharmed("N05").await;
 }
 
-/// N10: Chrome itself holds its pages back from such URLs; nothing of ours may change that.
+/// N10: Chrome itself refuses such URLs to its pages; the proxy must not change that.
 async fn page_scripts_cannot_open_file_or_chrome_urls(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
@@ -182,7 +182,7 @@ async fn page_scripts_cannot_open_file_or_chrome_urls(arena: Arena) {
     stage.unharmed("N10").await;
 }
 
-/// H01, H02, H03: no page is given a file of the host; one of the session's own it may have.
+/// H01, H02, H03: pages receive no host file; a file of the session's own directory is allowed.
 async fn pages_receive_no_host_files(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, canary) = (&stage.attacker, Canary::new());
@@ -220,7 +220,7 @@ async fn pages_receive_no_host_files(arena: Arena) {
     }
     assert_eq!(attacker.evaluate("document.querySelector('input').files.length").await, 0, "H01 H02");
 
-    // What the session itself has downloaded it may upload, so the refusals above are not for everything.
+    // A session may upload its own downloads, so the refusals above are specific.
     let wish = json!({ "behavior": "allowAndName", "downloadPath": "/anywhere", "eventsEnabled": true });
     client.ok(None, "Browser.setDownloadBehavior", wish).await;
     attacker
@@ -246,7 +246,7 @@ async fn pages_receive_no_host_files(arena: Arena) {
     canary.is_unread(&stage, "H01 H02 H03");
 }
 
-/// K01: no key opens a page of Chrome's own.
+/// K01: no key event opens a page of Chrome's own.
 async fn key_events_trigger_no_browser_shortcuts(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let attacker = &stage.attacker;
@@ -271,7 +271,7 @@ async fn key_events_trigger_no_browser_shortcuts(browser: Browser) {
     stage.unharmed("K01").await;
 }
 
-/// K02, K03: the one clipboard of a browser is not read by command.
+/// K02, K03: the browser's shared clipboard cannot be read by a command.
 async fn the_clipboard_is_not_readable(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -285,7 +285,7 @@ async fn the_clipboard_is_not_readable(arena: Arena) {
         let params = json!({ "permission": { "name": name }, "setting": "granted" });
         stage.attack("K03", &EVERYWHERE, "Browser.setPermission", params, Says::Refused).await;
     }
-    // The victim copies, on a page of its own that has the focus.
+    // The victim copies text on a page that has the focus.
     let page = victim.client.page_at(&stage.site.url(&format!("/page?{}", victim.marker))).await;
     let copy = format!(
         "{{ const area = document.body.appendChild(document.createElement('textarea')); area.value = '{}'

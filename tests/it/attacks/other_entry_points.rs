@@ -1,4 +1,4 @@
-//! Ways in that are no frames of CDP: the side API as a page would use it, snapshots that come from elsewhere, and files
+//! Entry points other than CDP frames: the HTTP API called by a page, imported snapshots, and files
 //! that a browser writes by itself.
 
 use std::{
@@ -15,7 +15,7 @@ use crate::{
     rest,
 };
 
-/// J15, N12, D06: none of them leads further than a frame would.
+/// J15, N12, D06: none of them gives more access than a frame.
 async fn other_entry_points_give_no_access(browser: Browser) {
     let stage = Stage::strict(browser).await;
     pages_cannot_use_the_http_api(&stage).await;
@@ -28,7 +28,7 @@ async fn other_entry_points_give_no_access(browser: Browser) {
 
 in_each_browser!(other_entry_points_give_no_access);
 
-/// J15: a page that knows every path and every id, in all the ways in which a page can make a request.
+/// J15: a page that knows every path and every id, with every kind of request that a page can make.
 async fn pages_cannot_use_the_http_api(stage: &Stage) {
     let (attacker, proxy) = (&stage.attacker, &stage.proxy);
     let canary = rest::create(proxy, json!({ "name": "canary", "keepAlive": 600_000 })).await;
@@ -64,7 +64,7 @@ async fn pages_cannot_use_the_http_api(stage: &Stage) {
         ("GET", "/metrics".to_owned()),
         ("GET", kill.clone()),
     ];
-    // From a page of a site, and from one at our own origin.
+    // From a page of a site, and from one at the control port's own origin.
     for at in [stage.site.url("/page?attacker"), format!("{url}/json/version")] {
         let page = attacker.client.page_at(&at).await;
         for (method, path) in &requests {
@@ -111,14 +111,15 @@ async fn pages_cannot_use_the_http_api(stage: &Stage) {
     rest::send(proxy, "DELETE", &snapshot, Value::Null).await;
 }
 
-/// Where a page is led by command, and what it shows then.
+/// Navigates a page by command and returns the text that it shows then.
 async fn shown(client: &Client, page: &Page, url: &str) -> String {
     let _ = client.call_on(&page.session, "Page.navigate", json!({ "url": url })).await;
     let params = json!({ "expression": "document.documentElement?.innerText", "returnByValue": true });
     client.call_on(&page.session, "Runtime.evaluate", params).await.map(|shown| shown.to_string()).unwrap_or_default()
 }
 
-/// N12: pages, histories and storage of a snapshot that was written by hand lead nowhere that a command does not.
+/// N12: pages, histories and storage of a snapshot written by hand lead only where a command may
+/// lead.
 async fn imported_snapshots_open_no_file_or_chrome_urls(stage: &Stage) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), "canary-words").expect("written");
@@ -133,7 +134,8 @@ async fn imported_snapshots_open_no_file_or_chrome_urls(stage: &Stage) {
             json!({ "url": url, "title": "", "history": history, "current": 1,
                 "sessionStorage": [{ "key": format!("{url}/"), "items": [["a", "b"]] }] })
         };
-        // The page itself, between two that may be opened; and those around one that may.
+        // The page itself, between two entries that may be opened; and such entries around a page
+        // that may.
         pages.push(page(url, history([&web, url, &web])));
         pages.push(page(&web, history([url, &web, url])));
     }
@@ -161,7 +163,7 @@ async fn imported_snapshots_open_no_file_or_chrome_urls(stage: &Stage) {
     rest::send(&stage.proxy, "DELETE", &format!("/v1/snapshots/{}", rest::id_of(&snapshot)), Value::Null).await;
 }
 
-/// A snapshot of one context, as `docs/snapshot-content.md` says.
+/// A snapshot of one context, in the format of `docs/snapshot-content.md`.
 fn content(pages: &[Value], keys: &[&str]) -> String {
     let mut lines =
         vec![json!({ "header": { "version": 1, "browser": "" } }), json!({ "context": { "madeByClient": false } })];
@@ -176,7 +178,8 @@ fn content(pages: &[Value], keys: &[&str]) -> String {
     format!("{text}{}\n", json!({ "end": { "counts": counts, "complete": true } }))
 }
 
-/// D06: where no directory was asked for, or Chrome's own, which is one of the host that all sessions share.
+/// D06: without a download directory, or with Chrome's default one, which all sessions on the host
+/// share.
 async fn unrequested_downloads_write_no_host_files(stage: &Stage) {
     for behavior in [None, Some("default")] {
         let client = stage.proxy.connect().await;
@@ -192,7 +195,7 @@ async fn unrequested_downloads_write_no_host_files(stage: &Stage) {
             "Object.assign(document.createElement('a'), {{ href: '/download?{name}', download: '' }}).click(); 0"
         );
         client.evaluate(&page.session, &click).await;
-        // Headless shell does not begin it, and does not say so.
+        // Headless shell does not begin the download and sends no event.
         let over =
             |frame: &Value| frame["method"] == "Page.downloadProgress" && frame["params"]["state"] != "inProgress";
         let ended = client.wait_or_close(Duration::from_secs(1), over).await;
@@ -207,7 +210,7 @@ async fn unrequested_downloads_write_no_host_files(stage: &Stage) {
     }
 }
 
-/// Where a Chrome puts downloads by itself.
+/// The directories to which a Chrome writes downloads by default.
 fn places() -> Vec<PathBuf> {
     let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into()));
     vec![home.join("Downloads"), home, std::env::temp_dir(), Path::new(".").to_owned()]

@@ -1,4 +1,4 @@
-//! Auto-attach that waits: it must stop nobody else, and tell of nobody else.
+//! Auto-attach that pauses targets must pause and report only own targets.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,8 @@ use super::{
 };
 use crate::client::{Client, Page, text};
 
-/// Opens everything that can be paused: popups with and without an opener, workers of three kinds.
+/// Opens everything that can be paused: popups with and without an opener, and workers of three
+/// kinds.
 const STARTS: &str = "new Promise((done, fail) => {
     const heard = new Set(), all = ['opener', 'noopener', 'worker', 'shared', 'service']
     const hear = what => { heard.add(what); if (all.every(one => heard.has(one))) done('all run') }
@@ -26,7 +27,7 @@ const STARTS: &str = "new Promise((done, fail) => {
     navigator.serviceWorker.register('/service.js?NAME').then(() => navigator.serviceWorker.ready).then(() => hear('service'))
 })";
 
-/// Somebody with a secret, who starts things while others wait for debuggers.
+/// Another client with a secret, which opens targets while the attacker waits for debuggers.
 async fn others_start_things(stage: &Stage, name: &str) -> (Client, Page) {
     let client = stage.proxy.connect().await;
     let page = client.page_at(&stage.site.url(&format!("/page?{}-{name}", stage.victim.marker))).await;
@@ -39,7 +40,8 @@ async fn start_things(client: &Client, page: &Page, marker: &str, name: &str) ->
     client.evaluate(&page.session, &STARTS.replace("MARKER", marker).replace("NAME", name)).await
 }
 
-/// A01, A02, A03, A05: who auto-attaches, with or without waiting, gets one's own targets; others run on.
+/// A01, A02, A03, A05: auto-attach, with and without waiting, reports own targets only; others run
+/// on.
 async fn waiting_for_a_debugger_pauses_only_own_targets(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let puppeteer = json!([{ "type": "page", "exclude": true }, {}]);
@@ -51,7 +53,7 @@ async fn waiting_for_a_debugger_pauses_only_own_targets(arena: Arena) {
         }
         attacker.ok(None, "Target.setAutoAttach", params).await;
         let other = others_start_things(&stage, row).await;
-        // One's own does come, and waits: so the others' would have.
+        // An own target is reported and paused, so a foreign one would have been too.
         let created =
             text(&attacker.ok(None, "Target.createTarget", json!({ "url": "about:blank" })).await, "targetId");
         let own = |params: &Value| params["waitingForDebugger"] == wait;
@@ -67,7 +69,7 @@ async fn waiting_for_a_debugger_pauses_only_own_targets(arena: Arena) {
         stage.unharmed(row).await;
         drop(other);
     }
-    // What is below a page are the workers of its site too: of those in its own context.
+    // Below a page, workers of its site are reported only if they are in the own context.
     let wait = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
     for on in [On::Page, On::Tab, On::Worker, On::Shared, On::Service] {
         let _ = stage.attacker.call(on, "Target.setAutoAttach", wait.clone()).await;
@@ -77,7 +79,7 @@ async fn waiting_for_a_debugger_pauses_only_own_targets(arena: Arena) {
     drop(other);
 }
 
-/// A04: who goes while others start things leaves nothing paused behind.
+/// A04: a client that disconnects while others open targets leaves nothing paused.
 async fn a_disconnected_client_leaves_no_target_paused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let wait = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
@@ -94,7 +96,7 @@ async fn a_disconnected_client_leaves_no_target_paused(arena: Arena) {
     stage.unharmed("A04").await;
 }
 
-/// As A04 within one session: a root of one's own that waits, and is detached.
+/// As A04 within one session: a second root of the client waits and is then detached.
 async fn a_detached_root_leaves_no_target_paused(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let client = stage.proxy.connect().await;

@@ -1,8 +1,9 @@
-//! Rows of the table that share a proxy and its Chrome: starting these is a third of what a row costs.
+//! Rows of the table that share a proxy and its Chrome: starting these takes a third of a row's
+//! time.
 //!
-//! `rows_in_each_browser! { a, b }` makes a test for each kind of browser, which sends the rows one after the other, each
-//! with a victim and an attacker of its own. It goes on after a row that failed, and names all that did.
-//! `GHOSTMUX_TEST_ROW=text` sends only the rows whose name contains the text.
+//! `rows_in_each_browser! { a, b }` defines a test for each kind of browser. It sends the rows one
+//! after the other, each with its own victim and attacker, goes on after a failed row, and names
+//! all that failed. `GHOSTMUX_TEST_ROW=text` sends only the rows whose name contains the text.
 
 use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Instant};
 
@@ -12,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use crate::{browsers::Browser, proxy::Proxy};
 
-/// Where rows are sent: a strict proxy, started for the first that asks, the same for all others.
+/// The strict proxy that the rows share; it is started for the first one.
 #[derive(Clone)]
 pub(crate) struct Arena {
     pub(super) browser: Browser,
@@ -33,10 +34,10 @@ impl Arena {
     }
 }
 
-/// A row that has not been sent yet.
+/// A row that was not sent yet.
 pub(super) type Row = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Sends these rows in this kind of browser, where it is installed.
+/// Sends these rows with this kind of browser, if it is installed.
 pub(super) async fn send(kind: Kind, rows: impl FnOnce(&Arena) -> Vec<(&'static str, Row)>) {
     let Some(browser) = Browser::of(kind).await else { return };
     let only = std::env::var("GHOSTMUX_TEST_ROW").unwrap_or_default();
@@ -55,7 +56,7 @@ pub(super) async fn send(kind: Kind, rows: impl FnOnce(&Arena) -> Vec<(&'static 
     assert!(failed.is_empty(), "these rows failed in {kind}, see above: {failed:?}");
 }
 
-/// Makes a test for each kind of browser of several `async fn name(arena: Arena)`.
+/// Defines a test for each kind of browser from several `async fn name(arena: Arena)`.
 macro_rules! rows_in_each_browser {
     ($($name:ident),+ $(,)?) => {
         mod rows {
@@ -72,7 +73,7 @@ macro_rules! rows_in_each_browser {
     };
 }
 
-/// As [`rows_in_each_browser`], for what only one kind of browser can show.
+/// As [`rows_in_each_browser`], for one kind of browser only.
 macro_rules! rows_in_browser {
     (Shell: $($name:ident),+ $(,)?) => {
         mod rows_of_the_shell {

@@ -1,5 +1,5 @@
-//! Whoever is at the same site as the victim names what the victim has there: by origin, by the names a page chose, by
-//! numbers that are guessed. All of it means one's own.
+//! Clients at the victim's site name the victim's data there: by origin, by names that a page
+//! chose, by guessed numbers. All of these refer to the client's own data only.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
     client::{Page, text},
 };
 
-/// Keeps something in every store of the victim's page, and says what is there.
+/// Writes to every store of the victim's page and returns the content.
 const KEEP: &str = "(async () => {
     window.name = 'shared-window'
     await (await caches.open(WORD)).put('/kept', new Response(WORD))
@@ -39,7 +39,7 @@ const KEPT: &str = "(async () => {
         await (await fetch(BLOB)).text()])
 })()";
 
-/// C11, C12, C13, K04, P04: the stores, workers, windows and screens of others at one's own site.
+/// C11, C12, C13, K04, P04: foreign stores, workers, windows and screens at the same site.
 async fn data_of_other_sessions_at_the_same_site_is_unreachable(browser: Browser) {
     let stage = Stage::strict(browser).await;
     let victim = &stage.victim;
@@ -49,7 +49,7 @@ async fn data_of_other_sessions_at_the_same_site_is_unreachable(browser: Browser
     let kept = KEPT.replace("WORD", &word).replace("BLOB", &blob.to_string());
     let before = client.evaluate(&victim.page.session, &kept).await;
     assert!(before.as_str().is_some_and(|kept| kept.matches(&victim.marker).count() >= 6), "C11: {before}");
-    // A worker that stops would be seen.
+    // A stopped worker would be noticed.
     for worker in [&victim.service_worker, &victim.shared_worker] {
         client.attach(None, worker).await;
     }
@@ -72,12 +72,13 @@ async fn data_of_other_sessions_at_the_same_site_is_unreachable(browser: Browser
 
 in_each_browser!(data_of_other_sessions_at_the_same_site_is_unreachable);
 
-/// A command whose answer does not matter: what it did to the victim does, and what it told.
+/// Sends a command whose reply does not matter; its effect on the victim and its events are
+/// checked.
 async fn say(stage: &Stage, on: On, method: &str, params: Value) {
     let _ = stage.attacker.call(on, method, params).await;
 }
 
-/// C11: every way to hear of what changes at a site.
+/// C11: all commands that observe changes at a site.
 async fn site_observers_report_only_own_data(stage: &Stage) {
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let (origin, key) = (stage.site.origin(), format!("{}/", stage.site.origin()));
@@ -108,13 +109,13 @@ async fn site_observers_report_only_own_data(stage: &Stage) {
     };
     let word = json!(format!("{}-more", victim.marker)).to_string();
     victim.client.evaluate(&victim.page.session, &write(&word)).await;
-    // Of one's own one does hear, and by then would have heard of the other's.
+    // Own changes are reported; foreign ones would have been reported before.
     attacker.evaluate(&write("'own'")).await;
     attacker.client.event("Storage.cacheStorageListUpdated").await;
     stage.nothing_learned("C11");
 }
 
-/// C12: ids, names and URLs that the victim's own commands and pages use.
+/// C12: ids, names and URLs that the victim's commands and pages use.
 async fn handles_of_other_sessions_are_not_found(stage: &Stage, blob: &str) {
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let (origin, key) = (stage.site.origin(), format!("{}/", stage.site.origin()));
@@ -158,7 +159,7 @@ async fn handles_of_other_sessions_are_not_found(stage: &Stage, blob: &str) {
     ] {
         say(stage, On::Page, method, params).await;
     }
-    // A window of that name is one's own, and what a page was given a URL for is read by nobody else.
+    // A window of that name is an own one, and a foreign blob URL cannot be read.
     let page = attacker.client.page_at(&stage.site.url("/page?attacker")).await;
     let open = format!(
         "open('/page?named', 'shared-window') && fetch('{blob}').then(answer => answer.text()).catch(() => 'nothing')"
@@ -203,7 +204,7 @@ async fn worker_numbers_name_only_own_workers(stage: &Stage) {
     say(stage, On::Page, "ServiceWorker.stopAllWorkers", json!({})).await;
 }
 
-/// C11: a site's data is cleared only for oneself, whatever it is named by.
+/// C11: a site's data is cleared only in the own context, by whatever name.
 async fn clearing_a_site_clears_only_own_data(stage: &Stage) {
     let (origin, key) = (stage.site.origin(), format!("{}/", stage.site.origin()));
     for (method, params) in [
@@ -222,7 +223,7 @@ async fn clearing_a_site_clears_only_own_data(stage: &Stage) {
     }
 }
 
-/// K04: X11 has a second clipboard, of what is selected, which the middle button pastes.
+/// K04: X11 has a second clipboard for the selection, which the middle button pastes.
 async fn selected_text_is_not_pasted_in_another_session(stage: &Stage) {
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let click = async |page: &Page, client: &crate::client::Client, button: &str, times: i32| {
@@ -252,13 +253,13 @@ async fn selected_text_is_not_pasted_in_another_session(stage: &Stage) {
     attacker.client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
 }
 
-/// P04: a screen shows the windows of all.
+/// P04: a screen shows the windows of all sessions.
 async fn no_page_records_the_screen(stage: &Stage) {
     let attacker = &stage.attacker;
     for permission in ["displayCapture", "capturedSurfaceControl"] {
         say(stage, On::Page, "Browser.grantPermissions", json!({ "permissions": [permission] })).await;
     }
-    // A picker that nobody can answer is a refusal too: the page hears nothing.
+    // A picker that is never answered counts as a refusal: the page gets nothing.
     let record = "Promise.race([
         navigator.mediaDevices.getDisplayMedia({ video: true }).then(stream => 'records ' + stream.getTracks()[0].label,
             error => error.name),

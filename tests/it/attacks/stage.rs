@@ -1,4 +1,4 @@
-//! `Stage`: a proxy with a victim at work, and an attacker who knows all of the victim's ids.
+//! `Stage`: a proxy with a working victim and an attacker that knows all of the victim's ids.
 
 use std::sync::{
     Arc,
@@ -17,11 +17,11 @@ use crate::{
     site::Site,
 };
 
-/// The kind of CDP session that a command is sent on.
+/// The kind of CDP session on which a command is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum On {
     Root,
-    /// One more browser-level CDP session, by `attachToBrowserTarget`.
+    /// A second browser-level CDP session, by `attachToBrowserTarget`.
     Browser,
     Page,
     Tab,
@@ -33,18 +33,18 @@ pub(super) enum On {
 /// All kinds.
 pub(super) const EVERYWHERE: [On; 7] = [On::Root, On::Browser, On::Page, On::Tab, On::Worker, On::Shared, On::Service];
 
-/// What the answer must be.
+/// The expected answer.
 #[derive(Clone, Debug)]
 pub(super) enum Says {
     /// This code and text.
     Exactly(i64, String),
-    /// One of them: builds differ.
+    /// One of several, because builds differ.
     OneOf(Vec<(i64, String)>),
-    /// A refusal by policy, which names the method.
+    /// A refusal by the policy that names the method.
     Refused,
-    /// A refusal by policy, or that there is no such method on this kind of CDP session.
+    /// A refusal by the policy, or the error that this kind of CDP session has no such method.
     RefusedOrUnknown,
-    /// An error, whatever its text.
+    /// An error with any text.
     AnyError,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn says(code: i64, words: &str) -> Says {
     Says::Exactly(code, words.to_owned())
 }
 
-/// Chrome's words for what does not exist.
+/// Chrome's errors for unknown ids.
 pub(super) const NO_TARGET: (i64, &str) = (-32602, "No target with given id found");
 pub(super) const NO_SESSION: (i64, &str) = (-32001, "Session with given id not found.");
 pub(super) const NO_CHILD: (i64, &str) = (-32602, "No session with given id");
@@ -68,7 +68,7 @@ pub(super) fn no_context(id: &str) -> Says {
     says(-32602, &format!("Failed to find browser context for id {id}"))
 }
 
-/// In the shell and in full Chrome.
+/// The errors of headless shell and of full Chrome.
 pub(super) fn no_target_to_close() -> Says {
     Says::OneOf(vec![(-32602, "No target found for targetId".into()), (-32602, NO_TARGET.1.into())])
 }
@@ -79,7 +79,7 @@ pub(super) fn no_context_for_a_page(id: &str) -> Says {
     Says::OneOf(vec![(-32602, "browserContextId".into()), (-32000, full)])
 }
 
-/// A client that means harm, with a CDP session of every kind.
+/// A hostile client with a CDP session of every kind.
 pub(super) struct Attacker {
     pub(super) client: Client,
     pub(super) page: Page,
@@ -88,7 +88,7 @@ pub(super) struct Attacker {
     sessions: Vec<(On, String)>,
 }
 
-// The order is that of their ends.
+// Fields are dropped in this order.
 pub(super) struct Stage {
     pub(super) attacker: Attacker,
     pub(super) victim: Victim,
@@ -98,12 +98,12 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// A strict proxy with both at work.
+    /// A strict proxy with a victim and an attacker.
     pub(super) async fn strict(arena: impl Into<Arena>) -> Self {
         Self::on(arena.into().strict().await).await
     }
 
-    /// A proxy of its own with these flags.
+    /// A proxy of its own, with these flags.
     pub(super) async fn with(arena: impl Into<Arena>, flags: &[&str]) -> Self {
         Self::on(Arc::new(Proxy::start(arena.into().browser, flags).await)).await
     }
@@ -117,7 +117,8 @@ impl Stage {
         stage
     }
 
-    /// The attacker sends this on each of these CDP sessions, and is answered so every time; nobody is harmed.
+    /// The attacker sends this on each of these CDP sessions and must get the expected answer each
+    /// time; then the victim is checked.
     pub(super) async fn attack(&self, row: &str, on: &[On], method: &str, params: Value, must: impl Into<Says>) {
         let must = must.into();
         for on in on {
@@ -127,7 +128,8 @@ impl Stage {
         self.unharmed(row).await;
     }
 
-    /// As [`Stage::attack`], for what is answered with a view of the attacker's own: the results.
+    /// As [`Stage::attack`] for commands answered with the attacker's own view; returns the
+    /// results.
     pub(super) async fn answers(&self, row: &str, on: &[On], method: &str, params: Value) -> Vec<Value> {
         let mut results = Vec::new();
         for on in on {
@@ -152,14 +154,14 @@ impl Stage {
         a_new_client_gets_in(&self.proxy, row).await;
     }
 
-    /// As [`Stage::unharmed`] where the attacker's own connection is its own affair.
+    /// As [`Stage::unharmed`] if the attacker's connection may have ended.
     pub(super) async fn others_unharmed(&self, row: &str) {
         self.victim.is_unharmed(row).await;
         self.nothing_learned(row);
         a_new_client_gets_in(&self.proxy, row).await;
     }
 
-    /// Nothing that the attacker has received names anything of the victim's.
+    /// The attacker has received nothing that names something of the victim.
     pub(super) fn nothing_learned(&self, row: &str) {
         let from = self.read.load(Ordering::Relaxed);
         self.read.store(learned_nothing(&self.attacker.client, &self.victim, row, from), Ordering::Relaxed);
@@ -191,7 +193,7 @@ impl Attacker {
         Self { client, page, context, tab, sessions }
     }
 
-    /// Its CDP session of this kind; none for the root.
+    /// Its CDP session of this kind; `None` for the root.
     pub(super) fn session(&self, on: On) -> Option<&str> {
         self.sessions.iter().find(|(kind, _)| *kind == on).map(|(_, session)| session.as_str())
     }
@@ -200,12 +202,12 @@ impl Attacker {
         self.client.call_in(self.session(on), method, params, crate::client::DEADLINE).await
     }
 
-    /// A command of its own that must succeed.
+    /// A command that must succeed.
     pub(super) async fn ok(&self, on: On, method: &str, params: Value) -> Value {
         self.client.ok(self.session(on), method, params).await
     }
 
-    /// The text of whatever its page shows by now.
+    /// The text of whatever its page shows now.
     pub(super) async fn shown(&self) -> String {
         let expression =
             "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))

@@ -1,4 +1,4 @@
-//! Targets of others: seeing, attaching to, opening and closing them.
+//! Targets of other sessions: listing, attaching, opening and closing.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,8 @@ use crate::{
     client::text,
 };
 
-/// T01, T02, T09, T10, T15: whoever lists targets sees one's own, on every kind of CDP session.
+/// T01, T02, T09, T10, T15: lists of targets contain own targets only, on every kind of CDP
+/// session.
 async fn lists_show_only_own_targets(browser: Browser) {
     let stage = Stage::with(browser, &["--strict", "--warm", "2"]).await;
     let own = &stage.attacker.page.target;
@@ -31,15 +32,15 @@ async fn lists_show_only_own_targets(browser: Browser) {
 
 in_each_browser!(lists_show_only_own_targets);
 
-/// T03, T04, T15: whoever discovers targets hears of one's own, from wherever it is asked.
+/// T03, T04, T15: discovery reports own targets only, on every kind of CDP session.
 async fn discovery_reports_only_own_targets(browser: Browser) {
     let stage = Stage::with(browser, &["--strict", "--warm", "2"]).await;
     let (attacker, victim) = (&stage.attacker.client, &stage.victim);
     for on in EVERYWHERE {
         let all = json!({ "discover": true, "filter": [{}] });
         stage.answers("T03 T04 T15", &[on], "Target.setDiscoverTargets", all).await;
-        // The victim's page comes first and the attacker's after it: with that one announced, the other would have
-        // been.
+        // The victim's page is opened before the attacker's: when the attacker's is announced, the
+        // victim's would have been too.
         let params = json!({ "url": format!("{}-again", victim.url) });
         let theirs = text(&victim.client.ok(None, "Target.createTarget", params).await, "targetId");
         let params = json!({ "url": "about:blank" });
@@ -56,7 +57,7 @@ async fn discovery_reports_only_own_targets(browser: Browser) {
 
 in_each_browser!(discovery_reports_only_own_targets);
 
-/// T05 to T13, T20 to T22: what names a target of another's is answered as if it were not there.
+/// T05 to T13, T20 to T22: a foreign target gets the answer for an unknown one.
 async fn foreign_targets_are_not_found(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let victim = &stage.victim;
@@ -80,7 +81,7 @@ async fn foreign_targets_are_not_found(arena: Arena) {
     attack("T22", "Target.detachFromTarget", named, NO_CHILD_OF_TARGET.into()).await;
 }
 
-/// T14, T15: the browser's own target is a virtual root, from wherever it is attached to.
+/// T14, T15: the browser target is a virtual root, from wherever it is attached.
 async fn the_browser_target_is_a_virtual_root(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -108,7 +109,8 @@ async fn the_browser_target_is_a_virtual_root(arena: Arena) {
     }
 }
 
-/// T10, T17, T18, T19: a page opens in one's own contexts, and in the default one of one's own where none is named.
+/// T10, T17, T18, T19: pages open only in own contexts, and in the own default context if none is
+/// named.
 async fn pages_open_only_in_own_contexts(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
@@ -130,7 +132,7 @@ async fn pages_open_only_in_own_contexts(arena: Arena) {
     assert_eq!(asked, 0, "T17: a page was opened in another's context");
 }
 
-/// T16: no page script becomes a client.
+/// T16: a page script gets no CDP connection.
 async fn a_page_script_gets_no_binding_to_the_browser(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);

@@ -1,4 +1,4 @@
-//! `Victim`: a client at work, which must notice nothing.
+//! `Victim`: a working client that an attack must not affect.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::{
     site::Site,
 };
 
-/// How long a page may take to answer its own client while others attack.
+/// Time limit for a page's answer to its own client during an attack.
 const SOON: Duration = Duration::from_secs(3);
 
-/// All of a page that an attack could have changed.
+/// Everything in a page that an attack could have changed.
 const STATE: &str = "(async () => {
     const allowed = async name => (await navigator.permissions.query({ name })).state
     return JSON.stringify({
@@ -27,7 +27,7 @@ const STATE: &str = "(async () => {
     })
 })()";
 
-/// A client with a page in a context of its own, a cookie, storage, workers, and a word that only it knows.
+/// A client with a page in its own context, a cookie, storage, workers, and a secret marker.
 pub(super) struct Victim {
     pub(super) client: Client,
     pub(super) context: String,
@@ -37,7 +37,7 @@ pub(super) struct Victim {
     pub(super) window: Value,
     pub(super) shared_worker: String,
     pub(super) service_worker: String,
-    /// In its URL, title, cookie, storage and body.
+    /// The marker in its URL, title, cookie, storage and body.
     pub(super) marker: String,
     pub(super) url: String,
     state: Value,
@@ -78,7 +78,8 @@ impl Victim {
         victim
     }
 
-    /// Nothing of it has changed, it was told nothing it did not ask for, and it can go on. `row` names the attack.
+    /// Nothing of it has changed, it has received no unexpected event, and it can continue. `row`
+    /// names the attack.
     pub(super) async fn is_unharmed(&self, row: &str) {
         let client = &self.client;
         if let Some(why) = client.closed() {
@@ -98,7 +99,7 @@ impl Victim {
                     | "Debugger.paused"
                     | "Page.javascriptDialogOpening"
             );
-            // Its own worker says that it runs.
+            // Its own worker reports that its script was loaded.
             if unwanted || method.starts_with("Inspector.") && method != "Inspector.workerScriptLoaded" {
                 client.panic(&format!("{row}: the victim was told {event}"));
             }
@@ -108,13 +109,14 @@ impl Victim {
         client.ok(None, "Target.closeTarget", json!({ "targetId": page["targetId"] })).await;
     }
 
-    /// As [`Victim::is_unharmed`] after what takes all that the machine has: only that it still is what it was.
+    /// As [`Victim::is_unharmed`] after an attack that uses all of the machine: only checks that it
+    /// is unchanged.
     pub(super) async fn is_itself(&self, row: &str, deadline: Duration) {
         let state = self.client.evaluate_in(&self.page.session, STATE, deadline).await;
         assert_eq!(state, self.state, "{row}: the victim was changed");
     }
 
-    /// What only the victim may know: none of it may be in anything that another receives.
+    /// What only the victim may know; other clients must not receive it.
     pub(super) fn secrets(&self) -> Vec<&str> {
         vec![
             &self.marker,
@@ -128,7 +130,7 @@ impl Victim {
         ]
     }
 
-    /// How long its page takes to answer.
+    /// The time that its page takes to answer.
     pub(super) async fn round_trip(&self, deadline: Duration) -> Duration {
         let since = std::time::Instant::now();
         self.client.evaluate_in(&self.page.session, "1", deadline).await;
@@ -149,7 +151,7 @@ impl Victim {
     }
 }
 
-/// Starts a shared and a service worker of a page, and returns their targets.
+/// Starts a shared and a service worker of a page; returns their targets.
 pub(super) async fn workers(client: &Client, page: &Page) -> [String; 2] {
     let seen = json!({ "discover": true, "filter": [{}] });
     client.ok(None, "Target.setDiscoverTargets", seen).await;
@@ -169,7 +171,7 @@ pub(super) async fn workers(client: &Client, page: &Page) -> [String; 2] {
     found
 }
 
-/// The last tab that a client has in a context.
+/// The last tab of a client in a context.
 pub(super) async fn tab_of(client: &Client, context: &str) -> String {
     let tabs = client.ok(None, "Target.getTargets", json!({ "filter": [{ "type": "tab" }] })).await;
     let tabs = tabs["targetInfos"].as_array().expect("a list");
@@ -177,9 +179,10 @@ pub(super) async fn tab_of(client: &Client, context: &str) -> String {
     text(tab.unwrap_or_else(|| client.panic("no tab")), "targetId")
 }
 
-/// Fails if a client received anything that only the victim may know, from this frame on; returns how many there are.
+/// Fails if a client received a secret of the victim from this frame on; returns the number of
+/// frames so far.
 ///
-/// What an answer repeats of its own command, the client knew before.
+/// What a reply repeats from its own command is excepted, because the client knew it before.
 pub(super) fn learned_nothing(client: &Client, victim: &Victim, row: &str, from: usize) -> usize {
     let frames = client.frames();
     for frame in frames[from.min(frames.len())..].iter().filter(|frame| !frame.sent) {
@@ -194,7 +197,7 @@ pub(super) fn learned_nothing(client: &Client, victim: &Victim, row: &str, from:
 
 fn repeats(frames: &[Frame], reply: &Frame, secret: &str) -> bool {
     let Some(message) = reply.received() else { return false };
-    // An error inside a tunnel: the command it answers is inside another.
+    // An error in a nested message: the command that it answers is nested too.
     if message["method"] == "Target.receivedMessageFromTarget" && reply.text.contains(r"error\") {
         return frames.iter().any(|frame| frame.sent && frame.text.contains(secret));
     }
@@ -205,7 +208,7 @@ fn repeats(frames: &[Frame], reply: &Frame, secret: &str) -> bool {
         .any(|frame| serde_json::from_str::<Value>(&frame.text).is_ok_and(|command| command["id"].as_i64() == Some(id)))
 }
 
-/// A client that comes now gets in.
+/// A client that connects now is admitted.
 pub(super) async fn a_new_client_gets_in(proxy: &Proxy, row: &str) {
     let newcomer = tokio::time::timeout(DEADLINE, proxy.connect()).await;
     let newcomer = newcomer.unwrap_or_else(|_| panic!("{row}: a new client was not let in within {DEADLINE:?}"));

@@ -1,4 +1,4 @@
-//! What is refused, by name and without effect.
+//! Requests that are refused by name and without effect.
 
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ async fn web_pages_may_read_only_the_api_document() {
             is_problem(&proxy.http(method, path, headers, "").await, 403, "from-a-page", "page");
         }
     }
-    // What chromedriver asks is let in elsewhere, but a GET that ends a session is not for it.
+    // Chromedriver's requests are accepted elsewhere, but not for a GET that ends a session.
     let chromes_own = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "empty")];
     is_problem(&proxy.http("GET", &kill, &chromes_own, "").await, 403, "from-a-page", "page");
     let chromedriver = [&chromes_own[..], &[("User-Agent", "chromedriver")]].concat();
@@ -134,7 +134,7 @@ async fn full_server_names_the_limit_and_the_retry_time() {
     let said = body_of(&answer);
     assert_eq!((&said["most"], &said["position"]), (&json!(2), &json!(1)), "{said}");
 
-    // A place that becomes free goes to the one that waits for it.
+    // A place that becomes free is given to the waiting client.
     let path = format!("/v1/sessions/{}", id_of(&first));
     let waiting = async {
         loop {

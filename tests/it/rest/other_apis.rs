@@ -1,4 +1,5 @@
-//! The other faces of the same sessions: browserless's, the figures, the `ghost` domain. They agree.
+//! The other interfaces to the same sessions agree: browserless's endpoints, the metrics, the
+//! `ghost` domain.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -119,7 +120,7 @@ async fn ghost_domain_matches_its_definition() {
     let other = ghost("ghost.createSession", json!({"metadata": {"a": "b"}})).await["session"].clone();
     let all = ghost("ghost.listSessions", json!({})).await;
     assert_eq!(all["sessions"].as_array().map(Vec::len), Some(2), "{all}");
-    // One service behind both faces.
+    // Both interfaces use one service.
     assert_eq!(ok(&proxy, "GET", &format!("/v1/sessions/{}", id_of(&other)), Value::Null).await, other);
     ghost("ghost.updateSession", json!({"timeout": 1_800_000})).await;
     is_of("ghost.sessionUpdated", &client.event("ghost.sessionUpdated").await["params"]);
@@ -150,7 +151,8 @@ async fn ghost_domain_matches_its_definition() {
     for event in events.iter().filter(|event| event["method"].as_str().is_some_and(|name| name.starts_with("ghost."))) {
         is_of(event["method"].as_str().expect("a name"), &event["params"]);
     }
-    // Every command of the definition was asked above, and every event came but that of a lost browser.
+    // Every command of the definition was sent above, and every event arrived except that of a lost
+    // browser.
     let domain = ghostmux::api_types::Domain::ghost();
     for event in domain.events.iter().filter(|event| event.name != "browserLost") {
         let method = format!("ghost.{}", event.name);

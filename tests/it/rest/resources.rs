@@ -1,4 +1,4 @@
-//! Sessions as resources: made, found, changed, parked, ended.
+//! Sessions as resources: created, read, changed, parked, ended.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ async fn sessions_are_created_read_changed_parked_and_ended() {
         "{changed}"
     );
 
-    // Without a body: nothing needs to be said.
+    // The body may be missing.
     let parked = ok(&proxy, "POST", &format!("{path}/park"), Value::Null).await;
     is_a("Session", &parked);
     let closed = client.end().await;
@@ -88,7 +88,7 @@ async fn session_ids_can_be_chosen_once() {
     connect(&proxy, &session).await.page().await;
     ok(&proxy, "DELETE", "/v1/sessions/job-2026.11_a", Value::Null).await;
     is_problem(&again().await, 409, "id-in-use", "job-2026.11_a");
-    // Two at once: one of them is first.
+    // Two requests at the same time: one of them is first.
     let body = r#"{"id":"both-at-once"}"#;
     let (one, other) = tokio::join!(
         proxy.http("POST", "/v1/sessions", &[JSON], body),

@@ -1,4 +1,4 @@
-//! Snapshots by command and by HTTP: what a client of the proxy can do with them, and what it is refused.
+//! Snapshots over CDP and HTTP: what a client can do with them, and what it is refused.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::{
     site::Site,
 };
 
-/// Writes this into every store that a page has.
+/// Writes this value into every store of a page.
 pub(super) async fn mark(client: &Client, page: &Page, what: &str) {
     let script = format!(
         "new Promise((done, failed) => {{
@@ -29,7 +29,7 @@ pub(super) async fn mark(client: &Client, page: &Page, what: &str) {
     assert_eq!(client.evaluate(&page.session, &script).await, true);
 }
 
-/// What stands in the stores of a page: cookie, localStorage, sessionStorage, `IndexedDB`.
+/// The values in the stores of a page: cookie, localStorage, sessionStorage, `IndexedDB`.
 pub(super) async fn marks(client: &Client, session: &str) -> Value {
     let script = "new Promise(done => {
         const all = base => [document.cookie.match(/mark=\\w+/)?.[0] ?? '', localStorage.mark ?? null, sessionStorage.mark ?? null, base];
@@ -45,7 +45,7 @@ pub(super) async fn marks(client: &Client, session: &str) -> Value {
     client.evaluate(session, script).await
 }
 
-/// Attaches to the page at this URL, which is there or about to be.
+/// Attaches to the page at this URL, which exists or is being opened.
 pub(super) async fn page_at(client: &Client, url: &str) -> String {
     let mut found = None;
     eventually(&format!("a page at {url}"), async || {
@@ -59,7 +59,7 @@ pub(super) async fn page_at(client: &Client, url: &str) -> String {
     client.attach(None, &found.expect("it was found")).await
 }
 
-/// A command of the domain, whose answer must be as it is defined.
+/// A command of the `ghost` domain; its result must match the definition.
 async fn ghost(client: &Client, method: &str, params: Value) -> Value {
     let answer = client.ok(None, method, params).await;
     is_of(method, &answer);
@@ -81,25 +81,25 @@ async fn saved_sessions_can_be_restored_and_cloned(browser: Browser) {
     assert_eq!(told, saved);
     let snapshot = &saved["snapshot"];
     assert_eq!((&snapshot["name"], &snapshot["metadata"]), (&json!("logged in"), &json!({ "job": "7" })), "{saved}");
-    // The site sets one of its own.
+    // The site sets a cookie of its own.
     let counts = (&snapshot["cookies"], &snapshot["databases"], &snapshot["partial"]);
     assert_eq!(counts, (&json!(2), &json!(1), &json!(false)), "{snapshot}");
     assert_eq!(saved["report"]["omitted"], json!([]), "{saved}");
     let id = id_of(snapshot);
 
-    // What happens afterwards is not in it.
+    // Later changes are not in the snapshot.
     mark(&client, &page, "second").await;
     let first = json!(["mark=first", "first", "first", "first7"]);
     let second = json!(["mark=second", "second", "second", "second7"]);
     let begun = create(&proxy, json!({ "snapshot": id, "name": "begun" })).await;
     let from_rest = connect(&proxy, &begun).await;
     assert_eq!(marks(&from_rest, &page_at(&from_rest, &url).await).await, first);
-    // And by the URL that a client connects with.
+    // And by the snapshot in the URL that a client connects with.
     let from_url = proxy.connect_to(&format!("/?snapshot={id}")).await;
     assert_eq!(marks(&from_url, &page_at(&from_url, &url).await).await, first);
     let without = proxy.connect_to(&format!("/?snapshot={id}&pages=false")).await;
     let page_of_own = without.page_at(&url).await;
-    // sessionStorage belongs to the page that was not opened.
+    // sessionStorage belongs to a page, and this page was not opened.
     assert_eq!(marks(&without, &page_of_own.session).await, json!(["mark=first", "first", null, "first7"]));
 
     let cloned = ghost(&client, "ghost.cloneSession", json!({ "count": 3, "name": "copy" })).await;
@@ -109,13 +109,14 @@ async fn saved_sessions_can_be_restored_and_cloned(browser: Browser) {
         assert_eq!((&clone["name"], &clone["state"]), (&json!("copy"), &json!("parked")), "{clone}");
         let clone = connect(&proxy, clone).await;
         let session = page_at(&clone, &url).await;
-        // Each is as the first one is now, and changes nothing for the next.
+        // Each clone has the current state of the first session, and does not change the next
+        // clone.
         assert_eq!(marks(&clone, &session).await, second, "clone {at}");
         mark(&clone, &Page { target: String::new(), session }, "theirs").await;
     }
     assert_eq!(marks(&client, &page.session).await, second);
 
-    // Back to where it was: by its own client.
+    // Restored to the saved state, by its own client.
     let restored = ghost(&client, "ghost.restoreSnapshot", json!({ "snapshot": id })).await;
     assert_eq!(restored["report"]["omitted"], json!([]), "{restored}");
     let told = client.event("ghost.snapshotRestored").await["params"].clone();
@@ -152,7 +153,7 @@ async fn snapshots_are_managed_over_http() {
         let names = page["snapshots"].as_array().expect("a list").iter().map(|snapshot| text(snapshot, "name"));
         (names.collect::<Vec<_>>(), page.get("next").map(|next| next.as_str().expect("a cursor").to_owned()))
     };
-    // The newest first.
+    // Newest first.
     assert_eq!(listed("").await, (vec!["Two".to_owned(), "one".to_owned()], None));
     let (first, next) = listed("limit=1").await;
     let next = next.expect("there is more");
@@ -163,7 +164,7 @@ async fn snapshots_are_managed_over_http() {
     assert_eq!(listed("name=tW").await.0, ["Two"]);
     assert_eq!(listed("metadata.kind=one").await.0, ["one"]);
 
-    // Everything of it, to another ghostmux and back.
+    // The whole content, exported to another ghostmux and imported again.
     let content = format!("/v1/snapshots/{}/content", id_of(&one));
     let whole = proxy.http("GET", &format!("{content}?format=ghostmux"), &[], "").await;
     assert_eq!((whole.status, whole.header("content-type")), (200, Some("application/x-ndjson")));
@@ -177,7 +178,7 @@ async fn snapshots_are_managed_over_http() {
     let read = marks(&again, &page_at(&again, &site.url("/?kept")).await).await;
     assert_eq!(read, json!(["mark=kept", "kept", "kept", "kept7"]));
 
-    // As Playwright has it: without the pages, and it says so.
+    // In Playwright's format: without the pages, which the report says.
     let state = proxy.http("GET", &content, &[], "").await;
     let omitted: u64 = state.header("ghostmux-omitted").expect("a count").parse().expect("a number");
     assert!(state.status == 200 && omitted >= 1, "{omitted}: {}", state.body);
@@ -189,7 +190,7 @@ async fn snapshots_are_managed_over_http() {
     let again = other.connect_to(&format!("/?snapshot={}", id_of(&imported["snapshot"]))).await;
     let page = again.page_at(&site.url("/?kept")).await;
     assert_eq!(marks(&again, &page.session).await, json!(["mark=kept", "kept", null, "kept7"]));
-    // And once more by command.
+    // And again by command.
     for format in ["playwright", "ghostmux"] {
         let exported =
             ghost(&client, "ghost.exportSnapshot", json!({ "snapshot": id_of(&one), "format": format })).await;
@@ -204,7 +205,7 @@ async fn snapshots_are_managed_over_http() {
     assert_eq!(proxy.http("DELETE", &path, &[], "").await.status, 204);
     is_problem(&proxy.http("GET", &path, &[], "").await, 404, "no-snapshot", id_of(&two));
     assert_eq!(listed("").await.0, ["one"]);
-    // Two at once do not take anything from each other.
+    // Two restores at the same time do not affect each other.
     let (three, four) = tokio::join!(save("three"), save("four"));
     for saved in [three, four] {
         for count in ["cookies", "origins", "databases", "pages", "partial"] {
@@ -236,7 +237,7 @@ async fn invalid_snapshots_are_refused_and_change_nothing() {
     let content = &format!("/v1/snapshots/{none}/content?format=pdf");
     is_problem(&proxy.http("GET", content, &[], "").await, 400, "bad-value", "format");
 
-    // What is imported is looked at to its end before it is a snapshot.
+    // An import is checked completely before it becomes a snapshot.
     let saved = ok(&proxy, "POST", &format!("{path}/snapshots"), Value::Null).await["snapshot"].clone();
     let content = format!("/v1/snapshots/{}/content?format=ghostmux", id_of(&saved));
     let whole = proxy.http("GET", &content, &[], "").await.body;
@@ -262,16 +263,16 @@ async fn invalid_snapshots_are_refused_and_change_nothing() {
     let listed = ok(&proxy, "GET", "/v1/snapshots", Value::Null).await;
     assert_eq!(listed["snapshots"].as_array().map(Vec::len), Some(1), "{listed}");
 
-    // Into a session with a client only that client writes.
+    // Only a session's own client may restore into the session while it is connected.
     let restore = json!({ "snapshot": id_of(&saved) });
     is_problem(&post(&format!("{path}/restore"), restore.clone()).await, 409, "in-use", "park");
-    // One that is too large, and the session goes on.
+    // A snapshot that is too large; the session continues.
     client.evaluate(&page.session, "localStorage.much = crypto.randomUUID().repeat(60_000)").await;
     is_problem(&post(&format!("{path}/snapshots"), json!({})).await, 413, "snapshot-too-large", "1048576");
     client.evaluate(&page.session, "delete localStorage.much").await;
     assert_eq!(marks(&client, &page.session).await, json!(["mark=own", "own", "own", "own7"]));
 
-    // Of two at once one is refused.
+    // One of two at the same time is refused.
     ok(&proxy, "POST", &format!("{path}/park"), Value::Null).await;
     let at = format!("{path}/restore");
     let (one, two) = tokio::join!(post(&at, restore.clone()), post(&at, restore.clone()));

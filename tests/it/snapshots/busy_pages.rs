@@ -1,4 +1,4 @@
-//! Captures while the session's pages do something else, or nothing any more.
+//! Captures while pages of the session are busy, blocked or unresponsive.
 
 use std::time::{Duration, Instant};
 
@@ -27,12 +27,12 @@ async fn hanging_pages_do_not_affect_the_rest_of_a_snapshot(browser: Browser) {
     let [lost] = report.lost.as_slice() else { panic!("{report:?}") };
     assert_eq!((lost.what.as_str(), lost.place.as_str()), ("page", hung.as_str()));
     assert!(!report.complete, "{report:?}");
-    // Its URL is known all the same, and what it stored is read elsewhere.
+    // Its URL is known, and its storage is read in another way.
     assert_eq!((report.counts.pages, report.counts.session_storage), (3, 1), "{report:?}");
     let text = String::from_utf8(bytes).expect("text");
     assert!(text.contains(&format!(r#""url":"{hung}""#)) && text.contains(r#"[["where","hung"]]"#), "{text}");
 
-    // All of it ends at its deadline too, and is a snapshot.
+    // The whole capture ends at its deadline, and the result is a snapshot.
     let since = Instant::now();
     let parts = Parts { deadline: Duration::from_secs(2), page_deadline: Duration::from_secs(60), ..Parts::default() };
     let (bytes, report) = session.save(&parts).await;
@@ -50,22 +50,22 @@ async fn capture_is_invisible_to_clients_of_busy_pages(browser: Browser) {
     let mut session = stage.session().await;
     let url = |name: &str| site.url_at(&format!("{name}.localhost"), &format!("/?{name}"));
 
-    // One asks something, and waits for the client's answer.
+    // One page shows a dialog and waits for the client's answer.
     let asking = session.open(&url("asking")).await;
     session.call(Some(&asking.session), "Page.enable", json!({})).await;
     session.evaluate(&asking, "localStorage.a = 1, setTimeout(() => globalThis.answer = confirm('Well?')), ''").await;
     session.event(&asking, "Page.javascriptDialogOpening").await;
-    // One has sent a request that the client holds.
+    // One page has a request that the client has paused.
     let held = session.open(&url("held")).await;
     session.call(Some(&held.session), "Fetch.enable", json!({})).await;
     let fetch = "localStorage.a = 2, fetch('/?wanted').then(got => got.text()).then(text => globalThis.got = text), ''";
     session.evaluate(&held, fetch).await;
     let request = session.event(&held, "Fetch.requestPaused").await["requestId"].clone();
-    // One is on its way to another page.
+    // One page is navigating.
     let leaving = session.open(&url("leaving")).await;
     session.evaluate(&leaving, "localStorage.a = 3, setTimeout(() => location.href = '/late?there'), ''").await;
     site.arrived("/late?there").await;
-    // One works without end.
+    // One page runs an endless loop.
     let working = session.open(&url("working")).await;
     session
         .evaluate(&working, "localStorage.a = 4, setInterval(() => globalThis.worked = performance.now(), 1), ''")
@@ -79,11 +79,11 @@ async fn capture_is_invisible_to_clients_of_busy_pages(browser: Browser) {
     assert_eq!(session.heard(), [""; 0], "the client was told something");
     assert_eq!(asked(), before, "a site was contacted");
     assert_eq!((report.counts.pages, report.counts.local_storage), (5, 4), "{report:?}");
-    // Chrome lets nobody ask a page that waits for an answer, or is on its way to another.
+    // Chrome does not answer commands to a page that waits for a dialog or is navigating.
     let lost: Vec<&str> = report.lost.iter().map(|lost| lost.place.as_str()).collect();
     assert_eq!(lost, [url("asking"), url("leaving")], "{report:?}");
 
-    // Everything goes on where it was.
+    // Every page continues where it was.
     let text = "globalThis.got ?? new Promise(done => setInterval(() => globalThis.got && done(got), 10))";
     session.call(Some(&held.session), "Fetch.continueRequest", json!({ "requestId": request })).await;
     assert!(session.evaluate(&held, text).await.as_str().is_some_and(|text| text.contains("body-wanted")));
@@ -98,7 +98,7 @@ async fn capture_is_invisible_to_clients_of_busy_pages(browser: Browser) {
     let worked = "new Promise(done => { const before = worked; setInterval(() => worked > before && done(true), 5); })";
     assert_eq!(session.evaluate(&working, worked).await, true);
 
-    // And all of it can be restored.
+    // All of it can be restored.
     let session = stage.session().await;
     let report = session.restore(&how, &bytes).await;
     assert!(report.lost.is_empty(), "{report:?}");
@@ -119,7 +119,7 @@ async fn capture_leaves_paused_frames_paused(browser: Browser) {
         site.url_at("other.localhost", "/?frame")
     );
     session.evaluate(&tab, &frame).await;
-    // In another process, of which its page's client holds the beginning.
+    // In another process, at whose beginning its page's client has paused it.
     let child = session.attached(&tab).await;
     session.heard();
     let (bytes, report) = session.save(&patient().0).await;

@@ -1,4 +1,5 @@
-//! What clients had their pages pretend is pretended again, from the first request on, until a client says otherwise.
+//! Emulation settings of clients are restored, from the first request on, until a client changes
+//! them.
 
 use serde_json::{Value, json};
 
@@ -26,7 +27,7 @@ async fn set(client: &Client, session: &str, method: &str, params: &str) -> Resu
     client.call_on(session, method, serde_json::from_str(params).expect("JSON")).await
 }
 
-/// What the page believes.
+/// The values that the page observes.
 async fn seen(client: &Client, session: &str) -> Value {
     let script = "(() => {
         const { timeZone, locale } = Intl.DateTimeFormat().resolvedOptions();
@@ -45,7 +46,7 @@ async fn emulation_is_saved_and_restored(browser: Browser) {
     for (method, params) in SET {
         set(&client, &page.session, method, params).await.expect(method);
     }
-    // What Chrome refused is not kept.
+    // A setting that Chrome refused is not saved.
     set(&client, &page.session, "Emulation.setLocaleOverride", r#"{"locale":"no locale!"}"#).await.expect_err("none");
     client.ok(Some(&page.session), "Network.enable", json!({})).await;
     client.open(&page, &url).await;
@@ -60,7 +61,7 @@ async fn emulation_is_saved_and_restored(browser: Browser) {
     let client = proxy.connect_to(&format!("/?snapshot={id}")).await;
     let session = page_at(&client, &url).await;
     assert_eq!(seen(&client, &session).await, wanted);
-    // A copy of what nobody has touched is the same again.
+    // A copy of an unchanged restored session has the same settings.
     let cloned = client.ok(None, "ghost.cloneSession", json!({ "count": 1 })).await;
     let copy = proxy.connect_to(
         cloned["sessions"][0]["webSocketDebuggerUrl"]
@@ -79,7 +80,8 @@ async fn emulation_is_saved_and_restored(browser: Browser) {
         }
     }
 
-    // What the client sets or ends itself is its own; the rest stays, elsewhere too.
+    // A setting that the client sets or clears is the client's own; the others are kept, on other
+    // pages too.
     set(&client, &session, "Emulation.setTimezoneOverride", r#"{"timezoneId":"Europe/Rome"}"#).await.expect("set");
     set(&client, &session, "Emulation.setLocaleOverride", r#"{"locale":"it"}"#).await.expect("set");
     set(&client, &session, "Emulation.clearDeviceMetricsOverride", "{}").await.expect("cleared");

@@ -1,4 +1,4 @@
-//! Capture and restore, without a proxy around them.
+//! Capture and restore without a proxy.
 
 use ghostmux::{
     cdp::permission::Ruling,
@@ -22,7 +22,7 @@ fn records(bytes: &[u8]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-/// A snapshot of a session in which nothing is.
+/// A snapshot of an empty session.
 async fn empty() -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = Writer::new(&mut bytes, "").await.expect("written");
@@ -38,7 +38,7 @@ async fn storage_is_restored_in_another_browser(browser: Browser) {
     let frames = [two.url_at("b.localhost", "/storage"), three.url_at("a.localhost", "/storage")];
     let url = one.url_at("a.localhost", &format!("/storage?frames={}", frames.join(",")));
 
-    // One origin is visited and left.
+    // One origin is visited and left again.
     let tab = session.open(&one.url_at("left.localhost", "/storage")).await;
     assert_eq!(session.evaluate(&tab, "fill()").await, json!([]));
     session.go(&tab, &one.url_at("a.localhost", "/cookies")).await;
@@ -72,7 +72,7 @@ async fn storage_is_restored_in_another_browser(browser: Browser) {
     let restored = session.restore(&how, &bytes).await;
     assert_eq!(restored.lost, [], "{restored:?}");
     assert_eq!(session.cookies().await, cookies);
-    // The blank page that this session began with has become that of the other one.
+    // The session's first, blank page has become the restored one.
     let urls: Vec<String> = pages.into_iter().map(|(_, url)| url).collect();
     let again = session.pages_at(0, &urls).await;
     let tab = session.attach(again[1].0.clone()).await;
@@ -81,7 +81,7 @@ async fn storage_is_restored_in_another_browser(browser: Browser) {
     assert_eq!(seen, json!([1234, "typed"]));
     assert_eq!(session.history(&tab).await, history);
     let left = session.open(&one.url_at("left.localhost", "/storage")).await;
-    // Another page has a sessionStorage of its own.
+    // The other page has a sessionStorage of its own.
     assert_eq!(session.evaluate(&left, "check('no session')").await, json!([]));
     stage.end().await;
 }
@@ -91,7 +91,7 @@ async fn session_history_is_restored(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let session = stage.session().await;
-    // The page that a session begins with.
+    // The session's first page.
     let tab = session.attach(session.pages(0).await[0].0.clone()).await;
     session.go(&tab, &site.url("/?one")).await;
     session.go(&tab, &site.url_at("b.localhost", "/?two")).await;
@@ -111,7 +111,7 @@ async fn session_history_is_restored(browser: Browser) {
     assert_eq!(session.history(&tab).await, history);
     let stored = session.evaluate(&tab, "[sessionStorage.where, localStorage.where]").await;
     assert_eq!(stored, json!(["two", "two"]));
-    // What is at the other entries now is the site's, not what stood in for it.
+    // The other history entries now show the site, not the placeholder page.
     for (url, title) in [("/?three#here", "title-three"), ("/?one", "title-one"), ("/?two", "title-two")] {
         session.walk(&tab, url).await;
         assert_eq!(session.evaluate(&tab, "document.title").await, title);
@@ -190,7 +190,7 @@ async fn scroll_and_form_state_is_restored(browser: Browser) {
 
     let (parts, how) = patient();
     let (bytes, _) = session.save(&parts).await;
-    assert!(!String::from_utf8(bytes).expect("text").contains("typed"), "nobody asked for the form's fields");
+    assert!(!String::from_utf8(bytes).expect("text").contains("typed"), "form fields were not requested");
     let (bytes, report) = session.save(&Parts { fields: true, ..parts }).await;
     assert_eq!(report.lost, []);
     let records = records(&bytes);
@@ -235,7 +235,7 @@ async fn permissions_are_restored(browser: Browser) {
     let (mut bytes, report) = session.save(&Parts { pages: false, ..parts.clone() }).await;
     assert_eq!(report.lost, []);
 
-    // From a restored session they are saved again. What a snapshot may not do it says.
+    // A restored session saves them again. What a snapshot may not set is reported.
     for round in 0..2 {
         let session = stage.session().await;
         let report = session.restore(&how, &bytes).await;

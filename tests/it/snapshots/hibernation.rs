@@ -1,4 +1,5 @@
-//! Hibernation: a parked session gives its place back, and is there again for whoever comes to it.
+//! Hibernation: a parked session releases its place in the browser, and is restored when a client
+//! connects.
 
 use serde_json::{Value, json};
 
@@ -11,11 +12,11 @@ use crate::{
     site::Site,
 };
 
-/// Waits until a session that goes on was saved as it is now.
+/// Waits until the current state of a running session was saved.
 async fn is_saved(proxy: &Proxy) {
     let saves = async || proxy.figure("sessions_autosaved_total").await;
     let before = saves().await;
-    // One may have begun before.
+    // A save may have begun before.
     eventually("two more saves", async || saves().await >= before + 2).await;
 }
 
@@ -36,7 +37,7 @@ async fn parked_sessions_are_hibernated_and_restored(browser: Browser) {
     mark(&client, &page, "kept").await;
     drop(client);
     eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;
-    // Its place in the browser is free, and so is its memory.
+    // Its place and its memory in the browser are free.
     eventually("no context of a session", async || proxy.figure("contexts").await == 0).await;
     let path = format!("/v1/sessions/{id}");
     let asleep = ok(&proxy, "GET", &path, Value::Null).await;
@@ -49,7 +50,7 @@ async fn parked_sessions_are_hibernated_and_restored(browser: Browser) {
         assert_eq!(listed["sessions"], json!([asleep]), "{query}");
     }
     assert_eq!(ok(&proxy, "GET", "/v1/sessions?state=parked", Value::Null).await["sessions"], json!([]));
-    // What it sleeps in is nobody's to list.
+    // The snapshot of a hibernated session is not listed.
     assert_eq!(ok(&proxy, "GET", "/v1/snapshots", Value::Null).await["snapshots"], json!([]));
     let refused = proxy.http("POST", &format!("{path}/snapshots"), &[JSON], "{}").await;
     is_problem(&refused, 409, "hibernated", "connect");
@@ -58,10 +59,10 @@ async fn parked_sessions_are_hibernated_and_restored(browser: Browser) {
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
     let awake = ok(&proxy, "GET", &path, Value::Null).await;
     assert_eq!((&awake["state"], &awake["timeout"]), (&json!("active"), &session["timeout"]), "{awake}");
-    // Its hard deadline counts from where it counted before.
+    // The restored session keeps its creation time, from which its hard deadline counts.
     let later = |what: &Value| what["createdAt"].as_f64().expect("a time");
     assert!((later(&awake) - later(&session)).abs() < 50.0, "{awake}, not {session}");
-    // And once more, to its end.
+    // Hibernated again, and then ended.
     drop(client);
     eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;
     assert_eq!(proxy.http("DELETE", &path, &[], "").await.status, 204);
@@ -98,21 +99,21 @@ async fn parked_sessions_survive_a_restart() {
 
 async fn saved_sessions_survive_a_browser_crash(browser: Browser) {
     let (proxy, site) = (Proxy::start(browser, &["--warm", "0"]).await, Site::start().await);
-    // Without a keep_alive: it would end with its socket.
-    let client = proxy.connect_to("/?autosave=1s&name=phoenix").await;
+    // No keep_alive: without autosave it would end with its socket.
+    let client = proxy.connect_to("/?autosave=1s&name=survivor").await;
     client.ok(None, "ghost.enable", json!({})).await;
     let session = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();
     is_a("Session", &session);
     assert_eq!((&session["autosave"], &session["keepAlive"]), (&json!(1000), &json!(0)));
     let (id, url) = (id_of(&session).to_owned(), site.url("/?outlives"));
-    // One that is not saved ends with the browser.
-    let mortal = proxy.connect().await;
-    let mortal_id = id_of(&mortal.ok(None, "ghost.getSession", json!({})).await["session"]).to_owned();
+    // A session that is not saved ends with the browser.
+    let unsaved = proxy.connect().await;
+    let unsaved_id = id_of(&unsaved.ok(None, "ghost.getSession", json!({})).await["session"]).to_owned();
     let page = client.page_at(&url).await;
     mark(&client, &page, "kept").await;
     is_saved(&proxy).await;
     assert_eq!(client.evaluate(&page.session, "document.hasFocus() && document.visibilityState").await, "visible");
-    // What it is saved in is nobody's to list, and is one snapshot.
+    // It is saved in one snapshot, which is not listed.
     assert_eq!(ok(&proxy, "GET", "/v1/snapshots", Value::Null).await["snapshots"], json!([]));
     proxy.lose_browser();
     let lost = client.event("ghost.browserLost").await["params"].clone();
@@ -121,21 +122,21 @@ async fn saved_sessions_survive_a_browser_crash(browser: Browser) {
     let closed = client.end().await;
     assert!(closed.contains("1011") && closed.contains("connect again"), "{closed}");
 
-    // At once, and whatever the state of the browser that comes.
+    // At once, whatever the state of the replacement browser.
     let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
     let back = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();
     for key in ["id", "name", "autosave", "keepAlive"] {
         assert_eq!(back[key], session[key], "{key}");
     }
-    is_problem(&proxy.http("GET", &format!("/v1/sessions/{mortal_id}"), &[], "").await, 404, "no-session", "lost");
-    // It outlives a second crash that comes before it was saved again.
+    is_problem(&proxy.http("GET", &format!("/v1/sessions/{unsaved_id}"), &[], "").await, 404, "no-session", "lost");
+    // It survives a second crash that comes before it was saved again.
     proxy.lose_browser();
     client.end().await;
     eventually("a session that rests", async || state_of(&proxy, &id).await == "hibernated").await;
     let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
-    // It ends as any other does, and nothing of it is left.
+    // It ends as every other session, and leaves nothing.
     drop(client);
     eventually("a session that ended", async || state_of(&proxy, &id).await.contains("no-session")).await;
     let taken = proxy.refusal(&format!("/devtools/browser/{id}")).await;
@@ -162,7 +163,7 @@ async fn saved_sessions_survive_a_killed_proxy() {
     assert_eq!(state_of(&proxy, &id).await, "hibernated");
     let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
-    // And a proxy that is told to end, while the session is used.
+    // And a proxy that is stopped while the session is used.
     proxy.terminate();
     let closed = client.end().await;
     assert!(closed.contains("1001"), "{closed}");
@@ -183,7 +184,7 @@ async fn owners_control_when_a_session_is_saved() {
         is_problem(&refused, 400, "bad-value", "at least 1000 ms");
     }
     assert!(proxy.refusal("/?autosave=5").await.contains("autosave"));
-    // Parked all the time, and from now on not for much longer.
+    // Parked all the time, and with a shorter limit from now on.
     let changed = ok(&proxy, "PATCH", &path, json!({ "hibernateAfter": 1 })).await;
     assert_eq!(changed["hibernateAfter"], 1);
     let id = id_of(&session).to_owned();

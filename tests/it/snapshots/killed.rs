@@ -1,4 +1,5 @@
-//! `kill -9` of a whole ghostmux while it saves sessions: its store opens, what is listed is whole, and no Chrome is left.
+//! `kill -9` of ghostmux while it saves sessions: the store opens, listed snapshots are complete,
+//! and no Chrome is left.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use crate::{
 
 /// `full` for many rounds.
 const ROUNDS: &str = "GHOSTMUX_TEST_STORE";
-/// Saves that are under way at once.
+/// Concurrent saves.
 const SAVES: u32 = 3;
 const ALL: Query = Query { name: None, before: None, limit: 1000 };
 
@@ -27,7 +28,7 @@ fn rounds() -> u32 {
     if std::env::var(ROUNDS).is_ok_and(|said| said == "full") { 100 } else { 2 }
 }
 
-/// What was said to be saved.
+/// The snapshots that the server reported as saved.
 fn saved(client: &Client) -> Vec<SnapshotId> {
     let frames = client.frames();
     let replies = frames.iter().filter_map(|frame| frame.received()?["result"]["snapshot"]["id"].as_str());
@@ -52,7 +53,7 @@ async fn kill_9_while_sessions_are_saved_leaves_every_snapshot_whole_and_no_chro
         let (client, name) = (proxy.connect().await, format!("round{round}"));
         let page = client.page_at(&url).await;
         mark(&client, &page, &name).await;
-        // Enough to be saved in several pieces.
+        // Enough data for several chunks.
         let much =
             "localStorage.much = Array.from({ length: 20_000 }, () => crypto.randomUUID()).join().slice(0, 2_000_000)";
         client.evaluate(&page.session, &format!("{much}, true")).await;
@@ -61,7 +62,7 @@ async fn kill_9_while_sessions_are_saved_leaves_every_snapshot_whole_and_no_chro
         for _ in 0..SAVES {
             client.start(None, "ghost.saveSnapshot", json!({ "name": name })).await;
         }
-        // At a random moment: the time is the test. Whatever the machine's speed, it falls into one of the saves.
+        // A random delay is what this test varies: on any machine, it ends during one of the saves.
         let span = u64::from(SAVES) * u64::try_from(since.elapsed().as_micros()).expect("short");
         let moment = Duration::from_micros(u64::from(uuid::Uuid::new_v4().as_fields().0) % span);
         tokio::time::sleep(moment).await;

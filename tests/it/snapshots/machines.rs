@@ -1,4 +1,4 @@
-//! A session leaves its browser, and its machine: two processes with one Redis between them.
+//! A session moves to another browser and another machine: two processes with one Redis.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     store::test_store::{KEY_ONE, TestStore},
 };
 
-/// For what takes long on a busy machine: filling and reading three origins.
+/// Time limit for slow steps on a busy machine: filling and reading three origins.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn cookies(client: &Client) -> Value {
@@ -38,7 +38,8 @@ async fn a_session_moves_to_another_machine_through_redis(browser: Browser) {
     let (here, there) = tokio::join!(Proxy::start(browser.clone(), &flags), Proxy::start(browser, &flags));
 
     let client = here.connect().await;
-    // One origin is visited and left, two are in frames, one has a partitioned cookie and a service worker.
+    // One origin is visited and left, two are in frames, one has a partitioned cookie and a service
+    // worker.
     let left = one.url_at("left.localhost", "/storage");
     let frames = [two.url_at("b.localhost", "/storage"), three.url_at("a.localhost", "/storage")];
     let url = one.url_at("a.localhost", &format!("/storage?frames={}", frames.join(",")));
@@ -73,7 +74,7 @@ async fn a_session_moves_to_another_machine_through_redis(browser: Browser) {
         assert_eq!(seen, json!([1234, "typed"]));
         assert_eq!(history(&client, &session).await, was_at);
         let other = client.page_at(&left).await;
-        // Another page has a sessionStorage of its own.
+        // The other page has a sessionStorage of its own.
         assert_eq!(client.evaluate_in(&other.session, "check('no session')", PATIENCE).await, json!([]));
     }
 }

@@ -1,4 +1,4 @@
-//! Playwright's `storageState`, with Playwright itself and a plain Chrome at both ends.
+//! Playwright's `storageState`, with Playwright and a plain Chrome at both ends.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::{
     site::Site,
 };
 
-/// What `tests/clients/storage-state.mjs` says.
+/// The output of `tests/clients/storage-state.mjs`.
 #[derive(Deserialize)]
 struct Said {
-    /// As Playwright wrote it: what order the members of an object have is something that a site can see.
+    /// Exactly as Playwright wrote it: a site can observe the order of an object's members.
     state: Box<RawValue>,
     seen: Value,
 }
@@ -27,7 +27,7 @@ impl Said {
     }
 }
 
-/// Runs `tests/clients/storage-state.mjs`; with a state, from there.
+/// Runs `tests/clients/storage-state.mjs`; with a state, starting from it.
 async fn plain_playwright(browser: &Browser, state: Option<&str>, urls: &[String]) -> Said {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
     let mut node = Command::new("node")
@@ -51,7 +51,7 @@ async fn plain_playwright(browser: &Browser, state: Option<&str>, urls: &[String
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// A state in which the order of cookies, origins and what they hold says nothing.
+/// A state whose cookies, origins and contents are sorted, for comparison.
 fn sorted(state: &Value) -> Value {
     let mut state = state.clone();
     let sort = |list: &mut Value| {
@@ -72,7 +72,8 @@ fn sorted(state: &Value) -> Value {
 
 async fn playwright_state_survives_import_and_export(browser: Browser) {
     let site = Site::start().await;
-    // The cookies that `/cookies` sets, plain, hidden, partitioned and odd ones, are of both hosts.
+    // Both hosts have the cookies that `/cookies` sets: plain, HTTP-only, partitioned and unusual
+    // ones.
     let urls = ["a.localhost", "b.localhost"].map(|host| site.url_at(host, "/cookies"));
     let saved = plain_playwright(&browser, None, &urls).await;
     let wanted = &saved.state();
@@ -90,10 +91,10 @@ async fn playwright_state_survives_import_and_export(browser: Browser) {
     let (parts, how) = patient();
     let report = session.restore(&how, &bytes).await;
     assert_eq!(report.lost, []);
-    // The page that did the work is as it was.
+    // The page that was used for the import is unchanged.
     let page = session.attach(session.pages_at(0, &["about:blank".to_owned()]).await[0].0.clone()).await;
     assert_eq!(session.history(&page).await, (vec!["about:blank".to_owned()], 0));
-    // No page was ever there: what was restored is found all the same.
+    // No page was open at these origins; their restored data is found all the same.
     let (bytes, report) = session.save(&Parts { pages: false, ..parts }).await;
     assert_eq!(report.lost, []);
     let (json, report) = playwright::export(bytes.as_slice()).await.expect("a state");

@@ -1,4 +1,4 @@
-//! `Stage`: a browser of the test's own, without a proxy around it, and a session's place in it.
+//! `Stage`: a browser of the test's own without a proxy, and a session in it.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ pub(crate) struct Stage {
     _directory: tempfile::TempDir,
 }
 
-/// A session in it, as the proxy has one.
+/// A session in the browser, with the parts that the proxy has.
 pub(crate) struct Session {
     pub(crate) lease: Lease,
     pub(crate) place: ContextHandle,
@@ -79,14 +79,14 @@ impl Stage {
 }
 
 impl Session {
-    /// A command on the client's root, or on one of its CDP sessions.
+    /// A command on the client's root or on one of its CDP sessions.
     pub(crate) async fn call(&self, on: Option<&CdpSessionId>, method: &'static str, params: Value) -> Value {
         let result = self.lease.browser().call(Some(on.unwrap_or(&self.root)), method, params.to_string()).await;
         let result = result.unwrap_or_else(|error| panic!("{method} {params}: {error}"));
         serde_json::from_str(&result).expect("JSON")
     }
 
-    /// A page at this URL in the default context, loaded.
+    /// Opens a page at this URL in the default context and waits until it is loaded.
     pub(crate) async fn open(&self, url: &str) -> Tab {
         self.open_in(self.place.context(), url).await
     }
@@ -126,7 +126,7 @@ impl Session {
         result["result"]["value"].clone()
     }
 
-    /// The pages of a context that a client would be shown: target and URL, in order.
+    /// The pages of a context that a client would see: target and URL, in order.
     pub(crate) async fn pages(&self, context: usize) -> Vec<(TargetId, String)> {
         let surveyed = self.place.survey().await;
         let targets = surveyed.get(context).map(|surveyed| surveyed.targets.as_slice()).unwrap_or_default();
@@ -140,7 +140,7 @@ impl Session {
         targets.iter().filter_map(|(_, _, info)| page(info)).collect()
     }
 
-    /// As [`Session::pages`], once these are the URLs: what is closed goes in its own time.
+    /// As [`Session::pages`], once the URLs are these: closed pages disappear later.
     pub(crate) async fn pages_at(&self, context: usize, urls: &[String]) -> Vec<(TargetId, String)> {
         let since = Instant::now();
         loop {
@@ -153,7 +153,7 @@ impl Session {
         }
     }
 
-    /// The URLs of a page's session history, and which is the current one.
+    /// The URLs of a page's session history, and the index of the current one.
     pub(crate) async fn history(&self, tab: &Tab) -> (Vec<String>, u64) {
         let history = self.call(Some(&tab.session), "Page.getNavigationHistory", json!({})).await;
         let entries = history["entries"].as_array().expect("a list");
@@ -161,7 +161,7 @@ impl Session {
         (urls, history["currentIndex"].as_u64().expect("a number"))
     }
 
-    /// Goes to the entry of a page's session history whose URL ends so, and waits until it is loaded.
+    /// Navigates to the history entry whose URL ends with `end`, and waits until it is loaded.
     pub(crate) async fn walk(&self, tab: &Tab, end: &str) {
         let history = self.call(Some(&tab.session), "Page.getNavigationHistory", json!({})).await;
         let entries = history["entries"].as_array().expect("a list");
@@ -174,7 +174,7 @@ impl Session {
         loop {
             let params = json!({ "expression": there, "returnByValue": true }).to_string();
             let browser = self.lease.browser();
-            // While it is on its way, it may be in neither place.
+            // During the navigation the page may be in neither entry.
             let result = browser.call(Some(&tab.session), "Runtime.evaluate", params).await.unwrap_or_default();
             if result.contains(r#""value":true"#) {
                 return;
@@ -201,7 +201,8 @@ impl Session {
         snapshot::restore(&self.place, how, bytes).await.expect("restored")
     }
 
-    /// Waits until the client has been sent an event of this method on a page of its; returns its params.
+    /// Waits until the client has received an event of this method on its page; returns the
+    /// `params`.
     pub(crate) async fn event(&mut self, tab: &Tab, method: &str) -> Value {
         let wait = async {
             while let Some(message) = self.inbox.recv().await {
@@ -229,8 +230,8 @@ impl Session {
         tokio::time::timeout(DEADLINE, wait).await.expect("something is attached")
     }
 
-    /// What the client was sent since it was last asked. Whether anybody at all is attached to a target it is not told:
-    /// that is replaced by whether it is attached itself.
+    /// The messages for the client since the last call. `attached` in target infos is replaced by
+    /// whether the client itself is attached.
     pub(crate) fn heard(&mut self) -> Vec<String> {
         let mut heard = Vec::new();
         while let Some(Some(message)) = self.inbox.recv().now_or_never() {
@@ -239,7 +240,7 @@ impl Session {
         heard
     }
 
-    /// What a message tells the client that it does not know, if anything.
+    /// The part of a message that is new to the client, if any.
     fn tell(&mut self, message: &FromBrowser) -> Option<String> {
         match message {
             FromBrowser::Message { text, .. } => return Some(String::from_utf8_lossy(text).into_owned()),
@@ -258,7 +259,7 @@ impl Session {
     }
 }
 
-/// Enough for a busy machine.
+/// Time limits for a busy machine.
 pub(crate) fn patient() -> (Parts, Reopen) {
     let parts = Parts { page_deadline: Duration::from_secs(20), ..Parts::default() };
     let how = Reopen { page_deadline: Duration::from_secs(25), ..Reopen::default() };

@@ -1,4 +1,5 @@
-//! Snapshots that are in the store and cannot be read: each way to them says why, and leaves everything as it was.
+//! Stored snapshots that cannot be read: every way to use them reports the reason and changes
+//! nothing.
 
 use ghostmux::{
     snapshot::{
@@ -22,7 +23,7 @@ use crate::{
     },
 };
 
-/// A session that was at a site, in three chunks: what can be used of it is in the first.
+/// A session that visited a site, in three chunks: the usable records are in the first.
 async fn content(site: &Site) -> Vec<u8> {
     let cookie = json!({ "name": "mark", "value": "saved", "domain": "127.0.0.1", "path": "/" });
     let cookie: Cookie = serde_json::from_value(cookie).expect("a cookie");
@@ -73,7 +74,7 @@ async fn proxy(test_store: &TestStore, keys: &str, more: &[&str]) -> Proxy {
     Proxy::start(Browser::any().await, &[&flags, more].concat()).await
 }
 
-/// Fails unless every way to each of these snapshots says what is wrong with it, and changes nothing.
+/// Fails unless every way to use each of these snapshots reports its error and changes nothing.
 async fn are_refused(proxy: &Proxy, site: &Site, wanted: &[(SnapshotId, &str, &str)]) {
     let post = async |path: &str, body: Value| proxy.http("POST", path, &[JSON], &body.to_string()).await;
     let parked = create(proxy, json!({ "name": "parked" })).await;
@@ -118,7 +119,7 @@ async fn unreadable_snapshots_are_refused_and_change_nothing() {
     are_refused(&wrong, &site, &[(good, "snapshot-key", "one")]).await;
     drop(wrong);
 
-    // Both keys, the new one first: what was sealed with the old one is read.
+    // Both keys, the new one first: data encrypted with the old one can be read.
     let both = proxy(&test_store, &[KEY_TWO, KEY_ONE].join("\n"), &["--snapshot-count", "3"]).await;
     let client = both.connect_to(&format!("/?snapshot={good}")).await;
     let page = client.page_at(&site.url("/?good")).await;
@@ -126,7 +127,7 @@ async fn unreadable_snapshots_are_refused_and_change_nothing() {
     let damage = damaged.to_string();
     are_refused(&both, &site, &[(damaged, "snapshot-damaged", &damage), (newer, "snapshot-newer", "99")]).await;
 
-    // There is no room for a fourth; the session that was to be saved goes on.
+    // The quota has no room for a fourth; the session that was to be saved continues.
     let (code, message) = client.call("ghost.saveSnapshot", json!({})).await.expect_err("a refusal");
     assert!(code == -32000 && message.contains("snapshot_count"), "{code} {message}");
     let session = client.ok(None, "ghost.getSession", json!({})).await["session"].clone();
@@ -137,7 +138,8 @@ async fn unreadable_snapshots_are_refused_and_change_nothing() {
     assert_eq!(listed["snapshots"].as_array().map(Vec::len), Some(3), "{listed}");
 }
 
-/// One record of many that is damaged, or of another version, is named in the list, and the others are there.
+/// Of many records, a damaged one or one of another version is listed by name, and so are the
+/// others.
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_session_records_are_listed_with_the_others() {
     let (mut test_store, site) = (TestStore::redis(), Site::start().await);
@@ -178,7 +180,7 @@ async fn unreadable_session_records_are_listed_with_the_others() {
     for filter in ["name=x", "metadata.a=b", "state=active"] {
         assert_eq!(by_rest(&format!("/v1/sessions?{filter}")).await["unreadable"], Value::Null, "{filter}");
     }
-    // A page has room for both kinds.
+    // A page of the list has room for both kinds.
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     for _ in 0..5 {
         let answer = by_rest(&format!("/v1/sessions?limit=1{cursor}")).await;
@@ -208,6 +210,6 @@ async fn unreadable_session_records_are_listed_with_the_others() {
     for path in ["/v1/sessions", "/v1/snapshots"] {
         assert_eq!(by_rest(path).await["unreadable"], Value::Null, "{path}");
     }
-    // The one that was well all the time.
+    // The undamaged one.
     connect(&proxy, &sleeper).await.ok(None, "Browser.getVersion", json!({})).await;
 }

@@ -1,4 +1,4 @@
-//! `ghostmux snapshot …`: what a person at a terminal sees of the store.
+//! `ghostmux snapshot …`: the store on the command line.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -35,7 +35,7 @@ fn said(test_store: &TestStore, arguments: &[&str]) -> String {
     out
 }
 
-/// A whole snapshot of two chunks.
+/// A complete snapshot of two chunks.
 async fn written() -> Vec<u8> {
     let mut content = Vec::new();
     let mut writer = Writer::new(&mut content, "of a test").await.expect("written");
@@ -94,7 +94,7 @@ async fn snapshots_are_exported_and_imported_in_another_store() {
     said(&from, &["export", id, out]);
     assert_eq!(fs::read(out).expect("it is there"), content);
     assert_eq!(fs::metadata(out).expect("it is there").permissions().mode() & 0o777, 0o600);
-    // Nothing is written over.
+    // Existing files are not overwritten.
     let (code, _, error) = run(&from, &["export", id, out]);
     assert!(code == Some(1) && error.contains(out), "{error}");
 

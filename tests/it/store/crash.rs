@@ -1,4 +1,5 @@
-//! `kill -9` while snapshots are saved: the store opens, and every listed snapshot is whole, old or new.
+//! `kill -9` while snapshots are saved: the store opens, and every listed snapshot is complete, old
+//! or new.
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +13,12 @@ use serde_json::json;
 
 use super::{content, owner, read, save, test_store::TestStore};
 
-/// The variable that makes [`child_process_that_saves_until_killed`] one; its value is the store.
+/// The variable that turns [`child_process_that_saves_until_killed`] into the child process; its
+/// value is the store.
 const CHILD: &str = "GHOSTMUX_TEST_STORE_CHILD";
 /// `full` for hundreds of rounds.
 const ROUNDS: &str = "GHOSTMUX_TEST_STORE";
-/// Each is one snapshot that is saved over and over, in place of the one before.
+/// The number of snapshots that are saved repeatedly, each replacing its predecessor.
 const SLOTS: u64 = 3;
 
 fn rounds() -> u64 {
@@ -24,11 +26,11 @@ fn rounds() -> u64 {
 }
 
 fn bytes_of(seed: u64) -> usize {
-    // From nothing to a few chunks.
+    // From empty to several chunks.
     usize::try_from(seed.wrapping_mul(2_654_435_761) % (3 * CHUNK as u64)).expect("it fits")
 }
 
-/// Not a test by itself: the tests below start it in a process of its own.
+/// Not a test by itself: the tests below start it in a child process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a process for the tests of this file"]
 #[allow(clippy::print_stdout, reason = "it tells its parent what is committed")]
@@ -85,7 +87,7 @@ async fn survive(test_store: &TestStore, rounds: u64) {
             .expect("it starts");
         let mut said = BufReader::new(child.stdout.take().expect("piped"));
         let mut heard = |line: &str| {
-            // The last line may be cut off.
+            // The last line may be incomplete.
             let mut words = line.trim_end().split(' ').skip_while(|word| *word != "saved").skip(1);
             let slot = words.next().and_then(|slot| slot.parse().ok());
             let Some((slot, Ok(id))) = slot.zip(words.next().map(str::parse)) else { return false };
@@ -101,7 +103,8 @@ async fn survive(test_store: &TestStore, rounds: u64) {
             line.clear();
             assert_ne!(said.read_line(&mut line).expect("it talks"), 0, "round {round}: it ended before it had saved");
         }
-        // At a random moment: the time is the test. Whatever the machine's speed, it falls into one of the next saves.
+        // A random delay is what this test varies: on any machine, it ends during one of the next
+        // saves.
         let span = 2 * u64::try_from(ready.elapsed().as_micros()).expect("short");
         let moment = Duration::from_micros(u64::from(uuid::Uuid::new_v4().as_fields().0) % span);
         tokio::time::sleep(moment).await;
@@ -124,7 +127,7 @@ async fn check(test_store: &TestStore, committed: &BTreeMap<u64, SnapshotId>, ro
         let whole = read(&store, "local", meta.id).await.expect("it is whole") == content(seed, bytes_of(seed));
         assert!(whole, "round {round}: {} is not what was saved", meta.id);
         chunks += u64::from(meta.chunks);
-        // Old or new: what was said to be committed is there, or one that came after it.
+        // Each reported commit is there, or a later one that replaced it.
         let last = committed.get(&slot(meta));
         assert!(last.is_none_or(|last| meta.id >= *last), "round {round}: {} came back", meta.id);
     }
@@ -139,8 +142,8 @@ async fn check(test_store: &TestStore, committed: &BTreeMap<u64, SnapshotId>, ro
     assert!(store.sessions().await.expect("they are read").len() <= usize::try_from(SLOTS).expect("small"));
     let is_file = test_store.file().exists();
     drop(store);
-    // In Redis, what was half written goes by itself, later.
+    // In Redis, the chunks of incomplete snapshots expire later.
     if is_file {
-        assert_eq!(test_store.chunks(), chunks, "round {round}: chunks that nobody can reach");
+        assert_eq!(test_store.chunks(), chunks, "round {round}: unreachable chunks");
     }
 }

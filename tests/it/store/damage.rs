@@ -1,4 +1,4 @@
-//! What a store says of snapshots that it cannot give back, and that this harms no other.
+//! The errors of a store for damaged snapshots; others are not affected.
 
 use ghostmux::store::{Meta, SnapshotId, StoreError, seal::CHUNK};
 
@@ -7,8 +7,8 @@ use super::{
     test_store::{KEY_ONE, KEY_TWO, TestStore},
 };
 
-/// Saves two snapshots, lets `harm` at the first, and returns what reading that one says; the other must still read
-/// well.
+/// Saves two snapshots, lets `harm` change the first, and returns the result of reading it; the
+/// second must be readable.
 async fn harmed(test_store: &TestStore, harm: impl FnOnce(&Meta, &Meta)) -> Result<Vec<u8>, StoreError> {
     let store = test_store.open();
     let (first, second) = (content(1, 3 * CHUNK), content(2, 3 * CHUNK));
@@ -21,7 +21,7 @@ async fn harmed(test_store: &TestStore, harm: impl FnOnce(&Meta, &Meta)) -> Resu
     let store = test_store.open();
     let said = read(&store, "local", id).await;
     assert_eq!(read(&store, "local", other).await, Ok(second));
-    // What cannot be read can be deleted.
+    // An unreadable snapshot can be deleted.
     store.remove(&owner("local"), id).await.expect("deleted");
     assert_eq!(store.usage(&owner("local")).await.map(|usage| usage.bytes), Ok(well.stored));
     store.remove(&owner("local"), other).await.expect("deleted");
@@ -30,7 +30,8 @@ async fn harmed(test_store: &TestStore, harm: impl FnOnce(&Meta, &Meta)) -> Resu
     said
 }
 
-/// Without a key and with one: `seal`'s own tests have both for both.
+/// One store without a key and one with a key. The tests of `seal` have both kinds of store with
+/// both.
 fn test_stores() -> [TestStore; 2] {
     let mut sealed = TestStore::redis();
     sealed.use_keys(KEY_ONE);
@@ -111,7 +112,7 @@ async fn missing_and_wrong_keys_have_different_errors() {
         }
         test_store.keys = KEY_ONE.replace('1', "3");
         assert_eq!(read(&test_store.open(), "local", id).await, Err(StoreError::WrongKey { id, key: "one".into() }));
-        // Nothing was lost by trying.
+        // The attempts lost nothing.
         test_store.keys = [KEY_TWO, KEY_ONE].join("\n");
         assert_eq!(read(&test_store.open(), "local", id).await, Ok(b"a token".to_vec()));
     }

@@ -1,4 +1,4 @@
-//! What only the embedded store promises: about its file.
+//! Promises of the embedded store about its file.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -32,7 +32,7 @@ async fn error_names_a_store_file_in_use_and_its_user() {
     let error = test_store.open().usage(&owner("local")).await.expect_err("it is in use").to_string();
     let pid = format!("process {}", std::process::id());
     assert!(error.contains(&test_store.file().display().to_string()) && error.contains(&pid), "{error}");
-    // As soon as it is free it can be had, by one who asked before, too.
+    // Once the file is free it can be opened, also by a process that was refused before.
     let waiting = test_store.open();
     assert!(waiting.usage(&owner("local")).await.is_err());
     drop(store);
@@ -43,7 +43,7 @@ async fn error_names_a_store_file_in_use_and_its_user() {
 async fn files_that_are_not_a_store_are_not_changed() {
     let test_store = TestStore::embedded();
     fs::create_dir_all(test_store.file().parent().expect("a parent")).expect("a directory");
-    for text in ["not a store, and dear to somebody".to_owned(), "x".repeat(100_000)] {
+    for text in ["not a store, and important to its user".to_owned(), "x".repeat(100_000)] {
         fs::write(test_store.file(), &text).expect("a file");
         let said = save(&test_store.open(), named("local", "x"), b"x").await;
         assert!(matches!(said, Err(StoreError::Unavailable { .. })), "{said:?}");

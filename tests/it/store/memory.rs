@@ -1,4 +1,4 @@
-//! A large snapshot takes no more memory than a small one.
+//! A large snapshot needs no more memory than a small one.
 
 use std::process::Command;
 
@@ -11,19 +11,19 @@ use super::{
 
 const CHILD: &str = "GHOSTMUX_TEST_STORE_MEMORY";
 
-/// Bytes of the snapshot; 200 MB where there is time.
+/// Bytes of the snapshot; 200 MB in long runs.
 fn size() -> usize {
     if std::env::var("GHOSTMUX_TEST_STORE").is_ok_and(|said| said == "full") { 200_000_000 } else { 50_000_000 }
 }
 
-/// The most memory that this process has had, in bytes.
+/// The peak memory use of this process, in bytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("a Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is told");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
-/// Not a test by itself: the tests below start it in a process of its own, whose memory they measure.
+/// Not a test by itself: the tests below start it in a child process and measure its memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a process for the tests of this file"]
 #[allow(clippy::print_stdout, reason = "it tells its parent what it took")]
@@ -37,7 +37,7 @@ async fn child_process_that_saves_and_reads() {
     let mut writer = store.put(New::of(owner("local"))).await.expect("begun");
     for number in 0..size() / piece.len() {
         writer.write(&piece).await.expect("written");
-        // What any snapshot takes is there by now.
+        // The memory that any snapshot needs is in use by now.
         if number == 8 {
             before = peak();
         }
@@ -64,7 +64,7 @@ fn grew(test_store: &TestStore) -> u64 {
     grew.unwrap_or_else(|| panic!("it did not get far: {said}\n{}", String::from_utf8_lossy(&child.stderr)))
 }
 
-/// Far less than the content, and enough for redb's cache of 16 MiB and a few chunks on their way.
+/// Far less than the content, and enough for redb's cache of 16 MiB and a few chunks in transit.
 const MOST: u64 = 30_000_000;
 
 #[test]

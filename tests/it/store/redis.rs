@@ -1,4 +1,4 @@
-//! What only Redis is asked: what happens while it is away.
+//! Redis only: behaviour during an outage.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What both stores promise.
+//! What both kinds of store promise.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ async fn content_is_streamed(mut test_store: TestStore) {
     assert!(read == content);
     drop(store);
 
-    // Who makes it is told that there is no use in going on.
+    // The producer of the stream learns that it can stop.
     test_store.limits.snapshot = 1 << 20;
     let store = test_store.open();
     let mut writer = store.put(named("local", "x")).await.expect("begun");
@@ -146,7 +146,7 @@ async fn snapshots_of_other_owners_are_not_found(test_store: TestStore) {
     }
     assert!(store.list(&other, &ALL).await.expect("a list").snapshots.is_empty());
     assert_eq!(store.usage(&other).await, Ok(StoreUsage::default()));
-    // Replacing it is storing beside it.
+    // A replacement is stored as a new snapshot beside the old one.
     let new = New { replaces: Some(id), ..New::of(other.clone()) };
     save(&store, new, b"x").await.expect("saved");
     assert_eq!(read(&store, "mine", id).await, Ok(b"a token".to_vec()));
@@ -172,7 +172,7 @@ async fn quota_holds_for_concurrent_commits(mut test_store: TestStore) {
     let listed = store.list(&owner("local"), &ALL).await.expect("a list").snapshots;
     let stored = listed.iter().map(|meta| meta.stored).sum();
     assert_eq!(store.usage(&owner("local")).await, Ok(StoreUsage { bytes: stored, count: 3 }));
-    // Each has its own.
+    // Each owner has a quota of its own.
     save(&store, New::of(owner("other")), b"x").await.expect("saved");
     store.remove(&owner("local"), listed[0].id).await.expect("deleted");
     save(&store, New::of(owner("local")), b"x").await.expect("there is room again");
@@ -182,7 +182,7 @@ async fn quota_holds_for_concurrent_commits(mut test_store: TestStore) {
     test_store.limits.bytes = 1 << 20;
     let store = test_store.open();
     let before = store.usage(&owner("local")).await;
-    // Refused while it is written, long before its end, and at its end.
+    // Refused during the write, long before the end of the content, and at its end.
     let mut writer = store.put(New::of(owner("local"))).await.expect("begun");
     let noise: Vec<u8> = (0..8 * CHUNK)
         .scan(1_u32, |state, _| {
@@ -231,7 +231,7 @@ async fn expired_snapshots_disappear_and_free_quota(mut test_store: TestStore) {
     let listed = store.list(&me, &ALL).await.expect("a list").snapshots;
     assert_eq!(listed.iter().map(|meta| meta.id).collect::<Vec<_>>(), [kept]);
 
-    // It still takes room, but not from one who needs it.
+    // An expired snapshot counts until it is swept, but not against an owner that needs the room.
     assert_eq!(store.usage(&me).await.map(|usage| usage.count), Ok(2));
     let soon = save(&store, named("local", "new"), b"x").await.expect("there is room");
     assert_eq!(store.usage(&me).await.map(|usage| usage.count), Ok(2));
@@ -241,7 +241,7 @@ async fn expired_snapshots_disappear_and_free_quota(mut test_store: TestStore) {
     assert_eq!(store.sweep().await, Ok(2));
     assert_eq!(store.sweep().await, Ok(0));
     assert_eq!(store.usage(&me).await, Ok(StoreUsage::default()));
-    // One that was given more time is not swept when its first time has come.
+    // A snapshot whose expiry was extended is not swept at its first expiry.
     let long =
         New { expires: Expires::At(Timestamp::now().after(Duration::from_secs(3600))), ..named("local", "long") };
     let long = save(&store, long, b"x").await.expect("saved");
@@ -257,7 +257,7 @@ async fn dropped_writers_leave_nothing(test_store: TestStore) {
     let mut writer = store.put(named("local", "dropped")).await.expect("begun");
     writer.write(&content(1, 5 * CHUNK)).await.expect("written");
     drop(writer);
-    // In the middle of a write, and of the commit.
+    // Dropped during a write, and during the commit.
     let mut writer = store.put(named("local", "dropped")).await.expect("begun");
     let long = content(2, 5 * CHUNK);
     let _ = tokio::time::timeout(Duration::from_millis(1), writer.write(&long)).await;
@@ -267,7 +267,7 @@ async fn dropped_writers_leave_nothing(test_store: TestStore) {
     assert_eq!(listed.len(), 1);
     drop(store);
     eventually("only the chunk of what is listed is there", async || {
-        // Who still tidies up has the file.
+        // The cleanup task may still hold the file.
         let free = ghostmux::store::Store::new(&test_store.settings()).usage(&owner("local")).await.is_ok();
         free && test_store.chunks() == 1
     })
@@ -280,7 +280,7 @@ async fn snapshots_are_replaced_atomically(mut test_store: TestStore) {
     let me = owner("local");
     let first = save(&store, named("local", "auto"), &content(1, 2 * CHUNK)).await.expect("saved");
     let second = New { replaces: Some(first), ..named("local", "auto") };
-    // Until it is whole, the old one is there.
+    // The old snapshot exists until the new one is complete.
     let mut writer = store.put(second.clone()).await.expect("begun");
     writer.write(&content(2, CHUNK)).await.expect("written");
     assert_eq!(read(&store, "local", first).await, Ok(content(1, 2 * CHUNK)));
@@ -288,7 +288,7 @@ async fn snapshots_are_replaced_atomically(mut test_store: TestStore) {
     assert_eq!(store.meta(&me, first).await, Err(missing(first)));
     assert_eq!(read(&store, "local", second).await, Ok(content(2, CHUNK)));
     store.remove(&me, second).await.expect("deleted");
-    // What it should replace need not be there any more.
+    // The snapshot to be replaced may already be gone.
     let third = New { replaces: Some(second), ..named("local", "auto") };
     save(&store, third, b"x").await.expect("saved");
     assert_eq!(store.usage(&me).await.map(|usage| usage.count), Ok(1));
@@ -369,7 +369,7 @@ async fn rekey_changes_only_the_key(mut test_store: TestStore) {
     let store = test_store.open();
     let meta = async |number: usize| store.meta(&owner(whose[number]), saved[number].0).await.expect("there");
     let before = [meta(0).await, meta(1).await, meta(2).await];
-    // A quota that was lowered since does not stand in the way.
+    // A quota that was lowered since the save does not prevent it.
     let done = store.rekey().await.expect("done");
     assert_eq!((done.sealed, done.kept), (2, 1));
     for (number, before) in before.into_iter().enumerate() {
@@ -422,7 +422,7 @@ async fn unreadable_session_records_do_not_hide_others(test_store: TestStore) {
     assert!(newer.3.contains("state") && no_json.3.contains("not JSON"), "{} and {}", newer.3, no_json.3);
     assert_eq!((&*no_json.0, &no_json.1, no_json.2), ("no-json", &None, None));
     for (id, ..) in &unreadable {
-        // Who would bring it back does not lose it.
+        // A session that would be restored from it keeps it.
         let taken = store.take_session(id).await;
         assert!(matches!(&taken, Err(StoreError::UnreadableSession { id: named, .. }) if named == id), "{taken:?}");
         assert!(matches!(store.session(id).await, Ok(Some(Err(_)))));
@@ -440,7 +440,7 @@ async fn unreadable_snapshot_records_do_not_hide_others(test_store: TestStore) {
     };
     let (first, no_json, newer, last) =
         (save_one("first").await, save_one("shop").await, save_one("shop").await, save_one("last").await);
-    // One that is to go by itself.
+    // One with an expiry.
     let soon = Timestamp::now().after(Duration::from_millis(1));
     let expiring = save_one("expiring").await;
     store.set_expiry(&me, expiring.id, Expires::At(soon)).await.expect("changed");
@@ -458,7 +458,7 @@ async fn unreadable_snapshot_records_do_not_hide_others(test_store: TestStore) {
     let unreadable: Vec<_> = page.unreadable.iter().map(|one| one.id).collect();
     assert_eq!(unreadable, [newer.id, no_json.id]);
     assert!(page.unreadable[0].why.contains("counts"), "{:?}", page.unreadable);
-    // They have their place on a page, and are of no name.
+    // They take their place on a page of the list, and match no name.
     let pages = [(None, vec![last.id], vec![newer.id]), (Some(newer.id), vec![first.id], vec![no_json.id])];
     for (before, snapshots, unreadable) in pages {
         let page = store.list(&me, &Query { before, limit: 2, ..ALL }).await.expect("a page");
@@ -475,7 +475,7 @@ async fn unreadable_snapshot_records_do_not_hide_others(test_store: TestStore) {
         store.remove(&me, id).await.expect("deleted");
         assert_eq!(store.remove(&me, id).await, Err(missing(id)));
     }
-    // What they took is free again, as far as their records said where it was.
+    // Their quota is free again, as far as their records said where their chunks are.
     assert_eq!(store.usage(&me).await, Ok(StoreUsage { bytes: first.stored + last.stored, count: 2 }));
     drop(store);
     assert_eq!(test_store.chunks(), u64::from(first.chunks + last.chunks + no_json.chunks + expiring.chunks));

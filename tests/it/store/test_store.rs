@@ -1,4 +1,4 @@
-//! `TestStore`: somewhere to store in that a test has for itself, and the back door to it.
+//! `TestStore`: a store for one test, and direct access to its file or Redis.
 
 use std::{
     path::PathBuf,
@@ -16,7 +16,7 @@ const CHUNKS: TableDefinition<'_, (u128, u32), &[u8]> = TableDefinition::new("ch
 const SNAPSHOTS: TableDefinition<'_, (&str, u128), &[u8]> = TableDefinition::new("snapshots");
 const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions");
 
-/// Two keys that are not each other.
+/// Two different keys.
 pub(crate) const KEY_ONE: &str = "one:1111111111111111111111111111111111111111111111111111111111111111";
 pub(crate) const KEY_TWO: &str = "two:2222222222222222222222222222222222222222222222222222222222222222";
 
@@ -63,12 +63,12 @@ impl TestStore {
         }
     }
 
-    /// These keys are in the settings from now on.
+    /// Sets the keys in the settings.
     pub(crate) fn use_keys(&mut self, keys: &str) {
         keys.clone_into(&mut self.keys);
     }
 
-    /// What `--store` takes.
+    /// The value for `--store`.
     pub(crate) fn argument(&self) -> String {
         match &self.redis {
             Some(_) => format!("unix://{}", self.directory.path().join("redis.sock").display()),
@@ -76,12 +76,12 @@ impl TestStore {
         }
     }
 
-    /// The embedded store's file.
+    /// The path of the embedded store's file.
     pub(crate) fn file(&self) -> PathBuf {
         self.directory.path().join("below/store.redb")
     }
 
-    /// A file of the test's own.
+    /// A path beside the store's file, for a file of the test.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -100,7 +100,7 @@ impl TestStore {
         Store::new(&self.settings())
     }
 
-    /// How many chunks are stored, listed or not. Nobody may have the file open.
+    /// The number of stored chunks, listed or not. No other process may have the file open.
     pub(crate) fn chunks(&self) -> u64 {
         if self.redis.is_some() {
             let blobs: Vec<String> = self.ask(redis::cmd("KEYS").arg("ghostmux:blob:*"));
@@ -111,7 +111,7 @@ impl TestStore {
         chunks.len().expect("a number")
     }
 
-    /// Replaces one chunk by what `change` makes of it. Nobody may have the file open.
+    /// Replaces one chunk by the result of `change`. No other process may have the file open.
     pub(crate) fn change_chunk(&self, meta: &Meta, number: u32, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
         if self.redis.is_some() {
             let blob = format!("ghostmux:blob:{}", meta.blob);
@@ -135,14 +135,14 @@ impl TestStore {
         transaction.commit().expect("committed");
     }
 
-    /// Replaces what is known of a snapshot. Nobody may have the file open.
+    /// Replaces the record of a snapshot. No other process may have the file open.
     pub(crate) fn change_meta(&self, meta: &Meta, change: impl FnOnce(&mut serde_json::Value)) {
         let mut json = serde_json::to_value(meta).expect("JSON");
         change(&mut json);
         self.write_meta(meta, &json.to_string());
     }
 
-    /// The same by these bytes, whatever they are.
+    /// Replaces the record of a snapshot by this text, valid or not.
     pub(crate) fn write_meta(&self, meta: &Meta, record: &str) {
         if self.redis.is_some() {
             let key = format!("ghostmux:snapshots:{}", meta.owner);
@@ -158,7 +158,7 @@ impl TestStore {
         transaction.commit().expect("committed");
     }
 
-    /// Writes the record of a session, whatever it is. Nobody may have the file open.
+    /// Writes the record of a session, valid or not. No other process may have the file open.
     pub(crate) fn write_session(&self, id: &str, record: &str) {
         if self.redis.is_some() {
             return self.ask::<()>(redis::cmd("HSET").arg("ghostmux:sessions").arg(id).arg(record));

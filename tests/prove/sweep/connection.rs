@@ -1,5 +1,5 @@
-//! The attacker's connection: what was sent and has not been answered, what was announced, and the ids that commands
-//! name.
+//! The attacker's connection: commands without reply, announced targets, and the ids that commands
+//! use.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::stage::{Command, On};
 use crate::wire::{Heard, Wire};
 
-/// How long anything may take that is no command under trial.
+/// Time limit for the stage's own commands.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Events that stages wait for.
+/// The events that stages wait for.
 const NOTED: [&str; 4] = [
     "Page.loadEventFired",
     "Page.javascriptDialogOpening",
@@ -22,7 +22,7 @@ const NOTED: [&str; 4] = [
     "ServiceWorker.workerVersionUpdated stopped",
 ];
 
-/// A command whose reply has not come; `what` is under trial, without it it is the stage's own.
+/// A command without reply. `what` is the command under test; `None` for the stage's own.
 struct Waiting {
     what: Option<Command>,
 }
@@ -31,26 +31,26 @@ struct Waiting {
 pub(super) struct Connection {
     wire: Wire,
     last_id: i64,
-    /// The methods that were sent, by id.
+    /// The methods of the sent commands, by id.
     sent: HashMap<i64, String>,
     waiting: HashMap<i64, Waiting>,
     pub(super) replies: HashMap<i64, Value>,
-    /// The targets that were announced and are there, with their type, in the order they came.
+    /// The announced targets that exist, with their type, in order of announcement.
     pub(super) targets: Vec<(String, String)>,
-    /// The first CDP session of each kind that auto-attach made, and those that the stage made.
+    /// The first CDP session of each kind from auto-attach, and those that the stage attached.
     pub(super) sessions: HashMap<On, String>,
     pub(super) ids: HashMap<&'static str, Value>,
-    /// Which of [`NOTED`] have been.
+    /// The events of [`NOTED`] that have arrived.
     noted: HashSet<&'static str>,
-    /// What must never be heard here.
+    /// Text that must not arrive on this connection.
     secret: String,
-    /// Promises that were broken.
+    /// The violations so far.
     pub(super) faults: Vec<String>,
     pub(super) received: u64,
 }
 
 impl Connection {
-    /// Connects, and is told of every target. `victims` are the ids of the other side.
+    /// Connects and discovers all targets. `victims` are the ids of the victim.
     pub(super) async fn new(
         address: &str,
         site: &str,
@@ -77,7 +77,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// A page, and a CDP session on it.
+    /// Opens a page; returns its target and a CDP session on it.
     pub(super) async fn page(&mut self, url: &str) -> Result<(String, String), String> {
         let created = self.call(None, "Target.createTarget", json!({ "url": url })).await?;
         let target = text(&created["targetId"]);
@@ -85,34 +85,34 @@ impl Connection {
         Ok((target, session))
     }
 
-    /// A CDP session on a target.
+    /// Attaches to a target; returns the CDP session.
     pub(super) async fn attach(&mut self, target: &str) -> Result<String, String> {
         let attach = json!({ "targetId": target, "flatten": true });
         let attached = self.call(None, "Target.attachToTarget", attach).await?;
         Ok(text(&attached["sessionId"]))
     }
 
-    /// Has a page go there, and waits until it is loaded.
+    /// Navigates a page and waits until it is loaded.
     pub(super) async fn navigate(&mut self, page: &str, url: &str) -> Result<(), String> {
         self.call(Some(page), "Page.enable", json!({})).await?;
         self.call(Some(page), "Page.navigate", json!({ "url": url })).await?;
         self.wait_for("Page.loadEventFired").await
     }
 
-    /// Runs a script in a page, and awaits what it promises.
+    /// Runs a script in a page and awaits its promise.
     pub(super) async fn evaluate(&mut self, page: &str, script: &str) -> Result<(), String> {
         let evaluate = json!({ "expression": script, "awaitPromise": true });
         self.call(Some(page), "Runtime.evaluate", evaluate).await.map_err(|why| format!("{script}: {why}"))?;
         Ok(())
     }
 
-    /// The target of this kind that was announced last.
+    /// The last announced target of this kind.
     pub(super) fn target_of(&self, kind: On) -> Option<String> {
         let found = self.targets.iter().rev().find(|(_, of)| Some(of.as_str()) == kind.target());
         found.map(|(id, _)| id.clone())
     }
 
-    /// A CDP session on the target of this kind that was announced last, once there is one.
+    /// A CDP session on the last announced target of this kind, once there is one.
     pub(super) async fn newest(&mut self, kind: On) -> Result<String, String> {
         self.until(|connection| connection.target_of(kind).is_some())
             .await
@@ -134,7 +134,8 @@ impl Connection {
         self.last_id
     }
 
-    /// Puts a command under trial into the buffer, with the ids of this connection where it has names for them.
+    /// Puts a command under test into the buffer, with this connection's ids instead of their
+    /// placeholders.
     pub(super) async fn try_on(&mut self, on: Option<&str>, command: &Command) {
         let params = self.with_ids(&command.params);
         self.feed(on, &command.method, &params, Some(command)).await;
@@ -144,7 +145,7 @@ impl Connection {
         self.wire.flush().await;
     }
 
-    /// A command of the stage's own that must succeed.
+    /// A command of the stage itself, which must succeed.
     pub(super) async fn call(&mut self, on: Option<&str>, method: &str, params: Value) -> Result<Value, String> {
         let id = self.feed(on, method, &params, None).await;
         self.flush().await;
@@ -158,18 +159,18 @@ impl Connection {
         }
     }
 
-    /// Sends what is in the buffer, and waits for one of [`NOTED`].
+    /// Sends the buffer and waits for one of [`NOTED`].
     pub(super) async fn wait_for(&mut self, event: &'static str) -> Result<(), String> {
         self.flush().await;
         self.until(|connection| connection.noted.contains(event)).await.map_err(|why| format!("{event}: {why}"))
     }
 
-    /// Listens until something is so; the error says why it did not come to that.
+    /// Reads until the condition holds; the error says why it does not.
     pub(super) async fn until(&mut self, is: impl Fn(&Self) -> bool) -> Result<(), String> {
         self.listen(DEADLINE, is).await
     }
 
-    /// Listens until every command has its reply.
+    /// Reads until every command has its reply.
     pub(super) async fn until_answered(&mut self, within: Duration) -> Result<(), String> {
         self.listen(within, |connection| connection.waiting.is_empty()).await
     }
@@ -186,14 +187,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the targets and holds the proxy to its word: what was sent is answered, once.
+    /// Ends the targets and checks that every command was answered exactly once.
     pub(super) async fn close(mut self) -> (Vec<String>, u64) {
         for (target, _) in self.targets.clone() {
             self.feed(None, "Target.closeTarget", &json!({ "targetId": target }), None).await;
         }
         self.flush().await;
         match self.until_answered(DEADLINE).await {
-            // It said Browser.close, or its browser died, which others see.
+            // The command was `Browser.close`, or the browser ended, which other checks detect.
             Err(why) if why.starts_with("closed") => return (self.faults, self.received),
             Ok(()) | Err(_) => {}
         }
@@ -247,7 +248,7 @@ impl Connection {
         }
     }
 
-    /// Puts the ids of this connection in where a command has names for them.
+    /// Replaces the placeholders of ids by this connection's ids.
     fn with_ids(&self, value: &Value) -> Value {
         match value {
             Value::String(text) if text.starts_with("@@site/") => {

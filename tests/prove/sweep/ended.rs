@@ -1,8 +1,8 @@
-//! What has ended, or is about to, and is still held by a CDP session: Chrome looks for its process with every command
-//! that reaches it, and does not always ask whether it is there.
+//! Targets that have ended, or are about to end, while a CDP session still holds them: Chrome looks
+//! up their process for every command that reaches it, and does not always check that it exists.
 //!
-//! Such a target answers nothing, so nobody waits: all of the protocol goes up at once, and is answered when its CDP
-//! session ends.
+//! Such a target does not reply, so the whole protocol is sent at once; the replies come when the
+//! CDP session ends.
 
 use std::{collections::HashMap, fmt};
 
@@ -13,7 +13,8 @@ use super::{
     stage::{Command, On},
 };
 
-/// What would bring it back, or end the connection: the rest would find nothing that has ended.
+/// Methods that would restore the target or end the connection, after which the rest would test
+/// nothing.
 pub(super) const LEFT_OUT: [&str; 6] = [
     "Browser.close",
     "Page.close",
@@ -23,28 +24,28 @@ pub(super) const LEFT_OUT: [&str; 6] = [
     "Target.closeTarget",
 ];
 
-/// How something has ended, or is about to.
+/// How the target has ended or is about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     CrashedPage,
     /// A tab whose page has crashed.
     CrashedTab,
-    /// A cross-site frame, and the page around it.
+    /// A cross-site frame, and the page that contains it.
     CrashedFrame,
     RemovedFrame,
     StoppedServiceWorker,
     UnregisteredServiceWorker,
-    /// Its last page has gone.
+    /// A worker whose last page was closed.
     EndedSharedWorker,
-    /// Of a page that does not auto-attach.
+    /// A worker of a page that does not auto-attach.
     EndedWorker,
     LoneWorker,
     ClosingPage,
-    /// To another site, which is another process.
+    /// A navigation to another site, and so to another process.
     NavigatingPage,
-    /// A page that waits for its user.
+    /// A page with an open dialog.
     Dialog,
-    /// A page whose first document is on its way.
+    /// A page whose first document is loading.
     InitialPage,
 }
 
@@ -86,7 +87,7 @@ impl fmt::Display for State {
     }
 }
 
-/// A connection that holds something in such a state.
+/// A connection that holds a target in such a state.
 pub(super) struct Ended {
     connection: Connection,
     state: State,
@@ -94,7 +95,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Brings it into the state. `site` is an origin whose host is `127.0.0.1`.
+    /// Brings the target into the state. `site` is an origin whose host is `127.0.0.1`.
     pub(super) async fn new(
         address: &str,
         site: &str,
@@ -115,7 +116,8 @@ impl Ended {
         connection.navigate(&page, &format!("{site}/page?ended")).await?;
         connection.ids.extend([("@@own-target", target.clone().into()), ("@@own-session", page.clone().into())]);
         let on = Some(page.as_str());
-        // What it is about to do is sent with the first of the commands, and not waited for.
+        // The command that ends the target is sent with the first tested command, without waiting
+        // for its reply.
         let script = |script: &str| json!({ "expression": script });
         let close = json!({ "targetId": target });
         self.sessions = match self.state {
@@ -197,7 +199,7 @@ impl Ended {
         Ok(())
     }
 
-    /// Sends all of it at once, waits until the root has answered behind it, and ends what there is.
+    /// Sends all commands at once, waits for a later reply on the root, and ends the targets.
     pub(super) async fn run(mut self, commands: &[Command]) -> (Vec<String>, u64) {
         for command in commands {
             for session in self.sessions.clone() {

@@ -1,4 +1,4 @@
-//! The smallest commands that still do the harm.
+//! Finds the smallest set of commands that causes the harm.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::browsers::Browser;
 
-/// How often it is tried, each time with a browser of its own.
+/// The number of attempts, each with a new browser.
 const TRIES: usize = 40;
 const SHOWS: Duration = Duration::from_secs(4);
 
@@ -20,11 +20,11 @@ struct Tries<'a> {
     left: usize,
 }
 
-/// The smallest part of `suspects` that does harm to a new world; `None` if none does.
+/// The smallest part of `suspects` that harms a new world; `None` if no part does.
 pub(super) async fn smallest(browser: &Browser, secret: &str, suspects: &[Command]) -> Option<(Vec<Command>, Harm)> {
     let mut tries = Tries { browser, secret, left: TRIES };
     let mut commands = suspects.to_vec();
-    // The last commands are the likeliest.
+    // The last commands are the most likely cause.
     let mut harm = None;
     let mut tail = 40;
     while harm.is_none() {
@@ -37,7 +37,7 @@ pub(super) async fn smallest(browser: &Browser, secret: &str, suspects: &[Comman
         tail *= 4;
     }
     let mut harm = harm?;
-    // Halves, quarters … are left out while the rest still does it.
+    // Leaves out halves, quarters and so on while the rest still causes the harm.
     let mut part = commands.len().div_ceil(2);
     while tries.left > 0 && commands.len() > 1 {
         let mut at = 0;
@@ -74,7 +74,7 @@ pub(super) async fn smallest(browser: &Browser, secret: &str, suspects: &[Comman
 }
 
 impl Tries<'_> {
-    /// What these commands do to a new world.
+    /// The harm of these commands to a new world.
     async fn harm(&mut self, commands: &[Command]) -> Option<Harm> {
         if self.left == 0 || commands.is_empty() {
             return None;
@@ -87,7 +87,7 @@ impl Tries<'_> {
         }
         let mut stage = world.stage().await.ok()?;
         let mut commands = commands;
-        // In the batches they came in: one ends where the method or the CDP session changes.
+        // In their original batches: a batch ends where the method or the CDP session changes.
         while let Some(first) = commands.first() {
             let same = |other: &Command| other.method == first.method && other.on == first.on;
             let length = commands.iter().take_while(|other| same(other)).count();

@@ -1,16 +1,16 @@
-//! The protocol as the running browser tells it, as far as arguments are made from it.
+//! The protocol of the running browser, as far as arguments are generated from it.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// A member of `parameters` or of `properties`, or a type: the protocol describes all three alike.
+/// A member of `parameters` or `properties`, or a type: the protocol describes all three alike.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Shape {
-    /// Of a parameter or property.
+    /// The name of a parameter or property.
     pub(crate) name: String,
-    /// Of a type.
+    /// The id of a type.
     pub(crate) id: String,
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
@@ -53,7 +53,7 @@ pub(crate) struct Method {
     pub(crate) parameters: Vec<Shape>,
 }
 
-/// Every method, and every type by `Domain.Type`.
+/// All methods, and all types by `Domain.Type`.
 #[derive(Debug)]
 pub(crate) struct Protocol {
     pub(crate) methods: Vec<Method>,
@@ -80,14 +80,14 @@ impl Protocol {
         Ok(Self { methods, types })
     }
 
-    /// The type that a reference names.
+    /// The type with this reference.
     pub(crate) fn named(&self, reference: &str) -> Option<&Shape> {
         self.types.get(reference)
     }
 }
 
 impl Shape {
-    /// References inside a domain leave its name out.
+    /// Adds the domain's name to references within the domain.
     fn qualify(&mut self, domain: &str) {
         if let Some(reference) = &mut self.reference
             && !reference.contains('.')

@@ -9,10 +9,10 @@ use super::{
     ended::State,
 };
 
-/// How long a command may take before its CDP session is ended, upon which it must be answered.
+/// Time limit of a command; then its CDP session is ended, upon which it must be answered.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Where a command is sent.
+/// The kind of CDP session on which a command is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum On {
     Root,
@@ -23,12 +23,12 @@ pub(crate) enum On {
     Worker,
     SharedWorker,
     ServiceWorker,
-    /// What has ended, or is about to; it answers nothing, and no [`Stage`] has it.
+    /// A target that has ended or is about to end. It does not reply, and no [`Stage`] has one.
     Ended(State),
 }
 
 impl On {
-    /// What a stage has.
+    /// The kinds that a stage has.
     pub(crate) const ALL: [Self; 8] = [
         Self::Root,
         Self::SecondRoot,
@@ -40,7 +40,7 @@ impl On {
         Self::ServiceWorker,
     ];
 
-    /// The type of target that CDP sessions of this kind are on.
+    /// The target type of this kind of CDP session.
     pub(super) fn target(self) -> Option<&'static str> {
         Some(match self {
             Self::Root | Self::SecondRoot | Self::Ended(_) => return None,
@@ -65,7 +65,7 @@ impl fmt::Display for On {
     }
 }
 
-/// One command to try.
+/// A command to test.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
     pub(crate) on: On,
@@ -81,12 +81,12 @@ impl fmt::Display for Command {
     }
 }
 
-/// What a batch of commands came to.
+/// The result of a batch of commands.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ran {
-    /// All answered, and the page still works.
+    /// All were answered, and the page still works.
     Well,
-    /// The stage cannot go on: why.
+    /// The reason why the stage cannot be used any more.
     Spent(String),
 }
 
@@ -96,7 +96,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Sets one up. `victims` are the ids of the other side, `site` an origin with Chrome's kinds of worker on it.
+    /// Sets up a stage. `victims` are the ids of the victim, `site` an origin with all kinds of
+    /// worker.
     pub(crate) async fn new(
         address: &str,
         site: &str,
@@ -168,12 +169,12 @@ impl Stage {
         Ok(())
     }
 
-    /// The kinds of CDP session there are; an iframe is none where it shares its page's process.
+    /// The kinds of CDP session of this stage; an iframe has none if it shares its page's process.
     pub(crate) fn kinds(&self) -> Vec<On> {
         On::ALL.into_iter().filter(|kind| *kind == On::Root || self.connection.sessions.contains_key(kind)).collect()
     }
 
-    /// Sends commands at once and waits for their replies, and for the page to answer behind them.
+    /// Sends commands at once and waits for their replies, and for a later reply of the page.
     pub(crate) async fn run(&mut self, commands: &[Command]) -> Ran {
         let connection = &mut self.connection;
         for command in commands {
@@ -199,7 +200,7 @@ impl Stage {
         if spent { Ran::Spent("a CDP session is gone".to_owned()) } else { Ran::Well }
     }
 
-    /// Ends the CDP sessions and the targets: what was sent must have been answered by then.
+    /// Ends the CDP sessions and the targets: every command must have its reply by then.
     pub(crate) async fn close(mut self) -> (Vec<String>, u64) {
         for kind in [On::SharedWorker, On::ServiceWorker, On::SecondRoot, On::Tab] {
             if let Some(session) = self.connection.sessions.get(&kind).cloned() {

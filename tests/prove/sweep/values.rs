@@ -1,19 +1,20 @@
-//! Arguments for a method, made from its types: what is right, and everything that is wrong in one place or in many.
+//! Arguments for a method, generated from its types: valid ones, and ones that are invalid in one
+//! place or in several.
 //!
-//! What only a running stage knows, its ids, is written as a name (`@@own-target`) and put in when it is sent: so a
-//! command found in one browser can be sent to the next.
+//! Ids of a running stage are written as placeholders (`@@own-target`) and replaced when the
+//! command is sent: a command found with one browser can be repeated with the next.
 
 use serde_json::{Map, Value, json};
 
 use super::protocol::{Method, Protocol, Shape};
 use crate::random::Random;
 
-/// How deep objects are made.
+/// Depth to which objects are generated.
 const DEPTH: usize = 4;
-/// Commands for one method on one CDP session.
+/// Commands per method and CDP session.
 const MOST: usize = 28;
 
-/// The names of ids by the end of their type's name or of the parameter's.
+/// Placeholders of ids, by the end of the name of the type or the parameter.
 const IDS: [(&str, &[&str]); 9] = [
     ("TargetID", &["@@own-target", "@@own-tab", "@@own-worker", "@@closed-target", "@@victim-target"]),
     ("SessionID", &["@@own-session", "@@closed-session", "@@victim-session"]),
@@ -41,17 +42,17 @@ const URLS: [&str; 12] = [
     "//x",
 ];
 
-/// What an error must not turn into.
+/// Values that Chrome must treat as an error.
 const STRINGS: [&str; 8] = ["", "x", "\u{0}", "-1", "0", "*", "\u{d7ff}\u{10ffff}", "../../x"];
 
-/// Makes arguments.
+/// Generates arguments.
 pub(crate) struct Maker<'a> {
     pub(crate) protocol: &'a Protocol,
     pub(crate) random: Random,
 }
 
 impl Maker<'_> {
-    /// The arguments to try on a method, in order.
+    /// The arguments to test with a method, in order.
     pub(crate) fn arguments(&mut self, method: &Method) -> Vec<Value> {
         let parameters = &method.parameters;
         let required = || parameters.iter().filter(|one| !one.optional);
@@ -76,7 +77,7 @@ impl Maker<'_> {
                 wrong.push(object);
             }
         }
-        // All of them where they are few, a fair part where they are many; another seed has others.
+        // All of them if there are few, otherwise a sample that depends on the seed.
         self.random.shuffle(&mut wrong);
         wrong.truncate(MOST);
         all.append(&mut wrong);
@@ -86,12 +87,12 @@ impl Maker<'_> {
         all
     }
 
-    /// One of the arguments to try: half of the time nothing is wrong with it.
+    /// One set of arguments: half of the time it is valid.
     pub(crate) fn one(&mut self, method: &Method) -> Value {
         if self.random.once_in(2) { self.object(method.parameters.iter()) } else { self.mixture(&method.parameters) }
     }
 
-    /// Every member an edge of its own, some left out.
+    /// Every member has an edge value, and some are missing.
     fn mixture(&mut self, parameters: &[Shape]) -> Value {
         let mut object = Map::new();
         for parameter in parameters {
@@ -111,7 +112,7 @@ impl Maker<'_> {
     /// A value that the type allows.
     fn plain(&mut self, shape: &Shape, depth: usize) -> Value {
         if let Some(ids) = ids(shape) {
-            // Mostly one's own, for what is refused at once shows little.
+            // Mostly own ids, because refused commands test little.
             return if self.random.once_in(4) { (*self.random.pick(ids)).into() } else { ids[0].into() };
         }
         if let Some(reference) = &shape.reference {
@@ -146,13 +147,13 @@ impl Maker<'_> {
         }
     }
 
-    /// A text for a parameter of this name.
+    /// A string for a parameter of this name.
     fn text(&mut self, name: &str) -> String {
         let lower = name.to_ascii_lowercase();
         let one = match lower.as_str() {
             "expression" | "functiondeclaration" | "scriptsource" | "source" | "script" => "(() => 1)",
             "origin" | "securityorigin" | "embeddedorigin" | "issuerorigin" => "@@site",
-            // As Chrome spells them.
+            // In Chrome's spelling.
             "storagekey" => "@@site/",
             "selector" | "nodename" => "body",
             "locale" => "de_DE",
@@ -165,7 +166,7 @@ impl Maker<'_> {
         one.to_owned()
     }
 
-    /// Values at and beyond the edges of a type, and of other types.
+    /// Values at and beyond the limits of a type, and of other types.
     fn edges(&mut self, shape: &Shape, depth: usize) -> Vec<Value> {
         let mut edges = Vec::new();
         if let Some(ids) = ids(shape) {

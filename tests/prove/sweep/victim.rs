@@ -1,4 +1,4 @@
-//! The other tenant: it works on while the sweep goes, and must notice nothing.
+//! The victim: another tenant that works during the sweep and must not be affected.
 
 use std::{
     collections::HashMap,
@@ -14,27 +14,27 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::wire::{Heard, Wire};
 
-/// How long an answer may take (attacks.md: the victim answers within 3 s).
+/// Time limit of an answer (attacks.md: the victim answers within 3 s).
 const ANSWER: Duration = Duration::from_secs(3);
-/// What is said of one that takes longer.
+/// The message for an answer that takes longer.
 pub(crate) const LATE: &str = "no answer in time";
-/// How often it works.
+/// The interval of its checks.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// What it looks at; all of this stays as it is.
+/// The state that it checks; none of it may change.
 const LOOK: &str = "JSON.stringify([location.href, document.title, document.cookie, document.visibilityState, \
     localStorage.secret, innerWidth, innerHeight, screen.width, screen.height, devicePixelRatio, navigator.userAgent, \
     navigator.language, navigator.onLine, Intl.DateTimeFormat().resolvedOptions().timeZone, document.hasFocus(), \
     matchMedia('(prefers-color-scheme: dark)').matches, typeof window.cdp, document.body.textContent])";
-/// Its permissions, which take a promise.
+/// Its permissions, which are read with a promise.
 const PERMISSIONS: &str = "Promise.all(['geolocation', 'notifications', 'clipboard-read'].map(name => \
     navigator.permissions.query({ name }).then(found => found.state))).then(states => states.join())";
 
-/// A victim at work. Dropping it hangs up.
+/// A working victim. Dropping it closes its connection.
 pub(crate) struct Victim {
-    /// Its ids, by the names that commands use.
+    /// Its ids, by their placeholders in commands.
     pub(crate) ids: HashMap<&'static str, Value>,
-    /// In its URL, cookie and storage, and nowhere else.
+    /// The secret in its URL, cookie and storage, and nowhere else.
     pub(crate) secret: String,
     noticed: Arc<Mutex<Option<String>>>,
     looks: watch::Receiver<u64>,
@@ -78,7 +78,7 @@ impl Victim {
         let auto = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
         work.call(None, "Target.setAutoAttach", auto, long).await?;
         let before = work.look(long).await?;
-        // Its own beginnings are over once two looks are alike and nothing came between.
+        // Its own start is complete once two checks are equal and no event came in between.
         let mut settled = work.look(long).await?;
         while work.take_events() || settled != before {
             settled = work.look(long).await?;
@@ -119,30 +119,30 @@ impl Victim {
         Ok(Self { ids, secret: secret.to_owned(), noticed, looks, slowest, task })
     }
 
-    /// What it noticed, if it did; then it has stopped working.
+    /// The change that it detected, if any; it has stopped working then.
     pub(crate) fn noticed(&self) -> Option<String> {
         let noticed = self.noticed.lock().expect("no panic").clone();
         noticed.or_else(|| self.task.is_finished().then(|| "the victim's task has ended".to_owned()))
     }
 
-    /// How often it has found all as it was.
+    /// The number of successful checks.
     pub(crate) fn looks(&self) -> u64 {
         *self.looks.borrow()
     }
 
-    /// Waits until it has looked so often, or has noticed something.
+    /// Waits for this number of checks, or for a detected change.
     pub(crate) async fn looks_until(&self, looks: u64) {
-        // An error is its end.
+        // An error ends the task.
         let _ = self.looks.clone().wait_for(|count| *count >= looks).await;
     }
 
-    /// Its slowest look, in milliseconds.
+    /// Its slowest check, in milliseconds.
     pub(crate) fn slowest(&self) -> u64 {
         self.slowest.load(Ordering::Relaxed)
     }
 }
 
-/// Where two looks part, with what stands around it.
+/// Where two checks differ, with the text around it.
 fn difference(before: &str, now: &str) -> String {
     let same = before.bytes().zip(now.bytes()).take_while(|(one, other)| one == other).count();
     let start = same.saturating_sub(100);
@@ -157,20 +157,20 @@ impl Drop for Victim {
 }
 
 impl Work {
-    /// All that must not change.
+    /// The state that must not change.
     async fn look(&mut self, deadline: Duration) -> Result<String, String> {
         let page = self.evaluate(LOOK, deadline).await?;
         let permissions = self.evaluate(PERMISSIONS, deadline).await?;
         let cookies = self.call(None, "Storage.getCookies", json!({}), deadline).await?;
         let mut targets = self.call(None, "Target.getTargets", json!({ "filter": [{}] }), deadline).await?;
-        // Their order is that of a hash table of Chrome's, which changes as that grows (*measured*).
+        // The order follows a hash table of Chrome's, and changes as the table grows (*measured*).
         if let Some(infos) = targets["targetInfos"].as_array_mut() {
             infos.sort_by(|one, other| one["targetId"].as_str().cmp(&other["targetId"].as_str()));
         }
         Ok(format!("{page} {permissions} {cookies} {targets}"))
     }
 
-    /// The value of an expression, promises awaited.
+    /// The value of an expression; promises are awaited.
     async fn evaluate(&mut self, expression: &str, deadline: Duration) -> Result<Value, String> {
         let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let page = self.page.clone();
@@ -207,7 +207,7 @@ impl Work {
         }
     }
 
-    /// The next reply; an event is kept.
+    /// The next reply; an event before it is kept.
     async fn hear(&mut self, until: Instant) -> Result<Option<Value>, String> {
         match self.wire.next(until).await {
             Heard::Frame(text) => {
@@ -215,7 +215,7 @@ impl Work {
                 if frame.get("id").is_some() {
                     return Ok(Some(frame));
                 }
-                // Its own evaluations are scripts to the debugger.
+                // The debugger reports its own evaluations as scripts.
                 if frame["method"] != "Debugger.scriptParsed" {
                     self.events.push(text);
                 }

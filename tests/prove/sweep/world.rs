@@ -1,4 +1,4 @@
-//! A proxy with a browser, a site and a victim, and how one tells that they are well.
+//! A proxy with a browser, a site and a victim, and the checks that they are unharmed.
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
@@ -9,17 +9,17 @@ use super::{
 };
 use crate::{browsers::Browser, proxy::Proxy, site::Site};
 
-/// What an attack must not do.
+/// The effects that an attack must not have.
 #[derive(Clone, Debug)]
 pub(crate) enum Harm {
     /// A process that all tenants share has ended.
     Killed(String),
-    /// The victim noticed something.
+    /// The victim detected a change.
     Noticed(String),
 }
 
 impl Harm {
-    /// Whether nothing is wrong but the time an answer took.
+    /// Whether the only harm is a slow answer.
     pub(crate) fn is_only_slow(&self) -> bool {
         matches!(self, Self::Noticed(what) if what.ends_with(victim::LATE))
     }
@@ -34,12 +34,12 @@ impl std::fmt::Display for Harm {
     }
 }
 
-/// Everything but the attacker.
+/// Everything except the attacker.
 pub(crate) struct World {
     pub(crate) victim: Victim,
     pub(crate) proxy: Proxy,
     pub(crate) site: Site,
-    /// The processes that all tenants share, and what they do.
+    /// The processes that all tenants share, with their roles.
     shared: BTreeMap<u32, String>,
 }
 
@@ -58,12 +58,12 @@ impl World {
         Stage::new(self.proxy.address(), &self.site.origin(), &self.victim.ids, &self.victim.secret).await
     }
 
-    /// Something that has ended, on a connection of its own.
+    /// A target that has ended, on a connection of its own.
     pub(super) async fn ended(&self, state: State) -> Result<Ended, String> {
         Ended::new(self.proxy.address(), &self.site.origin(), &self.victim.ids, &self.victim.secret, state).await
     }
 
-    /// What has come to harm so far.
+    /// The harm so far.
     pub(crate) fn harm(&self) -> Option<Harm> {
         let now = shared_processes(&self.proxy);
         let gone: Vec<&str> =
@@ -74,14 +74,14 @@ impl World {
         self.victim.noticed().map(Harm::Noticed)
     }
 
-    /// As [`World::harm`], with this much time for it to show.
+    /// As [`World::harm`], after waiting this long for it to show.
     pub(crate) async fn harm_within(&self, time: Duration) -> Option<Harm> {
-        // Two looks: the first may have begun before.
+        // Two checks: the first may have begun before.
         let _ = tokio::time::timeout(time, self.victim.looks_until(self.victim.looks() + 2)).await;
         self.harm()
     }
 
-    /// The browser, by its own word.
+    /// The browser's product string.
     pub(crate) async fn product(&self) -> String {
         let version = self.proxy.http("GET", "/json/version", &[], "").await.body;
         let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
@@ -89,14 +89,14 @@ impl World {
     }
 }
 
-/// Chrome's processes that no context has for itself.
+/// Chrome's processes that are not specific to a context.
 fn shared_processes(proxy: &Proxy) -> BTreeMap<u32, String> {
     let kind_of = |pid: &u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).into_owned();
         let flag = |name: &str| line.split('\0').find_map(|flag| flag.strip_prefix(name)).map(str::to_owned);
         match (flag("--type="), flag("--utility-sub-type=")) {
-            // Full Chrome has a process of no type that waits for crashes; it drives nothing.
+            // Full Chrome has a process without a type that handles crashes; the test ignores it.
             (None, _) => flag("--remote-debugging-pipe").map(|_| "browser".to_owned()),
             (Some(kind), _) if kind == "gpu-process" => Some(kind),
             (_, service) => service.filter(|service| service.contains("network") || service.contains("storage")),

@@ -1,10 +1,10 @@
-//! What a tenant may do next.
+//! The random acts of a tenant.
 
 use serde_json::{Value, json};
 
 use super::tenant::Tenant;
 
-/// One act: mostly an honest one, often enough an attack.
+/// One act: usually a legitimate one, often enough an attack.
 pub(crate) async fn act(tenant: &mut Tenant) {
     if tenant.page().is_none() || tenant.random.once_in(12) {
         return open(tenant).await;
@@ -54,7 +54,7 @@ async fn attach(tenant: &mut Tenant) {
     match tenant.random.below(6) {
         0 => tenant.send(None, "Target.attachToBrowserTarget", json!({})).await,
         1 => {
-            // Not flat: spoken to through a tunnel, below.
+            // Not flattened: used through nested messages below.
             tenant.send(None, "Target.attachToTarget", json!({ "targetId": target })).await;
             let message =
                 json!({ "id": 1, "method": "Runtime.evaluate", "params": { "expression": "document.title" } });
@@ -147,7 +147,7 @@ async fn navigate(tenant: &mut Tenant) {
     tenant.send(page.as_deref(), "Page.navigate", json!({ "url": format!("{site}/page?{marker}") })).await;
 }
 
-/// What pages do by themselves.
+/// Acts of the page itself.
 async fn script(tenant: &mut Tenant) {
     let marker = tenant.marker.clone();
     let scripts = [
@@ -234,10 +234,10 @@ async fn on_page(tenant: &mut Tenant) {
     }
 }
 
-/// What `attacks.md` of an attacker asks, with ids that belong to others.
+/// The attacks of `attacks.md`, with foreign ids.
 async fn attack(tenant: &mut Tenant) {
     type Params = fn(&str) -> Value;
-    // The kind of id, the method, its parameters: each must fail, wherever it is sent.
+    // The kind of id, the method and its parameters; each must fail on every kind of CDP session.
     const ATTACKS: [(&str, &str, Params); 33] = [
         ("target", "Target.getTargetInfo", |id| json!({ "targetId": id })),
         ("target", "Target.attachToTarget", |id| json!({ "targetId": id, "flatten": true })),
@@ -290,7 +290,7 @@ async fn attack(tenant: &mut Tenant) {
         ),
     ];
     if tenant.random.once_in(4) {
-        // On a CDP session of another's: whatever it is, there is no such CDP session.
+        // On a foreign CDP session every method must fail: there is no such CDP session.
         let methods = ["Runtime.evaluate", "Page.close", "Target.getTargets", "Network.getCookies", "Page.crash"];
         let method = *tenant.random.pick(&methods);
         let Some(session) = foreign(tenant, "session") else { return };

@@ -1,20 +1,22 @@
-//! Who may know what: every id belongs to the tenant that first received it, every marker to the one it was made for.
+//! Ownership of ids and markers: an id belongs to the tenant that first received it, a marker to
+//! the tenant it was made for.
 //!
-//! The checker knows no method and no event. It reads all text that reaches a client, finds what looks like an id of
-//! Chrome's or a marker of a tenant's, and asks whose that is.
+//! The checker knows no methods and no events. It searches all text that reaches a client for ids
+//! of Chrome's and markers of tenants, and compares their owner with the client.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Mutex,
 };
 
-/// A tenant, by number.
+/// A tenant's number.
 pub(crate) type Tenant = usize;
 
-/// How every marker begins; then the tenant's number and a `q`, which is no hexadecimal digit.
+/// The prefix of every marker; the tenant's number and a `q`, which is no hexadecimal digit,
+/// follow.
 pub(crate) const MARKER: &str = "taintmark";
 
-/// Something that one tenant received and another owns.
+/// Text that one tenant received and another owns.
 #[derive(Clone, Debug)]
 pub(crate) struct Leak {
     pub(crate) by: Tenant,
@@ -39,29 +41,29 @@ struct Known {
     echoes: u64,
 }
 
-/// The books of all tenants.
+/// The owners of all ids and markers.
 #[derive(Default)]
 pub(crate) struct Checker(Mutex<Known>);
 
-/// What has been checked so far.
+/// The counters of the checks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checked {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
     pub(crate) ids: usize,
-    /// Error replies that repeat a foreign id, which their client had sent.
+    /// Error replies that repeat a foreign id which their client had sent.
     pub(crate) echoes: u64,
     pub(crate) leaks: Vec<Leak>,
 }
 
-/// A tenant's marker.
+/// The marker of a tenant.
 pub(crate) fn marker(tenant: Tenant, seed: u64) -> String {
     format!("{MARKER}{tenant}q{seed}")
 }
 
 impl Checker {
-    /// A message reached a tenant. `sent` are the foreign ids in the command it replies to, if it is an error: only
-    /// these it may repeat.
+    /// Records a message to a tenant. If it is an error reply, `sent` has the foreign ids of its
+    /// command, which it may repeat.
     pub(crate) fn received(&self, by: Tenant, frame: &str, sent: &HashSet<String>) {
         let mut known = self.0.lock().expect("no panic");
         known.messages += 1;
@@ -85,12 +87,12 @@ impl Checker {
         known.leaks.append(&mut leaks);
     }
 
-    /// Whether an id belongs to somebody else.
+    /// Whether an id belongs to another tenant.
     pub(crate) fn is_foreign(&self, by: Tenant, id: &str) -> bool {
         self.0.lock().expect("no panic").owners.get(id).is_some_and(|of| *of != by)
     }
 
-    /// Messages and leaks so far.
+    /// The numbers of messages and leaks so far.
     pub(crate) fn count(&self) -> (u64, usize) {
         let known = self.0.lock().expect("no panic");
         (known.messages, known.leaks.len())
@@ -108,7 +110,8 @@ impl Checker {
     }
 }
 
-/// The tenants whose markers stand in a text, however it is escaped: a marker has only letters and digits.
+/// The tenants whose markers are in a text. Escaping does not change a marker: it has only letters
+/// and digits.
 fn markers(text: &str) -> impl Iterator<Item = Tenant> {
     text.match_indices(MARKER).filter_map(move |(at, _)| {
         let rest = &text[at + MARKER.len()..];
@@ -116,8 +119,8 @@ fn markers(text: &str) -> impl Iterator<Item = Tenant> {
     })
 }
 
-/// What looks like an id of Chrome's: 32 hexadecimal digits (targets, contexts, CDP sessions, frames, loaders) or a
-/// UUID (downloads, browsers), and no part of something longer.
+/// Text that looks like an id of Chrome's: 32 hexadecimal digits (targets, contexts, CDP sessions,
+/// frames, loaders) or a UUID (downloads, browsers), and not part of a longer word.
 pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
     let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     text.as_bytes().split(move |byte| !part(*byte)).filter_map(|word| {
@@ -130,7 +133,7 @@ pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What the checker itself must do, before anybody believes it.
+/// Tests the checker itself.
 pub(crate) fn test() {
     let checker = Checker::default();
     let nothing = HashSet::new();

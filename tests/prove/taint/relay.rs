@@ -1,4 +1,5 @@
-//! A relay between a client and the proxy that can be made to leak: what the checker is tested with.
+//! A relay between a client and the proxy that inserts a foreign frame on request, to test the
+//! checker.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use tokio_tungstenite::{accept_async, client_async, tungstenite::Message};
 
 use super::checker::MARKER;
 
-/// A running relay; dropping it ends it.
+/// A running relay. Dropping it stops it.
 pub(crate) struct Relay {
     /// `HOST:PORT`
     pub(crate) address: String,
@@ -23,14 +24,14 @@ pub(crate) struct Relay {
     task: JoinHandle<()>,
 }
 
-/// Frames of tenant 1, one of which is put among a client's own when `now` says so.
+/// Frames of tenant 1; one of them is inserted among a client's own when `now` is notified.
 pub(crate) struct Tap {
     pub(crate) of: broadcast::Receiver<String>,
     pub(crate) now: Arc<Notify>,
 }
 
 impl Tap {
-    /// A frame that says that it is tenant 1's: the first ones may be bare replies, which give nothing away.
+    /// A frame that identifies tenant 1: the first ones may be empty replies.
     async fn telling(mut self) -> Option<String> {
         let mark = format!("{MARKER}1q");
         loop {
@@ -44,7 +45,7 @@ impl Tap {
 }
 
 impl Relay {
-    /// Passes every frame on to the proxy at `upstream` and back, and leaks what `tap` has, once.
+    /// Passes all frames to the proxy at `upstream` and back, and inserts one frame of `tap`.
     pub(crate) async fn start(upstream: &str, tap: Option<Tap>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
@@ -59,7 +60,7 @@ impl Relay {
         Self { address, heard, task }
     }
 
-    /// What goes through it to its client.
+    /// The frames that pass to its client.
     pub(crate) fn listen(&self) -> broadcast::Receiver<String> {
         self.heard.subscribe()
     }

@@ -1,5 +1,5 @@
-//! A tenant: a client that does at random what clients do, with its marker in everything, and now and then what an
-//! attacker would do with the ids of the others.
+//! A tenant: a client that sends random legitimate commands with its marker in all of them, and
+//! sometimes an attack with foreign ids.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -18,16 +18,16 @@ use crate::{
     wire::{Heard, Wire},
 };
 
-/// Commands that may be on their way at once.
+/// Commands without reply that are allowed at once.
 const IN_FLIGHT: usize = 20;
-/// What a page takes longer for may never be answered: it waits for a promise, a dialog, a paused request.
+/// Commands that may never be answered: they wait for a promise, a dialog, or a paused request.
 const PROMPT: Duration = Duration::from_millis(500);
-/// How long an act may keep the next one waiting.
+/// The time that one act may delay the next.
 const TURN: Duration = Duration::from_millis(150);
-/// Pages a tenant keeps.
+/// The number of pages of a tenant.
 const PAGES: usize = 4;
 
-/// Ids that everybody may know: the attackers get them out of band.
+/// Ids that all tenants know, as if attackers had got them in another way.
 #[derive(Default)]
 pub(crate) struct Board(Mutex<HashMap<(Number, &'static str), Vec<String>>>);
 
@@ -37,14 +37,14 @@ impl Board {
         let ids = pinned.entry((of, kind)).or_default();
         if !id.is_empty() && !ids.iter().any(|other| other == id) {
             ids.push(id.to_owned());
-            // The youngest are the likeliest to be there still; a few old ones are of the dead.
+            // The newest ids most likely still exist; a few old ones belong to ended targets.
             if ids.len() > 12 {
                 ids.remove(3);
             }
         }
     }
 
-    /// An id of this kind of another tenant's.
+    /// An id of this kind of another tenant.
     pub(crate) fn foreign(&self, to: Number, kind: &'static str, random: &mut Random) -> Option<String> {
         let pinned = self.0.lock().expect("no panic");
         let mut others: Vec<_> =
@@ -57,22 +57,22 @@ impl Board {
     }
 }
 
-/// What was sent, as far as its reply is judged by it.
+/// A sent command, as far as its reply depends on it.
 struct Sent {
     method: &'static str,
     at: Instant,
     /// The foreign ids in it.
     foreign: HashSet<String>,
-    /// With these it must fail.
+    /// Whether it must fail because of these.
     attack: bool,
 }
 
-/// What all tenants sent last, for whoever looks for what ended a browser.
+/// The last commands of all tenants, to find the one that ended a browser.
 #[derive(Default)]
 pub(crate) struct Recent(Mutex<(VecDeque<String>, Vec<String>)>);
 
 impl Recent {
-    /// Commands that are kept.
+    /// The number of commands that are kept.
     const KEPT: usize = 400;
 
     fn sent(&self, by: Number, command: &str) {
@@ -83,7 +83,7 @@ impl Recent {
         last.push_back(format!("{by} {}", command.chars().take(300).collect::<String>()));
     }
 
-    /// The first time that a browser is lost.
+    /// Records the first loss of a browser.
     fn lost(&self) {
         let (last, before_loss) = &mut *self.0.lock().expect("no panic");
         if before_loss.is_empty() {
@@ -91,42 +91,42 @@ impl Recent {
         }
     }
 
-    /// The commands before the first loss.
+    /// The commands before the first loss of a browser.
     pub(crate) fn before_loss(&self) -> Vec<String> {
         self.0.lock().expect("no panic").1.clone()
     }
 }
 
-/// What all tenants have in common.
+/// The state that all tenants share.
 pub(crate) struct Stage {
     pub(crate) site: String,
     pub(crate) seed: u64,
-    /// When it is over; without it, once so many messages are checked.
+    /// The end; without it, the proof ends after a number of checked messages.
     pub(crate) until: Option<Instant>,
     pub(crate) messages: u64,
-    /// Lines of one burst of console messages.
+    /// Lines per burst of console messages.
     pub(crate) burst: usize,
     pub(crate) checker: Checker,
     pub(crate) recent: Recent,
     pub(crate) board: Board,
-    /// What went wrong, other than leaks.
+    /// Faults other than leaks.
     pub(crate) faults: Mutex<Vec<String>>,
     /// Events and replies by method.
     pub(crate) heard: Mutex<BTreeMap<String, u64>>,
     pub(crate) attacks: Mutex<BTreeMap<&'static str, u64>>,
-    /// How connections ended that nobody hung up, how often.
+    /// The reasons of connections that the proxy ended, with their counts.
     pub(crate) ends: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Stage {
-    /// Whether enough has been done, or a leak found.
+    /// Whether enough was checked, or a leak was found.
     pub(crate) fn is_over(&self) -> bool {
         let (checked, leaks) = self.checker.count();
         leaks > 0 || self.until.map_or(checked >= self.messages, |until| Instant::now() >= until)
     }
 }
 
-/// One tenant at work.
+/// A working tenant.
 pub(crate) struct Tenant {
     pub(crate) number: Number,
     pub(crate) stage: Arc<Stage>,
@@ -140,7 +140,7 @@ pub(crate) struct Tenant {
     pub(crate) sessions: Vec<(String, String)>,
     pub(crate) targets: Vec<(String, String)>,
     pub(crate) contexts: Vec<String>,
-    /// What came in and wants an answer of its own: paused requests and waiting targets.
+    /// Events that need an action: paused requests and waiting targets.
     due: Vec<(String, &'static str, Value)>,
 }
 
@@ -164,7 +164,7 @@ impl Tenant {
         }
     }
 
-    /// Acts until it is over.
+    /// Acts until the proof ends.
     pub(crate) async fn work(mut self) {
         while !self.stage.is_over() {
             if self.wire.is_none() && !self.connect().await {
@@ -180,7 +180,7 @@ impl Tenant {
                 self.send(None, "Target.closeTarget", json!({ "targetId": oldest })).await;
             }
         }
-        // What is under way is looked at too.
+        // Replies to the last commands are checked too.
         self.pump(Instant::now() + Duration::from_secs(2), 0).await;
     }
 
@@ -201,17 +201,17 @@ impl Tenant {
         true
     }
 
-    /// Hangs up; the next act is on a new connection.
+    /// Disconnects; the next act opens a new connection.
     pub(crate) fn hang_up(&mut self) {
         self.wire = None;
     }
 
-    /// Sends a command of its own.
+    /// Sends a command on own targets.
     pub(crate) async fn send(&mut self, on: Option<&str>, method: &'static str, params: Value) {
         self.put(on, method, params, false).await;
     }
 
-    /// Sends a command that names what is another's, and must fail.
+    /// Sends a command with a foreign id, which must fail.
     pub(crate) async fn attack(&mut self, on: Option<&str>, method: &'static str, params: Value) {
         *self.stage.attacks.lock().expect("no panic").entry(method).or_default() += 1;
         self.put(on, method, params, true).await;
@@ -235,7 +235,8 @@ impl Tenant {
         }
     }
 
-    /// Reads until so few commands are on their way, all that is there is read, or the time is over.
+    /// Reads until at most this many commands are pending and no frame is waiting, or the time is
+    /// over.
     async fn pump(&mut self, until: Instant, in_flight: usize) {
         while let Some(wire) = &mut self.wire {
             if let Some(text) = wire.ready() {
@@ -260,9 +261,9 @@ impl Tenant {
         }
     }
 
-    /// How many commands may still be answered soon.
+    /// The number of pending commands that will be answered soon.
     fn prompt(&self) -> usize {
-        // The browser answers always, and is not to be buried in commands.
+        // The browser answers all of them, but must not be flooded.
         let is_prompt = |sent: &&Sent| {
             let of_browser = ["Target.", "Storage.", "Browser."].iter().any(|domain| sent.method.starts_with(domain));
             of_browser || sent.at.elapsed() < PROMPT
@@ -274,7 +275,7 @@ impl Tenant {
         let frame: Value = serde_json::from_str(text).unwrap_or_default();
         let sent = frame["id"].as_i64().and_then(|id| self.waiting.remove(&id));
         let failed = frame.get("error").is_some();
-        // Only an error to the very command may repeat a foreign id.
+        // Only an error reply to this command may repeat a foreign id.
         let excused = sent.as_ref().filter(|_| failed).map(|sent| sent.foreign.clone()).unwrap_or_default();
         self.stage.checker.received(self.number, text, &excused);
         let name = match (&sent, frame["method"].as_str()) {
@@ -372,12 +373,12 @@ impl Tenant {
         }
     }
 
-    /// One of its own CDP sessions on a page.
+    /// An own CDP session on a page.
     pub(crate) fn page(&mut self) -> Option<String> {
         self.session_on("page")
     }
 
-    /// One of its own CDP sessions on a target of this type.
+    /// An own CDP session on a target of this type.
     pub(crate) fn session_on(&mut self, kind: &str) -> Option<String> {
         let own: Vec<&String> = self.sessions.iter().filter(|(_, of)| of == kind).map(|(id, _)| id).collect();
         (!own.is_empty()).then(|| (*self.random.pick(&own)).clone())
