@@ -1,7 +1,7 @@
-//! The processes: one Chrome each, driven over one link that all its sessions share.
+//! The browser processes: each Chrome is driven over one link that all its sessions share.
 //!
-//! `link` is the task that owns the connection; `mirror` is what it knows. What a client is, nothing here knows: a lease
-//! has an inbox, and what arrives there is in the pipe's order.
+//! `link` is the task that owns the connection; `mirror` is its record of targets. Nothing here
+//! knows clients: a lease has an inbox, and messages arrive there in the order of the pipe.
 
 mod account;
 mod codec;
@@ -63,13 +63,13 @@ use crate::{
     port::{BrowserId, Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
 };
 
-/// How long the proxy waits for an answer to a command of its own.
+/// Time limit for the reply to a command of the proxy's own.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why a command of the proxy's own had no result.
+/// Why a command of the proxy's own has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// Chrome refused it.
+    /// Chrome refused the command.
     #[error("Chrome answered {method} with {} {}", error.code, error.message)]
     Refused {
         /// The command.
@@ -77,21 +77,21 @@ pub enum CallError {
         /// Its error.
         error: CdpError,
     },
-    /// The browser has gone.
-    #[error("the browser has gone")]
+    /// The browser has ended.
+    #[error("the browser has ended")]
     Gone,
-    /// No answer in time.
+    /// No reply within the time limit.
     #[error("Chrome did not answer {method} within {} s", PATIENCE.as_secs())]
     Late {
         /// The command.
         method: &'static str,
     },
-    /// The answer lacks what it must hold.
+    /// The reply lacks a required member.
     #[error("Chrome's answer to {method} lacks {member}")]
     Odd {
         /// The command.
         method: &'static str,
-        /// What was looked for.
+        /// The missing member.
         member: &'static str,
     },
 }
@@ -110,9 +110,9 @@ struct Shared {
     pid: Option<u32>,
     leases: AtomicU64,
     live: AtomicI64,
-    /// The [`InternalRoot`]s: sessions that are being saved or restored.
+    /// Counts the [`InternalRoot`]s: sessions that are being saved or restored.
     own_roots: AtomicUsize,
-    /// Somebody traces: nobody else may be placed here.
+    /// A session is tracing: no other session may be placed here.
     exclusive: AtomicBool,
     framing: Framing,
     permits: Permits,
@@ -120,50 +120,52 @@ struct Shared {
     close: CancellationToken,
 }
 
-/// What the link's task is asked to do.
+/// A request to the link's task.
 #[derive(Debug)]
 enum LinkRequest {
-    /// A frame for a page-level CDP session, as it is.
+    /// A frame for a page-level CDP session, unchanged.
     Pass { lease: LeaseId, message: Wire },
-    /// A command under an id of the link's; the reply goes to the lease's inbox.
+    /// A command under an id of the link; the reply goes to the lease's inbox.
     Call { lease: LeaseId, tag: Tag, call: Call },
     /// A command of the proxy's own.
     Own { call: Call, lease: Option<LeaseId>, reply: oneshot::Sender<Reply> },
     /// A client resumes a target.
     Resume { lease: LeaseId, on: CdpSessionId, children: bool, how: ResumeAs },
-    /// A root's auto-attach changes; answered with `{}` once all that exists is attached, or all it made is detached.
+    /// A root's auto-attach changes; answered with `{}` once all existing targets are attached, or
+    /// all that it attached are detached.
     AutoAttach { lease: LeaseId, tag: Tag, root: CdpSessionId, interest: Option<Interest> },
-    /// A client lets go of a CDP session.
+    /// A client detaches a CDP session.
     Detach { lease: LeaseId, tag: Tag, session: CdpSessionId },
-    /// A lease gets an inbox.
+    /// A lease starts to receive messages in an inbox.
     Open { lease: LeaseId, inbox: mpsc::UnboundedSender<Parcel>, account: Arc<Account> },
-    /// A lease's downloads are written here.
+    /// The directory of a lease's downloads.
     Directory { lease: LeaseId, path: PathBuf },
-    /// A client of the lease wants to hear of downloads.
+    /// A client of the lease enables download events.
     Listen { lease: LeaseId },
-    /// Which lease a target belongs to.
+    /// Asks which lease a target belongs to.
     Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
-    /// What the mirror holds: contexts, targets, CDP sessions, and calls waiting for an answer.
+    /// Asks for the size of the mirror: contexts, targets, CDP sessions, and pending calls.
     Census { reply: oneshot::Sender<Census> },
-    /// A message from Chrome that its lease could not read.
+    /// Counts a message from Chrome that its lease could not parse.
     Broken(MalformedCbor),
-    /// An event of Chrome's was dropped because it nests too deep for JSON.
+    /// Counts an event of Chrome's that was dropped because it nests too deep for JSON.
     TooDeep,
-    /// Events on a CDP session of the proxy's own.
+    /// Subscribes to events on a CDP session of the proxy's own.
     Hear { session: CdpSessionId, to: mpsc::UnboundedSender<InternalEvent> },
-    /// What is and was in a lease's contexts.
+    /// Asks for the present and past content of a lease's contexts.
     Survey { lease: LeaseId, reply: oneshot::Sender<Vec<Surveyed>> },
-    /// An origin, or the storage key of a partition, where a session has something.
+    /// Records an origin, or the storage key of a partition, where a session has stored data.
     Remember { context: ContextId, origin: String },
-    /// A page of the proxy's own is closed, as what an ended session leaves: in its turn.
+    /// Closes a page of the proxy's own in the queue of disposals.
     Close { page: TargetId },
-    /// A page of the proxy's own becomes one of its session's, which pretends what this CDP session has it pretend.
+    /// A page of the proxy's own becomes a page of its session. The emulation that this CDP session
+    /// set remains.
     Reveal { page: TargetId, emulated: Option<(CdpSessionId, Vec<Change>)> },
-    /// A lease is over; with `base` its contexts go.
+    /// A lease ends; its contexts are disposed of with `base`.
     Release { lease: LeaseId, base: CdpSessionId },
 }
 
-/// How much the mirror of a browser holds.
+/// The size of a browser's mirror.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// Contexts that belong to a lease.
@@ -172,7 +174,7 @@ pub struct Census {
     pub targets: usize,
     /// CDP sessions of any kind, the proxy's own included.
     pub cdp_sessions: usize,
-    /// Commands under our ids that wait for an answer.
+    /// Commands under ids of the link that wait for a reply.
     pub calls: usize,
     /// Leases with an inbox.
     pub leases: usize,
@@ -192,7 +194,7 @@ impl std::ops::AddAssign for Census {
 }
 
 impl LinkRequest {
-    /// Whether a client's own doing is behind it.
+    /// Whether a client's action causes this request.
     fn is_clients(&self) -> bool {
         match self {
             Self::Pass { .. }
@@ -219,12 +221,12 @@ impl LinkRequest {
 }
 
 impl Browser {
-    /// Its place in the pool.
+    /// Its index in the pool.
     pub fn id(&self) -> BrowserId {
         self.shared.id
     }
 
-    /// What it said of itself at start.
+    /// Its product and version, from the start.
     pub fn identity(&self) -> &Identity {
         &self.shared.identity
     }
@@ -244,12 +246,12 @@ impl Browser {
         self.shared.exclusive.load(Ordering::Acquire)
     }
 
-    /// Whether the link is still there.
+    /// Whether the link is still connected.
     pub fn is_alive(&self) -> bool {
         !self.shared.orders.is_closed()
     }
 
-    /// Ends the browser; its sessions are told that it is lost.
+    /// Ends the browser; its sessions are told that it was lost.
     pub fn close(&self) {
         self.shared.close.cancel();
     }
@@ -264,7 +266,7 @@ impl Browser {
         self.call_for(on, method, params, None).await
     }
 
-    /// As [`Browser::call`], for a lease that learns something by it.
+    /// As [`Browser::call`], for a lease; the link also reads the reply for it.
     async fn call_for(
         &self,
         on: Option<&CdpSessionId>,
@@ -288,8 +290,8 @@ impl Browser {
         }
     }
 
-    /// A page for a view: attaches to it through the view's root, if there is a page to attach to. A root that is of
-    /// no use then is closed.
+    /// Attaches a view to a page through the view's root, if there is such a page. Otherwise the
+    /// root is closed.
     pub async fn attach_page(
         &self,
         root: CdpSessionId,
@@ -305,7 +307,8 @@ impl Browser {
         }
     }
 
-    /// A CDP session of the proxy's own on a target, attached through a browser-level one that no client sees.
+    /// Attaches a CDP session of the proxy's own to a target, through a browser-level one that no
+    /// client sees.
     pub async fn attach(&self, base: &CdpSessionId, target: &TargetId) -> Result<InternalSession, CallError> {
         Ok(InternalSession::new(self.clone(), base.clone(), self.attach_to(base, target).await?))
     }
@@ -315,19 +318,20 @@ impl Browser {
         member(&self.own_call(method, call, None).await?, method, "sessionId").map(CdpSessionId::from)
     }
 
-    /// A command of the proxy's own whose answer nobody waits for.
+    /// Sends a command of the proxy's own without waiting for the reply.
     fn tell(&self, on: Option<&CdpSessionId>, method: &'static str, params: String) {
         let call = Call { on: on.cloned(), method: method.into(), params, settle: Settle::Plain };
         let (reply, _) = oneshot::channel();
         self.order(LinkRequest::Own { call, lease: None, reply });
     }
 
-    /// Ends a browser-level CDP session with all that was attached through it.
+    /// Ends a browser-level CDP session and all that was attached through it.
     pub fn close_root(&self, root: &CdpSessionId) {
         self.tell(None, "Target.detachFromTarget", format!(r#"{{"sessionId":"{root}"}}"#));
     }
 
-    /// One more browser-level CDP session for a lease: the root of a view. It goes with the lease at the latest.
+    /// Makes another browser-level CDP session for a lease, as the root of a view. It ends with the
+    /// lease at the latest.
     pub async fn root(&self, lease: LeaseId) -> Result<CdpSessionId, CallError> {
         self.browser_level(lease, Settle::Root).await
     }
@@ -338,21 +342,21 @@ impl Browser {
         member(&result, method, "sessionId").map(CdpSessionId::from)
     }
 
-    /// The lease that owns a target, if one does.
+    /// The lease that owns a target; `None` if no lease does.
     pub async fn owner_of(&self, target: &TargetId) -> Option<LeaseId> {
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Owner { target: target.clone(), reply });
         answer.await.ok().flatten()
     }
 
-    /// What the mirror holds now; all zero if the browser has gone.
+    /// The present size of the mirror; all zero if the browser has ended.
     pub async fn census(&self) -> Census {
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Census { reply });
         answer.await.unwrap_or_default()
     }
 
-    /// How many screenshots wait until others have been taken.
+    /// The number of screenshots that wait for others to finish.
     pub fn screenshots_waiting(&self) -> usize {
         self.shared.permits.waiting()
     }
@@ -362,8 +366,8 @@ impl Browser {
         self.new_lease().await.map(|(lease, _)| lease)
     }
 
-    /// Makes a lease for a client to come: its page has evaluated once, which is what makes the client's first evaluate
-    /// fast, and the client's root is there.
+    /// Makes a warm lease: its page has evaluated a script once, which makes the client's first
+    /// evaluation fast, and the client's root exists.
     pub(crate) async fn warm_lease(&self) -> Result<Lease, CallError> {
         let (mut lease, page) = self.new_lease().await?;
         let session = self.attach_to(&lease.base, &page.into()).await?;
@@ -376,7 +380,7 @@ impl Browser {
     async fn new_lease(&self) -> Result<(Lease, String), CallError> {
         let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::Relaxed) + 1);
         let base = self.browser_level(id, Settle::Base).await?;
-        // From here on the guard cleans up, also when a later step fails or the future is dropped.
+        // From here on the guard cleans up, also if a later step fails or the future is dropped.
         let mut lease = Lease {
             id,
             base,
@@ -403,18 +407,19 @@ impl Browser {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Whether a session is being saved or restored.
+    /// Whether a session of this browser is being saved or restored.
     pub(crate) fn is_busy(&self) -> bool {
         self.shared.own_roots.load(Ordering::Relaxed) > 0
     }
 
-    /// Counts a session that came or went.
+    /// Counts a session that was added or removed.
     pub(crate) fn count(&self, by: i64) {
         self.shared.live.fetch_add(by, Ordering::AcqRel);
     }
 
     fn order(&self, order: LinkRequest) {
-        // A closed channel is a lost browser; whoever waits for an answer finds that out by its oneshot or its inbox.
+        // A closed channel means that the browser was lost; callers learn it from their oneshot
+        // channel or inbox.
         let _ = self.shared.orders.send(order);
     }
 }

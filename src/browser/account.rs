@@ -1,17 +1,19 @@
-//! What a lease has waiting, and what its orders cost the link, whose task all leases share: whoever wants much done is read
-//! more slowly, and what a lease still wanted at its end is not done.
+//! Accounts for the pending work of a lease: its commands for Chrome, and the cost of its requests
+//! to the link's task, which all leases share. Clients of a lease with much pending work are read
+//! more slowly. Pending work of a lease that ends is dropped.
 
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
 use super::{LeaseId, LinkRequest};
 use crate::port::ResumeAs;
 
-/// Bytes a lease may have waiting for Chrome before its clients are not read any more.
+/// Bytes that a lease may have waiting for Chrome before its clients are not read any more.
 const ROOM: isize = 1024 * 1024;
-/// Bytes that a piece of work of the link's counts as: see [`LinkRequest::work`].
+/// Bytes that a unit of the link's work counts as: see [`LinkRequest::work`].
 const WORK: usize = 1024;
 
-/// What a lease has waiting: messages for Chrome, in bytes, and orders that the link has not taken yet.
+/// The pending work of a lease: messages for Chrome, in bytes, and requests that the link has not
+/// taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     queued: AtomicIsize,
@@ -23,7 +25,7 @@ impl Account {
         self.queued.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
     }
 
-    /// Returns whether there is room again by this.
+    /// Returns whether this made room again.
     pub(super) fn take(&self, bytes: usize) -> bool {
         let bytes = bytes.cast_signed();
         let before = self.queued.fetch_sub(bytes, Ordering::Relaxed);
@@ -34,7 +36,7 @@ impl Account {
         self.queued.load(Ordering::Relaxed) < ROOM
     }
 
-    /// The lease has been dropped.
+    /// The lease was dropped.
     pub(super) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
@@ -45,18 +47,19 @@ impl Account {
 }
 
 impl LinkRequest {
-    /// What it costs the link, in commands that only pass.
+    /// The cost for the link, as a number of plain commands.
     pub(super) fn work(&self) -> usize {
         match self {
-            // Every target of the lease is looked at, and perhaps attached to or detached from.
+            // Every target of the lease is checked, and may be attached or detached.
             Self::AutoAttach { .. } => 32,
             Self::Detach { .. } => 4,
             _ => 1,
         }
     }
 
-    /// The lease whose client wants this done, and how many bytes it counts as until the link has taken it. What it makes
-    /// the link write counts after that; a command that passes counts from the beginning.
+    /// The lease whose client causes this request, and the bytes it counts as until the link takes
+    /// it. What the link writes because of it is counted after that; a plain command is counted
+    /// from the beginning.
     pub(super) fn paid(&self) -> Option<(LeaseId, usize)> {
         let (lease, bytes) = match self {
             Self::Pass { lease, .. } => return Some((*lease, 0)),

@@ -1,7 +1,9 @@
-//! What the bytes between the proxy and one Chrome mean: JSON, or Chrome's CBOR. Nothing above the link knows.
+//! The encoding of messages between the proxy and one Chrome: JSON, or Chrome's CBOR. Nothing above
+//! the link depends on it.
 //!
-//! With JSON, Chrome translates everything that it reads and writes, for all its tenants on the same few threads. With
-//! CBOR that work is ours, and each session does its own: the link routes by the CBOR and hands it on as it is.
+//! With JSON, Chrome converts everything that it reads and writes, for all tenants, on a few shared
+//! threads. With CBOR the proxy converts, each session on its own task: the link routes by the CBOR
+//! and passes it on unchanged.
 
 use std::sync::{
     Arc,
@@ -19,23 +21,24 @@ use crate::{
     config, runtime,
 };
 
-/// How messages are written on one link.
+/// How messages are encoded on one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Codec {
-    /// Text; on the pipe each ends with a NUL.
+    /// Text; on the pipe each message ends with a NUL.
     Json,
-    /// Each is one envelope, which says how long it is.
+    /// Each message is one envelope that states its length.
     Cbor,
 }
 
-/// What Chrome keeps at most of a message that it has not read to its end, in bytes.
+/// The largest part of an incomplete message that Chrome buffers, in bytes.
 const CHROMES_BUFFER: usize = 100 * 1024 * 1024;
 
-/// The codec of one link, and the largest message that Chrome takes there, in bytes of that codec.
+/// The codec of one link, and the largest message that Chrome accepts there, in bytes of that
+/// codec.
 ///
-/// *Measured, 156:* a larger one on the JSON pipe is never answered, and nothing that comes behind it is: Chrome reads no
-/// more. On a WebSocket Chrome resets the connection. On a link that all sessions of a browser share, either is the end
-/// for all of them, so the proxy answers such a message itself.
+/// *Measured, 156:* Chrome answers neither a larger message on the JSON pipe nor anything after it,
+/// because it reads no more. On a WebSocket Chrome resets the connection. All sessions of a browser
+/// share the link, so the proxy answers such a message itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Framing {
     pub(super) codec: Codec,
@@ -43,14 +46,16 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    /// Text and its NUL fill the buffer at most: 104,857,599 bytes are answered, 104,857,600 are not.
+    /// The text and its NUL may fill the buffer: 104,857,599 bytes are answered, 104,857,600 are
+    /// not.
     pub(super) const JSON_PIPE: Self = Self { codec: Codec::Json, largest: CHROMES_BUFFER - 1 };
     /// The header of a long masked frame has 14 bytes: 104,857,586 bytes are answered, 104,857,587 are not.
     pub(super) const WEB_SOCKET: Self = Self { codec: Codec::Json, largest: CHROMES_BUFFER - 14 };
-    /// No limit was found: 400 MiB are answered, more than CBOR makes of any command that a client may send.
+    /// No limit was found: 400 MiB are answered, more than the CBOR of any command that a client
+    /// may send.
     pub(super) const CBOR_PIPE: Self = Self { codec: Codec::Cbor, largest: 4 * CHROMES_BUFFER };
 
-    /// That of a debugging pipe.
+    /// The limit of a debugging pipe.
     pub(super) fn pipe(codec: Codec) -> Self {
         match codec {
             Codec::Json => Self::JSON_PIPE,
@@ -59,7 +64,7 @@ impl Framing {
     }
 }
 
-/// Why a message does not go to Chrome. It has not been sent, and nothing else is lost.
+/// Why a message was not sent to Chrome. Nothing else is affected.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Unsendable {
     #[error("Message of {size} bytes is above what the connection to the browser takes, which is {largest} bytes")]
@@ -69,13 +74,13 @@ pub(super) enum Unsendable {
 }
 
 impl Unsendable {
-    /// What its sender is answered.
+    /// The error for its sender.
     pub(super) fn to_error(&self) -> CdpError {
         CdpError { code: -32600, message: self.to_string().into(), data: None }
     }
 }
 
-/// Which codec a Chrome is started with: what the operator said, unless this Chrome turned out not to know it.
+/// The codec that Chrome is started with: the configured one, unless this Chrome does not know it.
 #[derive(Clone, Debug)]
 pub struct CodecChoice {
     said: config::Codec,
@@ -83,7 +88,7 @@ pub struct CodecChoice {
 }
 
 impl CodecChoice {
-    /// Shared by all browsers of the same binary, so that only the first has to find out.
+    /// Shared by all browsers of the same binary, so that only the first has to detect it.
     pub fn new(said: config::Codec) -> Self {
         Self { said, unknown: Arc::default() }
     }
@@ -96,18 +101,19 @@ impl CodecChoice {
         }
     }
 
-    /// From now on it is JSON. True the first time.
+    /// Uses JSON from now on. Returns true the first time.
     pub(super) fn fall_back(&self) -> bool {
         !self.unknown.swap(true, Ordering::Relaxed)
     }
 }
 
-/// A message as it goes to Chrome. Only [`Writer`] makes one, so that no link is ever fed what it does not speak.
+/// An encoded message for Chrome. Only [`Writer`] makes one, so that the codec always matches the
+/// link.
 #[derive(Debug)]
 pub(super) struct Wire(Bytes);
 
 impl Wire {
-    /// How many bytes it is.
+    /// Its length in bytes.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -124,7 +130,7 @@ impl From<Bytes> for Wire {
     }
 }
 
-/// Makes what goes to Chrome.
+/// Encodes messages for Chrome.
 #[derive(Debug)]
 pub(super) struct Writer {
     framing: Framing,
@@ -136,8 +142,8 @@ impl Writer {
         Self { framing, encoder: Encoder::default() }
     }
 
-    /// A text that was checked or made by the proxy, as Chrome is to read it. Every message to Chrome is made here, so
-    /// none is larger than Chrome takes. No text fails for another reason than its size.
+    /// Encodes a text that the proxy checked or made. Every message to Chrome is encoded here, so
+    /// none is larger than Chrome accepts. The size is the only reason for an error.
     pub(super) fn wire(&mut self, text: &Bytes) -> Result<Wire, Unsendable> {
         let message = match self.framing.codec {
             Codec::Json => text.clone(),
@@ -151,7 +157,7 @@ impl Writer {
     }
 }
 
-/// A message as it came from Chrome; cheap to clone.
+/// A message from Chrome; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) enum Received {
     Json(Bytes),
@@ -159,7 +165,8 @@ pub(super) enum Received {
 }
 
 impl Received {
-    /// Where it belongs, read off in constant time. `body_end` is of no meaning until it is a text.
+    /// Where it is to be routed, found in constant time. `body_end` has no meaning before it is
+    /// converted to text.
     pub(super) fn route(&self) -> Result<Route<'_>, MalformedCbor> {
         match self {
             Self::Json(text) => Ok(message::route(text)),
@@ -170,7 +177,7 @@ impl Received {
         }
     }
 
-    /// The JSON.
+    /// The message as JSON.
     pub(super) fn text(&self, decoder: &mut Decoder) -> Result<Decoded, MalformedCbor> {
         match self {
             Self::Json(text) => Ok(Decoded::Text(text.clone())),
@@ -206,7 +213,7 @@ mod tests {
 
     const OWN: [&str; 3] = ["A", "B", "C"];
 
-    /// A browser without a process: what it says is written by the test. One lease listens.
+    /// A browser without a process: the test writes its messages. One lease reads them.
     struct FakeBrowser {
         says: Sender,
         _hears: Receiver,
@@ -255,7 +262,8 @@ mod tests {
             Self { says, _hears: hears, link: tokio::spawn(link.run()), inbox: Inbox::new(parcels, browser) }
         }
 
-        /// It says this, and perhaps hangs up. How the link ended, and whether the lease was told.
+        /// Writes this, and optionally closes the connection. Returns how the link ended, and
+        /// whether the lease was told.
         async fn end_after(self, bytes: &[u8], hang_up: bool) -> (End, bool) {
             let Self { mut says, _hears, link, mut inbox } = self;
             says.write_all(bytes).await.expect("written");
@@ -279,7 +287,7 @@ mod tests {
             let sizes = [(largest + 1).to_string(), largest.to_string()];
             assert!(error.code == -32600 && sizes.iter().all(|size| error.message.contains(size)), "{error:?}");
         }
-        // CBOR is counted as it goes up, which is more than its JSON.
+        // CBOR is counted as sent, which is more than its JSON.
         let mut small = Framing::CBOR_PIPE;
         small.largest = 8;
         assert!(Writer::new(small).wire(&Bytes::from_static(b"{}")).is_err());
@@ -327,8 +335,8 @@ mod tests {
             (whole[..5].to_vec(), "broke: it ended in the middle of a message"),
             (whole[..whole.len() - 1].to_vec(), "broke: it ended in the middle of a message"),
             ([&whole[..], &whole[..20]].concat(), "broke: it ended in the middle of a message"),
-            ([&other_length[..], &whole[..]].concat(), "Chrome wrote what is no message"),
-            (no_end, "Chrome wrote what is no message"),
+            ([&other_length[..], &whole[..]].concat(), "Chrome sent an invalid message"),
+            (no_end, "Chrome sent an invalid message"),
             ([0xd8, 0x18, 0x5a, 0xff, 0xff, 0xff, 0xff, 0xbf].to_vec(), "broke: it ended in the middle of a message"),
         ] {
             let (end, lost) = FakeBrowser::new().end_after(&bytes, true).await;
@@ -340,11 +348,11 @@ mod tests {
 
     #[tokio::test]
     async fn messages_that_fail_to_decode_end_the_browser() {
-        // The head is right, and what is wrong lies within the envelope that the link steps over.
+        // The head is valid; the error is inside the envelope, which the link does not read.
         let mut message = event();
         let at = message.windows(2).position(|two| two == [0x9f, 0x01]).expect("an array");
         message[at + 1] = 0x1c;
         let (end, lost) = FakeBrowser::new().end_after(&message, false).await;
-        assert!(end.why.contains("Chrome wrote what is no message") && lost, "{end:?}");
+        assert!(end.why.contains("Chrome sent an invalid message") && lost, "{end:?}");
     }
 }

@@ -1,8 +1,9 @@
-//! The contexts of sessions that ended, and when Chrome is told to dispose of each. PURE: the clock is an argument.
+//! Decides when Chrome disposes of the contexts of ended sessions. PURE: the clock is an argument.
 //!
-//! One disposal stops the thread that all tenants share for 6 to 160 ms (*measured*). So there is one at a time, and the
-//! next one starts after Chrome's reply and a pause that is as long as that disposal took: Chrome spends at most half of
-//! its time on them, however many sessions end at once. The pause shrinks as the queue grows, but never to zero.
+//! One disposal blocks the thread that all tenants share for 6 to 160 ms (*measured*). So there is
+//! one at a time, and the next one starts after Chrome's reply and a pause as long as that disposal
+//! took: Chrome spends at most half of its time on disposals, however many sessions end at once.
+//! The pause shrinks as the queue grows, but never to zero.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,32 +18,34 @@ use crate::{
 
 /// A disposal after a session's end starts when no client has sent anything for this time.
 const QUIET: Duration = Duration::from_millis(10);
-/// However busy the clients are, a disposal whose turn it is waits no longer than this for a quiet moment.
+/// With busy clients, the next disposal waits at most this long for a quiet moment.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// The bounds of the pause between Chrome's reply to one disposal and the start of the next.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
-/// Up to so many waiting disposals leave the pause as long as the last disposal took; twice as many halve it.
+/// Up to this many waiting disposals, the pause is as long as the last disposal took; twice as many
+/// halve it.
 const FEW: u32 = 64;
-/// A disposal without a reply for this time is not waited for any more.
+/// A disposal without a reply after this time is not waited for any more.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// So many pages go together with their context; what a session has beyond that is closed page by page before. *Measured:*
-/// a context with 100 pages stops Chrome for 1.4 s.
+/// This many pages are disposed of together with their context; a session's other pages are closed
+/// one by one before. *Measured:* a context with 100 pages blocks Chrome for 1.4 s.
 const PAGES_AT_ONCE: usize = 8;
 
 /// One disposal.
 #[derive(Debug)]
 pub(super) enum Disposal {
-    /// A session ended that had many pages, or pages were not opened to the end: this is one of them.
+    /// A page of an ended session that had many pages, or a page that was not completely opened.
     Page(TargetId),
-    /// A session ended that had several contexts: this is one of them.
+    /// A context of an ended session that had several contexts.
     Context {
         /// The context.
         context: ContextId,
         /// The CDP session that owns it.
         base: CdpSessionId,
     },
-    /// A session ended: Chrome disposes of its last context when this CDP session is detached.
+    /// The last context of an ended session: Chrome disposes of it when this CDP session is
+    /// detached.
     Base(CdpSessionId),
     /// A client disposes of a context of its own, and waits for the reply.
     Asked {
@@ -50,7 +53,7 @@ pub(super) enum Disposal {
         lease: LeaseId,
         /// The lease's number for the command.
         tag: Tag,
-        /// The command.
+        /// The command's id.
         call: Call,
     },
 }
@@ -58,30 +61,31 @@ pub(super) enum Disposal {
 /// The disposals of one browser.
 #[derive(Debug, Default)]
 pub(super) struct ContextReaper {
-    /// What clients ask for, by lease.
+    /// The clients' disposals, by lease.
     asked: HashMap<LeaseId, VecDeque<(Tag, Call)>>,
-    /// The leases in `asked`, in turn.
+    /// The leases in `asked`, in round-robin order.
     turns: VecDeque<LeaseId>,
-    /// What ended sessions leave, each with the time from which a quiet moment is not waited for any more.
+    /// The disposals of ended sessions, each with the time after which it does not wait for a quiet
+    /// moment.
     left: VecDeque<(Disposal, Instant)>,
     waiting: u32,
-    /// The disposal under way: its command, and when it was sent.
+    /// The disposal in progress: its command, and when it was sent.
     under_way: Option<(CallId, Instant)>,
     /// No disposal that had to wait starts before this time.
     pause: Option<Instant>,
-    /// A client asked while there was nothing else to do: it does not wait for the pause.
+    /// A client's disposal arrived while nothing else was queued: it does not wait for the pause.
     at_once: bool,
-    /// The one before was a client's own.
+    /// The last disposal was a client's own.
     was_asked: bool,
-    /// Clients have sent nothing for a while if they send nothing before this time.
+    /// Clients are idle if they send nothing before this time.
     quiet: Option<Instant>,
 }
 
 impl ContextReaper {
-    /// A session is over, which had these pages in these contexts; `base` holds the contexts.
+    /// A session that had these pages in these contexts has ended; `base` owns the contexts.
     pub(super) fn leave(&mut self, base: &CdpSessionId, contexts: Vec<ContextId>, pages: Vec<TargetId>, now: Instant) {
         let pages = pages.into_iter().skip(PAGES_AT_ONCE).map(Disposal::Page);
-        // The last one goes with the CDP session.
+        // The last context is disposed of with the CDP session.
         let contexts = contexts.into_iter().skip(1);
         let contexts = contexts.map(|context| Disposal::Context { context, base: base.clone() });
         for disposal in pages.chain(contexts).chain([Disposal::Base(base.clone())]) {
@@ -89,7 +93,7 @@ impl ContextReaper {
         }
     }
 
-    /// Nobody wants this page any more, whose session may go on.
+    /// A page to be closed whose session may continue.
     pub(super) fn close(&mut self, page: TargetId, now: Instant) {
         self.push(Disposal::Page(page), now);
     }
@@ -100,7 +104,7 @@ impl ContextReaper {
         self.quiet.get_or_insert(now + QUIET);
     }
 
-    /// A client disposes of a context of its own.
+    /// A client disposes of a context.
     pub(super) fn ask(&mut self, lease: LeaseId, tag: Tag, call: Call) {
         self.at_once |= self.under_way.is_none() && self.turns.is_empty();
         self.waiting += 1;
@@ -111,29 +115,31 @@ impl ContextReaper {
         queue.push_back((tag, call));
     }
 
-    /// A session is over: nobody waits for what its clients asked for. Its contexts go with it.
+    /// A session has ended: its clients' disposals are dropped, because its contexts are disposed
+    /// of with it.
     pub(super) fn forget(&mut self, lease: LeaseId) {
         let asked = self.asked.remove(&lease).unwrap_or_default();
         self.waiting -= u32::try_from(asked.len()).unwrap_or(u32::MAX);
         self.turns.retain(|turn| *turn != lease);
     }
 
-    /// How many wait, the one under way not included.
+    /// The number of waiting disposals, without the one in progress.
     pub(super) fn waiting(&self) -> usize {
         self.waiting as usize
     }
 
-    /// Whether no ended session waits: then [`ContextReaper::on_client`] need not be told.
+    /// Whether no disposal of an ended session waits: then [`ContextReaper::on_client`] need not be
+    /// called.
     pub(super) fn is_settled(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// A client sent something.
+    /// A client has sent something.
     pub(super) fn on_client(&mut self, now: Instant) {
         self.quiet = Some(now + QUIET);
     }
 
-    /// When [`ContextReaper::due`] wants to be called.
+    /// When [`ContextReaper::due`] is to be called next.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         match self.under_way {
             Some((_, since)) => (self.waiting > 0).then_some(since + DEADLINE),
@@ -141,19 +147,19 @@ impl ContextReaper {
         }
     }
 
-    /// When the first of `asked` may start, if there is one. With no pause, or at once, that is any time.
+    /// The earliest start of the first disposal in `asked`. Without a pause it is any time.
     fn asked_from(&self) -> Option<Instant> {
         if self.turns.is_empty() { None } else { self.pause.filter(|_| !self.at_once) }
     }
 
-    /// When the first of `left` may start, if there is one.
+    /// The earliest start of the first disposal in `left`.
     fn left_from(&self) -> Option<Instant> {
         let (_, latest) = self.left.front()?;
         let from = self.quiet.map_or(*latest, |quiet| quiet.min(*latest));
         Some(self.pause.map_or(from, |pause| from.max(pause)))
     }
 
-    /// The disposal to start now; [`ContextReaper::started`] is to be told.
+    /// The disposal to start now; the caller then calls [`ContextReaper::started`].
     pub(super) fn due(&mut self, now: Instant) -> Option<Disposal> {
         if let Some((call, since)) = self.under_way {
             if now < since + DEADLINE {
@@ -164,7 +170,8 @@ impl ContextReaper {
         let asked = !self.turns.is_empty() && self.asked_from().is_none_or(|from| from <= now);
         let left = self.left_from().is_some_and(|from| from <= now);
         let due = match (asked, left) {
-            // In turn, so that neither waits for ever; a client that asked while there was nothing to do goes first.
+            // They alternate, so that neither waits for ever; a client's disposal that came while
+            // nothing was queued is first.
             (true, true) if self.was_asked && !self.at_once => self.next_left(),
             (true, _) => self.next_asked(),
             (false, true) => self.next_left(),
@@ -192,17 +199,17 @@ impl ContextReaper {
         Some(Disposal::Asked { lease, tag, call })
     }
 
-    /// What was due has been sent, under this id.
+    /// The disposal was sent under this id.
     pub(super) fn started(&mut self, call: CallId, now: Instant) {
         self.under_way = Some((call, now));
     }
 
-    /// Whether this is the command of the disposal under way.
+    /// Whether this is the command of the disposal in progress.
     pub(super) fn is_under_way(&self, call: CallId) -> bool {
         self.under_way.is_some_and(|(under_way, _)| under_way == call)
     }
 
-    /// Chrome replied to this command, or never will.
+    /// Chrome has replied to this command, or will not reply.
     pub(super) fn ended(&mut self, call: CallId, now: Instant) {
         let Some((_, since)) = self.under_way.take_if(|(under_way, _)| *under_way == call) else { return };
         let (shortest, longest) = PAUSE;

@@ -1,8 +1,9 @@
-//! Whose download it is. PURE but for one look at a directory.
+//! Finds the owner of each download. PURE except for one look at a directory.
 //!
-//! Chrome tells every browser-level CDP session that asked about every download of every context, URL and file name
-//! included. So clients never ask: one CDP session of the proxy's does, and each download is handed to its owner, found
-//! by evidence. What has no owner yet waits; nothing is guessed.
+//! Chrome reports every download of every context, with URL and file name, to each browser-level
+//! CDP session that enabled the events. So clients never enable them: one CDP session of the proxy
+//! does, and each download is reported to its owner only, found by evidence. Events without a known
+//! owner wait; an owner is never guessed.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -13,19 +14,19 @@ use std::{
 use super::mirror::LeaseId;
 use crate::cdp::{ids::CdpSessionId, json_object::JsonObject};
 
-/// How long a download may be without an owner before its events are dropped.
+/// The time after which events of a download without owner are dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many downloads named by pages are remembered before their browser-level event.
+/// The number of downloads named by pages that are remembered until their browser-level event.
 const NAMED: usize = 1024;
 
-/// What is to be done about an event.
+/// The action for an event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is this lease's.
+    /// Deliver to this lease.
     Deliver { lease: LeaseId, method: &'static str, params: String },
-    /// It is nobody's.
+    /// Drop: it has no owner.
     Dropped,
-    /// Which of these leases' pages holds this frame? [`Downloads::own`] is for the answer.
+    /// Ask which of these leases' pages contains this frame; the answer goes to [`Downloads::own`].
     Ask { guid: String, frame: String, leases: Vec<LeaseId> },
 }
 
@@ -40,20 +41,21 @@ struct Waiting {
 pub(super) struct Downloads {
     session: CdpSessionId,
     owners: HashMap<String, LeaseId>,
-    /// What pages said just before: guid and lease.
+    /// Downloads that pages have just named: guid and lease.
     named: VecDeque<(String, LeaseId)>,
     waiting: HashMap<String, Waiting>,
-    /// When those are given up, in this order: all wait equally long. What waits no more may still be in it.
+    /// When waiting events are dropped, in this order, since all wait equally long. Entries that
+    /// were already resolved may remain.
     given_up: VecDeque<(Instant, String)>,
-    /// Where each lease's files are written, under their guids.
+    /// The directory of each lease's files, which are named by their guids.
     directories: HashMap<LeaseId, Vec<PathBuf>>,
-    /// The leases with a client that has the events on: only their pages are worth asking.
+    /// The leases with a client that has the events on: only their pages are asked.
     listening: HashSet<LeaseId>,
     verdicts: VecDeque<Verdict>,
 }
 
 impl Downloads {
-    /// `session` is the proxy's CDP session that has the events on.
+    /// `session` is the proxy's CDP session on which the events are enabled.
     pub(super) fn new(session: CdpSessionId) -> Self {
         Self {
             session,
@@ -67,17 +69,17 @@ impl Downloads {
         }
     }
 
-    /// The CDP session that has the events on.
+    /// The CDP session on which the events are enabled.
     pub(super) fn session(&self) -> &CdpSessionId {
         &self.session
     }
 
-    /// Whether this is the CDP session that has the events on.
+    /// Whether the events are enabled on this CDP session.
     pub(super) fn is_on(&self, session: &str) -> bool {
         self.session.as_str() == session
     }
 
-    /// A lease's files are written here from now on.
+    /// Sets the directory of a lease's files.
     pub(super) fn directory(&mut self, lease: LeaseId, path: PathBuf) {
         let all = self.directories.entry(lease).or_default();
         if !all.contains(&path) {
@@ -85,12 +87,12 @@ impl Downloads {
         }
     }
 
-    /// A client of this lease has the events on.
+    /// A client of this lease has enabled the events.
     pub(super) fn listen(&mut self, lease: LeaseId) {
         self.listening.insert(lease);
     }
 
-    /// A page of this lease holds the frame that started the download.
+    /// A page of this lease contains the frame that started the download.
     pub(super) fn own(&mut self, guid: &str, lease: LeaseId) {
         let Some(waiting) = self.waiting.remove(guid) else { return };
         self.forget_given_up();
@@ -104,7 +106,7 @@ impl Downloads {
         }
     }
 
-    /// A lease is over. Whether it had a directory.
+    /// A lease has ended. Returns whether it had a directory.
     pub(super) fn release(&mut self, lease: LeaseId) -> bool {
         self.listening.remove(&lease);
         self.owners.retain(|_, owner| *owner != lease);
@@ -112,17 +114,18 @@ impl Downloads {
         self.directories.remove(&lease).is_some()
     }
 
-    /// The next thing to do.
+    /// The next action.
     pub(super) fn poll(&mut self) -> Option<Verdict> {
         self.verdicts.pop_front()
     }
 
-    /// When [`Downloads::on_timeout`] wants to be called.
+    /// When [`Downloads::on_timeout`] is to be called.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         self.given_up.front().map(|(until, _)| *until)
     }
 
-    /// `Page.downloadWillBegin` on a CDP session of a lease; it comes just before the browser's own event.
+    /// `Page.downloadWillBegin` on a CDP session of a lease; it comes just before the browser's
+    /// event.
     pub(super) fn on_page_event(&mut self, lease: LeaseId, params: &str) {
         if let Some(guid) = JsonObject::read(params).and_then(|params| params.string("guid")) {
             if self.named.len() == NAMED {
@@ -132,7 +135,8 @@ impl Downloads {
         }
     }
 
-    /// `Browser.downloadWillBegin` (`begin`) or `Browser.downloadProgress`. `owner` is the mirror's.
+    /// `Browser.downloadWillBegin` (`begin`) or `Browser.downloadProgress`. `owner` is the owner of
+    /// the frame according to the mirror.
     pub(super) fn on_event(
         &mut self,
         begin: bool,
@@ -179,13 +183,13 @@ impl Downloads {
         }
     }
 
-    /// Gives up on what has had no owner for too long.
+    /// Drops events that had no owner for too long.
     pub(super) fn on_timeout(&mut self, now: Instant) {
         while self.given_up.front().is_some_and(|(until, _)| *until <= now) {
             let Some((_, guid)) = self.given_up.pop_front() else { return };
             let Some(waiting) = self.waiting.remove(&guid) else { continue };
             self.forget_given_up();
-            // The file may be there by now.
+            // The file may exist by now.
             let owner = self.by_file(&guid);
             for (method, params) in waiting.events {
                 self.verdicts.push_back(match owner {
@@ -196,7 +200,7 @@ impl Downloads {
         }
     }
 
-    /// What waits no more is not waited for: the first of those that are given up is one that waits.
+    /// Removes resolved entries, so that the first entry is one that waits.
     fn forget_given_up(&mut self) {
         let waits = |(until, guid): &(Instant, String)| self.waiting.get(guid).is_some_and(|one| one.until == *until);
         while self.given_up.front().is_some_and(|first| !waits(first)) {
@@ -209,9 +213,9 @@ impl Downloads {
         self.named.remove(at).map(|(_, lease)| lease)
     }
 
-    /// The file stands in its owner's directory before the second progress event (*measured*).
+    /// The file is in its owner's directory before the second progress event (*measured*).
     fn by_file(&self, guid: &str) -> Option<LeaseId> {
-        // A guid of Chrome's is a file name; anything else must not become a path.
+        // A guid of Chrome's is a valid file name; other text must not become a path.
         if !guid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return None;
         }
@@ -220,7 +224,7 @@ impl Downloads {
     }
 }
 
-/// The guid, the frame if it is named, and whether it is the last event of its download.
+/// The guid, the frame if there is one, and whether it is the last event of its download.
 fn read(params: &str) -> Option<(String, Option<String>, bool)> {
     let params = JsonObject::read(params)?;
     let over = matches!(params.get("state"), Some("\"completed\"" | "\"canceled\""));

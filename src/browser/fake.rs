@@ -1,28 +1,28 @@
-//! A browser that takes every order and has nothing to say, for tests of what stands on a lease.
+//! A browser for tests that accepts every request and sends nothing.
 
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
 use crate::port::FromBrowser;
 
-/// What became of a [`lease`].
+/// What happened to a [`lease`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     released: Arc<AtomicUsize>,
 }
 
 impl Seen {
-    /// How often the lease was given back.
+    /// How often the lease was returned.
     pub(crate) fn released(&self) -> usize {
         self.released.load(Ordering::Relaxed)
     }
 }
 
-/// A lease in such a browser. Its task ends with the last handle on it.
+/// A lease in such a browser. The task ends with the last handle on it.
 pub(crate) fn lease() -> (Lease, Seen) {
     let (orders, mut taken) = mpsc::unbounded_channel();
     let seen = Seen::default();
-    let no = CdpError::server("nobody is there");
+    let no = CdpError::server("the browser is a fake");
     let identity = Identity {
         version: "{}".to_owned(),
         product: "Chrome/156".to_owned(),

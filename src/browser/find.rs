@@ -1,6 +1,6 @@
-//! Finds a Chrome on this machine, says which it is, and knows the flags it should start with.
+//! Finds a Chrome on this machine and its version, and decides on its flags.
 //!
-//! Starts no browser: the most it runs is `--version`.
+//! Starts no browser: it runs at most `--version`.
 
 mod flags;
 mod wrapper;
@@ -21,10 +21,11 @@ use tokio::{process::Command, time::timeout};
 
 pub use self::flags::{command_line, default_flags, is_root, shared_memory};
 
-/// The oldest Chrome that has what we build on.
+/// The oldest Chrome with the required features.
 pub const OLDEST: u32 = 148;
 
-/// The best first: headless shell needs the least memory and has no user interface that a page could reach.
+/// Best first: headless shell needs the least memory and has no user interface that a page could
+/// reach.
 const NAMES: [&str; 8] = [
     "chromium-headless-shell",
     "chrome-headless-shell",
@@ -36,7 +37,7 @@ const NAMES: [&str; 8] = [
     "chrome",
 ];
 
-/// Where packages put a Chrome that may not be in PATH (a service's PATH is often short).
+/// Where packages install a Chrome that may not be in PATH (the PATH of a service is often short).
 const PLACES: [&str; 8] = [
     "/usr/local/bin",
     "/usr/bin",
@@ -48,16 +49,17 @@ const PLACES: [&str; 8] = [
     "/snap/bin",
 ];
 
-/// A Chrome that takes longer to say its version is not usable. On a machine with ten times more to do than processors
-/// it takes more than five seconds (*measured*).
+/// Time limit for `--version`. On a machine with ten times more runnable tasks than processors it
+/// takes more than five seconds (*measured*).
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A Chrome that can be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The program itself where a wrapper script would be in the way: killing a script leaves its browser running.
+    /// The program itself if a wrapper script starts it: killing a script would leave its browser
+    /// running.
     pub binary: PathBuf,
-    /// Which of the two it is.
+    /// Headless shell or full Chrome.
     pub kind: Kind,
     /// Its version.
     pub version: Version,
@@ -66,9 +68,9 @@ pub struct Found {
 /// The two builds of Chrome, which need different flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Headless shell: the engine without the browser around it.
+    /// Headless shell: the engine without the browser's user interface.
     Shell,
-    /// The whole browser.
+    /// Full Chrome.
     Full,
 }
 
@@ -81,42 +83,42 @@ pub struct Version {
     pub full: String,
 }
 
-/// Why there is no browser to start. Each text says what to do.
+/// Why no browser can be started. Each text says what to do.
 #[derive(Debug, Error)]
 pub enum FindError {
-    /// None of the names is in any of the places.
+    /// No known program is in any of the searched places.
     #[error(
         "no Chrome found: looked for {} in PATH and in {}; install one (Debian: apt install chromium-headless-shell) \
          or name one with --browser-path", NAMES.join(", "), PLACES.join(", ")
     )]
     Missing,
-    /// The path that the operator gave leads nowhere.
+    /// The configured path does not exist.
     #[error("browser_path {path}: there is no such program; `ghostmux doctor` shows which browsers this machine has")]
     NotThere {
         /// As given.
         path: PathBuf,
     },
-    /// It is there and does not answer as a Chrome does.
+    /// It exists and does not answer as Chrome does.
     #[error("{path} cannot be used: {reason}; `ghostmux doctor` shows which browsers can")]
     NotUsable {
         /// What was run.
         path: PathBuf,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
-    /// It lacks what we build on.
+    /// It is too old.
     #[error(
         "{path} is version {version}, but {OLDEST} or newer is needed; update it, or name another with --browser-path"
     )]
     TooOld {
         /// What was run.
         path: PathBuf,
-        /// What it said.
+        /// Its output.
         version: Version,
     },
 }
 
-/// The browser to start: the one at `path` or, without one, the first found that can be used.
+/// The browser to start: the one at `path`, or else the first usable one that is found.
 pub async fn find(path: Option<&Path>) -> Result<Found, FindError> {
     if let Some(path) = path {
         return inspect(&at(path)?).await;
@@ -131,16 +133,17 @@ pub async fn find(path: Option<&Path>) -> Result<Found, FindError> {
     Err(first_failure.unwrap_or(FindError::Missing))
 }
 
-/// Every program on this machine that is called like a Chrome, in the order of preference, each once.
+/// Every program on this machine with a name of Chrome's, best first, each once.
 pub fn candidates() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     candidates_in(std::env::split_paths(&path).chain(PLACES.iter().map(PathBuf::from)))
 }
 
-/// Asks the program at `path` what it is.
+/// Runs the program at `path` to find its version and kind.
 pub async fn inspect(path: &Path) -> Result<Found, FindError> {
     if let Some(binary) = wrapper::started_by(path) {
-        // A wrapper can also set up what its program needs; if that does not run alone, the wrapper must do.
+        // A wrapper may also set up what its program needs; if the program does not run alone, the
+        // wrapper is used.
         if let Ok(found) = inspect_as(&binary).await {
             return Ok(found);
         }
@@ -151,7 +154,7 @@ pub async fn inspect(path: &Path) -> Result<Found, FindError> {
 async fn inspect_as(path: &Path) -> Result<Found, FindError> {
     let said = version_text(path).await.map_err(|reason| FindError::NotUsable { path: path.to_owned(), reason })?;
     let Some(version) = Version::in_text(&said) else {
-        let reason = format!("it is no Chrome; asked for its version it said {:?}", said.trim());
+        let reason = format!("it is not a Chrome; `--version` printed {:?}", said.trim());
         return Err(FindError::NotUsable { path: path.to_owned(), reason });
     };
     if version.major < OLDEST {
@@ -160,29 +163,29 @@ async fn inspect_as(path: &Path) -> Result<Found, FindError> {
     Ok(Found { binary: path.to_owned(), kind: Kind::of(path), version })
 }
 
-/// What `--version` prints, or why it printed nothing.
+/// The output of `--version`, or the reason why there is none.
 async fn version_text(path: &Path) -> Result<String, String> {
     let mut command = Command::new(path);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.process_group(0).kill_on_drop(true).spawn().map_err(|error| error.to_string())?;
     let group = child.id().and_then(|id| i32::try_from(id).ok());
     let Ok(output) = timeout(DEADLINE, child.wait_with_output()).await else {
-        // The group, because what hangs may be what a script started.
+        // The process group is killed, because a script may have started the process that hangs.
         if let Some(group) = group {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
-        return Err(format!("it did not say its version within {} s", DEADLINE.as_secs()));
+        return Err(format!("`--version` did not finish within {} s", DEADLINE.as_secs()));
     };
     let output = output.map_err(|error| error.to_string())?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
         let last = errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-        return Err(format!("asked for its version it ended with {}: {}", output.status, last.trim()));
+        return Err(format!("`--version` ended with {}: {}", output.status, last.trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// What the operator called `browser_path`: a path, or a name to look up.
+/// Resolves the setting `browser_path`: a path, or a name to search for.
 fn at(path: &Path) -> Result<PathBuf, FindError> {
     let is_name = path.components().count() == 1 && !path.is_absolute();
     let search = std::env::var_os("PATH").unwrap_or_default();
@@ -202,7 +205,7 @@ fn candidates_in(dirs: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
         if !wrapper::is_program(&path) {
             continue;
         }
-        // A wrapper in /usr/bin and the program it starts in /usr/lib are one browser.
+        // A wrapper in /usr/bin and the program that it starts in /usr/lib are one browser.
         let identity = wrapper::started_by(&path).or_else(|| path.canonicalize().ok()).unwrap_or_else(|| path.clone());
         if !seen.contains(&identity) {
             seen.push(identity);
@@ -213,7 +216,7 @@ fn candidates_in(dirs: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
 }
 
 impl Kind {
-    /// By its file name: `--version` of the two is the same.
+    /// Decided by the file name: the output of `--version` is the same for both.
     fn of(binary: &Path) -> Self {
         let name = binary.file_name().unwrap_or_default().to_string_lossy().replace('_', "-");
         if name.contains("headless-shell") { Self::Shell } else { Self::Full }
@@ -319,7 +322,7 @@ mod tests {
         assert_eq!(find(Some(&machine.path("new"))).await.expect("usable").version.major, 148);
         for (name, words) in [
             ("old", &["old is version 147.0.1.2", "148"][..]),
-            ("node", &["it is no Chrome", "v20.20.2"]),
+            ("node", &["it is not a Chrome", "v20.20.2"]),
             ("broken", &["libnss3.so: cannot open"]),
             ("absent", &["absent: there is no such program"]),
         ] {

@@ -1,5 +1,6 @@
-//! One event or order again and again, in a mirror that holds much else: what `benches/instructions.sh` counts, at two
-//! sizes, because one client's many targets and CDP sessions must not make each event of the others cost more.
+//! Repeats one event or request in a mirror with much other content. `benches/instructions.sh`
+//! counts the instructions at two sizes: one client's many targets and CDP sessions must not make
+//! each event of others more expensive.
 
 use std::{hint::black_box, time::Instant};
 
@@ -12,7 +13,7 @@ use crate::{
     port::{Flavour, Interest},
 };
 
-/// What can be counted.
+/// The cases that can be counted.
 pub const CASES: [&str; 8] =
     ["attach", "auto-attach", "auto-attach-off-on", "resume", "handed", "created", "changed", "root"];
 
@@ -36,7 +37,7 @@ struct World {
 }
 
 impl World {
-    /// So many times [`MANY`] of everything.
+    /// The mirror's size, in multiples of [`MANY`].
     fn new(size: usize) -> Self {
         let targets = Mirror::new(["PW".into(), "TW".into()], &"DW".into());
         let mut world = Self { targets, now: Instant::now() };
@@ -75,7 +76,7 @@ impl World {
     }
 }
 
-/// Does what `case` says `count` times in a mirror of this size.
+/// Performs `case` `count` times in a mirror of this size.
 pub fn run(case: &str, size: usize, count: u32) {
     let mut world = World::new(size);
     let (page, root) = (info("P000001", "page", 1), CdpSessionId::from("R000001"));

@@ -1,7 +1,7 @@
-//! A lease's inbox: what the link puts in, and what the session takes out.
+//! A lease's inbox: the link puts messages in, and the session takes them out.
 //!
-//! What came in CBOR becomes a text here, on the session's own task: the link's task is shared by all sessions of the
-//! browser, and one's 10 MB must not keep the others waiting.
+//! CBOR is converted to text here, on the session's own task: all sessions of the browser share the
+//! link's task, and a message of 10 MB for one must not delay the others.
 
 use std::task::{Context, Poll, ready};
 
@@ -20,10 +20,10 @@ use crate::{
     runtime,
 };
 
-/// What lies in an inbox.
+/// A message queued for a lease.
 #[derive(Debug)]
 pub(super) enum Parcel {
-    /// Something that can be read as it is.
+    /// A message that needs no conversion.
     Plain(FromBrowser),
     /// A reply or an event in CBOR.
     Cbor {
@@ -34,7 +34,8 @@ pub(super) enum Parcel {
         /// The whole message.
         message: Bytes,
     },
-    /// A reply to a command that the lease sent under an id of the link's, from which the link learns nothing.
+    /// A reply to a command that the lease sent under an id of the link. The link itself does not
+    /// read it.
     Reply {
         /// The lease's number for the command.
         tag: Tag,
@@ -43,7 +44,7 @@ pub(super) enum Parcel {
     },
 }
 
-/// Where a lease's messages arrive, in the order of the pipe.
+/// The messages for a lease, in the order of the pipe.
 #[derive(Debug)]
 pub struct Inbox {
     parcels: mpsc::UnboundedReceiver<Parcel>,
@@ -56,7 +57,7 @@ impl Inbox {
         Self { parcels, decoder: Decoder::default(), browser }
     }
 
-    /// The next message; `None` once the browser has gone.
+    /// The next message; `None` once the browser has ended.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<FromBrowser>> {
         loop {
             return Poll::Ready(match ready!(self.parcels.poll_recv(cx)) {
@@ -65,12 +66,12 @@ impl Inbox {
                     Ok(Decoded::Text(text)) => {
                         FromBrowser::Reply { tag, reply: runtime::aside(text.len(), || read_reply(&text)) }
                     }
-                    // Never so: that is said of events only.
+                    // Cannot happen: only events are reported in this way.
                     Ok(Decoded::TooDeep) => FromBrowser::Reply { tag, reply: read_reply(b"") },
                     Err(error) => self.is_broken(error),
                 }),
                 Some(Parcel::Cbor { on, id, message }) => Some(match Received::Cbor(message).text(&mut self.decoder) {
-                    // With JSON, Chrome has no such event to deliver either.
+                    // With JSON, Chrome does not deliver such an event either.
                     Ok(Decoded::TooDeep) => {
                         self.browser.order(LinkRequest::TooDeep);
                         continue;
@@ -86,19 +87,19 @@ impl Inbox {
         }
     }
 
-    /// Nothing of such a browser can be trusted any more, by anybody.
+    /// After an invalid message, no other message of this browser can be trusted.
     fn is_broken(&self, error: MalformedCbor) -> FromBrowser {
         self.browser.order(LinkRequest::Broken(error));
-        FromBrowser::Lost(format!("Chrome wrote what is no message: {error}").into())
+        FromBrowser::Lost(format!("Chrome sent an invalid message: {error}").into())
     }
 
-    /// The next message; `None` once the browser has gone.
+    /// The next message; `None` once the browser has ended.
     pub async fn recv(&mut self) -> Option<FromBrowser> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 }
 
-/// What became of a command, from the text of its reply.
+/// The result or error in the text of a reply.
 pub(super) fn read_reply(text: &[u8]) -> Reply {
     match message::result_or_error(text) {
         Some(Outcome::Result(result)) => Reply::Result(result.to_owned()),

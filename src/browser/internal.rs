@@ -1,5 +1,5 @@
-//! What the proxy does in a session's contexts on its own behalf: CDP sessions that no client knows, and pages that no
-//! client is shown. Every guard here lets go of what it holds when it is dropped.
+//! The proxy's own work in a session's contexts: CDP sessions and pages that clients do not see.
+//! Every guard here releases what it holds when it is dropped.
 
 use std::sync::atomic::Ordering;
 
@@ -25,11 +25,11 @@ pub struct InternalEvent {
     pub on: CdpSessionId,
     /// Its method.
     pub method: String,
-    /// Its params, as Chrome wrote them.
+    /// Its `params`, as Chrome wrote them.
     pub params: String,
 }
 
-/// Where a session is: enough to work in its contexts while somebody else holds its lease.
+/// The location of a session: enough to work in its contexts while its task holds the lease.
 #[derive(Clone, Debug)]
 pub struct ContextHandle {
     browser: Browser,
@@ -39,7 +39,7 @@ pub struct ContextHandle {
 }
 
 impl Lease {
-    /// Where it is. Once the lease has been dropped, nothing can be done there any more: every call is an error.
+    /// The location. Once the lease was dropped, every call returns an error.
     pub fn place(&self) -> ContextHandle {
         ContextHandle {
             browser: self.browser.clone(),
@@ -66,7 +66,8 @@ impl ContextHandle {
         self.browser.call(Some(&self.base), method, params).await
     }
 
-    /// What is and was in the session's contexts, the default one first; empty if the browser has gone.
+    /// The present and past content of the session's contexts, the default one first; empty if the
+    /// browser has ended.
     pub async fn survey(&self) -> Vec<Surveyed> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.browser.order(LinkRequest::Survey { lease: self.lease, reply });
@@ -75,12 +76,13 @@ impl ContextHandle {
         contexts
     }
 
-    /// Notes an origin, or the storage key of a partition of one, where the session has something.
+    /// Records an origin, or the storage key of a partition of one, where the session has stored
+    /// data.
     pub fn remember(&self, context: &ContextId, origin: &str) {
         self.browser.order(LinkRequest::Remember { context: context.clone(), origin: origin.to_owned() });
     }
 
-    /// Rules on permissions of one of the session's contexts, and notes it.
+    /// Sets permissions of one of the session's contexts, and records them.
     pub async fn rule(&self, context: &ContextId, ruling: Ruling) -> Result<(), CallError> {
         let method = ruling.method();
         let Some(params) = ruling.params(context) else {
@@ -90,8 +92,8 @@ impl ContextHandle {
         self.browser.call_for(Some(&self.base), method, params, settle).await.map(drop)
     }
 
-    /// Has a page pretend this, with the session's own CDP session behind it, and notes it. What Chrome refuses is
-    /// returned, and why.
+    /// Sends an emulation command to a page on the session's own CDP session, and records it.
+    /// Returns Chrome's error if it refused.
     pub async fn emulate(
         &self,
         page: &TargetId,
@@ -118,7 +120,7 @@ impl ContextHandle {
         Ok((Emulated { by, what }, refused))
     }
 
-    /// One more context of the session's.
+    /// Makes another context of the session.
     pub async fn new_context(&self) -> Result<ContextId, CallError> {
         let method = "Target.createBrowserContext";
         let params = r#"{"disposeOnDetach":true}"#.to_owned();
@@ -127,7 +129,8 @@ impl ContextHandle {
     }
 }
 
-/// What the proxy has a page pretend. Dropping it ends that, unless the session was told of it.
+/// An emulation that the proxy has set. Dropping it clears the emulation, unless the session has
+/// taken it over.
 #[derive(Debug)]
 #[must_use]
 pub struct Emulated {
@@ -135,8 +138,8 @@ pub struct Emulated {
     what: Vec<Change>,
 }
 
-/// A browser-level CDP session of the proxy's own. Dropping it detaches it, and with it all that was attached through
-/// it; hidden pages made through it go too.
+/// A browser-level CDP session of the proxy's own. Dropping it detaches it and all that was
+/// attached through it, and closes hidden pages made through it.
 #[derive(Debug)]
 pub struct InternalRoot {
     browser: Browser,
@@ -154,13 +157,14 @@ impl InternalRoot {
         Ok(Self { browser: browser.clone(), id })
     }
 
-    /// A command on it.
+    /// Sends a command on it.
     pub async fn call(&self, method: &'static str, params: String) -> Result<String, CallError> {
         self.browser.call(Some(&self.id), method, params).await
     }
 
-    /// A blank page in a session's context that no client is shown. A `hidden` one takes no focus and lives as long as
-    /// this CDP session at most; another is closed by whoever made it, or revealed.
+    /// Opens a blank page in a session's context that clients do not see. A `hidden` one takes no
+    /// focus and lives at most as long as this CDP session; another is closed by its creator, or
+    /// revealed.
     pub async fn new_page(&self, context: &ContextId, hidden: bool) -> Result<TargetId, CallError> {
         let method = "Target.createTarget";
         let how = if hidden { r#""hidden":true"# } else { r#""background":true"# };
@@ -171,20 +175,20 @@ impl InternalRoot {
         member(&result, method, "targetId").map(TargetId::from)
     }
 
-    /// A page that was made by [`InternalRoot::new_page`] becomes one of the session's, if it is none already. It is
-    /// the session's from now on to end what the page pretends.
+    /// Reveals a page that was made by [`InternalRoot::new_page`], if it is not revealed yet: it
+    /// becomes a page of the session, which then owns its emulation.
     pub fn reveal(&self, page: &TargetId, emulated: Option<Emulated>) {
         let emulated = emulated.map(|Emulated { by, what }| (by.leave(), what));
         self.browser.order(LinkRequest::Reveal { page: page.clone(), emulated });
     }
 
-    /// Closes a page that was made by [`InternalRoot::new_page`], without waiting. One goes after the other: a restore
-    /// that is given up has many.
+    /// Closes a page that was made by [`InternalRoot::new_page`], without waiting. Pages are closed
+    /// one after the other, because a cancelled restore has many.
     pub fn close(&self, page: &TargetId) {
         self.browser.order(LinkRequest::Close { page: page.clone() });
     }
 
-    /// Attaches to a target, unseen by clients.
+    /// Attaches to a target; clients do not see it.
     pub async fn attach(&self, target: &TargetId) -> Result<InternalSession, CallError> {
         self.browser.attach(&self.id, target).await
     }
@@ -208,17 +212,17 @@ pub struct InternalSession {
 }
 
 impl InternalSession {
-    /// One that was made on `root`, which is to be told of its end.
+    /// A session made on `root`, which is told when it ends.
     pub(super) fn new(browser: Browser, root: CdpSessionId, session: CdpSessionId) -> Self {
         Self { browser, root, session, detached: false }
     }
 
-    /// A command on it.
+    /// Sends a command on it.
     pub async fn call(&self, method: &'static str, params: impl Into<String>) -> Result<String, CallError> {
         self.browser.call(Some(&self.session), method, params.into()).await
     }
 
-    /// A command on a CDP session below it.
+    /// Sends a command on a CDP session below it.
     pub async fn call_below(
         &self,
         session: &CdpSessionId,
@@ -228,7 +232,8 @@ impl InternalSession {
         self.browser.call(Some(session), method, params.into()).await
     }
 
-    /// Ends it, and waits until Chrome has done so: what it did to the target's `TargetInfo` has been told by then.
+    /// Ends it and waits until Chrome has done so: the change of the target's `TargetInfo` was
+    /// reported by then.
     pub async fn detach(mut self) -> Result<(), CallError> {
         let params = format!(r#"{{"sessionId":"{}"}}"#, self.session);
         self.browser.call(Some(&self.root), "Target.detachFromTarget", params).await?;
@@ -236,19 +241,20 @@ impl InternalSession {
         Ok(())
     }
 
-    /// Leaves it to somebody else to end it.
+    /// Leaves the end of this session to another owner.
     fn leave(mut self) -> CdpSessionId {
         self.detached = true;
         self.session.clone()
     }
 
-    /// The CDP session itself.
+    /// The id of the CDP session.
     pub fn session(&self) -> &CdpSessionId {
         &self.session
     }
 
-    /// Events on it, or on a CDP session below it, go here from now on. Unbounded, because reading from Chrome never
-    /// waits: only the domains that the caller enables say anything.
+    /// Sends all later events on it, and on CDP sessions below it, to this channel. The channel is
+    /// unbounded, because reading from Chrome never waits: only the domains that the caller enables
+    /// send events.
     pub fn listen(&self, session: &CdpSessionId, to: mpsc::UnboundedSender<InternalEvent>) {
         self.browser.order(LinkRequest::Hear { session: session.clone(), to });
     }

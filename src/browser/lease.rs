@@ -1,4 +1,4 @@
-//! A session's place in a browser.
+//! A lease: a session's place in a browser.
 
 use std::{
     path::PathBuf,
@@ -20,8 +20,9 @@ use crate::{
     port::{Call, Interest, ResumeAs, Tag},
 };
 
-/// A session's hold on a place in a browser. Dropping it detaches its browser-level CDP sessions, with which Chrome
-/// disposes of its contexts, permissions and downloads; of the contexts one after another, with a pause after each.
+/// A session's place in a browser. Dropping it detaches its browser-level CDP sessions, with which
+/// Chrome disposes of its contexts, permissions and downloads; contexts are disposed of one after
+/// another, with a pause after each.
 #[derive(Debug)]
 #[must_use]
 pub struct Lease {
@@ -57,12 +58,12 @@ impl Lease {
         &self.context
     }
 
-    /// A root made ahead of time, for the first client.
+    /// A root made in advance for the first client.
     pub fn take_root(&mut self) -> Option<CdpSessionId> {
         self.spare_root.take()
     }
 
-    /// From now on a session holds it.
+    /// Marks that a session now holds it.
     pub(crate) fn counted(mut self) -> Self {
         if !std::mem::replace(&mut self.counted, true) {
             self.browser.count(1);
@@ -70,24 +71,25 @@ impl Lease {
         self
     }
 
-    /// Starts the flow of messages; the targets that are there come first.
+    /// Starts to deliver messages; the existing targets are reported first.
     pub fn open(&mut self) -> Inbox {
-        // Unbounded, because reading from Chrome never waits for a client: the live session empties it at once into
-        // queues that count bytes and cut who is too slow.
+        // Unbounded, because reading from Chrome never waits for a client: the session task moves
+        // messages at once into queues that count bytes and disconnect slow clients.
         let (inbox, parcels) = mpsc::unbounded_channel();
         self.browser.order(LinkRequest::Open { lease: self.id, inbox, account: self.account.clone() });
         Inbox::new(parcels, self.browser.clone())
     }
 
-    /// Whether clients may be read: what they sent is not piling up.
+    /// Whether clients may be read: the lease has not too much pending work.
     pub fn has_room(&self) -> bool {
         self.account.has_room()
     }
 
-    /// Sends a frame to a page-level CDP session of this lease, as it is.
+    /// Sends a frame to a page-level CDP session of this lease, unchanged.
     ///
-    /// It is made what Chrome reads here, on the session's task: the link's is shared by all sessions. An error says that
-    /// nothing was sent, because the frame is larger than Chrome takes; it is the answer for the frame's sender.
+    /// It is encoded here, on the session's task, because all sessions of the browser share the
+    /// link's. An error means that nothing was sent, because the frame is larger than Chrome
+    /// accepts; it is the reply for the frame's sender.
     pub fn pass(&mut self, text: &Bytes) -> Result<(), CdpError> {
         let message = self.writer.wire(text).map_err(|error| error.to_error())?;
         self.account.add(message.len());
@@ -95,7 +97,7 @@ impl Lease {
         Ok(())
     }
 
-    /// Sends a command under an id of the link's.
+    /// Sends a command under an id of the link.
     pub fn call(&self, tag: Tag, call: Call) {
         self.order(LinkRequest::Call { lease: self.id, tag, call });
     }
@@ -105,17 +107,17 @@ impl Lease {
         self.order(LinkRequest::Resume { lease: self.id, on, children, how });
     }
 
-    /// A root's auto-attach changes; the reply comes under `tag`.
+    /// A root's auto-attach changes; the reply arrives under `tag`.
     pub fn auto_attach(&self, tag: Tag, root: CdpSessionId, interest: Option<Interest>) {
         self.order(LinkRequest::AutoAttach { lease: self.id, tag, root, interest });
     }
 
-    /// Detaches one of its CDP sessions through its true parent; the reply comes under `tag`.
+    /// Detaches one of its CDP sessions through its real parent; the reply arrives under `tag`.
     pub fn detach(&self, tag: Tag, session: CdpSessionId) {
         self.order(LinkRequest::Detach { lease: self.id, tag, session });
     }
 
-    /// An order that counts as waiting until the link has taken it.
+    /// Sends a request that counts as pending until the link takes it.
     fn order(&self, order: LinkRequest) {
         if let Some((_, bytes)) = order.paid() {
             self.account.add(bytes);
@@ -123,24 +125,24 @@ impl Lease {
         self.browser.order(order);
     }
 
-    /// Downloads of this lease are written here, under their guids.
+    /// Sets the directory of this lease's downloads, which are named by their guids.
     pub fn directory(&self, path: PathBuf) {
         self.browser.order(LinkRequest::Directory { lease: self.id, path });
     }
 
-    /// A client of this lease wants to hear of its downloads.
+    /// A client of this lease enables download events.
     pub fn listen(&self) {
         self.browser.order(LinkRequest::Listen { lease: self.id });
     }
 
-    /// Takes the browser for this lease alone; false if another session is there.
+    /// Reserves the browser for this lease alone; returns false if another session uses it.
     pub fn claim(&self) -> bool {
         let shared = &self.browser.shared;
         let alone = !shared.exclusive.swap(true, Ordering::AcqRel);
         if !alone {
             return self.claimed.load(Ordering::Acquire);
         }
-        // First nobody can be placed here any more, then it is counted who is.
+        // First prevent new sessions, then count the existing ones.
         self.claimed.store(true, Ordering::Release);
         if shared.live.load(Ordering::Acquire) > 1 {
             self.unclaim();
@@ -148,7 +150,7 @@ impl Lease {
         self.claimed.load(Ordering::Acquire)
     }
 
-    /// Ends what [`Lease::claim`] began.
+    /// Ends the reservation of [`Lease::claim`].
     pub fn unclaim(&self) {
         if self.claimed.swap(false, Ordering::AcqRel) {
             self.browser.shared.exclusive.store(false, Ordering::Release);

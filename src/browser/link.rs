@@ -1,8 +1,9 @@
-//! The task that owns one browser's connection: it writes what the leases say, routes what Chrome says, and keeps the
-//! mirror of targets true. It never waits for a client and never looks at what a client may do.
+//! The task that owns one browser's connection: it writes the messages of the leases, routes the
+//! messages from Chrome, and updates the mirror of targets. It never waits for a client, and the
+//! policy is not its concern.
 //!
-//! `requests` is what the leases want done, `calls` the commands under our own ids and their replies, `messages` what
-//! Chrome says.
+//! `requests` handles the leases' requests, `calls` the commands under our own ids and their
+//! replies, `messages` the messages from Chrome.
 
 mod calls;
 mod disposals;
@@ -47,16 +48,17 @@ use crate::{
     port::{Call, FromBrowser, Reply, Settle, Tag, Told},
 };
 
-/// How many bytes are handed to the transport before it is flushed.
+/// The number of bytes that are passed to the transport before it is flushed.
 const BATCH: usize = 256 * 1024;
-/// How much work of orders, or how many messages, are taken before the other side has its turn.
+/// How much work of requests, or how many messages, one direction may do before the other has its
+/// turn.
 const TURN: usize = 256;
 
 #[derive(Debug)]
 struct Inbox {
     to: mpsc::UnboundedSender<Parcel>,
     account: Arc<Account>,
-    /// The calls that are waited for together, by the number of what waits.
+    /// Groups of calls that are waited for together, by number, with the count of pending calls.
     groups: HashMap<Tag, usize>,
 }
 
@@ -72,21 +74,21 @@ pub(super) struct Link {
     disposals: ContextReaper,
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
-    /// The same by the CDP session they went to: one client's many commands must not be looked through whenever
-    /// somebody's CDP session goes.
+    /// The pending calls by their CDP session: the end of any CDP session must not scan all calls
+    /// of a client.
     waiting_on: BTreeSet<(CdpSessionId, CallId)>,
     /// Replies withheld until their client has been told of the target they name; the mirror says when.
     withheld: HashMap<CallId, (Pending, Reply)>,
     /// Who attaches to a shared worker.
     turns: SharedWorkerLocks,
-    /// Pages of the proxy's own that wait until the one before, in the same context, is there.
+    /// Pages of the proxy's own that wait until the one before, in the same context, was created.
     unmade: HashMap<ContextId, VecDeque<(Call, oneshot::Sender<Reply>)>>,
-    /// Who hears what comes on CDP sessions of the proxy's own.
+    /// The subscribers to events on CDP sessions of the proxy's own.
     hearers: HashMap<CdpSessionId, mpsc::UnboundedSender<InternalEvent>>,
     last_id: i32,
     writer: Writer,
     decoder: Decoder,
-    /// What Chrome wrote is no message.
+    /// Chrome has sent an invalid message.
     broken: Option<MalformedCbor>,
     metrics: Arc<Metrics>,
 }
@@ -94,11 +96,11 @@ pub(super) struct Link {
 /// Why the task ended.
 #[derive(Debug)]
 pub(crate) struct End {
-    /// In words, for clients and logs.
+    /// The reason as text, for clients and logs.
     pub(crate) why: Arc<str>,
-    /// Chrome's last words.
+    /// The last lines of Chrome's output.
     pub(crate) lines: Vec<String>,
-    /// Whether the proxy wanted it.
+    /// Whether the proxy ended it.
     pub(crate) wanted: bool,
 }
 
@@ -131,13 +133,14 @@ impl Link {
             turns: SharedWorkerLocks::default(),
             unmade: HashMap::new(),
             hearers: HashMap::new(),
-            // The handshake used the first few.
+            // The start of the browser used the first ids.
             last_id: -1000,
             metrics,
         }
     }
 
-    /// Runs until the connection ends or the browser is closed; then every lease knows, and the process is gone.
+    /// Runs until the connection ends or the browser is closed; then every lease is told, and the
+    /// process has ended.
     pub(super) async fn run(mut self) -> End {
         let (why, wanted): (Arc<str>, bool) = tokio::select! {
             biased;
@@ -145,7 +148,7 @@ impl Link {
             why = self.drive() => (why.into(), false),
         };
         let Self { transport, process, inboxes, orders, .. } = self;
-        // Closing the pipe is what makes Chrome leave.
+        // Chrome exits when its pipe closes.
         drop(transport);
         let mut lines = Vec::new();
         let mut why = why;
@@ -156,7 +159,8 @@ impl Link {
                 why = format!("{why} ({how})").into();
             }
         }
-        // Only now, so that whoever hears of the end finds no orders taken that nobody will answer.
+        // Set only now: whoever sees the end must find no more requests accepted that will not be
+        // answered.
         drop(orders);
         for inbox in inboxes.into_values() {
             let _ = inbox.to.send(Parcel::Plain(FromBrowser::Lost(why.clone())));
@@ -186,7 +190,7 @@ impl Link {
                     self.after();
                 }
                 match self.poll(cx) {
-                    // Something was heard that has a deadline now, or none any more.
+                    // A message may have set or cleared a deadline.
                     Poll::Pending if self.next_timeout() != armed => Poll::Ready(None),
                     polled => polled,
                 }
@@ -205,8 +209,8 @@ impl Link {
             .min()
     }
 
-    /// One turn of each direction. Ready with the reason when the connection has ended, with `None` after a full turn,
-    /// so that the timer is looked at and other tasks get theirs.
+    /// One turn in each direction. Ready with the reason when the connection has ended; with `None`
+    /// after a full turn, so that the timer is checked and other tasks run.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<String>> {
         let mut full = false;
         let mut work = 0;
@@ -216,7 +220,7 @@ impl Link {
                     work += order.work();
                     self.on_order(order);
                 }
-                Poll::Ready(None) => return Poll::Ready(Some("nobody uses the browser any more".to_owned())),
+                Poll::Ready(None) => return Poll::Ready(Some("no session uses the browser any more".to_owned())),
                 Poll::Pending => break,
             }
             if work > TURN {
@@ -245,7 +249,7 @@ impl Link {
             }
         }
         if let Some(error) = self.broken {
-            return Poll::Ready(Some(format!("Chrome wrote what is no message: {error}")));
+            return Poll::Ready(Some(format!("Chrome sent an invalid message: {error}")));
         }
         if let Err(error) = self.write(cx) {
             return Poll::Ready(Some(format!("the connection to Chrome broke: {error}")));
@@ -272,7 +276,7 @@ impl Link {
         }
     }
 
-    /// So many bytes that a lease had waiting are not waiting any more.
+    /// This many bytes of a lease are not pending any more.
     fn make_room(&self, lease: LeaseId, bytes: usize) {
         let Some(inbox) = self.inboxes.get(&lease) else { return };
         if inbox.account.take(bytes) {
@@ -280,7 +284,7 @@ impl Link {
         }
     }
 
-    /// Performs what the pure parts decided.
+    /// Performs the actions that the pure parts have decided.
     fn after(&mut self) {
         self.flush_effects();
         while let Some(verdict) = self.downloads.poll() {
@@ -305,7 +309,7 @@ impl Link {
                         _ => None,
                     };
                     self.deliver(lease, FromBrowser::Told(told));
-                    // Whoever waited for its turn will not have it.
+                    // Those that waited for their turn get none.
                     if let Some(target) = attached {
                         self.next_turn(&target);
                     }
@@ -333,7 +337,7 @@ impl Link {
     }
 
     fn deliver(&self, lease: LeaseId, what: FromBrowser) {
-        // A lease without an inbox is warm, or its session has just ended: nobody is there to be told.
+        // A lease without an inbox is warm, or its session has just ended: there is no receiver.
         if let Some(inbox) = self.inboxes.get(&lease) {
             let _ = inbox.to.send(Parcel::Plain(what));
         }

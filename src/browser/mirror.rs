@@ -1,14 +1,15 @@
-//! The mirror of one browser's targets: what exists, whose it is, and who holds it paused. PURE: events in, effects
-//! out.
+//! The mirror of one browser's targets: which exist, which lease owns each, and which CDP sessions
+//! hold it paused. PURE: events in, effects out.
 //!
-//! Every context belongs to one lease or to none; from that follow the owner of each target and of each CDP session.
-//! Two watchers (one per auto-attach flavour) hold every new target paused; this file decides to whom a watcher's CDP
-//! session is handed, and when it is let go instead. It never reads a clock and never talks to a client.
-//! The other half, what a client may see of its own targets, is `virtual_browser/`.
+//! Every context belongs to one lease or to none; the owner of each target and each CDP session
+//! follows from that. Two watchers (one per auto-attach flavour) hold every new target paused; this
+//! file decides which client gets a watcher's CDP session, and when the target is resumed instead.
+//! It never reads a clock and never talks to a client. What a client may see of its own targets is
+//! decided in `virtual_browser/`.
 //!
-//! `attach` is the CDP sessions on targets, `hold` who holds a new one paused, `hidden_pages` the pages of the proxy's
-//! own. All leases share the task that asks this, so nothing looks through what belongs to others: `population`,
-//! `attachments`, `expected` and `roots` keep what there is, with the indexes that find it.
+//! `attach` handles the CDP sessions on targets, `hold` the pausing of new targets, `hidden_pages`
+//! the proxy's own pages. All leases share the task that uses this, so no function scans what
+//! belongs to others: `population`, `attachments`, `expected` and `roots` have indexes.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -43,45 +44,47 @@ use self::{
     roots::Roots,
 };
 
-/// How long a popup is held for a tab-flavour client that shows no interest in it.
+/// How long a popup is held for a tab-flavour client that does not attach to it.
 pub(crate) const HOLD: Duration = Duration::from_secs(5);
 
-/// A session's hold on a place in a browser, by number.
+/// The number of a lease in its browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseId(pub(crate) u64);
 
-/// What the link must do.
+/// An action for the link.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// A command of the proxy's own whose reply does not matter; in the queue of `lease`, or in the proxy's.
+    /// Send a command of the proxy's own whose reply does not matter, in the queue of `lease`, or
+    /// else the proxy's.
     Send { lease: Option<LeaseId>, on: CdpSessionId, method: &'static str, params: String },
-    /// Resume on a watcher's CDP session, and detach that through its parent once the reply is there.
+    /// Resume on a watcher's CDP session, and detach that through its parent after the reply.
     ResumeThenDetach { lease: Option<LeaseId>, session: CdpSessionId, on: CdpSessionId },
-    /// `Target.attachToTarget` for a root that auto-attaches; if Chrome refuses, [`Mirror::on_attach_refused`].
+    /// `Target.attachToTarget` for a root that auto-attaches; if Chrome refuses, call
+    /// [`Mirror::on_attach_refused`].
     Attach { lease: LeaseId, root: CdpSessionId, target: TargetId },
-    /// Tell a lease.
+    /// Deliver an event to a lease.
     Deliver(LeaseId, Told),
     /// Deliver this reply, which was withheld: see [`Mirror::withhold`].
     Answer(CallId),
 }
 
-/// What became of a client's `Runtime.runIfWaitingForDebugger`.
+/// The decision on a client's `Runtime.runIfWaitingForDebugger`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resume {
-    /// Send it up.
+    /// Send it to Chrome.
     Pass,
-    /// Others who asked to wait have not resumed yet: answer it, send nothing.
+    /// Other roots that asked to wait have not resumed yet: answer it, send nothing.
     KeepBack,
 }
 
-/// How a client's `Target.detachFromTarget` is done.
+/// How a client's `Target.detachFromTarget` is performed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// Through the CDP session that attached.
     Through(CdpSessionId),
-    /// The client has been told; the target is held on by it for others who wait.
+    /// The client was told; the CDP session is kept for others who wait for the target.
     Done,
-    /// There is no such CDP session: for Chrome to say.
+    /// There is no such CDP session: Chrome answers.
     Unknown,
 }
 
@@ -92,29 +95,31 @@ pub(crate) struct Mirror {
     targets: Population,
     attachments: Attachments,
     roots: Roots,
-    /// The last tab of a context, until its page is seen.
+    /// The last tab of a context, until its page is announced.
     unpaired: HashMap<ContextId, TargetId>,
     expected: Expectations,
-    /// Holds in the order they began, which is the order they end; one that ended early is passed over.
+    /// Holds in the order in which they began, which is also the order of their deadlines; entries
+    /// that ended early are skipped.
     holds: VecDeque<(Instant, TargetId)>,
     concealing: Concealing,
-    /// Pages of the proxy's own, with their tabs and parts: never shown.
+    /// Pages of the proxy's own, with their tabs and child targets: never shown.
     own_pages: HashSet<TargetId>,
-    /// The web origins seen in each context, the last one at the back.
+    /// The web origins seen in each context, the latest last.
     origins: HashMap<ContextId, VecDeque<String>>,
-    /// What was ruled on the permissions of each context.
+    /// The permissions set in each context.
     rulings: HashMap<ContextId, Rulings>,
-    /// Targets so far.
+    /// The number of targets so far.
     number: u64,
     effects: VecDeque<Effect>,
-    /// Holds that ended by their deadline.
+    /// The number of holds that ended at their deadline.
     pub(crate) expired_holds: u64,
 }
 
 const FLAVOURS: [Flavour; 2] = [Flavour::Page, Flavour::Tab];
 
 impl Mirror {
-    /// `watchers` are the CDP sessions of the page and the tab watcher, `downloads` is the one that hears of downloads.
+    /// `watchers` are the CDP sessions of the page and the tab watcher; `downloads` is the one with
+    /// download events.
     pub(crate) fn new(watchers: [CdpSessionId; 2], downloads: &CdpSessionId) -> Self {
         let mut attachments = Attachments::default();
         for own in watchers.iter().chain([downloads]) {
@@ -138,7 +143,7 @@ impl Mirror {
         }
     }
 
-    /// The next thing to do, in order.
+    /// The next effect, in order.
     pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front().or_else(|| self.expected.poll_released().map(Effect::Answer))
     }
@@ -148,17 +153,17 @@ impl Mirror {
         self.holds.front().map(|(at, _)| *at)
     }
 
-    /// The lease a CDP session belongs to; `None` for the proxy's own and for what is unknown.
+    /// The lease of a CDP session; `None` for the proxy's own and for unknown ones.
     pub(crate) fn lease_of(&self, session: &str) -> Option<LeaseId> {
         self.attachments.get(session)?.lease
     }
 
-    /// What a CDP session is on.
+    /// The target of a CDP session.
     pub(crate) fn target_of(&self, session: &CdpSessionId) -> Option<&TargetId> {
         self.attachments.get(session.as_str()).map(|attachment| &attachment.target)
     }
 
-    /// A CDP session that exists, and the lease it belongs to; no lease means the proxy itself.
+    /// An existing CDP session with its lease; no lease means the proxy itself.
     pub(crate) fn session(&self, session: &str) -> Option<(&CdpSessionId, Option<LeaseId>)> {
         self.attachments.get_key_value(session).map(|(id, attachment)| (id, attachment.lease))
     }
@@ -190,13 +195,13 @@ impl Mirror {
         self.targets.contexts_of(lease).cloned().collect()
     }
 
-    /// Contexts that belong to a lease, and targets and CDP sessions of any kind: what must be back where it was.
+    /// The number of contexts that belong to a lease, and of all targets and CDP sessions.
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         let (contexts, targets) = self.targets.census();
         (contexts, targets, self.attachments.len())
     }
 
-    /// A context was made by a lease.
+    /// A lease has created a context.
     pub(crate) fn bind(&mut self, context: ContextId, lease: LeaseId) {
         self.targets.bind(context, lease);
     }
@@ -209,20 +214,21 @@ impl Mirror {
         self.rulings.remove(context);
     }
 
-    /// A browser-level CDP session made by the proxy for itself or for a lease.
+    /// The proxy has made a browser-level CDP session for itself or for a lease.
     pub(crate) fn root(&mut self, session: CdpSessionId, lease: Option<LeaseId>) {
         if !self.attachments.change(&session, |attachment| attachment.lease = lease) {
             self.attachments.insert(session, Attachment::new(lease, TargetId::from(""), None));
         }
     }
 
-    /// As [`Mirror::root`], for the CDP session that owns a lease's contexts and that no client ever sees.
+    /// As [`Mirror::root`], for the CDP session that owns a lease's contexts and that clients do
+    /// not see.
     pub(crate) fn base(&mut self, session: &CdpSessionId, lease: LeaseId) {
         self.root(session.clone(), Some(lease));
         self.attachments.change(session, |attachment| attachment.hidden = true);
     }
 
-    /// Tells a session that just began what its lease already has.
+    /// Reports the existing targets of a lease to a session that starts.
     pub(crate) fn introduce(&mut self, lease: LeaseId) {
         for (id, target) in self.targets.of_lease(lease).filter(|(_, target)| target.presentable) {
             let told = Told::Created { target: id.clone(), info: target.info.clone() };
@@ -230,8 +236,9 @@ impl Mirror {
         }
     }
 
-    /// A lease is over: its interests end, what it held runs on, its contexts are nobody's until Chrome has disposed of
-    /// them. Returns its browser-level CDP sessions, which are to be detached.
+    /// A lease has ended: its auto-attach ends, what it held is resumed, and its contexts have no
+    /// owner until Chrome has disposed of them. Returns its browser-level CDP sessions, which are
+    /// to be detached.
     pub(crate) fn release(&mut self, lease: LeaseId) -> Vec<CdpSessionId> {
         self.roots.release(lease);
         let mine: Vec<TargetId> = self.targets.of_lease(lease).map(|(id, _)| id.clone()).collect();
@@ -262,7 +269,7 @@ impl Mirror {
         }
         self.remember(&info);
         let kind = shown_kind(&info);
-        // What is part of a page of ours is ours too.
+        // Child targets of a hidden page are hidden too.
         if info.parent.as_ref().is_some_and(|parent| self.own_pages.contains(parent)) {
             self.own_pages.insert(info.id.clone());
         }
@@ -279,7 +286,8 @@ impl Mirror {
             (Some(context), Kind::Tab) => {
                 self.unpaired.insert(context.clone(), info.id);
             }
-            // A page's event, or that of Chrome's own user interface, follows its tab's directly, in the same context.
+            // The event of a page, or of Chrome's own user interface, directly follows its tab's,
+            // in the same context.
             (Some(context), Kind::Page | Kind::Other) => {
                 let tab = self.unpaired.remove(context);
                 match tab {
@@ -289,7 +297,7 @@ impl Mirror {
                         self.let_go(Flavour::Tab, &tab);
                     }
                     Some(tab) if kind == Kind::Page => self.pair(&tab, info.id.clone(), now),
-                    // Nobody is shown that tab, ever.
+                    // That tab is never shown.
                     Some(tab) => self.let_go(Flavour::Tab, &tab),
                     None => {}
                 }
@@ -308,7 +316,8 @@ impl Mirror {
         self.remember(&info);
         let Some(target) = self.targets.get_mut(&info.id) else { return };
         json.clone_into(&mut target.info);
-        // Chrome renames its own user interface to `page` while a context goes: what was hidden stays hidden.
+        // Chrome renames its own user interface to `page` while a context is disposed of: hidden
+        // targets stay hidden.
         if !target.presentable {
             return;
         }
@@ -322,7 +331,8 @@ impl Mirror {
         }
     }
 
-    /// A target has gone to a URL of Chrome's own: its clients are detached, and for them it is no more.
+    /// A target has navigated to a URL of Chrome's own: its clients are detached and told that it
+    /// was destroyed.
     fn hide(&mut self, id: &TargetId, context: Option<&ContextId>) {
         let owner = self.targets.owner_of(context);
         if let Some(target) = self.targets.get_mut(id) {
@@ -381,7 +391,8 @@ impl Mirror {
     }
 }
 
-/// What counts for being shown: a target at one of Chrome's own URLs is Chrome's, whatever its type.
+/// The kind that decides whether a target is shown: at one of Chrome's own URLs it counts as
+/// Chrome's, whatever its type.
 fn shown_kind(info: &TargetInfo) -> Kind {
     if url::is_visible(&info.url) { info.kind } else { Kind::Other }
 }

@@ -1,8 +1,9 @@
-//! How fast the pages of snapshots open again in one browser. A new page takes Chrome's UI thread, and its document a
-//! process of its own: all that other sessions wait for.
+//! Limits how fast pages of snapshots are opened in one browser. A new page needs Chrome's UI
+//! thread, and its document a renderer process; all other sessions wait for both.
 //!
-//! So many open at once. As one is over, the next starts after a pause that is as long as Chrome took to make that page:
-//! the busier it is, the longer it is left to others. Who asks for one at a time has as many turns as everybody else.
+//! A number of pages may open at once. After each one, the next starts after a pause as long as
+//! Chrome needed to create the page: the busier Chrome is, the longer the pause. A session that
+//! asks for one page at a time gets as many turns as any other.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -16,12 +17,13 @@ use tokio::{
 
 use super::Browser;
 
-/// A page that takes longer to load does not count any more: it waits for a site, and holds up nobody.
+/// A page that loads longer than this does not count any more: it waits for a site, and must not
+/// delay others.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// The turns of one browser; cheap to clone.
+/// The limits of one browser; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Openings {
     at_once: usize,
@@ -30,24 +32,24 @@ pub(super) struct Openings {
     pause: Arc<Mutex<Option<Instant>>>,
 }
 
-/// The turn of one page.
+/// The permission to open one page.
 #[derive(Debug)]
 #[must_use]
 pub struct Opening {
     openings: Openings,
-    /// How long Chrome took to make the page.
+    /// How long Chrome needed to create the page.
     took: Duration,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Openings {
-    /// So many pages open at once.
+    /// The number of pages that may open at once.
     pub(super) fn new(at_once: usize) -> Self {
         Self { at_once, turns: Arc::new(Semaphore::new(at_once)), pause: Arc::default() }
     }
 
     async fn turn(self) -> Opening {
-        // It is never closed.
+        // The semaphore is never closed.
         let turn = self.turns.clone().acquire_owned().await.ok();
         loop {
             let pause = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +62,7 @@ impl Openings {
 }
 
 impl Opening {
-    /// Has Chrome make the page, and measures how long that takes.
+    /// Creates the page, and measures how long Chrome needs.
     pub async fn make<T>(&mut self, page: impl Future<Output = T>) -> T {
         let since = Instant::now();
         let made = page.await;
@@ -68,7 +70,7 @@ impl Opening {
         made
     }
 
-    /// Loads the page. The turn is over when that is done, or takes long.
+    /// Loads the page. The permission ends when it is loaded, or after a time limit.
     pub async fn load<T>(self, page: impl Future<Output = T>) -> T {
         let mut page = std::pin::pin!(page);
         let loaded = tokio::time::timeout(PATIENCE, &mut page).await;
@@ -89,12 +91,12 @@ impl Drop for Opening {
 }
 
 impl Browser {
-    /// Waits until one more page of a snapshot may open here.
+    /// Waits until another page of a snapshot may open here.
     pub async fn opening(&self) -> Opening {
         self.shared.openings.clone().turn().await
     }
 
-    /// How many pages of snapshots may open here at once.
+    /// Sets the number of pages of snapshots that may open here at once.
     pub fn openings_at_once(&self) -> usize {
         self.shared.openings.at_once
     }
@@ -113,7 +115,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Paused time passes by itself when everybody waits.
+    /// Paused time advances by itself while all tasks wait.
     #[tokio::test(start_paused = true)]
     async fn the_next_page_opens_after_a_pause_as_long_as_the_last_one_took_to_make() {
         for (made, pause) in [(0, 0), (40, 40), (9000, 500)] {
@@ -159,7 +161,7 @@ mod tests {
         tokio::spawn(hangs.load(pending::<()>()));
         let (next, waited) = took(openings.clone().turn()).await;
         assert!(waited <= PATIENCE + 2 * MS, "{waited:?}");
-        // One that is given up gives its turn back.
+        // A cancelled one returns its permission.
         drop(next);
         drop(openings.turn().await);
     }

@@ -1,4 +1,4 @@
-//! Waiting for the permission to take a screenshot: [`Pixels`] with a clock and somebody to wake.
+//! Waits for permission to take a screenshot: [`Pixels`] with a clock and wakers.
 
 use std::{
     collections::HashMap,
@@ -25,18 +25,18 @@ struct State {
 }
 
 impl Permits {
-    /// `budget` is how many pixels may be under way.
+    /// `budget` is the number of pixels that may be in progress.
     pub(super) fn new(budget: u64) -> Self {
         Self(Arc::new(Mutex::new(State { pixels: Pixels::new(budget), waiting: HashMap::new() })))
     }
 
-    /// How many screenshots wait.
+    /// The number of waiting screenshots.
     pub(super) fn waiting(&self) -> usize {
         self.state().pixels.waiting()
     }
 
-    /// Waits until a screenshot of so many pixels may be taken. It counts until the permit is dropped; given up
-    /// before, it leaves the queue.
+    /// Waits until a screenshot of this many pixels may be taken. It counts until the permit is
+    /// dropped; if the future is dropped before, the screenshot leaves the queue.
     async fn acquire(self, lease: LeaseId, pixels: u64) -> Permit {
         let (wake, mut woken) = oneshot::channel();
         let held = {
@@ -50,13 +50,13 @@ impl Permits {
             tokio::select! {
                 biased;
                 _ = &mut woken => return Permit::new(held),
-                // One that is under way will cease to count, without anybody's doing.
+                // A screenshot in progress stops counting at its deadline, without any event.
                 () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now).into()), if next.is_some() => {}
             }
         }
     }
 
-    /// Wakes those that may go, and says when to look again.
+    /// Wakes the screenshots that may be taken, and returns when to check again.
     fn go_on(&self) -> Option<Instant> {
         let mut state = self.state();
         while let Some(ticket) = state.pixels.next(now()) {
@@ -72,16 +72,16 @@ impl Permits {
     }
 }
 
-/// The clock that the runtime's timers run by.
+/// The clock of the runtime's timers.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// A screenshot that waits or is under way.
+/// A screenshot that waits or is in progress.
 #[derive(Debug)]
 struct Held {
     permits: Permits,
-    /// Absent if it has been left to its deadline.
+    /// `None` if the screenshot counts until its deadline.
     ticket: Option<Ticket>,
 }
 
@@ -104,7 +104,7 @@ impl Drop for Held {
 }
 
 impl Lease {
-    /// Waits until a screenshot of so many device pixels may be taken in this browser.
+    /// Waits until a screenshot of this many device pixels may be taken in this browser.
     pub fn permit(&self, pixels: u64) -> impl Future<Output = Permit> + Send + use<> {
         self.browser.shared.permits.clone().acquire(self.id, pixels)
     }
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// Paused time passes by itself when everybody waits.
+    /// Paused time advances by itself while all tasks wait.
     #[tokio::test(start_paused = true)]
     async fn the_next_screenshot_starts_when_the_last_ends_or_times_out() {
         let permits = Permits::new(100);

@@ -1,8 +1,9 @@
-//! Which screenshots may be under way in a browser: as many as have a number of pixels together, fairly by session.
-//! PURE: the clock is an argument.
+//! Limits the screenshots that are in progress in a browser by their total number of pixels, fairly
+//! between sessions. PURE: the clock is an argument.
 //!
-//! Small and large screenshots have a budget each, so that no small one waits behind a large one. Within a budget the
-//! sessions take turns, and one session gets at most half of it. One alone always goes, however large it is.
+//! Small and large screenshots have a budget each, so that no small one waits behind a large one.
+//! Within a budget the sessions take turns, and one session gets at most half of it. A single
+//! screenshot always starts, whatever its size.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -11,15 +12,15 @@ use std::{
 
 use super::mirror::LeaseId;
 
-/// A screenshot is small if it takes at most this part of the budget.
+/// A screenshot is small if it needs at most this part of the budget.
 const SMALL: u64 = 8;
-/// A screenshot that has not been answered after this time, and [`PER_PIXEL`] for each of its pixels, does not count any
-/// more: a page that hangs never answers.
+/// A screenshot without reply after this time, plus [`PER_PIXEL`] for each of its pixels, does not
+/// count any more: a page that hangs never replies.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Nanoseconds. *Measured:* alone Chrome takes 27, on a busy machine 40.
+/// In nanoseconds. *Measured:* alone Chrome needs 27, on a busy machine 40.
 const PER_PIXEL: u64 = 50;
 
-/// A screenshot that waits or is under way, by number.
+/// The number of a screenshot that waits or is in progress.
 pub(super) type Ticket = u64;
 
 /// The screenshots of one browser.
@@ -29,7 +30,7 @@ pub(super) struct Pixels {
     large: Lane,
     last: Ticket,
     tickets: HashMap<Ticket, Screenshot>,
-    /// When those under way cease to count.
+    /// When the screenshots in progress stop counting.
     deadlines: BTreeSet<(Instant, Ticket)>,
 }
 
@@ -37,7 +38,7 @@ pub(super) struct Pixels {
 struct Screenshot {
     lease: LeaseId,
     pixels: u64,
-    /// When it ceases to count, if it is under way.
+    /// When it stops counting, if it is in progress.
     until: Option<Instant>,
 }
 
@@ -45,14 +46,14 @@ struct Screenshot {
 #[derive(Debug)]
 struct Lane {
     budget: u64,
-    /// Pixels under way.
+    /// The pixels in progress.
     taken: u64,
     /// The same by session, with the number of its screenshots.
     held: HashMap<LeaseId, (u64, usize)>,
     waiting: HashMap<LeaseId, VecDeque<Ticket>>,
-    /// The sessions in `waiting` that may go on, in turn.
+    /// The sessions in `waiting` that may continue, in round-robin order.
     turns: VecDeque<LeaseId>,
-    /// The sessions in `waiting` that have as much under way as one may have.
+    /// The sessions in `waiting` that have as many pixels in progress as they may.
     resting: HashSet<LeaseId>,
 }
 
@@ -76,12 +77,12 @@ impl Lane {
         queue.push_back(ticket);
     }
 
-    /// The next screenshot that may go.
+    /// The next screenshot that may start.
     fn pop(&mut self, pixels_of: impl Fn(Ticket) -> Option<u64>) -> Option<Ticket> {
         while let Some(lease) = self.turns.front().copied() {
             let first = self.waiting.get(&lease).and_then(VecDeque::front).copied();
             let Some((ticket, pixels)) = first.and_then(|ticket| Some((ticket, pixels_of(ticket)?))) else {
-                // It gave up.
+                // It was cancelled.
                 self.drop_first(lease);
                 continue;
             };
@@ -104,7 +105,8 @@ impl Lane {
         None
     }
 
-    /// The first screenshot of the session whose turn it is goes out of the queue, and the next session has its turn.
+    /// The first screenshot of the session whose turn it is leaves the queue; the next session gets
+    /// the turn.
     fn drop_first(&mut self, lease: LeaseId) {
         self.turns.pop_front();
         let Some(queue) = self.waiting.get_mut(&lease) else { return };
@@ -116,7 +118,7 @@ impl Lane {
         }
     }
 
-    /// A screenshot that was under way is over.
+    /// A screenshot in progress has ended.
     fn give_back(&mut self, lease: LeaseId, pixels: u64) {
         self.taken -= pixels;
         if let Some(held) = self.held.get_mut(&lease) {
@@ -133,7 +135,8 @@ impl Lane {
 }
 
 impl Pixels {
-    /// `budget` is how many pixels may be under way, in small and in large screenshots each.
+    /// `budget` is the number of pixels that may be in progress, for small and for large
+    /// screenshots each.
     pub(super) fn new(budget: u64) -> Self {
         Self {
             small: Lane::new(budget),
@@ -144,7 +147,8 @@ impl Pixels {
         }
     }
 
-    /// A session wants a screenshot of so many pixels. It waits until [`Pixels::next`] names it.
+    /// A session requests a screenshot of this many pixels. It waits until [`Pixels::next`] returns
+    /// it.
     pub(super) fn ask(&mut self, lease: LeaseId, pixels: u64) -> Ticket {
         self.last += 1;
         self.tickets.insert(self.last, Screenshot { lease, pixels, until: None });
@@ -153,7 +157,7 @@ impl Pixels {
         ticket
     }
 
-    /// The next screenshot that may go now.
+    /// The next screenshot that may start now.
     pub(super) fn next(&mut self, now: Instant) -> Option<Ticket> {
         while let Some((_, ticket)) = self.deadlines.first().copied().filter(|(until, _)| *until <= now) {
             self.done(ticket);
@@ -168,22 +172,22 @@ impl Pixels {
         Some(ticket)
     }
 
-    /// A screenshot is over, or is not wanted any more.
+    /// A screenshot has ended, or was cancelled.
     pub(super) fn done(&mut self, ticket: Ticket) {
         let Some(Screenshot { lease, pixels, until }) = self.tickets.remove(&ticket) else { return };
-        // What still waits is passed over when its turn comes.
+        // A waiting one is skipped when its turn comes.
         if let Some(until) = until {
             self.deadlines.remove(&(until, ticket));
             self.lane(pixels).give_back(lease, pixels);
         }
     }
 
-    /// When [`Pixels::next`] is to be asked again, should nothing happen before.
+    /// When [`Pixels::next`] is to be called again, if nothing happens before.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         self.deadlines.first().map(|(until, _)| *until)
     }
 
-    /// How many wait.
+    /// The number of waiting screenshots.
     pub(super) fn waiting(&self) -> usize {
         self.tickets.len() - self.deadlines.len()
     }
@@ -199,7 +203,8 @@ mod tests {
 
     const BUDGET: u64 = 800;
 
-    /// Screenshots of one browser, and those under way in the order they went, as `lease:pixels`.
+    /// Screenshots of one browser, and those in progress in the order of their start, as
+    /// `lease:pixels`.
     struct World {
         pixels: Pixels,
         now: Instant,
@@ -218,7 +223,7 @@ mod tests {
             ticket
         }
 
-        /// Those that go now.
+        /// The screenshots that start now.
         fn go(&mut self) -> Vec<&str> {
             let before = self.gone.len();
             while let Some(ticket) = self.pixels.next(self.now) {
@@ -227,7 +232,7 @@ mod tests {
             self.gone[before..].iter().map(|ticket| self.asked[ticket].as_str()).collect()
         }
 
-        /// The one that has been under way for the longest time is answered.
+        /// The one that is in progress for the longest time is answered.
         fn answer(&mut self) {
             let ticket = self.gone.remove(0);
             self.pixels.done(ticket);
@@ -326,7 +331,7 @@ mod tests {
         assert_eq!(world.pixels.next_timeout(), Some(until));
         world.now = until;
         assert_eq!(world.go(), ["2:5000"]);
-        // Its answer comes after all, and counts for nothing.
+        // Its reply comes late, and does not count.
         world.pixels.done(hangs);
         assert_eq!(world.pixels.large.taken, 5000);
     }

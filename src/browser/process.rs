@@ -1,7 +1,8 @@
 //! One local Chrome process: its flags, its pipe, its profile directory, its end.
 //!
-//! Chrome runs in a process group of its own and exits when its pipe closes, so a proxy that dies takes it along
-//! (*measured:* within a second of `kill -9`). No `PR_SET_PDEATHSIG`: under Tokio it fires when a thread dies.
+//! Chrome runs in a process group of its own and exits when its pipe closes, so it ends with the
+//! proxy (*measured:* within a second of `kill -9`). `PR_SET_PDEATHSIG` is not used: under Tokio it
+//! fires when a thread ends.
 
 use std::{
     io,
@@ -31,28 +32,29 @@ use super::{
     transport::Pipe,
 };
 
-/// How long a Chrome may take to leave by itself once its pipe is closed.
+/// How long a Chrome may take to exit after its pipe was closed.
 const GRACE: Duration = Duration::from_secs(3);
-/// How many bytes each direction of the pipe holds. The most that a user may ask for, unless the system says otherwise
-/// (`fs.pipe-max-size`, pipe(7)).
+/// The capacity of each direction of the pipe, in bytes: the most that a user may request, unless
+/// the system is configured otherwise (`fs.pipe-max-size`, pipe(7)).
 const PIPE_SIZE: i32 = 1024 * 1024;
 /// The length of `/org.chromium.Chromium.XXXXXX/SingletonSocket`.
 const SINGLETON: usize = 45;
 /// The longest path of a socket on Linux (`unix(7)`), with its NUL.
 const LONGEST_SOCKET: usize = 108;
-/// How many of Chrome's last lines are kept to explain a failed start.
+/// How many of Chrome's last lines of output are kept to explain a failed start.
 const KEPT_LINES: usize = 20;
 
-/// What to start.
+/// The program to start, and how.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// The browser's binary (never a wrapper script that does not exec: killing it would orphan the browser).
     pub binary: PathBuf,
-    /// All flags but those of the pipe and the profile.
+    /// All flags except those of the pipe and the profile.
     pub flags: Vec<String>,
-    /// Where the profile directory is made. It is this process's own, and goes when this process is killed.
+    /// Where the profile directory is created. It belongs to this process, and is removed also if
+    /// the process is killed.
     pub directory: PathBuf,
-    /// What to speak with it.
+    /// The codec of its pipe.
     pub codec: CodecChoice,
 }
 
@@ -61,9 +63,10 @@ pub struct Launch {
 pub(super) struct Process {
     child: Child,
     group: Option<Pid>,
-    // After `group` has gone nothing writes there any more; after that the undertaker has nothing left to do.
+    // Dropped after `group`, so that nothing is written there any more; then the cleanup has
+    // nothing to do.
     profile: Profile,
-    _undertaker: Option<Undertaker>,
+    _cleanup: Option<ProfileCleanup>,
     stderr: Option<JoinHandle<Vec<String>>>,
 }
 
@@ -71,8 +74,8 @@ impl Process {
     /// Starts Chrome with the pipe on fds 3 and 4.
     pub(super) fn start(launch: &Launch, codec: Codec) -> io::Result<(Self, Pipe)> {
         let profile = Profile::create(&launch.directory)?;
-        // Pipes, not socket pairs: the sending end of a socket is woken by every read at the other, which is a wake-up
-        // per command for nothing (*measured*).
+        // Pipes, not socket pairs: every read from a socket wakes its sender, a useless wake-up per
+        // command (*measured*).
         let (commands_in, commands_out) = large_pipe()?;
         let (events_in, events_out) = large_pipe()?;
         let write = Sender::from_owned_fd(commands_out.into())?;
@@ -91,8 +94,8 @@ impl Process {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        // Chrome's temporary files go with its profile, unless the path of its singleton socket, which is among them,
-        // would be longer than the system allows.
+        // Chrome's temporary files are in its profile, unless the path of its singleton socket,
+        // which is one of them, would be longer than the system allows.
         if profile.0.as_os_str().len() + SINGLETON < LONGEST_SOCKET {
             command.env("TMPDIR", &profile.0);
         }
@@ -104,12 +107,13 @@ impl Process {
             ])
             .map_err(io::Error::other)?;
         let mut child = command.spawn()?;
-        // The parent's copies of Chrome's ends live in `command`; they must go, or the pipe never ends.
+        // `command` still has Chrome's ends of the pipes; they must be closed, or the pipe would
+        // never end.
         drop(command);
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(last_lines(stderr)));
-        let undertaker = group.and_then(|group| Undertaker::start(&profile.0, group));
-        Ok((Self { child, group, profile, _undertaker: undertaker, stderr }, Pipe::new(read, write, codec)))
+        let cleanup = group.and_then(|group| ProfileCleanup::start(&profile.0, group));
+        Ok((Self { child, group, profile, _cleanup: cleanup, stderr }, Pipe::new(read, write, codec)))
     }
 
     /// The browser's process id, while it runs.
@@ -117,8 +121,8 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits until the process has gone by itself (its pipe is closed), kills it otherwise, and says how it ended
-    /// with the last lines it wrote.
+    /// Waits until the process has exited by itself (its pipe is closed), or kills it; returns how
+    /// it ended with the last lines of its output.
     pub(super) async fn end(mut self) -> (String, Vec<String>) {
         let how = if let Ok(status) = timeout(GRACE, self.child.wait()).await {
             status.map_or_else(|error| error.to_string(), |status| status.to_string())
@@ -127,7 +131,7 @@ impl Process {
             let _ = self.child.wait().await;
             format!("killed after {} s without leaving", GRACE.as_secs())
         };
-        // Renderers and helpers that outlived the browser are in its group.
+        // Renderers and helpers that outlive the browser process are in its group.
         self.kill_group();
         self.group = None;
         let lines = match self.stderr.take() {
@@ -143,7 +147,7 @@ impl Process {
         }
     }
 
-    /// The profile directory, in which sessions may keep files too.
+    /// The profile directory, in which sessions may store files too.
     pub(super) fn profile(&self) -> &Path {
         &self.profile.0
     }
@@ -155,7 +159,7 @@ impl Drop for Process {
     }
 }
 
-/// A pipe that holds [`PIPE_SIZE`], or what the system gives where that is too much.
+/// A pipe with a capacity of [`PIPE_SIZE`], or the largest that the system allows.
 fn large_pipe() -> io::Result<(io::PipeReader, io::PipeWriter)> {
     let (reader, writer) = io::pipe()?;
     let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
@@ -177,20 +181,22 @@ async fn last_lines(stderr: tokio::process::ChildStderr) -> Vec<String> {
     kept.into()
 }
 
-/// A shell that outlives a `kill -9` of the proxy by the moment it takes to remove the profile directory: it waits for
-/// its standard input to end, which happens when the proxy is gone, however it went.
+/// A shell that outlives a `kill -9` of the proxy until it has removed the profile directory: it
+/// waits for the end of its standard input, which comes when the proxy has ended in any way.
 #[derive(Debug)]
-struct Undertaker {
-    // Killed on drop: when the proxy cleans up itself there is nothing to bury, and the group's number may be reused.
+struct ProfileCleanup {
+    // Killed on drop: the proxy then cleans up itself, and the number of the process group may be
+    // reused.
     _child: Child,
 }
 
-impl Undertaker {
+impl ProfileCleanup {
     fn start(profile: &Path, group: Pid) -> Option<Self> {
-        // The second time is for what a dying helper of Chrome's still wrote; then the process's directory, if empty.
+        // The second attempt removes what an ending helper of Chrome's still wrote; then the
+        // process's directory, if empty.
         const SCRIPT: &str = "read -r _; kill -9 -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; rmdir -- \"$3\" 2>/dev/null";
         let child = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "ghostmux-undertaker"])
+            .args(["-c", SCRIPT, "ghostmux-cleanup"])
             .arg(profile)
             .arg(group.to_string())
             .arg(profile.parent().unwrap_or(profile))
@@ -210,14 +216,14 @@ impl Undertaker {
     }
 }
 
-/// A profile directory; goes with its owner.
+/// A profile directory; removed when dropped.
 #[derive(Debug)]
 struct Profile(PathBuf);
 
 impl Profile {
     fn create(base: &Path) -> io::Result<Self> {
         static LAST: AtomicU32 = AtomicU32::new(0);
-        // As short as can be, because of the socket that Chrome puts further down.
+        // As short as possible, because of the socket that Chrome creates in it.
         let path = base.join(LAST.fetch_add(1, Ordering::Relaxed).to_string());
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
@@ -226,7 +232,7 @@ impl Profile {
 
 impl Drop for Profile {
     fn drop(&mut self) {
-        // Chrome's last helpers may still be writing when the directory goes: once more, if so.
+        // Chrome's last helpers may still write during the removal: then it is repeated once.
         if std::fs::remove_dir_all(&self.0).is_err() {
             let _ = std::fs::remove_dir_all(&self.0);
         }

@@ -1,5 +1,6 @@
-//! The protocol in its own JSON format, as the running build has it. The pipe does not tell it, Chrome's HTTP interface
-//! does: so a second Chrome with a port is started for the one question, holding nobody's session.
+//! The protocol of the running build in its JSON format. Only Chrome's HTTP interface returns it,
+//! not the pipe, so a second Chrome with a port is started for this one request; it has no
+//! sessions.
 
 use std::{
     io,
@@ -20,43 +21,43 @@ use super::{
 };
 use crate::config;
 
-/// How often it is looked whether Chrome has written its port.
+/// The interval of the checks whether Chrome has written its port.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Why the protocol could not be had.
+/// Why the protocol is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
-    /// A file, process or socket failed.
+    /// An error of a file, process or socket.
     #[error("Chrome could not be asked for its protocol: {0}")]
     Io(#[from] io::Error),
-    /// The HTTP exchange failed.
+    /// The HTTP request failed.
     #[error("Chrome could not be asked for its protocol: {0}")]
     Http(#[from] hyper::Error),
-    /// It answered something else.
+    /// The answer was not the protocol.
     #[error("Chrome did not answer with its protocol, but with {0}")]
     Odd(String),
 }
 
-/// Asks a Chrome of this machine, with its profile in `directory`, which is the proxy's own.
+/// Asks a new local Chrome with its profile in `directory`, which belongs to the proxy.
 pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, ProtocolError> {
     let mut flags = command_line(found.kind, is_root(), &[]);
     flags.push("--remote-debugging-port=0".to_owned());
     let launch =
         Launch { binary: found.binary.clone(), flags, directory, codec: CodecChoice::new(config::Codec::Json) };
-    // The pipe is held open until the answer is there: it is what keeps Chrome alive.
+    // The open pipe keeps Chrome alive until the answer is there.
     let (process, _pipe) = Process::start(&launch, Codec::Json)?;
     let port = port(process.profile()).await;
     get(&format!("127.0.0.1:{port}")).await
 }
 
-/// Asks a Chrome elsewhere, at the host and port of its `ws://` URL.
+/// Asks a remote Chrome, at the host and port of its `ws://` URL.
 pub async fn of_remote(url: &str) -> Result<String, ProtocolError> {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or(authority);
     get(authority.rsplit_once('@').map_or(authority, |(_, host)| host)).await
 }
 
-/// Chrome writes its port into its profile, in a file's first line.
+/// Chrome writes its port into the first line of a file in its profile.
 async fn port(profile: &Path) -> u16 {
     let file = profile.join("DevToolsActivePort");
     loop {
@@ -64,7 +65,7 @@ async fn port(profile: &Path) -> u16 {
         if let Some(port) = text.lines().next().and_then(|line| line.parse().ok()) {
             return port;
         }
-        // A file of another process is not waited for otherwise; whoever asks sets the deadline.
+        // A file of another process can only be polled; the caller sets the deadline.
         tokio::time::sleep(LOOK).await;
     }
 }

@@ -1,4 +1,5 @@
-//! From a launch to a browser that takes leases: the connection, what the browser says of itself, the watchers.
+//! Starts a browser until it takes leases: the connection, its version and error texts, the
+//! watchers.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -29,31 +30,31 @@ use crate::{
     port::{BrowserId, Identity},
 };
 
-/// How long a Chrome may take from its start to its first answers.
+/// Time limit from the start of Chrome to its first replies.
 const START: Duration = Duration::from_secs(30);
-/// The oldest Chrome whose behaviour is known.
+/// The oldest supported Chrome.
 pub const OLDEST: u32 = 148;
-/// What a page-flavour root of Chrome's attaches to is its default; this is what Puppeteer asks for instead.
+/// The filter of a page-flavour root: Chrome's default is different; this is what Puppeteer sends.
 const TAB_FILTER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#;
 
 /// Where a browser comes from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// A process of ours.
+    /// A local process of the proxy.
     Local(Launch),
-    /// Somebody else's, by its `ws://` URL.
+    /// A remote browser, by its `ws://` URL.
     Remote(String),
 }
 
-/// Why a browser could not be had.
+/// Why a browser could not be started or connected.
 #[derive(Debug, thiserror::Error)]
 pub enum BrowserError {
     /// The process did not start.
     #[error("cannot start {binary}: {error}")]
     Spawn {
-        /// What was to be started.
+        /// The program.
         binary: String,
-        /// The system's reason.
+        /// The system's error.
         error: io::Error,
     },
     /// The remote browser cannot be reached.
@@ -61,30 +62,30 @@ pub enum BrowserError {
     Connect {
         /// Its URL.
         url: String,
-        /// What went wrong.
+        /// The error.
         error: String,
     },
-    /// It started and ended again.
+    /// It ended during the start.
     #[error("the browser ended while starting ({how}){}", last_line(lines))]
     Ended {
         /// How the process ended.
         how: String,
-        /// The last lines it wrote.
+        /// The last lines of its output.
         lines: Vec<String>,
     },
-    /// It said nothing in time.
+    /// It did not answer within the time limit.
     #[error("the browser did not answer within {} s of its start", START.as_secs())]
     Silent,
-    /// It was to speak CBOR and speaks JSON.
-    #[error("the browser speaks no CBOR on its pipe")]
+    /// CBOR was requested and it sends JSON.
+    #[error("the browser supports no CBOR on its pipe")]
     NoCbor,
-    /// It answered something that no Chrome answers.
-    #[error("the browser at start answered what no Chrome answers: {0}")]
+    /// It sent a reply that no Chrome sends.
+    #[error("the browser sent an unexpected reply at its start: {0}")]
     Odd(String),
-    /// It is older than what is known to work.
+    /// It is older than the oldest supported version.
     #[error("the browser is {product}, and Chrome {OLDEST} or newer is needed")]
     TooOld {
-        /// What it says it is.
+        /// Its product string.
         product: String,
     },
     /// A command of the proxy's own failed.
@@ -98,12 +99,12 @@ fn last_line(lines: &[String]) -> String {
     telling.map_or_else(String::new, |line| format!(": {line}"))
 }
 
-/// What the sessions of one browser share out among them.
+/// The limits that the sessions of one browser share.
 #[derive(Clone, Copy, Debug)]
 pub struct Shares {
-    /// How many pixels the screenshots under way may have together.
+    /// The number of pixels that all screenshots in progress may have.
     pub screenshot_pixels: u64,
-    /// How many pages of snapshots open at once; at least 1.
+    /// The number of pages of snapshots that may open at once; at least 1.
     pub restore_pages: usize,
 }
 
@@ -113,7 +114,7 @@ impl Default for Shares {
     }
 }
 
-/// A started browser, and the task that ends when it does.
+/// A started browser, and its task, which ends with it.
 pub(crate) struct Started {
     pub(crate) browser: Browser,
     pub(crate) link: JoinHandle<End>,
@@ -130,7 +131,7 @@ pub(crate) async fn start(
         Source::Local(launch) => match open_local(launch, launch.codec.codec()).await {
             Err(BrowserError::NoCbor) => {
                 if launch.codec.fall_back() {
-                    tracing::warn!(browser = %launch.binary.display(), "it speaks no CBOR on its pipe: JSON instead");
+                    tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
                 }
                 open_local(launch, Codec::Json).await?
             }
@@ -142,8 +143,8 @@ pub(crate) async fn start(
     let pid = process.as_ref().and_then(Process::id);
     let targets = Mirror::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
     let downloads = Downloads::new(greeting.downloads.clone());
-    // Unbounded, because whoever sends waits for nothing; what clients may have on its way to Chrome is counted in
-    // bytes per lease, and their sockets are not read above that.
+    // Unbounded, because senders do not wait; pending commands of clients are counted in bytes per
+    // lease, and their sockets are not read above a limit.
     let (orders, to_do) = mpsc::unbounded_channel();
     let close = CancellationToken::new();
     let link = Link::new(transport, process, to_do, close.clone(), targets, downloads, metrics);
@@ -181,7 +182,7 @@ pub(crate) async fn start(
     Ok(Started { browser, link })
 }
 
-/// A connection on which the browser has said who it is.
+/// A connection to a browser whose version is known.
 struct Opened {
     transport: Transport,
     process: Option<Process>,
@@ -229,7 +230,8 @@ enum Silence {
     Odd(String),
 }
 
-/// The first conversation, before anybody else may speak: what it is, its words, and three CDP sessions for ourselves.
+/// The first commands, before any others: the version, Chrome's error texts, and three CDP sessions
+/// of the proxy's own.
 async fn greet(transport: &mut Transport) -> Result<Greeting, Silence> {
     let writer = Writer::new(transport.framing());
     let mut ask = Ask { transport, writer, decoder: Decoder::default(), last: 0 };
@@ -271,7 +273,7 @@ impl Ask<'_> {
         self.outcome(method, params)
             .await?
             .err()
-            .ok_or_else(|| Silence::Odd(format!("{method}: no error for what is not there")))
+            .ok_or_else(|| Silence::Odd(format!("{method}: no error for an unknown id")))
     }
 
     async fn outcome(&mut self, method: &str, params: &str) -> Result<Result<String, CdpError>, Silence> {
@@ -282,7 +284,7 @@ impl Ask<'_> {
         self.transport.queue(command);
         loop {
             let message = std::future::poll_fn(|cx| {
-                // What cannot be written yet is tried again whenever something is read.
+                // Data that cannot be written yet is retried at the next read.
                 if let std::task::Poll::Ready(Err(error)) = self.transport.poll_flush(cx) {
                     return std::task::Poll::Ready(Err(error));
                 }

@@ -1,7 +1,8 @@
-//! The bytes between the proxy and one Chrome: a framed reader and a batched writer, over the pipe or a WebSocket.
+//! The bytes between the proxy and one Chrome: a framed reader and a batched writer, over the pipe
+//! or a WebSocket.
 //!
-//! What goes in and comes out is whole messages; nothing above this file knows how they are framed. Nothing here looks
-//! into a message.
+//! Its interface has whole messages; the framing is internal. It does not read the content of
+//! messages.
 
 use std::{
     collections::VecDeque,
@@ -27,11 +28,12 @@ use tokio_tungstenite::{
 use super::codec::{Codec, Framing, Received, Wire};
 use crate::cdp::cbor;
 
-/// Messages up to this size are copied side by side into one write; larger ones are written from where they lie.
+/// Messages up to this size are copied into one write; larger ones are written from their own
+/// buffers.
 const COPY_LIMIT: usize = 32 * 1024;
-/// A read buffer that a large message left larger than this is given back once it is empty.
+/// A read buffer that became larger than this is released once it is empty.
 const KEEP_BUFFER: usize = 1024 * 1024;
-/// How much is asked of the kernel at once.
+/// The number of bytes requested from the kernel at once.
 const READ_SIZE: usize = 64 * 1024;
 
 /// The upstream connection of one browser.
@@ -39,12 +41,12 @@ const READ_SIZE: usize = 64 * 1024;
 pub(super) enum Transport {
     /// `--remote-debugging-pipe`: two pipes that Chrome has as fds 3 and 4.
     Pipe(Box<Pipe>),
-    /// A remote browser's own WebSocket, which speaks JSON.
+    /// The WebSocket of a remote browser, which uses JSON.
     Ws(Box<Ws>),
 }
 
 impl Transport {
-    /// What is spoken on it, and how large a message may be.
+    /// Its codec, and the largest message.
     pub(super) fn framing(&self) -> Framing {
         match self {
             Self::Pipe(pipe) => Framing::pipe(pipe.codec),
@@ -52,7 +54,7 @@ impl Transport {
         }
     }
 
-    /// Whether JSON comes where CBOR was asked for: this Chrome does not know it.
+    /// Whether JSON arrives although CBOR was requested: this Chrome does not support CBOR.
     pub(super) fn knows_no_cbor(&self) -> bool {
         matches!(self, Self::Pipe(pipe) if pipe.codec == Codec::Cbor && pipe.buffer.starts_with(b"{"))
     }
@@ -77,12 +79,12 @@ impl Transport {
     pub(super) fn queued(&self) -> usize {
         match self {
             Self::Pipe(pipe) => pipe.out.bytes,
-            // What the library holds is not counted, but keeps it from being nothing.
+            // The library's own buffer is not counted, but makes the result at least 1.
             Self::Ws(ws) => ws.bytes + usize::from(ws.unflushed),
         }
     }
 
-    /// Writes what is queued, all that fits in one write.
+    /// Writes queued bytes, as many as one write takes.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Pipe(pipe) => pipe.poll_flush(cx),
@@ -98,7 +100,7 @@ pub(super) struct Pipe {
     write: Sender,
     codec: Codec,
     buffer: BytesMut,
-    /// How much of `buffer` is known to hold no NUL.
+    /// The length of the start of `buffer` that is known to have no NUL.
     scanned: usize,
     out: Out,
 }
@@ -129,7 +131,8 @@ impl Pipe {
             if self.buffer.is_empty() && self.buffer.capacity() > KEEP_BUFFER {
                 self.buffer = BytesMut::new();
             }
-            // As much as is known to come; but a length is only what somebody says, so no more than there is already.
+            // Reserves the announced length, but at most as much as has already arrived, because
+            // the announcement may be wrong.
             self.buffer.reserve(missing.clamp(READ_SIZE, self.buffer.len().max(KEEP_BUFFER)));
             if ready!(poll_read_into(&mut self.read, cx, &mut self.buffer))? == 0 {
                 if self.buffer.is_empty() {
@@ -167,11 +170,11 @@ impl Pipe {
 }
 
 fn poll_read_into(from: &mut Receiver, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
-    // `BytesMut` hands out uninitialised memory only through `unsafe`; tokio-util's helper wraps it.
+    // `BytesMut` provides uninitialised memory only through `unsafe`; tokio-util's helper wraps it.
     tokio_util::io::poll_read_buf(Pin::new(from), cx, buffer)
 }
 
-/// Outgoing bytes: small messages packed into one chunk, large ones as chunks of their own.
+/// Outgoing bytes: small messages together in one chunk, large ones as chunks of their own.
 #[derive(Debug, Default)]
 struct Out {
     sealed: VecDeque<Bytes>,
@@ -180,7 +183,7 @@ struct Out {
 }
 
 impl Out {
-    /// Queues a message, and a NUL behind it if it is `terminated`.
+    /// Queues a message, followed by a NUL if it is `terminated`.
     fn push(&mut self, message: Bytes, terminated: bool) {
         let end: &'static [u8] = if terminated { &[0] } else { &[] };
         self.bytes += message.len() + end.len();
@@ -229,14 +232,15 @@ pub(super) struct Ws {
     socket: WebSocketStream<TcpStream>,
     out: VecDeque<Bytes>,
     bytes: usize,
-    /// The library has something that the kernel has not taken yet.
+    /// The library has bytes that the kernel has not taken yet.
     unflushed: bool,
 }
 
 impl Ws {
-    /// Connects to `ws://…`. Chrome drops what it would send above 256 MB, so nothing larger is expected.
+    /// Connects to `ws://…`. Chrome drops messages above 256 MB, so no larger ones are expected.
     pub(super) async fn connect(url: &str) -> Result<Self, tungstenite::Error> {
-        // One write for what is flushed together. The library clears as much of its buffer as it offers to each read.
+        // One write for all that is flushed together. The library clears as much of its buffer as
+        // it offers to each read.
         let config = WebSocketConfig::default()
             .max_message_size(None)
             .max_frame_size(None)
@@ -272,8 +276,8 @@ impl Ws {
             ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(io::Error::other)?;
             let Some(text) = self.out.pop_front() else { break };
             self.bytes -= text.len();
-            // Everything queued was made or checked by the proxy, so this is UTF-8; if it ever is not, the link is
-            // wrong.
+            // The proxy checked or made every queued message, so this is UTF-8; an error here is a
+            // bug of the link.
             let text = Utf8Bytes::try_from(text).map_err(io::Error::other)?;
             Pin::new(&mut self.socket).start_send(Frame::Text(text)).map_err(io::Error::other)?;
             self.unflushed = true;

@@ -1,7 +1,9 @@
-//! What waits to be written to Chrome: one queue per lease, round-robin per message, small messages first. PURE.
+//! The messages that wait to be written to Chrome: one queue per lease, round-robin per message,
+//! small messages first. PURE.
 //!
-//! A message under way cannot be interrupted, and one tenant's 50 MB command keeps every other one waiting for a second
-//! and a half (*measured*); so a large message goes only when nobody has a small one, or after enough of those.
+//! A message in progress cannot be interrupted, and a command of 50 MB delays all other leases by a
+//! second and a half (*measured*); so a large message is written only when no small one waits, or
+//! after a number of small ones.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,28 +12,28 @@ use crate::cdp::ids::CallId;
 
 /// Up to this size a message counts as small.
 const SMALL: usize = 64 * 1024;
-/// How many small messages may overtake a large one.
+/// The number of small messages that may overtake a large one.
 const PATIENCE: usize = 64;
 
-/// Whose queue: the proxy's own, or a lease's.
+/// The owner of a queue: the proxy itself, or a lease.
 type Key = Option<LeaseId>;
 
-/// A message, and its id if it is a command under one of ours.
+/// A message, with its id if it is a command under one of our ids.
 type Waits = (Option<CallId>, Wire);
 
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct WriteQueue {
     queues: HashMap<Key, VecDeque<Waits>>,
-    /// Keys whose first message is small, in turn.
+    /// Keys whose first message is small, in round-robin order.
     small: VecDeque<Key>,
-    /// Keys whose first message is large, in turn.
+    /// Keys whose first message is large, in round-robin order.
     large: VecDeque<Key>,
     overtaken: usize,
 }
 
 impl WriteQueue {
-    /// Puts a message at the end of its queue.
+    /// Appends a message to its queue.
     pub(super) fn push(&mut self, key: Key, id: Option<CallId>, message: Wire) {
         let queue = self.queues.entry(key).or_default();
         queue.push_back((id, message));
@@ -40,7 +42,7 @@ impl WriteQueue {
         }
     }
 
-    /// The next message to write, and whose it is.
+    /// The next message to write, and its owner.
     pub(super) fn pop(&mut self) -> Option<(Key, Wire)> {
         let large_first = !self.large.is_empty() && (self.small.is_empty() || self.overtaken >= PATIENCE);
         let key = if large_first {
@@ -55,7 +57,7 @@ impl WriteQueue {
         Some((key, message))
     }
 
-    /// Drops what a lease that is over still had to say. Returns the commands that will have no answer.
+    /// Drops the waiting messages of an ended lease. Returns the commands that will have no reply.
     pub(super) fn forget(&mut self, lease: LeaseId) -> impl Iterator<Item = CallId> + use<> {
         self.small.retain(|key| *key != Some(lease));
         self.large.retain(|key| *key != Some(lease));

@@ -110,7 +110,7 @@ async fn json_is_used_when_chrome_lacks_cbor(browser: Browser) {
     let client = proxy.connect().await;
     let page = client.page().await;
     assert_eq!(client.evaluate(&page.session, "'é' + 1").await, Value::from("é1"));
-    assert_eq!(proxy.log().matches("speaks no CBOR").count(), 1, "{}", proxy.log());
+    assert_eq!(proxy.log().matches("supports no CBOR").count(), 1, "{}", proxy.log());
 }
 
 in_browser!(Shell: json_is_used_when_chrome_lacks_cbor);

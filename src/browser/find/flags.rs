@@ -1,4 +1,4 @@
-//! The flags a Chrome starts with. Those of the pipe and the profile are added by whoever starts it.
+//! The flags of a Chrome. The caller adds those of the pipe and the profile.
 
 use std::path::Path;
 
@@ -6,10 +6,11 @@ use nix::{sys::statvfs::statvfs, unistd::Uid};
 
 use super::Kind;
 
-/// Chrome keeps shared memory of every page in `/dev/shm`, and crashes where that is full. Docker gives 64 MiB.
+/// Chrome keeps shared memory of every page in `/dev/shm`, and crashes when that is full. Docker
+/// gives it 64 MiB.
 const SMALL_SHARED_MEMORY: u64 = 1 << 30;
 
-/// It is a guest: it does nothing of its own accord, and asks nobody.
+/// No background activity and no requests of Chrome's own.
 const QUIET: [&str; 17] = [
     "--disable-background-networking",
     "--disable-breakpad",
@@ -30,18 +31,21 @@ const QUIET: [&str; 17] = [
     "--disable-prompt-on-repost",
 ];
 
-/// Every page counts as the one in front: nobody looks, and whose page would be "in the background" is chance.
+/// Every page counts as visible: no page is looked at, and which one would be in the background is
+/// chance.
 const ALWAYS_IN_FRONT: [&str; 3] = [
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
 ];
 
-/// What Puppeteer and Playwright start their own browsers with, so that scripts find what they are used to: pop-ups
-/// open (*measured:* the full browser blocks them otherwise, headless shell never does), input works at once after a
-/// navigation, pages are not revived from a cache, PDFs have tags and an outline, colours do not depend on the machine.
+/// The flags that Puppeteer and Playwright also use, so that scripts find the same behaviour:
+/// pop-ups open (*measured:* full Chrome otherwise blocks them, headless shell never does), input
+/// works at once after a navigation, pages are not restored from the back/forward cache, PDFs have
+/// tags and an outline, colours do not depend on the machine.
 ///
-/// Left out: `--disable-ipc-flooding-protection`, because the browser's main thread is shared by all sessions here.
+/// Not used: `--disable-ipc-flooding-protection`, because all sessions share the browser's main
+/// thread.
 const AS_CLIENTS_EXPECT: [&str; 8] = [
     "--allow-pre-commit-input",
     "--disable-back-forward-cache",
@@ -53,16 +57,17 @@ const AS_CLIENTS_EXPECT: [&str; 8] = [
     "--hide-scrollbars",
 ];
 
-/// No part of the host's desktop: not its keyring, not its loudspeaker.
+/// No use of the host's desktop, such as its keyring and audio.
 const APART: [&str; 3] = ["--mute-audio", "--password-store=basic", "--use-mock-keychain"];
 
-/// What one page selects another pastes by its middle button, whatever the contexts (*measured:* in both builds of 156);
-/// each of these ends that.
+/// Text selected in one page can be pasted in another with the middle mouse button, across contexts
+/// (*measured:* in both builds of 156); each of these flags prevents it.
 const WITHOUT_SELECTION: &str =
     "--blink-settings=middleClickPasteAllowed=false,selectionClipboardBufferAvailable=false";
 
-/// Features that cost memory or act on the page's behalf. For `WebUIOmnibox…` the full browser runs two pages of its
-/// own interface in every context (*measured:* 57 MiB per session with them, 17 without). Unknown names are ignored.
+/// Features that use memory or act without the page's request. For `WebUIOmnibox…` full Chrome runs
+/// two pages of its own interface in every context (*measured:* 57 MiB per session with them, 17
+/// without). Chrome ignores unknown names.
 const WITHOUT_FEATURES: [&str; 10] = [
     "AcceptCHFrame",
     "DialMediaRouteProvider",
@@ -76,12 +81,13 @@ const WITHOUT_FEATURES: [&str; 10] = [
     "WebUIOmniboxPopup",
 ];
 
-/// The flags for a Chrome of this kind on this machine, but for sandbox, pipe and profile.
+/// The flags for a Chrome of this kind on this machine, without those of sandbox, pipe and profile.
 pub fn default_flags(kind: Kind) -> Vec<String> {
     flags_for(kind, shared_memory().is_some_and(|bytes| bytes < SMALL_SHARED_MEMORY))
 }
 
-/// All flags but those of pipe and profile: the defaults, the sandbox as decided, and the operator's own.
+/// All flags except those of pipe and profile: the defaults, the sandbox as decided, and the
+/// operator's own.
 pub fn command_line(kind: Kind, no_sandbox: bool, args: &[String]) -> Vec<String> {
     let mut flags = default_flags(kind);
     if no_sandbox {
@@ -95,7 +101,7 @@ pub fn is_root() -> bool {
     Uid::effective().is_root()
 }
 
-/// The size of `/dev/shm` in bytes, if there is one.
+/// The size of `/dev/shm` in bytes, if it exists.
 pub fn shared_memory() -> Option<u64> {
     let stat = statvfs(Path::new("/dev/shm")).ok()?;
     Some(stat.blocks() * stat.fragment_size())
@@ -104,7 +110,7 @@ pub fn shared_memory() -> Option<u64> {
 fn flags_for(kind: Kind, shared_memory_is_small: bool) -> Vec<String> {
     let mut flags = Vec::new();
     if kind == Kind::Full {
-        // Without the second, a window opens in Chrome's own context and waits for somebody.
+        // Without the second flag, a window opens in Chrome's default context.
         flags.extend(["--headless", "--no-startup-window"]);
     }
     for group in [&QUIET[..], &ALWAYS_IN_FRONT, &AS_CLIENTS_EXPECT, &APART] {
@@ -119,8 +125,8 @@ fn flags_for(kind: Kind, shared_memory_is_small: bool) -> Vec<String> {
     flags
 }
 
-/// Adds `args` to `flags`. Chrome takes the last of a flag given twice, which is what the operator wants, but for those
-/// that are lists: there it would lose ours.
+/// Adds `args` to `flags`. If a flag is given twice, Chrome uses the last one, which is what the
+/// operator wants, except for list flags: there it would ignore ours, so the lists are joined.
 fn merge(mut flags: Vec<String>, args: &[String]) -> Vec<String> {
     for arg in args {
         let list = ["--disable-features=", "--enable-features=", "--blink-settings="]

@@ -1,7 +1,7 @@
-//! Looks through the shell scripts that packages put in front of a Chrome.
+//! Finds the program behind the shell scripts that packages install for Chrome.
 //!
-//! Debian's `chromium-headless-shell` is a script that runs the program and waits for it. Who starts the script and
-//! kills it kills the shell, and leaves a browser that belongs to nobody.
+//! Debian's `chromium-headless-shell` is a script that runs the program and waits for it. Killing
+//! that script kills the shell and leaves the browser running.
 
 use std::{
     collections::HashMap,
@@ -11,23 +11,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A wrapper larger than this is none.
+/// The largest size of a wrapper script, in bytes.
 const LARGEST_SCRIPT: u64 = 64 << 10;
-/// Scripts that start scripts.
+/// The number of scripts that may start each other.
 const DEEPEST: usize = 4;
 
-/// A file that can be run.
+/// An executable file.
 pub(super) fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// The program that the script at `path` starts in the end. `None` if it is no script, or one that we do not
-/// understand.
+/// The program that the script at `path` finally starts; `None` if it is not a script, or one with
+/// unknown syntax.
 pub(super) fn started_by(path: &Path) -> Option<PathBuf> {
     let mut program = None;
     for _ in 0..DEEPEST {
-        // Links are followed to find the script's own directory; a program stays under the name it was called by,
-        // which decides what it does (`/snap/bin/chromium` is a link to `snap`).
+        // Links are resolved to find the script's own directory; a program keeps the name it was
+        // called by, which may decide what it does (`/snap/bin/chromium` is a link to `snap`).
         let script = program.as_deref().unwrap_or(path).canonicalize().ok()?;
         match read_script(&script) {
             Some(text) => program = Some(last_command(&text, script.parent()?)?),
@@ -43,7 +43,7 @@ fn read_script(path: &Path) -> Option<String> {
     text.starts_with(b"#!").then(|| String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The last program in `script` that is handed the script's own arguments.
+/// The last program in `script` that gets the script's own arguments.
 fn last_command(script: &str, dir: &Path) -> Option<PathBuf> {
     let mut variables = HashMap::new();
     let mut program = None;
@@ -77,8 +77,8 @@ fn unquote(word: &str) -> &str {
     word.trim_matches(['"', '\''])
 }
 
-/// Puts in the values of variables. One whose value was computed is taken to be the script's directory: that is what
-/// scripts compute (`HERE="$(dirname …)"`), and a wrong guess leads to no program.
+/// Replaces variables by their values. A computed value is taken to be the script's directory,
+/// which is what such scripts compute (`HERE="$(dirname …)"`); a wrong guess leads to no program.
 fn expand(word: &str, variables: &HashMap<&str, String>, dir: &Path) -> String {
     let mut parts = word.split('$');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -97,7 +97,8 @@ fn expand(word: &str, variables: &HashMap<&str, String>, dir: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// Puts `script` beside a program called `chrome-bin`, and says what the script is found to start.
+    /// Puts `script` beside a program called `chrome-bin`; returns the program that the script is
+    /// found to start.
     fn started(script: &str) -> Option<String> {
         let dir = tempfile::tempdir().expect("a directory");
         let root = dir.path().canonicalize().expect("it is there");

@@ -1,4 +1,4 @@
-//! Commands under our own ids, and what becomes of their replies.
+//! Commands under our own ids, and the handling of their replies.
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -15,26 +15,26 @@ use crate::{
     port::{Call, FromBrowser, Reply, Settle, Tag, Told},
 };
 
-/// Whose a command under one of our ids is.
+/// Which caller awaits the reply to a command the proxy issued.
 #[derive(Debug)]
 pub(super) enum Pending {
-    /// Nobody waits for the reply.
+    /// No caller waits for the reply.
     Nobody,
-    /// The proxy itself, perhaps making or serving a lease.
+    /// The proxy itself; `lease` may be the lease that it creates or serves.
     Own(Option<LeaseId>, oneshot::Sender<Reply>),
-    /// A lease, under its own number.
+    /// A lease, with its own number for the command.
     Lease(LeaseId, Tag),
-    /// One of several that a lease waits for together.
+    /// One of several calls that a lease waits for together.
     Group(LeaseId, Tag),
-    /// With the reply, this CDP session is detached on the other.
+    /// After the reply, this CDP session is detached on the other.
     Detach(CdpSessionId, CdpSessionId),
-    /// A CDP session on a page of this lease, to ask it for the frame that started a download.
+    /// Attaches to a page of this lease, to ask it for the frame that started a download.
     FrameAttach(LeaseId, Asked),
-    /// The frames of that page.
+    /// Asks that page for its frames.
     FrameTree(LeaseId, Asked, CdpSessionId),
 }
 
-/// A download and the frame that started it.
+/// A download, and the frame that started it.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) guid: String,
@@ -42,7 +42,7 @@ pub(super) struct Asked {
 }
 
 impl Pending {
-    /// Whether nobody is there any more to take the reply.
+    /// Whether the caller does not wait for the reply any more.
     fn is_abandoned(&self) -> bool {
         matches!(self, Self::Own(_, to) if to.is_closed())
     }
@@ -64,7 +64,7 @@ impl Pending {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) who: Pending,
-    /// The CDP session it went to: with that it is settled as gone.
+    /// The CDP session of the command: when it ends, the call is settled.
     pub(super) on: Option<CdpSessionId>,
     pub(super) settle: Settle,
 }
@@ -77,7 +77,8 @@ impl Link {
     }
 
     fn send(&mut self, key: Option<LeaseId>, call: Call, who: Pending) {
-        // Chrome takes any int32; two thousand million calls later the ids begin again, and the first are long answered.
+        // Chrome accepts any int32; after two thousand million calls the ids begin again, and the
+        // first are answered long before.
         self.last_id = if self.last_id == i32::MIN { -1 } else { self.last_id - 1 };
         let id = CallId(self.last_id);
         let text = Bytes::from(message::envelope(id, &call.method, &call.params, call.on.as_ref()));
@@ -92,7 +93,7 @@ impl Link {
                 }
                 self.upstream.push(key, Some(id), message);
             }
-            // As if Chrome had refused it: whoever waits is answered, and what was to be learnt is not.
+            // Treated like a refusal by Chrome: the caller gets an answer, and nothing is recorded.
             Err(error) => self.refused(id, error.to_error()),
         }
     }
@@ -103,7 +104,7 @@ impl Link {
         }
     }
 
-    /// What waited for this answer, and does not any more.
+    /// Work that waited for this reply, and does not wait any more.
     pub(super) fn settled(&mut self, id: CallId) -> Option<Waiting> {
         let waiting = self.waiting.remove(&id)?;
         self.disposed(id);
@@ -148,16 +149,16 @@ impl Link {
         }
         if let Reply::Result(result) = &reply {
             let member = |name| JsonObject::read(result).and_then(|result| result.string(name));
-            // Of a lease that is over nothing is learnt any more.
+            // Replies for an ended lease are not recorded.
             let is_over = |lease: &LeaseId| waiting.who.is_clients() && !self.inboxes.contains_key(lease);
             let lease = waiting.who.lease().filter(|lease| !is_over(lease));
             match (waiting.settle, lease) {
                 (Settle::Bind, Some(lease)) => {
-                    // Of a lease that has been given up meanwhile it goes with that one's CDP session.
+                    // If the lease was dropped meanwhile, this is disposed of with its CDP session.
                     if let Some(context) = member("browserContextId").filter(|_| !waiting.who.is_abandoned()) {
                         let context = ContextId::from(context);
                         self.targets.bind(context.clone(), lease);
-                        // A client's own command tells its session by its reply.
+                        // For a client's own command the session learns it from the reply.
                         if matches!(waiting.who, Pending::Own(..)) {
                             self.deliver(lease, FromBrowser::Told(Told::Context { context }));
                         }
@@ -169,7 +170,7 @@ impl Link {
                             Settle::Base => self.targets.base(&CdpSessionId::from(session.as_str()), lease),
                             _ => self.targets.root(CdpSessionId::from(session.as_str()), Some(lease)),
                         }
-                        // Whoever asked has given up meanwhile: nobody would ever detach it.
+                        // The caller has given up meanwhile, so no other code would detach it.
                         if waiting.who.is_abandoned() {
                             self.detach_root(&session);
                         }
@@ -227,8 +228,8 @@ impl Link {
         }
     }
 
-    /// The last resort for a download of a child frame: the pages of those who listen are asked for their frames, on CDP
-    /// sessions of the proxy's own.
+    /// The last way to find the owner of a child frame's download: the pages of the leases that
+    /// have the events on are asked for their frames, on CDP sessions of the proxy's own.
     pub(super) fn ask_for_frame(&mut self, asked: &Asked, leases: &[LeaseId]) {
         for (page, lease) in self.targets.pages_of(leases) {
             let on = Some(self.downloads.session().clone());
@@ -255,13 +256,13 @@ impl Link {
     }
 }
 
-/// The end of a CDP session, through the one that attached it.
+/// Ends a CDP session through the one that attached it.
 pub(super) fn detach_from(on: Option<CdpSessionId>, session: &str) -> Call {
     let params = format!(r#"{{"sessionId":"{session}"}}"#);
     Call { on, method: "Target.detachFromTarget".into(), params, settle: Settle::Plain }
 }
 
-/// What a root's auto-attach asks for explicitly.
+/// Attaches explicitly for a root's auto-attach.
 pub(super) fn attach_to(root: CdpSessionId, target: TargetId) -> Call {
     Call { settle: Settle::AutoAttach(target.clone()), ..Call::attach(Some(root), target) }
 }

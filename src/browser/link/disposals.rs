@@ -1,4 +1,4 @@
-//! Sends the disposals whose turn it is.
+//! Sends the disposals that are due.
 
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ impl Link {
         self.disposals.started(CallId(self.last_id), now);
     }
 
-    /// A command has its reply, or will have none: perhaps it was a disposal.
+    /// A command has its reply, or will have none: it may be a disposal.
     pub(super) fn disposed(&mut self, id: CallId) {
         if self.disposals.is_under_way(id) {
             self.disposals.ended(id, Instant::now());

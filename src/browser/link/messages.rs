@@ -1,4 +1,4 @@
-//! What Chrome says, and to whom it goes.
+//! Routes the messages from Chrome.
 
 use std::{collections::HashSet, time::Instant};
 
@@ -33,7 +33,7 @@ impl Link {
                     self.route(&route, None, message)?;
                 }
             }
-            // An error without an id: nothing the proxy sends is answered so.
+            // An error without id: no command of the proxy is answered in this way.
             Head::Other => {
                 self.metrics.unowned.inc();
                 let Some(text) = self.text_of(message)? else { return Ok(()) };
@@ -43,7 +43,8 @@ impl Link {
         Ok(())
     }
 
-    /// A message on a CDP session goes to the lease that owns it. What has no owner is dropped and counted.
+    /// A message on a CDP session goes to the lease that owns it. A message without owner is
+    /// dropped and counted.
     pub(super) fn route(
         &mut self,
         route: &Route<'_>,
@@ -64,7 +65,8 @@ impl Link {
                 };
                 let _ = inbox.to.send(parcel);
             }
-            // Ours: the watchers' own events, and pages being made ready.
+            // Events of the watchers and of pages that are being prepared, which are the proxy's
+            // own.
             Some((on, None)) if self.hearers.contains_key(on) => {
                 let on = on.clone();
                 let Some(text) = self.text_of(message)? else { return Ok(()) };
@@ -78,7 +80,8 @@ impl Link {
         Ok(())
     }
 
-    /// The text of what the proxy reads itself. `None` if it nests too deep, which is counted.
+    /// The text of a message that the link itself reads. `None` if it nests too deep, which is
+    /// counted.
     fn text_of(&mut self, message: &Received) -> Result<Option<Bytes>, MalformedCbor> {
         Ok(match message.text(&mut self.decoder)? {
             Decoded::Text(text) => Some(text),
@@ -97,7 +100,7 @@ impl Link {
         }
     }
 
-    /// An event on a CDP session of the proxy's own, if somebody listens there.
+    /// Delivers an event on a CDP session of the proxy's own to its subscriber, if there is one.
     fn tell_hearer(&self, on: &str, text: &Bytes) {
         if let (Some(to), Head::Event(method)) = (self.hearers.get(on), message::route(text).head) {
             let params = message::params_of(text).unwrap_or("{}").to_owned();
@@ -105,7 +108,8 @@ impl Link {
         }
     }
 
-    /// Events that the mirror must see first. True if the event is to be routed as well.
+    /// Handles events that the mirror must see first. Returns true if the event is to be routed as
+    /// well.
     fn on_event(
         &mut self,
         method: &str,
@@ -151,7 +155,8 @@ impl Link {
                     }
                 }
             }
-            // `receivedMessageFromTarget` and whatever a newer Chrome adds: nobody asked for it.
+            // `receivedMessageFromTarget`, and events that a newer Chrome adds: no part of the
+            // proxy enables them.
             _ => {}
         }
         self.after();
@@ -180,9 +185,9 @@ impl Link {
         for target in left {
             self.next_turn(&target);
         }
-        // The event comes first, then the answers that Chrome will not give any more.
+        // The event is delivered first, then the replies that Chrome will not send any more.
         self.flush_effects();
-        // Ids fall: the oldest is the greatest.
+        // Ids decrease: the oldest is the largest.
         let on = |on: &CdpSessionId| {
             self.waiting_on.range((on.clone(), CallId(i32::MIN))..=(on.clone(), CallId(i32::MAX))).rev()
         };
@@ -226,7 +231,8 @@ impl Link {
                 self.after();
                 Ok(false)
             }
-            // On a client's own CDP session they never are on: clients' requests go out without events.
+            // On a client's CDP session these events are always off: the proxy removes clients'
+            // requests for them.
             ("Browser.downloadWillBegin" | "Browser.downloadProgress", _) => {
                 self.metrics.unowned.inc();
                 Ok(false)

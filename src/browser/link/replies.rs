@@ -8,8 +8,9 @@ use crate::{
 };
 
 impl Link {
-    /// Hands a reply on to the lease that asked, if the link learns nothing from it: a screenshot or a printed page has
-    /// megabytes, which the lease reads on its session's own task. False if it is another message.
+    /// Passes a reply to the lease that waits for it, if the link itself does not need it: a
+    /// screenshot or a printed page has megabytes, which the session's own task converts. Returns
+    /// false for any other message.
     pub(super) fn hand_on(&mut self, id: CallId, message: &Received) -> bool {
         let Some(waiting) = self.waiting.get(&id) else { return false };
         let (Pending::Lease(lease, tag), Settle::Plain) = (&waiting.who, &waiting.settle) else { return false };

@@ -1,4 +1,4 @@
-//! What the leases want done.
+//! Performs the requests of the leases.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -30,7 +30,7 @@ impl Link {
         if !self.disposals.is_settled() && order.is_clients() {
             self.disposals.on_client(Instant::now());
         }
-        // What a session still wanted done at its end is not worth the time of the others.
+        // Pending requests of an ended session are dropped, to save the time of the others.
         if let Some((lease, bytes)) = order.paid()
             && let Some(inbox) = self.inboxes.get(&lease)
         {
@@ -100,11 +100,11 @@ impl Link {
         self.call(None, call, Pending::Own(lease, reply));
     }
 
-    /// A page of the proxy's own is there, or not to be had: the next one's turn has come.
+    /// A page of the proxy's own was created or refused: the next one may be created.
     pub(super) fn concealed(&mut self, context: &ContextId, target: Option<TargetId>) {
         self.targets.concealed(context, target, Instant::now());
         while let Some((call, reply)) = self.unmade.get_mut(context).and_then(VecDeque::pop_front) {
-            // Whoever wanted it may have given up meanwhile.
+            // The caller may have given up meanwhile.
             if !reply.is_closed() {
                 return self.on_own(call, None, reply);
             }
@@ -113,7 +113,7 @@ impl Link {
     }
 
     fn on_resume(&mut self, lease: LeaseId, on: &CdpSessionId, children: bool, how: ResumeAs) {
-        // A frame that cannot go up ends nothing, and is answered.
+        // A frame that cannot be sent is answered; the connection continues.
         let frame = match &how {
             ResumeAs::Call(_) => None,
             ResumeAs::Frame { id, text } => match self.writer.wire(text) {
@@ -146,7 +146,7 @@ impl Link {
         }
     }
 
-    /// A reply of the proxy's to a client's command, in the place of Chrome's.
+    /// A reply of the proxy to a client's command, instead of Chrome's.
     fn deliver_reply(&mut self, lease: LeaseId, on: &CdpSessionId, id: CallId, text: String) {
         let text = Bytes::from(text);
         let body_end = message::route(&text).body_end;
@@ -165,7 +165,7 @@ impl Link {
         for session in detach {
             self.detach(lease, &session, Pending::Group(lease, tag));
         }
-        // One more than there are calls, so that none at all is answered too.
+        // The count starts one above the number of calls, so that no calls at all are answered too.
         self.count_down(lease, tag);
     }
 
@@ -175,7 +175,7 @@ impl Link {
 
     fn detach(&mut self, lease: LeaseId, session: &CdpSessionId, who: Pending) {
         let way = self.targets.detach(session);
-        // What it holds paused is resumed first.
+        // A target that it holds paused is resumed first.
         self.flush_effects();
         let on = match way {
             Way::Through(parent) => Some(parent),
@@ -194,7 +194,7 @@ impl Link {
         let contexts = self.targets.contexts_of(lease);
         let pages = self.targets.pages_of(&[lease]).into_iter().map(|(page, _)| page).collect();
         if self.downloads.release(lease) {
-            // The directory goes before the contexts do.
+            // The directory is removed before the contexts are.
             for context in &contexts {
                 let (on, method) = (Some(base.clone()), "Browser.setDownloadBehavior".into());
                 let params = format!(r#"{{"behavior":"deny","browserContextId":"{context}"}}"#);

@@ -1,8 +1,9 @@
-//! A shared worker has one CDP session at a time.
+//! Allows one CDP session per shared worker.
 //!
-//! *Measured, 156:* Chrome keeps a shared worker that has ended for as long as somebody is attached to it, and dies of
-//! whoever attaches to it then (SIGSEGV). Nobody can know from outside that it has ended; but with nobody attached it
-//! is gone by then, and attaching to it is an error.
+//! *Measured, 156:* Chrome keeps a shared worker that has ended as long as a CDP session is
+//! attached to it, and crashes (SIGSEGV) when another one attaches then. The proxy cannot see that
+//! it has ended; but without a CDP session the worker would be gone, and attaching would be an
+//! error.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -13,29 +14,29 @@ use crate::{
     port::{Call, Reply, Settle},
 };
 
-/// Attaches to shared workers.
+/// The attaches to shared workers.
 #[derive(Debug, Default)]
 pub(super) struct SharedWorkerLocks {
-    /// These are being attached to.
+    /// Workers that are being attached to.
     under_way: HashSet<TargetId>,
-    /// These wait until the proxy itself has let go of a worker that has just begun.
+    /// Attaches that wait until the proxy has detached from a worker that has just started.
     waiting: HashMap<TargetId, VecDeque<(Option<LeaseId>, Call, Pending)>>,
 }
 
 impl SharedWorkerLocks {
-    /// Chrome has answered.
+    /// Chrome has replied to an attach.
     pub(super) fn over(&mut self, target: &TargetId) {
         self.under_way.remove(target);
     }
 
-    /// Whether somebody waits for this worker.
+    /// Whether an attach waits for this worker.
     pub(super) fn is_waited_for(&self, target: &TargetId) -> bool {
         self.waiting.contains_key(target)
     }
 }
 
 impl Link {
-    /// Gives a command back that may go up now. An attach to a shared worker waits, or is refused.
+    /// Returns a command that may be sent now. An attach to a shared worker may wait or be refused.
     pub(super) fn take_turn(&mut self, key: Option<LeaseId>, call: Call, who: Pending) -> Option<(Call, Pending)> {
         let (Settle::Attach(target) | Settle::AutoAttach(target)) = &call.settle else { return Some((call, who)) };
         if !self.targets.is_shared_worker(target) {
@@ -57,10 +58,10 @@ impl Link {
         Some((call, who))
     }
 
-    /// Who is attached to a worker has changed, or it has gone: perhaps somebody waited for that.
+    /// The CDP sessions of a worker have changed, or it has ended: a waiting attach may continue.
     pub(super) fn next_turn(&mut self, target: &TargetId) {
         for (key, call, who) in self.turns.waiting.remove(target).into_iter().flatten() {
-            // Whoever waited may be over meanwhile.
+            // The lease of the waiting command may have ended meanwhile.
             if key.is_none_or(|lease| self.inboxes.contains_key(&lease)) {
                 self.call(key, call, who);
             }
@@ -68,7 +69,7 @@ impl Link {
     }
 }
 
-/// What a client is told that is not let attach.
+/// The error for a client whose attach is refused.
 fn taken() -> CdpError {
     CdpError::server(
         "'Target.attachToTarget' is refused for a shared worker that has a CDP session already: should the worker have \

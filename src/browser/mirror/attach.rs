@@ -1,4 +1,5 @@
-//! The CDP sessions on targets: who attached what, which roots attach by themselves, and how a CDP session goes.
+//! The CDP sessions on targets: which client attached, which roots auto-attach, and how CDP
+//! sessions end.
 
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ impl Mirror {
         now: Instant,
     ) {
         let Some(info) = TargetInfo::read(json) else { return };
-        // Below a CDP session that has gone: it has gone too.
+        // Its parent has already ended, and so has this one.
         if on.is_some_and(|on| !self.attachments.contains(on)) {
             return;
         }
@@ -71,7 +72,7 @@ impl Mirror {
         }
     }
 
-    /// Chrome would not attach for a root that auto-attaches.
+    /// Chrome refused an attach for a root that auto-attaches.
     pub(crate) fn on_attach_refused(&mut self, root: &CdpSessionId, target: &str) {
         let target = TargetId::from(target);
         if self.expected.take(root, &target).is_some() {
@@ -110,13 +111,14 @@ impl Mirror {
         wanted
     }
 
-    /// The CDP sessions that a root's auto-attach made, for `autoAttach:false`.
+    /// The CDP sessions that a root's auto-attach made, to be detached for `autoAttach:false`.
     pub(crate) fn attached_by(&self, root: &CdpSessionId) -> Vec<CdpSessionId> {
         self.attachments.auto_on(root).cloned().collect()
     }
 
-    /// A client's `Target.detachFromTarget` of this CDP session. A target that it holds paused is resumed first: a popup
-    /// with an opener would stay paused for ever (*measured*). If others asked to wait for it too, the pause is theirs.
+    /// A client's `Target.detachFromTarget` of this CDP session. A target that it holds paused is
+    /// resumed first: a popup with an opener would stay paused for ever (*measured*). If others
+    /// asked to wait for it too, it stays paused for them.
     pub(crate) fn detach(&mut self, session: &CdpSessionId) -> Way {
         let of_a_lease = |attachment: &&Attachment| attachment.lease.is_some();
         let Some(attachment) = self.attachments.get(session.as_str()).filter(of_a_lease) else { return Way::Unknown };
@@ -135,8 +137,8 @@ impl Mirror {
         }
     }
 
-    /// Ends what a client's CDP session holds. Returns the CDP session through which it is to be detached, unless it
-    /// stays with the watcher because others wait.
+    /// Ends the hold of a client's CDP session. Returns the CDP session through which it is to be
+    /// detached, unless the watcher keeps it because others wait.
     fn loosen(&mut self, session: &CdpSessionId) -> Option<CdpSessionId> {
         let attachment = self.attachments.get(session.as_str())?;
         let (parent, id) = (attachment.parent.clone(), attachment.target.clone());
@@ -156,7 +158,8 @@ impl Mirror {
         self.attachments.change(session, |attachment| {
             (attachment.lease, attachment.shown_on, attachment.auto) = (None, None, false);
         });
-        // For its client all below it goes, though Chrome keeps that until the watcher lets go.
+        // Its client is told that all below it has ended, though Chrome keeps that until the
+        // watcher detaches.
         for below in self.below(session) {
             self.attachments.change(&below, |attachment| attachment.lease = None);
             let Some(attachment) = self.attachments.get(below.as_str()) else { continue };
@@ -166,7 +169,7 @@ impl Mirror {
         None
     }
 
-    /// As [`Mirror::detach`], but nobody asked and nobody is told.
+    /// As [`Mirror::detach`], but not requested by a client, and no client is told.
     pub(super) fn let_loose(&mut self, session: &CdpSessionId) {
         let lease = self.lease_of(session.as_str());
         if let Some(on) = self.loosen(session) {
@@ -175,7 +178,7 @@ impl Mirror {
         }
     }
 
-    /// Detaches what has just been attached and nobody wants any more.
+    /// Detaches a CDP session that was just attached and is not wanted any more.
     fn reject(&mut self, child: &CdpSessionId, on: &CdpSessionId, lease: LeaseId) {
         self.attachments.change(child, |attachment| attachment.lease = None);
         let params = format!(r#"{{"sessionId":"{child}"}}"#);
@@ -194,7 +197,7 @@ impl Mirror {
             None if self.roots.remove(root) => self.expect_no_more(root),
             None => {}
         }
-        // Holds that nobody is coming for any more.
+        // Holds that no client can end any more.
         let mut stale: Vec<TargetId> = self
             .targets
             .of_lease(lease)
@@ -207,14 +210,15 @@ impl Mirror {
         }
     }
 
-    /// What a root's auto-attach has asked for and Chrome has not announced is not wanted any more.
+    /// Attaches that a root's auto-attach has requested and Chrome has not announced are not wanted
+    /// any more.
     fn expect_no_more(&mut self, root: &CdpSessionId) {
         for id in self.expected.unwant(root) {
             self.settle(&id);
         }
     }
 
-    /// Takes out everything below an attachment, deepest first.
+    /// Removes everything below a CDP session, deepest first.
     fn forget_children(&mut self, attachment: &Attachment, gone: &mut Vec<(CdpSessionId, TargetId)>) {
         for child in attachment.children() {
             if let Some((_, below)) = self.attachments.remove(child.as_str()) {
@@ -224,8 +228,8 @@ impl Mirror {
         }
     }
 
-    /// What was handed on roots that have gone goes with them, as it would have if they had attached it themselves.
-    /// Returns those and all below them, deepest first.
+    /// CDP sessions that were handed over to roots that have ended end with them, as if these had
+    /// attached them. Returns those and all below them, deepest first.
     fn forget_handed(&mut self, root: &CdpSessionId, below: &[(CdpSessionId, TargetId)]) -> Vec<CdpSessionId> {
         let gone = below.iter().map(|(id, _)| id).chain([root]);
         let mut handed: Vec<CdpSessionId> = gone.flat_map(|on| self.attachments.handed_on(on)).cloned().collect();
@@ -239,7 +243,7 @@ impl Mirror {
         gone
     }
 
-    /// A CDP session has gone: what it was waited for or held by goes on without it.
+    /// A CDP session has ended: targets that waited for it or were held by it continue.
     fn on_gone(&mut self, session: &CdpSessionId, id: &TargetId, of_a_client: bool) {
         self.roots.remove(session);
         self.expect_no_more(session);
@@ -254,13 +258,14 @@ impl Mirror {
         if was_handed || target.waiters.len() < asked {
             self.settle(id);
         }
-        // A tab-flavour client that had a CDP session on this page and lost the last one: the page must not wait for it.
+        // A tab-flavour client had its last CDP session on this page: the page must not wait for
+        // it.
         if of_a_client && !self.has_client(id) {
             self.let_go(Flavour::Page, id);
         }
     }
 
-    /// Whether anybody has a CDP session on a target.
+    /// Whether there is a CDP session on a target.
     pub(crate) fn is_held(&self, id: &TargetId) -> bool {
         self.attachments.is_on(id)
     }

@@ -1,7 +1,7 @@
-//! The CDP sessions of a browser, found by their target, their lease and the CDP session that their client knows them by.
-//! PURE.
+//! The CDP sessions of a browser, with indexes by target, by lease and by the CDP session on which
+//! their client knows them. PURE.
 //!
-//! Only this file changes what the indexes are made of, so that none of them can be forgotten.
+//! Only this file changes indexed fields, so that no index can become stale.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,15 +15,16 @@ pub(super) struct Attachment {
     pub(super) target: TargetId,
     /// The CDP session that attached: the only one through which it can be detached.
     pub(super) parent: Option<CdpSessionId>,
-    /// The CDP session on which a client knows it, where that is not `parent`.
+    /// The CDP session on which a client knows it, if that is not `parent`.
     pub(super) shown_on: Option<CdpSessionId>,
-    /// Made by a browser-level auto-attach, and ended by its end.
+    /// Made by a browser-level auto-attach, and ended with it.
     pub(super) auto: bool,
-    /// No client knows it: a lease's base and what the proxy attaches through that. It keeps nothing waiting.
+    /// Unknown to clients: a lease's base, and what the proxy attaches through it. It keeps no
+    /// target waiting.
     pub(super) hidden: bool,
-    /// What was attached through it, in that order.
+    /// The CDP sessions attached through it, in order.
     children: BTreeMap<u64, CdpSessionId>,
-    /// Its place among its parent's children.
+    /// Its position among its parent's children.
     number: u64,
 }
 
@@ -38,7 +39,7 @@ impl Attachment {
         self.shown_on.as_ref().or(self.parent.as_ref())
     }
 
-    /// What was attached through it, in that order.
+    /// The CDP sessions attached through it, in order.
     pub(super) fn children(&self) -> impl Iterator<Item = &CdpSessionId> {
         self.children.values()
     }
@@ -48,19 +49,19 @@ impl Attachment {
     }
 }
 
-/// All of them. What is read out of it cannot be changed: see [`Attachments::change`].
+/// All of them. Entries can be changed only by [`Attachments::change`].
 #[derive(Debug, Default)]
 pub(super) struct Attachments {
     all: HashMap<CdpSessionId, Attachment>,
     on_target: Index<TargetId, CdpSessionId>,
-    /// How many of those on a target are known to clients.
+    /// The number of CDP sessions on a target that clients know.
     clients: HashMap<TargetId, usize>,
     of_lease: Index<LeaseId, CdpSessionId>,
     /// By `shown_on`.
     shown_on: Index<CdpSessionId, CdpSessionId>,
-    /// Those that auto-attach made, by where a client is told of them.
+    /// Those that auto-attach made, by the CDP session on which a client is told of them.
     auto: Index<CdpSessionId, CdpSessionId>,
-    /// How many of those there are on a target.
+    /// The number of those on a target.
     auto_on_target: HashMap<(CdpSessionId, TargetId), usize>,
     number: u64,
 }
@@ -94,7 +95,7 @@ impl Attachments {
         self.all.insert(id, attachment);
     }
 
-    /// Takes one out; what is below it stays.
+    /// Removes one; those below it stay.
     pub(super) fn remove(&mut self, id: &str) -> Option<(CdpSessionId, Attachment)> {
         let (id, attachment) = self.all.remove_entry(id)?;
         if let Some(parent) = attachment.parent.as_ref().and_then(|parent| self.all.get_mut(parent)) {
@@ -104,7 +105,7 @@ impl Attachments {
         Some((id, attachment))
     }
 
-    /// Changes whose it is and who is told of it. Returns whether it is there.
+    /// Changes its owner and where it is shown. Returns whether it exists.
     pub(super) fn change(&mut self, id: &CdpSessionId, change: impl FnOnce(&mut Attachment)) -> bool {
         let Some((id, mut attachment)) = self.all.remove_entry(id) else { return false };
         self.unindex(&id, &attachment);
@@ -134,7 +135,7 @@ impl Attachments {
         self.of_lease.get(&lease)
     }
 
-    /// Those of clients that were handed to this root.
+    /// The clients' CDP sessions that were handed over to this root.
     pub(super) fn handed_on(&self, root: &CdpSessionId) -> impl Iterator<Item = &CdpSessionId> {
         let is_clients = |id: &&CdpSessionId| self.all.get(*id).is_some_and(|attachment| attachment.lease.is_some());
         self.shown_on.get(root).filter(is_clients)
@@ -185,7 +186,7 @@ impl Attachments {
     }
 }
 
-/// One less of these; at none the key goes.
+/// Decrements a count; a count of zero is removed.
 pub(super) fn count_down<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
@@ -197,7 +198,7 @@ pub(super) fn count_down<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>
 
 #[cfg(test)]
 impl Attachments {
-    /// Each index is what looking through all of them finds.
+    /// Each index must equal the result of a scan.
     pub(super) fn check(&self) {
         use std::collections::BTreeSet;
         let all = || self.all.iter();

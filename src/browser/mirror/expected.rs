@@ -1,32 +1,35 @@
-//! Attachments that auto-attach asked for explicitly and Chrome has not announced yet, found by root and by target. PURE.
+//! Attaches that auto-attach has requested explicitly and Chrome has not announced yet, by root and
+//! by target. PURE.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{attachments::count_down, index::Index};
 use crate::cdp::ids::{CallId, CdpSessionId, TargetId};
 
-/// One of them.
+/// An expected attach.
 #[derive(Debug)]
 pub(super) struct Expected {
     root: CdpSessionId,
     target: TargetId,
-    /// The target is paused and this root asked to wait: Chrome's `waitingForDebugger` knows nothing of that.
+    /// The target is paused and this root asked to wait; Chrome's `waitingForDebugger` does not
+    /// show that.
     pub(super) waiting: bool,
-    /// Auto-attach was turned off meanwhile: it is detached as soon as it is there, and nobody is told.
+    /// Auto-attach was turned off meanwhile: it is detached as soon as it is announced, and no
+    /// client is told.
     pub(super) unwanted: bool,
 }
 
-/// All of them, by number: in the order they were asked for.
+/// All of them by number, in the order of the requests.
 #[derive(Debug, Default)]
 pub(super) struct Expectations {
     all: BTreeMap<u64, Expected>,
     on_root: Index<CdpSessionId, u64>,
     on_target: Index<TargetId, u64>,
     both: Index<(CdpSessionId, TargetId), u64>,
-    /// Those that are wanted, by root, and by root and target.
+    /// The wanted ones, by root, and by root and target.
     wanted: Index<CdpSessionId, u64>,
     wanted_both: Index<(CdpSessionId, TargetId), u64>,
-    /// How many wait for a target.
+    /// The number of roots that wait for a target.
     waiting: HashMap<TargetId, usize>,
     /// Withheld replies, by the root that asked and the target they name, of which the root was not told yet.
     withheld: HashMap<(CdpSessionId, TargetId), Vec<CallId>>,
@@ -50,7 +53,7 @@ impl Expectations {
         self.all.insert(number, Expected { root, target, waiting, unwanted: false });
     }
 
-    /// Takes out the oldest that this root expects on this target.
+    /// Removes the oldest that this root expects on this target.
     pub(super) fn take(&mut self, root: &CdpSessionId, target: &TargetId) -> Option<Expected> {
         let number = *self.both.get(&(root.clone(), target.clone())).next()?;
         self.remove(number)
@@ -89,7 +92,7 @@ impl Expectations {
         self.waiting.contains_key(target)
     }
 
-    /// Nobody waits for a target any more.
+    /// No root waits for a target any more.
     pub(super) fn wait_no_more(&mut self, target: &TargetId) {
         if self.waiting.remove(target).is_some() {
             for number in self.on_target.get(target) {
@@ -100,7 +103,8 @@ impl Expectations {
         }
     }
 
-    /// What a root expects, it does not want. Returns the targets that were waited for, in order.
+    /// A root's expected attaches are not wanted any more. Returns the targets that were waited
+    /// for, in order.
     pub(super) fn unwant(&mut self, root: &CdpSessionId) -> Vec<TargetId> {
         let mut waited = Vec::new();
         for number in self.wanted.take(root) {
@@ -118,14 +122,14 @@ impl Expectations {
         waited
     }
 
-    /// A root is gone.
+    /// A root has ended.
     pub(super) fn forget_root(&mut self, root: &CdpSessionId) {
         for number in self.on_root.take(root) {
             self.remove(number);
         }
     }
 
-    /// A target is gone.
+    /// A target has ended.
     pub(super) fn forget_target(&mut self, target: &TargetId) {
         for number in self.on_target.take(target) {
             self.remove(number);
@@ -155,7 +159,7 @@ impl Expectations {
         self.all.is_empty() && self.withheld.is_empty() && self.released.is_empty()
     }
 
-    /// Each index is what looking through all of them finds.
+    /// Each index must equal the result of a scan.
     pub(super) fn check(&self) {
         let all = || self.all.iter().map(|(number, of)| (*number, of));
         let wanted = || all().filter(|(_, of)| !of.unwanted);

@@ -1,9 +1,9 @@
-//! Pages of the proxy's own in a session's context, which no client is shown, and what else is to be known of a
-//! session's contexts: where its pages have been, what they may. PURE.
+//! Pages of the proxy's own in a session's context, which clients do not see, and other state of a
+//! session's contexts: visited origins, permissions, emulation. PURE.
 //!
-//! A page of ours is announced before the reply that names it. So while its `createTarget` is pending, new pages of the
-//! context without an opener wait: [`Mirror::concealed`] says which one is ours, and the others go on as if they had
-//! just come.
+//! Chrome announces a page before the reply that names it. So while a `createTarget` of the proxy
+//! is pending, new pages of the context without an opener wait: [`Mirror::concealed`] tells which
+//! one is hidden, and the others are then handled as if just announced.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -18,10 +18,10 @@ use crate::{
     port::Told,
 };
 
-/// How many origins are remembered of a context; the oldest is forgotten.
+/// The number of origins that are remembered per context; the oldest is forgotten.
 const REMEMBERED: usize = 256;
 
-/// What came for a page while it was not known whose it is.
+/// Events of a page that wait until it is known whether the page is hidden.
 #[derive(Debug)]
 pub(super) enum Deferred {
     Created(String),
@@ -31,11 +31,11 @@ pub(super) enum Deferred {
     Watched(Flavour, CdpSessionId, String),
 }
 
-/// What waits in contexts where a page of the proxy's own is being made.
+/// The waiting events in contexts where a page of the proxy's own is being created.
 #[derive(Debug, Default)]
 pub(super) struct Concealing {
     contexts: HashMap<ContextId, Vec<Deferred>>,
-    /// The targets of which something waits, and where.
+    /// The targets with waiting events, and their contexts.
     targets: HashMap<TargetId, ContextId>,
 }
 
@@ -44,7 +44,7 @@ impl Concealing {
         self.contexts.is_empty()
     }
 
-    /// Puts an event aside, if something is being made in this context.
+    /// Defers an event if a page is being created in this context.
     fn defer(&mut self, context: &ContextId, target: TargetId, event: impl FnOnce() -> Deferred) -> bool {
         let Some(deferred) = self.contexts.get_mut(context) else { return false };
         deferred.push(event());
@@ -52,7 +52,7 @@ impl Concealing {
         true
     }
 
-    /// Puts an event aside, if something waits of the same target already.
+    /// Defers an event if another event of the same target already waits.
     fn defer_for(&mut self, target: &str, event: impl FnOnce(TargetId) -> Deferred) -> bool {
         let Some((target, context)) = self.targets.get_key_value(target) else { return false };
         let Some(deferred) = self.contexts.get_mut(context) else { return false };
@@ -60,7 +60,7 @@ impl Concealing {
         true
     }
 
-    /// Nothing is being made in this context any more: what waited there, in order.
+    /// No page is being created in this context any more: returns its waiting events, in order.
     fn end(&mut self, context: &ContextId) -> Vec<Deferred> {
         let deferred = self.contexts.remove(context).unwrap_or_default();
         for event in &deferred {
@@ -83,23 +83,25 @@ impl Deferred {
     }
 }
 
-/// One context of a lease, as the mirror knows it.
+/// One context of a lease.
 #[derive(Clone, Debug)]
 pub struct Surveyed {
     /// The context.
     pub context: ContextId,
-    /// Its targets that may be shown, in the order they came: kind and Chrome's `TargetInfo`.
+    /// Its targets that may be shown, in order of announcement: kind and Chrome's `TargetInfo`.
     pub targets: Vec<(TargetId, Kind, String)>,
-    /// The web origins its pages were at, the oldest first; and storage keys that were found to hold something.
+    /// The web origins that its pages visited, the oldest first; and storage keys that were found
+    /// to have data.
     pub origins: Vec<String>,
-    /// What was ruled on its permissions, in order.
+    /// The permissions set in it, in order.
     pub rulings: Vec<Ruling>,
-    /// What its pages pretend.
+    /// The emulation of its pages.
     pub overrides: HashMap<TargetId, Overrides>,
 }
 
 impl Mirror {
-    /// A page of ours is about to be made in a context. False if one is being made there already, for which this one waits.
+    /// A hidden page is about to be created in a context. Returns false if another one is being
+    /// created there; this one then waits.
     pub(crate) fn conceal(&mut self, context: &ContextId) -> bool {
         let free = !self.concealing.contexts.contains_key(context);
         if free {
@@ -108,7 +110,7 @@ impl Mirror {
         free
     }
 
-    /// Chrome's answer to the `createTarget` of a page of ours; no target if it refused.
+    /// Chrome's reply to the `createTarget` of a hidden page; no target if it refused.
     pub(crate) fn concealed(&mut self, context: &ContextId, target: Option<TargetId>, now: Instant) {
         let deferred = self.concealing.end(context);
         self.own_pages.extend(target);
@@ -119,7 +121,7 @@ impl Mirror {
                 Deferred::Crashed(id, params) => self.on_crashed(id.as_str(), &params),
                 Deferred::Destroyed(id) => self.on_destroyed(id.as_str()),
                 Deferred::Watched(flavour, child, json) => {
-                    // The watcher may have lost it again meanwhile.
+                    // The watcher may have lost its CDP session meanwhile.
                     if let Some(info) = TargetInfo::read(&json).filter(|_| self.attachments.contains(&child)) {
                         self.on_watched(flavour, &child, &info, &json, now);
                     }
@@ -128,8 +130,8 @@ impl Mirror {
         }
     }
 
-    /// A page of ours becomes one of the session's: it is shown like any other, and attached for who auto-attaches. Before
-    /// that, the session is told what we have it pretend.
+    /// A hidden page becomes a page of the session: it is shown like others, and attached for the
+    /// roots that auto-attach. First the session is told its emulation.
     pub(crate) fn reveal(&mut self, page: &TargetId, emulated: Option<(CdpSessionId, Vec<Change>)>) {
         let owner = self.targets.owner(page.as_str());
         if let (Some(lease), Some((by, what))) = (owner, emulated) {
@@ -165,7 +167,7 @@ impl Mirror {
         }
     }
 
-    /// The contexts of a lease, with what is and was in them.
+    /// The contexts of a lease, with their present and past content.
     pub(crate) fn survey(&self, lease: LeaseId) -> Vec<Surveyed> {
         let surveyed = self.targets.contexts_of(lease).map(|context| {
             let mut targets: Vec<_> =
@@ -190,7 +192,8 @@ impl Mirror {
         surveyed.collect()
     }
 
-    /// Notes where a target is. Hidden pages of ours go everywhere; that says nothing of the session.
+    /// Records where a target is. Hidden pages visit any origin, which is not recorded for the
+    /// session.
     pub(super) fn remember(&mut self, info: &TargetInfo) {
         let owned = |context: &&ContextId| self.targets.owner_of(Some(context)).is_some();
         let Some(context) = info.context.as_ref().filter(owned) else { return };
@@ -200,7 +203,8 @@ impl Mirror {
         }
     }
 
-    /// Notes an origin, or the storage key of a partition of one, where a session has something.
+    /// Records an origin, or the storage key of a partition of one, where a session has stored
+    /// data.
     pub(crate) fn remember_origin(&mut self, context: &ContextId, origin: &str) {
         if self.targets.owner_of(Some(context)).is_none() {
             return;
@@ -223,14 +227,15 @@ impl Mirror {
         }
     }
 
-    /// A page pretends something from now on, or no more.
+    /// A page's emulation was set or cleared.
     pub(crate) fn emulate(&mut self, page: &TargetId, change: Change) {
         if let Some(target) = self.targets.get_mut(page) {
             target.overrides.note(change);
         }
     }
 
-    /// Puts an event aside while it may be about a page of ours. Only pages without an opener are, and their tabs.
+    /// Defers an event that may be about a hidden page. Only pages without an opener are hidden,
+    /// and their tabs.
     pub(super) fn defer(&mut self, info: &TargetInfo, event: impl FnOnce() -> Deferred) -> bool {
         if self.concealing.is_empty() || info.has_opener || self.targets.contains(&info.id) {
             return false;
@@ -240,13 +245,14 @@ impl Mirror {
         self.concealing.defer(context, info.id.clone(), event)
     }
 
-    /// As [`Mirror::defer`], for an event that names a target and says nothing else of it.
+    /// As [`Mirror::defer`], for an event with nothing but the id of its target.
     pub(super) fn defer_for(&mut self, id: &str, event: impl FnOnce(TargetId) -> Deferred) -> bool {
         self.concealing.defer_for(id, event)
     }
 }
 
-/// The origin of a URL as Chrome spells it in a `TargetInfo`; `None` if it is not on the web.
+/// The origin of a URL in Chrome's spelling in a `TargetInfo`; `None` for a URL that is not on the
+/// web.
 fn origin_of(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty() && !host.contains('@'))?;

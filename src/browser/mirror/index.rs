@@ -1,4 +1,4 @@
-//! One value per key is a map; this is several. PURE.
+//! A map with several values per key. PURE.
 
 use std::{
     borrow::Borrow,
@@ -6,7 +6,7 @@ use std::{
     hash::Hash,
 };
 
-/// The values under each key, in their own order; there is no key without a value.
+/// The values under each key, in their own order; a key without values does not exist.
 #[derive(Debug)]
 pub(super) struct Index<K, V>(HashMap<K, BTreeSet<V>>);
 
@@ -32,7 +32,7 @@ impl<K: Eq + Hash, V: Ord> Index<K, V> {
         }
     }
 
-    /// Takes a key out with all its values.
+    /// Removes a key with all its values.
     pub(super) fn take<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> BTreeSet<V>
     where
         K: Borrow<Q>,

@@ -1,6 +1,7 @@
-//! The targets of a browser and the leases of their contexts, found by context, lease, page and parent. PURE.
+//! The targets of a browser and the leases of their contexts, with indexes by context, lease, page
+//! and parent. PURE.
 //!
-//! Only this file changes what the indexes are made of, so that none of them can be forgotten.
+//! Only this file changes indexed fields, so that no index can become stale.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,27 +21,28 @@ pub(super) struct Target {
     pub(super) info: String,
     pub(super) kind: Option<Kind>,
     context: Option<ContextId>,
-    /// For a tab its page has been seen and is an ordinary one; true for everything else that may be shown.
+    /// For a tab: its page was announced and is an ordinary one. True for all other targets that
+    /// may be shown.
     pub(super) presentable: bool,
     pub(super) has_opener: bool,
     pub(super) can_access_opener: bool,
     /// The page of a tab.
     page: Option<TargetId>,
-    /// The target of which it is a part.
+    /// The target of which it is a child.
     parent: Option<TargetId>,
-    /// What clients have it pretend.
+    /// The emulation that clients have set.
     pub(super) overrides: Overrides,
-    /// Whether the watcher of a flavour has reported it: only then it exists for auto-attach.
+    /// Per flavour, whether the watcher has reported it: only then it exists for auto-attach.
     pub(super) reported: [bool; 2],
     /// The watchers' CDP sessions that still hold it.
     pub(super) held: [Option<CdpSessionId>; 2],
-    /// The watchers' CDP sessions that were handed to clients and not resumed yet.
+    /// The watchers' CDP sessions that were handed over to clients and not resumed yet.
     pub(super) handed: [Option<CdpSessionId>; 2],
     /// The clients' CDP sessions that asked to wait and have not resumed: at most one per root.
     pub(super) waiters: Vec<CdpSessionId>,
-    /// When the hold for a tab-flavour client is looked at again.
+    /// When the hold for a tab-flavour client is checked again.
     pub(super) deadline: Option<Instant>,
-    /// The order in which they came.
+    /// Its number in order of announcement.
     pub(super) number: u64,
 }
 
@@ -55,21 +57,21 @@ impl Target {
     }
 }
 
-/// All targets, and whose their contexts are.
+/// All targets, and the owners of their contexts.
 #[derive(Debug, Default)]
 pub(super) struct Population {
     all: HashMap<TargetId, Target>,
     in_context: Index<ContextId, TargetId>,
-    /// By their page.
+    /// Tabs, by their page.
     tabs: Index<TargetId, TargetId>,
-    /// By the target of which they are a part.
+    /// Child targets, by their parent.
     parts: Index<TargetId, TargetId>,
     owners: HashMap<ContextId, LeaseId>,
     contexts: Index<LeaseId, ContextId>,
 }
 
 impl Population {
-    /// How many contexts belong to a lease, and how many targets there are.
+    /// The number of contexts that belong to a lease, and of targets.
     pub(super) fn census(&self) -> (usize, usize) {
         (self.owners.len(), self.all.len())
     }
@@ -90,12 +92,12 @@ impl Population {
         self.all.contains_key(id)
     }
 
-    /// A target, which is made if it is new.
+    /// A target; it is added if it is new.
     pub(super) fn entry(&mut self, id: &TargetId) -> &mut Target {
         self.all.entry(id.clone()).or_default()
     }
 
-    /// A target, made if it is new, is in this context, and a part of that target.
+    /// Sets the context and the parent of a target; it is added if it is new.
     pub(super) fn place(
         &mut self,
         id: &TargetId,
@@ -118,7 +120,7 @@ impl Population {
         target
     }
 
-    /// A tab's page is known.
+    /// Sets the page of a tab.
     pub(super) fn set_page(&mut self, tab: &TargetId, page: TargetId) {
         let Some(target) = self.all.get_mut(tab) else { return };
         if let Some(old) = target.page.replace(page.clone()) {
@@ -156,12 +158,12 @@ impl Population {
         self.tabs.get(page).next()
     }
 
-    /// The targets that are parts of this one.
+    /// The child targets of this one.
     pub(super) fn parts_of(&self, id: &TargetId) -> impl Iterator<Item = &TargetId> {
         self.parts.get(id)
     }
 
-    // ---- Whose the contexts are.
+    // ---- The owners of contexts.
 
     /// The lease that owns a target.
     pub(super) fn owner(&self, id: &str) -> Option<LeaseId> {
@@ -178,21 +180,21 @@ impl Population {
         self.contexts.get(&lease)
     }
 
-    /// A context is a lease's.
+    /// Sets the owner of a context.
     pub(super) fn bind(&mut self, context: ContextId, lease: LeaseId) {
         self.unbind(context.as_str());
         self.contexts.insert(lease, context.clone());
         self.owners.insert(context, lease);
     }
 
-    /// A context is nobody's.
+    /// Removes the owner of a context.
     pub(super) fn unbind(&mut self, context: &str) {
         if let Some((context, lease)) = self.owners.remove_entry(context) {
             self.contexts.remove(&lease, &context);
         }
     }
 
-    /// The contexts of a lease are nobody's from now on. Returns them.
+    /// Removes the owner of all contexts of a lease. Returns the contexts.
     pub(super) fn release(&mut self, lease: LeaseId) -> BTreeSet<ContextId> {
         let contexts = self.contexts.take(&lease);
         for context in &contexts {
@@ -204,7 +206,7 @@ impl Population {
 
 #[cfg(test)]
 impl Population {
-    /// Each index is what looking through all of them finds.
+    /// Each index must equal the result of a scan.
     pub(super) fn check(&self) {
         let all = || self.all.iter();
         let pairs: BTreeSet<_> = all().filter_map(|(id, of)| Some((of.context.clone()?, id.clone()))).collect();

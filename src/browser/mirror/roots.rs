@@ -16,13 +16,13 @@ pub(super) struct Root {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Roots {
-    /// Each lease's, in the order they asked.
+    /// The roots of each lease, in the order in which they asked.
     of_lease: HashMap<LeaseId, Vec<Root>>,
     leases: HashMap<CdpSessionId, LeaseId>,
 }
 
 impl Roots {
-    /// The roots of a lease that auto-attach, in the order they asked.
+    /// The roots of a lease that auto-attach, in the order in which they asked.
     pub(super) fn of(&self, lease: Option<LeaseId>) -> &[Root] {
         lease.and_then(|lease| self.of_lease.get(&lease)).map(Vec::as_slice).unwrap_or_default()
     }
@@ -31,7 +31,7 @@ impl Roots {
         self.of(self.leases.get(id).copied()).iter().find(|root| root.id == *id)
     }
 
-    /// A root auto-attaches from now on, or otherwise than before.
+    /// A root starts to auto-attach, or changes how.
     pub(super) fn set(&mut self, id: &CdpSessionId, lease: LeaseId, interest: Interest) {
         let lease = *self.leases.entry(id.clone()).or_insert(lease);
         let roots = self.of_lease.entry(lease).or_default();
@@ -41,7 +41,7 @@ impl Roots {
         }
     }
 
-    /// It does so no more. Returns whether it did.
+    /// A root stops to auto-attach. Returns whether it did before.
     pub(super) fn remove(&mut self, id: &CdpSessionId) -> bool {
         let Some(lease) = self.leases.remove(id) else { return false };
         if let Some(roots) = self.of_lease.get_mut(&lease) {
@@ -53,7 +53,7 @@ impl Roots {
         true
     }
 
-    /// A lease is over.
+    /// A lease has ended.
     pub(super) fn release(&mut self, lease: LeaseId) {
         for root in self.of_lease.remove(&lease).unwrap_or_default() {
             self.leases.remove(&root.id);
@@ -67,7 +67,7 @@ impl Roots {
         self.of_lease.is_empty() && self.leases.is_empty()
     }
 
-    /// Each index is what looking through all of them finds.
+    /// Each index must equal the result of a scan.
     pub(super) fn check(&self) {
         let roots = || self.of_lease.iter().flat_map(|(lease, roots)| roots.iter().map(move |root| (*lease, root)));
         assert!(roots().all(|(lease, root)| lease == root.lease));

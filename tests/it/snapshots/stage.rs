@@ -212,7 +212,7 @@ impl Session {
                     return event["params"].clone();
                 }
             }
-            panic!("the browser has gone");
+            panic!("the browser has ended");
         };
         tokio::time::timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("no {method}"))
     }
