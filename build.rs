@@ -1,5 +1,5 @@
-//! Compiles the policy table, `src/virtual_browser/policy.tsv`, into perfect hashes; a row that cannot be meant fails
-//! the build.
+//! Compiles the policy table, `src/virtual_browser/policy.tsv`, into perfect hashes; an invalid row
+//! fails the build.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,48 +13,48 @@ use std::{
 const TABLE: &str = "src/virtual_browser/policy.tsv";
 const COLUMNS: &str = "method\tscope\tpage\tbrowser\tpage_handler\tbrowser_handler\twith\talso\twhy";
 
-/// What can handle a method, with the doc comment of its variant of `Handler`. `src/virtual_browser/dispatch.rs` says
-/// what each does.
+/// The handlers of methods, with the doc comments of the variants of `Handler`.
+/// `src/virtual_browser/dispatch.rs` calls them.
 const HANDLERS: [(&str, &str); 43] = [
     ("acknowledge", "Answers with an empty result."),
     ("attach_to_browser_target", "Attaches to the virtual browser target."),
     ("attach_to_target", "Attaches to a target of this session."),
-    ("auto_attach_related", "Sends a command up, from a root only, if its target is this session's."),
+    ("auto_attach_related", "Sends a command to Chrome, from a root only, if its target belongs to this session."),
     ("cancel_download", "Cancels a download of this session."),
-    ("certificate_errors", "Refuses to ignore certificate errors on a root, where it would hold for every session."),
+    ("certificate_errors", "Refuses to ignore certificate errors on a root, where this would affect every session."),
     ("close_browser", "Ends the session."),
-    ("create_browser_context", "Makes a context of this session."),
-    ("create_target", "Makes a target in a context of this session."),
+    ("create_browser_context", "Creates a context for this session."),
+    ("create_target", "Creates a target in a context of this session."),
     ("detach_from_target", "Detaches a CDP session from its parent."),
     ("dispose_browser_context", "Disposes of a context of this session."),
-    ("download_behavior", "Sets where the downloads of a context go."),
-    ("during_trace", "Sends a command up while a trace of this session runs."),
-    ("emulate", "Sends a command up, and notes what a page pretends."),
+    ("download_behavior", "Sets the download directory of a context."),
+    ("during_trace", "Sends a command to Chrome while a trace of this session runs."),
+    ("emulate", "Sends a command to Chrome, and records the emulation that it sets."),
     ("end_trace", "Ends the trace of this session."),
     ("get_browser_contexts", "Lists the contexts of this session."),
     ("get_dev_tools_target", "Answers that no developer tools are open."),
     ("get_target_info", "Describes a target of this session."),
     ("get_targets", "Lists the targets of this session."),
     ("get_version", "Answers with the browser's version."),
-    ("get_window_bounds", "Sends a command up if its window is this session's."),
+    ("get_window_bounds", "Sends a command to Chrome if its window belongs to this session."),
     ("get_window_for_target", "Finds the window of a target of this session."),
     ("ghost_ask", "Asks the service behind the `ghost` domain."),
     ("ghost_disable", "Turns events of the `ghost` domain off."),
     ("ghost_enable", "Turns events of the `ghost` domain on."),
-    ("in_context", "Sends a command up with a context of this session."),
-    ("io_stream", "Sends a command about a stream up: streams belong to one CDP session."),
-    ("network_disable", "Sends a command up; the CDP session keeps no bodies any more."),
+    ("in_context", "Sends a command to Chrome with a context of this session."),
+    ("io_stream", "Sends a command about a stream to Chrome: streams belong to one CDP session."),
+    ("network_disable", "Sends a command to Chrome; the CDP session then keeps no response bodies."),
     ("no_histograms", "Answers with no histograms."),
     ("no_processes", "Answers with no processes."),
-    ("not_allowed_on_page", "Answers as Chrome does on a page, where the method is for roots only."),
-    ("own_target", "Sends a command up if its target is this session's."),
-    ("page_download_behavior", "Sets where the downloads of a page's context go."),
-    ("page_enable", "Sends a command up; the page's dialogs are the client's from now on."),
+    ("not_allowed_on_page", "Answers with Chrome's error on a page for a method of roots."),
+    ("own_target", "Sends a command to Chrome if its target belongs to this session."),
+    ("page_download_behavior", "Sets the download directory of a page's context."),
+    ("page_enable", "Sends a command to Chrome; the client then handles the page's dialogs."),
     ("permission", "Changes a permission in a context of this session."),
     ("resume", "Resumes a target."),
-    ("send_message_to_target", "Treats the message inside as if it had come flat."),
+    ("send_message_to_target", "Handles the nested message like a flat one."),
     ("set_auto_attach", "Auto-attaches a root to the targets of this session."),
-    ("set_auto_attach_below", "Auto-attaches a page, tab or worker to what is below it."),
+    ("set_auto_attach_below", "Auto-attaches a page, tab or worker to its child targets."),
     ("set_contents_size", "Sets the size of a window's contents, within limits."),
     ("set_discover_targets", "Turns the events of this session's targets on or off."),
     ("set_window_bounds", "Sets the bounds of a window, within limits."),
@@ -87,7 +87,7 @@ const CHECKS: [&str; 21] = [
     "visible_size",
 ];
 
-/// Capabilities, by their names in settings: the variants of `Capability`.
+/// The capabilities by their names in the settings, with the variants of `Capability`.
 const CAPABILITIES: [(&str, &str); 5] = [
     ("dedicated", "Dedicated"),
     ("host-files", "HostFiles"),
@@ -113,14 +113,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 #[derive(Default)]
 pub struct Table<'a> {
     rows: BTreeMap<&'a str, String>,
-    /// Whether all rows of a domain are target-scoped `pass`.
+    /// Whether all rows of a domain have the scope `target` and the verdict `pass`.
     domains: BTreeMap<&'a str, bool>,
-    /// Handlers that a row names.
+    /// The handlers that rows name.
     used: BTreeSet<&'a str>,
 }
 
 impl<'a> Table<'a> {
-    /// Reads the table; the error is the number of a bad line and what is wrong with it.
+    /// Reads the table; the error is the number of a bad line and its fault.
     pub fn read(text: &'a str) -> Result<Self, (usize, String)> {
         let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
         if lines.next().is_none_or(|(_, header)| header != COLUMNS) {
@@ -140,17 +140,17 @@ impl<'a> Table<'a> {
         };
         let name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let Some((domain, _)) = method.split_once('.').filter(|(domain, method)| name(domain) && name(method)) else {
-            return Err(format!("{method:?} is no method"));
+            return Err(format!("{method:?} is not a method"));
         };
         if !["target", "context", "browser", "host"].contains(&scope) {
-            return Err(format!("{scope:?} is no scope: target, context, browser or host"));
+            return Err(format!("{scope:?} is not a scope: use target, context, browser or host"));
         }
         let known = ["tab", "iframe", "worker", "shared_worker", "service_worker"];
         if let Some(kind) = also.split(',').find(|kind| !kind.is_empty() && !known.contains(kind)) {
-            return Err(format!("{kind:?} is no kind of target"));
+            return Err(format!("{kind:?} is not a kind of target"));
         }
         if why.trim().is_empty() {
-            return Err(format!("{method} does not say why"));
+            return Err(format!("{method} has no text in column why"));
         }
         let on_page = self.decision(page, page_handler).map_err(|what| format!("{method} on a page: {what}"))?;
         let on_browser =
@@ -158,13 +158,13 @@ impl<'a> Table<'a> {
         let with = self.with(with, [page, browser]).map_err(|what| format!("{method}, column with: {what}"))?;
         let row = format!("Row {{ page: {on_page}, browser: {on_browser}, with: &[{with}] }}");
         if self.rows.insert(method, row).is_some() {
-            return Err(format!("{method} stands twice"));
+            return Err(format!("{method} occurs twice"));
         }
         *self.domains.entry(domain).or_insert(true) &= scope == "target" && page == "pass";
         Ok(())
     }
 
-    /// What a capability makes of a row that is refused without it: `capability=verdict:handler;…`.
+    /// How a capability changes a row that is refused without it: `capability=verdict:handler;…`.
     fn with(&mut self, text: &'a str, verdicts: [&str; 2]) -> Result<String, String> {
         let mut code = Vec::new();
         for part in text.split(';').filter(|_| !text.is_empty()) {
@@ -183,14 +183,14 @@ impl<'a> Table<'a> {
             let entry = format!("({capability}, {})", self.decision(verdict, handler)?);
             if code.contains(&entry) || code.iter().any(|other: &String| other.starts_with(&format!("({capability},")))
             {
-                return Err(format!("{name} stands twice"));
+                return Err(format!("{name} occurs twice"));
             }
             code.push(entry);
         }
         Ok(code.join(", "))
     }
 
-    /// A verdict and the handler that carries it out.
+    /// A verdict and its handler.
     fn decision(&mut self, verdict: &str, name: &'a str) -> Result<String, String> {
         let (verdict, own) = match verdict {
             "pass" => ("Verdict::Pass".to_owned(), Some("Handler::Pass".to_owned())),
@@ -206,7 +206,7 @@ impl<'a> Table<'a> {
                     Some(name) if name.starts_with(' ') => format!("Some({})", capability(&name[1..])?),
                     _ => {
                         return Err(format!(
-                            "{verdict:?} is no verdict: pass, inject-context, own-only, virtualise, sanitise, \
+                            "{verdict:?} is not a verdict: use pass, inject-context, own-only, virtualise, sanitise, \
                              answer-locally, not-found, refuse or refuse CAPABILITY"
                         ));
                     }
@@ -219,7 +219,7 @@ impl<'a> Table<'a> {
             ("", Some(own)) => own,
             ("", None) => return Err("the verdict needs a handler".to_owned()),
             (_, Some(own)) if own != "Handler::Pass" => {
-                return Err(format!("a handler, {name:?}, where nothing is done"));
+                return Err(format!("handler {name:?} is given, but this verdict has none"));
             }
             _ => self.handler(name)?,
         };
@@ -234,10 +234,10 @@ impl<'a> Table<'a> {
         self.used.insert(name);
         known
             .map(|known| format!("Handler::{known}"))
-            .ok_or_else(|| format!("{name:?} is no handler: those there are stand in {list} of build.rs"))
+            .ok_or_else(|| format!("{name:?} is not a handler; {list} in build.rs lists them"))
     }
 
-    /// Handlers and checks that no row names.
+    /// The handlers and checks that no row names.
     pub fn unused(&self) -> Vec<String> {
         let checks = CHECKS.iter().map(|check| format!("check {check}"));
         let all = HANDLERS.iter().map(|(name, _)| (*name).to_owned()).chain(checks);
@@ -263,16 +263,16 @@ impl<'a> Table<'a> {
             let _ = writeln!(checks, "    /// `{name}`\n    {},", variant(name));
         }
         format!(
-            "/// What carries a decision out. `HANDLERS` in `build.rs` lists those that rows may name.
+            "/// The code that performs a decision. `HANDLERS` in `build.rs` lists the names for rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handler {{
-    /// Sends the command up as it is.
+    /// Sends the command to Chrome unchanged.
     Pass,
     /// Answers as for a method that Chrome does not know.
     NotFound,
     /// Answers with an error.
     Refuse(Refusal),
-    /// Sends the command up once its arguments have been checked.
+    /// Sends the command to Chrome after a check of its arguments.
     Check(Check),
 {handlers}}}
 
@@ -283,7 +283,7 @@ pub enum Check {{
 
 #[allow(clippy::unreadable_literal)]
 static ROWS: phf::Map<&str, Row> = {};
-/// Domains that concern their own target only.
+/// Domains whose methods affect only their own target.
 #[allow(clippy::unreadable_literal)]
 static OPEN_DOMAINS: phf::Set<&str> = {};
 ",
@@ -297,7 +297,7 @@ fn capability(name: &str) -> Result<String, String> {
     let variant = CAPABILITIES.iter().find(|(known, _)| *known == name).map(|(_, variant)| variant);
     variant.map(|variant| format!("Capability::{variant}")).ok_or_else(|| {
         let known: Vec<&str> = CAPABILITIES.iter().map(|(known, _)| *known).collect();
-        format!("{name:?} is no capability: {} are", known.join(", "))
+        format!("{name:?} is not a capability: use {}", known.join(", "))
     })
 }
 

@@ -1,5 +1,5 @@
-//! ghostmux is to headless Chrome what `PgBouncer` is to Postgres: many unmodified CDP clients share warm browsers, each
-//! as if it had its own. This page is the map.
+//! ghostmux is to headless Chrome what `PgBouncer` is to Postgres: many unmodified CDP clients
+//! share warm browsers, each as if it had its own. This page describes the parts.
 //!
 //! # Layers
 //!
@@ -10,40 +10,49 @@
 //!              main -> app, cli            `-> store                             runtime
 //! ```
 //!
-//! * [`cdp`] is the wire: how a frame is read, checked and routed. Pure.
-//! * [`api_types`] is what ghostmux itself speaks of: sessions, snapshots, capabilities, commands. Pure.
-//! * [`port`] is what a virtual browser and a browser say to each other. Pure.
-//! * [`virtual_browser`] is one session's view of Chrome: what its clients may see and do. Pure: frames in, actions out.
-//! * [`browser`] is the processes: one task per Chrome owns the link that all its sessions share. It never knows what a
-//!   client is.
-//! * [`pool`] chooses the browser of each session, keeps warm leases ready, and replaces browsers that end.
-//! * [`snapshot`] reads what a session has stored as a stream of records, and writes it into another, unseen by clients.
-//! * [`session`] is a session's life: [`session::task`] is one task that owns its place in a browser, its virtual
-//!   browser and its sockets; [`session::manager`] knows all sessions by id.
-//! * [`store`] is where snapshots and records of sessions are kept.
-//! * [`http`] is the way in: who may ask, upgrades, Chrome's endpoints, browserless's, `/v1`. [`app`] wires the parts
-//!   together, starts and stops them; [`cli`] is the subcommands that need no server.
+//! * [`cdp`] reads, checks and routes the frames of the protocol. Pure.
+//! * [`api_types`] has ghostmux's own types: sessions, snapshots, capabilities, commands. Pure.
+//! * [`port`] has the messages between a virtual browser and a browser. Pure.
+//! * [`virtual_browser`] is one session's view of Chrome: what its clients may see and do. Pure:
+//!   frames in, actions out.
+//! * [`browser`] runs the Chrome processes: one task per Chrome owns the link that all its sessions
+//!   share. It knows leases, but no clients.
+//! * [`pool`] chooses the browser of each session, keeps warm leases ready, and replaces browsers
+//!   that end.
+//! * [`snapshot`] reads a session's stored data as a stream of records, and writes it into another
+//!   session; clients do not see how.
+//! * [`session`] manages the sessions: in [`session::task`], one task owns a session's place in a
+//!   browser, its virtual browser and its sockets; [`session::manager`] finds all sessions by id.
+//! * [`store`] keeps snapshots and records of sessions.
+//! * [`http`] is the server: access checks, upgrades, Chrome's endpoints, browserless's, `/v1`.
+//!   [`app`] wires the parts together, starts and stops them; [`cli`] has the subcommands that need
+//!   no server.
 //!
 //! # The life of one message
 //!
-//! 1. A text frame arrives; [`session::client`] hands it to its session's task, which polls the socket itself.
-//! 2. [`cdp::message::Command`] checks it in full: this is the hostile direction.
-//! 3. [`virtual_browser::VirtualBrowser::on_client`] finds whose CDP session it names (not ours: `-32001`, as Chrome
-//!    says) and asks [`virtual_browser::policy`] for the verdict: pass, answer, refuse, or look into it.
-//! 4. What passes on a page goes up as it came; what concerns the browser goes up under an id of ours.
-//! 5. The link's task writes all that is ready in one write, round-robin between sessions.
-//! 6. Chrome answers; the link finds the owner at the end of the text, in constant time, and puts it into the owner's
-//!    inbox. What has no owner is dropped and counted, never broadcast.
-//! 7. [`virtual_browser::VirtualBrowser::on_browser`] yields a [`virtual_browser::ToClient`] or nothing; [`session::client`]
-//!    feeds all that is ready and flushes once.
+//! 1. A text frame arrives; [`session::client`] passes it to its session's task, which polls the
+//!    socket itself.
+//! 2. [`cdp::message::Command`] checks it completely, because clients may be hostile.
+//! 3. [`virtual_browser::VirtualBrowser::on_client`] finds its CDP session (if the session has none
+//!    with this id, it answers `-32001` as Chrome does) and asks [`virtual_browser::policy`] for the
+//!    verdict: pass, answer, refuse, or check the arguments.
+//! 4. A command on a page that passes is sent to Chrome unchanged; a command on the browser is sent
+//!    under an id of the proxy.
+//! 5. The link's task writes all waiting messages in one write, round-robin between sessions.
+//! 6. Chrome answers; the link finds the owner at the end of the message, in constant time, and puts
+//!    the message into the owner's inbox. A message without owner is dropped and counted, never
+//!    broadcast.
+//! 7. [`virtual_browser::VirtualBrowser::on_browser`] returns a [`virtual_browser::ToClient`] or
+//!    nothing; [`session::client`] queues all that are ready and flushes once.
 //!
 //! # Invariants
 //!
-//! * A [`virtual_browser::ToClient`] can be made only for a CDP session that was announced to a view of this session: a
-//!   leak does not compile. `virtual_browser/outbox.rs` alone makes one, and `tests/it/outbox.rs` keeps that file
-//!   closed.
-//! * A [`browser::Lease`] frees its place when it is dropped, however that comes about.
-//! * Every id the proxy chooses is negative, and no negative id of a client goes upstream: no reply can be forged.
+//! * A [`virtual_browser::ToClient`] can be made only for a CDP session that was announced to a view
+//!   of this session: a leak does not compile. `virtual_browser/outbox.rs` alone makes one, and
+//!   `tests/it/outbox.rs` keeps its fields and constructors private.
+//! * A [`browser::Lease`] frees its place when it is dropped, in whatever way that happens.
+//! * Every id that the proxy chooses is negative, and no negative id of a client is sent to Chrome:
+//!   no reply can be forged.
 
 #[cfg(feature = "server")]
 pub mod browser;
@@ -51,7 +60,7 @@ pub mod browser;
 pub mod http;
 #[cfg(feature = "server")]
 pub mod pool;
-/// The pure part of `browser`, and what it costs.
+/// The pure part of `browser`, and the cost measurements.
 #[cfg(not(feature = "server"))]
 pub mod browser {
     pub mod growth;

@@ -1,12 +1,14 @@
-//! Chrome's other language on the pipe: the CBOR that its own parts speak to each other (`crdtp/cbor.cc`), and the way
-//! from there to JSON and back, as Chrome would have gone it itself. PURE.
+//! The CBOR that Chrome uses on the pipe instead of JSON, and between its own parts
+//! (`crdtp/cbor.cc`), and the conversion to JSON and back, as Chrome itself would do it. PURE.
 //!
-//! Only a part of CBOR is used. Every map and array is of indefinite length and stands in an *envelope*, a byte string
-//! tagged as CBOR, `d8 18 5a <u32 length>`, so that whoever is not interested steps over it. Integers are int32, all
-//! other numbers doubles. Strings are text if Chrome had them as UTF-8 or they are ASCII, else byte strings of UTF-16,
-//! little end first, lone surrogates and all. Byte strings tagged 22 are binary data, base64 in JSON.
+//! Only a part of CBOR is used. Every map and array has indefinite length and is in an *envelope*,
+//! a byte string tagged as CBOR, `d8 18 5a <u32 length>`, so that readers can skip it. Integers are
+//! int32, all other numbers doubles. Strings are text if Chrome had them as UTF-8 or they are
+//! ASCII, otherwise byte strings of UTF-16, little-endian, including lone surrogates. Byte strings
+//! tagged 22 are binary data, base64 in JSON.
 //!
-//! Next: [`Decoder`] from Chrome, [`Encoder`] to Chrome, [`route`] for who a message is for.
+//! Next: [`Decoder`] for messages from Chrome, [`Encoder`] for messages to Chrome, [`route`] for
+//! the receiver of a message.
 
 mod decode;
 mod encode;
@@ -32,20 +34,21 @@ const TRUE: u8 = 0xf5;
 const NULL: u8 = 0xf6;
 const DOUBLE: u8 = 0xfb;
 const BINARY: u8 = 0xd6;
-/// No message of Chrome's has more members at its top.
+/// The largest number of top-level members of a message from Chrome.
 const MOST_MEMBERS: usize = 8;
 
-/// Why bytes from Chrome are no message, or a text is no JSON.
+/// Why bytes from Chrome are not a message, or a text is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at position {at}")]
 pub struct MalformedCbor {
-    /// What was found or missed.
+    /// The unexpected or missing item.
     pub what: &'static str,
-    /// Where, in bytes from the start of the message.
+    /// Its position, in bytes from the start of the message.
     pub at: usize,
 }
 
-/// The length of the message that begins with `start`, envelope and all; `None` while there is too little of it.
+/// The length of the message that begins with `start`, with its envelope; `None` if `start` is too
+/// short.
 pub fn length(start: &[u8]) -> Result<Option<usize>, MalformedCbor> {
     let mut reader = Reader { bytes: start, at: 0 };
     match start {
@@ -54,10 +57,10 @@ pub fn length(start: &[u8]) -> Result<Option<usize>, MalformedCbor> {
     }
 }
 
-/// Finds where a message belongs without reading what its envelopes hold: its head, and the CDP session named at its
-/// end. Costs the same whatever its size.
+/// Finds the receiver of a message without reading the content of its envelopes: from its head, and
+/// from the CDP session at its end. The cost does not depend on the size.
 ///
-/// A message that names its CDP session anywhere but at its end is `Other`, as for [`super::message::route`].
+/// A message whose CDP session is not at its end is `Other`, as for [`super::message::route`].
 pub fn route(message: &[u8]) -> Result<(Head<'_>, Option<&str>), MalformedCbor> {
     let mut reader = Reader::message(message)?;
     let (mut id, mut method, mut session) = (None, None, None);
@@ -75,7 +78,7 @@ pub fn route(message: &[u8]) -> Result<(Head<'_>, Option<&str>), MalformedCbor> 
             }
             _ => return Err(reader.fault("no key of a map")),
         };
-        // A CDP session that is not at the end.
+        // The CDP session is not at the end.
         if session.is_some() {
             break;
         }
@@ -94,7 +97,7 @@ pub fn route(message: &[u8]) -> Result<(Head<'_>, Option<&str>), MalformedCbor> 
 /// One item.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Item<'a> {
-    /// What follows stands in an envelope that ends there.
+    /// An envelope with the following content, which ends there.
     Envelope(usize),
     Map,
     Array,
@@ -104,9 +107,9 @@ enum Item<'a> {
     Null,
     Int(i32),
     Double(f64),
-    /// UTF-8, or what Chrome takes for it.
+    /// UTF-8, or what Chrome accepts as UTF-8.
     Text(&'a [u8]),
-    /// UTF-16, little end first; an even number of bytes.
+    /// UTF-16, little-endian; an even number of bytes.
     Wide(&'a [u8]),
     Binary(&'a [u8]),
 }
@@ -118,7 +121,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Stands behind the opening of the map that the whole of `bytes` must be.
+    /// Positioned after the opening of the map that all of `bytes` must be.
     fn message(bytes: &'a [u8]) -> Result<Self, MalformedCbor> {
         let mut reader = Self { bytes, at: 0 };
         if reader.envelope()? != bytes.len() {
@@ -134,7 +137,7 @@ impl<'a> Reader<'a> {
         MalformedCbor { what, at: self.at }
     }
 
-    /// Reads the head of an envelope and says where the envelope ends, which may be beyond the bytes.
+    /// Reads the head of an envelope and returns its end, which may be beyond the bytes.
     fn envelope(&mut self) -> Result<usize, MalformedCbor> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let head = if rest.starts_with(&ENVELOPE) {
@@ -215,7 +218,7 @@ impl<'a> Reader<'a> {
         Ok(content)
     }
 
-    /// The number that belongs to the initial byte, in it or behind it.
+    /// The number of an initial byte, in it or after it.
     fn argument(&mut self) -> Result<u64, MalformedCbor> {
         let half = self.fault("half a number");
         let rest = self.bytes.get(self.at..).unwrap_or_default();

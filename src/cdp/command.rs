@@ -1,8 +1,10 @@
-//! The check of what a client sends: all or nothing, and what is wrong is told in Chrome's own code and words.
+//! The check of a client's frame: it is accepted or refused as a whole, with Chrome's own error
+//! code and text.
 //!
-//! Bare Chrome is as strict in most things (`fixtures/frames.json` has its answers); where it is lax, we are not: it
-//! takes the last of two equal keys in `params`, so that whoever checks the first is fooled, and raw control characters
-//! in strings. Nothing is repaired here and nothing is rewritten.
+//! Bare Chrome is as strict in most points (`fixtures/frames.json` has its answers); this check is
+//! stricter in two: Chrome uses the last of two equal keys in `params`, so that a check of the
+//! first can be bypassed, and accepts raw control characters in strings. The check never repairs or
+//! rewrites a frame.
 
 mod scan;
 
@@ -16,8 +18,8 @@ use super::{
     json_text::{int32, unescape},
 };
 
-/// A command of a client, checked in full: strict JSON, only the four members Chrome knows, none of them twice, no key
-/// twice in `params`.
+/// A completely checked command of a client: strict JSON, only the four members that Chrome knows,
+/// none of them twice, no key twice in `params`.
 #[derive(Clone, Debug)]
 pub struct Command {
     text: Bytes,
@@ -27,7 +29,7 @@ pub struct Command {
     session: Option<Part>,
 }
 
-/// The content of a string: as it stands in the text, or decoded.
+/// The content of a string: as in the text, or decoded.
 #[derive(Clone, Debug)]
 enum Part {
     Plain(Range<usize>),
@@ -35,7 +37,7 @@ enum Part {
 }
 
 impl Command {
-    /// Reads the payload of a text frame, which may be anything.
+    /// Reads the payload of a text frame, which may have any content.
     pub fn read(text: Bytes) -> Result<Self, Malformed> {
         let utf8 = str::from_utf8(&text);
         let valid = utf8.map_or_else(|error| error.valid_up_to(), str::len);
@@ -46,7 +48,7 @@ impl Command {
             return Err(Malformed::json("invalid string", at));
         }
 
-        // As Chrome reads it: in order, up to the first mistake; the reply has the id if that came before.
+        // In Chrome's order, up to the first error; the reply has the id if that came before.
         let (mut id, mut method, mut params, mut session) = (None, None, None, None);
         for member in members.iter() {
             let key = unescape(&utf8[member.key.clone()]);
@@ -84,7 +86,7 @@ impl Command {
         Ok(Self { id, method, params: params.flatten(), session, text })
     }
 
-    /// The id its reply must have.
+    /// The id for its reply.
     pub fn id(&self) -> CallId {
         self.id
     }
@@ -94,24 +96,25 @@ impl Command {
         self.method.get(&self.text)
     }
 
-    /// The JSON object of the parameters as the client wrote it; `{}` when there is none, or `null` or an array.
+    /// The JSON object of the parameters as the client wrote it; `{}` if it is missing, `null` or
+    /// an array.
     pub fn params(&self) -> &str {
         self.params.as_ref().map_or("{}", |span| checked(&self.text[span.clone()]))
     }
 
-    /// The CDP session it names, decoded; `None` for the root, which is also spelt `""`.
+    /// Its CDP session, decoded; `None` for the root, which can also be written as `""`.
     pub fn session(&self) -> Option<&str> {
         self.session.as_ref().map(|session| session.get(&self.text))
     }
 
-    /// All of it, as the client sent it.
+    /// The whole text as the client sent it.
     pub fn text(&self) -> &Bytes {
         &self.text
     }
 }
 
 impl Part {
-    /// The string whose JSON stands at `span`, if it is one that Chrome takes there: pure ASCII.
+    /// The JSON string at `span`, if Chrome accepts it there: pure ASCII.
     fn read(text: &str, span: &Range<usize>) -> Option<Self> {
         let inner = span.start + 1..span.end - 1;
         let raw = text[span.clone()].strip_prefix('"')?.strip_suffix('"')?;
@@ -141,19 +144,20 @@ const BAD_SESSION: &str = "Message may have string 'sessionId' property";
 const BAD_PARAMS: &str = "Message may have object 'params' property";
 const UNKNOWN_MEMBER: &str = "Message has property other than 'id', 'method', 'sessionId', 'params'";
 
-/// What is wrong with a frame, in Chrome's code and words.
+/// The error of a frame, with Chrome's code and text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// The frame's id, if Chrome would have read it before it stumbled.
+    /// The frame's id, if Chrome would have read it before the error.
     pub id: Option<CallId>,
-    /// `-32700` for what is not JSON, `-32600` for what is no command.
+    /// `-32700` for text that is not JSON, `-32600` for JSON that is not a command.
     pub code: i32,
-    /// Chrome's text. Positions in `JSON:` texts are Chrome's, those in `CBOR:` texts count the JSON instead.
+    /// Chrome's text. Positions in `JSON:` texts are Chrome's, those in `CBOR:` texts refer to the
+    /// JSON instead.
     pub message: Cow<'static, str>,
 }
 
 impl Malformed {
-    /// What Chrome answers. It never has a `sessionId`, whatever the frame said.
+    /// Chrome's reply. It never has a `sessionId`.
     pub fn reply(&self) -> String {
         error_reply(self.id, self.code, &self.message, None, None)
     }
@@ -194,15 +198,15 @@ mod tests {
         Command::read(Bytes::copy_from_slice(text.as_bytes()))
     }
 
-    /// One frame, and what Chrome 156 said to it over the pipe and over a WebSocket alike.
+    /// A frame, and the answer of Chrome 156, which is the same over the pipe and a WebSocket.
     #[derive(Deserialize)]
     struct Row {
         case: String,
         frame: Option<String>,
-        /// A frame with other than printable ASCII: one byte per character.
+        /// A frame with bytes other than printable ASCII: one byte per character.
         bytes: Option<String>,
         chrome: String,
-        /// Why we refuse what Chrome runs, or refuse it with other words.
+        /// Why the check refuses what Chrome accepts, or with another text.
         refused: Option<String>,
     }
 
@@ -223,7 +227,7 @@ mod tests {
                 (ours, Some(why)) => assert!(ours.is_err(), "{}: {why}", row.case),
                 (Ok(_), None) => assert!(!malformed, "{}: {}", row.case, row.chrome),
                 (Err(ours), None) => {
-                    // Chrome counts in the CBOR it made.
+                    // Chrome's position refers to its CBOR.
                     let words = |text: &str| match text.split_once("CBOR: ") {
                         Some(_) => text.replace(|c: char| c.is_ascii_digit(), ""),
                         None => text.to_owned(),
@@ -281,7 +285,7 @@ mod tests {
         assert!(read(&format!(r#"{{"id":1,"method":"A.b","params":{{{keys}"7":1}}}}"#)).is_err());
     }
 
-    /// All members of an object, doubles and all.
+    /// All members of an object, including duplicates.
     struct Pairs(Vec<(String, Value)>);
 
     impl<'de> Deserialize<'de> for Pairs {
@@ -312,7 +316,7 @@ mod tests {
         }
     }
 
-    /// The same check, as one would write it with no thought of speed: id, method, params, session.
+    /// The same check, written simply and without regard to speed: id, method, params, session.
     fn model(text: &[u8]) -> Option<(i32, String, Value, String)> {
         #[derive(Deserialize)]
         struct Raw<'a>(#[serde(borrow)] &'a RawValue);

@@ -1,5 +1,5 @@
-//! What clients have a page pretend: another browser, screen, place or time. In Chrome it belongs to the CDP session that
-//! asked for it, and nobody is told of it; so what was asked for is kept.
+//! The emulation that clients set for a page: user agent, screen, location, time. In Chrome it
+//! belongs to the CDP session that set it and cannot be read, so the commands are recorded.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,28 @@ use serde_json::value::RawValue;
 
 use super::json_object::JsonObject;
 
-/// The longest params that are kept, in bytes: clients choose them.
+/// The longest params that are recorded, in bytes: clients choose them.
 const LONGEST: usize = 16 * 1024;
 
-/// Device pixels that one picture of a page may have.
+/// The largest number of device pixels in one picture of a page.
 ///
-/// Measured on 156: a screenshot of 64 million takes 1.2 to 1.8 GB and lets other tenants wait for 1 s, one of 128
-/// million 3 GB and 2 s, one of 200 million 3.2 GB and 4.6 s. A page 1280 wide may be 78,000 high.
+/// Measured on 156: a screenshot of 64 million takes 1.2 to 1.8 GB and delays other tenants by 1 s,
+/// one of 128 million 3 GB and 2 s, one of 200 million 3.2 GB and 4.6 s. A page that is 1280 wide
+/// may be 78,000 high.
 const MAX_PIXELS: f64 = 100e6;
 
-/// Sides of a page, as Chrome limits them.
+/// The largest sides of a page, which are Chrome's limits.
 const MAX_SIDE: f64 = 10e6;
 
 /// The longest side of a window, in device-independent pixels.
 ///
-/// What a window shows is drawn in one process for all tenants, looked at or not. Measured on 156, full Chrome, how long
-/// another page waits for its next frame while one becomes so large: 0.15 s for 4096 × 4096, 3 to 6 s for
-/// 10,000 × 10,000, 37 s for 20,000 × 20,000; with 100,000,000 on one side it never comes, and Chrome ends.
+/// One process draws the windows of all tenants, visible or not. Measured on 156, full Chrome:
+/// while one window becomes this large, another page waits for its next frame 0.15 s at 4096 ×
+/// 4096, 3 to 6 s at 10,000 × 10,000, 37 s at 20,000 × 20,000; with 100,000,000 on one side the
+/// frame never comes, and Chrome ends.
 pub const MAX_WINDOW: f64 = 4096.0;
 
-/// One thing that a page pretends.
+/// One aspect of a page's emulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Aspect {
@@ -35,15 +37,15 @@ pub enum Aspect {
     UserAgent,
     /// Size, scale and orientation of its screen.
     Viewport,
-    /// Whether the screen is touched.
+    /// Touch screen.
     Touch,
-    /// Media type and features: print, a dark scheme, less motion.
+    /// Media type and features: print, dark colour scheme, reduced motion.
     Media,
-    /// How it writes numbers and dates.
+    /// Locale of numbers and dates.
     Locale,
     /// Its time zone.
     Timezone,
-    /// Where it is.
+    /// Geolocation.
     Geolocation,
     /// Headers of its requests.
     Headers,
@@ -64,7 +66,7 @@ impl Aspect {
         }
     }
 
-    /// The command that ends it, and its params.
+    /// The command that clears it, and its params.
     pub fn end(self) -> (&'static str, &'static str) {
         match self {
             Self::UserAgent => (self.method(), r#"{"userAgent":""}"#),
@@ -78,12 +80,13 @@ impl Aspect {
         }
     }
 
-    /// What must be said before [`Aspect::method`] has an effect, and its params (*measured*).
+    /// The command that is needed before [`Aspect::method`] has an effect, and its params
+    /// (*measured*).
     pub fn before(self) -> Option<(&'static str, &'static str)> {
         (self == Self::Headers).then_some(("Network.enable", r#"{"maxTotalBufferSize":0}"#))
     }
 
-    /// What a command changes.
+    /// The aspects that a command changes.
     pub fn of(method: &str) -> Option<Self> {
         Some(match method {
             "Emulation.setUserAgentOverride" | "Network.setUserAgentOverride" => Self::UserAgent,
@@ -104,7 +107,7 @@ impl Aspect {
         })
     }
 
-    /// Whether a command with these params ends it rather than sets it.
+    /// Whether a command with these params clears it rather than sets it.
     fn is_ended_by(self, method: &str, params: &JsonObject<'_>) -> bool {
         let empty = |name, empty: &str| params.get(name).is_none_or(|value| value == empty);
         match self {
@@ -119,7 +122,7 @@ impl Aspect {
     }
 }
 
-/// One aspect, as a client wants it.
+/// A client's setting of one aspect.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Override {
@@ -128,12 +131,13 @@ pub struct Override {
 }
 
 impl Override {
-    /// What it is about.
+    /// The aspect.
     pub fn aspect(&self) -> Aspect {
         self.what
     }
 
-    /// The params of [`Aspect::method`]. They may come from anywhere: an error says why Chrome must not get them.
+    /// The params of [`Aspect::method`]. They may come from a snapshot: an error is the reason why
+    /// they are not sent to Chrome.
     pub fn params(&self) -> Result<&str, String> {
         let params = JsonObject::read(self.params.get()).ok_or("Invalid parameters")?;
         if self.what == Aspect::Viewport {
@@ -143,16 +147,16 @@ impl Override {
     }
 }
 
-/// What a command changes about a page.
+/// A command's change of a page's emulation.
 #[derive(Clone, Debug)]
 pub struct Change {
     what: Aspect,
-    /// `None` ends it.
+    /// `None` clears it.
     params: Option<Box<RawValue>>,
 }
 
 impl Change {
-    /// Reads a command; `None` if it is another one, or its params are no object.
+    /// Reads a command; `None` if it is another one, or its params are not an object.
     pub fn read(method: &str, params: &str) -> Option<Self> {
         let what = Aspect::of(method)?;
         let ends = what.is_ended_by(method, &JsonObject::read(params)?);
@@ -160,12 +164,12 @@ impl Change {
         Some(Self { what, params })
     }
 
-    /// What it is about.
+    /// The aspect.
     pub fn aspect(&self) -> Aspect {
         self.what
     }
 
-    /// How many device pixels it makes of a CSS pixel, if it concerns that.
+    /// The device pixel ratio, if it sets one.
     pub fn device_scale(&self) -> Option<f64> {
         if self.what != Aspect::Viewport {
             return None;
@@ -191,17 +195,17 @@ impl From<Override> for Change {
     }
 }
 
-/// All that a page pretends.
+/// The emulation of a page.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides(BTreeMap<Aspect, Option<Box<RawValue>>>);
 
 impl Overrides {
-    /// Whether it pretends nothing.
+    /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Chrome did as it was told.
+    /// Chrome has performed the command.
     pub fn note(&mut self, change: Change) {
         match change.params {
             Some(params) => self.0.insert(change.what, Some(params).filter(|params| params.get().len() <= LONGEST)),
@@ -209,7 +213,8 @@ impl Overrides {
         };
     }
 
-    /// What is to be said to make another page like it; for what was too long to be kept, why it is not there.
+    /// The commands that set it for another page; for params that were too long to be recorded, the
+    /// reason why they are missing.
     pub fn all(&self) -> impl Iterator<Item = Result<Override, (Aspect, String)>> {
         self.0.iter().map(|(what, params)| match params {
             Some(params) => Ok(Override { what: *what, params: params.clone() }),
@@ -218,7 +223,8 @@ impl Overrides {
     }
 }
 
-/// Whether a page may be so large: the params of `Emulation.setDeviceMetricsOverride`. An error is Chrome's text, or like it.
+/// Checks the size of a page in the params of `Emulation.setDeviceMetricsOverride`. An error is
+/// Chrome's text, or similar.
 pub fn viewport(params: &JsonObject<'_>) -> Result<(), String> {
     let number = |name| params.read_as::<f64>(name);
     let (Some(width), Some(height), Some(scale)) = (number("width"), number("height"), number("deviceScaleFactor"))
@@ -228,19 +234,19 @@ pub fn viewport(params: &JsonObject<'_>) -> Result<(), String> {
     if ["width", "height", "screenWidth", "screenHeight"].into_iter().filter_map(number).any(|side| side > MAX_SIDE) {
         return Err("Width and height values must be positive, not greater than 10000000".to_owned());
     }
-    // 0 means the window's own, which can be as large as that.
+    // 0 means the window's own size, which can be as large as this.
     let side = |side: f64| if side == 0.0 { MAX_WINDOW } else { side };
     picture(side(width), side(height), or_screen(scale)).map_err(|why| {
         if width == 0.0 || height == 0.0 { format!("{why}: 0 is that of a window, {MAX_WINDOW} at most") } else { why }
     })
 }
 
-/// 0 means the screen's own.
+/// 0 means the ratio of the screen.
 fn or_screen(scale: f64) -> f64 {
     if scale == 0.0 { 1.0 } else { scale.abs() }
 }
 
-/// Whether a picture may be so large, in CSS pixels and device pixels to each.
+/// Checks the size of a picture, in CSS pixels, with its device pixel ratio.
 pub fn picture(width: f64, height: f64, scale: f64) -> Result<(), String> {
     if (width * height).abs() * scale * scale > MAX_PIXELS {
         return Err(format!("width and height make more than {MAX_PIXELS} device pixels"));
@@ -248,7 +254,7 @@ pub fn picture(width: f64, height: f64, scale: f64) -> Result<(), String> {
     Ok(())
 }
 
-/// How many device pixels a picture has that [`picture`] found to be no larger than it may be.
+/// The number of device pixels of a picture that [`picture`] accepted.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and far below 2^53")]
 pub fn pixels(width: f64, height: f64, scale: f64) -> u64 {
     ((width * height).abs() * scale * scale).ceil() as u64
@@ -272,7 +278,7 @@ mod tests {
             ("Emulation.setLocaleOverride", "{}"),
             ("Emulation.setTouchEmulationEnabled", r#"{"enabled":false}"#),
             ("Emulation.setEmulatedMedia", r#"{"media":"","features":[]}"#),
-            // Nowhere is a place, too.
+            // Params without a position mean "position unavailable", which is a setting too.
             ("Emulation.setGeolocationOverride", "{}"),
             ("Network.setExtraHTTPHeaders", long.as_str()),
         ] {

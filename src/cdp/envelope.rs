@@ -1,4 +1,4 @@
-//! Messages, as the proxy writes them: in Chrome's order and without white space.
+//! Writes messages in Chrome's member order and without white space.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! A CDP error: what a client gets instead of a result, in Chrome's own codes and words wherever it has them.
+//! CDP errors: what a client gets instead of a result, with Chrome's own codes and texts where they
+//! exist.
 
 use std::borrow::Cow;
 
@@ -7,23 +8,23 @@ use super::message::Failure;
 /// `{"code":…,"message":"…","data":"…"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CdpError {
-    /// JSON-RPC's code, as Chrome uses them.
+    /// The code of JSON-RPC, as Chrome uses it.
     pub code: i32,
-    /// What happened.
+    /// The text.
     pub message: Cow<'static, str>,
-    /// Details, where Chrome gives some.
+    /// Details, for errors that have some.
     pub data: Option<String>,
 }
 
 impl CdpError {
-    /// A command for a CDP session that is not there.
+    /// For a command on an unknown CDP session.
     pub const NO_SESSION: Self = Self::new(-32001, "Session with given id not found.");
-    /// A command that only a browser-level CDP session may send.
+    /// For a command that only a browser-level CDP session may send.
     pub const NOT_ALLOWED: Self = Self::new(-32000, "Not allowed");
-    /// Parameters that cannot be read.
+    /// For parameters that cannot be parsed.
     pub const INVALID: Self = Self::new(-32602, "Invalid parameters");
 
-    /// An error with fixed words.
+    /// An error with a fixed text.
     pub const fn new(code: i32, message: &'static str) -> Self {
         Self { code, message: Cow::Borrowed(message), data: None }
     }
@@ -33,7 +34,7 @@ impl CdpError {
         Self { code: -32000, message: message.into(), data: None }
     }
 
-    /// Invalid parameters (`-32602`) in words of their own.
+    /// Invalid parameters (`-32602`) with this text.
     pub fn params(message: impl Into<Cow<'static, str>>) -> Self {
         Self { code: -32602, message: message.into(), data: None }
     }

@@ -1,13 +1,15 @@
-//! The ids of the protocol, one type each, so that ours and Chrome's cannot be mixed.
+//! The ids of the protocol, one type each, so that they cannot be confused.
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
-/// The `id` of a command. Chrome takes an int32 and answers anything else with an error that carries no id.
+/// The `id` of a command. Chrome accepts an int32, and answers anything else with an error without
+/// id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub i32);
 
 impl CallId {
-    /// Whether the proxy chose this id. Ours are negative; no negative id of a client ever goes upstream.
+    /// Whether the proxy chose this id. Such ids are negative; a negative id of a client is never
+    /// sent to Chrome.
     pub const fn is_ours(self) -> bool {
         self.0 < 0
     }
@@ -23,12 +25,12 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// Cheap to clone; comes only out of a message from Chrome.
+        /// Cheap to clone; made only from a message of Chrome.
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The id as Chrome spells it.
+            /// The id in Chrome's spelling.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -79,7 +81,8 @@ macro_rules! id {
 }
 
 id! {
-    /// One debugger attached to one target (`sessionId` of the flat protocol), 32 upper-case hex digits.
+    /// A debugger attached to a target (`sessionId` of the flat protocol), 32 upper-case hex
+    /// digits.
     CdpSessionId
 }
 id! {

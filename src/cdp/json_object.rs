@@ -1,5 +1,5 @@
-//! A JSON object whose members are read and replaced without touching the rest: what the policy must look into is
-//! re-serialised, so that Chrome sees what was checked.
+//! A JSON object whose members are read and replaced without changing the rest. Objects that the
+//! policy checks are serialised again, so that Chrome reads exactly what was checked.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::message;
 
-/// Members in their order, values as they were written.
+/// The members in their order, with their values as written.
 #[derive(Debug, Default)]
 pub struct JsonObject<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -36,7 +36,8 @@ impl<'a> JsonObject<'a> {
         serde_json::from_str(self.get(name)?).ok()
     }
 
-    /// A string member, with lone surrogates replaced: Chrome takes such a string, so it must not pass for none.
+    /// A string member, with lone surrogates replaced: Chrome accepts such a string, so it must not
+    /// count as absent.
     pub fn string(&self, name: &str) -> Option<String> {
         message::string(self.get(name)?).map(Cow::into_owned)
     }
@@ -55,7 +56,7 @@ impl<'a> JsonObject<'a> {
         self.set_raw(name, quote(value));
     }
 
-    /// Takes a member out, if it is there.
+    /// Removes a member, if it exists.
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|(key, _)| key != name);
     }
@@ -96,7 +97,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-                    // Chrome takes the last of several: whoever took the first would be fooled.
+                    // Chrome uses the last of several equal keys: a check of the first could be
+                    // bypassed.
                     if members.iter().any(|(other, _): &(Cow<'de, str>, _)| *other == key.0) {
                         return Err(serde::de::Error::custom("a key stands twice"));
                     }

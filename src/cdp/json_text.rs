@@ -1,4 +1,4 @@
-//! Strings and numbers as JSON spells them.
+//! Strings and numbers in JSON's spelling.
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -29,13 +29,13 @@ pub(super) fn push_quoted(text: &mut String, content: &str) {
     text.push('"');
 }
 
-/// Decodes a JSON string, quotes and all, as [`unescape`] does; `None` if the JSON is none.
+/// Decodes a JSON string with its quotes, as [`unescape`] does; `None` if it is not a valid one.
 pub fn string(json: &str) -> Option<Cow<'_, str>> {
     Some(unescape(json.strip_prefix('"')?.strip_suffix('"')?))
 }
 
-/// Decodes the content of a JSON string, without its quotes. A lone surrogate, which Chrome writes and takes, becomes
-/// U+FFFD.
+/// Decodes the content of a JSON string, without its quotes. A lone surrogate, which Chrome writes
+/// and accepts, becomes U+FFFD.
 pub fn unescape(raw: &str) -> Cow<'_, str> {
     let Some(first) = memchr::memchr(b'\\', raw.as_bytes()) else { return Cow::Borrowed(raw) };
     let mut content = String::with_capacity(raw.len());
@@ -81,12 +81,12 @@ fn unit(text: &str) -> Option<u32> {
     u32::from_str_radix(digits, 16).ok()
 }
 
-/// A number as Chrome takes it for an int32: by its value, so `7.0` and `70e-1` are 7.
+/// A number that Chrome accepts as an int32: by its value, so `7.0` and `70e-1` are 7.
 pub(super) fn int32(number: &str) -> Option<CallId> {
     if let Ok(id) = number.parse() {
         return Some(CallId(id));
     }
-    // Rust's parser knows `inf` and `NaN`, JSON does not.
+    // Rust's parser accepts `inf` and `NaN`, JSON does not.
     let value: f64 = number.bytes().any(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())??;
     let exact = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value) && value.fract() == 0.0;
     #[expect(clippy::cast_possible_truncation, reason = "in range and whole")]

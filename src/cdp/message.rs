@@ -1,8 +1,9 @@
-//! Messages, as they are read. `envelope` is how they are written, `json_text` the strings and numbers in them.
+//! Reading of messages. `envelope` writes them, `json_text` handles the strings and numbers in
+//! them.
 //!
-//! A [`Command`] comes from a client, the hostile side, and is checked in full. What comes from Chrome is trusted to be
-//! JSON and is only [routed](route), by its two ends and in constant time. Nothing here knows what a method means, and
-//! `params` is never decoded.
+//! A [`Command`] comes from a client, which may be hostile, and is checked completely. A message
+//! from Chrome is trusted to be JSON and is only [routed](route), by its two ends and in constant
+//! time. The meaning of methods is unknown here, and `params` is never decoded.
 
 use std::{borrow::Cow, str};
 
@@ -16,35 +17,36 @@ pub use super::{
 };
 use super::{ids::CallId, json_text::int32};
 
-/// Where a message from Chrome belongs, read off its two ends.
+/// The receiver of a message from Chrome, read from its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route<'a> {
-    /// What kind of message it is.
+    /// The kind of message.
     pub head: Head<'a>,
-    /// The CDP session it names.
+    /// Its CDP session.
     pub session: Option<&'a str>,
-    /// How much of the text stands before the `,"sessionId":"…"}` at its end, or before the last brace if there is
-    /// none. What is cut here and closed with a brace is the message without its CDP session.
+    /// The length of the text before the `,"sessionId":"…"}` at its end, or before the last brace
+    /// if there is none. The text up to here, closed with a brace, is the message without its CDP
+    /// session.
     pub body_end: usize,
 }
 
 /// The first member of a message from Chrome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head<'a> {
-    /// A reply to the command of this id.
+    /// A reply to the command with this id.
     Reply(CallId),
     /// An event of this method.
     Event(&'a str),
-    /// Neither: an error without an id, or nothing Chrome writes.
+    /// Neither: an error without an id, or another message that Chrome does not send.
     Other,
 }
 
-/// Finds where a message from Chrome belongs, without reading what lies between its ends.
+/// Finds the receiver of a message from Chrome, without reading the text between its ends.
 ///
 /// Chrome writes `{"id":…,"result":`, `{"id":…,"error":` or `{"method":"…","params":` first and
-/// `,"sessionId":"<32 digits>"}` last. In valid JSON these bytes cannot be part of a string, whose quotes would be
-/// escaped. A message of another shape is parsed; one whose `sessionId` is not its last member is `Other`, because it
-/// could not be cut.
+/// `,"sessionId":"<32 digits>"}` last. In valid JSON these bytes cannot be part of a string, whose
+/// quotes would be escaped. A message in another layout is parsed; one whose `sessionId` is not its
+/// last member is `Other`, because it could not be cut.
 pub fn route(text: &[u8]) -> Route<'_> {
     shaped(text).or_else(|| parsed(text)).unwrap_or(Route {
         head: Head::Other,
@@ -69,7 +71,7 @@ fn shaped(text: &[u8]) -> Option<Route<'_>> {
     Some(Route { head, session: str::from_utf8(session).ok(), body_end: before.len() })
 }
 
-/// The head of a message of Chrome's shape, and where the value of its second member begins.
+/// The head of a message in Chrome's layout, and where the value of its second member begins.
 fn head(text: &[u8]) -> Option<(Head<'_>, usize)> {
     if let Some(rest) = text.strip_prefix(b"{\"id\":") {
         // An int32 has at most 11 characters.
@@ -86,7 +88,7 @@ fn head(text: &[u8]) -> Option<(Head<'_>, usize)> {
     Some((Head::Event(method), text.len() - rest.len()))
 }
 
-/// A message of any shape, as far as it is routed by.
+/// A message in any layout: the members needed for routing.
 #[derive(Deserialize)]
 struct Members<'a> {
     #[serde(borrow)]
@@ -124,7 +126,7 @@ fn plain(raw: &RawValue) -> Option<&str> {
     (!content.contains('\\')).then_some(content)
 }
 
-/// What Chrome answered.
+/// The outcome of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<'a> {
     /// The JSON of `result`.
@@ -133,7 +135,7 @@ pub enum Outcome<'a> {
     Error(Failure<'a>),
 }
 
-/// An error of Chrome's.
+/// An error from Chrome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure<'a> {
     /// The code.
@@ -144,7 +146,7 @@ pub struct Failure<'a> {
     pub data: Option<Cow<'a, str>>,
 }
 
-/// The outcome of a reply; `None` if the text is no reply.
+/// The outcome in a reply; `None` if the text is not a reply.
 pub fn result_or_error(text: &[u8]) -> Option<Outcome<'_>> {
     if let (Some((Head::Reply(_), value)), Some(route)) = (head(text), shaped(text)) {
         let raw = str::from_utf8(text.get(value..route.body_end)?).ok()?;
@@ -172,7 +174,7 @@ fn failure(raw: &str) -> Option<Outcome<'_>> {
     Some(Outcome::Error(Failure { code: error.code, message: text_of(error.message), data: error.data.map(text_of) }))
 }
 
-/// The decoded content of a string; of anything else, its JSON.
+/// The decoded content of a string; for another value, its JSON.
 fn text_of(raw: &RawValue) -> Cow<'_, str> {
     string(raw.get()).unwrap_or(Cow::Borrowed(raw.get()))
 }
@@ -230,7 +232,7 @@ mod tests {
                 Some("S"),
                 r#"{"id":1, "result":{} "#,
             ),
-            // Could not be cut off.
+            // This could not be cut.
             (r#"{"id":1,"sessionId":"S","result":{}}"#, Head::Other, None, r#"{"id":1,"sessionId":"S","result":{}"#),
             (r#"{"id":1,"id":2,"result":{}} "#, Head::Other, None, r#"{"id":1,"id":2,"result":{}}"#),
             (r#"{"id":4294967296,"result":{}}"#, Head::Other, None, r#"{"id":4294967296,"result":{}"#),
@@ -258,7 +260,7 @@ mod tests {
         assert_eq!(params_of(br#"{"id":1,"result":{"params":{}}}"#), None);
     }
 
-    /// Any JSON, strings that look like the end of a message among it.
+    /// Any JSON, including strings that look like the end of a message.
     fn json() -> impl Strategy<Value = Value> {
         let text = prop_oneof![
             any::<String>(),

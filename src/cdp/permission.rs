@@ -1,18 +1,19 @@
-//! Permissions of a context. Chrome does not tell which were granted, so the commands that ruled on them are kept.
+//! Permissions of a context. Chrome does not report which were granted, so the commands that set
+//! them are recorded.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{ids::ContextId, json_object::JsonObject, message};
 
-/// The clipboard is one for all sessions of a browser (*measured*).
+/// All sessions of a browser share one clipboard (*measured*).
 const CLIPBOARD: [&str; 3] = ["clipboardReadWrite", "clipboard-read", "clipboardRead"];
-/// How many rulings of a context are kept; the oldest is forgotten.
+/// The number of commands recorded per context; the oldest is forgotten.
 const KEPT: usize = 256;
-/// The longest ruling that is kept, in bytes: clients choose them.
+/// The longest command that is recorded, in bytes: clients choose them.
 const LONGEST: usize = 4096;
 
-/// A command that ruled on permissions of a context.
+/// A command that set permissions of a context.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ruling {
@@ -24,16 +25,16 @@ pub struct Ruling {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum How {
-    /// These are granted, and all others denied.
+    /// Grants these, and denies all others.
     Grant,
-    /// One is granted, denied or asked for.
+    /// Grants, denies or resets one.
     Set,
-    /// As if nothing had been said.
+    /// Resets all.
     Reset,
 }
 
 impl Ruling {
-    /// Reads a command; `None` if it is another one, or its params are no object.
+    /// Reads a command; `None` if it is another one, or its params are not an object.
     pub fn read(method: &str, params: &str) -> Option<Self> {
         let how = [How::Grant, How::Set, How::Reset].into_iter().find(|how| how.method() == method)?;
         let mut params = JsonObject::read(params)?;
@@ -46,15 +47,15 @@ impl Ruling {
         self.how.method()
     }
 
-    /// The command's params for a context; `None` if they are no object.
+    /// The command's params for a context; `None` if they are not an object.
     pub fn params(&self, context: &ContextId) -> Option<String> {
         let mut params = JsonObject::read(self.params.get())?;
         params.set_string("browserContextId", context.as_str());
         Some(params.to_string())
     }
 
-    /// Which of the permissions it grants let pages read the clipboard, which is not this session's alone; `None` if
-    /// that cannot be told.
+    /// The granted permissions that let pages read the clipboard, which all sessions share; `None`
+    /// if they cannot be determined.
     pub fn opens_clipboard(&self) -> Option<Vec<&'static str>> {
         let params = JsonObject::read(self.params.get())?;
         if self.how == How::Reset {
@@ -72,7 +73,7 @@ impl Ruling {
         Some(CLIPBOARD.into_iter().filter(|name| grants && named.contains(name)).collect())
     }
 
-    /// Whether nothing is left of `before` once this was said.
+    /// Whether this command overrides all of `before`.
     fn replaces(&self, before: &Self) -> bool {
         let (Some(new), Some(old)) = (JsonObject::read(self.params.get()), JsonObject::read(before.params.get()))
         else {
@@ -94,12 +95,12 @@ impl How {
     }
 }
 
-/// All that was ruled in a context, in order, but for what was overruled.
+/// The commands of a context, in order, without overridden ones.
 #[derive(Clone, Debug, Default)]
 pub struct Rulings(Vec<Ruling>);
 
 impl Rulings {
-    /// Chrome did as it was told.
+    /// Chrome has performed the command.
     pub fn note(&mut self, ruling: Ruling) {
         self.0.retain(|before| !ruling.replaces(before));
         if ruling.how == How::Reset || ruling.params.get().len() > LONGEST {
@@ -111,7 +112,7 @@ impl Rulings {
         self.0.push(ruling);
     }
 
-    /// What is to be said to a fresh context, in this order.
+    /// The commands for a new context, in this order.
     pub fn all(&self) -> &[Ruling] {
         &self.0
     }

@@ -1,8 +1,8 @@
-//! Finds the bytes of a JSON string that are more than themselves, many at a time.
+//! Finds the special bytes of a JSON string, many at a time.
 
-/// The next byte of a string that is more than itself (a quote, an escape, a control character, and what is not ASCII
-/// if `WIDE`): eight at a time, by arithmetic that has no false hit below the first true one, and in a long string by
-/// blocks that the compiler compares as vectors.
+/// The next special byte of a string (a quote, an escape, a control character, and non-ASCII if
+/// `WIDE`): eight at a time, by arithmetic without a false hit below the first true one, and in a
+/// long string by blocks that the compiler compares as vectors.
 #[inline]
 pub(super) fn next_special<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
@@ -30,7 +30,7 @@ fn special_of<const WIDE: bool>(eight: u64) -> u64 {
 fn next_special_far<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
     let blocks = rest.as_chunks::<64>().0;
-    // Without a branch, or it is no vector.
+    // Without a branch, so that the compiler can use vectors.
     let special = |any: u8, byte: &u8| {
         let wide = WIDE && *byte >= 0x80;
         any | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\') | u8::from(wide)

@@ -1,4 +1,4 @@
-//! `Target.TargetInfo` and `Target.TargetFilter`, read no further than the proxy must.
+//! `Target.TargetInfo` and `Target.TargetFilter`: the parts that the proxy needs.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,7 +13,7 @@ use super::{
     message::string,
 };
 
-/// What kind of thing a target is, by the `type` of its `TargetInfo`.
+/// The kind of a target, from the `type` of its `TargetInfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A browser-level endpoint.
@@ -30,14 +30,14 @@ pub enum Kind {
     SharedWorker,
     /// A service worker.
     ServiceWorker,
-    /// An auction or shared-storage worklet: a page's own, like a worker.
+    /// An auction or shared-storage worklet, which belongs to a page like a worker.
     Worklet,
-    /// Chrome's own user interface, hidden pages, and what a newer Chrome adds: never shown.
+    /// Chrome's own user interface, hidden pages, and types that a newer Chrome adds: never shown.
     Other,
 }
 
 impl Kind {
-    /// Reads the protocol's word.
+    /// Reads the protocol's name.
     pub fn from_type(text: &str) -> Self {
         match text {
             "browser" => Self::Browser,
@@ -52,7 +52,7 @@ impl Kind {
         }
     }
 
-    /// The protocol's word; `other` for what is never shown.
+    /// The protocol's name; `other` for kinds that are never shown.
     pub const fn as_type(self) -> &'static str {
         match self {
             Self::Browser => "browser",
@@ -67,7 +67,7 @@ impl Kind {
         }
     }
 
-    /// Whether a client may be shown a target of this kind at all.
+    /// Whether targets of this kind can be shown to a client at all.
     pub const fn is_ordinary(self) -> bool {
         !matches!(self, Self::Browser | Self::Other)
     }
@@ -78,7 +78,7 @@ impl Kind {
     }
 }
 
-/// The members of a `TargetInfo` that decide whose a target is.
+/// The members of a `TargetInfo` that decide the owner of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetInfo {
     /// Its id.
@@ -87,15 +87,15 @@ pub struct TargetInfo {
     pub kind: Kind,
     /// Its URL, with lone surrogates replaced.
     pub url: String,
-    /// Whether any debugger of the browser is attached to it, ours included.
+    /// Whether any debugger of the browser is attached to it, the proxy's included.
     pub attached: bool,
-    /// The context it lives in; browser targets have none.
+    /// Its context; browser targets have none.
     pub context: Option<ContextId>,
     /// Whether another page opened it.
     pub has_opener: bool,
     /// Whether it can reach that page by `window.opener`.
     pub can_access_opener: bool,
-    /// The target of which it is a part, as an iframe of its page.
+    /// The parent target, such as the page of an iframe.
     pub parent: Option<TargetId>,
 }
 
@@ -151,7 +151,7 @@ pub fn with_attached(info: &str, attached: bool) -> Cow<'_, str> {
     }
 }
 
-/// `Target.TargetFilter`: the first entry that names a type, or names none, decides.
+/// `Target.TargetFilter`: the first entry with the target's type, or without a type, decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(Vec<Entry>);
 
@@ -193,9 +193,10 @@ impl<'de> Deserialize<'de> for Entry {
 }
 
 impl Filter {
-    /// Reads the protocol's JSON as Chrome does: of a doubled key the last one counts, and a lone surrogate is no error
-    /// (*measured*). `None` if it has not the shape of a filter: Chrome then refuses it too, and what is taken for
-    /// refused goes to the whole browser if it is not.
+    /// Reads the protocol's JSON as Chrome does: the last of duplicate keys counts, and a lone
+    /// surrogate is accepted (*measured*). `None` if it is not a filter: Chrome then refuses it
+    /// too, and a filter that only we refused would be sent to Chrome and apply to the whole
+    /// browser.
     pub fn read(json: &str) -> Option<Self> {
         let mut filter = Self(Vec::new());
         for entry in serde_json::from_str::<Vec<Entry>>(json).ok()? {
@@ -203,7 +204,8 @@ impl Filter {
                 filter.0.push(entry);
                 break;
             };
-            // It is asked at every event, so it holds nothing that decides nothing, however long the client's is.
+            // The filter is used at every event, so only deciding entries are kept, however long
+            // the client's is.
             let is_known = Kind::from_type(kind).as_type() == kind;
             if is_known && filter.0.iter().all(|before| before.kind != entry.kind) {
                 filter.0.push(entry);
@@ -212,13 +214,13 @@ impl Filter {
         Some(filter)
     }
 
-    /// What Chrome uses where a command names no filter: everything but browsers and tabs.
+    /// Chrome's default filter: everything except browsers and tabs.
     pub fn default_of_chrome() -> Self {
         let exclude = |kind: &str| Entry { exclude: true, kind: Some(kind.to_owned()) };
         Self(vec![exclude("browser"), exclude("tab"), Entry { exclude: false, kind: None }])
     }
 
-    /// Whether targets of this kind pass.
+    /// Whether targets of this kind pass the filter.
     pub fn matches(&self, kind: Kind) -> bool {
         self.0
             .iter()
@@ -254,7 +256,7 @@ mod tests {
 
     #[test]
     fn filters_are_accepted_exactly_as_by_chrome() {
-        // All of them as 156 does.
+        // All of them match Chrome 156.
         for (json, page, worker) in [
             (r#"[{"type":"\ud800","exclude":true},{}]"#, true, true),
             (r#"[{"exclude":false,"exclude":false}]"#, true, true),

@@ -1,13 +1,13 @@
 //! Which URLs are Chrome's own.
 
-/// Whether a target at this URL, as Chrome spells it in a `TargetInfo`, may be shown to a client. What Chrome keeps for
-/// itself (`chrome:`, `devtools:`, extensions and whatever else it invents) may not: attaching there would reach the
-/// whole browser.
+/// Whether a target at this URL, in Chrome's spelling in a `TargetInfo`, may be shown to a client.
+/// Chrome's own URLs (`chrome:`, `devtools:`, extensions and others) may not: attaching there would
+/// give access to the whole browser.
 pub fn is_visible(url: &str) -> bool {
-    // `chrome-error:` is where a page is whose navigation failed.
+    // A page whose navigation failed is at `chrome-error:`.
     const SCHEMES: [&str; 7] = ["http", "https", "about", "data", "javascript", "file", "chrome-error"];
     if let Some(made_by) = url.strip_prefix("blob:").or_else(|| url.strip_prefix("filesystem:")) {
-        // Of the origin of whoever made it; `null` where that is none.
+        // The origin of its creator; `null` if that has none.
         return made_by.starts_with("null/") || is_visible(made_by);
     }
     url.is_empty() || url == ":" || url.split_once(':').is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))

@@ -29,32 +29,35 @@ fn error(row: &str) -> String {
 fn invalid_policy_rows_are_refused_with_a_reason() {
     for (row, reason) in [
         ("Page.x\ttarget\tpass\tnot-found", "4 columns instead of 9"),
-        ("Page\ttarget\tpass\tnot-found\t\t\t\t\twhy", "\"Page\" is no method"),
-        ("Page.x\tworld\tpass\tnot-found\t\t\t\t\twhy", "\"world\" is no scope: target, context, browser or host"),
-        ("Page.x\ttarget\tpass\tnot-found\t\t\t\tfrog\twhy", "\"frog\" is no kind of target"),
-        ("Page.x\ttarget\tpass\tnot-found\t\t\t\t\t ", "Page.x does not say why"),
+        ("Page\ttarget\tpass\tnot-found\t\t\t\t\twhy", "\"Page\" is not a method"),
+        (
+            "Page.x\tworld\tpass\tnot-found\t\t\t\t\twhy",
+            "\"world\" is not a scope: use target, context, browser or host",
+        ),
+        ("Page.x\ttarget\tpass\tnot-found\t\t\t\tfrog\twhy", "\"frog\" is not a kind of target"),
+        ("Page.x\ttarget\tpass\tnot-found\t\t\t\t\t ", "Page.x has no text in column why"),
         (
             "Page.x\ttarget\tallow\tnot-found\t\t\t\t\twhy",
-            "Page.x on a page: \"allow\" is no verdict: pass, inject-context, own-only, virtualise, sanitise, \
+            "Page.x on a page: \"allow\" is not a verdict: use pass, inject-context, own-only, virtualise, sanitise, \
              answer-locally, not-found, refuse or refuse CAPABILITY",
         ),
         (
             "Page.x\ttarget\tpass\trefuse magic\t\t\t\t\twhy",
-            "Page.x on a browser: \"magic\" is no capability: dedicated, host-files, launch-args, private-network, \
-             tracing are",
+            "Page.x on a browser: \"magic\" is not a capability: use dedicated, host-files, launch-args, private-network, \
+             tracing",
         ),
         ("Page.x\ttarget\town-only\tnot-found\t\t\t\t\twhy", "Page.x on a page: the verdict needs a handler"),
         (
             "Page.x\ttarget\town-only\tnot-found\tguess\t\t\t\twhy",
-            "Page.x on a page: \"guess\" is no handler: those there are stand in HANDLERS of build.rs",
+            "Page.x on a page: \"guess\" is not a handler; HANDLERS in build.rs lists them",
         ),
         (
             "Page.x\ttarget\tsanitise\tnot-found\tcheck guess\t\t\t\twhy",
-            "Page.x on a page: \"check guess\" is no handler: those there are stand in CHECKS of build.rs",
+            "Page.x on a page: \"check guess\" is not a handler; CHECKS in build.rs lists them",
         ),
         (
             "Page.x\ttarget\trefuse\tnot-found\tresume\t\t\t\twhy",
-            "Page.x on a page: a handler, \"resume\", where nothing is done",
+            "Page.x on a page: handler \"resume\" is given, but this verdict has none",
         ),
         (
             "Page.x\tbrowser\tpass\trefuse\t\t\ttracing\t\twhy",
@@ -62,8 +65,8 @@ fn invalid_policy_rows_are_refused_with_a_reason() {
         ),
         (
             "Page.x\tbrowser\tpass\trefuse\t\t\tmagic=pass\t\twhy",
-            "Page.x, column with: \"magic\" is no capability: dedicated, host-files, launch-args, private-network, \
-             tracing are",
+            "Page.x, column with: \"magic\" is not a capability: use dedicated, host-files, launch-args, private-network, \
+             tracing",
         ),
         (
             "Page.x\tbrowser\tpass\trefuse\t\t\ttracing=pass\t\twhy",
@@ -75,18 +78,18 @@ fn invalid_policy_rows_are_refused_with_a_reason() {
         ),
         (
             "Page.x\tbrowser\tpass\trefuse tracing\t\t\ttracing=own-only:guess\t\twhy",
-            "Page.x, column with: \"guess\" is no handler: those there are stand in HANDLERS of build.rs",
+            "Page.x, column with: \"guess\" is not a handler; HANDLERS in build.rs lists them",
         ),
         (
             "Page.x\tbrowser\tpass\trefuse tracing\t\t\ttracing=pass;tracing=own-only:end_trace\t\twhy",
-            "Page.x, column with: tracing stands twice",
+            "Page.x, column with: tracing occurs twice",
         ),
     ] {
         assert_eq!(error(row), reason, "{row:?}");
     }
     let row = "Page.x\ttarget\tpass\tnot-found\t\t\t\t\twhy";
     let twice = format!("{HEADER}\n{row}\n{row}\n");
-    assert_eq!(Table::read(&twice).err(), Some((3, "Page.x stands twice".to_owned())));
+    assert_eq!(Table::read(&twice).err(), Some((3, "Page.x occurs twice".to_owned())));
     assert!(Table::read("method\tscope\n").is_err_and(|(line, what)| line == 1 && what.contains("the header must be")));
 }
 

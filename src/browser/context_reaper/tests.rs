@@ -3,14 +3,14 @@ use crate::port::Settle;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// The reaper and its clock. Each takes `takes`, after which Chrome replies.
+/// The reaper and its clock. Chrome replies to each disposal after `takes`.
 struct World {
     disposals: ContextReaper,
     start: Instant,
     now: Instant,
     takes: Duration,
     last: i32,
-    /// The disposal under way, and when Chrome replies.
+    /// The disposal in progress, and when Chrome replies.
     ends: Option<(CallId, Instant)>,
     begun: Vec<(u128, String)>,
 }
@@ -31,7 +31,7 @@ impl World {
         self.disposals.ask(LeaseId(lease), tag, Call { on: None, method, params, settle: Settle::Plain });
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     fn run(&mut self, until: Duration) {
         let until = self.start + until;
         loop {
@@ -86,7 +86,7 @@ fn the_pause_shrinks_as_the_queue_grows_but_never_to_zero() {
     {
         let mut world = World::new(takes * MS);
         (0..=waiting).for_each(|at| world.leave(&at.to_string(), &[]));
-        // Not the quiet moment, but the reply decides when the second one starts.
+        // The reply decides when the second one starts, not the quiet moment.
         world.disposals.due(world.now + LONGEST_WAIT).expect("the first");
         world.disposals.started(CallId(1), world.now);
         world.disposals.ended(CallId(1), world.now + takes * MS);
@@ -179,7 +179,7 @@ fn unanswered_disposals_time_out() {
     let (_, longest) = PAUSE;
     assert_eq!(world.disposals.next_timeout(), Some(late + longest));
     assert!(world.disposals.due(late + longest).is_some());
-    // A reply that comes after all ends nothing else.
+    // A late reply ends no other disposal.
     world.disposals.started(CallId(2), late + longest);
     world.disposals.ended(CallId(1), late + longest);
     assert!(world.disposals.is_under_way(CallId(2)));

@@ -1,5 +1,6 @@
-//! A script is a list of lines `event => effect, effect`: what Chrome or a client did, and all that must follow, in
-//! order. The two watchers are `PW` and `TW`; leases are numbers. See [`Fixture::event`] for the events.
+//! A script is a list of lines `event => effect, effect`: an action of Chrome or a client, and all
+//! effects that must follow, in order. The two watchers are `PW` and `TW`; leases are numbers. See
+//! [`Fixture::event`] for the events.
 
 mod attach;
 mod end;
@@ -24,7 +25,7 @@ fn french() -> Change {
     Change::read("Emulation.setLocaleOverride", r#"{"locale":"fr"}"#).expect("a change")
 }
 
-/// A mirror that is told events and writes down what it wants done.
+/// A mirror that gets events and records its effects.
 struct Fixture {
     targets: Mirror,
     now: Instant,
@@ -47,7 +48,7 @@ impl Fixture {
 
     /// * `bind C 1`, `unbind C`, `root R 1`, `open 1`, `release 1`
     /// * `create T page C [opener] [access] [of:PARENT] [at:URL]`, `change T at:URL`, `destroy T`, `crash T`
-    /// * `attach S T PW [paused]`, `gone S`: what Chrome says
+    /// * `attach S T PW [paused]`, `gone S`: events of Chrome
     /// * `auto R page|tab [nowait] [filter:JSON]`, `off R`, `refused T R`
     /// * `name R T 1`: Chrome's reply 1 to a command of R's names T
     /// * `resume S [children]`, `detach S`: what a client does
@@ -135,7 +136,7 @@ impl Fixture {
             }
             other => panic!("no such event: {other}"),
         }
-        // What the link does with the answer comes after the effects.
+        // The link acts on the result after the effects.
         let mut effects = self.effects();
         effects.extend(answers);
         effects
@@ -193,7 +194,7 @@ fn spell_told(told: &Told) -> String {
     }
 }
 
-/// Plays a script; lines before the first failing one are in the message.
+/// Runs a script; the message of a failure has the lines before it.
 fn play(script: &str) -> Fixture {
     let mut mirror = Fixture::new();
     let mut played = String::new();
@@ -208,7 +209,7 @@ fn play(script: &str) -> Fixture {
     mirror
 }
 
-/// The mirror holds nothing but the proxy's own three CDP sessions.
+/// The mirror has only the proxy's own three CDP sessions.
 #[track_caller]
 fn is_empty(mirror: &Mirror) {
     let Mirror { roots, unpaired, expected, concealing, own_pages, origins, rulings, .. } = mirror;

@@ -1,4 +1,5 @@
-//! From Chrome's CBOR to the JSON that Chrome would have written itself, byte for byte (`crdtp/json.cc`).
+//! Converts Chrome's CBOR to the JSON that Chrome itself would have written, byte for byte
+//! (`crdtp/json.cc`).
 
 use std::io::Write as _;
 
@@ -10,14 +11,14 @@ use crate::cdp::{
     special_byte::next_special,
 };
 
-/// A value in more maps and arrays than this Chrome does not convert: it answers with an error instead.
+/// Chrome does not convert a value inside more maps and arrays than this: it answers with an error.
 const MAX_DEPTH: usize = 300;
-/// Texts up to this size are laid side by side into one allocation.
+/// Texts up to this size share one allocation.
 const SMALL: usize = 1024;
-/// How large that allocation is.
+/// The size of that allocation.
 const POOL: usize = 2 * 1024;
 
-/// Makes JSON of messages. Keeps some memory from one message to the next.
+/// Converts messages to JSON. Keeps some memory between messages.
 #[derive(Debug, Default)]
 pub struct Decoder {
     text: Vec<u8>,
@@ -25,12 +26,12 @@ pub struct Decoder {
     small: BytesMut,
 }
 
-/// What a message is in JSON.
+/// The JSON of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     /// Its text.
     Text(Bytes),
-    /// Nothing: it is an event that nests too deep for Chrome's JSON.
+    /// An event that nests too deep for Chrome's JSON, and so has no text.
     TooDeep,
 }
 
@@ -38,23 +39,23 @@ pub enum Decoded {
 #[derive(Debug)]
 struct Open {
     map: bool,
-    /// How many keys and values it has so far.
+    /// The number of keys and values so far.
     count: usize,
-    /// Where its envelope ends.
+    /// The end of its envelope.
     end: Option<usize>,
 }
 
 impl Decoder {
     /// The JSON of a message.
     ///
-    /// A reply that is nested too deeply for Chrome's own conversion becomes the error that Chrome answers then. An event
-    /// has no JSON then, and nobody is to be sent one. *Measured, 156, without a proxy and with
-    /// JSON on the pipe:* `DOM.requestChildNodes {depth:-1}` on 160 nested elements makes no event and no reply, and Chrome
-    /// ends the page's process (`Inspector.targetCrashed`).
+    /// A reply that nests too deep for Chrome's own conversion becomes Chrome's error for that
+    /// case. Such an event has no JSON, and is not delivered. *Measured, 156, without a proxy and
+    /// with JSON on the pipe:* `DOM.requestChildNodes {depth:-1}` on 160 nested elements causes
+    /// neither event nor reply, and Chrome ends the page's process (`Inspector.targetCrashed`).
     pub fn text(&mut self, message: &[u8]) -> Result<Decoded, MalformedCbor> {
         self.text.clear();
         self.open.clear();
-        // Most of a large message are strings, which are about as long in JSON.
+        // A large message consists mostly of strings, which are about as long in JSON.
         self.text.reserve(message.len() + message.len() / 16);
         if let Some(at) = self.convert(message)? {
             self.text.clear();
@@ -69,12 +70,12 @@ impl Decoder {
             self.small.reserve(POOL);
         }
         self.small.extend_from_slice(&self.text);
-        // A session that is idle holds next to nothing.
+        // An idle session keeps almost no memory.
         self.text.shrink_to(2 * SMALL);
         Ok(Decoded::Text(self.small.split().freeze()))
     }
 
-    /// Writes the JSON of a message. Says where it became too deep, if it did.
+    /// Writes the JSON of a message. Returns where it became too deep, if it did.
     fn convert(&mut self, message: &[u8]) -> Result<Option<usize>, MalformedCbor> {
         let mut reader = Reader::message(message)?;
         let out = &mut self.text;
@@ -144,7 +145,7 @@ fn binary(out: &mut Vec<u8>, content: &[u8]) {
     data_encoding::BASE64.encode_mut(content, &mut out[from..]);
 }
 
-/// What is below a space, a quote, or a backslash.
+/// A character below space, a quote, or a backslash.
 fn escape(out: &mut Vec<u8>, byte: u8) {
     match byte {
         b'"' => out.extend_from_slice(b"\\\""),
@@ -165,7 +166,7 @@ fn unit(unit: u16) -> [u8; 6] {
     [b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]
 }
 
-/// UTF-8. Chrome leaves out what is none, by rules of its own.
+/// UTF-8. Chrome drops invalid bytes by its own rules.
 fn text(out: &mut Vec<u8>, content: &[u8]) {
     out.push(b'"');
     let mut from = 0;
@@ -215,8 +216,9 @@ fn wide(out: &mut Vec<u8>, content: &[u8]) {
     out.push(b'"');
 }
 
-/// As Chrome writes a double: whole numbers that fit an int64 in full, others with the fewest digits that are read back
-/// as the same, as a decimal fraction from 1e-6 to 1e12 and with an exponent outside of that.
+/// As Chrome writes a double: whole numbers that fit an int64 in full, others with the fewest
+/// digits that give the same number, as a decimal fraction from 1e-6 to 1e12, otherwise with an
+/// exponent.
 fn double(out: &mut Vec<u8>, value: f64) {
     const WHOLE: f64 = 9_223_372_036_854_775_808.0;
     if !value.is_finite() {
@@ -242,7 +244,7 @@ fn double(out: &mut Vec<u8>, value: f64) {
         out.extend(std::iter::repeat_n(b'0', zeros));
         out.extend(digits.iter().filter(|digit| **digit != b'.'));
     } else if let (Ok(before), true) = (usize::try_from(exponent), exponent < 12) {
-        // The point is behind the first digit; it moves right.
+        // The point is after the first digit; it moves right.
         let first = usize::from(value < 0.0) + 1;
         out.extend_from_slice(&digits[..first]);
         let more = digits.get(first + 1..).unwrap_or_default();

@@ -1,30 +1,30 @@
-//! From a command's JSON to the CBOR that Chrome would have made of it (`crdtp/json.cc`).
+//! Converts the JSON of a command to the CBOR that Chrome would have made of it (`crdtp/json.cc`).
 
 use bytes::{Bytes, BytesMut};
 
 use super::{ARRAY, DOUBLE, ENVELOPE, FALSE, MAP, MalformedCbor, NULL, STOP, TRUE};
 use crate::cdp::special_byte::next_special;
 
-/// Messages up to this size are laid side by side into one allocation.
+/// Messages up to this size share one allocation.
 const SMALL: usize = 1024;
-/// How large that allocation is.
+/// The size of that allocation.
 const POOL: usize = 2 * 1024;
 
-/// Makes CBOR of commands. Keeps some memory from one message to the next.
+/// Converts commands to CBOR. Keeps some memory between messages.
 #[derive(Debug, Default)]
 pub struct Encoder {
     message: Vec<u8>,
-    /// Where the lengths of the open envelopes belong.
+    /// The positions of the lengths of open envelopes.
     open: Vec<usize>,
-    /// A string that has to be decoded.
+    /// A string that must be decoded.
     string: Vec<u8>,
     small: BytesMut,
 }
 
 impl Encoder {
-    /// The CBOR of a text that was checked or made by the proxy.
+    /// The CBOR of a text that the proxy has checked or made.
     ///
-    /// Only what is needed to stay within the text and to close what is open is checked again.
+    /// It checks again only what keeps it within the text and closes what is open.
     pub fn message(&mut self, text: &str) -> Result<Bytes, MalformedCbor> {
         self.message.clear();
         self.open.clear();
@@ -40,7 +40,7 @@ impl Encoder {
             self.small.reserve(POOL);
         }
         self.small.extend_from_slice(&self.message);
-        // A session that is idle holds next to nothing.
+        // An idle session keeps almost no memory.
         self.message.shrink_to(2 * SMALL);
         Ok(self.small.split().freeze())
     }
@@ -110,12 +110,12 @@ impl Encoder {
     }
 
     fn int(&mut self, value: i32) {
-        // A negative number is written as how far it is below -1.
+        // A negative number is written as its distance below -1.
         let argument = if value < 0 { !value } else { value };
         head(&mut self.message, u8::from(value < 0), argument.unsigned_abs());
     }
 
-    /// The string whose content begins at `from`; returns where what follows it begins.
+    /// Writes the string whose content begins at `from`; returns the position after it.
     fn string(&mut self, text: &str, from: usize) -> Result<usize, MalformedCbor> {
         let bytes = text.as_bytes();
         let open = MalformedCbor { what: "a string without end", at: from };
@@ -154,7 +154,7 @@ fn string_head(out: &mut Vec<u8>, kind: u8, length: usize, at: usize) -> Result<
     Ok(())
 }
 
-/// An initial byte with its number, in as few bytes as it takes.
+/// An initial byte with its number, in as few bytes as possible.
 fn head(out: &mut Vec<u8>, kind: u8, value: u32) {
     let kind = kind << 5;
     match (u8::try_from(value), u16::try_from(value)) {
@@ -171,7 +171,7 @@ fn head(out: &mut Vec<u8>, kind: u8, value: u32) {
     }
 }
 
-/// The content of a string, decoded: as UTF-16 if it is `wide`, else as ASCII.
+/// The decoded content of a string: as UTF-16 if `wide`, otherwise as ASCII.
 fn decode(out: &mut Vec<u8>, content: &str, wide: bool) {
     let plain = |out: &mut Vec<u8>, text: &str| {
         if wide {

@@ -18,7 +18,7 @@ fn hex(digits: &str) -> Vec<u8> {
     data_encoding::HEXLOWER.decode(digits.replace(' ', "").as_bytes()).expect("hex digits")
 }
 
-/// One message of Chrome's over either pipe.
+/// One message of Chrome's, recorded on both pipes.
 #[derive(Deserialize)]
 struct Row {
     cbor: String,
@@ -80,7 +80,8 @@ fn invalid_utf_8_is_dropped_as_chrome_drops_it() {
     for (content, expected) in [
         ("c3a9 7f", "{\"a\":\"\\u00e9\x7f\"}"),
         ("f09f9880 efbfbf", r#"{"a":"\ud83d\ude00\uffff"}"#),
-        // A byte that begins nothing, half a character, one whose tail is none, one too long, one beyond Unicode.
+        // An invalid first byte, half a character, an invalid second byte, an overlong form, and
+        // one beyond Unicode.
         ("61 80 ff 62", r#"{"a":"ab"}"#),
         ("61 e4b8", r#"{"a":"a"}"#),
         ("61 c322 62", r#"{"a":"ab"}"#),
@@ -101,14 +102,16 @@ fn invalid_messages_are_reported() {
         "d8185a 00000003 bfff",
         "d8185a 00000002 bfff ff",
         "d8185a 00000001 bf",
-        // A key without a value, a value for a key, an odd string of UTF-16, an int that is none, an unknown tag.
+        // A key without a value, a value instead of a key, UTF-16 of odd length, an invalid int, an
+        // unknown tag.
         "d8185a 00000004 bf 6161 ff",
         "d8185a 00000004 bf 01 01 ff",
         "d8185a 00000006 bf 6161 4161 ff",
         "d8185a 00000009 bf 6161 1affffffff ff",
         "d8185a 00000006 bf 6161 c101 ff",
         "d8185a 00000006 bf 6161 7fff ff",
-        // A string, an envelope and binary data that go on behind the end; a scalar in an envelope.
+        // A string, an envelope and binary data that extend beyond the end; a scalar in an
+        // envelope.
         "d8185a 00000006 bf 6161 7861 ff",
         "d8185a 0000000d bf 6161 d8185a000000ff 9fff ff",
         "d8185a 00000006 bf 6161 d641 ff",
@@ -154,7 +157,7 @@ fn too_deep_replies_become_chromes_error() {
     assert_eq!(event(300), Ok(Decoded::TooDeep));
 }
 
-/// Any JSON, as clients may write it.
+/// Any JSON that clients may write.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -173,7 +176,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Whether two values are the same. Numbers are doubles, and `serde_json` may read one a digit off.
+/// Whether two values are equal. Numbers are doubles, and `serde_json` may read one with a
+/// different last digit.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {

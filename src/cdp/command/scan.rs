@@ -1,37 +1,37 @@
-//! Reads a client's frame down to its last byte, before any of it goes to Chrome.
+//! Reads a client's frame completely before any of it is sent to Chrome.
 //!
-//! One pass finds the members of the top-level object and everything Chrome would refuse while it turns JSON into
-//! CBOR, with its words and its position. It never looks at what a member means: that is
-//! [`command`](crate::cdp::command), whose tests hold it against `serde_json`.
+//! One pass finds the members of the top-level object and everything that Chrome would refuse when
+//! it converts JSON to CBOR, with Chrome's text and position. The meaning of a member is not its
+//! concern: that is [`command`](crate::cdp::command), whose tests compare it with `serde_json`.
 
 use std::{borrow::Cow, ops::Range};
 
 use crate::cdp::{json_text::unescape, special_byte::next_special};
 
-/// Containers that may be open at once. Chrome's limit is 300.
+/// The largest number of open containers. Chrome's limit is 300.
 const MAX_DEPTH: usize = 200;
 
-/// Above this many, the keys of `params` are compared by sorting them.
+/// Above this number, the keys of `params` are compared by sorting them.
 const FEW_KEYS: usize = 16;
 
 /// A member of the top-level object.
 #[derive(Clone, Default)]
 pub(super) struct Member {
-    /// Between the quotes, escapes and all.
+    /// The text between the quotes, with its escapes.
     pub(super) key: Range<usize>,
     /// Without white space around it.
     pub(super) value: Range<usize>,
-    /// Where, in `params`, a key stands for the second time.
+    /// The position in `params` of the second occurrence of a key.
     pub(super) repeated: Option<usize>,
 }
 
-/// The first members of a top-level object, in order. A fifth is always a mistake, and what follows it can be no worse.
+/// The first members of a top-level object, in order. A fifth is always an error, whatever follows.
 #[derive(Default)]
 pub(super) struct Members {
     first: [Member; 5],
     count: usize,
-    /// Where the first control character in a string stands. Chrome takes those; JSON does not, and a NUL would end the
-    /// message on the pipe and start a smuggled one.
+    /// The position of the first control character in a string. Chrome accepts these; JSON does
+    /// not, and a NUL would end the message on the pipe and start another one.
     pub(super) control: Option<usize>,
 }
 
@@ -41,14 +41,15 @@ impl Members {
     }
 }
 
-/// What is not JSON, or more than Chrome takes, and where.
+/// An error: text that is not JSON, or more than Chrome accepts, and its position.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) what: &'static str,
     pub(super) at: usize,
 }
 
-/// Reads all of `text`, which is valid UTF-8 up to `valid`: the members of an object, `None` for any other JSON.
+/// Reads all of `text`, which is valid UTF-8 up to `valid`: returns the members of an object,
+/// `None` for any other JSON.
 pub(super) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> {
     let mut scanner = Scanner {
         text,
@@ -95,23 +96,24 @@ pub(super) fn scan(text: &[u8], valid: usize) -> Result<Option<Members>, Fault> 
     }
 }
 
-/// Whether a key, as it is written, spells `name`.
+/// Whether the key, as written, means `name`.
 fn same_key(raw: &[u8], name: &[u8]) -> bool {
     raw == name || (raw.contains(&b'\\') && decoded(raw).as_bytes() == name)
 }
 
 fn decoded(raw: &[u8]) -> Cow<'_, str> {
-    // Invalid UTF-8 in a string is a fault before its content is asked for.
+    // Invalid UTF-8 in a string is an error before its content is read.
     str::from_utf8(raw).map_or(Cow::Borrowed(""), unescape)
 }
 
-/// The keys of `params`, to find one that stands twice: Chrome takes the last, so whoever checks the first is fooled.
+/// The keys of `params`, to find a duplicate: Chrome uses the last, so a check of the first could
+/// be bypassed.
 #[derive(Default)]
 struct Keys {
     few: [Range<usize>; FEW_KEYS],
     count: usize,
     many: Vec<Range<usize>>,
-    /// Whether any of them is spelt with an escape.
+    /// Whether any of them is written with an escape.
     escaped: bool,
     repeated: Option<usize>,
 }
@@ -155,7 +157,7 @@ enum Token {
     Colon,
     Comma,
     String,
-    /// A string to Chrome's lexer that then cannot be decoded.
+    /// A string that Chrome's lexer accepts and its decoder does not.
     BadString,
     Number,
     Word,
@@ -163,19 +165,20 @@ enum Token {
     Invalid,
 }
 
-/// Chrome's JSON parser (`crdtp/json.cc`) as a loop: its tokens and its order of complaints, so that faults have its
-/// words and positions. Stricter where Chrome is lax: no `\v` escape, no vertical tab as white space.
+/// Chrome's JSON parser (`crdtp/json.cc`) as a loop, with its tokens and its order of checks, so
+/// that errors have its texts and positions. Stricter than Chrome in two points: no `\v` escape, no
+/// vertical tab as white space.
 struct Scanner<'a> {
     text: &'a [u8],
     valid: usize,
-    /// Where the last token begins, and where it ends.
+    /// The start and the end of the last token.
     start: usize,
     at: usize,
-    /// How many containers are open, and which of them are objects.
+    /// The number of open containers, and which of them are objects.
     depth: usize,
     objects: [u64; MAX_DEPTH.div_ceil(64)],
     control: Option<usize>,
-    /// Whether the last token, if it is a number, has one.
+    /// Whether the last token, if it is a number, has an exponent.
     has_exponent: bool,
 }
 
@@ -184,7 +187,8 @@ impl Scanner<'_> {
         Fault { what, at: self.start }
     }
 
-    /// Reads an object whose brace is the last token; `each` reads the value after each key.
+    /// Reads an object whose brace is the last token; calls `each` to read the value after each
+    /// key.
     fn members(&mut self, mut each: impl FnMut(&mut Self, Range<usize>) -> Result<(), Fault>) -> Result<(), Fault> {
         self.open(true)?;
         let mut token = self.token();
@@ -265,7 +269,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// Takes the last token for a key, reads the colon after it, and says where the key's content is.
+    /// Uses the last token as a key, reads the colon after it, and returns the position of the
+    /// key's content.
     fn key(&mut self, token: Token) -> Result<Range<usize>, Fault> {
         match token {
             Token::String => {}
@@ -297,7 +302,8 @@ impl Scanner<'_> {
         self.objects[self.depth / 64] & (1 << (self.depth % 64)) != 0
     }
 
-    /// Whether the number that is the last token fits an f64. Without an exponent only a very long one does not.
+    /// Whether the number in the last token fits an f64. Without an exponent only a very long one
+    /// does not.
     fn finite(&self) -> bool {
         let digits = &self.text[self.start..self.at];
         if digits.len() <= 300 && !self.has_exponent {
@@ -308,7 +314,7 @@ impl Scanner<'_> {
 
     #[inline]
     fn token(&mut self) -> Token {
-        // Clients write no white space; what is above a space is none.
+        // Clients rarely write white space; a byte above space is none.
         if self.text.get(self.at).is_some_and(|byte| *byte <= b' ') {
             self.skip_space();
         }
@@ -393,7 +399,7 @@ impl Scanner<'_> {
             let hex = match self.text.get(self.at) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 0,
                 Some(b'u') => 4,
-                // Chrome's lexer knows `\x41`, its decoder does not.
+                // Chrome's lexer accepts `\x41`, its decoder does not.
                 Some(b'x') => {
                     token = Token::BadString;
                     2

@@ -1,4 +1,4 @@
-//! To whom a new target's CDP session is handed.
+//! Which client gets the CDP session of a new target.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn unrequested_targets_are_resumed_and_detached() {
 
 #[test]
 fn targets_of_warm_leases_are_not_held() {
-    // No client has come yet: its base asks for nothing.
+    // No client has connected yet, and the base of a lease does not auto-attach.
     play(
         "root BASE 1
          bind C 1
@@ -154,7 +154,7 @@ fn the_last_root_to_resume_ends_the_pause() {
          resume S             => resume W, up
          resume S             => up",
     );
-    // The other order: the one that was handed holds it, and resumes last.
+    // In the other order: the root that got the CDP session holds the target and resumes last.
     play(
         "bind C 1
          root R1 1
@@ -245,11 +245,11 @@ fn one_of_two_waiting_roots_may_detach_or_end() {
          attach W P PW paused => 1: attached W to P on R1 waiting, attach P on R2
          attach S P R2        => 1: attached S to P on R2 waiting\n";
     for rest in [
-        // The second goes: the first waits on, and holds it.
+        // The second root ends: the first still waits, and holds the target.
         "detach S => detach S on R2
          gone S   => 1: detached S on R2
          resume W => up",
-        // The first goes: the watcher holds on for the second.
+        // The first root ends: the watcher holds the target for the second.
         "detach W => 1: detached W on R1, done
          detach W => detach W
          resume S => resume W, detach W on PW, up",
@@ -261,14 +261,14 @@ fn one_of_two_waiting_roots_may_detach_or_end() {
          gone S   => resume W, detach W on PW, 1: detached S on R2",
         "gone S   => 1: detached S on R2
          resume W => up",
-        // Chrome's own end of what was handed leaves nothing to hold.
+        // Chrome itself ends the CDP session that was handed over, so there is nothing to hold.
         "gone W   => 1: detached W on R1
          resume S => up",
         "resume W => kept back
          gone S   => resume W, 1: detached S on R2",
         "resume W => kept back
          detach S => resume S, resume W, detach S on R2",
-        // A whole root goes, and what was handed on it.
+        // A root ends, and with it the CDP sessions handed over to it.
         "gone R1  => 1: detached R1 on -
          resume S => resume W, detach W on PW, up",
         "off R1   => 1: detached W on R1, done
@@ -277,7 +277,7 @@ fn one_of_two_waiting_roots_may_detach_or_end() {
          gone S   => 1: detached S on R2
          resume W => up",
     ] {
-        // A root of the lease's own has no parent on which anybody is told.
+        // A root of the lease itself has no parent on which a client is told.
         let rest = rest.replace("1: detached R1 on -", "");
         play(&format!("{BOTH_WAIT}{rest}"));
     }

@@ -15,7 +15,7 @@ fn released_leases_leave_nothing() {
             "",
             "attach WP P PW paused => resume WP, detach WP on PW\ngone WP\ngone WT\ndestroy T\ndestroy P",
         ),
-        // A popup that is held.
+        // A held popup.
         (
             "create P page C opener access => 1: created P\nattach WP P PW paused",
             "resume WP, detach WP on PW,",
@@ -28,7 +28,7 @@ fn released_leases_leave_nothing() {
             "resume WP, detach WP on PW,",
             "gone WP\npass 60\ndestroy P",
         ),
-        // Handed and not resumed; its second root's attach is under way.
+        // Handed over and not resumed; the attach of its second root is pending.
         (
             "auto R page
              root R2 1
@@ -60,7 +60,7 @@ fn released_leases_leave_nothing() {
             "",
             "destroy F\ndestroy V\ndestroy P",
         ),
-        // A page that has gone to a URL of Chrome's.
+        // A page that has navigated to a URL of Chrome's own.
         ("create P page C => 1: created P\nchange P at:chrome://x => 1: destroyed P", "", "destroy P"),
     ] {
         let roots = if phase.contains("R2") { "detach R, detach R2" } else { "detach R" };

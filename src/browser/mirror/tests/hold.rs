@@ -1,8 +1,8 @@
-//! The page watcher's hold on a popup, for a client that will come by way of its tab.
+//! The page watcher's hold on a popup, for a client that will attach through its tab.
 
 use super::*;
 
-/// A tab-flavour client has been handed the tab of a new page.
+/// A tab-flavour client has got the tab of a new page.
 fn popup(how: &str, then: &str) -> Fixture {
     play(&format!(
         "bind C 1
@@ -49,14 +49,14 @@ fn popup_is_released_when_its_cdp_session_ends() {
                detach S      => resume S, detach S on WT
                gone S        => resume WP, detach WP on PW, 1: detached S on WT"),
     );
-    // With its tab's.
+    // With its tab's CDP session.
     popup(
         "opener access",
         &(HELD.to_owned()
             + "attach S P WT => 1: attached S to P on WT
                gone WT       => resume WP, detach WP on PW, 1: detached WT on R with S"),
     );
-    // It has another one.
+    // The client has another one on the page.
     popup(
         "opener access",
         &(HELD.to_owned()
@@ -71,7 +71,7 @@ fn popup_is_released_when_its_cdp_session_ends() {
 fn popup_is_released_at_the_deadline() {
     let mirror = popup("opener access", &(HELD.to_owned() + "pass 4\npass 1 => resume WP, detach WP on PW\npass 9"));
     assert_eq!((mirror.targets.expired_holds, mirror.targets.next_timeout()), (1, None));
-    // It cannot reach its opener: a plain Chrome would not wait either.
+    // It cannot reach its opener: plain Chrome would not wait either.
     let mirror = popup(
         "opener",
         &(HELD.to_owned() + "attach S P WT => 1: attached S to P on WT\npass 5 => resume WP, detach WP on PW"),
@@ -130,7 +130,7 @@ fn hold_ends_when_no_client_can_resume_it() {
     ] {
         popup("opener access", &(HELD.to_owned() + rest));
     }
-    // Another lease's change is no reason.
+    // A change of another lease does not start a hold.
     popup("opener access", &(HELD.to_owned() + "root R9 9\nauto R9 page\noff R9"));
 }
 

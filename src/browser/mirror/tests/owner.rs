@@ -1,4 +1,4 @@
-//! Whose a target is, and what its owner is told.
+//! The owner of a target, and the events that it gets.
 
 use super::*;
 

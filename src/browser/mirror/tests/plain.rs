@@ -1,5 +1,5 @@
-//! The mirror as it would be without indexes: what is asked for is looked for among all there is. Slow, and so plain that
-//! it can be checked by reading; [`super::random`] compares the mirror with it.
+//! A model of the mirror without indexes: every query scans all entries. It is slow, and simple
+//! enough to be checked by reading; [`super::random`] compares the mirror with it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -28,27 +28,28 @@ struct Target {
     info: String,
     kind: Option<Kind>,
     context: Option<ContextId>,
-    /// For a tab its page has been seen and is an ordinary one; true for everything else that may be shown.
+    /// For a tab: its page was announced and is an ordinary one. True for all other targets that
+    /// may be shown.
     presentable: bool,
     has_opener: bool,
     can_access_opener: bool,
     /// The page of a tab.
     page: Option<TargetId>,
-    /// The target of which it is a part.
+    /// The target of which it is a child.
     parent: Option<TargetId>,
-    /// What clients have it pretend.
+    /// The emulation that clients have set.
     overrides: Overrides,
-    /// Whether the watcher of a flavour has reported it: only then it exists for auto-attach.
+    /// Per flavour, whether the watcher has reported it: only then it exists for auto-attach.
     reported: [bool; 2],
     /// The watchers' CDP sessions that still hold it.
     held: [Option<CdpSessionId>; 2],
-    /// The watchers' CDP sessions that were handed to clients and not resumed yet.
+    /// The watchers' CDP sessions that were handed over to clients and not resumed yet.
     handed: [Option<CdpSessionId>; 2],
     /// The clients' CDP sessions that asked to wait and have not resumed.
     waiters: Vec<CdpSessionId>,
-    /// When the hold for a tab-flavour client is looked at again.
+    /// When the hold for a tab-flavour client is checked again.
     deadline: Option<Instant>,
-    /// The order in which they came.
+    /// Its number in order of announcement.
     number: u64,
 }
 
@@ -58,11 +59,12 @@ struct Attachment {
     target: TargetId,
     /// The CDP session that attached: the only one through which it can be detached.
     parent: Option<CdpSessionId>,
-    /// The CDP session on which a client knows it, where that is not `parent`.
+    /// The CDP session on which a client knows it, if that is not `parent`.
     shown_on: Option<CdpSessionId>,
-    /// Made by a browser-level auto-attach, and ended by its end.
+    /// Made by a browser-level auto-attach, and ended with it.
     auto: bool,
-    /// No client knows it: a lease's base and what the proxy attaches through that. It keeps nothing waiting.
+    /// Unknown to clients: a lease's base, and what the proxy attaches through it. It keeps no
+    /// target waiting.
     hidden: bool,
     children: Vec<CdpSessionId>,
 }
@@ -82,9 +84,11 @@ impl Attachment {
 struct Expected {
     root: CdpSessionId,
     target: TargetId,
-    /// The target is paused and this root asked to wait: Chrome's `waitingForDebugger` knows nothing of that.
+    /// The target is paused and this root asked to wait; Chrome's `waitingForDebugger` does not
+    /// show that.
     waiting: bool,
-    /// Auto-attach was turned off meanwhile: it is detached as soon as it is there, and nobody is told.
+    /// Auto-attach was turned off meanwhile: it is detached as soon as it is announced, and no
+    /// client is told.
     unwanted: bool,
 }
 
@@ -95,7 +99,7 @@ struct Root {
     interest: Interest,
 }
 
-/// All there is.
+/// All entries.
 #[derive(Debug)]
 pub(super) struct Plain {
     watchers: [CdpSessionId; 2],
@@ -104,7 +108,7 @@ pub(super) struct Plain {
     attachments: HashMap<CdpSessionId, Attachment>,
     /// Roots that auto-attach, in the order they asked.
     roots: Vec<Root>,
-    /// The last tab of a context, until its page is seen.
+    /// The last tab of a context, until its page is announced.
     unpaired: HashMap<ContextId, TargetId>,
     /// Attachments that auto-attach asked for explicitly and Chrome has not announced yet.
     expected: Vec<Expected>,
@@ -112,23 +116,24 @@ pub(super) struct Plain {
     withheld: Vec<(CdpSessionId, TargetId, CallId)>,
     /// Holds in the order they began, which is the order they end; one that ended early is passed over.
     holds: VecDeque<(Instant, TargetId)>,
-    /// What waits in contexts where a page of the proxy's own is being made.
+    /// The waiting events in contexts where a page of the proxy's own is being created.
     concealing: HashMap<ContextId, Vec<Deferred>>,
-    /// Pages of the proxy's own, with their tabs and parts: never shown.
+    /// Pages of the proxy's own, with their tabs and child targets: never shown.
     own_pages: HashSet<TargetId>,
-    /// The web origins seen in each context, the last one at the back.
+    /// The web origins seen in each context, the latest last.
     origins: HashMap<ContextId, VecDeque<String>>,
-    /// What was ruled on the permissions of each context.
+    /// The permissions set in each context.
     rulings: HashMap<ContextId, Rulings>,
-    /// Targets so far.
+    /// The number of targets so far.
     number: u64,
     effects: VecDeque<Effect>,
-    /// Holds that ended by their deadline.
+    /// The number of holds that ended at their deadline.
     pub(super) expired_holds: u64,
 }
 
 impl Plain {
-    /// `watchers` are the CDP sessions of the page and the tab watcher, `downloads` is the one that hears of downloads.
+    /// `watchers` are the CDP sessions of the page and the tab watcher; `downloads` is the one with
+    /// download events.
     pub(super) fn new(watchers: [CdpSessionId; 2], downloads: &CdpSessionId) -> Self {
         let own = watchers
             .iter()
@@ -155,7 +160,7 @@ impl Plain {
         }
     }
 
-    /// The next thing to do, in order.
+    /// The next effect, in order.
     pub(super) fn poll_effect(&mut self) -> Option<Effect> {
         if let Some(effect) = self.effects.pop_front() {
             return Some(effect);
@@ -173,7 +178,7 @@ impl Plain {
         self.holds.front().map(|(at, _)| *at)
     }
 
-    /// The lease a CDP session belongs to; `None` for the proxy's own and for what is unknown.
+    /// The lease of a CDP session; `None` for the proxy's own and for unknown ones.
     pub(super) fn lease_of(&self, session: &str) -> Option<LeaseId> {
         self.attachments.get(session)?.lease
     }
@@ -207,23 +212,23 @@ impl Plain {
         self.contexts.iter().filter(|(_, owner)| **owner == lease).map(|(context, _)| context.clone()).collect()
     }
 
-    /// Contexts that belong to a lease, and targets and CDP sessions of any kind: what must be back where it was.
+    /// The number of contexts that belong to a lease, and of all targets and CDP sessions.
     pub(super) fn census(&self) -> (usize, usize, usize) {
         (self.contexts.len(), self.targets.len(), self.attachments.len())
     }
 
-    /// A context was made by a lease.
+    /// A lease has created a context.
     pub(super) fn bind(&mut self, context: ContextId, lease: LeaseId) {
         self.contexts.insert(context, lease);
     }
 
-    /// A browser-level CDP session made by the proxy for itself or for a lease.
+    /// The proxy has made a browser-level CDP session for itself or for a lease.
     pub(super) fn root(&mut self, session: CdpSessionId, lease: Option<LeaseId>) {
         self.attachments.entry(session).or_insert_with(|| Attachment::new(lease, TargetId::from(""), None)).lease =
             lease;
     }
 
-    /// Tells a session that just began what its lease already has.
+    /// Reports the existing targets of a lease to a session that starts.
     pub(super) fn introduce(&mut self, lease: LeaseId) {
         for (id, target) in &self.targets {
             if target.presentable && self.context_owner(target.context.as_ref()) == Some(lease) {
@@ -233,8 +238,9 @@ impl Plain {
         }
     }
 
-    /// A lease is over: its interests end, what it held runs on, its contexts are nobody's until Chrome has disposed of
-    /// them. Returns its browser-level CDP sessions, which are to be detached.
+    /// A lease has ended: its auto-attach ends, what it held is resumed, and its contexts have no
+    /// owner until Chrome has disposed of them. Returns its browser-level CDP sessions, which are
+    /// to be detached.
     pub(super) fn release(&mut self, lease: LeaseId) -> Vec<CdpSessionId> {
         self.roots.retain(|root| root.lease != lease);
         let mine: Vec<TargetId> = self
@@ -271,7 +277,7 @@ impl Plain {
         }
         self.remember(&info);
         let kind = shown_kind(&info);
-        // What is part of a page of ours is ours too.
+        // Child targets of a hidden page are hidden too.
         if info.parent.as_ref().is_some_and(|parent| self.own_pages.contains(parent)) {
             self.own_pages.insert(info.id.clone());
         }
@@ -290,7 +296,8 @@ impl Plain {
             (Some(context), Kind::Tab) => {
                 self.unpaired.insert(context.clone(), info.id);
             }
-            // A page's event, or that of Chrome's own user interface, follows its tab's directly, in the same context.
+            // The event of a page, or of Chrome's own user interface, directly follows its tab's,
+            // in the same context.
             (Some(context), Kind::Page | Kind::Other) => {
                 let tab = self.unpaired.remove(context);
                 match tab {
@@ -302,7 +309,7 @@ impl Plain {
                         self.let_go(Flavour::Tab, &tab);
                     }
                     Some(tab) if kind == Kind::Page => self.pair(&tab, info.id.clone(), now),
-                    // Nobody is shown that tab, ever.
+                    // That tab is never shown.
                     Some(tab) => self.let_go(Flavour::Tab, &tab),
                     None => {}
                 }
@@ -321,7 +328,8 @@ impl Plain {
         self.remember(&info);
         let Some(target) = self.targets.get_mut(&info.id) else { return };
         json.clone_into(&mut target.info);
-        // Chrome renames its own user interface to `page` while a context goes: what was hidden stays hidden.
+        // Chrome renames its own user interface to `page` while a context is disposed of: hidden
+        // targets stay hidden.
         if !target.presentable {
             return;
         }
@@ -335,7 +343,8 @@ impl Plain {
         }
     }
 
-    /// A target has gone to a URL of Chrome's own: its clients are detached, and for them it is no more.
+    /// A target has navigated to a URL of Chrome's own: its clients are detached and told that it
+    /// was destroyed.
     fn hide(&mut self, id: &TargetId, context: Option<&ContextId>) {
         let owner = self.context_owner(context);
         if let Some(target) = self.targets.get_mut(id) {

@@ -1,5 +1,5 @@
-//! Random events against a small Chrome that obeys what the mirror wants done, late or at once. The mirror without
-//! indexes is told the same, and must want the same.
+//! Random events with a simulated Chrome that performs the mirror's effects, at once or later. The
+//! model without indexes gets the same events and must have the same effects.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -25,7 +25,7 @@ struct Attached {
     resumed: bool,
 }
 
-/// What the mirror, or a client, has sent.
+/// A command that the mirror or a client has sent.
 #[derive(Debug)]
 enum Command {
     Resume(String),
@@ -39,16 +39,16 @@ struct World {
     now: Instant,
     targets: BTreeMap<String, Simulated>,
     sessions: BTreeMap<String, Attached>,
-    /// Roots, and the leases they belong to; the first of each lease is its base.
+    /// Roots and their leases; the first root of each lease is its base.
     roots: Vec<(String, LeaseId)>,
     leases: Vec<LeaseId>,
     upstream: VecDeque<Command>,
-    /// CDP sessions that a client knows, and that one ever knew.
+    /// CDP sessions that a client knows, and those that a client ever knew.
     known: BTreeMap<String, LeaseId>,
     /// The CDP session on which a client was told of each.
     shown_on: BTreeMap<String, String>,
     ever: BTreeMap<String, LeaseId>,
-    /// Attaches that a client asked for itself.
+    /// Attaches that a client requested itself.
     explicit: HashSet<(String, String)>,
     /// Replies that wait, with the root that asked and the target they name.
     withheld: BTreeMap<CallId, (String, String)>,
@@ -178,7 +178,7 @@ impl World {
                 self.mirror.on_timeout(self.now);
             }
             16 => {
-                // A view leaves; the base stays as long as its lease.
+                // A view ends; the base lives as long as its lease.
                 let views: Vec<_> = self.roots.iter().filter(|(root, _)| root.starts_with('V')).cloned().collect();
                 if let Some((root, _)) = pick(&views, a) {
                     self.upstream.push_back(Command::Detach(root, None));
@@ -216,7 +216,7 @@ impl World {
         self.mirror.check();
     }
 
-    /// A page of the proxy's own, while another page comes; it is refused, closed or revealed.
+    /// A hidden page is created while another page is announced; it is refused, closed or revealed.
     fn new_own_page(&mut self, lease: LeaseId, flags: u8) {
         let flag = |bit: u8| flags & (1 << bit) != 0;
         let context = ContextId::from(format!("C{}", lease.0));
@@ -323,7 +323,7 @@ impl World {
         self.obey();
     }
 
-    /// A client's detach.
+    /// A client detaches.
     fn detach(&mut self, session: &str) {
         let way = self.mirror.detach(&session.into());
         self.obey();
@@ -346,13 +346,13 @@ impl World {
         self.obey();
     }
 
-    /// Chrome ends a CDP session: one event, and all below go without.
+    /// Chrome ends a CDP session: it sends one event, and none for those below.
     fn end(&mut self, session: &str) {
         if let Some(Attached { .. }) = self.remove(session) {
             self.mirror.on_detached(session);
             self.obey();
         }
-        // Its view has left, with all that it was told of.
+        // Its view has ended, and with it its CDP sessions.
         if self.roots.iter().any(|(root, _)| root == session) {
             self.roots.retain(|(root, _)| root != session);
             let mut gone = vec![session.to_owned()];
@@ -395,13 +395,13 @@ impl World {
         self.targets.iter().filter(|(_, target)| target.alive).map(|(id, _)| id.clone())
     }
 
-    /// A CDP session on a target that some client knows.
+    /// A CDP session on a target that a client knows.
     fn client(&self, at: usize) -> Option<String> {
         let there: Vec<String> = self.known.keys().filter(|id| self.sessions.contains_key(*id)).cloned().collect();
         pick(&there, at)
     }
 
-    /// Takes over what the mirror wants done, and checks what it tells.
+    /// Records the mirror's effects, and checks its events.
     fn obey(&mut self) {
         while let Some(effect) = self.mirror.poll_effect() {
             match effect {
@@ -476,7 +476,7 @@ impl World {
         }
     }
 
-    /// Chrome does some of what it was sent.
+    /// Chrome performs some of the pending commands.
     fn pump(&mut self, commands: usize) {
         for _ in 0..commands {
             let Some(command) = self.upstream.pop_front() else { return };
@@ -494,7 +494,7 @@ impl World {
                     assert!(!watched || attached.resumed, "{session} is detached before it is resumed");
                     let context = session.strip_prefix('R').map(|_| self.mirror.lease_of(&session));
                     self.end(&session);
-                    // The base of a released lease takes its contexts with it.
+                    // The base of a released lease ends with its contexts.
                     if context == Some(None) {
                         let gone: Vec<_> =
                             self.alive().filter(|id| !self.leases.contains(&self.targets[id].lease)).collect();
@@ -532,7 +532,7 @@ impl World {
         self.mirror.check();
     }
 
-    /// What the watchers still hold, somebody is coming for.
+    /// The watchers hold only targets that a client will attach to.
     fn check_holds(&self) {
         for (session, attached) in &self.sessions {
             let watched = attached.parent.as_deref().is_some_and(|on| on == "PW" || on == "TW");

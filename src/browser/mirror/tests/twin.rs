@@ -1,11 +1,12 @@
-//! The mirror and [`Plain`] side by side: both are told the same, and must answer and want the same.
+//! The mirror and [`Plain`] side by side: both get the same events, and must have the same answers
+//! and effects.
 
 use std::ops::Deref;
 
 use super::{plain::Plain, *};
 use crate::port::Interest;
 
-/// Reads as the mirror; is told things only by the methods below.
+/// Reads go to the mirror; changes only through the methods below.
 pub(super) struct Twin {
     mirror: Mirror,
     plain: Plain,
@@ -20,7 +21,7 @@ impl Deref for Twin {
     }
 }
 
-/// What is told to both, and must be answered by both alike.
+/// An event for both, whose results must be equal.
 macro_rules! both {
     ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $answer:ty)?;)*) => {
         $(pub(super) fn $name(&mut self, $($arg: $type),*) $(-> $answer)? {
@@ -85,7 +86,7 @@ impl Twin {
         self.effects.pop_front()
     }
 
-    /// As [`Twin::compare`], where the plain one has no order among targets.
+    /// As [`Twin::compare`], but [`Plain`] does not order the targets.
     fn compare_unordered(&mut self, what: &str) {
         let ours: Vec<Effect> = std::iter::from_fn(|| self.mirror.poll_effect()).collect();
         let plain: Vec<Effect> = std::iter::from_fn(|| self.plain.poll_effect()).collect();
@@ -98,7 +99,7 @@ impl Twin {
         self.effects.extend(ours);
     }
 
-    /// Both want the same.
+    /// The effects of both are equal.
     fn compare(&mut self, what: &str) {
         loop {
             let (ours, plain) = (self.mirror.poll_effect(), self.plain.poll_effect());
@@ -110,7 +111,7 @@ impl Twin {
         }
     }
 
-    /// Both know the same, and each index of the mirror is what looking through all there is finds.
+    /// The state of both is equal, and each index of the mirror equals the result of a scan.
     pub(super) fn check(&self) {
         let Self { mirror, plain, .. } = self;
         mirror.targets.check();

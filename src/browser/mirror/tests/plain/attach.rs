@@ -1,4 +1,5 @@
-//! The CDP sessions on targets: who attached what, which roots attach by themselves, and how a CDP session goes.
+//! The CDP sessions on targets: which client attached, which roots auto-attach, and how CDP
+//! sessions end.
 
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ impl Plain {
         now: Instant,
     ) {
         let Some(info) = TargetInfo::read(json) else { return };
-        // Below a CDP session that has gone: it has gone too.
+        // Its parent has already ended, and so has this one.
         if on.is_some_and(|on| !self.attachments.contains_key(on)) {
             return;
         }
@@ -80,7 +81,7 @@ impl Plain {
         }
     }
 
-    /// Chrome would not attach for a root that auto-attaches.
+    /// Chrome refused an attach for a root that auto-attaches.
     pub(in crate::browser::mirror::tests) fn on_attach_refused(&mut self, root: &CdpSessionId, target: &str) {
         let of = |expected: &Expected| expected.root == *root && expected.target.as_str() == target;
         if let Some(at) = self.expected.iter().position(of) {
@@ -137,14 +138,15 @@ impl Plain {
         wanted
     }
 
-    /// The CDP sessions that a root's auto-attach made, for `autoAttach:false`.
+    /// The CDP sessions that a root's auto-attach made, to be detached for `autoAttach:false`.
     pub(in crate::browser::mirror::tests) fn attached_by(&self, root: &CdpSessionId) -> Vec<CdpSessionId> {
         let mine = |attachment: &Attachment| attachment.auto && attachment.told_on() == Some(root);
         self.attachments.iter().filter(|(_, attachment)| mine(attachment)).map(|(id, _)| id.clone()).collect()
     }
 
-    /// A client's `Target.detachFromTarget` of this CDP session. A target that it holds paused is resumed first: a popup
-    /// with an opener would stay paused for ever (*measured*). If others asked to wait for it too, the pause is theirs.
+    /// A client's `Target.detachFromTarget` of this CDP session. A target that it holds paused is
+    /// resumed first: a popup with an opener would stay paused for ever (*measured*). If others
+    /// asked to wait for it too, it stays paused for them.
     pub(in crate::browser::mirror::tests) fn detach(&mut self, session: &CdpSessionId) -> Way {
         let of_a_lease = |attachment: &&Attachment| attachment.lease.is_some();
         let Some(attachment) = self.attachments.get(session).filter(of_a_lease) else { return Way::Unknown };
@@ -163,8 +165,8 @@ impl Plain {
         }
     }
 
-    /// Ends what a client's CDP session holds. Returns the CDP session through which it is to be detached, unless it
-    /// stays with the watcher because others wait.
+    /// Ends the hold of a client's CDP session. Returns the CDP session through which it is to be
+    /// detached, unless the watcher keeps it because others wait.
     fn loosen(&mut self, session: &CdpSessionId) -> Option<CdpSessionId> {
         let attachment = self.attachments.get(session)?;
         let (parent, id) = (attachment.parent.clone(), attachment.target.clone());
@@ -184,7 +186,8 @@ impl Plain {
         if let Some(attachment) = self.attachments.get_mut(session) {
             (attachment.lease, attachment.shown_on, attachment.auto) = (None, None, false);
         }
-        // For its client all below it goes, though Chrome keeps that until the watcher lets go.
+        // Its client is told that all below it has ended, though Chrome keeps that until the
+        // watcher detaches.
         for below in self.below(session) {
             let Some(attachment) = self.attachments.get_mut(&below) else { continue };
             attachment.lease = None;
@@ -194,7 +197,7 @@ impl Plain {
         None
     }
 
-    /// As [`Plain::detach`], but nobody asked and nobody is told.
+    /// As [`Plain::detach`], but not requested by a client, and no client is told.
     pub(in crate::browser::mirror::tests) fn let_loose(&mut self, session: &CdpSessionId) {
         let lease = self.lease_of(session.as_str());
         if let Some(on) = self.loosen(session) {
@@ -203,7 +206,7 @@ impl Plain {
         }
     }
 
-    /// Detaches what has just been attached and nobody wants any more.
+    /// Detaches a CDP session that was just attached and is not wanted any more.
     fn reject(&mut self, child: &CdpSessionId, on: &CdpSessionId, lease: LeaseId) {
         if let Some(attachment) = self.attachments.get_mut(child) {
             attachment.lease = None;
@@ -233,7 +236,7 @@ impl Plain {
             }
             (None, None) => {}
         }
-        // Holds that nobody is coming for any more.
+        // Holds that no client can end any more.
         let mut stale: Vec<TargetId> = self
             .targets
             .iter()
@@ -250,7 +253,8 @@ impl Plain {
         }
     }
 
-    /// What a root's auto-attach has asked for and Chrome has not announced is not wanted any more.
+    /// Attaches that a root's auto-attach has requested and Chrome has not announced are not wanted
+    /// any more.
     fn expect_no_more(&mut self, root: &CdpSessionId) {
         let mut waited = Vec::new();
         for expected in self.expected.iter_mut().filter(|expected| expected.root == *root) {
@@ -264,7 +268,7 @@ impl Plain {
         }
     }
 
-    /// Takes out everything below an attachment, deepest first.
+    /// Removes everything below a CDP session, deepest first.
     fn forget_children(&mut self, attachment: &Attachment, gone: &mut Vec<(CdpSessionId, TargetId)>) {
         for child in &attachment.children {
             if let Some(below) = self.attachments.remove(child) {
@@ -274,8 +278,8 @@ impl Plain {
         }
     }
 
-    /// What was handed on roots that have gone goes with them, as it would have if they had attached it themselves.
-    /// Returns those and all below them, deepest first.
+    /// CDP sessions that were handed over to roots that have ended end with them, as if these had
+    /// attached them. Returns those and all below them, deepest first.
     fn forget_handed(&mut self, root: &CdpSessionId, below: &[(CdpSessionId, TargetId)]) -> Vec<CdpSessionId> {
         let is_gone = |on: &CdpSessionId| on == root || below.iter().any(|(id, _)| id == on);
         let mut handed: Vec<CdpSessionId> = self
@@ -294,7 +298,7 @@ impl Plain {
         gone
     }
 
-    /// A CDP session has gone: what it was waited for or held by goes on without it.
+    /// A CDP session has ended: targets that waited for it or were held by it continue.
     fn on_gone(&mut self, session: &CdpSessionId, id: &TargetId, of_a_client: bool) {
         self.roots.retain(|root| root.id != *session);
         self.expect_no_more(session);
@@ -309,13 +313,14 @@ impl Plain {
         if was_handed || target.waiters.len() < asked {
             self.settle(id);
         }
-        // A tab-flavour client that had a CDP session on this page and lost the last one: the page must not wait for it.
+        // A tab-flavour client had its last CDP session on this page: the page must not wait for
+        // it.
         if of_a_client && !self.has_client(id) {
             self.let_go(Flavour::Page, id);
         }
     }
 
-    /// Whether anybody has a CDP session on a target.
+    /// Whether there is a CDP session on a target.
     pub(in crate::browser::mirror::tests) fn is_held(&self, id: &TargetId) -> bool {
         self.attached_to(id).next().is_some()
     }

@@ -1,9 +1,9 @@
-//! Pages of the proxy's own in a session's context, which no client is shown, and what else is to be known of a
-//! session's contexts: where its pages have been, what they may. PURE.
+//! Pages of the proxy's own in a session's context, which clients do not see, and other state of a
+//! session's contexts: visited origins, permissions, emulation. PURE.
 //!
-//! A page of ours is announced before the reply that names it. So while its `createTarget` is pending, new pages of the
-//! context without an opener wait: [`Plain::concealed`] says which one is ours, and the others go on as if they had
-//! just come.
+//! Chrome announces a page before the reply that names it. So while a `createTarget` of the proxy
+//! is pending, new pages of the context without an opener wait: [`Plain::concealed`] tells which
+//! one is hidden, and the others are then handled as if just announced.
 
 use std::collections::VecDeque;
 
@@ -19,10 +19,10 @@ use crate::{
     port::Told,
 };
 
-/// How many origins are remembered of a context; the oldest is forgotten.
+/// The number of origins that are remembered per context; the oldest is forgotten.
 const REMEMBERED: usize = 256;
 
-/// What came for a page while it was not known whose it is.
+/// Events of a page that wait until it is known whether the page is hidden.
 #[derive(Debug)]
 pub(super) enum Deferred {
     Created(String),
@@ -44,7 +44,8 @@ impl Deferred {
 }
 
 impl Plain {
-    /// A page of ours is about to be made in a context. False if one is being made there already, for which this one waits.
+    /// A hidden page is about to be created in a context. Returns false if another one is being
+    /// created there; this one then waits.
     pub(in crate::browser::mirror::tests) fn conceal(&mut self, context: &ContextId) -> bool {
         let free = !self.concealing.contains_key(context);
         if free {
@@ -53,7 +54,7 @@ impl Plain {
         free
     }
 
-    /// Chrome's answer to the `createTarget` of a page of ours; no target if it refused.
+    /// Chrome's reply to the `createTarget` of a hidden page; no target if it refused.
     pub(in crate::browser::mirror::tests) fn concealed(
         &mut self,
         context: &ContextId,
@@ -69,7 +70,7 @@ impl Plain {
                 Deferred::Crashed(id, params) => self.on_crashed(id.as_str(), &params),
                 Deferred::Destroyed(id) => self.on_destroyed(id.as_str()),
                 Deferred::Watched(flavour, child, json) => {
-                    // The watcher may have lost it again meanwhile.
+                    // The watcher may have lost its CDP session meanwhile.
                     if let Some(info) = TargetInfo::read(&json).filter(|_| self.attachments.contains_key(&child)) {
                         self.on_watched(flavour, &child, &info, &json, now);
                     }
@@ -78,8 +79,8 @@ impl Plain {
         }
     }
 
-    /// A page of ours becomes one of the session's: it is shown like any other, and attached for who auto-attaches. Before
-    /// that, the session is told what we have it pretend.
+    /// A hidden page becomes a page of the session: it is shown like others, and attached for the
+    /// roots that auto-attach. First the session is told its emulation.
     pub(in crate::browser::mirror::tests) fn reveal(
         &mut self,
         page: &TargetId,
@@ -125,7 +126,7 @@ impl Plain {
         }
     }
 
-    /// The contexts of a lease, with what is and was in them.
+    /// The contexts of a lease, with their present and past content.
     pub(in crate::browser::mirror::tests) fn survey(&self, lease: LeaseId) -> Vec<Surveyed> {
         let mut contexts: Vec<&ContextId> =
             self.contexts.iter().filter(|(_, owner)| **owner == lease).map(|(context, _)| context).collect();
@@ -156,7 +157,8 @@ impl Plain {
         surveyed.collect()
     }
 
-    /// Notes where a target is. Hidden pages of ours go everywhere; that says nothing of the session.
+    /// Records where a target is. Hidden pages visit any origin, which is not recorded for the
+    /// session.
     pub(in crate::browser::mirror::tests) fn remember(&mut self, info: &TargetInfo) {
         let Some(context) = info.context.as_ref().filter(|context| self.contexts.contains_key(*context)) else {
             return;
@@ -167,7 +169,8 @@ impl Plain {
         }
     }
 
-    /// Notes an origin, or the storage key of a partition of one, where a session has something.
+    /// Records an origin, or the storage key of a partition of one, where a session has stored
+    /// data.
     pub(in crate::browser::mirror::tests) fn remember_origin(&mut self, context: &ContextId, origin: &str) {
         if !self.contexts.contains_key(context) {
             return;
@@ -183,7 +186,8 @@ impl Plain {
         }
     }
 
-    /// Puts an event aside while it may be about a page of ours. Only pages without an opener are, and their tabs.
+    /// Defers an event that may be about a hidden page. Only pages without an opener are hidden,
+    /// and their tabs.
     pub(super) fn defer(&mut self, info: &TargetInfo, event: impl FnOnce() -> Deferred) -> bool {
         if self.concealing.is_empty() || info.has_opener || self.targets.contains_key(&info.id) {
             return false;
@@ -196,7 +200,7 @@ impl Plain {
         true
     }
 
-    /// As [`Plain::defer`], for an event that names a target and says nothing else of it.
+    /// As [`Plain::defer`], for an event with nothing but the id of its target.
     pub(super) fn defer_for(&mut self, id: &str, event: impl FnOnce(TargetId) -> Deferred) -> bool {
         for deferred in self.concealing.values_mut() {
             if let Some(known) = deferred.iter().filter_map(Deferred::target).find(|known| known.as_str() == id) {
@@ -208,7 +212,8 @@ impl Plain {
     }
 }
 
-/// The origin of a URL as Chrome spells it in a `TargetInfo`; `None` if it is not on the web.
+/// The origin of a URL in Chrome's spelling in a `TargetInfo`; `None` for a URL that is not on the
+/// web.
 fn origin_of(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty() && !host.contains('@'))?;

@@ -1,4 +1,5 @@
-//! Who holds a new target paused: the watchers first, then whoever they hand their CDP session to; and when it runs.
+//! Which CDP sessions hold a new target paused: first the watchers', then those of clients to which
+//! these are handed over; and when the target is resumed.
 
 use std::time::Instant;
 
@@ -12,8 +13,8 @@ use crate::{
 };
 
 impl Plain {
-    /// A client's `Runtime.runIfWaitingForDebugger` on one of its CDP sessions. `children` says whether it auto-attaches
-    /// to what is below that one.
+    /// A client's `Runtime.runIfWaitingForDebugger` on one of its CDP sessions. `children` says
+    /// whether it auto-attaches to targets below that one.
     pub(in crate::browser::mirror::tests) fn on_resume(&mut self, on: &CdpSessionId, children: bool) -> Resume {
         let Some(id) = self.attachments.get(on).map(|attachment| attachment.target.clone()) else {
             return Resume::Pass;
@@ -27,7 +28,8 @@ impl Plain {
             // its opener is started by any resume on it (*measured*).
             return if asked || holds || starts_at_once { Resume::KeepBack } else { Resume::Pass };
         }
-        // The last one to resume: what the watchers' own CDP sessions hold, which others were handed, they hold still.
+        // The last one to resume: the watchers' CDP sessions that were handed to others still hold
+        // the target.
         for handed in self.take_handed(&id) {
             if handed != *on {
                 self.resume(handed);
@@ -50,13 +52,13 @@ impl Plain {
         handed.into_iter().flatten().flatten().collect()
     }
 
-    /// Whether a client asked to wait for its CDP session on this target, and has not resumed it.
+    /// Whether a client asked to wait on its CDP session for this target, and has not resumed it.
     pub(in crate::browser::mirror::tests) fn is_waited_for(&self, id: &TargetId) -> bool {
         self.targets.get(id).is_some_and(|target| !target.waiters.is_empty())
             || self.expected.iter().any(|expected| expected.waiting && expected.target == *id)
     }
 
-    /// Somebody waits for a target no more. If that was the last one, it runs.
+    /// A root does not wait for a target any more. If it was the last one, the target is resumed.
     pub(in crate::browser::mirror::tests) fn settle(&mut self, id: &TargetId) {
         if self.is_waited_for(id) {
             return;
@@ -64,14 +66,14 @@ impl Plain {
         for handed in self.take_handed(id) {
             self.resume(handed);
         }
-        // With the watcher again, because the client it was handed to has detached it.
+        // The watcher holds it again, because the client to which it was handed over has detached.
         let held = self.targets.get(id).map(|target| (target.held.clone(), target.deadline.is_some()));
         if let Some(([Some(_), _] | [_, Some(_)], false)) = held {
             self.let_go_of_all(id);
         }
     }
 
-    /// Looks at the holds whose deadline has passed.
+    /// Checks the holds whose deadline has passed.
     pub(in crate::browser::mirror::tests) fn on_timeout(&mut self, now: Instant) {
         while self.holds.front().is_some_and(|(at, _)| *at <= now) {
             let Some((at, id)) = self.holds.pop_front() else { return };
@@ -81,7 +83,8 @@ impl Plain {
             let wanted = self.has_client(&id);
             let Some(target) = self.targets.get_mut(&id) else { continue };
             target.deadline = None;
-            // With an opener and a child session a plain Chrome waits for ever, as at a breakpoint; so do we.
+            // With an opener and a child session plain Chrome waits for ever, as at a breakpoint;
+            // so does the proxy.
             if !(wanted && target.can_access_opener) {
                 self.expired_holds += 1;
                 self.let_go(Flavour::Page, &id);
@@ -89,7 +92,8 @@ impl Plain {
         }
     }
 
-    /// A tab and its page have found each other: the tab is shown, and whoever waits for it gets it.
+    /// A tab and its page are paired: the tab is shown, and handed over to the root that waits for
+    /// it.
     pub(in crate::browser::mirror::tests) fn pair(&mut self, tab: &TargetId, page: TargetId, now: Instant) {
         let Some(target) = self.targets.get_mut(tab) else { return };
         target.page = Some(page);
@@ -125,7 +129,7 @@ impl Plain {
         }
     }
 
-    /// The roots that auto-attach to a target, in the order they asked.
+    /// The roots that auto-attach to a target, in the order in which they asked.
     pub(super) fn wanted_by(&self, flavour: Flavour, id: &TargetId) -> impl Iterator<Item = &Root> {
         let target = self.targets.get(id);
         let lease = target.and_then(|target| self.context_owner(target.context.as_ref()));
@@ -185,7 +189,8 @@ impl Plain {
         }
     }
 
-    /// Whether the page watcher's hold on this target is for a client that will come by way of its tab.
+    /// Whether the page watcher's hold on this target is for a client that will attach through its
+    /// tab.
     pub(in crate::browser::mirror::tests) fn follows_a_tab(&self, id: &TargetId) -> bool {
         let Some(target) = self.targets.get(id) else { return false };
         let lease = self.context_owner(target.context.as_ref());
@@ -205,14 +210,16 @@ impl Plain {
         }
     }
 
-    /// Resume and *then* detach, without waiting for a reply: that may come only once every holder has resumed. But a
-    /// shared worker whose holder detaches before the reply never starts, and a service worker often not (*measured*,
-    /// shell and full, 156); there the reply is waited for.
+    /// Resumes and *then* detaches, without waiting for the reply, which may come only after every
+    /// holder has resumed. But a shared worker whose holder detaches before the reply never starts,
+    /// and a service worker often does not (*measured*, shell and full, 156): for these the reply
+    /// is waited for.
     pub(in crate::browser::mirror::tests) fn let_go(&mut self, flavour: Flavour, id: &TargetId) {
         let Some(target) = self.targets.get_mut(id) else { return };
         target.deadline = None;
         let Some(child) = target.held[flavour as usize].take() else { return };
-        // Behind what the target's client has already sent to be done before the target runs.
+        // After the commands that the target's client has already sent for execution before it
+        // runs.
         let context = target.context.clone();
         let waits_for_reply = target.kind.is_some_and(Kind::is_worker);
         let lease = self.context_owner(context.as_ref());
