@@ -1,4 +1,4 @@
-# Two commands do most: `make run` serves, `make test` proves. Both install what they need and say what they do.
+# `make run` starts the server, `make test` runs the tests. Both install what they need and print their steps.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -6,11 +6,11 @@ SHELL := /bin/bash
 .PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-api sweep taint prove prove-short instructions \
 	mutants bench bench-neighbour lint audit msrv fmt docs types
 
-# Where scripts/setup.sh puts what the system lacks comes first; rustup's cargo may not be in PATH yet.
+# The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
 
 BUILT := $(or $(CARGO_TARGET_DIR),target)
-# The Chrome that the proofs run against: the one that is found, or BROWSER=path.
+# The Chrome for the proofs: the one that is found, or BROWSER=path.
 PROVE := cargo test --locked --quiet --test prove --
 PROVE_WITH := $(if $(BROWSER),--browser $(BROWSER))
 CLIENTS := node tests/clients/run.mjs --ghostmux $(BUILT)/debug/ghostmux
@@ -25,7 +25,7 @@ run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
 	@echo '==> $(BUILT)/release/ghostmux serve $(ARGS)'
 	@exec $(BUILT)/release/ghostmux serve $(ARGS)
 
-test: ## Everything that must be green: formatting, lints, docs, tests, real clients on real Chrome
+test: ## All required checks: formatting, lints, docs, tests, real clients with real Chrome
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory lint test-rust test-quick-clients
 	@echo '==> all green'
@@ -72,12 +72,12 @@ client-other-codec:
 	@echo '==> a raw client, with JSON between the proxy and Chrome'
 	@GHOSTMUX_CODEC=json $(CLIENTS) --suite raw
 
-test-codecs: ## The tests of `make test`, with each of the codecs that Chrome knows
+test-codecs: ## The tests of `make test` with each codec, JSON and CBOR
 	@scripts/setup.sh test
 	@for codec in json cbor; do echo "==> codec $$codec" && \
 	  GHOSTMUX_CODEC=$$codec $(MAKE) --no-print-directory test-rust test-quick-clients || exit; done
 
-test-clients: ## The long tail of clients too
+test-clients: ## The tests of all other clients
 	@scripts/setup.sh clients
 	@cargo build --locked
 	@echo '==> every client, each beside a plain Chrome'
@@ -85,42 +85,42 @@ test-clients: ## The long tail of clients too
 	@echo '==> Puppeteer, Playwright and a raw client in one full Chrome, then eight of them at once'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8 --browser "$$(command -v chromium)"
 
-test-api: ## The REST API against its own document, at length (ARGS="--seed 7 --max-examples 1000")
+test-api: ## The REST API against its OpenAPI document, with many examples (ARGS="--seed 7 --max-examples 1000")
 	@scripts/setup.sh test
 	@cargo build --locked
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux $(ARGS)
 
-sweep: ## Every method of the protocol with odd arguments: what kills the browser? (ARGS="--methods 'Page.*' --seed 7")
+sweep: ## Every method of the protocol with generated arguments: finds what ends the browser (ARGS="--methods 'Page.*' --seed 7")
 	@scripts/setup.sh run
 	@$(PROVE) sweep $(PROVE_WITH) $(ARGS)
 
-taint: ## Many clients at random: does one receive what is another's? A million messages (ARGS="--seed 7 --messages 1000")
+taint: ## Many random clients: checks a million messages for data of other clients (ARGS="--seed 7 --messages 1000")
 	@scripts/setup.sh run
 	@$(PROVE) taint $(PROVE_WITH) $(ARGS)
 
-prove: ## Attacks, sweep and taint on this machine's Chrome, and a verdict to file (BROWSER=path for another Chrome); instructions, mutants
+prove: ## Attacks, sweep and taint with this machine's Chrome, and a report (BROWSER=path for another Chrome); instructions, mutants
 	@scripts/setup.sh test
 	@BROWSER='$(BROWSER)' scripts/prove.sh
 	@$(MAKE) --no-print-directory instructions mutants
 
-prove-short: ## A seeded part of the sweep and of the taint proof: about two minutes, for every change
+prove-short: ## A seeded part of the sweep and of the taint proof, for every change: about two minutes
 	@scripts/setup.sh test
-	@echo '==> a part of the sweep and of the taint proof'
+	@echo '==> sweep and taint proof, short'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --test prove; else cargo test --locked --test prove; fi
 
-# It leaves an optimised binary where that of the tests is, and they build their own again.
-instructions: ## Instructions per message of the pure layers, beside the baseline (ARGS=--write makes a new one)
+# It replaces the tests' binary by an optimised one, so that they are built again later.
+instructions: ## Instructions per message of the pure layers, compared with the baseline (ARGS=--write replaces it)
 	@echo '==> instructions per message, by callgrind'
 	@benches/instructions.sh $(ARGS)
 
-mutants: ## Take the rules that guard sessions out, one at a time: a unit test must miss each
+mutants: ## Removes the rules that isolate sessions, one at a time: a unit test must fail without each
 	@scripts/mutants.py $(ARGS)
 
-bench: ## Speed, against a direct connection to an identical Chrome
+bench: ## Speed, compared with a direct connection to an identical Chrome
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- $(ARGS)
 
-bench-neighbour: ## What a greedy client costs another one: its worst wait, beside the same in one plain Chrome (ARGS="--row attach")
+bench-neighbour: ## The longest wait of a client beside a greedy one, compared with one plain Chrome (ARGS="--row attach")
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- neighbour $(ARGS)
 
@@ -134,13 +134,13 @@ lint: ## Formatting, lints, documentation
 	@RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then echo '==> dependencies' && cargo deny --locked check bans licenses sources; fi
 
-# It asks for the list of known vulnerabilities, so it needs the network; `make lint` does not.
+# It downloads the list of known vulnerabilities, so it needs the network; `make lint` does not.
 audit: ## Known vulnerabilities, licences and sources of all dependencies, by cargo-deny
 	@command -v cargo-deny >/dev/null || { echo '==> cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }
 	@cargo deny --locked check advisories bans licenses sources
 
 MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-msrv: ## Whether rust-version of Cargo.toml is true: that Rust compiles the library and the binary
+msrv: ## Compiles the library and the binary with the rust-version of Cargo.toml
 	@echo '==> Rust $(MSRV)'
 	@rustup toolchain install $(MSRV) --profile minimal --no-self-update
 	@cargo +$(MSRV) check --locked --lib --bins --target-dir $(BUILT)/msrv
@@ -148,11 +148,11 @@ msrv: ## Whether rust-version of Cargo.toml is true: that Rust compiles the libr
 fmt: ## Format the sources
 	@cargo fmt
 
-docs: ## Write docs/configuration.md anew from the settings' comments
+docs: ## Generate docs/configuration.md from the settings' comments
 	@cargo run --quiet --locked -- config-docs > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
 
-types: ## Write types/ghost.d.ts anew from fixtures/ghost.json
+types: ## Generate types/ghost.d.ts from fixtures/ghost.json
 	@mkdir -p types
 	@cargo run --quiet --locked -- ghost-types > types/ghost.d.ts.new
 	@mv types/ghost.d.ts.new types/ghost.d.ts

@@ -1,7 +1,9 @@
-//! The pure layers, over and over: what `benches/instructions.sh` counts the instructions of. Says nothing by itself.
+//! Runs the pure layers repeatedly; `benches/instructions.sh` counts the instructions. It prints no
+//! figures itself.
 //!
-//! `hotpath CASE N` judges N messages of a case; `hotpath` alone names the cases. Without the feature `server`, `mirror-…`
-//! are events and orders of the mirror of targets, and `mirror-…-x10` the same where there is ten times as much.
+//! `hotpath CASE N` processes N messages of a case; `hotpath` alone lists the cases. Without the
+//! feature `server`, the cases `mirror-…` are events and requests of the mirror of targets, and
+//! `mirror-…-x10` the same in a mirror that is ten times as large.
 
 #![allow(clippy::print_stdout, reason = "names its cases")]
 
@@ -27,18 +29,20 @@ const TARGET: &str = "00000000000000000000000000000004";
 const VIEW: ViewId = ViewId(1);
 const MB: usize = 1_000_000;
 
-/// What the larger of two mirrors holds more, all of it not concerned by what is counted.
+/// How many times larger the larger of two mirrors is; the additional content does not concern the
+/// counted events.
 #[cfg(not(feature = "server"))]
 const LARGER: usize = 10;
 
-/// A command counts with its reply, which is small; a large message of Chrome's costs what a small one does.
+/// A command is counted with its reply, which is small; a large message of Chrome costs as much as
+/// a small one.
 const CASES: [&str; 11] = [
     "roundtrip-200b",
     "command-1mb-text",
     "command-1mb-objects",
     "event-200b",
     "event-1mb",
-    // What the codec adds to a message where it is not JSON.
+    // The cost of the codec per message if it is not JSON.
     "to-cbor-200b",
     "to-cbor-1mb-text",
     "to-cbor-1mb-objects",
@@ -114,14 +118,14 @@ fn command(expression: &str, extra: &str) -> Bytes {
     ))
 }
 
-/// What a page's tree of nodes looks like.
+/// Objects like those of a page's DOM tree.
 fn objects() -> String {
     let node = r#"{"nodeId":12345,"name":"DIV","attributes":["id","a","class","b c"],"children":[],"ok":true},"#;
     format!("[{}]", node.repeat(MB / node.len()).trim_end_matches(','))
 }
 
-/// Client to Chrome: a frame is read, checked and judged; what is to go up goes up. Then the reply, so that nothing is
-/// left in flight.
+/// From client to Chrome: a frame is read, checked and sent. Then the reply, so that no command
+/// stays pending.
 fn commands(session: &mut VirtualBrowser, text: &Bytes, count: u32) {
     let result = r#"{"result":{"type":"string","value":"a text of forty letters, as they are here"}}"#;
     let reply = Bytes::from(message::reply(CallId(1), result, Some(PAGE)));
@@ -133,21 +137,21 @@ fn commands(session: &mut VirtualBrowser, text: &Bytes, count: u32) {
     }
 }
 
-/// Chrome to client: a message is routed and admitted.
+/// From Chrome to client: a message is routed and accepted.
 fn events(session: &mut VirtualBrowser, size: usize, count: u32) {
     let params = format!(r#"{{"type":"log","args":[{{"type":"string","value":"{}"}}]}}"#, "x".repeat(size));
     let event = Bytes::from(message::event("Runtime.consoleAPICalled", &params, Some(PAGE)));
     (0..count).for_each(|_| admit(session, &event));
 }
 
-/// Client to Chrome, once the command is judged.
+/// From client to Chrome, after the policy decision.
 fn to_cbor(text: &[u8], count: u32) {
     let text = str::from_utf8(text).expect("JSON");
     let mut encoder = Encoder::default();
     (0..count).for_each(|_| drop(black_box(encoder.message(black_box(text)).expect("JSON"))));
 }
 
-/// Chrome to client, before the message is admitted.
+/// From Chrome to client, before the virtual browser accepts the message.
 fn to_json(text: &[u8], count: u32) {
     let message = Encoder::default().message(str::from_utf8(text).expect("JSON")).expect("JSON");
     let mut decoder = Decoder::default();
@@ -160,7 +164,7 @@ fn admit(session: &mut VirtualBrowser, text: &Bytes) {
         Head::Reply(id) => Some(id),
         _ => None,
     };
-    // The link has the id at hand and shares it; here it must be made.
+    // The link has the id already and shares it; here it must be created.
     let on = CdpSessionId::from(route.session.expect("a CDP session at the end"));
     session.on_browser(FromBrowser::Message { on, id, body_end: route.body_end, text: text.clone() });
     let frames = session.actions().into_iter().map(|action| match action {

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Counts the instructions that one message costs in the pure layers, with callgrind, which no noise moves, and compares
-# them with benches/instructions.json. Fails when one grew by more than 5 %, or when an event of the mirror of targets costs
-# more than 1.3 times as much among ten times as many targets, CDP sessions and leases (`mirror-…-x10`).
+# Counts the instructions per message in the pure layers with callgrind, whose counts do not depend on other load, and
+# compares them with benches/instructions.json. Fails if a count grew by more than 5 %, or if an event of the mirror of
+# targets costs more than 1.3 times as much with ten times as many targets, CDP sessions and leases (`mirror-…-x10`).
 #
 #   benches/instructions.sh            compare
-#   benches/instructions.sh --write    make what is measured now the new baseline
+#   benches/instructions.sh --write    replace the baseline by the new counts
 #
-# A release build would take minutes: only the pure layers are built optimised, and what they stand on a little. So the
-# figures are for comparison. They depend on Cargo.lock, on the compiler, which rust-toolchain.toml pins, on libc, where
-# memory is allocated and copied, and on valgrind, which shows every program the same processor if the real one knows
-# AVX2. Where libc, valgrind or AVX2 are not those of the baseline, growth is told but fails nothing.
+# A release build would take minutes, so only the pure layers are built with full optimisation, and their dependencies
+# with a little. The figures are for comparison only. They depend on Cargo.lock, on the compiler, which
+# rust-toolchain.toml pins, on libc, which allocates and copies memory, and on valgrind, which emulates the same
+# processor everywhere if the real one has AVX2. If libc, valgrind or AVX2 differ from the baseline's, growth is
+# reported, but the script does not fail.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +20,7 @@ GROWTH=5 # per cent
 command -v valgrind >/dev/null || { echo '==> instructions: valgrind is missing; scripts/setup.sh test installs it' >&2; exit 1; }
 
 environment="$(uname -m)$(grep -qw avx2 /proc/cpuinfo && echo ' with AVX2'), glibc $(getconf GNU_LIBC_VERSION | cut -d' ' -f2), $(valgrind --version)"
-# One unit, so that what the compiler inlines does not hang on what else is in the crate.
+# One codegen unit, so that inlining does not depend on the other code of the crate.
 crate=profile.dev.package.ghostmux
 built=$(CARGO_INCREMENTAL=0 cargo bench --config 'profile.dev.package."*".opt-level=1' --config "$crate.opt-level=3" --config "$crate.codegen-units=1" --config "$crate.debug=0" \
     --locked --profile dev --no-default-features --bench hotpath --no-run 2>&1) \
@@ -43,7 +44,7 @@ for case in $("$hotpath"); do
   case $case in
     mirror-*-x10)
       if [ $((per * 10)) -gt $((small * 13)) ]; then
-        echo "==> instructions: ${case%-x10} costs $per among ten times as many, $small among few: it looks through what it need not" >&2
+        echo "==> instructions: ${case%-x10} costs $per instructions in the larger mirror, $small in the smaller: the code scans unrelated entries" >&2
         steep=yes
       fi ;;
     mirror-*) small=$per ;;
@@ -66,9 +67,9 @@ if [ "${1:-}" = --write ]; then
   printf '{\n%s\n}\n' "$measured" > "$BASELINE"
   echo "==> written to $BASELINE"
 elif [ -n "$grown" ] && ! grep -qF "\"environment\": \"$environment\"" "$BASELINE"; then
-  echo "==> counted on $environment, which is not what $BASELINE was counted on: not comparable, so this fails nothing"
+  echo "==> counted on $environment, and $BASELINE on another one: not comparable, so this is not a failure"
 elif [ -n "$grown" ]; then
-  echo "==> a message costs more than it did, or $BASELINE lacks it. If that is worth it: benches/instructions.sh --write," >&2
-  echo '    and say why in the commit' >&2
+  echo "==> a message costs more than before, or $BASELINE has no entry for it. If that is justified: benches/instructions.sh --write," >&2
+  echo '    and give the reason in the commit' >&2
   exit 1
 fi

@@ -36,14 +36,14 @@ const { targetId } = await first.send('Target.createTarget', { url: 'about:blank
 const page = await first.send('Target.attachToTarget', { targetId, flatten: true });
 await first.send('Runtime.evaluate', { expression: 'globalThis.visits = 1' }, page.sessionId);
 await first.send('ghost.park');
-console.log('closed with', await first.closed); // The reason is the URL to come back to.
+console.log('closed with', await first.closed); // The reason is the URL for reconnecting.
 
 const second = await connect(session.webSocketDebuggerUrl);
 const { sessionId } = await second.send('Target.attachToTarget', { targetId, flatten: true });
 const { result } = await second.send('Runtime.evaluate', { expression: '++globalThis.visits' }, sessionId);
 console.log('visits:', result.value);
 
-// What is wrong is said as a CDP error, and changes nothing.
+// An invalid request gets a CDP error and changes nothing.
 await second.send('ghost.updateSession', { keepAlive: -1 }).catch(error => console.log(error.message));
 await second.send('ghost.closeSession');
 console.log('closed with', await second.closed);

@@ -13,18 +13,18 @@ const updated = new Promise(resolve => cdp.once('ghost.sessionUpdated', resolve)
 const { session } = await cdp.send('ghost.getSession');
 console.log(`session ${session.id} is ${session.state}`);
 await cdp.send('ghost.updateSession', { keepAlive: 120_000, metadata: { order: '17' } });
-console.log('an event told of', (await updated).session.metadata);
+console.log('event with metadata', (await updated).session.metadata);
 
 const page = await browser.contexts()[0].newPage();
 await page.goto('data:text/html,<title>kept</title>');
 await page.evaluate(() => { globalThis.visits = 1; });
 
-// Leave: the pages run on. `browser.close()` only closes the socket here, so it parks too; so does a killed script.
+// Disconnect: the pages continue. `browser.close()` only closes the socket here, so it parks too; so does a killed script.
 const disconnected = new Promise(resolve => browser.once('disconnected', resolve));
 await cdp.send('ghost.park');
 await disconnected;
 
-// Come back, from wherever: the same page, with its variables.
+// Reconnect, from any machine: the same page, with its variables.
 browser = await chromium.connectOverCDP(session.webSocketDebuggerUrl);
 const titles = new Map();
 for (const page of browser.contexts()[0].pages()) titles.set(await page.title(), page);
@@ -34,10 +34,10 @@ cdp = await browser.newBrowserCDPSession();
 const { usage } = await cdp.send('ghost.getUsage');
 console.log(`${usage.commands} commands, ${usage.pages} pages, ${usage.bytesOut} bytes to clients`);
 
-// Make a session for somebody else, and find it again among all of ours.
+// Create a session for another client, and find it in the list.
 await cdp.send('ghost.createSession', { name: 'for-a-colleague', timeout: 3_600_000 });
 const { sessions } = await cdp.send('ghost.listSessions', { name: 'for-a-colleague' });
 console.log(`${sessions.length} for a colleague: ${sessions[0].webSocketDebuggerUrl}`);
 await cdp.send('ghost.closeSession', { id: sessions[0].id });
 
-await cdp.send('ghost.closeSession'); // Ends our own; `browser.close()` would park it.
+await cdp.send('ghost.closeSession'); // Ends the own session; `browser.close()` would park it.

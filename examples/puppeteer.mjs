@@ -14,18 +14,18 @@ const updated = new Promise(resolve => cdp.once('ghost.sessionUpdated', resolve)
 const { session } = await cdp.send('ghost.getSession');
 console.log(`session ${session.id} is ${session.state}`);
 await cdp.send('ghost.updateSession', { keepAlive: 120_000, metadata: { order: '17' } });
-console.log('an event told of', (await updated).session.metadata);
+console.log('event with metadata', (await updated).session.metadata);
 
 const page = await browser.newPage();
 await page.goto('data:text/html,<title>kept</title>');
 await page.evaluate(() => { globalThis.visits = 1; });
 
-// Leave: the pages run on. `browser.disconnect()`, a lost network or a killed script do the same.
+// Disconnect: the pages continue. `browser.disconnect()`, a lost network or a killed script do the same.
 const disconnected = new Promise(resolve => browser.once('disconnected', resolve));
 await cdp.send('ghost.park');
 await disconnected;
 
-// Come back, from wherever: the same page, with its variables.
+// Reconnect, from any machine: the same page, with its variables.
 browser = await puppeteer.connect({ browserWSEndpoint: session.webSocketDebuggerUrl });
 const titles = new Map();
 for (const page of await browser.pages()) titles.set(await page.title(), page);
@@ -35,7 +35,7 @@ cdp = await ghost(browser);
 const { usage } = await cdp.send('ghost.getUsage');
 console.log(`${usage.commands} commands, ${usage.pages} pages, ${usage.bytesOut} bytes to clients`);
 
-// Make a session for somebody else, and find it again among all of ours.
+// Create a session for another client, and find it in the list.
 await cdp.send('ghost.createSession', { name: 'for-a-colleague', timeout: 3_600_000 });
 const { sessions } = await cdp.send('ghost.listSessions', { name: 'for-a-colleague' });
 console.log(`${sessions.length} for a colleague: ${sessions[0].webSocketDebuggerUrl}`);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sessions by HTTP:  ./rest.sh [URL of ghostmux]
+# Sessions over HTTP:  ./rest.sh [URL of ghostmux]
 set -euo pipefail
 
 server=${1:-http://127.0.0.1:9222}
@@ -9,7 +9,7 @@ call() { # METHOD PATH [JSON]
   echo
 }
 
-# An id of one's own choice is optional, and must be new. Times are milliseconds.
+# The id is optional; a chosen one must be new. Times are milliseconds.
 id=example-$$-$RANDOM
 call POST /v1/sessions "{\"id\":\"$id\",\"name\":\"nightly\",\"metadata\":{\"job\":\"7\"},\"keepAlive\":300000}"
 
@@ -23,6 +23,6 @@ call POST "/v1/sessions/$id/park" '{"keepAlive":600000}'
 call GET /pressure
 call DELETE "/v1/sessions/$id"
 
-# What is wrong is said as application/problem+json.
+# Errors are application/problem+json.
 curl --silent "$server/v1/sessions/$id"
 echo

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs the proofs of isolation against one Chrome and writes the verdict: `make prove`.
 #
-#   BROWSER=path        another Chrome than the first that is found
-#   SWEEP_ARGS, TAINT_ARGS   more arguments for these, such as "--seconds 60"
+#   BROWSER=path             the Chrome to use, instead of the first that is found
+#   SWEEP_ARGS, TAINT_ARGS   further arguments, such as "--seconds 60"
 #
-# Everything is left in target/prove: the logs, what each proof found, and verdict.txt. It ends with 0 if all passed.
+# target/prove has the logs, the outcome of each proof, and verdict.txt. The exit code is 0 if all passed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,19 +15,19 @@ say() { printf '==> %s\n' "$*"; }
 
 with=()
 if [ -n "${BROWSER:-}" ]; then
-  [ -x "$BROWSER" ] || { say "BROWSER=$BROWSER is no program" >&2; exit 2; }
+  [ -x "$BROWSER" ] || { say "BROWSER=$BROWSER is not a program" >&2; exit 2; }
   with=(--browser "$BROWSER")
-  # The attacks find their browser in PATH.
+  # The attack tests read this variable.
   export GHOSTMUX_TEST_BROWSER_PATH=$BROWSER
 fi
 
-say "attacks, and what is left after hundreds of sessions (log: $out/attacks.log)"
-# Greedy clients are as greedy as in every test here: at full size they are measured by `make bench-neighbour`.
+say "attacks, and leaks after hundreds of sessions (log: $out/attacks.log)"
+# The tests of greedy clients keep their normal size; `make bench-neighbour` measures the full size.
 {
   GHOSTMUX_TEST_LONG=1 cargo test --locked --test it -- attacks:: lifecycle:: sessions:: --skip greed &&
     cargo test --locked --test it -- attacks::greed
 } >"$out/attacks.log" 2>&1 || say "some failed"
-say "sweep: every method of the protocol; some minutes"
+say "sweep: every method of the protocol; takes some minutes"
 # shellcheck disable=SC2086
 cargo test --locked --quiet --test prove -- sweep "${with[@]}" ${SWEEP_ARGS:-} 2>"$out/sweep.log" | tail -n 60 || true
 say "taint: a million messages, unless TAINT_ARGS says otherwise"

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Installs what is missing, and only that. Run as often as you like: a second run installs nothing.
+# Installs missing tools only: a second run installs nothing.
 #
 #   scripts/setup.sh run       what `make run` needs: Rust, a linker, some Chrome
-#   scripts/setup.sh test      what `make test` needs besides: both Chromes, Node.js, Redis, valgrind, the clients it drives
-#   scripts/setup.sh clients   what `make test-clients` needs besides: the other clients
+#   scripts/setup.sh test      what `make test` also needs: both Chromes, Node.js, Redis, valgrind, the clients it drives
+#   scripts/setup.sh clients   what `make test-clients` also needs: the other clients
 #
-# System packages come from apt, as root or through sudo. Where that is not possible it says what to install, and fails.
+# System packages come from apt, as root or through sudo. If that is not possible, it prints what to install, and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 OLDEST_CHROME=148
 OLDEST_NODE=20
-# The names and places of src/browser/find.rs, in its order; a test there compares them.
+# The names and directories of src/browser/find.rs, in its order; a test there compares them.
 CHROMES=(chromium-headless-shell chrome-headless-shell headless_shell chromium chromium-browser google-chrome google-chrome-stable chrome)
 PLACES="/usr/local/bin:/usr/bin:/usr/lib/chromium:/usr/lib/chromium-browser:/usr/lib64/chromium-browser:/opt/google/chrome:/opt/chrome-headless-shell-linux64:/snap/bin"
 TOOLS="$PWD/target/tools"
-# `bin` there is where the Makefile looks first.
+# The Makefile puts its `bin` first in PATH.
 export PATH="$TOOLS/bin:$PATH:$HOME/.cargo/bin"
 
 say() { printf '==> %s\n' "$*"; }
@@ -24,7 +24,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 # --- system packages ---------------------------------------------------------------------------------------------------
 
-# What to put before a command that needs root; empty as root. Fails where there is no way to be root.
+# The prefix of a command that needs root; empty as root. Fails if root access is not possible.
 become_root() {
   if [ "$(id -u)" = 0 ]; then sudo=()
   elif has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then sudo=(sudo)
@@ -52,14 +52,14 @@ install_packages() { # WHY PACKAGE...
 
 rust() {
   has cargo || fail "missing: Rust. Install it with rustup (https://rustup.rs), then run this again"
-  # In this directory rustup takes the toolchain of rust-toolchain.toml, and installs it if it has to.
+  # In this directory rustup uses the toolchain of rust-toolchain.toml, and installs it if necessary.
   say "Rust: $(cargo --version)"
   has cc || install_packages "a linker" gcc libc6-dev
 }
 
 # --- Chrome ------------------------------------------------------------------------------------------------------------
 
-# Prints the first Chrome among the names given that is new enough.
+# Prints the first of the given programs that is a supported Chrome.
 find_chrome() {
   local name path major
   for name in "$@"; do
@@ -73,7 +73,7 @@ find_chrome() {
 some_chrome() {
   local chrome
   if [ -n "${GHOSTMUX_BROWSER_PATH:-}${GHOSTMUX_BROWSER_URL:-}" ]; then
-    say "Chrome: as GHOSTMUX_BROWSER_PATH or GHOSTMUX_BROWSER_URL says"
+    say "Chrome: set by GHOSTMUX_BROWSER_PATH or GHOSTMUX_BROWSER_URL"
   elif chrome=$(find_chrome "${CHROMES[@]}"); then
     say "Chrome: $chrome"
   else
@@ -81,12 +81,12 @@ some_chrome() {
   fi
 }
 
-# Installs those of the packages whose program is missing.
+# Installs the packages whose program is missing.
 chromes() {
   local name missing=() fonts=()
   for name in "$@"; do find_chrome "$name" >/dev/null || missing+=("$name"); done
   [ ${#missing[@]} -gt 0 ] || return 0
-  # Without any font pages have no letters.
+  # Without a font pages have no text.
   [ -n "$(find /usr/share/fonts -name '*.[to]tf' -print -quit 2>/dev/null)" ] || fonts=(fonts-liberation)
   install_packages "Chrome $OLDEST_CHROME or newer" "${missing[@]}" "${fonts[@]}"
   hash -r
@@ -108,7 +108,7 @@ python_with_venv() {
 
 nodejs() {
   if ! node_is_new_enough; then
-    # Not apt's: Debian 12 has 18, and its npm does not go with a Node.js from elsewhere.
+    # Not from apt: Debian 12 has version 18, and its npm does not work with another Node.js.
     say "installing Node.js into target/tools (Node.js $OLDEST_NODE or newer, with npm, is missing)"
     python_with_venv
     python3 -m venv "$TOOLS/node"
@@ -121,7 +121,7 @@ nodejs() {
   say "Node.js: $(node --version)"
 }
 
-# `npm ci` where the lock file is newer than what is installed. No client brings a browser of its own.
+# `npm ci` if the lock file is newer than the installed packages. No client installs a browser.
 node_modules() { # DIRECTORY
   [ -f "$1/package-lock.json" ] || return 0
   [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return 0
@@ -130,7 +130,7 @@ node_modules() { # DIRECTORY
   touch "$1/node_modules/.package-lock.json"
 }
 
-# What a requirements.txt names, into a virtual environment beside it, where that is older.
+# Installs the packages of a requirements.txt into a virtual environment beside it, if that is older.
 python_packages() { # DIRECTORY
   [ -f "$1/requirements.txt" ] || return 0
   [ "$1/.venv/installed" -nt "$1/requirements.txt" ] && return 0
@@ -143,8 +143,8 @@ python_packages() { # DIRECTORY
 
 # --- Redis -------------------------------------------------------------------------------------------------------------
 
-# Only the program: the tests start their own. Debian's package would start a server as a service as well, where there is
-# an init, unless a policy says no.
+# Only the program: the tests start their own servers. Debian's package would also start a service,
+# unless a policy forbids it.
 redis_server() {
   has redis-server && return 0
   local policy=/usr/sbin/policy-rc.d
@@ -163,14 +163,14 @@ for_test() {
   rust
   chromes chromium-headless-shell chromium
   nodejs
-  # Both mostly wait for a network.
+  # Both mostly wait for the network, so they run in parallel.
   node_modules tests/clients & local npm=$!
   python_packages tests/clients/api
   wait "$npm"
   redis_server
   has valgrind || install_packages "valgrind" valgrind
   has openssl || install_packages "openssl" openssl
-  has cargo-nextest || say "cargo-nextest is not installed; cargo test does, more slowly"
+  has cargo-nextest || say "cargo-nextest is not installed; using cargo test, which is slower"
 }
 
 for_clients() {

@@ -1,5 +1,5 @@
-// Lets Playwright's `CDPSession` know the `ghost` domain: `import type {} from './ghost-playwright.js'`, once. It serves
-// `playwright` and `@playwright/test` too, whose types are those of `playwright-core`.
+// Declares the `ghost` domain for Playwright's `CDPSession`: `import type {} from './ghost-playwright.js'`, once. It also
+// works for `playwright` and `@playwright/test`, whose types are those of `playwright-core`.
 
 import type { Ghost } from './ghost.js';
 

@@ -1,4 +1,4 @@
-// Lets Puppeteer's `CDPSession.send` and `CDPSession.on` know the `ghost` domain: `import type {} from './ghost-puppeteer.js'`, once.
+// Declares the `ghost` domain for Puppeteer's `CDPSession.send` and `CDPSession.on`: `import type {} from './ghost-puppeteer.js'`, once.
 
 import type { Ghost } from './ghost.js';
 

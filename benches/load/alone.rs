@@ -1,4 +1,5 @@
-//! The proxy without Chrome: in front of a fake browser, beside nginx in front of the same one.
+//! The proxy without Chrome: with a fake browser behind it, compared with nginx in front of the
+//! same one.
 
 use std::{collections::VecDeque, io, net::SocketAddr, thread, time::Duration};
 
@@ -19,9 +20,9 @@ use super::{
 /// A command of some 200 bytes.
 const PARAMS: &str =
     r#"{"expression":"document.querySelector('main > article:nth-child(2)').textContent","returnByValue":true}"#;
-/// Most commands under way at a time, one per session.
+/// The largest number of pending commands, one per session.
 const IN_FLIGHT: usize = 100;
-/// How long memory gets to settle.
+/// The time after which memory is measured.
 const SETTLE: Duration = Duration::from_secs(2);
 
 pub(crate) fn alone(bench: &Bench) -> io::Result<Section> {
@@ -42,7 +43,7 @@ pub(crate) fn alone(bench: &Bench) -> io::Result<Section> {
         let large = Nginx::start(upstream, Some("64k"))?;
         let mut servers = vec![(proxy.pid(), open(&proxy, sessions)?, Vec::new())];
         for nginx in [&default, &large].into_iter().flatten() {
-            // With 4,000 sessions the file limit is near: one nginx must do.
+            // With 4,000 sessions the limit of open files is near, so only one nginx runs.
             if servers.len() == 1 || sessions <= 1_000 {
                 servers.push((nginx.pid(), open_plain(nginx.address, sessions)?, Vec::new()));
             }
@@ -103,7 +104,8 @@ pub(crate) fn idle(bench: &Bench) -> io::Result<Section> {
     let upstream = fake::start()?;
     for sessions in &[1, 50, 500] {
         let proxy = bench.start_proxy(&[&format!("--browser-url=ws://{upstream}/devtools/browser/fake")])?;
-        // The first session also pays for what is there once, and the first 10 MB grow the link's own buffer.
+        // The first session includes one-time costs, and the first 10 MB enlarge the link's own
+        // buffer.
         let fresh = memory(proxy.pid()).private;
         let mut first = open(&proxy, 1)?;
         move_much(&mut first)?;
@@ -129,7 +131,7 @@ pub(crate) fn idle(bench: &Bench) -> io::Result<Section> {
     Ok(section)
 }
 
-/// An answer of 10 MB on each.
+/// A result of 10 MB on each session.
 fn move_much(pages: &mut [Page]) -> io::Result<()> {
     for page in pages {
         let command = page.command("Runtime.evaluate", r#"{"expression":"1","ignored":"reply:10000000"}"#, true);
@@ -140,11 +142,12 @@ fn move_much(pages: &mut [Page]) -> io::Result<()> {
     Ok(())
 }
 
-/// Sessions of the proxy, each with its page attached.
+/// Opens sessions of the proxy, each attached to its page.
 fn open(proxy: &Proxy, count: usize) -> io::Result<Vec<Page>> {
     let open = |_| {
         let mut root = proxy.endpoint.connect()?;
-        // Told by the proxy from what it knows; `Target.getTargets` would make the fake list everybody's.
+        // The proxy answers this itself; for `Target.getTargets` the fake would list the targets of
+        // all sessions.
         root.send("Target.setDiscoverTargets", &json!({ "discover": true }))?;
         loop {
             let created = root.event("Target.targetCreated")?;
@@ -160,7 +163,8 @@ fn open_plain(address: SocketAddr, count: usize) -> io::Result<Vec<Page>> {
     (0..count).map(|number| Ok(Page::plain(Ws::connect(address, "/")?, format!("{number:032X}")))).collect()
 }
 
-/// So many commands over all sessions in turn, one under way per session; with one session, `in_flight` on it.
+/// Sends this many commands over all sessions in turn, one pending per session; with one session,
+/// `in_flight` on it.
 fn exchange(pages: &mut [Page], in_flight: usize, count: usize) -> io::Result<()> {
     let sessions = pages.len();
     let mut waiting = VecDeque::with_capacity(in_flight);
@@ -181,7 +185,7 @@ fn receive(pages: &mut [Page], page: usize) -> io::Result<()> {
     pages[page].ws.receive().map(|_| ())
 }
 
-/// As many files as the system lets this process and its children have.
+/// Raises the limit of open files to what the system allows.
 fn raise_file_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);

@@ -1,4 +1,4 @@
-//! Large messages, and very many.
+//! Large messages, and many messages.
 
 use std::{io, time::Instant};
 
@@ -63,7 +63,7 @@ pub(crate) fn results(bench: &Bench) -> io::Result<Section> {
     Ok(section)
 }
 
-/// Milliseconds for one.
+/// Milliseconds for one result.
 fn fetch(page: &mut Page, count: usize) -> io::Result<f64> {
     let from = Instant::now();
     for _ in 0..count {
@@ -77,13 +77,13 @@ fn fetch(page: &mut Page, count: usize) -> io::Result<f64> {
     Ok(from.elapsed().as_secs_f64() * 1e3 / count as f64)
 }
 
-/// A value of `n` MB, as an expression: one string.
+/// A value of `n` MB as an expression: one string.
 pub(crate) const TEXT: &str = "'x'.repeat(n * 1e6)";
 /// Many small objects.
 pub(crate) const OBJECTS: &str = "Array.from({ length: n * 1e4 }, (_, i) => ({ nodeId: i, name: 'DIV', \
                                   attributes: ['id', 'a', 'class', 'b c'], children: [], ok: true, more: 'letters' }))";
 
-/// Milliseconds for one result of so many megabytes.
+/// Milliseconds for one result of this many megabytes.
 pub(crate) fn result(page: &mut Page, value: &str, megabytes: usize) -> io::Result<f64> {
     let count = if megabytes == 1 { 5 } else { 1 };
     page.evaluate(&format!("{{ const n = {megabytes}; globalThis.big = {value} }} 0"))?;
@@ -129,7 +129,7 @@ pub(crate) fn text() -> String {
     format!(r#"{{"expression":"1","ignored":"{}"}}"#, "x".repeat(10 * MB))
 }
 
-/// Milliseconds for one.
+/// Milliseconds for one command.
 pub(crate) fn command(page: &mut Page, params: &str) -> io::Result<f64> {
     let command = page.command("Runtime.evaluate", params, true);
     let from = Instant::now();
@@ -167,7 +167,7 @@ pub(crate) fn flood(bench: &Bench) -> io::Result<Section> {
 pub(crate) fn events(page: &mut Page, size: usize) -> io::Result<f64> {
     const EVENT: &[u8] = br#"{"method":"Runtime.consoleAPICalled""#;
     page.call("Runtime.enable", &json!({}))?;
-    // One event says how much of it is not the text.
+    // The size of one event shows how much of it is not the text.
     page.evaluate("globalThis.flood = (n, t) => { for (let i = 0; i < n; i++) console.log(t); return 0 }; 0")?;
     let command = page.command("Runtime.evaluate", r#"{"expression":"flood(1, '')"}"#, true);
     page.ws.send(command.as_bytes())?;

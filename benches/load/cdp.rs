@@ -1,4 +1,4 @@
-//! A raw CDP client on top of [`Ws`]: no more than the benches need.
+//! A raw CDP client on top of [`Ws`] with the functions that the benches need.
 
 use std::{
     io::{self, Write as _},
@@ -61,12 +61,12 @@ impl Root {
     }
 }
 
-/// What became of many commands at once.
+/// The outcome of many commands sent at once.
 #[derive(Debug, Default)]
 pub(crate) struct Burst {
-    /// The replies without an error; of large ones there is `null`.
+    /// The replies without an error; `null` for large ones.
     pub(crate) results: Vec<Value>,
-    /// How many errors.
+    /// The number of errors.
     pub(crate) refused: usize,
     /// The first of them.
     pub(crate) refusal: Option<String>,
@@ -74,13 +74,13 @@ pub(crate) struct Burst {
 
 /// Replies above this many bytes are not kept.
 const KEPT: usize = 4096;
-/// Bytes that are written at once.
+/// The number of bytes written at once.
 const WRITTEN: usize = 64 * 1024;
 
 impl Root {
-    /// Writes `count` commands as fast as they are taken while it reads what comes back, until `answers` of them have
-    /// been answered. `make` has the text of a command from its id and its place. When `until` is over, the connection
-    /// ends, and that is the error.
+    /// Writes `count` commands as fast as the socket takes them while it reads the replies, until
+    /// `answers` of them have arrived. `make` returns the text of a command from its id and its
+    /// index. If `until` passes before, the connection is closed and the result is an error.
     pub(crate) fn burst(
         &mut self,
         count: usize,
@@ -106,7 +106,7 @@ impl Root {
             let writing = scope.spawn(write);
             let read = self.ws.replies(answers, until);
             if read.is_err() {
-                // The other thread may wait for room that never comes.
+                // The other thread may be blocked in a write.
                 let _ = stopper.shutdown(Shutdown::Both);
             }
             let written = writing.join().map_err(|_| io::Error::other("the writer panicked"))?;
@@ -114,7 +114,7 @@ impl Root {
         })
     }
 
-    /// The socket, for those who do not read.
+    /// The socket, for acts that do not read.
     pub(crate) fn ws(&mut self) -> &mut Ws {
         &mut self.ws
     }
@@ -145,7 +145,7 @@ impl Ws {
 }
 
 impl Page {
-    /// A connection that is taken for a page.
+    /// Uses a connection as that of a page.
     pub(crate) fn plain(ws: Ws, session: String) -> Self {
         Self { ws, session, last: 0 }
     }
@@ -158,7 +158,7 @@ impl Page {
         self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }))
     }
 
-    /// A command as text, with an id of its own.
+    /// The text of a command with a new id.
     pub(crate) fn command(&mut self, method: &str, params: &str, on_page: bool) -> String {
         self.last += 1;
         command(self.last, method, params, on_page.then_some(self.session.as_str()))
@@ -179,7 +179,7 @@ impl Page {
     }
 }
 
-/// A command as a client writes it.
+/// A command in the form in which clients write it.
 pub(crate) fn command(id: i32, method: &str, params: &str, session: Option<&str>) -> String {
     match session {
         Some(session) => format!(r#"{{"id":{id},"method":"{method}","params":{params},"sessionId":"{session}"}}"#),

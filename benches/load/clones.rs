@@ -1,4 +1,5 @@
-//! A small logged-in session: how long it takes to save it, to copy it, to begin with it, and to wake it up.
+//! A small logged-in session: the time to save it, to copy it, to start from it, and to restore it
+//! from hibernation.
 
 use std::{
     io::{self, BufRead as _, BufReader, Write as _},
@@ -16,12 +17,12 @@ use super::{
     table::{Budget, Row, Section, median, percentile},
 };
 
-/// Long enough for a warm lease to be made anew and the last session to be disposed of.
+/// Long enough to replace a warm lease and to dispose of the last session.
 const SPACE: Duration = Duration::from_millis(400);
-/// How long anything may take.
+/// Time limit of every step.
 const PATIENCE: Duration = Duration::from_secs(30);
 const COPIES: usize = 20;
-/// As Firebase keeps a login, beside a CSRF token.
+/// A login as Firebase stores it, and a CSRF token.
 const LOG_IN: &str = "new Promise((done, failed) => {
     localStorage.theme = 'dark';
     sessionStorage.csrf = 'c'.repeat(32);
@@ -34,11 +35,11 @@ const LOG_IN: &str = "new Promise((done, failed) => {
         write.oncomplete = () => { open.result.close(); done('logged in'); };
     };
 })";
-/// What tells that a page is as it was.
+/// An expression that tells whether the page was restored.
 const SEEN: &str = "sessionStorage.csrf?.length === 32 && localStorage.theme === 'dark'";
 
 pub(crate) fn clones(bench: &Bench) -> io::Result<Section> {
-    let mut section = Section::new("A logged-in session: saved, copied, woken", "");
+    let mut section = Section::new("A logged-in session: saved, copied, restored", "");
     section.note(
         "One origin with an HttpOnly cookie, localStorage, sessionStorage and a database, and its page open. The site is on \
          this machine and answers at once; the page is loaded when a copy is there.",
@@ -78,7 +79,7 @@ pub(crate) fn clones(bench: &Bench) -> io::Result<Section> {
     Ok(section)
 }
 
-/// Milliseconds from connecting to a session that sleeps to the first answer of its page.
+/// Milliseconds from connecting to a hibernated session to the first reply of its page.
 fn woken(bench: &Bench, site: SocketAddr) -> io::Result<f64> {
     let proxy = bench.start_proxy(&["--hibernate-after=50ms"])?;
     let mut watcher = proxy.endpoint.connect()?;
@@ -101,7 +102,7 @@ fn woken(bench: &Bench, site: SocketAddr) -> io::Result<f64> {
     Ok(median(times))
 }
 
-/// Milliseconds from the TCP connect until the page at the site has said that it is as it was.
+/// Milliseconds from the TCP connect until the page reports that it was restored.
 fn first_page(endpoint: &Endpoint, site: SocketAddr) -> io::Result<f64> {
     let since = Instant::now();
     let root = endpoint.connect()?;
@@ -120,7 +121,7 @@ fn page_at(mut root: Root, site: SocketAddr) -> io::Result<Page> {
     root.attach(&text(&page["targetId"])?)
 }
 
-/// A session that is logged in, and a client of it.
+/// Creates a logged-in session and a client of it.
 struct Session {
     root: Root,
     id: String,
@@ -144,12 +145,12 @@ impl Session {
         Ok(Self { root, id })
     }
 
-    /// A command, and how many milliseconds it took.
+    /// Sends a command; also returns its duration in milliseconds.
     fn timed(&mut self, method: &str, params: &Value) -> io::Result<(f64, Value)> {
         let since = Instant::now();
         let answer = self.root.call(method, params)?;
         let took = since.elapsed().as_secs_f64() * 1e3;
-        // Figures of what was not done are none.
+        // An incomplete result must not be reported as a figure.
         match &answer["report"]["omitted"] {
             Value::Array(none) if none.is_empty() => Ok((took, answer)),
             omitted => Err(io::Error::other(format!("not all of it was carried: {omitted}"))),
@@ -164,13 +165,13 @@ impl Session {
     }
 }
 
-/// A site on loopback, for as long as the process lives.
+/// A site on loopback, which is served until the process ends.
 pub(crate) fn site() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         for socket in listener.incoming().flatten() {
-            // Chrome opens some ahead of time.
+            // Chrome opens some connections in advance.
             thread::spawn(move || serve(socket));
         }
     });

@@ -1,4 +1,4 @@
-//! Both codecs, each through a proxy with a Chrome of its own, beside a direct connection: what is to be the default?
+//! Both codecs, each through a proxy with its own Chrome, compared with a direct connection.
 
 use std::io;
 
@@ -43,7 +43,7 @@ pub(crate) fn codec(bench: &Bench) -> io::Result<Section> {
             let beside = measure(&mut direct)?;
             for ((_, page), taken) in pages.iter_mut().zip(&mut taken) {
                 let ours = measure(page)?;
-                // The first round is for growing buffers.
+                // The first round enlarges the buffers.
                 if round > 0 {
                     taken.push((beside, ours));
                 }

@@ -1,4 +1,4 @@
-//! Sessions: how long the first takes, how many a second.
+//! Sessions: the time until the first reply, and sessions per second.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use super::{
     table::{Budget, Row, Section, median, percentile},
 };
 
-/// Long enough for a warm lease to be made anew and the last session to be disposed of.
+/// Long enough to replace a warm lease and to dispose of the last session.
 const SPACE: Duration = Duration::from_millis(200);
 const BURST: usize = 20;
 
@@ -93,7 +93,8 @@ fn spaced(endpoint: &Endpoint) -> io::Result<f64> {
     Ok(took.as_secs_f64() * 1e3)
 }
 
-/// Milliseconds of each of several that come at once. All stay until the last is there.
+/// Milliseconds of each of several clients that connect at once. All stay connected until the last
+/// one is ready.
 fn burst(endpoint: &Endpoint) -> io::Result<Vec<f64>> {
     let together = Arc::new(Barrier::new(BURST));
     let clients: Vec<_> = (0..BURST)

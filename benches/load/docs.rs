@@ -1,31 +1,31 @@
-//! The figures of a run, written into a page of `docs/`, with its pictures below `docs/plots`.
+//! Writes the figures of a run into a page of `docs/`, and its plots into `docs/plots`.
 
 use std::{fmt::Write, fs, io, path::Path};
 
 use super::table::{Report, Section};
 
-/// A page of `docs/` and the lines of it that are a bench's: what stands between them it writes, the rest is written by
-/// people.
+/// A page of `docs/` and the two lines that enclose the bench's text; the rest of the page is
+/// written by hand.
 pub(crate) struct Page {
     path: &'static str,
     begin: &'static str,
     end: &'static str,
 }
 
-/// What the hop costs.
+/// The cost of the proxy.
 pub(crate) const PERFORMANCE: Page = Page {
     path: "docs/performance.md",
     begin: "<!-- figures: written by `make bench ARGS=--write-docs` -->",
     end: "<!-- end of figures -->",
 };
-/// What a greedy neighbour costs.
+/// The cost of a greedy neighbour.
 pub(crate) const SECURITY: Page = Page {
     path: "docs/security.md",
     begin: "<!-- figures: written by `make bench-neighbour ARGS=--write-docs` -->",
     end: "<!-- end of figures -->",
 };
 
-/// `root` is the repository.
+/// `root` is the repository's directory.
 pub(crate) fn write(root: &Path, page: &Page, report: &Report) -> io::Result<()> {
     let Page { path, begin, end } = page;
     let file = root.join(path);

@@ -1,5 +1,5 @@
-//! A browser that is none: just enough CDP over a WebSocket to hold thousands of sessions at no cost, so that what is
-//! measured is the proxy alone. Its pages answer every command at once.
+//! A fake browser: enough CDP over a WebSocket to serve thousands of sessions at little cost, so
+//! that only the proxy is measured. Its pages answer every command at once.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use serde_json::{Value, value::RawValue};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
-/// A page's answer holds this many bytes if its command says so: `"ignored":"reply:N"`.
+/// The length of a page's reply if its command asks for it: `"ignored":"reply:N"`.
 const SIZED: &str = "reply:";
 
 /// Starts one; it serves any number of connections until the process ends.
@@ -78,15 +78,15 @@ impl Command<'_> {
     }
 }
 
-/// What one connection has made.
+/// The state of one connection.
 #[derive(Default)]
 struct Browser {
     last: u64,
-    /// The CDP sessions that auto-attach, and whether to tabs.
+    /// The CDP sessions with auto-attach, and whether in tab flavour.
     watchers: Vec<(String, bool)>,
-    /// By the CDP session that made it: a context with its targets.
+    /// Contexts and their targets, by the CDP session that made them.
     contexts: HashMap<String, (String, Vec<String>)>,
-    /// The target and the parent of each CDP session on one.
+    /// The target and the parent of each CDP session on a target.
     attached: HashMap<String, (String, Option<String>)>,
 }
 
@@ -136,7 +136,7 @@ impl Browser {
         format!("{:032X}", self.last)
     }
 
-    /// A tab and its page, in Chrome's order, each announced to its watcher.
+    /// A tab and its page in Chrome's order, each reported to its watcher.
     fn create_target(&mut self, context: &str, out: &mut Vec<String>) -> String {
         let (tab, page) = (self.number(), self.number());
         for (target, kind) in [(&tab, "tab"), (&page, "page")] {
@@ -175,7 +175,7 @@ impl Browser {
     }
 }
 
-/// As Chrome answers `Runtime.evaluate` of a number, or with a string as long as was asked for.
+/// As Chrome answers `Runtime.evaluate` of a number, or with a string of the requested length.
 fn evaluated(command: &Command<'_>) -> String {
     let params = command.params.map_or("", RawValue::get);
     match params.find(SIZED) {

@@ -1,12 +1,15 @@
-//! What the hop costs: the proxy beside a direct connection to an identical Chrome, in one run, taking turns.
+//! The cost of the proxy, compared with a direct connection to an identical Chrome in the same run,
+//! in alternation.
 //!
-//! `cargo bench --bench load` runs every group in some ten minutes; names choose among them (`-- roundtrip flood`).
-//! `--long` measures longer, `--codec NAME` is handed to the proxy, `--json PATH` says where the figures go
-//! (`target/bench/load.json`), `--write-docs` writes them into `docs/performance.md` too, with pictures, and
-//! `--docs-from PATH` does only that, with the figures of an earlier run.
+//! `cargo bench --bench load` runs all groups in about ten minutes; names select groups (`--
+//! roundtrip flood`). `--long` measures longer, `--codec NAME` is passed to the proxy, `--json
+//! PATH` is the file for the figures (`target/bench/load.json`), `--write-docs` also writes them
+//! into `docs/performance.md`, with plots, and `--docs-from PATH` does only that, with the figures
+//! of an earlier run.
 //!
-//! `-- neighbour` is a run by itself: what a greedy client costs another one (`--row NAME` chooses, `--small` only tries
-//! whether it works; figures in `target/bench/neighbour.json`, and with `--write-docs` in `docs/security.md`).
+//! `-- neighbour` is a separate run: the cost of a greedy client for another one (`--row NAME`
+//! selects rows, `--small` only checks that it works; the figures are written to
+//! `target/bench/neighbour.json`, and with `--write-docs` to `docs/security.md`).
 
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 #![allow(clippy::cast_precision_loss, reason = "counts of messages and bytes, far below 2^52")]
@@ -45,7 +48,7 @@ use self::{
     table::{Report, Section},
 };
 
-/// What every group gets.
+/// The environment of every group.
 struct Bench {
     found: Found,
     chrome: Chrome,
@@ -55,7 +58,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Another proxy, with the settings of this run and some more.
+    /// Starts another proxy, with the settings of this run and these.
     fn start_proxy(&self, more: &[&str]) -> io::Result<Proxy> {
         let settings = self.settings.iter().map(String::as_str);
         Proxy::start(&settings.chain(more.iter().copied()).collect::<Vec<_>>())
@@ -80,12 +83,12 @@ const GROUPS: [(&str, Group); 13] = [
     ("alone", alone::alone),
 ];
 
-/// The group that is a run by itself.
+/// The group that is a separate run.
 const NEIGHBOUR: &str = "neighbour";
 
-/// What is wished of [`NEIGHBOUR`].
+/// The options of [`NEIGHBOUR`].
 struct Neighbour {
-    /// None means all.
+    /// Empty for all rows.
     rows: Vec<String>,
     small: bool,
 }
@@ -127,19 +130,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Measures the groups that are wished for.
+/// Measures the selected groups.
 fn groups(wish: &Wish, found: Found, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let settings: Vec<&str> = wish.settings.iter().map(String::as_str).collect();
     let (chrome, proxy) = (Chrome::start(&found)?, Proxy::start(&settings)?);
     let bench = Bench { found, chrome, proxy, settings: wish.settings.clone(), long: wish.long };
-    // Chrome is busy with itself for a moment after its start.
+    // Chrome is busy for a moment after its start.
     thread::sleep(Duration::from_secs(2));
     for (name, group) in GROUPS {
         if wish.groups.is_empty() || wish.groups.iter().any(|wanted| wanted == name) {
             let section = group(&bench).map_err(|error| format!("{name}: {error}"))?;
             println!("\n{}", section.markdown());
             report.sections.push(section);
-            // After each, so that a run that is broken off was not for nothing.
+            // After each group, so that an interrupted run has results.
             report.write(&wish.json)?;
         }
     }
@@ -162,7 +165,7 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
-            // What `cargo bench` adds.
+            // An argument that `cargo bench` adds.
             "--bench" => {}
             "--long" => wish.long = true,
             "--codec" => wish.settings.push(format!("--codec={}", value()?)),
@@ -182,16 +185,16 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
     let usual = if neighbour { "bench/neighbour.json" } else { "bench/load.json" };
     wish.json = json.unwrap_or_else(|| target.join(usual));
     if neighbour && !wish.groups.is_empty() {
-        return Err(format!("{NEIGHBOUR} is a run by itself").into());
+        return Err(format!("{NEIGHBOUR} is a separate run").into());
     }
     if !neighbour && (of_it.small || !of_it.rows.is_empty()) {
-        return Err(format!("--row and --small are of {NEIGHBOUR}").into());
+        return Err(format!("--row and --small belong to {NEIGHBOUR}").into());
     }
     let rows: Vec<&str> = neighbour::ACTS.iter().map(|act| act.name).collect();
     if let Some(other) = of_it.rows.iter().find(|row| !rows.contains(&row.as_str())) {
         return Err(format!("no row {other}; there are {}", rows.join(", ")).into());
     }
-    // The page is about all of it.
+    // The page needs the figures of all groups.
     if wish.write_docs && (!wish.groups.is_empty() || !of_it.rows.is_empty() || of_it.small) {
         return Err("--write-docs needs every group or row, at full size".into());
     }
@@ -199,7 +202,7 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
     Ok(wish)
 }
 
-/// The machine in general words.
+/// A general description of the machine.
 fn machine(found: &Found) -> Value {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default();

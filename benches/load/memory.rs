@@ -1,4 +1,4 @@
-//! Memory of everything per blank session: what a machine can hold.
+//! The memory of all processes per blank session, which limits the sessions of a machine.
 
 use std::{
     io, thread,
@@ -14,9 +14,9 @@ use super::{
 };
 
 const SETTLE: Duration = Duration::from_secs(3);
-/// A stock of warm leases that is the same for so long stays so.
+/// The warm pool counts as settled if it did not change for this long.
 const STEADY: Duration = Duration::from_secs(7);
-/// How long it may take until the warm leases of a burst have been let go.
+/// Time limit until the warm leases of a burst are released.
 const CALM: Duration = Duration::from_secs(90);
 
 pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
@@ -29,7 +29,7 @@ pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
     );
     let proxy = bench.start_proxy(&[])?;
     let chrome = Chrome::start(&bench.found)?;
-    // What the first page brings along is not the second's.
+    // The first page has one-time costs.
     drop((proxy.endpoint.first_page()?, chrome.endpoint.first_page()?));
     thread::sleep(SETTLE);
     let sides = [(chrome.pid(), &chrome.endpoint), (proxy.pid(), &proxy.endpoint)];
@@ -73,7 +73,7 @@ pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
     Ok(section)
 }
 
-/// MiB for each of so many sessions.
+/// MiB for each of this many sessions.
 fn per_session((pid, endpoint): (u32, &Endpoint), sessions: u32) -> io::Result<Memory> {
     let (before, warm) = (tree_memory(&[pid]), endpoint.warm()?);
     let pages = (0..sessions).map(|_| endpoint.first_page()).collect::<io::Result<Vec<_>>>()?;
@@ -85,7 +85,8 @@ fn per_session((pid, endpoint): (u32, &Endpoint), sessions: u32) -> io::Result<M
     Ok(Memory { private: each(before.private, after.private), pss: each(before.pss, after.pss) })
 }
 
-/// Waits until as many warm leases lie ready as before, for longer than it takes the stock to think better of it.
+/// Waits until there are as many warm leases as before, for longer than the pool needs to change
+/// their number.
 fn calm(endpoint: &Endpoint, warm: u32) -> io::Result<()> {
     let until = Instant::now() + CALM;
     let mut since = Instant::now();

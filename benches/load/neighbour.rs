@@ -1,7 +1,9 @@
-//! What a greedy neighbour costs: how long a client waits for a small answer while another one does the worst that it
-//! may, in one proxy; beside the same two clients in one plain Chrome.
+//! The cost of a greedy neighbour: how long a client waits for a small reply while another one uses
+//! as many resources as it can, with one proxy; compared with the same two clients in one plain
+//! Chrome.
 //!
-//! Each row has a Chrome and a proxy of its own, so that it can be measured alone and leaves nothing to the next.
+//! Each row has its own Chrome and proxy, so that it can be measured alone and does not affect the
+//! next.
 
 mod acts;
 mod http;
@@ -30,36 +32,37 @@ use super::{
 
 pub(crate) use self::acts::ACTS;
 
-/// How much longer than beside the same act in a plain Chrome a client may wait, in milliseconds.
+/// How much longer a client may wait than beside the same act in a plain Chrome, in milliseconds.
 const GOAL: f64 = 250.0;
-/// Chrome is busy with itself for a moment after its start.
+/// Chrome is busy for a moment after its start.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How often the victim asks.
+/// The interval of the victim's requests.
 const EVERY: Duration = Duration::from_millis(5);
-/// How long the victim still asks when the greedy one has gone: what it left behind is work, too.
+/// How long the victim is measured after the greedy client has ended: the work that it left counts
+/// too.
 const AFTER: Duration = Duration::from_millis(1500);
-/// How long an act may take before it is given up.
+/// Time limit of an act.
 const LONGEST: Duration = Duration::from_secs(75);
-/// Most of a refusal that is shown, in characters.
+/// The largest part of a refusal that is printed, in characters.
 const SHOWN: usize = 110;
 
-/// What somebody greedy does.
+/// An act of a greedy client.
 pub(crate) struct Act {
-    /// By which it is chosen.
+    /// The name that selects it.
     pub(crate) name: &'static str,
-    /// What it is.
+    /// Its description.
     pub(crate) what: &'static str,
     pub(crate) run: fn(&Greedy<'_>) -> io::Result<String>,
 }
 
-/// Where it is done.
+/// The environment of an act.
 pub(crate) struct Greedy<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// A small site on this machine.
     site: SocketAddr,
-    /// A part of the sizes, to try whether it works.
+    /// Whether the sizes are reduced, to check only that the act works.
     small: bool,
-    /// What was before is preparation, and does not count.
+    /// The time at which the measured part begins; what comes before is preparation.
     begun: Mutex<Instant>,
 }
 
@@ -68,12 +71,12 @@ impl Greedy<'_> {
         self.endpoint.side() == Side::Proxied
     }
 
-    /// So many, or a fiftieth of it.
+    /// This number, or a fiftieth of it with reduced sizes.
     fn size(&self, full: usize) -> usize {
         if self.small { (full / 50).max(2) } else { full }
     }
 
-    /// What is measured begins here, not with the act's preparation.
+    /// Begins the measured part.
     fn begin(&self) {
         *self.begun.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
     }
@@ -82,7 +85,7 @@ impl Greedy<'_> {
         Instant::now() + LONGEST
     }
 
-    /// A connection with a context of its own, which goes with it.
+    /// A connection with a context of its own, which is disposed of with the connection.
     fn open(&self) -> io::Result<(Root, String)> {
         let mut root = self.endpoint.connect()?;
         let made = root.call("Target.createBrowserContext", &json!({ "disposeOnDetach": true }))?;
@@ -96,7 +99,7 @@ impl Greedy<'_> {
         Ok((root, session))
     }
 
-    /// The targets of so many new pages.
+    /// Opens this many pages; returns their targets.
     fn pages(root: &mut Root, context: &str, count: usize, url: &str) -> io::Result<Vec<String>> {
         let params = json!({ "url": url, "browserContextId": context });
         let made =
@@ -104,7 +107,7 @@ impl Greedy<'_> {
         made.results.iter().map(|result| text(&result["targetId"])).collect()
     }
 
-    /// The CDP sessions of so many new pages.
+    /// Opens this many pages; returns their CDP sessions.
     fn attach_all(root: &mut Root, context: &str, count: usize, url: &str) -> io::Result<Vec<String>> {
         let targets = Self::pages(root, context, count, url)?;
         let attached = root.burst(targets.len(), targets.len(), Self::until(), |id, at| {
@@ -118,12 +121,12 @@ fn command(id: i32, method: &str, params: &Value, session: Option<&str>) -> Stri
     super::cdp::command(id, method, &params.to_string(), session)
 }
 
-/// How long the victim waited.
+/// The waiting times of the victim.
 struct Waits {
     worst: f64,
-    /// As if it had asked every 10 ms, whether it was answered or not.
+    /// As if it had sent a request every 10 ms, answered or not.
     p99: f64,
-    /// What became of the act.
+    /// The outcome of the act.
     said: String,
 }
 
@@ -196,7 +199,7 @@ fn measure(act: &Act, endpoint: &Endpoint, site: SocketAddr, small: bool) -> io:
     let mut waits = Vec::new();
     for (asked, waited) in samples {
         if asked + waited >= begun {
-            // Whoever had asked meanwhile would have waited for the rest of it.
+            // A client that had asked meanwhile would have waited for the rest of the time.
             let mut left = waited.as_secs_f64() * 1e3;
             loop {
                 waits.push(left);
@@ -215,11 +218,11 @@ fn measure(act: &Act, endpoint: &Endpoint, site: SocketAddr, small: bool) -> io:
     Ok(Waits { worst, p99: percentile(waits, 0.99), said })
 }
 
-/// When somebody asked, and how long the answer took.
+/// The time of a request, and how long the reply took.
 type Sample = (Instant, Duration);
 
-/// What the victim is asked until it is over, and the error if it was lost. That counts as if there had been no answer for
-/// as long as it has patience.
+/// Measures the victim until the act is over; also returns the error if its connection was lost,
+/// which counts as if there had been no reply for the whole time limit.
 fn watch(victim: &mut Page, over: &AtomicBool) -> (Vec<Sample>, Option<io::Error>) {
     let mut samples = Vec::new();
     let mut last = None;

@@ -1,4 +1,4 @@
-//! Pictures of figures, as SVG that needs nothing but a browser.
+//! Plots of figures as SVG without external resources.
 
 use std::fmt::Write;
 
@@ -7,32 +7,33 @@ use serde::{Deserialize, Serialize};
 use super::table::digits;
 
 const WIDTH: f64 = 760.0;
-/// Where the drawing begins; left of it stand the labels.
+/// The left edge of the plot; the labels are left of it.
 const LEFT: f64 = 250.0;
 const RIGHT: f64 = WIDTH - 70.0;
 const TOP: f64 = 76.0;
-/// Grey for what it is compared with, then blue, orange, green: told apart by those who do not see red and green, too.
+/// Grey for the comparison, then blue, orange and green, which people with red-green blindness can
+/// distinguish.
 const COLOURS: [&str; 4] = ["#9aa0a8", "#2f6fde", "#d9822b", "#3a9a7c"];
 
-/// A picture, and the name of its file below `docs/plots`.
+/// A plot, and its file name in `docs/plots`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Plot {
     pub(crate) file: String,
     pub(crate) title: String,
-    /// What the axis shows, with its unit.
+    /// The quantity of the axis, with its unit.
     pub(crate) axis: String,
-    /// The names of the series, each with a colour of its own.
+    /// The names of the series, each with its own colour.
     pub(crate) series: Vec<String>,
     pub(crate) kind: Kind,
 }
 
-/// How it is drawn.
+/// The kind of plot.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// A bar for each series in each group; a line across all at `mark`.
     Bars { groups: Vec<(String, Vec<Option<f64>>)>, mark: Option<f64> },
-    /// The part of each series' samples that lies at or below a value; the axis is logarithmic.
+    /// The share of each series' samples that is at or below a value; the axis is logarithmic.
     Shares(Vec<Vec<f64>>),
 }
 

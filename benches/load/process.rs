@@ -1,13 +1,14 @@
-//! What the kernel says of a process: CPU time and memory.
+//! CPU time and memory of processes, from the kernel.
 
 use std::fs;
 
-/// CPU seconds, user and system, of a process with the threads that have ended.
+/// CPU seconds, user and system, of a process, including threads that have ended.
 ///
-/// The kernel counts in hundredths, so whoever asks measures for a second or more.
+/// The kernel counts in hundredths of a second, so a measurement should last a second or more.
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name, in parentheses, may hold anything; after it `utime` and `stime` are the 12th and 13th.
+    // The name, in parentheses, may contain any character; after it `utime` and `stime` are the
+    // 12th and 13th field.
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     ticks as f64 / 100.0
@@ -16,9 +17,9 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
 /// Memory of one or several processes, in KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
-    /// What is theirs alone.
+    /// Memory that is not shared.
     pub(crate) private: f64,
-    /// That, and their share of what others have too.
+    /// The same, and their part of shared memory.
     pub(crate) pss: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Small commands: how long one takes, how many go through, and what they cost the proxy.
+//! Small commands: their latency, their rate, and their cost for the proxy.
 
 use std::{
     collections::VecDeque,
@@ -25,7 +25,7 @@ pub(crate) fn roundtrip(bench: &Bench) -> io::Result<Section> {
     );
     let mut direct = bench.chrome.endpoint.page()?;
     let mut proxied = bench.proxy.endpoint.page()?;
-    // Many short rounds: what else the machine does then falls on both sides alike.
+    // Many short rounds, so that other work of the machine affects both sides equally.
     let rounds = if bench.long { 200 } else { 40 };
     for (method, params, on_page) in [("Browser.getVersion", "{}", false), ("Runtime.evaluate", EVALUATE, true)] {
         for in_flight in [1, 8, 32] {
@@ -57,13 +57,13 @@ pub(crate) fn roundtrip(bench: &Bench) -> io::Result<Section> {
     Ok(section)
 }
 
-/// The median of a round of evaluations, in microseconds, with so many under way at a time.
+/// The median of a round of evaluations, in microseconds, with this many pending at a time.
 pub(crate) fn evaluate(page: &mut Page, in_flight: usize) -> io::Result<f64> {
     let count = if in_flight == 1 { 60 } else { 200 };
     Ok(percentile(latencies(page, "Runtime.evaluate", EVALUATE, true, in_flight, count)?, 0.5))
 }
 
-/// Microseconds from each command's write to its reply, with so many under way at a time.
+/// Microseconds from each command's write to its reply, with this many pending at a time.
 fn latencies(
     page: &mut Page,
     method: &str,
@@ -113,7 +113,7 @@ pub(crate) fn pipelined(bench: &Bench) -> io::Result<Section> {
     Ok(section)
 }
 
-/// Commands per second, of so many written at once.
+/// Commands per second, if this many are written at once.
 pub(crate) fn rate(page: &mut Page, count: i32) -> io::Result<f64> {
     let mut frames = Vec::new();
     for id in 1..=count {

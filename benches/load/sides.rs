@@ -1,4 +1,5 @@
-//! The two sides: a plain Chrome with its debugging port, and the proxy in front of an identical one.
+//! The two sides of a comparison: a plain Chrome with its debugging port, and the proxy with an
+//! identical one.
 
 use std::{
     fs,
@@ -24,17 +25,17 @@ use super::{
     ws::Ws,
 };
 
-/// How long a process may take to leave by itself.
+/// Time limit for a process to exit by itself.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Which of the two.
+/// The side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Direct,
     Proxied,
 }
 
-/// Where a client connects, and what it finds there.
+/// The address of a side, and how a client gets its page.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     side: Side,
@@ -43,7 +44,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The same server at another path.
+    /// The same server with another path.
     pub(crate) fn at(&self, path: &str) -> Self {
         Self { path: path.to_owned(), ..self.clone() }
     }
@@ -60,8 +61,8 @@ impl Endpoint {
         Ws::connect(self.address, &self.path).map(Root::new)
     }
 
-    /// A connection with a blank page of its own that nobody else sees: the one that a session comes with, or on a
-    /// plain Chrome a context and a page made for it.
+    /// A connection with a blank page that others do not see: the page of a session, or in a plain
+    /// Chrome a page in a new context.
     pub(crate) fn page(&self) -> io::Result<Page> {
         let mut root = self.connect()?;
         let target = match self.side {
@@ -80,7 +81,7 @@ impl Endpoint {
         root.attach(&target)
     }
 
-    /// Warm leases that lie ready; none in a plain Chrome.
+    /// The number of warm leases that are ready; zero in a plain Chrome.
     pub(crate) fn warm(&self) -> io::Result<u32> {
         if self.side == Side::Direct {
             return Ok(0);
@@ -93,7 +94,7 @@ impl Endpoint {
         gauge.and_then(|gauge| gauge.parse().ok()).ok_or_else(|| io::Error::other("/metrics has no warm leases"))
     }
 
-    /// From nothing to the first answer of a page.
+    /// From the TCP connect to the first reply of a page.
     pub(crate) fn first_page(&self) -> io::Result<(Duration, Page)> {
         let from = Instant::now();
         let mut page = self.page()?;
@@ -102,7 +103,8 @@ impl Endpoint {
     }
 }
 
-/// A child process that goes with its owner. In the terminal's process group, so that Ctrl-C ends it as well.
+/// A child process that is killed when dropped. It is in the terminal's process group, so that
+/// Ctrl-C ends it too.
 #[derive(Debug)]
 struct Running {
     child: Child,
@@ -131,7 +133,7 @@ pub(crate) struct Chrome {
 }
 
 impl Chrome {
-    /// Starts one as the proxy starts its own, but with a port in place of the pipe.
+    /// Starts one with the proxy's flags, but with a port instead of the pipe.
     pub(crate) fn start(found: &Found) -> io::Result<Self> {
         let profile = tempfile::tempdir()?;
         let child = Command::new(&found.binary)
@@ -218,10 +220,11 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// In front of `upstream`, with buffers of this size, or its default. `None` if there is no nginx.
+    /// Starts one in front of `upstream`, with buffers of this size or its default. `None` if nginx
+    /// is not installed.
     pub(crate) fn start(upstream: SocketAddr, buffer: Option<&str>) -> io::Result<Option<Self>> {
         let Some(binary) = in_path("nginx") else { return Ok(None) };
-        // Somebody may take the port between the look and its use.
+        // Another process may take the port before nginx does.
         for _ in 0..3 {
             if let Some(nginx) = Self::try_start(&binary, upstream, buffer)? {
                 return Ok(Some(nginx));
@@ -233,7 +236,7 @@ impl Nginx {
     fn try_start(binary: &Path, upstream: SocketAddr, buffer: Option<&str>) -> io::Result<Option<Self>> {
         let directory = tempfile::tempdir()?;
         let at = directory.path().display();
-        // Free now; nginx cannot choose one itself and say which.
+        // A free port; nginx cannot choose one and report it.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let buffers = buffer.map_or_else(String::new, |size| {
             format!("proxy_buffer_size {size}; proxy_buffers 4 {size}; proxy_busy_buffers_size {size};")
@@ -290,7 +293,7 @@ fn in_path(name: &str) -> Option<PathBuf> {
     places.map(|place| place.join(name)).find(|file| file.is_file())
 }
 
-/// What a child still writes must go somewhere.
+/// The output of a child must be read.
 fn swallow(mut from: impl Read + Send + 'static) {
     thread::spawn(move || io::copy(&mut from, &mut io::sink()));
 }

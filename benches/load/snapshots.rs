@@ -1,6 +1,6 @@
-//! Saving and restoring: how long it takes, how large it is, and how much memory of the proxy's it needs.
+//! Saving and restoring: duration, size, and memory use of the proxy.
 //!
-//! In this process, with a pool of its own: what is measured is the engine and the store, not the way to them.
+//! Runs in this process with a pool of its own, to measure the engine and the store only.
 
 use std::{fs, io, time::Instant};
 
@@ -29,14 +29,14 @@ use super::{
     table::{Budget, Row, Section},
 };
 
-/// Origins and megabytes of a session; the last ones only with `--long`.
+/// Origins and megabytes of the sessions; the last ones only with `--long`.
 const SHAPES: [(u64, u64); 8] = [(1, 1), (10, 1), (100, 1), (1, 10), (10, 10), (10, 100), (100, 100), (10, 200)];
 const SHORT: usize = 6;
 const ROW: usize = 10_000;
 const ROWS: usize = 20;
 const MB: f64 = 1e6;
 
-/// What the proxy may need above what it needs at rest, in MiB, however large a session is.
+/// How much more memory than at rest the proxy may need, in MiB, for a session of any size.
 const MEMORY: f64 = 32.0;
 
 pub(crate) fn snapshots(bench: &Bench) -> io::Result<Section> {
@@ -74,7 +74,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
             pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?,
             pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?,
         );
-        // What a new session's first page costs is not the snapshot's.
+        // The first page of a new session is not part of the measurement.
         other.open();
         let restored = Peak::of(load(&store, made.id, &lease)).await?;
         let place = lease.place();
@@ -95,7 +95,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
     Ok(section)
 }
 
-/// How long something took, and by how much this process grew meanwhile.
+/// The duration of something, and the growth of this process during it.
 struct Peak<T> {
     result: T,
     seconds: f64,
@@ -104,7 +104,7 @@ struct Peak<T> {
 
 impl<T> Peak<T> {
     async fn of(work: impl Future<Output = Done<T>>) -> Done<Self> {
-        // The peak begins anew.
+        // Resets the peak.
         fs::write("/proc/self/clear_refs", "5")?;
         let (before, since) = (status("VmRSS:")?, Instant::now());
         let result = work.await?;
@@ -134,12 +134,12 @@ async fn load(store: &Store, id: SnapshotId, lease: &Lease) -> Done<()> {
     sound(&restore(&lease.place(), &Reopen::default(), reader.into_read()).await?)
 }
 
-/// Figures of what was not done are none.
+/// An incomplete result must not be reported as a figure.
 fn sound(report: &Report) -> Done<()> {
     if report.lost.is_empty() { Ok(()) } else { Err(format!("not all of it was carried: {report:?}").into()) }
 }
 
-/// Writes a session of so many origins and megabytes.
+/// Writes a session with this many origins and megabytes.
 async fn make<W: AsyncWrite + Unpin>(to: W, origins: u64, megabytes: u64) -> Done<()> {
     let mut writer = Writer::new(to, "").await?;
     writer.write(&Record::Context(Context::default())).await?;

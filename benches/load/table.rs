@@ -1,4 +1,5 @@
-//! What was measured, beside what it may be: a table for people, JSON for programs and for the pages in `docs/`.
+//! Measured figures and their budgets: a table for people, JSON for programs and for the pages in
+//! `docs/`.
 
 use std::{fmt::Write, fs, io, path::Path};
 
@@ -7,56 +8,57 @@ use serde_json::Value;
 
 use super::plot::Plot;
 
-/// What a figure may be.
+/// The budget of a figure.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Budget {
-    /// At most so many times the other side's.
+    /// At most this multiple of the other side's figure.
     AtMostTimes(f64),
-    /// At least so many times the other side's.
+    /// At least this multiple of the other side's figure.
     AtLeastTimes(f64),
-    /// At most this, in the row's own unit.
+    /// At most this value, in the row's unit.
     AtMost(f64),
-    /// At most this much more than the other side's, in the row's own unit.
+    /// At most this much more than the other side's figure, in the row's unit.
     AtMostMore(f64),
-    /// None: a figure to know.
+    /// No budget.
     None,
 }
 
-/// One line of the table.
+/// A row of the table.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// What was measured.
+    /// The quantity.
     pub(crate) what: String,
-    /// In what.
+    /// Its unit.
     pub(crate) unit: String,
-    /// What it is compared with, if with anything.
+    /// The figure of the other side, if there is one.
     pub(crate) beside: Option<f64>,
     /// The proxy's figure.
     pub(crate) proxied: Option<f64>,
-    /// The median of the rounds' ratios, which is not the ratio of the medians: what slows a round slows both sides.
+    /// The median of the rounds' ratios, not the ratio of the medians: disturbances of a round
+    /// affect both sides.
     pub(crate) ratio: Option<f64>,
-    /// What it may be.
+    /// The budget.
     pub(crate) budget: Budget,
-    /// Whether it is; set when the row gets its place.
+    /// Whether the budget is met; set when the row is added to a section.
     #[serde(default)]
     met: Option<bool>,
 }
 
 impl Row {
-    /// A figure of the proxy's alone.
+    /// A figure of the proxy only, with a budget.
     pub(crate) fn own(what: impl Into<String>, unit: &str, ours: f64, budget: Budget) -> Self {
         let (what, unit) = (what.into(), unit.to_owned());
         Self { what, unit, beside: None, proxied: Some(ours), ratio: None, budget, met: None }
     }
 
-    /// A figure of the other side's alone, to know.
+    /// A figure of the other side only.
     pub(crate) fn other(what: impl Into<String>, unit: &str, beside: f64) -> Self {
         let (what, unit) = (what.into(), unit.to_owned());
         Self { what, unit, beside: Some(beside), proxied: None, ratio: None, budget: Budget::None, met: None }
     }
 
-    /// Both sides, from rounds in which they took turns.
+    /// Figures of both sides, from alternating rounds.
     pub(crate) fn both(what: impl Into<String>, unit: &str, rounds: &[(f64, f64)], budget: Budget) -> Self {
         let side = |pick: fn(&(f64, f64)) -> f64| median(rounds.iter().map(pick).collect());
         let ratio = median(rounds.iter().map(|(beside, ours)| ours / beside).collect());
@@ -114,11 +116,11 @@ impl Row {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Section {
     title: String,
-    /// The head of the column of what it is compared with.
+    /// The heading of the column of the other side.
     beside: String,
     notes: Vec<String>,
     rows: Vec<Row>,
-    /// Pictures of it.
+    /// Plots of the rows.
     #[serde(default)]
     pub(crate) plots: Vec<Plot>,
 }
@@ -138,7 +140,7 @@ impl Section {
         self.rows.push(row);
     }
 
-    /// The rows that are not what they may be, each with its figure.
+    /// The rows that miss their budget, with their figures.
     pub(crate) fn missed(&self) -> impl Iterator<Item = String> + use<'_> {
         self.rows.iter().filter(|row| row.met == Some(false)).map(|row| {
             let [what, _, proxied, ratio, budget, _] = row.cells();
@@ -150,7 +152,7 @@ impl Section {
         })
     }
 
-    /// A table in Markdown that is one for the eye as well.
+    /// A Markdown table that is also readable as text.
     pub(crate) fn markdown(&self) -> String {
         let head = ["what", &self.beside, "proxied", "ratio", "budget", ""].map(str::to_owned);
         let lines: Vec<[String; 6]> = std::iter::once(head).chain(self.rows.iter().map(Row::cells)).collect();
@@ -185,9 +187,9 @@ impl Section {
 /// A run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
-    /// The machine, in general words.
+    /// A general description of the machine.
     pub(crate) machine: Value,
-    /// What was measured.
+    /// The measured sections.
     pub(crate) sections: Vec<Section>,
 }
 
@@ -204,12 +206,12 @@ impl Report {
     }
 }
 
-/// The middle one.
+/// The median.
 pub(crate) fn median(values: Vec<f64>) -> f64 {
     percentile(values, 0.5)
 }
 
-/// The one below which `part` of them are.
+/// The quantile `part`.
 pub(crate) fn percentile(mut values: Vec<f64>, part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index into a vector")]
@@ -217,7 +219,7 @@ pub(crate) fn percentile(mut values: Vec<f64>, part: f64) -> f64 {
     values.get(at).copied().unwrap_or(f64::NAN)
 }
 
-/// Three digits that count.
+/// Three significant digits.
 pub(crate) fn digits(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),

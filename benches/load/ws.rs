@@ -1,5 +1,5 @@
-//! A WebSocket client that costs next to nothing: blocking, one system call per write, no copy it can avoid. What the
-//! benches measure must be the server.
+//! A WebSocket client of very low cost: blocking, one system call per write, few copies. The
+//! benches must measure the server only.
 
 use std::{
     io::{self, Read, Write},
@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-/// Longer than any answer may take: a bench fails rather than hangs.
+/// Longer than any reply may take: a bench fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connected client.
 #[derive(Debug)]
 pub(crate) struct Ws {
     stream: TcpStream,
-    /// Read and not yet looked at: `buffer[start..end]`.
+    /// Bytes that were read but not processed: `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -48,7 +48,7 @@ impl Ws {
         }
     }
 
-    /// A second handle on the socket, to write from another thread.
+    /// A second handle on the socket, for writes from another thread.
     pub(crate) fn writer(&self) -> io::Result<TcpStream> {
         self.stream.try_clone()
     }
@@ -59,14 +59,14 @@ impl Ws {
         out.clear();
         frame(&mut out, text);
         self.stream.write_all(&out)?;
-        // A large one is not kept.
+        // A large buffer is not kept.
         if out.capacity() <= 1024 * 1024 {
             self.out = out;
         }
         Ok(())
     }
 
-    /// The next text message. Pings need no answer within a bench.
+    /// The next text message. Pings are not answered, which is allowed for the time of a bench.
     pub(crate) fn receive(&mut self) -> io::Result<&[u8]> {
         self.message.clear();
         loop {
@@ -95,7 +95,7 @@ impl Ws {
         }
     }
 
-    /// Gives back what a large message needed.
+    /// Releases the memory that a large message needed.
     pub(crate) fn forget(&mut self) {
         self.message = Vec::new();
     }
@@ -104,7 +104,8 @@ impl Ws {
         self.buffer[self.start + 2..self.start + 2 + N].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
     }
 
-    /// Moves the next `length` bytes into the message, straight from the socket where they are not here yet.
+    /// Moves the next `length` bytes into the message, directly from the socket if they have not
+    /// arrived yet.
     fn take(&mut self, length: usize, keep: bool) -> io::Result<()> {
         let here = length.min(self.end - self.start);
         if keep {
@@ -126,7 +127,7 @@ impl Ws {
         Ok(())
     }
 
-    /// Reads until at least `count` bytes are here.
+    /// Reads until at least `count` bytes have arrived.
     fn fill(&mut self, count: usize) -> io::Result<()> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -145,8 +146,8 @@ impl Ws {
     }
 }
 
-/// Appends a client's text frame. The mask is zero, which leaves the text as it is: the server cannot know and does its
-/// work all the same.
+/// Appends a client's text frame. The mask is zero, which leaves the text unchanged; the server
+/// unmasks it all the same.
 pub(crate) fn frame(out: &mut Vec<u8>, text: &[u8]) {
     out.push(0x81);
     let length = text.len() as u64;

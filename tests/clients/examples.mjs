@@ -13,8 +13,8 @@ const PATIENCE_MS = 90_000;
 
 // Each script, and what it must have said.
 const SAYS = {
-  'puppeteer.mjs': [/^an event told of { order: '17' }$/, /^visits: 2$/, /^\d+ commands, \d+ pages/, /^1 for a colleague: ws:/],
-  'playwright.mjs': [/^an event told of { order: '17' }$/, /^visits: 2$/, /^\d+ commands, \d+ pages/, /^1 for a colleague: ws:/],
+  'puppeteer.mjs': [/^event with metadata { order: '17' }$/, /^visits: 2$/, /^\d+ commands, \d+ pages/, /^1 for a colleague: ws:/],
+  'playwright.mjs': [/^event with metadata { order: '17' }$/, /^visits: 2$/, /^\d+ commands, \d+ pages/, /^1 for a colleague: ws:/],
   'cdp.mjs': [/^event ghost.sessionUpdated/, /^closed with 1000 ws:/, /^visits: 2$/, /keepAlive/, /^closed with 1000 /],
   'rest.sh': [/"name":"nightly"/, /"timeout":3600000/, /^{"sessions":\[{/, /^{"pages":\[/, /"wallTime":/, /^{"pressure":/, /"status":404/],
 };

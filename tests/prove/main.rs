@@ -43,9 +43,9 @@ const TAINT_SECONDS: u64 = 25;
 
 /// The names of the tests.
 const TESTS: [&str; 4] = [
-    "sweep::a_seeded_part_harms_nobody",
+    "sweep::seeded_sweep_harms_no_session",
     "taint::injected_leaks_are_detected",
-    "taint::nobody_receives_what_is_another_s",
+    "taint::no_client_receives_foreign_data",
     "taint::checker_detects_foreign_ids",
 ];
 
@@ -119,11 +119,11 @@ async fn as_harness(arguments: &[String]) -> ExitCode {
 async fn run(test: &str) {
     let browser = Browser::any().await;
     match test {
-        "sweep::a_seeded_part_harms_nobody" => passed(&sweep::run(&browser, &Options::short(SWEEP_SECONDS)).await),
+        "sweep::seeded_sweep_harms_no_session" => passed(&sweep::run(&browser, &Options::short(SWEEP_SECONDS)).await),
         "taint::injected_leaks_are_detected" => {
-            taint::injected_leaks_are_detected(&browser, &Options::short(TAINT_SECONDS)).await
+            taint::injected_leaks_are_detected(&browser, &Options::short(TAINT_SECONDS)).await;
         }
-        "taint::nobody_receives_what_is_another_s" => {
+        "taint::no_client_receives_foreign_data" => {
             passed(&taint::run(&browser, &Options::short(TAINT_SECONDS)).await);
         }
         "taint::checker_detects_foreign_ids" => taint::checker_detects_foreign_ids(),

@@ -1,4 +1,4 @@
-//! What the greedy do, at the sizes that were found to hurt.
+//! The acts of greedy clients, in the sizes that had an effect.
 
 use std::{
     io,
@@ -14,9 +14,9 @@ use super::{
     Act, Greedy, command, http, on_page, shortened,
 };
 
-/// Every act, in the order of the table.
+/// All acts, in the order of the table.
 pub(crate) const ACTS: [Act; 33] = [
-    act("attach", "250 pages, 12,000 CDP sessions on one, 5,000 orders to auto-attach, then gone", attach),
+    act("attach", "250 pages, 12,000 CDP sessions on one, 5,000 setAutoAttach calls, then a disconnect", attach),
     act("import", "three snapshots at once, each with one line of 190 MB (plain: nothing)", import),
     act("fields", "a snapshot with 120,000 checkboxes (plain: their `DOMSnapshot`)", fields),
     act("endings", "100 clones that end at once (plain: contexts)", endings),
@@ -25,14 +25,14 @@ pub(crate) const ACTS: [Act; 33] = [
     act("restore", "300 pages from one snapshot (plain: opened at once)", restore),
     act("huge-viewport", "R01: viewports and pictures of 10 million × 10 million", on_page::huge_viewport),
     act("contexts", "R02: 300 contexts, 60 pages", contexts),
-    act("unread", "R03: a flood of console events that nobody reads", on_page::unread),
+    act("unread", "R03: a flood of console events that are not read", on_page::unread),
     act("result", "R04: one result of 200 MB", on_page::result),
     act("commands", "R05: 60,000 commands at once", on_page::commands),
     act("large-commands", "R06: five commands of 40 MB", on_page::large_commands),
     act("hang-up", "R07: 60 clients that make a context and a page and hang up", hang_up),
-    act("busy", "R08: six pages that never rest", on_page::busy),
+    act("busy", "R08: six pages with endless loops or dialogs", on_page::busy),
     act("unanswered", "R09: 400,000 commands that are never answered", unanswered),
-    act("whole-page", "R10: a picture of all of a page of 30,000 × 30,000", on_page::whole_page),
+    act("whole-page", "R10: a screenshot of a whole page of 30,000 × 30,000", on_page::whole_page),
     act("pages", "300 pages opened at once", pages),
     act("connections", "100 clients that connect at once", connections),
     act("tree", "five times the whole tree of a document of 100,000 nodes", on_page::tree),
@@ -48,7 +48,7 @@ pub(crate) const ACTS: [Act; 33] = [
     act("saves", "ten saves at once of a session with 30 pages (plain: their `DOMSnapshot`)", saves),
     act("http-lists", "1,000 × `/json/list`, `/json/version` and `/v1/sessions`", http_lists),
     act("protocol", "50 × `/json/protocol` at once", protocol),
-    act("headers", "200 connections that say too much or nothing (`/json/version` with 1 MB of header)", headers),
+    act("headers", "200 connections with 1 MB of header or without a request", headers),
 ];
 
 const fn act(name: &'static str, what: &'static str, run: fn(&Greedy<'_>) -> io::Result<String>) -> Act {
@@ -66,7 +66,7 @@ pub(super) fn joined(parts: &[String]) -> String {
     parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("; ")
 }
 
-/// The same command so many times at once.
+/// Sends the same command this many times at once.
 pub(super) fn repeat(
     root: &mut Root,
     count: usize,
@@ -80,7 +80,7 @@ pub(super) fn repeat(
     Ok(refusals(method, &burst))
 }
 
-/// What a call was refused with, if it was.
+/// The error of a call, if there is one.
 pub(super) fn said(done: io::Result<Value>) -> String {
     done.err().map_or_else(String::new, |error| shortened(&error.to_string()))
 }
@@ -114,12 +114,12 @@ fn import(greedy: &Greedy<'_>) -> io::Result<String> {
     let post =
         || http::post(greedy.endpoint.address(), "/v1/snapshots", "application/x-ndjson", header, item, times, &tail);
     let statuses = at_once(3, post)?;
-    // A part of the line is within `snapshot_line`; all of it is not, and is to be refused.
+    // A part of the line is within `snapshot_line`; the whole line is not, and must be refused.
     let due = if greedy.small { "201" } else { "413" };
     Ok(if statuses == due { String::new() } else { format!("answered {statuses}, where {due} is due") })
 }
 
-/// The statuses of so many at once, each once.
+/// The different statuses of these threads.
 fn at_once(count: usize, one: impl Fn() -> io::Result<u16> + Sync) -> io::Result<String> {
     let statuses = thread::scope(|scope| {
         let all: Vec<_> = (0..count).map(|_| scope.spawn(&one)).collect();
@@ -160,7 +160,7 @@ fn endings(greedy: &Greedy<'_>) -> io::Result<String> {
         let ended = root.burst(ids.len(), ids.len(), Greedy::until(), |id, at| {
             command(id, "ghost.closeSession", &json!({ "id": ids[at] }), None)
         })?;
-        // They are disposed of after the answer.
+        // They are disposed of after the reply.
         thread::sleep(Duration::from_secs(if greedy.small { 1 } else { 8 }));
         return Ok(refusals("ghost.closeSession", &ended));
     }
@@ -225,7 +225,7 @@ fn hang_up(greedy: &Greedy<'_>) -> io::Result<String> {
     for at in 0..greedy.size(60) {
         let (mut root, context) = greedy.open()?;
         let params = json!({ "url": format!("http://{}/", greedy.site), "browserContextId": context });
-        // Some hang up while their page is still being made.
+        // Some disconnect while their page is being created.
         if at % 3 == 0 {
             root.send("Target.createTarget", &params)?;
         } else {
@@ -242,10 +242,10 @@ fn unanswered(greedy: &Greedy<'_>) -> io::Result<String> {
     let page = text(&root.call("Target.attachToTarget", &own)?["sessionId"])?;
     greedy.begin();
     let never = json!({ "expression": "new Promise(() => {})", "awaitPromise": true });
-    // What waits in the page makes all that follows slow, in a plain Chrome too.
+    // Pending evaluations in the page make all later ones slow, in a plain Chrome too.
     let until = Greedy::until();
     root.burst(greedy.size(400_000), 0, until, |id, at| {
-        // Under ids of one's own, and under those that the proxy takes for its own commands.
+        // Under the client's ids, and under those that the proxy replaces by its own.
         let id = if at % 2 == 0 { id } else { -1 - id };
         command(id, "Runtime.evaluate", &never, Some(&page))
     })?;

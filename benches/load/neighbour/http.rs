@@ -1,4 +1,4 @@
-//! Greed by HTTP: what needs no CDP connection.
+//! Acts over HTTP that need no CDP connection.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -6,20 +6,20 @@ use std::{
     time::Duration,
 };
 
-/// How long an answer may take.
+/// Time limit of an answer.
 const PATIENCE: Duration = Duration::from_secs(70);
-/// Bytes of a body that are written at once.
+/// The number of bytes of a body that are written at once.
 const PIECE: usize = 1 << 20;
 
-/// The status of a GET, once all of its answer has been read.
+/// The status of a GET, after its whole answer was read.
 pub(super) fn get(address: SocketAddr, path: &str) -> io::Result<u16> {
     let mut socket = connect(address)?;
     write!(socket, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     status(&mut socket)
 }
 
-/// The status of a POST of that many bytes: `head`, then `filling` again and again, then `tail`. A server that has
-/// seen enough may answer before it has read all.
+/// The status of a POST with this many bytes: `head`, then `filling` repeatedly, then `tail`. A
+/// server may answer before it has read all.
 pub(super) fn post(
     address: SocketAddr,
     path: &str,
@@ -51,10 +51,10 @@ pub(super) fn post(
     status(&mut socket).map_err(|error| written.err().unwrap_or(error))
 }
 
-/// A connection that says this much, and then nothing.
+/// A connection on which only this is sent.
 pub(super) fn unfinished(address: SocketAddr, said: &[u8]) -> io::Result<TcpStream> {
     let mut socket = connect(address)?;
-    // The server may have had enough.
+    // The server may have closed the connection.
     let _ = socket.write_all(said);
     Ok(socket)
 }
@@ -66,7 +66,8 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-/// Chrome keeps the connection open, whatever it was told: how long the answer is stands in its head.
+/// Chrome keeps the connection open in spite of `Connection: close`; the head states the length of
+/// the answer.
 fn status(socket: &mut TcpStream) -> io::Result<u16> {
     let mut lines = BufReader::new(socket);
     let (mut status, mut length) = (None, None);

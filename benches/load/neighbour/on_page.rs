@@ -1,4 +1,4 @@
-//! What the greedy do on pages of their own.
+//! Acts of greedy clients on their own pages.
 
 use std::{io, thread, time::Duration};
 
@@ -108,7 +108,7 @@ pub(super) fn console(greedy: &Greedy<'_>) -> io::Result<String> {
     greedy.begin();
     let count = greedy.size(20_000);
     let expression = format!("for (let i = 0; i < {count}; i++) console.log('x'.repeat(2000))");
-    // The events are before the reply of a second command.
+    // The events arrive before the reply of a second command.
     repeat(&mut root, 1, Some(&page), "Runtime.evaluate", &json!({ "expression": expression }))?;
     repeat(&mut root, 1, Some(&page), "Runtime.evaluate", &json!({ "expression": "1" }))
 }
