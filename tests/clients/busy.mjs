@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-// A busy page does not notice that it is saved: node busy.mjs GHOSTMUX [BROWSER]
+// A busy page is not affected when it is saved: node busy.mjs GHOSTMUX [BROWSER]
 //
-// Puppeteer drives a page round after round: navigation, frame, worker, an intercepted request that it answers itself, console, an
-// error, a dialog that it answers, a field with the focus. Meanwhile the session is saved five times from outside. Then as
-// many rounds in a session that nobody saves. What the client was told, by Puppeteer and on the wire, and what the page
-// itself saw must be the same.
+// Puppeteer drives a page in rounds: navigation, frame, worker, an intercepted request that it
+// answers itself, console, an error, a dialog that it answers, a focused field. Meanwhile the
+// session is saved five times by another client. Then it drives as many rounds in a session that is
+// not saved. The events of the client, in Puppeteer and on the wire, and the observations of the
+// page itself must be equal.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -14,13 +15,14 @@ import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
 import { endAll } from './process.mjs';
 
 const SAVES = 5;
-/** At least so many rounds, and as many more as the saves take. */
+/** The smallest number of rounds; more follow until the saves are done. */
 const ROUNDS = 10;
-/** A round may take so much longer than the longest of those without a save. */
+/** How much longer a round may take than the longest of those without a save. */
 const PAUSE_MS = 2_000;
 const PATIENCE_MS = 120_000;
 
-// Whether they come is a matter of time on a plain Chrome too. How often the others of its domains come is one as well.
+// Events that depend on timing in a plain Chrome too, as does the number of the other events of
+// their domains.
 const BY_TIME = /^Network\.(dataReceived|resourceChangedPriority|policyUpdated)$/;
 
 const html = body => `<!doctype html><meta charset=utf-8><link rel="icon" href="data:,"><body>${body}`;
@@ -49,7 +51,7 @@ const server = createServer((request, response) => {
 await once(server, 'listening');
 const site = `http://127.0.0.1:${server.address().port}`;
 
-/** A connection of Puppeteer's, and what came on it: each event of targets, and the names of the others. */
+/** A connection of Puppeteer's with its events: each event of targets, and the names of the others. */
 async function open(url) {
   const wire = { targets: [], names: new Set() };
   const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 0 });
@@ -66,7 +68,7 @@ async function open(url) {
   return { browser: await puppeteer.connect({ transport, defaultViewport: null }), wire };
 }
 
-/** Drives a page until `isOver(rounds)`: what was told and seen, in no order, and how long the longest round took. */
+/** Drives a page until `isOver(rounds)`. Returns the events and observations, sorted, and the duration of the longest round. */
 async function drive(at, isOver, began = () => {}) {
   const { browser, wire } = await open(`${at}/?keep_alive=1m`);
   const told = [];
@@ -88,7 +90,8 @@ async function drive(at, isOver, began = () => {}) {
     else request.continue();
   });
   page.on('dialog', dialog => dialog.accept());
-  // How a page begins is a matter of time: its first URL may be told by its tab or by itself.
+  // The first events of a page depend on timing: its first URL may be reported by its tab or by
+  // itself.
   await page.goto(`${site}/frame?first`);
   told.length = wire.targets.length = 0;
   wire.names.clear();
@@ -104,14 +107,14 @@ async function drive(at, isOver, began = () => {}) {
     told.push(`seen ${JSON.stringify(seen)}`);
     longest = Math.max(longest, performance.now() - since);
   }
-  // The last round's events are in.
+  // The events of the last round have arrived.
   await page.goto(`${site}/frame?last`);
   const pages = (await browser.pages()).length;
   await browser.disconnect();
   return { rounds, longest, told: [...told, `pages ${pages}`], targets: wire.targets, names: [...wire.names] };
 }
 
-/** What is in one list and not in the other, as often as it is. */
+/** The entries that one list has more often than the other. */
 function without(list, other) {
   const left = [...other];
   return list.filter(item => {
@@ -134,7 +137,7 @@ async function run(ghostmux) {
   const began = async ghost => {
     const { session } = await ghost.send('ghost.getSession');
     saving = (async () => { for (; saved < SAVES; saved++) await save(`http://${address}`, session.id); })();
-    // Waited for below.
+    // Awaited below.
     saving.catch(() => { saved = SAVES; });
   };
   const disturbed = await drive(`ws://${address}`, rounds => rounds >= ROUNDS && saved === SAVES, began);
@@ -142,7 +145,7 @@ async function run(ghostmux) {
   const alone = await drive(`ws://${address}`, rounds => rounds === disturbed.rounds, ghost => ghost.send('ghost.getSession'));
   for (const what of ['told', 'targets', 'names']) {
     const [more, less] = [without(disturbed[what], alone[what]), without(alone[what], disturbed[what])];
-    if (more.length + less.length > 0) throw new Error(`${what}: only while it was saved ${JSON.stringify(more)}, only without ${JSON.stringify(less)}`);
+    if (more.length + less.length > 0) throw new Error(`${what}: only with saves ${JSON.stringify(more)}, only without saves ${JSON.stringify(less)}`);
   }
   const seen = [...new Set(disturbed.told.filter(event => event.startsWith('seen ')))];
   if (!seen.every(event => event.startsWith('seen ["visible",true,"field","typed",'))) throw new Error(`the page saw ${seen}`);

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
-// How a session ends or parks, as Puppeteer and Playwright see it, and how they come back: node endings.mjs GHOSTMUX [BROWSER]
+// How sessions end and park, as Puppeteer and Playwright observe it, and how clients reconnect:
+// node endings.mjs GHOSTMUX [BROWSER]
 //
-// For each ending: the close code and reason on the wire, the client's `disconnected` event, the error of a command that was
-// under way, and what the URL of the session gives then: the same page with its variables, or a refusal that says why.
+// For each ending: the close code and reason on the wire, the client's `disconnected` event, the
+// error of a pending command, and the result of a reconnect to the session's URL: the same page
+// with its variables, or a refusal with the reason.
 
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -42,7 +44,8 @@ const CLIENTS = {
   },
 };
 
-// What makes it end (`cause`), the close frame that says so, and whether the session is there afterwards.
+// The action that ends it (`cause`), the expected close frame, and whether the session exists
+// afterwards.
 const ENDINGS = [
   { name: 'park', cause: ({ ghost }) => ghost.send('ghost.park'), close: ({ url }) => `close 1000 ${url}`, comesBack: true },
   { name: 'takeover', cause: ({ client, url }) => client.connect(`${url}?takeover=true`), close: /^close 4009 \S+/, comesBack: true },
@@ -81,7 +84,7 @@ async function see(client, ending, ghostmux) {
     const chromes = family(ghostmux.pid).filter(one => one.parent === ghostmux.pid && one.profile);
     chromes.forEach(one => process.kill(one.pid, 'SIGKILL'));
   };
-  // The answer may be lost with the socket; a takeover's is the client that took it over.
+  // The reply may be lost with the socket. For a takeover the result is the new client.
   const caused = Promise.resolve(ending.cause({ client, ghost, url, rest: `http://${server}/v1/sessions/${session.id}`, server: `http://${server}`, id: session.id, kill })).catch(() => null);
   await within(told, ending.event);
   await within(disconnected, 'the client\'s `disconnected`');
@@ -104,10 +107,11 @@ async function see(client, ending, ghostmux) {
   return close;
 }
 
-// The proxy gives a page that does not answer 5 s; what was intercepted goes on long before.
+// The proxy waits up to 5 s for an unresponsive page; intercepted requests continue long before.
 const AT_ONCE_MS = 4_000;
 
-// A client is lost while it holds a navigation back, which goes on then: to the same site, and to another one.
+// A client is lost while it holds a navigation, which then continues: to the same site, and to
+// another one.
 async function loseNavigation(client, host, ghostmux) {
   const site = createServer((request, response) => {
     if (request.url === '/held') site.emit('held');
@@ -123,7 +127,7 @@ async function loseNavigation(client, host, ghostmux) {
   await within(intercepted, 'the interception');
   const goesOn = once(site, 'held', { signal: AbortSignal.timeout(AT_ONCE_MS) });
   tap.close();
-  await goesOn.catch(() => { throw new Error(`the navigation stood still for ${AT_ONCE_MS} ms`); });
+  await goesOn.catch(() => { throw new Error(`the navigation did not continue within ${AT_ONCE_MS} ms`); });
   site.close();
   return 'the navigation went on';
 }

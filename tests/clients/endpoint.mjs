@@ -1,21 +1,23 @@
-// What a client connects to: a plain Chrome of our own, or a ghostmux, ours or somebody else's.
+// The endpoints of clients: a plain Chrome of this run, a ghostmux of this run, or a running
+// ghostmux.
 
 import { existsSync, readdirSync } from 'node:fs';
 import { Child, endAll, family, folder, leftovers, removeFolder } from './process.mjs';
 
 const START_MS = 30_000;
 
-// The programs themselves: Debian's /usr/bin/chromium-headless-shell is a script that outlives nobody.
+// The programs themselves: Debian's /usr/bin/chromium-headless-shell is a script, and killing it
+// does not end the browser.
 const BROWSERS = ['/usr/lib/chromium/chromium-headless-shell', '/usr/bin/chromium', '/usr/bin/google-chrome'];
 
-/** The browser to test with, unless one was named. */
+/** The browser to test with, unless one is named. */
 export function findBrowser() {
   const found = [process.env.GHOSTMUX_BROWSER, ...BROWSERS].find(path => path && existsSync(path));
   if (!found) throw new Error('no browser found: name one with --browser');
   return found;
 }
 
-// What the launchers of Puppeteer and Playwright give, as far as a page can tell.
+// The flags of the launchers of Puppeteer and Playwright, as far as a page can observe them.
 const FLAGS = [
   '--headless', '--remote-debugging-port=0', '--allow-pre-commit-input', '--disable-back-forward-cache', '--disable-background-networking',
   '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-breakpad', '--disable-component-update',
@@ -26,7 +28,7 @@ const FLAGS = [
   '--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,Translate,MediaRouter,OptimizationHints',
 ];
 
-/** A Chrome on its own, with a debugging port: `{host, port, ws, close()}`. */
+/** A separate Chrome with a debugging port: `{host, port, ws, close()}`. */
 export async function openPlainChrome(browser) {
   const profile = folder('chrome');
   const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
@@ -41,16 +43,16 @@ export async function openPlainChrome(browser) {
   };
 }
 
-/** A ghostmux that somebody else runs. */
+/** A ghostmux that is already running. */
 export function theirGhostmux(url) {
   const { hostname, port, pathname, search } = new URL(url);
   return { host: hostname, port: Number(port || 80), path: pathname, query: search, async close() {} };
 }
 
-/** A ghostmux of our own; `close()` gives what it left behind. */
+/** A ghostmux of this run; `close()` returns the processes and files that it left. */
 export async function openGhostmux(program, browser, flags = []) {
   const home = folder('ghostmux');
-  // What is saved is to stay; everything else is to go.
+  // The store's directory is kept, everything else must be removed.
   const store = folder('store');
   const child = new Child(program, ['serve', '--listen', '127.0.0.1:0', '--browser-path', browser, ...flags],
     { env: { ...process.env, TMPDIR: home, GHOSTMUX_STORE: `${store}/store.redb` } });
@@ -71,7 +73,7 @@ export async function openGhostmux(program, browser, flags = []) {
   };
 }
 
-/** Ends a ghostmux of our own, and this program with it: in vain if something failed, or if ghostmux left something behind. */
+/** Ends a ghostmux of this run, and this program; the exit code is 1 if something failed or ghostmux left something. */
 export async function finish(ghostmux, failed) {
   const left = await ghostmux.close();
   const isClean = left.obeyed && [left.processes, left.profiles, left.files].every(list => list.length === 0);
@@ -80,7 +82,7 @@ export async function finish(ghostmux, failed) {
   process.exit(failed || !isClean ? 1 : 0);
 }
 
-// Ends only the proxy itself, not its group: its Chromes must go because it sees to it.
+// Ends only the proxy itself, not its process group: it must end its Chromes itself.
 async function endWithout(child) {
   child.signal('SIGTERM', false);
   let obeyed = true;
@@ -90,7 +92,7 @@ async function endWithout(child) {
   return obeyed;
 }
 
-// Chrome's own processes take a moment to follow their parent.
+// Chrome's child processes end a moment after their parent.
 async function gone(members) {
   const end = Date.now() + 5_000;
   for (;;) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Runs the scripts of examples/ as a reader would, against a ghostmux: node examples.mjs GHOSTMUX [BROWSER]
+// Runs the scripts of examples/ as a reader would, with a ghostmux: node examples.mjs GHOSTMUX
+// [BROWSER]
 
 import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const EXAMPLES = join(HERE, '../../examples');
 const PATIENCE_MS = 90_000;
 
-// Each script, and what it must have said.
+// Each script and its expected output.
 const SAYS = {
   'puppeteer.mjs': [/^event with metadata { order: '17' }$/, /^visits: 2$/, /^\d+ commands, \d+ pages/, /^1 for a colleague: ws:/],
   'playwright.mjs': [/^event with metadata { order: '17' }$/, /^visits: 2$/, /^\d+ commands, \d+ pages/, /^1 for a colleague: ws:/],
@@ -19,14 +20,14 @@ const SAYS = {
   'rest.sh': [/"name":"nightly"/, /"timeout":3600000/, /^{"sessions":\[{/, /^{"pages":\[/, /"wallTime":/, /^{"pressure":/, /"status":404/],
 };
 
-// The scripts of docs/reconnect.md, by the heading above each.
+// The scripts of docs/reconnect.md, by their headings.
 const RECONNECT = readFileSync(join(HERE, '../../docs/reconnect.md'), 'utf8');
 const SHOWN = [...RECONNECT.matchAll(/^### (.*)\n\n```js\n([^]*?)^```/gm)].map(([, name, text]) => ({ name: `docs/reconnect.md, ${name}`, text }));
 const SHOWN_SAY = [/^the first process ended by SIGKILL$/, /^in the basket: apples, pears$/];
 if (SHOWN.length !== 3) throw new Error(`docs/reconnect.md shows ${SHOWN.length} scripts, not one for each client`);
 
 async function run(name, says, server, text) {
-  // A directory of its own, with the clients where `npm install` would have put them.
+  // A directory with the clients installed, as after `npm install`.
   const dir = folder('example');
   const script = text ? 'back.mjs' : name;
   if (text) writeFileSync(join(dir, script), text);

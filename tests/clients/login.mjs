@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// Logged in once with Puppeteer, twenty times with Playwright: node login.mjs GHOSTMUX [BROWSER]
+// One login with Puppeteer, used twenty times with Playwright: node login.mjs GHOSTMUX [BROWSER]
 //
-// The site keeps a session in an HttpOnly cookie, a CSRF token in sessionStorage and a token in IndexedDB as Firebase does, and answers
-// only to all three of one login. One session logs in and is saved; one begins with the snapshot, twenty are cloned. All are
-// logged in although nobody logged in again, and what each writes afterwards no other one reads.
+// The site keeps a session in an HttpOnly cookie, a CSRF token in sessionStorage and a token in
+// IndexedDB as Firebase does, and requires all three of one login. One session logs in and is
+// saved; one starts from the snapshot, twenty are cloned. All are logged in without another login,
+// and no session reads what another one writes afterwards.
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -92,7 +93,7 @@ async function logIn(url) {
   return { browser, page, ghost: await browser.target().createCDPSession() };
 }
 
-/** Connects with Playwright and finds the page that the session came with. */
+/** Connects with Playwright and finds the session's page. */
 async function drive(url) {
   const browser = await chromium.connectOverCDP(url);
   const page = browser.contexts()[0].pages().find(one => one.url() === `${site}/account`);
@@ -120,7 +121,7 @@ async function run(ghostmux) {
     expect(`what clone ${at} reads of others`, await page.evaluate('read()'), [null, null, null, null]);
     await page.evaluate(`write("clone${at}")`);
   }));
-  // Once all have written, each reads what it wrote.
+  // After all have written, each reads its own value.
   await Promise.all(clones.map(async ({ page }, at) =>
     expect(`what clone ${at} reads`, await page.evaluate('read()'), Array(4).fill(`clone${at}`))));
   expect('what the restored one reads', await restored.page.evaluate('read()'), Array(4).fill('restored'));

@@ -1,4 +1,4 @@
-// Playwright over CDP: what its users do, act by act.
+// Playwright over CDP: typical use, act by act.
 
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
@@ -6,7 +6,7 @@ import { failure, performIfMain, pngSize, until, WAIT_MS } from './suite.mjs';
 
 const act = (name, run) => ({ name, run });
 
-/** An act on a fresh page of a fresh context, which shows `path`. */
+/** An act on a new page of a new context, which shows `path`. */
 const onPage = (name, path, run, options) => act(name, async here => {
   const context = await here.browser.newContext(options);
   context.setDefaultTimeout(WAIT_MS);
@@ -19,7 +19,7 @@ const onPage = (name, path, run, options) => act(name, async here => {
   }
 });
 
-/** An act on a fresh page of the context that was there already. */
+/** An act on a new page of the existing context. */
 const onDefaultPage = (name, path, run) => act(name, async here => {
   const [context] = here.browser.contexts();
   const page = await context.newPage();
@@ -52,9 +52,9 @@ const saved = async (download, folder) => {
 };
 
 export const acts = [
-  // The browser as it is found.
+  // The initial state of the browser.
   act('starts with one context and one blank page', ({ browser }) => browser.contexts().map(context => context.pages().map(page => page.url()))),
-  act('the page that was there works', async ({ browser, home }) => {
+  act('the initial page works', async ({ browser, home }) => {
     const page = browser.contexts()[0].pages()[0];
     await page.goto(home);
     const title = await page.title();
@@ -178,7 +178,7 @@ export const acts = [
   onPage('popup closes itself', '/popups', async page => {
     const popup = await popupOf(page, '#opener');
     await seenBy(popup);
-    // The page can go before its click is answered, in a plain Chrome too.
+    // The page may close before its click is answered, in a plain Chrome too.
     await Promise.all([popup.waitForEvent('close'), popup.click('#close').catch(() => {})]);
     return [popup.isClosed(), await page.evaluate(() => window.child.closed)];
   }),
@@ -196,7 +196,7 @@ export const acts = [
   }, { viewport: { width: 400, height: 300 }, locale: 'de-DE' }),
 
   // Contexts.
-  act('contexts come and go', async ({ browser, home }) => {
+  act('contexts are created and closed', async ({ browser, home }) => {
     const before = browser.contexts().length;
     const context = await browser.newContext();
     const pages = await Promise.all(['/', '/second', '/form'].map(async path => {
@@ -406,7 +406,7 @@ export const acts = [
     return dialog.type();
   }),
 
-  // Pictures.
+  // Screenshots.
   onPage('screenshot', '/', async page => pngSize(await page.screenshot()), { viewport: { width: 640, height: 480 } }),
   onPage('screenshot of the full page', '/tall', async page => {
     const { width, height } = pngSize(await page.screenshot({ fullPage: true }));
@@ -574,7 +574,7 @@ export const acts = [
     return readFileSync(path).toString('latin1', 0, 2);
   }),
 
-  // Ends.
+  // The end.
   onPage('page.close', '/', async page => {
     await Promise.all([page.waitForEvent('close'), page.close()]);
     return [page.isClosed(), (await failure(() => page.title())).error];
@@ -600,8 +600,8 @@ export const acts = [
   }),
   act('nothing is left', ({ browser }) => browser.contexts().map(context => context.pages().map(page => page.url()))),
 
-  // A second connection to a plain Chrome takes the first one's download behaviour with it when it goes, and
-  // each takes the other's pages for pages of its default context.
+  // When a second connection to a plain Chrome ends, it removes the first one's download behaviour,
+  // and each of the two treats the other's pages as pages of its default context.
   act('connects by http too', async ({ http }) => {
     const browser = await chromium.connectOverCDP(http);
     const value = { version: browser.version(), contexts: browser.contexts().length };

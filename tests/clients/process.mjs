@@ -1,4 +1,5 @@
-// Child processes and temporary folders. All of them belong to this run and are gone when it ends, however it ends.
+// Child processes and temporary directories. All belong to this run and are removed when it ends,
+// in whatever way.
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -9,7 +10,7 @@ import { createInterface } from 'node:readline';
 const children = new Set();
 const folders = new Set();
 
-/** A fresh folder that is removed at the end. */
+/** A new directory that is removed at the end. */
 export function folder(name) {
   const path = mkdtempSync(join(tmpdir(), `ghostmux-clients-${name}-`));
   folders.add(path);
@@ -21,7 +22,7 @@ export function removeFolder(path) {
   folders.delete(path);
 }
 
-/** A child in a process group of its own, whose output is read line by line. */
+/** A child in its own process group, whose output is read line by line. */
 export class Child {
   #lines = [];
   #readers = new Set();
@@ -46,13 +47,13 @@ export class Child {
     this.#readers.forEach(reader => reader(line, stream));
   }
 
-  /** Calls `reader(line, stream)` for each line from now on. */
+  /** Calls `reader(line, stream)` for each later line. */
   onLine(reader) {
     this.#readers.add(reader);
     return () => this.#readers.delete(reader);
   }
 
-  /** What it said last. */
+  /** The last lines of its output. */
   tail() {
     return this.#lines.slice(-15).join('\n');
   }
@@ -76,7 +77,7 @@ export class Child {
     } catch { /* it is gone */ }
   }
 
-  /** Asks it to end, and kills its whole group if it does not. True if it obeyed. */
+  /** Sends SIGTERM, and kills its whole group if it does not end. Returns true if it ended by itself. */
   async end(ms = 5_000, group = true) {
     if (!this.process.pid) return true;
     this.signal('SIGTERM', group);
@@ -89,7 +90,7 @@ export class Child {
   }
 }
 
-/** Ends what is still there: at once, for a run that is being interrupted. */
+/** Kills what is left, for a run that is interrupted. */
 export function endAll() {
   children.forEach(child => child.signal('SIGKILL'));
   for (const path of folders) {
@@ -97,7 +98,7 @@ export function endAll() {
   }
 }
 
-/** The process and all below it, as `[{pid, born, profile}]`. */
+/** The process and its descendants, as `[{pid, born, profile}]`. */
 export function family(root) {
   const all = readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(name => describe(Number(name)));
   const found = all.filter(one => one.pid === root);
@@ -105,7 +106,7 @@ export function family(root) {
   return found;
 }
 
-/** Those of a family that still live (and are not others with their number), and the profiles still on disk. */
+/** Those of a family that still run (and are not others with the same number), and the profiles that still exist. */
 export function leftovers(members) {
   const processes = members.filter(({ pid, born }) => describe(pid).some(one => one.born === born && one.state !== 'Z'));
   const profiles = [...new Set(members.map(one => one.profile).filter(Boolean))];

@@ -1,4 +1,4 @@
-// Puppeteer: what its users do, act by act.
+// Puppeteer: typical use, act by act.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { failure, next, performIfMain, pngSize, until } from './suite.mjs';
 
 const act = (name, run) => ({ name, run });
 
-/** An act on a fresh page of the default context, which shows `path`. */
+/** An act on a new page of the default context, which shows `path`. */
 const onPage = (name, path, run) => act(name, async here => {
   const page = await here.browser.newPage();
   try {
@@ -18,7 +18,7 @@ const onPage = (name, path, run) => act(name, async here => {
   }
 });
 
-/** An act in a context of its own. */
+/** An act in a new context. */
 const inContext = (name, run, options) => act(name, async here => {
   const context = await here.browser.createBrowserContext(options);
   try {
@@ -28,7 +28,7 @@ const inContext = (name, run, options) => act(name, async here => {
   }
 });
 
-/** An act whose value a plain Chrome gets wrong when it loses a race. */
+/** An act whose value is wrong in a plain Chrome when it loses a race. */
 const racy = (expected, act) => ({ ...act, racyOnPlainChrome: expected });
 
 const textOf = (page, selector) => page.$eval(selector, element => element.textContent);
@@ -45,7 +45,7 @@ const briefly = ({ name, value, domain, path, httpOnly, secure, sameSite, sessio
   ({ name, value, domain, path, httpOnly, secure, sameSite: sameSite ?? null, session });
 const inside = (page, url) => until(`frame ${url}`, () => page.frames().find(frame => frame.url().endsWith(url)));
 
-// Turns on downloads into a fresh folder and gives the promises of their events.
+// Enables downloads into a new directory; returns promises of their events.
 async function expectDownload(session, here, params = {}) {
   const folder = here.folder();
   await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder, eventsEnabled: true, ...params });
@@ -59,7 +59,8 @@ async function expectDownload(session, here, params = {}) {
   };
 }
 
-// Sends what prepares a popup as soon as its CDP session is there, before Puppeteer itself lets it run.
+// Sends the commands that prepare a popup as soon as its CDP session exists, before Puppeteer
+// resumes it.
 async function prepared(page, { browser }, kind) {
   const root = await browser.target().createCDPSession();
   const connection = root.connection();
@@ -82,7 +83,7 @@ async function prepared(page, { browser }, kind) {
 }
 
 export const acts = [
-  // The browser as it is found.
+  // The initial state of the browser.
   act('starts with one blank page', async ({ browser }) => (await browser.pages()).map(page => page.url())),
   act('version', ({ browser }) => browser.version()),
   act('user agent', ({ browser }) => browser.userAgent()),
@@ -280,8 +281,9 @@ export const acts = [
     return { closed: popup.isClosed(), seenByOpener: await page.evaluate(() => window.child.closed) };
   }),
   ...['opener', 'cross'].map(kind => onPage(`prepares a popup before it starts (${kind})`, '/popups', (page, here) => prepared(page, here, kind))),
-  // Without an opener, a plain Chrome has sent the request before it stops the page for Puppeteer. What the page's own script
-  // sees (`script`, `marker`) changes from run to run there, and is not promised.
+  // For a page without opener, a plain Chrome sends the request before it pauses the page for
+  // Puppeteer. What the page's own script observes there (`script`, `marker`) differs between runs,
+  // and is not promised.
   ...['noopener', 'link'].map(kind => racy({ request: 'Prepared/1', opener: false },
     onPage(`prepares a popup before it starts (${kind})`, '/popups', async (page, here) => {
       const { request, opener } = await prepared(page, here, kind);
@@ -348,7 +350,7 @@ export const acts = [
     return { type: target.type(), url: target.url(), same: await target.page() === page, browser: target.browser() === browser,
       listed: browser.targets().includes(target), context: target.browserContext() === browser.defaultBrowserContext() };
   }),
-  act('contexts come and go', async ({ browser, home }) => {
+  act('contexts are created and closed', async ({ browser, home }) => {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
     await page.goto(home);
@@ -539,7 +541,7 @@ export const acts = [
     return dialog.type();
   }),
 
-  // Pictures.
+  // Screenshots.
   onPage('screenshot', '/', async page => {
     await page.setViewport({ width: 640, height: 480 });
     return pngSize(await page.screenshot());
@@ -748,7 +750,7 @@ export const acts = [
     return (await sent).type;
   }),
 
-  // Ends.
+  // The end.
   act('page.close', async ({ browser, home }) => {
     const page = await browser.newPage();
     await page.goto(home);

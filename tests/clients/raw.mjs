@@ -1,4 +1,5 @@
-// The protocol itself, over a bare WebSocket: what clients rely on without knowing it. Each act has a connection of its own.
+// The protocol itself, over a bare WebSocket: behaviour that clients rely on implicitly. Each act
+// has its own connection.
 
 import { WebSocket } from 'ws';
 import { performIfMain, until, within, WAIT_MS } from './suite.mjs';
@@ -7,7 +8,7 @@ const PAGE_FLAVOUR = { autoAttach: true, waitForDebuggerOnStart: true, flatten: 
 const TAB_FLAVOUR = { ...PAGE_FLAVOUR, filter: [{ type: 'page', exclude: true }, {}] };
 const ANY = { filter: [{}] };
 
-/** One connection: sends frames and remembers, in order, what came. */
+/** One connection: sends frames and records the received ones in order. */
 class Wire {
   #socket;
   #lastId = 0;
@@ -29,7 +30,7 @@ class Wire {
     for (const waiting of this.#waiting) if (waiting.accept(frame)) waiting.resolve(frame);
   }
 
-  /** The first frame, of those to come, for which `accept` holds. */
+  /** The next frame for which `accept` holds. */
   frame(what, accept) {
     const waiting = { accept };
     this.#waiting.add(waiting);
@@ -40,12 +41,12 @@ class Wire {
     return this.frame(method, frame => frame.method === method && accept(frame.params, frame));
   }
 
-  /** Sends a frame as it is, be it text or not. */
+  /** Sends a frame unchanged, text or not. */
   write(data) {
     this.#socket.send(data);
   }
 
-  /** Sends a command; the whole reply, be it a result or an error. */
+  /** Sends a command; returns the whole reply, a result or an error. */
   ask(method, params, sessionId) {
     const id = ++this.#lastId;
     const reply = this.frame(`reply to ${method}`, frame => frame.id === id);
@@ -53,7 +54,7 @@ class Wire {
     return reply;
   }
 
-  /** Sends a command that must succeed; its result. */
+  /** Sends a command that must succeed; returns its result. */
   async send(method, params, sessionId) {
     const { result, error } = await this.ask(method, params, sessionId);
     if (error) throw new Error(`${method}: ${error.message}`);
@@ -65,7 +66,7 @@ class Wire {
     return result.value;
   }
 
-  /** A page of its own, attached: `{targetId, sessionId}`. */
+  /** A new attached page: `{targetId, sessionId}`. */
   async page(url = 'about:blank', browserContextId = undefined) {
     const { targetId } = await this.send('Target.createTarget', { url, browserContextId });
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
@@ -73,7 +74,7 @@ class Wire {
     return { targetId, sessionId };
   }
 
-  /** A page that an auto-attaching client made: `{targetId, sessionId}`, running. */
+  /** A new page of an auto-attaching client: `{targetId, sessionId}`, running. */
   async handed(url) {
     const attached = this.event('Target.attachedToTarget', ({ targetInfo }) => targetInfo.type === 'page');
     const { targetId } = await this.send('Target.createTarget', { url });
@@ -83,7 +84,7 @@ class Wire {
     return { targetId, sessionId };
   }
 
-  /** What came since `mark`, in words; without what titles and time decide. */
+  /** The frames since `mark` as text, without what depends on titles and timing. */
   told(mark, names = {}) {
     return this.frames.slice(mark).filter(frame => !['Target.targetInfoChanged', 'closed'].includes(frame.method)).map(frame => {
       const level = frame.sessionId ? ` on ${names[frame.sessionId] ?? 'a session'}` : '';
@@ -97,7 +98,8 @@ class Wire {
   async leave() {
     if (this.closed) return;
     await this.send('Target.setAutoAttach', { autoAttach: false, waitForDebuggerOnStart: false, flatten: true });
-    // A page in the middle of a navigation may survive one attempt, and a tab goes a little later than its page.
+    // A page in the middle of a navigation may survive one attempt, and a tab closes a little later
+    // than its page.
     await until('one page and its tab are left', async () => {
       const { targetInfos } = await this.send('Target.getTargets', { filter: [{ type: 'page' }, { type: 'tab' }] });
       const left = targetInfos.filter(info => info.url !== 'about:blank');
@@ -127,13 +129,14 @@ const act = (name, run) => ({
   },
 });
 
-/** An act whose value is right only on the proxy: a plain Chrome races, or leaves the client without an answer. */
+/** An act whose value is right only on the proxy: a plain Chrome has a race, or does not answer. */
 const better = (expected, act) => ({ ...act, racyOnPlainChrome: expected });
 
 const NO_TARGET = 'A'.repeat(32);
-// Of broken JSON only the code counts: its text depends on the parser.
+// Of invalid JSON only the code is compared: the text depends on the parser.
 const refusal = ({ error, result, sessionId }) => (error ? { code: error.code, ...(error.code !== -32700 && { message: error.message }), ...(error.data && { data: error.data }), hasSession: sessionId !== undefined } : { result });
-// What every connection has: without Chrome's own pages, and without the browser as other connections see it.
+// The targets of every connection: without Chrome's own pages, and without the browser targets of
+// other connections.
 const ours = infos => infos.filter(info => !info.url.startsWith('chrome://') && info.type !== 'browser_ui' && (info.type !== 'browser' || info.attached));
 const inWords = ({ type, url, attached, canAccessOpener }) => ({ type, url, attached, canAccessOpener });
 const sorted = list => list.map(inWords).sort((a, b) => (`${a.type} ${a.url}` < `${b.type} ${b.url}` ? -1 : 1));
@@ -143,7 +146,7 @@ const seenIn = (wire, sessionId) => until('window.seen', () => wire.evaluate(ses
 const click = (wire, sessionId, selector) =>
   wire.send('Runtime.evaluate', { expression: `document.querySelector('${selector}').click()`, userGesture: true }, sessionId);
 
-// Every way of being wrong at the root, and what Chrome says to it.
+// All kinds of errors at the root, with Chrome's answers.
 const wrongs = {
   'attach to no target': ['Target.attachToTarget', { targetId: NO_TARGET, flatten: true }],
   'close no target': ['Target.closeTarget', { targetId: NO_TARGET }],
@@ -164,7 +167,7 @@ const wrongs = {
   'filter without discovery': ['Target.setDiscoverTargets', { discover: false, filter: [{}] }],
 };
 
-// Frames that are no commands, and what Chrome says to them.
+// Frames that are not commands, with Chrome's answers.
 const malformed = {
   'not JSON': '{"id":1,',
   'not an object': '[1]',
@@ -228,7 +231,7 @@ export const acts = [
   act('getTargets', async wire => sorted(ours((await wire.send('Target.getTargets')).targetInfos))),
   act('getTargets of every type', async wire => sorted(ours((await wire.send('Target.getTargets', ANY)).targetInfos))),
   act('getTargets of one type', async wire => sorted(ours((await wire.send('Target.getTargets', { filter: [{ type: 'tab' }] })).targetInfos))),
-  act('setDiscoverTargets tells what is there before its reply', async wire => {
+  act('setDiscoverTargets reports existing targets before its reply', async wire => {
     await wire.send('Target.setDiscoverTargets', { discover: true, ...ANY });
     return sorted(ours(wire.frames.filter(frame => frame.method === 'Target.targetCreated').map(frame => frame.params.targetInfo)));
   }),
@@ -266,7 +269,7 @@ export const acts = [
     }
     return { said, lives: (await wire.ask('Browser.getVersion')).result !== undefined };
   }),
-  act('ids of every size, and in flight twice', async wire => {
+  act('ids of every size, and two pending commands with the same id', async wire => {
     const ids = [-1, 0, 2147483647, -2147483648, 9, 9];
     ids.forEach(id => wire.write(JSON.stringify({ id, method: 'Browser.getVersion' })));
     await until('six replies', () => wire.frames.length >= ids.length);
@@ -313,7 +316,7 @@ export const acts = [
     const { sessionId: two } = await wire.send('Target.attachToTarget', { targetId, flatten: true });
     await wire.send('Runtime.enable', {}, one);
     const mark = wire.frames.length;
-    await wire.evaluate(two, 'console.log("only one listens"); window.shared = 5');
+    await wire.evaluate(two, 'console.log("only one CDP session has Runtime enabled"); window.shared = 5');
     const events = wire.told(mark, { [one]: 'one', [two]: 'two' });
     await wire.send('Target.detachFromTarget', { sessionId: two });
     return { events, left: await wire.evaluate(one, 'window.shared') };
@@ -325,12 +328,12 @@ export const acts = [
       ['Runtime.evaluate', { expression: 5 }], ['DOM.getDocument', { depth: 'deep' }]]) said.push({ method, ...refusal(await wire.ask(method, params, sessionId)) });
     return said;
   }),
-  act('a session that has gone', async (wire, { home }) => {
+  act('an ended CDP session', async (wire, { home }) => {
     const { sessionId } = await wire.page(home);
     await wire.send('Target.detachFromTarget', { sessionId });
     return [refusal(await wire.ask('Runtime.enable', {}, sessionId)), refusal(await wire.ask('Target.detachFromTarget', { sessionId }))];
   }),
-  better({ code: -32001, hasSession: true }, act('what was in flight when its CDP session went', async (wire, { home }) => {
+  better({ code: -32001, hasSession: true }, act('pending commands of an ended CDP session', async (wire, { home }) => {
     const { sessionId } = await wire.page(home);
     const id = 4242;
     wire.write(JSON.stringify({ id, method: 'Runtime.evaluate', params: { expression: 'new Promise(() => {})', awaitPromise: true }, sessionId }));
@@ -374,12 +377,12 @@ export const acts = [
     await wire.send('Target.detachFromTarget', { sessionId });
     return { told, named: product.length > 0, eventsOnTheSecond: events, gone: refusal(await wire.ask('Browser.getVersion', {}, sessionId)) };
   }),
-  act('attachToTarget on the browser is a root too', async wire => {
+  act('attachToTarget on the browser makes a root', async wire => {
     const { targetInfo } = await wire.send('Target.getTargetInfo');
     const { sessionId } = await wire.send('Target.attachToTarget', { targetId: targetInfo.targetId, flatten: true });
     return shape(await wire.send('Target.getBrowserContexts', {}, sessionId));
   }),
-  act('a second root attaches by itself', async wire => {
+  act('a second root auto-attaches', async wire => {
     const { sessionId } = await wire.send('Target.attachToBrowserTarget');
     await wire.send('Target.setAutoAttach', { ...PAGE_FLAVOUR, waitForDebuggerOnStart: false }, sessionId);
     const attached = wire.event('Target.attachedToTarget', ({ targetInfo }) => targetInfo.url.endsWith('#made') || targetInfo.type === 'page');
@@ -391,7 +394,7 @@ export const acts = [
 
   // Auto-attach.
   ...[['page flavour', PAGE_FLAVOUR], ['tab flavour', TAB_FLAVOUR]].map(([name, flavour]) =>
-    act(`setAutoAttach attaches what is there before its reply: ${name}`, async wire => {
+    act(`setAutoAttach attaches existing targets before its reply: ${name}`, async wire => {
       await wire.send('Target.setAutoAttach', flavour);
       return wire.frames.filter(frame => frame.method === 'Target.attachedToTarget' && ours([frame.params.targetInfo]).length)
         .map(({ params }) => ({ ...inWords(params.targetInfo), waiting: params.waitingForDebugger }));
@@ -405,7 +408,7 @@ export const acts = [
     }
     return steps;
   }),
-  act('a handed CDP session can be detached', async wire => {
+  act('an auto-attached CDP session can be detached', async wire => {
     await wire.send('Target.setAutoAttach', PAGE_FLAVOUR);
     const attached = wire.event('Target.attachedToTarget', ({ targetInfo }) => targetInfo.type === 'page');
     const { targetId } = await wire.send('Target.createTarget', { url: 'about:blank#made' });
@@ -417,12 +420,12 @@ export const acts = [
     await wire.send('Target.closeTarget', { targetId });
     return told;
   }),
-  act('a page waits until it is told to run', async (wire, { home }) => {
+  act('a page waits until it is resumed', async (wire, { home }) => {
     await wire.send('Target.setAutoAttach', PAGE_FLAVOUR);
     const attached = wire.event('Target.attachedToTarget', ({ targetInfo }) => targetInfo.type === 'page');
     await wire.send('Target.createTarget', { url: `${home}/popup` });
     const { params: { sessionId, waitingForDebugger } } = await attached;
-    // Nothing that the page itself must answer is answered before it runs.
+    // A command that the page itself must answer is not answered before it runs.
     wire.ask('Page.enable', {}, sessionId);
     await settled(wire);
     await wire.send('Runtime.runIfWaitingForDebugger', {}, sessionId);
@@ -464,7 +467,7 @@ export const acts = [
   })),
 
   // Contexts.
-  act('a context and what is in it', async (wire, { home }) => {
+  act('a context and its targets', async (wire, { home }) => {
     const { browserContextId } = await wire.send('Target.createBrowserContext');
     const { targetId, sessionId } = await wire.page(home, browserContextId);
     const { browserContextIds } = await wire.send('Target.getBrowserContexts');
@@ -475,7 +478,7 @@ export const acts = [
     return { listed: browserContextIds.includes(browserContextId), inIt: targetInfo.browserContextId === browserContextId, told: wire.told(mark),
       late: refusal(await wire.ask('Runtime.enable', {}, sessionId)), left: (await wire.send('Target.getBrowserContexts')).browserContextIds.length };
   }),
-  act('the default context stays', async wire => {
+  act('the default context cannot be disposed of', async wire => {
     const { defaultBrowserContextId: browserContextId } = await wire.send('Target.getBrowserContexts');
     return refusal(await wire.ask('Target.disposeBrowserContext', { browserContextId }));
   }),
@@ -509,7 +512,7 @@ export const acts = [
     return read;
   }),
 
-  // Ends.
+  // The end.
   act('order of closeTarget', async (wire, { home }) => {
     await wire.send('Target.setDiscoverTargets', { discover: true, ...ANY });
     const { targetId, sessionId } = await wire.page(home);
@@ -526,7 +529,7 @@ export const acts = [
     await gone;
     return refusal(await wire.ask('Runtime.enable', {}, sessionId));
   }),
-  act('a crash is told', async (wire, { home }) => {
+  act('a crash is reported', async (wire, { home }) => {
     await wire.send('Target.setDiscoverTargets', { discover: true });
     const { targetId, sessionId } = await wire.page(home);
     await wire.send('Inspector.enable', {}, sessionId);

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Runs suites of real clients against a plain Chrome and against ghostmux, and compares what they saw. See README.md.
+// Runs suites of real clients with a plain Chrome and with ghostmux, and compares their results.
+// See README.md.
 
 import { join } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
@@ -16,7 +17,8 @@ const QUICK = ['puppeteer', 'playwright', 'raw'];
 const js = file => ({ command: process.execPath, args: [join(HERE, file)] });
 const python = file => ({ command: process.env.GHOSTMUX_PYTHON ?? join(HERE, '.venv/bin/python'), args: [join(HERE, file)] });
 
-// `http: 'shared'`: a client that knows only host and port, which needs `--http-session shared` of ghostmux.
+// `http: 'shared'`: a client that uses only host and port, which needs `--http-session shared` of
+// ghostmux.
 const SUITES = {
   puppeteer: js('puppeteer.mjs'),
   playwright: js('playwright.mjs'),
@@ -51,7 +53,7 @@ const { values: options } = parseArgs({ options: {
   times: { type: 'string', default: '1' }, together: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' },
 } });
 
-/** Runs one suite against an endpoint: a Map of act to `{value | error, expected?, frames?}`. */
+/** Runs one suite with an endpoint; returns a Map of act to `{value | error, expected?, frames?}`. */
 async function perform(name, endpoint, site, slowness = 1) {
   const suite = SUITES[name];
   const tap = await openTap(endpoint.host, endpoint.port);
@@ -62,7 +64,8 @@ async function perform(name, endpoint, site, slowness = 1) {
   const child = new Child(suite.command, suite.args, { cwd: HERE, env: { ...process.env, SUITE: JSON.stringify(place) } });
   const results = new Map();
   let expected = null;
-  // The suite times its acts; this is for a suite that hangs altogether. A compiled one has its compilation before its first line.
+  // The suite limits the time of its acts; this limit is for a suite that hangs. A compiled one is
+  // compiled before its first line.
   const patience = first => setTimeout(() => child.signal('SIGKILL'), first ? suite.startMs ?? 60_000 : 2 * ACT_MS * slowness);
   let watch = patience(true);
   child.onLine((line, stream) => {
@@ -99,7 +102,8 @@ const short = result => {
   return text.length > 44 ? `${text.slice(0, 43)}…` : text;
 };
 
-// An act passes if both sides saw the same, or, where a plain Chrome may lose a race, if the proxy saw what is right.
+// An act passes if both sides have the same value, or, if a plain Chrome may lose a race, if the
+// proxy has the expected one.
 const passes = (plain, proxy) => {
   if (proxy && 'error' in proxy) return false;
   if (proxy && 'expected' in proxy) return options['plain-only'] || isDeepStrictEqual(proxy.value, proxy.expected);
@@ -132,7 +136,7 @@ function check(suite, act, value, wanted) {
   report(suite, new Map([[act, { value: wanted }]]), new Map([[act, { value }]]), ['wanted', 'found']);
 }
 
-/** The targets that a newcomer sees. */
+/** The targets that a new client sees. */
 async function targetsOfNewcomer({ host, port, path, query }) {
   const socket = new WebSocket(`ws://${host}:${port}${path}${query}`);
   try {

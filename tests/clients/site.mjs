@@ -1,6 +1,6 @@
-// A small web site on loopback with a page for everything that clients are made to do. It has two origins,
-// `home` (http://127.0.0.1:A) and `other` (http://localhost:B), which are also two sites to Chrome.
-// It keeps no state, so that any number of clients may use it at once.
+// A small web site on loopback with a page for each kind of act. It has two origins, `home`
+// (http://127.0.0.1:A) and `other` (http://localhost:B), which are also two sites for Chrome. It
+// has no state, so several clients may use it at once.
 
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ const script = body => ({ type: 'text/javascript', body });
 const json = value => ({ type: 'application/json', body: JSON.stringify(value), headers: { 'access-control-allow-origin': '*' } });
 const asText = value => JSON.stringify(value).replaceAll('<', '\\u003c');
 
-// What a popup saw at its very first script: tells whether a client prepared it in time.
+// The state at a popup's first script: shows whether a client prepared it in time.
 const witness = request => `<script>
   window.seen = { script: navigator.userAgent, request: ${asText(request.headers['user-agent'])},
                   marker: window.marker ?? null, opener: Boolean(window.opener) };
@@ -125,7 +125,7 @@ async function listen(site) {
   return server;
 }
 
-/** Starts the site; `close()` ends it, with every connection still open. */
+/** Starts the site; `close()` ends it with all open connections. */
 export async function openSite() {
   const site = {};
   const servers = [await listen(site), await listen(site)];

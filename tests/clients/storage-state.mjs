@@ -1,15 +1,15 @@
 #!/usr/bin/env node
-// What Playwright makes of a `storageState` in a plain Chrome. `GHOSTMUX_BROWSER` names the Chrome.
+// Playwright's `storageState` with a plain Chrome. `GHOSTMUX_BROWSER` is the Chrome.
 //
-// `storage-state.mjs save URL…` fills the store of each URL's origin; `storage-state.mjs load URL…` starts with the state
-// on standard input instead. Both print `{state, seen}`: the context's `storageState`, and what each site's own script
-// finds there.
+// `storage-state.mjs save URL…` fills the storage of each URL's origin; `storage-state.mjs load
+// URL…` starts with the state on standard input instead. Both print `{state, seen}`: the context's
+// `storageState`, and what each site's own script finds.
 
 import { json } from 'node:stream/consumers';
 import { chromium } from 'playwright-core';
 import { findBrowser } from './endpoint.mjs';
 
-// In the page: whatever Playwright's format has a word for.
+// In the page: writes every kind of value that Playwright's format supports.
 async function fill() {
   localStorage.token = `t-${origin}`;
   localStorage.json = JSON.stringify({ a: 'é😀', lines: 'a\nb\u2028c' });
@@ -46,7 +46,7 @@ async function fill() {
   });
 }
 
-// In the page: all that it finds, as text.
+// In the page: returns all that it finds, as text.
 async function look() {
   const show = (value, seen = new Map()) => {
     if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? '-0' : `${typeof value} ${String(value)}`;

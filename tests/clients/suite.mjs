@@ -1,17 +1,18 @@
-// A suite is a program that drives one client. It reads what it needs from $SUITE (JSON) and writes one JSON line per
-// act to stdout: first `{"acts":[name, …]}`, then `{"act":name,"value":…}` or `{"act":name,"error":"…"}` for each. A value
-// with `"expected":…` beside it belongs to an act that a plain Chrome loses to a race now and then.
-// This is the half of that contract for suites in JavaScript; any other language needs only a loop and a print.
+// A suite is a program that drives one client. It reads its parameters from $SUITE (JSON) and
+// writes one JSON line per act to stdout: first `{"acts":[name, …]}`, then `{"act":name,"value":…}`
+// or `{"act":name,"error":"…"}` for each. A value with `"expected":…` belongs to an act that
+// sometimes loses a race in a plain Chrome. This file implements that contract for suites in
+// JavaScript; other languages need only a loop and a print.
 
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** How long an act, and each of its waits (half of it), may take. Generous: a machine that is busy is no failure. */
+/** The time limit of an act; each of its waits has half of it. Generous, because a busy machine is not a failure. */
 export const ACT_MS = 60_000;
 export const WAIT_MS = process.env.SUITE ? JSON.parse(process.env.SUITE).actMs / 2 : ACT_MS / 2;
 
-/** What the runner told this suite: `{ws, http, port, home, other, dir, actMs, only}`, and two ways to a file. */
+/** The parameters from the runner: `{ws, http, port, home, other, dir, actMs, only}`, and two paths of a file. */
 export function place() {
   const place = JSON.parse(process.env.SUITE);
   place.file = (name, text) => {
@@ -42,10 +43,10 @@ export function next(emitter, event, accept = () => true) {
   return within(WAIT_MS, event, seen).finally(() => emitter.off(event, listener));
 }
 
-/** What a page answers that is on its way elsewhere while it is asked. */
+/** The error of a page that navigates while it is asked. */
 const MOVING = /Inspected target navigated or closed|Cannot find context with specified id|Execution context was destroyed/;
 
-/** Asks `question` again and again until its answer is truthy: for state that no event announces. */
+/** Repeats `question` until its answer is truthy: for state that no event reports. */
 export async function until(what, question) {
   const end = Date.now() + WAIT_MS;
   for (;;) {
@@ -53,7 +54,7 @@ export async function until(what, question) {
       if (!MOVING.test(error.message)) throw error;
     });
     if (answer) return answer;
-    if (Date.now() > end) throw new Error(`never true: ${what}`);
+    if (Date.now() > end) throw new Error(`condition not met: ${what}`);
     await new Promise(resolve => setTimeout(resolve, 20));
   }
 }
@@ -65,7 +66,7 @@ export function pngSize(data) {
   return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) };
 }
 
-/** The message of what `attempt` throws, for acts whose value is an error. */
+/** The message of the error that `attempt` throws, for acts whose value is an error. */
 export async function failure(attempt) {
   try {
     const value = await attempt();
@@ -75,7 +76,7 @@ export async function failure(attempt) {
   }
 }
 
-/** `value` without what differs from run to run: origins, ids, paths of this run. */
+/** `value` without parts that differ between runs: origins, ids, paths. */
 export function normal(value, { home, other, dir }) {
   const text = JSON.stringify(value ?? null)
     .replaceAll(home, 'http://home').replaceAll(other, 'http://other')
@@ -87,7 +88,7 @@ export function normal(value, { home, other, dir }) {
   return JSON.parse(text);
 }
 
-// What is right where a plain Chrome may be wrong.
+// The expected values of acts in which a plain Chrome may be wrong.
 const expectation = act => ('racyOnPlainChrome' in act ? { expected: act.racyOnPlainChrome } : {});
 const tell = line => process.stdout.write(`${JSON.stringify(line)}\n`);
 
@@ -115,7 +116,7 @@ async function perform({ acts, connect, leave }) {
   if (client) await within(5_000, 'leave', leave(client)).catch(() => {});
 }
 
-/** Performs `suite` if the file at `url` is the program being run. */
+/** Runs `suite` if the file at `url` is the main program. */
 export async function performIfMain(url, suite) {
   if (url !== pathToFileURL(process.argv[1]).href) return;
   await perform(suite);

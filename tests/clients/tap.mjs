@@ -1,4 +1,5 @@
-// A TCP relay that passes every byte as it is and remembers the last CDP frames it saw, so that a failed act can show them.
+// A TCP relay that passes all bytes unchanged and records the last CDP frames, so that a failed act
+// can show them.
 
 import { createServer, connect } from 'node:net';
 import { once } from 'node:events';
@@ -6,7 +7,8 @@ import { once } from 'node:events';
 const FRAMES = 16;
 const SHOWN = 200;
 
-// Cuts one direction of a connection into WebSocket frames, once its HTTP head has gone by. Keeps only their first bytes.
+// Splits one direction of a connection into WebSocket frames after the HTTP head. Keeps only their
+// first bytes.
 class FrameReader {
   #note;
   #head = '';

@@ -1,4 +1,4 @@
-"""Keeps a run small: of the sessions it makes, the last few live on, so that what is asked about them finds them."""
+"""Limits a run: only the last few of the sessions that it creates are kept, so that requests about them find them."""
 
 from collections import deque
 from urllib.parse import urljoin
@@ -26,7 +26,7 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def map_body(context, body):
-    """A hundred copies take a while, and say no more than two."""
+    """A hundred copies take long, and test no more than two."""
     if isinstance(body, dict) and isinstance(body.get("count"), int | float) and 2 < body["count"] <= 100:
         body["count"] = 2
     return body
@@ -34,7 +34,7 @@ def map_body(context, body):
 
 @schemathesis.hook
 def filter_query(context, query):
-    """A number in a query is the text of that number: nobody can tell that it was meant to be wrong."""
+    """A number in a query is sent as text, so the server cannot see that it has the wrong type."""
     for name, value in (query or {}).items():
         values = value.values() if isinstance(value, dict) else [value]
         if name.startswith("metadata") and not all(isinstance(value, str) for value in values):

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// schemathesis against a ghostmux: what its OpenAPI document promises is what it answers, whatever it is sent.
+// Runs schemathesis against a ghostmux: the server must answer every generated request as its
+// OpenAPI document says.
 //   node api/run.mjs GHOSTMUX [--quick] [schemathesis' own options]
 
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ const quick = rest.includes('--quick');
 const options = rest.filter(option => option !== '--quick');
 const examples = quick ? 10 : 100;
 
-// What the document allows the server must allow too.
+// The server must accept what the document allows.
 const flags = ['--timeout-max', '0s', '--idle-timeout-max', '0s', '--keep-alive-max', '8784h', '--park-keep-alive', '1m'];
 const ghostmux = await openGhostmux(program, findBrowser(), flags);
 const server = `http://${ghostmux.host}:${ghostmux.port}`;

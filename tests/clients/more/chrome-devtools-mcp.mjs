@@ -16,7 +16,7 @@ const uidOf = (snapshot, pattern) => {
 const evaluate = async (server, pageId, expression) =>
   JSON.parse((await server.call('evaluate_script', { pageId, function: `() => ${expression}` })).match(/```json\n([\s\S]*?)\n```/)[1]);
 
-/** An act on a page that the server opens, and closes again. */
+/** An act on a page that the server opens and closes. */
 const onPage = (name, path, run) => act(name, async here => {
   const { server, home } = here;
   const { id } = pages(await server.call('new_page', { url: home + path })).find(page => page.selected);

@@ -1,4 +1,5 @@
-// chrome-remote-interface: page sockets found through HTTP (its default), and a target made over the browser's socket.
+// chrome-remote-interface: page sockets found over HTTP (its default), and a target opened over the
+// browser's socket.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { pngSize, performIfMain, until } from '../suite.mjs';
 const at = ({ http }) => ({ host: new URL(http).hostname, port: Number(new URL(http).port) });
 const act = (name, run) => ({ name, run });
 
-/** An act on a fresh page, through that page's own socket. */
+/** An act on a new page, through that page's own socket. */
 const onPage = (name, run) => act(name, async here => {
   const target = await CDP.New({ ...at(here), url: 'about:blank' });
   const client = await CDP({ ...at(here), target });
@@ -117,7 +118,8 @@ export const acts = [
     return [targetInfo.type, targetInfo.url, result.value];
   }),
   onPage('a frame of another origin', async (client, { home }) => {
-    // An out-of-process frame is a target of its own, one in the same process is in the tree of its page.
+    // An out-of-process frame is a separate target; one in the same process is in the frame tree of
+    // its page.
     const children = [];
     client.Target.attachedToTarget(({ sessionId, targetInfo }) => targetInfo.type === 'iframe' && children.push(sessionId));
     await client.Target.setAutoAttach({ autoAttach: true, waitForDebuggerOnStart: false, flatten: true });

@@ -1,4 +1,4 @@
-// An MCP server under test: started over stdio, asked tool by tool.
+// An MCP server under test: started over stdio, called tool by tool.
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -14,7 +14,7 @@ export function program(name, bin) {
   return join(dirname(join(home, 'package.json')), require(join(home, 'package.json')).bin[bin]);
 }
 
-/** Starts a server, in a directory whose files it may read: `{call(tool, args) → text, content(tool, args), close()}`. */
+/** Starts a server in a directory whose files it may read: `{call(tool, args) → text, content(tool, args), close()}`. */
 export async function openServer(script, args, cwd) {
   const transport = new StdioClientTransport({ command: process.execPath, args: [script, ...args], cwd, stderr: 'ignore', env: { ...process.env } });
   const client = new Client({ name: 'ghostmux-clients', version: '1.0.0' });

@@ -1,4 +1,4 @@
-// @playwright/mcp, connected by --cdp-endpoint. It works in the context and the page that are there already.
+// @playwright/mcp, connected by --cdp-endpoint. It uses the existing context and page.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const refOf = (snapshot, pattern) => {
   if (!match) throw new Error(`no ${pattern} in\n${snapshot}`);
   return match[1];
 };
-// The server answers in Markdown; what it evaluated stands under "### Result".
+// The server answers in Markdown; the result of an evaluation is under "### Result".
 const resultOf = text => text.match(/### Result\n([\s\S]*?)(\n###|$)/)?.[1].trim() ?? text;
 const evaluate = async (server, expression) => JSON.parse(resultOf(await server.call('browser_evaluate', { function: `() => ${expression}` })));
 

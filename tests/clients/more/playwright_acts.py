@@ -1,4 +1,4 @@
-"""Playwright for Python: the same driver as the JavaScript one, found by its own way to the browser."""
+"""Playwright for Python: the driver of the JavaScript version, with its own way to connect."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-// puppeteer-cluster: it can only launch, so its launch connects.
+// puppeteer-cluster: it can only launch browsers, so its launch function connects.
 
 import { createRequire } from 'node:module';
 import puppeteer from 'puppeteer-core';
@@ -55,7 +55,7 @@ export const acts = [
     cluster.queue(async ({ page }) => { await page.goto(home); throw new Error('on purpose'); });
     return cluster.execute(async ({ page }) => { await page.goto(home); return page.title(); });
   }),
-  // This one ends with Browser.close, and a plain Chrome with it.
+  // This one ends with Browser.close, which also ends a plain Chrome.
   { name: 'cluster.close', run: async ({ ws, home }) => {
     const cluster = await Cluster.launch({ concurrency: Cluster.CONCURRENCY_CONTEXT, maxConcurrency: 2,
       puppeteer: { launch: () => puppeteer.connect({ browserWSEndpoint: ws }) } });

@@ -1,4 +1,4 @@
-"""pyppeteer, which speaks the protocol that is not flat: Target.sendMessageToTarget."""
+"""pyppeteer, which uses the protocol without flat sessions: Target.sendMessageToTarget."""
 
 import asyncio
 import json
@@ -142,7 +142,7 @@ async def uploads(browser):
 
 
 async def unknown_method(browser):
-    # Its interception is of a Chrome long gone.
+    # Its interception uses commands that Chrome no longer has.
     page = await browser.newPage()
     try:
         await page.setRequestInterception(True)

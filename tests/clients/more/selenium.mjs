@@ -1,5 +1,5 @@
-// Selenium and chromedriver, which know only host and port (`debuggerAddress`) and use the first page they find.
-// $CHROMEDRIVER names the driver if it is not on the PATH.
+// Selenium and chromedriver, which use only host and port (`debuggerAddress`) and the first page
+// that they find. $CHROMEDRIVER is the driver if it is not on the PATH.
 
 import { Builder, By, until as condition } from 'selenium-webdriver';
 import { Options, ServiceBuilder } from 'selenium-webdriver/chrome.js';

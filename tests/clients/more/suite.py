@@ -1,4 +1,4 @@
-"""The Python half of the contract that suite.mjs describes: one JSON line per act."""
+"""The contract of suite.mjs in Python: one JSON line per act."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ def normal(value):
 
 
 async def perform(acts, connect, leave):
-    """Runs `acts`, (name, coroutine function) pairs, each with what `connect` gives; after a failed one, with a new one."""
+    """Runs `acts`, (name, coroutine function) pairs, each with the result of `connect`; after a failed act it connects again."""
     seconds = PLACE["actMs"] / 1000
     acts = [(name, run) for name, run in acts if PLACE["only"] in name]
     tell({"acts": [name for name, _ in acts]})

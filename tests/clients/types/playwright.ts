@@ -1,4 +1,4 @@
-// Compiled, never run: what Playwright's CDPSession makes of types/.
+// Compiled, never run: Playwright's CDPSession with the declarations of types/.
 
 import type { Browser } from 'playwright-core';
 import type { Ghost } from '../../../types/ghost.js';
@@ -12,7 +12,7 @@ export async function typed(browser: Browser): Promise<string> {
   const { sessions, next } = await cdp.send('ghost.listSessions', { state: 'parked', metadata: { job: '7' } });
   await cdp.send('ghost.closeSession', { id: sessions[0]?.id ?? next });
   const { usage } = await cdp.send('ghost.getUsage');
-  // What Chrome's own domains are is as it was.
+  // The types of Chrome's own domains are unchanged.
   const { product } = await cdp.send('Browser.getVersion');
 
   // @ts-expect-error no such state

@@ -1,4 +1,5 @@
-//! chromiumoxide's acts. Reads `$SUITE`, writes one JSON line per act: see `../../suite.mjs` for the contract.
+//! The acts of chromiumoxide. Reads `$SUITE` and writes one JSON line per act: see
+//! `../../suite.mjs` for the contract.
 
 use std::{env, error::Error, future::Future, time::Duration};
 
@@ -47,7 +48,8 @@ fn tell(line: &Value) {
     println!("{line}");
 }
 
-/// Tells what came of an act. Its value is free of what differs from run to run: these acts return no addresses.
+/// Prints the outcome of an act. Its value must not differ between runs: these acts return no
+/// addresses.
 async fn perform(place: &Place, name: &str, act: impl Future<Output = Outcome>) {
     if !name.contains(&place.only) {
         return;
@@ -126,7 +128,7 @@ async fn console(browser: &Browser, home: &str) -> Outcome {
     page.goto(format!("{home}/noise")).await?;
     let mut values = Vec::new();
     for _ in 0..3 {
-        let event = said.next().await.ok_or("the console said no more")?;
+        let event = said.next().await.ok_or("no further console message")?;
         values.push(event.args.first().and_then(|first| first.value.clone()));
     }
     page.close().await?;
@@ -198,7 +200,7 @@ async fn uploads(browser: &Browser, place: &Place) -> Outcome {
     Ok(read)
 }
 
-/// Asks until only the page that was there first is left.
+/// Waits until only the first page is left.
 async fn pages_closed(browser: &Browser) -> Outcome {
     loop {
         let pages = browser.pages().await?.len();
