@@ -18,6 +18,7 @@
 mod answers;
 mod browserless;
 pub mod chrome;
+mod errors;
 mod guard;
 mod monitor;
 pub(crate) mod patient;

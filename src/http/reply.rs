@@ -90,13 +90,13 @@ pub fn problem(status: StatusCode, kind: &'static str, detail: &str) -> Answer {
 /// An error as RFC 9457 describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
-    status: StatusCode,
-    kind: &'static str,
-    detail: String,
+    pub(super) status: StatusCode,
+    pub(super) kind: &'static str,
+    pub(super) detail: String,
     /// Further members, for programs.
-    details: Map<String, Value>,
+    pub(super) details: Map<String, Value>,
     /// Seconds after which a new attempt may succeed.
-    retry_after: Option<u32>,
+    pub(super) retry_after: Option<u32>,
 }
 
 impl Problem {
@@ -137,18 +137,6 @@ impl Problem {
 /// The answer for an error of the service.
 pub fn refused(why: &ServiceError) -> Answer {
     Problem::from(why).answer()
-}
-
-impl From<&ServiceError> for Problem {
-    fn from(why: &ServiceError) -> Self {
-        Self {
-            status: StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            kind: why.kind(),
-            detail: why.to_string(),
-            details: why.details(),
-            retry_after: why.retry_after(),
-        }
-    }
 }
 
 impl From<ServiceError> for Problem {

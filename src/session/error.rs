@@ -1,15 +1,11 @@
-//! Why the session service refuses a request: one list, with the meaning of each error for HTTP and for CDP.
+//! Why the session service refuses a request: the error of this room. What an error means for HTTP is in
+//! `http/errors.rs`, and for CDP in `session/task/ghost.rs`.
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use crate::session::tombstone::Tombstone;
 use crate::{
-    api_types::Bad,
-    cdp::error::CdpError,
-    pool::NoLease,
-    snapshot::{ContentError, SnapshotError, repository::RepositoryError},
+    api_types::Bad, browser::CallError, cdp::error::CdpError, pool::NoLease, snapshot::repository::RepositoryError,
     store::StoreError,
 };
 
@@ -113,9 +109,15 @@ pub enum ServiceError {
     /// No browser has a place.
     #[error(transparent)]
     NoPlace(#[from] NoLease),
-    /// The browser refused a command.
+    /// A command of the proxy's own had no result.
     #[error("the browser refused the command: {0}")]
-    Browser(String),
+    Call(CallError),
+    /// The browser refused a command that the proxy sent for the caller.
+    #[error("the browser refused the command: {}", .0.message)]
+    Refused(CdpError),
+    /// JSON that the browser sent cannot be read.
+    #[error("the browser's answer cannot be read: {0}")]
+    Unreadable(serde_json::Error),
     /// The caller has no snapshot with this id.
     #[error("no such snapshot {0}")]
     NoSnapshot(String),
@@ -138,111 +140,6 @@ pub enum ServiceError {
     Closing,
 }
 
-impl ServiceError {
-    /// HTTP status, the last part of the problem's type, and the code of a CDP error.
-    fn parts(&self) -> (u16, &'static str, i32) {
-        match self {
-            Self::NoSession { .. } => (404, "no-session", -32000),
-            Self::NoTarget(_) => (404, "no-target", -32000),
-            Self::Taken(_) | Self::Exclusive(_) => (409, "taken", -32000),
-            Self::ManyClients { .. } => (409, "many-clients", -32000),
-            Self::IdInUse(_) => (409, "id-in-use", -32000),
-            Self::Queued(_) => (409, "queued", -32000),
-            Self::Closing => (409, "closing", -32000),
-            Self::Bad(_) => (400, "bad-value", -32602),
-            Self::TooMany { .. } => (429, "too-many", -32000),
-            Self::QueueFull { .. } => (503, "queue-full", -32000),
-            Self::QueueTimeout { .. } => (503, "queue-timeout", -32000),
-            Self::Crowded { .. } => (503, "snapshots-busy", -32000),
-            Self::NoSnapshot(_) => (404, "no-snapshot", -32000),
-            Self::Asleep(_) => (409, "hibernated", -32000),
-            Self::InUse(_) => (409, "in-use", -32000),
-            Self::Restoring(_) => (409, "restoring", -32000),
-            Self::Snapshot(why) => of_snapshot(why),
-            Self::NoPlace(NoLease::Call(_)) | Self::Browser(_) => (503, "browser", -32000),
-            Self::NoPlace(_) => (503, "no-place", -32000),
-        }
-    }
-
-    /// The HTTP status.
-    pub fn status(&self) -> u16 {
-        self.parts().0
-    }
-
-    /// The last part of the problem's type: one word.
-    pub fn kind(&self) -> &'static str {
-        self.parts().1
-    }
-
-    /// Seconds after which a new attempt may succeed, if it may.
-    pub fn retry_after(&self) -> Option<u32> {
-        match self.status() {
-            429 => Some(5),
-            503 => Some(1),
-            _ => None,
-        }
-    }
-
-    /// Further members of the problem, for programs.
-    pub fn details(&self) -> Map<String, Value> {
-        let details = match self {
-            Self::NoSession { ended: Some(ended), .. } => {
-                json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
-            }
-            Self::Bad(bad) => json!({ "field": bad.field }),
-            Self::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
-            Self::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
-            Self::QueueFull { limit, most, waiting, queue } => {
-                json!({ "limit": limit, "most": most, "waiting": waiting, "queue": queue })
-            }
-            Self::Crowded { most, waiting } => json!({ "most": most, "waiting": waiting }),
-            Self::QueueTimeout { limit, most, waited, position, waiting } => json!({
-                "limit": limit, "most": most, "waited": millis(*waited), "position": position, "waiting": waiting,
-            }),
-            _ => Value::Null,
-        };
-        match details {
-            Value::Object(details) => details,
-            _ => Map::new(),
-        }
-    }
-
-    /// The error as the answer to a CDP command.
-    pub fn cdp(&self) -> CdpError {
-        let (.., code) = self.parts();
-        CdpError { code, message: self.to_string().into(), data: None }
-    }
-}
-
-/// HTTP status, problem type and CDP code of a snapshot error, like [`ServiceError::parts`].
-fn of_snapshot(why: &RepositoryError) -> (u16, &'static str, i32) {
-    match why {
-        RepositoryError::Store(why) => match why {
-            StoreError::Missing { .. } => (404, "no-snapshot", -32000),
-            StoreError::TooLarge { .. } => (413, "snapshot-too-large", -32000),
-            StoreError::Quota { .. } => (507, "snapshot-quota", -32000),
-            StoreError::Invalid { .. } | StoreError::BadOwner(_) | StoreError::BadSnapshotId(_) => {
-                (400, "bad-value", -32602)
-            }
-            StoreError::UnknownKey { .. } | StoreError::WrongKey { .. } => (422, "snapshot-key", -32000),
-            StoreError::Corrupt { .. } => (422, "snapshot-damaged", -32000),
-            StoreError::Newer { .. } => (422, "snapshot-newer", -32000),
-            StoreError::UnreadableSession { .. } => (422, "session-unreadable", -32000),
-            StoreError::Abandoned | StoreError::InUse { .. } | StoreError::Unavailable { .. } => (503, "store", -32000),
-        },
-        RepositoryError::TooLarge { .. } | RepositoryError::NoMemory { .. } => (413, "snapshot-too-large", -32000),
-        RepositoryError::Snapshot(SnapshotError::Content(ContentError::TooLong { .. })) => {
-            (413, "snapshot-line", -32000)
-        }
-        RepositoryError::Snapshot(SnapshotError::Browser(_)) => (503, "browser", -32000),
-        RepositoryError::Snapshot(SnapshotError::Content(ContentError::Newer(_))) => (422, "snapshot-newer", -32000),
-        RepositoryError::Snapshot(SnapshotError::Content(_)) => (422, "snapshot-damaged", -32000),
-        RepositoryError::Snapshot(SnapshotError::Write(_)) => (503, "store", -32000),
-        RepositoryError::Import(_) | RepositoryError::Base64(_) => (422, "no-snapshot-content", -32602),
-        RepositoryError::Cut(_) => (400, "bad-body", -32000),
-    }
-}
-
 impl From<StoreError> for ServiceError {
     fn from(why: StoreError) -> Self {
         Self::Snapshot(why.into())
@@ -253,8 +150,4 @@ impl From<RepositoryError> for ServiceError {
     fn from(why: RepositoryError) -> Self {
         Self::Snapshot(why)
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

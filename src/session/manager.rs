@@ -302,7 +302,7 @@ impl SessionManager {
             (Err(Unseated::Bad(bad)), _) => Err(bad.into()),
             // The page was closed while its socket connected.
             (Err(Unseated::Call(_)), Some(target)) => Err(ServiceError::NoTarget(target)),
-            (Err(Unseated::Call(error)), None) => Err(ServiceError::Browser(error.to_string())),
+            (Err(Unseated::Call(error)), None) => Err(ServiceError::Call(error)),
         }
     }
 

@@ -20,7 +20,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("store", &[]),
     ("snapshot", &["browser", "store"]),
     ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store"]),
-    ("http", &["session", "snapshot", "browser"]), // `browser`: protocol and version of the running Chrome
+    // `browser`: the protocol and the version of the Chrome that runs. `pool`, `store`: their errors, in `http/errors.rs`.
+    ("http", &["session", "snapshot", "browser", "pool", "store"]),
     ("cli", &["browser", "snapshot", "store"]),
     ("app", &["http", "session", "pool", "browser", "store"]),
     ("close_reason", &[]),
@@ -115,6 +116,23 @@ fn every_import_is_allowed_by_the_table() {
         }
     }
     assert!(wrong.is_empty(), "edges that are not in ROOMS of tests/it/layers.rs:\n{}", lines(&wrong));
+}
+
+/// What an error means for HTTP is chosen in one room.
+#[test]
+fn only_http_knows_status_codes() {
+    let mut wrong = BTreeSet::new();
+    for source in sources().iter().filter(|source| !is_in(&source.module, "http")) {
+        for word in ["StatusCode", "axum::"] {
+            if contains_word(&source.code, word) {
+                wrong.insert(format!(
+                    "src/{} says {word:?}: give the error a type, and map it in src/http/errors.rs",
+                    source.path.display()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "status codes outside of src/http/:\n{}", lines(&wrong));
 }
 
 #[test]

@@ -16,10 +16,7 @@ use crate::{
         self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Unreadable, Usage, Wanted,
     },
     browser::ContextHandle,
-    cdp::{
-        error::CdpError,
-        target::{Kind, TargetInfo},
-    },
+    cdp::target::{Kind, TargetInfo},
     close_reason::CloseReason,
     runtime,
     session::task::{self, Caller, Control, HibernateGuard, SessionInfo},
@@ -216,10 +213,8 @@ impl SessionManager {
         let handle = self.find(caller, id).await?;
         let (method, params) = ("Target.getTargets", "{}".to_owned());
         let call = |reply| Control::Call { method, params, is_use: false, reply };
-        let result =
-            self.ask_live(&handle, call).await?.map_err(|error| ServiceError::Browser(error.message.into()))?;
-        let infos: Infos = serde_json::from_str(&result)
-            .map_err(|error| ServiceError::Browser(format!("its answer cannot be read: {error}")))?;
+        let result = self.ask_live(&handle, call).await?.map_err(ServiceError::Refused)?;
+        let infos: Infos = serde_json::from_str(&result).map_err(ServiceError::Unreadable)?;
         let is_page = |info: &RawValue| TargetInfo::read(info.get()).is_some_and(|info| info.kind == Kind::Page);
         Ok(infos.target_infos.into_iter().filter(|info| is_page(info)).collect())
     }
@@ -303,19 +298,23 @@ impl task::SessionService for SessionManager {
         &self,
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
-    ) -> BoxFuture<'static, Result<HibernateGuard, String>> {
+    ) -> BoxFuture<'static, Result<HibernateGuard, ServiceError>> {
         let registry = self.clone();
-        async move { registry.hibernate_one(&session_info, &place).await.map_err(|error| error.to_string()) }.boxed()
+        async move { registry.hibernate_one(&session_info, &place).await }.boxed()
     }
 
-    fn autosave(&self, session_info: Arc<SessionInfo>, place: ContextHandle) -> BoxFuture<'static, Result<(), String>> {
+    fn autosave(
+        &self,
+        session_info: Arc<SessionInfo>,
+        place: ContextHandle,
+    ) -> BoxFuture<'static, Result<(), ServiceError>> {
         let registry = self.clone();
-        async move { registry.keep_safe(&session_info, &place).await.map_err(|error| error.to_string()) }.boxed()
+        async move { registry.keep_safe(&session_info, &place).await }.boxed()
     }
 
-    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
+    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, ServiceError>> {
         let registry = self.clone();
-        async move { registry.answer(&caller, &from, ask).await.map_err(|why| why.cdp()) }.boxed()
+        async move { registry.answer(&caller, &from, ask).await }.boxed()
     }
 }
 

@@ -202,7 +202,7 @@ impl SessionManager {
             SnapshotFormat::Playwright => {
                 let (state, report) = repository::export_state(reader).await?;
                 let state = runtime::aside(state.len(), || serde_json::value::RawValue::from_string(state));
-                let state = state.map_err(|error| ServiceError::Browser(format!("its state is not JSON: {error}")))?;
+                let state = state.map_err(ServiceError::Unreadable)?;
                 Exported { storage_state: Some(state), data: None, report: repository::tell(&report, since) }
             }
             SnapshotFormat::Ghostmux => {

@@ -126,7 +126,7 @@ impl SessionTask {
             Done::Checked(tag, inside) => self.session.on_files(tag, inside),
             Done::Late(tag) => self.session.settle_leaving(tag),
             Done::Permitted(tag, permit) => self.session.on_permit(tag, permit),
-            Done::Asked(tag, answer) => self.answer_ghost(tag, answer),
+            Done::Asked(tag, answer) => self.answer_asked(tag, answer),
             Done::Used(tag, usage) => self.answer_usage(tag, &usage),
             Done::Hibernated(since, saved) => self.on_hibernated(since, saved),
             Done::Saved(since, saved) => self.on_saved(since, saved),

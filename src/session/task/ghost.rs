@@ -12,6 +12,9 @@ use crate::{
     cdp::error::CdpError,
     close_reason::CloseReason,
     port::Tag,
+    session::error::ServiceError,
+    snapshot::repository::RepositoryError,
+    store::StoreError,
     virtual_browser::ViewId,
 };
 
@@ -19,17 +22,21 @@ use crate::{
 pub trait SessionService: Send + Sync {
     /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the
     /// one that is meant where none is named.
-    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, CdpError>>;
+    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, ServiceError>>;
 
-    /// Saves a parked session under its id, so that it can end and be brought back. Or says why it could not.
+    /// Saves a parked session under its id, so that it can end and be restored.
     fn hibernate(
         &self,
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
-    ) -> BoxFuture<'static, Result<HibernateGuard, String>>;
+    ) -> BoxFuture<'static, Result<HibernateGuard, ServiceError>>;
 
-    /// Saves a session that goes on, so that it can be brought back when its browser dies. Or says why it could not.
-    fn autosave(&self, session_info: Arc<SessionInfo>, place: ContextHandle) -> BoxFuture<'static, Result<(), String>>;
+    /// Saves a session that goes on, so that it can be restored when its browser dies.
+    fn autosave(
+        &self,
+        session_info: Arc<SessionInfo>,
+        place: ContextHandle,
+    ) -> BoxFuture<'static, Result<(), ServiceError>>;
 }
 
 impl SessionTask {
@@ -65,6 +72,11 @@ impl SessionTask {
                 self.jobs.push(answer.map(move |answer| Done::Asked(tag, answer)).boxed());
             }
         }
+    }
+
+    /// Answers a command that the service ran for a client.
+    pub(super) fn answer_asked(&mut self, tag: Tag, answer: Result<String, ServiceError>) {
+        self.answer_ghost(tag, answer.map_err(|error| as_cdp(&error)));
     }
 
     fn answer_session(&mut self, tag: Tag, caller: &Caller) {
@@ -134,5 +146,49 @@ impl SessionTask {
             return Vec::new();
         }
         self.views.iter().filter(|view| view.leaving.is_none()).map(|view| view.id).collect()
+    }
+}
+
+/// A service error as the answer to a command of the domain: invalid parameters, or a server error.
+fn as_cdp(error: &ServiceError) -> CdpError {
+    let message = error.to_string();
+    match error {
+        ServiceError::Bad(_)
+        | ServiceError::Snapshot(
+            RepositoryError::Import(_)
+            | RepositoryError::Base64(_)
+            | RepositoryError::Store(StoreError::Invalid { .. } | StoreError::BadOwner(_) | StoreError::BadSnapshotId(_)),
+        ) => CdpError::params(message),
+        _ => CdpError::server(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api_types::Bad;
+
+    #[test]
+    fn only_errors_of_the_params_have_the_code_for_invalid_params() {
+        let not_base64 = data_encoding::BASE64.decode(b"!").expect_err("it is not base64");
+        let no_id = "x".parse::<crate::store::SnapshotId>().expect_err("it is no id");
+        let of_params: [ServiceError; 4] = [
+            Bad::new("timeout", "is negative").into(),
+            StoreError::Invalid { what: "name", problem: "is too long".to_owned() }.into(),
+            StoreError::from(no_id).into(),
+            RepositoryError::Base64(not_base64).into(),
+        ];
+        for error in of_params {
+            assert_eq!(as_cdp(&error), CdpError { code: -32602, message: error.to_string().into(), data: None });
+        }
+        let others: [ServiceError; 4] = [
+            ServiceError::Asleep("x".to_owned()),
+            ServiceError::NoSnapshot("x".to_owned()),
+            StoreError::Abandoned.into(),
+            RepositoryError::NoMemory { most: 1 }.into(),
+        ];
+        for error in others {
+            assert_eq!(as_cdp(&error), CdpError { code: -32000, message: error.to_string().into(), data: None });
+        }
     }
 }

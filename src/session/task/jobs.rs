@@ -6,12 +6,9 @@ use super::{Caller, hibernate_guard::HibernateGuard};
 use crate::{
     api_types::{Options, Usage},
     browser::CallError,
-    cdp::{
-        error::CdpError,
-        ids::{CdpSessionId, TargetId},
-    },
+    cdp::ids::{CdpSessionId, TargetId},
     port::{Permit, Tag},
-    session::client::Client,
+    session::{client::Client, error::ServiceError},
     virtual_browser::ViewId,
 };
 
@@ -27,13 +24,13 @@ pub(super) enum Done {
     /// The browser has room for a screenshot.
     Permitted(Tag, Permit),
     /// What a client asked of another session.
-    Asked(Tag, Result<String, CdpError>),
+    Asked(Tag, Result<String, ServiceError>),
     /// What a client asked about this session's use.
     Used(Tag, Box<Usage>),
     /// It was saved, to sleep: as it was since then.
-    Hibernated(Instant, Result<HibernateGuard, String>),
+    Hibernated(Instant, Result<HibernateGuard, ServiceError>),
     /// It was saved while it goes on: as it was then.
-    Saved(Instant, Result<(), String>),
+    Saved(Instant, Result<(), ServiceError>),
     /// Nobody in here waited.
     Nothing,
 }

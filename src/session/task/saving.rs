@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use super::{SessionTask, hibernate_guard::HibernateGuard, jobs::Done};
-use crate::session::lifecycle::Phase;
+use crate::session::{error::ServiceError, lifecycle::Phase};
 use crate::{
     api_types::{Bad, Options},
     close_reason::CloseReason,
@@ -74,7 +74,7 @@ impl SessionTask {
     }
 
     /// It was saved as it was when nobody had been there since then.
-    pub(super) fn on_hibernated(&mut self, since: Instant, saved: Result<HibernateGuard, String>) {
+    pub(super) fn on_hibernated(&mut self, since: Instant, saved: Result<HibernateGuard, ServiceError>) {
         self.saving.is_on = false;
         match saved {
             // Nobody came, nobody used it, nobody is about to.
@@ -83,24 +83,24 @@ impl SessionTask {
                 self.over = Some(CloseReason::Hibernated);
             }
             Ok(slept) => drop(slept),
-            Err(why) => {
+            Err(error) => {
                 let after = self.record.saves().hibernate_after.max(Duration::from_secs(1));
                 self.saving.sleepless = super::now().checked_add(after);
-                tracing::warn!(session = &**self.record.id(), why, "the session could not be saved, and stays awake");
+                tracing::warn!(session = &**self.record.id(), %error, "the session could not be saved, and stays awake");
             }
         }
     }
 
     /// It was saved as it was at that time, and goes on.
-    pub(super) fn on_saved(&mut self, since: Instant, saved: Result<(), String>) {
+    pub(super) fn on_saved(&mut self, since: Instant, saved: Result<(), ServiceError>) {
         self.saving.is_on = false;
         let now = super::now();
         let rest = now.saturating_duration_since(since).saturating_mul(SPARING).max(self.record.saves().autosave);
         self.saving.next = now.checked_add(rest);
         match saved {
             Ok(()) => self.saving.saved = Some(since),
-            Err(why) => {
-                tracing::warn!(session = &**self.record.id(), why, "the session could not be saved, and will be later");
+            Err(error) => {
+                tracing::warn!(session = &**self.record.id(), %error, "the session could not be saved, and will be later");
             }
         }
     }

@@ -11,8 +11,8 @@ use super::*;
 use crate::{
     api_types::{Ask, Millis, Options, Owner},
     browser::fake,
-    cdp::error::CdpError,
     config::{CdpSessionLimits, Limit, SnapshotLimits},
+    session::error::ServiceError,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,16 +20,20 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Alone;
 
 impl SessionService for Alone {
-    fn hibernate(&self, _: Arc<SessionInfo>, _: ContextHandle) -> BoxFuture<'static, Result<HibernateGuard, String>> {
+    fn hibernate(
+        &self,
+        _: Arc<SessionInfo>,
+        _: ContextHandle,
+    ) -> BoxFuture<'static, Result<HibernateGuard, ServiceError>> {
         unreachable!("no session of these tests is saved")
     }
 
-    fn autosave(&self, _: Arc<SessionInfo>, _: ContextHandle) -> BoxFuture<'static, Result<(), String>> {
+    fn autosave(&self, _: Arc<SessionInfo>, _: ContextHandle) -> BoxFuture<'static, Result<(), ServiceError>> {
         unreachable!("no session of these tests is saved")
     }
 
-    fn ask(&self, _: Caller, _: Arc<str>, _: Ask) -> BoxFuture<'static, Result<String, CdpError>> {
-        async { Err(CdpError::server("there are no others")) }.boxed()
+    fn ask(&self, _: Caller, _: Arc<str>, _: Ask) -> BoxFuture<'static, Result<String, ServiceError>> {
+        async { Err(ServiceError::Closing) }.boxed()
     }
 }
 

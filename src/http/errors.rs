@@ -1,0 +1,218 @@
+//! What the errors of the other rooms mean for HTTP: the one place that chooses the status, the type of the problem,
+//! `Retry-After` and the details for programs.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::reply::Problem;
+use crate::{
+    pool::NoLease,
+    session::manager::ServiceError,
+    snapshot::{ContentError, SnapshotError, repository::RepositoryError},
+    store::StoreError,
+};
+
+impl From<&ServiceError> for Problem {
+    fn from(why: &ServiceError) -> Self {
+        let (status, kind) = of_service(why);
+        Self { status, kind, detail: why.to_string(), details: details(why), retry_after: retry_after(status) }
+    }
+}
+
+/// Status, and the last part of the problem's type: one word.
+type Kind = (StatusCode, &'static str);
+
+fn of_service(why: &ServiceError) -> Kind {
+    match why {
+        ServiceError::NoSession { .. } => (StatusCode::NOT_FOUND, "no-session"),
+        ServiceError::NoTarget(_) => (StatusCode::NOT_FOUND, "no-target"),
+        ServiceError::Taken(_) | ServiceError::Exclusive(_) => (StatusCode::CONFLICT, "taken"),
+        ServiceError::ManyClients { .. } => (StatusCode::CONFLICT, "many-clients"),
+        ServiceError::IdInUse(_) => (StatusCode::CONFLICT, "id-in-use"),
+        ServiceError::Queued(_) => (StatusCode::CONFLICT, "queued"),
+        ServiceError::Closing => (StatusCode::CONFLICT, "closing"),
+        ServiceError::Bad(_) => (StatusCode::BAD_REQUEST, "bad-value"),
+        ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
+        ServiceError::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue-full"),
+        ServiceError::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue-timeout"),
+        ServiceError::Crowded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "snapshots-busy"),
+        ServiceError::NoSnapshot(_) => (StatusCode::NOT_FOUND, "no-snapshot"),
+        ServiceError::Asleep(_) => (StatusCode::CONFLICT, "hibernated"),
+        ServiceError::InUse(_) => (StatusCode::CONFLICT, "in-use"),
+        ServiceError::Restoring(_) => (StatusCode::CONFLICT, "restoring"),
+        ServiceError::Snapshot(why) => of_snapshot(why),
+        ServiceError::NoPlace(NoLease::Call(_))
+        | ServiceError::Call(_)
+        | ServiceError::Refused(_)
+        | ServiceError::Unreadable(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
+        ServiceError::NoPlace(NoLease::Full(_) | NoLease::Exclusive | NoLease::NoBrowser { .. } | NoLease::Closing) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "no-place")
+        }
+    }
+}
+
+fn of_snapshot(why: &RepositoryError) -> Kind {
+    match why {
+        RepositoryError::Store(why) => of_store(why),
+        RepositoryError::TooLarge { .. } | RepositoryError::NoMemory { .. } => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "snapshot-too-large")
+        }
+        RepositoryError::Snapshot(SnapshotError::Browser(_)) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
+        RepositoryError::Snapshot(SnapshotError::Content(ContentError::TooLong { .. })) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "snapshot-line")
+        }
+        RepositoryError::Snapshot(SnapshotError::Content(ContentError::Newer(_))) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-newer")
+        }
+        RepositoryError::Snapshot(SnapshotError::Content(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-damaged"),
+        RepositoryError::Snapshot(SnapshotError::Write(_)) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
+        RepositoryError::Import(_) | RepositoryError::Base64(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "no-snapshot-content")
+        }
+        RepositoryError::Cut(_) => (StatusCode::BAD_REQUEST, "bad-body"),
+    }
+}
+
+fn of_store(why: &StoreError) -> Kind {
+    match why {
+        StoreError::Missing { .. } => (StatusCode::NOT_FOUND, "no-snapshot"),
+        StoreError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "snapshot-too-large"),
+        StoreError::Quota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "snapshot-quota"),
+        StoreError::Invalid { .. } | StoreError::BadOwner(_) | StoreError::BadSnapshotId(_) => {
+            (StatusCode::BAD_REQUEST, "bad-value")
+        }
+        StoreError::UnknownKey { .. } | StoreError::WrongKey { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-key")
+        }
+        StoreError::Corrupt { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-damaged"),
+        StoreError::Newer { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-newer"),
+        StoreError::UnreadableSession { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "session-unreadable"),
+        StoreError::Abandoned | StoreError::InUse { .. } | StoreError::Unavailable { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "store")
+        }
+    }
+}
+
+/// Seconds after which a new attempt may succeed, if it may.
+fn retry_after(status: StatusCode) -> Option<u32> {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Some(5),
+        StatusCode::SERVICE_UNAVAILABLE => Some(1),
+        _ => None,
+    }
+}
+
+/// Further members of the problem, for programs.
+fn details(why: &ServiceError) -> Map<String, Value> {
+    let details = match why {
+        ServiceError::NoSession { ended: Some(ended), .. } => {
+            json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
+        }
+        ServiceError::Bad(bad) => json!({ "field": bad.field }),
+        ServiceError::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
+        ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
+        ServiceError::QueueFull { limit, most, waiting, queue } => {
+            json!({ "limit": limit, "most": most, "waiting": waiting, "queue": queue })
+        }
+        ServiceError::Crowded { most, waiting } => json!({ "most": most, "waiting": waiting }),
+        ServiceError::QueueTimeout { limit, most, waited, position, waiting } => json!({
+            "limit": limit, "most": most, "waited": millis(*waited), "position": position, "waiting": waiting,
+        }),
+        _ => Value::Null,
+    };
+    match details {
+        Value::Object(details) => details,
+        _ => Map::new(),
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api_types::Bad, browser::CallError};
+
+    /// Clients match on these: a changed row breaks them.
+    #[test]
+    fn each_error_has_its_status_and_problem_type() {
+        let id = || "x".to_owned();
+        let content = |error: ContentError| ServiceError::from(RepositoryError::Snapshot(error.into()));
+        let write = || std::io::Error::other("full");
+        let waited = Duration::from_secs(2);
+        let table: Vec<(ServiceError, u16, &str, Option<u32>, Value)> = vec![
+            (ServiceError::NoSession { id: id(), ended: None }, 404, "no-session", None, json!({})),
+            (ServiceError::NoTarget(id()), 404, "no-target", None, json!({})),
+            (ServiceError::Taken(id()), 409, "taken", None, json!({})),
+            (ServiceError::IdInUse(id()), 409, "id-in-use", None, json!({})),
+            (ServiceError::Queued(id()), 409, "queued", None, json!({})),
+            (ServiceError::Closing, 409, "closing", None, json!({})),
+            (Bad::new("name", "is long").into(), 400, "bad-value", None, json!({ "field": "name" })),
+            (
+                ServiceError::TooMany { limit: "max_owner_sessions", most: 3 },
+                429,
+                "too-many",
+                Some(5),
+                json!({ "limit": "max_owner_sessions", "most": 3 }),
+            ),
+            (
+                ServiceError::QueueFull { limit: "max_sessions", most: 3, waiting: 2, queue: 2 },
+                503,
+                "queue-full",
+                Some(1),
+                json!({ "limit": "max_sessions", "most": 3, "waiting": 2, "queue": 2 }),
+            ),
+            (
+                ServiceError::QueueTimeout { limit: "max_sessions", most: 3, waited, position: 1, waiting: 2 },
+                503,
+                "queue-timeout",
+                Some(1),
+                json!({ "limit": "max_sessions", "most": 3, "waited": 2000, "position": 1, "waiting": 2 }),
+            ),
+            (
+                ServiceError::Crowded { most: 2, waiting: 1 },
+                503,
+                "snapshots-busy",
+                Some(1),
+                json!({ "most": 2, "waiting": 1 }),
+            ),
+            (ServiceError::NoSnapshot(id()), 404, "no-snapshot", None, json!({})),
+            (ServiceError::Asleep(id()), 409, "hibernated", None, json!({})),
+            (ServiceError::InUse(id()), 409, "in-use", None, json!({})),
+            (ServiceError::Restoring(id()), 409, "restoring", None, json!({})),
+            (ServiceError::NoPlace(NoLease::Full(3)), 503, "no-place", Some(1), json!({})),
+            (ServiceError::NoPlace(CallError::Gone.into()), 503, "browser", Some(1), json!({})),
+            (ServiceError::Call(CallError::Gone), 503, "browser", Some(1), json!({})),
+            (RepositoryError::NoMemory { most: 1 }.into(), 413, "snapshot-too-large", None, json!({})),
+            (RepositoryError::Cut(write()).into(), 400, "bad-body", None, json!({})),
+            (RepositoryError::Snapshot(SnapshotError::Write(write())).into(), 503, "store", Some(1), json!({})),
+            (content(ContentError::Newer(9)), 422, "snapshot-newer", None, json!({})),
+            (StoreError::Abandoned.into(), 503, "store", Some(1), json!({})),
+            (StoreError::TooLarge { limit: 1 }.into(), 413, "snapshot-too-large", None, json!({})),
+            (
+                StoreError::Invalid { what: "name", problem: "is long".to_owned() }.into(),
+                400,
+                "bad-value",
+                None,
+                json!({}),
+            ),
+            (
+                StoreError::UnreadableSession { id: id(), why: "damaged".to_owned() }.into(),
+                422,
+                "session-unreadable",
+                None,
+                json!({}),
+            ),
+        ];
+        for (error, status, kind, retry_after, details) in table {
+            let problem = Problem::from(&error);
+            let found = (problem.status.as_u16(), problem.kind, problem.retry_after, Value::Object(problem.details));
+            assert_eq!(found, (status, kind, retry_after, details), "{error}");
+            assert_eq!(problem.detail, error.to_string());
+        }
+    }
+}
