@@ -141,6 +141,9 @@ pub struct Session {
     pub expires_by: Option<Deadline>,
     /// Sockets connected to it.
     pub clients: u32,
+    /// These sockets, the earliest first. Empty in lists of sessions and in events.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub client_list: Vec<Client>,
     /// The browser it is in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub browser: Option<u32>,
@@ -155,6 +158,10 @@ pub struct Client {
     /// The page it speaks to, if it is no browser-level client.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target_id: Option<String>,
+    /// When it connected, in milliseconds since the epoch.
+    pub connected_at: u64,
+    /// Whether no other browser-level client may connect while this one stays.
+    pub exclusive: bool,
 }
 
 /// `ghost.Usage`.

@@ -43,6 +43,8 @@ export namespace Ghost {
     expiresBy?: Deadline;
     /** Sockets connected to it now, page sockets included. */
     clients: number;
+    /** These sockets, the earliest first; only in the answer of `getSession`, and absent if there are none. */
+    clientList?: Client[];
     /** Number of the browser it is in; absent while it waits for a place. */
     browser?: number;
   }
@@ -53,6 +55,10 @@ export namespace Ghost {
     id: number;
     /** The page it speaks to; absent for a browser-level client. */
     targetId?: string;
+    /** When it connected, in milliseconds since 1970-01-01 UTC. */
+    connectedAt: number;
+    /** Whether it connected with `exclusive=true`: no other browser-level client may connect while it stays. */
+    exclusive: boolean;
   }
 
   /** What a session has used since it began. */

@@ -33,6 +33,7 @@ fn session() -> Session {
         expires_at: None,
         expires_by: None,
         clients: 1,
+        client_list: Vec::new(),
         browser: None,
     }
 }
@@ -43,9 +44,14 @@ fn full_session() -> Session {
         metadata: Some(Metadata::new()),
         expires_at: Some(2),
         expires_by: Some(Deadline::KeepAlive),
+        client_list: vec![client(None)],
         browser: Some(0),
         ..session()
     }
+}
+
+fn client(target_id: Option<String>) -> Client {
+    Client { id: 1, target_id, connected_at: 2, exclusive: false }
 }
 
 fn keys(value: &impl Serialize) -> BTreeSet<String> {
@@ -70,7 +76,6 @@ fn every_shape_has_the_members_of_its_definition() {
     let domain = Domain::ghost();
     let of = |id: &str| &domain.type_of(id).unwrap_or_else(|| panic!("no {id}")).properties[..];
     agrees("Session", of("Session"), &session(), &full_session());
-    let client = |target_id| Client { id: 1, target_id };
     agrees("Client", of("Client"), &client(None), &client(Some("T".into())));
     let usage =
         Usage { js_heap_used: Some(1), dom_nodes: Some(1), cpu_time: Some(Millis::default()), ..Usage::default() };

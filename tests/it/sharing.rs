@@ -121,9 +121,23 @@ async fn clients_that_come_at_once_by_one_url_share_its_session() {
     assert!(text(&refused, "detail").contains("max_clients_per_session"), "{refused}");
     // Pages do not count, and whoever takes over comes in.
     let page = clients[0].page().await;
-    let _on_page = proxy.connect_to(&format!("/devtools/page/{}", page.target)).await;
+    let on_page = proxy.connect_to(&format!("/devtools/page/{}", page.target)).await;
+    on_page.ok(None, "Runtime.evaluate", json!({ "expression": "1" })).await;
+    // Whoever looks sees them all, by CDP and by HTTP.
+    let seen = session(&observer, &ids[0]).await;
+    let listed = seen["clientList"].as_array().expect("a list");
+    let speaks_to_page = |client: &&Value| client["targetId"] == page.target.as_str();
+    assert_eq!((seen["clients"].as_u64(), listed.len(), listed.iter().filter(speaks_to_page).count()), (Some(7), 7, 1));
+    let first = |key: &str| listed[0][key].clone();
+    assert_eq!((first("id"), first("targetId"), first("exclusive")), (json!(1), Value::Null, json!(false)));
+    assert!(first("connectedAt").as_u64() >= seen["createdAt"].as_u64(), "{seen}");
+    let by_http = proxy.http("GET", &format!("/v1/sessions/{}", ids[0]), &[], "").await;
+    let by_http: Value = serde_json::from_str(&by_http.body).expect("JSON");
+    assert_eq!(by_http["clientList"], seen["clientList"]);
     let last = proxy.connect_to(&format!("{path}?takeover=true")).await;
     assert_eq!(id_of(&last).await, ids[0]);
+    let seen = session(&observer, &ids[0]).await;
+    assert_eq!(seen["clientList"].as_array().map(Vec::len), Some(2), "those that were sent away are gone: {seen}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +146,7 @@ async fn an_exclusive_client_is_alone_while_it_stays() {
     let observer = proxy.connect().await;
     let alone = proxy.connect_to("/?keep_alive=1m&exclusive=true").await;
     let id = id_of(&alone).await;
+    assert_eq!(session(&observer, &id).await["clientList"][0]["exclusive"], true);
     let path = format!("/devtools/browser/{id}");
     let is_refused = async |path: &str, named: &str| {
         let (status, refused) = problem(&proxy.refusal(path).await);

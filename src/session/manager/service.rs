@@ -102,7 +102,7 @@ impl SessionManager {
     /// A session in its current state.
     pub async fn get(&self, caller: &Caller, id: &str) -> Result<Session, ServiceError> {
         Ok(match self.look(caller, id).await? {
-            Found::Awake(handle) => handle.session_info.show(caller),
+            Found::Awake(handle) => handle.session_info.show_with_clients(caller),
             Found::Asleep(hibernated) => hibernated.show(caller),
         })
     }

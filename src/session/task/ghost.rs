@@ -47,7 +47,10 @@ impl SessionTask {
         let id = self.record.id().clone();
         let own = |named: &Option<String>| named.as_deref().is_none_or(|named| *named == *id);
         match ask {
-            Ask::Get(named) if own(&named) => self.answer_session(tag, &caller),
+            Ask::Get(named) if own(&named) => {
+                let session = self.record.session_info().show_with_clients(&caller);
+                self.answer_ghost(tag, Ok(api_types::object("session", &session)));
+            }
             Ask::Update(named, options) if own(&named) => match self.update(options) {
                 Ok(()) => self.answer_session(tag, &caller),
                 Err(bad) => self.answer_ghost(tag, Err((&bad).into())),

@@ -43,6 +43,8 @@ pub struct SessionInfo {
     heard: AtomicU64,
     // Guards what the task publishes; held for a copy.
     shown: Mutex<Shown>,
+    // Guards the list of connected clients; held for a copy, or while one is added or removed.
+    clients: Mutex<Vec<api_types::Client>>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,10 +76,29 @@ impl SessionInfo {
             expires_at: expires.map(|(at, _)| self.since_epoch(at)),
             expires_by: expires.map(|(_, by)| by),
             clients: life.clients(),
+            client_list: Vec::new(),
             browser: shown.browser,
             name: shown.name,
             metadata: shown.metadata,
         }
+    }
+
+    /// As [`SessionInfo::show`], with its clients.
+    pub fn show_with_clients(&self, caller: &Caller) -> api_types::Session {
+        let client_list = self.clients().clone();
+        api_types::Session { client_list, ..self.show(caller) }
+    }
+
+    pub(super) fn add_client(&self, client: api_types::Client) {
+        self.clients().push(client);
+    }
+
+    pub(super) fn remove_client(&self, id: u64) {
+        self.clients().retain(|client| client.id != id);
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Vec<api_types::Client>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it is in its life.
@@ -96,7 +117,7 @@ impl SessionInfo {
         wanted.takes(shown.life.phase().state(), shown.name.as_ref(), shown.metadata.as_ref())
     }
 
-    fn since_epoch(&self, at: Instant) -> u64 {
+    pub(super) fn since_epoch(&self, at: Instant) -> u64 {
         let at = match self.asked.checked_duration_since(at) {
             // It slept before it was asked for here.
             Some(before) => self.asked_at.checked_sub(before).unwrap_or(SystemTime::UNIX_EPOCH),
@@ -168,6 +189,7 @@ impl Record {
             asked_at: SystemTime::now(),
             heard: AtomicU64::new(0),
             shown: Mutex::new(shown.clone()),
+            clients: Mutex::default(),
         });
         metrics.sessions_queued.inc();
         Ok(Self { shown, session_info, metrics, traffic: Traffic::default() })

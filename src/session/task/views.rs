@@ -26,6 +26,7 @@ pub(super) struct View {
     pub(super) exclusive: bool,
     /// It is being sent away; when that must be over.
     pub(super) leaving: Option<Instant>,
+    connected_at: u64,
     /// When it is pinged next, if it has sent nothing until then.
     ping_at: Instant,
     unanswered: u32,
@@ -38,7 +39,8 @@ impl View {
     }
 
     fn shown(&self) -> api_types::Client {
-        api_types::Client { id: self.id.0, target_id: self.page.as_ref().map(ToString::to_string) }
+        let target_id = self.page.as_ref().map(ToString::to_string);
+        api_types::Client { id: self.id.0, target_id, connected_at: self.connected_at, exclusive: self.exclusive }
     }
 }
 
@@ -57,10 +59,12 @@ impl SessionTask {
         if let (Some(target), Some(session)) = (&page, attached) {
             self.session.set_page(id, session, target);
         }
-        let ping_at = now() + self.terms.ping_interval;
-        let view = View { id, client, caller, page, exclusive, leaving: None, ping_at, unanswered: 0 };
+        let now = now();
+        let (connected_at, ping_at) = (self.record.session_info().since_epoch(now), now + self.terms.ping_interval);
+        let view = View { id, client, caller, page, exclusive, leaving: None, connected_at, ping_at, unanswered: 0 };
         let shown = view.shown();
         self.views.push(view);
+        self.record.session_info().add_client(shown.clone());
         self.terms.metrics.views.inc();
         self.step(Event::Came);
         self.tell_of_client("clientAttached", &shown, None);
@@ -97,6 +101,7 @@ impl SessionTask {
     }
 
     fn on_gone(&mut self, id: ViewId, shown: &api_types::Client, reason: Option<&CloseReason>) {
+        self.record.session_info().remove_client(id.0);
         self.step(Event::Went);
         // All goes at once with a session that is over.
         if self.over.is_some() {
