@@ -1,5 +1,6 @@
-//! The taint proof: several clients act at random on one real Chrome through one proxy, each with
-//! its own marker in everything it does. No client may receive a marker or an id of another.
+//! The taint proof: several tenants act at random on one real Chrome through one proxy, each with
+//! its own marker in everything it does. No client may receive a marker or an id of another tenant.
+//! Some tenants have two clients on one session.
 
 mod acts;
 mod checker;
@@ -8,7 +9,10 @@ mod tenant;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,8 +26,10 @@ use self::{
 };
 use crate::{browsers::Browser, options::Options, proxy::Proxy, site::Site, verdict::Outcome};
 
-/// The number of clients.
+/// The number of tenants.
 const TENANTS: usize = 4;
+/// The number of tenants that have two clients on one session.
+const WITH_TWO_CLIENTS: usize = 2;
 /// The interval of HTTP requests, which count as a tenant of their own.
 const HTTP: Duration = Duration::from_millis(300);
 
@@ -31,7 +37,7 @@ const HTTP: Duration = Duration::from_millis(300);
 pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
     let proxy = Proxy::start(browser.clone(), &["--strict"]).await;
     let addresses = vec![proxy.address().to_owned(); TENANTS];
-    proven(&proxy, &addresses, options, None).await
+    proven(&proxy, &addresses, WITH_TWO_CLIENTS, options, None).await
 }
 
 /// Tests the checker: a relay that inserts one frame of a client among those of another must be
@@ -43,7 +49,7 @@ pub(crate) async fn injected_leaks_are_detected(browser: &Browser, options: &Opt
     let tap = Tap { of: honest.listen(), now: now.clone() };
     let leaky = Relay::start(proxy.address(), Some(tap)).await;
     let addresses = [leaky.address.clone(), honest.address.clone()];
-    let outcome = proven(&proxy, &addresses, options, Some(now)).await;
+    let outcome = proven(&proxy, &addresses, 0, options, Some(now)).await;
     let found = outcome.faults.iter().filter(|fault| fault.starts_with("tenant 0 received")).count();
     assert!(found > 0, "a frame of tenant 1 reached tenant 0, and nobody noticed: {}", outcome.text());
     let others: Vec<_> = outcome.faults.iter().filter(|fault| !fault.contains("received")).collect();
@@ -55,7 +61,14 @@ pub(crate) fn checker_detects_foreign_ids() {
     checker::test();
 }
 
-async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Option<Arc<Notify>>) -> Outcome {
+/// A tenant for each address; the first `with_two` have two clients.
+async fn proven(
+    proxy: &Proxy,
+    addresses: &[String],
+    with_two: usize,
+    options: &Options,
+    leak: Option<Arc<Notify>>,
+) -> Outcome {
     let since = Instant::now();
     let site = Site::start().await;
     let stage = Arc::new(Stage {
@@ -72,11 +85,16 @@ async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Op
         heard: Mutex::default(),
         attacks: Mutex::default(),
         ends: Mutex::default(),
+        joined: AtomicU64::default(),
     });
     let mut tasks = tokio::task::JoinSet::new();
     for (number, address) in addresses.iter().enumerate() {
-        tasks.spawn(Tenant::new(number, stage.clone(), address.clone()).work());
+        let path = Arc::default();
+        for client in 0..=usize::from(number < with_two) {
+            tasks.spawn(Tenant::new((number, client), stage.clone(), address.clone(), Arc::clone(&path)).work());
+        }
     }
+    let clients = tasks.len();
     let nothing = HashSet::new();
     let mut clock = tokio::time::interval(HTTP);
     let mut said = Instant::now();
@@ -97,7 +115,7 @@ async fn proven(proxy: &Proxy, addresses: &[String], options: &Options, leak: Op
     while let Some(ended) = tasks.join_next().await {
         ended.expect("no tenant panics");
     }
-    outcome(proxy, &stage, &site, options, (since, addresses.len())).await
+    outcome(proxy, &stage, &site, options, (since, addresses.len(), clients)).await
 }
 
 async fn outcome(
@@ -105,7 +123,7 @@ async fn outcome(
     stage: &Stage,
     site: &Site,
     options: &Options,
-    (since, tenants): (Instant, usize),
+    (since, tenants, clients): (Instant, usize, usize),
 ) -> Outcome {
     let checked = stage.checker.checked();
     let mut faults: Vec<String> = checked.leaks.iter().take(20).map(ToString::to_string).collect();
@@ -125,6 +143,9 @@ async fn outcome(
     let version = proxy.http("GET", "/json/version", &[], "").await.body;
     let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
     let product = version["Browser"].as_str().unwrap_or("unknown").to_owned();
+    if clients > tenants && stage.joined.load(Ordering::Relaxed) == 0 {
+        faults.push("no two clients ever shared a session".to_owned());
+    }
     if version["Browser"].is_null() {
         faults.push("the proxy no longer answers".to_owned());
     }
@@ -140,7 +161,9 @@ async fn outcome(
     }
     let facts = json!({
         "seed": options.seed,
-        "clients": tenants,
+        "tenants": tenants,
+        "clients": clients,
+        "joined the session of another client": stage.joined.load(Ordering::Relaxed),
         "connections that ended by themselves": stage.ends.lock().expect("no panic").clone(),
         "messages checked": checked.messages,
         "bytes checked": checked.bytes,

@@ -308,5 +308,5 @@ async fn attack(tenant: &mut Tenant) {
 
 fn foreign(tenant: &mut Tenant, kind: &'static str) -> Option<String> {
     let stage = tenant.stage.clone();
-    stage.board.foreign(tenant.number, kind, &mut tenant.random)
+    stage.board.foreign(tenant.client, kind, &mut tenant.random)
 }

@@ -1,9 +1,12 @@
-//! A tenant: a client that sends random legitimate commands with its marker in all of them, and
-//! sometimes an attack with foreign ids.
+//! A client of a tenant: it sends random legitimate commands with its tenant's marker in all of
+//! them, and sometimes an attack with foreign ids. Clients of one tenant share a session.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,17 +25,25 @@ use crate::{
 const IN_FLIGHT: usize = 20;
 /// Commands that may never be answered: they wait for a promise, a dialog, or a paused request.
 const PROMPT: Duration = Duration::from_millis(500);
+/// How long a session may take to say its id.
+const OPENS: Duration = Duration::from_secs(10);
 /// The time that one act may delay the next.
 const TURN: Duration = Duration::from_millis(150);
 /// The number of pages of a tenant.
 const PAGES: usize = 4;
 
+/// A client: its tenant's number, and its own among those of the tenant.
+type ClientNumber = (Number, usize);
+
+/// Where the session of a tenant is. Locked while one of its clients connects.
+pub(crate) type SessionPath = Arc<tokio::sync::Mutex<Option<String>>>;
+
 /// Ids that all tenants know, as if attackers had got them in another way.
 #[derive(Default)]
-pub(crate) struct Board(Mutex<HashMap<(Number, &'static str), Vec<String>>>);
+pub(crate) struct Board(Mutex<HashMap<(ClientNumber, &'static str), Vec<String>>>);
 
 impl Board {
-    fn pin(&self, of: Number, kind: &'static str, id: &str) {
+    fn pin(&self, of: ClientNumber, kind: &'static str, id: &str) {
         let mut pinned = self.0.lock().expect("no panic");
         let ids = pinned.entry((of, kind)).or_default();
         if !id.is_empty() && !ids.iter().any(|other| other == id) {
@@ -44,11 +55,12 @@ impl Board {
         }
     }
 
-    /// An id of this kind of another tenant.
-    pub(crate) fn foreign(&self, to: Number, kind: &'static str, random: &mut Random) -> Option<String> {
+    /// An id of this kind of another tenant's. A CDP session is one client's: others of its tenant cannot use it.
+    pub(crate) fn foreign(&self, to: ClientNumber, kind: &'static str, random: &mut Random) -> Option<String> {
         let pinned = self.0.lock().expect("no panic");
+        let is_foreign = |of: &ClientNumber| if kind == "session" { *of != to } else { of.0 != to.0 };
         let mut others: Vec<_> =
-            pinned.iter().filter(|((of, has), ids)| *of != to && *has == kind && !ids.is_empty()).collect();
+            pinned.iter().filter(|((of, has), ids)| is_foreign(of) && *has == kind && !ids.is_empty()).collect();
         others.sort();
         (!others.is_empty()).then(|| {
             let (_, ids) = random.pick(&others);
@@ -116,6 +128,8 @@ pub(crate) struct Stage {
     pub(crate) attacks: Mutex<BTreeMap<&'static str, u64>>,
     /// The reasons of connections that the proxy ended, with their counts.
     pub(crate) ends: Mutex<BTreeMap<String, u64>>,
+    /// How often a client joined the session of another client of its tenant.
+    pub(crate) joined: AtomicU64,
 }
 
 impl Stage {
@@ -126,14 +140,18 @@ impl Stage {
     }
 }
 
-/// A working tenant.
+/// One client of a tenant at work.
 pub(crate) struct Tenant {
     pub(crate) number: Number,
+    pub(crate) client: ClientNumber,
     pub(crate) stage: Arc<Stage>,
     pub(crate) random: Random,
     pub(crate) marker: String,
     address: String,
+    path: SessionPath,
     wire: Option<Wire>,
+    /// The CDP sessions that were announced on this connection, ended ones too.
+    announced: HashSet<String>,
     last_id: i64,
     waiting: HashMap<i64, Sent>,
     /// Its CDP sessions with the type of their target, the oldest first.
@@ -145,16 +163,20 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    pub(crate) fn new(number: Number, stage: Arc<Stage>, address: String) -> Self {
-        let (marker, random) =
-            (checker::marker(number, stage.seed), Random::of(stage.seed, &format!("tenant {number}")));
+    pub(crate) fn new(client: ClientNumber, stage: Arc<Stage>, address: String, path: SessionPath) -> Self {
+        let (number, of_tenant) = client;
+        let name = if of_tenant == 0 { format!("tenant {number}") } else { format!("tenant {number}.{of_tenant}") };
+        let (marker, random) = (checker::marker(number, stage.seed), Random::of(stage.seed, &name));
         Self {
             number,
+            client,
             stage,
             random,
             marker,
             address,
+            path,
             wire: None,
+            announced: HashSet::new(),
             last_id: 0,
             waiting: HashMap::new(),
             sessions: Vec::new(),
@@ -185,20 +207,57 @@ impl Tenant {
     }
 
     async fn connect(&mut self) -> bool {
-        match Wire::connect(&self.address, "/").await {
-            Ok(wire) => self.wire = Some(wire),
+        let path = self.path.clone();
+        let mut path = path.lock().await;
+        let joined = match path.take() {
+            Some(known) => Wire::connect(&self.address, &known).await.map(|wire| (wire, Some(known))),
+            None => Err("404".to_owned()),
+        };
+        let connected = match joined {
+            // There is none, or it has ended.
+            Err(why) if why.starts_with("404") => Wire::connect(&self.address, "/").await.map(|wire| (wire, None)),
+            joined => joined,
+        };
+        let (wire, known) = match connected {
+            Ok(connected) => connected,
             Err(why) => {
                 self.fault(format!("tenant {} is not let in: {why}", self.number));
                 return false;
             }
-        }
+        };
+        self.wire = Some(wire);
         self.waiting.clear();
+        self.announced.clear();
+        if known.is_some() {
+            self.stage.joined.fetch_add(1, Ordering::Relaxed);
+            *path = known;
+        } else {
+            *path = self.own_path().await;
+        }
+        drop(path);
         self.sessions.clear();
         self.targets.clear();
         self.contexts.clear();
         self.send(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
         self.send(None, "Target.getBrowserContexts", json!({})).await;
         true
+    }
+
+    /// The path of the session that this connection has just opened.
+    async fn own_path(&mut self) -> Option<String> {
+        let wire = self.wire.as_mut()?;
+        wire.feed(r#"{"id":0,"method":"ghost.getSession"}"#.to_owned()).await;
+        wire.flush().await;
+        let until = Instant::now() + OPENS;
+        while let Heard::Frame(text) = self.wire.as_mut()?.next(until).await {
+            self.hear(&text);
+            let frame: Value = serde_json::from_str(&text).unwrap_or_default();
+            if frame["id"] == 0 {
+                return frame["result"]["session"]["id"].as_str().map(|id| format!("/devtools/browser/{id}"));
+            }
+        }
+        self.fault(format!("tenant {}: its session is not shown", self.number));
+        None
     }
 
     /// Disconnects; the next act opens a new connection.
@@ -278,6 +337,20 @@ impl Tenant {
         // Only an error reply to this command may repeat a foreign id.
         let excused = sent.as_ref().filter(|_| failed).map(|sent| sent.foreign.clone()).unwrap_or_default();
         self.stage.checker.received(self.number, text, &excused);
+        if frame["method"] == "Target.attachedToTarget"
+            && let Some(session) = frame["params"]["sessionId"].as_str()
+        {
+            self.announced.insert(session.to_owned());
+        }
+        if let Some(on) = frame["sessionId"].as_str()
+            && !self.announced.contains(on)
+        {
+            let (tenant, client) = self.client;
+            let text: String = text.chars().take(600).collect();
+            self.fault(format!(
+                "tenant {tenant} received on a CDP session not announced to its client {client}: {text}"
+            ));
+        }
         let name = match (&sent, frame["method"].as_str()) {
             (Some(sent), _) => format!("reply to {}", sent.method),
             (None, Some(event)) => event.to_owned(),
@@ -363,7 +436,7 @@ impl Tenant {
     }
 
     fn pin(&self, kind: &'static str, id: &str) {
-        self.stage.board.pin(self.number, kind, id);
+        self.stage.board.pin(self.client, kind, id);
     }
 
     fn fault(&self, what: String) {
