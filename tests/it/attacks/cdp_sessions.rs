@@ -8,10 +8,15 @@ use super::{
     frames::resident,
     rows::{Arena, rows_in_each_browser},
     stage::{
-        EVERYWHERE, NO_CHILD, NO_CHILD_OF_TARGET, NO_SESSION, On, Says, Stage, no_context, no_target_to_close, says,
+        EVERYWHERE, NO_CHILD, NO_CHILD_OF_TARGET, NO_SESSION, NO_TARGET, On, Says, Stage, no_context,
+        no_context_for_a_page, no_target_to_close, says,
     },
+    victim::learned_nothing,
 };
-use crate::client::{Client, Frame, outcome, text};
+use crate::{
+    client::{Client, Frame, outcome, text},
+    reconnect::id_of,
+};
 
 /// S01, S02, S03: a foreign CDP session gets the answer for an unknown one.
 async fn foreign_cdp_sessions_are_not_found(arena: Arena) {
@@ -36,6 +41,56 @@ async fn foreign_cdp_sessions_are_not_found(arena: Arena) {
         params["message"] = r#"{"id":1,"method":"Page.close"}"#.into();
         stage.attack("S03", &EVERYWHERE, "Target.sendMessageToTarget", params, must).await;
     }
+}
+
+/// S11, S12: clients on one session have each their own CDP sessions, and reach together no further than one.
+async fn clients_of_one_session_reach_no_further_than_one(arena: Arena) {
+    let stage = Stage::strict(arena).await;
+    let (attacker, victim) = (&stage.attacker, &stage.victim);
+    let path = format!("/devtools/browser/{}", id_of(&attacker.client).await);
+    let others = futures_util::future::join_all((1..8).map(|_| stage.proxy.connect_to(&path))).await;
+    for other in &others {
+        for session in [&attacker.page.session, &victim.page.session] {
+            let id = other.start(Some(session), "Runtime.evaluate", json!({ "expression": "document.cookie" })).await;
+            let reply = other.reply_to(id).await;
+            assert_eq!(reply, json!({ "id": id, "error": { "code": NO_SESSION.0, "message": NO_SESSION.1 } }), "S11");
+            let named = json!({ "sessionId": session });
+            let refused = other.call("Target.detachFromTarget", named).await;
+            Says::from(NO_CHILD).judge("S11", "Target.detachFromTarget", &refused, other);
+        }
+    }
+    attacker.evaluate("6 * 7").await;
+    stage.unharmed("S11").await;
+
+    // All hold whatever opens. No further client may connect.
+    let wanted = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
+    for other in &others {
+        other.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
+        other.ok(None, "Target.setAutoAttach", wanted.clone()).await;
+    }
+    let refused = stage.proxy.refusal(&path).await;
+    assert!(refused.contains("max_clients_per_session"), "S12: {refused}");
+    let foreign = json!({ "targetId": victim.page.target, "flatten": true });
+    let planted = json!({ "url": "about:blank", "browserContextId": victim.context });
+    for other in &others {
+        let outcome = other.call("Target.attachToTarget", foreign.clone()).await;
+        Says::from(NO_TARGET).judge("S12", "Target.attachToTarget", &outcome, other);
+        let outcome = other.call("Target.createTarget", planted.clone()).await;
+        no_context_for_a_page(&victim.context).judge("S12", "Target.createTarget", &outcome, other);
+    }
+    // The victim opens a page in this: no client holds it or is told of it.
+    stage.unharmed("S12").await;
+    // A page of their own does not wait for clients that have gone.
+    let created = attacker.client.ok(None, "Target.createTarget", json!({ "url": "about:blank" })).await;
+    let target = text(&created, "targetId");
+    for other in &others {
+        other.event_where("Target.attachedToTarget", |told| told["targetInfo"]["targetId"] == target.as_str()).await;
+        learned_nothing(other, victim, "S12", 0);
+    }
+    drop(others);
+    let session = attacker.client.attach(None, &target).await;
+    assert_eq!(attacker.client.evaluate(&session, "6 * 7").await, 42, "S12");
+    stage.unharmed("S12").await;
 }
 
 /// S04, S05: nested messages are checked like others, at every depth.
@@ -280,6 +335,7 @@ async fn tunnelled(client: &Client, path: &[String], method: &str, params: Value
 
 rows_in_each_browser! {
     foreign_cdp_sessions_are_not_found,
+    clients_of_one_session_reach_no_further_than_one,
     nested_messages_are_checked_by_the_policy,
     child_cdp_sessions_end_with_their_parent,
     equal_command_ids_of_two_clients_are_not_confused,
