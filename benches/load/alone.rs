@@ -28,8 +28,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub(crate) fn alone(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("The proxy alone: CPU per command of 200 B and its reply", "nginx");
     section.note(format!(
-        "In front of a fake browser. nginx, one process, proxies the same frames to the same fake browser, a connection \
-         there for each here. At most {IN_FLIGHT} commands under way, one per session, except where it says more."
+        "A fake browser is the upstream. One nginx process proxies the same frames to the same fake browser, with one \
+         connection per client. At most {IN_FLIGHT} commands are pending, one per session, unless stated otherwise."
     ));
     raise_file_limit();
     let upstream = fake::start()?;
@@ -97,8 +97,8 @@ pub(crate) fn alone(bench: &Bench) -> io::Result<Section> {
 pub(crate) fn idle(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("Memory of the proxy per idle session", "");
     section.note(
-        "Private memory over that of the proxy without a session, in front of a fake browser: a session with its page \
-         attached and one answer taken. What 10 MB leave behind is looked at 2 s later.",
+        "Private memory above that of the proxy without sessions, with a fake browser; each session has its page \
+         attached and got one reply. What 10 MB leave is measured 2 s later.",
     );
     raise_file_limit();
     let upstream = fake::start()?;

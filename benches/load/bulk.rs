@@ -17,7 +17,7 @@ const EVENTS: usize = 20_000;
 pub(crate) fn results(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("Large results", "direct");
     section.note(
-        "`Runtime.evaluate` of a string that is there already, by value; until its last byte is read. CPU of Chrome is \
+        "`Runtime.evaluate` of an existing string, by value, until its last byte is read. The CPU time of Chrome is \
          that of its browser process, which all sessions share.",
     );
     let mut direct = bench.chrome.endpoint.page()?;
@@ -95,7 +95,7 @@ pub(crate) fn result(page: &mut Page, value: &str, megabytes: usize) -> io::Resu
 pub(crate) fn commands(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("Large commands", "direct");
     section.note(
-        "`Runtime.evaluate` with a member that Chrome ignores: what is measured is the way there, not V8. The proxy reads \
+        "`Runtime.evaluate` with a member that Chrome ignores: this measures the transport, not V8. The proxy reads \
          every byte of it first.",
     );
     let rounds = if bench.long { 20 } else { 6 };

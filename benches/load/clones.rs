@@ -41,8 +41,8 @@ const SEEN: &str = "sessionStorage.csrf?.length === 32 && localStorage.theme ===
 pub(crate) fn clones(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("A logged-in session: saved, copied, restored", "");
     section.note(
-        "One origin with an HttpOnly cookie, localStorage, sessionStorage and a database, and its page open. The site is on \
-         this machine and answers at once; the page is loaded when a copy is there.",
+        "One origin with an HttpOnly cookie, localStorage, sessionStorage and a database, and one open page. The site \
+         is on the same machine and answers at once; the page of a copy is loaded when the copy is ready.",
     );
     let site = site()?;
     let rounds = if bench.long { 50 } else { 20 };

@@ -16,8 +16,8 @@ type Measure = fn(&mut Page) -> io::Result<f64>;
 pub(crate) fn codec(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("The codec between the proxy and Chrome", "direct");
     section.note(
-        "Two proxies, one with `--codec json` and one with `--codec cbor`, each with a Chrome of its own; all three sides take \
-         turns. An object here is what a page's tree of nodes is made of, some 100 bytes of JSON.",
+        "Two proxies, one with `--codec json` and one with `--codec cbor`, each with its own Chrome; all three sides \
+         alternate. The objects are like those of a page's DOM tree, about 100 bytes of JSON each.",
     );
     let proxies = [("JSON", Proxy::start(&["--codec=json"])?), ("CBOR", Proxy::start(&["--codec=cbor"])?)];
     let mut direct = bench.chrome.endpoint.page()?;

@@ -21,9 +21,9 @@ const BURST: usize = 20;
 pub(crate) fn connect(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("Connect to first evaluated page", "direct");
     section.note(
-        "From the TCP connect to the answer of the first `Runtime.evaluate`: upgrade, `Target.getTargets`, \
-         `Target.attachToTarget`, `Runtime.evaluate`. On a plain Chrome a context and a page are made instead of looked \
-         up, which is what a client does there to be alone.",
+        "From the TCP connect to the reply of the first `Runtime.evaluate`: upgrade, `Target.getTargets`, \
+         `Target.attachToTarget`, `Runtime.evaluate`. In a plain Chrome the client creates a context and a page \
+         instead of listing targets, because it needs them to be isolated.",
     );
     let cold = bench.start_proxy(&["--warm=0"])?;
     let rounds = if bench.long { 300 } else { 100 };
@@ -118,7 +118,7 @@ fn burst(endpoint: &Endpoint) -> io::Result<Vec<f64>> {
 
 pub(crate) fn sessions(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("Sessions per second", "direct");
-    section.note("Each client connects, evaluates once on its page, hangs up, and comes again.");
+    section.note("Each client connects, evaluates once on its page, disconnects, and connects again.");
     let (rounds, length) = if bench.long { (4, Duration::from_secs(5)) } else { (2, Duration::from_millis(1500)) };
     for clients in [1, 4, 8] {
         let mut rates = Vec::new();

@@ -22,10 +22,9 @@ const CALM: Duration = Duration::from_secs(90);
 pub(crate) fn memory(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("Memory of all processes per blank session", "direct");
     section.note(
-        "Proxy and Chrome with all its processes, over what they need without a session; each session has evaluated \
-         once. Direct is a context and a page of a plain Chrome. \
-         What a burst of new sessions adds to the warm leases (at most ten times `--warm`, for some seconds) has been \
-         let go by then.",
+        "The memory of the proxy and of Chrome with all its processes, above that without sessions; each session has \
+         evaluated once. Direct is a context and a page of a plain Chrome. Additional warm leases after a burst of \
+         new sessions (at most ten times `--warm`, for some seconds) have been released before.",
     );
     let proxy = bench.start_proxy(&[])?;
     let chrome = Chrome::start(&bench.found)?;

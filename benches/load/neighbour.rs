@@ -134,13 +134,13 @@ struct Waits {
 pub(crate) fn neighbour(found: &Found, settings: &[String], wanted: &[String], small: bool) -> io::Result<Section> {
     let mut section = Section::new("A greedy neighbour", "in a plain Chrome");
     section.note(
-        "A client asks its page for a small `Runtime.evaluate`, again and again, and another client is greedy meanwhile; the \
-         longest that it waits for an answer, and the 99th percentile of its waits as if it asked every 10 ms. Beside it the \
-         same two clients with connections of their own to one plain Chrome.",
+        "A client repeats a small `Runtime.evaluate` on its page while another client performs the act. The figures \
+         are the longest wait for a reply, and the 99th percentile of the waits as if it asked every 10 ms; for \
+         comparison, the same with two clients connected to one plain Chrome.",
     );
     section.note(format!(
-        "The goal is at most {GOAL} ms more than in a plain Chrome. Where the act is none that a plain Chrome knows, there is \
-         beside it what comes nearest, or a client that has the Chrome to itself; the row says so."
+        "The goal is at most {GOAL} ms more than in a plain Chrome. If a plain Chrome has no such act, the comparison \
+         is the most similar act, or a client that is alone in the Chrome; the row states which."
     ));
     let site = site()?;
     let mut notes = Vec::new();
@@ -175,7 +175,10 @@ pub(crate) fn neighbour(found: &Found, settings: &[String], wanted: &[String], s
         }
     }
     if !notes.is_empty() {
-        section.note(format!("What the proxy refused, and what was not done to its end:\n\n{}", notes.join("\n")));
+        section.note(format!(
+            "Commands that the proxy refused, and acts that were not completed:\n\n{}",
+            notes.join("\n")
+        ));
     }
     Ok(section)
 }

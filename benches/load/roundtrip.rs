@@ -20,8 +20,8 @@ const EVALUATE: &str = r#"{"expression":"1"}"#;
 pub(crate) fn roundtrip(bench: &Bench) -> io::Result<Section> {
     let mut section = Section::new("Round trip of a small command", "direct");
     section.note(
-        "`Browser.getVersion` is answered by the proxy itself, from what Chrome said at start: it never reaches Chrome. \
-         CPU is the proxy's, user and system.",
+        "The proxy itself answers `Browser.getVersion`, with Chrome's answer from the start; Chrome does not get the \
+         command. The CPU time is the proxy's, user and system.",
     );
     let mut direct = bench.chrome.endpoint.page()?;
     let mut proxied = bench.proxy.endpoint.page()?;

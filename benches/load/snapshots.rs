@@ -48,8 +48,9 @@ type Done<T> = Result<T, Box<dyn std::error::Error>>;
 async fn measure(bench: &Bench) -> Done<Section> {
     let mut section = Section::new("Saving and restoring a session", "");
     section.note(
-        "Cookies, localStorage and IndexedDB of so many origins, half of it random; no pages. From the browser into the \
-         store's file and back, in one process with the store. The memory is the peak above that at rest.",
+        "Cookies, localStorage and IndexedDB of this many origins, half of the data random; no pages. From the \
+         browser into the store's file and back, in the same process as the store. The memory is the peak above that \
+         at rest.",
     );
     let directory = tempfile::tempdir()?;
     let launch = Launch {
