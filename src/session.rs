@@ -3,7 +3,7 @@
 //! `manager` knows all sessions by id: it opens them, hands them sockets and ends them. `task` is one session at work.
 //! `lifecycle` says which states a session has and what ends each of them (pure). `admission` limits how many sessions
 //! there are, with `fair_queue` for those that wait (pure). `client` is one socket; `session_files` is the directory of
-//! a session. `tombstone` remembers how sessions ended, `error` says why a request is not served.
+//! a session. `persistence` saves sessions and keeps their records in the store, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
 mod caller;
@@ -14,6 +14,7 @@ mod fair_queue;
 mod id;
 pub mod lifecycle;
 pub mod manager;
+pub mod persistence;
 pub mod session_files;
 pub mod task;
 mod tombstone;

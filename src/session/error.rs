@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::session::tombstone::Tombstone;
+use crate::session::{persistence::PersistenceError, tombstone::Tombstone};
 use crate::{
     api_types::Bad, browser::CallError, cdp::error::CdpError, pool::NoLease, snapshot::repository::RepositoryError,
     store::StoreError,
@@ -138,6 +138,16 @@ pub enum ServiceError {
     /// The session was ended while it waited for a place, or the process is shutting down.
     #[error("the session was closed while it waited")]
     Closing,
+}
+
+impl From<PersistenceError> for ServiceError {
+    fn from(why: PersistenceError) -> Self {
+        match why {
+            PersistenceError::Store(why) => why.into(),
+            PersistenceError::Snapshot(why) => why.into(),
+            PersistenceError::Ended | PersistenceError::Closing => Self::Closing,
+        }
+    }
 }
 
 impl From<StoreError> for ServiceError {

@@ -12,7 +12,7 @@ use crate::{
     close_reason::CloseReason,
 };
 
-/// The phase of a session. A hibernated session has no `Lifecycle`; see `manager::hibernation`.
+/// The phase of a session. A hibernated session has no `Lifecycle`; see `session::persistence`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The session waits for a place in a browser.

@@ -1,11 +1,9 @@
 //! The session manager: finds sessions by id, starts them, connects sockets to them, and ends them.
 //!
 //! `service` has the operations on sessions, `snapshots` those on their saved state. `registration` is a session's
-//! entry here and its removal, `admission` and `fair_queue` limit and queue the sessions, `hibernation` saves and
-//! restores parked sessions, `checkpoint` is the record from which a session can be restored, `tombstone` remembers how
-//! sessions ended, `error` lists the errors, `room` limits the large documents that are read at a time.
+//! entry here and its removal, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large
+//! documents that are read at a time.
 
-mod checkpoint;
 mod hibernation;
 mod registration;
 mod room;
@@ -28,12 +26,16 @@ use uuid::Uuid;
 
 pub use self::service::Pressure;
 use self::{
-    checkpoint::Checkpoint,
     registration::{Leaving, Registration},
     room::Rooms,
 };
 pub use crate::session::task::Caller;
-use crate::session::{admission::AdmissionControl, id::Mint, tombstone::Tombstones};
+use crate::session::{
+    admission::AdmissionControl,
+    id::Mint,
+    persistence::{Checkpoint, Persistence},
+    tombstone::Tombstones,
+};
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
     api_types::{Bad, Millis, Options, Owner, SessionState},
@@ -104,10 +106,9 @@ pub struct SessionManager {
 }
 
 struct Inner {
-    /// Identifies this process among those that share a store.
-    instance: Uuid,
     pool: Pool,
     store: Store,
+    persistence: Persistence,
     terms: Arc<Terms>,
     http_session: HttpSession,
     mint: Mint,
@@ -132,9 +133,12 @@ impl SessionManager {
         admission: Admission,
         limit: &'static str,
     ) -> Self {
+        let tasks = TaskTracker::new();
+        let park_keep_alive = terms.deadlines.park_keep_alive;
+        let metrics = terms.metrics.clone();
         let inner = Inner {
-            instance: Uuid::new_v4(),
             pool,
+            persistence: Persistence::new(store.clone(), park_keep_alive, terms.snapshots, metrics, tasks.clone()),
             store,
             rooms: Rooms::new(terms.snapshots, admission),
             admission_control: AdmissionControl::new(admission, limit, terms.metrics.clone()),
@@ -145,7 +149,7 @@ impl SessionManager {
             last_number: AtomicU64::new(0),
             ended: Mutex::default(),
             http: tokio::sync::Mutex::default(),
-            tasks: TaskTracker::new(),
+            tasks,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -323,7 +327,7 @@ impl SessionManager {
         let (control, mut asked) = mpsc::channel(32);
         let (session_info, placed) = (record.session_info().clone(), Arc::default());
         let (begun, gone) = (CancellationToken::new(), CancellationToken::new());
-        let checkpoint = Checkpoint::new(inner.store.clone(), owner.clone());
+        let checkpoint = inner.persistence.checkpoint(owner);
         let handle = Handle {
             control,
             session_info: session_info.clone(),
@@ -396,21 +400,6 @@ impl SessionManager {
     fn handle(&self, id: &SessionId) -> Option<Handle> {
         // Cloned, because the map's guard must not be held across an await.
         self.inner.live.get(id).map(|handle| handle.clone())
-    }
-
-    /// Runs work to its end, even if the caller stops waiting.
-    async fn surely<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        self.inner.tasks.spawn(work).await.map_err(|_| ServiceError::Closing)
-    }
-
-    /// Runs work for which a drop cannot wait. Without a runtime the process is about to end.
-    fn later(&self, work: impl Future<Output = ()> + Send + 'static) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            self.inner.tasks.spawn_on(work, &runtime);
-        }
     }
 
     /// Stores how a session ended, for clients that come back to it.

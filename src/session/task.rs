@@ -6,13 +6,11 @@
 //!
 //! `lifecycle` says where a session is in its life (pure), `record` what follows from that, `saving` when it is saved
 //! by itself; `control` is what others may ask of the task, `views` its sockets, `act` what the judgement wants done,
-//! `jobs` what the task waits for outside of its loop, `hibernate_guard` a save that can be taken back, `ghost` what
-//! clients ask about sessions.
+//! `jobs` what the task waits for outside of its loop, `ghost` what clients ask about sessions.
 
 mod act;
 mod control;
 mod ghost;
-mod hibernate_guard;
 mod jobs;
 mod record;
 mod rpc;
@@ -34,7 +32,6 @@ use tokio::sync::mpsc;
 pub use self::{
     control::{Control, Join, Seat, Unseated, attend},
     ghost::SessionService,
-    hibernate_guard::HibernateGuard,
     record::{Record, Saves, SessionInfo},
 };
 use self::{

@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Admitted, Kind, SessionManager, checkpoint::Checkpoint};
-use crate::session::{admission::Permit, error::ServiceError, id::SessionId};
+use super::{Admitted, Kind, SessionManager};
+use crate::session::{
+    admission::Permit,
+    error::ServiceError,
+    id::SessionId,
+    persistence::{Checkpoint, End},
+};
 use crate::{
     api_types,
     close_reason::CloseReason,
@@ -76,11 +81,8 @@ impl Registration {
     pub(super) fn run(mut self, live: Box<SessionTask>) {
         self.fate = Outcome::Runs;
         self.begun.cancel();
-        // The snapshot from which it was restored is no longer needed, unless the session has `autosave`.
-        if let Some(snapshot) = self.checkpoint.snapshot().filter(|_| self.session_info.saves().autosave.is_zero()) {
-            let checkpoint = self.checkpoint.clone();
-            self.registry.later(async move { checkpoint.wake(snapshot, None).await });
-        }
+        let autosaves = !self.session_info.saves().autosave.is_zero();
+        self.registry.inner.persistence.started(&self.checkpoint, autosaves);
         let tasks = self.registry.inner.tasks.clone();
         tasks.spawn(live.run(move |reason| {
             self.fate = Outcome::Over(reason.clone());
@@ -107,16 +109,15 @@ impl Registration {
         session_info.show(caller)
     }
 
-    /// Whether the session can be restored after this end.
-    fn can_come_back(&self) -> bool {
-        let is_kept = || self.checkpoint.sleeps() || !self.session_info.saves().autosave.is_zero();
+    /// How the session ended, for its record in the store.
+    fn end(&self) -> End {
         match &self.fate {
-            Outcome::Waits => true,
+            Outcome::Waits => End::NotStarted,
             Outcome::Runs
             | Outcome::Over(CloseReason::BrowserLost(_) | CloseReason::ShuttingDown | CloseReason::Hibernated) => {
-                is_kept()
+                End::Interrupted
             }
-            Outcome::Over(_) => false,
+            Outcome::Over(_) => End::ForGood,
         }
     }
 }
@@ -135,20 +136,6 @@ impl Drop for Registration {
                 Outcome::Over(reason) => remember(reason.to_string()),
             }
         }
-        if !self.checkpoint.is_used() {
-            return;
-        }
-        let (checkpoint, can_come_back) = (self.checkpoint.clone(), self.can_come_back());
-        // Unless it is still hibernated, as before.
-        let is_new = !matches!(self.fate, Outcome::Waits) && !checkpoint.sleeps();
-        let last = (can_come_back && is_new).then(|| self.registry.at_rest(&self.session_info, None).session);
-        self.registry.later(async move {
-            if can_come_back {
-                checkpoint.settle(last).await;
-            } else {
-                checkpoint.clear().await;
-            }
-            drop(leaving);
-        });
+        self.registry.inner.persistence.ended(&self.checkpoint, self.end(), &*self.session_info, leaving);
     }
 }

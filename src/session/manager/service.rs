@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::{Handle, SessionManager, hibernation::Hibernated};
-use crate::session::{error::ServiceError, id::SessionId};
+use super::{Handle, SessionManager};
+use crate::session::{
+    error::ServiceError,
+    id::SessionId,
+    persistence::{HibernateGuard, Hibernated, PersistenceError},
+};
 use crate::{
     api_types::{
         self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Unreadable, Usage, Wanted,
@@ -19,7 +23,7 @@ use crate::{
     cdp::target::{Kind, TargetInfo},
     close_reason::CloseReason,
     runtime,
-    session::task::{self, Caller, Control, HibernateGuard, SessionInfo},
+    session::task::{self, Caller, Control, SessionInfo},
     snapshot::repository::RepositoryError,
     store::{StoreError, UnreadableSession},
 };
@@ -79,7 +83,7 @@ impl SessionManager {
         let is_chosen = id.is_some();
         let id = id.map_or_else(|| Ok(SessionId::random()), |id| SessionId::chosen(&id))?;
         self.will_wait(&mut options)?;
-        let sleeps = is_chosen && self.inner.store.session(id.as_str()).await?.is_some();
+        let sleeps = is_chosen && self.inner.persistence.has(id.as_str()).await?;
         let used = sleeps || self.handle(&id).is_some() || self.tombstone(&id).is_some();
         if used {
             return Err(ServiceError::IdInUse(id.to_string()));
@@ -298,7 +302,7 @@ impl task::SessionService for SessionManager {
         &self,
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
-    ) -> BoxFuture<'static, Result<HibernateGuard, ServiceError>> {
+    ) -> BoxFuture<'static, Result<HibernateGuard, PersistenceError>> {
         let registry = self.clone();
         async move { registry.hibernate_one(&session_info, &place).await }.boxed()
     }
@@ -307,7 +311,7 @@ impl task::SessionService for SessionManager {
         &self,
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
-    ) -> BoxFuture<'static, Result<(), ServiceError>> {
+    ) -> BoxFuture<'static, Result<(), PersistenceError>> {
         let registry = self.clone();
         async move { registry.keep_safe(&session_info, &place).await }.boxed()
     }

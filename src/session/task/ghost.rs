@@ -5,14 +5,17 @@ use std::sync::Arc;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::Serialize;
 
-use super::{Caller, HibernateGuard, SessionInfo, SessionTask, jobs::Done};
+use super::{Caller, SessionInfo, SessionTask, jobs::Done};
 use crate::{
     api_types::{self, Ask, Millis, Usage},
     browser::ContextHandle,
     cdp::error::CdpError,
     close_reason::CloseReason,
     port::Tag,
-    session::error::ServiceError,
+    session::{
+        error::ServiceError,
+        persistence::{HibernateGuard, PersistenceError},
+    },
     snapshot::repository::RepositoryError,
     store::StoreError,
     virtual_browser::ViewId,
@@ -29,14 +32,14 @@ pub trait SessionService: Send + Sync {
         &self,
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
-    ) -> BoxFuture<'static, Result<HibernateGuard, ServiceError>>;
+    ) -> BoxFuture<'static, Result<HibernateGuard, PersistenceError>>;
 
     /// Saves a session that goes on, so that it can be restored when its browser dies.
     fn autosave(
         &self,
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
-    ) -> BoxFuture<'static, Result<(), ServiceError>>;
+    ) -> BoxFuture<'static, Result<(), PersistenceError>>;
 }
 
 impl SessionTask {

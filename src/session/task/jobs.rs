@@ -2,13 +2,17 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use super::{Caller, hibernate_guard::HibernateGuard};
+use super::Caller;
 use crate::{
     api_types::{Options, Usage},
     browser::CallError,
     cdp::ids::{CdpSessionId, TargetId},
     port::{Permit, Tag},
-    session::{client::Client, error::ServiceError},
+    session::{
+        client::Client,
+        error::ServiceError,
+        persistence::{HibernateGuard, PersistenceError},
+    },
     virtual_browser::ViewId,
 };
 
@@ -28,9 +32,9 @@ pub(super) enum Done {
     /// What a client asked about this session's use.
     Used(Tag, Box<Usage>),
     /// It was saved, to sleep: as it was since then.
-    Hibernated(Instant, Result<HibernateGuard, ServiceError>),
+    Hibernated(Instant, Result<HibernateGuard, PersistenceError>),
     /// It was saved while it goes on: as it was then.
-    Saved(Instant, Result<(), ServiceError>),
+    Saved(Instant, Result<(), PersistenceError>),
     /// Nobody in here waited.
     Nothing,
 }

@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::Caller;
-use crate::session::lifecycle::{Deadlines, Event, Lifecycle, Phase};
+use crate::session::{
+    lifecycle::{Deadlines, Event, Lifecycle, Phase},
+    persistence::Subject,
+};
 use crate::{
     api_types::{self, Bad, Metadata, Millis, Options, Owner, SessionState, Wanted},
     close_reason::CloseReason,
@@ -129,6 +132,16 @@ impl SessionInfo {
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subject for SessionInfo {
+    fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    fn session(&self) -> api_types::Session {
+        self.show(&Caller { owner: self.owner.clone(), host: "".into() })
     }
 }
 

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
-use super::{SessionTask, hibernate_guard::HibernateGuard, jobs::Done};
-use crate::session::{error::ServiceError, lifecycle::Phase};
+use super::{SessionTask, jobs::Done};
+use crate::session::{
+    lifecycle::Phase,
+    persistence::{HibernateGuard, PersistenceError},
+};
 use crate::{
     api_types::{Bad, Options},
     close_reason::CloseReason,
@@ -74,7 +77,7 @@ impl SessionTask {
     }
 
     /// It was saved as it was when nobody had been there since then.
-    pub(super) fn on_hibernated(&mut self, since: Instant, saved: Result<HibernateGuard, ServiceError>) {
+    pub(super) fn on_hibernated(&mut self, since: Instant, saved: Result<HibernateGuard, PersistenceError>) {
         self.saving.is_on = false;
         match saved {
             // Nobody came, nobody used it, nobody is about to.
@@ -92,7 +95,7 @@ impl SessionTask {
     }
 
     /// It was saved as it was at that time, and goes on.
-    pub(super) fn on_saved(&mut self, since: Instant, saved: Result<(), ServiceError>) {
+    pub(super) fn on_saved(&mut self, since: Instant, saved: Result<(), PersistenceError>) {
         self.saving.is_on = false;
         let now = super::now();
         let rest = now.saturating_duration_since(since).saturating_mul(SPARING).max(self.record.saves().autosave);

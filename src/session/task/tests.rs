@@ -12,7 +12,10 @@ use crate::{
     api_types::{Ask, Millis, Options, Owner},
     browser::fake,
     config::{CdpSessionLimits, Limit, SnapshotLimits},
-    session::error::ServiceError,
+    session::{
+        error::ServiceError,
+        persistence::{HibernateGuard, PersistenceError},
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,11 +27,11 @@ impl SessionService for Alone {
         &self,
         _: Arc<SessionInfo>,
         _: ContextHandle,
-    ) -> BoxFuture<'static, Result<HibernateGuard, ServiceError>> {
+    ) -> BoxFuture<'static, Result<HibernateGuard, PersistenceError>> {
         unreachable!("no session of these tests is saved")
     }
 
-    fn autosave(&self, _: Arc<SessionInfo>, _: ContextHandle) -> BoxFuture<'static, Result<(), ServiceError>> {
+    fn autosave(&self, _: Arc<SessionInfo>, _: ContextHandle) -> BoxFuture<'static, Result<(), PersistenceError>> {
         unreachable!("no session of these tests is saved")
     }
 
