@@ -38,6 +38,7 @@ use crate::{
     pool::{Plan, Pool},
     session::{manager::SessionManager, session_files, task::Terms},
     store::Store,
+    tenant::Tenants,
 };
 
 /// How long a connection may take to say what it wants.
@@ -70,7 +71,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let registry = SessionManager::new(pool.clone(), store.clone(), terms, config.http_session, admission, limit);
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
     let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
-    let service = Arc::new(Service { api, guard, stall: config.http_stall });
+    let service = Arc::new(Service { api, guard, tenants: Tenants::local(config.local), stall: config.http_stall });
 
     // They are started, and may be about to say so: the line is to name them.
     let _ = pool.any().await;
@@ -229,6 +230,7 @@ impl StopSignals {
 struct Service {
     api: Api,
     guard: Guard,
+    tenants: Tenants,
     /// How long the reader of an answer may take none of it.
     stall: Duration,
 }
@@ -277,16 +279,18 @@ fn is_stalled(error: &hyper::Error) -> bool {
 impl Service {
     async fn answer(&self, request: Request<Incoming>, ends: Ends) -> Answer {
         let path = request.uri().path();
-        let upgrade = crate::http::upgrade::is_upgrade(&request);
+        let upgrade = http::upgrade::is_upgrade(&request);
         let shows = if upgrade { Shows::Sessions } else { http::shows(path) };
-        let answer = match self.guard.check(&request, ends, shows, upgrade) {
-            Err(refused) => {
-                tracing::debug!(path, ?refused, "refused");
-                refused.answer()
-            }
-            Ok(()) if upgrade => crate::http::upgrade::answer(&self.api.registry, request).await,
-            Ok(()) => return self.api.answer(request).await,
-        };
-        if upgrade { crate::http::upgrade::say_why(answer) } else { answer }
+        if let Err(refused) = self.guard.check(&request, ends, shows, upgrade) {
+            tracing::debug!(path, ?refused, "refused");
+            let answer = refused.answer();
+            return if upgrade { http::upgrade::say_why(answer) } else { answer };
+        }
+        let caller = http::caller(&self.tenants, request.headers());
+        if upgrade {
+            http::upgrade::say_why(http::upgrade::answer(&self.api.registry, request, &caller).await)
+        } else {
+            self.api.answer(request, caller).await
+        }
     }
 }

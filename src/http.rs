@@ -41,6 +41,7 @@ pub use self::{
 use crate::{
     metrics::Metrics,
     session::manager::{Caller, SessionManager},
+    tenant::Tenants,
 };
 
 /// The address from which a request came.
@@ -60,9 +61,9 @@ pub struct Api {
 }
 
 /// The caller of a request, by its headers.
-pub fn caller(headers: &HeaderMap) -> Caller {
+pub fn caller(tenants: &Tenants, headers: &HeaderMap) -> Caller {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    Caller::local(host.unwrap_or("localhost"))
+    Caller { tenant: tenants.identify(), host: host.unwrap_or("localhost").into() }
 }
 
 impl Api {
@@ -71,18 +72,21 @@ impl Api {
         Self { v1: V1::new(registry.clone()), registry, protocol: Arc::new(protocol), metrics }
     }
 
-    /// Answers a request that is not a WebSocket upgrade.
-    pub async fn answer(&self, mut request: Request<Incoming>) -> Answer {
+    /// Answers a request of this caller that is not a WebSocket upgrade.
+    pub async fn answer(&self, mut request: Request<Incoming>, caller: Caller) -> Answer {
         let method = request.method().as_str().to_ascii_uppercase();
         match (method.as_str(), request.uri().path()) {
             ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry).await,
             ("GET" | "HEAD", "/health") => monitor::health(&self.registry),
-            ("GET" | "HEAD", "/") => welcome::answer(request.headers()),
-            (_, path) if path == "/json" || path.starts_with("/json/") => chrome::answer(self, &request, &method).await,
+            ("GET" | "HEAD", "/") => welcome::answer(request.headers(), &caller.host),
+            (_, path) if path == "/json" || path.starts_with("/json/") => {
+                chrome::answer(self, &request, &caller, &method).await
+            }
             _ => {
                 if let Ok(method) = method.parse() {
                     *request.method_mut() = method;
                 }
+                request.extensions_mut().insert(caller);
                 self.v1.answer(request.map(Body::new)).await
             }
         }

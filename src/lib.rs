@@ -7,7 +7,7 @@
 //! cdp  <-  port  <-  virtual_browser  <-  session  ->  pool -> browser -> port, cdp
 //!                                          |  \                               for all: cdp, api_types, close_reason
 //!              app -> http -> session      |   `-> snapshot -> browser, store  for what is not pure: metrics, config,
-//!              main -> app, cli            `-> store                             runtime
+//!              main -> app, cli            `-> store, tenant                     runtime
 //! ```
 //!
 //! * [`cdp`] reads, checks and routes the frames of the protocol. Pure.
@@ -24,6 +24,7 @@
 //! * [`session`] manages the sessions: in [`session::task`], one task owns a session's place in a
 //!   browser, its virtual browser and its sockets; [`session::manager`] finds all sessions by id.
 //! * [`store`] keeps snapshots and records of sessions.
+//! * [`tenant`] says who may use the server, and what each may do.
 //! * [`http`] is the server: access checks, upgrades, Chrome's endpoints, browserless's, `/v1`.
 //!   [`app`] wires the parts together, starts and stops them; [`cli`] has the subcommands that need
 //!   no server.
@@ -96,4 +97,6 @@ pub mod session;
 pub mod snapshot;
 #[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
+pub mod tenant;
 pub mod virtual_browser;

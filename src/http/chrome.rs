@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Api, caller,
+    Api,
     reply::{Answer, json, problem, refused, text},
 };
 use crate::{
@@ -99,9 +99,8 @@ impl Protocol {
     }
 }
 
-pub(super) async fn answer<B>(api: &Api, request: &Request<B>, method: &str) -> Answer {
+pub(super) async fn answer<B>(api: &Api, request: &Request<B>, caller: &Caller, method: &str) -> Answer {
     let path = request.uri().path();
-    let caller = &caller(request.headers());
     let query = request.uri().query();
     let command = path.strip_prefix("/json").unwrap_or_default();
     // Chrome has `/json/list/` and `/json/version/`, and no `/json/`.

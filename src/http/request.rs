@@ -11,7 +11,7 @@ use axum::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::IgnoredAny;
 
-use super::{caller, reply::Problem};
+use super::reply::Problem;
 use crate::{session::manager::Caller, snapshot::repository::HELD_MOST};
 
 /// Most bytes of a body. Metadata may have 4 KiB, and its characters may be written as `\u0041`.
@@ -113,14 +113,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// The caller of the request.
+/// The caller of the request, as it was determined when the request was accepted.
 pub(super) struct By(pub(super) Caller);
 
 impl<S: Send + Sync> FromRequestParts<S> for By {
-    type Rejection = Infallible;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(caller(&parts.headers)))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get().cloned().map(Self).ok_or_else(|| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-caller", "the caller of the request is not known")
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::http::patient::Patient;
 use crate::{
-    http::{Answer, Why, caller, problem, refused},
+    http::{Answer, Why, problem, refused},
     session::{
         client::Client,
         manager::{Admitted, Caller, ConnectOptions, ServiceError, SessionManager},
@@ -102,7 +102,7 @@ pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 /// Answers an upgrade: with the 101 when a place is free, otherwise with a reason.
-pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incoming>) -> Answer {
+pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incoming>, caller: &Caller) -> Answer {
     let key = match handshake(&request) {
         Ok(key) => key,
         Err(refused) => return refused,
@@ -117,7 +117,7 @@ pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incom
         Err(bad) => return refused(&bad.into()),
     };
     // If the client disconnects, this future is dropped and leaves the queue.
-    let admitted = match admit(registry, &caller(request.headers()), endpoint, wish).await {
+    let admitted = match admit(registry, caller, endpoint, wish).await {
         Ok(admitted) => admitted,
         Err(why) => {
             tracing::debug!(path, %why, "not admitted");

@@ -14,12 +14,11 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 
 /// A page for a browser, by its `Accept`; one line of text for every other client. Neither shows a figure or an id: what
 /// a person may open in a browser, a page of a session may open too.
-pub(super) fn answer(headers: &HeaderMap) -> Answer {
+pub(super) fn answer(headers: &HeaderMap, host: &str) -> Answer {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let host = super::caller(headers).host;
     let version = env!("CARGO_PKG_VERSION");
     let mut answer = if accept.contains("text/html") {
-        let page = fill(PAGE, &[("{host}", &host), ("{version}", version)]);
+        let page = fill(PAGE, &[("{host}", host), ("{version}", version)]);
         text(StatusCode::OK, "text/html; charset=UTF-8", page)
     } else {
         let line = format!("ghostmux {version}: connect a CDP client to ws://{host}\n");

@@ -53,6 +53,7 @@ use crate::{
         task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
     },
     store::Store,
+    tenant::Tenant,
 };
 
 /// How long the session of HTTP calls stays when it is not used.
@@ -230,7 +231,7 @@ impl SessionManager {
             }
         }
         let target = TargetId::from(target);
-        let handle = self.owner_of(&target).await.filter(|handle| handle.session_info.owner == caller.owner);
+        let handle = self.owner_of(&target).await.filter(|handle| handle.session_info.owner == *caller.owner());
         let handle = handle.ok_or_else(|| ServiceError::NoTarget(target.to_string()))?;
         self.join(caller, &handle, Some(target), wish).await
     }
@@ -268,7 +269,7 @@ impl SessionManager {
 
     async fn open(&self, caller: &Caller, id: SessionId, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         let begins = self.beginning(caller, wish.begins).await?;
-        let (mut live, entry) = self.make(&caller.owner, id, wish.options, false).await?;
+        let (mut live, entry) = self.make(&caller.tenant, id, wish.options, false).await?;
         self.begin_with(&mut live, begins).await?;
         entry.admit(live, caller, wish.exclusive).await
     }
@@ -314,12 +315,12 @@ impl SessionManager {
     /// trace.
     async fn make(
         &self,
-        owner: &Owner,
+        tenant: &Tenant,
         id: SessionId,
         options: Options,
         is_shared: bool,
     ) -> Result<(SessionTask, Registration), ServiceError> {
-        let inner = &self.inner;
+        let (inner, owner) = (&self.inner, &tenant.owner);
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let (limits, metrics) = (&inner.terms.deadlines, inner.terms.metrics.clone());
         let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
@@ -354,14 +355,15 @@ impl SessionManager {
         };
         let _ = placed.set((lease.browser().id(), lease.id()));
         let entry = Registration::new(leaving, session_info, checkpoint, begun, place);
-        let start = Start { record, lease, is_shared, control: asked, sessions: service::as_sessions(self) };
+        let (capabilities, sessions) = (tenant.capabilities, service::as_sessions(self));
+        let start = Start { record, lease, capabilities, is_shared, control: asked, sessions };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         Ok((SessionTask::new(inner.terms.clone(), browser, start), entry))
     }
 
     async fn http_session(&self, caller: &Caller) -> Result<(SessionId, Handle), ServiceError> {
         let mut current = self.inner.http.lock().await;
-        if let Some(id) = current.get(&caller.owner)
+        if let Some(id) = current.get(caller.owner())
             && let Some(handle) = self.handle(id)
             && !handle.control.is_closed()
         {
@@ -371,10 +373,10 @@ impl SessionManager {
         let keep_alive = UNUSED.min(self.inner.terms.deadlines.keep_alive.most.unwrap_or(UNUSED));
         let options = Options { keep_alive: Some(Millis(keep_alive)), ..Options::default() };
         let is_shared = self.inner.http_session == HttpSession::Shared;
-        let (mut live, entry) = self.make(&caller.owner, id.clone(), options, is_shared).await?;
+        let (mut live, entry) = self.make(&caller.tenant, id.clone(), options, is_shared).await?;
         live.park();
         entry.run(Box::new(live));
-        current.insert(caller.owner.clone(), id.clone());
+        current.insert(caller.owner().clone(), id.clone());
         let handle = self.handle(&id).ok_or(ServiceError::Closing)?;
         Ok((id, handle))
     }

@@ -45,7 +45,7 @@ pub trait Subject: Send + Sync {
     /// Whose session it is.
     fn owner(&self) -> &Owner;
 
-    /// The session in its current state, without a URL.
+    /// The session in its current state. Its URL is of no use, because it names no host.
     fn session(&self) -> Session;
 }
 

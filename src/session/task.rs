@@ -64,8 +64,6 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// What is the same for every session of the process.
 #[derive(Debug)]
 pub struct Terms {
-    /// What its tenant may do.
-    pub caps: Capabilities,
     /// How many CDP sessions its clients may have.
     pub cdp_sessions: CdpSessionLimits,
     /// Most browser-level clients of the session at once.
@@ -94,7 +92,6 @@ impl Terms {
     /// As the settings say. Sessions keep their files below `directory`.
     pub fn new(config: &Config, directory: &Path, metrics: Arc<Metrics>) -> Self {
         Self {
-            caps: config.local,
             cdp_sessions: config.cdp_sessions,
             clients_per_session: config.clients_per_session,
             screenshot_queue: config.screenshot_queue,
@@ -116,6 +113,8 @@ pub struct Start {
     pub record: Record,
     /// Its place.
     pub lease: Lease,
+    /// What its tenant may do.
+    pub capabilities: Capabilities,
     /// It is the one that all clients and HTTP calls of an owner share (`http_session`): it is not saved by itself.
     pub is_shared: bool,
     /// What it is asked.
@@ -156,13 +155,13 @@ pub struct SessionTask {
 impl SessionTask {
     /// A session in a lease, with the judgement on it ready for views. `browser` is its virtual browser target.
     pub fn new(terms: Arc<Terms>, browser: TargetId, start: Start) -> Self {
-        let Start { mut record, mut lease, is_shared, control, sessions } = start;
+        let Start { mut record, mut lease, capabilities, is_shared, control, sessions } = start;
         let inbox = lease.open();
         let directory = session_files::Directory::new(terms.directory.join(&**record.id()));
         let identity = Arc::new(lease.browser().identity().clone());
         let mut session = VirtualBrowser::new(
             // Others are in its browser.
-            Granted::new(terms.caps, Capabilities::of_shared_browser()),
+            Granted::new(capabilities, Capabilities::of_shared_browser()),
             identity,
             lease.base().clone(),
             lease.context().clone(),

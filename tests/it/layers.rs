@@ -10,7 +10,7 @@ use std::{
 };
 
 /// A top-level module and the top-level modules that its files may import.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("cdp", &[]),
     ("api_types", &["cdp"]),
     ("port", &["cdp"]),
@@ -19,11 +19,12 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("pool", &["browser", "port"]),
     ("store", &[]),
     ("snapshot", &["browser", "store"]),
-    ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store"]),
+    ("tenant", &[]),
+    ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store", "tenant"]),
     // `browser`: the protocol and the version of the Chrome that runs. `pool`, `store`: their errors, in `http/errors.rs`.
-    ("http", &["session", "snapshot", "browser", "pool", "store"]),
+    ("http", &["session", "snapshot", "browser", "pool", "store", "tenant"]),
     ("cli", &["browser", "snapshot", "store"]),
-    ("app", &["http", "session", "pool", "browser", "store"]),
+    ("app", &["http", "session", "pool", "browser", "store", "tenant"]),
     ("close_reason", &[]),
     ("metrics", &[]),
     ("runtime", &[]),

@@ -13,7 +13,7 @@ use ghostmux::{
         find::{self, command_line, is_root},
     },
     close_reason::CloseReason,
-    config::{Admission, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
+    config::{Admission, Capabilities, Codec, Config, HttpSession, RawConfig, StorePlace, StoreSettings},
     metrics::Metrics,
     pool::{Plan, Pool},
     session::{
@@ -21,6 +21,7 @@ use ghostmux::{
         task::Terms,
     },
     store::Store,
+    tenant::Tenant,
 };
 
 use crate::{browsers::Browser, proxy::eventually};
@@ -43,7 +44,13 @@ async fn service(directory: &std::path::Path) -> (Pool, SessionManager) {
 }
 
 fn caller(owner: &str) -> Caller {
-    Caller { owner: owner.parse().expect("an owner"), host: "127.0.0.1:9222".into() }
+    caller_with(owner, Capabilities::local())
+}
+
+/// A caller whose tenant has these capabilities.
+fn caller_with(owner: &str, capabilities: Capabilities) -> Caller {
+    let tenant = Tenant { owner: owner.parse().expect("an owner"), capabilities };
+    Caller { tenant: Arc::new(tenant), host: "127.0.0.1:9222".into() }
 }
 
 /// The error for this session, without its id.
@@ -142,6 +149,23 @@ async fn sessions_of_other_owners_are_not_found() {
     assert!(matches!(&ended, ServiceError::NoSession { ended: Some(_), .. }), "{ended}");
     assert!(ended.to_string().contains("done"), "{ended}");
 
+    registry.shut_down(CloseReason::ShuttingDown).await;
+    pool.close().await;
+}
+
+/// In one process and one browser: what a session may do follows from who made it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_may_do_what_its_tenant_may() {
+    let directory = tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
+    let (pool, registry) = service(directory.path()).await;
+    let (able, strict) = (caller("able"), caller_with("strict", Capabilities::strict()));
+    let open = async |caller| {
+        let params = r#"{"url":"file:///proc/version"}"#.to_owned();
+        registry.call(caller, "Target.createTarget", params).await.expect("the session answers")
+    };
+    open(&able).await.expect("its tenant may open files of the host");
+    let refused = open(&strict).await.expect_err("its tenant may not");
+    assert!(refused.message.contains("host-files"), "{}", refused.message);
     registry.shut_down(CloseReason::ShuttingDown).await;
     pool.close().await;
 }

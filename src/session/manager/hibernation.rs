@@ -49,7 +49,7 @@ impl SessionManager {
 
     /// A hibernated session of the caller. An error if it cannot be read.
     pub(super) async fn hibernated(&self, caller: &Caller, id: &str) -> Result<Option<Hibernated>, ServiceError> {
-        Ok(self.inner.persistence.find(&caller.owner, id).await?)
+        Ok(self.inner.persistence.find(caller.owner(), id).await?)
     }
 
     /// All hibernated sessions of the caller, by id, with those that cannot be read.
@@ -57,7 +57,7 @@ impl SessionManager {
         &self,
         caller: &Caller,
     ) -> Result<Vec<Result<Hibernated, UnreadableSession>>, ServiceError> {
-        Ok(self.inner.persistence.all_of(&caller.owner).await?)
+        Ok(self.inner.persistence.all_of(caller.owner()).await?)
     }
 
     /// Restores a hibernated session for a client that has connected. `None` if there is none.
@@ -82,7 +82,7 @@ impl SessionManager {
             autosave: Some(was.autosave),
         };
         // From here on this task owns the id: another client that connects meanwhile waits and joins.
-        let (mut live, entry) = self.make(&caller.owner, id.clone(), had, false).await?;
+        let (mut live, entry) = self.make(&caller.tenant, id.clone(), had, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
         // If a later step fails, the registration leaves the session hibernated.
@@ -99,12 +99,12 @@ impl SessionManager {
 
     /// Ends a hibernated session of the caller. Returns whether there was one.
     pub(super) async fn end_hibernated(&self, caller: &Caller, id: &str) -> Result<bool, ServiceError> {
-        let why = match self.inner.persistence.remove(&caller.owner, id).await? {
+        let why = match self.inner.persistence.remove(caller.owner(), id).await? {
             Removal::None => return Ok(false),
             Removal::Done => "it was ended while hibernated",
             Removal::Unreadable => "it was ended while hibernated, and its record could not be read",
         };
-        self.remember(&SessionId(id.into()), caller.owner.clone(), why.to_owned());
+        self.remember(&SessionId(id.into()), caller.owner().clone(), why.to_owned());
         Ok(true)
     }
 

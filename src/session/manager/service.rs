@@ -89,7 +89,7 @@ impl SessionManager {
             return Err(ServiceError::IdInUse(id.to_string()));
         }
         let begins = self.beginning(caller, begins).await?;
-        let (mut live, entry) = self.make(&caller.owner, id, options, false).await?;
+        let (mut live, entry) = self.make(&caller.tenant, id, options, false).await?;
         self.begin_with(&mut live, begins).await?;
         Ok(entry.wait_for_client(live, caller))
     }
@@ -127,7 +127,7 @@ impl SessionManager {
                 .iter()
                 .map(|handle| handle.session_info.clone())
                 .filter(|session_info| {
-                    session_info.owner == caller.owner && session_info.number > after && session_info.matches(wanted)
+                    session_info.owner == *caller.owner() && session_info.number > after && session_info.matches(wanted)
                 })
                 .collect();
             cards.sort_unstable_by_key(|session_info| session_info.number);
@@ -263,7 +263,7 @@ impl SessionManager {
 
     async fn look(&self, caller: &Caller, id: &str) -> Result<Found, ServiceError> {
         let known = SessionId(id.into());
-        if let Some(handle) = self.handle(&known).filter(|handle| handle.session_info.owner == caller.owner) {
+        if let Some(handle) = self.handle(&known).filter(|handle| handle.session_info.owner == *caller.owner()) {
             return Ok(Found::Awake(handle));
         }
         let hibernated = self.hibernated(caller, id).await?;
@@ -272,7 +272,7 @@ impl SessionManager {
 
     /// The error for a session that does not exist, with how it ended if it was the caller's.
     pub(super) fn no_session(&self, caller: &Caller, id: &SessionId) -> ServiceError {
-        let ended = self.tombstone(id).filter(|ended| ended.owner == caller.owner);
+        let ended = self.tombstone(id).filter(|ended| ended.owner == *caller.owner());
         ServiceError::NoSession { id: id.as_str().chars().take(200).collect(), ended }
     }
 

@@ -65,7 +65,7 @@ impl SessionManager {
         }
         let alone = handle.restoring.clone().try_lock_owned();
         let _alone = alone.map_err(|_| ServiceError::Restoring(id.to_owned()))?;
-        let (owner, snapshot) = (&caller.owner, snapshot_id(&restoring.snapshot)?);
+        let (owner, snapshot) = (caller.owner(), snapshot_id(&restoring.snapshot)?);
         // The session must stay unchanged if the snapshot is invalid.
         repository::verify(&self.inner.store, owner, snapshot).await?;
         let content = repository::open(&self.inner.store, owner, snapshot).await?;
@@ -89,7 +89,7 @@ impl SessionManager {
         let (place, replay_buffer) = (self.place_of(&handle).await?, ReplayBuffer::default());
         let (replay_buffer, options) = (&replay_buffer, &options);
         let copy = || async move {
-            let (mut live, entry) = self.make(&caller.owner, SessionId::random(), options.clone(), false).await?;
+            let (mut live, entry) = self.make(&caller.tenant, SessionId::random(), options.clone(), false).await?;
             self.furnish(&mut live, true, replay_buffer.play()).await?;
             Ok::<_, ServiceError>((live, entry))
         };
@@ -116,7 +116,7 @@ impl SessionManager {
         let shows_unreadable = wanted.metadata.is_none();
         let mut all = Snapshots::default();
         loop {
-            let page = self.inner.store.list(&caller.owner, &query).await?;
+            let page = self.inner.store.list(caller.owner(), &query).await?;
             let kept = page.snapshots.iter().filter(|meta| repository::purpose(meta) == Purpose::Keep);
             let kept = kept.map(|meta| (meta.id, Ok(repository::show(meta))));
             let kept = kept.filter(|(_, shown)| shown.as_ref().is_ok_and(fits));
@@ -145,12 +145,12 @@ impl SessionManager {
 
     /// The metadata of a snapshot.
     pub async fn snapshot(&self, caller: &Caller, id: &str) -> Result<Snapshot, ServiceError> {
-        Ok(repository::show(&self.inner.store.meta(&caller.owner, snapshot_id(id)?).await?))
+        Ok(repository::show(&self.inner.store.meta(caller.owner(), snapshot_id(id)?).await?))
     }
 
     /// Deletes a snapshot.
     pub async fn delete_snapshot(&self, caller: &Caller, id: &str) -> Result<(), ServiceError> {
-        Ok(self.inner.store.remove(&caller.owner, snapshot_id(id)?).await?)
+        Ok(self.inner.store.remove(caller.owner(), snapshot_id(id)?).await?)
     }
 
     /// Waits for room to read a document that must be held in memory: an import, or an export as one document. If its
@@ -214,7 +214,7 @@ impl SessionManager {
 
     /// The content of a snapshot as a stream.
     pub async fn content(&self, caller: &Caller, id: &str) -> Result<Reader, ServiceError> {
-        Ok(self.inner.store.get(&caller.owner, snapshot_id(id)?).await?)
+        Ok(self.inner.store.get(caller.owner(), snapshot_id(id)?).await?)
     }
 
     /// The snapshot from which a new session starts. Checked to exist before anything is created.
@@ -306,7 +306,7 @@ fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
     };
     let metadata = label.metadata.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into())).collect();
     let name = label.name.filter(|name| !name.is_empty());
-    Ok(New { name, metadata, expires, ..New::of(caller.owner.clone()) })
+    Ok(New { name, metadata, expires, ..New::of(caller.owner().clone()) })
 }
 
 /// A text that is not an id names no snapshot.

@@ -11,6 +11,7 @@ use std::{
 
 use super::Caller;
 use crate::session::{
+    caller::url_at,
     lifecycle::{Deadlines, Event, Lifecycle, Phase},
     persistence::Subject,
 };
@@ -62,6 +63,10 @@ struct Shown {
 impl SessionInfo {
     /// As its owner sees it.
     pub fn show(&self, caller: &Caller) -> api_types::Session {
+        self.show_at(&caller.host)
+    }
+
+    fn show_at(&self, host: &str) -> api_types::Session {
         let mut shown = self.shown().clone();
         shown.life.hear(self.asked + Duration::from_millis(self.heard.load(Ordering::Relaxed)));
         let life = &shown.life;
@@ -69,7 +74,7 @@ impl SessionInfo {
         api_types::Session {
             id: self.id.to_string(),
             state: life.phase().state(),
-            web_socket_debugger_url: caller.url_of(&self.id),
+            web_socket_debugger_url: url_at(host, &self.id),
             created_at: self.since_epoch(life.began()),
             timeout: Millis(life.deadlines.timeout),
             idle_timeout: Millis(life.deadlines.idle_timeout),
@@ -141,7 +146,7 @@ impl Subject for SessionInfo {
     }
 
     fn session(&self) -> api_types::Session {
-        self.show(&Caller { owner: self.owner.clone(), host: "".into() })
+        self.show_at("")
     }
 }
 

@@ -16,7 +16,12 @@ use crate::{
         error::ServiceError,
         persistence::{HibernateGuard, PersistenceError},
     },
+    tenant::Tenants,
 };
+
+fn caller() -> Caller {
+    Caller { tenant: Tenants::local(Capabilities::strict()).identify(), host: "here".into() }
+}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -75,7 +80,6 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
     };
     let queue = ClientQueue { soft: 1 << 20, hard: 1 << 20, total: 1 << 20, stall: SECOND };
     let terms = Terms {
-        caps: Capabilities::strict(),
         cdp_sessions: CdpSessionLimits::default(),
         clients_per_session: 8,
         screenshot_queue: 1,
@@ -91,7 +95,8 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
     let (lease, seen) = fake::lease();
     let (control, asked) = mpsc::channel(8);
     let record = Record::new("test".into(), 1, Owner::local(), options, &deadlines, metrics.clone()).expect("good");
-    let start = Start { record, lease, is_shared: false, control: asked, sessions: Arc::new(Alone) };
+    let (capabilities, sessions) = (Capabilities::strict(), Arc::new(Alone));
+    let start = Start { record, lease, capabilities, is_shared: false, control: asked, sessions };
     let ledger = terms.ledger.clone();
     let mut live = Box::new(SessionTask::new(Arc::new(terms), "BROWSER".into(), start));
     let mut far = None;
@@ -101,7 +106,7 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
         let (near, there) = tokio::join!(listener.accept(), connect);
         let root = live.root().await.expect("a root");
         let client = Client::new(near.expect("a socket").0, &[], ledger, now());
-        live.seat(client, root, Caller::local("here"), false);
+        live.seat(client, root, caller(), false);
         far = there.ok();
     } else {
         live.park();
@@ -179,7 +184,7 @@ async fn a_deadline_that_is_changed_counts_from_where_it_counted_before() {
     tokio::time::sleep(SECOND * 50).await;
     let (reply, answer) = oneshot::channel();
     let options = Options { keep_alive: Some(Millis(SECOND * 100)), ..Options::default() };
-    let update = Control::Update { caller: Caller::local("here"), options, reply };
+    let update = Control::Update { caller: caller(), options, reply };
     assert!(running.control.send(Box::new(update)).await.is_ok());
     assert_eq!(answer.await.expect("an answer").expect("good").keep_alive, Millis(SECOND * 100));
     let (reason, after) = running.end().await;
