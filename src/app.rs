@@ -36,7 +36,7 @@ use crate::{
     },
     metrics::Metrics,
     pool::{Plan, Pool},
-    session::{manager::SessionManager, session_files, task::Terms},
+    session::{directory::LocalDirectory, manager::SessionManager, session_files, task::Terms},
     store::Store,
     tenant::Tenants,
 };
@@ -68,7 +68,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let terms = Terms::new(&config, &directory, metrics.clone());
     let (admission, limit) = admission(&config);
     let store = Store::new(&config.store);
-    let registry = SessionManager::new(pool.clone(), store.clone(), terms, config.http_session, admission, limit);
+    let directory = Arc::new(LocalDirectory::default());
+    let http_session = config.http_session;
+    let registry = SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, admission, limit);
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
     let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
     let service = Arc::new(Service { api, guard, tenants: Tenants::local(config.local), stall: config.http_stall });

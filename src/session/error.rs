@@ -51,6 +51,9 @@ pub enum ServiceError {
     /// The id is or was in use.
     #[error("the id {0} is in use or was used before; choose another one, or none")]
     IdInUse(String),
+    /// The session lives on another node of the cluster.
+    #[error("session {0} is on another node; connect to it there")]
+    Elsewhere(String),
     /// The session waits for a place in a browser.
     #[error("session {0} waits for a place in a browser; try again when it has one")]
     Queued(String),

@@ -32,6 +32,7 @@ use self::{
 pub use crate::session::task::Caller;
 use crate::session::{
     admission::AdmissionControl,
+    directory::{Directory, NodeId},
     id::Mint,
     persistence::{Checkpoint, Persistence},
     tombstone::Tombstones,
@@ -107,6 +108,9 @@ pub struct SessionManager {
 }
 
 struct Inner {
+    /// This process, in the directory and in the records of sessions.
+    node: NodeId,
+    directory: Arc<dyn Directory>,
     pool: Pool,
     store: Store,
     persistence: Persistence,
@@ -125,10 +129,11 @@ struct Inner {
 }
 
 impl SessionManager {
-    /// An empty manager over a pool and a store. `limit` names the setting that `admission.total` comes from.
+    /// An empty manager over a pool and a store. `directory` says on which node a session lives. `limit` names the setting that `admission.total` comes from.
     pub fn new(
         pool: Pool,
         store: Store,
+        directory: Arc<dyn Directory>,
         terms: Terms,
         http_session: HttpSession,
         admission: Admission,
@@ -136,10 +141,13 @@ impl SessionManager {
     ) -> Self {
         let tasks = TaskTracker::new();
         let park_keep_alive = terms.deadlines.park_keep_alive;
-        let metrics = terms.metrics.clone();
+        let (node, metrics) = (NodeId(Uuid::new_v4()), terms.metrics.clone());
+        let (of_store, limits) = (store.clone(), terms.snapshots);
         let inner = Inner {
+            node,
+            directory,
             pool,
-            persistence: Persistence::new(store.clone(), park_keep_alive, terms.snapshots, metrics, tasks.clone()),
+            persistence: Persistence::new(of_store, node, park_keep_alive, limits, metrics, tasks.clone()),
             store,
             rooms: Rooms::new(terms.snapshots, admission),
             admission_control: AdmissionControl::new(admission, limit, terms.metrics.clone()),
@@ -344,8 +352,9 @@ impl SessionManager {
             dashmap::Entry::Occupied(_) => return Err(ServiceError::IdInUse(id.to_string())),
             dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
         }
-        let leaving = Leaving::new(self.clone(), id, gone.drop_guard());
+        let mut leaving = Leaving::new(self.clone(), id.clone(), gone.drop_guard());
         let place = async {
+            leaving.claim(number).await?;
             let place = inner.admission_control.enter(owner).await?;
             Ok::<_, ServiceError>((place, inner.pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?))
         };

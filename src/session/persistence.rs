@@ -33,6 +33,7 @@ use crate::{
     browser::ContextHandle,
     config::SnapshotLimits,
     metrics::Metrics,
+    session::directory::NodeId,
     snapshot::repository::{self, Purpose},
     store::{Expires, New, SessionEntry, SnapshotId, Store, StoreError, Timestamp, UnreadableSession},
 };
@@ -78,16 +79,16 @@ pub(super) enum Removal {
 }
 
 impl Persistence {
-    /// Over a store. Work that a caller does not wait for runs among `tasks`.
+    /// Over a store, on this node. Work that a caller does not wait for runs among `tasks`.
     pub(super) fn new(
         store: Store,
+        node: NodeId,
         park_keep_alive: Duration,
         limits: SnapshotLimits,
         metrics: Arc<Metrics>,
         tasks: TaskTracker,
     ) -> Self {
-        let instance = Uuid::new_v4();
-        Self { inner: Arc::new(Inner { store, instance, park_keep_alive, limits, metrics, tasks }) }
+        Self { inner: Arc::new(Inner { store, instance: node.0, park_keep_alive, limits, metrics, tasks }) }
     }
 
     /// The checkpoint of a session of which the store has nothing.

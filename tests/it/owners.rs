@@ -17,6 +17,7 @@ use ghostmux::{
     metrics::Metrics,
     pool::{Plan, Pool},
     session::{
+        directory::LocalDirectory,
         manager::{Caller, ConnectOptions, ServiceError, SessionManager},
         task::Terms,
     },
@@ -26,8 +27,13 @@ use ghostmux::{
 
 use crate::{browsers::Browser, proxy::eventually};
 
-/// A service with the default settings.
+/// A service with the default settings, alone.
 async fn service(directory: &std::path::Path) -> (Pool, SessionManager) {
+    service_of(directory, Arc::new(LocalDirectory::default())).await
+}
+
+/// One of the services that share `nodes`.
+async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> (Pool, SessionManager) {
     let found = find::inspect(&Browser::any().await.path).await.expect("a browser");
     let flags = command_line(found.kind, is_root(), &[]);
     let launch =
@@ -40,7 +46,8 @@ async fn service(directory: &std::path::Path) -> (Pool, SessionManager) {
     let store = Store::new(&StoreSettings { place, ..config.store.clone() });
     let terms = Terms::new(&config, directory, metrics);
     let admission = Admission { total: None, per_owner: None, queue: 0, timeout: Duration::ZERO };
-    (pool.clone(), SessionManager::new(pool, store, terms, HttpSession::Own, admission, "max_sessions"))
+    let registry = SessionManager::new(pool.clone(), store, nodes, terms, HttpSession::Own, admission, "max_sessions");
+    (pool, registry)
 }
 
 fn caller(owner: &str) -> Caller {
@@ -168,4 +175,25 @@ async fn a_session_may_do_what_its_tenant_may() {
     assert!(refused.message.contains("host-files"), "{}", refused.message);
     registry.shut_down(CloseReason::ShuttingDown).await;
     pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_lives_on_one_node_at_a_time() {
+    let directory = || tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
+    let (here, there, nodes) = (directory(), directory(), Arc::new(LocalDirectory::default()));
+    let (one_pool, one) = service_of(here.path(), nodes.clone()).await;
+    let (other_pool, other) = service_of(there.path(), nodes).await;
+    let caller = caller("one");
+    let create = async |node: &SessionManager| {
+        node.create(&caller, Some("of-one-node".to_owned()), Options::default(), None).await
+    };
+    create(&one).await.expect("the id is free");
+    let refused = create(&other).await.expect_err("it lives on the other node");
+    assert!(matches!(refused, ServiceError::IdInUse(_)), "{refused}");
+    one.close(&caller, "of-one-node", CloseReason::Bye("done")).await.expect("it ends");
+    create(&other).await.expect("the id is free again");
+    for (pool, node) in [(one_pool, one), (other_pool, other)] {
+        node.shut_down(CloseReason::ShuttingDown).await;
+        pool.close().await;
+    }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{Admitted, Kind, SessionManager};
 use crate::session::{
     admission::Permit,
+    directory::Claim,
     error::ServiceError,
     id::SessionId,
     persistence::{Checkpoint, End},
@@ -22,19 +23,30 @@ use crate::{
 pub(super) struct Leaving {
     registry: SessionManager,
     id: SessionId,
+    claim: Option<Box<Claim>>,
     _gone: DropGuard,
 }
 
 impl Leaving {
     /// The id of a session that is in the manager.
     pub(super) fn new(registry: SessionManager, id: SessionId, gone: DropGuard) -> Self {
-        Self { registry, id, _gone: gone }
+        Self { registry, id, claim: None, _gone: gone }
+    }
+
+    /// Claims the id for this node.
+    pub(super) async fn claim(&mut self, epoch: u64) -> Result<(), ServiceError> {
+        let inner = &self.registry.inner;
+        let claim = Claim::new(inner.directory.clone(), self.id.clone(), inner.node, epoch).await;
+        self.claim = Some(Box::new(claim.map_err(|_| ServiceError::Elsewhere(self.id.to_string()))?));
+        Ok(())
     }
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
         self.registry.inner.live.remove(&self.id);
+        // Before those that wait for the id go on.
+        self.claim = None;
     }
 }
 

@@ -84,7 +84,8 @@ impl SessionManager {
         let id = id.map_or_else(|| Ok(SessionId::random()), |id| SessionId::chosen(&id))?;
         self.will_wait(&mut options)?;
         let sleeps = is_chosen && self.inner.persistence.has(id.as_str()).await?;
-        let used = sleeps || self.handle(&id).is_some() || self.tombstone(&id).is_some();
+        let elsewhere = is_chosen && self.inner.directory.find(&id).await.is_some_and(|node| node != self.inner.node);
+        let used = sleeps || elsewhere || self.handle(&id).is_some() || self.tombstone(&id).is_some();
         if used {
             return Err(ServiceError::IdInUse(id.to_string()));
         }
