@@ -209,11 +209,11 @@ RULES = [
 
 
 def check():
-    """Every rule's code must stand in its file, once, and the unit tests of that file must be among TESTS."""
+    """Checks that the code of every rule occurs once in its file, and that TESTS has that file's unit tests."""
     for number, (name, what, code, _) in enumerate(RULES, 1):
         module = name.removesuffix(".rs").replace("/", "::") + "::"
         if not module.startswith(tuple(TESTS)):
-            sys.exit(f"rule {number} ({what}): TESTS leaves out the unit tests of {module}")
+            sys.exit(f"rule {number} ({what}): TESTS does not contain the unit tests of {module}")
         count = (HOME / "src" / name).read_text().count(code)
         if count != 1:
             sys.exit(f"rule {number} ({what}): its code occurs {count} times in src/{name}; the code is:\n{code}")

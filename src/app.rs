@@ -41,7 +41,7 @@ use crate::{
     tenant::Tenants,
 };
 
-/// How long a connection may take to say what it wants.
+/// Time limit for the line and headers of a request.
 const HEADERS: Duration = Duration::from_secs(10);
 /// Most bytes of a request's line and headers.
 const LONGEST_HEADERS: usize = 64 * 1024;

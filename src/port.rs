@@ -1,4 +1,4 @@
-//! What passes between a lease in a browser and the session that holds it. PURE: values only.
+//! The messages between a lease in a browser and the session that holds it. PURE: values only.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -23,24 +23,24 @@ impl std::fmt::Display for BrowserId {
     }
 }
 
-/// A session's own number for a command it sends upstream under an id of the link's.
+/// A session's own number for a command that it sends to Chrome under an id of the link.
 pub type Tag = u64;
 
-/// How a resume goes up, if it does.
+/// The form in which a resume is sent to Chrome.
 #[derive(Debug)]
 pub enum ResumeAs {
-    /// As the client wrote it.
+    /// The client's own frame.
     Frame {
         /// The frame.
         text: Bytes,
-        /// Its id, for the answer if it is kept back.
+        /// Its id, for the reply if it is not sent.
         id: CallId,
     },
-    /// Under an id of the link's.
+    /// A command under an id of the link.
     Call(Tag),
 }
 
-/// A command that goes out under an id of the link's.
+/// A command that is sent to Chrome under an id of the link.
 #[derive(Debug)]
 pub struct Call {
     /// The CDP session; `None` is the root connection.
@@ -49,44 +49,44 @@ pub struct Call {
     pub method: Cow<'static, str>,
     /// Its params, as JSON.
     pub params: String,
-    /// What the link itself must learn from the reply.
+    /// What the link itself records from the reply.
     pub settle: Settle,
 }
 
 impl Call {
-    /// `Target.attachToTarget`: a flat CDP session on a target, below a browser-level one. The link holds it back, or
-    /// refuses it, where Chrome would end by it.
+    /// `Target.attachToTarget`: a flat CDP session on a target, below a browser-level one. The link
+    /// delays or refuses it if it would end Chrome.
     pub fn attach(on: Option<CdpSessionId>, target: TargetId) -> Self {
         let params = format!(r#"{{"targetId":{},"flatten":true}}"#, quote(target.as_str()));
         Self { on, method: "Target.attachToTarget".into(), params, settle: Settle::Attach(target) }
     }
 }
 
-/// What a [`Permit`] holds, and gives back when it is dropped.
+/// The resource of a [`Permit`], which is returned when the guard is dropped.
 pub trait Guard: std::fmt::Debug + Send + Sync {
-    /// Nobody will say when it is over: it counts until it would be late.
+    /// The end will not be reported: the resource counts until its deadline.
     fn leave(self: Box<Self>);
 }
 
-/// The permission to do what all sessions of a browser share out among them; dropping it gives it back.
+/// The permission to use a limited resource that all sessions of a browser share; dropping it returns the resource.
 #[derive(Debug)]
 pub struct Permit {
     held: Box<dyn Guard>,
 }
 
 impl Permit {
-    /// A permission that holds `guard`.
+    /// A permission with this guard.
     pub fn new(guard: impl Guard + 'static) -> Self {
         Self { held: Box::new(guard) }
     }
 
-    /// What was permitted goes on, and nobody will say when it is over: it counts until it would be late.
+    /// The permitted work continues, and its end will not be reported: it counts until its deadline.
     pub fn leave(self) {
         self.held.leave();
     }
 }
 
-/// What the link learns from a reply before anybody else sees it.
+/// What the link records from a reply before the reply is delivered.
 #[derive(Clone, Debug, Default)]
 pub enum Settle {
     /// Nothing.
@@ -94,23 +94,23 @@ pub enum Settle {
     Plain,
     /// The context in the reply belongs to the lease that asked.
     Bind,
-    /// The context is gone.
+    /// The context was disposed of.
     Unbind(ContextId),
     /// The CDP session in the reply is a browser-level one of the lease that asked, or of the proxy itself.
     Root,
-    /// As [`Settle::Root`]: the one that owns the contexts, and that no client ever sees.
+    /// As [`Settle::Root`]: the one that owns the contexts, which clients do not see.
     Base,
-    /// The target in the reply is a page of the proxy's own in this context: no client is shown it.
+    /// The target in the reply is a hidden page of the proxy in this context.
     Conceal(ContextId),
-    /// This is what holds in this context from now on.
+    /// These permissions apply in this context from now on.
     Rule(ContextId, Ruling),
-    /// This is what the page pretends from now on.
+    /// This emulation applies to the page from now on.
     Emulate(TargetId, Change),
     /// A client attaches to this target.
     Attach(TargetId),
     /// The reply names a new target: it is delivered once this root of the client was told of the target.
     Names(CdpSessionId),
-    /// Auto-attach does so explicitly. If it is refused, what was expected will not come.
+    /// Auto-attach attaches explicitly. If Chrome refuses, no CDP session is expected any more.
     AutoAttach(TargetId),
 }
 
@@ -134,30 +134,30 @@ pub struct Interest {
     pub wait: bool,
 }
 
-/// What reaches a lease, in the order of the pipe.
+/// The messages to a lease, in the order of the pipe.
 #[derive(Debug)]
 pub enum FromBrowser {
-    /// A reply or an event on one of its CDP sessions, as Chrome wrote it.
+    /// A reply or an event on one of its CDP sessions, unchanged.
     Message {
         /// The CDP session named at its end.
         on: CdpSessionId,
         /// The id, if it is a reply.
         id: Option<CallId>,
-        /// The text up to where `,"sessionId":…` begins.
+        /// The length of the text before `,"sessionId":…`.
         body_end: usize,
         /// The whole text.
         text: Bytes,
     },
-    /// The answer to a command sent under an id of ours.
+    /// The reply to a command under an id of the link.
     Reply {
-        /// Which.
+        /// The lease's number for the command.
         tag: Tag,
         /// Chrome's `result`, or its error.
         reply: Reply,
     },
-    /// Something about its targets.
+    /// An event about its targets.
     Told(Told),
-    /// It has been told of all the targets it began with: from here on it can answer for them.
+    /// All initial targets of the lease were reported: from now on the session can answer for them.
     Introduced,
     /// A download event of one of its contexts: method and params as Chrome wrote them.
     Download {
@@ -166,30 +166,30 @@ pub enum FromBrowser {
         /// Chrome's text.
         params: String,
     },
-    /// There is room again for what its clients send.
+    /// There is room again for commands of its clients.
     Room,
-    /// The browser is lost, and the lease with it.
+    /// The browser was lost, and the lease with it.
     Lost(Arc<str>),
 }
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Chrome's `result`, as it wrote it.
+    /// Chrome's `result`, unchanged.
     Result(String),
     /// Chrome's error.
     Error(CdpError),
 }
 
-/// What a lease is told about its targets, in the order of the pipe.
+/// The events about its targets that a lease receives, in the order of the pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// The proxy made one more context for it.
+    /// The proxy created another context for it.
     Context {
         /// Its id.
         context: ContextId,
     },
-    /// A target is there; `info` is Chrome's `TargetInfo`.
+    /// A target was created; `info` is Chrome's `TargetInfo`.
     Created {
         /// Its id.
         target: TargetId,
@@ -203,25 +203,25 @@ pub enum Told {
         /// Chrome's text.
         info: String,
     },
-    /// It is gone.
+    /// The target was destroyed.
     Destroyed {
         /// Its id.
         target: TargetId,
     },
-    /// It crashed; `params` is Chrome's.
+    /// The target crashed; `params` is Chrome's.
     Crashed {
         /// Its id.
         target: TargetId,
         /// Chrome's text.
         params: String,
     },
-    /// The proxy has a page pretend what clients of an earlier session wanted it to, until a client says otherwise.
+    /// The proxy restored the emulation of a page from a snapshot; it applies until a client changes it.
     Emulated {
         /// The page.
         target: TargetId,
-        /// The CDP session by which it does so.
+        /// The CDP session on which it was set.
         by: CdpSessionId,
-        /// What.
+        /// The emulation.
         what: Vec<Change>,
     },
     /// A CDP session of this lease began.
@@ -230,7 +230,7 @@ pub enum Told {
         parent: CdpSessionId,
         /// The new one.
         child: CdpSessionId,
-        /// What it is attached to.
+        /// Its target.
         target: TargetId,
         /// Chrome's `TargetInfo`.
         info: String,
@@ -243,31 +243,31 @@ pub enum Told {
         parent: CdpSessionId,
         /// The one that ended.
         child: CdpSessionId,
-        /// What it was attached to.
+        /// Its target.
         target: TargetId,
-        /// The other CDP sessions that went with it, deepest first.
+        /// The other CDP sessions that ended with it, deepest first.
         below: Vec<CdpSessionId>,
     },
 }
 
-/// What a browser said of itself, and the words it uses; asked once at its start.
+/// The version of a browser and its error texts, requested once at its start.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The `result` of `Browser.getVersion`, as Chrome wrote it.
+    /// The `result` of `Browser.getVersion`, unchanged.
     pub version: String,
     /// `product`, for example `HeadlessChrome/156.0.8078.79`.
     pub product: String,
-    /// How this build says that a target to close does not exist.
+    /// This build's error for closing an unknown target.
     pub no_target_to_close: CdpError,
-    /// How this build says that a context for a new target does not exist; with [`Identity::NOBODY`] for its id.
+    /// This build's error for creating a target in an unknown context; with [`Identity::NOBODY`] as its id.
     pub no_context_for_target: CdpError,
 }
 
 impl Identity {
-    /// The id of nothing, by which a browser is made to say its words for what does not exist.
-    pub const NOBODY: &str = "ghostmux-asks-for-nobody";
+    /// An id that does not exist, to request the browser's errors for unknown objects.
+    pub const NOBODY: &str = "ghostmux-unknown-id";
 
-    /// The error for a target that is to be created in a context that is not there.
+    /// The error for creating a target in this unknown context.
     pub fn no_context_for_target(&self, context: &str) -> CdpError {
         let mut error = self.no_context_for_target.clone();
         error.message = error.message.replace(Self::NOBODY, context).into();

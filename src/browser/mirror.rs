@@ -148,7 +148,7 @@ impl Mirror {
         self.effects.pop_front().or_else(|| self.expected.poll_released().map(Effect::Answer))
     }
 
-    /// When [`Mirror::on_timeout`] wants to be called.
+    /// When [`Mirror::on_timeout`] is to be called.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.holds.front().map(|(at, _)| *at)
     }

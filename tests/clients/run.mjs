@@ -40,7 +40,7 @@ const USAGE = `node run.mjs (--proxy URL | --ghostmux PROGRAM | --plain-only) [o
   --all             all of them
   --act TEXT        only acts whose name contains TEXT
   --browser PATH    the browser, headless shell by default (also $GHOSTMUX_BROWSER)
-  --proxy URL       a ghostmux that runs: http://127.0.0.1:PORT, with ?token=… if it wants one
+  --proxy URL       a running ghostmux: http://127.0.0.1:PORT, with ?token=… if it requires one
   --ghostmux PATH   a ghostmux to start and to end; --ghostmux-flag adds a flag to it
   --plain-only      only a plain Chrome: checks the suites themselves
   --times N         so often (with --plain-only: each run must give the values of the first)

@@ -259,12 +259,12 @@ async fn malformed_requests_are_refused_with_a_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_root_path_tells_a_person_and_a_program_how_to_connect() {
+async fn root_path_explains_how_to_connect() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let url = format!("http://{}", proxy.address());
     let told = get(&proxy, "/").await;
     assert!(told.status == 200 && told.body.contains(&format!("ws://{}", proxy.address())), "{told:?}");
-    // In a browser: every link of the page leads somewhere, and none to what shows sessions.
+    // In a browser: every link of the page works, and none shows sessions.
     let client = proxy.connect().await;
     let page = client.page_at(&format!("{url}/")).await;
     let text = client.evaluate(&page.session, "document.body.innerText").await;

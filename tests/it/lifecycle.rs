@@ -43,7 +43,7 @@ async fn disconnected_clients_leave_nothing() {
     let before = tables(&proxy).await;
     // One client first, so that processes and files that are created at first use exist.
     drop(proxy.connect().await.page_at(&site.url("/")).await);
-    eventually("what was there before the first client", async || tables(&proxy).await == before).await;
+    eventually("the same tables as before the first client", async || tables(&proxy).await == before).await;
     let (files, processes) = (open_files(proxy.pid()), proxy.browser_processes().len());
 
     for _ in 0..size(6, 20) {

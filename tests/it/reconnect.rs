@@ -31,7 +31,7 @@ pub(crate) async fn parked(by: &Client, id: &str) {
 }
 
 /// Reconnects to a session and attaches to one of its pages.
-async fn come_back(proxy: &Proxy, id: &str, page: &Page) -> (Client, Page) {
+async fn reconnect(proxy: &Proxy, id: &str, page: &Page) -> (Client, Page) {
     let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     let session = client.attach(None, &page.target).await;
     (client, Page { target: page.target.clone(), session })
@@ -61,7 +61,7 @@ async fn reconnecting_client_finds_pages_contexts_and_heap(browser: Browser) {
         (&json!(0), &json!("keepAlive"), &json!("crawl"))
     );
 
-    let (client, page) = come_back(&proxy, &id, &page).await;
+    let (client, page) = reconnect(&proxy, &id, &page).await;
     assert_eq!(client.evaluate(&page.session, "++kept.n").await, 42);
     assert_eq!(client.evaluate(&page.session, "document.body.innerText").await, "body-backmore");
     assert_eq!(client.evaluate(&page.session, "document.cookie").await, "marker=back");
@@ -80,7 +80,7 @@ in_each_browser!(reconnecting_client_finds_pages_contexts_and_heap);
 
 /// Ways in which a lost client can leave a page blocked, and the expression that shows that the
 /// page is free.
-async fn leave_stuck(client: &Client, site: &Site, how: &str) -> Page {
+async fn block_page(client: &Client, site: &Site, how: &str) -> Page {
     let page = client.page_at(&site.url("/page?stuck")).await;
     let on = Some(page.session.as_str());
     let start = async |expression: &str| {
@@ -153,10 +153,10 @@ async fn lost_clients_leave_no_page_blocked(browser: Browser) {
     let one = async |how: &str| {
         let client = proxy.connect_to("/?keep_alive=2m").await;
         let id = id_of(&client).await;
-        let page = leave_stuck(&client, &site, how).await;
+        let page = block_page(&client, &site, how).await;
         drop(client);
         parked(&observer, &id).await;
-        let (client, page) = come_back(&proxy, &id, &page).await;
+        let (client, page) = reconnect(&proxy, &id, &page).await;
         let free = format!(
             "new Promise(done => {{ const look = () => globalThis.after === '{how}' ? done('free') : setTimeout(look, 20); look() }})"
         );
@@ -180,7 +180,7 @@ async fn pages_of_parked_sessions_are_not_blocked_by_dialogs(browser: Browser) {
     let observer = proxy.connect().await;
     client.ok(None, "ghost.park", json!({})).await;
     parked(&observer, &id).await;
-    let (client, page) = come_back(&proxy, &id, &page).await;
+    let (client, page) = reconnect(&proxy, &id, &page).await;
     // Also with a client that has not enabled dialog events.
     let more = "new Promise(done => { const until = ticks + 5; const look = () => ticks > until ? done('runs') : setTimeout(look, 20); look() })";
     assert_eq!(client.evaluate_in(&page.session, more, PATIENCE).await, "runs");

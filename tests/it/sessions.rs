@@ -160,7 +160,7 @@ async fn queued_clients_are_admitted_in_order_and_leave_when_they_hang_up() {
     };
     let first = proxy.connect().await;
     let (next, ()) = tokio::join!(proxy.try_connect_to("/"), async {
-        eventually("one waits", async || waiting(&proxy).await == 1).await;
+        eventually("one client waits", async || waiting(&proxy).await == 1).await;
         let (status, full) = problem(&proxy.refusal("/").await);
         assert_eq!((status, &full["type"]), (503, &json!("urn:ghostmux:queue-full")));
         assert_eq!(
@@ -289,7 +289,7 @@ async fn randomly_parked_and_resumed_sessions_leave_nothing() {
         client.ok(None, "Browser.close", json!({})).await;
     }
     drop((there, observer));
-    // Chrome closes the pages of one session after the other, so this may take as long as there is progress.
+    // Chrome closes the pages of one session after the other, so the test waits while there is progress.
     let (mut now, mut targets) = ([0; 8], usize::MAX);
     let mut is_back = false;
     while !is_back {

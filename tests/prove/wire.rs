@@ -12,7 +12,7 @@ use tokio_tungstenite::{
 
 /// The result of a read.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     Frame(String),
     /// The connection has ended, with the code and reason if there were any.
     Closed(String),
@@ -73,16 +73,16 @@ impl Wire {
     }
 
     /// The next frame, if it arrives in time.
-    pub(crate) async fn next(&mut self, until: Instant) -> Heard {
+    pub(crate) async fn next(&mut self, until: Instant) -> Received {
         match tokio::time::timeout_at(until.into(), self.from.recv()).await {
-            Ok(Some(text)) => Heard::Frame(text),
+            Ok(Some(text)) => Received::Frame(text),
             Ok(None) => {
                 if self.closed.is_none() {
                     self.closed = Some((&mut self.reader).await.unwrap_or_else(|error| error.to_string()));
                 }
-                Heard::Closed(self.closed.clone().unwrap_or_default())
+                Received::Closed(self.closed.clone().unwrap_or_default())
             }
-            Err(_) => Heard::Nothing,
+            Err(_) => Received::Nothing,
         }
     }
 

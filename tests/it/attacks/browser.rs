@@ -17,7 +17,7 @@ use crate::{
 async fn browser_close_ends_only_the_own_session(arena: Arena) {
     let stage = Stage::strict(arena).await;
     for on in EVERYWHERE {
-        let attacker = Attacker::at_work(&stage.proxy, &stage.site).await;
+        let attacker = Attacker::start(&stage.proxy, &stage.site).await;
         attacker.client.start(attacker.session(on), "Browser.close", json!({})).await;
         let why = attacker.client.end().await;
         assert!(why.starts_with("1000"), "B01 @{on:?}: {why}");

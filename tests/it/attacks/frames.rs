@@ -316,7 +316,7 @@ async fn messages_too_large_for_chrome_are_not_sent(arena: Arena) {
         "F14: {why}"
     );
     drop(client);
-    stage.victim.is_itself("F14", DEADLINE).await;
+    stage.victim.is_unchanged("F14", DEADLINE).await;
 
     let client = stage.proxy.connect().await;
     let page = client.page().await;

@@ -50,7 +50,7 @@ async fn many_sessions_ending_at_once_do_not_block_the_victim(browser: Browser) 
         }
         // A new client does not wait until all contexts are disposed of.
         stage.proxy.connect().await.ok(None, "Browser.getVersion", json!({})).await;
-        eventually("every context has gone", async || stage.proxy.figure("disposals").await == 0).await;
+        eventually("every context is disposed of", async || stage.proxy.figure("disposals").await == 0).await;
     })
     .await;
     stage.unharmed("R15").await;

@@ -125,7 +125,7 @@ async fn restoring_many_pages_does_not_block_others(browser: Browser) {
         };
         let all = async { tokio::join!(greedy(), greedy(), hangs_up, modest) };
         drop(Box::pin(all).await);
-        eventually("every page has gone", async || stage.proxy.figure("disposals").await == 0).await;
+        eventually("every page is closed", async || stage.proxy.figure("disposals").await == 0).await;
     })
     .await;
     stage.unharmed("R14").await;

@@ -143,7 +143,7 @@ async fn forwarder(listen: &str, to: &str) -> (String, JoinHandle<()>) {
 }
 
 /// A page can neither read nor end anything through this origin.
-async fn leads_nowhere(stage: &Stage, origin: &str, row: &str) {
+async fn gives_no_access(stage: &Stage, origin: &str, row: &str) {
     let canary = CanaryPage::create(stage).await;
     let session = session(stage).await;
     let client = &stage.attacker.client;
@@ -177,7 +177,7 @@ async fn pages_cannot_reach_the_port_through_a_forwarder(browser: Browser) {
     };
     let stage = Stage::strict(browser).await;
     let (address, task) = forwarder(&format!("{}:0", outward.ip()), stage.proxy.address()).await;
-    leads_nowhere(&stage, &format!("http://{address}"), "J17").await;
+    gives_no_access(&stage, &format!("http://{address}"), "J17").await;
     let refused = stage.proxy.http("GET", "/json/version", &[("Host", &address)], "").await;
     let told = refused.body.contains(&format!("--allow-host {}", outward.ip()));
     assert!(refused.status == 403 && told, "J17: it is not said what to do: {refused:?}");
@@ -195,7 +195,7 @@ async fn pages_cannot_use_the_port_by_an_allowed_host(browser: Browser) {
     let config = config.path().to_string_lossy().into_owned();
     let stage = Stage::with(browser, &["--strict", "--config", &config, "--allow-host", "box.test"]).await;
     let origin = stage.proxy.url().replace("127.0.0.1", "box.test");
-    leads_nowhere(&stage, &origin, "J18").await;
+    gives_no_access(&stage, &origin, "J18").await;
 }
 
 in_each_browser!(pages_cannot_use_the_port_by_an_allowed_host);

@@ -129,7 +129,7 @@ async fn chrome_urls_are_not_opened(arena: Arena) {
             let done = attacker.ok(On::Page, "Page.navigate", params).await;
             assert_eq!(done["errorText"], "net::ERR_INVALID_URL", "{row}: {url:?} was answered {done:?}");
         }
-        // A page costs Chrome a process: each URL is opened in one spelling, and each spelling by several URLs.
+        // Every page needs a process: each URL is opened in one spelling, and each spelling with several URLs.
         let (url, _, on) = &spellings[number % spellings.len()];
         let made = attacker.ok(*on, "Target.createTarget", json!({ "url": url })).await;
         let session = attacker.client.attach(None, &text(&made, "targetId")).await;

@@ -28,15 +28,15 @@ const STARTS: &str = "new Promise((done, fail) => {
 })";
 
 /// Another client with a secret, which opens targets while the attacker waits for debuggers.
-async fn others_start_things(stage: &Stage, name: &str) -> (Client, Page) {
+async fn other_client_opens_targets(stage: &Stage, name: &str) -> (Client, Page) {
     let client = stage.proxy.connect().await;
     let page = client.page_at(&stage.site.url(&format!("/page?{}-{name}", stage.victim.marker))).await;
-    let all_run = start_things(&client, &page, &stage.victim.marker, name).await;
+    let all_run = open_targets(&client, &page, &stage.victim.marker, name).await;
     assert_eq!(all_run, "all run", "{name}");
     (client, page)
 }
 
-async fn start_things(client: &Client, page: &Page, marker: &str, name: &str) -> Value {
+async fn open_targets(client: &Client, page: &Page, marker: &str, name: &str) -> Value {
     client.evaluate(&page.session, &STARTS.replace("MARKER", marker).replace("NAME", name)).await
 }
 
@@ -52,7 +52,7 @@ async fn waiting_for_a_debugger_pauses_only_own_targets(arena: Arena) {
             params["filter"] = filter;
         }
         attacker.ok(None, "Target.setAutoAttach", params).await;
-        let other = others_start_things(&stage, row).await;
+        let other = other_client_opens_targets(&stage, row).await;
         // An own target is reported and paused, so a foreign one would have been too.
         let created =
             text(&attacker.ok(None, "Target.createTarget", json!({ "url": "about:blank" })).await, "targetId");
@@ -74,7 +74,7 @@ async fn waiting_for_a_debugger_pauses_only_own_targets(arena: Arena) {
     for on in [On::Page, On::Tab, On::Worker, On::Shared, On::Service] {
         let _ = stage.attacker.call(on, "Target.setAutoAttach", wait.clone()).await;
     }
-    let other = others_start_things(&stage, "A05").await;
+    let other = other_client_opens_targets(&stage, "A05").await;
     stage.unharmed("A05").await;
     drop(other);
 }
@@ -91,7 +91,7 @@ async fn a_disconnected_client_leaves_no_target_paused(arena: Arena) {
         stage.site.arrived("-opener").await;
         drop(attacker);
     };
-    let (all_run, ()) = tokio::join!(start_things(&bystander, &page, &stage.victim.marker, "A04"), leave);
+    let (all_run, ()) = tokio::join!(open_targets(&bystander, &page, &stage.victim.marker, "A04"), leave);
     assert_eq!(all_run, "all run", "A04");
     stage.unharmed("A04").await;
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     rows::Arena,
-    victim::{Victim, a_new_client_gets_in, learned_nothing, tab_of, workers},
+    victim::{Victim, a_new_client_is_admitted, learned_nothing, tab_of, workers},
 };
 use crate::{
     client::{Client, Failure, Page, text},
@@ -110,8 +110,8 @@ impl Stage {
 
     async fn on(proxy: Arc<Proxy>) -> Self {
         let site = Site::start().await;
-        let victim = Victim::at_work(&proxy, &site).await;
-        let attacker = Attacker::at_work(&proxy, &site).await;
+        let victim = Victim::start(&proxy, &site).await;
+        let attacker = Attacker::start(&proxy, &site).await;
         let stage = Self { attacker, victim, site, proxy, read: AtomicUsize::new(0) };
         stage.unharmed("before all").await;
         stage
@@ -151,14 +151,14 @@ impl Stage {
         }
         self.attacker.client.ok(None, "Browser.getVersion", json!({})).await;
         self.nothing_learned(row);
-        a_new_client_gets_in(&self.proxy, row).await;
+        a_new_client_is_admitted(&self.proxy, row).await;
     }
 
     /// As [`Stage::unharmed`] if the attacker's connection may have ended.
     pub(super) async fn others_unharmed(&self, row: &str) {
         self.victim.is_unharmed(row).await;
         self.nothing_learned(row);
-        a_new_client_gets_in(&self.proxy, row).await;
+        a_new_client_is_admitted(&self.proxy, row).await;
     }
 
     /// The attacker has received nothing that names something of the victim.
@@ -169,7 +169,7 @@ impl Stage {
 }
 
 impl Attacker {
-    pub(super) async fn at_work(proxy: &Proxy, site: &Site) -> Self {
+    pub(super) async fn start(proxy: &Proxy, site: &Site) -> Self {
         let client = proxy.connect().await;
         let contexts = client.ok(None, "Target.getBrowserContexts", json!({})).await;
         let context = text(&contexts, "defaultBrowserContextId");

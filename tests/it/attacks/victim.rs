@@ -45,7 +45,7 @@ pub(super) struct Victim {
 }
 
 impl Victim {
-    pub(super) async fn at_work(proxy: &Proxy, site: &Site) -> Self {
+    pub(super) async fn start(proxy: &Proxy, site: &Site) -> Self {
         let marker = format!("victim-{}", uuid::Uuid::new_v4().simple());
         let client = proxy.connect().await;
         let contexts = client.ok(None, "Target.getBrowserContexts", json!({})).await;
@@ -111,7 +111,7 @@ impl Victim {
 
     /// As [`Victim::is_unharmed`] after an attack that uses all of the machine: only checks that it
     /// is unchanged.
-    pub(super) async fn is_itself(&self, row: &str, deadline: Duration) {
+    pub(super) async fn is_unchanged(&self, row: &str, deadline: Duration) {
         let state = self.client.evaluate_in(&self.page.session, STATE, deadline).await;
         assert_eq!(state, self.state, "{row}: the victim was changed");
     }
@@ -209,7 +209,7 @@ fn repeats(frames: &[Frame], reply: &Frame, secret: &str) -> bool {
 }
 
 /// A client that connects now is admitted.
-pub(super) async fn a_new_client_gets_in(proxy: &Proxy, row: &str) {
+pub(super) async fn a_new_client_is_admitted(proxy: &Proxy, row: &str) {
     let newcomer = tokio::time::timeout(DEADLINE, proxy.connect()).await;
     let newcomer = newcomer.unwrap_or_else(|_| panic!("{row}: a new client was not let in within {DEADLINE:?}"));
     newcomer.ok(None, "Browser.getVersion", json!({})).await;

@@ -151,7 +151,7 @@ async fn expired_sessions_report_their_reason() {
     let session = create(&proxy, json!({"timeout": 700})).await;
     assert_eq!(session["expiresBy"], "timeout", "{session}");
     let path = format!("/v1/sessions/{}", id_of(&session));
-    eventually("its end", async || send(&proxy, "GET", &path, Value::Null).await.0 == 404).await;
+    eventually("the end of the session", async || send(&proxy, "GET", &path, Value::Null).await.0 == 404).await;
     is_problem(&proxy.http("GET", &path, &[], "").await, 404, "no-session", "timeout");
     is_problem(&proxy.http("PATCH", &path, &[JSON], r#"{"timeout":5000}"#).await, 404, "no-session", "timeout");
 }

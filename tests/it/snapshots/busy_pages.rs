@@ -71,12 +71,12 @@ async fn capture_is_invisible_to_clients_of_busy_pages(browser: Browser) {
         .evaluate(&working, "localStorage.a = 4, setInterval(() => globalThis.worked = performance.now(), 1), ''")
         .await;
 
-    session.heard();
+    session.take_messages();
     let asked = || -> Vec<String> { site.requests().into_iter().map(|request| request.path).collect() };
     let before = asked();
     let (parts, how) = patient();
     let (bytes, report) = session.save(&Parts { page_deadline: Duration::from_secs(5), ..parts }).await;
-    assert_eq!(session.heard(), [""; 0], "the client was told something");
+    assert_eq!(session.take_messages(), [""; 0], "the client was told something");
     assert_eq!(asked(), before, "a site was contacted");
     assert_eq!((report.counts.pages, report.counts.local_storage), (5, 4), "{report:?}");
     // Chrome does not answer commands to a page that waits for a dialog or is navigating.
@@ -121,10 +121,10 @@ async fn capture_leaves_paused_frames_paused(browser: Browser) {
     session.evaluate(&tab, &frame).await;
     // In another process, at whose beginning its page's client has paused it.
     let child = session.attached(&tab).await;
-    session.heard();
+    session.take_messages();
     let (bytes, report) = session.save(&patient().0).await;
-    let heard = session.heard();
-    assert!(!heard.iter().any(|message| message.contains("Detached")), "the client has lost it: {heard:?}");
+    let messages = session.take_messages();
+    assert!(!messages.iter().any(|message| message.contains("Detached")), "the client has lost it: {messages:?}");
     assert!(report.complete && !bytes.is_empty(), "{report:?}");
     session.call(Some(&child), "Runtime.runIfWaitingForDebugger", json!({})).await;
     assert_eq!(session.evaluate(&tab, "framed").await, "loaded");

@@ -54,11 +54,11 @@ async fn storage_is_restored_in_another_browser(browser: Browser) {
 
     let (mut parts, how) = patient();
     parts.fields = true;
-    session.heard();
+    session.take_messages();
     let before = [&one, &two, &three].map(|site| site.requests().len());
     let (bytes, report) = session.save(&parts).await;
     assert_eq!([&one, &two, &three].map(|site| site.requests().len()), before, "a site was contacted");
-    assert_eq!(session.heard(), [""; 0], "the client was told something");
+    assert_eq!(session.take_messages(), [""; 0], "the client was told something");
     assert!(report.complete, "{report:?}");
     let lost: Vec<&str> = report.lost.iter().map(|lost| lost.what.as_str()).collect();
     assert_eq!(lost, ["serviceWorker"], "{report:?}");
@@ -170,7 +170,7 @@ async fn contexts_are_restored_separately_and_cleared_on_request(browser: Browse
 }
 in_browser!(Shell: contexts_are_restored_separately_and_cleared_on_request);
 
-async fn scroll_and_form_state_is_restored(browser: Browser) {
+async fn page_titles_and_form_fields_are_restored(browser: Browser) {
     let site = Site::start().await;
     let stage = Stage::start(&browser).await;
     let session = stage.session().await;
@@ -210,7 +210,7 @@ async fn scroll_and_form_state_is_restored(browser: Browser) {
     assert_eq!(session.evaluate(&tab, front).await, true);
     stage.end().await;
 }
-in_each_browser!(scroll_and_form_state_is_restored);
+in_each_browser!(page_titles_and_form_fields_are_restored);
 
 async fn permissions_are_restored(browser: Browser) {
     let site = Site::start().await;

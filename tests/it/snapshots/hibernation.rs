@@ -133,7 +133,7 @@ async fn saved_sessions_survive_a_browser_crash(browser: Browser) {
     // It survives a second crash that comes before it was saved again.
     proxy.lose_browser();
     client.end().await;
-    eventually("a session that rests", async || state_of(&proxy, &id).await == "hibernated").await;
+    eventually("a hibernated session", async || state_of(&proxy, &id).await == "hibernated").await;
     let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
     // It ends as every other session, and leaves nothing.

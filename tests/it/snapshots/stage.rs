@@ -232,12 +232,12 @@ impl Session {
 
     /// The messages for the client since the last call. `attached` in target infos is replaced by
     /// whether the client itself is attached.
-    pub(crate) fn heard(&mut self) -> Vec<String> {
-        let mut heard = Vec::new();
+    pub(crate) fn take_messages(&mut self) -> Vec<String> {
+        let mut messages = Vec::new();
         while let Some(Some(message)) = self.inbox.recv().now_or_never() {
-            heard.extend(self.tell(&message));
+            messages.extend(self.tell(&message));
         }
-        heard
+        messages
     }
 
     /// The part of a message that is new to the client, if any.

@@ -47,7 +47,7 @@ async fn content(site: &Site) -> Vec<u8> {
 }
 
 /// A store with a good snapshot, a damaged one and one of a newer ghostmux.
-async fn stocked(test_store: &TestStore, site: &Site) -> [SnapshotId; 3] {
+async fn store_with_snapshots(test_store: &TestStore, site: &Site) -> [SnapshotId; 3] {
     let content = content(site).await;
     let text = String::from_utf8(content.clone()).expect("text");
     let newer = text.replacen(r#""version":1"#, r#""version":99"#, 1).into_bytes();
@@ -113,7 +113,7 @@ async fn are_refused(proxy: &Proxy, site: &Site, wanted: &[(SnapshotId, &str, &s
 async fn unreadable_snapshots_are_refused_and_change_nothing() {
     let (site, mut test_store) = (Site::start().await, TestStore::embedded());
     test_store.use_keys(KEY_ONE);
-    let [good, damaged, newer] = stocked(&test_store, &site).await;
+    let [good, damaged, newer] = store_with_snapshots(&test_store, &site).await;
 
     let wrong = proxy(&test_store, KEY_TWO, &[]).await;
     are_refused(&wrong, &site, &[(good, "snapshot-key", "one")]).await;
@@ -144,7 +144,7 @@ async fn unreadable_snapshots_are_refused_and_change_nothing() {
 async fn unreadable_session_records_are_listed_with_the_others() {
     let (mut test_store, site) = (TestStore::redis(), Site::start().await);
     test_store.use_keys(KEY_ONE);
-    let [good, damaged, newer] = stocked(&test_store, &site).await;
+    let [good, damaged, newer] = store_with_snapshots(&test_store, &site).await;
     let store = test_store.open();
     for id in [damaged, newer] {
         let meta = store.meta(&owner("local"), id).await.expect("it is there");

@@ -9,7 +9,7 @@ use super::{
 
 /// Saves two snapshots, lets `harm` change the first, and returns the result of reading it; the
 /// second must be readable.
-async fn harmed(test_store: &TestStore, harm: impl FnOnce(&Meta, &Meta)) -> Result<Vec<u8>, StoreError> {
+async fn read_after_harm(test_store: &TestStore, harm: impl FnOnce(&Meta, &Meta)) -> Result<Vec<u8>, StoreError> {
     let store = test_store.open();
     let (first, second) = (content(1, 3 * CHUNK), content(2, 3 * CHUNK));
     let id = save(&store, named("local", "harmed"), &first).await.expect("saved");
@@ -41,7 +41,7 @@ fn test_stores() -> [TestStore; 2] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changed_snapshots_are_reported_as_damaged() {
     for test_store in test_stores() {
-        let said = harmed(&test_store, |meta, _| {
+        let said = read_after_harm(&test_store, |meta, _| {
             test_store.change_chunk(meta, 1, |mut chunk| {
                 let at = chunk.len() / 2;
                 chunk[at] ^= 1;
@@ -51,10 +51,10 @@ async fn changed_snapshots_are_reported_as_damaged() {
         .await;
         assert!(matches!(said, Err(StoreError::Corrupt { .. })), "a changed byte: {said:?}");
 
-        let said = harmed(&test_store, |meta, _| test_store.change_chunk(meta, 2, |_| None)).await;
+        let said = read_after_harm(&test_store, |meta, _| test_store.change_chunk(meta, 2, |_| None)).await;
         assert!(matches!(said, Err(StoreError::Corrupt { .. })), "a missing chunk: {said:?}");
 
-        let said = harmed(&test_store, |meta, _| {
+        let said = read_after_harm(&test_store, |meta, _| {
             test_store.change_meta(meta, |meta| {
                 meta["chunks"] = 2.into();
                 meta["raw"] = (2 * CHUNK).into();
@@ -63,7 +63,7 @@ async fn changed_snapshots_are_reported_as_damaged() {
         .await;
         assert!(matches!(said, Err(StoreError::Corrupt { .. })), "cut off: {said:?}");
 
-        let said = harmed(&test_store, |meta, other| {
+        let said = read_after_harm(&test_store, |meta, other| {
             let mut taken = None;
             test_store.change_chunk(other, 1, |chunk| {
                 taken = Some(chunk.clone());
@@ -74,7 +74,7 @@ async fn changed_snapshots_are_reported_as_damaged() {
         .await;
         assert!(matches!(said, Err(StoreError::Corrupt { .. })), "a chunk of another snapshot: {said:?}");
 
-        let said = harmed(&test_store, |meta, _| {
+        let said = read_after_harm(&test_store, |meta, _| {
             let mut first = None;
             test_store.change_chunk(meta, 0, |chunk| {
                 first = Some(chunk.clone());
@@ -90,7 +90,9 @@ async fn changed_snapshots_are_reported_as_damaged() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn snapshots_of_a_newer_version_are_refused() {
     for test_store in test_stores() {
-        let said = harmed(&test_store, |meta, _| test_store.change_meta(meta, |meta| meta["format"] = 2.into())).await;
+        let said =
+            read_after_harm(&test_store, |meta, _| test_store.change_meta(meta, |meta| meta["format"] = 2.into()))
+                .await;
         let error = said.expect_err("it is not read");
         assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
     }

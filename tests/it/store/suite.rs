@@ -266,7 +266,7 @@ async fn dropped_writers_leave_nothing(test_store: TestStore) {
     let listed = store.list(&owner("local"), &ALL).await.expect("a list").snapshots;
     assert_eq!(listed.len(), 1);
     drop(store);
-    eventually("only the chunk of what is listed is there", async || {
+    eventually("only chunks of listed snapshots are left", async || {
         // The cleanup task may still hold the file.
         let free = ghostmux::store::Store::new(&test_store.settings()).usage(&owner("local")).await.is_ok();
         free && test_store.chunks() == 1
@@ -452,7 +452,7 @@ async fn unreadable_snapshot_records_do_not_hide_others(test_store: TestStore) {
     });
 
     let store = test_store.open();
-    eventually("what has expired is gone", async || store.sweep().await == Ok(1)).await;
+    eventually("expired snapshots are removed", async || store.sweep().await == Ok(1)).await;
     let page = store.list(&me, &ALL).await.expect("a list");
     assert_eq!(page.snapshots, [last.clone(), first.clone()]);
     let unreadable: Vec<_> = page.unreadable.iter().map(|one| one.id).collect();

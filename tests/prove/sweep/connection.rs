@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::stage::{Command, On};
-use crate::wire::{Heard, Wire};
+use crate::wire::{Received, Wire};
 
 /// Time limit for the stage's own commands.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -179,9 +179,9 @@ impl Connection {
         let until = Instant::now() + within;
         while !is(self) {
             match self.wire.next(until).await {
-                Heard::Frame(text) => self.hear(&text),
-                Heard::Closed(why) => return Err(format!("closed: {why}")),
-                Heard::Nothing => return Err("no answer".to_owned()),
+                Received::Frame(text) => self.receive(&text),
+                Received::Closed(why) => return Err(format!("closed: {why}")),
+                Received::Nothing => return Err("no answer".to_owned()),
             }
         }
         Ok(())
@@ -206,7 +206,7 @@ impl Connection {
         (self.faults, self.received)
     }
 
-    fn hear(&mut self, frame: &str) {
+    fn receive(&mut self, frame: &str) {
         self.received += 1;
         if frame.contains(&self.secret) {
             self.faults.push(format!("a frame with the victim's secret: {}", &frame[..frame.len().min(500)]));

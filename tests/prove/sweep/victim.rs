@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::wire::{Heard, Wire};
+use crate::wire::{Received, Wire};
 
 /// Time limit of an answer (attacks.md: the victim answers within 3 s).
 const ANSWER: Duration = Duration::from_secs(3);
@@ -65,7 +65,7 @@ impl Victim {
         work.call(on, "Page.navigate", json!({ "url": format!("{site}/page?{secret}") }), long).await?;
         let until = Instant::now() + long;
         while !work.events.iter().any(|event| event.contains("Page.loadEventFired")) {
-            work.hear(until).await?;
+            work.receive(until).await?;
         }
         work.evaluate(&format!("localStorage.secret = '{secret}'"), long).await?;
         let object = work.call(on, "Runtime.evaluate", json!({ "expression": "window" }), long).await?;
@@ -197,7 +197,7 @@ impl Work {
         self.wire.flush().await;
         let until = Instant::now() + wait;
         loop {
-            let Some(reply) = self.hear(until).await.map_err(|why| format!("{method}: {why}"))? else { continue };
+            let Some(reply) = self.receive(until).await.map_err(|why| format!("{method}: {why}"))? else { continue };
             if reply["id"] == id {
                 return match reply.get("error") {
                     Some(error) => Err(format!("{method}: {error}")),
@@ -208,9 +208,9 @@ impl Work {
     }
 
     /// The next reply; an event before it is kept.
-    async fn hear(&mut self, until: Instant) -> Result<Option<Value>, String> {
+    async fn receive(&mut self, until: Instant) -> Result<Option<Value>, String> {
         match self.wire.next(until).await {
-            Heard::Frame(text) => {
+            Received::Frame(text) => {
                 let frame: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
                 if frame.get("id").is_some() {
                     return Ok(Some(frame));
@@ -221,8 +221,8 @@ impl Work {
                 }
                 Ok(None)
             }
-            Heard::Closed(why) => Err(format!("its connection was closed: {why}")),
-            Heard::Nothing => Err(LATE.to_owned()),
+            Received::Closed(why) => Err(format!("its connection was closed: {why}")),
+            Received::Nothing => Err(LATE.to_owned()),
         }
     }
 }

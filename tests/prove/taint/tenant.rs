@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     random::Random,
-    wire::{Heard, Wire},
+    wire::{Received, Wire},
 };
 
 /// Commands without reply that are allowed at once.
@@ -249,8 +249,8 @@ impl Tenant {
         wire.feed(r#"{"id":0,"method":"ghost.getSession"}"#.to_owned()).await;
         wire.flush().await;
         let until = Instant::now() + OPENS;
-        while let Heard::Frame(text) = self.wire.as_mut()?.next(until).await {
-            self.hear(&text);
+        while let Received::Frame(text) = self.wire.as_mut()?.next(until).await {
+            self.receive(&text);
             let frame: Value = serde_json::from_str(&text).unwrap_or_default();
             if frame["id"] == 0 {
                 return frame["result"]["session"]["id"].as_str().map(|id| format!("/devtools/browser/{id}"));
@@ -299,7 +299,7 @@ impl Tenant {
     async fn pump(&mut self, until: Instant, in_flight: usize) {
         while let Some(wire) = &mut self.wire {
             if let Some(text) = wire.ready() {
-                self.hear(&text);
+                self.receive(&text);
                 continue;
             }
             if self.prompt() <= in_flight {
@@ -307,15 +307,15 @@ impl Tenant {
             }
             let Some(wire) = &mut self.wire else { return };
             match wire.next(until).await {
-                Heard::Frame(text) => self.hear(&text),
-                Heard::Closed(why) => {
+                Received::Frame(text) => self.receive(&text),
+                Received::Closed(why) => {
                     if why.starts_with("1011") {
                         self.stage.recent.lost();
                     }
                     *self.stage.ends.lock().expect("no panic").entry(why).or_default() += 1;
                     self.wire = None;
                 }
-                Heard::Nothing => return,
+                Received::Nothing => return,
             }
         }
     }
@@ -330,7 +330,7 @@ impl Tenant {
         self.waiting.values().filter(is_prompt).count()
     }
 
-    fn hear(&mut self, text: &str) {
+    fn receive(&mut self, text: &str) {
         let frame: Value = serde_json::from_str(text).unwrap_or_default();
         let sent = frame["id"].as_i64().and_then(|id| self.waiting.remove(&id));
         let failed = frame.get("error").is_some();

@@ -173,7 +173,7 @@ impl Plain {
         Some(Effect::Answer(next))
     }
 
-    /// When [`Plain::on_timeout`] wants to be called.
+    /// When [`Plain::on_timeout`] is to be called.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         self.holds.front().map(|(at, _)| *at)
     }

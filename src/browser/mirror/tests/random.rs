@@ -419,7 +419,7 @@ impl World {
                 Effect::Attach { root, target, .. } => {
                     self.upstream.push_back(Command::Attach(target.to_string(), root.to_string()));
                 }
-                Effect::Deliver(lease, told) => self.hear(lease, told),
+                Effect::Deliver(lease, told) => self.deliver(lease, told),
                 Effect::Answer(reply) => {
                     let (root, page) = self.withheld.remove(&reply).expect("it is answered once");
                     if self.targets[&page].alive {
@@ -430,7 +430,7 @@ impl World {
         }
     }
 
-    fn hear(&mut self, lease: LeaseId, told: Told) {
+    fn deliver(&mut self, lease: LeaseId, told: Told) {
         assert!(self.leases.contains(&lease), "a released lease is told {told:?}");
         match &told {
             Told::Context { .. } => {}
