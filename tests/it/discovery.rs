@@ -6,6 +6,7 @@ use crate::{
     browsers::Browser,
     client::Client,
     proxy::{Answer, Proxy, eventually},
+    reconnect::id_of,
 };
 
 fn json_of(answer: &Answer) -> Value {
@@ -42,9 +43,9 @@ async fn json_version_matches_chrome_and_its_url_opens_one_session() {
 
     let path = path_of(&json_of(&get(&proxy, "/json/version").await)["webSocketDebuggerUrl"]);
     let client = proxy.connect_to(&path).await;
-    let taken = proxy.refusal(&path).await;
-    assert!(taken.contains("409"), "{taken}");
-    drop(client);
+    let beside = proxy.connect_to(&path).await;
+    assert_eq!(id_of(&beside).await, id_of(&client).await, "a second client joins");
+    drop((client, beside));
     // As at a Chrome's address: a client that reconnects after the last one left or closed finds a
     // new browser.
     let again = connect_again(&proxy, &path).await;

@@ -92,6 +92,7 @@ async fn one_client_closes_the_browser_for_all() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let one = proxy.connect_to("/?keep_alive=1m").await;
     let other = proxy.connect_to(&format!("/devtools/browser/{}", id_of(&one).await)).await;
+    assert_eq!(id_of(&other).await, id_of(&one).await);
     one.ok(None, "Browser.close", json!({})).await;
     for client in [&one, &other] {
         assert!(client.end().await.starts_with("1000 "), "{:?}", client.closed());

@@ -50,8 +50,8 @@ struct World {
     ever: BTreeMap<String, LeaseId>,
     /// Attaches that a client requested itself.
     explicit: HashSet<(String, String)>,
-    /// Replies that wait, with the root that asked and the target they name.
-    withheld: BTreeMap<CallId, (String, String)>,
+    /// Withheld replies, with the root that asked, the page they name, and the targets that the root must be told of first.
+    withheld: BTreeMap<CallId, (String, String, Vec<String>)>,
     count: usize,
 }
 
@@ -255,16 +255,19 @@ impl World {
     fn answer_naming(&mut self, root: String, page: String) {
         let reply = CallId(i32::try_from(self.count).expect("few"));
         self.count += 1;
+        let untold = self.untold(&root, &page);
         if self.mirror.withhold(&root.as_str().into(), &page, reply) {
-            self.withheld.insert(reply, (root, page));
+            self.withheld.insert(reply, (root, page, untold));
         } else {
-            self.check_told(&root, &page);
+            assert!(untold.is_empty(), "{root} is answered {page} before it is told of {untold:?}");
         }
     }
 
-    /// The client of this root has been told of all that its auto-attach will attach it to by way of this page.
-    fn check_told(&self, root: &str, page: &str) {
-        let is_on = self.mirror.roots.get(&root.into()).is_some();
+    /// What the auto-attach of this root will attach it to by way of this page, and has not told it of.
+    fn untold(&self, root: &str, page: &str) -> Vec<String> {
+        if self.mirror.roots.get(&root.into()).is_none() {
+            return Vec::new();
+        }
         let tab = self
             .targets
             .iter()
@@ -272,12 +275,13 @@ impl World {
             .map(|(id, _)| id.as_str());
         let to_come = |command: &Command| match command {
             // What a client attaches itself is announced when it is.
-            Command::Attach(target, on) if self.explicit.contains(&(on.clone(), target.clone())) => false,
-            Command::Attach(target, on) => on == root && (target == page || Some(target.as_str()) == tab),
-            _ => false,
+            Command::Attach(target, on) if self.explicit.contains(&(on.clone(), target.clone())) => None,
+            Command::Attach(target, on) => {
+                (on == root && (target == page || Some(target.as_str()) == tab)).then(|| target.clone())
+            }
+            _ => None,
         };
-        let comes = self.upstream.iter().find(|command| to_come(command));
-        assert!(!is_on || comes.is_none(), "{root} is answered {page} before {comes:?}");
+        self.upstream.iter().filter_map(to_come).collect()
     }
 
     fn new_page(&mut self, lease: LeaseId, kind: &'static str, opener: bool, access: bool, late: bool) -> String {
@@ -421,9 +425,11 @@ impl World {
                 }
                 Effect::Deliver(lease, told) => self.deliver(lease, told),
                 Effect::Answer(reply) => {
-                    let (root, page) = self.withheld.remove(&reply).expect("it is answered once");
-                    if self.targets[&page].alive {
-                        self.check_told(&root, &page);
+                    let (root, page, first) = self.withheld.remove(&reply).expect("it is answered once");
+                    // What the root asked for after that may come later.
+                    let untold = self.untold(&root, &page).into_iter().find(|target| first.contains(target));
+                    if let Some(untold) = untold.filter(|_| self.targets[&page].alive) {
+                        panic!("{root} is answered {page} before it is told of {untold}");
                     }
                 }
             }
