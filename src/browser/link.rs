@@ -77,7 +77,7 @@ pub(super) struct Link {
     /// The pending calls by their CDP session: the end of any CDP session must not scan all calls
     /// of a client.
     waiting_on: BTreeSet<(CdpSessionId, CallId)>,
-    /// Replies withheld until their client has been told of the target they name; the mirror says when.
+    /// Withheld replies, which name a target that was not announced to their client yet; the mirror releases them.
     withheld: HashMap<CallId, (Pending, Reply)>,
     /// Who attaches to a shared worker.
     turns: SharedWorkerLocks,

@@ -64,7 +64,7 @@ pub(crate) enum Effect {
     Attach { lease: LeaseId, root: CdpSessionId, target: TargetId },
     /// Deliver an event to a lease.
     Deliver(LeaseId, Told),
-    /// Deliver this reply, which was withheld: see [`Mirror::withhold`].
+    /// Deliver this withheld reply: see [`Mirror::withhold`].
     Answer(CallId),
 }
 

@@ -119,7 +119,7 @@ fn every_import_is_allowed_by_the_table() {
     assert!(wrong.is_empty(), "edges that are not in ROOMS of tests/it/layers.rs:\n{}", lines(&wrong));
 }
 
-/// What an error means for HTTP is chosen in one room.
+/// Only one module maps errors to HTTP.
 #[test]
 fn only_http_knows_status_codes() {
     let mut wrong = BTreeSet::new();
@@ -173,7 +173,7 @@ fn pure_code_uses_no_clock_io_or_async() {
     for source in sources().iter().filter(|source| is_pure(&source.module)) {
         for (word, why) in NOT_IN_PURE {
             if contains_word(&source.code, word) {
-                wrong.insert(format!("src/{} says {word:?}: {why}", source.path.display()));
+                wrong.insert(format!("src/{} contains {word:?}: {why}", source.path.display()));
             }
         }
     }
@@ -637,18 +637,18 @@ fn shared_code_does_not_scan_collections() {
                 Some(allowed) => {
                     used.insert(*allowed);
                 }
-                None => wrong.push(format!("src/{}: {function} says {word:?}", source.path.display())),
+                None => wrong.push(format!("src/{}: {function} contains {word:?}", source.path.display())),
             }
         }
     }
     assert!(
         wrong.is_empty(),
-        "looked through on the task that all sessions share: find it by an index (src/browser/mirror/), or say in MAY_SCAN \
-         why it is little:\n{}",
+        "collections scanned on the task that all sessions share: use an index (src/browser/mirror/), or add the \
+         function to MAY_SCAN with the reason why the collection is small:\n{}",
         wrong.join("\n")
     );
     let unused: Vec<_> = MAY_SCAN.iter().filter(|allowed| !used.contains(*allowed)).collect();
-    assert!(unused.is_empty(), "in MAY_SCAN, and not needed: {unused:?}");
+    assert!(unused.is_empty(), "entries of MAY_SCAN that are not needed: {unused:?}");
 }
 
 /// Where code scans a collection: the function and the word. A `for` over a field counts.

@@ -1,5 +1,5 @@
-//! Several clients on one session, as on one Chrome: what each sees of the other's pages, in which order it is told, how
-//! one leaves, and who may come.
+//! Several clients on one session, as on one Chrome: which pages each sees, the order of events,
+//! disconnects, and admission.
 
 use serde_json::{Value, json};
 
@@ -12,13 +12,13 @@ use crate::{
     site::Site,
 };
 
-/// As Playwright asks for what there is and will be.
+/// Auto-attaches to present and future targets, as Playwright does.
 async fn attach_to_all(client: &Client) {
     let wanted = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
     client.ok(None, "Target.setAutoAttach", wanted).await;
 }
 
-/// The CDP session by which a client was attached to a target by itself, resumed.
+/// The CDP session of a client's auto-attach on a target, resumed.
 async fn resumed(client: &Client, target: &str) -> String {
     let attached = client.event_where("Target.attachedToTarget", |told| told["targetInfo"]["targetId"] == target).await;
     let on = text(&attached, "sessionId");
@@ -26,7 +26,7 @@ async fn resumed(client: &Client, target: &str) -> String {
     on
 }
 
-/// Creates a page; fails if the reply came before the client was told that it is attached to it.
+/// Creates a page; fails if the reply came before the client's `attachedToTarget`.
 async fn create(client: &Client) -> String {
     let created = client.ok(None, "Target.createTarget", json!({ "url": "about:blank" })).await;
     let target = text(&created, "targetId");
@@ -40,7 +40,7 @@ async fn create(client: &Client) -> String {
     target
 }
 
-async fn two_clients_share_a_session_as_they_would_share_a_chrome(browser: Browser) {
+async fn clients_share_a_session_as_they_share_a_chrome(browser: Browser) {
     let (proxy, site) = (Proxy::start(browser, &[]).await, Site::start().await);
     let observer = proxy.connect().await;
     let one = proxy.connect_to("/?keep_alive=1m").await;
@@ -50,19 +50,20 @@ async fn two_clients_share_a_session_as_they_would_share_a_chrome(browser: Brows
     for client in [&one, &other] {
         attach_to_all(client).await;
     }
-    // Whoever makes a page is told of it before it is answered, and the other one sees the same page.
+    // The page is announced to its creator before the reply, and the other client sees the same page.
     for (maker, watcher) in [(&one, &other), (&other, &one), (&other, &one)] {
         let target = create(maker).await;
         let (mine, theirs) = (resumed(maker, &target).await, resumed(watcher, &target).await);
         assert_ne!(mine, theirs);
         maker.evaluate(&mine, "globalThis.n = 1").await;
         assert_eq!(watcher.evaluate(&theirs, "++n").await, 2);
-        // A CDP session is its client's alone.
+        // A CDP session belongs to one client.
         assert!(watcher.call_on(&mine, "Runtime.evaluate", json!({ "expression": "n" })).await.is_err());
     }
     let target = create(&one).await;
     let (mine, theirs) = (resumed(&one, &target).await, resumed(&other, &target).await);
-    // One holds a request back and leaves: it goes on, the page is there for the other one, and so is its dialog.
+    // One client pauses a request and disconnects: the request continues, and the other client has
+    // the page and its dialog.
     other.open(&Page { target, session: theirs.clone() }, &site.url("/page?shared")).await;
     one.ok(Some(&mine), "Fetch.enable", json!({})).await;
     other.evaluate(&theirs, "globalThis.done = fetch('/page?held').then(got => got.status); 0").await;
@@ -74,7 +75,7 @@ async fn two_clients_share_a_session_as_they_would_share_a_chrome(browser: Brows
     eventually("one has gone", async || session(&observer, &id).await["clients"] == 1).await;
     other.ok(Some(&theirs), "Page.handleJavaScriptDialog", json!({ "accept": true })).await;
     assert_eq!(other.evaluate(&theirs, "globalThis.done.then(got => [got, said].join())").await, "200,true");
-    // A page that only one of them held paused goes on without it.
+    // A page that only one client held paused continues without it.
     let leaver = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     attach_to_all(&leaver).await;
     let target = create(&other).await;
@@ -85,10 +86,10 @@ async fn two_clients_share_a_session_as_they_would_share_a_chrome(browser: Brows
     drop(other);
     parked(&observer, &id).await;
 }
-in_each_browser!(two_clients_share_a_session_as_they_would_share_a_chrome);
+in_each_browser!(clients_share_a_session_as_they_share_a_chrome);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_client_closes_the_browser_for_all() {
+async fn browser_close_disconnects_all_clients() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let one = proxy.connect_to("/?keep_alive=1m").await;
     let other = proxy.connect_to(&format!("/devtools/browser/{}", id_of(&one).await)).await;
@@ -100,7 +101,7 @@ async fn one_client_closes_the_browser_for_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_come_at_once_by_one_url_share_its_session() {
+async fn concurrent_clients_of_one_url_share_its_session() {
     let proxy = Proxy::start(Browser::any().await, &["--max-clients-per-session", "6"]).await;
     let observer = proxy.connect().await;
     let version: Value = serde_json::from_str(&proxy.http("GET", "/json/version", &[], "").await.body).expect("JSON");
@@ -120,11 +121,11 @@ async fn clients_that_come_at_once_by_one_url_share_its_session() {
     let (status, refused) = problem(&proxy.refusal(path).await);
     assert_eq!((status, &refused["type"], &refused["most"]), (409, &json!("urn:ghostmux:many-clients"), &json!(6)));
     assert!(text(&refused, "detail").contains("max_clients_per_session"), "{refused}");
-    // Pages do not count, and whoever takes over comes in.
+    // Page-level clients do not count, and a takeover is accepted.
     let page = clients[0].page().await;
     let on_page = proxy.connect_to(&format!("/devtools/page/{}", page.target)).await;
     on_page.ok(None, "Runtime.evaluate", json!({ "expression": "1" })).await;
-    // Whoever looks sees them all, by CDP and by HTTP.
+    // All clients are listed, over CDP and HTTP.
     let seen = session(&observer, &ids[0]).await;
     let listed = seen["clientList"].as_array().expect("a list");
     let speaks_to_page = |client: &&Value| client["targetId"] == page.target.as_str();
@@ -142,7 +143,7 @@ async fn clients_that_come_at_once_by_one_url_share_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_exclusive_client_is_alone_while_it_stays() {
+async fn exclusive_clients_exclude_others() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let observer = proxy.connect().await;
     let alone = proxy.connect_to("/?keep_alive=1m&exclusive=true").await;
@@ -174,7 +175,7 @@ async fn an_exclusive_client_is_alone_while_it_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_takes_over_sends_away_all_that_have_the_whole_session() {
+async fn takeover_disconnects_all_browser_level_clients() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let first = proxy.connect_to("/?keep_alive=1m").await;
     let id = id_of(&first).await;

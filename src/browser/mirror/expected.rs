@@ -31,9 +31,9 @@ pub(super) struct Expectations {
     wanted_both: Index<(CdpSessionId, TargetId), u64>,
     /// The number of roots that wait for a target.
     waiting: HashMap<TargetId, usize>,
-    /// Withheld replies, by the root that asked and the target they name, of which the root was not told yet.
+    /// Withheld replies, by their root and the target that was not announced to it yet.
     withheld: HashMap<(CdpSessionId, TargetId), Vec<CallId>>,
-    /// Replies that were withheld and can be delivered.
+    /// Withheld replies that can now be delivered.
     released: BTreeSet<CallId>,
     number: u64,
 }
@@ -64,7 +64,8 @@ impl Expectations {
         self.wanted_both.contains(&(root.clone(), target.clone()))
     }
 
-    /// Withholds a reply until this root is told of this target, or never will be. False if it need not wait.
+    /// Withholds a reply until this target is announced to this root, or cannot be any more.
+    /// Returns false if it need not wait.
     pub(super) fn withhold(&mut self, root: &CdpSessionId, target: &TargetId, reply: CallId) -> bool {
         let is_wanted = self.is_wanted(root, target);
         if is_wanted {
@@ -73,7 +74,7 @@ impl Expectations {
         is_wanted
     }
 
-    /// The next reply that was withheld and can be delivered.
+    /// The next withheld reply that can be delivered.
     pub(super) fn poll_released(&mut self) -> Option<CallId> {
         self.released.pop_first()
     }

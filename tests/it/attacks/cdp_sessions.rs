@@ -43,8 +43,8 @@ async fn foreign_cdp_sessions_are_not_found(arena: Arena) {
     }
 }
 
-/// S11, S12: clients on one session have each their own CDP sessions, and reach together no further than one.
-async fn clients_of_one_session_reach_no_further_than_one(arena: Arena) {
+/// S11, S12: each client of a session has its own CDP sessions, and several clients get no more access than one.
+async fn several_clients_get_no_more_access_than_one(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let (attacker, victim) = (&stage.attacker, &stage.victim);
     let path = format!("/devtools/browser/{}", id_of(&attacker.client).await);
@@ -62,7 +62,7 @@ async fn clients_of_one_session_reach_no_further_than_one(arena: Arena) {
     attacker.evaluate("6 * 7").await;
     stage.unharmed("S11").await;
 
-    // All hold whatever opens. No further client may connect.
+    // All of them pause new targets. No further client may connect.
     let wanted = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
     for other in &others {
         other.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
@@ -78,9 +78,9 @@ async fn clients_of_one_session_reach_no_further_than_one(arena: Arena) {
         let outcome = other.call("Target.createTarget", planted.clone()).await;
         no_context_for_a_page(&victim.context).judge("S12", "Target.createTarget", &outcome, other);
     }
-    // The victim opens a page in this: no client holds it or is told of it.
+    // The victim opens a page in this check: no client pauses it or is told of it.
     stage.unharmed("S12").await;
-    // A page of their own does not wait for clients that have gone.
+    // An own page does not wait for disconnected clients.
     let created = attacker.client.ok(None, "Target.createTarget", json!({ "url": "about:blank" })).await;
     let target = text(&created, "targetId");
     for other in &others {
@@ -335,7 +335,7 @@ async fn tunnelled(client: &Client, path: &[String], method: &str, params: Value
 
 rows_in_each_browser! {
     foreign_cdp_sessions_are_not_found,
-    clients_of_one_session_reach_no_further_than_one,
+    several_clients_get_no_more_access_than_one,
     nested_messages_are_checked_by_the_policy,
     child_cdp_sessions_end_with_their_parent,
     equal_command_ids_of_two_clients_are_not_confused,

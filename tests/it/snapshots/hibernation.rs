@@ -92,7 +92,7 @@ async fn parked_sessions_survive_a_restart() {
     is_problem(&taken, 409, "id-in-use", &id);
     let client = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     assert_eq!(marks(&client, &page_at(&client, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
-    // Once awake it is joined, not woken again.
+    // A second client joins the restored session.
     let other = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
     assert_eq!(marks(&other, &page_at(&other, &url).await).await, json!(["mark=kept", "kept", "kept", "kept7"]));
 }

@@ -25,7 +25,7 @@ use crate::{
 const IN_FLIGHT: usize = 20;
 /// Commands that may never be answered: they wait for a promise, a dialog, or a paused request.
 const PROMPT: Duration = Duration::from_millis(500);
-/// How long a session may take to say its id.
+/// Time limit for the id of a session.
 const OPENS: Duration = Duration::from_secs(10);
 /// The time that one act may delay the next.
 const TURN: Duration = Duration::from_millis(150);
@@ -35,7 +35,7 @@ const PAGES: usize = 4;
 /// A client: its tenant's number, and its own among those of the tenant.
 type ClientNumber = (Number, usize);
 
-/// Where the session of a tenant is. Locked while one of its clients connects.
+/// The path of a tenant's session. Locked while one of its clients connects.
 pub(crate) type SessionPath = Arc<tokio::sync::Mutex<Option<String>>>;
 
 /// Ids that all tenants know, as if attackers had got them in another way.
@@ -55,7 +55,7 @@ impl Board {
         }
     }
 
-    /// An id of this kind of another tenant's. A CDP session is one client's: others of its tenant cannot use it.
+    /// An id of this kind of another tenant. A CDP session belongs to one client: others of its tenant cannot use it.
     pub(crate) fn foreign(&self, to: ClientNumber, kind: &'static str, random: &mut Random) -> Option<String> {
         let pinned = self.0.lock().expect("no panic");
         let is_foreign = |of: &ClientNumber| if kind == "session" { *of != to } else { of.0 != to.0 };

@@ -182,7 +182,7 @@ const TWO_ROOTS: &str = "bind C 1
      ";
 
 #[test]
-fn a_reply_that_names_a_page_waits_until_its_root_is_told_of_the_page() {
+fn reply_naming_a_page_waits_for_its_announcement() {
     play(&format!(
         "{TWO_ROOTS}
          name R P 1     => goes
@@ -193,7 +193,7 @@ fn a_reply_that_names_a_page_waits_until_its_root_is_told_of_the_page() {
 }
 
 #[test]
-fn and_goes_when_its_root_will_not_be_told() {
+fn withheld_reply_is_released_when_no_announcement_follows() {
     for end in ["off R2", "refused P R2", "destroy P", "gone R2", "release 1"] {
         let mut mirror = play(&format!("{TWO_ROOTS}\nname R2 P 7 => waits"));
         let effects = mirror.event(end);
@@ -218,7 +218,7 @@ fn a_tab_is_announced_before_the_reply_that_names_its_page() {
 }
 
 #[test]
-fn a_popup_is_not_started_by_one_client_while_another_waits_for_it() {
+fn popup_stays_paused_while_another_client_waits() {
     for (how, one) in [("opener access", "kept back"), ("access", "up")] {
         play(&format!(
             "bind C 1

@@ -112,7 +112,7 @@ pub(super) struct Plain {
     unpaired: HashMap<ContextId, TargetId>,
     /// Attachments that auto-attach asked for explicitly and Chrome has not announced yet.
     expected: Vec<Expected>,
-    /// Replies that wait until their root has been told of the target they name.
+    /// Replies that wait for the announcement of the target that they name.
     withheld: Vec<(CdpSessionId, TargetId, CallId)>,
     /// Holds in the order they began, which is the order they end; one that ended early is passed over.
     holds: VecDeque<(Instant, TargetId)>,

@@ -119,7 +119,7 @@ impl World {
                 if let Some(lease) = pick(&self.leases, a) {
                     let kind = if flag(3) { "browser_ui" } else { "page" };
                     let page = self.new_page(lease, kind, flag(0), flag(1), flag(2));
-                    // A client made it, and its reply comes when Chrome has said all of the page.
+                    // A client created it; the reply follows Chrome's events about the page.
                     let of_lease: Vec<_> = self.roots.iter().filter(|(_, owner)| *owner == lease).cloned().collect();
                     if let Some((root, _)) = pick(&of_lease, b).filter(|_| flag(4)) {
                         self.answer_naming(root, page);

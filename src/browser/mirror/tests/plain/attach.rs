@@ -90,7 +90,7 @@ impl Plain {
         }
     }
 
-    /// A reply names a target: it is kept back while the root that asked is yet to be told of that one, or of its tab.
+    /// A reply names a target: it is withheld until the target, or its tab, is announced to the root that asked.
     pub(in crate::browser::mirror::tests) fn withhold(
         &mut self,
         root: &CdpSessionId,
