@@ -148,11 +148,17 @@ msrv: ## Compiles the library and the binary with the rust-version of Cargo.toml
 fmt: ## Format the sources
 	@cargo fmt
 
-docs: ## Generate docs/configuration.md from the settings' comments
+docs: ## Generate docs/configuration.md from the settings' comments, and what `make types` generates
 	@cargo run --quiet --locked -- config-docs > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
+	@$(MAKE) --no-print-directory types
 
-types: ## Generate types/ghost.d.ts from fixtures/ghost.json
-	@mkdir -p types
-	@cargo run --quiet --locked -- ghost-types > types/ghost.d.ts.new
+types: ## Generate the documents of the API from the Rust types: fixtures/ghost.json, types/ghost.d.ts, docs/openapi.json, docs/operations.md
+	@cargo run --quiet --locked -- api-document protocol > fixtures/ghost.json.new
+	@mv fixtures/ghost.json.new fixtures/ghost.json
+	@cargo run --quiet --locked -- api-document declarations > types/ghost.d.ts.new
 	@mv types/ghost.d.ts.new types/ghost.d.ts
+	@cargo run --quiet --locked -- api-document openapi > docs/openapi.json.new
+	@mv docs/openapi.json.new docs/openapi.json
+	@cargo run --quiet --locked -- api-document reference > docs/operations.md.new
+	@mv docs/operations.md.new docs/operations.md

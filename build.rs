@@ -13,6 +13,9 @@ use std::{
 const TABLE: &str = "src/virtual_browser/policy.tsv";
 const COLUMNS: &str = "method\tscope\tpage\tbrowser\tpage_handler\tbrowser_handler\twith\talso\twhy";
 
+/// In place of the name of a method: every method of the domain that has no row of its own.
+const WHOLE: &str = "*";
+
 /// The handlers of methods, with the doc comments of the variants of `Handler`.
 /// `src/virtual_browser/dispatch.rs` calls them.
 const HANDLERS: [(&str, &str); 43] = [
@@ -38,7 +41,7 @@ const HANDLERS: [(&str, &str); 43] = [
     ("get_version", "Answers with the browser's version."),
     ("get_window_bounds", "Sends a command to Chrome if its window belongs to this session."),
     ("get_window_for_target", "Finds the window of a target of this session."),
-    ("ghost_ask", "Asks the service behind the `ghost` domain."),
+    ("ghost_ask", "Has an operation of the `ghost` domain performed."),
     ("ghost_disable", "Turns events of the `ghost` domain off."),
     ("ghost_enable", "Turns events of the `ghost` domain on."),
     ("in_context", "Sends a command to Chrome with a context of this session."),
@@ -139,9 +142,15 @@ impl<'a> Table<'a> {
             return Err(format!("{} columns instead of 9", columns.len()));
         };
         let name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let Some((domain, _)) = method.split_once('.').filter(|(domain, method)| name(domain) && name(method)) else {
+        let is_method = |(domain, method): &(&str, &str)| name(domain) && (name(method) || *method == WHOLE);
+        let Some((domain, _)) = method.split_once('.').filter(is_method) else {
             return Err(format!("{method:?} is not a method"));
         };
+        // What nobody has looked at must not reach Chrome.
+        let is_local = |verdict: &str| matches!(verdict, "answer-locally" | "not-found" | "refuse");
+        if method.ends_with(WHOLE) && !(is_local(page) && is_local(browser) && with.is_empty()) {
+            return Err(format!("{method} may only be answered here or refused"));
+        }
         if !["target", "context", "browser", "host"].contains(&scope) {
             return Err(format!("{scope:?} is not a scope: use target, context, browser or host"));
         }
@@ -247,8 +256,12 @@ impl<'a> Table<'a> {
     /// The Rust code of the table.
     fn code(&self) -> String {
         let mut map = phf_codegen::Map::new();
+        let mut domains = phf_codegen::Map::new();
         for (method, row) in &self.rows {
-            map.entry(*method, row.as_str());
+            match method.split_once('.') {
+                Some((domain, WHOLE)) => domains.entry(domain, row.as_str()),
+                _ => map.entry(*method, row.as_str()),
+            };
         }
         let mut open = phf_codegen::Set::new();
         for (domain, _) in self.domains.iter().filter(|(_, open)| **open) {
@@ -283,11 +296,15 @@ pub enum Check {{
 
 #[allow(clippy::unreadable_literal)]
 static ROWS: phf::Map<&str, Row> = {};
+/// Domains with a row for every method that has none of its own.
+#[allow(clippy::unreadable_literal)]
+static DOMAINS: phf::Map<&str, Row> = {};
 /// Domains whose methods affect only their own target.
 #[allow(clippy::unreadable_literal)]
 static OPEN_DOMAINS: phf::Set<&str> = {};
 ",
             map.build(),
+            domains.build(),
             open.build()
         )
     }

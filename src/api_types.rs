@@ -1,33 +1,48 @@
-//! The `api_types` domain: sessions that outlive their socket, in the words of `fixtures/ghost.json`. PURE: shapes
-//! only.
+//! The `api_types` domain: ghostmux's own vocabulary, and its operations. PURE: shapes only.
 //!
-//! The same shapes serve the CDP domain and the REST API, so that both say the same with the same names.
+//! The Rust types are the one source: the `ghost` domain, the REST interface and the documents of both
+//! (`fixtures/ghost.json`, `types/ghost.d.ts`, `docs/openapi.json`, `docs/operations.md`) are made from them. The comments of these types are
+//! the descriptions in the documents.
 
-mod ask;
 pub mod capability;
 mod definition;
+mod events;
+pub mod operations;
 mod owner;
+mod protocol;
+mod read;
+mod reference;
+mod schemas;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod typescript;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Deref, time::Duration};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::value::RawValue;
 
 pub use self::{
-    ask::{Ask, Bad, Copies, has_all, object, read},
-    definition::{Command, Domain, Event, Items, Member, Type, merged},
-    owner::{BadOwner, Owner},
-    snapshot::{
-        Beginning, COPIES_MOST, Cloned, Exported, Exporting, Importing, Label, Omission, RestoreMode, Restoring, Saved,
-        Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, WantedSnapshots,
+    definition::{Domain, Items, Member, Type, merged},
+    events::{
+        BrowserLost, ClientAttached, ClientDetached, Event, SessionExpiring, SessionUpdated, SnapshotRestored,
+        SnapshotSaved,
     },
-    typescript::declarations,
+    operations::{Operation, Reply, Request},
+    owner::{BadOwner, Owner},
+    protocol::{ABOUT, declarations, definition},
+    read::{Bad, given, has_all, read},
+    reference::reference,
+    schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
+    snapshot::{
+        Beginning, COPIES_MOST, Cloned, Copies, Exported, Importing, Label, Omission, RestoreMode, Restoring, Saved,
+        Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, StorageState,
+    },
 };
 
-/// The domain's definition in the protocol's own JSON format, merged into `/json/protocol`.
+/// The domain's definition in the protocol's own JSON format, merged into `/json/protocol`. Made by [`definition`].
 pub const DEFINITION: &str = include_str!("../fixtures/ghost.json");
 /// Most bytes of a session's metadata, as JSON.
 pub const METADATA_MOST: usize = 4096;
@@ -36,7 +51,7 @@ pub const NAME_MOST: usize = 200;
 /// How long before a deadline `ghost.sessionExpiring` is sent, if the client does not say.
 pub const EXPIRING_NOTICE: Duration = Duration::from_secs(30);
 
-/// A span of time: on the wire a number of milliseconds, at most [`Millis::MOST`].
+/// A duration: on the wire a number of milliseconds, at most [`Millis::MOST`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Millis(pub Duration);
 
@@ -62,34 +77,69 @@ impl<'de> Deserialize<'de> for Millis {
     }
 }
 
-/// What a session's owner wants to remember of it.
-pub type Metadata = BTreeMap<String, String>;
+impl JsonSchema for Millis {
+    fn schema_name() -> Cow<'static, str> {
+        "Milliseconds".into()
+    }
 
-/// Where a session is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let most = u64::try_from(Self::MOST.as_millis()).unwrap_or(u64::MAX);
+        json_schema!({
+            "description": "A duration in milliseconds. For `timeout` and `idleTimeout` 0 means no limit; for \
+                `keepAlive` 0 means that the session ends with its last socket; for `hibernateAfter` and `autosave` 0 \
+                means never.",
+            "type": "number",
+            "minimum": 0,
+            "maximum": most,
+        })
+    }
+}
+
+/// What the owner stores with a session or snapshot: string values under string keys, at most 4 KiB as JSON. ghostmux
+/// does not interpret it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Metadata(pub BTreeMap<String, String>);
+
+impl Deref for Metadata {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromIterator<(String, String)> for Metadata {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(members: I) -> Self {
+        Self(members.into_iter().collect())
+    }
+}
+
+/// The state of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SessionState {
-    /// It waits for a place in a browser.
+    /// waits for a place in a browser.
     Queued,
-    /// It has a client.
+    /// has a client.
     Active,
-    /// Its socket is gone, its pages run on.
+    /// has no client; its pages run on.
     Parked,
-    /// It sleeps in a snapshot; whoever connects finds it restored.
+    /// is saved and in no browser, because it was parked for long, or because its browser or its server failed while it
+    /// had `autosave`; connecting to it restores it.
     Hibernated,
-    /// It is over, and stays so.
+    /// has ended and cannot be restored.
     Closed,
 }
 
-/// What ends a session by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A deadline that ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Deadline {
-    /// Time since it began.
+    /// time since the session started.
     Timeout,
-    /// Time since a client last sent a frame.
+    /// time since a client last sent a frame, while a client is connected; frames from Chrome do not count.
     IdleTimeout,
-    /// Time since its last socket went.
+    /// time since the last socket closed.
     KeepAlive,
 }
 
@@ -103,59 +153,60 @@ impl fmt::Display for Deadline {
     }
 }
 
-/// `ghost.Session`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A session as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// Its id.
+    /// The id, by which clients reconnect to the session.
     pub id: String,
-    /// Where it is in its life.
+    /// The state.
     pub state: SessionState,
-    /// Where to connect to come back to it.
+    /// The URL to reconnect to the session.
     pub web_socket_debugger_url: String,
-    /// As its owner calls it.
+    /// The name that the owner chose; need not be unique. At most 200 characters.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<String>,
-    /// What its owner wants to remember.
+    /// What the owner stores with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metadata: Option<Metadata>,
-    /// When it began, in milliseconds since the epoch.
+    /// When it started, in milliseconds since 1970-01-01 UTC.
     pub created_at: u64,
-    /// 0 is no limit.
+    /// Limit of the time since it started.
     pub timeout: Millis,
-    /// 0 is no limit.
+    /// Limit of the time since a client last sent a frame.
     pub idle_timeout: Millis,
-    /// 0 is: it ends with its last socket.
+    /// How long it lives without a socket.
     pub keep_alive: Millis,
-    /// How long it is parked before it is put to sleep; 0 is for ever.
+    /// How long it is parked before it is saved and its pages are closed.
     #[serde(default)]
     pub hibernate_after: Millis,
-    /// How often it is saved while it is used; 0 is never.
+    /// How often it is saved while it runs, so that it can be restored if its browser fails.
     #[serde(default)]
     pub autosave: Millis,
-    /// When the first deadline that runs now ends it, in milliseconds since the epoch.
+    /// When the first of its running deadlines ends it, in milliseconds since 1970-01-01 UTC; absent if none is running.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_at: Option<u64>,
-    /// Which that is.
+    /// The deadline that `expiresAt` belongs to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_by: Option<Deadline>,
-    /// Sockets connected to it.
+    /// Number of sockets that are connected to it now, page sockets included.
     pub clients: u32,
     /// These sockets, the earliest first. Empty in lists of sessions and in events.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub client_list: Vec<Client>,
-    /// The browser it is in.
+    /// Number of the browser it is in; absent while it waits for a place.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub browser: Option<u32>,
 }
 
-/// `ghost.Client`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A socket of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Client {
     /// Its number in the session.
+    #[schemars(with = "u32")]
     pub id: u64,
-    /// The page it speaks to, if it is no browser-level client.
+    /// The page it controls; absent for a browser-level client.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target_id: Option<String>,
     /// When it connected, in milliseconds since the epoch.
@@ -164,112 +215,107 @@ pub struct Client {
     pub exclusive: bool,
 }
 
-/// `ghost.Usage`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What a session has used since it started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
-    /// Time since it began.
+    /// Time since it started.
     pub wall_time: Millis,
     /// Frames from its clients.
     pub frames_in: u64,
     /// Frames to its clients.
     pub frames_out: u64,
-    /// Bytes from its clients.
+    /// Bytes of the frames from its clients.
     pub bytes_in: u64,
-    /// Bytes to its clients.
+    /// Bytes of the frames to its clients.
     pub bytes_out: u64,
-    /// Commands of its clients.
+    /// Commands among the frames from its clients.
     pub commands: u64,
-    /// Events to its clients.
+    /// Events among the frames to its clients.
     pub events: u64,
-    /// Pages open now.
+    /// Pages that are open now.
     pub pages: u32,
-    /// Most pages open at a time.
+    /// The largest number of pages that were open at a time.
     pub pages_most: u32,
-    /// Bytes of JavaScript heap in use in its pages.
+    /// Bytes of JavaScript heap in use in its pages now. Pages that do not answer within 2 s, because they are busy or
+    /// paused, are left out here and in the next two.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub js_heap_used: Option<u64>,
-    /// DOM nodes of its pages.
+    /// DOM nodes of its pages now.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub dom_nodes: Option<u64>,
-    /// Processor time of the renderers of its pages.
+    /// Processor time of the renderers of the pages that are open now, since each started, to 10 ms. Frames in a renderer
+    /// of their own and closed pages are not included.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cpu_time: Option<Millis>,
 }
 
-/// What a session is to begin with, and what of a live one changes: `ghost.createSession`, `ghost.updateSession`, and
-/// the bodies of `POST /v1/sessions` and `PATCH /v1/sessions/{id}`. What is absent keeps its value or takes the
-/// default.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+/// Settings of a session. What is absent keeps its value, or takes the default of the server.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// Its name.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub name: Option<String>,
-    /// What to remember.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    /// What the owner stores with it.
     pub metadata: Option<Metadata>,
-    /// 0 is no limit.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    /// Time since its start; 0 is no limit.
     pub timeout: Option<Millis>,
-    /// 0 is no limit.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    /// Time since its last frame from a client; 0 is no limit.
     pub idle_timeout: Option<Millis>,
-    /// 0 is: it ends with its last socket.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    /// Time without a socket; with 0 it ends with its last socket.
     pub keep_alive: Option<Millis>,
-    /// 0 is: it is never put to sleep.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    /// Time parked before it is hibernated; 0 is never.
     pub hibernate_after: Option<Millis>,
-    /// 0 is: it is never saved by itself.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    /// Time between two saves; 0 is never.
     pub autosave: Option<Millis>,
 }
 
-/// Which sessions `ghost.listSessions` and `GET /v1/sessions` give.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Wanted {
-    /// In this state.
-    #[serde(deserialize_with = "given")]
-    pub state: Option<SessionState>,
-    /// Of this name.
-    #[serde(deserialize_with = "given")]
-    pub name: Option<String>,
-    /// That have all of this.
-    #[serde(deserialize_with = "given")]
-    pub metadata: Option<Metadata>,
-    /// At most so many, 1 to 1000.
-    #[serde(deserialize_with = "given")]
-    pub limit: Option<u32>,
-    /// Where the page before this one ended.
-    #[serde(deserialize_with = "given")]
-    pub cursor: Option<String>,
-}
-
-/// A page of sessions.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A page of a list of sessions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sessions {
     /// Oldest first.
     pub sessions: Vec<Session>,
-    /// Those that hibernate and whose record in the store cannot be read.
+    /// Hibernated sessions whose record in the store cannot be read; absent if there are none, and if the list is
+    /// filtered by name or metadata.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub unreadable: Vec<Unreadable>,
-    /// For the next page.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
 }
 
-/// `ghost.Unreadable`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A session or snapshot in the store whose record cannot be read: another version of ghostmux wrote it, or it is
+/// damaged. It cannot be used, but it can be deleted by its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unreadable {
-    /// Its id.
+    /// The id.
     pub id: String,
-    /// What is wrong with its record.
+    /// What is wrong with the record.
     pub reason: String,
 }
 
-/// A member that is there: `null` is not the same as absent.
-pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+/// The open pages of a session.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Pages {
+    /// In the order of Chrome.
+    #[schemars(with = "Vec<PageInfo>")]
+    pub pages: Vec<Box<RawValue>>,
 }
+
+/// A `TargetInfo`, as `Target.getTargets` of Chrome gives it.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "camelCase", extend("additionalProperties" = true))]
+#[expect(dead_code, reason = "it describes what Chrome writes")]
+struct PageInfo {
+    /// Connect to `/devtools/page/{targetId}` to control the page.
+    target_id: String,
+    #[schemars(rename = "type")]
+    kind: String,
+    title: String,
+    url: String,
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    browser_context_id: Option<String>,
+}
+
+/// The answer of an operation that answers nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Nothing {}

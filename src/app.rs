@@ -46,6 +46,11 @@ const HEADERS: Duration = Duration::from_secs(10);
 /// Most bytes of a request's line and headers.
 const LONGEST_HEADERS: usize = 64 * 1024;
 
+/// The `OpenAPI` document of the REST interface, as text.
+pub fn openapi() -> serde_json::Result<String> {
+    http::openapi()
+}
+
 /// Serves until SIGTERM or SIGINT. When it returns, no process and no file of it is left.
 pub async fn run(config: Config) -> Result<(), StartError> {
     raise_file_limit();

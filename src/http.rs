@@ -15,13 +15,13 @@
 //!
 //! Methods are matched in any letter case: some clients write `get`.
 
-mod answers;
 mod browserless;
 pub mod chrome;
 mod errors;
 mod guard;
 mod monitor;
 pub(crate) mod patient;
+mod promises;
 mod reply;
 mod request;
 pub(crate) mod upgrade;
@@ -37,6 +37,7 @@ use self::{chrome::Protocol, v1::V1};
 pub use self::{
     guard::{Ends, Guard, Refused, Shows},
     reply::{Answer, Problem, Why, problem, refused},
+    v1::openapi,
 };
 use crate::{
     metrics::Metrics,

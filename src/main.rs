@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use ghostmux::{
     api_types, app,
     cli::{
@@ -59,9 +59,25 @@ enum Command {
     /// Print docs/configuration.md.
     #[command(hide = true)]
     ConfigDocs,
-    /// Print types/ghost.d.ts.
+    /// Print a document of the API, made from the Rust types.
     #[command(hide = true)]
-    GhostTypes,
+    ApiDocument {
+        /// Which.
+        document: ApiDocument,
+    },
+}
+
+/// A document of the API.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ApiDocument {
+    /// The `ghost` domain in the protocol's format: fixtures/ghost.json.
+    Protocol,
+    /// The same for TypeScript: types/ghost.d.ts.
+    Declarations,
+    /// The REST interface: docs/openapi.json.
+    Openapi,
+    /// All operations and events: docs/operations.md.
+    Reference,
 }
 
 #[tokio::main]
@@ -109,8 +125,14 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             stdout().write_all(config::docs::markdown().as_bytes()).context("cannot write the page")?;
             Ok(0)
         }
-        Command::GhostTypes => {
-            stdout().write_all(api_types::declarations().as_bytes()).context("cannot write the declarations")?;
+        Command::ApiDocument { document } => {
+            let text = match document {
+                ApiDocument::Protocol => api_types::definition().map_err(anyhow::Error::msg)?,
+                ApiDocument::Declarations => api_types::declarations().map_err(anyhow::Error::msg)?,
+                ApiDocument::Openapi => app::openapi()?,
+                ApiDocument::Reference => api_types::reference(),
+            };
+            stdout().write_all(text.as_bytes()).context("cannot write the document")?;
             Ok(0)
         }
     }

@@ -43,7 +43,7 @@ use self::{
 };
 pub use self::{files::Move, outbox::ToClient};
 use crate::{
-    api_types::Ask,
+    api_types::Request,
     api_types::capability::{CdpSessionLimits, Granted},
     cdp::{
         error::CdpError,
@@ -97,7 +97,7 @@ pub enum Action {
     /// [`VirtualBrowser::on_permit`].
     Permit(Tag, u64),
     /// A client asks about sessions; the answer comes to [`VirtualBrowser::on_browser`] like a reply.
-    Ghost(Tag, ViewId, Ask),
+    Ghost(Tag, ViewId, Box<Request>),
     /// A client's socket is to be closed, because of what the session saw.
     Close(ViewId, CloseReason),
     /// The session is over: a client said `Browser.close`.

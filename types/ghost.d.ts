@@ -1,173 +1,183 @@
-// Written by `ghostmux ghost-types`; change fixtures/ghost.json instead.
+// Written by `make types` from the Rust types in src/api_types/, which are what to change.
 //
 // The shapes alone. Puppeteer's `CDPSession` learns of them from ghost-puppeteer.d.ts, Playwright's from
 // ghost-playwright.d.ts.
 
-/** Sessions that outlive their socket. A session is what a client gets from ghostmux: a virtual browser with an id, an owner, a state and deadlines; a socket is only how somebody looks at it. Answered on any root connection (a frame without `sessionId`, or on a CDP session of `Target.attachToBrowserTarget`). */
+/** Sessions that outlive their socket. A session is what a client gets from ghostmux: a virtual browser with an id, an owner, a state and deadlines. Sockets connect to it and leave it. The domain is answered on any root connection (a frame without `sessionId`, or on a CDP session of `Target.attachToBrowserTarget`). */
 export namespace Ghost {
 
-  /** `queued`: it waits for a place in a browser. `active`: it has a client. `parked`: the socket is gone, its pages run on. `hibernated`: it is saved and out of the browser, because it was parked for long, or its browser or its server died while it had `autosave`; whoever connects finds it restored. `closed`: it is over, and stays so. */
+  /** A duration in milliseconds. For `timeout` and `idleTimeout` 0 means no limit; for `keepAlive` 0 means that the session ends with its last socket; for `hibernateAfter` and `autosave` 0 means never. */
+  type Milliseconds = number;
+
+  /** The state of a session. `queued`: waits for a place in a browser. `active`: has a client. `parked`: has no client; its pages run on. `hibernated`: is saved and in no browser, because it was parked for long, or because its browser or its server failed while it had `autosave`; connecting to it restores it. `closed`: has ended and cannot be restored. */
   type SessionState = 'queued' | 'active' | 'parked' | 'hibernated' | 'closed';
 
-  /** `timeout`: time since the session began. `idleTimeout`: time since a client last sent a frame, while one is connected; what Chrome sends is not life. `keepAlive`: time since the last socket went. */
-  type Deadline = 'timeout' | 'idleTimeout' | 'keepAlive';
-
-  /** What its owner wants to remember of a session: string values under string keys, at most 4 KiB as JSON. Never looked into. */
+  /** What the owner stores with a session or snapshot: string values under string keys, at most 4 KiB as JSON. ghostmux does not interpret it. */
   type Metadata = Record<string, string>;
 
-  /** A span of time, in milliseconds. For `timeout` and `idleTimeout` 0 means without limit; for `keepAlive` 0 means that the session ends with its last socket; for `hibernateAfter` and `autosave` 0 means never. */
-  type Milliseconds = number;
+  /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
+  type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
+
+  /** What happens to the state that a session has when a snapshot is restored into it. `replace`: the pages of the session are closed, and its cookies and storage are cleared first. `merge`: what the snapshot does not name stays. */
+  type RestoreMode = 'replace' | 'merge';
+
+  /** What `context.storageState()` of Playwright returns and `browser.newContext({ storageState })` takes. */
+  type StorageState = unknown;
+
+  /** The format of a snapshot's content. `playwright`: the `storageState` of Playwright, which holds cookies, localStorage and `IndexedDB` of one context. `ghostmux`: everything, one JSON record per line. */
+  type SnapshotFormat = 'playwright' | 'ghostmux';
+
+  /** A deadline that ends a session. `timeout`: time since the session started. `idleTimeout`: time since a client last sent a frame, while a client is connected; frames from Chrome do not count. `keepAlive`: time since the last socket closed. */
+  type Deadline = 'timeout' | 'idleTimeout' | 'keepAlive';
+
+  /** A socket of a session. */
+  interface Client {
+    /** Its number in the session. */
+    id: number;
+    /** The page it controls; absent for a browser-level client. */
+    targetId?: string;
+    /** When it connected, in milliseconds since the epoch. */
+    connectedAt: number;
+    /** Whether no other browser-level client may connect while this one stays. */
+    exclusive: boolean;
+  }
 
   /** A session as its owner sees it. */
   interface Session {
-    /** Its id, by which one comes back to it. */
+    /** The id, by which clients reconnect to the session. */
     id: string;
+    /** The state. */
     state: SessionState;
-    /** Where to connect to come back to it. */
+    /** The URL to reconnect to the session. */
     webSocketDebuggerUrl: string;
-    /** As its owner calls it; need not be unique. At most 200 characters. */
+    /** The name that the owner chose; need not be unique. At most 200 characters. */
     name?: string;
+    /** What the owner stores with it. */
     metadata?: Metadata;
-    /** When it began, in milliseconds since 1970-01-01 UTC. */
+    /** When it started, in milliseconds since 1970-01-01 UTC. */
     createdAt: number;
+    /** Limit of the time since it started. */
     timeout: Milliseconds;
+    /** Limit of the time since a client last sent a frame. */
     idleTimeout: Milliseconds;
+    /** How long it lives without a socket. */
     keepAlive: Milliseconds;
-    /** How long it is parked before it is saved, and its pages are closed. */
+    /** How long it is parked before it is saved and its pages are closed. */
     hibernateAfter: Milliseconds;
-    /** How often it is saved while it goes on, to be brought back should its browser die. */
+    /** How often it is saved while it runs, so that it can be restored if its browser fails. */
     autosave: Milliseconds;
-    /** When the first of its deadlines that run now ends it, in milliseconds since 1970-01-01 UTC; absent if none runs. */
+    /** When the first of its running deadlines ends it, in milliseconds since 1970-01-01 UTC; absent if none is running. */
     expiresAt?: number;
-    /** Which deadline that is. */
+    /** The deadline that `expiresAt` belongs to. */
     expiresBy?: Deadline;
-    /** Sockets connected to it now, page sockets included. */
+    /** Number of sockets that are connected to it now, page sockets included. */
     clients: number;
-    /** These sockets, the earliest first; only in the answer of `getSession`, and absent if there are none. */
+    /** These sockets, the earliest first. Empty in lists of sessions and in events. */
     clientList?: Client[];
     /** Number of the browser it is in; absent while it waits for a place. */
     browser?: number;
   }
 
-  /** A socket on a session. */
-  interface Client {
-    /** Its number in the session. */
-    id: number;
-    /** The page it speaks to; absent for a browser-level client. */
-    targetId?: string;
-    /** When it connected, in milliseconds since 1970-01-01 UTC. */
-    connectedAt: number;
-    /** Whether it connected with `exclusive=true`: no other browser-level client may connect while it stays. */
-    exclusive: boolean;
-  }
-
-  /** What a session has used since it began. */
-  interface Usage {
-    /** Time since it began. */
-    wallTime: Milliseconds;
-    /** Frames from its clients. */
-    framesIn: number;
-    /** Frames to its clients. */
-    framesOut: number;
-    /** Bytes of these frames from its clients. */
-    bytesIn: number;
-    /** Bytes of these frames to its clients. */
-    bytesOut: number;
-    /** Commands among the frames from its clients. */
-    commands: number;
-    /** Events among the frames to its clients. */
-    events: number;
-    /** Pages open now. */
-    pages: number;
-    /** Most pages open at a time. */
-    pagesMost: number;
-    /** Bytes of JavaScript heap in use in its pages now. Pages that do not answer within 2 s, because they are busy or paused, are left out here and below. */
-    jsHeapUsed?: number;
-    /** DOM nodes of its pages now. */
-    domNodes?: number;
-    /** Processor time of the renderers of the pages that are open now, since each began, to 10 ms. Frames in a renderer of their own and pages that are closed are not in it. */
-    cpuTime?: Milliseconds;
-  }
-
-  /** `cookies`: with every attribute. `localStorage` and `indexedDB`: of every origin of the session. `pages`: those that are open, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: what stands in the pages' form fields, passwords included. */
-  type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
-
-  /** `replace`: the session's pages are closed, its cookies and storage cleared before. `merge`: what the snapshot does not name stays. */
-  type RestoreMode = 'replace' | 'merge';
-
-  /** `playwright`: the `storageState` of Playwright, which holds cookies, localStorage and IndexedDB of one context. `ghostmux`: everything, one JSON record a line. */
-  type SnapshotFormat = 'playwright' | 'ghostmux';
-
-  /** What Playwright's `context.storageState()` gives and `browser.newContext({ storageState })` takes. */
-  type StorageState = unknown;
-
-  /** The state of a session as it was saved. It belongs to the owner of the session. */
-  interface Snapshot {
-    /** Its id; later ones sort after earlier ones. */
+  /** A session or snapshot in the store whose record cannot be read: another version of ghostmux wrote it, or it is damaged. It cannot be used, but it can be deleted by its id. */
+  interface Unreadable {
+    /** The id. */
     id: string;
-    /** As its owner calls it; need not be unique. */
+    /** What is wrong with the record. */
+    reason: string;
+  }
+
+  /** The saved state of a session. It belongs to the owner of the session. */
+  interface Snapshot {
+    /** The id; the ids of later snapshots sort after it. */
+    id: string;
+    /** The name that the owner chose; need not be unique. */
     name?: string;
+    /** What the owner stores with it. */
     metadata?: Metadata;
     /** When it was saved, in milliseconds since 1970-01-01 UTC. */
     createdAt: number;
-    /** When it goes by itself, in milliseconds since 1970-01-01 UTC; absent if only when it is deleted. */
+    /** When it is deleted automatically, in milliseconds since 1970-01-01 UTC; absent if it is kept until a client deletes it. */
     expiresAt?: number;
-    /** The session it is of; absent if it was imported. */
+    /** The session it was saved from; absent if it was imported. */
     sessionId?: string;
     /** Bytes of its content. */
     size: number;
     /** Bytes it takes in the store, compressed. */
     storedSize: number;
-    /** What it was to have. */
+    /** The parts that it was to contain. */
     parts: SnapshotPart[];
-    /** Cookies in it. */
+    /** Number of cookies in it. */
     cookies: number;
-    /** Origins, or partitions of one, that have something in it. */
+    /** Number of origins, or partitions of one, that have something in it. */
     origins: number;
-    /** Databases in it. */
+    /** Number of databases in it. */
     databases: number;
-    /** Pages in it. */
+    /** Number of pages in it. */
     pages: number;
-    /** Whether a deadline came before everything was read. */
+    /** Whether a deadline ended the reading before everything was read. */
     partial: boolean;
-  }
-
-  /** Something that was not carried. */
-  interface Omission {
-    /** What kind of thing it is, and its name; never its value. */
-    what: string;
-    /** The origin, URL or context it is of; empty if it is of none. */
-    place: string;
-    /** Why. */
-    reason: string;
-  }
-
-  /** A session or a snapshot that is in the store and whose record cannot be read: another version of ghostmux wrote it, or something damaged it. It cannot be used, and can be deleted by its id. */
-  interface Unreadable {
-    id: string;
-    /** What is wrong with its record. */
-    reason: string;
   }
 
   /** What saving, restoring or converting carried, and what it did not. */
   interface SnapshotReport {
+    /** Number of cookies carried. */
     cookies: number;
-    /** Origins, or partitions of one, that had something. */
+    /** Number of origins, or partitions of one, that had something. */
     origins: number;
+    /** Number of databases carried. */
     databases: number;
-    /** Rows of these databases. */
+    /** Number of rows of these databases. */
     rows: number;
+    /** Number of pages carried. */
     pages: number;
-    /** Size of the content. */
+    /** Bytes of the content. */
     bytes: number;
     /** How long it took. */
     took: Milliseconds;
-    /** Whether a deadline came before everything was read. */
+    /** Whether a deadline ended the reading before everything was read. */
     partial: boolean;
-    /** What was not carried; the first 200 of it. */
+    /** What was not carried: the first 200 items. */
     omitted: Omission[];
-    /** How much was not carried. */
+    /** Number of items that were not carried. */
     omittedCount: number;
+  }
+
+  /** Something that was not carried. */
+  interface Omission {
+    /** The kind of thing, and its name; never its value. */
+    what: string;
+    /** The origin, URL or context it belongs to; empty if it belongs to none. */
+    place: string;
+    /** Why it was not carried. */
+    reason: string;
+  }
+
+  /** What a session has used since it started. */
+  interface Usage {
+    /** Time since it started. */
+    wallTime: Milliseconds;
+    /** Frames from its clients. */
+    framesIn: number;
+    /** Frames to its clients. */
+    framesOut: number;
+    /** Bytes of the frames from its clients. */
+    bytesIn: number;
+    /** Bytes of the frames to its clients. */
+    bytesOut: number;
+    /** Commands among the frames from its clients. */
+    commands: number;
+    /** Events among the frames to its clients. */
+    events: number;
+    /** Pages that are open now. */
+    pages: number;
+    /** The largest number of pages that were open at a time. */
+    pagesMost: number;
+    /** Bytes of JavaScript heap in use in its pages now. Pages that do not answer within 2 s, because they are busy or paused, are left out here and in the next two. */
+    jsHeapUsed?: number;
+    /** DOM nodes of its pages now. */
+    domNodes?: number;
+    /** Processor time of the renderers of the pages that are open now, since each started, to 10 ms. Frames in a renderer of their own and closed pages are not included. */
+    cpuTime?: Milliseconds;
   }
 
   /** Of `ghost.enable`. */
@@ -178,7 +188,7 @@ export namespace Ghost {
 
   /** Of `ghost.getSession`. */
   interface GetSessionParams {
-    /** Which; this connection's if absent. */
+    /** The session; that of this connection if absent. */
     id?: string;
   }
 
@@ -189,43 +199,49 @@ export namespace Ghost {
 
   /** Of `ghost.listSessions`. */
   interface ListSessionsParams {
-    /** Only those in this state. */
+    /** Only sessions in this state. */
     state?: SessionState;
-    /** Only those of this name. */
+    /** Only sessions with this name. */
     name?: string;
-    /** Only those that have all of this. */
+    /** Only sessions that have all these members with these values. */
     metadata?: Metadata;
-    /** At most so many, 1 to 1000; 100 if absent. */
+    /** Most sessions on the page, 1 to 1000; 100 if absent. */
     limit?: number;
-    /** What the page before this one gave as `next`. */
+    /** The `next` of the page before this one. */
     cursor?: string;
   }
 
   /** Of `ghost.listSessions`. */
   interface ListSessionsResult {
+    /** Oldest first. */
     sessions: Session[];
-    /** Those that hibernate and whose record in the store cannot be read; absent if there are none, and where a name or metadata is asked for. */
+    /** Hibernated sessions whose record in the store cannot be read; absent if there are none, and if the list is filtered by name or metadata. */
     unreadable?: Unreadable[];
-    /** For the next page; absent on the last. */
+    /** The `cursor` of the next page; absent on the last page. */
     next?: string;
   }
 
   /** Of `ghost.createSession`. */
   interface CreateSessionParams {
-    /** An id of one's own choice that was never used here: 8 to 64 characters of A-Z a-z 0-9 . _ -. Chosen by the server if absent. */
+    /** An id that was never used on this server: 8 to 64 characters of A-Z a-z 0-9 . _ -. Chosen by the server if absent. */
     id?: string;
+    /** A name, which need not be unique. */
     name?: string;
+    /** What to store with it. */
     metadata?: Metadata;
+    /** Limit of the time since it started. */
     timeout?: Milliseconds;
+    /** Limit of the time since a client last sent a frame. */
     idleTimeout?: Milliseconds;
-    /** How long it waits for a client to come (back). The server's default for sessions made so if absent. */
+    /** How long it waits for a client to connect or reconnect. If absent, the server's default for such sessions. */
     keepAlive?: Milliseconds;
+    /** How long it is parked before it is hibernated. */
     hibernateAfter?: Milliseconds;
-    /** At least 1000, or 0. */
+    /** How often it is saved: at least 1000, or 0. */
     autosave?: Milliseconds;
-    /** The snapshot it begins with; blank if absent. */
+    /** The snapshot it begins with; it is blank if absent. */
     snapshot?: string;
-    /** Whether the snapshot's pages are opened; they are if absent. */
+    /** Whether the pages of the snapshot are opened; `true` if absent. */
     pages?: boolean;
   }
 
@@ -236,17 +252,21 @@ export namespace Ghost {
 
   /** Of `ghost.updateSession`. */
   interface UpdateSessionParams {
-    /** Which; this connection's if absent. */
+    /** The session; that of this connection if absent. */
     id?: string;
-    /** An empty one takes it away. */
+    /** The new name; an empty one removes the name. */
     name?: string;
-    /** Takes the place of what was there. */
+    /** Replaces the metadata as a whole. */
     metadata?: Metadata;
+    /** Limit of the time since it started. */
     timeout?: Milliseconds;
+    /** Limit of the time since a client last sent a frame. */
     idleTimeout?: Milliseconds;
+    /** How long it lives without a socket. */
     keepAlive?: Milliseconds;
+    /** How long it is parked before it is hibernated. */
     hibernateAfter?: Milliseconds;
-    /** At least 1000, or 0. */
+    /** How often it is saved: at least 1000, or 0. */
     autosave?: Milliseconds;
   }
 
@@ -257,15 +277,15 @@ export namespace Ghost {
 
   /** Of `ghost.closeSession`. */
   interface CloseSessionParams {
-    /** Which; this connection's if absent. */
+    /** The session; that of this connection if absent. */
     id?: string;
   }
 
   /** Of `ghost.park`. */
   interface ParkParams {
-    /** Which; this connection's if absent. */
+    /** The session; that of this connection if absent. */
     id?: string;
-    /** Changed to this first, if given. A session without any is given the server's default for it. */
+    /** The new `keepAlive`. If absent, a session without any gets the server's default for parked sessions. */
     keepAlive?: Milliseconds;
   }
 
@@ -276,7 +296,7 @@ export namespace Ghost {
 
   /** Of `ghost.getUsage`. */
   interface GetUsageParams {
-    /** Which; this connection's if absent. */
+    /** The session; that of this connection if absent. */
     id?: string;
   }
 
@@ -287,32 +307,35 @@ export namespace Ghost {
 
   /** Of `ghost.saveSnapshot`. */
   interface SaveSnapshotParams {
-    /** Which session; this connection's if absent. */
+    /** The session; that of this connection if absent. */
     id?: string;
-    /** What it is to have; all but `formFields` if absent. */
+    /** What the snapshot contains; all but `formFields` if absent. */
     parts?: SnapshotPart[];
-    /** What to call it. At most 200 characters. */
+    /** The name of the snapshot. At most 200 characters. */
     name?: string;
+    /** What to store with it. */
     metadata?: Metadata;
-    /** How long it is kept; 0 is until it is deleted. As the server is set if absent. */
+    /** How long it is kept; with 0 it is kept until it is deleted. If absent, as the server is configured. */
     ttl?: Milliseconds;
   }
 
   /** Of `ghost.saveSnapshot`. */
   interface SaveSnapshotResult {
+    /** The snapshot. */
     snapshot: Snapshot;
+    /** What was carried, and what was not. */
     report: SnapshotReport;
   }
 
   /** Of `ghost.restoreSnapshot`. */
   interface RestoreSnapshotParams {
-    /** Which session; this connection's if absent. */
+    /** The session; that of this connection if absent. */
     id?: string;
-    /** Which snapshot. */
+    /** The snapshot. */
     snapshot: string;
-    /** `replace` if absent. */
+    /** What happens to the state that the session has; `replace` if absent. */
     mode?: RestoreMode;
-    /** Whether its pages are opened; they are if absent. */
+    /** Whether the pages of the snapshot are opened; `true` if absent. */
     pages?: boolean;
   }
 
@@ -323,53 +346,61 @@ export namespace Ghost {
 
   /** Of `ghost.cloneSession`. */
   interface CloneSessionParams {
-    /** Which session; this connection's if absent. */
+    /** The session; that of this connection if absent. */
     id?: string;
-    /** How many, 1 to 100; 1 if absent. */
+    /** Number of clones, 1 to 100; 1 if absent. */
     count?: number;
-    /** What they are to have; all but `formFields` if absent. */
+    /** What is copied; all but `formFields` if absent. */
     parts?: SnapshotPart[];
+    /** The name of each clone. */
     name?: string;
+    /** What to store with each clone. */
     metadata?: Metadata;
+    /** Limit of the time since a clone started. */
     timeout?: Milliseconds;
+    /** Limit of the time since a client last sent a frame. */
     idleTimeout?: Milliseconds;
-    /** How long they wait for a client. The server's default for sessions made so if absent. */
+    /** How long a clone waits for a client. If absent, the server's default for such sessions. */
     keepAlive?: Milliseconds;
+    /** How long a clone is parked before it is hibernated. */
     hibernateAfter?: Milliseconds;
-    /** At least 1000, or 0. */
+    /** How often a clone is saved: at least 1000, or 0. */
     autosave?: Milliseconds;
   }
 
   /** Of `ghost.cloneSession`. */
   interface CloneSessionResult {
+    /** The new sessions. */
     sessions: Session[];
+    /** What was carried, and what was not. */
     report: SnapshotReport;
   }
 
   /** Of `ghost.listSnapshots`. */
   interface ListSnapshotsParams {
-    /** Only those with this in their name, in whatever case. */
+    /** Only snapshots with this in their name, in upper or lower case. */
     name?: string;
-    /** Only those that have all of this. */
+    /** Only snapshots that have all these members with these values. */
     metadata?: Metadata;
-    /** At most so many, 1 to 1000; 100 if absent. */
+    /** Most snapshots on the page, 1 to 1000; 100 if absent. */
     limit?: number;
-    /** What the page before this one gave as `next`. */
+    /** The `next` of the page before this one. */
     cursor?: string;
   }
 
   /** Of `ghost.listSnapshots`. */
   interface ListSnapshotsResult {
+    /** Newest first. */
     snapshots: Snapshot[];
-    /** Those whose record in the store cannot be read; absent if there are none, and where a name or metadata is asked for. */
+    /** Snapshots whose record in the store cannot be read; absent if there are none, and if the list is filtered by name or metadata. */
     unreadable?: Unreadable[];
-    /** For the next page; absent on the last. */
+    /** The `cursor` of the next page; absent on the last page. */
     next?: string;
   }
 
   /** Of `ghost.getSnapshot`. */
   interface GetSnapshotParams {
-    /** Which. */
+    /** The snapshot. */
     snapshot: string;
   }
 
@@ -380,32 +411,35 @@ export namespace Ghost {
 
   /** Of `ghost.deleteSnapshot`. */
   interface DeleteSnapshotParams {
-    /** Which. */
+    /** The snapshot. */
     snapshot: string;
   }
 
   /** Of `ghost.importSnapshot`. */
   interface ImportSnapshotParams {
-    /** Either this, */
+    /** Give either this or `data`. */
     storageState?: StorageState;
-    /** or the `data` of `exportSnapshot`. */
+    /** The `data` of `exportSnapshot`. */
     data?: string;
-    /** What to call it. At most 200 characters. */
+    /** The name of the snapshot. At most 200 characters. */
     name?: string;
+    /** What to store with it. */
     metadata?: Metadata;
-    /** How long it is kept; 0 is until it is deleted. As the server is set if absent. */
+    /** How long it is kept; with 0 it is kept until it is deleted. If absent, as the server is configured. */
     ttl?: Milliseconds;
   }
 
   /** Of `ghost.importSnapshot`. */
   interface ImportSnapshotResult {
+    /** The snapshot. */
     snapshot: Snapshot;
+    /** What was carried, and what was not. */
     report: SnapshotReport;
   }
 
   /** Of `ghost.exportSnapshot`. */
   interface ExportSnapshotParams {
-    /** Which. */
+    /** The snapshot. */
     snapshot: string;
     /** `playwright` if absent. */
     format?: SnapshotFormat;
@@ -413,108 +447,117 @@ export namespace Ghost {
 
   /** Of `ghost.exportSnapshot`. */
   interface ExportSnapshotResult {
-    /** Of the format `playwright`. */
+    /** The content in the format `playwright`. */
     storageState?: StorageState;
-    /** Of the format `ghostmux`, in base64. */
+    /** The content in the format `ghostmux`, in base64. */
     data?: string;
-    /** What the format has no room for. */
+    /** What the format cannot hold. */
     report: SnapshotReport;
   }
 
   /** Of `ghost.sessionExpiring`. */
   interface SessionExpiringEvent {
+    /** The deadline. */
     deadline: Deadline;
+    /** The time until then. */
     remaining: Milliseconds;
   }
 
   /** Of `ghost.sessionUpdated`. */
   interface SessionUpdatedEvent {
+    /** The session after the change. */
     session: Session;
   }
 
   /** Of `ghost.clientAttached`. */
   interface ClientAttachedEvent {
+    /** The socket. */
     client: Client;
   }
 
   /** Of `ghost.clientDetached`. */
   interface ClientDetachedEvent {
+    /** The socket. */
     client: Client;
-    /** Why, if it did not simply go. */
+    /** Why; absent if the client closed it. */
     reason?: string;
   }
 
   /** Of `ghost.browserLost`. */
   interface BrowserLostEvent {
+    /** What happened to the browser. */
     reason: string;
-    /** How long ago the session was saved last, by `autosave`: whoever connects to its URL finds it as it was then. Absent if it is lost. */
+    /** How long ago `autosave` saved the session: whoever connects to its URL finds it as it was then. Absent if it is lost. */
     savedAgo?: Milliseconds;
   }
 
   /** Of `ghost.snapshotSaved`. */
   interface SnapshotSavedEvent {
+    /** The snapshot. */
     snapshot: Snapshot;
+    /** What was carried, and what was not. */
     report: SnapshotReport;
   }
 
   /** Of `ghost.snapshotRestored`. */
   interface SnapshotRestoredEvent {
-    /** Which. */
+    /** The snapshot. */
     snapshot: string;
+    /** What was carried, and what was not. */
     report: SnapshotReport;
   }
 
   /** Every command: what it takes and what it answers. */
   interface Commands {
-    /** Turns this domain's events on, for the CDP session it is sent on. */
+    /** Turns the events of this domain on, for the CDP session on which it is sent. */
     'ghost.enable': { params: EnableParams; result: {} };
-    /** Turns this domain's events off. */
+    /** Turns the events of this domain off. */
     'ghost.disable': { params: undefined; result: {} };
-    /** The session of this connection, or another of the same owner. */
+    /** Shows a session. */
     'ghost.getSession': { params: GetSessionParams; result: GetSessionResult };
-    /** The sessions of this owner, oldest first. */
+    /** Lists the sessions of this owner, oldest first, one page at a time. */
     'ghost.listSessions': { params: ListSessionsParams; result: ListSessionsResult };
-    /** A new session, parked until somebody connects to it. */
+    /** Creates a session. It is parked until a client connects to its `webSocketDebuggerUrl`. */
     'ghost.createSession': { params: CreateSessionParams; result: CreateSessionResult };
-    /** Changes what is given of a live session; a deadline that is changed counts from where it counted before. */
+    /** Changes the given members of a live session; a changed deadline counts from the same moment as before. */
     'ghost.updateSession': { params: UpdateSessionParams; result: UpdateSessionResult };
-    /** Ends a session with all its pages. Its clients are sent away with close code 1000, after the answer. */
+    /** Ends a session with all its pages. Its clients are disconnected with close code 1000; one that ends its own session gets the answer first. */
     'ghost.closeSession': { params: CloseSessionParams; result: {} };
-    /** Parks a session: its clients are sent away with close code 1000 and the URL to come back to as reason, after the answer; its pages run on for `keepAlive`. */
+    /** Parks a session: its clients are disconnected with close code 1000 and the URL to reconnect to as the reason; one that parks its own session gets the answer first. The pages run on for `keepAlive`. */
     'ghost.park': { params: ParkParams; result: ParkResult };
-    /** What a session has used. */
+    /** Shows the usage of a session. */
     'ghost.getUsage': { params: GetUsageParams; result: GetUsageResult };
-    /** Saves the state of a session as it is now, unseen by its clients and its pages. */
+    /** Saves the state of a session. Its clients and pages do not notice. */
     'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
-    /** Writes a snapshot into a running session: the storage first, then its pages are opened. A session that has a client can be restored into by that client only. */
+    /** Writes a snapshot into a running session: first the storage, then its pages are opened. If the session has a client, only that client can do it, over its own connection. */
     'ghost.restoreSnapshot': { params: RestoreSnapshotParams; result: RestoreSnapshotResult };
-    /** New sessions in the state of this one, isolated from it and from each other, parked until somebody connects. The first runs on. All of them come about, or none. */
+    /** Creates new sessions in the state of this one, isolated from it and from each other, and parked until a client connects. The source runs on. All are created, or none. */
     'ghost.cloneSession': { params: CloneSessionParams; result: CloneSessionResult };
-    /** The snapshots of this owner, the newest first. */
+    /** Lists the snapshots of this owner, newest first, one page at a time. */
     'ghost.listSnapshots': { params: ListSnapshotsParams; result: ListSnapshotsResult };
-    /** What is known of a snapshot. */
+    /** Shows a snapshot's metadata. */
     'ghost.getSnapshot': { params: GetSnapshotParams; result: GetSnapshotResult };
-    /** Deletes a snapshot. Sessions that began with it are not touched. */
+    /** Deletes a snapshot. Sessions that were started from it are not affected. */
     'ghost.deleteSnapshot': { params: DeleteSnapshotParams; result: {} };
-    /** Makes a snapshot of Playwright's `storageState`, or of what `exportSnapshot` gave. */
+    /** Creates a snapshot from Playwright's `storageState`, or from what `exportSnapshot` answered in the format `ghostmux`. Over REST the latter is read as a stream; `name`, `ttl` and `metadata.KEY` are then members of the query. */
     'ghost.importSnapshot': { params: ImportSnapshotParams; result: ImportSnapshotResult };
-    /** Gives the content of a snapshot away: whoever has it is logged in where the session was. Up to 64 MiB; larger ones are at `GET /v1/snapshots/{id}/content`. */
+    /** Gives the content of a snapshot. Whoever has it can log in as the session. The `ghost` domain gives up to 64 MiB; larger contents are at `GET /v1/snapshots/{id}/content`. */
     'ghost.exportSnapshot': { params: ExportSnapshotParams; result: ExportSnapshotResult };
   }
 
   /** Every event: what it tells. */
   interface Events {
-    /** A deadline will end the session soon; `updateSession` moves it, and a frame of a client's moves `idleTimeout`. */
+    /** A deadline ends the session soon. `updateSession` moves it, and a frame from a client moves `idleTimeout`. */
     'ghost.sessionExpiring': SessionExpiringEvent;
-    /** Something of the session changed: its state, deadlines, name or metadata. */
+    /** The state, the deadlines, the name or the metadata of the session changed. */
     'ghost.sessionUpdated': SessionUpdatedEvent;
-    /** Another socket joined the session. */
+    /** Another socket was opened on the session. */
     'ghost.clientAttached': ClientAttachedEvent;
-    /** Another socket left the session. */
+    /** Another socket of the session was closed. */
     'ghost.clientDetached': ClientDetachedEvent;
-    /** The browser of this session is lost, and the session with it unless it was saved; the socket is closed with 1011 after this. */
+    /** The browser of this session failed, and the session is lost unless it was saved. The socket is then closed with 1011. */
     'ghost.browserLost': BrowserLostEvent;
-    /** The session was saved, by whomever of its owner's. */
+    /** A caller saved the session. */
     'ghost.snapshotSaved': SnapshotSavedEvent;
     /** A snapshot was written into the session. */
     'ghost.snapshotRestored': SnapshotRestoredEvent;

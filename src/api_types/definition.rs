@@ -1,6 +1,7 @@
-//! `fixtures/ghost.json` as data: what the TypeScript declarations, the `OpenAPI` document and the tests are made from.
+//! The `ghost` domain as data: what `fixtures/ghost.json` and the TypeScript declarations are made from, and what tests
+//! judge by.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::DEFINITION;
 use crate::cdp::json_object::JsonObject;
@@ -70,36 +71,43 @@ pub struct Event {
 }
 
 /// A member of an object.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// Its key.
     pub name: String,
     /// What it means, where its type does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Whether it may be absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub optional: bool,
     /// The id of its type, or else `kind` is there.
-    #[serde(rename = "$ref")]
+    #[serde(rename = "$ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// `string`, `number`, `integer`, `boolean` or `array`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// What an array holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Items>,
 }
 
 /// What an array holds: a type of the domain, or a plain one.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Items {
     /// The id of its type, or else `kind` is there.
-    #[serde(rename = "$ref")]
+    #[serde(rename = "$ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// `string`, `number`, `integer` or `boolean`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Domain {

@@ -1,30 +1,32 @@
-//! Snapshots, in the words of the domain: what is saved of a session, and what a new one begins with. PURE: shapes
-//! only.
+//! Snapshots: what is saved of a session, and what a new one begins with. PURE: shapes only.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Metadata, Millis, Session, Unreadable, given};
+use super::{Metadata, Millis, Options, Session, Unreadable};
 
 /// Most copies that one command makes of a session.
 pub const COPIES_MOST: u32 = 100;
 
-/// `ghost.SnapshotPart`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A part of a session's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SnapshotPart {
-    /// Cookies.
+    /// cookies with all their attributes.
     Cookies,
-    /// localStorage.
+    /// localStorage of every origin of the session.
     LocalStorage,
-    /// `IndexedDB`.
+    /// `IndexedDB` of every origin of the session.
     #[serde(rename = "indexedDB")]
     IndexedDb,
-    /// Open pages with their sessionStorage, history and scroll position.
+    /// the open pages, each with its sessionStorage, history, scroll position and emulation.
     Pages,
-    /// What clients granted to sites by CDP.
+    /// what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`.
     Permissions,
-    /// What stands in form fields, passwords included.
+    /// the values of form fields of the pages, passwords included.
     FormFields,
 }
 
@@ -33,106 +35,148 @@ impl SnapshotPart {
     pub const USUAL: [Self; 5] = [Self::Cookies, Self::LocalStorage, Self::IndexedDb, Self::Pages, Self::Permissions];
 }
 
-/// `ghost.RestoreMode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What happens to the state that a session has when a snapshot is restored into it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RestoreMode {
-    /// What is in the session goes first.
+    /// the pages of the session are closed, and its cookies and storage are cleared first.
     #[default]
     Replace,
-    /// What the snapshot does not name stays.
+    /// what the snapshot does not name stays.
     Merge,
 }
 
-/// `ghost.SnapshotFormat`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The format of a snapshot's content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SnapshotFormat {
-    /// Playwright's `storageState`.
+    /// the `storageState` of Playwright, which holds cookies, localStorage and `IndexedDB` of one context.
     #[default]
     Playwright,
-    /// All of it, as `docs/snapshot-content.md` says.
+    /// everything, one JSON record per line.
     Ghostmux,
 }
 
-/// `ghost.Snapshot`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The `storageState` of Playwright, as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StorageState(pub Box<RawValue>);
+
+impl JsonSchema for StorageState {
+    fn schema_name() -> Cow<'static, str> {
+        "StorageState".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What `context.storageState()` of Playwright returns and \
+                `browser.newContext({ storageState })` takes.",
+            "type": "object",
+        })
+    }
+}
+
+impl Clone for StorageState {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl PartialEq for StorageState {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// The saved state of a session. It belongs to the owner of the session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// Its id.
+    /// The id; the ids of later snapshots sort after it.
     pub id: String,
-    /// As its owner calls it.
+    /// The name that the owner chose; need not be unique.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<String>,
-    /// What its owner wants to remember.
+    /// What the owner stores with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metadata: Option<Metadata>,
-    /// When it was made, in milliseconds since the epoch.
+    /// When it was saved, in milliseconds since 1970-01-01 UTC.
     pub created_at: u64,
-    /// When it goes by itself, in milliseconds since the epoch.
+    /// When it is deleted automatically, in milliseconds since 1970-01-01 UTC; absent if it is kept until a client
+    /// deletes it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_at: Option<u64>,
-    /// The session it is of.
+    /// The session it was saved from; absent if it was imported.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub session_id: Option<String>,
     /// Bytes of its content.
     pub size: u64,
-    /// Bytes it takes in the store.
+    /// Bytes it takes in the store, compressed.
     pub stored_size: u64,
-    /// What it was to have.
+    /// The parts that it was to contain.
     pub parts: Vec<SnapshotPart>,
-    /// Cookies in it.
+    /// Number of cookies in it.
+    #[schemars(with = "u32")]
     pub cookies: u64,
-    /// Origins, or partitions of one, that have something in it.
+    /// Number of origins, or partitions of one, that have something in it.
+    #[schemars(with = "u32")]
     pub origins: u64,
-    /// Databases in it.
+    /// Number of databases in it.
+    #[schemars(with = "u32")]
     pub databases: u64,
-    /// Pages in it.
+    /// Number of pages in it.
+    #[schemars(with = "u32")]
     pub pages: u64,
-    /// Whether a deadline came before all was read.
+    /// Whether a deadline ended the reading before everything was read.
     pub partial: bool,
 }
 
-/// `ghost.Omission`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Something that was not carried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Omission {
-    /// What was not carried.
+    /// The kind of thing, and its name; never its value.
     pub what: String,
-    /// Where it is.
+    /// The origin, URL or context it belongs to; empty if it belongs to none.
     pub place: String,
-    /// Why it was not.
+    /// Why it was not carried.
     pub reason: String,
 }
 
-/// `ghost.SnapshotReport`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What saving, restoring or converting carried, and what it did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotReport {
-    /// Cookies carried.
+    /// Number of cookies carried.
+    #[schemars(with = "u32")]
     pub cookies: u64,
-    /// Origins, or partitions of one, carried.
+    /// Number of origins, or partitions of one, that had something.
+    #[schemars(with = "u32")]
     pub origins: u64,
-    /// Databases carried.
+    /// Number of databases carried.
+    #[schemars(with = "u32")]
     pub databases: u64,
-    /// Rows of these databases.
+    /// Number of rows of these databases.
+    #[schemars(with = "u32")]
     pub rows: u64,
-    /// Pages carried.
+    /// Number of pages carried.
+    #[schemars(with = "u32")]
     pub pages: u64,
     /// Bytes of the content.
     pub bytes: u64,
     /// How long it took.
     pub took: Millis,
-    /// Whether a deadline came before all was read.
+    /// Whether a deadline ended the reading before everything was read.
     pub partial: bool,
-    /// What was not carried, the first of it.
+    /// What was not carried: the first 200 items.
     pub omitted: Vec<Omission>,
-    /// How much was not.
+    /// Number of items that were not carried.
+    #[schemars(with = "u32")]
     pub omitted_count: u64,
 }
 
-/// A snapshot and how it came about: the answer of `ghost.saveSnapshot` and `ghost.importSnapshot`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A snapshot, and the report on how it was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Saved {
     /// The snapshot.
     pub snapshot: Snapshot,
@@ -140,8 +184,8 @@ pub struct Saved {
     pub report: SnapshotReport,
 }
 
-/// The answer of `ghost.cloneSession`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The clones of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cloned {
     /// The new sessions.
     pub sessions: Vec<Session>,
@@ -149,31 +193,28 @@ pub struct Cloned {
     pub report: SnapshotReport,
 }
 
-/// A page of snapshots.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A page of a list of snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshots {
-    /// The newest first.
+    /// Newest first.
     pub snapshots: Vec<Snapshot>,
-    /// Those whose record in the store cannot be read.
+    /// Snapshots whose record in the store cannot be read; absent if there are none, and if the list is filtered by name
+    /// or metadata.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub unreadable: Vec<Unreadable>,
-    /// For the next page.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
 }
 
-/// What a snapshot is to be called, and how long it is kept.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+/// Name, metadata and lifetime of a new snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Label {
     /// Its name.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub name: Option<String>,
-    /// What to remember.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    /// What the owner stores with it.
     pub metadata: Option<Metadata>,
     /// How long it is kept; 0 is until it is deleted.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub ttl: Option<Millis>,
 }
 
@@ -186,64 +227,43 @@ pub struct Beginning {
     pub pages: bool,
 }
 
-/// What `ghost.restoreSnapshot` takes beside the session.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// How a snapshot is restored.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Restoring {
-    /// Which snapshot.
+    /// The snapshot.
     pub snapshot: String,
-    /// What becomes of what is there.
-    #[serde(default)]
+    /// What happens to the state that is there.
     pub mode: RestoreMode,
     /// Whether its pages are opened.
-    #[serde(default = "yes")]
     pub pages: bool,
 }
 
-/// Which snapshots `ghost.listSnapshots` and `GET /v1/snapshots` give.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct WantedSnapshots {
-    /// With this in their name, in whatever case.
-    #[serde(deserialize_with = "given")]
-    pub name: Option<String>,
-    /// That have all of this.
-    #[serde(deserialize_with = "given")]
-    pub metadata: Option<Metadata>,
-    /// At most so many, 1 to 1000.
-    #[serde(deserialize_with = "given")]
-    pub limit: Option<u32>,
-    /// Where the page before this one ended.
-    #[serde(deserialize_with = "given")]
-    pub cursor: Option<String>,
+/// How a session is cloned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copies {
+    /// Number of clones.
+    pub count: u32,
+    /// Settings of each clone.
+    pub options: Options,
+    /// What is copied.
+    pub parts: Vec<SnapshotPart>,
 }
 
-/// What `ghost.exportSnapshot` takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Exporting {
-    /// Which snapshot.
-    pub snapshot: String,
-    /// As what.
-    #[serde(default)]
-    pub format: SnapshotFormat,
-}
-
-/// What `ghost.exportSnapshot` answers.
-#[derive(Debug, Serialize)]
+/// The content of a snapshot in one document.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Exported {
-    /// Playwright's document, if that was wanted.
+    /// The content in the format `playwright`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub storage_state: Option<Box<RawValue>>,
-    /// The whole content in base64, if that was wanted.
+    pub storage_state: Option<StorageState>,
+    /// The content in the format `ghostmux`, in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// What the format has no room for.
+    /// What the format cannot hold.
     pub report: SnapshotReport,
 }
 
-/// What `ghost.importSnapshot` makes a snapshot of.
+/// What a snapshot is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Importing {
     /// Playwright's document, as JSON.
@@ -268,7 +288,7 @@ impl Importing {
 impl Exported {
     /// How large it is, in bytes.
     pub fn len(&self) -> usize {
-        let state = self.storage_state.as_ref().map_or(0, |state| state.get().len());
+        let state = self.storage_state.as_ref().map_or(0, |state| state.0.get().len());
         state + self.data.as_ref().map_or(0, String::len)
     }
 
@@ -276,8 +296,4 @@ impl Exported {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-fn yes() -> bool {
-    true
 }

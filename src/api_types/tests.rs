@@ -1,10 +1,13 @@
-//! The shapes and what is made from the definition agree with it, and with each other.
+//! The documents agree with the types, and the rows of the table with each other.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::*;
+use super::{
+    operations::{RestInput, Verb, all},
+    *,
+};
 
 #[test]
 fn a_time_is_read_as_milliseconds_and_nothing_else_is() {
@@ -17,192 +20,41 @@ fn a_time_is_read_as_milliseconds_and_nothing_else_is() {
     assert_eq!(serde_json::to_string(&Millis(Duration::from_secs(2))).ok().as_deref(), Some("2000"));
 }
 
-fn session() -> Session {
-    Session {
-        id: "a".into(),
-        state: SessionState::Active,
-        web_socket_debugger_url: "ws://b/devtools/browser/a".into(),
-        name: None,
-        metadata: None,
-        created_at: 1,
-        timeout: Millis::default(),
-        idle_timeout: Millis::default(),
-        keep_alive: Millis::default(),
-        hibernate_after: Millis::default(),
-        autosave: Millis::default(),
-        expires_at: None,
-        expires_by: None,
-        clients: 1,
-        client_list: Vec::new(),
-        browser: None,
-    }
-}
-
-fn full_session() -> Session {
-    Session {
-        name: Some("c".into()),
-        metadata: Some(Metadata::new()),
-        expires_at: Some(2),
-        expires_by: Some(Deadline::KeepAlive),
-        client_list: vec![client(None)],
-        browser: Some(0),
-        ..session()
-    }
-}
-
-fn client(target_id: Option<String>) -> Client {
-    Client { id: 1, target_id, connected_at: 2, exclusive: false }
-}
-
-fn keys(value: &impl Serialize) -> BTreeSet<String> {
-    match serde_json::to_value(value) {
-        Ok(Value::Object(members)) => members.into_iter().map(|(key, _)| key).collect(),
-        other => panic!("no object: {other:?}"),
-    }
-}
-
-fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> BTreeSet<String> {
-    members.into_iter().map(|member| member.name.clone()).collect()
-}
-
-/// `least` and `most` are the shape with none and with all of what may be absent.
-fn agrees(what: &str, members: &[Member], least: &impl Serialize, most: &impl Serialize) {
-    assert_eq!(keys(most), names(members), "members of {what}");
-    assert_eq!(keys(least), names(members.iter().filter(|member| !member.optional)), "mandatory members of {what}");
+fn in_the_repository(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 #[test]
-fn every_shape_has_the_members_of_its_definition() {
-    let domain = Domain::ghost();
-    let of = |id: &str| &domain.type_of(id).unwrap_or_else(|| panic!("no {id}")).properties[..];
-    agrees("Session", of("Session"), &session(), &full_session());
-    agrees("Client", of("Client"), &client(None), &client(Some("T".into())));
-    let usage =
-        Usage { js_heap_used: Some(1), dom_nodes: Some(1), cpu_time: Some(Millis::default()), ..Usage::default() };
-    agrees("Usage", of("Usage"), &Usage::default(), &usage);
-    let unreadable = || Unreadable { id: "a".into(), reason: "b".into() };
-    agrees("Unreadable", of("Unreadable"), &unreadable(), &unreadable());
-    let sessions = |next: Option<String>| {
-        let unreadable = next.iter().map(|_| unreadable()).collect();
-        Sessions { sessions: vec![session()], unreadable, next }
-    };
-    let list = domain.command("listSessions").expect("listSessions");
-    agrees("listSessions' answer", &list.returns, &sessions(None), &sessions(Some("n".into())));
+fn the_documents_in_the_repository_are_made_from_these_types() {
+    assert!(definition().as_deref() == Ok(DEFINITION), "fixtures/ghost.json is stale: make types");
+    let declared = in_the_repository("types/ghost.d.ts");
+    assert!(declarations().as_ref() == Ok(&declared), "types/ghost.d.ts is stale: make types");
+    assert!(reference() == in_the_repository("docs/operations.md"), "docs/operations.md is stale: make types");
 }
 
-fn snapshot() -> Snapshot {
-    Snapshot {
-        id: "s".into(),
-        name: None,
-        metadata: None,
-        created_at: 1,
-        expires_at: None,
-        session_id: None,
-        size: 1,
-        stored_size: 1,
-        parts: vec![SnapshotPart::Pages],
-        cookies: 1,
-        origins: 1,
-        databases: 1,
-        pages: 1,
-        partial: false,
+#[test]
+fn every_row_of_the_table_is_complete_and_no_two_are_the_same() {
+    let (mut names, mut endpoints) = (BTreeSet::new(), BTreeSet::new());
+    for entry in all() {
+        let name = entry.row.name;
+        assert!(names.insert(name), "two operations are called {name}");
+        assert!(entry.row.ghost.is_some() || entry.row.rest.is_some(), "no interface has {name}");
+        let input = (entry.input)(&mut Schemas::default());
+        assert!(!input.description().is_empty(), "{name} is not described");
+        let members = input.schema["properties"].as_object().cloned().unwrap_or_default();
+        for (member, schema) in &members {
+            assert!(schema["description"].is_string(), "{member} of {name} is not described");
+        }
+        let Some(rest) = entry.row.rest else { continue };
+        assert!(endpoints.insert((rest.path, format!("{:?}", rest.verb))), "two operations are at {}", rest.path);
+        assert_eq!(rest.id.is_some(), rest.path.contains("{id}"), "{name}: the path, and the member that it gives");
+        assert!(rest.id.is_none_or(|id| members.contains_key(id)), "{name} has no member {:?}", rest.id);
+        let has_body = !matches!(rest.input, RestInput::Path | RestInput::Query);
+        assert_eq!(has_body, matches!(rest.verb, Verb::Post | Verb::Patch), "{name}: the method, and the body");
+        let others = members.keys().filter(|member| rest.id != Some(member.as_str())).count();
+        assert_eq!(others > 0, rest.input != RestInput::Path, "{name}: the members, and where they are");
     }
-}
-
-#[test]
-fn every_shape_of_snapshots_has_the_members_of_its_definition() {
-    let domain = Domain::ghost();
-    let of = |id: &str| &domain.type_of(id).unwrap_or_else(|| panic!("no {id}")).properties[..];
-    let returns = |name: &str| &domain.command(name).unwrap_or_else(|| panic!("no {name}")).returns[..];
-    let full = Snapshot {
-        name: Some("n".into()),
-        metadata: Some(Metadata::new()),
-        expires_at: Some(2),
-        session_id: Some("i".into()),
-        ..snapshot()
-    };
-    agrees("Snapshot", of("Snapshot"), &snapshot(), &full);
-    let omission = Omission { what: "w".into(), place: "p".into(), reason: "r".into() };
-    agrees("Omission", of("Omission"), &omission, &omission);
-    let report = SnapshotReport::default();
-    agrees("SnapshotReport", of("SnapshotReport"), &report, &report);
-    let saved = Saved { snapshot: snapshot(), report: report.clone() };
-    agrees("saveSnapshot's answer", returns("saveSnapshot"), &saved, &saved);
-    agrees("importSnapshot's answer", returns("importSnapshot"), &saved, &saved);
-    let cloned = Cloned { sessions: vec![session()], report: report.clone() };
-    agrees("cloneSession's answer", returns("cloneSession"), &cloned, &cloned);
-    let page = |next: Option<String>| {
-        let unreadable = next.iter().map(|_| Unreadable { id: "a".into(), reason: "b".into() }).collect();
-        Snapshots { snapshots: vec![snapshot()], unreadable, next }
-    };
-    agrees("listSnapshots' answer", returns("listSnapshots"), &page(None), &page(Some("n".into())));
-    let state = || serde_json::value::RawValue::from_string("{}".into()).ok();
-    let exported = |full: bool| Exported {
-        storage_state: state().filter(|_| full),
-        data: full.then(String::new),
-        report: report.clone(),
-    };
-    agrees("exportSnapshot's answer", returns("exportSnapshot"), &exported(false), &exported(true));
-}
-
-#[test]
-fn every_parameter_is_read_by_its_shape_and_no_other() {
-    let domain = Domain::ghost();
-    let none = Some(Millis::default());
-    let options = Options {
-        name: Some("n".into()),
-        metadata: Some(Metadata::new()),
-        timeout: none,
-        idle_timeout: none,
-        keep_alive: none,
-        hibernate_after: none,
-        autosave: none,
-    };
-    for command in ["createSession", "updateSession"] {
-        let parameters = &domain.command(command).expect("a command").parameters;
-        // The id says which session and the snapshot how it begins, not what of it is given.
-        let other = ["id", "snapshot", "pages"];
-        let parameters: Vec<Member> =
-            parameters.iter().filter(|member| !other.contains(&&*member.name)).cloned().collect();
-        agrees(command, &parameters, &Options::default(), &options);
-    }
-    let wanted = Wanted {
-        state: Some(SessionState::Active),
-        name: Some("n".into()),
-        metadata: Some(Metadata::new()),
-        limit: Some(1),
-        cursor: Some("c".into()),
-    };
-    let list = domain.command("listSessions").expect("listSessions");
-    assert_eq!(keys(&wanted), names(&list.parameters));
-    assert!(list.parameters.iter().all(|member| member.optional));
-}
-
-#[test]
-fn every_variant_is_one_of_its_definition() {
-    let domain = Domain::ghost();
-    let agree = |id: &str, variants: Vec<Value>| {
-        let defined = &domain.type_of(id).unwrap_or_else(|| panic!("no {id}")).variants;
-        assert_eq!(variants, defined.iter().cloned().map(Value::String).collect::<Vec<_>>(), "{id}");
-    };
-    agree("SnapshotPart", {
-        let all = [SnapshotPart::USUAL.as_slice(), &[SnapshotPart::FormFields]].concat();
-        all.iter().map(|part| serde_json::to_value(part).expect("a word")).collect()
-    });
-    let modes = [RestoreMode::Replace, RestoreMode::Merge];
-    agree("RestoreMode", modes.iter().map(|mode| serde_json::to_value(mode).expect("a word")).collect());
-    let formats = [SnapshotFormat::Playwright, SnapshotFormat::Ghostmux];
-    agree("SnapshotFormat", formats.iter().map(|format| serde_json::to_value(format).expect("a word")).collect());
-    let states = [
-        SessionState::Queued,
-        SessionState::Active,
-        SessionState::Parked,
-        SessionState::Hibernated,
-        SessionState::Closed,
-    ];
-    agree("SessionState", states.iter().map(|state| serde_json::to_value(state).expect("a word")).collect());
-    let deadlines = [Deadline::Timeout, Deadline::IdleTimeout, Deadline::KeepAlive];
-    agree("Deadline", deadlines.iter().map(|deadline| deadline.to_string().into()).collect());
 }
 
 #[test]
@@ -234,16 +86,9 @@ fn chromes_protocol_keeps_its_own_words_and_gains_a_domain() {
 }
 
 #[test]
-fn the_declarations_in_the_repository_are_these() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/types/ghost.d.ts");
-    let written = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(written == declarations(), "types/ghost.d.ts is stale: make types");
-}
-
-#[test]
 fn every_command_of_the_definition_is_read_with_all_its_parameters_and_no_other() {
     let domain = Domain::ghost();
-    // These two are about the connection: no service is asked for them, so `session::ghost` reads them itself.
+    // These two are about the connection: the virtual browser reads them itself.
     let of_the_connection = ["enable", "disable"];
     for command in domain.commands.iter().filter(|command| !of_the_connection.contains(&&*command.name)) {
         let sample = |member: &Member| match (member.name.as_str(), member.reference.as_deref()) {
@@ -259,18 +104,39 @@ fn every_command_of_the_definition_is_read_with_all_its_parameters_and_no_other(
         let given = |members: &mut dyn Iterator<Item = &Member>| {
             Value::Object(members.map(|member| (member.name.clone(), sample(member))).collect())
         };
-        // Either of the two that an import is made of, and never both.
-        let either = |but: &str| given(&mut command.parameters.iter().filter(|member| member.name != but));
-        let least = match command.name.as_str() {
-            "importSnapshot" => json!({ "data": "text" }),
-            _ => given(&mut command.parameters.iter().filter(|member| !member.optional)),
-        };
-        for params in [least, either("data"), either("storageState")] {
-            let read = Ask::read(&command.name, &params.to_string());
+        let least = given(&mut command.parameters.iter().filter(|member| !member.optional));
+        for params in [least, given(&mut command.parameters.iter())] {
+            let read = Request::read(&command.name, &params.to_string());
             assert!(matches!(read, Some(Ok(_))), "{} {params}: {read:?}", command.name);
         }
-        let read = Ask::read(&command.name, r#"{"unheardOf":1}"#);
+        let read = Request::read(&command.name, r#"{"unheardOf":1}"#);
         assert!(matches!(read, Some(Err(_))), "{}: {read:?}", command.name);
     }
-    assert_eq!(Ask::read("unheardOf", "{}"), None);
+    assert_eq!(Request::read("unheardOf", "{}"), None);
+    assert_eq!(Request::read("getPages", "{}"), None, "REST alone has it");
+}
+
+#[test]
+fn a_snapshot_is_imported_from_one_document_and_no_more() {
+    let read = |json: &str| read::<operations::ImportSnapshot>(json).and_then(operations::ImportSnapshot::divide);
+    let state = read(r#"{"storageState":{ "cookies": [] },"name":"a"}"#);
+    let label = Label { name: Some("a".into()), ..Label::default() };
+    assert_eq!(state, Ok((Importing::StorageState(r#"{ "cookies": [] }"#.into()), label)));
+    assert_eq!(read(r#"{"data":"x"}"#), Ok((Importing::Data("x".into()), Label::default())));
+    for (wrong, named) in [("{}", "storageState"), (r#"{"storageState":{},"data":"x"}"#, "data")] {
+        assert_eq!(read(wrong).map_err(|bad| bad.field), Err(named.to_owned()), "{wrong}");
+    }
+}
+
+#[test]
+fn a_reply_is_bare_for_rest_and_a_member_for_the_domain_where_the_row_says_so() {
+    let unreadable = Unreadable { id: "a".into(), reason: "b".into() };
+    let sessions = Sessions { unreadable: vec![unreadable], ..Sessions::default() };
+    let listed = Reply::of::<operations::ListSessions>(&sessions);
+    assert_eq!(listed.output, r#"{"sessions":[],"unreadable":[{"id":"a","reason":"b"}]}"#);
+    assert_eq!(listed.clone().into_result(), listed.output);
+    let usage = Reply::of::<operations::GetUsage>(&Usage::default());
+    assert!(usage.output.starts_with(r#"{"wallTime":0,"#), "{}", usage.output);
+    assert_eq!(usage.clone().into_result(), format!(r#"{{"usage":{}}}"#, usage.output));
+    assert_eq!(Reply::of::<operations::CloseSession>(&Nothing {}).into_result(), "{}");
 }

@@ -5,15 +5,14 @@ use std::fmt::Write as _;
 use super::definition::{Domain, Items, Member, Type};
 
 const HEAD: &str = "\
-// Written by `ghostmux ghost-types`; change fixtures/ghost.json instead.
+// Written by `make types` from the Rust types in src/api_types/, which are what to change.
 //
 // The shapes alone. Puppeteer's `CDPSession` learns of them from ghost-puppeteer.d.ts, Playwright's from
 // ghost-playwright.d.ts.
 ";
 
 /// The whole file.
-pub fn declarations() -> String {
-    let domain = Domain::ghost();
+pub(super) fn of_domain(domain: &Domain) -> String {
     let mut file = HEAD.to_owned();
     let mut commands = String::new();
     let mut events = String::new();

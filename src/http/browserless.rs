@@ -5,28 +5,107 @@ mod load;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::{
-    Extension,
+    Extension, Router,
     extract::State,
     http::{HeaderMap, StatusCode},
+    routing,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Peer,
-    answers::{Any, OfSession},
+    promises::Documented,
     reply::{Answer, Problem, compact, nothing},
     request::{By, Id, Query},
 };
 use crate::{
-    api_types::{Session, SessionState, Wanted},
+    api_types::{
+        Nothing, Schemas, Session, SessionState,
+        operations::{Errors, ListSessions, PAGE_MOST, Rest, RestAnswer, RestInput, Verb},
+    },
     close_reason::CloseReason,
     session::manager::SessionManager,
 };
 
+/// The endpoints, as the document shows them.
+pub(super) const ENDPOINTS: [Documented; 3] = [
+    Documented {
+        name: "sessions",
+        rest: Rest { path: "/sessions", input: RestInput::Query, says: "All running sessions.", ..A_GET },
+        input: Schemas::input::<BySessions>,
+        output: Schemas::output::<BrowserlessSessions>,
+    },
+    Documented {
+        name: "pressure",
+        rest: Rest { path: "/pressure", says: "The current figures.", ..A_GET },
+        input: Schemas::input::<ByPressure>,
+        output: Schemas::output::<BrowserlessPressure>,
+    },
+    Documented {
+        name: "kill",
+        rest: Rest {
+            path: "/kill/{id}",
+            id: Some("id"),
+            answer: RestAnswer::Nothing,
+            says: "The session has ended.",
+            errors: &[Errors::Session],
+            ..A_GET
+        },
+        input: Schemas::input::<ByKill>,
+        output: Schemas::output::<Nothing>,
+    },
+];
+
+const A_GET: Rest = Rest {
+    verb: Verb::Get,
+    path: "",
+    id: None,
+    input: RestInput::Path,
+    answer: RestAnswer::Output,
+    says: "",
+    tag: "browserless",
+    errors: &[],
+};
+
+/// Their handlers.
+pub(super) fn routes() -> Router<SessionManager> {
+    Router::new()
+        .route("/sessions", routing::get(sessions))
+        .route("/pressure", routing::get(pressure))
+        .route("/kill/{id}", routing::get(kill))
+}
+
+/// Lists the sessions of this owner in the shape of browserless; `trackingId` is their name.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it describes the query")]
+struct BySessions {
+    /// Only sessions with this name.
+    tracking_id: Option<String>,
+}
+
+/// The load of this server. `maxConcurrent` 0 means no limit.
+#[derive(JsonSchema)]
+struct ByPressure {}
+
+/// Ends a session. A GET that changes something is accepted only from this machine, and never from a browser.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes the path")]
+struct ByKill {
+    /// The session.
+    id: String,
+}
+
+/// The running sessions.
+#[derive(Serialize, JsonSchema)]
+struct BrowserlessSessions(Vec<Told>);
+
 /// A session in the shape of browserless.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(inline)]
 struct Told {
     browser: String,
     browser_id: String,
@@ -38,29 +117,57 @@ struct Told {
     launch_options: Map<String, Value>,
     numb_connected: u32,
     route_path: &'static str,
+    #[schemars(with = "u32")]
     started_on: u64,
+    #[schemars(with = "u32")]
     time_alive_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_id: Option<String>,
     user_data_dir: Option<String>,
 }
 
-/// Lists the sessions of this owner in the shape of browserless; `trackingId` is their name.
-#[utoipa::path(
-    get, path = "/sessions", tag = "browserless",
-    params(("trackingId" = Option<String>, Query, description = "Only sessions with this name.")),
-    responses(
-        (status = 200, description = "All running sessions.", body = ref("#/components/schemas/BrowserlessSessions")),
-        Any
-    )
-)]
-pub(super) async fn sessions(
+/// The load of the server.
+#[derive(Serialize, JsonSchema)]
+struct BrowserlessPressure {
+    pressure: Figures,
+}
+
+/// The figures that browserless has, and two of ghostmux.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+struct Figures {
+    cpu: Option<u32>,
+    #[schemars(with = "u32")]
+    date: u64,
+    is_available: bool,
+    max_concurrent: u32,
+    #[schemars(with = "u32")]
+    max_queued: usize,
+    memory: Option<u32>,
+    message: &'static str,
+    #[schemars(with = "u32")]
+    queued: usize,
+    reason: &'static str,
+    #[schemars(with = "u32")]
+    recently_rejected: usize,
+    #[schemars(with = "u32")]
+    running: usize,
+    /// Sessions without a client.
+    #[schemars(with = "u32")]
+    parked: usize,
+    /// How long the first client in the queue has waited, in milliseconds.
+    #[schemars(with = "u32")]
+    max_wait: u64,
+}
+
+async fn sessions(
     State(registry): State<SessionManager>,
     By(caller): By,
     Query(query): Query,
 ) -> Result<Answer, Problem> {
     let name = query.into_iter().find(|(name, _)| name == "trackingId").map(|(_, value)| value);
-    let mut wanted = Wanted { name, limit: Some(1000), ..Wanted::default() };
+    let mut wanted = ListSessions { name, limit: Some(PAGE_MOST), ..ListSessions::default() };
     let mut all = Vec::new();
     loop {
         let page = registry.list(&caller, &wanted).await?;
@@ -72,7 +179,7 @@ pub(super) async fn sessions(
         }
     }
     let now = now();
-    let told: Vec<Told> = all.into_iter().map(|session| told(&registry, session, now)).collect();
+    let told = BrowserlessSessions(all.into_iter().map(|session| told(&registry, session, now)).collect());
     Ok(compact(StatusCode::OK, &told))
 }
 
@@ -97,44 +204,29 @@ fn told(registry: &SessionManager, session: Session, now: u64) -> Told {
     }
 }
 
-/// The load of this server. `maxConcurrent` 0 means no limit.
-#[utoipa::path(
-    get, path = "/pressure", tag = "browserless",
-    responses(
-        (status = 200, description = "The current figures.", body = ref("#/components/schemas/BrowserlessPressure")),
-        Any
-    )
-)]
-pub(super) async fn pressure(State(registry): State<SessionManager>) -> Answer {
+async fn pressure(State(registry): State<SessionManager>) -> Answer {
     let pressure = registry.pressure();
     let (reason, message) =
         if pressure.is_available { ("", "") } else { ("full", "every place is taken: new clients wait in the queue") };
-    let told = json!({ "pressure": {
-        "cpu": load::cpu(),
-        "date": now(),
-        "isAvailable": pressure.is_available,
-        "maxConcurrent": pressure.most.unwrap_or(0),
-        "maxQueued": pressure.queue,
-        "memory": load::memory(),
-        "message": message,
-        "queued": pressure.queued,
-        "reason": reason,
-        "recentlyRejected": pressure.recently_rejected,
-        "running": pressure.active + pressure.parked,
-        // Members of ghostmux: the sessions without a client, and how long the first client in the queue has waited.
-        "parked": pressure.parked,
-        "maxWait": u64::try_from(pressure.longest_wait.as_millis()).unwrap_or(u64::MAX),
-    } });
-    compact(StatusCode::OK, &told)
+    let pressure = Figures {
+        cpu: load::cpu(),
+        date: now(),
+        is_available: pressure.is_available,
+        max_concurrent: pressure.most.unwrap_or(0),
+        max_queued: pressure.queue,
+        memory: load::memory(),
+        message,
+        queued: pressure.queued,
+        reason,
+        recently_rejected: pressure.recently_rejected,
+        running: pressure.active + pressure.parked,
+        parked: pressure.parked,
+        max_wait: u64::try_from(pressure.longest_wait.as_millis()).unwrap_or(u64::MAX),
+    };
+    compact(StatusCode::OK, &BrowserlessPressure { pressure })
 }
 
-/// Ends a session. A GET that changes something is accepted only from this machine, and never from a browser.
-#[utoipa::path(
-    get, path = "/kill/{id}", tag = "browserless",
-    params(("id" = String, Path, description = "Which.")),
-    responses((status = 204, description = "The session has ended."), OfSession, Any)
-)]
-pub(super) async fn kill(
+async fn kill(
     State(registry): State<SessionManager>,
     Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,

@@ -17,7 +17,7 @@ use crate::{
 impl From<&ServiceError> for Problem {
     fn from(why: &ServiceError) -> Self {
         let (status, kind) = of_service(why);
-        Self { status, kind, detail: why.to_string(), details: details(why), retry_after: retry_after(status) }
+        Self { status, kind, detail: why.to_string(), details: details(why).into(), retry_after: retry_after(status) }
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
         ];
         for (error, status, kind, retry_after, details) in table {
             let problem = Problem::from(&error);
-            let found = (problem.status.as_u16(), problem.kind, problem.retry_after, Value::Object(problem.details));
+            let found = (problem.status.as_u16(), problem.kind, problem.retry_after, Value::Object(*problem.details));
             assert_eq!(found, (status, kind, retry_after, details), "{error}");
             assert_eq!(problem.detail, error.to_string());
         }

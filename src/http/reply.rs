@@ -6,13 +6,17 @@ use axum::{
 };
 use bytes::Bytes;
 use hyper::{Response, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{
     Map, Value,
     ser::{PrettyFormatter, Serializer},
 };
 
-use crate::{api_types::Bad, session::manager::ServiceError};
+use crate::{
+    api_types::{Bad, Reply},
+    session::manager::ServiceError,
+};
 
 /// An answer; its body may be a stream.
 pub type Answer = Response<Body>;
@@ -62,10 +66,10 @@ pub(super) fn compact<T: Serialize>(status: StatusCode, value: &T) -> Answer {
     serde_json::to_vec(value).map_or_else(|_| unwritable(), |body| text(status, "application/json", body))
 }
 
-/// The answer for a created resource, with its path.
-pub(super) fn created<T: Serialize>(path: &str, value: &T) -> Answer {
-    let mut answer = compact(StatusCode::CREATED, value);
-    if let Ok(location) = header::HeaderValue::from_str(path) {
+/// The output of an operation that created something.
+pub(super) fn created(reply: Reply) -> Answer {
+    let mut answer = text(StatusCode::CREATED, "application/json", reply.output);
+    if let Some(Ok(location)) = reply.created.map(header::HeaderValue::try_from) {
         answer.headers_mut().insert(header::LOCATION, location);
     }
     answer
@@ -94,31 +98,37 @@ pub struct Problem {
     pub(super) kind: &'static str,
     pub(super) detail: String,
     /// Further members, for programs.
-    pub(super) details: Map<String, Value>,
+    pub(super) details: Box<Map<String, Value>>,
     /// Seconds after which a new attempt may succeed.
     pub(super) retry_after: Option<u32>,
+}
+
+/// Why a request was refused (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem", extend("additionalProperties" = true))]
+pub(super) struct ProblemBody<'a> {
+    /// `urn:ghostmux:` and a word for the kind; it does not change between versions.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    #[schemars(with = "u32")]
+    status: u16,
+    /// What happened, to what, and what to do.
+    detail: &'a str,
+    #[serde(flatten)]
+    #[schemars(skip)]
+    details: &'a Map<String, Value>,
 }
 
 impl Problem {
     /// `kind` is one word for programs, `detail` a text for people.
     pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), details: Map::new(), retry_after: None }
+        Self { status, kind, detail: detail.into(), details: Box::default(), retry_after: None }
     }
 
     /// The answer as `application/problem+json`.
     pub fn answer(&self) -> Answer {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            #[serde(rename = "type")]
-            kind: String,
-            title: &'a str,
-            status: u16,
-            detail: &'a str,
-            #[serde(flatten)]
-            details: &'a Map<String, Value>,
-        }
-
-        let body = Body {
+        let body = ProblemBody {
             kind: format!("urn:ghostmux:{}", self.kind),
             title: self.status.canonical_reason().unwrap_or("error"),
             status: self.status.as_u16(),

@@ -1,55 +1,63 @@
-//! `/v1`: sessions and snapshots as resources, with the names and shapes of the `ghost` domain.
-//!
-//! To add an endpoint, write its handler with `#[utoipa::path]` in a file here and add it to [`endpoints`]: the router
-//! and the document both follow from that. Schemas go into `document`.
+//! `/v1`: sessions and snapshots as resources. The endpoints are those of the table of operations
+//! ([`operations`]), and so is the document; only the content of snapshots has handlers of its own, because it is a
+//! stream.
 
 mod document;
-mod sessions;
+mod handler;
+mod query;
 mod snapshots;
-
-use std::sync::Arc;
 
 use axum::{
     Router,
     extract::Request,
     http::{Method, StatusCode, Uri},
-    routing,
+    routing::{self, MethodFilter},
 };
-use serde_json::{Map, Value};
 use tower_service::Service as _;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use self::document::openapi;
+use self::{handler::OperationHandler, query::Members};
 use super::{
     browserless,
-    reply::{Answer, Problem, compact},
+    reply::{Answer, Problem, text},
 };
-use crate::{api_types::Bad, session::manager::SessionManager};
+use crate::{
+    api_types::operations::{self, RestAnswer, RestInput, Verb},
+    session::manager::SessionManager,
+};
 
 /// Path of the document. It holds no id, so every client may read it.
 pub(super) const DOCUMENT: &str = "/v1/openapi.json";
+/// The document, as [`openapi`] made it.
+const OPENAPI: &str = include_str!("../../docs/openapi.json");
 
 /// Every endpoint except the document itself.
-fn endpoints() -> OpenApiRouter<SessionManager> {
-    OpenApiRouter::with_openapi(document::empty())
-        .routes(routes!(sessions::create, sessions::list))
-        .routes(routes!(sessions::get, sessions::update, sessions::close))
-        .routes(routes!(sessions::park))
-        .routes(routes!(sessions::pages))
-        .routes(routes!(sessions::usage))
-        .routes(routes!(snapshots::save))
-        .routes(routes!(snapshots::restore))
-        .routes(routes!(snapshots::clone))
-        .routes(routes!(snapshots::list, snapshots::import))
-        .routes(routes!(snapshots::get, snapshots::delete))
-        .routes(routes!(snapshots::content))
-        .routes(routes!(browserless::sessions))
-        .routes(routes!(browserless::pressure))
-        .routes(routes!(browserless::kill))
-}
-
-/// The `OpenAPI` document.
-fn document() -> Value {
-    document::complete(endpoints().get_openapi())
+fn endpoints() -> Router<SessionManager> {
+    let mut router = browserless::routes();
+    for entry in operations::all() {
+        let Some(rest) = entry.row.rest else { continue };
+        let filter = match rest.verb {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Patch => MethodFilter::PATCH,
+            Verb::Delete => MethodFilter::DELETE,
+        };
+        let members = Members::of(entry);
+        let route = match (rest.input, rest.answer) {
+            (RestInput::Upload(_), _) => routing::on(filter, async move |registry, caller, query, request| {
+                snapshots::import(members, registry, caller, query, request).await
+            }),
+            (_, RestAnswer::Download) => routing::on(filter, snapshots::content),
+            _ => {
+                let handler = OperationHandler { entry, rest, members };
+                routing::on(filter, async move |registry, caller, request| {
+                    handler.answer(registry, caller, request).await
+                })
+            }
+        };
+        router = router.route(rest.path, route);
+    }
+    router
 }
 
 /// The endpoints, ready to answer.
@@ -59,14 +67,8 @@ pub(super) struct V1(Router);
 impl V1 {
     /// Endpoints for these sessions.
     pub(super) fn new(registry: SessionManager) -> Self {
-        // The router clones its handlers whenever it is built.
-        let document = Arc::new(document());
-        let tell = move || {
-            let answer = compact(StatusCode::OK, &*document);
-            async move { answer }
-        };
-        let router = Router::from(endpoints())
-            .route(DOCUMENT, routing::get(tell))
+        let router = endpoints()
+            .route(DOCUMENT, routing::get(async || text(StatusCode::OK, "application/json", OPENAPI)))
             .fallback(async |uri: Uri| {
                 let detail = format!("there is nothing at {}; see {DOCUMENT} and /json/version", uri.path());
                 Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
@@ -84,33 +86,4 @@ impl V1 {
         let Ok(answer) = self.0.clone().call(request).await;
         answer
     }
-}
-
-/// The params of a command that lists, from a query. Metadata is `metadata.KEY=VALUE`, or `metadata[KEY]=VALUE`.
-fn filters(query: Vec<(String, String)>) -> Result<Value, Bad> {
-    let mut wanted = Map::new();
-    let mut metadata = Map::new();
-    for (name, value) in query {
-        let key = name.strip_prefix("metadata.");
-        let key = key.or_else(|| name.strip_prefix("metadata[").and_then(|rest| rest.strip_suffix(']')));
-        let before = match key {
-            Some(key) => metadata.insert(key.to_owned(), value.into()),
-            None if name == "limit" => {
-                let limit: u32 =
-                    value.parse().map_err(|_| Bad::new("limit", format!("{value:?} is not a number of sessions")))?;
-                wanted.insert(name.clone(), limit.into())
-            }
-            // The token identifies the caller; it is not a filter.
-            None if name == "token" => None,
-            None if name == "metadata" => return Err(Bad::new("metadata", "write metadata.KEY=VALUE")),
-            None => wanted.insert(name.clone(), value.into()),
-        };
-        if before.is_some() {
-            return Err(Bad::new(&name, "is given twice"));
-        }
-    }
-    if !metadata.is_empty() {
-        wanted.insert("metadata".to_owned(), metadata.into());
-    }
-    Ok(Value::Object(wanted))
 }

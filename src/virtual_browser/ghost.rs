@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
-
 use super::{Action, Pending, ViewId, VirtualBrowser, scope::MOST_LISTENERS};
 use crate::{
-    api_types::{self, Ask, Bad, Deadline, EXPIRING_NOTICE, Millis},
+    api_types::{
+        self, Bad, Deadline, EXPIRING_NOTICE, Event as _, Millis, Request, SessionExpiring,
+        operations::{Disable, Enable},
+    },
     cdp::{error::CdpError, ids::CdpSessionId, message::Command},
 };
 
@@ -47,13 +48,6 @@ impl Listeners {
 impl VirtualBrowser {
     /// `ghost.enable`.
     pub(super) fn enable_ghost(&mut self, on: &CdpSessionId, command: &Command) {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct Enable {
-            #[serde(default, deserialize_with = "api_types::given")]
-            expiring_notice: Option<Millis>,
-        }
-
         if self.listeners.is_full(on) {
             return self.refuse_listener(on, command.id(), command.method());
         }
@@ -66,7 +60,7 @@ impl VirtualBrowser {
 
     /// `ghost.disable`.
     pub(super) fn disable_ghost(&mut self, on: &CdpSessionId, command: &Command) {
-        let done = api_types::read::<Nothing>(command.params()).map(|_| self.listeners.forget(on));
+        let done = api_types::read::<Disable>(command.params()).map(|_| self.listeners.forget(on));
         self.reply_to_ghost(on, command, done);
     }
 
@@ -74,10 +68,10 @@ impl VirtualBrowser {
     pub(super) fn ask_ghost(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
         let Some(view) = self.scope.sessions.view(on) else { return };
-        match method.strip_prefix("ghost.").and_then(|name| Ask::read(name, command.params())) {
-            Some(Ok(ask)) => {
+        match method.strip_prefix("ghost.").and_then(|name| Request::read(name, command.params())) {
+            Some(Ok(request)) => {
                 let tag = self.expect(Pending::Forward(on.clone(), id));
-                self.actions.push(Action::Ghost(tag, view, ask));
+                self.actions.push(Action::Ghost(tag, view, Box::new(request)));
             }
             Some(Err(bad)) => self.scope.fail(on, id, &(&bad).into()),
             None => self.scope.fail(on, id, &CdpError::no_method(method)),
@@ -118,15 +112,10 @@ impl VirtualBrowser {
         for (on, listener) in &mut self.listeners.0 {
             if listener.at(end).is_some_and(|at| at <= now) {
                 listener.told = Some(end);
-                let remaining = end.0.saturating_duration_since(now).as_millis();
-                let deadline = end.1;
-                let params = format!(r#"{{"deadline":"{deadline}","remaining":{remaining}}}"#);
-                self.scope.event(on, "ghost.sessionExpiring", &params);
+                let remaining = Millis(end.0.saturating_duration_since(now));
+                let expiring = SessionExpiring { deadline: end.1, remaining };
+                self.scope.event(on, "ghost.sessionExpiring", &expiring.params());
             }
         }
     }
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}

@@ -1,8 +1,8 @@
 //! What may be done with each method of the protocol, by name, by where it is sent and by what the session may; and
 //! which handler does it.
 //!
-//! The table is `policy.tsv` beside this file, one row per method of Chrome 156 (and a few that only 148 has) and of the
-//! `ghost` domain, meant to be read and audited; the build makes perfect hashes of it, and the enums [`Handler`] and
+//! The table is `policy.tsv` beside this file, one row per method of Chrome 156 (and a few that only 148 has), meant to be
+//! read and audited. The row `ghost.*` is for all operations of the `ghost` domain, which has its own table of them; the build makes perfect hashes of it, and the enums [`Handler`] and
 //! [`Check`]. Handlers are called in `dispatch`, checks in [`arguments`](super::arguments). Nothing here looks at
 //! parameters.
 //!
@@ -84,7 +84,8 @@ struct Row {
 
 /// The one decision on a method.
 pub fn decide(method: &str, level: Level, granted: Granted) -> Decision {
-    let decision = match (ROWS.get(method), level) {
+    let row = ROWS.get(method).or_else(|| DOMAINS.get(method.split_once('.')?.0));
+    let decision = match (row, level) {
         (Some(row), Level::Page) => row.page,
         (Some(row), Level::Browser) => row.browser,
         (None, Level::Page) if is_new(method) => Decision { verdict: Verdict::Pass, handler: Handler::Pass },
@@ -92,7 +93,7 @@ pub fn decide(method: &str, level: Level, granted: Granted) -> Decision {
     };
     match decision.handler {
         Handler::Refuse(Refusal { needs: Some(capability) }) if granted.has(capability) => {
-            let with = ROWS.get(method).and_then(|row| row.with.iter().find(|(with, _)| *with == capability));
+            let with = row.and_then(|row| row.with.iter().find(|(with, _)| *with == capability));
             with.map_or(decision, |(_, with)| *with)
         }
         _ => decision,
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn every_row_has_one_verdict_and_every_verdict_a_row() {
         let table = include_str!("policy.tsv");
-        assert_eq!(table.lines().count() - 1, ROWS.len());
+        assert_eq!(table.lines().count() - 1, ROWS.len() + DOMAINS.len());
         for row in table.lines().skip(1) {
             let columns: Vec<_> = row.split('\t').collect();
             for (rule, level) in [(columns[2], Level::Page), (columns[3], Level::Browser)] {

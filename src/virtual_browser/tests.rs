@@ -228,9 +228,9 @@ impl Pair {
                 self.tags.push_back(tag);
                 format!("permit {pixels}")
             }
-            Action::Ghost(tag, view, ask) => {
+            Action::Ghost(tag, view, request) => {
                 self.tags.push_back(tag);
-                format!("ghost {}: {ask:?}", view.0)
+                format!("ghost {}: {request:?}", view.0)
             }
             Action::Close(view, why) => format!("close {}: {why}", view.0),
             Action::End => "end".to_owned(),

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use ghostmux::{
     api_types::{
-        Beginning, Copies, Exporting, Label, Millis, Options, RestoreMode, Restoring, SessionState, SnapshotFormat,
-        SnapshotPart, Wanted, WantedSnapshots,
+        Beginning, Copies, Label, Millis, Options, RestoreMode, Restoring, SessionState, SnapshotFormat, SnapshotPart,
+        operations::{ExportSnapshot, ListSessions, ListSnapshots},
     },
     browser::{
         CodecChoice, Launch, Shares, Source,
@@ -110,7 +110,7 @@ async fn sessions_of_other_owners_are_not_found() {
     is_refused(&theirs.id).await;
     assert_eq!(registry.get(&one, &theirs.id).await.expect("it is there"), theirs);
     for (caller, session) in [(&one, &theirs), (&other, &own)] {
-        let listed = registry.list(caller, &Wanted::default()).await.expect("a list");
+        let listed = registry.list(caller, &ListSessions::default()).await.expect("a list");
         assert_eq!(listed.sessions, std::slice::from_ref(session));
     }
 
@@ -118,7 +118,7 @@ async fn sessions_of_other_owners_are_not_found() {
     let saved = registry.save_snapshot(&one, &theirs.id, &SnapshotPart::USUAL, Label::default()).await.expect("saved");
     let said = async |id: &str| {
         let begins = Some(Beginning { snapshot: id.to_owned(), pages: true });
-        let export = Exporting { snapshot: id.to_owned(), format: SnapshotFormat::Ghostmux };
+        let export = ExportSnapshot { snapshot: id.to_owned(), format: SnapshotFormat::Ghostmux };
         let refused = [
             registry.snapshot(&other, id).await.map(drop),
             registry.delete_snapshot(&other, id).await,
@@ -132,7 +132,7 @@ async fn sessions_of_other_owners_are_not_found() {
     };
     assert_eq!(said(&saved.snapshot.id).await, said(unknown).await);
     assert!(said(unknown).await.iter().all(|said| said == "no such snapshot ID"));
-    let listed = async |caller| registry.list_snapshots(caller, &WantedSnapshots::default()).await.expect("a list");
+    let listed = async |caller| registry.list_snapshots(caller, &ListSnapshots::default()).await.expect("a list");
     assert_eq!(listed(&one).await.snapshots, [saved.snapshot]);
     assert_eq!(listed(&other).await.snapshots, []);
 
@@ -143,7 +143,7 @@ async fn sessions_of_other_owners_are_not_found() {
     eventually("a session that hibernates", async || state().await == SessionState::Hibernated).await;
     is_refused(&asleep).await;
     let all = async |caller| {
-        let listed = registry.list(caller, &Wanted::default()).await.expect("a list").sessions;
+        let listed = registry.list(caller, &ListSessions::default()).await.expect("a list").sessions;
         listed.into_iter().filter_map(|session| session.name).collect::<Vec<_>>()
     };
     assert_eq!((all(&one).await, all(&other).await), (vec!["theirs".into(), "asleep".into()], vec!["own".into()]));

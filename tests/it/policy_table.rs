@@ -30,6 +30,7 @@ fn invalid_policy_rows_are_refused_with_a_reason() {
     for (row, reason) in [
         ("Page.x\ttarget\tpass\tnot-found", "4 columns instead of 9"),
         ("Page\ttarget\tpass\tnot-found\t\t\t\t\twhy", "\"Page\" is not a method"),
+        ("Page.*\ttarget\tpass\tnot-found\t\t\t\t\twhy", "Page.* may only be answered here or refused"),
         (
             "Page.x\tworld\tpass\tnot-found\t\t\t\t\twhy",
             "\"world\" is not a scope: use target, context, browser or host",

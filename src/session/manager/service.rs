@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
@@ -17,12 +17,16 @@ use crate::session::{
 };
 use crate::{
     api_types::{
-        self, Ask, Bad, Beginning, Millis, Options, Session, SessionState, Sessions, Unreadable, Usage, Wanted,
+        Bad, Beginning, Millis, Nothing, Options, Pages, Reply, Request, Session, SessionState, Sessions, Unreadable,
+        Usage,
+        operations::{
+            CloseSession, CreateSession, GetPages, GetSession, GetUsage, ListSessions, PAGE_MOST, Park, SessionRequest,
+            UpdateSession,
+        },
     },
     browser::ContextHandle,
     cdp::target::{Kind, TargetInfo},
     close_reason::CloseReason,
-    runtime,
     session::task::{self, Caller, Control, SessionInfo},
     snapshot::repository::RepositoryError,
     store::{StoreError, UnreadableSession},
@@ -30,8 +34,6 @@ use crate::{
 
 /// Default number of sessions or snapshots on one page of a list.
 const PAGE: u32 = 100;
-/// Most of them on one page.
-const PAGE_MOST: u32 = 1000;
 
 /// First character of a cursor among the hibernated sessions; a number does not start with it.
 const ASLEEP: char = 'z';
@@ -113,7 +115,7 @@ impl SessionManager {
     }
 
     /// The caller's sessions, one page at a time: the live ones, oldest first, then the hibernated ones.
-    pub async fn list(&self, caller: &Caller, wanted: &Wanted) -> Result<Sessions, ServiceError> {
+    pub async fn list(&self, caller: &Caller, wanted: &ListSessions) -> Result<Sessions, ServiceError> {
         let (limit, cursor) = (page_of(wanted.limit)?, wanted.cursor.as_deref().unwrap_or("0"));
         let after = match (cursor.strip_prefix(ASLEEP), u64::from_str_radix(cursor, 16)) {
             (Some(id), _) => After::Asleep(id),
@@ -208,7 +210,7 @@ impl SessionManager {
     }
 
     /// The pages of a session: Chrome's `TargetInfo`s, oldest first as far as Chrome keeps them in order.
-    pub async fn pages(&self, caller: &Caller, id: &str) -> Result<Vec<Box<RawValue>>, ServiceError> {
+    pub async fn pages(&self, caller: &Caller, id: &str) -> Result<Pages, ServiceError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Infos {
@@ -221,7 +223,7 @@ impl SessionManager {
         let result = self.ask_live(&handle, call).await?.map_err(ServiceError::Refused)?;
         let infos: Infos = serde_json::from_str(&result).map_err(ServiceError::Unreadable)?;
         let is_page = |info: &RawValue| TargetInfo::read(info.get()).is_some_and(|info| info.kind == Kind::Page);
-        Ok(infos.target_infos.into_iter().filter(|info| is_page(info)).collect())
+        Ok(Pages { pages: infos.target_infos.into_iter().filter(|info| is_page(info)).collect() })
     }
 
     /// The usage of a session.
@@ -317,47 +319,60 @@ impl task::SessionService for SessionManager {
         async move { registry.keep_safe(&session_info, &place).await }.boxed()
     }
 
-    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, ServiceError>> {
+    fn ask(&self, caller: Caller, from: Arc<str>, request: Request) -> BoxFuture<'static, Result<String, ServiceError>> {
         let registry = self.clone();
-        async move { registry.answer(&caller, &from, ask).await }.boxed()
+        let reply = async move { registry.perform(&caller, Some(&from), request).await };
+        reply.map(|reply| reply.map(Reply::into_result)).boxed()
     }
 }
 
 impl SessionManager {
-    /// Runs a command of a client. A command without a session id means the client's own session.
-    async fn answer(&self, caller: &Caller, from: &str, ask: Ask) -> Result<String, ServiceError> {
-        let own = |id: Option<String>| id.unwrap_or_else(|| from.to_owned());
-        let session = |session: Session| api_types::object("session", &session);
-        let done = || "{}".to_owned();
-        Ok(match ask {
-            Ask::Get(id) => session(self.get(caller, &own(id)).await?),
-            Ask::List(wanted) => object(&self.list(caller, &wanted).await?),
-            Ask::Create(id, options, begins) => session(self.create(caller, id, options, begins).await?),
-            Ask::Update(id, options) => session(self.update(caller, &own(id), options).await?),
-            Ask::Close(id) => {
-                let reason = CloseReason::Bye("closed by another client of its owner");
-                self.close(caller, &own(id), reason).await.map(|()| done())?
+    /// Performs an operation, for every interface. `from` is the session whose client asks, if a client does: it is the
+    /// session that a request without an id means.
+    pub async fn perform(&self, caller: &Caller, from: Option<&str>, request: Request) -> Result<Reply, ServiceError> {
+        match request {
+            Request::Session(request) => self.perform_on_session(caller, from, request).await,
+            Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
+        }
+    }
+
+    async fn perform_on_session(
+        &self,
+        caller: &Caller,
+        from: Option<&str>,
+        request: SessionRequest,
+    ) -> Result<Reply, ServiceError> {
+        let own = |id| own(id, from);
+        Ok(match request {
+            SessionRequest::GetSession(GetSession { id }) => {
+                Reply::of::<GetSession>(&self.get(caller, &own(id)?).await?)
             }
-            Ask::Park(id, keep_alive) => session(self.park(caller, &own(id), keep_alive).await?),
-            Ask::Usage(id) => api_types::object("usage", &self.usage(caller, &own(id)).await?),
-            Ask::Save(id, parts, label) => object(&self.save_snapshot(caller, &own(id), &parts, label).await?),
-            Ask::Restore(id, restoring) => {
-                api_types::object("report", &self.restore_snapshot(caller, Some(from), &own(id), restoring).await?)
+            SessionRequest::ListSessions(wanted) => Reply::of::<ListSessions>(&self.list(caller, &wanted).await?),
+            SessionRequest::CreateSession(create) => {
+                let (id, options, begins) = create.divide();
+                Reply::of::<CreateSession>(&self.create(caller, id, options, begins).await?)
             }
-            Ask::Clone(id, copies) => object(&self.clone_session(caller, &own(id), copies).await?),
-            Ask::ListSnapshots(wanted) => object(&self.list_snapshots(caller, &wanted).await?),
-            Ask::GetSnapshot(id) => api_types::object("snapshot", &self.snapshot(caller, &id).await?),
-            Ask::DeleteSnapshot(id) => self.delete_snapshot(caller, &id).await.map(|()| done())?,
-            Ask::Import(from, label) => {
-                let room = self.room(Some(from.len())).await?;
-                object(&self.import_snapshot(caller, (from, room), label).await?)
+            SessionRequest::UpdateSession(update) => {
+                let (id, options) = update.divide();
+                Reply::of::<UpdateSession>(&self.update(caller, &own(id)?, options).await?)
             }
-            Ask::Export(export) => {
-                let exported = self.export_snapshot(caller, &export).await?;
-                runtime::aside(exported.len(), || object(&exported))
+            SessionRequest::CloseSession(CloseSession { id }) => {
+                let by = if from.is_some() { "closed by another client of its owner" } else { "ended by DELETE" };
+                self.close(caller, &own(id)?, CloseReason::Bye(by)).await?;
+                Reply::of::<CloseSession>(&Nothing {})
             }
+            SessionRequest::Park(Park { id, keep_alive }) => {
+                Reply::of::<Park>(&self.park(caller, &own(id)?, keep_alive).await?)
+            }
+            SessionRequest::GetUsage(GetUsage { id }) => Reply::of::<GetUsage>(&self.usage(caller, &own(id)?).await?),
+            SessionRequest::GetPages(GetPages { id }) => Reply::of::<GetPages>(&self.pages(caller, &own(id)?).await?),
         })
     }
+}
+
+/// The session that a request means: the one that it names, or that of the client which asks.
+pub(super) fn own(id: Option<String>, from: Option<&str>) -> Result<String, Bad> {
+    id.or_else(|| from.map(str::to_owned)).ok_or_else(|| Bad::new("id", "is missing"))
 }
 
 /// The number of items on a page.
@@ -367,11 +382,6 @@ pub(super) fn page_of(limit: Option<u32>) -> Result<usize, Bad> {
         return Err(Bad::new("limit", format!("{limit} is not between 1 and {PAGE_MOST}")));
     }
     Ok(limit as usize)
-}
-
-fn object(answer: &impl Serialize) -> String {
-    // These types can always be serialised.
-    serde_json::to_string(answer).unwrap_or_default()
 }
 
 /// The manager as the trait by which a session's task uses it.

@@ -9,13 +9,22 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use tokio::{io::AsyncBufRead, time::Instant};
 
-use super::{Handle, SessionManager, registration::Registration, room::Room, service::page_of};
+use super::{
+    Handle, SessionManager,
+    registration::Registration,
+    room::Room,
+    service::{own, page_of},
+};
 use crate::session::{error::ServiceError, id::SessionId};
 use crate::{
     api_types::{
-        self, Bad, Beginning, Cloned, Copies, Exported, Exporting, Importing, Label, Millis, RestoreMode, Restoring,
-        Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, Unreadable,
-        WantedSnapshots,
+        self, Bad, Beginning, Cloned, Copies, Event, Exported, Importing, Label, Millis, Nothing, Reply, RestoreMode,
+        Restoring, Saved, SessionState, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, SnapshotRestored,
+        SnapshotSaved, Snapshots, StorageState, Unreadable,
+        operations::{
+            CloneSession, DeleteSnapshot, ExportSnapshot, GetSnapshot, ImportSnapshot, ListSnapshots, RestoreSnapshot,
+            SaveSnapshot, SnapshotRequest,
+        },
     },
     browser::ContextHandle,
     runtime,
@@ -32,6 +41,48 @@ use crate::{
 const COPIES: usize = 4;
 
 impl SessionManager {
+    pub(super) async fn perform_on_snapshot(
+        &self,
+        caller: &Caller,
+        from: Option<&str>,
+        request: SnapshotRequest,
+    ) -> Result<Reply, ServiceError> {
+        let own = |id| own(id, from);
+        Ok(match request {
+            SnapshotRequest::SaveSnapshot(save) => {
+                let (id, parts, label) = save.divide();
+                Reply::of::<SaveSnapshot>(&self.save_snapshot(caller, &own(id)?, &parts, label).await?)
+            }
+            SnapshotRequest::RestoreSnapshot(restore) => {
+                let (id, restoring) = restore.divide();
+                Reply::of::<RestoreSnapshot>(&self.restore_snapshot(caller, from, &own(id)?, restoring).await?)
+            }
+            SnapshotRequest::CloneSession(clone) => {
+                let (id, copies) = clone.divide();
+                Reply::of::<CloneSession>(&self.clone_session(caller, &own(id)?, copies).await?)
+            }
+            SnapshotRequest::ListSnapshots(wanted) => {
+                Reply::of::<ListSnapshots>(&self.list_snapshots(caller, &wanted).await?)
+            }
+            SnapshotRequest::GetSnapshot(GetSnapshot { snapshot }) => {
+                Reply::of::<GetSnapshot>(&self.snapshot(caller, &snapshot).await?)
+            }
+            SnapshotRequest::DeleteSnapshot(DeleteSnapshot { snapshot }) => {
+                self.delete_snapshot(caller, &snapshot).await?;
+                Reply::of::<DeleteSnapshot>(&Nothing {})
+            }
+            SnapshotRequest::ImportSnapshot(import) => {
+                let (from, label) = import.divide()?;
+                let room = self.room(Some(from.len())).await?;
+                Reply::of::<ImportSnapshot>(&self.import_snapshot(caller, (from, room), label).await?)
+            }
+            SnapshotRequest::ExportSnapshot(export) => {
+                let exported = self.export_snapshot(caller, &export).await?;
+                runtime::aside(exported.len(), || Reply::of::<ExportSnapshot>(&exported))
+            }
+        })
+    }
+
     /// Saves the state of a session.
     pub async fn save_snapshot(
         &self,
@@ -46,7 +97,8 @@ impl SessionManager {
             repository::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep), &self.inner.terms.snapshots)
                 .await?;
         let saved = self.saved(&meta, &report, since);
-        self.tell(&handle, "snapshotSaved", &saved).await;
+        let event = SnapshotSaved { snapshot: saved.snapshot.clone(), report: saved.report.clone() };
+        self.tell(&handle, &event).await;
         Ok(saved)
     }
 
@@ -77,7 +129,7 @@ impl SessionManager {
         let place = self.place_of(&handle).await?;
         let report = snapshot::restore(&place, &how, content).await.map_err(RepositoryError::from)?;
         let report = self.restored(id, &restoring.snapshot, &report, since);
-        self.tell(&handle, "snapshotRestored", &Told { snapshot: &restoring.snapshot, report: &report }).await;
+        self.tell(&handle, &SnapshotRestored { snapshot: restoring.snapshot, report: report.clone() }).await;
         Ok(report)
     }
 
@@ -106,7 +158,7 @@ impl SessionManager {
     }
 
     /// The caller's snapshots, newest first, one page at a time.
-    pub async fn list_snapshots(&self, caller: &Caller, wanted: &WantedSnapshots) -> Result<Snapshots, ServiceError> {
+    pub async fn list_snapshots(&self, caller: &Caller, wanted: &ListSnapshots) -> Result<Snapshots, ServiceError> {
         let limit = page_of(wanted.limit)?;
         let before = wanted.cursor.as_deref().map(str::parse::<SnapshotId>).transpose();
         let before = before.map_err(|_| Bad::new("cursor", "is not a value that this server gave as `next`"))?;
@@ -194,7 +246,7 @@ impl SessionManager {
     }
 
     /// The content of a snapshot, and what the format cannot hold.
-    pub async fn export_snapshot(&self, caller: &Caller, export: &Exporting) -> Result<Exported, ServiceError> {
+    pub async fn export_snapshot(&self, caller: &Caller, export: &ExportSnapshot) -> Result<Exported, ServiceError> {
         let (reader, since) = (self.content(caller, &export.snapshot).await?, Instant::now());
         let reader = repository::to_hold(reader, export.format)?;
         let _room = self.room(usize::try_from(reader.meta().raw).ok()).await?;
@@ -203,7 +255,11 @@ impl SessionManager {
                 let (state, report) = repository::export_state(reader).await?;
                 let state = runtime::aside(state.len(), || serde_json::value::RawValue::from_string(state));
                 let state = state.map_err(ServiceError::Unreadable)?;
-                Exported { storage_state: Some(state), data: None, report: repository::tell(&report, since) }
+                Exported {
+                    storage_state: Some(StorageState(state)),
+                    data: None,
+                    report: repository::tell(&report, since),
+                }
             }
             SnapshotFormat::Ghostmux => {
                 let (data, report) = repository::export_data(reader).await?;
@@ -258,10 +314,9 @@ impl SessionManager {
     }
 
     /// Sends an event of the domain to the clients of the session that enabled it.
-    async fn tell(&self, handle: &Handle, event: &'static str, params: &impl serde::Serialize) {
-        let params = serde_json::to_string(params).unwrap_or_default();
+    async fn tell<E: Event>(&self, handle: &Handle, event: &E) {
         // A session that has ended meanwhile has no clients.
-        let _ = handle.control.send(Box::new(Control::Tell(event, params))).await;
+        let _ = handle.control.send(Box::new(Control::Tell(E::NAME, event.params()))).await;
     }
 
     fn saved(&self, meta: &Meta, report: &Report, since: Instant) -> Saved {
@@ -291,12 +346,6 @@ impl SessionManager {
     }
 }
 
-#[derive(serde::Serialize)]
-struct Told<'a> {
-    snapshot: &'a str,
-    report: &'a SnapshotReport,
-}
-
 fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
     label.check()?;
     let expires = match label.ttl {
@@ -304,7 +353,7 @@ fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
         Some(Millis(ttl)) if ttl.is_zero() => Expires::Never,
         Some(Millis(ttl)) => Expires::At(Timestamp::now().after(ttl)),
     };
-    let metadata = label.metadata.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into())).collect();
+    let metadata = label.metadata.unwrap_or_default().0.into_iter().map(|(key, value)| (key, value.into())).collect();
     let name = label.name.filter(|name| !name.is_empty());
     Ok(New { name, metadata, expires, ..New::of(caller.owner().clone()) })
 }

@@ -112,7 +112,7 @@ impl SessionTask {
                 let permit = self.lease.permit(pixels);
                 self.jobs.push(async move { Done::Permitted(tag, permit.await) }.boxed());
             }
-            Action::Ghost(tag, view, ask) => self.on_ghost(tag, view, ask),
+            Action::Ghost(tag, view, request) => self.on_ghost(tag, view, *request),
             Action::Close(view, reason) => self.send_away(view, &reason),
             Action::End => self.over = Some(CloseReason::ClosedByClient("Browser.close")),
         }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use serde::Serialize;
 
 use super::{Caller, SessionInfo, SessionTask, jobs::Done};
 use crate::{
-    api_types::{self, Ask, Millis, Usage},
+    api_types::{
+        self, BrowserLost, ClientAttached, ClientDetached, Event, Millis, Reply, Request, SessionUpdated, Usage,
+        operations::{CloseSession, GetSession, GetUsage, Operation, Park, SessionRequest, UpdateSession},
+    },
     browser::ContextHandle,
     cdp::error::CdpError,
     close_reason::CloseReason,
@@ -25,7 +27,7 @@ use crate::{
 pub trait SessionService: Send + Sync {
     /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the
     /// one that is meant where none is named.
-    fn ask(&self, caller: Caller, from: Arc<str>, ask: Ask) -> BoxFuture<'static, Result<String, ServiceError>>;
+    fn ask(&self, caller: Caller, from: Arc<str>, request: Request) -> BoxFuture<'static, Result<String, ServiceError>>;
 
     /// Saves a parked session under its id, so that it can end and be restored.
     fn hibernate(
@@ -44,37 +46,41 @@ pub trait SessionService: Send + Sync {
 
 impl SessionTask {
     /// A client's command. Of this session it is done here: its answer goes before what it does to the client's socket.
-    pub(super) fn on_ghost(&mut self, tag: Tag, view: ViewId, ask: Ask) {
+    pub(super) fn on_ghost(&mut self, tag: Tag, view: ViewId, request: Request) {
         let caller = self.views.iter().find(|other| other.id == view).map(|view| view.caller.clone());
         let Some(caller) = caller else { return };
         let id = self.record.id().clone();
         let own = |named: &Option<String>| named.as_deref().is_none_or(|named| *named == *id);
-        match ask {
-            Ask::Get(named) if own(&named) => {
+        match request {
+            Request::Session(SessionRequest::GetSession(GetSession { id: named })) if own(&named) => {
                 let session = self.record.session_info().show_with_clients(&caller);
-                self.answer_ghost(tag, Ok(api_types::object("session", &session)));
+                self.answer_ghost(tag, Ok(Reply::of::<GetSession>(&session).into_result()));
             }
-            Ask::Update(named, options) if own(&named) => match self.update(options) {
-                Ok(()) => self.answer_session(tag, &caller),
-                Err(bad) => self.answer_ghost(tag, Err((&bad).into())),
-            },
-            Ask::Close(named) if own(&named) => {
-                self.answer_ghost(tag, Ok("{}".to_owned()));
+            Request::Session(SessionRequest::UpdateSession(update)) if own(&update.id) => {
+                match self.update(update.divide().1) {
+                    Ok(()) => self.answer_session::<UpdateSession>(tag, &caller),
+                    Err(bad) => self.answer_ghost(tag, Err((&bad).into())),
+                }
+            }
+            Request::Session(SessionRequest::CloseSession(CloseSession { id: named })) if own(&named) => {
+                self.answer_ghost(tag, Ok(Reply::of::<CloseSession>(&api_types::Nothing {}).into_result()));
                 self.over = Some(CloseReason::ClosedByClient("ghost.closeSession"));
             }
-            Ask::Park(named, keep_alive) if own(&named) => match self.may_park(keep_alive) {
-                Ok(()) => {
-                    self.answer_session(tag, &caller);
-                    self.park_now();
+            Request::Session(SessionRequest::Park(Park { id: named, keep_alive })) if own(&named) => {
+                match self.may_park(keep_alive) {
+                    Ok(()) => {
+                        self.answer_session::<Park>(tag, &caller);
+                        self.park_now();
+                    }
+                    Err(bad) => self.answer_ghost(tag, Err((&bad).into())),
                 }
-                Err(bad) => self.answer_ghost(tag, Err((&bad).into())),
-            },
-            Ask::Usage(named) if own(&named) => {
+            }
+            Request::Session(SessionRequest::GetUsage(GetUsage { id: named })) if own(&named) => {
                 let usage = self.usage();
                 self.jobs.push(usage.map(move |usage| Done::Used(tag, Box::new(usage))).boxed());
             }
-            ask => {
-                let answer = self.sessions.ask(caller, id, ask);
+            request => {
+                let answer = self.sessions.ask(caller, id, request);
                 self.jobs.push(answer.map(move |answer| Done::Asked(tag, answer)).boxed());
             }
         }
@@ -85,13 +91,13 @@ impl SessionTask {
         self.answer_ghost(tag, answer.map_err(|error| as_cdp(&error)));
     }
 
-    fn answer_session(&mut self, tag: Tag, caller: &Caller) {
-        let answer = api_types::object("session", &self.record.session_info().show(caller));
-        self.answer_ghost(tag, Ok(answer));
+    fn answer_session<O: Operation<Output = api_types::Session>>(&mut self, tag: Tag, caller: &Caller) {
+        let answer = Reply::of::<O>(&self.record.session_info().show(caller));
+        self.answer_ghost(tag, Ok(answer.into_result()));
     }
 
     pub(super) fn answer_usage(&mut self, tag: Tag, usage: &Usage) {
-        self.answer_ghost(tag, Ok(api_types::object("usage", usage)));
+        self.answer_ghost(tag, Ok(Reply::of::<GetUsage>(usage).into_result()));
     }
 
     /// `ghost.sessionUpdated`, to whoever listens.
@@ -99,44 +105,37 @@ impl SessionTask {
         for view in self.listeners() {
             let Some(at) = self.views.iter().position(|other| other.id == view) else { continue };
             let session = self.record.session_info().show(&self.views[at].caller);
-            self.session.tell_ghost(view, "sessionUpdated", &api_types::object("session", &session));
+            self.session.tell_ghost(view, SessionUpdated::NAME, &SessionUpdated { session }.params());
         }
         self.perform();
     }
 
-    /// `ghost.clientAttached` or `ghost.clientDetached`, to the others.
-    pub(super) fn tell_of_client(&mut self, name: &str, client: &api_types::Client, reason: Option<&CloseReason>) {
-        #[derive(Serialize)]
-        struct Params<'a> {
-            client: &'a api_types::Client,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            reason: Option<String>,
-        }
+    /// `ghost.clientAttached`, to the others.
+    pub(super) fn tell_of_arrival(&mut self, client: api_types::Client) {
+        self.tell_others(client.id, &ClientAttached { client });
+    }
 
-        let reason = reason.map(ToString::to_string);
-        let params = serde_json::to_string(&Params { client, reason }).unwrap_or_default();
-        for view in self.listeners().into_iter().filter(|view| view.0 != client.id) {
-            self.session.tell_ghost(view, name, &params);
+    /// `ghost.clientDetached`, to the others.
+    pub(super) fn tell_of_departure(&mut self, client: api_types::Client, reason: Option<&CloseReason>) {
+        self.tell_others(client.id, &ClientDetached { client, reason: reason.map(ToString::to_string) });
+    }
+
+    fn tell_others<E: Event>(&mut self, client: u64, event: &E) {
+        let params = event.params();
+        for view in self.listeners().into_iter().filter(|view| view.0 != client) {
+            self.session.tell_ghost(view, E::NAME, &params);
         }
         self.perform();
     }
 
     /// `ghost.browserLost`, to whoever listens. If the session was saved, the reason says so from here on.
     pub(super) fn tell_of_loss(&mut self, why: &mut Arc<str>) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Params<'a> {
-            reason: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            saved_ago: Option<Millis>,
-        }
-
         let saved_ago = self.saved_ago();
         if let Some(ago) = saved_ago {
             *why = format!("{why}; connect again, and the session is as it was {} s ago", ago.as_secs()).into();
         }
-        let params = Params { reason: why, saved_ago: saved_ago.map(Millis) };
-        self.tell_all("browserLost", &serde_json::to_string(&params).unwrap_or_default());
+        let lost = BrowserLost { reason: why.to_string(), saved_ago: saved_ago.map(Millis) };
+        self.tell_all(BrowserLost::NAME, &lost.params());
     }
 
     /// An event of the domain, to whoever listens.

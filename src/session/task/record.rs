@@ -16,7 +16,7 @@ use crate::session::{
     persistence::Subject,
 };
 use crate::{
-    api_types::{self, Bad, Metadata, Millis, Options, Owner, SessionState, Wanted},
+    api_types::{self, Bad, Metadata, Millis, Options, Owner, SessionState, operations::ListSessions},
     close_reason::CloseReason,
     config,
     metrics::{EndedLabels, Metrics},
@@ -120,7 +120,7 @@ impl SessionInfo {
     }
 
     /// Whether it is among those that are wanted.
-    pub fn matches(&self, wanted: &Wanted) -> bool {
+    pub fn matches(&self, wanted: &ListSessions) -> bool {
         let shown = self.shown();
         wanted.takes(shown.life.phase().state(), shown.name.as_ref(), shown.metadata.as_ref())
     }

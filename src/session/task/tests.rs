@@ -9,7 +9,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    api_types::{Ask, Millis, Options, Owner},
+    api_types::{Millis, Options, Owner, Request},
     browser::fake,
     config::{CdpSessionLimits, Limit, SnapshotLimits},
     session::{
@@ -40,7 +40,7 @@ impl SessionService for Alone {
         unreachable!("no session of these tests is saved")
     }
 
-    fn ask(&self, _: Caller, _: Arc<str>, _: Ask) -> BoxFuture<'static, Result<String, ServiceError>> {
+    fn ask(&self, _: Caller, _: Arc<str>, _: Request) -> BoxFuture<'static, Result<String, ServiceError>> {
         async { Err(ServiceError::Closing) }.boxed()
     }
 }

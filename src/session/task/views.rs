@@ -67,7 +67,7 @@ impl SessionTask {
         self.record.session_info().add_client(shown.clone());
         self.terms.metrics.views.inc();
         self.step(Event::Came);
-        self.tell_of_client("clientAttached", &shown, None);
+        self.tell_of_arrival(shown);
         self.perform();
     }
 
@@ -80,7 +80,7 @@ impl SessionTask {
         let view = self.views.remove(at);
         self.terms.metrics.views.dec();
         if view.leaving.is_none() {
-            self.on_gone(id, &view.shown(), None);
+            self.on_gone(id, view.shown(), None);
         }
     }
 
@@ -91,7 +91,7 @@ impl SessionTask {
         view.client.close(reason);
         view.leaving = Some(now() + FAREWELL);
         let shown = view.shown();
-        self.on_gone(id, &shown, Some(reason));
+        self.on_gone(id, shown, Some(reason));
     }
 
     pub(super) fn cut(&mut self, id: ViewId, waiting: usize, limit: usize) {
@@ -100,14 +100,14 @@ impl SessionTask {
         self.send_away(id, &CloseReason::TooSlow { waiting, limit });
     }
 
-    fn on_gone(&mut self, id: ViewId, shown: &api_types::Client, reason: Option<&CloseReason>) {
+    fn on_gone(&mut self, id: ViewId, shown: api_types::Client, reason: Option<&CloseReason>) {
         self.record.session_info().remove_client(id.0);
         self.step(Event::Went);
         // All goes at once with a session that is over.
         if self.over.is_some() {
             return;
         }
-        self.tell_of_client("clientDetached", shown, reason);
+        self.tell_of_departure(shown, reason);
         self.session.close_view(id);
         self.perform();
     }

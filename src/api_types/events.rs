@@ -1,0 +1,132 @@
+//! Events of the `ghost` domain. The type of an event is its params; its comment says when it is sent.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Client, Deadline, Millis, Schemas, Session, ShapeOf, Snapshot, SnapshotReport};
+
+/// An event.
+pub trait Event: Serialize + JsonSchema {
+    /// Its name in the domain.
+    const NAME: &'static str;
+
+    /// Its params, as JSON.
+    fn params(&self) -> String {
+        // The shapes hold nothing that cannot be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// An event of the table.
+pub(super) struct EventEntry {
+    pub(super) name: &'static str,
+    pub(super) params: ShapeOf,
+}
+
+impl EventEntry {
+    const fn of<E: Event>() -> Self {
+        Self { name: E::NAME, params: Schemas::output::<E> }
+    }
+}
+
+/// All events.
+pub(super) const EVENTS: [EventEntry; 7] = [
+    EventEntry::of::<SessionExpiring>(),
+    EventEntry::of::<SessionUpdated>(),
+    EventEntry::of::<ClientAttached>(),
+    EventEntry::of::<ClientDetached>(),
+    EventEntry::of::<BrowserLost>(),
+    EventEntry::of::<SnapshotSaved>(),
+    EventEntry::of::<SnapshotRestored>(),
+];
+
+/// A deadline ends the session soon. `updateSession` moves it, and a frame from a client moves `idleTimeout`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SessionExpiring {
+    /// The deadline.
+    pub deadline: Deadline,
+    /// The time until then.
+    pub remaining: Millis,
+}
+
+impl Event for SessionExpiring {
+    const NAME: &'static str = "sessionExpiring";
+}
+
+/// The state, the deadlines, the name or the metadata of the session changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SessionUpdated {
+    /// The session after the change.
+    pub session: Session,
+}
+
+impl Event for SessionUpdated {
+    const NAME: &'static str = "sessionUpdated";
+}
+
+/// Another socket was opened on the session.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ClientAttached {
+    /// The socket.
+    pub client: Client,
+}
+
+impl Event for ClientAttached {
+    const NAME: &'static str = "clientAttached";
+}
+
+/// Another socket of the session was closed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ClientDetached {
+    /// The socket.
+    pub client: Client,
+    /// Why; absent if the client closed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Event for ClientDetached {
+    const NAME: &'static str = "clientDetached";
+}
+
+/// The browser of this session failed, and the session is lost unless it was saved. The socket is then closed with 1011.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BrowserLost {
+    /// What happened to the browser.
+    pub reason: String,
+    /// How long ago `autosave` saved the session: whoever connects to its URL finds it as it was then. Absent if it is
+    /// lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_ago: Option<Millis>,
+}
+
+impl Event for BrowserLost {
+    const NAME: &'static str = "browserLost";
+}
+
+/// A caller saved the session.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SnapshotSaved {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What was carried, and what was not.
+    pub report: SnapshotReport,
+}
+
+impl Event for SnapshotSaved {
+    const NAME: &'static str = "snapshotSaved";
+}
+
+/// A snapshot was written into the session.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SnapshotRestored {
+    /// The snapshot.
+    pub snapshot: String,
+    /// What was carried, and what was not.
+    pub report: SnapshotReport,
+}
+
+impl Event for SnapshotRestored {
+    const NAME: &'static str = "snapshotRestored";
+}

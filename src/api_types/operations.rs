@@ -1,0 +1,261 @@
+//! The table of operations: what can be asked of ghostmux, by whichever interface. PURE.
+//!
+//! The type of an operation is its input. It stands with its row in one of the files below, and [`OPERATIONS`] is all
+//! rows. The `ghost` domain and the REST interface are adapters: they read the input, have it performed as a
+//! [`Request`], and write the [`Reply`]. Their documents are made from the same table.
+
+mod connection;
+mod sessions;
+mod snapshots;
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use self::{
+    connection::{Disable, Enable, OF_THE_CONNECTION},
+    sessions::{
+        CloseSession, CreateSession, GetPages, GetSession, GetUsage, ListSessions, Park, SessionRequest, UpdateSession,
+    },
+    snapshots::{
+        CloneSession, DeleteSnapshot, ExportSnapshot, GetSnapshot, ImportSnapshot, ListSnapshots, RestoreSnapshot,
+        SaveSnapshot, SnapshotRequest,
+    },
+};
+use super::{Bad, Schemas, ShapeOf, read};
+
+/// Most items on one page of a list.
+pub const PAGE_MOST: u32 = 1000;
+
+/// An operation. The type is its input; the comment of the type is its description.
+pub trait Operation: DeserializeOwned + JsonSchema {
+    /// What it answers.
+    type Output: Serialize + JsonSchema;
+
+    /// How the interfaces have it.
+    const ROW: Row;
+
+    /// The path of the resource that it created.
+    fn created(_: &Self::Output) -> Option<String> {
+        None
+    }
+}
+
+/// How the interfaces have an operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Its name: of the command in the `ghost` domain, and `operationId` of REST.
+    pub name: &'static str,
+    /// What the command in the `ghost` domain answers; `None` if the domain does not have it.
+    pub ghost: Option<CommandResult>,
+    /// The endpoint; `None` if REST does not have it.
+    pub rest: Option<Rest>,
+}
+
+/// The result of a command in the `ghost` domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandResult {
+    /// The output itself.
+    Output,
+    /// An object with one member of this name, the output.
+    Member(&'static str),
+}
+
+/// An endpoint of REST.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    /// The method.
+    pub verb: Verb,
+    /// The path. It may have one parameter, `{id}`.
+    pub path: &'static str,
+    /// The member of the input that `{id}` gives. The document and the body are without it.
+    pub id: Option<&'static str>,
+    /// Where the other members of the input are.
+    pub input: RestInput,
+    /// The answer.
+    pub answer: RestAnswer,
+    /// The description of the answer.
+    pub says: &'static str,
+    /// The group in the document.
+    pub tag: &'static str,
+    /// The errors, beside those of every request. For a status that several have, the last counts.
+    pub errors: &'static [Errors],
+}
+
+/// The method of a request.
+#[expect(missing_docs, reason = "they are those of HTTP")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+/// Where the input of an endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestInput {
+    /// In the path; a query is ignored.
+    Path,
+    /// In the query.
+    Query,
+    /// In the body, whose schema has this name in the document. An empty body is `{}`.
+    Body(&'static str),
+    /// Like `Body`, and the body must be there.
+    NeededBody(&'static str),
+    /// Like `NeededBody`, or the content of a snapshot as a stream, with the other members in the query.
+    Upload(&'static str),
+}
+
+/// What an endpoint answers if it succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestAnswer {
+    /// The output.
+    Output,
+    /// The output: a resource was created, and [`Operation::created`] says at which path.
+    CreatedOne,
+    /// The output: several resources were created.
+    CreatedSeveral,
+    /// Nothing.
+    Nothing,
+    /// The content of a snapshot, as a document or as a stream.
+    Download,
+}
+
+/// Errors that an endpoint may answer; `http` knows their statuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errors {
+    /// Of a request that names a session.
+    Session,
+    /// Of a request with a body.
+    Body,
+    /// Of a request with filters in the query.
+    Filter,
+    /// Of a request that creates sessions.
+    Beginning,
+    /// Of a request that names a snapshot.
+    Snapshot,
+    /// Of a request that stores a snapshot.
+    Content,
+    /// Of a request that imports a snapshot.
+    Import,
+}
+
+/// An operation of the table.
+pub struct Entry {
+    /// How the interfaces have it.
+    pub row: Row,
+    /// The schema of its input, which describes the operation.
+    pub input: ShapeOf,
+    /// The schema of its output.
+    pub output: ShapeOf,
+    read: fn(&str) -> Result<Request, Bad>,
+}
+
+impl Entry {
+    const fn of<O: Operation + Into<Request>>() -> Self {
+        Self {
+            row: O::ROW,
+            input: Schemas::input::<O>,
+            output: Schemas::output::<O::Output>,
+            read: |json| read::<O>(json).map(Into::into),
+        }
+    }
+
+    /// Reads the input from a JSON object.
+    pub fn read(&self, json: &str) -> Result<Request, Bad> {
+        (self.read)(json)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry").field(&self.row.name).finish()
+    }
+}
+
+/// Makes the requests of a group, and its part of the table, from the types of its operations.
+macro_rules! operations {
+    ($(#[$doc:meta])* $group:ident, $requests:ident: $($operation:ident),* $(,)?) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(clippy::large_enum_variant, reason = "a request is boxed where many lie in a queue")]
+        pub enum $requests {
+            $(
+                #[doc = concat!("[`", stringify!($operation), "`]")]
+                $operation($operation),
+            )*
+        }
+
+        impl $requests {
+            /// The rows of these operations.
+            pub(super) const TABLE: &'static [$crate::api_types::operations::Entry] =
+                &[$($crate::api_types::operations::Entry::of::<$operation>()),*];
+        }
+
+        $(
+            impl From<$operation> for $crate::api_types::operations::Request {
+                fn from(input: $operation) -> Self {
+                    Self::$group($requests::$operation(input))
+                }
+            }
+        )*
+    };
+}
+use operations;
+
+/// An operation with its input, to be performed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// About sessions.
+    Session(SessionRequest),
+    /// About snapshots.
+    Snapshot(SnapshotRequest),
+}
+
+/// All operations, by group.
+pub const OPERATIONS: [&[Entry]; 2] = [SessionRequest::TABLE, SnapshotRequest::TABLE];
+
+/// All operations, in the order of the documents.
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    OPERATIONS.into_iter().flatten()
+}
+
+impl Request {
+    /// Reads a command of the `ghost` domain, by its name there; `None` if the domain has none of that name.
+    pub fn read(name: &str, params: &str) -> Option<Result<Self, Bad>> {
+        let entry = all().find(|entry| entry.row.name == name && entry.row.ghost.is_some())?;
+        Some(entry.read(params))
+    }
+}
+
+/// What an operation answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The output, as JSON.
+    pub output: String,
+    /// The path of the resource that was created.
+    pub created: Option<String>,
+    result: CommandResult,
+}
+
+impl Reply {
+    /// The reply of an operation.
+    pub fn of<O: Operation>(output: &O::Output) -> Self {
+        Self {
+            // The shapes hold nothing that cannot be written.
+            output: serde_json::to_string(output).unwrap_or_default(),
+            created: O::created(output),
+            result: O::ROW.ghost.unwrap_or(CommandResult::Output),
+        }
+    }
+
+    /// The result of the command in the `ghost` domain, as JSON.
+    pub fn into_result(self) -> String {
+        match self.result {
+            CommandResult::Output => self.output,
+            CommandResult::Member(name) => format!(r#"{{"{name}":{}}}"#, self.output),
+        }
+    }
+}

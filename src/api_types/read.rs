@@ -1,0 +1,141 @@
+//! Reads the input of operations strictly: an error names the member. PURE.
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+
+use super::{METADATA_MOST, Metadata, NAME_MOST, Options, snapshot::Label};
+use crate::cdp::error::CdpError;
+
+/// A value that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct Bad {
+    /// Its name, as it stands in the definition.
+    pub field: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Bad {
+    /// A value that cannot be used, by its name.
+    pub fn new(field: &str, why: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), why: why.into() }
+    }
+}
+
+impl From<&Bad> for CdpError {
+    fn from(bad: &Bad) -> Self {
+        Self::params(format!("Invalid parameters: {bad}"))
+    }
+}
+
+/// Reads one of the shapes from a JSON object; the error names the member that is invalid.
+pub fn read<T: DeserializeOwned>(json: &str) -> Result<T, Bad> {
+    // Serde would also take an array, by the order of the members.
+    if !json.trim_start().starts_with('{') {
+        return Err(Bad::new("params", "is no object"));
+    }
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = match error.path().to_string() {
+            path if path == "." => "params".to_owned(),
+            path => path,
+        };
+        Bad { field, why: without_position(&error.inner().to_string()).to_owned() }
+    })?;
+    reader.end().map_err(|error| Bad::new("params", without_position(&error.to_string())))?;
+    Ok(value)
+}
+
+/// A member that is there: `null` is not the same as absent.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Where in the text it was is of no use to whoever did not write the text.
+fn without_position(why: &str) -> &str {
+    why.rsplit_once(" at line ").map_or(why, |(why, _)| why)
+}
+
+/// Whether all that is wanted is in this metadata, with the same values.
+pub fn has_all(metadata: Option<&Metadata>, wanted: Option<&Metadata>) -> bool {
+    let has = |(key, value): (&String, &String)| metadata.and_then(|metadata| metadata.get(key)) == Some(value);
+    wanted.into_iter().flat_map(|wanted| wanted.iter()).all(has)
+}
+
+impl Label {
+    /// The length of the name, the size of the metadata.
+    pub fn check(&self) -> Result<(), Bad> {
+        let Self { name, metadata, .. } = self.clone();
+        Options { name, metadata, ..Options::default() }.check()
+    }
+}
+
+impl Options {
+    /// What does not depend on the server's settings: the length of the name, the size of the metadata.
+    pub fn check(&self) -> Result<(), Bad> {
+        if let Some(length) = self.name.as_ref().map(|name| name.chars().count()).filter(|length| *length > NAME_MOST) {
+            return Err(Bad::new("name", format!("{length} characters are too many; at most {NAME_MOST}")));
+        }
+        let size = self.metadata.as_ref().map(|metadata| serde_json::to_string(metadata).map_or(0, |json| json.len()));
+        if let Some(size) = size.filter(|size| *size > METADATA_MOST) {
+            return Err(Bad::new("metadata", format!("{size} bytes as JSON are too many; at most {METADATA_MOST}")));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::api_types::{
+        Millis, Request,
+        operations::{Park, SessionRequest},
+    };
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let bad = |name: &str, params: &str| match Request::read(name, params) {
+            Some(Err(bad)) => bad.to_string(),
+            other => panic!("{name} {params}: {other:?}"),
+        };
+        let negative = bad("updateSession", r#"{"timeout":-1}"#);
+        assert!(negative.starts_with("timeout: -1 is no time"), "{negative}");
+        assert!(bad("updateSession", r#"{"keepAlive":1e300}"#).starts_with("keepAlive: "));
+        assert_eq!(bad("createSession", r#"{"name":5}"#), "name: invalid type: integer `5`, expected a string");
+        assert!(bad("createSession", r#"{"metadata":{"a":1}}"#).starts_with("metadata.a: "));
+        assert!(bad("getSession", r#"{"id":5}"#).starts_with("id: "));
+        assert!(bad("getSession", r#"{"id":null}"#).starts_with("id: "));
+        assert!(bad("updateSession", r#"{"timeout":null}"#).starts_with("timeout: "));
+        assert!(bad("updateSession", r#"{"name":"a","name":"b"}"#).contains("duplicate field `name`"));
+        assert!(bad("listSessions", r#"{"state":"asleep"}"#).starts_with("state: unknown variant `asleep`"));
+        assert_eq!(bad("getSession", "[]"), "params: is no object");
+        assert!(bad("getSession", "{} {}").starts_with("params: "));
+        assert!(bad("cloneSession", r#"{"count":0}"#).starts_with("count: 0 is not between 1 and 100"));
+        assert!(bad("cloneSession", r#"{"count":1.5}"#).starts_with("count: 1.5 is not between 1 and 100"));
+        assert!(bad("cloneSession", r#"{"parts":["cookies","crumbs"]}"#).starts_with("parts[1]: "));
+        for name in ["getSession", "listSessions", "createSession", "updateSession", "closeSession", "park", "getUsage"]
+        {
+            let bad = bad(name, r#"{"colour":1}"#);
+            assert!(bad.contains("unknown field `colour`"), "{bad}");
+        }
+        assert_eq!(Request::read("sing", "{}"), None);
+        let asked = Request::read("park", r#"{"id":"a","keepAlive":5}"#);
+        let park = Park { id: Some("a".into()), keep_alive: Some(Millis(Duration::from_millis(5))) };
+        assert_eq!(asked, Some(Ok(Request::Session(SessionRequest::Park(park)))));
+    }
+
+    #[test]
+    fn a_name_or_metadata_that_is_too_large_is_refused() {
+        let named = |length| Options { name: Some("ä".repeat(length)), ..Options::default() };
+        assert_eq!(named(200).check(), Ok(()));
+        assert_eq!(named(201).check().map_err(|bad| bad.field), Err("name".to_owned()));
+        let noted = |length| Options {
+            metadata: Some(Metadata::from_iter([("k".to_owned(), "v".repeat(length))])),
+            ..Options::default()
+        };
+        assert_eq!(noted(4000).check(), Ok(()));
+        assert_eq!(noted(4096).check().map_err(|bad| bad.field), Err("metadata".to_owned()));
+    }
+}

@@ -1,0 +1,80 @@
+//! What the `OpenAPI` document promises: the endpoints, and the statuses of their errors.
+
+use crate::api_types::{
+    ShapeOf,
+    operations::{Entry, Errors, Rest},
+};
+
+/// An endpoint of the document.
+#[derive(Clone, Copy)]
+pub(super) struct Documented {
+    /// `operationId`.
+    pub(super) name: &'static str,
+    /// How it is asked, and what it answers.
+    pub(super) rest: Rest,
+    /// The schema of its input, which describes the endpoint.
+    pub(super) input: ShapeOf,
+    /// The schema of its output.
+    pub(super) output: ShapeOf,
+}
+
+impl Documented {
+    /// That of an operation, if REST has it.
+    pub(super) fn of(entry: &Entry) -> Option<Self> {
+        Some(Self { name: entry.row.name, rest: entry.row.rest?, input: entry.input, output: entry.output })
+    }
+}
+
+/// A status and its meaning.
+pub(super) type Refusal = (u16, &'static str);
+
+/// Errors of every request.
+pub(super) const OF_ALL: [Refusal; 2] = [
+    (403, "The request comes from a web page, and pages may not control browsers."),
+    (503, "The server is shutting down, or no browser is ready."),
+];
+
+/// Errors of every request that are answered before it is read further, without a body.
+pub(super) const EARLY: [Refusal; 2] = [(414, "The URL is too long."), (431, "The headers are too large.")];
+
+/// The errors of a group.
+pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
+    match errors {
+        Errors::Session => &[
+            (400, "The id or a value is invalid; the detail names it."),
+            (404, "The session does not exist, has ended, or belongs to another owner."),
+            (409, "The session waits for a place, or is about to end."),
+        ],
+        Errors::Body => &[
+            (400, "The body or a value in it is invalid; the detail names it."),
+            (408, "The body did not arrive in time."),
+            (413, "The body is too large."),
+            (415, "The Content-Type of the body is not JSON."),
+        ],
+        Errors::Filter => &[(400, "A filter is invalid; the detail names it.")],
+        Errors::Beginning => &[
+            (404, "The snapshot or the session does not exist."),
+            (409, "The id is in use, or was used before."),
+            (413, "The session is too large to be cloned at once."),
+            (422, "The snapshot is damaged, encrypted with another key, or written by a newer ghostmux."),
+            (429, "This owner has as many sessions as it may have; Retry-After says when to try again."),
+            (503, "No place became free in time; Retry-After says when to try again."),
+        ],
+        Errors::Snapshot => &[
+            (400, "The id or a value is invalid; the detail names it."),
+            (404, "The snapshot or session does not exist, or belongs to another owner."),
+            (409, "The session has a client, or another snapshot is being restored into it."),
+            (413, "The snapshot is too large for this format."),
+            (422, "The snapshot is damaged, encrypted with another key, or written by a newer ghostmux."),
+        ],
+        Errors::Content => &[
+            (413, "The content is larger than a snapshot may be."),
+            (422, "The content is not a complete snapshot."),
+            (507, "The quota of the owner is used up."),
+        ],
+        Errors::Import => &[
+            (413, "The content is larger than a snapshot, a line of it, or the memory for it may be."),
+            (503, "Too many imports and exports are running; Retry-After says when to try again."),
+        ],
+    }
+}

@@ -1,0 +1,86 @@
+//! Answers a request by an operation of the table.
+
+use axum::{
+    extract::{FromRequest as _, FromRequestParts as _, Request, State},
+    http::StatusCode,
+};
+use serde::de::IgnoredAny;
+
+use super::{
+    super::{
+        reply::{Answer, Problem, created, nothing, text},
+        request::{Body, By, Id, Query},
+    },
+    query::Members,
+};
+use crate::{
+    api_types::{
+        Bad, Request as Asked,
+        operations::{Entry, Rest, RestAnswer, RestInput},
+    },
+    cdp::json_object::{JsonObject, quote},
+    session::manager::SessionManager,
+};
+
+/// Answers the requests to the endpoint of one operation.
+#[derive(Clone, Debug)]
+pub(super) struct OperationHandler {
+    pub(super) entry: &'static Entry,
+    pub(super) rest: Rest,
+    /// The members that a query may have.
+    pub(super) members: Members,
+}
+
+impl OperationHandler {
+    /// Reads the input, and has the operation performed.
+    pub(super) async fn answer(
+        self,
+        State(registry): State<SessionManager>,
+        By(caller): By,
+        request: Request,
+    ) -> Result<Answer, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let id = match self.rest.id {
+            Some(member) => Some((member, Id::from_request_parts(&mut parts, &()).await?.0)),
+            None => None,
+        };
+        let input = match self.rest.input {
+            RestInput::Path => "{}".to_owned(),
+            RestInput::Query => {
+                let Ok(Query(query)) = Query::from_request_parts(&mut parts, &()).await;
+                self.members.object(query)?.to_string()
+            }
+            RestInput::Body(_) => Body::from_request(Request::from_parts(parts, body), &()).await?.or_empty(),
+            RestInput::NeededBody(_) | RestInput::Upload(_) => {
+                Body::from_request(Request::from_parts(parts, body), &()).await?.required()?
+            }
+        };
+        let asked = read(self.entry, &input, id).map_err(|bad| unreadable(&input, bad))?;
+        let reply = registry.perform(&caller, None, asked).await?;
+        Ok(match self.rest.answer {
+            RestAnswer::Output | RestAnswer::Download => text(StatusCode::OK, "application/json", reply.output),
+            RestAnswer::CreatedOne | RestAnswer::CreatedSeveral => created(reply),
+            RestAnswer::Nothing => nothing(),
+        })
+    }
+}
+
+/// Reads the input; the path gives one member of it.
+fn read(entry: &Entry, input: &str, id: Option<(&'static str, String)>) -> Result<Asked, Bad> {
+    let Some((member, id)) = id else { return entry.read(input) };
+    let mut object = JsonObject::read(input)
+        .ok_or_else(|| Bad::new("params", "is no object, or an object that has a member twice"))?;
+    if object.has(member) {
+        return Err(Bad::new(member, format!("the path names it; leave {member} out of the body")));
+    }
+    object.set_raw(member, quote(&id));
+    entry.read(&object.to_string())
+}
+
+/// Why this input, which is a body or was made here, cannot be read.
+fn unreadable(input: &str, bad: Bad) -> Problem {
+    match serde_json::from_str::<IgnoredAny>(input) {
+        Ok(_) => bad.into(),
+        Err(error) => Problem::new(StatusCode::BAD_REQUEST, "bad-json", format!("the body is not JSON: {error}")),
+    }
+}

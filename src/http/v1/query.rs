@@ -1,0 +1,117 @@
+//! Reads the members of a query as those of an operation's input. A query holds only texts: the schema says which of
+//! them are numbers.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use crate::api_types::{Bad, DEFINITIONS, Schemas, operations::Entry};
+
+/// The members of an operation's input that are more than a text.
+#[derive(Clone, Debug)]
+pub(super) struct Members(Arc<BTreeMap<String, Kind>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Integer,
+    Number,
+    Switch,
+    /// Texts under keys: `NAME.KEY=VALUE`, or `NAME[KEY]=VALUE`.
+    Map,
+}
+
+impl Members {
+    /// Those of this operation.
+    pub(super) fn of(entry: &Entry) -> Self {
+        let mut schemas = Schemas::default();
+        let input = (entry.input)(&mut schemas).schema;
+        let definitions = schemas.definitions();
+        let kind = |schema: &Value| {
+            let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix(DEFINITIONS));
+            let schema = name.and_then(|name| definitions.get(name)).unwrap_or(schema);
+            match schema["type"].as_str() {
+                Some("integer") => Some(Kind::Integer),
+                Some("number") => Some(Kind::Number),
+                Some("boolean") => Some(Kind::Switch),
+                Some("object") => Some(Kind::Map),
+                _ => None,
+            }
+        };
+        let members = input["properties"].as_object().into_iter().flatten();
+        Self(Arc::new(members.filter_map(|(name, schema)| Some((name.clone(), kind(schema)?))).collect()))
+    }
+
+    /// The input that a query holds.
+    pub(super) fn object(&self, query: Vec<(String, String)>) -> Result<Value, Bad> {
+        let mut input = Map::new();
+        for (name, text) in query {
+            // The token identifies the caller; it is not a filter.
+            if name == "token" {
+                continue;
+            }
+            let before = match (self.of_map(&name), self.0.get(&name)) {
+                (Some((member, key)), _) => match input.entry(member).or_insert_with(|| Map::new().into()) {
+                    Value::Object(map) => map.insert(key.to_owned(), text.into()),
+                    _ => None,
+                },
+                (None, Some(kind)) => input.insert(name.clone(), kind.read(&name, &text)?),
+                (None, None) => input.insert(name.clone(), text.into()),
+            };
+            if before.is_some() {
+                return Err(Bad::new(&name, "is given twice"));
+            }
+        }
+        Ok(Value::Object(input))
+    }
+
+    /// The map and the key that this names.
+    fn of_map<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
+        let (member, rest) = name.split_at(name.find(['.', '['])?);
+        let key = rest.strip_prefix('.').or_else(|| rest.strip_prefix('[')?.strip_suffix(']'))?;
+        (self.0.get(member) == Some(&Kind::Map)).then_some((member, key))
+    }
+}
+
+impl Kind {
+    fn read(self, name: &str, text: &str) -> Result<Value, Bad> {
+        let value = match self {
+            Self::Integer => text.parse::<i64>().map(Value::from).map_err(|_| "a whole number"),
+            Self::Number => text.parse::<f64>().map(Value::from).map_err(|_| "a number"),
+            Self::Switch => text.parse::<bool>().map(Value::from).map_err(|_| "true or false"),
+            Self::Map => return Err(Bad::new(name, format!("write {name}.KEY=VALUE"))),
+        };
+        value.map_err(|wanted| Bad::new(name, format!("{text:?} is not {wanted}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api_types::operations;
+
+    fn read(name: &str, query: &[(&str, &str)]) -> Result<Value, String> {
+        let entry = operations::all().find(|entry| entry.row.name == name).expect("an operation");
+        let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Members::of(entry).object(query).map_err(|bad| bad.to_string())
+    }
+
+    #[test]
+    fn a_query_is_read_by_the_schema_of_the_input() {
+        let query =
+            [("state", "5"), ("limit", "5"), ("metadata.a.b", "1"), ("metadata[c]", "2"), ("token", "x"), ("x", "y")];
+        let input = json!({ "state": "5", "limit": 5, "metadata": { "a.b": "1", "c": "2" }, "x": "y" });
+        assert_eq!(read("listSessions", &query), Ok(input));
+        assert_eq!(read("importSnapshot", &[("ttl", "1.5")]), Ok(json!({ "ttl": 1.5 })));
+        for (query, why) in [
+            (&[("limit", "x")][..], "limit: \"x\" is not a whole number"),
+            (&[("limit", "1.5")], "limit: \"1.5\" is not a whole number"),
+            (&[("metadata", "x")], "metadata: write metadata.KEY=VALUE"),
+            (&[("name", "a"), ("name", "b")], "name: is given twice"),
+            (&[("metadata.a", "a"), ("metadata[a]", "b")], "metadata[a]: is given twice"),
+        ] {
+            assert_eq!(read("listSessions", query), Err(why.to_owned()));
+        }
+    }
+}
