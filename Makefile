@@ -153,12 +153,12 @@ docs: ## Generate docs/configuration.md from the settings' comments, and what `m
 	@mv docs/configuration.md.new docs/configuration.md
 	@$(MAKE) --no-print-directory types
 
-types: ## Generate the documents of the API from the Rust types: fixtures/ghost.json, types/ghost.d.ts, docs/openapi.json, docs/operations.md
+types: ## Generate the documents of the API from the Rust types: fixtures/ghost.json, types/ghost.d.ts, fixtures/openapi.json, docs/operations.md
 	@cargo run --quiet --locked -- api-document protocol > fixtures/ghost.json.new
 	@mv fixtures/ghost.json.new fixtures/ghost.json
 	@cargo run --quiet --locked -- api-document declarations > types/ghost.d.ts.new
 	@mv types/ghost.d.ts.new types/ghost.d.ts
-	@cargo run --quiet --locked -- api-document openapi > docs/openapi.json.new
-	@mv docs/openapi.json.new docs/openapi.json
+	@cargo run --quiet --locked -- api-document openapi > fixtures/openapi.json.new
+	@mv fixtures/openapi.json.new fixtures/openapi.json
 	@cargo run --quiet --locked -- api-document reference > docs/operations.md.new
 	@mv docs/operations.md.new docs/operations.md

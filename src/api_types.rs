@@ -1,7 +1,7 @@
 //! The `api_types` domain: ghostmux's own vocabulary, and its operations. PURE: shapes only.
 //!
 //! The Rust types are the one source: the `ghost` domain, the REST interface and the documents of both
-//! (`fixtures/ghost.json`, `types/ghost.d.ts`, `docs/openapi.json`, `docs/operations.md`) are made from them. The comments of these types are
+//! (`fixtures/ghost.json`, `types/ghost.d.ts`, `fixtures/openapi.json`, `docs/operations.md`) are made from them. The comments of these types are
 //! the descriptions in the documents.
 
 pub mod capability;

@@ -74,7 +74,7 @@ enum ApiDocument {
     Protocol,
     /// The same for TypeScript: types/ghost.d.ts.
     Declarations,
-    /// The REST interface: docs/openapi.json.
+    /// The REST interface: fixtures/openapi.json.
     Openapi,
     /// All operations and events: docs/operations.md.
     Reference,

@@ -16,9 +16,9 @@ const HEAD: &str = "\
 <!-- Written by `make types` from the Rust types in src/api_types/, which are what to change. -->
 
 Every operation, as the `ghost` domain and REST have it. [api.md](api.md) says how they are used;
-[fixtures/ghost.json](../fixtures/ghost.json) and [openapi.json](openapi.json) describe every member.
-`?` marks what may be absent. In REST the `id` of a session, or the `snapshot`, is part of the path;
-where a command answers one member, REST answers what that member holds.
+[ghost.json](../fixtures/ghost.json) and [openapi.json](../fixtures/openapi.json) describe every
+member. `?` marks what may be absent. In REST the `id` of a session, or the `snapshot`, is part of
+the path; where a command answers one member, REST answers what that member holds.
 
 | command | REST | takes | answers | does |
 |---|---|---|---|---|

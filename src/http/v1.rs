@@ -29,7 +29,7 @@ use crate::{
 /// Path of the document. It holds no id, so every client may read it.
 pub(super) const DOCUMENT: &str = "/v1/openapi.json";
 /// The document, as [`openapi`] made it.
-const OPENAPI: &str = include_str!("../../docs/openapi.json");
+const OPENAPI: &str = include_str!("../../fixtures/openapi.json");
 
 /// Every endpoint except the document itself.
 fn endpoints() -> Router<SessionManager> {

@@ -220,6 +220,6 @@ mod tests {
 
     #[test]
     fn the_document_in_the_repository_is_this() {
-        assert!(super::super::OPENAPI == openapi().expect("JSON"), "docs/openapi.json is stale: make types");
+        assert!(super::super::OPENAPI == openapi().expect("JSON"), "fixtures/openapi.json is stale: make types");
     }
 }
