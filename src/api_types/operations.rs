@@ -13,16 +13,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::{
-    connection::{Disable, Enable, OF_THE_CONNECTION},
-    sessions::{
-        CloseSession, CreateSession, GetPages, GetSession, GetUsage, ListSessions, Park, SessionRequest, UpdateSession,
-    },
-    snapshots::{
-        CloneSession, DeleteSnapshot, ExportSnapshot, GetSnapshot, ImportSnapshot, ListSnapshots, RestoreSnapshot,
-        SaveSnapshot, SnapshotRequest,
-    },
-};
+// All of them: an operation is named only in the file that has it.
+pub use self::{connection::*, sessions::*, snapshots::*};
 use super::{Bad, Schemas, ShapeOf, read};
 
 /// Most items on one page of a list.

@@ -319,7 +319,12 @@ impl task::SessionService for SessionManager {
         async move { registry.keep_safe(&session_info, &place).await }.boxed()
     }
 
-    fn ask(&self, caller: Caller, from: Arc<str>, request: Request) -> BoxFuture<'static, Result<String, ServiceError>> {
+    fn ask(
+        &self,
+        caller: Caller,
+        from: Arc<str>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<String, ServiceError>> {
         let registry = self.clone();
         let reply = async move { registry.perform(&caller, Some(&from), request).await };
         reply.map(|reply| reply.map(Reply::into_result)).boxed()

@@ -27,7 +27,8 @@ use crate::{
 pub trait SessionService: Send + Sync {
     /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the
     /// one that is meant where none is named.
-    fn ask(&self, caller: Caller, from: Arc<str>, request: Request) -> BoxFuture<'static, Result<String, ServiceError>>;
+    fn ask(&self, caller: Caller, from: Arc<str>, request: Request)
+    -> BoxFuture<'static, Result<String, ServiceError>>;
 
     /// Saves a parked session under its id, so that it can end and be restored.
     fn hibernate(
