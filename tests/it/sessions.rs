@@ -220,10 +220,12 @@ async fn randomly_parked_and_resumed_sessions_leave_nothing() {
             line.and_then(|value| value.parse::<usize>().ok()).unwrap_or_else(|| panic!("no {name}"))
         })
     };
-    let mut before = [0; 8];
-    eventually("the warm leases", async || {
-        before = gauges().await;
-        before[3] == 2 && before[6] == 0 && before[7] == 2
+    // Chrome may still announce a target of a warm lease that is already counted.
+    let (mut before, mut same) = ([0; 8], 0);
+    eventually("the warm leases, and no new target", async || {
+        let last = std::mem::replace(&mut before, gauges().await);
+        same = if before == last && before[3] == 2 && before[6] == 0 && before[7] == 2 { same + 1 } else { 0 };
+        same == 50
     })
     .await;
     let observer = proxy.connect().await;
