@@ -19,7 +19,7 @@ use ghostmux::{
         message::{self, Head},
     },
     port::{FromBrowser, Identity, Told},
-    virtual_browser::{Action, ViewId, VirtualBrowser},
+    virtual_browser::{Action, ViewId, ViewKind, VirtualBrowser},
 };
 
 const CONTEXT: &str = "C0000000000000000000000000000001";
@@ -100,7 +100,7 @@ fn session() -> VirtualBrowser {
     let base = CdpSessionId::from("base");
     let mut session =
         VirtualBrowser::new(granted, Arc::new(identity), base, CONTEXT.into(), "browser".into(), PathBuf::new());
-    session.open_view(VIEW, ROOT.into());
+    session.open_view(VIEW, ROOT.into(), ViewKind::Client);
     let info = format!(
         r#"{{"targetId":"{TARGET}","type":"page","title":"","url":"about:blank","attached":true,"canAccessOpener":false,"browserContextId":"{CONTEXT}"}}"#
     );

@@ -59,9 +59,20 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ViewId(pub u64);
 
-impl ViewId {
-    /// HTTP calls, which are one more view of a session and no client.
-    pub const RPC: Self = Self(0);
+/// What is behind a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewKind {
+    /// A client's socket. The client sees and answers the dialogs of the session's pages.
+    Client,
+    /// Calls of the proxy's own interfaces: nobody sees a dialog there.
+    Calls,
+}
+
+impl ViewKind {
+    /// Whether pages need no dialog guard while such a view is open.
+    pub fn tends_pages(self) -> bool {
+        self == Self::Client
+    }
 }
 
 /// What the live session must do. No I/O has happened yet.
@@ -114,7 +125,7 @@ pub struct VirtualBrowser {
     base: CdpSessionId,
     scope: Scope,
     /// The root that each view came with, which may not be its home.
-    roots: HashMap<ViewId, CdpSessionId>,
+    roots: HashMap<ViewId, (CdpSessionId, ViewKind)>,
     files: Files,
     pending: HashMap<Tag, Pending>,
     last_tag: Tag,
@@ -180,20 +191,20 @@ impl VirtualBrowser {
         self.pictures.limit(most_waiting);
     }
 
-    /// A client comes, with a browser-level CDP session of its own.
-    pub fn open_view(&mut self, view: ViewId, root: CdpSessionId) {
+    /// A view is opened, with a browser-level CDP session of its own.
+    pub fn open_view(&mut self, view: ViewId, root: CdpSessionId, kind: ViewKind) {
         let browser = self.scope.browser.clone();
         self.scope.sessions.announce(root.clone(), view, Cdp::new(None, browser, Kind::Browser, true));
         self.scope.sessions.set_home(view, root.clone());
-        self.roots.insert(view, root);
-        if view != ViewId::RPC {
+        self.roots.insert(view, (root, kind));
+        if kind.tends_pages() {
             self.dialog_guards.only_old();
         }
     }
 
     /// The view's client speaks to this page: `page` is a CDP session on it, attached through the view's root.
     pub fn set_page(&mut self, view: ViewId, page: CdpSessionId, target: &TargetId) {
-        let Some(root) = self.roots.get(&view).cloned() else { return };
+        let Some((root, _)) = self.roots.get(&view).cloned() else { return };
         let kind = self.scope.targets.get(target).map_or(Kind::Page, |seen| seen.kind);
         self.scope.sessions.announce(page.clone(), view, Cdp::new(Some(root), target.clone(), kind, true));
         self.scope.sessions.set_home(view, page);

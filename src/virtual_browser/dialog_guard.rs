@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Action, Pending, ViewId, VirtualBrowser, scope::Cdp};
+use super::{Action, Pending, ViewId, ViewKind, VirtualBrowser, scope::Cdp};
 use crate::{
     cdp::{
         ids::{CdpSessionId, TargetId},
@@ -92,7 +92,7 @@ impl VirtualBrowser {
     pub fn close_view(&mut self, view: ViewId) {
         let mut gone = self.scope.sessions.withdraw_view(view);
         gone.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let Some(root) = self.roots.remove(&view) else { return };
+        let Some((root, _)) = self.roots.remove(&view) else { return };
         for (id, _) in &gone {
             self.listeners.forget(id);
             if self.tracing.as_ref() == Some(id) {
@@ -113,8 +113,8 @@ impl VirtualBrowser {
 
     /// Whether a client is connected to the whole session, not only to a page.
     pub(super) fn has_browser_level_view(&self) -> bool {
-        let is_one = |(view, root): (&ViewId, &CdpSessionId)| {
-            *view != ViewId::RPC && self.scope.sessions.home(*view) == Some(root)
+        let is_one = |(view, (root, kind)): (&ViewId, &(CdpSessionId, ViewKind))| {
+            kind.tends_pages() && self.scope.sessions.home(*view) == Some(root)
         };
         self.roots.iter().any(is_one)
     }

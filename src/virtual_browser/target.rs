@@ -458,7 +458,7 @@ impl VirtualBrowser {
 
     /// The root of the view that a CDP session belongs to.
     pub(super) fn root_of(&self, on: &CdpSessionId) -> Option<CdpSessionId> {
-        self.roots.get(&self.scope.sessions.view(on)?).cloned()
+        self.roots.get(&self.scope.sessions.view(on)?).map(|(root, _)| root.clone())
     }
 
     pub(super) fn on_attached(

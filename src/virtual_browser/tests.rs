@@ -62,7 +62,7 @@ impl Pair {
             "browser".into(),
             directory,
         );
-        session.open_view(VIEW, "ROOT".into());
+        session.open_view(VIEW, "ROOT".into(), ViewKind::Client);
         Self { session, tags: VecDeque::new(), reminders: Vec::new() }
     }
 

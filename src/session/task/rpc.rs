@@ -11,7 +11,7 @@ use crate::{
         ids::{CallId, CdpSessionId},
         message::{self, Outcome},
     },
-    virtual_browser::{ToClient, ViewId},
+    virtual_browser::{ToClient, ViewId, ViewKind},
 };
 
 /// HTTP calls as one more view of the session.
@@ -33,7 +33,8 @@ pub(super) struct RpcCall {
     pub(super) reply: oneshot::Sender<Result<String, CdpError>>,
 }
 
-pub(super) const RPC: ViewId = ViewId::RPC;
+/// The view of HTTP calls; those of clients are numbered from 1.
+pub(super) const RPC: ViewId = ViewId(0);
 
 impl SessionTask {
     pub(super) fn on_face_call(&mut self, call: RpcCall) {
@@ -59,7 +60,7 @@ impl SessionTask {
         let RpcCaller::Coming(calls) = std::mem::take(&mut self.face) else { return };
         match root {
             Ok(root) => {
-                self.session.open_view(RPC, root);
+                self.session.open_view(RPC, root, ViewKind::Calls);
                 self.face = RpcCaller::There { waiting: Vec::new(), last: 0 };
                 for call in calls {
                     self.on_face_call(call);

@@ -9,7 +9,7 @@ use crate::{
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     session::client::Client,
-    virtual_browser::ViewId,
+    virtual_browser::{ViewId, ViewKind},
 };
 
 /// So many pings in a row that nothing follows, and the client has gone: a network that lost it says nothing by itself.
@@ -54,7 +54,7 @@ impl SessionTask {
         caller: Caller,
         exclusive: bool,
     ) {
-        self.session.open_view(id, root);
+        self.session.open_view(id, root, ViewKind::Client);
         let (page, attached) = page.unzip();
         if let (Some(target), Some(session)) = (&page, attached) {
             self.session.set_page(id, session, target);

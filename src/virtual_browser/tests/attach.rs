@@ -354,7 +354,7 @@ fn flat_and_not_flat_attaches_are_told_apart_in_their_order() {
 #[test]
 fn a_view_that_leaves_resumes_what_it_was_handed() {
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "OTHER".into());
+    pair.session.open_view(ViewId(2), "OTHER".into(), ViewKind::Client);
     pair.attached("OTHER", "SO", "P");
     pair.created("W", "worker", "CTX");
     pair.attached("S", "SW", "W");
@@ -387,7 +387,7 @@ fn a_view_that_leaves_resumes_what_it_was_handed() {
 #[test]
 fn two_views_do_not_share_cdp_sessions() {
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "OTHER".into());
+    pair.session.open_view(ViewId(2), "OTHER".into(), ViewKind::Client);
     let got = pair.view_says(ViewId(2), r#"{"id":1,"method":"Runtime.enable","params":{},"sessionId":"S"}"#);
     assert_eq!(got, [failed(1, -32001, "Session with given id not found.").replace("1: ", "2: ")]);
     let got = pair.view_says(ViewId(2), r#"{"id":1,"method":"Target.detachFromTarget","params":{"sessionId":"S"}}"#);

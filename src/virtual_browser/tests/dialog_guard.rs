@@ -38,7 +38,7 @@ fn a_page_left_alone_is_kept_from_hanging_on_a_dialog() {
 #[test]
 fn a_keeper_goes_when_a_client_looks_after_the_page_itself() {
     let mut pair = kept();
-    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
     assert_eq!(pair.created("P2", "page", "CTX"), Vec::<String>::new());
     pair.attached("ROOT2", "S2", "P");
     let says = |pair: &mut Pair, method: &str| {
@@ -60,7 +60,7 @@ fn a_keeper_that_comes_too_late_is_sent_back() {
     let mut pair = Pair::with_page();
     pair.session.close_view(VIEW);
     pair.actions();
-    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
     pair.attached("ROOT2", "S2", "P");
     pair.view_says(ViewId(2), r#"{"id":1,"method":"Page.enable","params":{},"sessionId":"S2"}"#);
     let got = pair.result(r#"{"sessionId":"K"}"#);
@@ -71,7 +71,7 @@ fn a_keeper_that_comes_too_late_is_sent_back() {
 #[test]
 fn pages_that_another_client_is_attached_to_need_no_keeper() {
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
     pair.attached("ROOT2", "S2", "P");
     pair.session.close_view(VIEW);
     let got = pair.actions();
@@ -82,26 +82,39 @@ fn pages_that_another_client_is_attached_to_need_no_keeper() {
 fn the_pages_of_a_client_that_leaves_are_guarded_when_the_last_one_has_gone() {
     let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
     pair.session.close_view(VIEW);
     // Its interceptions and dialogs end all the same: nobody else has this page.
     assert_eq!(pair.actions(), [FETCH_OFF, dismiss, "detach S", "detach ROOT"]);
     // A page socket looks after its page only.
     pair.created("P2", "page", "CTX");
-    pair.session.open_view(ViewId(3), "ROOT3".into());
+    pair.session.open_view(ViewId(3), "ROOT3".into(), ViewKind::Client);
     pair.session.set_page(ViewId(3), "PAGE".into(), &"P2".into());
     pair.actions();
     pair.session.close_view(ViewId(2));
     assert_eq!(pair.actions(), [ATTACH]);
     assert_eq!(pair.created("P3", "page", "CTX"), [ATTACH.replace("\"P\"", "\"P3\"")]);
-    pair.session.open_view(ViewId(4), "ROOT4".into());
+    pair.session.open_view(ViewId(4), "ROOT4".into(), ViewKind::Client);
     assert_eq!(pair.created("P4", "page", "CTX"), Vec::<String>::new());
+}
+
+/// HTTP calls act in the session, and nobody there would see a dialog.
+#[test]
+fn pages_keep_their_dialog_guards_while_calls_are_made() {
+    let mut pair = kept();
+    pair.session.open_view(ViewId(9), "CALLS".into(), ViewKind::Calls);
+    assert_eq!(pair.created("P2", "page", "CTX"), [ATTACH.replace("\"P\"", "\"P2\"")]);
+    // A client that comes and goes again leaves them to the guards, too.
+    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
+    pair.session.close_view(ViewId(2));
+    pair.actions();
+    assert!(pair.created("P3", "page", "CTX").contains(&ATTACH.replace("\"P\"", "\"P3\"")));
 }
 
 #[test]
 fn a_dialog_that_another_client_may_answer_stays() {
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
     pair.attached("ROOT2", "S2", "P");
     pair.session.close_view(VIEW);
     assert_eq!(pair.actions(), [FETCH_OFF, "detach S", "detach ROOT"]);

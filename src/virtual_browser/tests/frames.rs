@@ -56,7 +56,7 @@ fn a_page_socket_speaks_to_its_page_without_naming_it() {
     let view = ViewId(2);
     // Announced while its view was still coming: nobody hears of it.
     assert_eq!(pair.attached("PAGEROOT", "HOME", "P"), Vec::<String>::new());
-    pair.session.open_view(view, "PAGEROOT".into());
+    pair.session.open_view(view, "PAGEROOT".into(), ViewKind::Client);
     pair.session.set_page(view, "HOME".into(), &"P".into());
     let got = pair.view_says(view, r#"{"id":3,"method":"Runtime.evaluate","params":{"expression":"1"}}"#);
     assert_eq!(got, [r#"pass {"id":3,"method":"Runtime.evaluate","params":{"expression":"1"},"sessionId":"HOME"}"#]);
@@ -101,7 +101,7 @@ fn a_page_socket_speaks_to_its_page_without_naming_it() {
 fn a_page_socket_of_a_worker_or_of_nothing() {
     let mut pair = Pair::new();
     pair.created("W", "worker", "CTX");
-    pair.session.open_view(ViewId(2), "R2".into());
+    pair.session.open_view(ViewId(2), "R2".into(), ViewKind::Client);
     pair.session.set_page(ViewId(2), "HOME".into(), &"W".into());
     let got = pair.view_says(ViewId(2), r#"{"id":1,"method":"Network.setCookies","params":{"cookies":[]}}"#);
     assert!(got[0].contains("is refused on a worker"), "{got:?}");

@@ -128,7 +128,7 @@ async fn record(name: &str, script: &str) {
         "00000000-0000-4000-8000-000000000000".into(),
         directory.path().join("own"),
     );
-    session.open_view(VIEW, root);
+    session.open_view(VIEW, root, ViewKind::Client);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("ws://{}", listener.local_addr().expect("an address"));

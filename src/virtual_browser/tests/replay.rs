@@ -105,7 +105,7 @@ fn replay(name: &str, recording: &str) -> usize {
         named("browser").into(),
         PathBuf::from("/own"),
     );
-    session.open_view(VIEW, named("root").into());
+    session.open_view(VIEW, named("root").into(), ViewKind::Client);
     let mut got: VecDeque<String> = VecDeque::new();
     let mut count = 0;
     for (at, line) in lines.iter().enumerate() {
