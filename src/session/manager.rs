@@ -352,7 +352,7 @@ impl SessionManager {
             dashmap::Entry::Occupied(_) => return Err(ServiceError::IdInUse(id.to_string())),
             dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
         }
-        let mut leaving = Leaving::new(self.clone(), id.clone(), gone.drop_guard());
+        let mut leaving = Leaving::new(self.clone(), id, gone.drop_guard());
         let place = async {
             leaving.claim(number).await?;
             let place = inner.admission_control.enter(owner).await?;
