@@ -134,6 +134,8 @@ enum LinkRequest {
     /// A root's auto-attach changes; answered with `{}` once all existing targets are attached, or
     /// all that it attached are detached.
     AutoAttach { lease: LeaseId, tag: Tag, root: CdpSessionId, interest: Option<Interest> },
+    /// A lease's pages ignore certificate errors from now on, or no more; answered with `{}` once the present ones do.
+    IgnoreCertificateErrors { lease: LeaseId, tag: Tag, ignore: bool },
     /// A client detaches a CDP session.
     Detach { lease: LeaseId, tag: Tag, session: CdpSessionId },
     /// A lease starts to receive messages in an inbox.
@@ -201,6 +203,7 @@ impl LinkRequest {
             | Self::Call { .. }
             | Self::Resume { .. }
             | Self::AutoAttach { .. }
+            | Self::IgnoreCertificateErrors { .. }
             | Self::Detach { .. }
             | Self::Open { .. } => true,
             Self::Broken(_)

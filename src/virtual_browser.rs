@@ -24,7 +24,7 @@ mod screenshot;
 mod target;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     path::PathBuf,
     sync::Arc,
 };
@@ -88,6 +88,8 @@ pub enum Action {
     Resume(CdpSessionId, bool, ResumeAs),
     /// A root's auto-attach changes.
     AutoAttach(Tag, CdpSessionId, Option<Interest>),
+    /// All pages of the session ignore certificate errors from now on, or do so no more.
+    IgnoreCertificateErrors(Tag, bool),
     /// A CDP session is to be detached through its true parent.
     Detach(Tag, CdpSessionId),
     /// Downloads are written into this directory, which must be there before the command after this goes up.
@@ -133,6 +135,8 @@ pub struct VirtualBrowser {
     attaching: VecDeque<Attaching>,
     /// The CDP session whose trace runs.
     tracing: Option<CdpSessionId>,
+    /// The roots that want certificate errors of all pages ignored.
+    ignoring_certificates: HashSet<CdpSessionId>,
     /// The roots on which `ghost` is enabled.
     listeners: Listeners,
     dialog_guards: DialogGuards,
@@ -169,6 +173,7 @@ impl VirtualBrowser {
             last_tag: 0,
             attaching: VecDeque::new(),
             tracing: None,
+            ignoring_certificates: HashSet::new(),
             listeners: Listeners::default(),
             dialog_guards: DialogGuards::default(),
             emulators: Emulators::default(),

@@ -51,7 +51,7 @@ impl LinkRequest {
     pub(super) fn work(&self) -> usize {
         match self {
             // Every target of the lease is checked, and may be attached or detached.
-            Self::AutoAttach { .. } => 32,
+            Self::AutoAttach { .. } | Self::IgnoreCertificateErrors { .. } => 32,
             Self::Detach { .. } => 4,
             _ => 1,
         }
@@ -65,7 +65,10 @@ impl LinkRequest {
             Self::Pass { lease, .. } => return Some((*lease, 0)),
             Self::Call { lease, call, .. } => (lease, call.params.len()),
             Self::Resume { lease, how: ResumeAs::Frame { text, .. }, .. } => (lease, text.len()),
-            Self::Resume { lease, .. } | Self::AutoAttach { lease, .. } | Self::Detach { lease, .. } => (lease, 0),
+            Self::Resume { lease, .. }
+            | Self::AutoAttach { lease, .. }
+            | Self::IgnoreCertificateErrors { lease, .. }
+            | Self::Detach { lease, .. } => (lease, 0),
             _ => return None,
         };
         Some((*lease, bytes + self.work() * WORK))

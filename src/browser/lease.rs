@@ -112,6 +112,11 @@ impl Lease {
         self.order(LinkRequest::AutoAttach { lease: self.id, tag, root, interest });
     }
 
+    /// Its pages ignore certificate errors from now on, or no more; the reply comes under `tag` once the present ones do.
+    pub fn ignore_certificate_errors(&self, tag: Tag, ignore: bool) {
+        self.order(LinkRequest::IgnoreCertificateErrors { lease: self.id, tag, ignore });
+    }
+
     /// Detaches one of its CDP sessions through its real parent; the reply arrives under `tag`.
     pub fn detach(&self, tag: Tag, session: CdpSessionId) {
         self.order(LinkRequest::Detach { lease: self.id, tag, session });

@@ -317,6 +317,7 @@ impl Link {
                 Effect::Attach { lease, root, target } => {
                     self.call(Some(lease), attach_to(root, target), Pending::Nobody);
                 }
+                Effect::IgnoreCertificateErrors { lease, page } => self.attach_keeper(lease, page, None),
                 Effect::Answer(id) => {
                     if let Some((who, reply)) = self.withheld.remove(&id) {
                         self.answer(who, reply);

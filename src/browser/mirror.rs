@@ -28,6 +28,7 @@ use crate::{
 
 mod attach;
 mod attachments;
+mod certificates;
 mod expected;
 mod hidden_pages;
 mod hold;
@@ -38,6 +39,7 @@ mod roots;
 pub use self::hidden_pages::Surveyed;
 use self::{
     attachments::{Attachment, Attachments},
+    certificates::Certificates,
     expected::Expectations,
     hidden_pages::{Concealing, Deferred},
     population::Population,
@@ -62,6 +64,8 @@ pub(crate) enum Effect {
     /// `Target.attachToTarget` for a root that auto-attaches; if Chrome refuses, call
     /// [`Mirror::on_attach_refused`].
     Attach { lease: LeaseId, root: CdpSessionId, target: TargetId },
+    /// Attach to this page for [`Mirror::ignore_on`].
+    IgnoreCertificateErrors { lease: LeaseId, page: TargetId },
     /// Deliver an event to a lease.
     Deliver(LeaseId, Told),
     /// Deliver this withheld reply: see [`Mirror::withhold`].
@@ -108,6 +112,7 @@ pub(crate) struct Mirror {
     origins: HashMap<ContextId, VecDeque<String>>,
     /// The permissions set in each context.
     rulings: HashMap<ContextId, Rulings>,
+    certificates: Certificates,
     /// The number of targets so far.
     number: u64,
     effects: VecDeque<Effect>,
@@ -137,6 +142,7 @@ impl Mirror {
             own_pages: HashSet::new(),
             origins: HashMap::new(),
             rulings: HashMap::new(),
+            certificates: Certificates::default(),
             number: 0,
             effects: VecDeque::new(),
             expired_holds: 0,
@@ -246,6 +252,7 @@ impl Mirror {
             self.origins.remove(&context);
             self.rulings.remove(&context);
         }
+        self.release_keepers(lease, &mine);
         for id in mine {
             self.let_go_of_all(&id);
         }
@@ -361,6 +368,7 @@ impl Mirror {
             self.unpaired.remove(context);
         }
         self.expected.forget_target(&id);
+        self.certificates.forget(&id);
         if target.presentable
             && let Some(lease) = self.targets.owner_of(target.context())
         {

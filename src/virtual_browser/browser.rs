@@ -35,18 +35,33 @@ impl VirtualBrowser {
         self.actions.push(Action::End);
     }
 
-    /// `Security.setIgnoreCertificateErrors` on a root, where it would hold for every session. To turn off what was never
-    /// on is allowed: clients do so when they connect.
+    /// `Security.setIgnoreCertificateErrors` on a root, where Chrome would ignore the errors of every session: here, of all
+    /// present and future pages of this one, until each root that asked for it has turned it off or has gone.
     pub(super) fn certificate_errors(&mut self, on: &CdpSessionId, command: &Command) {
         let id = command.id();
         match JsonObject::read(command.params()).and_then(|params| params.read_as::<bool>("ignore")) {
-            Some(false) => self.scope.reply(on, id, "{}"),
             Some(true) => {
-                let error = "'Security.setIgnoreCertificateErrors' is refused on a browser: it would hold for every session; send it to your pages";
-                self.refuse(on, id, &CdpError::server(error));
+                self.ignoring_certificates.insert(on.clone());
+                self.ignore_certificates(true, Pending::Forward(on.clone(), id));
             }
+            Some(false) if self.ignoring_certificates.remove(on) && self.ignoring_certificates.is_empty() => {
+                self.ignore_certificates(false, Pending::Forward(on.clone(), id));
+            }
+            Some(false) => self.scope.reply(on, id, "{}"),
             None => self.scope.fail(on, id, &CdpError::INVALID),
         }
+    }
+
+    /// A CDP session has gone, and with it what it wanted of certificates.
+    pub(super) fn forget_certificates(&mut self, gone: &CdpSessionId) {
+        if self.ignoring_certificates.remove(gone) && self.ignoring_certificates.is_empty() {
+            self.ignore_certificates(false, Pending::Nobody);
+        }
+    }
+
+    fn ignore_certificates(&mut self, ignore: bool, pending: Pending) {
+        let tag = self.expect(pending);
+        self.actions.push(Action::IgnoreCertificateErrors(tag, ignore));
     }
 
     /// A command that names a context, or means the default one: it goes up on the lease with a context of this

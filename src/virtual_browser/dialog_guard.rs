@@ -95,6 +95,7 @@ impl VirtualBrowser {
         let Some((root, _)) = self.roots.remove(&view) else { return };
         for (id, _) in &gone {
             self.listeners.forget(id);
+            self.forget_certificates(id);
             if self.tracing.as_ref() == Some(id) {
                 self.tracing = None;
                 self.actions.push(Action::Unclaim);

@@ -536,6 +536,7 @@ impl VirtualBrowser {
             let was_home = self.scope.sessions.home(view) == Some(gone);
             self.scope.sessions.withdraw(gone);
             self.listeners.forget(gone);
+            self.forget_certificates(gone);
             if self.tracing.as_ref() == Some(gone) {
                 self.tracing = None;
                 self.actions.push(Action::Unclaim);

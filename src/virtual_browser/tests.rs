@@ -188,6 +188,10 @@ impl Pair {
                 self.tags.push_back(tag);
                 format!("resume {on} children:{children}")
             }
+            Action::IgnoreCertificateErrors(tag, ignore) => {
+                self.tags.push_back(tag);
+                format!("ignore certificate errors: {ignore}")
+            }
             Action::AutoAttach(tag, root, interest) => {
                 self.tags.push_back(tag);
                 match interest {

@@ -597,7 +597,7 @@ const SCANS: [&str; 10] = [
 ];
 
 /// Functions that may scan, with the reason why the collection is small.
-const MAY_SCAN: [(&str, &str, &str); 26] = [
+const MAY_SCAN: [(&str, &str, &str); 27] = [
     ("browser/link.rs", "run", "the end of the browser"),
     ("browser/link.rs", "next_timeout", "three clocks"),
     ("browser/link/messages.rs", "on_detached", "the CDP sessions that have just gone"),
@@ -612,6 +612,7 @@ const MAY_SCAN: [(&str, &str, &str); 26] = [
     ("browser/mirror/attach.rs", "forget_handed", "the CDP sessions that have just gone"),
     ("browser/mirror/attach.rs", "on_gone", "two watchers, and one waiter for each root of a lease"),
     ("browser/mirror/attachments.rs", "children", "the CDP sessions below one"),
+    ("browser/mirror/certificates.rs", "ignore_certificate_errors", "the targets of one lease"),
     ("browser/mirror/hidden_pages.rs", "reveal", "a page and its parts"),
     ("browser/mirror/hidden_pages.rs", "survey", "the contexts of one lease"),
     ("browser/mirror/hidden_pages.rs", "remember_origin", "as many as are remembered"),

@@ -28,6 +28,8 @@ pub(super) enum Pending {
     Group(LeaseId, Tag),
     /// After the reply, this CDP session is detached on the other.
     Detach(CdpSessionId, CdpSessionId),
+    /// A CDP session on this page of a lease, to ignore its certificate errors; one of those that a number waits for.
+    KeeperAttach(LeaseId, TargetId, Option<Tag>),
     /// Attaches to a page of this lease, to ask it for the frame that started a download.
     FrameAttach(LeaseId, Asked),
     /// Asks that page for its frames.
@@ -54,7 +56,9 @@ impl Pending {
 
     fn lease(&self) -> Option<LeaseId> {
         match self {
-            Self::Nobody | Self::Detach(..) | Self::FrameAttach(..) | Self::FrameTree(..) => None,
+            Self::Nobody | Self::Detach(..) | Self::KeeperAttach(..) | Self::FrameAttach(..) | Self::FrameTree(..) => {
+                None
+            }
             Self::Own(lease, _) => *lease,
             Self::Lease(lease, _) | Self::Group(lease, _) => Some(*lease),
         }
@@ -213,6 +217,7 @@ impl Link {
             }
             Pending::Lease(lease, tag) => self.deliver(lease, FromBrowser::Reply { tag, reply }),
             Pending::Group(lease, tag) => self.count_down(lease, tag),
+            Pending::KeeperAttach(lease, page, tag) => self.on_keeper_attached(lease, &page, tag, &reply),
             Pending::FrameAttach(lease, asked) => self.on_frame_attached(lease, asked, &reply),
             Pending::FrameTree(lease, asked, session) => self.on_frame_tree(lease, &asked, &session, &reply),
         }
@@ -225,6 +230,31 @@ impl Link {
         if *left == 0 {
             inbox.groups.remove(&tag);
             self.deliver(lease, FromBrowser::Reply { tag, reply: Reply::Result("{}".to_owned()) });
+        }
+    }
+
+    /// Attaches to a page to ignore its certificate errors.
+    pub(super) fn attach_keeper(&mut self, lease: LeaseId, page: TargetId, tag: Option<Tag>) {
+        let on = Some(self.downloads.session().clone());
+        self.call(Some(lease), Call::attach(on, page.clone()), Pending::KeeperAttach(lease, page, tag));
+    }
+
+    fn on_keeper_attached(&mut self, lease: LeaseId, page: &TargetId, tag: Option<Tag>, reply: &Reply) {
+        let session = match reply {
+            Reply::Result(result) => JsonObject::read(result).and_then(|result| result.string("sessionId")),
+            // The page has gone meanwhile.
+            Reply::Error(_) => None,
+        };
+        let session = session.map(CdpSessionId::from).filter(|session| self.targets.ignore_on(lease, page, session));
+        self.flush_effects();
+        match (session, tag) {
+            (Some(session), _) => {
+                let (on, method) = (Some(session), "Security.setIgnoreCertificateErrors".into());
+                let call = Call { on, method, params: r#"{"ignore":true}"#.to_owned(), settle: Settle::Plain };
+                self.call(Some(lease), call, tag.map_or(Pending::Nobody, |tag| Pending::Group(lease, tag)));
+            }
+            (None, Some(tag)) => self.count_down(lease, tag),
+            (None, None) => {}
         }
     }
 

@@ -60,6 +60,9 @@ impl Link {
             LinkRequest::Reveal { page, emulated } => self.targets.reveal(&page, emulated),
             LinkRequest::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
             LinkRequest::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
+            LinkRequest::IgnoreCertificateErrors { lease, tag, ignore } => {
+                self.on_ignore_certificate_errors(lease, tag, ignore);
+            }
             LinkRequest::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
             LinkRequest::Open { lease, inbox, account } => {
                 self.inboxes.insert(lease, Inbox { to: inbox, account, groups: HashMap::new() });
@@ -166,6 +169,18 @@ impl Link {
             self.detach(lease, &session, Pending::Group(lease, tag));
         }
         // The count starts one above the number of calls, so that no calls at all are answered too.
+        self.count_down(lease, tag);
+    }
+
+    fn on_ignore_certificate_errors(&mut self, lease: LeaseId, tag: Tag, ignore: bool) {
+        let pages = self.targets.ignore_certificate_errors(lease, ignore);
+        self.flush_effects();
+        let Some(inbox) = self.inboxes.get_mut(&lease) else { return };
+        inbox.groups.insert(tag, pages.len() + 1);
+        for page in pages {
+            self.attach_keeper(lease, page, Some(tag));
+        }
+        // One more than there are pages, so that none at all is answered too.
         self.count_down(lease, tag);
     }
 

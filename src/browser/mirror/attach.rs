@@ -59,6 +59,7 @@ impl Mirror {
     /// `Target.detachedFromTarget` on any CDP session.
     pub(crate) fn on_detached(&mut self, child: &str) {
         let Some((child, attachment)) = self.attachments.remove(child) else { return };
+        self.certificates.lost(&attachment.target, &child);
         let mut below = Vec::new();
         self.forget_children(&attachment, &mut below);
         let handed = self.forget_handed(&child, &below);

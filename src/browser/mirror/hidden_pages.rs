@@ -154,6 +154,7 @@ impl Mirror {
             let Some(target) = self.targets.get_mut(&id) else { continue };
             target.presentable = target.kind.is_some_and(Kind::is_ordinary);
             self.tell_created(&id);
+            self.keep_revealed(&id);
             for flavour in FLAVOURS {
                 let reported = self.targets.get(id.as_str()).is_some_and(|target| target.reported[flavour as usize]);
                 let wanted: Vec<(CdpSessionId, LeaseId)> =

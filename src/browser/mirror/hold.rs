@@ -143,6 +143,7 @@ impl Mirror {
     }
 
     fn decide(&mut self, flavour: Flavour, id: &TargetId, child: &CdpSessionId, json: &str, now: Instant) {
+        let keeps = flavour == Flavour::Page && self.keep_held(id);
         let wanted: Vec<(CdpSessionId, LeaseId, bool)> =
             self.wanted_by(flavour, id).map(|root| (root.id.clone(), root.lease, root.interest.wait)).collect();
         let Some(((first, lease, wait), others)) = wanted.split_first() else {
@@ -156,9 +157,17 @@ impl Mirror {
             }
             return;
         };
+        let somebody_waits = wanted.iter().any(|(_, _, wait)| *wait);
+        if keeps {
+            // The watcher's CDP session stays the proxy's: nobody is handed it.
+            self.expect_all(id, &wanted);
+            if !somebody_waits {
+                self.let_go(flavour, id);
+            }
+            return;
+        }
         let Some(target) = self.targets.get_mut(id) else { return };
         target.held[flavour as usize] = None;
-        let somebody_waits = wanted.iter().any(|(_, _, wait)| *wait);
         if somebody_waits {
             target.handed[flavour as usize] = Some(child.clone());
         }
@@ -178,13 +187,18 @@ impl Mirror {
             waiting: *wait,
         };
         self.effects.push_back(Effect::Deliver(*lease, told));
-        for (root, lease, wait) in others {
+        self.expect_all(id, others);
+        if !somebody_waits {
+            self.resume(child.clone());
+        }
+    }
+
+    /// These roots attach to a target explicitly, each waiting for its CDP session or not.
+    fn expect_all(&mut self, id: &TargetId, roots: &[(CdpSessionId, LeaseId, bool)]) {
+        for (root, lease, wait) in roots {
             let (root, target) = (root.clone(), id.clone());
             self.effects.push_back(Effect::Attach { lease: *lease, root: root.clone(), target: target.clone() });
             self.expected.push(root, target, *wait);
-        }
-        if !somebody_waits {
-            self.resume(child.clone());
         }
     }
 
@@ -222,6 +236,9 @@ impl Mirror {
         if waits_for_reply {
             self.effects.push_back(Effect::ResumeThenDetach { lease, session: child, on });
             return;
+        }
+        if self.certificates.keeps(id, &child) {
+            return self.resume_for(lease, child);
         }
         let params = format!(r#"{{"sessionId":"{child}"}}"#);
         self.resume_for(lease, child);

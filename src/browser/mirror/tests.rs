@@ -3,6 +3,7 @@
 //! [`Fixture::event`] for the events.
 
 mod attach;
+mod certificates;
 mod end;
 mod hidden_pages;
 mod hold;
@@ -53,6 +54,7 @@ impl Fixture {
     /// * `name R T 1`: Chrome's reply 1 to a command of R's names T
     /// * `resume S [children]`, `detach S`: what a client does
     /// * `conceal C`, `ours C T` or `ours C -`, `reveal T [by:S]`: pages of the proxy's own
+    /// * `ignore 1 [no]`: certificate errors; `keep 1 T S`: S is attached for that
     /// * `pass 5`: seconds
     fn event(&mut self, line: &str) -> Vec<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -130,6 +132,14 @@ impl Fixture {
                 let emulated = named("by:").map(|by| (by.into(), vec![french()]));
                 self.targets.reveal(&arg(0).into(), emulated);
             }
+            "ignore" => {
+                let pages = self.targets.ignore_certificate_errors(lease(0), !has("no"));
+                answers.extend(pages.into_iter().map(|page| format!("keep {page}")));
+            }
+            "keep" => {
+                let keeps = self.targets.ignore_on(lease(0), &arg(1).into(), &arg(2).into());
+                answers.push(if keeps { "ignore" } else { "no" }.to_owned());
+            }
             "pass" => {
                 self.now += Duration::from_secs(arg(0).parse().expect("seconds"));
                 self.targets.on_timeout(self.now);
@@ -165,9 +175,13 @@ fn spell(effect: &Effect) -> String {
             let params: HashMap<String, String> = serde_json::from_str(params).expect("JSON");
             format!("detach {} on {on}", params["sessionId"])
         }
+        Effect::Send { on, method: "Security.setIgnoreCertificateErrors", params, .. } => {
+            format!("{} errors on {on}", if params.contains("true") { "ignore" } else { "mind" })
+        }
         Effect::Send { method, .. } => panic!("{method} was not expected"),
         Effect::ResumeThenDetach { session, on, .. } => format!("let {session} go on {on} when it runs"),
         Effect::Attach { root, target, .. } => format!("attach {target} on {root}"),
+        Effect::IgnoreCertificateErrors { page, .. } => format!("keep {page}"),
         Effect::Answer(reply) => format!("answer {}", reply.0),
         Effect::Deliver(LeaseId(lease), told) => format!("{lease}: {}", spell_told(told)),
     }
@@ -212,9 +226,9 @@ fn play(script: &str) -> Fixture {
 /// The mirror has only the proxy's own three CDP sessions.
 #[track_caller]
 fn is_empty(mirror: &Mirror) {
-    let Mirror { roots, unpaired, expected, concealing, own_pages, origins, rulings, .. } = mirror;
+    let Mirror { roots, unpaired, expected, concealing, own_pages, origins, rulings, certificates, .. } = mirror;
     assert_eq!(mirror.census(), (0, 0, 3), "{mirror:?}");
     assert!(roots.is_empty() && unpaired.is_empty() && expected.is_empty(), "{mirror:?}");
     assert!(concealing.is_empty() && own_pages.is_empty(), "{mirror:?}");
-    assert!(origins.is_empty() && rulings.is_empty(), "{mirror:?}");
+    assert!(origins.is_empty() && rulings.is_empty() && certificates.is_empty(), "{mirror:?}");
 }

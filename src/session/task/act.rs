@@ -77,6 +77,7 @@ impl SessionTask {
             Action::Call(tag, call) => self.lease.call(tag, call),
             Action::Resume(on, children, how) => self.lease.resume(on, children, how),
             Action::AutoAttach(tag, root, interest) => self.lease.auto_attach(tag, root, interest),
+            Action::IgnoreCertificateErrors(tag, ignore) => self.lease.ignore_certificate_errors(tag, ignore),
             Action::Detach(tag, session) => self.lease.detach(tag, session),
             Action::Directory(path) => match self.directory.make(&path) {
                 Ok(()) => self.lease.directory(path),

@@ -24,8 +24,6 @@ fn what_concerns_the_whole_browser_is_answered_or_refused() {
             assert!(got.len() == 1 && got[0].contains(&format!("'{method}' wasn't found")), "{got:?}");
         }
     }
-    let got = pair.asks("Security.setIgnoreCertificateErrors", r#"{"ignore":true}"#);
-    assert!(got[0].contains("send it to your pages"), "{got:?}");
     let off = pair.asks("Security.setIgnoreCertificateErrors", r#"{"ignore":false}"#);
     assert_eq!(off, [r#"1: {"id":1,"result":{}}"#], "it was never on");
     for wrong in ["{}", r#"{"ignore":1}"#, r#"{"ignore":"false"}"#] {
@@ -33,6 +31,24 @@ fn what_concerns_the_whole_browser_is_answered_or_refused() {
         assert_eq!(got, [failed(1, -32602, "Invalid parameters")], "{wrong}");
     }
     assert!(pair.asks_on("S", "Security.setIgnoreCertificateErrors", r#"{"ignore":true}"#)[0].starts_with("pass"));
+}
+
+#[test]
+fn certificate_errors_are_ignored_until_every_root_that_asked_has_turned_it_off_or_gone() {
+    let method = "Security.setIgnoreCertificateErrors";
+    let (on, off) = ("ignore certificate errors: true", "ignore certificate errors: false");
+    let mut pair = Pair::with_page();
+    assert_eq!(pair.asks(method, r#"{"ignore":true}"#), [on]);
+    assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{}}"#]);
+    pair.session.open_view(ViewId(2), "ROOT2".into());
+    let frame = format!(r#"{{"id":1,"method":"{method}","params":{{"ignore":true}}}}"#);
+    assert_eq!(pair.view_says(ViewId(2), &frame), [on]);
+    pair.result("{}");
+    assert_eq!(pair.asks(method, r#"{"ignore":false}"#), [r#"1: {"id":1,"result":{}}"#], "the other still wants it");
+    pair.session.close_view(ViewId(2));
+    assert!(pair.actions().contains(&off.to_owned()), "it has gone");
+    pair.result("{}");
+    assert_eq!(pair.asks(method, r#"{"ignore":false}"#), [r#"1: {"id":1,"result":{}}"#]);
 }
 
 #[test]

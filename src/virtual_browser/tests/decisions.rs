@@ -140,6 +140,7 @@ fn kind(action: Action, method: &str, params: &str) -> String {
         }
         Action::Resume(on, ..) => format!("resume {on}"),
         Action::AutoAttach(_, on, interest) => format!("auto-attach {on} {}", json!(interest.is_some())),
+        Action::IgnoreCertificateErrors(_, ignore) => format!("ignore certificate errors: {ignore}"),
         Action::Detach(_, on) => format!("detach {on}"),
         Action::Directory(_) => "directory".to_owned(),
         Action::Listen => "listen".to_owned(),

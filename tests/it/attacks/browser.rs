@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
+    indirect_routes::Tls,
     rows::{Arena, rows_in_each_browser},
     stage::{Attacker, EVERYWHERE, On, Says, Stage},
 };
 use crate::{
     browsers::{Browser, in_each_browser},
+    client::{Client, Page},
     proxy::Proxy,
 };
 
@@ -57,10 +59,6 @@ async fn commands_on_the_whole_browser_are_refused(arena: Arena) {
         stage.attack(row, &EVERYWHERE, method, params, Says::RefusedOrUnknown).await;
     }
     let roots = [On::Root, On::Browser];
-    stage.attack("B12", &roots, "Security.setIgnoreCertificateErrors", json!({ "ignore": true }), Says::Refused).await;
-    // Turning it off is accepted.
-    let off = stage.attacker.ok(On::Root, "Security.setIgnoreCertificateErrors", json!({ "ignore": false })).await;
-    assert_eq!(off, json!({}), "B12");
     stage.attack("B13", &roots, "Fetch.enable", json!({ "patterns": [{}] }), Says::Refused).await;
     for result in stage.answers("B08", &EVERYWHERE, "Browser.getHistograms", json!({})).await {
         assert_eq!(result, json!({ "histograms": [] }), "B08: figures of the whole process");
@@ -70,6 +68,32 @@ async fn commands_on_the_whole_browser_are_refused(arena: Arena) {
         assert!(crash.is_err(), "B06: {crash:?}");
     }
     stage.unharmed("B06").await;
+}
+
+/// B12: a session ignores certificate errors only on its own pages.
+async fn certificate_errors_are_ignored_only_on_own_pages(arena: Arena) {
+    let stage = Stage::strict(arena).await;
+    let attacker = &stage.attacker;
+    let bystander = Attacker::start(&stage.proxy, &stage.site).await;
+    let tls = Tls::start(&[stage.site.url("/issuer")]);
+    let error = async |client: &Client, page: &Page| {
+        let url = format!("https://{}/", tls.address);
+        let went = client.ok(Some(&page.session), "Page.navigate", json!({ "url": url })).await;
+        went["errorText"].as_str().map(str::to_owned)
+    };
+    let refused = Some("net::ERR_CERT_AUTHORITY_INVALID".to_owned());
+    let own = attacker.client.page().await;
+    for on in [On::Root, On::Browser] {
+        assert_eq!(error(&attacker.client, &own).await, refused, "B12: it is an error at first");
+        attacker.ok(on, "Security.setIgnoreCertificateErrors", json!({ "ignore": true })).await;
+        assert_eq!(error(&attacker.client, &own).await, None, "B12: a page that is there");
+        assert_eq!(error(&attacker.client, &attacker.client.page().await).await, None, "B12: a new page");
+        assert_eq!(error(&bystander.client, &bystander.page).await, refused, "B12: another's page");
+        assert_eq!(error(&bystander.client, &bystander.client.page().await).await, refused, "B12: another's new page");
+        attacker.ok(on, "Security.setIgnoreCertificateErrors", json!({ "ignore": false })).await;
+    }
+    assert_eq!(error(&attacker.client, &own).await, refused, "B12: it is an error again");
+    stage.unharmed("B12").await;
 }
 
 /// B13: intercepting requests of one's own page does not intercept others.
@@ -122,5 +146,6 @@ in_each_browser!(a_session_alone_in_its_browser_can_trace);
 rows_in_each_browser! {
     browser_close_ends_only_the_own_session,
     commands_on_the_whole_browser_are_refused,
+    certificate_errors_are_ignored_only_on_own_pages,
     requests_of_other_sessions_are_not_intercepted,
 }

@@ -35,14 +35,14 @@ async fn still_runs(stage: &Stage, id: &str, how: &str) {
 }
 
 /// A server with a certificate whose issuer is said to be at these URLs.
-struct Tls {
+pub(super) struct Tls {
     server: Child,
-    address: String,
+    pub(super) address: String,
     _directory: tempfile::TempDir,
 }
 
 impl Tls {
-    fn start(issuers: &[String]) -> Self {
+    pub(super) fn start(issuers: &[String]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let openssl = |arguments: &[&str]| {
             let mut command = Command::new("openssl");

@@ -1,0 +1,141 @@
+//! Pages on which certificate errors are ignored.
+
+use super::*;
+
+const SESSION: &str = "bind C 1
+    root R 1
+    create T tab C
+    create P page C => 1: created T, 1: created P
+    bind C2 2
+    create T2 tab C2
+    create P2 page C2 => 2: created T2, 2: created P2
+    ";
+
+#[test]
+fn present_pages_of_the_session_are_attached_to_and_those_of_others_are_not() {
+    play(&format!(
+        "{SESSION}
+         ignore 1      => keep P
+         attach K P DW
+         keep 1 P K    => ignore
+         # Once more, by another root of the session.
+         ignore 1
+         ignore 1 no   => detach K on DW
+         gone K
+         # It is asked for again before that is done, and one too many comes.
+         ignore 1      => keep P
+         ignore 1      => keep P
+         attach K2 P DW
+         keep 1 P K2   => ignore
+         attach K3 P DW
+         keep 1 P K3   => detach K3 on DW, no
+         # The page goes: another one is not confused with it.
+         gone K2
+         destroy P     => 1: destroyed P
+         ignore 1 no"
+    ));
+}
+
+#[test]
+fn what_is_attached_when_it_is_over_is_detached_again() {
+    play(&format!(
+        "{SESSION}
+         ignore 1      => keep P
+         ignore 1 no
+         attach K P DW
+         keep 1 P K    => detach K on DW, no"
+    ));
+}
+
+#[test]
+fn a_new_page_ignores_them_before_it_runs_and_the_watcher_stays() {
+    play(&format!(
+        "{SESSION}
+         ignore 1                => keep P
+         attach K P DW
+         keep 1 P K              => ignore
+         create TB tab C
+         create B page C         => 1: created TB, 1: created B
+         attach WB B PW paused   => ignore errors on WB, resume WB
+         create B2 page C2       => 2: created B2
+         attach WB2 B2 PW paused => resume WB2, detach WB2 on PW
+         ignore 1 no             => detach WB on PW, detach K on DW"
+    ));
+}
+
+#[test]
+fn a_client_that_waits_for_new_pages_attaches_beside_the_watcher() {
+    play(
+        "bind C 1
+         root R 1
+         auto R page
+         ignore 1
+         create T tab C
+         create P page C      => 1: created T, 1: created P
+         attach W P PW paused => ignore errors on W, attach P on R
+         attach S P R         => 1: attached S to P on R waiting
+         # While it waits it is minded no more: the watcher goes when the page runs.
+         ignore 1 no          => mind errors on W
+         resume S             => resume W, detach W on PW, up",
+    );
+    play(
+        "bind C 1
+         root R 1
+         auto R page
+         ignore 1
+         create T tab C
+         create P page C      => 1: created T, 1: created P
+         attach W P PW paused => ignore errors on W, attach P on R
+         attach S P R         => 1: attached S to P on R waiting
+         resume S             => resume W, up
+         detach S             => resume S, detach S on R",
+    );
+}
+
+#[test]
+fn a_popup_is_held_for_who_comes_by_its_tab_and_ignores_them_all_the_while() {
+    play(
+        "bind C 1
+         root R 1
+         auto R tab
+         ignore 1
+         create T tab C
+         attach WT T TW paused
+         create P page C opener access => 1: created T, 1: attached WT to T on R waiting, 1: created P
+         attach WP P PW paused         => ignore errors on WP
+         resume WT children            => up
+         attach S P WT                 => 1: attached S to P on WT
+         resume S                      => resume WP, up",
+    );
+}
+
+#[test]
+fn a_hidden_page_ignores_them_once_it_is_revealed() {
+    play(
+        "bind C 1
+         ignore 1
+         conceal C
+         create T tab C
+         create P page C
+         ours C P
+         attach W P PW paused => resume W, detach W on PW
+         reveal P             => 1: created T, 1: created P, keep P",
+    );
+}
+
+#[test]
+fn nothing_is_left_of_a_session_that_has_ended() {
+    let mut mirror = play(&format!(
+        "{SESSION}
+         ignore 1    => keep P
+         attach K P DW
+         keep 1 P K  => ignore
+         release 1   => detach R
+         gone R"
+    ));
+    // The page is on its way out with its context.
+    for event in ["unbind C", "gone K", "destroy P", "destroy T"] {
+        mirror.event(event);
+    }
+    assert!(mirror.targets.certificates.is_empty(), "{mirror:?}", mirror = mirror.targets);
+}
