@@ -37,7 +37,7 @@ test-rust:
 	@cargo test --locked --doc --quiet
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites shared certificates types examples endings login busy api other-codec
+QUICK_CLIENTS := suites shared certificates named types examples endings login busy api other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -55,6 +55,9 @@ client-endings:
 client-shared:
 	@echo '==> Puppeteer and Playwright on one session'
 	@node tests/clients/shared.mjs $(BUILT)/debug/ghostmux
+client-named:
+	@echo '==> sessions by a name, by HTTP address'
+	@node tests/clients/named.mjs $(BUILT)/debug/ghostmux
 client-certificates:
 	@echo '==> certificate errors that one session ignores'
 	@node tests/clients/certificates.mjs $(BUILT)/debug/ghostmux

@@ -8,6 +8,7 @@
 //! | `PUT /json/new?URL` | a new page of the HTTP session |
 //! | `GET /json/activate/ID`, `GET /json/close/ID` | as Chrome |
 //! | `GET /json/protocol[/]` | the protocol of the running Chrome, with the `ghost` domain |
+//! | `/s/NAME/json/…` | the same in the session of this name |
 //! | `GET /metrics` | `OpenMetrics` text |
 //! | `GET /health` | 200 when sessions can be opened |
 //! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
@@ -80,9 +81,7 @@ impl Api {
             ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry).await,
             ("GET" | "HEAD", "/health") => monitor::health(&self.registry),
             ("GET" | "HEAD", "/") => welcome::answer(request.headers(), &caller.host),
-            (_, path) if path == "/json" || path.starts_with("/json/") => {
-                chrome::answer(self, &request, &caller, &method).await
-            }
+            (_, path) if is_chromes(session_of(path).1) => chrome::answer(self, &request, &caller, &method).await,
             _ => {
                 if let Ok(method) = method.parse() {
                     *request.method_mut() = method;
@@ -94,8 +93,25 @@ impl Api {
     }
 }
 
+/// The session that a path names (`/s/NAME`, and all below it), and the path without that.
+pub(crate) fn session_of(path: &str) -> (Option<&str>, &str) {
+    let Some(named) = path.strip_prefix("/s/") else { return (None, path) };
+    let end = named.find('/').unwrap_or(named.len());
+    let (name, rest) = named.split_at(end);
+    (Some(name), rest)
+}
+
+/// Whether Chrome itself has this path.
+fn is_chromes(path: &str) -> bool {
+    path == "/json" || path.starts_with("/json/")
+}
+
 /// What the answer to a request for this path shows.
 pub fn shows(path: &str) -> Shows {
+    if let (Some(_), path) = session_of(path) {
+        // It creates nothing, and names no session but the one that it was asked for.
+        return if matches!(path, "/json/version" | "/json/version/") { Shows::Nothing } else { Shows::Sessions };
+    }
     match path {
         "/" | "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | v1::DOCUMENT => {
             Shows::Nothing

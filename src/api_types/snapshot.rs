@@ -219,7 +219,7 @@ pub struct Label {
 }
 
 /// What a new session begins with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beginning {
     /// The snapshot.
     pub snapshot: String,

@@ -1,6 +1,6 @@
 //! Chrome's own HTTP interface, `/json/*`: its paths, status codes and texts.
 //!
-//! Requests without a connection act in one session, the HTTP session. `/json/version` creates nothing.
+//! Requests without a connection act in one session, the HTTP session; below `/s/NAME` in the session of that name. `/json/version` creates nothing.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     Api,
     reply::{Answer, json, problem, refused, text},
+    session_of,
 };
 use crate::{
     api_types::merged,
@@ -100,8 +101,9 @@ impl Protocol {
 }
 
 pub(super) async fn answer<B>(api: &Api, request: &Request<B>, caller: &Caller, method: &str) -> Answer {
-    let path = request.uri().path();
+    let (named, path) = session_of(request.uri().path());
     let query = request.uri().query();
+    let asker = &Asker { caller: caller.clone(), named: named.map(str::to_owned) };
     let command = path.strip_prefix("/json").unwrap_or_default();
     // Chrome has `/json/list/` and `/json/version/`, and no `/json/`.
     let (name, rest) = match command.strip_prefix('/').map(|command| command.split_once('/').unwrap_or((command, ""))) {
@@ -110,13 +112,13 @@ pub(super) async fn answer<B>(api: &Api, request: &Request<B>, caller: &Caller, 
         Some(parts) => parts,
     };
     let done = match (name, rest) {
-        ("version", "") => version(api, caller, query).await,
-        ("list", "") => list(api, caller).await,
+        ("version", "") => version(api, asker, query).await,
+        ("list", "") => list(api, &asker.of_query(query)).await,
         ("protocol", "") => return protocol_json(api).await,
         ("new", "") if method != "PUT" => return unsafe_verb(method),
-        ("new", "") => new(api, caller, query).await,
-        ("activate", id) => one(api, caller, "Target.activateTarget", id, "Target activated").await,
-        ("close", id) => one(api, caller, "Target.closeTarget", id, "Target is closing").await,
+        ("new", "") => new(api, asker, query).await,
+        ("activate", id) => one(api, &asker.of_query(query), "Target.activateTarget", id, "Target activated").await,
+        ("close", id) => one(api, &asker.of_query(query), "Target.closeTarget", id, "Target is closing").await,
         _ => return not_found(path),
     };
     done.unwrap_or_else(Failure::answer)
@@ -161,9 +163,45 @@ fn unsafe_verb(method: &str) -> Answer {
     text(StatusCode::METHOD_NOT_ALLOWED, "text/html; charset=UTF-8", words)
 }
 
-async fn version(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answer, Failure> {
+/// Who asks, and in which session.
+#[derive(Clone)]
+struct Asker {
+    caller: Caller,
+    /// The session of this name; otherwise the HTTP session.
+    named: Option<String>,
+}
+
+impl Asker {
+    /// The session may be named in the query too, where that is no page's URL.
+    fn of_query(&self, query: Option<&str>) -> Self {
+        let named = self.named.clone().or_else(|| without_session(query?).0);
+        Self { named, ..self.clone() }
+    }
+
+    async fn call(
+        &self,
+        api: &Api,
+        method: &'static str,
+        params: String,
+    ) -> Result<Result<String, CdpError>, ServiceError> {
+        api.registry.call(&self.caller, self.named.as_deref(), method, params).await
+    }
+}
+
+/// The session that a query names, and the query without that.
+fn without_session(query: &str) -> (Option<String>, String) {
+    let (named, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.starts_with("session="));
+    let name = named.first().and_then(|pair| pair.split_once('='));
+    (name.map(|(_, name)| percent_decode_str(name).decode_utf8_lossy().into_owned()), others.join("&"))
+}
+
+async fn version(api: &Api, asker: &Asker, query: Option<&str>) -> Result<Answer, Failure> {
     let browser = api.registry.pool().any().await.map_err(ServiceError::from)?;
-    let id = api.registry.version_id(caller).await?;
+    let (named, query) = query.map_or_else(Default::default, without_session);
+    let url = match asker.named.as_ref().or(named.as_ref()) {
+        Some(name) => api.registry.url_of_named(&asker.caller, name)?,
+        None => asker.caller.url_of(api.registry.version_id(&asker.caller).await?.as_str()),
+    };
     let said = JsonObject::read(&browser.identity().version).ok_or(Failure::Unreadable)?;
     let member = |name: &str| said.string(name).unwrap_or_default();
     // V8 and WebKit are named as Chrome names them here; the pipe reports both.
@@ -173,7 +211,7 @@ async fn version(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answ
         .and_then(|rest| rest.split(' ').next())
         .unwrap_or("537.36")
         .to_owned();
-    let query = query.map_or_else(String::new, |query| format!("?{query}"));
+    let query = if query.is_empty() { query } else { format!("?{query}") };
     let mut version = Members(vec![("Browser", quoted(&member("product")))]);
     if browser.identity().major() >= 156 {
         version.0.push(("File-Path-Style", quoted("posix")));
@@ -183,12 +221,12 @@ async fn version(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answ
         ("User-Agent", quoted(&member("userAgent"))),
         ("V8-Version", quoted(&member("jsVersion"))),
         ("WebKit-Version", quoted(&format!("{webkit} ({})", member("revision")))),
-        ("webSocketDebuggerUrl", quoted(&format!("{}{query}", caller.url_of(id.as_str())))),
+        ("webSocketDebuggerUrl", quoted(&format!("{url}{query}"))),
     ]);
     Ok(json(&version))
 }
 
-async fn list(api: &Api, caller: &Caller) -> Result<Answer, Failure> {
+async fn list(api: &Api, asker: &Asker) -> Result<Answer, Failure> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Infos<'a> {
@@ -196,39 +234,33 @@ async fn list(api: &Api, caller: &Caller) -> Result<Answer, Failure> {
         target_infos: Vec<&'a RawValue>,
     }
 
-    let result = call(api, caller, "Target.getTargets", "{}".to_owned()).await?;
+    let result = call(api, asker, "Target.getTargets", "{}".to_owned()).await?;
     let infos: Infos<'_> = serde_json::from_str(&result).map_err(|_| Failure::Unreadable)?;
-    Ok(json(&infos.target_infos.iter().filter_map(|info| target(info.get(), &caller.host)).collect::<Vec<_>>()))
+    Ok(json(&infos.target_infos.iter().filter_map(|info| target(info.get(), &asker.caller.host)).collect::<Vec<_>>()))
 }
 
-async fn new(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Answer, Failure> {
+async fn new(api: &Api, asker: &Asker, query: Option<&str>) -> Result<Answer, Failure> {
     let url = query.filter(|url| !url.is_empty()).unwrap_or("about:blank");
     let url = percent_decode_str(url).decode_utf8_lossy();
-    let result = call(api, caller, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
+    let result = call(api, asker, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
     let id = JsonObject::read(&result).and_then(|result| result.string("targetId")).ok_or(Failure::Unreadable)?;
-    let result = call(api, caller, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
+    let result = call(api, asker, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
     let info = JsonObject::read(&result)
         .and_then(|result| result.get("targetInfo").map(str::to_owned))
         .ok_or(Failure::Unreadable)?;
-    Ok(json(&target(&info, &caller.host).ok_or(Failure::Unreadable)?))
+    Ok(json(&target(&info, &asker.caller.host).ok_or(Failure::Unreadable)?))
 }
 
-async fn one(
-    api: &Api,
-    caller: &Caller,
-    method: &'static str,
-    id: &str,
-    done: &'static str,
-) -> Result<Answer, Failure> {
+async fn one(api: &Api, asker: &Asker, method: &'static str, id: &str, done: &'static str) -> Result<Answer, Failure> {
     let params = format!(r#"{{"targetId":{}}}"#, quote(id));
-    match api.registry.call(caller, method, params).await? {
+    match asker.call(api, method, params).await? {
         Ok(_) => Ok(text(StatusCode::OK, "text/html; charset=UTF-8", done)),
         Err(_) => Err(Failure::NoTarget(id.to_owned())),
     }
 }
 
-async fn call(api: &Api, caller: &Caller, method: &'static str, params: String) -> Result<String, Failure> {
-    api.registry.call(caller, method, params).await?.map_err(Failure::Refused)
+async fn call(api: &Api, asker: &Asker, method: &'static str, params: String) -> Result<String, Failure> {
+    asker.call(api, method, params).await?.map_err(Failure::Refused)
 }
 
 async fn protocol_json(api: &Api) -> Answer {

@@ -30,6 +30,7 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::NoTarget(_) => (StatusCode::NOT_FOUND, "no-target"),
         ServiceError::Taken(_) | ServiceError::Exclusive(_) => (StatusCode::CONFLICT, "taken"),
         ServiceError::ManyClients { .. } => (StatusCode::CONFLICT, "many-clients"),
+        ServiceError::Begun { .. } => (StatusCode::CONFLICT, "option-conflict"),
         ServiceError::IdInUse(_) => (StatusCode::CONFLICT, "id-in-use"),
         ServiceError::Elsewhere(_) => (StatusCode::CONFLICT, "elsewhere"),
         ServiceError::Queued(_) => (StatusCode::CONFLICT, "queued"),

@@ -13,7 +13,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::http::patient::Patient;
 use crate::{
-    http::{Answer, Why, problem, refused},
+    api_types::Bad,
+    http::{Answer, Why, problem, refused, session_of},
     session::{
         client::Client,
         manager::{Admitted, Caller, ConnectOptions, ServiceError, SessionManager},
@@ -108,7 +109,8 @@ pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incom
         Err(refused) => return refused,
     };
     let path = request.uri().path().to_owned();
-    let endpoint = match endpoint(&path) {
+    let (named, plain) = session_of(&path);
+    let endpoint = match endpoint(plain) {
         Ok(endpoint) => endpoint,
         Err(advice) => return problem(StatusCode::NOT_FOUND, "no-endpoint", &advice),
     };
@@ -117,7 +119,7 @@ pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incom
         Err(bad) => return refused(&bad.into()),
     };
     // If the client disconnects, this future is dropped and leaves the queue.
-    let admitted = match admit(registry, caller, endpoint, wish).await {
+    let admitted = match admit(registry, caller, endpoint, named, wish).await {
         Ok(admitted) => admitted,
         Err(why) => {
             tracing::debug!(path, %why, "not admitted");
@@ -151,12 +153,23 @@ async fn admit(
     registry: &SessionManager,
     caller: &Caller,
     endpoint: Endpoint<'_>,
-    wish: ConnectOptions,
+    named: Option<&str>,
+    mut wish: ConnectOptions,
 ) -> Result<Admitted, ServiceError> {
-    match endpoint {
-        Endpoint::Page(target) => registry.page(caller, target, wish).await,
-        Endpoint::Session(id) => registry.connect(caller, id, wish).await,
-        Endpoint::New => registry.begin(caller, wish).await,
+    let name = match (named, wish.session.take()) {
+        (Some(path), Some(asked)) if asked != path => {
+            return Err(Bad::new("session", format!("is {asked:?}, and the path names the session {path:?}")).into());
+        }
+        (path, asked) => asked.or(path.map(str::to_owned)),
+    };
+    match (endpoint, name) {
+        (Endpoint::Page(target), _) => registry.page(caller, target, wish).await,
+        (Endpoint::Session(_), Some(_)) => {
+            Err(Bad::new("session", "names a session, and the path has the id of one; leave one of them out").into())
+        }
+        (Endpoint::Session(id), None) => registry.connect(caller, id, wish).await,
+        (Endpoint::New, Some(name)) => registry.connect_named(caller, &name, wish).await,
+        (Endpoint::New, None) => registry.begin(caller, wish).await,
     }
 }
 

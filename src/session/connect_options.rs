@@ -41,6 +41,8 @@ pub struct ConnectOptions {
     pub takeover: bool,
     /// Whether no other browser-level client may connect while this one stays.
     pub exclusive: bool,
+    /// The name of the session.
+    pub session: Option<String>,
     /// The snapshot that a new session begins with.
     pub begins: Option<Beginning>,
 }
@@ -62,6 +64,7 @@ impl ConnectOptions {
                 "hibernate_after" | "hibernateAfter" => wish.options.hibernate_after = Some(time()?),
                 "autosave" => wish.options.autosave = Some(time()?),
                 "name" => wish.options.name = Some(value.into_owned()),
+                "session" => wish.session = Some(value.into_owned()),
                 "exclusive" => wish.exclusive = truth(name, &value)?,
                 "takeover" => wish.takeover = truth(name, &value)?,
                 "snapshot" => snapshot = Some(value.into_owned()),

@@ -48,6 +48,16 @@ pub enum ServiceError {
         /// Value of the setting.
         most: usize,
     },
+    /// A named session did not begin with what this client wants it to.
+    #[error(
+        "session {id} exists and did not begin with this value of the option {option}; leave {option} out to join it, or choose another name"
+    )]
+    Begun {
+        /// The session.
+        id: String,
+        /// The name of the option.
+        option: &'static str,
+    },
     /// The id is or was in use.
     #[error("the id {0} is in use or was used before; choose another one, or none")]
     IdInUse(String),

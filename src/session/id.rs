@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::api_types::Bad;
+use crate::api_types::{Bad, Owner};
 
 /// How long a minted id can open a session, and how long an ended session is remembered.
 pub(super) const VALID: Duration = Duration::from_secs(24 * 3600);
@@ -33,6 +33,22 @@ impl SessionId {
             return Err(Bad::new("id", format!("{shown:?} is not an id; use 8 to 64 characters of A-Z a-z 0-9 . _ -")));
         }
         Ok(Self(id.into()))
+    }
+
+    /// The id of the session that an owner calls by this name. No chosen id is like it: those have no `~`.
+    pub(super) fn named(owner: &Owner, name: &str) -> Result<Self, Bad> {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+        if !plain || !(1..=64).contains(&name.len()) {
+            let shown: String = name.chars().take(64).collect();
+            let why = format!("{shown:?} is not a name of a session; use 1 to 64 characters of A-Z a-z 0-9 . _ -");
+            return Err(Bad::new("session", why));
+        }
+        Ok(Self(format!("{name}~{}", owner.as_str()).into()))
+    }
+
+    /// Whether it is the id of a named session.
+    pub(super) fn is_named(&self) -> bool {
+        self.0.contains('~')
     }
 
     /// The id as it is written in URLs.
@@ -110,6 +126,20 @@ mod tests {
         for forged in ["", ".", "a.b", "a-0.b", &format!("0{id}"), &format!("{id}0")] {
             assert!(mint.made(forged).is_none(), "{forged}");
         }
+    }
+
+    #[test]
+    fn a_name_is_a_plain_word_and_each_owner_has_its_own() {
+        let acme: Owner = "acme".parse().expect("an owner");
+        for good in ["a", "Shop_1.de-DE", &"x".repeat(64)] {
+            let id = SessionId::named(&Owner::local(), good).expect(good);
+            assert!(id.is_named() && SessionId::chosen(id.as_str()).is_err(), "{id}");
+            assert_ne!(SessionId::named(&acme, good).expect(good), id);
+        }
+        for bad in ["", "a b", "a/b", "a~b", "ä", &"x".repeat(65)] {
+            assert!(SessionId::named(&acme, bad).is_err(), "{bad}");
+        }
+        assert!(!SessionId::random().is_named() && !Mint::new().id().is_named());
     }
 
     #[test]

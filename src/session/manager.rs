@@ -1,10 +1,11 @@
 //! The session manager: finds sessions by id, starts them, connects sockets to them, and ends them.
 //!
 //! `service` has the operations on sessions, `snapshots` those on their saved state. `registration` is a session's
-//! entry here and its removal, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large
+//! entry here and its removal, `named` finds or creates a session by a name, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large
 //! documents that are read at a time.
 
 mod hibernation;
+mod named;
 mod registration;
 mod room;
 mod service;
@@ -244,14 +245,18 @@ impl SessionManager {
         self.join(caller, &handle, Some(target), wish).await
     }
 
-    /// Sends a browser-level command in the session of HTTP calls, which the first call opens.
+    /// Sends a browser-level command in the session of this name, or in that of HTTP calls; the first call opens it.
     pub async fn call(
         &self,
         caller: &Caller,
+        session: Option<&str>,
         method: &'static str,
         params: String,
     ) -> Result<Result<String, CdpError>, ServiceError> {
-        let (_, handle) = self.http_session(caller).await?;
+        let handle = match session {
+            Some(name) => self.named(caller, name).await?,
+            None => self.http_session(caller).await?.1,
+        };
         self.ask_live(&handle, |reply| Control::Call { method, params, is_use: true, reply }).await
     }
 
@@ -276,10 +281,28 @@ impl SessionManager {
     }
 
     async fn open(&self, caller: &Caller, id: SessionId, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
+        let asked = wish.begins.clone();
         let begins = self.beginning(caller, wish.begins).await?;
         let (mut live, entry) = self.make(&caller.tenant, id, wish.options, false).await?;
+        if let Some(asked) = asked {
+            entry.checkpoint().set_beginning(asked);
+        }
         self.begin_with(&mut live, begins).await?;
         entry.admit(live, caller, wish.exclusive).await
+    }
+
+    /// Waits until a session accepts clients, or is gone.
+    async fn begun(&self, handle: &Handle) -> Result<(), ServiceError> {
+        if handle.session_info.state() == SessionState::Queued {
+            // The client for which the session waits is its first one.
+            let (id, most) = (handle.session_info.id.to_string(), self.inner.terms.clients_per_session);
+            let _place = handle.joining.try_acquire().map_err(|_| ServiceError::ManyClients { id, most })?;
+            tokio::select! {
+                () = handle.begun.cancelled() => {}
+                () = handle.gone.cancelled() => {}
+            }
+        }
+        Ok(())
     }
 
     async fn join(
@@ -290,20 +313,15 @@ impl SessionManager {
         wish: ConnectOptions,
     ) -> Result<Admitted, ServiceError> {
         let id = handle.session_info.id.to_string();
-        if handle.session_info.state() == SessionState::Queued {
-            // The client for which the session waits is its first one.
-            let most = self.inner.terms.clients_per_session;
-            let _place =
-                handle.joining.try_acquire().map_err(|_| ServiceError::ManyClients { id: id.clone(), most })?;
-            tokio::select! {
-                () = handle.begun.cancelled() => {}
-                () = handle.gone.cancelled() => {}
+        self.begun(handle).await?;
+        let ConnectOptions { options, takeover, exclusive, begins, .. } = wish;
+        if let Some(asked) = begins {
+            let known = SessionId(handle.session_info.id.clone());
+            if !known.is_named() {
+                let why = "is for a new session; use ghost.restoreSnapshot to write it into this one";
+                return Err(Bad::new("snapshot", why).into());
             }
-        }
-        let ConnectOptions { options, takeover, exclusive, begins } = wish;
-        if begins.is_some() {
-            let why = "is for a new session; use ghost.restoreSnapshot to write it into this one";
-            return Err(Bad::new("snapshot", why).into());
+            named::began_with(&known, handle.checkpoint.beginning(), &asked)?;
         }
         let target = page.as_ref().map(ToString::to_string);
         let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, exclusive, options, reply });

@@ -15,6 +15,7 @@ mod frames;
 mod layers;
 mod lifecycle;
 mod limits;
+mod named;
 mod outbox;
 mod owners;
 mod policy;

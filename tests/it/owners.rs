@@ -168,7 +168,7 @@ async fn a_session_may_do_what_its_tenant_may() {
     let (able, strict) = (caller("able"), caller_with("strict", Capabilities::strict()));
     let open = async |caller| {
         let params = r#"{"url":"file:///proc/version"}"#.to_owned();
-        registry.call(caller, "Target.createTarget", params).await.expect("the session answers")
+        registry.call(caller, None, "Target.createTarget", params).await.expect("the session answers")
     };
     open(&able).await.expect("its tenant may open files of the host");
     let refused = open(&strict).await.expect_err("its tenant may not");

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::{Admitted, Handle, SessionManager};
+use super::{Admitted, Handle, SessionManager, named::began_with, registration::Registration};
 use crate::session::{
     connect_options::ConnectOptions,
     error::ServiceError,
@@ -16,7 +16,7 @@ use crate::session::{
 use crate::{
     api_types::{Bad, Options, SessionState},
     browser::ContextHandle,
-    session::task::{Caller, Control, SessionInfo},
+    session::task::{Caller, Control, SessionInfo, SessionTask},
     snapshot::repository,
     store::{Timestamp, UnreadableSession},
 };
@@ -67,9 +67,26 @@ impl SessionManager {
         id: &SessionId,
         wish: ConnectOptions,
     ) -> Result<Option<Admitted>, ServiceError> {
+        let exclusive = wish.exclusive;
+        let Some((live, entry)) = self.woken(caller, id, wish).await? else { return Ok(None) };
+        Ok(Some(entry.admit(live, caller, exclusive).await?))
+    }
+
+    /// A hibernated session, restored and ready to run. `None` if there is none.
+    pub(super) async fn woken(
+        &self,
+        caller: &Caller,
+        id: &SessionId,
+        wish: ConnectOptions,
+    ) -> Result<Option<(SessionTask, Registration)>, ServiceError> {
         let Some(hibernated) = self.hibernated(caller, id.as_str()).await? else { return Ok(None) };
-        if wish.begins.is_some() {
-            return Err(Bad::new("snapshot", "is for a new session; this one is restored from its own snapshot").into());
+        match &wish.begins {
+            Some(asked) if id.is_named() => began_with(id, hibernated.began(), asked)?,
+            Some(_) => {
+                let why = "is for a new session; this one is restored from its own snapshot";
+                return Err(Bad::new("snapshot", why).into());
+            }
+            None => {}
         }
         let (since, was) = (Instant::now(), hibernated.session());
         let had = Options {
@@ -85,16 +102,18 @@ impl SessionManager {
         let (mut live, entry) = self.make(&caller.tenant, id.clone(), had, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
+        if let Some(began) = hibernated.began() {
+            entry.checkpoint().set_beginning(began.clone());
+        }
         // If a later step fails, the registration leaves the session hibernated.
         let claimed = self.inner.persistence.claim(entry.checkpoint(), &hibernated).await?;
         let Some(snapshot) = claimed else { return Ok(None) };
         let content = repository::open(&self.inner.store, hibernated.owner(), snapshot).await?;
         let report = self.furnish(&mut live, true, content).await?;
         self.restored(id.as_str(), &snapshot.to_string(), &report, since);
-        let admitted = entry.admit(live, caller, wish.exclusive).await?;
         self.inner.terms.metrics.sessions_woken.inc();
         tracing::info!(session = %id, took = ?since.elapsed(), "session restored");
-        Ok(Some(admitted))
+        Ok(Some((live, entry)))
     }
 
     /// Ends a hibernated session of the caller. Returns whether there was one.

@@ -2,7 +2,7 @@
 //! session can be restored. The session's registration owns it.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -13,7 +13,7 @@ use super::{
     state::{AtEnd, Content, End, Event, State},
 };
 use crate::{
-    api_types::Owner,
+    api_types::{Beginning, Owner},
     store::{SessionRecord, SnapshotId, Store, StoreError, UnreadableSession},
 };
 
@@ -25,6 +25,7 @@ pub(in crate::session) struct Checkpoint {
     /// Identifies this process in the records of sessions that are live.
     instance: Uuid,
     is_used: AtomicBool,
+    beginning: OnceLock<Beginning>,
     // Guards the state; held for one look. A task that changes it holds `turn` meanwhile.
     state: Mutex<State>,
     turn: tokio::sync::Mutex<()>,
@@ -34,7 +35,17 @@ impl Checkpoint {
     /// The checkpoint of a session of which the store has nothing.
     pub(super) fn new(store: Store, owner: Owner, instance: Uuid) -> Arc<Self> {
         let (is_used, state, turn) = (AtomicBool::new(false), Mutex::default(), tokio::sync::Mutex::default());
-        Arc::new(Self { store, owner, instance, is_used, state, turn })
+        Arc::new(Self { store, owner, instance, is_used, beginning: OnceLock::new(), state, turn })
+    }
+
+    /// Notes the snapshot that the session began with. The first one counts.
+    pub(in crate::session) fn set_beginning(&self, beginning: Beginning) {
+        let _ = self.beginning.set(beginning);
+    }
+
+    /// The snapshot that the session began with, if it began with one.
+    pub(in crate::session) fn beginning(&self) -> Option<&Beginning> {
+        self.beginning.get()
     }
 
     /// Whether the store may have anything of the session.
@@ -116,7 +127,8 @@ impl Checkpoint {
     fn record(&self, state: &State) -> Option<SessionRecord> {
         let Content { snapshot, session } = state.content()?.clone();
         let id = session.id.clone();
-        let rested = HibernatedSession { session, lives_in: state.lives_here().then_some(self.instance) };
+        let (lives_in, began) = (state.lives_here().then_some(self.instance), self.beginning().cloned());
+        let rested = HibernatedSession { session, lives_in, began };
         let state = serde_json::to_value(&rested).unwrap_or_default();
         Some(SessionRecord { id, owner: self.owner.clone(), snapshot: Some(snapshot), state })
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::state::Content;
 use crate::{
-    api_types::{Owner, Session},
+    api_types::{Beginning, Owner, Session},
     session::caller::Caller,
     store::{SessionEntry, SessionRecord, Timestamp, UnreadableSession},
 };
@@ -21,6 +21,9 @@ pub(super) struct HibernatedSession {
     /// The process in which the session is live, if it is. No other process may restore it then.
     #[serde(rename = "livesIn", skip_serializing_if = "Option::is_none", default)]
     pub(super) lives_in: Option<Uuid>,
+    /// The snapshot that the session began with, if it began with one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) began: Option<Beginning>,
 }
 
 /// A hibernated session, from its record.
@@ -49,6 +52,11 @@ impl Hibernated {
     /// Whose session it is.
     pub(in crate::session) fn owner(&self) -> &Owner {
         &self.owner
+    }
+
+    /// The snapshot that the session began with, if it began with one.
+    pub(in crate::session) fn began(&self) -> Option<&Beginning> {
+        self.rested.began.as_ref()
     }
 
     /// The process in which it is live, if it is.

@@ -40,7 +40,7 @@ fn certificate_errors_are_ignored_until_every_root_that_asked_has_turned_it_off_
     let mut pair = Pair::with_page();
     assert_eq!(pair.asks(method, r#"{"ignore":true}"#), [on]);
     assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{}}"#]);
-    pair.session.open_view(ViewId(2), "ROOT2".into());
+    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
     let frame = format!(r#"{{"id":1,"method":"{method}","params":{{"ignore":true}}}}"#);
     assert_eq!(pair.view_says(ViewId(2), &frame), [on]);
     pair.result("{}");
