@@ -43,6 +43,11 @@ pub(super) fn pdf(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
 /// SIGTRAP or SIGSEGV of the browser on a shared or service worker that has ended while somebody is attached to it, and on a
 /// dedicated one if the page above does not auto-attach to it. Nobody can know that from outside: a service worker stops
 /// by itself.
+///
+/// It does not help to ask first whether the worker lives. *Measured, 156:* with the body asked 4 ms after the answer, while
+/// the worker is stopped, 38 of 115 tries ended Chrome; with the body asked at once, 4 of 390. A script that keeps the
+/// worker's thread busy meanwhile holds it against a stop (none of 530), but not against the end of its process, which its
+/// tenant can bring about at any moment: none of 189 with the body at most 2 ms after the answer, 25 of 66 with 10 ms.
 pub(super) fn ended_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     let may_have_ended = match call.on {
         Kind::SharedWorker | Kind::ServiceWorker => true,
