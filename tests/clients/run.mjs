@@ -23,6 +23,7 @@ const SUITES = {
   puppeteer: js('puppeteer.mjs'),
   playwright: js('playwright.mjs'),
   raw: js('raw.mjs'),
+  'puppeteer-bidi': js('puppeteer-bidi.mjs'),
   'chrome-remote-interface': js('more/chrome-remote-interface.mjs'),
   'puppeteer-cluster': js('more/puppeteer-cluster.mjs'),
   'playwright-mcp': js('more/playwright-mcp.mjs'),
