@@ -17,6 +17,7 @@ mod openings;
 mod permits;
 mod pixels;
 mod process;
+pub mod process_tree;
 pub mod protocol;
 mod start;
 mod transport;
@@ -28,7 +29,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -108,8 +109,12 @@ struct Shared {
     orders: mpsc::UnboundedSender<LinkRequest>,
     identity: Identity,
     pid: Option<u32>,
+    /// When it was ready for leases.
+    started: Instant,
     leases: AtomicU64,
     live: AtomicI64,
+    /// Counts the sessions that have had a lease here.
+    served: AtomicU64,
     /// Counts the [`InternalRoot`]s: sessions that are being saved or restored.
     own_roots: AtomicUsize,
     /// A session is tracing: no other session may be placed here.
@@ -242,6 +247,16 @@ impl Browser {
     /// Sessions that hold a lease here.
     pub fn live(&self) -> i64 {
         self.shared.live.load(Ordering::Relaxed)
+    }
+
+    /// Sessions that have had a lease here, those of now included.
+    pub fn served(&self) -> u64 {
+        self.shared.served.load(Ordering::Relaxed)
+    }
+
+    /// Time since it was ready for leases.
+    pub fn age(&self) -> Duration {
+        self.shared.started.elapsed()
     }
 
     /// Whether a session traces here and must stay alone.
@@ -418,6 +433,12 @@ impl Browser {
     /// Counts a session that was added or removed.
     pub(crate) fn count(&self, by: i64) {
         self.shared.live.fetch_add(by, Ordering::AcqRel);
+    }
+
+    /// Counts a session that got a lease here.
+    fn serve(&self) {
+        self.shared.served.fetch_add(1, Ordering::Relaxed);
+        self.count(1);
     }
 
     fn order(&self, order: LinkRequest) {

@@ -241,14 +241,16 @@ mod tests {
             };
             let (id, pid, framing) = (BrowserId(1), None, Framing::CBOR_PIPE);
             let (permits, openings) = (Permits::new(1), Openings::new(1));
-            let (leases, live, own_roots, exclusive) = Default::default();
+            let (leases, live, served, own_roots, exclusive) = Default::default();
             let shared = Shared {
                 id,
                 orders,
                 identity,
                 pid,
+                started: std::time::Instant::now(),
                 leases,
                 live,
+                served,
                 own_roots,
                 exclusive,
                 framing,

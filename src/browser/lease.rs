@@ -66,7 +66,7 @@ impl Lease {
     /// Marks that a session now holds it.
     pub(crate) fn counted(mut self) -> Self {
         if !std::mem::replace(&mut self.counted, true) {
-            self.browser.count(1);
+            self.browser.serve();
         }
         self
     }

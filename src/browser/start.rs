@@ -1,7 +1,11 @@
 //! Starts a browser until it takes leases: the connection, its version and error texts, the
 //! watchers.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
@@ -154,8 +158,10 @@ pub(crate) async fn start(
         orders,
         identity: greeting.identity,
         pid,
+        started: Instant::now(),
         leases: 0.into(),
         live: 0.into(),
+        served: 0.into(),
         own_roots: 0.into(),
         exclusive: false.into(),
         framing,
