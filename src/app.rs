@@ -72,13 +72,18 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     };
     let terms = Terms::new(&config, &directory, metrics.clone());
     let (admission, limit) = admission(&config);
-    let store = Store::new(&config.store);
+    let store = Store::new(&config.store_settings());
     let directory = Arc::new(LocalDirectory::default());
     let http_session = config.http_session;
     let registry = SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, admission, limit);
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
     let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
-    let service = Arc::new(Service { api, guard, tenants: Tenants::local(config.local), stall: config.http_stall });
+    let service = Arc::new(Service {
+        api,
+        guard,
+        tenants: Tenants::local(config.local_capabilities()),
+        stall: config.http_stall,
+    });
 
     // They are started, and may be about to say so: the line is to name them.
     let _ = pool.any().await;
@@ -149,7 +154,7 @@ async fn listen(config: &Config) -> Result<TcpListener, StartError> {
 }
 
 async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), StartError> {
-    let (sources, origin) = match &config.browsers {
+    let (sources, origin) = match config.browser_source() {
         BrowserSource::Local(local) => {
             let found = find::find(local.path.as_deref()).await?;
             let no_sandbox = local.no_sandbox || is_root();
@@ -186,17 +191,18 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
 
 /// How many sessions there may be altogether: by the limit of all, or of all browsers, whichever is less.
 fn admission(config: &Config) -> (Admission, &'static str) {
-    let browsers = match &config.browsers {
+    let browsers = match config.browser_source() {
         BrowserSource::Local(local) => u32::from(local.count.get()),
         BrowserSource::Remote(urls) => u32::try_from(urls.len()).unwrap_or(u32::MAX),
     };
     let of_browsers =
         config.max_sessions.map(|most| most.saturating_mul(NonZeroU32::new(browsers).unwrap_or(NonZeroU32::MIN)));
-    match (config.admission.total, of_browsers) {
+    let admission = config.admission();
+    match (admission.total, of_browsers) {
         (total, Some(of_browsers)) if total.is_none_or(|total| of_browsers < total) => {
-            (Admission { total: Some(of_browsers), ..config.admission }, "max_sessions of each browser")
+            (Admission { total: Some(of_browsers), ..admission }, "max_sessions of each browser")
         }
-        _ => (config.admission, "max_total_sessions"),
+        _ => (admission, "max_total_sessions"),
     }
 }
 

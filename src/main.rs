@@ -6,14 +6,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use ghostmux::{
     api_types, app,
     cli::{
         doctor,
         snapshot::{self, SnapshotCommandError},
     },
-    config::{self, Config, ConfigError, Log, LogFormat, RawConfig},
+    config::{self, Config, ConfigError, LogFormat, RawConfig},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -43,7 +43,7 @@ struct Cli {
 enum Command {
     /// Serve clients until SIGTERM or SIGINT.
     #[command(after_help = EXIT_CODES)]
-    Serve(Box<RawConfig>),
+    Serve(RawConfig),
     /// Check whether this machine can serve, and say how to repair what is wrong.
     #[command(after_help = EXIT_CODES)]
     Doctor {
@@ -51,7 +51,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        settings: Box<RawConfig>,
+        settings: RawConfig,
     },
     /// List, export, import, delete and re-encrypt stored snapshots, while no server uses the store's file.
     #[command(after_help = EXIT_CODES)]
@@ -82,7 +82,7 @@ enum ApiDocument {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(arguments()).await {
+    match run(Cli::parse().command).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             // One line: the causes follow what failed.
@@ -92,18 +92,11 @@ async fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Command {
-    let command = Cli::command()
-        .mut_subcommand("serve", config::with_defaults_in_help)
-        .mut_subcommand("doctor", config::with_defaults_in_help);
-    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit()).command
-}
-
 async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Serve(flags) => {
-            let config = Config::load(*flags, variables())?;
-            start_logs(&config.log);
+            let config = Config::load(flags, variables())?;
+            start_logs(&config.log, config.log_format);
             for name in config::unknown_variables(variables().map(|(name, _)| name)) {
                 tracing::warn!(variable = name, "no setting has this name; see `ghostmux serve --help`");
             }
@@ -111,7 +104,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Doctor { json, settings } => {
-            let config = Config::load(*settings, variables())?;
+            let config = Config::load(settings, variables())?;
             let report = doctor::examine(&config).await;
             let written = if json { report.write_json(stdout()) } else { report.write_text(stdout()) };
             written.context("cannot write the report")?;
@@ -143,11 +136,11 @@ fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
 }
 
-fn start_logs(log: &Log) {
+fn start_logs(filter: &str, format: LogFormat) {
     // On standard error: standard output is for what was asked for.
-    let filter = EnvFilter::new(&log.filter);
+    let filter = EnvFilter::new(filter);
     let to = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    match log.format {
+    match format {
         LogFormat::Text => to.with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init(),
         LogFormat::Json => to.json().init(),
     }

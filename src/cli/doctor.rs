@@ -55,7 +55,7 @@ pub enum Level {
 
 /// Checks everything that `serve` would need with this configuration.
 pub async fn examine(config: &Config) -> Report {
-    let mut checks = match &config.browsers {
+    let mut checks = match &config.browser_source() {
         BrowserSource::Local(local) => examine_local(local, config).await,
         BrowserSource::Remote(urls) => {
             let mut checks = Vec::new();
@@ -68,7 +68,7 @@ pub async fn examine(config: &Config) -> Report {
     let machine = Machine::look(&config.session_dir);
     checks.push(checks::files(&machine));
     checks.push(checks::directory(&config.session_dir, &machine));
-    checks.push(checks::store(&config.store));
+    checks.push(checks::store(&config.store_settings()));
     checks.push(checks::listen(config.listen, TcpListener::bind(config.listen).map(drop)));
     Report::new(checks)
 }

@@ -136,9 +136,9 @@ pub async fn run(
     mut out: impl Write,
 ) -> Result<(), SnapshotCommandError> {
     let Settings { config, store, store_key, owner } = arguments.settings;
-    let settings = RawConfig { config, store, store_key, ..RawConfig::default() };
+    let settings = RawConfig::default().with_file(config).with("store", store).with("store_key", store_key);
     let config = Config::load(settings, variables)?;
-    let store = Store::new(&config.store);
+    let store = Store::new(&config.store_settings());
     let owner: Owner = owner.parse().map_err(StoreError::from)?;
     let said = match arguments.verb {
         Verb::Ls { name, json } => {
@@ -152,7 +152,7 @@ pub async fn run(
         Verb::Import { file, name, format, keep } => {
             let expires = if keep { Expires::Never } else { Expires::ByDefault };
             let meta =
-                import(&store, New { name, expires, ..New::of(owner) }, &file, format, config.snapshots.line).await?;
+                import(&store, New { name, expires, ..New::of(owner) }, &file, format, config.snapshot_line).await?;
             format!("{}\n", meta.id)
         }
         Verb::Rm { ids } => {

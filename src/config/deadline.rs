@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    ConfigError,
-    layers::{Layers, Source},
-    value::duration,
-};
+use super::{Config, ConfigError, layers::Layers, value::duration};
 
 /// The deadlines of sessions, and their maxima.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,53 +57,62 @@ pub fn may_save(often: Duration) -> Result<(), String> {
     Err(format!("{} ms is too often; at least {} ms, or 0 for never", often.as_millis(), AUTOSAVE_LEAST.as_millis()))
 }
 
-impl Deadlines {
-    pub(super) fn check(layers: &Layers) -> Result<Self, ConfigError> {
-        let endless = |key, key_max| {
-            let (said, said_max) = (layers.text(key), layers.text(key_max));
-            let most = Some(said_max.read(duration(Duration::ZERO))?).filter(|most| !most.is_zero());
-            let limit = Limit { default: said.read(duration(Duration::ZERO))?, most, zero_is_endless: true };
-            match (limit.allows(limit.default), most) {
-                // No limit was requested explicitly, so the maximum is the default.
-                (Err(_), Some(most)) if limit.default.is_zero() && said.source == Source::Default => {
-                    Ok(Limit { default: most, ..limit })
-                }
-                (Err(why), _) => Err(said.wrong(&format!("{why} ({})", said_max.setting()))),
-                (Ok(()), _) => Ok(limit),
-            }
+/// The interval of saves.
+pub(super) fn autosave(text: &str) -> Result<Duration, String> {
+    let often = duration(Duration::ZERO)(text)?;
+    may_save(often).map(|()| often)
+}
+
+impl Config {
+    /// The deadlines of sessions.
+    pub fn deadlines(&self) -> Deadlines {
+        let endless = |default, most: Duration| {
+            let most = Some(most).filter(|most| !most.is_zero());
+            Limit { default, most, zero_is_endless: true }
         };
-        let most_said = layers.text("keep_alive_max");
-        let most = most_said.read(duration(Duration::ZERO))?;
-        let kept = |key| {
-            let said = layers.text(key);
-            let limit =
-                Limit { default: said.read(duration(Duration::ZERO))?, most: Some(most), zero_is_endless: false };
-            limit.allows(limit.default).map_err(|why| said.wrong(&format!("{why} ({})", most_said.setting())))?;
-            Ok(limit)
-        };
-        let parked = layers.text("park_keep_alive");
-        let park_keep_alive = match parked.source {
-            Source::Default => parked.read(duration(Duration::ZERO))?.min(most),
-            _ => kept("park_keep_alive")?.default,
-        };
-        if park_keep_alive.is_zero() {
-            return Err(
-                parked.wrong("would end a session before a client could connect; write 1m, or raise keep_alive_max")
-            );
+        Deadlines {
+            timeout: endless(self.timeout, self.timeout_max),
+            idle_timeout: endless(self.idle_timeout, self.idle_timeout_max),
+            keep_alive: self.kept(self.keep_alive),
+            park_keep_alive: self.park_keep_alive,
+            hibernate_after: self.hibernate_after,
+            autosave: self.autosave,
         }
-        Ok(Self {
-            timeout: endless("timeout", "timeout_max")?,
-            idle_timeout: endless("idle_timeout", "idle_timeout_max")?,
-            keep_alive: kept("keep_alive")?,
-            park_keep_alive,
-            hibernate_after: layers.text("hibernate_after").read(duration(Duration::ZERO))?,
-            autosave: {
-                let said = layers.text("autosave");
-                let often = said.read(duration(Duration::ZERO))?;
-                may_save(often).map_err(|why| said.wrong(&why))?;
-                often
-            },
-        })
+    }
+
+    fn kept(&self, default: Duration) -> Limit {
+        Limit { default, most: Some(self.keep_alive_max), zero_is_endless: false }
+    }
+
+    /// Lowers the defaults that the operator did not set to the maxima, and checks those that the operator set.
+    pub(super) fn settle_deadlines(&mut self, layers: &Layers) -> Result<(), ConfigError> {
+        for (key, value, most) in [
+            ("timeout", &mut self.timeout, self.timeout_max),
+            ("idle_timeout", &mut self.idle_timeout, self.idle_timeout_max),
+        ] {
+            // Zero is no limit.
+            if value.is_zero() && layers.given(key).is_none() {
+                *value = most;
+            }
+        }
+        if layers.given("park_keep_alive").is_none() {
+            self.park_keep_alive = self.park_keep_alive.min(self.keep_alive_max);
+        }
+        let limits = self.deadlines();
+        for (key, limit, key_max) in [
+            ("timeout", limits.timeout, "timeout_max"),
+            ("idle_timeout", limits.idle_timeout, "idle_timeout_max"),
+            ("keep_alive", limits.keep_alive, "keep_alive_max"),
+            ("park_keep_alive", self.kept(self.park_keep_alive), "keep_alive_max"),
+        ] {
+            let wrong = |why| layers.value(key).wrong(&format!("{why} ({})", layers.value(key_max).setting()));
+            limit.allows(limit.default).map_err(wrong)?;
+        }
+        if self.park_keep_alive.is_zero() {
+            let why = "would end a session before a client could connect; write 1m, or raise keep_alive_max";
+            return Err(layers.value("park_keep_alive").wrong(why));
+        }
+        Ok(())
     }
 }
 

@@ -1,16 +1,18 @@
-//! Writes `docs/configuration.md` from the doc comments on [`RawConfig`](super::RawConfig).
+//! Writes `docs/configuration.md` from the declarations in `settings.rs`.
 
 use std::fmt::Write as _;
 
 use super::{
-    layers::variable,
-    raw::{arguments, default_of},
+    declare::{DefaultValue, Kind},
+    layers::{flag, variable},
+    raw::CONFIG_DOC,
+    settings::declared,
 };
 
 const HEAD: &str = "\
 # Configuration
 
-<!-- Written by `ghostmux config-docs > docs/configuration.md`; change the comments in src/config/raw.rs instead. -->
+<!-- Written by `ghostmux config-docs > docs/configuration.md`; change src/config/settings.rs instead. -->
 
 Every setting can be given in three ways. A flag wins over a variable, a variable over the file, the
 file over the default.
@@ -47,29 +49,27 @@ log = \"ghostmux=debug,info\"
 ```
 ";
 
+const TABLE: &str = "| setting | variable | default | |\n|---|---|---|---|\n";
+
 /// The whole page.
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
-    let mut heading = "";
-    let command = arguments();
-    for arg in command.get_arguments() {
-        let group = arg.get_help_heading().unwrap_or("The file");
-        if group != heading {
-            let _ = write!(page, "\n## {group}\n\n| setting | variable | default | |\n|---|---|---|---|\n");
-            heading = group;
+    let config = variable("config");
+    let _ = write!(page, "\n## The file\n\n{TABLE}| `--config FILE` | `{config}` |  | {CONFIG_DOC}. |\n");
+    let mut group = "";
+    for setting in declared() {
+        if setting.group != group {
+            group = setting.group;
+            let _ = write!(page, "\n## {group}\n\n{TABLE}");
         }
-        let key = arg.get_id().as_str();
-        let value =
-            arg.get_value_names().and_then(|names| names.first()).map_or(String::new(), |name| format!(" {name}"));
-        let value = if value == " BOOL" { "" } else { &value };
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let (help, own_default) = match help.split_once(" [default: ") {
-            Some((help, default)) => (help.to_owned(), Some(default.trim_end_matches(['.', ']']).to_owned())),
-            None => (help, None),
+        let value = if setting.kind == Kind::Switch { String::new() } else { format!(" {}", setting.value_name) };
+        let flag = format!("`--{}{value}`", flag(setting.key)).replace('|', "\\|");
+        let default = match setting.default {
+            DefaultValue::Absent => String::new(),
+            DefaultValue::Text(text) => format!("`{text}`"),
+            DefaultValue::Computed(how) => how.to_owned(),
         };
-        let default = default_of(key).map(|default| format!("`{default}`")).or(own_default).unwrap_or_default();
-        let row = format!("`--{}{value}`", key.replace('_', "-")).replace('|', "\\|");
-        let _ = writeln!(page, "| {row} | `{}` | {default} | {}. |", variable(key), help.trim_end_matches('.'));
+        let _ = writeln!(page, "| {flag} | `{}` | {default} | {}. |", variable(setting.key), setting.doc);
     }
     page + FILE_EXAMPLE
 }

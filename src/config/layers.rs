@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, de::value::MapDeserializer};
-
 use super::{
     ConfigError,
-    raw::{DEFAULTS, RawConfig, keys, split},
+    declare::DefaultValue,
+    raw::{RawConfig, line_of},
+    settings::{KEYS, declared},
 };
 
 /// Prefix of the variables.
@@ -29,18 +29,35 @@ pub(super) enum Source {
 pub(super) struct Said {
     key: &'static str,
     pub(super) source: Source,
+    line: Option<usize>,
     pub(super) text: String,
 }
 
 impl Said {
     /// The setting as the operator wrote it.
     pub(super) fn setting(&self) -> String {
-        match &self.source {
-            Source::Flag => format!("--{}", self.key.replace('_', "-")),
-            Source::Variable => variable(self.key),
-            Source::File(path) => format!("{} in {}", self.key, path.display()),
-            Source::Default => format!("default of {}", self.key),
+        match (&self.source, self.line) {
+            (Source::Flag, _) => format!("--{}", flag(self.key)),
+            (Source::Variable, _) => variable(self.key),
+            (Source::File(path), Some(line)) => format!("{} in {}:{line}", self.key, path.display()),
+            (Source::File(path), None) => format!("{} in {}", self.key, path.display()),
+            (Source::Default, _) => format!("default of {}", self.key),
         }
+    }
+
+    /// The error for this value. `problem` says which rule it breaks and what to do.
+    pub(super) fn wrong(&self, problem: &str) -> ConfigError {
+        ConfigError::Value { setting: self.setting(), value: self.text.clone(), problem: problem.to_owned() }
+    }
+
+    /// The same value, with another text to show.
+    pub(super) fn showing(&self, text: &str) -> Self {
+        Self { text: text.to_owned(), ..self.clone() }
+    }
+
+    /// The error for a value that contradicts another setting, or that must not be repeated.
+    pub(super) fn conflict(&self, problem: impl Into<String>) -> ConfigError {
+        ConfigError::Conflict { setting: self.setting(), problem: problem.into() }
     }
 }
 
@@ -57,22 +74,27 @@ impl Layers {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         // An empty variable counts as unset: `FOO=${FOO:-}` in a compose file leaves one.
-        let ours = |(name, value): (String, String)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value));
         let said = variables.into_iter().filter(|(_, value)| !value.is_empty());
-        let (variables, mut environment): (Vec<_>, Vec<_>) = said.partition(|(name, _)| name.starts_with(PREFIX));
+        let (ours, mut environment): (Vec<_>, Vec<_>) = said.partition(|(name, _)| name.starts_with(PREFIX));
         environment.retain(|(name, _)| DIRECTORIES.contains(&name.as_str()));
-        let variables: Vec<_> = variables.into_iter().filter_map(ours).collect();
-        let from_variable = || variables.iter().find(|(key, _)| key == "config").map(|(_, path)| PathBuf::from(path));
-        let file = match flags.config.clone().or_else(from_variable) {
+        let mut variables = RawConfig::default();
+        for (name, value) in ours {
+            match name[PREFIX.len()..].to_lowercase().as_str() {
+                "config" => variables.config = Some(value.into()),
+                key => variables = variables.with(key, [value]),
+            }
+        }
+        let file = match flags.config.clone().or_else(|| variables.config.clone()) {
             Some(path) => Some((Source::File(path.clone()), read_file(&path)?)),
             None => None,
         };
-        let mut layers = vec![
-            (Source::Flag, split_flags(flags)),
-            (Source::Variable, from_pairs(variables.iter().map(|(key, value)| (key.as_str(), value.as_str())))),
-        ];
+        let mut layers = vec![(Source::Flag, flags), (Source::Variable, variables)];
         layers.extend(file);
-        layers.push((Source::Default, from_pairs(DEFAULTS)));
+        let defaults = declared().into_iter().fold(RawConfig::default(), |defaults, setting| match setting.default {
+            DefaultValue::Text(text) => defaults.with(setting.key, [text.to_owned()]),
+            DefaultValue::Absent | DefaultValue::Computed(_) => defaults,
+        });
+        layers.push((Source::Default, defaults));
         Ok(Self { said: layers, environment })
     }
 
@@ -81,36 +103,43 @@ impl Layers {
         self.environment.iter().find(|(has, _)| has == name).map(|(_, value)| value.as_str())
     }
 
-    /// The values of a setting from the strongest source that has it.
-    pub(super) fn list(&self, key: &'static str) -> Vec<Said> {
-        let strongest = self.said.iter().find_map(|(source, raw)| Some((source, raw.said(key)?)));
-        let Some((source, texts)) = strongest else { return Vec::new() };
-        texts.iter().map(|text| Said { key, source: source.clone(), text: text.clone() }).collect()
-    }
-
-    /// The value of a setting that has one value and no default.
-    pub(super) fn maybe(&self, key: &'static str) -> Option<Said> {
-        self.list(key).into_iter().next()
+    /// The values of a setting from the strongest source that gives any.
+    pub(super) fn values(&self, key: &'static str) -> Vec<Said> {
+        let strongest = self.said.iter().find_map(|(source, raw)| Some((source, raw.values(key)?)));
+        let Some((source, given)) = strongest else { return Vec::new() };
+        let said = |text: &String| Said { key, source: source.clone(), line: given.line, text: text.clone() };
+        given.texts.iter().map(said).collect()
     }
 
     /// The value of a setting that has one value and a default.
-    pub(super) fn text(&self, key: &'static str) -> Said {
-        self.maybe(key).expect("a setting read so is in DEFAULTS")
+    pub(super) fn value(&self, key: &'static str) -> Said {
+        self.values(key).into_iter().next().expect("a setting with a default")
+    }
+
+    /// The value of a setting, if it is not the default.
+    pub(super) fn given(&self, key: &'static str) -> Option<Said> {
+        self.values(key).into_iter().next().filter(|said| said.source != Source::Default)
     }
 }
 
 /// Names among `variables` that look like settings and are none: probably mistyped. The caller warns and does not fail,
 /// because others set such names too: Kubernetes sets `GHOSTMUX_SERVICE_HOST` beside a service named ghostmux.
 pub fn unknown_variables(variables: impl IntoIterator<Item = String>) -> Vec<String> {
-    let keys = keys();
     let foreign = |name: &String| {
         let Some(rest) = name.strip_prefix(PREFIX) else { return false };
         let from_kubernetes = ["SERVICE_", "PORT"].iter().any(|word| rest.contains(word));
-        !from_kubernetes && !keys.contains(&rest.to_lowercase())
+        let key = rest.to_lowercase();
+        !from_kubernetes && key != "config" && !KEYS.contains(&key.as_str())
     };
     variables.into_iter().filter(foreign).collect()
 }
 
+/// The name of the flag, without `--`.
+pub(super) fn flag(key: &str) -> String {
+    key.replace('_', "-")
+}
+
+/// The name of the variable.
 pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase())
 }
@@ -121,27 +150,11 @@ fn read_file(path: &Path) -> Result<RawConfig, ConfigError> {
         setting: setting.clone(),
         problem: format!("cannot read the configuration file: {error}"),
     })?;
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map(|span| format!(":{}", text[..span.start].matches('\n').count() + 1));
+    RawConfig::of_file(&text).map_err(|error| {
+        let line = error.span().map(|span| format!(":{}", line_of(&text, span.start)));
         ConfigError::File {
             setting: setting + &line.unwrap_or_default(),
             problem: error.message().replace("field", "setting").replace('\n', "; "),
         }
     })
-}
-
-fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> RawConfig {
-    let keys = keys();
-    let known = pairs.into_iter().filter(|(key, _)| *key != "config" && keys.iter().any(|known| known == key));
-    let read = RawConfig::deserialize(MapDeserializer::<_, serde::de::value::Error>::new(known));
-    read.expect("every known key takes text")
-}
-
-/// Splits values of flags that are lists, such as `--browser-args "--a --b"`; a flag can also be repeated.
-fn split_flags(mut flags: RawConfig) -> RawConfig {
-    let lists = [&mut flags.allow_host, &mut flags.allow_origin, &mut flags.browser_url, &mut flags.browser_args];
-    for values in lists.into_iter().flatten() {
-        *values = values.iter().flat_map(|value| split(value)).collect();
-    }
-    flags
 }

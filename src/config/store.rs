@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    ConfigError, Said,
-    layers::{Layers, Source},
-    value::{duration, number, size},
+    ConfigError,
+    layers::{Layers, Said, Source},
+    value::duration,
 };
 
 /// The default file for root's service and for a user without a home directory.
@@ -131,6 +131,29 @@ impl StoreKeys {
     }
 }
 
+impl StoreKeys {
+    /// The keys in a variable, otherwise those in the file of this name. No error repeats a key.
+    pub(super) fn check(said: &Said) -> Result<Self, ConfigError> {
+        if said.text.lines().any(|line| key(line.trim()).is_some()) {
+            return match said.source {
+                Source::Variable => said.text.parse().map_err(|why: String| said.conflict(why)),
+                _ => {
+                    Err(said
+                        .conflict("is a key; name a file that holds the key, because other users can see this text"))
+                }
+            };
+        }
+        match std::fs::read_to_string(Path::new(&said.text)) {
+            Ok(text) => text.parse().map_err(|why| said.conflict(format!("{}: {why}", said.text))),
+            // A mistyped key is taken for a file name, and must not be shown either.
+            Err(error) if said.text.contains(':') => {
+                Err(said.conflict(format!("is neither a file nor a key: {error}")))
+            }
+            Err(error) => Err(said.conflict(format!("cannot read {}: {error}", said.text))),
+        }
+    }
+}
+
 impl std::str::FromStr for StoreKeys {
     type Err = String;
 
@@ -172,68 +195,35 @@ fn key(line: &str) -> Option<StoreKey> {
     Some(StoreKey { id: id.to_owned(), secret })
 }
 
-pub(super) fn check(layers: &Layers) -> Result<StoreSettings, ConfigError> {
-    let number_of = number::<u64>(1..=10_000_000);
-    Ok(StoreSettings {
-        place: match layers.maybe("store") {
-            Some(said) => place(&said)?,
-            None => StorePlace::File(default_file(layers)),
-        },
-        keys: layers.maybe("store_key").map(|said| keys(&said)).transpose()?.unwrap_or_default(),
-        ttl: layers
-            .text("snapshot_ttl")
-            .read(|text| if text == "0" { Ok(Duration::ZERO) } else { duration(Duration::ZERO)(text) })
-            .map(|ttl| (!ttl.is_zero()).then_some(ttl))?,
-        limits: StoreLimits {
-            snapshot: layers.text("snapshot_max").read(size(1 << 10..=1 << 40))? as u64,
-            bytes: layers.text("snapshot_quota").read(size(1 << 10..=1 << 50))? as u64,
-            count: layers.text("snapshot_count").read(number_of)?,
-        },
-    })
-}
+impl StorePlace {
+    /// Checks the place of a store. No error repeats a password.
+    pub(super) fn check(said: &Said) -> Result<Self, ConfigError> {
+        if said.text.contains("://") {
+            let url = said
+                .text
+                .parse()
+                .map_err(|problem: String| said.showing(&RedisUrl::without_secrets(&said.text)).wrong(&problem));
+            return url.map(Self::Redis);
+        }
+        if said.text.is_empty() || said.text.ends_with('/') {
+            return Err(said.wrong("names no file; write a path such as /var/lib/ghostmux/ghostmux.redb"));
+        }
+        Ok(Self::File(PathBuf::from(&said.text)))
+    }
 
-fn place(said: &Said) -> Result<StorePlace, ConfigError> {
-    if said.text.contains("://") {
-        // Not `Said::read`: a URL can hold a password, and no error may repeat it.
-        return match said.text.parse() {
-            Ok(url) => Ok(StorePlace::Redis(url)),
-            Err(problem) => Err(ConfigError::Value {
-                setting: said.setting(),
-                value: RedisUrl::without_secrets(&said.text),
-                problem,
-            }),
-        };
-    }
-    if said.text.is_empty() || said.text.ends_with('/') {
-        return Err(said.wrong("names no file; write a path such as /var/lib/ghostmux/ghostmux.redb"));
-    }
-    Ok(StorePlace::File(PathBuf::from(&said.text)))
-}
-
-/// The keys themselves from a variable, otherwise from the file of this name.
-fn keys(said: &Said) -> Result<StoreKeys, ConfigError> {
-    let looks_like_a_key = said.text.lines().any(|line| key(line.trim()).is_some());
-    let problem = |problem| Err(ConfigError::Conflict { setting: said.setting(), problem });
-    if looks_like_a_key {
-        return match said.source {
-            Source::Variable => said.text.parse().or_else(problem),
-            _ => problem("is a key; name a file that holds the key, because other users can see this text".into()),
-        };
-    }
-    match std::fs::read_to_string(Path::new(&said.text)) {
-        Ok(text) => text.parse().or_else(|why| problem(format!("{}: {why}", said.text))),
-        // A mistyped key is taken for a file name, and must not be shown either.
-        Err(error) if said.text.contains(':') => problem(format!("is neither a file nor a key: {error}")),
-        Err(error) => problem(format!("cannot read {}: {error}", said.text)),
+    /// The file by the XDG base directories; root, and a user without a home directory, gets the system's file.
+    pub(super) fn default_file(layers: &Layers) -> Self {
+        let set = |name| layers.environment(name).filter(|path| path.starts_with('/')).map(PathBuf::from);
+        if nix::unistd::Uid::effective().is_root() {
+            return Self::File(SYSTEM_FILE.into());
+        }
+        let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+        Self::File(state.map_or_else(|| SYSTEM_FILE.into(), |state| state.join("ghostmux/ghostmux.redb")))
     }
 }
 
-/// The default file by the XDG base directories; root, and a user without a home directory, gets the system's file.
-fn default_file(layers: &Layers) -> PathBuf {
-    let set = |name| layers.environment(name).filter(|path| path.starts_with('/')).map(PathBuf::from);
-    if nix::unistd::Uid::effective().is_root() {
-        return SYSTEM_FILE.into();
-    }
-    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
-    state.map_or_else(|| SYSTEM_FILE.into(), |state| state.join("ghostmux/ghostmux.redb"))
+/// How long a snapshot is kept; `None`, written as 0, is for ever.
+pub(super) fn ttl(text: &str) -> Result<Option<Duration>, String> {
+    let ttl = if text == "0" { Ok(Duration::ZERO) } else { duration(Duration::ZERO)(text) };
+    ttl.map(|ttl| (!ttl.is_zero()).then_some(ttl))
 }

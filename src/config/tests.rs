@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use clap::FromArgMatches as _;
+use clap::{Args as _, FromArgMatches as _};
 
 use super::*;
 
@@ -16,9 +16,9 @@ impl Operator<'_> {
     fn config(&self) -> Result<Config, String> {
         let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a temporary file");
         file.write_all(self.file.as_bytes()).expect("written");
-        let mut flags = RawConfig::default();
-        let matches = super::raw::arguments().get_matches_from([&["test"], self.flags].concat());
-        flags.update_from_arg_matches(&matches).expect("matches");
+        let command = RawConfig::augment_args(clap::Command::new("test"));
+        let matches = command.get_matches_from([&["test"], self.flags].concat());
+        let mut flags = RawConfig::from_arg_matches(&matches).expect("flags");
         flags.config = Some(file.path().to_owned());
         let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::load(flags, variables)
@@ -39,10 +39,12 @@ fn defaults_are_loopback_and_one_browser() {
     let config = Config::default();
     assert_eq!(config.listen.to_string(), "127.0.0.1:9222");
     assert!(!config.is_exposed());
-    assert!(matches!(&config.browsers, BrowserSource::Local(local) if local.count.get() == 1 && !local.no_sandbox));
+    assert!(
+        matches!(config.browser_source(), BrowserSource::Local(local) if local.count.get() == 1 && !local.no_sandbox)
+    );
     assert_eq!((config.warm, config.max_sessions), (2, None));
     assert_eq!(config.max_client_frame, 100 << 20);
-    assert_eq!(config.local, Capabilities::local());
+    assert_eq!(config.local_capabilities(), Capabilities::local());
 }
 
 #[test]
@@ -67,8 +69,8 @@ fn invalid_values_name_their_source() {
     assert_eq!(flags(&["--browsers", "0"]).unwrap_err(), format!("--browsers \"0\": {wrong}"));
     let wrong_clients = "--max-clients-per-session \"0\": must be a whole number from 1 to 256";
     assert_eq!(flags(&["--max-clients-per-session", "0"]).unwrap_err(), wrong_clients);
-    assert_eq!(flags(&["--max-clients-per-session", "3"]).map(|config| config.clients_per_session), Ok(3));
-    assert_eq!(file("browsers = 65").unwrap_err(), format!("browsers in FILE \"65\": {wrong}"));
+    assert_eq!(flags(&["--max-clients-per-session", "3"]).map(|config| config.max_clients_per_session), Ok(3));
+    assert_eq!(file("browsers = 65").unwrap_err(), format!("browsers in FILE:1 \"65\": {wrong}"));
     let variable = Operator { variables: &[("GHOSTMUX_BROWSERS", "two")], ..Default::default() };
     assert_eq!(variable.config().unwrap_err(), format!("GHOSTMUX_BROWSERS \"two\": {wrong}"));
 }
@@ -84,7 +86,7 @@ fn unknown_file_keys_are_errors_with_their_line() {
 
 #[test]
 fn a_missing_file_is_an_error() {
-    let flags = RawConfig { config: Some("/nonexistent/ghostmux.toml".into()), ..Default::default() };
+    let flags = RawConfig::default().with_file(Some("/nonexistent/ghostmux.toml".into()));
     let error = Config::load(flags, []).unwrap_err().to_string();
     assert!(error.starts_with("/nonexistent/ghostmux.toml: cannot read"), "{error}");
     let named = [("GHOSTMUX_CONFIG".to_owned(), "/nonexistent/other.toml".to_owned())];
@@ -106,7 +108,7 @@ fn listening_on_other_interfaces_needs_a_flag() {
 
 #[test]
 fn lists_can_be_repeated_separated_or_toml() {
-    let args = |config: Result<Config, String>| match config.expect("valid").browsers {
+    let args = |config: Result<Config, String>| match config.expect("valid").browser_source() {
         BrowserSource::Local(local) => local.args,
         BrowserSource::Remote(_) => Vec::new(),
     };
@@ -130,7 +132,7 @@ fn required_chrome_flags_cannot_be_removed() {
 fn remote_browser_excludes_local_browser_settings() {
     let url = "ws://chrome:9222/devtools/browser/1?token=s3cret";
     let config = flags(&["--browser-url", url, "--browser-url", "ws://b/"]).expect("valid");
-    assert!(matches!(&config.browsers, BrowserSource::Remote(urls) if urls.len() == 2));
+    assert!(matches!(config.browser_source(), BrowserSource::Remote(urls) if urls.len() == 2));
     assert!(!format!("{config:?}").contains("s3cret"));
     for other in [["--browser-path", "/x"], ["--browser-args", "--x"], ["--browsers", "1"]] {
         let error = flags(&["--browser-url", url, other[0], other[1]]).unwrap_err();
@@ -151,6 +153,19 @@ fn limits_that_contradict_each_other_are_refused_or_lowered() {
     let error = flags(&["--client-queue-hard", "1MiB"]).unwrap_err();
     assert_eq!(error, "--client-queue-hard \"1MiB\": is below default of client_queue 64MiB; raise it");
     assert_eq!(flags(&["--warm", "8", "--max-sessions", "3"]).map(|config| config.warm), Ok(3));
+    for (lines, problem) in [
+        ("snapshot_line = '200MiB'", "snapshot_line in FILE:1 \"200MiB\": needs 12 times as much of snapshot_memory"),
+        ("timeout_max = '1s'\ntimeout = '2s'", "timeout in FILE:2 \"2s\": 2000 ms is above the maximum of 1000 ms"),
+        ("idle_timeout_max = '1s'\nidle_timeout = '0s'", "idle_timeout in FILE:2 \"0s\": 0 means without limit"),
+        ("keep_alive = '25h'", "keep_alive in FILE:1 \"25h\": 90000000 ms is above the maximum"),
+        ("park_keep_alive = '0s'", "park_keep_alive in FILE:1 \"0s\": would end a session before"),
+        ("autosave = '1ms'", "autosave in FILE:1 \"1ms\": 1 ms is too often; at least 1000 ms"),
+    ] {
+        let error = file(lines).expect_err(lines);
+        assert!(error.starts_with(problem), "{error}");
+    }
+    let lowered = file("timeout_max = '1s'\nkeep_alive_max = '1m'").expect("valid");
+    assert_eq!((lowered.timeout, lowered.park_keep_alive), (Duration::from_secs(1), Duration::from_secs(60)));
     assert!(flags(&["--max-client-frame", "101MiB"]).is_err());
     assert!(flags(&["--stall", "0s"]).is_err());
     assert!(flags(&["--drain", "0s"]).is_ok());
@@ -159,7 +174,7 @@ fn limits_that_contradict_each_other_are_refused_or_lowered() {
 #[test]
 fn default_store_is_in_the_users_data_directory() {
     let place =
-        |variables: &[(&str, &str)]| Operator { variables, ..Default::default() }.config().expect("valid").store.place;
+        |variables: &[(&str, &str)]| Operator { variables, ..Default::default() }.config().expect("valid").store;
     let home = [("HOME", "/home/a"), ("XDG_STATE_HOME", "")];
     let expected = if nix::unistd::Uid::effective().is_root() { "/var/lib" } else { "/home/a/.local/state" };
     assert_eq!(place(&home), StorePlace::File(format!("{expected}/ghostmux/ghostmux.redb").into()));
@@ -172,7 +187,7 @@ fn default_store_is_in_the_users_data_directory() {
         let error = flags(&["--store", wrong]).unwrap_err();
         assert!(error.starts_with("--store") && !error.contains("s3cret"), "{error}");
     }
-    let kept = |said: &str| flags(&["--snapshot-ttl", said]).map(|config| config.store.ttl);
+    let kept = |said: &str| flags(&["--snapshot-ttl", said]).map(|config| config.snapshot_ttl);
     assert_eq!(kept("30d"), Ok(Some(Duration::from_secs(30 * 86_400))));
     assert_eq!((kept("0"), kept("0s")), (Ok(None), Ok(None)));
     assert!(kept("30").is_err());
@@ -185,12 +200,12 @@ fn keys_are_read_from_file_or_variable_and_never_printed() {
     write!(file, "# the first seals\n{two}\n\n{one}\n").expect("written");
     let path = file.path().to_str().expect("text");
     let from_file = flags(&["--store-key", path]).expect("valid");
-    assert_eq!(from_file.store.keys.sealing().map(|key| key.id.as_str()), Some("k2"));
-    assert_eq!(from_file.store.keys.named("k1").map(|key| key.secret), Some([0x1a; 32]));
+    assert_eq!(from_file.store_settings().keys.sealing().map(|key| key.id.as_str()), Some("k2"));
+    assert_eq!(from_file.store_settings().keys.named("k1").map(|key| key.secret), Some([0x1a; 32]));
     let lines = format!("{two}\n{one}");
     let from_variable = Operator { variables: &[("GHOSTMUX_STORE_KEY", &lines)], ..Default::default() }.config();
     let from_variable = from_variable.expect("valid");
-    assert_eq!(from_variable.store.keys, from_file.store.keys);
+    assert_eq!(from_variable.store_key, from_file.store_key);
     let shown = format!("{from_variable:?}");
     assert!(shown.contains("k2 ***") && !shown.contains("2b2b") && !shown.contains("43, 43"), "{shown}");
 
@@ -211,7 +226,7 @@ fn keys_are_read_from_file_or_variable_and_never_printed() {
 fn toml_accepts_numbers_and_booleans() {
     let config =
         file("strict = true\nmax_sessions = 7\nmax_client_frame = 65536\nhttp_session = \"shared\"").expect("valid");
-    assert_eq!(config.local, Capabilities::strict());
+    assert_eq!(config.local_capabilities(), Capabilities::strict());
     assert_eq!(config.max_sessions.map(NonZeroU32::get), Some(7));
     assert_eq!(config.max_client_frame, 65_536);
     assert_eq!(config.http_session, HttpSession::Shared);
@@ -230,18 +245,19 @@ fn mistyped_variables_are_reported_except_those_of_kubernetes() {
     ];
     assert_eq!(unknown_variables(names.map(str::to_owned)), ["GHOSTMUX_BROWSRS"]);
     // Guards the above: no setting may look like a variable of Kubernetes.
-    assert!(super::raw::keys().iter().all(|key| !key.contains("port") && !key.contains("service")));
+    assert!(super::settings::KEYS.iter().all(|key| !key.contains("port") && !key.contains("service")));
 }
 
 #[test]
-fn every_setting_can_be_read_and_is_explained() {
-    let command = with_defaults_in_help(super::raw::arguments());
-    let layers = Layers::load(RawConfig::default(), []).expect("no file");
-    for arg in command.get_arguments() {
-        let key: &'static str = arg.get_id().to_string().leak();
-        assert!(arg.get_help().is_some(), "{key} has no comment");
-        if key != "config" {
-            let _ = layers.list(key);
-        }
+fn help_shows_every_setting_with_its_default() {
+    let mut command = RawConfig::augment_args(clap::Command::new("test"));
+    let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    for setting in super::settings::declared() {
+        assert!(help.contains(&format!("--{}", super::layers::flag(setting.key))), "{}: {help}", setting.key);
+        assert!(
+            setting.default_text().is_none_or(|text| help.contains(&format!("[default: {text}]"))),
+            "{}",
+            setting.key
+        );
     }
 }

@@ -3,10 +3,14 @@
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
+    num::{NonZeroU16, NonZeroU32},
     ops::RangeInclusive,
+    path::PathBuf,
     str::FromStr,
     time::Duration,
 };
+
+use super::{ConfigError, layers::Said};
 
 /// A boolean in the spellings that are usual in variables.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
@@ -14,6 +18,21 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
         _ => Err("must be true or false".into()),
+    }
+}
+
+/// A larger message, in bytes, makes Chrome close its pipe and end (*measured*); a client's frame may not be larger.
+pub(super) const LARGEST_MESSAGE: u64 = 100 << 20;
+
+/// One of these words.
+pub(super) fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let found = words.iter().find(|(word, _)| *word == text);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            let (last, others) = names.split_last().expect("a choice has words");
+            format!("must be {} or {last}", others.join(", "))
+        })
     }
 }
 
@@ -26,8 +45,23 @@ pub(super) fn number<T: TryFrom<u32>>(range: RangeInclusive<u32>) -> impl Fn(&st
     }
 }
 
+/// A whole number from 1 to `most`.
+pub(super) fn at_least_one(most: u16) -> impl Fn(&str) -> Result<NonZeroU16, String> {
+    move |text| number(1..=u32::from(most))(text).map(|number| NonZeroU16::new(number).expect("at least 1"))
+}
+
+/// A whole number from 0 to `most`; 0 is no limit.
+pub(super) fn limit(most: u32) -> impl Fn(&str) -> Result<Option<NonZeroU32>, String> {
+    move |text| number(0..=most)(text).map(NonZeroU32::new)
+}
+
+/// A number of pixels, from a million to a thousand million.
+pub(super) fn pixels(text: &str) -> Result<NonZeroU32, String> {
+    number(1_000_000..=1_000_000_000)(text).map(|pixels| NonZeroU32::new(pixels).expect("at least a million"))
+}
+
 /// A number of bytes: `65536`, `64KiB`, `16 MiB`, `1GB`.
-pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<usize, String> {
+pub(super) fn size<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
         let (digits, unit) = split_unit(text);
         let factor: Option<u64> = match unit.to_ascii_lowercase().as_str() {
@@ -45,7 +79,7 @@ pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<usize,
         if !range.contains(&bytes) {
             return Err(format!("is not between {} and {}", Bytes(*range.start()), Bytes(*range.end())));
         }
-        usize::try_from(bytes).map_err(|_| "is more than this machine can address".into())
+        T::try_from(bytes).map_err(|_| "is more than this machine can address".into())
     }
 }
 
@@ -71,8 +105,38 @@ pub(super) fn duration(least: Duration) -> impl Fn(&str) -> Result<Duration, Str
     }
 }
 
+/// The path of a file or directory.
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("is empty; write a path".into()) } else { Ok(PathBuf::from(text)) }
+}
+
+/// A filter of the log.
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("is no log filter ({error}); write for example info or ghostmux=debug")),
+    }
+}
+
+/// A flag for Chrome. Refuses flags by which ghostmux would lose control of the browser.
+pub(super) fn chrome_flag(text: &str) -> Result<String, String> {
+    const OURS: [&str; 4] =
+        ["--remote-debugging-port", "--remote-debugging-pipe", "--user-data-dir", "--remote-debugging-address"];
+    let name = text.split('=').next().unwrap_or(text);
+    if !name.starts_with("--") {
+        return Err("is no flag of Chrome: they begin with --".into());
+    }
+    if OURS.contains(&name) {
+        return Err("is set by ghostmux itself; remove it".into());
+    }
+    if name == "--no-sandbox" {
+        return Err("has a setting of its own: start ghostmux with --no-sandbox (GHOSTMUX_NO_SANDBOX=true)".into());
+    }
+    Ok(text.to_owned())
+}
+
 /// An address to listen on: an IP and a port, or `localhost` and a port.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     // Names are not resolved: the address must not depend on the machine's resolver.
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     if let Some(port) = local {
@@ -114,7 +178,12 @@ impl RemoteUrl {
         &self.0
     }
 
-    pub(super) fn without_secrets(text: &str) -> String {
+    /// Checks the URL. No error repeats its credentials or its query, which can hold a token.
+    pub(super) fn check(said: &Said) -> Result<Self, ConfigError> {
+        said.text.parse().map_err(|problem: String| said.showing(&Self::without_secrets(&said.text)).wrong(&problem))
+    }
+
+    fn without_secrets(text: &str) -> String {
         let text = text.split_once(['?', '#']).map_or(text, |(head, _)| head);
         match text.split_once("://") {
             Some((scheme, rest)) => {
@@ -185,7 +254,7 @@ mod tests {
 
     #[test]
     fn sizes_are_read_with_binary_and_decimal_units() {
-        let any = size(0..=u64::MAX);
+        let any = size::<u64>(0..=u64::MAX);
         for (text, bytes) in [("0", 0), ("512B", 512), ("64KiB", 65_536), ("16 MiB", 16 << 20), ("1gb", 1_000_000_000)]
         {
             assert_eq!(any(text), Ok(bytes), "{text}");
@@ -193,7 +262,7 @@ mod tests {
         for text in ["", "MiB", "-1", "1.5MiB", "16 MiBs", "99999999999999999999", "18446744073709551615KiB"] {
             assert!(any(text).is_err(), "{text}");
         }
-        assert_eq!(size(1024..=100 << 20)("101MiB"), Err("is not between 1KiB and 100MiB".into()));
+        assert_eq!(size::<u64>(1024..=100 << 20)("101MiB"), Err("is not between 1KiB and 100MiB".into()));
     }
 
     #[test]
@@ -211,10 +280,10 @@ mod tests {
 
     #[test]
     fn localhost_is_the_only_listen_name() {
-        assert_eq!(listen("localhost:9222"), Ok(SocketAddr::from(([127, 0, 0, 1], 9222))));
-        assert!(listen("[::1]:0").is_ok());
+        assert_eq!(listen_address("localhost:9222"), Ok(SocketAddr::from(([127, 0, 0, 1], 9222))));
+        assert!(listen_address("[::1]:0").is_ok());
         for text in ["9222", ":9222", "127.0.0.1", "localhost", "example.org:80", "localhost:99999"] {
-            assert!(listen(text).is_err(), "{text}");
+            assert!(listen_address(text).is_err(), "{text}");
         }
     }
 

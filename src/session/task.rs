@@ -92,15 +92,15 @@ impl Terms {
     /// As the settings say. Sessions keep their files below `directory`.
     pub fn new(config: &Config, directory: &Path, metrics: Arc<Metrics>) -> Self {
         Self {
-            cdp_sessions: config.cdp_sessions,
-            clients_per_session: config.clients_per_session,
+            cdp_sessions: config.cdp_session_limits(),
+            clients_per_session: config.max_clients_per_session,
             screenshot_queue: config.screenshot_queue,
             max_client_frame: config.max_client_frame,
-            queue: config.client_queue,
-            deadlines: config.deadlines,
+            queue: config.client_queues(),
+            deadlines: config.deadlines(),
             ping_interval: config.ping_interval,
-            ledger: Ledger::new(config.client_queue.total),
-            snapshots: config.snapshots,
+            ledger: Ledger::new(config.client_queue_total),
+            snapshots: config.snapshot_limits(),
             directory: directory.join("sessions"),
             metrics,
         }

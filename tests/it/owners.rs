@@ -43,7 +43,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
     let pool = Pool::start(plan, metrics.clone()).await.expect("a browser that starts");
     let config = Config::load(RawConfig::default(), []).expect("defaults");
     let place = StorePlace::File(directory.join("store.redb"));
-    let store = Store::new(&StoreSettings { place, ..config.store.clone() });
+    let store = Store::new(&StoreSettings { place, ..config.store_settings() });
     let terms = Terms::new(&config, directory, metrics);
     let admission = Admission { total: None, per_owner: None, queue: 0, timeout: Duration::ZERO };
     let registry = SessionManager::new(pool.clone(), store, nodes, terms, HttpSession::Own, admission, "max_sessions");

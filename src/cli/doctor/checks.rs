@@ -295,7 +295,11 @@ mod tests {
         let said = |key: &str| {
             let variables = [("GHOSTMUX_STORE", "redis://:s3cret@a:1"), ("GHOSTMUX_STORE_KEY", key)];
             let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            store(&crate::config::Config::load(crate::config::RawConfig::default(), variables).expect("settings").store)
+            store(
+                &crate::config::Config::load(crate::config::RawConfig::default(), variables)
+                    .expect("settings")
+                    .store_settings(),
+            )
         };
         let open = said("");
         assert!(open.found.contains("redis://a:1, not encrypted") && open.remedy.is_some(), "{open:?}");

@@ -38,7 +38,7 @@ async fn child_process_that_saves_until_killed() {
     let Ok(argument) = std::env::var(CHILD) else { return };
     let variables = [("GHOSTMUX_STORE".to_owned(), argument)];
     let config = ghostmux::config::Config::load(ghostmux::config::RawConfig::default(), variables).expect("settings");
-    let store = Store::new(&config.store);
+    let store = Store::new(&config.store_settings());
     let mut seed = u64::from(std::process::id()) << 20;
     let listed = store.list(&owner("local"), &ALL).await.expect("a list").snapshots;
     let mut slots: BTreeMap<u64, SnapshotId> = listed.iter().map(|meta| (slot(meta), meta.id)).collect();

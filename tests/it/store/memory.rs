@@ -31,7 +31,7 @@ async fn child_process_that_saves_and_reads() {
     let Ok(argument) = std::env::var(CHILD) else { return };
     let variables = [("GHOSTMUX_STORE".to_owned(), argument), ("GHOSTMUX_STORE_KEY".to_owned(), KEY_ONE.to_owned())];
     let config = ghostmux::config::Config::load(ghostmux::config::RawConfig::default(), variables).expect("settings");
-    let store = Store::new(&config.store);
+    let store = Store::new(&config.store_settings());
     let piece = content(1, 1_000_000);
     let mut before = 0;
     let mut writer = store.put(New::of(owner("local"))).await.expect("begun");

@@ -29,6 +29,10 @@ async fn error_names_an_unreachable_redis_without_its_password() {
     let url = ("GHOSTMUX_STORE".to_owned(), "redis://user:s3cret@127.0.0.1:1/2".to_owned());
     let config = Config::load(RawConfig::default(), [url]).expect("settings");
     assert!(!format!("{config:?}").contains("s3cret"));
-    let error = Store::new(&config.store).usage(&owner("local")).await.expect_err("nothing listens there").to_string();
+    let error = Store::new(&config.store_settings())
+        .usage(&owner("local"))
+        .await
+        .expect_err("nothing listens there")
+        .to_string();
     assert!(error.contains("redis://127.0.0.1:1/2") && !error.contains("s3cret"), "{error}");
 }

@@ -91,7 +91,7 @@ impl TestStore {
         if !self.keys.is_empty() {
             variables.push(("GHOSTMUX_STORE_KEY".to_owned(), self.keys.clone()));
         }
-        let settings = Config::load(RawConfig::default(), variables).expect("settings").store;
+        let settings = Config::load(RawConfig::default(), variables).expect("settings").store_settings();
         assert_eq!(matches!(settings.place, StorePlace::Redis(_)), self.redis.is_some());
         StoreSettings { limits: self.limits, ..settings }
     }

@@ -1,0 +1,171 @@
+//! Declares the settings of `ghostmux serve`: this file is the only place that names a setting.
+//!
+//! The comment of a row is the text of `--help` and of `docs/configuration.md`. From its name follow the flag
+//! (`--queue-timeout`), the variable (`GHOSTMUX_QUEUE_TIMEOUT`), the key of the TOML file (`queue_timeout`) and the field
+//! of [`Config`]. The rest of a row is the type of the field, the placeholder for the value, the default, and the check.
+
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU16, NonZeroU32},
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{
+    Codec, ConfigError, HttpSession, LogFormat, RemoteUrl, StoreKeys, StorePlace,
+    deadline::autosave,
+    declare::{BySource, Declared, Setting, choice, computed, list, one, optional, settings, switch},
+    layers::Layers,
+    store::ttl,
+    value::{
+        LARGEST_MESSAGE, at_least_one, chrome_flag, duration, host, limit, listen_address, log_filter, number, origin,
+        path, pixels, size,
+    },
+};
+
+settings! {
+    "Listening" {
+        /// Address to listen on. Anything but loopback needs `insecure`.
+        listen: SocketAddr = one("IP:PORT", "127.0.0.1:9222", listen_address);
+        /// Listen beyond loopback without tokens: whoever can reach the address can control the browsers.
+        insecure: bool = switch();
+        /// Names and addresses by which clients may call this server, in addition to localhost, loopback and the addresses
+        /// it listens on.
+        allow_host: Vec<String> = list("NAME", host);
+        /// Origins whose web pages may use this server. Scripts outside of a page send none and need no entry.
+        allow_origin: Vec<String> = list("ORIGIN", origin);
+    }
+    "Browsers" {
+        /// Chrome to start, instead of the first one found; `ghostmux doctor` shows which that is.
+        browser_path: Option<PathBuf> = optional("PATH", path);
+        /// WebSocket URL of a Chrome that runs elsewhere, instead of starting one here. One browser per URL.
+        browser_url: Vec<RemoteUrl> = list("URL", BySource(RemoteUrl::check));
+        /// Additional flags for Chrome, such as `--lang=de`.
+        browser_args: Vec<String> = list("FLAG", chrome_flag).with_hyphens();
+        /// How many browsers to run, 1 to 64.
+        browsers: NonZeroU16 = one("N", "1", at_least_one(64));
+        /// Sessions kept ready in each browser, 0 to 64. A client that gets one need not wait for a page to start. When
+        /// clients come in bursts, up to ten times as many are kept for the next burst, as long as they are needed.
+        warm: u32 = one("N", "2", number(0..=64));
+        /// Most sessions in one browser at a time. 0 means no limit.
+        max_sessions: Option<NonZeroU32> = one("N", "0", limit(100_000));
+        /// Turn Chrome's sandbox off, if the system does not allow it. Running as root implies it.
+        no_sandbox: bool = switch();
+        /// Format of the messages between Chrome and the proxy: `json`, `cbor`, which takes work off Chrome, or `auto` for
+        /// the faster one.
+        codec: Codec = choice("auto", Codec::WORDS);
+    }
+    "Sessions" {
+        /// Session in which HTTP calls such as /json/new act: `own`, or `shared` with WebSocket clients (chromedriver).
+        http_session: HttpSession = choice("own", HttpSession::WORDS);
+        /// Remove the capabilities of local clients beyond their own pages: host files, tracing, private networks.
+        strict: bool = switch();
+        /// How long a session lasts at most, from its start. 0s means no limit.
+        timeout: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        /// Longest `timeout` that a client may request. 0s means any, no limit included.
+        timeout_max: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        /// How long the clients of a session may send nothing before it ends. 0s means no limit.
+        idle_timeout: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        /// Longest `idle_timeout` that a client may request. 0s means any, no limit included.
+        idle_timeout_max: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        /// How long a session waits for a client after its last socket closed. 0s means it ends with that socket.
+        keep_alive: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        /// Longest `keep_alive` that a client may request.
+        keep_alive_max: Duration = one("TIME", "24h", duration(Duration::ZERO));
+        /// The `keep_alive` of a session that is created or parked by the API and was given none.
+        park_keep_alive: Duration = one("TIME", "5m", duration(Duration::ZERO));
+        /// How long a session is parked before it is hibernated: it is saved and its pages are closed. It is restored when
+        /// a client connects to it, here or in another process with the same store. Parked sessions are also saved when the
+        /// process stops. 0s means never. Clients may request another value.
+        hibernate_after: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        /// How often a session is saved while it runs. If its browser dies or ghostmux stops, a client that connects to its
+        /// id finds it as it was saved last. 0s means never; otherwise at least 1s. Clients may request another value.
+        autosave: Duration = one("TIME", "0s", autosave);
+        /// How often a silent client is pinged; it counts as gone after ten pings without an answer. 0s means never.
+        ping_interval: Duration = one("TIME", "30s", duration(Duration::ZERO));
+        /// Directory in which each process creates its own, for profiles and session files.
+        session_dir: PathBuf = computed("DIR", "$TMPDIR or /tmp", |_| std::env::temp_dir(), path);
+    }
+    "Limits" {
+        /// Most sessions at a time over all browsers, parked ones included. 0 means that only `max_sessions` limits them.
+        max_total_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
+        /// Most sessions of one owner at a time; above that, new ones are refused (429). 0 means no limit.
+        max_owner_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
+        /// Most clients that may wait for a session when there is no place; further ones are refused (503).
+        queue: usize = one("N", "100", number(0..=1_000_000));
+        /// How long a client may wait in the queue.
+        queue_timeout: Duration = one("TIME", "30s", duration(Duration::from_millis(1)));
+        /// Most clients on the whole of one session at once; one more is refused. Clients on a single page
+        /// (`/devtools/page/…`) do not count.
+        max_clients_per_session: usize = one("N", "8", number(1..=256));
+        /// Most CDP sessions that the clients of one session may have at a time. A client needs one or two for each page,
+        /// frame and worker.
+        max_cdp_sessions: usize = one("N", "10000", number(1..=1_000_000));
+        /// Most of these that may be on the browser itself (`Target.attachToBrowserTarget`). A client needs one or two.
+        max_roots: usize = one("N", "256", number(1..=1_000_000));
+        /// Bytes of response bodies that the CDP sessions of one session may keep together beyond 100 MB each
+        /// (`maxTotalBufferSize` of `Network.enable`). A client that asks for more is refused.
+        network_buffers: usize = one("SIZE", "1GiB", size(0..=1 << 40));
+        /// Largest frame accepted from a client, at most 100MiB: a larger message ends Chrome.
+        max_client_frame: usize = one("SIZE", "100MiB", size(1 << 10..=LARGEST_MESSAGE));
+        /// Pixels that the concurrent screenshots of one browser may have together; others wait for their turn, fairly by
+        /// session. Screenshots of at most an eighth of it are counted apart and wait only for each other. One session gets
+        /// at most half. A single screenshot is always taken.
+        screenshot_pixels: NonZeroU32 = one("N", "20000000", pixels);
+        /// Screenshots of one session that may wait for their turn; further ones are refused.
+        screenshot_queue: usize = one("N", "1000", number(1..=1_000_000));
+        /// Bytes that may wait for a client whose socket accepts nothing for `stall`; with more it is disconnected.
+        client_queue: usize = one("SIZE", "64MiB", size(64 << 10..=1 << 40));
+        /// Bytes that may wait for any client; with more it is disconnected at once.
+        client_queue_hard: usize = one("SIZE", "512MiB", size(64 << 10..=1 << 40));
+        /// Bytes that may wait for all clients together; with more, the client with the longest queue is disconnected.
+        client_queue_total: usize = one("SIZE", "2GiB", size(64 << 10..=1 << 40));
+        /// How long a client's socket may accept nothing while more than `client_queue` waits.
+        stall: Duration = one("TIME", "10s", duration(Duration::from_millis(100)));
+        /// How long the reader of an HTTP answer, such as a snapshot's content, may read nothing before it is disconnected.
+        http_stall: Duration = one("TIME", "30s", duration(Duration::from_millis(1)));
+        /// How long sessions may take to end after SIGTERM or SIGINT; a second signal ends them at once.
+        drain: Duration = one("TIME", "10s", duration(Duration::ZERO));
+    }
+    "Snapshots" {
+        /// Store of the snapshots: a file that only this process uses, or a Redis that several share, `redis://HOST:PORT`
+        /// or `unix:///PATH`.
+        store: StorePlace = computed(
+            "PATH|URL",
+            "ghostmux/ghostmux.redb in `$XDG_STATE_HOME` or `~/.local/state`, as root in `/var/lib`",
+            StorePlace::default_file,
+            BySource(StorePlace::check),
+        );
+        /// File with the keys that encrypt snapshots in the store, one `ID:64 hexadecimal digits` per line: the first
+        /// encrypts, all decrypt. The variable can also hold the keys themselves.
+        store_key: Option<StoreKeys> = optional("FILE", BySource(StoreKeys::check));
+        /// How long a snapshot is kept by default. 0 keeps it until it is deleted.
+        snapshot_ttl: Option<Duration> = one("TIME", "30d", ttl);
+        /// Largest snapshot, before compression.
+        snapshot_max: u64 = one("SIZE", "256MiB", size(1 << 10..=1 << 40));
+        /// Most bytes that the snapshots of one owner may take, as stored.
+        snapshot_quota: u64 = one("SIZE", "4GiB", size(1 << 10..=1 << 50));
+        /// Most snapshots of one owner.
+        snapshot_count: u64 = one("N", "10000", number(1..=10_000_000));
+        /// Longest line of a snapshot that is imported. Only a single value of that size makes such a line; many values are
+        /// written in lines of about 1 MiB.
+        snapshot_line: usize = one("SIZE", "8MiB", size(64 << 10..=256 << 20));
+        /// How many snapshots may be imported, or exported as one document, at a time. A clone of a session that has more
+        /// than 1 MiB counts too. Further ones wait as `queue` and `queue_timeout` say, then they are refused (503).
+        snapshot_transfers: usize = one("N", "2", number(1..=1000));
+        /// Memory that these may take together. A document takes up to 12 times its size while it is read, a clone 64 MiB.
+        /// A document that can never get that much is refused (413).
+        snapshot_memory: usize = one("SIZE", "768MiB", size(1 << 20..=1 << 40));
+        /// Most form fields of a page that a snapshot holds; its report says how many more there were.
+        snapshot_fields: usize = one("N", "10000", number(0..=1_000_000));
+        /// Pages of snapshots that open at once in one browser, for all sessions in turn. After each page the next one
+        /// waits as long as the browser took to create it, so that other clients have their turn too.
+        restore_pages: usize = one("N", "4", number(1..=1000));
+    }
+    "Logs" {
+        /// What to log: a level, or levels by module such as `ghostmux::browser=debug,info`.
+        log: String = one("FILTER", "info", log_filter);
+        /// Format of log lines: text for people, or one JSON object per line; always on standard error.
+        log_format: LogFormat = choice("text", LogFormat::WORDS);
+    }
+}
