@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-api sweep taint prove prove-short instructions \
-	mutants bench bench-neighbour lint audit msrv fmt docs types
+	mutants fuzz bench bench-neighbour lint audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):$(HOME)/.cargo/bin
@@ -121,6 +121,20 @@ instructions: ## Instructions per message of the pure layers, compared with the 
 
 mutants: ## Removes the rules that isolate sessions, one at a time: a unit test must fail without each
 	@scripts/mutants.py $(ARGS)
+
+# cargo-fuzz wants a nightly toolchain for the sanitizer's flags; RUSTC_BOOTSTRAP lets the one of this repository take them.
+# A fault is written to fuzz/artifacts/TARGET/; with the limits of memory a small input that becomes large is one too.
+SECONDS := 600
+TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+fuzz: ## libFuzzer on all that reads what others send, ten minutes each (TARGET=frame SECONDS=60; SEED=path for one input)
+	@command -v cargo-fuzz >/dev/null || { echo '==> cargo-fuzz is missing: cargo install --locked cargo-fuzz' >&2; exit 1; }
+	@for target in $(or $(TARGET),$(TARGETS)); do \
+	  echo "==> $$target$(if $(SEED),,, for $(SECONDS) s)"; \
+	  FUZZ_TARGET=$$target FUZZ_CORPUS=$(CURDIR)/fuzz/corpus/$$target \
+	    cargo test --locked --quiet --lib -- --ignored --exact fuzzing::tests::seeds_are_written; \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run $$target $(SEED) -- -dict=fuzz/words.dict -max_total_time=$(SECONDS) -timeout=10 \
+	    -max_len=16384 -malloc_limit_mb=16 -rss_limit_mb=2048; \
+	done
 
 bench: ## Speed, compared with a direct connection to an identical Chrome
 	@scripts/setup.sh run

@@ -28,6 +28,7 @@
 //! * [`http`] is the server: access checks, upgrades, Chrome's endpoints, browserless's, `/v1`.
 //!   [`app`] wires the parts together, starts and stops them; [`cli`] has the subcommands that need
 //!   no server.
+//! * `fuzzing`, compiled for tests alone, has properties that hold for every input of the parsers.
 //!
 //! # The life of one message
 //!
@@ -86,6 +87,9 @@ pub mod cli;
 pub mod close_reason;
 #[cfg(feature = "server")]
 pub mod config;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 #[cfg(feature = "server")]
 pub mod metrics;
 pub mod port;

@@ -181,16 +181,11 @@ fn checked(text: &[u8]) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
-
     use proptest::{collection::vec, prelude::*, sample::select};
-    use serde::{
-        Deserialize, Deserializer,
-        de::{MapAccess, Visitor},
-    };
-    use serde_json::{Value, value::RawValue};
+    use serde::Deserialize;
 
     use super::*;
+    use crate::fuzzing;
 
     const SESSION: &str = "0123456789ABCDEF0123456789ABCDEF";
 
@@ -285,73 +280,6 @@ mod tests {
         assert!(read(&format!(r#"{{"id":1,"method":"A.b","params":{{{keys}"7":1}}}}"#)).is_err());
     }
 
-    /// All members of an object, including duplicates.
-    struct Pairs(Vec<(String, Value)>);
-
-    impl<'de> Deserialize<'de> for Pairs {
-        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            struct Members;
-            impl<'de> Visitor<'de> for Members {
-                type Value = Pairs;
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("an object")
-                }
-                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                    let mut pairs = Vec::new();
-                    while let Some(pair) = map.next_entry()? {
-                        pairs.push(pair);
-                    }
-                    Ok(Pairs(pairs))
-                }
-            }
-            from.deserialize_map(Members)
-        }
-    }
-
-    impl Pairs {
-        fn unique(&self) -> bool {
-            let mut keys: Vec<_> = self.0.iter().map(|(key, _)| key).collect();
-            keys.sort();
-            keys.windows(2).all(|pair| pair[0] != pair[1])
-        }
-    }
-
-    /// The same check, written simply and without regard to speed: id, method, params, session.
-    fn model(text: &[u8]) -> Option<(i32, String, Value, String)> {
-        #[derive(Deserialize)]
-        struct Raw<'a>(#[serde(borrow)] &'a RawValue);
-        let pairs: Pairs = serde_json::from_slice(text).ok()?;
-        let known = ["id", "method", "params", "sessionId"];
-        if !pairs.unique() || pairs.0.iter().any(|(key, _)| !known.contains(&key.as_str())) {
-            return None;
-        }
-        let get = |name: &str| pairs.0.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        let ascii = |value: &Value| value.as_str().filter(|text| text.is_ascii()).map(str::to_owned);
-        let id = get("id")?.as_f64()?;
-        let id = (id.fract() == 0.0).then(|| format!("{id:.0}").parse().ok())??;
-        let method = ascii(get("method")?).filter(|method| !method.is_empty())?;
-        let params = match get("params") {
-            None | Some(Value::Null | Value::Array(_)) => Value::Object(serde_json::Map::new()),
-            Some(Value::Object(params)) => Value::Object(params.clone()),
-            Some(_) => return None,
-        };
-        let raw: std::collections::HashMap<String, Raw<'_>> = serde_json::from_slice(text).ok()?;
-        if let Some(Ok(params)) = raw.get("params").map(|raw| serde_json::from_str::<Pairs>(raw.0.get())) {
-            params.unique().then_some(())?;
-        }
-        let session = get("sessionId").map_or(Some(String::new()), ascii)?;
-        Some((id, method, params, session))
-    }
-
-    fn agree(text: &[u8]) -> Result<(), TestCaseError> {
-        let ours = Command::read(Bytes::copy_from_slice(text)).ok().map(|command| {
-            let params = serde_json::from_str(command.params()).expect("params are JSON");
-            (command.id().0, command.method().to_owned(), params, command.session().unwrap_or("").to_owned())
-        });
-        prop_assert_eq!(ours, model(text), "{}", String::from_utf8_lossy(text));
-        Ok(())
-    }
-
     fn frame() -> impl Strategy<Value = String> {
         let keys = vec!["id", "method", "params", "sessionId", r"i\u0064", r"sessi\u006fnId", "result", "é"];
         let values = vec![
@@ -395,7 +323,7 @@ mod tests {
     proptest! {
         #[test]
         fn check_agrees_with_serde_json(text in frame()) {
-            agree(text.as_bytes())?;
+            fuzzing::run("frame", text.as_bytes());
         }
 
         #[test]
@@ -411,7 +339,7 @@ mod tests {
                     _ => { text.remove(at); }
                 }
             }
-            agree(&text)?;
+            fuzzing::run("frame", &text);
         }
 
         #[test]
