@@ -150,14 +150,20 @@ impl Guard {
 
     /// Checks the headers by which Chrome marks the requests of pages.
     fn check_page(&self, headers: &HeaderMap, shows: Shows) -> Result<(), Refused> {
-        let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default().to_ascii_lowercase());
-        if let Some(origin) = origin {
-            if self.allow_origin.contains(&origin) {
-                return Ok(());
-            }
-            return Err(Refused::Page(format!("Origin {origin}")));
+        if headers.contains_key(header::ORIGIN) {
+            let origins = headers.get_all(header::ORIGIN).iter();
+            let mut origins = origins.map(|origin| origin.to_str().unwrap_or_default().to_ascii_lowercase());
+            return match origins.find(|origin| !self.allow_origin.contains(origin)) {
+                Some(origin) => Err(Refused::Page(format!("Origin {origin}"))),
+                None => Ok(()),
+            };
         }
-        let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        // A header with two different values has none that lets a request through.
+        let said = |name: &str| {
+            let mut values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+            let first = values.next()?;
+            Some(if values.all(|value| value == first) { first } else { "" })
+        };
         let chromedriver = [
             ("sec-fetch-mode", "no-cors"),
             ("sec-fetch-dest", "empty"),
@@ -192,8 +198,10 @@ fn host_of(host: &str) -> String {
 fn is_well_formed(host: &str) -> bool {
     let name = host_of(host);
     let port = &host[name.len()..];
-    let port_is_good = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
-    !name.is_empty() && port_is_good && (!name.starts_with('[') || address_of(&name).is_some())
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let port_is_good = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    !name.is_empty() && port_is_good && (is_name || address_of(&name).is_some())
 }
 
 /// The address that this name is, if it is one.
@@ -312,6 +320,10 @@ mod tests {
             "localhost.evil",
             "127.0.0.1:x",
             "127.0.0.1:",
+            "127.0.0.1:+80",
+            "a].localhost:1",
+            "evil.example/x.localhost",
+            "evil.example@x.localhost",
             "[::1]x",
             "[evil]",
             "[",
@@ -445,6 +457,9 @@ mod tests {
             assert!(is_refused(&[("sec-fetch-site", site), link[1], link[2]], Shows::Nothing), "{site}");
         }
         assert!(is_refused(&[link[0], link[1], ("sec-fetch-dest", "iframe")], Shows::Nothing));
+        // Chrome sends each of them once; somebody in between may have added one.
+        assert!(is_refused(&[("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")], Shows::Nothing));
+        assert!(is_refused(&[link[0], link[1], link[2], ("sec-fetch-dest", "iframe")], Shows::Nothing));
     }
 
     #[test]
