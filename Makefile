@@ -37,7 +37,7 @@ test-rust:
 	@cargo test --locked --doc --quiet
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites shared certificates named types examples endings login busy api other-codec
+QUICK_CLIENTS := suites shared certificates named types examples docs endings login busy api other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -49,6 +49,9 @@ client-types:
 client-examples:
 	@echo '==> the examples'
 	@node tests/clients/examples.mjs $(BUILT)/debug/ghostmux
+client-docs:
+	@echo '==> the commands and scripts of the pages'
+	@node tests/clients/docs.mjs $(BUILT)/debug/ghostmux
 client-endings:
 	@echo '==> how sessions end and park, as Puppeteer and Playwright see it'
 	@node tests/clients/endings.mjs $(BUILT)/debug/ghostmux

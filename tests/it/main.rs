@@ -10,6 +10,7 @@ mod client;
 mod codec;
 mod definition;
 mod discovery;
+mod docs;
 mod downloads;
 mod frames;
 mod layers;
