@@ -103,8 +103,13 @@ impl Export {
                 }
             }
             Record::Database(database) => {
+                let place = format!("{} {}", self.key, database.name.get());
+                let (database, without_path) = database_out(database);
+                for index in without_path {
+                    self.lose("index", &format!("{place} {index}"), "it has no key path");
+                }
                 if let Some(origin) = self.origins.last_mut() {
-                    origin.indexed_db.push(database_out(database));
+                    origin.indexed_db.push(database);
                     self.at = At::Database;
                 }
             }
@@ -119,7 +124,10 @@ impl Export {
         let database = self.origins.last_mut().and_then(|origin| origin.indexed_db.last_mut());
         let Some(database) = database else { return };
         let name = database.name.get().to_owned();
-        let Some(store) = database.stores.get_mut(rows.store) else { return };
+        let Some(store) = database.stores.get_mut(rows.store) else {
+            let place = format!("{} {name} {}", self.key, rows.store);
+            return self.lose("rows", &place, "their store does not exist");
+        };
         let place = format!("{} {name} {}", self.key, store.name.get());
         let own_key = store.key_path.is_none() && store.key_path_array.is_none();
         for (key, value) in &rows.rows {
@@ -187,27 +195,35 @@ fn split_path(path: Raw) -> (Option<Raw>, Option<Raw>) {
     }
 }
 
-fn database_out(database: Database) -> StateDatabase {
-    let stores = database.stores.into_iter().map(|store| {
+/// The database, and its indexes without a key path, which the format cannot hold: names of store and index.
+fn database_out(database: Database) -> (StateDatabase, Vec<String>) {
+    let mut without_path = Vec::new();
+    let mut stores = Vec::new();
+    for store in database.stores {
         let (key_path, key_path_array) = split_path(store.key_path);
-        let indexes = store.indexes.into_iter().map(|index| {
+        let mut indexes = Vec::new();
+        for index in store.indexes {
             let (key_path, key_path_array) = split_path(index.key_path);
-            StateIndex {
+            if key_path.is_none() && key_path_array.is_none() {
+                without_path.push(format!("{} {}", store.name.get(), index.name.get()));
+                continue;
+            }
+            indexes.push(StateIndex {
                 name: index.name,
                 key_path,
                 key_path_array,
                 multi_entry: index.multi_entry,
                 unique: index.unique,
-            }
-        });
-        StateStore {
+            });
+        }
+        stores.push(StateStore {
             name: store.name,
             auto_increment: store.auto_increment,
             key_path,
             key_path_array,
             records: Vec::new(),
-            indexes: indexes.collect(),
-        }
-    });
-    StateDatabase { name: database.name, version: database.version, stores: stores.collect() }
+            indexes,
+        });
+    }
+    (StateDatabase { name: database.name, version: database.version, stores }, without_path)
 }

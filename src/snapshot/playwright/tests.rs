@@ -1,5 +1,5 @@
 use super::*;
-use crate::snapshot::Report;
+use crate::snapshot::{Report, ndjson::Writer};
 
 const STATE: &str = include_str!("../../../fixtures/storage-state.json");
 
@@ -61,6 +61,30 @@ async fn unreadable_rows_are_named_and_skipped() {
         let records = &back["origins"][0]["indexedDB"][0]["stores"][0]["records"];
         assert_eq!(*records, serde_json::json!([{ "key": 1, "value": null }]), "{bad:.100}");
     }
+}
+
+#[tokio::test]
+async fn parts_of_a_database_that_make_no_sense_are_named_and_left_out() {
+    let records = [
+        r#"{"context":{"madeByClient":false}}"#,
+        r#"{"storage":{"key":"https://a.test/"}}"#,
+        r#"{"database":{"name":"d","version":1,"stores":[{"name":"s","keyPath":null,"autoIncrement":true,"indexes":[
+            {"name":"none","keyPath":null,"unique":false,"multiEntry":false},
+            {"name":"one","keyPath":"a","unique":false,"multiEntry":false}]}]}}"#,
+        r#"{"rows":{"store":7,"rows":[[1,2]]}}"#,
+    ];
+    let mut content = Vec::new();
+    let mut writer = Writer::new(&mut content, "").await.expect("written");
+    for record in records {
+        writer.write(&serde_json::from_str(record).expect("a record")).await.expect("written");
+    }
+    writer.end(true).await.expect("written");
+    let (state, report) = export(content.as_slice()).await.expect("exported");
+    let lost: Vec<_> = report.lost.iter().map(|lost| (lost.what.as_str(), lost.place.as_str())).collect();
+    let places = [("index", r#"https://a.test/ "d" "s" "none""#), ("rows", r#"https://a.test/ "d" 7"#)];
+    assert_eq!(lost, places);
+    assert!(state.contains(r#""name":"one""#) && !state.contains(r#""name":"none""#), "{state}");
+    import(&state, &mut Vec::new()).await.expect("what was exported can be imported");
 }
 
 #[test]
