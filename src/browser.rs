@@ -7,6 +7,7 @@ mod account;
 mod codec;
 mod context_reaper;
 mod downloads;
+mod error;
 pub mod find;
 mod inbox;
 mod internal;
@@ -35,29 +36,35 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::start::{Started, start};
 use self::{
     account::Account,
     codec::{Framing, Wire, Writer},
     inbox::Parcel,
+    internal::InternalSession,
     openings::Openings,
     permits::Permits,
 };
 pub use self::{
     codec::CodecChoice,
+    error::CallError,
     inbox::Inbox,
-    internal::{ContextHandle, Emulated, InternalEvent, InternalRoot, InternalSession},
+    internal::{
+        ContextHandle, Emulated, InternalEvent, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline,
+    },
     lease::Lease,
     mirror::{LeaseId, Surveyed},
     openings::Opening,
     process::Launch,
     start::{BrowserError, OLDEST, Shares, Source},
 };
+pub(crate) use self::{
+    internal::commands,
+    start::{Started, start},
+};
 use crate::{
     cdp::{
         cbor::MalformedCbor,
         emulation::Change,
-        error::CdpError,
         ids::{CdpSessionId, ContextId, TargetId},
         json_object::JsonObject,
     },
@@ -66,36 +73,6 @@ use crate::{
 
 /// Time limit for the reply to a command of the proxy's own.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Why a command of the proxy's own has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// Chrome refused the command.
-    #[error("Chrome answered {method} with {} {}", error.code, error.message)]
-    Refused {
-        /// The command.
-        method: &'static str,
-        /// Its error.
-        error: CdpError,
-    },
-    /// The browser has ended.
-    #[error("the browser has ended")]
-    Gone,
-    /// No reply within the time limit.
-    #[error("Chrome did not answer {method} within {} s", PATIENCE.as_secs())]
-    Late {
-        /// The command.
-        method: &'static str,
-    },
-    /// The reply lacks a required member.
-    #[error("Chrome's answer to {method} lacks {member}")]
-    Odd {
-        /// The command.
-        method: &'static str,
-        /// The missing member.
-        member: &'static str,
-    },
-}
 
 /// A handle on one browser; cheap to clone. The browser runs until [`Browser::close`] or its own end.
 #[derive(Clone, Debug)]
@@ -274,7 +251,8 @@ impl Browser {
         self.shared.close.cancel();
     }
 
-    /// Sends a command of the proxy's own and waits for its `result`.
+    /// Sends a command of the proxy's own, on a CDP session or on the browser itself, and returns
+    /// its `result` as Chrome wrote it. [`PageDriver`] has typed commands.
     pub async fn call(
         &self,
         on: Option<&CdpSessionId>,
@@ -327,7 +305,7 @@ impl Browser {
 
     /// Attaches a CDP session of the proxy's own to a target, through a browser-level one that no
     /// client sees.
-    pub async fn attach(&self, base: &CdpSessionId, target: &TargetId) -> Result<InternalSession, CallError> {
+    async fn attach(&self, base: &CdpSessionId, target: &TargetId) -> Result<InternalSession, CallError> {
         Ok(InternalSession::new(self.clone(), base.clone(), self.attach_to(base, target).await?))
     }
 
@@ -449,7 +427,9 @@ impl Browser {
 }
 
 fn member(result: &str, method: &'static str, member: &'static str) -> Result<String, CallError> {
-    JsonObject::read(result).and_then(|result| result.string(member)).ok_or(CallError::Odd { method, member })
+    JsonObject::read(result)
+        .and_then(|result| result.string(member))
+        .ok_or_else(|| CallError::Unreadable { method, why: format!("it lacks {member}") })
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub use self::{
     record::{Counts, Lost},
     restore::{Mode, Reopen, restore},
 };
-use crate::{browser::CallError, cdp::error::CdpError};
+use crate::browser::CallError;
 
 /// The parts that a snapshot is to hold, and its limits.
 #[derive(Clone, Debug)]
@@ -118,26 +118,26 @@ pub enum SnapshotError {
 /// Why one item could not be read or written; the others continue.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    #[error("{0}")]
+    /// A command to the page failed, or the deadline passed.
+    #[error(transparent)]
     Call(#[from] CallError),
+    /// The item itself cannot be carried.
     #[error("{0}")]
-    Script(String),
-    #[error("it took too long")]
-    Late,
+    Item(String),
+}
+
+impl Problem {
+    /// Whether the deadline of the step passed.
+    fn is_late(&self) -> bool {
+        matches!(self, Self::Call(CallError::Deadline))
+    }
 }
 
 /// A problem of a step is a loss, unless the browser is gone.
 fn unless_gone(problem: Problem) -> Result<Problem, SnapshotError> {
     match problem {
         Problem::Call(error @ CallError::Gone) => Err(error.into()),
-        Problem::Call(CallError::Refused { error, .. }) if error == CdpError::NO_SESSION => {
-            Ok(Problem::Script("its page has gone".to_owned()))
-        }
+        Problem::Call(error) if error.is_detached() => Ok(Problem::Item("its page has gone".to_owned())),
         other => Ok(other),
     }
-}
-
-/// Waits for a step until its deadline.
-async fn by<T>(deadline: tokio::time::Instant, step: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    tokio::time::timeout_at(deadline, step).await.unwrap_or(Err(Problem::Late))
 }

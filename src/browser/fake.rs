@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::port::FromBrowser;
+use crate::{cdp::error::CdpError, port::FromBrowser};
 
 /// What happened to a [`lease`].
 #[derive(Clone, Debug, Default)]

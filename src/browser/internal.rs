@@ -1,11 +1,18 @@
-//! The proxy's own work in a session's contexts: CDP sessions and pages that clients do not see.
-//! Every guard here releases what it holds when it is dropped.
+//! The proxy's own work in a session's contexts, on CDP sessions and pages that clients do not see.
+//! `driver` drives a page, for all parts of the proxy that do so. Every guard here releases what it
+//! holds when it is dropped.
+
+pub(crate) mod commands;
+mod driver;
 
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
-use tokio::sync::mpsc;
 
+pub use self::{
+    commands::TypedCommand,
+    driver::{InternalEvent, PageDriver, PageEvents, by_deadline},
+};
 use super::{Browser, CallError, Lease, LeaseId, LinkRequest, Surveyed, member};
 use crate::{
     cdp::{
@@ -17,17 +24,6 @@ use crate::{
     },
     port::{Call, Settle},
 };
-
-/// An event on a CDP session of the proxy's own.
-#[derive(Debug)]
-pub struct InternalEvent {
-    /// The CDP session it came on.
-    pub on: CdpSessionId,
-    /// Its method.
-    pub method: String,
-    /// Its `params`, as Chrome wrote them.
-    pub params: String,
-}
 
 /// The location of a session: enough to work in its contexts while its task holds the lease.
 #[derive(Clone, Debug)]
@@ -61,9 +57,15 @@ impl ContextHandle {
         &self.context
     }
 
-    /// A command on the CDP session that owns the contexts, permissions and download behaviour.
-    pub async fn call(&self, method: &'static str, params: String) -> Result<String, CallError> {
-        self.browser.call(Some(&self.base), method, params).await
+    /// Sends a command on the browser-level CDP session that owns the contexts, permissions and
+    /// download behaviour.
+    pub async fn ask<C: TypedCommand>(&self, command: &C) -> Result<C::Result, CallError> {
+        driver::ask(&self.browser, &self.base, command).await
+    }
+
+    /// Attaches to a target of the session, to drive it.
+    pub async fn attach(&self, target: &TargetId) -> Result<PageDriver, CallError> {
+        self.browser.attach(&self.base, target).await.map(PageDriver::new)
     }
 
     /// The present and past content of the session's contexts, the default one first; empty if the
@@ -107,7 +109,7 @@ impl ContextHandle {
             }
             let change = Change::from(one.clone());
             let learn = Some((self.lease, Settle::Emulate(page.clone(), change.clone())));
-            let set = self.browser.call_for(Some(by.session()), what.method(), params.to_owned(), learn).await;
+            let set = self.browser.call_for(Some(&by.session), what.method(), params.to_owned(), learn).await;
             set.map(|_| change).map_err(|error| error.to_string())
         };
         let (mut what, mut refused) = (Vec::new(), Vec::new());
@@ -157,11 +159,6 @@ impl InternalRoot {
         Ok(Self { browser: browser.clone(), id })
     }
 
-    /// Sends a command on it.
-    pub async fn call(&self, method: &'static str, params: String) -> Result<String, CallError> {
-        self.browser.call(Some(&self.id), method, params).await
-    }
-
     /// Opens a blank page in a session's context that clients do not see. A `hidden` one takes no
     /// focus and lives at most as long as this CDP session; another is closed by its creator, or
     /// revealed.
@@ -188,9 +185,9 @@ impl InternalRoot {
         self.browser.order(LinkRequest::Close { page: page.clone() });
     }
 
-    /// Attaches to a target; clients do not see it.
-    pub async fn attach(&self, target: &TargetId) -> Result<InternalSession, CallError> {
-        self.browser.attach(&self.id, target).await
+    /// Attaches to a target, to drive it.
+    pub async fn attach(&self, target: &TargetId) -> Result<PageDriver, CallError> {
+        self.browser.attach(&self.id, target).await.map(PageDriver::new)
     }
 }
 
@@ -201,10 +198,10 @@ impl Drop for InternalRoot {
     }
 }
 
-/// A CDP session of the proxy's own on a page. Dropping it detaches it.
+/// A CDP session of the proxy's own on a target. Dropping it detaches it.
 #[derive(Debug)]
 #[must_use]
-pub struct InternalSession {
+pub(super) struct InternalSession {
     browser: Browser,
     root: CdpSessionId,
     session: CdpSessionId,
@@ -212,29 +209,18 @@ pub struct InternalSession {
 }
 
 impl InternalSession {
-    /// A session made on `root`, which is told when it ends.
+    /// The CDP session `session`, which was attached through `root`.
     pub(super) fn new(browser: Browser, root: CdpSessionId, session: CdpSessionId) -> Self {
         Self { browser, root, session, detached: false }
     }
 
     /// Sends a command on it.
-    pub async fn call(&self, method: &'static str, params: impl Into<String>) -> Result<String, CallError> {
+    async fn call(&self, method: &'static str, params: impl Into<String>) -> Result<String, CallError> {
         self.browser.call(Some(&self.session), method, params.into()).await
     }
 
-    /// Sends a command on a CDP session below it.
-    pub async fn call_below(
-        &self,
-        session: &CdpSessionId,
-        method: &'static str,
-        params: impl Into<String>,
-    ) -> Result<String, CallError> {
-        self.browser.call(Some(session), method, params.into()).await
-    }
-
-    /// Ends it and waits until Chrome has done so: the change of the target's `TargetInfo` was
-    /// reported by then.
-    pub async fn detach(mut self) -> Result<(), CallError> {
+    /// Detaches it, and waits for Chrome's reply.
+    async fn detach(mut self) -> Result<(), CallError> {
         let params = format!(r#"{{"sessionId":"{}"}}"#, self.session);
         self.browser.call(Some(&self.root), "Target.detachFromTarget", params).await?;
         self.detached = true;
@@ -245,18 +231,6 @@ impl InternalSession {
     fn leave(mut self) -> CdpSessionId {
         self.detached = true;
         self.session.clone()
-    }
-
-    /// The id of the CDP session.
-    pub fn session(&self) -> &CdpSessionId {
-        &self.session
-    }
-
-    /// Sends all later events on it, and on CDP sessions below it, to this channel. The channel is
-    /// unbounded, because reading from Chrome never waits: only the domains that the caller enables
-    /// send events.
-    pub fn listen(&self, session: &CdpSessionId, to: mpsc::UnboundedSender<InternalEvent>) {
-        self.browser.order(LinkRequest::Hear { session: session.clone(), to });
     }
 }
 

@@ -5,12 +5,11 @@ mod storage;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, future::try_join, stream};
-use serde::Deserialize;
 use tokio::{io::AsyncWrite, sync::mpsc, time::Instant};
 
 use self::storage::{Found, Readers};
 use super::{
-    Parts, Problem, Report, SnapshotError, by,
+    Parts, Problem, Report, SnapshotError,
     ndjson::Writer,
     origins::Origins,
     pages::{self, Seen},
@@ -19,10 +18,10 @@ use super::{
     unless_gone,
 };
 use crate::{
-    browser::{ContextHandle, InternalRoot, Surveyed},
+    browser::{CallError, ContextHandle, InternalRoot, Surveyed, by_deadline, commands::GetCookies},
     cdp::{
         ids::{ContextId, TargetId},
-        json_object::{JsonObject, quote},
+        json_object::JsonObject,
         target::Kind,
     },
 };
@@ -97,7 +96,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
 
     async fn fail(&mut self, what: &str, place: &str, problem: Problem) -> Result<(), SnapshotError> {
         let problem = unless_gone(problem)?;
-        self.report.complete &= !matches!(problem, Problem::Late);
+        self.report.complete &= !problem.is_late();
         self.lose(what, place, &problem.to_string()).await
     }
 
@@ -124,10 +123,12 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         let looks: Vec<_> =
             ids.iter().map(|(id, _, info)| pages::look(root, surveyed, (id, info), parts, end)).collect();
         let looks = stream::iter(looks).buffered(PAGES).collect::<Vec<_>>();
-        let cookies = by(self.scene.step(), cookies_of(self.scene.place, &surveyed.context));
+        let get_cookies = GetCookies { browser_context_id: surveyed.context.as_str() };
+        let cookies = by_deadline(self.scene.step(), self.scene.place.ask(&get_cookies));
         // Starting a page of the proxy takes longest, so it starts meanwhile.
         let (seen, cookies, storage_page) = tokio::join!(looks, cookies, self.vault_ahead(surveyed));
         let pages = self.pages(&ids, seen, &mut candidates).await?;
+        let cookies = cookies.map(|answer| answer.cookies);
         for cookies in self.cookies(cookies).await?.chunks(COOKIES) {
             for cookie in cookies {
                 candidates.cookie(cookie);
@@ -158,9 +159,10 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         let mut likely = Origins::default();
         likely.surveyed(surveyed);
         let first = likely.keys().next().filter(|_| self.scene.parts.local_storage || self.scene.parts.indexed_db)?;
-        let mut storage_page = by(self.scene.step(), StoragePage::new(&self.scene.root, &surveyed.context)).await;
+        let mut storage_page =
+            by_deadline(self.scene.step(), StoragePage::new(&self.scene.root, &surveyed.context)).await;
         if let Ok(storage_page) = &mut storage_page {
-            let _ = by(self.scene.step(), storage_page.visit(first)).await;
+            let _ = by_deadline(self.scene.step(), storage_page.visit(first)).await;
         }
         Some(storage_page)
     }
@@ -192,11 +194,11 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         Ok(pages)
     }
 
-    async fn cookies(&mut self, read: Result<Vec<Raw>, Problem>) -> Result<Vec<Cookie>, SnapshotError> {
+    async fn cookies(&mut self, read: Result<Vec<Raw>, CallError>) -> Result<Vec<Cookie>, SnapshotError> {
         let raw = match read {
             Ok(raw) => raw,
-            Err(problem) => {
-                self.out.fail("cookies", "", problem).await?;
+            Err(error) => {
+                self.out.fail("cookies", "", error.into()).await?;
                 return Ok(Vec::new());
             }
         };
@@ -246,16 +248,4 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         };
         try_join(read, write).await.map(drop)
     }
-}
-
-/// The cookies of a context, as Chrome reports them.
-async fn cookies_of(place: &ContextHandle, context: &ContextId) -> Result<Vec<Raw>, Problem> {
-    #[derive(Deserialize)]
-    struct Cookies {
-        cookies: Vec<Raw>,
-    }
-    let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
-    let result = place.call("Storage.getCookies", params).await?;
-    let read: Result<Cookies, _> = serde_json::from_str(&result);
-    Ok(read.map_err(|error| Problem::Script(format!("Chrome's answer: {error}")))?.cookies)
 }

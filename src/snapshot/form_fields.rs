@@ -4,13 +4,16 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{
-    Problem,
-    record::{Field, Raw},
-};
+use super::record::{Field, Raw};
+use crate::browser::commands::commands;
 
+commands! {
+    "DOMSnapshot.captureSnapshot" = CaptureSnapshot { computed_styles: [&'static str; 0] } -> DomSnapshot;
+}
+
+/// The result of `DOMSnapshot.captureSnapshot`.
 #[derive(Deserialize)]
-struct Snapshot {
+pub(crate) struct DomSnapshot {
     documents: Vec<Document>,
     strings: Vec<Raw>,
 }
@@ -65,13 +68,18 @@ impl Rare {
     }
 }
 
-/// The first `most` form fields of the page's own document, from a `DOMSnapshot`, and the number of further ones. The
-/// duration is linear in the size of the document.
-pub(super) fn read(snapshot: &str, most: usize) -> Result<(Vec<Field>, usize), Problem> {
-    let read: Snapshot =
-        serde_json::from_str(snapshot).map_err(|error| Problem::Script(format!("Chrome's answer: {error}")))?;
-    let Some(Document { nodes }) = read.documents.into_iter().next() else { return Ok((Vec::new(), 0)) };
-    let strings = &read.strings;
+impl DomSnapshot {
+    /// The number of nodes of the page's own document.
+    pub(super) fn nodes(&self) -> usize {
+        self.documents.first().map_or(0, |document| document.nodes.node_name.len())
+    }
+}
+
+/// The first `most` form fields of the page's own document, and the number of further ones. The duration is linear in
+/// the number of nodes.
+pub(super) fn read(snapshot: DomSnapshot, most: usize) -> (Vec<Field>, usize) {
+    let Some(Document { nodes }) = snapshot.documents.into_iter().next() else { return (Vec::new(), 0) };
+    let strings = &snapshot.strings;
     let text = |at: i64| usize::try_from(at).ok().and_then(|at| strings.get(at));
     let is = |at: i64, what: &str| text(at).is_some_and(|text| text.get().trim_matches('"').eq_ignore_ascii_case(what));
     let all = nodes.node_name.len();
@@ -120,7 +128,7 @@ pub(super) fn read(snapshot: &str, most: usize) -> Result<(Vec<Field>, usize), P
             selected: (tag == "OPTION").then(|| selected[node]),
         });
     }
-    Ok((fields, more))
+    (fields, more)
 }
 
 #[cfg(test)]
@@ -133,7 +141,7 @@ mod tests {
             "parentIndex":[-1,0,0,0,0],"nodeName":[4,0,0,0,0],
             "attributes":[[],[1,2],[1,2],[1,3],[1,2]],
             "inputChecked":{"index":[2]},"inputValue":{"index":[3],"value":[3]}}}]}"#;
-        let (fields, more) = read(snapshot, 3).expect("fields");
+        let (fields, more) = read(serde_json::from_str(snapshot).expect("a snapshot"), 3);
         let read: Vec<_> = fields.iter().map(|field| (field.number, field.checked, field.value.is_some())).collect();
         assert_eq!(read, [(0, Some(false), false), (1, Some(true), false), (2, None, true)]);
         assert_eq!(more, 1);

@@ -4,30 +4,40 @@
 use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::join_all;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    Parts, Problem, by, form_fields,
+    Parts, Problem,
+    form_fields::{self, CaptureSnapshot},
     record::{Entry, Lost, Page, Raw, SessionStorage},
     storage_key::StorageKey,
-    storage_page::evaluated,
 };
 use crate::{
-    browser::{CallError, InternalRoot, InternalSession, Surveyed},
+    browser::{
+        InternalRoot, PageDriver, Surveyed, by_deadline,
+        commands::{Evaluate, GetNavigationHistory, commands},
+    },
     cdp::{
         emulation::Overrides,
-        error::CdpError,
-        ids::{CdpSessionId, TargetId},
-        json_object::{JsonObject, quote},
+        ids::TargetId,
+        json_object::JsonObject,
         target::{Kind, TargetInfo},
     },
     runtime,
 };
 
-/// Asks whether a page is in front. If its own scripts would run, for example replacements of these functions, Chrome
-/// gives up instead.
-const FRONT: &str = r#"{"expression":"document.visibilityState === 'visible' && document.hasFocus() ? 'true' : ''","throwOnSideEffect":true,"returnByValue":true}"#;
+/// Whether a page is in front.
+const FRONT: &str = "document.visibilityState === 'visible' && document.hasFocus()";
+/// About the bytes of a node in a `DOMSnapshot`.
+const NODE: usize = 32;
+
+commands! {
+    "Page.getFrameTree" = GetFrameTree {} -> FrameTree;
+    "Page.getLayoutMetrics" = GetLayoutMetrics {} -> Metrics;
+    "Storage.getStorageKeyForFrame" = GetStorageKeyForFrame<'a> { frame_id: &'a str } -> KeyOfFrame;
+    "DOMStorage.getDOMStorageItems" = GetDomStorageItems<'a> { storage_id: StorageId<'a> } -> Items;
+}
 
 /// The result of reading a page.
 #[derive(Debug)]
@@ -42,17 +52,18 @@ pub(super) struct Seen {
     pub(super) late: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct History {
-    current_index: usize,
-    entries: Vec<HistoryEntry>,
+pub(crate) struct StorageId<'a> {
+    storage_key: &'a str,
+    is_local_storage: bool,
 }
 
+/// The result of `Page.getFrameTree`.
 #[derive(Deserialize)]
-struct HistoryEntry {
-    url: String,
-    title: Raw,
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FrameTree {
+    frame_tree: Tree,
 }
 
 #[derive(Deserialize)]
@@ -74,9 +85,10 @@ impl Tree {
     }
 }
 
+/// The result of `Page.getLayoutMetrics`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metrics {
+pub(crate) struct Metrics {
     css_visual_viewport: Viewport,
 }
 
@@ -87,15 +99,17 @@ struct Viewport {
     page_y: f64,
 }
 
-#[derive(Deserialize)]
-struct Items {
-    entries: Vec<(Raw, Raw)>,
-}
-
+/// The result of `Storage.getStorageKeyForFrame`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
-    frame_tree: Tree,
+pub(crate) struct KeyOfFrame {
+    storage_key: String,
+}
+
+/// The result of `DOMStorage.getDOMStorageItems`.
+#[derive(Deserialize)]
+pub(crate) struct Items {
+    entries: Vec<(Raw, Raw)>,
 }
 
 /// Reads a page. Parts that are not answered in time are missing, and reported.
@@ -131,8 +145,8 @@ pub(super) async fn look(
         }
     }
     let deadline = end.min(Instant::now() + parts.page_deadline);
-    if let Err(problem) = by(deadline, read(root, surveyed, target, parts, &mut seen)).await {
-        seen.late = matches!(problem, Problem::Late);
+    if let Err(problem) = by_deadline(deadline, read(root, surveyed, target, parts, &mut seen)).await {
+        seen.late = problem.is_late();
         let what = "page".to_owned();
         let why = format!("only a part of it could be read: {problem}");
         seen.lost.push(Lost { what, place: url, why });
@@ -153,7 +167,7 @@ async fn read(
     seen: &mut Seen,
 ) -> Result<(), Problem> {
     let page = root.attach(target).await?;
-    let history: History = ask(&page, page.session(), "Page.getNavigationHistory", "{}").await?;
+    let history = page.ask(&GetNavigationHistory {}).await?;
     if let Some(current) = history.entries.get(history.current_index) {
         seen.page.url = named(current.url.clone());
         seen.page.title.clone_from(&current.title);
@@ -165,41 +179,41 @@ async fn read(
     // A frame that has gone meanwhile is left out.
     let apart: Vec<_> = join_all(apart.iter().map(|frame| root.attach(frame))).await.into_iter().flatten().collect();
     let mut stored = HashSet::new();
-    for held in [&page].into_iter().chain(&apart) {
-        let session = held.session();
-        let answer: Answer = match ask(held, session, "Page.getFrameTree", "{}").await {
-            Ok(answer) => answer,
-            Err(problem) if has_gone(&problem) && *session != *page.session() => continue,
-            Err(problem) => return Err(problem),
+    for (at, part) in [&page].into_iter().chain(&apart).enumerate() {
+        let tree = match part.ask(&GetFrameTree {}).await {
+            Ok(answer) => answer.frame_tree,
+            Err(error) if error.is_detached() && at > 0 => continue,
+            Err(error) => return Err(error.into()),
         };
         let mut frames = Vec::new();
-        answer.frame_tree.frames(&mut frames);
+        tree.frames(&mut frames);
         for frame in frames {
-            let Some(key) = storage_key(held, session, &frame).await else { continue };
-            if stored.insert(key.clone()) {
-                read_area(held, session, key, seen).await?;
+            // A frame that has gone, or like a sandboxed one has no storage, has no key.
+            let Ok(KeyOfFrame { storage_key }) = part.ask(&GetStorageKeyForFrame { frame_id: &frame }).await else {
+                continue;
+            };
+            if stored.insert(storage_key.clone()) {
+                read_area(part, storage_key, seen).await?;
             }
         }
     }
     if !parts.pages {
         return Ok(());
     }
-    let metrics: Metrics = ask(&page, page.session(), "Page.getLayoutMetrics", "{}").await?;
+    let metrics = page.ask(&GetLayoutMetrics {}).await?;
     seen.page.scroll = (metrics.css_visual_viewport.page_x, metrics.css_visual_viewport.page_y);
     if parts.fields {
         read_fields(&page, parts.most_fields, seen).await?;
     }
-    seen.page.front = evaluated(&page.call("Runtime.evaluate", FRONT).await?).is_ok_and(|front| front == "true");
+    // If scripts of the page would run, for example replacements of these functions, Chrome gives up instead.
+    let front = page.ask(&Evaluate { throw_on_side_effect: true, ..Evaluate::new(FRONT) }).await?;
+    seen.page.front = front.value().unwrap_or(false);
     Ok(())
 }
 
-async fn read_fields(page: &InternalSession, most: usize, seen: &mut Seen) -> Result<(), Problem> {
-    let document = page.call("DOMSnapshot.captureSnapshot", r#"{"computedStyles":[]}"#).await?;
-    let (fields, more) = runtime::aside(document.len(), || {
-        let read = form_fields::read(&document, most);
-        drop(document);
-        read
-    })?;
+async fn read_fields(page: &PageDriver, most: usize, seen: &mut Seen) -> Result<(), Problem> {
+    let document = page.ask(&CaptureSnapshot { computed_styles: [] }).await?;
+    let (fields, more) = runtime::aside(document.nodes() * NODE, || form_fields::read(document, most));
     seen.page.fields = fields;
     if more > 0 {
         let why = format!("{more} more than are saved of one page: {most} (snapshot_fields)");
@@ -226,23 +240,7 @@ fn frames_apart(surveyed: &Surveyed, page: &TargetId) -> Vec<TargetId> {
     whole.split_off(1)
 }
 
-fn has_gone(problem: &Problem) -> bool {
-    matches!(problem, Problem::Call(CallError::Refused { error, .. }) if *error == CdpError::NO_SESSION)
-}
-
-/// A frame's storage key; none if it has gone or, like a sandboxed frame, has no storage.
-async fn storage_key(page: &InternalSession, session: &CdpSessionId, frame: &str) -> Option<String> {
-    let params = format!(r#"{{"frameId":{}}}"#, quote(frame));
-    let result = page.call_below(session, "Storage.getStorageKeyForFrame", params).await.ok()?;
-    JsonObject::read(&result)?.string("storageKey")
-}
-
-async fn read_area(
-    page: &InternalSession,
-    session: &CdpSessionId,
-    key: String,
-    seen: &mut Seen,
-) -> Result<(), Problem> {
+async fn read_area(part: &PageDriver, key: String, seen: &mut Seen) -> Result<(), Problem> {
     match StorageKey::read(&key) {
         Ok(key) => {
             seen.keys.insert(key);
@@ -254,8 +252,8 @@ async fn read_area(
         // `about:blank` and the like.
         Err(_) => return Ok(()),
     }
-    let params = format!(r#"{{"storageId":{{"storageKey":{},"isLocalStorage":false}}}}"#, quote(&key));
-    let items: Items = ask(page, session, "DOMStorage.getDOMStorageItems", &params).await?;
+    let storage_id = StorageId { storage_key: &key, is_local_storage: false };
+    let items = part.ask(&GetDomStorageItems { storage_id }).await?;
     // *Measured:* for a key that is not valid Unicode, Chrome reports U+FFFD.
     if items.entries.iter().any(|(key, _)| key.get().contains('\u{fffd}')) {
         let why = "a key may differ: Chrome does not report keys that are not valid Unicode".to_owned();
@@ -265,16 +263,6 @@ async fn read_area(
         seen.page.session_storage.push(SessionStorage { key, items: items.entries });
     }
     Ok(())
-}
-
-async fn ask<T: for<'de> Deserialize<'de>>(
-    page: &InternalSession,
-    session: &CdpSessionId,
-    method: &'static str,
-    params: &str,
-) -> Result<T, Problem> {
-    let result = page.call_below(session, method, params).await?;
-    serde_json::from_str(&result).map_err(|error| Problem::Script(format!("Chrome's answer to {method}: {error}")))
 }
 
 fn empty() -> Raw {

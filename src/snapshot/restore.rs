@@ -12,7 +12,7 @@ use tokio::{io::AsyncBufRead, time::Instant};
 
 use self::{blank::Blank, page::Opened};
 use super::{
-    Problem, Report, SnapshotError, by,
+    Problem, Report, SnapshotError,
     ndjson::Reader,
     record::{Cookie, Database, Lost, Page, Raw, Record, Rows},
     storage_key::StorageKey,
@@ -20,12 +20,19 @@ use super::{
     unless_gone,
 };
 use crate::{
-    browser::{ContextHandle, InternalRoot},
-    cdp::{ids::ContextId, json_object::quote, permission::Ruling},
+    browser::{
+        ContextHandle, InternalRoot, by_deadline,
+        commands::{Nothing, commands},
+    },
+    cdp::{ids::ContextId, permission::Ruling},
 };
 
 /// Deadline of one step, for example of a batch of rows.
 const STEP: Duration = Duration::from_secs(30);
+
+commands! {
+    "Target.activateTarget" = ActivateTarget<'a> { target_id: &'a str } -> Nothing;
+}
 
 /// What happens to the session's existing state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +94,7 @@ pub async fn restore<R: AsyncBufRead + Unpin>(
             restore.blank = Blank::of(&before);
             if let Some(blank) = &mut restore.blank {
                 // It is needed in any case, and the records may still be read. An error shows when it is needed.
-                blank.storage_page = by(Instant::now() + STEP, blank.storage_page(&restore.root)).await.ok();
+                blank.storage_page = by_deadline(Instant::now() + STEP, blank.storage_page(&restore.root)).await.ok();
             }
         }
         Mode::Replace => restore.clear(&before).await?,
@@ -253,9 +260,8 @@ impl Restore<'_> {
             }
         }
         if let Some(front) = front {
-            let params = format!(r#"{{"targetId":{}}}"#, quote(front.as_str()));
             // It may have closed itself by now.
-            let _ = self.place.call("Target.activateTarget", params).await;
+            let _ = self.place.ask(&ActivateTarget { target_id: front.as_str() }).await;
         }
         Ok(())
     }
@@ -283,7 +289,7 @@ impl Restore<'_> {
         self.skip = Skip::Nothing;
         let visited = match StorageKey::read(text) {
             Ok(key) => self.go(key).await,
-            Err(why) => Err(Problem::Script(why.to_owned())),
+            Err(why) => Err(Problem::Item(why.to_owned())),
         };
         if let Err(problem) = visited {
             self.skip = Skip::Storage;
@@ -295,9 +301,9 @@ impl Restore<'_> {
     async fn go(&mut self, key: StorageKey) -> Result<(), Problem> {
         let mut storage_page = match self.storage_page.take() {
             Some(storage_page) => storage_page,
-            None => by(Instant::now() + STEP, self.storage_page()).await?,
+            None => by_deadline(Instant::now() + STEP, self.storage_page()).await?,
         };
-        let visited = by(Instant::now() + STEP, storage_page.visit(&key)).await;
+        let visited = by_deadline(Instant::now() + STEP, storage_page.visit(&key)).await;
         // No page of the session may ever visit this origin, and its storage must still be found at the next save.
         self.place.remember(self.context.as_ref().unwrap_or(self.place.context()), key.memory());
         self.storage_page = Some(storage_page);
@@ -315,9 +321,9 @@ impl Restore<'_> {
     /// Runs one operation of the storage page for the key at which it is.
     async fn run<T: serde::de::DeserializeOwned>(&mut self, op: &str, args: &str) -> Result<T, Problem> {
         let Some(storage_page) = &mut self.storage_page else {
-            return Err(Problem::Script("the storage page has no location".to_owned()));
+            return Err(Problem::Item("the storage page has no location".to_owned()));
         };
-        by(Instant::now() + STEP, storage_page.run(op, args)).await
+        by_deadline(Instant::now() + STEP, storage_page.run(op, args)).await
     }
 
     async fn local_storage(&mut self, items: &[(Raw, Raw)]) -> Result<(), SnapshotError> {

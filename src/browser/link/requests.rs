@@ -50,7 +50,10 @@ impl Link {
             LinkRequest::Call { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
             LinkRequest::Own { call, lease, reply } => self.on_own(call, lease, reply),
             LinkRequest::Hear { session, to } => {
-                self.hearers.insert(session, to);
+                // The CDP session may have ended already.
+                if self.targets.session(session.as_str()).is_some() {
+                    self.hearers.insert(session, to);
+                }
             }
             LinkRequest::Survey { lease, reply } => {
                 let _ = reply.send(self.targets.survey(lease));

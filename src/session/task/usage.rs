@@ -1,41 +1,59 @@
-//! What a session has used: its pages are asked beside its clients, and out of their sight.
+//! Measures the resources that a session uses. Its pages are asked on CDP sessions that its clients do not see.
 
 use std::{collections::HashMap, time::Duration};
 
 use futures_util::future::join_all;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::SessionTask;
 use crate::{
     api_types::{Millis, Usage},
-    browser::{Browser, CallError},
-    cdp::{
-        ids::{CdpSessionId, TargetId},
-        json_object::JsonObject,
+    browser::{
+        CallError, ContextHandle, by_deadline,
+        commands::{Nothing, commands},
     },
+    cdp::ids::TargetId,
 };
 
-/// How long a page gets to say what it uses; one that is busy or paused says nothing.
+/// Time limit for the figures of a page. A page that is busy or paused does not report any.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The pages of a session, and how to ask them. What is attached through `base` no client ever sees.
-struct Pages {
-    browser: Browser,
-    base: CdpSessionId,
-    all: Vec<TargetId>,
+commands! {
+    "Performance.enable" = EnablePerformance {} -> Nothing;
+    "Performance.getMetrics" = GetMetrics {} -> Metrics;
+    "Runtime.getIsolateId" = GetIsolateId {} -> Isolate;
+}
+
+/// The result of `Performance.getMetrics`.
+#[derive(Deserialize)]
+pub(crate) struct Metrics {
+    metrics: Vec<Metric>,
+}
+
+#[derive(Deserialize)]
+struct Metric {
+    name: String,
+    value: f64,
+}
+
+/// The result of `Runtime.getIsolateId`.
+#[derive(Deserialize)]
+pub(crate) struct Isolate {
+    id: String,
 }
 
 impl SessionTask {
-    /// What the session has used; the pages are asked without its clients noticing.
+    /// The resources that the session uses.
     pub(super) fn usage(&self) -> impl Future<Output = Usage> + Send + use<> {
         let traffic = self.record.traffic;
-        let pages =
-            Pages { browser: self.lease.browser().clone(), base: self.lease.base().clone(), all: self.session.pages() };
+        let (context, pages) = (self.lease.place(), self.session.pages());
         let most = self.session.pages_most();
         let wall_time = Millis(super::now().saturating_duration_since(self.record.life().began()));
         async move {
-            let measured = join_all(pages.all.iter().map(|page| pages.measure(page))).await;
-            // By isolate: the pages of one renderer share its heap, and each would be counted again (*measured*).
+            let deadline = Instant::now() + PATIENCE;
+            let measured = join_all(pages.iter().map(|page| by_deadline(deadline, measure(&context, page)))).await;
+            // By isolate: pages of the same renderer share its heap, and each would count it again (*measured*).
             let of_renderers: HashMap<String, Figures> = measured.into_iter().flatten().collect();
             let sum = |of: fn(&Figures) -> f64| {
                 let sum: f64 = of_renderers.values().map(of).sum();
@@ -49,7 +67,7 @@ impl SessionTask {
                 bytes_out: traffic.bytes_out,
                 commands: traffic.frames_in - traffic.malformed,
                 events: traffic.events,
-                pages: u32::try_from(pages.all.len()).unwrap_or(u32::MAX),
+                pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
                 pages_most: most,
                 js_heap_used: sum(|figures| figures.heap).map(whole),
                 dom_nodes: sum(|figures| figures.nodes).map(whole),
@@ -61,7 +79,7 @@ impl SessionTask {
     }
 }
 
-/// What the renderer of a page uses.
+/// The resources of a renderer.
 struct Figures {
     /// Bytes.
     heap: f64,
@@ -70,32 +88,16 @@ struct Figures {
     cpu: f64,
 }
 
-impl Pages {
-    /// What a page uses, and which isolate that is. `None` if it does not say.
-    async fn measure(&self, page: &TargetId) -> Option<(String, Figures)> {
-        #[derive(Deserialize)]
-        struct Metric {
-            name: String,
-            value: f64,
-        }
-
-        let page = self.browser.attach(&self.base, page).await.ok()?;
-        let ask = async {
-            // On a CDP session of its own that has no effect on anybody else's.
-            page.call("Performance.enable", "{}").await?;
-            Ok::<_, CallError>((
-                page.call("Runtime.getIsolateId", "{}").await?,
-                page.call("Performance.getMetrics", "{}").await?,
-            ))
-        };
-        let (isolate, metrics) = tokio::time::timeout(PATIENCE, ask).await.ok()?.ok()?;
-        let isolate = JsonObject::read(&isolate)?.string("id")?;
-        let metrics: Vec<Metric> = JsonObject::read(&metrics)?.read_as("metrics")?;
-        let of = |name: &str| metrics.iter().find(|metric| metric.name == name).map_or(0.0, |metric| metric.value);
-        // `ProcessTime` is what the system says of the whole renderer, as `SystemInfo.getProcessInfo` does
-        // (*measured*).
-        Some((isolate, Figures { heap: of("JSHeapUsedSize"), nodes: of("Nodes"), cpu: of("ProcessTime") }))
-    }
+/// The isolate of a page, and the resources of its renderer.
+async fn measure(context: &ContextHandle, page: &TargetId) -> Result<(String, Figures), CallError> {
+    let page = context.attach(page).await?;
+    // The domain is enabled for this CDP session only, so clients do not notice it.
+    page.ask(&EnablePerformance {}).await?;
+    let Isolate { id } = page.ask(&GetIsolateId {}).await?;
+    let Metrics { metrics } = page.ask(&GetMetrics {}).await?;
+    let of = |name: &str| metrics.iter().find(|metric| metric.name == name).map_or(0.0, |metric| metric.value);
+    // `ProcessTime` is the processor time of the whole renderer, as in `SystemInfo.getProcessInfo` (*measured*).
+    Ok((id, Figures { heap: of("JSHeapUsedSize"), nodes: of("Nodes"), cpu: of("ProcessTime") }))
 }
 
 /// A sum of counts; Chrome gives them as doubles.

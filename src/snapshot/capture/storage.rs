@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 
 use super::Scene;
 use crate::{
-    cdp::{ids::ContextId, json_object::quote},
+    browser::{CallError, by_deadline, commands::commands},
+    cdp::ids::ContextId,
     snapshot::{
-        Problem, by,
+        Problem,
         record::{Database, Index, Lost, ObjectStore, Raw, Record, Rows, Storage},
         storage_key::StorageKey,
         storage_page::StoragePage,
@@ -37,6 +38,21 @@ pub(super) struct Readers<'a> {
     context: &'a ContextId,
     // Guards the pages that are idle; held for one look.
     free: Mutex<Vec<StoragePage>>,
+}
+
+commands! {
+    "IndexedDB.getMetadata" = GetMetadata<'a> {
+        storage_key: &'a str,
+        database_name: &'a RawValue,
+        object_store_name: &'a RawValue,
+    } -> Metadata;
+}
+
+/// The result of `IndexedDB.getMetadata`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    key_generator_value: f64,
 }
 
 #[derive(Deserialize)]
@@ -108,13 +124,13 @@ impl<'a> Readers<'a> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let storage_page = match free {
             Some(storage_page) => Ok(storage_page),
-            None => by(self.scene.step(), StoragePage::new(&self.scene.root, self.context)).await,
+            None => by_deadline(self.scene.step(), StoragePage::new(&self.scene.root, self.context)).await,
         };
         let mut storage_page = match storage_page {
             Ok(storage_page) => storage_page,
             Err(problem) => return finder.fail("storage", &key.text, problem).await,
         };
-        match by(self.scene.step(), storage_page.visit(key)).await {
+        match by_deadline(self.scene.step(), storage_page.visit(key)).await {
             Ok(()) => self.all(&mut storage_page, key, &mut finder).await,
             Err(problem) => finder.fail("storage", &key.text, problem).await,
         }
@@ -126,7 +142,9 @@ impl<'a> Readers<'a> {
         let parts = self.scene.parts;
         let mut from = parts.local_storage.then_some(0);
         while let Some(at) = from.take() {
-            match by(self.scene.step(), storage_page.run::<Items>("local", &format!(r#"{{"from":{at}}}"#))).await {
+            match by_deadline(self.scene.step(), storage_page.run::<Items>("local", &format!(r#"{{"from":{at}}}"#)))
+                .await
+            {
                 Ok(Items { items, next }) => {
                     if !items.is_empty() {
                         finder.find(Record::LocalStorage(items)).await;
@@ -137,7 +155,7 @@ impl<'a> Readers<'a> {
             }
         }
         if parts.indexed_db {
-            match by(self.scene.step(), storage_page.run::<Vec<Listed>>("databases", "")).await {
+            match by_deadline(self.scene.step(), storage_page.run::<Vec<Listed>>("databases", "")).await {
                 Ok(listed) => {
                     for Listed { name } in listed {
                         let place = format!("{} {}", key.text, name.get());
@@ -153,7 +171,9 @@ impl<'a> Readers<'a> {
             // The frames of this key may be gone when the session is saved again.
             self.scene.place.remember(self.context, key.memory());
         }
-        if let Ok(Others { workers, caches, files }) = by(self.scene.step(), storage_page.run("others", "")).await {
+        if let Ok(Others { workers, caches, files }) =
+            by_deadline(self.scene.step(), storage_page.run("others", "")).await
+        {
             for scope in workers {
                 finder.lose("serviceWorker", &scope, "the site registers it again when it is opened").await;
             }
@@ -175,14 +195,14 @@ impl<'a> Readers<'a> {
         finder: &mut Finder,
     ) -> Result<(), Problem> {
         let open = format!(r#"{{"name":{}}}"#, name.get());
-        let opened = by(self.scene.step(), storage_page.run::<Schema>("open", &open)).await;
+        let opened = by_deadline(self.scene.step(), storage_page.run::<Schema>("open", &open)).await;
         // Its existence is recorded even if it cannot be read.
         finder.begin().await;
         let schema = opened?;
         let mut stores = Vec::new();
         for store in schema.stores {
             let next_key = if store.auto_increment {
-                by(self.scene.step(), next_key(storage_page, key, &name, &store.name)).await.ok().flatten()
+                by_deadline(self.scene.step(), next_key(storage_page, key, &name, &store.name)).await.ok()
             } else {
                 None
             };
@@ -196,7 +216,7 @@ impl<'a> Readers<'a> {
         let names: Vec<String> = stores.iter().map(|store| store.name.get().to_owned()).collect();
         finder.find(Record::Database(Database { name, version: schema.version, stores })).await;
         loop {
-            let Batch { batches, lost, more } = by(self.scene.step(), storage_page.run("rows", "")).await?;
+            let Batch { batches, lost, more } = by_deadline(self.scene.step(), storage_page.run("rows", "")).await?;
             for rows in batches {
                 finder.find(Record::Rows(rows)).await;
             }
@@ -249,18 +269,7 @@ async fn next_key(
     key: &StorageKey,
     db: &RawValue,
     store: &RawValue,
-) -> Result<Option<f64>, Problem> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        key_generator_value: f64,
-    }
-    let params = format!(
-        r#"{{"storageKey":{},"databaseName":{},"objectStoreName":{}}}"#,
-        quote(&key.text),
-        db.get(),
-        store.get()
-    );
-    let result = storage_page.call_inside("IndexedDB.getMetadata", params).await?;
-    Ok(serde_json::from_str::<Metadata>(&result).ok().map(|metadata| metadata.key_generator_value))
+) -> Result<f64, CallError> {
+    let metadata = GetMetadata { storage_key: &key.text, database_name: db, object_store_name: store };
+    Ok(storage_page.ask_inside(&metadata).await?.key_generator_value)
 }

@@ -4,16 +4,20 @@ use std::collections::HashSet;
 
 use super::Restore;
 use crate::{
-    browser::{CallError, ContextHandle},
-    cdp::{
-        ids::ContextId,
-        json_object::{JsonObject, quote},
+    browser::{
+        CallError, ContextHandle,
+        commands::{GetCookies, Nothing, commands},
     },
+    cdp::ids::ContextId,
     snapshot::{
         SnapshotError,
-        record::{Cookie, PartitionKey, Raw},
+        record::{Cookie, PartitionKey},
     },
 };
+
+commands! {
+    "Storage.setCookies" = SetCookies<'a> { browser_context_id: &'a str, cookies: &'a [Cookie] } -> Nothing;
+}
 
 impl Restore<'_> {
     pub(super) async fn set_cookies(&mut self, cookies: Vec<Cookie>) -> Result<(), SnapshotError> {
@@ -35,17 +39,13 @@ impl Restore<'_> {
     }
 
     async fn put_cookies(&self, context: &ContextId, cookies: &[Cookie]) -> Result<(), CallError> {
-        let cookies = serde_json::to_string(cookies).unwrap_or_default();
-        let params = format!(r#"{{"browserContextId":{},"cookies":{cookies}}}"#, quote(context.as_str()));
-        self.place.call("Storage.setCookies", params).await.map(drop)
+        self.place.ask(&SetCookies { browser_context_id: context.as_str(), cookies }).await.map(drop)
     }
 }
 
 /// The cookies of a context.
 pub(super) async fn all_in(place: &ContextHandle, context: &ContextId) -> Result<Vec<Cookie>, SnapshotError> {
-    let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
-    let result = place.call("Storage.getCookies", params).await?;
-    let there: Vec<Raw> = JsonObject::read(&result).and_then(|result| result.read_as("cookies")).unwrap_or_default();
+    let there = place.ask(&GetCookies { browser_context_id: context.as_str() }).await?.cookies;
     Ok(there.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect())
 }
 

@@ -5,27 +5,29 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::super::{Problem, by};
 use crate::snapshot::{
+    Problem,
     record::{Entry, Page},
     restore::store_args,
     storage_key::StorageKey,
-    storage_page::{StoragePage, evaluated, evaluation},
+    storage_page::StoragePage,
 };
 use crate::{
-    browser::{ContextHandle, Emulated, InternalRoot, InternalSession},
+    browser::{
+        CallError, ContextHandle, Emulated, InternalRoot, PageDriver, by_deadline,
+        commands::{GetNavigationHistory, NavigateToHistoryEntry, ResetNavigationHistory},
+    },
     cdp::{
         emulation::Override,
         ids::{ContextId, TargetId},
-        json_object::{JsonObject, quote},
     },
 };
 
 /// Most entries of a page's history that are restored.
 const ENTRIES: usize = 50;
 /// Waits until the document is loaded; in a document of the storage page, until the page leaves it.
-const LOADED: &str = "typeof ghost !== 'undefined' ? new Promise(() => {}) : document.readyState === 'complete' ? '' \
-                      : new Promise(done => addEventListener('load', () => done('')))";
+const LOADED: &str = "typeof ghost !== 'undefined' ? new Promise(() => {}) : document.readyState === 'complete' ? null \
+                      : new Promise(done => addEventListener('load', () => done()))";
 /// Fills form fields, as far as the fields are still the same, and sends the events for it to the page's scripts.
 const FILL: &str = "(fields => { \
     const all = document.querySelectorAll('input, textarea, option'); \
@@ -40,8 +42,7 @@ const FILL: &str = "(fields => { \
       const tell = tag === 'OPTION' ? field.closest('select') : field; \
       tell?.dispatchEvent(new Event('input', { bubbles: true })); \
       tell?.dispatchEvent(new Event('change', { bubbles: true })); \
-    } \
-    return ''; })";
+    } })";
 
 /// A page that is being opened. Dropping it closes it, unless it was revealed.
 #[derive(Debug)]
@@ -64,10 +65,10 @@ pub(in crate::snapshot) async fn blank(root: &Arc<InternalRoot>, context: &Conte
 }
 
 /// Makes a page blank again.
-pub(in crate::snapshot) async fn empty(page: &InternalSession) -> Result<(), Problem> {
-    page.call("Page.navigate", r#"{"url":"about:blank"}"#).await?;
-    settled(page).await?;
-    page.call("Page.resetNavigationHistory", "{}").await?;
+pub(in crate::snapshot) async fn empty(page: &PageDriver) -> Result<(), Problem> {
+    page.navigate("about:blank").await?;
+    page.evaluate_across_navigations(LOADED).await?;
+    page.ask(&ResetNavigationHistory {}).await?;
     Ok(())
 }
 
@@ -95,7 +96,7 @@ impl Opened {
             *emulated = emulation?;
             load(storage_page?, page, &mut lost).await
         };
-        if let Err(problem) = by(deadline, loaded).await {
+        if let Err(problem) = by_deadline(deadline, loaded).await {
             lost.push(("page", format!("it could not be restored completely: {problem}")));
         }
         lost
@@ -134,7 +135,7 @@ async fn emulate(
 async fn load(mut storage_page: StoragePage, page: &Page, lost: &mut Losses) -> Result<(), Problem> {
     for area in &page.session_storage {
         let stored = async {
-            let key = StorageKey::read(&area.key).map_err(|why| Problem::Script(why.to_owned()))?;
+            let key = StorageKey::read(&area.key).map_err(|why| Problem::Item(why.to_owned()))?;
             storage_page.visit(&key).await?;
             storage_page.run::<Vec<(String, String)>>("store", &store_args(&area.items, true)).await
         };
@@ -152,13 +153,13 @@ async fn load(mut storage_page: StoragePage, page: &Page, lost: &mut Losses) -> 
         storage_page.go(&entry.url).await?;
         storage_page.title(&entry.title).await?;
         if at == 0 {
-            storage_page.call("Page.resetNavigationHistory", "{}".to_owned()).await?;
+            storage_page.ask(&ResetNavigationHistory {}).await?;
         }
     }
     if !after.is_empty() {
         storage_page.go(&page.url).await?;
         if before.is_empty() {
-            storage_page.call("Page.resetNavigationHistory", "{}".to_owned()).await?;
+            storage_page.ask(&ResetNavigationHistory {}).await?;
         }
         for entry in &after {
             storage_page.go(&entry.url).await?;
@@ -173,7 +174,7 @@ async fn load(mut storage_page: StoragePage, page: &Page, lost: &mut Losses) -> 
 
 /// Loads the page behind the earlier entries of its history, and restores its appearance.
 async fn visit(
-    opened: &InternalSession,
+    opened: &PageDriver,
     page: &Page,
     before: usize,
     goes_back: bool,
@@ -186,55 +187,33 @@ async fn visit(
     if goes_back {
         back(opened, before).await?;
     } else {
-        let result = opened.call("Page.navigate", format!(r#"{{"url":{}}}"#, quote(&page.url))).await?;
-        if let Some(error) = JsonObject::read(&result).and_then(|result| result.string("errorText")) {
-            lost.push(("page", format!("it could not be loaded: {error}")));
+        match opened.navigate(&page.url).await {
+            // Chrome shows a page with the error.
+            Err(error @ CallError::NotLoaded { .. }) => lost.push(("page", error.to_string())),
+            navigated => navigated?,
         }
     }
-    settled(opened).await?;
+    opened.evaluate_across_navigations(LOADED).await?;
     if before == 0 && !goes_back {
-        opened.call("Page.resetNavigationHistory", "{}").await?;
+        opened.ask(&ResetNavigationHistory {}).await?;
     }
     if page.scroll != (0.0, 0.0) {
         let (x, y) = page.scroll;
-        let scroll = format!("scrollTo({{ left: {x}, top: {y}, behavior: 'instant' }}), ''");
-        evaluated(&opened.call("Runtime.evaluate", evaluation(&scroll)).await?)?;
+        opened.evaluate::<()>(&format!("scrollTo({{ left: {x}, top: {y}, behavior: 'instant' }}), null")).await?;
     }
     if !page.fields.is_empty() {
         let fields = serde_json::to_string(&page.fields).unwrap_or_default();
-        evaluated(&opened.call("Runtime.evaluate", evaluation(&format!("{FILL}({fields})"))).await?)?;
+        opened.evaluate::<()>(&format!("{FILL}({fields})")).await?;
     }
     Ok(())
 }
 
 /// Goes back to the entry at this index, and loads it.
-async fn back(page: &InternalSession, to: usize) -> Result<(), Problem> {
-    #[derive(serde::Deserialize)]
-    struct History {
-        entries: Vec<Numbered>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Numbered {
-        id: i64,
-    }
-    let result = page.call("Page.getNavigationHistory", "{}").await?;
-    let history: History =
-        serde_json::from_str(&result).map_err(|error| Problem::Script(format!("Chrome's answer: {error}")))?;
-    let entry = history.entries.get(to).ok_or_else(|| Problem::Script("its history is shorter now".to_owned()))?;
-    page.call("Page.navigateToHistoryEntry", format!(r#"{{"entryId":{}}}"#, entry.id)).await?;
+async fn back(page: &PageDriver, to: usize) -> Result<(), Problem> {
+    let history = page.ask(&GetNavigationHistory {}).await?;
+    let entry = history.entries.get(to).ok_or_else(|| Problem::Item("its history is shorter now".to_owned()))?;
+    page.ask(&NavigateToHistoryEntry { entry_id: entry.id }).await?;
     Ok(())
-}
-
-/// Waits until the page has loaded, also if its scripts navigate it elsewhere.
-async fn settled(page: &InternalSession) -> Result<(), Problem> {
-    loop {
-        match page.call("Runtime.evaluate", evaluation(LOADED)).await {
-            Ok(_) => return Ok(()),
-            // It navigated elsewhere meanwhile.
-            Err(crate::browser::CallError::Refused { error, .. }) if error.message.contains("navigated") => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// The entries before and after the current one that can be restored.
