@@ -1,45 +1,67 @@
 #!/usr/bin/env node
-// Puppeteer and Playwright on one session at once, as on one Chrome: node shared.mjs GHOSTMUX [BROWSER]
+// Puppeteer and Playwright on one session at once, beside both on one plain Chrome: node shared.mjs GHOSTMUX [BROWSER]
 //
-// Both connect by the URL of one `/json/version`. Each opens pages and pop-ups, the other sees them, and both evaluate in them; one
-// leaves, the other goes on; `Browser.close` of one disconnects both; `exclusive=true` and `takeover=true`.
+// Both connect by the URL of one `/json/version`, in either order. Each act is done with a plain Chrome and with ghostmux, and its
+// value (what pages, clients and the web site saw) must be the same. `DIFFERENT` has what cannot be, with the reason.
+// `exclusive=true` and `takeover=true`, which no Chrome has, are tried with ghostmux alone.
 
-import { createServer } from 'node:http';
-import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
-import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
-import { until } from './suite.mjs';
+import { findBrowser, finish, openGhostmux, openPlainChrome } from './endpoint.mjs';
+import { folder, removeFolder } from './process.mjs';
+import { openSite } from './site.mjs';
+import { until, within } from './suite.mjs';
 
 const PATIENCE_MS = 60_000;
-
-const within = (what, promise) => new Promise((resolve, reject) => {
-  const timer = setTimeout(() => reject(new Error(`${what}: nothing within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
-  promise.then(resolve, reject).finally(() => clearTimeout(timer));
-});
+/** How often a pop-up is to wait for both: chance alone lets one of two through. */
+const PREPARED = 4;
+const soon = (what, promise) => within(PATIENCE_MS, what, promise);
+const heard = (emitter, event) => soon(event, new Promise(resolve => { emitter.once(event, resolve); }));
 
 function equal(what, found, wanted) {
   if (`${found}` !== `${wanted}`) throw new Error(`${what}: ${found}, not ${wanted}`);
 }
 
-const site = createServer((request, response) => {
-  const script = request.url.startsWith('/popup') ? '<script>window.seen = window.marker ?? null</script>' : '';
-  response.writeHead(200, { 'content-type': 'text/html', 'cache-control': 'no-store' })
-    .end(`<!doctype html><link rel="icon" href="data:,"><title>${request.url}</title>${script}`);
-}).listen(0, '127.0.0.1');
-await once(site, 'listening');
-const home = `http://127.0.0.1:${site.address().port}`;
+const site = await openSite();
+const { home } = site;
+const files = folder('downloads');
+const contents = path => { try { return readFileSync(path, 'utf8'); } catch { return 'no file'; } };
+const extra = headers => ({ ...headers, 'x-extra': `${headers['x-extra'] ?? ''}+` });
 
-/** Puppeteer as one user of a session, Playwright as another. */
+/** Puppeteer as one user of a session, Playwright as another, with one vocabulary. */
 const USERS = {
   async Puppeteer(url) {
     const browser = await puppeteer.connect({ browserWSEndpoint: url });
+    const root = await browser.target().createCDPSession();
+    // Playwright sets it too, when it connects.
+    await root.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: files, eventsEnabled: true });
     return {
       browser,
-      gone: new Promise(resolve => { browser.once('disconnected', resolve); }),
+      gone: heard(browser, 'disconnected'),
       newPage: () => browser.newPage(),
+      pages: () => browser.pages(),
       see: async path => (await browser.waitForTarget(target => target.type() === 'page' && target.url() === home + path)).page(),
-      popupOf: page => new Promise(resolve => { page.once('popup', resolve); }),
+      popupOf: page => heard(page, 'popup'),
+      workerOf: page => (page.workers().length > 0 ? page.workers()[0] : heard(page, 'workercreated')),
+      async intercept(page, reply) {
+        await page.setRequestInterception(true);
+        page.on('request', request => {
+          if (!/extra|replied/.test(request.url())) return request.continue();
+          return reply ? request.respond({ body: 'by Puppeteer' }) : request.continue({ headers: extra(request.headers()) });
+        });
+      },
+      async download() {
+        const began = heard(root, 'Browser.downloadWillBegin');
+        const over = new Promise(resolve => {
+          root.on('Browser.downloadProgress', ({ state }) => { if (state !== 'inProgress') resolve(state); });
+        });
+        const { suggestedFilename: name } = await began;
+        const state = await soon('the end of a download', over);
+        return { name, state, text: contents(join(files, name)) };
+      },
       leave: () => browser.disconnect(),
       end: () => browser.close(),
     };
@@ -49,106 +71,201 @@ const USERS = {
     const [context] = browser.contexts();
     return {
       browser,
-      gone: new Promise(resolve => { browser.once('disconnected', resolve); }),
+      gone: heard(browser, 'disconnected'),
       newPage: () => context.newPage(),
+      pages: async () => context.pages(),
       see: path => until(`Playwright sees ${path}`, () => context.pages().find(page => page.url() === home + path)),
       popupOf: page => page.waitForEvent('popup'),
+      workerOf: page => (page.workers().length > 0 ? page.workers()[0] : page.waitForEvent('worker')),
       prepare: () => context.addInitScript(() => { globalThis.marker = 'Playwright'; }),
+      intercept: (page, reply) => page.route(/extra|replied/, route => (
+        reply ? route.fulfill({ body: 'by Playwright' }) : route.continue({ headers: extra(route.request().headers()) }))),
+      async download(page) {
+        const download = await page.waitForEvent('download');
+        const failure = await soon('the end of a download', download.failure());
+        return { name: download.suggestedFilename(), state: failure ?? 'completed', text: contents(await download.path().catch(() => '')) };
+      },
       leave: () => browser.close(),
       end: async () => (await browser.newBrowserCDPSession()).send('Browser.close').catch(() => {}),
     };
   },
 };
 
-/** Both on one session, `first` the earlier one. */
-async function pair(ghostmux, first, query = '') {
-  const { webSocketDebuggerUrl: url } = await (await fetch(`http://${ghostmux.host}:${ghostmux.port}/json/version`)).json();
+const urlOf = async ({ host, port }) => (await (await fetch(`http://${host}:${port}/json/version`)).json()).webSocketDebuggerUrl;
+
+/** Has both perform an act, `first` the earlier one; returns its value. */
+async function together(endpoint, first, act) {
+  const url = await urlOf(endpoint);
   const second = Object.keys(USERS).find(name => name !== first);
-  return { url, one: await USERS[first](url + query), other: await USERS[second](url) };
+  const users = { [first]: await USERS[first](url), [second]: await USERS[second](url) };
+  const [one, other] = Object.values(users);
+  try {
+    return await soon('the act', act({ one, other, ...users }));
+  } finally {
+    // The next act finds a plain Chrome as this one did.
+    const remaining = other.browser.isConnected?.() ?? other.browser.connected;
+    if (remaining) await Promise.allSettled((await other.pages()).slice(1).map(page => page.close()));
+    await Promise.allSettled([one, other].map(user => user.leave()));
+  }
+}
+
+/** A page of `maker`'s, and the same page of `watcher`'s. */
+async function sharedPage(maker, watcher, path) {
+  const page = await soon('a new page', maker.newPage());
+  await soon('a navigation', page.goto(home + path));
+  return [page, await soon('the page of the other', watcher.see(path))];
 }
 
 // `maker` opens a page and a pop-up of it; `watcher` sees both.
-async function opens(maker, watcher, path) {
-  const page = await within('a new page', maker.newPage());
-  await within('a navigation', page.goto(home + path));
-  const same = await within('the page of the other', watcher.see(path));
+async function opens(maker, watcher, name) {
+  const [page, same] = await sharedPage(maker, watcher, `/blank?${name}`);
   await page.evaluate(() => { globalThis.n = 1; });
-  equal('what both have in one page', await within('an evaluation', same.evaluate(() => ++globalThis.n)), 2);
-  const popup = within('a pop-up', maker.popupOf(page));
-  const theirs = within('the pop-up of the other', watcher.popupOf(same));
-  await page.evaluate(url => { window.open(url); }, `/popup${path}`);
-  const [mine, their] = await Promise.all([popup, theirs]);
-  await within('the pop-up to load', mine.waitForFunction(() => document.readyState === 'complete' && location.pathname.startsWith('/popup')));
-  equal('the pop-up', await within('an evaluation', their.evaluate(() => location.pathname)), `/popup${path}`);
-  return { page, same, popup: their };
+  const counted = await soon('an evaluation', same.evaluate(() => ++globalThis.n));
+  const popups = [maker.popupOf(page), watcher.popupOf(same)];
+  await page.evaluate(url => { window.open(url); }, `/popup?${name}`);
+  const [mine, their] = await soon('the pop-up of both', Promise.all(popups));
+  await soon('the pop-up to load', mine.waitForFunction(() => document.readyState === 'complete' && location.pathname === '/popup'));
+  const popup = await soon('an evaluation', their.evaluate(() => [location.search, window.seen.opener, window.seen.marker]));
+  return { same, value: { counted, popup } };
 }
 
+/** What the answer to a request of a page is. */
+const ask = (page, path) => soon('an answer', page.evaluate(url => fetch(url).then(got => got.text()), path));
+
 const ACTS = {
-  async 'each opens, the other sees'(ghostmux, first) {
-    const { one, other } = await pair(ghostmux, first);
-    for (let round = 0; round < 3; round++) {
-      await opens(one, other, `/one${round}`);
-      await opens(other, one, `/other${round}`);
+  async 'each opens, the other sees'({ one, other }) {
+    const seen = [];
+    for (let round = 0; round < 2; round++) {
+      seen.push((await opens(one, other, `one${round}`)).value);
+      seen.push((await opens(other, one, `other${round}`)).value);
     }
-    await Promise.all([one, other].map(user => user.leave()));
+    return seen;
   },
-  async 'pages of both at once'(ghostmux, first) {
-    const { one, other } = await pair(ghostmux, first);
-    const pages = await within('eight pages', Promise.all([one, other, one, other, one, other, one, other].map(user => user.newPage())));
-    const sums = await within('their evaluations', Promise.all(pages.map((page, n) => page.evaluate(n => n * 2, n))));
-    equal('the sums', sums, '0,2,4,6,8,10,12,14');
-    await Promise.all([one, other].map(user => user.leave()));
+  async 'pages of both at once'({ one, other }) {
+    const pages = await soon('eight pages', Promise.all([one, other, one, other, one, other, one, other].map(user => user.newPage())));
+    return soon('their evaluations', Promise.all(pages.map((page, n) => page.evaluate(n => n * 2, n))));
   },
-  async 'one leaves, the other goes on'(ghostmux, first) {
-    const { one, other } = await pair(ghostmux, first);
-    const { same } = await opens(one, other, '/left');
+  async 'one leaves, the other goes on'({ one, other }) {
+    const { same } = await opens(one, other, 'left');
     await one.leave();
-    equal('the page that is left', await within('an evaluation', same.evaluate(() => ++globalThis.n)), 3);
-    const page = await within('a new page', other.newPage());
-    await within('a navigation', page.goto(`${home}/alone`));
-    equal('the new page', await page.title(), '/alone');
-    await other.leave();
+    const counted = await soon('an evaluation', same.evaluate(() => ++globalThis.n));
+    const page = await soon('a new page', other.newPage());
+    await soon('a navigation', page.goto(`${home}/second`));
+    return { counted, title: await page.title() };
   },
-  async 'a pop-up waits for both'(ghostmux, first) {
-    const { one, other } = await pair(ghostmux, first);
-    const [puppet, playwright] = first === 'Puppeteer' ? [one, other] : [other, one];
-    await playwright.prepare();
-    for (let round = 0; round < 5; round++) {
-      const { popup } = await opens(puppet, playwright, `/prepared${round}`);
-      equal('what Playwright prepared for it', await popup.evaluate(() => globalThis.seen), 'Playwright');
-    }
-    await Promise.all([one, other].map(user => user.leave()));
+  async 'a pop-up waits for both'({ Puppeteer, Playwright }) {
+    await Playwright.prepare();
+    const seen = [];
+    for (let round = 0; round < PREPARED; round++) seen.push((await opens(Puppeteer, Playwright, `prepared${round}`)).value);
+    return seen;
   },
-  async 'Browser.close ends it for both'(ghostmux, first) {
-    const { one, other } = await pair(ghostmux, first);
+  async 'both intercept one page'({ one, other }) {
+    const [page, same] = await sharedPage(one, other, '/blank?intercepted');
+    await one.intercept(page);
+    const alone = JSON.parse(await ask(page, '/headers?extra')).extra;
+    await other.intercept(same);
+    const both = JSON.parse(await ask(same, '/headers?extra')).extra;
+    await one.leave();
+    return { alone, both, left: JSON.parse(await ask(same, '/headers?extra')).extra };
+  },
+  async 'one answers what the other asks for'({ one, other }) {
+    const [page, same] = await sharedPage(one, other, '/blank?replied-page');
+    await other.intercept(same, true);
+    const replied = await ask(page, '/replied');
+    return { replied, others: JSON.parse(await ask(page, '/data.json')).answer };
+  },
+  async 'a download'({ one, other, Playwright }) {
+    const [page, same] = await sharedPage(one, other, '/download');
+    const downloads = [one.download(page), other.download(same)];
+    await page.evaluate(() => document.querySelector('#get').click());
+    const [mine, theirs] = await soon('both downloads', Promise.all(downloads));
+    return one === Playwright ? { Playwright: mine, Puppeteer: theirs } : { Playwright: theirs, Puppeteer: mine };
+  },
+  async 'a worker'({ one, other }) {
+    const [page, same] = await sharedPage(one, other, '/blank?workers');
+    const workers = [one.workerOf(page), other.workerOf(same)];
+    await page.evaluate(() => { globalThis.worker = new Worker('/worker.js'); });
+    const [mine, theirs] = await soon('the worker of both', Promise.all(workers));
+    const answers = await soon('evaluations in it', Promise.all([mine.evaluate(() => self.answer), theirs.evaluate(() => self.twice(4))]));
+    await page.evaluate(() => globalThis.worker.terminate());
+    await Promise.all([page, same].map(each => until('the worker is gone', () => each.workers().length === 0)));
+    return { answers, path: [mine, theirs].map(worker => worker.url().replace(home, '')) };
+  },
+  async 'a dialog'({ one, other }) {
+    const [page, same] = await sharedPage(one, other, '/blank?dialogs');
+    const opened = [page, same].map(each => heard(each, 'dialog'));
+    const answer = page.evaluate(() => prompt('name?', 'nobody'));
+    const [mine, theirs] = await soon('the dialog of both', Promise.all(opened));
+    await theirs.accept('Ada');
+    const late = await soon('a second answer', mine.dismiss().then(() => 'taken', () => 'refused'));
+    return { answer: await soon('the answer', answer), message: [mine.message(), theirs.message()], late };
+  },
+  async 'one closes a page of the other'({ one, other }) {
+    const [page, same] = await sharedPage(one, other, '/blank?closing');
+    const closed = [page, same].map(each => heard(each, 'close'));
+    await same.close();
+    await soon('both to be told', Promise.all(closed));
+    return [page, same].map(each => each.isClosed());
+  },
+  // The last one: it ends the plain Chrome.
+  async 'Browser.close ends it for both'({ one, other }) {
     await one.end();
-    await within('both to be disconnected', Promise.all([one.gone, other.gone]));
+    await soon('both to be disconnected', Promise.all([one.gone, other.gone]));
+    return 'both are disconnected';
   },
+};
+
+/** Acts whose values differ: the value with ghostmux, and why it is not that of a plain Chrome. */
+const DIFFERENT = {
+  'a pop-up waits for both': {
+    value: Array.from({ length: PREPARED }, (_, round) => ({ counted: 2, popup: [`?prepared${round}`, true, 'Playwright'] })),
+    why: 'a plain Chrome runs a pop-up as soon as one client resumes it; in about half of the rounds that is before the other has prepared it',
+  },
+};
+
+/** What no Chrome has. */
+const OWN = {
   async 'takeover=true sends both away'(ghostmux, first) {
-    const { url, one, other } = await pair(ghostmux, first, '?keep_alive=1m');
-    const third = await within('a third client', USERS[first](`${url}?takeover=true`));
-    await within('both to be disconnected', Promise.all([one.gone, other.gone]));
-    await within('a new page', third.newPage());
+    const url = await urlOf(ghostmux);
+    const second = Object.keys(USERS).find(name => name !== first);
+    const [one, other] = [await USERS[first](`${url}?keep_alive=1m`), await USERS[second](url)];
+    const third = await soon('a third client', USERS[first](`${url}?takeover=true`));
+    await soon('both to be disconnected', Promise.all([one.gone, other.gone]));
+    await soon('a new page', third.newPage());
     await third.leave();
   },
   async 'exclusive=true keeps others out'(ghostmux, first) {
-    const { webSocketDebuggerUrl: url } = await (await fetch(`http://${ghostmux.host}:${ghostmux.port}/json/version`)).json();
+    const url = await urlOf(ghostmux);
     const alone = await USERS[first](`${url}?exclusive=true`);
     const refused = await USERS.Playwright(url).then(() => 'let in', error => error.message);
-    if (!/409 .*exclusive=true/.test(refused)) throw new Error(`the second client: ${refused}`);
+    equal('whether the second client was refused', /409 .*exclusive=true/.test(refused), true);
     await alone.leave();
   },
 };
 
 const [program, path] = process.argv.slice(2);
-const ghostmux = await openGhostmux(program, path ?? findBrowser());
+const browser = path ?? findBrowser();
+const ghostmux = await openGhostmux(program, browser);
 let failed = 0;
-for (const [name, act] of Object.entries(ACTS)) {
-  for (const first of Object.keys(USERS)) {
-    const result = await within(name, act(ghostmux, first)).then(() => 'ok', error => `FAILED ${error.stack}`);
-    console.log(`${first} first, ${name}: ${result}`);
-    failed += result === 'ok' ? 0 : 1;
+function report(name, problem) {
+  console.log(`${name}: ${problem ? `FAILED ${problem}` : 'ok'}`);
+  failed += problem ? 1 : 0;
+}
+const outcome = (endpoint, first, act) => together(endpoint, first, act).catch(error => ({ error: error.stack }));
+
+for (const first of Object.keys(USERS)) {
+  const chrome = await openPlainChrome(browser);
+  for (const [name, act] of Object.entries(ACTS)) {
+    const [plain, proxy] = [await outcome(chrome, first, act), await outcome(ghostmux, first, act)];
+    const { value: wanted } = DIFFERENT[name] ?? { value: plain };
+    const same = !proxy.error && isDeepStrictEqual(proxy, wanted);
+    report(`${first} first, ${name}`, same ? null : `\n  plain Chrome: ${JSON.stringify(plain)}\n  wanted: ${JSON.stringify(wanted)}\n  ghostmux: ${JSON.stringify(proxy)}`);
+  }
+  await chrome.close();
+  for (const [name, act] of Object.entries(OWN)) {
+    report(`${first} first, ${name}`, await soon(name, act(ghostmux, first)).then(() => null, error => error.stack));
   }
 }
 site.close();
+removeFolder(files);
 await finish(ghostmux, failed > 0);
