@@ -161,6 +161,9 @@ pub struct Session {
     pub id: String,
     /// The state.
     pub state: SessionState,
+    /// The name by which clients find it, `/s/NAME`; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<String>,
     /// The URL to reconnect to the session.
     pub web_socket_debugger_url: String,
     /// The name that the owner chose; need not be unique. At most 200 characters.

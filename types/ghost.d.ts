@@ -48,6 +48,8 @@ export namespace Ghost {
     id: string;
     /** The state. */
     state: SessionState;
+    /** The name by which clients find it, `/s/NAME`; absent if it has none. */
+    session?: string;
     /** The URL to reconnect to the session. */
     webSocketDebuggerUrl: string;
     /** The name that the owner chose; need not be unique. At most 200 characters. */
@@ -225,7 +227,9 @@ export namespace Ghost {
   interface CreateSessionParams {
     /** An id that was never used on this server: 8 to 64 characters of A-Z a-z 0-9 . _ -. Chosen by the server if absent. */
     id?: string;
-    /** A name, which need not be unique. */
+    /** The name by which clients find the session, `/s/NAME`: 1 to 64 characters of A-Z a-z 0-9 . _ -, unique for its owner. Not together with `id`. */
+    session?: string;
+    /** A name, which need not be unique; that of `session` if absent. */
     name?: string;
     /** What to store with it. */
     metadata?: Metadata;
@@ -517,7 +521,7 @@ export namespace Ghost {
     'ghost.getSession': { params: GetSessionParams; result: GetSessionResult };
     /** Lists the sessions of this owner, oldest first, one page at a time. */
     'ghost.listSessions': { params: ListSessionsParams; result: ListSessionsResult };
-    /** Creates a session. It is parked until a client connects to its `webSocketDebuggerUrl`. */
+    /** Creates a session. It is parked until a client connects to its `webSocketDebuggerUrl`. With `session` it may exist already: it is then restored if it is hibernated, and gets the given members. */
     'ghost.createSession': { params: CreateSessionParams; result: CreateSessionResult };
     /** Changes the given members of a live session; a changed deadline counts from the same moment as before. */
     'ghost.updateSession': { params: UpdateSessionParams; result: UpdateSessionResult };

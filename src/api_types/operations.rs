@@ -94,6 +94,8 @@ pub enum RestInput {
     Query,
     /// In the body, whose schema has this name in the document. An empty body is `{}`.
     Body(&'static str),
+    /// Like `Body`, and it may have only one of these two members.
+    BodyWithOne(&'static str, [&'static str; 2]),
     /// Like `Body`, and the body must be there.
     NeededBody(&'static str),
     /// Like `NeededBody`, or the content of a snapshot as a stream, with the other members in the query.
@@ -107,6 +109,8 @@ pub enum RestAnswer {
     Output,
     /// The output: a resource was created, and [`Operation::created`] says at which path.
     CreatedOne,
+    /// As `CreatedOne`; or the output alone: the resource existed.
+    FoundOrCreated,
     /// The output: several resources were created.
     CreatedSeveral,
     /// Nothing.

@@ -54,7 +54,7 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
         Errors::Filter => &[(400, "A filter is invalid; the detail names it.")],
         Errors::Beginning => &[
             (404, "The snapshot or the session does not exist."),
-            (409, "The id is in use, or was used before."),
+            (409, "The id is in use, or was used before; or the session of this name began with something else."),
             (413, "The session is too large to be cloned at once."),
             (422, "The snapshot is damaged, encrypted with another key, or written by a newer ghostmux."),
             (429, "This owner has as many sessions as it may have; Retry-After says when to try again."),

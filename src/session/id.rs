@@ -48,13 +48,18 @@ impl SessionId {
 
     /// Whether it is the id of a named session.
     pub(super) fn is_named(&self) -> bool {
-        self.0.contains('~')
+        name_in(&self.0).is_some()
     }
 
     /// The id as it is written in URLs.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The name by which clients find the session of this id, if it has one.
+pub(super) fn name_in(id: &str) -> Option<&str> {
+    id.split_once('~').map(|(name, _)| name)
 }
 
 impl fmt::Display for SessionId {

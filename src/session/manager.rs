@@ -40,7 +40,7 @@ use crate::session::{
 };
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
-    api_types::{Bad, Millis, Options, Owner, SessionState},
+    api_types::{Bad, Beginning, Millis, Options, Owner, SessionState},
     browser::LeaseId,
     cdp::{
         error::CdpError,
@@ -191,45 +191,21 @@ impl SessionManager {
 
     /// A new session for a client that named none.
     pub async fn begin(&self, caller: &Caller, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
-        self.open(caller, SessionId::random(), wish).await
+        let (live, entry) = self.open(caller, SessionId::random(), wish.options, wish.begins).await?;
+        entry.admit(live, caller, wish.exclusive).await
     }
 
     /// The session with this id: an existing one, or a new one that the id may open.
     pub async fn connect(&self, caller: &Caller, id: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
-        let id = SessionId(id.into());
-        loop {
-            if self.handle(&id).is_some() {
-                let handle = self.find(caller, id.as_str()).await?;
-                match self.join(caller, &handle, None, wish.clone()).await {
-                    // It has just ended; it may be hibernated.
-                    Err(ServiceError::NoSession { .. }) => handle.gone.cancelled().await,
-                    joined => return joined,
-                }
-            }
-            match Box::pin(self.open_or_wake(caller, &id, wish.clone())).await {
-                // Another client was faster; this one joins its session.
-                Err(ServiceError::IdInUse(_)) => {}
-                opened => return opened,
-            }
-        }
+        self.connect_to(caller, &SessionId(id.into()), None, wish).await
     }
 
-    /// A session under an id that none has: a new one, or one that hibernates.
-    async fn open_or_wake(
-        &self,
-        caller: &Caller,
-        id: &SessionId,
-        wish: ConnectOptions,
-    ) -> Result<Admitted, ServiceError> {
-        let may_open = |made| {
+    /// Whether a new session may have this id: it was minted, and no session of this id has ended.
+    fn may_open(&self, id: &SessionId) -> bool {
+        self.inner.mint.made(id.as_str()).is_some_and(|made| {
             let ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
             ended.of(id).is_none() && !ended.is_doubtful(made)
-        };
-        if self.inner.mint.made(id.as_str()).is_some_and(may_open) {
-            return self.open(caller, id.clone(), wish).await;
-        }
-        let woken = self.wake(caller, id, wish).await?;
-        woken.ok_or_else(|| self.no_session(caller, id))
+        })
     }
 
     /// A page of a session, as an additional view of the session.
@@ -254,7 +230,7 @@ impl SessionManager {
         params: String,
     ) -> Result<Result<String, CdpError>, ServiceError> {
         let handle = match session {
-            Some(name) => self.named(caller, name).await?,
+            Some(name) => self.named(caller, name, Options::default(), None).await?.handle,
             None => self.http_session(caller).await?.1,
         };
         self.ask_live(&handle, |reply| Control::Call { method, params, is_use: true, reply }).await
@@ -280,15 +256,21 @@ impl SessionManager {
         self.inner.tasks.wait().await;
     }
 
-    async fn open(&self, caller: &Caller, id: SessionId, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
-        let asked = wish.begins.clone();
-        let begins = self.beginning(caller, wish.begins).await?;
-        let (mut live, entry) = self.make(&caller.tenant, id, wish.options, false).await?;
+    /// A new session, ready to run.
+    async fn open(
+        &self,
+        caller: &Caller,
+        id: SessionId,
+        options: Options,
+        asked: Option<Beginning>,
+    ) -> Result<(SessionTask, Registration), ServiceError> {
+        let begins = self.beginning(caller, asked.clone()).await?;
+        let (mut live, entry) = self.make(&caller.tenant, id, options, false).await?;
         if let Some(asked) = asked {
             entry.checkpoint().set_beginning(asked);
         }
         self.begin_with(&mut live, begins).await?;
-        entry.admit(live, caller, wish.exclusive).await
+        Ok((live, entry))
     }
 
     /// Waits until a session accepts clients, or is gone.
@@ -315,14 +297,9 @@ impl SessionManager {
         let id = handle.session_info.id.to_string();
         self.begun(handle).await?;
         let ConnectOptions { options, takeover, exclusive, begins, .. } = wish;
-        if let Some(asked) = begins {
-            let known = SessionId(handle.session_info.id.clone());
-            if !known.is_named() {
-                let why = "is for a new session; use ghost.restoreSnapshot to write it into this one";
-                return Err(Bad::new("snapshot", why).into());
-            }
-            named::began_with(&known, handle.checkpoint.beginning(), &asked)?;
-        }
+        let known = SessionId(handle.session_info.id.clone());
+        let instead = "use ghost.restoreSnapshot to write it into this one";
+        named::began_with(&known, handle.checkpoint.beginning(), begins.as_ref(), instead)?;
         let target = page.as_ref().map(ToString::to_string);
         let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, exclusive, options, reply });
         match (self.ask_live(handle, join).await?, target) {

@@ -1,13 +1,14 @@
-//! Sessions by a name that clients choose: `?session=NAME` and `/s/NAME`.
+//! Sessions by a name that clients choose: `?session=NAME`, `/s/NAME`, and `session` of `createSession`.
 
 use serde_json::{Value, json};
 
 use crate::{
     browsers::{Browser, in_each_browser},
     client::{Client, text},
+    definition::is_a,
     proxy::{Proxy, eventually},
     reconnect::{id_of, session},
-    rest::{JSON, create, is_problem, ok},
+    rest::{JSON, body_of, create, is_problem, ok},
     sessions::problem,
     site::Site,
 };
@@ -90,6 +91,13 @@ async fn what_a_session_began_with_is_said_again_or_refused_by_name() {
             assert_eq!((status, &refused["type"]), (409, &json!("urn:ghostmux:option-conflict")), "{refused}");
             assert!(text(&refused, "detail").contains(option), "{refused}");
         }
+        for (asked, option) in [
+            (json!({ "session": "begun", "snapshot": "other" }), "snapshot"),
+            (json!({ "session": "begun", "snapshot": snapshot, "pages": false }), "pages"),
+        ] {
+            let refused = proxy.http("POST", "/v1/sessions", &[JSON], &asked.to_string()).await;
+            is_problem(&refused, 409, "option-conflict", option);
+        }
     };
     conflicts().await;
     let other = proxy.connect_to(&format!("/s/begun?snapshot={snapshot}")).await;
@@ -104,6 +112,64 @@ async fn what_a_session_began_with_is_said_again_or_refused_by_name() {
     let (status, refused) =
         problem(&proxy.refusal(&format!("/devtools/browser/{}?snapshot={snapshot}", id_of(&client).await)).await);
     assert_eq!((status, &refused["field"]), (400, &json!("snapshot")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_creates_a_named_session_or_returns_it() {
+    let proxy = Proxy::start(Browser::any().await, &["--warm", "0"]).await;
+    let post = async |asked: &Value| proxy.http("POST", "/v1/sessions", &[JSON], &asked.to_string()).await;
+    let asked = json!({ "session": "job", "metadata": { "kept": "yes" } });
+    let answers = futures_util::future::join_all((0..4).map(|_| post(&asked))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 201], "one of them creates it");
+    for answer in &answers {
+        let created = (answer.status == 201).then_some("/v1/sessions/job~local");
+        assert_eq!(answer.header("location"), created, "{}", answer.body);
+        let made = body_of(answer);
+        is_a("Session", &made);
+        assert_eq!((&made["session"], &made["name"], &made["state"]), (&json!("job"), &json!("job"), &json!("parked")));
+    }
+    let client = proxy.connect_to("/s/job").await;
+    let id = id_of(&client).await;
+    assert_eq!(id, body_of(&answers[0])["id"]);
+    // What it is given holds from then on, and the rest stays.
+    let answer = post(&json!({ "session": "job", "keepAlive": 120_000, "name": "nightly" })).await;
+    let found = body_of(&answer);
+    assert_eq!((answer.status, &found["keepAlive"], &found["name"]), (200, &json!(120_000), &json!("nightly")));
+    assert_eq!((&found["state"], &found["metadata"]), (&json!("active"), &json!({ "kept": "yes" })));
+    let listed = ok(&proxy, "GET", "/v1/sessions?name=nightly", Value::Null).await["sessions"][0].clone();
+    assert_eq!((&listed["id"], &listed["session"]), (&json!(id), &json!("job")), "a list shows it");
+    let made = client.ok(None, "ghost.createSession", json!({ "session": "job" })).await;
+    assert_eq!((&made["session"]["id"], &made["session"]["name"]), (&json!(id), &json!("nightly")));
+    let unnamed = create(&proxy, json!({})).await;
+    assert!(unnamed.get("session").is_none(), "{unnamed}");
+    for asked in [json!({ "session": "a~b" }), json!({ "session": "" }), json!({ "session": "job", "id": "chosen-id" })]
+    {
+        is_problem(&post(&asked).await, 400, "bad-value", "session");
+    }
+    is_problem(&post(&json!({ "session": "job", "keepAlive": 0 })).await, 400, "bad-value", "keepAlive");
+    assert_eq!(session(&client, &id).await["keepAlive"], 120_000, "it is as before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_restored_without_a_client_waits_for_one() {
+    let (proxy, site) = (Proxy::start(Browser::any().await, &["--warm", "0"]).await, Site::start().await);
+    // No keep_alive: it would end without a client.
+    let client = proxy.connect_to("/s/frail?autosave=1s").await;
+    let (id, url) = (id_of(&client).await, site.url("/page?frail"));
+    mark(&client, &url).await;
+    let saves = async || proxy.figure("sessions_autosaved_total").await;
+    let before = saves().await;
+    eventually("it is saved with its page", async || saves().await > before + 1).await;
+    proxy.lose_browser();
+    client.end().await;
+    let path = format!("/v1/sessions/{id}");
+    eventually("it hibernates", async || ok(&proxy, "GET", &path, Value::Null).await["state"] == "hibernated").await;
+    let restored = ok(&proxy, "POST", "/v1/sessions", json!({ "session": "frail" })).await;
+    assert_eq!((&restored["id"], &restored["state"]), (&json!(id), &json!("parked")), "{restored}");
+    assert_ne!(restored["keepAlive"], 0);
+    assert!(has_page(&proxy.connect_to("/s/frail").await, &url).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

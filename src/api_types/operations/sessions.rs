@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Beginning, Metadata, Millis, NAME_MOST, Nothing, Options, Pages, Session, SessionState, Sessions, Usage, given,
-        has_all,
+        Bad, Beginning, Metadata, Millis, NAME_MOST, Nothing, Options, Pages, Session, SessionState, Sessions, Usage,
+        given, has_all,
     },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -92,7 +92,8 @@ impl Operation for ListSessions {
     };
 }
 
-/// Creates a session. It is parked until a client connects to its `webSocketDebuggerUrl`.
+/// Creates a session. It is parked until a client connects to its `webSocketDebuggerUrl`. With `session` it may exist
+/// already: it is then restored if it is hibernated, and gets the given members.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CreateSession {
@@ -100,7 +101,12 @@ pub struct CreateSession {
     #[serde(deserialize_with = "given")]
     #[schemars(regex(pattern = "^[A-Za-z0-9._-]{8,64}$"))]
     pub id: Option<String>,
-    /// A name, which need not be unique.
+    /// The name by which clients find the session, `/s/NAME`: 1 to 64 characters of A-Z a-z 0-9 . _ -, unique for its
+    /// owner. Not together with `id`.
+    #[serde(deserialize_with = "given")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,64}$"))]
+    pub session: Option<String>,
+    /// A name, which need not be unique; that of `session` if absent.
     #[serde(deserialize_with = "given")]
     #[schemars(length(max = NAME_MOST))]
     pub name: Option<String>,
@@ -132,13 +138,40 @@ pub struct CreateSession {
 }
 
 impl CreateSession {
-    /// The id, the settings, and what the session begins with.
-    pub fn divide(self) -> (Option<String>, Options, Option<Beginning>) {
-        let Self { id, name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave, snapshot, pages } =
-            self;
+    /// What decides the id, the settings, and what the session begins with.
+    pub fn divide(self) -> Result<(Identity, Options, Option<Beginning>), Bad> {
+        let Self {
+            id,
+            session,
+            name,
+            metadata,
+            timeout,
+            idle_timeout,
+            keep_alive,
+            hibernate_after,
+            autosave,
+            snapshot,
+            pages,
+        } = self;
+        let identity = match (id, session) {
+            (Some(_), Some(_)) => {
+                return Err(Bad::new("session", "decides the id of the session; leave out one of the two"));
+            }
+            (None, Some(name)) => Identity::Name(name),
+            (id, None) => Identity::Id(id),
+        };
         let options = Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave };
-        (id, options, snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) }))
+        Ok((identity, options, snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) })))
     }
+}
+
+/// What decides the id of a session that is created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The id itself; chosen by the server if absent.
+    Id(Option<String>),
+    /// The name by which clients find the session.
+    Name(String),
 }
 
 impl Operation for CreateSession {
@@ -150,8 +183,8 @@ impl Operation for CreateSession {
             verb: Verb::Post,
             path: "/v1/sessions",
             id: None,
-            input: RestInput::Body("NewSession"),
-            answer: RestAnswer::CreatedOne,
+            input: RestInput::BodyWithOne("NewSession", ["session", "id"]),
+            answer: RestAnswer::FoundOrCreated,
             errors: &[Errors::Body, Errors::Beginning],
             ..OF_ONE
         }),

@@ -102,6 +102,12 @@ impl Document {
         let (name, is_needed, is_upload) = match input {
             RestInput::Path | RestInput::Query => return None,
             RestInput::Body(name) => (name, false, false),
+            RestInput::BodyWithOne(name, [one, other]) => {
+                let mut without_one = shape.schema.clone();
+                without(&mut without_one, one);
+                shape.schema = json!({ "oneOf": [with(&shape.schema, one, other), without_one] });
+                (name, false, false)
+            }
             RestInput::NeededBody(name) => (name, true, false),
             RestInput::Upload(name) => (name, true, true),
         };
@@ -125,9 +131,14 @@ impl Document {
         let mut success = json!({ "description": rest.says });
         let status = match rest.answer {
             RestAnswer::Nothing => 204,
-            RestAnswer::Output | RestAnswer::CreatedOne | RestAnswer::CreatedSeveral => {
+            RestAnswer::Output | RestAnswer::CreatedOne | RestAnswer::FoundOrCreated | RestAnswer::CreatedSeveral => {
                 success["content"] = json!({ "application/json": { "schema": self.refer_to(output) } });
-                if rest.answer == RestAnswer::CreatedOne {
+                if rest.answer == RestAnswer::FoundOrCreated {
+                    let mut found = success.clone();
+                    found["description"] = json!(format!("{} It existed already.", rest.says));
+                    responses.insert("200".to_owned(), found);
+                }
+                if matches!(rest.answer, RestAnswer::CreatedOne | RestAnswer::FoundOrCreated) {
                     success["headers"] =
                         json!({ "Location": { "description": "Its path.", "schema": { "type": "string" } } });
                 }
@@ -182,13 +193,15 @@ fn without(schema: &mut Value, member: &str) {
 
 /// Of an object, one with the first of these members, or one with the second.
 fn either(schema: &Value, [one, other]: [&str; 2]) -> Value {
-    let with = |one: &str, other: &str| {
-        let mut schema = schema.clone();
-        without(&mut schema, other);
-        schema["required"] = json!([one]);
-        schema
-    };
-    json!({ "oneOf": [with(one, other), with(other, one)] })
+    json!({ "oneOf": [with(schema, one, other), with(schema, other, one)] })
+}
+
+/// Of an object, one that has this member and not the other.
+fn with(schema: &Value, member: &str, other: &str) -> Value {
+    let mut schema = schema.clone();
+    without(&mut schema, other);
+    schema["required"] = json!([member]);
+    schema
 }
 
 #[cfg(test)]

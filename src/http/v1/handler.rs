@@ -50,7 +50,9 @@ impl OperationHandler {
                 let Ok(Query(query)) = Query::from_request_parts(&mut parts, &()).await;
                 self.members.object(query)?.to_string()
             }
-            RestInput::Body(_) => Body::from_request(Request::from_parts(parts, body), &()).await?.or_empty(),
+            RestInput::Body(_) | RestInput::BodyWithOne(..) => {
+                Body::from_request(Request::from_parts(parts, body), &()).await?.or_empty()
+            }
             RestInput::NeededBody(_) | RestInput::Upload(_) => {
                 Body::from_request(Request::from_parts(parts, body), &()).await?.required()?
             }
@@ -58,8 +60,11 @@ impl OperationHandler {
         let asked = read(self.entry, &input, id).map_err(|bad| unreadable(&input, bad))?;
         let reply = registry.perform(&caller, None, asked).await?;
         Ok(match self.rest.answer {
-            RestAnswer::Output | RestAnswer::Download => text(StatusCode::OK, "application/json", reply.output),
             RestAnswer::CreatedOne | RestAnswer::CreatedSeveral => created(reply),
+            RestAnswer::FoundOrCreated if reply.created.is_some() => created(reply),
+            RestAnswer::Output | RestAnswer::Download | RestAnswer::FoundOrCreated => {
+                text(StatusCode::OK, "application/json", reply.output)
+            }
             RestAnswer::Nothing => nothing(),
         })
     }

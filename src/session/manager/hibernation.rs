@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::{Admitted, Handle, SessionManager, named::began_with, registration::Registration};
+use super::{Handle, SessionManager, named::began_with, registration::Registration};
 use crate::session::{
     connect_options::ConnectOptions,
     error::ServiceError,
@@ -14,7 +14,7 @@ use crate::session::{
     persistence::{HibernateGuard, Hibernated, PersistenceError, Removal},
 };
 use crate::{
-    api_types::{Bad, Options, SessionState},
+    api_types::{Options, SessionState},
     browser::ContextHandle,
     session::task::{Caller, Control, SessionInfo, SessionTask},
     snapshot::repository,
@@ -60,18 +60,6 @@ impl SessionManager {
         Ok(self.inner.persistence.all_of(caller.owner()).await?)
     }
 
-    /// Restores a hibernated session for a client that has connected. `None` if there is none.
-    pub(super) async fn wake(
-        &self,
-        caller: &Caller,
-        id: &SessionId,
-        wish: ConnectOptions,
-    ) -> Result<Option<Admitted>, ServiceError> {
-        let exclusive = wish.exclusive;
-        let Some((live, entry)) = self.woken(caller, id, wish).await? else { return Ok(None) };
-        Ok(Some(entry.admit(live, caller, exclusive).await?))
-    }
-
     /// A hibernated session, restored and ready to run. `None` if there is none.
     pub(super) async fn woken(
         &self,
@@ -80,14 +68,7 @@ impl SessionManager {
         wish: ConnectOptions,
     ) -> Result<Option<(SessionTask, Registration)>, ServiceError> {
         let Some(hibernated) = self.hibernated(caller, id.as_str()).await? else { return Ok(None) };
-        match &wish.begins {
-            Some(asked) if id.is_named() => began_with(id, hibernated.began(), asked)?,
-            Some(_) => {
-                let why = "is for a new session; this one is restored from its own snapshot";
-                return Err(Bad::new("snapshot", why).into());
-            }
-            None => {}
-        }
+        began_with(id, hibernated.began(), wish.begins.as_ref(), "this one is restored from its own snapshot")?;
         let (since, was) = (Instant::now(), hibernated.session());
         let had = Options {
             name: was.name.clone(),

@@ -1,9 +1,30 @@
 //! Sessions by a name that their clients chose. The name decides the id, so a named session is found like any other, live
 //! or hibernated; whoever asks for one that does not exist creates it.
 
-use super::{Admitted, Handle, SessionManager};
-use crate::api_types::{Beginning, Options};
-use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, task::Caller};
+use futures_util::{FutureExt as _, future::BoxFuture};
+
+use super::{Admitted, Handle, SessionManager, registration::Registration};
+use crate::api_types::{Bad, Beginning, Options};
+use crate::session::{
+    connect_options::ConnectOptions,
+    error::ServiceError,
+    id::SessionId,
+    task::{Caller, SessionTask},
+};
+
+/// A named session that runs.
+pub(super) struct Named {
+    pub(super) handle: Handle,
+    /// Whether it has just been created; otherwise it existed, live or hibernated.
+    pub(super) is_new: bool,
+}
+
+/// A session that is ready to run.
+struct Opened {
+    live: SessionTask,
+    entry: Registration,
+    is_new: bool,
+}
 
 impl SessionManager {
     /// Where clients come to the session of this name. Creates nothing.
@@ -17,67 +38,132 @@ impl SessionManager {
         &self,
         caller: &Caller,
         name: &str,
-        mut wish: ConnectOptions,
+        wish: ConnectOptions,
     ) -> Result<Admitted, ServiceError> {
         let id = SessionId::named(caller.owner(), name)?;
+        self.connect_to(caller, &id, Some(name), wish).await
+    }
+
+    pub(super) async fn connect_to(
+        &self,
+        caller: &Caller,
+        id: &SessionId,
+        name: Option<&str>,
+        wish: ConnectOptions,
+    ) -> Result<Admitted, ServiceError> {
+        let wish = &wish;
+        let join = |handle: Handle| async move { self.join(caller, &handle, None, wish.clone()).await }.boxed();
+        let open = || {
+            async move {
+                let opened = self.wake_or_open(caller, id, name, wish.clone(), wish.options.clone()).await?;
+                opened.entry.admit(opened.live, caller, wish.exclusive).await
+            }
+            .boxed()
+        };
+        self.join_or_open(caller, id, join, open).await
+    }
+
+    /// The live session of this name, for a request without a connection. If there is none, it is restored or created, and
+    /// waits for a client. The options are for a new one.
+    pub(super) async fn named(
+        &self,
+        caller: &Caller,
+        name: &str,
+        mut options: Options,
+        begins: Option<Beginning>,
+    ) -> Result<Named, ServiceError> {
+        let id = &SessionId::named(caller.owner(), name)?;
+        self.will_wait(&mut options)?;
+        let (options, wish) = (&options, &ConnectOptions { begins, ..ConnectOptions::default() });
+        let join = |handle: Handle| {
+            async move {
+                self.begun(&handle).await?;
+                if handle.control.is_closed() {
+                    return Err(self.no_session(caller, id));
+                }
+                began_with(id, handle.checkpoint.beginning(), wish.begins.as_ref(), "")?;
+                Ok(Named { handle, is_new: false })
+            }
+            .boxed()
+        };
+        let open = || {
+            async move {
+                let Opened { mut live, entry, is_new } =
+                    self.wake_or_open(caller, id, Some(name), wish.clone(), options.clone()).await?;
+                // One that was restored may have no `keep_alive`: its browser failed while it had a client.
+                live.may_park(None)?;
+                entry.wait_for_client(live, caller);
+                let handle = self.handle(id).ok_or(ServiceError::Closing)?;
+                Ok(Named { handle, is_new })
+            }
+            .boxed()
+        };
+        self.join_or_open(caller, id, join, open).await
+    }
+
+    /// Joins the session of this id or, if there is none, opens it. Of callers that come at once one opens it, and the
+    /// others join.
+    async fn join_or_open<'a, T>(
+        &self,
+        caller: &Caller,
+        id: &SessionId,
+        join: impl Fn(Handle) -> BoxFuture<'a, Result<T, ServiceError>>,
+        open: impl Fn() -> BoxFuture<'a, Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
         loop {
-            if let Some(handle) = self.handle(&id) {
-                match self.join(caller, &handle, None, wish.clone()).await {
-                    // It has just ended; it may be hibernated, and its name is free otherwise.
+            if let Some(handle) = self.handle(id) {
+                if handle.session_info.owner != *caller.owner() {
+                    // Refuses it, as one that does not exist.
+                    self.find(caller, id.as_str()).await?;
+                    continue;
+                }
+                match join(handle.clone()).await {
+                    // It has just ended; it may be hibernated, and a name is free otherwise.
                     Err(ServiceError::NoSession { .. }) => handle.gone.cancelled().await,
                     joined => return joined,
                 }
             }
-            let opened = async {
-                if let Some(woken) = self.wake(caller, &id, wish.clone()).await? {
-                    return Ok(woken);
-                }
-                wish.options.name.get_or_insert_with(|| name.to_owned());
-                self.open(caller, id.clone(), wish.clone()).await
-            };
-            match Box::pin(opened).await {
-                // Another client was faster; this one joins its session.
+            match open().await {
+                // Another caller was faster; this one joins its session.
                 Err(ServiceError::IdInUse(_)) => {}
                 opened => return opened,
             }
         }
     }
 
-    /// The live session of this name, for calls without a connection. If there is none, it is restored or created, and
-    /// waits for a client.
-    pub(super) async fn named(&self, caller: &Caller, name: &str) -> Result<Handle, ServiceError> {
-        let id = SessionId::named(caller.owner(), name)?;
-        loop {
-            if let Some(handle) = self.handle(&id) {
-                self.begun(&handle).await?;
-                if !handle.control.is_closed() {
-                    return Ok(handle);
-                }
-                handle.gone.cancelled().await;
+    /// A session of an id that no live one has: a new one, if the id or the name allows it, or one that hibernates.
+    async fn wake_or_open(
+        &self,
+        caller: &Caller,
+        id: &SessionId,
+        name: Option<&str>,
+        wish: ConnectOptions,
+        mut if_new: Options,
+    ) -> Result<Opened, ServiceError> {
+        let begins = wish.begins.clone();
+        if name.is_some() || !self.may_open(id) {
+            if let Some((live, entry)) = self.woken(caller, id, wish).await? {
+                return Ok(Opened { live, entry, is_new: false });
             }
-            match Box::pin(self.begin_named(caller, &id, name)).await {
-                Ok(()) | Err(ServiceError::IdInUse(_)) => {}
-                Err(why) => return Err(why),
-            }
+            let name = name.ok_or_else(|| self.no_session(caller, id))?;
+            if_new.name.get_or_insert_with(|| name.to_owned());
         }
-    }
-
-    async fn begin_named(&self, caller: &Caller, id: &SessionId, name: &str) -> Result<(), ServiceError> {
-        let (live, entry) = if let Some(woken) = self.woken(caller, id, ConnectOptions::default()).await? {
-            woken
-        } else {
-            let mut options = Options { name: Some(name.to_owned()), ..Options::default() };
-            self.will_wait(&mut options)?;
-            self.make(&caller.tenant, id.clone(), options, false).await?
-        };
-        entry.wait_for_client(live, caller);
-        Ok(())
+        let (live, entry) = self.open(caller, id.clone(), if_new, begins).await?;
+        Ok(Opened { live, entry, is_new: true })
     }
 }
 
-/// Whether a client may join a session with what it wants a new one to begin with: it must be what a named session began
-/// with.
-pub(super) fn began_with(id: &SessionId, began: Option<&Beginning>, asked: &Beginning) -> Result<(), ServiceError> {
+/// Whether a session that exists is what a client wants that asks for one with this beginning: only a named one can be.
+pub(super) fn began_with(
+    id: &SessionId,
+    began: Option<&Beginning>,
+    asked: Option<&Beginning>,
+    instead: &str,
+) -> Result<(), ServiceError> {
+    let Some(asked) = asked else { return Ok(()) };
+    if !id.is_named() {
+        return Err(Bad::new("snapshot", format!("is for a new session; {instead}")).into());
+    }
     let option = match began {
         Some(began) if began == asked => return Ok(()),
         Some(began) if began.snapshot == asked.snapshot => "pages",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::{Handle, SessionManager};
+use super::{Handle, SessionManager, named::Named};
 use crate::session::{
     error::ServiceError,
     id::SessionId,
@@ -20,8 +20,8 @@ use crate::{
         Bad, Beginning, Millis, Nothing, Options, Pages, Reply, Request, Session, SessionState, Sessions, Unreadable,
         Usage,
         operations::{
-            CloseSession, CreateSession, GetPages, GetSession, GetUsage, ListSessions, PAGE_MOST, Park, SessionRequest,
-            UpdateSession,
+            CloseSession, CreateSession, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST, Park,
+            SessionRequest, UpdateSession,
         },
     },
     browser::ContextHandle,
@@ -91,10 +91,24 @@ impl SessionManager {
         if used {
             return Err(ServiceError::IdInUse(id.to_string()));
         }
-        let begins = self.beginning(caller, begins).await?;
-        let (mut live, entry) = self.make(&caller.tenant, id, options, false).await?;
-        self.begin_with(&mut live, begins).await?;
+        let (live, entry) = self.open(caller, id, options, begins).await?;
         Ok(entry.wait_for_client(live, caller))
+    }
+
+    /// The session of this name, in its state after the options are applied, and whether it is new. One that does not
+    /// exist is created as by [`SessionManager::create`]; one that hibernates is restored.
+    pub async fn find_or_create(
+        &self,
+        caller: &Caller,
+        name: &str,
+        options: Options,
+        begins: Option<Beginning>,
+    ) -> Result<(Session, bool), ServiceError> {
+        let Named { handle, is_new } = self.named(caller, name, options.clone(), begins).await?;
+        let caller_of = caller.clone();
+        let options = if is_new { Options::default() } else { options };
+        let asked = self.ask_live(&handle, |reply| Control::Update { caller: caller_of, options, reply }).await?;
+        Ok((asked?, is_new))
     }
 
     /// Gives a session that starts without a client a `keep_alive`, so that it exists until a client connects.
@@ -354,8 +368,14 @@ impl SessionManager {
             }
             SessionRequest::ListSessions(wanted) => Reply::of::<ListSessions>(&self.list(caller, &wanted).await?),
             SessionRequest::CreateSession(create) => {
-                let (id, options, begins) = create.divide();
-                Reply::of::<CreateSession>(&self.create(caller, id, options, begins).await?)
+                let (identity, options, begins) = create.divide()?;
+                let (session, is_new) = match identity {
+                    Identity::Id(id) => (self.create(caller, id, options, begins).await?, true),
+                    Identity::Name(name) => self.find_or_create(caller, &name, options, begins).await?,
+                };
+                let mut reply = Reply::of::<CreateSession>(&session);
+                reply.created.take_if(|_| !is_new);
+                reply
             }
             SessionRequest::UpdateSession(update) => {
                 let (id, options) = update.divide();

@@ -282,7 +282,7 @@ impl SessionTask {
     }
 
     /// Gives the session a `keep_alive` to park with.
-    pub(super) fn may_park(&mut self, keep_alive: Option<Millis>) -> Result<(), Bad> {
+    pub fn may_park(&mut self, keep_alive: Option<Millis>) -> Result<(), Bad> {
         let keep_alive = match keep_alive {
             Some(Millis(none)) if none < Duration::from_millis(1) => {
                 return Err(Bad::new("keepAlive", "0 would end the session at once; use closeSession for that"));

@@ -12,6 +12,7 @@ use std::{
 use super::Caller;
 use crate::session::{
     caller::url_at,
+    id::name_in,
     lifecycle::{Deadlines, Event, Lifecycle, Phase},
     persistence::Subject,
 };
@@ -74,6 +75,7 @@ impl SessionInfo {
         api_types::Session {
             id: self.id.to_string(),
             state: life.phase().state(),
+            session: name_in(&self.id).map(str::to_owned),
             web_socket_debugger_url: url_at(host, &self.id),
             created_at: self.since_epoch(life.began()),
             timeout: Millis(life.deadlines.timeout),
