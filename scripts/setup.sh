@@ -2,7 +2,7 @@
 # Installs missing tools only: a second run installs nothing.
 #
 #   scripts/setup.sh run       what `make run` needs: Rust, a linker, some Chrome
-#   scripts/setup.sh test      what `make test` also needs: both Chromes, Node.js, Redis, valgrind, the clients it drives
+#   scripts/setup.sh test      what `make test` also needs: both Chromes, Node.js, Redis, Prometheus, valgrind, the clients it drives
 #   scripts/setup.sh clients   what `make test-clients` also needs: the other clients
 #
 # System packages come from apt, as root or through sudo. If that is not possible, it prints what to install, and fails.
@@ -141,17 +141,17 @@ python_packages() { # DIRECTORY
   touch "$1/.venv/installed"
 }
 
-# --- Redis -------------------------------------------------------------------------------------------------------------
+# --- Redis, Prometheus -------------------------------------------------------------------------------------------------
 
-# Only the program: the tests start their own servers. Debian's package would also start a service,
-# unless a policy forbids it.
-redis_server() {
-  has redis-server && return 0
+# Installs only the program of a package with a service: the tests start their own servers. Debian's package would also
+# start the service, unless a policy forbids it.
+service_package() { # WHY PROGRAM PACKAGE
+  has "$2" && return 0
   local policy=/usr/sbin/policy-rc.d
-  if [ -e "$policy" ] || ! become_root; then install_packages "Redis" redis-server; return; fi
+  if [ -e "$policy" ] || ! become_root; then install_packages "$1" "$3"; return; fi
   printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
   "${sudo[@]}" chmod +x "$policy"
-  (install_packages "Redis" redis-server) || { "${sudo[@]}" rm -f "$policy"; exit 1; }
+  (install_packages "$1" "$3") || { "${sudo[@]}" rm -f "$policy"; exit 1; }
   "${sudo[@]}" rm -f "$policy"
 }
 
@@ -167,7 +167,8 @@ for_test() {
   node_modules tests/clients & local npm=$!
   python_packages tests/clients/api
   wait "$npm"
-  redis_server
+  service_package "Redis" redis-server redis-server
+  service_package "Prometheus" prometheus prometheus
   has valgrind || install_packages "valgrind" valgrind
   has openssl || install_packages "openssl" openssl
   has cargo-nextest || say "cargo-nextest is not installed; using cargo test, which is slower"

@@ -13,6 +13,7 @@ mod protocol;
 mod read;
 mod reference;
 mod schemas;
+mod server;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use self::{
     read::{Bad, given, has_all, read},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
+    server::{BrowserCounts, BrowserInfo, BrowserState, Browsers, QueueStatus, ServerStatus, SessionCounts},
     snapshot::{
         Beginning, COPIES_MOST, Cloned, Copies, Exported, Importing, Label, Omission, RestoreMode, Restoring, Saved,
         Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, StorageState,

@@ -1,4 +1,6 @@
-//! The subcommands of `ghostmux` that need no server: one file each.
+//! The subcommands of `ghostmux` except `serve`: one file each. `server` asks a running server, by `client`.
 
+mod client;
 pub mod doctor;
+pub mod server;
 pub mod snapshot;

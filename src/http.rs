@@ -78,7 +78,7 @@ impl Api {
     pub async fn answer(&self, mut request: Request<Incoming>, caller: Caller) -> Answer {
         let method = request.method().as_str().to_ascii_uppercase();
         match (method.as_str(), request.uri().path()) {
-            ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry).await,
+            ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry, request.headers()).await,
             ("GET" | "HEAD", "/health") => monitor::health(&self.registry),
             ("GET" | "HEAD", "/") => welcome::answer(request.headers(), &caller.host),
             (_, path) if is_chromes(session_of(path).1) => chrome::answer(self, &request, &caller, &method).await,

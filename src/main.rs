@@ -11,6 +11,7 @@ use ghostmux::{
     api_types, app,
     cli::{
         doctor,
+        server::{self, ServerCommandError},
         snapshot::{self, SnapshotCommandError},
     },
     config::{self, Config, ConfigError, LogFormat, RawConfig},
@@ -56,6 +57,12 @@ enum Command {
     /// List, export, import, delete and re-encrypt stored snapshots, while no server uses the store's file.
     #[command(after_help = EXIT_CODES)]
     Snapshot(snapshot::Arguments),
+    /// List the sessions of a running server.
+    Ls(server::Arguments),
+    /// List the browsers of a running server, with their memory and processor time.
+    Browsers(server::Arguments),
+    /// Show the sessions, browsers and queue of a running server.
+    Status(server::StatusArguments),
     /// Print docs/configuration.md.
     #[command(hide = true)]
     ConfigDocs,
@@ -114,6 +121,9 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             snapshot::run(arguments, variables(), stdout()).await?;
             Ok(0)
         }
+        Command::Ls(arguments) => printed(server::sessions(&arguments, &mut stdout()).await),
+        Command::Browsers(arguments) => printed(server::browsers(&arguments, &mut stdout()).await),
+        Command::Status(arguments) => printed(server::status(&arguments, &mut stdout()).await),
         Command::ConfigDocs => {
             stdout().write_all(config::docs::markdown().as_bytes()).context("cannot write the page")?;
             Ok(0)
@@ -128,6 +138,14 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             stdout().write_all(text.as_bytes()).context("cannot write the document")?;
             Ok(0)
         }
+    }
+}
+
+/// What a subcommand ends with that prints what a server answered.
+fn printed(outcome: Result<(), ServerCommandError>) -> anyhow::Result<u8> {
+    match outcome {
+        Err(error) if !error.is_closed_pipe() => Err(error.into()),
+        _ => Ok(0),
     }
 }
 
@@ -150,6 +168,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<ghostmux::app::StartError>() {
         return error.exit_code();
     }
-    let is_config = error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(SnapshotCommandError::Config(_)));
+    let is_config = error.is::<ConfigError>()
+        || matches!(error.downcast_ref(), Some(SnapshotCommandError::Config(_)))
+        || error.downcast_ref::<ServerCommandError>().is_some_and(ServerCommandError::is_usage);
     if is_config { USAGE } else { 1 }
 }

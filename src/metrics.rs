@@ -1,9 +1,11 @@
 //! All metrics of the process, in one struct. The help texts are their documentation.
 
+use std::time::Duration;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
 };
 
 /// The label of the reason why a session ended: one word of a fixed list.
@@ -11,6 +13,51 @@ use prometheus_client::{
 pub struct EndedLabels {
     /// See [`crate::close_reason::CloseReason::label`].
     pub reason: &'static str,
+}
+
+/// The label of a part of the time until a new session has its client: one word of a fixed list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PhaseLabels {
+    /// `queue`, `lease`, `restore` or `all`.
+    pub phase: &'static str,
+}
+
+/// The upper bounds of durations, in seconds: from a warm lease to the longest deadline of a lease.
+const SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// A histogram of durations in seconds.
+#[derive(Clone, Debug)]
+pub struct Seconds(Histogram);
+
+impl Default for Seconds {
+    fn default() -> Self {
+        Self(Histogram::new(SECONDS))
+    }
+}
+
+impl Seconds {
+    /// Counts a duration.
+    pub fn observe(&self, took: Duration) {
+        self.0.observe(took.as_secs_f64());
+    }
+}
+
+/// Histograms of durations in seconds, by phase.
+#[derive(Clone, Debug)]
+pub struct SecondsByPhase(Family<PhaseLabels, Histogram, fn() -> Histogram>);
+
+impl Default for SecondsByPhase {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(|| Histogram::new(SECONDS)))
+    }
+}
+
+impl SecondsByPhase {
+    /// Counts how long a phase took.
+    pub fn observe(&self, phase: &'static str, took: Duration) {
+        self.0.get_or_create(&PhaseLabels { phase }).observe(took.as_secs_f64());
+    }
 }
 
 /// The metrics of one process.
@@ -41,7 +88,7 @@ pub struct Metrics {
     /// Saves of running sessions.
     pub sessions_autosaved: Counter,
     /// Hibernated sessions that were restored for a client.
-    pub sessions_woken: Counter,
+    pub sessions_restored: Counter,
     /// Snapshots saved and imported.
     pub snapshots_saved: Counter,
     /// Snapshots written into sessions.
@@ -76,6 +123,10 @@ pub struct Metrics {
     pub disposals: Gauge,
     /// Screenshots that wait for their turn.
     pub screenshots_waiting: Gauge,
+    /// Time until a new session accepted its first client, by phase.
+    pub connect_time: SecondsByPhase,
+    /// Time from a command of a client to its reply, of a sample.
+    pub command_time: Seconds,
 }
 
 impl Metrics {
@@ -119,9 +170,9 @@ impl Metrics {
             self.sessions_autosaved.clone(),
         );
         to.register(
-            "sessions_woken",
+            "sessions_restored",
             "Hibernated sessions that were restored for a client",
-            self.sessions_woken.clone(),
+            self.sessions_restored.clone(),
         );
         to.register("snapshots_saved", "Snapshots saved, imports included", self.snapshots_saved.clone());
         to.register(
@@ -175,6 +226,19 @@ impl Metrics {
             "screenshots_waiting",
             "Screenshots that wait for their turn; grows when clients take many large ones",
             self.screenshots_waiting.clone(),
+        );
+        to.register_with_unit(
+            "connect",
+            "Time until a new session accepted its first client: waiting for a place (queue), getting a context in a \
+             browser (lease), writing a snapshot (restore), and all of it (all)",
+            Unit::Seconds,
+            self.connect_time.0.clone(),
+        );
+        to.register_with_unit(
+            "command",
+            "Time from a client's command to its reply, Chrome's own included; one command in 64 of each session",
+            Unit::Seconds,
+            self.command_time.0.clone(),
         );
     }
 }

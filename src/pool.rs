@@ -5,6 +5,7 @@
 //! holds; both are pure.
 
 mod placement;
+mod report;
 mod slot;
 mod supervisor;
 mod warm_pool;
@@ -16,7 +17,7 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::placement::BrowserKind;
+pub use self::{placement::BrowserKind, report::BrowserReport};
 use self::{
     placement::Decision,
     slot::{Slot, Slots},

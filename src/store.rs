@@ -190,6 +190,11 @@ impl Store {
         self.0.backend.remove_session(id).await
     }
 
+    /// The number of sessions that are not live, without reading their records.
+    pub async fn count_sessions(&self) -> Result<u64, StoreError> {
+        self.0.backend.count_sessions().await
+    }
+
     /// The records of all sessions that are not live.
     pub async fn sessions(&self) -> Result<Vec<SessionEntry>, StoreError> {
         self.0.backend.sessions().await

@@ -5,6 +5,7 @@
 //! [`Request`], and write the [`Reply`]. Their documents are made from the same table.
 
 mod connection;
+mod server;
 mod sessions;
 mod snapshots;
 
@@ -14,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 // All of them: an operation is named only in the file that has it.
-pub use self::{connection::*, sessions::*, snapshots::*};
+pub use self::{connection::*, server::*, sessions::*, snapshots::*};
 use super::{Bad, Schemas, ShapeOf, read};
 
 /// Most items on one page of a list.
@@ -130,6 +131,8 @@ pub enum Errors {
     Filter,
     /// Of a request that creates sessions.
     Beginning,
+    /// Of a request that names a browser.
+    Browser,
     /// Of a request that names a snapshot.
     Snapshot,
     /// Of a request that stores a snapshot.
@@ -206,12 +209,14 @@ use operations;
 pub enum Request {
     /// About sessions.
     Session(SessionRequest),
+    /// About the server and its browsers.
+    Server(ServerRequest),
     /// About snapshots.
     Snapshot(SnapshotRequest),
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 2] = [SessionRequest::TABLE, SnapshotRequest::TABLE];
+pub const OPERATIONS: [&[Entry]; 3] = [SessionRequest::TABLE, SnapshotRequest::TABLE, ServerRequest::TABLE];
 
 /// All operations, in the order of the documents.
 pub fn all() -> impl Iterator<Item = &'static Entry> {

@@ -36,7 +36,8 @@ impl ProcessTable {
     }
 
     fn read_now(browsers: &[u32]) -> ProcResult<Self> {
-        let mut groups: HashMap<u32, ProcessFigures> = browsers.iter().map(|pid| (*pid, Default::default())).collect();
+        let mut groups: HashMap<u32, ProcessFigures> =
+            browsers.iter().map(|pid| (*pid, ProcessFigures::default())).collect();
         for process in procfs::process::all_processes()? {
             // A process may end at any moment; then it has no figures.
             let Ok((process, stat)) = process.and_then(|process| process.stat().map(|stat| (process, stat))) else {

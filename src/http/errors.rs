@@ -27,6 +27,7 @@ type Kind = (StatusCode, &'static str);
 fn of_service(why: &ServiceError) -> Kind {
     match why {
         ServiceError::NoSession { .. } => (StatusCode::NOT_FOUND, "no-session"),
+        ServiceError::NoBrowser(_) => (StatusCode::NOT_FOUND, "no-browser"),
         ServiceError::NoTarget(_) => (StatusCode::NOT_FOUND, "no-target"),
         ServiceError::Taken(_) | ServiceError::Exclusive(_) => (StatusCode::CONFLICT, "taken"),
         ServiceError::ManyClients { .. } => (StatusCode::CONFLICT, "many-clients"),

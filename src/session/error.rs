@@ -64,6 +64,9 @@ pub enum ServiceError {
     /// The session lives on another node of the cluster.
     #[error("session {0} is on another node; connect to it there")]
     Elsewhere(String),
+    /// There is no such browser.
+    #[error("there is no browser {0}; GET /v1/browsers lists them")]
+    NoBrowser(String),
     /// The session waits for a place in a browser.
     #[error("session {0} waits for a place in a browser; try again when it has one")]
     Queued(String),

@@ -1,13 +1,16 @@
 //! The session manager: finds sessions by id, starts them, connects sockets to them, and ends them.
 //!
-//! `service` has the operations on sessions, `snapshots` those on their saved state. `registration` is a session's
-//! entry here and its removal, `named` finds or creates a session by a name, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large
-//! documents that are read at a time.
+//! `service` has the operations on sessions, `snapshots` those on their saved state, `server` those on the server and its
+//! browsers. `registration` is a session's entry here and its removal, `http_session` the session in which HTTP calls
+//! act. `named` finds or creates a session by a name, `hibernation` restores hibernated sessions and saves live ones,
+//! `room` limits the large documents that are read at a time.
 
 mod hibernation;
+mod http_session;
 mod named;
 mod registration;
 mod room;
+mod server;
 mod service;
 mod snapshots;
 
@@ -17,7 +20,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use dashmap::DashMap;
@@ -40,12 +43,9 @@ use crate::session::{
 };
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
-    api_types::{Bad, Beginning, Millis, Options, Owner, SessionState},
+    api_types::{Bad, Beginning, Options, Owner, SessionState},
     browser::LeaseId,
-    cdp::{
-        error::CdpError,
-        ids::{CdpSessionId, TargetId},
-    },
+    cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     config::{Admission, HttpSession},
     pool::{BrowserKind, LeaseRequest, Pool},
@@ -57,9 +57,6 @@ use crate::{
     store::Store,
     tenant::Tenant,
 };
-
-/// How long the session of HTTP calls stays when it is not used.
-const UNUSED: Duration = Duration::from_secs(60);
 
 /// A session that was admitted and waits for its socket. Dropping it frees its place.
 #[must_use]
@@ -109,6 +106,8 @@ pub struct SessionManager {
 }
 
 struct Inner {
+    /// When the server started.
+    started: Instant,
     /// This process, in the directory and in the records of sessions.
     node: NodeId,
     directory: Arc<dyn Directory>,
@@ -145,6 +144,7 @@ impl SessionManager {
         let (node, metrics) = (NodeId(Uuid::new_v4()), terms.metrics.clone());
         let (of_store, limits) = (store.clone(), terms.snapshots);
         let inner = Inner {
+            started: Instant::now(),
             node,
             directory,
             pool,
@@ -221,29 +221,6 @@ impl SessionManager {
         self.join(caller, &handle, Some(target), wish).await
     }
 
-    /// Sends a browser-level command in the session of this name, or in that of HTTP calls; the first call opens it.
-    pub async fn call(
-        &self,
-        caller: &Caller,
-        session: Option<&str>,
-        method: &'static str,
-        params: String,
-    ) -> Result<Result<String, CdpError>, ServiceError> {
-        let handle = match session {
-            Some(name) => self.named(caller, name, Options::default(), None).await?.handle,
-            None => self.http_session(caller).await?.1,
-        };
-        self.ask_live(&handle, |reply| Control::Call { method, params, is_use: true, reply }).await
-    }
-
-    /// The id that `/json/version` gives: that of the shared session, or of a new one.
-    pub async fn version_id(&self, caller: &Caller) -> Result<SessionId, ServiceError> {
-        match self.inner.http_session {
-            HttpSession::Own => Ok(self.mint()),
-            HttpSession::Shared => Ok(self.http_session(caller).await?.0),
-        }
-    }
-
     /// Ends every session and waits until all have ended. Sessions that may be hibernated, and those with `autosave`,
     /// are saved first.
     pub async fn shut_down(&self, reason: CloseReason) {
@@ -264,12 +241,14 @@ impl SessionManager {
         options: Options,
         asked: Option<Beginning>,
     ) -> Result<(SessionTask, Registration), ServiceError> {
+        let since = Instant::now();
         let begins = self.beginning(caller, asked.clone()).await?;
         let (mut live, entry) = self.make(&caller.tenant, id, options, false).await?;
         if let Some(asked) = asked {
             entry.checkpoint().set_beginning(asked);
         }
         self.begin_with(&mut live, begins).await?;
+        self.inner.terms.metrics.connect_time.observe("all", since.elapsed());
         Ok((live, entry))
     }
 
@@ -350,8 +329,13 @@ impl SessionManager {
         let mut leaving = Leaving::new(self.clone(), id, gone.drop_guard());
         let place = async {
             leaving.claim(number).await?;
+            let since = Instant::now();
             let place = inner.admission_control.enter(owner).await?;
-            Ok::<_, ServiceError>((place, inner.pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?))
+            let admitted = Instant::now();
+            inner.terms.metrics.connect_time.observe("queue", admitted - since);
+            let lease = inner.pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?;
+            inner.terms.metrics.connect_time.observe("lease", admitted.elapsed());
+            Ok::<_, ServiceError>((place, lease))
         };
         let (place, lease) = tokio::select! {
             place = place => place?,
@@ -363,26 +347,6 @@ impl SessionManager {
         let start = Start { record, lease, capabilities, is_shared, control: asked, sessions };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         Ok((SessionTask::new(inner.terms.clone(), browser, start), entry))
-    }
-
-    async fn http_session(&self, caller: &Caller) -> Result<(SessionId, Handle), ServiceError> {
-        let mut current = self.inner.http.lock().await;
-        if let Some(id) = current.get(caller.owner())
-            && let Some(handle) = self.handle(id)
-            && !handle.control.is_closed()
-        {
-            return Ok((id.clone(), handle));
-        }
-        let id = SessionId::random();
-        let keep_alive = UNUSED.min(self.inner.terms.deadlines.keep_alive.most.unwrap_or(UNUSED));
-        let options = Options { keep_alive: Some(Millis(keep_alive)), ..Options::default() };
-        let is_shared = self.inner.http_session == HttpSession::Shared;
-        let (mut live, entry) = self.make(&caller.tenant, id.clone(), options, is_shared).await?;
-        live.park();
-        entry.run(Box::new(live));
-        current.insert(caller.owner().clone(), id.clone());
-        let handle = self.handle(&id).ok_or(ServiceError::Closing)?;
-        Ok((id, handle))
     }
 
     async fn owner_of(&self, target: &TargetId) -> Option<Handle> {

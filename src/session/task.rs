@@ -12,6 +12,7 @@ mod act;
 mod control;
 mod ghost;
 mod jobs;
+mod latency;
 mod record;
 mod rpc;
 mod saving;
@@ -36,6 +37,7 @@ pub use self::{
 };
 use self::{
     jobs::Done,
+    latency::LatencySample,
     rpc::{RPC, RpcCaller},
     saving::Saving,
     views::View,
@@ -149,6 +151,7 @@ pub struct SessionTask {
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     directory: session_files::Directory,
     saving: Saving,
+    latency: LatencySample,
     over: Option<CloseReason>,
 }
 
@@ -190,6 +193,7 @@ impl SessionTask {
             jobs: FuturesUnordered::new(),
             directory,
             saving: Saving::default(),
+            latency: LatencySample::default(),
             over: None,
         }
     }

@@ -66,6 +66,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Deletes a session record, readable or not; `false` if there is none.
     fn remove_session<'a>(&'a self, id: &'a str) -> Reply<'a, bool>;
 
+    /// Number of session records, without reading them.
+    fn count_sessions(&self) -> Reply<'_, u64>;
+
     /// All session records.
     fn sessions(&self) -> Reply<'_, Vec<SessionEntry>>;
 }

@@ -228,6 +228,10 @@ impl Backend for Embedded {
         self.change(move |tables| tables.remove_session(&id))
     }
 
+    fn count_sessions(&self) -> Reply<'_, u64> {
+        self.read(Tables::count_sessions)
+    }
+
     fn sessions(&self) -> Reply<'_, Vec<SessionEntry>> {
         self.read(Tables::sessions)
     }

@@ -328,6 +328,10 @@ impl Backend for Redis {
         self.ask(move |mut redis| async move { redis.hdel(key("sessions"), id).await })
     }
 
+    fn count_sessions(&self) -> Reply<'_, u64> {
+        self.ask(|mut redis| async move { redis.hlen(key("sessions")).await })
+    }
+
     fn sessions(&self) -> Reply<'_, Vec<SessionEntry>> {
         async move {
             let all: Vec<(Vec<u8>, Vec<u8>)> =

@@ -47,6 +47,11 @@ impl ToClient {
         self.text.starts_with(br#"{"method":"#)
     }
 
+    /// Whether the text begins like this.
+    pub fn starts_with(&self, start: &str) -> bool {
+        self.text.starts_with(start.as_bytes())
+    }
+
     /// Whether there is nothing in it; never so.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -17,6 +17,7 @@ mod layers;
 mod lifecycle;
 mod limits;
 mod named;
+mod operator;
 mod outbox;
 mod owners;
 mod policy;

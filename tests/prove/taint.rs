@@ -89,9 +89,10 @@ async fn proven(
     });
     let mut tasks = tokio::task::JoinSet::new();
     for (number, address) in addresses.iter().enumerate() {
-        let path = Arc::default();
-        for client in 0..=usize::from(number < with_two) {
-            tasks.spawn(Tenant::new((number, client), stage.clone(), address.clone(), Arc::clone(&path)).work());
+        let (path, has_company) = (Arc::default(), number < with_two);
+        for client in 0..=usize::from(has_company) {
+            let path = (Arc::clone(&path), has_company);
+            tasks.spawn(Tenant::new((number, client), stage.clone(), address.clone(), path).work());
         }
     }
     let clients = tasks.len();

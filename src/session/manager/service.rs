@@ -351,6 +351,7 @@ impl SessionManager {
     pub async fn perform(&self, caller: &Caller, from: Option<&str>, request: Request) -> Result<Reply, ServiceError> {
         match request {
             Request::Session(request) => self.perform_on_session(caller, from, request).await,
+            Request::Server(request) => self.perform_on_server(request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
         }
     }

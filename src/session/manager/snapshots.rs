@@ -294,6 +294,7 @@ impl SessionManager {
         let since = Instant::now();
         let report = self.furnish(live, begins.pages, reader.into_read()).await?;
         self.restored(live.id(), &begins.snapshot, &report, since);
+        self.inner.terms.metrics.connect_time.observe("restore", since.elapsed());
         Ok(())
     }
 

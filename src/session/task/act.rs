@@ -22,6 +22,7 @@ impl SessionTask {
     pub(super) fn on_frame(&mut self, view: ViewId, text: Bytes) {
         self.record.traffic.frames_in += 1;
         self.record.traffic.bytes_in += text.len() as u64;
+        self.latency.on_command(view, &text, now);
         if text.len() > self.terms.max_client_frame {
             self.session.on_too_large(view, text.len(), self.terms.max_client_frame);
             self.perform();
@@ -60,6 +61,9 @@ impl SessionTask {
                     traffic.frames_out += 1;
                     traffic.bytes_out += frame.len() as u64;
                     traffic.events += u64::from(frame.is_event());
+                    if let Some(took) = self.latency.on_frame(to, &frame, now) {
+                        self.terms.metrics.command_time.observe(took);
+                    }
                     view.client.queue(frame, now());
                     let (queued, queue) = (view.client.queued(), self.terms.queue);
                     if queued > queue.hard && !view.client.is_one_message() {

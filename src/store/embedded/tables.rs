@@ -1,6 +1,8 @@
 //! The tables of the file, and the operations on them inside one transaction.
 
-use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableDefinition, TableError, WriteTransaction,
+};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -240,6 +242,10 @@ impl Tables<ReadTransaction> {
     pub(super) fn session(&self, id: &str) -> Result<Option<SessionEntry>, Fault> {
         let json = self.0.open_table(SESSIONS)?.get(id)?;
         Ok(json.map(|json| SessionRecord::read(id, json.value())))
+    }
+
+    pub(super) fn count_sessions(&self) -> Result<u64, Fault> {
+        Ok(self.0.open_table(SESSIONS)?.len()?)
     }
 
     pub(super) fn sessions(&self) -> Result<Vec<SessionEntry>, Fault> {

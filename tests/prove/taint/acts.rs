@@ -19,7 +19,7 @@ pub(crate) async fn act(tenant: &mut Tenant) {
         4 => auto_attach(tenant).await,
         5 => download(tenant).await,
         6 => cookies(tenant).await,
-        7 if tenant.random.once_in(8) => tenant.hang_up(),
+        7 if tenant.random.once_in(8) => tenant.leave().await,
         7 => close(tenant).await,
         8 | 9 => navigate(tenant).await,
         10..=12 => script(tenant).await,

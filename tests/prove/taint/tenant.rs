@@ -149,6 +149,8 @@ pub(crate) struct Tenant {
     pub(crate) marker: String,
     address: String,
     path: SessionPath,
+    /// Whether the tenant has another client on the same session.
+    has_company: bool,
     wire: Option<Wire>,
     /// The CDP sessions that were announced on this connection, ended ones too.
     announced: HashSet<String>,
@@ -163,7 +165,13 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    pub(crate) fn new(client: ClientNumber, stage: Arc<Stage>, address: String, path: SessionPath) -> Self {
+    /// `path` is that of the session, which the clients of a tenant share if it `has_company`.
+    pub(crate) fn new(
+        client: ClientNumber,
+        stage: Arc<Stage>,
+        address: String,
+        (path, has_company): (SessionPath, bool),
+    ) -> Self {
         let (number, of_tenant) = client;
         let name = if of_tenant == 0 { format!("tenant {number}") } else { format!("tenant {number}.{of_tenant}") };
         let (marker, random) = (checker::marker(number, stage.seed), Random::of(stage.seed, &name));
@@ -175,6 +183,7 @@ impl Tenant {
             marker,
             address,
             path,
+            has_company,
             wire: None,
             announced: HashSet::new(),
             last_id: 0,
@@ -260,9 +269,14 @@ impl Tenant {
         None
     }
 
-    /// Disconnects; the next act opens a new connection.
-    pub(crate) fn hang_up(&mut self) {
-        self.wire = None;
+    /// Disconnects; the next act opens a new connection. A session with two clients would never end by that, because
+    /// one of them is always there, and its pages would become more and more: sometimes one closes it for both.
+    pub(crate) async fn leave(&mut self) {
+        if self.has_company && self.random.once_in(2) {
+            self.send(None, "Browser.close", json!({})).await;
+        } else {
+            self.wire = None;
+        }
     }
 
     /// Sends a command on own targets.

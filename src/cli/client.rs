@@ -1,0 +1,163 @@
+//! A client of the REST interface of a running ghostmux, for the subcommands that ask it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::{Request, Uri, header};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+
+/// Time limit of one request.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Most bytes of an answer.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// Why a server did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address of the server cannot be read.
+    #[error("--server {given}: {why}; give an address such as http://127.0.0.1:9222")]
+    Address {
+        /// The address.
+        given: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No connection, or it broke.
+    #[error("cannot reach ghostmux at {server}: {why}; is it running there? --server names another address")]
+    Unreachable {
+        /// The address.
+        server: String,
+        /// The system's or the connection's error.
+        why: String,
+    },
+    /// The server refused the request.
+    #[error("{server} answered {status}: {detail}")]
+    Refused {
+        /// The address.
+        server: String,
+        /// Status of the answer.
+        status: u16,
+        /// The detail of the problem, or the body.
+        detail: String,
+    },
+    /// The answer is not what ghostmux answers.
+    #[error("{server} did not answer as ghostmux does: {why}")]
+    Odd {
+        /// The address.
+        server: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// A server by its address.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    /// As it was given.
+    server: String,
+    /// Host and port.
+    authority: String,
+    /// Path before that of every request; empty, or without a slash at its end.
+    prefix: String,
+}
+
+impl Client {
+    /// The server at an `http://` URL.
+    pub(super) fn new(server: &str) -> Result<Self, ClientError> {
+        let wrong = |why: &str| ClientError::Address { given: server.to_owned(), why: why.to_owned() };
+        let url: Uri = server.parse().map_err(|error| wrong(&format!("{error}")))?;
+        match url.scheme_str() {
+            Some("http") => {}
+            Some(other) => return Err(wrong(&format!("it begins with {other}://, and only http:// is supported"))),
+            None => return Err(wrong("it does not begin with http://")),
+        }
+        let (Some(host), port) = (url.host(), url.port_u16().unwrap_or(80)) else {
+            return Err(wrong("it names no host"));
+        };
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        Ok(Self { server: server.to_owned(), authority: format!("{host}:{port}"), prefix })
+    }
+
+    /// The answer to a GET, as text.
+    pub(super) async fn get(&self, path: &str) -> Result<String, ClientError> {
+        match tokio::time::timeout(PATIENCE, self.ask(path)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.unreachable(format!("no answer within {} s", PATIENCE.as_secs()))),
+        }
+    }
+
+    async fn ask(&self, path: &str) -> Result<String, ClientError> {
+        let unreachable = |error: &dyn std::fmt::Display| self.unreachable(error.to_string());
+        let stream = TcpStream::connect(&self.authority).await.map_err(|error| unreachable(&error))?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| unreachable(&error))?;
+        let request = Request::get(format!("{}{path}", self.prefix))
+            .header(header::HOST, &self.authority)
+            // By a name or a forwarder the server answers only what carries it.
+            .header("X-Ghostmux", "1")
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| self.odd(error.to_string()))?;
+        let answer = async {
+            let answer = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+            let body = body.map_err(|error| self.odd(error.to_string()))?.to_bytes();
+            let text = String::from_utf8(body.into()).map_err(|error| self.odd(error.to_string()))?;
+            if status.is_success() {
+                return Ok(text);
+            }
+            Err(ClientError::Refused { server: self.server.clone(), status: status.as_u16(), detail: detail(text) })
+        };
+        tokio::pin!(connection);
+        tokio::select! {
+            answer = answer => answer,
+            ended = &mut connection => Err(match ended {
+                Ok(()) => self.unreachable("it closed the connection".to_owned()),
+                Err(error) => unreachable(&error),
+            }),
+        }
+    }
+
+    /// An answer read as a value.
+    pub(super) fn read<'a, T: Deserialize<'a>>(&self, text: &'a str) -> Result<T, ClientError> {
+        serde_json::from_str(text).map_err(|error| self.odd(error.to_string()))
+    }
+
+    fn unreachable(&self, why: String) -> ClientError {
+        ClientError::Unreachable { server: self.server.clone(), why }
+    }
+
+    fn odd(&self, why: String) -> ClientError {
+        ClientError::Odd { server: self.server.clone(), why }
+    }
+}
+
+/// The detail of a problem (RFC 9457), or the body where it is none.
+fn detail(body: String) -> String {
+    #[derive(Deserialize)]
+    struct Problem {
+        detail: String,
+    }
+
+    serde_json::from_str(&body).map_or(body, |problem: Problem| problem.detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_give_host_port_and_prefix() {
+        let of = |server| Client::new(server).map(|client| (client.authority, client.prefix));
+        assert_eq!(of("http://127.0.0.1:9222").ok(), Some(("127.0.0.1:9222".to_owned(), String::new())));
+        assert_eq!(of("http://[::1]:9222/").ok(), Some(("[::1]:9222".to_owned(), String::new())));
+        assert_eq!(of("http://name/ghostmux/").ok(), Some(("name:80".to_owned(), "/ghostmux".to_owned())));
+        for wrong in ["127.0.0.1:9222", "https://name", "ws://name", "", "http://"] {
+            let error = of(wrong).expect_err(wrong).to_string();
+            assert!(error.contains("--server") && error.contains("http://127.0.0.1:9222"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the pool says of its browsers to an operator.
+
+use std::time::Duration;
+
+use super::{Pool, slot::Slot};
+use crate::{api_types::BrowserState, browser::Browser, port::BrowserId};
+
+/// A browser of the pool, as of one moment.
+#[derive(Clone, Debug)]
+pub struct BrowserReport {
+    /// Its number.
+    pub id: BrowserId,
+    /// Its state.
+    pub state: BrowserState,
+    /// Why it accepts no sessions; `None` if it does.
+    pub why: Option<String>,
+    /// The browser, while it runs.
+    pub browser: Option<Browser>,
+    /// Time since it was ready.
+    pub age: Option<Duration>,
+    /// Sessions that have had a lease in it.
+    pub served: u64,
+    /// Warm leases that no session has taken.
+    pub warm: usize,
+}
+
+impl BrowserReport {
+    /// The process id of a local browser that runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.browser.as_ref()?.pid()
+    }
+
+    /// Product and version of a browser that runs.
+    pub fn product(&self) -> Option<String> {
+        Some(self.browser.as_ref()?.identity().product.clone())
+    }
+}
+
+impl Pool {
+    /// The browsers, in the order of their numbers.
+    pub fn report(&self) -> Vec<BrowserReport> {
+        self.inner.slots.lock().iter().map(|(id, slot)| of(*id, slot)).collect()
+    }
+}
+
+fn of(id: BrowserId, slot: &Slot) -> BrowserReport {
+    let state = match slot {
+        Slot::Starting { .. } => BrowserState::Starting,
+        Slot::Ready { .. } => BrowserState::Ready,
+        Slot::Draining { .. } => BrowserState::Draining,
+        Slot::Dead { .. } => BrowserState::Dead,
+    };
+    let browser = slot.browser();
+    BrowserReport {
+        id,
+        state,
+        why: slot.lacks(),
+        age: browser.map(Browser::age),
+        served: browser.map_or(0, Browser::served),
+        browser: browser.cloned(),
+        warm: slot.warm(),
+    }
+}
