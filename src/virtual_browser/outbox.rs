@@ -42,11 +42,6 @@ impl ToClient {
         self.text.len() + usize::from(self.open)
     }
 
-    /// Whether it is an event: Chrome writes the method of one first, and so does the proxy.
-    pub fn is_event(&self) -> bool {
-        self.text.starts_with(br#"{"method":"#)
-    }
-
     /// Whether the text begins like this.
     pub fn starts_with(&self, start: &str) -> bool {
         self.text.starts_with(start.as_bytes())

@@ -284,9 +284,14 @@ fn every_command_of_ghostmux_exists() {
 
 #[test]
 fn every_flag_and_variable_exists() {
-    let snapshots = ["ls", "export", "import", "rm", "rekey"].map(|which| vec!["snapshot", which]);
-    let commands = [vec![], vec!["serve"], vec!["doctor"], vec!["snapshot"]].into_iter().chain(snapshots);
-    let helps: String = commands.map(|words| help(&words).expect("a command")).collect();
+    let mut helps = String::new();
+    let mut commands = vec![Vec::new()];
+    while let Some(command) = commands.pop() {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let text = help(&words).expect("a command");
+        commands.extend(subcommands(&text).map(|name| [command.as_slice(), &[name.to_owned()]].concat()));
+        helps.push_str(&text);
+    }
     let mut known: BTreeSet<&str> = flags(&helps).collect();
     assert!(known.len() > 40, "only {} flags were found", known.len());
     known.extend(FOREIGN_FLAGS);
@@ -309,6 +314,13 @@ fn every_flag_and_variable_exists() {
         }
     }
     report(&wrong, "flags and variables that no command has");
+}
+
+/// The names of the subcommands in a help text.
+fn subcommands(help: &str) -> impl Iterator<Item = &str> {
+    let list = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = list.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help")
 }
 
 /// The flags in a text, without their dashes.

@@ -15,6 +15,8 @@ use crate::{
     virtual_browser::{Action, ViewId},
 };
 
+/// An event begins like this: Chrome writes the method first, and so does the proxy.
+const EVENT: &str = r#"{"method":"#;
 /// A page that has not answered for so long is not waited for when its client leaves.
 const STUCK: Duration = Duration::from_secs(5);
 
@@ -60,7 +62,7 @@ impl SessionTask {
                     let traffic = &mut self.record.traffic;
                     traffic.frames_out += 1;
                     traffic.bytes_out += frame.len() as u64;
-                    traffic.events += u64::from(frame.is_event());
+                    traffic.events += u64::from(frame.starts_with(EVENT));
                     if let Some(took) = self.latency.on_frame(to, &frame, now) {
                         self.terms.metrics.command_time.observe(took);
                     }
