@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use url::Host;
+
 use super::{
     Codec, ConfigError, HttpSession, LogFormat, RemoteUrl, StoreKeys, StorePlace,
     deadline::autosave,
@@ -31,7 +33,7 @@ settings! {
         insecure: bool = switch();
         /// Names and addresses by which clients may call this server, in addition to localhost, loopback and the addresses
         /// it listens on.
-        allow_host: Vec<String> = list("NAME", host);
+        allow_host: Vec<Host> = list("NAME", host);
         /// Origins whose web pages may use this server. Scripts outside of a page send none and need no entry.
         allow_origin: Vec<String> = list("ORIGIN", origin);
     }

@@ -2,13 +2,15 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     num::{NonZeroU16, NonZeroU32},
     ops::RangeInclusive,
     path::PathBuf,
     str::FromStr,
     time::Duration,
 };
+
+use url::{Host, Url};
 
 use super::{ConfigError, layers::Said};
 
@@ -145,27 +147,30 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "is no address; write IP:PORT, such as 127.0.0.1:9222 or [::1]:9222".into())
 }
 
-/// A host name or address as in a `Host` header, without port; lower case, IPv6 in brackets.
-pub(super) fn host(text: &str) -> Result<String, String> {
-    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Ok(ip) = inner.parse::<std::net::Ipv6Addr>() {
-        return Ok(format!("[{ip}]"));
-    }
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
-    if text.is_empty() || !plain {
-        return Err("is no host name or address; write it without scheme and port, several separated by spaces".into());
-    }
-    Ok(text.to_ascii_lowercase())
+/// A host name or address as in a `Host` header, without port.
+pub(super) fn host(text: &str) -> Result<Host, String> {
+    let bare = if text.parse::<Ipv6Addr>().is_ok() { format!("[{text}]") } else { text.to_owned() };
+    Host::parse(&bare).ok().filter(is_plain).ok_or_else(|| {
+        "is no host name or address; write it without scheme and port, several separated by spaces".to_owned()
+    })
 }
 
-/// An origin as a browser writes it in its header: scheme, host and perhaps port; lower case.
+/// An origin as a browser writes it in its header: scheme, host, and the port unless it is the scheme's own.
 pub(super) fn origin(text: &str) -> Result<String, String> {
-    let wrong = || "is no origin; write it as https://app.example.org, without a path".to_owned();
-    let (scheme, authority) = text.split_once("://").ok_or_else(wrong)?;
-    let scheme_ok =
-        !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    let authority_ok = !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ',', '*', '\\']);
-    if scheme_ok && authority_ok { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
+    let read = || {
+        let (_, authority) = text.split_once("://")?;
+        let url = Url::parse(text).ok().filter(|_| !authority.contains(['/', '?', '#', '@', '\\']))?;
+        let host = Host::parse(url.host_str()?).ok().filter(is_plain)?;
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}://{host}{port}", url.scheme()))
+    };
+    read().ok_or_else(|| "is no origin; write it as https://app.example.org, without a path".to_owned())
+}
+
+/// Whether a host is an address, or a name of letters, digits, `-`, `.` and `_`. The URL standard allows others.
+fn is_plain(host: &Host) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !matches!(host, Host::Domain(name) if !name.bytes().all(plain))
 }
 
 /// The address of a remote Chrome. `Display` leaves out credentials and query, which may be secret.
@@ -289,16 +294,46 @@ mod tests {
 
     #[test]
     fn hosts_and_origins_are_normalised() {
-        assert_eq!(host("Chrome.Internal"), Ok("chrome.internal".into()));
-        assert_eq!(host("10.0.0.5"), Ok("10.0.0.5".into()));
-        for text in ["fd00::7", "[FD00:0::7]"] {
-            assert_eq!(host(text), Ok("[fd00::7]".into()));
+        for (text, written) in [
+            ("Chrome.Internal", "chrome.internal"),
+            ("a_b.lan", "a_b.lan"),
+            ("10.0.0.5", "10.0.0.5"),
+            ("0x0a.5", "10.0.0.5"),
+            ("fd00::7", "[fd00::7]"),
+            ("[FD00:0::7]", "[fd00::7]"),
+            // As a browser writes it in its header.
+            ("bücher.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(host(text).map(|host| host.to_string()), Ok(written.to_owned()), "{text}");
         }
-        for text in ["", "http://a", "a:80", "a,b", "*", "[a]", "fd00::7:x"] {
+        for text in ["", "http://a", "a:80", "a,b", "*", "*.a", "[a]", "fd00::7:x", "a b", "a@b", "a/b", "1.2.3.256"] {
             assert!(host(text).is_err(), "{text}");
         }
-        assert_eq!(origin("https://App.example.org:8443"), Ok("https://app.example.org:8443".into()));
-        for text in ["app.example.org", "https://a/", "https://", "://a", "https://a,https://b", "*", "https://*"] {
+        for (text, written) in [
+            ("https://App.example.org:8443", "https://app.example.org:8443"),
+            ("HTTPS://app.example.org:443", "https://app.example.org"),
+            ("http://[FD00:0::7]:80", "http://[fd00::7]"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
+            ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+        ] {
+            assert_eq!(origin(text), Ok(written.to_owned()), "{text}");
+        }
+        for text in [
+            "app.example.org",
+            "https:app.example.org",
+            "https://a/",
+            "https://a?",
+            "https://a#",
+            "https://u@a",
+            "https://a\\b",
+            "https://",
+            "https://:80",
+            "://a",
+            "https://a,https://b",
+            "*",
+            "https://*",
+            "null",
+        ] {
             assert!(origin(text).is_err(), "{text}");
         }
     }

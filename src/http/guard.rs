@@ -19,9 +19,10 @@
 //! Chrome made for a page (icons, manifests, workers, reports, prefetches, pings, source maps) had another
 //! `Sec-Fetch-Site`, an `Origin`, or was a navigation (`tests/it/attacks/from_pages.rs`).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
+use url::Host;
 
 use super::reply::{Answer, problem, refused_text};
 
@@ -35,8 +36,8 @@ const CHROMEDRIVER: &str = "chromedriver";
 /// Which requests are accepted as those of clients.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
-    /// Names and addresses accepted in `Host` beside loopback and the server's own addresses; lower case.
-    pub allow_host: Vec<String>,
+    /// Names and addresses accepted in `Host` beside loopback and the server's own addresses.
+    pub allow_host: Vec<Host>,
     /// Origins whose pages may use this server; lower case.
     pub allow_origin: Vec<String>,
 }
@@ -109,9 +110,10 @@ impl Guard {
             (Some(host), 0) => host.to_str().map_err(|_| Refused::Name)?,
             (first, more) => return Err(Refused::NoHost(usize::from(first.is_some()) + more)),
         };
-        let place = self.place(host, ends.to.ip())?;
+        let name = host_of(host).ok_or(Refused::Name)?;
+        let place = self.place(&name, ends.to.ip())?;
         self.check_page(headers, shows)?;
-        let allowed = self.allow_host.contains(&host_of(host));
+        let allowed = self.allow_host.contains(&name);
         if is_roundabout(ends) && !allowed && shows != Shows::Nothing {
             return Err(Refused::Untold("it comes from this machine, to an address of its network"));
         }
@@ -124,17 +126,15 @@ impl Guard {
         Ok(())
     }
 
-    /// The meaning of this `Host` on a connection that was accepted at `to`.
-    fn place(&self, host: &str, to: IpAddr) -> Result<Place, Refused> {
-        if !is_well_formed(host) {
-            return Err(Refused::Name);
-        }
-        let name = host_of(host);
-        let allowed = self.allow_host.contains(&name);
+    /// The meaning of this host on a connection that was accepted at `to`.
+    fn place(&self, host: &Host, to: IpAddr) -> Result<Place, Refused> {
+        let allowed = self.allow_host.contains(host);
         let otherwise = |refused| if allowed { Ok(Place::Allowed) } else { Err(refused) };
-        let Some(address) = address_of(&name) else {
-            let is_local = name == "localhost" || name.ends_with(".localhost");
-            return if is_local { Ok(Place::Loopback) } else { otherwise(Refused::Name) };
+        let address = match host {
+            Host::Domain(name) if name == "localhost" || name.ends_with(".localhost") => return Ok(Place::Loopback),
+            Host::Domain(_) => return otherwise(Refused::Name),
+            Host::Ipv4(address) => IpAddr::V4(*address),
+            Host::Ipv6(address) => IpAddr::V6(*address),
         };
         if leads_here_untold(address) {
             return otherwise(Refused::Untold("its Host is an address of no machine, which leads to this one"));
@@ -145,7 +145,7 @@ impl Guard {
         if address == to.to_canonical() {
             return Ok(Place::Own);
         }
-        otherwise(Refused::Forwarded(name))
+        otherwise(Refused::Forwarded(host.to_string()))
     }
 
     /// Checks the headers by which Chrome marks the requests of pages.
@@ -188,28 +188,17 @@ fn says_no_page(headers: &HeaderMap) -> bool {
     headers.contains_key(NO_PAGE) || headers.contains_key(header::AUTHORIZATION)
 }
 
-/// A `Host` without its port; lower case.
-fn host_of(host: &str) -> String {
-    let end = if host.starts_with('[') { host.find(']').map(|at| at + 1) } else { host.find(':') };
-    host[..end.unwrap_or(host.len())].to_ascii_lowercase()
-}
-
-/// A name or an address, and at most a port.
-fn is_well_formed(host: &str) -> bool {
-    let name = host_of(host);
-    let port = &host[name.len()..];
-    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    let port_is_good = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
-    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
-    !name.is_empty() && port_is_good && (is_name || address_of(&name).is_some())
-}
-
-/// The address that this name is, if it is one.
-fn address_of(name: &str) -> Option<IpAddr> {
-    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(ip) => ip.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        None => name.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+/// The name or address in a `Host` header. `None` if the header is not written as browsers write it: a canonical name
+/// or address, and at most a port. IPv6 addresses may be written in any way.
+fn host_of(header: &str) -> Option<Host> {
+    let end = if header.starts_with('[') { header.find(']').map(|at| at + 1) } else { header.find(':') };
+    let (name, port) = header.split_at(end.unwrap_or(header.len()));
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        return None;
     }
+    let name = name.to_ascii_lowercase();
+    Host::parse(&name).ok().filter(|host| matches!(host, Host::Ipv6(_)) || host.to_string() == name)
 }
 
 /// `0.0.0.0`, `[::]` and similar addresses, and the IPv6 spellings of IPv4 addresses: connections to them end at this
@@ -285,10 +274,16 @@ mod tests {
     }
 
     fn allowing(hosts: &[&str]) -> Guard {
-        Guard { allow_host: hosts.iter().map(|host| (*host).to_owned()).collect(), allow_origin: Vec::new() }
+        let hosts = hosts.iter().map(|host| Host::parse(host).expect("a host"));
+        Guard { allow_host: hosts.collect(), allow_origin: Vec::new() }
     }
 
-    /// What becomes of a GET of what shows sessions.
+    /// The verdict on a `Host` of a connection that was accepted at `to`.
+    fn place(guard: &Guard, host: &str, to: IpAddr) -> Result<Place, Refused> {
+        guard.place(&host_of(host).ok_or(Refused::Name)?, to)
+    }
+
+    /// The verdict on a GET whose answer shows sessions.
     fn get(guard: &Guard, ends: Ends, pairs: &[(&'static str, &str)]) -> Result<(), Refused> {
         let mut request = Request::builder().uri("/json/list").body(()).expect("a request");
         *request.headers_mut() = headers(pairs);
@@ -298,7 +293,7 @@ mod tests {
     #[test]
     fn a_name_in_host_is_refused_unless_it_is_allowed() {
         let guard = allowing(&["box.lan", "[fd00::7]"]);
-        for (host, place) in [
+        for (host, expected) in [
             ("127.0.0.1:9222", Place::Loopback),
             ("127.0.0.1", Place::Loopback),
             ("127.8.0.9:1", Place::Loopback),
@@ -310,8 +305,10 @@ mod tests {
             ("10.0.0.5:80", Place::Own),
             ("BOX.lan:9222", Place::Allowed),
             ("[fd00::7]:1", Place::Allowed),
+            ("[FD00:0:0::7]:1", Place::Allowed),
+            ("[0:0:0:0:0:0:0:1]", Place::Loopback),
         ] {
-            assert_eq!(guard.place(host, from_elsewhere().to.ip()), Ok(place), "{host}");
+            assert_eq!(place(&guard, host, from_elsewhere().to.ip()), Ok(expected), "{host}");
         }
         for host in [
             "evil.example",
@@ -329,8 +326,33 @@ mod tests {
             "[",
             ":80",
             "",
+            // No browser writes a `Host` like these.
+            "127.1",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            "2130706433",
+            "127.0.0.1.",
+            "localhost.",
+            "127.0.0.1:+80",
+            "127.0.0.1:80:80",
+            "127.0.0.1:65536",
+            "127.0.0.1@evil.example",
+            "evil.example@127.0.0.1",
+            "127.0.0.1 ",
+            " 127.0.0.1",
+            "127.0.0.1/",
+            "127.0.0.1\\",
+            "127.0.0.1#",
+            "127.0.0.1,evil.example",
+            "１２７.0.0.1",
+            "loc%61lhost",
+            "ⓛocalhost",
+            "loc\u{ad}alhost",
+            "[::1%25eth0]",
+            "[::1",
+            "::1",
         ] {
-            assert_eq!(guard.place(host, from_elsewhere().to.ip()), Err(Refused::Name), "{host}");
+            assert_eq!(place(&guard, host, from_elsewhere().to.ip()), Err(Refused::Name), "{host}");
         }
     }
 
@@ -338,13 +360,13 @@ mod tests {
     fn an_address_in_host_is_believed_only_if_it_is_loopback_or_the_servers_own() {
         let guard = allowing(&["192.168.7.7"]);
         let forwarded = |host: &str| Err(Refused::Forwarded(host.to_owned()));
-        assert_eq!(guard.place("10.0.0.6:9222", from_elsewhere().to.ip()), forwarded("10.0.0.6"));
-        assert_eq!(guard.place("10.0.0.5:9222", local().to.ip()), forwarded("10.0.0.5"));
-        assert_eq!(guard.place("[fd00::1]:9222", local().to.ip()), forwarded("[fd00::1]"));
-        assert_eq!(guard.place("[fd00::1]:9222", "fd00::1".parse().expect("an address")), Ok(Place::Own));
+        assert_eq!(place(&guard, "10.0.0.6:9222", from_elsewhere().to.ip()), forwarded("10.0.0.6"));
+        assert_eq!(place(&guard, "10.0.0.5:9222", local().to.ip()), forwarded("10.0.0.5"));
+        assert_eq!(place(&guard, "[fd00::1]:9222", local().to.ip()), forwarded("[fd00::1]"));
+        assert_eq!(place(&guard, "[fd00::1]:9222", "fd00::1".parse().expect("an address")), Ok(Place::Own));
         // A listener on all addresses of both families sees IPv4 so.
-        assert_eq!(guard.place("10.0.0.5", "::ffff:10.0.0.5".parse().expect("an address")), Ok(Place::Own));
-        assert_eq!(guard.place("192.168.7.7:80", local().to.ip()), Ok(Place::Allowed));
+        assert_eq!(place(&guard, "10.0.0.5", "::ffff:10.0.0.5".parse().expect("an address")), Ok(Place::Own));
+        assert_eq!(place(&guard, "192.168.7.7:80", local().to.ip()), Ok(Place::Allowed));
     }
 
     #[test]
@@ -383,7 +405,7 @@ mod tests {
             assert_eq!(ask("/health", host, from_here(), Shows::Nothing), Ok(()), "{host}");
             assert_eq!(ask("/json/list", host, from_elsewhere(), Shows::Sessions), Ok(()), "{host}");
         }
-        assert_eq!(allowing(&["0.0.0.0"]).place("0.0.0.0:9222", local().to.ip()), Ok(Place::Allowed));
+        assert_eq!(place(&allowing(&["0.0.0.0"]), "0.0.0.0:9222", local().to.ip()), Ok(Place::Allowed));
     }
 
     #[test]

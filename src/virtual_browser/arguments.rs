@@ -20,8 +20,11 @@ mod crash_rules;
 mod url;
 mod window;
 
-pub use url::{opens_blank, url_allowed};
-pub use window::{check_bounds, limit_window};
+use self::url::Destination;
+pub use self::{
+    url::{opens_blank, url_allowed},
+    window::{check_bounds, limit_window},
+};
 
 /// The verdict on a command's parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -310,12 +313,12 @@ fn cookies(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
 /// A request of the browser's own, which no same-origin rule holds back.
 fn network_resource(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let Some(address) = text(params, "url") else { return Checked::AsIs };
-    match url::host(&address) {
-        None => invalid("Unsupported URL scheme"),
-        Some(host) if !call.granted.has(Capability::PrivateNetwork) && url::is_private(&host) => {
+    match url::destination(&address) {
+        Destination::OtherScheme => invalid("Unsupported URL scheme"),
+        Destination::Private if !call.granted.has(Capability::PrivateNetwork) => {
             refused(Refusal { needs: Some(Capability::PrivateNetwork) }.message(call.method))
         }
-        Some(_) => Checked::AsIs,
+        Destination::Private | Destination::Public => Checked::AsIs,
     }
 }
 

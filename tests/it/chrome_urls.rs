@@ -1,4 +1,4 @@
-//! Chrome's own URLs and invalid URLs: both kinds of browser answer as headless shell does.
+//! Chrome's own URLs and invalid URLs: both kinds of browser answer as headless shell does. And how Chrome parses URLs.
 
 use serde_json::{Value, json};
 
@@ -72,6 +72,82 @@ async fn navigation_to_chrome_crash_crashes_only_that_page(browser: Browser) {
     assert_eq!(other.evaluate(&neighbour.session, "1").await, 1);
 }
 
+/// The rules for private addresses parse URLs with the crate `url`.
+async fn chrome_parses_hosts_as_the_url_rules_do(browser: Browser) {
+    const SPELLINGS: &[&str] = &[
+        "http://127.0.0.1:80/",
+        "http:127.0.0.1",
+        "http:\\127.0.0.1",
+        "http:///127.0.0.1/",
+        "http:\\\\127.0.0.1\\@example.com/",
+        "http://0x7f.1/",
+        "http://0X7F.0.0.1/",
+        "http://2130706433",
+        "http://017700000001/",
+        "http://0177.0.0.1/",
+        "http://0/",
+        "http://0x/",
+        "http://127.1",
+        "http://127.0.0.1.",
+        "http://127.0.0.1..",
+        "http://127.0.0x0001",
+        "http://1.2.3.256",
+        "http://1.2.3.4.5",
+        "http://1.2.3.09",
+        "http://4294967296",
+        "http://0x00000000000000000000007f000001",
+        "http://%31%32%37.0.0.1/",
+        "http://127%2e0%2E0.1/",
+        "http://%6C%6f%63alhost/",
+        "http://%00127.0.0.1/",
+        "http://１２７.0.0.1/",
+        "http://127。0。0。1/",
+        "http://①②⑦.0.0.1/",
+        "http://%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1/",
+        "http://ｌｏｃａｌｈｏｓｔ/",
+        "http://loc\u{ad}alhost/",
+        "http://localhost%E3%80%82/",
+        "http://münchen.de/",
+        "http://x:y@127.0.0.1/",
+        "http://@@127.0.0.1/",
+        "http://example.com:80@127.0.0.1:80/",
+        "http://127.0.0.1:80@example.com:8080/",
+        "http://example.com\\@127.0.0.1:8080@localhost/..//",
+        "http://127.0.0.1#@example.com",
+        "http://127.0.0.1?@example.com",
+        "http://example.com/@127.0.0.1",
+        "http://1\t27.0.0\n.1/",
+        "ht\rtp:/\n/lo\tcalhost",
+        "\u{0}\u{1f} http://127.0.0.1\u{0}",
+        "http://LOCALHOST.:80/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[0:0:0:0:0:ffff:7f00:1]",
+        "http://[::127.0.0.1]",
+        "http://[fe80::1%25eth0]",
+        "http://[::1",
+        "http://::1/",
+        "http://a_b.example.com",
+        "http://010.example.com",
+        "http://x:99999@10.0.0.1:65535",
+        "http://example.com:99999/",
+        "http://:80/",
+    ];
+    let proxy = Proxy::start(browser, &[]).await;
+    let client = proxy.connect().await;
+    let page = client.page().await;
+    let read = format!(
+        "{}.map(text => {{ try {{ return new URL(text).hostname }} catch {{ return null }} }})",
+        json!(SPELLINGS)
+    );
+    let hosts = client.evaluate(&page.session, &format!("JSON.stringify({read})")).await;
+    let hosts: Vec<Option<String>> = serde_json::from_str(hosts.as_str().expect("text")).expect("hosts");
+    for (spelling, host) in SPELLINGS.iter().zip(hosts) {
+        let ours = url::Url::parse(spelling).ok().and_then(|url| url.host_str().map(str::to_owned));
+        assert_eq!(ours, host, "{spelling:?}");
+    }
+}
+
+in_each_browser!(chrome_parses_hosts_as_the_url_rules_do);
 in_each_browser!(navigation_to_a_chrome_url_fails_as_in_headless_shell);
 in_each_browser!(new_pages_at_invalid_urls_are_blank);
 in_each_browser!(navigation_to_chrome_crash_crashes_only_that_page);

@@ -1,10 +1,13 @@
-//! Which URLs a client may open by command, and which it may see. A URL is read as the URL standard reads it, so that
-//! no spelling of `file:` or of `127.0.0.1` is missed; it is never rewritten and never resolved.
+//! Rules for the URLs that a client opens or reads by command. A URL is parsed by the URL standard, as Chrome parses it,
+//! so that no spelling of `file:` or of `127.0.0.1` is missed. It is never rewritten and never resolved. The rules for
+//! schemes are written here; hosts are parsed by the crate `url`.
 
 use std::{
     borrow::Cow,
     net::{IpAddr, Ipv4Addr},
 };
+
+use url::{Host, Url};
 
 use crate::api_types::capability::{Capability, Granted};
 
@@ -70,8 +73,7 @@ pub(super) fn is_chromes_own(url: &str) -> bool {
 pub(super) fn is_crash(url: &str) -> bool {
     let url = normal(url);
     let Some((scheme, rest)) = scheme(&url) else { return false };
-    let host = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next();
-    scheme == "chrome" && host.is_some_and(|host| host.eq_ignore_ascii_case("crash"))
+    scheme == "chrome" && parsed(rest).is_some_and(|url| url.host_str() == Some("crash") && url.port().is_none())
 }
 
 /// Whether a new page at this URL is a blank one in a headless shell (*measured*): what is no URL, a page of Chrome's
@@ -96,40 +98,54 @@ fn is_blank(rest: &str) -> bool {
     rest.split(['?', '#']).next() == Some("blank")
 }
 
-/// The host of an http or https URL, decoded and in lower case, without its port; `None` if it is no such URL.
-pub(super) fn host(url: &str) -> Option<String> {
-    let url = normal(url);
-    let (scheme, rest) = scheme(&url)?;
-    if !matches!(&*scheme, "http" | "https") {
-        return None;
-    }
-    // Any number of slashes of either kind, none at all too.
-    let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next()?;
-    let host = authority.rsplit('@').next()?;
-    let host = match host.strip_prefix('[') {
-        Some(address) => format!("[{}", &address[..=address.find(']')?]),
-        None => host.split(':').next()?.to_owned(),
-    };
-    Some(percent_decoded(&host).to_lowercase())
+/// The destination of a request for a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// The URL is not an http or https URL.
+    OtherScheme,
+    /// This machine, its private networks, or an unknown host: the host is invalid or is not written in ASCII.
+    Private,
+    /// A public address, or a public name. The name can still resolve to a private address: only the rules of the
+    /// network can prevent that.
+    Public,
 }
 
-/// Whether a host is, as far as its name tells, on this machine or in its private networks. A public name can still
-/// resolve to a private address: only the network's own rules hold that back.
-pub(super) fn is_private(host: &str) -> bool {
-    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        return address.parse().map_or(true, |address| is_private_address(IpAddr::V6(address)));
+/// The destination of a request for this URL.
+pub(super) fn destination(url: &str) -> Destination {
+    let url = normal(url);
+    let Some((scheme, rest)) = scheme(&url) else { return Destination::OtherScheme };
+    if !matches!(&*scheme, "http" | "https") {
+        return Destination::OtherScheme;
     }
-    // The URL standard maps full-width and circled digits, and three more kinds of dot: not guessed at.
-    if !host.is_ascii() {
-        return true;
+    // Which ASCII host a Unicode or percent-encoded host means depends on tables of Chrome's own.
+    let ascii: String = rest.chars().map(|c| if c.is_ascii() && c != '%' { c } else { 'x' }).collect();
+    match (parsed(rest), parsed(&ascii)) {
+        (Some(url), Some(ascii)) if url.host() == ascii.host() => match url.host() {
+            Some(host) if !is_private(&host) => Destination::Public,
+            _ => Destination::Private,
+        },
+        _ => Destination::Private,
     }
-    let name = host.strip_suffix('.').unwrap_or(host);
+}
+
+/// An http URL of which this follows the scheme's colon. Chrome parses `https:` and `chrome:` in the same way.
+fn parsed(rest: &str) -> Option<Url> {
+    Url::parse(&format!("http:{rest}")).ok()
+}
+
+/// Whether a host is on this machine or in its private networks, by its address or its name.
+fn is_private(host: &Host<&str>) -> bool {
+    let name = match host {
+        Host::Ipv4(address) => return is_private_address(IpAddr::V4(*address)),
+        Host::Ipv6(address) => return is_private_address(IpAddr::V6(*address)),
+        Host::Domain(name) => name.strip_suffix('.').unwrap_or(name),
+    };
     let last = name.rsplit('.').next().unwrap_or(name);
-    if is_number(last) {
-        return ipv4(name).is_none_or(|address| is_private_address(IpAddr::V4(address)));
-    }
-    // A name without a dot is one of the local network: a container's, say.
-    name == last || matches!(last, "localhost" | "localdomain" | "local" | "internal") || name.ends_with(".home.arpa")
+    // A name without a dot is one of the local network, such as a container's. One with an empty label is no name.
+    name == last
+        || name.split('.').any(str::is_empty)
+        || matches!(last, "localhost" | "localdomain" | "local" | "internal")
+        || name.ends_with(".home.arpa")
 }
 
 fn is_private_address(address: IpAddr) -> bool {
@@ -167,48 +183,6 @@ fn is_private_v6(segments: [u16; 8], embedded: impl Fn(u16, u16) -> bool) -> boo
         [0x2001, 0, ..] | [0x64, 0xff9b, 1, ..] => true,
         [first, ..] => matches!(first, 0xfc00..=0xfdff | 0xfe80..=0xfeff | 0xff00..),
     }
-}
-
-/// Whether a host that ends in this label is an IPv4 address or invalid.
-fn is_number(label: &str) -> bool {
-    (!label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit()))
-        || label.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// One to four numbers, each decimal, octal or hexadecimal; the last fills what is left.
-fn ipv4(name: &str) -> Option<Ipv4Addr> {
-    let numbers = name.split('.').map(|part| {
-        let (digits, radix) = match (part.strip_prefix("0x"), part.strip_prefix('0')) {
-            (Some(hex), _) => (hex, 16),
-            (None, Some(octal)) => (octal, 8),
-            _ => (part, 10),
-        };
-        if digits.is_empty() && !part.is_empty() { Some(0) } else { u64::from_str_radix(digits, radix).ok() }
-    });
-    let numbers: Vec<_> = numbers.collect::<Option<_>>()?;
-    let (&last, rest) = numbers.split_last().filter(|(_, rest)| rest.len() < 4)?;
-    if rest.iter().any(|&number| number > 255) || last >= 256_u64.pow(4 - u32::try_from(rest.len()).ok()?) {
-        return None;
-    }
-    let high = rest.iter().zip([24, 16, 8]).map(|(number, shift)| number << shift).sum::<u64>();
-    Some(Ipv4Addr::from(u32::try_from(high + last).ok()?))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = |at: usize| after.get(at).and_then(|&digit| char::from(digit).to_digit(16));
-        rest = after;
-        match (byte, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                rest = &after[2..];
-            }
-            _ => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The URL that a `view-source:` shows.
@@ -325,10 +299,6 @@ mod tests {
         }
     }
 
-    fn private(url: &str) -> Option<bool> {
-        host(url).map(|host| is_private(&host))
-    }
-
     #[test]
     fn an_address_of_this_machine_is_known_in_every_spelling() {
         // The first twenty-one reached a server on 127.0.0.1 in Chrome 156.
@@ -384,8 +354,62 @@ mod tests {
             "http://1.2.3.256/",
             "http://1.2.3.4.5/",
             "http://4294967296/",
+            "http://0177.0.0.1/",
+            "http://0X7F.0.0.1/",
+            "http://127.0.0x0001",
+            "http://0xa9fea9fe/",
+            "http://2852039166",
+            "http://169.254.43518",
+            "http://0xffffffff/",
+            "http://00000000000000000000177.1/",
+            "http://0x00000000000000000000007f000001",
+            "http://127.0.0.1..",
+            "http://1.2.3.09",
+            "http://[::FFFF:7F00:1]",
+            "http://[0:0:0:0:0:ffff:127.0.0.1]",
+            "http://[::ffff:0:127.0.0.1]",
+            "http://[0000:0000::0001]",
+            "http://[64:ff9b::a9fe:a9fe]",
+            "http://[fe80::1%25eth0]",
+            "http://[::1",
+            "http://::1/",
+            "http://example.com@127.0.0.1/",
+            "http://example.com:80@127.0.0.1:80/",
+            "http://127.0.0.1\\@example.com/",
+            "http:\\\\127.0.0.1\\@example.com/",
+            "http://127.0.0.1#@example.com",
+            "http://127.0.0.1?@example.com",
+            "https:/\\/127.0.0.1",
+            "http://1\t27.0.0\n.1/",
+            "ht\rtp:/\n/lo\tcalhost",
+            "\u{0}\u{1f} http://127.0.0.1\u{0}",
+            "http://%6C%6f%63alhost/",
+            "http://127%2e0%2E0.1/",
+            "http://%00127.0.0.1/",
+            "http://%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1/",
+            "http://ｌｏｃａｌｈｏｓｔ/",
+            "http://ⓛocalhost/",
+            "http://loc\u{ad}alhost/",
+            "http://localhost。/",
+            "http://localhost%E3%80%82/",
+            "http://127.0.0.１/",
+            "http://e\u{fe0f}xample.com/",
+            "http://münchen.de/",
+            "http://m%C3%BCnchen.de/",
+            "http://exa mple.com/",
+            "http://xn--a/",
+            "http://localhost.:80/",
+            "http://a.LocalHost",
+            "http://host.docker.internal./",
+            "http://metadata/",
+            "http://a:b:c@10.0.0.1/",
+            "http://x:99999@10.0.0.1:65535",
+            "http://example.com:99999/",
+            "http://:80/",
+            "http://@/",
+            "http://",
         ] {
-            assert_eq!(private(url), Some(true), "{url:?}");
+            assert_eq!(destination(url), Destination::Private, "{url:?}");
         }
         for url in [
             "http://example.com/127.0.0.1",
@@ -400,11 +424,26 @@ mod tests {
             "http://[2606:4700::1111]/",
             "http://[::ffff:93.184.216.34]/",
             "http://1.2.3.4a/",
+            "http:example.com",
+            "http://example.com\\@127.0.0.1:8080@localhost/..//",
+            "http:\\example.com\\127.0.0.1",
+            "http://127.0.0.1@example.com/",
+            "http://127.0.0.1:80@example.com:8080/",
+            "http://example.com/@127.0.0.1",
+            "http://example.com\\@127.0.0.1/",
+            "http://EXAMPLE.com./ü?%20#%",
+            "http://ü:%00@example.com/",
+            "HTTP://127.0.0.1.nip.io",
+            "http://a_b.example.com",
+            "http://[2606:4700:0:0::1111]:443/",
+            "http://010.example.com",
+            "http://0x08080808",
+            "http://8.8.2056",
         ] {
-            assert_eq!(private(url), Some(false), "{url:?}");
+            assert_eq!(destination(url), Destination::Public, "{url:?}");
         }
-        for url in ["file:///x", "ftp://127.0.0.1", "x", "", "http://[::1"] {
-            assert_eq!(private(url), None, "{url:?}");
+        for url in ["file:///x", "ftp://127.0.0.1", "x", "", "ws://127.0.0.1", "view-source:http://127.0.0.1"] {
+            assert_eq!(destination(url), Destination::OtherScheme, "{url:?}");
         }
     }
 }

@@ -30,7 +30,24 @@ async fn http_calls_do_not_reach_client_sessions(browser: Browser) {
             stage.unharmed("J02").await;
         }
     }
-    for host in ["127.0.0.1", "localhost", "[::1]", "0x7f.1", "2130706433"] {
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "a.localhost.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0x7f.1",
+        "0177.0.0.1",
+        "2130706433",
+        "127.0.0.1.",
+        "1\t27.0.0.1",
+        "%31%32%37.0.0.1",
+        "１２７.0.0.1",
+        "①②⑦。0.0.1",
+        "example.com@127.0.0.1",
+        "example.com:1@127.0.0.1",
+        "\\127.0.0.1",
+    ] {
         let url = stage.proxy.url().replace("127.0.0.1", host) + "/json/list";
         let params = json!({ "frameId": stage.attacker.page.target, "url": url,
             "options": { "disableCache": true, "includeCredentials": false } });
