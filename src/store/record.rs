@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 200;
 /// Largest metadata or counts, in bytes of JSON.
 const LARGEST_METADATA: usize = 16 << 10;
 
-/// Milliseconds since 1970, UTC. Shown as `2026-11-25T20:30:15Z`.
+/// Milliseconds since 1970, UTC. Shown as `2026-11-25T20:30:15Z`, at most the year 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
@@ -40,19 +40,9 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0 / 1000;
-        let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-        // Howard Hinnant's civil_from_days: years start in March, so the leap day is their last.
-        let shifted = days + 719_468;
-        let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let from_march = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * from_march + 2) / 5 + 1;
-        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-        let year = year_of_era + era * 400 + u64::from(month <= 2);
-        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        let seconds = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
+        let last = jiff::Timestamp::MAX.as_second();
+        jiff::Timestamp::from_second(seconds.min(last)).map_err(|_| fmt::Error)?.fmt(f)
     }
 }
 
@@ -288,6 +278,7 @@ mod tests {
             (951_782_400_000, "2000-02-29T00:00:00Z"),
             (1_709_251_200_000, "2024-03-01T00:00:00Z"),
             (4_102_444_799_000, "2099-12-31T23:59:59Z"),
+            (u64::MAX, "9999-12-30T22:00:00Z"),
         ] {
             assert_eq!(Timestamp(millis).to_string(), shown);
         }

@@ -136,7 +136,7 @@ impl ToPlaywright {
                 let milliseconds: Option<f64> = read(parts.get(1))?;
                 let milliseconds = milliseconds.filter(|at| at.abs() <= 8.64e15).ok_or("a date that is none")?;
                 #[expect(clippy::cast_possible_truncation, reason = "a date is a whole number of milliseconds")]
-                let text = date::to_text(milliseconds as i64);
+                let text = date::to_text(milliseconds as i64).ok_or("a date that is none")?;
                 put(to, format_args!(r#"{{"d":{}}}"#, quote(&text)));
             }
             "x" => {
