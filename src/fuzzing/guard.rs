@@ -15,7 +15,7 @@ use crate::{
 
 /// What an operator may allow.
 static ALLOWING: LazyLock<Guard> = LazyLock::new(|| Guard {
-    allow_host: vec!["box.lan".to_owned(), "[fd00::7]".to_owned()],
+    allow_host: ["box.lan", "[fd00::7]"].into_iter().filter_map(|host| Host::parse(host).ok()).collect(),
     allow_origin: vec!["http://tool.example".to_owned()],
 });
 
@@ -116,15 +116,15 @@ fn let_through<B>(guard: &Guard, request: &Request<B>, ends: Ends, shows: Shows,
         return;
     };
     assert!(url.path() == "/" && url.username().is_empty() && url.password().is_none(), "Host {host:?} is {url}");
-    let name = url.host_str().unwrap_or_default().to_ascii_lowercase();
-    let is_marked = match url.host().expect("an http: URL has a host") {
+    let host = url.host().expect("an http: URL has a host");
+    let is_marked = match host {
         Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     };
     let is_own = url.host_str().is_some_and(|name| name.trim_matches(['[', ']']) == ends.to.ip().to_string());
-    let is_allowed = guard.allow_host.contains(&name);
-    assert!(is_marked || is_own || is_allowed, "Host {host:?} is foreign");
+    let is_allowed = guard.allow_host.contains(&host.to_owned());
+    assert!(is_marked || is_own || is_allowed, "Host {host} is foreign");
 
     // No header says that it comes from a page.
     let origins: Vec<_> = headers.get_all(header::ORIGIN).iter().collect();
