@@ -148,6 +148,21 @@ const RUN = {
   async sh(text) { for (const line of commandsOf(text)) await command(line); },
   // A configuration, for the commands of its page.
   async toml(text) { writeFileSync(join(cwd, 'ghostmux.toml'), here(text)); },
+  // A quotation: its lines stand in the sources.
+  async rust(text) {
+    const sources = readdirSync(join(ROOT, 'src'), { recursive: true }).filter(name => name.endsWith('.rs'))
+      .map(name => readFileSync(join(ROOT, 'src', name), 'utf8')).join('\n');
+    for (const line of text.split('\n').map(line => line.trim()).filter(Boolean)) {
+      if (!sources.includes(line)) throw new Error(`the sources do not have the line ${line}`);
+    }
+  },
+  // A configuration of Prometheus: what it reads is there.
+  async yaml(text) {
+    for (const [, target] of here(text).matchAll(/targets: \['([^']+)'\]/g)) {
+      const answer = await fetch(`http://${target}/metrics`);
+      if (!answer.ok) throw new Error(`${target}/metrics answers ${answer.status}`);
+    }
+  },
   // A drawing.
   async ''() {},
 };
