@@ -9,7 +9,9 @@ mod deadline;
 mod declare;
 pub mod docs;
 mod layers;
+mod load;
 mod raw;
+mod said;
 mod settings;
 mod snapshots;
 mod store;
@@ -26,7 +28,7 @@ use thiserror::Error;
 use self::layers::Layers;
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
-    layers::unknown_variables,
+    load::unknown_variables,
     raw::RawConfig,
     settings::Config,
     snapshots::SnapshotLimits,
@@ -164,7 +166,7 @@ pub enum ConfigError {
 impl Config {
     /// Combines flags, variables (all of the process), the file that they name and the defaults, and checks the result.
     pub fn load(flags: RawConfig, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let layers = Layers::load(flags, variables)?;
+        let layers = load::load(flags, variables)?;
         Self::read(&layers)?.settle(&layers)
     }
 
@@ -185,6 +187,22 @@ impl Config {
             })
         } else {
             BrowserSource::Remote(self.browser_url.clone())
+        }
+    }
+
+    /// The deadlines of sessions.
+    pub fn deadlines(&self) -> Deadlines {
+        let endless = |default, most: Duration| {
+            let most = Some(most).filter(|most| !most.is_zero());
+            Limit { default, most, zero_is_endless: true }
+        };
+        Deadlines {
+            timeout: endless(self.timeout, self.timeout_max),
+            idle_timeout: endless(self.idle_timeout, self.idle_timeout_max),
+            keep_alive: self.kept(self.keep_alive),
+            park_keep_alive: self.park_keep_alive,
+            hibernate_after: self.hibernate_after,
+            autosave: self.autosave,
         }
     }
 
@@ -263,6 +281,41 @@ impl Config {
         self.snapshot_limits().check(layers)?;
         self.settle_deadlines(layers)?;
         Ok(self)
+    }
+
+    fn kept(&self, default: Duration) -> Limit {
+        Limit { default, most: Some(self.keep_alive_max), zero_is_endless: false }
+    }
+
+    /// Lowers the defaults that the operator did not set to the maxima, and checks those that the operator set.
+    fn settle_deadlines(&mut self, layers: &Layers) -> Result<(), ConfigError> {
+        for (key, value, most) in [
+            ("timeout", &mut self.timeout, self.timeout_max),
+            ("idle_timeout", &mut self.idle_timeout, self.idle_timeout_max),
+        ] {
+            // Zero is no limit.
+            if value.is_zero() && layers.given(key).is_none() {
+                *value = most;
+            }
+        }
+        if layers.given("park_keep_alive").is_none() {
+            self.park_keep_alive = self.park_keep_alive.min(self.keep_alive_max);
+        }
+        let limits = self.deadlines();
+        for (key, limit, key_max) in [
+            ("timeout", limits.timeout, "timeout_max"),
+            ("idle_timeout", limits.idle_timeout, "idle_timeout_max"),
+            ("keep_alive", limits.keep_alive, "keep_alive_max"),
+            ("park_keep_alive", self.kept(self.park_keep_alive), "keep_alive_max"),
+        ] {
+            let wrong = |why| layers.value(key).wrong(&format!("{why} ({})", layers.value(key_max).setting()));
+            limit.allows(limit.default).map_err(wrong)?;
+        }
+        if self.park_keep_alive.is_zero() {
+            let why = "would end a session before a client could connect; write 1m, or raise keep_alive_max";
+            return Err(layers.value("park_keep_alive").wrong(why));
+        }
+        Ok(())
     }
 
     /// Refuses settings of a local Chrome beside the URL of a remote one: they would have no effect.

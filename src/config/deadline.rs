@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, ConfigError, layers::Layers, value::duration};
+use super::value::duration;
 
 /// The deadlines of sessions, and their maxima.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,59 +61,6 @@ pub fn may_save(often: Duration) -> Result<(), String> {
 pub(super) fn autosave(text: &str) -> Result<Duration, String> {
     let often = duration(Duration::ZERO)(text)?;
     may_save(often).map(|()| often)
-}
-
-impl Config {
-    /// The deadlines of sessions.
-    pub fn deadlines(&self) -> Deadlines {
-        let endless = |default, most: Duration| {
-            let most = Some(most).filter(|most| !most.is_zero());
-            Limit { default, most, zero_is_endless: true }
-        };
-        Deadlines {
-            timeout: endless(self.timeout, self.timeout_max),
-            idle_timeout: endless(self.idle_timeout, self.idle_timeout_max),
-            keep_alive: self.kept(self.keep_alive),
-            park_keep_alive: self.park_keep_alive,
-            hibernate_after: self.hibernate_after,
-            autosave: self.autosave,
-        }
-    }
-
-    fn kept(&self, default: Duration) -> Limit {
-        Limit { default, most: Some(self.keep_alive_max), zero_is_endless: false }
-    }
-
-    /// Lowers the defaults that the operator did not set to the maxima, and checks those that the operator set.
-    pub(super) fn settle_deadlines(&mut self, layers: &Layers) -> Result<(), ConfigError> {
-        for (key, value, most) in [
-            ("timeout", &mut self.timeout, self.timeout_max),
-            ("idle_timeout", &mut self.idle_timeout, self.idle_timeout_max),
-        ] {
-            // Zero is no limit.
-            if value.is_zero() && layers.given(key).is_none() {
-                *value = most;
-            }
-        }
-        if layers.given("park_keep_alive").is_none() {
-            self.park_keep_alive = self.park_keep_alive.min(self.keep_alive_max);
-        }
-        let limits = self.deadlines();
-        for (key, limit, key_max) in [
-            ("timeout", limits.timeout, "timeout_max"),
-            ("idle_timeout", limits.idle_timeout, "idle_timeout_max"),
-            ("keep_alive", limits.keep_alive, "keep_alive_max"),
-            ("park_keep_alive", self.kept(self.park_keep_alive), "keep_alive_max"),
-        ] {
-            let wrong = |why| layers.value(key).wrong(&format!("{why} ({})", layers.value(key_max).setting()));
-            limit.allows(limit.default).map_err(wrong)?;
-        }
-        if self.park_keep_alive.is_zero() {
-            let why = "would end a session before a client could connect; write 1m, or raise keep_alive_max";
-            return Err(layers.value("park_keep_alive").wrong(why));
-        }
-        Ok(())
-    }
 }
 
 /// Parses a duration in a URL: a number alone is milliseconds, as with browserless; or a number with a unit, as in

@@ -1,11 +1,7 @@
 //! Declares settings: the kinds of values, and the macro that makes [`Config`](super::Config), the flags, the keys of the
 //! file and the documentation from the declarations in `settings.rs`.
 
-use super::{
-    ConfigError,
-    layers::{Layers, Said},
-    value,
-};
+use super::{ConfigError, layers::Layers, said::Said, value};
 
 /// How many values a setting takes, and how its flag is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

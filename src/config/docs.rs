@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{
     declare::{DefaultValue, Kind},
-    layers::{flag, variable},
     raw::CONFIG_DOC,
+    said::{flag, variable},
     settings::declared,
 };
 

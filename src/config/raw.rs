@@ -1,4 +1,4 @@
-//! The settings of one source, as text that is not checked yet. `layers` combines the sources.
+//! The settings of one source, as text that is not checked yet. `load` combines the sources.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::{
     declare::{Declared, Kind},
-    layers::flag,
+    said::{RawValue, RawValues, flag},
     settings::{KEYS, declared},
 };
 
@@ -20,16 +20,7 @@ use super::{
 pub struct RawConfig {
     /// TOML file with further settings.
     pub(super) config: Option<PathBuf>,
-    values: BTreeMap<&'static str, RawValues>,
-}
-
-/// The values that one source gives for one setting.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct RawValues {
-    /// Empty only if an empty list is given.
-    pub(super) texts: Vec<String>,
-    /// The line in the file, from 1.
-    pub(super) line: Option<usize>,
+    pub(super) values: RawValues,
 }
 
 impl RawConfig {
@@ -38,14 +29,9 @@ impl RawConfig {
         let File(values) = toml::from_str(text)?;
         let lined = |(key, values): (_, Spanned<Vec<String>>)| {
             let line = Some(line_of(text, values.span().start));
-            (key, RawValues { texts: values.into_inner(), line })
+            (key, RawValue { texts: values.into_inner(), line })
         };
         Ok(Self { config: None, values: values.into_iter().map(lined).collect() })
-    }
-
-    /// The values of a setting, if this source gives any.
-    pub(super) fn values(&self, key: &str) -> Option<&RawValues> {
-        self.values.get(key)
     }
 
     /// Names the TOML file with further settings.
@@ -65,7 +51,7 @@ impl RawConfig {
                 Kind::List => texts.flat_map(|text| split(&text)).collect(),
                 Kind::One | Kind::Switch => texts.collect(),
             };
-            self.values.insert(setting.key, RawValues { texts, line: None });
+            self.values.insert(setting.key, RawValue { texts, line: None });
         }
         self
     }

@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     ConfigError,
-    layers::{Layers, Said, Source},
+    layers::Layers,
+    said::{Said, Source},
     value::duration,
 };
 

@@ -253,7 +253,7 @@ fn help_shows_every_setting_with_its_default() {
     let mut command = RawConfig::augment_args(clap::Command::new("test"));
     let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     for setting in super::settings::declared() {
-        assert!(help.contains(&format!("--{}", super::layers::flag(setting.key))), "{}: {help}", setting.key);
+        assert!(help.contains(&format!("--{}", super::said::flag(setting.key))), "{}: {help}", setting.key);
         assert!(
             setting.default_text().is_none_or(|text| help.contains(&format!("[default: {text}]"))),
             "{}",

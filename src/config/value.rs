@@ -12,7 +12,7 @@ use std::{
 
 use url::{Host, Url};
 
-use super::{ConfigError, layers::Said};
+use super::{ConfigError, said::Said};
 
 /// A boolean in the spellings that are usual in variables.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
