@@ -1,4 +1,4 @@
-//! The `api_types` domain: ghostmux's own vocabulary, and its operations. PURE: shapes only.
+//! The types of ghostmux's own API, and its operations. PURE: types only.
 //!
 //! The Rust types are the one source: the `ghost` domain, the REST interface and the documents of both
 //! (`fixtures/ghost.json`, `types/ghost.d.ts`, `fixtures/openapi.json`, `docs/operations.md`) are made from them. The comments of these types are

@@ -1,4 +1,5 @@
-//! Bind, accept, split WebSocket upgrades from HTTP, drain on a signal.
+//! The server: binds the address, accepts connections, separates WebSocket upgrades from other HTTP, and drains when a
+//! signal asks it to stop.
 
 mod start;
 
@@ -51,10 +52,10 @@ pub fn openapi() -> serde_json::Result<String> {
     http::openapi()
 }
 
-/// Serves until SIGTERM or SIGINT. When it returns, no process and no file of it is left.
+/// Serves until SIGTERM or SIGINT. When it returns, all its browsers have ended and its files are deleted.
 pub async fn run(config: Config) -> Result<(), StartError> {
     raise_file_limit();
-    // First, so that an address in use is found out before a Chrome is started.
+    // The address is bound first, so that an address in use is reported before a Chrome is started.
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
     let directory = own_directory(&config.session_dir);
@@ -85,12 +86,12 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         stall: config.http_stall,
     });
 
-    // They are started, and may be about to say so: the line is to name them.
+    // Waits for the first browser, so that the line below can name its version.
     let _ = pool.any().await;
     greet(&pool, address);
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
-    // One of each for as long as it serves, not one for each connection.
+    // The periodic tasks of the whole process.
     let mut upkeep = std::pin::pin!(async { tokio::join!(store.keep_clean(), registry.keep_time()) });
     loop {
         tokio::select! {
@@ -98,9 +99,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
                 Ok((stream, peer)) => {
                     connections.spawn(connection(stream, Peer(peer), service.clone(), closing.clone()));
                 }
-                // Out of file descriptors, or a connection that ended before it was taken: others must still be served.
+                // The process has no file descriptor left, or the client disconnected early. Other clients are still served.
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             },
@@ -118,30 +119,31 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     };
     tokio::select! {
         drained = tokio::time::timeout(config.drain, drain) => if drained.is_err() {
-            tracing::warn!("some clients did not hang up in time");
+            tracing::warn!("some sessions did not end within the time of the setting drain");
         },
-        // A second signal: at once.
-        () = stop.recv() => tracing::warn!("asked again: not waiting for clients"),
+        // A second signal ends the process without a drain.
+        () = stop.recv() => tracing::warn!("second signal: stopping without waiting for clients"),
     }
     pool.close().await;
     own.remove_now();
     Ok(())
 }
 
-/// Every client is a file descriptor, and so is every end of a pipe: as many as the system lets this process have.
+/// Raises the soft limit of open files to the hard limit: each client and each end of a pipe takes a file descriptor.
 fn raise_file_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
-        tracing::warn!(soft, hard, "the limit of open files could not be raised");
+        tracing::warn!(soft, hard, "cannot raise the limit of open files");
     }
 }
 
-/// A directory of this process's own; short, because Chrome puts sockets into it.
+/// The path of the directory of this process. It is short, because Chrome creates sockets there and their paths have a
+/// maximum length.
 fn own_directory(base: &Path) -> PathBuf {
     let directory = base.join(format!("ghostmux-{}", std::process::id()));
-    // Left by a process of the same number that could not clean up.
+    // An earlier process with the same number left its directory.
     if directory.exists() { base.join(format!("ghostmux-{}", uuid::Uuid::new_v4().simple())) } else { directory }
 }
 
@@ -189,7 +191,8 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
     Ok((Plan { sources, warm, max_sessions, shares }, origin))
 }
 
-/// How many sessions there may be altogether: by the limit of all, or of all browsers, whichever is less.
+/// The limit of all sessions, and the name of the setting it comes from: the lower of the total limit and the sum of the
+/// limits of the browsers.
 fn admission(config: &Config) -> (Admission, &'static str) {
     let browsers = match config.browser_source() {
         BrowserSource::Local(local) => u32::from(local.count.get()),
@@ -206,7 +209,7 @@ fn admission(config: &Config) -> (Admission, &'static str) {
     }
 }
 
-/// The one line that a person can click or paste: with an address that works on this machine.
+/// Prints the line that says that the server is ready, with an address that a client on this machine can use.
 fn greet(pool: &Pool, listening: SocketAddr) {
     let address = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listening.port()),
@@ -231,7 +234,7 @@ impl StopSignals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// The next of them.
+    /// Waits for the next signal.
     async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -244,14 +247,14 @@ struct Service {
     api: Api,
     guard: Guard,
     tenants: Tenants,
-    /// How long the reader of an answer may take none of it.
+    /// How long the reader of an answer may read nothing.
     stall: Duration,
 }
 
 async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closing: CancellationToken) {
-    // Small frames go out at once; if that cannot be set, they go out later.
+    // Small frames are sent at once. Without this option they are sent later, which is no error.
     let _ = stream.set_nodelay(true);
-    // Where it is not known, the client is gone already.
+    // Without a local address the client has disconnected.
     let Ok(to) = stream.local_addr() else { return };
     let ends = Ends { from: peer.0, to };
     let stream = Patient::new(stream, service.stall);
@@ -276,14 +279,14 @@ async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closin
     };
     if let Err(error) = ended {
         if is_stalled(&error) {
-            tracing::warn!(peer = %peer.0, %error, "the reader of an answer was cut");
+            tracing::warn!(peer = %peer.0, %error, "closed a connection whose client did not read the answer");
             return;
         }
         tracing::debug!(%error, "a connection ended badly");
     }
 }
 
-/// Whether a connection ended because its reader took nothing.
+/// Whether a connection was closed because its client read nothing.
 fn is_stalled(error: &hyper::Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)

@@ -1,18 +1,18 @@
-//! The HTTP interface: every endpoint, and the check of who may use it.
+//! The HTTP interface: all endpoints, and the guard that decides which requests may use them.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /` | what this address is, and where to go from here |
+//! | `GET /` | a page that describes the server and links to its documentation |
 //! | `GET /json/version[/]` | Chrome's version, and the URL of a new session |
 //! | `GET /json`, `GET /json/list[/]` | the targets of the HTTP session |
 //! | `PUT /json/new?URL` | a new page of the HTTP session |
-//! | `GET /json/activate/ID`, `GET /json/close/ID` | as Chrome |
+//! | `GET /json/activate/ID`, `GET /json/close/ID` | the same answers as Chrome |
 //! | `GET /json/protocol[/]` | the protocol of the running Chrome, with the `ghost` domain |
 //! | `/s/NAME/json/…` | the same in the session of this name |
 //! | `GET /metrics` | `OpenMetrics` text |
 //! | `GET /health` | 200 when sessions can be opened |
 //! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
-//! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | in the shapes of browserless |
+//! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | the endpoints of browserless |
 //!
 //! Methods are matched in any letter case: some clients write `get`.
 
@@ -93,7 +93,7 @@ impl Api {
     }
 }
 
-/// The session that a path names (`/s/NAME`, and all below it), and the path without that.
+/// Splits a path `/s/NAME/…` into the name of the session and the rest. Another path has no name.
 pub(crate) fn session_of(path: &str) -> (Option<&str>, &str) {
     let Some(named) = path.strip_prefix("/s/") else { return (None, path) };
     let end = named.find('/').unwrap_or(named.len());
@@ -101,15 +101,15 @@ pub(crate) fn session_of(path: &str) -> (Option<&str>, &str) {
     (Some(name), rest)
 }
 
-/// Whether Chrome itself has this path.
+/// Whether the path belongs to Chrome's own HTTP interface.
 fn is_chromes(path: &str) -> bool {
     path == "/json" || path.starts_with("/json/")
 }
 
-/// What the answer to a request for this path shows.
+/// The kind of content in the answer to a request for this path. The guard uses it.
 pub fn shows(path: &str) -> Shows {
     if let (Some(_), path) = session_of(path) {
-        // It creates nothing, and names no session but the one that it was asked for.
+        // `/json/version` of a named session creates nothing, and its answer names only the session that is requested.
         return if matches!(path, "/json/version" | "/json/version/") { Shows::Nothing } else { Shows::Sessions };
     }
     match path {

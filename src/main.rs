@@ -69,7 +69,7 @@ enum Command {
     /// Print a document of the API, made from the Rust types.
     #[command(hide = true)]
     ApiDocument {
-        /// Which.
+        /// The document to print.
         document: ApiDocument,
     },
 }
@@ -92,7 +92,7 @@ async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            // One line: the causes follow what failed.
+            // One line: the error, then its causes.
             let _ = writeln!(stderr(), "ghostmux: {error:#}");
             ExitCode::from(exit_code(&error))
         }
@@ -141,7 +141,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
     }
 }
 
-/// What a subcommand ends with that prints what a server answered.
+/// The exit code of a subcommand that prints the answer of a server.
 fn printed(outcome: Result<(), ServerCommandError>) -> anyhow::Result<u8> {
     match outcome {
         Err(error) if !error.is_closed_pipe() => Err(error.into()),
@@ -149,13 +149,13 @@ fn printed(outcome: Result<(), ServerCommandError>) -> anyhow::Result<u8> {
     }
 }
 
-/// Lossy: a variable that is no Unicode is of no interest, or ends in an error that shows it.
+/// The variables of the process. Bytes that are not Unicode are replaced: such a value is invalid for every setting.
 fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
 }
 
 fn start_logs(filter: &str, format: LogFormat) {
-    // On standard error: standard output is for what was asked for.
+    // Logs go to standard error: standard output has the results of commands.
     let filter = EnvFilter::new(filter);
     let to = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {

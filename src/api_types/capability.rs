@@ -1,8 +1,8 @@
-//! What a tenant may do beyond driving its own pages.
+//! The rights of a tenant beyond driving its own pages.
 
 use std::fmt;
 
-/// A right that a tenant has or has not.
+/// A right that a tenant can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Capability {
     /// Paths of the host in uploads and downloads.
@@ -13,7 +13,7 @@ pub enum Capability {
     PrivateNetwork,
     /// Flags for Chrome.
     LaunchArgs,
-    /// A Chrome of one's own, in which browser-wide commands are allowed.
+    /// A dedicated Chrome, in which browser-wide commands are allowed.
     Dedicated,
 }
 
@@ -53,22 +53,23 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Those of the built-in `local` tenant: whoever reaches loopback sits at the machine and has its files anyway.
+    /// The rights of the built-in `local` tenant: a client that can use loopback runs on this machine and can read its files
+    /// anyway.
     pub fn local() -> Self {
         Self { host_files: true, tracing: true, private_network: true, launch_args: false, dedicated: false }
     }
 
-    /// None at all.
+    /// No rights.
     pub fn strict() -> Self {
         Self::default()
     }
 
-    /// All of them.
+    /// All rights.
     pub fn all() -> Self {
         Self { host_files: true, tracing: true, private_network: true, launch_args: true, dedicated: true }
     }
 
-    /// Those that a lease in a browser with other sessions can honour.
+    /// The rights that a lease in a shared browser can honour.
     pub fn of_shared_browser() -> Self {
         Self { launch_args: false, dedicated: false, ..Self::all() }
     }
@@ -85,12 +86,12 @@ impl Capabilities {
     }
 }
 
-/// What a session may do: what its tenant may, as far as the kind of its lease can honour it.
+/// The rights of a session: those of its tenant that the kind of its lease can honour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Granted(Capabilities);
 
 impl Granted {
-    /// `tenant` is what the tenant may, `honoured` what the kind of the lease can honour.
+    /// `tenant` has the rights of the tenant, `honoured` those that the kind of the lease can honour.
     pub fn new(tenant: Capabilities, honoured: Capabilities) -> Self {
         Self(Capabilities {
             host_files: tenant.host_files && honoured.host_files,
@@ -101,7 +102,7 @@ impl Granted {
         })
     }
 
-    /// Nothing beyond driving one's own pages.
+    /// No right beyond driving its own pages.
     pub fn none() -> Self {
         Self(Capabilities::strict())
     }
@@ -112,14 +113,14 @@ impl Granted {
     }
 }
 
-/// How many CDP sessions the clients of one session may have at a time, all together, and what these may keep.
+/// Limits of the CDP sessions of all clients of one session together, and of the memory that they may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CdpSessionLimits {
-    /// Of any kind.
+    /// Most CDP sessions of any kind.
     pub all: usize,
-    /// On the browser itself.
+    /// Most CDP sessions on the browser itself.
     pub roots: usize,
-    /// Bytes of response bodies that they may keep beyond what each may.
+    /// Most bytes of response bodies that they may keep together beyond the share of each.
     pub network_buffers: usize,
 }
 
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_has_what_its_tenant_may_and_its_lease_can_honour() {
+    fn sessions_have_the_rights_of_the_tenant_that_the_lease_can_honour() {
         let all = [
             Capability::HostFiles,
             Capability::Tracing,
@@ -148,7 +149,7 @@ mod tests {
             for (tenant, honoured) in [(none, Capabilities::all()), (Capabilities::all(), none), (none, none)] {
                 assert!(!Granted::new(tenant, honoured).has(capability), "{capability}");
             }
-            // Whatever the tenant may, others are in the browser, and its flags are theirs too.
+            // The browser is shared, and its flags and traces concern other tenants too.
             let is_honoured = !matches!(capability, Capability::LaunchArgs | Capability::Dedicated);
             assert_eq!(Granted::new(Capabilities::all(), shared).has(capability), is_honoured, "{capability}");
         }

@@ -1,5 +1,5 @@
-//! The `ghost` domain as data: what `fixtures/ghost.json` and the TypeScript declarations are made from, and what tests
-//! judge by.
+//! The `ghost` domain as data. `fixtures/ghost.json` and the TypeScript declarations are made from it, and tests compare
+//! results with it.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,13 @@ use crate::cdp::json_object::JsonObject;
 pub struct Domain {
     /// Its name, which precedes that of its commands and events.
     pub domain: String,
-    /// What it is for.
+    /// The description.
     pub description: String,
     /// The types that members refer to by id.
     pub types: Vec<Type>,
-    /// What can be asked.
+    /// The commands.
     pub commands: Vec<Command>,
-    /// What is told.
+    /// The events.
     pub events: Vec<Event>,
 }
 
@@ -28,12 +28,12 @@ pub struct Domain {
 pub struct Type {
     /// Its name in the domain.
     pub id: String,
-    /// What it means.
+    /// The description.
     pub description: String,
-    /// `string`, `number`, `object`, or `any` for what another program defines.
+    /// `string`, `number`, `object`, or `any` for a type that another program defines.
     #[serde(rename = "type")]
     pub kind: String,
-    /// All that a string of this type can be; empty if it can be anything.
+    /// The possible values of a string; empty if any string is possible.
     #[serde(rename = "enum", default)]
     pub variants: Vec<String>,
     /// The members of an object; one without any has string values under any key.
@@ -47,12 +47,12 @@ pub struct Type {
 pub struct Command {
     /// Its name in the domain.
     pub name: String,
-    /// What it does.
+    /// The description.
     pub description: String,
-    /// What it takes.
+    /// The parameters.
     #[serde(default)]
     pub parameters: Vec<Member>,
-    /// What it answers.
+    /// The members of the result.
     #[serde(default)]
     pub returns: Vec<Member>,
 }
@@ -63,9 +63,9 @@ pub struct Command {
 pub struct Event {
     /// Its name in the domain.
     pub name: String,
-    /// When it is sent.
+    /// The description: when it is sent.
     pub description: String,
-    /// What it tells.
+    /// The parameters.
     #[serde(default)]
     pub parameters: Vec<Member>,
 }
@@ -76,28 +76,28 @@ pub struct Event {
 pub struct Member {
     /// Its key.
     pub name: String,
-    /// What it means, where its type does not say it.
+    /// The description, unless the type has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Whether it may be absent.
     #[serde(default, skip_serializing_if = "is_false")]
     pub optional: bool,
-    /// The id of its type, or else `kind` is there.
+    /// The id of its type; absent if `kind` is present.
     #[serde(rename = "$ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// `string`, `number`, `integer`, `boolean` or `array`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// What an array holds.
+    /// The type of the items of an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Items>,
 }
 
-/// What an array holds: a type of the domain, or a plain one.
+/// The type of the items of an array: a type of the domain, or a plain one.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Items {
-    /// The id of its type, or else `kind` is there.
+    /// The id of its type; absent if `kind` is present.
     #[serde(rename = "$ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// `string`, `number`, `integer` or `boolean`.
@@ -115,7 +115,7 @@ impl Domain {
     ///
     /// # Panics
     ///
-    /// If the file that was compiled in is no domain, which the tests know.
+    /// If the file that was compiled in is not a domain. The tests exclude that.
     pub fn ghost() -> Self {
         serde_json::from_str(DEFINITION).expect("fixtures/ghost.json is a domain")
     }
@@ -136,8 +136,8 @@ impl Domain {
     }
 }
 
-/// Chrome's protocol with the `ghost` domain after its own, which are as Chrome wrote them. `None` if it is no
-/// protocol.
+/// Chrome's protocol with the `ghost` domain added after Chrome's own domains, which are not changed. `None` if the text is
+/// not a protocol.
 pub fn merged(chromes: &str) -> Option<String> {
     let mut protocol = JsonObject::read(chromes)?;
     let domains = protocol.get("domains")?.trim_end().strip_suffix(']')?.trim_end();

@@ -12,7 +12,7 @@ pub trait Event: Serialize + JsonSchema {
 
     /// Its params, as JSON.
     fn params(&self) -> String {
-        // The shapes hold nothing that cannot be written.
+        // Every value of these types can be serialised.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -1,8 +1,8 @@
-//! The table of operations: what can be asked of ghostmux, by whichever interface. PURE.
+//! The table of the operations of ghostmux, for all interfaces. PURE.
 //!
-//! The type of an operation is its input. It stands with its row in one of the files below, and [`OPERATIONS`] is all
-//! rows. The `ghost` domain and the REST interface are adapters: they read the input, have it performed as a
-//! [`Request`], and write the [`Reply`]. Their documents are made from the same table.
+//! The type of an operation is its input. The type and its row are in one of the files below; [`OPERATIONS`] has all rows.
+//! The `ghost` domain and the REST interface are adapters: they read the input, hand it on as a [`Request`], and write the
+//! [`Reply`]. Their documents are made from the same table.
 
 mod connection;
 mod server;
@@ -14,7 +14,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-// All of them: an operation is named only in the file that has it.
+// A glob, so that an operation is named only in the file that declares it.
 pub use self::{connection::*, server::*, sessions::*, snapshots::*};
 use super::{Bad, Schemas, ShapeOf, read};
 
@@ -23,10 +23,10 @@ pub const PAGE_MOST: u32 = 1000;
 
 /// An operation. The type is its input; the comment of the type is its description.
 pub trait Operation: DeserializeOwned + JsonSchema {
-    /// What it answers.
+    /// The output.
     type Output: Serialize + JsonSchema;
 
-    /// How the interfaces have it.
+    /// The row: its names and its endpoint.
     const ROW: Row;
 
     /// The path of the resource that it created.
@@ -35,12 +35,12 @@ pub trait Operation: DeserializeOwned + JsonSchema {
     }
 }
 
-/// How the interfaces have an operation.
+/// The names of an operation and its endpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Its name: of the command in the `ghost` domain, and `operationId` of REST.
     pub name: &'static str,
-    /// What the command in the `ghost` domain answers; `None` if the domain does not have it.
+    /// The result of the command in the `ghost` domain; `None` if the domain does not have the command.
     pub ghost: Option<CommandResult>,
     /// The endpoint; `None` if REST does not have it.
     pub rest: Option<Rest>,
@@ -64,7 +64,7 @@ pub struct Rest {
     pub path: &'static str,
     /// The member of the input that `{id}` gives. The document and the body are without it.
     pub id: Option<&'static str>,
-    /// Where the other members of the input are.
+    /// The place of the other members of the input.
     pub input: RestInput,
     /// The answer.
     pub answer: RestAnswer,
@@ -86,7 +86,7 @@ pub enum Verb {
     Delete,
 }
 
-/// Where the input of an endpoint is.
+/// The place of the input of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestInput {
     /// In the path; a query is ignored.
@@ -103,7 +103,7 @@ pub enum RestInput {
     Upload(&'static str),
 }
 
-/// What an endpoint answers if it succeeds.
+/// The answer of an endpoint that succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestAnswer {
     /// The output.
@@ -143,7 +143,7 @@ pub enum Errors {
 
 /// An operation of the table.
 pub struct Entry {
-    /// How the interfaces have it.
+    /// The row: its names and its endpoint.
     pub row: Row,
     /// The schema of its input, which describes the operation.
     pub input: ShapeOf,
@@ -231,7 +231,7 @@ impl Request {
     }
 }
 
-/// What an operation answered.
+/// The result of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The output, as JSON.
@@ -245,7 +245,7 @@ impl Reply {
     /// The reply of an operation.
     pub fn of<O: Operation>(output: &O::Output) -> Self {
         Self {
-            // The shapes hold nothing that cannot be written.
+            // Every value of these types can be serialised.
             output: serde_json::to_string(output).unwrap_or_default(),
             created: O::created(output),
             result: O::ROW.ghost.unwrap_or(CommandResult::Output),

@@ -1,4 +1,4 @@
-//! Whose sessions and snapshots these are.
+//! The owner of sessions and snapshots.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 #[error("owner {0:?} is none: 1 to 64 ASCII letters, digits, -, _ and .")]
 pub struct BadOwner(pub String);
 
-/// The tenant whose sessions and snapshots these are: 1 to 64 ASCII letters, digits, `-`, `_` and `.`.
+/// The tenant that owns sessions and snapshots: 1 to 64 ASCII letters, digits, `-`, `_` and `.`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Owner(Arc<str>);
 
 impl Owner {
-    /// Who everybody is while there are no tokens.
+    /// The tenant of every caller, as long as there are no tokens.
     pub fn local() -> Self {
         Self("local".into())
     }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_is_a_plain_name() {
+    fn owners_are_plain_names() {
         assert!("team-1.eu".parse::<Owner>().is_ok());
         for name in ["", "a/b", "a b", "ä", &"x".repeat(65)] {
             assert!(name.parse::<Owner>().is_err(), "{name}");

@@ -1,7 +1,7 @@
 //! `fixtures/ghost.json`: the `ghost` domain in the protocol's own JSON format, made from the types. PURE.
 //!
-//! The format has structs, enums of words, arrays, maps of strings, and references; what is something else cannot be
-//! an input or an output of the domain.
+//! The format has structs, enums of words, arrays, maps of strings, and references. Other types cannot be inputs or
+//! outputs of the domain.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ pub const ABOUT: &str = "Sessions that outlive their socket. A session is what a
                      domain is answered on any root connection (a frame without `sessionId`, or on a CDP session of \
                      `Target.attachToBrowserTarget`).";
 
-/// The whole file. The error names what the format cannot say.
+/// The whole file. The error names the type or member that the format cannot express.
 pub fn definition() -> Result<String, String> {
     Ok(text(&domain()?))
 }
@@ -80,7 +80,7 @@ fn type_of(id: &str, schema: &Value) -> Result<Type, String> {
         (Some("object"), Some(values)) if *values == texts => "object",
         // What another program defines.
         (Some("object"), None) => "any",
-        _ => return Err(format!("the protocol's format cannot say {id}: {schema}")),
+        _ => return Err(format!("the protocol's format cannot express {id}: {schema}")),
     };
     let variants = schema["enum"].as_array().into_iter().flatten();
     Ok(Type {
@@ -122,11 +122,11 @@ fn named(name: &str, schema: &Value) -> Result<(Option<String>, Option<String>),
     }
     match schema["type"].as_str() {
         Some(kind @ ("string" | "number" | "integer" | "boolean" | "array")) => Ok((None, Some(kind.to_owned()))),
-        _ => Err(format!("the protocol's format cannot say the member {name}: {schema}")),
+        _ => Err(format!("the protocol's format cannot express the member {name}: {schema}")),
     }
 }
 
-/// One member a line: the file is read by people.
+/// Writes one member per line, because people read the file.
 fn text(domain: &Domain) -> String {
     let mut file = "{\n".to_owned();
     let _ = writeln!(file, "    \"domain\": {},", json(&domain.domain));
@@ -170,7 +170,7 @@ fn item(head: Vec<(&str, String)>, lists: &[(&str, &Vec<Member>)]) -> String {
 }
 
 fn json(value: &impl Serialize) -> String {
-    // The shapes hold nothing that cannot be written.
+    // Every value of these types can be serialised.
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_format_cannot_say_is_refused() {
+    fn types_that_the_format_cannot_express_are_refused() {
         let text = json!({ "type": "string" });
         assert!(type_of("Word", &text).is_ok());
         for wrong in [

@@ -9,14 +9,14 @@ use crate::cdp::error::CdpError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {why}")]
 pub struct Bad {
-    /// Its name, as it stands in the definition.
+    /// The name of the member, as in the definition.
     pub field: String,
-    /// What is wrong with it.
+    /// The problem.
     pub why: String,
 }
 
 impl Bad {
-    /// A value that cannot be used, by its name.
+    /// The error for the member of this name.
     pub fn new(field: &str, why: impl Into<String>) -> Self {
         Self { field: field.to_owned(), why: why.into() }
     }
@@ -46,17 +46,17 @@ pub fn read<T: DeserializeOwned>(json: &str) -> Result<T, Bad> {
     Ok(value)
 }
 
-/// A member that is there: `null` is not the same as absent.
+/// Reads a member that is present. `null` is refused: it does not mean absent.
 pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// Where in the text it was is of no use to whoever did not write the text.
+/// The message of an error without the place in the text: the caller did not write the text.
 fn without_position(why: &str) -> &str {
     why.rsplit_once(" at line ").map_or(why, |(why, _)| why)
 }
 
-/// Whether all that is wanted is in this metadata, with the same values.
+/// Whether this metadata has all wanted members with the wanted values.
 pub fn has_all(metadata: Option<&Metadata>, wanted: Option<&Metadata>) -> bool {
     let has = |(key, value): (&String, &String)| metadata.and_then(|metadata| metadata.get(key)) == Some(value);
     wanted.into_iter().flat_map(|wanted| wanted.iter()).all(has)
@@ -95,7 +95,7 @@ mod tests {
     };
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn errors_name_the_member_that_cannot_be_read() {
         let bad = |name: &str, params: &str| match Request::read(name, params) {
             Some(Err(bad)) => bad.to_string(),
             other => panic!("{name} {params}: {other:?}"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_or_metadata_that_is_too_large_is_refused() {
+    fn names_and_metadata_that_are_too_large_are_refused() {
         let named = |length| Options { name: Some("ä".repeat(length)), ..Options::default() };
         assert_eq!(named(200).check(), Ok(()));
         assert_eq!(named(201).check().map_err(|bad| bad.field), Err("name".to_owned()));

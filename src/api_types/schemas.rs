@@ -7,7 +7,7 @@ use schemars::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// Where a document has the schemas that others refer to.
+/// The path in a document of the schemas that others refer to.
 pub const DEFINITIONS: &str = "#/components/schemas/";
 
 /// Makes schemas, and collects those that they refer to.
@@ -83,7 +83,7 @@ impl Schemas {
     }
 }
 
-/// The schema without what says nothing here.
+/// The schema without members that the documents do not need.
 fn simple(schema: Schema) -> Value {
     let mut schema = schema.to_value();
     simplify(&mut schema);
@@ -118,7 +118,7 @@ fn simplify(schema: &mut Value) {
     }
 }
 
-/// What may be absent is not `null`: neither is it read so, nor written.
+/// Removes `null` from optional members: an optional member is absent, and `null` is neither read nor written.
 fn without_null(members: &mut Map<String, Value>) {
     if let Some(Value::Array(kinds)) = members.get_mut("type") {
         kinds.retain(|kind| kind != "null");
@@ -136,7 +136,7 @@ fn without_null(members: &mut Map<String, Value>) {
     }
 }
 
-/// As in the protocol of Chrome, where an integer has 32 bits: what may have more is a number.
+/// Integers have 32 bits, as in Chrome's protocol. A type that may have more is a number.
 fn numbers(members: &mut Map<String, Value>) {
     let Some(Value::String(format)) = members.remove("format") else { return };
     if format.starts_with("uint") && members.get("minimum") == Some(&json!(0)) {

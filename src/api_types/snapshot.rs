@@ -1,4 +1,4 @@
-//! Snapshots: what is saved of a session, and what a new one begins with. PURE: shapes only.
+//! Snapshots: the saved state of a session, which a new session can start from. PURE: types only.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Why a server does not come up.
+//! The errors that prevent a server from starting.
 
 use std::{io, net::SocketAddr};
 
@@ -10,7 +10,7 @@ pub enum StartError {
     /// No usable Chrome on this machine.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// A Chrome that would not start or answer.
+    /// A Chrome did not start, or did not answer.
     #[error(transparent)]
     Browser(#[from] BrowserError),
     /// The address is taken.
@@ -18,18 +18,18 @@ pub enum StartError {
         "cannot listen on {address}: it is in use; stop what listens there (a Chrome with --remote-debugging-port?) or choose another with --listen"
     )]
     InUse {
-        /// What was to be listened on.
+        /// The address of the setting `listen`.
         address: SocketAddr,
     },
-    /// The address cannot be had for another reason.
+    /// The system refused the address for another reason.
     #[error("cannot listen on {address}: {error}")]
     Listen {
-        /// What was to be listened on.
+        /// The address of the setting `listen`.
         address: SocketAddr,
         /// The system's reason.
         error: io::Error,
     },
-    /// Something else of the system's.
+    /// Another operation of the system failed.
     #[error("{what}: {error}")]
     System {
         /// What was attempted.

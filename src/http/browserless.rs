@@ -69,7 +69,7 @@ const A_GET: Rest = Rest {
     errors: &[],
 };
 
-/// Their handlers.
+/// The routes of these endpoints.
 pub(super) fn routes() -> Router<SessionManager> {
     Router::new()
         .route("/sessions", routing::get(sessions))
@@ -132,7 +132,7 @@ struct BrowserlessPressure {
     pressure: Figures,
 }
 
-/// The figures that browserless has, and two of ghostmux.
+/// The figures of browserless, and two further ones of ghostmux.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]

@@ -1,6 +1,7 @@
 //! Chrome's own HTTP interface, `/json/*`: its paths, status codes and texts.
 //!
-//! Requests without a connection act in one session, the HTTP session; below `/s/NAME` in the session of that name. `/json/version` creates nothing.
+//! Requests without a connection act in one session, the HTTP session; requests below `/s/NAME` act in the session of that
+//! name. `/json/version` creates no session.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -33,7 +34,7 @@ use crate::{
 /// How long Chrome may take to send its protocol.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a failed fetch is the answer for every caller before the next attempt.
+/// How long every caller gets the error of a failed fetch before the next attempt.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The protocol JSON of the browsers with the `ghost` domain, fetched at the first request.
@@ -52,7 +53,7 @@ struct Told {
 }
 
 impl Told {
-    /// The text. The first caller fetches it; the others wait, and get its failure too.
+    /// Returns the text. The first caller fetches it; the others wait for the result, errors included.
     async fn get<F: Future<Output = Result<String, String>>>(&self, fetch: impl FnOnce() -> F) -> Result<&str, String> {
         if let Some(text) = self.text.get() {
             return Ok(text);
@@ -70,15 +71,15 @@ impl Told {
 /// The source of the protocol.
 #[derive(Debug)]
 pub enum Origin {
-    /// A Chrome of this machine, and a directory for it. The pipe does not give the protocol, so one Chrome is started
-    /// for the request.
+    /// A Chrome of this machine, and a directory for it. The protocol is not available over the pipe, so a Chrome is
+    /// started for the request.
     Local(Found, PathBuf),
     /// A remote Chrome, at the host of its WebSocket.
     Remote(RemoteUrl),
 }
 
 impl Protocol {
-    /// Nothing is fetched yet.
+    /// Creates the source. The protocol is fetched at the first request.
     pub fn new(source: Origin) -> Self {
         Self { source, told: Told::default() }
     }
@@ -105,7 +106,7 @@ pub(super) async fn answer<B>(api: &Api, request: &Request<B>, caller: &Caller, 
     let query = request.uri().query();
     let asker = &Asker { caller: caller.clone(), named: named.map(str::to_owned) };
     let command = path.strip_prefix("/json").unwrap_or_default();
-    // Chrome has `/json/list/` and `/json/version/`, and no `/json/`.
+    // Chrome serves `/json/list/` and `/json/version/`, but not `/json/`.
     let (name, rest) = match command.strip_prefix('/').map(|command| command.split_once('/').unwrap_or((command, ""))) {
         None => ("list", ""),
         Some(("", _)) => return not_found(path),
@@ -163,7 +164,7 @@ fn unsafe_verb(method: &str) -> Answer {
     text(StatusCode::METHOD_NOT_ALLOWED, "text/html; charset=UTF-8", words)
 }
 
-/// Who asks, and in which session.
+/// The caller of a request, and the session in which the request acts.
 #[derive(Clone)]
 struct Asker {
     caller: Caller,
@@ -172,7 +173,7 @@ struct Asker {
 }
 
 impl Asker {
-    /// The session may be named in the query too, where that is no page's URL.
+    /// The same caller, and the session that the query names. Not for `/json/new`, whose query is the URL of a page.
     fn of_query(&self, query: Option<&str>) -> Self {
         let named = self.named.clone().or_else(|| without_session(query?).0);
         Self { named, ..self.clone() }
@@ -188,7 +189,7 @@ impl Asker {
     }
 }
 
-/// The session that a query names, and the query without that.
+/// Splits a query into the name of a session (`session=NAME`) and the other parameters.
 fn without_session(query: &str) -> (Option<String>, String) {
     let (named, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.starts_with("session="));
     let name = named.first().and_then(|pair| pair.split_once('='));
@@ -204,7 +205,7 @@ async fn version(api: &Api, asker: &Asker, query: Option<&str>) -> Result<Answer
     };
     let said = JsonObject::read(&browser.identity().version).ok_or(Failure::Unreadable)?;
     let member = |name: &str| said.string(name).unwrap_or_default();
-    // V8 and WebKit are named as Chrome names them here; the pipe reports both.
+    // `/json/version` of Chrome has other names for V8 and WebKit than the result of `Browser.getVersion`.
     let webkit = member("userAgent")
         .split("AppleWebKit/")
         .nth(1)
@@ -278,7 +279,7 @@ fn target(info: &str, host: &str) -> Option<Members> {
     let url = raw.get("url").unwrap_or("\"\"");
     let mut members = vec![("description", quoted(""))];
     let parent = raw.get("parentId").and_then(value);
-    // Chrome's `devtoolsFrontendUrl` is left out, because no front end is served here.
+    // Chrome's `devtoolsFrontendUrl` is left out, because ghostmux serves no DevTools front end.
     members.push(("id", quoted(read.id.as_str())));
     members.extend(parent.map(|parent| ("parentId", parent)));
     members.push(("title", value(title)?));
@@ -314,7 +315,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_shared_by_all_who_wait_and_tried_again_later() {
+    async fn waiting_callers_share_a_failure_and_a_later_call_tries_again() {
         let (told, tries) = (Told::default(), AtomicUsize::new(0));
         let counter = &tries;
         let get = |good: bool| {

@@ -1,5 +1,5 @@
-//! What the errors of the other rooms mean for HTTP: the one place that chooses the status, the type of the problem,
-//! `Retry-After` and the details for programs.
+//! Converts errors of other rooms into HTTP answers. Only this file chooses the status, the problem type, `Retry-After`
+//! and the details for programs.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ impl From<&ServiceError> for Problem {
     }
 }
 
-/// Status, and the last part of the problem's type: one word.
+/// The status, and the last part of the problem type.
 type Kind = (StatusCode, &'static str);
 
 fn of_service(why: &ServiceError) -> Kind {
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::{api_types::Bad, browser::CallError};
 
-    /// Clients match on these: a changed row breaks them.
+    /// Clients match on these values: a changed row breaks clients.
     #[test]
     fn each_error_has_its_status_and_problem_type() {
         let id = || "x".to_owned();

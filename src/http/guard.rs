@@ -33,7 +33,7 @@ const NO_PAGE: &str = "x-ghostmux";
 /// The start of chromedriver's `User-Agent`, which Chrome's own fetches never have.
 const CHROMEDRIVER: &str = "chromedriver";
 
-/// Which requests are accepted as those of clients.
+/// The hosts and origins that the operator allows.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     /// Names and addresses accepted in `Host` beside loopback and the server's own addresses.
@@ -54,9 +54,9 @@ pub struct Ends {
 /// What the answer to a request shows or may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
-    /// No id and no secret: a person may open it in a browser.
+    /// The answer has no id and no secret. A person may open it in a browser.
     Nothing,
-    /// Figures: no id, no change, but for programs only.
+    /// The answer has figures and no id, and the request changes nothing. Only programs may read it.
     Figures,
     /// Every other answer, WebSockets included.
     Sessions,
@@ -65,17 +65,17 @@ pub enum Shows {
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It has no `Host`, or this number of them.
+    /// The number of `Host` headers is not one.
     NoHost(usize),
     /// `Host` is a name: a page of that site could have made it resolve to this server.
     Name,
     /// `Host` is an address that is not the server's: something forwards to it, and pages may reach the forwarder.
     Forwarded(String),
-    /// It comes from a page.
+    /// The request comes from a page. The text is the header that shows it.
     Page(String),
-    /// It came by a way on which Chrome does not mark requests of pages.
+    /// The request came by a way on which Chrome does not mark the requests of pages.
     Untold(&'static str),
-    /// A page could send it, by a `Host` for which Chrome does not mark requests of pages.
+    /// A page could have sent the request: Chrome does not mark requests of pages to this `Host`.
     NoHeader(String),
 }
 
@@ -97,8 +97,8 @@ fn is_roundabout(ends: Ends) -> bool {
 }
 
 impl Guard {
-    /// Checks a request that came on this connection. `upgrade` says that it asks for a WebSocket: pages always send
-    /// their `Origin` with that.
+    /// Checks a request of this connection. `upgrade` says that the request asks for a WebSocket: with that a page always
+    /// sends its `Origin`.
     pub fn check<B>(&self, request: &Request<B>, ends: Ends, shows: Shows, upgrade: bool) -> Result<(), Refused> {
         // `GET http://elsewhere/json/list`, or CONNECT: the sender takes this server for a proxy.
         if request.uri().authority().is_some() {
@@ -183,7 +183,7 @@ impl Guard {
     }
 }
 
-/// Whether it has a header that a page cannot send here.
+/// Whether the headers include one that a page cannot send.
 fn says_no_page(headers: &HeaderMap) -> bool {
     headers.contains_key(NO_PAGE) || headers.contains_key(header::AUTHORIZATION)
 }
@@ -211,7 +211,7 @@ fn leads_here_untold(address: IpAddr) -> bool {
 }
 
 impl Refused {
-    /// The answer: Chrome's own if Chrome has one.
+    /// The HTTP answer: Chrome's own text where Chrome refuses the same request.
     pub fn answer(&self) -> Answer {
         let page = |detail: &str| problem(StatusCode::FORBIDDEN, "from-a-page", detail);
         match self {
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_host_is_refused_unless_it_is_allowed() {
+    fn host_header_with_a_name_is_refused_unless_allowed() {
         let guard = allowing(&["box.lan", "[fd00::7]"]);
         for (host, expected) in [
             ("127.0.0.1:9222", Place::Loopback),
@@ -357,20 +357,20 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_host_is_believed_only_if_it_is_loopback_or_the_servers_own() {
+    fn host_header_with_an_address_must_be_loopback_or_the_servers_own() {
         let guard = allowing(&["192.168.7.7"]);
         let forwarded = |host: &str| Err(Refused::Forwarded(host.to_owned()));
         assert_eq!(place(&guard, "10.0.0.6:9222", from_elsewhere().to.ip()), forwarded("10.0.0.6"));
         assert_eq!(place(&guard, "10.0.0.5:9222", local().to.ip()), forwarded("10.0.0.5"));
         assert_eq!(place(&guard, "[fd00::1]:9222", local().to.ip()), forwarded("[fd00::1]"));
         assert_eq!(place(&guard, "[fd00::1]:9222", "fd00::1".parse().expect("an address")), Ok(Place::Own));
-        // A listener on all addresses of both families sees IPv4 so.
+        // A listener on all addresses of both families reports IPv4 addresses in this form.
         assert_eq!(place(&guard, "10.0.0.5", "::ffff:10.0.0.5".parse().expect("an address")), Ok(Place::Own));
         assert_eq!(place(&guard, "192.168.7.7:80", local().to.ip()), Ok(Place::Allowed));
     }
 
     #[test]
-    fn a_request_has_one_host() {
+    fn requests_without_exactly_one_host_header_are_refused() {
         let guard = Guard::default();
         assert_eq!(get(&guard, local(), &[]), Err(Refused::NoHost(0)));
         let two = [("host", "127.0.0.1:9222"), ("host", "127.0.0.1:9222")];
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_hide_a_page_is_refused() {
+    fn requests_that_may_come_from_an_unmarked_page_are_refused() {
         let guard = allowing(&["box.lan"]);
         let ask = |uri: &str, host: &str, ends, shows| {
             let request = Request::builder().uri(uri).header(header::HOST, host).body(()).expect("a request");
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn by_an_allowed_name_a_header_says_that_it_is_no_page() {
+    fn requests_by_an_allowed_name_need_a_header_that_pages_cannot_send() {
         let guard = allowing(&["box.lan", "10.0.0.5"]);
         let named = ("host", "box.lan:9222");
         for ends in [local(), from_here(), from_elsewhere()] {
@@ -417,11 +417,11 @@ mod tests {
             for header in [(NO_PAGE, "1"), ("authorization", "Bearer x")] {
                 assert_eq!(get(&guard, ends, &[named, header]), Ok(()), "{ends:?}");
             }
-            // A page with it is a page.
+            // A page that Chrome marks is refused even with the header.
             let page = [named, (NO_PAGE, "1"), ("sec-fetch-site", "same-origin")];
             assert!(matches!(get(&guard, ends, &page), Err(Refused::Page(_))));
         }
-        // The operator allowed it, and pages of this machine say nothing there.
+        // The operator allowed the address, and Chrome does not mark requests of pages of this machine to it.
         assert!(matches!(get(&guard, from_here(), &[("host", OUTWARD)]), Err(Refused::NoHeader(_))));
         let ask = |method: Method, shows, upgrade| {
             let request = Request::builder().method(method).uri("/").header(named.0, named.1).body(()).expect("one");
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_machine_that_calls_itself_from_outside_is_roundabout() {
+    fn connections_from_this_machine_to_its_network_address_are_roundabout() {
         assert!(is_roundabout(ends("172.17.0.2:40000", "172.17.0.2:9222")));
         assert!(is_roundabout(ends("[fd00::1]:40000", "[fd00::1]:9222")));
         for (from, to) in [
@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_refused_and_a_person_may_look_at_what_is_open() {
+    fn pages_are_refused_and_people_may_open_public_answers() {
         let guard = Guard { allow_host: Vec::new(), allow_origin: vec!["https://tool.example".into()] };
         let is_refused = |pairs: &[(&'static str, &str)], shows| {
             matches!(guard.check_page(&headers(pairs), shows), Err(Refused::Page(_)))
@@ -471,7 +471,7 @@ mod tests {
             assert!(is_refused(&navigation, shows));
         }
         assert!(!is_refused(&[("sec-fetch-site", "none")], Shows::Nothing));
-        // A link on a page of the port itself.
+        // A link on a page that this server serves.
         let link = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         assert!(!is_refused(&link, Shows::Nothing));
         assert!(is_refused(&link, Shows::Sessions) && is_refused(&link, Shows::Figures));
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn chromedriver_is_let_in_and_chromes_own_fetches_are_not() {
+    fn chromedriver_is_accepted_and_chromes_own_fetches_are_refused() {
         let words = [("sec-fetch-site", "none"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "empty")];
         let said_by = |agent| Guard::default().check_page(&headers(&[&words[..], &[agent]].concat()), Shows::Sessions);
         assert_eq!(said_by(("user-agent", "chromedriver")), Ok(()));

@@ -19,7 +19,7 @@ use tokio::{
 pub(crate) struct Patient<S = TcpStream> {
     socket: S,
     patience: Duration,
-    /// When the connection is closed; set while the other side reads nothing.
+    /// The time at which the connection is closed; set while the other side reads nothing.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -42,7 +42,7 @@ impl<S> Patient<S> {
         let end = Instant::now() + self.patience;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
         ready!(deadline.as_mut().poll(context));
-        let why = format!("it read nothing of an answer for {} s (http_stall)", self.patience.as_secs_f64());
+        let why = format!("the client read nothing of an answer for {} s (http_stall)", self.patience.as_secs_f64());
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
     }
 }
@@ -90,7 +90,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_that_takes_nothing_is_cut() {
+    async fn connection_of_a_reader_that_reads_nothing_is_closed() {
         let (ours, _theirs) = tokio::io::duplex(10);
         let since = Instant::now();
         let error = Patient::new(ours, PATIENCE).write_all(&[0; 11]).await.expect_err("nobody reads");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_that_is_slow_is_not_cut() {
+    async fn connection_of_a_slow_reader_stays_open() {
         let (ours, mut theirs) = tokio::io::duplex(10);
         let read = async {
             for _ in 0..10 {

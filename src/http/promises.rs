@@ -1,4 +1,4 @@
-//! What the `OpenAPI` document promises: the endpoints, and the statuses of their errors.
+//! The endpoints of the `OpenAPI` document, and the statuses of their errors.
 
 use crate::api_types::{
     ShapeOf,
@@ -10,7 +10,7 @@ use crate::api_types::{
 pub(super) struct Documented {
     /// `operationId`.
     pub(super) name: &'static str,
-    /// How it is asked, and what it answers.
+    /// The method, the path, and the form of the input and of the answer.
     pub(super) rest: Rest,
     /// The schema of its input, which describes the endpoint.
     pub(super) input: ShapeOf,
@@ -19,7 +19,7 @@ pub(super) struct Documented {
 }
 
 impl Documented {
-    /// That of an operation, if REST has it.
+    /// The endpoint of an operation; `None` if REST does not have the operation.
     pub(super) fn of(entry: &Entry) -> Option<Self> {
         Some(Self { name: entry.row.name, rest: entry.row.rest?, input: entry.input, output: entry.output })
     }
@@ -34,7 +34,7 @@ pub(super) const OF_ALL: [Refusal; 2] = [
     (503, "The server is shutting down, or no browser is ready."),
 ];
 
-/// Errors of every request that are answered before it is read further, without a body.
+/// Errors of every request that are answered without a body, before the request is read to its end.
 pub(super) const EARLY: [Refusal; 2] = [(414, "The URL is too long."), (431, "The headers are too large.")];
 
 /// The errors of a group.

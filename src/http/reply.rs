@@ -21,7 +21,7 @@ use crate::{
 /// An answer; its body may be a stream.
 pub type Answer = Response<Body>;
 
-/// An answer with a body of one content type. It may not be framed, as with Chrome's own interface.
+/// An answer with a body of one content type. Pages may not show it in a frame, as with Chrome's own interface.
 pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = stream(kind, Body::from(body.into()));
     *answer.status_mut() = status;
@@ -79,7 +79,7 @@ fn unwritable() -> Answer {
     problem(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "Chrome's answer could not be read")
 }
 
-/// The answer without content.
+/// An answer with status 204 and no body.
 pub(super) fn nothing() -> Answer {
     let mut answer = text(StatusCode::NO_CONTENT, "", Bytes::new());
     answer.headers_mut().remove(header::CONTENT_TYPE);

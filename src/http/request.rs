@@ -1,5 +1,5 @@
-//! The parts of a request that handlers read. An invalid part is refused with a problem that names it, and nothing is
-//! done.
+//! The parts of a request that handlers read. A request with an invalid part is answered with a problem that names the
+//! part, and nothing else happens.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -146,14 +146,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
+    async fn missing_body_ends_with_a_timeout() {
         let never = stream::pending::<Result<Vec<u8>, std::io::Error>>();
         let refused = read(body::Body::from_stream(never), MOST, PATIENCE).await.expect_err("nothing came").answer();
         assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[tokio::test]
-    async fn a_body_that_is_too_large_is_not_read_to_its_end() {
+    async fn body_that_is_too_large_is_not_read_to_its_end() {
         let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 1024]));
         let refused = read(body::Body::from_stream(endless), MOST, PATIENCE).await.expect_err("it has no end").answer();
         assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);

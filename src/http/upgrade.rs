@@ -26,7 +26,7 @@ const ERROR: &str = "ghostmux-error";
 /// Most characters of a reason in the head of an answer.
 const LONGEST_REASON: usize = 300;
 
-/// What a path connects to.
+/// The target of a WebSocket.
 #[derive(Debug, PartialEq, Eq)]
 enum Endpoint<'a> {
     /// A new session.
@@ -53,7 +53,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("/devtools", "connect to /devtools/browser/ID or /devtools/page/TARGET"),
 ];
 
-/// What a path connects to, or advice on the right path.
+/// The endpoint of a path, or advice on the right path.
 fn endpoint(path: &str) -> Result<Endpoint<'_>, String> {
     let plain = path.trim_end_matches('/');
     if NEW.contains(&plain) {
@@ -118,7 +118,7 @@ pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incom
         Ok(wish) => wish,
         Err(bad) => return refused(&bad.into()),
     };
-    // If the client disconnects, this future is dropped and leaves the queue.
+    // If the client disconnects, this future is dropped, and the client leaves the queue.
     let admitted = match admit(registry, caller, endpoint, named, wish).await {
         Ok(admitted) => admitted,
         Err(why) => {
@@ -129,7 +129,7 @@ pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incom
     let upgrade = hyper::upgrade::on(&mut request);
     let ledger = registry.ledger();
     tokio::spawn(async move {
-        // If the client disconnects before this is done, the place is free again.
+        // If the client disconnects before the upgrade is complete, `admitted` is dropped and frees the place.
         match upgrade.await.map(downcast) {
             Ok(Some((socket, already_read))) => {
                 admitted.seat(Client::new(socket, &already_read, ledger, Instant::now()));
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_an_endpoint_or_names_one() {
+    fn paths_are_endpoints_or_get_advice_on_the_right_path() {
         for path in ["/", "//", "/devtools/browser", "/devtools/browser/", "/chromium", "/chromium/", "/chrome"] {
             assert_eq!(endpoint(path), Ok(Endpoint::New), "{path}");
         }
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_the_base64_of_sixteen_bytes() {
+    fn websocket_keys_are_sixteen_bytes_in_base64() {
         for key in ["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR=="] {
             assert!(is_key(key), "{key}");
         }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_why_in_its_head() {
+    fn refused_upgrades_have_the_reason_in_status_line_and_header() {
         let answer = say_why(problem(StatusCode::NOT_FOUND, "x", "no such session é\r\nX: 1"));
         assert_eq!(answer.headers()[ERROR], "no such session ???X: 1");
         let phrase = answer.extensions().get::<ReasonPhrase>().expect("a phrase");

@@ -1,6 +1,5 @@
-//! `/v1`: sessions and snapshots as resources. The endpoints are those of the table of operations
-//! ([`operations`]), and so is the document; only the content of snapshots has handlers of its own, because it is a
-//! stream.
+//! `/v1`: sessions and snapshots as resources. The endpoints and the document are made from the table of operations
+//! ([`operations`]). Only the content of snapshots has its own handlers, because it is a stream.
 
 mod document;
 mod handler;
@@ -60,7 +59,7 @@ fn endpoints() -> Router<SessionManager> {
     router
 }
 
-/// The endpoints, ready to answer.
+/// The router of the endpoints.
 #[derive(Clone, Debug)]
 pub(super) struct V1(Router);
 

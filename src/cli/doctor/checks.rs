@@ -1,4 +1,4 @@
-//! Judges the facts that `machine` collected. Pure: facts in, a [`Check`] out.
+//! Evaluates the facts that `machine` collected. Each function takes facts and returns a [`Check`], without I/O.
 
 use std::{io, net::SocketAddr, path::Path, time::Duration};
 
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_machine_passes_all_checks() {
+    fn machine_without_faults_passes_all_checks() {
         let machine = machine();
         for check in [
             browser(&Ok(found(Kind::Shell)), &[]),

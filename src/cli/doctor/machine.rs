@@ -1,4 +1,4 @@
-//! Collects facts about the machine. Judges nothing.
+//! Collects facts about the machine. `checks` evaluates them.
 
 use std::{
     ffi::OsStr,

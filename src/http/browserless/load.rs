@@ -12,8 +12,8 @@ struct Ticks {
     all: u64,
 }
 
-// Guards the previous reading; held only for a copy. A share is that of the time since then, and at first since the
-// machine started.
+// The previous reading; the lock is held only for a copy. The load is that of the time since this reading, or since the
+// machine started at the first call.
 static LAST: Mutex<Ticks> = Mutex::new(Ticks { idle: 0, all: 0 });
 
 /// The load of the processors since the last call.
@@ -41,7 +41,7 @@ fn share(all: u64, free: u64) -> Option<u32> {
 fn ticks(stat: &str) -> Option<Ticks> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
-    // The last two, a guest's time, are in the first two as well.
+    // The last two columns are the time of guests, which the first two columns include.
     Some(Ticks { idle: ticks.get(3)? + ticks.get(4)?, all: ticks.iter().take(8).sum() })
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_of_what_is_not_free() {
+    fn load_is_the_share_that_is_not_free() {
         let before = ticks("cpu  100 0 100 700 100 0 0 0 50 0\ncpu0 1 2 3").expect("ticks");
         assert_eq!(before, Ticks { idle: 800, all: 1000 });
         assert_eq!(share(before.all, before.idle), Some(20));

@@ -191,7 +191,7 @@ fn without(schema: &mut Value, member: &str) {
     }
 }
 
-/// Of an object, one with the first of these members, or one with the second.
+/// An object that has either the first of these members or the second.
 fn either(schema: &Value, [one, other]: [&str; 2]) -> Value {
     json!({ "oneOf": [with(schema, one, other), with(schema, other, one)] })
 }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_of_the_document_leads_somewhere() {
+    fn every_reference_in_the_document_has_a_target() {
         let document = Document::default().complete();
         let mut found = Vec::new();
         references(&document, &mut found);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_in_the_repository_is_this() {
+    fn document_in_the_repository_is_up_to_date() {
         assert!(super::super::OPENAPI == openapi().expect("JSON"), "fixtures/openapi.json is stale: make types");
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct OperationHandler {
 }
 
 impl OperationHandler {
-    /// Reads the input, and has the operation performed.
+    /// Reads the input and performs the operation.
     pub(super) async fn answer(
         self,
         State(registry): State<SessionManager>,
@@ -82,7 +82,7 @@ fn read(entry: &Entry, input: &str, id: Option<(&'static str, String)>) -> Resul
     entry.read(&object.to_string())
 }
 
-/// Why this input, which is a body or was made here, cannot be read.
+/// The problem with an input that cannot be read. The input is a body, or was made from the query.
 fn unreadable(input: &str, bad: Bad) -> Problem {
     match serde_json::from_str::<IgnoredAny>(input) {
         Ok(_) => bad.into(),

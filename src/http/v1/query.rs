@@ -1,5 +1,5 @@
-//! Reads the members of a query as those of an operation's input. A query holds only texts: the schema says which of
-//! them are numbers.
+//! Reads the parameters of a query as the members of an operation's input. A query has only texts; the schema of the
+//! input says which of them are numbers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,7 +21,7 @@ enum Kind {
 }
 
 impl Members {
-    /// Those of this operation.
+    /// The members of this operation.
     pub(super) fn of(entry: &Entry) -> Self {
         let mut schemas = Schemas::default();
         let input = (entry.input)(&mut schemas).schema;
@@ -64,7 +64,7 @@ impl Members {
         Ok(Value::Object(input))
     }
 
-    /// The map and the key that this names.
+    /// The map and the key that the name of a parameter denotes.
     fn of_map<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
         let (member, rest) = name.split_at(name.find(['.', '['])?);
         let key = rest.strip_prefix('.').or_else(|| rest.strip_prefix('[')?.strip_suffix(']'))?;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_read_by_the_schema_of_the_input() {
+    fn query_parameters_are_read_by_the_schema_of_the_input() {
         let query =
             [("state", "5"), ("limit", "5"), ("metadata.a.b", "1"), ("metadata[c]", "2"), ("token", "x"), ("x", "y")];
         let input = json!({ "state": "5", "limit": 5, "metadata": { "a.b": "1", "c": "2" }, "x": "y" });
