@@ -38,6 +38,7 @@ fn next_special_far<const WIDE: bool>(text: &[u8], from: usize) -> Option<usize>
 /// Without a branch, so that the compiler can use vectors; and without a call, because a build that is not optimised
 /// makes each of them, for every byte of messages of 100 MiB.
 #[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
 fn is_clean<const WIDE: bool>(block: &[u8; 64]) -> bool {
     let (mut any, mut at) = (false, 0);
     while at < 64 {
