@@ -74,7 +74,7 @@ client-api:
 	@echo '==> the REST API, against its own document'
 	@node tests/clients/api/run.mjs $(BUILT)/debug/ghostmux --quick
 client-suites:
-	@echo '==> Puppeteer, Playwright and a raw client, each beside a plain Chrome; then eight of them at once in one headless shell'
+	@echo '==> Puppeteer, Playwright and a raw client, eight of them at once in one headless shell, each beside a plain Chrome'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8
 # The default is CBOR: what is different with JSON shows in the rawest of the clients.
 client-other-codec:
@@ -92,7 +92,7 @@ test-clients: ## The tests of all other clients
 	@echo '==> every client, each beside a plain Chrome'
 	@$(CLIENTS) --all
 	@echo '==> Puppeteer, Playwright and a raw client in one full Chrome, then eight of them at once'
-	@$(CLIENTS) --suite puppeteer,playwright,raw --together 8 --browser "$$(command -v chromium)"
+	@$(CLIENTS) --suite puppeteer,playwright,raw --times 1 --together 8 --browser "$$(command -v chromium)"
 
 test-api: ## The REST API against its OpenAPI document, with many examples (ARGS="--seed 7 --max-examples 1000")
 	@scripts/setup.sh test

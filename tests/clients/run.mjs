@@ -44,15 +44,18 @@ const USAGE = `node run.mjs (--proxy URL | --ghostmux PROGRAM | --plain-only) [o
   --proxy URL       a running ghostmux: http://127.0.0.1:PORT, with ?token=… if it requires one
   --ghostmux PATH   a ghostmux to start and to end; --ghostmux-flag adds a flag to it
   --plain-only      only a plain Chrome: checks the suites themselves
-  --times N         so often (with --plain-only: each run must give the values of the first)
+  --times N         so often, one after the other; 1 by default, 0 with --together (with --plain-only: each run must give the values of
+                    the first)
   --together N      then N suites at once against the same ghostmux
   --json            one JSON object per act instead of the table`;
 
 const { values: options } = parseArgs({ options: {
   suite: { type: 'string' }, all: { type: 'boolean' }, act: { type: 'string' }, browser: { type: 'string' }, proxy: { type: 'string' },
   ghostmux: { type: 'string' }, 'ghostmux-flag': { type: 'string', multiple: true, default: [] }, 'plain-only': { type: 'boolean' },
-  times: { type: 'string', default: '1' }, together: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' },
+  times: { type: 'string' }, together: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' },
 } });
+
+const times = Number(options.times ?? (options.together ? 0 : 1));
 
 /** Runs one suite with an endpoint; returns a Map of act to `{value | error, expected?, frames?}`. */
 async function perform(name, endpoint, site, slowness = 1) {
@@ -190,7 +193,7 @@ async function main() {
     for (const name of names) {
       const first = await plainRun(name, browser, site);
       report(name, first);
-      for (let run = 1; run < Number(options.times); run++) report(name, first, await plainRun(name, browser, site), ['first', `run ${run + 1}`]);
+      for (let run = 1; run < times; run++) report(name, first, await plainRun(name, browser, site), ['first', `run ${run + 1}`]);
     }
     return site.close();
   }
@@ -201,7 +204,7 @@ async function main() {
       const before = await targetsOfNewcomer(proxy);
       for (const name of group) {
         plain.set(name, await plainRun(name, browser, site));
-        for (let run = 0; run < Number(options.times); run++) report(name, plain.get(name), await perform(name, proxy, site));
+        for (let run = 0; run < times; run++) report(name, plain.get(name), await perform(name, proxy, site));
       }
       if (options.together && flags.length === 0) await together(Number(options.together), group.filter(name => QUICK.includes(name)), plain, proxy, site);
       check('ghostmux', 'a newcomer sees nothing of others', await targetsOfNewcomer(proxy), before);
