@@ -19,7 +19,7 @@ use ghostmux::{
         message::{self, Head},
     },
     port::{FromBrowser, Identity, Told},
-    virtual_browser::{Action, ViewId, ViewKind, VirtualBrowser},
+    virtual_browser::{Action, ViewId, VirtualBrowser},
 };
 
 const CONTEXT: &str = "C0000000000000000000000000000001";
@@ -100,7 +100,7 @@ fn session() -> VirtualBrowser {
     let base = CdpSessionId::from("base");
     let mut session =
         VirtualBrowser::new(granted, Arc::new(identity), base, CONTEXT.into(), "browser".into(), PathBuf::new());
-    session.open_view(VIEW, ROOT.into(), ViewKind::Client);
+    session.open_view(VIEW, ROOT.into(), true);
     let info = format!(
         r#"{{"targetId":"{TARGET}","type":"page","title":"","url":"about:blank","attached":true,"canAccessOpener":false,"browserContextId":"{CONTEXT}"}}"#
     );
@@ -108,7 +108,7 @@ fn session() -> VirtualBrowser {
     let attached =
         Told::Attached { parent: ROOT.into(), child: PAGE.into(), target: TARGET.into(), info, waiting: false };
     session.on_browser(FromBrowser::Told(attached));
-    session.actions();
+    session.poll_actions();
     session
 }
 
@@ -131,7 +131,7 @@ fn commands(session: &mut VirtualBrowser, text: &Bytes, count: u32) {
     let reply = Bytes::from(message::reply(CallId(1), result, Some(PAGE)));
     for _ in 0..count {
         session.on_client(VIEW, text.clone());
-        let passed = session.actions().into_iter().any(|action| matches!(black_box(action), Action::Pass(_)));
+        let passed = session.poll_actions().into_iter().any(|action| matches!(black_box(action), Action::Pass(_)));
         assert!(passed, "a command that does not pass");
         admit(session, &reply);
     }
@@ -167,7 +167,7 @@ fn admit(session: &mut VirtualBrowser, text: &Bytes) {
     // The link has the id already and shares it; here it must be created.
     let on = CdpSessionId::from(route.session.expect("a CDP session at the end"));
     session.on_browser(FromBrowser::Message { on, id, body_end: route.body_end, text: text.clone() });
-    let frames = session.actions().into_iter().map(|action| match action {
+    let frames = session.poll_actions().into_iter().map(|action| match action {
         Action::ToClient(_, frame) => black_box(frame.parts()).0.len(),
         _ => 0,
     });

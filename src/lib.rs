@@ -47,6 +47,12 @@
 //! 7. [`virtual_browser::VirtualBrowser::on_browser`] returns a [`virtual_browser::ToClient`] or
 //!    nothing; [`session::client`] queues all that are ready and flushes once.
 //!
+//! # Pure state machines
+//!
+//! Pure code does no I/O and reads no clock. Its inputs are methods named `on_*`. Its outputs are taken with methods
+//! named `poll_*`, which return the next output (`None` if there is none) or all of them, and never wait. `next_timeout`
+//! returns when the machine is to be called again if no input comes before. `tests/it/layers.rs` checks the names.
+//!
 //! # Invariants
 //!
 //! * A [`virtual_browser::ToClient`] can be made only for a CDP session that was announced to a view

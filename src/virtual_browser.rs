@@ -1,13 +1,18 @@
-//! The judgement: what a session's clients may see and do. PURE, sans-IO: frames and messages in, [`Action`]s out.
+//! One session's view of Chrome: decides which targets its clients see and which commands they may send. PURE, sans-IO:
+//! frames and messages are the input, [`Action`]s the output. No socket, clock or task here.
 //!
-//! `scope` is what is ours, `outbox` makes the frames for clients. `policy` decides about each method, `dispatch` calls
-//! the handler that it names: in `target`, `browser`, `files` or `ghost`; `arguments` has the rules for arguments.
-//! `pending` is what the proxy
-//! itself asked of Chrome, `dialog_guard` how a client leaves, `emulation` what its pages pretend, `liveness_check`
-//! what must not reach a page that has crashed, `network_buffers` what Chrome keeps for clients. No socket, clock or task here.
+//! `scope` has the contexts and targets of the session, `outbox` makes the frames for clients. `policy` decides about
+//! each method; `dispatch` calls the handler, which is in `target`, `browser`, `files` or `ghost`. `arguments` has the
+//! rules for arguments. `pending` has the commands that the proxy sent to Chrome and handles their replies.
+//! `dialog_guard` handles clients that leave, `emulation` records the emulation of pages, `liveness_check` delays
+//! commands that crash Chrome if their page has crashed, `network_buffers` limits the response bodies that Chrome
+//! keeps, `screenshot` limits screenshots.
+//!
+//! Outputs are taken with [`VirtualBrowser::poll_actions`].
 
 pub mod arguments;
 mod browser;
+mod cdp_session;
 mod dialog_guard;
 mod dispatch;
 mod emulation;
@@ -18,6 +23,7 @@ mod liveness_check;
 mod network_buffers;
 mod outbox;
 mod pending;
+mod pictures;
 pub mod policy;
 mod scope;
 mod screenshot;
@@ -32,14 +38,15 @@ use std::{
 use bytes::Bytes;
 
 use self::{
+    cdp_session::Cdp,
     dialog_guard::DialogGuards,
     emulation::Emulators,
     files::Files,
     ghost::Listeners,
     liveness_check::LivenessChecks,
     pending::{Attaching, Pending},
-    scope::{Cdp, Scope},
-    screenshot::Pictures,
+    pictures::Pictures,
+    scope::Scope,
 };
 pub use self::{files::Move, outbox::ToClient};
 use crate::{
@@ -55,87 +62,79 @@ use crate::{
     port::{Call, FromBrowser, Identity, Interest, ResumeAs, Tag, Told},
 };
 
-/// One client's socket on a session, by number.
+/// The number of a view. A view is one of the receivers of a session's frames, for example a client's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ViewId(pub u64);
 
-/// What is behind a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ViewKind {
-    /// A client's socket. The client sees and answers the dialogs of the session's pages.
-    Client,
-    /// Calls of the proxy's own interfaces: nobody sees a dialog there.
-    Calls,
+/// An open view.
+#[derive(Debug)]
+struct View {
+    /// The browser-level CDP session that it was opened with. A view of a page has another home.
+    root: CdpSessionId,
+    /// Whether its client handles the dialogs of the pages, so that they need no dialog guard.
+    tends_pages: bool,
 }
 
-impl ViewKind {
-    /// Whether pages need no dialog guard while such a view is open.
-    pub fn tends_pages(self) -> bool {
-        self == Self::Client
-    }
-}
-
-/// What the live session must do. No I/O has happened yet.
+/// An action for the session task to perform. No I/O has happened yet.
 #[derive(Debug)]
 pub enum Action {
     /// A frame for a client.
     ToClient(ViewId, ToClient),
-    /// A frame of a client for its page-level CDP session, as it is.
+    /// A frame of a client for its page-level CDP session, unchanged.
     Pass(Bytes),
-    /// A command under an id of the link's; its reply comes to [`VirtualBrowser::on_browser`].
+    /// A command under an id of the link; the caller passes its reply to [`VirtualBrowser::on_browser`].
     Call(Tag, Call),
     /// A client resumes a target.
     Resume(CdpSessionId, bool, ResumeAs),
     /// A root's auto-attach changes.
     AutoAttach(Tag, CdpSessionId, Option<Interest>),
-    /// All pages of the session ignore certificate errors from now on, or do so no more.
+    /// All pages of the session ignore certificate errors from now on (true), or report them again.
     IgnoreCertificateErrors(Tag, bool),
-    /// A CDP session is to be detached through its true parent.
+    /// Detaches a CDP session through its real parent.
     Detach(Tag, CdpSessionId),
-    /// Downloads are written into this directory, which must be there before the command after this goes up.
+    /// The directory of downloads. It must exist before the next action is performed.
     Directory(PathBuf),
-    /// A client wants to hear of downloads.
+    /// A client enables download events.
     Listen,
-    /// A file that is whole goes to where its client expects it; then [`VirtualBrowser::on_moved`].
+    /// Moves a completed download to the path that its client expects; then [`VirtualBrowser::on_moved`] is called.
     Move(Tag, Move),
-    /// Host files that a client names: are they in this directory? Then [`VirtualBrowser::on_files`].
+    /// Checks whether the host files that a client names are in this directory; then [`VirtualBrowser::on_files`] is called.
     CheckFiles(Tag, PathBuf, Vec<String>),
-    /// The browser is to be this session's alone; then [`VirtualBrowser::on_claimed`].
+    /// Reserves the browser for this session alone; then [`VirtualBrowser::on_claimed`] is called.
     Claim(Tag),
-    /// It need not be any more.
+    /// Ends the reservation of [`Action::Claim`].
     Unclaim,
-    /// After a while, [`VirtualBrowser::settle_leaving`]: its answer is not worth waiting for.
+    /// Starts a timer, after which [`VirtualBrowser::settle_leaving`] is called: a page may never reply.
     Remind(Tag),
-    /// A screenshot of so many device pixels is to be taken when the browser has room for it; then
-    /// [`VirtualBrowser::on_permit`].
+    /// Waits for a permit for a screenshot of this many device pixels; then [`VirtualBrowser::on_permit`] is called.
     Permit(Tag, u64),
-    /// A client asks about sessions; the answer comes to [`VirtualBrowser::on_browser`] like a reply.
+    /// A client's command of the `ghost` domain; the caller passes its result to [`VirtualBrowser::on_browser`], as a
+    /// reply.
     Ghost(Tag, ViewId, Box<Request>),
-    /// A client's socket is to be closed, because of what the session saw.
+    /// Closes a client's socket.
     Close(ViewId, CloseReason),
-    /// The session is over: a client said `Browser.close`.
+    /// Ends the session: a client sent `Browser.close`.
     End,
 }
 
-/// A virtual browser: one session's judgement.
+/// One session's view of Chrome.
 #[derive(Debug)]
 pub struct VirtualBrowser {
     granted: Granted,
     limits: CdpSessionLimits,
     identity: Arc<Identity>,
-    /// The CDP session that owns contexts, permissions and downloads; no client ever sees it.
+    /// The CDP session that owns the contexts, permissions and downloads; clients do not see it.
     base: CdpSessionId,
     scope: Scope,
-    /// The root that each view came with, which may not be its home.
-    roots: HashMap<ViewId, (CdpSessionId, ViewKind)>,
+    views: HashMap<ViewId, View>,
     files: Files,
     pending: HashMap<Tag, Pending>,
     last_tag: Tag,
-    /// Attaches under way, in order.
+    /// The attach commands that wait for a reply, in order.
     attaching: VecDeque<Attaching>,
-    /// The CDP session whose trace runs.
+    /// The CDP session that runs a trace.
     tracing: Option<CdpSessionId>,
-    /// The roots that want certificate errors of all pages ignored.
+    /// The roots on which certificate errors of all pages are ignored.
     ignoring_certificates: HashSet<CdpSessionId>,
     /// The roots on which `ghost` is enabled.
     listeners: Listeners,
@@ -145,14 +144,15 @@ pub struct VirtualBrowser {
     pictures: Pictures,
     pages_most: u32,
     actions: Vec<Action>,
-    /// Frames that could not be read, and commands refused, since last asked.
+    /// Frames that could not be parsed. The caller takes the count.
     pub malformed: u64,
-    /// As above.
+    /// Commands that were refused. The caller takes the count.
     pub refused: u64,
 }
 
 impl VirtualBrowser {
-    /// `browser` is the id of the virtual browser target, `directory` the session's own for files.
+    /// `base` is the CDP session that owns the contexts, `context` the default context, `browser` the id of the virtual
+    /// browser target, `directory` the directory of the session's files.
     pub fn new(
         granted: Granted,
         identity: Arc<Identity>,
@@ -167,7 +167,7 @@ impl VirtualBrowser {
             identity,
             base,
             scope: Scope::new(context, browser),
-            roots: HashMap::new(),
+            views: HashMap::new(),
             files: Files::new(directory),
             pending: HashMap::new(),
             last_tag: 0,
@@ -186,30 +186,32 @@ impl VirtualBrowser {
         }
     }
 
-    /// How many CDP sessions its clients may have from now on.
+    /// Sets how many CDP sessions the clients may have.
     pub fn limit(&mut self, limits: CdpSessionLimits) {
         self.limits = limits;
     }
 
-    /// How many screenshots may wait for their turn from now on.
+    /// Sets how many screenshots may wait for their turn.
     pub fn limit_screenshots(&mut self, most_waiting: usize) {
         self.pictures.limit(most_waiting);
     }
 
-    /// A view is opened, with a browser-level CDP session of its own.
-    pub fn open_view(&mut self, view: ViewId, root: CdpSessionId, kind: ViewKind) {
+    /// Opens a view with a browser-level CDP session of its own. `tends_pages` says whether its client sees and answers
+    /// the dialogs of the session's pages.
+    pub fn open_view(&mut self, view: ViewId, root: CdpSessionId, tends_pages: bool) {
         let browser = self.scope.browser.clone();
         self.scope.sessions.announce(root.clone(), view, Cdp::new(None, browser, Kind::Browser, true));
         self.scope.sessions.set_home(view, root.clone());
-        self.roots.insert(view, (root, kind));
-        if kind.tends_pages() {
+        self.views.insert(view, View { root, tends_pages });
+        if tends_pages {
             self.dialog_guards.only_old();
         }
     }
 
-    /// The view's client speaks to this page: `page` is a CDP session on it, attached through the view's root.
+    /// Makes a page the home of a view: its client sends commands without a `sessionId` to it. `page` is a CDP session on
+    /// the page, attached through the view's root.
     pub fn set_page(&mut self, view: ViewId, page: CdpSessionId, target: &TargetId) {
-        let Some((root, _)) = self.roots.get(&view).cloned() else { return };
+        let Some(root) = self.views.get(&view).map(|view| view.root.clone()) else { return };
         let kind = self.scope.targets.get(target).map_or(Kind::Page, |seen| seen.kind);
         self.scope.sessions.announce(page.clone(), view, Cdp::new(Some(root), target.clone(), kind, true));
         self.scope.sessions.set_home(view, page);
@@ -219,17 +221,17 @@ impl VirtualBrowser {
         }
     }
 
-    /// The contexts its clients made.
+    /// The contexts that clients created.
     pub fn contexts(&self) -> &[ContextId] {
         &self.scope.contexts
     }
 
-    /// Its pages, oldest first.
+    /// The pages, the oldest first.
     pub fn pages(&self) -> Vec<TargetId> {
         self.scope.of_kind(Kind::Page)
     }
 
-    /// The most pages it ever had at a time.
+    /// The highest number of pages at the same time so far.
     pub fn pages_most(&self) -> u32 {
         self.pages_most
     }
@@ -239,8 +241,8 @@ impl VirtualBrowser {
         self.scope.targets.contains_key(target)
     }
 
-    /// What there is to do, in order.
-    pub fn actions(&mut self) -> Vec<Action> {
+    /// The actions to perform, in order.
+    pub fn poll_actions(&mut self) -> Vec<Action> {
         self.settle_frames();
         std::mem::take(&mut self.actions)
     }
@@ -271,18 +273,18 @@ impl VirtualBrowser {
         }
     }
 
-    /// A text frame that the proxy does not take: an error in its stead, and the connection lives.
+    /// A text frame above the limit: its sender gets an error, and the connection stays open.
     pub fn on_too_large(&mut self, view: ViewId, size: usize, limit: usize) {
         self.malformed += 1;
         let words = format!("Message of {size} bytes is above max_client_frame, which is {limit} bytes");
         self.scope.sessions.malformed(view, &Malformed { id: None, code: -32600, message: words.into() });
     }
 
-    /// An [`Action::Pass`] that was not sent: its sender is answered instead.
+    /// An [`Action::Pass`] could not be sent: its sender gets this error.
     pub fn on_unsent(&mut self, text: Bytes, error: &CdpError) {
         let Ok(command) = Command::read(text) else { return };
         let Some(on) = command.session().map(CdpSessionId::from) else { return };
-        // What its CDP session had in flight when it ended has been answered.
+        // If the CDP session has ended, its commands in flight were answered then.
         if self.scope.sessions.get_mut(&on).is_some_and(|cdp| cdp.in_flight.answered(command.id())) {
             self.refuse(&on, command.id(), error);
         }
@@ -299,14 +301,14 @@ impl VirtualBrowser {
         self.scope.fail(on, id, error);
     }
 
-    /// One more CDP session that is to be told of everything would be one too many.
+    /// Refuses a command that would make one more CDP session receive all events of a kind.
     fn refuse_listener(&mut self, on: &CdpSessionId, id: CallId, method: &str) {
         let most = scope::MOST_LISTENERS;
         let error = format!("'{method}' is refused: {most} CDP sessions of this session have it on, and no more may");
         self.refuse(on, id, &CdpError::server(error));
     }
 
-    /// Something arrived from the browser.
+    /// A message from the browser.
     pub fn on_browser(&mut self, from: FromBrowser) {
         match from {
             FromBrowser::Message { on, id, body_end, text } => self.on_message(&on, id, body_end, text),
@@ -320,7 +322,7 @@ impl VirtualBrowser {
     fn on_message(&mut self, on: &CdpSessionId, id: Option<CallId>, body_end: usize, text: Bytes) {
         let Some(cdp) = self.scope.sessions.get_mut(on) else { return self.on_kept_page(on, &text) };
         if let Some(id) = id {
-            // A reply to nothing this client has asked is not its own.
+            // A reply without a pending command of this client is not delivered.
             if !cdp.in_flight.answered(id) {
                 return;
             }
@@ -373,11 +375,11 @@ impl VirtualBrowser {
         }
     }
 
-    /// Frames that were made meanwhile become actions; their order among themselves is what matters.
+    /// Turns the frames that were made since the last call into actions, in their order.
     fn settle_frames(&mut self) {
-        let frames = self.scope.sessions.take_frames();
+        let frames = self.scope.sessions.poll_frames();
         self.actions.extend(frames.into_iter().map(|(view, frame)| Action::ToClient(view, frame)));
-        while let Some(view) = self.scope.sessions.take_overgrown() {
+        while let Some(view) = self.scope.sessions.poll_overgrown() {
             self.actions.push(Action::Close(view, CloseReason::Overgrown));
         }
     }

@@ -139,7 +139,7 @@ impl ContextReaper {
         self.quiet = Some(now + QUIET);
     }
 
-    /// When [`ContextReaper::due`] is to be called next.
+    /// When [`ContextReaper::poll_due`] is to be called next.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         match self.under_way {
             Some((_, since)) => (self.waiting > 0).then_some(since + DEADLINE),
@@ -160,7 +160,7 @@ impl ContextReaper {
     }
 
     /// The disposal to start now; the caller then calls [`ContextReaper::started`].
-    pub(super) fn due(&mut self, now: Instant) -> Option<Disposal> {
+    pub(super) fn poll_due(&mut self, now: Instant) -> Option<Disposal> {
         if let Some((call, since)) = self.under_way {
             if now < since + DEADLINE {
                 return None;

@@ -115,7 +115,7 @@ impl Downloads {
     }
 
     /// The next action.
-    pub(super) fn poll(&mut self) -> Option<Verdict> {
+    pub(super) fn poll_verdict(&mut self) -> Option<Verdict> {
         self.verdicts.pop_front()
     }
 
@@ -251,7 +251,7 @@ mod tests {
             Verdict::Dropped => Some(None),
             Verdict::Ask { .. } => None,
         };
-        std::iter::from_fn(|| downloads.poll()).filter_map(lease).collect()
+        std::iter::from_fn(|| downloads.poll_verdict()).filter_map(lease).collect()
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
         downloads.listen(LeaseId(5));
         downloads.on_event(true, BEGIN.into(), |_| None, Instant::now());
         let asked = Verdict::Ask { guid: "g-1".into(), frame: "F".into(), leases: vec![LeaseId(5)] };
-        assert_eq!(downloads.poll(), Some(asked));
+        assert_eq!(downloads.poll_verdict(), Some(asked));
         downloads.on_event(false, DONE.into(), |_| None, Instant::now());
         downloads.own("g-1", LeaseId(5));
         assert_eq!(delivered(&mut downloads), [Some(5), Some(5)]);

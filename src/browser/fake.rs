@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::{cdp::error::CdpError, port::FromBrowser};
 
-/// What happened to a [`lease`].
+/// The events of a [`lease`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     released: Arc<AtomicUsize>,

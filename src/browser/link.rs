@@ -1,8 +1,8 @@
 //! The task that owns one browser's connection: it writes the messages of the leases, routes the
 //! messages from Chrome, and updates the mirror of targets. It never waits for a client, and the
-//! policy is not its concern.
+//! policy is not applied here.
 //!
-//! `requests` handles the leases' requests, `calls` the commands under our own ids and their
+//! `requests` handles the leases' requests, `calls` the commands under ids of the proxy and their
 //! replies, `messages` the messages from Chrome.
 
 mod calls;
@@ -79,7 +79,7 @@ pub(super) struct Link {
     waiting_on: BTreeSet<(CdpSessionId, CallId)>,
     /// Withheld replies, which name a target that was not announced to their client yet; the mirror releases them.
     withheld: HashMap<CallId, (Pending, Reply)>,
-    /// Who attaches to a shared worker.
+    /// The locks for attaching to shared workers.
     turns: SharedWorkerLocks,
     /// Pages of the proxy's own that wait until the one before, in the same context, was created.
     unmade: HashMap<ContextId, VecDeque<(Call, oneshot::Sender<Reply>)>>,
@@ -159,8 +159,7 @@ impl Link {
                 why = format!("{why} ({how})").into();
             }
         }
-        // Set only now: whoever sees the end must find no more requests accepted that will not be
-        // answered.
+        // Dropped only now: after the end is visible, no request may be accepted that is not answered.
         drop(orders);
         for inbox in inboxes.into_values() {
             let _ = inbox.to.send(Parcel::Plain(FromBrowser::Lost(why.clone())));
@@ -184,7 +183,7 @@ impl Link {
                     armed = None;
                     let now = Instant::now();
                     self.targets.on_timeout(now);
-                    self.metrics.holds_expired.inc_by(std::mem::take(&mut self.targets.expired_holds));
+                    self.metrics.holds_expired.inc_by(self.targets.poll_expired_holds());
                     self.downloads.on_timeout(now);
                     self.dispose(now);
                     self.after();
@@ -260,7 +259,7 @@ impl Link {
     fn write(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
         loop {
             while self.transport.queued() < BATCH {
-                let Some((key, message)) = self.upstream.pop() else { break };
+                let Some((key, message)) = self.upstream.poll_next() else { break };
                 if let Some(lease) = key {
                     self.make_room(lease, message.len());
                 }
@@ -287,7 +286,7 @@ impl Link {
     /// Performs the actions that the pure parts have decided.
     fn after(&mut self) {
         self.flush_effects();
-        while let Some(verdict) = self.downloads.poll() {
+        while let Some(verdict) = self.downloads.poll_verdict() {
             match verdict {
                 Verdict::Deliver { lease, method, params } => {
                     self.deliver(lease, FromBrowser::Download { method, params });
@@ -309,7 +308,7 @@ impl Link {
                         _ => None,
                     };
                     self.deliver(lease, FromBrowser::Told(told));
-                    // Those that waited for their turn get none.
+                    // The attach commands that waited for the lock get no event.
                     if let Some(target) = attached {
                         self.next_turn(&target);
                     }

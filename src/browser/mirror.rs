@@ -116,8 +116,8 @@ pub(crate) struct Mirror {
     /// The number of targets so far.
     number: u64,
     effects: VecDeque<Effect>,
-    /// The number of holds that ended at their deadline.
-    pub(crate) expired_holds: u64,
+    /// The number of holds that ended at their deadline, since the last [`Mirror::poll_expired_holds`].
+    expired_holds: u64,
 }
 
 const FLAVOURS: [Flavour; 2] = [Flavour::Page, Flavour::Tab];
@@ -152,6 +152,11 @@ impl Mirror {
     /// The next effect, in order.
     pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front().or_else(|| self.expected.poll_released().map(Effect::Answer))
+    }
+
+    /// The number of holds that ended at their deadline since the last call.
+    pub(crate) fn poll_expired_holds(&mut self) -> u64 {
+        std::mem::take(&mut self.expired_holds)
     }
 
     /// When [`Mirror::on_timeout`] is to be called.

@@ -59,7 +59,7 @@ impl Permits {
     /// Wakes the screenshots that may be taken, and returns when to check again.
     fn go_on(&self) -> Option<Instant> {
         let mut state = self.state();
-        while let Some(ticket) = state.pixels.next(now()) {
+        while let Some(ticket) = state.pixels.poll_next(now()) {
             if let Some(wake) = state.waiting.remove(&ticket) {
                 let _ = wake.send(());
             }

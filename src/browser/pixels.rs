@@ -147,7 +147,7 @@ impl Pixels {
         }
     }
 
-    /// A session requests a screenshot of this many pixels. It waits until [`Pixels::next`] returns
+    /// A session requests a screenshot of this many pixels. It waits until [`Pixels::poll_next`] returns
     /// it.
     pub(super) fn ask(&mut self, lease: LeaseId, pixels: u64) -> Ticket {
         self.last += 1;
@@ -158,7 +158,7 @@ impl Pixels {
     }
 
     /// The next screenshot that may start now.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Ticket> {
+    pub(super) fn poll_next(&mut self, now: Instant) -> Option<Ticket> {
         while let Some((_, ticket)) = self.deadlines.first().copied().filter(|(until, _)| *until <= now) {
             self.done(ticket);
         }
@@ -182,7 +182,7 @@ impl Pixels {
         }
     }
 
-    /// When [`Pixels::next`] is to be called again, if nothing happens before.
+    /// When [`Pixels::poll_next`] is to be called again, if nothing happens before.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         self.deadlines.first().map(|(until, _)| *until)
     }
@@ -226,7 +226,7 @@ mod tests {
         /// The screenshots that start now.
         fn go(&mut self) -> Vec<&str> {
             let before = self.gone.len();
-            while let Some(ticket) = self.pixels.next(self.now) {
+            while let Some(ticket) = self.pixels.poll_next(self.now) {
                 self.gone.push(ticket);
             }
             self.gone[before..].iter().map(|ticket| self.asked[ticket].as_str()).collect()

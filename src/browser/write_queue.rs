@@ -43,7 +43,7 @@ impl WriteQueue {
     }
 
     /// The next message to write, and its owner.
-    pub(super) fn pop(&mut self) -> Option<(Key, Wire)> {
+    pub(super) fn poll_next(&mut self) -> Option<(Key, Wire)> {
         let large_first = !self.large.is_empty() && (self.small.is_empty() || self.overtaken >= PATIENCE);
         let key = if large_first {
             self.overtaken = 0;
@@ -80,7 +80,9 @@ mod tests {
     use super::*;
 
     fn order(mut upstream: WriteQueue) -> Vec<(u64, usize)> {
-        std::iter::from_fn(|| upstream.pop()).map(|(key, text)| (key.map_or(0, |lease| lease.0), text.len())).collect()
+        std::iter::from_fn(|| upstream.poll_next())
+            .map(|(key, text)| (key.map_or(0, |lease| lease.0), text.len()))
+            .collect()
     }
 
     #[test]

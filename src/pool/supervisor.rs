@@ -92,7 +92,7 @@ impl Pool {
         let id = browser.id();
         let mut making = FuturesUnordered::new();
         loop {
-            let next = self.with_warm(id, |warm| warm.next(Instant::now(), browser.is_busy()));
+            let next = self.with_warm(id, |warm| warm.poll_next(Instant::now(), browser.is_busy()));
             let Some(next) = next else { return };
             let until = match next {
                 Next::Make => {

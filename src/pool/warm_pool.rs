@@ -111,7 +111,7 @@ impl<L> WarmPool<L> {
     }
 
     /// The next step at this moment. `busy`: a session of this browser is being saved or restored.
-    pub(super) fn next(&mut self, now: Instant, busy: bool) -> Next<L> {
+    pub(super) fn poll_next(&mut self, now: Instant, busy: bool) -> Next<L> {
         if now >= self.period + PERIOD {
             self.wanted = self.wanted.saturating_sub(self.unused).max(self.least);
             self.unused = self.ready.len();
@@ -176,7 +176,7 @@ mod tests {
         fn settle(&mut self, time: Duration) {
             let until = self.now + time;
             loop {
-                match self.stock.next(self.now, self.busy) {
+                match self.stock.poll_next(self.now, self.busy) {
                     Next::Make => {
                         self.made += 1;
                         self.stock.put(self.made);
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!((world.made - 2, world.dropped), (15, 0), "kept for another burst");
         world.settle(PERIOD);
         assert_eq!((world.stock.ready.len(), world.dropped), (2, 13));
-        assert_eq!(world.stock.next(world.now, false), Next::Wait(None));
+        assert_eq!(world.stock.poll_next(world.now, false), Next::Wait(None));
     }
 
     #[test]
@@ -291,10 +291,10 @@ mod tests {
     fn failed_leases_are_retried_later() {
         let mut stock = WarmPool::<u32>::new(1, 100, Instant::now());
         let now = Instant::now();
-        assert_eq!(stock.next(now, false), Next::Make);
+        assert_eq!(stock.poll_next(now, false), Next::Make);
         let retry = now + Duration::from_secs(1);
         stock.failed(retry);
-        assert_eq!(stock.next(now, false), Next::Wait(Some(retry)));
-        assert_eq!(stock.next(retry, false), Next::Make);
+        assert_eq!(stock.poll_next(now, false), Next::Wait(Some(retry)));
+        assert_eq!(stock.poll_next(retry, false), Next::Make);
     }
 }

@@ -167,7 +167,7 @@ impl AdmissionControl {
             if self.inner.rules.total.is_some_and(|most| state.taken >= most.get()) {
                 return;
             }
-            let Some(next) = state.line.pop() else { return };
+            let Some(next) = state.line.poll_next() else { return };
             state.taken += 1;
             // Sent outside the lock: if the receiver is gone, the permit is dropped, and its drop takes the lock.
             drop(state);

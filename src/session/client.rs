@@ -1,5 +1,5 @@
-//! One client's socket: frames in, a queue counted in bytes out, one flush per wake-up. What a frame means, nothing
-//! here knows.
+//! One client's socket: reads frames, queues frames with a limit in bytes, and flushes once per wake-up. It does not
+//! interpret frames.
 
 use std::{
     collections::VecDeque,
@@ -31,29 +31,30 @@ use tokio_tungstenite::tungstenite::{
 
 use crate::{close_reason::CloseReason, virtual_browser::ToClient};
 
-/// What Chrome accepts at most; a larger message ends the connection, as there.
+/// The largest message that Chrome accepts; a larger one ends the connection, as in Chrome.
 const LARGEST: usize = 100 * 1024 * 1024;
-/// Larger texts go out as continuation frames of this size: the library's buffer stays small and never has to be given
-/// back, pings pass in between, and a slow reader is noticed in time.
+/// Larger texts are sent as continuation frames of this size: the library's buffer stays small, pings are sent between
+/// them, and a slow reader is detected early.
 const PIECE: usize = 64 * 1024;
-/// Per connection, and there may be thousands.
+/// The buffer of each connection; there may be thousands.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// What a client's socket had to say.
+/// An input of a client's socket.
 #[derive(Debug)]
 pub enum Incoming {
-    /// A text frame; what is in it may be anything.
+    /// A text frame, not checked.
     Text(Bytes),
-    /// It is over; with a reason if the fault is the client's.
+    /// The connection has ended; with a reason if the client caused it.
     Over(Option<CloseReason>),
 }
 
-/// What waits for all clients of the process together, so that many slow ones are no way around the limit for one.
+/// The bytes that wait for all clients of the process together: without a common limit, many slow clients could use more
+/// than the limit of each.
 #[derive(Debug)]
 pub struct Ledger {
     total: AtomicUsize,
     limit: usize,
-    // Guards the list of clients; held while one comes or goes, and for a look at all when the limit is passed.
+    // Guards the list of clients; held to add or remove one, and to search it when the limit is exceeded.
     accounts: Mutex<Vec<Arc<Account>>>,
 }
 
@@ -108,10 +109,10 @@ pub struct Client {
     protocol: WebSocketContext,
     queue: VecDeque<Piece>,
     queued: usize,
-    /// When its socket last took a byte, or had nothing to take.
+    /// When the socket last accepted a byte, or nothing was queued.
     progress: Instant,
     largest: usize,
-    /// Something came since it was last asked.
+    /// Whether anything was received since [`Client::take_heard`].
     heard: bool,
     closing: bool,
     ledger: Arc<Ledger>,
@@ -130,7 +131,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// A frame, or a part of one, that waits for the socket.
+/// A queued frame, or a part of one.
 struct Piece {
     text: Bytes,
     code: Data,
@@ -138,7 +139,7 @@ struct Piece {
 }
 
 impl Client {
-    /// `already_read` is what came behind the handshake.
+    /// `already_read` has the bytes that were read after the handshake.
     pub fn new(socket: TcpStream, already_read: &[u8], ledger: Arc<Ledger>, now: Instant) -> Self {
         let account = ledger.open();
         let config = WebSocketConfig::default()
@@ -170,15 +171,15 @@ impl Client {
                     return Poll::Ready(Incoming::Text(text.into()));
                 }
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => self.heard = true,
-                // Chrome's WebSocket server ends the connection, too.
+                // Chrome's WebSocket server ends the connection too.
                 Ok(Message::Binary(_)) => return Poll::Ready(Incoming::Over(Some(CloseReason::NotText))),
                 Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     if ready!(self.socket.poll_read_ready(cx)).is_err() {
                         return Poll::Ready(Incoming::Over(None));
                     }
                 }
-                // Not UTF-8: an error for whoever sent it, no reason to hang up. The text itself cannot be had, so an
-                // empty one stands for it, which is refused in the same words.
+                // Not UTF-8: the client gets an error, and the connection continues. The library does not give the text,
+                // so an empty one takes its place, which is refused with the same error.
                 Err(tungstenite::Error::Utf8(_)) => return Poll::Ready(Incoming::Text(Bytes::from_static(b"\xff"))),
                 Err(tungstenite::Error::Capacity(_)) => return Poll::Ready(Incoming::Over(Some(CloseReason::TooBig))),
                 Ok(Message::Close(_)) | Err(_) => return Poll::Ready(Incoming::Over(None)),
@@ -186,7 +187,7 @@ impl Client {
         }
     }
 
-    /// Puts a frame at the end of the queue.
+    /// Appends a frame to the queue.
     pub fn queue(&mut self, frame: ToClient, now: Instant) {
         if self.queue.is_empty() {
             self.progress = now;
@@ -211,38 +212,38 @@ impl Client {
         }
     }
 
-    /// Bytes that wait for the socket.
+    /// The number of queued bytes.
     pub fn queued(&self) -> usize {
         self.queued
     }
 
-    /// Whether anything came since this was last asked.
+    /// Whether anything was received since the last call.
     pub fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.heard)
     }
 
-    /// Asks whether it is there; goes out with what waits.
+    /// Queues a ping, which is sent with the next flush.
     pub fn ping(&mut self) {
-        // One that is not there any more is found out by what does not come back.
+        // An error shows in the missing answer.
         let _ = self.protocol.write(&mut Writing(&self.socket), Message::Ping(Bytes::new()));
     }
 
-    /// Whether it is the one to go, because too much waits for all clients together.
+    /// Whether this client is to be disconnected, because the queues of all clients together exceed the limit.
     pub fn is_condemned(&self) -> bool {
         self.account.condemned.load(Ordering::Relaxed)
     }
 
-    /// When its socket last took something.
+    /// When the socket last accepted a byte.
     pub fn progress(&self) -> Instant {
         self.progress
     }
 
-    /// Whether what waits is one message, however large: that alone is nobody's fault.
+    /// Whether a single message is queued: its size alone is no reason to disconnect the client.
     pub fn is_one_message(&self) -> bool {
         self.queued <= self.largest
     }
 
-    /// Writes what waits, as far as the socket takes it. Ready when nothing waits any more.
+    /// Writes queued frames as far as the socket accepts them. Ready when the queue is empty.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
         loop {
             let done = self.write();
@@ -267,7 +268,7 @@ impl Client {
             self.queued -= piece.text.len();
             self.ledger.take(&self.account, piece.text.len());
             let frame = Frame::message(piece.text, OpCode::Data(piece.code), piece.last);
-            // The library takes the frame into its buffer first; that the socket is full is said afterwards.
+            // The library takes the frame into its buffer, and returns afterwards that the socket is full.
             match self.protocol.write(&mut to, Message::Frame(frame)) {
                 Ok(()) => {}
                 Err(error) => return Err(plain(error)),
@@ -276,18 +277,18 @@ impl Client {
         self.protocol.flush(&mut to).map_err(plain)
     }
 
-    /// Queues a close frame behind what waits; nothing can be queued after it.
+    /// Queues a close frame after the queued frames; nothing can be queued after it.
     pub fn close(&mut self, reason: &CloseReason) {
         if std::mem::replace(&mut self.closing, true) {
             return;
         }
         let mut text = reason.to_string();
-        // A control frame holds 125 bytes, two of them the code (RFC 6455 §5.5).
+        // A control frame has at most 125 bytes, two of them for the code (RFC 6455 §5.5).
         while text.len() > 123 {
             text.pop();
         }
         let frame = CloseFrame { code: reason.code().into(), reason: Utf8Bytes::from(text) };
-        // What waits is for a client that is being sent away for not reading it.
+        // Frames for a client that is disconnected because it does not read are dropped.
         if matches!(reason, CloseReason::TooSlow { .. }) {
             self.queue.clear();
             self.ledger.take(&self.account, std::mem::take(&mut self.queued));
@@ -297,7 +298,7 @@ impl Client {
         let _ = self.protocol.close(&mut Writing(&self.socket), Some(frame));
     }
 
-    /// Waits until the other side has read the close frame and hung up, or nothing more can be done.
+    /// Waits until the client has read the close frame and closed the connection, or the connection fails.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = self.progress;
         if let Poll::Ready(Err(_)) = self.poll_flush(cx, now) {
@@ -324,8 +325,8 @@ fn plain(error: tungstenite::Error) -> io::Error {
     }
 }
 
-/// A socket that is read as far as it is ready. Unlike `try_read`, `poll_read` remembers that it came back with less
-/// than was asked for: the next call says so without asking the kernel, which is one system call less per frame.
+/// The reading half of a socket, without waiting. Unlike `try_read`, `poll_read` remembers a short read: the next call
+/// returns without a system call, which saves one per frame.
 struct Reading<'a, 'b, 'c> {
     socket: &'a mut TcpStream,
     cx: &'b mut Context<'c>,
@@ -351,7 +352,7 @@ impl Write for Reading<'_, '_, '_> {
     }
 }
 
-/// A socket that is written as far as it is ready; waiting is done by whoever polls.
+/// The writing half of a socket, without waiting: the caller that polls waits.
 struct Writing<'a>(&'a TcpStream);
 
 impl Read for Writing<'_> {
@@ -375,13 +376,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn when_all_together_are_too_much_the_worst_goes() {
+    fn the_largest_queue_is_cut_when_the_total_exceeds_its_limit() {
         let ledger = Ledger::new(100);
         let (small, large) = (ledger.open(), ledger.open());
         ledger.add(&large, 90);
         ledger.add(&small, 10);
         assert!(!large.condemned.load(Ordering::Relaxed));
-        // It is the small one whose byte is one too many, and the large one whose fault it is.
+        // The last byte of the small queue exceeds the limit, and the large queue is the reason.
         ledger.add(&small, 1);
         assert!(large.condemned.load(Ordering::Relaxed) && !small.condemned.load(Ordering::Relaxed));
         ledger.close(&large);

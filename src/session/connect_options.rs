@@ -1,4 +1,4 @@
-//! How a client wants to come, as the query of its URL says.
+//! The options of a client's connection, from the query of its URL.
 
 use percent_encoding::percent_decode_str;
 
@@ -7,8 +7,8 @@ use crate::{
     config::span,
 };
 
-/// Options of URLs elsewhere that would change the browser, and that this build cannot honour: refused by name, never
-/// ignored. With what to do instead.
+/// Options that other servers know, that would change the browser, and that this server does not have. They are refused by
+/// name, with the alternative.
 const NOT_YET: [(&str, &str); 16] = [
     ("launch", ""),
     ("isolation", ""),
@@ -32,10 +32,10 @@ const PROXY: &str =
     "give the context a proxy: proxyServer of Target.createBrowserContext, or of your library's newContext";
 const BLOCK: &str = "use Network.setBlockedURLs";
 
-/// How a client wants to come.
+/// The options of a client's connection.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
-    /// Deadlines and name, of a new session or from now on.
+    /// Deadlines and name of the session.
     pub options: Options,
     /// Whether the connected browser-level clients are disconnected.
     pub takeover: bool,
@@ -48,7 +48,7 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// What the query of a URL asks for. What is not known is somebody else's: a token, a name in a log.
+    /// Reads the query of a URL. Unknown members are ignored: they may be for another server, for example a token.
     pub fn read(query: &str) -> Result<Self, Bad> {
         let mut wish = Self::default();
         let (mut snapshot, mut pages) = (None, None);
@@ -72,13 +72,14 @@ impl ConnectOptions {
                 _ => refuse_unless_known(name, &value)?,
             }
         }
-        // Without a snapshot `pages` is somebody else's.
+        // Without a snapshot `pages` may be for another server.
         wish.begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
         Ok(wish)
     }
 }
 
-/// What is asked for in vain is refused; what only says that it is not asked for, and what nobody knows, is not.
+/// Refuses an option that is set and not supported. An option with a value that turns it off is not refused, nor is an
+/// unknown one.
 fn refuse_unless_known(name: &str, value: &str) -> Result<(), Bad> {
     let advice = match NOT_YET.iter().find(|(option, _)| *option == name) {
         Some((_, advice)) if !matches!(value, "false" | "0") => *advice,
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_read_as_what_it_asks_for() {
+    fn query_parameters_become_options() {
         let asked =
             ConnectOptions::read("token=x&timeout=5000&idle_timeout=90s&keepAlive=5m&autosave=30s&hibernate_after=1h&name=my+job%21&takeover&exclusive=1").expect("good");
         let span = |millis| Some(Millis(Duration::from_millis(millis)));

@@ -39,7 +39,7 @@ impl<K: PartialEq, T> FairQueue<K, T> {
     }
 
     /// Removes and returns the next waiter.
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(super) fn poll_next(&mut self) -> Option<T> {
         let (owner, mut waiting) = self.owners.pop_front()?;
         let (_, next) = waiting.pop_front()?;
         self.len -= 1;
@@ -83,12 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owners_have_their_turns_and_their_own_order() {
+    fn owners_take_turns_and_keep_their_order() {
         let mut line = FairQueue::default();
         for (owner, what) in [("a", 1), ("a", 2), ("a", 3), ("b", 10), ("b", 20), ("c", 100)] {
             line.push(owner, what);
         }
-        let order: Vec<_> = std::iter::from_fn(|| line.pop()).collect();
+        let order: Vec<_> = std::iter::from_fn(|| line.poll_next()).collect();
         assert_eq!(order, [1, 10, 100, 2, 20, 3]);
         assert_eq!(line.len(), 0);
     }
@@ -108,7 +108,7 @@ mod tests {
                         prop_assert!(line.remove(ticket).is_some());
                     }
                     1 => {
-                        if let Some(served) = line.pop() {
+                        if let Some(served) = line.poll_next() {
                             waiting.retain(|ticket| ticket.0 != served);
                         }
                     }
@@ -121,7 +121,7 @@ mod tests {
                 prop_assert_eq!(line.iter().count(), waiting.len());
             }
             let said: Vec<_> = waiting.iter().map(|ticket| (ticket.0, line.ahead_of(*ticket))).collect();
-            let order: Vec<_> = std::iter::from_fn(|| line.pop()).collect();
+            let order: Vec<_> = std::iter::from_fn(|| line.poll_next()).collect();
             for (ticket, ahead) in said {
                 prop_assert_eq!(ahead, order.iter().position(|served| *served == ticket));
             }

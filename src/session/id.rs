@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_this_server_minted_is_genuine() {
+    fn only_ids_minted_by_this_server_are_valid() {
         let (mint, other) = (Mint::new(), Mint::new());
         let id = mint.id();
         assert!(mint.made(id.as_str()).is_some());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_a_plain_word_and_each_owner_has_its_own() {
+    fn names_are_plain_words_and_separate_for_each_owner() {
         let acme: Owner = "acme".parse().expect("an owner");
         for good in ["a", "Shop_1.de-DE", &"x".repeat(64)] {
             let id = SessionId::named(&Owner::local(), good).expect(good);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_id_is_a_plain_word() {
+    fn chosen_ids_are_plain_words() {
         for good in ["12345678", "crawl.job-7_a", &"x".repeat(64)] {
             assert!(SessionId::chosen(good).is_ok(), "{good}");
         }

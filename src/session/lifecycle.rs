@@ -183,7 +183,7 @@ impl Lifecycle {
     }
 
     /// The first deadline that is running now.
-    pub fn next(&self) -> Option<(Instant, Deadline)> {
+    pub fn next_timeout(&self) -> Option<(Instant, Deadline)> {
         let Deadlines { timeout, idle_timeout, keep_alive } = self.deadlines;
         let limited = |from: Instant, span: Duration| from.checked_add(span).filter(|_| !span.is_zero());
         let timeout = |began| Some((limited(began, timeout)?, Deadline::Timeout));
@@ -202,8 +202,8 @@ impl Lifecycle {
     }
 
     /// The reason to end now, if a deadline has passed.
-    pub fn due(&self, now: Instant) -> Option<CloseReason> {
-        let (_, deadline) = self.next().filter(|(at, _)| *at <= now)?;
+    pub fn poll_end(&self, now: Instant) -> Option<CloseReason> {
+        let (_, deadline) = self.next_timeout().filter(|(at, _)| *at <= now)?;
         Some(match deadline {
             Deadline::Timeout => CloseReason::Expired(self.deadlines.timeout),
             Deadline::IdleTimeout => CloseReason::Idle(self.deadlines.idle_timeout),

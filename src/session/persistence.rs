@@ -169,7 +169,7 @@ impl Persistence {
         Ok(read.transpose().map_err(StoreError::from)?)
     }
 
-    /// Whether the store has a record under this id, whoever owns it.
+    /// Whether the store has a record under this id, of any owner.
     pub(super) async fn has(&self, id: &str) -> Result<bool, PersistenceError> {
         Ok(self.inner.store.session(id).await?.is_some())
     }

@@ -1,12 +1,12 @@
-//! Files that sessions touch on this machine: a directory of each session's own, downloads on their way to where a
-//! client expects them, and whether files a client names are its own.
+//! The files of sessions on this machine: a directory for each session, moves of downloads to the paths that clients
+//! expect, and checks of the files that clients name.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// A session's own directory; made when it is first needed, gone with its owner.
+/// The directory of a session. It is made when it is first needed, and removed when this value is dropped.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -14,17 +14,17 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Nothing is made yet.
+    /// A directory at this path, which is not made yet.
     pub fn new(path: PathBuf) -> Self {
         Self { path, made: false }
     }
 
-    /// Where it is, or would be.
+    /// The path, also before the directory is made.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes it before this returns: the runtime may be about to end.
+    /// Removes the directory before the drop returns, because the runtime may be about to end.
     pub fn remove_now(mut self) {
         if std::mem::take(&mut self.made) {
             remove(&self.path);
@@ -42,7 +42,7 @@ impl Drop for Directory {
     fn drop(&mut self) {
         if self.made {
             let path = std::mem::take(&mut self.path);
-            // Perhaps many files, and this may run on a runtime's thread.
+            // The directory may have many files, and this may run on a thread of the runtime.
             match tokio::runtime::Handle::try_current() {
                 Ok(runtime) => drop(runtime.spawn_blocking(move || remove(&path))),
                 Err(_) => remove(&path),
@@ -57,7 +57,8 @@ fn remove(path: &Path) {
     }
 }
 
-/// Moves the first file of these that is there, whole, over what is there already; returns where it went.
+/// Moves the first of these files that exists, atomically, and replaces a file at its destination. Returns the
+/// destination.
 pub async fn move_first(ways: Vec<(PathBuf, PathBuf)>) -> Option<PathBuf> {
     let moved = tokio::task::spawn_blocking(move || {
         let (from, to) = ways.into_iter().find(|(from, _)| from.exists())?;
@@ -79,7 +80,7 @@ fn move_over(from: &Path, to: &Path) -> io::Result<()> {
     if std::fs::rename(from, to).is_ok() {
         return Ok(());
     }
-    // Another file system: a copy beside the place, which then takes its place at once.
+    // The destination is on another file system: copies the file beside it, then renames the copy.
     let name = to.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = to.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
     let copied = std::fs::copy(from, &beside).and_then(|_| std::fs::rename(&beside, to));
@@ -91,7 +92,7 @@ fn move_over(from: &Path, to: &Path) -> io::Result<()> {
     copied
 }
 
-/// Whether each of these, links resolved, is a file in the directory.
+/// Whether each path, with links resolved, is a file in the directory.
 pub async fn all_inside(directory: PathBuf, paths: Vec<String>) -> bool {
     let look = move || {
         let Ok(directory) = directory.canonicalize() else { return false };
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_outside_is_outside_however_it_is_spelt() {
+    async fn paths_outside_the_directory_are_detected() {
         let (own, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
         let (inside, outside) = (own.path().join("a"), other.path().join("b"));
         std::fs::write(&inside, "x").expect("a file");
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_download_replaces_what_is_there() {
+    async fn downloads_replace_existing_files() {
         let directory = tempfile::tempdir().expect("a directory");
         let (from, to) = (directory.path().join("guid"), directory.path().join("deep/name.txt"));
         std::fs::write(&from, "new").expect("a file");

@@ -1,18 +1,20 @@
-//! A live session: one task that owns the lease, the judgement and the sockets of its clients.
+//! A running session: one task that owns the lease, the virtual browser and the sockets of its clients.
 //!
-//! It polls the sockets itself, so there is no task and no channel between a frame and the judgement on it. It never
-//! awaits a flush: what a client does not take waits in that client's queue, and nobody else notices. A parked session
-//! is the same task without a view.
+//! The task polls the sockets itself, so there is no task and no channel between a frame and the decision on it. It never
+//! waits for a flush: frames that a client does not read wait in the queue of that client, and other clients are not
+//! delayed. A parked session is the same task without a view.
 //!
-//! `lifecycle` says where a session is in its life (pure), `record` what follows from that, `saving` when it is saved
-//! by itself; `control` is what others may ask of the task, `views` its sockets, `act` what the judgement wants done,
-//! `jobs` what the task waits for outside of its loop, `ghost` what clients ask about sessions.
+//! `record` publishes the session's state, which `lifecycle` (pure) defines; `saving` decides when the session is saved.
+//! `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
+//! browser, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
+//! calls of REST, `usage` measures the session.
 
 mod act;
 mod control;
 mod ghost;
 mod jobs;
 mod latency;
+mod pending_calls;
 mod record;
 mod rpc;
 mod saving;
@@ -35,13 +37,7 @@ pub use self::{
     ghost::SessionService,
     record::{Record, Saves, SessionInfo},
 };
-use self::{
-    jobs::Done,
-    latency::LatencySample,
-    rpc::{RPC, RpcCaller},
-    saving::Saving,
-    views::View,
-};
+use self::{jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, views::Views};
 pub use crate::session::caller::Caller;
 use crate::session::lifecycle::{Event, Phase};
 use crate::{
@@ -58,40 +54,40 @@ use crate::{
     virtual_browser::{ViewId, VirtualBrowser},
 };
 
-/// How many frames of one client, and how many messages of the browser, are taken before others have their turn.
+/// Most frames of one client, or messages of the browser, that are handled before the others have their turn.
 const TURN: usize = 128;
-/// How long a closing client gets to take its last frames.
+/// Time limit for a client to read its last frames when its socket is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What is the same for every session of the process.
+/// The settings that all sessions of the process share.
 #[derive(Debug)]
 pub struct Terms {
-    /// How many CDP sessions its clients may have.
+    /// Most CDP sessions of the clients of one session.
     pub cdp_sessions: CdpSessionLimits,
     /// Most browser-level clients of the session at once.
     pub clients_per_session: usize,
-    /// How many of its screenshots may wait for their turn.
+    /// Most screenshots of one session that wait for their turn.
     pub screenshot_queue: usize,
-    /// Largest frame taken from a client, in bytes.
+    /// Largest frame that a client may send, in bytes.
     pub max_client_frame: usize,
     /// Limits of a client's outbound queue.
     pub queue: ClientQueue,
-    /// What clients may ask for as deadlines.
+    /// The default deadlines, and the largest that clients may set.
     pub deadlines: Deadlines,
-    /// How often a silent client is pinged; zero is never.
+    /// The interval at which silent clients are pinged; zero disables pings.
     pub ping_interval: Duration,
-    /// What waits for all clients.
+    /// The bytes that wait for all clients.
     pub ledger: Arc<Ledger>,
-    /// How much work and memory snapshots may take.
+    /// Limits of snapshots.
     pub snapshots: SnapshotLimits,
-    /// Where sessions keep their files.
+    /// The directory with the files of sessions.
     pub directory: PathBuf,
-    /// The process's figures.
+    /// The metrics of the process.
     pub metrics: Arc<Metrics>,
 }
 
 impl Terms {
-    /// As the settings say. Sessions keep their files below `directory`.
+    /// Takes the settings. Files of sessions are kept below `directory`.
     pub fn new(config: &Config, directory: &Path, metrics: Arc<Metrics>) -> Self {
         Self {
             cdp_sessions: config.cdp_session_limits(),
@@ -109,17 +105,17 @@ impl Terms {
     }
 }
 
-/// How a session comes to be.
+/// The parts from which a session starts.
 pub struct Start {
-    /// What is known of it so far.
+    /// The record of the session so far.
     pub record: Record,
-    /// Its place.
+    /// The session's place in a browser.
     pub lease: Lease,
-    /// What its tenant may do.
+    /// The capabilities of the tenant.
     pub capabilities: Capabilities,
-    /// It is the one that all clients and HTTP calls of an owner share (`http_session`): it is not saved by itself.
+    /// Whether all clients and HTTP calls of an owner share it (`http_session`): then it is not saved by itself.
     pub is_shared: bool,
-    /// What it is asked.
+    /// The requests of other tasks.
     pub control: mpsc::Receiver<Box<Control>>,
     /// The other sessions, for `ghost.*`.
     pub sessions: Arc<dyn SessionService>,
@@ -134,20 +130,20 @@ pub struct SessionTask {
     lease: Lease,
     inbox: Inbox,
     control: mpsc::Receiver<Box<Control>>,
-    /// Whether the session knows the targets it began with; nobody is listened to before.
+    /// Whether the initial targets were reported; clients are not read before.
     introduced: bool,
-    views: Vec<View>,
-    /// Views are numbered when they are announced, before their sockets are there.
+    views: Views,
+    /// The number of the last view. A client's view is numbered before its socket exists.
     last_view: u64,
     /// Browser-level clients that are about to connect, and whether each wants the session exclusively.
     arriving: Vec<(ViewId, bool)>,
     /// Whether it was logged that several clients share the session.
     sharing_logged: bool,
-    /// Browser-level clients announced before this one were taken over.
-    taken_over: ViewId,
+    /// The last browser-level client that took the session over; those announced before it were disconnected.
+    taken_over: Option<ViewId>,
     is_shared: bool,
-    /// The root of HTTP calls, and what waits for answers there.
-    face: RpcCaller,
+    /// The view of calls that do not come through a client's socket.
+    rpc: RpcCaller,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     directory: session_files::Directory,
     saving: Saving,
@@ -156,14 +152,14 @@ pub struct SessionTask {
 }
 
 impl SessionTask {
-    /// A session in a lease, with the judgement on it ready for views. `browser` is its virtual browser target.
+    /// A session in a lease. `browser` is the id of its virtual browser target.
     pub fn new(terms: Arc<Terms>, browser: TargetId, start: Start) -> Self {
         let Start { mut record, mut lease, capabilities, is_shared, control, sessions } = start;
         let inbox = lease.open();
         let directory = session_files::Directory::new(terms.directory.join(&**record.id()));
         let identity = Arc::new(lease.browser().identity().clone());
         let mut session = VirtualBrowser::new(
-            // Others are in its browser.
+            // Other sessions use the same browser.
             Granted::new(capabilities, Capabilities::of_shared_browser()),
             identity,
             lease.base().clone(),
@@ -183,13 +179,13 @@ impl SessionTask {
             inbox,
             control,
             introduced: false,
-            views: Vec::new(),
-            last_view: RPC.0,
+            views: Views::default(),
+            last_view: 0,
             arriving: Vec::new(),
             sharing_logged: false,
-            taken_over: RPC,
+            taken_over: None,
             is_shared,
-            face: RpcCaller::None,
+            rpc: RpcCaller::None,
             jobs: FuturesUnordered::new(),
             directory,
             saving: Saving::default(),
@@ -198,17 +194,18 @@ impl SessionTask {
         }
     }
 
-    /// Its id.
+    /// The id of the session.
     pub fn id(&self) -> &str {
         self.record.id()
     }
 
-    /// Where it is, for what is done there out of its clients' sight.
+    /// The location of the session, for work that its clients do not see.
     pub fn place(&self) -> ContextHandle {
         self.lease.place()
     }
 
-    /// Does something before the session begins. `None` if it was told to end meanwhile.
+    /// Waits for a job before the session runs, and handles requests of other tasks meanwhile. `None` if one of them ends
+    /// the session.
     pub async fn before<T>(&mut self, job: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = job => Some(done),
@@ -216,7 +213,7 @@ impl SessionTask {
         }
     }
 
-    /// A root for the first client, there before it is told that it may come.
+    /// Makes the root for the first client, before its upgrade is answered.
     pub fn root(&mut self) -> impl Future<Output = Result<CdpSessionId, CallError>> + Send + use<> {
         let (spare, browser, lease) = (self.lease.take_root(), self.lease.browser().clone(), self.lease.id());
         async move {
@@ -227,25 +224,31 @@ impl SessionTask {
         }
     }
 
-    /// The first client is there: its root is attached already.
+    /// Adds the socket of the first client, whose root exists already.
     pub fn seat(&mut self, client: Client, root: CdpSessionId, caller: Caller, exclusive: bool) {
-        self.last_view += 1;
-        self.add_view(ViewId(self.last_view), client, root, None, caller, exclusive);
+        let view = self.next_view();
+        self.add_view(view, client, root, None, caller, exclusive);
     }
 
-    /// It begins without a client.
+    /// The number of a new view. Numbers are not used again.
+    fn next_view(&mut self) -> ViewId {
+        self.last_view += 1;
+        ViewId(self.last_view)
+    }
+
+    /// Starts the session without a client.
     pub fn park(&mut self) {
         self.step(Event::Placed);
     }
 
-    /// Runs the session to its end. Once its place in the browser is free, `gone` is told why; then its sockets and its
-    /// files go. Boxed, so that the task does not hold the session twice.
+    /// Runs the session to its end. Calls `gone` with the reason once the place in the browser is free; then closes the
+    /// sockets and removes the files. Boxed, so that the future does not contain the session twice.
     pub async fn run(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
         let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed: Option<Instant> = None;
         while self.over.is_none() {
-            // A deadline that moved back, as the idle one does with each frame, is looked at when it would have passed:
-            // cheaper than setting the timer anew for each frame.
+            // A deadline that moved back, as the idle timeout does with each frame, is checked at the old time: this is
+            // cheaper than to reset the timer for each frame.
             if let Some(at) = self.next_timeout()
                 && armed.is_none_or(|armed| at < armed)
             {
@@ -267,7 +270,7 @@ impl SessionTask {
         self.end(gone).await;
     }
 
-    /// One turn of everything. True if something may be left to do.
+    /// One turn of all inputs. Returns true if more may be ready.
     fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         let mut more = false;
         for turn in 0.. {
@@ -279,7 +282,7 @@ impl SessionTask {
                     self.perform();
                 }
                 Poll::Ready(None) => {
-                    self.over = self.over.take().or(Some(CloseReason::BrowserLost("its connection is gone".into())));
+                    self.over = self.over.take().or(Some(CloseReason::BrowserLost("its connection ended".into())));
                 }
                 Poll::Pending => break,
             }
@@ -289,15 +292,15 @@ impl SessionTask {
             }
         }
         let now = now();
-        // A client that is faster than the link's word of what is there would find nothing there.
+        // Before the initial targets were reported, a client would find none.
         if self.introduced {
-            // Who comes back at once must not be told that the client before is still there.
+            // Sockets are read first: a client that reconnects at once must not find its former socket still open.
             more |= self.read(cx, now);
             while let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
                 self.on_control(*control);
             }
         }
-        // Behind all that may begin one: a job that is not polled once wakes nobody. What it brings has its turn next.
+        // After everything that can start a job, because a job must be polled once to wake the task.
         while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
             self.on_done(done);
             more = true;
@@ -311,8 +314,8 @@ impl SessionTask {
         let mut gone = Vec::new();
         for at in 0..self.views.len() {
             for turn in 0.. {
-                let Some(view) = self.views.get_mut(at) else { break };
-                // A client whose commands pile up on the way to Chrome, or who does not read, is not listened to.
+                let Some(view) = self.views.socket_at(at) else { break };
+                // A client with much pending work for Chrome, or that does not read, is not read from.
                 if view.leaving.is_some() || !self.lease.has_room() || view.client.queued() > self.terms.queue.soft {
                     break;
                 }
@@ -345,7 +348,7 @@ impl SessionTask {
 
     fn flush(&mut self, cx: &mut Context<'_>, now: Instant) {
         let mut gone = Vec::new();
-        for view in &mut self.views {
+        for view in self.views.sockets_mut() {
             if view.leaving.is_some() {
                 if view.client.poll_closed(cx).is_ready() {
                     gone.push(view.id);
@@ -359,7 +362,7 @@ impl SessionTask {
         }
     }
 
-    /// Something happened to the session: the one way by which its phase changes.
+    /// Applies an event to the lifecycle. The phase changes only here.
     fn step(&mut self, event: Event) {
         self.record.traffic.pages_most = self.session.pages_most();
         if self.record.on(event, now()) {
@@ -370,35 +373,34 @@ impl SessionTask {
         }
     }
 
-    /// Says good-bye to every client, then lets go of everything.
+    /// Closes the sockets of all clients, and releases the lease.
     async fn end(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
         let mut reason = self.over.take().unwrap_or(CloseReason::Bye("over"));
         if let CloseReason::BrowserLost(why) = &mut reason {
             self.tell_of_loss(why);
         }
         self.step(Event::Over(reason.clone()));
-        for view in self.views.iter_mut().filter(|view| view.leaving.is_none()) {
+        for view in self.views.sockets_mut().filter(|view| view.leaving.is_none()) {
             view.client.close(&reason);
         }
-        // The place in the browser is free at once; a client that takes its time to hang up holds nothing but its
-        // socket.
+        // The place in the browser is free at once; a client that closes slowly holds only its socket.
         let Self { mut views, lease, directory, terms, record, jobs, control, .. } = *self;
         drop((jobs, lease, record));
         gone(&reason);
-        // Whoever waits for the end waits for this.
+        // A task that waits for the end of the session waits for this channel to close.
         drop(control);
         let farewell = async {
-            for view in &mut views {
+            for view in views.sockets_mut() {
                 poll_fn(|cx| view.client.poll_closed(cx)).await;
             }
         };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
-        terms.metrics.views.dec_by(views.len().try_into().unwrap_or(0));
+        terms.metrics.views.dec_by(views.sockets().count().try_into().unwrap_or(0));
         drop(directory);
     }
 }
 
-/// The clock that the runtime's timers run by.
+/// The clock of the runtime's timers.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

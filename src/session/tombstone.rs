@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_forgotten_cannot_be_opened_again() {
+    fn forgotten_tombstones_still_block_their_ids() {
         let mut ended = Tombstones::default();
         let now = Instant::now();
         let tombstone = |at| Tombstone { owner: Owner::local(), at, why: "bye".into() };

@@ -125,7 +125,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         let looks = stream::iter(looks).buffered(PAGES).collect::<Vec<_>>();
         let get_cookies = GetCookies { browser_context_id: surveyed.context.as_str() };
         let cookies = by_deadline(self.scene.step(), self.scene.place.ask(&get_cookies));
-        // Starting a page of the proxy takes longest, so it starts meanwhile.
+        // A page of the proxy takes longest to start, so it starts at the same time.
         let (seen, cookies, storage_page) = tokio::join!(looks, cookies, self.vault_ahead(surveyed));
         let pages = self.pages(&ids, seen, &mut candidates).await?;
         let cookies = cookies.map(|answer| answer.cookies);

@@ -154,7 +154,7 @@ pub(super) async fn look(
     seen
 }
 
-/// The URL of a page. A page that was never navigated may have none (*measured* in full Chrome); it is a blank one.
+/// The URL of a page. A page that was never navigated may have an empty URL (*measured* in full Chrome): it is blank.
 fn named(url: String) -> String {
     if url.is_empty() { "about:blank".to_owned() } else { url }
 }
@@ -176,7 +176,7 @@ async fn read(
     seen.page.history =
         history.entries.into_iter().map(|entry| Entry { url: named(entry.url), title: entry.title }).collect();
     let apart = frames_apart(surveyed, target);
-    // A frame that has gone meanwhile is left out.
+    // Frames that were removed meanwhile are left out.
     let apart: Vec<_> = join_all(apart.iter().map(|frame| root.attach(frame))).await.into_iter().flatten().collect();
     let mut stored = HashSet::new();
     for (at, part) in [&page].into_iter().chain(&apart).enumerate() {
@@ -188,7 +188,7 @@ async fn read(
         let mut frames = Vec::new();
         tree.frames(&mut frames);
         for frame in frames {
-            // A frame that has gone, or like a sandboxed one has no storage, has no key.
+            // A frame that was removed, or that has no storage as a sandboxed one, has no key.
             let Ok(KeyOfFrame { storage_key }) = part.ask(&GetStorageKeyForFrame { frame_id: &frame }).await else {
                 continue;
             };

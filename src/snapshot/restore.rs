@@ -34,7 +34,7 @@ commands! {
     "Target.activateTarget" = ActivateTarget<'a> { target_id: &'a str } -> Nothing;
 }
 
-/// What happens to the session's existing state.
+/// How a restore treats the existing state of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The session is new and no client has seen it. It has only a blank page, which becomes the first page of the
@@ -50,7 +50,7 @@ pub enum Mode {
 /// The options of a restore.
 #[derive(Clone, Debug)]
 pub struct Reopen {
-    /// What happens to the session's existing state.
+    /// How the existing state is treated.
     pub mode: Mode,
     /// Whether the snapshot's pages are opened.
     pub pages: bool,
@@ -93,7 +93,7 @@ pub async fn restore<R: AsyncBufRead + Unpin>(
         Mode::Fresh => {
             restore.blank = Blank::of(&before);
             if let Some(blank) = &mut restore.blank {
-                // It is needed in any case, and the records may still be read. An error shows when it is needed.
+                // The storage page is always needed, and is made while the records are read. An error is reported when it is used.
                 blank.storage_page = by_deadline(Instant::now() + STEP, blank.storage_page(&restore.root)).await.ok();
             }
         }
@@ -203,7 +203,7 @@ impl Restore<'_> {
         }
         let set = std::mem::take(&mut self.cookies);
         let pages = std::mem::take(&mut self.pages);
-        // Chrome is asked for them before the first page, which may change them, starts to load.
+        // The cookies are read before the first page, which may change them, starts to load.
         let place = self.place;
         let kept = async { if set.is_empty() { Ok(Vec::new()) } else { cookies::all_in(place, &context).await } };
         let open = async { if self.how.pages { self.reopen(&context, &pages).await } else { Ok(()) } };
@@ -260,7 +260,7 @@ impl Restore<'_> {
             }
         }
         if let Some(front) = front {
-            // It may have closed itself by now.
+            // The page may have closed itself meanwhile.
             let _ = self.place.ask(&ActivateTarget { target_id: front.as_str() }).await;
         }
         Ok(())
@@ -304,7 +304,7 @@ impl Restore<'_> {
             None => by_deadline(Instant::now() + STEP, self.storage_page()).await?,
         };
         let visited = by_deadline(Instant::now() + STEP, storage_page.visit(&key)).await;
-        // No page of the session may ever visit this origin, and its storage must still be found at the next save.
+        // The origin is remembered, because its storage must be found at the next save even if no page visits it.
         self.place.remember(self.context.as_ref().unwrap_or(self.place.context()), key.memory());
         self.storage_page = Some(storage_page);
         visited

@@ -129,7 +129,7 @@ impl StoragePage {
         self.has_moved
     }
 
-    /// Navigates to a place where the innermost frame has this storage key, if the page is not there.
+    /// Navigates the page so that its innermost frame has this storage key, unless it has it already.
     pub(super) async fn visit(&mut self, key: &StorageKey) -> Result<(), Problem> {
         if self.at.as_ref() == Some(key) {
             return Ok(());
@@ -219,7 +219,7 @@ async fn answering<T>(
             Some(event) = events.next() => {
                 if let Some(session) = answer(page, body, &event).await {
                     events.include(&session);
-                    // A frame that is gone needs no interception.
+                    // An error means that the frame was removed, which needs no interception.
                     let _ = intercept(page, Some(&session)).await;
                     let _ = page.ask_on(&session, &Resume {}).await;
                     frames.push(session);
@@ -259,7 +259,7 @@ async fn answer(page: &PageDriver, body: &str, event: &InternalEvent) -> Option<
         "Fetch.requestPaused" => {
             let RequestPaused { request_id, resource_type } = serde_json::from_str(&event.params).ok()?;
             let request_id = &request_id;
-            // The request may be gone together with its frame.
+            // The request may have ended with its frame.
             let _ = if resource_type == "Document" {
                 let response_headers = [
                     Header { name: "content-type", value: "text/html" },

@@ -1,9 +1,9 @@
-//! What a method may be told: the rules that the policy table names as `check …`.
+//! The rules for arguments, which the policy table names as `check …`.
 //!
-//! Single, ordinary-looking commands end Chrome and with it every tenant, or reach files and networks that are not the
-//! tenant's; each rule here says which and why. A command is let through as it came, with parameters rewritten, or
-//! answered. What is of a wrong type or incomplete goes up for Chrome to refuse. Nothing here knows who owns what;
-//! paths are only reported, because the file system is not looked at here.
+//! Single, ordinary-looking commands end Chrome and with it the sessions of every tenant, or reach files and networks of
+//! others; each rule here says which and why. A command is sent unchanged, sent with other parameters, or answered.
+//! Parameters that are incomplete or of a wrong type are sent to Chrome, which refuses them. The rules do not know the
+//! owners of objects; paths are only returned, because this code does no I/O.
 
 use std::borrow::Cow;
 
@@ -29,69 +29,69 @@ pub use self::{
 /// The verdict on a command's parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Checked {
-    /// They may go up as they are.
+    /// Send the command unchanged.
     AsIs,
-    /// This object goes up in their place.
+    /// Send the command with these params.
     Rewritten(String),
-    /// A picture of this part of a page, if it is not too large.
+    /// Take a screenshot of this part of a page, if it is not too large.
     Picture(Part),
-    /// They may go up as they are if the session may keep so many bytes of response bodies beyond what each of its CDP
-    /// sessions may.
+    /// Send the command unchanged if the session may have buffers that exceed the size for each CDP session by this many
+    /// bytes.
     Buffers {
         /// Bytes.
         beyond: f64,
     },
-    /// They may go up as they are once the page has answered: if its process has gone, Chrome ends.
+    /// Send the command unchanged once the page has answered a liveness check: if its process has gone, Chrome ends.
     OnceAlive,
-    /// Another command goes up in its place, whose result is like its own.
+    /// Send another command, whose result has the same shape.
     Another {
         /// The method.
         method: &'static str,
-        /// Its params.
+        /// The params.
         params: String,
     },
-    /// The page crashes instead. Which of its frames was to go to `chrome://crash`, if it was said.
+    /// Crash the page. The frame that was to navigate to `chrome://crash`, if the command names one.
     Crash(Option<String>),
-    /// The command does not go up; this is its result.
+    /// Answer with this result.
     Answer(String),
-    /// The command does not go up; this is its error.
+    /// Answer with this error.
     Refused {
         /// The code.
         code: i32,
         /// The text.
         message: String,
     },
-    /// They may go up once each of these paths of the host has been found to be the session's own.
+    /// Send the command once each of these paths of the host was found to be in the session's directory.
     Files {
-        /// As the client spelt them.
+        /// The paths as the client wrote them.
         paths: Vec<String>,
     },
 }
 
-/// What is to be in a picture.
+/// The part of a page in a screenshot.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
-    /// A clip: CSS pixels, and how many pixels become of one on a screen of plain resolution.
+    /// A clip.
     Clip {
-        /// Its width.
+        /// Width in CSS pixels.
         width: f64,
-        /// Its height.
+        /// Height in CSS pixels.
         height: f64,
-        /// The factor.
+        /// Pixels per CSS pixel, before the device pixel ratio.
         scale: f64,
     },
-    /// All of the page.
+    /// The whole page.
     Whole,
-    /// What is in view.
+    /// The visible area.
     Viewport,
 }
 
-/// What kind of CDP session a command is sent to.
+/// The CDP session that a command is sent on.
 #[derive(Clone, Copy, Debug)]
 pub struct On {
-    /// What it is attached to.
+    /// The kind of its target.
     pub kind: Kind,
-    /// Whether the auto-attach of the page or worker above it made it; otherwise a client asked for it.
+    /// Whether the auto-attach of a page or worker attached it; otherwise a client did.
     pub below: bool,
 }
 
@@ -116,7 +116,7 @@ pub fn check_browser_context(method: &str, params: &str, granted: Granted) -> Ch
 }
 
 fn apply(rule: Rule, call: &Call<'_>, params: &str) -> Checked {
-    // What cannot be read cannot be checked: a key with a lone surrogate. Chrome refuses it too.
+    // Params that cannot be parsed cannot be checked, for example a key with a lone surrogate. Chrome refuses them too.
     let Some(mut object) = JsonObject::read(params) else { return invalid("Invalid parameters") };
     rule(call, &mut object)
 }
@@ -149,7 +149,7 @@ fn function(rule: Check) -> Rule {
     }
 }
 
-/// What a rule knows beside the parameters.
+/// The input of a rule besides the parameters.
 struct Call<'a> {
     method: &'a str,
     on: Kind,
@@ -157,14 +157,14 @@ struct Call<'a> {
     granted: Granted,
 }
 
-/// Bytes of bodies that may be kept for each CDP session in its own renderer; about Chrome's default.
+/// Bytes of bodies that Chrome may keep for each CDP session in its renderer; about Chrome's default.
 const MAX_BUFFER: f64 = 100e6;
 
-/// Bytes of bodies kept for one CDP session in the network process, which all tenants share.
+/// Bytes of bodies that Chrome may keep for one CDP session in the network process, which all tenants share.
 const MAX_DURABLE_BUFFER: f64 = 16e6;
 
-/// `file:` and `chrome:` pages, and `address_bar`, with which a URL does what it does for a person: it ends or freezes
-/// the browser. A page of Chrome's own is answered as a headless shell does, which has none.
+/// Refuses `file:` and `chrome:` pages, and the transition type `address_bar`, which allows URLs that end or freeze the
+/// browser. For a page of Chrome's own the reply is that of headless shell, which has none.
 fn navigate(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let mut is_changed = false;
     if let Some(url) = text(params, "url").map(Cow::into_owned) {
@@ -185,7 +185,7 @@ fn navigate(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if is_changed { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
 }
 
-/// A division by it: 148 dies of 0. The text is that of 156.
+/// Refuses 0, by which Chrome 148 divides and ends. The text is that of 156.
 fn screencast(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     match params.read_as::<f64>("everyNthFrame") {
         Some(every) if every < 1.0 => invalid("everyNthFrame must be a positive integer"),
@@ -201,7 +201,7 @@ fn screenshot(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
         scale: f64,
     }
     if params.has("clip") {
-        // Refuses a doubled key, of which Chrome would take the last.
+        // Also refuses a duplicate key, of which Chrome would take the last.
         return match params.read_as::<Clip>("clip") {
             Some(Clip { width, height, scale }) => Checked::Picture(Part::Clip { width, height, scale }),
             None => invalid("Invalid parameters"),
@@ -215,7 +215,7 @@ fn device_metrics(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     in_range(emulation::viewport(params))
 }
 
-/// Its window would be no larger.
+/// Limits the emulated screen to the largest window.
 fn visible_size(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if limit_window(params, call.granted) { Checked::Rewritten(params.to_string()) } else { Checked::AsIs }
 }
@@ -224,7 +224,7 @@ fn in_range(checked: Result<(), String>) -> Checked {
     checked.map_or_else(|why| invalid(&why), |()| Checked::AsIs)
 }
 
-/// An empty list is SIGILL of the browser.
+/// Refuses an empty list, which ends the browser with SIGILL.
 fn display_features(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if let Some(refused) = crash_rules::only_on_a_page(call) {
         return refused;
@@ -235,13 +235,13 @@ fn display_features(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// SIGTRAP of the browser on an out-of-process iframe.
+/// Refuses the command on an out-of-process iframe, where it ends the browser with SIGTRAP.
 fn clear_display_features(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     if call.on == Kind::Page { Checked::AsIs } else { Checked::Answer("{}".to_owned()) }
 }
 
-/// With a native key code full Chrome runs its own shortcuts: a window in the default context, its settings. The
-/// clipboard is one for all contexts.
+/// Removes the native key code, with which full Chrome runs its own shortcuts: a window in the default context, or its
+/// settings. Refuses clipboard commands, because all contexts share the clipboard.
 fn key_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let native = params.has("nativeVirtualKeyCode");
     params.remove("nativeVirtualKeyCode");
@@ -259,12 +259,12 @@ fn key_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     Checked::Rewritten(params.to_string())
 }
 
-/// The page reads what is dropped on it, by path.
+/// Checks the dropped files, which the page reads by path.
 fn drag_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if call.granted.has(Capability::HostFiles) {
         return Checked::AsIs;
     }
-    // What cannot be read could hold files all the same: a key that stands twice.
+    // Params that cannot be parsed could contain files, for example under a duplicate key.
     let Some(mut data) = params.get("data").and_then(JsonObject::read) else { return invalid("Invalid parameters") };
     if !data.has("files") {
         return Checked::AsIs;
@@ -275,10 +275,10 @@ fn drag_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     Checked::Rewritten(params.to_string())
 }
 
-/// A client that asks for more than is kept would miss bodies later, and not know why: it is refused above the session's
-/// budget. A negative size is no limit to Chrome.
+/// Limits the buffers for response bodies. A request above the session's budget is refused and not cut, because the
+/// client would miss bodies later without a reason. Chrome reads a negative size as no limit.
 ///
-/// Durable messages are cut instead: the mapper of `WebDriver BiDi` asks for 200 MB of them, and cannot go on without.
+/// The buffer of durable messages is cut: the mapper of `WebDriver BiDi` requests 200 MB and needs the command to succeed.
 fn network_buffers(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     const TOTAL: &str = "maxTotalBufferSize";
     let durable = call.method == "Network.configureDurableMessages"
@@ -299,7 +299,7 @@ fn network_buffers(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// SIGTRAP of the browser on a worker (148).
+/// Refuses the command on a worker, where it ends Chrome 148 with SIGTRAP.
 fn cookies(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     match call.on {
         Kind::Worker | Kind::SharedWorker | Kind::ServiceWorker | Kind::Worklet => refused(format!(
@@ -310,7 +310,7 @@ fn cookies(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// A request of the browser's own, which no same-origin rule holds back.
+/// Checks the URL of a request of the browser itself, for which no same-origin rule applies.
 fn network_resource(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let Some(address) = text(params, "url") else { return Checked::AsIs };
     match url::destination(&address) {
@@ -331,7 +331,7 @@ fn file_input(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// Tells where on the host a file lies.
+/// Refuses the command, because its reply has the path of a file on the host.
 fn file_info(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     if call.granted.has(Capability::HostFiles) {
         return Checked::AsIs;
@@ -339,7 +339,8 @@ fn file_info(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     refused(Refusal { needs: Some(Capability::HostFiles) }.message(call.method))
 }
 
-/// Scripts of these origins could read every address the host reaches, the control port's among them.
+/// Refuses universal network access: scripts of these origins could read every address that the host reaches, the control
+/// port included.
 fn browser_context(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     const NAME: &str = "originsWithUniversalNetworkAccess";
     let none = params.get(NAME).is_none_or(|origins| {

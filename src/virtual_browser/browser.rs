@@ -1,6 +1,6 @@
 //! Browser-level commands other than `Target.*`: versions, permissions, cookies, windows, streams, traces.
 
-use super::{Action, Pending, VirtualBrowser, arguments, scope::Cdp};
+use super::{Action, Pending, VirtualBrowser, arguments, cdp_session::Cdp};
 use crate::{
     api_types::capability::Capability,
     cdp::{
@@ -18,7 +18,7 @@ const NO_WINDOW: CdpError = CdpError::new(-32000, "Browser window not found");
 const NO_TARGET: CdpError = CdpError::new(-32602, "No target with given id");
 const NO_PAGE: CdpError = CdpError::new(-32000, "No web contents for the given target id");
 
-/// Chrome's error for a context that is not there.
+/// Chrome's error for an unknown context.
 pub(super) fn no_context(id: &str) -> CdpError {
     CdpError::params(format!("Failed to find browser context for id {id}"))
 }
@@ -35,8 +35,8 @@ impl VirtualBrowser {
         self.actions.push(Action::End);
     }
 
-    /// `Security.setIgnoreCertificateErrors` on a root, where Chrome would ignore the errors of every session: here, of all
-    /// present and future pages of this one, until each root that asked for it has turned it off or has gone.
+    /// `Security.setIgnoreCertificateErrors` on a root. Chrome would ignore the errors of every session; the proxy ignores
+    /// those of all present and future pages of this session, until each root has turned it off or has ended.
     pub(super) fn certificate_errors(&mut self, on: &CdpSessionId, command: &Command) {
         let id = command.id();
         match JsonObject::read(command.params()).and_then(|params| params.read_as::<bool>("ignore")) {
@@ -52,7 +52,7 @@ impl VirtualBrowser {
         }
     }
 
-    /// A CDP session has gone, and with it what it wanted of certificates.
+    /// A CDP session has ended: its `Security.setIgnoreCertificateErrors` ends with it.
     pub(super) fn forget_certificates(&mut self, gone: &CdpSessionId) {
         if self.ignoring_certificates.remove(gone) && self.ignoring_certificates.is_empty() {
             self.ignore_certificates(false, Pending::Nobody);
@@ -64,7 +64,7 @@ impl VirtualBrowser {
         self.actions.push(Action::IgnoreCertificateErrors(tag, ignore));
     }
 
-    /// A command that names a context, or means the default one: it goes up on the lease with a context of this
+    /// A command that names a context, or the default one if it names none: it is sent on the base with a context of this
     /// session.
     pub(super) fn in_context(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
@@ -73,14 +73,14 @@ impl VirtualBrowser {
         }
     }
 
-    /// The context that a command is for, and its params with it; `None` if it was answered with an error.
+    /// The context of a command, and its params with this context; `None` if the client got an error.
     fn with_context(&mut self, on: &CdpSessionId, command: &Command) -> Option<(ContextId, String)> {
         let id = command.id();
         let Some(mut params) = JsonObject::read(command.params()) else {
             self.scope.fail(on, id, &CdpError::INVALID);
             return None;
         };
-        // What is no string Chrome refuses itself.
+        // Chrome refuses a value that is not a string.
         let mut context = self.scope.default_context.clone();
         if !params.has("browserContextId") {
             params.set_string("browserContextId", context.as_str());
@@ -94,7 +94,7 @@ impl VirtualBrowser {
         Some((context, params.to_string()))
     }
 
-    /// What Chrome agrees to is noted: it does not tell later what was granted.
+    /// Records the permissions that Chrome accepts, because it cannot be asked for them later.
     pub(super) fn on_permission(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
         let ruling = Ruling::read(method, command.params());
@@ -114,7 +114,7 @@ impl VirtualBrowser {
         }
     }
 
-    // ---- Windows. Their ids are small numbers and guessed, not stolen: only what this session was told counts.
+    // ---- Windows. Their ids are small numbers that can be guessed: only ids that Chrome reported to this session count.
 
     pub(super) fn get_window_for_target(&mut self, on: &CdpSessionId, command: &Command) {
         let id = command.id();
@@ -123,7 +123,7 @@ impl VirtualBrowser {
             return self.scope.fail(on, id, &CdpError::INVALID);
         };
         if !params.has("targetId") {
-            // A tab or page answers for itself, a root in Chrome's words that there is none.
+            // On a tab or page, Chrome returns its window; on a root, its error.
             return self.call_for_window(on.clone(), on, id, None);
         }
         let Some(target) = params.string("targetId") else {
@@ -136,8 +136,8 @@ impl VirtualBrowser {
         if !matches!(seen.kind, Kind::Page | Kind::Tab) || kind.is_worker() {
             return self.scope.fail(on, id, &NO_PAGE);
         }
-        // Never sent up with a target id: one of nothing, or of a page just closed, ends the shell (*measured*). A CDP
-        // session on that page is asked without one instead.
+        // The target id is never sent to Chrome: that of an unknown or just closed page ends headless shell (*measured*).
+        // The command is sent without it, on a CDP session of that page.
         let target = target.clone();
         let there =
             self.scope.sessions.iter().find(|(_, cdp)| cdp.target == target).map(|(session, _)| session.clone());
@@ -168,7 +168,7 @@ impl VirtualBrowser {
         self.scope.reply(on, id, result);
     }
 
-    /// Detaches a CDP session that the proxy made for a question of its own.
+    /// Detaches a CDP session that the proxy made for a command of its own.
     pub(super) fn detach_own(&mut self, session: Option<CdpSessionId>) {
         if let Some(session) = session {
             let tag = self.expect(Pending::Nobody);
@@ -176,7 +176,7 @@ impl VirtualBrowser {
         }
     }
 
-    /// The params of a command about a window, if it was this session's to name; `None` if it was answered.
+    /// The params of a command on a window of this session; `None` if the client got an error.
     fn own_window<'a>(&mut self, on: &CdpSessionId, command: &'a Command) -> Option<JsonObject<'a>> {
         let id = command.id();
         let Some(params) = JsonObject::read(command.params()) else {
@@ -184,7 +184,7 @@ impl VirtualBrowser {
             return None;
         };
         let window = params.read_as::<f64>("windowId");
-        // What Chrome would read as this number: 7.0 is 7.
+        // As Chrome reads numbers: 7.0 is 7.
         if window
             .is_some_and(|window| !self.scope.windows.iter().any(|own| (f64::from(*own) - window).abs() < f64::EPSILON))
         {
@@ -215,7 +215,7 @@ impl VirtualBrowser {
         self.forward(on, on.clone(), command.id(), command.method(), params.to_string());
     }
 
-    // ---- Traces. One shows every session of the browser, so it needs the browser alone.
+    // ---- Traces. A trace shows every session of the browser, so its session must be alone there.
 
     pub(super) fn start_trace(&mut self, on: &CdpSessionId, command: &Command) {
         if self.tracing.is_some() {
@@ -233,7 +233,7 @@ impl VirtualBrowser {
         self.refuse(on, command.id(), &CdpError::server(error));
     }
 
-    /// Whether the browser could be had alone.
+    /// The browser was reserved for this session (`alone`), or other sessions use it.
     pub fn on_claimed(&mut self, tag: u64, alone: bool) {
         let Some(Pending::Trace(on, id, params)) = self.settled(tag) else { return };
         if alone && self.scope.sessions.contains_key(&on) {
@@ -248,7 +248,7 @@ impl VirtualBrowser {
         }
     }
 
-    /// What a root may hear from Chrome itself: of its own trace, and nothing else.
+    /// Whether an event of Chrome on a root is delivered: only the events of its own trace are.
     pub(super) fn on_root_event(&mut self, on: &CdpSessionId, text: &[u8]) -> bool {
         let message::Head::Event(method) = message::route(text).head else { return false };
         if !method.starts_with("Tracing.") || self.tracing.as_ref() != Some(on) {
@@ -258,7 +258,7 @@ impl VirtualBrowser {
         true
     }
 
-    /// An event on a page while somebody traces: the trace may be over, and others may come.
+    /// An event on a page while a trace runs: if the trace has ended, the reservation of the browser ends.
     pub(super) fn on_page_event(&mut self, on: &CdpSessionId, text: &[u8]) {
         if self.tracing.as_ref() == Some(on)
             && let message::Head::Event(method) = message::route(text).head
@@ -274,7 +274,7 @@ impl VirtualBrowser {
         }
     }
 
-    /// The context a CDP session's target lives in.
+    /// The context of a CDP session's target.
     pub(super) fn context_of(&self, on: &CdpSessionId) -> Option<String> {
         let Cdp { target, .. } = self.scope.sessions.get(on)?;
         self.scope.targets.get(target)?.context.as_ref().map(ToString::to_string)

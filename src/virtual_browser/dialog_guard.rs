@@ -1,18 +1,17 @@
-//! How a client leaves a session that goes on, and who looks after its pages then.
+//! Handles a client that leaves a session which continues, and guards pages without a client against dialogs.
 //!
-//! What the client held must not leave a page stuck. Its pauses and interceptions end with its CDP sessions, if it is
-//! resumed first what waits for that, and nothing more is paused meanwhile. All of it is waited for: a worker whose
-//! resume is still on its way when the CDP session of its page goes waits for ever, more often than not (*measured*).
-//! Interceptions end before that: Chrome answers a page's `Target.setAutoAttach` only when a navigation that is held back
-//! has gone on (*measured*: 5 s with Puppeteer, until the proxy gave up waiting; 20 ms so).
-//! Dialogs are another matter: in a full Chrome a page with an open dialog and nobody attached hangs (*measured*). So
-//! the leaving client's dialogs are dismissed on its own CDP sessions, and before these go, each page that nobody else
-//! is attached to gets a dialog guard: a CDP session of the proxy's that dismisses what opens, until a client enables
-//! `Page` there.
+//! The client's pauses and interceptions must not block a page. They end with its CDP sessions, if paused targets are
+//! resumed before, and no new target is paused meanwhile. The proxy waits for the replies: a worker whose resume is in
+//! flight when the CDP session of its page ends stays paused for ever in most cases (*measured*).
+//! Interceptions are disabled first, because Chrome answers a page's `Target.setAutoAttach` only when an intercepted
+//! navigation has continued (*measured* with Puppeteer: 20 ms instead of 5 s, after which the proxy stopped waiting).
+//! In a full Chrome, a page with an open dialog and without a CDP session hangs (*measured*). So the client's dialogs are
+//! dismissed on its CDP sessions. Before these are detached, each page without another client gets a dialog guard: a CDP
+//! session of the proxy that dismisses dialogs until a client enables `Page` there.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Action, Pending, ViewId, ViewKind, VirtualBrowser, scope::Cdp};
+use super::{Action, Pending, View, ViewId, VirtualBrowser, cdp_session::Cdp};
 use crate::{
     cdp::{
         ids::{CdpSessionId, TargetId},
@@ -25,35 +24,35 @@ use crate::{
 
 const DISMISS: &str = r#"{"accept":false}"#;
 
-/// What starts is attached to as before, and is not paused.
+/// New targets are attached as before, but not paused.
 const PAUSE_NOTHING: &str = r#"{"autoAttach":true,"waitForDebuggerOnStart":false,"flatten":true}"#;
 
-/// The CDP sessions that look after pages, and the clients that wait for them to be there.
+/// The dialog guards of pages, and the clients that leave once these exist.
 #[derive(Debug, Default)]
 pub(super) struct DialogGuards {
-    /// The last browser-level client has gone: pages that open from now on get a guard, too.
+    /// Whether new pages get a guard, because no browser-level client is connected.
     all: bool,
     pages: HashMap<TargetId, Option<CdpSessionId>>,
     leaving: Vec<Leaving>,
 }
 
-/// A client that has gone, and whose CDP sessions are still there.
+/// A client that has left, and whose CDP sessions are not detached yet.
 #[derive(Debug)]
 struct Leaving {
     root: CdpSessionId,
-    /// By their ids.
+    /// In the order of their ids.
     sessions: Vec<(CdpSessionId, Cdp)>,
     then: Then,
-    /// Before that, these must be answered.
+    /// The replies to wait for before the next step.
     waits_for: BTreeSet<Tag>,
 }
 
-/// What is next for a client that has gone.
+/// The next step for a client that has left.
 #[derive(Debug)]
 enum Then {
-    /// Its CDP sessions let everything run.
+    /// Resume targets and disable interceptions on its CDP sessions.
     Ease,
-    /// They are detached.
+    /// Detach its CDP sessions.
     Detach,
 }
 
@@ -62,22 +61,22 @@ impl DialogGuards {
         self.pages.is_empty()
     }
 
-    /// A client is there, and looks after what opens.
+    /// A browser-level client is connected: new pages get no guard.
     pub(super) fn only_old(&mut self) {
         self.all = false;
     }
 
-    /// No browser-level client is connected: pages that open from now on get a guard, too.
+    /// No browser-level client is connected: new pages get a guard.
     pub(super) fn also_new(&mut self) {
         self.all = true;
     }
 
-    /// A page is gone.
+    /// A page was destroyed.
     pub(super) fn forget(&mut self, page: &TargetId) {
         self.pages.remove(page);
     }
 
-    /// A dialog guard has been detached by whatever cause.
+    /// The CDP session of a dialog guard has ended, for whatever reason.
     pub(super) fn lost(&mut self, dialog_guard: &CdpSessionId) {
         self.pages.retain(|_, session| session.as_ref() != Some(dialog_guard));
     }
@@ -88,11 +87,11 @@ impl DialogGuards {
 }
 
 impl VirtualBrowser {
-    /// A client has gone, and the session goes on. What it held ends, and its pages run on.
+    /// A client has left, and the session continues: its pauses and interceptions end, and its pages run on.
     pub fn close_view(&mut self, view: ViewId) {
         let mut gone = self.scope.sessions.withdraw_view(view);
         gone.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let Some((root, _)) = self.roots.remove(&view) else { return };
+        let Some(View { root, .. }) = self.views.remove(&view) else { return };
         for (id, _) in &gone {
             self.listeners.forget(id);
             self.forget_certificates(id);
@@ -114,13 +113,12 @@ impl VirtualBrowser {
 
     /// Whether a client is connected to the whole session, not only to a page.
     pub(super) fn has_browser_level_view(&self) -> bool {
-        let is_one = |(view, (root, kind)): (&ViewId, &(CdpSessionId, ViewKind))| {
-            kind.tends_pages() && self.scope.sessions.home(*view) == Some(root)
-        };
-        self.roots.iter().any(is_one)
+        let is_one =
+            |(id, view): (&ViewId, &View)| view.tends_pages && self.scope.sessions.home(*id) == Some(&view.root);
+        self.views.iter().any(is_one)
     }
 
-    /// The next step of a client that has gone, once there is nothing to wait for.
+    /// Performs the next step of a client that has left, once all replies have arrived.
     fn go_on(&mut self, leaving: Leaving) {
         if !leaving.waits_for.is_empty() {
             return self.dialog_guards.leaving.push(leaving);
@@ -131,7 +129,7 @@ impl VirtualBrowser {
         }
     }
 
-    /// This is not waited for any more: it has come, or has had its time.
+    /// A reply is not waited for any more: it has arrived, or its time limit has passed.
     pub fn settle_leaving(&mut self, tag: Tag) {
         for leaving in &mut self.dialog_guards.leaving {
             leaving.waits_for.remove(&tag);
@@ -143,7 +141,7 @@ impl VirtualBrowser {
         }
     }
 
-    /// Its dialog guards are there: now its CDP sessions let go of what they hold.
+    /// Its dialog guards exist: disables interceptions and resumes targets on its CDP sessions.
     fn ease(&mut self, mut leaving: Leaving) {
         let Leaving { sessions, waits_for, .. } = &mut leaving;
         let roots = roots(sessions);
@@ -154,7 +152,7 @@ impl VirtualBrowser {
                 self.call(id.clone(), "Fetch.disable", "{}".to_owned(), Settle::Plain, Pending::Nobody);
             }
             if cdp.kind == Kind::Page && !others.contains(&cdp.target) {
-                // Without a dialog that is an error, which nobody minds.
+                // Without a dialog Chrome replies with an error, which is ignored.
                 let params = DISMISS.to_owned();
                 self.call(id.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
             }
@@ -163,13 +161,13 @@ impl VirtualBrowser {
                 self.call(id.clone(), "Target.setAutoAttach", params, Settle::Plain, Pending::Leaving);
                 waits_for.insert(self.last_tag);
             }
-            // What was announced below a page goes with that; but what waits there would wait for ever.
+            // A CDP session below a page ends with that page's; but a paused target would stay paused for ever.
             if !is_direct(cdp, &roots) {
                 self.let_run(id.clone());
                 waits_for.insert(self.last_tag);
             }
         }
-        // A page that is busy without end never answers.
+        // A page whose script never ends does not reply.
         self.actions.extend(waits_for.iter().map(|tag| Action::Remind(*tag)));
         leaving.then = Then::Detach;
         self.go_on(leaving);
@@ -180,7 +178,7 @@ impl VirtualBrowser {
         self.actions.push(Action::Resume(waiting, false, ResumeAs::Call(tag)));
     }
 
-    /// Something started below a CDP session that no client has: if the client has just gone, it runs on.
+    /// A target was attached below a CDP session without a client: if the client is leaving, the target is resumed.
     pub(super) fn on_attached_below(&mut self, parent: &CdpSessionId, child: CdpSessionId) {
         let of_this = |leaving: &Leaving| leaving.sessions.binary_search_by(|(id, _)| id.cmp(parent)).is_ok();
         if let Some(at) = self.dialog_guards.leaving.iter().position(of_this) {
@@ -190,9 +188,9 @@ impl VirtualBrowser {
         }
     }
 
-    /// Its CDP sessions hold nothing: now they go.
+    /// Nothing is paused or intercepted by its CDP sessions any more: detaches them.
     fn let_leave(&mut self, leaving: &Leaving) {
-        // The mirror resumes what was handed before it detaches it. The root goes the same way, behind all that.
+        // The mirror resumes handed targets before it detaches their CDP sessions. The root is the last one.
         let roots = roots(&leaving.sessions);
         let direct = leaving.sessions.iter().filter(|(_, cdp)| !cdp.is_root() && is_direct(cdp, &roots));
         for id in direct.map(|(id, _)| id).chain([&leaving.root]) {
@@ -201,14 +199,14 @@ impl VirtualBrowser {
         }
     }
 
-    /// A dialog guard for each page that nobody is attached to; those that are not there yet.
+    /// Attaches a dialog guard to each page without a CDP session. Returns the tags of the attach commands.
     fn keep_all(&mut self) -> BTreeSet<Tag> {
         let pages = self.scope.of_kind(Kind::Page);
         let alone: Vec<TargetId> = pages.into_iter().filter(|page| !self.scope.is_attached(page)).collect();
         alone.iter().filter_map(|page| self.keep(page)).collect()
     }
 
-    /// A page that came while nobody was there.
+    /// A page was created: attaches a guard if no browser-level client is connected.
     pub(super) fn keep_new(&mut self, page: &TargetId) {
         let is_page = self.scope.targets.get(page).is_some_and(|seen| seen.kind == Kind::Page);
         if is_page && self.dialog_guards.all {
@@ -225,23 +223,23 @@ impl VirtualBrowser {
         Some(self.last_tag)
     }
 
-    /// A dialog guard is there, or cannot be had because its page has gone.
+    /// The reply to the attach command of a dialog guard; `None` if the page has gone.
     pub(super) fn on_keeper(&mut self, tag: Tag, page: &TargetId, result: Option<&str>) {
         let session = result.and_then(|result| JsonObject::read(result)?.string("sessionId")).map(CdpSessionId::from);
         match (session, self.dialog_guards.pages.get_mut(page)) {
             (Some(session), Some(dialog_guard)) => {
                 *dialog_guard = Some(session.clone());
-                // Its reply comes only once a dialog that is open now is closed: it is not waited for.
+                // The reply comes only when an open dialog is closed, so it is not waited for.
                 self.call(session, "Page.enable", "{}".to_owned(), Settle::Plain, Pending::Nobody);
             }
-            // A client was faster, or the page has gone.
+            // A client has enabled `Page` meanwhile, or the page has gone.
             (Some(session), None) => self.detach_own(Some(session)),
             (None, _) => self.dialog_guards.forget(page),
         }
         self.settle_leaving(tag);
     }
 
-    /// A message on a CDP session that no client has: perhaps one of a dialog guard's.
+    /// A message on a CDP session without a client: a dialog guard dismisses a dialog.
     pub(super) fn on_kept_page(&mut self, on: &CdpSessionId, text: &[u8]) {
         if self.dialog_guards.is_one(on)
             && matches!(message::route(text).head, message::Head::Event("Page.javascriptDialogOpening"))
@@ -251,11 +249,11 @@ impl VirtualBrowser {
         }
     }
 
-    /// A client looks after a page itself.
+    /// A client handles the dialogs of a page itself: removes the dialog guard.
     pub(super) fn relieve(&mut self, on: &CdpSessionId) {
         let Some(page) = self.scope.sessions.get(on).map(|cdp| cdp.target.clone()) else { return };
         if let Some(Some(dialog_guard)) = self.dialog_guards.pages.remove(&page) {
-            // What opened before the client had its word would be nobody's, and hang.
+            // A dialog that opened before the client enabled `Page` would stay open.
             let params = DISMISS.to_owned();
             self.call(dialog_guard.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);
             self.detach_own(Some(dialog_guard));
@@ -263,7 +261,7 @@ impl VirtualBrowser {
     }
 }
 
-/// The roots among these.
+/// The roots among these CDP sessions.
 fn roots(sessions: &[(CdpSessionId, Cdp)]) -> HashSet<CdpSessionId> {
     sessions.iter().filter(|(_, cdp)| cdp.is_root()).map(|(id, _)| id.clone()).collect()
 }

@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl VirtualBrowser {
-    /// A command on one of this session's CDP sessions. `as_it_is` says that its text can go up as it came: it names
-    /// the CDP session itself.
+    /// Handles a command on one of the session's CDP sessions. `as_it_is` says whether its text can be sent to Chrome
+    /// unchanged, because it names the CDP session.
     pub(super) fn on_command(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         let Some(cdp) = self.scope.sessions.get(on) else { return };
         let level = if cdp.is_root() { Level::Browser } else { Level::Page };
@@ -104,12 +104,12 @@ impl VirtualBrowser {
         self.refuse(on, command.id(), &CdpError::server(refusal.message(command.method())));
     }
 
-    /// A command on a root, or one that is judged: it goes up under an id of the proxy's, on its own CDP session.
+    /// Sends a command under an id of the proxy, on the CDP session that the client named.
     pub(super) fn forward_as_it_is(&mut self, on: &CdpSessionId, command: &Command) {
         self.forward(on, on.clone(), command.id(), command.method(), command.params().to_owned());
     }
 
-    /// A page-level command that goes up as it is.
+    /// Sends a page-level command unchanged.
     pub(super) fn pass(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         let id = command.id();
         if !as_it_is || id.is_ours() {
@@ -119,14 +119,14 @@ impl VirtualBrowser {
         self.actions.push(Action::Pass(command.text().clone()));
     }
 
-    /// As [`VirtualBrowser::pass`], for a command that may change what a page pretends.
+    /// As [`VirtualBrowser::pass`], for a command that may change the emulation of a page.
     fn pass_emulation(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         if !self.emulate(on, command.id(), command.method(), command.params()) {
             self.pass(on, command, as_it_is);
         }
     }
 
-    /// `Page.enable`: the client looks after the page's dialogs from now on.
+    /// `Page.enable`: from now on the client handles the dialogs of the page.
     fn enable_page(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         self.pass(on, command, as_it_is);
         if !command.id().is_ours() && !self.dialog_guards.is_empty() {
@@ -134,14 +134,14 @@ impl VirtualBrowser {
         }
     }
 
-    /// As [`VirtualBrowser::pass`], with other params than the client's.
+    /// As [`VirtualBrowser::pass`], with new params.
     pub(super) fn pass_with(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
         if !self.emulate(on, id, method, params) {
             self.send_up(on, id, method, params);
         }
     }
 
-    /// A page-level command goes up in a text of its own.
+    /// Sends a page-level command with a text that the proxy has written.
     fn send_up(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
         if id.is_ours() {
             return self.forward(on, on.clone(), id, method, params.to_owned());
@@ -157,13 +157,13 @@ impl VirtualBrowser {
             ResumeAs::Call(self.expect(Pending::Forward(on.clone(), id)))
         } else {
             self.sent(on, id);
-            // It has no params, and whatever a client writes there would be written by the link, which all share.
+            // It needs no params. The client's are dropped, because the link, which all sessions share, would write them.
             ResumeAs::Frame { text: Bytes::from(message::envelope(id, command.method(), "{}", Some(on))), id }
         };
         self.actions.push(Action::Resume(on.clone(), children, how));
     }
 
-    /// `chrome://crash`: the answer of a headless shell, and `Page.crash`, which ends the same process and no other.
+    /// `chrome://crash`: the reply of headless shell, and `Page.crash`, which ends only the process of the page.
     fn crash_page(&mut self, on: &CdpSessionId, id: CallId, frame: Option<&str>) {
         let Some(cdp) = self.scope.sessions.get(on) else { return };
         let frame = quote(frame.unwrap_or(cdp.target.as_str()));
@@ -171,7 +171,7 @@ impl VirtualBrowser {
         self.call(on.clone(), "Page.crash", "{}".to_owned(), Settle::Plain, Pending::Nobody);
     }
 
-    /// What the arguments' rules say of a page-level command.
+    /// Checks the arguments of a page-level command.
     fn check_arguments(&mut self, on: &CdpSessionId, command: &Command, rule: Check) {
         let Some(cdp) = self.scope.sessions.get(on) else { return };
         let to = arguments::On { kind: cdp.kind, below: cdp.below };

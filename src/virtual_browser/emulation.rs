@@ -1,8 +1,9 @@
-//! What pages pretend. In Chrome that belongs to the CDP session that asked for it; the mirror notes it, for snapshots.
+//! The emulation of pages. In Chrome an emulation belongs to the CDP session that set it; the mirror records it for
+//! snapshots.
 //!
-//! A page that was opened from a snapshot pretends what the former one did, by a CDP session of the proxy's. Chrome
-//! refuses a second time zone or locale, and lets one client's viewport end another's (*measured*): so what a client sets
-//! or ends itself is ended there first.
+//! For a page that was restored from a snapshot, a CDP session of the proxy sets the saved emulation. Chrome refuses a
+//! second time zone or locale, and a client's viewport replaces another's (*measured*): so before a client sets or clears
+//! an emulation, the proxy clears its own.
 
 use std::collections::HashMap;
 
@@ -16,7 +17,7 @@ use crate::{
     port::Settle,
 };
 
-/// The CDP sessions by which the proxy has pages pretend something.
+/// The CDP sessions on which the proxy has set an emulation.
 #[derive(Debug, Default)]
 pub(super) struct Emulators(HashMap<TargetId, Emulator>);
 
@@ -31,17 +32,17 @@ impl Emulators {
         self.0.insert(page, Emulator { session, what });
     }
 
-    /// How many device pixels they make of a CSS pixel of a page.
+    /// The device pixel ratio that they have set for a page.
     pub(super) fn device_scale(&self, page: &TargetId) -> Option<f64> {
         self.0.get(page)?.what.iter().find_map(Change::device_scale)
     }
 
-    /// A page is gone.
+    /// A page was destroyed.
     pub(super) fn forget(&mut self, page: &TargetId) {
         self.0.remove(page);
     }
 
-    /// One has been detached by whatever cause.
+    /// One of the CDP sessions has ended, for whatever reason.
     pub(super) fn lost(&mut self, session: &CdpSessionId) {
         self.0.retain(|_, emulator| emulator.session != *session);
     }
@@ -55,7 +56,8 @@ impl Emulators {
 }
 
 impl VirtualBrowser {
-    /// Sends a client's command up so that what it changes about a page is noted; false if it changes nothing of that kind.
+    /// Sends a client's command that changes the emulation of a page, so that the change is recorded. Returns false if the
+    /// command is none.
     pub(super) fn emulate(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) -> bool {
         let Some(change) = Change::read(method, params) else { return false };
         let Some(cdp) = self.scope.sessions.get_mut(on) else { return false };
@@ -77,7 +79,7 @@ impl VirtualBrowser {
         true
     }
 
-    /// The proxy has a page pretend this no more.
+    /// Clears an emulation that the proxy has set.
     fn give_up(&mut self, page: &TargetId, what: Aspect) {
         let Some(emulator) = self.emulators.0.get_mut(page) else { return };
         let Some(at) = emulator.what.iter().position(|own| own.aspect() == what) else { return };

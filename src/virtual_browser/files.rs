@@ -1,8 +1,8 @@
 //! Downloads, and files of the host that a client names.
 //!
-//! Chrome writes every download into a directory of this session's own, under its guid; nothing else says whose it is
-//! when a child frame started it. With the capability `host-files` a file goes from there to where its client expects
-//! it, whole, before the client is told that it is complete; without, it stays.
+//! Chrome writes every download into a directory of the session, under its guid; for a download of a child frame, only
+//! this directory shows its session. With the capability `host-files` a completed file is moved to the path that its
+//! client expects, before the client gets the event that it is complete; without it, the file stays.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -26,35 +26,35 @@ use crate::{
 const NO_PATH: CdpError = CdpError::new(-32602, "downloadPath not provided");
 const NO_DOWNLOAD: CdpError = CdpError::new(-32602, "No download item found for the given GUID");
 
-/// Downloads of this session that are over and whose guids are still known. The oldest is forgotten.
+/// Most completed downloads whose guids are remembered; the oldest is forgotten.
 pub(super) const KEPT_GUIDS: usize = 256;
 
-/// Where a file that is whole may stand, and where its client expects it.
+/// The move of a completed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// Each place it may be in, with the place it goes to from there.
+    /// The paths at which the file may be, each with its destination.
     pub ways: Vec<(PathBuf, PathBuf)>,
 }
 
-/// What a client asked for the downloads of a context.
+/// The settings of a context's downloads, from a client's `Browser.setDownloadBehavior`.
 #[derive(Debug)]
 struct Destination {
-    /// Where it expects them.
+    /// The client's directory.
     path: PathBuf,
-    /// `allow`: under the name the site gives them. Otherwise under their guids.
+    /// `allow`: files have the names that sites suggest. Otherwise their guids.
     by_name: bool,
 }
 
-/// A file on its way to where its client expects it, and who waits to hear that it is complete.
+/// A file that is being moved, and the events that wait for it.
 #[derive(Debug, Default)]
 struct Moving {
-    /// `Page.downloadProgress` of Chrome's own, which comes first, with the CDP session it is for.
+    /// Chrome's `Page.downloadProgress`, which comes first, with its CDP session.
     pages: Vec<(CdpSessionId, Bytes, usize)>,
     /// The params of `Browser.downloadProgress`.
     browser: Option<String>,
-    /// It has gone, or could not.
+    /// Whether the move has ended, successful or not.
     over: bool,
-    /// Where it went.
+    /// The path after a successful move.
     to: Option<PathBuf>,
 }
 
@@ -63,9 +63,9 @@ struct Moving {
 pub(super) struct Files {
     directory: PathBuf,
     wishes: HashMap<ContextId, Destination>,
-    /// Downloads that this session was told of, with the names their sites gave them.
+    /// The downloads whose start event was delivered, with the names that sites suggested.
     downloads: HashMap<String, String>,
-    /// The guids of downloads that are over, oldest first; [`KEPT_GUIDS`] at most.
+    /// The guids of completed downloads, the oldest first; at most [`KEPT_GUIDS`].
     ended: VecDeque<String>,
     moving: HashMap<String, Moving>,
 }
@@ -81,7 +81,7 @@ impl Files {
         }
     }
 
-    /// Downloads that are not over.
+    /// The number of downloads that are in progress.
     #[cfg(test)]
     pub(super) fn under_way(&self) -> usize {
         self.downloads.len()
@@ -91,12 +91,12 @@ impl Files {
         self.wishes.remove(context);
     }
 
-    /// Whether this session was told of a download: one that is under way, or one of the last that ended.
+    /// Whether a download belongs to this session: one in progress, or one of the last that ended.
     fn is_own(&self, guid: &str) -> bool {
         self.downloads.contains_key(guid) || self.ended.iter().any(|ended| ended == guid)
     }
 
-    /// A download is over.
+    /// A download has ended.
     fn end(&mut self, guid: &str) {
         if let Some((guid, _)) = self.downloads.remove_entry(guid) {
             if self.ended.len() >= KEPT_GUIDS {
@@ -106,7 +106,7 @@ impl Files {
         }
     }
 
-    /// Where the downloads of a context are written, under their guids.
+    /// The directory into which Chrome writes the downloads of a context, under their guids.
     fn downloads(&self, context: &str) -> PathBuf {
         self.directory.join("downloads").join(context)
     }
@@ -130,7 +130,7 @@ impl VirtualBrowser {
             || wrong("downloadPath")
             || !of_page && !matches!(events, None | Some("true" | "false"))
         {
-            // Of a wrong type: Chrome refuses it in its own words, whatever else it says; a path never goes up.
+            // A member of a wrong type: sent to Chrome without the path, which refuses it.
             if params.string("downloadPath").is_some() {
                 params.remove("downloadPath");
             }
@@ -145,7 +145,7 @@ impl VirtualBrowser {
         let mut up = JsonObject::default();
         if allows {
             let Some(path) = path else { return self.scope.fail(on, id, &NO_PATH) };
-            // Without host-files the file stays where it is, whatever was asked for.
+            // Without host-files the file is not moved, whatever the client asks for.
             if self.granted.has(Capability::HostFiles) {
                 let wish = Destination { path: PathBuf::from(path), by_name: behavior == "allow" };
                 self.files.wishes.insert(ContextId::from(context.as_str()), wish);
@@ -159,7 +159,7 @@ impl VirtualBrowser {
             up.set_raw("behavior", quote(&behavior));
         }
         up.set_raw("browserContextId", quote(&context));
-        // The events of one CDP session are those of every context: only the proxy's own has them on.
+        // A CDP session with these events gets those of every context: only the proxy's own enables them.
         up.set_raw("eventsEnabled", "false");
         if !of_page && let Some(cdp) = self.scope.sessions.get_mut(on) {
             cdp.download_events = events == Some("true");
@@ -222,18 +222,18 @@ impl VirtualBrowser {
         }
     }
 
-    /// From the session's directory to where the client expects the file, if it may have it there.
+    /// The move from the session's directory to the client's, if the client may use its directory.
     fn ways(&self, guid: &str) -> Vec<(PathBuf, PathBuf)> {
         let name = self.files.downloads.get(guid).map_or(guid, String::as_str);
-        // A site's file name is a name, never a path.
+        // The name that a site suggests must be a name, not a path.
         let name = Path::new(name).file_name().map_or_else(|| guid.into(), std::ffi::OsStr::to_os_string);
         let from = |context: &ContextId| self.files.downloads(context.as_str()).join(guid);
         let to = |wish: &Destination| if wish.by_name { wish.path.join(&name) } else { wish.path.join(guid) };
         self.files.wishes.iter().map(|(context, wish)| (from(context), to(wish))).collect()
     }
 
-    /// An event on a page: that a download is complete is held back until its file is where the client expects it.
-    /// False if it is held.
+    /// An event of a page. The event that a download is complete is delayed until its file was moved. Returns false if it
+    /// is delayed.
     pub(super) fn on_page_download(&mut self, on: &CdpSessionId, text: &Bytes, body_end: usize) -> bool {
         if self.files.wishes.is_empty() || message::route(text).head != Head::Event("Page.downloadProgress") {
             return true;
@@ -252,7 +252,7 @@ impl VirtualBrowser {
         false
     }
 
-    /// Sends a file on its way, if that has not been done; false if it stays where it is.
+    /// Starts to move a file, unless it was started. Returns false if the file is not moved.
     fn move_file(&mut self, guid: &str) -> bool {
         if self.files.moving.contains_key(guid) {
             return true;
@@ -267,7 +267,7 @@ impl VirtualBrowser {
         true
     }
 
-    /// A file has been moved, or not: its client hears that its download is complete.
+    /// The move of a file has ended: delivers the delayed events.
     pub fn on_moved(&mut self, tag: u64, to: Option<PathBuf>) {
         let Some(Pending::Moved(guid)) = self.settled(tag) else { return };
         if let Some(moving) = self.files.moving.get_mut(&guid) {
@@ -277,14 +277,14 @@ impl VirtualBrowser {
         self.settle_move(&guid);
     }
 
-    /// Tells what waited for a file that is in its place.
+    /// Delivers the events that waited for a file.
     fn settle_move(&mut self, guid: &str) {
         let Some(moving) = self.files.moving.get_mut(guid).filter(|moving| moving.over) else { return };
         let (pages, browser) = (std::mem::take(&mut moving.pages), moving.browser.take());
         for (on, text, body_end) in pages {
             self.scope.sessions.admit(&on, text, body_end);
         }
-        // The browser's event is the last there is.
+        // The browser-level event is the last one of a download.
         let Some(params) = browser else { return };
         let to = self.files.moving.remove(guid).and_then(|moving| moving.to);
         self.files.end(guid);
@@ -304,7 +304,7 @@ impl VirtualBrowser {
         }
     }
 
-    // ---- Files that a client hands to a page.
+    // ---- Files of the host that a client gives to a page.
 
     pub(super) fn check_files(&mut self, on: &CdpSessionId, command: &Command, paths: Vec<String>) {
         if self.granted.has(Capability::HostFiles) {
@@ -316,7 +316,8 @@ impl VirtualBrowser {
         self.actions.push(Action::CheckFiles(tag, self.files.directory.clone(), paths));
     }
 
-    /// Files that a client named have been looked at: are they all, links resolved, in the session's directory?
+    /// The files that a client named were checked. `inside` says whether all are in the session's directory, with links
+    /// resolved.
     pub fn on_files(&mut self, tag: u64, inside: bool) {
         let Some(Pending::Files(on, id, method, params)) = self.settled(tag) else { return };
         if !self.scope.sessions.contains_key(&on) {

@@ -1,5 +1,5 @@
-//! `ghost.*` as a client sends it on one of its roots, and who listens to its events. What is asked is done elsewhere:
-//! the session itself and its peers answer.
+//! The commands of the `ghost` domain on a client's root, and the roots that receive its events. The session's task and
+//! the session manager perform the commands.
 
 use std::{
     collections::HashMap,
@@ -21,21 +21,21 @@ pub(super) struct Listeners(HashMap<CdpSessionId, Listener>);
 
 #[derive(Debug)]
 struct Listener {
-    /// How long before a deadline it wants to know.
+    /// How long before a deadline it gets `ghost.sessionExpiring`.
     notice: Duration,
-    /// The end it was told of last.
+    /// The deadline in its last `ghost.sessionExpiring`.
     told: Option<(Instant, Deadline)>,
 }
 
 impl Listener {
-    /// When it is to be told of this end, unless it was.
+    /// When it gets the event for this deadline; `None` if it got it.
     fn at(&self, end: (Instant, Deadline)) -> Option<Instant> {
         (self.told != Some(end)).then(|| end.0.checked_sub(self.notice).unwrap_or(end.0))
     }
 }
 
 impl Listeners {
-    /// Whether one more would be one too many.
+    /// Whether no more roots may enable the domain.
     fn is_full(&self, on: &CdpSessionId) -> bool {
         self.0.len() >= MOST_LISTENERS && !self.0.contains_key(on)
     }
@@ -64,7 +64,7 @@ impl VirtualBrowser {
         self.reply_to_ghost(on, command, done);
     }
 
-    /// A command that the service behind the domain answers.
+    /// A command that the session's task performs.
     pub(super) fn ask_ghost(&mut self, on: &CdpSessionId, command: &Command) {
         let (id, method) = (command.id(), command.method());
         let Some(view) = self.scope.sessions.view(on) else { return };
@@ -85,12 +85,12 @@ impl VirtualBrowser {
         }
     }
 
-    /// Whether anybody listens.
+    /// Whether any root has enabled the domain.
     pub fn ghost_is_on(&self) -> bool {
         !self.listeners.0.is_empty()
     }
 
-    /// An event of the domain, by its name behind `ghost.`, for the roots of a view on which it is enabled.
+    /// Sends an event of the domain, named without `ghost.`, on the roots of a view that have enabled it.
     pub fn tell_ghost(&mut self, view: ViewId, name: &str, params: &str) {
         let method = format!("ghost.{name}");
         for on in self.listeners.0.keys() {
@@ -100,13 +100,13 @@ impl VirtualBrowser {
         }
     }
 
-    /// When [`VirtualBrowser::on_ghost_time`] wants to be called, if the session ends by itself at this time.
+    /// When to call [`VirtualBrowser::on_ghost_time`], if this is the next deadline of the session.
     pub fn next_ghost_notice(&self, end: Option<(Instant, Deadline)>) -> Option<Instant> {
         let end = end?;
         self.listeners.0.values().filter_map(|listener| listener.at(end)).min()
     }
 
-    /// `ghost.sessionExpiring`, for whoever wants to know by now; once for each end.
+    /// Sends `ghost.sessionExpiring` to the roots whose notice time has come, once for each deadline.
     pub fn on_ghost_time(&mut self, now: Instant, end: Option<(Instant, Deadline)>) {
         let Some(end) = end else { return };
         for (on, listener) in &mut self.listeners.0 {

@@ -1,14 +1,14 @@
-//! The commands of one CDP session that are on their way under its client's own ids.
+//! The commands of one CDP session, under its client's ids, that wait for a reply.
 
 use std::collections::HashMap;
 
 use crate::cdp::ids::CallId;
 
-/// So many are looked through one by one. More are found by hash: a client whose first commands are never answered must
-/// not make every later answer a long search, on a thread that other sessions need.
+/// Up to this many ids are searched one by one, more are found by hash: if the first commands of a client are never
+/// answered, the search for later replies must not become long, because other sessions use the same thread.
 const FEW: usize = 64;
 
-/// Ids in flight; one may be there several times.
+/// The ids in flight; a client may use an id several times.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     few: Vec<CallId>,
@@ -16,7 +16,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// A command has been sent.
+    /// A command was sent.
     pub(super) fn push(&mut self, id: CallId) {
         if self.few.len() < FEW {
             self.few.push(id);
@@ -25,7 +25,7 @@ impl InFlight {
         }
     }
 
-    /// A command has its answer; false if there was none of this id.
+    /// Removes a command that was answered. Returns false if no command with this id is in flight.
     pub(super) fn answered(&mut self, id: CallId) -> bool {
         if let Some(at) = self.few.iter().position(|sent| *sent == id) {
             self.few.remove(at);
@@ -42,7 +42,7 @@ impl InFlight {
         true
     }
 
-    /// All of them: none is in flight any more.
+    /// Removes and returns all ids.
     pub(super) fn take(&mut self) -> Vec<CallId> {
         let Self { mut few, many } = std::mem::take(self);
         let mut many: Vec<CallId> =
@@ -52,7 +52,7 @@ impl InFlight {
         few
     }
 
-    /// Whether there is none.
+    /// Whether no command is in flight.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.few.is_empty() && self.many.is_empty()
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_command_is_answered_once_however_many_there_are() {
+    fn commands_in_flight_are_answered_once() {
         for count in [3, 10_000] {
             let mut flight = InFlight::default();
             let ids = || (0..count).map(CallId);

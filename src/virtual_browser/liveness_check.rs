@@ -1,7 +1,7 @@
-//! Commands by which Chrome ends if the process of their page has gone, `Page.printToPDF` for example (*measured*).
+//! Delays commands that end Chrome if the process of their page has gone, for example `Page.printToPDF` (*measured*).
 //!
-//! Nobody can know from outside that it has not gone just now. So they go up one at a time for each page, and each only
-//! when the page has answered something else: what it sent behind them is not already on its way to a page that dies.
+//! The proxy cannot know whether the process has just gone. So such commands are sent one at a time for each page, and
+//! each only after the page has answered another command.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,10 +14,10 @@ use crate::{
     port::Settle,
 };
 
-/// What a page answers at once, and only if it is there.
+/// The command that a page answers at once, if its process exists.
 const ASK: &str = "Page.getLayoutMetrics";
 
-/// Such commands by their page. The first of each page is under way.
+/// The waiting commands by page. The first one of each page is in progress.
 #[derive(Debug, Default)]
 pub(super) struct LivenessChecks(HashMap<TargetId, VecDeque<Asked>>);
 
@@ -30,7 +30,7 @@ struct Asked {
 }
 
 impl VirtualBrowser {
-    /// Sends a command up once its page is known to be alive.
+    /// Sends a command once its page has answered a check.
     pub(super) fn send_to_living(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
         let Some(page) = self.scope.sessions.get(on).map(|cdp| cdp.target.clone()) else { return };
         let asked = Asked { on: on.clone(), id, method: method.to_owned(), params: params.to_owned() };
@@ -48,7 +48,7 @@ impl VirtualBrowser {
         self.call(first.on.clone(), ASK, "{}".to_owned(), Settle::Plain, pending);
     }
 
-    /// The page has answered.
+    /// The page has answered the check: sends the command.
     pub(super) fn on_alive(&mut self, page: &TargetId) {
         let Some(Asked { on, id, method, params }) = self.liveness_checks.0.get(page).and_then(VecDeque::front) else {
             return;
@@ -57,8 +57,8 @@ impl VirtualBrowser {
         self.call(on.clone(), &method, params, Settle::Plain, Pending::LivenessCheck(on, id, page.clone()));
     }
 
-    /// The command has been answered, or could not be sent: now the next one. False if its client has been told
-    /// something else meanwhile.
+    /// The command was answered, or could not be sent: starts the next one. Returns false if its client got another reply
+    /// meanwhile.
     pub(super) fn on_careful(&mut self, page: TargetId, on: &CdpSessionId, id: CallId) -> bool {
         let Some(commands) = self.liveness_checks.0.get_mut(&page) else { return false };
         if commands.front().is_none_or(|first| first.on != *on || first.id != id) {
@@ -73,12 +73,12 @@ impl VirtualBrowser {
         self.is_unanswered(on, id)
     }
 
-    /// Whether this is the time to answer it: what its CDP session had in flight when it ended has been answered.
+    /// Whether the command still waits for a reply: if its CDP session has ended, it was answered then.
     fn is_unanswered(&mut self, on: &CdpSessionId, id: CallId) -> bool {
         self.scope.sessions.get_mut(on).is_some_and(|cdp| cdp.in_flight.answered(id))
     }
 
-    /// A page has crashed, or is gone: what waits for it is not sent any more.
+    /// A page has crashed or was destroyed: its waiting commands are not sent.
     pub(super) fn forget_liveness_check(&mut self, page: &TargetId) {
         for asked in self.liveness_checks.0.remove(page).into_iter().flatten() {
             if self.is_unanswered(&asked.on, asked.id) {

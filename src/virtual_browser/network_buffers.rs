@@ -1,12 +1,12 @@
-//! Bodies of responses that Chrome keeps for a CDP session, until its client asks for them.
+//! Limits the bodies of responses that Chrome keeps for a CDP session until its client requests them.
 //!
-//! Each may keep what `arguments` lets through; what it asks for beyond that is counted for the whole session.
+//! Each CDP session may have the size that `arguments` allows; larger sizes are counted together for the session.
 
 use super::VirtualBrowser;
 use crate::cdp::{error::CdpError, ids::CdpSessionId, message::Command};
 
 impl VirtualBrowser {
-    /// `Network.enable` that wants so many bytes kept beyond what each CDP session may.
+    /// `Network.enable` with buffers that exceed the size for each CDP session by this many bytes.
     pub(super) fn keep_bodies(&mut self, on: &CdpSessionId, command: &Command, beyond: f64) {
         if beyond > 0.0 {
             let others = self.scope.sessions.iter().filter(|(id, _)| *id != on);
@@ -29,7 +29,7 @@ impl VirtualBrowser {
         self.pass_with(on, command.id(), command.method(), command.params());
     }
 
-    /// `Network.disable`: what was kept is dropped.
+    /// `Network.disable`: Chrome drops the bodies.
     pub(super) fn disable_network(&mut self, on: &CdpSessionId, command: &Command, as_it_is: bool) {
         if let Some(cdp) = self.scope.sessions.get_mut(on) {
             cdp.bodies_beyond = 0.0;

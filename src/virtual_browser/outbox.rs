@@ -3,15 +3,15 @@
 //!
 //! Invariant: a [`ToClient`] is made only in this file, and only for the view to which its CDP session was announced. No
 //! byte of another session can reach a socket without it, so a leak does not compile. Other files name an announced CDP
-//! session and say what is to be sent on it; which view that is, they cannot choose. [`Outbox::announce`] and
+//! session and the message to send on it; they cannot choose the view. [`Outbox::announce`] and
 //! [`Outbox::withdraw`] are the only ways to change the map *announced CDP session -> view*.
-//! (`no_message_of_a_stranger_becomes_a_frame`, the taint proof, and `tests/it/outbox.rs`, which reads this file.)
+//! (`foreign_messages_become_no_frames`, the taint proof, and `tests/it/outbox.rs`, which reads this file.)
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::{ViewId, scope::Cdp};
+use super::{ViewId, cdp_session::Cdp};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId},
@@ -19,8 +19,8 @@ use crate::cdp::{
     message::{self, Malformed},
 };
 
-/// Bytes of a message that is said inside one `Target.sendMessageToTarget` inside another. Each doubles the backslashes
-/// before every quote: a line of a page's console that is nothing but quotes, ten tunnels deep, fills any memory.
+/// Most bytes of a message inside one `Target.receivedMessageFromTarget` inside another. Each level doubles the
+/// backslashes before every quote: a console line of quotes, ten levels deep, would fill the memory.
 const MOST_NESTED: usize = 16 * 1024 * 1024;
 
 /// A frame for one client. Only this file makes one.
@@ -32,7 +32,7 @@ pub struct ToClient {
 }
 
 impl ToClient {
-    /// The text and what belongs behind it.
+    /// The text, and the suffix that completes it.
     pub fn parts(self) -> (Bytes, &'static str) {
         (self.text, if self.open { "}" } else { "" })
     }
@@ -47,12 +47,12 @@ impl ToClient {
         self.text.starts_with(start.as_bytes())
     }
 
-    /// Whether there is nothing in it; never so.
+    /// Whether it is empty; a frame never is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A frame that the proxy wrote itself.
+    /// A frame whose text the proxy has written.
     fn own_words(text: String) -> Self {
         Self { text: Bytes::from(text), open: false }
     }
@@ -69,7 +69,7 @@ struct Announced {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     announced: HashMap<CdpSessionId, Announced>,
-    /// The CDP session on which a view's client speaks without a `sessionId`.
+    /// By view, the CDP session for its client's frames without a `sessionId`.
     homes: HashMap<ViewId, CdpSessionId>,
     frames: Vec<(ViewId, ToClient)>,
     /// Views for which a nested message exceeded [`MOST_NESTED`].
@@ -77,17 +77,18 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// From now on, messages on this CDP session go to this view. One that was announced before stays with its view.
+    /// Announces a CDP session to a view: from now on its messages go there. One that was announced before stays with its
+    /// view.
     pub(super) fn announce(&mut self, on: CdpSessionId, view: ViewId, cdp: Cdp) {
         self.announced.entry(on).or_insert(Announced { view, cdp });
     }
 
-    /// A CDP session is gone: nothing more is sent on it.
+    /// A CDP session has ended: no more frames are sent on it.
     pub(super) fn withdraw(&mut self, on: &CdpSessionId) {
         self.announced.remove(on);
     }
 
-    /// A view is gone, with its CDP sessions and the frames that waited for it. Returns the CDP sessions.
+    /// Removes a view with its CDP sessions and its waiting frames. Returns the CDP sessions.
     pub(super) fn withdraw_view(&mut self, view: ViewId) -> Vec<(CdpSessionId, Cdp)> {
         self.homes.remove(&view);
         self.frames.retain(|(to, _)| *to != view);
@@ -95,12 +96,12 @@ impl Outbox {
         gone.map(|(on, announced)| (on, announced.cdp)).collect()
     }
 
-    /// A view's root, or the page of a page socket: there its client speaks without a `sessionId`.
+    /// Sets the CDP session for a client's frames without a `sessionId`: the root, or the page of a page socket.
     pub(super) fn set_home(&mut self, view: ViewId, home: CdpSessionId) {
         self.homes.insert(view, home);
     }
 
-    /// The CDP session that a view's frames without a `sessionId` are for.
+    /// The CDP session for a client's frames without a `sessionId`.
     pub(super) fn home(&self, view: ViewId) -> Option<&CdpSessionId> {
         self.homes.get(&view)
     }
@@ -110,7 +111,7 @@ impl Outbox {
         self.announced.get(on).map(|announced| announced.view)
     }
 
-    /// A CDP session that was announced to this view, by the id its client names.
+    /// A CDP session that was announced to this view, by an id that its client sent.
     pub(super) fn find(&self, view: ViewId, id: &str) -> Option<(&CdpSessionId, &Cdp)> {
         let found = self.announced.get_key_value(id).filter(|(_, announced)| announced.view == view);
         found.map(|(on, announced)| (on, &announced.cdp))
@@ -136,34 +137,35 @@ impl Outbox {
         self.announced.contains_key(on)
     }
 
-    /// How many are announced.
+    /// The number of announced CDP sessions.
     pub(super) fn len(&self) -> usize {
         self.announced.len()
     }
 
-    /// All of them, in no order.
+    /// All announced CDP sessions, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&CdpSessionId, &Cdp)> {
         self.announced.iter().map(|(on, announced)| (on, &announced.cdp))
     }
 
-    /// The states of all of them, in no order.
+    /// The states of all announced CDP sessions, in no order.
     pub(super) fn values(&self) -> impl Iterator<Item = &Cdp> {
         self.announced.values().map(|announced| &announced.cdp)
     }
 
     /// The frames that are ready, in order.
-    pub(super) fn take_frames(&mut self) -> Vec<(ViewId, ToClient)> {
+    pub(super) fn poll_frames(&mut self) -> Vec<(ViewId, ToClient)> {
         std::mem::take(&mut self.frames)
     }
 
     /// A view for which a nested message exceeded the limit, once for each.
-    pub(super) fn take_overgrown(&mut self) -> Option<ViewId> {
+    pub(super) fn poll_overgrown(&mut self) -> Option<ViewId> {
         self.overgrown.pop()
     }
 
-    // ---- What goes to a client.
+    // ---- Frames for clients.
 
-    /// A message of Chrome's on a CDP session goes to the view it was announced to, or nowhere.
+    /// A message of Chrome on a CDP session. It goes to the view that the CDP session was announced to; without one it is
+    /// dropped.
     pub(super) fn admit(&mut self, on: &CdpSessionId, text: Bytes, body_end: usize) {
         let Some(Announced { view, cdp }) = self.announced.get(on) else { return };
         let view = *view;
@@ -194,23 +196,23 @@ impl Outbox {
         self.say(on, |session| message::event(method, params, session));
     }
 
-    /// An error for a frame of this view that named no CDP session of it: as Chrome, without a `sessionId`.
+    /// An error for a frame that names no CDP session of its view. As in Chrome, it has no `sessionId`.
     pub(super) fn no_session(&mut self, view: ViewId, id: CallId) {
         let error = CdpError::NO_SESSION;
         self.tell(view, message::error_reply(Some(id), error.code, &error.message, None, None));
     }
 
-    /// An error for a frame of this view that could not be read.
+    /// An error for a frame that could not be parsed.
     pub(super) fn malformed(&mut self, view: ViewId, error: &Malformed) {
         self.tell(view, error.reply());
     }
 
-    /// The same for a message that was said inside `Target.sendMessageToTarget` to this CDP session.
+    /// As [`Outbox::malformed`], for a message inside a `Target.sendMessageToTarget` to this CDP session.
     pub(super) fn malformed_inside(&mut self, on: &CdpSessionId, error: &Malformed) {
         self.wrap(on, &error.reply());
     }
 
-    /// What the proxy says of a view's own frame: nothing in it is Chrome's.
+    /// The proxy's reply to a frame of a view: it has no data of Chrome.
     fn tell(&mut self, view: ViewId, text: String) {
         self.frames.push((view, ToClient::own_words(text)));
     }
@@ -219,7 +221,7 @@ impl Outbox {
         let Some(Announced { view, cdp }) = self.announced.get(on) else { return };
         let view = *view;
         let is_home = self.homes.get(&view) == Some(on);
-        // The root below a page socket: its client does not know that there is one.
+        // The root of a page socket: its client does not know it.
         if cdp.parent.is_none() && !is_home {
             return;
         }
@@ -232,7 +234,8 @@ impl Outbox {
         }
     }
 
-    /// `Target.receivedMessageFromTarget` on the parent of a CDP session that is not flat, if that is the same view's.
+    /// Sends `Target.receivedMessageFromTarget` on the parent of a CDP session that is not flat, if both belong to the same
+    /// view.
     fn wrap(&mut self, on: &CdpSessionId, inner: &str) {
         let Some(Announced { view, cdp }) = self.announced.get(on) else { return };
         let Some(parent) = cdp.parent.clone() else { return };

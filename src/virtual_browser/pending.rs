@@ -1,8 +1,8 @@
-//! Commands that go up under ids of ours, and what becomes of their replies.
+//! The commands that are sent under ids of the proxy, and the handling of their replies.
 
 use super::{
     Action, VirtualBrowser,
-    screenshot::{Drawing, Picture},
+    pictures::{Drawing, Picture},
 };
 use crate::{
     cdp::{
@@ -13,55 +13,55 @@ use crate::{
     port::{Call, Reply, Settle, Tag},
 };
 
-/// What becomes of a reply to a command of ours.
+/// How the reply to a command under an id of the proxy is handled.
 #[derive(Debug)]
 pub(super) enum Pending {
-    /// It is the client's reply, word for word.
+    /// Forwarded to the client, unchanged.
     Forward(CdpSessionId, CallId),
-    /// The client's reply, with the `TargetInfo`s as it may see them.
+    /// The client's reply to `Target.getTargetInfo`, with the `TargetInfo` as it may see it.
     Target(CdpSessionId, CallId),
-    /// As [`Pending::Target`], many.
+    /// As [`Pending::Target`], with several `TargetInfo`s.
     Targets(CdpSessionId, CallId),
-    /// A context of this session's.
+    /// The reply names a new context of the session.
     CreateContext(CdpSessionId, CallId),
-    /// A context that is gone once this is answered.
+    /// The reply confirms that the context was disposed of.
     DisposeContext(CdpSessionId, CallId, ContextId),
-    /// An attach, which announces itself before it is answered.
+    /// An attach; Chrome sends its event before the reply.
     Attach(CdpSessionId, CallId),
-    /// A window; what is attached only to ask for it is detached again.
+    /// The window of a target; the CDP session that was attached only for this question is detached.
     Window(CdpSessionId, CallId, Option<CdpSessionId>),
-    /// A CDP session of ours on a page, to ask it for its window.
+    /// The reply names a CDP session of the proxy on a page, to ask for its window.
     WindowAttach(CdpSessionId, CallId),
-    /// A trace that may begin.
+    /// A trace that starts once the browser is reserved; with its params.
     Trace(CdpSessionId, CallId, String),
-    /// A trace that has begun if this is no error.
+    /// `Tracing.start`: unless it failed, the trace runs.
     TraceStart(CdpSessionId, CallId),
-    /// The file of this download is on its way.
+    /// The file of the download with this guid is being moved.
     Moved(String),
-    /// Files a client named are being looked at.
+    /// The files that a client named are being checked; with method and params.
     Files(CdpSessionId, CallId, String, String),
-    /// The page of this command is alive if this is no error.
+    /// A liveness check of a page for this command: the page is alive unless it failed.
     Alive(CdpSessionId, CallId, TargetId),
-    /// The client's reply, and the next command that wants this page alive has its turn.
+    /// The client's reply; then the next command that needs this page alive is sent.
     LivenessCheck(CdpSessionId, CallId, TargetId),
-    /// A picture of a page that says how large it is.
+    /// The size of a page, for this screenshot.
     Picture(Picture),
-    /// A picture that waits until the browser has room for so many device pixels.
+    /// A screenshot that waits for a permit for this many device pixels.
     Permit(Picture, u64),
-    /// The client's reply: a picture has been taken, and the next one may be.
+    /// The client's reply to a screenshot.
     Taken(CdpSessionId, CallId, Drawing),
-    /// The client's reply; if it is no error, the CDP session makes so many device pixels of a CSS pixel.
+    /// The client's reply; unless it is an error, the CDP session has this device pixel ratio.
     Scale(CdpSessionId, CallId, f64),
-    /// A dialog guard for this page.
+    /// The reply names the CDP session of a dialog guard for this page.
     DialogGuard(TargetId),
-    /// A client that has gone holds this up no more.
+    /// A command that ends the effects of a client that has left.
     Leaving,
-    /// Nobody asked.
+    /// The reply is ignored.
     Nobody,
 }
 
 impl Pending {
-    /// The client's command that this answers, and the CDP session it was sent on.
+    /// The client's command that is answered with the reply, and its CDP session.
     fn asked(&self) -> Option<(&CdpSessionId, CallId)> {
         match self {
             Self::Forward(on, id)
@@ -79,8 +79,7 @@ impl Pending {
             | Self::Taken(on, id, _)
             | Self::Scale(on, id, _)
             | Self::Files(on, id, ..) => Some((on, *id)),
-            // What wants its page alive is in flight from when it was sent, its turn included: `liveness_check` sees to
-            // that.
+            // `liveness_check` marks these commands as in flight itself, from when the client sent them.
             Self::Alive(..)
             | Self::LivenessCheck(..)
             | Self::Moved(_)
@@ -91,7 +90,7 @@ impl Pending {
     }
 }
 
-/// An attach that a client asked for and that was not announced yet.
+/// An attach command of a client whose event has not arrived yet.
 #[derive(Debug)]
 pub(super) struct Attaching {
     pub(super) tag: Tag,
@@ -101,7 +100,7 @@ pub(super) struct Attaching {
 }
 
 impl VirtualBrowser {
-    /// Sends a command under an id of ours to the CDP session `to`; its reply is the client's.
+    /// Sends a client's command under an id of the proxy to the CDP session `to`, and forwards the reply.
     pub(super) fn forward(&mut self, on: &CdpSessionId, to: CdpSessionId, id: CallId, method: &str, params: String) {
         self.call(to, method, params, Settle::Plain, Pending::Forward(on.clone(), id));
     }
@@ -112,13 +111,13 @@ impl VirtualBrowser {
         self.actions.push(Action::Call(tag, call));
     }
 
-    /// Attaches to a target on the base, where no client sees it.
+    /// Attaches to a target through the base, hidden from clients.
     pub(super) fn attach(&mut self, target: TargetId, pending: Pending) {
         let tag = self.expect(pending);
         self.actions.push(Action::Call(tag, Call::attach(Some(self.base.clone()), target)));
     }
 
-    /// A number for what is to come, of which `pending` says what becomes of it.
+    /// Makes a number for a coming reply, which is handled as `pending` says.
     pub(super) fn expect(&mut self, pending: Pending) -> Tag {
         self.last_tag += 1;
         if let Some((on, id)) = pending.asked() {
@@ -129,7 +128,7 @@ impl VirtualBrowser {
         self.last_tag
     }
 
-    /// What waited for this answer. The client's command is not in flight any more.
+    /// Removes the entry of a reply. The client's command is not in flight any more.
     pub(super) fn settled(&mut self, tag: Tag) -> Option<Pending> {
         let pending = self.pending.remove(&tag)?;
         if let Some((on, id)) = pending.asked()
@@ -142,7 +141,7 @@ impl VirtualBrowser {
 
     pub(super) fn on_reply(&mut self, tag: Tag, reply: Reply) {
         let Some(pending) = self.settled(tag) else { return };
-        // Announced before it was answered, or not at all.
+        // The event of an attach comes before its reply, or not at all.
         if let Some(at) = self.attaching.iter().position(|attach| attach.tag == tag) {
             self.attaching.remove(at);
         }

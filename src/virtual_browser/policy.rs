@@ -1,45 +1,46 @@
-//! What may be done with each method of the protocol, by name, by where it is sent and by what the session may; and
-//! which handler does it.
+//! Decides about each method of the protocol, by its name, the level of its CDP session and the capabilities of the
+//! session, and names its handler.
 //!
-//! The table is `policy.tsv` beside this file, one row per method of Chrome 156 (and a few that only 148 has), meant to be
-//! read and audited. The row `ghost.*` is for all operations of the `ghost` domain, which has its own table of them; the build makes perfect hashes of it, and the enums [`Handler`] and
-//! [`Check`]. Handlers are called in `dispatch`, checks in [`arguments`](super::arguments). Nothing here looks at
+//! The table is `policy.tsv` beside this file, one row per method of Chrome 156 (and a few that only 148 has), to be read
+//! and audited. The row `ghost.*` is for all operations of the `ghost` domain, which has a table of its own. The
+//! build makes a perfect hash of the table, and the enums [`Handler`] and [`Check`]. Handlers are called in `dispatch`, checks in [`arguments`](super::arguments). Nothing here looks at
 //! parameters.
 //!
-//! Invariant: what is not in the table goes nowhere, except a new method of a domain whose known methods all concern
-//! only their own target, on that target (`an_unknown_method_goes_nowhere`).
+//! Invariant: a method that is not in the table is not sent to Chrome, except a new method of a domain whose known methods
+//! all concern only their own target, on that target (`unknown_methods_are_not_sent_to_chrome`).
 
 use crate::api_types::capability::{Capability, Granted};
 
 include!(concat!(env!("OUT_DIR"), "/policy.rs"));
 
-/// Where a command is sent.
+/// The level of the CDP session of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// A client's root, or another browser-level CDP session.
+    /// A root of a client.
     Browser,
     /// The CDP session of a page, tab, iframe or worker.
     Page,
 }
 
-/// What is done with a command.
+/// The verdict on a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Goes up as it is.
+    /// Send to Chrome unchanged.
     Pass,
-    /// Goes up on the lease, with the session's own context where none is named, and never with a foreign one.
+    /// Send on the base with a context of the session: the default one if the command names none.
     InjectContext,
-    /// Goes up if what it names belongs to this client; else it is answered as Chrome answers for what is not there.
+    /// Send to Chrome if the object that it names belongs to the session; otherwise answer as Chrome does for an unknown
+    /// object.
     OwnOnly,
-    /// Is answered as a Chrome that holds only this session would.
+    /// Answer as a Chrome that has only this session.
     Virtualise,
-    /// Goes up once its arguments have been checked, and perhaps rewritten.
+    /// Check the arguments, rewrite them if needed, and send the command to Chrome.
     Sanitise,
-    /// Is answered by the proxy.
+    /// The proxy answers.
     AnswerLocally,
-    /// Is answered with an error.
+    /// Answer with an error.
     Refuse(Refusal),
-    /// Is answered as a method that Chrome does not know.
+    /// Answer as Chrome does for an unknown method.
     NotFound,
 }
 
@@ -63,26 +64,26 @@ impl Refusal {
     }
 }
 
-/// What is done with a command, and what does it.
+/// The verdict on a command, and its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The verdict of the table, for whoever reads it.
+    /// The verdict of the table, for reports.
     pub verdict: Verdict,
-    /// What carries it out.
+    /// The handler that carries the verdict out.
     pub handler: Handler,
 }
 
 /// A row of the table.
 struct Row {
-    /// On a page-level CDP session.
+    /// The verdict on a page-level CDP session.
     page: Decision,
-    /// On a browser-level one.
+    /// The verdict on a browser-level CDP session.
     browser: Decision,
-    /// What takes the place of a refusal for want of a capability, if the session has that.
+    /// The verdicts that replace a refusal, each for a session with a capability.
     with: &'static [(Capability, Decision)],
 }
 
-/// The one decision on a method.
+/// Decides about a method. No other code does.
 pub fn decide(method: &str, level: Level, granted: Granted) -> Decision {
     let row = ROWS.get(method).or_else(|| DOMAINS.get(method.split_once('.')?.0));
     let decision = match (row, level) {
@@ -105,7 +106,7 @@ pub fn not_found(method: &str) -> String {
     format!("'{method}' wasn't found")
 }
 
-/// Whether a newer Chrome may know this method, and it can concern only its own target.
+/// Whether a newer Chrome may have this method, and it can concern only its own target.
 fn is_new(method: &str) -> bool {
     method.split_once('.').is_some_and(|(domain, _)| OPEN_DOMAINS.contains(domain))
 }
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_one_verdict_and_every_verdict_a_row() {
+    fn every_verdict_has_a_row() {
         let table = include_str!("policy.tsv");
         assert_eq!(table.lines().count() - 1, ROWS.len() + DOMAINS.len());
         for row in table.lines().skip(1) {
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_or_shows_the_whole_browser_never_passes() {
+    fn browser_wide_methods_never_pass() {
         use Level::{Browser, Page};
         let refuse = |needs| Verdict::Refuse(Refusal { needs });
         let (dedicated, tracing) = (refuse(Some(Capability::Dedicated)), refuse(Some(Capability::Tracing)));
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capability_takes_a_refusal_away_only_where_the_row_says_so() {
+    fn capabilities_replace_only_the_refusals_of_their_rows() {
         let with = |caps| Granted::new(caps, Capabilities::all());
         let tracing = with(Capabilities { tracing: true, ..Capabilities::strict() });
         let all_but_tracing = with(Capabilities { tracing: false, ..Capabilities::all() });
@@ -181,17 +182,17 @@ mod tests {
             assert_eq!(start, Decision { verdict: Verdict::OwnOnly, handler: Handler::StartTrace });
             let refused = decide("Tracing.start", level, all_but_tracing).handler;
             assert_eq!(refused, Handler::Refuse(Refusal { needs: Some(Capability::Tracing) }));
-            // No row says yet what a browser of one's own allows.
+            // No row has a rule yet for a browser that a session has for itself.
             let crash = decide("Browser.crash", level, with(Capabilities::all())).handler;
             assert_eq!(crash, Handler::Refuse(Refusal { needs: Some(Capability::Dedicated) }));
-            // What no capability allows, all of them do not.
+            // A method that no single capability allows is not allowed by all of them.
             let extension = decide("Extensions.loadUnpacked", level, with(Capabilities::all())).handler;
             assert_eq!(extension, Handler::Refuse(Refusal { needs: None }));
         }
     }
 
     #[test]
-    fn an_unknown_method_goes_nowhere() {
+    fn unknown_methods_are_not_sent_to_chrome() {
         for method in [
             "Nope.enable",
             "Storage.newThing",
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_method_and_what_would_allow_it() {
+    fn refusals_name_the_method_and_the_capability() {
         let refusal = Refusal { needs: Some(Capability::Dedicated) };
         let text = "'Browser.crash' is refused: it needs the capability dedicated";
         assert_eq!(refusal.message("Browser.crash"), text);

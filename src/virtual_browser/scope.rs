@@ -1,4 +1,4 @@
-//! What is ours: the contexts, targets and CDP sessions of one session. What is sent to its views is made in `outbox`.
+//! The contexts, targets and CDP sessions that belong to one session. `outbox` makes the frames for its views.
 
 use std::{
     borrow::Cow,
@@ -6,107 +6,43 @@ use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
 };
 
-use super::{in_flight::InFlight, outbox::Outbox, screenshot::DeviceScale};
+use super::{
+    cdp_session::{Cdp, Discover},
+    outbox::Outbox,
+};
 use crate::cdp::{
     error::CdpError,
     ids::{CallId, CdpSessionId, ContextId, TargetId},
     target::{Filter, Kind, TargetInfo, with_attached},
 };
 
-/// CDP sessions of one session that may be told of all its targets, of its downloads or of itself. What is told of once can
-/// be long (a URL has up to 2 MB, and a page chooses it), and is made anew for each of them.
+/// Most CDP sessions of one session that receive the events of all its targets, of its downloads or of the session itself.
+/// An event can be long (a URL has up to 2 MB, and a page chooses it), and is copied for each of them.
 pub(super) const MOST_LISTENERS: usize = 32;
 
-/// A target this session owns and may be shown.
+/// A target that belongs to the session and may be shown to its clients.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// Chrome's latest `TargetInfo`.
     pub(super) info: String,
     pub(super) kind: Kind,
     pub(super) context: Option<ContextId>,
-    /// The order in which they came.
+    /// The position of the target in the order of creation.
     number: u64,
-    /// Whether anybody at all is attached, by Chrome's word.
+    /// Whether Chrome reports that any CDP session is attached, of this session or not.
     attached: bool,
 }
 
-/// The state of a CDP session that was announced to a view.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "five independent settings of a client, not states")]
-pub(super) struct Cdp {
-    /// The one on which it was announced; a view's own root has none.
-    pub(super) parent: Option<CdpSessionId>,
-    pub(super) target: TargetId,
-    /// `Browser` for a root.
-    pub(super) kind: Kind,
-    /// The auto-attach of the page or worker above it made it.
-    pub(super) below: bool,
-    /// False for one that the client speaks to by `Target.sendMessageToTarget`.
-    pub(super) flat: bool,
-    /// Commands on their way under the client's own ids.
-    pub(super) in_flight: InFlight,
-    /// `Target.setDiscoverTargets`, if it is on.
-    pub(super) discover: Option<Discover>,
-    /// `Target.setAutoAttach` on this one is on, for what is below it.
-    pub(super) auto_attach: bool,
-    /// What that attaches is spoken to by `Target.sendMessageToTarget`.
-    pub(super) children_not_flat: bool,
-    /// `eventsEnabled` of its `Browser.setDownloadBehavior`.
-    pub(super) download_events: bool,
-    /// What its `Emulation.setDeviceMetricsOverride` makes of pictures.
-    pub(super) device_scale: DeviceScale,
-    /// Bytes of response bodies that it keeps beyond what each may.
-    pub(super) bodies_beyond: f64,
-}
-
-impl Cdp {
-    pub(super) fn new(parent: Option<CdpSessionId>, target: TargetId, kind: Kind, flat: bool) -> Self {
-        Self {
-            parent,
-            target,
-            kind,
-            below: false,
-            flat,
-            in_flight: InFlight::default(),
-            discover: None,
-            auto_attach: false,
-            children_not_flat: false,
-            download_events: false,
-            device_scale: DeviceScale::default(),
-            bodies_beyond: 0.0,
-        }
-    }
-
-    /// Whether commands on it are judged by the rules for roots.
-    pub(super) fn is_root(&self) -> bool {
-        self.kind == Kind::Browser
-    }
-}
-
-/// A discovery that is on, and what it has told.
-#[derive(Debug)]
-pub(super) struct Discover {
-    pub(super) filter: Filter,
-    /// What was told last of each target, hashed: the info itself can be long.
-    told: HashMap<TargetId, u64>,
-}
-
-impl Discover {
-    pub(super) fn new(filter: Filter) -> Self {
-        Self { filter, told: HashMap::new() }
-    }
-}
-
-/// What belongs to one session.
+/// The objects of one session.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) default_context: ContextId,
-    /// The contexts its clients made, in order.
+    /// The contexts that clients created, in order.
     pub(super) contexts: Vec<ContextId>,
     pub(super) targets: HashMap<TargetId, Seen>,
-    /// The CDP sessions announced to its views, and what is sent on them.
+    /// The CDP sessions announced to views, and the frames for them.
     pub(super) sessions: Outbox,
-    /// The windows its pages were found in.
+    /// The windows of its pages, as far as Chrome has reported them.
     pub(super) windows: HashSet<i32>,
     /// The virtual browser target that every client of this session sees as its browser.
     pub(super) browser: TargetId,
@@ -126,12 +62,12 @@ impl Scope {
         }
     }
 
-    /// A context of this session: its default one, or one its clients made.
+    /// Whether a context belongs to the session: the default one, or one that a client created.
     pub(super) fn owns_context(&self, id: &str) -> bool {
         self.default_context.as_str() == id || self.contexts.iter().any(|context| context.as_str() == id)
     }
 
-    /// A context has been disposed of, with all that was in it.
+    /// A context was disposed of, with all targets in it.
     pub(super) fn forget_context(&mut self, context: &ContextId) {
         self.contexts.retain(|other| other != context);
         let in_it = |seen: &Seen| seen.context.as_ref() == Some(context);
@@ -142,7 +78,7 @@ impl Scope {
         }
     }
 
-    // ---- What goes to a client, as in `outbox`.
+    // ---- Frames for clients: see `outbox`.
 
     /// A reply to a client's command on one of its CDP sessions.
     pub(super) fn reply(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
@@ -159,9 +95,9 @@ impl Scope {
         self.sessions.event(on, method, params);
     }
 
-    // ---- Targets as this session sees them.
+    // ---- Targets, as the session's clients see them.
 
-    /// A target is there, or has changed: its discoverers are told what is new to them.
+    /// A target was created or has changed: sends the events to the CDP sessions that discover targets.
     pub(super) fn see(&mut self, id: &TargetId, json: &str) {
         let Some(info) = TargetInfo::read(json) else { return };
         if !info.kind.is_ordinary() || !info.context.as_ref().is_some_and(|context| self.owns_context(context.as_str()))
@@ -176,7 +112,7 @@ impl Scope {
         self.tell(id);
     }
 
-    /// A target is gone.
+    /// A target was destroyed.
     pub(super) fn lose(&mut self, id: &TargetId) {
         self.targets.remove(id);
         let params = format!(r#"{{"targetId":"{id}"}}"#);
@@ -206,7 +142,7 @@ impl Scope {
         }
     }
 
-    /// How many targets of a kind there are.
+    /// The number of targets of a kind.
     pub(super) fn count(&self, kind: Kind) -> usize {
         self.targets.values().filter(|seen| seen.kind == kind).count()
     }
@@ -224,7 +160,7 @@ impl Scope {
         self.sessions.values().any(|cdp| cdp.target == *id)
     }
 
-    /// A `TargetInfo` as this session's clients see it; `None` if they may not.
+    /// A `TargetInfo` as clients of this session see it; `None` if the target is hidden from them.
     pub(super) fn shown<'a>(&self, json: &'a str) -> Option<(Kind, Cow<'a, str>)> {
         let info = TargetInfo::read(json)?;
         let seen = self.targets.get(&info.id)?;
@@ -239,7 +175,7 @@ impl Scope {
         )
     }
 
-    /// Starts a discovery: all that is there is told, as Chrome does before it replies.
+    /// Starts a discovery. Sends an event for each existing target, as Chrome does before it replies.
     pub(super) fn discover(&mut self, on: &CdpSessionId, filter: Option<Filter>) {
         let Some(cdp) = self.sessions.get_mut(on) else { return };
         let Some(filter) = filter else {
@@ -262,7 +198,7 @@ impl Scope {
         }
     }
 
-    /// Tells every discoverer what it does not know of a target yet.
+    /// Sends the changes of a target to each CDP session that discovers targets.
     pub(super) fn tell(&mut self, id: &TargetId) {
         for on in self.discoverers() {
             self.tell_on(&on, id);
@@ -282,7 +218,8 @@ impl Scope {
         }
     }
 
-    /// `targetCreated` if it is new, `targetInfoChanged` if it differs, nothing if it is what was told last.
+    /// Sends `targetCreated` for a new target, `targetInfoChanged` for a changed one, and nothing if the info is the same
+    /// as in the last event.
     fn tell_one(&mut self, on: &CdpSessionId, id: &TargetId, info: &str) {
         let Some(discover) = self.sessions.get_mut(on).and_then(|cdp| cdp.discover.as_mut()) else { return };
         let now = BuildHasherDefault::<DefaultHasher>::default().hash_one(info);
@@ -294,7 +231,8 @@ impl Scope {
         self.event(on, method, &format!(r#"{{"targetInfo":{info}}}"#));
     }
 
-    /// Chrome says `attached:true` of a target that one of ours has just been attached to, perhaps without an event.
+    /// A CDP session of this session was attached to a target. Chrome reports `attached:true` then, perhaps without an
+    /// event.
     pub(super) fn mark_attached(&mut self, id: &TargetId) {
         if let Some(seen) = self.targets.get_mut(id) {
             seen.attached = true;
@@ -302,7 +240,8 @@ impl Scope {
         self.tell(id);
     }
 
-    /// Whether one more CDP session may be told of what `listens` tells of; one that is told already may.
+    /// Whether a CDP session may receive the events that `listens` tests for, within [`MOST_LISTENERS`]. One that receives
+    /// them already may.
     pub(super) fn may_listen(&self, on: &CdpSessionId, listens: impl Fn(&Cdp) -> bool) -> bool {
         self.sessions.iter().filter(|(id, cdp)| *id != on && listens(cdp)).count() < MOST_LISTENERS
     }

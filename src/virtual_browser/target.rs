@@ -1,15 +1,17 @@
-//! `Target.*` as this session's clients see it: a Chrome that holds only what is theirs.
+//! The commands of `Target.*`, which show a client only the targets, contexts and CDP sessions of its own session.
+//! `attach` has those that attach, and the events of CDP sessions.
 
-use super::{Action, Attaching, Pending, VirtualBrowser, arguments, scope::Cdp};
+mod attach;
+
+use super::{Action, Pending, VirtualBrowser, arguments, cdp_session::Cdp};
 use crate::{
     cdp::{
         error::CdpError,
-        ids::{CallId, CdpSessionId, TargetId},
+        ids::{CallId, CdpSessionId},
         json_object::JsonObject,
         message::Command,
         target::{Filter, Kind},
     },
-    close_reason::CloseReason,
     port::{Flavour, Interest, Settle},
 };
 
@@ -25,14 +27,10 @@ const BOTH_FLAVOURS: CdpError = CdpError::new(
 const STRAY_FILTER: CdpError = CdpError::new(-32602, "Filter should not be present with `discover` is off");
 const LAST_CONTEXT: CdpError = CdpError::new(-32000, "Cannot dispose default browser context.");
 
-/// CDP sessions that may be attached each on the one before. They end with the first, one inside the other, and so deep goes
-/// Chrome's stack, and ours.
-const MOST_DEEP: usize = 32;
-
-/// A `filter` member that is none.
+/// The `filter` member could not be read.
 struct NoFilter;
 
-/// A client's command, and where it was sent.
+/// A client's command of `Target.*`, and the CDP session it was sent on.
 pub(super) struct Asked<'a> {
     on: &'a CdpSessionId,
     pub(super) id: CallId,
@@ -41,7 +39,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl VirtualBrowser {
-    /// Reads a `Target.*` command for its handler; what cannot be read is answered here.
+    /// Parses a `Target.*` command and calls its handler. If the params cannot be parsed, the client gets an error.
     pub(super) fn ask_target(
         &mut self,
         on: &CdpSessionId,
@@ -56,25 +54,9 @@ impl VirtualBrowser {
         }
     }
 
-    /// Whether a CDP session more may be attached; if not, the command is answered.
-    fn may_attach(&mut self, asked: &Asked<'_>, method: &str) -> bool {
-        if self.is_deepest(asked.on) {
-            let error = format!(
-                "'{method}' is refused: CDP sessions may be attached {MOST_DEEP} deep, each on the one before; attach on another one"
-            );
-            self.refuse(asked.on, asked.id, &CdpError::server(error));
-            return false;
-        }
-        if self.is_full() {
-            self.refuse_full(asked, method);
-            return false;
-        }
-        true
-    }
-
-    /// A command whose parameters are incomplete or of a wrong type goes up as it was read, for Chrome to refuse in its
-    /// own words. *Measured:* a member that is there with a wrong type, `null` included, is always refused. No id that
-    /// Chrome could read goes along, should it not refuse.
+    /// Sends a command whose parameters are incomplete or of a wrong type to Chrome, whose error the client gets.
+    /// *Measured:* Chrome always refuses a member of a wrong type, `null` included. All ids are removed, in case it does
+    /// not.
     fn let_chrome_refuse(&mut self, asked: &Asked<'_>, method: &str) {
         let text = asked.params.to_string();
         let Some(mut params) = JsonObject::read(&text) else {
@@ -88,21 +70,21 @@ impl VirtualBrowser {
         self.forward(asked.on, asked.on.clone(), asked.id, method, params.to_string());
     }
 
-    /// The filter a command names, if it names one; an error if that is no filter.
+    /// The filter of a command, if it has one; an error if it is not valid.
     fn filter(asked: &Asked<'_>) -> Result<Option<Filter>, NoFilter> {
         asked.params.get("filter").map(|json| Filter::read(json).ok_or(NoFilter)).transpose()
     }
 
     pub(super) fn get_targets(&mut self, asked: &Asked<'_>) {
         if Self::filter(asked).is_err() {
-            // Should Chrome read what we cannot, then it is filtered all the same.
+            // If Chrome accepts a filter that is not valid here, its result is filtered all the same.
             let pending = Pending::Targets(asked.on.clone(), asked.id);
             let params = asked.params.to_string();
             return self.call(asked.on.clone(), "Target.getTargets", params, Settle::Plain, pending);
         }
         // Chrome does not count the browser among them, as it does in a discovery.
         let pending = Pending::Targets(asked.on.clone(), asked.id);
-        // Asked on the session's own root: a worker's CDP session would not be answered.
+        // Sent on the root of the view, because Chrome does not answer it on a worker's CDP session.
         let Some(to) = self.root_of(asked.on) else { return };
         self.call(to, "Target.getTargets", asked.params.to_string(), Settle::Plain, pending);
     }
@@ -184,7 +166,7 @@ impl VirtualBrowser {
             (true, false) => Flavour::Tab,
             _ => Flavour::Page,
         };
-        // One that is on already has attached to what there is.
+        // If it is on already, the existing targets were attached then.
         let is_on = self.scope.sessions.get(asked.on).is_some_and(|cdp| cdp.auto_attach);
         if on_off && !is_on && self.cdp_sessions() + self.scope.targets.len() > self.limits.all {
             return self.refuse_full(asked, "Target.setAutoAttach");
@@ -197,7 +179,7 @@ impl VirtualBrowser {
         self.actions.push(Action::AutoAttach(tag, asked.on.clone(), interest));
     }
 
-    /// On a page, tab or worker it concerns only what is below that: it goes up, flat whatever the client said.
+    /// On a page, tab or worker, auto-attach concerns only the targets below it. It is sent to Chrome, always flat.
     pub(super) fn set_auto_attach_below(&mut self, mut asked: Asked<'_>) {
         let flat = asked.params.read_as::<bool>("flatten") == Some(true);
         let is_off = asked.params.read_as::<bool>("autoAttach") == Some(false);
@@ -209,88 +191,6 @@ impl VirtualBrowser {
             asked.params.set_raw("flatten", "true");
         }
         self.pass_with(asked.on, asked.id, "Target.setAutoAttach", &asked.params.to_string());
-    }
-
-    pub(super) fn attach_to_target(&mut self, mut asked: Asked<'_>) {
-        if !self.may_attach(&asked, "Target.attachToTarget") {
-            return;
-        }
-        let Some(target) = asked.params.string("targetId") else {
-            return self.let_chrome_refuse(&asked, "Target.attachToTarget");
-        };
-        if target == self.scope.browser.as_str() {
-            return self.attach_to_browser(&asked);
-        }
-        let Some((target, _)) = self.scope.targets.get_key_value(target.as_str()) else {
-            return self.scope.fail(asked.on, asked.id, &NO_TARGET);
-        };
-        let target = target.clone();
-        let flatten = asked.params.get("flatten").map(str::to_owned);
-        let flat = flatten.as_deref() == Some("true");
-        if flatten.is_none_or(|json| json == "false") {
-            asked.params.set_raw("flatten", "true");
-        }
-        let pending = Pending::Attach(asked.on.clone(), asked.id);
-        let settle = Settle::Attach(target.clone());
-        self.attaching.push_back(Attaching { tag: self.last_tag + 1, on: asked.on.clone(), target, flat });
-        self.call(asked.on.clone(), "Target.attachToTarget", asked.params.to_string(), settle, pending);
-    }
-
-    pub(super) fn attach_to_browser_target(&mut self, asked: &Asked<'_>) {
-        if !self.may_attach(asked, "Target.attachToBrowserTarget") {
-            return;
-        }
-        if !asked.root {
-            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);
-        }
-        self.attach_to_browser(asked);
-    }
-
-    /// A further virtual root: a browser-level CDP session below the view's own.
-    fn attach_to_browser(&mut self, asked: &Asked<'_>) {
-        let Some(to) = self.root_of(asked.on) else { return };
-        let is_root = |target: &TargetId| *target == self.scope.browser;
-        let coming = self.attaching.iter().filter(|attach| is_root(&attach.target)).count();
-        if coming + self.scope.sessions.values().filter(|cdp| cdp.is_root()).count() >= self.limits.roots {
-            let error = format!(
-                "'Target.attachToBrowserTarget' is refused: this session has {} CDP sessions on the browser, which is all that \
-                 max_roots allows; detach from one first",
-                self.limits.roots
-            );
-            return self.refuse(asked.on, asked.id, &CdpError::server(error));
-        }
-        let target = self.scope.browser.clone();
-        self.attaching.push_back(Attaching { tag: self.last_tag + 1, on: asked.on.clone(), target, flat: true });
-        if asked.root {
-            self.forward(asked.on, asked.on.clone(), asked.id, "Target.attachToBrowserTarget", "{}".to_owned());
-        } else {
-            // By way of a page's `attachToTarget`: it is announced on the root, from which it is attached.
-            self.forward(asked.on, to, asked.id, "Target.attachToBrowserTarget", "{}".to_owned());
-        }
-    }
-
-    /// The CDP sessions of this session, those that are still to come included.
-    fn cdp_sessions(&self) -> usize {
-        self.scope.sessions.len() + self.attaching.len()
-    }
-
-    fn is_full(&self) -> bool {
-        self.cdp_sessions() >= self.limits.all
-    }
-
-    fn refuse_full(&mut self, asked: &Asked<'_>, method: &str) {
-        let most = self.limits.all;
-        let error = format!(
-            "'{method}' is refused: this session has {} CDP sessions, and max_cdp_sessions allows {most}; detach from some first",
-            self.cdp_sessions()
-        );
-        self.refuse(asked.on, asked.id, &CdpError::server(error));
-    }
-
-    /// Whether nothing may be attached on this CDP session, because it stands too deep itself.
-    fn is_deepest(&self, on: &CdpSessionId) -> bool {
-        let above = |cdp: &&Cdp| cdp.parent.as_ref().and_then(|parent| self.scope.sessions.get(parent));
-        std::iter::successors(self.scope.sessions.get(on), above).count() > MOST_DEEP
     }
 
     pub(super) fn get_browser_contexts(&mut self, asked: &Asked<'_>) {
@@ -309,7 +209,7 @@ impl VirtualBrowser {
         {
             return self.refuse(asked.on, asked.id, &CdpError { code, message: message.into(), data: None });
         }
-        // On the lease, with which it goes: contexts live as long as the session, whatever the client said.
+        // A context lives as long as the session, whatever the client asks for: it is disposed of with the lease.
         if !matches!(asked.params.get("disposeOnDetach"), Some(json) if json != "true" && json != "false") {
             asked.params.set_raw("disposeOnDetach", "true");
         }
@@ -362,7 +262,7 @@ impl VirtualBrowser {
         self.call(to, "Target.createTarget", asked.params.to_string(), settle, pending);
     }
 
-    /// A command about a target, which must be one's own.
+    /// A command on a target, which must belong to the session.
     pub(super) fn on_own_target(&mut self, asked: &Asked<'_>, method: &str, root_only: bool) {
         if root_only && !asked.root {
             let error = CdpError::server(format!("{method} is only supported on the Browser target"));
@@ -398,8 +298,8 @@ impl VirtualBrowser {
         }
     }
 
-    /// The CDP session that a command names, by `sessionId` or by `targetId`, among those announced on the one it is
-    /// sent on.
+    /// The CDP session that a command names by `sessionId` or `targetId`. It must have been announced on the CDP session
+    /// that the command was sent on.
     fn child(&self, asked: &Asked<'_>) -> Option<CdpSessionId> {
         let is_child = |cdp: &Cdp| cdp.parent.as_ref() == Some(asked.on);
         if asked.params.get("sessionId").is_some() {
@@ -420,7 +320,7 @@ impl VirtualBrowser {
         self.scope.fail(asked.on, asked.id, &error);
     }
 
-    /// What is inside is treated exactly as a frame that the client had sent flat; nothing tunnels past the policy.
+    /// The inner message is treated as a frame that the client sent flat: the policy applies to it.
     pub(super) fn send_message_to_target(&mut self, asked: &Asked<'_>) {
         let Some(inner) = asked.params.string("message") else {
             return self.let_chrome_refuse(asked, "Target.sendMessageToTarget");
@@ -458,94 +358,6 @@ impl VirtualBrowser {
 
     /// The root of the view that a CDP session belongs to.
     pub(super) fn root_of(&self, on: &CdpSessionId) -> Option<CdpSessionId> {
-        self.roots.get(&self.scope.sessions.view(on)?).map(|(root, _)| root.clone())
-    }
-
-    pub(super) fn on_attached(
-        &mut self,
-        parent: &CdpSessionId,
-        child: CdpSessionId,
-        target: &TargetId,
-        info: &str,
-        waiting: bool,
-    ) {
-        let (Some(view), Some(above)) = (self.scope.sessions.view(parent), self.scope.sessions.get(parent)) else {
-            // It was never announced: a client's that has gone, or the proxy's own.
-            return self.on_attached_below(parent, child);
-        };
-        // The page of a page socket is known already, and its client was not to be told.
-        if self.scope.sessions.contains_key(&child) {
-            return;
-        }
-        let (inherits, on_root) = (above.children_not_flat, above.is_root());
-        let kind = Kind::from_type(&JsonObject::read(info).and_then(|info| info.string("type")).unwrap_or_default());
-        if kind == Kind::Browser {
-            let browser = self.scope.browser.clone();
-            let cdp = Cdp::new(Some(parent.clone()), browser, Kind::Browser, true);
-            self.scope.sessions.announce(child.clone(), view, cdp);
-            let info = self.scope.browser_info();
-            return self.announce(parent, &child, &info, waiting);
-        }
-        let asked = self.attaching.iter().position(|attach| attach.on == *parent && attach.target == *target);
-        let below = asked.is_none() && !on_root;
-        let flat = asked.and_then(|at| self.attaching.remove(at)).map_or(!inherits, |attach| attach.flat);
-        if !self.scope.targets.contains_key(target) || self.scope.sessions.len() >= self.limits.all {
-            // Not to be shown, or what auto-attach made beyond the limit: it runs on, and nobody is attached.
-            let tag = self.expect(Pending::Nobody);
-            self.actions.push(Action::Detach(tag, child));
-            return;
-        }
-        let mut cdp = Cdp::new(Some(parent.clone()), target.clone(), kind, flat);
-        cdp.below = below;
-        self.scope.sessions.announce(child.clone(), view, cdp);
-        // Chrome too says that it is attached before it says to whom.
-        self.scope.mark_attached(target);
-        self.announce(parent, &child, info, waiting);
-    }
-
-    fn announce(&mut self, parent: &CdpSessionId, child: &CdpSessionId, info: &str, waiting: bool) {
-        let params = format!(r#"{{"sessionId":"{child}","targetInfo":{info},"waitingForDebugger":{waiting}}}"#);
-        self.scope.event(parent, "Target.attachedToTarget", &params);
-    }
-
-    pub(super) fn on_detached(
-        &mut self,
-        parent: &CdpSessionId,
-        child: &CdpSessionId,
-        target: &TargetId,
-        below: &[CdpSessionId],
-    ) {
-        // Of what it was never told it hears no end.
-        if !self.scope.sessions.contains_key(child) {
-            self.dialog_guards.lost(child);
-            self.emulators.lost(child);
-            return;
-        }
-        let params = format!(r#"{{"sessionId":"{child}","targetId":"{target}"}}"#);
-        self.scope.event(parent, "Target.detachedFromTarget", &params);
-        for gone in below.iter().chain([child]) {
-            // Nothing a client sent is ever left without an answer.
-            let in_flight = self.scope.sessions.get_mut(gone).map(|cdp| cdp.in_flight.take()).unwrap_or_default();
-            for id in in_flight {
-                self.scope.fail(gone, id, &CdpError::NO_SESSION);
-            }
-            let (Some(view), Some(cdp)) = (self.scope.sessions.view(gone), self.scope.sessions.get(gone)) else {
-                continue;
-            };
-            let target = cdp.target.clone();
-            let was_home = self.scope.sessions.home(view) == Some(gone);
-            self.scope.sessions.withdraw(gone);
-            self.listeners.forget(gone);
-            self.forget_certificates(gone);
-            if self.tracing.as_ref() == Some(gone) {
-                self.tracing = None;
-                self.actions.push(Action::Unclaim);
-            }
-            self.scope.tell(&target);
-            if was_home {
-                self.settle_frames();
-                self.actions.push(Action::Close(view, CloseReason::Bye("the page is gone")));
-            }
-        }
+        self.views.get(&self.scope.sessions.view(on)?).map(|view| view.root.clone())
     }
 }

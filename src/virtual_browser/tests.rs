@@ -1,4 +1,4 @@
-//! A [`Pair`] is a session with one client and a link that only writes down what it is told to do; a test plays both of
+//! A [`Pair`] is a virtual browser with one client and a link that only records the requests; a test plays both of
 //! its ends. Contexts `CTX` (the default one), root `ROOT`, page `P` of tab `T`, CDP session `S` on it.
 
 mod attach;
@@ -30,7 +30,7 @@ use crate::{
 
 const VIEW: ViewId = ViewId(1);
 
-/// What a page's `TargetInfo` looks like.
+/// The `TargetInfo` of a page.
 fn info(target: &str, kind: &str, context: &str) -> String {
     format!(
         r#"{{"targetId":"{target}","type":"{kind}","title":"","url":"http://x/","attached":true,"canAccessOpener":false,"browserContextId":"{context}"}}"#
@@ -62,7 +62,7 @@ impl Pair {
             "browser".into(),
             directory,
         );
-        session.open_view(VIEW, "ROOT".into(), ViewKind::Client);
+        session.open_view(VIEW, "ROOT".into(), true);
         Self { session, tags: VecDeque::new(), reminders: Vec::new() }
     }
 
@@ -163,7 +163,7 @@ impl Pair {
     fn actions(&mut self) -> Vec<String> {
         let mut spelt = Vec::new();
         loop {
-            let actions = self.session.actions();
+            let actions = self.session.poll_actions();
             if actions.is_empty() {
                 return spelt;
             }

@@ -42,7 +42,7 @@ impl World {
                 (self.now, self.ends) = (self.now.max(at), None);
                 self.disposals.ended(call, self.now);
             }
-            if let Some(disposal) = self.disposals.due(self.now) {
+            if let Some(disposal) = self.disposals.poll_due(self.now) {
                 let name = match disposal {
                     Disposal::Page(page) => page.to_string(),
                     Disposal::Context { context, .. } => context.to_string(),
@@ -87,7 +87,7 @@ fn the_pause_shrinks_as_the_queue_grows_but_never_to_zero() {
         let mut world = World::new(takes * MS);
         (0..=waiting).for_each(|at| world.leave(&at.to_string(), &[]));
         // The reply decides when the second one starts, not the quiet moment.
-        world.disposals.due(world.now + LONGEST_WAIT).expect("the first");
+        world.disposals.poll_due(world.now + LONGEST_WAIT).expect("the first");
         world.disposals.started(CallId(1), world.now);
         world.disposals.ended(CallId(1), world.now + takes * MS);
         let from = world.disposals.next_timeout().expect("the second") - world.now;
@@ -175,10 +175,10 @@ fn unanswered_disposals_time_out() {
     assert_eq!(world.begun(), [(10, "a")]);
     let late = world.start + 10 * MS + DEADLINE;
     assert_eq!(world.disposals.next_timeout(), Some(late));
-    assert!(world.disposals.due(late).is_none(), "the pause comes first");
+    assert!(world.disposals.poll_due(late).is_none(), "the pause comes first");
     let (_, longest) = PAUSE;
     assert_eq!(world.disposals.next_timeout(), Some(late + longest));
-    assert!(world.disposals.due(late + longest).is_some());
+    assert!(world.disposals.poll_due(late + longest).is_some());
     // A late reply ends no other disposal.
     world.disposals.started(CallId(2), late + longest);
     world.disposals.ended(CallId(1), late + longest);

@@ -188,7 +188,7 @@ mod tests {
         by_deadline(deadline, async { Ok::<_, CallError>(()) }).await.expect("a step that is done");
     }
 
-    /// Whoever waits for an event of a page must not wait for ever if the page is closed.
+    /// Code that waits for an event of a page must not wait for ever if the page is closed.
     #[tokio::test]
     async fn events_end_with_the_cdp_session() {
         let (lease, _seen) = fake::lease();

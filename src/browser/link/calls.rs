@@ -1,4 +1,4 @@
-//! Commands under our own ids, and the handling of their replies.
+//! Sends commands under ids of the proxy, and handles their replies.
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -108,7 +108,7 @@ impl Link {
         }
     }
 
-    /// Work that waited for this reply, and does not wait any more.
+    /// Removes the entry of a call that was answered or will not be; returns how the reply is to be handled.
     pub(super) fn settled(&mut self, id: CallId) -> Option<Waiting> {
         let waiting = self.waiting.remove(&id)?;
         self.disposed(id);

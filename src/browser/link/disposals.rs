@@ -14,7 +14,7 @@ use crate::{
 
 impl Link {
     pub(super) fn dispose(&mut self, now: Instant) {
-        let Some(disposal) = self.disposals.due(now) else { return };
+        let Some(disposal) = self.disposals.poll_due(now) else { return };
         match disposal {
             Disposal::Page(page) => {
                 let params = format!(r#"{{"targetId":"{page}"}}"#);

@@ -88,7 +88,7 @@ impl Expectations {
         }
     }
 
-    /// Whether somebody waits for a target.
+    /// Whether a client waits for a target.
     pub(super) fn is_waited_for(&self, target: &TargetId) -> bool {
         self.waiting.contains_key(target)
     }

@@ -159,7 +159,7 @@ impl Mirror {
         };
         let somebody_waits = wanted.iter().any(|(_, _, wait)| *wait);
         if keeps {
-            // The watcher's CDP session stays the proxy's: nobody is handed it.
+            // The watcher keeps its CDP session: it is not handed to a client.
             self.expect_all(id, &wanted);
             if !somebody_waits {
                 self.let_go(flavour, id);

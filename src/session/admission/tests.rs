@@ -19,7 +19,7 @@ fn owner(number: u8) -> Owner {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_is_served_when_a_place_is_free_or_told_how_long_it_was() {
+async fn waiting_requests_are_served_or_time_out() {
     let admission_control = admission_control(1, 0, 1);
     let first = admission_control.enter(&owner(1)).await.expect("there is a place");
     let waits = tokio::spawn({
@@ -50,7 +50,7 @@ async fn who_waits_is_served_when_a_place_is_free_or_told_how_long_it_was() {
 }
 
 #[tokio::test]
-async fn an_owner_has_no_more_than_is_allowed_to_one() {
+async fn owners_have_a_session_limit() {
     let admission_control = admission_control(0, 2, 0);
     let both = (admission_control.enter(&owner(1)).await, admission_control.enter(&owner(1)).await);
     assert!(both.0.is_ok() && both.1.is_ok());
@@ -62,10 +62,10 @@ async fn an_owner_has_no_more_than_is_allowed_to_one() {
 }
 
 proptest! {
-    /// Whoever comes, waits, gives up and goes, in whatever order: there are never more in than may be, nobody waits
-    /// while there is a place, and in the end all is as it was.
+    /// In any order of arrivals, cancellations and departures: the limit is never exceeded, no request waits while there is
+    /// a place, and at the end all places are free.
     #[test]
-    fn no_order_of_coming_and_going_loses_a_place(acts in prop::collection::vec((0_u8..3, 0_u8..6), 1..80)) {
+    fn no_order_of_events_loses_a_place(acts in prop::collection::vec((0_u8..3, 0_u8..6), 1..80)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
             let admission_control = admission_control(3, 0, 5);

@@ -19,7 +19,7 @@ fn life(phase: Phase, coming: u32, keep_alive: Duration, now: Instant) -> Lifecy
 }
 
 #[test]
-fn every_phase_has_its_answer_to_every_event() {
+fn every_phase_handles_every_event() {
     let then = Instant::now();
     let now = then + SECOND;
     let last = CloseReason::LastClientLeft;
@@ -65,26 +65,26 @@ fn each_deadline_runs_in_its_phase_and_from_its_start() {
     let deadlines = Deadlines { timeout: SECOND * 100, idle_timeout: SECOND * 10, keep_alive: SECOND * 20 };
     let mut life = Lifecycle::new(deadlines, start);
     // Waiting for a place is no life.
-    assert_eq!(life.next(), None);
+    assert_eq!(life.next_timeout(), None);
     life.on(Event::Came, at(5));
-    assert_eq!(life.next(), Some((at(15), Deadline::IdleTimeout)));
+    assert_eq!(life.next_timeout(), Some((at(15), Deadline::IdleTimeout)));
     life.hear(at(8));
-    assert_eq!(life.next(), Some((at(18), Deadline::IdleTimeout)));
-    assert_eq!((life.due(at(17)), life.due(at(18))), (None, Some(CloseReason::Idle(SECOND * 10))));
+    assert_eq!(life.next_timeout(), Some((at(18), Deadline::IdleTimeout)));
+    assert_eq!((life.poll_end(at(17)), life.poll_end(at(18))), (None, Some(CloseReason::Idle(SECOND * 10))));
     life.on(Event::Went, at(9));
-    assert_eq!(life.next(), Some((at(29), Deadline::KeepAlive)));
-    assert_eq!(life.due(at(29)), Some(CloseReason::Forgotten(SECOND * 20)));
+    assert_eq!(life.next_timeout(), Some((at(29), Deadline::KeepAlive)));
+    assert_eq!(life.poll_end(at(29)), Some(CloseReason::Forgotten(SECOND * 20)));
     // Whoever is on his way will not find it ended.
     life.on(Event::Coming, at(10));
-    assert_eq!(life.next(), Some((at(105), Deadline::Timeout)));
+    assert_eq!(life.next_timeout(), Some((at(105), Deadline::Timeout)));
     life.on(Event::Came, at(97));
-    assert_eq!(life.next(), Some((at(105), Deadline::Timeout)));
-    assert_eq!(life.due(at(105)), Some(CloseReason::Expired(SECOND * 100)));
+    assert_eq!(life.next_timeout(), Some((at(105), Deadline::Timeout)));
+    assert_eq!(life.poll_end(at(105)), Some(CloseReason::Expired(SECOND * 100)));
     // A deadline that is changed counts from where it counted before.
     life.deadlines.timeout = SECOND * 50;
-    assert_eq!(life.due(at(97)), Some(CloseReason::Expired(SECOND * 50)));
+    assert_eq!(life.poll_end(at(97)), Some(CloseReason::Expired(SECOND * 50)));
     life.deadlines = Deadlines::default();
-    assert_eq!((life.next(), life.due(at(1_000_000))), (None, None));
+    assert_eq!((life.next_timeout(), life.poll_end(at(1_000_000))), (None, None));
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -115,7 +115,7 @@ proptest! {
         let (mut now, mut clients, mut ends) = (start, 0_u32, 0);
         for (event, later) in events {
             now += SECOND * later;
-            let event = life.due(now).map_or(event, Event::Over);
+            let event = life.poll_end(now).map_or(event, Event::Over);
             let was = life.phase().clone();
             let counts = !matches!(was, Phase::Closed(_));
             match &event {
@@ -131,13 +131,13 @@ proptest! {
                 Phase::Parked(since) => prop_assert!(clients == 0 && *since <= now),
                 Phase::Closed(_) => {
                     ends += u32::from(!matches!(was, Phase::Closed(_)));
-                    prop_assert_eq!((life.next(), life.clients()), (None, 0));
+                    prop_assert_eq!((life.next_timeout(), life.clients()), (None, 0));
                 }
             }
             // What has passed has been acted upon.
-            if let Some((at, deadline)) = life.next() {
+            if let Some((at, deadline)) = life.next_timeout() {
                 let at_once = deadline == Deadline::KeepAlive && deadlines.keep_alive.is_zero();
-                prop_assert!(at > now || at_once || life.due(now).is_some());
+                prop_assert!(at > now || at_once || life.poll_end(now).is_some());
             }
         }
         prop_assert!(ends <= 1);

@@ -1,5 +1,5 @@
 //! Sessions by a name that their clients chose. The name decides the id, so a named session is found like any other, live
-//! or hibernated; whoever asks for one that does not exist creates it.
+//! or hibernated; a request for one that does not exist creates it.
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 

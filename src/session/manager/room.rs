@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_are_read_at_a_time_than_there_are_places() {
+    async fn concurrent_documents_are_limited() {
         let rooms = rooms(1);
         let (first, _second) = (rooms.take(1).await.expect("room"), rooms.take(1).await.expect("room"));
         let late = rooms.take(1).await.expect_err("no room");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_memory_is_taken_than_there_is() {
+    async fn document_memory_is_limited() {
         let rooms = rooms(1);
         let large = rooms.take(6 << 20).await.expect("room");
         rooms.take(6 << 20).await.expect_err("both need more than there is");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_states_of_sessions_that_are_copied_count_with_the_documents() {
+    async fn copied_session_states_count_as_documents() {
         let rooms = rooms(1);
         let copied = rooms.take_to_hold().await.expect("room");
         rooms.take(6 << 20).await.expect_err("both need more than there is");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_wait_than_may() {
+    async fn waiting_documents_are_limited() {
         let rooms = rooms(0);
         let _both = (rooms.take(1).await.expect("room"), rooms.take(1).await.expect("room"));
         let since = tokio::time::Instant::now();

@@ -1,11 +1,11 @@
-//! Does what the judgement wants done, and takes back what was waited for.
+//! Performs the actions that the virtual browser returns, and handles jobs that have finished.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use super::{SessionTask, jobs::Done, now, rpc::RPC};
+use super::{SessionTask, jobs::Done, now, views::Sink};
 use crate::{
     cdp::error::CdpError,
     close_reason::CloseReason,
@@ -17,7 +17,7 @@ use crate::{
 
 /// An event begins like this: Chrome writes the method first, and so does the proxy.
 const EVENT: &str = r#"{"method":"#;
-/// A page that has not answered for so long is not waited for when its client leaves.
+/// When a client leaves, a page without a reply is not waited for after this time.
 const STUCK: Duration = Duration::from_secs(5);
 
 impl SessionTask {
@@ -29,7 +29,7 @@ impl SessionTask {
             self.session.on_too_large(view, text.len(), self.terms.max_client_frame);
             self.perform();
         } else {
-            // Checked, and translated on its way to Chrome.
+            // The frame is checked and encoded here.
             runtime::aside(text.len(), || {
                 self.session.on_client(view, text);
                 self.perform();
@@ -39,7 +39,7 @@ impl SessionTask {
 
     pub(super) fn perform(&mut self) {
         loop {
-            let actions = self.session.actions();
+            let actions = self.session.poll_actions();
             if actions.is_empty() {
                 break;
             }
@@ -56,9 +56,8 @@ impl SessionTask {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::ToClient(RPC, frame) => self.on_face_frame(frame),
-            Action::ToClient(to, frame) => {
-                if let Some(view) = self.views.iter_mut().find(|view| view.id == to && view.leaving.is_none()) {
+            Action::ToClient(to, frame) => match self.views.get_mut(to).map(|view| &mut view.sink) {
+                Some(Sink::Socket(socket)) if socket.leaving.is_none() => {
                     let traffic = &mut self.record.traffic;
                     traffic.frames_out += 1;
                     traffic.bytes_out += frame.len() as u64;
@@ -66,15 +65,18 @@ impl SessionTask {
                     if let Some(took) = self.latency.on_frame(to, &frame, now) {
                         self.terms.metrics.command_time.observe(took);
                     }
-                    view.client.queue(frame, now());
-                    let (queued, queue) = (view.client.queued(), self.terms.queue);
-                    if queued > queue.hard && !view.client.is_one_message() {
+                    socket.client.queue(frame, now());
+                    let (queued, queue) = (socket.client.queued(), self.terms.queue);
+                    if queued > queue.hard && !socket.client.is_one_message() {
                         self.cut(to, queued, queue.hard);
-                    } else if view.client.is_condemned() {
+                    } else if socket.client.is_condemned() {
                         self.cut(to, queued, queue.total);
                     }
                 }
-            }
+                Some(Sink::Rpc(calls)) => calls.on_frame(frame),
+                // The client has gone, or is being disconnected.
+                Some(Sink::Socket(_)) | None => {}
+            },
             Action::Pass(text) => {
                 if let Err(error) = self.lease.pass(&text) {
                     self.session.on_unsent(text, &error);
@@ -89,7 +91,7 @@ impl SessionTask {
                 Ok(()) => self.lease.directory(path),
                 Err(error) => {
                     let session = &**self.record.id();
-                    tracing::error!(session, %error, path = %path.display(), "no directory for downloads");
+                    tracing::error!(session, %error, path = %path.display(), "the directory for downloads could not be made");
                 }
             },
             Action::Listen => self.lease.listen(),
@@ -128,7 +130,7 @@ impl SessionTask {
     pub(super) fn on_done(&mut self, done: Done) {
         match done {
             Done::Came(coming, client) => self.on_came(coming, client),
-            Done::Faced(root) => self.on_faced(root),
+            Done::RpcRoot(root) => self.on_rpc_root(root),
             Done::Moved(tag, to) => self.session.on_moved(tag, to),
             Done::Checked(tag, inside) => self.session.on_files(tag, inside),
             Done::Late(tag) => self.session.settle_leaving(tag),
@@ -142,7 +144,7 @@ impl SessionTask {
         self.perform();
     }
 
-    /// A client's command has its answer.
+    /// Passes the result of a `ghost` command to the virtual browser, which replies to the client.
     pub(super) fn answer_ghost(&mut self, tag: Tag, answer: Result<String, CdpError>) {
         let reply = answer.map_or_else(Reply::Error, Reply::Result);
         self.session.on_browser(FromBrowser::Reply { tag, reply });

@@ -1,4 +1,5 @@
-//! What others may ask of a live session's task: the registry on behalf of new clients, HTTP calls and other sessions.
+//! The requests of other tasks to a session's task: from the session manager for new clients, from HTTP calls and from
+//! other sessions.
 
 use std::time::Duration;
 
@@ -24,96 +25,96 @@ use crate::{
     virtual_browser::ViewId,
 };
 
-/// What a live session can be asked to do. It comes in a box: a channel has room for 32 from its beginning.
+/// A request to a session's task. Boxed, because a channel allocates room for 32 requests at once.
 pub enum Control {
-    /// A client wants to come.
+    /// Admits a client.
     Join(Join),
-    /// A browser-level command of an HTTP call.
+    /// Performs a browser-level command of an HTTP call.
     Call {
         /// The method.
         method: &'static str,
-        /// Its params, as JSON.
+        /// The params, as JSON.
         params: String,
-        /// Whether `keep_alive` begins anew with it.
+        /// Whether it restarts `keep_alive`.
         is_use: bool,
-        /// For the result.
+        /// Receives the result.
         reply: oneshot::Sender<Result<String, CdpError>>,
     },
-    /// Whether a target is shown by this session.
+    /// Asks whether the session shows a target.
     Shows(TargetId, oneshot::Sender<bool>),
-    /// Changes what is given of it.
+    /// Changes the session's options.
     Update {
-        /// Who asks.
+        /// The caller.
         caller: Caller,
-        /// What changes.
+        /// The options to change.
         options: Options,
-        /// The session as it is then.
+        /// Receives the session after the change.
         reply: oneshot::Sender<Result<Session, Bad>>,
     },
-    /// Its clients are to be sent away, and it goes on.
+    /// Parks the session: disconnects its clients.
     Park {
-        /// Who asks.
+        /// The caller.
         caller: Caller,
-        /// Its `keep_alive` from now on.
+        /// The new `keep_alive`.
         keep_alive: Option<Millis>,
-        /// The session as it is then.
+        /// Receives the session after the change.
         reply: oneshot::Sender<Result<Session, Bad>>,
     },
-    /// What it has used.
+    /// Measures the resources that the session uses.
     Usage(oneshot::Sender<Usage>),
-    /// Where it is, for what is done there out of its clients' sight. Of no use once it has ended.
+    /// Asks for the session's location, for work that its clients do not see. It is of no use once the session has ended.
     Place(oneshot::Sender<ContextHandle>),
-    /// An event of the `ghost` domain, by its name there and with its params, for those who listen.
+    /// Sends an event of the `ghost` domain to the clients that enabled it: its name without `ghost.`, and its params.
     Tell(&'static str, String),
-    /// It is to end.
+    /// Ends the session.
     End(CloseReason),
 }
 
-/// A client that wants to come.
+/// A client that asks to be admitted.
 pub struct Join {
-    /// Who, and by which name of the server.
+    /// The caller.
     pub caller: Caller,
-    /// The page it wants to speak to, or the whole.
+    /// The page for a page-level client; `None` for a browser-level one.
     pub page: Option<TargetId>,
     /// Whether the connected browser-level clients are disconnected.
     pub takeover: bool,
     /// Whether no other browser-level client may connect while this one stays.
     pub exclusive: bool,
-    /// What changes of the session when it is there.
+    /// The options to change once it is connected.
     pub options: Options,
-    /// A seat, once there is a root for it.
+    /// Receives the seat once its root exists.
     pub reply: oneshot::Sender<Result<Seat, Unseated>>,
 }
 
-/// Where a client's socket is handed over. Dropping it says that it will not come.
+/// The permission to connect. The client's socket is handed over with it; if it is dropped, the client does not come.
 #[derive(Debug)]
 pub struct Seat(oneshot::Sender<Box<Client>>);
 
 impl Seat {
-    /// The socket is there.
+    /// Hands the socket over.
     pub fn take(self, client: Client) {
         if let Err(mut client) = self.0.send(Box::new(client)) {
-            client.close(&CloseReason::TryAgain("the session ended while its client came"));
+            client.close(&CloseReason::TryAgain("the session ended while its client connected"));
         }
     }
 }
 
-/// Why a client may not come.
+/// Why a client is not admitted.
 #[derive(Debug)]
 pub enum Unseated {
-    /// It wants the session exclusively, and other clients are connected.
+    /// The client asks for exclusive use, and other clients are connected.
     Taken,
-    /// Another client has the session exclusively.
+    /// Another client uses the session exclusively.
     Exclusive,
     /// The session has this many clients, the most that it may have.
     Many(usize),
-    /// It wants a deadline that it may not have.
+    /// The client asks for a deadline that is not allowed.
     Bad(Bad),
-    /// Chrome would not attach to what it wants.
+    /// Chrome refused to attach to the browser or the page.
     Call(CallError),
 }
 
-/// Attends to what a session is asked that waits for a place; returns when it is to end.
+/// Handles the requests to a session that waits for a place in a browser; returns when one of them ends it.
 pub async fn attend(record: &mut Record, asked: &mut mpsc::Receiver<Box<Control>>, limits: &Deadlines) {
     while let Some(control) = asked.recv().await {
         match *control {
@@ -121,7 +122,7 @@ pub async fn attend(record: &mut Record, asked: &mut mpsc::Receiver<Box<Control>
                 let _ = reply.send(record.update(options, limits).map(|()| record.session_info().show(&caller)));
             }
             Control::End(_) => return,
-            // It has no browser that could be asked, and whoever wants to know is told so.
+            // The session has no browser yet: the reply channel is dropped, which tells the caller.
             _ => {}
         }
     }
@@ -135,7 +136,7 @@ impl SessionTask {
                 if is_use {
                     self.step(Event::Used);
                 }
-                self.on_face_call(RpcCall { method, params, reply });
+                self.on_rpc_call(RpcCall { method, params, reply });
             }
             Control::Shows(target, reply) => {
                 let _ = reply.send(self.session.shows(&target));
@@ -173,8 +174,7 @@ impl SessionTask {
             return;
         }
         let Join { caller, page, takeover, exclusive, options, reply } = join;
-        self.last_view += 1;
-        let view = ViewId(self.last_view);
+        let view = self.next_view();
         if page.is_none() {
             self.arriving.push((view, exclusive));
         }
@@ -209,7 +209,7 @@ impl SessionTask {
     /// Whether a client may connect. Clients that are about to connect count as connected.
     fn may_join(&self, join: &Join) -> Result<(), Unseated> {
         if join.page.is_none() && !join.takeover {
-            let seated = self.views.iter().filter(|view| view.is_browser_level()).map(|view| view.exclusive);
+            let seated = self.views.sockets().filter(|view| view.is_browser_level()).map(|view| view.exclusive);
             let there: Vec<bool> = seated.chain(self.arriving.iter().map(|(_, exclusive)| *exclusive)).collect();
             let most = self.terms.clients_per_session;
             if there.contains(&true) {
@@ -233,18 +233,18 @@ impl SessionTask {
         let Coming { view, caller, page, takeover, exclusive, options } = coming;
         self.arriving.retain(|(arriving, _)| *arriving != view);
         let Some((mut client, root, attached)) = client else { return self.step(Event::Missed) };
-        if page.is_none() && view < self.taken_over {
-            // Somebody else took over while it was on its way.
+        if page.is_none() && self.taken_over.is_some_and(|newer| view < newer) {
+            // Another client took the session over meanwhile.
             client.close(&CloseReason::TakenOver);
             self.lease.browser().close_root(&root);
             return self.step(Event::Missed);
         }
         let before: Vec<ViewId> =
-            self.views.iter().filter(|view| takeover && view.is_browser_level()).map(|view| view.id).collect();
+            self.views.sockets().filter(|view| takeover && view.is_browser_level()).map(|view| view.id).collect();
         if takeover {
-            self.taken_over = view;
+            self.taken_over = Some(view);
         }
-        // First the new one, so that the session is never without a client.
+        // The new client is added first, so that the session is never without one.
         let is_browser_level = page.is_none();
         self.add_view(view, *client, root, page.zip(attached), caller, exclusive);
         for other in before {
@@ -254,14 +254,14 @@ impl SessionTask {
             self.log_sharing();
         }
         if let Err(bad) = self.update(options) {
-            // It was checked when the client asked to come.
-            tracing::debug!(session = &**self.record.id(), %bad, "options that were good are not any more");
+            // The options were checked when the client asked to be admitted.
+            tracing::debug!(session = &**self.record.id(), %bad, "options of a client are not valid any more, and are ignored");
         }
     }
 
-    /// Logs once that clients share the session: with a cached URL they may not know it.
+    /// Logs once that clients share the session: clients with a cached URL may not intend to.
     fn log_sharing(&mut self) {
-        let clients = self.views.iter().filter(|view| view.is_browser_level()).count();
+        let clients = self.views.sockets().filter(|view| view.is_browser_level()).count();
         if clients > 1 && !self.is_shared && !std::mem::replace(&mut self.sharing_logged, true) {
             tracing::info!(
                 session = &**self.record.id(),
@@ -271,7 +271,7 @@ impl SessionTask {
         }
     }
 
-    /// Changes what is given of the session.
+    /// Changes the session's options.
     pub(super) fn update(&mut self, options: Options) -> Result<(), Bad> {
         if options == Options::default() {
             return Ok(());
@@ -281,7 +281,7 @@ impl SessionTask {
         Ok(())
     }
 
-    /// Gives the session a `keep_alive` to park with.
+    /// Sets the `keep_alive` for a session that is to be parked.
     pub fn may_park(&mut self, keep_alive: Option<Millis>) -> Result<(), Bad> {
         let keep_alive = match keep_alive {
             Some(Millis(none)) if none < Duration::from_millis(1) => {
@@ -295,11 +295,11 @@ impl SessionTask {
         self.update(Options { keep_alive, ..Options::default() })
     }
 
-    /// Sends every client away, with the URL to come back to as the reason.
+    /// Disconnects every client; the close reason has the URL to reconnect to.
     pub(super) fn park_now(&mut self) {
         let all: Vec<(ViewId, String)> = self
             .views
-            .iter()
+            .sockets()
             .filter(|view| view.leaving.is_none())
             .map(|view| (view.id, view.caller.url_of(self.record.id())))
             .collect();

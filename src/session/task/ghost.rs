@@ -1,4 +1,4 @@
-//! The `ghost` domain: what clients ask about sessions, and what they are told.
+//! The commands and events of the `ghost` domain, with which clients manage sessions.
 
 use std::sync::Arc;
 
@@ -23,21 +23,21 @@ use crate::{
     virtual_browser::ViewId,
 };
 
-/// The other sessions of the process, as far as the clients of one may ask about them.
+/// The operations on all sessions of the process, for the clients of one.
 pub trait SessionService: Send + Sync {
-    /// Does what a client asked; the result is that of the command. `from` is the session whose client that is, and the
-    /// one that is meant where none is named.
+    /// Performs a client's command and returns its result. `from` is the session of the client: the default if the command
+    /// names none.
     fn ask(&self, caller: Caller, from: Arc<str>, request: Request)
     -> BoxFuture<'static, Result<String, ServiceError>>;
 
-    /// Saves a parked session under its id, so that it can end and be restored.
+    /// Saves a parked session under its id, so that it can be hibernated.
     fn hibernate(
         &self,
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
     ) -> BoxFuture<'static, Result<HibernateGuard, PersistenceError>>;
 
-    /// Saves a session that goes on, so that it can be restored when its browser dies.
+    /// Saves a running session, so that it can be restored if its browser is lost.
     fn autosave(
         &self,
         session_info: Arc<SessionInfo>,
@@ -46,9 +46,10 @@ pub trait SessionService: Send + Sync {
 }
 
 impl SessionTask {
-    /// A client's command. Of this session it is done here: its answer goes before what it does to the client's socket.
+    /// A client's command. A command on this session is performed here, so that its reply is sent before its effect on the
+    /// client's socket.
     pub(super) fn on_ghost(&mut self, tag: Tag, view: ViewId, request: Request) {
-        let caller = self.views.iter().find(|other| other.id == view).map(|view| view.caller.clone());
+        let caller = self.views.sockets().find(|other| other.id == view).map(|view| view.caller.clone());
         let Some(caller) = caller else { return };
         let id = self.record.id().clone();
         let own = |named: &Option<String>| named.as_deref().is_none_or(|named| *named == *id);
@@ -87,7 +88,7 @@ impl SessionTask {
         }
     }
 
-    /// Answers a command that the service ran for a client.
+    /// Replies to a command that the service has performed for a client.
     pub(super) fn answer_asked(&mut self, tag: Tag, answer: Result<String, ServiceError>) {
         self.answer_ghost(tag, answer.map_err(|error| as_cdp(&error)));
     }
@@ -101,22 +102,22 @@ impl SessionTask {
         self.answer_ghost(tag, Ok(Reply::of::<GetUsage>(usage).into_result()));
     }
 
-    /// `ghost.sessionUpdated`, to whoever listens.
+    /// Sends `ghost.sessionUpdated` to the clients that enabled the domain.
     pub(super) fn tell_of_change(&mut self) {
         for view in self.listeners() {
-            let Some(at) = self.views.iter().position(|other| other.id == view) else { continue };
-            let session = self.record.session_info().show(&self.views[at].caller);
+            let Some(socket) = self.views.sockets().find(|socket| socket.id == view) else { continue };
+            let session = self.record.session_info().show(&socket.caller);
             self.session.tell_ghost(view, SessionUpdated::NAME, &SessionUpdated { session }.params());
         }
         self.perform();
     }
 
-    /// `ghost.clientAttached`, to the others.
+    /// Sends `ghost.clientAttached` to the other clients.
     pub(super) fn tell_of_arrival(&mut self, client: api_types::Client) {
         self.tell_others(client.id, &ClientAttached { client });
     }
 
-    /// `ghost.clientDetached`, to the others.
+    /// Sends `ghost.clientDetached` to the other clients.
     pub(super) fn tell_of_departure(&mut self, client: api_types::Client, reason: Option<&CloseReason>) {
         self.tell_others(client.id, &ClientDetached { client, reason: reason.map(ToString::to_string) });
     }
@@ -129,17 +130,17 @@ impl SessionTask {
         self.perform();
     }
 
-    /// `ghost.browserLost`, to whoever listens. If the session was saved, the reason says so from here on.
+    /// Sends `ghost.browserLost` to the clients that enabled the domain. If the session was saved, adds that to the reason.
     pub(super) fn tell_of_loss(&mut self, why: &mut Arc<str>) {
         let saved_ago = self.saved_ago();
         if let Some(ago) = saved_ago {
-            *why = format!("{why}; connect again, and the session is as it was {} s ago", ago.as_secs()).into();
+            *why = format!("{why}; connect again to restore the session as it was {} s ago", ago.as_secs()).into();
         }
         let lost = BrowserLost { reason: why.to_string(), saved_ago: saved_ago.map(Millis) };
         self.tell_all(BrowserLost::NAME, &lost.params());
     }
 
-    /// An event of the domain, to whoever listens.
+    /// Sends an event of the domain to the clients that enabled it.
     pub(super) fn tell_all(&mut self, name: &str, params: &str) {
         for view in self.listeners() {
             self.session.tell_ghost(view, name, params);
@@ -151,11 +152,11 @@ impl SessionTask {
         if !self.session.ghost_is_on() {
             return Vec::new();
         }
-        self.views.iter().filter(|view| view.leaving.is_none()).map(|view| view.id).collect()
+        self.views.sockets().filter(|view| view.leaving.is_none()).map(|view| view.id).collect()
     }
 }
 
-/// A service error as the answer to a command of the domain: invalid parameters, or a server error.
+/// A service error as the CDP error of a command: invalid parameters, or a server error.
 fn as_cdp(error: &ServiceError) -> CdpError {
     let message = error.to_string();
     match error {
@@ -175,7 +176,7 @@ mod tests {
     use crate::api_types::Bad;
 
     #[test]
-    fn only_errors_of_the_params_have_the_code_for_invalid_params() {
+    fn only_param_errors_have_the_invalid_params_code() {
         let not_base64 = data_encoding::BASE64.decode(b"!").expect_err("it is not base64");
         let no_id = "x".parse::<crate::store::SnapshotId>().expect_err("it is no id");
         let of_params: [ServiceError; 4] = [

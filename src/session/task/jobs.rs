@@ -1,4 +1,4 @@
-//! What the task waits for outside of its loop.
+//! The futures that a session's task awaits beside its loop.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -16,30 +16,31 @@ use crate::{
     virtual_browser::ViewId,
 };
 
-/// What was waited for outside the loop.
+/// The result of such a future.
 pub(super) enum Done {
-    /// A client that was on its way, if it came.
+    /// An admitted client, with its socket, root and page if it has connected.
     Came(Coming, Option<(Box<Client>, CdpSessionId, Option<CdpSessionId>)>),
-    Faced(Result<CdpSessionId, CallError>),
+    /// The root of the view of RPC calls.
+    RpcRoot(Result<CdpSessionId, CallError>),
     Moved(Tag, Option<PathBuf>),
     Checked(Tag, bool),
-    /// What it was to be reminded of.
+    /// The timer of [`Action::Remind`](crate::virtual_browser::Action::Remind) has ended.
     Late(Tag),
-    /// The browser has room for a screenshot.
+    /// The browser has given a permit for a screenshot.
     Permitted(Tag, Permit),
-    /// What a client asked of another session.
+    /// The result of a client's command on another session.
     Asked(Tag, Result<String, ServiceError>),
-    /// What a client asked about this session's use.
+    /// The resources that this session uses, for a client.
     Used(Tag, Box<Usage>),
-    /// It was saved, to sleep: as it was since then.
+    /// The parked session was saved to be hibernated, in its state since this time.
     Hibernated(Instant, Result<HibernateGuard, PersistenceError>),
-    /// It was saved while it goes on: as it was then.
+    /// The running session was saved, in its state at this time.
     Saved(Instant, Result<(), PersistenceError>),
-    /// Nobody in here waited.
+    /// The task does not use the result.
     Nothing,
 }
 
-/// A client that has a seat and is on its way.
+/// A client that was admitted and is about to connect.
 pub(super) struct Coming {
     pub(super) view: ViewId,
     pub(super) caller: Caller,

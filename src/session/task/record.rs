@@ -1,5 +1,5 @@
-//! A session's record: its life, name and metadata, and what it has used. Every change of phase goes through
-//! [`Record::on`], which also logs it, counts it, and publishes it on the [`SessionInfo`].
+//! The record of a session: lifecycle, name, metadata and traffic. Every change of phase goes through [`Record::on`],
+//! which also logs it, counts it, and publishes it in the [`SessionInfo`].
 
 use std::{
     sync::{
@@ -24,27 +24,28 @@ use crate::{
     port::BrowserId,
 };
 
-/// When a session is saved by itself; zero is never.
+/// The times after which a session is saved by itself; zero disables it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saves {
-    /// To sleep, when it has been parked for so long.
+    /// A session that was parked for this long is hibernated.
     pub hibernate_after: Duration,
-    /// While it goes on, so often.
+    /// The interval of saves while the session runs.
     pub autosave: Duration,
 }
 
-/// What is known of a session from outside of its task: as of its last change.
+/// The state of a session for other tasks, as of its last change.
 #[derive(Debug)]
 pub struct SessionInfo {
-    /// Its id.
+    /// The id of the session.
     pub id: Arc<str>,
-    /// Whose it is.
+    /// The owner of the session.
     pub owner: Owner,
-    /// The order in which sessions were asked for.
+    /// The position in the order in which sessions were requested.
     pub number: u64,
     asked: Instant,
     asked_at: SystemTime,
-    /// When a client last sent something, in milliseconds after `asked`: written for every turn, so not under the lock.
+    /// The time of the last frame of a client, in milliseconds after `asked`. It is written in every turn, so it is not
+    /// under the lock.
     heard: AtomicU64,
     // Guards what the task publishes; held for a copy.
     shown: Mutex<Shown>,
@@ -62,7 +63,7 @@ struct Shown {
 }
 
 impl SessionInfo {
-    /// As its owner sees it.
+    /// The session as its owner sees it.
     pub fn show(&self, caller: &Caller) -> api_types::Session {
         self.show_at(&caller.host)
     }
@@ -71,7 +72,7 @@ impl SessionInfo {
         let mut shown = self.shown().clone();
         shown.life.hear(self.asked + Duration::from_millis(self.heard.load(Ordering::Relaxed)));
         let life = &shown.life;
-        let expires = life.next();
+        let expires = life.next_timeout();
         api_types::Session {
             id: self.id.to_string(),
             state: life.phase().state(),
@@ -111,17 +112,17 @@ impl SessionInfo {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where it is in its life.
+    /// The phase of the session.
     pub fn state(&self) -> SessionState {
         self.shown().life.phase().state()
     }
 
-    /// When it is saved by itself.
+    /// The times after which it is saved by itself.
     pub fn saves(&self) -> Saves {
         self.shown().saves
     }
 
-    /// Whether it is among those that are wanted.
+    /// Whether the session matches the filter of a list.
     pub fn matches(&self, wanted: &ListSessions) -> bool {
         let shown = self.shown();
         wanted.takes(shown.life.phase().state(), shown.name.as_ref(), shown.metadata.as_ref())
@@ -129,7 +130,7 @@ impl SessionInfo {
 
     pub(super) fn since_epoch(&self, at: Instant) -> u64 {
         let at = match self.asked.checked_duration_since(at) {
-            // It slept before it was asked for here.
+            // The session was hibernated before it was requested in this process.
             Some(before) => self.asked_at.checked_sub(before).unwrap_or(SystemTime::UNIX_EPOCH),
             None => self.asked_at + at.saturating_duration_since(self.asked),
         };
@@ -152,37 +153,37 @@ impl Subject for SessionInfo {
     }
 }
 
-/// Frames and bytes of a session's clients, since it began.
+/// Frames and bytes of a session's clients since its start.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traffic {
     /// Frames from clients.
     pub frames_in: u64,
     /// Frames to clients.
     pub frames_out: u64,
-    /// Their bytes.
+    /// Bytes from clients.
     pub bytes_in: u64,
-    /// Their bytes.
+    /// Bytes to clients.
     pub bytes_out: u64,
-    /// Frames from clients that were no commands.
+    /// Frames from clients that could not be parsed.
     pub malformed: u64,
     /// Frames to clients that were events.
     pub events: u64,
-    /// Most pages open at a time.
+    /// The highest number of pages at the same time.
     pub pages_most: u32,
 }
 
-/// A session's own record of itself. Dropping it closes it, if nobody has.
+/// The record of a session, which its task owns. Dropping it ends the lifecycle, if it has not ended.
 #[derive(Debug)]
 pub struct Record {
     shown: Shown,
     session_info: Arc<SessionInfo>,
     metrics: Arc<Metrics>,
-    /// What its clients sent and were sent.
+    /// The traffic of its clients.
     pub traffic: Traffic,
 }
 
 impl Record {
-    /// A session that was just asked for, with the options of whoever asked.
+    /// The record of a session that was just requested, with the options of the request.
     pub fn new(
         id: Arc<str>,
         number: u64,
@@ -215,59 +216,59 @@ impl Record {
         Ok(Self { shown, session_info, metrics, traffic: Traffic::default() })
     }
 
-    /// What others may know of it.
+    /// The state for other tasks.
     pub fn session_info(&self) -> &Arc<SessionInfo> {
         &self.session_info
     }
 
-    /// Its id.
+    /// The id of the session.
     pub fn id(&self) -> &Arc<str> {
         &self.session_info.id
     }
 
-    /// Its life.
+    /// The lifecycle.
     pub fn life(&self) -> &Lifecycle {
         &self.shown.life
     }
 
-    /// When it is saved by itself.
+    /// The times after which it is saved by itself.
     pub fn saves(&self) -> Saves {
         self.shown.saves
     }
 
-    /// It slept, and is that old.
+    /// The session was restored from hibernation, and is this old.
     pub fn is_old(&mut self, age: Duration) {
         self.shown.life.is_old(age, super::now());
     }
 
-    /// It got a place in this browser.
+    /// The session has a place in this browser.
     pub fn place(&mut self, browser: BrowserId) {
         self.shown.browser = Some(browser.0);
     }
 
-    /// A client sent something.
+    /// A client has sent a frame.
     pub fn hear(&mut self, now: Instant) {
         self.shown.life.hear(now);
         let after = now.saturating_duration_since(self.session_info.asked).as_millis();
         self.session_info.heard.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Whether [`Record::update`] would do it.
+    /// Checks options without applying them.
     pub fn check(&self, options: &Options, limits: &config::Deadlines) -> Result<(), Bad> {
         self.shown.clone().update(options.clone(), limits)
     }
 
-    /// Changes what may be changed; nothing, if something of it may not be.
+    /// Applies options; if one of them is not allowed, none is applied.
     pub fn update(&mut self, options: Options, limits: &config::Deadlines) -> Result<(), Bad> {
         self.shown.update(options, limits)?;
         self.publish();
         Ok(())
     }
 
-    /// Something happened. True if its owner can see a difference.
+    /// Applies an event. Returns true if the visible state of the session has changed.
     pub fn on(&mut self, event: Event, now: Instant) -> bool {
         let Some(before) = self.shown.life.on(event, now) else {
-            // What is on its way can keep a deadline from running.
+            // A client that is about to connect can stop a deadline without a change of the phase.
             self.publish();
             return false;
         };
@@ -297,7 +298,7 @@ impl Record {
         let (id, browser) = (&*self.session_info.id, self.shown.browser);
         match (from, self.shown.life.phase()) {
             (SessionState::Queued, Phase::Closed(reason)) => {
-                tracing::info!(session = id, %reason, "session given up before it began");
+                tracing::info!(session = id, %reason, "session ended before it had a place in a browser");
             }
             (_, Phase::Closed(reason)) => {
                 let Traffic { frames_in, frames_out, bytes_in, bytes_out, malformed, events, pages_most } =

@@ -1,5 +1,5 @@
-//! When a session is saved by itself: while it goes on, to be brought back when its browser dies, and once it has been
-//! parked for long, to sleep. Either way it is saved while it goes on; it hibernates only if nothing has happened
+//! Saves a session by itself: at intervals while it runs, to be restored if its browser is lost, and after it was parked
+//! for long, to be hibernated. The session runs while it is saved; it is hibernated only if nothing has happened
 //! meanwhile.
 
 use std::time::{Duration, Instant};
@@ -16,24 +16,24 @@ use crate::{
     close_reason::CloseReason,
 };
 
-/// Of all time, at most one part in so many is spent on saving a session that goes on.
+/// A running session spends at most one part in this many of its time on being saved.
 const SPARING: u32 = 10;
 
-/// How a session's saves go.
+/// The state of a session's saves.
 #[derive(Debug, Default)]
 pub(super) struct Saving {
-    /// It is being saved.
+    /// Whether the session is being saved.
     is_on: bool,
-    /// As it was at this time it would be brought back.
+    /// The time of the state that would be restored.
     saved: Option<Instant>,
-    /// It is not saved before this time to be brought back.
+    /// The earliest next save of the running session.
     next: Option<Instant>,
-    /// It is not saved before this time to sleep, because it could not be.
+    /// The earliest next save for hibernation, after one that failed.
     sleepless: Option<Instant>,
 }
 
 impl SessionTask {
-    /// When it is to be saved, if it is to be.
+    /// The time of the next save, if there is one.
     pub(super) fn save_at(&self) -> Option<Instant> {
         if self.saving.is_on || self.is_shared {
             return None;
@@ -54,7 +54,7 @@ impl SessionTask {
         Some(self.saving.next.map_or(at, |next| at.max(next)))
     }
 
-    /// Saves it, if it is time to.
+    /// Saves the session if it is time to.
     pub(super) fn save_if_due(&mut self, now: Instant) {
         if self.saving.is_on || self.is_shared {
             return;
@@ -76,11 +76,11 @@ impl SessionTask {
         self.saving.is_on = true;
     }
 
-    /// It was saved as it was when nobody had been there since then.
+    /// The parked session was saved. Hibernates it if no client has used it since `since`.
     pub(super) fn on_hibernated(&mut self, since: Instant, saved: Result<HibernateGuard, PersistenceError>) {
         self.saving.is_on = false;
         match saved {
-            // Nobody came, nobody used it, nobody is about to.
+            // No client has connected, used it, or is about to connect.
             Ok(slept) if self.over.is_none() && self.record.life().parked_for(Duration::ZERO) == Some(since) => {
                 slept.keep();
                 self.over = Some(CloseReason::Hibernated);
@@ -89,12 +89,12 @@ impl SessionTask {
             Err(error) => {
                 let after = self.record.saves().hibernate_after.max(Duration::from_secs(1));
                 self.saving.sleepless = super::now().checked_add(after);
-                tracing::warn!(session = &**self.record.id(), %error, "the session could not be saved, and stays awake");
+                tracing::warn!(session = &**self.record.id(), %error, "the session could not be saved, and is not hibernated");
             }
         }
     }
 
-    /// It was saved as it was at that time, and goes on.
+    /// The running session was saved, in its state at `since`.
     pub(super) fn on_saved(&mut self, since: Instant, saved: Result<(), PersistenceError>) {
         self.saving.is_on = false;
         let now = super::now();
@@ -103,18 +103,19 @@ impl SessionTask {
         match saved {
             Ok(()) => self.saving.saved = Some(since),
             Err(error) => {
-                tracing::warn!(session = &**self.record.id(), %error, "the session could not be saved, and will be later");
+                tracing::warn!(session = &**self.record.id(), %error, "the session could not be saved; the next attempt is later");
             }
         }
     }
 
-    /// How long ago it was what it will be when it is brought back, if it will be.
+    /// The age of the state that would be restored; `None` if there is none.
     pub(super) fn saved_ago(&self) -> Option<Duration> {
         let saved = self.saving.saved.filter(|_| !self.record.saves().autosave.is_zero())?;
         Some(super::now().saturating_duration_since(saved))
     }
 
-    /// It was hibernated, and is that old; what its client wants comes on top of what it had.
+    /// The session was restored from hibernation. It keeps its age; the options of its client are applied to the saved
+    /// ones.
     pub fn wakes(&mut self, age: Duration, wanted: Options) -> Result<(), Bad> {
         self.record.is_old(age);
         self.saving.saved = Some(super::now());

@@ -128,7 +128,7 @@ async fn code(far: Option<TcpStream>) -> u16 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_nobody_comes_to_ends_with_its_keep_alive() {
+async fn sessions_without_client_end_after_keep_alive() {
     let options =
         Options { keep_alive: Some(Millis(SECOND * 60)), timeout: Some(Millis(SECOND * 90)), ..Options::default() };
     let (running, _) = start(options, Duration::ZERO, false).await;
@@ -138,7 +138,7 @@ async fn a_session_that_nobody_comes_to_ends_with_its_keep_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_ends_with_its_timeout_whoever_is_there() {
+async fn sessions_end_at_their_timeout_with_clients_connected() {
     let options =
         Options { keep_alive: Some(Millis(SECOND * 600)), timeout: Some(Millis(SECOND * 90)), ..Options::default() };
     let (running, _) = start(options.clone(), Duration::ZERO, false).await;
@@ -152,7 +152,7 @@ async fn a_session_ends_with_its_timeout_whoever_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_whose_client_says_nothing_ends_with_its_idle_timeout() {
+async fn sessions_with_silent_clients_end_after_the_idle_timeout() {
     let options = Options {
         idle_timeout: Some(Millis(SECOND * 30)),
         keep_alive: Some(Millis(SECOND * 600)),
@@ -168,7 +168,7 @@ async fn a_session_whose_client_says_nothing_ends_with_its_idle_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_answers_no_ping_is_gone_and_its_session_parks() {
+async fn clients_without_pong_are_disconnected_and_their_session_parks() {
     let options = Options { keep_alive: Some(Millis(SECOND * 600)), ..Options::default() };
     let (running, far) = start(options, SECOND * 30, true).await;
     let (code, (reason, after)) = tokio::join!(code(far), running.end());
@@ -178,7 +178,7 @@ async fn a_client_that_answers_no_ping_is_gone_and_its_session_parks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_is_changed_counts_from_where_it_counted_before() {
+async fn changed_deadlines_keep_their_start() {
     let options = Options { keep_alive: Some(Millis(SECOND * 60)), ..Options::default() };
     let (running, _) = start(options, Duration::ZERO, false).await;
     tokio::time::sleep(SECOND * 50).await;
@@ -193,7 +193,7 @@ async fn a_deadline_that_is_changed_counts_from_where_it_counted_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_keep_alive_a_session_ends_with_its_client() {
+async fn sessions_without_keep_alive_end_with_their_client() {
     let (running, far) = start(Options::default(), Duration::ZERO, true).await;
     drop(far);
     assert_eq!(running.end().await.0, CloseReason::LastClientLeft);

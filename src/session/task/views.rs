@@ -1,39 +1,111 @@
-//! The sockets of a session: how they come, go, and are sent away.
+//! The views of a session: opens and closes them, and disconnects clients.
 
 use std::time::Instant;
 
-use super::{Caller, FAREWELL, SessionTask, now};
+use super::{Caller, FAREWELL, SessionTask, now, pending_calls::PendingCalls};
 use crate::session::lifecycle::Event;
 use crate::{
     api_types,
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     session::client::Client,
-    virtual_browser::{ViewId, ViewKind},
+    virtual_browser::ViewId,
 };
 
-/// So many pings in a row that nothing follows, and the client has gone: a network that lost it says nothing by itself.
+/// After this many pings in a row without an answer a client counts as gone: a network does not report a lost client.
 const UNANSWERED: u32 = 10;
 
-/// One client's socket.
+/// A receiver of the session's frames.
 pub(super) struct View {
+    pub(super) id: ViewId,
+    pub(super) sink: Sink,
+}
+
+/// The destination of a view's frames.
+pub(super) enum Sink {
+    /// A client's socket.
+    Socket(Box<Socket>),
+    /// The calls of REST and of the proxy's other interfaces, which wait for their replies.
+    Rpc(PendingCalls),
+}
+
+impl Sink {
+    /// Whether a client sees and answers the dialogs of the session's pages, so that they need no dialog guard.
+    fn tends_pages(&self) -> bool {
+        match self {
+            Self::Socket(_) => true,
+            Self::Rpc(_) => false,
+        }
+    }
+}
+
+/// The views of a session, in the order in which they were opened.
+#[derive(Default)]
+pub(super) struct Views(Vec<View>);
+
+impl Views {
+    /// A view, by its number.
+    pub(super) fn get_mut(&mut self, id: ViewId) -> Option<&mut View> {
+        self.0.iter_mut().find(|view| view.id == id)
+    }
+
+    /// The number of views of any sink.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The socket of the view at a position.
+    pub(super) fn socket_at(&mut self, at: usize) -> Option<&mut Socket> {
+        self.0.get_mut(at).and_then(View::socket_mut)
+    }
+
+    /// The sockets.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        self.0.iter().filter_map(|view| match &view.sink {
+            Sink::Socket(socket) => Some(&**socket),
+            Sink::Rpc(_) => None,
+        })
+    }
+
+    /// As [`Views::sockets`], mutable.
+    pub(super) fn sockets_mut(&mut self) -> impl Iterator<Item = &mut Socket> {
+        self.0.iter_mut().filter_map(View::socket_mut)
+    }
+
+    /// Removes the sockets that match; returns their number.
+    fn remove_sockets(&mut self, matches: impl Fn(&Socket) -> bool) -> usize {
+        self.0.extract_if(.., |view| view.socket_mut().is_some_and(|socket| matches(socket))).count()
+    }
+}
+
+impl View {
+    fn socket_mut(&mut self) -> Option<&mut Socket> {
+        match &mut self.sink {
+            Sink::Socket(socket) => Some(socket),
+            Sink::Rpc(_) => None,
+        }
+    }
+}
+
+/// A client's socket.
+pub(super) struct Socket {
     pub(super) id: ViewId,
     pub(super) client: Client,
     pub(super) caller: Caller,
-    /// The page it speaks to, if it is no browser-level client.
+    /// The page of a page-level client; `None` for a browser-level one.
     page: Option<TargetId>,
     /// Whether no other browser-level client may connect while this one stays.
     pub(super) exclusive: bool,
-    /// It is being sent away; when that must be over.
+    /// If it is being disconnected, the time at which the socket is dropped.
     pub(super) leaving: Option<Instant>,
     connected_at: u64,
-    /// When it is pinged next, if it has sent nothing until then.
+    /// The time of the next ping, if the client sends nothing before.
     ping_at: Instant,
     unanswered: u32,
 }
 
-impl View {
-    /// Whether it has the session's browser, not only a page of it; a client on its way out has nothing.
+impl Socket {
+    /// Whether the client is connected to the whole session, not only to a page, and is not being disconnected.
     pub(super) fn is_browser_level(&self) -> bool {
         self.page.is_none() && self.leaving.is_none()
     }
@@ -54,16 +126,16 @@ impl SessionTask {
         caller: Caller,
         exclusive: bool,
     ) {
-        self.session.open_view(id, root, ViewKind::Client);
         let (page, attached) = page.unzip();
+        let now = now();
+        let (connected_at, ping_at) = (self.record.session_info().since_epoch(now), now + self.terms.ping_interval);
+        let socket =
+            Socket { id, client, caller, page, exclusive, leaving: None, connected_at, ping_at, unanswered: 0 };
+        let (shown, page) = (socket.shown(), socket.page.clone());
+        self.open_view(id, root, Sink::Socket(Box::new(socket)));
         if let (Some(target), Some(session)) = (&page, attached) {
             self.session.set_page(id, session, target);
         }
-        let now = now();
-        let (connected_at, ping_at) = (self.record.session_info().since_epoch(now), now + self.terms.ping_interval);
-        let view = View { id, client, caller, page, exclusive, leaving: None, connected_at, ping_at, unanswered: 0 };
-        let shown = view.shown();
-        self.views.push(view);
         self.record.session_info().add_client(shown.clone());
         self.terms.metrics.views.inc();
         self.step(Event::Came);
@@ -71,23 +143,31 @@ impl SessionTask {
         self.perform();
     }
 
-    /// A client has gone, or is sent away with a reason.
+    /// Opens a view with a browser-level CDP session of its own.
+    pub(super) fn open_view(&mut self, id: ViewId, root: CdpSessionId, sink: Sink) {
+        self.session.open_view(id, root, sink.tends_pages());
+        self.views.0.push(View { id, sink });
+    }
+
+    /// Removes a client that has closed its socket, or disconnects it with a reason.
     pub(super) fn leave(&mut self, id: ViewId, reason: Option<&CloseReason>) {
         if let Some(reason) = reason {
             return self.send_away(id, reason);
         }
-        let Some(at) = self.views.iter().position(|view| view.id == id) else { return };
-        let view = self.views.remove(at);
+        let Some(socket) = self.views.sockets().find(|socket| socket.id == id) else { return };
+        let gone = socket.leaving.is_none().then(|| socket.shown());
+        self.views.remove_sockets(|socket| socket.id == id);
         self.terms.metrics.views.dec();
-        if view.leaving.is_none() {
-            self.on_gone(id, view.shown(), None);
+        if let Some(shown) = gone {
+            self.on_gone(id, shown, None);
         }
     }
 
-    /// Closes a socket with a reason; it is gone when its client has read that, or does not.
+    /// Closes a socket with a reason. The view is removed once the client has read the reason, or at the deadline.
     pub(super) fn send_away(&mut self, id: ViewId, reason: &CloseReason) {
-        let Some(view) = self.views.iter_mut().find(|view| view.id == id && view.leaving.is_none()) else { return };
-        tracing::debug!(session = &**self.record.id(), code = reason.code(), %reason, "client sent away");
+        let found = self.views.sockets_mut().find(|view| view.id == id && view.leaving.is_none());
+        let Some(view) = found else { return };
+        tracing::debug!(session = &**self.record.id(), code = reason.code(), %reason, "client disconnected");
         view.client.close(reason);
         view.leaving = Some(now() + FAREWELL);
         let shown = view.shown();
@@ -96,14 +176,14 @@ impl SessionTask {
 
     pub(super) fn cut(&mut self, id: ViewId, waiting: usize, limit: usize) {
         self.terms.metrics.clients_too_slow.inc();
-        tracing::warn!(session = &**self.record.id(), waiting, limit, "client cut off: it does not read");
+        tracing::warn!(session = &**self.record.id(), waiting, limit, "client disconnected: it does not read");
         self.send_away(id, &CloseReason::TooSlow { waiting, limit });
     }
 
     fn on_gone(&mut self, id: ViewId, shown: api_types::Client, reason: Option<&CloseReason>) {
         self.record.session_info().remove_client(id.0);
         self.step(Event::Went);
-        // All goes at once with a session that is over.
+        // The views of a session that ends are dropped together.
         if self.over.is_some() {
             return;
         }
@@ -114,28 +194,28 @@ impl SessionTask {
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let queue = self.terms.queue;
-        let slow = self.views.iter().filter(|view| view.leaving.is_none() && view.client.queued() > queue.soft);
+        let slow = self.views.sockets().filter(|view| view.leaving.is_none() && view.client.queued() > queue.soft);
         let slow = slow.map(|view| view.client.progress() + queue.stall);
-        let leaving = self.views.iter().filter_map(|view| view.leaving);
-        let pings = self.views.iter().filter(|view| view.leaving.is_none()).map(|view| view.ping_at);
+        let leaving = self.views.sockets().filter_map(|view| view.leaving);
+        let pings = self.views.sockets().filter(|view| view.leaving.is_none()).map(|view| view.ping_at);
         let pings = pings.filter(|_| !self.terms.ping_interval.is_zero());
-        let ends = self.record.life().next();
+        let ends = self.record.life().next_timeout();
         let notice = self.session.next_ghost_notice(ends);
         slow.chain(leaving).chain(pings).chain(ends.map(|(at, _)| at)).chain(notice).chain(self.save_at()).min()
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        if let Some(reason) = self.record.life().due(now) {
+        if let Some(reason) = self.record.life().poll_end(now) {
             self.over = Some(reason);
             return;
         }
         self.save_if_due(now);
-        self.session.on_ghost_time(now, self.record.life().next());
+        self.session.on_ghost_time(now, self.record.life().next_timeout());
         self.perform();
         let queue = self.terms.queue;
         let late: Vec<(ViewId, usize)> = self
             .views
-            .iter()
+            .sockets()
             .filter(|view| {
                 view.leaving.is_none()
                     && view.client.queued() > queue.soft
@@ -147,21 +227,20 @@ impl SessionTask {
             self.cut(id, waiting, queue.soft);
         }
         self.ping(now);
-        let before = self.views.len();
-        self.views.retain(|view| view.leaving.is_none_or(|until| until > now));
-        self.terms.metrics.views.dec_by((before - self.views.len()).try_into().unwrap_or(0));
+        let cut = self.views.remove_sockets(|socket| socket.leaving.is_some_and(|until| until <= now));
+        self.terms.metrics.views.dec_by(cut.try_into().unwrap_or(0));
     }
 
-    /// Asks clients that have sent nothing for a while whether they are there.
+    /// Pings clients that have sent nothing for a while.
     fn ping(&mut self, now: Instant) {
         let interval = self.terms.ping_interval;
         if interval.is_zero() {
             return;
         }
         let mut silent = Vec::new();
-        for view in self.views.iter_mut().filter(|view| view.leaving.is_none() && view.ping_at <= now) {
+        for view in self.views.sockets_mut().filter(|view| view.leaving.is_none() && view.ping_at <= now) {
             view.ping_at = now + interval;
-            // Who is not listened to, because of what waits on the way to it or from it, cannot be heard.
+            // A client that is not read, because of its queues, counts as one that has answered.
             let is_heard =
                 view.client.take_heard() || !self.lease.has_room() || view.client.queued() > self.terms.queue.soft;
             view.unanswered = if is_heard { 0 } else { view.unanswered + 1 };

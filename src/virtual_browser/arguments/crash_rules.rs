@@ -7,20 +7,21 @@ use crate::{
     cdp::{json_object::JsonObject, target::Kind},
 };
 
-/// The largest quota: what a double counts exactly. Chrome makes an int64 of it, and ends where that cannot be.
+/// The largest quota: the largest integer that a double has exactly. Chrome converts it to an int64, and ends if it
+/// cannot.
 const MAX_QUOTA: f64 = 9_007_199_254_740_992.0;
 
-/// Inches. Less is nothing to Chrome's geometry, which ends on a page without an extent.
+/// Smallest paper size, in inches. Chrome rounds a smaller one to zero, and ends on a page without an extent.
 const MIN_PAPER: f64 = 0.001;
 
-/// Taps that one gesture may have. *Measured:* the browser's one thread makes them all before it does anything else,
-/// and 100 million keep every tenant waiting for minutes.
+/// Most taps of a gesture. *Measured:* the browser's main thread makes all taps at once, and 100 million delay every
+/// tenant by minutes.
 const MAX_TAPS: f64 = 1000.0;
 
-/// Seconds from 1970 that an event may be away: some three thousand years.
+/// Largest distance of an event from 1970, in seconds: about three thousand years.
 const MAX_TIME: f64 = 1e11;
 
-/// SIGTRAP of the browser with a quota below 0, or above what an int64 holds.
+/// Refuses a quota below 0 or above an int64, which ends the browser with SIGTRAP.
 pub(super) fn quota(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     match params.read_as::<f64>("quotaSize") {
         Some(size) if !(0.0..=MAX_QUOTA).contains(&size) => {
@@ -30,8 +31,8 @@ pub(super) fn quota(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// SIGTRAP of the browser with paper that is wide or high by next to nothing. The text is Chrome's for paper without
-/// room; what is 0 or less it refuses itself.
+/// Refuses paper of almost no width or height, which ends the browser with SIGTRAP. The text is Chrome's for paper without
+/// room; Chrome itself refuses 0 and less.
 pub(super) fn pdf(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let tiny = |name| params.read_as::<f64>(name).is_some_and(|inches| inches > 0.0 && inches < MIN_PAPER);
     if tiny("paperWidth") || tiny("paperHeight") {
@@ -40,14 +41,14 @@ pub(super) fn pdf(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     Checked::OnceAlive
 }
 
-/// SIGTRAP or SIGSEGV of the browser on a shared or service worker that has ended while somebody is attached to it, and on a
-/// dedicated one if the page above does not auto-attach to it. Nobody can know that from outside: a service worker stops
-/// by itself.
+/// Refuses the command on a shared or service worker, and on a dedicated one without the auto-attach of its page. If the
+/// worker has ended while it is attached, the command ends the browser with SIGTRAP or SIGSEGV. The proxy cannot know
+/// whether a worker has ended: a service worker stops by itself.
 ///
-/// It does not help to ask first whether the worker lives. *Measured, 156:* with the body asked 4 ms after the answer, while
-/// the worker is stopped, 38 of 115 tries ended Chrome; with the body asked at once, 4 of 390. A script that keeps the
-/// worker's thread busy meanwhile holds it against a stop (none of 530), but not against the end of its process, which its
-/// tenant can bring about at any moment: none of 189 with the body at most 2 ms after the answer, 25 of 66 with 10 ms.
+/// A liveness check before the command does not help. *Measured, 156:* with the command 4 ms after the check, while the
+/// worker is stopped, 38 of 115 tries ended Chrome; with the command at once, 4 of 390. A script that keeps the worker's
+/// thread busy meanwhile prevents a stop (none of 530), but not the end of its process, which its tenant can cause at any
+/// moment: none of 189 with the command at most 2 ms after the check, 25 of 66 with 10 ms.
 pub(super) fn ended_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     let may_have_ended = match call.on {
         Kind::SharedWorker | Kind::ServiceWorker => true,
@@ -64,7 +65,7 @@ pub(super) fn ended_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     Checked::AsIs
 }
 
-/// SIGILL of the browser with a range that begins before the text does.
+/// Refuses a range that begins before the text, which ends the browser with SIGILL.
 pub(super) fn composition(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let negative = |name| params.read_as::<f64>(name).is_some_and(|at| at < 0.0);
     if negative("replacementStart") || negative("replacementEnd") {
@@ -73,7 +74,7 @@ pub(super) fn composition(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked 
     Checked::AsIs
 }
 
-/// SIGSEGV of the browser on a page or frame whose process has gone: every gesture that Chrome makes up itself.
+/// Delays synthetic gestures, which end the browser with SIGSEGV on a page or frame whose process has gone.
 pub(super) fn gesture(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if !call.granted.has(Capability::Dedicated) {
         return refused(format!(
@@ -87,7 +88,7 @@ pub(super) fn gesture(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// As [`gesture`]. A wheel that turns scrolls as far.
+/// As [`gesture`], for a mouse wheel, which makes the same scroll gesture.
 pub(super) fn scroll(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     if call.granted.has(Capability::Dedicated) {
         return Checked::AsIs;
@@ -106,7 +107,7 @@ pub(super) fn scroll(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// SIGTRAP of the browser with a touch that was too long ago.
+/// Refuses a touch too far in the past, which ends the browser with SIGTRAP.
 pub(super) fn touch(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     match params.read_as::<f64>("timestamp") {
         Some(at) if at.abs() > MAX_TIME => invalid("timestamp is too far away"),
@@ -114,7 +115,8 @@ pub(super) fn touch(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     }
 }
 
-/// SIGTRAP of the browser on an out-of-process iframe; workers and tabs do not have it.
+/// Refuses the command on an out-of-process iframe, where it ends the browser with SIGTRAP; workers and tabs do not have
+/// the command.
 pub(super) fn only_on_a_page(call: &Call<'_>) -> Option<Checked> {
     matches!(call.on, Kind::Iframe | Kind::Other)
         .then(|| refused(format!("'{}' is refused on a frame: send it to the page", call.method)))
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_is_a_number_of_bytes() {
+    fn quotas_outside_of_an_int64_are_refused() {
         for size in ["-1", "-0.5", "-9223372036854775808", "1e19", "1e300", "9007199254740994"] {
             let params = format!(r#"{{"origin":"http://x","quotaSize":{size}}}"#);
             let error = invalid("quotaSize must be between 0 and 9007199254740992");
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn paper_has_an_extent() {
+    fn paper_without_extent_is_refused() {
         for params in [r#"{"paperHeight":1e-300}"#, r#"{"paperWidth":0.0009,"paperHeight":11}"#] {
             let error = invalid("invalid print parameters: content area is empty");
             assert_eq!(strict("Page.printToPDF", params), error, "{params}");
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_composition_replaces_only_what_is_there() {
+    fn compositions_replace_only_existing_text() {
         let params = |more: &str| format!(r#"{{"text":"x","selectionStart":-1,"selectionEnd":0{more}}}"#);
         for more in [r#","replacementStart":-1"#, r#","replacementStart":0,"replacementEnd":-1"#] {
             let error = invalid("The replacement range must not be negative");
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn gestures_are_finite_and_of_our_time() {
+    fn endless_gestures_and_distant_times_are_refused() {
         let error = invalid("tapCount must not exceed 1000");
         let alone = Capabilities { dedicated: true, ..Capabilities::strict() };
         let tap = |count: &str, caps: Capabilities| {
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn display_features_are_a_page_s() {
+    fn display_features_are_refused_on_other_targets_than_pages() {
         let method = "Emulation.setDisplayFeaturesOverride";
         let params = r#"{"features":[{"orientation":"vertical","offset":2,"maskLength":1}]}"#;
         let error = refused(format!("'{method}' is refused on a frame: send it to the page"));
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn gestures_are_not_made_up_by_a_browser_that_is_shared() {
+    fn synthetic_gestures_are_checked_in_shared_browsers() {
         for method in ["Input.synthesizeTapGesture", "Input.synthesizePinchGesture"] {
             let Checked::Refused { message, .. } = strict(method, r#"{"x":1,"y":1,"scaleFactor":2}"#) else {
                 panic!("{method}");
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_of_a_response_is_not_asked_of_a_worker_that_may_have_ended() {
+    fn response_bodies_are_refused_on_workers_that_may_have_ended() {
         use super::super::On;
         let body = |kind: Kind, below: bool| {
             let params = r#"{"requestId":"1"}"#;

@@ -26,7 +26,7 @@ fn answer() -> Checked {
 }
 
 #[test]
-fn navigation_is_held_to_the_allowed_urls() {
+fn navigation_is_limited_to_allowed_urls() {
     for (params, message) in [
         (r#"{"url":"file:///etc/passwd"}"#, "'Page.navigate' is refused: file: URLs need the capability host-files"),
         (
@@ -55,7 +55,7 @@ fn navigation_is_held_to_the_allowed_urls() {
 }
 
 #[test]
-fn a_page_of_chromes_own_is_a_url_that_every_chrome_finds_invalid() {
+fn chrome_pages_become_an_invalid_url() {
     for (asked, given) in [
         ("chrome://settings", "data:chrome://settings"),
         (" CHROME:gpu/a,b", "data:CHROME:gpu/a"),
@@ -74,7 +74,7 @@ fn a_page_of_chromes_own_is_a_url_that_every_chrome_finds_invalid() {
 }
 
 #[test]
-fn a_page_that_goes_to_crash_crashes() {
+fn navigation_to_chrome_crash_crashes_the_page() {
     for url in ["chrome://crash", "chrome://crash/", " CHROME:\\\\cRash?x", "chrome:crash"] {
         let (crash, params) = (Checked::Crash(None), format!(r#"{{"url":"{url}"}}"#));
         assert_eq!(strict("Page.navigate", &params), crash, "{url}");
@@ -87,7 +87,7 @@ fn a_page_that_goes_to_crash_crashes() {
 }
 
 #[test]
-fn a_screencast_needs_a_positive_step() {
+fn screencast_steps_must_be_positive() {
     for step in ["0", "-0", "0.0", "-1", "0e5"] {
         let params = format!(r#"{{"format":"png","everyNthFrame":{step}}}"#);
         assert_eq!(strict("Page.startScreencast", &params), invalid("everyNthFrame must be a positive integer"));
@@ -98,7 +98,7 @@ fn a_screencast_needs_a_positive_step() {
 }
 
 #[test]
-fn pictures_and_pages_are_not_larger_than_memory() {
+fn screenshots_and_viewports_have_a_largest_size() {
     let metrics = |width: &str, height: &str, scale: &str| {
         let params = format!(r#"{{"width":{width},"height":{height},"deviceScaleFactor":{scale},"mobile":false}}"#);
         assert_eq!(
@@ -159,7 +159,7 @@ fn display_features_do_not_end_the_browser() {
 }
 
 #[test]
-fn keys_reach_neither_the_browsers_shortcuts_nor_the_shared_clipboard() {
+fn keys_trigger_no_browser_shortcuts_or_clipboard() {
     for (params, checked) in [
         (r#"{"type":"keyDown","key":"a"}"#, Checked::AsIs),
         (r#"{"type":"keyDown","commands":["selectAll"]}"#, Checked::AsIs),
@@ -183,7 +183,7 @@ fn keys_reach_neither_the_browsers_shortcuts_nor_the_shared_clipboard() {
 }
 
 #[test]
-fn files_of_the_host_need_the_capability() {
+fn host_files_need_the_capability() {
     let local = Capabilities::local();
     let params = r#"{"type":"drop","data":{"items":[],"f\u0069les":["/etc/passwd"],"dragOperationsMask":1}}"#;
     let clean = r#"{"type":"drop","data":{"items":[],"dragOperationsMask":1}}"#;
@@ -208,7 +208,7 @@ fn files_of_the_host_need_the_capability() {
 }
 
 #[test]
-fn bodies_that_are_kept_are_counted_and_those_in_the_network_process_are_few() {
+fn buffered_bodies_are_counted_and_limited_in_the_network_process() {
     for (method, params, beyond) in [
         ("Network.enable", "{}", 0.0),
         ("Network.enable", r#"{"maxTotalBufferSize":100000000,"maxPostDataSize":-1}"#, 0.0),
@@ -240,7 +240,7 @@ fn bodies_that_are_kept_are_counted_and_those_in_the_network_process_are_few() {
 }
 
 #[test]
-fn cookies_are_not_set_through_a_worker() {
+fn cookies_cannot_be_set_on_workers() {
     for (on, passes) in [(Kind::Page, true), (Kind::Iframe, true), (Kind::Worker, false), (Kind::ServiceWorker, false)]
     {
         let checked = check("Network.setCookies", r#"{"cookies":[]}"#, on, Capabilities::local());
@@ -249,7 +249,7 @@ fn cookies_are_not_set_through_a_worker() {
 }
 
 #[test]
-fn the_browser_itself_asks_no_private_network() {
+fn browser_requests_to_private_networks_are_refused() {
     let text = "'Network.loadNetworkResource' is refused: it needs the capability private-network";
     for url in ["http://127.0.0.1:9222/json/list", "http:\\\\2130706433", "http://[::1]/", "http://redis/"] {
         let params = format!(r#"{{"url":"{url}","options":{{}}}}"#);
@@ -267,7 +267,7 @@ fn the_browser_itself_asks_no_private_network() {
 }
 
 #[test]
-fn no_origin_gets_access_to_every_network() {
+fn universal_network_access_is_refused() {
     let context = |params: &str| check_browser_context("Target.createBrowserContext", params, Granted::none());
     let text =
         "'Target.createBrowserContext' with originsWithUniversalNetworkAccess is refused: no capability allows it";

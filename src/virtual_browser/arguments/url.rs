@@ -11,10 +11,10 @@ use url::{Host, Url};
 
 use crate::api_types::capability::{Capability, Granted};
 
-/// Chrome's words for a text that is no URL.
+/// Chrome's error for a text that is not a URL.
 pub(super) const INVALID: &str = "Cannot navigate to invalid URL";
 
-/// Schemes that lead somewhere in a Chrome; with any other a new page is blank.
+/// The schemes that Chrome knows; with any other a new page is blank.
 const KNOWN: [&str; 14] = [
     "about",
     "blob",
@@ -32,12 +32,12 @@ const KNOWN: [&str; 14] = [
     "view-source",
 ];
 
-/// How many characters of a URL are said again.
+/// Most characters of a URL in an error.
 const MOST_SAID: usize = 200;
 
-/// Whether a client may open this URL by command; if not, why.
+/// Whether a client may open this URL with a command; the error says why not.
 ///
-/// An empty one is allowed: Chrome refuses it or opens a blank page.
+/// An empty URL is allowed: Chrome refuses it or opens a blank page.
 pub fn url_allowed(url: &str, granted: Granted) -> Result<(), String> {
     let url = innermost(url);
     if url.is_empty() {
@@ -46,7 +46,7 @@ pub fn url_allowed(url: &str, granted: Granted) -> Result<(), String> {
     let Some((scheme, rest)) = scheme(&url) else { return Err(INVALID.to_owned()) };
     match &*scheme {
         "http" | "https" | "data" | "javascript" => Ok(()),
-        // What it was made from has an origin, which is a page's own.
+        // A `blob:` or `filesystem:` URL belongs to the origin of a page.
         "blob" => match self::scheme(&normal(rest)).as_ref().map(|(scheme, _)| &**scheme) {
             None | Some("http" | "https") => Ok(()),
             Some("file") if granted.has(Capability::HostFiles) => Ok(()),
@@ -59,8 +59,8 @@ pub fn url_allowed(url: &str, granted: Granted) -> Result<(), String> {
     }
 }
 
-/// Whether Chrome has, or full Chrome would have, a page of its own there: `chrome:` and `about:`, which it reads as the
-/// same. A blank page is everybody's.
+/// Whether Chrome or full Chrome has a page of its own at this URL: `chrome:` and `about:`, which it treats alike, except
+/// the blank page.
 pub(super) fn is_chromes_own(url: &str) -> bool {
     match scheme(&innermost(url)).as_ref().map(|(scheme, rest)| (&**scheme, *rest)) {
         Some(("chrome", _)) => true,
@@ -69,15 +69,15 @@ pub(super) fn is_chromes_own(url: &str) -> bool {
     }
 }
 
-/// Whether it is `chrome://crash`, with which Chrome ends the process of the page.
+/// Whether the URL is `chrome://crash`, which ends the process of the page.
 pub(super) fn is_crash(url: &str) -> bool {
     let url = normal(url);
     let Some((scheme, rest)) = scheme(&url) else { return false };
     scheme == "chrome" && parsed(rest).is_some_and(|url| url.host_str() == Some("crash") && url.port().is_none())
 }
 
-/// Whether a new page at this URL is a blank one in a headless shell (*measured*): what is no URL, a page of Chrome's
-/// own, which the shell has not, and `localhost:1`, whose scheme nobody knows.
+/// Whether headless shell opens a blank page for this URL (*measured*): for a text that is not a URL, for a page of
+/// Chrome's own, and for an unknown scheme as in `localhost:1`.
 pub fn opens_blank(url: &str) -> bool {
     let url = normal(url);
     match scheme(&url) {
@@ -86,8 +86,8 @@ pub fn opens_blank(url: &str) -> bool {
     }
 }
 
-/// A URL at which a navigation fails with `net::ERR_INVALID_URL` in every Chrome, as one to a page of Chrome's own does
-/// in a headless shell; it says which that was. It is a `data:` URL without the comma that each must have.
+/// A URL at which a navigation fails with `net::ERR_INVALID_URL` in every Chrome, as a navigation to a page of Chrome's own
+/// does in headless shell. It contains the original URL. It is a `data:` URL without the required comma.
 pub(super) fn that_is_invalid(own: &str) -> String {
     let own: String = normal(own).chars().take_while(|c| *c != ',').take(MOST_SAID).collect();
     format!("data:{own}")
@@ -173,7 +173,7 @@ fn is_private_address(address: IpAddr) -> bool {
     }
 }
 
-/// Loopback, unique local, link-local, site-local and multicast, and what carries an IPv4 address.
+/// Whether an IPv6 address is loopback, unique local, link-local, site-local, multicast, or contains an IPv4 address.
 fn is_private_v6(segments: [u16; 8], embedded: impl Fn(u16, u16) -> bool) -> bool {
     match segments {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
@@ -194,13 +194,13 @@ fn innermost(url: &str) -> Cow<'_, str> {
     url
 }
 
-/// Without the C0 controls and spaces around it, and without tabs and newlines anywhere.
+/// Removes C0 controls and spaces around a URL, and tabs and newlines within it.
 fn normal(url: &str) -> Cow<'_, str> {
     let url = url.trim_matches(|c: char| c <= ' ');
     if url.contains(['\t', '\n', '\r']) { Cow::Owned(url.replace(['\t', '\n', '\r'], "")) } else { Cow::Borrowed(url) }
 }
 
-/// The scheme in lower case and what follows its colon.
+/// The scheme in lower case, and the text after its colon.
 fn scheme(url: &str) -> Option<(String, &str)> {
     let (scheme, rest) = url.split_once(':')?;
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn only_listed_schemes_are_opened_by_command() {
+    fn only_listed_schemes_may_be_opened() {
         for url in [
             "http://example.com/",
             "HTTPS:example.com",
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_this_machine_is_known_in_every_spelling() {
+    fn local_addresses_are_detected_in_every_spelling() {
         // The first twenty-one reached a server on 127.0.0.1 in Chrome 156.
         for url in [
             "http://127.0.0.1:80/",

@@ -1,4 +1,4 @@
-//! Windows: how large one may be, and what states it knows.
+//! Limits the size of windows, and checks their states.
 
 use crate::{
     api_types::capability::{Capability, Granted},
@@ -8,8 +8,8 @@ use crate::{
 /// `Browser.WindowState`.
 const STATES: [&str; 4] = ["normal", "minimized", "maximized", "fullscreen"];
 
-/// Makes the window that these params (`width`, `height`) describe no larger than may be, as a window manager does with
-/// one that is larger than the screen. True if something had to be changed.
+/// Limits the window size in these params (`width`, `height`), as a window manager limits a window to the screen. Returns
+/// true if the params were changed.
 pub fn limit_window(params: &mut JsonObject<'_>, granted: Granted) -> bool {
     let mut changed = false;
     for name in ["width", "height"] {
@@ -22,13 +22,13 @@ pub fn limit_window(params: &mut JsonObject<'_>, granted: Granted) -> bool {
     changed
 }
 
-/// Makes the window that the params of `Browser.setWindowBounds` describe no larger than may be; the error is for their
-/// client, with the code -32602.
+/// Limits the window size in the params of `Browser.setWindowBounds`. The error is the text for the client, with the code
+/// -32602.
 ///
-/// SIGTRAP of full Chrome with a state that it does not know. The text is that of the shell.
+/// An unknown state is refused with the text of headless shell, because it ends full Chrome with SIGTRAP.
 pub fn check_bounds(params: &mut JsonObject<'_>, granted: Granted) -> Result<(), String> {
     let Some(bounds) = params.get("bounds").filter(|bounds| bounds.starts_with('{')) else { return Ok(()) };
-    // It has a key twice.
+    // The params have a duplicate key.
     let Some(mut bounds) = JsonObject::read(bounds) else { return Err("Invalid parameters".to_owned()) };
     if let Some(state) = bounds.string("windowState").filter(|state| !STATES.contains(&state.as_str())) {
         return Err(format!("Invalid window state: {state}"));
@@ -46,7 +46,7 @@ mod tests {
     use crate::api_types::capability::Capabilities;
 
     #[test]
-    fn a_window_is_not_larger_than_may_be() {
+    fn window_size_is_limited() {
         let limited = |params: &str, caps: Capabilities| {
             let mut object = JsonObject::read(params).expect("an object");
             limit_window(&mut object, Granted::new(caps, Capabilities::all()));
@@ -56,7 +56,7 @@ mod tests {
         for (asked, given) in [
             (r#"{"width":4096,"height":4097}"#, r#"{"width":4096,"height":4096}"#),
             (r#"{"left":1,"width":1e8}"#, r#"{"left":1,"width":4096}"#),
-            // For Chrome to refuse.
+            // Chrome refuses it.
             (r#"{"width":"100000000","height":-1}"#, r#"{"width":"100000000","height":-1}"#),
         ] {
             assert_eq!(limited(asked, strict), given);

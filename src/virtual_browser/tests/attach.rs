@@ -1,4 +1,4 @@
-//! CDP sessions: how they come, how they are spoken to, and how they go.
+//! Tests of CDP sessions: attach, nested messages, limits and detach.
 
 use super::*;
 
@@ -26,14 +26,14 @@ fn received(session: &str, inner: &str) -> String {
 const SENT: &str = r#"1: {"id":9,"result":{}}"#;
 
 #[test]
-fn auto_attach_of_a_root_is_an_interest() {
+fn root_auto_attach_becomes_an_interest() {
     let mut pair = Pair::new();
     let with = |rest: &str| format!(r#"{{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true{rest}}}"#);
     let puppeteer = r#","filter":[{"type":"page","exclude":true},{}]"#;
     assert_eq!(pair.asks("Target.setAutoAttach", &with("")), ["auto ROOT page wait:true"]);
     assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{}}"#]);
     assert_eq!(pair.asks("Target.setAutoAttach", &with(puppeteer)), ["auto ROOT tab wait:true"]);
-    // Read as Chrome reads it: nothing of this goes up, where it would concern every session.
+    // Params are read as Chrome reads them; the command is not sent, because it would concern every session.
     for filter in [
         r#","filter":[{"type":"\ud800"},{"type":"tab","exclude":true},{}]"#,
         r#","filter":[{"exclude":true,"exclude":false,"type":"page"}]"#,
@@ -60,7 +60,7 @@ fn auto_attach_of_a_root_is_an_interest() {
 }
 
 #[test]
-fn auto_attach_of_a_page_goes_up_and_is_flat() {
+fn page_auto_attach_is_sent_flat() {
     let mut pair = Pair::with_page();
     let up =
         |params: &str| format!(r#"pass {{"id":1,"method":"Target.setAutoAttach","params":{params},"sessionId":"S"}}"#);
@@ -93,13 +93,13 @@ fn auto_attach_of_a_page_goes_up_and_is_flat() {
 }
 
 #[test]
-fn what_was_announced_is_ones_own_until_it_is_detached() {
+fn announced_cdp_sessions_are_usable_until_they_are_detached() {
     let mut pair = Pair::with_page();
     let gone = failed(1, -32001, "Session with given id not found.");
     for on in ["X", "BASE", "N"] {
         assert_eq!(pair.asks_on(on, "Runtime.enable", "{}"), std::slice::from_ref(&gone));
     }
-    // What is known already is not announced again.
+    // A known CDP session is not announced again.
     assert_eq!(pair.attached("ROOT", "S", "P"), Vec::<String>::new());
     // On the proxy's own CDP session it is the proxy's business.
     assert_eq!(pair.attached("BASE", "OWN", "P"), Vec::<String>::new());
@@ -114,7 +114,7 @@ fn what_was_announced_is_ones_own_until_it_is_detached() {
 }
 
 #[test]
-fn a_detach_names_a_child_of_where_it_is_sent() {
+fn detach_requires_a_child_of_its_cdp_session() {
     let mut pair = Pair::with_page();
     pair.created("W", "worker", "CTX");
     pair.attached("S", "SW", "W");
@@ -133,11 +133,11 @@ fn a_detach_names_a_child_of_where_it_is_sent() {
 }
 
 #[test]
-fn a_target_that_may_not_be_shown_is_let_go_unseen() {
+fn hidden_targets_are_detached_without_an_event() {
     let mut pair = Pair::with_page();
     pair.asks("Target.attachToTarget", r#"{"targetId":"P"}"#);
     pair.told(Told::Destroyed { target: "P".into() });
-    // It went to a URL of Chrome's own while the attach was under way.
+    // The page navigated to a URL of Chrome's own before the attach was complete.
     assert_eq!(pair.attached("ROOT", "N", "P"), ["detach N"]);
     pair.result(r#"{"sessionId":"N"}"#);
     assert_eq!(pair.detached("ROOT", "N", "P", &[]), Vec::<String>::new());
@@ -146,7 +146,7 @@ fn a_target_that_may_not_be_shown_is_let_go_unseen() {
 }
 
 #[test]
-fn what_is_in_flight_when_its_cdp_session_goes_is_answered_deepest_first() {
+fn commands_in_flight_are_answered_deepest_first_when_their_cdp_session_ends() {
     let mut pair = Pair::with_page();
     pair.created("W", "worker", "CTX");
     pair.attached("S", "SW", "W");
@@ -154,7 +154,7 @@ fn what_is_in_flight_when_its_cdp_session_goes_is_answered_deepest_first() {
         (1, "S", "Runtime.evaluate"),
         (2, "SW", "Runtime.evaluate"),
         (3, "S", "Runtime.evaluate"),
-        // Under an id of ours, on another CDP session.
+        // Under an id of the proxy, on another CDP session.
         (4, "S", "Storage.getCookies"),
         (-5, "S", "Runtime.evaluate"),
         (6, "SW", "Browser.getWindowForTarget"),
@@ -178,7 +178,7 @@ fn what_is_in_flight_when_its_cdp_session_goes_is_answered_deepest_first() {
 }
 
 #[test]
-fn further_virtual_roots_are_browsers_of_their_own() {
+fn further_roots_see_the_virtual_browser() {
     let mut pair = Pair::with_page();
     let browser = |child: &str| Told::Attached {
         parent: "ROOT".into(),
@@ -200,7 +200,7 @@ fn further_virtual_roots_are_browsers_of_their_own() {
     pair.told(browser("ROOT3"));
     assert_eq!(pair.asks_on("S", "Target.attachToTarget", r#"{"targetId":"browser","flatten":true}"#), [up]);
     assert!(pair.asks_on("S", "Target.attachToBrowserTarget", "{}")[0].contains("Not allowed"));
-    // It is judged as a root, under its own id.
+    // The rules for roots apply to it, under its own id.
     assert_eq!(pair.asks_on("ROOT2", "Tracing.getCategories", "{}"), ["call ROOT2 Tracing.getCategories {}"]);
     assert!(pair.asks_on("ROOT2", "Page.enable", "{}")[0].contains("-32601"));
     assert!(pair.asks_on("ROOT2", "Browser.crash", "{}")[0].contains("is refused"));
@@ -216,7 +216,7 @@ fn further_virtual_roots_are_browsers_of_their_own() {
     );
     pair.attached("ROOT2", "S2", "P");
     assert!(pair.asks_on("S2", "Runtime.enable", "{}")[0].starts_with("pass"));
-    // It goes with what was told on it.
+    // It ends with the CDP sessions that were announced on it.
     assert_eq!(pair.asks("Target.detachFromTarget", r#"{"sessionId":"ROOT2"}"#), ["detach ROOT2"]);
     let got = pair.detached("ROOT", "ROOT2", "real", &["S2"]);
     assert!(got[0].contains(r#"detachedFromTarget","params":{"sessionId":"ROOT2","#), "{got:?}");
@@ -228,7 +228,7 @@ fn further_virtual_roots_are_browsers_of_their_own() {
 }
 
 #[test]
-fn a_tunnel_that_is_not_flat_leads_no_further_than_a_frame() {
+fn policy_applies_to_nested_messages() {
     let mut pair = not_flat();
     // By its id it is not there: only the tunnel leads to it.
     assert_eq!(pair.asks_on("N", "Runtime.enable", "{}"), [failed(1, -32001, "Session with given id not found.")]);
@@ -240,7 +240,7 @@ fn a_tunnel_that_is_not_flat_leads_no_further_than_a_frame() {
     assert_eq!(pair.message(r#"{"id":5,"result":{},"sessionId":"N"}"#), Vec::<String>::new());
     let event = r#"{"method":"A.b","params":{}}"#;
     assert_eq!(pair.message(r#"{"method":"A.b","params":{},"sessionId":"N"}"#), [received("N", event)]);
-    // What is inside is judged.
+    // The policy applies to the inner message.
     for (inner, words) in [
         (r#"{"id":5,"method":"Browser.crash"}"#, "is refused"),
         (r#"{"id":5,"method":"Target.closeTarget","params":{"targetId":"X"}}"#, "No such target to close"),
@@ -254,7 +254,7 @@ fn a_tunnel_that_is_not_flat_leads_no_further_than_a_frame() {
         assert!(got.iter().all(|action| action.starts_with("1: ")), "{got:?}");
         assert!(got.len() == 2 && got[0] == SENT && got[1].contains(words), "{inner}: {got:?}");
     }
-    // Through a flat one, or through somebody else's, nothing is sent.
+    // Nothing is sent through a flat CDP session, or through that of another view.
     for session in ["S", "X", "ROOT"] {
         let got = pair.says(&tunnelled(session, inner));
         assert_eq!(got, [failed(9, -32602, "No session with given id")]);
@@ -263,7 +263,7 @@ fn a_tunnel_that_is_not_flat_leads_no_further_than_a_frame() {
 }
 
 #[test]
-fn a_tunnel_in_a_tunnel_is_judged_too() {
+fn policy_applies_to_messages_inside_nested_messages() {
     let mut pair = not_flat();
     pair.created("W", "worker", "CTX");
     let auto =
@@ -283,7 +283,7 @@ fn a_tunnel_in_a_tunnel_is_judged_too() {
 }
 
 #[test]
-fn a_chain_of_cdp_sessions_has_an_end() {
+fn nesting_of_cdp_sessions_is_limited() {
     let mut pair = Pair::with_page();
     let mut on = "ROOT".to_owned();
     for depth in 0..32 {
@@ -308,7 +308,7 @@ fn a_chain_of_cdp_sessions_has_an_end() {
 }
 
 #[test]
-fn what_outgrows_a_tunnel_in_a_tunnel_costs_its_client_the_connection() {
+fn too_large_nested_messages_disconnect_the_client() {
     let mut pair = not_flat();
     pair.says(&tunnelled("N", r#"{"id":5,"method":"Target.attachToTarget","params":{"targetId":"P"}}"#));
     pair.attached("N", "M", "P");
@@ -325,7 +325,7 @@ fn what_outgrows_a_tunnel_in_a_tunnel_costs_its_client_the_connection() {
 }
 
 #[test]
-fn flat_and_not_flat_attaches_are_told_apart_in_their_order() {
+fn flat_and_nested_attaches_are_matched_in_order() {
     let mut pair = Pair::with_page();
     for params in [r#"{"targetId":"P","flatten":true}"#, r#"{"targetId":"P"}"#, r#"{"targetId":"P","flatten":true}"#] {
         pair.asks("Target.attachToTarget", params);
@@ -352,9 +352,9 @@ fn flat_and_not_flat_attaches_are_told_apart_in_their_order() {
 }
 
 #[test]
-fn a_view_that_leaves_resumes_what_it_was_handed() {
+fn closed_views_resume_their_targets() {
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "OTHER".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "OTHER".into(), true);
     pair.attached("OTHER", "SO", "P");
     pair.created("W", "worker", "CTX");
     pair.attached("S", "SW", "W");
@@ -387,7 +387,7 @@ fn a_view_that_leaves_resumes_what_it_was_handed() {
 #[test]
 fn two_views_do_not_share_cdp_sessions() {
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "OTHER".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "OTHER".into(), true);
     let got = pair.view_says(ViewId(2), r#"{"id":1,"method":"Runtime.enable","params":{},"sessionId":"S"}"#);
     assert_eq!(got, [failed(1, -32001, "Session with given id not found.").replace("1: ", "2: ")]);
     let got = pair.view_says(ViewId(2), r#"{"id":1,"method":"Target.detachFromTarget","params":{"sessionId":"S"}}"#);
@@ -398,7 +398,7 @@ fn two_views_do_not_share_cdp_sessions() {
 }
 
 #[test]
-fn only_what_auto_attach_made_is_below_its_page() {
+fn only_auto_attached_cdp_sessions_are_below_a_page() {
     let mut pair = Pair::with_page();
     pair.created("W", "worker", "CTX");
     pair.attached("S", "BELOW", "W");
@@ -411,11 +411,11 @@ fn only_what_auto_attach_made_is_below_its_page() {
 }
 
 #[test]
-fn cdp_sessions_have_a_limit_and_those_on_the_browser_another() {
+fn cdp_sessions_and_roots_are_limited() {
     let mut pair = Pair::with_page();
     pair.session.limit(CdpSessionLimits { all: 5, roots: 2, ..CdpSessionLimits::default() });
     let attach = r#"{"targetId":"P","flatten":true}"#;
-    // What is under way counts: a client may ask many times before the first answer.
+    // Pending attaches count: a client may send many before the first reply.
     assert!(pair.asks_on("ROOT", "Target.attachToBrowserTarget", "{}")[0].starts_with("call "));
     let got = pair.asks_on("ROOT", "Target.attachToBrowserTarget", "{}");
     assert!(
@@ -435,13 +435,13 @@ fn cdp_sessions_have_a_limit_and_those_on_the_browser_another() {
     assert!(pair.asks_on("ROOT", "Target.setAutoAttach", auto)[0].starts_with("auto"));
     pair.session.limit(CdpSessionLimits { all: 5, roots: 2, ..CdpSessionLimits::default() });
     assert!(pair.asks_on("ROOT", "Target.setAutoAttach", auto)[0].starts_with("auto"));
-    // What is answered with an error makes room.
+    // An attach that was answered with an error does not count any more.
     pair.error(-32000, "no");
     assert!(pair.asks_on("ROOT", "Target.attachToTarget", attach)[0].starts_with("call "));
 }
 
 #[test]
-fn what_auto_attach_makes_beyond_the_limit_is_detached() {
+fn auto_attached_cdp_sessions_above_the_limit_are_detached() {
     let mut pair = Pair::with_page();
     pair.session.limit(CdpSessionLimits { all: 2, roots: 2, ..CdpSessionLimits::default() });
     assert_eq!(pair.attached("S", "W", "P"), ["detach W"]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_concerns_the_whole_browser_is_answered_or_refused() {
+fn browser_wide_commands_are_answered_or_refused() {
     let mut pair = Pair::with_page();
     for on in ["", "S"] {
         let tail = if on.is_empty() { "" } else { r#","sessionId":"S""# };
@@ -34,13 +34,13 @@ fn what_concerns_the_whole_browser_is_answered_or_refused() {
 }
 
 #[test]
-fn certificate_errors_are_ignored_until_every_root_that_asked_has_turned_it_off_or_gone() {
+fn certificate_errors_are_ignored_while_any_root_asks_for_it() {
     let method = "Security.setIgnoreCertificateErrors";
     let (on, off) = ("ignore certificate errors: true", "ignore certificate errors: false");
     let mut pair = Pair::with_page();
     assert_eq!(pair.asks(method, r#"{"ignore":true}"#), [on]);
     assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{}}"#]);
-    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "ROOT2".into(), true);
     let frame = format!(r#"{{"id":1,"method":"{method}","params":{{"ignore":true}}}}"#);
     assert_eq!(pair.view_says(ViewId(2), &frame), [on]);
     pair.result("{}");
@@ -52,14 +52,14 @@ fn certificate_errors_are_ignored_until_every_root_that_asked_has_turned_it_off_
 }
 
 #[test]
-fn a_client_that_closes_its_browser_ends_its_session() {
+fn browser_close_ends_the_session() {
     let mut pair = Pair::with_page();
     assert_eq!(pair.asks("Browser.close", "{}"), [r#"1: {"id":1,"result":{}}"#, "end"]);
     assert_eq!(pair.asks_on("S", "Browser.close", "{}"), [r#"1: {"id":1,"result":{},"sessionId":"S"}"#, "end"]);
 }
 
 #[test]
-fn cookies_and_permissions_are_those_of_a_context_of_ones_own() {
+fn cookies_and_permissions_are_limited_to_own_contexts() {
     let mut pair = Pair::with_page();
     pair.asks("Target.createBrowserContext", "{}");
     pair.result(r#"{"browserContextId":"NEW"}"#);
@@ -76,7 +76,7 @@ fn cookies_and_permissions_are_those_of_a_context_of_ones_own() {
 }
 
 #[test]
-fn what_is_ruled_on_permissions_is_noted_for_its_context() {
+fn permissions_are_recorded_for_their_context() {
     let mut pair = Pair::with_page();
     pair.asks("Target.createBrowserContext", "{}");
     pair.result(r#"{"browserContextId":"NEW"}"#);
@@ -87,7 +87,7 @@ fn what_is_ruled_on_permissions_is_noted_for_its_context() {
     ] {
         let frame = format!(r#"{{"id":1,"method":"{method}","params":{params}}}"#);
         pair.session.on_client(VIEW, frame.into());
-        let actions = pair.session.actions();
+        let actions = pair.session.poll_actions();
         let [Action::Call(_, Call { settle: Settle::Rule(of, ruling), .. })] = actions.as_slice() else {
             panic!("{actions:?}")
         };
@@ -96,7 +96,7 @@ fn what_is_ruled_on_permissions_is_noted_for_its_context() {
 }
 
 #[test]
-fn the_clipboard_is_not_granted_however_it_is_asked_for() {
+fn clipboard_permissions_are_refused_in_every_form() {
     let mut pair = Pair::new();
     for (method, params) in [
         ("Browser.grantPermissions", r#"{"permissions":["geolocation","clipboardReadWrite"]}"#),
@@ -138,7 +138,7 @@ fn the_clipboard_is_not_granted_however_it_is_asked_for() {
 }
 
 #[test]
-fn a_window_is_not_larger_than_may_be() {
+fn window_size_is_limited() {
     let mut pair = Pair::with_page();
     pair.asks_on("S", "Browser.getWindowForTarget", "{}");
     pair.result(r#"{"windowId":7,"bounds":{}}"#);
@@ -167,7 +167,7 @@ fn a_window_is_not_larger_than_may_be() {
 }
 
 #[test]
-fn a_window_is_ones_own_once_a_page_of_ones_own_was_found_in_it() {
+fn windows_belong_to_the_session_once_its_page_was_found_there() {
     let mut pair = Pair::with_page();
     let unknown = failed(1, -32000, "Browser window not found");
     for method in ["Browser.getWindowBounds", "Browser.setWindowBounds", "Browser.setContentsSize"] {
@@ -197,7 +197,7 @@ fn a_window_is_ones_own_once_a_page_of_ones_own_was_found_in_it() {
 }
 
 #[test]
-fn a_window_is_asked_for_without_naming_its_target() {
+fn window_requests_name_no_target() {
     let mut pair = Pair::with_page();
     let method = "Browser.getWindowForTarget";
     // On a CDP session that is there.
@@ -234,14 +234,14 @@ fn tracer() -> Pair {
 }
 
 #[test]
-fn a_trace_needs_the_browser_alone() {
+fn traces_need_a_browser_without_other_sessions() {
     let mut pair = tracer();
     assert_eq!(pair.asks("Tracing.start", r#"{"categories":"x"}"#), ["claim"]);
     let tag = pair.tags.pop_front().expect("a claim");
     pair.session.on_claimed(tag, false);
     let got = pair.actions();
     assert!(got.len() == 1 && got[0].contains("--max-sessions 1"), "{got:?}");
-    // It runs no trace: nothing of it can be ended or marked.
+    // The session runs no trace, so it cannot end or mark one.
     assert!(pair.asks("Tracing.recordClockSyncMarker", "{}")[0].contains("is refused"));
     assert_eq!(pair.asks("Tracing.end", "{}"), ["call ROOT Tracing.end {}"]);
     pair.error(-32000, "Tracing is not started");
@@ -259,7 +259,7 @@ fn tracing(on: &str) -> Pair {
 }
 
 #[test]
-fn a_trace_is_heard_where_it_was_started_and_ends_the_claim() {
+fn trace_events_reach_their_root_and_the_end_releases_the_browser() {
     let mut pair = tracing("");
     assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{}}"#]);
     // A second one is for Chrome to refuse.
@@ -289,7 +289,7 @@ fn a_trace_is_heard_where_it_was_started_and_ends_the_claim() {
 }
 
 #[test]
-fn a_trace_that_does_not_start_or_whose_client_goes_ends_the_claim() {
+fn failed_and_abandoned_traces_release_the_browser() {
     let mut pair = tracing("");
     assert_eq!(pair.error(-32602, "Nope"), ["unclaim".to_owned(), failed(1, -32602, "Nope")]);
     assert_eq!(pair.asks("Tracing.start", "{}"), ["claim"]);

@@ -1,7 +1,7 @@
-//! What becomes of every method, on a page and on a browser, with each capability: compared with `decisions.tsv` beside
-//! this file, so that a change of the policy table shows as a change of what clients see.
+//! Compares the decision on every method, on a page and on a browser, with each capability, with `decisions.tsv` beside
+//! this file: a change of the policy table shows as a change of the decisions.
 //!
-//! After a change that is meant: `WRITE_DECISIONS=1 cargo test --lib --no-default-features decisions`, and read the diff.
+//! After an intended change: `WRITE_DECISIONS=1 cargo test --lib --no-default-features decisions`, and read the diff.
 
 use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
@@ -46,11 +46,11 @@ fn sets() -> Vec<(String, Capabilities)> {
     sets
 }
 
-/// The methods of the table, and in each domain one that nobody knows.
+/// The methods of the table, and an unknown one for each domain.
 fn methods() -> BTreeSet<String> {
     let rows = include_str!("../policy.tsv").lines().skip(1);
     let mut methods: BTreeSet<String> = rows.filter_map(|row| row.split('\t').next()).map(str::to_owned).collect();
-    // A row for a whole domain shows in the method that nobody knows.
+    // The decision of a row for a whole domain is that for the unknown method.
     methods.retain(|method| !method.ends_with(".*"));
     let domains: BTreeSet<String> =
         methods.iter().filter_map(|method| method.split('.').next()).map(str::to_owned).collect();
@@ -104,7 +104,8 @@ fn outcome(client: &mut Option<Pair>, method: &str, level: Level, caps: Capabili
     let mut pair = client.take().unwrap_or_else(|| client_with(caps));
     let frame = format!(r#"{{"id":1,"method":"{method}","params":{params}{session}}}"#);
     pair.session.on_client(VIEW, Bytes::from(frame));
-    let actions: Vec<String> = pair.session.actions().into_iter().map(|action| kind(action, method, params)).collect();
+    let actions: Vec<String> =
+        pair.session.poll_actions().into_iter().map(|action| kind(action, method, params)).collect();
     if matches!(actions.as_slice(), [one] if one == "pass" || one.starts_with("error")) {
         *client = Some(pair);
     }
@@ -186,7 +187,7 @@ fn table() -> String {
 }
 
 #[test]
-fn every_method_leads_to_what_the_recorded_table_says() {
+fn every_decision_equals_the_recorded_one() {
     let found = table();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
     if std::env::var_os("WRITE_DECISIONS").is_some() {

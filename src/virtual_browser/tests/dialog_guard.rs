@@ -20,11 +20,11 @@ fn kept() -> Pair {
 }
 
 #[test]
-fn a_page_left_alone_is_kept_from_hanging_on_a_dialog() {
+fn pages_without_client_get_a_dialog_guard() {
     let mut pair = kept();
     assert_eq!(pair.message(r#"{"method":"Page.javascriptDialogOpening","params":{},"sessionId":"K"}"#), [DISMISS]);
     pair.result("{}");
-    // What else a dialog guard hears is nobody's.
+    // Other events of a dialog guard are dropped.
     assert_eq!(pair.message(r#"{"method":"Page.loadEventFired","params":{},"sessionId":"K"}"#), Vec::<String>::new());
     // A page that opens now is kept too, and one that closes is forgotten.
     pair.created("T2", "tab", "CTX");
@@ -36,9 +36,9 @@ fn a_page_left_alone_is_kept_from_hanging_on_a_dialog() {
 }
 
 #[test]
-fn a_keeper_goes_when_a_client_looks_after_the_page_itself() {
+fn dialog_guards_end_when_a_client_enables_the_page() {
     let mut pair = kept();
-    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "ROOT2".into(), true);
     assert_eq!(pair.created("P2", "page", "CTX"), Vec::<String>::new());
     pair.attached("ROOT2", "S2", "P");
     let says = |pair: &mut Pair, method: &str| {
@@ -48,7 +48,7 @@ fn a_keeper_goes_when_a_client_looks_after_the_page_itself() {
     let got = says(&mut pair, "Page.enable");
     assert!(got.len() == 3 && got[0].starts_with("pass"), "{got:?}");
     assert_eq!(got[1..], [DISMISS, "detach K"]);
-    // What it heard before it was gone is the client's to answer.
+    // The client answers a dialog that opened before the guard was detached.
     let opening = r#"{"method":"Page.javascriptDialogOpening","params":{},"sessionId":"K"}"#;
     assert_eq!(pair.message(opening), Vec::<String>::new());
     assert_eq!(pair.detached("BASE", "K", "P", &[]), Vec::<String>::new());
@@ -56,11 +56,11 @@ fn a_keeper_goes_when_a_client_looks_after_the_page_itself() {
 }
 
 #[test]
-fn a_keeper_that_comes_too_late_is_sent_back() {
+fn late_dialog_guards_are_detached() {
     let mut pair = Pair::with_page();
     pair.session.close_view(VIEW);
     pair.actions();
-    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "ROOT2".into(), true);
     pair.attached("ROOT2", "S2", "P");
     pair.view_says(ViewId(2), r#"{"id":1,"method":"Page.enable","params":{},"sessionId":"S2"}"#);
     let got = pair.result(r#"{"sessionId":"K"}"#);
@@ -69,9 +69,9 @@ fn a_keeper_that_comes_too_late_is_sent_back() {
 }
 
 #[test]
-fn pages_that_another_client_is_attached_to_need_no_keeper() {
+fn pages_of_other_clients_get_no_dialog_guard() {
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "ROOT2".into(), true);
     pair.attached("ROOT2", "S2", "P");
     pair.session.close_view(VIEW);
     let got = pair.actions();
@@ -79,49 +79,49 @@ fn pages_that_another_client_is_attached_to_need_no_keeper() {
 }
 
 #[test]
-fn the_pages_of_a_client_that_leaves_are_guarded_when_the_last_one_has_gone() {
+fn dialog_guards_start_when_the_last_client_leaves() {
     let dismiss = r#"call S Page.handleJavaScriptDialog {"accept":false}"#;
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "ROOT2".into(), true);
     pair.session.close_view(VIEW);
-    // Its interceptions and dialogs end all the same: nobody else has this page.
+    // Its interceptions and dialogs end too, because no other client is attached to the page.
     assert_eq!(pair.actions(), [FETCH_OFF, dismiss, "detach S", "detach ROOT"]);
     // A page socket looks after its page only.
     pair.created("P2", "page", "CTX");
-    pair.session.open_view(ViewId(3), "ROOT3".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(3), "ROOT3".into(), true);
     pair.session.set_page(ViewId(3), "PAGE".into(), &"P2".into());
     pair.actions();
     pair.session.close_view(ViewId(2));
     assert_eq!(pair.actions(), [ATTACH]);
     assert_eq!(pair.created("P3", "page", "CTX"), [ATTACH.replace("\"P\"", "\"P3\"")]);
-    pair.session.open_view(ViewId(4), "ROOT4".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(4), "ROOT4".into(), true);
     assert_eq!(pair.created("P4", "page", "CTX"), Vec::<String>::new());
 }
 
-/// HTTP calls act in the session, and nobody there would see a dialog.
+/// The view of HTTP calls does not see dialogs, so pages keep their guards.
 #[test]
-fn pages_keep_their_dialog_guards_while_calls_are_made() {
+fn rpc_views_do_not_remove_dialog_guards() {
     let mut pair = kept();
-    pair.session.open_view(ViewId(9), "CALLS".into(), ViewKind::Calls);
+    pair.session.open_view(ViewId(9), "CALLS".into(), false);
     assert_eq!(pair.created("P2", "page", "CTX"), [ATTACH.replace("\"P\"", "\"P2\"")]);
     // A client that comes and goes again leaves them to the guards, too.
-    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "ROOT2".into(), true);
     pair.session.close_view(ViewId(2));
     pair.actions();
     assert!(pair.created("P3", "page", "CTX").contains(&ATTACH.replace("\"P\"", "\"P3\"")));
 }
 
 #[test]
-fn a_dialog_that_another_client_may_answer_stays() {
+fn dialogs_that_another_client_may_answer_stay_open() {
     let mut pair = Pair::with_page();
-    pair.session.open_view(ViewId(2), "ROOT2".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "ROOT2".into(), true);
     pair.attached("ROOT2", "S2", "P");
     pair.session.close_view(VIEW);
     assert_eq!(pair.actions(), [FETCH_OFF, "detach S", "detach ROOT"]);
 }
 
 #[test]
-fn what_starts_while_its_client_leaves_is_not_left_waiting() {
+fn targets_that_start_while_their_client_leaves_are_resumed() {
     let mut pair = Pair::with_page();
     let wait = r#"{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true}"#;
     pair.asks_on("S", "Target.setAutoAttach", wait);
@@ -147,12 +147,12 @@ fn what_starts_while_its_client_leaves_is_not_left_waiting() {
     let answers = ["K", "Fetch", "dismiss", "ease", "SW"].map(|_| pair.result("{}"));
     assert!(answers.iter().all(Vec::is_empty), "{answers:?}");
     assert_eq!(pair.result("{}"), ["detach S", "detach ROOT"], "SW3 runs");
-    // What the proxy itself attaches to is not let run by it.
+    // Targets that the proxy itself attaches are not resumed.
     assert_eq!(pair.attached("S", "SW4", "W3"), Vec::<String>::new());
 }
 
 #[test]
-fn a_page_that_never_answers_is_left_all_the_same() {
+fn silent_pages_are_detached_after_a_time_limit() {
     let mut pair = Pair::with_page();
     pair.asks_on("S", "Target.setAutoAttach", r#"{"autoAttach":true,"waitForDebuggerOnStart":true,"flatten":true}"#);
     pair.session.close_view(VIEW);

@@ -17,7 +17,7 @@ fn emulated() -> Pair {
 }
 
 #[test]
-fn what_a_client_has_its_page_pretend_is_noted_for_the_page() {
+fn client_emulation_is_recorded_for_its_page() {
     let mut pair = Pair::with_page();
     for (method, params) in [
         ("Emulation.setLocaleOverride", r#"{"locale":"fr"}"#),
@@ -25,7 +25,7 @@ fn what_a_client_has_its_page_pretend_is_noted_for_the_page() {
     ] {
         pair.session
             .on_client(VIEW, format!(r#"{{"id":1,"method":"{method}","params":{params},"sessionId":"S"}}"#).into());
-        let actions = pair.session.actions();
+        let actions = pair.session.poll_actions();
         let [Action::Call(tag, Call { on: Some(on), settle: Settle::Emulate(page, change), .. })] = actions.as_slice()
         else {
             panic!("{actions:?}");
@@ -35,7 +35,7 @@ fn what_a_client_has_its_page_pretend_is_noted_for_the_page() {
         assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{},"sessionId":"S"}"#]);
     }
     pair.is_at_rest();
-    // A part of a page is not remembered, and what is out of range does not go up.
+    // Emulation of a part of a page is not recorded, and values out of range are not sent.
     pair.created("F", "iframe", "CTX");
     pair.attached("S", "f", "F");
     let got = pair.asks_on("f", "Emulation.setLocaleOverride", r#"{"locale":"fr"}"#);
@@ -46,7 +46,7 @@ fn what_a_client_has_its_page_pretend_is_noted_for_the_page() {
 }
 
 #[test]
-fn what_a_client_sets_itself_the_proxy_gives_up_first() {
+fn restored_emulation_is_cleared_before_a_client_sets_its_own() {
     let mut pair = emulated();
     let locale = r#"{"locale":"fr"}"#;
     let got = pair.asks_on("S", "Emulation.setLocaleOverride", locale);
@@ -62,7 +62,7 @@ fn what_a_client_sets_itself_the_proxy_gives_up_first() {
         got,
         ["call E Emulation.clearDeviceMetricsOverride {}", "call S Emulation.clearDeviceMetricsOverride {}"]
     );
-    // What the proxy never set is nothing to it.
+    // Emulation that the proxy has not set is not cleared.
     assert_eq!(pair.asks_on("S", "Emulation.setTouchEmulationEnabled", r#"{"enabled":true}"#).len(), 1);
     // With the last of it the CDP session goes.
     let got = pair.asks_on("S", "Network.setExtraHTTPHeaders", r#"{"headers":{"a":"b"}}"#);
@@ -71,7 +71,7 @@ fn what_a_client_sets_itself_the_proxy_gives_up_first() {
 }
 
 #[test]
-fn what_the_proxy_has_a_page_pretend_ends_with_the_page_or_its_cdp_session() {
+fn restored_emulation_ends_with_its_page_or_cdp_session() {
     for end in ["page", "CDP session"] {
         let mut pair = emulated();
         if end == "page" {
@@ -95,7 +95,7 @@ fn clip(side: u32) -> String {
 }
 
 #[test]
-fn a_picture_is_as_large_as_its_clip_times_what_anybody_makes_of_a_pixel() {
+fn clip_size_is_multiplied_by_the_largest_device_pixel_ratio() {
     let mut pair = Pair::with_page();
     pair.attached("ROOT", "S2", "P");
     let goes_up = |pair: &mut Pair, side| {
@@ -107,7 +107,7 @@ fn a_picture_is_as_large_as_its_clip_times_what_anybody_makes_of_a_pixel() {
     };
     let set = |pair: &mut Pair, scale| pair.asks_on("S2", "Emulation.setDeviceMetricsOverride", &metrics(scale));
     assert_eq!((goes_up(&mut pair, 10_000), goes_up(&mut pair, 10_001)), (true, false));
-    // From when it is asked for, and until Chrome has agreed to less, whatever was asked for in between.
+    // The ratio counts from the command until Chrome has accepted a lower one, also with other commands in between.
     set(&mut pair, 1);
     set(&mut pair, 4);
     assert_eq!((goes_up(&mut pair, 2500), goes_up(&mut pair, 2501)), (true, false));
@@ -133,7 +133,7 @@ fn a_picture_is_as_large_as_its_clip_times_what_anybody_makes_of_a_pixel() {
     assert_eq!((goes_up(&mut pair, 2500), goes_up(&mut pair, 2501)), (true, false));
 }
 
-/// What a page says that shows so many CSS pixels.
+/// The layout metrics of a page with this visible area, in CSS pixels.
 fn view(width: u32, height: u32) -> String {
     format!(r#"{{"cssLayoutViewport":{{"clientWidth":{width},"clientHeight":{height}}}}}"#)
 }
@@ -165,7 +165,7 @@ fn counts(held: &std::sync::Arc<()>) -> bool {
 }
 
 #[test]
-fn a_picture_goes_up_with_a_permit_that_it_holds_until_it_is_answered() {
+fn screenshots_hold_a_permit_until_the_reply() {
     for answered in [true, false] {
         let mut pair = Pair::with_page();
         assert_eq!(pair.asks_on("S", SHOT, &clip(2000)), ["permit 4000000"]);
@@ -180,7 +180,7 @@ fn a_picture_goes_up_with_a_permit_that_it_holds_until_it_is_answered() {
 }
 
 #[test]
-fn a_permit_for_a_cdp_session_that_has_ended_goes_back() {
+fn permits_of_ended_cdp_sessions_are_returned() {
     let mut pair = Pair::with_page();
     pair.asks_on("S", SHOT, &clip(2000));
     pair.detached("ROOT", "S", "P", &[]);
@@ -199,7 +199,7 @@ fn detached_while_drawing(pair: &mut Pair) -> std::sync::Arc<()> {
 }
 
 #[test]
-fn a_picture_counts_after_the_end_of_its_cdp_session_until_its_page_has_gone() {
+fn screenshots_of_ended_cdp_sessions_count_until_their_page_ends() {
     let told = |kind: fn(TargetId) -> Told, target: &str| FromBrowser::Told(kind(target.into()));
     let gone: fn(TargetId) -> Told = |target| Told::Destroyed { target };
     let crashed: fn(TargetId) -> Told = |target| Told::Crashed { target, params: "{}".to_owned() };
@@ -215,7 +215,7 @@ fn a_picture_counts_after_the_end_of_its_cdp_session_until_its_page_has_gone() {
 }
 
 #[test]
-fn a_picture_that_is_being_drawn_when_its_session_ends_is_left_to_its_deadline() {
+fn screenshots_of_ended_sessions_count_until_their_deadline() {
     let mut pair = Pair::with_page();
     let held = detached_while_drawing(&mut pair);
     drop(pair);
@@ -228,7 +228,7 @@ fn a_picture_that_is_being_drawn_when_its_session_ends_is_left_to_its_deadline()
 }
 
 #[test]
-fn a_picture_that_grew_while_it_waited_waits_again_or_is_refused() {
+fn screenshots_that_grew_while_waiting_are_checked_again() {
     let scale = |pair: &mut Pair, scale: u32| pair.asks_on("S", "Emulation.setDeviceMetricsOverride", &metrics(scale));
     let mut pair = Pair::with_page();
     pair.asks_on("S", SHOT, &clip(4000));
@@ -242,7 +242,7 @@ fn a_picture_that_grew_while_it_waited_waits_again_or_is_refused() {
 }
 
 #[test]
-fn what_is_in_view_is_measured_again_if_it_may_have_grown() {
+fn visible_area_is_measured_again_if_it_may_have_grown() {
     for grows in
         ["Emulation.setDeviceMetricsOverride", "Emulation.clearDeviceMetricsOverride", "Emulation.setVisibleSize"]
     {
@@ -264,14 +264,14 @@ fn what_is_in_view_is_measured_again_if_it_may_have_grown() {
 }
 
 #[test]
-fn what_is_in_view_of_a_tab_counts_as_the_largest_window() {
+fn visible_area_of_tabs_counts_as_the_largest_window() {
     let mut pair = Pair::with_page();
     pair.asks_on("S", SHOT, "{}");
     assert_eq!(pair.error(-32601, "'Page.getLayoutMetrics' wasn't found"), ["permit 16777216"]);
 }
 
 #[test]
-fn only_so_many_pictures_of_a_session_wait() {
+fn waiting_screenshots_of_a_session_are_limited() {
     let mut pair = Pair::with_page();
     pair.session.limit_screenshots(3);
     for _ in 0..3 {
@@ -283,7 +283,7 @@ fn only_so_many_pictures_of_a_session_wait() {
 }
 
 #[test]
-fn a_picture_of_a_whole_page_is_one_of_as_much_as_the_page_says() {
+fn full_page_screenshots_have_the_measured_size() {
     let whole = r#"{"captureBeyondViewport":true}"#;
     let size = |side: u32| format!(r#"{{"cssContentSize":{{"x":0,"y":0,"width":{side},"height":{side}}}}}"#);
     let mut pair = Pair::with_page();
@@ -304,11 +304,11 @@ fn a_picture_of_a_whole_page_is_one_of_as_much_as_the_page_says() {
 }
 
 #[test]
-fn the_policy_notes_every_command_that_changes_what_a_page_pretends() {
+fn every_emulation_command_is_recorded() {
     for row in include_str!("../policy.tsv").lines().skip(1) {
         let method = row.split('\t').next().expect("a method");
         let handler = policy::decide(method, policy::Level::Page, Granted::none()).handler;
-        // What is checked first is noted when it goes up.
+        // A checked command is recorded when it is sent.
         let is_noted =
             matches!(handler, policy::Handler::Emulate | policy::Handler::Check(policy::Check::DeviceMetrics));
         assert_eq!(is_noted, Aspect::of(method).is_some(), "{method}: {handler:?}");

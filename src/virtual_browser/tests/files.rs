@@ -34,7 +34,7 @@ fn downloads_go_into_the_sessions_own_directory() {
         ("S", behavior(r#""\u0061llow","downloadPath":"/etc""#)),
     ] {
         let mut got = pair.asks_on(on, "Browser.setDownloadBehavior", &params);
-        // That somebody listens is told to the browser; the events themselves are never asked of it for a client.
+        // The link learns that a client listens; Chrome is never asked for the events on behalf of a client.
         let listens = got.extract_if(.., |action| action == "listen").count() == 1;
         assert_eq!(listens, params.contains("eventsEnabled"));
         assert_eq!(got, ["directory /own/downloads/CTX", &format!("call BASE Browser.setDownloadBehavior {up}")]);
@@ -72,7 +72,7 @@ fn downloads_go_into_the_sessions_own_directory() {
 }
 
 #[test]
-fn who_asked_for_events_hears_of_the_sessions_downloads() {
+fn download_events_reach_the_clients_that_enabled_them() {
     let mut pair = Pair::with_page();
     assert_eq!(begins(&mut pair, "G", "a"), Vec::<String>::new());
     pair.asks("Browser.setDownloadBehavior", &behavior(r#""default","eventsEnabled":true"#));
@@ -94,7 +94,7 @@ fn who_asked_for_events_hears_of_the_sessions_downloads() {
 }
 
 #[test]
-fn without_the_capability_a_file_stays_where_it_is() {
+fn files_are_not_moved_without_the_capability() {
     let mut pair = Pair::with_page();
     pair.asks("Browser.setDownloadBehavior", &behavior(r#""allow","downloadPath":"/etc","eventsEnabled":true"#));
     begins(&mut pair, "G", "passwd");
@@ -103,7 +103,7 @@ fn without_the_capability_a_file_stays_where_it_is() {
 }
 
 #[test]
-fn a_whole_file_goes_to_where_its_client_expects_it_before_that_hears() {
+fn files_are_moved_before_the_completion_event() {
     let mut pair = host();
     begins(&mut pair, "G", "report.pdf");
     let got = progress(&mut pair, "G", "completed");
@@ -115,7 +115,7 @@ fn a_whole_file_goes_to_where_its_client_expects_it_before_that_hears() {
     pair.session.on_moved(tag, None);
     assert_eq!(pair.actions(), Vec::<String>::new());
     pair.is_at_rest();
-    // It could not be moved: its client is told where it is.
+    // The file could not be moved: the client gets its present path.
     begins(&mut pair, "H", "x");
     progress(&mut pair, "H", "completed");
     let tag = pair.tags.pop_front().expect("a move");
@@ -124,7 +124,7 @@ fn a_whole_file_goes_to_where_its_client_expects_it_before_that_hears() {
 }
 
 #[test]
-fn the_name_a_site_suggests_is_never_a_path() {
+fn suggested_file_names_are_not_paths() {
     for (name, to) in [
         ("a.txt", "a.txt"),
         ("../../etc/passwd", "passwd"),
@@ -146,7 +146,7 @@ fn the_name_a_site_suggests_is_never_a_path() {
 }
 
 #[test]
-fn under_its_guid_if_so_asked_and_per_context() {
+fn allow_and_name_keeps_the_guid_per_context() {
     let mut pair = host();
     pair.asks("Target.createBrowserContext", "{}");
     pair.result(r#"{"browserContextId":"NEW"}"#);
@@ -157,7 +157,7 @@ fn under_its_guid_if_so_asked_and_per_context() {
     let both = "move /own/downloads/CTX/G -> /host/x /own/downloads/NEW/G -> /named/G";
     assert_eq!(progress(&mut pair, "G", "completed"), [both]);
     pair.tags.clear();
-    // What is asked for anew, or is gone with its context, counts no more.
+    // New settings replace the old ones, and those of a disposed context are forgotten.
     pair.asks("Browser.setDownloadBehavior", &behavior(r#""deny","eventsEnabled":true"#));
     pair.asks("Target.disposeBrowserContext", r#"{"browserContextId":"NEW"}"#);
     pair.result("{}");
@@ -167,7 +167,7 @@ fn under_its_guid_if_so_asked_and_per_context() {
 }
 
 #[test]
-fn only_ones_own_downloads_can_be_cancelled() {
+fn only_own_downloads_can_be_cancelled() {
     let mut pair = Pair::with_page();
     let unknown = failed(1, -32602, "No download item found for the given GUID");
     let method = "Browser.cancelDownload";
@@ -203,7 +203,7 @@ fn only_ones_own_downloads_can_be_cancelled() {
 }
 
 #[test]
-fn files_of_the_host_are_handed_over_only_from_the_sessions_directory() {
+fn pages_get_only_files_of_the_sessions_directory() {
     let mut pair = Pair::with_page();
     let params = r#"{"files":["/etc/passwd","/own/x"],"nodeId":1}"#;
     assert_eq!(pair.asks_on("S", "DOM.setFileInputFiles", params), [r#"check ["/etc/passwd", "/own/x"] in /own"#]);
@@ -217,7 +217,7 @@ fn files_of_the_host_are_handed_over_only_from_the_sessions_directory() {
     pair.session.on_files(tag, true);
     let up = format!(r#"pass {{"id":1,"method":"DOM.setFileInputFiles","params":{params},"sessionId":"S"}}"#);
     assert_eq!(pair.actions(), [up.as_str()]);
-    // With the capability nobody looks; with its page gone, nobody answers twice.
+    // With the capability the files are not checked; with its page destroyed, the command is answered once.
     assert_eq!(host().asks_on("S", "DOM.setFileInputFiles", params), [up]);
     pair.asks_on("S", "DOM.setFileInputFiles", params);
     let tag = pair.tags.pop_front().expect("a check");

@@ -1,9 +1,9 @@
-//! Frames: whose they are, under which id they go up, and how they look when they come back.
+//! Tests of frames: their view, their ids in both directions, and errors.
 
 use super::*;
 
 #[test]
-fn a_page_level_command_goes_up_as_it_came() {
+fn page_level_commands_are_sent_unchanged() {
     let mut pair = Pair::with_page();
     let frame = r#" {"sessionId":"S", "id" :7,"method":"Runtime.\u0065valuate","params":{"expression":"\ud800"}}"#;
     assert_eq!(pair.says(frame), [format!("pass {frame}")]);
@@ -19,7 +19,7 @@ fn a_page_level_command_goes_up_as_it_came() {
 }
 
 #[test]
-fn a_negative_id_goes_up_under_one_of_ours() {
+fn negative_ids_are_replaced() {
     let mut pair = Pair::with_page();
     let got = pair.says(r#"{"id":-7,"method":"Runtime.evaluate","params":{},"sessionId":"S"}"#);
     assert_eq!(got, ["call S Runtime.evaluate {}"]);
@@ -37,7 +37,7 @@ fn a_negative_id_goes_up_under_one_of_ours() {
 }
 
 #[test]
-fn a_root_hears_nothing_from_chrome_but_answers() {
+fn roots_get_no_events_of_chrome() {
     let mut pair = Pair::new();
     for event in
         ["Target.targetCreated", "Target.attachedToTarget", "Browser.downloadWillBegin", "Tracing.dataCollected"]
@@ -51,12 +51,12 @@ fn a_root_hears_nothing_from_chrome_but_answers() {
 }
 
 #[test]
-fn a_page_socket_speaks_to_its_page_without_naming_it() {
+fn page_socket_commands_need_no_session_id() {
     let mut pair = Pair::with_page();
     let view = ViewId(2);
-    // Announced while its view was still coming: nobody hears of it.
+    // Announced before its view is open: no client gets an event.
     assert_eq!(pair.attached("PAGEROOT", "HOME", "P"), Vec::<String>::new());
-    pair.session.open_view(view, "PAGEROOT".into(), ViewKind::Client);
+    pair.session.open_view(view, "PAGEROOT".into(), true);
     pair.session.set_page(view, "HOME".into(), &"P".into());
     let got = pair.view_says(view, r#"{"id":3,"method":"Runtime.evaluate","params":{"expression":"1"}}"#);
     assert_eq!(got, [r#"pass {"id":3,"method":"Runtime.evaluate","params":{"expression":"1"},"sessionId":"HOME"}"#]);
@@ -68,7 +68,7 @@ fn a_page_socket_speaks_to_its_page_without_naming_it() {
     let got = pair.view_says(view, r#"{"id":4,"method":"Runtime.runIfWaitingForDebugger"}"#);
     let up = r#"{"id":4,"method":"Runtime.runIfWaitingForDebugger","params":{},"sessionId":"HOME"}"#;
     assert_eq!(got, [format!("resume HOME children:false {up}")]);
-    // It is judged as a page.
+    // The rules for pages apply.
     assert!(pair.view_says(view, r#"{"id":5,"method":"Browser.crash"}"#)[0].contains("is refused"));
     let got = pair.view_says(view, r#"{"id":5,"method":"Target.getBrowserContexts"}"#);
     assert_eq!(got, [r#"2: {"id":5,"error":{"code":-32000,"message":"Not allowed"}}"#]);
@@ -98,10 +98,10 @@ fn a_page_socket_speaks_to_its_page_without_naming_it() {
 }
 
 #[test]
-fn a_page_socket_of_a_worker_or_of_nothing() {
+fn page_sockets_of_workers_and_unknown_targets() {
     let mut pair = Pair::new();
     pair.created("W", "worker", "CTX");
-    pair.session.open_view(ViewId(2), "R2".into(), ViewKind::Client);
+    pair.session.open_view(ViewId(2), "R2".into(), true);
     pair.session.set_page(ViewId(2), "HOME".into(), &"W".into());
     let got = pair.view_says(ViewId(2), r#"{"id":1,"method":"Network.setCookies","params":{"cookies":[]}}"#);
     assert!(got[0].contains("is refused on a worker"), "{got:?}");
@@ -111,7 +111,7 @@ fn a_page_socket_of_a_worker_or_of_nothing() {
 }
 
 #[test]
-fn a_client_that_has_gone_gets_nothing_more() {
+fn closed_views_get_no_frames() {
     let mut pair = Pair::with_page();
     pair.session.on_client(VIEW, Bytes::from_static(br#"{"id":1,"method":"Browser.getVersion"}"#));
     pair.session.close_view(VIEW);
@@ -120,7 +120,7 @@ fn a_client_that_has_gone_gets_nothing_more() {
 }
 
 #[test]
-fn a_frame_that_cannot_be_read_costs_an_answer_and_is_counted() {
+fn unreadable_frames_are_answered_and_counted() {
     let mut pair = Pair::with_page();
     for (frame, words) in [
         ("{", "-32700"),
@@ -143,7 +143,7 @@ fn a_frame_that_cannot_be_read_costs_an_answer_and_is_counted() {
 }
 
 #[test]
-fn a_frame_that_the_connection_does_not_take_is_answered_once() {
+fn unsent_frames_are_answered_once() {
     let mut pair = Pair::with_page();
     let error = CdpError::new(-32600, "too large");
     for frame in [
@@ -165,7 +165,7 @@ fn a_frame_that_the_connection_does_not_take_is_answered_once() {
 }
 
 #[test]
-fn what_a_rule_rewrote_goes_up_and_not_what_was_sent() {
+fn rewritten_arguments_are_sent() {
     let mut pair = Pair::with_page();
     let got = pair.asks_on("S", "Page.navigate", r#"{"url":"http://x/","transitionType":"address_bar"}"#);
     assert_eq!(got, [r#"pass {"id":1,"method":"Page.navigate","params":{"url":"http://x/"},"sessionId":"S"}"#]);

@@ -4,7 +4,7 @@ use super::*;
 use crate::api_types::Deadline;
 
 #[test]
-fn what_is_asked_goes_to_the_service_and_its_answer_to_the_client() {
+fn ghost_commands_reach_the_service_and_results_the_client() {
     let mut pair = Pair::with_page();
     assert_eq!(pair.asks("ghost.getSession", "{}"), ["ghost 1: Session(GetSession(GetSession { id: None }))"]);
     assert_eq!(pair.result(r#"{"session":{}}"#), [r#"1: {"id":1,"result":{"session":{}}}"#]);
@@ -17,7 +17,7 @@ fn what_is_asked_goes_to_the_service_and_its_answer_to_the_client() {
 }
 
 #[test]
-fn nothing_is_asked_that_cannot_be_read() {
+fn unreadable_ghost_commands_are_refused() {
     let mut pair = Pair::with_page();
     for (method, params, named) in [
         ("ghost.getSession", r#"{"colour":1}"#, "colour"),
@@ -41,7 +41,7 @@ fn nothing_is_asked_that_cannot_be_read() {
 }
 
 #[test]
-fn every_command_of_the_definition_is_answered_on_a_root_and_on_no_page() {
+fn ghost_commands_work_on_roots_only() {
     let mut pair = Pair::with_page();
     for command in crate::api_types::Domain::ghost().commands {
         let method = format!("ghost.{}", command.name);
@@ -55,7 +55,7 @@ fn every_command_of_the_definition_is_answered_on_a_root_and_on_no_page() {
 }
 
 #[test]
-fn who_listens_is_told_once_before_each_end() {
+fn expiry_events_are_sent_once_for_each_deadline() {
     let mut pair = Pair::new();
     let now = Instant::now();
     let end = |seconds| Some((now + Duration::from_secs(seconds), Deadline::Timeout));

@@ -1,5 +1,5 @@
-//! Every method that the policy looks into, with foreign ids in every member that means one, in every spelling: nothing
-//! that goes up carries one where Chrome would read it.
+//! Sends every method that the policy inspects with foreign ids, in every member that names an id and in every spelling:
+//! no command to Chrome may have one where Chrome would read it.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ const FOREIGN: &str = "FOREIGN";
 /// Windows are numbers.
 const FOREIGN_WINDOW: i32 = 4242;
 
-/// The members by which a method names something that is somebody's, as far as the protocol goes. Every method with a
-/// verdict that looks at ownership has its row.
+/// The members of the params in which a method names an object that has an owner. Every method with a verdict that checks
+/// the owner has a row.
 const NAMES: &[(&str, &[&str])] = &[
     ("Browser.cancelDownload", &["guid", "browserContextId"]),
     ("Browser.close", &[]),
@@ -57,7 +57,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("ghost.enable", &[]),
 ];
 
-/// A complete set of arguments of one's own for all these methods.
+/// A complete set of arguments for all these methods, all of this session.
 const OWN: &[(&str, &str)] = &[
     ("targetId", "\"P\""),
     ("browserContextId", "\"CTX\""),
@@ -110,7 +110,7 @@ fn spellings(name: &str) -> Vec<String> {
     ]
 }
 
-/// Params that hold `members` and everything else of one's own that a method may need; or nothing else.
+/// Params with `members`, and with the other arguments that a method may need if `others`.
 pub(super) fn params(name: &str, members: &str, others: bool) -> String {
     let mut all = vec![members.to_owned()];
     if others {
@@ -162,7 +162,7 @@ fn ways(method: &str, params: &str) -> [String; 6] {
     ]
 }
 
-/// What goes up must be read by Chrome as it was read here, and name nothing foreign.
+/// Checks that a text for Chrome has no duplicate keys and no foreign id.
 fn check(action: &Action, names: &[&str], frame: &str) {
     let up = match action {
         Action::Pass(text) | Action::Resume(_, _, ResumeAs::Frame { text, .. }) => {
@@ -196,7 +196,7 @@ fn check(action: &Action, names: &[&str], frame: &str) {
 }
 
 #[test]
-fn no_foreign_id_goes_up_in_any_spelling() {
+fn foreign_ids_are_never_sent_in_any_spelling() {
     let mut frames = 0;
     for (method, names) in NAMES {
         for name in *names {
@@ -205,7 +205,7 @@ fn no_foreign_id_goes_up_in_any_spelling() {
                     for frame in ways(method, &params(name, &members, others)) {
                         let mut pair = client();
                         pair.session.on_client(VIEW, Bytes::from(frame.clone()));
-                        for action in pair.session.actions() {
+                        for action in pair.session.poll_actions() {
                             check(&action, names, &frame);
                         }
                         frames += 1;
@@ -218,7 +218,7 @@ fn no_foreign_id_goes_up_in_any_spelling() {
 }
 
 #[test]
-fn no_interest_in_all_targets_goes_up_from_a_root() {
+fn auto_attach_of_roots_is_never_sent() {
     for filter in [
         r#"[{"type":"\ud800"},{"type":"tab","exclude":true},{}]"#,
         r#"[{"type":"tab","exclude":false,"exclude":true},{}]"#,
@@ -232,7 +232,7 @@ fn no_interest_in_all_targets_goes_up_from_a_root() {
             );
             let mut pair = client();
             pair.session.on_client(VIEW, Bytes::from(frame.clone()));
-            for action in pair.session.actions() {
+            for action in pair.session.poll_actions() {
                 check(&action, &[], &frame);
             }
         }
@@ -240,7 +240,7 @@ fn no_interest_in_all_targets_goes_up_from_a_root() {
 }
 
 #[test]
-fn every_method_that_is_looked_into_has_its_row() {
+fn every_inspected_method_has_a_row() {
     let looked_into = ["inject-context", "own-only", "virtualise", "answer-locally"];
     let rows: BTreeSet<&str> = include_str!("../policy.tsv")
         .lines()
@@ -253,9 +253,9 @@ fn every_method_that_is_looked_into_has_its_row() {
 }
 
 #[test]
-fn what_no_rule_knows_does_not_go_up() {
-    // Every method of the table, on every kind of CDP session, with nothing and with everything: whatever goes up goes
-    // to a CDP session of one's own, or to the lease.
+fn methods_without_a_rule_are_not_sent() {
+    // Every method of the table, on every kind of CDP session, with no and with all params: a command to Chrome is sent
+    // on a CDP session of this session, or on the base.
     let params = params("", "\"x\":1", true);
     for row in include_str!("../policy.tsv").lines().skip(1) {
         let method = row.split('\t').next().expect("a method");
@@ -264,7 +264,7 @@ fn what_no_rule_knows_does_not_go_up() {
                 let mut pair = client();
                 pair.session.on_client(VIEW, Bytes::from(frame.clone()));
                 let own = ["ROOT", "BASE", "S", "SW", "N", "NN"];
-                for action in pair.session.actions() {
+                for action in pair.session.poll_actions() {
                     let on = match &action {
                         Action::Pass(text) => {
                             Command::read(text.clone()).ok().and_then(|up| up.session().map(str::to_owned))

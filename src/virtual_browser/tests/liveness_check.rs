@@ -8,7 +8,7 @@ fn prints(pair: &mut Pair, id: i32) -> Vec<String> {
 }
 
 #[test]
-fn what_needs_a_living_page_goes_up_one_by_one_behind_an_answer() {
+fn checked_commands_are_sent_one_by_one_after_a_check() {
     let mut pair = Pair::with_page();
     assert_eq!(prints(&mut pair, 1), [ASK]);
     assert_eq!(prints(&mut pair, 2), [""; 0]);
@@ -26,7 +26,7 @@ fn what_needs_a_living_page_goes_up_one_by_one_behind_an_answer() {
 }
 
 #[test]
-fn nothing_of_it_reaches_a_page_that_has_crashed() {
+fn checked_commands_are_not_sent_to_crashed_pages() {
     for crashed in [true, false] {
         let mut pair = Pair::with_page();
         prints(&mut pair, 1);
@@ -40,14 +40,14 @@ fn nothing_of_it_reaches_a_page_that_has_crashed() {
             format!(r#"1: {{"id":{id},"error":{{"code":-32000,"message":"Target crashed"}},"sessionId":"S"}}"#)
         };
         assert_eq!(pair.told(told), [failed(1), failed(2)]);
-        // An answer that comes all the same, from what the page has become, is nobody's.
+        // A late reply, after the page has navigated, is dropped.
         assert_eq!(pair.result("{}"), [""; 0]);
         pair.is_at_rest();
     }
 }
 
 #[test]
-fn each_is_answered_once_when_its_page_and_its_cdp_session_end() {
+fn checked_commands_are_answered_once_when_page_and_cdp_session_end() {
     for page_first in [true, false] {
         let mut pair = Pair::with_page();
         prints(&mut pair, 1);

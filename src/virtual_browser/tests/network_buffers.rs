@@ -42,7 +42,7 @@ fn bodies_of_all_cdp_sessions_have_a_limit() {
 }
 
 #[test]
-fn bodies_that_are_kept_no_more_are_not_counted() {
+fn dropped_bodies_are_not_counted() {
     let mut pair = pair();
     passes(&mut pair, "S", ENABLE, &size(1000));
     let mut pair = is_full(pair, "N", 1);

@@ -1,10 +1,10 @@
-//! [`Outbox`] by itself: to which view a message goes.
+//! Tests of [`Outbox`] alone: the view that gets a message.
 
 use bytes::Bytes;
 
 use crate::{
     cdp::message,
-    virtual_browser::{Kind, ViewId, outbox::Outbox, scope::Cdp},
+    virtual_browser::{Kind, ViewId, cdp_session::Cdp, outbox::Outbox},
 };
 
 const OTHER: ViewId = ViewId(2);
@@ -28,11 +28,11 @@ fn views_told(outbox: &mut Outbox, on: &str) -> Vec<ViewId> {
     let text = message::event("Page.loadEventFired", "{}", Some(on));
     let body_end = text.find(r#","sessionId""#).expect("a CDP session");
     outbox.admit(&on.into(), Bytes::from(text), body_end);
-    outbox.take_frames().into_iter().map(|(view, _)| view).collect()
+    outbox.poll_frames().into_iter().map(|(view, _)| view).collect()
 }
 
 #[test]
-fn a_cdp_session_stays_with_the_view_it_was_announced_to_first() {
+fn cdp_sessions_stay_with_their_first_view() {
     let mut outbox = with_two_views();
     outbox.announce("S".into(), super::VIEW, page("ROOT", true));
     outbox.announce("S".into(), OTHER, page("ROOT2", true));
@@ -41,7 +41,7 @@ fn a_cdp_session_stays_with_the_view_it_was_announced_to_first() {
 }
 
 #[test]
-fn a_message_for_a_cdp_session_that_is_not_flat_goes_to_its_own_view_or_nowhere() {
+fn nested_messages_reach_only_their_own_view() {
     let mut outbox = with_two_views();
     outbox.announce("OWN".into(), super::VIEW, page("ROOT", false));
     assert_eq!(views_told(&mut outbox, "OWN"), [super::VIEW]);

@@ -1,4 +1,4 @@
-//! Records what `replay` replays: one client, one session, a real Chrome, and nothing between them but the link.
+//! Records the conversations for `replay`: one client, one session and a real Chrome.
 //!
 //! ```sh
 //! npm --prefix tests/clients ci && cargo test --lib record -- --ignored
@@ -128,7 +128,7 @@ async fn record(name: &str, script: &str) {
         "00000000-0000-4000-8000-000000000000".into(),
         directory.path().join("own"),
     );
-    session.open_view(VIEW, root, ViewKind::Client);
+    session.open_view(VIEW, root, true);
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("ws://{}", listener.local_addr().expect("an address"));
@@ -163,7 +163,7 @@ async fn record(name: &str, script: &str) {
         if let Some(line) = line {
             let _ = write!(tape, "\n{line}");
         }
-        for action in session.actions() {
+        for action in session.poll_actions() {
             if let Action::ToClient(_, frame) = action {
                 let frame = text(frame);
                 let _ = write!(tape, "\n{}", json!({ "to": frame }));

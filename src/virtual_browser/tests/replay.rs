@@ -1,5 +1,5 @@
-//! Conversations of real clients, recorded through a real Chrome by `record`: what the client would have received is
-//! compared frame by frame, in order.
+//! Replays conversations of real clients, recorded with a real Chrome by `record`, and compares the frames for the client
+//! in their order.
 
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ fn replay(name: &str, recording: &str) -> usize {
         named("browser").into(),
         PathBuf::from("/own"),
     );
-    session.open_view(VIEW, named("root").into(), ViewKind::Client);
+    session.open_view(VIEW, named("root").into(), true);
     let mut got: VecDeque<String> = VecDeque::new();
     let mut count = 0;
     for (at, line) in lines.iter().enumerate() {
@@ -120,7 +120,7 @@ fn replay(name: &str, recording: &str) -> usize {
             None => session.on_browser(read(line)),
         }
         loop {
-            let actions = session.actions();
+            let actions = session.poll_actions();
             if actions.is_empty() {
                 break;
             }
@@ -135,11 +135,11 @@ fn replay(name: &str, recording: &str) -> usize {
 }
 
 #[test]
-fn puppeteer_gets_what_it_got() {
+fn puppeteer_replay_is_byte_identical() {
     assert!(replay("puppeteer.jsonl", include_str!("../../../fixtures/puppeteer.jsonl")) > 100);
 }
 
 #[test]
-fn playwright_gets_what_it_got() {
+fn playwright_replay_is_byte_identical() {
     assert!(replay("playwright.jsonl", include_str!("../../../fixtures/playwright.jsonl")) > 100);
 }

@@ -1,11 +1,11 @@
-//! What a client sees of targets and contexts: a Chrome that holds only its own.
+//! Tests of the commands on targets and contexts: a client sees only those of its session.
 
 use super::*;
 
 const NO_TARGET: &str = "No target with given id found";
 
 #[test]
-fn the_list_of_targets_holds_only_ones_own() {
+fn get_targets_lists_own_targets_only() {
     let mut pair = Pair::with_page();
     assert_eq!(pair.asks("Target.getTargets", "{}"), ["call ROOT Target.getTargets {}"]);
     let (own, strange) = (info("P", "page", "CTX"), info("X", "page", "OTHER"));
@@ -19,7 +19,7 @@ fn the_list_of_targets_holds_only_ones_own() {
 }
 
 #[test]
-fn a_filter_that_cannot_be_read_shows_nothing_either() {
+fn unreadable_filters_show_no_foreign_target() {
     let mut pair = Pair::with_page();
     let asked = pair.asks("Target.getTargets", r#"{"filter":[{"type":5}]}"#);
     assert_eq!(asked, [r#"call ROOT Target.getTargets {"filter":[{"type":5}]}"#]);
@@ -29,7 +29,7 @@ fn a_filter_that_cannot_be_read_shows_nothing_either() {
 }
 
 #[test]
-fn attached_is_ones_own_view() {
+fn attached_reflects_the_own_session() {
     let mut pair = Pair::with_page();
     pair.created("Q", "page", "CTX");
     pair.asks("Target.getTargets", "{}");
@@ -41,14 +41,14 @@ fn attached_is_ones_own_view() {
 }
 
 #[test]
-fn a_target_info_is_asked_of_chrome_and_only_of_ones_own() {
+fn target_infos_are_requested_for_own_targets_only() {
     let mut pair = Pair::with_page();
     let asked = pair.asks("Target.getTargetInfo", r#"{"targetId":"P","x":1}"#);
     assert_eq!(asked, [r#"call ROOT Target.getTargetInfo {"targetId":"P"}"#]);
     let own = info("P", "page", "CTX");
     let result = format!(r#"{{"targetInfo":{own}}}"#);
     assert_eq!(pair.result(&result), [format!(r#"1: {{"id":1,"result":{result}}}"#)]);
-    // Without an id a page is asked for itself.
+    // Without an id, a page's own info is returned.
     let asked = pair.asks_on("S", "Target.getTargetInfo", "{}");
     assert_eq!(asked, [r#"call ROOT Target.getTargetInfo {"targetId":"P"}"#]);
     let strange = format!(r#"{{"targetInfo":{}}}"#, info("X", "page", "OTHER"));
@@ -60,7 +60,7 @@ fn a_target_info_is_asked_of_chrome_and_only_of_ones_own() {
 }
 
 #[test]
-fn the_browser_of_a_session_is_its_own() {
+fn each_session_has_a_virtual_browser_target() {
     let mut pair = Pair::new();
     let browser =
         r#"{"targetId":"browser","type":"browser","title":"","url":"","attached":true,"canAccessOpener":false}"#;
@@ -74,7 +74,7 @@ fn the_browser_of_a_session_is_its_own() {
 }
 
 #[test]
-fn contexts_are_ones_own_and_the_default_one_stays() {
+fn only_own_contexts_are_disposed_and_never_the_default_one() {
     let mut pair = Pair::new();
     let contexts = |own: &str| {
         format!(r#"1: {{"id":1,"result":{{"browserContextIds":[{own}],"defaultBrowserContextId":"CTX"}}}}"#)
@@ -98,7 +98,7 @@ fn contexts_are_ones_own_and_the_default_one_stays() {
     );
     assert_eq!(pair.result("{}"), [r#"1: {"id":1,"result":{}}"#]);
     assert_eq!(pair.asks("Target.getBrowserContexts", "{}"), [contexts("")]);
-    // What was in it is gone, whatever Chrome says or does not say of it.
+    // The targets of the context are removed, also without events of Chrome.
     assert!(!pair.session.shows(&"Q".into()));
     let up = pair.asks(method, "{}");
     assert_eq!(up, ["call ROOT Target.disposeBrowserContext {}"]);
@@ -112,7 +112,7 @@ fn contexts_are_ones_own_and_the_default_one_stays() {
 }
 
 #[test]
-fn a_discovery_tells_what_is_there_in_order_and_then_what_is_new() {
+fn discovery_reports_existing_targets_in_order_then_new_ones() {
     let mut pair = Pair::with_page();
     let event =
         |method: &str, info: &str| format!(r#"1: {{"method":"Target.{method}","params":{{"targetInfo":{info}}}}}"#);
@@ -155,7 +155,7 @@ fn a_discovery_tells_what_is_there_in_order_and_then_what_is_new() {
 }
 
 #[test]
-fn only_so_many_cdp_sessions_are_told_of_everything() {
+fn discovering_cdp_sessions_are_limited() {
     let mut pair = Pair::with_page();
     let events = r#"{"behavior":"deny","eventsEnabled":true}"#;
     for (method, params, up) in [
@@ -175,7 +175,7 @@ fn only_so_many_cdp_sessions_are_told_of_everything() {
             pair.attached("ROOT", &format!("S{at}"), "P");
             assert_eq!(ask(&mut pair, at), at == 32, "{method} {at}");
         }
-        // Who has it on may say so again, and who goes makes room.
+        // A CDP session that discovers targets may repeat the command; one that ends makes room.
         assert!(!ask(&mut pair, 0), "{method}");
         pair.detached("ROOT", "S0", "P", &[]);
         assert!(!ask(&mut pair, 32), "{method}");
@@ -186,7 +186,7 @@ fn only_so_many_cdp_sessions_are_told_of_everything() {
 }
 
 #[test]
-fn a_discovery_is_refused_in_chromes_words() {
+fn invalid_discoveries_get_chromes_error() {
     let mut pair = Pair::new();
     let got = pair.asks("Target.setDiscoverTargets", r#"{"discover":false,"filter":[]}"#);
     assert_eq!(got, [failed(1, -32602, "Filter should not be present with `discover` is off")]);
@@ -197,7 +197,7 @@ fn a_discovery_is_refused_in_chromes_words() {
 }
 
 #[test]
-fn a_foreign_id_is_answered_in_chromes_words_wherever_it_is_sent() {
+fn foreign_ids_get_chromes_error_for_unknown_ids() {
     let mut pair = Pair::with_page();
     pair.created("W", "worker", "CTX");
     pair.attached("S", "SW", "W");
@@ -254,7 +254,7 @@ fn a_foreign_id_is_answered_in_chromes_words_wherever_it_is_sent() {
 }
 
 #[test]
-fn ones_own_targets_go_up_where_they_were_asked_for() {
+fn commands_on_own_targets_keep_their_cdp_session() {
     let mut pair = Pair::with_page();
     for (method, params) in [
         ("Target.closeTarget", r#"{"targetId":"P"}"#),
@@ -279,7 +279,7 @@ fn ones_own_targets_go_up_where_they_were_asked_for() {
 }
 
 #[test]
-fn a_new_target_comes_into_ones_own_context_at_an_allowed_url() {
+fn new_targets_are_created_in_own_contexts_at_allowed_urls() {
     let mut pair = Pair::with_page();
     for (params, up) in [
         (r#"{"url":"about:blank"}"#, r#"{"url":"about:blank","browserContextId":"CTX"}"#),
@@ -292,7 +292,7 @@ fn a_new_target_comes_into_ones_own_context_at_an_allowed_url() {
         assert_eq!(pair.asks("Target.createTarget", params), [format!("call ROOT Target.createTarget {up}")]);
         assert_eq!(pair.asks_on("S", "Target.createTarget", params), [format!("call ROOT Target.createTarget {up}")]);
     }
-    // What a headless shell opens as a blank page.
+    // URLs for which headless shell opens a blank page.
     for url in
         ["chrome://newtab/", "CHROME:gpu", "view-source:chrome://x", "about:srcdoc", "example.test", "localhost:1", "x"]
     {
@@ -318,7 +318,7 @@ fn a_new_target_comes_into_ones_own_context_at_an_allowed_url() {
 }
 
 #[test]
-fn a_page_that_goes_to_crash_is_answered_and_crashes() {
+fn navigation_to_chrome_crash_is_answered_and_crashes_the_page() {
     let mut pair = Pair::with_page();
     for (more, frame) in [("", "P"), (r#","frameId":"F""#, "F")] {
         let params = format!(r#"{{"url":"chrome://crash/"{more}}}"#);
@@ -327,14 +327,14 @@ fn a_page_that_goes_to_crash_is_answered_and_crashes() {
         let answer =
             format!(r#"1: {{"id":1,"result":{{"frameId":"{frame}","errorText":"net::ERR_ABORTED"}},"sessionId":"S"}}"#);
         assert_eq!(got, [answer, "call S Page.crash {}".to_owned()]);
-        // Chrome's own reply to that is nobody's.
+        // Chrome's reply to the replaced command is dropped.
         assert_eq!(pair.error(-32000, "Target crashed"), Vec::<String>::new());
     }
     pair.is_at_rest();
 }
 
 #[test]
-fn a_context_with_access_to_every_network_is_refused() {
+fn contexts_with_universal_network_access_are_refused() {
     let mut pair = Pair::new();
     let got = pair.asks("Target.createBrowserContext", r#"{"originsWithUniversalNetworkAccess":["http://x"]}"#);
     assert!(got.len() == 1 && got[0].contains("no capability allows it"), "{got:?}");

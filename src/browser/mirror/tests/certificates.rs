@@ -12,7 +12,7 @@ const SESSION: &str = "bind C 1
     ";
 
 #[test]
-fn present_pages_of_the_session_are_attached_to_and_those_of_others_are_not() {
+fn only_existing_pages_of_the_session_are_attached() {
     play(&format!(
         "{SESSION}
          ignore 1      => keep P
@@ -37,7 +37,7 @@ fn present_pages_of_the_session_are_attached_to_and_those_of_others_are_not() {
 }
 
 #[test]
-fn what_is_attached_when_it_is_over_is_detached_again() {
+fn late_attaches_are_detached_after_the_setting_is_off() {
     play(&format!(
         "{SESSION}
          ignore 1      => keep P
@@ -48,7 +48,7 @@ fn what_is_attached_when_it_is_over_is_detached_again() {
 }
 
 #[test]
-fn a_new_page_ignores_them_before_it_runs_and_the_watcher_stays() {
+fn new_pages_ignore_certificate_errors_before_they_run() {
     play(&format!(
         "{SESSION}
          ignore 1                => keep P
@@ -64,7 +64,7 @@ fn a_new_page_ignores_them_before_it_runs_and_the_watcher_stays() {
 }
 
 #[test]
-fn a_client_that_waits_for_new_pages_attaches_beside_the_watcher() {
+fn clients_that_wait_for_new_pages_attach_besides_the_watcher() {
     play(
         "bind C 1
          root R 1
@@ -93,7 +93,7 @@ fn a_client_that_waits_for_new_pages_attaches_beside_the_watcher() {
 }
 
 #[test]
-fn a_popup_is_held_for_who_comes_by_its_tab_and_ignores_them_all_the_while() {
+fn popups_held_for_their_tab_ignore_certificate_errors() {
     play(
         "bind C 1
          root R 1
@@ -110,7 +110,7 @@ fn a_popup_is_held_for_who_comes_by_its_tab_and_ignores_them_all_the_while() {
 }
 
 #[test]
-fn a_hidden_page_ignores_them_once_it_is_revealed() {
+fn revealed_pages_ignore_certificate_errors() {
     play(
         "bind C 1
          ignore 1
@@ -124,7 +124,7 @@ fn a_hidden_page_ignores_them_once_it_is_revealed() {
 }
 
 #[test]
-fn nothing_is_left_of_a_session_that_has_ended() {
+fn ended_sessions_leave_no_certificate_state() {
     let mut mirror = play(&format!(
         "{SESSION}
          ignore 1    => keep P
