@@ -23,8 +23,9 @@ async fn browser_close_ends_only_the_own_session(arena: Arena) {
         attacker.client.start(attacker.session(on), "Browser.close", json!({})).await;
         let why = attacker.client.end().await;
         assert!(why.starts_with("1000"), "B01 @{on:?}: {why}");
-        stage.unharmed(&format!("B01 B02 B03 B04 X02 @{on:?}")).await;
+        stage.undisturbed(&format!("B01 B02 B03 B04 X02 @{on:?}")).await;
     }
+    stage.unharmed("B01 B02 B03 B04 X02").await;
 }
 
 /// B05 to B17, X02, X03: commands on the whole process are refused on every kind of CDP session.

@@ -32,7 +32,7 @@ async fn foreign_cdp_sessions_are_not_found(arena: Arena) {
         let id = client.start(Some(&victim.page.session), method, params).await;
         let reply = client.reply_to(id).await;
         assert_eq!(reply, json!({ "id": id, "error": { "code": NO_SESSION.0, "message": NO_SESSION.1 } }), "S01");
-        stage.unharmed("S01").await;
+        stage.undisturbed("S01").await;
     }
     let session = json!({ "sessionId": victim.page.session });
     stage.attack("S02", &EVERYWHERE, "Target.detachFromTarget", session.clone(), NO_CHILD).await;
@@ -41,6 +41,7 @@ async fn foreign_cdp_sessions_are_not_found(arena: Arena) {
         params["message"] = r#"{"id":1,"method":"Page.close"}"#.into();
         stage.attack("S03", &EVERYWHERE, "Target.sendMessageToTarget", params, must).await;
     }
+    stage.unharmed("S01 S02 S03").await;
 }
 
 /// S11, S12: each client of a session has its own CDP sessions, and several clients get no more access than one.
@@ -122,9 +123,10 @@ async fn nested_messages_are_checked_by_the_policy(arena: Arena) {
         ] {
             must.judge(&row, method, &inner(method, params).await, client);
         }
-        stage.unharmed(&row).await;
+        stage.undisturbed(&row).await;
     }
     nested_message_size_is_limited(&stage).await;
+    stage.unharmed("S04").await;
 }
 
 /// S09, S10: each layer of nesting doubles the backslashes: eight layers around a line of quotes.
@@ -243,7 +245,8 @@ async fn forged_session_ids_in_results_do_not_change_routing(arena: Arena) {
         client.ok(Some(&attacker.page.session), "Runtime.evaluate", params).await;
     }
     // All of it has arrived now: this reply comes after whatever was sent to the victim by mistake.
-    victim.is_unharmed("S08").await;
+    victim.is_undisturbed("S08").await;
+    victim.can_open_a_page("S08").await;
     let forged = |frame: &&Frame| !frame.sent && (frame.text.contains("forged") || frame.text.contains("Forged"));
     let received = victim.client.frames().iter().filter(forged).map(|frame| frame.text.clone()).collect::<Vec<_>>();
     assert!(received.is_empty(), "S08: the victim received {received:?}");
@@ -269,6 +272,7 @@ async fn foreign_streams_are_not_found(arena: Arena) {
     }
     let read = victim.client.ok(Some(&victim.page.session), "IO.read", json!({ "handle": handle })).await;
     assert!(text(&read, "data").len() > 100, "I01: {read}");
+    stage.unharmed("I01").await;
 }
 
 /// I02: a foreign request can be neither answered nor read.
@@ -303,6 +307,7 @@ async fn foreign_requests_are_not_found(arena: Arena) {
     victim.client.ok(theirs, "Fetch.continueRequest", held).await;
     let reply = victim.client.reply_to(id).await;
     assert!(reply.to_string().contains(&format!("body-{}", victim.marker)), "I02: {reply}");
+    stage.unharmed("I02").await;
 }
 
 /// Sends a command inside as many `sendMessageToTarget` as `path` has sessions, the outermost

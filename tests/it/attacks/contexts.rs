@@ -40,6 +40,7 @@ async fn foreign_contexts_are_not_found(arena: Arena) {
             stage.attack(row, &EVERYWHERE, method, params, no_context(context)).await;
         }
     }
+    stage.unharmed("C01 C02 C03 C04 C06 C07 C08").await;
 }
 
 /// C05, C06, C09: a command without a context uses the own default context.
@@ -54,7 +55,7 @@ async fn commands_without_a_context_use_the_own_default_context(arena: Arena) {
         assert_eq!(cookies, ["attacker"], "C05 @{on:?}");
         attacker.ok(on, "Storage.clearCookies", json!({})).await;
         assert_eq!(attacker.evaluate("document.cookie").await, "", "C06 @{on:?}");
-        stage.unharmed("C05 C06").await;
+        stage.undisturbed("C05 C06").await;
 
         let granted = json!({ "permission": { "name": "geolocation" }, "setting": "granted" });
         attacker.ok(on, "Browser.setPermission", granted).await;
@@ -65,8 +66,9 @@ async fn commands_without_a_context_use_the_own_default_context(arena: Arena) {
         assert_eq!(newcomer.evaluate(&page.session, asked).await, "prompt", "C09 @{on:?}");
         attacker.ok(on, "Browser.resetPermissions", json!({})).await;
         assert_eq!(attacker.evaluate(asked).await, "prompt", "C09 @{on:?}");
-        stage.unharmed("C09").await;
+        stage.undisturbed("C09").await;
     }
+    stage.unharmed("C05 C06 C09").await;
 }
 
 /// C10: contexts with universal network access are refused.
@@ -74,6 +76,7 @@ async fn no_context_has_universal_network_access(arena: Arena) {
     let stage = Stage::strict(arena).await;
     let params = json!({ "originsWithUniversalNetworkAccess": [stage.site.origin()] });
     stage.attack("C10", &EVERYWHERE[..2], "Target.createBrowserContext", params, Says::Refused).await;
+    stage.unharmed("C10").await;
 }
 
 /// D01, D02, D03: foreign downloads are neither redirected, observed nor cancelled.
@@ -161,6 +164,7 @@ async fn foreign_windows_are_not_found(arena: Arena) {
         let named = json!({ "windowId": window });
         stage.attack("W01", &EVERYWHERE, "Browser.getWindowBounds", named, nothing()).await;
     }
+    stage.unharmed("W01 W02 W03").await;
 }
 
 /// W04: a window larger than Chrome can draw would block the windows of all sessions for minutes,

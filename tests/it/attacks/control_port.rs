@@ -27,7 +27,7 @@ async fn http_calls_do_not_reach_client_sessions(browser: Browser) {
             let answer = stage.proxy.http("GET", &format!("/json/{command}/{target}"), &[], "").await;
             let must = (404, format!("No such target id: {target}"));
             assert_eq!((answer.status, answer.body), must, "J02: /json/{command}");
-            stage.unharmed("J02").await;
+            stage.undisturbed("J02").await;
         }
     }
     for host in [
@@ -53,6 +53,7 @@ async fn http_calls_do_not_reach_client_sessions(browser: Browser) {
             "options": { "disableCache": true, "includeCredentials": false } });
         stage.attack("J09", &[On::Page], "Network.loadNetworkResource", params, Says::Refused).await;
     }
+    stage.unharmed("J02 J09").await;
 }
 
 in_each_browser!(http_calls_do_not_reach_client_sessions);

@@ -64,6 +64,7 @@ async fn crashing_arguments_do_not_reach_the_browser(browser: Browser) {
         let method = "Browser.addPrivacySandboxCoordinatorKeyConfig";
         stage.attack("Z06", &EVERYWHERE, method, params, Says::Refused).await;
     }
+    stage.unharmed("Z01 Z02 Z03 Z04 Z05 Z06").await;
 }
 
 in_each_browser!(crashing_arguments_do_not_reach_the_browser);

@@ -136,7 +136,7 @@ async fn chrome_urls_are_not_opened(arena: Arena) {
         let href = attacker.client.evaluate(&session, "location.href").await;
         assert_eq!(href, "about:blank", "{row} @{on:?}: {url:?}");
         attacker.ok(On::Root, "Target.closeTarget", made).await;
-        stage.unharmed(row).await;
+        stage.undisturbed(row).await;
     }
     for url in [
         "devtools://devtools/bundled/inspector.html",
@@ -244,6 +244,7 @@ async fn pages_receive_no_host_files(arena: Arena) {
     let info = json!({ "objectId": object });
     stage.attack("H01", &[On::Page], "DOM.getFileInfo", info, Says::Refused).await;
     canary.is_unread(&stage, "H01 H02 H03");
+    stage.unharmed("H01 H02 H03").await;
 }
 
 /// K01: no key event opens a page of Chrome's own.
@@ -285,6 +286,7 @@ async fn the_clipboard_is_not_readable(arena: Arena) {
         let params = json!({ "permission": { "name": name }, "setting": "granted" });
         stage.attack("K03", &EVERYWHERE, "Browser.setPermission", params, Says::Refused).await;
     }
+    stage.unharmed("K03").await;
     // The victim copies text on a page that has the focus.
     let page = victim.client.page_at(&stage.site.url(&format!("/page?{}", victim.marker))).await;
     let copy = format!(

@@ -1,8 +1,11 @@
 //! `Stage`: a proxy with a working victim and an attacker that knows all of the victim's ids.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 use serde_json::{Value, json};
@@ -95,6 +98,18 @@ pub(super) struct Stage {
     pub(super) site: Site,
     pub(super) proxy: Arc<Proxy>,
     read: AtomicUsize,
+    unproved: Unproved,
+}
+
+/// The attacks since the last check that needs new pages; a test must end with that check.
+#[derive(Default)]
+struct Unproved(Mutex<Vec<String>>);
+
+impl Drop for Unproved {
+    fn drop(&mut self) {
+        let rows = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        assert!(rows.is_empty() || thread::panicking(), "end the test with `stage.unharmed`: {rows:?}");
+    }
 }
 
 impl Stage {
@@ -112,20 +127,21 @@ impl Stage {
         let site = Site::start().await;
         let victim = Victim::start(&proxy, &site).await;
         let attacker = Attacker::start(&proxy, &site).await;
-        let stage = Self { attacker, victim, site, proxy, read: AtomicUsize::new(0) };
+        let (read, unproved) = (AtomicUsize::new(0), Unproved::default());
+        let stage = Self { attacker, victim, site, proxy, read, unproved };
         stage.unharmed("before all").await;
         stage
     }
 
     /// The attacker sends this on each of these CDP sessions and must get the expected answer each
-    /// time; then the victim is checked.
+    /// time; then the victim must be undisturbed.
     pub(super) async fn attack(&self, row: &str, on: &[On], method: &str, params: Value, must: impl Into<Says>) {
         let must = must.into();
         for on in on {
             let outcome = self.attacker.call(*on, method, params.clone()).await;
             must.judge(&format!("{row} @{on:?}"), method, &outcome, &self.attacker.client);
         }
-        self.unharmed(row).await;
+        self.undisturbed(row).await;
     }
 
     /// As [`Stage::attack`] for commands answered with the attacker's own view; returns the
@@ -139,24 +155,35 @@ impl Stage {
                 Err(error) => self.attacker.client.panic(&format!("{row}: {method} failed: {error:?}")),
             }
         }
-        self.unharmed(row).await;
+        self.undisturbed(row).await;
         results
     }
 
-    /// The check after every attack.
-    pub(super) async fn unharmed(&self, row: &str) {
-        self.victim.is_unharmed(row).await;
+    /// The check after every attack: what the victim has and was told is as before, the attacker has learned nothing of
+    /// it and is still served.
+    pub(super) async fn undisturbed(&self, row: &str) {
+        self.victim.is_undisturbed(row).await;
         if let Some(why) = self.attacker.client.closed() {
             self.attacker.client.panic(&format!("{row}: the attacker's connection was closed: {why}"));
         }
         self.attacker.client.ok(None, "Browser.getVersion", json!({})).await;
         self.nothing_learned(row);
-        a_new_client_is_admitted(&self.proxy, row).await;
+        self.unproved.0.lock().unwrap_or_else(PoisonError::into_inner).push(row.to_owned());
+    }
+
+    /// The check after the attacks of a test: the victim is undisturbed, it can open pages, and a new client is admitted.
+    /// Each of these starts a process of Chrome's, so not every attack is followed by it.
+    pub(super) async fn unharmed(&self, row: &str) {
+        self.undisturbed(row).await;
+        let rows = std::mem::take(&mut *self.unproved.0.lock().unwrap_or_else(PoisonError::into_inner)).join(", ");
+        self.victim.can_open_a_page(&rows).await;
+        a_new_client_is_admitted(&self.proxy, &rows).await;
     }
 
     /// As [`Stage::unharmed`] if the attacker's connection may have ended.
     pub(super) async fn others_unharmed(&self, row: &str) {
-        self.victim.is_unharmed(row).await;
+        self.victim.is_undisturbed(row).await;
+        self.victim.can_open_a_page(row).await;
         self.nothing_learned(row);
         a_new_client_is_admitted(&self.proxy, row).await;
     }

@@ -28,6 +28,7 @@ async fn lists_show_only_own_targets(browser: Browser) {
     for result in stage.answers("T01 T02 T09 T15", &EVERYWHERE, "Target.getTargets", tabs).await {
         assert!(ids(&result).contains(&stage.attacker.tab), "T01: {result}");
     }
+    stage.unharmed("T01 T02 T10 T15 T09").await;
 }
 
 in_each_browser!(lists_show_only_own_targets);
@@ -53,6 +54,7 @@ async fn discovery_reports_only_own_targets(browser: Browser) {
         assert!(told.is_empty(), "T03 T04 @{on:?}: {told:?}");
         stage.answers("T03 T04", &[on], "Target.setDiscoverTargets", json!({ "discover": false })).await;
     }
+    stage.unharmed("T03 T04 T15").await;
 }
 
 in_each_browser!(discovery_reports_only_own_targets);
@@ -79,6 +81,7 @@ async fn foreign_targets_are_not_found(arena: Arena) {
     let elsewhere = says(-32000, "Target.autoAttachRelated is only supported on the Browser target");
     stage.attack("T20", &EVERYWHERE[2..], "Target.autoAttachRelated", related, elsewhere).await;
     attack("T22", "Target.detachFromTarget", named, NO_CHILD_OF_TARGET.into()).await;
+    stage.unharmed("T05 T06 T07 T09 T10 T21 T08 T11 T12 T13 T20 T22").await;
 }
 
 /// T14, T15: the browser target is a virtual root, from wherever it is attached.
@@ -105,8 +108,9 @@ async fn the_browser_target_is_a_virtual_root(arena: Arena) {
         ] {
             must.judge(&row, method, &at_root(method, params).await, &attacker.client);
         }
-        stage.unharmed(&row).await;
+        stage.undisturbed(&row).await;
     }
+    stage.unharmed("T14 T15").await;
 }
 
 /// T10, T17, T18, T19: pages open only in own contexts, and in the own default context if none is
@@ -126,10 +130,11 @@ async fn pages_open_only_in_own_contexts(arena: Arena) {
         let id = json!({ "targetId": created["targetId"] });
         let info = attacker.ok(On::Root, "Target.getTargetInfo", id).await;
         assert_eq!(info["targetInfo"]["browserContextId"], attacker.context, "T19 @{on:?}: {info}");
-        stage.unharmed("T19").await;
+        stage.undisturbed("T19").await;
     }
     let asked = stage.site.requests().into_iter().filter(|request| request.path.contains("planted")).count();
     assert_eq!(asked, 0, "T17: a page was opened in another's context");
+    stage.unharmed("T10 T17 T18 T19").await;
 }
 
 /// T16: a page script gets no CDP connection.
@@ -142,6 +147,7 @@ async fn a_page_script_gets_no_binding_to_the_browser(arena: Arena) {
     }
     attacker.client.open(&attacker.page, &stage.site.url("/page?reloaded")).await;
     assert_eq!(attacker.evaluate("typeof window.cdp").await, "undefined", "T16");
+    stage.unharmed("T16").await;
 }
 
 fn ids(result: &Value) -> Vec<String> {

@@ -78,9 +78,8 @@ impl Victim {
         victim
     }
 
-    /// Nothing of it has changed, it has received no unexpected event, and it can continue. `row`
-    /// names the attack.
-    pub(super) async fn is_unharmed(&self, row: &str) {
+    /// Nothing of it has changed, and it has received no unexpected event. `row` names the attack.
+    pub(super) async fn is_undisturbed(&self, row: &str) {
         let client = &self.client;
         if let Some(why) = client.closed() {
             client.panic(&format!("{row}: the victim's connection was closed: {why}"));
@@ -104,12 +103,18 @@ impl Victim {
                 client.panic(&format!("{row}: the victim was told {event}"));
             }
         }
-        // In its default context: in full Chrome a second tab would hide the first.
-        let page = client.ok(None, "Target.createTarget", json!({ "url": "about:blank" })).await;
-        client.ok(None, "Target.closeTarget", json!({ "targetId": page["targetId"] })).await;
     }
 
-    /// As [`Victim::is_unharmed`] after an attack that uses all of the machine: only checks that it
+    /// It can continue. `rows` names the attacks.
+    pub(super) async fn can_open_a_page(&self, rows: &str) {
+        // In its default context: in full Chrome a second tab would hide the first.
+        let made = self.client.call("Target.createTarget", json!({ "url": "about:blank" })).await;
+        let made =
+            made.unwrap_or_else(|error| self.client.panic(&format!("{rows}: the victim gets no page: {error:?}")));
+        self.client.ok(None, "Target.closeTarget", json!({ "targetId": made["targetId"] })).await;
+    }
+
+    /// As [`Victim::is_undisturbed`] after an attack that uses all of the machine: only checks that it
     /// is unchanged.
     pub(super) async fn is_unchanged(&self, row: &str, deadline: Duration) {
         let state = self.client.evaluate_in(&self.page.session, STATE, deadline).await;
