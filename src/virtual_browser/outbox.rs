@@ -1,11 +1,9 @@
-//! The CDP sessions that were announced to a session's views, and the frames made for them. The isolation invariant lives
-//! here.
+//! The CDP sessions announced to a session's views, and the frames made for them: the isolation invariant lives here.
 //!
 //! Invariant: a [`ToClient`] is made only in this file, and only for the view to which its CDP session was announced. No
 //! byte of another session can reach a socket without it, so a leak does not compile. Other files name an announced CDP
-//! session and the message to send on it; they cannot choose the view. [`Outbox::announce`] and
-//! [`Outbox::withdraw`] are the only ways to change the map *announced CDP session -> view*.
-//! (`foreign_messages_become_no_frames`, the taint proof, and `tests/it/outbox.rs`, which reads this file.)
+//! session and the message to send on it; they cannot choose the view. Only [`Outbox::announce`] and [`Outbox::withdraw`]
+//! change the map *announced CDP session -> view*. (`foreign_messages_become_no_frames`, the taint proof, and `tests/it/outbox.rs`, which reads this file.)
 
 use std::collections::HashMap;
 
