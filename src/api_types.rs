@@ -5,6 +5,7 @@
 //! the descriptions in the documents.
 
 pub mod capability;
+mod control;
 mod definition;
 mod events;
 pub mod operations;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 
 pub use self::{
+    control::{Mode, Recycling, ServerMode},
     definition::{Domain, Items, Member, Type, merged},
     events::{
         BrowserLost, ClientAttached, ClientDetached, Event, SessionExpiring, SessionUpdated, SnapshotRestored,

@@ -8,7 +8,6 @@ use std::{
     io,
     io::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -30,7 +29,7 @@ use crate::{
         find::{self, command_line, is_root},
     },
     close_reason::CloseReason,
-    config::{Admission, BrowserSource, Config},
+    config::{BrowserSource, Config},
     http::{
         self, Answer, Api, Ends, Guard, Peer, Shows,
         chrome::{Origin, Protocol},
@@ -42,6 +41,8 @@ use crate::{
     tenant::Tenants,
 };
 
+/// Time limit for the end of all sessions, once they are told to.
+const SHUT_DOWN: Duration = Duration::from_secs(10);
 /// Time limit for the line and headers of a request.
 const HEADERS: Duration = Duration::from_secs(10);
 /// Most bytes of a request's line and headers.
@@ -55,6 +56,7 @@ pub fn openapi() -> serde_json::Result<String> {
 /// Serves until SIGTERM or SIGINT. When it returns, all its browsers have ended and its files are deleted.
 pub async fn run(config: Config) -> Result<(), StartError> {
     raise_file_limit();
+    Pool::check(&config.pool())?;
     // The address is bound first, so that an address in use is reported before a Chrome is started.
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
@@ -72,11 +74,10 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         () = stop.recv() => return Ok(()),
     };
     let terms = Terms::new(&config, &directory, metrics.clone());
-    let (admission, limit) = admission(&config);
     let store = Store::new(&config.store_settings());
     let directory = Arc::new(LocalDirectory::default());
     let http_session = config.http_session;
-    let registry = SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, admission, limit);
+    let registry = SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, config.admission());
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
     let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
     let service = Arc::new(Service {
@@ -91,11 +92,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     greet(&pool, address);
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
-    // The periodic tasks of the whole process.
-    let mut upkeep = std::pin::pin!(async { tokio::join!(store.keep_clean(), registry.keep_time()) });
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
+    let serve = async {
+        loop {
+            match listener.accept().await {
                 Ok((stream, peer)) => {
                     connections.spawn(connection(stream, Peer(peer), service.clone(), closing.clone()));
                 }
@@ -104,11 +103,16 @@ pub async fn run(config: Config) -> Result<(), StartError> {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-            },
-            _ = &mut upkeep => {}
-            () = stop.recv() => break,
+            }
         }
-    }
+    };
+    // One of each for as long as it serves, not one for each connection.
+    let upkeep = async { tokio::join!(store.keep_clean(), registry.keep_time(), registry.clear_browsers()) };
+    let is_urgent = tokio::select! {
+        () = serve => false,
+        _ = upkeep => false,
+        is_urgent = drained(&registry, &mut stop, config.drain) => is_urgent,
+    };
     tracing::info!(sessions = registry.len(), "shutting down");
     drop(listener);
     closing.cancel();
@@ -118,15 +122,44 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         connections.wait().await;
     };
     tokio::select! {
-        drained = tokio::time::timeout(config.drain, drain) => if drained.is_err() {
-            tracing::warn!("some sessions did not end within the time of the setting drain");
+        ended = tokio::time::timeout(SHUT_DOWN, drain), if !is_urgent => if ended.is_err() {
+            tracing::warn!("some sessions did not end in time");
         },
-        // A second signal ends the process without a drain.
-        () = stop.recv() => tracing::warn!("second signal: stopping without waiting for clients"),
+        // A second signal ends the process without waiting.
+        () = stop.recv(), if !is_urgent => tracing::warn!("second signal: stopping without waiting for clients"),
+        else => {}
     }
     pool.close().await;
     own.remove_now();
     Ok(())
+}
+
+/// Waits until the server is asked to stop, by a signal or an operator, and then until no session has a client, or the
+/// time is over. Whether it must end at once, because a second signal came.
+async fn drained(registry: &SessionManager, stop: &mut StopSignals, time: Duration) -> bool {
+    let mut signals = tokio::select! {
+        () = stop.recv() => 1,
+        () = registry.drain_asked() => 0,
+    };
+    registry.drain();
+    let active = registry.active();
+    tracing::info!(active, ?time, "draining: no new sessions; a further signal ends the server at once");
+    let mut over = std::pin::pin!(tokio::time::timeout(time, registry.all_inactive()));
+    loop {
+        tokio::select! {
+            ended = &mut over => {
+                if ended.is_err() {
+                    tracing::warn!(active = registry.active(), "the time of the drain is over");
+                }
+                return false;
+            }
+            () = stop.recv() => signals += 1,
+        }
+        if signals > 1 {
+            tracing::warn!("second signal: stopping without waiting for clients");
+            return true;
+        }
+    }
 }
 
 /// Raises the soft limit of open files to the hard limit: each client and each end of a pipe takes a file descriptor.
@@ -174,7 +207,7 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
                 directory: directory.clone(),
                 codec: CodecChoice::new(local.codec),
             };
-            (vec![Source::Local(launch); usize::from(local.count.get())], Origin::Local(found, directory))
+            (vec![Source::Local(launch)], Origin::Local(found, directory))
         }
         BrowserSource::Remote(urls) => {
             let first = urls.first().cloned().ok_or_else(|| StartError::System {
@@ -184,29 +217,10 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
             (urls.iter().map(|url| Source::Remote(url.as_str().to_owned())).collect(), Origin::Remote(first))
         }
     };
-    let max_sessions = config.max_sessions.map(|most| i64::from(most.get()));
     let warm = usize::try_from(config.warm).unwrap_or(0);
     let screenshot_pixels = u64::from(config.screenshot_pixels.get());
     let shares = Shares { screenshot_pixels, restore_pages: config.restore_pages };
-    Ok((Plan { sources, warm, max_sessions, shares }, origin))
-}
-
-/// The limit of all sessions, and the name of the setting it comes from: the lower of the total limit and the sum of the
-/// limits of the browsers.
-fn admission(config: &Config) -> (Admission, &'static str) {
-    let browsers = match config.browser_source() {
-        BrowserSource::Local(local) => u32::from(local.count.get()),
-        BrowserSource::Remote(urls) => u32::try_from(urls.len()).unwrap_or(u32::MAX),
-    };
-    let of_browsers =
-        config.max_sessions.map(|most| most.saturating_mul(NonZeroU32::new(browsers).unwrap_or(NonZeroU32::MIN)));
-    let admission = config.admission();
-    match (admission.total, of_browsers) {
-        (total, Some(of_browsers)) if total.is_none_or(|total| of_browsers < total) => {
-            (Admission { total: Some(of_browsers), ..admission }, "max_sessions of each browser")
-        }
-        _ => (admission, "max_total_sessions"),
-    }
+    Ok((Plan { sources, warm, shares, settings: config.pool() }, origin))
 }
 
 /// Prints the line that says that the server is ready, with an address that a client on this machine can use.

@@ -27,7 +27,7 @@ mod write_queue;
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -99,7 +99,11 @@ struct Shared {
     framing: Framing,
     permits: Permits,
     openings: Openings,
+    /// Bytes that Chrome has sent and taken.
+    bytes: Arc<AtomicU64>,
     close: CancellationToken,
+    /// Why the browser is killed, if it is; set before `close` is cancelled.
+    killed: Arc<OnceLock<Arc<str>>>,
 }
 
 /// A request to the link's task.
@@ -206,7 +210,7 @@ impl LinkRequest {
 }
 
 impl Browser {
-    /// Its index in the pool.
+    /// Its number in the pool, which no other browser gets.
     pub fn id(&self) -> BrowserId {
         self.shared.id
     }
@@ -249,6 +253,29 @@ impl Browser {
     /// Ends the browser; its sessions are told that it was lost.
     pub fn close(&self) {
         self.shared.close.cancel();
+    }
+
+    /// Kills the process group at once; its sessions are told that the browser was lost, and why.
+    pub(crate) fn kill(&self, why: Arc<str>) {
+        let _ = self.shared.killed.set(why);
+        self.shared.close.cancel();
+    }
+
+    /// The number of bytes that the browser has sent and taken. It grows while a large message is on its way.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.shared.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Asks the browser for something that every browser answers at once; completes with the answer, whatever it is.
+    /// There is no time limit. Never completes once the browser has ended.
+    pub(crate) async fn probe(&self) {
+        let method = "Browser.getVersion".into();
+        let call = Call { on: None, method, params: "{}".to_owned(), settle: Settle::Plain };
+        let (reply, answer) = oneshot::channel();
+        self.order(LinkRequest::Own { call, lease: None, reply });
+        if answer.await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Sends a command of the proxy's own, on a CDP session or on the browser itself, and returns
@@ -396,11 +423,6 @@ impl Browser {
         let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
         let page = member(&result, "Target.createTarget", "targetId")?;
         Ok((lease, page))
-    }
-
-    /// Whether both are handles on the same browser.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Whether a session of this browser is being saved or restored.

@@ -10,6 +10,7 @@ mod declare;
 pub mod docs;
 mod layers;
 mod load;
+mod pool;
 mod raw;
 mod said;
 mod settings;
@@ -17,11 +18,7 @@ mod snapshots;
 mod store;
 mod value;
 
-use std::{
-    num::{NonZeroU16, NonZeroU32},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
@@ -29,6 +26,7 @@ use self::layers::Layers;
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
     load::unknown_variables,
+    pool::{PoolSettings, RecycleSettings},
     raw::RawConfig,
     settings::Config,
     snapshots::SnapshotLimits,
@@ -53,8 +51,6 @@ pub struct LocalBrowsers {
     pub path: Option<PathBuf>,
     /// Further flags for Chrome.
     pub args: Vec<String>,
-    /// Number of browsers to run.
-    pub count: NonZeroU16,
     /// Whether the operator turned Chrome's sandbox off. As root it is always off.
     pub no_sandbox: bool,
     /// The format of the messages on the pipe.
@@ -181,7 +177,6 @@ impl Config {
             BrowserSource::Local(LocalBrowsers {
                 path: self.browser_path.clone(),
                 args: self.browser_args.clone(),
-                count: self.browsers,
                 no_sandbox: self.no_sandbox,
                 codec: self.codec,
             })
@@ -209,7 +204,7 @@ impl Config {
     /// Limits of the number of sessions and of the queue.
     pub fn admission(&self) -> Admission {
         Admission {
-            total: self.max_total_sessions,
+            total: self.max_sessions,
             per_owner: self.max_owner_sessions,
             queue: self.queue,
             timeout: self.queue_timeout,
@@ -265,6 +260,7 @@ impl Config {
             ));
         }
         self.check_browsers(layers)?;
+        self.check_number_of_browsers(layers)?;
         if let Some(most) = self.max_sessions {
             self.warm = self.warm.min(most.get());
         }
@@ -321,7 +317,8 @@ impl Config {
     /// Refuses settings of a local Chrome beside the URL of a remote one: they would have no effect.
     fn check_browsers(&self, layers: &Layers) -> Result<(), ConfigError> {
         let Some(remote) = layers.given("browser_url").map(|said| said.setting()) else { return Ok(()) };
-        let mut local = ["browser_path", "browser_args", "browsers", "no_sandbox"].into_iter();
+        let mut local =
+            ["browser_path", "browser_args", "browsers", "min_browsers", "max_browsers", "no_sandbox"].into_iter();
         if let Some(said) = local.find_map(|key| layers.given(key)) {
             return Err(said.conflict(format!(
                 "is for a Chrome started here, but {remote} names one that runs elsewhere; remove one of the two"

@@ -10,7 +10,9 @@
 //! | `GET /json/protocol[/]` | the protocol of the running Chrome, with the `ghost` domain |
 //! | `/s/NAME/json/…` | the same in the session of this name |
 //! | `GET /metrics` | `OpenMetrics` text |
-//! | `GET /health` | 200 when sessions can be opened |
+//! | `GET /health` | 200 when a browser accepts sessions |
+//! | `GET /healthz` | 200 as long as the process answers |
+//! | `GET /readyz` | 200 when sessions can be opened; else 503 with the reason |
 //! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
 //! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | the endpoints of browserless |
 //!
@@ -80,6 +82,8 @@ impl Api {
         match (method.as_str(), request.uri().path()) {
             ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry, request.headers()).await,
             ("GET" | "HEAD", "/health") => monitor::health(&self.registry),
+            ("GET" | "HEAD", "/healthz") => monitor::alive(),
+            ("GET" | "HEAD", "/readyz") => monitor::ready(&self.registry),
             ("GET" | "HEAD", "/") => welcome::answer(request.headers(), &caller.host),
             (_, path) if is_chromes(session_of(path).1) => chrome::answer(self, &request, &caller, &method).await,
             _ => {
@@ -113,9 +117,15 @@ pub fn shows(path: &str) -> Shows {
         return if matches!(path, "/json/version" | "/json/version/") { Shows::Nothing } else { Shows::Sessions };
     }
     match path {
-        "/" | "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | v1::DOCUMENT => {
-            Shows::Nothing
-        }
+        "/"
+        | "/json/version"
+        | "/json/version/"
+        | "/json/protocol"
+        | "/json/protocol/"
+        | "/health"
+        | "/healthz"
+        | "/readyz"
+        | v1::DOCUMENT => Shows::Nothing,
         "/metrics" | "/pressure" => Shows::Figures,
         _ => Shows::Sessions,
     }

@@ -81,7 +81,14 @@ pub mod browser {
 #[cfg(not(feature = "server"))]
 #[allow(dead_code, unreachable_pub, reason = "the rest of `pool` uses it")]
 pub mod pool {
+    mod decision;
+    mod health;
     mod placement;
+    mod policy;
+    mod recycling;
+    mod scaling;
+    #[cfg(test)]
+    mod simulation;
     mod warm_pool;
 }
 pub mod api_types;

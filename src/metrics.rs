@@ -60,6 +60,15 @@ impl SecondsByPhase {
     }
 }
 
+/// The labels of a decision of the pool: one word each, of a fixed list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DecisionLabels {
+    /// What was done.
+    pub decision: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
 /// The metrics of one process.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -111,6 +120,8 @@ pub struct Metrics {
     pub browsers_lost: Counter,
     /// Browsers that accept sessions now.
     pub browsers: Gauge,
+    /// Decisions of the pool about browsers, by reason.
+    pub pool_decisions: Family<DecisionLabels, Counter>,
     /// Contexts that belong to a session or a warm lease now.
     pub contexts: Gauge,
     /// Targets of any kind in all browsers now, by Chrome's own report.
@@ -201,6 +212,11 @@ impl Metrics {
         to.register("browsers_started", "Browsers started", self.browsers_started.clone());
         to.register("browsers_lost", "Browsers that ended without being asked to", self.browsers_lost.clone());
         to.register("browsers", "Browsers that accept sessions now", self.browsers.clone());
+        to.register(
+            "pool_decisions",
+            "Decisions to start, drain, replace or end a browser, or to hold that back, by reason",
+            self.pool_decisions.clone(),
+        );
         to.register("contexts", "Contexts of sessions and warm leases now", self.contexts.clone());
         to.register(
             "targets",

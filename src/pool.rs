@@ -1,31 +1,46 @@
 //! The pool: the browsers, and the choice of the browser that serves the next session.
 //!
-//! `slot` is the place of one browser and its states. `supervisor` is the task that starts the browser of a slot, keeps
-//! warm leases in it and replaces it. `placement` chooses a browser, `warm_pool` decides how many warm leases a browser
-//! holds; both are pure.
+//! `slot` is the place of one browser and its states. `controller` is the task that starts, drains and replaces browsers;
+//! `supervisor` runs one browser from its start to its end, and keeps warm leases in it. What is decided is decided by
+//! pure functions, from figures to a decision that says why: `placement` chooses the browser of a session, `scaling` the
+//! number of browsers, `recycling` which is replaced (`policy` says which of them decides first), `health` which is ill, `warm_pool` how many warm leases a browser
+//! holds. `machine` reads how much memory and processor time is in use.
 
+mod controller;
+mod decision;
+mod health;
+mod machine;
 mod placement;
+mod policy;
+mod recycling;
 mod report;
+mod scaling;
+#[cfg(test)]
+mod simulation;
 mod slot;
 mod supervisor;
 mod warm_pool;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicI64},
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::{placement::BrowserKind, report::BrowserReport};
+pub use self::{controller::NoBrowser, placement::BrowserKind, report::BrowserReport};
 use self::{
+    controller::{Books, Waiting},
+    decision::Rules,
+    machine::Machine,
     placement::Decision,
-    slot::{Slot, Slots},
+    slot::{Slot, Slots, State},
 };
 use crate::{
-    browser::{self, Browser, BrowserError, CallError, Lease, Shares, Source},
+    browser::{Browser, BrowserError, CallError, Lease, Shares, Source},
+    config::{PoolSettings, RecycleSettings},
     metrics::Metrics,
-    port::BrowserId,
 };
 
 /// How long a session waits for a browser that is being started or replaced.
@@ -34,14 +49,65 @@ const WAIT: Duration = Duration::from_secs(30);
 /// The parts of a pool.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// One entry per browser. All are of the kind [`BrowserKind::SHARED`].
+    /// Where the browsers come from: one local source for all of them, or one remote source for each. All are of the
+    /// kind [`BrowserKind::SHARED`].
     pub sources: Vec<Source>,
     /// Number of warm leases kept ready in each browser; more while clients come in bursts.
     pub warm: usize,
-    /// Most sessions in one browser.
-    pub max_sessions: Option<i64>,
     /// Limits that the sessions of one browser share.
     pub shares: Shares,
+    /// How many browsers there are, and when one is replaced.
+    pub settings: PoolSettings,
+}
+
+impl Plan {
+    /// As many browsers as there are sources, which are never replaced while they are well; no warm leases.
+    pub fn fixed(sources: Vec<Source>) -> Self {
+        let never = RecycleSettings {
+            age: None,
+            sessions: None,
+            growth: None,
+            memory: None,
+            deadline: Duration::from_secs(3600),
+        };
+        let settings = PoolSettings {
+            min_browsers: sources.len(),
+            max_browsers: Some(sources.len()),
+            sessions_per_browser: 20,
+            idle: Duration::from_secs(300),
+            memory_limit: None,
+            cpu_limit: None,
+            stall: Duration::from_secs(30),
+            recycle: never,
+        };
+        Self { sources, warm: 0, shares: Shares::default(), settings }
+    }
+}
+
+/// A limit of the pool that this machine cannot carry.
+#[derive(Debug, thiserror::Error)]
+pub enum TooMuch {
+    /// There may be more browsers than fit.
+    #[error(
+        "max_browsers {browsers}: not even the browsers without any session fit into the {mib} MiB of memory of this \
+         machine; lower it to {most}, or to 0 for as many as it carries"
+    )]
+    Browsers {
+        /// Value of the setting.
+        browsers: usize,
+        /// Memory of the machine, or of the control group.
+        mib: u64,
+        /// How many fit.
+        most: usize,
+    },
+    /// A browser may have more memory than there is.
+    #[error("browser_memory {limit} MiB: this machine has {mib} MiB of memory; lower it")]
+    Memory {
+        /// Value of the setting.
+        limit: u64,
+        /// Memory of the machine, or of the control group.
+        mib: u64,
+    },
 }
 
 /// The requirements of a session for the browser of its lease.
@@ -54,9 +120,6 @@ pub struct LeaseRequest {
 /// Why no lease was given.
 #[derive(Debug, thiserror::Error)]
 pub enum NoLease {
-    /// Every browser is at its cap.
-    #[error("every browser has {0} sessions, the most that max_sessions allows; try again when a session has ended")]
-    Full(i64),
     /// A session traces in the only browser.
     #[error("a session is tracing and needs the browser alone; try again when it has ended")]
     Exclusive,
@@ -65,7 +128,7 @@ pub enum NoLease {
     NoBrowser {
         /// Seconds waited.
         seconds: u64,
-        /// The state of each slot.
+        /// The state of the browsers.
         why: String,
     },
     /// The proxy is shutting down.
@@ -85,44 +148,64 @@ pub struct Pool {
 #[derive(Debug)]
 struct Inner {
     plan: Plan,
+    rules: Rules,
     slots: Slots,
+    books: std::sync::Mutex<Books>,
+    /// Requests that wait for a browser.
+    waiting: AtomicI64,
+    /// Notified when there may be something to decide.
+    wake: Notify,
+    /// Notified when the parked sessions of a browser are to be hibernated.
+    overdue: Notify,
     closing: CancellationToken,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
 }
 
 impl Pool {
-    /// Starts every browser of the plan. Returns the error of the first that cannot be started.
+    /// Checks the limits of a plan against what this machine has.
+    pub fn check(settings: &PoolSettings) -> Result<(), TooMuch> {
+        let Some(memory) = Machine::new().capacity().memory else { return Ok(()) };
+        let (most, mib) = (scaling::fit_empty(memory), memory >> 20);
+        if let Some(browsers) = settings.max_browsers.filter(|browsers| *browsers > most) {
+            return Err(TooMuch::Browsers { browsers, mib, most });
+        }
+        match settings.recycle.memory.filter(|limit| *limit > memory) {
+            Some(limit) => Err(TooMuch::Memory { limit: limit >> 20, mib }),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the fewest browsers of the plan. Returns the error of the first that cannot be started.
     pub async fn start(plan: Plan, metrics: Arc<Metrics>) -> Result<Self, BrowserError> {
-        let numbered = (0..).map(BrowserId).zip(plan.sources.iter().cloned());
-        let sources: Vec<(BrowserId, Source)> = numbered.collect();
-        let slots = Slots::new(sources.iter().map(|(id, _)| *id), metrics.clone());
-        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let pool = Self { inner: Arc::new(Inner { plan, slots, closing, tasks, metrics }) };
-        let mut firsts = Vec::new();
-        for (id, source) in sources {
-            let (metrics, shares) = (pool.inner.metrics.clone(), pool.inner.plan.shares);
-            let first = tokio::spawn({
-                let source = source.clone();
-                async move { browser::start(id, &source, shares, metrics).await }
-            });
-            firsts.push((source, first));
-        }
-        let mut failed = None;
-        for (source, first) in firsts {
-            match first.await {
-                Ok(Ok(started)) => {
-                    let pool = pool.clone();
-                    pool.inner.tasks.clone().spawn(async move { pool.supervise(source, started).await });
-                }
-                Ok(Err(error)) => failed = failed.or(Some(error)),
-                Err(panic) => failed = failed.or(Some(BrowserError::Odd(panic.to_string()))),
-            }
-        }
-        if let Some(error) = failed {
+        let (machine, now) = (Machine::new(), Instant::now());
+        let rules = rules(&plan.settings, &machine);
+        let most_warm = usize::try_from(rules.sessions_per_browser).unwrap_or(usize::MAX);
+        let slots = Slots::new((plan.warm, most_warm), metrics.clone());
+        let books = Books::new(plan.sources.len(), now).into();
+        let pool = Self {
+            inner: Arc::new(Inner {
+                plan,
+                rules,
+                slots,
+                books,
+                waiting: AtomicI64::new(0),
+                wake: Notify::new(),
+                overdue: Notify::new(),
+                closing: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+                metrics,
+            }),
+        };
+        if let Err(error) = pool.first_browsers().await {
             pool.close().await;
             return Err(error);
         }
+        let tasks = pool.inner.tasks.clone();
+        tasks.spawn({
+            let pool = pool.clone();
+            async move { pool.control(machine).await }
+        });
         Ok(pool)
     }
 
@@ -138,9 +221,27 @@ impl Pool {
         self.inner.slots.lock().values().filter_map(Slot::browser).cloned().collect()
     }
 
+    /// The browsers that run, those that accept no new sessions included.
+    pub fn running(&self) -> Vec<Browser> {
+        let slots = self.inner.slots.lock();
+        slots.values().filter_map(Slot::serving).map(|serving| serving.browser.clone()).collect()
+    }
+
     /// Number of warm leases that no session has taken yet.
     pub fn idle(&self) -> usize {
         self.inner.slots.lock().values().map(Slot::warm).sum()
+    }
+
+    /// Why no browser accepts sessions; `None` if one does.
+    pub fn lacks(&self) -> Option<String> {
+        let slots = self.inner.slots.lock();
+        if slots.values().any(|slot| slot.browser().is_some_and(Browser::is_alive)) {
+            return None;
+        }
+        let newest_dead = slots.iter().rfind(|(_, slot)| matches!(slot.state, State::Dead { .. }));
+        let alive = slots.iter().filter(|(_, slot)| !matches!(slot.state, State::Dead { .. }));
+        let whys = alive.chain(newest_dead).filter_map(|(id, slot)| Some(format!("browser {id}: {}", slot.lacks()?)));
+        Some(whys.collect::<Vec<_>>().join("; "))
     }
 
     /// Any ready browser, after a wait if there is none: version and protocol are the same for all.
@@ -158,6 +259,8 @@ impl Pool {
     /// Hands out a lease in the least loaded browser of the kind: a warm one if there is one.
     pub async fn lease(&self, request: LeaseRequest) -> Result<Lease, NoLease> {
         let until = Instant::now() + WAIT;
+        self.books().arrivals.count(Instant::now());
+        let mut waiting = None;
         loop {
             let changed = self.inner.slots.changed();
             let choice = self.choose(&request.kind);
@@ -170,8 +273,12 @@ impl Pool {
                     Err(_) if !reservation.browser.is_alive() && Instant::now() < until => {}
                     Err(error) => return Err(error.into()),
                 },
-                Choice::Refused(error) => return Err(error),
-                Choice::NoneReady => self.wait(changed, until).await?,
+                Choice::Exclusive if !self.can_grow() => return Err(NoLease::Exclusive),
+                Choice::Exclusive | Choice::NoneReady => {
+                    waiting.get_or_insert_with(|| Waiting::new(&self.inner));
+                    self.inner.wake.notify_one();
+                    self.wait(changed, until).await?;
+                }
             }
         }
     }
@@ -181,36 +288,60 @@ impl Pool {
             () = changed => Ok(()),
             () = self.inner.closing.cancelled() => Err(NoLease::Closing),
             () = tokio::time::sleep_until(until.into()) => {
-                let whys: Vec<_> = self.inner.slots.lock().values().filter_map(Slot::lacks).collect();
-                Err(NoLease::NoBrowser { seconds: WAIT.as_secs(), why: whys.join("; ") })
+                let why = self.lacks().unwrap_or_else(|| "every browser is taken for a trace".to_owned());
+                Err(NoLease::NoBrowser { seconds: WAIT.as_secs(), why })
             }
         }
     }
 
     fn choose(&self, kind: &BrowserKind) -> Choice<'_> {
         let mut slots = self.inner.slots.lock();
-        let figures = slots.iter().filter_map(|(id, slot)| slot.figures(*id));
-        let decision = placement::place(kind, figures, self.inner.plan.max_sessions);
+        let decision = placement::place(kind, slots.iter().filter_map(|(id, slot)| slot.placing(*id)));
         let choice = match &decision {
             Decision::Place { browser, .. } => slots.get_mut(browser).map_or(Choice::NoneReady, |slot| self.take(slot)),
-            Decision::Full { max_sessions, .. } => Choice::Refused(NoLease::Full(*max_sessions)),
-            Decision::Exclusive { .. } => Choice::Refused(NoLease::Exclusive),
+            Decision::Exclusive { .. } => Choice::Exclusive,
             Decision::NoneReady => Choice::NoneReady,
         };
         drop(slots);
+        // The next one may need another browser.
+        self.inner.wake.notify_one();
         tracing::debug!(%decision, "browser chosen for a session");
         choice
     }
 
     /// Reserves a place in the browser of a slot.
     fn take(&self, slot: &mut Slot) -> Choice<'_> {
-        let Slot::Ready { browser, warm, refill, .. } = slot else { return Choice::NoneReady };
-        refill.notify_one();
-        if let Some(lease) = warm.take(Instant::now()) {
+        let State::Ready(serving) = &mut slot.state else { return Choice::NoneReady };
+        serving.refill.notify_one();
+        if let Some(lease) = serving.warm.take(Instant::now()) {
             return Choice::Warm(lease.counted());
         }
-        browser.count(1);
-        Choice::Cold(Reservation { slots: &self.inner.slots, browser: browser.clone() })
+        serving.browser.count(1);
+        Choice::Cold(Reservation { slots: &self.inner.slots, browser: serving.browser.clone() })
+    }
+}
+
+/// The rules of the pool, with as many browsers as this machine carries if the settings do not say how many.
+fn rules(settings: &PoolSettings, machine: &Machine) -> Rules {
+    let PoolSettings { min_browsers: min, sessions_per_browser, recycle, .. } = *settings;
+    let sessions_per_browser = i64::from(sessions_per_browser);
+    let (max, limited_by) = match settings.max_browsers {
+        Some(max) => (max, "max_browsers"),
+        None => scaling::carried_by(machine.capacity(), min, sessions_per_browser),
+    };
+    tracing::info!(min_browsers = min, max_browsers = max, limited_by, sessions_per_browser, "number of browsers");
+    Rules {
+        min,
+        max,
+        sessions_per_browser,
+        idle: settings.idle,
+        memory_limit: settings.memory_limit,
+        cpu_limit: settings.cpu_limit,
+        recycle_age: recycle.age,
+        recycle_sessions: recycle.sessions.map(u64::from),
+        recycle_growth: recycle.growth,
+        browser_memory: recycle.memory,
+        recycle_deadline: recycle.deadline,
     }
 }
 
@@ -218,7 +349,7 @@ impl Pool {
 enum Choice<'a> {
     Warm(Lease),
     Cold(Reservation<'a>),
-    Refused(NoLease),
+    Exclusive,
     NoneReady,
 }
 
@@ -231,12 +362,9 @@ struct Reservation<'a> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         self.browser.count(-1);
-        // By now the slot may hold another browser, which does not know this client.
-        if let Some(Slot::Ready { browser, warm, refill, .. }) = self.slots.lock().get_mut(&self.browser.id())
-            && browser.is(&self.browser)
-        {
-            warm.served(Instant::now());
-            refill.notify_one();
+        if let Some(serving) = self.slots.lock().get_mut(&self.browser.id()).and_then(Slot::serving_mut) {
+            serving.warm.served(Instant::now());
+            serving.refill.notify_one();
         }
     }
 }

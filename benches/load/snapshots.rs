@@ -7,7 +7,7 @@ use std::{fs, io, time::Instant};
 use ghostmux::{
     api_types::Owner,
     browser::{
-        CodecChoice, Launch, Lease, Shares, Source,
+        CodecChoice, Launch, Lease, Source,
         find::{command_line, is_root},
     },
     config::{Codec, StoreKeys, StoreLimits, StorePlace, StoreSettings},
@@ -59,7 +59,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
         directory: directory.path().to_owned(),
         codec: CodecChoice::new(Codec::Auto),
     };
-    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, shares: Shares::default() };
+    let plan = Plan::fixed(vec![Source::Local(launch)]);
     let pool = Pool::start(plan, Metrics::default().into()).await?;
     let store = Store::new(&StoreSettings {
         place: StorePlace::File(directory.path().join("store.redb")),

@@ -5,6 +5,7 @@
 //! [`Reply`]. Their documents are made from the same table.
 
 mod connection;
+mod control;
 mod server;
 mod sessions;
 mod snapshots;
@@ -15,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
-pub use self::{connection::*, server::*, sessions::*, snapshots::*};
+pub use self::{connection::*, control::*, server::*, sessions::*, snapshots::*};
 use super::{Bad, Schemas, ShapeOf, read};
 
 /// Most items on one page of a list.
@@ -213,10 +214,13 @@ pub enum Request {
     Server(ServerRequest),
     /// About snapshots.
     Snapshot(SnapshotRequest),
+    /// That controls the server.
+    Control(ControlRequest),
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 3] = [SessionRequest::TABLE, SnapshotRequest::TABLE, ServerRequest::TABLE];
+pub const OPERATIONS: [&[Entry]; 4] =
+    [SessionRequest::TABLE, SnapshotRequest::TABLE, ServerRequest::TABLE, ControlRequest::TABLE];
 
 /// All operations, in the order of the documents.
 pub fn all() -> impl Iterator<Item = &'static Entry> {

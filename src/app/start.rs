@@ -2,7 +2,10 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::browser::{BrowserError, find::FindError};
+use crate::{
+    browser::{BrowserError, find::FindError},
+    pool::TooMuch,
+};
 
 /// Why `ghostmux serve` could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +16,9 @@ pub enum StartError {
     /// A Chrome did not start, or did not answer.
     #[error(transparent)]
     Browser(#[from] BrowserError),
+    /// A limit that this machine cannot carry.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// The address is taken.
     #[error(
         "cannot listen on {address}: it is in use; stop what listens there (a Chrome with --remote-debugging-port?) or choose another with --listen"
@@ -40,10 +46,11 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The process's exit code: 3 no usable browser, 4 address in use, 1 anything else.
+    /// The process's exit code: 2 wrong settings, 3 no usable browser, 4 address in use, 1 anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Find(_) | Self::Browser(_) => 3,
+            Self::TooMuch(_) => 2,
             Self::InUse { .. } => 4,
             Self::Listen { .. } | Self::System { .. } => 1,
         }

@@ -200,7 +200,7 @@ mod tests {
         browser::{
             Browser, Inbox, LeaseId, LinkRequest, Shared,
             downloads::Downloads,
-            link::{End, Link},
+            link::{End, Link, Stop},
             mirror::Mirror,
             openings::Openings,
             permits::Permits,
@@ -230,9 +230,10 @@ mod tests {
             let mut targets = Mirror::new([page, tab], &downloads);
             targets.root("D".into(), Some(LeaseId(1)));
             let (orders, to_do) = mpsc::unbounded_channel();
-            let close = CancellationToken::new();
-            let metrics = Arc::new(Metrics::default());
-            let link = Link::new(transport, None, to_do, close.clone(), targets, Downloads::new(downloads), metrics);
+            let (close, killed) = (CancellationToken::new(), Arc::default());
+            let (metrics, bytes) = (Arc::new(Metrics::default()), transport.bytes());
+            let stop = Stop { close: close.clone(), killed: Arc::clone(&killed) };
+            let link = Link::new(transport, None, to_do, stop, targets, Downloads::new(downloads), metrics);
             let identity = Identity {
                 version: "{}".to_owned(),
                 product: "Chrome/156".to_owned(),
@@ -256,7 +257,9 @@ mod tests {
                 framing,
                 permits,
                 openings,
+                bytes,
                 close,
+                killed,
             };
             let browser = Browser { shared: Arc::new(shared) };
             let (to, parcels) = mpsc::unbounded_channel();

@@ -43,7 +43,9 @@ pub(crate) fn lease() -> (Lease, Seen) {
         framing: Framing::JSON_PIPE,
         permits: Permits::new(20_000_000),
         openings: Openings::new(4),
+        bytes: Arc::default(),
         close: CancellationToken::new(),
+        killed: Arc::default(),
     };
     let lease = Lease {
         id: LeaseId(1),

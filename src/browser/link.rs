@@ -15,7 +15,7 @@ mod shared_worker_lock;
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     future::poll_fn,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Instant,
 };
@@ -67,7 +67,7 @@ pub(super) struct Link {
     transport: Transport,
     process: Option<Process>,
     orders: mpsc::UnboundedReceiver<LinkRequest>,
-    close: CancellationToken,
+    stop: Stop,
     upstream: WriteQueue,
     targets: Mirror,
     downloads: Downloads,
@@ -93,6 +93,14 @@ pub(super) struct Link {
     metrics: Arc<Metrics>,
 }
 
+/// How others end the browser.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) close: CancellationToken,
+    /// Why it is killed instead of closed.
+    pub(super) killed: Arc<OnceLock<Arc<str>>>,
+}
+
 /// Why the task ended.
 #[derive(Debug)]
 pub(crate) struct End {
@@ -109,7 +117,7 @@ impl Link {
         transport: Transport,
         process: Option<Process>,
         orders: mpsc::UnboundedReceiver<LinkRequest>,
-        close: CancellationToken,
+        stop: Stop,
         targets: Mirror,
         downloads: Downloads,
         metrics: Arc<Metrics>,
@@ -121,7 +129,7 @@ impl Link {
             transport,
             process,
             orders,
-            close,
+            stop,
             upstream: WriteQueue::default(),
             targets,
             downloads,
@@ -142,23 +150,30 @@ impl Link {
     /// Runs until the connection ends or the browser is closed; then every lease is told, and the
     /// process has ended.
     pub(super) async fn run(mut self) -> End {
-        let (why, wanted): (Arc<str>, bool) = tokio::select! {
+        let why = tokio::select! {
             biased;
-            () = self.close.clone().cancelled_owned() => ("the browser was closed".into(), true),
-            why = self.drive() => (why.into(), false),
+            () = self.stop.close.clone().cancelled_owned() => None,
+            why = self.drive() => Some(why),
         };
-        let Self { transport, process, inboxes, orders, .. } = self;
+        let Self { transport, process, inboxes, orders, stop, .. } = self;
         // Chrome exits when its pipe closes.
         drop(transport);
-        let mut lines = Vec::new();
-        let mut why = why;
+        let (mut lines, mut ended) = (Vec::new(), String::new());
+        let killed = stop.killed.get();
         if let Some(process) = process {
+            if killed.is_some() {
+                process.kill_group();
+            }
             let (how, last) = process.end().await;
             lines = last;
-            if !wanted {
-                why = format!("{why} ({how})").into();
-            }
+            ended = format!(" ({how})");
         }
+        let wanted = why.is_none() && killed.is_none();
+        let why: Arc<str> = match (why, killed) {
+            (_, Some(why)) => why.clone(),
+            (Some(why), None) => format!("{why}{ended}").into(),
+            (None, None) => "the browser was closed".into(),
+        };
         // Dropped only now: after the end is visible, no request may be accepted that is not answered.
         drop(orders);
         for inbox in inboxes.into_values() {

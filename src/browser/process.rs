@@ -141,7 +141,8 @@ impl Process {
         (how, lines)
     }
 
-    fn kill_group(&self) {
+    /// Kills Chrome and everything that it has started.
+    pub(super) fn kill_group(&self) {
         if let Some(group) = self.group {
             let _ = killpg(group, Signal::SIGKILL);
         }

@@ -15,7 +15,7 @@ use super::{
     Browser, CallError, Shared,
     codec::{Codec, Writer},
     downloads::Downloads,
-    link::{End, Link},
+    link::{End, Link, Stop},
     mirror::Mirror,
     openings::Openings,
     permits::Permits,
@@ -112,6 +112,13 @@ pub struct Shares {
     pub restore_pages: usize,
 }
 
+impl Source {
+    /// Whether the browser runs elsewhere: there is one at its URL, not several.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Self::Remote(_))
+    }
+}
+
 impl Default for Shares {
     fn default() -> Self {
         Self { screenshot_pixels: 20_000_000, restore_pages: 4 }
@@ -151,7 +158,10 @@ pub(crate) async fn start(
     // lease, and their sockets are not read above a limit.
     let (orders, to_do) = mpsc::unbounded_channel();
     let close = CancellationToken::new();
-    let link = Link::new(transport, process, to_do, close.clone(), targets, downloads, metrics);
+    let killed = Arc::default();
+    let stop = Stop { close: close.clone(), killed: Arc::clone(&killed) };
+    let bytes = transport.bytes();
+    let link = Link::new(transport, process, to_do, stop, targets, downloads, metrics);
     let link = tokio::spawn(link.run());
     let shared = Shared {
         id,
@@ -167,7 +177,9 @@ pub(crate) async fn start(
         framing,
         permits: Permits::new(quotas.screenshot_pixels),
         openings: Openings::new(quotas.restore_pages),
+        bytes,
         close,
+        killed,
     };
     let browser = Browser { shared: Arc::new(shared) };
     let ready = async {

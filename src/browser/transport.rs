@@ -8,6 +8,10 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -51,6 +55,14 @@ impl Transport {
         match self {
             Self::Pipe(pipe) => Framing::pipe(pipe.codec),
             Self::Ws(_) => Framing::WEB_SOCKET,
+        }
+    }
+
+    /// Counts the bytes that the other side has sent and taken.
+    pub(super) fn bytes(&self) -> Arc<AtomicU64> {
+        match self {
+            Self::Pipe(pipe) => pipe.moved.clone(),
+            Self::Ws(ws) => ws.moved.clone(),
         }
     }
 
@@ -103,12 +115,14 @@ pub(super) struct Pipe {
     /// The length of the start of `buffer` that is known to have no NUL.
     scanned: usize,
     out: Out,
+    /// Bytes read and written.
+    moved: Arc<AtomicU64>,
 }
 
 impl Pipe {
     /// `read` is the peer of Chrome's fd 4, `write` of its fd 3.
     pub(super) fn new(read: Receiver, write: Sender, codec: Codec) -> Self {
-        Self { read, write, codec, buffer: BytesMut::new(), scanned: 0, out: Out::default() }
+        Self { read, write, codec, buffer: BytesMut::new(), scanned: 0, out: Out::default(), moved: Arc::default() }
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Received>>> {
@@ -134,7 +148,9 @@ impl Pipe {
             // Reserves the announced length, but at most as much as has already arrived, because
             // the announcement may be wrong.
             self.buffer.reserve(missing.clamp(READ_SIZE, self.buffer.len().max(KEEP_BUFFER)));
-            if ready!(poll_read_into(&mut self.read, cx, &mut self.buffer))? == 0 {
+            let read = ready!(poll_read_into(&mut self.read, cx, &mut self.buffer))?;
+            self.moved.fetch_add(read as u64, Ordering::Relaxed);
+            if read == 0 {
                 if self.buffer.is_empty() {
                     return Poll::Ready(Ok(None));
                 }
@@ -163,6 +179,7 @@ impl Pipe {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.moved.fetch_add(written as u64, Ordering::Relaxed);
             self.out.advance(written);
         }
         Poll::Ready(Ok(()))
@@ -234,6 +251,8 @@ pub(super) struct Ws {
     bytes: usize,
     /// The library has bytes that the kernel has not taken yet.
     unflushed: bool,
+    /// Bytes of whole messages received.
+    moved: Arc<AtomicU64>,
 }
 
 impl Ws {
@@ -252,7 +271,7 @@ impl Ws {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
-        Ok(Self { socket, out: VecDeque::new(), bytes: 0, unflushed: false })
+        Ok(Self { socket, out: VecDeque::new(), bytes: 0, unflushed: false, moved: Arc::default() })
     }
 
     fn queue(&mut self, text: Bytes) {
@@ -264,7 +283,10 @@ impl Ws {
         loop {
             match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
                 None | Some(Ok(Frame::Close(_))) => return Poll::Ready(Ok(None)),
-                Some(Ok(Frame::Text(text))) => return Poll::Ready(Ok(Some(Received::Json(text.into())))),
+                Some(Ok(Frame::Text(text))) => {
+                    self.moved.fetch_add(text.len() as u64, Ordering::Relaxed);
+                    return Poll::Ready(Ok(Some(Received::Json(text.into()))));
+                }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
             }

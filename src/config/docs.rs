@@ -41,9 +41,9 @@ const FILE_EXAMPLE: &str = "
 ```toml
 # ghostmux.toml
 listen = \"127.0.0.1:9222\"
-browsers = 2
+max_browsers = 4
 warm = 4
-max_sessions = 50
+max_sessions = 100
 browser_args = [\"--site-per-process\"]
 log = \"ghostmux=debug,info\"
 ```

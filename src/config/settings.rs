@@ -4,12 +4,7 @@
 //! (`--queue-timeout`), the variable (`GHOSTMUX_QUEUE_TIMEOUT`), the key of the TOML file (`queue_timeout`) and the field
 //! of [`Config`]. The rest of a row is the type of the field, the placeholder for the value, the default, and the check.
 
-use std::{
-    net::SocketAddr,
-    num::{NonZeroU16, NonZeroU32},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use url::Host;
 
@@ -20,8 +15,8 @@ use super::{
     layers::Layers,
     store::ttl,
     value::{
-        LARGEST_MESSAGE, at_least_one, chrome_flag, duration, host, limit, listen_address, log_filter, number, origin,
-        path, pixels, size,
+        LARGEST_MESSAGE, chrome_flag, duration, host, limit, listen_address, log_filter, number, origin, path, pixels,
+        size,
     },
 };
 
@@ -44,13 +39,39 @@ settings! {
         browser_url: Vec<RemoteUrl> = list("URL", BySource(RemoteUrl::check));
         /// Additional flags for Chrome, such as `--lang=de`.
         browser_args: Vec<String> = list("FLAG", chrome_flag).with_hyphens();
-        /// How many browsers to run, 1 to 64.
-        browsers: NonZeroU16 = one("N", "1", at_least_one(64));
+        /// How many browsers to run, 1 to 64: sets `min_browsers` and `max_browsers` to the same number.
+        browsers: Option<usize> = optional("N", number(1..=64));
+        /// Fewest browsers to run, 1 to 64.
+        min_browsers: usize = one("N", "1", number(1..=64));
+        /// Most browsers to run, up to 64. 0 means as many as the machine can carry; the log says how many that are, and why.
+        max_browsers: usize = one("N", "0", number(0..=64));
+        /// Sessions in one browser above which another browser is started. It refuses nobody: when there are `max_browsers`,
+        /// they take more.
+        sessions_per_browser: u32 = one("N", "20", number(1..=100_000));
+        /// How long there is one browser more than the sessions need, before one takes no new sessions and is stopped when
+        /// its last one has ended.
+        browser_idle: Duration = one("TIME", "5m", duration(Duration::ZERO));
+        /// Memory in use, in percent of the control group's limit or else of the machine's memory, from which on no browser
+        /// is started above `min_browsers`. 0 means no limit.
+        memory_limit: Option<NonZeroU32> = one("PERCENT", "90", limit(100));
+        /// The same for processor time.
+        cpu_limit: Option<NonZeroU32> = one("PERCENT", "95", limit(100));
+        /// How long a browser may send nothing while it owes an answer, before it is killed and replaced. Its sessions end.
+        browser_stall: Duration = one("TIME", "30s", duration(Duration::from_millis(500)));
+        /// Age at which a browser is recycled: another one is started, this one takes no new sessions, and is closed when its
+        /// last one has ended. 0s means never.
+        recycle_age: Duration = one("TIME", "1d", duration(Duration::ZERO));
+        /// Sessions after which a browser is recycled. 0 means never.
+        recycle_sessions: Option<NonZeroU32> = one("N", "20000", limit(1_000_000_000));
+        /// Growth of a browser's memory, beyond 100MiB for each present session, at which it is recycled. 0 means never.
+        recycle_growth: u64 = one("SIZE", "1GiB", size(0..=1 << 50));
+        /// Memory of a browser at which it is ended with its sessions, before the system runs out of memory. 0 means never.
+        browser_memory: u64 = one("SIZE", "0", size(0..=1 << 50));
+        /// How long the sessions of a browser that is being recycled go on before those without a client are hibernated.
+        recycle_deadline: Duration = one("TIME", "1h", duration(Duration::ZERO));
         /// Sessions kept ready in each browser, 0 to 64. A client that gets one need not wait for a page to start. When
         /// clients come in bursts, up to ten times as many are kept for the next burst, as long as they are needed.
         warm: u32 = one("N", "2", number(0..=64));
-        /// Most sessions in one browser at a time. 0 means no limit.
-        max_sessions: Option<NonZeroU32> = one("N", "0", limit(100_000));
         /// Turn Chrome's sandbox off, if the system does not allow it. Running as root implies it.
         no_sandbox: bool = switch();
         /// Format of the messages between Chrome and the proxy: `json`, `cbor`, which takes work off Chrome, or `auto` for
@@ -89,8 +110,8 @@ settings! {
         session_dir: PathBuf = computed("DIR", "$TMPDIR or /tmp", |_| std::env::temp_dir(), path);
     }
     "Limits" {
-        /// Most sessions at a time over all browsers, parked ones included. 0 means that only `max_sessions` limits them.
-        max_total_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
+        /// Most sessions at a time over all browsers, parked ones included. 0 means no limit.
+        max_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
         /// Most sessions of one owner at a time; above that, new ones are refused (429). 0 means no limit.
         max_owner_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
         /// Most clients that may wait for a session when there is no place; further ones are refused (503).
@@ -126,7 +147,8 @@ settings! {
         stall: Duration = one("TIME", "10s", duration(Duration::from_millis(100)));
         /// How long the reader of an HTTP answer, such as a snapshot's content, may read nothing before it is disconnected.
         http_stall: Duration = one("TIME", "30s", duration(Duration::from_millis(1)));
-        /// How long sessions may take to end after SIGTERM or SIGINT; a second signal ends them at once.
+        /// How long sessions that have a client may go on after SIGTERM, SIGINT or `POST /v1/drain`; then they are closed
+        /// (1001). A second signal ends the server at once.
         drain: Duration = one("TIME", "10s", duration(Duration::ZERO));
     }
     "Snapshots" {

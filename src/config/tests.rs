@@ -39,9 +39,9 @@ fn defaults_are_loopback_and_one_browser() {
     let config = Config::default();
     assert_eq!(config.listen.to_string(), "127.0.0.1:9222");
     assert!(!config.is_exposed());
-    assert!(
-        matches!(config.browser_source(), BrowserSource::Local(local) if local.count.get() == 1 && !local.no_sandbox)
-    );
+    assert!(matches!(config.browser_source(), BrowserSource::Local(local) if !local.no_sandbox));
+    let pool = config.pool();
+    assert_eq!((pool.min_browsers, pool.max_browsers, pool.sessions_per_browser), (1, None, 20));
     assert_eq!((config.warm, config.max_sessions), (2, None));
     assert_eq!(config.max_client_frame, 100 << 20);
     assert_eq!(config.local_capabilities(), Capabilities::local());
@@ -134,7 +134,7 @@ fn remote_browser_excludes_local_browser_settings() {
     let config = flags(&["--browser-url", url, "--browser-url", "ws://b/"]).expect("valid");
     assert!(matches!(config.browser_source(), BrowserSource::Remote(urls) if urls.len() == 2));
     assert!(!format!("{config:?}").contains("s3cret"));
-    for other in [["--browser-path", "/x"], ["--browser-args", "--x"], ["--browsers", "1"]] {
+    for other in [["--browser-path", "/x"], ["--browser-args", "--x"], ["--browsers", "1"], ["--max-browsers", "1"]] {
         let error = flags(&["--browser-url", url, other[0], other[1]]).unwrap_err();
         assert!(error.starts_with(other[0]) && error.contains("--browser-url"), "{error}");
     }
@@ -169,6 +169,29 @@ fn limits_that_contradict_each_other_are_refused_or_lowered() {
     assert!(flags(&["--max-client-frame", "101MiB"]).is_err());
     assert!(flags(&["--stall", "0s"]).is_err());
     assert!(flags(&["--drain", "0s"]).is_ok());
+}
+
+#[test]
+fn the_number_of_browsers_is_one_number_or_two() {
+    let number = |args: &[&str]| flags(args).map(|config| (config.pool().min_browsers, config.pool().max_browsers));
+    assert_eq!(number(&["--browsers", "3"]), Ok((3, Some(3))));
+    assert_eq!(number(&["--min-browsers", "2"]), Ok((2, None)));
+    assert_eq!(number(&["--min-browsers", "2", "--max-browsers", "5"]), Ok((2, Some(5))));
+    assert_eq!(number(&["--browser-url", "ws://a/", "--browser-url", "ws://b/"]), Ok((2, Some(2))));
+    assert_eq!(
+        number(&["--browsers", "3", "--max-browsers", "5"]).unwrap_err(),
+        "--max-browsers: --browsers sets both the least and the most; remove one of the two"
+    );
+    assert_eq!(
+        number(&["--min-browsers", "3", "--max-browsers", "2"]).unwrap_err(),
+        "--max-browsers \"2\": is below --min-browsers 3; raise it"
+    );
+    assert_eq!(
+        flags(&["--memory-limit", "101"]).unwrap_err(),
+        "--memory-limit \"101\": must be a whole number from 0 to 100"
+    );
+    let pool = flags(&["--cpu-limit", "0", "--recycle-age", "0s", "--browser-memory", "2GiB"]).expect("valid").pool();
+    assert_eq!((pool.cpu_limit, pool.recycle.age, pool.recycle.memory), (None, None, Some(2 << 30)));
 }
 
 #[test]

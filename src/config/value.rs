@@ -3,7 +3,7 @@
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    num::{NonZeroU16, NonZeroU32},
+    num::NonZeroU32,
     ops::RangeInclusive,
     path::PathBuf,
     str::FromStr,
@@ -45,11 +45,6 @@ pub(super) fn number<T: TryFrom<u32>>(range: RangeInclusive<u32>) -> impl Fn(&st
         let wrong = || format!("must be a whole number from {} to {}", range.start(), range.end());
         number.and_then(|number| T::try_from(number).ok()).ok_or_else(wrong)
     }
-}
-
-/// A whole number from 1 to `most`.
-pub(super) fn at_least_one(most: u16) -> impl Fn(&str) -> Result<NonZeroU16, String> {
-    move |text| number(1..=u32::from(most))(text).map(|number| NonZeroU16::new(number).expect("at least 1"))
 }
 
 /// A whole number from 0 to `most`; 0 is no limit.

@@ -186,7 +186,7 @@ async fn sessions(
 fn told(registry: &SessionManager, session: Session, now: u64) -> Told {
     let url = session.web_socket_debugger_url;
     let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    let browsers = registry.pool().browsers();
+    let browsers = registry.pool().running();
     let browser = browsers.iter().find(|browser| Some(browser.id().0) == session.browser);
     Told {
         browser: browser.map(|browser| browser.identity().product.clone()).unwrap_or_default(),

@@ -28,6 +28,8 @@ fn of_service(why: &ServiceError) -> Kind {
     match why {
         ServiceError::NoSession { .. } => (StatusCode::NOT_FOUND, "no-session"),
         ServiceError::NoBrowser(_) => (StatusCode::NOT_FOUND, "no-browser"),
+        ServiceError::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        ServiceError::Paused { .. } => (StatusCode::SERVICE_UNAVAILABLE, "paused"),
         ServiceError::NoTarget(_) => (StatusCode::NOT_FOUND, "no-target"),
         ServiceError::Taken(_) | ServiceError::Exclusive(_) => (StatusCode::CONFLICT, "taken"),
         ServiceError::ManyClients { .. } => (StatusCode::CONFLICT, "many-clients"),
@@ -50,7 +52,7 @@ fn of_service(why: &ServiceError) -> Kind {
         | ServiceError::Call(_)
         | ServiceError::Refused(_)
         | ServiceError::Unreadable(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
-        ServiceError::NoPlace(NoLease::Full(_) | NoLease::Exclusive | NoLease::NoBrowser { .. } | NoLease::Closing) => {
+        ServiceError::NoPlace(NoLease::Exclusive | NoLease::NoBrowser { .. } | NoLease::Closing) => {
             (StatusCode::SERVICE_UNAVAILABLE, "no-place")
         }
     }
@@ -150,6 +152,9 @@ mod tests {
         let table: Vec<(ServiceError, u16, &str, Option<u32>, Value)> = vec![
             (ServiceError::NoSession { id: id(), ended: None }, 404, "no-session", None, json!({})),
             (ServiceError::NoTarget(id()), 404, "no-target", None, json!({})),
+            (ServiceError::NoBrowser(id()), 404, "no-browser", None, json!({})),
+            (ServiceError::Draining, 503, "draining", Some(1), json!({})),
+            (ServiceError::Paused { waiting: 2 }, 503, "paused", Some(1), json!({})),
             (ServiceError::Taken(id()), 409, "taken", None, json!({})),
             (ServiceError::IdInUse(id()), 409, "id-in-use", None, json!({})),
             (ServiceError::Elsewhere(id()), 409, "elsewhere", None, json!({})),
@@ -188,7 +193,7 @@ mod tests {
             (ServiceError::Asleep(id()), 409, "hibernated", None, json!({})),
             (ServiceError::InUse(id()), 409, "in-use", None, json!({})),
             (ServiceError::Restoring(id()), 409, "restoring", None, json!({})),
-            (ServiceError::NoPlace(NoLease::Full(3)), 503, "no-place", Some(1), json!({})),
+            (ServiceError::NoPlace(NoLease::Exclusive), 503, "no-place", Some(1), json!({})),
             (ServiceError::NoPlace(CallError::Gone.into()), 503, "browser", Some(1), json!({})),
             (ServiceError::Call(CallError::Gone), 503, "browser", Some(1), json!({})),
             (RepositoryError::NoMemory { most: 1 }.into(), 413, "snapshot-too-large", None, json!({})),

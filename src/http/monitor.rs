@@ -2,10 +2,11 @@
 
 use std::{collections::HashSet, fmt::Write as _};
 
+use axum::response::IntoResponse as _;
 use hyper::{HeaderMap, StatusCode, header};
 use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry as Figures};
 
-use super::reply::{Answer, problem, text};
+use super::reply::{Answer, Problem, problem, text};
 use crate::{
     browser::{Browser, Census},
     metrics::Metrics,
@@ -15,7 +16,7 @@ use crate::{
 /// The metrics, as `OpenMetrics` if the request accepts that, else in Prometheus's own text format.
 pub(super) async fn metrics(metrics: &Metrics, registry: &SessionManager, headers: &HeaderMap) -> Answer {
     let mut all = Census::default();
-    let browsers = registry.pool().browsers();
+    let browsers = registry.pool().running();
     for browser in &browsers {
         all += browser.census().await;
     }
@@ -36,6 +37,22 @@ pub(super) async fn metrics(metrics: &Metrics, registry: &SessionManager, header
         }
         Ok(()) => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", prometheus_text(&body)),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, "metrics", &error.to_string()),
+    }
+}
+
+/// Whether the process answers.
+pub(super) fn alive() -> Answer {
+    text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#)
+}
+
+/// Whether sessions can be opened; if not, why.
+pub(super) fn ready(registry: &SessionManager) -> Answer {
+    match registry.unready() {
+        None => text(StatusCode::OK, "application/json", r#"{"status":"ready"}"#),
+        Some(why) => {
+            Problem { retry_after: Some(1), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", why) }
+                .into_response()
+        }
     }
 }
 

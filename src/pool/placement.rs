@@ -29,8 +29,6 @@ pub(super) struct Figures<'a> {
 pub(super) enum Decision {
     /// This browser, which had `sessions` sessions and was chosen from `candidates` browsers.
     Place { browser: BrowserId, sessions: i64, candidates: usize },
-    /// `browsers` browsers have as many sessions as one may have. The others, if any, are exclusive.
-    Full { max_sessions: i64, browsers: usize },
     /// All ready browsers, `browsers` in number, are exclusive.
     Exclusive { browsers: usize },
     /// No browser of the kind is ready.
@@ -41,10 +39,7 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Place { browser, sessions, candidates } => {
-                write!(f, "browser {browser}, which has {sessions} sessions, of {candidates} browsers with room")
-            }
-            Self::Full { max_sessions, browsers } => {
-                write!(f, "no browser: {browsers} have their {max_sessions} sessions")
+                write!(f, "browser {browser}, which has {sessions} sessions, of {candidates} browsers")
             }
             Self::Exclusive { browsers } => write!(f, "no browser: in {browsers} a session must stay alone"),
             Self::NoneReady => f.write_str("no browser: none is ready"),
@@ -53,20 +48,13 @@ impl fmt::Display for Decision {
 }
 
 /// Chooses the browser of a kind with the fewest sessions; of several, the first.
-pub(super) fn place<'a>(
-    kind: &BrowserKind,
-    ready: impl Iterator<Item = Figures<'a>>,
-    max_sessions: Option<i64>,
-) -> Decision {
+pub(super) fn place<'a>(kind: &BrowserKind, ready: impl Iterator<Item = Figures<'a>>) -> Decision {
     let (mut exclusive, mut candidates) = (0, 0);
-    let mut full: Option<(i64, usize)> = None;
     let mut best: Option<(i64, BrowserId)> = None;
     for figures in ready.filter(|figures| figures.kind == kind) {
         let sessions = figures.sessions;
         if figures.is_exclusive {
             exclusive += 1;
-        } else if let Some(most) = max_sessions.filter(|most| sessions >= *most) {
-            full = Some((most, full.map_or(0, |(_, browsers)| browsers) + 1));
         } else {
             candidates += 1;
             if best.is_none_or(|(least, _)| sessions < least) {
@@ -74,11 +62,10 @@ pub(super) fn place<'a>(
             }
         }
     }
-    match (best, full) {
-        (Some((sessions, browser)), _) => Decision::Place { browser, sessions, candidates },
-        (None, Some((max_sessions, browsers))) => Decision::Full { max_sessions, browsers },
-        (None, None) if exclusive > 0 => Decision::Exclusive { browsers: exclusive },
-        (None, None) => Decision::NoneReady,
+    match best {
+        Some((sessions, browser)) => Decision::Place { browser, sessions, candidates },
+        None if exclusive > 0 => Decision::Exclusive { browsers: exclusive },
+        None => Decision::NoneReady,
     }
 }
 
@@ -96,8 +83,8 @@ mod tests {
         Figures { is_exclusive: true, ..shared(number, 1) }
     }
 
-    fn decide<const N: usize>(ready: [Figures<'static>; N], max_sessions: Option<i64>) -> Decision {
-        place(&BrowserKind::SHARED, ready.into_iter(), max_sessions)
+    fn decide<const N: usize>(ready: [Figures<'static>; N]) -> Decision {
+        place(&BrowserKind::SHARED, ready.into_iter())
     }
 
     fn placed(number: u32, sessions: i64, candidates: usize) -> Decision {
@@ -106,31 +93,30 @@ mod tests {
 
     #[test]
     fn a_session_is_placed_in_the_browser_with_the_fewest_sessions() {
-        assert_eq!(decide([shared(0, 3), shared(1, 1), shared(2, 2)], None), placed(1, 1, 3));
+        assert_eq!(decide([shared(0, 3), shared(1, 1), shared(2, 2)]), placed(1, 1, 3));
     }
 
     #[test]
     fn the_first_of_equally_loaded_browsers_is_chosen() {
-        assert_eq!(decide([shared(0, 2), shared(1, 1), shared(2, 1)], None), placed(1, 1, 3));
+        assert_eq!(decide([shared(0, 2), shared(1, 1), shared(2, 1)]), placed(1, 1, 3));
     }
 
     #[test]
-    fn full_and_exclusive_browsers_are_not_candidates() {
-        assert_eq!(decide([shared(0, 4), exclusive(1), shared(2, 3)], Some(4)), placed(2, 3, 1));
-        assert_eq!(decide([shared(0, 5), shared(1, 4)], Some(4)), Decision::Full { max_sessions: 4, browsers: 2 });
-        assert_eq!(decide([exclusive(0), exclusive(1)], None), Decision::Exclusive { browsers: 2 });
+    fn exclusive_browsers_are_not_candidates() {
+        assert_eq!(decide([shared(0, 4), exclusive(1), shared(2, 3)]), placed(2, 3, 2));
+        assert_eq!(decide([exclusive(0), exclusive(1)]), Decision::Exclusive { browsers: 2 });
     }
 
     #[test]
-    fn full_browsers_are_the_reason_where_others_are_exclusive() {
-        assert_eq!(decide([exclusive(0), shared(1, 4)], Some(4)), Decision::Full { max_sessions: 4, browsers: 1 });
+    fn a_browser_with_many_sessions_takes_more() {
+        assert_eq!(decide([shared(0, 1_000_000)]), placed(0, 1_000_000, 1));
     }
 
     #[test]
     fn missing_kind_reports_no_ready_browser() {
-        assert_eq!(decide([], Some(4)), Decision::NoneReady);
+        assert_eq!(decide([]), Decision::NoneReady);
         let other = Figures { kind: &OTHER, ..shared(0, 0) };
-        assert_eq!(decide([other.clone()], Some(4)), Decision::NoneReady);
-        assert_eq!(decide([other, shared(1, 3)], Some(4)), placed(1, 3, 1));
+        assert_eq!(decide([other.clone()]), Decision::NoneReady);
+        assert_eq!(decide([other, shared(1, 3)]), placed(1, 3, 1));
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Pool, slot::Slot};
+use super::{
+    Pool,
+    slot::{Slot, State},
+};
 use crate::{api_types::BrowserState, browser::Browser, port::BrowserId};
 
 /// A browser of the pool, as of one moment.
@@ -44,13 +47,13 @@ impl Pool {
 }
 
 fn of(id: BrowserId, slot: &Slot) -> BrowserReport {
-    let state = match slot {
-        Slot::Starting { .. } => BrowserState::Starting,
-        Slot::Ready { .. } => BrowserState::Ready,
-        Slot::Draining { .. } => BrowserState::Draining,
-        Slot::Dead { .. } => BrowserState::Dead,
+    let state = match &slot.state {
+        State::Starting => BrowserState::Starting,
+        State::Ready(_) => BrowserState::Ready,
+        State::Draining { .. } => BrowserState::Draining,
+        State::Dead { .. } => BrowserState::Dead,
     };
-    let browser = slot.browser();
+    let browser = slot.serving().map(|serving| &serving.browser);
     BrowserReport {
         id,
         state,

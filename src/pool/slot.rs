@@ -4,12 +4,13 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
 use super::{
+    decision::{BrowserFigures, RecycleReason, Stage},
     placement::{BrowserKind, Figures},
     warm_pool::WarmPool,
 };
@@ -19,31 +20,63 @@ use crate::{
     port::BrowserId,
 };
 
+/// Slots of dead browsers that are kept, to show why they ended.
+const DEAD_KEPT: usize = 16;
+
+/// The place of one browser, from its start to its end.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// The index of the source in the plan.
+    pub(super) source: usize,
+    pub(super) state: State,
+    /// When it entered the state.
+    pub(super) since: Instant,
+    /// An operator wants the browser replaced.
+    pub(super) is_asked: bool,
+    /// The browser that was started to replace it, and why.
+    pub(super) replaced_by: Option<(BrowserId, RecycleReason)>,
+}
+
 /// The state of one slot.
 #[derive(Debug)]
-pub(super) enum Slot {
-    /// A browser is being started, for the first time or to replace the previous one.
-    Starting {
-        /// Why the previous browser is gone.
-        after: Option<DeadReason>,
-    },
+pub(super) enum State {
+    /// The browser is being started.
+    Starting,
     /// The browser accepts sessions.
-    Ready {
-        browser: Browser,
-        kind: BrowserKind,
-        warm: WarmPool<Lease>,
-        /// Notified when the warm leases have changed.
-        refill: Arc<Notify>,
-    },
-    /// The browser is ending and accepts no sessions.
-    Draining { why: DrainReason },
-    /// There is no browser.
+    Ready(Serving),
+    /// The browser runs and accepts no sessions.
+    Draining { why: DrainReason, serving: Serving },
+    /// There is no browser any more.
     Dead { why: DeadReason },
 }
 
+/// A browser that runs.
+#[derive(Debug)]
+pub(super) struct Serving {
+    pub(super) browser: Browser,
+    pub(super) kind: BrowserKind,
+    pub(super) warm: WarmPool<Lease>,
+    /// Notified when the warm leases have changed.
+    pub(super) refill: Arc<Notify>,
+    pub(super) ready_at: Instant,
+    /// Memory of the process tree, in bytes: when it was new, and now.
+    pub(super) resident_when_new: Option<u64>,
+    pub(super) resident: Option<u64>,
+    /// Its parked sessions are being hibernated, because it is overdue.
+    pub(super) is_overdue: bool,
+}
+
 /// Why a browser accepts no more sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum DrainReason {
+    /// There is one browser more than needed.
+    Surplus,
+    /// It is replaced.
+    Recycled(RecycleReason),
+    /// Its last session has ended, and it is closed.
+    Empty,
+    /// It is killed, for this reason.
+    Killed(Arc<str>),
     /// The pool is closed.
     Closing,
 }
@@ -59,9 +92,28 @@ pub(super) enum DeadReason {
     NotStarted { error: Arc<BrowserError>, retry_in: Duration },
 }
 
+/// A change of the state of a slot.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// A new browser is being started.
+    Start { source: usize },
+    /// The browser accepts sessions.
+    Ready(Serving),
+    /// The browser, which had been drained, accepts sessions again.
+    TakeBack,
+    /// The browser accepts no more sessions.
+    Drain(DrainReason),
+    /// The browser has ended, or did not start.
+    Dead(DeadReason),
+}
+
 impl fmt::Display for DrainReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Surplus => f.write_str("there are more browsers than needed"),
+            Self::Recycled(why) => write!(f, "it is recycled: {why}"),
+            Self::Empty => f.write_str("its last session has ended"),
+            Self::Killed(why) => f.write_str(why),
             Self::Closing => f.write_str("ghostmux is shutting down"),
         }
     }
@@ -71,7 +123,9 @@ impl fmt::Display for DeadReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed { why } | Self::Lost { why, .. } => f.write_str(why),
-            Self::NotStarted { error, .. } => error.fmt(f),
+            Self::NotStarted { error, retry_in } => {
+                write!(f, "{error}; the next attempt comes {} ms after this one", retry_in.as_millis())
+            }
         }
     }
 }
@@ -79,52 +133,91 @@ impl fmt::Display for DeadReason {
 impl Slot {
     /// The browser, if it accepts sessions.
     pub(super) fn browser(&self) -> Option<&Browser> {
-        match self {
-            Self::Ready { browser, .. } => Some(browser),
-            Self::Starting { .. } | Self::Draining { .. } | Self::Dead { .. } => None,
+        match &self.state {
+            State::Ready(serving) => Some(&serving.browser),
+            State::Starting | State::Draining { .. } | State::Dead { .. } => None,
+        }
+    }
+
+    /// The browser that runs, if one does.
+    pub(super) fn serving(&self) -> Option<&Serving> {
+        match &self.state {
+            State::Ready(serving) | State::Draining { serving, .. } => Some(serving),
+            State::Starting | State::Dead { .. } => None,
+        }
+    }
+
+    /// The browser that runs, if one does.
+    pub(super) fn serving_mut(&mut self) -> Option<&mut Serving> {
+        match &mut self.state {
+            State::Ready(serving) | State::Draining { serving, .. } => Some(serving),
+            State::Starting | State::Dead { .. } => None,
         }
     }
 
     /// Number of warm leases that no session has taken.
     pub(super) fn warm(&self) -> usize {
-        match self {
-            Self::Ready { warm, .. } => warm.len(),
-            Self::Starting { .. } | Self::Draining { .. } | Self::Dead { .. } => 0,
-        }
+        self.serving().map_or(0, |serving| serving.warm.len())
     }
 
     /// Why the slot accepts no sessions; `None` if it accepts them.
     pub(super) fn lacks(&self) -> Option<String> {
-        match self {
-            Self::Starting { after: None } => Some("it is being started".to_owned()),
-            Self::Starting { after: Some(why) } | Self::Dead { why } => Some(why.to_string()),
-            Self::Draining { why } => Some(why.to_string()),
-            Self::Ready { .. } => None,
+        match &self.state {
+            State::Starting => Some("it is being started".to_owned()),
+            State::Dead { why } => Some(why.to_string()),
+            State::Draining { why, .. } => Some(why.to_string()),
+            State::Ready(_) => None,
         }
     }
 
     /// The figures for placement, if the slot accepts sessions.
-    pub(super) fn figures(&self, id: BrowserId) -> Option<Figures<'_>> {
-        let Self::Ready { browser, kind, .. } = self else { return None };
+    pub(super) fn placing(&self, id: BrowserId) -> Option<Figures<'_>> {
+        let State::Ready(Serving { browser, kind, .. }) = &self.state else { return None };
         let figures = || Figures { browser: id, kind, sessions: browser.live(), is_exclusive: browser.is_exclusive() };
         // The browser's end is visible here before the slot's task has handled it.
         browser.is_alive().then(figures)
     }
 
-    /// Logs the new state of a slot.
+    /// The figures for the decisions about browsers; `None` if the browser is dead.
+    pub(super) fn figures(&self, id: BrowserId) -> Option<BrowserFigures> {
+        let (stage, serving) = match &self.state {
+            State::Dead { .. } => return None,
+            State::Starting => (Stage::Starting, None),
+            State::Ready(serving) if serving.browser.is_alive() => (Stage::Ready, Some(serving)),
+            State::Draining { why: DrainReason::Surplus, serving } => (Stage::Surplus, Some(serving)),
+            State::Draining { why: DrainReason::Recycled(_), serving } => {
+                (Stage::Recycled { since: self.since, is_overdue: serving.is_overdue }, Some(serving))
+            }
+            State::Ready(serving) | State::Draining { serving, .. } => (Stage::Closing, Some(serving)),
+        };
+        Some(BrowserFigures {
+            browser: id,
+            stage,
+            sessions: serving.map_or(0, |serving| serving.browser.live()),
+            is_exclusive: serving.is_some_and(|serving| serving.browser.is_exclusive()),
+            ready_at: serving.map_or(self.since, |serving| serving.ready_at),
+            served: serving.map_or(0, |serving| serving.browser.served()),
+            resident: serving.and_then(|serving| serving.resident),
+            resident_when_new: serving.and_then(|serving| serving.resident_when_new),
+            is_asked: self.is_asked,
+            replaced_by: self.replaced_by,
+        })
+    }
+
+    /// Logs the state.
     fn log(&self, id: BrowserId) {
         let browser = id.0;
-        match self {
-            Self::Starting { .. } => tracing::debug!(browser, "browser starting"),
-            Self::Ready { browser: of, .. } => {
+        match &self.state {
+            State::Starting => tracing::debug!(browser, "browser starting"),
+            State::Ready(Serving { browser: of, .. }) => {
                 tracing::info!(browser, product = of.identity().product, pid = of.pid(), "browser ready");
             }
-            Self::Draining { why } => tracing::debug!(browser, %why, "browser draining"),
-            Self::Dead { why: DeadReason::Closed { why } } => tracing::debug!(browser, %why, "browser closed"),
-            Self::Dead { why: DeadReason::Lost { why, last_words } } => {
-                tracing::error!(browser, %why, ?last_words, "browser lost; it is replaced");
+            State::Draining { why, .. } => tracing::debug!(browser, %why, "browser draining"),
+            State::Dead { why: DeadReason::Closed { why } } => tracing::info!(browser, %why, "browser closed"),
+            State::Dead { why: DeadReason::Lost { why, last_words } } => {
+                tracing::error!(browser, %why, ?last_words, "browser lost; another one is started");
             }
-            Self::Dead { why: DeadReason::NotStarted { error, retry_in } } => {
+            State::Dead { why: DeadReason::NotStarted { error, retry_in } } => {
                 tracing::error!(browser, %error, ?retry_in, "browser did not start");
             }
         }
@@ -137,17 +230,23 @@ pub(super) struct Slots {
     // Guards the states; held for a few instructions, never across an await.
     by_id: Mutex<BTreeMap<BrowserId, Slot>>,
     changed: Notify,
+    /// Warm leases of each browser that accepts sessions: how many, and the most.
+    warm: (usize, usize),
     metrics: Arc<Metrics>,
 }
 
 impl Slots {
-    /// One slot for each id; its browser is being started.
-    pub(super) fn new(ids: impl Iterator<Item = BrowserId>, metrics: Arc<Metrics>) -> Self {
-        let by_id = ids.map(|id| (id, Slot::Starting { after: None })).collect();
-        Self { by_id: Mutex::new(by_id), changed: Notify::new(), metrics }
+    /// No slots. `warm` is the number of warm leases of each browser that accepts sessions, and the most.
+    pub(super) fn new(warm: (usize, usize), metrics: Arc<Metrics>) -> Self {
+        Self { by_id: Mutex::default(), changed: Notify::new(), warm, metrics }
     }
 
-    /// The states, for reading. [`Slots::transition`] changes them.
+    /// Warm leases of each browser that accepts sessions: how many, and the most.
+    pub(super) fn warm(&self) -> (usize, usize) {
+        self.warm
+    }
+
+    /// The slots, for reading, and for changes of what is not their state: [`Slots::transition`] changes that.
     pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<BrowserId, Slot>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,81 +257,179 @@ impl Slots {
     }
 
     /// Changes the state of a slot. Only this function does; it also updates the metrics, writes the log, and wakes the
-    /// requests that wait for a browser.
-    pub(super) fn transition(&self, id: BrowserId, next: Slot) {
-        next.log(id);
-        match &next {
-            Slot::Ready { .. } => {
-                self.metrics.browsers_started.inc();
+    /// requests that wait for a browser. A change that the state does not allow has no effect: another was faster.
+    pub(super) fn transition(&self, id: BrowserId, next: Next, now: Instant) -> bool {
+        let mut slots = self.lock();
+        let is_started = matches!(next, Next::Ready(_));
+        let before = match (slots.remove(&id), next) {
+            (None, Next::Start { source }) => {
+                let slot = Slot { source, state: State::Starting, since: now, is_asked: false, replaced_by: None };
+                slots.insert(id, slot);
+                None
             }
-            Slot::Dead { why: DeadReason::Lost { .. } } => {
-                self.metrics.browsers_lost.inc();
-            }
-            Slot::Starting { .. } | Slot::Draining { .. } | Slot::Dead { .. } => {}
-        }
-        let before = {
-            let mut slots = self.lock();
-            let before = slots.insert(id, next);
-            let ready = slots.values().filter(|slot| slot.browser().is_some()).count();
-            self.metrics.browsers.set(i64::try_from(ready).unwrap_or(i64::MAX));
-            before
+            (Some(slot), next) => match changed(slot.state, next, self.warm) {
+                Ok((state, before)) => {
+                    slots.insert(id, Slot { state, since: now, ..slot });
+                    before
+                }
+                Err(state) => {
+                    slots.insert(id, Slot { state, ..slot });
+                    return false;
+                }
+            },
+            (None, _) => return false,
         };
+        if let Some(slot) = slots.get(&id) {
+            slot.log(id);
+            match &slot.state {
+                State::Ready(_) if is_started => {
+                    self.metrics.browsers_started.inc();
+                }
+                State::Dead { why: DeadReason::Lost { .. } } => {
+                    self.metrics.browsers_lost.inc();
+                }
+                _ => {}
+            }
+        }
+        let ready = slots.values().filter(|slot| slot.browser().is_some()).count();
+        self.metrics.browsers.set(i64::try_from(ready).unwrap_or(i64::MAX));
+        let dead: Vec<BrowserId> =
+            slots.iter().filter(|(_, slot)| matches!(slot.state, State::Dead { .. })).map(|(id, _)| *id).collect();
+        for oldest in dead.iter().take(dead.len().saturating_sub(DEAD_KEPT)) {
+            slots.remove(oldest);
+        }
+        drop(slots);
         self.changed.notify_waiters();
-        // Warm leases are dropped outside the lock, because their end sends requests.
+        // A browser's warm leases are dropped outside the lock, because their end sends requests.
         drop(before);
+        true
     }
+}
+
+/// The state after a change, and what is left of the one before; the state itself if the change is not allowed.
+#[expect(clippy::result_large_err, reason = "it is the value that came in")]
+fn changed(state: State, next: Next, (least, most): (usize, usize)) -> Result<(State, Option<Serving>), State> {
+    Ok(match (state, next) {
+        (State::Starting, Next::Ready(serving)) => (State::Ready(serving), None),
+        (State::Draining { why: DrainReason::Surplus, mut serving }, Next::TakeBack) => {
+            serving.warm.limit(least, most);
+            serving.refill.notify_one();
+            (State::Ready(serving), None)
+        }
+        // One that is being closed stays so.
+        (
+            state @ State::Draining { why: DrainReason::Empty | DrainReason::Killed(_) | DrainReason::Closing, .. },
+            Next::Drain(_),
+        ) => {
+            return Err(state);
+        }
+        (State::Ready(mut serving) | State::Draining { mut serving, .. }, Next::Drain(why)) => {
+            serving.warm.limit(0, 0);
+            serving.refill.notify_one();
+            (State::Draining { why, serving }, None)
+        }
+        (State::Ready(serving) | State::Draining { serving, .. }, Next::Dead(why)) => {
+            (State::Dead { why }, Some(serving))
+        }
+        (State::Starting, Next::Dead(why)) => (State::Dead { why }, None),
+        (state, _) => return Err(state),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::browser::fake;
 
-    fn ready(lease: &Lease) -> Slot {
-        Slot::Ready {
+    const ONE: BrowserId = BrowserId(1);
+    const TWO: BrowserId = BrowserId(2);
+
+    fn ready(lease: &Lease) -> Next {
+        let now = Instant::now();
+        Next::Ready(Serving {
             browser: lease.browser().clone(),
             kind: BrowserKind::SHARED,
-            warm: WarmPool::new(0, 1, Instant::now()),
+            warm: WarmPool::new(0, 1, now),
             refill: Arc::default(),
-        }
+            ready_at: now,
+            resident_when_new: None,
+            resident: None,
+            is_overdue: false,
+        })
     }
 
-    fn lost() -> DeadReason {
-        DeadReason::Lost { why: "it was killed".into(), last_words: Vec::new() }
+    fn lost() -> Next {
+        Next::Dead(DeadReason::Lost { why: "it was killed".into(), last_words: Vec::new() })
+    }
+
+    fn slots() -> (Slots, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::default());
+        (Slots::new((2, 20), metrics.clone()), metrics)
     }
 
     #[tokio::test]
     async fn the_gauge_counts_the_browsers_that_are_ready() {
-        let metrics = Arc::new(Metrics::default());
-        let slots = Slots::new([BrowserId(0), BrowserId(1)].into_iter(), metrics.clone());
+        let (slots, metrics) = slots();
         let (lease, _) = fake::lease();
         let figures = || (metrics.browsers.get(), metrics.browsers_started.get(), metrics.browsers_lost.get());
-        slots.transition(BrowserId(0), ready(&lease));
+        let to = |id, next| slots.transition(id, next, Instant::now());
+        assert!(to(ONE, Next::Start { source: 0 }) && to(TWO, Next::Start { source: 0 }));
+        assert!(to(ONE, ready(&lease)));
         assert_eq!(figures(), (1, 1, 0));
-        slots.transition(BrowserId(1), ready(&lease));
+        assert!(to(TWO, ready(&lease)));
         assert_eq!(figures(), (2, 2, 0));
-        slots.transition(BrowserId(0), Slot::Dead { why: lost() });
+        assert!(to(ONE, lost()));
         assert_eq!(figures(), (1, 2, 1));
-        slots.transition(BrowserId(0), Slot::Starting { after: Some(lost()) });
-        slots.transition(BrowserId(1), Slot::Draining { why: DrainReason::Closing });
+        assert!(to(TWO, Next::Drain(DrainReason::Closing)));
         assert_eq!(figures(), (0, 2, 1));
-        slots.transition(BrowserId(1), Slot::Dead { why: DeadReason::Closed { why: "it was closed".into() } });
+        assert!(to(TWO, Next::Dead(DeadReason::Closed { why: "it was closed".into() })));
         assert_eq!(figures(), (0, 2, 1), "a browser that was closed is not lost");
     }
 
     #[tokio::test]
+    async fn only_changes_that_the_state_allows_are_made() {
+        let (slots, _) = slots();
+        let (lease, _) = fake::lease();
+        let to = |next| slots.transition(ONE, next, Instant::now());
+        assert!(!to(ready(&lease)), "an unknown browser");
+        assert!(to(Next::Start { source: 0 }));
+        assert!(!to(Next::Start { source: 0 }), "an id is used once");
+        assert!(!to(Next::Drain(DrainReason::Surplus)) && !to(Next::TakeBack));
+        assert!(to(ready(&lease)));
+        assert!(!to(Next::TakeBack), "it is ready");
+        assert!(to(Next::Drain(DrainReason::Surplus)));
+        assert!(to(Next::TakeBack));
+        assert!(to(Next::Drain(DrainReason::Recycled(RecycleReason::Asked))));
+        assert!(!to(Next::TakeBack), "one that is recycled must end");
+        assert!(to(Next::Drain(DrainReason::Empty)));
+        assert!(!to(Next::Drain(DrainReason::Surplus)), "it is being closed");
+        assert!(to(lost()));
+        assert!(!to(ready(&lease)) && !to(lost()), "the dead stay dead");
+    }
+
+    #[tokio::test]
     async fn waiters_are_notified_of_changes_and_shortage() {
-        let slots = Slots::new([BrowserId(0)].into_iter(), Arc::default());
+        let (slots, _) = slots();
         let lacks = || slots.lock().values().find_map(Slot::lacks);
+        slots.transition(ONE, Next::Start { source: 0 }, Instant::now());
         assert_eq!(lacks().as_deref(), Some("it is being started"));
         let changed = slots.changed();
-        slots.transition(BrowserId(0), Slot::Starting { after: Some(lost()) });
-        changed.await;
-        assert_eq!(lacks().as_deref(), Some("it was killed"));
         let (lease, _) = fake::lease();
-        slots.transition(BrowserId(0), ready(&lease));
+        slots.transition(ONE, ready(&lease), Instant::now());
+        changed.await;
         assert_eq!(lacks(), None);
+        slots.transition(ONE, lost(), Instant::now());
+        assert_eq!(lacks().as_deref(), Some("it was killed"));
+    }
+
+    #[tokio::test]
+    async fn only_the_last_dead_browsers_are_kept() {
+        let (slots, _) = slots();
+        for id in 0..40 {
+            slots.transition(BrowserId(id), Next::Start { source: 0 }, Instant::now());
+            slots.transition(BrowserId(id), lost(), Instant::now());
+        }
+        let kept: Vec<u32> = slots.lock().keys().map(|id| id.0).collect();
+        assert_eq!(kept, (24..40).collect::<Vec<_>>());
     }
 }

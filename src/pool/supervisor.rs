@@ -1,4 +1,4 @@
-//! The task of one slot: it starts the browser, keeps warm leases in it, and replaces it when it ends.
+//! The task of one browser: it starts the browser, asks whether it is well, keeps warm leases in it, and ends with it.
 
 use std::{
     sync::Arc,
@@ -10,80 +10,129 @@ use tokio::sync::Notify;
 
 use super::{
     BrowserKind, Pool,
-    slot::{DeadReason, DrainReason, Slot},
+    health::{self, Signs},
+    scaling,
+    slot::{DeadReason, DrainReason, Next as Change, Serving, Slot},
     warm_pool::{Next, WarmPool},
 };
 use crate::{
-    browser::{self, Browser, CallError, Lease, Source, Started},
+    browser::{self, Browser, BrowserError, CallError, Lease, Started},
     port::BrowserId,
 };
 
-/// The first pause after a browser did not start; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pause after a warm lease could not be made.
+const PAUSE: Duration = Duration::from_millis(200);
 
 impl Pool {
-    /// Keeps a browser in the slot, beginning with `first`, until the pool closes.
-    pub(super) async fn supervise(self, source: Source, first: Started) {
-        let mut started = first;
-        loop {
-            let id = started.browser.id();
-            let why = self.serve(started).await;
-            self.inner.slots.transition(id, Slot::Dead { why: why.clone() });
-            match self.replace(id, &source, why).await {
-                Some(next) => started = next,
-                None => return,
+    /// Starts the browser of a slot, and runs it as a task of its own. If it does not start, the slot is dead.
+    pub(super) async fn launch(self, id: BrowserId, source: usize) -> Result<(), Arc<BrowserError>> {
+        let (inner, since) = (self.inner.clone(), Instant::now());
+        let Some(from) = inner.plan.sources.get(source) else { return Ok(()) };
+        // Closing does not interrupt this: the future owns a half-started browser, and ends with it within its deadline.
+        let started = browser::start(id, from, inner.plan.shares, inner.metrics.clone()).await;
+        let now = Instant::now();
+        match started {
+            Ok(started) => {
+                {
+                    let mut books = self.books();
+                    books.start_time = scaling::average(books.start_time, now - since);
+                    books.back_off(source).started();
+                }
+                inner.tasks.spawn(async move { self.run(started, source).await });
+                Ok(())
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                let retry_in = self.books().back_off(source).failed(now);
+                self.change(id, Change::Dead(DeadReason::NotStarted { error: error.clone(), retry_in }));
+                Err(error)
             }
         }
     }
 
     /// Lets a browser accept sessions until it ends.
-    async fn serve(&self, started: Started) -> DeadReason {
+    async fn run(self, started: Started, source: usize) {
         let Started { browser, mut link } = started;
-        let id = browser.id();
+        let (id, ready_at) = (browser.id(), Instant::now());
         let refill = Arc::new(Notify::new());
         refill.notify_one();
-        let cap = self.inner.plan.max_sessions.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-        let warm = WarmPool::new(self.inner.plan.warm, cap, Instant::now());
-        let (kind, to_refill) = (BrowserKind::SHARED, refill.clone());
-        self.inner.slots.transition(id, Slot::Ready { browser: browser.clone(), kind, warm, refill: to_refill });
+        let (least, most) = self.inner.slots.warm();
+        self.change(
+            id,
+            Change::Ready(Serving {
+                browser: browser.clone(),
+                kind: BrowserKind::SHARED,
+                warm: WarmPool::new(least, most, ready_at),
+                refill: refill.clone(),
+                ready_at,
+                resident_when_new: None,
+                resident: None,
+                is_overdue: false,
+            }),
+        );
         let end = tokio::select! {
             end = &mut link => end,
             () = self.warm_up(&browser, &refill) => link.await,
+            silent = self.watch(&browser) => {
+                let why = format!("it sent nothing for {} ms and owes an answer (browser_stall)", silent.as_millis());
+                self.kill(&browser, why.into());
+                link.await
+            }
             () = self.inner.closing.cancelled() => {
-                self.inner.slots.transition(id, Slot::Draining { why: DrainReason::Closing });
+                self.change(id, Change::Drain(DrainReason::Closing));
                 browser.close();
                 link.await
             }
         };
-        match end {
+        let why = match end {
             Ok(end) if end.wanted => DeadReason::Closed { why: end.why },
             Ok(end) => DeadReason::Lost { why: end.why, last_words: end.lines },
             Err(panic) => DeadReason::Lost { why: panic.to_string().into(), last_words: Vec::new() },
+        };
+        if matches!(why, DeadReason::Lost { .. }) {
+            let now = Instant::now();
+            self.books().back_off(source).lost(now - ready_at, now);
         }
+        self.change(id, Change::Dead(why));
     }
 
-    /// Starts a browser for a slot, with retries; `None` when the pool closes.
-    async fn replace(&self, id: BrowserId, source: &Source, mut after: DeadReason) -> Option<Started> {
-        let mut pause = FIRST_PAUSE;
+    /// Changes the state of a slot, and lets the controller see it.
+    pub(super) fn change(&self, id: BrowserId, to: Change) -> bool {
+        let is_changed = self.inner.slots.transition(id, to, Instant::now());
+        self.inner.wake.notify_one();
+        is_changed
+    }
+
+    /// Ends a browser at once, with its sessions, which are told why.
+    pub(super) fn kill(&self, browser: &Browser, why: Arc<str>) {
+        tracing::error!(browser = browser.id().0, %why, "browser killed");
+        self.change(browser.id(), Change::Drain(DrainReason::Killed(why.clone())));
+        browser.kill(why);
+    }
+
+    /// Asks a browser again and again whether it is well. Returns for how long it has been silent, once that is too long.
+    async fn watch(&self, browser: &Browser) -> Duration {
+        let limit = self.inner.plan.settings.stall;
+        let pause = health::pause(limit);
         loop {
-            if self.inner.closing.is_cancelled() {
-                return None;
+            tokio::time::sleep(pause).await;
+            let asked = Instant::now();
+            let mut answer = std::pin::pin!(browser.probe());
+            let (mut bytes, mut signs) = (browser.bytes(), Signs { asked, last_byte: asked, limit });
+            loop {
+                let check = signs.due().min(Instant::now() + pause);
+                tokio::select! {
+                    () = &mut answer => break,
+                    () = tokio::time::sleep_until(check.into()) => {}
+                }
+                let now = Instant::now();
+                if std::mem::replace(&mut bytes, browser.bytes()) != bytes {
+                    signs.last_byte = now;
+                }
+                if let Some(silent) = signs.too_long(now) {
+                    return silent;
+                }
             }
-            self.inner.slots.transition(id, Slot::Starting { after: Some(after) });
-            // Closing does not interrupt this: the future owns a half-started browser, and ends with it within its
-            // deadline.
-            let shares = self.inner.plan.shares;
-            match browser::start(id, source, shares, self.inner.metrics.clone()).await {
-                Ok(started) => return Some(started),
-                Err(error) => after = DeadReason::NotStarted { error: Arc::new(error), retry_in: pause },
-            }
-            self.inner.slots.transition(id, Slot::Dead { why: after.clone() });
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.inner.closing.cancelled() => return None,
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -115,18 +164,16 @@ impl Pool {
                     Err(CallError::Gone) => return,
                     Err(error) => {
                         tracing::warn!(browser = id.0, %error, "no warm lease");
-                        self.with_warm(id, |warm| warm.failed(Instant::now() + FIRST_PAUSE));
+                        self.with_warm(id, |warm| warm.failed(Instant::now() + PAUSE));
                     }
                 },
             }
         }
     }
 
-    /// Runs a function on the warm leases of a slot, if its browser accepts sessions.
+    /// Runs a function on the warm leases of a slot, if its browser runs.
     fn with_warm<T>(&self, id: BrowserId, act: impl FnOnce(&mut WarmPool<Lease>) -> T) -> Option<T> {
-        match self.inner.slots.lock().get_mut(&id) {
-            Some(Slot::Ready { warm, .. }) => Some(act(warm)),
-            _ => None,
-        }
+        let mut slots = self.inner.slots.lock();
+        slots.get_mut(&id).and_then(Slot::serving_mut).map(|serving| act(&mut serving.warm))
     }
 }

@@ -57,19 +57,29 @@ pub(super) struct WarmPool<L> {
 impl<L> WarmPool<L> {
     /// An empty pool that is to hold `least` leases, and at most `cap` whatever the demand.
     pub(super) fn new(least: usize, cap: usize, now: Instant) -> Self {
-        Self {
+        let mut pool = Self {
             ready: VecDeque::new(),
             making: 0,
             waiting: 0,
-            least,
-            most: (least * TIMES).min(cap).max(least),
-            wanted: least,
+            least: 0,
+            most: 0,
+            wanted: 0,
             was_full: false,
             unused: 0,
             period: now,
             quiet: now,
             overdue: None,
-        }
+        };
+        pool.limit(least, cap);
+        pool
+    }
+
+    /// From now on it is to hold `least` leases, and at most `cap` whatever the demand. With 0 and 0 it drops all that
+    /// are ready.
+    pub(super) fn limit(&mut self, least: usize, cap: usize) {
+        self.least = least;
+        self.most = (least * TIMES).min(cap).max(least);
+        self.wanted = least;
     }
 
     /// Number of leases that are ready.
@@ -273,6 +283,17 @@ mod tests {
         assert_eq!(world.burst(5), 0);
         world.settle(PERIOD);
         assert_eq!(world.made, 0);
+    }
+
+    #[test]
+    fn a_pool_whose_limit_is_lowered_to_nothing_drops_all_and_makes_none() {
+        let mut world = World::new(3, 100);
+        world.stock.limit(0, 0);
+        world.settle(PERIOD);
+        assert_eq!((world.made, world.dropped, world.stock.len()), (3, 3, 0));
+        world.stock.limit(3, 100);
+        world.settle(PERIOD);
+        assert_eq!((world.made, world.stock.len()), (6, 3));
     }
 
     #[test]

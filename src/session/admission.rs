@@ -15,10 +15,17 @@ use crate::session::{
     error::ServiceError,
     fair_queue::{FairQueue, Ticket},
 };
-use crate::{api_types::Owner, config::Admission, metrics::Metrics};
+use crate::{
+    api_types::{Mode, Owner},
+    config::Admission,
+    metrics::Metrics,
+};
 
 /// Period that counts as recent for [`Fullness`].
 const RECENT: Duration = Duration::from_secs(60);
+
+/// Name of the setting that limits the number of places.
+const LIMIT: &str = "max_sessions";
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -28,8 +35,6 @@ pub(super) struct AdmissionControl {
 
 struct Inner {
     rules: Admission,
-    /// Name of the setting that limits the number of places.
-    limit: &'static str,
     // Guards the admitted and the waiting; held for a few instructions, never while a permit is dropped.
     state: Mutex<State>,
     metrics: Arc<Metrics>,
@@ -37,6 +42,8 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
+    /// Whether places are given away.
+    mode: Mode,
     taken: u32,
     /// Sessions of each owner, admitted or waiting.
     of_owner: HashMap<Owner, u32>,
@@ -80,9 +87,9 @@ struct Waiter {
 }
 
 impl AdmissionControl {
-    /// `limit` names the setting that `rules.total` comes from.
-    pub(super) fn new(rules: Admission, limit: &'static str, metrics: Arc<Metrics>) -> Self {
-        Self { inner: Arc::new(Inner { rules, limit, state: Mutex::default(), metrics }) }
+    /// Admits as the rules say.
+    pub(super) fn new(rules: Admission, metrics: Arc<Metrics>) -> Self {
+        Self { inner: Arc::new(Inner { rules, state: Mutex::default(), metrics }) }
     }
 
     /// Waits for a place and returns the permit.
@@ -103,14 +110,22 @@ impl AdmissionControl {
         let (waiter, mut place) = {
             let mut state = self.state();
             let rules = &self.inner.rules;
-            let Some(most) = rules.total.map(std::num::NonZero::get).filter(|most| state.taken >= *most) else {
-                state.taken += 1;
-                drop(state);
-                return Ok(Permit { _taken: Taken(self.clone()), _of_owner: of_owner });
-            };
             let waiting = state.line.len();
-            if waiting >= rules.queue {
-                return Err(ServiceError::QueueFull { limit: self.inner.limit, most, waiting, queue: rules.queue });
+            match state.mode {
+                Mode::Draining => return Err(ServiceError::Draining),
+                Mode::Paused if waiting >= rules.queue => return Err(ServiceError::Paused { waiting }),
+                Mode::Paused => {}
+                Mode::Open => {
+                    let most = rules.total.map(std::num::NonZero::get).filter(|most| state.taken >= *most);
+                    let Some(most) = most else {
+                        state.taken += 1;
+                        drop(state);
+                        return Ok(Permit { _taken: Taken(self.clone()), _of_owner: of_owner });
+                    };
+                    if waiting >= rules.queue {
+                        return Err(ServiceError::QueueFull { limit: LIMIT, most, waiting, queue: rules.queue });
+                    }
+                }
             }
             let (sender, place) = oneshot::channel();
             let ticket = state.line.push(owner.clone(), Waiting { since, place: sender });
@@ -118,15 +133,19 @@ impl AdmissionControl {
         };
         match tokio::time::timeout(self.inner.rules.timeout, &mut place).await {
             Ok(Ok(taken)) => Ok(Permit { _taken: taken, _of_owner: of_owner }),
-            Ok(Err(_)) => Err(ServiceError::Closing),
+            // Only a drain sends those away that wait.
+            Ok(Err(_)) => Err(ServiceError::Draining),
             Err(_) => {
                 // A permit may have arrived at this moment.
                 if let Ok(taken) = place.try_recv() {
                     return Ok(Permit { _taken: taken, _of_owner: of_owner });
                 }
                 let state = self.state();
+                if state.mode == Mode::Paused {
+                    return Err(ServiceError::Paused { waiting: state.line.len() });
+                }
                 Err(ServiceError::QueueTimeout {
-                    limit: self.inner.limit,
+                    limit: LIMIT,
                     most: self.inner.rules.total.map_or(0, std::num::NonZero::get),
                     waited: since.elapsed(),
                     position: state.line.ahead_of(waiter.ticket).map_or(1, |ahead| ahead + 1),
@@ -134,6 +153,43 @@ impl AdmissionControl {
                 })
             }
         }
+    }
+
+    /// Whether places are given away.
+    pub(super) fn mode(&self) -> Mode {
+        self.state().mode
+    }
+
+    /// From now on all requests wait, until [`AdmissionControl::resume`].
+    pub(super) fn pause(&self) -> Result<(), ServiceError> {
+        self.change(Mode::Paused)
+    }
+
+    /// Ends a pause: those that wait are admitted, as far as there are places.
+    pub(super) fn resume(&self) -> Result<(), ServiceError> {
+        self.change(Mode::Open)?;
+        self.serve();
+        Ok(())
+    }
+
+    /// From now on nobody is admitted, and those that wait are refused. There is no way back.
+    pub(super) fn drain(&self) {
+        let refused = {
+            let mut state = self.state();
+            state.mode = Mode::Draining;
+            std::mem::take(&mut state.line)
+        };
+        // Outside the lock: whoever is refused takes it.
+        drop(refused);
+    }
+
+    fn change(&self, mode: Mode) -> Result<(), ServiceError> {
+        let mut state = self.state();
+        if state.mode == Mode::Draining {
+            return Err(ServiceError::Draining);
+        }
+        state.mode = mode;
+        Ok(())
     }
 
     /// The current load.
@@ -164,7 +220,8 @@ impl AdmissionControl {
     fn serve(&self) {
         loop {
             let mut state = self.state();
-            if self.inner.rules.total.is_some_and(|most| state.taken >= most.get()) {
+            let is_full = self.inner.rules.total.is_some_and(|most| state.taken >= most.get());
+            if is_full || state.mode != Mode::Open {
                 return;
             }
             let Some(next) = state.line.poll_next() else { return };

@@ -67,6 +67,15 @@ pub enum ServiceError {
     /// There is no such browser.
     #[error("there is no browser {0}; GET /v1/browsers lists them")]
     NoBrowser(String),
+    /// The server ends, and takes no new sessions.
+    #[error("the server drains: it takes no new sessions, and will end; use another one, or try again when it is back")]
+    Draining,
+    /// An operator has paused the server, and did not resume it in time.
+    #[error("the server is paused (POST /v1/pause), and {waiting} requests wait; try again later")]
+    Paused {
+        /// Requests that wait.
+        waiting: usize,
+    },
     /// The session waits for a place in a browser.
     #[error("session {0} waits for a place in a browser; try again when it has one")]
     Queued(String),

@@ -1,10 +1,11 @@
 //! The session manager: finds sessions by id, starts them, connects sockets to them, and ends them.
 //!
-//! `service` has the operations on sessions, `snapshots` those on their saved state, `server` those on the server and its
-//! browsers. `registration` is a session's entry here and its removal, `http_session` the session in which HTTP calls
-//! act. `named` finds or creates a session by a name, `hibernation` restores hibernated sessions and saves live ones,
-//! `room` limits the large documents that are read at a time.
+//! `service` has the operations on sessions, `snapshots` those on their saved state, `server` those that show the server
+//! and its browsers, `control` those that change them. `registration` is a session's entry here and its removal,
+//! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `hibernation`
+//! restores hibernated sessions and saves live ones, `room` limits the large documents that are read at a time.
 
+mod control;
 mod hibernation;
 mod http_session;
 mod named;
@@ -125,11 +126,13 @@ struct Inner {
     ended: Mutex<Tombstones>,
     // Guards the session in which each owner's HTTP calls act; held while it is opened, so that only one is opened.
     http: tokio::sync::Mutex<HashMap<Owner, SessionId>>,
+    /// Cancelled when the server is to take no more sessions.
+    draining: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl SessionManager {
-    /// An empty manager over a pool and a store. `directory` says on which node a session lives. `limit` names the setting that `admission.total` comes from.
+    /// An empty manager over a pool and a store. `directory` says on which node a session lives.
     pub fn new(
         pool: Pool,
         store: Store,
@@ -137,7 +140,6 @@ impl SessionManager {
         terms: Terms,
         http_session: HttpSession,
         admission: Admission,
-        limit: &'static str,
     ) -> Self {
         let tasks = TaskTracker::new();
         let park_keep_alive = terms.deadlines.park_keep_alive;
@@ -151,7 +153,7 @@ impl SessionManager {
             persistence: Persistence::new(of_store, node, park_keep_alive, limits, metrics, tasks.clone()),
             store,
             rooms: Rooms::new(terms.snapshots, admission),
-            admission_control: AdmissionControl::new(admission, limit, terms.metrics.clone()),
+            admission_control: AdmissionControl::new(admission, terms.metrics.clone()),
             terms: Arc::new(terms),
             http_session,
             mint: Mint::new(),
@@ -159,6 +161,7 @@ impl SessionManager {
             last_number: AtomicU64::new(0),
             ended: Mutex::default(),
             http: tokio::sync::Mutex::default(),
+            draining: CancellationToken::new(),
             tasks,
         };
         Self { inner: Arc::new(inner) }
@@ -275,6 +278,10 @@ impl SessionManager {
     ) -> Result<Admitted, ServiceError> {
         let id = handle.session_info.id.to_string();
         self.begun(handle).await?;
+        // What an active session needs it gets; one without a client would be active again.
+        if self.inner.draining.is_cancelled() && handle.session_info.state() != SessionState::Active {
+            return Err(ServiceError::Draining);
+        }
         let ConnectOptions { options, takeover, exclusive, begins, .. } = wish;
         let known = SessionId(handle.session_info.id.clone());
         let instead = "use ghost.restoreSnapshot to write it into this one";
@@ -350,7 +357,7 @@ impl SessionManager {
     }
 
     async fn owner_of(&self, target: &TargetId) -> Option<Handle> {
-        for browser in self.inner.pool.browsers() {
+        for browser in self.inner.pool.running() {
             let Some(lease) = browser.owner_of(target).await else { continue };
             let place = (browser.id(), lease);
             let handle = self

@@ -3,7 +3,7 @@
 //! Invariant: a [`ToClient`] is made only in this file, and only for the view to which its CDP session was announced. No
 //! byte of another session can reach a socket without it, so a leak does not compile. Other files name an announced CDP
 //! session and the message to send on it; they cannot choose the view. Only [`Outbox::announce`] and [`Outbox::withdraw`]
-//! change the map *announced CDP session -> view*. (`foreign_messages_become_no_frames`, the taint proof, and `tests/it/outbox.rs`, which reads this file.)
+//! change the map *announced CDP session -> view*. `tests/it/outbox.rs` reads this file, and the taint proof tests it.
 
 use std::collections::HashMap;
 

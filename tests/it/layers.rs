@@ -45,7 +45,7 @@ const FOR_ALL: [&str; 3] = ["cdp", "api_types", "close_reason"];
 const FOR_IMPURE: [&str; 3] = ["metrics", "runtime", "config"];
 
 /// Files and modules without I/O. They may import only each other.
-const PURE: [&str; 12] = [
+const PURE: [&str; 17] = [
     "cdp",
     "api_types",
     "port",
@@ -56,7 +56,12 @@ const PURE: [&str; 12] = [
     "session/fair_queue",
     "browser/context_reaper",
     "browser/pixels",
+    "pool/decision",
+    "pool/health",
     "pool/placement",
+    "pool/policy",
+    "pool/recycling",
+    "pool/scaling",
     "pool/warm_pool",
 ];
 

@@ -162,7 +162,7 @@ async fn browser_close_ends_the_session_but_not_chrome() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_distributed_over_browsers() {
-    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--max-sessions", "1", "--queue", "0"]).await;
+    let proxy = Proxy::start(Browser::any().await, &["--browsers", "2", "--max-sessions", "2", "--queue", "0"]).await;
     let both = (proxy.connect().await, proxy.connect().await);
     let refused = proxy.refusal("/").await;
     assert!(refused.contains("503"), "{refused}");

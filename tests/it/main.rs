@@ -22,6 +22,7 @@ mod outbox;
 mod owners;
 mod policy;
 mod policy_table;
+mod pool;
 mod proxy;
 mod raw;
 mod reconnect;

@@ -9,7 +9,7 @@ use ghostmux::{
         operations::{ExportSnapshot, ListSessions, ListSnapshots},
     },
     browser::{
-        CodecChoice, Launch, Shares, Source,
+        CodecChoice, Launch, Source,
         find::{self, command_line, is_root},
     },
     close_reason::CloseReason,
@@ -38,7 +38,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
     let flags = command_line(found.kind, is_root(), &[]);
     let launch =
         Launch { binary: found.binary, flags, directory: directory.to_owned(), codec: CodecChoice::new(Codec::Auto) };
-    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, shares: Shares::default() };
+    let plan = Plan::fixed(vec![Source::Local(launch)]);
     let metrics = Arc::new(Metrics::default());
     let pool = Pool::start(plan, metrics.clone()).await.expect("a browser that starts");
     let config = Config::load(RawConfig::default(), []).expect("defaults");
@@ -46,7 +46,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
     let store = Store::new(&StoreSettings { place, ..config.store_settings() });
     let terms = Terms::new(&config, directory, metrics);
     let admission = Admission { total: None, per_owner: None, queue: 0, timeout: Duration::ZERO };
-    let registry = SessionManager::new(pool.clone(), store, nodes, terms, HttpSession::Own, admission, "max_sessions");
+    let registry = SessionManager::new(pool.clone(), store, nodes, terms, HttpSession::Own, admission);
     (pool, registry)
 }
 

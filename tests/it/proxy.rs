@@ -76,7 +76,13 @@ impl Proxy {
         let sessions = directory.path().join("sessions");
         fs::create_dir(&sessions).expect("a directory for sessions");
         let listen: &[&str] = if flags.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ghostmux"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ghostmux"));
+        // Tests know how many browsers there are; tests of scaling set the limits.
+        let is_local = source.contains(&"--browser-path");
+        if is_local && !flags.iter().any(|flag| flag.ends_with("-browsers")) {
+            command.env("GHOSTMUX_BROWSERS", "1");
+        }
+        let mut child = command
             .arg("serve")
             .args(listen)
             .args(source)
@@ -86,6 +92,8 @@ impl Proxy {
             .env_remove("GHOSTMUX_CONFIG")
             // Unused warm pages take CPU time from all tests; tests of the warm pool set `--warm`.
             .env("GHOSTMUX_WARM", "0")
+            // A test that ends does not wait for its clients; tests of the drain set `--drain`.
+            .env("GHOSTMUX_DRAIN", "0s")
             .env("GHOSTMUX_STORE", directory.path().join("store.redb"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

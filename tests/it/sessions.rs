@@ -151,7 +151,7 @@ async fn invalid_settings_are_refused_and_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queued_clients_are_admitted_in_order_and_leave_when_they_hang_up() {
-    let flags = ["--max-total-sessions", "1", "--queue", "1", "--queue-timeout", "20s"];
+    let flags = ["--max-sessions", "1", "--queue", "1", "--queue-timeout", "20s"];
     let proxy = Proxy::start(Browser::any().await, &flags).await;
     let waiting = async |proxy: &Proxy| {
         let metrics = proxy.http("GET", "/metrics", &[], "").await.body;
@@ -163,10 +163,7 @@ async fn queued_clients_are_admitted_in_order_and_leave_when_they_hang_up() {
         eventually("one client waits", async || waiting(&proxy).await == 1).await;
         let (status, full) = problem(&proxy.refusal("/").await);
         assert_eq!((status, &full["type"]), (503, &json!("urn:ghostmux:queue-full")));
-        assert_eq!(
-            (&full["limit"], &full["most"], &full["waiting"]),
-            (&json!("max_total_sessions"), &json!(1), &json!(1))
-        );
+        assert_eq!((&full["limit"], &full["most"], &full["waiting"]), (&json!("max_sessions"), &json!(1), &json!(1)));
         drop(first);
     });
     let second = next.expect("its turn came");

@@ -11,7 +11,7 @@ fn admission_control(total: u32, per_owner: u32, queue: usize) -> AdmissionContr
         queue,
         timeout: Duration::from_secs(30),
     };
-    AdmissionControl::new(rules, "max_total_sessions", Arc::default())
+    AdmissionControl::new(rules, Arc::default())
 }
 
 fn owner(number: u8) -> Owner {

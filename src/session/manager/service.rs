@@ -353,6 +353,7 @@ impl SessionManager {
             Request::Session(request) => self.perform_on_session(caller, from, request).await,
             Request::Server(request) => self.perform_on_server(request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
+            Request::Control(request) => self.perform_control(request),
         }
     }
 

@@ -66,6 +66,8 @@ pub enum Control {
     Place(oneshot::Sender<ContextHandle>),
     /// Sends an event of the `ghost` domain to the clients that enabled it: its name without `ghost.`, and its params.
     Tell(&'static str, String),
+    /// Hibernates the session as soon as it has no client, because its browser is replaced.
+    Hibernate,
     /// Ends the session.
     End(CloseReason),
 }
@@ -164,6 +166,7 @@ impl SessionTask {
                 let _ = reply.send(self.place());
             }
             Control::Tell(event, params) => self.tell_all(event, &params),
+            Control::Hibernate => self.hibernate_soon(),
             Control::End(reason) => self.over = Some(reason),
         }
     }

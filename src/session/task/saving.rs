@@ -28,6 +28,8 @@ pub(super) struct Saving {
     saved: Option<Instant>,
     /// The earliest next save of the running session.
     next: Option<Instant>,
+    /// Whether the session is to hibernate as soon as it has no client.
+    is_asked: bool,
     /// The earliest next save for hibernation, after one that failed.
     sleepless: Option<Instant>,
 }
@@ -42,9 +44,17 @@ impl SessionTask {
     }
 
     fn doze_at(&self) -> Option<Instant> {
-        let after = Some(self.record.saves().hibernate_after).filter(|after| !after.is_zero())?;
+        let after = match self.saving.is_asked {
+            true => Duration::ZERO,
+            false => Some(self.record.saves().hibernate_after).filter(|after| !after.is_zero())?,
+        };
         let at = self.record.life().parked_for(after)?;
         Some(self.saving.sleepless.map_or(at, |again| at.max(again)))
+    }
+
+    /// It is to hibernate as soon as it has no client.
+    pub(super) fn hibernate_soon(&mut self) {
+        self.saving.is_asked = true;
     }
 
     fn autosave_at(&self) -> Option<Instant> {

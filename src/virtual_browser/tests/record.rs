@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
 use crate::{
-    browser::{CodecChoice, Launch, Lease, Shares, Source, find},
+    browser::{CodecChoice, Launch, Lease, Source, find},
     config,
     metrics::Metrics,
     pool::{BrowserKind, LeaseRequest, Plan, Pool},
@@ -103,7 +103,7 @@ async fn chrome(directory: &Path) -> Pool {
         directory: directory.to_owned(),
         codec: CodecChoice::new(config::Codec::Auto),
     };
-    let plan = Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, shares: Shares::default() };
+    let plan = Plan::fixed(vec![Source::Local(launch)]);
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")
 }
 

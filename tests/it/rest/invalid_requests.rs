@@ -124,12 +124,12 @@ async fn web_pages_may_read_only_the_api_document() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn full_server_names_the_limit_and_the_retry_time() {
-    let flags = ["--max-total-sessions", "2", "--queue", "1", "--queue-timeout", "500ms", "--warm", "0"];
+    let flags = ["--max-sessions", "2", "--queue", "1", "--queue-timeout", "500ms", "--warm", "0"];
     let proxy = Proxy::start(Browser::any().await, &flags).await;
     let first = create(&proxy, Value::Null).await;
     create(&proxy, Value::Null).await;
     let answer = proxy.http("POST", "/v1/sessions", &[], "").await;
-    is_problem(&answer, 503, "queue-timeout", "max_total_sessions");
+    is_problem(&answer, 503, "queue-timeout", "max_sessions");
     assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{answer:?}");
     let said = body_of(&answer);
     assert_eq!((&said["most"], &said["position"]), (&json!(2), &json!(1)), "{said}");

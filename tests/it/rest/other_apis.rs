@@ -21,7 +21,7 @@ async fn gauges(proxy: &Proxy) -> HashMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browserless_endpoints_answer_as_documented() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-total-sessions", "3"]).await;
+    let proxy = Proxy::start(Browser::any().await, &["--max-sessions", "3"]).await;
     let session = create(&proxy, json!({"name": "tracked"})).await;
     create(&proxy, Value::Null).await;
     let client = connect(&proxy, &session).await;

@@ -8,7 +8,7 @@ use std::{
 use futures_util::FutureExt as _;
 use ghostmux::{
     browser::{
-        CodecChoice, ContextHandle, Inbox, Launch, Lease, Shares, Source,
+        CodecChoice, ContextHandle, Inbox, Launch, Lease, Source,
         find::{self, command_line, is_root},
     },
     cdp::{
@@ -57,8 +57,7 @@ impl Stage {
             directory: directory.path().to_owned(),
             codec: CodecChoice::new(Codec::Auto),
         };
-        let plan =
-            Plan { sources: vec![Source::Local(launch)], warm: 0, max_sessions: None, shares: Shares::default() };
+        let plan = Plan::fixed(vec![Source::Local(launch)]);
         let pool = Pool::start(plan, Metrics::default().into()).await.expect("it starts");
         Self { pool, _directory: directory }
     }

@@ -1,0 +1,84 @@
+//! How many browsers there are, when one is replaced, and when one counts as ill.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use super::{Config, ConfigError, layers::Layers};
+
+/// The rules of the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Fewest browsers; at least 1.
+    pub min_browsers: usize,
+    /// Most browsers, at least `min_browsers`; `None` is as many as the machine can carry.
+    pub max_browsers: Option<usize>,
+    /// Sessions in one browser above which another one is started; at least 1. Refuses nobody.
+    pub sessions_per_browser: u32,
+    /// How long there may be a browser more than the sessions need.
+    pub idle: Duration,
+    /// Memory in use, in percent, above which no browser is started; `None` is no limit.
+    pub memory_limit: Option<u32>,
+    /// Processor time in use, in percent, above which no browser is started; `None` is no limit.
+    pub cpu_limit: Option<u32>,
+    /// How long a browser may send nothing while it owes an answer.
+    pub stall: Duration,
+    /// When a browser is replaced although it is well.
+    pub recycle: RecycleSettings,
+}
+
+/// When a browser is replaced although it is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecycleSettings {
+    /// At this age; `None` is never.
+    pub age: Option<Duration>,
+    /// When it has served so many sessions; `None` is never.
+    pub sessions: Option<u32>,
+    /// When its memory has grown by so many bytes; `None` is never.
+    pub growth: Option<u64>,
+    /// Memory of a browser, in bytes, at which it is ended with its sessions; `None` is never.
+    pub memory: Option<u64>,
+    /// How long its sessions may go on before parked ones are hibernated.
+    pub deadline: Duration,
+}
+
+impl Config {
+    /// How many browsers there are, when one is replaced, and when one counts as ill.
+    pub fn pool(&self) -> PoolSettings {
+        // A remote browser cannot be started: there is one for each URL.
+        let fixed = Some(self.browser_url.len()).filter(|urls| *urls > 0).or(self.browsers);
+        let number = |limit: Option<NonZeroU32>| limit.map(NonZeroU32::get);
+        let bytes = |bytes: u64| Some(bytes).filter(|bytes| *bytes > 0);
+        PoolSettings {
+            min_browsers: fixed.unwrap_or(self.min_browsers),
+            max_browsers: fixed.or(Some(self.max_browsers).filter(|most| *most > 0)),
+            sessions_per_browser: self.sessions_per_browser,
+            idle: self.browser_idle,
+            memory_limit: number(self.memory_limit),
+            cpu_limit: number(self.cpu_limit),
+            stall: self.browser_stall,
+            recycle: RecycleSettings {
+                age: Some(self.recycle_age).filter(|age| !age.is_zero()),
+                sessions: number(self.recycle_sessions),
+                growth: bytes(self.recycle_growth),
+                memory: bytes(self.browser_memory),
+                deadline: self.recycle_deadline,
+            },
+        }
+    }
+
+    /// Refuses numbers of browsers that contradict each other.
+    pub(super) fn check_number_of_browsers(&self, layers: &Layers) -> Result<(), ConfigError> {
+        if let Some(fixed) = layers.given("browsers") {
+            let Some(other) = ["min_browsers", "max_browsers"].into_iter().find_map(|key| layers.given(key)) else {
+                return Ok(());
+            };
+            let problem = format!("{} sets both the least and the most; remove one of the two", fixed.setting());
+            return Err(other.conflict(problem));
+        }
+        if self.max_browsers > 0 && self.max_browsers < self.min_browsers {
+            let least = layers.value("min_browsers");
+            let problem = format!("is below {} {}; raise it", least.setting(), least.text);
+            return Err(layers.value("max_browsers").wrong(&problem));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,294 @@
+//! What the pool knows when it decides, and what it decided. PURE: values only.
+//!
+//! A [`Decision`] is made from [`Figures`] and says why. The controller carries it out, logs it once and counts it by the
+//! label of its reason.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use crate::port::BrowserId;
+
+/// The settings by which the pool decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rules {
+    /// Fewest browsers; at least 1.
+    pub(super) min: usize,
+    /// Most browsers; at least `min`. One more while a browser is replaced.
+    pub(super) max: usize,
+    /// Sessions in one browser above which another one is started; at least 1.
+    pub(super) sessions_per_browser: i64,
+    /// How long there may be a browser more than needed.
+    pub(super) idle: Duration,
+    /// Most percent of memory in use with which a browser is started.
+    pub(super) memory_limit: Option<u32>,
+    /// Most percent of processor time in use with which a browser is started.
+    pub(super) cpu_limit: Option<u32>,
+    /// Age at which a browser is replaced.
+    pub(super) recycle_age: Option<Duration>,
+    /// Sessions after which a browser is replaced.
+    pub(super) recycle_sessions: Option<u64>,
+    /// Growth in bytes at which a browser is replaced.
+    pub(super) recycle_growth: Option<u64>,
+    /// Memory in bytes at which a browser is ended with its sessions.
+    pub(super) browser_memory: Option<u64>,
+    /// How long a browser that is being replaced waits for its sessions before parked ones are hibernated.
+    pub(super) recycle_deadline: Duration,
+}
+
+/// The state of the pool at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Figures {
+    pub(super) now: Instant,
+    /// All browsers that are not dead, in the order of their start.
+    pub(super) browsers: Vec<BrowserFigures>,
+    /// Requests that wait for a browser.
+    pub(super) waiting: i64,
+    /// Sessions requested per second, lately.
+    pub(super) arrivals: f64,
+    /// How long a browser takes to start, lately.
+    pub(super) start_time: Duration,
+    /// Since when there is a browser more than needed.
+    pub(super) surplus_since: Option<Instant>,
+    /// Before this moment no browser is started, because the last one did not start.
+    pub(super) retry_at: Option<Instant>,
+    /// Memory in use, in percent.
+    pub(super) memory: Option<u32>,
+    /// Processor time in use, in percent.
+    pub(super) cpu: Option<u32>,
+}
+
+/// One browser at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct BrowserFigures {
+    pub(super) browser: BrowserId,
+    pub(super) stage: Stage,
+    /// Sessions that hold or are about to hold a lease in it.
+    pub(super) sessions: i64,
+    /// Whether a session traces in it and must stay alone.
+    pub(super) is_exclusive: bool,
+    /// When it began to accept sessions.
+    pub(super) ready_at: Instant,
+    /// Leases that sessions have taken in it.
+    pub(super) served: u64,
+    /// Memory of its process tree in bytes, if it is known.
+    pub(super) resident: Option<u64>,
+    /// The same when it was new.
+    pub(super) resident_when_new: Option<u64>,
+    /// An operator wants it replaced.
+    pub(super) is_asked: bool,
+    /// The browser that was started to replace it.
+    pub(super) replaced_by: Option<(BrowserId, RecycleReason)>,
+}
+
+/// Where a browser is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is being started.
+    Starting,
+    /// It accepts sessions.
+    Ready,
+    /// It accepts no sessions, because there are too many browsers.
+    Surplus,
+    /// It accepts no sessions since then, because it is replaced. `is_overdue`: its parked sessions are being hibernated.
+    Recycled { since: Instant, is_overdue: bool },
+    /// It is being closed.
+    Closing,
+}
+
+/// Why a browser that is well is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecycleReason {
+    /// An operator asked for it.
+    Asked,
+    /// It is this old.
+    Age(Duration),
+    /// It has served so many sessions.
+    Served(u64),
+    /// Its memory has grown by so many bytes.
+    Growth(u64),
+}
+
+impl fmt::Display for RecycleReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("an operator asked for it"),
+            Self::Age(age) => write!(f, "it is {} s old", age.as_secs()),
+            Self::Served(sessions) => write!(f, "it has served {sessions} sessions"),
+            Self::Growth(bytes) => write!(f, "its memory has grown by {} MiB", bytes >> 20),
+        }
+    }
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A browser is started.
+    Start,
+    /// A browser is started, to replace this one.
+    Replace(BrowserId, RecycleReason),
+    /// This browser accepts sessions again.
+    TakeBack(BrowserId),
+    /// This browser, one too many, accepts no more sessions.
+    Drain(BrowserId),
+    /// This browser is replaced: it accepts no more sessions.
+    Recycle(BrowserId, RecycleReason),
+    /// The parked sessions of this browser are hibernated.
+    Hibernate(BrowserId),
+    /// This browser has no session and is closed.
+    Close(BrowserId),
+    /// This browser is ended with its sessions.
+    Kill(BrowserId),
+    /// Nothing, although there is reason to.
+    Hold,
+}
+
+/// A decision, with its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub(super) what: What,
+    pub(super) why: Evidence,
+}
+
+/// The reason of a decision, with the figures that led to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// There are fewer browsers than there must be.
+    BelowMinimum { browsers: usize, min: usize },
+    /// The sessions, present and expected, do not fit.
+    Demand { sessions: i64, waiting: i64, expected: i64, places: i64 },
+    /// For so long one browser fewer would have been enough.
+    Surplus { idle: Duration, browsers: usize, sessions: i64 },
+    /// There are as many browsers as there may be.
+    AtMaximum { browsers: usize, max: usize },
+    /// Too much memory is in use.
+    Memory { percent: u32, limit: u32 },
+    /// Too much processor time is in use.
+    Cpu { percent: u32, limit: u32 },
+    /// It is to be replaced.
+    Recycling(RecycleReason),
+    /// Its replacement accepts sessions.
+    ReplacementReady { by: BrowserId },
+    /// Its sessions have not ended in this time.
+    Overdue { after: Duration, sessions: i64 },
+    /// It accepts no sessions, and the last one has ended.
+    Empty,
+    /// It has more memory than a browser may have.
+    TooLarge { resident: u64, limit: u64 },
+}
+
+impl Evidence {
+    /// One word, for the metric.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::BelowMinimum { .. } => "below_minimum",
+            Self::Demand { .. } => "demand",
+            Self::Surplus { .. } => "surplus",
+            Self::AtMaximum { .. } => "at_maximum",
+            Self::Memory { .. } => "memory",
+            Self::Cpu { .. } => "cpu",
+            Self::Recycling(RecycleReason::Asked) => "recycle_asked",
+            Self::Recycling(RecycleReason::Age(_)) => "recycle_age",
+            Self::Recycling(RecycleReason::Served(_)) => "recycle_sessions",
+            Self::Recycling(RecycleReason::Growth(_)) => "recycle_growth",
+            Self::ReplacementReady { .. } => "replacement_ready",
+            Self::Overdue { .. } => "overdue",
+            Self::Empty => "empty",
+            Self::TooLarge { .. } => "browser_memory",
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BelowMinimum { browsers, min } => write!(f, "{browsers} browsers run, and the minimum is {min}"),
+            Self::Demand { sessions, waiting, expected, places } => write!(
+                f,
+                "{sessions} sessions, {waiting} that wait and {expected} that will come before another browser has \
+                 started, for {places} places"
+            ),
+            Self::Surplus { idle, browsers, sessions } => write!(
+                f,
+                "for {} s one browser fewer than {browsers} was enough; there are {sessions} sessions now",
+                idle.as_secs()
+            ),
+            Self::AtMaximum { browsers, max } => write!(f, "{browsers} browsers run, and the maximum is {max}"),
+            Self::Memory { percent, limit } => {
+                write!(f, "{percent} % of the memory is in use, and memory_limit is {limit} %")
+            }
+            Self::Cpu { percent, limit } => {
+                write!(f, "{percent} % of the processor time is in use, and cpu_limit is {limit} %")
+            }
+            Self::Recycling(why) => why.fmt(f),
+            Self::ReplacementReady { by } => write!(f, "browser {by} replaces it and is ready"),
+            Self::Overdue { after, sessions } => write!(
+                f,
+                "{sessions} sessions have not ended in the {} s of recycle_deadline; those without a client are hibernated",
+                after.as_secs()
+            ),
+            Self::Empty => f.write_str("it accepts no sessions, and its last one has ended"),
+            Self::TooLarge { resident, limit } => {
+                write!(f, "it uses {} MiB of memory, and browser_memory is {} MiB", resident >> 20, limit >> 20)
+            }
+        }
+    }
+}
+
+impl What {
+    /// One word, for the metric.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Replace(..) => "replace",
+            Self::TakeBack(_) => "take_back",
+            Self::Drain(_) => "drain",
+            Self::Recycle(..) => "recycle",
+            Self::Hibernate(_) => "hibernate",
+            Self::Close(_) => "close",
+            Self::Kill(_) => "kill",
+            Self::Hold => "hold",
+        }
+    }
+
+    /// The browser that it is about.
+    pub(super) fn browser(self) -> Option<BrowserId> {
+        match self {
+            Self::Start | Self::Hold => None,
+            Self::Replace(browser, _)
+            | Self::TakeBack(browser)
+            | Self::Drain(browser)
+            | Self::Recycle(browser, _)
+            | Self::Hibernate(browser)
+            | Self::Close(browser)
+            | Self::Kill(browser) => Some(browser),
+        }
+    }
+}
+
+impl Figures {
+    /// The browsers at this stage.
+    pub(super) fn at(&self, is_at: impl Fn(Stage) -> bool) -> impl Iterator<Item = &BrowserFigures> {
+        self.browsers.iter().filter(move |browser| is_at(browser.stage))
+    }
+
+    /// The number of browsers that accept sessions, or will soon.
+    pub(super) fn running(&self) -> usize {
+        self.at(|stage| matches!(stage, Stage::Ready | Stage::Starting)).count()
+    }
+
+    /// The reason not to start a browser that is not necessary.
+    pub(super) fn shortage(&self, rules: &Rules) -> Option<Evidence> {
+        let over = |percent: Option<u32>, limit: Option<u32>| Some((percent?, limit?)).filter(|(is, most)| is >= most);
+        if let Some((percent, limit)) = over(self.memory, rules.memory_limit) {
+            return Some(Evidence::Memory { percent, limit });
+        }
+        over(self.cpu, rules.cpu_limit).map(|(percent, limit)| Evidence::Cpu { percent, limit })
+    }
+
+    /// Whether a browser may be started now; if not, when.
+    pub(super) fn may_start(&self) -> bool {
+        self.retry_at.is_none_or(|at| at <= self.now)
+    }
+}

@@ -1,0 +1,102 @@
+//! When a browser is replaced, and when one that accepts no sessions is closed. PURE: from figures to a decision that
+//! carries its evidence.
+//!
+//! One browser at a time is replaced. Another one is started first, if the memory allows; only when that accepts sessions
+//! does the old one stop to do so, and it is closed when its last session has ended. No session is cut, except by the
+//! limit of a browser's memory.
+
+use std::time::Duration;
+
+use super::decision::{BrowserFigures, Decision, Evidence, Figures, RecycleReason, Rules, Stage, What};
+
+/// Memory that each session may take before a browser counts as grown, in bytes.
+const PER_SESSION: u64 = 100 << 20;
+
+/// Whether a browser is to end now.
+pub(super) fn end(figures: &Figures, rules: &Rules) -> Option<Decision> {
+    for browser in &figures.browsers {
+        if let (Some(resident), Some(limit)) = (browser.resident, rules.browser_memory)
+            && resident > limit
+            && browser.stage != Stage::Closing
+        {
+            return Some(Decision { what: What::Kill(browser.browser), why: Evidence::TooLarge { resident, limit } });
+        }
+        if matches!(browser.stage, Stage::Surplus | Stage::Recycled { .. }) && browser.sessions <= 0 {
+            return Some(Decision { what: What::Close(browser.browser), why: Evidence::Empty });
+        }
+    }
+    None
+}
+
+/// Whether a browser is to be replaced.
+pub(super) fn decide(figures: &Figures, rules: &Rules) -> Option<Decision> {
+    let being_recycled = figures.at(|stage| matches!(stage, Stage::Recycled { .. }));
+    if let Some(browser) = being_recycled.min_by_key(|browser| browser.browser) {
+        return overdue(browser, figures, rules.recycle_deadline);
+    }
+    let accepts = figures.at(|stage| stage == Stage::Ready);
+    for browser in accepts {
+        let Some((by, why)) = browser.replaced_by else { continue };
+        let replacement = figures.browsers.iter().find(|other| other.browser == by);
+        match replacement.map(|replacement| replacement.stage) {
+            Some(Stage::Ready) => {
+                let (what, why) = (What::Recycle(browser.browser, why), Evidence::ReplacementReady { by });
+                return Some(Decision { what, why });
+            }
+            Some(Stage::Starting) => return None,
+            // It has ended before it was of use: another one is started.
+            _ => return begin(browser, why, figures, rules),
+        }
+    }
+    // Those that an operator wants replaced come first, then the oldest.
+    let due = |browser: &&BrowserFigures| reason(browser, figures, rules).is_some();
+    let ready = figures.at(|stage| stage == Stage::Ready);
+    let next = ready.filter(due).min_by_key(|browser| (!browser.is_asked, browser.browser))?;
+    begin(next, reason(next, figures, rules)?, figures, rules)
+}
+
+/// Begins to replace a browser.
+fn begin(browser: &BrowserFigures, why: RecycleReason, figures: &Figures, rules: &Rules) -> Option<Decision> {
+    let (id, alive) = (browser.browser, figures.browsers.len());
+    let shortage = figures.shortage(rules).filter(|why| matches!(why, Evidence::Memory { .. }));
+    if alive <= rules.max && shortage.is_none() {
+        let replace = Decision { what: What::Replace(id, why), why: Evidence::Recycling(why) };
+        return figures.may_start().then_some(replace);
+    }
+    // Without room for one more, it goes first, if newcomers have another one.
+    let has_other = figures.at(|stage| stage == Stage::Ready).any(|other| other.browser != id && !other.is_exclusive);
+    if has_other || browser.sessions <= 0 {
+        return Some(Decision { what: What::Recycle(id, why), why: Evidence::Recycling(why) });
+    }
+    let why = shortage.unwrap_or(Evidence::AtMaximum { browsers: alive, max: rules.max });
+    Some(Decision { what: What::Hold, why })
+}
+
+/// Why a browser is to be replaced, if it is.
+fn reason(browser: &BrowserFigures, figures: &Figures, rules: &Rules) -> Option<RecycleReason> {
+    if browser.is_asked {
+        return Some(RecycleReason::Asked);
+    }
+    let age = figures.now.saturating_duration_since(browser.ready_at);
+    if rules.recycle_age.is_some_and(|most| age >= most) {
+        return Some(RecycleReason::Age(age));
+    }
+    if rules.recycle_sessions.is_some_and(|most| browser.served >= most) {
+        return Some(RecycleReason::Served(browser.served));
+    }
+    let sessions = u64::try_from(browser.sessions).unwrap_or(0);
+    let allowed = browser.resident_when_new?.saturating_add(PER_SESSION.saturating_mul(sessions));
+    let growth = browser.resident?.saturating_sub(allowed);
+    rules.recycle_growth.is_some_and(|most| growth >= most).then_some(RecycleReason::Growth(growth))
+}
+
+/// Whether the parked sessions of a browser that is replaced are to be hibernated.
+fn overdue(browser: &BrowserFigures, figures: &Figures, deadline: Duration) -> Option<Decision> {
+    let Stage::Recycled { since, is_overdue: false } = browser.stage else { return None };
+    let after = figures.now.saturating_duration_since(since);
+    let why = Evidence::Overdue { after, sessions: browser.sessions };
+    (after >= deadline).then_some(Decision { what: What::Hibernate(browser.browser), why })
+}
+
+#[cfg(test)]
+mod tests;

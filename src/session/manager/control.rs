@@ -1,0 +1,120 @@
+//! The operations by which an operator controls the server, and what a drain waits for.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{Handle, SessionManager};
+use crate::{
+    api_types::{
+        Bad, Mode, Recycling, Reply, ServerMode, SessionState,
+        operations::{ControlRequest, Drain, Pause, RecycleBrowser, RecycleBrowsers, Resume},
+    },
+    port::BrowserId,
+    session::{error::ServiceError, task::Control},
+};
+
+/// How often a drain looks whether a session still has a client.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often the parked sessions of a browser that is overdue are hibernated: its other sessions may be parked meanwhile.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Most sessions that one line of the log names.
+const NAMED: usize = 10;
+
+impl SessionManager {
+    /// Performs an operation of an operator.
+    pub(super) fn perform_control(&self, request: ControlRequest) -> Result<Reply, ServiceError> {
+        let inner = &self.inner;
+        Ok(match request {
+            ControlRequest::RecycleBrowser(RecycleBrowser { browser }) => {
+                let Ok(number) = browser.parse() else {
+                    return Err(Bad::new("browser", "is not the number of a browser").into());
+                };
+                inner.pool.recycle(BrowserId(number)).map_err(|_| ServiceError::NoBrowser(browser))?;
+                Reply::of::<RecycleBrowser>(&Recycling { browsers: vec![number] })
+            }
+            ControlRequest::RecycleBrowsers(RecycleBrowsers {}) => {
+                let browsers = inner.pool.recycle_all().into_iter().map(|browser| browser.0).collect();
+                Reply::of::<RecycleBrowsers>(&Recycling { browsers })
+            }
+            ControlRequest::Drain(Drain {}) => {
+                self.drain();
+                Reply::of::<Drain>(&self.mode())
+            }
+            ControlRequest::Pause(Pause {}) => {
+                inner.admission_control.pause()?;
+                tracing::info!("paused: new sessions wait in the queue");
+                Reply::of::<Pause>(&self.mode())
+            }
+            ControlRequest::Resume(Resume {}) => {
+                inner.admission_control.resume()?;
+                tracing::info!("resumed");
+                Reply::of::<Resume>(&self.mode())
+            }
+        })
+    }
+
+    fn mode(&self) -> ServerMode {
+        ServerMode { mode: self.inner.admission_control.mode(), active: self.active() }
+    }
+
+    /// Why no session can be opened now; `None` if sessions can.
+    pub fn unready(&self) -> Option<String> {
+        match self.inner.admission_control.mode() {
+            Mode::Draining => Some("the server drains: it takes no new sessions, and will end".to_owned()),
+            Mode::Paused => Some("the server is paused: new sessions wait until POST /v1/resume".to_owned()),
+            Mode::Open => self.inner.pool.lacks().map(|why| format!("no browser accepts sessions: {why}")),
+        }
+    }
+
+    /// From now on no session begins, and those that wait are refused.
+    pub fn drain(&self) {
+        self.inner.admission_control.drain();
+        self.inner.draining.cancel();
+    }
+
+    /// Completes when a drain was asked for.
+    pub async fn drain_asked(&self) {
+        self.inner.draining.cancelled().await;
+    }
+
+    /// Completes when no session has a client.
+    pub async fn all_inactive(&self) {
+        while self.active() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The number of sessions that have a client.
+    pub fn active(&self) -> usize {
+        let is_active = |handle: &Handle| handle.session_info.state() == SessionState::Active;
+        self.inner.live.iter().filter(|handle| is_active(handle)).count()
+    }
+
+    /// Hibernates, in an endless loop, the parked sessions of browsers that are to be replaced and are overdue.
+    pub async fn clear_browsers(&self) {
+        let mut told = BTreeSet::new();
+        loop {
+            for browser in self.inner.pool.overdue().await {
+                let is_in = |handle: &Handle| handle.place.get().is_some_and(|(place, _)| *place == browser);
+                let all: Vec<Handle> =
+                    self.inner.live.iter().filter(|handle| is_in(handle)).map(|handle| handle.clone()).collect();
+                let (parked, others): (Vec<_>, Vec<_>) =
+                    all.into_iter().partition(|handle| handle.session_info.state() == SessionState::Parked);
+                for handle in &parked {
+                    // A session that has just ended needs nothing.
+                    let _ = handle.control.send(Box::new(Control::Hibernate)).await;
+                }
+                if told.insert(browser) && !others.is_empty() {
+                    let named: Vec<_> = others.iter().take(NAMED).map(|handle| &*handle.session_info.id).collect();
+                    tracing::warn!(
+                        browser = browser.0,
+                        hibernated = parked.len(),
+                        remaining = others.len(),
+                        sessions = ?named,
+                        "the browser waits for its sessions that have a client; they are not ended"
+                    );
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
