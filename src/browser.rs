@@ -9,6 +9,7 @@ mod context_reaper;
 mod downloads;
 mod error;
 pub mod find;
+mod health;
 mod inbox;
 mod internal;
 mod lease;
@@ -253,29 +254,6 @@ impl Browser {
     /// Ends the browser; its sessions are told that it was lost.
     pub fn close(&self) {
         self.shared.close.cancel();
-    }
-
-    /// Kills the process group at once; its sessions are told that the browser was lost, and why.
-    pub(crate) fn kill(&self, why: Arc<str>) {
-        let _ = self.shared.killed.set(why);
-        self.shared.close.cancel();
-    }
-
-    /// The number of bytes that the browser has sent and taken. It grows while a large message is on its way.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.shared.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Asks the browser for something that every browser answers at once; completes with the answer, whatever it is.
-    /// There is no time limit. Never completes once the browser has ended.
-    pub(crate) async fn probe(&self) {
-        let method = "Browser.getVersion".into();
-        let call = Call { on: None, method, params: "{}".to_owned(), settle: Settle::Plain };
-        let (reply, answer) = oneshot::channel();
-        self.order(LinkRequest::Own { call, lease: None, reply });
-        if answer.await.is_err() {
-            std::future::pending::<()>().await;
-        }
     }
 
     /// Sends a command of the proxy's own, on a CDP session or on the browser itself, and returns
