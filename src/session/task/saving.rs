@@ -44,9 +44,10 @@ impl SessionTask {
     }
 
     fn doze_at(&self) -> Option<Instant> {
-        let after = match self.saving.is_asked {
-            true => Duration::ZERO,
-            false => Some(self.record.saves().hibernate_after).filter(|after| !after.is_zero())?,
+        let after = if self.saving.is_asked {
+            Duration::ZERO
+        } else {
+            Some(self.record.saves().hibernate_after).filter(|after| !after.is_zero())?
         };
         let at = self.record.life().parked_for(after)?;
         Some(self.saving.sleepless.map_or(at, |again| at.max(again)))
