@@ -51,7 +51,8 @@ fn every_row_of_the_table_is_complete_and_no_two_are_the_same() {
         assert_eq!(rest.id.is_some(), rest.path.contains("{id}"), "{name}: the path, and the member that it gives");
         assert!(rest.id.is_none_or(|id| members.contains_key(id)), "{name} has no member {:?}", rest.id);
         let has_body = !matches!(rest.input, RestInput::Path | RestInput::Query);
-        assert_eq!(has_body, matches!(rest.verb, Verb::Post | Verb::Patch), "{name}: the method, and the body");
+        let may_have_body = matches!(rest.verb, Verb::Post | Verb::Patch);
+        assert!(!has_body || may_have_body, "{name}: the method, and the body");
         let others = members.keys().filter(|member| rest.id != Some(member.as_str())).count();
         assert_eq!(others > 0, rest.input != RestInput::Path, "{name}: the members, and where they are");
     }
