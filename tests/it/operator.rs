@@ -26,7 +26,7 @@ async fn ghostmux(proxy: &Proxy, arguments: &[&str]) -> (Option<i32>, String, St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_counts_sessions_and_browsers() {
-    let proxy = Proxy::start(Browser::any().await, &["--max-total-sessions", "7"]).await;
+    let proxy = Proxy::start(Browser::any().await, &["--max-sessions", "7"]).await;
     let status = get(&proxy, "/v1/status").await;
     assert_eq!((&status["sessions"]["active"], &status["activeUsers"]), (&json!(0), &json!(0)), "{status}");
     let _client = proxy.connect().await;
@@ -139,11 +139,14 @@ async fn metrics_follow_the_naming_rules_of_prometheus() {
 async fn every_metric_is_in_the_documentation() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     drop(proxy.connect().await);
+    assert_eq!(proxy.http("POST", "/v1/browsers/recycle", &[], "").await.status, 200);
     // Metrics with labels are there once they have been counted.
     let mut metrics = String::new();
-    eventually("the session has ended", async || {
+    eventually("a session has ended, and the pool has decided", async || {
         metrics = proxy.http("GET", "/metrics", &[], "").await.body;
-        metrics.contains("ghostmux_sessions_ended_total{")
+        ["sessions_ended_total", "pool_decisions_total"]
+            .iter()
+            .all(|name| metrics.contains(&format!("ghostmux_{name}{{")))
     })
     .await;
     let names = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
