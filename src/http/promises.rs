@@ -60,7 +60,7 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (429, "This owner has as many sessions as it may have; Retry-After says when to try again."),
             (503, "No place became free in time; Retry-After says when to try again."),
         ],
-        Errors::Browser => &[(400, "The number of the browser is invalid."), (404, "There is no such browser.")],
+        Errors::Browser => &[(404, "There is no such browser.")],
         Errors::Snapshot => &[
             (400, "The id or a value is invalid; the detail names it."),
             (404, "The snapshot or session does not exist, or belongs to another owner."),

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Handle, SessionManager};
+use super::{Handle, SessionManager, server::no_browser};
 use crate::{
     api_types::{
-        Bad, Mode, Recycling, Reply, ServerMode, SessionState,
+        Mode, Recycling, Reply, ServerMode, SessionState,
         operations::{ControlRequest, Drain, Pause, RecycleBrowser, RecycleBrowsers, Resume},
     },
     port::BrowserId,
@@ -25,10 +25,8 @@ impl SessionManager {
         let inner = &self.inner;
         Ok(match request {
             ControlRequest::RecycleBrowser(RecycleBrowser { browser }) => {
-                let Ok(number) = browser.parse() else {
-                    return Err(Bad::new("browser", "is not the number of a browser").into());
-                };
-                inner.pool.recycle(BrowserId(number)).map_err(|_| ServiceError::NoBrowser(browser))?;
+                let Ok(number) = browser.parse() else { return Err(no_browser(&browser)) };
+                inner.pool.recycle(BrowserId(number)).map_err(|_| no_browser(&browser))?;
                 Reply::of::<RecycleBrowser>(&Recycling { browsers: vec![number] })
             }
             ControlRequest::RecycleBrowsers(RecycleBrowsers {}) => {

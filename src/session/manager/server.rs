@@ -90,10 +90,15 @@ impl SessionManager {
     pub async fn browser(&self, id: &str) -> Result<BrowserInfo, ServiceError> {
         let known =
             id.parse().ok().and_then(|id: u32| self.inner.pool.report().into_iter().find(|report| report.id.0 == id));
-        let report = known.ok_or_else(|| ServiceError::NoBrowser(id.chars().take(40).collect()))?;
+        let report = known.ok_or_else(|| no_browser(id))?;
         let table = processes(std::slice::from_ref(&report)).await;
         Ok(shown(report, &table).await)
     }
+}
+
+/// The error for a browser that does not exist, or whose number cannot be read.
+pub(super) fn no_browser(id: &str) -> ServiceError {
+    ServiceError::NoBrowser(id.chars().take(40).collect())
 }
 
 /// The processes of these browsers; none if the system does not tell.
