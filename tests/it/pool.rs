@@ -288,9 +288,9 @@ async fn parked_sessions_of_an_overdue_browser_hibernate_and_active_ones_go_on()
     assert_eq!(ok(&proxy, "GET", &path, Value::Null).await["browser"], 2);
     drop(active);
     are_gone(&proxy, &old).await;
-    for (browser, status) in [("1", 404), ("99", 404), ("x", 400)] {
+    for browser in ["1", "99", "x"] {
         let answer = send(&proxy, "POST", &format!("/v1/browsers/{browser}/recycle"), Value::Null).await;
-        assert_eq!(answer.0, status, "{browser}: {answer:?}");
+        assert_eq!(answer.0, 404, "{browser}: {answer:?}");
     }
 }
 
