@@ -159,11 +159,15 @@ impl Pool {
 
     /// Decides, and carries out what was decided, until the pool closes.
     pub(super) async fn control(self, mut machine: Machine) {
-        let mut measured = Instant::now();
+        let (mut measured, mut looked) = (Instant::now(), Instant::now());
         loop {
             let now = Instant::now();
-            let load = machine.load(now);
-            self.books().load = load;
+            // Every session that comes wakes this task; the files of the system are not read for each.
+            if looked <= now {
+                let load = machine.load(now);
+                self.books().load = load;
+                looked = now + TICK;
+            }
             if measured <= now {
                 self.measure().await;
                 measured = now + MEASURE;
