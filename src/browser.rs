@@ -31,7 +31,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -87,8 +87,6 @@ struct Shared {
     orders: mpsc::UnboundedSender<LinkRequest>,
     identity: Identity,
     pid: Option<u32>,
-    /// When it was ready for leases.
-    started: Instant,
     leases: AtomicU64,
     live: AtomicI64,
     /// Counts the sessions that have had a lease here.
@@ -234,11 +232,6 @@ impl Browser {
     /// Sessions that have had a lease here, those of now included.
     pub fn served(&self) -> u64 {
         self.shared.served.load(Ordering::Relaxed)
-    }
-
-    /// Time since it was ready for leases.
-    pub fn age(&self) -> Duration {
-        self.shared.started.elapsed()
     }
 
     /// Whether a session traces here and must stay alone.

@@ -248,7 +248,6 @@ mod tests {
                 orders,
                 identity,
                 pid,
-                started: std::time::Instant::now(),
                 leases,
                 live,
                 served,

@@ -34,7 +34,6 @@ pub(crate) fn lease() -> (Lease, Seen) {
         orders,
         identity,
         pid: None,
-        started: std::time::Instant::now(),
         leases: AtomicU64::new(1),
         live: AtomicI64::new(0),
         served: AtomicU64::new(0),

@@ -1,11 +1,7 @@
 //! Starts a browser until it takes leases: the connection, its version and error texts, the
 //! watchers.
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
@@ -168,7 +164,6 @@ pub(crate) async fn start(
         orders,
         identity: greeting.identity,
         pid,
-        started: Instant::now(),
         leases: 0.into(),
         live: 0.into(),
         served: 0.into(),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use serde::Serialize;
 
 use super::client::{Client, ClientError};
 use crate::api_types::{BrowserInfo, Browsers, Millis, ServerStatus, Session, Sessions};
@@ -178,10 +179,9 @@ fn describe(status: &ServerStatus) -> String {
 }
 
 fn row_of_session(session: &Session) -> [String; 7] {
-    let state = serde_json::to_value(session.state).ok().and_then(|state| state.as_str().map(str::to_owned));
     [
         session.id.clone(),
-        state.unwrap_or_default(),
+        word(session.state),
         session.clients.to_string(),
         session.browser.map_or_else(|| "-".to_owned(), |browser| browser.to_string()),
         ago(session.created_at),
@@ -191,11 +191,10 @@ fn row_of_session(session: &Session) -> [String; 7] {
 }
 
 fn row_of_browser(browser: &BrowserInfo) -> [String; 11] {
-    let state = serde_json::to_value(browser.state).ok().and_then(|state| state.as_str().map(str::to_owned));
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     [
         browser.id.to_string(),
-        state.unwrap_or_default(),
+        word(browser.state),
         or_none(browser.pid.map(|pid| pid.to_string())),
         or_none(browser.age.map(span)),
         browser.sessions.to_string(),
@@ -206,6 +205,12 @@ fn row_of_browser(browser: &BrowserInfo) -> [String; 11] {
         or_none(browser.cpu_time.map(span)),
         browser.why.clone().or_else(|| browser.product.clone()).unwrap_or_default(),
     ]
+}
+
+/// A state as the API writes it.
+fn word(state: impl Serialize) -> String {
+    let value = serde_json::to_value(state).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 fn now() -> u64 {

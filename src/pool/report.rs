@@ -53,12 +53,13 @@ fn of(id: BrowserId, slot: &Slot) -> BrowserReport {
         State::Draining { .. } => BrowserState::Draining,
         State::Dead { .. } => BrowserState::Dead,
     };
-    let browser = slot.serving().map(|serving| &serving.browser);
+    let serving = slot.serving();
+    let browser = serving.map(|serving| &serving.browser);
     BrowserReport {
         id,
         state,
         why: slot.lacks(),
-        age: browser.map(Browser::age),
+        age: serving.map(|serving| serving.ready_at.elapsed()),
         served: browser.map_or(0, Browser::served),
         browser: browser.cloned(),
         warm: slot.warm(),

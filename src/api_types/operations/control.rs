@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::{
     super::{Recycling, ServerMode},
-    Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
+    Errors, Operation, Rest, Row, Verb, operations,
+    server::OF_SERVER,
 };
 
 operations! {
@@ -15,16 +16,7 @@ operations! {
 }
 
 /// An endpoint that changes the mode of the server.
-const OF_SERVER: Rest = Rest {
-    verb: Verb::Post,
-    path: "/v1/drain",
-    id: None,
-    input: RestInput::Path,
-    answer: RestAnswer::Output,
-    says: "The mode of the server.",
-    tag: "server",
-    errors: &[],
-};
+const OF_MODE: Rest = Rest { verb: Verb::Post, path: "/v1/drain", says: "The mode of the server.", ..OF_SERVER };
 
 /// Replaces a browser: another one is started, this one takes no new sessions, and is closed when its last session has
 /// ended. Sessions that are parked after `recycle_deadline` are hibernated.
@@ -46,7 +38,7 @@ impl Operation for RecycleBrowser {
             says: "The browser will be replaced.",
             tag: "browsers",
             errors: &[Errors::Browser],
-            ..OF_SERVER
+            ..OF_MODE
         }),
     };
 }
@@ -66,7 +58,7 @@ impl Operation for RecycleBrowsers {
             path: "/v1/browsers/recycle",
             says: "The browsers will be replaced.",
             tag: "browsers",
-            ..OF_SERVER
+            ..OF_MODE
         }),
     };
 }
@@ -79,7 +71,7 @@ pub struct Drain {}
 
 impl Operation for Drain {
     type Output = ServerMode;
-    const ROW: Row = Row { name: "drain", ghost: None, rest: Some(OF_SERVER) };
+    const ROW: Row = Row { name: "drain", ghost: None, rest: Some(OF_MODE) };
 }
 
 /// Makes new sessions wait in the queue until `resume`. Sessions that run go on, and clients can connect to them.
@@ -89,7 +81,7 @@ pub struct Pause {}
 
 impl Operation for Pause {
     type Output = ServerMode;
-    const ROW: Row = Row { name: "pause", ghost: None, rest: Some(Rest { path: "/v1/pause", ..OF_SERVER }) };
+    const ROW: Row = Row { name: "pause", ghost: None, rest: Some(Rest { path: "/v1/pause", ..OF_MODE }) };
 }
 
 /// Ends a pause.
@@ -99,5 +91,5 @@ pub struct Resume {}
 
 impl Operation for Resume {
     type Output = ServerMode;
-    const ROW: Row = Row { name: "resume", ghost: None, rest: Some(Rest { path: "/v1/resume", ..OF_SERVER }) };
+    const ROW: Row = Row { name: "resume", ghost: None, rest: Some(Rest { path: "/v1/resume", ..OF_MODE }) };
 }

@@ -15,7 +15,7 @@ operations! {
 }
 
 /// An endpoint that shows something of the server.
-const OF_SERVER: Rest = Rest {
+pub(super) const OF_SERVER: Rest = Rest {
     verb: Verb::Get,
     path: "/v1/status",
     id: None,
