@@ -6,7 +6,13 @@ use super::tenant::Tenant;
 
 /// One act: usually a legitimate one, often enough an attack.
 pub(crate) async fn act(tenant: &mut Tenant) {
-    if tenant.page().is_none() || tenant.random.once_in(12) {
+    if tenant.has_company && tenant.is_crowded() {
+        // A slow Chrome must not get more and more pages, and be slower and slower.
+        if tenant.page().is_none() {
+            attach(tenant).await;
+            return tenant.wait().await;
+        }
+    } else if tenant.page().is_none() || tenant.random.once_in(12) {
         return open(tenant).await;
     }
     if tenant.random.once_in(3) {

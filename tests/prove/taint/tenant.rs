@@ -31,6 +31,8 @@ const OPENS: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_millis(150);
 /// The number of pages of a tenant.
 const PAGES: usize = 4;
+/// With more pages than these, a client ends the session that it shares.
+const MOST_PAGES: usize = 16;
 
 /// A client: its tenant's number, and its own among those of the tenant.
 type ClientNumber = (Number, usize);
@@ -150,7 +152,7 @@ pub(crate) struct Tenant {
     address: String,
     path: SessionPath,
     /// Whether the tenant has another client on the same session.
-    has_company: bool,
+    pub(crate) has_company: bool,
     wire: Option<Wire>,
     /// The CDP sessions that were announced on this connection, ended ones too.
     announced: HashSet<String>,
@@ -206,7 +208,11 @@ impl Tenant {
             while let Some((session, method, params)) = self.due.pop() {
                 self.send(Some(&session), method, params).await;
             }
-            if self.targets.iter().filter(|(_, kind)| kind == "page").count() > PAGES {
+            if self.has_company && self.pages() > MOST_PAGES {
+                // Its pages would become more and more: one that is paused does not close, and the session ends only
+                // when both clients are away.
+                self.send(None, "Browser.close", json!({})).await;
+            } else if self.pages() > PAGES {
                 let oldest = self.targets.iter().find(|(_, kind)| kind == "page").map(|(id, _)| id.clone());
                 self.send(None, "Target.closeTarget", json!({ "targetId": oldest })).await;
             }
@@ -270,7 +276,7 @@ impl Tenant {
     }
 
     /// Disconnects; the next act opens a new connection. A session with two clients would never end by that, because
-    /// one of them is always there, and its pages would become more and more: sometimes one closes it for both.
+    /// one of them is always there: sometimes one closes it for both.
     pub(crate) async fn leave(&mut self) {
         if self.has_company && self.random.once_in(2) {
             self.send(None, "Browser.close", json!({})).await;
@@ -332,6 +338,11 @@ impl Tenant {
                 Received::Nothing => return,
             }
         }
+    }
+
+    /// Waits a moment for the replies to all commands.
+    pub(crate) async fn wait(&mut self) {
+        self.pump(Instant::now() + TURN, 0).await;
     }
 
     /// The number of pending commands that will be answered soon.
@@ -458,6 +469,15 @@ impl Tenant {
         if faults.len() < 50 {
             faults.push(what);
         }
+    }
+
+    fn pages(&self) -> usize {
+        self.targets.iter().filter(|(_, kind)| kind == "page").count()
+    }
+
+    /// Whether it has enough pages, or one is being opened.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.pages() > PAGES || self.waiting.values().any(|sent| sent.method == "Target.createTarget")
     }
 
     /// An own CDP session on a page.
