@@ -320,7 +320,7 @@ impl VirtualBrowser {
     }
 
     fn on_message(&mut self, on: &CdpSessionId, id: Option<CallId>, body_end: usize, text: Bytes) {
-        let Some(cdp) = self.scope.sessions.get_mut(on) else { return self.on_kept_page(on, &text) };
+        let Some(cdp) = self.scope.sessions.get_mut(on) else { return self.on_guarded_page(on, &text) };
         if let Some(id) = id {
             // A reply without a pending command of this client is not delivered.
             if !cdp.in_flight.answered(id) {

@@ -259,7 +259,7 @@ impl Mirror {
         }
         self.release_keepers(lease, &mine);
         for id in mine {
-            self.let_go_of_all(&id);
+            self.release_holds(&id);
         }
         let attached: Vec<CdpSessionId> = self.attachments.of_lease(lease).cloned().collect();
         let mut roots = Vec::new();
@@ -306,11 +306,11 @@ impl Mirror {
                     Some(tab) if own => {
                         self.targets.set_page(&tab, info.id.clone());
                         self.own_pages.insert(tab.clone());
-                        self.let_go(Flavour::Tab, &tab);
+                        self.release_hold(Flavour::Tab, &tab);
                     }
                     Some(tab) if kind == Kind::Page => self.pair(&tab, info.id.clone(), now),
                     // That tab is never shown.
-                    Some(tab) => self.let_go(Flavour::Tab, &tab),
+                    Some(tab) => self.release_hold(Flavour::Tab, &tab),
                     None => {}
                 }
                 self.tell_created(&info.id);
@@ -356,7 +356,7 @@ impl Mirror {
         for session in attached {
             self.let_loose(&session);
         }
-        self.let_go_of_all(id);
+        self.release_holds(id);
         if let Some(lease) = owner {
             self.effects.push_back(Effect::Deliver(lease, Told::Destroyed { target: id.clone() }));
         }

@@ -126,7 +126,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
         let get_cookies = GetCookies { browser_context_id: surveyed.context.as_str() };
         let cookies = by_deadline(self.scene.step(), self.scene.place.ask(&get_cookies));
         // A page of the proxy takes longest to start, so it starts at the same time.
-        let (seen, cookies, storage_page) = tokio::join!(looks, cookies, self.vault_ahead(surveyed));
+        let (seen, cookies, storage_page) = tokio::join!(looks, cookies, self.open_storage_page_early(surveyed));
         let pages = self.pages(&ids, seen, &mut candidates).await?;
         let cookies = cookies.map(|answer| answer.cookies);
         for cookies in self.cookies(cookies).await?.chunks(COOKIES) {
@@ -155,7 +155,7 @@ impl<W: AsyncWrite + Unpin> Capture<'_, W> {
 
     /// Starts a storage page at the first key to read, if it is already known that there is one. If the key turns out
     /// to be another, or cannot be reached, the turn of that key shows it.
-    async fn vault_ahead(&self, surveyed: &Surveyed) -> Option<Result<StoragePage, Problem>> {
+    async fn open_storage_page_early(&self, surveyed: &Surveyed) -> Option<Result<StoragePage, Problem>> {
         let mut likely = Origins::default();
         likely.surveyed(surveyed);
         let first = likely.keys().next().filter(|_| self.scene.parts.local_storage || self.scene.parts.indexed_db)?;

@@ -224,7 +224,7 @@ impl VirtualBrowser {
     }
 
     /// The reply to the attach command of a dialog guard; `None` if the page has gone.
-    pub(super) fn on_keeper(&mut self, tag: Tag, page: &TargetId, result: Option<&str>) {
+    pub(super) fn on_guard_attached(&mut self, tag: Tag, page: &TargetId, result: Option<&str>) {
         let session = result.and_then(|result| JsonObject::read(result)?.string("sessionId")).map(CdpSessionId::from);
         match (session, self.dialog_guards.pages.get_mut(page)) {
             (Some(session), Some(dialog_guard)) => {
@@ -240,7 +240,7 @@ impl VirtualBrowser {
     }
 
     /// A message on a CDP session without a client: a dialog guard dismisses a dialog.
-    pub(super) fn on_kept_page(&mut self, on: &CdpSessionId, text: &[u8]) {
+    pub(super) fn on_guarded_page(&mut self, on: &CdpSessionId, text: &[u8]) {
         if self.dialog_guards.is_one(on)
             && matches!(message::route(text).head, message::Head::Event("Page.javascriptDialogOpening"))
         {

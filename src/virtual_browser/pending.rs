@@ -183,7 +183,7 @@ impl VirtualBrowser {
                 self.scaled(&on, Some(scale));
                 self.scope.reply(&on, id, &result);
             }
-            Pending::DialogGuard(page) => self.on_keeper(tag, &page, Some(&result)),
+            Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, Some(&result)),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
         }
@@ -221,7 +221,7 @@ impl VirtualBrowser {
             | Pending::CreateContext(on, id)
             | Pending::DisposeContext(on, id, _)
             | Pending::WindowAttach(on, id) => self.scope.fail(&on, id, error),
-            Pending::DialogGuard(page) => self.on_keeper(tag, &page, None),
+            Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, None),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
         }

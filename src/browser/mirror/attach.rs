@@ -207,7 +207,7 @@ impl Mirror {
             .collect();
         stale.sort_unstable();
         for id in stale {
-            self.let_go(Flavour::Page, &id);
+            self.release_hold(Flavour::Page, &id);
         }
     }
 
@@ -262,7 +262,7 @@ impl Mirror {
         // A tab-flavour client had its last CDP session on this page: the page must not wait for
         // it.
         if of_a_client && !self.has_client(id) {
-            self.let_go(Flavour::Page, id);
+            self.release_hold(Flavour::Page, id);
         }
     }
 

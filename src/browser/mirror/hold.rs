@@ -37,12 +37,12 @@ impl Mirror {
         }
         match self.targets.get(id.as_str()).map(|target| (target.kind, target.page().cloned())) {
             Some((Some(Kind::Tab), page)) => {
-                self.let_go(Flavour::Tab, &id);
+                self.release_hold(Flavour::Tab, &id);
                 if let Some(page) = page.filter(|_| !children) {
-                    self.let_go(Flavour::Page, &page);
+                    self.release_hold(Flavour::Page, &page);
                 }
             }
-            _ => self.let_go_of_all(&id),
+            _ => self.release_holds(&id),
         }
         Resume::Pass
     }
@@ -69,7 +69,7 @@ impl Mirror {
         // The watcher holds it again, because the client to which it was handed over has detached.
         let held = self.targets.get(id.as_str()).map(|target| (target.held.clone(), target.deadline.is_some()));
         if let Some(([Some(_), _] | [_, Some(_)], false)) = held {
-            self.let_go_of_all(id);
+            self.release_holds(id);
         }
     }
 
@@ -87,7 +87,7 @@ impl Mirror {
             // so does the proxy.
             if !(wanted && target.can_access_opener) {
                 self.expired_holds += 1;
-                self.let_go(Flavour::Page, &id);
+                self.release_hold(Flavour::Page, &id);
             }
         }
     }
@@ -153,7 +153,7 @@ impl Mirror {
                     self.holds.push_back((now + HOLD, id.clone()));
                 }
             } else {
-                self.let_go(flavour, id);
+                self.release_hold(flavour, id);
             }
             return;
         };
@@ -162,7 +162,7 @@ impl Mirror {
             // The watcher keeps its CDP session: it is not handed to a client.
             self.expect_all(id, &wanted);
             if !somebody_waits {
-                self.let_go(flavour, id);
+                self.release_hold(flavour, id);
             }
             return;
         }
@@ -214,9 +214,9 @@ impl Mirror {
             })
     }
 
-    pub(super) fn let_go_of_all(&mut self, id: &TargetId) {
+    pub(super) fn release_holds(&mut self, id: &TargetId) {
         for flavour in FLAVOURS {
-            self.let_go(flavour, id);
+            self.release_hold(flavour, id);
         }
     }
 
@@ -224,7 +224,7 @@ impl Mirror {
     /// holder has resumed. But a shared worker whose holder detaches before the reply never starts,
     /// and a service worker often does not (*measured*, shell and full, 156): for these the reply
     /// is waited for.
-    pub(super) fn let_go(&mut self, flavour: Flavour, id: &TargetId) {
+    pub(super) fn release_hold(&mut self, flavour: Flavour, id: &TargetId) {
         let Some(target) = self.targets.get_mut(id) else { return };
         target.deadline = None;
         let Some(child) = target.held[flavour as usize].take() else { return };

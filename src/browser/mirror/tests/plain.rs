@@ -254,7 +254,7 @@ impl Plain {
         self.origins.retain(|context, _| contexts.contains_key(context));
         self.rulings.retain(|context, _| contexts.contains_key(context));
         for id in mine {
-            self.let_go_of_all(&id);
+            self.release_holds(&id);
         }
         let mut roots = Vec::new();
         for (id, attachment) in self.attachments.iter_mut().filter(|(_, attachment)| attachment.lease == Some(lease)) {
@@ -306,11 +306,11 @@ impl Plain {
                             target.page = Some(info.id.clone());
                         }
                         self.own_pages.insert(tab.clone());
-                        self.let_go(Flavour::Tab, &tab);
+                        self.release_hold(Flavour::Tab, &tab);
                     }
                     Some(tab) if kind == Kind::Page => self.pair(&tab, info.id.clone(), now),
                     // That tab is never shown.
-                    Some(tab) => self.let_go(Flavour::Tab, &tab),
+                    Some(tab) => self.release_hold(Flavour::Tab, &tab),
                     None => {}
                 }
                 self.tell_created(&info.id);
@@ -364,7 +364,7 @@ impl Plain {
         for session in attached {
             self.let_loose(&session);
         }
-        self.let_go_of_all(id);
+        self.release_holds(id);
         if let Some(lease) = owner {
             self.effects.push_back(Effect::Deliver(lease, Told::Destroyed { target: id.clone() }));
         }

@@ -249,7 +249,7 @@ impl Plain {
             .collect();
         stale.sort_unstable();
         for id in stale {
-            self.let_go(Flavour::Page, &id);
+            self.release_hold(Flavour::Page, &id);
         }
     }
 
@@ -316,7 +316,7 @@ impl Plain {
         // A tab-flavour client had its last CDP session on this page: the page must not wait for
         // it.
         if of_a_client && !self.has_client(id) {
-            self.let_go(Flavour::Page, id);
+            self.release_hold(Flavour::Page, id);
         }
     }
 
