@@ -30,9 +30,11 @@ test: ## All required checks: formatting, lints, docs, tests, real clients with 
 	@$(MAKE) --no-print-directory lint test-rust test-quick-clients
 	@echo '==> all green'
 
+# What greedy clients cost others is a matter of the proxy: here in headless shell, in full Chrome too by `make prove`.
 test-rust:
 	@echo '==> Rust tests'
-	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --no-tests=pass -E 'not binary(prove)'; \
+	@if command -v cargo-nextest >/dev/null; then \
+	  cargo nextest run --locked --no-tests=pass -E 'not binary(prove) and not test(/^attacks::greed.*::full$$/)'; \
 	  else cargo test --locked --lib --bins --test it; fi
 	@cargo test --locked --doc --quiet
 
