@@ -1,10 +1,8 @@
-//! The server: binds the address, accepts connections, separates WebSocket upgrades from other HTTP, and drains when a
-//! signal asks it to stop.
+//! The server: binds the address, accepts connections, and drains when a signal asks it to stop.
 
 mod start;
 
 use std::{
-    convert::Infallible,
     io,
     io::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -13,16 +11,13 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::start::StartError;
-use crate::http::patient::Patient;
 use crate::{
     browser::{
         CodecChoice, Launch, Shares, Source,
@@ -31,7 +26,7 @@ use crate::{
     close_reason::CloseReason,
     config::{BrowserSource, Config},
     http::{
-        self, Answer, Api, Ends, Guard, Peer, Shows,
+        self, Api, Endpoints, Guard,
         chrome::{Origin, Protocol},
     },
     metrics::Metrics,
@@ -43,10 +38,6 @@ use crate::{
 
 /// Time limit for the end of all sessions, once they are told to.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
-/// Time limit for the line and headers of a request.
-const HEADERS: Duration = Duration::from_secs(10);
-/// Most bytes of a request's line and headers.
-const LONGEST_HEADERS: usize = 64 * 1024;
 
 /// The `OpenAPI` document of the REST interface, as text.
 pub fn openapi() -> serde_json::Result<String> {
@@ -79,13 +70,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let http_session = config.http_session;
     let registry = SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, config.admission());
     let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
-    let api = Api::new(registry.clone(), Protocol::new(origin), metrics);
-    let service = Arc::new(Service {
-        api,
-        guard,
-        tenants: Tenants::local(config.local_capabilities()),
-        stall: config.http_stall,
-    });
+    let api = Api { registry: registry.clone(), protocol: Arc::new(Protocol::new(origin)), metrics };
+    let endpoints = Endpoints::new(api, guard, Tenants::local(config.local_capabilities()));
 
     // Waits for the first browser, so that the line below can name its version.
     let _ = pool.any().await;
@@ -96,7 +82,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, Peer(peer), service.clone(), closing.clone()));
+                    let served = http::serve(stream, peer, endpoints.clone(), config.http_stall, closing.clone());
+                    connections.spawn(served);
                 }
                 // The process has no file descriptor left, or the client disconnected early. Other clients are still served.
                 Err(error) => {
@@ -253,74 +240,6 @@ impl StopSignals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-struct Service {
-    api: Api,
-    guard: Guard,
-    tenants: Tenants,
-    /// How long the reader of an answer may read nothing.
-    stall: Duration,
-}
-
-async fn connection(stream: TcpStream, peer: Peer, service: Arc<Service>, closing: CancellationToken) {
-    // Small frames are sent at once. Without this option they are sent later, which is no error.
-    let _ = stream.set_nodelay(true);
-    // Without a local address the client has disconnected.
-    let Ok(to) = stream.local_addr() else { return };
-    let ends = Ends { from: peer.0, to };
-    let stream = Patient::new(stream, service.stall);
-    let answer = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.answer(request, ends).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
-        .max_buf_size(LONGEST_HEADERS)
-        .serve_connection(TokioIo::new(stream), answer)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        if is_stalled(&error) {
-            tracing::warn!(peer = %peer.0, %error, "closed a connection whose client did not read the answer");
-            return;
-        }
-        tracing::debug!(%error, "a connection ended badly");
-    }
-}
-
-/// Whether a connection was closed because its client read nothing.
-fn is_stalled(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
-}
-
-impl Service {
-    async fn answer(&self, request: Request<Incoming>, ends: Ends) -> Answer {
-        let path = request.uri().path();
-        let upgrade = http::upgrade::is_upgrade(&request);
-        let shows = if upgrade { Shows::Sessions } else { http::shows(path) };
-        if let Err(refused) = self.guard.check(&request, ends, shows, upgrade) {
-            tracing::debug!(path, ?refused, "refused");
-            let answer = refused.answer();
-            return if upgrade { http::upgrade::say_why(answer) } else { answer };
-        }
-        let caller = http::caller(&self.tenants, request.headers());
-        if upgrade {
-            http::upgrade::say_why(http::upgrade::answer(&self.api.registry, request, &caller).await)
-        } else {
-            self.api.answer(request, caller).await
         }
     }
 }

@@ -16,98 +16,112 @@
 //! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
 //! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | the endpoints of browserless |
 //!
-//! Methods are matched in any letter case: some clients write `get`.
+//! [`Endpoints`] is one router. Every request passes the same layers on its way there ([`layers`]): the guard, the layer
+//! that determines its caller, and the one that opens WebSockets. The routes of `/v1` are made from the table of
+//! operations. A known path with a method that it does not have is answered 405 with `Allow`.
 
 mod browserless;
 pub mod chrome;
+mod connection;
 mod errors;
 mod guard;
+mod layers;
 mod monitor;
-pub(crate) mod patient;
+mod patient;
 mod promises;
 mod reply;
 mod request;
-pub(crate) mod upgrade;
+mod upgrade;
 mod v1;
 mod welcome;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
-use axum::body::Body;
-use hyper::{HeaderMap, Request, body::Incoming, header};
+use axum::{
+    Router,
+    extract::{FromRef, Request},
+    http::{Method, StatusCode, Uri},
+    middleware::{from_fn, from_fn_with_state},
+    routing,
+};
+use tower::{Service as _, ServiceBuilder, util::BoxCloneSyncService};
 
-use self::{chrome::Protocol, v1::V1};
+use self::{chrome::Protocol, v1::DOCUMENT};
 pub use self::{
+    connection::serve,
     guard::{Ends, Guard, Refused, Shows},
     reply::{Answer, Problem, Why, problem, refused},
     v1::openapi,
 };
-use crate::{
-    metrics::Metrics,
-    session::manager::{Caller, SessionManager},
-    tenant::Tenants,
-};
+use crate::{metrics::Metrics, session::manager::SessionManager, tenant::Tenants};
 
-/// The address from which a request came.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
-
-/// The endpoints, and the state that they need.
+/// What the handlers need.
 #[derive(Clone)]
 pub struct Api {
     /// The sessions.
     pub registry: SessionManager,
     /// The protocol JSON of the browsers, fetched once.
-    protocol: Arc<Protocol>,
+    pub protocol: Arc<Protocol>,
     /// The metrics of the process.
-    metrics: Arc<Metrics>,
-    v1: V1,
+    pub metrics: Arc<Metrics>,
 }
 
-/// The caller of a request, by its headers.
-pub fn caller(tenants: &Tenants, headers: &HeaderMap) -> Caller {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    Caller { tenant: tenants.identify(), host: host.unwrap_or("localhost").into() }
+impl FromRef<Api> for SessionManager {
+    fn from_ref(api: &Api) -> Self {
+        api.registry.clone()
+    }
 }
 
-impl Api {
-    /// Endpoints for these sessions.
-    pub fn new(registry: SessionManager, protocol: Protocol, metrics: Arc<Metrics>) -> Self {
-        Self { v1: V1::new(registry.clone()), registry, protocol: Arc::new(protocol), metrics }
+/// All endpoints, behind their layers; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Endpoints(BoxCloneSyncService<Request, Answer, Infallible>);
+
+impl Endpoints {
+    /// The endpoints for the requests that this guard lets through.
+    pub fn new(api: Api, guard: Guard, tenants: Tenants) -> Self {
+        let registry = api.registry.clone();
+        // A request passes the layers from the first to the last. They are around the router, not in it: a layer of the
+        // router is called only after the route and the method were chosen.
+        let service = ServiceBuilder::new()
+            .layer(from_fn(layers::upper_case_method))
+            .layer(from_fn(layers::explain_refused_upgrade))
+            .layer(from_fn_with_state(Arc::new(guard), layers::check))
+            .layer(from_fn_with_state(tenants, layers::identify))
+            .layer(from_fn_with_state(registry, layers::open_websocket))
+            .service(routes().with_state(api));
+        Self(BoxCloneSyncService::new(service))
     }
 
-    /// Answers a request of this caller that is not a WebSocket upgrade.
-    pub async fn answer(&self, mut request: Request<Incoming>, caller: Caller) -> Answer {
-        let method = request.method().as_str().to_ascii_uppercase();
-        match (method.as_str(), request.uri().path()) {
-            ("GET" | "HEAD", "/metrics") => monitor::metrics(&self.metrics, &self.registry, request.headers()).await,
-            ("GET" | "HEAD", "/health") => monitor::health(&self.registry),
-            ("GET" | "HEAD", "/healthz") => monitor::alive(),
-            ("GET" | "HEAD", "/readyz") => monitor::ready(&self.registry),
-            ("GET" | "HEAD", "/") => welcome::answer(request.headers(), &caller.host),
-            (_, path) if is_chromes(session_of(path).1) => chrome::answer(self, &request, &caller, &method).await,
-            _ => {
-                if let Ok(method) = method.parse() {
-                    *request.method_mut() = method;
-                }
-                request.extensions_mut().insert(caller);
-                self.v1.answer(request.map(Body::new)).await
-            }
-        }
+    /// Answers a request. Its extensions must have the [`Ends`] of its connection.
+    pub async fn answer(&self, request: Request) -> Answer {
+        let Ok(answer) = self.0.clone().call(request).await;
+        answer
     }
+}
+
+fn routes() -> Router<Api> {
+    Router::new()
+        .route("/", routing::get(welcome::page))
+        .merge(monitor::routes())
+        .merge(chrome::routes())
+        .merge(browserless::routes())
+        .merge(v1::routes())
+        .fallback(async |uri: Uri| {
+            let detail = format!("there is nothing at {}; see {DOCUMENT} and /json/version", uri.path());
+            Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
+        })
+        .method_not_allowed_fallback(async |method: Method, uri: Uri| {
+            let detail = format!("{} does not allow {method}; the header Allow lists the methods", uri.path());
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
+        })
 }
 
 /// Splits a path `/s/NAME/…` into the name of the session and the rest. Another path has no name.
-pub(crate) fn session_of(path: &str) -> (Option<&str>, &str) {
+fn session_of(path: &str) -> (Option<&str>, &str) {
     let Some(named) = path.strip_prefix("/s/") else { return (None, path) };
     let end = named.find('/').unwrap_or(named.len());
     let (name, rest) = named.split_at(end);
     (Some(name), rest)
-}
-
-/// Whether the path belongs to Chrome's own HTTP interface.
-fn is_chromes(path: &str) -> bool {
-    path == "/json" || path.starts_with("/json/")
 }
 
 /// The kind of content in the answer to a request for this path. The guard uses it.
@@ -117,15 +131,8 @@ pub fn shows(path: &str) -> Shows {
         return if matches!(path, "/json/version" | "/json/version/") { Shows::Nothing } else { Shows::Sessions };
     }
     match path {
-        "/"
-        | "/json/version"
-        | "/json/version/"
-        | "/json/protocol"
-        | "/json/protocol/"
-        | "/health"
-        | "/healthz"
-        | "/readyz"
-        | v1::DOCUMENT => Shows::Nothing,
+        "/" | "/json/version" | "/json/version/" | "/json/protocol" | "/json/protocol/" | "/health" | "/healthz"
+        | "/readyz" | DOCUMENT => Shows::Nothing,
         "/metrics" | "/pressure" => Shows::Figures,
         _ => Shows::Sessions,
     }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Peer,
+    Api, Ends,
     promises::Documented,
     reply::{Answer, Problem, compact, nothing},
     request::{By, Id, Query},
@@ -70,7 +70,7 @@ const A_GET: Rest = Rest {
 };
 
 /// The routes of these endpoints.
-pub(super) fn routes() -> Router<SessionManager> {
+pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/sessions", routing::get(sessions))
         .route("/pressure", routing::get(pressure))
@@ -228,12 +228,12 @@ async fn pressure(State(registry): State<SessionManager>) -> Answer {
 
 async fn kill(
     State(registry): State<SessionManager>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(ends): Extension<Ends>,
     headers: HeaderMap,
     By(caller): By,
     Id(id): Id,
 ) -> Result<Answer, Problem> {
-    if !peer.ip().to_canonical().is_loopback() || headers.contains_key("sec-fetch-site") {
+    if !ends.from.ip().to_canonical().is_loopback() || headers.contains_key("sec-fetch-site") {
         let detail = "only a program on this machine can end a session by GET; use DELETE /v1/sessions/{id}";
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-by-get", detail));
     }

@@ -5,7 +5,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use hyper::{Request, StatusCode};
+use axum::{
+    Router,
+    extract::{FromRequestParts, State},
+    http::{Method, StatusCode, Uri, request::Parts},
+    response::{IntoResponse, Response},
+    routing,
+};
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -16,7 +22,8 @@ use tokio::{
 
 use super::{
     Api,
-    reply::{Answer, json, problem, refused, text},
+    reply::{Answer, Problem, json, problem, refused, text},
+    request::By,
     session_of,
 };
 use crate::{
@@ -101,28 +108,29 @@ impl Protocol {
     }
 }
 
-pub(super) async fn answer<B>(api: &Api, request: &Request<B>, caller: &Caller, method: &str) -> Answer {
-    let (named, path) = session_of(request.uri().path());
-    let query = request.uri().query();
-    let asker = &Asker { caller: caller.clone(), named: named.map(str::to_owned) };
-    let command = path.strip_prefix("/json").unwrap_or_default();
-    // Chrome serves `/json/list/` and `/json/version/`, but not `/json/`.
-    let (name, rest) = match command.strip_prefix('/').map(|command| command.split_once('/').unwrap_or((command, ""))) {
-        None => ("list", ""),
-        Some(("", _)) => return not_found(path),
-        Some(parts) => parts,
-    };
-    let done = match (name, rest) {
-        ("version", "") => version(api, asker, query).await,
-        ("list", "") => list(api, &asker.of_query(query)).await,
-        ("protocol", "") => return protocol_json(api).await,
-        ("new", "") if method != "PUT" => return unsafe_verb(method),
-        ("new", "") => new(api, asker, query).await,
-        ("activate", id) => one(api, &asker.of_query(query), "Target.activateTarget", id, "Target activated").await,
-        ("close", id) => one(api, &asker.of_query(query), "Target.closeTarget", id, "Target is closing").await,
-        _ => return not_found(path),
-    };
-    done.unwrap_or_else(Failure::answer)
+/// The routes, below `/json` and below `/s/NAME/json`. Like Chrome, all but `/json/new` accept every method.
+pub(super) fn routes() -> Router<Api> {
+    let mut router = Router::new();
+    for session in ["", "/s/{name}"] {
+        for end in ["", "/"] {
+            let at = |command: &str| format!("{session}/json/{command}{end}");
+            router = router
+                .route(&at("version"), routing::any(version))
+                .route(&at("list"), routing::any(list))
+                .route(&at("protocol"), routing::any(protocol_json))
+                .route(&at("new"), routing::put(new).fallback(unsafe_verb))
+                .route(&at("activate"), routing::any(activate))
+                .route(&at("close"), routing::any(close));
+        }
+        router = router
+            .route(&format!("{session}/json"), routing::any(list))
+            .route(&format!("{session}/json/activate/{{*id}}"), routing::any(activate))
+            .route(&format!("{session}/json/close/{{*id}}"), routing::any(close))
+            // Chrome serves `/json/list/` and `/json/version/`, but not `/json/`.
+            .route(&format!("{session}/json/"), routing::any(unknown))
+            .route(&format!("{session}/json/{{*command}}"), routing::any(unknown));
+    }
+    router
 }
 
 enum Failure {
@@ -138,8 +146,8 @@ impl From<ServiceError> for Failure {
     }
 }
 
-impl Failure {
-    fn answer(self) -> Answer {
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
         match self {
             Self::Session(why) => refused(&why),
             Self::Refused(error) => problem(StatusCode::BAD_REQUEST, "refused", &error.message),
@@ -151,7 +159,8 @@ impl Failure {
     }
 }
 
-fn not_found(path: &str) -> Answer {
+async fn unknown(uri: Uri) -> Answer {
+    let (_, path) = session_of(uri.path());
     text(
         StatusCode::NOT_FOUND,
         "text/html; charset=UTF-8",
@@ -159,7 +168,7 @@ fn not_found(path: &str) -> Answer {
     )
 }
 
-fn unsafe_verb(method: &str) -> Answer {
+async fn unsafe_verb(method: Method) -> Answer {
     let words = format!("Using unsafe HTTP verb {method} to invoke /json/new. This action supports only PUT verb.");
     text(StatusCode::METHOD_NOT_ALLOWED, "text/html; charset=UTF-8", words)
 }
@@ -170,6 +179,17 @@ struct Asker {
     caller: Caller,
     /// The session of this name; otherwise the HTTP session.
     named: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let By(caller) = By::from_request_parts(parts, state).await?;
+        // Not by axum's `Path`, which decodes.
+        let (named, _) = session_of(parts.uri.path());
+        Ok(Self { caller, named: named.map(str::to_owned) })
+    }
 }
 
 impl Asker {
@@ -196,9 +216,9 @@ fn without_session(query: &str) -> (Option<String>, String) {
     (name.map(|(_, name)| percent_decode_str(name).decode_utf8_lossy().into_owned()), others.join("&"))
 }
 
-async fn version(api: &Api, asker: &Asker, query: Option<&str>) -> Result<Answer, Failure> {
+async fn version(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, Failure> {
     let browser = api.registry.pool().any().await.map_err(ServiceError::from)?;
-    let (named, query) = query.map_or_else(Default::default, without_session);
+    let (named, query) = uri.query().map_or_else(Default::default, without_session);
     let url = match asker.named.as_ref().or(named.as_ref()) {
         Some(name) => api.registry.url_of_named(&asker.caller, name)?,
         None => asker.caller.url_of(api.registry.version_id(&asker.caller).await?.as_str()),
@@ -227,7 +247,7 @@ async fn version(api: &Api, asker: &Asker, query: Option<&str>) -> Result<Answer
     Ok(json(&version))
 }
 
-async fn list(api: &Api, asker: &Asker) -> Result<Answer, Failure> {
+async fn list(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, Failure> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Infos<'a> {
@@ -235,26 +255,38 @@ async fn list(api: &Api, asker: &Asker) -> Result<Answer, Failure> {
         target_infos: Vec<&'a RawValue>,
     }
 
-    let result = call(api, asker, "Target.getTargets", "{}".to_owned()).await?;
+    let asker = asker.of_query(uri.query());
+    let result = call(&api, &asker, "Target.getTargets", "{}".to_owned()).await?;
     let infos: Infos<'_> = serde_json::from_str(&result).map_err(|_| Failure::Unreadable)?;
     Ok(json(&infos.target_infos.iter().filter_map(|info| target(info.get(), &asker.caller.host)).collect::<Vec<_>>()))
 }
 
-async fn new(api: &Api, asker: &Asker, query: Option<&str>) -> Result<Answer, Failure> {
-    let url = query.filter(|url| !url.is_empty()).unwrap_or("about:blank");
+async fn new(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, Failure> {
+    let url = uri.query().filter(|url| !url.is_empty()).unwrap_or("about:blank");
     let url = percent_decode_str(url).decode_utf8_lossy();
-    let result = call(api, asker, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
+    let result = call(&api, &asker, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
     let id = JsonObject::read(&result).and_then(|result| result.string("targetId")).ok_or(Failure::Unreadable)?;
-    let result = call(api, asker, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
+    let result = call(&api, &asker, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
     let info = JsonObject::read(&result)
         .and_then(|result| result.get("targetInfo").map(str::to_owned))
         .ok_or(Failure::Unreadable)?;
     Ok(json(&target(&info, &asker.caller.host).ok_or(Failure::Unreadable)?))
 }
 
-async fn one(api: &Api, asker: &Asker, method: &'static str, id: &str, done: &'static str) -> Result<Answer, Failure> {
+async fn activate(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, Failure> {
+    one(&api, &asker, &uri, "Target.activateTarget", "Target activated").await
+}
+
+async fn close(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, Failure> {
+    one(&api, &asker, &uri, "Target.closeTarget", "Target is closing").await
+}
+
+/// Performs a command on the target that the path names.
+async fn one(api: &Api, asker: &Asker, uri: &Uri, method: &'static str, done: &'static str) -> Result<Answer, Failure> {
+    let (_, path) = session_of(uri.path());
+    let id = path.splitn(4, '/').nth(3).unwrap_or_default();
     let params = format!(r#"{{"targetId":{}}}"#, quote(id));
-    match asker.call(api, method, params).await? {
+    match asker.of_query(uri.query()).call(api, method, params).await? {
         Ok(_) => Ok(text(StatusCode::OK, "text/html; charset=UTF-8", done)),
         Err(_) => Err(Failure::NoTarget(id.to_owned())),
     }
@@ -264,7 +296,7 @@ async fn call(api: &Api, asker: &Asker, method: &'static str, params: String) ->
     asker.call(api, method, params).await?.map_err(Failure::Refused)
 }
 
-async fn protocol_json(api: &Api) -> Answer {
+async fn protocol_json(State(api): State<Api>) -> Answer {
     match api.protocol.text().await {
         Ok(protocol) => text(StatusCode::OK, "application/json; charset=UTF-8", protocol.to_owned()),
         Err(error) => problem(StatusCode::BAD_GATEWAY, "no-protocol", &error),

@@ -2,19 +2,34 @@
 
 use std::{collections::HashSet, fmt::Write as _};
 
-use axum::response::IntoResponse as _;
-use hyper::{HeaderMap, StatusCode, header};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    routing,
+};
 use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry as Figures};
 
-use super::reply::{Answer, Problem, problem, text};
+use super::{
+    Api,
+    reply::{Answer, Problem, problem, text},
+};
 use crate::{
     browser::{Browser, Census},
-    metrics::Metrics,
     session::manager::SessionManager,
 };
 
+/// The routes of these endpoints.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/metrics", routing::get(metrics))
+        .route("/health", routing::get(health))
+        .route("/healthz", routing::get(alive))
+        .route("/readyz", routing::get(ready))
+}
+
 /// The metrics, as `OpenMetrics` if the request accepts that, else in Prometheus's own text format.
-pub(super) async fn metrics(metrics: &Metrics, registry: &SessionManager, headers: &HeaderMap) -> Answer {
+async fn metrics(State(Api { registry, metrics, .. }): State<Api>, headers: HeaderMap) -> Answer {
     let mut all = Census::default();
     let browsers = registry.pool().running();
     for browser in &browsers {
@@ -32,7 +47,7 @@ pub(super) async fn metrics(metrics: &Metrics, registry: &SessionManager, header
     metrics.register(&mut figures);
     let mut body = String::new();
     match encode(&mut body, &figures) {
-        Ok(()) if accepts_openmetrics(headers) => {
+        Ok(()) if accepts_openmetrics(&headers) => {
             text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body)
         }
         Ok(()) => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", prometheus_text(&body)),
@@ -41,22 +56,21 @@ pub(super) async fn metrics(metrics: &Metrics, registry: &SessionManager, header
 }
 
 /// Whether the process answers.
-pub(super) fn alive() -> Answer {
+async fn alive() -> Answer {
     text(StatusCode::OK, "application/json", r#"{"status":"ok"}"#)
 }
 
 /// Whether sessions can be opened; if not, why.
-pub(super) fn ready(registry: &SessionManager) -> Answer {
+async fn ready(State(registry): State<SessionManager>) -> Result<Answer, Problem> {
     match registry.unready() {
-        None => text(StatusCode::OK, "application/json", r#"{"status":"ready"}"#),
+        None => Ok(text(StatusCode::OK, "application/json", r#"{"status":"ready"}"#)),
         Some(why) => {
-            Problem { retry_after: Some(1), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", why) }
-                .into_response()
+            Err(Problem { retry_after: Some(1), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", why) })
         }
     }
 }
 
-pub(super) fn health(registry: &SessionManager) -> Answer {
+async fn health(State(registry): State<SessionManager>) -> Answer {
     let browsers = registry.pool().browsers().len();
     if browsers == 0 {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "no-browser", "no browser is ready");

@@ -16,7 +16,7 @@ use tokio::{
 
 /// A socket with a write timeout.
 #[derive(Debug)]
-pub(crate) struct Patient<S = TcpStream> {
+pub(super) struct Patient<S = TcpStream> {
     socket: S,
     patience: Duration,
     /// The time at which the connection is closed; set while the other side reads nothing.
@@ -24,12 +24,12 @@ pub(crate) struct Patient<S = TcpStream> {
 }
 
 impl<S> Patient<S> {
-    pub(crate) fn new(socket: S, patience: Duration) -> Self {
+    pub(super) fn new(socket: S, patience: Duration) -> Self {
         Self { socket, patience, deadline: None }
     }
 
     /// The socket without the timeout.
-    pub(crate) fn into_inner(self) -> S {
+    pub(super) fn into_inner(self) -> S {
         self.socket
     }
 

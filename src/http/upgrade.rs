@@ -2,11 +2,9 @@
 
 use std::{sync::LazyLock, time::Instant};
 
-use axum::body::Body;
+use axum::{body::Body, extract};
 use bytes::Bytes;
-use hyper::{
-    HeaderMap, Request, Response, StatusCode, Version, body::Incoming, ext::ReasonPhrase, header, upgrade::Upgraded,
-};
+use hyper::{HeaderMap, Request, Response, StatusCode, Version, ext::ReasonPhrase, header, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -74,7 +72,7 @@ fn endpoint(path: &str) -> Result<Endpoint<'_>, String> {
 
 /// Adds the reason to a refused upgrade, in the status line and in a header, because most clients hide the body. The
 /// connection is closed after it.
-pub(crate) fn say_why(mut answer: Answer) -> Answer {
+pub(super) fn say_why(mut answer: Answer) -> Answer {
     let Some(Why(why)) = answer.extensions_mut().remove::<Why>() else { return answer };
     answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     let printable = |letter: char| if letter == ' ' || letter.is_ascii_graphic() { letter } else { '?' };
@@ -89,7 +87,7 @@ pub(crate) fn say_why(mut answer: Answer) -> Answer {
 }
 
 /// Whether a request asks for a WebSocket (RFC 6455 §4.1).
-pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
+pub(super) fn is_upgrade<B>(request: &Request<B>) -> bool {
     let names = |name, wanted: &str| {
         request
             .headers()
@@ -103,7 +101,7 @@ pub(crate) fn is_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 /// Answers an upgrade: with the 101 when a place is free, otherwise with a reason.
-pub(crate) async fn answer(registry: &SessionManager, mut request: Request<Incoming>, caller: &Caller) -> Answer {
+pub(super) async fn answer(registry: &SessionManager, mut request: extract::Request, caller: &Caller) -> Answer {
     let key = match handshake(&request) {
         Ok(key) => key,
         Err(refused) => return refused,

@@ -1,11 +1,14 @@
 //! `GET /`: what this address is, and where to go from here.
 
-use hyper::{
+use axum::http::{
     HeaderMap, StatusCode,
     header::{self, HeaderValue},
 };
 
-use super::reply::{Answer, text};
+use super::{
+    reply::{Answer, text},
+    request::By,
+};
 
 const PAGE: &str = include_str!("welcome.html");
 /// The page has one style sheet of its own, no script, and loads nothing.
@@ -14,7 +17,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 
 /// A page for a browser, by its `Accept`; one line of text for every other client. Neither shows a figure or an id: what
 /// a person may open in a browser, a page of a session may open too.
-pub(super) fn answer(headers: &HeaderMap, host: &str) -> Answer {
+pub(super) async fn page(By(caller): By, headers: HeaderMap) -> Answer {
+    let host = &caller.host;
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION");
     let mut answer = if accept.contains("text/html") {

@@ -141,7 +141,7 @@ async fn json_endpoints_manage_pages_of_the_http_session() {
     assert_eq!(list[0].get("devtoolsFrontendUrl"), None, "there is no front end: {list}");
     assert_eq!((&list[0]["type"], &list[0]["url"]), (&json!("page"), &json!("about:blank")));
     let refused = get(&proxy, "/json/new?about:blank").await;
-    assert_eq!(refused.status, 405);
+    assert_eq!((refused.status, refused.header("allow")), (405, Some("PUT")));
     assert!(
         refused.body.contains("Using unsafe HTTP verb GET to invoke /json/new. This action supports only PUT verb.")
     );

@@ -79,6 +79,10 @@ async fn invalid_requests_are_refused_and_change_nothing() {
         ("DELETE", park.as_str(), "POST"),
         ("POST", "/pressure", "GET"),
         ("BREW", path.as_str(), "DELETE"),
+        ("POST", "/metrics", "GET"),
+        ("DELETE", "/readyz", "GET"),
+        ("PUT", "/v1/openapi.json", "GET"),
+        ("POST", "/", "GET"),
     ] {
         let answer = proxy.http(method, path, &[], "").await;
         is_problem(&answer, 405, "method", method);
@@ -89,6 +93,24 @@ async fn invalid_requests_are_refused_and_change_nothing() {
     assert_eq!(ok(&proxy, "GET", &path, Value::Null).await, session);
     let all = ok(&proxy, "GET", "/v1/sessions", Value::Null).await;
     assert_eq!(all, json!({"sessions": [session]}));
+}
+
+/// Some clients write methods in lower case; to the guard and to the routes that is no difference.
+#[tokio::test(flavor = "multi_thread")]
+async fn lower_case_methods_are_checked_and_routed_as_upper_case_ones() {
+    let proxy = Proxy::start(Browser::any().await, &["--allow-host", "box.lan"]).await;
+    let session = create(&proxy, json!({"name": "mine"})).await;
+    let path = format!("/v1/sessions/{}", id_of(&session));
+    let by_name = [("Host", "box.lan")];
+    for method in ["GET", "get", "head"] {
+        let answer = proxy.http(method, "/v1/sessions", &by_name, "").await;
+        assert_eq!(answer.status, 403, "{method}: {answer:?}");
+    }
+    assert_eq!(proxy.http("get", "/metrics", &[], "").await.status, 200);
+    assert_eq!(proxy.http("put", "/json/new?about:blank", &[], "").await.status, 200);
+    assert_eq!(body_of(&proxy.http("patch", &path, &[JSON], r#"{"name":"other"}"#).await)["name"], "other");
+    assert_eq!(proxy.http("delete", &path, &[], "").await.status, 204);
+    is_problem(&proxy.http("post", "/metrics", &[], "").await, 405, "method", "POST");
 }
 
 #[tokio::test(flavor = "multi_thread")]
