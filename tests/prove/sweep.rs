@@ -247,7 +247,12 @@ impl Sweep<'_> {
         if let Some((commands, harm)) = found {
             self.skip.extend(commands.iter().map(|command| command.method.clone()));
             let commands: Vec<String> = commands.iter().map(ToString::to_string).collect();
-            self.fault(format!("{harm}\n    by {}", commands.join("\n    then ")));
+            // The whole list, to be able to repeat it; a fault in a report is cut.
+            let file = crate::verdict::directory().join(format!("sweep-harm-{}.txt", self.faults.len()));
+            let written = std::fs::write(&file, commands.join("\n")).is_ok();
+            let kept =
+                if written { format!(" ({} commands: {})", commands.len(), file.display()) } else { String::new() };
+            self.fault(format!("{harm}{kept}\n    by {}", commands.join("\n    then ")));
         } else {
             let mut methods: Vec<&str> = suspects.iter().rev().map(|command| command.method.as_str()).collect();
             methods.dedup();

@@ -11,7 +11,7 @@ use super::{
 use crate::browsers::Browser;
 
 /// The number of attempts, each with a new browser.
-const TRIES: usize = 40;
+const TRIES: usize = 150;
 const SHOWS: Duration = Duration::from_secs(4);
 
 struct Tries<'a> {
