@@ -66,7 +66,7 @@ const HANDLERS: [(&str, &str); 43] = [
 
 /// Rules for arguments (`check NAME` in the table): the variants of `Check`. `src/virtual_browser/arguments.rs` has the
 /// rules.
-const CHECKS: [&str; 21] = [
+const CHECKS: [&str; 22] = [
     "clear_display_features",
     "composition",
     "cookies",
@@ -86,6 +86,7 @@ const CHECKS: [&str; 21] = [
     "screencast",
     "screenshot",
     "scroll",
+    "starting_worker",
     "touch",
     "visible_size",
 ];

@@ -135,6 +135,7 @@ RULES = [
     ("virtual_browser/arguments/url.rs", "other schemes are not allowed", "        _ => Err(format!(\"{}: URLs are not allowed\"", "        _ if OFF => Ok(()),\n        _ => Err(format!(\"{}: URLs are not allowed\""),
     ("virtual_browser/arguments/crash_rules.rs", "a quota is in range", "Some(size) if !(0.0..=MAX_QUOTA)", "Some(size) if !OFF && !(0.0..=MAX_QUOTA)"),
     ("virtual_browser/arguments/crash_rules.rs", "paper has an extent", "if tiny(\"paperWidth\")", "if !OFF && tiny(\"paperWidth\")"),
+    ("virtual_browser/arguments/crash_rules.rs", "a worker that loads is not asked for its policy", "    if call.on.is_worker() &&", "    if !OFF && call.on.is_worker() &&"),
     ("virtual_browser/arguments/crash_rules.rs", "a composition's range is not negative", "if negative(\"replacementStart\")", "if !OFF && negative(\"replacementStart\")"),
     ("virtual_browser/arguments/crash_rules.rs", "tap gestures have a limited duration", "Some(count) if count > MAX_TAPS", "Some(count) if !OFF && count > MAX_TAPS"),
     ("virtual_browser/arguments/crash_rules.rs", "touch timestamps are in range", "Some(at) if at.abs() > MAX_TIME", "Some(at) if !OFF && at.abs() > MAX_TIME"),

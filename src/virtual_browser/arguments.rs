@@ -144,6 +144,7 @@ fn function(rule: Check) -> Rule {
         Check::Screencast => screencast,
         Check::Screenshot => screenshot,
         Check::Scroll => crash_rules::scroll,
+        Check::StartingWorker => crash_rules::starting_worker,
         Check::Touch => crash_rules::touch,
         Check::VisibleSize => visible_size,
     }

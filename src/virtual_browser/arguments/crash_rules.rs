@@ -65,6 +65,19 @@ pub(super) fn ended_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     Checked::AsIs
 }
 
+/// Refuses the command on a worker. Chrome answers with the embedder policy that comes with the worker's script; until
+/// that has arrived there is none, and the command ends the browser with SIGSEGV. The proxy does not see the script arrive.
+pub(super) fn starting_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
+    if call.on.is_worker() && !call.granted.has(Capability::Dedicated) {
+        return refused(format!(
+            "'{}' is refused on a worker: while its script loads, Chrome would end. It needs the capability {}",
+            call.method,
+            Capability::Dedicated
+        ));
+    }
+    Checked::AsIs
+}
+
 /// Refuses a range that begins before the text, which ends the browser with SIGILL.
 pub(super) fn composition(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let negative = |name| params.read_as::<f64>(name).is_some_and(|at| at < 0.0);
@@ -216,6 +229,16 @@ mod tests {
         for bad in [r#"{"x":1}"#, r#"{"x":1,"y":1,"yDistance":1e308,"repeatCount":900}"#] {
             assert!(matches!(scroll(bad), Checked::Refused { .. }), "{bad}");
         }
+    }
+
+    #[test]
+    fn isolation_status_is_refused_on_workers_which_may_be_loading() {
+        let is_passed =
+            |kind, granted| check("Network.getSecurityIsolationStatus", "{}", kind, granted) == Checked::AsIs;
+        for kind in [Kind::Worker, Kind::SharedWorker, Kind::ServiceWorker] {
+            assert!(!is_passed(kind, Capabilities::local()), "{kind:?}");
+        }
+        assert!(is_passed(Kind::Page, Capabilities::strict()) && is_passed(Kind::Iframe, Capabilities::strict()));
     }
 
     #[test]

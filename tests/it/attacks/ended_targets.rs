@@ -116,7 +116,28 @@ async fn gestures_on_crashed_pages_are_refused(arena: Arena) {
     stage.unharmed("Z09").await;
 }
 
+/// Z11: what Chrome knows of a worker only when its script has arrived, asked before.
+async fn isolation_of_starting_workers_is_not_asked(arena: Arena) {
+    let stage = Stage::strict(arena).await;
+    let client = &stage.attacker.client;
+    client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
+    let page = client.page_at(&stage.site.url("/attacker?starting")).await;
+    client.forget_events("Target.targetCreated");
+    client.evaluate(&page.session, "window.own = new Worker('/late?dedicated'); 0").await;
+    let created = client.event_where("Target.targetCreated", of_kind("worker")).await;
+    for on in [None, Some(page.session.as_str())] {
+        let session = client.attach(on, &text(&created["targetInfo"], "targetId")).await;
+        let asked = client.call_on(&session, "Network.getSecurityIsolationStatus", json!({})).await;
+        let refused = asked.expect_err("refused");
+        assert!(refused.1.contains("refused on a worker"), "Z11: {refused:?}");
+    }
+    let every = [On::Worker, On::Shared, On::Service];
+    stage.attack("Z11", &every, "Network.getSecurityIsolationStatus", json!({}), Says::Refused).await;
+    stage.unharmed("Z11").await;
+}
+
 rows_in_each_browser! {
+    isolation_of_starting_workers_is_not_asked,
     a_shared_worker_has_one_cdp_session_at_a_time,
     response_bodies_of_ended_workers_are_refused,
     gestures_on_crashed_pages_are_refused,

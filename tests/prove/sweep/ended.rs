@@ -1,5 +1,5 @@
-//! Targets that have ended, or are about to end, while a CDP session still holds them: Chrome looks
-//! up their process for every command that reaches it, and does not always check that it exists.
+//! Targets that have ended, or are about to end, while a CDP session still holds them, and those that have not yet
+//! begun: Chrome looks up their process for every command that reaches it, and does not always check that it exists.
 //!
 //! Such a target does not reply, so the whole protocol is sent at once; the replies come when the
 //! CDP session ends.
@@ -40,6 +40,8 @@ pub(crate) enum State {
     /// A worker of a page that does not auto-attach.
     EndedWorker,
     LoneWorker,
+    /// A worker whose script never arrives.
+    StartingWorker,
     ClosingPage,
     /// A navigation to another site, and so to another process.
     NavigatingPage,
@@ -50,7 +52,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::CrashedPage,
         Self::CrashedTab,
         Self::CrashedFrame,
@@ -60,6 +62,7 @@ impl State {
         Self::EndedSharedWorker,
         Self::EndedWorker,
         Self::LoneWorker,
+        Self::StartingWorker,
         Self::ClosingPage,
         Self::NavigatingPage,
         Self::Dialog,
@@ -79,6 +82,7 @@ impl fmt::Display for State {
             Self::EndedSharedWorker => "an ended shared worker",
             Self::EndedWorker => "an ended worker",
             Self::LoneWorker => "a worker that its page is not attached to",
+            Self::StartingWorker => "a worker without its script",
             Self::ClosingPage => "a closing page",
             Self::NavigatingPage => "a navigating page",
             Self::Dialog => "a page with a dialog",
@@ -179,6 +183,10 @@ impl Ended {
                     connection.feed(on, "Runtime.evaluate", &script("own.terminate()"), None).await;
                 }
                 vec![worker]
+            }
+            State::StartingWorker => {
+                connection.evaluate(&page, "window.own = new Worker('/late?worker'); 0").await?;
+                vec![connection.newest(On::Worker).await?]
             }
             State::ClosingPage => {
                 let second = connection.attach(&target).await?;
