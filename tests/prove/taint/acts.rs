@@ -6,7 +6,7 @@ use super::tenant::Tenant;
 
 /// One act: usually a legitimate one, often enough an attack.
 pub(crate) async fn act(tenant: &mut Tenant) {
-    if tenant.has_company && tenant.is_crowded() {
+    if tenant.is_crowded() {
         // A slow Chrome must not get more and more pages, and be slower and slower.
         if tenant.page().is_none() {
             attach(tenant).await;

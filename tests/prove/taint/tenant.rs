@@ -27,8 +27,10 @@ const IN_FLIGHT: usize = 20;
 const PROMPT: Duration = Duration::from_millis(500);
 /// Time limit for the id of a session.
 const OPENS: Duration = Duration::from_secs(10);
-/// The time that one act may delay the next.
-const TURN: Duration = Duration::from_millis(150);
+/// The time that the replies to earlier acts may delay the next: a slow Chrome gets fewer commands, not more pages.
+const TURN: Duration = Duration::from_secs(2);
+/// The time that an act waits for the page that was asked for.
+const OPENING: Duration = Duration::from_millis(150);
 /// The number of pages of a tenant.
 const PAGES: usize = 4;
 /// With more pages than these, a client ends the session that it shares.
@@ -342,7 +344,7 @@ impl Tenant {
 
     /// Waits a moment for the replies to all commands.
     pub(crate) async fn wait(&mut self) {
-        self.pump(Instant::now() + TURN, 0).await;
+        self.pump(Instant::now() + OPENING, 0).await;
     }
 
     /// The number of pending commands that will be answered soon.
