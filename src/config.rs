@@ -31,7 +31,7 @@ pub use self::{
     settings::Config,
     snapshots::SnapshotLimits,
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
-    value::RemoteUrl,
+    value::{RemoteUrl, bytes, time},
 };
 pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits, Granted};
 
@@ -213,7 +213,7 @@ impl Config {
 
     /// Capabilities of the built-in `local` tenant.
     pub fn local_capabilities(&self) -> Capabilities {
-        if self.strict { Capabilities::strict() } else { Capabilities::local() }
+        if self.strict { Capabilities { admin: true, ..Capabilities::strict() } } else { Capabilities::local() }
     }
 
     /// Most CDP sessions of the clients of one session.

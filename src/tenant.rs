@@ -1,35 +1,85 @@
 //! Who may use this server, and what each may do beyond driving its own pages.
 //!
-//! A request is from one tenant; that is decided once, where the request is accepted. Without tokens there is one
-//! tenant, `local`, and everybody who reaches the server is it.
+//! A request is from one tenant; that is decided once, where the request is accepted. A server without tokens has one
+//! tenant, `local`, and everybody who reaches the server is it. Otherwise a request needs a token ([`token`]), which a
+//! file names (`file`), or a key of a URL that the server gave to a client with a token.
 
-use std::sync::Arc;
+mod file;
+pub mod limits;
+mod secret;
+mod tenants;
+pub mod token;
 
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+pub use self::{
+    file::{FileError, NewToken, NewTokenError, Parsed, add_token, parse, remove_token},
+    limits::{Limits, Sharing},
+    secret::Secret,
+    tenants::{Changes, Denied, Presented, Tenants},
+    token::{Access, Scope, Token},
+};
 use crate::api_types::{Owner, capability::Capabilities};
 
-/// Somebody who has sessions and snapshots of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Somebody who has sessions and snapshots of its own. There is one value for each tenant as long as the process runs:
+/// what the operator changes is seen by all who hold it.
+#[derive(Debug)]
 pub struct Tenant {
-    /// The name under which sessions and snapshots are kept.
-    pub owner: Owner,
+    owner: Owner,
+    // Guards the settings; held for a copy.
+    settings: RwLock<TenantSettings>,
+    is_removed: AtomicBool,
+}
+
+/// The settings of a tenant that can change while the server runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantSettings {
     /// What its sessions may do, as far as their browsers can honour it.
     pub capabilities: Capabilities,
+    /// How much it may use.
+    pub limits: Limits,
 }
 
-/// The tenants of the server.
-#[derive(Clone, Debug)]
-pub struct Tenants {
-    local: Arc<Tenant>,
-}
-
-impl Tenants {
-    /// Only the built-in tenant `local`, with these capabilities.
-    pub fn local(capabilities: Capabilities) -> Self {
-        Self { local: Arc::new(Tenant { owner: Owner::local(), capabilities }) }
+impl Tenant {
+    /// A tenant of this name.
+    pub fn new(owner: Owner, settings: TenantSettings) -> Arc<Self> {
+        Arc::new(Self { owner, settings: RwLock::new(settings), is_removed: AtomicBool::new(false) })
     }
 
-    /// The tenant from which a request is.
-    pub fn identify(&self) -> Arc<Tenant> {
-        self.local.clone()
+    /// The name under which its sessions and snapshots are kept.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Its settings now.
+    pub fn settings(&self) -> TenantSettings {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What its sessions may do now.
+    pub fn capabilities(&self) -> Capabilities {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).capabilities
+    }
+
+    /// How much it may use now.
+    pub fn limits(&self) -> Limits {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).limits
+    }
+
+    /// Whether the operator has removed it since its request was accepted.
+    pub fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Acquire)
+    }
+
+    /// Changes the settings. Returns the former ones.
+    pub(crate) fn set(&self, settings: TenantSettings) -> TenantSettings {
+        std::mem::replace(&mut *self.settings.write().unwrap_or_else(PoisonError::into_inner), settings)
+    }
+
+    pub(crate) fn set_removed(&self, is_removed: bool) {
+        self.is_removed.store(is_removed, Ordering::Release);
     }
 }

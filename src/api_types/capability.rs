@@ -2,22 +2,46 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// A right that a tenant can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Capability {
-    /// Paths of the host in uploads and downloads.
+    /// paths of the host in uploads and downloads.
     HostFiles,
-    /// Traces, which show every session of a browser.
+    /// traces, which show every session of a browser.
     Tracing,
-    /// Pages that reach loopback and private networks.
+    /// pages that reach loopback and private networks.
     PrivateNetwork,
-    /// Flags for Chrome.
+    /// flags for Chrome.
     LaunchArgs,
-    /// A dedicated Chrome, in which browser-wide commands are allowed.
+    /// a dedicated Chrome, in which browser-wide commands are allowed.
     Dedicated,
+    /// the clipboard, which all sessions of a browser share.
+    Clipboard,
+    /// the sessions of all tenants, and the control of the server.
+    Admin,
 }
 
 impl Capability {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::HostFiles,
+        Self::Tracing,
+        Self::PrivateNetwork,
+        Self::LaunchArgs,
+        Self::Dedicated,
+        Self::Clipboard,
+        Self::Admin,
+    ];
+
+    /// The capability of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.name() == name)
+    }
+
     /// The name in settings and in refusals.
     pub fn name(self) -> &'static str {
         match self {
@@ -26,6 +50,8 @@ impl Capability {
             Self::PrivateNetwork => "private-network",
             Self::LaunchArgs => "launch-args",
             Self::Dedicated => "dedicated",
+            Self::Clipboard => "clipboard",
+            Self::Admin => "admin",
         }
     }
 }
@@ -38,7 +64,7 @@ impl fmt::Display for Capability {
 
 /// The rights of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "five independent rights, not states")]
+#[expect(clippy::struct_excessive_bools, reason = "seven independent rights, not states")]
 pub struct Capabilities {
     /// [`Capability::HostFiles`]
     pub host_files: bool,
@@ -50,13 +76,17 @@ pub struct Capabilities {
     pub launch_args: bool,
     /// [`Capability::Dedicated`]
     pub dedicated: bool,
+    /// [`Capability::Clipboard`]
+    pub clipboard: bool,
+    /// [`Capability::Admin`]
+    pub admin: bool,
 }
 
 impl Capabilities {
     /// The rights of the built-in `local` tenant: a client that can use loopback runs on this machine and can read its files
     /// anyway.
     pub fn local() -> Self {
-        Self { host_files: true, tracing: true, private_network: true, launch_args: false, dedicated: false }
+        Self { host_files: true, tracing: true, private_network: true, admin: true, ..Self::default() }
     }
 
     /// No rights.
@@ -66,7 +96,7 @@ impl Capabilities {
 
     /// All rights.
     pub fn all() -> Self {
-        Self { host_files: true, tracing: true, private_network: true, launch_args: true, dedicated: true }
+        Self::of(Capability::ALL)
     }
 
     /// The rights that a lease in a shared browser can honour.
@@ -74,15 +104,35 @@ impl Capabilities {
         Self { launch_args: false, dedicated: false, ..Self::all() }
     }
 
-    /// Whether the tenant has this right.
-    pub fn has(self, capability: Capability) -> bool {
-        match capability {
-            Capability::HostFiles => self.host_files,
-            Capability::Tracing => self.tracing,
-            Capability::PrivateNetwork => self.private_network,
-            Capability::LaunchArgs => self.launch_args,
-            Capability::Dedicated => self.dedicated,
+    /// These rights.
+    pub fn of(rights: impl IntoIterator<Item = Capability>) -> Self {
+        let mut all = Self::default();
+        for right in rights {
+            *all.right(right) = true;
         }
+        all
+    }
+
+    /// The rights that it has.
+    pub fn list(self) -> Vec<Capability> {
+        Capability::ALL.into_iter().filter(|capability| self.has(*capability)).collect()
+    }
+
+    fn right(&mut self, capability: Capability) -> &mut bool {
+        match capability {
+            Capability::HostFiles => &mut self.host_files,
+            Capability::Tracing => &mut self.tracing,
+            Capability::PrivateNetwork => &mut self.private_network,
+            Capability::LaunchArgs => &mut self.launch_args,
+            Capability::Dedicated => &mut self.dedicated,
+            Capability::Clipboard => &mut self.clipboard,
+            Capability::Admin => &mut self.admin,
+        }
+    }
+
+    /// Whether the tenant has this right.
+    pub fn has(mut self, capability: Capability) -> bool {
+        *self.right(capability)
     }
 }
 
@@ -93,13 +143,8 @@ pub struct Granted(Capabilities);
 impl Granted {
     /// `tenant` has the rights of the tenant, `honoured` those that the kind of the lease can honour.
     pub fn new(tenant: Capabilities, honoured: Capabilities) -> Self {
-        Self(Capabilities {
-            host_files: tenant.host_files && honoured.host_files,
-            tracing: tenant.tracing && honoured.tracing,
-            private_network: tenant.private_network && honoured.private_network,
-            launch_args: tenant.launch_args && honoured.launch_args,
-            dedicated: tenant.dedicated && honoured.dedicated,
-        })
+        let both = |right: &Capability| tenant.has(*right) && honoured.has(*right);
+        Self(Capabilities::of(Capability::ALL.into_iter().filter(both)))
     }
 
     /// No right beyond driving its own pages.
@@ -110,6 +155,11 @@ impl Granted {
     /// Whether the session has this right.
     pub fn has(self, capability: Capability) -> bool {
         self.0.has(capability)
+    }
+
+    /// The rights that it has.
+    pub fn list(self) -> Vec<Capability> {
+        self.0.list()
     }
 }
 
@@ -136,15 +186,8 @@ mod tests {
 
     #[test]
     fn sessions_have_the_rights_of_the_tenant_that_the_lease_can_honour() {
-        let all = [
-            Capability::HostFiles,
-            Capability::Tracing,
-            Capability::PrivateNetwork,
-            Capability::LaunchArgs,
-            Capability::Dedicated,
-        ];
         let (none, shared) = (Capabilities::strict(), Capabilities::of_shared_browser());
-        for capability in all {
+        for capability in Capability::ALL {
             assert!(Granted::new(Capabilities::all(), Capabilities::all()).has(capability), "{capability}");
             for (tenant, honoured) in [(none, Capabilities::all()), (Capabilities::all(), none), (none, none)] {
                 assert!(!Granted::new(tenant, honoured).has(capability), "{capability}");

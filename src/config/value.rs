@@ -102,6 +102,16 @@ pub(super) fn duration(least: Duration) -> impl Fn(&str) -> Result<Duration, Str
     }
 }
 
+/// A number of bytes, for files beside the settings.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    size(0..=1 << 50)(text).map_err(|why| format!("{text:?} {why}"))
+}
+
+/// A duration, for files beside the settings.
+pub fn time(text: &str) -> Result<Duration, String> {
+    duration(Duration::ZERO)(text).map_err(|why| format!("{text:?} {why}"))
+}
+
 /// The path of a file or directory.
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("is empty; write a path".into()) } else { Ok(PathBuf::from(text)) }

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::{api_types::Owner, tenant::Tenant};
+use crate::{
+    api_types::Owner,
+    tenant::{Access, Tenant},
+};
 
 /// The caller of a request, and the name by which it reached this server: the URLs in replies must use the same name.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The tenant of the caller.
     pub tenant: Arc<Tenant>,
+    /// The token or the key of the request.
+    pub access: Access,
     /// The `Host` of the request.
     pub host: Arc<str>,
 }
@@ -16,7 +21,7 @@ pub struct Caller {
 impl Caller {
     /// The owner of the objects that the caller makes and may see.
     pub fn owner(&self) -> &Owner {
-        &self.tenant.owner
+        self.tenant.owner()
     }
 
     /// The URL at which to reconnect to a session.

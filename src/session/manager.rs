@@ -309,7 +309,7 @@ impl SessionManager {
         options: Options,
         is_shared: bool,
     ) -> Result<(SessionTask, Registration), ServiceError> {
-        let (inner, owner) = (&self.inner, &tenant.owner);
+        let (inner, owner) = (&self.inner, tenant.owner());
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let (limits, metrics) = (&inner.terms.deadlines, inner.terms.metrics.clone());
         let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
@@ -350,7 +350,7 @@ impl SessionManager {
         };
         let _ = placed.set((lease.browser().id(), lease.id()));
         let entry = Registration::new(leaving, session_info, checkpoint, begun, place);
-        let (capabilities, sessions) = (tenant.capabilities, service::as_sessions(self));
+        let (capabilities, sessions) = (tenant.capabilities(), service::as_sessions(self));
         let start = Start { record, lease, capabilities, is_shared, control: asked, sessions };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         Ok((SessionTask::new(inner.terms.clone(), browser, start), entry))

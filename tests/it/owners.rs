@@ -22,7 +22,7 @@ use ghostmux::{
         task::Terms,
     },
     store::Store,
-    tenant::Tenant,
+    tenant::{Access, Tenant, TenantSettings},
 };
 
 use crate::{browsers::Browser, proxy::eventually};
@@ -56,8 +56,9 @@ fn caller(owner: &str) -> Caller {
 
 /// A caller whose tenant has these capabilities.
 fn caller_with(owner: &str, capabilities: Capabilities) -> Caller {
-    let tenant = Tenant { owner: owner.parse().expect("an owner"), capabilities };
-    Caller { tenant: Arc::new(tenant), host: "127.0.0.1:9222".into() }
+    let settings = TenantSettings { capabilities, ..TenantSettings::default() };
+    let tenant = Tenant::new(owner.parse().expect("an owner"), settings);
+    Caller { tenant, access: Access::default(), host: "127.0.0.1:9222".into() }
 }
 
 /// The error for this session, without its id.

@@ -16,11 +16,15 @@ use crate::{
         error::ServiceError,
         persistence::{HibernateGuard, PersistenceError},
     },
-    tenant::Tenants,
+    tenant::{Access, Tenants},
 };
 
 fn caller() -> Caller {
-    Caller { tenant: Tenants::local(Capabilities::strict()).identify(), host: "here".into() }
+    Caller {
+        tenant: Tenants::local(Capabilities::strict()).all().remove(0),
+        access: Access::default(),
+        host: "here".into(),
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);

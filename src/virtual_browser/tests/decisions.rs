@@ -30,16 +30,7 @@ const CAPABILITIES: [Capability; 5] = [
 
 /// Each set of capabilities that is looked at, with its name: none, each alone, all.
 fn sets() -> Vec<(String, Capabilities)> {
-    let with = |which: &[Capability]| {
-        let has = |capability| which.contains(&capability);
-        Capabilities {
-            host_files: has(Capability::HostFiles),
-            tracing: has(Capability::Tracing),
-            private_network: has(Capability::PrivateNetwork),
-            launch_args: has(Capability::LaunchArgs),
-            dedicated: has(Capability::Dedicated),
-        }
-    };
+    let with = |which: &[Capability]| Capabilities::of(which.iter().copied());
     let mut sets = vec![("none".to_owned(), with(&[]))];
     sets.extend(CAPABILITIES.iter().map(|one| (one.name().to_owned(), with(&[*one]))));
     sets.push(("all".to_owned(), with(&CAPABILITIES)));

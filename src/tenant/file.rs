@@ -1,0 +1,413 @@
+//! The file of tenants: reads it, and changes the tokens in it without touching the rest.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+use jiff::{Timestamp, civil::Date, tz::Offset};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use toml::Spanned;
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+
+use super::{
+    Limits, TenantSettings,
+    token::{Scope, TokenHash, TokenSettings},
+};
+use crate::api_types::{
+    Owner,
+    capability::{Capabilities, Capability},
+};
+
+/// Most tokens of one tenant.
+const TOKENS_MOST: usize = 100;
+
+/// What is wrong with a file of tenants, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct FileError {
+    /// The line, from 1, if it is known.
+    pub line: Option<usize>,
+    /// The key, such as `tenants.acme.limits.max_sessions`; empty if the text is not TOML.
+    pub key: String,
+    /// The problem, and what to write instead.
+    pub problem: String,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+/// A tenant as the file has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Definition {
+    /// What it may do, and how much it may use.
+    pub settings: TenantSettings,
+    /// Its tokens, by what is stored of them.
+    pub tokens: Vec<(TokenHash, TokenSettings)>,
+}
+
+/// The tenants of a file.
+pub type Parsed = BTreeMap<Owner, Definition>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    tenants: BTreeMap<Spanned<Name>, Tenant>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Tenant {
+    capabilities: Vec<Right>,
+    limits: Limits,
+    tokens: Vec<Spanned<StoredToken>>,
+}
+
+struct Right(Capability);
+
+impl<'de> Deserialize<'de> for Right {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        Capability::named(&name).map(Self).ok_or_else(|| {
+            let all: Vec<_> = Capability::ALL.iter().map(|capability| capability.name()).collect();
+            D::Error::custom(format!("{name:?} is not a capability; there are {}", all.join(", ")))
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredToken {
+    name: String,
+    #[serde(deserialize_with = "hash")]
+    sha256: TokenHash,
+    #[serde(default, deserialize_with = "time")]
+    expires: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time")]
+    created: Option<Timestamp>,
+    #[serde(default, deserialize_with = "scope")]
+    scope: Scope,
+    #[serde(default)]
+    from: Vec<Network>,
+}
+
+struct Network(IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        network(&String::deserialize(from)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// Reads a network, `10.0.0.0/8`, or an address.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or(address).map(|network: IpNet| network.trunc()).ok_or_else(|| {
+        format!("{text:?} is not a network; write an address such as 10.1.2.3, or a network such as 10.0.0.0/8")
+    })
+}
+
+/// Reads a moment: a date, or a date with time and zone.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    let midnight = || Offset::UTC.to_timestamp(text.parse::<Date>().ok()?.at(0, 0, 0, 0)).ok();
+    text.parse().ok().or_else(midnight).ok_or_else(|| {
+        format!("{text:?} is not a moment; write 2027-01-31, or with time and zone 2027-01-31T18:00:00Z")
+    })
+}
+
+fn hash<'de, D: Deserializer<'de>>(from: D) -> Result<TokenHash, D::Error> {
+    // The text is not repeated: it may be a token.
+    TokenHash::from_hex(&String::deserialize(from)?).ok_or_else(|| {
+        D::Error::custom("is not a SHA-256: 64 hexadecimal digits; `ghostmux token new` makes a token and writes it")
+    })
+}
+
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = match toml::Value::deserialize(from)? {
+        toml::Value::String(text) => text,
+        toml::Value::Datetime(time) => time.to_string(),
+        _ => String::new(),
+    };
+    moment(&text).map(Some).map_err(D::Error::custom)
+}
+
+fn scope<'de, D: Deserializer<'de>>(from: D) -> Result<Scope, D::Error> {
+    Scope::read(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+/// Reads the text of a file of tenants.
+pub fn parse(text: &str) -> Result<Parsed, FileError> {
+    let line_of = |at: usize| text.get(..at).map(|before| before.matches('\n').count() + 1);
+    let wrong = |error: toml::de::Error, key: String| FileError {
+        line: error.span().and_then(|span| line_of(span.start)),
+        key,
+        problem: error.message().replace("field", "key").replace('\n', "; "),
+    };
+    let from = toml::Deserializer::parse(text).map_err(|error| wrong(error, String::new()))?;
+    let File { tenants } = serde_path_to_error::deserialize(from).map_err(|error| {
+        let key = error.path().to_string();
+        wrong(error.into_inner(), key.trim_matches('.').to_owned())
+    })?;
+    let mut parsed = Parsed::new();
+    let mut seen: HashMap<TokenHash, String> = HashMap::new();
+    for (name, tenant) in tenants {
+        let at = name.span().start;
+        let Name(name) = name.into_inner();
+        let key = format!("tenants.{name}");
+        let bad = |at: usize, key: String, problem: String| FileError { line: line_of(at), key, problem };
+        let owner: Owner = name
+            .parse()
+            .map_err(|_| bad(at, key.clone(), "a tenant's name is 1 to 64 ASCII letters, digits, -, _ and .".into()))?;
+        if tenant.tokens.len() > TOKENS_MOST {
+            return Err(bad(at, key, format!("has {} tokens, and {TOKENS_MOST} are the most", tenant.tokens.len())));
+        }
+        let mut tokens = Vec::with_capacity(tenant.tokens.len());
+        for token in tenant.tokens {
+            let at = token.span().start;
+            let StoredToken { name, sha256, expires, created, scope, from } = token.into_inner();
+            check_name(&name).map_err(|why| bad(at, format!("{key}.tokens.name"), why))?;
+            if tokens.iter().any(|(_, other): &(_, TokenSettings)| other.name == name) {
+                return Err(bad(at, format!("{key}.tokens.name"), format!("two tokens have the name {name:?}")));
+            }
+            if let Some(other) = seen.insert(sha256, format!("{owner}, {name}")) {
+                let problem = format!("is the token ({other}) too: a token belongs to one tenant, once");
+                return Err(bad(at, format!("{key}.tokens.sha256"), problem));
+            }
+            let from = from.into_iter().map(|Network(network)| network).collect();
+            tokens.push((sha256, TokenSettings { name, scope, expires, from, created }));
+        }
+        let capabilities = Capabilities::of(tenant.capabilities.into_iter().map(|Right(capability)| capability));
+        let settings = TenantSettings { capabilities, limits: tenant.limits };
+        parsed.insert(owner, Definition { settings, tokens });
+    }
+    Ok(parsed)
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        return Err(format!("{name:?} is not a name of a token; use 1 to 64 ASCII letters, digits, -, _ and ."));
+    }
+    Ok(())
+}
+
+/// A token that is to be written into a file.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// The tenant; it is added if the file does not have it.
+    pub owner: Owner,
+    /// The hash of the token.
+    pub hash: TokenHash,
+    /// The rest.
+    pub settings: TokenSettings,
+}
+
+/// Why a token cannot be written into a file, or taken out of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NewTokenError {
+    /// The file is wrong already, or would be.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A part of the file is not written as this program can change it.
+    #[error("{0} is not written as a table; change the file by hand")]
+    Form(&'static str),
+    /// The tenant has no such token.
+    #[error("the tenant {owner} has no token {token:?}; `ghostmux token ls` lists the tokens")]
+    Missing {
+        /// The tenant.
+        owner: Owner,
+        /// What was given: a name or a number.
+        token: String,
+    },
+}
+
+/// The text of the file with one token more. Comments and order are kept.
+pub fn add_token(text: &str, new: &NewToken) -> Result<String, NewTokenError> {
+    parse(text)?;
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| not_toml(&error))?;
+    let tenants = document.entry("tenants").or_insert_with(|| {
+        let mut tenants = Table::new();
+        tenants.set_implicit(true);
+        Item::Table(tenants)
+    });
+    let tenants = tenants.as_table_mut().ok_or(NewTokenError::Form("tenants"))?;
+    let tenant = tenants.entry(new.owner.as_str()).or_insert_with(|| Item::Table(Table::new()));
+    let tenant = tenant.as_table_mut().ok_or(NewTokenError::Form("the tenant"))?;
+    let tokens = tenant.entry("tokens").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+    let tokens = tokens.as_array_of_tables_mut().ok_or(NewTokenError::Form("tokens"))?;
+    let TokenSettings { name, scope, expires, from, created } = &new.settings;
+    let mut entry = Table::new();
+    entry["name"] = value(name);
+    entry["sha256"] = value(new.hash.to_hex());
+    if let Some(created) = created {
+        entry["created"] = value(created.to_string());
+    }
+    if let Some(expires) = expires {
+        entry["expires"] = value(expires.to_string());
+    }
+    if *scope != Scope::All {
+        entry["scope"] = value(scope.to_string());
+    }
+    if !from.is_empty() {
+        entry["from"] = value(from.iter().map(ToString::to_string).collect::<toml_edit::Array>());
+    }
+    tokens.push(entry);
+    checked(&document)
+}
+
+/// The text of the file without a token, which is named by its name or its number. Comments and order are kept.
+pub fn remove_token(text: &str, owner: &Owner, token: &str) -> Result<String, NewTokenError> {
+    let missing = || NewTokenError::Missing { owner: owner.clone(), token: token.to_owned() };
+    let parsed = parse(text)?;
+    let tokens = &parsed.get(owner).ok_or_else(missing)?.tokens;
+    let is_meant =
+        |(hash, settings): &(TokenHash, TokenSettings)| settings.name == token || hash.number().to_string() == token;
+    let at = tokens.iter().position(is_meant).ok_or_else(missing)?;
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| not_toml(&error))?;
+    let tenants = document.get_mut("tenants").and_then(Item::as_table_like_mut);
+    let tenant = tenants.and_then(|tenants| tenants.get_mut(owner.as_str())).and_then(Item::as_table_like_mut);
+    match tenant.and_then(|tenant| tenant.get_mut("tokens")) {
+        Some(Item::ArrayOfTables(tokens)) => drop(tokens.remove(at)),
+        Some(Item::Value(toml_edit::Value::Array(tokens))) => drop(tokens.remove(at)),
+        _ => return Err(NewTokenError::Form("tokens")),
+    }
+    checked(&document)
+}
+
+fn not_toml(error: &toml_edit::TomlError) -> FileError {
+    FileError { line: None, key: String::new(), problem: error.message().to_owned() }
+}
+
+/// The text of a document that this program can read again.
+fn checked(document: &DocumentMut) -> Result<String, NewTokenError> {
+    let text = document.to_string();
+    parse(&text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"# Our tenants.
+[tenants.acme] # the shop
+capabilities = ["host-files", "clipboard"]
+limits = { max_sessions = 3, max_session_time = "1h", bytes_per_second = "1MiB", sharing = "tenant" }
+
+[[tenants.acme.tokens]]
+name = "ci"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000001"
+expires = 2027-01-31T18:00:00Z
+scope = "read-only"
+from = ["10.0.0.0/8", "::1"]
+
+[tenants.empty]
+"#;
+
+    fn owner(name: &str) -> Owner {
+        name.parse().expect("an owner")
+    }
+
+    fn new(owner_name: &str, name: &str, text: &str) -> NewToken {
+        let settings =
+            TokenSettings { name: name.into(), scope: Scope::All, expires: None, from: Vec::new(), created: None };
+        NewToken { owner: owner(owner_name), hash: TokenHash::of(text), settings }
+    }
+
+    #[test]
+    fn files_name_tenants_with_capabilities_limits_and_tokens() {
+        let parsed = parse(FILE).expect("a file");
+        assert_eq!(parsed.len(), 2);
+        let Definition { settings, tokens } = &parsed[&owner("acme")];
+        assert!(settings.capabilities.has(Capability::HostFiles) && settings.capabilities.has(Capability::Clipboard));
+        assert!(!settings.capabilities.has(Capability::Admin));
+        assert_eq!((settings.limits.max_sessions, settings.limits.bytes_per_second), (Some(3), Some(1 << 20)));
+        assert_eq!(settings.limits.max_session_time, Some(std::time::Duration::from_secs(3600)));
+        let (_, token) = &tokens[0];
+        assert_eq!((token.name.as_str(), &token.scope, token.from.len()), ("ci", &Scope::ReadOnly, 2));
+        assert_eq!(token.expires.map(|at| at.to_string()).as_deref(), Some("2027-01-31T18:00:00Z"));
+        assert_eq!(parsed[&owner("empty")], Definition::default());
+        assert_eq!(parse("").expect("no tenants"), Parsed::new());
+    }
+
+    #[test]
+    fn errors_name_line_and_key_and_repeat_no_token() {
+        let with = |line: &str| FILE.replace("[tenants.empty]", &format!("[tenants.empty]\n{line}"));
+        let hash = "sha256 = \"0000000000000000000000000000000000000000000000000000000000000001\"";
+        for (text, line, key, problem) in [
+            (with("colour = 1"), 14, "tenants.empty", "colour"),
+            (with("capabilities = [\"root\"]"), 14, "tenants.empty.capabilities", "\"root\" is not a capability"),
+            (with("limits = { max_sessions = -1 }"), 14, "tenants.empty.limits.max_sessions", "-1"),
+            (with("limits = { max_session_time = \"long\" }"), 14, "tenants.empty.limits.max_session_time", "time"),
+            (FILE.replace("10.0.0.0/8", "10.0.0.0/99"), 11, "tenants.acme.tokens", "10.0.0.0/99"),
+            (FILE.replace("read-only", "some"), 10, "tenants.acme.tokens", "\"some\" is not a scope"),
+            (FILE.replace("2027-01-31T18:00:00Z", "\"soon\""), 9, "tenants.acme.tokens", "\"soon\" is not a moment"),
+            (FILE.replace("[tenants.empty]", "[tenants.\"a b\"]"), 13, "tenants.a b", "1 to 64"),
+            (
+                format!("{FILE}[[tenants.empty.tokens]]\nname = \"x\"\n{hash}\n"),
+                14,
+                "tenants.empty.tokens.sha256",
+                "acme, ci",
+            ),
+            (
+                format!("{FILE}[[tenants.empty.tokens]]\nname = \"\"\n{}\n", hash.replace('1', "2")),
+                14,
+                "tenants.empty.tokens.name",
+                "not a name",
+            ),
+            (format!("{FILE}]"), 14, "", ""),
+        ] {
+            let error = parse(&text).expect_err(&text);
+            assert_eq!(error.line, Some(line), "{error}: {text}");
+            assert!(error.key.starts_with(key) && error.problem.contains(problem), "{error}: {text}");
+        }
+        let token = crate::tenant::token::generate();
+        let text = FILE.replace("0000000000000000000000000000000000000000000000000000000000000001", token.reveal());
+        let error = parse(&text).expect_err("a token is not its hash");
+        assert!(error.line == Some(8) && error.key.contains("sha256"), "{error}");
+        assert!(!error.to_string().contains(token.reveal().as_str()), "{error}");
+    }
+
+    #[test]
+    fn tokens_are_added_and_removed_without_a_change_of_the_rest() {
+        let added = add_token(FILE, &new("acme", "second", "a")).expect("added");
+        assert!(added.starts_with("# Our tenants.\n[tenants.acme] # the shop\n"), "{added}");
+        let names = |text: &str| {
+            let parsed = parse(text).expect("a file");
+            parsed[&owner("acme")].tokens.iter().map(|(_, token)| token.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&added), ["ci", "second"]);
+        assert_eq!(remove_token(&added, &owner("acme"), "second").expect("removed"), FILE);
+        let number = TokenHash::of("a").number().to_string();
+        assert_eq!(remove_token(&added, &owner("acme"), &number).expect("removed"), FILE);
+        let twice = add_token(&added, &new("acme", "second", "b"));
+        assert!(twice.is_err_and(|why| why.to_string().contains("two tokens have the name")));
+        let missing = remove_token(FILE, &owner("acme"), "third").expect_err("there is none");
+        assert!(missing.to_string().contains("token ls"), "{missing}");
+        // The first token of the first tenant.
+        let first = add_token("", &new("acme", "first", "a")).expect("added");
+        assert_eq!(names(&first), ["first"]);
+        assert!(first.starts_with("[tenants.acme]\n\n[[tenants.acme.tokens]]\n"), "{first}");
+    }
+}

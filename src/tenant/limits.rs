@@ -1,0 +1,66 @@
+//! How much a tenant may use. [`Limits`] are the numbers that the operator gives.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// The limits of one tenant. A limit that is absent does not limit beyond the settings of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Most sessions at a time, parked ones included.
+    pub max_sessions: Option<u32>,
+    /// Most sessions that start within a minute.
+    pub sessions_per_minute: Option<u32>,
+    /// Most places of the queue that its requests may take, in percent.
+    pub queue_share: Option<u32>,
+    /// Most pages of one session at a time.
+    pub pages_per_session: Option<u32>,
+    /// Most CDP sessions of the clients of one session at a time.
+    pub cdp_sessions_per_session: Option<u32>,
+    /// Most commands of its clients in a second, all sessions together.
+    pub commands_per_second: Option<u32>,
+    /// Most bytes from and to its clients in a second, all sessions together.
+    #[serde(deserialize_with = "bytes")]
+    pub bytes_per_second: Option<u64>,
+    /// Most snapshots that it may keep.
+    pub max_snapshots: Option<u64>,
+    /// Longest time that a session may last.
+    #[serde(deserialize_with = "time")]
+    pub max_session_time: Option<Duration>,
+    /// Whose sessions may be in the same Chrome as those of this tenant.
+    pub sharing: Sharing,
+}
+
+/// Whose sessions may be in the same Chrome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sharing {
+    /// Those of all tenants that allow it.
+    #[default]
+    All,
+    /// Those of the same tenant.
+    Tenant,
+    /// No others.
+    Session,
+}
+
+/// A size as in the settings: a number of bytes, or text such as `16MiB`.
+fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number of bytes, or a size such as \"16MiB\"")]
+    enum Size {
+        Number(u64),
+        Text(String),
+    }
+
+    match Size::deserialize(from)? {
+        Size::Number(number) => Ok(Some(number)),
+        Size::Text(text) => crate::config::bytes(&text).map(Some).map_err(D::Error::custom),
+    }
+}
+
+/// A duration as in the settings: `30s`, `5m`, `2h`.
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    crate::config::time(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
