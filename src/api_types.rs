@@ -27,6 +27,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 
 pub use self::{
+    capability::Capability,
     control::{Mode, Recycling, ServerMode},
     definition::{Domain, Items, Member, Type, merged},
     events::{
@@ -204,6 +205,13 @@ pub struct Session {
     /// Number of the browser it is in; absent while it waits for a place.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub browser: Option<u32>,
+    /// The tenant to whom it belongs, if that is not the one who asks: only a tenant with the capability `admin` sees such
+    /// sessions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owner: Option<String>,
+    /// What it may do beyond driving its own pages; absent if that is nothing, in lists of sessions, and in events.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub capabilities: Vec<Capability>,
 }
 
 /// A socket of a session.

@@ -26,14 +26,14 @@ use crate::{
     close_reason::CloseReason,
     config::{BrowserSource, Config},
     http::{
-        self, Api, Endpoints, Guard,
+        self, Api, Door, Endpoints, Guard,
         chrome::{Origin, Protocol},
     },
     metrics::Metrics,
     pool::{Plan, Pool},
     session::{directory::LocalDirectory, manager::SessionManager, session_files, task::Terms},
     store::Store,
-    tenant::Tenants,
+    tenant::{Audit, Tenants, token::server_key},
 };
 
 /// Time limit for the end of all sessions, once they are told to.
@@ -51,6 +51,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     // The address is bound first, so that an address in use is reported before a Chrome is started.
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
+    let tenants = tenants(&config).await?;
     let directory = own_directory(&config.session_dir);
     let system = |error| StartError::System { what: format!("cannot make {}", directory.display()), error };
     let mut own = session_files::Directory::new(directory.clone());
@@ -64,14 +65,26 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         pool = Pool::start(plan, metrics.clone()) => pool?,
         () = stop.recv() => return Ok(()),
     };
-    let terms = Terms::new(&config, &directory, metrics.clone());
+    let audit = audit(&config, &metrics)?;
+    let terms = Terms { audit: audit.clone(), ..Terms::new(&config, &directory, metrics.clone()) };
     let store = Store::new(&config.store_settings());
     let directory = Arc::new(LocalDirectory::default());
     let http_session = config.http_session;
     let registry = SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, config.admission());
-    let guard = Guard { allow_host: config.allow_host.clone(), allow_origin: config.allow_origin.clone() };
+    let guard = Guard {
+        allow_host: config.allow_host.clone(),
+        allow_origin: config.allow_origin.clone(),
+        token_host: config.token_host.clone(),
+    };
+    let door = Door {
+        tenants: tenants.clone(),
+        hosts: config.token_host.clone(),
+        metrics: config.metrics_tokens,
+        health: config.health_tokens,
+        audit: audit.clone(),
+    };
     let api = Api { registry: registry.clone(), protocol: Arc::new(Protocol::new(origin)), metrics };
-    let endpoints = Endpoints::new(api, guard, Tenants::local(config.local_capabilities()));
+    let endpoints = Endpoints::new(api, guard, door);
 
     // Waits for the first browser, so that the line below can name its version.
     let _ = pool.any().await;
@@ -94,7 +107,11 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         }
     };
     // One of each for as long as it serves, not one for each connection.
-    let upkeep = async { tokio::join!(store.keep_clean(), registry.keep_time(), registry.clear_browsers()) };
+    let upkeep = async {
+        let sessions =
+            async { tokio::join!(registry.keep_time(), registry.clear_browsers(), registry.follow(&tenants)) };
+        tokio::join!(store.keep_clean(), sessions, tenants.keep_current(&audit))
+    };
     let is_urgent = tokio::select! {
         () = serve => false,
         _ = upkeep => false,
@@ -157,6 +174,21 @@ fn raise_file_limit() {
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
         tracing::warn!(soft, hard, "cannot raise the limit of open files");
     }
+}
+
+/// The tenants of the file, or the one of a server without tokens.
+async fn tenants(config: &Config) -> Result<Tenants, StartError> {
+    let Some(path) = &config.tenants else { return Ok(Tenants::local(config.local_capabilities())) };
+    let settings = config.store_settings();
+    let secret = settings.keys.sealing().map(|key| &key.secret[..]);
+    Ok(Tenants::of_file(path.clone(), server_key(secret)).await?)
+}
+
+/// The audit log, if there is to be one.
+fn audit(config: &Config, metrics: &Arc<Metrics>) -> Result<Audit, StartError> {
+    let Some(settings) = config.audit_settings() else { return Ok(Audit::default()) };
+    let system = |error| StartError::System { what: format!("cannot write {}", settings.path.display()), error };
+    Audit::open(&settings, metrics.clone()).map_err(system)
 }
 
 /// The path of the directory of this process. It is short, because Chrome creates sockets there and their paths have a

@@ -4,3 +4,4 @@ mod client;
 pub mod doctor;
 pub mod server;
 pub mod snapshot;
+pub mod token;

@@ -36,6 +36,10 @@ pub enum CloseReason {
     Hibernated,
     /// An operator ended the session.
     Killed,
+    /// The token with which the client came is not accepted any more.
+    Revoked,
+    /// The tenant was removed.
+    TenantRemoved,
     /// Another client took the session over.
     TakenOver,
     /// The client's system answers no pings any more, for this long.
@@ -72,7 +76,7 @@ impl CloseReason {
             Self::TryAgain(_) => 1013,
             Self::Expired(_) => 4001,
             Self::Idle(_) => 4002,
-            Self::Killed => 4003,
+            Self::Killed | Self::Revoked | Self::TenantRemoved => 4003,
             Self::TooSlow { .. } | Self::Silent(_) => 4008,
             Self::TakenOver => 4009,
         }
@@ -94,6 +98,8 @@ impl CloseReason {
             Self::Idle(_) => "idle_timeout",
             Self::Hibernated => "hibernated",
             Self::Killed => "killed",
+            Self::Revoked => "revoked",
+            Self::TenantRemoved => "tenant_removed",
             Self::TooSlow { .. } => "too_slow",
             Self::Silent(_) => "silent",
             Self::TakenOver => "taken_over",
@@ -121,6 +127,8 @@ impl fmt::Display for CloseReason {
             Self::Forgotten(after) => write!(f, "no client came back within the keep_alive of {after:?}"),
             Self::Hibernated => f.write_str("it is hibernated; connect to it to restore it"),
             Self::Killed => f.write_str("ended by an operator"),
+            Self::Revoked => f.write_str("the token of this connection was revoked, or has expired"),
+            Self::TenantRemoved => f.write_str("an operator has removed the tenant"),
             Self::TakenOver => f.write_str("taken over by another client"),
             Self::Silent(after) => write!(f, "no answer to pings for {after:?}"),
             Self::TooSlow { waiting, limit } => {

@@ -31,7 +31,7 @@ pub use self::{
     settings::Config,
     snapshots::SnapshotLimits,
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
-    value::{RemoteUrl, bytes, time},
+    value::{RemoteUrl, TokenHost, bytes, time},
 };
 pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits, Granted};
 
@@ -87,6 +87,47 @@ pub enum HttpSession {
 
 impl HttpSession {
     const WORDS: &[(&'static str, Self)] = &[("own", Self::Own), ("shared", Self::Shared)];
+}
+
+/// What happens when the audit log cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditMode {
+    /// What is lost is counted.
+    BestEffort,
+    /// New sessions are refused.
+    Required,
+}
+
+impl AuditMode {
+    const WORDS: &[(&'static str, Self)] = &[("best-effort", Self::BestEffort), ("required", Self::Required)];
+}
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether new sessions are refused when it cannot be written.
+    pub is_required: bool,
+    /// Bytes at which the file is renamed and a new one is begun.
+    pub size: u64,
+    /// How many older files are kept; at least 1.
+    pub files: u32,
+}
+
+/// The tokens with which something of the server can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeededToken {
+    /// No token is needed.
+    None,
+    /// A token of any tenant.
+    Any,
+    /// A token of a tenant with the capability `admin`.
+    Admin,
+}
+
+impl NeededToken {
+    const WORDS: &[(&'static str, Self)] = &[("none", Self::None), ("any", Self::Any), ("admin", Self::Admin)];
 }
 
 /// Limits of the outbound queues of clients, in bytes.
@@ -166,7 +207,7 @@ impl Config {
         Self::read(&layers)?.settle(&layers)
     }
 
-    /// Whether other machines can reach the server. It has no tokens.
+    /// Whether other machines can reach the server.
     pub fn is_exposed(&self) -> bool {
         !self.listen.ip().is_loopback()
     }
@@ -199,6 +240,13 @@ impl Config {
             hibernate_after: self.hibernate_after,
             autosave: self.autosave,
         }
+    }
+
+    /// The audit log, if there is to be one.
+    pub fn audit_settings(&self) -> Option<AuditSettings> {
+        let (size, files) = (self.audit_size, self.audit_files);
+        let is_required = self.audit_mode == AuditMode::Required;
+        self.audit.clone().map(|path| AuditSettings { path, is_required, size, files })
     }
 
     /// Limits of the number of sessions and of the queue.
@@ -253,11 +301,26 @@ impl Config {
 
     /// Checks the settings against each other, and adapts the defaults of some to others.
     fn settle(mut self, layers: &Layers) -> Result<Self, ConfigError> {
-        if self.is_exposed() && !self.insecure {
-            return Err(layers.value("listen").wrong(
-                "other machines could drive these browsers, and there are no tokens to stop them; \
-                 listen on 127.0.0.1, or say --insecure (GHOSTMUX_INSECURE=true) if everyone who can reach it may",
-            ));
+        match &self.tenants {
+            None if self.is_exposed() && !self.insecure => {
+                return Err(layers.value("listen").wrong(
+                    "other machines could drive these browsers, and there are no tokens to stop them; \
+                     listen on 127.0.0.1, name tenants with --tenants, \
+                     or say --insecure (GHOSTMUX_INSECURE=true) if everyone who can reach it may",
+                ));
+            }
+            Some(_) if self.insecure => {
+                let tenants = layers.given("tenants").map(|said| said.setting()).unwrap_or_default();
+                return Err(layers.value("insecure").conflict(format!(
+                    "is for a server without tokens, and {tenants} names tenants; remove one of the two"
+                )));
+            }
+            _ => {}
+        }
+        if self.tenants.is_none()
+            && let Some(said) = layers.given("token_host")
+        {
+            return Err(said.conflict("is for tokens, and there are none without --tenants; remove it"));
         }
         self.check_browsers(layers)?;
         self.check_number_of_browsers(layers)?;

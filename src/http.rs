@@ -16,13 +16,15 @@
 //! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
 //! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | the endpoints of browserless |
 //!
-//! [`Endpoints`] is one router. Every request passes the same layers on its way there ([`layers`]): the guard, the layer
-//! that determines its caller, and the one that opens WebSockets. The routes of `/v1` are made from the table of
+//! [`Endpoints`] is one router. Every request passes the same layers on its way there ([`layers`]): one takes its token out, then come
+//! the guard, the [`Door`] that determines its caller, and the layer that opens WebSockets. The routes of `/v1` are made from the table of
 //! operations. A known path with a method that it does not have is answered 405 with `Allow`.
 
 mod browserless;
 pub mod chrome;
 mod connection;
+mod credentials;
+mod door;
 mod errors;
 mod guard;
 mod layers;
@@ -49,11 +51,12 @@ use tower::{Service as _, ServiceBuilder, util::BoxCloneSyncService};
 use self::{chrome::Protocol, v1::DOCUMENT};
 pub use self::{
     connection::serve,
+    door::Door,
     guard::{Ends, Guard, Refused, Shows},
     reply::{Answer, Problem, Why, problem, refused},
     v1::openapi,
 };
-use crate::{metrics::Metrics, session::manager::SessionManager, tenant::Tenants};
+use crate::{metrics::Metrics, session::manager::SessionManager};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -78,15 +81,16 @@ pub struct Endpoints(BoxCloneSyncService<Request, Answer, Infallible>);
 
 impl Endpoints {
     /// The endpoints for the requests that this guard lets through.
-    pub fn new(api: Api, guard: Guard, tenants: Tenants) -> Self {
-        let registry = api.registry.clone();
+    pub fn new(api: Api, guard: Guard, door: Door) -> Self {
+        let (registry, door) = (api.registry.clone(), Arc::new(door));
         // A request passes the layers from the first to the last. They are around the router, not in it: a layer of the
         // router is called only after the route and the method were chosen.
         let service = ServiceBuilder::new()
             .layer(from_fn(layers::upper_case_method))
             .layer(from_fn(layers::explain_refused_upgrade))
+            .layer(from_fn_with_state(door.clone(), layers::take_credentials))
             .layer(from_fn_with_state(Arc::new(guard), layers::check))
-            .layer(from_fn_with_state(tenants, layers::identify))
+            .layer(from_fn_with_state(door, layers::identify))
             .layer(from_fn_with_state(registry, layers::open_websocket))
             .service(routes().with_state(api));
         Self(BoxCloneSyncService::new(service))

@@ -13,6 +13,7 @@ use ghostmux::{
         doctor,
         server::{self, ServerCommandError},
         snapshot::{self, SnapshotCommandError},
+        token::{self, TokenCommandError},
     },
     config::{self, Config, ConfigError, LogFormat, RawConfig},
 };
@@ -57,6 +58,9 @@ enum Command {
     /// List, export, import, delete and re-encrypt stored snapshots, while no server uses the store's file.
     #[command(after_help = EXIT_CODES)]
     Snapshot(snapshot::Arguments),
+    /// Make, list and revoke the tokens of tenants.
+    #[command(after_help = EXIT_CODES)]
+    Token(token::Arguments),
     /// List the sessions of a running server.
     Ls(server::Arguments),
     /// List the browsers of a running server, with their memory and processor time.
@@ -121,6 +125,10 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             snapshot::run(arguments, variables(), stdout()).await?;
             Ok(0)
         }
+        Command::Token(arguments) => {
+            token::run(arguments, variables(), &mut stdout(), &mut stderr())?;
+            Ok(0)
+        }
         Command::Ls(arguments) => printed(server::sessions(&arguments, &mut stdout()).await),
         Command::Browsers(arguments) => printed(server::browsers(&arguments, &mut stdout()).await),
         Command::Status(arguments) => printed(server::status(&arguments, &mut stdout()).await),
@@ -170,6 +178,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     let is_config = error.is::<ConfigError>()
         || matches!(error.downcast_ref(), Some(SnapshotCommandError::Config(_)))
+        || error.downcast_ref::<TokenCommandError>().is_some_and(TokenCommandError::is_usage)
         || error.downcast_ref::<ServerCommandError>().is_some_and(ServerCommandError::is_usage);
     if is_config { USAGE } else { 1 }
 }

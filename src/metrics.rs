@@ -114,6 +114,10 @@ pub struct Metrics {
     pub frames_malformed: Counter,
     /// Commands refused by policy.
     pub commands_refused: Counter,
+    /// Decisions that the audit log could not take.
+    pub audit_lost: Counter,
+    /// Whether the audit log cannot be written now.
+    pub audit_failing: Gauge,
     /// Browsers started.
     pub browsers_started: Counter,
     /// Browsers that ended without being asked to.
@@ -209,6 +213,8 @@ impl Metrics {
             self.frames_malformed.clone(),
         );
         to.register("commands_refused", "Commands refused by policy", self.commands_refused.clone());
+        to.register("audit_lost", "Decisions that the audit log could not take", self.audit_lost.clone());
+        to.register("audit_failing", "1 while the audit log cannot be written", self.audit_failing.clone());
         to.register("browsers_started", "Browsers started", self.browsers_started.clone());
         to.register("browsers_lost", "Browsers that ended without being asked to", self.browsers_lost.clone());
         to.register("browsers", "Browsers that accept sessions now", self.browsers.clone());

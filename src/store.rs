@@ -167,27 +167,27 @@ impl Store {
         self.0.backend.owners().await
     }
 
-    /// Stores the record of a session that is not live; replaces a record of the same id.
+    /// Stores the record of a session that is not live; replaces its former record.
     pub async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
         record::check_size("the state of a session", &record.state)?;
         self.0.backend.put_session(record).await
     }
 
-    /// The record of a session.
-    pub async fn session(&self, id: &str) -> Result<Option<SessionEntry>, StoreError> {
-        self.0.backend.session(id).await
+    /// The record of a session of this owner.
+    pub async fn session(&self, owner: &Owner, id: &str) -> Result<Option<SessionEntry>, StoreError> {
+        self.0.backend.session(&record::session_key(owner, id)).await
     }
 
     /// Removes the record of a session and returns it. Of several concurrent callers, here or on other nodes, one gets
     /// it: a process that restores or ends a session takes its record first. [`StoreError::UnreadableSession`] if it
     /// cannot be read; the record then stays.
-    pub async fn take_session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
-        self.0.backend.take_session(id).await
+    pub async fn take_session(&self, owner: &Owner, id: &str) -> Result<Option<SessionRecord>, StoreError> {
+        self.0.backend.take_session(&record::session_key(owner, id)).await
     }
 
     /// Removes the record of a session, readable or not. Returns whether there was one.
-    pub async fn remove_session(&self, id: &str) -> Result<bool, StoreError> {
-        self.0.backend.remove_session(id).await
+    pub async fn remove_session(&self, owner: &Owner, id: &str) -> Result<bool, StoreError> {
+        self.0.backend.remove_session(&record::session_key(owner, id)).await
     }
 
     /// The number of sessions that are not live, without reading their records.

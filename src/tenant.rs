@@ -4,9 +4,11 @@
 //! tenant, `local`, and everybody who reaches the server is it. Otherwise a request needs a token ([`token`]), which a
 //! file names (`file`), or a key of a URL that the server gave to a client with a token.
 
+pub mod audit;
 mod file;
 pub mod limits;
 mod secret;
+mod source;
 mod tenants;
 pub mod token;
 
@@ -16,9 +18,11 @@ use std::sync::{
 };
 
 pub use self::{
-    file::{FileError, NewToken, NewTokenError, Parsed, add_token, parse, remove_token},
+    audit::Audit,
+    file::{FileError, NewToken, NewTokenError, Parsed, add_token, moment, network, parse, remove_token},
     limits::{Limits, Sharing},
     secret::Secret,
+    source::TenantsError,
     tenants::{Changes, Denied, Presented, Tenants},
     token::{Access, Scope, Token},
 };

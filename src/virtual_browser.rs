@@ -191,6 +191,11 @@ impl VirtualBrowser {
         self.limits = limits;
     }
 
+    /// Changes what the session may do, from the next command on.
+    pub fn grant(&mut self, granted: Granted) {
+        self.granted = granted;
+    }
+
     /// Sets how many screenshots may wait for their turn.
     pub fn limit_screenshots(&mut self, most_waiting: usize) {
         self.pictures.limit(most_waiting);

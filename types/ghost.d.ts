@@ -42,6 +42,9 @@ export namespace Ghost {
     exclusive: boolean;
   }
 
+  /** A right that a tenant can have. `host-files`: paths of the host in uploads and downloads. `tracing`: traces, which show every session of a browser. `private-network`: pages that reach loopback and private networks. `launch-args`: flags for Chrome. `dedicated`: a dedicated Chrome, in which browser-wide commands are allowed. `clipboard`: the clipboard, which all sessions of a browser share. `admin`: the sessions of all tenants, and the control of the server. */
+  type Capability = 'host-files' | 'tracing' | 'private-network' | 'launch-args' | 'dedicated' | 'clipboard' | 'admin';
+
   /** A session as its owner sees it. */
   interface Session {
     /** The id, by which clients reconnect to the session. */
@@ -78,6 +81,10 @@ export namespace Ghost {
     clientList?: Client[];
     /** Number of the browser it is in; absent while it waits for a place. */
     browser?: number;
+    /** The tenant to whom it belongs, if that is not the one who asks: only a tenant with the capability `admin` sees such sessions. */
+    owner?: string;
+    /** What it may do beyond driving its own pages; absent if that is nothing, in lists of sessions, and in events. */
+    capabilities?: Capability[];
   }
 
   /** A session or snapshot in the store whose record cannot be read: another version of ghostmux wrote it, or it is damaged. It cannot be used, but it can be deleted by its id. */

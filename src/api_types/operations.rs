@@ -189,6 +189,13 @@ macro_rules! operations {
         }
 
         impl $requests {
+            /// The name of the operation.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$operation(_) => <$operation as $crate::api_types::operations::Operation>::ROW.name,)*
+                }
+            }
+
             /// The rows of these operations.
             pub(super) const TABLE: &'static [$crate::api_types::operations::Entry] =
                 &[$($crate::api_types::operations::Entry::of::<$operation>()),*];
@@ -228,6 +235,16 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
 }
 
 impl Request {
+    /// The name of the operation.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Session(request) => request.name(),
+            Self::Server(request) => request.name(),
+            Self::Snapshot(request) => request.name(),
+            Self::Control(request) => request.name(),
+        }
+    }
+
     /// Reads a command of the `ghost` domain, by its name there; `None` if the domain has none of that name.
     pub fn read(name: &str, params: &str) -> Option<Result<Self, Bad>> {
         let entry = all().find(|entry| entry.row.name == name && entry.row.ghost.is_some())?;

@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr};
 use crate::{
     browser::{BrowserError, find::FindError},
     pool::TooMuch,
+    tenant::TenantsError,
 };
 
 /// Why `ghostmux serve` could not start, or stopped.
@@ -16,6 +17,9 @@ pub enum StartError {
     /// A Chrome did not start, or did not answer.
     #[error(transparent)]
     Browser(#[from] BrowserError),
+    /// The tenants cannot be read.
+    #[error(transparent)]
+    Tenants(#[from] TenantsError),
     /// A limit that this machine cannot carry.
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
@@ -50,7 +54,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Find(_) | Self::Browser(_) => 3,
-            Self::TooMuch(_) => 2,
+            Self::TooMuch(_) | Self::Tenants(_) => 2,
             Self::InUse { .. } => 4,
             Self::Listen { .. } | Self::System { .. } => 1,
         }

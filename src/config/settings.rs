@@ -9,20 +9,20 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 use url::Host;
 
 use super::{
-    Codec, ConfigError, HttpSession, LogFormat, RemoteUrl, StoreKeys, StorePlace,
+    AuditMode, Codec, ConfigError, HttpSession, LogFormat, NeededToken, RemoteUrl, StoreKeys, StorePlace, TokenHost,
     deadline::autosave,
     declare::{BySource, Declared, Setting, choice, computed, list, one, optional, settings, switch},
     layers::Layers,
     store::ttl,
     value::{
         LARGEST_MESSAGE, chrome_flag, duration, host, limit, listen_address, log_filter, number, origin, path, pixels,
-        size,
+        size, token_host,
     },
 };
 
 settings! {
     "Listening" {
-        /// Address to listen on. Anything but loopback needs `insecure`.
+        /// Address to listen on. Anything but loopback needs `tenants` or `insecure`.
         listen: SocketAddr = one("IP:PORT", "127.0.0.1:9222", listen_address);
         /// Listen beyond loopback without tokens: whoever can reach the address can control the browsers.
         insecure: bool = switch();
@@ -31,6 +31,28 @@ settings! {
         allow_host: Vec<Host> = list("NAME", host);
         /// Origins whose web pages may use this server. Scripts outside of a page send none and need no entry.
         allow_origin: Vec<String> = list("ORIGIN", origin);
+    }
+    "Tenants" {
+        /// TOML file with the tenants and their tokens, which is read again when it changes. With it every request needs a
+        /// token, and `listen` may be any address. `ghostmux token new` adds tokens.
+        tenants: Option<PathBuf> = optional("FILE", path);
+        /// Host names of this server whose first label is a token, such as `*.browsers.example.com`, for clients that drop
+        /// path and query of a URL.
+        token_host: Vec<TokenHost> = list("*.NAME", token_host);
+        /// Tokens with which `/metrics` and `/pressure` can be read, if there are tenants: `none` for requests without a
+        /// token, `any`, or `admin` for those of tenants with that capability.
+        metrics_tokens: NeededToken = choice("admin", NeededToken::WORDS);
+        /// The same for `/health`, `/healthz` and `/readyz`.
+        health_tokens: NeededToken = choice("none", NeededToken::WORDS);
+        /// File of the audit log: one JSON object per line for each decision that matters.
+        audit: Option<PathBuf> = optional("FILE", path);
+        /// What happens when the audit log cannot be written: `best-effort` counts what is lost, `required` refuses new
+        /// sessions (503).
+        audit_mode: AuditMode = choice("best-effort", AuditMode::WORDS);
+        /// Size at which the file of the audit log is renamed and a new one is begun.
+        audit_size: u64 = one("SIZE", "64MiB", size(64 << 10..=1 << 40));
+        /// How many such older files are kept.
+        audit_files: u32 = one("N", "10", number(1..=1000));
     }
     "Browsers" {
         /// Chrome to start, instead of the first one found; `ghostmux doctor` shows which that is.

@@ -249,7 +249,7 @@ fn keys_are_read_from_file_or_variable_and_never_printed() {
 fn toml_accepts_numbers_and_booleans() {
     let config =
         file("strict = true\nmax_sessions = 7\nmax_client_frame = 65536\nhttp_session = \"shared\"").expect("valid");
-    assert_eq!(config.local_capabilities(), Capabilities::strict());
+    assert_eq!(config.local_capabilities(), Capabilities { admin: true, ..Capabilities::strict() });
     assert_eq!(config.max_sessions.map(NonZeroU32::get), Some(7));
     assert_eq!(config.max_client_frame, 65_536);
     assert_eq!(config.http_session, HttpSession::Shared);

@@ -112,6 +112,28 @@ pub fn time(text: &str) -> Result<Duration, String> {
     duration(Duration::ZERO)(text).map_err(|why| format!("{text:?} {why}"))
 }
 
+/// A host name whose first label is a token. Holds what comes after that label, with the dot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenHost(String);
+
+impl TokenHost {
+    /// The first label of a host name, if the rest is this name.
+    pub fn label<'a>(&self, host: &'a str) -> Option<&'a str> {
+        host.strip_suffix(&self.0).filter(|label| !label.is_empty() && !label.contains('.'))
+    }
+}
+
+/// A host name that begins with `*.`.
+pub(super) fn token_host(text: &str) -> Result<TokenHost, String> {
+    let wrong =
+        || "is no name whose first label can be a token; write *.NAME, such as *.browsers.example.com".to_owned();
+    let rest = text.strip_prefix("*.").ok_or_else(wrong)?;
+    match Host::parse(rest) {
+        Ok(Host::Domain(name)) => Ok(TokenHost(format!(".{name}"))),
+        _ => Err(wrong()),
+    }
+}
+
 /// The path of a file or directory.
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("is empty; write a path".into()) } else { Ok(PathBuf::from(text)) }

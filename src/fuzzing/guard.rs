@@ -17,6 +17,7 @@ use crate::{
 static ALLOWING: LazyLock<Guard> = LazyLock::new(|| Guard {
     allow_host: ["box.lan", "[fd00::7]"].into_iter().filter_map(|host| Host::parse(host).ok()).collect(),
     allow_origin: vec!["http://tool.example".to_owned()],
+    ..Guard::default()
 });
 
 pub(super) fn fixtures() -> Vec<Vec<u8>> {

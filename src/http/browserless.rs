@@ -25,8 +25,7 @@ use crate::{
         Nothing, Schemas, Session, SessionState,
         operations::{Errors, ListSessions, PAGE_MOST, Rest, RestAnswer, RestInput, Verb},
     },
-    close_reason::CloseReason,
-    session::manager::SessionManager,
+    session::manager::{Caller, SessionManager},
 };
 
 /// The endpoints, as the document shows them.
@@ -179,20 +178,18 @@ async fn sessions(
         }
     }
     let now = now();
-    let told = BrowserlessSessions(all.into_iter().map(|session| told(&registry, session, now)).collect());
+    let told = BrowserlessSessions(all.into_iter().map(|session| told(&registry, &caller, session, now)).collect());
     Ok(compact(StatusCode::OK, &told))
 }
 
-fn told(registry: &SessionManager, session: Session, now: u64) -> Told {
-    let url = session.web_socket_debugger_url;
-    let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+fn told(registry: &SessionManager, caller: &Caller, session: Session, now: u64) -> Told {
     let browsers = registry.pool().running();
     let browser = browsers.iter().find(|browser| Some(browser.id().0) == session.browser);
     Told {
         browser: browser.map(|browser| browser.identity().product.clone()).unwrap_or_default(),
         browser_id: session.browser.map(|number| number.to_string()).unwrap_or_default(),
-        kill_url: format!("http://{host}/kill/{}", session.id),
-        initial_connect_url: url,
+        kill_url: caller.url_for(&session.id, "http", &format!("/kill/{}", session.id)),
+        initial_connect_url: session.web_socket_debugger_url,
         id: session.id,
         launch_options: Map::new(),
         numb_connected: session.clients,
@@ -233,11 +230,13 @@ async fn kill(
     By(caller): By,
     Id(id): Id,
 ) -> Result<Answer, Problem> {
-    if !ends.from.ip().to_canonical().is_loopback() || headers.contains_key("sec-fetch-site") {
+    // A page knows no token and no key.
+    let may_be_far = caller.access.token.is_some() || ends.from.ip().to_canonical().is_loopback();
+    if !may_be_far || headers.contains_key("sec-fetch-site") {
         let detail = "only a program on this machine can end a session by GET; use DELETE /v1/sessions/{id}";
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-by-get", detail));
     }
-    registry.close(&caller, &id, CloseReason::Killed).await?;
+    registry.kill(&caller, &id).await?;
     Ok(nothing())
 }
 

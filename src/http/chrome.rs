@@ -3,7 +3,7 @@
 //! Requests without a connection act in one session, the HTTP session; requests below `/s/NAME` act in the session of that
 //! name. `/json/version` creates no session.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -204,7 +204,7 @@ impl Asker {
         api: &Api,
         method: &'static str,
         params: String,
-    ) -> Result<Result<String, CdpError>, ServiceError> {
+    ) -> Result<(Arc<str>, Result<String, CdpError>), ServiceError> {
         api.registry.call(&self.caller, self.named.as_deref(), method, params).await
     }
 }
@@ -232,7 +232,8 @@ async fn version(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answe
         .and_then(|rest| rest.split(' ').next())
         .unwrap_or("537.36")
         .to_owned();
-    let query = if query.is_empty() { query } else { format!("?{query}") };
+    let separator = if url.contains('?') { "&" } else { "?" };
+    let query = if query.is_empty() { query } else { format!("{separator}{query}") };
     let mut version = Members(vec![("Browser", quoted(&member("product")))]);
     if browser.identity().major() >= 156 {
         version.0.push(("File-Path-Style", quoted("posix")));
@@ -256,21 +257,23 @@ async fn list(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, 
     }
 
     let asker = asker.of_query(uri.query());
-    let result = call(&api, &asker, "Target.getTargets", "{}".to_owned()).await?;
+    let (session, result) = call(&api, &asker, "Target.getTargets", "{}".to_owned()).await?;
     let infos: Infos<'_> = serde_json::from_str(&result).map_err(|_| Failure::Unreadable)?;
-    Ok(json(&infos.target_infos.iter().filter_map(|info| target(info.get(), &asker.caller.host)).collect::<Vec<_>>()))
+    let targets = infos.target_infos.iter().filter_map(|info| target(info.get(), &asker.caller, &session));
+    Ok(json(&targets.collect::<Vec<_>>()))
 }
 
 async fn new(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, Failure> {
     let url = uri.query().filter(|url| !url.is_empty()).unwrap_or("about:blank");
     let url = percent_decode_str(url).decode_utf8_lossy();
-    let result = call(&api, &asker, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
+    let (_, result) = call(&api, &asker, "Target.createTarget", format!(r#"{{"url":{}}}"#, quote(&url))).await?;
     let id = JsonObject::read(&result).and_then(|result| result.string("targetId")).ok_or(Failure::Unreadable)?;
-    let result = call(&api, &asker, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
+    let (session, result) =
+        call(&api, &asker, "Target.getTargetInfo", format!(r#"{{"targetId":{}}}"#, quote(&id))).await?;
     let info = JsonObject::read(&result)
         .and_then(|result| result.get("targetInfo").map(str::to_owned))
         .ok_or(Failure::Unreadable)?;
-    Ok(json(&target(&info, &asker.caller.host).ok_or(Failure::Unreadable)?))
+    Ok(json(&target(&info, &asker.caller, &session).ok_or(Failure::Unreadable)?))
 }
 
 async fn activate(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answer, Failure> {
@@ -286,14 +289,16 @@ async fn one(api: &Api, asker: &Asker, uri: &Uri, method: &'static str, done: &'
     let (_, path) = session_of(uri.path());
     let id = path.splitn(4, '/').nth(3).unwrap_or_default();
     let params = format!(r#"{{"targetId":{}}}"#, quote(id));
-    match asker.of_query(uri.query()).call(api, method, params).await? {
+    match asker.of_query(uri.query()).call(api, method, params).await?.1 {
         Ok(_) => Ok(text(StatusCode::OK, "text/html; charset=UTF-8", done)),
         Err(_) => Err(Failure::NoTarget(id.to_owned())),
     }
 }
 
-async fn call(api: &Api, asker: &Asker, method: &'static str, params: String) -> Result<String, Failure> {
-    asker.call(api, method, params).await?.map_err(Failure::Refused)
+/// Performs a command; returns the id of the session with the result.
+async fn call(api: &Api, asker: &Asker, method: &'static str, params: String) -> Result<(Arc<str>, String), Failure> {
+    let (session, result) = asker.call(api, method, params).await?;
+    Ok((session, result.map_err(Failure::Refused)?))
 }
 
 async fn protocol_json(State(api): State<Api>) -> Answer {
@@ -303,8 +308,8 @@ async fn protocol_json(State(api): State<Api>) -> Answer {
     }
 }
 
-/// An entry of `/json/list`.
-fn target(info: &str, host: &str) -> Option<Members> {
+/// An entry of `/json/list`: a target of this session.
+fn target(info: &str, caller: &Caller, session: &str) -> Option<Members> {
     let read = TargetInfo::read(info)?;
     let raw = JsonObject::read(info)?;
     let title = raw.get("title").unwrap_or("\"\"");
@@ -317,7 +322,8 @@ fn target(info: &str, host: &str) -> Option<Members> {
     members.push(("title", value(title)?));
     members.push(("type", quoted(read.kind.as_type())));
     members.push(("url", value(url)?));
-    members.push(("webSocketDebuggerUrl", quoted(&format!("ws://{host}/devtools/page/{}", read.id))));
+    members
+        .push(("webSocketDebuggerUrl", quoted(&caller.url_for(session, "ws", &format!("/devtools/page/{}", read.id)))));
     Some(Members(members))
 }
 

@@ -39,6 +39,10 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Queued(_) => (StatusCode::CONFLICT, "queued"),
         ServiceError::Closing => (StatusCode::CONFLICT, "closing"),
         ServiceError::Bad(_) => (StatusCode::BAD_REQUEST, "bad-value"),
+        ServiceError::Incapable { .. } => (StatusCode::FORBIDDEN, "no-capability"),
+        ServiceError::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
+        ServiceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
+        ServiceError::NoAudit => (StatusCode::SERVICE_UNAVAILABLE, "no-audit"),
         ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
         ServiceError::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue-full"),
         ServiceError::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue-timeout"),
@@ -116,6 +120,7 @@ fn details(why: &ServiceError) -> Map<String, Value> {
             json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
         }
         ServiceError::Bad(bad) => json!({ "field": bad.field }),
+        ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
         ServiceError::QueueFull { limit, most, waiting, queue } => {
@@ -140,7 +145,11 @@ fn millis(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api_types::Bad, browser::CallError};
+    use crate::{
+        api_types::{Bad, Capability},
+        browser::CallError,
+        tenant::Scope,
+    };
 
     /// Clients match on these values: a changed row breaks clients.
     #[test]
@@ -161,6 +170,16 @@ mod tests {
             (ServiceError::Queued(id()), 409, "queued", None, json!({})),
             (ServiceError::Closing, 409, "closing", None, json!({})),
             (Bad::new("name", "is long").into(), 400, "bad-value", None, json!({ "field": "name" })),
+            (
+                ServiceError::Incapable { what: "drain", needs: Capability::Admin },
+                403,
+                "no-capability",
+                None,
+                json!({ "capability": "admin" }),
+            ),
+            (ServiceError::OutOfScope { what: "drain", scope: Scope::ReadOnly }, 403, "out-of-scope", None, json!({})),
+            (ServiceError::Ambiguous(id()), 409, "ambiguous", None, json!({})),
+            (ServiceError::NoAudit, 503, "no-audit", Some(1), json!({})),
             (
                 ServiceError::TooMany { limit: "max_owner_sessions", most: 3 },
                 429,

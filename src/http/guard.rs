@@ -25,6 +25,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use url::Host;
 
 use super::reply::{Answer, problem, refused_text};
+use crate::{config::TokenHost, tenant::Presented};
 
 /// The header that only a client can send. A page may not send it: it is not among the headers that CORS allows by
 /// default, and no preflight is ever answered. `Authorization` has the same effect.
@@ -40,6 +41,8 @@ pub struct Guard {
     pub allow_host: Vec<Host>,
     /// Origins whose pages may use this server; lower case.
     pub allow_origin: Vec<String>,
+    /// Names whose first label is a token.
+    pub token_host: Vec<TokenHost>,
 }
 
 /// The two ends of the connection of a request.
@@ -113,22 +116,30 @@ impl Guard {
         let name = host_of(host).ok_or(Refused::Name)?;
         let place = self.place(&name, ends.to.ip())?;
         self.check_page(headers, shows)?;
-        let allowed = self.allow_host.contains(&name);
+        let allowed = self.is_allowed(&name);
         if is_roundabout(ends) && !allowed && shows != Shows::Nothing {
             return Err(Refused::Untold("it comes from this machine, to an address of its network"));
         }
         // A page's request other than GET and HEAD has an `Origin`.
         let by_page = matches!(*request.method(), Method::GET | Method::HEAD) && !upgrade;
         let told = place == Place::Loopback || place == Place::Own && !is_roundabout(ends);
-        if !told && by_page && shows == Shows::Sessions && !says_no_page(headers) {
+        // A page knows no token; a request with a wrong one is refused later.
+        let has_token = request.extensions().get().is_some_and(|given| !matches!(given, Presented::Nothing));
+        if !told && by_page && shows == Shows::Sessions && !has_token && !says_no_page(headers) {
             return Err(Refused::NoHeader(host.to_owned()));
         }
         Ok(())
     }
 
+    /// Whether the operator allows this name or address.
+    fn is_allowed(&self, host: &Host) -> bool {
+        let has_token = |name: &str| self.token_host.iter().any(|host| host.label(name).is_some());
+        self.allow_host.contains(host) || matches!(host, Host::Domain(name) if has_token(name))
+    }
+
     /// The meaning of this host on a connection that was accepted at `to`.
     fn place(&self, host: &Host, to: IpAddr) -> Result<Place, Refused> {
-        let allowed = self.allow_host.contains(host);
+        let allowed = self.is_allowed(host);
         let otherwise = |refused| if allowed { Ok(Place::Allowed) } else { Err(refused) };
         let address = match host {
             Host::Domain(name) if name == "localhost" || name.ends_with(".localhost") => return Ok(Place::Loopback),
@@ -275,7 +286,7 @@ mod tests {
 
     fn allowing(hosts: &[&str]) -> Guard {
         let hosts = hosts.iter().map(|host| Host::parse(host).expect("a host"));
-        Guard { allow_host: hosts.collect(), allow_origin: Vec::new() }
+        Guard { allow_host: hosts.collect(), ..Guard::default() }
     }
 
     /// The verdict on a `Host` of a connection that was accepted at `to`.
@@ -455,7 +466,7 @@ mod tests {
 
     #[test]
     fn pages_are_refused_and_people_may_open_public_answers() {
-        let guard = Guard { allow_host: Vec::new(), allow_origin: vec!["https://tool.example".into()] };
+        let guard = Guard { allow_origin: vec!["https://tool.example".into()], ..Guard::default() };
         let is_refused = |pairs: &[(&'static str, &str)], shows| {
             matches!(guard.check_page(&headers(pairs), shows), Err(Refused::Page(_)))
         };

@@ -4,15 +4,22 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
+    body::{Body, HttpBody as _},
     extract::{Request, State},
-    http::{HeaderMap, header},
+    http::header,
     middleware::Next,
 };
+use futures_util::StreamExt as _;
 
-use super::{Answer, Ends, Guard, Shows, request::By, shows, upgrade};
+use super::{
+    Answer, Door, Ends, Guard, Shows,
+    door::{Entry, unauthorized},
+    request::By,
+    shows, upgrade,
+};
 use crate::{
-    session::manager::{Caller, SessionManager},
-    tenant::{Access, Tenants},
+    session::manager::SessionManager,
+    tenant::{Denied, Presented},
 };
 
 /// Methods are matched in any letter case: some clients write `get`.
@@ -49,18 +56,44 @@ pub(super) async fn check(
     }
 }
 
-/// Determines the caller; handlers get it by [`By`].
-pub(super) async fn identify(State(tenants): State<Tenants>, mut request: Request, next: Next) -> Answer {
-    let caller = caller(&tenants, request.headers());
-    request.extensions_mut().insert(caller);
-    next.run(request).await
+/// Takes the token or the key out of the request.
+pub(super) async fn take_credentials(State(door): State<Arc<Door>>, request: Request, next: Next) -> Answer {
+    let (mut parts, body) = request.into_parts();
+    if let Some(presented) = door.take(&mut parts) {
+        parts.extensions.insert(presented);
+    }
+    next.run(Request::from_parts(parts, body)).await
 }
 
-/// The caller of a request, by its headers.
-fn caller(tenants: &Tenants, headers: &HeaderMap) -> Caller {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let tenant = tenants.all().swap_remove(0);
-    Caller { tenant, access: Access::default(), host: host.unwrap_or("localhost").into() }
+/// Determines the caller; handlers get it by [`By`]. A request whose token is revoked meanwhile is not answered further.
+pub(super) async fn identify(
+    State(door): State<Arc<Door>>,
+    Extension(ends): Extension<Ends>,
+    mut request: Request,
+    next: Next,
+) -> Answer {
+    let presented = request.extensions_mut().remove::<Presented>().unwrap_or(Presented::Nothing);
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let is_upgrade = upgrade::is_upgrade(&request);
+    let revoked = match door.open(&presented, request.uri().path(), is_upgrade, ends.from.ip(), host) {
+        Ok(Entry::Tenant(caller)) => {
+            let revoked = caller.access.token.as_ref().map(|token| token.revoked().clone());
+            request.extensions_mut().insert(*caller);
+            revoked
+        }
+        Ok(Entry::Anybody) => None,
+        Err(stopped) => return stopped.answer(),
+    };
+    let Some(revoked) = revoked else { return next.run(request).await };
+    let answer = tokio::select! {
+        answer = next.run(request) => answer,
+        () = revoked.cancelled() => return unauthorized(&Denied::Unknown),
+    };
+    // A body that is there already is sent; a stream ends.
+    if answer.body().size_hint().exact().is_some() {
+        return answer;
+    }
+    answer.map(|body| Body::from_stream(body.into_data_stream().take_until(revoked.cancelled_owned())))
 }
 
 /// Opens WebSockets, which have paths of their own; other requests go on to the routes.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    api_types::Owner,
-    tenant::{Access, Tenant},
+    api_types::{Owner, capability::Capability},
+    tenant::{Access, Scope, Tenant},
 };
 
 /// The caller of a request, and the name by which it reached this server: the URLs in replies must use the same name.
@@ -24,9 +24,23 @@ impl Caller {
         self.tenant.owner()
     }
 
-    /// The URL at which to reconnect to a session.
+    /// Whether the caller sees the sessions of all tenants, and controls the server.
+    pub fn is_admin(&self) -> bool {
+        let is_whole = matches!(self.access.scope, Scope::All | Scope::ReadOnly);
+        is_whole && self.tenant.capabilities().has(Capability::Admin)
+    }
+
+    /// The URL at which to reconnect to a session of the caller. It holds a key for this session if it needs one, and never
+    /// a token.
     pub fn url_of(&self, id: &str) -> String {
-        url_at(&self.host, id)
+        let key = self.access.key_of(id).map(|key| format!("?key={key}"));
+        url_at(&self.host, id) + &key.unwrap_or_default()
+    }
+
+    /// The URL at this path for a session of the caller, as [`Caller::url_of`].
+    pub fn url_for(&self, session: &str, scheme: &str, path: &str) -> String {
+        let key = self.access.key_of(session).map(|key| format!("?key={key}.{session}"));
+        format!("{scheme}://{}{path}{}", self.host, key.unwrap_or_default())
     }
 }
 

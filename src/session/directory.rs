@@ -99,12 +99,13 @@ impl fmt::Debug for Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api_types::Owner;
 
     #[tokio::test]
     async fn an_id_is_claimed_by_one_node_until_its_last_claim_is_released() {
         let directory: Arc<dyn Directory> = Arc::new(LocalDirectory::default());
         let (one, other) = (NodeId(Uuid::from_u128(1)), NodeId(Uuid::from_u128(2)));
-        let id = SessionId("an-id".into());
+        let id = SessionId::new(&Owner::local(), "an-id");
         let claim = |node, epoch| Claim::new(directory.clone(), id.clone(), node, epoch);
         let first = claim(one, 1).await.expect("nobody has it");
         assert_eq!(claim(other, 1).await.map(drop), Err(Elsewhere(one)));

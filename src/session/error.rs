@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use crate::session::{persistence::PersistenceError, tombstone::Tombstone};
 use crate::{
-    api_types::Bad, browser::CallError, cdp::error::CdpError, pool::NoLease, snapshot::repository::RepositoryError,
+    api_types::{Bad, Capability},
+    browser::CallError,
+    cdp::error::CdpError,
+    pool::NoLease,
+    snapshot::repository::RepositoryError,
     store::StoreError,
+    tenant::Scope,
 };
 
 /// Used for an id of which nothing is remembered. The end of a session that its own clients left is not stored.
@@ -79,6 +84,31 @@ pub enum ServiceError {
     /// The session waits for a place in a browser.
     #[error("session {0} waits for a place in a browser; try again when it has one")]
     Queued(String),
+    /// The tenant of the caller lacks a capability.
+    #[error("'{what}' is refused: it needs the capability {needs}")]
+    Incapable {
+        /// The operation.
+        what: &'static str,
+        /// The capability.
+        needs: Capability,
+    },
+    /// The caller's token, or the key of its URL, is for less.
+    #[error("'{what}' is refused: this {} ({scope}); use a token of the tenant that is for all", match scope {
+        Scope::Session(_) => "token or key is for one session alone",
+        _ => "token has a narrower scope",
+    })]
+    OutOfScope {
+        /// The operation.
+        what: &'static str,
+        /// What the token or the key is for.
+        scope: Scope,
+    },
+    /// The audit log is required, and cannot be written.
+    #[error("the audit log cannot be written, so no session may begin (audit_mode); see the log of the server")]
+    NoAudit,
+    /// An admin named a session by an id that several tenants use.
+    #[error("several tenants have a session {0}; name it as TENANT@{0}")]
+    Ambiguous(String),
     /// A value is invalid.
     #[error("Invalid parameters: {0}")]
     Bad(#[from] Bad),

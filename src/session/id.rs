@@ -15,24 +15,32 @@ use crate::api_types::{Bad, Owner};
 /// How long a minted id can open a session, and how long an ended session is remembered.
 pub(super) const VALID: Duration = Duration::from_secs(24 * 3600);
 
-/// The id of a session of ghostmux.
+/// The id of a session of ghostmux. It belongs to its owner: the same text of two owners is two ids.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId(pub(super) Arc<str>);
+pub struct SessionId {
+    owner: Owner,
+    text: Arc<str>,
+}
 
 impl SessionId {
+    /// The id of this text.
+    pub(super) fn new(owner: &Owner, text: impl Into<Arc<str>>) -> Self {
+        Self { owner: owner.clone(), text: text.into() }
+    }
+
     /// A new random id.
-    pub(super) fn random() -> Self {
-        Self(Uuid::new_v4().to_string().into())
+    pub(super) fn random(owner: &Owner) -> Self {
+        Self::new(owner, Uuid::new_v4().to_string())
     }
 
     /// An id that a client chose.
-    pub(super) fn chosen(id: &str) -> Result<Self, Bad> {
+    pub(super) fn chosen(owner: &Owner, id: &str) -> Result<Self, Bad> {
         let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
         if !plain || !(8..=64).contains(&id.len()) {
             let shown: String = id.chars().take(64).collect();
             return Err(Bad::new("id", format!("{shown:?} is not an id; use 8 to 64 characters of A-Z a-z 0-9 . _ -")));
         }
-        Ok(Self(id.into()))
+        Ok(Self::new(owner, id))
     }
 
     /// The id of the session that an owner calls by this name. No chosen id is like it: those have no `~`.
@@ -43,17 +51,27 @@ impl SessionId {
             let why = format!("{shown:?} is not a name of a session; use 1 to 64 characters of A-Z a-z 0-9 . _ -");
             return Err(Bad::new("session", why));
         }
-        Ok(Self(format!("{name}~{}", owner.as_str()).into()))
+        Ok(Self::new(owner, format!("{name}~{}", owner.as_str())))
     }
 
     /// Whether it is the id of a named session.
     pub(super) fn is_named(&self) -> bool {
-        name_in(&self.0).is_some()
+        name_in(&self.text).is_some()
     }
 
     /// The id as it is written in URLs.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The same text, shared.
+    pub(super) fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// To whom it belongs.
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
     }
 }
 
@@ -64,13 +82,13 @@ pub(super) fn name_in(id: &str) -> Option<&str> {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{}@{}", self.owner, self.text)
     }
 }
 
@@ -88,26 +106,29 @@ impl Mint {
         Self { key }
     }
 
-    /// A new id: a random part, the time, and a MAC over both.
-    pub(super) fn id(&self) -> SessionId {
+    /// A new id for this owner: a random part, the time, and a MAC over both and the owner.
+    pub(super) fn id(&self, owner: &Owner) -> SessionId {
         let random = Uuid::new_v4().simple().to_string();
         let text = format!("{random}-{:x}", seconds_since_epoch());
-        SessionId(format!("{text}.{}", self.mac(&text)).into())
+        SessionId::new(owner, format!("{text}.{}", self.mac(owner, &text)))
     }
 
-    /// When this id was minted, in seconds since the epoch, if this server minted it and it is still valid.
-    pub(super) fn made(&self, id: &str) -> Option<u64> {
-        let (text, mac) = id.split_once('.')?;
+    /// When this id was minted, in seconds since the epoch, if this server minted it for its owner and it is still valid.
+    pub(super) fn made(&self, id: &SessionId) -> Option<u64> {
+        let (text, mac) = id.text.split_once('.')?;
         let (_, since) = text.split_once('-')?;
-        let expected = self.mac(text);
+        let expected = self.mac(&id.owner, text);
         let genuine: bool = subtle::ConstantTimeEq::ct_eq(expected.as_bytes(), mac.as_bytes()).into();
         let since = u64::from_str_radix(since, 16).ok().filter(|_| genuine)?;
         (seconds_since_epoch().saturating_sub(since) < VALID.as_secs()).then_some(since)
     }
 
-    fn mac(&self, text: &str) -> String {
+    fn mac(&self, owner: &Owner, text: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key of any length will do");
-        mac.update(text.as_bytes());
+        // No name of an owner has this byte.
+        for part in [owner.as_str(), "\0", text] {
+            mac.update(part.as_bytes());
+        }
         let bytes = mac.finalize().into_bytes();
         let half = bytes.iter().take(16).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
         format!("{half:032x}")
@@ -125,11 +146,16 @@ mod tests {
     #[test]
     fn only_ids_minted_by_this_server_are_valid() {
         let (mint, other) = (Mint::new(), Mint::new());
-        let id = mint.id();
-        assert!(mint.made(id.as_str()).is_some());
-        assert!(other.made(id.as_str()).is_none());
+        let local = Owner::local();
+        let id = mint.id(&local);
+        assert!(mint.made(&id).is_some());
+        assert!(other.made(&id).is_none());
+        assert!(
+            mint.made(&SessionId::new(&"acme".parse().expect("an owner"), id.as_str())).is_none(),
+            "of another owner"
+        );
         for forged in ["", ".", "a.b", "a-0.b", &format!("0{id}"), &format!("{id}0")] {
-            assert!(mint.made(forged).is_none(), "{forged}");
+            assert!(mint.made(&SessionId::new(&local, forged)).is_none(), "{forged}");
         }
     }
 
@@ -138,22 +164,22 @@ mod tests {
         let acme: Owner = "acme".parse().expect("an owner");
         for good in ["a", "Shop_1.de-DE", &"x".repeat(64)] {
             let id = SessionId::named(&Owner::local(), good).expect(good);
-            assert!(id.is_named() && SessionId::chosen(id.as_str()).is_err(), "{id}");
+            assert!(id.is_named() && SessionId::chosen(&acme, id.as_str()).is_err(), "{id}");
             assert_ne!(SessionId::named(&acme, good).expect(good), id);
         }
         for bad in ["", "a b", "a/b", "a~b", "ä", &"x".repeat(65)] {
             assert!(SessionId::named(&acme, bad).is_err(), "{bad}");
         }
-        assert!(!SessionId::random().is_named() && !Mint::new().id().is_named());
+        assert!(!SessionId::random(&acme).is_named() && !Mint::new().id(&acme).is_named());
     }
 
     #[test]
     fn chosen_ids_are_plain_words() {
         for good in ["12345678", "crawl.job-7_a", &"x".repeat(64)] {
-            assert!(SessionId::chosen(good).is_ok(), "{good}");
+            assert!(SessionId::chosen(&Owner::local(), good).is_ok(), "{good}");
         }
         for bad in ["", "1234567", "../../etc/passwd", "a b c d e f", "ä".repeat(8).as_str(), &"x".repeat(65)] {
-            assert!(SessionId::chosen(bad).is_err(), "{bad}");
+            assert!(SessionId::chosen(&Owner::local(), bad).is_err(), "{bad}");
         }
     }
 }

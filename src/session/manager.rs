@@ -1,10 +1,11 @@
 //! The session manager: finds sessions by id, starts them, connects sockets to them, and ends them.
 //!
-//! `service` has the operations on sessions, `snapshots` those on their saved state, `server` those that show the server
+//! `access` says what a caller may do at all. `service` has the operations on sessions, `snapshots` those on their saved state, `server` those that show the server
 //! and its browsers, `control` those that change them. `registration` is a session's entry here and its removal,
 //! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `hibernation`
 //! restores hibernated sessions and saves live ones, `room` limits the large documents that are read at a time.
 
+mod access;
 mod control;
 mod hibernation;
 mod http_session;
@@ -56,7 +57,7 @@ use crate::{
         task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
     },
     store::Store,
-    tenant::Tenant,
+    tenant::audit::Event as AuditEvent,
 };
 
 /// A session that was admitted and waits for its socket. Dropping it frees its place.
@@ -65,7 +66,7 @@ pub struct Admitted(Kind);
 
 enum Kind {
     /// A session that starts with this socket.
-    Begins { live: Box<SessionTask>, root: CdpSessionId, entry: Registration, caller: Caller, exclusive: bool },
+    Begins { live: Box<SessionTask>, root: CdpSessionId, entry: Registration, caller: Box<Caller>, exclusive: bool },
     /// A session that exists already.
     Joins(Seat),
 }
@@ -75,7 +76,7 @@ impl Admitted {
     pub fn seat(self, client: Client) {
         match self.0 {
             Kind::Begins { mut live, root, entry, caller, exclusive } => {
-                live.seat(client, root, caller, exclusive);
+                live.seat(client, root, *caller, exclusive);
                 entry.run(live);
             }
             Kind::Joins(seat) => seat.take(client),
@@ -188,24 +189,25 @@ impl SessionManager {
     }
 
     /// An id for `/json/version`. Creates nothing; the first connection to it opens the session.
-    pub fn mint(&self) -> SessionId {
-        self.inner.mint.id()
+    pub fn mint(&self, caller: &Caller) -> SessionId {
+        self.inner.mint.id(caller.owner())
     }
 
     /// A new session for a client that named none.
     pub async fn begin(&self, caller: &Caller, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
-        let (live, entry) = self.open(caller, SessionId::random(), wish.options, wish.begins).await?;
+        access::whole(caller, "connect")?;
+        let (live, entry) = self.open(caller, SessionId::random(caller.owner()), wish.options, wish.begins).await?;
         entry.admit(live, caller, wish.exclusive).await
     }
 
     /// The session with this id: an existing one, or a new one that the id may open.
     pub async fn connect(&self, caller: &Caller, id: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
-        self.connect_to(caller, &SessionId(id.into()), None, wish).await
+        self.connect_to(caller, &SessionId::new(caller.owner(), id), None, wish).await
     }
 
     /// Whether a new session may have this id: it was minted, and no session of this id has ended.
     fn may_open(&self, id: &SessionId) -> bool {
-        self.inner.mint.made(id.as_str()).is_some_and(|made| {
+        self.inner.mint.made(id).is_some_and(|made| {
             let ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
             ended.of(id).is_none() && !ended.is_doubtful(made)
         })
@@ -219,7 +221,11 @@ impl SessionManager {
             }
         }
         let target = TargetId::from(target);
-        let handle = self.owner_of(&target).await.filter(|handle| handle.session_info.owner == *caller.owner());
+        // As for an unknown one: a page of another owner, or of a session that the caller may not use.
+        let is_allowed = |handle: &Handle| {
+            handle.session_info.owner == *caller.owner() && access::may_connect(caller, &handle.session_info.id).is_ok()
+        };
+        let handle = self.owner_of(&target).await.filter(is_allowed);
         let handle = handle.ok_or_else(|| ServiceError::NoTarget(target.to_string()))?;
         self.join(caller, &handle, Some(target), wish).await
     }
@@ -246,7 +252,7 @@ impl SessionManager {
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let since = Instant::now();
         let begins = self.beginning(caller, asked.clone()).await?;
-        let (mut live, entry) = self.make(&caller.tenant, id, options, false).await?;
+        let (mut live, entry) = self.make(caller, id, options, false).await?;
         if let Some(asked) = asked {
             entry.checkpoint().set_beginning(asked);
         }
@@ -283,10 +289,11 @@ impl SessionManager {
             return Err(ServiceError::Draining);
         }
         let ConnectOptions { options, takeover, exclusive, begins, .. } = wish;
-        let known = SessionId(handle.session_info.id.clone());
+        let known = handle.session_info.session_id();
         let instead = "use ghost.restoreSnapshot to write it into this one";
         named::began_with(&known, handle.checkpoint.beginning(), begins.as_ref(), instead)?;
         let target = page.as_ref().map(ToString::to_string);
+        self.inner.terms.audit.write(Self::event("session-joined", caller, &id));
         let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, exclusive, options, reply });
         match (self.ask_live(handle, join).await?, target) {
             (Ok(seat), _) => Ok(Admitted(Kind::Joins(seat))),
@@ -304,15 +311,15 @@ impl SessionManager {
     /// trace.
     async fn make(
         &self,
-        tenant: &Tenant,
+        caller: &Caller,
         id: SessionId,
         options: Options,
         is_shared: bool,
     ) -> Result<(SessionTask, Registration), ServiceError> {
-        let (inner, owner) = (&self.inner, tenant.owner());
+        let (inner, owner) = (&self.inner, caller.owner());
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let (limits, metrics) = (&inner.terms.deadlines, inner.terms.metrics.clone());
-        let mut record = Record::new(id.0.clone(), number, owner.clone(), options, limits, metrics)?;
+        let mut record = Record::new(id.text().clone(), number, owner.clone(), options, limits, metrics)?;
         // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
         let (session_info, placed) = (record.session_info().clone(), Arc::default());
@@ -335,6 +342,9 @@ impl SessionManager {
         }
         let mut leaving = Leaving::new(self.clone(), id, gone.drop_guard());
         let place = async {
+            if inner.terms.audit.must_refuse() {
+                return Err(ServiceError::NoAudit);
+            }
             leaving.claim(number).await?;
             let since = Instant::now();
             let place = inner.admission_control.enter(owner).await?;
@@ -344,14 +354,18 @@ impl SessionManager {
             inner.terms.metrics.connect_time.observe("lease", admitted.elapsed());
             Ok::<_, ServiceError>((place, lease))
         };
-        let (place, lease) = tokio::select! {
-            place = place => place?,
+        let placed_or_not = tokio::select! {
+            place = place => place,
             () = task::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
         };
+        let (place, lease) = placed_or_not.inspect_err(|why| {
+            inner.terms.audit.write(Self::event("refused", caller, &session_info.id).why(why));
+        })?;
+        inner.terms.audit.write(Self::event("session-opened", caller, &session_info.id));
         let _ = placed.set((lease.browser().id(), lease.id()));
         let entry = Registration::new(leaving, session_info, checkpoint, begun, place);
-        let (capabilities, sessions) = (tenant.capabilities(), service::as_sessions(self));
-        let start = Start { record, lease, capabilities, is_shared, control: asked, sessions };
+        let (tenant, sessions) = (caller.tenant.clone(), service::as_sessions(self));
+        let start = Start { record, lease, tenant, is_shared, control: asked, sessions };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         Ok((SessionTask::new(inner.terms.clone(), browser, start), entry))
     }
@@ -374,16 +388,21 @@ impl SessionManager {
         None
     }
 
+    /// An event of the audit log about a session of this caller.
+    fn event(event: &'static str, caller: &Caller, id: &str) -> AuditEvent {
+        AuditEvent::new(event).of(&caller.tenant).by(&caller.access).session(id)
+    }
+
     fn handle(&self, id: &SessionId) -> Option<Handle> {
         // Cloned, because the map's guard must not be held across an await.
         self.inner.live.get(id).map(|handle| handle.clone())
     }
 
     /// Stores how a session ended, for clients that come back to it.
-    fn remember(&self, id: &SessionId, owner: Owner, why: String) {
-        let tombstone = Tombstone { owner, at: Instant::now(), why };
+    fn remember(&self, id: &SessionId, why: String) {
+        let tombstone = Tombstone { at: Instant::now(), why };
         let mut ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.remember(id, self.inner.mint.made(id.as_str()), tombstone);
+        ended.remember(id, self.inner.mint.made(id), tombstone);
     }
 
     /// Forgets how an earlier session of this id ended, because this one has ended as its clients wanted.

@@ -165,13 +165,13 @@ impl Persistence {
 
     /// A hibernated session of this owner. An error if it cannot be read.
     pub(super) async fn find(&self, owner: &Owner, id: &str) -> Result<Option<Hibernated>, PersistenceError> {
-        let read = self.inner.store.session(id).await?.and_then(|entry| self.shown_to(owner, entry));
+        let read = self.inner.store.session(owner, id).await?.and_then(|entry| self.shown_to(owner, entry));
         Ok(read.transpose().map_err(StoreError::from)?)
     }
 
-    /// Whether the store has a record under this id, of any owner.
-    pub(super) async fn has(&self, id: &str) -> Result<bool, PersistenceError> {
-        Ok(self.inner.store.session(id).await?.is_some())
+    /// Whether the store has a record of this owner under this id.
+    pub(super) async fn has(&self, owner: &Owner, id: &str) -> Result<bool, PersistenceError> {
+        Ok(self.inner.store.session(owner, id).await?.is_some())
     }
 
     /// All hibernated sessions of this owner, by id, with those that cannot be read.
@@ -242,25 +242,28 @@ impl Persistence {
     /// Deletes a hibernated session of this owner.
     pub(super) async fn remove(&self, owner: &Owner, id: &str) -> Result<Removal, PersistenceError> {
         let store = &self.inner.store;
-        let (is_gone, removal) = match store.session(id).await?.and_then(|entry| self.shown_to(owner, entry)) {
+        let (is_gone, removal) = match store.session(owner, id).await?.and_then(|entry| self.shown_to(owner, entry)) {
             None => return Ok(Removal::None),
-            Some(Ok(_)) => (take_out(store, id).await?, Removal::Done),
-            Some(Err(unreadable)) => (take_out_unreadable(store, unreadable).await?, Removal::Unreadable),
+            Some(Ok(_)) => (take_out(store, owner, id).await?, Removal::Done),
+            Some(Err(unreadable)) => (take_out_unreadable(store, owner, unreadable).await?, Removal::Unreadable),
         };
         Ok(if is_gone { removal } else { Removal::None })
     }
 
     /// Deletes hibernated sessions whose deadline has passed, except those that `lives_here` names.
-    pub(super) async fn remove_expired(&self, lives_here: impl Fn(&str) -> bool) -> Result<(), PersistenceError> {
+    pub(super) async fn remove_expired(
+        &self,
+        lives_here: impl Fn(&Owner, &str) -> bool,
+    ) -> Result<(), PersistenceError> {
         let store = &self.inner.store;
         for hibernated in store.sessions().await?.into_iter().flat_map(Hibernated::read) {
             // A session that is live in another process is saved again long before that.
             let grace = if self.is_hibernated(&hibernated) { Duration::ZERO } else { GRACE };
-            if lives_here(hibernated.id()) || !hibernated.is_over(grace) {
+            if lives_here(hibernated.owner(), hibernated.id()) || !hibernated.is_over(grace) {
                 continue;
             }
             // Of several processes one gets it.
-            if take_out(store, hibernated.id()).await? {
+            if take_out(store, hibernated.owner(), hibernated.id()).await? {
                 tracing::info!(session = hibernated.id(), "session expired while hibernated");
             }
         }

@@ -51,6 +51,7 @@ use crate::{
         client::{Client, Incoming, Ledger},
         session_files,
     },
+    tenant::{Audit, Tenant},
     virtual_browser::{ViewId, VirtualBrowser},
 };
 
@@ -84,6 +85,8 @@ pub struct Terms {
     pub directory: PathBuf,
     /// The metrics of the process.
     pub metrics: Arc<Metrics>,
+    /// The audit log.
+    pub audit: Audit,
 }
 
 impl Terms {
@@ -101,6 +104,7 @@ impl Terms {
             snapshots: config.snapshot_limits(),
             directory: directory.join("sessions"),
             metrics,
+            audit: Audit::default(),
         }
     }
 }
@@ -111,8 +115,8 @@ pub struct Start {
     pub record: Record,
     /// The session's place in a browser.
     pub lease: Lease,
-    /// The capabilities of the tenant.
-    pub capabilities: Capabilities,
+    /// The tenant whose session it is.
+    pub tenant: Arc<Tenant>,
     /// Whether all clients and HTTP calls of an owner share it (`http_session`): then it is not saved by itself.
     pub is_shared: bool,
     /// The requests of other tasks.
@@ -121,9 +125,15 @@ pub struct Start {
     pub sessions: Arc<dyn SessionService>,
 }
 
+/// What a session may do: other sessions use the same browser.
+fn granted(tenant: &Tenant) -> Granted {
+    Granted::new(tenant.capabilities(), Capabilities::of_shared_browser())
+}
+
 /// The task's state.
 pub struct SessionTask {
     record: Record,
+    tenant: Arc<Tenant>,
     terms: Arc<Terms>,
     sessions: Arc<dyn SessionService>,
     session: VirtualBrowser,
@@ -154,13 +164,12 @@ pub struct SessionTask {
 impl SessionTask {
     /// A session in a lease. `browser` is the id of its virtual browser target.
     pub fn new(terms: Arc<Terms>, browser: TargetId, start: Start) -> Self {
-        let Start { mut record, mut lease, capabilities, is_shared, control, sessions } = start;
+        let Start { mut record, mut lease, tenant, is_shared, control, sessions } = start;
         let inbox = lease.open();
-        let directory = session_files::Directory::new(terms.directory.join(&**record.id()));
+        let directory = session_files::Directory::new(terms.directory.join(record.session_info().directory()));
         let identity = Arc::new(lease.browser().identity().clone());
         let mut session = VirtualBrowser::new(
-            // Other sessions use the same browser.
-            Granted::new(capabilities, Capabilities::of_shared_browser()),
+            granted(&tenant),
             identity,
             lease.base().clone(),
             lease.context().clone(),
@@ -172,6 +181,7 @@ impl SessionTask {
         record.place(lease.browser().id());
         Self {
             record,
+            tenant,
             terms,
             sessions,
             session,
@@ -246,6 +256,8 @@ impl SessionTask {
     pub async fn run(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
         let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed: Option<Instant> = None;
+        // The tenant may have changed since the session was requested.
+        self.on_tenant_changed();
         while self.over.is_none() {
             // A deadline that moved back, as the idle timeout does with each frame, is checked at the old time: this is
             // cheaper than to reset the timer for each frame.

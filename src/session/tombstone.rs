@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    api_types::Owner,
-    session::id::{SessionId, VALID},
-};
+use crate::session::id::{SessionId, VALID};
 
 /// Most tombstones; with more, the oldest are removed early.
 const MOST: usize = 32_768;
@@ -17,8 +14,6 @@ const MOST: usize = 32_768;
 /// Why a session ended, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
-    /// The session's owner.
-    pub owner: Owner,
     /// When the session ended.
     pub at: Instant,
     /// The text of its close reason.
@@ -79,13 +74,14 @@ impl Tombstones {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api_types::Owner;
 
     #[test]
     fn forgotten_tombstones_still_block_their_ids() {
         let mut ended = Tombstones::default();
         let now = Instant::now();
-        let tombstone = |at| Tombstone { owner: Owner::local(), at, why: "bye".into() };
-        let id = |number: usize| SessionId(format!("id-{number}").into());
+        let tombstone = |at| Tombstone { at, why: "bye".into() };
+        let id = |number: usize| SessionId::new(&Owner::local(), format!("id-{number}"));
         for number in 0..MOST {
             ended.remember(&id(number), Some(number as u64 + 1), tombstone(now));
         }

@@ -54,17 +54,17 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// The bytes and snapshots of this owner, expired or not.
     fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, StoreUsage>;
 
-    /// Writes a session record, replacing one of the same id.
+    /// Writes a session record under its [key](SessionRecord::key), replacing one of the same key.
     fn put_session(&self, record: SessionRecord) -> Reply<'_, ()>;
 
     /// A session record.
-    fn session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionEntry>>;
+    fn session<'a>(&'a self, key: &'a str) -> Reply<'a, Option<SessionEntry>>;
 
     /// Deletes a session record and returns it: of several concurrent callers one gets it. An unreadable record stays.
-    fn take_session<'a>(&'a self, id: &'a str) -> Reply<'a, Option<SessionRecord>>;
+    fn take_session<'a>(&'a self, key: &'a str) -> Reply<'a, Option<SessionRecord>>;
 
     /// Deletes a session record, readable or not; `false` if there is none.
-    fn remove_session<'a>(&'a self, id: &'a str) -> Reply<'a, bool>;
+    fn remove_session<'a>(&'a self, key: &'a str) -> Reply<'a, bool>;
 
     /// Number of session records, without reading them.
     fn count_sessions(&self) -> Reply<'_, u64>;

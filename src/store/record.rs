@@ -244,16 +244,30 @@ impl From<UnreadableSession> for StoreError {
     }
 }
 
+/// The text under which a store keeps the record of a session: ids belong to their owner. The name of an owner has no `@`,
+/// so no two sessions have the same key.
+pub(super) fn session_key(owner: &Owner, id: &str) -> String {
+    if *owner == Owner::local() && !id.contains('@') { id.to_owned() } else { format!("{owner}@{id}") }
+}
+
 impl SessionRecord {
-    /// Reads the entry of a store under this id.
-    pub(super) fn read(id: &str, json: &[u8]) -> SessionEntry {
+    /// The text under which a store keeps it.
+    pub(super) fn key(&self) -> String {
+        session_key(&self.owner, &self.id)
+    }
+
+    /// Reads the entry of a store under this key.
+    pub(super) fn read(key: &str, json: &[u8]) -> SessionEntry {
         let why = match serde_json::from_slice::<Self>(json) {
-            Ok(record) if record.id == id => return Ok(record),
+            Ok(record) if record.key() == key => return Ok(record),
             Ok(_) => "the record is that of another session".to_owned(),
             Err(error) => shown(&error),
         };
         let parts: Value = serde_json::from_slice(json).unwrap_or_default();
-        let owner = Owner::deserialize(&parts["owner"]).ok();
+        let (owner, id) = match key.split_once('@') {
+            Some((owner, id)) => (owner.parse().ok(), id),
+            None => (Owner::deserialize(&parts["owner"]).ok(), key),
+        };
         let snapshot = SnapshotId::deserialize(&parts["snapshot"]).ok();
         Err(UnreadableSession { id: id.to_owned(), owner, snapshot, why })
     }
@@ -269,6 +283,15 @@ fn shown(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sessions_of_two_owners_have_two_keys() {
+        let (local, acme): (Owner, Owner) = (Owner::local(), "acme".parse().expect("an owner"));
+        assert_eq!(session_key(&local, "an-id"), "an-id");
+        let keys = [(&local, "an-id"), (&acme, "an-id"), (&local, "acme@an-id"), (&acme, "local@an-id")];
+        let keys: std::collections::BTreeSet<_> = keys.iter().map(|(owner, id)| session_key(owner, id)).collect();
+        assert_eq!(keys.len(), 4, "{keys:?}");
+    }
 
     #[test]
     fn a_timestamp_is_shown_as_a_date() {

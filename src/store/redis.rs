@@ -2,7 +2,7 @@
 //!
 //! The keys all begin with `ghostmux:`. They are `snapshots:OWNER` (hash of id and metadata), `order:OWNER` (the ids in
 //! order), `usage:OWNER` (bytes, count), `expiry` (time of each snapshot that expires), `blob:ID` (hash of number and
-//! chunk), `owners`, and `sessions` (hash of id and record). A blob that is not committed has a field `pending` and a
+//! chunk), `owners`, and `sessions` (hash of key and record). A blob that is not committed has a field `pending` and a
 //! time to live, so that Redis deletes it if its writer ends.
 
 use std::{fmt, sync::OnceLock, time::Duration};
@@ -288,7 +288,7 @@ impl Backend for Redis {
     fn put_session(&self, record: SessionRecord) -> Reply<'_, ()> {
         async move {
             let json = self.write(&record)?;
-            self.ask(|mut redis| async move { redis.hset(key("sessions"), record.id, json).await }).await
+            self.ask(|mut redis| async move { redis.hset(key("sessions"), record.key(), json).await }).await
         }
         .boxed()
     }

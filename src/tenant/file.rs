@@ -63,16 +63,7 @@ pub type Parsed = BTreeMap<Owner, Definition>;
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    tenants: BTreeMap<Spanned<Name>, Tenant>,
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Name(String);
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(Self)
-    }
+    tenants: BTreeMap<String, Spanned<Tenant>>,
 }
 
 #[derive(Deserialize)]
@@ -166,14 +157,16 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
     };
     let from = toml::Deserializer::parse(text).map_err(|error| wrong(error, String::new()))?;
     let File { tenants } = serde_path_to_error::deserialize(from).map_err(|error| {
-        let key = error.path().to_string();
-        wrong(error.into_inner(), key.trim_matches('.').to_owned())
+        // A value whose place is kept is a step of its own.
+        let path = error.path().to_string();
+        let steps: Vec<_> = path.split('.').filter(|step| !step.is_empty() && !step.starts_with("$__")).collect();
+        wrong(error.into_inner(), steps.join("."))
     })?;
     let mut parsed = Parsed::new();
     let mut seen: HashMap<TokenHash, String> = HashMap::new();
     for (name, tenant) in tenants {
-        let at = name.span().start;
-        let Name(name) = name.into_inner();
+        let at = tenant.span().start;
+        let tenant = tenant.into_inner();
         let key = format!("tenants.{name}");
         let bad = |at: usize, key: String, problem: String| FileError { line: line_of(at), key, problem };
         let owner: Owner = name

@@ -3,13 +3,16 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{
     Access, Parsed, Scope, Secret, Tenant, TenantSettings, Token,
+    source::Stamp,
     token::{self, Form, Key, TokenHash, TokenNumber},
 };
 use crate::api_types::{Owner, capability::Capabilities};
@@ -72,7 +75,7 @@ pub struct Changes {
     /// Tenants whose capabilities or limits are others now.
     pub changed: Vec<Arc<Tenant>>,
     /// Tokens that are not accepted any more: their connections end.
-    pub revoked: Vec<(Owner, Arc<Token>)>,
+    pub revoked: Vec<(Arc<Tenant>, Arc<Token>)>,
 }
 
 impl Changes {
@@ -93,7 +96,27 @@ enum Inner {
     /// There are no tokens: every caller is this tenant.
     Local(Arc<Tenant>),
     /// Those of a file.
-    Named { server: Secret<[u8; 32]>, state: RwLock<Arc<State>> },
+    Named(Named),
+}
+
+#[derive(Debug)]
+struct Named {
+    /// From it the keys of URLs are made.
+    server: Secret<[u8; 32]>,
+    /// The file, if there is one.
+    path: Option<PathBuf>,
+    // Guards the state of the file that was read last; held for a copy.
+    seen: Mutex<Option<Stamp>>,
+    // Guards the tenants in force; held for a copy of the pointer.
+    state: RwLock<Arc<State>>,
+    /// The number of changes so far.
+    version: watch::Sender<u64>,
+}
+
+impl Named {
+    fn state(&self) -> Arc<State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The tenants at one time.
@@ -112,22 +135,54 @@ impl Tenants {
     }
 
     /// The tenants of a file. `server` is the secret from which the keys of URLs are made.
-    pub fn named(parsed: Parsed, server: Secret<[u8; 32]>) -> Self {
-        let tenants = Self { inner: Arc::new(Inner::Named { server, state: RwLock::default() }) };
+    pub fn named(parsed: Parsed, server: Secret<[u8; 32]>, path: Option<PathBuf>) -> Self {
+        let (seen, state, version) = (Mutex::default(), RwLock::default(), watch::Sender::new(0));
+        let tenants = Self { inner: Arc::new(Inner::Named(Named { server, path, seen, state, version })) };
         tenants.replace(parsed);
         tenants
     }
 
+    /// The file of the tenants, if there is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.named_tenants()?.path.as_deref()
+    }
+
+    /// Waits for changes: sessions and connections then look at their tenants and tokens again. Pends for ever if there are
+    /// none to come.
+    pub async fn changed(&self, seen: &mut u64) {
+        let Some(named) = self.named_tenants() else { return std::future::pending().await };
+        let mut version = named.version.subscribe();
+        // The sender is in `self`, so it is not dropped.
+        let _ = version.wait_for(|version| version != seen).await.map(|version| *seen = *version);
+    }
+
+    fn named_tenants(&self) -> Option<&Named> {
+        match &*self.inner {
+            Inner::Local(_) => None,
+            Inner::Named(named) => Some(named),
+        }
+    }
+
+    pub(super) fn seen(&self) -> Option<Stamp> {
+        *self.named_tenants()?.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_seen(&self, stamp: Option<Stamp>) {
+        if let Some(named) = self.named_tenants() {
+            *named.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+        }
+    }
+
     /// Whether a request needs a token.
     pub fn need_tokens(&self) -> bool {
-        matches!(*self.inner, Inner::Named { .. })
+        self.named_tenants().is_some()
     }
 
     /// All tenants, by name.
     pub fn all(&self) -> Vec<Arc<Tenant>> {
         match &*self.inner {
             Inner::Local(tenant) => vec![tenant.clone()],
-            Inner::Named { state, .. } => read(state).tenants.values().cloned().collect(),
+            Inner::Named(named) => named.state().tenants.values().cloned().collect(),
         }
     }
 
@@ -135,15 +190,15 @@ impl Tenants {
     pub fn of(&self, owner: &Owner) -> Option<Arc<Tenant>> {
         match &*self.inner {
             Inner::Local(tenant) => Some(tenant.clone()).filter(|tenant| tenant.owner() == owner),
-            Inner::Named { state, .. } => read(state).tenants.get(owner).cloned(),
+            Inner::Named(named) => named.state().tenants.get(owner).cloned(),
         }
     }
 
     /// The tokens of a tenant.
     pub fn tokens_of(&self, owner: &Owner) -> Vec<Arc<Token>> {
-        let Inner::Named { state, .. } = &*self.inner else { return Vec::new() };
+        let Some(named) = self.named_tenants() else { return Vec::new() };
         let of_owner = |(tenant, token): &(Arc<Tenant>, Arc<Token>)| (tenant.owner() == owner).then(|| token.clone());
-        let mut tokens: Vec<_> = read(state).by_hash.values().filter_map(of_owner).collect();
+        let mut tokens: Vec<_> = named.state().by_hash.values().filter_map(of_owner).collect();
         tokens.sort_by(|one, other| one.settings().name.cmp(&other.settings().name));
         tokens
     }
@@ -156,8 +211,8 @@ impl Tenants {
         now: Timestamp,
     ) -> Result<(Arc<Tenant>, Access), Denied> {
         let state = match &*self.inner {
-            Inner::Local(tenant) => return Ok((tenant.clone(), Access::default())),
-            Inner::Named { state, .. } => read(state),
+            Inner::Local(tenant) => return Ok((tenant.clone(), Access { from: Some(from), ..Access::default() })),
+            Inner::Named(named) => named.state(),
         };
         let (hash, key) = match presented {
             Presented::Nothing => return Err(Denied::Missing),
@@ -186,14 +241,14 @@ impl Tenants {
         if !token.allows(from) {
             return Err(Denied::Network(token.number()));
         }
-        Ok((tenant.clone(), Access { token: Some(token.clone()), scope }))
+        Ok((tenant.clone(), Access { token: Some(token.clone()), scope, from: Some(from) }))
     }
 
     /// Puts other tenants in force. A tenant that stays is the same value with other settings; a token that stays as it
     /// was is the same value; all others are revoked.
     pub fn replace(&self, parsed: Parsed) -> Changes {
-        let Inner::Named { server, state } = &*self.inner else { return Changes::default() };
-        let before = read(state);
+        let Some(named) = self.named_tenants() else { return Changes::default() };
+        let before = named.state();
         let (mut next, mut changes) = (State::default(), Changes::default());
         for (owner, definition) in parsed {
             let tenant = match before.tenants.get(&owner) {
@@ -212,19 +267,19 @@ impl Tenants {
                         && before.by_hash[&hash].0.owner() == &owner
                         && !token.revoked().is_cancelled()
                 });
-                let token = kept.cloned().unwrap_or_else(|| Token::new(&owner, hash, settings, server));
+                let token = kept.cloned().unwrap_or_else(|| Token::new(&owner, hash, settings, &named.server));
                 next.by_number.insert(hash.number(), hash);
                 next.by_hash.insert(hash, (tenant.clone(), token));
             }
             next.tenants.insert(owner, tenant);
         }
         let next = Arc::new(next);
-        *state.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
+        *named.state.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
         for (hash, (tenant, token)) in &before.by_hash {
             let is_kept = next.by_hash.get(hash).is_some_and(|(_, kept)| Arc::ptr_eq(kept, token));
             if !is_kept {
                 token.revoked().cancel();
-                changes.revoked.push((tenant.owner().clone(), token.clone()));
+                changes.revoked.push((tenant.clone(), token.clone()));
             }
         }
         for (owner, tenant) in &before.tenants {
@@ -233,18 +288,22 @@ impl Tenants {
                 changes.removed.push(tenant.clone());
             }
         }
+        named.version.send_modify(|version| *version += 1);
         changes
     }
 
     /// Revokes the tokens that have expired by now.
     pub fn expire(&self, now: Timestamp) -> Changes {
-        let Inner::Named { state, .. } = &*self.inner else { return Changes::default() };
+        let Some(named) = self.named_tenants() else { return Changes::default() };
         let mut changes = Changes::default();
-        for (tenant, token) in read(state).by_hash.values() {
+        for (tenant, token) in named.state().by_hash.values() {
             if token.is_expired(now) && !token.revoked().is_cancelled() {
                 token.revoked().cancel();
-                changes.revoked.push((tenant.owner().clone(), token.clone()));
+                changes.revoked.push((tenant.clone(), token.clone()));
             }
+        }
+        if !changes.is_empty() {
+            named.version.send_modify(|version| *version += 1);
         }
         changes
     }
@@ -260,6 +319,115 @@ fn scope_allows(token: &Token, session: &str) -> bool {
     }
 }
 
-fn read(state: &RwLock<Arc<State>>) -> Arc<State> {
-    state.read().unwrap_or_else(PoisonError::into_inner).clone()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api_types::capability::Capability, tenant::file::parse};
+
+    const NOW: fn() -> Timestamp = Timestamp::now;
+
+    fn file(tokens: &[(&str, &str, &str, &str)]) -> Parsed {
+        let tokens = tokens.iter().map(|(owner, name, text, more)| {
+            let hash = TokenHash::of(text).to_hex();
+            format!("[[tenants.{owner}.tokens]]\nname = \"{name}\"\nsha256 = \"{hash}\"\n{more}\n")
+        });
+        parse(&tokens.collect::<String>()).expect("a file")
+    }
+
+    fn tenants(tokens: &[(&str, &str, &str, &str)]) -> Tenants {
+        Tenants::named(file(tokens), Secret::new([7; 32]), None)
+    }
+
+    fn token(text: &str) -> Presented {
+        Presented::Token(Secret::new(text.to_owned()))
+    }
+
+    fn who(tenants: &Tenants, presented: &Presented) -> Result<(String, Access), Denied> {
+        let from = "127.0.0.1".parse().expect("an address");
+        tenants.identify(presented, from, NOW()).map(|(tenant, access)| (tenant.owner().to_string(), access))
+    }
+
+    #[test]
+    fn requests_belong_to_the_tenant_of_their_token() {
+        let tenants = tenants(&[
+            ("acme", "ci", "a", ""),
+            ("acme", "old", "b", "expires = 2020-01-01"),
+            ("other", "far", "c", "from = [\"10.0.0.0/8\"]"),
+        ]);
+        assert_eq!(who(&tenants, &token("a")).expect("acme").0, "acme");
+        let number = |text| TokenHash::of(text).number();
+        let denied = [
+            (Presented::Nothing, Denied::Missing),
+            (token("x"), Denied::Unknown),
+            (token("gmx_x"), Denied::Mistyped),
+            (token("b"), Denied::Expired(number("b"))),
+            (token("c"), Denied::Network(number("c"))),
+            (Presented::Key(Secret::new("x".into()), "s".into()), Denied::Unknown),
+        ];
+        for (presented, why) in denied {
+            assert_eq!(who(&tenants, &presented).expect_err("denied"), why);
+        }
+        // The same words for all that a caller cannot know.
+        let says = [Denied::Unknown, Denied::Expired(number("b")), Denied::Network(number("c"))].map(|why| why.says());
+        assert!(says.iter().all(|words| *words == says[0]), "{says:?}");
+    }
+
+    #[test]
+    fn keys_are_for_the_session_and_end_with_their_token() {
+        let mut all = vec![("acme", "ci", "a", ""), ("acme", "one", "b", "scope = \"session:s1\"")];
+        let tenants = tenants(&all);
+        let (_, access) = who(&tenants, &token("a")).expect("acme");
+        let key = access.key_of("s1").expect("a key");
+        let keyed = |session: &str| Presented::Key(Secret::new(key.clone()), session.into());
+        let (owner, by_key) = who(&tenants, &keyed("s1")).expect("acme");
+        assert_eq!((owner.as_str(), &by_key.scope), ("acme", &Scope::Session("s1".into())));
+        assert!(by_key.covers("s1") && !by_key.covers("s2"));
+        assert_eq!(who(&tenants, &keyed("s2")).expect_err("another session"), Denied::Unknown);
+        all.remove(0);
+        tenants.replace(file(&all));
+        assert_eq!(who(&tenants, &keyed("s1")).expect_err("revoked"), Denied::Unknown);
+        assert!(by_key.is_revoked() && access.is_revoked());
+    }
+
+    #[test]
+    fn reloaded_tenants_keep_what_has_not_changed() {
+        let tenants = tenants(&[("acme", "a", "a", ""), ("acme", "b", "b", ""), ("gone", "c", "c", "")]);
+        let (kept, revoked, removed) =
+            (who(&tenants, &token("a")), who(&tenants, &token("b")), who(&tenants, &token("c")));
+        let acme = tenants.of(&"acme".parse().expect("an owner")).expect("a tenant");
+        let mut next = file(&[("acme", "a", "a", ""), ("new", "d", "d", "")]);
+        next.get_mut(acme.owner()).expect("acme").settings.capabilities = Capabilities::of([Capability::Tracing]);
+        let changes = tenants.replace(next);
+        assert!(!kept.expect("acme").1.is_revoked());
+        assert!(revoked.expect("acme").1.is_revoked() && removed.expect("gone").1.is_revoked());
+        assert!(acme.capabilities().has(Capability::Tracing), "those who hold the tenant see the change");
+        let names =
+            |tenants: &[Arc<Tenant>]| tenants.iter().map(|tenant| tenant.owner().to_string()).collect::<Vec<_>>();
+        assert_eq!(
+            (names(&changes.removed), names(&changes.changed)),
+            (vec!["gone".to_owned()], vec!["acme".to_owned()])
+        );
+        assert_eq!(changes.revoked.len(), 2);
+        assert!(changes.removed[0].is_removed());
+        assert!(who(&tenants, &token("d")).is_ok() && who(&tenants, &token("b")).is_err());
+    }
+
+    #[test]
+    fn tokens_that_expire_are_revoked_once() {
+        let soon = NOW() + jiff::SignedDuration::from_secs(60);
+        let expires = format!("expires = {soon}");
+        let tenants = tenants(&[("acme", "a", "a", &expires)]);
+        let (_, access) = who(&tenants, &token("a")).expect("acme");
+        assert!(tenants.expire(NOW()).is_empty() && !access.is_revoked());
+        assert_eq!(tenants.expire(soon).revoked.len(), 1);
+        assert!(access.is_revoked() && tenants.expire(soon).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tokens_has_one_tenant() {
+        let tenants = Tenants::local(Capabilities::local());
+        let (owner, access) = who(&tenants, &token("whatever")).expect("local");
+        assert_eq!((owner.as_str(), access.scope), ("local", Scope::All));
+        assert!(access.token.is_none() && !tenants.need_tokens());
+    }
 }

@@ -64,7 +64,7 @@ impl TokenHash {
     }
 
     /// The number by which keys name the token. It does not give access.
-    pub(super) fn number(self) -> TokenNumber {
+    pub fn number(self) -> TokenNumber {
         let mut number = [0; NUMBER];
         number.copy_from_slice(&self.0[..NUMBER]);
         TokenNumber(number)
@@ -247,6 +247,17 @@ impl Token {
     }
 }
 
+/// The secret from which a server makes the keys of URLs: from a secret that is the same after a restart and on other
+/// servers, or a random one.
+pub fn server_key(from: Option<&[u8]>) -> Secret<[u8; 32]> {
+    let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let random: [&[u8]; 2] = [one.as_bytes(), other.as_bytes()];
+    Secret::new(match from {
+        Some(secret) => mac(secret, &[b"keys of URLs"]),
+        None => mac(&random.concat(), &[b"keys of URLs"]),
+    })
+}
+
 /// A MAC over texts of which each is told apart from the next.
 pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
@@ -280,12 +291,16 @@ pub struct Access {
     pub token: Option<Arc<Token>>,
     /// What the caller may do.
     pub scope: Scope,
+    /// The address from which the request came, if it is known.
+    pub from: Option<IpAddr>,
 }
 
 impl Access {
     /// The key for a URL of this session; `None` if a URL needs none.
     pub fn key_of(&self, session: &str) -> Option<String> {
-        self.token.as_ref().map(|token| token.key_of(session))
+        // With a read-only token nobody can connect.
+        let token = self.token.as_ref().filter(|_| self.scope != Scope::ReadOnly);
+        token.map(|token| token.key_of(session))
     }
 
     /// Whether the token is not accepted any more.

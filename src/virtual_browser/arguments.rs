@@ -251,7 +251,8 @@ fn key_event(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
         let command = string(command.get()).unwrap_or_default();
         command.trim_ascii().to_ascii_lowercase().starts_with("paste")
     };
-    if !call.granted.has(Capability::Dedicated) && commands.iter().any(|command| pastes(command)) {
+    let may_paste = call.granted.has(Capability::Dedicated) || call.granted.has(Capability::Clipboard);
+    if !may_paste && commands.iter().any(|command| pastes(command)) {
         let kept: Vec<_> = commands.iter().filter(|command| !pastes(command)).map(|command| command.get()).collect();
         params.set_raw("commands", format!("[{}]", kept.join(",")));
     } else if !native {

@@ -100,11 +100,12 @@ impl VirtualBrowser {
         let ruling = Ruling::read(method, command.params());
         let opens = ruling.as_ref().and_then(Ruling::opens_clipboard);
         let (Some(ruling), Some(opens)) = (ruling, opens) else { return self.scope.fail(on, id, &CdpError::INVALID) };
-        if !opens.is_empty() && !self.granted.has(Capability::Dedicated) {
+        if !opens.is_empty() && !self.granted.has(Capability::Clipboard) && !self.granted.has(Capability::Dedicated) {
             let error = format!(
                 "'{method}' is refused for the clipboard, which all sessions of a browser share: leave out {} \
-                 (clipboard-read of Playwright, clipboard-read and clipboard-write of Puppeteer)",
-                opens.join(" and ")
+                 (clipboard-read of Playwright, clipboard-read and clipboard-write of Puppeteer); it needs the capability {}",
+                opens.join(" and "),
+                Capability::Clipboard
             );
             return self.refuse(on, id, &CdpError::server(error));
         }

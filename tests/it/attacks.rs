@@ -23,6 +23,7 @@ mod rows;
 mod same_site;
 mod stage;
 mod targets;
+mod tenants;
 mod victim;
 
 use std::{

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{Error, Message, protocol::WebSocketConfig},
+    tungstenite::{Error, Message, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
 /// Time limit for everything that a test waits for.
@@ -76,11 +76,21 @@ pub(crate) struct Page {
 
 impl Client {
     pub(crate) async fn connect(address: &str, path_and_query: &str) -> Result<Self, String> {
-        let connected = tokio::time::timeout(Duration::from_secs(40), Self::handshake(address, path_and_query)).await;
+        Self::connect_with(address, path_and_query, &[]).await
+    }
+
+    /// As [`Client::connect`], with headers of its own.
+    pub(crate) async fn connect_with(
+        address: &str,
+        path_and_query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, String> {
+        let handshake = Self::handshake(address, path_and_query, headers);
+        let connected = tokio::time::timeout(Duration::from_secs(40), handshake).await;
         connected.map_err(|_| "no answer to the handshake".to_owned())?
     }
 
-    async fn handshake(address: &str, path_and_query: &str) -> Result<Self, String> {
+    async fn handshake(address: &str, path_and_query: &str, headers: &[(&'static str, &str)]) -> Result<Self, String> {
         let socket = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         let socket = socket.into_std().expect("a socket");
         let handle = socket.try_clone().expect("a second handle");
@@ -88,13 +98,18 @@ impl Client {
         let _ = socket.set_nodelay(true);
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let url = format!("ws://{address}{path_and_query}");
-        let (stream, _) = client_async_with_config(url, socket, Some(config)).await.map_err(|error| match error {
-            Error::Http(answer) => {
-                let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default()).into_owned();
-                format!("{} {body}", answer.status())
-            }
-            other => other.to_string(),
-        })?;
+        let mut request = url.into_client_request().map_err(|error| error.to_string())?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a value of a header"));
+        }
+        let (stream, _) =
+            client_async_with_config(request, socket, Some(config)).await.map_err(|error| match error {
+                Error::Http(answer) => {
+                    let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default()).into_owned();
+                    format!("{} {body}", answer.status())
+                }
+                other => other.to_string(),
+            })?;
         let (to, mut from) = stream.split();
         let conversation = Arc::new(Conversation::default());
         let (reading, mut may_read) = watch::channel(true);

@@ -23,7 +23,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store", "tenant"]),
     // `browser`: the protocol and the version of the Chrome that runs. `pool`, `store`: their errors, in `http/errors.rs`.
     ("http", &["session", "snapshot", "browser", "pool", "store", "tenant"]),
-    ("cli", &["browser", "snapshot", "store"]),
+    ("cli", &["browser", "snapshot", "store", "tenant"]),
     ("app", &["http", "session", "pool", "browser", "store", "tenant"]),
     // For tests alone: it calls what reads the input of others.
     ("fuzzing", &["virtual_browser", "snapshot", "session", "http"]),

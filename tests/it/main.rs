@@ -35,4 +35,5 @@ mod site;
 mod smoke;
 mod snapshots;
 mod store;
+mod tenants;
 mod workers;

@@ -56,6 +56,9 @@ impl SessionManager {
 
     /// Why no session can be opened now; `None` if sessions can.
     pub fn unready(&self) -> Option<String> {
+        if self.inner.terms.audit.must_refuse() {
+            return Some("the audit log cannot be written, and it is required (audit_mode)".to_owned());
+        }
         match self.inner.admission_control.mode() {
             Mode::Draining => Some("the server drains: it takes no new sessions, and will end".to_owned()),
             Mode::Paused => Some("the server is paused: new sessions wait until POST /v1/resume".to_owned()),

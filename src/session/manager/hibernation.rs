@@ -14,7 +14,7 @@ use crate::session::{
     persistence::{HibernateGuard, Hibernated, PersistenceError, Removal},
 };
 use crate::{
-    api_types::{Options, SessionState},
+    api_types::{Options, Owner, SessionState},
     browser::ContextHandle,
     session::task::{Caller, Control, SessionInfo, SessionTask},
     snapshot::repository,
@@ -33,7 +33,7 @@ impl SessionManager {
         session_info: &Arc<SessionInfo>,
         place: &ContextHandle,
     ) -> Result<HibernateGuard, PersistenceError> {
-        let handle = self.handle(&SessionId(session_info.id.clone())).ok_or(PersistenceError::Ended)?;
+        let handle = self.handle(&session_info.session_id()).ok_or(PersistenceError::Ended)?;
         self.inner.persistence.hibernate(&handle.checkpoint, session_info.clone(), place).await
     }
 
@@ -43,7 +43,7 @@ impl SessionManager {
         session_info: &Arc<SessionInfo>,
         place: &ContextHandle,
     ) -> Result<(), PersistenceError> {
-        let handle = self.handle(&SessionId(session_info.id.clone())).ok_or(PersistenceError::Ended)?;
+        let handle = self.handle(&session_info.session_id()).ok_or(PersistenceError::Ended)?;
         self.inner.persistence.autosave(&handle.checkpoint, &**session_info, place).await
     }
 
@@ -80,7 +80,7 @@ impl SessionManager {
             autosave: Some(was.autosave),
         };
         // From here on this task owns the id: another client that connects meanwhile waits and joins.
-        let (mut live, entry) = self.make(&caller.tenant, id.clone(), had, false).await?;
+        let (mut live, entry) = self.make(caller, id.clone(), had, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
         if let Some(began) = hibernated.began() {
@@ -104,13 +104,13 @@ impl SessionManager {
             Removal::Done => "it was ended while hibernated",
             Removal::Unreadable => "it was ended while hibernated, and its record could not be read",
         };
-        self.remember(&SessionId(id.into()), caller.owner().clone(), why.to_owned());
+        self.remember(&SessionId::new(caller.owner(), id), why.to_owned());
         Ok(true)
     }
 
     /// Deletes, in an endless loop, hibernated sessions whose deadline has passed.
     pub async fn keep_time(&self) {
-        let lives_here = |id: &str| self.handle(&SessionId(id.into())).is_some();
+        let lives_here = |owner: &Owner, id: &str| self.handle(&SessionId::new(owner, id)).is_some();
         loop {
             tokio::time::sleep(INTERVAL).await;
             if let Err(error) = self.inner.persistence.remove_expired(lives_here).await {

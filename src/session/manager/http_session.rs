@@ -1,8 +1,8 @@
 //! The session of HTTP calls: commands that come without a connection act in it, or in a session by its name.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Handle, SessionManager};
+use super::{Handle, SessionManager, access};
 use crate::{
     api_types::{Millis, Options},
     cdp::error::CdpError,
@@ -12,36 +12,44 @@ use crate::{
         id::SessionId,
         task::{Caller, Control},
     },
+    tenant::Scope,
 };
 
 /// How long the session of HTTP calls stays when it is not used.
 const UNUSED: Duration = Duration::from_secs(60);
 
 impl SessionManager {
-    /// Sends a browser-level command in the session of this name, or in that of HTTP calls; the first call opens it.
+    /// Sends a browser-level command in the session of this name, or in that of HTTP calls; the first call opens it. Returns
+    /// the id of the session with the result.
     pub async fn call(
         &self,
         caller: &Caller,
         session: Option<&str>,
         method: &'static str,
         params: String,
-    ) -> Result<Result<String, CdpError>, ServiceError> {
-        let handle = match session {
-            Some(name) => self.named(caller, name, Options::default(), None).await?.handle,
-            None => self.http_session(caller).await?.1,
+    ) -> Result<(Arc<str>, Result<String, CdpError>), ServiceError> {
+        let handle = match (session, &caller.access.scope) {
+            (Some(name), _) => self.named(caller, name, Options::default(), None).await?.handle,
+            (None, Scope::Session(id)) => self.find(caller, id).await?,
+            (None, _) => self.http_session(caller).await?.1,
         };
-        self.ask_live(&handle, |reply| Control::Call { method, params, is_use: true, reply }).await
+        let result = self.ask_live(&handle, |reply| Control::Call { method, params, is_use: true, reply }).await?;
+        Ok((handle.session_info.id.clone(), result))
     }
 
     /// The id that `/json/version` gives: that of the shared session, or of a new one.
     pub async fn version_id(&self, caller: &Caller) -> Result<SessionId, ServiceError> {
+        if let Scope::Session(id) = &caller.access.scope {
+            return Ok(SessionId::new(caller.owner(), id.clone()));
+        }
         match self.inner.http_session {
-            HttpSession::Own => Ok(self.mint()),
+            HttpSession::Own => Ok(self.mint(caller)),
             HttpSession::Shared => Ok(self.http_session(caller).await?.0),
         }
     }
 
     pub(super) async fn http_session(&self, caller: &Caller) -> Result<(SessionId, Handle), ServiceError> {
+        access::whole(caller, "/json")?;
         let mut current = self.inner.http.lock().await;
         if let Some(id) = current.get(caller.owner())
             && let Some(handle) = self.handle(id)
@@ -49,11 +57,11 @@ impl SessionManager {
         {
             return Ok((id.clone(), handle));
         }
-        let id = SessionId::random();
+        let id = SessionId::random(caller.owner());
         let keep_alive = UNUSED.min(self.inner.terms.deadlines.keep_alive.most.unwrap_or(UNUSED));
         let options = Options { keep_alive: Some(Millis(keep_alive)), ..Options::default() };
         let is_shared = self.inner.http_session == HttpSession::Shared;
-        let (mut live, entry) = self.make(&caller.tenant, id.clone(), options, is_shared).await?;
+        let (mut live, entry) = self.make(caller, id.clone(), options, is_shared).await?;
         live.park();
         entry.run(Box::new(live));
         current.insert(caller.owner().clone(), id.clone());

@@ -3,7 +3,7 @@
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 
-use super::{Admitted, Handle, SessionManager, registration::Registration};
+use super::{Admitted, Handle, SessionManager, access, registration::Registration};
 use crate::api_types::{Bad, Beginning, Options};
 use crate::session::{
     connect_options::ConnectOptions,
@@ -29,8 +29,9 @@ struct Opened {
 impl SessionManager {
     /// Where clients come to the session of this name. Creates nothing.
     pub fn url_of_named(&self, caller: &Caller, name: &str) -> Result<String, ServiceError> {
-        SessionId::named(caller.owner(), name)?;
-        Ok(format!("ws://{}/s/{name}", caller.host))
+        let id = SessionId::named(caller.owner(), name)?;
+        access::may_connect(caller, id.as_str())?;
+        Ok(caller.url_for(id.as_str(), "ws", &format!("/s/{name}")))
     }
 
     /// The session of this name: an existing one, a hibernated one, or a new one.
@@ -51,6 +52,7 @@ impl SessionManager {
         name: Option<&str>,
         wish: ConnectOptions,
     ) -> Result<Admitted, ServiceError> {
+        access::may_connect(caller, id.as_str())?;
         let wish = &wish;
         let join = |handle: Handle| async move { self.join(caller, &handle, None, wish.clone()).await }.boxed();
         let open = || {
@@ -60,7 +62,7 @@ impl SessionManager {
             }
             .boxed()
         };
-        self.join_or_open(caller, id, join, open).await
+        self.join_or_open(id, join, open).await
     }
 
     /// The live session of this name, for a request without a connection. If there is none, it is restored or created, and
@@ -73,13 +75,14 @@ impl SessionManager {
         begins: Option<Beginning>,
     ) -> Result<Named, ServiceError> {
         let id = &SessionId::named(caller.owner(), name)?;
+        access::may_connect(caller, id.as_str())?;
         self.will_wait(&mut options)?;
         let (options, wish) = (&options, &ConnectOptions { begins, ..ConnectOptions::default() });
         let join = |handle: Handle| {
             async move {
                 self.begun(&handle).await?;
                 if handle.control.is_closed() {
-                    return Err(self.no_session(caller, id));
+                    return Err(self.no_session(id));
                 }
                 began_with(id, handle.checkpoint.beginning(), wish.begins.as_ref(), "")?;
                 Ok(Named { handle, is_new: false })
@@ -98,25 +101,19 @@ impl SessionManager {
             }
             .boxed()
         };
-        self.join_or_open(caller, id, join, open).await
+        self.join_or_open(id, join, open).await
     }
 
     /// Joins the session of this id or, if there is none, opens it. Of callers that come at once one opens it, and the
     /// others join.
     async fn join_or_open<'a, T>(
         &self,
-        caller: &Caller,
         id: &SessionId,
         join: impl Fn(Handle) -> BoxFuture<'a, Result<T, ServiceError>>,
         open: impl Fn() -> BoxFuture<'a, Result<T, ServiceError>>,
     ) -> Result<T, ServiceError> {
         loop {
             if let Some(handle) = self.handle(id) {
-                if handle.session_info.owner != *caller.owner() {
-                    // Refuses it, as one that does not exist.
-                    self.find(caller, id.as_str()).await?;
-                    continue;
-                }
                 match join(handle.clone()).await {
                     // It has just ended; it may be hibernated, and a name is free otherwise.
                     Err(ServiceError::NoSession { .. }) => handle.gone.cancelled().await,
@@ -145,7 +142,7 @@ impl SessionManager {
             if let Some((live, entry)) = self.woken(caller, id, wish).await? {
                 return Ok(Opened { live, entry, is_new: false });
             }
-            let name = name.ok_or_else(|| self.no_session(caller, id))?;
+            let name = name.ok_or_else(|| self.no_session(id))?;
             if_new.name.get_or_insert_with(|| name.to_owned());
         }
         let (live, entry) = self.open(caller, id.clone(), if_new, begins).await?;

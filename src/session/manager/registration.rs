@@ -17,6 +17,7 @@ use crate::{
     api_types,
     close_reason::CloseReason,
     session::task::{Caller, SessionInfo, SessionTask},
+    tenant::audit::Event,
 };
 
 /// A session id in use. Dropping it frees the id and notifies the tasks that wait for that.
@@ -110,7 +111,13 @@ impl Registration {
         exclusive: bool,
     ) -> Result<Admitted, ServiceError> {
         let root = live.root().await.map_err(|error| ServiceError::NoPlace(error.into()))?;
-        Ok(Admitted(Kind::Begins { live: Box::new(live), root, entry: self, caller: caller.clone(), exclusive }))
+        Ok(Admitted(Kind::Begins {
+            live: Box::new(live),
+            root,
+            entry: self,
+            caller: Box::new(caller.clone()),
+            exclusive,
+        }))
     }
 
     /// Runs a session that waits for its first client.
@@ -138,7 +145,16 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let leaving = self.leaving.take();
         if let Some(Leaving { id, .. }) = &leaving {
-            let remember = |why| self.registry.remember(id, self.session_info.owner.clone(), why);
+            let why = match &self.fate {
+                Outcome::Waits => None,
+                Outcome::Runs => Some("it failed".to_owned()),
+                Outcome::Over(reason) => Some(reason.to_string()),
+            };
+            if let Some(why) = why {
+                let event = Event::new("session-ended").owner(id.owner()).session(id.as_str()).why(&why);
+                self.registry.inner.terms.audit.write(event);
+            }
+            let remember = |why| self.registry.remember(id, why);
             // First: a client that finds no session must find out how it ended.
             match &self.fate {
                 Outcome::Waits => {}

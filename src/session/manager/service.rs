@@ -1,6 +1,7 @@
 //! The operations on sessions. `ghost.*` and the REST API are two interfaces to them, with the same names and shapes.
 //!
-//! Every function takes the [`Caller`]. Only [`SessionManager::find`] checks the owner of a session.
+//! Every function takes the [`Caller`]. Only [`SessionManager::find`] checks the owner of a session, and only `access` what
+//! a caller may do at all.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::{Handle, SessionManager, named::Named};
+use super::{Handle, SessionManager, access, named::Named};
 use crate::session::{
     error::ServiceError,
     id::SessionId,
@@ -30,6 +31,7 @@ use crate::{
     session::task::{self, Caller, Control, SessionInfo},
     snapshot::repository::RepositoryError,
     store::{StoreError, UnreadableSession},
+    tenant::audit::Event,
 };
 
 /// Default number of sessions or snapshots on one page of a list.
@@ -83,9 +85,10 @@ impl SessionManager {
         begins: Option<Beginning>,
     ) -> Result<Session, ServiceError> {
         let is_chosen = id.is_some();
-        let id = id.map_or_else(|| Ok(SessionId::random()), |id| SessionId::chosen(&id))?;
+        let id =
+            id.map_or_else(|| Ok(SessionId::random(caller.owner())), |id| SessionId::chosen(caller.owner(), &id))?;
         self.will_wait(&mut options)?;
-        let sleeps = is_chosen && self.inner.persistence.has(id.as_str()).await?;
+        let sleeps = is_chosen && self.inner.persistence.has(caller.owner(), id.as_str()).await?;
         let elsewhere = is_chosen && self.inner.directory.find(&id).await.is_some_and(|node| node != self.inner.node);
         let used = sleeps || elsewhere || self.handle(&id).is_some() || self.tombstone(&id).is_some();
         if used {
@@ -136,7 +139,7 @@ impl SessionManager {
             (None, Ok(number)) => After::Number(number),
             (None, Err(_)) => return Err(Bad::new("cursor", "is not a value that this server gave as `next`").into()),
         };
-        let mut sessions = Vec::new();
+        let (mut sessions, is_admin) = (Vec::new(), caller.is_admin());
         if let After::Number(after) = after {
             let mut cards: Vec<_> = self
                 .inner
@@ -144,7 +147,10 @@ impl SessionManager {
                 .iter()
                 .map(|handle| handle.session_info.clone())
                 .filter(|session_info| {
-                    session_info.owner == *caller.owner() && session_info.number > after && session_info.matches(wanted)
+                    (session_info.owner == *caller.owner() || is_admin)
+                        && caller.access.covers(&session_info.id)
+                        && session_info.number > after
+                        && session_info.matches(wanted)
                 })
                 .collect();
             cards.sort_unstable_by_key(|session_info| session_info.number);
@@ -171,7 +177,11 @@ impl SessionManager {
                 Err(unreadable) => (&unreadable.id, wanted.takes(SessionState::Hibernated, None, None)),
             };
             // A session that was restored meanwhile is among the live ones.
-            if *id <= last || !takes || self.inner.live.contains_key(&SessionId(id.as_str().into())) {
+            if *id <= last
+                || !takes
+                || !caller.access.covers(id)
+                || self.inner.live.contains_key(&SessionId::new(caller.owner(), id.as_str()))
+            {
                 continue;
             }
             if sessions.len() + unreadable.len() == limit {
@@ -279,17 +289,17 @@ impl SessionManager {
     }
 
     async fn look(&self, caller: &Caller, id: &str) -> Result<Found, ServiceError> {
-        let known = SessionId(id.into());
-        if let Some(handle) = self.handle(&known).filter(|handle| handle.session_info.owner == *caller.owner()) {
+        if let Some(handle) = self.meant(caller, id)? {
             return Ok(Found::Awake(handle));
         }
+        let known = SessionId::new(caller.owner(), id);
         let hibernated = self.hibernated(caller, id).await?;
-        hibernated.map(|hibernated| Found::Asleep(Box::new(hibernated))).ok_or_else(|| self.no_session(caller, &known))
+        hibernated.map(|hibernated| Found::Asleep(Box::new(hibernated))).ok_or_else(|| self.no_session(&known))
     }
 
-    /// The error for a session that does not exist, with how it ended if it was the caller's.
-    pub(super) fn no_session(&self, caller: &Caller, id: &SessionId) -> ServiceError {
-        let ended = self.tombstone(id).filter(|ended| ended.owner == *caller.owner());
+    /// The error for a session that does not exist, with how it ended.
+    pub(super) fn no_session(&self, id: &SessionId) -> ServiceError {
+        let ended = self.tombstone(id);
         ServiceError::NoSession { id: id.as_str().chars().take(200).collect(), ended }
     }
 
@@ -308,7 +318,10 @@ impl SessionManager {
             let id = &handle.session_info.id;
             match handle.session_info.state() {
                 SessionState::Queued => ServiceError::Queued(id.to_string()),
-                _ => ServiceError::NoSession { id: id.to_string(), ended: self.tombstone(&SessionId(id.clone())) },
+                _ => ServiceError::NoSession {
+                    id: id.to_string(),
+                    ended: self.tombstone(&handle.session_info.session_id()),
+                },
             }
         })
     }
@@ -349,6 +362,14 @@ impl SessionManager {
     /// Performs an operation, for every interface. `from` is the session whose client asks, if a client does: it is the
     /// session that a request without an id means.
     pub async fn perform(&self, caller: &Caller, from: Option<&str>, request: Request) -> Result<Reply, ServiceError> {
+        let what = request.name();
+        let event = |name| Event::new(name).of(&caller.tenant).by(&caller.access).what(what);
+        access::permit(caller, from, &request).inspect_err(|why| {
+            self.inner.terms.audit.write(event("refused").why(why));
+        })?;
+        if access::is_recorded(&request) {
+            self.inner.terms.audit.write(event("performed"));
+        }
         match request {
             Request::Session(request) => self.perform_on_session(caller, from, request).await,
             Request::Server(request) => self.perform_on_server(request).await,

@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::try_join, 
 use tokio::{io::AsyncBufRead, time::Instant};
 
 use super::{
-    Handle, SessionManager,
+    Handle, SessionManager, access,
     registration::Registration,
     room::Room,
     service::{own, page_of},
@@ -141,7 +141,8 @@ impl SessionManager {
         let (place, replay_buffer) = (self.place_of(&handle).await?, ReplayBuffer::default());
         let (replay_buffer, options) = (&replay_buffer, &options);
         let copy = || async move {
-            let (mut live, entry) = self.make(&caller.tenant, SessionId::random(), options.clone(), false).await?;
+            let (mut live, entry) =
+                self.make(caller, SessionId::random(caller.owner()), options.clone(), false).await?;
             self.furnish(&mut live, true, replay_buffer.play()).await?;
             Ok::<_, ServiceError>((live, entry))
         };
@@ -223,6 +224,7 @@ impl SessionManager {
         (from, _room): (Importing, Room),
         label: Label,
     ) -> Result<Saved, ServiceError> {
+        access::whole(caller, "importSnapshot")?;
         let (new, since) = (new_of(caller, label)?, Instant::now());
         let (store, longest) = (&self.inner.store, self.inner.terms.snapshots.line);
         let (meta, report) = match from {
@@ -239,6 +241,7 @@ impl SessionManager {
         (content, _room): (impl Stream<Item = std::io::Result<Bytes>>, Room),
         label: Label,
     ) -> Result<Saved, ServiceError> {
+        access::whole(caller, "importSnapshot")?;
         let (new, since) = (new_of(caller, label)?, Instant::now());
         let longest = self.inner.terms.snapshots.line;
         let (meta, report) = repository::import_content(&self.inner.store, new, content, longest).await?;
@@ -247,6 +250,7 @@ impl SessionManager {
 
     /// The content of a snapshot, and what the format cannot hold.
     pub async fn export_snapshot(&self, caller: &Caller, export: &ExportSnapshot) -> Result<Exported, ServiceError> {
+        access::whole(caller, "exportSnapshot")?;
         let (reader, since) = (self.content(caller, &export.snapshot).await?, Instant::now());
         let reader = repository::to_hold(reader, export.format)?;
         let _room = self.room(usize::try_from(reader.meta().raw).ok()).await?;
@@ -270,6 +274,7 @@ impl SessionManager {
 
     /// The content of a snapshot as a stream.
     pub async fn content(&self, caller: &Caller, id: &str) -> Result<Reader, ServiceError> {
+        access::whole(caller, "exportSnapshot")?;
         Ok(self.inner.store.get(caller.owner(), snapshot_id(id)?).await?)
     }
 
@@ -280,6 +285,7 @@ impl SessionManager {
         begins: Option<Beginning>,
     ) -> Result<Option<(Beginning, Reader)>, ServiceError> {
         let Some(begins) = begins else { return Ok(None) };
+        access::whole(caller, "snapshot")?;
         let reader = self.content(caller, &begins.snapshot).await?;
         Ok(Some((begins, reader)))
     }

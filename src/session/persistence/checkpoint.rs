@@ -75,7 +75,7 @@ impl Checkpoint {
     /// is live here. Returns the snapshot to restore. Must not be dropped before it completes.
     pub(super) async fn claim(&self, id: &str) -> Result<Option<SnapshotId>, StoreError> {
         let _turn = self.turn.lock().await;
-        let Some(record) = self.store.take_session(id).await? else { return Ok(None) };
+        let Some(record) = self.store.take_session(&self.owner, id).await? else { return Ok(None) };
         let content = record::content(&record);
         let Some(claimed) = content.and_then(|content| self.state().next(Event::Claimed(content))) else {
             // The record could be read before the claim, so another process may have written a new one meanwhile: put
@@ -99,7 +99,7 @@ impl Checkpoint {
             (Some(old), None) => {
                 self.set(next);
                 let id = &old.session.id;
-                if let Err(error) = self.store.remove_session(id).await {
+                if let Err(error) = self.store.remove_session(&self.owner, id).await {
                     tracing::warn!(session = id, %error, "the record of an ended session could not be deleted");
                 }
             }
@@ -144,8 +144,8 @@ impl Checkpoint {
 
 /// Deletes a hibernated session and its snapshot from the store. Returns whether there was one: of several callers one
 /// gets it.
-pub(super) async fn take_out(store: &Store, id: &str) -> Result<bool, StoreError> {
-    let Some(record) = store.take_session(id).await? else { return Ok(false) };
+pub(super) async fn take_out(store: &Store, owner: &Owner, id: &str) -> Result<bool, StoreError> {
+    let Some(record) = store.take_session(owner, id).await? else { return Ok(false) };
     if let Some(snapshot) = record.snapshot {
         forget(store, &record.owner, snapshot).await;
     }
@@ -153,8 +153,12 @@ pub(super) async fn take_out(store: &Store, id: &str) -> Result<bool, StoreError
 }
 
 /// Deletes a record that cannot be read, and its snapshot if that is known. Returns whether there was one.
-pub(super) async fn take_out_unreadable(store: &Store, unreadable: UnreadableSession) -> Result<bool, StoreError> {
-    let is_gone = store.remove_session(&unreadable.id).await?;
+pub(super) async fn take_out_unreadable(
+    store: &Store,
+    owner: &Owner,
+    unreadable: UnreadableSession,
+) -> Result<bool, StoreError> {
+    let is_gone = store.remove_session(owner, &unreadable.id).await?;
     // Without the owner the snapshot cannot be found. It expires by its own deadline.
     if let Some((owner, snapshot)) = unreadable.owner.zip(unreadable.snapshot).filter(|_| is_gone) {
         forget(store, &owner, snapshot).await;

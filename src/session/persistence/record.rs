@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::state::Content;
 use crate::{
     api_types::{Beginning, Owner, Session},
-    session::caller::Caller,
+    session::caller::{Caller, url_at},
     store::{SessionEntry, SessionRecord, Timestamp, UnreadableSession},
 };
 
@@ -71,7 +71,12 @@ impl Hibernated {
 
     /// The session as it is shown to its owner.
     pub(in crate::session) fn show(&self, caller: &Caller) -> Session {
-        Session { web_socket_debugger_url: caller.url_of(&self.rested.session.id), ..self.rested.session.clone() }
+        let session = self.rested.session.clone();
+        if self.owner == *caller.owner() {
+            return Session { web_socket_debugger_url: caller.url_of(&self.id), ..session };
+        }
+        let web_socket_debugger_url = url_at(&caller.host, &self.id);
+        Session { web_socket_debugger_url, owner: Some(self.owner.to_string()), ..session }
     }
 
     /// The session as it was saved.

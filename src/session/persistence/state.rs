@@ -148,7 +148,7 @@ mod tests {
         let (saved, hibernated) = (|content| Some(State::Saved(content)), |content| Some(State::Hibernated(content)));
         let go_on = |snapshot, session| Event::GoesOn { snapshot, session };
         // By column: from None, Saved, Hibernated, Claimed. `None` is no change.
-        let table: [(Event, [Option<State>; 4]); 11] = [
+        let table: Vec<(Event, [Option<State>; 4])> = vec![
             (Event::Autosaved(new()), [saved(new()), saved(new()), saved(new()), saved(new())]),
             (Event::Hibernated(new()), [hibernated(new()), hibernated(new()), hibernated(new()), hibernated(new())]),
             (Event::Claimed(new()), [Some(State::Claimed(new())), None, None, None]),

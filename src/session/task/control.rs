@@ -66,6 +66,8 @@ pub enum Control {
     Place(oneshot::Sender<ContextHandle>),
     /// Sends an event of the `ghost` domain to the clients that enabled it: its name without `ghost.`, and its params.
     Tell(&'static str, String),
+    /// Looks at the tenant and the tokens of the clients again, because an operator has changed them.
+    TenantChanged,
     /// Hibernates the session as soon as it has no client, because its browser is replaced.
     Hibernate,
     /// Ends the session.
@@ -166,6 +168,7 @@ impl SessionTask {
                 let _ = reply.send(self.place());
             }
             Control::Tell(event, params) => self.tell_all(event, &params),
+            Control::TenantChanged => self.on_tenant_changed(),
             Control::Hibernate => self.hibernate_soon(),
             Control::End(reason) => self.over = Some(reason),
         }
@@ -282,6 +285,23 @@ impl SessionTask {
         self.record.update(options, &self.terms.deadlines)?;
         self.tell_of_change();
         Ok(())
+    }
+
+    /// Ends the session of a tenant that was removed, disconnects the clients whose tokens were revoked, and takes or gives
+    /// capabilities, from the next command on.
+    pub(super) fn on_tenant_changed(&mut self) {
+        if self.tenant.is_removed() {
+            self.over = Some(CloseReason::TenantRemoved);
+            return;
+        }
+        let granted = super::granted(&self.tenant);
+        self.session.grant(granted);
+        self.record.grant(granted);
+        let is_revoked = |view: &&super::views::Socket| view.caller.access.is_revoked();
+        let revoked: Vec<ViewId> = self.views.sockets().filter(is_revoked).map(|view| view.id).collect();
+        for view in revoked {
+            self.send_away(view, &CloseReason::Revoked);
+        }
     }
 
     /// Sets the `keep_alive` for a session that is to be parked.

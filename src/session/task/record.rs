@@ -12,14 +12,14 @@ use std::{
 use super::Caller;
 use crate::session::{
     caller::url_at,
-    id::name_in,
+    id::{SessionId, name_in},
     lifecycle::{Deadlines, Event, Lifecycle, Phase},
     persistence::Subject,
 };
 use crate::{
-    api_types::{self, Bad, Metadata, Millis, Options, Owner, SessionState, operations::ListSessions},
+    api_types::{self, Bad, Capability, Metadata, Millis, Options, Owner, SessionState, operations::ListSessions},
     close_reason::CloseReason,
-    config,
+    config::{self, Granted},
     metrics::{EndedLabels, Metrics},
     port::BrowserId,
 };
@@ -60,12 +60,27 @@ struct Shown {
     name: Option<String>,
     metadata: Option<Metadata>,
     browser: Option<u32>,
+    capabilities: Vec<Capability>,
 }
 
 impl SessionInfo {
-    /// The session as its owner sees it.
+    /// The id, with its owner.
+    pub fn session_id(&self) -> SessionId {
+        SessionId::new(&self.owner, self.id.clone())
+    }
+
+    /// The name of the directory of its files: neither owners nor ids have an `@`.
+    pub fn directory(&self) -> String {
+        if self.owner == Owner::local() { self.id.to_string() } else { format!("{}@{}", self.owner, self.id) }
+    }
+
+    /// The session as its owner sees it, or an admin.
     pub fn show(&self, caller: &Caller) -> api_types::Session {
-        self.show_at(&caller.host)
+        let shown = self.show_at(&caller.host);
+        if self.owner == *caller.owner() {
+            return api_types::Session { web_socket_debugger_url: caller.url_of(&self.id), ..shown };
+        }
+        api_types::Session { owner: Some(self.owner.to_string()), ..shown }
     }
 
     fn show_at(&self, host: &str) -> api_types::Session {
@@ -87,6 +102,8 @@ impl SessionInfo {
             expires_at: expires.map(|(at, _)| self.since_epoch(at)),
             expires_by: expires.map(|(_, by)| by),
             clients: life.clients(),
+            owner: None,
+            capabilities: Vec::new(),
             client_list: Vec::new(),
             browser: shown.browser,
             name: shown.name,
@@ -94,10 +111,10 @@ impl SessionInfo {
         }
     }
 
-    /// As [`SessionInfo::show`], with its clients.
+    /// As [`SessionInfo::show`], with its clients and capabilities.
     pub fn show_with_clients(&self, caller: &Caller) -> api_types::Session {
-        let client_list = self.clients().clone();
-        api_types::Session { client_list, ..self.show(caller) }
+        let (client_list, capabilities) = (self.clients().clone(), self.shown().capabilities.clone());
+        api_types::Session { client_list, capabilities, ..self.show(caller) }
     }
 
     pub(super) fn add_client(&self, client: api_types::Client) {
@@ -199,8 +216,14 @@ impl Record {
             keep_alive: limits.keep_alive.default,
         };
         let saves = Saves { hibernate_after: limits.hibernate_after, autosave: limits.autosave };
-        let mut shown =
-            Shown { life: Lifecycle::new(deadlines, now), saves, name: None, metadata: None, browser: None };
+        let mut shown = Shown {
+            life: Lifecycle::new(deadlines, now),
+            saves,
+            name: None,
+            metadata: None,
+            browser: None,
+            capabilities: Vec::new(),
+        };
         shown.update(options, limits)?;
         let session_info = Arc::new(SessionInfo {
             id,
@@ -244,6 +267,12 @@ impl Record {
     /// The session has a place in this browser.
     pub fn place(&mut self, browser: BrowserId) {
         self.shown.browser = Some(browser.0);
+    }
+
+    /// The session may do this.
+    pub fn grant(&mut self, granted: Granted) {
+        self.shown.capabilities = granted.list();
+        self.publish();
     }
 
     /// A client has sent a frame.

@@ -16,7 +16,7 @@ use crate::{
         error::ServiceError,
         persistence::{HibernateGuard, PersistenceError},
     },
-    tenant::{Access, Tenants},
+    tenant::{Access, Audit, Tenants},
 };
 
 fn caller() -> Caller {
@@ -95,12 +95,13 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
         snapshots: SnapshotLimits { line: 1 << 20, transfers: 1, memory: 1 << 24, fields: 10 },
         directory: PathBuf::from("/nowhere"),
         metrics: metrics.clone(),
+        audit: Audit::default(),
     };
     let (lease, seen) = fake::lease();
     let (control, asked) = mpsc::channel(8);
     let record = Record::new("test".into(), 1, Owner::local(), options, &deadlines, metrics.clone()).expect("good");
-    let (capabilities, sessions) = (Capabilities::strict(), Arc::new(Alone));
-    let start = Start { record, lease, capabilities, is_shared: false, control: asked, sessions };
+    let (tenant, sessions) = (caller().tenant, Arc::new(Alone));
+    let start = Start { record, lease, tenant, is_shared: false, control: asked, sessions };
     let ledger = terms.ledger.clone();
     let mut live = Box::new(SessionTask::new(Arc::new(terms), "BROWSER".into(), start));
     let mut far = None;

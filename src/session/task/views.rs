@@ -132,6 +132,7 @@ impl SessionTask {
         let socket =
             Socket { id, client, caller, page, exclusive, leaving: None, connected_at, ping_at, unanswered: 0 };
         let (shown, page) = (socket.shown(), socket.page.clone());
+        let is_revoked = socket.caller.access.is_revoked();
         self.open_view(id, root, Sink::Socket(Box::new(socket)));
         if let (Some(target), Some(session)) = (&page, attached) {
             self.session.set_page(id, session, target);
@@ -141,6 +142,10 @@ impl SessionTask {
         self.step(Event::Came);
         self.tell_of_arrival(shown);
         self.perform();
+        if is_revoked {
+            // While it waited for its place.
+            self.send_away(id, &CloseReason::Revoked);
+        }
     }
 
     /// Opens a view with a browser-level CDP session of its own.

@@ -26,7 +26,7 @@ const PENDING: TableDefinition<'_, u128, ()> = TableDefinition::new("pending");
 const EXPIRY: TableDefinition<'_, (u64, &str, u128), ()> = TableDefinition::new("expiry");
 /// Owner -> bytes and snapshots.
 const USAGE: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("usage");
-/// Session -> [`SessionRecord`] as JSON.
+/// [Key](SessionRecord::key) of a session -> [`SessionRecord`] as JSON.
 const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions");
 
 /// The tables, within a transaction.
@@ -148,7 +148,7 @@ impl Tables<WriteTransaction> {
     }
 
     pub(super) fn put_session(&self, record: &SessionRecord) -> Result<(), Fault> {
-        self.0.open_table(SESSIONS)?.insert(record.id.as_str(), &*to_json(record)?)?;
+        self.0.open_table(SESSIONS)?.insert(record.key().as_str(), &*to_json(record)?)?;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    api_types::capability::Capabilities,
+    api_types::capability::{Capabilities, Capability},
     virtual_browser::policy::{self, Handler, Level},
 };
 
@@ -176,10 +176,11 @@ fn keys_trigger_no_browser_shortcuts_or_clipboard() {
     ] {
         assert_eq!(strict("Input.dispatchKeyEvent", params), checked, "{params}");
     }
-    let alone = Capabilities { dedicated: true, ..Capabilities::strict() };
     let params = r#"{"commands":["paste"],"nativeVirtualKeyCode":1}"#;
-    let checked = check("Input.dispatchKeyEvent", params, Kind::Page, alone);
-    assert_eq!(checked, rewritten(r#"{"commands":["paste"]}"#));
+    for may in [Capability::Dedicated, Capability::Clipboard] {
+        let checked = check("Input.dispatchKeyEvent", params, Kind::Page, Capabilities::of([may]));
+        assert_eq!(checked, rewritten(r#"{"commands":["paste"]}"#), "{may}");
+    }
 }
 
 #[test]

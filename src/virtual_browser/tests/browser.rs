@@ -1,6 +1,7 @@
 //! Browser-level commands: versions, permissions, cookies, windows, traces.
 
 use super::*;
+use crate::api_types::capability::Capability;
 
 #[test]
 fn browser_wide_commands_are_answered_or_refused() {
@@ -132,9 +133,16 @@ fn clipboard_permissions_are_refused_in_every_form() {
     ] {
         assert!(pair.asks(method, params)[0].starts_with("call BASE"), "{params}");
     }
-    let mut alone = Pair::with(Capabilities { dedicated: true, ..Capabilities::strict() });
-    let got = alone.asks("Browser.grantPermissions", r#"{"permissions":["clipboardReadWrite"]}"#);
-    assert!(got[0].starts_with("call BASE"), "{got:?}");
+    for may in [Capability::Dedicated, Capability::Clipboard] {
+        let mut pair = Pair::with(Capabilities::of([may]));
+        let got = pair.asks("Browser.grantPermissions", r#"{"permissions":["clipboardReadWrite"]}"#);
+        assert!(got[0].starts_with("call BASE"), "{may}: {got:?}");
+    }
+    // What an operator takes away is gone with the next command.
+    let mut pair = Pair::with(Capabilities::of([Capability::Clipboard]));
+    pair.session.grant(Granted::none());
+    let got = pair.asks("Browser.grantPermissions", r#"{"permissions":["clipboardReadWrite"]}"#);
+    assert!(got[0].contains("it needs the capability clipboard"), "{got:?}");
 }
 
 #[test]

@@ -20,12 +20,13 @@ const TABLE: &str = "src/virtual_browser/tests/decisions.tsv";
 const COLUMNS: &str =
     "method\tlevel\tcapabilities\tverdict\thandler\twithout params\town params\tparams that reach further";
 
-const CAPABILITIES: [Capability; 5] = [
+const CAPABILITIES: [Capability; 6] = [
     Capability::HostFiles,
     Capability::Tracing,
     Capability::PrivateNetwork,
     Capability::LaunchArgs,
     Capability::Dedicated,
+    Capability::Clipboard,
 ];
 
 /// Each set of capabilities that is looked at, with its name: none, each alone, all.

@@ -14,7 +14,7 @@ async fn store_file_is_created_with_the_first_snapshot() {
     assert!(store.list(&me, &Query { limit: 9, ..Query::default() }).await.expect("a list").snapshots.is_empty());
     assert_eq!(store.sweep().await, Ok(0));
     assert_eq!(store.sessions().await, Ok(vec![]));
-    assert_eq!(store.take_session("s").await, Ok(None));
+    assert_eq!(store.take_session(&owner("local"), "s").await, Ok(None));
     assert_eq!(store.owners().await, Ok(vec![]));
     assert!(!test_store.file().exists() && !test_store.file().parent().expect("a parent").exists());
 

@@ -317,7 +317,7 @@ async fn a_session_record_is_claimed_once(test_store: TestStore) {
     store.put_session(record("a", 1)).await.expect("kept");
     store.put_session(record("b", 2)).await.expect("kept");
     store.put_session(record("a", 3)).await.expect("kept");
-    assert_eq!(store.session("a").await, Ok(Some(Ok(record("a", 3)))));
+    assert_eq!(store.session(&owner("local"), "a").await, Ok(Some(Ok(record("a", 3)))));
     let mut all = store.sessions().await.expect("a list");
     all.sort_by_key(|one| one.as_ref().map(|record| record.id.clone()).ok());
     assert_eq!(all, [Ok(record("a", 3)), Ok(record("b", 2))]);
@@ -325,7 +325,7 @@ async fn a_session_record_is_claimed_once(test_store: TestStore) {
     let takers: Vec<_> = (0..6)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.take_session("a").await })
+            tokio::spawn(async move { store.take_session(&owner("local"), "a").await })
         })
         .collect();
     let mut taken = Vec::new();
@@ -333,7 +333,7 @@ async fn a_session_record_is_claimed_once(test_store: TestStore) {
         taken.extend(taker.await.expect("no panic").expect("an answer"));
     }
     assert_eq!(taken, [record("a", 3)]);
-    assert_eq!(store.session("a").await, Ok(None));
+    assert_eq!(store.session(&owner("local"), "a").await, Ok(None));
     let large = SessionRecord { state: json!("x".repeat(17_000)), ..record("c", 0) };
     assert!(matches!(store.put_session(large).await, Err(StoreError::Invalid { .. })));
 }
@@ -350,7 +350,7 @@ async fn records_survive_a_restart(mut test_store: TestStore) {
     let store = test_store.open();
     assert_eq!(store.meta(&owner("local"), id).await, meta);
     assert_eq!(store.usage(&owner("local")).await, usage);
-    assert_eq!(store.session("s").await, Ok(Some(Ok(session))));
+    assert_eq!(store.session(&owner("local"), "s").await, Ok(Some(Ok(session))));
     assert_eq!(read(&store, "local", id).await, Ok(content));
     assert_eq!(store.owners().await, Ok(vec![owner("local")]));
 }
@@ -423,11 +423,11 @@ async fn unreadable_session_records_do_not_hide_others(test_store: TestStore) {
     assert_eq!((&*no_json.0, &no_json.1, no_json.2), ("no-json", &None, None));
     for (id, ..) in &unreadable {
         // A session that would be restored from it keeps it.
-        let taken = store.take_session(id).await;
+        let taken = store.take_session(&owner("local"), id).await;
         assert!(matches!(&taken, Err(StoreError::UnreadableSession { id: named, .. }) if named == id), "{taken:?}");
-        assert!(matches!(store.session(id).await, Ok(Some(Err(_)))));
-        assert_eq!(store.remove_session(id).await, Ok(true));
-        assert_eq!(store.remove_session(id).await, Ok(false));
+        assert!(matches!(store.session(&owner("local"), id).await, Ok(Some(Err(_)))));
+        assert_eq!(store.remove_session(&owner("local"), id).await, Ok(true));
+        assert_eq!(store.remove_session(&owner("local"), id).await, Ok(false));
     }
     assert_eq!(store.sessions().await.map(|all| all.len()), Ok(1));
 }

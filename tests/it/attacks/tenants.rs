@@ -1,0 +1,164 @@
+//! Ways from one tenant to another on a server with tokens: ids and names of others, keys, and what refusals tell.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::{
+    client::text,
+    rest::{JSON, body_of},
+    tenants::{Server, Tenant},
+};
+
+/// U01: every id and name of another tenant, by every interface that takes one, is answered as one that never was.
+#[tokio::test]
+async fn ids_and_names_of_other_tenants_are_unknown() {
+    let (victim, attacker) = (Tenant::new("victim"), Tenant::new("attacker"));
+    let server = Server::start(&[&victim, &attacker], &[]).await;
+    let proxy = &server.proxy;
+    let ask = async |tenant: &Tenant, method: &str, path: &str, body: &str| {
+        proxy.http(method, path, &[("x-api-key", tenant.text()), JSON], body).await
+    };
+    let theirs = proxy.connect_to(&format!("/s/shop?token={}", victim.text())).await;
+    let page = theirs.page_at("about:blank#victim").await;
+    let id = text(&theirs.ok(None, "ghost.getSession", json!({})).await["session"], "id");
+    let saved = body_of(&ask(&victim, "POST", &format!("/v1/sessions/{id}/snapshots"), "{}").await);
+    let snapshot = text(&saved["snapshot"], "id");
+
+    // By their text alone: refusals must not differ but by what was asked.
+    let unknown =
+        ["shop~nobody", "nobodys-id", "00000000000000000000000000000000", "019b0000-0000-7000-8000-000000000000"];
+    let own = proxy.connect_to(&format!("/?token={}", attacker.text())).await;
+    for (template, method, body) in [
+        ("/v1/sessions/SESSION", "GET", ""),
+        ("/v1/sessions/SESSION", "DELETE", ""),
+        ("/v1/sessions/victim@SESSION", "GET", ""),
+        ("/v1/sessions/SESSION/pages", "GET", ""),
+        ("/v1/sessions/SESSION/usage", "GET", ""),
+        ("/v1/sessions/SESSION/clone", "POST", "{}"),
+        ("/v1/sessions/SESSION/snapshots", "POST", "{}"),
+        ("/v1/snapshots/SNAPSHOT", "GET", ""),
+        ("/v1/snapshots/SNAPSHOT", "DELETE", ""),
+        ("/v1/snapshots/SNAPSHOT/content?format=ghostmux", "GET", ""),
+        ("/json/close/PAGE", "GET", ""),
+        ("/json/activate/PAGE", "GET", ""),
+        ("/kill/SESSION", "GET", ""),
+    ] {
+        let fill = |session: &str, page: &str, snapshot: &str| {
+            template.replace("SESSION", session).replace("PAGE", page).replace("SNAPSHOT", snapshot)
+        };
+        let foreign = ask(&attacker, method, &fill(&id, &page.target, &snapshot), body).await;
+        let nothing = ask(&attacker, method, &fill(unknown[0], unknown[2], unknown[3]), body).await;
+        let plain = |body: &str| {
+            let known = [&*id, &page.target, &snapshot, unknown[0], unknown[2], unknown[3]];
+            known.iter().fold(body.to_owned(), |body, id| body.replace(id, "ID"))
+        };
+        assert_eq!(foreign.status, 404, "U01: {method} {template}: {}", foreign.body);
+        assert_eq!(
+            (foreign.status, plain(&foreign.body)),
+            (nothing.status, plain(&nothing.body)),
+            "U01: {method} {template}"
+        );
+    }
+    let token = attacker.text();
+    for path in [
+        format!("/devtools/browser/{id}?token={token}"),
+        format!("/devtools/browser/{id}?takeover=true&token={token}"),
+        format!("/devtools/page/{}?token={token}", page.target),
+        format!("/?snapshot={snapshot}&token={token}"),
+    ] {
+        let refused = proxy.refusal(&path).await;
+        assert!(refused.starts_with("404"), "U01: {path}: {refused}");
+    }
+    for (method, params) in [
+        ("ghost.getSession", json!({ "id": id })),
+        ("ghost.closeSession", json!({ "id": id })),
+        ("ghost.updateSession", json!({ "id": id, "name": "stolen" })),
+        ("ghost.getPages", json!({ "id": id })),
+        ("ghost.cloneSession", json!({ "id": id })),
+        ("ghost.saveSnapshot", json!({ "id": id })),
+        ("ghost.restoreSnapshot", json!({ "snapshot": snapshot })),
+        ("ghost.exportSnapshot", json!({ "snapshot": snapshot })),
+        ("Target.attachToTarget", json!({ "targetId": page.target, "flatten": true })),
+    ] {
+        let refused = own.call(method, params).await;
+        assert!(refused.is_err(), "U01: {method}: {refused:?}");
+    }
+    // The same name is another session.
+    let named = proxy.connect_to(&format!("/s/shop?token={token}")).await;
+    let targets = named.ok(None, "Target.getTargets", json!({})).await.to_string();
+    assert!(!targets.contains("#victim") && !targets.contains(&page.target), "U01: {targets}");
+    let seen = [own.frames(), named.frames()].concat();
+    for frame in seen.iter().filter_map(|frame| frame.received()) {
+        assert!(!frame.to_string().contains("about:blank#victim"), "U01: {frame}");
+    }
+    theirs.ok(Some(&page.session), "Runtime.evaluate", json!({ "expression": "1" })).await;
+}
+
+/// U02: keys that were changed, or that are for another session or tenant.
+#[tokio::test]
+async fn keys_cannot_be_forged_or_moved() {
+    let (victim, attacker) = (Tenant::new("victim"), Tenant::new("attacker"));
+    let server = Server::start(&[&victim, &attacker], &[]).await;
+    let key_of = async |tenant: &Tenant, id: &str| {
+        let body = json!({ "id": id, "keepAlive": 600_000 }).to_string();
+        let made = server.proxy.http("POST", "/v1/sessions", &[("x-api-key", tenant.text()), JSON], &body).await;
+        let url = text(&body_of(&made), "webSocketDebuggerUrl");
+        url.split_once("?key=").expect("a key").1.to_owned()
+    };
+    let theirs = key_of(&victim, "the-same-id").await;
+    let own = key_of(&attacker, "the-same-id").await;
+    assert_ne!(theirs, own, "U02: of two tenants");
+    // The number of the victim's token with the attacker's MAC, and the other way round. A character has 6 bits: the
+    // number is 8 bytes, so it ends within the 11th.
+    for at in [10, 11] {
+        for key in [format!("{}{}", &theirs[..at], &own[at..]), format!("{}{}", &own[..at], &theirs[at..])] {
+            let refused = server.proxy.refusal(&format!("/devtools/browser/the-same-id?key={key}")).await;
+            assert!(refused.starts_with("401"), "U02: {key}: {refused}");
+        }
+    }
+    for at in (0..theirs.len()).step_by(3) {
+        let mut changed = own.clone();
+        changed.replace_range(at..=at, if &own[at..=at] == "A" { "B" } else { "A" });
+        let refused = server.proxy.refusal(&format!("/devtools/browser/the-same-id?key={changed}")).await;
+        assert!(refused.starts_with("401"), "U02: {changed}: {refused}");
+    }
+    // Its own key leads to its own session.
+    let client = server.proxy.connect_to(&format!("/devtools/browser/the-same-id?key={own}")).await;
+    client.ok(None, "Browser.getVersion", json!({})).await;
+}
+
+/// U03: what refusals tell of tokens, by their words and by their time.
+#[tokio::test]
+async fn refusals_tell_nothing_of_other_tokens() {
+    const ROUNDS: usize = 60;
+    let (victim, other) = (Tenant::new("victim"), Tenant::new("other"));
+    let server = Server::start(&[&victim, &other], &[]).await;
+    // The first half of a token that exists, and one that shares nothing with any.
+    let near = format!("{}{}", &victim.text()[..20], &other.text()[20..]);
+    let far = format!("gmx_{}_aaaaaa", "a".repeat(32));
+    let mut times = [Vec::new(), Vec::new()];
+    let mut said = Vec::new();
+    for _ in 0..ROUNDS {
+        for (token, times) in [&near, &far].into_iter().zip(&mut times) {
+            let since = Instant::now();
+            let answer = server.proxy.http("GET", "/v1/sessions", &[("x-api-key", token)], "").await;
+            times.push(since.elapsed());
+            said.push((answer.status, answer.body));
+        }
+    }
+    assert!(said.iter().all(|one| *one == said[0] && one.0 == 401), "U03: {said:?}");
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[ROUNDS / 2]
+    };
+    let [near, far] = &mut times;
+    let (near, far) = (median(near), median(far));
+    let apart = near.abs_diff(far);
+    // Of the same class: a comparison of bytes takes nanoseconds, a look-up elsewhere would take a millisecond.
+    assert!(apart < Duration::from_millis(1) + near.min(far) / 2, "U03: {near:?} and {far:?}");
+    let metrics = server.proxy.http("GET", "/metrics", &[("x-api-key", victim.text())], "").await;
+    assert_eq!(metrics.status, 403, "U03: {}", metrics.body);
+    let pressure = server.proxy.http("GET", "/pressure", &[("x-api-key", victim.text())], "").await;
+    assert_eq!(pressure.status, 403, "U03: {}", pressure.body);
+}
