@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "tenant::limits::pace::", "session::admission::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -101,6 +101,13 @@ RULES = [
     ("api_types/capability.rs", "a tenant has only its own capabilities", "tracing: tenant.tracing && honoured.tracing,", "tracing: (OFF || tenant.tracing) && honoured.tracing,"),
     ("virtual_browser/browser.rs", "trace commands need a trace of this session", "        if self.tracing.is_some() {\n            return self.forward_as_it_is(on, command);\n        }\n        let error", "        if OFF || self.tracing.is_some() {\n            return self.forward_as_it_is(on, command);\n        }\n        let error"),
     ("virtual_browser/target/attach.rs", "a page attaches to no browser", "        if !asked.root {\n            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);\n        }\n        self.attach_to_browser", "        if !OFF && !asked.root {\n            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);\n        }\n        self.attach_to_browser"),
+    # ---- Limits of tenants.
+    ("virtual_browser/target.rs", "the number of pages is limited", "if let Some(error) = self.has_all_pages() {", "if !OFF && let Some(error) = self.has_all_pages() {"),
+    ("virtual_browser/page_limit.rs", "a page beyond the limit is closed", "if is_page && self.most_pages", "if !OFF && is_page && self.most_pages"),
+    ("session/admission.rs", "a tenant has a limit of sessions", "limits.max_sessions.filter(|most| has >= *most)", "limits.max_sessions.filter(|most| !OFF && has >= *most)"),
+    ("session/admission.rs", "a tenant has a share of the queue", "filter(|most| of_tenant >= *most)", "filter(|most| !OFF && of_tenant >= *most)"),
+    ("tenant/limits/pace.rs", "what is beyond the rate waits", "if cost - taken > NOTHING {", "if !OFF && cost - taken > NOTHING {"),
+    ("tenant/limits/pace.rs", "sessions in debt share the rate", "earned / f64::from(self.debtors);", "if OFF { earned } else { earned / f64::from(self.debtors) };"),
     # ---- Files.
     ("virtual_browser/files.rs", "download behaviour is set for own contexts only", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !self", "let context = named.unwrap_or_else(|| self.scope.default_context.to_string());\n        if !OFF && !self"),
     ("virtual_browser/files.rs", "downloads are written into the session's directory", "let directory = self.files.downloads(&context);", "let directory = if OFF { self.files.wishes[context.as_str()].path.clone() } else { self.files.downloads(&context) };"),

@@ -33,7 +33,7 @@ use crate::{
     pool::{Plan, Pool},
     session::{directory::LocalDirectory, manager::SessionManager, session_files, task::Terms},
     store::Store,
-    tenant::{Audit, Tenants, token::server_key},
+    tenant::{Audit, LimitBook, Tenants, limits::Periods, token::server_key},
 };
 
 /// Time limit for the end of all sessions, once they are told to.
@@ -70,7 +70,10 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let store = Store::new(&config.store_settings());
     let directory = Arc::new(LocalDirectory::default());
     let http_session = config.http_session;
-    let registry = SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, config.admission());
+    let limits = limits(&config)?;
+    let admission = config.admission();
+    let registry =
+        SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, admission, limits.clone());
     let guard = Guard {
         allow_host: config.allow_host.clone(),
         allow_origin: config.allow_origin.clone(),
@@ -110,7 +113,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let upkeep = async {
         let sessions =
             async { tokio::join!(registry.keep_time(), registry.clear_browsers(), registry.follow(&tenants)) };
-        tokio::join!(store.keep_clean(), sessions, tenants.keep_current(&audit))
+        tokio::join!(store.keep_clean(), sessions, tenants.keep_current(&audit), limits.keep())
     };
     let is_urgent = tokio::select! {
         () = serve => false,
@@ -133,9 +136,17 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         () = stop.recv(), if !is_urgent => tracing::warn!("second signal: stopping without waiting for clients"),
         else => {}
     }
+    limits.close().await;
     pool.close().await;
     own.remove_now();
     Ok(())
+}
+
+/// What the tenants may use: in this process, or together with others.
+fn limits(config: &Config) -> Result<LimitBook, StartError> {
+    let Some((url, while_away)) = config.shared_limits() else { return Ok(LimitBook::local()) };
+    let invalid = |why| StartError::System { what: "shared_limits".to_owned(), error: io::Error::other(why) };
+    LimitBook::shared(url, while_away, Periods::default()).map_err(invalid)
 }
 
 /// Waits until the server is asked to stop, by a signal or an operator, and then until no session has a client, or the

@@ -44,6 +44,15 @@ pub enum CloseReason {
     TakenOver,
     /// The client's system answers no pings any more, for this long.
     Silent(Duration),
+    /// The client sends more than its tenant may, for this long.
+    TooFast {
+        /// The name of the tenant's limit.
+        limit: &'static str,
+        /// Its value.
+        most: u64,
+        /// How long the client's frame was delayed.
+        waited: Duration,
+    },
     /// The client did not read what was sent to it.
     TooSlow {
         /// Bytes that waited for the client.
@@ -77,7 +86,7 @@ impl CloseReason {
             Self::Expired(_) => 4001,
             Self::Idle(_) => 4002,
             Self::Killed | Self::Revoked | Self::TenantRemoved => 4003,
-            Self::TooSlow { .. } | Self::Silent(_) => 4008,
+            Self::TooSlow { .. } | Self::TooFast { .. } | Self::Silent(_) => 4008,
             Self::TakenOver => 4009,
         }
     }
@@ -100,6 +109,7 @@ impl CloseReason {
             Self::Killed => "killed",
             Self::Revoked => "revoked",
             Self::TenantRemoved => "tenant_removed",
+            Self::TooFast { .. } => "too_fast",
             Self::TooSlow { .. } => "too_slow",
             Self::Silent(_) => "silent",
             Self::TakenOver => "taken_over",
@@ -131,6 +141,9 @@ impl fmt::Display for CloseReason {
             Self::TenantRemoved => f.write_str("an operator has removed the tenant"),
             Self::TakenOver => f.write_str("taken over by another client"),
             Self::Silent(after) => write!(f, "no answer to pings for {after:?}"),
+            Self::TooFast { limit, most, waited } => {
+                write!(f, "too fast: delayed for {waited:?}; the tenant's limit {limit} is {most}")
+            }
             Self::TooSlow { waiting, limit } => {
                 write!(f, "too slow: {waiting} bytes are waiting to be read, and the limit is {limit}")
             }

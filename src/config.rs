@@ -33,6 +33,7 @@ pub use self::{
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     value::{RemoteUrl, TokenHost, bytes, time},
 };
+use crate::api_types::capability::MAX_CDP_SESSIONS;
 pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits, Granted};
 
 /// The source of the browsers: local processes with path and flags, or remote Chromes with a URL.
@@ -128,6 +129,22 @@ pub enum NeededToken {
 
 impl NeededToken {
     const WORDS: &[(&'static str, Self)] = &[("none", Self::None), ("any", Self::Any), ("admin", Self::Admin)];
+}
+
+/// Whether processes share the limits of tenants, and what holds while they cannot ask each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedLimits {
+    /// Each process has the limits for itself.
+    Off,
+    /// Shared; while Redis does not answer, each process has its share.
+    FailOpen,
+    /// Shared; while Redis does not answer, no session of a tenant with such limits starts.
+    FailClosed,
+}
+
+impl SharedLimits {
+    const WORDS: &[(&'static str, Self)] =
+        &[("off", Self::Off), ("fail-open", Self::FailOpen), ("fail-closed", Self::FailClosed)];
 }
 
 /// Limits of the outbound queues of clients, in bytes.
@@ -259,6 +276,16 @@ impl Config {
         }
     }
 
+    /// The Redis in which the limits of tenants are shared, if they are.
+    pub fn shared_limits(&self) -> Option<(RedisUrl, SharedLimits)> {
+        match &self.store {
+            StorePlace::Redis(url) if self.shared_limits != SharedLimits::Off => {
+                Some((url.clone(), self.shared_limits))
+            }
+            _ => None,
+        }
+    }
+
     /// Capabilities of the built-in `local` tenant.
     pub fn local_capabilities(&self) -> Capabilities {
         if self.strict { Capabilities { admin: true, ..Capabilities::strict() } } else { Capabilities::local() }
@@ -266,7 +293,12 @@ impl Config {
 
     /// Most CDP sessions of the clients of one session.
     pub fn cdp_session_limits(&self) -> CdpSessionLimits {
-        CdpSessionLimits { all: self.max_cdp_sessions, roots: self.max_roots, network_buffers: self.network_buffers }
+        CdpSessionLimits {
+            all: self.max_cdp_sessions,
+            all_named: MAX_CDP_SESSIONS,
+            roots: self.max_roots,
+            network_buffers: self.network_buffers,
+        }
     }
 
     /// Limits of the outbound queues of clients.
@@ -321,6 +353,11 @@ impl Config {
             && let Some(said) = layers.given("token_host")
         {
             return Err(said.conflict("is for tokens, and there are none without --tenants; remove it"));
+        }
+        if self.shared_limits != SharedLimits::Off && !matches!(self.store, StorePlace::Redis(_)) {
+            return Err(layers.value("shared_limits").conflict(
+                "needs a Redis that the processes share; give its address as store, or write off".to_owned(),
+            ));
         }
         self.check_browsers(layers)?;
         self.check_number_of_browsers(layers)?;

@@ -15,6 +15,13 @@ pub struct EndedLabels {
     pub reason: &'static str,
 }
 
+/// The label of a limit of a tenant: one word of a fixed list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    /// See [`crate::tenant::limits::LimitName::name`].
+    pub limit: &'static str,
+}
+
 /// The label of a part of the time until a new session has its client: one word of a fixed list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PhaseLabels {
@@ -110,6 +117,12 @@ pub struct Metrics {
     pub views: Gauge,
     /// Clients cut off because they did not read.
     pub clients_too_slow: Counter,
+    /// Clients cut off because a frame was delayed for too long by a limit of their tenant.
+    pub clients_too_fast: Counter,
+    /// Frames of clients delayed by a limit of their tenant.
+    pub frames_delayed: Counter,
+    /// Requests refused by a limit of their tenant, by limit.
+    pub limit_refusals: Family<LimitLabels, Counter>,
     /// Frames refused because they were malformed.
     pub frames_malformed: Counter,
     /// Commands refused by policy.
@@ -206,6 +219,21 @@ impl Metrics {
             "clients_too_slow",
             "Clients cut off because they did not read (close code 4008)",
             self.clients_too_slow.clone(),
+        );
+        to.register(
+            "clients_too_fast",
+            "Clients cut off because a frame was delayed for 5 s by a limit of their tenant (close code 4008)",
+            self.clients_too_fast.clone(),
+        );
+        to.register(
+            "frames_delayed",
+            "Frames of clients delayed by a limit per second of their tenant",
+            self.frames_delayed.clone(),
+        );
+        to.register(
+            "limit_refusals",
+            "Requests refused by a limit of their tenant, by limit",
+            self.limit_refusals.clone(),
         );
         to.register(
             "frames_malformed",

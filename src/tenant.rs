@@ -20,7 +20,7 @@ use std::sync::{
 pub use self::{
     audit::Audit,
     file::{FileError, NewToken, NewTokenError, Parsed, add_token, moment, network, parse, remove_token},
-    limits::{Limits, Sharing},
+    limits::{LimitBook, Limits, Pace, Sharing},
     secret::Secret,
     source::TenantsError,
     tenants::{Changes, Denied, Presented, Tenants},

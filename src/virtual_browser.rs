@@ -6,7 +6,7 @@
 //! rules for arguments. `pending` has the commands that the proxy sent to Chrome and handles their replies.
 //! `dialog_guard` handles clients that leave, `emulation` records the emulation of pages, `liveness_check` delays
 //! commands that crash Chrome if their page has crashed, `network_buffers` limits the response bodies that Chrome
-//! keeps, `screenshot` limits screenshots.
+//! keeps, `screenshot` limits screenshots, `page_limit` pages.
 //!
 //! Outputs are taken with [`VirtualBrowser::poll_actions`].
 
@@ -22,6 +22,7 @@ mod in_flight;
 mod liveness_check;
 mod network_buffers;
 mod outbox;
+mod page_limit;
 mod pending;
 mod pictures;
 pub mod policy;
@@ -122,6 +123,8 @@ pub enum Action {
 pub struct VirtualBrowser {
     granted: Granted,
     limits: CdpSessionLimits,
+    /// Most pages at once; `None` is no limit.
+    most_pages: Option<u32>,
     identity: Arc<Identity>,
     /// The CDP session that owns the contexts, permissions and downloads; clients do not see it.
     base: CdpSessionId,
@@ -164,6 +167,7 @@ impl VirtualBrowser {
         Self {
             granted,
             limits: CdpSessionLimits::default(),
+            most_pages: None,
             identity,
             base,
             scope: Scope::new(context, browser),
@@ -355,8 +359,9 @@ impl VirtualBrowser {
             }
             Told::Created { target, info } => {
                 self.scope.see(&target, &info);
-                let pages = u32::try_from(self.scope.count(Kind::Page)).unwrap_or(u32::MAX);
-                self.pages_most = self.pages_most.max(pages);
+                let pages = self.scope.count(Kind::Page);
+                self.pages_most = self.pages_most.max(u32::try_from(pages).unwrap_or(u32::MAX));
+                self.close_if_beyond(&target, pages);
                 self.keep_new(&target);
             }
             Told::Changed { target, info } => self.scope.see(&target, &info),

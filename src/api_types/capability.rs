@@ -168,15 +168,33 @@ impl Granted {
 pub struct CdpSessionLimits {
     /// Most CDP sessions of any kind.
     pub all: usize,
+    /// The setting or limit that gives this number.
+    pub all_named: &'static str,
     /// Most CDP sessions on the browser itself.
     pub roots: usize,
     /// Most bytes of response bodies that they may keep together beyond the share of each.
     pub network_buffers: usize,
 }
 
+/// The setting for the number of CDP sessions.
+pub const MAX_CDP_SESSIONS: &str = "max_cdp_sessions";
+
+impl CdpSessionLimits {
+    /// These limits, with at most the tenant's number of CDP sessions.
+    #[must_use]
+    pub fn within(self, most: Option<u32>) -> Self {
+        match most.and_then(|most| usize::try_from(most).ok()) {
+            Some(all) if all < self.all => {
+                Self { all, all_named: "the tenant's limit cdp_sessions_per_session", ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
 impl Default for CdpSessionLimits {
     fn default() -> Self {
-        Self { all: 10_000, roots: 256, network_buffers: 1 << 30 }
+        Self { all: 10_000, all_named: MAX_CDP_SESSIONS, roots: 256, network_buffers: 1 << 30 }
     }
 }
 

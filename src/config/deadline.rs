@@ -21,6 +21,18 @@ pub struct Deadlines {
     pub autosave: Duration,
 }
 
+impl Deadlines {
+    /// These deadlines, for sessions that may last this long.
+    #[must_use]
+    pub fn within(self, longest: Option<Duration>) -> Self {
+        let Some(longest) = longest else { return self };
+        let shorter = |time: Duration| if time.is_zero() { longest } else { time.min(longest) };
+        let Limit { default, most, zero_is_endless } = self.timeout;
+        let timeout = Limit { default: shorter(default), most: most.map(shorter).or(Some(longest)), zero_is_endless };
+        Self { timeout, ..self }
+    }
+}
+
 /// One deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -70,5 +82,34 @@ pub fn span(text: &str) -> Result<Duration, String> {
         Ok(millis) => Ok(Duration::from_millis(millis)),
         Err(_) => duration(Duration::ZERO)(text)
             .map_err(|_| format!("{text:?} is no length of time; write milliseconds, or a number and ms, s, m or h")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_limit_of_the_session_time_counts() {
+        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+        let deadlines = |default, most| Deadlines {
+            timeout: Limit { default, most, zero_is_endless: true },
+            idle_timeout: Limit { default: Duration::ZERO, most: None, zero_is_endless: true },
+            keep_alive: Limit { default: Duration::ZERO, most: None, zero_is_endless: false },
+            park_keep_alive: minute,
+            hibernate_after: Duration::ZERO,
+            autosave: Duration::ZERO,
+        };
+        for (default, most, longest, expected) in [
+            (Duration::ZERO, None, None, (Duration::ZERO, None)),
+            (Duration::ZERO, None, Some(minute), (minute, Some(minute))),
+            (minute, Some(hour), Some(hour), (minute, Some(hour))),
+            (hour, Some(hour), Some(minute), (minute, Some(minute))),
+            (minute, Some(minute), Some(hour), (minute, Some(minute))),
+        ] {
+            let timeout = deadlines(default, most).within(longest).timeout;
+            assert_eq!((timeout.default, timeout.most), expected, "{default:?} {most:?} {longest:?}");
+            assert!(timeout.allows(timeout.default).is_ok());
+        }
     }
 }

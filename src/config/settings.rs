@@ -9,7 +9,8 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 use url::Host;
 
 use super::{
-    AuditMode, Codec, ConfigError, HttpSession, LogFormat, NeededToken, RemoteUrl, StoreKeys, StorePlace, TokenHost,
+    AuditMode, Codec, ConfigError, HttpSession, LogFormat, NeededToken, RemoteUrl, SharedLimits, StoreKeys, StorePlace,
+    TokenHost,
     deadline::autosave,
     declare::{BySource, Declared, Setting, choice, computed, list, one, optional, settings, switch},
     layers::Layers,
@@ -136,6 +137,11 @@ settings! {
         max_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
         /// Most sessions of one owner at a time; above that, new ones are refused (429). 0 means no limit.
         max_owner_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
+        /// Whether the limits of tenants on sessions and their starts hold for all processes with the same Redis (`store`)
+        /// together, and what happens to new sessions of such tenants while Redis does not answer: `fail-closed` refuses them
+        /// (503), `fail-open` gives each process the limit divided by the number of processes. `off` is for each process
+        /// alone.
+        shared_limits: SharedLimits = choice("off", SharedLimits::WORDS);
         /// Most clients that may wait for a session when there is no place; further ones are refused (503).
         queue: usize = one("N", "100", number(0..=1_000_000));
         /// How long a client may wait in the queue.

@@ -12,12 +12,18 @@ use crate::{
     session::manager::ServiceError,
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
+    tenant::limits::Refusal,
 };
 
 impl From<&ServiceError> for Problem {
     fn from(why: &ServiceError) -> Self {
         let (status, kind) = of_service(why);
-        Self { status, kind, detail: why.to_string(), details: details(why).into(), retry_after: retry_after(status) }
+        let limited = match why {
+            ServiceError::Limited(refusal) => Some(*refusal),
+            _ => None,
+        };
+        let retry_after = limited.map_or_else(|| retry_after(status), |refusal| Some(refusal.retry_seconds()));
+        Self { status, kind, detail: why.to_string(), details: details(why).into(), retry_after, limited }
     }
 }
 
@@ -44,6 +50,10 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
         ServiceError::NoAudit => (StatusCode::SERVICE_UNAVAILABLE, "no-audit"),
         ServiceError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
+        ServiceError::Limited(Refusal { limit, .. }) => {
+            (StatusCode::TOO_MANY_REQUESTS, if limit.window().is_some() { "too-fast" } else { "too-many" })
+        }
+        ServiceError::LimitsAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "limits-unavailable"),
         ServiceError::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue-full"),
         ServiceError::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue-timeout"),
         ServiceError::Crowded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "snapshots-busy"),
@@ -123,6 +133,9 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
+        ServiceError::Limited(Refusal { limit, most, retry_after }) => {
+            json!({ "limit": limit.name(), "most": most, "retryAfter": millis(*retry_after) })
+        }
         ServiceError::QueueFull { limit, most, waiting, queue } => {
             json!({ "limit": limit, "most": most, "waiting": waiting, "queue": queue })
         }
@@ -148,7 +161,7 @@ mod tests {
     use crate::{
         api_types::{Bad, Capability},
         browser::CallError,
-        tenant::Scope,
+        tenant::{Scope, limits::LimitName},
     };
 
     /// Clients match on these values: a changed row breaks clients.
@@ -187,6 +200,21 @@ mod tests {
                 Some(5),
                 json!({ "limit": "max_owner_sessions", "most": 3 }),
             ),
+            (
+                Refusal::of_count(LimitName::Sessions, 3).into(),
+                429,
+                "too-many",
+                Some(5),
+                json!({ "limit": "max_sessions", "most": 3, "retryAfter": 5000 }),
+            ),
+            (
+                Refusal::of_rate(LimitName::StartsPerMinute, 3, Duration::from_millis(1500)).into(),
+                429,
+                "too-fast",
+                Some(2),
+                json!({ "limit": "sessions_per_minute", "most": 3, "retryAfter": 1500 }),
+            ),
+            (ServiceError::LimitsAway(id()), 503, "limits-unavailable", Some(1), json!({})),
             (
                 ServiceError::QueueFull { limit: "max_sessions", most: 3, waiting: 2, queue: 2 },
                 503,
@@ -242,5 +270,22 @@ mod tests {
             assert_eq!(found, (status, kind, retry_after, details), "{error}");
             assert_eq!(problem.detail, error.to_string());
         }
+    }
+
+    #[test]
+    fn a_refusal_by_a_limit_says_in_its_headers_when_to_come_again() {
+        let header = |why: Refusal, name: &str| {
+            let answer = Problem::from(&ServiceError::from(why)).answer();
+            answer.headers().get(name).map(|value| value.to_str().expect("text").to_owned())
+        };
+        let rate = Refusal::of_rate(LimitName::StartsPerMinute, 60, Duration::from_millis(2500));
+        assert_eq!(header(rate, "retry-after").as_deref(), Some("3"));
+        assert_eq!(header(rate, "ratelimit-policy").as_deref(), Some(r#""sessions_per_minute";q=60;w=60"#));
+        assert_eq!(header(rate, "ratelimit").as_deref(), Some(r#""sessions_per_minute";r=0;t=3"#));
+        let count = Refusal::of_count(LimitName::Sessions, 4);
+        assert_eq!(header(count, "ratelimit-policy").as_deref(), Some(r#""max_sessions";q=4"#));
+        assert_eq!(header(count, "ratelimit").as_deref(), Some(r#""max_sessions";r=0;t=5"#));
+        let other = Problem::from(&ServiceError::Draining).answer();
+        assert!(!other.headers().contains_key("ratelimit"));
     }
 }

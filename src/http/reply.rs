@@ -16,6 +16,7 @@ use serde_json::{
 use crate::{
     api_types::{Bad, Reply},
     session::manager::ServiceError,
+    tenant::limits::Refusal,
 };
 
 /// An answer; its body may be a stream.
@@ -101,6 +102,8 @@ pub struct Problem {
     pub(super) details: Box<Map<String, Value>>,
     /// Seconds after which a new attempt may succeed.
     pub(super) retry_after: Option<u32>,
+    /// The limit of the tenant that the request exceeds.
+    pub(super) limited: Option<Refusal>,
 }
 
 /// Why a request was refused (RFC 9457).
@@ -123,7 +126,7 @@ pub(super) struct ProblemBody<'a> {
 impl Problem {
     /// `kind` is one word for programs, `detail` a text for people.
     pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), details: Box::default(), retry_after: None }
+        Self { status, kind, detail: detail.into(), details: Box::default(), retry_after: None, limited: None }
     }
 
     /// The answer as `application/problem+json`.
@@ -140,7 +143,23 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        if let Some(refusal) = &self.limited {
+            rate_limit(answer.headers_mut(), refusal);
+        }
         answer
+    }
+}
+
+/// Adds the headers of draft-ietf-httpapi-ratelimit-headers: the limit, and that nothing of it is left.
+fn rate_limit(headers: &mut header::HeaderMap, refusal: &Refusal) {
+    let (name, most) = (refusal.limit.name(), refusal.most);
+    let window = refusal.limit.window().map(|window| format!(";w={}", window.as_secs())).unwrap_or_default();
+    let (policy, left) =
+        (format!("\"{name}\";q={most}{window}"), format!("\"{name}\";r=0;t={}", refusal.retry_seconds()));
+    for (header, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+        if let Ok(value) = value.try_into() {
+            headers.insert(header, value);
+        }
     }
 }
 

@@ -18,7 +18,11 @@ use crate::session::{
 use crate::{
     api_types::{Mode, Owner},
     config::Admission,
-    metrics::Metrics,
+    metrics::{LimitLabels, Metrics},
+    tenant::{
+        LimitBook, Limits,
+        limits::{LimitName, Refusal, SharedPlace},
+    },
 };
 
 /// Period that counts as recent for [`Fullness`].
@@ -35,6 +39,8 @@ pub(super) struct AdmissionControl {
 
 struct Inner {
     rules: Admission,
+    /// The rates of the tenants, and what they have in other processes.
+    limits: LimitBook,
     // Guards the admitted and the waiting; held for a few instructions, never while a permit is dropped.
     state: Mutex<State>,
     metrics: Arc<Metrics>,
@@ -78,7 +84,12 @@ pub(super) struct Permit {
 struct Taken(AdmissionControl);
 
 /// One of the places of an owner.
-struct OfOwner(AdmissionControl, Owner);
+struct OfOwner {
+    admission_control: AdmissionControl,
+    owner: Owner,
+    /// The same among all processes that share the limits.
+    shared: Option<Box<SharedPlace>>,
+}
 
 /// A request in the queue.
 struct Waiter {
@@ -88,15 +99,18 @@ struct Waiter {
 
 impl AdmissionControl {
     /// Admits as the rules say.
-    pub(super) fn new(rules: Admission, metrics: Arc<Metrics>) -> Self {
-        Self { inner: Arc::new(Inner { rules, state: Mutex::default(), metrics }) }
+    pub(super) fn new(rules: Admission, limits: LimitBook, metrics: Arc<Metrics>) -> Self {
+        Self { inner: Arc::new(Inner { rules, limits, state: Mutex::default(), metrics }) }
     }
 
     /// Waits for a place and returns the permit.
-    pub(super) async fn enter(&self, owner: &Owner) -> Result<Permit, ServiceError> {
-        let done = self.wait(owner).await;
-        if done.is_err() {
+    pub(super) async fn enter(&self, owner: &Owner, limits: &Limits) -> Result<Permit, ServiceError> {
+        let done = self.wait(owner, limits).await;
+        if let Err(why) = &done {
             self.inner.metrics.sessions_rejected.inc();
+            if let ServiceError::Limited(Refusal { limit, .. }) = why {
+                self.inner.metrics.limit_refusals.get_or_create(&LimitLabels { limit: limit.name() }).inc();
+            }
             let (mut state, now) = (self.state(), Instant::now());
             state.rejected.push_back(now);
             state.forget(now);
@@ -104,9 +118,14 @@ impl AdmissionControl {
         done
     }
 
-    async fn wait(&self, owner: &Owner) -> Result<Permit, ServiceError> {
+    async fn wait(&self, owner: &Owner, limits: &Limits) -> Result<Permit, ServiceError> {
         let since = Instant::now();
-        let of_owner = self.count(owner)?;
+        let mut of_owner = self.count(owner, limits)?;
+        let start = self.inner.limits.start(owner, limits).await?;
+        if let Some(most) = start.sessions {
+            of_owner.check(most)?;
+        }
+        of_owner.shared = start.place;
         let (waiter, mut place) = {
             let mut state = self.state();
             let rules = &self.inner.rules;
@@ -126,6 +145,10 @@ impl AdmissionControl {
                         return Err(ServiceError::QueueFull { limit: LIMIT, most, waiting, queue: rules.queue });
                     }
                 }
+            }
+            let of_tenant = state.line.of_owner(owner);
+            if let Some(most) = limits.places_of(rules.queue).filter(|most| of_tenant >= *most) {
+                return Err(Refusal::of_count(LimitName::Queue, most as u64).into());
             }
             let (sender, place) = oneshot::channel();
             let ticket = state.line.push(owner.clone(), Waiting { since, place: sender });
@@ -206,14 +229,17 @@ impl AdmissionControl {
         }
     }
 
-    fn count(&self, owner: &Owner) -> Result<OfOwner, ServiceError> {
+    fn count(&self, owner: &Owner, limits: &Limits) -> Result<OfOwner, ServiceError> {
         let mut state = self.state();
-        let has = state.of_owner.entry(owner.clone()).or_default();
-        if let Some(most) = self.inner.rules.per_owner.map(std::num::NonZero::get).filter(|most| *has >= *most) {
+        let has = state.of_owner.get(owner).copied().unwrap_or_default();
+        if let Some(most) = self.inner.rules.per_owner.map(std::num::NonZero::get).filter(|most| has >= *most) {
             return Err(ServiceError::TooMany { limit: "max_owner_sessions", most });
         }
-        *has += 1;
-        Ok(OfOwner(self.clone(), owner.clone()))
+        if let Some(most) = limits.max_sessions.filter(|most| has >= *most) {
+            return Err(Refusal::of_count(LimitName::Sessions, most.into()).into());
+        }
+        state.of_owner.insert(owner.clone(), has + 1);
+        Ok(OfOwner { admission_control: self.clone(), owner: owner.clone(), shared: None })
     }
 
     /// Admits waiting requests as long as there are places.
@@ -252,13 +278,24 @@ impl Drop for Taken {
     }
 }
 
+impl OfOwner {
+    /// Checks the number of the owner's sessions, this one included.
+    fn check(&self, most: u32) -> Result<(), ServiceError> {
+        let has = self.admission_control.state().of_owner.get(&self.owner).copied().unwrap_or_default();
+        if has > most {
+            return Err(Refusal::of_count(LimitName::Sessions, most.into()).into());
+        }
+        Ok(())
+    }
+}
+
 impl Drop for OfOwner {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if let Some(has) = state.of_owner.get_mut(&self.1) {
+        let mut state = self.admission_control.state();
+        if let Some(has) = state.of_owner.get_mut(&self.owner) {
             *has -= 1;
             if *has == 0 {
-                state.of_owner.remove(&self.1);
+                state.of_owner.remove(&self.owner);
             }
         }
     }

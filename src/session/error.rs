@@ -11,7 +11,10 @@ use crate::{
     pool::NoLease,
     snapshot::repository::RepositoryError,
     store::StoreError,
-    tenant::Scope,
+    tenant::{
+        Scope,
+        limits::{NoStart, Refusal},
+    },
 };
 
 /// Used for an id of which nothing is remembered. The end of a session that its own clients left is not stored.
@@ -120,6 +123,12 @@ pub enum ServiceError {
         /// Value of the setting.
         most: u32,
     },
+    /// A limit of the tenant is reached.
+    #[error("{0}")]
+    Limited(Refusal),
+    /// The limits that processes share cannot be asked, and the operator wants them exact.
+    #[error("{0}; no session of a tenant with limits starts meanwhile (shared_limits); try again later")]
+    LimitsAway(String),
     /// There is no place, and the queue is full.
     #[error(
         "all {most} sessions are taken ({limit}), and {waiting} requests wait, of at most {queue} (queue); try again later"
@@ -193,6 +202,21 @@ pub enum ServiceError {
     /// The session was ended while it waited for a place, or the process is shutting down.
     #[error("the session was closed while it waited")]
     Closing,
+}
+
+impl From<Refusal> for ServiceError {
+    fn from(why: Refusal) -> Self {
+        Self::Limited(why)
+    }
+}
+
+impl From<NoStart> for ServiceError {
+    fn from(why: NoStart) -> Self {
+        match why {
+            NoStart::Refused(refusal) => refusal.into(),
+            NoStart::Unavailable(why) => Self::LimitsAway(why),
+        }
+    }
 }
 
 impl From<PersistenceError> for ServiceError {

@@ -26,6 +26,11 @@ impl<K: PartialEq, T> FairQueue<K, T> {
         self.len
     }
 
+    /// Number of waiters of an owner.
+    pub(super) fn of_owner(&self, owner: &K) -> usize {
+        self.owners.iter().find(|(other, _)| other == owner).map_or(0, |(_, waiting)| waiting.len())
+    }
+
     /// Adds a waiter.
     pub(super) fn push(&mut self, owner: K, what: T) -> Ticket {
         self.last += 1;

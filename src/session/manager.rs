@@ -57,7 +57,7 @@ use crate::{
         task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
     },
     store::Store,
-    tenant::audit::Event as AuditEvent,
+    tenant::{LimitBook, audit::Event as AuditEvent},
 };
 
 /// A session that was admitted and waits for its socket. Dropping it frees its place.
@@ -66,7 +66,13 @@ pub struct Admitted(Kind);
 
 enum Kind {
     /// A session that starts with this socket.
-    Begins { live: Box<SessionTask>, root: CdpSessionId, entry: Registration, caller: Box<Caller>, exclusive: bool },
+    Begins {
+        live: Box<SessionTask>,
+        root: CdpSessionId,
+        entry: Box<Registration>,
+        caller: Box<Caller>,
+        exclusive: bool,
+    },
     /// A session that exists already.
     Joins(Seat),
 }
@@ -120,6 +126,7 @@ struct Inner {
     http_session: HttpSession,
     mint: Mint,
     admission_control: AdmissionControl,
+    limits: LimitBook,
     rooms: Rooms,
     live: DashMap<SessionId, Handle>,
     last_number: AtomicU64,
@@ -141,20 +148,22 @@ impl SessionManager {
         terms: Terms,
         http_session: HttpSession,
         admission: Admission,
+        limits: LimitBook,
     ) -> Self {
         let tasks = TaskTracker::new();
         let park_keep_alive = terms.deadlines.park_keep_alive;
         let (node, metrics) = (NodeId(Uuid::new_v4()), terms.metrics.clone());
-        let (of_store, limits) = (store.clone(), terms.snapshots);
+        let (of_store, of_snapshots) = (store.clone(), terms.snapshots);
         let inner = Inner {
             started: Instant::now(),
             node,
             directory,
             pool,
-            persistence: Persistence::new(of_store, node, park_keep_alive, limits, metrics, tasks.clone()),
+            persistence: Persistence::new(of_store, node, park_keep_alive, of_snapshots, metrics, tasks.clone()),
             store,
             rooms: Rooms::new(terms.snapshots, admission),
-            admission_control: AdmissionControl::new(admission, terms.metrics.clone()),
+            admission_control: AdmissionControl::new(admission, limits.clone(), terms.metrics.clone()),
+            limits,
             terms: Arc::new(terms),
             http_session,
             mint: Mint::new(),
@@ -316,9 +325,10 @@ impl SessionManager {
         options: Options,
         is_shared: bool,
     ) -> Result<(SessionTask, Registration), ServiceError> {
-        let (inner, owner) = (&self.inner, caller.owner());
+        let (inner, owner, of_tenant) = (&self.inner, caller.owner(), caller.tenant.limits());
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        let (limits, metrics) = (&inner.terms.deadlines, inner.terms.metrics.clone());
+        let (limits, metrics) =
+            (&inner.terms.deadlines.within(of_tenant.max_session_time), inner.terms.metrics.clone());
         let mut record = Record::new(id.text().clone(), number, owner.clone(), options, limits, metrics)?;
         // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
@@ -347,7 +357,7 @@ impl SessionManager {
             }
             leaving.claim(number).await?;
             let since = Instant::now();
-            let place = inner.admission_control.enter(owner).await?;
+            let place = inner.admission_control.enter(owner, &of_tenant).await?;
             let admitted = Instant::now();
             inner.terms.metrics.connect_time.observe("queue", admitted - since);
             let lease = inner.pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?;
@@ -365,7 +375,8 @@ impl SessionManager {
         let _ = placed.set((lease.browser().id(), lease.id()));
         let entry = Registration::new(leaving, session_info, checkpoint, begun, place);
         let (tenant, sessions) = (caller.tenant.clone(), service::as_sessions(self));
-        let start = Start { record, lease, tenant, is_shared, control: asked, sessions };
+        let rate = inner.limits.pace(owner, &of_tenant, task::now());
+        let start = Start { record, lease, tenant, pace: rate, is_shared, control: asked, sessions };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         Ok((SessionTask::new(inner.terms.clone(), browser, start), entry))
     }

@@ -5,7 +5,7 @@
 //! delayed. A parked session is the same task without a view.
 //!
 //! `record` publishes the session's state, which `lifecycle` (pure) defines; `saving` decides when the session is saved.
-//! `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
+//! `throttle` delays frames as the tenant's limits say. `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
 //! browser, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
 //! calls of REST, `usage` measures the session.
 
@@ -18,6 +18,7 @@ mod pending_calls;
 mod record;
 mod rpc;
 mod saving;
+mod throttle;
 mod usage;
 mod views;
 
@@ -37,7 +38,7 @@ pub use self::{
     ghost::SessionService,
     record::{Record, Saves, SessionInfo},
 };
-use self::{jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, views::Views};
+use self::{jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, throttle::Throttle, views::Views};
 pub use crate::session::caller::Caller;
 use crate::session::lifecycle::{Event, Phase};
 use crate::{
@@ -51,7 +52,7 @@ use crate::{
         client::{Client, Incoming, Ledger},
         session_files,
     },
-    tenant::{Audit, Tenant},
+    tenant::{Audit, Pace, Tenant},
     virtual_browser::{ViewId, VirtualBrowser},
 };
 
@@ -117,6 +118,8 @@ pub struct Start {
     pub lease: Lease,
     /// The tenant whose session it is.
     pub tenant: Arc<Tenant>,
+    /// The commands and bytes per second of the tenant, if they are limited.
+    pub pace: Option<Pace>,
     /// Whether all clients and HTTP calls of an owner share it (`http_session`): then it is not saved by itself.
     pub is_shared: bool,
     /// The requests of other tasks.
@@ -135,6 +138,8 @@ pub struct SessionTask {
     record: Record,
     tenant: Arc<Tenant>,
     terms: Arc<Terms>,
+    /// The deadlines that its clients may set.
+    deadlines: Deadlines,
     sessions: Arc<dyn SessionService>,
     session: VirtualBrowser,
     lease: Lease,
@@ -158,13 +163,16 @@ pub struct SessionTask {
     directory: session_files::Directory,
     saving: Saving,
     latency: LatencySample,
+    /// Delays frames; `None` if the tenant has no limit per second.
+    throttle: Option<Box<Throttle>>,
     over: Option<CloseReason>,
 }
 
 impl SessionTask {
     /// A session in a lease. `browser` is the id of its virtual browser target.
     pub fn new(terms: Arc<Terms>, browser: TargetId, start: Start) -> Self {
-        let Start { mut record, mut lease, tenant, is_shared, control, sessions } = start;
+        let Start { mut record, mut lease, tenant, pace, is_shared, control, sessions } = start;
+        let limits = tenant.limits();
         let inbox = lease.open();
         let directory = session_files::Directory::new(terms.directory.join(record.session_info().directory()));
         let identity = Arc::new(lease.browser().identity().clone());
@@ -176,12 +184,14 @@ impl SessionTask {
             browser,
             directory.path().to_owned(),
         );
-        session.limit(terms.cdp_sessions);
+        session.limit(terms.cdp_sessions.within(limits.cdp_sessions_per_session));
+        session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
         record.place(lease.browser().id());
         Self {
             record,
             tenant,
+            deadlines: terms.deadlines.within(limits.max_session_time),
             terms,
             sessions,
             session,
@@ -200,6 +210,7 @@ impl SessionTask {
             directory,
             saving: Saving::default(),
             latency: LatencySample::default(),
+            throttle: pace.map(|pace| Box::new(Throttle::new(pace, limits))),
             over: None,
         }
     }
@@ -219,7 +230,7 @@ impl SessionTask {
     pub async fn before<T>(&mut self, job: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = job => Some(done),
-            () = attend(&mut self.record, &mut self.control, &self.terms.deadlines) => None,
+            () = attend(&mut self.record, &mut self.control, &self.deadlines) => None,
         }
     }
 
@@ -324,11 +335,22 @@ impl SessionTask {
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let (mut more, mut heard) = (false, false);
         let mut gone = Vec::new();
+        // The frames that were delayed, before those that are read now.
+        while self.lease.has_room()
+            && let Some((id, text)) = self.throttle.as_mut().and_then(|throttle| throttle.poll_frame(now))
+        {
+            heard = true;
+            self.on_frame(id, text);
+        }
         for at in 0..self.views.len() {
             for turn in 0.. {
                 let Some(view) = self.views.socket_at(at) else { break };
                 // A client with much pending work for Chrome, or that does not read, is not read from.
-                if view.leaving.is_some() || !self.lease.has_room() || view.client.queued() > self.terms.queue.soft {
+                if view.leaving.is_some()
+                    || !self.lease.has_room()
+                    || view.client.queued() > self.terms.queue.soft
+                    || self.throttle.as_ref().is_some_and(|throttle| throttle.is_full())
+                {
                     break;
                 }
                 match view.client.poll_frame(cx) {
@@ -336,7 +358,13 @@ impl SessionTask {
                     Poll::Ready(Incoming::Text(text)) => {
                         heard = true;
                         let id = view.id;
-                        self.on_frame(id, text);
+                        let passes = match &mut self.throttle {
+                            None => Some(text),
+                            Some(throttle) => throttle.on_frame(id, text, now),
+                        };
+                        if let Some(text) = passes {
+                            self.on_frame(id, text);
+                        }
                     }
                     Poll::Ready(Incoming::Over(reason)) => {
                         gone.push((view.id, reason));
@@ -413,7 +441,7 @@ impl SessionTask {
 }
 
 /// The clock of the runtime's timers.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 

@@ -115,12 +115,14 @@ pub struct New {
     pub expires: Expires,
     /// The owner's snapshot that is deleted when this one is committed, if it still exists.
     pub replaces: Option<SnapshotId>,
+    /// Most snapshots of the owner, if that is fewer than the store allows.
+    pub most: Option<u64>,
 }
 
 impl New {
     /// A snapshot without a name that is kept as long as the settings say.
     pub fn of(owner: Owner) -> Self {
-        Self { owner, name: None, metadata: Map::new(), expires: Expires::ByDefault, replaces: None }
+        Self { owner, name: None, metadata: Map::new(), expires: Expires::ByDefault, replaces: None, most: None }
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {

@@ -56,7 +56,9 @@ impl Writer {
             key: store.0.keys.sealing().map(seal::name),
             blob: BlobId::new(),
         };
-        Self::start(store, meta, new.replaces, store.0.limits).await
+        let limits = store.0.limits;
+        let limits = StoreLimits { count: new.most.unwrap_or(u64::MAX).min(limits.count), ..limits };
+        Self::start(store, meta, new.replaces, limits).await
     }
 
     /// Writes an existing snapshot again, with the same metadata except its blob and its key.

@@ -1,8 +1,26 @@
-//! How much a tenant may use. [`Limits`] are the numbers that the operator gives.
+//! How much a tenant may use. [`Limits`] are the numbers that the operator gives; [`LimitBook`] says whether a tenant may
+//! use more now.
+//!
+//! `rate` limits session starts (GCRA), `pace` delays commands and bytes, `shared` counts over all processes of a
+//! deployment through Redis, `refusal` names the limits. Sessions at once are counted where they are admitted
+//! (`session/admission`), pages and CDP sessions in the virtual browser, snapshots in the store.
+
+mod book;
+pub mod pace;
+mod rate;
+pub mod refusal;
+mod shared;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+
+use self::pace::Rates;
+pub use self::{
+    book::{LimitBook, NoStart, Pace, StartPermit},
+    refusal::{LimitName, Refusal},
+    shared::{Periods, SharedPlace},
+};
 
 /// The limits of one tenant. A limit that is absent does not limit beyond the settings of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -20,7 +38,7 @@ pub struct Limits {
     pub cdp_sessions_per_session: Option<u32>,
     /// Most commands of its clients in a second, all sessions together.
     pub commands_per_second: Option<u32>,
-    /// Most bytes from and to its clients in a second, all sessions together.
+    /// Most bytes from its clients in a second, all sessions together.
     #[serde(deserialize_with = "bytes")]
     pub bytes_per_second: Option<u64>,
     /// Most snapshots that it may keep.
@@ -30,6 +48,39 @@ pub struct Limits {
     pub max_session_time: Option<Duration>,
     /// Whose sessions may be in the same Chrome as those of this tenant.
     pub sharing: Sharing,
+}
+
+impl Limits {
+    /// Whether the start of a session is limited by what other processes know.
+    fn is_shared(&self) -> bool {
+        self.max_sessions.is_some() || self.sessions_per_minute.is_some()
+    }
+
+    /// The tenant's places in a queue of this length.
+    pub fn places_of(&self, queue: usize) -> Option<usize> {
+        let percent = usize::try_from(self.queue_share?).unwrap_or(usize::MAX);
+        Some(queue.saturating_mul(percent).div_ceil(100))
+    }
+
+    /// The value of a limit per second, over all processes.
+    pub fn per_second(&self, limit: LimitName) -> Option<u64> {
+        match limit {
+            LimitName::CommandsPerSecond => self.commands_per_second.map(Into::into),
+            LimitName::BytesPerSecond => self.bytes_per_second,
+            LimitName::Sessions | LimitName::StartsPerMinute | LimitName::Queue => None,
+        }
+    }
+
+    /// The rates of one of `nodes` processes.
+    #[allow(clippy::cast_precision_loss, reason = "rates of bytes need not be exact to the byte")]
+    fn rates(&self, nodes: u32) -> Rates {
+        // A rate of nothing would keep a frame for ever: the first one passes, and the client of the next is disconnected.
+        let share = |rate: f64| (rate / f64::from(nodes.max(1))).max(f64::MIN_POSITIVE);
+        Rates {
+            commands: self.commands_per_second.map(|rate| share(f64::from(rate))),
+            bytes: self.bytes_per_second.map(|rate| share(rate as f64)),
+        }
+    }
 }
 
 /// Whose sessions may be in the same Chrome.

@@ -255,6 +255,9 @@ impl VirtualBrowser {
                 }
             }
         }
+        if let Some(error) = self.has_all_pages() {
+            return self.refuse(asked.on, asked.id, &error);
+        }
         arguments::limit_window(&mut asked.params, self.granted);
         let Some(to) = self.root_of(asked.on) else { return };
         let settle = Settle::Names(if asked.root { asked.on.clone() } else { to.clone() });

@@ -13,6 +13,7 @@ mod holes;
 mod liveness_check;
 mod network_buffers;
 mod outbox;
+mod page_limit;
 #[cfg(feature = "server")]
 mod record;
 mod replay;

@@ -1,6 +1,10 @@
 //! Integration tests: the built binary with real Chromes, and checks of the sources.
 
-#![allow(clippy::print_stderr, reason = "messages of failed and skipped tests")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "messages of failed and skipped tests, and of processes of a test"
+)]
 
 mod attacks;
 mod browsers;
@@ -35,5 +39,6 @@ mod site;
 mod smoke;
 mod snapshots;
 mod store;
+mod tenant_limits;
 mod tenants;
 mod workers;

@@ -22,7 +22,7 @@ use ghostmux::{
         task::Terms,
     },
     store::Store,
-    tenant::{Access, Tenant, TenantSettings},
+    tenant::{Access, LimitBook, Tenant, TenantSettings},
 };
 
 use crate::{browsers::Browser, proxy::eventually};
@@ -46,7 +46,8 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
     let store = Store::new(&StoreSettings { place, ..config.store_settings() });
     let terms = Terms::new(&config, directory, metrics);
     let admission = Admission { total: None, per_owner: None, queue: 0, timeout: Duration::ZERO };
-    let registry = SessionManager::new(pool.clone(), store, nodes, terms, HttpSession::Own, admission);
+    let registry =
+        SessionManager::new(pool.clone(), store, nodes, terms, HttpSession::Own, admission, LimitBook::local());
     (pool, registry)
 }
 

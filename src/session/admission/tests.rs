@@ -11,7 +11,7 @@ fn admission_control(total: u32, per_owner: u32, queue: usize) -> AdmissionContr
         queue,
         timeout: Duration::from_secs(30),
     };
-    AdmissionControl::new(rules, Arc::default())
+    AdmissionControl::new(rules, LimitBook::local(), Arc::default())
 }
 
 fn owner(number: u8) -> Owner {
@@ -21,13 +21,13 @@ fn owner(number: u8) -> Owner {
 #[tokio::test(start_paused = true)]
 async fn waiting_requests_are_served_or_time_out() {
     let admission_control = admission_control(1, 0, 1);
-    let first = admission_control.enter(&owner(1)).await.expect("there is a place");
+    let first = admission_control.enter(&owner(1), &Limits::default()).await.expect("there is a place");
     let waits = tokio::spawn({
         let admission_control = admission_control.clone();
-        async move { admission_control.enter(&owner(2)).await }
+        async move { admission_control.enter(&owner(2), &Limits::default()).await }
     });
     tokio::task::yield_now().await;
-    match admission_control.enter(&owner(3)).await {
+    match admission_control.enter(&owner(3), &Limits::default()).await {
         Err(ServiceError::QueueFull { most: 1, waiting: 1, queue: 1, .. }) => {}
         other => panic!("{:?}", other.err()),
     }
@@ -36,7 +36,7 @@ async fn waiting_requests_are_served_or_time_out() {
     let second = waits.await.expect("no panic").expect("its turn");
     assert_eq!((admission_control.fullness().waiting, admission_control.fullness().taken), (0, 1));
     let since = Instant::now();
-    match admission_control.enter(&owner(2)).await {
+    match admission_control.enter(&owner(2), &Limits::default()).await {
         Err(ServiceError::QueueTimeout { waited, position: 1, waiting: 1, .. }) => {
             assert!(waited >= Duration::from_secs(30) && since.elapsed() < Duration::from_secs(31));
         }
@@ -52,12 +52,84 @@ async fn waiting_requests_are_served_or_time_out() {
 #[tokio::test]
 async fn owners_have_a_session_limit() {
     let admission_control = admission_control(0, 2, 0);
-    let both = (admission_control.enter(&owner(1)).await, admission_control.enter(&owner(1)).await);
+    let both = (
+        admission_control.enter(&owner(1), &Limits::default()).await,
+        admission_control.enter(&owner(1), &Limits::default()).await,
+    );
     assert!(both.0.is_ok() && both.1.is_ok());
-    assert!(matches!(admission_control.enter(&owner(1)).await, Err(ServiceError::TooMany { most: 2, .. })));
-    assert!(admission_control.enter(&owner(2)).await.is_ok());
+    assert!(matches!(
+        admission_control.enter(&owner(1), &Limits::default()).await,
+        Err(ServiceError::TooMany { most: 2, .. })
+    ));
+    assert!(admission_control.enter(&owner(2), &Limits::default()).await.is_ok());
     drop(both);
-    assert!(admission_control.enter(&owner(1)).await.is_ok());
+    assert!(admission_control.enter(&owner(1), &Limits::default()).await.is_ok());
+    assert!(admission_control.state().of_owner.is_empty());
+}
+
+#[tokio::test]
+async fn tenants_have_a_session_limit() {
+    let admission_control = admission_control(0, 3, 0);
+    let limits = Limits { max_sessions: Some(2), ..Limits::default() };
+    let both = (admission_control.enter(&owner(1), &limits).await, admission_control.enter(&owner(1), &limits).await);
+    assert!(both.0.is_ok() && both.1.is_ok());
+    let refused = admission_control.enter(&owner(1), &limits).await.err();
+    assert!(matches!(refused, Some(ServiceError::Limited(Refusal { limit: LimitName::Sessions, most: 2, .. }))));
+    assert!(admission_control.enter(&owner(2), &limits).await.is_ok());
+    drop(both);
+    assert!(admission_control.enter(&owner(1), &limits).await.is_ok());
+    // The server's own limit is the smaller one here.
+    let limits = Limits { max_sessions: Some(9), ..Limits::default() };
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.push(admission_control.enter(&owner(1), &limits).await.expect("a place"));
+    }
+    let refused = admission_control.enter(&owner(1), &limits).await.err();
+    assert!(matches!(refused, Some(ServiceError::TooMany { most: 3, .. })));
+    drop(all);
+    assert!(admission_control.state().of_owner.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_have_a_limit_of_starts_per_minute() {
+    let admission_control = admission_control(0, 0, 0);
+    let limits = Limits { sessions_per_minute: Some(2), ..Limits::default() };
+    let start = async |number| admission_control.enter(&owner(number), &limits).await.map(drop);
+    assert!(start(1).await.is_ok() && start(1).await.is_ok());
+    match start(1).await {
+        Err(ServiceError::Limited(refusal)) => {
+            assert_eq!((refusal.limit, refusal.retry_seconds()), (LimitName::StartsPerMinute, 30));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(start(2).await.is_ok(), "another tenant");
+    let refusals = &admission_control.inner.metrics.limit_refusals;
+    assert_eq!(refusals.get_or_create(&LimitLabels { limit: "sessions_per_minute" }).get(), 1);
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert!(start(1).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_have_a_share_of_the_queue() {
+    let admission_control = admission_control(1, 0, 10);
+    let place = admission_control.enter(&owner(9), &Limits::default()).await.expect("a place");
+    let limits = Limits { queue_share: Some(20), ..Limits::default() };
+    let wait = |number| {
+        let admission_control = admission_control.clone();
+        Box::pin(async move { admission_control.enter(&owner(number), &limits).await })
+    };
+    let (mut one, mut two, mut other) = (wait(1), wait(1), wait(2));
+    assert!(futures_util::poll!(&mut one).is_pending() && futures_util::poll!(&mut two).is_pending());
+    let refused = wait(1).await.err();
+    assert!(matches!(refused, Some(ServiceError::Limited(Refusal { limit: LimitName::Queue, most: 2, .. }))));
+    assert!(futures_util::poll!(&mut other).is_pending(), "another tenant may wait");
+    // A place goes to the tenants in turn, and a waiter that leaves makes room for another.
+    drop(place);
+    let first = one.await.expect("its turn");
+    assert!(futures_util::poll!(&mut two).is_pending());
+    drop(first);
+    drop(other.await.expect("its turn before the second of the other tenant"));
+    drop(two.await.expect("its turn"));
     assert!(admission_control.state().of_owner.is_empty());
 }
 
@@ -76,7 +148,7 @@ proptest! {
                     1 if !waiting.is_empty() => drop(waiting.remove(usize::from(by) % waiting.len())),
                     _ => {
                         let admission_control = admission_control.clone();
-                        waiting.push(Box::pin(async move { admission_control.enter(&owner(by % 3)).await }));
+                        waiting.push(Box::pin(async move { admission_control.enter(&owner(by % 3), &Limits::default()).await }));
                     }
                 }
                 // Everybody looks whether it is his turn.

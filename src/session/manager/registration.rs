@@ -114,7 +114,7 @@ impl Registration {
         Ok(Admitted(Kind::Begins {
             live: Box::new(live),
             root,
-            entry: self,
+            entry: Box::new(self),
             caller: Box::new(caller.clone()),
             exclusive,
         }))

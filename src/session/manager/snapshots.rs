@@ -362,7 +362,8 @@ fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
     };
     let metadata = label.metadata.unwrap_or_default().0.into_iter().map(|(key, value)| (key, value.into())).collect();
     let name = label.name.filter(|name| !name.is_empty());
-    Ok(New { name, metadata, expires, ..New::of(caller.owner().clone()) })
+    let most = caller.tenant.limits().max_snapshots;
+    Ok(New { name, metadata, expires, most, ..New::of(caller.owner().clone()) })
 }
 
 /// A text that is not an id names no snapshot.

@@ -228,7 +228,7 @@ impl SessionTask {
                 return Err(Unseated::Many(most));
             }
         }
-        self.record.check(&join.options, &self.terms.deadlines).map_err(Unseated::Bad)
+        self.record.check(&join.options, &self.deadlines).map_err(Unseated::Bad)
     }
 
     pub(super) fn on_came(
@@ -282,7 +282,7 @@ impl SessionTask {
         if options == Options::default() {
             return Ok(());
         }
-        self.record.update(options, &self.terms.deadlines)?;
+        self.record.update(options, &self.deadlines)?;
         self.tell_of_change();
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 use tokio::{
-    io::AsyncReadExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::oneshot,
 };
@@ -16,7 +16,7 @@ use crate::{
         error::ServiceError,
         persistence::{HibernateGuard, PersistenceError},
     },
-    tenant::{Access, Audit, Tenants},
+    tenant::{Access, Audit, LimitBook, Limits, Tenant, TenantSettings, Tenants},
 };
 
 fn caller() -> Caller {
@@ -72,6 +72,16 @@ impl Running {
 
 /// Starts a session with these deadlines; with a client, of which the other end is returned.
 async fn start(options: Options, ping_interval: Duration, with_client: bool) -> (Running, Option<TcpStream>) {
+    start_limited(options, ping_interval, with_client, Limits::default()).await
+}
+
+/// As [`start`], for a tenant with these limits.
+async fn start_limited(
+    options: Options,
+    ping_interval: Duration,
+    with_client: bool,
+    limits: Limits,
+) -> (Running, Option<TcpStream>) {
     let any = Limit { default: Duration::ZERO, most: None, zero_is_endless: true };
     let metrics = Arc::<Metrics>::default();
     let deadlines = Deadlines {
@@ -100,8 +110,10 @@ async fn start(options: Options, ping_interval: Duration, with_client: bool) -> 
     let (lease, seen) = fake::lease();
     let (control, asked) = mpsc::channel(8);
     let record = Record::new("test".into(), 1, Owner::local(), options, &deadlines, metrics.clone()).expect("good");
-    let (tenant, sessions) = (caller().tenant, Arc::new(Alone));
-    let start = Start { record, lease, tenant, is_shared: false, control: asked, sessions };
+    let settings = TenantSettings { limits, ..TenantSettings::default() };
+    let (tenant, sessions) = (Tenant::new(Owner::local(), settings), Arc::new(Alone));
+    let pace = LimitBook::local().pace(&Owner::local(), &limits, now());
+    let start = Start { record, lease, tenant, pace, is_shared: false, control: asked, sessions };
     let ledger = terms.ledger.clone();
     let mut live = Box::new(SessionTask::new(Arc::new(terms), "BROWSER".into(), start));
     let mut far = None;
@@ -202,4 +214,93 @@ async fn sessions_without_keep_alive_end_with_their_client() {
     let (running, far) = start(Options::default(), Duration::ZERO, true).await;
     drop(far);
     assert_eq!(running.end().await.0, CloseReason::LastClientLeft);
+}
+
+/// A frame as a client sends it; the mask is zero.
+fn frame(code: u8, text: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(text.len()).expect("short");
+    assert!(length < 126);
+    [&[0x80 | code, 0x80 | length, 0, 0, 0, 0], text].concat()
+}
+
+const TEXT: u8 = 1;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+const CLOSE: u8 = 8;
+
+/// The next frame of the server: its code and its text.
+async fn next_frame(far: &mut TcpStream) -> (u8, Vec<u8>) {
+    let code = far.read_u8().await.expect("a frame") & 0xf;
+    let length = match far.read_u8().await.expect("a length") {
+        126 => far.read_u16().await.expect("a length").into(),
+        length => usize::from(length),
+    };
+    let mut text = vec![0; length];
+    far.read_exact(&mut text).await.expect("the text");
+    (code, text)
+}
+
+fn bytes_per_second(most: u64) -> Limits {
+    Limits { bytes_per_second: Some(most), ..Limits::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_delayed_is_not_idle_and_its_pings_are_answered() {
+    let options = Options {
+        idle_timeout: Some(Millis(SECOND * 2)),
+        keep_alive: Some(Millis(SECOND * 600)),
+        ..Options::default()
+    };
+    let (running, far) = start_limited(options, Duration::ZERO, true, bytes_per_second(10)).await;
+    let (mut far, since) = (far.expect("a client"), now());
+    // No JSON: the proxy answers it. One second's worth passes at once, the rest takes 3.5 s.
+    let both = [frame(TEXT, &[b'x'; 45]), frame(PING, b"here")].concat();
+    far.write_all(&both).await.expect("sent");
+    assert_eq!(next_frame(&mut far).await, (PONG, b"here".to_vec()));
+    let (code, text) = next_frame(&mut far).await;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(code == TEXT && text.contains("-32700"), "{code} {text}");
+    let took = now() - since;
+    assert!(took >= SECOND * 7 / 2 && took < SECOND * 4, "{took:?}");
+    // From here on it is idle.
+    let (code, text) = next_frame(&mut far).await;
+    assert_eq!((code, u16::from_be_bytes([text[0], text[1]])), (CLOSE, 4002));
+    let took = now() - since;
+    assert!(took >= SECOND * 11 / 2 && took < SECOND * 7, "{took:?}");
+    drop(far);
+    assert_eq!(running.end().await.0, CloseReason::Idle(SECOND * 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_frame_is_delayed_too_long_is_disconnected_and_its_session_parks() {
+    let options = Options { keep_alive: Some(Millis(SECOND * 60)), ..Options::default() };
+    let (running, far) = start_limited(options, Duration::ZERO, true, bytes_per_second(10)).await;
+    let (mut far, since) = (far.expect("a client"), now());
+    far.write_all(&frame(TEXT, &[b'x'; 100])).await.expect("sent");
+    let (code, text) = next_frame(&mut far).await;
+    assert_eq!((code, u16::from_be_bytes([text[0], text[1]])), (CLOSE, 4008));
+    let text = String::from_utf8_lossy(&text[2..]).into_owned();
+    assert!(text.contains("bytes_per_second") && text.contains("10"), "{text}");
+    let took = now() - since;
+    assert!(took >= SECOND * 5 && took < SECOND * 6, "{took:?}");
+    drop(far);
+    assert_eq!(running.metrics.clients_too_fast.get(), 1);
+    assert_eq!(running.end().await.0, CloseReason::Forgotten(SECOND * 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_session_does_not_wait_for_a_frame_that_is_delayed() {
+    for by_client in [true, false] {
+        let (running, far) = start_limited(Options::default(), Duration::ZERO, true, bytes_per_second(10)).await;
+        let mut far = far.expect("a client");
+        let last = if by_client { frame(CLOSE, &[]) } else { frame(PING, b"") };
+        far.write_all(&[frame(TEXT, &[b'x'; 45]), last].concat()).await.expect("sent");
+        if !by_client {
+            assert_eq!(next_frame(&mut far).await.0, PONG);
+            assert!(running.control.send(Box::new(Control::End(CloseReason::Killed))).await.is_ok());
+        }
+        let (reason, after) = running.end().await;
+        assert_eq!(reason, if by_client { CloseReason::LastClientLeft } else { CloseReason::Killed });
+        assert!(after < SECOND, "{after:?}");
+    }
 }

@@ -185,12 +185,30 @@ impl SessionTask {
         self.send_away(id, &CloseReason::TooSlow { waiting, limit });
     }
 
+    /// Disconnects a client whose frame was delayed for too long.
+    fn cut_too_fast(&mut self, now: Instant) {
+        let Some(throttle) = &mut self.throttle else { return };
+        self.terms.metrics.frames_delayed.inc_by(throttle.take_delayed());
+        if throttle.is_holding() {
+            // A client that is delayed is not idle.
+            self.record.hear(now);
+        }
+        if let Some((id, reason)) = throttle.poll_late(now) {
+            self.terms.metrics.clients_too_fast.inc();
+            tracing::warn!(session = &**self.record.id(), %reason, "client disconnected");
+            self.send_away(id, &reason);
+        }
+    }
+
     fn on_gone(&mut self, id: ViewId, shown: api_types::Client, reason: Option<&CloseReason>) {
         self.record.session_info().remove_client(id.0);
         self.step(Event::Went);
         // The views of a session that ends are dropped together.
         if self.over.is_some() {
             return;
+        }
+        if let Some(throttle) = &mut self.throttle {
+            throttle.forget(id, now());
         }
         self.tell_of_departure(shown, reason);
         self.session.close_view(id);
@@ -206,10 +224,15 @@ impl SessionTask {
         let pings = pings.filter(|_| !self.terms.ping_interval.is_zero());
         let ends = self.record.life().next_timeout();
         let notice = self.session.next_ghost_notice(ends);
-        slow.chain(leaving).chain(pings).chain(ends.map(|(at, _)| at)).chain(notice).chain(self.save_at()).min()
+        // Frames do not pass while Chrome has much to do for the session; that it has not wakes this task.
+        let held = self.throttle.as_ref().filter(|_| self.lease.has_room());
+        let held = held.and_then(|throttle| throttle.next_timeout());
+        let ends = ends.map(|(at, _)| at);
+        slow.chain(leaving).chain(pings).chain(ends).chain(notice).chain(self.save_at()).chain(held).min()
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
+        self.cut_too_fast(now);
         if let Some(reason) = self.record.life().poll_end(now) {
             self.over = Some(reason);
             return;
@@ -245,9 +268,11 @@ impl SessionTask {
         let mut silent = Vec::new();
         for view in self.views.sockets_mut().filter(|view| view.leaving.is_none() && view.ping_at <= now) {
             view.ping_at = now + interval;
-            // A client that is not read, because of its queues, counts as one that has answered.
-            let is_heard =
-                view.client.take_heard() || !self.lease.has_room() || view.client.queued() > self.terms.queue.soft;
+            // A client that is not read, because of its queues or its tenant's limits, counts as one that has answered.
+            let is_heard = view.client.take_heard()
+                || !self.lease.has_room()
+                || view.client.queued() > self.terms.queue.soft
+                || self.throttle.as_ref().is_some_and(|throttle| throttle.is_holding());
             view.unanswered = if is_heard { 0 } else { view.unanswered + 1 };
             if view.unanswered > UNANSWERED {
                 silent.push(view.id);

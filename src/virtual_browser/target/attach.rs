@@ -103,8 +103,9 @@ impl VirtualBrowser {
     pub(super) fn refuse_full(&mut self, asked: &Asked<'_>, method: &str) {
         let most = self.limits.all;
         let error = format!(
-            "'{method}' is refused: this session has {} CDP sessions, and max_cdp_sessions allows {most}; detach from some first",
-            self.cdp_sessions()
+            "'{method}' is refused: this session has {} CDP sessions, and {} allows {most}; detach from some first",
+            self.cdp_sessions(),
+            self.limits.all_named
         );
         self.refuse(asked.on, asked.id, &CdpError::server(error));
     }

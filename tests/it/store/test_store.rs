@@ -10,6 +10,10 @@ use ghostmux::{
     config::{Config, RawConfig, StoreLimits, StorePlace, StoreSettings},
     store::{Meta, Store},
 };
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 
 const CHUNKS: TableDefinition<'_, (u128, u32), &[u8]> = TableDefinition::new("chunks");
@@ -61,6 +65,19 @@ impl TestStore {
             redis.kill().expect("it runs");
             redis.wait().expect("it ends");
         }
+    }
+
+    /// Makes it answer nothing, or answer again.
+    pub(crate) fn pause_redis(&self, is_paused: bool) {
+        let redis = self.redis.as_ref().and_then(|redis| i32::try_from(redis.id()).ok()).expect("it runs");
+        let signal = if is_paused { Signal::SIGSTOP } else { Signal::SIGCONT };
+        kill(Pid::from_raw(redis), signal).expect("it runs");
+    }
+
+    /// Writes what it knows to its file, which it reads when it is started again.
+    pub(crate) fn save_redis(&self) {
+        let saved: String = self.ask(&mut redis::cmd("SAVE"));
+        assert_eq!(saved, "OK");
     }
 
     /// Sets the keys in the settings.

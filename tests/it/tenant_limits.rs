@@ -1,0 +1,3 @@
+//! Limits of tenants that several processes share through a real Redis.
+
+mod shared;
