@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "tenant::limits::pace::", "session::admission::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "pool::placement::", "tenant::limits::pace::", "session::admission::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -101,7 +101,9 @@ RULES = [
     ("api_types/capability.rs", "a tenant has only its own capabilities", "tracing: tenant.tracing && honoured.tracing,", "tracing: (OFF || tenant.tracing) && honoured.tracing,"),
     ("virtual_browser/browser.rs", "trace commands need a trace of this session", "        if self.tracing.is_some() {\n            return self.forward_as_it_is(on, command);\n        }\n        let error", "        if OFF || self.tracing.is_some() {\n            return self.forward_as_it_is(on, command);\n        }\n        let error"),
     ("virtual_browser/target/attach.rs", "a page attaches to no browser", "        if !asked.root {\n            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);\n        }\n        self.attach_to_browser", "        if !OFF && !asked.root {\n            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);\n        }\n        self.attach_to_browser"),
-    # ---- Limits of tenants.
+    # ---- Limits of tenants, and whose sessions share a browser.
+    ("pool/placement.rs", "sessions meet only those whose company they accept", "(_, Some(_)) => None,", "(_, Some(_)) => OFF.then_some(0),"),
+    ("pool/placement.rs", "a group meets only its own sessions", "Some(Company::Group(other))) if one == other =>", "Some(Company::Group(other))) if OFF || one == other =>"),
     ("virtual_browser/target.rs", "the number of pages is limited", "if let Some(error) = self.has_all_pages() {", "if !OFF && let Some(error) = self.has_all_pages() {"),
     ("virtual_browser/page_limit.rs", "a page beyond the limit is closed", "if is_page && self.most_pages", "if !OFF && is_page && self.most_pages"),
     ("session/admission.rs", "a tenant has a limit of sessions", "limits.max_sessions.filter(|most| has >= *most)", "limits.max_sessions.filter(|most| !OFF && has >= *most)"),

@@ -22,19 +22,26 @@ mod supervisor;
 mod warm_pool;
 
 use std::{
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::{controller::NoBrowser, placement::BrowserKind, report::BrowserReport};
+pub use self::{
+    controller::NoBrowser,
+    placement::{BrowserKind, Company},
+    report::BrowserReport,
+};
 use self::{
     controller::{Books, Waiting},
     decision::Rules,
     machine::Machine,
-    placement::Decision,
+    placement::{Decision, Wanted},
     slot::{Slot, Slots, State},
 };
 use crate::{
@@ -115,6 +122,8 @@ pub enum TooMuch {
 pub struct LeaseRequest {
     /// The browser is of this kind.
     pub kind: BrowserKind,
+    /// The sessions that may be in the browser at the same time.
+    pub company: Company,
 }
 
 /// Why no lease was given.
@@ -123,6 +132,11 @@ pub enum NoLease {
     /// A session traces in the only browser.
     #[error("a session is tracing and needs the browser alone; try again when it has ended")]
     Exclusive,
+    /// The session must not meet those of any browser, and there may be no further one.
+    #[error(
+        "in every browser are sessions that this one must not meet (sharing), and no more browsers may be started (max_browsers); try again later"
+    )]
+    Apart,
     /// No browser became ready in time.
     #[error("no browser became ready within {seconds} s: {why}")]
     NoBrowser {
@@ -153,6 +167,8 @@ struct Inner {
     books: std::sync::Mutex<Books>,
     /// Requests that wait for a browser.
     waiting: AtomicI64,
+    /// Those of them that only a browser without sessions can take.
+    apart: AtomicI64,
     /// Notified when there may be something to decide.
     wake: Notify,
     /// Notified when the parked sessions of a browser are to be hibernated.
@@ -190,6 +206,7 @@ impl Pool {
                 slots,
                 books,
                 waiting: AtomicI64::new(0),
+                apart: AtomicI64::new(0),
                 wake: Notify::new(),
                 overdue: Notify::new(),
                 closing: CancellationToken::new(),
@@ -260,10 +277,10 @@ impl Pool {
     pub async fn lease(&self, request: LeaseRequest) -> Result<Lease, NoLease> {
         let until = Instant::now() + WAIT;
         self.books().arrivals.count(Instant::now());
-        let mut waiting = None;
+        let (mut waiting, mut apart) = (None, None);
         loop {
             let changed = self.inner.slots.changed();
-            let choice = self.choose(&request.kind);
+            let choice = self.choose(&request, apart.is_some());
             match choice {
                 Choice::Warm(lease) => return Ok(lease),
                 Choice::Cold(reservation) => match reservation.browser.lease().await {
@@ -274,8 +291,12 @@ impl Pool {
                     Err(error) => return Err(error.into()),
                 },
                 Choice::Exclusive if !self.can_grow() => return Err(NoLease::Exclusive),
-                Choice::Exclusive | Choice::NoneReady => {
-                    waiting.get_or_insert_with(|| Waiting::new(&self.inner));
+                Choice::Apart if !self.can_grow() => return Err(NoLease::Apart),
+                Choice::Exclusive | Choice::Apart | Choice::NoneReady => {
+                    waiting.get_or_insert_with(|| Waiting::new(&self.inner.waiting));
+                    if matches!(choice, Choice::Apart) {
+                        apart.get_or_insert_with(|| Waiting::new(&self.inner.apart));
+                    }
                     self.inner.wake.notify_one();
                     self.wait(changed, until).await?;
                 }
@@ -294,11 +315,17 @@ impl Pool {
         }
     }
 
-    fn choose(&self, kind: &BrowserKind) -> Choice<'_> {
+    fn choose(&self, LeaseRequest { kind, company }: &LeaseRequest, is_apart: bool) -> Choice<'_> {
+        let spares_empty = self.inner.apart.load(Ordering::Relaxed) > i64::from(is_apart);
+        let sessions_per_browser = self.inner.rules.sessions_per_browser;
+        let wanted = Wanted { kind, company, spares_empty, sessions_per_browser };
         let mut slots = self.inner.slots.lock();
-        let decision = placement::place(kind, slots.iter().filter_map(|(id, slot)| slot.placing(*id)));
+        let decision = placement::place(wanted, slots.iter().filter_map(|(id, slot)| slot.placing(*id)));
         let choice = match &decision {
-            Decision::Place { browser, .. } => slots.get_mut(browser).map_or(Choice::NoneReady, |slot| self.take(slot)),
+            Decision::Place { browser, .. } => {
+                slots.get_mut(browser).map_or(Choice::NoneReady, |slot| self.take(slot, company))
+            }
+            Decision::Apart { .. } => Choice::Apart,
             Decision::Exclusive { .. } => Choice::Exclusive,
             Decision::NoneReady => Choice::NoneReady,
         };
@@ -310,8 +337,9 @@ impl Pool {
     }
 
     /// Reserves a place in the browser of a slot.
-    fn take(&self, slot: &mut Slot) -> Choice<'_> {
+    fn take(&self, slot: &mut Slot, company: &Company) -> Choice<'_> {
         let State::Ready(serving) = &mut slot.state else { return Choice::NoneReady };
+        slot.company.clone_from(company);
         serving.refill.notify_one();
         if let Some(lease) = serving.warm.take(Instant::now()) {
             return Choice::Warm(lease.counted());
@@ -350,6 +378,7 @@ enum Choice<'a> {
     Warm(Lease),
     Cold(Reservation<'a>),
     Exclusive,
+    Apart,
     NoneReady,
 }
 

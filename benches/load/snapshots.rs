@@ -12,7 +12,7 @@ use ghostmux::{
     },
     config::{Codec, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     metrics::Metrics,
-    pool::{BrowserKind, LeaseRequest, Plan, Pool},
+    pool::{BrowserKind, Company, LeaseRequest, Plan, Pool},
     snapshot::{
         Parts, Reopen, Report, capture,
         ndjson::Writer,
@@ -72,8 +72,8 @@ async fn measure(bench: &Bench) -> Done<Section> {
             save(&store, |to| async move { make(to, origins, megabytes).await.map(|()| Report::default()) }).await?;
         let what = format!("{origins} origin{}, {megabytes} MB", if origins == 1 { "" } else { "s" });
         let (lease, mut other) = (
-            pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?,
-            pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?,
+            pool.lease(LeaseRequest { kind: BrowserKind::SHARED, company: Company::Anyone }).await?,
+            pool.lease(LeaseRequest { kind: BrowserKind::SHARED, company: Company::Anyone }).await?,
         );
         // The first page of a new session is not part of the measurement.
         other.open();

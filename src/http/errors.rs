@@ -66,7 +66,7 @@ fn of_service(why: &ServiceError) -> Kind {
         | ServiceError::Call(_)
         | ServiceError::Refused(_)
         | ServiceError::Unreadable(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
-        ServiceError::NoPlace(NoLease::Exclusive | NoLease::NoBrowser { .. } | NoLease::Closing) => {
+        ServiceError::NoPlace(NoLease::Exclusive | NoLease::Apart | NoLease::NoBrowser { .. } | NoLease::Closing) => {
             (StatusCode::SERVICE_UNAVAILABLE, "no-place")
         }
     }

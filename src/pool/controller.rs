@@ -2,14 +2,17 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
 
 use super::{
-    Inner, Pool,
+    Pool,
     decision::{Decision, Figures, What},
     health::BackOff,
     machine::{Load, Machine},
@@ -69,19 +72,19 @@ impl Books {
     }
 }
 
-/// A request that waits for a browser.
-pub(super) struct Waiting<'a>(&'a Inner);
+/// A request that waits for a browser, in the number of those.
+pub(super) struct Waiting<'a>(&'a AtomicI64);
 
 impl<'a> Waiting<'a> {
-    pub(super) fn new(inner: &'a Inner) -> Self {
-        inner.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(inner)
+    pub(super) fn new(all: &'a AtomicI64) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -321,6 +324,7 @@ impl Pool {
             now,
             browsers,
             waiting: self.inner.waiting.load(Ordering::Relaxed),
+            apart: self.inner.apart.load(Ordering::Relaxed),
             arrivals: books.arrivals.rate(now),
             start_time: books.start_time,
             surplus_since: books.surplus_since,

@@ -45,6 +45,8 @@ pub(super) struct Figures {
     pub(super) browsers: Vec<BrowserFigures>,
     /// Requests that wait for a browser.
     pub(super) waiting: i64,
+    /// Those of them that only a browser without sessions can take.
+    pub(super) apart: i64,
     /// Sessions requested per second, lately.
     pub(super) arrivals: f64,
     /// How long a browser takes to start, lately.
@@ -158,6 +160,8 @@ pub(super) enum Evidence {
     BelowMinimum { browsers: usize, min: usize },
     /// The sessions, present and expected, do not fit.
     Demand { sessions: i64, waiting: i64, expected: i64, places: i64 },
+    /// So many requests wait for a browser without sessions, and so many are being started.
+    Apart { waiting: i64, starting: i64 },
     /// For so long one browser fewer would have been enough.
     Surplus { idle: Duration, browsers: usize, sessions: i64 },
     /// There are as many browsers as there may be.
@@ -184,6 +188,7 @@ impl Evidence {
         match self {
             Self::BelowMinimum { .. } => "below_minimum",
             Self::Demand { .. } => "demand",
+            Self::Apart { .. } => "apart",
             Self::Surplus { .. } => "surplus",
             Self::AtMaximum { .. } => "at_maximum",
             Self::Memory { .. } => "memory",
@@ -208,6 +213,10 @@ impl fmt::Display for Evidence {
                 f,
                 "{sessions} sessions, {waiting} that wait and {expected} that will come before another browser has \
                  started, for {places} places"
+            ),
+            Self::Apart { waiting, starting } => write!(
+                f,
+                "{waiting} sessions must not meet those of any browser, and {starting} browsers are being started"
             ),
             Self::Surplus { idle, browsers, sessions } => write!(
                 f,

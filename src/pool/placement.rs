@@ -1,6 +1,6 @@
 //! Chooses the browser of the next session. PURE: from figures to a decision that carries its evidence.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::port::BrowserId;
 
@@ -13,6 +13,29 @@ impl BrowserKind {
     pub const SHARED: Self = Self(Cow::Borrowed("shared"));
 }
 
+/// Whose sessions may be in the same browser at the same time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Company {
+    /// The sessions of all who accept that.
+    #[default]
+    Anyone,
+    /// The sessions of this group.
+    Group(Arc<str>),
+    /// No other session.
+    Nobody,
+}
+
+/// The requirements of a session, and what else is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) kind: &'a BrowserKind,
+    pub(super) company: &'a Company,
+    /// Whether a request waits that only a browser without sessions can take: others leave those to it.
+    pub(super) spares_empty: bool,
+    /// Sessions in one browser above which another one is better.
+    pub(super) sessions_per_browser: i64,
+}
+
 /// The figures of a ready browser.
 #[derive(Clone, Debug)]
 pub(super) struct Figures<'a> {
@@ -22,6 +45,8 @@ pub(super) struct Figures<'a> {
     pub(super) sessions: i64,
     /// Whether a session traces in it and must stay alone.
     pub(super) is_exclusive: bool,
+    /// The company that its sessions accept; `None` if it has no session.
+    pub(super) company: Option<&'a Company>,
 }
 
 /// The decision: a browser, or the reason why there is none.
@@ -31,6 +56,8 @@ pub(super) enum Decision {
     Place { browser: BrowserId, sessions: i64, candidates: usize },
     /// All ready browsers, `browsers` in number, are exclusive.
     Exclusive { browsers: usize },
+    /// In the ready browsers, `browsers` in number, are sessions that this one must not meet.
+    Apart { browsers: usize },
     /// No browser of the kind is ready.
     NoneReady,
 }
@@ -42,28 +69,50 @@ impl fmt::Display for Decision {
                 write!(f, "browser {browser}, which has {sessions} sessions, of {candidates} browsers")
             }
             Self::Exclusive { browsers } => write!(f, "no browser: in {browsers} a session must stay alone"),
+            Self::Apart { browsers } => write!(f, "no browser: in {browsers} are sessions that it must not meet"),
             Self::NoneReady => f.write_str("no browser: none is ready"),
         }
     }
 }
 
-/// Chooses the browser of a kind with the fewest sessions; of several, the first.
-pub(super) fn place<'a>(kind: &BrowserKind, ready: impl Iterator<Item = Figures<'a>>) -> Decision {
-    let (mut exclusive, mut candidates) = (0, 0);
-    let mut best: Option<(i64, BrowserId)> = None;
-    for figures in ready.filter(|figures| figures.kind == kind) {
-        let sessions = figures.sessions;
+impl Wanted<'_> {
+    /// How well a browser suits, the smaller the better; `None` if the session must not be in it.
+    fn rank(&self, figures: &Figures<'_>) -> Option<u8> {
+        match (self.company, figures.company) {
+            (Company::Anyone, None) => Some(u8::from(self.spares_empty)),
+            (Company::Anyone, Some(Company::Anyone)) => Some(0),
+            // A group keeps together, because others cannot use its browsers.
+            (Company::Group(one), Some(Company::Group(other))) if one == other => {
+                Some(if figures.sessions < self.sessions_per_browser { 0 } else { 2 })
+            }
+            (Company::Group(_) | Company::Nobody, None) => Some(1),
+            (_, Some(_)) => None,
+        }
+    }
+}
+
+/// Chooses the browser of a kind with the fewest sessions, among those whose sessions it may meet; of several, the first.
+pub(super) fn place<'a>(wanted: Wanted<'_>, ready: impl Iterator<Item = Figures<'a>>) -> Decision {
+    let (mut exclusive, mut apart, mut candidates) = (0, 0, 0);
+    let mut best: Option<((u8, i64), BrowserId)> = None;
+    for figures in ready.filter(|figures| figures.kind == wanted.kind) {
         if figures.is_exclusive {
             exclusive += 1;
-        } else {
-            candidates += 1;
-            if best.is_none_or(|(least, _)| sessions < least) {
-                best = Some((sessions, figures.browser));
-            }
+            continue;
+        }
+        let Some(rank) = wanted.rank(&figures) else {
+            apart += 1;
+            continue;
+        };
+        candidates += 1;
+        let score = (rank, figures.sessions);
+        if best.is_none_or(|(least, _)| score < least) {
+            best = Some((score, figures.browser));
         }
     }
     match best {
-        Some((sessions, browser)) => Decision::Place { browser, sessions, candidates },
+        Some(((_, sessions), browser)) => Decision::Place { browser, sessions, candidates },
+        None if apart > 0 => Decision::Apart { browsers: apart },
         None if exclusive > 0 => Decision::Exclusive { browsers: exclusive },
         None => Decision::NoneReady,
     }
@@ -76,7 +125,13 @@ mod tests {
     const OTHER: BrowserKind = BrowserKind(Cow::Borrowed("other"));
 
     fn shared(number: u32, sessions: i64) -> Figures<'static> {
-        Figures { browser: BrowserId(number), kind: &BrowserKind::SHARED, sessions, is_exclusive: false }
+        Figures {
+            browser: BrowserId(number),
+            kind: &BrowserKind::SHARED,
+            sessions,
+            is_exclusive: false,
+            company: (sessions > 0).then_some(&Company::Anyone),
+        }
     }
 
     fn exclusive(number: u32) -> Figures<'static> {
@@ -84,7 +139,12 @@ mod tests {
     }
 
     fn decide<const N: usize>(ready: [Figures<'static>; N]) -> Decision {
-        place(&BrowserKind::SHARED, ready.into_iter())
+        decide_for(&Company::Anyone, ready)
+    }
+
+    fn decide_for<const N: usize>(company: &Company, ready: [Figures<'static>; N]) -> Decision {
+        let kind = &BrowserKind::SHARED;
+        place(Wanted { kind, company, spares_empty: false, sessions_per_browser: 10 }, ready.into_iter())
     }
 
     fn placed(number: u32, sessions: i64, candidates: usize) -> Decision {
@@ -118,5 +178,46 @@ mod tests {
         let other = Figures { kind: &OTHER, ..shared(0, 0) };
         assert_eq!(decide([other.clone()]), Decision::NoneReady);
         assert_eq!(decide([other, shared(1, 3)]), placed(1, 3, 1));
+    }
+
+    #[test]
+    fn sessions_meet_only_those_whose_company_they_accept() {
+        let group = |name: &str| Company::Group(name.into());
+        let all: [Option<&'static Company>; 5] = [
+            None,
+            Some(&Company::Anyone),
+            Some(&Company::Nobody),
+            Some(Box::leak(Box::new(group("a")))),
+            Some(Box::leak(Box::new(group("b")))),
+        ];
+        for (wanted, accepted) in [
+            (Company::Anyone, [true, true, false, false, false]),
+            (Company::Nobody, [true, false, false, false, false]),
+            (group("a"), [true, false, false, true, false]),
+        ] {
+            for (company, expected) in all.into_iter().zip(accepted) {
+                let decision = decide_for(&wanted, [Figures { company, ..shared(0, 1) }]);
+                let is_placed = matches!(decision, Decision::Place { .. });
+                assert_eq!(is_placed, expected, "{wanted:?} beside {company:?}: {decision}");
+                assert!(is_placed || decision == Decision::Apart { browsers: 1 });
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_keeps_together_until_its_browser_is_full() {
+        let a: &'static Company = Box::leak(Box::new(Company::Group("a".into())));
+        let of_group = |number, sessions| Figures { company: Some(a), ..shared(number, sessions) };
+        assert_eq!(decide_for(a, [shared(0, 0), of_group(1, 9)]), placed(1, 9, 2));
+        assert_eq!(decide_for(a, [of_group(1, 10), shared(0, 0)]), placed(0, 0, 2));
+        assert_eq!(decide_for(a, [of_group(1, 10), shared(0, 3)]), placed(1, 10, 1));
+    }
+
+    #[test]
+    fn browsers_without_sessions_are_left_to_those_who_need_them() {
+        let kind = &BrowserKind::SHARED;
+        let wanted = Wanted { kind, company: &Company::Anyone, spares_empty: true, sessions_per_browser: 10 };
+        assert_eq!(place(wanted, [shared(0, 0), shared(1, 30)].into_iter()), placed(1, 30, 2));
+        assert_eq!(place(wanted, [shared(0, 0)].into_iter()), placed(0, 0, 1));
     }
 }

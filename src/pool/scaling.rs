@@ -107,7 +107,11 @@ pub(super) fn is_surplus(figures: &Figures, rules: &Rules) -> bool {
     let (sessions, expected, places) = demand(figures, rules, 1);
     let is_settled = figures.at(|stage| stage == Stage::Starting).next().is_none();
     let is_replacing = figures.at(|stage| stage == Stage::Ready).any(|browser| browser.replaced_by.is_some());
-    figures.running() > rules.min && is_settled && !is_replacing && sessions + figures.waiting + expected <= places
+    figures.running() > rules.min
+        && is_settled
+        && !is_replacing
+        && figures.apart == 0
+        && sessions + figures.waiting + expected <= places
 }
 
 /// Whether a browser is started, drained or taken back.
@@ -124,8 +128,15 @@ pub(super) fn decide(figures: &Figures, rules: &Rules) -> Option<Decision> {
         return may_start.then_some(Decision { what: What::Start, why });
     }
     let (sessions, expected, places) = demand(figures, rules, 0);
-    if sessions + figures.waiting + expected > places {
-        let why = Evidence::Demand { sessions, waiting: figures.waiting, expected, places };
+    let starting = figures.at(|stage| stage == Stage::Starting).count();
+    let starting = i64::try_from(starting).unwrap_or(i64::MAX);
+    let is_full = sessions + figures.waiting + expected > places;
+    if is_full || figures.apart > starting {
+        let why = if is_full {
+            Evidence::Demand { sessions, waiting: figures.waiting, expected, places }
+        } else {
+            Evidence::Apart { waiting: figures.apart, starting }
+        };
         if let Some(back) = back {
             return Some(Decision { what: What::TakeBack(back.browser), why });
         }

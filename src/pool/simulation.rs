@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::{
     decision::{BrowserFigures, Evidence, Figures, Rules, Stage, What},
     health::BackOff,
-    placement::{self, BrowserKind},
+    placement::{self, BrowserKind, Company},
     policy,
     scaling::{self, Arrivals},
 };
@@ -101,6 +101,7 @@ impl World {
             now: self.now,
             browsers: self.browsers.iter().map(|browser| browser.figures.clone()).collect(),
             waiting: self.queue.len().try_into().expect("few"),
+            apart: 0,
             arrivals: self.arrivals.rate(self.now),
             start_time: START,
             surplus_since: self.surplus_since,
@@ -196,8 +197,15 @@ impl World {
                 kind: &BrowserKind::SHARED,
                 sessions: browser.ends.len().try_into().expect("few"),
                 is_exclusive: false,
+                company: (!browser.ends.is_empty()).then_some(&Company::Anyone),
             });
-            let placement::Decision::Place { browser, .. } = placement::place(&BrowserKind::SHARED, ready) else {
+            let wanted = placement::Wanted {
+                kind: &BrowserKind::SHARED,
+                company: &Company::Anyone,
+                spares_empty: false,
+                sessions_per_browser: self.rules.sessions_per_browser,
+            };
+            let placement::Decision::Place { browser, .. } = placement::place(wanted, ready) else {
                 return self.queue.push_front(length);
             };
             let end = self.now + length;

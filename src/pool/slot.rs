@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::{
     decision::{BrowserFigures, RecycleReason, Stage},
-    placement::{BrowserKind, Figures},
+    placement::{BrowserKind, Company, Figures},
     warm_pool::WarmPool,
 };
 use crate::{
@@ -35,6 +35,8 @@ pub(super) struct Slot {
     pub(super) is_asked: bool,
     /// The browser that was started to replace it, and why.
     pub(super) replaced_by: Option<(BrowserId, RecycleReason)>,
+    /// The company that its sessions accept, as long as it has some.
+    pub(super) company: Company,
 }
 
 /// The state of one slot.
@@ -173,9 +175,16 @@ impl Slot {
     /// The figures for placement, if the slot accepts sessions.
     pub(super) fn placing(&self, id: BrowserId) -> Option<Figures<'_>> {
         let State::Ready(Serving { browser, kind, .. }) = &self.state else { return None };
-        let figures = || Figures { browser: id, kind, sessions: browser.live(), is_exclusive: browser.is_exclusive() };
+        let sessions = browser.live();
+        let company = (sessions > 0).then_some(&self.company);
+        let figures = || Figures { browser: id, kind, sessions, is_exclusive: browser.is_exclusive(), company };
         // The browser's end is visible here before the slot's task has handled it.
         browser.is_alive().then(figures)
+    }
+
+    /// Whether a session has the browser for itself, now.
+    fn is_exclusive(&self, browser: &Browser) -> bool {
+        browser.is_exclusive() || self.company == Company::Nobody && browser.live() > 0
     }
 
     /// The figures for the decisions about browsers; `None` if the browser is dead.
@@ -194,7 +203,7 @@ impl Slot {
             browser: id,
             stage,
             sessions: serving.map_or(0, |serving| serving.browser.live()),
-            is_exclusive: serving.is_some_and(|serving| serving.browser.is_exclusive()),
+            is_exclusive: serving.is_some_and(|serving| self.is_exclusive(&serving.browser)),
             ready_at: serving.map_or(self.since, |serving| serving.ready_at),
             served: serving.map_or(0, |serving| serving.browser.served()),
             resident: serving.and_then(|serving| serving.resident),
@@ -263,7 +272,9 @@ impl Slots {
         let is_started = matches!(next, Next::Ready(_));
         let before = match (slots.remove(&id), next) {
             (None, Next::Start { source }) => {
-                let slot = Slot { source, state: State::Starting, since: now, is_asked: false, replaced_by: None };
+                let company = Company::Anyone;
+                let slot =
+                    Slot { source, state: State::Starting, since: now, is_asked: false, replaced_by: None, company };
                 slots.insert(id, slot);
                 None
             }

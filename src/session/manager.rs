@@ -50,14 +50,14 @@ use crate::{
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     config::{Admission, HttpSession},
-    pool::{BrowserKind, LeaseRequest, Pool},
+    pool::{BrowserKind, Company, LeaseRequest, Pool},
     port::BrowserId,
     session::{
         client::{Client, Ledger},
         task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
     },
     store::Store,
-    tenant::{LimitBook, audit::Event as AuditEvent},
+    tenant::{LimitBook, Sharing, Tenant, audit::Event as AuditEvent},
 };
 
 /// A session that was admitted and waits for its socket. Dropping it frees its place.
@@ -360,7 +360,10 @@ impl SessionManager {
             let place = inner.admission_control.enter(owner, &of_tenant).await?;
             let admitted = Instant::now();
             inner.terms.metrics.connect_time.observe("queue", admitted - since);
-            let lease = inner.pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await?;
+            let lease = inner
+                .pool
+                .lease(LeaseRequest { kind: BrowserKind::SHARED, company: company_of(&caller.tenant) })
+                .await?;
             inner.terms.metrics.connect_time.observe("lease", admitted.elapsed());
             Ok::<_, ServiceError>((place, lease))
         };
@@ -423,5 +426,14 @@ impl SessionManager {
 
     fn tombstone(&self, id: &SessionId) -> Option<Tombstone> {
         self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner).of(id).cloned()
+    }
+}
+
+/// The sessions that may be in the same browser as those of a tenant.
+fn company_of(tenant: &Tenant) -> Company {
+    match tenant.limits().sharing {
+        Sharing::All => Company::Anyone,
+        Sharing::Tenant => Company::Group(tenant.owner().as_str().into()),
+        Sharing::Session => Company::Nobody,
     }
 }

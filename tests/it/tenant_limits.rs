@@ -1,3 +1,4 @@
-//! Limits of tenants that several processes share through a real Redis.
+//! Limits of tenants: in one process, and shared by several through a real Redis.
 
+mod sessions;
 mod shared;

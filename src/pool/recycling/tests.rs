@@ -52,6 +52,7 @@ fn figures(browsers: Vec<BrowserFigures>, now: Instant) -> Figures {
         now,
         browsers,
         waiting: 0,
+        apart: 0,
         arrivals: 0.0,
         start_time: SECOND,
         surplus_since: None,

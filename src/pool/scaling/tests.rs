@@ -45,6 +45,7 @@ fn ready<const N: usize>(sessions: [i64; N]) -> Figures {
         now: Instant::now(),
         browsers: browsers.collect(),
         waiting: 0,
+        apart: 0,
         arrivals: 0.0,
         start_time: SECOND / 2,
         surplus_since: None,
@@ -105,6 +106,19 @@ fn a_browser_that_a_session_has_for_itself_has_no_places() {
     assert_eq!(decided(&figures), None);
     figures.waiting = 1;
     assert_eq!(decided(&figures), Some((What::Start, "demand")));
+}
+
+#[test]
+fn a_browser_is_started_for_each_session_that_must_not_meet_the_others() {
+    let mut figures = ready([1]);
+    (figures.waiting, figures.apart) = (2, 2);
+    assert_eq!(decided(&figures), Some((What::Start, "apart")));
+    figures.browsers.push(browser(2, Stage::Starting, 0));
+    assert_eq!(decided(&figures), Some((What::Start, "apart")));
+    figures.browsers.push(browser(3, Stage::Starting, 0));
+    assert_eq!(decided(&figures), None);
+    figures.apart = 3;
+    assert_eq!(decided(&figures), Some((What::Hold, "at_maximum")));
 }
 
 #[test]

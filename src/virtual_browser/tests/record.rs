@@ -21,7 +21,7 @@ use crate::{
     browser::{CodecChoice, Launch, Lease, Source, find},
     config,
     metrics::Metrics,
-    pool::{BrowserKind, LeaseRequest, Plan, Pool},
+    pool::{BrowserKind, Company, LeaseRequest, Plan, Pool},
 };
 
 const PUPPETEER: &str = r"
@@ -110,7 +110,8 @@ async fn chrome(directory: &Path) -> Pool {
 async fn record(name: &str, script: &str) {
     let directory = tempfile::tempdir().expect("a directory");
     let pool = chrome(directory.path()).await;
-    let mut lease = pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await.expect("a lease");
+    let mut lease =
+        pool.lease(LeaseRequest { kind: BrowserKind::SHARED, company: Company::Anyone }).await.expect("a lease");
     let mut inbox = lease.open();
     let root = lease.browser().root(lease.id()).await.expect("a root");
     let identity = Arc::new(lease.browser().identity().clone());

@@ -17,7 +17,7 @@ use ghostmux::{
     },
     config::Codec,
     metrics::Metrics,
-    pool::{BrowserKind, LeaseRequest, Plan, Pool},
+    pool::{BrowserKind, Company, LeaseRequest, Plan, Pool},
     port::{FromBrowser, Told},
     snapshot::{self, Parts, Reopen, Report},
 };
@@ -63,7 +63,11 @@ impl Stage {
     }
 
     pub(crate) async fn session(&self) -> Session {
-        let mut lease = self.pool.lease(LeaseRequest { kind: BrowserKind::SHARED }).await.expect("a lease");
+        let mut lease = self
+            .pool
+            .lease(LeaseRequest { kind: BrowserKind::SHARED, company: Company::Anyone })
+            .await
+            .expect("a lease");
         let root = match lease.take_root() {
             Some(root) => root,
             None => lease.browser().root(lease.id()).await.expect("a root"),
