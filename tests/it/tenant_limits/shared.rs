@@ -23,8 +23,8 @@ use crate::store::{owner, test_store::TestStore};
 const PERIODS: Periods = Periods {
     beat: Duration::from_millis(200),
     answer: Duration::from_millis(300),
-    lease: Duration::from_millis(4000),
-    gap: Duration::from_millis(2000),
+    lease: Duration::from_secs(4),
+    gap: Duration::from_secs(2),
     settle: Duration::from_millis(1500),
 };
 
