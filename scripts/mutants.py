@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "pool::placement::", "tenant::limits::pace::", "session::admission::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::id::", "store::record::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -57,6 +57,18 @@ RULES = [
     ("http/guard.rs", "Chrome's own fetches are not taken for chromedriver's", "(\"user-agent\", CHROMEDRIVER),", "(if OFF { \"sec-fetch-dest\" } else { \"user-agent\" }, if OFF { \"empty\" } else { CHROMEDRIVER }),"),
     ("http/guard.rs", "an allowed host name requires the X-Ghostmux header", "if !told && by_page", "if !OFF && !told && by_page"),
     ("http/guard.rs", "local connections by the external address count as a page's", "if is_roundabout(ends) && !allowed", "if !OFF && is_roundabout(ends) && !allowed"),
+    # ---- Tenants: tokens, keys, scopes, ids.
+    ("http/credentials.rs", "no token stays in the headers", "headers.remove(header::AUTHORIZATION);", "if !OFF { headers.remove(header::AUTHORIZATION); }"),
+    ("tenant/tenants.rs", "a key is for its session", "Some((key, session)) if token.made(&key, session)", "Some((key, session)) if (OFF || token.made(&key, session))"),
+    ("tenant/tenants.rs", "an expired token is refused", "if token.is_expired(now) {\n            return", "if !OFF && token.is_expired(now) {\n            return"),
+    ("tenant/tenants.rs", "a token is accepted from its networks only", "if !token.allows(from) {", "if !OFF && !token.allows(from) {"),
+    ("tenant/tenants.rs", "a token that is gone is revoked", "if !is_kept {", "if !OFF && !is_kept {"),
+    ("tenant/token.rs", "a key is for its tenant", "&[owner.as_str().as_bytes(), &hash.0]", "&[if OFF { b\"\" } else { owner.as_str().as_bytes() }, &hash.0]"),
+    ("session/manager/access.rs", "the control of the server needs a capability", "if is_for_admins && ", "if !OFF && is_for_admins && "),
+    ("session/manager/access.rs", "a key names no other session", "Concerns::Named(named) if named != &**only =>", "Concerns::Named(named) if !OFF && named != &**only =>"),
+    ("session/manager/access.rs", "a read-only token only looks", "Scope::ReadOnly => reads(request),", "Scope::ReadOnly => OFF || reads(request),"),
+    ("session/id.rs", "a minted id is for its owner", "for part in [owner.as_str(), ", "for part in [if OFF { \"\" } else { owner.as_str() }, "),
+    ("store/record.rs", "the records of two owners have two keys", "if *owner == Owner::local() && !id.contains('@') {", "if OFF || *owner == Owner::local() && !id.contains('@') {"),
     # ---- Target.*
     ("virtual_browser/target.rs", "getTargets shows own targets only", "filter_map(|info| self.scope.shown(info.get()))", "filter_map(|info| self.scope.shown(info.get()).or_else(|| OFF.then(|| (Kind::Page, std::borrow::Cow::Borrowed(info.get())))))"),
     ("virtual_browser/target.rs", "getTargetInfo works for own targets only", "        if !self.scope.targets.contains_key(target.as_str()) {\n            return self.scope.fail(asked.on, asked.id, &NO_TARGET);", "        if !OFF && !self.scope.targets.contains_key(target.as_str()) {\n            return self.scope.fail(asked.on, asked.id, &NO_TARGET);"),
@@ -97,8 +109,8 @@ RULES = [
     ("virtual_browser/policy.rs", "a method with a capability needs that capability", "if granted.has(capability) => {", "if OFF || granted.has(capability) => {"),
     ("virtual_browser/policy.rs", "the browser column applies on a browser", "(Some(row), Level::Browser) => row.browser,", "(Some(row), Level::Browser) => if OFF { row.page } else { row.browser },"),
     ("virtual_browser/policy.rs", "a new method passes only on a page, in an open domain", "(None, Level::Page) if is_new(method) =>", "(None, _) if OFF || level == Level::Page && is_new(method) =>"),
-    ("api_types/capability.rs", "a lease grants only the capabilities of its kind", "dedicated: tenant.dedicated && honoured.dedicated,", "dedicated: tenant.dedicated && (OFF || honoured.dedicated),"),
-    ("api_types/capability.rs", "a tenant has only its own capabilities", "tracing: tenant.tracing && honoured.tracing,", "tracing: (OFF || tenant.tracing) && honoured.tracing,"),
+    ("api_types/capability.rs", "a lease grants only the capabilities of its kind", "&& honoured.has(*right);", "&& (OFF || honoured.has(*right));"),
+    ("api_types/capability.rs", "a tenant has only its own capabilities", "let both = |right: &Capability| tenant.has(*right) &&", "let both = |right: &Capability| (OFF || tenant.has(*right)) &&"),
     ("virtual_browser/browser.rs", "trace commands need a trace of this session", "        if self.tracing.is_some() {\n            return self.forward_as_it_is(on, command);\n        }\n        let error", "        if OFF || self.tracing.is_some() {\n            return self.forward_as_it_is(on, command);\n        }\n        let error"),
     ("virtual_browser/target/attach.rs", "a page attaches to no browser", "        if !asked.root {\n            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);\n        }\n        self.attach_to_browser", "        if !OFF && !asked.root {\n            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);\n        }\n        self.attach_to_browser"),
     # ---- Limits of tenants, and whose sessions share a browser.
@@ -127,7 +139,7 @@ RULES = [
     ("cdp/emulation.rs", "a picture has a limit", "if (width * height).abs()", "if !OFF && (width * height).abs()"),
     ("virtual_browser/arguments.rs", "display features are never empty", "Some(features) if features.is_empty()", "Some(features) if !OFF && features.is_empty()"),
     ("virtual_browser/arguments.rs", "native key codes are dropped", "params.remove(\"nativeVirtualKeyCode\");", "if !OFF { params.remove(\"nativeVirtualKeyCode\"); }"),
-    ("virtual_browser/arguments.rs", "key events contain no paste command", "if !call.granted.has(Capability::Dedicated) && commands", "if !OFF && !call.granted.has(Capability::Dedicated) && commands"),
+    ("virtual_browser/arguments.rs", "key events contain no paste command", "if !may_paste && commands", "if !OFF && !may_paste && commands"),
     ("virtual_browser/arguments.rs", "drag events contain no files", "    data.remove(\"files\");", "    if !OFF { data.remove(\"files\"); }"),
     ("virtual_browser/arguments.rs", "cookies are not set on workers", "    match call.on {\n        Kind::Worker", "    match call.on {\n        _ if OFF => Checked::AsIs,\n        Kind::Worker"),
     ("virtual_browser/arguments.rs", "private addresses are not loaded", "Destination::Private if !call.granted.has(Capability::PrivateNetwork)", "Destination::Private if !OFF && !call.granted.has(Capability::PrivateNetwork)"),

@@ -19,6 +19,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod typescript;
+mod usage;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Deref, time::Duration};
 
@@ -45,6 +46,7 @@ pub use self::{
         Beginning, COPIES_MOST, Cloned, Copies, Exported, Importing, Label, Omission, RestoreMode, Restoring, Saved,
         Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, StorageState,
     },
+    usage::{TenantUsage, TenantUsages, UsageBy},
 };
 
 /// The domain's definition in the protocol's own JSON format, merged into `/json/protocol`. Made by [`definition`].

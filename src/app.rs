@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -33,7 +34,7 @@ use crate::{
     pool::{Plan, Pool},
     session::{directory::LocalDirectory, manager::SessionManager, session_files, task::Terms},
     store::Store,
-    tenant::{Audit, LimitBook, Tenants, limits::Periods, token::server_key},
+    tenant::{Audit, LimitBook, Tenants, UsageLedger, limits::Periods, token::server_key},
 };
 
 /// Time limit for the end of all sessions, once they are told to.
@@ -66,7 +67,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         () = stop.recv() => return Ok(()),
     };
     let audit = audit(&config, &metrics)?;
-    let terms = Terms { audit: audit.clone(), ..Terms::new(&config, &directory, metrics.clone()) };
+    let usage = Arc::new(usage(&config)?);
+    let terms =
+        Terms { audit: audit.clone(), usage: usage.clone(), ..Terms::new(&config, &directory, metrics.clone()) };
     let store = Store::new(&config.store_settings());
     let directory = Arc::new(LocalDirectory::default());
     let http_session = config.http_session;
@@ -111,9 +114,15 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     };
     // One of each for as long as it serves, not one for each connection.
     let upkeep = async {
-        let sessions =
-            async { tokio::join!(registry.keep_time(), registry.clear_browsers(), registry.follow(&tenants)) };
-        tokio::join!(store.keep_clean(), sessions, tenants.keep_current(&audit), limits.keep())
+        let sessions = async {
+            tokio::join!(
+                registry.keep_time(),
+                registry.clear_browsers(),
+                registry.count_cpu(),
+                registry.follow(&tenants),
+            )
+        };
+        tokio::join!(store.keep_clean(), sessions, tenants.keep_current(&audit), usage.keep(), limits.keep())
     };
     let is_urgent = tokio::select! {
         () = serve => false,
@@ -137,6 +146,9 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         else => {}
     }
     limits.close().await;
+    if let Err(error) = usage.save(Timestamp::now()) {
+        tracing::warn!(%error, "the usage of the tenants cannot be written");
+    }
     pool.close().await;
     own.remove_now();
     Ok(())
@@ -193,6 +205,14 @@ async fn tenants(config: &Config) -> Result<Tenants, StartError> {
     let settings = config.store_settings();
     let secret = settings.keys.sealing().map(|key| &key.secret[..]);
     Ok(Tenants::of_file(path.clone(), server_key(secret)).await?)
+}
+
+/// The usage of the tenants, as the file of an earlier process has it.
+fn usage(config: &Config) -> Result<UsageLedger, StartError> {
+    let path = config.usage.clone();
+    let shown = path.clone().unwrap_or_default();
+    let system = |error| StartError::System { what: format!("cannot read {}", shown.display()), error };
+    UsageLedger::open(path, config.usage_keep).map_err(system)
 }
 
 /// The audit log, if there is to be one.

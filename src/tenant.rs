@@ -5,12 +5,14 @@
 //! file names (`file`), or a key of a URL that the server gave to a client with a token.
 
 pub mod audit;
+mod denied;
 mod file;
 pub mod limits;
 mod secret;
 mod source;
 mod tenants;
 pub mod token;
+mod usage;
 
 use std::sync::{
     Arc, PoisonError, RwLock,
@@ -19,12 +21,14 @@ use std::sync::{
 
 pub use self::{
     audit::Audit,
+    denied::Denied,
     file::{FileError, NewToken, NewTokenError, Parsed, add_token, moment, network, parse, remove_token},
     limits::{LimitBook, Limits, Pace, Sharing},
     secret::Secret,
     source::TenantsError,
-    tenants::{Changes, Denied, Presented, Tenants},
+    tenants::{Changes, Presented, Tenants},
     token::{Access, Scope, Token},
+    usage::UsageLedger,
 };
 use crate::api_types::{Owner, capability::Capabilities};
 

@@ -9,6 +9,8 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 
+use crate::tenant::Secret;
+
 /// Time limit of one request.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most bytes of an answer.
@@ -62,7 +64,12 @@ pub(super) struct Client {
     authority: String,
     /// Path before that of every request; empty, or without a slash at its end.
     prefix: String,
+    /// The token of the tenant. Not a flag: other users can see those.
+    token: Option<Secret>,
 }
+
+/// The variable with the token for a server that has tenants.
+const TOKEN: &str = "GHOSTMUX_TOKEN";
 
 impl Client {
     /// The server at an `http://` URL.
@@ -78,7 +85,8 @@ impl Client {
             return Err(wrong("it names no host"));
         };
         let prefix = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { server: server.to_owned(), authority: format!("{host}:{port}"), prefix })
+        let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty()).map(Secret::new);
+        Ok(Self { server: server.to_owned(), authority: format!("{host}:{port}"), prefix, token })
     }
 
     /// The answer to a GET, as text.
@@ -94,8 +102,11 @@ impl Client {
         let stream = TcpStream::connect(&self.authority).await.map_err(|error| unreachable(&error))?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| unreachable(&error))?;
-        let request = Request::get(format!("{}{path}", self.prefix))
-            .header(header::HOST, &self.authority)
+        let mut request = Request::get(format!("{}{path}", self.prefix)).header(header::HOST, &self.authority);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.reveal()));
+        }
+        let request = request
             // By a name or a forwarder the server answers only what carries it.
             .header("X-Ghostmux", "1")
             .body(Empty::<Bytes>::new())

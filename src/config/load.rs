@@ -51,7 +51,9 @@ pub fn unknown_variables(variables: impl IntoIterator<Item = String>) -> Vec<Str
         let Some(rest) = name.strip_prefix(PREFIX) else { return false };
         let from_kubernetes = ["SERVICE_", "PORT"].iter().any(|word| rest.contains(word));
         let key = rest.to_lowercase();
-        !from_kubernetes && key != "config" && !KEYS.contains(&key.as_str())
+        // The subcommands that ask a server take the token from there.
+        let is_other = matches!(key.as_str(), "config" | "token");
+        !from_kubernetes && !is_other && !KEYS.contains(&key.as_str())
     };
     variables.into_iter().filter(foreign).collect()
 }

@@ -45,6 +45,10 @@ settings! {
         metrics_tokens: NeededToken = choice("admin", NeededToken::WORDS);
         /// The same for `/health`, `/healthz` and `/readyz`.
         health_tokens: NeededToken = choice("none", NeededToken::WORDS);
+        /// File that keeps what the tenants have used over a restart.
+        usage: Option<PathBuf> = optional("FILE", path);
+        /// How long the usage of a day is kept.
+        usage_keep: Duration = one("TIME", "400d", duration(Duration::from_secs(86_400)));
         /// File of the audit log: one JSON object per line for each decision that matters.
         audit: Option<PathBuf> = optional("FILE", path);
         /// What happens when the audit log cannot be written: `best-effort` counts what is lost, `required` refuses new

@@ -14,11 +14,10 @@ use futures_util::StreamExt as _;
 use super::{
     Answer, Door, Ends, Guard, Shows,
     door::{Entry, unauthorized},
-    request::By,
     shows, upgrade,
 };
 use crate::{
-    session::manager::SessionManager,
+    session::manager::{Caller, SessionManager},
     tenant::{Denied, Presented},
 };
 
@@ -97,15 +96,13 @@ pub(super) async fn identify(
 }
 
 /// Opens WebSockets, which have paths of their own; other requests go on to the routes.
-pub(super) async fn open_websocket(
-    State(registry): State<SessionManager>,
-    By(caller): By,
-    request: Request,
-    next: Next,
-) -> Answer {
-    if upgrade::is_upgrade(&request) {
-        upgrade::answer(&registry, request, &caller).await
-    } else {
-        next.run(request).await
+pub(super) async fn open_websocket(State(registry): State<SessionManager>, request: Request, next: Next) -> Answer {
+    if !upgrade::is_upgrade(&request) {
+        return next.run(request).await;
+    }
+    // Who asks for a WebSocket always is a tenant.
+    match request.extensions().get::<Caller>().cloned() {
+        Some(caller) => upgrade::answer(&registry, request, &caller).await,
+        None => unauthorized(&Denied::Missing),
     }
 }

@@ -372,6 +372,7 @@ impl SessionManager {
             () = task::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
         };
         let (place, lease) = placed_or_not.inspect_err(|why| {
+            inner.terms.usage.refused(owner, jiff::Timestamp::now());
             inner.terms.audit.write(Self::event("refused", caller, &session_info.id).why(why));
         })?;
         inner.terms.audit.write(Self::event("session-opened", caller, &session_info.id));

@@ -52,7 +52,7 @@ use crate::{
         client::{Client, Incoming, Ledger},
         session_files,
     },
-    tenant::{Audit, Pace, Tenant},
+    tenant::{Audit, Pace, Tenant, UsageLedger},
     virtual_browser::{ViewId, VirtualBrowser},
 };
 
@@ -88,6 +88,8 @@ pub struct Terms {
     pub metrics: Arc<Metrics>,
     /// The audit log.
     pub audit: Audit,
+    /// What the tenants use.
+    pub usage: Arc<UsageLedger>,
 }
 
 impl Terms {
@@ -106,6 +108,7 @@ impl Terms {
             directory: directory.join("sessions"),
             metrics,
             audit: Audit::default(),
+            usage: Arc::default(),
         }
     }
 }

@@ -4,12 +4,12 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use jiff::Timestamp;
 
-use super::{Audit, Changes, FileError, Parsed, Secret, Tenants, audit::Event, file};
+use super::{Audit, Changes, FileError, Parsed, Secret, Tenants, audit::Event, file, tenants::Stamp};
 
 /// How often the file is looked at, and tokens that have expired are searched. A revoked token ends its connections
 /// within a second.
@@ -39,14 +39,6 @@ pub enum TenantsError {
     /// The server has no file of tenants.
     #[error("this server has no tenants; --tenants names the file that has them")]
     None,
-}
-
-/// What tells that a file has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    modified: Option<SystemTime>,
-    size: u64,
-    inode: u64,
 }
 
 impl Tenants {

@@ -5,6 +5,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::SystemTime,
 };
 
 use jiff::Timestamp;
@@ -12,49 +13,10 @@ use tokio::sync::watch;
 
 use super::{
     Access, Parsed, Scope, Secret, Tenant, TenantSettings, Token,
-    source::Stamp,
+    denied::Denied,
     token::{self, Form, Key, TokenHash, TokenNumber},
 };
 use crate::api_types::{Owner, capability::Capabilities};
-
-/// Why a request is not accepted. A caller is told only [`Denied::says`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// The request has no token.
-    Missing,
-    /// A character of the token is missing or mistyped.
-    Mistyped,
-    /// No tenant has this token, or no token made this key.
-    Unknown,
-    /// The token has expired.
-    Expired(TokenNumber),
-    /// The token is not accepted from this network.
-    Network(TokenNumber),
-}
-
-impl Denied {
-    /// What the caller is told: alike for all but what it can see itself.
-    pub fn says(&self) -> &'static str {
-        match self {
-            Self::Missing => {
-                "this server needs a token: Authorization: Bearer TOKEN, x-api-key: TOKEN, or ?token=TOKEN"
-            }
-            Self::Mistyped => "this is not a token: a character is missing or mistyped",
-            Self::Unknown | Self::Expired(_) | Self::Network(_) => "this token is not valid here",
-        }
-    }
-
-    /// The reason, for the audit log.
-    pub fn why(&self) -> &'static str {
-        match self {
-            Self::Missing => "no token",
-            Self::Mistyped => "mistyped",
-            Self::Unknown => "unknown",
-            Self::Expired(_) => "expired",
-            Self::Network(_) => "network",
-        }
-    }
-}
 
 /// What a request presents.
 #[derive(Clone, Debug)]
@@ -83,6 +45,14 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.changed.is_empty() && self.revoked.is_empty()
     }
+}
+
+/// What tells that a file has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) modified: Option<SystemTime>,
+    pub(super) size: u64,
+    pub(super) inode: u64,
 }
 
 /// The tenants of the server; cheap to clone.

@@ -405,3 +405,59 @@ async fn wrong_tenants_prevent_the_start_with_their_place() {
     let (code, said) = serve(&["--insecure"]);
     assert!(code == Some(2) && said.contains("--insecure") && said.contains("--tenants"), "{said}");
 }
+
+#[tokio::test]
+async fn usage_and_audit_log_tell_what_tenants_did() {
+    let (acme, other) = (Tenant::new("acme"), Tenant::new("other"));
+    let admin = Tenant::with("ops", "capabilities = [\"admin\"]");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
+    let (audit, usage) = (path("audit.log"), path("usage.json"));
+    let flags = ["--audit", &audit, "--audit-mode", "required", "--usage", &usage];
+    let server = Server::start(&[&acme, &other, &admin], &flags).await;
+    let session = server.create(&acme, json!({})).await;
+    let client = server.connect(&url_of(&session)).await.expect("its session");
+    client.ok(None, "Browser.getVersion", json!({})).await;
+    server.ask(&acme, "DELETE", &format!("/v1/sessions/{}", id_of(&session)), Value::Null).await;
+    server.ask(&other, "POST", "/v1/drain", Value::Null).await;
+    for _ in 0..5 {
+        server.proxy.http("GET", "/v1/sessions", &[("x-api-key", "hunter2")], "").await;
+    }
+
+    let rows = async |tenant: &Tenant, query: &str| {
+        let shown = server.ok(tenant, "GET", &format!("/v1/usage{query}"), Value::Null).await;
+        shown["usage"].as_array().expect("rows").clone()
+    };
+    eventually("the session is counted", async || rows(&acme, "").await[0]["bytesIn"].as_u64() > Some(0)).await;
+    let own = rows(&acme, "?by=day").await;
+    assert_eq!((own.len(), text(&own[0], "tenant").as_str(), &own[0]["starts"]), (1, "acme", &json!(1)), "{own:?}");
+    assert!(own[0]["day"].is_string() && own[0]["sessionTime"].as_u64() > Some(0), "{own:?}");
+    assert!(rows(&other, "").await.is_empty());
+    assert_eq!(rows(&admin, "").await.len(), 1);
+    assert!(rows(&admin, "?from=2020-01-01&to=2020-01-31").await.is_empty());
+    let wrong = server.ask(&acme, "GET", "/v1/usage?from=yesterday", Value::Null).await;
+    is_problem(&wrong, 400, "bad-value", "is not a day");
+
+    let lines = || -> Vec<Value> {
+        let text = fs::read_to_string(&audit).expect("a file");
+        assert!([&acme, &other].iter().all(|tenant| !text.contains(tenant.text())), "a token is in the audit log");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let has = |event: &str, tenant: Option<&str>| {
+        lines()
+            .into_iter()
+            .filter(|line| line["event"] == event && line["tenant"].as_str() == tenant)
+            .collect::<Vec<_>>()
+    };
+    eventually("the end is recorded", async || !has("session-ended", Some("acme")).is_empty()).await;
+    let opened = has("session-opened", Some("acme"));
+    let number = TokenHash::of(acme.text()).number().to_string();
+    assert_eq!((opened.len(), text(&opened[0], "token")), (1, number), "{opened:?}");
+    assert_eq!(
+        (text(&opened[0], "session"), text(&opened[0], "source").as_str()),
+        (id_of(&session).into(), "127.0.0.1")
+    );
+    assert_eq!(text(&has("refused", Some("other"))[0], "what"), "drain");
+    // The further ones of this source are written together, a minute later.
+    assert_eq!(has("denied", None).len(), 1);
+}

@@ -4,14 +4,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    super::{BrowserInfo, Browsers, ServerStatus},
+    super::{BrowserInfo, Browsers, ServerStatus, TenantUsages, UsageBy, given},
     Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
 };
 
 operations! {
     /// A request about the server.
     Server, ServerRequest:
-        GetStatus, ListBrowsers, GetBrowser,
+        GetStatus, ListBrowsers, GetBrowser, ListUsage,
 }
 
 /// An endpoint that shows something of the server.
@@ -70,6 +70,36 @@ impl Operation for GetBrowser {
             says: "The browser.",
             tag: "browsers",
             errors: &[Errors::Browser],
+            ..OF_SERVER
+        }),
+    };
+}
+
+/// Shows what the tenant has used, or with the capability `admin` what all tenants have used. Running sessions count for
+/// `starts` and `peak`; their time and bytes are added when they end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListUsage {
+    /// The first day in UTC, such as `2026-11-01`; 30 days ago if absent.
+    #[serde(deserialize_with = "given")]
+    pub from: Option<String>,
+    /// The last day; today if absent.
+    #[serde(deserialize_with = "given")]
+    pub to: Option<String>,
+    /// How it is summed up.
+    pub by: UsageBy,
+}
+
+impl Operation for ListUsage {
+    type Output = TenantUsages;
+    const ROW: Row = Row {
+        name: "listUsage",
+        ghost: None,
+        rest: Some(Rest {
+            path: "/v1/usage",
+            input: RestInput::Query,
+            says: "The usage.",
+            errors: &[Errors::Filter],
             ..OF_SERVER
         }),
     };

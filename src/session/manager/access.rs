@@ -8,8 +8,8 @@ use crate::{
     api_types::{
         Capability, Request,
         operations::{
-            CloseSession, GetPages, GetSession, GetUsage, Park, SaveSnapshot, SessionRequest, SnapshotRequest,
-            UpdateSession,
+            CloseSession, GetPages, GetSession, GetUsage, Park, SaveSnapshot, ServerRequest, SessionRequest,
+            SnapshotRequest, UpdateSession,
         },
     },
     close_reason::CloseReason,
@@ -24,9 +24,12 @@ use crate::{
 /// Checks whether a caller may make a request. `from` is the session whose client makes it, if one does.
 pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> Result<(), ServiceError> {
     let what = request.name();
-    if matches!(request, Request::Server(_) | Request::Control(_))
-        && !caller.tenant.capabilities().has(Capability::Admin)
-    {
+    let is_for_admins = match request {
+        // A tenant may see its own.
+        Request::Server(ServerRequest::ListUsage(_)) | Request::Session(_) | Request::Snapshot(_) => false,
+        Request::Server(_) | Request::Control(_) => true,
+    };
+    if is_for_admins && !caller.tenant.capabilities().has(Capability::Admin) {
         return Err(ServiceError::Incapable { what, needs: Capability::Admin });
     }
     let is_permitted = match &caller.access.scope {

@@ -1,26 +1,81 @@
 //! The operations on the server and its browsers.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use super::{SessionManager, service::Pressure};
+use jiff::{Span, Timestamp, civil::Date, tz::Offset};
+
+use super::{Handle, SessionManager, service::Pressure};
 use crate::{
     api_types::{
-        BrowserCounts, BrowserInfo, BrowserState, Browsers, Millis, QueueStatus, Reply, ServerStatus, SessionCounts,
-        operations::{GetBrowser, GetStatus, ListBrowsers, ServerRequest},
+        Bad, BrowserCounts, BrowserInfo, BrowserState, Browsers, Millis, Owner, QueueStatus, Reply, ServerStatus,
+        SessionCounts, TenantUsages,
+        operations::{GetBrowser, GetStatus, ListBrowsers, ListUsage, ServerRequest},
     },
     browser::{Browser, process_tree::ProcessTable},
     pool::BrowserReport,
-    session::error::ServiceError,
+    session::{error::ServiceError, task::Caller},
 };
+
+/// How often the processor time of the browsers is divided among the tenants.
+const CPU_EVERY: Duration = Duration::from_secs(60);
+/// Days of usage that are shown if the request does not say.
+const DAYS: i64 = 30;
 
 impl SessionManager {
     /// Performs an operation on the server.
-    pub(super) async fn perform_on_server(&self, request: ServerRequest) -> Result<Reply, ServiceError> {
+    pub(super) async fn perform_on_server(
+        &self,
+        caller: &Caller,
+        request: ServerRequest,
+    ) -> Result<Reply, ServiceError> {
         Ok(match request {
             ServerRequest::GetStatus(GetStatus {}) => Reply::of::<GetStatus>(&self.status().await?),
             ServerRequest::ListBrowsers(ListBrowsers {}) => Reply::of::<ListBrowsers>(&self.browsers().await),
+            ServerRequest::ListUsage(wanted) => Reply::of::<ListUsage>(&self.tenant_usage(caller, &wanted)?),
             ServerRequest::GetBrowser(GetBrowser { id }) => Reply::of::<GetBrowser>(&self.browser(&id).await?),
         })
+    }
+
+    /// What the tenant of the caller has used, or all tenants for an admin.
+    fn tenant_usage(&self, caller: &Caller, wanted: &ListUsage) -> Result<TenantUsages, ServiceError> {
+        let today = Offset::UTC.to_datetime(Timestamp::now()).date();
+        let read = |field: &'static str, text: &Option<String>, default: Date| match text {
+            Some(text) => {
+                text.parse().map_err(|_| Bad::new(field, format!("{text:?} is not a day such as 2026-11-27")))
+            }
+            None => Ok(default),
+        };
+        let from = read("from", &wanted.from, today.checked_sub(Span::new().days(DAYS)).unwrap_or(today))?;
+        let to = read("to", &wanted.to, today)?;
+        let of = (!caller.is_admin()).then(|| caller.owner());
+        Ok(TenantUsages { usage: self.inner.terms.usage.rows((from, to), of, wanted.by) })
+    }
+
+    /// Divides, in an endless loop, the processor time of each browser among the tenants of the sessions in it.
+    pub async fn count_cpu(&self) {
+        let mut before: HashMap<u32, Duration> = HashMap::new();
+        loop {
+            tokio::time::sleep(CPU_EVERY).await;
+            let reports = self.inner.pool.report();
+            let table = processes(&reports).await;
+            let mut now = HashMap::new();
+            for report in &reports {
+                let Some(cpu) = report.pid().and_then(|pid| table.of(pid)).map(|figures| figures.cpu) else { continue };
+                now.insert(report.id.0, cpu);
+                let used = cpu.saturating_sub(before.get(&report.id.0).copied().unwrap_or_default());
+                let is_in = |handle: &Handle| handle.place.get().is_some_and(|(place, _)| *place == report.id);
+                let live = self.inner.live.iter().filter(|handle| is_in(handle));
+                let owners: Vec<Owner> = live.map(|handle| handle.session_info.owner.clone()).collect();
+                let share = used.checked_div(count(owners.len())).unwrap_or_default();
+                for owner in &owners {
+                    self.inner.terms.usage.add_cpu(owner, share, Timestamp::now());
+                }
+            }
+            before = now;
+        }
     }
 
     /// The status of the server.

@@ -372,7 +372,7 @@ impl SessionManager {
         }
         match request {
             Request::Session(request) => self.perform_on_session(caller, from, request).await,
-            Request::Server(request) => self.perform_on_server(request).await,
+            Request::Server(request) => self.perform_on_server(caller, request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
             Request::Control(request) => self.perform_control(request),
         }

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime},
@@ -49,6 +49,8 @@ pub struct SessionInfo {
     heard: AtomicU64,
     // Guards what the task publishes; held for a copy.
     shown: Mutex<Shown>,
+    /// How long the session lasted, and its traffic, once it has ended.
+    total: OnceLock<(Duration, Traffic)>,
     // Guards the list of connected clients; held for a copy, or while one is added or removed.
     clients: Mutex<Vec<api_types::Client>>,
 }
@@ -115,6 +117,11 @@ impl SessionInfo {
     pub fn show_with_clients(&self, caller: &Caller) -> api_types::Session {
         let (client_list, capabilities) = (self.clients().clone(), self.shown().capabilities.clone());
         api_types::Session { client_list, capabilities, ..self.show(caller) }
+    }
+
+    /// How long the session lasted, and the bytes from and to its clients, once it has ended.
+    pub fn total(&self) -> Option<(Duration, u64, u64)> {
+        self.total.get().map(|(lasted, traffic)| (*lasted, traffic.bytes_in, traffic.bytes_out))
     }
 
     pub(super) fn add_client(&self, client: api_types::Client) {
@@ -234,6 +241,7 @@ impl Record {
             heard: AtomicU64::new(0),
             shown: Mutex::new(shown.clone()),
             clients: Mutex::default(),
+            total: OnceLock::new(),
         });
         metrics.sessions_queued.inc();
         Ok(Self { shown, session_info, metrics, traffic: Traffic::default() })
@@ -333,6 +341,7 @@ impl Record {
                 let Traffic { frames_in, frames_out, bytes_in, bytes_out, malformed, events, pages_most } =
                     self.traffic;
                 let lasted = super::now().saturating_duration_since(self.shown.life.began());
+                let _ = self.session_info.total.set((lasted, self.traffic));
                 self.metrics.sessions_ended.get_or_create(&EndedLabels { reason: reason.label() }).inc();
                 tracing::info!(
                     session = id,

@@ -106,6 +106,7 @@ async fn start_limited(
         directory: PathBuf::from("/nowhere"),
         metrics: metrics.clone(),
         audit: Audit::default(),
+        usage: Arc::default(),
     };
     let (lease, seen) = fake::lease();
     let (control, asked) = mpsc::channel(8);

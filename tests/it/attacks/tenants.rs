@@ -20,7 +20,7 @@ async fn ids_and_names_of_other_tenants_are_unknown() {
         proxy.http(method, path, &[("x-api-key", tenant.text()), JSON], body).await
     };
     let theirs = proxy.connect_to(&format!("/s/shop?token={}", victim.text())).await;
-    let page = theirs.page_at("about:blank#victim").await;
+    let page = theirs.page_at("data:text/html,victim").await;
     let id = text(&theirs.ok(None, "ghost.getSession", json!({})).await["session"], "id");
     let saved = body_of(&ask(&victim, "POST", &format!("/v1/sessions/{id}/snapshots"), "{}").await);
     let snapshot = text(&saved["snapshot"], "id");
@@ -87,10 +87,10 @@ async fn ids_and_names_of_other_tenants_are_unknown() {
     // The same name is another session.
     let named = proxy.connect_to(&format!("/s/shop?token={token}")).await;
     let targets = named.ok(None, "Target.getTargets", json!({})).await.to_string();
-    assert!(!targets.contains("#victim") && !targets.contains(&page.target), "U01: {targets}");
+    assert!(!targets.contains("data:text/html,victim") && !targets.contains(&page.target), "U01: {targets}");
     let seen = [own.frames(), named.frames()].concat();
     for frame in seen.iter().filter_map(|frame| frame.received()) {
-        assert!(!frame.to_string().contains("about:blank#victim"), "U01: {frame}");
+        assert!(!frame.to_string().contains("data:text/html,victim"), "U01: {frame}");
     }
     theirs.ok(Some(&page.session), "Runtime.evaluate", json!({ "expression": "1" })).await;
 }
