@@ -211,7 +211,7 @@ pub struct Session {
     /// sessions.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub owner: Option<String>,
-    /// What it may do beyond driving its own pages; absent if that is nothing, in lists of sessions, and in events.
+    /// What it may do beyond driving its own pages; absent if that is nothing, and while it is in no browser.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub capabilities: Vec<Capability>,
 }

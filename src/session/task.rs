@@ -191,6 +191,7 @@ impl SessionTask {
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
         record.place(lease.browser().id());
+        record.grant(granted(&tenant));
         Self {
             record,
             tenant,

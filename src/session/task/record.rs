@@ -78,7 +78,8 @@ impl SessionInfo {
 
     /// The session as its owner sees it, or an admin.
     pub fn show(&self, caller: &Caller) -> api_types::Session {
-        let shown = self.show_at(&caller.host);
+        let capabilities = self.shown().capabilities.clone();
+        let shown = api_types::Session { capabilities, ..self.show_at(&caller.host) };
         if self.owner == *caller.owner() {
             return api_types::Session { web_socket_debugger_url: caller.url_of(&self.id), ..shown };
         }
@@ -113,10 +114,10 @@ impl SessionInfo {
         }
     }
 
-    /// As [`SessionInfo::show`], with its clients and capabilities.
+    /// As [`SessionInfo::show`], with its clients.
     pub fn show_with_clients(&self, caller: &Caller) -> api_types::Session {
-        let (client_list, capabilities) = (self.clients().clone(), self.shown().capabilities.clone());
-        api_types::Session { client_list, capabilities, ..self.show(caller) }
+        let client_list = self.clients().clone();
+        api_types::Session { client_list, ..self.show(caller) }
     }
 
     /// How long the session lasted, and the bytes from and to its clients, once it has ended.
