@@ -83,7 +83,7 @@ export namespace Ghost {
     browser?: number;
     /** The tenant to whom it belongs, if that is not the one who asks: only a tenant with the capability `admin` sees such sessions. */
     owner?: string;
-    /** What it may do beyond driving its own pages; absent if that is nothing, in lists of sessions, and in events. */
+    /** What it may do beyond driving its own pages; absent if that is nothing, and while it is in no browser. */
     capabilities?: Capability[];
   }
 
