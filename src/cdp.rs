@@ -27,6 +27,7 @@ mod envelope;
 pub mod error;
 pub mod ids;
 pub mod json_object;
+pub mod json_string;
 mod json_text;
 pub mod message;
 pub mod permission;

@@ -10,13 +10,14 @@ use ghostmux::{
         CodecChoice, Launch, Lease, Source,
         find::{command_line, is_root},
     },
+    cdp::json_string::JsonString,
     config::{Codec, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     metrics::Metrics,
     pool::{BrowserKind, Company, LeaseRequest, Plan, Pool},
     snapshot::{
         Parts, Reopen, Report, capture,
         ndjson::Writer,
-        record::{Context, Cookie, Database, ObjectStore, Raw, Record, Rows, Storage},
+        record::{Context, Cookie, Database, ObjectStore, Record, Rows, Storage},
         restore,
     },
     store::{Meta, New, SnapshotId, Store},
@@ -170,8 +171,8 @@ async fn make<W: AsyncWrite + Unpin>(to: W, origins: u64, megabytes: u64) -> Don
     Ok(())
 }
 
-fn raw(text: &str) -> Done<Raw> {
-    Ok(RawValue::from_string(json!(text).to_string())?)
+fn raw(text: &str) -> Done<JsonString> {
+    Ok(serde_json::from_str(&json!(text).to_string())?)
 }
 
 /// Letters, half of them random.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::record::{Field, Raw};
-use crate::browser::commands::commands;
+use super::record::Field;
+use crate::{browser::commands::commands, cdp::json_string::JsonString};
 
 commands! {
     "DOMSnapshot.captureSnapshot" = CaptureSnapshot { computed_styles: [&'static str; 0] } -> DomSnapshot;
@@ -15,7 +15,7 @@ commands! {
 #[derive(Deserialize)]
 pub(crate) struct DomSnapshot {
     documents: Vec<Document>,
-    strings: Vec<Raw>,
+    strings: Vec<JsonString>,
 }
 
 #[derive(Deserialize)]

@@ -194,12 +194,25 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
     }
 
     fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, ContentError> {
-        runtime::aside(self.text.len(), || serde_json::from_str(&self.text))
-            .map_err(|error| self.shape(&error.to_string()))
+        runtime::aside(self.text.len(), || {
+            serde_json::from_str(&self.text).map_err(|_| place_of_error::<T>(&self.text))
+        })
+        .map_err(|why| self.shape(&why))
     }
 
     fn shape(&self, why: &str) -> ContentError {
         ContentError::Shape { line: self.lines, why: why.to_owned() }
+    }
+}
+
+/// Why a line cannot be read, with the member that is wrong. Reading with this is slower, so it is done only for a line
+/// that is refused.
+fn place_of_error<T: for<'de> Deserialize<'de>>(line: &str) -> String {
+    let mut reader = serde_json::Deserializer::from_str(line);
+    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(error) if error.path().iter().next().is_some() => error.to_string(),
+        Err(error) => error.inner().to_string(),
+        Ok(_) => "there is more after the object".to_owned(),
     }
 }
 
@@ -223,10 +236,11 @@ pub async fn check_within<R: AsyncBufRead + Unpin>(from: R, longest: usize) -> R
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
     use super::*;
-    use crate::snapshot::record::{Context, Raw, Storage};
+    use crate::{
+        cdp::json_string::JsonString,
+        snapshot::record::{Context, Storage},
+    };
 
     async fn written(records: &[Record]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -238,8 +252,8 @@ mod tests {
         bytes
     }
 
-    fn raw(json: &str) -> Raw {
-        RawValue::from_string(json.to_owned()).expect("JSON")
+    fn raw(json: &str) -> JsonString {
+        serde_json::from_str(json).expect("a JSON string")
     }
 
     async fn sample() -> Vec<u8> {
@@ -290,6 +304,35 @@ mod tests {
             let cut = format!("{}\n", lines.join("\n"));
             let error = check(cut.as_bytes()).await.expect_err("a line is missing");
             assert!(matches!(error, ContentError::Shape { .. }), "{line}: {error}");
+        }
+    }
+
+    /// A page's strings stay raw JSON, so that each could be any JSON.
+    #[tokio::test]
+    async fn names_that_are_no_strings_are_refused_by_line_and_member() {
+        let header = r#"{"header":{"version":1,"browser":""}}"#;
+        let context = r#"{"context":{"madeByClient":false}}"#;
+        let storage = r#"{"storage":{"key":"https://a.test/"}}"#;
+        for (line, member) in [
+            (r#"{"localStorage":[["a","1"],[5,"v"]]}"#, "localStorage[1][0]: it is a number"),
+            (r#"{"localStorage":[["a",{"b":1}]]}"#, "localStorage[0][1]: it is an object"),
+            (r#"{"database":{"name":null,"version":1,"stores":[]}}"#, "database.name: it is null"),
+            (
+                r#"{"database":{"name":"d","version":1,"stores":[
+                    {"name":["s"],"keyPath":null,"autoIncrement":false,"indexes":[]}]}}"#,
+                "database.stores[0].name: it is a list",
+            ),
+            (
+                r#"{"database":{"name":"d","version":1,"stores":[{"name":"s","keyPath":null,"autoIncrement":false,
+                    "indexes":[{"name":true,"keyPath":"k","unique":false,"multiEntry":false}]}]}}"#,
+                "database.stores[0].indexes[0].name: it is a boolean",
+            ),
+            (r#"{"page":{"url":"https://a.test/","title":7}}"#, "page.title: it is a number"),
+        ] {
+            let text = [header, context, storage, &line.replace('\n', " "), ""].join("\n");
+            let error = check(text.as_bytes()).await.expect_err(line).to_string();
+            let right = format!("line 4 is not a record of a snapshot: {member}, and a string is expected");
+            assert!(error.starts_with(&right), "{error}, not {right}");
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{
     Parts, Problem,
     form_fields::{self, CaptureSnapshot},
-    record::{Entry, Lost, Page, Raw, SessionStorage},
+    record::{Entry, Lost, Page, SessionStorage},
     storage_key::StorageKey,
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
         emulation::Overrides,
         ids::TargetId,
         json_object::JsonObject,
+        json_string::JsonString,
         target::{Kind, TargetInfo},
     },
     runtime,
@@ -109,7 +110,7 @@ pub(crate) struct KeyOfFrame {
 /// The result of `DOMStorage.getDOMStorageItems`.
 #[derive(Deserialize)]
 pub(crate) struct Items {
-    entries: Vec<(Raw, Raw)>,
+    entries: Vec<(JsonString, JsonString)>,
 }
 
 /// Reads a page. Parts that are not answered in time are missing, and reported.
@@ -124,7 +125,7 @@ pub(super) async fn look(
     let title = JsonObject::read(info).and_then(|info| serde_json::from_str(info.get("title")?).ok());
     let page = Page {
         url: url.clone(),
-        title: title.unwrap_or_else(empty),
+        title: title.unwrap_or_default(),
         history: Vec::new(),
         current: 0,
         scroll: (0.0, 0.0),
@@ -263,8 +264,4 @@ async fn read_area(part: &PageDriver, key: String, seen: &mut Seen) -> Result<()
         seen.page.session_storage.push(SessionStorage { key, items: items.entries });
     }
     Ok(())
-}
-
-fn empty() -> Raw {
-    serde_json::value::RawValue::from_string(r#""""#.to_owned()).expect("a JSON string")
 }

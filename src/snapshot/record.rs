@@ -1,13 +1,13 @@
 //! The records of a snapshot's content, one JSON object per line. `ndjson` reads and writes them.
 //!
 //! The first record is the [`Header`], the last the [`Trailer`]. A record in between belongs to the last context,
-//! storage key and database before it. `docs/snapshot-content.md` is the reference. Strings that a page chose stay raw
-//! JSON, because JavaScript strings need not be valid Unicode.
+//! storage key and database before it. `docs/snapshot-content.md` is the reference. Strings that a page chose stay JSON
+//! ([`JsonString`]), because JavaScript strings need not be valid Unicode.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::cdp::{emulation::Override, permission::Ruling};
+use crate::cdp::{emulation::Override, json_string::JsonString, permission::Ruling};
 
 /// The version that this program writes. It reads this one and every older one.
 pub const VERSION: u32 = 1;
@@ -29,8 +29,8 @@ pub enum Record {
     Cookies(Vec<Cookie>),
     /// A storage key of this context starts.
     Storage(Storage),
-    /// Items of this storage key's localStorage: `[key, value]`, both JSON strings.
-    LocalStorage(Vec<(Raw, Raw)>),
+    /// Items of this storage key's localStorage: `[key, value]`.
+    LocalStorage(Vec<(JsonString, JsonString)>),
     /// A database of this storage key starts.
     Database(Database),
     /// Rows of this database.
@@ -121,8 +121,8 @@ pub struct Storage {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Database {
-    /// Its name, a JSON string.
-    pub name: Raw,
+    /// Its name.
+    pub name: JsonString,
     /// Its version.
     pub version: u64,
     /// Its object stores.
@@ -133,8 +133,8 @@ pub struct Database {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectStore {
-    /// Its name, a JSON string.
-    pub name: Raw,
+    /// Its name.
+    pub name: JsonString,
     /// A JSON string, an array of them, or null.
     pub key_path: Raw,
     /// Whether the store generates keys.
@@ -150,8 +150,8 @@ pub struct ObjectStore {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    /// Its name, a JSON string.
-    pub name: Raw,
+    /// Its name.
+    pub name: JsonString,
     /// A JSON string or an array of them.
     pub key_path: Raw,
     /// Whether each key may occur only once.
@@ -176,8 +176,8 @@ pub struct Rows {
 pub struct Page {
     /// The page's URL.
     pub url: String,
-    /// Its title, a JSON string.
-    pub title: Raw,
+    /// Its title.
+    pub title: JsonString,
     /// Its session history, oldest first; empty if unknown.
     #[serde(default)]
     pub history: Vec<Entry>,
@@ -210,8 +210,8 @@ pub struct Page {
 pub struct Entry {
     /// Its URL.
     pub url: String,
-    /// Its title, a JSON string.
-    pub title: Raw,
+    /// Its title.
+    pub title: JsonString,
 }
 
 /// A page's sessionStorage of one storage key.
@@ -220,8 +220,8 @@ pub struct Entry {
 pub struct SessionStorage {
     /// In Chrome's spelling.
     pub key: String,
-    /// `[key, value]`, both JSON strings.
-    pub items: Vec<(Raw, Raw)>,
+    /// `[key, value]`.
+    pub items: Vec<(JsonString, JsonString)>,
 }
 
 /// A form field of a page's own document that differs from what the site sent.
@@ -232,9 +232,9 @@ pub struct Field {
     pub number: usize,
     /// The element's name in capitals, to check that the page has not changed.
     pub tag: String,
-    /// Its text, a JSON string.
+    /// Its text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<Raw>,
+    pub value: Option<JsonString>,
     /// Whether it is checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<bool>,

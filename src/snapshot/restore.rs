@@ -14,7 +14,7 @@ use self::{blank::Blank, page::Opened};
 use super::{
     Problem, Report, SnapshotError,
     ndjson::Reader,
-    record::{Cookie, Database, Lost, Page, Raw, Record, Rows},
+    record::{Cookie, Database, Lost, Page, Record, Rows},
     storage_key::StorageKey,
     storage_page::StoragePage,
     unless_gone,
@@ -24,7 +24,7 @@ use crate::{
         ContextHandle, InternalRoot, by_deadline,
         commands::{Nothing, commands},
     },
-    cdp::{ids::ContextId, permission::Ruling},
+    cdp::{ids::ContextId, json_string::JsonString, permission::Ruling},
 };
 
 /// Deadline of one step, for example of a batch of rows.
@@ -326,7 +326,7 @@ impl Restore<'_> {
         by_deadline(Instant::now() + STEP, storage_page.run(op, args)).await
     }
 
-    async fn local_storage(&mut self, items: &[(Raw, Raw)]) -> Result<(), SnapshotError> {
+    async fn local_storage(&mut self, items: &[(JsonString, JsonString)]) -> Result<(), SnapshotError> {
         let place = self.place_of();
         match self.run::<Vec<(String, String)>>("store", &store_args(items, false)).await {
             Ok(lost) => {
@@ -391,6 +391,6 @@ impl Restore<'_> {
 }
 
 /// The argument of the storage page's operation `store`.
-pub(super) fn store_args(items: &[(Raw, Raw)], session: bool) -> String {
+pub(super) fn store_args(items: &[(JsonString, JsonString)], session: bool) -> String {
     format!(r#"{{"items":{},"session":{session}}}"#, serde_json::to_string(items).unwrap_or_default())
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::browser::CallError;
+use crate::{browser::CallError, cdp::json_string::JsonString};
 
 /// A command of CDP with its parameters, which are the members of the type. `commands!` declares
 /// commands.
@@ -81,8 +81,8 @@ pub(crate) struct NavigationEntry {
     pub(crate) id: i64,
     /// The URL, which may be empty for a page that was never navigated.
     pub(crate) url: String,
-    /// The title, a JSON string: it may have lone surrogates.
-    pub(crate) title: Box<RawValue>,
+    /// The title.
+    pub(crate) title: JsonString,
 }
 
 /// The result of `Storage.getCookies`.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::Scene;
 use crate::{
     browser::{CallError, by_deadline, commands::commands},
-    cdp::ids::ContextId,
+    cdp::{ids::ContextId, json_string::JsonString},
     snapshot::{
         Problem,
         record::{Database, Index, Lost, ObjectStore, Raw, Record, Rows, Storage},
@@ -57,7 +57,7 @@ pub(crate) struct Metadata {
 
 #[derive(Deserialize)]
 struct Listed {
-    name: Raw,
+    name: JsonString,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +70,7 @@ struct Schema {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SchemaStore {
-    name: Raw,
+    name: JsonString,
     key_path: Raw,
     auto_increment: bool,
     indexes: Vec<Index>,
@@ -85,7 +85,7 @@ struct Batch {
 
 #[derive(Deserialize)]
 struct Items {
-    items: Vec<(Raw, Raw)>,
+    items: Vec<(JsonString, JsonString)>,
     next: Option<u64>,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Readers<'a> {
         &self,
         storage_page: &mut StoragePage,
         key: &StorageKey,
-        name: Raw,
+        name: JsonString,
         place: &str,
         finder: &mut Finder,
     ) -> Result<(), Problem> {

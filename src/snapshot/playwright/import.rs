@@ -1,5 +1,8 @@
 //! Converts a `storageState` to records.
 
+use std::ops::Deref;
+
+use serde_json::value::RawValue;
 use tokio::io::AsyncWrite;
 
 use super::{
@@ -92,7 +95,7 @@ fn pieces<T>(items: impl Iterator<Item = T>, size: impl Fn(&T) -> usize) -> impl
 }
 
 /// The bytes of a pair of JSON texts.
-fn pair_size((key, value): &(Raw, Raw)) -> usize {
+fn pair_size<T: Deref<Target = RawValue>>((key, value): &(T, T)) -> usize {
     key.get().len() + value.get().len() + 4
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-use crate::snapshot::record::Raw;
+use crate::{cdp::json_string::JsonString, snapshot::record::Raw};
 
 #[derive(Serialize, Deserialize)]
 #[serde(expecting = "an object with cookies and origins")]
@@ -45,13 +45,13 @@ pub(super) struct Origin {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Item {
-    pub(super) name: Raw,
-    pub(super) value: Raw,
+    pub(super) name: JsonString,
+    pub(super) value: JsonString,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct StateDatabase {
-    pub(super) name: Raw,
+    pub(super) name: JsonString,
     pub(super) version: u64,
     pub(super) stores: Vec<StateStore>,
 }
@@ -59,7 +59,7 @@ pub(super) struct StateDatabase {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StateStore {
-    pub(super) name: Raw,
+    pub(super) name: JsonString,
     pub(super) auto_increment: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) key_path: Option<Raw>,
@@ -90,7 +90,7 @@ fn there<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Raw>, D::Er
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StateIndex {
-    pub(super) name: Raw,
+    pub(super) name: JsonString,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) key_path: Option<Raw>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

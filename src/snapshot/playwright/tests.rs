@@ -30,8 +30,16 @@ async fn documents_of_another_shape_are_refused() {
         (r#"{"origins":[{"origin":"chrome://settings"}]}"#, "is not an origin"),
         (r#"{"origins":[{"origin":"https://a.test/path"}]}"#, "is not an origin"),
         (
-            r#"{"origins":[{"origin":"https://a.test","localStorage":[{"name":1}]}]}"#,
+            r#"{"origins":[{"origin":"https://a.test","localStorage":[{"name":"a"}]}]}"#,
             "origins[0].localStorage[0]: missing field `value`",
+        ),
+        (
+            r#"{"origins":[{"origin":"https://a.test","localStorage":[{"name":"a","value":1}]}]}"#,
+            "origins[0].localStorage[0].value: it is a number, and a string is expected",
+        ),
+        (
+            r#"{"origins":[{"origin":"https://a.test","indexedDB":[{"name":null,"version":1,"stores":[]}]}]}"#,
+            "origins[0].indexedDB[0].name: it is null, and a string is expected",
         ),
     ] {
         let mut bytes = Vec::new();

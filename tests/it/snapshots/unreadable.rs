@@ -4,7 +4,7 @@
 use ghostmux::{
     snapshot::{
         ndjson::Writer,
-        record::{Context, Cookie, Lost, Raw, Record, Storage},
+        record::{Context, Cookie, Lost, Record, Storage},
     },
     store::{SnapshotId, seal::CHUNK},
 };
@@ -27,7 +27,7 @@ use crate::{
 async fn content(site: &Site) -> Vec<u8> {
     let cookie = json!({ "name": "mark", "value": "saved", "domain": "127.0.0.1", "path": "/" });
     let cookie: Cookie = serde_json::from_value(cookie).expect("a cookie");
-    let items: Vec<(Raw, Raw)> = serde_json::from_value(json!([["mark", "saved"]])).expect("items");
+    let items = serde_json::from_str(r#"[["mark","saved"]]"#).expect("items");
     let why = "x".repeat(CHUNK / 2);
     let lost = |place: u32| Lost { what: "nothing".to_owned(), place: place.to_string(), why: why.clone() };
     let mut records = vec![
