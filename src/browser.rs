@@ -10,6 +10,7 @@ mod downloads;
 mod error;
 pub mod find;
 mod health;
+pub mod http_get;
 mod inbox;
 mod internal;
 mod lease;

@@ -8,15 +8,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::{Request, header};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-
 use super::{
     codec::{Codec, CodecChoice},
     find::{Found, command_line, is_root},
+    http_get::{self, GetError},
     process::{Launch, Process},
 };
 use crate::config;
@@ -32,7 +27,7 @@ pub enum ProtocolError {
     Io(#[from] io::Error),
     /// The HTTP request failed.
     #[error("Chrome could not be asked for its protocol: {0}")]
-    Http(#[from] hyper::Error),
+    Http(#[from] GetError),
     /// The answer was not the protocol.
     #[error("Chrome did not answer with its protocol, but with {0}")]
     Odd(String),
@@ -71,25 +66,9 @@ async fn port(profile: &Path) -> u16 {
 }
 
 async fn get(authority: &str) -> Result<String, ProtocolError> {
-    let stream = TcpStream::connect(authority).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get("/json/protocol").header(header::HOST, authority).body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| ProtocolError::Odd(error.to_string()))?;
-    let answer = async {
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            return Err(ProtocolError::Odd(status.to_string()));
-        }
-        String::from_utf8(body.into()).map_err(|error| ProtocolError::Odd(error.to_string()))
-    };
-    tokio::pin!(connection);
-    tokio::select! {
-        answer = answer => answer,
-        ended = &mut connection => Err(match ended {
-            Ok(()) => ProtocolError::Odd("a closed connection".to_owned()),
-            Err(error) => error.into(),
-        }),
+    let (status, body) = http_get::get(authority, "/json/protocol", &[]).await?;
+    if status != 200 {
+        return Err(ProtocolError::Odd(format!("status {status}")));
     }
+    Ok(body)
 }

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{Request, Uri, header};
-use hyper_util::rt::TokioIo;
+use hyper::Uri;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 
-use crate::tenant::Secret;
+use crate::{
+    browser::http_get::{self, GetError},
+    tenant::Secret,
+};
 
 /// Time limit of one request.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Most bytes of an answer.
-const LONGEST: usize = 64 * 1024 * 1024;
 
 /// Why a server did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -98,38 +95,19 @@ impl Client {
     }
 
     async fn ask(&self, path: &str) -> Result<String, ClientError> {
-        let unreachable = |error: &dyn std::fmt::Display| self.unreachable(error.to_string());
-        let stream = TcpStream::connect(&self.authority).await.map_err(|error| unreachable(&error))?;
-        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| unreachable(&error))?;
-        let mut request = Request::get(format!("{}{path}", self.prefix)).header(header::HOST, &self.authority);
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.reveal()));
+        // By a name or a forwarder the server answers only what carries this header.
+        let mut headers = vec![("x-ghostmux", "1")];
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {}", token.reveal()));
+        headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        let answer = http_get::get(&self.authority, &format!("{}{path}", self.prefix), &headers).await;
+        let (status, text) = answer.map_err(|error| match error {
+            GetError::Unreachable(why) => self.unreachable(why),
+            GetError::Odd(why) => self.odd(why),
+        })?;
+        if (200..300).contains(&status) {
+            return Ok(text);
         }
-        let request = request
-            // By a name or a forwarder the server answers only what carries it.
-            .header("X-Ghostmux", "1")
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| self.odd(error.to_string()))?;
-        let answer = async {
-            let answer = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-            let body = body.map_err(|error| self.odd(error.to_string()))?.to_bytes();
-            let text = String::from_utf8(body.into()).map_err(|error| self.odd(error.to_string()))?;
-            if status.is_success() {
-                return Ok(text);
-            }
-            Err(ClientError::Refused { server: self.server.clone(), status: status.as_u16(), detail: detail(text) })
-        };
-        tokio::pin!(connection);
-        tokio::select! {
-            answer = answer => answer,
-            ended = &mut connection => Err(match ended {
-                Ok(()) => self.unreachable("it closed the connection".to_owned()),
-                Err(error) => unreachable(&error),
-            }),
-        }
+        Err(ClientError::Refused { server: self.server.clone(), status, detail: detail(text) })
     }
 
     /// An answer read as a value.
