@@ -34,6 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     controller::NoBrowser,
+    machine::Load,
     placement::{BrowserKind, Company},
     report::BrowserReport,
 };
@@ -247,6 +248,11 @@ impl Pool {
     /// Number of warm leases that no session has taken yet.
     pub fn idle(&self) -> usize {
         self.inner.slots.lock().values().map(Slot::warm).sum()
+    }
+
+    /// How much of the machine, or of the control group, is in use. It is read once a second.
+    pub fn load(&self) -> Load {
+        self.books().load
     }
 
     /// Why no browser accepts sessions; `None` if one does.

@@ -1,7 +1,5 @@
 //! The answers of browserless at `/sessions`, `/pressure` and `/kill/{id}`, for tools that know that interface.
 
-mod load;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::{
@@ -202,16 +200,16 @@ fn told(registry: &SessionManager, caller: &Caller, session: Session, now: u64) 
 }
 
 async fn pressure(State(registry): State<SessionManager>) -> Answer {
-    let pressure = registry.pressure();
+    let (pressure, load) = (registry.pressure(), registry.pool().load());
     let (reason, message) =
         if pressure.is_available { ("", "") } else { ("full", "every place is taken: new clients wait in the queue") };
     let pressure = Figures {
-        cpu: load::cpu(),
+        cpu: load.cpu,
         date: now(),
         is_available: pressure.is_available,
         max_concurrent: pressure.most.unwrap_or(0),
         max_queued: pressure.queue,
-        memory: load::memory(),
+        memory: load.memory,
         message,
         queued: pressure.queued,
         reason,

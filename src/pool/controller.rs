@@ -47,7 +47,7 @@ pub(super) struct Books {
     surplus_since: Option<Instant>,
     /// By source.
     back_offs: Vec<BackOff>,
-    load: Load,
+    pub(super) load: Load,
     /// What was held back, and why: it is logged and counted once.
     held: Option<&'static str>,
 }

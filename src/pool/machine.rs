@@ -13,11 +13,13 @@ const SPAN: Duration = Duration::from_secs(5);
 /// `/proc/stat` counts in these; it is the same on every Linux that Chrome supports.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// How much is in use, in percent; `None` if the system does not tell.
+/// How much of what the process may use is in use, in percent; `None` if the system does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Load {
-    pub(super) memory: Option<u32>,
-    pub(super) cpu: Option<u32>,
+pub struct Load {
+    /// Of the memory.
+    pub memory: Option<u32>,
+    /// Of the processor time of at least the last 5 s; `None` in the first.
+    pub cpu: Option<u32>,
 }
 
 /// Reads the files of the system.

@@ -86,8 +86,7 @@ impl SessionManager {
 
     /// The number of sessions that have a client.
     pub fn active(&self) -> usize {
-        let is_active = |handle: &Handle| handle.session_info.state() == SessionState::Active;
-        self.inner.live.iter().filter(|handle| is_active(handle)).count()
+        self.active_and_parked().0
     }
 
     /// Hibernates, in an endless loop, the parked sessions of browsers that are to be replaced and are overdue.

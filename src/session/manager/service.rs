@@ -258,14 +258,7 @@ impl SessionManager {
 
     /// The load of the server, the same for every caller.
     pub fn pressure(&self) -> Pressure {
-        let (mut active, mut parked) = (0, 0);
-        for handle in &self.inner.live {
-            match handle.session_info.state() {
-                SessionState::Active => active += 1,
-                SessionState::Parked => parked += 1,
-                SessionState::Queued | SessionState::Hibernated | SessionState::Closed => {}
-            }
-        }
+        let (active, parked) = self.active_and_parked();
         let fullness = self.inner.admission_control.fullness();
         Pressure {
             active,
@@ -278,6 +271,19 @@ impl SessionManager {
             is_available: fullness.most.is_none_or(|most| fullness.taken < most)
                 && !self.inner.pool.browsers().is_empty(),
         }
+    }
+
+    /// The number of sessions that have a client, and of those that wait for one.
+    pub(super) fn active_and_parked(&self) -> (usize, usize) {
+        let (mut active, mut parked) = (0, 0);
+        for handle in &self.inner.live {
+            match handle.session_info.state() {
+                SessionState::Active => active += 1,
+                SessionState::Parked => parked += 1,
+                SessionState::Queued | SessionState::Hibernated | SessionState::Closed => {}
+            }
+        }
+        (active, parked)
     }
 
     /// A session of the caller. A session of another owner is treated as nonexistent.
