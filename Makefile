@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-api sweep taint prove prove-short instructions \
+.PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-api sweep taint soak prove prove-short instructions \
 	mutants fuzz bench bench-neighbour lint audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
@@ -112,14 +112,18 @@ taint: ## Many random clients: checks a million messages for data of other clien
 	@scripts/setup.sh run
 	@$(PROVE) taint $(PROVE_WITH) $(ARGS)
 
+soak: ## Sessions come and go for ten minutes while browsers are killed and recycled: nothing may be left (SECONDS=300 ARGS="--seed 7")
+	@scripts/setup.sh run
+	@$(PROVE) soak $(PROVE_WITH) --seconds $(SECONDS) $(ARGS)
+
 prove: ## Attacks, sweep and taint with this machine's Chrome, and a report (BROWSER=path for another Chrome); instructions, mutants
 	@scripts/setup.sh test
 	@BROWSER='$(BROWSER)' scripts/prove.sh
 	@$(MAKE) --no-print-directory instructions mutants
 
-prove-short: ## A seeded part of the sweep and of the taint proof, for every change: about two minutes
+prove-short: ## A seeded part of the sweep, of the taint proof and of the soak, for every change: some three minutes
 	@scripts/setup.sh test
-	@echo '==> sweep and taint proof, short'
+	@echo '==> sweep, taint proof and soak, short'
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --test prove; else cargo test --locked --test prove; fi
 
 # It replaces the tests' binary by an optimised one, so that they are built again later.

@@ -1,4 +1,4 @@
-//! The proofs of isolation: `make prove` runs them in full, `make prove-short` in short form.
+//! The proofs of isolation, and the soak: `make prove` runs them in full, `make prove-short` in short form.
 //!
 //! ```text
 //! cargo test --test prove                                        the short parts, as tests
@@ -25,6 +25,7 @@ mod random;
 #[allow(dead_code, unused_imports, unused_macros, reason = "a noun of the integration tests")]
 #[path = "../it/site.rs"]
 mod site;
+mod soak;
 mod sweep;
 mod taint;
 mod verdict;
@@ -41,8 +42,13 @@ const SWEEP_SECONDS: u64 = 40;
 /// Time limit of the taint proof in `make prove-short`.
 const TAINT_SECONDS: u64 = 25;
 
+/// The time under load of the soak in `make prove-short`; its start and its end take some seconds more.
+const SOAK_SECONDS: u64 = 12;
+
 /// The names of the tests.
-const TESTS: [&str; 4] = [
+const TESTS: [&str; 6] = [
+    "soak::short_soak_leaves_nothing_behind",
+    "soak::left_session_is_detected",
     "sweep::seeded_sweep_harms_no_session",
     "taint::injected_leaks_are_detected",
     "taint::no_client_receives_foreign_data",
@@ -53,7 +59,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).peekable();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let proof = arguments.next_if(|first| matches!(first.as_str(), "sweep" | "taint" | "verdict"));
+    let proof = arguments.next_if(|first| matches!(first.as_str(), "soak" | "sweep" | "taint" | "verdict"));
     match proof.as_deref() {
         Some("verdict") => match runtime.block_on(verdict::verdict()) {
             Ok((pass, text)) => {
@@ -80,6 +86,7 @@ async fn prove(proof: &str, options: &Options) -> ExitCode {
     let browser = browser(options).await;
     eprintln!("==> {} with seed {}", browser.path.display(), options.seed);
     let outcome = match proof {
+        "soak" => soak::run(&browser, options).await,
         "sweep" => sweep::run(&browser, options).await,
         _ => taint::run(&browser, options).await,
     };
@@ -119,6 +126,10 @@ async fn as_harness(arguments: &[String]) -> ExitCode {
 async fn run(test: &str) {
     let browser = Browser::any().await;
     match test {
+        "soak::short_soak_leaves_nothing_behind" => {
+            passed(&soak::run(&browser, &Options::short(SOAK_SECONDS)).await);
+        }
+        "soak::left_session_is_detected" => soak::left_session_is_detected(&browser).await,
         "sweep::seeded_sweep_harms_no_session" => passed(&sweep::run(&browser, &Options::short(SWEEP_SECONDS)).await),
         "taint::injected_leaks_are_detected" => {
             taint::injected_leaks_are_detected(&browser, &Options::short(TAINT_SECONDS)).await;
