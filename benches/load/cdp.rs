@@ -150,6 +150,11 @@ impl Page {
         Self { ws, session, last: 0 }
     }
 
+    /// Its connection, and its CDP session there.
+    pub(crate) fn into_root(self) -> (Root, String) {
+        (Root { ws: self.ws, last: self.last }, self.session)
+    }
+
     pub(crate) fn call(&mut self, method: &str, params: &Value) -> io::Result<Value> {
         call(&mut self.ws, &mut self.last, Some(&self.session), method, params)
     }

@@ -25,6 +25,7 @@ mod fake;
 mod memory;
 mod neighbour;
 mod plot;
+mod pool;
 mod process;
 mod roundtrip;
 mod sides;
@@ -67,7 +68,7 @@ impl Bench {
 
 type Group = fn(&Bench) -> io::Result<Section>;
 
-const GROUPS: [(&str, Group); 13] = [
+const GROUPS: [(&str, Group); 17] = [
     ("roundtrip", roundtrip::roundtrip),
     ("pipelined", roundtrip::pipelined),
     ("results", bulk::results),
@@ -76,6 +77,10 @@ const GROUPS: [(&str, Group); 13] = [
     ("codec", codec::codec),
     ("connect", connect::connect),
     ("sessions", connect::sessions),
+    ("burst", pool::burst),
+    ("ramp", pool::ramp),
+    ("quick", pool::quick),
+    ("sharing", pool::sharing),
     ("memory", memory::memory),
     ("snapshots", snapshots::snapshots),
     ("clones", clones::clones),

@@ -14,6 +14,17 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     ticks as f64 / 100.0
 }
 
+/// CPU seconds of a process and all its descendants, those that have ended included if somebody waited for them.
+pub(crate) fn tree_cpu(root: u32) -> f64 {
+    let ticks = tree(&[root]).into_iter().flat_map(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        // `utime`, `stime`, and those of children that have ended.
+        fields.skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).collect::<Vec<_>>()
+    });
+    ticks.sum::<u64>() as f64 / 100.0
+}
+
 /// Memory of one or several processes, in KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
@@ -70,6 +81,17 @@ fn tree(roots: &[u32]) -> Vec<u32> {
         at += 1;
     }
     found
+}
+
+/// How many descendants of a process have a command line that contains one word and not the other.
+pub(crate) fn descendants_with(pid: u32, word: &str, without: &str) -> usize {
+    let is_one = |child: &u32| {
+        fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|line| {
+            let line = String::from_utf8_lossy(&line);
+            line.contains(word) && !line.contains(without)
+        })
+    };
+    tree(&[pid]).into_iter().skip(1).filter(is_one).count()
 }
 
 /// The first child of a process: Chrome below the proxy. The proxy's other child is a shell.

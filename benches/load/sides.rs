@@ -209,6 +209,11 @@ impl Proxy {
     pub(crate) fn chrome(&self) -> Option<u32> {
         process::child_with(self.pid(), "--remote-debugging-pipe")
     }
+
+    /// The number of its Chromes.
+    pub(crate) fn chromes(&self) -> usize {
+        process::descendants_with(self.pid(), "--remote-debugging-pipe", "--type=")
+    }
 }
 
 /// nginx as a plain WebSocket proxy.
