@@ -41,7 +41,7 @@ pub(crate) fn burst(bench: &Bench) -> io::Result<Section> {
     );
     let kinds: [(&str, &str, u32); 3] =
         [("cold (`--warm 0`)", "--warm=0", 0), ("warm (`--warm 50`)", "--warm=50", 50), ("default", "--warm=2", 2)];
-    let rounds = if bench.long { 5 } else { 2 };
+    let rounds = if bench.long { 5 } else { 3 };
     let mut figures: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     let mut note = |what: String, direct: &[f64], ours: &[f64]| {
         for (name, part) in [("p50", 0.5), ("p99", 0.99), ("the last", 1.0)] {
@@ -116,7 +116,7 @@ pub(crate) fn ramp(bench: &Bench) -> io::Result<Section> {
     let (site, most) = (site()?, format!("--max-browsers={browsers}"));
     let flags = ["--sessions-per-browser=10", &most, "--min-browsers=1", "--cpu-limit=0", "--memory-limit=0"];
     let (mut medians, mut longest, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..if bench.long { 5 } else { 2 } {
+    for _ in 0..if bench.long { 5 } else { 3 } {
         // As busy as the machine is beside the ramp, the start of a browser takes longer than on its own.
         let start = started(bench)?;
         let proxy = bench.start_proxy(&flags)?;
@@ -176,7 +176,7 @@ pub(crate) fn quick(bench: &Bench) -> io::Result<Section> {
         (cold.pid(), &cold.endpoint, false),
         (bench.proxy.pid(), &bench.proxy.endpoint, true),
     ];
-    let (rounds, length) = if bench.long { (6, Duration::from_secs(5)) } else { (2, Duration::from_secs(4)) };
+    let (rounds, length) = if bench.long { (7, Duration::from_secs(5)) } else { (3, Duration::from_secs(4)) };
     for clients in [1, 4, 8, 16] {
         let mut all: [Vec<Served>; 4] = Default::default();
         for _ in 0..rounds {
@@ -335,7 +335,7 @@ pub(crate) fn sharing(bench: &Bench) -> io::Result<Section> {
     let length = Duration::from_secs(if bench.long { 20 } else { 8 });
     let sizes = [40, 20, 10, 5];
     let mut figures: Vec<[Vec<(f64, f64)>; 4]> = sizes.iter().map(|_| Default::default()).collect();
-    for _ in 0..if bench.long { 4 } else { 2 } {
+    for _ in 0..if bench.long { 5 } else { 3 } {
         let mut one: Option<[f64; 4]> = None;
         for (number, figures) in sizes.iter().zip(&mut figures) {
             let these = shared(bench, *number, site, length)?;
