@@ -271,7 +271,6 @@ impl SessionTask {
     pub async fn run(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
         let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed: Option<Instant> = None;
-        // The tenant may have changed since the session was requested.
         self.on_tenant_changed();
         while self.over.is_none() {
             // A deadline that moved back, as the idle timeout does with each frame, is checked at the old time: this is

@@ -288,7 +288,7 @@ impl SessionTask {
     }
 
     /// Ends the session of a tenant that was removed, disconnects the clients whose tokens were revoked, and takes or gives
-    /// capabilities, from the next command on.
+    /// capabilities, from the next command on. The tenant may have changed since the session was requested, too.
     pub(super) fn on_tenant_changed(&mut self) {
         if self.tenant.is_removed() {
             self.over = Some(CloseReason::TenantRemoved);
