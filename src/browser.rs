@@ -4,6 +4,7 @@
 //! knows clients: a lease has an inbox, and messages arrive there in the order of the pipe.
 
 mod account;
+pub mod books;
 mod codec;
 mod context_reaper;
 mod downloads;
@@ -22,6 +23,7 @@ mod pixels;
 mod process;
 pub mod process_tree;
 pub mod protocol;
+mod records;
 mod start;
 mod transport;
 mod write_queue;
@@ -35,11 +37,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     account::Account,
+    books::{Books, Mend},
     codec::{Framing, Wire, Writer},
     inbox::Parcel,
     internal::InternalSession,
@@ -89,13 +92,15 @@ struct Shared {
     identity: Identity,
     pid: Option<u32>,
     leases: AtomicU64,
+    /// The leases that somebody holds.
+    held: records::Held,
     live: AtomicI64,
     /// Counts the sessions that have had a lease here.
     served: AtomicU64,
     /// Counts the [`InternalRoot`]s: sessions that are being saved or restored.
     own_roots: AtomicUsize,
     /// A session is tracing: no other session may be placed here.
-    exclusive: AtomicBool,
+    exclusive: watch::Sender<bool>,
     framing: Framing,
     permits: Permits,
     openings: Openings,
@@ -134,6 +139,10 @@ enum LinkRequest {
     Owner { target: TargetId, reply: oneshot::Sender<Option<LeaseId>> },
     /// Asks for the size of the mirror: contexts, targets, CDP sessions, and pending calls.
     Census { reply: oneshot::Sender<Census> },
+    /// Asks for what is on record.
+    Books { reply: oneshot::Sender<Books> },
+    /// Ends a difference between what is on record and what Chrome has.
+    Mend(Mend),
     /// Counts a message from Chrome that its lease could not parse.
     Broken(MalformedCbor),
     /// Counts an event of Chrome's that was dropped because it nests too deep for JSON.
@@ -199,6 +208,8 @@ impl LinkRequest {
             | Self::Listen { .. }
             | Self::Owner { .. }
             | Self::Census { .. }
+            | Self::Books { .. }
+            | Self::Mend(_)
             | Self::Hear { .. }
             | Self::Survey { .. }
             | Self::Remember { .. }
@@ -237,7 +248,7 @@ impl Browser {
 
     /// Whether a session traces here and must stay alone.
     pub fn is_exclusive(&self) -> bool {
-        self.shared.exclusive.load(Ordering::Acquire)
+        *self.shared.exclusive.borrow()
     }
 
     /// Whether the link is still connected.
@@ -376,6 +387,7 @@ impl Browser {
         let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::Relaxed) + 1);
         let base = self.browser_level(id, Settle::Base).await?;
         // From here on the guard cleans up, also if a later step fails or the future is dropped.
+        self.shared.held.add(id);
         let mut lease = Lease {
             id,
             base,
@@ -391,6 +403,7 @@ impl Browser {
         let method = "Target.createBrowserContext";
         let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::Bind))).await?;
         lease.context = ContextId::from(member(&result, method, "browserContextId")?);
+        self.shared.held.made(id, &lease.context);
         let params = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, lease.context);
         let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
         let page = member(&result, "Target.createTarget", "targetId")?;

@@ -71,6 +71,7 @@ pub mod pool;
 /// The pure part of `browser`, and the cost measurements.
 #[cfg(not(feature = "server"))]
 pub mod browser {
+    pub mod books;
     pub mod growth;
     #[allow(dead_code, reason = "the rest of `browser` uses it")]
     mod mirror;
@@ -85,6 +86,7 @@ pub mod pool {
     mod health;
     mod placement;
     mod policy;
+    mod reconcile;
     mod recycling;
     mod scaling;
     #[cfg(test)]

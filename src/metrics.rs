@@ -76,6 +76,13 @@ pub struct DecisionLabels {
     pub reason: &'static str,
 }
 
+/// The label of a difference between the records and a browser: one word of a fixed list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DifferenceLabels {
+    /// What differs.
+    pub kind: &'static str,
+}
+
 /// The metrics of one process.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -139,6 +146,10 @@ pub struct Metrics {
     pub browsers: Gauge,
     /// Decisions of the pool about browsers, by reason.
     pub pool_decisions: Family<DecisionLabels, Counter>,
+    /// Comparisons of the records with a browser.
+    pub pool_comparisons: Counter,
+    /// Differences between the records and the browsers that were found and mended, by kind.
+    pub pool_differences: Family<DifferenceLabels, Counter>,
     /// Contexts that belong to a session or a warm lease now.
     pub contexts: Gauge,
     /// Targets of any kind in all browsers now, by Chrome's own report.
@@ -250,6 +261,17 @@ impl Metrics {
             "pool_decisions",
             "Decisions to start, drain, replace or end a browser, or to hold that back, by reason",
             self.pool_decisions.clone(),
+        );
+        to.register(
+            "pool_comparisons",
+            "Comparisons of what is on record of a browser with what Chrome says",
+            self.pool_comparisons.clone(),
+        );
+        to.register(
+            "pool_differences",
+            "Differences between what is on record and what Chrome and the process table say, that were found and mended, \
+             by kind",
+            self.pool_differences.clone(),
         );
         to.register("contexts", "Contexts of sessions and warm leases now", self.contexts.clone());
         to.register(

@@ -4,7 +4,7 @@
 //! `supervisor` runs one browser from its start to its end, and keeps warm leases in it. What is decided is decided by
 //! pure functions, from figures to a decision that says why: `placement` chooses the browser of a session, `scaling` the
 //! number of browsers, `recycling` which is replaced (`policy` says which of them decides first), `health` which is ill, `warm_pool` how many warm leases a browser
-//! holds. `machine` reads how much memory and processor time is in use.
+//! holds, `reconcile` in what the records and a browser differ. `machine` reads how much memory and processor time is in use.
 
 mod controller;
 mod decision;
@@ -12,6 +12,7 @@ mod health;
 mod machine;
 mod placement;
 mod policy;
+mod reconcile;
 mod recycling;
 mod report;
 mod scaling;
@@ -29,6 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -48,7 +50,7 @@ use self::{
 use crate::{
     browser::{Browser, BrowserError, CallError, Lease, Shares, Source},
     config::{PoolSettings, RecycleSettings},
-    metrics::Metrics,
+    metrics::{DifferenceLabels, Metrics},
 };
 
 /// How long a session waits for a browser that is being started or replaced.
@@ -86,6 +88,7 @@ impl Plan {
             memory_limit: None,
             cpu_limit: None,
             stall: Duration::from_secs(30),
+            reconcile: Duration::from_secs(60),
             recycle: never,
         };
         Self { sources, warm: 0, shares: Shares::default(), settings }
@@ -130,9 +133,14 @@ pub struct LeaseRequest {
 /// Why no lease was given.
 #[derive(Debug, thiserror::Error)]
 pub enum NoLease {
-    /// A session traces in the only browser.
-    #[error("a session is tracing and needs the browser alone; try again when it has ended")]
-    Exclusive,
+    /// In every browser that there may be, a session traced for as long as this one waited.
+    #[error(
+        "a session traces in each browser and needs it alone, and none has ended its trace within {seconds} s; try again later, or raise max_browsers"
+    )]
+    Exclusive {
+        /// Seconds waited.
+        seconds: u64,
+    },
     /// The session must not meet those of any browser, and there may be no further one.
     #[error(
         "in every browser are sessions that this one must not meet (sharing), and no more browsers may be started (max_browsers); try again later"
@@ -200,6 +208,10 @@ impl Pool {
         let most_warm = usize::try_from(rules.sessions_per_browser).unwrap_or(usize::MAX);
         let slots = Slots::new((plan.warm, most_warm), metrics.clone());
         let books = Books::new(plan.sources.len(), now).into();
+        for kind in reconcile::LABELS {
+            // Shown as 0 from the beginning, so that the first one is seen as an increase.
+            metrics.pool_differences.get_or_create(&DifferenceLabels { kind }).inc_by(0);
+        }
         let pool = Self {
             inner: Arc::new(Inner {
                 plan,
@@ -287,6 +299,7 @@ impl Pool {
         loop {
             let changed = self.inner.slots.changed();
             let choice = self.choose(&request, apart.is_some());
+            let is_exclusive = matches!(choice, Choice::Exclusive);
             match choice {
                 Choice::Warm(lease) => return Ok(lease),
                 Choice::Cold(reservation) => match reservation.browser.lease().await {
@@ -296,7 +309,6 @@ impl Pool {
                     Err(_) if !reservation.browser.is_alive() && Instant::now() < until => {}
                     Err(error) => return Err(error.into()),
                 },
-                Choice::Exclusive if !self.can_grow() => return Err(NoLease::Exclusive),
                 Choice::Apart if !self.can_grow() => return Err(NoLease::Apart),
                 Choice::Exclusive | Choice::Apart | Choice::NoneReady => {
                     waiting.get_or_insert_with(|| Waiting::new(&self.inner.waiting));
@@ -304,10 +316,26 @@ impl Pool {
                         apart.get_or_insert_with(|| Waiting::new(&self.inner.apart));
                     }
                     self.inner.wake.notify_one();
-                    self.wait(changed, until).await?;
+                    let changed = async {
+                        tokio::select! {
+                            () = changed => {}
+                            () = self.untraced(), if is_exclusive => {}
+                        }
+                    };
+                    self.wait(changed, until).await.map_err(|error| match error {
+                        NoLease::NoBrowser { seconds, .. } if is_exclusive => NoLease::Exclusive { seconds },
+                        error => error,
+                    })?;
                 }
             }
         }
+    }
+
+    /// Waits until a trace ends in one of the browsers in which one runs; not at all if none runs.
+    async fn untraced(&self) {
+        let traced = self.browsers().into_iter().filter(Browser::is_exclusive);
+        let mut traced: FuturesUnordered<_> = traced.map(|browser| async move { browser.shareable().await }).collect();
+        traced.next().await;
     }
 
     async fn wait(&self, changed: impl Future<Output = ()>, until: Instant) -> Result<(), NoLease> {
@@ -315,7 +343,7 @@ impl Pool {
             () = changed => Ok(()),
             () = self.inner.closing.cancelled() => Err(NoLease::Closing),
             () = tokio::time::sleep_until(until.into()) => {
-                let why = self.lacks().unwrap_or_else(|| "every browser is taken for a trace".to_owned());
+                let why = self.lacks().unwrap_or_else(|| "none was free".to_owned());
                 Err(NoLease::NoBrowser { seconds: WAIT.as_secs(), why })
             }
         }

@@ -54,6 +54,9 @@ pub struct BrowserInfo {
     /// CDP sessions of any kind, those of ghostmux included.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cdp_sessions: Option<u32>,
+    /// Differences between what is on record of the browser and what Chrome says, that were found and mended. 0 if all is
+    /// in order.
+    pub differences: u64,
     /// Processes of a local browser.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub processes: Option<u32>,

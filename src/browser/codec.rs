@@ -242,13 +242,15 @@ mod tests {
             };
             let (id, pid, framing) = (BrowserId(1), None, Framing::CBOR_PIPE);
             let (permits, openings) = (Permits::new(1), Openings::new(1));
-            let (leases, live, served, own_roots, exclusive) = Default::default();
+            let (leases, held, live, served, own_roots) = Default::default();
+            let exclusive = tokio::sync::watch::Sender::new(false);
             let shared = Shared {
                 id,
                 orders,
                 identity,
                 pid,
                 leases,
+                held,
                 live,
                 served,
                 own_roots,

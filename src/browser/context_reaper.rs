@@ -44,9 +44,16 @@ pub(super) enum Disposal {
         /// The CDP session that owns it.
         base: CdpSessionId,
     },
-    /// The last context of an ended session: Chrome disposes of it when this CDP session is
-    /// detached.
-    Base(CdpSessionId),
+    /// The last context of an ended session, if it has one left: Chrome disposes of it when this CDP
+    /// session is detached.
+    Base {
+        /// The CDP session that owns it.
+        base: CdpSessionId,
+        /// The context.
+        context: Option<ContextId>,
+    },
+    /// A context that belongs to no session.
+    Orphan(ContextId),
     /// A client disposes of a context of its own, and waits for the reply.
     Asked {
         /// Its lease.
@@ -56,6 +63,17 @@ pub(super) enum Disposal {
         /// The command's id.
         call: Call,
     },
+}
+
+impl Disposal {
+    /// The context of an ended session that it disposes of.
+    fn context(&self) -> Option<&ContextId> {
+        match self {
+            Self::Context { context, .. } | Self::Orphan(context) => Some(context),
+            Self::Base { context, .. } => context.as_ref(),
+            Self::Page(_) | Self::Asked { .. } => None,
+        }
+    }
 }
 
 /// The disposals of one browser.
@@ -71,6 +89,8 @@ pub(super) struct ContextReaper {
     waiting: u32,
     /// The disposal in progress: its command, and when it was sent.
     under_way: Option<(CallId, Instant)>,
+    /// The context of an ended session that is being disposed of.
+    context_under_way: Option<ContextId>,
     /// No disposal that had to wait starts before this time.
     pause: Option<Instant>,
     /// A client's disposal arrived while nothing else was queued: it does not wait for the pause.
@@ -86,11 +106,24 @@ impl ContextReaper {
     pub(super) fn leave(&mut self, base: &CdpSessionId, contexts: Vec<ContextId>, pages: Vec<TargetId>, now: Instant) {
         let pages = pages.into_iter().skip(PAGES_AT_ONCE).map(Disposal::Page);
         // The last context is disposed of with the CDP session.
-        let contexts = contexts.into_iter().skip(1);
+        let mut contexts = contexts.into_iter();
+        let last = Disposal::Base { base: base.clone(), context: contexts.next() };
         let contexts = contexts.map(|context| Disposal::Context { context, base: base.clone() });
-        for disposal in pages.chain(contexts).chain([Disposal::Base(base.clone())]) {
+        for disposal in pages.chain(contexts).chain([last]) {
             self.push(disposal, now);
         }
+    }
+
+    /// A context that belongs to no session is to be disposed of.
+    pub(super) fn orphan(&mut self, context: ContextId, now: Instant) {
+        if !self.leaving().any(|leaving| *leaving == context) {
+            self.push(Disposal::Orphan(context), now);
+        }
+    }
+
+    /// The contexts without a session that wait for their disposal, and the one that is being disposed of.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = &ContextId> {
+        self.left.iter().filter_map(|(disposal, _)| disposal.context()).chain(&self.context_under_way)
     }
 
     /// A page to be closed whose session may continue.
@@ -183,7 +216,9 @@ impl ContextReaper {
 
     fn next_left(&mut self) -> Option<Disposal> {
         self.was_asked = false;
-        self.left.pop_front().map(|(disposal, _)| disposal)
+        let (disposal, _) = self.left.pop_front()?;
+        self.context_under_way = disposal.context().cloned();
+        Some(disposal)
     }
 
     fn next_asked(&mut self) -> Option<Disposal> {
@@ -212,6 +247,7 @@ impl ContextReaper {
     /// Chrome has replied to this command, or will not reply.
     pub(super) fn ended(&mut self, call: CallId, now: Instant) {
         let Some((_, since)) = self.under_way.take_if(|(under_way, _)| *under_way == call) else { return };
+        self.context_under_way = None;
         let (shortest, longest) = PAUSE;
         let took = now.saturating_duration_since(since).min(longest);
         self.pause = Some(now + (took * FEW / self.waiting.max(FEW)).max(shortest));

@@ -143,7 +143,7 @@ impl Lease {
     /// Reserves the browser for this lease alone; returns false if another session uses it.
     pub fn claim(&self) -> bool {
         let shared = &self.browser.shared;
-        let alone = !shared.exclusive.swap(true, Ordering::AcqRel);
+        let alone = shared.exclusive.send_if_modified(|is_exclusive| !std::mem::replace(is_exclusive, true));
         if !alone {
             return self.claimed.load(Ordering::Acquire);
         }
@@ -158,7 +158,18 @@ impl Lease {
     /// Ends the reservation of [`Lease::claim`].
     pub fn unclaim(&self) {
         if self.claimed.swap(false, Ordering::AcqRel) {
-            self.browser.shared.exclusive.store(false, Ordering::Release);
+            self.browser.shared.exclusive.send_replace(false);
+        }
+    }
+}
+
+impl Browser {
+    /// Waits until no session traces here, or the browser has ended.
+    pub(crate) async fn shareable(&self) {
+        let mut exclusive = self.shared.exclusive.subscribe();
+        tokio::select! {
+            _ = exclusive.wait_for(|is_exclusive| !is_exclusive) => {}
+            () = self.shared.orders.closed() => {}
         }
     }
 }
@@ -166,6 +177,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.account.end();
+        self.browser.shared.held.remove(self.id);
         self.unclaim();
         if self.counted {
             self.browser.count(-1);

@@ -3,10 +3,12 @@
 //! policy is not applied here.
 //!
 //! `requests` handles the leases' requests, `calls` the commands under ids of the proxy and their
-//! replies, `messages` the messages from Chrome.
+//! replies, `messages` the messages from Chrome, `mending` what is done when Chrome has something else than is on
+//! record.
 
 mod calls;
 mod disposals;
+mod mending;
 mod messages;
 mod replies;
 mod requests;

@@ -8,7 +8,7 @@
 //! decided in `virtual_browser/`.
 //!
 //! `attach` handles the CDP sessions on targets, `hold` the pausing of new targets, `hidden_pages`
-//! the proxy's own pages. All leases share the task that uses this, so no function scans what
+//! the proxy's own pages, `records` what is on record as a whole. All leases share the task that uses this, so no function scans what
 //! belongs to others: `population`, `attachments`, `expected` and `roots` have indexes.
 
 use std::{
@@ -34,6 +34,7 @@ mod hidden_pages;
 mod hold;
 mod index;
 mod population;
+mod records;
 mod roots;
 
 pub use self::hidden_pages::Surveyed;

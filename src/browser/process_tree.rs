@@ -3,9 +3,16 @@
 //!
 //! Every Chrome leads a process group of its own, which all its processes stay in: renderers, the GPU process, zygotes.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use procfs::{ProcError, ProcResult};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use procfs::{Current as _, ProcError, ProcResult};
 
 /// The figures of one browser's processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +68,57 @@ impl ProcessTable {
     }
 }
 
+/// A process of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The process id.
+    pub pid: u32,
+    /// Its process group.
+    pub group: u32,
+    /// When it started, in clock ticks since the system's start: with the id it names one process for all time.
+    pub started: u64,
+}
+
+impl Member {
+    /// The processes of these groups that run, as of one reading of `/proc`, in a thread of its own.
+    pub(crate) async fn of_groups(groups: HashSet<u32>) -> ProcResult<Vec<Self>> {
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reading = tokio::task::spawn_blocking(move || {
+            let processes = procfs::process::all_processes()?;
+            // A process may end at any moment; then it is not there.
+            let members = processes.filter_map(|process| Self::of(&process.ok()?));
+            Ok(members.filter(|member| groups.contains(&member.group)).collect())
+        });
+        reading.await.unwrap_or_else(|panic| Err(ProcError::Other(panic.to_string())))
+    }
+
+    fn of(process: &procfs::process::Process) -> Option<Self> {
+        let stat = process.stat().ok().filter(|stat| !is_zombie(stat.state))?;
+        let (pid, group) = (u32::try_from(stat.pid).ok()?, u32::try_from(stat.pgrp).ok()?);
+        Some(Self { pid, group, started: stat.starttime })
+    }
+
+    /// Kills the process, unless its number belongs to another one meanwhile.
+    pub(crate) fn kill(self) {
+        let Ok(pid) = i32::try_from(self.pid) else { return };
+        let is_same = |process: procfs::process::Process| Self::of(&process) == Some(self);
+        if procfs::process::Process::new(pid).is_ok_and(is_same) {
+            // It may have ended at this moment.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+/// The present time in clock ticks since the system's start, as for the start of a process; `None` if the system does
+/// not tell.
+pub(crate) fn clock_ticks() -> Option<u64> {
+    let uptime = procfs::Uptime::current().ok()?;
+    let ticks = uptime.uptime_duration().as_millis() * u128::from(procfs::ticks_per_second()) / 1000;
+    u64::try_from(ticks).ok()
+}
+
 fn is_zombie(state: char) -> bool {
     matches!(state, 'Z' | 'X')
 }
@@ -98,11 +156,19 @@ mod tests {
         assert_eq!(table.of(std::process::id().wrapping_add(4_000_000)), None, "no such group");
         assert_eq!(table.of(1), None, "nobody asked for it");
 
-        nix::sys::signal::killpg(
-            nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid")),
-            nix::sys::signal::Signal::SIGKILL,
-        )
-        .expect("the group is there");
+        let members = Member::of_groups([pid].into()).await.expect("/proc");
+        assert_eq!(members.len(), 2, "{members:?}");
+        let now = clock_ticks().expect("a clock");
+        assert!(
+            members.iter().all(|member| member.started <= now && now < member.started + 6000),
+            "{members:?} at {now}"
+        );
+        for member in &members {
+            // Another process that has had the same number at another time.
+            Member { started: member.started + 1, ..*member }.kill();
+        }
+        assert_eq!(Member::of_groups([pid].into()).await.expect("/proc"), members, "they run on");
+        members.into_iter().for_each(Member::kill);
         let _ = leader.wait();
         assert_eq!(ProcessTable::read(vec![pid]).await.expect("/proc").of(pid), None, "it has ended");
     }

@@ -4,7 +4,11 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,6 +20,7 @@ use super::{
     openings::Openings,
     permits::Permits,
     process::{Launch, Process},
+    records::Held,
     transport::{Transport, Ws},
 };
 use crate::{
@@ -165,10 +170,11 @@ pub(crate) async fn start(
         identity: greeting.identity,
         pid,
         leases: 0.into(),
+        held: Held::default(),
         live: 0.into(),
         served: 0.into(),
         own_roots: 0.into(),
-        exclusive: false.into(),
+        exclusive: watch::Sender::new(false),
         framing,
         permits: Permits::new(quotas.screenshot_pixels),
         openings: Openings::new(quotas.restore_pages),

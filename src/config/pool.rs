@@ -21,6 +21,8 @@ pub struct PoolSettings {
     pub cpu_limit: Option<u32>,
     /// How long a browser may send nothing while it owes an answer.
     pub stall: Duration,
+    /// How often the records of a browser are compared with the browser.
+    pub reconcile: Duration,
     /// When a browser is replaced although it is well.
     pub recycle: RecycleSettings,
 }
@@ -55,6 +57,7 @@ impl Config {
             memory_limit: number(self.memory_limit),
             cpu_limit: number(self.cpu_limit),
             stall: self.browser_stall,
+            reconcile: self.reconcile_interval,
             recycle: RecycleSettings {
                 age: Some(self.recycle_age).filter(|age| !age.is_zero()),
                 sessions: number(self.recycle_sessions),

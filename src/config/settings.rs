@@ -85,6 +85,9 @@ settings! {
         cpu_limit: Option<NonZeroU32> = one("PERCENT", "95", limit(100));
         /// How long a browser may send nothing while it owes an answer, before it is killed and replaced. Its sessions end.
         browser_stall: Duration = one("TIME", "30s", duration(Duration::from_millis(500)));
+        /// How often what is on record of each browser is compared with what Chrome and the process table say. What differs
+        /// twice in a row is mended and counted.
+        reconcile_interval: Duration = one("TIME", "1m", duration(Duration::from_millis(500)));
         /// Age at which a browser is recycled: another one is started, this one takes no new sessions, and is closed when its
         /// last one has ended. 0s means never.
         recycle_age: Duration = one("TIME", "1d", duration(Duration::ZERO));

@@ -66,9 +66,9 @@ fn of_service(why: &ServiceError) -> Kind {
         | ServiceError::Call(_)
         | ServiceError::Refused(_)
         | ServiceError::Unreadable(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
-        ServiceError::NoPlace(NoLease::Exclusive | NoLease::Apart | NoLease::NoBrowser { .. } | NoLease::Closing) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "no-place")
-        }
+        ServiceError::NoPlace(
+            NoLease::Exclusive { .. } | NoLease::Apart | NoLease::NoBrowser { .. } | NoLease::Closing,
+        ) => (StatusCode::SERVICE_UNAVAILABLE, "no-place"),
     }
 }
 
@@ -240,7 +240,7 @@ mod tests {
             (ServiceError::Asleep(id()), 409, "hibernated", None, json!({})),
             (ServiceError::InUse(id()), 409, "in-use", None, json!({})),
             (ServiceError::Restoring(id()), 409, "restoring", None, json!({})),
-            (ServiceError::NoPlace(NoLease::Exclusive), 503, "no-place", Some(1), json!({})),
+            (ServiceError::NoPlace(NoLease::Exclusive { seconds: 30 }), 503, "no-place", Some(1), json!({})),
             (ServiceError::NoPlace(CallError::Gone.into()), 503, "browser", Some(1), json!({})),
             (ServiceError::Call(CallError::Gone), 503, "browser", Some(1), json!({})),
             (RepositoryError::NoMemory { most: 1 }.into(), 413, "snapshot-too-large", None, json!({})),

@@ -1,7 +1,7 @@
 //! The task that starts, drains, replaces and ends browsers, as the pure parts decide; and what an operator asks of it.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -17,11 +17,15 @@ use super::{
     health::BackOff,
     machine::{Load, Machine},
     policy,
+    reconcile::{self, Departed, OrphanProcess, Process, Rounds},
     scaling::{self, Arrivals},
     slot::{DrainReason, Next, Slot, State},
 };
 use crate::{
-    browser::{Browser, BrowserError, process_tree::ProcessTable},
+    browser::{
+        Browser, BrowserError,
+        process_tree::{Member, ProcessTable, clock_ticks},
+    },
     metrics::DecisionLabels,
     port::BrowserId,
 };
@@ -30,6 +34,8 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// How often the memory of the browsers is read. Each time takes about 10 µs for each process of the machine.
 const MEASURE: Duration = Duration::from_secs(5);
+/// Browsers that have ended and may have left processes, of which so many are remembered.
+const DEPARTED_KEPT: usize = 256;
 /// How long a browser takes to start, until one has been measured.
 const START_TIME: Duration = Duration::from_millis(500);
 
@@ -50,6 +56,8 @@ pub(super) struct Books {
     pub(super) load: Load,
     /// What was held back, and why: it is logged and counted once.
     held: Option<&'static str>,
+    /// The local browsers that have ended and may have left processes.
+    departed: VecDeque<Departed>,
 }
 
 impl Books {
@@ -62,6 +70,7 @@ impl Books {
             back_offs: vec![BackOff::default(); sources.max(1)],
             load: Load::default(),
             held: None,
+            departed: VecDeque::new(),
         }
     }
 
@@ -163,6 +172,8 @@ impl Pool {
     /// Decides, and carries out what was decided, until the pool closes.
     pub(super) async fn control(self, mut machine: Machine) {
         let (mut measured, mut looked) = (Instant::now(), Instant::now());
+        let interval = self.inner.plan.settings.reconcile;
+        let (mut reconciled, mut rounds) = (Instant::now() + interval, Rounds::default());
         loop {
             let now = Instant::now();
             // Every session that comes wakes this task; the files of the system are not read for each.
@@ -174,6 +185,10 @@ impl Pool {
             if measured <= now {
                 self.measure().await;
                 measured = now + MEASURE;
+            }
+            if reconciled <= now {
+                self.reconcile_processes(&mut rounds).await;
+                reconciled = now + interval;
             }
             self.decide();
             let retry = self.retry_at(Instant::now());
@@ -200,6 +215,43 @@ impl Pool {
             let figures = serving.browser.pid().and_then(|pid| table.of(pid));
             serving.resident = figures.map(|figures| figures.memory);
             serving.resident_when_new = serving.resident_when_new.or(serving.resident);
+        }
+    }
+
+    /// A browser has ended, with all its processes if everything is in order.
+    pub(super) fn departed(&self, browser: &Browser) {
+        let (Some(group), Some(at)) = (browser.pid(), clock_ticks()) else { return };
+        let mut books = self.books();
+        books.departed.push_back(Departed { browser: browser.id(), group, at });
+        if books.departed.len() > DEPARTED_KEPT {
+            books.departed.pop_front();
+        }
+    }
+
+    /// Kills the processes of browsers that have ended.
+    async fn reconcile_processes(&self, rounds: &mut Rounds<OrphanProcess>) {
+        let departed: Vec<Departed> = self.books().departed.iter().copied().collect();
+        let members = match Member::of_groups(departed.iter().map(|departed| departed.group).collect()).await {
+            Ok(members) => members,
+            Err(error) => {
+                tracing::debug!(%error, "the processes of the system cannot be read");
+                return;
+            }
+        };
+        let process = |member: &Member| Process { pid: member.pid, group: member.group, started: member.started };
+        let processes: Vec<Process> = members.iter().map(process).collect();
+        // A group without processes is over.
+        let is_over =
+            |of: &Departed| departed.contains(of) && !processes.iter().any(|process| process.group == of.group);
+        self.books().departed.retain(|of| !is_over(of));
+        for (orphan, is_new) in rounds.on_round(reconcile::orphan_processes(&departed, &processes)) {
+            if is_new {
+                self.count(orphan.browser, OrphanProcess::LABEL, &orphan);
+            }
+            let is_it = |member: &&Member| member.pid == orphan.pid && member.started == orphan.started;
+            if let Some(member) = members.iter().find(is_it) {
+                member.kill();
+            }
         }
     }
 

@@ -25,6 +25,8 @@ pub struct BrowserReport {
     pub served: u64,
     /// Warm leases that no session has taken.
     pub warm: usize,
+    /// Differences between the records and the browser that were found and mended.
+    pub differences: u64,
 }
 
 impl BrowserReport {
@@ -63,5 +65,6 @@ fn of(id: BrowserId, slot: &Slot) -> BrowserReport {
         served: browser.map_or(0, Browser::served),
         browser: browser.cloned(),
         warm: slot.warm(),
+        differences: serving.map_or(0, |serving| serving.differences),
     }
 }

@@ -66,6 +66,8 @@ pub(super) struct Serving {
     pub(super) resident: Option<u64>,
     /// Its parked sessions are being hibernated, because it is overdue.
     pub(super) is_overdue: bool,
+    /// Differences between the records and the browser that were found in it.
+    pub(super) differences: u64,
 }
 
 /// Why a browser accepts no more sessions.
@@ -366,6 +368,7 @@ mod tests {
             resident_when_new: None,
             resident: None,
             is_overdue: false,
+            differences: 0,
         })
     }
 

@@ -1,6 +1,8 @@
-//! The task of one browser: it starts the browser, asks whether it is well, keeps warm leases in it, and ends with it.
+//! The task of one browser: it starts the browser, asks whether it is well, keeps warm leases in it, compares it with
+//! what is on record, and ends with it.
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,15 +13,20 @@ use tokio::sync::Notify;
 use super::{
     BrowserKind, Pool,
     health::{self, Signs},
+    reconcile::{self, Rounds},
     scaling,
     slot::{DeadReason, DrainReason, Next as Change, Serving, Slot},
     warm_pool::{Next, WarmPool},
 };
 use crate::{
-    browser::{self, Browser, BrowserError, CallError, Lease, Started},
+    browser::{self, Browser, BrowserError, CallError, Lease, Started, books::Mend},
+    metrics::DifferenceLabels,
     port::BrowserId,
+    runtime,
 };
 
+/// How many bytes a target is in the work of a comparison, see [`runtime::aside`].
+const TARGET_BYTES: usize = 256;
 /// The pause after a warm lease could not be made.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -68,11 +75,13 @@ impl Pool {
                 resident_when_new: None,
                 resident: None,
                 is_overdue: false,
+                differences: 0,
             }),
         );
         let end = tokio::select! {
             end = &mut link => end,
             () = self.warm_up(&browser, &refill) => link.await,
+            () = self.reconcile(&browser, &refill) => link.await,
             silent = self.watch(&browser) => {
                 let why = format!("it sent nothing for {} ms and owes an answer (browser_stall)", silent.as_millis());
                 self.kill(&browser, why.into());
@@ -89,6 +98,7 @@ impl Pool {
             Ok(end) => DeadReason::Lost { why: end.why, last_words: end.lines },
             Err(panic) => DeadReason::Lost { why: panic.to_string().into(), last_words: Vec::new() },
         };
+        self.departed(&browser);
         if matches!(why, DeadReason::Lost { .. }) {
             let now = Instant::now();
             self.books().back_off(source).lost(now - ready_at, now);
@@ -133,6 +143,53 @@ impl Pool {
                     return silent;
                 }
             }
+        }
+    }
+
+    /// Compares what is on record of a browser with what Chrome says, again and again, and mends what differs. Returns
+    /// when the browser has ended.
+    async fn reconcile(&self, browser: &Browser, refill: &Notify) {
+        let (mut rounds, is_shared) = (Rounds::default(), browser.pid().is_none());
+        loop {
+            tokio::time::sleep(self.inner.plan.settings.reconcile).await;
+            let said = match browser.inventory().await {
+                Ok(said) => said,
+                Err(CallError::Gone) => return,
+                // One that does not answer is the business of `watch`.
+                Err(error) => {
+                    tracing::debug!(browser = browser.id().0, %error, "the browser does not say what it has");
+                    continue;
+                }
+            };
+            let Some(books) = browser.books().await else { return };
+            let found =
+                runtime::aside(said.targets.len() * TARGET_BYTES, || reconcile::differences(&books, &said, is_shared));
+            self.inner.metrics.pool_comparisons.inc();
+            for (difference, is_new) in rounds.on_round(found) {
+                if is_new {
+                    self.count(browser.id(), difference.label(), &difference);
+                }
+                match difference.mend(&said) {
+                    Some(Mend::EndSession(lease, why)) => {
+                        let unused = self.with_warm(browser.id(), |warm| warm.discard(|of: &Lease| of.id() == lease));
+                        if unused.flatten().is_none() {
+                            browser.mend(Mend::EndSession(lease, why));
+                        }
+                        refill.notify_one();
+                    }
+                    Some(mend) => browser.mend(mend),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// Counts and logs a difference.
+    pub(super) fn count(&self, browser: BrowserId, kind: &'static str, what: &dyn fmt::Display) {
+        tracing::warn!(browser = browser.0, kind, %what, "the records and the browser differed; mended");
+        self.inner.metrics.pool_differences.get_or_create(&DifferenceLabels { kind }).inc();
+        if let Some(serving) = self.inner.slots.lock().get_mut(&browser).and_then(Slot::serving_mut) {
+            serving.differences += 1;
         }
     }
 

@@ -100,6 +100,13 @@ impl<L> WarmPool<L> {
         lease
     }
 
+    /// Takes out a lease that is of no use any more.
+    pub(super) fn discard(&mut self, is_it: impl Fn(&L) -> bool) -> Option<L> {
+        let at = self.ready.iter().position(is_it)?;
+        self.unused = self.unused.min(self.ready.len() - 1);
+        self.ready.remove(at)
+    }
+
     /// A client that found none has a lease now, or gave up.
     pub(super) fn served(&mut self, now: Instant) {
         self.waiting -= 1;

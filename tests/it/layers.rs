@@ -54,12 +54,14 @@ const PURE: [&str; 19] = [
     "browser/mirror",
     "session/lifecycle",
     "session/fair_queue",
+    "browser/books",
     "browser/context_reaper",
     "browser/pixels",
     "pool/decision",
     "pool/health",
     "pool/placement",
     "pool/policy",
+    "pool/reconcile",
     "pool/recycling",
     "pool/scaling",
     "pool/warm_pool",
@@ -640,9 +642,10 @@ const SCANS: [&str; 10] = [
 ];
 
 /// Functions that may scan, with the reason why the collection is small.
-const MAY_SCAN: [(&str, &str, &str); 27] = [
+const MAY_SCAN: [(&str, &str, &str); 32] = [
     ("browser/link.rs", "run", "the end of the browser"),
     ("browser/link.rs", "next_timeout", "three clocks"),
+    ("browser/link/mending.rs", "mend", "the proxy's own three CDP sessions"),
     ("browser/link/messages.rs", "on_detached", "the CDP sessions that have just gone"),
     ("browser/link/requests.rs", "on_release", "the pages of a lease that has ended"),
     ("browser/link/shared_worker_lock.rs", "next_turn", "those who wait for one worker"),
@@ -654,6 +657,7 @@ const MAY_SCAN: [(&str, &str, &str); 27] = [
     ("browser/mirror/attach.rs", "loosen", "two watchers, and one waiter for each root of a lease"),
     ("browser/mirror/attach.rs", "forget_handed", "the CDP sessions that have just gone"),
     ("browser/mirror/attach.rs", "on_gone", "two watchers, and one waiter for each root of a lease"),
+    ("browser/mirror/attachments.rs", "all", "all CDP sessions, once an interval"),
     ("browser/mirror/attachments.rs", "children", "the CDP sessions below one"),
     ("browser/mirror/certificates.rs", "ignore_certificate_errors", "the targets of one lease"),
     ("browser/mirror/hidden_pages.rs", "reveal", "a page and its parts"),
@@ -664,7 +668,10 @@ const MAY_SCAN: [(&str, &str, &str); 27] = [
     ("browser/mirror/hold.rs", "wanted_by", "the roots of one lease"),
     ("browser/mirror/hold.rs", "decide", "the roots of one lease"),
     ("browser/mirror/hold.rs", "follows_a_tab", "the roots of one lease"),
+    ("browser/mirror/hidden_pages.rs", "targets", "all targets with waiting events, once an interval"),
     ("browser/mirror/index.rs", "get", "the values under one key"),
+    ("browser/mirror/population.rs", "all", "all targets, once an interval"),
+    ("browser/mirror/records.rs", "recorded", "everything, once an interval"),
     ("browser/mirror/roots.rs", "get", "the roots of one lease"),
     ("browser/mirror/roots.rs", "remove", "the roots of one lease"),
     ("browser/mirror/roots.rs", "set", "the roots of one lease"),

@@ -116,7 +116,7 @@ in_browser!(Shell: cbor_pipe_accepts_every_frame_a_client_may_send);
 
 async fn remote_socket_answers_frames_that_are_too_large_for_chrome(browser: Browser) {
     let real = RealBrowser::start(&browser).await;
-    let proxy = Proxy::start_remote(browser, &real.url).await;
+    let proxy = Proxy::start_remote(browser, &real.url, &[]).await;
     at_the_limit(&proxy, MOST - 14, true).await;
 }
 

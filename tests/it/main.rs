@@ -29,6 +29,7 @@ mod policy_table;
 mod pool;
 mod proxy;
 mod raw;
+mod reconcile;
 mod reconnect;
 mod remote;
 mod renames;

@@ -12,16 +12,20 @@ use std::{
 use futures_util::future::join_all;
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{Pid, getpgid},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::{
     browsers::Browser,
+    client::Client,
     proxy::{Proxy, eventually},
     rest::{JSON, connect, create, id_of, ok, send},
 };
+
+/// The records are compared with the browsers as often as is allowed.
+const OFTEN_COMPARED: &[&str] = &["--reconcile-interval", "500ms"];
 
 /// Waits until the proxy has this many browsers that accept sessions.
 async fn browsers(proxy: &Proxy, number: u64) {
@@ -117,6 +121,89 @@ async fn crash_of_a_renderer_is_the_business_of_its_page() {
     let again = one.page().await;
     assert_eq!(one.evaluate(&again.session, "6 * 7").await, 42);
     assert_eq!((proxy.browsers(), proxy.figure("browsers_lost_total").await), (old, 0));
+}
+
+/// The processes of the proxy's only Chrome that are of this type.
+fn of_type(proxy: &Proxy, kind: &str) -> BTreeSet<i32> {
+    let main = proxy.browsers()[0];
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_one = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let is_of_type = String::from_utf8_lossy(&line).contains(&format!("--type={kind}"));
+        is_of_type && getpgid(Some(Pid::from_raw(*pid))) == Ok(main)
+    };
+    pids.filter(is_one).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_renderer_ends_its_page_and_killed_gpu_process_nothing() {
+    let proxy = Proxy::start(Browser::any().await, OFTEN_COMPARED).await;
+    let (one, other) = (proxy.connect().await, proxy.connect().await);
+    let neighbour = other.page().await;
+    other.evaluate(&neighbour.session, "1").await;
+    let before = of_type(&proxy, "renderer");
+    let page = one.page().await;
+    one.evaluate(&page.session, "1").await;
+    let (old, new) = (proxy.browsers(), of_type(&proxy, "renderer"));
+    let own: Vec<i32> = new.difference(&before).copied().collect();
+    assert!(!own.is_empty(), "{before:?} and {new:?}");
+    for pid in own {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
+    }
+    one.event("Inspector.targetCrashed").await;
+    assert_eq!(other.evaluate(&neighbour.session, "6 * 7").await, 42);
+    let again = one.page().await;
+    assert_eq!(one.evaluate(&again.session, "6 * 7").await, 42);
+
+    let gpu = of_type(&proxy, "gpu-process");
+    assert!(!gpu.is_empty());
+    for pid in &gpu {
+        kill(Pid::from_raw(*pid), Signal::SIGKILL).expect("it runs");
+    }
+    eventually("another GPU process", async || {
+        let now = of_type(&proxy, "gpu-process");
+        !now.is_empty() && now.is_disjoint(&gpu)
+    })
+    .await;
+    for (client, page) in [(&one, &again), (&other, &neighbour)] {
+        client.ok(Some(&page.session), "Page.captureScreenshot", json!({})).await;
+    }
+    assert_eq!((proxy.browsers(), proxy.figure("browsers_lost_total").await), (old, 0));
+    proxy.compared(1).await;
+    assert_eq!(proxy.differences().await, [""; 0], "{}", proxy.log());
+}
+
+/// A browser that reads nothing, so that what is written to it waits in the pipe and in the proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn stalled_pipe_ends_only_the_sessions_of_its_browser() {
+    let flags = [OFTEN_COMPARED, &["--browsers", "2", "--browser-stall", "1s"]].concat();
+    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    // The least loaded browser is chosen first, so these two are in two browsers.
+    let (hit, other) = (proxy.connect().await, proxy.connect().await);
+    let (page, neighbour) = (hit.page().await, other.page().await);
+    let id = crate::reconnect::id_of(&hit).await;
+    let session = ok(&proxy, "GET", &format!("/v1/sessions/{id}"), Value::Null).await;
+    let browser = ok(&proxy, "GET", &format!("/v1/browsers/{}", session["browser"]), Value::Null).await;
+    let old = Pid::from_raw(browser["pid"].as_i64().and_then(|pid| pid.try_into().ok()).expect("a pid"));
+    let since = Instant::now();
+    kill(old, Signal::SIGSTOP).expect("it runs");
+    let large = json!({ "expression": format!("'{}'.length", "x".repeat(8 << 20)) });
+    hit.start(Some(&page.session), "Runtime.evaluate", large).await;
+    assert_eq!(other.evaluate(&neighbour.session, "6 * 7").await, 42);
+    let closed = hit.end().await;
+    assert!(closed.contains("1011") && closed.contains("browser_stall"), "{closed}");
+    assert_eq!(other.evaluate(&neighbour.session, "6 * 7").await, 42);
+    eventually("both browsers", async || {
+        let there = proxy.browsers();
+        there.len() == 2 && !there.contains(&old) && proxy.figure("browsers").await == 2
+    })
+    .await;
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(6), "it took {took:?}");
+    assert!(zombies(&proxy).is_empty());
+    proxy.compared(2).await;
+    assert_eq!(proxy.differences().await, [""; 0], "{}", proxy.log());
 }
 
 /// A directory with the browser in it, whose program can be replaced.
@@ -228,7 +315,7 @@ async fn recycled(proxy: &Proxy, path: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rolling_recycle_under_load_drops_no_session() {
-    let flags = ["--browsers", "2", "--warm", "1", "--memory-limit", "0"];
+    let flags = ["--browsers", "2", "--warm", "1", "--memory-limit", "0", "--reconcile-interval", "500ms"];
     let proxy = Proxy::start(Browser::any().await, &flags).await;
     let old = processes(&proxy);
     let mut long = Vec::new();
@@ -269,6 +356,8 @@ async fn rolling_recycle_under_load_drops_no_session() {
     assert!(one > 0 && other > 0, "{one} and {other} served");
     browsers(&proxy, 2).await;
     assert_eq!(proxy.figure("browsers_lost_total").await, 0);
+    proxy.compared(2).await;
+    assert_eq!(proxy.differences().await, [""; 0], "{}", proxy.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -392,4 +481,47 @@ async fn paused_server_lets_new_sessions_wait() {
     };
     futures_util::join!(newcomer, operator);
     assert_eq!(proxy.http("GET", "/readyz", &[], "").await.status, 200);
+}
+
+/// Starts a trace, in which the events of nothing are.
+async fn trace(client: &Client) {
+    let categories = json!({ "includedCategories": ["blink.user_timing"] });
+    client.ok(None, "Tracing.start", json!({ "transferMode": "ReportEvents", "traceConfig": categories })).await;
+}
+
+async fn end_trace(client: &Client) {
+    client.ok(None, "Tracing.end", json!({})).await;
+    client.event("Tracing.tracingComplete").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newcomer_waits_until_the_trace_in_the_only_browser_ends() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let tracer = proxy.connect().await;
+    trace(&tracer).await;
+    let newcomer = async { proxy.connect().await.page().await };
+    let ends = async {
+        eventually("the newcomer waits", async || {
+            let sessions = ok(&proxy, "GET", "/v1/sessions", Value::Null).await["sessions"].clone();
+            sessions.as_array().is_some_and(|all| all.iter().any(|session| session.get("browser").is_none()))
+        })
+        .await;
+        end_trace(&tracer).await;
+        Instant::now()
+    };
+    let (_, ended) = futures_util::join!(newcomer, ends);
+    assert!(ended.elapsed() < Duration::from_secs(10), "it was not told of the end: {:?}", ended.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newcomer_gets_another_browser_while_a_session_traces() {
+    let flags = ["--max-browsers=2", "--cpu-limit=0", "--memory-limit=0", "--min-browsers", "1"];
+    let proxy = Proxy::start(Browser::any().await, &flags).await;
+    let tracer = proxy.connect().await;
+    trace(&tracer).await;
+    let newcomer = proxy.connect().await;
+    let page = newcomer.page().await;
+    assert_eq!(newcomer.evaluate(&page.session, "6 * 7").await, 42);
+    assert_eq!(proxy.browsers().len(), 2);
+    end_trace(&tracer).await;
 }

@@ -65,9 +65,9 @@ impl Proxy {
         Self::serve(browser, &["--browser-path", &path], flags).await
     }
 
-    /// Starts it with a Chrome that is already running.
-    pub(crate) async fn start_remote(browser: Browser, url: &str) -> Self {
-        Self::serve(browser, &["--browser-url", url], &["--codec", "json"]).await
+    /// Starts it with a Chrome that is already running, and these flags.
+    pub(crate) async fn start_remote(browser: Browser, url: &str, flags: &[&str]) -> Self {
+        Self::serve(browser, &["--browser-url", url], &[&["--codec", "json"], flags].concat()).await
     }
 
     async fn serve(browser: Browser, source: &[&str], flags: &[&str]) -> Self {
@@ -223,6 +223,24 @@ impl Proxy {
             (figure.trim_start_matches("ghostmux_") == name).then(|| value.parse().ok())?
         });
         value.unwrap_or_else(|| panic!("no figure {name}: {}", answer.body))
+    }
+
+    /// The differences between the records and the browsers that it has found: the lines of the metric that are not 0.
+    pub(crate) async fn differences(&self) -> Vec<String> {
+        let answer = self.http("GET", "/metrics", &[], "").await;
+        let lines = answer
+            .body
+            .lines()
+            .filter(|line| line.starts_with("ghostmux_pool_differences_total{") && !line.ends_with(" 0"));
+        lines.map(str::to_owned).collect()
+    }
+
+    /// Waits until each of its browsers, this many, was compared with the records three times from now on: then what
+    /// differs now was found.
+    pub(crate) async fn compared(&self, browsers: u64) {
+        let so_far = self.figure("pool_comparisons_total").await;
+        let is_done = async || self.figure("pool_comparisons_total").await >= so_far + 3 * browsers;
+        eventually("three comparisons of each browser", is_done).await;
     }
 
     /// Sends these bytes on a new connection and reads until the other side closes it.

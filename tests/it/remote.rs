@@ -51,7 +51,7 @@ impl Drop for RealBrowser {
 async fn remote_chrome_sessions_are_isolated() {
     let browser = Browser::any().await;
     let real = RealBrowser::start(&browser).await;
-    let proxy = Proxy::start_remote(browser, &real.url).await;
+    let proxy = Proxy::start_remote(browser, &real.url, &[]).await;
     let (one, other) = (proxy.connect().await, proxy.connect().await);
     let page = one.page().await;
     other.page().await;

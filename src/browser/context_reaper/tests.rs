@@ -45,8 +45,8 @@ impl World {
             if let Some(disposal) = self.disposals.poll_due(self.now) {
                 let name = match disposal {
                     Disposal::Page(page) => page.to_string(),
-                    Disposal::Context { context, .. } => context.to_string(),
-                    Disposal::Base(base) => base.to_string(),
+                    Disposal::Context { context, .. } | Disposal::Orphan(context) => context.to_string(),
+                    Disposal::Base { base, .. } => base.to_string(),
                     Disposal::Asked { lease, tag, .. } => format!("{}/{tag}", lease.0),
                 };
                 self.begun.push(((self.now - self.start).as_millis(), name));

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     browser::context_reaper::Disposal,
-    cdp::ids::CallId,
+    cdp::{
+        ids::{CallId, CdpSessionId, ContextId},
+        json_object::quote,
+    },
     port::{Call, Settle},
 };
 
@@ -21,15 +24,18 @@ impl Link {
                 let method = "Target.closeTarget".into();
                 self.call(None, Call { on: None, method, params, settle: Settle::Plain }, Pending::Nobody);
             }
-            Disposal::Context { context, base } => {
-                let params = format!(r#"{{"browserContextId":"{context}"}}"#);
-                let method = "Target.disposeBrowserContext".into();
-                self.call(None, Call { on: Some(base), method, params, settle: Settle::Plain }, Pending::Nobody);
-            }
-            Disposal::Base(base) => self.call(None, detach_from(None, base.as_str()), Pending::Nobody),
+            Disposal::Context { context, base } => self.dispose_of(Some(base), &context),
+            Disposal::Orphan(context) => self.dispose_of(None, &context),
+            Disposal::Base { base, .. } => self.call(None, detach_from(None, base.as_str()), Pending::Nobody),
             Disposal::Asked { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
         }
         self.disposals.started(CallId(self.last_id), now);
+    }
+
+    fn dispose_of(&mut self, on: Option<CdpSessionId>, context: &ContextId) {
+        let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
+        let method = "Target.disposeBrowserContext".into();
+        self.call(None, Call { on, method, params, settle: Settle::Plain }, Pending::Nobody);
     }
 
     /// A command has its reply, or will have none: it may be a disposal.

@@ -172,7 +172,7 @@ impl Link {
         }
     }
 
-    fn on_detached(&mut self, child: &str) {
+    pub(super) fn on_detached(&mut self, child: &str) {
         let child = CdpSessionId::from(child);
         let mut gone = self.targets.below(&child);
         gone.push(child.clone());

@@ -87,6 +87,10 @@ impl Link {
                     disposals: self.disposals.waiting(),
                 });
             }
+            LinkRequest::Books { reply } => {
+                let _ = reply.send(self.books());
+            }
+            LinkRequest::Mend(mend) => self.mend(mend, Instant::now()),
             LinkRequest::Directory { lease, path } => self.downloads.directory(lease, path),
             LinkRequest::Listen { lease } => self.downloads.listen(lease),
             LinkRequest::Broken(error) => self.broken = Some(error),
@@ -203,7 +207,7 @@ impl Link {
         self.call(Some(lease), detach_from(on, session.as_str()), who);
     }
 
-    fn on_release(&mut self, lease: LeaseId, base: &CdpSessionId) {
+    pub(super) fn on_release(&mut self, lease: LeaseId, base: &CdpSessionId) {
         self.inboxes.remove(&lease);
         for id in self.upstream.forget(lease) {
             self.settled(id);

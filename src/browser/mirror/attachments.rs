@@ -71,6 +71,11 @@ impl Attachments {
         self.all.len()
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&CdpSessionId, &Attachment)> {
+        self.all.iter()
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<&Attachment> {
         self.all.get(id)
     }

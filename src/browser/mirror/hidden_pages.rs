@@ -44,6 +44,11 @@ impl Concealing {
         self.contexts.is_empty()
     }
 
+    /// The targets with waiting events.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &TargetId> {
+        self.targets.keys()
+    }
+
     /// Defers an event if a page is being created in this context.
     fn defer(&mut self, context: &ContextId, target: TargetId, event: impl FnOnce() -> Deferred) -> bool {
         let Some(deferred) = self.contexts.get_mut(context) else { return false };

@@ -76,6 +76,16 @@ impl Population {
         (self.owners.len(), self.all.len())
     }
 
+    /// All targets.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&TargetId, &Target)> {
+        self.all.iter()
+    }
+
+    /// The contexts of leases.
+    pub(super) fn owners(&self) -> &HashMap<ContextId, LeaseId> {
+        &self.owners
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<&Target> {
         self.all.get(id)
     }

@@ -183,6 +183,7 @@ async fn shown(report: BrowserReport, table: &ProcessTable) -> BrowserInfo {
         contexts: census.map(|census| count(census.contexts)),
         targets: census.map(|census| count(census.targets)),
         cdp_sessions: census.map(|census| count(census.cdp_sessions)),
+        differences: report.differences,
         processes: figures.map(|figures| figures.processes),
         memory: figures.map(|figures| figures.memory),
         cpu_time: figures.map(|figures| Millis(figures.cpu)),
