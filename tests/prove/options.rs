@@ -14,16 +14,19 @@ pub(crate) struct Options {
     pub(crate) messages: u64,
     /// The Chrome to use; by default the one that is found.
     pub(crate) browser: Option<String>,
+    /// The number of Chromes over which the taint proof spreads its tenants.
+    pub(crate) browsers: u64,
     pub(crate) quiet: bool,
 }
 
 impl Options {
     /// A short run for a test.
     pub(crate) fn short(seconds: u64) -> Self {
-        Self { seed: 1, methods: "*".to_owned(), seconds: Some(seconds), messages: 0, browser: None, quiet: true }
+        let methods = "*".to_owned();
+        Self { seed: 1, methods, seconds: Some(seconds), messages: 0, browser: None, browsers: 1, quiet: true }
     }
 
-    /// `--seed N --methods PATTERN --seconds N --messages N --browser PATH`
+    /// `--seed N --methods PATTERN --seconds N --messages N --browser PATH --browsers N`
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self { seconds: None, messages: 1_000_000, quiet: false, ..Self::short(0) };
         while let Some(name) = arguments.next() {
@@ -35,6 +38,7 @@ impl Options {
                 "--seconds" => options.seconds = Some(number(value()?)?),
                 "--messages" => options.messages = number(value()?)?,
                 "--methods" => options.methods = value()?,
+                "--browsers" => options.browsers = number(value()?)?,
                 "--browser" => options.browser = Some(value()?),
                 _ => return Err(format!("no option is called {name}")),
             }

@@ -35,7 +35,7 @@ const HTTP: Duration = Duration::from_millis(300);
 
 /// Runs the proof and returns its outcome.
 pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
-    let proxy = Proxy::start(browser.clone(), &["--strict"]).await;
+    let proxy = Proxy::start(browser.clone(), &["--strict", "--browsers", &options.browsers.to_string()]).await;
     let addresses = vec![proxy.address().to_owned(); TENANTS];
     proven(&proxy, &addresses, WITH_TWO_CLIENTS, options, None).await
 }
@@ -160,8 +160,18 @@ async fn outcome(
         faults.push(format!("{lost} browsers were lost: {}", lines.join("\n")));
         options.say(&format!("sent before the first was lost:\n{}", stage.recent.before_loss().join("\n")));
     }
+    // With several browsers, the tenants were in all of them.
+    let browsers = proxy.http("GET", "/v1/browsers", &[], "").await.body;
+    let browsers: serde_json::Value = serde_json::from_str(&browsers).unwrap_or_default();
+    let browsers = browsers["browsers"].as_array().cloned().unwrap_or_default();
+    let served: Vec<_> = browsers.iter().map(|browser| browser["sessionsServed"].as_u64().unwrap_or(0)).collect();
+    if served.contains(&0) || served.is_empty() {
+        faults.push(format!("a browser had no session: {served:?}"));
+    }
     let facts = json!({
         "seed": options.seed,
+        "sessions of each browser": served,
+        "differences between the records and the browsers": proxy.differences().await,
         "tenants": tenants,
         "clients": clients,
         "joined the session of another client": stage.joined.load(Ordering::Relaxed),
