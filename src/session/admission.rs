@@ -100,6 +100,9 @@ struct Waiter {
 impl AdmissionControl {
     /// Admits as the rules say.
     pub(super) fn new(rules: Admission, limits: LimitBook, metrics: Arc<Metrics>) -> Self {
+        for limit in [LimitName::Sessions, LimitName::StartsPerMinute, LimitName::Queue] {
+            metrics.limit_refusals.get_or_create(&LimitLabels { limit: limit.name() }).inc_by(0);
+        }
         Self { inner: Arc::new(Inner { rules, limits, state: Mutex::default(), metrics }) }
     }
 
