@@ -29,7 +29,7 @@ use serde_json::value::RawValue;
 
 pub use self::{
     capability::Capability,
-    control::{Mode, Recycling, ServerMode},
+    control::{Mode, Recycling, Reloaded, ServerMode, SettingChange},
     definition::{Domain, Items, Member, Type, merged},
     events::{
         BrowserLost, ClientAttached, ClientDetached, Event, SessionExpiring, SessionUpdated, SnapshotRestored,

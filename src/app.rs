@@ -1,5 +1,6 @@
 //! The server: binds the address, accepts connections, and drains when a signal asks it to stop.
 
+mod reload;
 mod start;
 
 use std::{
@@ -7,7 +8,7 @@ use std::{
     io::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,16 +19,17 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::start::StartError;
+use self::reload::Reloader;
+pub use self::{reload::SetLog, start::StartError};
 use crate::{
     browser::{
         CodecChoice, Launch, Shares, Source,
         find::{self, command_line, is_root},
     },
     close_reason::CloseReason,
-    config::{BrowserSource, Config},
+    config::{BrowserSource, Config, ConfigSource, LoadedConfig},
     http::{
-        self, Api, Door, Endpoints, Guard,
+        self, Api, CurrentGuard, Door, Endpoints, Guard,
         chrome::{Origin, Protocol},
     },
     metrics::Metrics,
@@ -45,9 +47,11 @@ pub fn openapi() -> serde_json::Result<String> {
     http::openapi()
 }
 
-/// Serves until SIGTERM or SIGINT. When it returns, all its browsers have ended and its files are deleted.
-pub async fn run(config: Config) -> Result<(), StartError> {
+/// Serves until SIGTERM or SIGINT. When it returns, all its browsers have ended and its files are deleted. `source` loads
+/// the settings again, `set_log` changes the filter of the log.
+pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> Result<(), StartError> {
     raise_file_limit();
+    let config = loaded.config().clone();
     Pool::check(&config.pool())?;
     // The address is bound first, so that an address in use is reported before a Chrome is started.
     let listener = listen(&config).await?;
@@ -62,6 +66,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let (plan, origin) = plan(&config, directory.clone()).await?;
     let no_signals = |error| StartError::System { what: "cannot wait for signals".to_owned(), error };
     let mut stop = StopSignals::new().map_err(no_signals)?;
+    let hangups = reload::hangups().map_err(no_signals)?;
     let pool = tokio::select! {
         pool = Pool::start(plan, metrics.clone()) => pool?,
         () = stop.recv() => return Ok(()),
@@ -77,11 +82,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let admission = config.admission();
     let registry =
         SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, admission, limits.clone());
-    let guard = Guard {
-        allow_host: config.allow_host.clone(),
-        allow_origin: config.allow_origin.clone(),
-        token_host: config.token_host.clone(),
-    };
+    let guard = CurrentGuard::new(guard(&config));
     let door = Door {
         tenants: tenants.clone(),
         hosts: config.token_host.clone(),
@@ -90,7 +91,19 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         audit: audit.clone(),
     };
     let api = Api { registry: registry.clone(), protocol: Arc::new(Protocol::new(origin)), metrics };
-    let endpoints = Endpoints::new(api, guard, door);
+    let endpoints = Endpoints::new(api, guard.clone(), door);
+    let times = Arc::new(Mutex::new(Times::new(&config)));
+    let reloader = Reloader {
+        source,
+        loaded,
+        pool: pool.clone(),
+        registry: registry.clone(),
+        guard,
+        tenants: tenants.clone(),
+        audit: audit.clone(),
+        times: times.clone(),
+        set_log,
+    };
 
     // Waits for the first browser, so that the line below can name its version.
     let _ = pool.any().await;
@@ -101,7 +114,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let served = http::serve(stream, peer, endpoints.clone(), config.http_stall, closing.clone());
+                    let served = http::serve(stream, peer, endpoints.clone(), Times::of(&times).stall, closing.clone());
                     connections.spawn(served);
                 }
                 // The process has no file descriptor left, or the client disconnected early. Other clients are still served.
@@ -122,12 +135,13 @@ pub async fn run(config: Config) -> Result<(), StartError> {
                 registry.follow(&tenants),
             )
         };
-        tokio::join!(store.keep_clean(), sessions, tenants.keep_current(&audit), usage.keep(), limits.keep())
+        let files = async { tokio::join!(store.keep_clean(), tenants.keep_current(&audit), usage.keep()) };
+        tokio::join!(sessions, files, limits.keep(), reloader.run(hangups))
     };
     let is_urgent = tokio::select! {
         () = serve => false,
         _ = upkeep => false,
-        is_urgent = drained(&registry, &mut stop, config.drain) => is_urgent,
+        is_urgent = drained(&registry, &mut stop, &times) => is_urgent,
     };
     tracing::info!(sessions = registry.len(), "shutting down");
     drop(listener);
@@ -163,12 +177,13 @@ fn limits(config: &Config) -> Result<LimitBook, StartError> {
 
 /// Waits until the server is asked to stop, by a signal or an operator, and then until no session has a client, or the
 /// time is over. Whether it must end at once, because a second signal came.
-async fn drained(registry: &SessionManager, stop: &mut StopSignals, time: Duration) -> bool {
+async fn drained(registry: &SessionManager, stop: &mut StopSignals, times: &Mutex<Times>) -> bool {
     let mut signals = tokio::select! {
         () = stop.recv() => 1,
         () = registry.drain_asked() => 0,
     };
     registry.drain();
+    let time = Times::of(times).drain;
     let active = registry.active();
     tracing::info!(active, ?time, "draining: no new sessions; a further signal ends the server at once");
     let mut over = std::pin::pin!(tokio::time::timeout(time, registry.all_inactive()));
@@ -267,10 +282,9 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
             (urls.iter().map(|url| Source::Remote(url.as_str().to_owned())).collect(), Origin::Remote(first))
         }
     };
-    let warm = usize::try_from(config.warm).unwrap_or(0);
     let screenshot_pixels = u64::from(config.screenshot_pixels.get());
     let shares = Shares { screenshot_pixels, restore_pages: config.restore_pages };
-    Ok((Plan { sources, warm, shares, settings: config.pool() }, origin))
+    Ok((Plan { sources, warm: config.warm(), shares, settings: config.pool() }, origin))
 }
 
 /// Prints the line that says that the server is ready, with an address that a client on this machine can use.
@@ -304,5 +318,34 @@ impl StopSignals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// The times that the server itself keeps.
+#[derive(Clone, Copy)]
+struct Times {
+    /// How long the reader of an answer may read nothing.
+    stall: Duration,
+    /// How long sessions may go on once the server is to end.
+    drain: Duration,
+}
+
+impl Times {
+    fn new(config: &Config) -> Self {
+        Self { stall: config.http_stall, drain: config.drain }
+    }
+
+    /// The present ones.
+    fn of(times: &Mutex<Self>) -> Self {
+        *times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Decides which requests may use the port.
+fn guard(config: &Config) -> Guard {
+    Guard {
+        allow_host: config.allow_host.clone(),
+        allow_origin: config.allow_origin.clone(),
+        token_host: config.token_host.clone(),
     }
 }

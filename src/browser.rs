@@ -11,7 +11,7 @@ mod downloads;
 mod error;
 pub mod find;
 mod health;
-pub mod http_get;
+pub mod http_request;
 mod inbox;
 mod internal;
 mod lease;

@@ -3,7 +3,8 @@
 //! Each setting is declared once, in `settings.rs`: flag, variable, key, default, check and documentation come from
 //! there. A value comes from a flag, a `GHOSTMUX_…` variable, a TOML file or a default, in that order, and is checked in
 //! the same way whatever its source. This module never acts on a setting, and does not read the environment itself: the
-//! caller passes it in. `docs/configuration.md` is generated (see [`docs`]).
+//! caller passes it in. `docs/configuration.md` is generated (see [`docs`]). `reload` loads the settings of a server that
+//! runs again.
 
 mod deadline;
 mod declare;
@@ -12,6 +13,7 @@ mod layers;
 mod load;
 mod pool;
 mod raw;
+mod reload;
 mod said;
 mod settings;
 mod snapshots;
@@ -28,6 +30,7 @@ pub use self::{
     load::unknown_variables,
     pool::{PoolSettings, RecycleSettings},
     raw::RawConfig,
+    reload::{ConfigSource, LoadedConfig},
     settings::Config,
     snapshots::SnapshotLimits,
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
@@ -220,13 +223,17 @@ pub enum ConfigError {
 impl Config {
     /// Combines flags, variables (all of the process), the file that they name and the defaults, and checks the result.
     pub fn load(flags: RawConfig, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let layers = load::load(flags, variables)?;
-        Self::read(&layers)?.settle(&layers)
+        ConfigSource::new(flags, variables).load().map(|loaded| loaded.config().clone())
     }
 
     /// Whether other machines can reach the server.
     pub fn is_exposed(&self) -> bool {
         !self.listen.ip().is_loopback()
+    }
+
+    /// Warm leases kept ready in each browser.
+    pub fn warm(&self) -> usize {
+        usize::try_from(self.warm).unwrap_or(usize::MAX)
     }
 
     /// The source of the browsers.

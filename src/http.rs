@@ -52,7 +52,7 @@ use self::{chrome::Protocol, v1::DOCUMENT};
 pub use self::{
     connection::serve,
     door::Door,
-    guard::{Ends, Guard, Refused, Shows},
+    guard::{CurrentGuard, Ends, Guard, Refused, Shows},
     reply::{Answer, Problem, Why, problem, refused},
     v1::openapi,
 };
@@ -80,8 +80,8 @@ impl FromRef<Api> for SessionManager {
 pub struct Endpoints(BoxCloneSyncService<Request, Answer, Infallible>);
 
 impl Endpoints {
-    /// The endpoints for the requests that this guard lets through.
-    pub fn new(api: Api, guard: Guard, door: Door) -> Self {
+    /// The endpoints for the requests that the guard lets through.
+    pub fn new(api: Api, guard: CurrentGuard, door: Door) -> Self {
         let (registry, door) = (api.registry.clone(), Arc::new(door));
         // A request passes the layers from the first to the last. They are around the router, not in it: a layer of the
         // router is called only after the route and the method were chosen.
@@ -89,7 +89,7 @@ impl Endpoints {
             .layer(from_fn(layers::upper_case_method))
             .layer(from_fn(layers::explain_refused_upgrade))
             .layer(from_fn_with_state(door.clone(), layers::take_credentials))
-            .layer(from_fn_with_state(Arc::new(guard), layers::check))
+            .layer(from_fn_with_state(guard, layers::check))
             .layer(from_fn_with_state(door, layers::identify))
             .layer(from_fn_with_state(registry, layers::open_websocket))
             .service(routes().with_state(api));

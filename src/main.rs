@@ -8,16 +8,17 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use ghostmux::{
-    api_types, app,
+    api_types,
+    app::{self, SetLog},
     cli::{
         doctor,
         server::{self, ServerCommandError},
         snapshot::{self, SnapshotCommandError},
         token::{self, TokenCommandError},
     },
-    config::{self, Config, ConfigError, LogFormat, RawConfig},
+    config::{self, Config, ConfigError, ConfigSource, LogFormat, RawConfig},
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, reload};
 
 /// 2 is also what clap ends with when it cannot read the arguments.
 const USAGE: u8 = 2;
@@ -67,6 +68,8 @@ enum Command {
     Browsers(server::Arguments),
     /// Show the sessions, browsers and queue of a running server.
     Status(server::StatusArguments),
+    /// Make a running server load its configuration again, and print what has changed.
+    Reload(server::Arguments),
     /// Print docs/configuration.md.
     #[command(hide = true)]
     ConfigDocs,
@@ -106,12 +109,13 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Serve(flags) => {
-            let config = Config::load(flags, variables())?;
-            start_logs(&config.log, config.log_format);
+            let source = ConfigSource::new(flags, variables());
+            let loaded = source.load()?;
+            let set_log = start_logs(&loaded.config().log, loaded.config().log_format);
             for name in config::unknown_variables(variables().map(|(name, _)| name)) {
                 tracing::warn!(variable = name, "no setting has this name; see `ghostmux serve --help`");
             }
-            app::run(config).await?;
+            Box::pin(app::run(source, loaded, set_log)).await?;
             Ok(0)
         }
         Command::Doctor { json, settings } => {
@@ -132,6 +136,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Ls(arguments) => printed(server::sessions(&arguments, &mut stdout()).await),
         Command::Browsers(arguments) => printed(server::browsers(&arguments, &mut stdout()).await),
         Command::Status(arguments) => printed(server::status(&arguments, &mut stdout()).await),
+        Command::Reload(arguments) => printed(server::reload(&arguments, &mut stdout()).await),
         Command::ConfigDocs => {
             stdout().write_all(config::docs::markdown().as_bytes()).context("cannot write the page")?;
             Ok(0)
@@ -162,13 +167,30 @@ fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
 }
 
-fn start_logs(filter: &str, format: LogFormat) {
+/// Starts the log. Returns what changes its filter.
+fn start_logs(filter: &str, format: LogFormat) -> SetLog {
     // Logs go to standard error: standard output has the results of commands.
-    let filter = EnvFilter::new(filter);
-    let to = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let to = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(stderr);
     match format {
-        LogFormat::Text => to.with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init(),
-        LogFormat::Json => to.json().init(),
+        LogFormat::Text => {
+            let is_coloured = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let to = to.with_ansi(is_coloured).with_filter_reloading();
+            let filter = to.reload_handle();
+            to.init();
+            Box::new(move |text| set_filter(&filter, text))
+        }
+        LogFormat::Json => {
+            let to = to.json().with_filter_reloading();
+            let filter = to.reload_handle();
+            to.init();
+            Box::new(move |text| set_filter(&filter, text))
+        }
+    }
+}
+
+fn set_filter<S>(filter: &reload::Handle<EnvFilter, S>, text: &str) {
+    if let Err(error) = filter.reload(EnvFilter::new(text)) {
+        tracing::error!(%error, "the filter of the log cannot be changed");
     }
 }
 

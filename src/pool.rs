@@ -24,7 +24,7 @@ mod warm_pool;
 
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -170,8 +170,11 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Inner {
-    plan: Plan,
-    rules: Rules,
+    /// Where the browsers come from.
+    sources: Vec<Source>,
+    shares: Shares,
+    // Guards the limits, which a reload changes; held to copy them.
+    limits: std::sync::Mutex<Limits>,
     slots: Slots,
     books: std::sync::Mutex<Books>,
     /// Requests that wait for a browser.
@@ -185,6 +188,27 @@ struct Inner {
     closing: CancellationToken,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
+}
+
+/// The limits that a reload of the configuration can change.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    rules: Rules,
+    /// How long a browser may send nothing while it owes an answer.
+    stall: Duration,
+    /// How often the records are compared with the browsers.
+    reconcile: Duration,
+}
+
+impl Limits {
+    fn new(settings: &PoolSettings, machine: &Machine) -> Self {
+        Self { rules: rules(settings, machine), stall: settings.stall, reconcile: settings.reconcile }
+    }
+
+    /// Most warm leases of a browser, whatever the demand.
+    fn most_warm(&self) -> usize {
+        usize::try_from(self.rules.sessions_per_browser).unwrap_or(usize::MAX)
+    }
 }
 
 impl Pool {
@@ -204,18 +228,19 @@ impl Pool {
     /// Starts the fewest browsers of the plan. Returns the error of the first that cannot be started.
     pub async fn start(plan: Plan, metrics: Arc<Metrics>) -> Result<Self, BrowserError> {
         let (machine, now) = (Machine::new(), Instant::now());
-        let rules = rules(&plan.settings, &machine);
-        let most_warm = usize::try_from(rules.sessions_per_browser).unwrap_or(usize::MAX);
-        let slots = Slots::new((plan.warm, most_warm), metrics.clone());
-        let books = Books::new(plan.sources.len(), now).into();
+        let Plan { sources, warm, shares, settings } = plan;
+        let limits = Limits::new(&settings, &machine);
+        let slots = Slots::new((warm, limits.most_warm()), metrics.clone());
+        let books = Books::new(sources.len(), now).into();
         for kind in reconcile::LABELS {
             // Shown as 0 from the beginning, so that the first one is seen as an increase.
             metrics.pool_differences.get_or_create(&DifferenceLabels { kind }).inc_by(0);
         }
         let pool = Self {
             inner: Arc::new(Inner {
-                plan,
-                rules,
+                sources,
+                shares,
+                limits: limits.into(),
                 slots,
                 books,
                 waiting: AtomicI64::new(0),
@@ -237,6 +262,19 @@ impl Pool {
             async move { pool.control(machine).await }
         });
         Ok(pool)
+    }
+
+    /// From now on these settings hold, with `warm` warm leases in each browser. Browsers that run go on: those that are too
+    /// many take no new sessions, and are closed when their last one has ended.
+    pub fn reconfigure(&self, settings: &PoolSettings, warm: usize) {
+        let limits = Limits::new(settings, &Machine::new());
+        *self.inner.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        self.inner.slots.set_warm((warm, limits.most_warm()));
+        self.inner.wake.notify_one();
+    }
+
+    fn limits(&self) -> Limits {
+        *self.inner.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends every browser and waits until their processes are gone.
@@ -351,7 +389,7 @@ impl Pool {
 
     fn choose(&self, LeaseRequest { kind, company }: &LeaseRequest, is_apart: bool) -> Choice<'_> {
         let spares_empty = self.inner.apart.load(Ordering::Relaxed) > i64::from(is_apart);
-        let sessions_per_browser = self.inner.rules.sessions_per_browser;
+        let sessions_per_browser = self.limits().rules.sessions_per_browser;
         let wanted = Wanted { kind, company, spares_empty, sessions_per_browser };
         let mut slots = self.inner.slots.lock();
         let decision = placement::place(wanted, slots.iter().filter_map(|(id, slot)| slot.placing(*id)));

@@ -1,7 +1,7 @@
 //! What an operator controls.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Browsers that will be replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -30,4 +30,30 @@ pub struct ServerMode {
     pub mode: Mode,
     /// Sessions that have a client.
     pub active: usize,
+}
+
+/// What a reload of the configuration has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reloaded {
+    /// The file that was read; absent if the server was started without one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<String>,
+    /// The settings whose new values are in force from now on.
+    pub changed: Vec<SettingChange>,
+    /// The settings whose old values stay in force until the server is started again.
+    pub needs_restart: Vec<SettingChange>,
+}
+
+/// A setting of which the configuration has another value than before. Secrets are left out of both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingChange {
+    /// Its key in the file.
+    pub setting: String,
+    /// The value before; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub old: Option<String>,
+    /// The value in the configuration; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub new: Option<String>,
 }

@@ -134,6 +134,8 @@ pub enum Errors {
     Beginning,
     /// Of a request that names a browser.
     Browser,
+    /// Of a request that loads the configuration.
+    Configuration,
     /// Of a request that names a snapshot.
     Snapshot,
     /// Of a request that stores a snapshot.

@@ -8,10 +8,12 @@ use std::{
     time::Duration,
 };
 
+use hyper::Method;
+
 use super::{
     codec::{Codec, CodecChoice},
     find::{Found, command_line, is_root},
-    http_get::{self, GetError},
+    http_request::{self, RequestError},
     process::{Launch, Process},
 };
 use crate::config;
@@ -27,7 +29,7 @@ pub enum ProtocolError {
     Io(#[from] io::Error),
     /// The HTTP request failed.
     #[error("Chrome could not be asked for its protocol: {0}")]
-    Http(#[from] GetError),
+    Http(#[from] RequestError),
     /// The answer was not the protocol.
     #[error("Chrome did not answer with its protocol, but with {0}")]
     Odd(String),
@@ -66,7 +68,7 @@ async fn port(profile: &Path) -> u16 {
 }
 
 async fn get(authority: &str) -> Result<String, ProtocolError> {
-    let (status, body) = http_get::get(authority, "/json/protocol", &[]).await?;
+    let (status, body) = http_request::send(authority, Method::GET, "/json/protocol", &[]).await?;
     if status != 200 {
         return Err(ProtocolError::Odd(format!("status {status}")));
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hyper::Uri;
+use hyper::{Method, Uri};
 use serde::Deserialize;
 
 use crate::{
-    browser::http_get::{self, GetError},
+    browser::http_request::{self, RequestError},
     tenant::Secret,
 };
 
@@ -88,21 +88,31 @@ impl Client {
 
     /// The answer to a GET, as text.
     pub(super) async fn get(&self, path: &str) -> Result<String, ClientError> {
-        match tokio::time::timeout(PATIENCE, self.ask(path)).await {
+        self.ask_in_time(Method::GET, path).await
+    }
+
+    /// The answer to a POST without a body, as text.
+    pub(super) async fn post(&self, path: &str) -> Result<String, ClientError> {
+        self.ask_in_time(Method::POST, path).await
+    }
+
+    async fn ask_in_time(&self, method: Method, path: &str) -> Result<String, ClientError> {
+        match tokio::time::timeout(PATIENCE, self.ask(method, path)).await {
             Ok(answer) => answer,
             Err(_) => Err(self.unreachable(format!("no answer within {} s", PATIENCE.as_secs()))),
         }
     }
 
-    async fn ask(&self, path: &str) -> Result<String, ClientError> {
+    async fn ask(&self, method: Method, path: &str) -> Result<String, ClientError> {
         // By a name or a forwarder the server answers only what carries this header.
         let mut headers = vec![("x-ghostmux", "1")];
         let bearer = self.token.as_ref().map(|token| format!("Bearer {}", token.reveal()));
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
-        let answer = http_get::get(&self.authority, &format!("{}{path}", self.prefix), &headers).await;
+        let path = format!("{}{path}", self.prefix);
+        let answer = http_request::send(&self.authority, method, &path, &headers).await;
         let (status, text) = answer.map_err(|error| match error {
-            GetError::Unreachable(why) => self.unreachable(why),
-            GetError::Odd(why) => self.odd(why),
+            RequestError::Unreachable(why) => self.unreachable(why),
+            RequestError::Odd(why) => self.odd(why),
         })?;
         if (200..300).contains(&status) {
             return Ok(text);

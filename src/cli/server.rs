@@ -1,4 +1,4 @@
-//! `ghostmux ls`, `browsers` and `status`: what a running server is doing.
+//! `ghostmux ls`, `browsers` and `status`: what a running server is doing. `ghostmux reload` changes its settings.
 
 use std::{
     io::{self, Write},
@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::client::{Client, ClientError};
-use crate::api_types::{BrowserInfo, Browsers, Millis, ServerStatus, Session, Sessions};
+use crate::api_types::{BrowserInfo, Browsers, Millis, Reloaded, ServerStatus, Session, Sessions, SettingChange};
 
 /// How often `--watch` asks.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -144,6 +144,31 @@ pub async fn status(arguments: &StatusArguments, out: &mut impl Write) -> Result
             writeln!(out)?;
         }
     }
+}
+
+/// Makes the server load its configuration again, and prints what has changed.
+pub async fn reload(arguments: &Arguments, out: &mut impl Write) -> Result<(), ServerCommandError> {
+    let client = Client::new(&arguments.server)?;
+    let text = client.post("/v1/reload").await?;
+    if arguments.json {
+        return Ok(writeln!(out, "{text}")?);
+    }
+    let Reloaded { file, changed, needs_restart } = client.read(&text)?;
+    writeln!(
+        out,
+        "loaded {}",
+        file.as_deref().unwrap_or("flags and variables again; the server was started without a file")
+    )?;
+    for (what, changes) in [("changed", &changed), ("needs a restart", &needs_restart)] {
+        for SettingChange { setting, old, new } in changes {
+            let (old, new) = (old.as_deref().unwrap_or("none"), new.as_deref().unwrap_or("none"));
+            writeln!(out, "{what}: {setting}, from {old} to {new}")?;
+        }
+    }
+    if changed.is_empty() && needs_restart.is_empty() {
+        writeln!(out, "nothing has changed")?;
+    }
+    Ok(())
 }
 
 fn describe(status: &ServerStatus) -> String {

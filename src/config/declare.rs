@@ -39,6 +39,10 @@ pub(super) struct Declared {
     pub(super) kind: Kind,
     /// Whether a value of the flag may begin with `-`.
     pub(super) hyphens: bool,
+    /// Whether a reload changes it.
+    pub(super) is_live: bool,
+    /// What of a value may be shown.
+    pub(super) shown: fn(&str) -> String,
     pub(super) default: DefaultValue,
 }
 
@@ -50,6 +54,8 @@ pub(super) struct Setting<T> {
     value_name: String,
     kind: Kind,
     hyphens: bool,
+    is_live: bool,
+    shown: fn(&str) -> String,
     default: DefaultValue,
     read: Box<Read<T>>,
 }
@@ -125,7 +131,19 @@ impl<T> Setting<T> {
         default: DefaultValue,
         read: impl Fn(&Layers, &[Said]) -> Result<T, ConfigError> + 'static,
     ) -> Self {
-        Self { value_name: value_name.to_owned(), kind, hyphens: false, default, read: Box::new(read) }
+        let (value_name, read) = (value_name.to_owned(), Box::new(read));
+        Self { value_name, kind, hyphens: false, is_live: false, shown: str::to_owned, default, read }
+    }
+
+    /// A reload changes it. What is checked together with it must be live too, because a reload takes the new values of
+    /// the live settings and keeps the old ones of the others.
+    pub(super) fn live(self) -> Self {
+        Self { is_live: true, ..self }
+    }
+
+    /// Its values are shown only as `shown` returns them: they may hold a secret.
+    pub(super) fn showing(self, shown: fn(&str) -> String) -> Self {
+        Self { shown, ..self }
     }
 
     /// Accepts values that begin with `-` after the flag.
@@ -141,8 +159,8 @@ impl<T> Setting<T> {
     /// The declaration without its parser. `doc` is the comment as Rust keeps it: each line begins with a space.
     pub(super) fn declared(self, key: &'static str, group: &'static str, doc: &str) -> Declared {
         let doc = doc.trim().trim_end_matches('.').to_owned();
-        let Self { value_name, kind, hyphens, default, .. } = self;
-        Declared { key, group, doc, value_name, kind, hyphens, default }
+        let Self { value_name, kind, hyphens, is_live, shown, default, .. } = self;
+        Declared { key, group, doc, value_name, kind, hyphens, is_live, shown, default }
     }
 }
 
@@ -186,6 +204,24 @@ macro_rules! settings {
                         setting.read(stringify!($key), layers)?
                     },)+)+
                 })
+            }
+
+            /// The keys of the settings whose values are not those of `other`.
+            pub(super) fn differing(&self, other: &Self) -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $($(
+                    if self.$key != other.$key {
+                        keys.push(stringify!($key));
+                    }
+                )+)+
+                keys
+            }
+
+            /// These settings, with the values of `new` for the keys that `is_live` names.
+            pub(super) fn taking(&self, new: &Self, is_live: impl Fn(&str) -> bool) -> Self {
+                Self {
+                    $($($key: Clone::clone(if is_live(stringify!($key)) { &new.$key } else { &self.$key }),)+)+
+                }
             }
         }
     };

@@ -33,6 +33,20 @@ ghostmux serve --config ghostmux.toml       # or GHOSTMUX_CONFIG; max_client_fra
 - An unknown key in the file is an error. An unknown `GHOSTMUX_…` variable is a warning. An empty
   variable counts as unset.
 - `ghostmux doctor` takes the same settings, and checks whether this machine can serve with them.
+
+## Changing settings while the server runs
+
+SIGHUP, `ghostmux reload` and `POST /v1/reload` make a server read its file again, with the flags
+and variables that it was started with. The settings that are *live* in the tables below change;
+the log and the answer list them, and those that need a restart because they are not. If anything
+in the file is wrong, nothing changes: the error names the file, the line and the setting.
+
+- The limits of sessions and of the queue, the rules of the pool, the hosts and origins, `log` and
+  `drain` hold at once. No session is ended: when there are more than a new limit allows, they go
+  on, and new ones wait. Browsers above a new `max_browsers` take no new sessions and are closed
+  when their last one has ended.
+- The other limits of a session and its deadlines are those of its begin: new values
+  hold for sessions that begin later. `http_stall` holds for new connections.
 ";
 
 const FILE_EXAMPLE: &str = "
@@ -49,13 +63,13 @@ log = \"ghostmux=debug,info\"
 ```
 ";
 
-const TABLE: &str = "| setting | variable | default | |\n|---|---|---|---|\n";
+const TABLE: &str = "| setting | variable | default | live | |\n|---|---|---|---|---|\n";
 
 /// The whole page.
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
     let config = variable("config");
-    let _ = write!(page, "\n## The file\n\n{TABLE}| `--config FILE` | `{config}` |  | {CONFIG_DOC}. |\n");
+    let _ = write!(page, "\n## The file\n\n{TABLE}| `--config FILE` | `{config}` |  |  | {CONFIG_DOC}. |\n");
     let mut group = "";
     for setting in declared() {
         if setting.group != group {
@@ -69,7 +83,8 @@ pub fn markdown() -> String {
             DefaultValue::Text(text) => format!("`{text}`"),
             DefaultValue::Computed(how) => how.to_owned(),
         };
-        let _ = writeln!(page, "| {flag} | `{}` | {default} | {}. |", variable(setting.key), setting.doc);
+        let (variable, live) = (variable(setting.key), if setting.is_live { "yes" } else { "" });
+        let _ = writeln!(page, "| {flag} | `{variable}` | {default} | {live} | {}. |", setting.doc);
     }
     page + FILE_EXAMPLE
 }

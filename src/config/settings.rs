@@ -3,6 +3,7 @@
 //! The comment of a row is the text of `--help` and of `docs/configuration.md`. From its name follow the flag
 //! (`--queue-timeout`), the variable (`GHOSTMUX_QUEUE_TIMEOUT`), the key of the TOML file (`queue_timeout`) and the field
 //! of [`Config`]. The rest of a row is the type of the field, the placeholder for the value, the default, and the check.
+//! `.live()` says that a reload changes it, `.showing(…)` that its values may hold a secret.
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
@@ -29,9 +30,9 @@ settings! {
         insecure: bool = switch();
         /// Names and addresses by which clients may call this server, in addition to localhost, loopback and the addresses
         /// it listens on.
-        allow_host: Vec<Host> = list("NAME", host);
+        allow_host: Vec<Host> = list("NAME", host).live();
         /// Origins whose web pages may use this server. Scripts outside of a page send none and need no entry.
-        allow_origin: Vec<String> = list("ORIGIN", origin);
+        allow_origin: Vec<String> = list("ORIGIN", origin).live();
     }
     "Tenants" {
         /// TOML file with the tenants and their tokens, which is read again when it changes. With it every request needs a
@@ -63,45 +64,45 @@ settings! {
         /// Chrome to start, instead of the first one found; `ghostmux doctor` shows which that is.
         browser_path: Option<PathBuf> = optional("PATH", path);
         /// WebSocket URL of a Chrome that runs elsewhere, instead of starting one here. One browser per URL.
-        browser_url: Vec<RemoteUrl> = list("URL", BySource(RemoteUrl::check));
+        browser_url: Vec<RemoteUrl> = list("URL", BySource(RemoteUrl::check)).showing(RemoteUrl::without_secrets);
         /// Additional flags for Chrome, such as `--lang=de`.
         browser_args: Vec<String> = list("FLAG", chrome_flag).with_hyphens();
         /// How many browsers to run, 1 to 64: sets `min_browsers` and `max_browsers` to the same number.
-        browsers: Option<usize> = optional("N", number(1..=64));
+        browsers: Option<usize> = optional("N", number(1..=64)).live();
         /// Fewest browsers to run, 1 to 64.
-        min_browsers: usize = one("N", "1", number(1..=64));
+        min_browsers: usize = one("N", "1", number(1..=64)).live();
         /// Most browsers to run, up to 64. 0 means as many as the machine can carry; the log says how many that are, and why.
-        max_browsers: usize = one("N", "0", number(0..=64));
+        max_browsers: usize = one("N", "0", number(0..=64)).live();
         /// Sessions in one browser above which another browser is started. It refuses nobody: when there are `max_browsers`,
         /// they take more.
-        sessions_per_browser: u32 = one("N", "20", number(1..=100_000));
+        sessions_per_browser: u32 = one("N", "20", number(1..=100_000)).live();
         /// How long there is one browser more than the sessions need, before one takes no new sessions and is stopped when
         /// its last one has ended.
-        browser_idle: Duration = one("TIME", "5m", duration(Duration::ZERO));
+        browser_idle: Duration = one("TIME", "5m", duration(Duration::ZERO)).live();
         /// Memory in use, in percent of the control group's limit or else of the machine's memory, from which on no browser
         /// is started above `min_browsers`. 0 means no limit.
-        memory_limit: Option<NonZeroU32> = one("PERCENT", "90", limit(100));
+        memory_limit: Option<NonZeroU32> = one("PERCENT", "90", limit(100)).live();
         /// The same for processor time.
-        cpu_limit: Option<NonZeroU32> = one("PERCENT", "95", limit(100));
+        cpu_limit: Option<NonZeroU32> = one("PERCENT", "95", limit(100)).live();
         /// How long a browser may send nothing while it owes an answer, before it is killed and replaced. Its sessions end.
-        browser_stall: Duration = one("TIME", "30s", duration(Duration::from_millis(500)));
+        browser_stall: Duration = one("TIME", "30s", duration(Duration::from_millis(500))).live();
         /// How often what is on record of each browser is compared with what Chrome and the process table say. What differs
         /// twice in a row is mended and counted.
-        reconcile_interval: Duration = one("TIME", "1m", duration(Duration::from_millis(500)));
+        reconcile_interval: Duration = one("TIME", "1m", duration(Duration::from_millis(500))).live();
         /// Age at which a browser is recycled: another one is started, this one takes no new sessions, and is closed when its
         /// last one has ended. 0s means never.
-        recycle_age: Duration = one("TIME", "1d", duration(Duration::ZERO));
+        recycle_age: Duration = one("TIME", "1d", duration(Duration::ZERO)).live();
         /// Sessions after which a browser is recycled. 0 means never.
-        recycle_sessions: Option<NonZeroU32> = one("N", "20000", limit(1_000_000_000));
+        recycle_sessions: Option<NonZeroU32> = one("N", "20000", limit(1_000_000_000)).live();
         /// Growth of a browser's memory, beyond 100MiB for each present session, at which it is recycled. 0 means never.
-        recycle_growth: u64 = one("SIZE", "1GiB", size(0..=1 << 50));
+        recycle_growth: u64 = one("SIZE", "1GiB", size(0..=1 << 50)).live();
         /// Memory of a browser at which it is ended with its sessions, before the system runs out of memory. 0 means never.
-        browser_memory: u64 = one("SIZE", "0", size(0..=1 << 50));
+        browser_memory: u64 = one("SIZE", "0", size(0..=1 << 50)).live();
         /// How long the sessions of a browser that is being recycled go on before those without a client are hibernated.
-        recycle_deadline: Duration = one("TIME", "1h", duration(Duration::ZERO));
+        recycle_deadline: Duration = one("TIME", "1h", duration(Duration::ZERO)).live();
         /// Sessions kept ready in each browser, 0 to 64. A client that gets one need not wait for a page to start. When
         /// clients come in bursts, up to ten times as many are kept for the next burst, as long as they are needed.
-        warm: u32 = one("N", "2", number(0..=64));
+        warm: u32 = one("N", "2", number(0..=64)).live();
         /// Turn Chrome's sandbox off, if the system does not allow it. Running as root implies it.
         no_sandbox: bool = switch();
         /// Format of the messages between Chrome and the proxy: `json`, `cbor`, which takes work off Chrome, or `auto` for
@@ -114,77 +115,77 @@ settings! {
         /// Remove the capabilities of local clients beyond their own pages: host files, tracing, private networks.
         strict: bool = switch();
         /// How long a session lasts at most, from its start. 0s means no limit.
-        timeout: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        timeout: Duration = one("TIME", "0s", duration(Duration::ZERO)).live();
         /// Longest `timeout` that a client may request. 0s means any, no limit included.
-        timeout_max: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        timeout_max: Duration = one("TIME", "0s", duration(Duration::ZERO)).live();
         /// How long the clients of a session may send nothing before it ends. 0s means no limit.
-        idle_timeout: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        idle_timeout: Duration = one("TIME", "0s", duration(Duration::ZERO)).live();
         /// Longest `idle_timeout` that a client may request. 0s means any, no limit included.
-        idle_timeout_max: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        idle_timeout_max: Duration = one("TIME", "0s", duration(Duration::ZERO)).live();
         /// How long a session waits for a client after its last socket closed. 0s means it ends with that socket.
-        keep_alive: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        keep_alive: Duration = one("TIME", "0s", duration(Duration::ZERO)).live();
         /// Longest `keep_alive` that a client may request.
-        keep_alive_max: Duration = one("TIME", "24h", duration(Duration::ZERO));
+        keep_alive_max: Duration = one("TIME", "24h", duration(Duration::ZERO)).live();
         /// The `keep_alive` of a session that is created or parked by the API and was given none.
-        park_keep_alive: Duration = one("TIME", "5m", duration(Duration::ZERO));
+        park_keep_alive: Duration = one("TIME", "5m", duration(Duration::ZERO)).live();
         /// How long a session is parked before it is hibernated: it is saved and its pages are closed. It is restored when
         /// a client connects to it, here or in another process with the same store. Parked sessions are also saved when the
         /// process stops. 0s means never. Clients may request another value.
-        hibernate_after: Duration = one("TIME", "0s", duration(Duration::ZERO));
+        hibernate_after: Duration = one("TIME", "0s", duration(Duration::ZERO)).live();
         /// How often a session is saved while it runs. If its browser dies or ghostmux stops, a client that connects to its
         /// id finds it as it was saved last. 0s means never; otherwise at least 1s. Clients may request another value.
-        autosave: Duration = one("TIME", "0s", autosave);
+        autosave: Duration = one("TIME", "0s", autosave).live();
         /// How often a silent client is pinged; it counts as gone after ten pings without an answer. 0s means never.
-        ping_interval: Duration = one("TIME", "30s", duration(Duration::ZERO));
+        ping_interval: Duration = one("TIME", "30s", duration(Duration::ZERO)).live();
         /// Directory in which each process creates its own, for profiles and session files.
         session_dir: PathBuf = computed("DIR", "$TMPDIR or /tmp", |_| std::env::temp_dir(), path);
     }
     "Limits" {
         /// Most sessions at a time over all browsers, parked ones included. 0 means no limit.
-        max_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
+        max_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000)).live();
         /// Most sessions of one owner at a time; above that, new ones are refused (429). 0 means no limit.
-        max_owner_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000));
+        max_owner_sessions: Option<NonZeroU32> = one("N", "0", limit(1_000_000)).live();
         /// Whether the limits of tenants on sessions and their starts hold for all processes with the same Redis (`store`)
         /// together, and what happens to new sessions of such tenants while Redis does not answer: `fail-closed` refuses them
         /// (503), `fail-open` gives each process the limit divided by the number of processes. `off` is for each process
         /// alone.
         shared_limits: SharedLimits = choice("off", SharedLimits::WORDS);
         /// Most clients that may wait for a session when there is no place; further ones are refused (503).
-        queue: usize = one("N", "100", number(0..=1_000_000));
+        queue: usize = one("N", "100", number(0..=1_000_000)).live();
         /// How long a client may wait in the queue.
-        queue_timeout: Duration = one("TIME", "30s", duration(Duration::from_millis(1)));
+        queue_timeout: Duration = one("TIME", "30s", duration(Duration::from_millis(1))).live();
         /// Most clients on the whole of one session at once; one more is refused. Clients on a single page
         /// (`/devtools/page/…`) do not count.
-        max_clients_per_session: usize = one("N", "8", number(1..=256));
+        max_clients_per_session: usize = one("N", "8", number(1..=256)).live();
         /// Most CDP sessions that the clients of one session may have at a time. A client needs one or two for each page,
         /// frame and worker.
-        max_cdp_sessions: usize = one("N", "10000", number(1..=1_000_000));
+        max_cdp_sessions: usize = one("N", "10000", number(1..=1_000_000)).live();
         /// Most of these that may be on the browser itself (`Target.attachToBrowserTarget`). A client needs one or two.
-        max_roots: usize = one("N", "256", number(1..=1_000_000));
+        max_roots: usize = one("N", "256", number(1..=1_000_000)).live();
         /// Bytes of response bodies that the CDP sessions of one session may keep together beyond 100 MB each
         /// (`maxTotalBufferSize` of `Network.enable`). A client that asks for more is refused.
-        network_buffers: usize = one("SIZE", "1GiB", size(0..=1 << 40));
+        network_buffers: usize = one("SIZE", "1GiB", size(0..=1 << 40)).live();
         /// Largest frame accepted from a client, at most 100MiB: a larger message ends Chrome.
-        max_client_frame: usize = one("SIZE", "100MiB", size(1 << 10..=LARGEST_MESSAGE));
+        max_client_frame: usize = one("SIZE", "100MiB", size(1 << 10..=LARGEST_MESSAGE)).live();
         /// Pixels that the concurrent screenshots of one browser may have together; others wait for their turn, fairly by
         /// session. Screenshots of at most an eighth of it are counted apart and wait only for each other. One session gets
         /// at most half. A single screenshot is always taken.
         screenshot_pixels: NonZeroU32 = one("N", "20000000", pixels);
         /// Screenshots of one session that may wait for their turn; further ones are refused.
-        screenshot_queue: usize = one("N", "1000", number(1..=1_000_000));
+        screenshot_queue: usize = one("N", "1000", number(1..=1_000_000)).live();
         /// Bytes that may wait for a client whose socket accepts nothing for `stall`; with more it is disconnected.
-        client_queue: usize = one("SIZE", "64MiB", size(64 << 10..=1 << 40));
+        client_queue: usize = one("SIZE", "64MiB", size(64 << 10..=1 << 40)).live();
         /// Bytes that may wait for any client; with more it is disconnected at once.
-        client_queue_hard: usize = one("SIZE", "512MiB", size(64 << 10..=1 << 40));
+        client_queue_hard: usize = one("SIZE", "512MiB", size(64 << 10..=1 << 40)).live();
         /// Bytes that may wait for all clients together; with more, the client with the longest queue is disconnected.
-        client_queue_total: usize = one("SIZE", "2GiB", size(64 << 10..=1 << 40));
+        client_queue_total: usize = one("SIZE", "2GiB", size(64 << 10..=1 << 40)).live();
         /// How long a client's socket may accept nothing while more than `client_queue` waits.
-        stall: Duration = one("TIME", "10s", duration(Duration::from_millis(100)));
+        stall: Duration = one("TIME", "10s", duration(Duration::from_millis(100))).live();
         /// How long the reader of an HTTP answer, such as a snapshot's content, may read nothing before it is disconnected.
-        http_stall: Duration = one("TIME", "30s", duration(Duration::from_millis(1)));
+        http_stall: Duration = one("TIME", "30s", duration(Duration::from_millis(1))).live();
         /// How long sessions that have a client may go on after SIGTERM, SIGINT or `POST /v1/drain`; then they are closed
         /// (1001). A second signal ends the server at once.
-        drain: Duration = one("TIME", "10s", duration(Duration::ZERO));
+        drain: Duration = one("TIME", "10s", duration(Duration::ZERO)).live();
     }
     "Snapshots" {
         /// Store of the snapshots: a file that only this process uses, or a Redis that several share, `redis://HOST:PORT`
@@ -194,10 +195,11 @@ settings! {
             "ghostmux/ghostmux.redb in `$XDG_STATE_HOME` or `~/.local/state`, as root in `/var/lib`",
             StorePlace::default_file,
             BySource(StorePlace::check),
-        );
+        )
+        .showing(StorePlace::without_secrets);
         /// File with the keys that encrypt snapshots in the store, one `ID:64 hexadecimal digits` per line: the first
         /// encrypts, all decrypt. The variable can also hold the keys themselves.
-        store_key: Option<StoreKeys> = optional("FILE", BySource(StoreKeys::check));
+        store_key: Option<StoreKeys> = optional("FILE", BySource(StoreKeys::check)).showing(StoreKeys::without_secrets);
         /// How long a snapshot is kept by default. 0 keeps it until it is deleted.
         snapshot_ttl: Option<Duration> = one("TIME", "30d", ttl);
         /// Largest snapshot, before compression.
@@ -223,7 +225,7 @@ settings! {
     }
     "Logs" {
         /// What to log: a level, or levels by module such as `ghostmux::browser=debug,info`.
-        log: String = one("FILTER", "info", log_filter);
+        log: String = one("FILTER", "info", log_filter).live();
         /// Format of log lines: text for people, or one JSON object per line; always on standard error.
         log_format: LogFormat = choice("text", LogFormat::WORDS);
     }

@@ -126,6 +126,11 @@ impl StoreKeys {
         self.0.first()
     }
 
+    /// What may be shown of the text of the setting: the variable can hold the keys themselves.
+    pub(super) fn without_secrets(_: &str) -> String {
+        "***".to_owned()
+    }
+
     /// The key with this name.
     pub fn named(&self, id: &str) -> Option<&StoreKey> {
         self.0.iter().find(|key| key.id == id)
@@ -197,6 +202,11 @@ fn key(line: &str) -> Option<StoreKey> {
 }
 
 impl StorePlace {
+    /// The text of a place without the password of a Redis.
+    pub(super) fn without_secrets(text: &str) -> String {
+        if text.contains("://") { RedisUrl::without_secrets(text) } else { text.to_owned() }
+    }
+
     /// Checks the place of a store. No error repeats a password.
     pub(super) fn check(said: &Said) -> Result<Self, ConfigError> {
         if said.text.contains("://") {

@@ -3,6 +3,7 @@ use std::io::Write as _;
 use clap::{Args as _, FromArgMatches as _};
 
 use super::*;
+use crate::api_types::{Reloaded, SettingChange};
 
 /// What an operator says: flags as on a command line, variables, a file.
 #[derive(Default)]
@@ -282,5 +283,92 @@ fn help_shows_every_setting_with_its_default() {
             "{}",
             setting.key
         );
+    }
+}
+
+/// What a server that was started with the first file has in force and says after it has read the second one, and what is
+/// in that.
+fn reloaded(before: &str, after: &str) -> (LoadedConfig, Reloaded, LoadedConfig) {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    write!(file, "{before}").expect("written");
+    let source = ConfigSource::new(RawConfig::default().with_file(Some(file.path().to_owned())), []);
+    let first = source.load().expect("good");
+    std::fs::write(file.path(), after).expect("written");
+    let second = source.load().expect("good");
+    let (in_force, report) = first.reloaded(&second);
+    (in_force, report, second)
+}
+
+#[test]
+fn a_reload_takes_live_settings_and_names_those_that_need_a_restart() {
+    let (loaded, report, file) = reloaded(
+        "max_sessions = 3\nlisten = '127.0.0.1:1'\nwarm = 1",
+        "max_sessions = 5\nlisten = '127.0.0.1:2'\nwarm = 1\nallow_host = ['a', 'b']",
+    );
+    let shown = |changes: &[SettingChange]| -> Vec<String> {
+        changes.iter().map(|change| format!("{} {:?} {:?}", change.setting, change.old, change.new)).collect()
+    };
+    assert_eq!(shown(&report.changed), [r#"allow_host None Some("a b")"#, r#"max_sessions Some("3") Some("5")"#]);
+    assert_eq!(shown(&report.needs_restart), [r#"listen Some("127.0.0.1:1") Some("127.0.0.1:2")"#]);
+    let config = loaded.config();
+    assert_eq!((config.max_sessions.map(NonZeroU32::get), config.allow_host.len()), (Some(5), 2));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:1", "it is in force until a restart");
+    let (_, again) = loaded.reloaded(&file);
+    assert_eq!((again.changed, again.needs_restart), (Vec::new(), report.needs_restart), "the same file again");
+}
+
+#[test]
+fn a_default_that_follows_another_setting_is_in_force_and_not_reported() {
+    let (loaded, report, _) = reloaded("", "timeout_max = '1m'\nmax_sessions = 1");
+    let named: Vec<_> = report.changed.iter().map(|change| change.setting.as_str()).collect();
+    assert_eq!(named, ["timeout_max", "max_sessions"]);
+    assert_eq!((loaded.config().timeout, loaded.config().warm), (Duration::from_secs(60), 1));
+}
+
+#[test]
+fn a_reload_shows_no_secret() {
+    let key = |digit: &str| format!("k1:{}", digit.repeat(64));
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    write!(file, "{}", key("1")).expect("written");
+    let path = file.path().display().to_string();
+    let settings = |store: &str, url: &str| format!("store = '{store}'\nbrowser_url = '{url}'\nstore_key = '{path}'");
+    let mut config = tempfile::NamedTempFile::new().expect("a file");
+    write!(config, "{}", settings("redis://u:s3cret@a", "ws://u:s3cret@a/x?token=s3cret")).expect("written");
+    let source = ConfigSource::new(RawConfig::default().with_file(Some(config.path().to_owned())), []);
+    let first = source.load().expect("good");
+    std::fs::write(config.path(), settings("redis://u:s3cret@b", "ws://u:s3cret@b/x")).expect("written");
+    std::fs::write(file.path(), key("2")).expect("written");
+    let (_, report) = first.reloaded(&source.load().expect("good"));
+    let report = serde_json::to_value(&report).expect("JSON");
+    let change =
+        |setting: &str, old: &str, new: &str| serde_json::json!({ "setting": setting, "old": old, "new": new });
+    assert_eq!(
+        report["needsRestart"],
+        serde_json::json!([
+            change("browser_url", "ws://a/x", "ws://b/x"),
+            change("store", "redis://a", "redis://b"),
+            change("store_key", "***", "***"),
+        ]),
+        "{report}"
+    );
+}
+
+/// A reload takes some settings and leaves others: a mixture that was never checked must not be possible.
+#[test]
+fn settings_that_are_checked_together_are_all_live_or_none() {
+    let live: Vec<&str> =
+        settings::declared().into_iter().filter(|setting| setting.is_live).map(|setting| setting.key).collect();
+    for group in [
+        &["listen", "insecure"][..],
+        &["browsers", "min_browsers", "max_browsers"],
+        &["warm", "max_sessions"],
+        &["client_queue", "client_queue_hard", "client_queue_total"],
+        &["snapshot_line", "snapshot_memory", "snapshot_max"],
+        &["timeout", "timeout_max"],
+        &["idle_timeout", "idle_timeout_max"],
+        &["keep_alive", "park_keep_alive", "keep_alive_max"],
+    ] {
+        let number = group.iter().filter(|key| live.contains(key)).count();
+        assert!(number == 0 || number == group.len(), "{group:?}");
     }
 }

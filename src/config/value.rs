@@ -215,7 +215,8 @@ impl RemoteUrl {
         said.text.parse().map_err(|problem: String| said.showing(&Self::without_secrets(&said.text)).wrong(&problem))
     }
 
-    fn without_secrets(text: &str) -> String {
+    /// The text of a URL without its credentials and its query.
+    pub(super) fn without_secrets(text: &str) -> String {
         let text = text.split_once(['?', '#']).map_or(text, |(head, _)| head);
         match text.split_once("://") {
             Some((scheme, rest)) => {

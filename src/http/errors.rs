@@ -34,6 +34,9 @@ fn of_service(why: &ServiceError) -> Kind {
     match why {
         ServiceError::NoSession { .. } => (StatusCode::NOT_FOUND, "no-session"),
         ServiceError::NoBrowser(_) => (StatusCode::NOT_FOUND, "no-browser"),
+        ServiceError::Config(_) | ServiceError::TooMuch(_) | ServiceError::Tenants(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "configuration")
+        }
         ServiceError::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         ServiceError::Paused { .. } => (StatusCode::SERVICE_UNAVAILABLE, "paused"),
         ServiceError::NoTarget(_) => (StatusCode::NOT_FOUND, "no-target"),
@@ -161,8 +164,15 @@ mod tests {
     use crate::{
         api_types::{Bad, Capability},
         browser::CallError,
+        config::ConfigError,
+        pool::TooMuch,
         tenant::{Scope, limits::LimitName},
     };
+
+    fn wrong_config() -> ConfigError {
+        let setting = "warm in ghostmux.toml:1".to_owned();
+        ConfigError::Value { setting, value: "x".to_owned(), problem: "must be a whole number".to_owned() }
+    }
 
     /// Clients match on these values: a changed row breaks clients.
     #[test]
@@ -175,6 +185,8 @@ mod tests {
             (ServiceError::NoSession { id: id(), ended: None }, 404, "no-session", None, json!({})),
             (ServiceError::NoTarget(id()), 404, "no-target", None, json!({})),
             (ServiceError::NoBrowser(id()), 404, "no-browser", None, json!({})),
+            (wrong_config().into(), 422, "configuration", None, json!({})),
+            (TooMuch::Memory { limit: 2, mib: 1 }.into(), 422, "configuration", None, json!({})),
             (ServiceError::Draining, 503, "draining", Some(1), json!({})),
             (ServiceError::Paused { waiting: 2 }, 503, "paused", Some(1), json!({})),
             (ServiceError::Taken(id()), 409, "taken", None, json!({})),

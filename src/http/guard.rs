@@ -19,7 +19,10 @@
 //! Chrome made for a page (icons, manifests, workers, reports, prefetches, pings, source maps) had another
 //! `Sec-Fetch-Site`, an `Origin`, or was a navigation (`tests/it/attacks/from_pages.rs`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use url::Host;
@@ -43,6 +46,30 @@ pub struct Guard {
     pub allow_origin: Vec<String>,
     /// Names whose first label is a token.
     pub token_host: Vec<TokenHost>,
+}
+
+/// The guard that is in force, which a reload of the configuration replaces; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CurrentGuard {
+    // Guards which guard is in force; held to copy the pointer.
+    guard: Arc<RwLock<Arc<Guard>>>,
+}
+
+impl CurrentGuard {
+    /// Begins with this guard.
+    pub fn new(guard: Guard) -> Self {
+        Self { guard: Arc::new(RwLock::new(Arc::new(guard))) }
+    }
+
+    /// From now on this guard is in force, for the requests of present connections too.
+    pub fn set(&self, guard: Guard) {
+        *self.guard.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(guard);
+    }
+
+    /// The guard for a request.
+    pub(super) fn get(&self) -> Arc<Guard> {
+        self.guard.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The two ends of the connection of a request.

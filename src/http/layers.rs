@@ -12,7 +12,7 @@ use axum::{
 use futures_util::StreamExt as _;
 
 use super::{
-    Answer, Door, Ends, Guard, Shows,
+    Answer, CurrentGuard, Door, Ends, Shows,
     door::{Entry, unauthorized},
     shows, upgrade,
 };
@@ -38,7 +38,7 @@ pub(super) async fn explain_refused_upgrade(request: Request, next: Next) -> Ans
 
 /// Refuses the requests of pages and those for another host.
 pub(super) async fn check(
-    State(guard): State<Arc<Guard>>,
+    State(guard): State<CurrentGuard>,
     Extension(ends): Extension<Ends>,
     request: Request,
     next: Next,
@@ -46,7 +46,7 @@ pub(super) async fn check(
     let is_upgrade = upgrade::is_upgrade(&request);
     let path = request.uri().path();
     let shows = if is_upgrade { Shows::Sessions } else { shows(path) };
-    match guard.check(&request, ends, shows, is_upgrade) {
+    match guard.get().check(&request, ends, shows, is_upgrade) {
         Ok(()) => next.run(request).await,
         Err(refused) => {
             tracing::debug!(path, ?refused, "refused");

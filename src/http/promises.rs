@@ -61,6 +61,9 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (503, "No place became free in time; Retry-After says when to try again."),
         ],
         Errors::Browser => &[(404, "There is no such browser.")],
+        Errors::Configuration => {
+            &[(422, "The configuration is wrong; the detail names the file, the line and the setting.")]
+        }
         Errors::Snapshot => &[
             (400, "The id or a value is invalid; the detail names it."),
             (404, "The snapshot or session does not exist, or belongs to another owner."),

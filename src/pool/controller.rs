@@ -145,8 +145,8 @@ impl Pool {
     /// Starts the fewest browsers.
     pub(super) async fn first_browsers(&self) -> Result<(), BrowserError> {
         let mut starts = Vec::new();
-        for at in 0..self.inner.rules.min {
-            let source = at.min(self.inner.plan.sources.len().saturating_sub(1));
+        for at in 0..self.limits().rules.min {
+            let source = at.min(self.inner.sources.len().saturating_sub(1));
             let id = self.next_id();
             self.change(id, Next::Start { source });
             starts.push(tokio::spawn(self.clone().launch(id, source)));
@@ -172,7 +172,7 @@ impl Pool {
     /// Decides, and carries out what was decided, until the pool closes.
     pub(super) async fn control(self, mut machine: Machine) {
         let (mut measured, mut looked) = (Instant::now(), Instant::now());
-        let interval = self.inner.plan.settings.reconcile;
+        let interval = self.limits().reconcile;
         let (mut reconciled, mut rounds) = (Instant::now() + interval, Rounds::default());
         loop {
             let now = Instant::now();
@@ -259,7 +259,7 @@ impl Pool {
     fn decide(&self) {
         loop {
             let figures = self.figures(Instant::now());
-            let Some(decision) = policy::decide(&figures, &self.inner.rules) else {
+            let Some(decision) = policy::decide(&figures, &self.limits().rules) else {
                 self.books().held = None;
                 return;
             };
@@ -343,7 +343,7 @@ impl Pool {
 
     /// The sources of which a browser can be started: a local one, or a remote one that has none.
     fn free_sources(&self) -> Vec<usize> {
-        let sources = &self.inner.plan.sources;
+        let sources = &self.inner.sources;
         let slots = self.inner.slots.lock();
         let alive = slots.values().filter(|slot| !matches!(slot.state, State::Dead { .. }));
         let used: HashSet<usize> = alive.map(|slot| slot.source).collect();
@@ -365,7 +365,7 @@ impl Pool {
         let slots = self.inner.slots.lock();
         let alive = slots.values().filter(|slot| !matches!(slot.state, State::Dead { .. })).count();
         let starts = slots.values().any(|slot| matches!(slot.state, State::Starting));
-        starts || alive < self.inner.rules.max
+        starts || alive < self.limits().rules.max
     }
 
     fn figures(&self, now: Instant) -> Figures {
@@ -384,7 +384,7 @@ impl Pool {
             memory: books.load.memory,
             cpu: books.load.cpu,
         };
-        let is_surplus = scaling::is_surplus(&figures, &self.inner.rules);
+        let is_surplus = scaling::is_surplus(&figures, &self.limits().rules);
         figures.surplus_since = is_surplus.then(|| books.surplus_since.unwrap_or(now));
         books.surplus_since = figures.surplus_since;
         figures

@@ -166,6 +166,8 @@ pub(super) enum Evidence {
     Surplus { idle: Duration, browsers: usize, sessions: i64 },
     /// There are as many browsers as there may be.
     AtMaximum { browsers: usize, max: usize },
+    /// There are more browsers than there may be.
+    AboveMaximum { browsers: usize, max: usize },
     /// Too much memory is in use.
     Memory { percent: u32, limit: u32 },
     /// Too much processor time is in use.
@@ -191,6 +193,7 @@ impl Evidence {
             Self::Apart { .. } => "apart",
             Self::Surplus { .. } => "surplus",
             Self::AtMaximum { .. } => "at_maximum",
+            Self::AboveMaximum { .. } => "above_maximum",
             Self::Memory { .. } => "memory",
             Self::Cpu { .. } => "cpu",
             Self::Recycling(RecycleReason::Asked) => "recycle_asked",
@@ -223,7 +226,9 @@ impl fmt::Display for Evidence {
                 "for {} s one browser fewer than {browsers} was enough; there are {sessions} sessions now",
                 idle.as_secs()
             ),
-            Self::AtMaximum { browsers, max } => write!(f, "{browsers} browsers run, and the maximum is {max}"),
+            Self::AtMaximum { browsers, max } | Self::AboveMaximum { browsers, max } => {
+                write!(f, "{browsers} browsers run, and the maximum is {max}")
+            }
             Self::Memory { percent, limit } => {
                 write!(f, "{percent} % of the memory is in use, and memory_limit is {limit} %")
             }

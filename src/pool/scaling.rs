@@ -106,12 +106,16 @@ fn demand(figures: &Figures, rules: &Rules, fewer: usize) -> (i64, i64, i64) {
 pub(super) fn is_surplus(figures: &Figures, rules: &Rules) -> bool {
     let (sessions, expected, places) = demand(figures, rules, 1);
     let is_settled = figures.at(|stage| stage == Stage::Starting).next().is_none();
-    let is_replacing = figures.at(|stage| stage == Stage::Ready).any(|browser| browser.replaced_by.is_some());
     figures.running() > rules.min
         && is_settled
-        && !is_replacing
+        && !is_replacing(figures)
         && figures.apart == 0
         && sessions + figures.waiting + expected <= places
+}
+
+/// Whether there is one browser more because another one is being replaced.
+fn is_replacing(figures: &Figures) -> bool {
+    figures.at(|stage| stage == Stage::Ready).any(|browser| browser.replaced_by.is_some())
 }
 
 /// Whether a browser is started, drained or taken back.
@@ -127,6 +131,12 @@ pub(super) fn decide(figures: &Figures, rules: &Rules) -> Option<Decision> {
         let may_start = figures.may_start() && alive <= rules.max;
         return may_start.then_some(Decision { what: What::Start, why });
     }
+    // The one with the fewest sessions; of several, the oldest, which has grown most.
+    let least = figures.at(|stage| stage == Stage::Ready).min_by_key(|browser| (browser.sessions, browser.browser));
+    if running > rules.max && !is_replacing(figures) {
+        let why = Evidence::AboveMaximum { browsers: running, max: rules.max };
+        return least.map(|least| Decision { what: What::Drain(least.browser), why });
+    }
     let (sessions, expected, places) = demand(figures, rules, 0);
     let starting = figures.at(|stage| stage == Stage::Starting).count();
     let starting = i64::try_from(starting).unwrap_or(i64::MAX);
@@ -137,7 +147,7 @@ pub(super) fn decide(figures: &Figures, rules: &Rules) -> Option<Decision> {
         } else {
             Evidence::Apart { waiting: figures.apart, starting }
         };
-        if let Some(back) = back {
+        if let Some(back) = back.filter(|_| running < rules.max) {
             return Some(Decision { what: What::TakeBack(back.browser), why });
         }
         if alive >= rules.max {
@@ -153,10 +163,8 @@ pub(super) fn decide(figures: &Figures, rules: &Rules) -> Option<Decision> {
     if idle < rules.idle {
         return None;
     }
-    // The one with the fewest sessions; of several, the oldest, which has grown most.
-    let least = figures.at(|stage| stage == Stage::Ready).min_by_key(|browser| (browser.sessions, browser.browser))?;
     let why = Evidence::Surplus { idle, browsers: running, sessions };
-    Some(Decision { what: What::Drain(least.browser), why })
+    least.map(|least| Decision { what: What::Drain(least.browser), why })
 }
 
 #[cfg(test)]

@@ -241,20 +241,31 @@ pub(super) struct Slots {
     // Guards the states; held for a few instructions, never across an await.
     by_id: Mutex<BTreeMap<BrowserId, Slot>>,
     changed: Notify,
-    /// Warm leases of each browser that accepts sessions: how many, and the most.
-    warm: (usize, usize),
+    /// Warm leases of each browser that accepts sessions: how many, and the most. Changed only while `by_id` is locked.
+    warm: Mutex<(usize, usize)>,
     metrics: Arc<Metrics>,
 }
 
 impl Slots {
     /// No slots. `warm` is the number of warm leases of each browser that accepts sessions, and the most.
     pub(super) fn new(warm: (usize, usize), metrics: Arc<Metrics>) -> Self {
-        Self { by_id: Mutex::default(), changed: Notify::new(), warm, metrics }
+        Self { by_id: Mutex::default(), changed: Notify::new(), warm: warm.into(), metrics }
     }
 
-    /// Warm leases of each browser that accepts sessions: how many, and the most.
-    pub(super) fn warm(&self) -> (usize, usize) {
-        self.warm
+    fn warm(&self) -> (usize, usize) {
+        *self.warm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the number of warm leases, and the most.
+    pub(super) fn set_warm(&self, (least, most): (usize, usize)) {
+        let mut slots = self.lock();
+        *self.warm.lock().unwrap_or_else(PoisonError::into_inner) = (least, most);
+        for slot in slots.values_mut() {
+            if let State::Ready(serving) = &mut slot.state {
+                serving.warm.limit(least, most);
+                serving.refill.notify_one();
+            }
+        }
     }
 
     /// The slots, for reading, and for changes of what is not their state: [`Slots::transition`] changes that.
@@ -280,7 +291,7 @@ impl Slots {
                 slots.insert(id, slot);
                 None
             }
-            (Some(slot), next) => match changed(slot.state, next, self.warm) {
+            (Some(slot), next) => match changed(slot.state, next, self.warm()) {
                 Ok((state, before)) => {
                     slots.insert(id, Slot { state, since: now, ..slot });
                     before
@@ -323,7 +334,10 @@ impl Slots {
 #[expect(clippy::result_large_err, reason = "it is the value that came in")]
 fn changed(state: State, next: Next, (least, most): (usize, usize)) -> Result<(State, Option<Serving>), State> {
     Ok(match (state, next) {
-        (State::Starting, Next::Ready(serving)) => (State::Ready(serving), None),
+        (State::Starting, Next::Ready(mut serving)) => {
+            serving.warm.limit(least, most);
+            (State::Ready(serving), None)
+        }
         (State::Draining { why: DrainReason::Surplus, mut serving }, Next::TakeBack) => {
             serving.warm.limit(least, most);
             serving.refill.notify_one();

@@ -34,9 +34,9 @@ impl Pool {
     /// Starts the browser of a slot, and runs it as a task of its own. If it does not start, the slot is dead.
     pub(super) async fn launch(self, id: BrowserId, source: usize) -> Result<(), Arc<BrowserError>> {
         let (inner, since) = (self.inner.clone(), Instant::now());
-        let Some(from) = inner.plan.sources.get(source) else { return Ok(()) };
+        let Some(from) = inner.sources.get(source) else { return Ok(()) };
         // Closing does not interrupt this: the future owns a half-started browser, and ends with it within its deadline.
-        let started = browser::start(id, from, inner.plan.shares, inner.metrics.clone()).await;
+        let started = browser::start(id, from, inner.shares, inner.metrics.clone()).await;
         let now = Instant::now();
         match started {
             Ok(started) => {
@@ -63,13 +63,13 @@ impl Pool {
         let (id, ready_at) = (browser.id(), Instant::now());
         let refill = Arc::new(Notify::new());
         refill.notify_one();
-        let (least, most) = self.inner.slots.warm();
         self.change(
             id,
             Change::Ready(Serving {
                 browser: browser.clone(),
                 kind: BrowserKind::SHARED,
-                warm: WarmPool::new(least, most, ready_at),
+                // The change limits it as the settings say at that moment.
+                warm: WarmPool::new(0, 0, ready_at),
                 refill: refill.clone(),
                 ready_at,
                 resident_when_new: None,
@@ -122,9 +122,9 @@ impl Pool {
 
     /// Asks a browser again and again whether it is well. Returns for how long it has been silent, once that is too long.
     async fn watch(&self, browser: &Browser) -> Duration {
-        let limit = self.inner.plan.settings.stall;
-        let pause = health::pause(limit);
         loop {
+            let limit = self.limits().stall;
+            let pause = health::pause(limit);
             tokio::time::sleep(pause).await;
             let asked = Instant::now();
             let mut answer = std::pin::pin!(browser.probe());
@@ -151,7 +151,7 @@ impl Pool {
     async fn reconcile(&self, browser: &Browser, refill: &Notify) {
         let (mut rounds, is_shared) = (Rounds::default(), browser.pid().is_none());
         loop {
-            tokio::time::sleep(self.inner.plan.settings.reconcile).await;
+            tokio::time::sleep(self.limits().reconcile).await;
             let said = match browser.inventory().await {
                 Ok(said) => said,
                 Err(CallError::Gone) => return,

@@ -38,16 +38,15 @@ pub(super) struct AdmissionControl {
 }
 
 struct Inner {
-    rules: Admission,
     /// The rates of the tenants, and what they have in other processes.
     limits: LimitBook,
-    // Guards the admitted and the waiting; held for a few instructions, never while a permit is dropped.
+    // Guards the rules, the admitted and the waiting; held for a few instructions, never while a permit is dropped.
     state: Mutex<State>,
     metrics: Arc<Metrics>,
 }
 
-#[derive(Default)]
 struct State {
+    rules: Admission,
     /// Whether places are given away.
     mode: Mode,
     taken: u32,
@@ -103,7 +102,22 @@ impl AdmissionControl {
         for limit in [LimitName::Sessions, LimitName::StartsPerMinute, LimitName::Queue] {
             metrics.limit_refusals.get_or_create(&LimitLabels { limit: limit.name() }).inc_by(0);
         }
-        Self { inner: Arc::new(Inner { rules, limits, state: Mutex::default(), metrics }) }
+        let state = State {
+            rules,
+            mode: Mode::default(),
+            taken: 0,
+            of_owner: HashMap::new(),
+            line: FairQueue::default(),
+            rejected: VecDeque::new(),
+        };
+        Self { inner: Arc::new(Inner { limits, state: state.into(), metrics }) }
+    }
+
+    /// From now on these rules hold. If there are more sessions than they allow, none is ended; those that wait are
+    /// admitted as far as there are places, and wait for as long as the rules said when they came.
+    pub(super) fn set_rules(&self, rules: Admission) {
+        self.state().rules = rules;
+        self.serve();
     }
 
     /// Waits for a place and returns the permit.
@@ -129,9 +143,9 @@ impl AdmissionControl {
             of_owner.check(most)?;
         }
         of_owner.shared = start.place;
-        let (waiter, mut place) = {
+        let (waiter, mut place, timeout) = {
             let mut state = self.state();
-            let rules = &self.inner.rules;
+            let rules = state.rules;
             let waiting = state.line.len();
             match state.mode {
                 Mode::Draining => return Err(ServiceError::Draining),
@@ -155,9 +169,9 @@ impl AdmissionControl {
             }
             let (sender, place) = oneshot::channel();
             let ticket = state.line.push(owner.clone(), Waiting { since, place: sender });
-            (Waiter { admission_control: self.clone(), ticket }, place)
+            (Waiter { admission_control: self.clone(), ticket }, place, rules.timeout)
         };
-        match tokio::time::timeout(self.inner.rules.timeout, &mut place).await {
+        match tokio::time::timeout(timeout, &mut place).await {
             Ok(Ok(taken)) => Ok(Permit { _taken: taken, _of_owner: of_owner }),
             // Only a drain sends those away that wait.
             Ok(Err(_)) => Err(ServiceError::Draining),
@@ -172,7 +186,7 @@ impl AdmissionControl {
                 }
                 Err(ServiceError::QueueTimeout {
                     limit: LIMIT,
-                    most: self.inner.rules.total.map_or(0, std::num::NonZero::get),
+                    most: state.rules.total.map_or(0, std::num::NonZero::get),
                     waited: since.elapsed(),
                     position: state.line.ahead_of(waiter.ticket).map_or(1, |ahead| ahead + 1),
                     waiting: state.line.len(),
@@ -227,15 +241,15 @@ impl AdmissionControl {
             waiting: state.line.len(),
             longest_wait: state.line.iter().map(|waiting| now - waiting.since).max().unwrap_or_default(),
             recently_rejected: state.rejected.len(),
-            most: self.inner.rules.total.map(std::num::NonZero::get),
-            queue: self.inner.rules.queue,
+            most: state.rules.total.map(std::num::NonZero::get),
+            queue: state.rules.queue,
         }
     }
 
     fn count(&self, owner: &Owner, limits: &Limits) -> Result<OfOwner, ServiceError> {
         let mut state = self.state();
         let has = state.of_owner.get(owner).copied().unwrap_or_default();
-        if let Some(most) = self.inner.rules.per_owner.map(std::num::NonZero::get).filter(|most| has >= *most) {
+        if let Some(most) = state.rules.per_owner.map(std::num::NonZero::get).filter(|most| has >= *most) {
             return Err(ServiceError::TooMany { limit: "max_owner_sessions", most });
         }
         if let Some(most) = limits.max_sessions.filter(|most| has >= *most) {
@@ -249,7 +263,7 @@ impl AdmissionControl {
     fn serve(&self) {
         loop {
             let mut state = self.state();
-            let is_full = self.inner.rules.total.is_some_and(|most| state.taken >= most.get());
+            let is_full = state.rules.total.is_some_and(|most| state.taken >= most.get());
             if is_full || state.mode != Mode::Open {
                 return;
             }

@@ -53,7 +53,7 @@ pub enum Incoming {
 #[derive(Debug)]
 pub struct Ledger {
     total: AtomicUsize,
-    limit: usize,
+    limit: AtomicUsize,
     // Guards the list of clients; held to add or remove one, and to search it when the limit is exceeded.
     accounts: Mutex<Vec<Arc<Account>>>,
 }
@@ -67,7 +67,12 @@ struct Account {
 impl Ledger {
     /// `limit` is in bytes.
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { total: AtomicUsize::new(0), limit, accounts: Mutex::default() })
+        Arc::new(Self { total: AtomicUsize::new(0), limit: limit.into(), accounts: Mutex::default() })
+    }
+
+    /// Changes the limit, in bytes.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     fn open(&self) -> Arc<Account> {
@@ -79,7 +84,7 @@ impl Ledger {
     fn add(&self, account: &Account, bytes: usize) {
         account.queued.fetch_add(bytes, Ordering::Relaxed);
         let total = self.total.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if total > self.limit {
+        if total > self.limit.load(Ordering::Relaxed) {
             let accounts = self.accounts();
             let worst = accounts.iter().max_by_key(|account| account.queued.load(Ordering::Relaxed));
             if let Some(worst) = worst {

@@ -8,11 +8,12 @@ use crate::{
     api_types::{Bad, Capability},
     browser::CallError,
     cdp::error::CdpError,
-    pool::NoLease,
+    config::ConfigError,
+    pool::{NoLease, TooMuch},
     snapshot::repository::RepositoryError,
     store::StoreError,
     tenant::{
-        Scope,
+        Scope, TenantsError,
         limits::{NoStart, Refusal},
     },
 };
@@ -75,6 +76,15 @@ pub enum ServiceError {
     /// There is no such browser.
     #[error("there is no browser {0}; GET /v1/browsers lists them")]
     NoBrowser(String),
+    /// The configuration that was to be loaded is wrong.
+    #[error("the configuration was not loaded, and all old settings stay in force: {0}")]
+    Config(#[from] ConfigError),
+    /// The configuration that was to be loaded has a limit that this machine cannot carry.
+    #[error("the configuration was not loaded, and all old settings stay in force: {0}")]
+    TooMuch(#[from] TooMuch),
+    /// The tenants that were to be loaded with the configuration are wrong.
+    #[error("the configuration was not loaded, and all old settings and tenants stay in force: {0}")]
+    Tenants(#[from] TenantsError),
     /// The server ends, and takes no new sessions.
     #[error("the server drains: it takes no new sessions, and will end; use another one, or try again when it is back")]
     Draining,

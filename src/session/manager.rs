@@ -19,7 +19,7 @@ mod snapshots;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -30,7 +30,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-pub use self::service::Pressure;
+pub use self::{control::Reloading, service::Pressure};
 use self::{
     registration::{Leaving, Registration},
     room::Rooms,
@@ -122,7 +122,10 @@ struct Inner {
     pool: Pool,
     store: Store,
     persistence: Persistence,
-    terms: Arc<Terms>,
+    // Guards which terms the next session gets; held to copy the pointer.
+    terms: RwLock<Arc<Terms>>,
+    /// The place of the callers that ask for a reload, and where the server hears them.
+    reloads: (mpsc::Sender<Reloading>, tokio::sync::Mutex<mpsc::Receiver<Reloading>>),
     http_session: HttpSession,
     mint: Mint,
     admission_control: AdmissionControl,
@@ -151,6 +154,7 @@ impl SessionManager {
         limits: LimitBook,
     ) -> Self {
         let tasks = TaskTracker::new();
+        let (reload, reloads) = mpsc::channel(1);
         let park_keep_alive = terms.deadlines.park_keep_alive;
         let (node, metrics) = (NodeId(Uuid::new_v4()), terms.metrics.clone());
         let (of_store, of_snapshots) = (store.clone(), terms.snapshots);
@@ -164,7 +168,8 @@ impl SessionManager {
             rooms: Rooms::new(terms.snapshots, admission),
             admission_control: AdmissionControl::new(admission, limits.clone(), terms.metrics.clone()),
             limits,
-            terms: Arc::new(terms),
+            terms: RwLock::new(Arc::new(terms)),
+            reloads: (reload, reloads.into()),
             http_session,
             mint: Mint::new(),
             live: DashMap::new(),
@@ -184,7 +189,7 @@ impl SessionManager {
 
     /// The account of the bytes that wait for all clients.
     pub fn ledger(&self) -> Arc<Ledger> {
-        self.inner.terms.ledger.clone()
+        self.inner.terms().ledger.clone()
     }
 
     /// Number of sessions that are live or wait for a place.
@@ -266,7 +271,7 @@ impl SessionManager {
             entry.checkpoint().set_beginning(asked);
         }
         self.begin_with(&mut live, begins).await?;
-        self.inner.terms.metrics.connect_time.observe("all", since.elapsed());
+        self.inner.terms().metrics.connect_time.observe("all", since.elapsed());
         Ok((live, entry))
     }
 
@@ -274,7 +279,7 @@ impl SessionManager {
     async fn begun(&self, handle: &Handle) -> Result<(), ServiceError> {
         if handle.session_info.state() == SessionState::Queued {
             // The client for which the session waits is its first one.
-            let (id, most) = (handle.session_info.id.to_string(), self.inner.terms.clients_per_session);
+            let (id, most) = (handle.session_info.id.to_string(), self.inner.terms().clients_per_session);
             let _place = handle.joining.try_acquire().map_err(|_| ServiceError::ManyClients { id, most })?;
             tokio::select! {
                 () = handle.begun.cancelled() => {}
@@ -302,7 +307,7 @@ impl SessionManager {
         let instead = "use ghost.restoreSnapshot to write it into this one";
         named::began_with(&known, handle.checkpoint.beginning(), begins.as_ref(), instead)?;
         let target = page.as_ref().map(ToString::to_string);
-        self.inner.terms.audit.write(Self::event("session-joined", caller, &id));
+        self.inner.terms().audit.write(Self::event("session-joined", caller, &id));
         let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, exclusive, options, reply });
         match (self.ask_live(handle, join).await?, target) {
             (Ok(seat), _) => Ok(Admitted(Kind::Joins(seat))),
@@ -327,8 +332,8 @@ impl SessionManager {
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let (inner, owner, of_tenant) = (&self.inner, caller.owner(), caller.tenant.limits());
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        let (limits, metrics) =
-            (&inner.terms.deadlines.within(of_tenant.max_session_time), inner.terms.metrics.clone());
+        let terms = inner.terms();
+        let (limits, metrics) = (&terms.deadlines.within(of_tenant.max_session_time), terms.metrics.clone());
         let mut record = Record::new(id.text().clone(), number, owner.clone(), options, limits, metrics)?;
         // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
@@ -341,7 +346,7 @@ impl SessionManager {
             place: Arc::clone(&placed),
             restoring: Arc::default(),
             checkpoint: checkpoint.clone(),
-            joining: Arc::new(Semaphore::new(inner.terms.clients_per_session)),
+            joining: Arc::new(Semaphore::new(terms.clients_per_session)),
             begun: begun.clone(),
             gone: gone.clone(),
         };
@@ -352,19 +357,19 @@ impl SessionManager {
         }
         let mut leaving = Leaving::new(self.clone(), id, gone.drop_guard());
         let place = async {
-            if inner.terms.audit.must_refuse() {
+            if terms.audit.must_refuse() {
                 return Err(ServiceError::NoAudit);
             }
             leaving.claim(number).await?;
             let since = Instant::now();
             let place = inner.admission_control.enter(owner, &of_tenant).await?;
             let admitted = Instant::now();
-            inner.terms.metrics.connect_time.observe("queue", admitted - since);
+            terms.metrics.connect_time.observe("queue", admitted - since);
             let lease = inner
                 .pool
                 .lease(LeaseRequest { kind: BrowserKind::SHARED, company: company_of(&caller.tenant) })
                 .await?;
-            inner.terms.metrics.connect_time.observe("lease", admitted.elapsed());
+            terms.metrics.connect_time.observe("lease", admitted.elapsed());
             Ok::<_, ServiceError>((place, lease))
         };
         let placed_or_not = tokio::select! {
@@ -372,17 +377,17 @@ impl SessionManager {
             () = task::attend(&mut record, &mut asked, limits) => return Err(ServiceError::Closing),
         };
         let (place, lease) = placed_or_not.inspect_err(|why| {
-            inner.terms.usage.refused(owner, jiff::Timestamp::now());
-            inner.terms.audit.write(Self::event("refused", caller, &session_info.id).why(why));
+            terms.usage.refused(owner, jiff::Timestamp::now());
+            terms.audit.write(Self::event("refused", caller, &session_info.id).why(why));
         })?;
-        inner.terms.audit.write(Self::event("session-opened", caller, &session_info.id));
+        terms.audit.write(Self::event("session-opened", caller, &session_info.id));
         let _ = placed.set((lease.browser().id(), lease.id()));
         let entry = Registration::new(leaving, session_info, checkpoint, begun, place);
         let (tenant, sessions) = (caller.tenant.clone(), service::as_sessions(self));
         let rate = inner.limits.pace(owner, &of_tenant, task::now());
         let start = Start { record, lease, tenant, pace: rate, is_shared, control: asked, sessions };
         let browser = TargetId::from(Uuid::new_v4().to_string());
-        Ok((SessionTask::new(inner.terms.clone(), browser, start), entry))
+        Ok((SessionTask::new(terms, browser, start), entry))
     }
 
     async fn owner_of(&self, target: &TargetId) -> Option<Handle> {

@@ -16,7 +16,10 @@ mod guard;
 mod record;
 mod state;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -61,10 +64,16 @@ struct Inner {
     /// Identifies this process among those that share a store.
     instance: Uuid,
     /// The `keep_alive` of a session that has none and hibernates.
-    park_keep_alive: Duration,
+    park_keep_alive: Mutex<Duration>,
     limits: SnapshotLimits,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
+}
+
+impl Inner {
+    fn park_keep_alive(&self) -> Duration {
+        *self.park_keep_alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What became of a request to end a hibernated session.
@@ -88,7 +97,13 @@ impl Persistence {
         metrics: Arc<Metrics>,
         tasks: TaskTracker,
     ) -> Self {
+        let park_keep_alive = Mutex::new(park_keep_alive);
         Self { inner: Arc::new(Inner { store, instance: node.0, park_keep_alive, limits, metrics, tasks }) }
+    }
+
+    /// From now on a session that has no `keep_alive` and hibernates gets this one.
+    pub(super) fn set_park_keep_alive(&self, to: Duration) {
+        *self.inner.park_keep_alive.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
     /// The checkpoint of a session of which the store has nothing.
@@ -130,12 +145,12 @@ impl Persistence {
         let (since, inner) = (Instant::now(), &self.inner);
         let (lives_here, before) = (!sleeps, subject.session());
         let id = before.id.clone();
-        let expires = at_rest(before, lives_here, inner.park_keep_alive).expires_at;
+        let expires = at_rest(before, lives_here, inner.park_keep_alive()).expires_at;
         let expires = expires.map_or(Expires::Never, |at| Expires::At(Timestamp(at).after(GRACE)));
         let new = New { expires, ..New::of(subject.owner().clone()) };
         let what = (SnapshotPart::USUAL.as_slice(), Purpose::Sleep);
         let (meta, report) = repository::save(&inner.store, new, &id, place, what, &inner.limits).await?;
-        let session = at_rest(subject.session(), lives_here, inner.park_keep_alive);
+        let session = at_rest(subject.session(), lives_here, inner.park_keep_alive());
         let (put, content) = (checkpoint.clone(), Content { snapshot: meta.id, session });
         self.surely(async move { put.put(content, sleeps).await }).await??;
         let (took, omitted) = (since.elapsed(), report.lost_count);
@@ -154,7 +169,7 @@ impl Persistence {
     /// Undoes the hibernation of a session in this snapshot.
     fn go_on(&self, checkpoint: &Arc<Checkpoint>, snapshot: SnapshotId, subject: &dyn Subject) {
         let session = subject.session();
-        let session = (!session.autosave.0.is_zero()).then(|| at_rest(session, true, self.inner.park_keep_alive));
+        let session = (!session.autosave.0.is_zero()).then(|| at_rest(session, true, self.inner.park_keep_alive()));
         let checkpoint = checkpoint.clone();
         self.later(async move {
             if let Err(error) = checkpoint.on(Event::GoesOn { snapshot, session }).await {
@@ -228,7 +243,7 @@ impl Persistence {
         let id = session.id.clone();
         let event = match checkpoint.at_end(end, !session.autosave.0.is_zero()) {
             AtEnd::Keep => Event::Settled { last: None },
-            AtEnd::KeepLast => Event::Settled { last: Some(at_rest(session, false, self.inner.park_keep_alive)) },
+            AtEnd::KeepLast => Event::Settled { last: Some(at_rest(session, false, self.inner.park_keep_alive())) },
             AtEnd::Delete => Event::Cleared,
         };
         self.later(async move {

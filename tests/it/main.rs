@@ -31,6 +31,7 @@ mod proxy;
 mod raw;
 mod reconcile;
 mod reconnect;
+mod reload;
 mod remote;
 mod renames;
 mod rest;

@@ -77,9 +77,9 @@ impl Proxy {
         fs::create_dir(&sessions).expect("a directory for sessions");
         let listen: &[&str] = if flags.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut command = Command::new(env!("CARGO_BIN_EXE_ghostmux"));
-        // Tests know how many browsers there are; tests of scaling set the limits.
+        // Tests know how many browsers there are; tests of scaling set the limits, by flags or in a file.
         let is_local = source.contains(&"--browser-path");
-        if is_local && !flags.iter().any(|flag| flag.ends_with("-browsers")) {
+        if is_local && !flags.iter().any(|flag| flag.ends_with("-browsers") || *flag == "--config") {
             command.env("GHOSTMUX_BROWSERS", "1");
         }
         let mut child = command
@@ -265,7 +265,12 @@ impl Proxy {
 
     /// Sends SIGTERM, without waiting.
     pub(crate) fn terminate(&self) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")), Signal::SIGTERM).expect("it runs");
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Sends a signal, without waiting.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")), signal).expect("it runs");
     }
 
     fn end(&mut self) -> Result<(), String> {

@@ -462,3 +462,19 @@ async fn usage_and_audit_log_tell_what_tenants_did() {
     eventually("the refused source is recorded", async || !has("denied", None).is_empty()).await;
     assert_eq!(has("denied", None).len(), 1, "{:?}", lines());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reload_needs_an_admin_and_reads_the_tenants() {
+    let operator = Tenant::with("operator", "capabilities = [\"admin\"]");
+    let (acme, new) = (Tenant::new("acme"), Tenant::new("new"));
+    let server = Server::start(&[&operator, &acme], &[]).await;
+    let refused = server.ask(&acme, "POST", "/v1/reload", Value::Null).await;
+    is_problem(&refused, 403, "no-capability", "admin");
+    server.set("[tenants.acme]\nwrong = 1\n");
+    let refused = server.ask(&operator, "POST", "/v1/reload", Value::Null).await;
+    is_problem(&refused, 422, "configuration", "tenants.toml");
+    server.set(&file_of(&[&operator, &new]));
+    server.ok(&operator, "POST", "/v1/reload", Value::Null).await;
+    assert_eq!(server.ask(&new, "GET", "/v1/sessions", Value::Null).await.status, 200);
+    assert_eq!(server.ask(&acme, "GET", "/v1/sessions", Value::Null).await.status, 401);
+}

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    super::{Recycling, ServerMode},
+    super::{Recycling, Reloaded, ServerMode},
     Errors, Operation, Rest, Row, Verb, operations,
     server::OF_SERVER,
 };
@@ -12,7 +12,7 @@ use super::{
 operations! {
     /// A request that controls the server. No client of a session can make one.
     Control, ControlRequest:
-        RecycleBrowser, RecycleBrowsers, Drain, Pause, Resume,
+        RecycleBrowser, RecycleBrowsers, Drain, Pause, Resume, Reload,
 }
 
 /// An endpoint that changes the mode of the server.
@@ -92,4 +92,20 @@ pub struct Resume {}
 impl Operation for Resume {
     type Output = ServerMode;
     const ROW: Row = Row { name: "resume", ghost: None, rest: Some(Rest { path: "/v1/resume", ..OF_MODE }) };
+}
+
+/// Reads the configuration again, from the same flags, variables and file, as SIGHUP does. Settings that can change while
+/// the server runs are in force from then on; of the others the answer says that they need a restart. If anything in it
+/// is wrong, all old settings stay in force (422).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reload {}
+
+impl Operation for Reload {
+    type Output = Reloaded;
+    const ROW: Row = Row {
+        name: "reload",
+        ghost: None,
+        rest: Some(Rest { path: "/v1/reload", says: "What has changed.", errors: &[Errors::Configuration], ..OF_MODE }),
+    };
 }

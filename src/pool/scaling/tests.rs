@@ -171,3 +171,20 @@ fn as_many_browsers_as_the_machine_carries() {
     assert_eq!(carried_by(Capacity { cpus: 4, memory: None }, 1, i64::MAX), (4, "the processors"));
     assert_eq!(fit_empty(1 << 30), 6);
 }
+
+#[test]
+fn browsers_above_a_maximum_that_was_lowered_take_no_new_sessions() {
+    let lowered = Rules { max: 2, ..rules() };
+    let decided = |figures: &Figures| decide(figures, &lowered).map(|decision| (decision.what, decision.why.label()));
+    let mut figures = ready([12, 8, 15]);
+    assert_eq!(
+        decided(&figures),
+        Some((What::Drain(BrowserId(2)), "above_maximum")),
+        "the one with the fewest sessions"
+    );
+    figures.browsers[1].stage = Stage::Surplus;
+    assert_eq!(decided(&figures), Some((What::Hold, "at_maximum")), "it is not taken back");
+    let mut replacing = ready([1, 1, 0]);
+    replacing.browsers[0].replaced_by = Some((BrowserId(3), RecycleReason::Asked));
+    assert_eq!(decided(&replacing), None, "the third replaces the first");
+}

@@ -4,14 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn rules(total: u32, per_owner: u32, queue: usize) -> Admission {
+    let (total, per_owner) = (NonZeroU32::new(total), NonZeroU32::new(per_owner));
+    Admission { total, per_owner, queue, timeout: Duration::from_secs(30) }
+}
+
 fn admission_control(total: u32, per_owner: u32, queue: usize) -> AdmissionControl {
-    let rules = Admission {
-        total: NonZeroU32::new(total),
-        per_owner: NonZeroU32::new(per_owner),
-        queue,
-        timeout: Duration::from_secs(30),
-    };
-    AdmissionControl::new(rules, LimitBook::local(), Arc::default())
+    AdmissionControl::new(rules(total, per_owner, queue), LimitBook::local(), Arc::default())
 }
 
 fn owner(number: u8) -> Owner {
@@ -169,4 +168,29 @@ proptest! {
             assert!(admission_control.state().of_owner.is_empty());
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn raised_limits_admit_those_that_wait_and_lowered_ones_end_nobody() {
+    let admission_control = admission_control(1, 0, 2);
+    let first = admission_control.enter(&owner(1), &Limits::default()).await.expect("there is a place");
+    let waits = [2, 3].map(|number| {
+        let admission_control = admission_control.clone();
+        tokio::spawn(async move { admission_control.enter(&owner(number), &Limits::default()).await })
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(admission_control.fullness().waiting, 2);
+    admission_control.set_rules(rules(3, 0, 2));
+    let mut admitted = Vec::new();
+    for wait in waits {
+        admitted.push(wait.await.expect("no panic").expect("there is a place now"));
+    }
+    admission_control.set_rules(rules(1, 1, 0));
+    let refused = admission_control.enter(&owner(2), &Limits::default()).await.err();
+    assert!(matches!(refused, Some(ServiceError::TooMany { most: 1, .. })), "{refused:?}");
+    let refused = admission_control.enter(&owner(4), &Limits::default()).await.err();
+    assert!(matches!(refused, Some(ServiceError::QueueFull { most: 1, queue: 0, .. })), "{refused:?}");
+    drop((first, admitted));
+    let fullness = admission_control.fullness();
+    assert_eq!((fullness.taken, fullness.most, fullness.queue), (0, Some(1), 0));
 }

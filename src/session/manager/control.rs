@@ -1,16 +1,30 @@
 //! The operations by which an operator controls the server, and what a drain waits for.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
-use super::{Handle, SessionManager, server::no_browser};
+use tokio::sync::oneshot;
+
+use super::{Handle, Inner, SessionManager, server::no_browser};
 use crate::{
     api_types::{
-        Mode, Recycling, Reply, ServerMode, SessionState,
-        operations::{ControlRequest, Drain, Pause, RecycleBrowser, RecycleBrowsers, Resume},
+        Mode, Recycling, Reloaded, Reply, ServerMode, SessionState,
+        operations::{ControlRequest, Drain, Pause, RecycleBrowser, RecycleBrowsers, Reload, Resume},
     },
+    config::Config,
     port::BrowserId,
-    session::{error::ServiceError, task::Control},
+    session::{
+        error::ServiceError,
+        task::{Control, Terms},
+    },
 };
+
+/// The answer to a caller that asked for a reload of the configuration.
+pub type Reloading = oneshot::Sender<Result<Reloaded, ServiceError>>;
 
 /// How often a drain looks whether a session still has a client.
 const LOOK: Duration = Duration::from_millis(100);
@@ -19,9 +33,28 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// Most sessions that one line of the log names.
 const NAMED: usize = 10;
 
+impl Inner {
+    /// What the next session is begun with.
+    pub(super) fn terms(&self) -> Arc<Terms> {
+        self.terms.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The terms with other settings. What all sessions of the process count together stays.
+fn reconfigured(terms: &Terms, config: &Config) -> Terms {
+    terms.ledger.set_limit(config.client_queue_total);
+    Terms {
+        ledger: terms.ledger.clone(),
+        directory: terms.directory.clone(),
+        audit: terms.audit.clone(),
+        usage: terms.usage.clone(),
+        ..Terms::new(config, Path::new(""), terms.metrics.clone())
+    }
+}
+
 impl SessionManager {
     /// Performs an operation of an operator.
-    pub(super) fn perform_control(&self, request: ControlRequest) -> Result<Reply, ServiceError> {
+    pub(super) async fn perform_control(&self, request: ControlRequest) -> Result<Reply, ServiceError> {
         let inner = &self.inner;
         Ok(match request {
             ControlRequest::RecycleBrowser(RecycleBrowser { browser }) => {
@@ -47,7 +80,32 @@ impl SessionManager {
                 tracing::info!("resumed");
                 Reply::of::<Resume>(&self.mode())
             }
+            ControlRequest::Reload(Reload {}) => {
+                let (reloading, outcome) = oneshot::channel();
+                inner.reloads.0.send(reloading).await.map_err(|_| ServiceError::Closing)?;
+                Reply::of::<Reload>(&outcome.await.map_err(|_| ServiceError::Closing)??)
+            }
         })
+    }
+
+    /// Completes when a reload of the configuration was asked for.
+    pub async fn reload_asked(&self) -> Reloading {
+        match self.inner.reloads.1.lock().await.recv().await {
+            Some(reloading) => reloading,
+            // The manager holds a sender itself.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// From now on these settings hold: limits of the number of sessions and the queue at once, what a session is begun
+    /// with for the next sessions.
+    pub fn reconfigure(&self, config: &Config) {
+        let inner = &self.inner;
+        let terms = reconfigured(&inner.terms(), config);
+        inner.persistence.set_park_keep_alive(terms.deadlines.park_keep_alive);
+        *inner.terms.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(terms);
+        inner.rooms.set_admission(config.admission());
+        inner.admission_control.set_rules(config.admission());
     }
 
     fn mode(&self) -> ServerMode {
@@ -56,7 +114,7 @@ impl SessionManager {
 
     /// Why no session can be opened now; `None` if sessions can.
     pub fn unready(&self) -> Option<String> {
-        if self.inner.terms.audit.must_refuse() {
+        if self.inner.terms().audit.must_refuse() {
             return Some("the audit log cannot be written, and it is required (audit_mode)".to_owned());
         }
         match self.inner.admission_control.mode() {

@@ -92,7 +92,7 @@ impl SessionManager {
         let content = repository::open(&self.inner.store, hibernated.owner(), snapshot).await?;
         let report = self.furnish(&mut live, true, content).await?;
         self.restored(id.as_str(), &snapshot.to_string(), &report, since);
-        self.inner.terms.metrics.sessions_restored.inc();
+        self.inner.terms().metrics.sessions_restored.inc();
         tracing::info!(session = %id, took = ?since.elapsed(), "session restored");
         Ok(Some((live, entry)))
     }

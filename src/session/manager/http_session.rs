@@ -58,7 +58,7 @@ impl SessionManager {
             return Ok((id.clone(), handle));
         }
         let id = SessionId::random(caller.owner());
-        let keep_alive = UNUSED.min(self.inner.terms.deadlines.keep_alive.most.unwrap_or(UNUSED));
+        let keep_alive = UNUSED.min(self.inner.terms().deadlines.keep_alive.most.unwrap_or(UNUSED));
         let options = Options { keep_alive: Some(Millis(keep_alive)), ..Options::default() };
         let is_shared = self.inner.http_session == HttpSession::Shared;
         let (mut live, entry) = self.make(caller, id.clone(), options, is_shared).await?;

@@ -95,7 +95,7 @@ impl Registration {
     pub(super) fn run(mut self, live: Box<SessionTask>) {
         self.fate = Outcome::Runs;
         self.begun.cancel();
-        self.registry.inner.terms.usage.started(&self.session_info.owner, Timestamp::now());
+        self.registry.inner.terms().usage.started(&self.session_info.owner, Timestamp::now());
         let autosaves = !self.session_info.saves().autosave.is_zero();
         self.registry.inner.persistence.started(&self.checkpoint, autosaves);
         let tasks = self.registry.inner.tasks.clone();
@@ -154,10 +154,10 @@ impl Drop for Registration {
             };
             if let Some(why) = why {
                 let (lasted, bytes_in, bytes_out) = self.session_info.total().unwrap_or_default();
-                let usage = &self.registry.inner.terms.usage;
+                let usage = &self.registry.inner.terms().usage;
                 usage.ended(id.owner(), lasted, (bytes_in, bytes_out), Timestamp::now());
                 let event = Event::new("session-ended").owner(id.owner()).session(id.as_str()).why(&why);
-                self.registry.inner.terms.audit.write(event);
+                self.registry.inner.terms().audit.write(event);
             }
             let remember = |why| self.registry.remember(id, why);
             // First: a client that finds no session must find out how it ended.

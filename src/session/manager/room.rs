@@ -1,7 +1,7 @@
 //! Limits how many large documents are read or written at a time, and the memory that they take together.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -20,7 +20,8 @@ const UNIT: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Rooms {
     limits: SnapshotLimits,
-    admission: Admission,
+    // Guards the limits of waiting; held to copy them.
+    admission: Mutex<Admission>,
     places: Arc<Semaphore>,
     memory: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -39,7 +40,12 @@ impl Rooms {
     pub(super) fn new(limits: SnapshotLimits, admission: Admission) -> Self {
         let units = (limits.memory / UNIT).min(Semaphore::MAX_PERMITS);
         let (places, memory) = (Semaphore::new(limits.transfers).into(), Semaphore::new(units).into());
-        Self { limits, admission, places, memory, waiting: AtomicUsize::new(0) }
+        Self { limits, admission: admission.into(), places, memory, waiting: AtomicUsize::new(0) }
+    }
+
+    /// From now on requests wait as these limits say.
+    pub(super) fn set_admission(&self, admission: Admission) {
+        *self.admission.lock().unwrap_or_else(PoisonError::into_inner) = admission;
     }
 
     /// Waits for room for a document of which `bytes` are parsed at once.
@@ -69,8 +75,9 @@ impl Rooms {
         if let Some(room) = futures_util::FutureExt::now_or_never(&mut both) {
             return room;
         }
-        let _waiting = Waiting::new(&self.waiting, self.admission.queue).ok_or_else(|| self.crowded())?;
-        tokio::time::timeout(self.admission.timeout, both).await.unwrap_or_else(|_| Err(self.crowded()))
+        let Admission { queue, timeout, .. } = *self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+        let _waiting = Waiting::new(&self.waiting, queue).ok_or_else(|| self.crowded())?;
+        tokio::time::timeout(timeout, both).await.unwrap_or_else(|_| Err(self.crowded()))
     }
 
     fn crowded(&self) -> ServiceError {

@@ -51,7 +51,7 @@ impl SessionManager {
         let from = read("from", &wanted.from, today.checked_sub(Span::new().days(DAYS)).unwrap_or(today))?;
         let to = read("to", &wanted.to, today)?;
         let of = (!caller.is_admin()).then(|| caller.owner());
-        Ok(TenantUsages { usage: self.inner.terms.usage.rows((from, to), of, wanted.by) })
+        Ok(TenantUsages { usage: self.inner.terms().usage.rows((from, to), of, wanted.by) })
     }
 
     /// Divides, in an endless loop, the processor time of each browser among the tenants of the sessions in it.
@@ -71,7 +71,7 @@ impl SessionManager {
                 let owners: Vec<Owner> = live.map(|handle| handle.session_info.owner.clone()).collect();
                 let share = used.checked_div(count(owners.len())).unwrap_or_default();
                 for owner in &owners {
-                    self.inner.terms.usage.add_cpu(owner, share, Timestamp::now());
+                    self.inner.terms().usage.add_cpu(owner, share, Timestamp::now());
                 }
             }
             before = now;

@@ -116,7 +116,7 @@ impl SessionManager {
 
     /// Gives a session that starts without a client a `keep_alive`, so that it exists until a client connects.
     pub(super) fn will_wait(&self, options: &mut Options) -> Result<(), Bad> {
-        let keep_alive = options.keep_alive.get_or_insert(Millis(self.inner.terms.deadlines.park_keep_alive));
+        let keep_alive = options.keep_alive.get_or_insert(Millis(self.inner.terms().deadlines.park_keep_alive));
         if keep_alive.0 < Duration::from_millis(1) {
             return Err(Bad::new("keepAlive", "0 would end the session before a client could connect to it"));
         }
@@ -371,16 +371,16 @@ impl SessionManager {
         let what = request.name();
         let event = |name| Event::new(name).of(&caller.tenant).by(&caller.access).what(what);
         access::permit(caller, from, &request).inspect_err(|why| {
-            self.inner.terms.audit.write(event("refused").why(why));
+            self.inner.terms().audit.write(event("refused").why(why));
         })?;
         if access::is_recorded(&request) {
-            self.inner.terms.audit.write(event("performed"));
+            self.inner.terms().audit.write(event("performed"));
         }
         match request {
             Request::Session(request) => self.perform_on_session(caller, from, request).await,
             Request::Server(request) => self.perform_on_server(caller, request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
-            Request::Control(request) => self.perform_control(request),
+            Request::Control(request) => self.perform_control(request).await,
         }
     }
 

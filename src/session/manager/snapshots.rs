@@ -94,7 +94,7 @@ impl SessionManager {
         let (handle, new, since) = (self.find(caller, id).await?, new_of(caller, label)?, Instant::now());
         let place = self.place_of(&handle).await?;
         let (meta, report) =
-            repository::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep), &self.inner.terms.snapshots)
+            repository::save(&self.inner.store, new, id, &place, (parts, Purpose::Keep), &self.inner.terms().snapshots)
                 .await?;
         let saved = self.saved(&meta, &report, since);
         let event = SnapshotSaved { snapshot: saved.snapshot.clone(), report: saved.report.clone() };
@@ -149,7 +149,8 @@ impl SessionManager {
         let copies: Vec<_> = (0..count).map(|_| copy()).collect();
         let copies = stream::iter(copies).buffer_unordered(COPIES).try_collect();
         let room = self.inner.rooms.take_to_hold();
-        let read = replay_buffer.record(&place, &parts, &self.inner.terms.snapshots, room);
+        let limits = self.inner.terms().snapshots;
+        let read = replay_buffer.record(&place, &parts, &limits, room);
         // The first clones are made while the session is read.
         let ((report, _room), made): (_, Vec<(SessionTask, Registration)>) = try_join(read, copies).await?;
         let sessions = made.into_iter().map(|(live, entry)| entry.wait_for_client(live, caller)).collect();
@@ -214,7 +215,7 @@ impl SessionManager {
 
     /// Waits for room for content that is read as a stream, one line at a time.
     pub async fn room_for_lines(&self) -> Result<Room, ServiceError> {
-        self.room(Some(self.inner.terms.snapshots.line)).await
+        self.room(Some(self.inner.terms().snapshots.line)).await
     }
 
     /// Creates a snapshot from an imported document, for which there is room.
@@ -226,7 +227,7 @@ impl SessionManager {
     ) -> Result<Saved, ServiceError> {
         access::whole(caller, "importSnapshot")?;
         let (new, since) = (new_of(caller, label)?, Instant::now());
-        let (store, longest) = (&self.inner.store, self.inner.terms.snapshots.line);
+        let (store, longest) = (&self.inner.store, self.inner.terms().snapshots.line);
         let (meta, report) = match from {
             Importing::StorageState(state) => repository::import_state(store, new, &state).await?,
             Importing::Data(data) => repository::import_data(store, new, &data, longest).await?,
@@ -243,7 +244,7 @@ impl SessionManager {
     ) -> Result<Saved, ServiceError> {
         access::whole(caller, "importSnapshot")?;
         let (new, since) = (new_of(caller, label)?, Instant::now());
-        let longest = self.inner.terms.snapshots.line;
+        let longest = self.inner.terms().snapshots.line;
         let (meta, report) = repository::import_content(&self.inner.store, new, content, longest).await?;
         Ok(self.saved(&meta, &report, since))
     }
@@ -300,7 +301,7 @@ impl SessionManager {
         let since = Instant::now();
         let report = self.furnish(live, begins.pages, reader.into_read()).await?;
         self.restored(live.id(), &begins.snapshot, &report, since);
-        self.inner.terms.metrics.connect_time.observe("restore", since.elapsed());
+        self.inner.terms().metrics.connect_time.observe("restore", since.elapsed());
         Ok(())
     }
 
@@ -329,7 +330,7 @@ impl SessionManager {
     fn saved(&self, meta: &Meta, report: &Report, since: Instant) -> Saved {
         let saved = Saved { snapshot: repository::show(meta), report: repository::tell(report, since) };
         let (snapshot, report) = (&saved.snapshot, &saved.report);
-        self.inner.terms.metrics.snapshots_saved.inc();
+        self.inner.terms().metrics.snapshots_saved.inc();
         tracing::info!(
             snapshot = snapshot.id,
             session = snapshot.session_id,
@@ -346,7 +347,7 @@ impl SessionManager {
 
     pub(super) fn restored(&self, session: &str, snapshot: &str, report: &Report, since: Instant) -> SnapshotReport {
         let report = repository::tell(report, since);
-        self.inner.terms.metrics.snapshots_restored.inc();
+        self.inner.terms().metrics.snapshots_restored.inc();
         let (took, omitted) = (report.took.0, report.omitted_count);
         tracing::info!(session, snapshot, bytes = report.bytes, ?took, omitted, "snapshot restored");
         report

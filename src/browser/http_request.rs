@@ -1,10 +1,10 @@
-//! One GET over a connection of its own, without TLS.
+//! One HTTP request over a connection of its own, without TLS.
 
 use std::fmt::Display;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{Request, header};
+use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -13,7 +13,7 @@ const LONGEST: usize = 64 * 1024 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum GetError {
+pub enum RequestError {
     /// No connection, or it broke.
     #[error("{0}")]
     Unreachable(String),
@@ -22,13 +22,18 @@ pub enum GetError {
     Odd(String),
 }
 
-/// The status and the body of the answer. `authority` is host and port, `path` begins with `/`. The caller sets the
-/// deadline.
-pub async fn get(authority: &str, path: &str, headers: &[(&str, &str)]) -> Result<(u16, String), GetError> {
+/// The status and the body of the answer to a request without a body. `authority` is host and port, `path` begins with
+/// `/`. The caller sets the deadline.
+pub async fn send(
+    authority: &str,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<(u16, String), RequestError> {
     let stream = TcpStream::connect(authority).await.map_err(unreachable)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
-    let mut request = Request::get(path).header(header::HOST, authority);
+    let mut request = Request::builder().method(method).uri(path).header(header::HOST, authority);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -43,16 +48,16 @@ pub async fn get(authority: &str, path: &str, headers: &[(&str, &str)]) -> Resul
     tokio::select! {
         answer = answer => answer,
         ended = &mut connection => Err(match ended {
-            Ok(()) => GetError::Unreachable("it closed the connection".to_owned()),
+            Ok(()) => RequestError::Unreachable("it closed the connection".to_owned()),
             Err(error) => unreachable(error),
         }),
     }
 }
 
-fn unreachable(error: impl Display) -> GetError {
-    GetError::Unreachable(error.to_string())
+fn unreachable(error: impl Display) -> RequestError {
+    RequestError::Unreachable(error.to_string())
 }
 
-fn odd(error: impl Display) -> GetError {
-    GetError::Odd(error.to_string())
+fn odd(error: impl Display) -> RequestError {
+    RequestError::Odd(error.to_string())
 }
