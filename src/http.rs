@@ -16,9 +16,10 @@
 //! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
 //! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | the endpoints of browserless |
 //!
-//! [`Endpoints`] is one router. Every request passes the same layers on its way there ([`layers`]): one takes its token out, then come
-//! the guard, the [`Door`] that determines its caller, and the layer that opens WebSockets. The routes of `/v1` are made from the table of
-//! operations. A known path with a method that it does not have is answered 405 with `Allow`.
+//! [`Endpoints`] is one router. Every request passes the same layers on its way there (`http/layers.rs`): one takes its
+//! token out, then come the guard, the [`Door`] that determines its caller, and the layer that opens WebSockets. The routes
+//! of `/v1` are made from the table of operations. A known path with a method that it does not have is answered 405 with
+//! `Allow`.
 
 mod browserless;
 pub mod chrome;

@@ -54,7 +54,7 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// The bytes and snapshots of this owner, expired or not.
     fn usage<'a>(&'a self, owner: &'a Owner) -> Reply<'a, StoreUsage>;
 
-    /// Writes a session record under its [key](SessionRecord::key), replacing one of the same key.
+    /// Writes a session record under its key, replacing one of the same key.
     fn put_session(&self, record: SessionRecord) -> Reply<'_, ()>;
 
     /// A session record.
