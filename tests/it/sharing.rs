@@ -46,6 +46,8 @@ async fn clients_share_a_session_as_they_share_a_chrome(browser: Browser) {
     let one = proxy.connect_to("/?keep_alive=1m").await;
     let id = id_of(&one).await;
     let other = proxy.connect_to(&format!("/devtools/browser/{id}")).await;
+    // An answer shows that the session has the client; the handshake alone does not.
+    assert_eq!(id_of(&other).await, id);
     assert_eq!(session(&observer, &id).await["clients"], 2);
     for client in [&one, &other] {
         attach_to_all(client).await;
