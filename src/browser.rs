@@ -5,6 +5,7 @@
 
 mod account;
 pub mod books;
+mod closings;
 mod codec;
 mod context_reaper;
 mod downloads;

@@ -60,6 +60,12 @@ impl Call {
         let params = format!(r#"{{"targetId":{},"flatten":true}}"#, quote(target.as_str()));
         Self { on, method: "Target.attachToTarget".into(), params, settle: Settle::Attach(target) }
     }
+
+    /// `Target.closeTarget`. The link repeats it while the page is still there.
+    pub fn close(on: Option<CdpSessionId>, page: TargetId) -> Self {
+        let params = format!(r#"{{"targetId":{}}}"#, quote(page.as_str()));
+        Self { on, method: "Target.closeTarget".into(), params, settle: Settle::Close(page) }
+    }
 }
 
 /// The resource of a [`Permit`], which is returned when the guard is dropped.
@@ -100,6 +106,8 @@ pub enum Settle {
     Root,
     /// As [`Settle::Root`]: the one that owns the contexts, which clients do not see.
     Base,
+    /// This page closes. The command is repeated if the page stays.
+    Close(TargetId),
     /// The target in the reply is a hidden page of the proxy in this context.
     Conceal(ContextId),
     /// These permissions apply in this context from now on.

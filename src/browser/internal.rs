@@ -84,6 +84,12 @@ impl ContextHandle {
         self.browser.order(LinkRequest::Remember { context: context.clone(), origin: origin.to_owned() });
     }
 
+    /// Closes a page of the session.
+    pub async fn close(&self, page: &TargetId) -> Result<(), CallError> {
+        let call = Call::close(Some(self.base.clone()), page.clone());
+        self.browser.own_call("Target.closeTarget", call, None).await.map(drop)
+    }
+
     /// Sets permissions of one of the session's contexts, and records them.
     pub async fn rule(&self, context: &ContextId, ruling: Ruling) -> Result<(), CallError> {
         let method = ruling.method();

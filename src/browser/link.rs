@@ -32,6 +32,7 @@ use self::{
 use super::{
     InternalEvent, LinkRequest,
     account::Account,
+    closings::Closings,
     codec::Writer,
     context_reaper::ContextReaper,
     downloads::{Downloads, Verdict},
@@ -74,6 +75,7 @@ pub(super) struct Link {
     targets: Mirror,
     downloads: Downloads,
     disposals: ContextReaper,
+    closings: Closings,
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
     /// The pending calls by their CDP session: the end of any CDP session must not scan all calls
@@ -136,6 +138,7 @@ impl Link {
             targets,
             downloads,
             disposals: ContextReaper::default(),
+            closings: Closings::default(),
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             waiting_on: BTreeSet::new(),
@@ -203,6 +206,7 @@ impl Link {
                     self.metrics.holds_expired.inc_by(self.targets.poll_expired_holds());
                     self.downloads.on_timeout(now);
                     self.dispose(now);
+                    self.close_again(now);
                     self.after();
                 }
                 match self.poll(cx) {
@@ -219,10 +223,15 @@ impl Link {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.targets.next_timeout(), self.downloads.next_timeout(), self.disposals.next_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.targets.next_timeout(),
+            self.downloads.next_timeout(),
+            self.disposals.next_timeout(),
+            self.closings.next_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// One turn in each direction. Ready with the reason when the connection has ended; with `None`

@@ -195,6 +195,12 @@ impl Mirror {
         self.targets.owner(target)
     }
 
+    /// Whether this is a page or a tab.
+    pub(crate) fn is_page(&self, target: &str) -> bool {
+        let target = self.targets.get(target);
+        target.is_some_and(|target| matches!(target.kind, Some(Kind::Page | Kind::Tab)))
+    }
+
     /// The pages of these leases.
     pub(crate) fn pages_of(&self, leases: &[LeaseId]) -> Vec<(TargetId, LeaseId)> {
         let owned = leases.iter().flat_map(|lease| self.targets.of_lease(*lease).map(|target| (*lease, target)));

@@ -1,10 +1,10 @@
 //! The number of pages of a session. A command that would open one more is refused; a page that another one opens beyond
 //! the limit is closed.
 
-use super::{Pending, VirtualBrowser};
+use super::{Action, Pending, VirtualBrowser};
 use crate::{
     cdp::{error::CdpError, ids::TargetId, target::Kind},
-    port::Settle,
+    port::Call,
 };
 
 impl VirtualBrowser {
@@ -29,8 +29,8 @@ impl VirtualBrowser {
     pub(super) fn close_if_beyond(&mut self, target: &TargetId, pages: usize) {
         let is_page = self.scope.targets.get(target).is_some_and(|seen| seen.kind == Kind::Page);
         if is_page && self.most_pages.is_some_and(|most| pages > usize::try_from(most).unwrap_or(usize::MAX)) {
-            let params = format!(r#"{{"targetId":"{target}"}}"#);
-            self.call(self.base.clone(), "Target.closeTarget", params, Settle::Plain, Pending::Nobody);
+            let tag = self.expect(Pending::Nobody);
+            self.actions.push(Action::Call(tag, Call::close(Some(self.base.clone()), target.clone())));
         }
     }
 }

@@ -277,7 +277,9 @@ impl VirtualBrowser {
                 if method == "Target.closeTarget" { self.identity.no_target_to_close.clone() } else { NO_TARGET };
             return self.scope.fail(asked.on, asked.id, &error);
         }
-        self.forward(asked.on, asked.on.clone(), asked.id, method, asked.params.to_string());
+        let settle = if method == "Target.closeTarget" { Settle::Close(target.into()) } else { Settle::Plain };
+        let pending = Pending::Forward(asked.on.clone(), asked.id);
+        self.call(asked.on.clone(), method, asked.params.to_string(), settle, pending);
     }
 
     pub(super) fn detach_from_target(&mut self, asked: &Asked<'_>) {

@@ -45,7 +45,7 @@ const FOR_ALL: [&str; 3] = ["cdp", "api_types", "close_reason"];
 const FOR_IMPURE: [&str; 3] = ["metrics", "runtime", "config"];
 
 /// Files and modules without I/O. They may import only each other.
-const PURE: [&str; 21] = [
+const PURE: [&str; 22] = [
     "cdp",
     "api_types",
     "port",
@@ -55,6 +55,7 @@ const PURE: [&str; 21] = [
     "session/lifecycle",
     "session/fair_queue",
     "browser/books",
+    "browser/closings",
     "browser/context_reaper",
     "browser/pixels",
     "pool/decision",

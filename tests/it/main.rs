@@ -11,6 +11,7 @@ mod browsers;
 mod chrome_urls;
 mod cli;
 mod client;
+mod closing;
 mod codec;
 mod definition;
 mod discovery;

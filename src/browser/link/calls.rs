@@ -1,5 +1,7 @@
 //! Sends commands under ids of the proxy, and handles their replies.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -187,16 +189,17 @@ impl Link {
                 }
                 (Settle::Rule(context, ruling), _) => self.targets.rule(&context, ruling),
                 (Settle::Emulate(page, change), _) => self.targets.emulate(&page, change),
+                (Settle::Close(page), _) if self.targets.is_page(page.as_str()) => {
+                    self.closings.begin(page, Instant::now());
+                }
                 (Settle::Unbind(context), _) => self.targets.unbind(context.as_str()),
                 (Settle::Conceal(context), _) => {
                     let target = member("targetId");
-                    if let Some(target) = target.as_deref().filter(|_| waiting.who.is_abandoned()) {
-                        let params = format!(r#"{{"targetId":{}}}"#, quote(target));
-                        let method = "Target.closeTarget".into();
-                        let call = Call { on: None, method, params, settle: Settle::Plain };
-                        self.call(None, call, Pending::Nobody);
+                    let target = target.map(TargetId::from);
+                    if let Some(target) = target.clone().filter(|_| waiting.who.is_abandoned()) {
+                        self.call(None, Call::close(None, target), Pending::Nobody);
                     }
-                    self.concealed(&context, target.map(TargetId::from));
+                    self.concealed(&context, target);
                 }
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! Sends the disposals that are due.
+//! Sends the disposals that are due, and closes again the pages that stayed.
 
 use std::time::Instant;
 
@@ -19,17 +19,20 @@ impl Link {
     pub(super) fn dispose(&mut self, now: Instant) {
         let Some(disposal) = self.disposals.poll_due(now) else { return };
         match disposal {
-            Disposal::Page(page) => {
-                let params = format!(r#"{{"targetId":"{page}"}}"#);
-                let method = "Target.closeTarget".into();
-                self.call(None, Call { on: None, method, params, settle: Settle::Plain }, Pending::Nobody);
-            }
+            Disposal::Page(page) => self.call(None, Call::close(None, page), Pending::Nobody),
             Disposal::Context { context, base } => self.dispose_of(Some(base), &context),
             Disposal::Orphan(context) => self.dispose_of(None, &context),
             Disposal::Base { base, .. } => self.call(None, detach_from(None, base.as_str()), Pending::Nobody),
             Disposal::Asked { lease, tag, call } => self.call(Some(lease), call, Pending::Lease(lease, tag)),
         }
         self.disposals.started(CallId(self.last_id), now);
+    }
+
+    pub(super) fn close_again(&mut self, now: Instant) {
+        while let Some(page) = self.closings.poll_due(now) {
+            tracing::debug!(target_id = page.as_str(), "Chrome has not closed a page: it is told again");
+            self.call(None, Call::close(None, page), Pending::Nobody);
+        }
     }
 
     fn dispose_of(&mut self, on: Option<CdpSessionId>, context: &ContextId) {

@@ -45,6 +45,7 @@ impl Link {
             Mend::Destroy(target) => {
                 self.detach_all(&target);
                 self.targets.on_destroyed(target.as_str());
+                self.closings.gone(target.as_str());
                 self.next_turn(&target);
             }
             Mend::DetachAll(target) => self.detach_all(&target),

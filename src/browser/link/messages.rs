@@ -149,6 +149,7 @@ impl Link {
                 if let Some(target) = JsonObject::read(params).and_then(|params| params.string("targetId")) {
                     if name == "targetDestroyed" {
                         self.targets.on_destroyed(&target);
+                        self.closings.gone(&target);
                         self.next_turn(&target.into());
                     } else {
                         self.targets.on_crashed(&target, params);

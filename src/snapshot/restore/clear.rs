@@ -15,7 +15,6 @@ use crate::{
 commands! {
     "Storage.clearCookies" = ClearCookies<'a> { browser_context_id: &'a str } -> Nothing;
     "Storage.clearDataForStorageKey" = ClearData<'a> { storage_key: &'a str, storage_types: &'static str } -> Nothing;
-    "Target.closeTarget" = CloseTarget<'a> { target_id: &'a str } -> Nothing;
 }
 
 impl Restore<'_> {
@@ -31,9 +30,9 @@ impl Restore<'_> {
     }
 
     async fn close(&self, page: &TargetId) -> Result<(), SnapshotError> {
-        match self.place.ask(&CloseTarget { target_id: page.as_str() }).await {
+        match self.place.close(page).await {
             // The page has closed itself.
-            Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
+            Ok(()) | Err(CallError::Refused { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
