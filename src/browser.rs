@@ -75,6 +75,7 @@ use crate::{
         json_object::JsonObject,
     },
     port::{BrowserId, Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
+    runtime,
 };
 
 /// Time limit for the reply to a command of the proxy's own.
@@ -289,10 +290,10 @@ impl Browser {
     async fn own_call(&self, method: &'static str, call: Call, lease: Option<LeaseId>) -> Result<String, CallError> {
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Own { call, lease, reply });
-        match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(Ok(Reply::Result(result))) => Ok(result),
-            Ok(Ok(Reply::Error(error))) => Err(CallError::Refused { method, error }),
-            Ok(Err(_)) => Err(CallError::Gone),
+        match tokio::time::timeout(PATIENCE, self.answered(answer)).await {
+            Ok(Some(Reply::Result(result))) => Ok(result),
+            Ok(Some(Reply::Error(error))) => Err(CallError::Refused { method, error }),
+            Ok(None) => Err(CallError::Gone),
             Err(_) => Err(CallError::Late { method }),
         }
     }
@@ -353,14 +354,14 @@ impl Browser {
     pub async fn owner_of(&self, target: &TargetId) -> Option<LeaseId> {
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Owner { target: target.clone(), reply });
-        answer.await.ok().flatten()
+        self.answered(answer).await.flatten()
     }
 
     /// The present size of the mirror; all zero if the browser has ended.
     pub async fn census(&self) -> Census {
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Census { reply });
-        answer.await.unwrap_or_default()
+        self.answered(answer).await.unwrap_or_default()
     }
 
     /// The number of screenshots that wait for others to finish.
@@ -425,6 +426,11 @@ impl Browser {
     fn serve(&self) {
         self.shared.served.fetch_add(1, Ordering::Relaxed);
         self.count(1);
+    }
+
+    /// The link's answer, or `None` if the browser has ended.
+    async fn answered<T>(&self, answer: oneshot::Receiver<T>) -> Option<T> {
+        runtime::answered(answer, self.shared.orders.closed()).await
     }
 
     fn order(&self, order: LinkRequest) {

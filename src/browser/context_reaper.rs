@@ -91,6 +91,8 @@ pub(super) struct ContextReaper {
     under_way: Option<(CallId, Instant)>,
     /// The context of an ended session that is being disposed of.
     context_under_way: Option<ContextId>,
+    /// The contexts of disposals that are not waited for any more, and that Chrome has not replied to.
+    late: HashMap<CallId, ContextId>,
     /// No disposal that had to wait starts before this time.
     pause: Option<Instant>,
     /// A client's disposal arrived while nothing else was queued: it does not wait for the pause.
@@ -121,9 +123,10 @@ impl ContextReaper {
         }
     }
 
-    /// The contexts without a session that wait for their disposal, and the one that is being disposed of.
+    /// The contexts without a session that wait for their disposal, and those that are being disposed of.
     pub(super) fn leaving(&self) -> impl Iterator<Item = &ContextId> {
-        self.left.iter().filter_map(|(disposal, _)| disposal.context()).chain(&self.context_under_way)
+        let waiting = self.left.iter().filter_map(|(disposal, _)| disposal.context());
+        waiting.chain(&self.context_under_way).chain(self.late.values())
     }
 
     /// A page to be closed whose session may continue.
@@ -198,7 +201,10 @@ impl ContextReaper {
             if now < since + DEADLINE {
                 return None;
             }
-            self.ended(call, now);
+            if let Some(context) = self.context_under_way.take() {
+                self.late.insert(call, context);
+            }
+            self.pause_after(call, now);
         }
         let asked = !self.turns.is_empty() && self.asked_from().is_none_or(|from| from <= now);
         let left = self.left_from().is_some_and(|from| from <= now);
@@ -239,15 +245,19 @@ impl ContextReaper {
         self.under_way = Some((call, now));
     }
 
-    /// Whether this is the command of the disposal in progress.
-    pub(super) fn is_under_way(&self, call: CallId) -> bool {
-        self.under_way.is_some_and(|(under_way, _)| under_way == call)
+    /// Chrome has replied to this command, or will not reply. It may be any command.
+    pub(super) fn ended(&mut self, call: CallId, now: impl FnOnce() -> Instant) {
+        if self.under_way.is_some_and(|(under_way, _)| under_way == call) {
+            self.context_under_way = None;
+            self.pause_after(call, now());
+        } else if !self.late.is_empty() {
+            self.late.remove(&call);
+        }
     }
 
-    /// Chrome has replied to this command, or will not reply.
-    pub(super) fn ended(&mut self, call: CallId, now: Instant) {
+    /// This disposal is not waited for any more.
+    fn pause_after(&mut self, call: CallId, now: Instant) {
         let Some((_, since)) = self.under_way.take_if(|(under_way, _)| *under_way == call) else { return };
-        self.context_under_way = None;
         let (shortest, longest) = PAUSE;
         let took = now.saturating_duration_since(since).min(longest);
         self.pause = Some(now + (took * FEW / self.waiting.max(FEW)).max(shortest));

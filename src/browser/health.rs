@@ -26,7 +26,7 @@ impl Browser {
         let call = Call { on: None, method, params: "{}".to_owned(), settle: Settle::Plain };
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Own { call, lease: None, reply });
-        if answer.await.is_err() {
+        if self.answered(answer).await.is_none() {
             std::future::pending::<()>().await;
         }
     }

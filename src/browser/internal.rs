@@ -73,7 +73,7 @@ impl ContextHandle {
     pub async fn survey(&self) -> Vec<Surveyed> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.browser.order(LinkRequest::Survey { lease: self.lease, reply });
-        let mut contexts = answer.await.unwrap_or_default();
+        let mut contexts = self.browser.answered(answer).await.unwrap_or_default();
         contexts.sort_by_key(|surveyed| surveyed.context != self.context);
         contexts
     }

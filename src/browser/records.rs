@@ -55,7 +55,7 @@ impl Browser {
     pub(crate) async fn books(&self) -> Option<Books> {
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Books { reply });
-        let books = answer.await.ok()?;
+        let books = self.answered(answer).await?;
         Some(Books { held: self.shared.held.all().clone(), ..books })
     }
 

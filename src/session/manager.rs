@@ -52,6 +52,7 @@ use crate::{
     config::{Admission, HttpSession},
     pool::{BrowserKind, Company, LeaseRequest, Pool},
     port::BrowserId,
+    runtime,
     session::{
         client::{Client, Ledger},
         task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
@@ -403,7 +404,8 @@ impl SessionManager {
             // No client can connect to a hidden target.
             let (reply, answer) = oneshot::channel();
             handle.control.send(Box::new(Control::Shows(target.clone(), reply))).await.ok()?;
-            return answer.await.is_ok_and(|shows| shows).then_some(handle);
+            let shows = runtime::answered(answer, handle.control.closed()).await;
+            return shows.is_some_and(|shows| shows).then_some(handle);
         }
         None
     }

@@ -77,10 +77,12 @@ impl Proxy {
         fs::create_dir(&sessions).expect("a directory for sessions");
         let listen: &[&str] = if flags.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut command = Command::new(env!("CARGO_BIN_EXE_ghostmux"));
-        // Tests know how many browsers there are; tests of scaling set the limits, by flags or in a file.
+        // Tests know how many browsers there are; tests of scaling set the limits, by flags or in a file. `make prove`
+        // repeats the attacks in several browsers.
         let is_local = source.contains(&"--browser-path");
         if is_local && !flags.iter().any(|flag| flag.ends_with("-browsers") || *flag == "--config") {
-            command.env("GHOSTMUX_BROWSERS", "1");
+            let browsers = std::env::var_os("GHOSTMUX_TEST_BROWSERS").unwrap_or_else(|| "1".into());
+            command.env("GHOSTMUX_BROWSERS", browsers);
         }
         let mut child = command
             .arg("serve")

@@ -40,7 +40,8 @@ impl World {
                     break;
                 }
                 (self.now, self.ends) = (self.now.max(at), None);
-                self.disposals.ended(call, self.now);
+                let now = self.now;
+                self.disposals.ended(call, || now);
             }
             if let Some(disposal) = self.disposals.poll_due(self.now) {
                 let name = match disposal {
@@ -89,7 +90,8 @@ fn the_pause_shrinks_as_the_queue_grows_but_never_to_zero() {
         // The reply decides when the second one starts, not the quiet moment.
         world.disposals.poll_due(world.now + LONGEST_WAIT).expect("the first");
         world.disposals.started(CallId(1), world.now);
-        world.disposals.ended(CallId(1), world.now + takes * MS);
+        let replied = world.now + takes * MS;
+        world.disposals.ended(CallId(1), || replied);
         let from = world.disposals.next_timeout().expect("the second") - world.now;
         assert_eq!(from, (takes + pause) * MS, "{takes} ms each, {waiting} waiting");
     }
@@ -181,6 +183,20 @@ fn unanswered_disposals_time_out() {
     assert!(world.disposals.poll_due(late + longest).is_some());
     // A late reply ends no other disposal.
     world.disposals.started(CallId(2), late + longest);
-    world.disposals.ended(CallId(1), late + longest);
-    assert!(world.disposals.is_under_way(CallId(2)));
+    world.disposals.ended(CallId(1), || late + longest);
+    assert_eq!(world.disposals.poll_due(late + longest).map(|_| ()), None, "the second one is in progress");
+}
+
+#[test]
+fn a_context_whose_disposal_is_late_is_leaving_until_chrome_replies() {
+    let mut world = World::new(DEADLINE * 100);
+    world.leave("a", &["A"]);
+    world.leave("b", &["B"]);
+    world.run(20 * MS);
+    let late = world.start + 10 * MS + DEADLINE;
+    world.disposals.poll_due(late);
+    let leaving = |world: &World| world.disposals.leaving().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(leaving(&world), ["B", "A"]);
+    world.disposals.ended(CallId(1), || late);
+    assert_eq!(leaving(&world), ["B"]);
 }

@@ -43,8 +43,6 @@ impl Link {
 
     /// A command has its reply, or will have none: it may be a disposal.
     pub(super) fn disposed(&mut self, id: CallId) {
-        if self.disposals.is_under_way(id) {
-            self.disposals.ended(id, Instant::now());
-        }
+        self.disposals.ended(id, Instant::now);
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     browser::ContextHandle,
     cdp::target::{Kind, TargetInfo},
     close_reason::CloseReason,
+    runtime,
     session::task::{self, Caller, Control, SessionInfo},
     snapshot::repository::RepositoryError,
     store::{StoreError, UnreadableSession},
@@ -317,7 +318,7 @@ impl SessionManager {
     ) -> Result<T, ServiceError> {
         let (reply, answer) = oneshot::channel();
         let answer = match handle.control.send(Box::new(control(reply))).await {
-            Ok(()) => answer.await.ok(),
+            Ok(()) => runtime::answered(answer, handle.control.closed()).await,
             Err(_) => None,
         };
         answer.ok_or_else(|| {
