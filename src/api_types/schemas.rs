@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 /// The path in a document of the schemas that others refer to.
 pub const DEFINITIONS: &str = "#/components/schemas/";
 
+/// Formats of texts that the documents keep.
+const OF_TEXTS: [&str; 2] = ["date", "date-time"];
+
 /// Makes schemas, and collects those that they refer to.
 #[derive(Debug)]
 pub struct Schemas {
@@ -136,8 +139,12 @@ fn without_null(members: &mut Map<String, Value>) {
     }
 }
 
-/// Integers have 32 bits, as in Chrome's protocol. A type that may have more is a number.
+/// Integers have 32 bits, as in Chrome's protocol. A type that may have more is a number. Of the other formats only those
+/// of texts stay: they say which texts are read.
 fn numbers(members: &mut Map<String, Value>) {
+    if members.get("format").is_some_and(|format| OF_TEXTS.iter().any(|text| format == text)) {
+        return;
+    }
     let Some(Value::String(format)) = members.remove("format") else { return };
     if format.starts_with("uint") && members.get("minimum") == Some(&json!(0)) {
         members.remove("minimum");
@@ -193,6 +200,8 @@ mod tests {
         #[schemars(range(min = 1, max = 9))]
         small: Option<u32>,
         list: Vec<Word>,
+        #[schemars(extend("format" = "date"))]
+        day: String,
     }
 
     #[test]
@@ -208,14 +217,15 @@ mod tests {
                     "large": { "type": "number", "description": "A large number." },
                     "small": { "type": small, "minimum": 1, "maximum": 9 },
                     "list": { "type": "array", "items": word },
+                    "day": { "type": "string", "format": "date" },
                 },
                 "required": required,
                 "additionalProperties": false,
             })
         };
         let mut schemas = Schemas::default();
-        assert_eq!(schemas.input::<Held>().schema, held(&["word", "large", "list"], json!("integer")));
-        let output = held(&["word", "large", "small", "list"], json!(["integer", "null"]));
+        assert_eq!(schemas.input::<Held>().schema, held(&["word", "large", "list", "day"], json!("integer")));
+        let output = held(&["word", "large", "small", "list", "day"], json!(["integer", "null"]));
         assert_eq!(schemas.output::<Held>().schema, output);
         let words = json!({
             "type": "string",

@@ -24,6 +24,7 @@ pub struct TenantUsage {
     pub tenant: String,
     /// The day in UTC, such as `2026-11-27`; absent if the row is for all days.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(extend("format" = "date"))]
     pub day: Option<String>,
     /// Time of its sessions that have ended.
     pub session_time: Millis,

@@ -82,9 +82,11 @@ impl Operation for GetBrowser {
 pub struct ListUsage {
     /// The first day in UTC, such as `2026-11-01`; 30 days ago if absent.
     #[serde(deserialize_with = "given")]
+    #[schemars(extend("format" = "date"))]
     pub from: Option<String>,
     /// The last day; today if absent.
     #[serde(deserialize_with = "given")]
+    #[schemars(extend("format" = "date"))]
     pub to: Option<String>,
     /// How it is summed up.
     pub by: UsageBy,

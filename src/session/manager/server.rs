@@ -44,7 +44,9 @@ impl SessionManager {
         let today = Offset::UTC.to_datetime(Timestamp::now()).date();
         let read = |field: &'static str, text: &Option<String>, default: Date| match text {
             Some(text) => {
-                text.parse().map_err(|_| Bad::new(field, format!("{text:?} is not a day such as 2026-11-27")))
+                // Only as the document says: the parser reads other forms too.
+                let day: Option<Date> = text.parse().ok().filter(|day: &Date| day.to_string() == *text);
+                day.ok_or_else(|| Bad::new(field, format!("{text:?} is not a day such as 2026-11-27")))
             }
             None => Ok(default),
         };
