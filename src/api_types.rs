@@ -67,9 +67,14 @@ impl Millis {
     pub const MOST: Duration = Duration::from_secs(366 * 24 * 3600);
 }
 
+/// The whole milliseconds of a time.
+pub fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Serialize for Millis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX))
+        serializer.serialize_u64(millis(self.0))
     }
 }
 
@@ -90,7 +95,7 @@ impl JsonSchema for Millis {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let most = u64::try_from(Self::MOST.as_millis()).unwrap_or(u64::MAX);
+        let most = millis(Self::MOST);
         json_schema!({
             "description": "A duration in milliseconds. For `timeout` and `idleTimeout` 0 means no limit; for \
                 `keepAlive` 0 means that the session ends with its last socket; for `hibernateAfter` and `autosave` 0 \

@@ -160,9 +160,7 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
         else => {}
     }
     limits.close().await;
-    if let Err(error) = usage.save(Timestamp::now()) {
-        tracing::warn!(%error, "the usage of the tenants cannot be written");
-    }
+    usage.save(Timestamp::now()).await;
     pool.close().await;
     own.remove_now();
     Ok(())

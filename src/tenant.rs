@@ -6,8 +6,10 @@
 
 pub mod audit;
 mod denied;
+mod edit;
 mod file;
 pub mod limits;
+mod replace;
 mod secret;
 mod source;
 mod tenants;
@@ -22,7 +24,8 @@ use std::sync::{
 pub use self::{
     audit::Audit,
     denied::Denied,
-    file::{FileError, NewToken, NewTokenError, Parsed, add_token, moment, network, parse, remove_token},
+    edit::{ChangeError, EditError, NewToken, add_token, change, put_tenant, remove_tenant, remove_token},
+    file::{FileError, Parsed, check_name, moment, network, parse},
     limits::{LimitBook, Limits, Pace, Sharing},
     secret::Secret,
     source::TenantsError,

@@ -1,6 +1,6 @@
 //! The owner of sessions and snapshots.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,13 @@ impl Owner {
 
     /// The tenant's name.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// It compares as its name does.
+impl Borrow<str> for Owner {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -1,9 +1,8 @@
 //! `ghostmux token …`: makes, lists and revokes tokens in the file of the tenants. A running server notices the change.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs,
     io::{self, BufRead as _, Read as _, Write},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -14,7 +13,7 @@ use crate::{
     api_types::{BadOwner, Owner},
     config::{self, Config, ConfigError, RawConfig},
     tenant::{
-        FileError, NewToken, NewTokenError, add_token, moment, network, parse, remove_token,
+        ChangeError, NewToken, add_token, change, moment, network, parse, remove_token,
         token::{self, Form, Scope, TokenHash, TokenSettings},
     },
 };
@@ -86,22 +85,9 @@ pub enum TokenCommandError {
     /// A flag has a value that cannot be used.
     #[error("{0}: {1}")]
     Flag(&'static str, String),
-    /// The file is wrong, or the token is not in it.
-    #[error("{file}: {error}")]
-    Content {
-        /// Path of the file.
-        file: String,
-        /// The problem.
-        error: NewTokenError,
-    },
-    /// The file cannot be read or written.
-    #[error("{file}: {error}")]
-    File {
-        /// Path of the file.
-        file: String,
-        /// The system's error.
-        error: io::Error,
-    },
+    /// The file, or standard output, cannot be used.
+    #[error(transparent)]
+    File(#[from] ChangeError),
 }
 
 impl TokenCommandError {
@@ -136,7 +122,7 @@ pub fn run(
                 created: Some(Timestamp::from_second(now.as_second()).unwrap_or(now)),
             };
             let new = NewToken { owner: tenant.parse()?, hash, settings };
-            change(&path, |file| add_token(file, &new))?;
+            change(&path, true, |file| add_token(file, &new).map(|text| (text, ())))?;
             written(writeln!(out, "{}", text.reveal()))?;
             let (name, owner) = (&new.settings.name, &new.owner);
             written(writeln!(
@@ -148,7 +134,7 @@ pub fn run(
         Verb::Ls { tenant, json } => {
             let only: Option<Owner> = tenant.map(|tenant| tenant.parse()).transpose()?;
             let text = fs::read_to_string(&path).map_err(|error| cannot(&path, error))?;
-            let tenants = parse(&text).map_err(|error| wrong(&path, error.into()))?;
+            let tenants = parse(&text).map_err(|error| ChangeError::edit(&path, error))?;
             let row = |cells: [&str; 6]| {
                 let [tenant, name, number, scope, expires, from] = cells;
                 format!("{tenant:<16}  {name:<16}  {number:<16}  {scope:<12}  {expires:<20}  {from}")
@@ -192,7 +178,7 @@ pub fn run(
                 (Some(owner), _) => (owner, token),
                 (None, _) => return Err(TokenCommandError::Flag("--tenant", "is missing".to_owned())),
             };
-            change(&path, |file| remove_token(file, &owner, &token))?;
+            change(&path, false, |file| remove_token(file, &owner, &token).map(|text| (text, ())))?;
             written(writeln!(notes, "revoked the token {token} of {owner}"))
         }
     }
@@ -205,7 +191,7 @@ fn of_text(path: &Path, from: &mut impl io::BufRead) -> Result<(Owner, String), 
     from.take(200).read_line(&mut line).map_err(|error| cannot(Path::new("standard input"), error))?;
     let hash = TokenHash::of(line.trim());
     let text = fs::read_to_string(path).map_err(|error| cannot(path, error))?;
-    let tenants = parse(&text).map_err(|error: FileError| wrong(path, error.into()))?;
+    let tenants = parse(&text).map_err(|error| ChangeError::edit(path, error))?;
     let found = tenants.iter().find(|(_, definition)| definition.tokens.iter().any(|(has, _)| *has == hash));
     let (owner, _) =
         found.ok_or_else(|| TokenCommandError::Flag("standard input", "is not a token of the file".to_owned()))?;
@@ -222,57 +208,14 @@ fn until(text: &str, now: Timestamp) -> Result<Timestamp, TokenCommandError> {
     })
 }
 
-/// Changes the file at once: a server that reads it meanwhile sees the old text or the new one. A file that does not exist
-/// is made, for its owner only.
-fn change(path: &Path, edit: impl FnOnce(&str) -> Result<String, NewTokenError>) -> Result<(), TokenCommandError> {
-    let failed = |error| cannot(path, error);
-    // A link stays a link: the file that it names is replaced.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut file = locked(path).map_err(failed)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
-    let text = edit(&text).map_err(|error| wrong(path, error))?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let replace = || {
-        let mut to = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        let data = file.metadata()?;
-        to.set_permissions(fs::Permissions::from_mode(data.mode() & 0o777))?;
-        // Root may write the file of a service's user; others cannot give a file away.
-        let _ = std::os::unix::fs::fchown(&to, Some(data.uid()), Some(data.gid()));
-        to.write_all(text.as_bytes())?;
-        to.sync_all()?;
-        fs::rename(&new, path)
-    };
-    replace().map_err(|error| {
-        let _ = fs::remove_file(&new);
-        failed(error)
-    })
-}
-
-/// Opens the file for a change; two changes at once wait for each other.
-fn locked(path: &Path) -> io::Result<File> {
-    loop {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        file.lock()?;
-        // The one that had the lock may have replaced the file.
-        if fs::metadata(path).is_ok_and(|data| file.metadata().is_ok_and(|own| own.ino() == data.ino())) {
-            return Ok(file);
-        }
-    }
-}
-
 fn cannot(path: &Path, error: io::Error) -> TokenCommandError {
-    TokenCommandError::File { file: path.display().to_string(), error }
-}
-
-fn wrong(path: &Path, error: NewTokenError) -> TokenCommandError {
-    TokenCommandError::Content { file: path.display().to_string(), error }
+    ChangeError::file(path, error).into()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
     use super::*;
 
     fn token(path: &Path, verb: Verb) -> Result<String, TokenCommandError> {

@@ -1,13 +1,12 @@
 //! Converts errors of other rooms into HTTP answers. Only this file chooses the status, the problem type, `Retry-After`
 //! and the details for programs.
 
-use std::time::Duration;
-
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::reply::Problem;
 use crate::{
+    api_types::millis,
     pool::NoLease,
     session::manager::ServiceError,
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
@@ -56,7 +55,7 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Limited(Refusal { limit, .. }) => {
             (StatusCode::TOO_MANY_REQUESTS, if limit.window().is_some() { "too-fast" } else { "too-many" })
         }
-        ServiceError::LimitsAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "limits-unavailable"),
+        ServiceError::LimitsAway => (StatusCode::SERVICE_UNAVAILABLE, "limits-unavailable"),
         ServiceError::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue-full"),
         ServiceError::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue-timeout"),
         ServiceError::Crowded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "snapshots-busy"),
@@ -154,12 +153,10 @@ fn details(why: &ServiceError) -> Map<String, Value> {
     }
 }
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         api_types::{Bad, Capability},
@@ -226,7 +223,7 @@ mod tests {
                 Some(2),
                 json!({ "limit": "sessions_per_minute", "most": 3, "retryAfter": 1500 }),
             ),
-            (ServiceError::LimitsAway(id()), 503, "limits-unavailable", Some(1), json!({})),
+            (ServiceError::LimitsAway, 503, "limits-unavailable", Some(1), json!({})),
             (
                 ServiceError::QueueFull { limit: "max_sessions", most: 3, waiting: 2, queue: 2 },
                 503,

@@ -201,7 +201,7 @@ impl Pool {
         }
     }
 
-    /// Reads how much memory the browsers use.
+    /// Reads how much memory and processor time the browsers use.
     async fn measure(&self) {
         let pids: Vec<u32> = self.running().iter().filter_map(Browser::pid).collect();
         let table = match ProcessTable::read(pids).await {
@@ -214,6 +214,7 @@ impl Pool {
         for serving in self.inner.slots.lock().values_mut().filter_map(Slot::serving_mut) {
             let figures = serving.browser.pid().and_then(|pid| table.of(pid));
             serving.resident = figures.map(|figures| figures.memory);
+            serving.cpu = figures.map(|figures| figures.cpu);
             serving.resident_when_new = serving.resident_when_new.or(serving.resident);
         }
     }

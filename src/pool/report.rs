@@ -27,6 +27,8 @@ pub struct BrowserReport {
     pub warm: usize,
     /// Differences between the records and the browser that were found and mended.
     pub differences: u64,
+    /// Processor time of its processes, measured a few seconds ago; `None` if it is not known.
+    pub cpu: Option<Duration>,
 }
 
 impl BrowserReport {
@@ -66,5 +68,6 @@ fn of(id: BrowserId, slot: &Slot) -> BrowserReport {
         browser: browser.cloned(),
         warm: slot.warm(),
         differences: serving.map_or(0, |serving| serving.differences),
+        cpu: serving.and_then(|serving| serving.cpu),
     }
 }

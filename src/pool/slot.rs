@@ -64,6 +64,8 @@ pub(super) struct Serving {
     /// Memory of the process tree, in bytes: when it was new, and now.
     pub(super) resident_when_new: Option<u64>,
     pub(super) resident: Option<u64>,
+    /// Processor time of the process tree, as it was measured last.
+    pub(super) cpu: Option<Duration>,
     /// Its parked sessions are being hibernated, because it is overdue.
     pub(super) is_overdue: bool,
     /// Differences between the records and the browser that were found in it.
@@ -98,6 +100,7 @@ pub(super) enum DeadReason {
 
 /// A change of the state of a slot.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each change of a browser, which is not kept")]
 pub(super) enum Next {
     /// A new browser is being started.
     Start { source: usize },
@@ -381,6 +384,7 @@ mod tests {
             ready_at: now,
             resident_when_new: None,
             resident: None,
+            cpu: None,
             is_overdue: false,
             differences: 0,
         })

@@ -74,6 +74,7 @@ impl Pool {
                 ready_at,
                 resident_when_new: None,
                 resident: None,
+                cpu: None,
                 is_overdue: false,
                 differences: 0,
             }),

@@ -137,8 +137,11 @@ pub enum ServiceError {
     #[error("{0}")]
     Limited(Refusal),
     /// The limits that processes share cannot be asked, and the operator wants them exact.
-    #[error("{0}; no session of a tenant with limits starts meanwhile (shared_limits); try again later")]
-    LimitsAway(String),
+    #[error(
+        "the limits that several servers share cannot be asked, and no session of a tenant with limits starts meanwhile \
+         (shared_limits); try again later; the log of the server has the reason"
+    )]
+    LimitsAway,
     /// There is no place, and the queue is full.
     #[error(
         "all {most} sessions are taken ({limit}), and {waiting} requests wait, of at most {queue} (queue); try again later"
@@ -224,7 +227,7 @@ impl From<NoStart> for ServiceError {
     fn from(why: NoStart) -> Self {
         match why {
             NoStart::Refused(refusal) => refusal.into(),
-            NoStart::Unavailable(why) => Self::LimitsAway(why),
+            NoStart::Unavailable => Self::LimitsAway,
         }
     }
 }

@@ -98,7 +98,7 @@ impl Event {
     /// With this operation or object.
     #[must_use]
     pub fn what(self, what: impl Into<String>) -> Self {
-        Self { what: Some(what.into()), ..self }
+        Self { what: Some(short(&what.into())), ..self }
     }
 
     /// For this reason.

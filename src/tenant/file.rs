@@ -1,4 +1,4 @@
-//! The file of tenants: reads it, and changes the tokens in it without touching the rest.
+//! Reads the file of tenants.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +10,6 @@ use ipnet::IpNet;
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{
     Limits, TenantSettings,
@@ -22,7 +21,7 @@ use crate::api_types::{
 };
 
 /// Most tokens of one tenant.
-const TOKENS_MOST: usize = 100;
+pub(super) const TOKENS_MOST: usize = 100;
 
 /// What is wrong with a file of tenants, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -197,106 +196,13 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
     Ok(parsed)
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+/// Checks the name of a token.
+pub fn check_name(name: &str) -> Result<(), String> {
     let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
         return Err(format!("{name:?} is not a name of a token; use 1 to 64 ASCII letters, digits, -, _ and ."));
     }
     Ok(())
-}
-
-/// A token that is to be written into a file.
-#[derive(Clone, Debug)]
-pub struct NewToken {
-    /// The tenant; it is added if the file does not have it.
-    pub owner: Owner,
-    /// The hash of the token.
-    pub hash: TokenHash,
-    /// The rest.
-    pub settings: TokenSettings,
-}
-
-/// Why a token cannot be written into a file, or taken out of it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NewTokenError {
-    /// The file is wrong already, or would be.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A part of the file is not written as this program can change it.
-    #[error("{0} is not written as a table; change the file by hand")]
-    Form(&'static str),
-    /// The tenant has no such token.
-    #[error("the tenant {owner} has no token {token:?}; `ghostmux token ls` lists the tokens")]
-    Missing {
-        /// The tenant.
-        owner: Owner,
-        /// What was given: a name or a number.
-        token: String,
-    },
-}
-
-/// The text of the file with one token more. Comments and order are kept.
-pub fn add_token(text: &str, new: &NewToken) -> Result<String, NewTokenError> {
-    parse(text)?;
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| not_toml(&error))?;
-    let tenants = document.entry("tenants").or_insert_with(|| {
-        let mut tenants = Table::new();
-        tenants.set_implicit(true);
-        Item::Table(tenants)
-    });
-    let tenants = tenants.as_table_mut().ok_or(NewTokenError::Form("tenants"))?;
-    let tenant = tenants.entry(new.owner.as_str()).or_insert_with(|| Item::Table(Table::new()));
-    let tenant = tenant.as_table_mut().ok_or(NewTokenError::Form("the tenant"))?;
-    let tokens = tenant.entry("tokens").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-    let tokens = tokens.as_array_of_tables_mut().ok_or(NewTokenError::Form("tokens"))?;
-    let TokenSettings { name, scope, expires, from, created } = &new.settings;
-    let mut entry = Table::new();
-    entry["name"] = value(name);
-    entry["sha256"] = value(new.hash.to_hex());
-    if let Some(created) = created {
-        entry["created"] = value(created.to_string());
-    }
-    if let Some(expires) = expires {
-        entry["expires"] = value(expires.to_string());
-    }
-    if *scope != Scope::All {
-        entry["scope"] = value(scope.to_string());
-    }
-    if !from.is_empty() {
-        entry["from"] = value(from.iter().map(ToString::to_string).collect::<toml_edit::Array>());
-    }
-    tokens.push(entry);
-    checked(&document)
-}
-
-/// The text of the file without a token, which is named by its name or its number. Comments and order are kept.
-pub fn remove_token(text: &str, owner: &Owner, token: &str) -> Result<String, NewTokenError> {
-    let missing = || NewTokenError::Missing { owner: owner.clone(), token: token.to_owned() };
-    let parsed = parse(text)?;
-    let tokens = &parsed.get(owner).ok_or_else(missing)?.tokens;
-    let is_meant =
-        |(hash, settings): &(TokenHash, TokenSettings)| settings.name == token || hash.number().to_string() == token;
-    let at = tokens.iter().position(is_meant).ok_or_else(missing)?;
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| not_toml(&error))?;
-    let tenants = document.get_mut("tenants").and_then(Item::as_table_like_mut);
-    let tenant = tenants.and_then(|tenants| tenants.get_mut(owner.as_str())).and_then(Item::as_table_like_mut);
-    match tenant.and_then(|tenant| tenant.get_mut("tokens")) {
-        Some(Item::ArrayOfTables(tokens)) => drop(tokens.remove(at)),
-        Some(Item::Value(toml_edit::Value::Array(tokens))) => drop(tokens.remove(at)),
-        _ => return Err(NewTokenError::Form("tokens")),
-    }
-    checked(&document)
-}
-
-fn not_toml(error: &toml_edit::TomlError) -> FileError {
-    FileError { line: None, key: String::new(), problem: error.message().to_owned() }
-}
-
-/// The text of a document that this program can read again.
-fn checked(document: &DocumentMut) -> Result<String, NewTokenError> {
-    let text = document.to_string();
-    parse(&text)?;
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -320,12 +226,6 @@ from = ["10.0.0.0/8", "::1"]
 
     fn owner(name: &str) -> Owner {
         name.parse().expect("an owner")
-    }
-
-    fn new(owner_name: &str, name: &str, text: &str) -> NewToken {
-        let settings =
-            TokenSettings { name: name.into(), scope: Scope::All, expires: None, from: Vec::new(), created: None };
-        NewToken { owner: owner(owner_name), hash: TokenHash::of(text), settings }
     }
 
     #[test]
@@ -380,27 +280,5 @@ from = ["10.0.0.0/8", "::1"]
         let error = parse(&text).expect_err("a token is not its hash");
         assert!(error.line == Some(8) && error.key.contains("sha256"), "{error}");
         assert!(!error.to_string().contains(token.reveal().as_str()), "{error}");
-    }
-
-    #[test]
-    fn tokens_are_added_and_removed_without_a_change_of_the_rest() {
-        let added = add_token(FILE, &new("acme", "second", "a")).expect("added");
-        assert!(added.starts_with("# Our tenants.\n[tenants.acme] # the shop\n"), "{added}");
-        let names = |text: &str| {
-            let parsed = parse(text).expect("a file");
-            parsed[&owner("acme")].tokens.iter().map(|(_, token)| token.name.clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(names(&added), ["ci", "second"]);
-        assert_eq!(remove_token(&added, &owner("acme"), "second").expect("removed"), FILE);
-        let number = TokenHash::of("a").number().to_string();
-        assert_eq!(remove_token(&added, &owner("acme"), &number).expect("removed"), FILE);
-        let twice = add_token(&added, &new("acme", "second", "b"));
-        assert!(twice.is_err_and(|why| why.to_string().contains("two tokens have the name")));
-        let missing = remove_token(FILE, &owner("acme"), "third").expect_err("there is none");
-        assert!(missing.to_string().contains("token ls"), "{missing}");
-        // The first token of the first tenant.
-        let first = add_token("", &new("acme", "first", "a")).expect("added");
-        assert_eq!(names(&first), ["first"]);
-        assert!(first.starts_with("[tenants.acme]\n\n[[tenants.acme.tokens]]\n"), "{first}");
     }
 }

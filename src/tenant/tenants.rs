@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    ops::Bound,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::SystemTime,
@@ -32,6 +33,10 @@ pub enum Presented {
 /// What a new set of tenants changes, for those who hold sessions and connections.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
+    /// Tenants that are new.
+    pub added: Vec<Arc<Tenant>>,
+    /// Tokens that are accepted from now on.
+    pub issued: Vec<(Arc<Tenant>, Arc<Token>)>,
     /// Tenants that are gone: their sessions end.
     pub removed: Vec<Arc<Tenant>>,
     /// Tenants whose capabilities or limits are others now.
@@ -81,6 +86,9 @@ struct Named {
     state: RwLock<Arc<State>>,
     /// The number of changes so far.
     version: watch::Sender<u64>,
+    // Held from the reading of the file until its tenants are in force, and while the file is changed: an older state never
+    // replaces a newer one.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Named {
@@ -107,7 +115,8 @@ impl Tenants {
     /// The tenants of a file. `server` is the secret from which the keys of URLs are made.
     pub fn named(parsed: Parsed, server: Secret<[u8; 32]>, path: Option<PathBuf>) -> Self {
         let (seen, state, version) = (Mutex::default(), RwLock::default(), watch::Sender::new(0));
-        let tenants = Self { inner: Arc::new(Inner::Named(Named { server, path, seen, state, version })) };
+        let reading = tokio::sync::Mutex::default();
+        let tenants = Self { inner: Arc::new(Inner::Named(Named { server, path, seen, state, version, reading })) };
         tenants.replace(parsed);
         tenants
     }
@@ -133,6 +142,12 @@ impl Tenants {
         }
     }
 
+    /// Waits until the file may be read or changed; `None` if there is no file.
+    pub(super) async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let named = self.named_tenants().filter(|named| named.path.is_some())?;
+        Some(named.reading.lock().await)
+    }
+
     pub(super) fn seen(&self) -> Option<Stamp> {
         *self.named_tenants()?.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,6 +161,20 @@ impl Tenants {
     /// Whether a request needs a token.
     pub fn need_tokens(&self) -> bool {
         self.named_tenants().is_some()
+    }
+
+    /// At most so many tenants whose names come after this one, by name.
+    pub fn page(&self, after: &str, most: usize) -> Vec<Arc<Tenant>> {
+        match &*self.inner {
+            Inner::Local(tenant) => {
+                Some(tenant.clone()).filter(|tenant| tenant.owner().as_str() > after).into_iter().collect()
+            }
+            Inner::Named(named) => {
+                let state = named.state();
+                let after = (Bound::Excluded(after), Bound::Unbounded);
+                state.tenants.range::<str, _>(after).take(most).map(|(_, tenant)| tenant.clone()).collect()
+            }
+        }
     }
 
     /// All tenants, by name.
@@ -221,15 +250,16 @@ impl Tenants {
         let before = named.state();
         let (mut next, mut changes) = (State::default(), Changes::default());
         for (owner, definition) in parsed {
-            let tenant = match before.tenants.get(&owner) {
-                Some(tenant) => {
-                    let settings = definition.settings.clone();
-                    if tenant.set(definition.settings) != settings {
-                        changes.changed.push(tenant.clone());
-                    }
-                    tenant.clone()
+            let tenant = if let Some(tenant) = before.tenants.get(&owner) {
+                let settings = definition.settings.clone();
+                if tenant.set(definition.settings) != settings {
+                    changes.changed.push(tenant.clone());
                 }
-                None => Tenant::new(owner.clone(), definition.settings),
+                tenant.clone()
+            } else {
+                let tenant = Tenant::new(owner.clone(), definition.settings);
+                changes.added.push(tenant.clone());
+                tenant
             };
             for (hash, settings) in definition.tokens {
                 let kept = before.by_hash.get(&hash).map(|(_, token)| token).filter(|token| {
@@ -237,7 +267,11 @@ impl Tenants {
                         && before.by_hash[&hash].0.owner() == &owner
                         && !token.revoked().is_cancelled()
                 });
-                let token = kept.cloned().unwrap_or_else(|| Token::new(&owner, hash, settings, &named.server));
+                let token = kept.cloned().unwrap_or_else(|| {
+                    let token = Token::new(&owner, hash, settings, &named.server);
+                    changes.issued.push((tenant.clone(), token.clone()));
+                    token
+                });
                 next.by_number.insert(hash.number(), hash);
                 next.by_hash.insert(hash, (tenant.clone(), token));
             }

@@ -4,14 +4,15 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use serde::{Deserialize, Serialize};
 
-use crate::api_types::{Millis, Owner, TenantUsage, UsageBy};
+use super::replace::replace;
+use crate::api_types::{Millis, Owner, TenantUsage, UsageBy, millis};
 
 /// How often the file is written.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -55,6 +56,8 @@ struct Row {
 pub struct UsageLedger {
     // Guards the figures; held for a few instructions, or for a copy.
     state: Mutex<State>,
+    // Held while the file is written, so that an older copy does not replace a newer one.
+    writing: Mutex<()>,
     path: Option<PathBuf>,
     keep: Duration,
 }
@@ -63,12 +66,14 @@ pub struct UsageLedger {
 struct State {
     days: BTreeMap<(Date, Owner), Used>,
     running: HashMap<Owner, u64>,
-    is_changed: bool,
+    /// The number of changes so far, and of those that the file has.
+    changes: u64,
+    saved: u64,
 }
 
 impl Default for UsageLedger {
     fn default() -> Self {
-        Self { state: Mutex::default(), path: None, keep: Duration::from_secs(400 * 86_400) }
+        Self { state: Mutex::default(), writing: Mutex::default(), path: None, keep: Duration::from_secs(400 * 86_400) }
     }
 }
 
@@ -81,7 +86,8 @@ impl UsageLedger {
             _ => Vec::new(),
         };
         let days = rows.into_iter().map(|Row { day, tenant, used }| ((day, tenant), used)).collect();
-        Ok(Self { state: Mutex::new(State { days, ..State::default() }), path, keep })
+        let state = Mutex::new(State { days, ..State::default() });
+        Ok(Self { state, writing: Mutex::default(), path, keep })
     }
 
     /// A session has begun.
@@ -145,37 +151,43 @@ impl UsageLedger {
     }
 
     /// Writes the file, in an endless loop, when the figures have changed, and drops old days.
-    pub async fn keep(&self) {
+    pub async fn keep(self: &Arc<Self>) {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            if let Err(error) = self.save(Timestamp::now()) {
-                tracing::warn!(%error, "the usage of the tenants cannot be written");
-            }
+            self.save(Timestamp::now()).await;
         }
     }
 
-    /// Writes the file now.
-    pub fn save(&self, now: Timestamp) -> io::Result<()> {
-        let rows: Vec<Row> = {
+    /// Writes the file now, apart from the runtime's threads. If it cannot be written, that is logged, and the next call
+    /// tries again.
+    pub async fn save(self: &Arc<Self>, now: Timestamp) {
+        let ledger = self.clone();
+        let saved = tokio::task::spawn_blocking(move || ledger.save_now(now)).await;
+        if let Err(error) = saved.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+            let file = self.path.as_deref().unwrap_or(Path::new("")).display();
+            tracing::warn!(%file, %error, "the usage of the tenants cannot be written; the next attempt is in a minute");
+        }
+    }
+
+    fn save_now(&self, now: Timestamp) -> io::Result<()> {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, changes): (Vec<Row>, _) = {
             let mut state = self.state();
             let oldest = SignedDuration::try_from(self.keep).ok().and_then(|keep| now.checked_sub(keep).ok()).map(day);
             if let Some(oldest) = oldest {
                 state.days.retain(|(day, _), _| *day >= oldest);
             }
-            if !std::mem::take(&mut state.is_changed) {
+            if self.path.is_none() || state.saved == state.changes {
                 return Ok(());
             }
-            state
-                .days
-                .iter()
-                .map(|((day, tenant), used)| Row { day: *day, tenant: tenant.clone(), used: *used })
-                .collect()
+            let row =
+                |((day, tenant), used): (&(Date, Owner), &Used)| Row { day: *day, tenant: tenant.clone(), used: *used };
+            (state.days.iter().map(row).collect(), state.changes)
         };
         let Some(path) = &self.path else { return Ok(()) };
-        let json = serde_json::to_vec(&rows).map_err(io::Error::other)?;
-        let new = with_ending(path, ".new");
-        fs::write(&new, json)?;
-        fs::rename(&new, path)
+        replace(path, &serde_json::to_vec(&rows).map_err(io::Error::other)?)?;
+        self.state().saved = changes;
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -185,24 +197,14 @@ impl UsageLedger {
 
 impl State {
     fn of(&mut self, day: Date, owner: &Owner) -> &mut Used {
-        self.is_changed = true;
+        self.changes += 1;
         self.days.entry((day, owner.clone())).or_default()
     }
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push(ending);
-    name.into()
 }
 
 /// The day of a moment, in UTC.
 fn day(at: Timestamp) -> Date {
     Offset::UTC.to_datetime(at).date()
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The days of a time that ends now, with the milliseconds of each.
@@ -261,11 +263,58 @@ mod tests {
         assert_eq!((row.bytes_in, row.bytes_out, row.cpu_time.0.as_secs()), (10, 20, 3));
         assert!(ledger.rows((date("2026-12-01"), date("2026-12-02")), None, UsageBy::Day).is_empty());
 
-        ledger.save(noon).expect("saved");
+        ledger.save_now(noon).expect("saved");
         let again = UsageLedger::open(Some(path.clone()), keep).expect("opened");
         assert_eq!(again.rows(all, None, UsageBy::Day), ledger.rows(all, None, UsageBy::Day));
         again.refused(&other, noon);
-        again.save(at("2026-12-07T12:00:00Z")).expect("saved");
+        again.save_now(at("2026-12-07T12:00:00Z")).expect("saved");
         assert_eq!(again.rows(all, Some(&acme), UsageBy::Day).len(), 1, "the older day is dropped");
+    }
+
+    #[test]
+    fn usage_that_could_not_be_written_is_written_by_the_next_attempt() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("later/usage.json");
+        let keep = Duration::from_secs(10 * 86_400);
+        let ledger = UsageLedger::open(Some(path.clone()), keep).expect("opened");
+        let (acme, noon) = ("acme".parse::<Owner>().expect("a name"), at("2026-11-27T12:00:00Z"));
+        ledger.refused(&acme, noon);
+        ledger.save_now(noon).expect_err("there is no such directory yet");
+        fs::create_dir(path.parent().expect("a directory")).expect("made");
+        ledger.save_now(noon).expect("saved");
+        let all = (date("2026-11-01"), date("2026-11-30"));
+        let again = UsageLedger::open(Some(path), keep).expect("opened");
+        assert_eq!(again.rows(all, None, UsageBy::Day), ledger.rows(all, None, UsageBy::Day));
+        assert_eq!(again.rows(all, None, UsageBy::Day).len(), 1);
+    }
+
+    /// On a runtime of one thread: it goes on while the file is being written.
+    #[tokio::test]
+    async fn slow_disks_do_not_hold_up_the_runtime() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("usage.json");
+        let ledger = Arc::new(UsageLedger::open(Some(path.clone()), Duration::from_secs(86_400)).expect("opened"));
+        let now = Timestamp::now();
+        ledger.refused(&Owner::local(), now);
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (has, held) = std::sync::mpsc::channel();
+        let other = ledger.clone();
+        let writer = std::thread::spawn(move || {
+            let _turn = other.writing.lock();
+            has.send(()).expect("the test waits");
+            // Ends when the sender is dropped.
+            let _ = released.recv();
+        });
+        held.recv().expect("it writes");
+        let mut saving = std::pin::pin!(ledger.save(now));
+        tokio::select! {
+            () = &mut saving => panic!("somebody else writes"),
+            () = tokio::time::sleep(Duration::from_millis(10)) => {}
+        }
+        assert!(!path.exists());
+        drop(release);
+        writer.join().expect("no panic");
+        saving.await;
+        assert!(path.exists());
     }
 }

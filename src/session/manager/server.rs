@@ -1,13 +1,13 @@
 //! The operations on the server and its browsers.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     time::Duration,
 };
 
 use jiff::{Span, Timestamp, civil::Date, tz::Offset};
 
-use super::{Handle, SessionManager, service::Pressure};
+use super::{SessionManager, service::Pressure};
 use crate::{
     api_types::{
         Bad, BrowserCounts, BrowserInfo, BrowserState, Browsers, Millis, Owner, QueueStatus, Reply, ServerStatus,
@@ -16,6 +16,7 @@ use crate::{
     },
     browser::{Browser, process_tree::ProcessTable},
     pool::BrowserReport,
+    port::BrowserId,
     session::{error::ServiceError, task::Caller},
 };
 
@@ -58,22 +59,26 @@ impl SessionManager {
 
     /// Divides, in an endless loop, the processor time of each browser among the tenants of the sessions in it.
     pub async fn count_cpu(&self) {
-        let mut before: HashMap<u32, Duration> = HashMap::new();
+        let mut before: BTreeMap<BrowserId, Duration> = BTreeMap::new();
         loop {
             tokio::time::sleep(CPU_EVERY).await;
-            let reports = self.inner.pool.report();
-            let table = processes(&reports).await;
-            let mut now = HashMap::new();
-            for report in &reports {
-                let Some(cpu) = report.pid().and_then(|pid| table.of(pid)).map(|figures| figures.cpu) else { continue };
-                now.insert(report.id.0, cpu);
-                let used = cpu.saturating_sub(before.get(&report.id.0).copied().unwrap_or_default());
-                let is_in = |handle: &Handle| handle.place.get().is_some_and(|(place, _)| *place == report.id);
-                let live = self.inner.live.iter().filter(|handle| is_in(handle));
-                let owners: Vec<Owner> = live.map(|handle| handle.session_info.owner.clone()).collect();
+            let mut owners: BTreeMap<BrowserId, Vec<Owner>> = BTreeMap::new();
+            for handle in &self.inner.live {
+                if let Some((browser, _)) = handle.place.get() {
+                    owners.entry(*browser).or_default().push(handle.session_info.owner.clone());
+                }
+            }
+            let usage = self.inner.terms().usage.clone();
+            let mut now = BTreeMap::new();
+            // The pool has measured it: the processes of the system are not read once more.
+            for report in self.inner.pool.report() {
+                let Some(cpu) = report.cpu else { continue };
+                now.insert(report.id, cpu);
+                let used = cpu.saturating_sub(before.get(&report.id).copied().unwrap_or_default());
+                let owners = owners.remove(&report.id).unwrap_or_default();
                 let share = used.checked_div(count(owners.len())).unwrap_or_default();
                 for owner in &owners {
-                    self.inner.terms().usage.add_cpu(owner, share, Timestamp::now());
+                    usage.add_cpu(owner, share, Timestamp::now());
                 }
             }
             before = now;

@@ -24,8 +24,8 @@ use crate::{
 pub enum NoStart {
     /// A limit of the tenant is reached.
     Refused(Refusal),
-    /// The shared limits cannot be asked, and the setting says to refuse; with the reason.
-    Unavailable(String),
+    /// The shared limits cannot be asked, and the setting says to refuse. The log has the reason.
+    Unavailable,
 }
 
 /// A session may start, as far as the rates and the other processes are concerned.
@@ -96,8 +96,8 @@ impl LimitBook {
                     return Ok(StartPermit { sessions: limits.max_sessions, place: Some(place.into()) });
                 }
                 (SharedAnswer::Refused(refusal), _) => return Err(NoStart::Refused(refusal)),
-                (SharedAnswer::Away(why), SharedLimits::FailClosed) => return Err(NoStart::Unavailable(why)),
-                (SharedAnswer::Away(_), _) => {
+                (SharedAnswer::Away, SharedLimits::FailClosed) => return Err(NoStart::Unavailable),
+                (SharedAnswer::Away, _) => {
                     nodes = shared.nodes();
                     place = limits.max_sessions.is_some().then(|| shared.take(owner).into());
                 }
@@ -262,7 +262,7 @@ mod tests {
         let url = || "redis://127.0.0.1:1/".parse().expect("a URL");
         let limits = Limits { max_sessions: Some(4), ..Limits::default() };
         let closed = LimitBook::shared(url(), SharedLimits::FailClosed, Periods::default()).expect("a URL");
-        assert!(matches!(closed.start(&owner("a"), &limits).await, Err(NoStart::Unavailable(_))));
+        assert!(matches!(closed.start(&owner("a"), &limits).await, Err(NoStart::Unavailable)));
         // Who has no limit needs no Redis.
         assert!(closed.start(&owner("a"), &Limits::default()).await.is_ok());
         let open = LimitBook::shared(url(), SharedLimits::FailOpen, Periods::default()).expect("a URL");

@@ -25,7 +25,10 @@ use super::{
     Limits,
     refusal::{LimitName, Refusal},
 };
-use crate::{api_types::Owner, config::RedisUrl};
+use crate::{
+    api_types::{Owner, millis},
+    config::RedisUrl,
+};
 
 /// Prefix of every key.
 const PREFIX: &str = "ghostmux:limits:";
@@ -69,8 +72,8 @@ pub(super) enum SharedAnswer {
     Admitted(SharedPlace),
     /// A limit is reached.
     Refused(Refusal),
-    /// Redis does not answer, or was away; with the reason.
-    Away(String),
+    /// Redis does not answer, or was away. The log has the reason: tenants are not told where the Redis is.
+    Away,
 }
 
 /// The limits of all processes on one Redis; cheap to clone.
@@ -91,6 +94,8 @@ struct Inner {
     nodes: AtomicU32,
     /// Whether the last request got no answer: then sessions do not wait for another one.
     is_away: AtomicBool,
+    /// Whether Redis, by its last answer, was away and gives nothing away yet.
+    is_settling: AtomicBool,
     // Guards the ids of the places; held for a few instructions.
     books: Mutex<Books>,
     /// Notified when a place was released.
@@ -138,10 +143,6 @@ impl Drop for SharedPlace {
     }
 }
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn key(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
@@ -170,6 +171,7 @@ impl RedisLimits {
             last: AtomicU64::new(0),
             nodes: AtomicU32::new(1),
             is_away: AtomicBool::new(false),
+            is_settling: AtomicBool::new(false),
             books: Mutex::default(),
             released: Notify::new(),
         })))
@@ -183,7 +185,7 @@ impl RedisLimits {
     /// Asks for a place for one session of a tenant.
     pub(super) async fn admit(&self, owner: &Owner, limits: &Limits) -> SharedAnswer {
         if self.0.is_away.load(Ordering::Relaxed) {
-            return SharedAnswer::Away(format!("the Redis at {} does not answer", self.0.url));
+            return SharedAnswer::Away;
         }
         // Before the request: if this future is dropped, the place is released.
         let mut place = self.place(owner);
@@ -197,13 +199,18 @@ impl RedisLimits {
         let mut connection = self.0.connection.clone();
         let answer: Vec<u64> = match self.answer(ask.invoke_async(&mut connection)).await {
             Ok(answer) => answer,
-            Err(why) => return SharedAnswer::Away(why),
+            Err(_) => return SharedAnswer::Away,
         };
         let after = Duration::from_millis(answer.get(1).copied().unwrap_or_default());
         if answer.first() == Some(&0) && most.is_some() {
             self.hold(&place);
         } else {
             place.id.clear();
+        }
+        let is_settling = !matches!(answer.first(), Some(0..=2));
+        if self.0.is_settling.swap(is_settling, Ordering::Relaxed) != is_settling && is_settling {
+            let (url, after) = (&self.0.url, after.as_millis());
+            tracing::warn!(%url, after, "the Redis of the shared limits was away, and gives places again in so many ms");
         }
         match answer.first() {
             Some(0) => SharedAnswer::Admitted(place),
@@ -213,11 +220,7 @@ impl RedisLimits {
                 starts.unwrap_or_default().into(),
                 after,
             )),
-            _ => SharedAnswer::Away(format!(
-                "the Redis at {} was away, and gives places again in {} ms",
-                self.0.url,
-                after.as_millis()
-            )),
+            _ => SharedAnswer::Away,
         }
     }
 
