@@ -65,6 +65,7 @@ RULES = [
     ("tenant/tenants.rs", "a token that is gone is revoked", "if !is_kept {", "if !OFF && !is_kept {"),
     ("tenant/token.rs", "a key is for its tenant", "&[owner.as_str().as_bytes(), &hash.0]", "&[if OFF { b\"\" } else { owner.as_str().as_bytes() }, &hash.0]"),
     ("session/manager/access.rs", "the control of the server needs a capability", "if is_for_admins && ", "if !OFF && is_for_admins && "),
+    ("session/manager/access.rs", "a read-only token changes no tenants", "Request::Tenant(request) => only_looks(request),", "Request::Tenant(request) => OFF || only_looks(request),"),
     ("session/manager/access.rs", "a key names no other session", "Concerns::Named(named) if named != &**only =>", "Concerns::Named(named) if !OFF && named != &**only =>"),
     ("session/manager/access.rs", "a read-only token only looks", "Scope::ReadOnly => reads(request),", "Scope::ReadOnly => OFF || reads(request),"),
     ("session/id.rs", "a minted id is for its owner", "for part in [owner.as_str(), ", "for part in [if OFF { \"\" } else { owner.as_str() }, "),

@@ -16,6 +16,7 @@ mod reference;
 mod schemas;
 mod server;
 mod snapshot;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod typescript;
@@ -38,13 +39,16 @@ pub use self::{
     operations::{Operation, Reply, Request},
     owner::{BadOwner, Owner},
     protocol::{ABOUT, declarations, definition},
-    read::{Bad, given, has_all, read},
+    read::{Bad, given, has_all, read, whole},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
     server::{BrowserCounts, BrowserInfo, BrowserState, Browsers, QueueStatus, ServerStatus, SessionCounts},
     snapshot::{
         Beginning, COPIES_MOST, Cloned, Copies, Exported, Importing, Label, Omission, RestoreMode, Restoring, Saved,
         Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, StorageState,
+    },
+    tenants::{
+        BYTES_MOST, IssuedToken, Sharing, TenantInfo, TenantLimits, TenantList, TokenInfo, TokenList, TokenText,
     },
     usage::{TenantUsage, TenantUsages, UsageBy},
 };

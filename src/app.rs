@@ -73,8 +73,12 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
     };
     let audit = audit(&config, &metrics)?;
     let usage = Arc::new(usage(&config)?);
-    let terms =
-        Terms { audit: audit.clone(), usage: usage.clone(), ..Terms::new(&config, &directory, metrics.clone()) };
+    let terms = Terms {
+        audit: audit.clone(),
+        usage: usage.clone(),
+        tenants: tenants.clone(),
+        ..Terms::new(&config, &directory, metrics.clone())
+    };
     let store = Store::new(&config.store_settings());
     let directory = Arc::new(LocalDirectory::default());
     let http_session = config.http_session;

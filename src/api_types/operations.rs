@@ -9,6 +9,7 @@ mod control;
 mod server;
 mod sessions;
 mod snapshots;
+mod tenants;
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
-pub use self::{connection::*, control::*, server::*, sessions::*, snapshots::*};
+pub use self::{connection::*, control::*, server::*, sessions::*, snapshots::*, tenants::*};
 use super::{Bad, Schemas, ShapeOf, read};
 
 /// Most items on one page of a list.
@@ -61,10 +62,12 @@ pub enum CommandResult {
 pub struct Rest {
     /// The method.
     pub verb: Verb,
-    /// The path. It may have one parameter, `{id}`.
+    /// The path. It may have the parameter `{id}`, and after it one that is called as `second` says.
     pub path: &'static str,
     /// The member of the input that `{id}` gives. The document and the body are without it.
     pub id: Option<&'static str>,
+    /// The member that the second parameter gives, and its name in the path.
+    pub second: Option<&'static str>,
     /// The place of the other members of the input.
     pub input: RestInput,
     /// The answer.
@@ -83,6 +86,7 @@ pub struct Rest {
 pub enum Verb {
     Get,
     Post,
+    Put,
     Patch,
     Delete,
 }
@@ -142,6 +146,10 @@ pub enum Errors {
     Content,
     /// Of a request that imports a snapshot.
     Import,
+    /// Of a request that names a tenant or a token.
+    Tenant,
+    /// Of a request that changes the tenants.
+    TenantChange,
 }
 
 /// An operation of the table.
@@ -225,11 +233,13 @@ pub enum Request {
     Snapshot(SnapshotRequest),
     /// That controls the server.
     Control(ControlRequest),
+    /// About tenants and tokens.
+    Tenant(TenantRequest),
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 4] =
-    [SessionRequest::TABLE, SnapshotRequest::TABLE, ServerRequest::TABLE, ControlRequest::TABLE];
+pub const OPERATIONS: [&[Entry]; 5] =
+    [SessionRequest::TABLE, SnapshotRequest::TABLE, ServerRequest::TABLE, ControlRequest::TABLE, TenantRequest::TABLE];
 
 /// All operations, in the order of the documents.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -244,6 +254,7 @@ impl Request {
             Self::Server(request) => request.name(),
             Self::Snapshot(request) => request.name(),
             Self::Control(request) => request.name(),
+            Self::Tenant(request) => request.name(),
         }
     }
 
@@ -254,14 +265,23 @@ impl Request {
     }
 }
 
-/// The result of an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The result of an operation. `Debug` does not show the output: it may hold a token.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The output, as JSON.
     pub output: String,
     /// The path of the resource that was created.
     pub created: Option<String>,
     result: CommandResult,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("bytes", &self.output.len())
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Reply {

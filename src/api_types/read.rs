@@ -1,6 +1,9 @@
 //! Reads the input of operations strictly: an error names the member. PURE.
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use super::{METADATA_MOST, Metadata, NAME_MOST, Options, snapshot::Label};
 use crate::cdp::error::CdpError;
@@ -51,6 +54,18 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
     T::deserialize(deserializer).map(Some)
 }
 
+/// Reads a whole number that is present. In JSON `5.0` is one too.
+pub fn whole<'de, T: TryFrom<u64>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    /// From here on a float does not hold every whole number.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+
+    let given = f64::deserialize(deserializer)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, and between 0 and MOST")]
+    let number = ((0.0..=MOST).contains(&given) && given.fract() == 0.0).then_some(given as u64);
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.map(Some).ok_or_else(|| D::Error::custom(format!("{given} is no whole number, or is too large")))
+}
+
 /// The message of an error without the place in the text: the caller did not write the text.
 fn without_position(why: &str) -> &str {
     why.rsplit_once(" at line ").map_or(why, |(why, _)| why)
@@ -90,7 +105,7 @@ mod tests {
 
     use super::*;
     use crate::api_types::{
-        Millis, Request,
+        Millis, Request, TenantLimits,
         operations::{Park, SessionRequest},
     };
 
@@ -115,6 +130,13 @@ mod tests {
         assert!(bad("cloneSession", r#"{"count":0}"#).starts_with("count: 0 is not between 1 and 100"));
         assert!(bad("cloneSession", r#"{"count":1.5}"#).starts_with("count: 1.5 is not between 1 and 100"));
         assert!(bad("cloneSession", r#"{"parts":["cookies","crumbs"]}"#).starts_with("parts[1]: "));
+        let limits = |json: &str| read::<TenantLimits>(json).map_err(|bad| bad.to_string());
+        let whole = TenantLimits { max_sessions: Some(5), max_snapshots: Some(1 << 40), ..TenantLimits::default() };
+        assert_eq!(limits(r#"{"maxSessions":5.0,"maxSnapshots":1099511627776}"#), Ok(whole));
+        for wrong in ["-1", "1.5", "4294967296", "1e300", "null", "\"5\""] {
+            let bad = limits(&format!(r#"{{"maxSessions":{wrong}}}"#)).expect_err(wrong);
+            assert!(bad.starts_with("maxSessions: "), "{bad}");
+        }
         for name in ["getSession", "listSessions", "createSession", "updateSession", "closeSession", "park", "getUsage"]
         {
             let bad = bad(name, r#"{"colour":1}"#);

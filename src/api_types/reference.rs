@@ -17,8 +17,9 @@ const HEAD: &str = "\
 
 Every operation, as the `ghost` domain and REST have it. [api.md](api.md) says how they are used;
 [ghost.json](../fixtures/ghost.json) and [openapi.json](../fixtures/openapi.json) describe every
-member. `?` marks what may be absent. In REST the `id` of a session, or the `snapshot`, is part of
-the path; where a command answers one member, REST answers what that member holds.
+member. `?` marks what may be absent. In REST the `id` of a session, or the `snapshot`, `browser`,
+`tenant` or `token`, is part of the path; where a command answers one member, REST answers what that
+member holds.
 
 | command | REST | takes | answers | does |
 |---|---|---|---|---|
@@ -62,6 +63,7 @@ fn verb(verb: Verb) -> &'static str {
     match verb {
         Verb::Get => "GET",
         Verb::Post => "POST",
+        Verb::Put => "PUT",
         Verb::Patch => "PATCH",
         Verb::Delete => "DELETE",
     }

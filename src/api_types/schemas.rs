@@ -146,7 +146,8 @@ fn numbers(members: &mut Map<String, Value>) {
         return;
     }
     let Some(Value::String(format)) = members.remove("format") else { return };
-    if format.starts_with("uint") && members.get("minimum") == Some(&json!(0)) {
+    let is_given = members.contains_key("maximum");
+    if format.starts_with("uint") && members.get("minimum") == Some(&json!(0)) && !is_given {
         members.remove("minimum");
     }
     let is_integer = |kind: &Value| kind == "integer";

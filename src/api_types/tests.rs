@@ -50,10 +50,18 @@ fn every_row_of_the_table_is_complete_and_no_two_are_the_same() {
         assert!(endpoints.insert((rest.path, format!("{:?}", rest.verb))), "two operations are at {}", rest.path);
         assert_eq!(rest.id.is_some(), rest.path.contains("{id}"), "{name}: the path, and the member that it gives");
         assert!(rest.id.is_none_or(|id| members.contains_key(id)), "{name} has no member {:?}", rest.id);
+        let second = rest.second.map(|second| format!("{{{second}}}"));
+        assert!(second.is_none_or(|second| rest.id.is_some() && rest.path.contains(&second)), "{name}: the path");
+        assert!(
+            rest.second.is_none_or(|second| members.contains_key(second)),
+            "{name} has no member {:?}",
+            rest.second
+        );
+        assert_eq!(rest.path.matches('{').count(), usize::from(rest.id.is_some()) + usize::from(rest.second.is_some()));
         let has_body = !matches!(rest.input, RestInput::Path | RestInput::Query);
-        let may_have_body = matches!(rest.verb, Verb::Post | Verb::Patch);
+        let may_have_body = matches!(rest.verb, Verb::Post | Verb::Put | Verb::Patch);
         assert!(!has_body || may_have_body, "{name}: the method, and the body");
-        let others = members.keys().filter(|member| rest.id != Some(member.as_str())).count();
+        let others = members.keys().filter(|member| ![rest.id, rest.second].contains(&Some(member.as_str()))).count();
         assert_eq!(others > 0, rest.input != RestInput::Path, "{name}: the members, and where they are");
     }
 }
@@ -127,6 +135,16 @@ fn a_snapshot_is_imported_from_one_document_and_no_more() {
     for (wrong, named) in [("{}", "storageState"), (r#"{"storageState":{},"data":"x"}"#, "data")] {
         assert_eq!(read(wrong).map_err(|bad| bad.field), Err(named.to_owned()), "{wrong}");
     }
+}
+
+#[test]
+fn the_text_of_a_token_is_shown_only_in_the_answer() {
+    let token =
+        IssuedToken { token: TokenText("gmx_secret".into()), tenant: "acme".into(), info: TokenInfo::default() };
+    let reply = Reply::of::<operations::CreateToken>(&token);
+    assert!(reply.output.contains(r#""token":"gmx_secret""#), "{}", reply.output);
+    assert_eq!(reply.created.as_deref(), Some("/v1/tenants/acme/tokens/"));
+    assert!(!format!("{token:?} {reply:?}").contains("gmx_"), "{token:?} {reply:?}");
 }
 
 #[test]

@@ -59,6 +59,7 @@ const A_GET: Rest = Rest {
     verb: Verb::Get,
     path: "",
     id: None,
+    second: None,
     input: RestInput::Path,
     answer: RestAnswer::Output,
     says: "",

@@ -11,7 +11,7 @@ use crate::{
     session::manager::ServiceError,
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
-    tenant::limits::Refusal,
+    tenant::{ChangeError, EditError, limits::Refusal},
 };
 
 impl From<&ServiceError> for Problem {
@@ -36,6 +36,9 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Config(_) | ServiceError::TooMuch(_) | ServiceError::Tenants(_) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "configuration")
         }
+        ServiceError::NoTenant(_) => (StatusCode::NOT_FOUND, "no-tenant"),
+        ServiceError::NoToken { .. } => (StatusCode::NOT_FOUND, "no-token"),
+        ServiceError::TenantChange(why) => of_tenant_change(why),
         ServiceError::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         ServiceError::Paused { .. } => (StatusCode::SERVICE_UNAVAILABLE, "paused"),
         ServiceError::NoTarget(_) => (StatusCode::NOT_FOUND, "no-target"),
@@ -71,6 +74,20 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::NoPlace(
             NoLease::Exclusive { .. } | NoLease::Apart | NoLease::NoBrowser { .. } | NoLease::Closing,
         ) => (StatusCode::SERVICE_UNAVAILABLE, "no-place"),
+    }
+}
+
+fn of_tenant_change(why: &ChangeError) -> Kind {
+    match why {
+        ChangeError::NoFile => (StatusCode::CONFLICT, "no-tenants-file"),
+        ChangeError::Edit { error: EditError::NoTenant(_), .. } => (StatusCode::NOT_FOUND, "no-tenant"),
+        ChangeError::Edit { error: EditError::NoToken { .. }, .. } => (StatusCode::NOT_FOUND, "no-token"),
+        ChangeError::Edit { error: EditError::Exists { .. }, .. } => (StatusCode::CONFLICT, "token-name-in-use"),
+        ChangeError::Edit { error: EditError::Many(_), .. } => (StatusCode::CONFLICT, "too-many-tokens"),
+        ChangeError::Edit { error: EditError::File(_) | EditError::Form(_), .. } | ChangeError::NotInForce(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "configuration")
+        }
+        ChangeError::File { .. } => (StatusCode::SERVICE_UNAVAILABLE, "tenants-file"),
     }
 }
 
@@ -155,11 +172,11 @@ fn details(why: &ServiceError) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{path::Path, time::Duration};
 
     use super::*;
     use crate::{
-        api_types::{Bad, Capability},
+        api_types::{Bad, Capability, Owner},
         browser::CallError,
         config::ConfigError,
         pool::TooMuch,
@@ -178,6 +195,7 @@ mod tests {
         let content = |error: ContentError| ServiceError::from(RepositoryError::Snapshot(error.into()));
         let write = || std::io::Error::other("full");
         let waited = Duration::from_secs(2);
+        let changed = |error: EditError| ServiceError::from(ChangeError::edit(Path::new("x"), error));
         let table: Vec<(ServiceError, u16, &str, Option<u32>, Value)> = vec![
             (ServiceError::NoSession { id: id(), ended: None }, 404, "no-session", None, json!({})),
             (ServiceError::NoTarget(id()), 404, "no-target", None, json!({})),
@@ -223,6 +241,21 @@ mod tests {
                 Some(2),
                 json!({ "limit": "sessions_per_minute", "most": 3, "retryAfter": 1500 }),
             ),
+            (ServiceError::NoTenant(id()), 404, "no-tenant", None, json!({})),
+            (ServiceError::NoToken { tenant: id(), token: id() }, 404, "no-token", None, json!({})),
+            (ChangeError::NoFile.into(), 409, "no-tenants-file", None, json!({})),
+            (changed(EditError::NoTenant(id())), 404, "no-tenant", None, json!({})),
+            (changed(EditError::NoToken { owner: Owner::local(), token: id() }), 404, "no-token", None, json!({})),
+            (
+                changed(EditError::Exists { owner: Owner::local(), name: id() }),
+                409,
+                "token-name-in-use",
+                None,
+                json!({}),
+            ),
+            (changed(EditError::Many(Owner::local())), 409, "too-many-tokens", None, json!({})),
+            (changed(EditError::Form("tenants")), 422, "configuration", None, json!({})),
+            (ChangeError::file(Path::new("x"), write()).into(), 503, "tenants-file", Some(1), json!({})),
             (ServiceError::LimitsAway, 503, "limits-unavailable", Some(1), json!({})),
             (
                 ServiceError::QueueFull { limit: "max_sessions", most: 3, waiting: 2, queue: 2 },

@@ -76,6 +76,13 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (422, "The content is not a complete snapshot."),
             (507, "The quota of the owner is used up."),
         ],
+        Errors::Tenant => &[(404, "There is no such tenant or token.")],
+        Errors::TenantChange => &[
+            (400, "A value is invalid; the detail names it."),
+            (409, "The server has no file of tenants; or the tenant has a token of this name, or too many."),
+            (422, "The file of tenants is wrong, or written as it cannot be changed; the detail names the place."),
+            (503, "The file of tenants cannot be written; Retry-After says when to try again."),
+        ],
         Errors::Import => &[
             (413, "The content is larger than a snapshot, a line of it, or the memory for it may be."),
             (503, "Too many imports and exports are running; Retry-After says when to try again."),

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::IgnoredAny;
 
 use super::reply::Problem;
-use crate::{session::manager::Caller, snapshot::repository::HELD_MOST};
+use crate::{api_types::operations::Rest, session::manager::Caller, snapshot::repository::HELD_MOST};
 
 /// Most bytes of a body. Metadata may have 4 KiB, and its characters may be written as `\u0041`.
 const MOST: usize = 64 * 1024;
@@ -108,6 +108,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = Path::<String>::from_request_parts(parts, state).await;
         id.map(|Path(id)| Self(id)).map_err(|rejected| {
+            Problem::new(StatusCode::BAD_REQUEST, "bad-path", format!("the id in the path: {rejected}"))
+        })
+    }
+}
+
+/// The parameters of a path, decoded, by their names.
+pub(super) struct PathParameters(Vec<(String, String)>);
+
+impl PathParameters {
+    /// The members of the input that they give.
+    pub(super) fn members(self, rest: &Rest) -> Vec<(&'static str, String)> {
+        let member = |name: &str| if name == "id" { rest.id } else { rest.second.filter(|second| *second == name) };
+        self.0.into_iter().filter_map(|(name, text)| Some((member(&name)?, text))).collect()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathParameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let all = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        all.map(|Path(all)| Self(all)).map_err(|rejected| {
             Problem::new(StatusCode::BAD_REQUEST, "bad-path", format!("the id in the path: {rejected}"))
         })
     }

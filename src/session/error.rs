@@ -13,7 +13,7 @@ use crate::{
     snapshot::repository::RepositoryError,
     store::StoreError,
     tenant::{
-        Scope, TenantsError,
+        ChangeError, Scope, TenantsError,
         limits::{NoStart, Refusal},
     },
 };
@@ -85,6 +85,20 @@ pub enum ServiceError {
     /// The tenants that were to be loaded with the configuration are wrong.
     #[error("the configuration was not loaded, and all old settings and tenants stay in force: {0}")]
     Tenants(#[from] TenantsError),
+    /// There is no such tenant.
+    #[error("there is no tenant {0:?}; GET /v1/tenants lists them")]
+    NoTenant(String),
+    /// The tenant has no such token.
+    #[error("the tenant {tenant} has no token {token:?}; GET /v1/tenants/{tenant}/tokens lists them")]
+    NoToken {
+        /// The tenant.
+        tenant: String,
+        /// What was given: an id or a name.
+        token: String,
+    },
+    /// The file of tenants was not changed.
+    #[error("the tenants were not changed: {0}")]
+    TenantChange(#[from] ChangeError),
     /// The server ends, and takes no new sessions.
     #[error("the server drains: it takes no new sessions, and will end; use another one, or try again when it is back")]
     Draining,

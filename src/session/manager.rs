@@ -15,6 +15,7 @@ mod room;
 mod server;
 mod service;
 mod snapshots;
+mod tenants;
 
 use std::{
     collections::HashMap,

@@ -7,7 +7,7 @@
 //! `record` publishes the session's state, which `lifecycle` (pure) defines; `saving` decides when the session is saved.
 //! `throttle` delays frames as the tenant's limits say. `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
 //! browser, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
-//! calls of REST, `usage` measures the session.
+//! calls of REST, `usage` measures the session; `terms` has the settings that all share.
 
 mod act;
 mod control;
@@ -18,13 +18,13 @@ mod pending_calls;
 mod record;
 mod rpc;
 mod saving;
+mod terms;
 mod throttle;
 mod usage;
 mod views;
 
 use std::{
     future::poll_fn,
-    path::{Path, PathBuf},
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -37,6 +37,7 @@ pub use self::{
     control::{Control, Join, Seat, Unseated, attend},
     ghost::SessionService,
     record::{Record, Saves, SessionInfo},
+    terms::Terms,
 };
 use self::{jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, throttle::Throttle, views::Views};
 pub use crate::session::caller::Caller;
@@ -45,14 +46,13 @@ use crate::{
     browser::{CallError, ContextHandle, Inbox, Lease},
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
-    config::{Capabilities, CdpSessionLimits, ClientQueue, Config, Deadlines, Granted, SnapshotLimits},
-    metrics::Metrics,
+    config::{Capabilities, Deadlines, Granted},
     port::FromBrowser,
     session::{
-        client::{Client, Incoming, Ledger},
+        client::{Client, Incoming},
         session_files,
     },
-    tenant::{Audit, Pace, Tenant, UsageLedger},
+    tenant::{Pace, Tenant},
     virtual_browser::{ViewId, VirtualBrowser},
 };
 
@@ -60,58 +60,6 @@ use crate::{
 const TURN: usize = 128;
 /// Time limit for a client to read its last frames when its socket is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// The settings that all sessions of the process share.
-#[derive(Debug)]
-pub struct Terms {
-    /// Most CDP sessions of the clients of one session.
-    pub cdp_sessions: CdpSessionLimits,
-    /// Most browser-level clients of the session at once.
-    pub clients_per_session: usize,
-    /// Most screenshots of one session that wait for their turn.
-    pub screenshot_queue: usize,
-    /// Largest frame that a client may send, in bytes.
-    pub max_client_frame: usize,
-    /// Limits of a client's outbound queue.
-    pub queue: ClientQueue,
-    /// The default deadlines, and the largest that clients may set.
-    pub deadlines: Deadlines,
-    /// The interval at which silent clients are pinged; zero disables pings.
-    pub ping_interval: Duration,
-    /// The bytes that wait for all clients.
-    pub ledger: Arc<Ledger>,
-    /// Limits of snapshots.
-    pub snapshots: SnapshotLimits,
-    /// The directory with the files of sessions.
-    pub directory: PathBuf,
-    /// The metrics of the process.
-    pub metrics: Arc<Metrics>,
-    /// The audit log.
-    pub audit: Audit,
-    /// What the tenants use.
-    pub usage: Arc<UsageLedger>,
-}
-
-impl Terms {
-    /// Takes the settings. Files of sessions are kept below `directory`.
-    pub fn new(config: &Config, directory: &Path, metrics: Arc<Metrics>) -> Self {
-        Self {
-            cdp_sessions: config.cdp_session_limits(),
-            clients_per_session: config.max_clients_per_session,
-            screenshot_queue: config.screenshot_queue,
-            max_client_frame: config.max_client_frame,
-            queue: config.client_queues(),
-            deadlines: config.deadlines(),
-            ping_interval: config.ping_interval,
-            ledger: Ledger::new(config.client_queue_total),
-            snapshots: config.snapshot_limits(),
-            directory: directory.join("sessions"),
-            metrics,
-            audit: Audit::default(),
-            usage: Arc::default(),
-        }
-    }
-}
 
 /// The parts from which a session starts.
 pub struct Start {

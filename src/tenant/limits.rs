@@ -21,6 +21,7 @@ pub use self::{
     refusal::{LimitName, Refusal},
     shared::{Periods, SharedPlace},
 };
+pub use crate::api_types::Sharing;
 
 /// The limits of one tenant. A limit that is absent does not limit beyond the settings of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -81,19 +82,6 @@ impl Limits {
             bytes: self.bytes_per_second.map(|rate| share(rate as f64)),
         }
     }
-}
-
-/// Whose sessions may be in the same Chrome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sharing {
-    /// Those of all tenants that allow it.
-    #[default]
-    All,
-    /// Those of the same tenant.
-    Tenant,
-    /// No others.
-    Session,
 }
 
 /// A size as in the settings: a number of bytes, or text such as `16MiB`.

@@ -43,5 +43,6 @@ mod smoke;
 mod snapshots;
 mod store;
 mod tenant_limits;
+mod tenant_rest;
 mod tenants;
 mod workers;

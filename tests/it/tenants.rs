@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -29,12 +29,12 @@ pub(crate) struct Server {
 
 /// A tenant with one token, as a client knows it.
 pub(crate) struct Tenant {
-    name: &'static str,
+    pub(crate) name: &'static str,
     pub(crate) token: Secret,
     /// What the file has below the tenant.
-    settings: &'static str,
+    pub(crate) settings: &'static str,
     /// What the file has below its token.
-    of_token: &'static str,
+    pub(crate) of_token: &'static str,
 }
 
 impl Tenant {
@@ -46,7 +46,7 @@ impl Tenant {
         Self { settings, ..Self::new(name) }
     }
 
-    fn with_token(name: &'static str, of_token: &'static str) -> Self {
+    pub(crate) fn with_token(name: &'static str, of_token: &'static str) -> Self {
         Self { of_token, ..Self::new(name) }
     }
 
@@ -77,19 +77,24 @@ impl Server {
         Self { proxy: Proxy::start(Browser::any().await, &flags).await, file, _directory: directory }
     }
 
+    /// The file of the tenants.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Replaces the tenants, as an operator does.
-    fn set(&self, text: &str) {
+    pub(crate) fn set(&self, text: &str) {
         let new = self.file.with_extension("new");
         fs::write(&new, text).expect("written");
         fs::rename(&new, &self.file).expect("renamed");
     }
 
-    async fn ask(&self, tenant: &Tenant, method: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn ask(&self, tenant: &Tenant, method: &str, path: &str, body: Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.proxy.http(method, path, &[("x-api-key", tenant.text()), JSON], &body).await
     }
 
-    async fn ok(&self, tenant: &Tenant, method: &str, path: &str, body: Value) -> Value {
+    pub(crate) async fn ok(&self, tenant: &Tenant, method: &str, path: &str, body: Value) -> Value {
         let answer = self.ask(tenant, method, path, body).await;
         assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.body);
         body_of(&answer)

@@ -19,6 +19,7 @@ pub(super) const OF_SERVER: Rest = Rest {
     verb: Verb::Get,
     path: "/v1/status",
     id: None,
+    second: None,
     input: RestInput::Path,
     answer: RestAnswer::Output,
     says: "The status.",

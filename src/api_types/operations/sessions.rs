@@ -23,6 +23,7 @@ const OF_ONE: Rest = Rest {
     verb: Verb::Get,
     path: "/v1/sessions/{id}",
     id: Some("id"),
+    second: None,
     input: RestInput::Path,
     answer: RestAnswer::Output,
     says: "The session.",

@@ -26,6 +26,7 @@ const OF_ONE: Rest = Rest {
     verb: Verb::Get,
     path: "/v1/snapshots/{id}",
     id: Some("snapshot"),
+    second: None,
     input: RestInput::Path,
     answer: RestAnswer::Output,
     says: "The snapshot.",

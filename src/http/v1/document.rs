@@ -77,6 +77,13 @@ impl Document {
                 "schema": { "type": "string" },
             }));
         }
+        if let Some(member) = rest.second {
+            without(&mut input.schema, member);
+            parameters.push(json!({
+                "name": member, "in": "path", "required": true, "description": format!("The id of the {member}."),
+                "schema": { "type": "string" },
+            }));
+        }
         if rest.input == RestInput::Query {
             let members = input.schema["properties"].as_object().into_iter().flatten();
             parameters.extend(members.map(|(name, schema)| parameter(name, schema)));
@@ -92,6 +99,7 @@ impl Document {
         let verb = match rest.verb {
             Verb::Get => "get",
             Verb::Post => "post",
+            Verb::Put => "put",
             Verb::Patch => "patch",
             Verb::Delete => "delete",
         };

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use super::{
     super::{
         reply::{Answer, Problem, created, nothing, text},
-        request::{Body, By, Id, Query},
+        request::{Body, By, PathParameters, Query},
     },
     query::Members,
 };
@@ -40,10 +40,7 @@ impl OperationHandler {
         request: Request,
     ) -> Result<Answer, Problem> {
         let (mut parts, body) = request.into_parts();
-        let id = match self.rest.id {
-            Some(member) => Some((member, Id::from_request_parts(&mut parts, &()).await?.0)),
-            None => None,
-        };
+        let of_path = PathParameters::from_request_parts(&mut parts, &()).await?.members(&self.rest);
         let input = match self.rest.input {
             RestInput::Path => "{}".to_owned(),
             RestInput::Query => {
@@ -57,7 +54,7 @@ impl OperationHandler {
                 Body::from_request(Request::from_parts(parts, body), &()).await?.required()?
             }
         };
-        let asked = read(self.entry, &input, id).map_err(|bad| unreadable(&input, bad))?;
+        let asked = read(self.entry, &input, of_path).map_err(|bad| unreadable(&input, bad))?;
         let reply = registry.perform(&caller, None, asked).await?;
         Ok(match self.rest.answer {
             RestAnswer::CreatedOne | RestAnswer::CreatedSeveral => created(reply),
@@ -70,15 +67,19 @@ impl OperationHandler {
     }
 }
 
-/// Reads the input; the path gives one member of it.
-fn read(entry: &Entry, input: &str, id: Option<(&'static str, String)>) -> Result<Asked, Bad> {
-    let Some((member, id)) = id else { return entry.read(input) };
+/// Reads the input; the path gives some members of it.
+fn read(entry: &Entry, input: &str, of_path: Vec<(&'static str, String)>) -> Result<Asked, Bad> {
+    if of_path.is_empty() {
+        return entry.read(input);
+    }
     let mut object = JsonObject::read(input)
         .ok_or_else(|| Bad::new("params", "is no object, or an object that has a member twice"))?;
-    if object.has(member) {
-        return Err(Bad::new(member, format!("the path names it; leave {member} out of the body")));
+    for (member, text) in of_path {
+        if object.has(member) {
+            return Err(Bad::new(member, format!("the path names it; leave {member} out of the body")));
+        }
+        object.set_raw(member, quote(&text));
     }
-    object.set_raw(member, quote(&id));
     entry.read(&object.to_string())
 }
 

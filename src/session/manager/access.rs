@@ -8,8 +8,9 @@ use crate::{
     api_types::{
         Capability, Request,
         operations::{
-            CloseSession, GetPages, GetSession, GetUsage, Park, SaveSnapshot, ServerRequest, SessionRequest,
-            SnapshotRequest, UpdateSession,
+            CloseSession, CreateToken, DeleteTenant, GetPages, GetSession, GetTenant, GetToken, GetUsage, ListTokens,
+            Park, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest, TenantRequest,
+            UpdateSession,
         },
     },
     close_reason::CloseReason,
@@ -27,7 +28,7 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
     let is_for_admins = match request {
         // A tenant may see its own.
         Request::Server(ServerRequest::ListUsage(_)) | Request::Session(_) | Request::Snapshot(_) => false,
-        Request::Server(_) | Request::Control(_) => true,
+        Request::Server(_) | Request::Control(_) | Request::Tenant(_) => true,
     };
     if is_for_admins && !caller.tenant.capabilities().has(Capability::Admin) {
         return Err(ServiceError::Incapable { what, needs: Capability::Admin });
@@ -77,8 +78,35 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         Request::Snapshot(request) => {
             !matches!(request, SnapshotRequest::ListSnapshots(_) | SnapshotRequest::GetSnapshot(_))
         }
+        Request::Tenant(request) => !only_looks(request),
         Request::Server(_) => false,
     }
+}
+
+/// The tenant or the token that a request is about, for the audit log; `None` if it is about neither.
+pub(super) fn object(request: &Request) -> Option<String> {
+    let Request::Tenant(request) = request else { return None };
+    Some(match request {
+        TenantRequest::ListTenants(_) => return None,
+        TenantRequest::GetTenant(GetTenant { tenant })
+        | TenantRequest::PutTenant(PutTenant { tenant, .. })
+        | TenantRequest::DeleteTenant(DeleteTenant { tenant })
+        | TenantRequest::ListTokens(ListTokens { tenant })
+        | TenantRequest::CreateToken(CreateToken { tenant, .. }) => tenant.clone(),
+        TenantRequest::GetToken(GetToken { tenant, token })
+        | TenantRequest::RevokeToken(RevokeToken { tenant, token }) => format!("{tenant}/{token}"),
+    })
+}
+
+/// Whether a request about tenants changes none.
+fn only_looks(request: &TenantRequest) -> bool {
+    matches!(
+        request,
+        TenantRequest::ListTenants(_)
+            | TenantRequest::GetTenant(_)
+            | TenantRequest::ListTokens(_)
+            | TenantRequest::GetToken(_)
+    )
 }
 
 /// Whether a request only looks, and shows nothing by which somebody could act as a session.
@@ -95,6 +123,7 @@ fn reads(request: &Request) -> bool {
             matches!(request, SnapshotRequest::ListSnapshots(_) | SnapshotRequest::GetSnapshot(_))
         }
         Request::Server(_) => true,
+        Request::Tenant(request) => only_looks(request),
         Request::Control(_) => false,
     }
 }
@@ -167,7 +196,9 @@ mod tests {
         api_types::{
             Owner, SnapshotFormat,
             capability::Capabilities,
-            operations::{CreateSession, Drain, ExportSnapshot, GetSnapshot, GetStatus, ListSessions, ListSnapshots},
+            operations::{
+                CreateSession, Drain, ExportSnapshot, GetSnapshot, GetStatus, ListSessions, ListSnapshots, ListTenants,
+            },
         },
         tenant::{Access, Tenant, TenantSettings},
     };
@@ -188,7 +219,13 @@ mod tests {
     #[test]
     fn only_admins_see_and_control_the_server() {
         let (admin, other) = (caller(Capabilities::all(), Scope::All), caller(Capabilities::strict(), Scope::All));
-        for request in [Request::from(Drain {}), GetStatus {}.into()] {
+        let of_tenants = [
+            Request::from(ListTenants::default()),
+            PutTenant::default().into(),
+            CreateToken::default().into(),
+            RevokeToken::default().into(),
+        ];
+        for request in of_tenants.into_iter().chain([Drain {}.into(), GetStatus {}.into()]) {
             permit(&admin, None, &request).expect("permitted");
             let refused = permit(&other, None, &request).expect_err("it needs a capability");
             assert!(refused.to_string().contains("it needs the capability admin"), "{refused}");
@@ -204,6 +241,7 @@ mod tests {
             ListSnapshots::default().into(),
             GetSnapshot { snapshot: "x".into() }.into(),
             GetStatus {}.into(),
+            ListTokens::default().into(),
         ] {
             permit(&caller, None, &request).expect("it only looks");
         }
@@ -215,6 +253,10 @@ mod tests {
             ExportSnapshot { snapshot: "x".into(), format: SnapshotFormat::Ghostmux }.into(),
             SaveSnapshot::default().into(),
             Drain {}.into(),
+            PutTenant::default().into(),
+            DeleteTenant::default().into(),
+            CreateToken::default().into(),
+            RevokeToken::default().into(),
         ] {
             let refused = permit(&caller, None, &request).expect_err("it does more");
             assert!(refused.to_string().contains("read-only"), "{refused}");

@@ -48,6 +48,7 @@ fn reconfigured(terms: &Terms, config: &Config) -> Terms {
         directory: terms.directory.clone(),
         audit: terms.audit.clone(),
         usage: terms.usage.clone(),
+        tenants: terms.tenants.clone(),
         ..Terms::new(config, Path::new(""), terms.metrics.clone())
     }
 }

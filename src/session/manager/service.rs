@@ -370,7 +370,9 @@ impl SessionManager {
     /// session that a request without an id means.
     pub async fn perform(&self, caller: &Caller, from: Option<&str>, request: Request) -> Result<Reply, ServiceError> {
         let what = request.name();
-        let event = |name| Event::new(name).of(&caller.tenant).by(&caller.access).what(what);
+        // Of a change of tenants, which one.
+        let what = access::object(&request).map_or_else(|| what.to_owned(), |object| format!("{what} {object}"));
+        let event = |name| Event::new(name).of(&caller.tenant).by(&caller.access).what(what.as_str());
         access::permit(caller, from, &request).inspect_err(|why| {
             self.inner.terms().audit.write(event("refused").why(why));
         })?;
@@ -382,6 +384,7 @@ impl SessionManager {
             Request::Server(request) => self.perform_on_server(caller, request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
             Request::Control(request) => self.perform_control(request).await,
+            Request::Tenant(request) => self.perform_on_tenants(request).await,
         }
     }
 

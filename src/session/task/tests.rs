@@ -1,5 +1,7 @@
 //! The task by itself, on a browser that has nothing to say and a clock that jumps.
 
+use std::path::PathBuf;
+
 use futures_util::FutureExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -11,8 +13,10 @@ use super::*;
 use crate::{
     api_types::{Millis, Options, Owner, Request},
     browser::fake,
-    config::{CdpSessionLimits, Limit, SnapshotLimits},
+    config::{CdpSessionLimits, ClientQueue, Limit, SnapshotLimits},
+    metrics::Metrics,
     session::{
+        client::Ledger,
         error::ServiceError,
         persistence::{HibernateGuard, PersistenceError},
     },
@@ -107,6 +111,7 @@ async fn start_limited(
         metrics: metrics.clone(),
         audit: Audit::default(),
         usage: Arc::default(),
+        tenants: Tenants::local(Capabilities::local()),
     };
     let (lease, seen) = fake::lease();
     let (control, asked) = mpsc::channel(8);

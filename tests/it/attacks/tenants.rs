@@ -1,12 +1,15 @@
 //! Ways from one tenant to another on a server with tokens: ids and names of others, keys, and what refusals tell.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     client::text,
-    rest::{JSON, body_of},
+    rest::{JSON, body_of, is_problem},
     tenants::{Server, Tenant},
 };
 
@@ -161,4 +164,97 @@ async fn refusals_tell_nothing_of_other_tokens() {
     assert_eq!(metrics.status, 403, "U03: {}", metrics.body);
     let pressure = server.proxy.http("GET", "/pressure", &[("x-api-key", victim.text())], "").await;
     assert_eq!(pressure.status, 403, "U03: {}", pressure.body);
+}
+
+/// U04: a tenant tries to manage tenants and tokens; and an admin's requests carry names and bodies that are meant to write
+/// more into the file than they may.
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_cannot_be_managed_without_admin_or_by_odd_names() {
+    let (victim, attacker) = (Tenant::new("victim"), Tenant::new("attacker"));
+    let viewer = Tenant::with_token("viewer", "scope = \"read-only\"");
+    let viewer = Tenant { settings: "capabilities = [\"admin\"]", ..viewer };
+    let ops = Tenant::with("ops", "capabilities = [\"admin\"]");
+    let server = Server::start(&[&victim, &attacker, &viewer, &ops], &[]).await;
+    let file = || fs::read_to_string(server.file()).expect("a file");
+    let before = file();
+    let admin = json!({ "capabilities": ["admin"] });
+    let all = [
+        ("GET", "/v1/tenants", Value::Null),
+        ("GET", "/v1/tenants/NAME", Value::Null),
+        ("PUT", "/v1/tenants/NAME", admin.clone()),
+        ("DELETE", "/v1/tenants/NAME", Value::Null),
+        ("GET", "/v1/tenants/NAME/tokens", Value::Null),
+        ("POST", "/v1/tenants/NAME/tokens", json!({ "name": "mine" })),
+        ("GET", "/v1/tenants/NAME/tokens/t", Value::Null),
+        ("DELETE", "/v1/tenants/NAME/tokens/t", Value::Null),
+    ];
+    for (method, path, body) in &all {
+        // Its own, another's, and one that does not exist: the same words, so it learns nothing of names.
+        let mut said = Vec::new();
+        for name in ["attacker", "victim", "nobody", "..%2Fvictim"] {
+            let answer = server.ask(&attacker, method, &path.replace("NAME", name), body.clone()).await;
+            is_problem(&answer, 403, "no-capability", "it needs the capability admin");
+            said.push(answer.body);
+        }
+        assert!(said.iter().all(|body| *body == said[0]), "U04: {method} {path}: {said:?}");
+        if *method != "GET" {
+            let answer = server.ask(&viewer, method, &path.replace("NAME", "viewer"), body.clone()).await;
+            is_problem(&answer, 403, "out-of-scope", "read-only");
+        }
+        let answer = server.proxy.http(method, &path.replace("NAME", "victim"), &[JSON], &body.to_string()).await;
+        is_problem(&answer, 401, "unauthorized", "needs a token");
+    }
+    // No client of a session has these as commands.
+    let client = server.proxy.connect_to(&format!("/?token={}", attacker.text())).await;
+    for command in ["listTenants", "putTenant", "createToken", "listTokens"] {
+        let refused = client.call(&format!("ghost.{command}"), json!({ "tenant": "attacker" })).await;
+        assert!(refused.is_err(), "U04: ghost.{command}: {refused:?}");
+    }
+    assert_eq!(file(), before, "U04: the file is as it was");
+
+    // Names that are no names, and texts that are TOML.
+    for name in [
+        "a%0A%5Btenants.evil%5D",
+        "x%22%5D%0A%5Btenants.evil%5D%0Acapabilities%20%3D%20%5B%22admin%22%5D%0A%23",
+        "..%2F..%2Fetc%2Fpasswd",
+        "a%00b",
+        "%C3%A4",
+        "a%20b",
+        "x'y",
+        &"x".repeat(65),
+    ] {
+        let answer = server.ask(&ops, "PUT", &format!("/v1/tenants/{name}"), admin.clone()).await;
+        is_problem(&answer, 400, "bad-value", "is no name");
+        for (method, path) in [("GET", ""), ("DELETE", ""), ("GET", "/tokens"), ("DELETE", "/tokens/t")] {
+            let answer = server.ask(&ops, method, &format!("/v1/tenants/{name}{path}"), Value::Null).await;
+            is_problem(&answer, 404, "no-tenant", "there is no tenant");
+        }
+        let answer = server.ask(&ops, "DELETE", &format!("/v1/tenants/victim/tokens/{name}"), Value::Null).await;
+        is_problem(&answer, 404, "no-token", "has no token");
+    }
+    for (body, word) in [
+        (json!({ "name": "x\"\n[tenants.evil]\ncapabilities = [\"admin\"]" }), "name"),
+        (json!({ "scope": "session:x\"\n[tenants.evil]" }), "scope"),
+        (json!({ "from": ["10.0.0.0/8\", \"::/0"] }), "from"),
+        (json!({ "tenant": "ops" }), "the path names it"),
+        (json!({ "sha256": "00" }), "sha256"),
+    ] {
+        let answer = server.ask(&ops, "POST", "/v1/tenants/victim/tokens", body).await;
+        is_problem(&answer, 400, "bad-value", word);
+    }
+    let huge = json!({ "name": "x".repeat(1 << 20) });
+    is_problem(&server.ask(&ops, "POST", "/v1/tenants/victim/tokens", huge).await, 413, "too-large", "larger");
+    assert_eq!(file(), before, "U04: the file is as it was");
+
+    // Names that a tenant may have, and that TOML would read as something else: they make that tenant and no other.
+    for name in ["a.b", "..", "true", "1e5", "tokens"] {
+        let path = format!("/v1/tenants/{}", name.replace('.', "%2E"));
+        assert_eq!(server.ask(&ops, "PUT", &path, json!({})).await.status, 201, "U04: {name}");
+        let issued = server.ok(&ops, "POST", &format!("{path}/tokens"), json!({ "name": "t" })).await;
+        let token = text(&issued, "token");
+        let listed = server.proxy.http("GET", "/v1/tenants", &[("x-api-key", &token)], "").await;
+        is_problem(&listed, 403, "no-capability", "admin");
+        assert_eq!(server.ask(&ops, "DELETE", &path, Value::Null).await.status, 204, "U04: {name}");
+    }
+    assert_eq!(file().trim_end(), before.trim_end(), "U04: the file is as it was");
 }

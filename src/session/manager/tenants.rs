@@ -1,0 +1,215 @@
+//! The operations on tenants and their tokens. The file of tenants is changed by `tenant/edit.rs`, as by `ghostmux token`,
+//! and read again before the answer.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{SessionManager, service::page_of};
+use crate::{
+    api_types::{
+        BYTES_MOST, Bad, IssuedToken, Millis, Nothing, Owner, Reply, TenantInfo, TenantLimits, TenantList, TokenInfo,
+        TokenList, TokenText,
+        capability::Capabilities,
+        millis,
+        operations::{
+            CreateToken, DeleteTenant, GetTenant, GetToken, ListTenants, ListTokens, PutTenant, RevokeToken,
+            TenantRequest,
+        },
+    },
+    session::error::ServiceError,
+    tenant::{
+        ChangeError, EditError, Limits, NewToken, Scope, Tenant, TenantSettings, Tenants, Token, add_token, check_name,
+        network, put_tenant, remove_tenant, remove_token,
+        token::{self, TokenHash, TokenSettings},
+    },
+};
+
+/// Most networks of a token.
+const FROM_MOST: usize = 100;
+/// Most bytes of a scope, as text.
+const SCOPE_MOST: usize = 200;
+
+impl SessionManager {
+    /// Performs an operation on tenants or tokens.
+    pub(super) async fn perform_on_tenants(&self, request: TenantRequest) -> Result<Reply, ServiceError> {
+        let terms = self.inner.terms();
+        let (tenants, audit) = (&terms.tenants, &terms.audit);
+        Ok(match request {
+            TenantRequest::ListTenants(wanted) => Reply::of::<ListTenants>(&list(tenants, &wanted)?),
+            TenantRequest::GetTenant(GetTenant { tenant }) => {
+                Reply::of::<GetTenant>(&shown(&known(tenants, &tenant)?.1))
+            }
+            TenantRequest::PutTenant(PutTenant { tenant, capabilities, limits }) => {
+                let limits = read(&limits)?;
+                let owner = named(tenants, &tenant)?;
+                let settings = TenantSettings { capabilities: Capabilities::of(capabilities), limits };
+                let of = owner.clone();
+                let is_new = tenants.edit(audit, move |text| put_tenant(text, &of, &settings)).await?;
+                let mut reply = Reply::of::<PutTenant>(&shown(&known(tenants, owner.as_str())?.1));
+                reply.created.take_if(|_| !is_new);
+                reply
+            }
+            TenantRequest::DeleteTenant(DeleteTenant { tenant }) => {
+                let (owner, _) = known_in_file(tenants, &tenant)?;
+                tenants.edit(audit, move |text| Ok((remove_tenant(text, &owner)?, ()))).await?;
+                Reply::of::<DeleteTenant>(&Nothing {})
+            }
+            TenantRequest::ListTokens(ListTokens { tenant }) => {
+                let (owner, _) = known(tenants, &tenant)?;
+                let (of, now) = (tenants.tokens_of(&owner), Timestamp::now());
+                let tokens = of.iter().map(|token| token_shown(token.hash(), token.settings(), now)).collect();
+                Reply::of::<ListTokens>(&TokenList { tokens })
+            }
+            TenantRequest::CreateToken(wanted) => {
+                let (text, new) = issued(tenants, wanted)?;
+                let info = token_shown(new.hash, &new.settings, Timestamp::now());
+                let tenant = new.owner.to_string();
+                tenants.edit(audit, move |text| Ok((add_token_to_tenant(text, &new)?, ()))).await?;
+                Reply::of::<CreateToken>(&IssuedToken { token: text, tenant, info })
+            }
+            TenantRequest::GetToken(GetToken { tenant, token }) => {
+                let (owner, _) = known(tenants, &tenant)?;
+                let token = token_of(tenants, &owner, &token)?;
+                Reply::of::<GetToken>(&token_shown(token.hash(), token.settings(), Timestamp::now()))
+            }
+            TenantRequest::RevokeToken(RevokeToken { tenant, token }) => {
+                let (owner, _) = known_in_file(tenants, &tenant)?;
+                tenants.edit(audit, move |text| Ok((remove_token(text, &owner, &token)?, ()))).await?;
+                Reply::of::<RevokeToken>(&Nothing {})
+            }
+        })
+    }
+}
+
+/// What a client wrote, as far as an answer repeats it.
+fn short(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+/// The tenant of this name.
+fn known(tenants: &Tenants, name: &str) -> Result<(Owner, Arc<Tenant>), ServiceError> {
+    let known = name.parse().ok().and_then(|owner: Owner| Some((owner.clone(), tenants.of(&owner)?)));
+    known.ok_or_else(|| ServiceError::NoTenant(short(name)))
+}
+
+/// As [`known`], of a file that can be changed.
+fn known_in_file(tenants: &Tenants, name: &str) -> Result<(Owner, Arc<Tenant>), ServiceError> {
+    tenants.path().ok_or(ChangeError::NoFile)?;
+    known(tenants, name)
+}
+
+/// A name that a tenant of the file may have.
+fn named(tenants: &Tenants, name: &str) -> Result<Owner, ServiceError> {
+    tenants.path().ok_or(ChangeError::NoFile)?;
+    let wrong =
+        |_| Bad::new("tenant", format!("{:?} is no name: use 1 to 64 ASCII letters, digits, -, _ and .", short(name)));
+    Ok(name.parse().map_err(wrong)?)
+}
+
+/// A token of a tenant, by its id or its name.
+fn token_of(tenants: &Tenants, owner: &Owner, wanted: &str) -> Result<Arc<Token>, ServiceError> {
+    let of = tenants.tokens_of(owner);
+    // As for the file: a name that looks like the number of another token does not hide that one.
+    let by_number = of.iter().find(|token| token.number().to_string() == wanted);
+    let found = by_number.or_else(|| of.iter().find(|token| token.settings().name == wanted)).cloned();
+    found.ok_or_else(|| ServiceError::NoToken { tenant: owner.to_string(), token: short(wanted) })
+}
+
+fn list(tenants: &Tenants, wanted: &ListTenants) -> Result<TenantList, ServiceError> {
+    let most = page_of(wanted.limit)?;
+    let mut page = tenants.page(wanted.cursor.as_deref().unwrap_or_default(), most + 1);
+    let is_more = page.len() > most;
+    page.truncate(most);
+    let next = page.last().filter(|_| is_more).map(|tenant| tenant.owner().to_string());
+    Ok(TenantList { tenants: page.iter().map(|tenant| shown(tenant)).collect(), next })
+}
+
+fn shown(tenant: &Tenant) -> TenantInfo {
+    let TenantSettings { capabilities, limits } = tenant.settings();
+    let limits = TenantLimits {
+        max_sessions: limits.max_sessions,
+        sessions_per_minute: limits.sessions_per_minute,
+        queue_share: limits.queue_share,
+        pages_per_session: limits.pages_per_session,
+        cdp_sessions_per_session: limits.cdp_sessions_per_session,
+        commands_per_second: limits.commands_per_second,
+        bytes_per_second: limits.bytes_per_second,
+        max_snapshots: limits.max_snapshots,
+        max_session_time: limits.max_session_time.map(Millis),
+        sharing: Some(limits.sharing),
+    };
+    TenantInfo { name: tenant.owner().to_string(), capabilities: capabilities.list(), limits }
+}
+
+fn read(limits: &TenantLimits) -> Result<Limits, Bad> {
+    for (field, number) in [("bytesPerSecond", limits.bytes_per_second), ("maxSnapshots", limits.max_snapshots)] {
+        if number.is_some_and(|number| number > BYTES_MOST) {
+            return Err(Bad::new(&format!("limits.{field}"), format!("is more than {BYTES_MOST}")));
+        }
+    }
+    Ok(Limits {
+        max_sessions: limits.max_sessions,
+        sessions_per_minute: limits.sessions_per_minute,
+        queue_share: limits.queue_share,
+        pages_per_session: limits.pages_per_session,
+        cdp_sessions_per_session: limits.cdp_sessions_per_session,
+        commands_per_second: limits.commands_per_second,
+        bytes_per_second: limits.bytes_per_second,
+        max_snapshots: limits.max_snapshots,
+        // The file has whole milliseconds.
+        max_session_time: limits.max_session_time.map(|Millis(time)| std::time::Duration::from_millis(millis(time))),
+        sharing: limits.sharing.unwrap_or_default(),
+    })
+}
+
+fn token_shown(hash: TokenHash, settings: &TokenSettings, now: Timestamp) -> TokenInfo {
+    TokenInfo {
+        id: hash.number().to_string(),
+        name: settings.name.clone(),
+        scope: settings.scope.to_string(),
+        expires: settings.expires.map(|at| at.to_string()),
+        is_expired: settings.expires.is_some_and(|at| at <= now),
+        from: settings.from.iter().map(ToString::to_string).collect(),
+        created: settings.created.map(|at| at.to_string()),
+    }
+}
+
+/// A new token, and what the file gets of it.
+fn issued(tenants: &Tenants, wanted: CreateToken) -> Result<(TokenText, NewToken), ServiceError> {
+    let text = token::generate();
+    let (hash, now) = (TokenHash::of(text.reveal()), Timestamp::now());
+    let name = wanted.name.unwrap_or_else(|| hash.to_hex()[..8].to_owned());
+    check_name(&name).map_err(|why| Bad::new("name", why))?;
+    let no_moment = |_| Bad::new("expires", "is not a moment; write it with time and zone: 2027-01-31T18:00:00Z");
+    let expires: Option<Timestamp> = wanted.expires.map(|at| at.parse().map_err(no_moment)).transpose()?;
+    if wanted.from.len() > FROM_MOST {
+        return Err(Bad::new("from", format!("has more than {FROM_MOST} networks")).into());
+    }
+    let scope = wanted.scope.map_or(Ok(Scope::All), |scope| scope_of(&scope))?;
+    // From here on what the document does not say.
+    let (owner, _) = known_in_file(tenants, &wanted.tenant)?;
+    if expires.is_some_and(|at| at <= now) {
+        return Err(Bad::new("expires", "is in the past").into());
+    }
+    let from = wanted.from.iter().map(|from| network(from).map_err(|why| Bad::new("from", why)));
+    let from = from.collect::<Result<_, _>>()?;
+    let created = Some(Timestamp::from_second(now.as_second()).unwrap_or(now));
+    let settings = TokenSettings { name, scope, expires, from, created };
+    Ok((TokenText(text.reveal().clone()), NewToken { owner, hash, settings }))
+}
+
+fn scope_of(text: &str) -> Result<Scope, Bad> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'~');
+    let is_plain = text.strip_prefix("session:").unwrap_or(text).bytes().all(plain) && text.len() <= SCOPE_MOST;
+    let read = if is_plain { Scope::read(text) } else { Err("names no id of a session".to_owned()) };
+    read.map_err(|why| Bad::new("scope", why))
+}
+
+/// Unlike `ghostmux token new`, it adds no tenant: one that was removed at this moment does not come back.
+fn add_token_to_tenant(text: &str, new: &NewToken) -> Result<String, EditError> {
+    if !crate::tenant::parse(text)?.contains_key(&new.owner) {
+        return Err(EditError::NoTenant(new.owner.to_string()));
+    }
+    add_token(text, new)
+}

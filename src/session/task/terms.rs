@@ -1,0 +1,69 @@
+//! The settings and services that all sessions of the process share.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    config::{CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
+    metrics::Metrics,
+    session::client::Ledger,
+    tenant::{Audit, Tenants, UsageLedger},
+};
+
+/// The settings that all sessions of the process share.
+#[derive(Debug)]
+pub struct Terms {
+    /// Most CDP sessions of the clients of one session.
+    pub cdp_sessions: CdpSessionLimits,
+    /// Most browser-level clients of the session at once.
+    pub clients_per_session: usize,
+    /// Most screenshots of one session that wait for their turn.
+    pub screenshot_queue: usize,
+    /// Largest frame that a client may send, in bytes.
+    pub max_client_frame: usize,
+    /// Limits of a client's outbound queue.
+    pub queue: ClientQueue,
+    /// The default deadlines, and the largest that clients may set.
+    pub deadlines: Deadlines,
+    /// The interval at which silent clients are pinged; zero disables pings.
+    pub ping_interval: Duration,
+    /// The bytes that wait for all clients.
+    pub ledger: Arc<Ledger>,
+    /// Limits of snapshots.
+    pub snapshots: SnapshotLimits,
+    /// The directory with the files of sessions.
+    pub directory: PathBuf,
+    /// The metrics of the process.
+    pub metrics: Arc<Metrics>,
+    /// The audit log.
+    pub audit: Audit,
+    /// What the tenants use.
+    pub usage: Arc<UsageLedger>,
+    /// The tenants, for those who manage them.
+    pub tenants: Tenants,
+}
+
+impl Terms {
+    /// Takes the settings. Files of sessions are kept below `directory`.
+    pub fn new(config: &Config, directory: &Path, metrics: Arc<Metrics>) -> Self {
+        Self {
+            cdp_sessions: config.cdp_session_limits(),
+            clients_per_session: config.max_clients_per_session,
+            screenshot_queue: config.screenshot_queue,
+            max_client_frame: config.max_client_frame,
+            queue: config.client_queues(),
+            deadlines: config.deadlines(),
+            ping_interval: config.ping_interval,
+            ledger: Ledger::new(config.client_queue_total),
+            snapshots: config.snapshot_limits(),
+            directory: directory.join("sessions"),
+            metrics,
+            audit: Audit::default(),
+            usage: Arc::default(),
+            tenants: Tenants::local(config.local_capabilities()),
+        }
+    }
+}
