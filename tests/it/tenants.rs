@@ -328,7 +328,7 @@ async fn revoked_tokens_end_their_connections_within_a_second() {
     server.set(&format!("{rotated}{}", file_of(&[&other])));
     let since = Instant::now();
     assert!(revoked.end().await.starts_with("4003"), "{:?}", revoked.closed());
-    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     for client in [&kept, &others] {
         client.ok(None, "Browser.getVersion", json!({})).await;
     }
@@ -440,8 +440,10 @@ async fn usage_and_audit_log_tell_what_tenants_did() {
     assert!(rows(&other, "").await.is_empty());
     assert_eq!(rows(&admin, "").await.len(), 1);
     assert!(rows(&admin, "?from=2020-01-01&to=2020-01-31").await.is_empty());
-    let wrong = server.ask(&acme, "GET", "/v1/usage?from=yesterday", Value::Null).await;
-    is_problem(&wrong, 400, "bad-value", "is not a day");
+    for wrong in ["yesterday", "20261127", "2026-11-27T00:00:00Z", "2026-02-30"] {
+        let wrong = server.ask(&acme, "GET", &format!("/v1/usage?from={wrong}"), Value::Null).await;
+        is_problem(&wrong, 400, "bad-value", "is not a day");
+    }
 
     let lines = || -> Vec<Value> {
         let text = fs::read_to_string(&audit).expect("a file");

@@ -105,6 +105,8 @@ async fn two_servers_with_one_redis_share_the_limits() {
     redis.stop_redis();
     let refused = one.proxy.refusal(&path).await;
     assert!(refused.contains("503") && refused.contains("shared_limits"), "{refused}");
+    // Where the Redis is concerns the operator alone.
+    assert!(!refused.contains("redis.sock") && one.proxy.log().contains("redis.sock"), "{refused}");
     // This one has both sessions itself, so it needs nobody's word.
     let refused = two.proxy.refusal(&path).await;
     assert!(refused.contains("429") && refused.contains("max_sessions"), "{refused}");
