@@ -44,14 +44,14 @@ pub async fn send(
         let body = Limited::new(answer.into_body(), LONGEST).collect().await.map_err(odd)?.to_bytes();
         Ok((status, String::from_utf8(body.into()).map_err(odd)?))
     };
-    tokio::pin!(connection);
-    tokio::select! {
-        answer = answer => answer,
-        ended = &mut connection => Err(match ended {
-            Ok(()) => RequestError::Unreachable("it closed the connection".to_owned()),
-            Err(error) => unreachable(error),
-        }),
-    }
+    let (mut connection, mut answer) = (Box::pin(connection), Box::pin(answer));
+    let ended = tokio::select! {
+        answer = &mut answer => return answer,
+        ended = &mut connection => ended,
+    };
+    // An answer that came before the end is still to be taken.
+    drop(connection);
+    answer.await.map_err(|error| ended.err().map_or(error, unreachable))
 }
 
 fn unreachable(error: impl Display) -> RequestError {
@@ -60,4 +60,39 @@ fn unreachable(error: impl Display) -> RequestError {
 
 fn odd(error: impl Display) -> RequestError {
     RequestError::Odd(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// What is said of a server that sends this and closes the connection.
+    async fn of(answer: &'static str) -> Result<(u16, String), RequestError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let server = async {
+            let (mut socket, _) = listener.accept().await.expect("a connection");
+            let _ = socket.read(&mut [0; 1024]).await.expect("a request");
+            socket.write_all(answer.as_bytes()).await.expect("sent");
+        };
+        let (said, ()) = tokio::join!(send(&address, Method::GET, "/", &[]), server);
+        said
+    }
+
+    #[tokio::test]
+    async fn answers_count_although_the_server_closes_the_connection_at_once() {
+        // Which of the two is seen first is a matter of chance.
+        for _ in 0..50 {
+            let said = of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await.expect("an answer");
+            assert_eq!(said, (200, "hi".to_owned()));
+        }
+        for cut in ["", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh", "nonsense\r\n\r\n"] {
+            assert!(of(cut).await.is_err(), "{cut:?}");
+        }
+    }
 }
