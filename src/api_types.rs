@@ -42,7 +42,9 @@ pub use self::{
     read::{Bad, given, has_all, read, whole},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
-    server::{BrowserCounts, BrowserInfo, BrowserState, Browsers, QueueStatus, ServerStatus, SessionCounts},
+    server::{
+        BrowserCounts, BrowserInfo, BrowserOrigin, BrowserState, Browsers, QueueStatus, ServerStatus, SessionCounts,
+    },
     snapshot::{
         Beginning, COPIES_MOST, Cloned, Copies, Exported, Importing, Label, Omission, RestoreMode, Restoring, Saved,
         Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, StorageState,

@@ -1,5 +1,6 @@
 //! The server: binds the address, accepts connections, and drains when a signal asks it to stop.
 
+mod directory;
 mod reload;
 mod start;
 
@@ -7,7 +8,8 @@ use std::{
     io,
     io::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::{Path, PathBuf},
+    num::NonZeroU32,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,7 +21,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::reload::Reloader;
+use self::{directory::OwnDirectory, reload::Reloader};
 pub use self::{reload::SetLog, start::StartError};
 use crate::{
     browser::{
@@ -27,14 +29,14 @@ use crate::{
         find::{self, command_line, is_root},
     },
     close_reason::CloseReason,
-    config::{BrowserSource, Config, ConfigSource, LoadedConfig},
+    config::{BrowserSources, Config, ConfigSource, LoadedConfig},
     http::{
         self, Api, CurrentGuard, Door, Endpoints, Guard,
         chrome::{Origin, Protocol},
     },
     metrics::Metrics,
     pool::{Plan, Pool},
-    session::{directory::LocalDirectory, manager::SessionManager, session_files, task::Terms},
+    session::{directory::LocalDirectory, manager::SessionManager, task::Terms},
     store::Store,
     tenant::{Audit, LimitBook, Tenants, UsageLedger, limits::Periods, token::server_key},
 };
@@ -53,14 +55,17 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
     raise_file_limit();
     let config = loaded.config().clone();
     Pool::check(&config.pool())?;
+    warn_of_doubts(&config);
     // The address is bound first, so that an address in use is reported before a Chrome is started.
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
     let tenants = tenants(&config).await?;
-    let directory = own_directory(&config.session_dir);
-    let system = |error| StartError::System { what: format!("cannot make {}", directory.display()), error };
-    let mut own = session_files::Directory::new(directory.clone());
-    own.make(&directory).map_err(system)?;
+    let base = config.session_dir.clone();
+    let system = |error| StartError::System { what: format!("cannot make a directory in {}", base.display()), error };
+    let own = OwnDirectory::make(&base).map_err(system)?;
+    let directory = own.path().to_owned();
+    // The own one is locked too.
+    tokio::task::spawn_blocking(move || directory::remove_left(&base));
 
     let metrics = Arc::new(Metrics::default());
     let (plan, origin) = plan(&config, directory.clone()).await?;
@@ -166,7 +171,7 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
     limits.close().await;
     usage.save(Timestamp::now()).await;
     pool.close().await;
-    own.remove_now();
+    drop(own);
     Ok(())
 }
 
@@ -175,6 +180,13 @@ fn limits(config: &Config) -> Result<LimitBook, StartError> {
     let Some((url, while_away)) = config.shared_limits() else { return Ok(LimitBook::local()) };
     let invalid = |why| StartError::System { what: "shared_limits".to_owned(), error: io::Error::other(why) };
     LimitBook::shared(url, while_away, Periods::default()).map_err(invalid)
+}
+
+/// Logs which limits this machine can hardly carry.
+fn warn_of_doubts(config: &Config) {
+    for doubt in Pool::doubts(&config.pool(), config.max_sessions.map(NonZeroU32::get)) {
+        tracing::warn!("{doubt}");
+    }
 }
 
 /// Waits until the server is asked to stop, by a signal or an operator, and then until no session has a client, or the
@@ -239,14 +251,6 @@ fn audit(config: &Config, metrics: &Arc<Metrics>) -> Result<Audit, StartError> {
     Audit::open(&settings, metrics.clone()).map_err(system)
 }
 
-/// The path of the directory of this process. It is short, because Chrome creates sockets there and their paths have a
-/// maximum length.
-fn own_directory(base: &Path) -> PathBuf {
-    let directory = base.join(format!("ghostmux-{}", std::process::id()));
-    // An earlier process with the same number left its directory.
-    if directory.exists() { base.join(format!("ghostmux-{}", uuid::Uuid::new_v4().simple())) } else { directory }
-}
-
 async fn listen(config: &Config) -> Result<TcpListener, StartError> {
     let address = config.listen;
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
@@ -256,34 +260,29 @@ async fn listen(config: &Config) -> Result<TcpListener, StartError> {
 }
 
 async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), StartError> {
-    let (sources, origin) = match config.browser_source() {
-        BrowserSource::Local(local) => {
-            let found = find::find(local.path.as_deref()).await?;
-            let no_sandbox = local.no_sandbox || is_root();
-            if no_sandbox {
-                let why = if is_root() { "Chrome cannot use it as root" } else { "no_sandbox is set" };
-                tracing::warn!(
-                    why,
-                    "CHROME'S SANDBOX IS OFF: a page that breaks out of its renderer has this user's rights"
-                );
-            }
-            tracing::info!(browser = %found.binary.display(), version = %found.version, "found");
-            let launch = Launch {
-                binary: found.binary.clone(),
-                flags: command_line(found.kind, no_sandbox, &local.args),
-                directory: directory.clone(),
-                codec: CodecChoice::new(local.codec),
-            };
-            (vec![Source::Local(launch)], Origin::Local(found, directory))
+    let BrowserSources { local, remote } = config.browser_sources();
+    let mut sources = Vec::new();
+    let mut origin = Origin::Remote(remote.clone());
+    if let Some(local) = local {
+        let found = find::find(local.path.as_deref()).await?;
+        let no_sandbox = local.no_sandbox || is_root();
+        if no_sandbox {
+            let why = if is_root() { "Chrome cannot use it as root" } else { "no_sandbox is set" };
+            tracing::warn!(
+                why,
+                "CHROME'S SANDBOX IS OFF: a page that breaks out of its renderer has this user's rights"
+            );
         }
-        BrowserSource::Remote(urls) => {
-            let first = urls.first().cloned().ok_or_else(|| StartError::System {
-                what: "browser_url".to_owned(),
-                error: io::ErrorKind::InvalidInput.into(),
-            })?;
-            (urls.iter().map(|url| Source::Remote(url.as_str().to_owned())).collect(), Origin::Remote(first))
-        }
-    };
+        tracing::info!(browser = %found.binary.display(), version = %found.version, "found");
+        sources.push(Source::Local(Launch {
+            binary: found.binary.clone(),
+            flags: command_line(found.kind, no_sandbox, &local.args),
+            directory: directory.clone(),
+            codec: CodecChoice::new(local.codec),
+        }));
+        origin = Origin::Local(found, directory);
+    }
+    sources.extend(remote.into_iter().map(Source::Remote));
     let screenshot_pixels = u64::from(config.screenshot_pixels.get());
     let shares = Shares { screenshot_pixels, restore_pages: config.restore_pages };
     Ok((Plan { sources, warm: config.warm(), shares, settings: config.pool() }, origin))

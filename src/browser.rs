@@ -8,6 +8,7 @@ pub mod books;
 mod closings;
 mod codec;
 mod context_reaper;
+pub(crate) mod disk;
 mod downloads;
 mod error;
 pub mod find;
@@ -25,12 +26,13 @@ mod process;
 pub mod process_tree;
 pub mod protocol;
 mod records;
+mod remote;
 mod start;
 mod transport;
 mod write_queue;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
@@ -61,6 +63,7 @@ pub use self::{
     mirror::{LeaseId, Surveyed},
     openings::Opening,
     process::Launch,
+    remote::RemoteError,
     start::{BrowserError, OLDEST, Shares, Source},
 };
 pub(crate) use self::{
@@ -93,6 +96,7 @@ struct Shared {
     orders: mpsc::UnboundedSender<LinkRequest>,
     identity: Identity,
     pid: Option<u32>,
+    profile: Option<PathBuf>,
     leases: AtomicU64,
     /// The leases that somebody holds.
     held: records::Held,
@@ -236,6 +240,11 @@ impl Browser {
     /// The process id of a local browser.
     pub fn pid(&self) -> Option<u32> {
         self.shared.pid
+    }
+
+    /// The directory with the profile and the temporary files of a local browser.
+    pub fn profile(&self) -> Option<&Path> {
+        self.shared.profile.as_deref()
     }
 
     /// Sessions that hold a lease here.

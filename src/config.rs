@@ -24,11 +24,10 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use self::layers::Layers;
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
     load::unknown_variables,
-    pool::{PoolSettings, RecycleSettings},
+    pool::{BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
     raw::RawConfig,
     reload::{ConfigSource, LoadedConfig},
     settings::Config,
@@ -36,30 +35,9 @@ pub use self::{
     store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     value::{RemoteUrl, TokenHost, bytes, time},
 };
+use self::{layers::Layers, said::Said};
 use crate::api_types::capability::MAX_CDP_SESSIONS;
 pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits, Granted};
-
-/// The source of the browsers: local processes with path and flags, or remote Chromes with a URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BrowserSource {
-    /// Processes that ghostmux starts and drives over a pipe.
-    Local(LocalBrowsers),
-    /// Chromes that run elsewhere, one link each; never empty.
-    Remote(Vec<RemoteUrl>),
-}
-
-/// How to start browsers on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalBrowsers {
-    /// The Chrome to start; searched for if absent.
-    pub path: Option<PathBuf>,
-    /// Further flags for Chrome.
-    pub args: Vec<String>,
-    /// Whether the operator turned Chrome's sandbox off. As root it is always off.
-    pub no_sandbox: bool,
-    /// The format of the messages on the pipe.
-    pub codec: Codec,
-}
 
 /// The format of the messages on the pipe of a local browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,18 +214,20 @@ impl Config {
         usize::try_from(self.warm).unwrap_or(usize::MAX)
     }
 
-    /// The source of the browsers.
-    pub fn browser_source(&self) -> BrowserSource {
-        if self.browser_url.is_empty() {
-            BrowserSource::Local(LocalBrowsers {
-                path: self.browser_path.clone(),
-                args: self.browser_args.clone(),
-                no_sandbox: self.no_sandbox,
-                codec: self.codec,
-            })
-        } else {
-            BrowserSource::Remote(self.browser_url.clone())
-        }
+    /// Whether browsers are started on this machine: beside remote ones only if a setting says how many.
+    pub fn has_local_browsers(&self) -> bool {
+        self.browser_url.is_empty() || self.browsers.is_some() || self.max_browsers > 0
+    }
+
+    /// The sources of the browsers.
+    pub fn browser_sources(&self) -> BrowserSources {
+        let local = self.has_local_browsers().then(|| LocalBrowsers {
+            path: self.browser_path.clone(),
+            args: self.browser_args.clone(),
+            no_sandbox: self.no_sandbox,
+            codec: self.codec,
+        });
+        BrowserSources { local, remote: self.browser_url.clone() }
     }
 
     /// The deadlines of sessions.
@@ -371,6 +351,7 @@ impl Config {
         if let Some(most) = self.max_sessions {
             self.warm = self.warm.min(most.get());
         }
+        self.check_pool(layers)?;
         for (lower, value, higher, limit) in [
             ("client_queue", self.client_queue, "client_queue_hard", self.client_queue_hard),
             ("client_queue_hard", self.client_queue_hard, "client_queue_total", self.client_queue_total),
@@ -421,14 +402,24 @@ impl Config {
         Ok(())
     }
 
-    /// Refuses settings of a local Chrome beside the URL of a remote one: they would have no effect.
+    /// Refuses a remote browser that is named twice, and settings of local ones that would have no effect.
     fn check_browsers(&self, layers: &Layers) -> Result<(), ConfigError> {
-        let Some(remote) = layers.given("browser_url").map(|said| said.setting()) else { return Ok(()) };
-        let mut local =
-            ["browser_path", "browser_args", "browsers", "min_browsers", "max_browsers", "no_sandbox"].into_iter();
+        let urls = layers.values("browser_url");
+        for (at, url) in self.browser_url.iter().enumerate() {
+            if let (Some(said), true) =
+                (urls.get(at), self.browser_url[..at].iter().any(|other| other.to_string() == url.to_string()))
+            {
+                return Err(said.showing(&url.to_string()).wrong("is named twice; there is one browser at a URL"));
+            }
+        }
+        let Some(remote) = urls.first().filter(|_| !self.has_local_browsers()).map(Said::setting) else {
+            return Ok(());
+        };
+        let mut local = ["browser_path", "browser_args", "min_browsers", "no_sandbox"].into_iter();
         if let Some(said) = local.find_map(|key| layers.given(key)) {
             return Err(said.conflict(format!(
-                "is for a Chrome started here, but {remote} names one that runs elsewhere; remove one of the two"
+                "is for a Chrome started here, but {remote} names one that runs elsewhere; remove one of the two, or say \
+                 with max_browsers how many may run here too"
             )));
         }
         if self.codec == Codec::Cbor {

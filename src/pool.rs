@@ -4,7 +4,8 @@
 //! `supervisor` runs one browser from its start to its end, and keeps warm leases in it. What is decided is decided by
 //! pure functions, from figures to a decision that says why: `placement` chooses the browser of a session, `scaling` the
 //! number of browsers, `recycling` which is replaced (`policy` says which of them decides first), `health` which is ill, `warm_pool` how many warm leases a browser
-//! holds, `reconcile` in what the records and a browser differ. `machine` reads how much memory and processor time is in use.
+//! holds, `reconcile` in what the records and a browser differ. `machine` reads how much memory and processor time is in use,
+//! `system` what the browsers take and leave.
 
 mod controller;
 mod decision;
@@ -20,6 +21,7 @@ mod scaling;
 mod simulation;
 mod slot;
 mod supervisor;
+mod system;
 mod warm_pool;
 
 use std::{
@@ -35,7 +37,7 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
-    controller::NoBrowser,
+    controller::NotReplaced,
     machine::Load,
     placement::{BrowserKind, Company},
     report::BrowserReport,
@@ -51,6 +53,7 @@ use crate::{
     browser::{Browser, BrowserError, CallError, Lease, Shares, Source},
     config::{PoolSettings, RecycleSettings},
     metrics::{DifferenceLabels, Metrics},
+    port::BrowserId,
 };
 
 /// How long a session waits for a browser that is being started or replaced.
@@ -59,8 +62,8 @@ const WAIT: Duration = Duration::from_secs(30);
 /// The parts of a pool.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where the browsers come from: one local source for all of them, or one remote source for each. All are of the
-    /// kind [`BrowserKind::SHARED`].
+    /// Where the browsers come from: at most one local source, and one remote source for each browser that runs elsewhere.
+    /// All are of the kind [`BrowserKind::SHARED`]: a session may be placed in any of them.
     pub sources: Vec<Source>,
     /// Number of warm leases kept ready in each browser; more while clients come in bursts.
     pub warm: usize,
@@ -71,18 +74,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// As many browsers as there are sources, which are never replaced while they are well; no warm leases.
+    /// One browser of the local source, and the remote ones, which are never replaced while they are well; no warm leases.
     pub fn fixed(sources: Vec<Source>) -> Self {
         let never = RecycleSettings {
             age: None,
             sessions: None,
             growth: None,
+            disk: None,
             memory: None,
+            most_disk: None,
             deadline: Duration::from_secs(3600),
         };
         let settings = PoolSettings {
-            min_browsers: sources.len(),
-            max_browsers: Some(sources.len()),
+            min_browsers: usize::from(sources.iter().any(|source| !source.is_remote())),
+            max_browsers: Some(1),
             sessions_per_browser: 20,
             idle: Duration::from_secs(300),
             memory_limit: None,
@@ -100,16 +105,29 @@ impl Plan {
 pub enum TooMuch {
     /// There may be more browsers than fit.
     #[error(
-        "max_browsers {browsers}: not even the browsers without any session fit into the {mib} MiB of memory of this \
-         machine; lower it to {most}, or to 0 for as many as it carries"
+        "{setting} {browsers}: not even the browsers without any session fit into the {mib} MiB of memory of this \
+         machine; lower it to {most}, or set max_browsers to 0 for as many as it carries"
     )]
     Browsers {
+        /// Key of the setting.
+        setting: &'static str,
         /// Value of the setting.
         browsers: usize,
         /// Memory of the machine, or of the control group.
         mib: u64,
         /// How many fit.
         most: usize,
+    },
+    /// A browser may have less memory than it takes without a session.
+    #[error(
+        "browser_memory {limit} MiB: a browser takes up to {least} MiB before it has a session, so each would be ended at \
+         once; raise it, or write 0 for no limit"
+    )]
+    TooLittle {
+        /// Value of the setting.
+        limit: u64,
+        /// Memory of a browser without a session.
+        least: u64,
     },
     /// A browser may have more memory than there is.
     #[error("browser_memory {limit} MiB: this machine has {mib} MiB of memory; lower it")]
@@ -214,15 +232,28 @@ impl Limits {
 impl Pool {
     /// Checks the limits of a plan against what this machine has.
     pub fn check(settings: &PoolSettings) -> Result<(), TooMuch> {
+        let (limit, least) = (settings.recycle.memory, scaling::BROWSER);
+        if let Some(limit) = limit.filter(|limit| *limit < least) {
+            return Err(TooMuch::TooLittle { limit: limit >> 20, least: least >> 20 });
+        }
         let Some(memory) = Machine::new().capacity().memory else { return Ok(()) };
         let (most, mib) = (scaling::fit_empty(memory), memory >> 20);
-        if let Some(browsers) = settings.max_browsers.filter(|browsers| *browsers > most) {
-            return Err(TooMuch::Browsers { browsers, mib, most });
+        for (setting, number) in
+            [("min_browsers", Some(settings.min_browsers)), ("max_browsers", settings.max_browsers)]
+        {
+            if let Some(browsers) = number.filter(|browsers| *browsers > most) {
+                return Err(TooMuch::Browsers { setting, browsers, mib, most });
+            }
         }
-        match settings.recycle.memory.filter(|limit| *limit > memory) {
+        match limit.filter(|limit| *limit > memory) {
             Some(limit) => Err(TooMuch::Memory { limit: limit >> 20, mib }),
             None => Ok(()),
         }
+    }
+
+    /// What limits of a plan this machine can hardly carry, a sentence for each. `max_sessions` are those of the server.
+    pub fn doubts(settings: &PoolSettings, max_sessions: Option<u32>) -> Vec<String> {
+        scaling::doubts(Machine::new().capacity(), i64::from(settings.sessions_per_browser), max_sessions)
     }
 
     /// Starts the fewest browsers of the plan. Returns the error of the first that cannot be started.
@@ -311,9 +342,16 @@ impl Pool {
         if slots.values().any(|slot| slot.browser().is_some_and(Browser::is_alive)) {
             return None;
         }
-        let newest_dead = slots.iter().rfind(|(_, slot)| matches!(slot.state, State::Dead { .. }));
-        let alive = slots.iter().filter(|(_, slot)| !matches!(slot.state, State::Dead { .. }));
-        let whys = alive.chain(newest_dead).filter_map(|(id, slot)| Some(format!("browser {id}: {}", slot.lacks()?)));
+        let newest_dead = slots.iter().rfind(|(_, slot)| matches!(slot.state, State::Dead { .. })).map(|(id, _)| *id);
+        let tells = |(id, slot): &(&BrowserId, &Slot)| {
+            !matches!(slot.state, State::Dead { .. })
+                || newest_dead == Some(**id)
+                || self.inner.sources[slot.source].is_remote() && slot.was_not_reached(slot.source)
+        };
+        let whys = slots.iter().filter(tells).filter_map(|(id, slot)| {
+            let place = self.inner.sources[slot.source].remote().map(|url| format!(" at {url}")).unwrap_or_default();
+            Some(format!("browser {id}{place}: {}", slot.lacks()?))
+        });
         Some(whys.collect::<Vec<_>>().join("; "))
     }
 
@@ -440,7 +478,9 @@ fn rules(settings: &PoolSettings, machine: &Machine) -> Rules {
         recycle_age: recycle.age,
         recycle_sessions: recycle.sessions.map(u64::from),
         recycle_growth: recycle.growth,
+        recycle_disk: recycle.disk,
         browser_memory: recycle.memory,
+        browser_disk: recycle.most_disk,
         recycle_deadline: recycle.deadline,
     }
 }

@@ -138,6 +138,8 @@ pub enum Errors {
     Beginning,
     /// Of a request that names a browser.
     Browser,
+    /// Of a request that replaces a browser.
+    Replacement,
     /// Of a request that loads the configuration.
     Configuration,
     /// Of a request that names a snapshot.

@@ -19,12 +19,27 @@ pub enum BrowserState {
     Dead,
 }
 
+/// Where a browser runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum BrowserOrigin {
+    /// is a process that ghostmux has started.
+    Local,
+    /// runs elsewhere: ghostmux connects to it.
+    Remote,
+}
+
 /// A browser of the pool. Figures that are not known in its state are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BrowserInfo {
     /// The number of the browser; no other browser of this server gets it.
     pub id: u32,
+    /// Where it runs.
+    pub kind: BrowserOrigin,
+    /// The URL of a remote browser, without credentials.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub url: Option<String>,
     /// The state.
     pub state: BrowserState,
     /// Why the browser accepts no sessions; absent if it does.
@@ -63,6 +78,9 @@ pub struct BrowserInfo {
     /// Memory of these processes in bytes, without what other programs share.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub memory: Option<u64>,
+    /// Disk in bytes that the profile and the temporary files of a local browser take, as measured every few seconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disk: Option<u64>,
     /// Processor time of these processes since the browser started, ended ones included.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cpu_time: Option<Millis>,
@@ -145,4 +163,6 @@ pub struct ServerStatus {
     pub memory: u64,
     /// Processor time of all local browsers that run now.
     pub cpu_time: Millis,
+    /// Remote browsers that accept no sessions, each with the reason.
+    pub unreachable: Vec<String>,
 }

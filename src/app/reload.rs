@@ -7,7 +7,7 @@ use std::{
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Times, guard};
+use super::{Times, guard, warn_of_doubts};
 use crate::{
     api_types::{Reloaded, SettingChange},
     config::{Config, ConfigSource, LoadedConfig},
@@ -70,6 +70,7 @@ impl Reloader {
         let (loaded, reloaded) = self.loaded.reloaded(&new);
         self.loaded = loaded;
         self.apply(self.loaded.config());
+        warn_of_doubts(self.loaded.config());
         Ok(reloaded)
     }
 

@@ -249,6 +249,7 @@ mod tests {
                 orders,
                 identity,
                 pid,
+                profile: None,
                 leases,
                 held,
                 live,

@@ -34,6 +34,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         orders,
         identity,
         pid: None,
+        profile: None,
         leases: AtomicU64::new(1),
         held: records::Held::default(),
         live: AtomicI64::new(0),

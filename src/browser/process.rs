@@ -98,6 +98,12 @@ impl Process {
         // which is one of them, would be longer than the system allows.
         if profile.0.as_os_str().len() + SINGLETON < LONGEST_SOCKET {
             command.env("TMPDIR", &profile.0);
+        } else {
+            tracing::warn!(
+                profile = %profile.0.display(),
+                "the path is too long for Chrome's temporary files: they are in the system's directory, where they are neither \
+                 counted nor removed; choose a shorter session_dir"
+            );
         }
         command
             .as_std_mut()
@@ -194,8 +200,8 @@ struct ProfileCleanup {
 impl ProfileCleanup {
     fn start(profile: &Path, group: Pid) -> Option<Self> {
         // The second attempt removes what an ending helper of Chrome's still wrote; then the
-        // process's directory, if empty.
-        const SCRIPT: &str = "read -r _; kill -9 -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; rmdir -- \"$3\" 2>/dev/null";
+        // process's directory, if nothing but its lock is left in it.
+        const SCRIPT: &str = "read -r _; kill -9 -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "ghostmux-cleanup"])
             .arg(profile)

@@ -8,15 +8,16 @@ use std::{
     time::Duration,
 };
 
-use hyper::Method;
-
 use super::{
     codec::{Codec, CodecChoice},
     find::{Found, command_line, is_root},
-    http_request::{self, RequestError},
     process::{Launch, Process},
+    remote::{self, RemoteError},
 };
-use crate::config;
+use crate::config::{self, RemoteUrl};
+
+/// Where Chrome answers with its protocol.
+const PATH: &str = "/json/protocol";
 
 /// The interval of the checks whether Chrome has written its port.
 const LOOK: Duration = Duration::from_millis(20);
@@ -29,10 +30,7 @@ pub enum ProtocolError {
     Io(#[from] io::Error),
     /// The HTTP request failed.
     #[error("Chrome could not be asked for its protocol: {0}")]
-    Http(#[from] RequestError),
-    /// The answer was not the protocol.
-    #[error("Chrome did not answer with its protocol, but with {0}")]
-    Odd(String),
+    Http(#[from] RemoteError),
 }
 
 /// Asks a new local Chrome with its profile in `directory`, which belongs to the proxy.
@@ -44,14 +42,12 @@ pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, Proto
     // The open pipe keeps Chrome alive until the answer is there.
     let (process, _pipe) = Process::start(&launch, Codec::Json)?;
     let port = port(process.profile()).await;
-    get(&format!("127.0.0.1:{port}")).await
+    Ok(remote::get_from(&format!("127.0.0.1:{port}"), &[], PATH).await?)
 }
 
-/// Asks a remote Chrome, at the host and port of its `ws://` URL.
-pub async fn of_remote(url: &str) -> Result<String, ProtocolError> {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = authority.split(['/', '?', '#']).next().unwrap_or(authority);
-    get(authority.rsplit_once('@').map_or(authority, |(_, host)| host)).await
+/// Asks a remote Chrome.
+pub async fn of_remote(url: &RemoteUrl) -> Result<String, ProtocolError> {
+    Ok(remote::get(url, PATH).await?)
 }
 
 /// Chrome writes its port into the first line of a file in its profile.
@@ -65,12 +61,4 @@ async fn port(profile: &Path) -> u16 {
         // A file of another process can only be polled; the caller sets the deadline.
         tokio::time::sleep(LOOK).await;
     }
-}
-
-async fn get(authority: &str) -> Result<String, ProtocolError> {
-    let (status, body) = http_request::send(authority, Method::GET, "/json/protocol", &[]).await?;
-    if status != 200 {
-        return Err(ProtocolError::Odd(format!("status {status}")));
-    }
-    Ok(body)
 }

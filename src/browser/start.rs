@@ -21,7 +21,8 @@ use super::{
     permits::Permits,
     process::{Launch, Process},
     records::Held,
-    transport::{Transport, Ws},
+    remote::{self, RemoteError},
+    transport::Transport,
 };
 use crate::{
     cdp::{
@@ -31,6 +32,7 @@ use crate::{
         json_object::JsonObject,
         message::{self, Head, Outcome},
     },
+    config::RemoteUrl,
     metrics::Metrics,
     port::{BrowserId, Identity},
 };
@@ -47,8 +49,8 @@ const TAB_FILTER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","e
 pub enum Source {
     /// A local process of the proxy.
     Local(Launch),
-    /// A remote browser, by its `ws://` URL.
-    Remote(String),
+    /// A remote browser.
+    Remote(RemoteUrl),
 }
 
 /// Why a browser could not be started or connected.
@@ -66,9 +68,15 @@ pub enum BrowserError {
     #[error("cannot connect to the browser at {url}: {error}")]
     Connect {
         /// Its URL.
-        url: String,
+        url: RemoteUrl,
         /// The error.
-        error: String,
+        error: RemoteError,
+    },
+    /// The remote browser did not answer within the time limit.
+    #[error("the browser at {url} did not answer within {} s", START.as_secs())]
+    NoAnswer {
+        /// Its URL.
+        url: RemoteUrl,
     },
     /// It ended during the start.
     #[error("the browser ended while starting ({how}){}", last_line(lines))]
@@ -114,9 +122,17 @@ pub struct Shares {
 }
 
 impl Source {
-    /// Whether the browser runs elsewhere: there is one at its URL, not several.
+    /// The URL of a browser that runs elsewhere: there is one there, not several.
+    pub fn remote(&self) -> Option<&RemoteUrl> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote(url) => Some(url),
+        }
+    }
+
+    /// Whether the browser runs elsewhere.
     pub fn is_remote(&self) -> bool {
-        matches!(self, Self::Remote(_))
+        self.remote().is_some()
     }
 }
 
@@ -153,6 +169,7 @@ pub(crate) async fn start(
     };
     let framing = transport.framing();
     let pid = process.as_ref().and_then(Process::id);
+    let profile = process.as_ref().map(|process| process.profile().to_owned());
     let targets = Mirror::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
     let downloads = Downloads::new(greeting.downloads.clone());
     // Unbounded, because senders do not wait; pending commands of clients are counted in bytes per
@@ -169,6 +186,7 @@ pub(crate) async fn start(
         orders,
         identity: greeting.identity,
         pid,
+        profile,
         leases: 0.into(),
         held: Held::default(),
         live: 0.into(),
@@ -226,15 +244,17 @@ async fn open_local(launch: &Launch, codec: Codec) -> Result<Opened, BrowserErro
     }
 }
 
-async fn open_remote(url: &str) -> Result<Opened, BrowserError> {
-    let connect = |error: String| BrowserError::Connect { url: url.to_owned(), error };
-    let ws = timeout(START, Ws::connect(url)).await.map_err(|_| connect("no answer in time".to_owned()))?;
-    let mut transport = Transport::Ws(Box::new(ws.map_err(|error| connect(error.to_string()))?));
-    match timeout(START, greet(&mut transport)).await {
-        Ok(Ok(greeting)) => Ok(Opened { transport, process: None, greeting }),
-        Ok(Err(Silence::Odd(what))) => Err(BrowserError::Odd(what)),
-        Ok(Err(Silence::Ended)) | Err(_) => Err(BrowserError::Silent),
-    }
+async fn open_remote(url: &RemoteUrl) -> Result<Opened, BrowserError> {
+    let open = async {
+        let ws = remote::connect(url).await.map_err(|error| BrowserError::Connect { url: url.clone(), error })?;
+        let mut transport = Transport::Ws(Box::new(ws));
+        match greet(&mut transport).await {
+            Ok(greeting) => Ok(Opened { transport, process: None, greeting }),
+            Err(Silence::Odd(what)) => Err(BrowserError::Odd(what)),
+            Err(Silence::Ended) => Err(BrowserError::Connect { url: url.clone(), error: RemoteError::Closed }),
+        }
+    };
+    timeout(START, open).await.unwrap_or_else(|_| Err(BrowserError::NoAnswer { url: url.clone() }))
 }
 
 struct Greeting {

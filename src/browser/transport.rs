@@ -26,7 +26,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{self, Message as Frame, Utf8Bytes, protocol::WebSocketConfig},
+    tungstenite::{self, Message as Frame, Utf8Bytes, http::HeaderValue, protocol::WebSocketConfig},
 };
 
 use super::codec::{Codec, Framing, Received, Wire};
@@ -256,8 +256,13 @@ pub(super) struct Ws {
 }
 
 impl Ws {
-    /// Connects to `ws://…`. Chrome drops messages above 256 MB, so no larger ones are expected.
-    pub(super) async fn connect(url: &str) -> Result<Self, tungstenite::Error> {
+    /// Opens a WebSocket on a connection. Chrome drops messages above 256 MB, so no larger ones are expected.
+    pub(super) async fn open(
+        stream: TcpStream,
+        authority: &str,
+        path: &str,
+        authorization: Option<&str>,
+    ) -> Result<Self, tungstenite::Error> {
         // One write for all that is flushed together. The library clears as much of its buffer as
         // it offers to each read.
         let config = WebSocketConfig::default()
@@ -265,10 +270,11 @@ impl Ws {
             .max_frame_size(None)
             .read_buffer_size(READ_SIZE)
             .write_buffer_size(READ_SIZE);
-        let request = tungstenite::client::IntoClientRequest::into_client_request(url)?;
-        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
-        let address = if request.uri().port().is_some() { authority.to_owned() } else { format!("{authority}:80") };
-        let stream = TcpStream::connect(address).await?;
+        let mut request =
+            tungstenite::client::IntoClientRequest::into_client_request(format!("ws://{authority}{path}"))?;
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert("Authorization", HeaderValue::from_str(authorization)?);
+        }
         stream.set_nodelay(true)?;
         let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
         Ok(Self { socket, out: VecDeque::new(), bytes: 0, unflushed: false, moved: Arc::default() })

@@ -17,7 +17,7 @@ use serde::Serialize;
 use self::machine::Machine;
 use crate::{
     browser::find::{self, FindError, Found},
-    config::{BrowserSource, Config, LocalBrowsers},
+    config::{Config, LocalBrowsers},
 };
 
 /// The results of all checks.
@@ -55,16 +55,16 @@ pub enum Level {
 
 /// Checks everything that `serve` would need with this configuration.
 pub async fn examine(config: &Config) -> Report {
-    let mut checks = match &config.browser_source() {
-        BrowserSource::Local(local) => examine_local(local, config).await,
-        BrowserSource::Remote(urls) => {
-            let mut checks = Vec::new();
-            for url in urls {
-                checks.push(checks::remote(&url.to_string(), machine::reach(url.as_str()).await));
-            }
-            checks
-        }
+    let sources = config.browser_sources();
+    let mut checks = match &sources.local {
+        Some(local) => examine_local(local, config).await,
+        None => Vec::new(),
     };
+    for url in &sources.remote {
+        // Beside others, one that cannot be reached is tried again and again.
+        let is_needed = sources.local.is_none() && sources.remote.len() == 1;
+        checks.push(checks::remote(url, machine::reach(url).await, is_needed));
+    }
     let machine = Machine::look(&config.session_dir);
     checks.push(checks::files(&machine));
     checks.push(checks::directory(&config.session_dir, &machine));

@@ -109,7 +109,7 @@ pub async fn browsers(arguments: &Arguments, out: &mut impl Write) -> Result<(),
     let mut table = Table::new([
         "ID",
         "STATE",
-        "PID",
+        "PID OR URL",
         "AGE",
         "SESSIONS",
         "SERVED",
@@ -133,7 +133,11 @@ pub async fn status(arguments: &StatusArguments, out: &mut impl Write) -> Result
         if arguments.of.json {
             writeln!(out, "{text}")?;
         } else {
-            write!(out, "{}", describe(&client.read(&text)?))?;
+            let status: ServerStatus = client.read(&text)?;
+            write!(out, "{}", describe(&status))?;
+            for why in &status.unreachable {
+                writeln!(out, "remote    {why}")?;
+            }
         }
         out.flush()?;
         if !arguments.watch {
@@ -220,7 +224,7 @@ fn row_of_browser(browser: &BrowserInfo) -> [String; 11] {
     [
         browser.id.to_string(),
         word(browser.state),
-        or_none(browser.pid.map(|pid| pid.to_string())),
+        or_none(browser.url.clone().or_else(|| browser.pid.map(|pid| pid.to_string()))),
         or_none(browser.age.map(span)),
         browser.sessions.to_string(),
         browser.sessions_served.to_string(),

@@ -60,6 +60,13 @@ warm = 4
 max_sessions = 100
 browser_args = [\"--site-per-process\"]
 log = \"ghostmux=debug,info\"
+
+# Chromes that run elsewhere, beside those that are started here.
+[[browser]]
+url = \"ws://127.0.0.1:9224/devtools/browser/0a1b2c3d-1111-4222-8333-444455556666\"
+
+[[browser]]
+url = \"http://127.0.0.1:9223\"
 ```
 ";
 

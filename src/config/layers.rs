@@ -20,8 +20,10 @@ impl Layers {
     pub(super) fn values(&self, key: &'static str) -> Vec<Said> {
         let strongest = self.sources.iter().find_map(|(source, values)| Some((source, values.get(key)?)));
         let Some((source, given)) = strongest else { return Vec::new() };
-        let said = |text: &String| Said { key, source: source.clone(), line: given.line, text: text.clone() };
-        given.texts.iter().map(said).collect()
+        let line = |at| given.lines.get(at).or(given.lines.last()).copied();
+        let said =
+            |(at, text): (usize, &String)| Said { key, source: source.clone(), line: line(at), text: text.clone() };
+        given.texts.iter().enumerate().map(said).collect()
     }
 
     /// The value of a setting that has one value and a default.

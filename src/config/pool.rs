@@ -1,13 +1,35 @@
-//! How many browsers there are, when one is replaced, and when one counts as ill.
+//! Where browsers come from, how many there are, when one is replaced, and when one counts as ill.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use super::{Config, ConfigError, layers::Layers};
+use super::{Codec, Config, ConfigError, RemoteUrl, layers::Layers};
 
-/// The rules of the pool.
+/// The sources of the browsers; there is at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrowserSources {
+    /// Processes that ghostmux starts and drives over a pipe.
+    pub local: Option<LocalBrowsers>,
+    /// Chromes that run elsewhere, one link each.
+    pub remote: Vec<RemoteUrl>,
+}
+
+/// How to start browsers on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalBrowsers {
+    /// The Chrome to start; searched for if absent.
+    pub path: Option<PathBuf>,
+    /// Further flags for Chrome.
+    pub args: Vec<String>,
+    /// Whether the operator turned Chrome's sandbox off. As root it is always off.
+    pub no_sandbox: bool,
+    /// The format of the messages on the pipe.
+    pub codec: Codec,
+}
+
+/// The rules of the pool. The numbers of browsers are those of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
-    /// Fewest browsers; at least 1.
+    /// Fewest browsers.
     pub min_browsers: usize,
     /// Most browsers, at least `min_browsers`; `None` is as many as the machine can carry.
     pub max_browsers: Option<usize>,
@@ -36,8 +58,12 @@ pub struct RecycleSettings {
     pub sessions: Option<u32>,
     /// When its memory has grown by so many bytes; `None` is never.
     pub growth: Option<u64>,
+    /// When its profile and temporary files take so many bytes; `None` is never.
+    pub disk: Option<u64>,
     /// Memory of a browser, in bytes, at which it is ended with its sessions; `None` is never.
     pub memory: Option<u64>,
+    /// Disk that its profile and temporary files take, in bytes, at which it is ended with its sessions; `None` is never.
+    pub most_disk: Option<u64>,
     /// How long its sessions may go on before parked ones are hibernated.
     pub deadline: Duration,
 }
@@ -45,8 +71,8 @@ pub struct RecycleSettings {
 impl Config {
     /// How many browsers there are, when one is replaced, and when one counts as ill.
     pub fn pool(&self) -> PoolSettings {
-        // A remote browser cannot be started: there is one for each URL.
-        let fixed = Some(self.browser_url.len()).filter(|urls| *urls > 0).or(self.browsers);
+        // Remote browsers do not count: there is one for each URL.
+        let fixed = if self.has_local_browsers() { self.browsers } else { Some(0) };
         let number = |limit: Option<NonZeroU32>| limit.map(NonZeroU32::get);
         let bytes = |bytes: u64| Some(bytes).filter(|bytes| *bytes > 0);
         PoolSettings {
@@ -62,10 +88,38 @@ impl Config {
                 age: Some(self.recycle_age).filter(|age| !age.is_zero()),
                 sessions: number(self.recycle_sessions),
                 growth: bytes(self.recycle_growth),
+                disk: bytes(self.recycle_disk),
                 memory: bytes(self.browser_memory),
+                most_disk: bytes(self.browser_disk),
                 deadline: self.recycle_deadline,
             },
         }
+    }
+
+    /// Refuses limits of one browser that contradict each other, and lowers the default of `warm`.
+    pub(super) fn check_pool(&mut self, layers: &Layers) -> Result<(), ConfigError> {
+        if self.warm > self.sessions_per_browser {
+            if let Some(warm) = layers.given("warm") {
+                let most = layers.value("sessions_per_browser");
+                return Err(warm.wrong(&format!("is above {} {}; lower it, or raise that", most.setting(), most.text)));
+            }
+            self.warm = self.sessions_per_browser;
+        }
+        for (recycling, value, end, limit) in [
+            ("recycle_growth", self.recycle_growth, "browser_memory", self.browser_memory),
+            ("recycle_disk", self.recycle_disk, "browser_disk", self.browser_disk),
+        ] {
+            let Some(given) = layers.given(recycling).filter(|_| limit > 0 && value >= limit) else { continue };
+            let end = layers.value(end);
+            let problem = format!(
+                "is not below {} {}, so a browser would be ended with its sessions before it is recycled; lower it, or \
+                 raise that",
+                end.setting(),
+                end.text
+            );
+            return Err(given.wrong(&problem));
+        }
+        Ok(())
     }
 
     /// Refuses numbers of browsers that contradict each other.

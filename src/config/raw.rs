@@ -26,12 +26,23 @@ pub struct RawConfig {
 impl RawConfig {
     /// Reads the text of a TOML file. The error has the place and an unknown key.
     pub(super) fn of_file(text: &str) -> Result<Self, toml::de::Error> {
-        let File(values) = toml::from_str(text)?;
+        let File { values, browsers } = toml::from_str(text)?;
         let lined = |(key, values): (_, Spanned<Vec<String>>)| {
-            let line = Some(line_of(text, values.span().start));
-            (key, RawValue { texts: values.into_inner(), line })
+            let lines = vec![line_of(text, values.span().start)];
+            (key, RawValue { texts: values.into_inner(), lines })
         };
-        Ok(Self { config: None, values: values.into_iter().map(lined).collect() })
+        let mut values: RawValues = values.into_iter().map(lined).collect();
+        if !browsers.is_empty() {
+            let urls = values.entry(BROWSER_URL).or_default();
+            // All that the list has are in its line.
+            let line = urls.lines.first().copied().unwrap_or_default();
+            urls.lines = vec![line; urls.texts.len()];
+            for Browser { url } in browsers {
+                urls.lines.push(line_of(text, url.span().start));
+                urls.texts.push(url.into_inner());
+            }
+        }
+        Ok(Self { config: None, values })
     }
 
     /// Names the TOML file with further settings.
@@ -51,7 +62,7 @@ impl RawConfig {
                 Kind::List => texts.flat_map(|text| split(&text)).collect(),
                 Kind::One | Kind::Switch => texts.collect(),
             };
-            self.values.insert(setting.key, RawValue { texts, line: None });
+            self.values.insert(setting.key, RawValue { texts, lines: Vec::new() });
         }
         self
     }
@@ -114,8 +125,25 @@ impl FromArgMatches for RawConfig {
     }
 }
 
+/// The table of a file that names a remote browser; there may be several.
+const BROWSER: &str = "browser";
+
+/// The key of the setting to whose values these tables are added.
+const BROWSER_URL: &str = "browser_url";
+
 /// The settings of a TOML file, with the place of each.
-struct File(BTreeMap<&'static str, Spanned<Vec<String>>>);
+#[derive(Default)]
+struct File {
+    values: BTreeMap<&'static str, Spanned<Vec<String>>>,
+    browsers: Vec<Browser>,
+}
+
+/// One `[[browser]]` of a file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Browser {
+    url: Spanned<String>,
+}
 
 impl<'de> Deserialize<'de> for File {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -128,31 +156,41 @@ impl<'de> Deserialize<'de> for File {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<File, A::Error> {
-                let mut values = BTreeMap::new();
-                while let Some(Key(setting)) = map.next_key()? {
+                let mut file = File::default();
+                while let Some(key) = map.next_key()? {
+                    let Key::Setting(setting) = key else {
+                        file.browsers = map.next_value()?;
+                        continue;
+                    };
                     let given = if setting.kind == Kind::List {
                         map.next_value::<Spanned<List>>().map(|list| Spanned::new(list.span(), list.into_inner().0))?
                     } else {
                         let text = map.next_value::<Spanned<Text>>()?;
                         Spanned::new(text.span(), vec![text.into_inner().0])
                     };
-                    values.insert(setting.key, given);
+                    file.values.insert(setting.key, given);
                 }
-                Ok(File(values))
+                Ok(file)
             }
         }
         deserializer.deserialize_map(Settings)
     }
 }
 
-/// The key of a setting.
-struct Key(Declared);
+/// A key of a file.
+enum Key {
+    Setting(Declared),
+    Browsers,
+}
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = String::deserialize(deserializer)?;
+        if key == BROWSER {
+            return Ok(Self::Browsers);
+        }
         let setting = declared().into_iter().find(|setting| setting.key == key);
-        setting.map(Self).ok_or_else(|| D::Error::unknown_field(&key, KEYS))
+        setting.map(Self::Setting).ok_or_else(|| D::Error::unknown_field(&key, KEYS))
     }
 }
 

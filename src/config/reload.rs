@@ -63,7 +63,12 @@ impl LoadedConfig {
     /// what differs.
     pub fn reloaded(&self, new: &Self) -> (Self, Reloaded) {
         let live: BTreeMap<&str, bool> = declared().into_iter().map(|setting| (setting.key, setting.is_live)).collect();
-        let is_live = |key: &str| live.get(key).copied().unwrap_or_default();
+        // Whether there are local browsers at all is decided at the start.
+        let is_fixed = self.config.has_local_browsers() != new.config.has_local_browsers();
+        let is_live = |key: &str| {
+            let is_number = ["browsers", "min_browsers", "max_browsers"].contains(&key);
+            live.get(key).copied().unwrap_or_default() && !(is_number && is_fixed)
+        };
         let mut texts = self.texts.clone();
         let mut report =
             Reloaded { file: new.file.as_ref().map(|path| path.display().to_string()), ..Reloaded::default() };

@@ -15,8 +15,8 @@ pub(super) type RawValues = BTreeMap<&'static str, RawValue>;
 pub(super) struct RawValue {
     /// Empty only if an empty list is given.
     pub(super) texts: Vec<String>,
-    /// The line in the file, from 1.
-    pub(super) line: Option<usize>,
+    /// The lines in the file, from 1: one for each text, or one for all; none if they are from no file.
+    pub(super) lines: Vec<usize>,
 }
 
 /// The source of a value.

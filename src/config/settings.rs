@@ -63,15 +63,18 @@ settings! {
     "Browsers" {
         /// Chrome to start, instead of the first one found; `ghostmux doctor` shows which that is.
         browser_path: Option<PathBuf> = optional("PATH", path);
-        /// WebSocket URL of a Chrome that runs elsewhere, instead of starting one here. One browser per URL.
+        /// URL of a Chrome that runs elsewhere: `ws://HOST:PORT/devtools/browser/ID`, or `http://HOST:PORT` for the one that
+        /// runs there at each connect. In the file also as tables `[[browser]]` with a `url`. One browser per URL. Beside them
+        /// none is started here, unless `browsers` or `max_browsers` says how many.
         browser_url: Vec<RemoteUrl> = list("URL", BySource(RemoteUrl::check)).showing(RemoteUrl::without_secrets);
         /// Additional flags for Chrome, such as `--lang=de`.
         browser_args: Vec<String> = list("FLAG", chrome_flag).with_hyphens();
-        /// How many browsers to run, 1 to 64: sets `min_browsers` and `max_browsers` to the same number.
+        /// How many browsers to run here, 1 to 64: sets `min_browsers` and `max_browsers` to the same number.
         browsers: Option<usize> = optional("N", number(1..=64)).live();
-        /// Fewest browsers to run, 1 to 64.
+        /// Fewest browsers to run here, 1 to 64.
         min_browsers: usize = one("N", "1", number(1..=64)).live();
-        /// Most browsers to run, up to 64. 0 means as many as the machine can carry; the log says how many that are, and why.
+        /// Most browsers to run here, up to 64. 0 means as many as the machine can carry, or none beside `browser_url`; the
+        /// log says how many that are, and why.
         max_browsers: usize = one("N", "0", number(0..=64)).live();
         /// Sessions in one browser above which another browser is started. It refuses nobody: when there are `max_browsers`,
         /// they take more.
@@ -96,8 +99,14 @@ settings! {
         recycle_sessions: Option<NonZeroU32> = one("N", "20000", limit(1_000_000_000)).live();
         /// Growth of a browser's memory, beyond 100MiB for each present session, at which it is recycled. 0 means never.
         recycle_growth: u64 = one("SIZE", "1GiB", size(0..=1 << 50)).live();
+        /// Disk that the profile and the temporary files of a browser take, at which it is recycled: a new one begins with
+        /// nothing. 0 means never.
+        recycle_disk: u64 = one("SIZE", "2GiB", size(0..=1 << 50)).live();
         /// Memory of a browser at which it is ended with its sessions, before the system runs out of memory. 0 means never.
         browser_memory: u64 = one("SIZE", "0", size(0..=1 << 50)).live();
+        /// Disk that the profile and the temporary files of a browser take, at which it is ended with its sessions, before
+        /// the disk is full. 0 means never.
+        browser_disk: u64 = one("SIZE", "8GiB", size(0..=1 << 50)).live();
         /// How long the sessions of a browser that is being recycled go on before those without a client are hibernated.
         recycle_deadline: Duration = one("TIME", "1h", duration(Duration::ZERO)).live();
         /// Sessions kept ready in each browser, 0 to 64. A client that gets one need not wait for a page to start. When

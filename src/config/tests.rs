@@ -40,7 +40,7 @@ fn defaults_are_loopback_and_one_browser() {
     let config = Config::default();
     assert_eq!(config.listen.to_string(), "127.0.0.1:9222");
     assert!(!config.is_exposed());
-    assert!(matches!(config.browser_source(), BrowserSource::Local(local) if !local.no_sandbox));
+    assert!(matches!(config.browser_sources(), BrowserSources { local: Some(local), .. } if !local.no_sandbox));
     let pool = config.pool();
     assert_eq!((pool.min_browsers, pool.max_browsers, pool.sessions_per_browser), (1, None, 20));
     assert_eq!((config.warm, config.max_sessions), (2, None));
@@ -109,10 +109,7 @@ fn listening_on_other_interfaces_needs_a_flag() {
 
 #[test]
 fn lists_can_be_repeated_separated_or_toml() {
-    let args = |config: Result<Config, String>| match config.expect("valid").browser_source() {
-        BrowserSource::Local(local) => local.args,
-        BrowserSource::Remote(_) => Vec::new(),
-    };
+    let args = |config: Result<Config, String>| config.expect("valid").browser_sources().local.expect("local").args;
     let three = ["--a", "--b=1,2", "--c"];
     assert_eq!(args(flags(&["--browser-args", "--a --b=1,2", "--browser-args", "--c"])), three);
     let variables = [("GHOSTMUX_BROWSER_ARGS", "--a --b=1,2 --c")];
@@ -133,11 +130,16 @@ fn required_chrome_flags_cannot_be_removed() {
 fn remote_browser_excludes_local_browser_settings() {
     let url = "ws://chrome:9222/devtools/browser/1?token=s3cret";
     let config = flags(&["--browser-url", url, "--browser-url", "ws://b/"]).expect("valid");
-    assert!(matches!(config.browser_source(), BrowserSource::Remote(urls) if urls.len() == 2));
+    let sources = config.browser_sources();
+    assert!(sources.remote.len() == 2 && sources.local.is_none());
     assert!(!format!("{config:?}").contains("s3cret"));
-    for other in [["--browser-path", "/x"], ["--browser-args", "--x"], ["--browsers", "1"], ["--max-browsers", "1"]] {
-        let error = flags(&["--browser-url", url, other[0], other[1]]).unwrap_err();
-        assert!(error.starts_with(other[0]) && error.contains("--browser-url"), "{error}");
+    for other in [["--browser-path", "/x"], ["--browser-args", "--x"], ["--min-browsers", "1"], ["--no-sandbox", ""]] {
+        let other = if other[1].is_empty() { &other[..1] } else { &other[..] };
+        let error = flags(&[&["--browser-url", url][..], other].concat()).unwrap_err();
+        assert!(
+            error.starts_with(other[0]) && error.contains("--browser-url") && error.contains("max_browsers"),
+            "{error}"
+        );
     }
     let codec = |codec| flags(&["--browser-url", "ws://b/", "--codec", codec]);
     assert!(codec("auto").is_ok() && codec("json").is_ok());
@@ -145,8 +147,46 @@ fn remote_browser_excludes_local_browser_settings() {
         codec("cbor").unwrap_err(),
         "--codec: cbor is for the pipe of a Chrome started here, but --browser-url names one that runs elsewhere; use json"
     );
-    let error = flags(&["--browser-url", "http://chrome:9222/?token=s3cret"]).unwrap_err();
-    assert!(error.contains("/json/version") && !error.contains("s3cret"), "{error}");
+    for wrong in ["ftp://chrome:9222/?token=s3cret", "wss://u:s3cret@chrome:9222", "http://chrome/x?token=s3cret"] {
+        let error = flags(&["--browser-url", wrong]).unwrap_err();
+        assert!(error.starts_with("--browser-url") && error.contains("chrome") && !error.contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
+fn local_browsers_run_beside_remote_ones_if_a_setting_says_how_many() {
+    let both = "[[browser]]\nurl = 'ws://a/x'\n\n[[browser]]\nurl = 'http://b:9222'\n";
+    let sources = |file_text: &str| file(file_text).map(|config| (config.browser_sources(), config.pool()));
+    let (only_remote, pool) = sources(both).expect("valid");
+    let shown: Vec<_> = only_remote.remote.iter().map(ToString::to_string).collect();
+    assert_eq!((shown, only_remote.local), (vec!["ws://a/x".to_owned(), "http://b:9222".to_owned()], None));
+    assert_eq!((pool.min_browsers, pool.max_browsers), (0, Some(0)));
+    for (number, limits) in [("browsers = 2", (2, Some(2))), ("max_browsers = 3", (1, Some(3)))] {
+        let (sources, pool) = sources(&format!("{number}\nbrowser_args = '--x'\n{both}")).expect("valid");
+        assert!(sources.local.is_some() && sources.remote.len() == 2);
+        assert_eq!((pool.min_browsers, pool.max_browsers), limits);
+    }
+    let (all, _) = sources(&format!("browser_url = 'ws://c/'\n{both}")).expect("valid");
+    assert_eq!(all.remote.len(), 3, "both forms");
+}
+
+#[test]
+fn wrong_remote_browsers_are_named_with_their_line() {
+    let of = |tables: &str| file(tables).unwrap_err();
+    assert_eq!(
+        of("browser_url = 'ws://c/'\n[[browser]]\nurl = 'ws://u:s3cret@c/'"),
+        "browser_url in FILE:3 \"ws://c/\": is named twice; there is one browser at a URL"
+    );
+    assert!(
+        of("[[browser]]\nurl = 'ws://a/'\n[[browser]]\nurl = 'tcp://b'")
+            .starts_with("browser_url in FILE:4 \"tcp://b\": is no URL")
+    );
+    assert!(
+        of("[[browser]]\nurl = 'ws://a/'\n[[browser]]\nurls = 'ws://b/'")
+            .starts_with("FILE:4: unknown setting `urls`, expected `url`")
+    );
+    assert!(of("[[browser]]\n").contains("missing setting `url`"));
+    assert!(of("[browser]\nurl = 'ws://a/'").starts_with("FILE:1"));
 }
 
 #[test]
@@ -178,7 +218,7 @@ fn the_number_of_browsers_is_one_number_or_two() {
     assert_eq!(number(&["--browsers", "3"]), Ok((3, Some(3))));
     assert_eq!(number(&["--min-browsers", "2"]), Ok((2, None)));
     assert_eq!(number(&["--min-browsers", "2", "--max-browsers", "5"]), Ok((2, Some(5))));
-    assert_eq!(number(&["--browser-url", "ws://a/", "--browser-url", "ws://b/"]), Ok((2, Some(2))));
+    assert_eq!(number(&["--browser-url", "ws://a/", "--browsers", "2"]), Ok((2, Some(2))));
     assert_eq!(
         number(&["--browsers", "3", "--max-browsers", "5"]).unwrap_err(),
         "--max-browsers: --browsers sets both the least and the most; remove one of the two"
@@ -191,6 +231,20 @@ fn the_number_of_browsers_is_one_number_or_two() {
         flags(&["--memory-limit", "101"]).unwrap_err(),
         "--memory-limit \"101\": must be a whole number from 0 to 100"
     );
+    assert_eq!(
+        file("warm = 9\nsessions_per_browser = 8").unwrap_err(),
+        "warm in FILE:1 \"9\": is above sessions_per_browser in FILE:2 8; lower it, or raise that"
+    );
+    assert_eq!(flags(&["--sessions-per-browser", "1"]).map(|config| config.warm), Ok(1), "a default is lowered");
+    assert_eq!(
+        flags(&["--recycle-growth", "3GiB", "--browser-memory", "2GiB"]).unwrap_err(),
+        "--recycle-growth \"3GiB\": is not below --browser-memory 2GiB, so a browser would be ended with its sessions \
+         before it is recycled; lower it, or raise that"
+    );
+    let error = flags(&["--recycle-disk", "8GiB"]).unwrap_err();
+    assert!(error.starts_with("--recycle-disk \"8GiB\": is not below default of browser_disk 8GiB"), "{error}");
+    assert!(flags(&["--recycle-disk", "8GiB", "--browser-disk", "0"]).is_ok());
+    assert!(flags(&["--browser-memory", "500MiB"]).is_ok(), "the default of recycle_growth has no effect then");
     let pool = flags(&["--cpu-limit", "0", "--recycle-age", "0s", "--browser-memory", "2GiB"]).expect("valid").pool();
     assert_eq!((pool.cpu_limit, pool.recycle.age, pool.recycle.memory), (None, None, Some(2 << 30)));
 }
@@ -361,7 +415,8 @@ fn settings_that_are_checked_together_are_all_live_or_none() {
     for group in [
         &["listen", "insecure"][..],
         &["browsers", "min_browsers", "max_browsers"],
-        &["warm", "max_sessions"],
+        &["warm", "max_sessions", "sessions_per_browser"],
+        &["recycle_growth", "browser_memory", "recycle_disk", "browser_disk"],
         &["client_queue", "client_queue_hard", "client_queue_total"],
         &["snapshot_line", "snapshot_memory", "snapshot_max"],
         &["timeout", "timeout_max"],

@@ -7,6 +7,7 @@ use std::{
     ops::RangeInclusive,
     path::PathBuf,
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -202,12 +203,23 @@ fn is_plain(host: &Host) -> bool {
 
 /// The address of a remote Chrome. `Display` leaves out credentials and query, which may be secret.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RemoteUrl(String);
+pub struct RemoteUrl(Arc<Url>);
 
 impl RemoteUrl {
     /// The whole URL, for connecting. Not for logs.
-    pub fn as_str(&self) -> &str {
+    pub fn url(&self) -> &Url {
         &self.0
+    }
+
+    /// Whether it names only host and port: `/json/version` there has the WebSocket's path.
+    pub fn is_http(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
+    /// Host and port, for a connection and for `Host`.
+    pub fn authority(&self) -> String {
+        // Both schemes have a host and a default port.
+        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.0.port_or_known_default().unwrap_or_default())
     }
 
     /// Checks the URL. No error repeats its credentials or its query, which can hold a token.
@@ -233,26 +245,32 @@ impl FromStr for RemoteUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let Some(rest) = text.strip_prefix("ws://") else {
-            return Err(match text.split_once("://") {
-                Some(("wss", _)) => "is encrypted, which is not supported yet; use ws:// through a tunnel",
-                Some(("http" | "https", _)) => {
-                    "is no WebSocket URL; use webSocketDebuggerUrl of its /json/version, which begins with ws://"
-                }
-                _ => "is no WebSocket URL; write ws://HOST:PORT/devtools/browser/ID",
+        const EITHER: &str =
+            "write ws://HOST:PORT/devtools/browser/ID, or http://HOST:PORT for the Chrome that runs there";
+        let rest = match text.split_once("://") {
+            Some(("ws" | "http", rest)) => rest,
+            Some((scheme @ ("wss" | "https"), _)) => {
+                let plain = scheme.trim_end_matches('s');
+                return Err(format!("is encrypted, which is not supported yet; use {plain}:// through a tunnel"));
             }
-            .into());
+            _ => return Err(format!("is no URL of a browser; {EITHER}")),
         };
         if rest.is_empty() || rest.starts_with(['/', ':', '?']) || text.contains(char::is_whitespace) {
-            return Err("names no host; write ws://HOST:PORT/devtools/browser/ID".into());
+            return Err(format!("names no host; {EITHER}"));
         }
-        Ok(Self(text.to_owned()))
+        let url = Url::parse(text).map_err(|error| format!("is no URL of a browser ({error}); {EITHER}"))?;
+        if url.scheme() == "http" && (url.path() != "/" || url.query().is_some()) {
+            return Err(format!("has more than host and port; {EITHER}"));
+        }
+        Ok(Self(Arc::new(url)))
     }
 }
 
 impl fmt::Display for RemoteUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Self::without_secrets(&self.0))
+        let shown = Self::without_secrets(self.0.as_str());
+        // A URL always has a path.
+        f.write_str(if self.is_http() { shown.trim_end_matches('/') } else { &shown })
     }
 }
 
@@ -371,9 +389,21 @@ mod tests {
         let url: RemoteUrl = "ws://user:pw@chrome:3000/devtools/browser/1?token=s3cret".parse().expect("valid");
         assert_eq!(url.to_string(), "ws://chrome:3000/devtools/browser/1");
         assert!(!format!("{url:?}").contains("s3cret") && !format!("{url:?}").contains("pw"));
-        assert!(url.as_str().ends_with("?token=s3cret"));
-        for text in ["http://a:9222", "wss://a", "ws://", "ws:///x", "a:9222", ""] {
+        assert!(url.url().as_str().ends_with("?token=s3cret"));
+        assert_eq!((url.authority(), url.is_http()), ("chrome:3000".to_owned(), false));
+        let url: RemoteUrl = "http://user:pw@chrome".parse().expect("valid");
+        assert_eq!(
+            (url.to_string(), url.authority(), url.is_http()),
+            ("http://chrome".into(), "chrome:80".into(), true)
+        );
+        for text in
+            ["ftp://a:9222", "wss://a", "https://a", "ws://", "ws:///x", "http://:9222", "a:9222", "", "http://a/x"]
+        {
             assert!(text.parse::<RemoteUrl>().is_err(), "{text}");
+        }
+        for text in ["ws://a:99999/", "ws://a:x/", "http://[::1/", "http://a?token=s3cret"] {
+            let error = text.parse::<RemoteUrl>().expect_err(text);
+            assert!(error.contains("http://HOST:PORT") && !error.contains("s3cret"), "{error}");
         }
     }
 }

@@ -28,7 +28,10 @@ use super::{
 };
 use crate::{
     api_types::merged,
-    browser::{find::Found, protocol},
+    browser::{
+        find::Found,
+        protocol::{self, ProtocolError},
+    },
     cdp::{
         error::CdpError,
         json_object::{JsonObject, quote},
@@ -81,8 +84,8 @@ pub enum Origin {
     /// A Chrome of this machine, and a directory for it. The protocol is not available over the pipe, so a Chrome is
     /// started for the request.
     Local(Found, PathBuf),
-    /// A remote Chrome, at the host of its WebSocket.
-    Remote(RemoteUrl),
+    /// Remote Chromes: the first one that answers.
+    Remote(Vec<RemoteUrl>),
 }
 
 impl Protocol {
@@ -93,19 +96,29 @@ impl Protocol {
 
     async fn text(&self) -> Result<&str, String> {
         let fetch = || async {
-            let fetched = match &self.source {
-                Origin::Local(found, directory) => {
-                    tokio::time::timeout(PATIENCE, protocol::of_local(found, directory.clone())).await
+            let chromes = match &self.source {
+                Origin::Local(found, directory) => in_time(protocol::of_local(found, directory.clone())).await?,
+                Origin::Remote(urls) => {
+                    let mut answer = Err("no browser".to_owned());
+                    for url in urls {
+                        answer = in_time(protocol::of_remote(url)).await;
+                        if answer.is_ok() {
+                            break;
+                        }
+                    }
+                    answer?
                 }
-                Origin::Remote(url) => tokio::time::timeout(PATIENCE, protocol::of_remote(url.as_str())).await,
             };
-            let chromes = fetched
-                .map_err(|_| "Chrome did not send its protocol in time".to_owned())?
-                .map_err(|error| error.to_string())?;
             merged(&chromes).ok_or_else(|| "what Chrome sent is not a protocol".to_owned())
         };
         self.told.get(fetch).await
     }
+}
+
+async fn in_time(protocol: impl Future<Output = Result<String, ProtocolError>>) -> Result<String, String> {
+    let answer = tokio::time::timeout(PATIENCE, protocol).await;
+    let answer = answer.map_err(|_| "Chrome did not send its protocol in time".to_owned())?;
+    answer.map_err(|error| error.to_string())
 }
 
 /// The routes, below `/json` and below `/s/NAME/json`. Like Chrome, all but `/json/new` accept every method.

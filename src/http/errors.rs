@@ -33,6 +33,7 @@ fn of_service(why: &ServiceError) -> Kind {
     match why {
         ServiceError::NoSession { .. } => (StatusCode::NOT_FOUND, "no-session"),
         ServiceError::NoBrowser(_) => (StatusCode::NOT_FOUND, "no-browser"),
+        ServiceError::NotReplaced(_) => (StatusCode::CONFLICT, "remote-browser"),
         ServiceError::Config(_) | ServiceError::TooMuch(_) | ServiceError::Tenants(_) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "configuration")
         }
@@ -179,7 +180,8 @@ mod tests {
         api_types::{Bad, Capability, Owner},
         browser::CallError,
         config::ConfigError,
-        pool::TooMuch,
+        pool::{NotReplaced, TooMuch},
+        port::BrowserId,
         tenant::{Scope, limits::LimitName},
     };
 
@@ -196,10 +198,12 @@ mod tests {
         let write = || std::io::Error::other("full");
         let waited = Duration::from_secs(2);
         let changed = |error: EditError| ServiceError::from(ChangeError::edit(Path::new("x"), error));
+        let remote = NotReplaced::Remote { browser: BrowserId(1), url: "ws://a/".to_owned() };
         let table: Vec<(ServiceError, u16, &str, Option<u32>, Value)> = vec![
             (ServiceError::NoSession { id: id(), ended: None }, 404, "no-session", None, json!({})),
             (ServiceError::NoTarget(id()), 404, "no-target", None, json!({})),
             (ServiceError::NoBrowser(id()), 404, "no-browser", None, json!({})),
+            (ServiceError::NotReplaced(remote), 409, "remote-browser", None, json!({})),
             (wrong_config().into(), 422, "configuration", None, json!({})),
             (TooMuch::Memory { limit: 2, mib: 1 }.into(), 422, "configuration", None, json!({})),
             (ServiceError::Draining, 503, "draining", Some(1), json!({})),

@@ -61,6 +61,7 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (503, "No place became free in time; Retry-After says when to try again."),
         ],
         Errors::Browser => &[(404, "There is no such browser.")],
+        Errors::Replacement => &[(409, "The browser runs elsewhere, and can be started again only there.")],
         Errors::Configuration => {
             &[(422, "The configuration is wrong; the detail names the file, the line and the setting.")]
         }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
 use super::{
     Pool,
@@ -17,32 +17,39 @@ use super::{
     health::BackOff,
     machine::{Load, Machine},
     policy,
-    reconcile::{self, Departed, OrphanProcess, Process, Rounds},
+    reconcile::{Departed, Rounds},
     scaling::{self, Arrivals},
     slot::{DrainReason, Next, Slot, State},
 };
 use crate::{
-    browser::{
-        Browser, BrowserError,
-        process_tree::{Member, ProcessTable, clock_ticks},
-    },
+    browser::{Browser, BrowserError},
     metrics::DecisionLabels,
     port::BrowserId,
 };
 
 /// How often the figures are looked at when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the memory of the browsers is read. Each time takes about 10 µs for each process of the machine.
+/// How often the memory of the browsers is read, and the size of their files. Each time takes about 10 µs for each process
+/// of the machine and for each file.
 const MEASURE: Duration = Duration::from_secs(5);
-/// Browsers that have ended and may have left processes, of which so many are remembered.
-const DEPARTED_KEPT: usize = 256;
 /// How long a browser takes to start, until one has been measured.
 const START_TIME: Duration = Duration::from_millis(500);
 
-/// There is no such browser, or it does not run.
+/// Why a browser cannot be replaced.
 #[derive(Debug, thiserror::Error)]
-#[error("no browser {0} runs; GET /v1/browsers lists them")]
-pub struct NoBrowser(pub BrowserId);
+pub enum NotReplaced {
+    /// There is no such browser, or it does not run.
+    #[error("no browser {0} runs; GET /v1/browsers lists them")]
+    NoBrowser(BrowserId),
+    /// It runs elsewhere.
+    #[error("browser {browser} runs elsewhere ({url}); start it again there, and ghostmux connects to it by itself")]
+    Remote {
+        /// The browser.
+        browser: BrowserId,
+        /// Where it runs, without credentials.
+        url: String,
+    },
+}
 
 /// What the pool has counted and measured.
 #[derive(Debug)]
@@ -57,7 +64,7 @@ pub(super) struct Books {
     /// What was held back, and why: it is logged and counted once.
     held: Option<&'static str>,
     /// The local browsers that have ended and may have left processes.
-    departed: VecDeque<Departed>,
+    pub(super) departed: VecDeque<Departed>,
 }
 
 impl Books {
@@ -100,21 +107,24 @@ impl Drop for Waiting<'_> {
 impl Pool {
     /// Replaces a browser. Another one is started first, if the memory allows; this one is closed when its last session
     /// has ended.
-    pub fn recycle(&self, id: BrowserId) -> Result<(), NoBrowser> {
+    pub fn recycle(&self, id: BrowserId) -> Result<(), NotReplaced> {
         let mut slots = self.inner.slots.lock();
-        let slot = slots.get_mut(&id).filter(|slot| slot.serving().is_some()).ok_or(NoBrowser(id))?;
+        let slot = slots.get_mut(&id).filter(|slot| slot.serving().is_some()).ok_or(NotReplaced::NoBrowser(id))?;
+        if let Some(url) = self.inner.sources[slot.source].remote() {
+            return Err(NotReplaced::Remote { browser: id, url: url.to_string() });
+        }
         slot.is_asked = true;
         drop(slots);
         self.inner.wake.notify_one();
         Ok(())
     }
 
-    /// Replaces all browsers that run now, one after the other. Returns their ids.
+    /// Replaces all browsers of this machine that run now, one after the other. Returns their ids.
     pub fn recycle_all(&self) -> Vec<BrowserId> {
         let mut slots = self.inner.slots.lock();
         let mut all = Vec::new();
         for (id, slot) in slots.iter_mut() {
-            if slot.browser().is_some() {
+            if slot.browser().is_some() && !self.inner.sources[slot.source].is_remote() {
                 slot.is_asked = true;
                 all.push(*id);
             }
@@ -142,21 +152,30 @@ impl Pool {
         slots.iter().filter(|(_, slot)| is_overdue(slot)).map(|(id, _)| *id).collect()
     }
 
-    /// Starts the fewest browsers.
+    /// Starts the fewest browsers, and connects to the remote ones. Fails if one of this machine does not start, or if there
+    /// are none and no remote one is reached; beside others, one that is not reached is tried again and again.
     pub(super) async fn first_browsers(&self) -> Result<(), BrowserError> {
-        let mut starts = Vec::new();
-        for at in 0..self.limits().rules.min {
-            let source = at.min(self.inner.sources.len().saturating_sub(1));
-            let id = self.next_id();
-            self.change(id, Next::Start { source });
-            starts.push(tokio::spawn(self.clone().launch(id, source)));
+        let (mut local, mut remote) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let sources = &self.inner.sources;
+        let of = |is_remote: bool| (0..sources.len()).filter(move |at| sources[*at].is_remote() == is_remote);
+        let here = of(false).next().map(|source| std::iter::repeat_n(source, self.limits().rules.min));
+        for source in here.into_iter().flatten() {
+            local.push(self.start_of(source));
+        }
+        for source in of(true) {
+            remote.push(self.start_of(source));
         }
         let mut failed = None;
-        for start in join_all(starts).await {
-            match start {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => failed = failed.or(Some(error)),
-                Err(panic) => failed = failed.or(Some(Arc::new(BrowserError::Odd(panic.to_string())))),
+        while let Some(started) = local.next().await {
+            failed = failed.or(started.err());
+        }
+        if of(false).next().is_none() {
+            // The others go on in the background.
+            while let Some(started) = remote.next().await {
+                match started {
+                    Ok(()) => return Ok(()),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
         }
         match failed {
@@ -167,6 +186,14 @@ impl Pool {
                 Err(Arc::try_unwrap(error).unwrap_or_else(|error| BrowserError::Odd(error.to_string())))
             }
         }
+    }
+
+    /// Starts a browser of a source as a task of its own, and waits for it.
+    fn start_of(&self, source: usize) -> impl Future<Output = Result<(), Arc<BrowserError>>> + use<> {
+        let id = self.next_id();
+        self.change(id, Next::Start { source });
+        let start = self.inner.tasks.spawn(self.clone().launch(id, source));
+        async move { start.await.unwrap_or_else(|panic| Err(Arc::new(BrowserError::Odd(panic.to_string())))) }
     }
 
     /// Decides, and carries out what was decided, until the pool closes.
@@ -184,6 +211,7 @@ impl Pool {
             }
             if measured <= now {
                 self.measure().await;
+                self.measure_disk().await;
                 measured = now + MEASURE;
             }
             if reconciled <= now {
@@ -191,67 +219,12 @@ impl Pool {
                 reconciled = now + interval;
             }
             self.decide();
-            let retry = self.retry_at(Instant::now());
+            let retry = self.next_attempt(Instant::now());
             let next = retry.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
             tokio::select! {
                 () = self.inner.wake.notified() => {}
                 () = tokio::time::sleep(next) => {}
                 () = self.inner.closing.cancelled() => return,
-            }
-        }
-    }
-
-    /// Reads how much memory and processor time the browsers use.
-    async fn measure(&self) {
-        let pids: Vec<u32> = self.running().iter().filter_map(Browser::pid).collect();
-        let table = match ProcessTable::read(pids).await {
-            Ok(table) => table,
-            Err(error) => {
-                tracing::debug!(%error, "the memory of the browsers cannot be read");
-                return;
-            }
-        };
-        for serving in self.inner.slots.lock().values_mut().filter_map(Slot::serving_mut) {
-            let figures = serving.browser.pid().and_then(|pid| table.of(pid));
-            serving.resident = figures.map(|figures| figures.memory);
-            serving.cpu = figures.map(|figures| figures.cpu);
-            serving.resident_when_new = serving.resident_when_new.or(serving.resident);
-        }
-    }
-
-    /// A browser has ended, with all its processes if everything is in order.
-    pub(super) fn departed(&self, browser: &Browser) {
-        let (Some(group), Some(at)) = (browser.pid(), clock_ticks()) else { return };
-        let mut books = self.books();
-        books.departed.push_back(Departed { browser: browser.id(), group, at });
-        if books.departed.len() > DEPARTED_KEPT {
-            books.departed.pop_front();
-        }
-    }
-
-    /// Kills the processes of browsers that have ended.
-    async fn reconcile_processes(&self, rounds: &mut Rounds<OrphanProcess>) {
-        let departed: Vec<Departed> = self.books().departed.iter().copied().collect();
-        let members = match Member::of_groups(departed.iter().map(|departed| departed.group).collect()).await {
-            Ok(members) => members,
-            Err(error) => {
-                tracing::debug!(%error, "the processes of the system cannot be read");
-                return;
-            }
-        };
-        let process = |member: &Member| Process { pid: member.pid, group: member.group, started: member.started };
-        let processes: Vec<Process> = members.iter().map(process).collect();
-        // A group without processes is over.
-        let is_over =
-            |of: &Departed| departed.contains(of) && !processes.iter().any(|process| process.group == of.group);
-        self.books().departed.retain(|of| !is_over(of));
-        for (orphan, is_new) in rounds.on_round(reconcile::orphan_processes(&departed, &processes)) {
-            if is_new {
-                self.count(orphan.browser, OrphanProcess::LABEL, &orphan);
-            }
-            let is_it = |member: &&Member| member.pid == orphan.pid && member.started == orphan.started;
-            if let Some(member) = members.iter().find(is_it) {
-                member.kill();
             }
         }
     }
@@ -289,6 +262,7 @@ impl Pool {
     fn perform(&self, Decision { what, why }: &Decision, now: Instant) -> bool {
         match *what {
             What::Start => self.begin(now).is_some(),
+            What::Connect(source) => self.begin_at(source).is_some(),
             What::Replace(browser, reason) => {
                 let Some(by) = self.begin(now) else { return false };
                 if let Some(slot) = self.inner.slots.lock().get_mut(&browser) {
@@ -323,13 +297,21 @@ impl Pool {
         }
     }
 
-    /// Starts a browser.
+    /// Starts a browser on this machine.
     fn begin(&self, now: Instant) -> Option<BrowserId> {
-        let source = self
-            .free_sources()
-            .into_iter()
-            .find(|source| self.books().back_off(*source).until().is_none_or(|until| until <= now))?;
-        let id = self.next_id();
+        let source = self.local_source()?;
+        let until = self.books().back_off(source).until();
+        if until.is_none_or(|until| until <= now) { self.begin_at(source) } else { None }
+    }
+
+    /// Starts a browser of this source, or connects to it.
+    fn begin_at(&self, source: usize) -> Option<BrowserId> {
+        let is_remote = self.inner.sources.get(source)?.is_remote();
+        let not_reached = || {
+            let slots = self.inner.slots.lock();
+            slots.iter().find(|(_, slot)| slot.was_not_reached(source)).map(|(id, _)| *id)
+        };
+        let id = is_remote.then(not_reached).flatten().unwrap_or_else(|| self.next_id());
         if !self.change(id, Next::Start { source }) {
             return None;
         }
@@ -342,36 +324,51 @@ impl Pool {
         self.inner.slots.lock().get(&id).and_then(Slot::serving).map(|serving| serving.browser.clone())
     }
 
-    /// The sources of which a browser can be started: a local one, or a remote one that has none.
-    fn free_sources(&self) -> Vec<usize> {
-        let sources = &self.inner.sources;
+    /// The source of the browsers of this machine, if there are any.
+    fn local_source(&self) -> Option<usize> {
+        self.inner.sources.iter().position(|source| !source.is_remote())
+    }
+
+    /// The sources whose remote browser has no link and is not being connected to.
+    fn unconnected(&self) -> Vec<usize> {
         let slots = self.inner.slots.lock();
         let alive = slots.values().filter(|slot| !matches!(slot.state, State::Dead { .. }));
         let used: HashSet<usize> = alive.map(|slot| slot.source).collect();
-        let is_free = |at: &usize| !sources[*at].is_remote() || !used.contains(at);
-        (0..sources.len()).filter(is_free).collect()
+        let sources = self.inner.sources.iter().enumerate();
+        sources.filter(|(at, source)| source.is_remote() && !used.contains(at)).map(|(at, _)| at).collect()
     }
 
-    /// When a browser can be started; `None` is at any time.
+    /// When a browser can be started on this machine; `None` is at any time.
     fn retry_at(&self, now: Instant) -> Option<Instant> {
-        let free = self.free_sources();
+        self.books().back_off(self.local_source()?).until().filter(|until| *until > now)
+    }
+
+    /// When a browser can be started or connected to that cannot be now.
+    fn next_attempt(&self, now: Instant) -> Option<Instant> {
+        let unconnected = self.unconnected();
         let mut books = self.books();
-        let waits: Vec<Instant> =
-            free.iter().map_while(|source| books.back_off(*source).until().filter(|until| *until > now)).collect();
-        if waits.len() < free.len() { None } else { waits.into_iter().min() }
+        let remote = unconnected.into_iter().filter_map(|source| books.back_off(source).until());
+        let remote = remote.filter(|until| *until > now).min();
+        drop(books);
+        self.retry_at(now).into_iter().chain(remote).min()
     }
 
     /// Whether there may be more browsers than there are.
     pub(super) fn can_grow(&self) -> bool {
         let slots = self.inner.slots.lock();
-        let alive = slots.values().filter(|slot| !matches!(slot.state, State::Dead { .. })).count();
-        let starts = slots.values().any(|slot| matches!(slot.state, State::Starting));
-        starts || alive < self.limits().rules.max
+        let local = slots.values().filter(|slot| !self.inner.sources[slot.source].is_remote());
+        let alive: Vec<_> = local.filter(|slot| !matches!(slot.state, State::Dead { .. })).collect();
+        let starts = alive.iter().any(|slot| matches!(slot.state, State::Starting));
+        starts || alive.len() < self.limits().rules.max
     }
 
     fn figures(&self, now: Instant) -> Figures {
         let retry_at = self.retry_at(now);
-        let browsers = self.inner.slots.lock().iter().filter_map(|(id, slot)| slot.figures(*id)).collect::<Vec<_>>();
+        let unconnected = self.unconnected();
+        let slots = self.inner.slots.lock();
+        let is_remote = |slot: &Slot| self.inner.sources[slot.source].is_remote();
+        let browsers = slots.iter().filter_map(|(id, slot)| slot.figures(*id, is_remote(slot))).collect::<Vec<_>>();
+        drop(slots);
         let mut books = self.books();
         let mut figures = Figures {
             now,
@@ -382,6 +379,9 @@ impl Pool {
             start_time: books.start_time,
             surplus_since: books.surplus_since,
             retry_at,
+            unconnected: unconnected
+                .into_iter()
+                .find(|source| books.back_off(*source).until().is_none_or(|until| until <= now)),
             memory: books.load.memory,
             cpu: books.load.cpu,
         };

@@ -13,9 +13,9 @@ use crate::port::BrowserId;
 /// The settings by which the pool decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rules {
-    /// Fewest browsers; at least 1.
+    /// Fewest browsers on this machine.
     pub(super) min: usize,
-    /// Most browsers; at least `min`. One more while a browser is replaced.
+    /// Most browsers on this machine; at least `min`. One more while a browser is replaced.
     pub(super) max: usize,
     /// Sessions in one browser above which another one is started; at least 1.
     pub(super) sessions_per_browser: i64,
@@ -31,8 +31,12 @@ pub(super) struct Rules {
     pub(super) recycle_sessions: Option<u64>,
     /// Growth in bytes at which a browser is replaced.
     pub(super) recycle_growth: Option<u64>,
+    /// Bytes of disk at which a browser is replaced.
+    pub(super) recycle_disk: Option<u64>,
     /// Memory in bytes at which a browser is ended with its sessions.
     pub(super) browser_memory: Option<u64>,
+    /// Bytes of disk at which a browser is ended with its sessions.
+    pub(super) browser_disk: Option<u64>,
     /// How long a browser that is being replaced waits for its sessions before parked ones are hibernated.
     pub(super) recycle_deadline: Duration,
 }
@@ -53,8 +57,10 @@ pub(super) struct Figures {
     pub(super) start_time: Duration,
     /// Since when there is a browser more than needed.
     pub(super) surplus_since: Option<Instant>,
-    /// Before this moment no browser is started, because the last one did not start.
+    /// Before this moment no browser is started here, because the last one did not start.
     pub(super) retry_at: Option<Instant>,
+    /// A source whose remote browser has no link and may be connected to now.
+    pub(super) unconnected: Option<usize>,
     /// Memory in use, in percent.
     pub(super) memory: Option<u32>,
     /// Processor time in use, in percent.
@@ -65,6 +71,8 @@ pub(super) struct Figures {
 #[derive(Clone, Debug)]
 pub(super) struct BrowserFigures {
     pub(super) browser: BrowserId,
+    /// It runs elsewhere: the pool neither starts nor replaces nor ends it.
+    pub(super) is_remote: bool,
     pub(super) stage: Stage,
     /// Sessions that hold or are about to hold a lease in it.
     pub(super) sessions: i64,
@@ -78,6 +86,8 @@ pub(super) struct BrowserFigures {
     pub(super) resident: Option<u64>,
     /// The same when it was new.
     pub(super) resident_when_new: Option<u64>,
+    /// Bytes of disk that its profile and temporary files take, if they are known.
+    pub(super) disk: Option<u64>,
     /// An operator wants it replaced.
     pub(super) is_asked: bool,
     /// The browser that was started to replace it.
@@ -110,6 +120,8 @@ pub(crate) enum RecycleReason {
     Served(u64),
     /// Its memory has grown by so many bytes.
     Growth(u64),
+    /// Its files take so many bytes.
+    Disk(u64),
 }
 
 impl fmt::Display for RecycleReason {
@@ -119,6 +131,7 @@ impl fmt::Display for RecycleReason {
             Self::Age(age) => write!(f, "it is {} s old", age.as_secs()),
             Self::Served(sessions) => write!(f, "it has served {sessions} sessions"),
             Self::Growth(bytes) => write!(f, "its memory has grown by {} MiB", bytes >> 20),
+            Self::Disk(bytes) => write!(f, "its profile and temporary files take {} MiB", bytes >> 20),
         }
     }
 }
@@ -128,6 +141,8 @@ impl fmt::Display for RecycleReason {
 pub(super) enum What {
     /// A browser is started.
     Start,
+    /// The remote browser of this source is connected to.
+    Connect(usize),
     /// A browser is started, to replace this one.
     Replace(BrowserId, RecycleReason),
     /// This browser accepts sessions again.
@@ -156,6 +171,8 @@ pub(super) struct Decision {
 /// The reason of a decision, with the figures that led to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
+    /// A remote browser has no link.
+    NotConnected,
     /// There are fewer browsers than there must be.
     BelowMinimum { browsers: usize, min: usize },
     /// The sessions, present and expected, do not fit.
@@ -182,12 +199,15 @@ pub(super) enum Evidence {
     Empty,
     /// It has more memory than a browser may have.
     TooLarge { resident: u64, limit: u64 },
+    /// Its files take too much disk.
+    TooMuchDisk { disk: u64, limit: u64 },
 }
 
 impl Evidence {
     /// One word, for the metric.
     pub(super) fn label(&self) -> &'static str {
         match self {
+            Self::NotConnected => "not_connected",
             Self::BelowMinimum { .. } => "below_minimum",
             Self::Demand { .. } => "demand",
             Self::Apart { .. } => "apart",
@@ -200,10 +220,12 @@ impl Evidence {
             Self::Recycling(RecycleReason::Age(_)) => "recycle_age",
             Self::Recycling(RecycleReason::Served(_)) => "recycle_sessions",
             Self::Recycling(RecycleReason::Growth(_)) => "recycle_growth",
+            Self::Recycling(RecycleReason::Disk(_)) => "recycle_disk",
             Self::ReplacementReady { .. } => "replacement_ready",
             Self::Overdue { .. } => "overdue",
             Self::Empty => "empty",
             Self::TooLarge { .. } => "browser_memory",
+            Self::TooMuchDisk { .. } => "browser_disk",
         }
     }
 }
@@ -211,6 +233,7 @@ impl Evidence {
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotConnected => f.write_str("the remote browser is not connected"),
             Self::BelowMinimum { browsers, min } => write!(f, "{browsers} browsers run, and the minimum is {min}"),
             Self::Demand { sessions, waiting, expected, places } => write!(
                 f,
@@ -246,6 +269,9 @@ impl fmt::Display for Evidence {
             Self::TooLarge { resident, limit } => {
                 write!(f, "it uses {} MiB of memory, and browser_memory is {} MiB", resident >> 20, limit >> 20)
             }
+            Self::TooMuchDisk { disk, limit } => {
+                write!(f, "its files take {} MiB of disk, and browser_disk is {} MiB", disk >> 20, limit >> 20)
+            }
         }
     }
 }
@@ -255,6 +281,7 @@ impl What {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Connect(_) => "connect",
             Self::Replace(..) => "replace",
             Self::TakeBack(_) => "take_back",
             Self::Drain(_) => "drain",
@@ -269,7 +296,7 @@ impl What {
     /// The browser that it is about.
     pub(super) fn browser(self) -> Option<BrowserId> {
         match self {
-            Self::Start | Self::Hold => None,
+            Self::Start | Self::Connect(_) | Self::Hold => None,
             Self::Replace(browser, _)
             | Self::TakeBack(browser)
             | Self::Drain(browser)
@@ -287,9 +314,14 @@ impl Figures {
         self.browsers.iter().filter(move |browser| is_at(browser.stage))
     }
 
-    /// The number of browsers that accept sessions, or will soon.
+    /// The browsers of this machine that are not dead.
+    pub(super) fn local(&self) -> impl Iterator<Item = &BrowserFigures> {
+        self.browsers.iter().filter(|browser| !browser.is_remote)
+    }
+
+    /// The number of browsers of this machine that accept sessions, or will soon.
     pub(super) fn running(&self) -> usize {
-        self.at(|stage| matches!(stage, Stage::Ready | Stage::Starting)).count()
+        self.local().filter(|browser| matches!(browser.stage, Stage::Ready | Stage::Starting)).count()
     }
 
     /// The reason not to start a browser that is not necessary.

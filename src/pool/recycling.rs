@@ -3,7 +3,7 @@
 //!
 //! One browser at a time is replaced. Another one is started first, if the memory allows; only when that accepts sessions
 //! does the old one stop to do so, and it is closed when its last session has ended. No session is cut, except by the
-//! limit of a browser's memory.
+//! limits of a browser's memory and disk.
 
 use std::time::Duration;
 
@@ -15,17 +15,25 @@ const PER_SESSION: u64 = 100 << 20;
 /// Whether a browser is to end now.
 pub(super) fn end(figures: &Figures, rules: &Rules) -> Option<Decision> {
     for browser in &figures.browsers {
-        if let (Some(resident), Some(limit)) = (browser.resident, rules.browser_memory)
-            && resident > limit
-            && browser.stage != Stage::Closing
+        if browser.stage != Stage::Closing
+            && let Some(why) = excess(browser, rules)
         {
-            return Some(Decision { what: What::Kill(browser.browser), why: Evidence::TooLarge { resident, limit } });
+            return Some(Decision { what: What::Kill(browser.browser), why });
         }
         if matches!(browser.stage, Stage::Surplus | Stage::Recycled { .. }) && browser.sessions <= 0 {
             return Some(Decision { what: What::Close(browser.browser), why: Evidence::Empty });
         }
     }
     None
+}
+
+/// Which of its limits a browser exceeds.
+fn excess(browser: &BrowserFigures, rules: &Rules) -> Option<Evidence> {
+    let above = |value: Option<u64>, limit: Option<u64>| value.zip(limit).filter(|(value, limit)| value > limit);
+    let memory = above(browser.resident, rules.browser_memory);
+    let memory = memory.map(|(resident, limit)| Evidence::TooLarge { resident, limit });
+    let disk = || above(browser.disk, rules.browser_disk);
+    memory.or_else(|| disk().map(|(disk, limit)| Evidence::TooMuchDisk { disk, limit }))
 }
 
 /// Whether a browser is to be replaced.
@@ -57,7 +65,7 @@ pub(super) fn decide(figures: &Figures, rules: &Rules) -> Option<Decision> {
 
 /// Begins to replace a browser.
 fn begin(browser: &BrowserFigures, why: RecycleReason, figures: &Figures, rules: &Rules) -> Option<Decision> {
-    let (id, alive) = (browser.browser, figures.browsers.len());
+    let (id, alive) = (browser.browser, figures.local().count());
     let shortage = figures.shortage(rules).filter(|why| matches!(why, Evidence::Memory { .. }));
     if alive <= rules.max && shortage.is_none() {
         let replace = Decision { what: What::Replace(id, why), why: Evidence::Recycling(why) };
@@ -74,6 +82,9 @@ fn begin(browser: &BrowserFigures, why: RecycleReason, figures: &Figures, rules:
 
 /// Why a browser is to be replaced, if it is.
 fn reason(browser: &BrowserFigures, figures: &Figures, rules: &Rules) -> Option<RecycleReason> {
+    if browser.is_remote {
+        return None;
+    }
     if browser.is_asked {
         return Some(RecycleReason::Asked);
     }
@@ -83,6 +94,11 @@ fn reason(browser: &BrowserFigures, figures: &Figures, rules: &Rules) -> Option<
     }
     if rules.recycle_sessions.is_some_and(|most| browser.served >= most) {
         return Some(RecycleReason::Served(browser.served));
+    }
+    if let (Some(disk), Some(most)) = (browser.disk, rules.recycle_disk)
+        && disk >= most
+    {
+        return Some(RecycleReason::Disk(disk));
     }
     let sessions = u64::try_from(browser.sessions).unwrap_or(0);
     let allowed = browser.resident_when_new?.saturating_add(PER_SESSION.saturating_mul(sessions));

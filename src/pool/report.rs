@@ -1,6 +1,6 @@
 //! What the pool says of its browsers to an operator.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     Pool,
@@ -13,6 +13,10 @@ use crate::{api_types::BrowserState, browser::Browser, port::BrowserId};
 pub struct BrowserReport {
     /// Its number.
     pub id: BrowserId,
+    /// Where it runs, without credentials; `None` is on this machine.
+    pub remote: Option<String>,
+    /// Whether no newer browser has the same source.
+    pub is_newest: bool,
     /// Its state.
     pub state: BrowserState,
     /// Why it accepts no sessions; `None` if it does.
@@ -23,6 +27,8 @@ pub struct BrowserReport {
     pub age: Option<Duration>,
     /// Sessions that have had a lease in it.
     pub served: u64,
+    /// Bytes of disk that its profile and temporary files take, once that was measured.
+    pub disk: Option<u64>,
     /// Warm leases that no session has taken.
     pub warm: usize,
     /// Differences between the records and the browser that were found and mended.
@@ -46,11 +52,17 @@ impl BrowserReport {
 impl Pool {
     /// The browsers, in the order of their numbers.
     pub fn report(&self) -> Vec<BrowserReport> {
-        self.inner.slots.lock().iter().map(|(id, slot)| of(*id, slot)).collect()
+        let slots = self.inner.slots.lock();
+        let newest: HashMap<usize, BrowserId> = slots.iter().map(|(id, slot)| (slot.source, *id)).collect();
+        let report = |(id, slot): (&BrowserId, &Slot)| {
+            let remote = self.inner.sources[slot.source].remote().map(ToString::to_string);
+            of(*id, slot, remote, newest.get(&slot.source) == Some(id))
+        };
+        slots.iter().map(report).collect()
     }
 }
 
-fn of(id: BrowserId, slot: &Slot) -> BrowserReport {
+fn of(id: BrowserId, slot: &Slot, remote: Option<String>, is_newest: bool) -> BrowserReport {
     let state = match &slot.state {
         State::Starting => BrowserState::Starting,
         State::Ready(_) => BrowserState::Ready,
@@ -61,11 +73,14 @@ fn of(id: BrowserId, slot: &Slot) -> BrowserReport {
     let browser = serving.map(|serving| &serving.browser);
     BrowserReport {
         id,
+        remote,
+        is_newest,
         state,
         why: slot.lacks(),
         age: serving.map(|serving| serving.ready_at.elapsed()),
         served: browser.map_or(0, Browser::served),
         browser: browser.cloned(),
+        disk: serving.and_then(|serving| serving.disk),
         warm: slot.warm(),
         differences: serving.map_or(0, |serving| serving.differences),
         cpu: serving.and_then(|serving| serving.cpu),

@@ -1,4 +1,6 @@
-//! How many browsers run. PURE: from figures to a decision that carries its evidence.
+//! How many browsers run on this machine. PURE: from figures to a decision that carries its evidence.
+//!
+//! Remote browsers have places too, but none of them is started or drained.
 //!
 //! A browser is started before a queue forms: when the sessions that are there, those that wait and those that will
 //! come while a browser starts do not fit into the places of the browsers. One is drained when for some time one fewer
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::decision::{Decision, Evidence, Figures, Rules, Stage, What};
 
 /// Memory that a browser takes before it has sessions, in bytes. *Measured*: some 100 MiB in headless shell, 150 in full Chrome.
-const BROWSER: u64 = 150 << 20;
+pub(super) const BROWSER: u64 = 150 << 20;
 /// Memory that a session takes, in bytes. *Measured*: a small page takes 21 MiB in headless shell, 28 in full Chrome.
 const SESSION: u64 = 28 << 20;
 /// Most browsers of one server.
@@ -46,6 +48,27 @@ pub(super) fn carried_by(capacity: Capacity, min: usize, sessions_per_browser: i
 /// How many browsers fit into this memory without any session.
 pub(super) fn fit_empty(memory: u64) -> usize {
     usize::try_from(memory / BROWSER).unwrap_or(usize::MAX)
+}
+
+/// Which numbers of sessions need more memory than there is, although their pages are small; a sentence for each.
+pub(super) fn doubts(capacity: Capacity, sessions_per_browser: i64, max_sessions: Option<u32>) -> Vec<String> {
+    let Some(memory) = capacity.memory else { return Vec::new() };
+    let numbers = [
+        ("sessions_per_browser", u64::try_from(sessions_per_browser).ok()),
+        ("max_sessions", max_sessions.map(u64::from)),
+    ];
+    let doubt = |(setting, sessions): (&str, Option<u64>)| {
+        let needed = BROWSER.saturating_add(SESSION.saturating_mul(sessions?));
+        let (needs, has) = (needed >> 20, memory >> 20);
+        (needed > memory).then(|| {
+            format!(
+                "{setting} {}: so many sessions with a small page each need {needs} MiB of memory, and this machine has \
+                 {has} MiB; lower it",
+                sessions.unwrap_or_default()
+            )
+        })
+    };
+    numbers.into_iter().filter_map(doubt).collect()
 }
 
 /// The rate at which sessions are requested: an average that forgets.
@@ -89,7 +112,11 @@ fn expected(figures: &Figures) -> i64 {
 
 /// The demand beside the number of places, which `fewer` browsers would not have.
 fn demand(figures: &Figures, rules: &Rules, fewer: usize) -> (i64, i64, i64) {
-    let with_places = figures.at(|stage| matches!(stage, Stage::Ready | Stage::Starting));
+    // Whether a remote one that is being connected to can be reached is not known.
+    let with_places = figures
+        .browsers
+        .iter()
+        .filter(|browser| browser.stage == Stage::Ready || browser.stage == Stage::Starting && !browser.is_remote);
     let (mut sessions, mut browsers) = (0, 0_i64);
     for browser in with_places {
         // One that a session has for itself has no places.
@@ -105,7 +132,7 @@ fn demand(figures: &Figures, rules: &Rules, fewer: usize) -> (i64, i64, i64) {
 /// Whether one browser fewer would be enough now.
 pub(super) fn is_surplus(figures: &Figures, rules: &Rules) -> bool {
     let (sessions, expected, places) = demand(figures, rules, 1);
-    let is_settled = figures.at(|stage| stage == Stage::Starting).next().is_none();
+    let is_settled = figures.local().all(|browser| browser.stage != Stage::Starting);
     figures.running() > rules.min
         && is_settled
         && !is_replacing(figures)
@@ -120,7 +147,7 @@ fn is_replacing(figures: &Figures) -> bool {
 
 /// Whether a browser is started, drained or taken back.
 pub(super) fn decide(figures: &Figures, rules: &Rules) -> Option<Decision> {
-    let (running, alive) = (figures.running(), figures.browsers.len());
+    let (running, alive) = (figures.running(), figures.local().count());
     let back = figures.at(|stage| stage == Stage::Surplus).max_by_key(|browser| browser.browser);
     if running < rules.min {
         let why = Evidence::BelowMinimum { browsers: running, min: rules.min };
@@ -132,7 +159,8 @@ pub(super) fn decide(figures: &Figures, rules: &Rules) -> Option<Decision> {
         return may_start.then_some(Decision { what: What::Start, why });
     }
     // The one with the fewest sessions; of several, the oldest, which has grown most.
-    let least = figures.at(|stage| stage == Stage::Ready).min_by_key(|browser| (browser.sessions, browser.browser));
+    let ready = figures.local().filter(|browser| browser.stage == Stage::Ready);
+    let least = ready.min_by_key(|browser| (browser.sessions, browser.browser));
     if running > rules.max && !is_replacing(figures) {
         let why = Evidence::AboveMaximum { browsers: running, max: rules.max };
         return least.map(|least| Decision { what: What::Drain(least.browser), why });

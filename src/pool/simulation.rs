@@ -106,6 +106,7 @@ impl World {
             start_time: START,
             surplus_since: self.surplus_since,
             retry_at: self.back_off.until(),
+            unconnected: None,
             memory: Some(self.memory),
             cpu: None,
         };
@@ -124,6 +125,7 @@ impl World {
         let (now, browser) = (self.now, BrowserId(self.last));
         let figures = BrowserFigures {
             browser,
+            is_remote: false,
             stage: Stage::Starting,
             sessions: 0,
             is_exclusive: false,
@@ -131,6 +133,7 @@ impl World {
             served: 0,
             resident: None,
             resident_when_new: Some(0),
+            disk: None,
             is_asked: false,
             replaced_by: None,
         };
@@ -145,6 +148,7 @@ impl World {
             let now = self.now;
             match decision.what {
                 What::Hold => return,
+                What::Connect(source) => panic!("there is no remote browser {source}"),
                 What::Start => {
                     self.start();
                 }
@@ -279,7 +283,9 @@ fn rules(min: usize, more: usize, sessions: i64) -> Rules {
         recycle_age: Some(Duration::from_secs(3600)),
         recycle_sessions: Some(100),
         recycle_growth: Some(1 << 30),
+        recycle_disk: None,
         browser_memory: Some(3 << 30),
+        browser_disk: None,
         recycle_deadline: Duration::from_secs(10),
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Slot {
     pub(super) replaced_by: Option<(BrowserId, RecycleReason)>,
     /// The company that its sessions accept, as long as it has some.
     pub(super) company: Company,
+    /// Why the last attempt to connect failed: a remote browser that cannot be reached keeps its slot.
+    pub(super) failed: Option<Arc<BrowserError>>,
 }
 
 /// The state of one slot.
@@ -66,6 +68,8 @@ pub(super) struct Serving {
     pub(super) resident: Option<u64>,
     /// Processor time of the process tree, as it was measured last.
     pub(super) cpu: Option<Duration>,
+    /// Bytes of disk that its profile and temporary files take.
+    pub(super) disk: Option<u64>,
     /// Its parked sessions are being hibernated, because it is overdue.
     pub(super) is_overdue: bool,
     /// Differences between the records and the browser that were found in it.
@@ -138,6 +142,12 @@ impl fmt::Display for DeadReason {
 }
 
 impl Slot {
+    /// The slot of a browser that is being started, or connected to again after this error.
+    fn starting(source: usize, failed: Option<Arc<BrowserError>>, now: Instant) -> Self {
+        let (state, company) = (State::Starting, Company::Anyone);
+        Self { source, state, since: now, is_asked: false, replaced_by: None, company, failed }
+    }
+
     /// The browser, if it accepts sessions.
     pub(super) fn browser(&self) -> Option<&Browser> {
         match &self.state {
@@ -170,7 +180,10 @@ impl Slot {
     /// Why the slot accepts no sessions; `None` if it accepts them.
     pub(super) fn lacks(&self) -> Option<String> {
         match &self.state {
-            State::Starting => Some("it is being started".to_owned()),
+            State::Starting => Some(match &self.failed {
+                Some(error) => format!("it is being connected to again, because {error}"),
+                None => "it is being started".to_owned(),
+            }),
             State::Dead { why } => Some(why.to_string()),
             State::Draining { why, .. } => Some(why.to_string()),
             State::Ready(_) => None,
@@ -192,8 +205,13 @@ impl Slot {
         browser.is_exclusive() || self.company == Company::Nobody && browser.live() > 0
     }
 
+    /// Whether it is dead because the browser of this source was not reached.
+    pub(super) fn was_not_reached(&self, source: usize) -> bool {
+        self.source == source && matches!(self.state, State::Dead { why: DeadReason::NotStarted { .. } })
+    }
+
     /// The figures for the decisions about browsers; `None` if the browser is dead.
-    pub(super) fn figures(&self, id: BrowserId) -> Option<BrowserFigures> {
+    pub(super) fn figures(&self, id: BrowserId, is_remote: bool) -> Option<BrowserFigures> {
         let (stage, serving) = match &self.state {
             State::Dead { .. } => return None,
             State::Starting => (Stage::Starting, None),
@@ -206,6 +224,7 @@ impl Slot {
         };
         Some(BrowserFigures {
             browser: id,
+            is_remote,
             stage,
             sessions: serving.map_or(0, |serving| serving.browser.live()),
             is_exclusive: serving.is_some_and(|serving| self.is_exclusive(&serving.browser)),
@@ -213,6 +232,7 @@ impl Slot {
             served: serving.map_or(0, |serving| serving.browser.served()),
             resident: serving.and_then(|serving| serving.resident),
             resident_when_new: serving.and_then(|serving| serving.resident_when_new),
+            disk: serving.and_then(|serving| serving.disk),
             is_asked: self.is_asked,
             replaced_by: self.replaced_by,
         })
@@ -229,7 +249,7 @@ impl Slot {
             State::Draining { why, .. } => tracing::debug!(browser, %why, "browser draining"),
             State::Dead { why: DeadReason::Closed { why } } => tracing::info!(browser, %why, "browser closed"),
             State::Dead { why: DeadReason::Lost { why, last_words } } => {
-                tracing::error!(browser, %why, ?last_words, "browser lost; another one is started");
+                tracing::error!(browser, %why, ?last_words, "browser lost");
             }
             State::Dead { why: DeadReason::NotStarted { error, retry_in } } => {
                 tracing::error!(browser, %error, ?retry_in, "browser did not start");
@@ -288,10 +308,14 @@ impl Slots {
         let is_started = matches!(next, Next::Ready(_));
         let before = match (slots.remove(&id), next) {
             (None, Next::Start { source }) => {
-                let company = Company::Anyone;
-                let slot =
-                    Slot { source, state: State::Starting, since: now, is_asked: false, replaced_by: None, company };
-                slots.insert(id, slot);
+                slots.insert(id, Slot::starting(source, None, now));
+                None
+            }
+            (
+                Some(Slot { source: of, state: State::Dead { why: DeadReason::NotStarted { error, .. } }, .. }),
+                Next::Start { source },
+            ) if of == source => {
+                slots.insert(id, Slot::starting(source, Some(error), now));
                 None
             }
             (Some(slot), next) => match changed(slot.state, next, self.warm()) {
@@ -385,6 +409,7 @@ mod tests {
             resident_when_new: None,
             resident: None,
             cpu: None,
+            disk: None,
             is_overdue: false,
             differences: 0,
         })
@@ -436,7 +461,26 @@ mod tests {
         assert!(to(Next::Drain(DrainReason::Empty)));
         assert!(!to(Next::Drain(DrainReason::Surplus)), "it is being closed");
         assert!(to(lost()));
-        assert!(!to(ready(&lease)) && !to(lost()), "the dead stay dead");
+        assert!(!to(ready(&lease)) && !to(lost()) && !to(Next::Start { source: 0 }), "the dead stay dead");
+    }
+
+    #[tokio::test]
+    async fn a_remote_browser_keeps_its_slot_until_it_is_reached() {
+        let (slots, _) = slots();
+        let to = |next| slots.transition(ONE, next, Instant::now());
+        let lacks = || slots.lock().values().find_map(Slot::lacks).expect("a reason");
+        for _ in 0..2 {
+            assert!(to(Next::Start { source: 3 }));
+            let error = Arc::new(BrowserError::Odd("nonsense".to_owned()));
+            assert!(to(Next::Dead(DeadReason::NotStarted { error, retry_in: Duration::from_millis(200) })));
+            assert!(lacks().contains("nonsense") && lacks().contains("200 ms"), "{}", lacks());
+        }
+        assert!(!to(Next::Start { source: 4 }), "that is another one");
+        assert!(to(Next::Start { source: 3 }));
+        assert!(lacks().contains("connected to again") && lacks().contains("nonsense"), "{}", lacks());
+        let (lease, _) = fake::lease();
+        assert!(to(ready(&lease)));
+        assert_eq!(slots.lock().values().find_map(Slot::lacks), None);
     }
 
     #[tokio::test]

@@ -35,8 +35,12 @@ impl Pool {
     pub(super) async fn launch(self, id: BrowserId, source: usize) -> Result<(), Arc<BrowserError>> {
         let (inner, since) = (self.inner.clone(), Instant::now());
         let Some(from) = inner.sources.get(source) else { return Ok(()) };
-        // Closing does not interrupt this: the future owns a half-started browser, and ends with it within its deadline.
-        let started = browser::start(id, from, inner.shares, inner.metrics.clone()).await;
+        let starting = browser::start(id, from, inner.shares, inner.metrics.clone());
+        let started = tokio::select! {
+            started = starting => started,
+            // A local one is not interrupted: the future owns a half-started process, and ends with it within its deadline.
+            () = inner.closing.cancelled(), if from.is_remote() => return Ok(()),
+        };
         let now = Instant::now();
         match started {
             Ok(started) => {
@@ -75,6 +79,7 @@ impl Pool {
                 resident_when_new: None,
                 resident: None,
                 cpu: None,
+                disk: None,
                 is_overdue: false,
                 differences: 0,
             }),

@@ -9,7 +9,7 @@ use crate::{
     browser::CallError,
     cdp::error::CdpError,
     config::ConfigError,
-    pool::{NoLease, TooMuch},
+    pool::{NoLease, NotReplaced, TooMuch},
     snapshot::repository::RepositoryError,
     store::StoreError,
     tenant::{
@@ -76,6 +76,9 @@ pub enum ServiceError {
     /// There is no such browser.
     #[error("there is no browser {0}; GET /v1/browsers lists them")]
     NoBrowser(String),
+    /// The browser cannot be replaced.
+    #[error(transparent)]
+    NotReplaced(NotReplaced),
     /// The configuration that was to be loaded is wrong.
     #[error("the configuration was not loaded, and all old settings stay in force: {0}")]
     Config(#[from] ConfigError),

@@ -15,6 +15,7 @@ mod closing;
 mod codec;
 mod definition;
 mod discovery;
+mod disk;
 mod docs;
 mod downloads;
 mod frames;

@@ -297,7 +297,8 @@ async fn browsers_are_started_under_a_ramp_and_stopped_after_it() {
 async fn limits_above_what_the_machine_has_are_refused_at_start() {
     let run = async |flags: &[&str]| {
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_ghostmux"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .arg("serve")
+            .env("GHOSTMUX_LISTEN", "127.0.0.1:0")
             .args(flags)
             .output();
         let output = output.await.expect("it runs");
@@ -306,6 +307,14 @@ async fn limits_above_what_the_machine_has_are_refused_at_start() {
     let (code, said) = run(&["--browser-memory", "1000000GiB"]).await;
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("browser_memory 1024000000 MiB: this machine has"), "{said}");
+    let (code, said) = run(&["--browser-memory", "10MiB"]).await;
+    assert!(code == Some(2) && said.contains("browser_memory 10 MiB: a browser takes up to"), "{said}");
+    // The port is in use, so it ends after the check.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let listener = std::net::TcpListener::bind(taken).expect("the port");
+    let (_, said) = run(&["--listen", &taken.to_string(), "--max-sessions", "1000000"]).await;
+    assert!(said.contains("max_sessions 1000000: so many sessions"), "{said}");
+    drop(listener);
 }
 
 /// The browsers that the proxy will replace.

@@ -55,6 +55,8 @@ pub(crate) struct Proxy {
     address: String,
     pub(crate) browser: Browser,
     directory: tempfile::TempDir,
+    /// The directory in which it makes its own.
+    sessions: PathBuf,
     killed: bool,
 }
 
@@ -70,11 +72,18 @@ impl Proxy {
         Self::serve(browser, &["--browser-url", url], &[&["--codec", "json"], flags].concat()).await
     }
 
+    /// Starts it with these flags alone, which name its browsers.
+    pub(crate) async fn start_with(browser: Browser, flags: &[&str]) -> Self {
+        Self::serve(browser, &[], flags).await
+    }
+
     async fn serve(browser: Browser, source: &[&str], flags: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("ghostmux-it-").tempdir().expect("a directory");
         let log = fs::File::create(directory.path().join("log")).expect("a file for the log");
-        let sessions = directory.path().join("sessions");
-        fs::create_dir(&sessions).expect("a directory for sessions");
+        // Several may share one: a test that sets it looks itself for what is left in it.
+        let at = flags.iter().position(|flag| *flag == "--session-dir");
+        let sessions = at.map_or_else(|| directory.path().join("sessions"), |at| flags[at + 1].into());
+        fs::create_dir_all(&sessions).expect("a directory for sessions");
         let listen: &[&str] = if flags.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut command = Command::new(env!("CARGO_BIN_EXE_ghostmux"));
         // Tests know how many browsers there are; tests of scaling set the limits, by flags or in a file. `make prove`
@@ -88,8 +97,7 @@ impl Proxy {
             .arg("serve")
             .args(listen)
             .args(source)
-            .arg("--session-dir")
-            .arg(&sessions)
+            .env("GHOSTMUX_SESSION_DIR", &sessions)
             .args(flags)
             .env_remove("GHOSTMUX_CONFIG")
             // Unused warm pages take CPU time from all tests; tests of the warm pool set `--warm`.
@@ -110,7 +118,7 @@ impl Proxy {
             }
         });
         let line = tokio::task::spawn_blocking(move || ready.recv_timeout(START)).await.expect("no panic");
-        let mut proxy = Self { child, address: String::new(), browser, directory, killed: false };
+        let mut proxy = Self { child, address: String::new(), browser, directory, sessions, killed: false };
         let line = line.unwrap_or_else(|_| panic!("it did not get ready; its log:\n{}", proxy.log()));
         let address = line.split("http://").nth(1).and_then(|rest| rest.split([' ', '/']).next());
         address.unwrap_or_else(|| panic!("no address in {line:?}")).clone_into(&mut proxy.address);
@@ -138,7 +146,12 @@ impl Proxy {
 
     /// The directory of the sessions' files.
     pub(crate) fn session_dir(&self) -> PathBuf {
-        self.directory.path().join("sessions")
+        self.sessions.clone()
+    }
+
+    /// Its own directory in that, with the profiles of its Chromes.
+    pub(crate) fn own_directory(&self) -> PathBuf {
+        self.sessions.join(format!("ghostmux-{}", self.pid()))
     }
 
     /// The pids of the processes whose command line names its directory: its Chromes.
@@ -297,6 +310,10 @@ impl Proxy {
             return Err(format!("it ended with {status}"));
         }
         let sessions = self.session_dir();
+        if !sessions.starts_with(self.directory.path()) {
+            let own = self.own_directory();
+            return if own.exists() { Err(format!("{} is left", own.display())) } else { Ok(()) };
+        }
         let since = Instant::now();
         while !processes_naming(&sessions).is_empty() {
             if since.elapsed() > Duration::from_secs(5) {

@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// A configuration file, and the proxy that was started with it.
-struct Configured {
-    file: PathBuf,
-    proxy: Proxy,
+pub(crate) struct Configured {
+    pub(crate) file: PathBuf,
+    pub(crate) proxy: Proxy,
     _directory: tempfile::TempDir,
 }
 
 impl Configured {
-    async fn start(settings: &str) -> Self {
+    pub(crate) async fn start(settings: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("ghostmux.toml");
         fs::write(&file, settings).expect("written");

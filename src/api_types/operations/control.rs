@@ -37,13 +37,13 @@ impl Operation for RecycleBrowser {
             id: Some("browser"),
             says: "The browser will be replaced.",
             tag: "browsers",
-            errors: &[Errors::Browser],
+            errors: &[Errors::Browser, Errors::Replacement],
             ..OF_MODE
         }),
     };
 }
 
-/// Replaces all browsers, one after the other, each as by `recycleBrowser`: how Chrome is updated without the end of a
+/// Replaces all browsers of this machine, one after the other, each as by `recycleBrowser`: how Chrome is updated without the end of a
 /// session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     browser::find::{FindError, Found, Kind},
-    config::{StorePlace, StoreSettings},
+    config::{RemoteUrl, StorePlace, StoreSettings},
 };
 
 const MIB: u64 = 1 << 20;
@@ -71,10 +71,11 @@ pub(super) fn start(outcome: &Result<Duration, String>, starts_without_sandbox: 
     }
 }
 
-pub(super) fn remote(url: &str, reached: Result<(), String>) -> Check {
+pub(super) fn remote(url: &RemoteUrl, reached: Result<(), String>, is_needed: bool) -> Check {
+    let level = if is_needed { Level::Fail } else { Level::Warn };
     match reached {
         Ok(()) => Check::new(Level::Ok, "browser", format!("{url} accepts connections")),
-        Err(error) => Check::new(Level::Fail, "browser", format!("{url}: {error}"))
+        Err(error) => Check::new(level, "browser", format!("{url}: {error}"))
             .remedy("start that Chrome with --remote-debugging-port, and check that this machine can reach it"),
     }
 }
@@ -253,7 +254,7 @@ mod tests {
             start(&Err("no page within 15 s".into()), false),
             start(&Err("No usable sandbox!".into()), true),
             start(&Err("error while loading shared libraries: libnss3.so: cannot open".into()), false),
-            remote("ws://a", Err("refused".into())),
+            remote(&"ws://a".parse().expect("a URL"), Err("refused".into()), true),
             sandbox(&poor, false, false),
             sandbox(&poor, true, true),
             sandbox(&Machine { root: true, ..machine() }, false, true),

@@ -21,7 +21,7 @@ use tokio::{net::TcpStream, process::Command, time::timeout};
 
 use crate::{
     browser::find::{self, Found},
-    config::LocalBrowsers,
+    config::{LocalBrowsers, RemoteUrl},
 };
 
 /// A browser that takes longer to load a blank page is not usable.
@@ -191,13 +191,8 @@ pub(super) fn telling_line(errors: &str) -> &str {
 }
 
 /// Whether a remote browser's address accepts connections.
-pub(super) async fn reach(url: &str) -> Result<(), String> {
-    let rest = url.strip_prefix("ws://").unwrap_or(url);
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
-    let has_port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let address = if has_port { address.to_owned() } else { format!("{address}:80") };
-    match timeout(REACH_DEADLINE, TcpStream::connect(&address)).await {
+pub(super) async fn reach(url: &RemoteUrl) -> Result<(), String> {
+    match timeout(REACH_DEADLINE, TcpStream::connect(url.authority())).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", REACH_DEADLINE.as_secs())),

@@ -17,7 +17,9 @@ fn rules() -> Rules {
         recycle_age: Some(SECOND * 1000),
         recycle_sessions: Some(50),
         recycle_growth: Some(500 * MIB),
+        recycle_disk: Some(1000 * MIB),
         browser_memory: Some(2000 * MIB),
+        browser_disk: Some(3000 * MIB),
         recycle_deadline: SECOND * 60,
     }
 }
@@ -35,6 +37,7 @@ fn ago(now: Instant, seconds: u32) -> Instant {
 fn browser(number: u32, now: Instant) -> BrowserFigures {
     BrowserFigures {
         browser: BrowserId(number),
+        is_remote: false,
         stage: Stage::Ready,
         sessions: 2,
         is_exclusive: false,
@@ -42,6 +45,7 @@ fn browser(number: u32, now: Instant) -> BrowserFigures {
         served: 2,
         resident: Some(300 * MIB),
         resident_when_new: Some(100 * MIB),
+        disk: None,
         is_asked: false,
         replaced_by: None,
     }
@@ -57,6 +61,7 @@ fn figures(browsers: Vec<BrowserFigures>, now: Instant) -> Figures {
         start_time: SECOND,
         surplus_since: None,
         retry_at: None,
+        unconnected: None,
         memory: Some(50),
         cpu: Some(100),
     }
@@ -82,6 +87,9 @@ fn browsers_are_replaced_by_age_sessions_growth_and_request() {
     let grown = |mib| BrowserFigures { resident: Some(mib * MIB), ..young.clone() };
     assert_eq!(of(grown(799)), None);
     assert_eq!(of(grown(800)), replace(RecycleReason::Growth(500 * MIB), "recycle_growth"));
+    let full = |mib| BrowserFigures { disk: Some(mib * MIB), ..young.clone() };
+    assert_eq!(of(full(999)), None);
+    assert_eq!(of(full(1000)), replace(RecycleReason::Disk(1000 * MIB), "recycle_disk"));
     let asked = BrowserFigures { is_asked: true, ..young };
     assert_eq!(of(asked), replace(RecycleReason::Asked, "recycle_asked"));
 }
@@ -142,11 +150,23 @@ fn parked_sessions_of_an_overdue_browser_are_hibernated_once() {
 }
 
 #[test]
-fn only_the_limit_of_memory_cuts_sessions() {
+fn only_the_limits_of_memory_and_disk_cut_sessions() {
     let now = now();
-    let mut of = figures(vec![browser(1, now)], now);
-    of.browsers[0].resident = Some(2001 * MIB);
-    assert_eq!(decided(&of), Some((What::Kill(BrowserId(1)), "browser_memory")));
-    of.browsers[0].stage = Stage::Closing;
-    assert_eq!(decided(&of), None, "it is killed already");
+    for (resident, disk, why) in [(2001, 0, "browser_memory"), (0, 3001, "browser_disk")] {
+        let mut of = figures(vec![browser(1, now)], now);
+        (of.browsers[0].resident, of.browsers[0].disk) = (Some(resident * MIB), Some(disk * MIB));
+        assert_eq!(decided(&of), Some((What::Kill(BrowserId(1)), why)));
+        of.browsers[0].stage = Stage::Closing;
+        assert_eq!(decided(&of), None, "it is killed already");
+    }
+}
+
+#[test]
+fn remote_browsers_are_never_replaced() {
+    let rules = Rules { recycle_sessions: Some(1), ..rules() };
+    let now = now();
+    let mut figures = figures(vec![browser(1, now)], now);
+    assert!(decide(&figures, &rules).is_some());
+    figures.browsers[0].is_remote = true;
+    assert_eq!(decide(&figures, &rules), None);
 }

@@ -18,7 +18,9 @@ fn rules() -> Rules {
         recycle_age: None,
         recycle_sessions: None,
         recycle_growth: None,
+        recycle_disk: None,
         browser_memory: None,
+        browser_disk: None,
         recycle_deadline: SECOND * 3600,
     }
 }
@@ -26,6 +28,7 @@ fn rules() -> Rules {
 fn browser(number: u32, stage: Stage, sessions: i64) -> BrowserFigures {
     BrowserFigures {
         browser: BrowserId(number),
+        is_remote: false,
         stage,
         sessions,
         is_exclusive: false,
@@ -33,6 +36,7 @@ fn browser(number: u32, stage: Stage, sessions: i64) -> BrowserFigures {
         served: 0,
         resident: None,
         resident_when_new: None,
+        disk: None,
         is_asked: false,
         replaced_by: None,
     }
@@ -50,6 +54,7 @@ fn ready<const N: usize>(sessions: [i64; N]) -> Figures {
         start_time: SECOND / 2,
         surplus_since: None,
         retry_at: None,
+        unconnected: None,
         memory: Some(50),
         cpu: Some(50),
     }
@@ -187,4 +192,38 @@ fn browsers_above_a_maximum_that_was_lowered_take_no_new_sessions() {
     let mut replacing = ready([1, 1, 0]);
     replacing.browsers[0].replaced_by = Some((BrowserId(3), RecycleReason::Asked));
     assert_eq!(decided(&replacing), None, "the third replaces the first");
+}
+
+#[test]
+fn remote_browsers_have_places_and_are_neither_started_nor_drained() {
+    let remote = |number, stage, sessions| BrowserFigures { is_remote: true, ..browser(number, stage, sessions) };
+    let mut figures = ready([10]);
+    figures.waiting = 5;
+    assert_eq!(decided(&figures), Some((What::Start, "demand")));
+    figures.browsers.push(remote(2, Stage::Starting, 0));
+    assert_eq!(decided(&figures), Some((What::Start, "demand")), "it may not be reached");
+    figures.browsers[1].stage = Stage::Ready;
+    assert_eq!(decided(&figures), None, "it has places for them");
+    let mut above = ready([4, 0, 0, 0]);
+    above.browsers[1].is_remote = true;
+    assert_eq!(decided(&above), None, "three local ones are not above the maximum");
+    let mut surplus = ready([1, 0]);
+    surplus.browsers.push(remote(3, Stage::Ready, 0));
+    (surplus.surplus_since, surplus.now) = (Some(surplus.now), surplus.now + SECOND * 300);
+    assert_eq!(decided(&surplus), Some((What::Drain(BrowserId(2)), "surplus")));
+    surplus.browsers.remove(1);
+    assert_eq!(decided(&surplus), None, "the last local one stays");
+    // Only remote ones: there is no minimum here.
+    let none = Rules { min: 0, max: 0, ..rules() };
+    let only = Figures { browsers: vec![remote(1, Stage::Ready, 40)], ..ready([]) };
+    assert_eq!(decide(&only, &none).map(|decision| decision.what), Some(What::Hold));
+}
+
+#[test]
+fn numbers_of_sessions_that_need_more_memory_than_there_is_are_doubted() {
+    let doubts = |mib: u64, most| doubts(Capacity { cpus: 2, memory: Some(mib << 20) }, 20, most);
+    assert_eq!(doubts(4096, Some(100)), Vec::<String>::new());
+    let said = doubts(4096, Some(200));
+    assert!(said.len() == 1 && said[0].starts_with("max_sessions 200: ") && said[0].contains("5750 MiB"), "{said:?}");
+    assert!(doubts(512, None)[0].starts_with("sessions_per_browser 20: "));
 }

@@ -16,6 +16,7 @@ use crate::{
         operations::{ControlRequest, Drain, Pause, RecycleBrowser, RecycleBrowsers, Reload, Resume},
     },
     config::Config,
+    pool::NotReplaced,
     port::BrowserId,
     session::{
         error::ServiceError,
@@ -60,7 +61,10 @@ impl SessionManager {
         Ok(match request {
             ControlRequest::RecycleBrowser(RecycleBrowser { browser }) => {
                 let Ok(number) = browser.parse() else { return Err(no_browser(&browser)) };
-                inner.pool.recycle(BrowserId(number)).map_err(|_| no_browser(&browser))?;
+                inner.pool.recycle(BrowserId(number)).map_err(|error| match error {
+                    NotReplaced::NoBrowser(_) => no_browser(&browser),
+                    NotReplaced::Remote { .. } => ServiceError::NotReplaced(error),
+                })?;
                 Reply::of::<RecycleBrowser>(&Recycling { browsers: vec![number] })
             }
             ControlRequest::RecycleBrowsers(RecycleBrowsers {}) => {

@@ -10,8 +10,8 @@ use jiff::{Span, Timestamp, civil::Date, tz::Offset};
 use super::{SessionManager, service::Pressure};
 use crate::{
     api_types::{
-        Bad, BrowserCounts, BrowserInfo, BrowserState, Browsers, Millis, Owner, QueueStatus, Reply, ServerStatus,
-        SessionCounts, TenantUsages,
+        Bad, BrowserCounts, BrowserInfo, BrowserOrigin, BrowserState, Browsers, Millis, Owner, QueueStatus, Reply,
+        ServerStatus, SessionCounts, TenantUsages,
         operations::{GetBrowser, GetStatus, ListBrowsers, ListUsage, ServerRequest},
     },
     browser::{Browser, process_tree::ProcessTable},
@@ -134,6 +134,7 @@ impl SessionManager {
             },
             memory,
             cpu_time: Millis(cpu_time),
+            unreachable: reports.iter().filter_map(unreachable).collect(),
         })
     }
 
@@ -181,6 +182,7 @@ async fn shown(report: BrowserReport, table: &ProcessTable) -> BrowserInfo {
     let sessions = report.browser.as_ref().map_or(0, Browser::live);
     BrowserInfo {
         id: report.id.0,
+        kind: if report.remote.is_some() { BrowserOrigin::Remote } else { BrowserOrigin::Local },
         product: report.product(),
         pid: report.pid(),
         age: report.age.map(Millis),
@@ -193,10 +195,18 @@ async fn shown(report: BrowserReport, table: &ProcessTable) -> BrowserInfo {
         differences: report.differences,
         processes: figures.map(|figures| figures.processes),
         memory: figures.map(|figures| figures.memory),
+        disk: report.disk,
         cpu_time: figures.map(|figures| Millis(figures.cpu)),
+        url: report.remote,
         state: report.state,
         why: report.why,
     }
+}
+
+/// Why a remote browser accepts no sessions, if it does not; a link that was lost before the present one does not count.
+fn unreachable(report: &BrowserReport) -> Option<String> {
+    let (url, why) = (report.remote.as_ref()?, report.why.as_ref()?);
+    report.is_newest.then(|| format!("browser {} at {url}: {why}", report.id))
 }
 
 fn count(of: usize) -> u32 {

@@ -1,0 +1,86 @@
+//! What the operating system says of the local browsers: their memory, their files, and the processes of those that have
+//! ended.
+
+use super::{
+    Pool,
+    reconcile::{self, Departed, OrphanProcess, Process, Rounds},
+    slot::Slot,
+};
+use crate::browser::{
+    Browser, disk,
+    process_tree::{Member, ProcessTable, clock_ticks},
+};
+
+/// Browsers that have ended and may have left processes, of which so many are remembered.
+const DEPARTED_KEPT: usize = 256;
+
+impl Pool {
+    /// Reads how much memory and processor time the browsers use.
+    pub(super) async fn measure(&self) {
+        let pids: Vec<u32> = self.running().iter().filter_map(Browser::pid).collect();
+        let table = match ProcessTable::read(pids).await {
+            Ok(table) => table,
+            Err(error) => {
+                tracing::debug!(%error, "the memory of the browsers cannot be read");
+                return;
+            }
+        };
+        for serving in self.inner.slots.lock().values_mut().filter_map(Slot::serving_mut) {
+            let figures = serving.browser.pid().and_then(|pid| table.of(pid));
+            serving.resident = figures.map(|figures| figures.memory);
+            serving.cpu = figures.map(|figures| figures.cpu);
+            serving.resident_when_new = serving.resident_when_new.or(serving.resident);
+        }
+    }
+
+    /// A browser has ended, with all its processes if everything is in order.
+    pub(super) fn departed(&self, browser: &Browser) {
+        let (Some(group), Some(at)) = (browser.pid(), clock_ticks()) else { return };
+        let mut books = self.books();
+        books.departed.push_back(Departed { browser: browser.id(), group, at });
+        if books.departed.len() > DEPARTED_KEPT {
+            books.departed.pop_front();
+        }
+    }
+
+    /// Kills the processes of browsers that have ended.
+    pub(super) async fn reconcile_processes(&self, rounds: &mut Rounds<OrphanProcess>) {
+        let departed: Vec<Departed> = self.books().departed.iter().copied().collect();
+        let members = match Member::of_groups(departed.iter().map(|departed| departed.group).collect()).await {
+            Ok(members) => members,
+            Err(error) => {
+                tracing::debug!(%error, "the processes of the system cannot be read");
+                return;
+            }
+        };
+        let process = |member: &Member| Process { pid: member.pid, group: member.group, started: member.started };
+        let processes: Vec<Process> = members.iter().map(process).collect();
+        // A group without processes is over.
+        let is_over =
+            |of: &Departed| departed.contains(of) && !processes.iter().any(|process| process.group == of.group);
+        self.books().departed.retain(|of| !is_over(of));
+        for (orphan, is_new) in rounds.on_round(reconcile::orphan_processes(&departed, &processes)) {
+            if is_new {
+                self.count(orphan.browser, OrphanProcess::LABEL, &orphan);
+            }
+            let is_it = |member: &&Member| member.pid == orphan.pid && member.started == orphan.started;
+            if let Some(member) = members.iter().find(is_it) {
+                member.kill();
+            }
+        }
+    }
+
+    /// Reads how much of the disk the browsers use.
+    pub(super) async fn measure_disk(&self) {
+        let browsers = self.running();
+        let with_files = browsers.iter().filter_map(|browser| Some((browser.id(), browser.profile()?.to_owned())));
+        let (ids, profiles): (Vec<_>, Vec<_>) = with_files.unzip();
+        let sizes = disk::sizes_of(profiles).await;
+        let mut slots = self.inner.slots.lock();
+        for (id, size) in ids.iter().zip(sizes) {
+            if let Some(serving) = slots.get_mut(id).and_then(Slot::serving_mut) {
+                serving.disk = Some(size);
+            }
+        }
+    }
+}
