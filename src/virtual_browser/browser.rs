@@ -244,7 +244,7 @@ impl VirtualBrowser {
             if alone {
                 self.actions.push(Action::Unclaim);
             }
-            let error = "'Tracing.start' is refused: a trace shows every session of the browser, and others are there; start it while this session is alone in its browser, which with --max-sessions 1 it always is";
+            let error = "'Tracing.start' is refused: a trace shows every session of the browser, and others are there, with or without a client; start it when they have ended or hibernate (--hibernate-after), or have this session alone in its browser, by --max-sessions 1 or as a tenant with `sharing = \"session\"`";
             self.refuse(&on, id, &CdpError::server(error));
         }
     }

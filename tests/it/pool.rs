@@ -504,6 +504,21 @@ async fn end_trace(client: &Client) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn parked_session_of_another_client_forbids_traces_until_it_hibernates() {
+    let proxy = Proxy::start(Browser::any().await, &[]).await;
+    let parked = create(&proxy, json!({})).await;
+    let tracer = proxy.connect().await;
+    let (_, refused) = tracer.call("Tracing.start", json!({})).await.expect_err("somebody else is there");
+    assert!(refused.contains("without a client") && refused.contains("--hibernate-after"), "{refused}");
+    let path = format!("/v1/sessions/{}", id_of(&parked));
+    assert_eq!(ok(&proxy, "GET", &path, Value::Null).await["state"], "parked");
+    ok(&proxy, "PATCH", &path, json!({ "hibernateAfter": 1 })).await;
+    eventually("it hibernates", async || ok(&proxy, "GET", &path, Value::Null).await["state"] == "hibernated").await;
+    trace(&tracer).await;
+    end_trace(&tracer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn newcomer_waits_until_the_trace_in_the_only_browser_ends() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     let tracer = proxy.connect().await;
