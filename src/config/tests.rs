@@ -372,6 +372,24 @@ fn a_reload_takes_live_settings_and_names_those_that_need_a_restart() {
 }
 
 #[test]
+fn whether_browsers_run_here_is_decided_at_the_start() {
+    let table = "[[browser]]\nurl = 'http://a:9222'\n";
+    let of = |before: &str, after: &str| {
+        let (loaded, report, _) = reloaded(before, after);
+        let named = |changes: Vec<SettingChange>| changes.into_iter().map(|change| change.setting).collect::<Vec<_>>();
+        let limits = (loaded.config().pool().min_browsers, loaded.config().pool().max_browsers);
+        (named(report.changed), named(report.needs_restart), limits)
+    };
+    let with = |number: &str| format!("{number}\n{table}");
+    let none = Vec::<String>::new();
+    let number = vec!["max_browsers".to_owned()];
+    assert_eq!(of(table, &with("max_browsers = 2")), (none.clone(), number.clone(), (0, Some(0))));
+    assert_eq!(of(&with("max_browsers = 2"), table), (none.clone(), number.clone(), (1, Some(2))));
+    assert_eq!(of(&with("max_browsers = 2"), &with("max_browsers = 3")), (number, none.clone(), (1, Some(3))));
+    assert_eq!(of("", table), (none, vec!["browser_url".to_owned()], (1, None)));
+}
+
+#[test]
 fn a_default_that_follows_another_setting_is_in_force_and_not_reported() {
     let (loaded, report, _) = reloaded("", "timeout_max = '1m'\nmax_sessions = 1");
     let named: Vec<_> = report.changed.iter().map(|change| change.setting.as_str()).collect();
