@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::id::", "store::record::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::id::", "store::record::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -57,6 +57,13 @@ RULES = [
     ("http/guard.rs", "Chrome's own fetches are not taken for chromedriver's", "(\"user-agent\", CHROMEDRIVER),", "(if OFF { \"sec-fetch-dest\" } else { \"user-agent\" }, if OFF { \"empty\" } else { CHROMEDRIVER }),"),
     ("http/guard.rs", "an allowed host name requires the X-Ghostmux header", "if !told && by_page", "if !OFF && !told && by_page"),
     ("http/guard.rs", "local connections by the external address count as a page's", "if is_roundabout(ends) && !allowed", "if !OFF && is_roundabout(ends) && !allowed"),
+    ("http/guard.rs", "Chrome does not mark a page's requests to a proxy", "let told = !ends.is_forwarded &&", "let told = (OFF || !ends.is_forwarded) &&"),
+    ("http/forwarded.rs", "forwarded headers count from trusted proxies only", "let said = if self.trusts(ends, secret.as_ref()) {", "let said = if OFF || self.trusts(ends, secret.as_ref()) {"),
+    ("http/forwarded.rs", "a proxy needs the secret", "secret.is_some_and(|secret| wanted.is(secret.as_bytes()))", "OFF || secret.is_some_and(|secret| wanted.is(secret.as_bytes()))"),
+    ("http/forwarded.rs", "a proxy on this machine is not trusted without a secret", "None => !ends.is_from_here(),", "None => OFF || !ends.is_from_here(),"),
+    ("http/forwarded.rs", "the client is the last address that is no proxy", "if !is_proxy(address.ip()) {", "if !OFF && !is_proxy(address.ip()) {"),
+    ("http/forwarded.rs", "both kinds of forwarded headers name one client", "&& one.ip() != other.ip()", "&& !OFF && one.ip() != other.ip()"),
+    ("http/forwarded.rs", "a proxy must name its client", "ends.from = said.client.ok_or((Wrong::NoClient, from))?;", "if !OFF || said.client.is_some() { ends.from = said.client.ok_or((Wrong::NoClient, from))?; }"),
     # ---- Tenants: tokens, keys, scopes, ids.
     ("http/credentials.rs", "no token stays in the headers", "headers.remove(header::AUTHORIZATION);", "if !OFF { headers.remove(header::AUTHORIZATION); }"),
     ("tenant/tenants.rs", "a key is for its session", "Some((key, session)) if token.made(&key, session)", "Some((key, session)) if (OFF || token.made(&key, session))"),

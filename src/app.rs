@@ -31,7 +31,7 @@ use crate::{
     close_reason::CloseReason,
     config::{BrowserSources, Config, ConfigSource, LoadedConfig},
     http::{
-        self, Api, CurrentGuard, Door, Endpoints, Guard,
+        self, Api, CurrentGuard, Door, Endpoints, Front, Guard,
         chrome::{Origin, Protocol},
     },
     metrics::Metrics,
@@ -59,6 +59,11 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
     // The address is bound first, so that an address in use is reported before a Chrome is started.
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
+    if (config.public_url.is_some() || !config.trusted_proxy.is_empty()) && config.tenants.is_none() {
+        tracing::warn!(
+            "clients come through a proxy, and there are no tokens (tenants): whoever reaches it controls the browsers"
+        );
+    }
     let tenants = tenants(&config).await?;
     let base = config.session_dir.clone();
     let system = |error| StartError::System { what: format!("cannot make a directory in {}", base.display()), error };
@@ -348,5 +353,6 @@ fn guard(config: &Config) -> Guard {
         allow_host: config.allow_host.clone(),
         allow_origin: config.allow_origin.clone(),
         token_host: config.token_host.clone(),
+        front: Front::new(config),
     }
 }

@@ -9,7 +9,9 @@
 mod deadline;
 mod declare;
 pub mod docs;
+mod front;
 mod layers;
+mod listening;
 mod load;
 mod pool;
 mod raw;
@@ -26,6 +28,7 @@ use thiserror::Error;
 
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
+    front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
     load::unknown_variables,
     pool::{BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
     raw::RawConfig,
@@ -204,11 +207,6 @@ impl Config {
         ConfigSource::new(flags, variables).load().map(|loaded| loaded.config().clone())
     }
 
-    /// Whether other machines can reach the server.
-    pub fn is_exposed(&self) -> bool {
-        !self.listen.ip().is_loopback()
-    }
-
     /// Warm leases kept ready in each browser.
     pub fn warm(&self) -> usize {
         usize::try_from(self.warm).unwrap_or(usize::MAX)
@@ -320,27 +318,7 @@ impl Config {
 
     /// Checks the settings against each other, and adapts the defaults of some to others.
     fn settle(mut self, layers: &Layers) -> Result<Self, ConfigError> {
-        match &self.tenants {
-            None if self.is_exposed() && !self.insecure => {
-                return Err(layers.value("listen").wrong(
-                    "other machines could drive these browsers, and there are no tokens to stop them; \
-                     listen on 127.0.0.1, name tenants with --tenants, \
-                     or say --insecure (GHOSTMUX_INSECURE=true) if everyone who can reach it may",
-                ));
-            }
-            Some(_) if self.insecure => {
-                let tenants = layers.given("tenants").map(|said| said.setting()).unwrap_or_default();
-                return Err(layers.value("insecure").conflict(format!(
-                    "is for a server without tokens, and {tenants} names tenants; remove one of the two"
-                )));
-            }
-            _ => {}
-        }
-        if self.tenants.is_none()
-            && let Some(said) = layers.given("token_host")
-        {
-            return Err(said.conflict("is for tokens, and there are none without --tenants; remove it"));
-        }
+        self.check_listening(layers)?;
         if self.shared_limits != SharedLimits::Off && !matches!(self.store, StorePlace::Redis(_)) {
             return Err(layers.value("shared_limits").conflict(
                 "needs a Redis that the processes share; give its address as store, or write off".to_owned(),

@@ -16,8 +16,8 @@
 //! | `/v1/…` | sessions and snapshots as resources; `GET /v1/openapi.json` describes them |
 //! | `GET /sessions`, `GET /pressure`, `GET /kill/ID` | the endpoints of browserless |
 //!
-//! [`Endpoints`] is one router. Every request passes the same layers on its way there (`http/layers.rs`): one takes its
-//! token out, then come the guard, the [`Door`] that determines its caller, and the layer that opens WebSockets. The routes
+//! [`Endpoints`] is one router. Every request passes the same layers on its way there (`http/layers.rs`): one finds
+//! out from where it comes (`http/forwarded.rs`), one takes its token out, then come the guard, the [`Door`] that determines its caller, and the layer that opens WebSockets. The routes
 //! of `/v1` are made from the table of operations. A known path with a method that it does not have is answered 405 with
 //! `Allow`.
 
@@ -26,7 +26,9 @@ pub mod chrome;
 mod connection;
 mod credentials;
 mod door;
+mod ends;
 mod errors;
+mod forwarded;
 mod guard;
 mod layers;
 mod monitor;
@@ -53,7 +55,9 @@ use self::{chrome::Protocol, v1::DOCUMENT};
 pub use self::{
     connection::serve,
     door::Door,
-    guard::{CurrentGuard, Ends, Guard, Refused, Shows},
+    ends::Ends,
+    forwarded::Front,
+    guard::{CurrentGuard, Guard, Refused, Shows},
     reply::{Answer, Problem, Why, problem, refused},
     v1::openapi,
 };
@@ -89,6 +93,7 @@ impl Endpoints {
         let service = ServiceBuilder::new()
             .layer(from_fn(layers::upper_case_method))
             .layer(from_fn(layers::explain_refused_upgrade))
+            .layer(from_fn_with_state(guard.clone(), layers::arrive))
             .layer(from_fn_with_state(door.clone(), layers::take_credentials))
             .layer(from_fn_with_state(guard, layers::check))
             .layer(from_fn_with_state(door, layers::identify))

@@ -7,13 +7,15 @@
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use url::Host;
 
 use super::{
-    AuditMode, Codec, ConfigError, HttpSession, LogFormat, NeededToken, RemoteUrl, SharedLimits, StoreKeys, StorePlace,
-    TokenHost,
+    AuditMode, Codec, ConfigError, HttpSession, LogFormat, NeededToken, ProxySecret, PublicUrl, RemoteUrl,
+    SharedLimits, StoreKeys, StorePlace, TokenHost,
     deadline::autosave,
     declare::{BySource, Declared, Setting, choice, computed, list, one, optional, settings, switch},
+    front::network,
     layers::Layers,
     store::ttl,
     value::{
@@ -33,6 +35,15 @@ settings! {
         allow_host: Vec<Host> = list("NAME", host).live();
         /// Origins whose web pages may use this server. Scripts outside of a page send none and need no entry.
         allow_origin: Vec<String> = list("ORIGIN", origin).live();
+        /// URL at which clients reach this server through a proxy, such as `https://example.com/browsers`. Every URL that the
+        /// server gives begins with it, requests for its host are accepted, and its path may be before that of a request.
+        public_url: Option<PublicUrl> = optional("URL", BySource(PublicUrl::check)).live();
+        /// Addresses of the proxies in front of this server. From them alone the headers `X-Forwarded-For`, `-Proto`, `-Host`,
+        /// `-Prefix` and `Forwarded` count: the client is the last address in them that is no such proxy.
+        trusted_proxy: Vec<IpNet> = list("CIDR", network).live();
+        /// File with a secret that these proxies must send in the header `X-Ghostmux-Proxy`. One on this machine needs it,
+        /// because pages connect from this machine too.
+        proxy_secret: Option<ProxySecret> = optional("FILE", BySource(ProxySecret::check)).live();
     }
     "Tenants" {
         /// TOML file with the tenants and their tokens, which is read again when it changes. With it every request needs a

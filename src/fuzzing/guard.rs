@@ -91,9 +91,10 @@ fn checked<B>(request: &Request<B>) {
     ] {
         for guard in [&Guard::default(), &*ALLOWING] {
             for shows in [shows(path), Shows::Sessions] {
-                for upgrade in [false, true] {
-                    match guard.check(request, Ends { from, to }, shows, upgrade) {
-                        Ok(()) => let_through(guard, request, Ends { from, to }, shows, upgrade),
+                for (upgrade, is_forwarded) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let ends = Ends { from, to, is_tls: false, is_forwarded };
+                    match guard.check(request, ends, shows, upgrade) {
+                        Ok(()) => let_through(guard, request, ends, shows, upgrade),
                         Err(refused) => assert!(!refused.answer().status().is_success()),
                     }
                 }
@@ -141,7 +142,7 @@ fn let_through<B>(guard: &Guard, request: &Request<B>, ends: Ends, shows: Shows,
     }
     let is_roundabout = ends.from.ip() == ends.to.ip() && !ends.from.ip().is_loopback();
     let by_page = matches!(*request.method(), Method::GET | Method::HEAD) && !upgrade;
-    if by_page && shows == Shows::Sessions && !is_marked && (is_roundabout || !is_own) {
+    if by_page && shows == Shows::Sessions && (ends.is_forwarded || !is_marked && (is_roundabout || !is_own)) {
         let says = headers.contains_key("x-ghostmux") || headers.contains_key(header::AUTHORIZATION);
         assert!(says, "{headers:?} came through, and a page can send it");
     }

@@ -23,7 +23,7 @@ use crate::{
         Nothing, Schemas, Session, SessionState,
         operations::{Errors, ListSessions, PAGE_MOST, Rest, RestAnswer, RestInput, Verb},
     },
-    session::manager::{Caller, SessionManager},
+    session::manager::{Caller, Scheme, SessionManager},
 };
 
 /// The endpoints, as the document shows them.
@@ -187,7 +187,7 @@ fn told(registry: &SessionManager, caller: &Caller, session: Session, now: u64) 
     Told {
         browser: browser.map(|browser| browser.identity().product.clone()).unwrap_or_default(),
         browser_id: session.browser.map(|number| number.to_string()).unwrap_or_default(),
-        kill_url: caller.url_for(&session.id, "http", &format!("/kill/{}", session.id)),
+        kill_url: caller.url_for(&session.id, Scheme::Http, &format!("/kill/{}", session.id)),
         initial_connect_url: session.web_socket_debugger_url,
         id: session.id,
         launch_options: Map::new(),

@@ -38,7 +38,7 @@ use crate::{
         target::TargetInfo,
     },
     config::RemoteUrl,
-    session::manager::{Caller, ServiceError},
+    session::manager::{Caller, Scheme, ServiceError},
 };
 
 /// How long Chrome may take to send its protocol.
@@ -335,8 +335,10 @@ fn target(info: &str, caller: &Caller, session: &str) -> Option<Members> {
     members.push(("title", value(title)?));
     members.push(("type", quoted(read.kind.as_type())));
     members.push(("url", value(url)?));
-    members
-        .push(("webSocketDebuggerUrl", quoted(&caller.url_for(session, "ws", &format!("/devtools/page/{}", read.id)))));
+    members.push((
+        "webSocketDebuggerUrl",
+        quoted(&caller.url_for(session, Scheme::Ws, &format!("/devtools/page/{}", read.id))),
+    ));
     Some(Members(members))
 }
 

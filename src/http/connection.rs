@@ -28,7 +28,7 @@ pub async fn serve(
     let _ = stream.set_nodelay(true);
     // Without a local address the client has disconnected.
     let Ok(to) = stream.local_addr() else { return };
-    let ends = Ends { from, to };
+    let ends = Ends { from, to, is_tls: false, is_forwarded: false };
     let stream = Patient::new(stream, stall);
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ends);

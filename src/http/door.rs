@@ -1,6 +1,6 @@
 //! Decides from which tenant a request is, by its token or its key.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::http::{StatusCode, header, request::Parts};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{NeededToken, TokenHost},
-    session::manager::Caller,
+    session::manager::{BaseUrl, Caller},
     tenant::{Audit, Denied, Presented, Tenants, audit::Event},
 };
 
@@ -52,19 +52,19 @@ impl Door {
         self.tenants.need_tokens().then(|| credentials::take(parts, &self.hosts))
     }
 
-    /// Decides whose a request is, which came from this address to this host.
+    /// Decides whose a request is, which came from this address by the URL that `base` returns.
     pub(super) fn open(
         &self,
         presented: &Presented,
         path: &str,
         is_upgrade: bool,
         from: IpAddr,
-        host: &str,
+        base: impl FnOnce() -> Arc<BaseUrl>,
     ) -> Result<Entry, Stopped> {
         let needed = if is_upgrade { NeededToken::Any } else { self.needed(path) };
         match self.tenants.identify(presented, from, Timestamp::now()) {
             Ok((tenant, access)) => {
-                let caller = Caller { tenant, access, host: host.into() };
+                let caller = Caller { tenant, access, base: base() };
                 if needed == NeededToken::Admin && !caller.is_admin() {
                     let event = Event::new("refused").of(&caller.tenant).by(&caller.access);
                     self.audit.write(event.what(path).why("it needs the capability admin"));

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | loopback | Chrome's headers |
 //! | the address that the connection was accepted on | a connection from this machine itself ([`is_roundabout`]) |
-//! | a name or address of `--allow-host` | the lack of [`NO_PAGE`], where a GET shows or ends sessions |
+//! | a name or address of `--allow-host` or `--public-url`, and any by a trusted proxy | the lack of [`NO_PAGE`], where a GET shows or ends sessions |
 //! | anything else | every request is refused: a page's name that resolves to this server, a forwarder's address |
 //!
 //! Chrome makes some requests itself, on behalf of a page. *Measured* in 156: the issuer that a certificate names
@@ -20,14 +20,18 @@
 //! `Sec-Fetch-Site`, an `Origin`, or was a navigation (`tests/it/attacks/from_pages.rs`).
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use url::Host;
 
-use super::reply::{Answer, problem, refused_text};
+use super::{
+    Front,
+    ends::Ends,
+    reply::{Answer, problem, refused_text},
+};
 use crate::{config::TokenHost, tenant::Presented};
 
 /// The header that only a client can send. A page may not send it: it is not among the headers that CORS allows by
@@ -46,6 +50,8 @@ pub struct Guard {
     pub allow_origin: Vec<String>,
     /// Names whose first label is a token.
     pub token_host: Vec<TokenHost>,
+    /// What is in front of the server.
+    pub front: Front,
 }
 
 /// The guard that is in force, which a reload of the configuration replaces; cheap to clone.
@@ -70,15 +76,6 @@ impl CurrentGuard {
     pub(super) fn get(&self) -> Arc<Guard> {
         self.guard.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// The two ends of the connection of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Ends {
-    /// The client's address.
-    pub from: SocketAddr,
-    /// The address at which the connection was accepted.
-    pub to: SocketAddr,
 }
 
 /// What the answer to a request shows or may change.
@@ -149,7 +146,8 @@ impl Guard {
         }
         // A page's request other than GET and HEAD has an `Origin`.
         let by_page = matches!(*request.method(), Method::GET | Method::HEAD) && !upgrade;
-        let told = place == Place::Loopback || place == Place::Own && !is_roundabout(ends);
+        // To a proxy the page came by another address, to which Chrome may not have marked its request.
+        let told = !ends.is_forwarded && (place == Place::Loopback || place == Place::Own && !is_roundabout(ends));
         // A page knows no token; a request with a wrong one is refused later.
         let has_token = request.extensions().get().is_some_and(|given| !matches!(given, Presented::Nothing));
         if !told && by_page && shows == Shows::Sessions && !has_token && !says_no_page(headers) {
@@ -158,10 +156,12 @@ impl Guard {
         Ok(())
     }
 
-    /// Whether the operator allows this name or address.
+    /// Whether the operator allows this name or address, which may be that of the public URL.
     fn is_allowed(&self, host: &Host) -> bool {
         let has_token = |name: &str| self.token_host.iter().any(|host| host.label(name).is_some());
-        self.allow_host.contains(host) || matches!(host, Host::Domain(name) if has_token(name))
+        self.allow_host.contains(host)
+            || self.front.is_public(host)
+            || matches!(host, Host::Domain(name) if has_token(name))
     }
 
     /// The meaning of this host on a connection that was accepted at `to`.
@@ -266,7 +266,7 @@ impl Refused {
                 StatusCode::FORBIDDEN,
                 "host",
                 &format!(
-                    "Host {host} is not an address of this server, so something forwards to it; start ghostmux with --allow-host {host}, or call the server by localhost"
+                    "Host {host} is not an address of this server, so something forwards to it; start ghostmux with --allow-host {host} or with --public-url, or call the server by localhost"
                 ),
             ),
             Self::Page(which) => page(&format!(
@@ -296,7 +296,8 @@ mod tests {
     }
 
     fn ends(from: &str, to: &str) -> Ends {
-        Ends { from: from.parse().expect("an address"), to: to.parse().expect("an address") }
+        let (from, to) = (from.parse().expect("an address"), to.parse().expect("an address"));
+        Ends { from, to, is_tls: false, is_forwarded: false }
     }
 
     fn from_elsewhere() -> Ends {
@@ -475,6 +476,18 @@ mod tests {
             assert_eq!(ask(method.clone(), shows, upgrade), Ok(()), "{method} {shows:?} {upgrade}");
         }
         assert!(matches!(ask(Method::HEAD, Shows::Sessions, false), Err(Refused::NoHeader(_))));
+    }
+
+    #[test]
+    fn requests_that_a_proxy_forwards_need_a_header_that_pages_cannot_send() {
+        let guard = Guard { allow_host: vec![Host::parse("box.lan").expect("a host")], ..Guard::default() };
+        let ends = Ends { is_forwarded: true, ..ends("203.0.113.9:40000", "127.0.0.1:9222") };
+        for host in ["localhost", "127.0.0.1:9222", "box.lan"] {
+            let asked = get(&guard, ends, &[("host", host)]);
+            assert!(matches!(asked, Err(Refused::NoHeader(_))), "{host}: {asked:?}");
+            assert_eq!(get(&guard, ends, &[("host", host), (NO_PAGE, "1")]), Ok(()), "{host}");
+        }
+        assert_eq!(get(&guard, ends, &[("host", "evil.example"), (NO_PAGE, "1")]), Err(Refused::Name));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::{
     Extension,
     body::{Body, HttpBody as _},
     extract::{Request, State},
-    http::header,
+    http::header::{self, HeaderValue},
     middleware::Next,
 };
 use futures_util::StreamExt as _;
@@ -14,6 +14,7 @@ use futures_util::StreamExt as _;
 use super::{
     Answer, CurrentGuard, Door, Ends, Shows,
     door::{Entry, unauthorized},
+    forwarded::Arrival,
     shows, upgrade,
 };
 use crate::{
@@ -34,6 +35,29 @@ pub(super) async fn explain_refused_upgrade(request: Request, next: Next) -> Ans
     let is_upgrade = upgrade::is_upgrade(&request);
     let answer = next.run(request).await;
     if is_upgrade { upgrade::say_why(answer) } else { answer }
+}
+
+/// Finds out how a request came, and removes the prefix of the public URL from its path. The `Location` of an answer gets
+/// it back.
+pub(super) async fn arrive(State(guard): State<CurrentGuard>, request: Request, next: Next) -> Answer {
+    let (mut parts, body) = request.into_parts();
+    let arrival = match guard.get().front.arrival(&mut parts) {
+        Ok(arrival) => arrival,
+        Err((wrong, from)) => {
+            tracing::debug!(%from, ?wrong, "refused");
+            return wrong.answer(from);
+        }
+    };
+    let prefix = arrival.prefix().to_owned();
+    parts.extensions.insert(arrival);
+    let mut answer = next.run(Request::from_parts(parts, body)).await;
+    let location = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
+    if let Some(to) = location.filter(|to| to.starts_with('/') && !prefix.is_empty())
+        && let Ok(to) = HeaderValue::try_from(format!("{prefix}{to}"))
+    {
+        answer.headers_mut().insert(header::LOCATION, to);
+    }
+    answer
 }
 
 /// Refuses the requests of pages and those for another host.
@@ -68,13 +92,14 @@ pub(super) async fn take_credentials(State(door): State<Arc<Door>>, request: Req
 pub(super) async fn identify(
     State(door): State<Arc<Door>>,
     Extension(ends): Extension<Ends>,
+    Extension(arrival): Extension<Arrival>,
     mut request: Request,
     next: Next,
 ) -> Answer {
     let presented = request.extensions_mut().remove::<Presented>().unwrap_or(Presented::Nothing);
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let is_upgrade = upgrade::is_upgrade(&request);
-    let revoked = match door.open(&presented, request.uri().path(), is_upgrade, ends.from.ip(), host) {
+    let revoked = match door.open(&presented, request.uri().path(), is_upgrade, ends.from.ip(), || arrival.base(host)) {
         Ok(Entry::Tenant(caller)) => {
             let revoked = caller.access.token.as_ref().map(|token| token.revoked().clone());
             request.extensions_mut().insert(*caller);

@@ -9,6 +9,7 @@ use super::{
     reply::{Answer, text},
     request::By,
 };
+use crate::session::manager::Scheme;
 
 const PAGE: &str = include_str!("welcome.html");
 /// The page has one style sheet of its own, no script, and loads nothing.
@@ -18,14 +19,23 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 /// A page for a browser, by its `Accept`; one line of text for every other client. Neither shows a figure or an id: what
 /// a person may open in a browser, a page of a session may open too.
 pub(super) async fn page(By(caller): By, headers: HeaderMap) -> Answer {
-    let host = &caller.host;
+    let base = &caller.base;
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION");
     let mut answer = if accept.contains("text/html") {
-        let page = fill(PAGE, &[("{host}", host), ("{version}", version)]);
+        let page = fill(
+            PAGE,
+            &[
+                ("{host}", base.authority()),
+                ("{prefix}", base.prefix()),
+                ("{http}", &base.at(Scheme::Http, "")),
+                ("{ws}", &base.at(Scheme::Ws, "")),
+                ("{version}", version),
+            ],
+        );
         text(StatusCode::OK, "text/html; charset=UTF-8", page)
     } else {
-        let line = format!("ghostmux {version}: connect a CDP client to ws://{host}\n");
+        let line = format!("ghostmux {version}: connect a CDP client to {}\n", base.at(Scheme::Ws, ""));
         text(StatusCode::OK, "text/plain; charset=UTF-8", line)
     };
     let headers = answer.headers_mut();

@@ -36,7 +36,7 @@ use self::{
     registration::{Leaving, Registration},
     room::Rooms,
 };
-pub use crate::session::task::Caller;
+pub use crate::session::task::{BaseUrl, Caller, Scheme};
 use crate::session::{
     admission::AdmissionControl,
     directory::{Directory, NodeId},

@@ -40,7 +40,7 @@ pub use self::{
     terms::Terms,
 };
 use self::{jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, throttle::Throttle, views::Views};
-pub use crate::session::caller::Caller;
+pub use crate::session::caller::{BaseUrl, Caller, Scheme};
 use crate::session::lifecycle::{Event, Phase};
 use crate::{
     browser::{CallError, ContextHandle, Inbox, Lease},

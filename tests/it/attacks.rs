@@ -10,6 +10,7 @@ mod contexts;
 mod control_port;
 mod crashing_commands;
 mod ended_targets;
+mod forwarded;
 mod frames;
 mod from_pages;
 mod greed;

@@ -18,7 +18,7 @@ use ghostmux::{
     pool::{Plan, Pool},
     session::{
         directory::LocalDirectory,
-        manager::{Caller, ConnectOptions, ServiceError, SessionManager},
+        manager::{BaseUrl, Caller, ConnectOptions, ServiceError, SessionManager},
         task::Terms,
     },
     store::Store,
@@ -61,7 +61,7 @@ fn caller_with(owner: &str, capabilities: Capabilities) -> Caller {
     let capabilities = Capabilities { admin: false, ..capabilities };
     let settings = TenantSettings { capabilities, ..TenantSettings::default() };
     let tenant = Tenant::new(owner.parse().expect("an owner"), settings);
-    Caller { tenant, access: Access::default(), host: "127.0.0.1:9222".into() }
+    Caller { tenant, access: Access::default(), base: Arc::new(BaseUrl::plain("127.0.0.1:9222")) }
 }
 
 /// The error for this session, without its id.

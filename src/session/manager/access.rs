@@ -191,6 +191,8 @@ impl SessionManager {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         api_types::{
@@ -200,6 +202,7 @@ mod tests {
                 CreateSession, Drain, ExportSnapshot, GetSnapshot, GetStatus, ListSessions, ListSnapshots, ListTenants,
             },
         },
+        session::task::BaseUrl,
         tenant::{Access, Tenant, TenantSettings},
     };
 
@@ -208,7 +211,7 @@ mod tests {
         Caller {
             tenant: Tenant::new(Owner::local(), settings),
             access: Access { scope, ..Access::default() },
-            host: "here".into(),
+            base: Arc::new(BaseUrl::plain("here")),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::session::{
     connect_options::ConnectOptions,
     error::ServiceError,
     id::SessionId,
-    task::{Caller, SessionTask},
+    task::{Caller, Scheme, SessionTask},
 };
 
 /// A named session that runs.
@@ -31,7 +31,7 @@ impl SessionManager {
     pub fn url_of_named(&self, caller: &Caller, name: &str) -> Result<String, ServiceError> {
         let id = SessionId::named(caller.owner(), name)?;
         access::may_connect(caller, id.as_str())?;
-        Ok(caller.url_for(id.as_str(), "ws", &format!("/s/{name}")))
+        Ok(caller.url_for(id.as_str(), Scheme::Ws, &format!("/s/{name}")))
     }
 
     /// The session of this name: an existing one, a hibernated one, or a new one.

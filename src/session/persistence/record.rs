@@ -75,7 +75,7 @@ impl Hibernated {
         if self.owner == *caller.owner() {
             return Session { web_socket_debugger_url: caller.url_of(&self.id), ..session };
         }
-        let web_socket_debugger_url = url_at(&caller.host, &self.id);
+        let web_socket_debugger_url = url_at(&caller.base, &self.id);
         Session { web_socket_debugger_url, owner: Some(self.owner.to_string()), ..session }
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::Caller;
 use crate::session::{
-    caller::url_at,
+    caller::{BaseUrl, url_at},
     id::{SessionId, name_in},
     lifecycle::{Deadlines, Event, Lifecycle, Phase},
     persistence::Subject,
@@ -79,14 +79,14 @@ impl SessionInfo {
     /// The session as its owner sees it, or an admin.
     pub fn show(&self, caller: &Caller) -> api_types::Session {
         let capabilities = self.shown().capabilities.clone();
-        let shown = api_types::Session { capabilities, ..self.show_at(&caller.host) };
+        let shown = api_types::Session { capabilities, ..self.show_at(&caller.base) };
         if self.owner == *caller.owner() {
             return api_types::Session { web_socket_debugger_url: caller.url_of(&self.id), ..shown };
         }
         api_types::Session { owner: Some(self.owner.to_string()), ..shown }
     }
 
-    fn show_at(&self, host: &str) -> api_types::Session {
+    fn show_at(&self, base: &BaseUrl) -> api_types::Session {
         let mut shown = self.shown().clone();
         shown.life.hear(self.asked + Duration::from_millis(self.heard.load(Ordering::Relaxed)));
         let life = &shown.life;
@@ -95,7 +95,7 @@ impl SessionInfo {
             id: self.id.to_string(),
             state: life.phase().state(),
             session: name_in(&self.id).map(str::to_owned),
-            web_socket_debugger_url: url_at(host, &self.id),
+            web_socket_debugger_url: url_at(base, &self.id),
             created_at: self.since_epoch(life.began()),
             timeout: Millis(life.deadlines.timeout),
             idle_timeout: Millis(life.deadlines.idle_timeout),
@@ -174,7 +174,7 @@ impl Subject for SessionInfo {
     }
 
     fn session(&self) -> api_types::Session {
-        self.show_at("")
+        self.show_at(&BaseUrl::plain(""))
     }
 }
 

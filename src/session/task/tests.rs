@@ -27,7 +27,7 @@ fn caller() -> Caller {
     Caller {
         tenant: Tenants::local(Capabilities::strict()).all().remove(0),
         access: Access::default(),
-        host: "here".into(),
+        base: Arc::new(BaseUrl::plain("here")),
     }
 }
 

@@ -130,6 +130,7 @@ async fn forged_headers_give_no_access(browser: Browser) {
         json!({}),
         json!({ "Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty" }),
         json!({ "Sec-Fetch-Site": "", "Origin": "" }),
+        json!({ "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Host": "localhost", "X-Ghostmux-Proxy": "guess" }),
     ];
     for headers in &forged {
         let page = client.page_at(&stage.site.url("/page?attacker")).await;

@@ -14,7 +14,7 @@ use ghostmux::{
     pool::{NoLease, Plan, Pool},
     session::{
         directory::LocalDirectory,
-        manager::{Caller, ServiceError, SessionManager},
+        manager::{BaseUrl, Caller, ServiceError, SessionManager},
         task::Terms,
     },
     snapshot::repository::RepositoryError,
@@ -47,7 +47,7 @@ async fn service(directory: &std::path::Path, max_browsers: usize) -> (Pool, Ses
 fn caller(owner: &str, limits: Limits) -> Caller {
     let settings = TenantSettings { limits, ..TenantSettings::default() };
     let tenant = Tenant::new(owner.parse().expect("an owner"), settings);
-    Caller { tenant, access: Access::default(), host: "127.0.0.1:9222".into() }
+    Caller { tenant, access: Access::default(), base: Arc::new(BaseUrl::plain("127.0.0.1:9222")) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
