@@ -39,7 +39,7 @@ test-rust:
 	@cargo test --locked --doc --quiet
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites shared certificates named tenants types examples docs endings login busy api other-codec
+QUICK_CLIENTS := suites shared certificates named tenants proxies tls types examples docs endings login busy api other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -66,6 +66,12 @@ client-named:
 client-tenants:
 	@echo '==> tokens in every place, with Puppeteer and Playwright'
 	@node tests/clients/tenants.mjs $(BUILT)/debug/ghostmux
+client-proxies:
+	@echo '==> behind nginx and haproxy with TLS'
+	@node tests/clients/proxies.mjs $(BUILT)/debug/ghostmux
+client-tls:
+	@echo '==> TLS of ghostmux itself'
+	@node tests/clients/tls.mjs $(BUILT)/debug/ghostmux
 client-certificates:
 	@echo '==> certificate errors that one session ignores'
 	@node tests/clients/certificates.mjs $(BUILT)/debug/ghostmux

@@ -16,7 +16,7 @@ CHROMES=(chromium-headless-shell chrome-headless-shell headless_shell chromium c
 PLACES="/usr/local/bin:/usr/bin:/usr/lib/chromium:/usr/lib/chromium-browser:/usr/lib64/chromium-browser:/opt/google/chrome:/opt/chrome-headless-shell-linux64:/snap/bin"
 TOOLS="$PWD/target/tools"
 # The Makefile puts its `bin` first in PATH.
-export PATH="$TOOLS/bin:$PATH:$HOME/.cargo/bin"
+export PATH="$TOOLS/bin:$PATH:$HOME/.cargo/bin:/usr/sbin"
 
 say() { printf '==> %s\n' "$*"; }
 fail() { printf '==> %s\n' "$*" >&2; exit 1; }
@@ -141,7 +141,7 @@ python_packages() { # DIRECTORY
   touch "$1/.venv/installed"
 }
 
-# --- Redis, Prometheus -------------------------------------------------------------------------------------------------
+# --- Redis, Prometheus, nginx, haproxy ---------------------------------------------------------------------------------
 
 # Installs only the program of a package with a service: the tests start their own servers. Debian's package would also
 # start the service, unless a policy forbids it.
@@ -169,6 +169,8 @@ for_test() {
   wait "$npm"
   service_package "Redis" redis-server redis-server
   service_package "Prometheus" prometheus prometheus
+  service_package "nginx" nginx nginx
+  service_package "haproxy" haproxy haproxy
   has valgrind || install_packages "valgrind" valgrind
   has openssl || install_packages "openssl" openssl
   has cargo-nextest || say "cargo-nextest is not installed; using cargo test, which is slower"

@@ -31,7 +31,7 @@ use crate::{
     close_reason::CloseReason,
     config::{BrowserSources, Config, ConfigSource, LoadedConfig},
     http::{
-        self, Api, CurrentGuard, Door, Endpoints, Front, Guard,
+        self, Api, CurrentGuard, Door, Endpoints, Front, Guard, TlsServer,
         chrome::{Origin, Protocol},
     },
     metrics::Metrics,
@@ -65,6 +65,8 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
         );
     }
     let tenants = tenants(&config).await?;
+    let metrics = Arc::new(Metrics::default());
+    let tls = config.tls().map(|settings| TlsServer::load(settings, metrics.clone())).transpose()?;
     let base = config.session_dir.clone();
     let system = |error| StartError::System { what: format!("cannot make a directory in {}", base.display()), error };
     let own = OwnDirectory::make(&base).map_err(system)?;
@@ -72,7 +74,6 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
     // The own one is locked too.
     tokio::task::spawn_blocking(move || directory::remove_left(&base));
 
-    let metrics = Arc::new(Metrics::default());
     let (plan, origin) = plan(&config, directory.clone()).await?;
     let no_signals = |error| StartError::System { what: "cannot wait for signals".to_owned(), error };
     let mut stop = StopSignals::new().map_err(no_signals)?;
@@ -114,6 +115,7 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
         registry: registry.clone(),
         guard,
         tenants: tenants.clone(),
+        tls: tls.clone(),
         audit: audit.clone(),
         times: times.clone(),
         set_log,
@@ -121,14 +123,15 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
 
     // Waits for the first browser, so that the line below can name its version.
     let _ = pool.any().await;
-    greet(&pool, address);
+    greet(&pool, address, tls.is_some());
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
     let serve = async {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let served = http::serve(stream, peer, endpoints.clone(), Times::of(&times).stall, closing.clone());
+                    let stall = Times::of(&times).stall;
+                    let served = http::serve(stream, peer, endpoints.clone(), stall, tls.clone(), closing.clone());
                     connections.spawn(served);
                 }
                 // The process has no file descriptor left, or the client disconnected early. Other clients are still served.
@@ -149,7 +152,12 @@ pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) ->
                 registry.follow(&tenants),
             )
         };
-        let files = async { tokio::join!(store.keep_clean(), tenants.keep_current(&audit), usage.keep()) };
+        let certificate = async {
+            if let Some(tls) = &tls {
+                tls.keep_current().await;
+            }
+        };
+        let files = async { tokio::join!(store.keep_clean(), tenants.keep_current(&audit), usage.keep(), certificate) };
         tokio::join!(sessions, files, limits.keep(), reloader.run(hangups))
     };
     let is_urgent = tokio::select! {
@@ -294,7 +302,7 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
 }
 
 /// Prints the line that says that the server is ready, with an address that a client on this machine can use.
-fn greet(pool: &Pool, listening: SocketAddr) {
+fn greet(pool: &Pool, listening: SocketAddr, is_tls: bool) {
     let address = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listening.port()),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), listening.port()),
@@ -302,8 +310,9 @@ fn greet(pool: &Pool, listening: SocketAddr) {
     };
     let browsers = pool.browsers();
     let product = browsers.first().map_or("", |browser| browser.identity().product.as_str());
+    let s = if is_tls { "s" } else { "" };
     let mut to = io::stdout();
-    let _ = writeln!(to, "ghostmux is ready: http://{address} (ws://{address}), {} x {product}", browsers.len());
+    let _ = writeln!(to, "ghostmux is ready: http{s}://{address} (ws{s}://{address}), {} x {product}", browsers.len());
     let _ = to.flush();
 }
 

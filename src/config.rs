@@ -29,6 +29,7 @@ use thiserror::Error;
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
+    listening::TlsSettings,
     load::unknown_variables,
     pool::{BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
     raw::RawConfig,

@@ -36,6 +36,11 @@ mod patient;
 mod promises;
 mod reply;
 mod request;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "http/no_tls.rs"]
+mod tls;
 mod upgrade;
 mod v1;
 mod welcome;
@@ -59,6 +64,7 @@ pub use self::{
     forwarded::Front,
     guard::{CurrentGuard, Guard, Refused, Shows},
     reply::{Answer, Problem, Why, problem, refused},
+    tls::TlsServer,
     v1::openapi,
 };
 use crate::{metrics::Metrics, session::manager::SessionManager};

@@ -83,6 +83,17 @@ pub struct DifferenceLabels {
     pub kind: &'static str,
 }
 
+/// The label of the reason why a TLS handshake failed: one word of a fixed list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TlsLabels {
+    /// One of [`TLS_FAILURES`].
+    pub reason: &'static str,
+}
+
+/// Why a TLS handshake fails: the client or the server refused it; the client left before it began, or took too long; there
+/// were too many.
+pub const TLS_FAILURES: [&str; 4] = ["failed", "left", "slow", "full"];
+
 /// The metrics of one process.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -116,6 +127,8 @@ pub struct Metrics {
     pub snapshots_saved: Counter,
     /// Snapshots written into sessions.
     pub snapshots_restored: Counter,
+    /// TLS handshakes that failed, by reason.
+    pub tls_handshakes_failed: Family<TlsLabels, Counter>,
     /// Sessions that ended, by reason.
     pub sessions_ended: Family<EndedLabels, Counter>,
     /// Clients refused because there was no place for them.
@@ -171,6 +184,9 @@ pub struct Metrics {
 impl Metrics {
     /// Registers every metric under its public name.
     pub fn register(&self, registry: &mut Registry) {
+        for reason in TLS_FAILURES {
+            drop(self.tls_handshakes_failed.get_or_create(&TlsLabels { reason }));
+        }
         let to = registry.sub_registry_with_prefix("ghostmux");
         to.register(
             "unowned_messages",
@@ -220,6 +236,11 @@ impl Metrics {
             self.snapshots_restored.clone(),
         );
         to.register("sessions_ended", "Sessions that ended, by reason", self.sessions_ended.clone());
+        to.register(
+            "tls_handshakes_failed",
+            "TLS handshakes that failed, by reason",
+            self.tls_handshakes_failed.clone(),
+        );
         to.register(
             "sessions_rejected",
             "Clients refused because there was no place, or waiting took too long",

@@ -2,7 +2,7 @@
 //!
 //! `manager` knows all sessions by id: it opens them, hands them sockets and ends them. `task` is one session at work.
 //! `lifecycle` says which states a session has and what ends each of them (pure). `admission` limits how many sessions
-//! there are, with `fair_queue` for those that wait (pure). `directory` says on which node a session lives. `client` is one socket; `session_files` is the directory of
+//! there are, with `fair_queue` for those that wait (pure). `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the directory of
 //! a session. `persistence` saves sessions and keeps their records in the store, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
@@ -17,5 +17,6 @@ pub mod lifecycle;
 pub mod manager;
 pub mod persistence;
 pub mod session_files;
+pub mod socket;
 pub mod task;
 mod tombstone;

@@ -11,7 +11,7 @@ use super::{Times, guard, warn_of_doubts};
 use crate::{
     api_types::{Reloaded, SettingChange},
     config::{Config, ConfigSource, LoadedConfig},
-    http::CurrentGuard,
+    http::{CurrentGuard, TlsServer},
     pool::Pool,
     session::manager::{ServiceError, SessionManager},
     tenant::{Audit, Tenants},
@@ -29,6 +29,7 @@ pub(super) struct Reloader {
     pub(super) registry: SessionManager,
     pub(super) guard: CurrentGuard,
     pub(super) tenants: Tenants,
+    pub(super) tls: Option<TlsServer>,
     pub(super) audit: Audit,
     pub(super) times: Arc<Mutex<Times>>,
     pub(super) set_log: SetLog,
@@ -59,13 +60,20 @@ impl Reloader {
         }
     }
 
-    /// Loads and checks all settings and the tenants; only if nothing is wrong with them, they are applied.
+    /// Loads and checks all settings, the certificate and the tenants; only if nothing is wrong with them, they are applied.
     async fn reload(&mut self) -> Result<Reloaded, ServiceError> {
         let source = self.source.clone();
         let new = tokio::task::spawn_blocking(move || source.load()).await.map_err(|_| ServiceError::Closing)??;
         Pool::check(&new.config().pool())?;
+        let certificate = match &self.tls {
+            Some(tls) => Some((tls, tls.read().await?)),
+            None => None,
+        };
         if self.tenants.need_tokens() {
             self.tenants.reload(&self.audit).await?;
+        }
+        if let Some((tls, certificate)) = certificate {
+            tls.set(certificate);
         }
         let (loaded, reloaded) = self.loaded.reloaded(&new);
         self.loaded = loaded;

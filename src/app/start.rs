@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr};
 
 use crate::{
     browser::{BrowserError, find::FindError},
+    config::ConfigError,
     pool::TooMuch,
     tenant::TenantsError,
 };
@@ -17,6 +18,9 @@ pub enum StartError {
     /// A Chrome did not start, or did not answer.
     #[error(transparent)]
     Browser(#[from] BrowserError),
+    /// A file that a setting names is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The tenants cannot be read.
     #[error(transparent)]
     Tenants(#[from] TenantsError),
@@ -54,7 +58,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Find(_) | Self::Browser(_) => 3,
-            Self::TooMuch(_) | Self::Tenants(_) => 2,
+            Self::TooMuch(_) | Self::Tenants(_) | Self::Config(_) => 2,
             Self::InUse { .. } => 4,
             Self::Listen { .. } | Self::System { .. } => 1,
         }

@@ -1,4 +1,4 @@
-//! One HTTP request over a connection of its own, without TLS.
+//! One HTTP request over a connection of its own.
 
 use std::fmt::Display;
 
@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 /// Most bytes of an answer.
 const LONGEST: usize = 64 * 1024 * 1024;
@@ -22,8 +25,7 @@ pub enum RequestError {
     Odd(String),
 }
 
-/// The status and the body of the answer to a request without a body. `authority` is host and port, `path` begins with
-/// `/`. The caller sets the deadline.
+/// [`send_on`] a new connection without TLS to this host and port.
 pub async fn send(
     authority: &str,
     method: Method,
@@ -31,6 +33,18 @@ pub async fn send(
     headers: &[(&str, &str)],
 ) -> Result<(u16, String), RequestError> {
     let stream = TcpStream::connect(authority).await.map_err(unreachable)?;
+    send_on(stream, authority, method, path, headers).await
+}
+
+/// The status and the body of the answer to a request without a body. `authority` is host and port, `path` begins with
+/// `/`. The caller sets the deadline.
+pub async fn send_on(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    authority: &str,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<(u16, String), RequestError> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
     let mut request = Request::builder().method(method).uri(path).header(header::HOST, authority);

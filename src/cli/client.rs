@@ -57,6 +57,12 @@ pub enum ClientError {
 pub(super) struct Client {
     /// As it was given.
     server: String,
+    /// Whether it has TLS.
+    #[cfg(feature = "tls")]
+    is_tls: bool,
+    /// Name or address.
+    #[cfg(feature = "tls")]
+    host: String,
     /// Host and port.
     authority: String,
     /// Path before that of every request; empty, or without a slash at its end.
@@ -69,21 +75,33 @@ pub(super) struct Client {
 const TOKEN: &str = "GHOSTMUX_TOKEN";
 
 impl Client {
-    /// The server at an `http://` URL.
+    /// The server at an `http://` or `https://` URL.
     pub(super) fn new(server: &str) -> Result<Self, ClientError> {
         let wrong = |why: &str| ClientError::Address { given: server.to_owned(), why: why.to_owned() };
         let url: Uri = server.parse().map_err(|error| wrong(&format!("{error}")))?;
-        match url.scheme_str() {
-            Some("http") => {}
-            Some(other) => return Err(wrong(&format!("it begins with {other}://, and only http:// is supported"))),
-            None => return Err(wrong("it does not begin with http://")),
-        }
-        let (Some(host), port) = (url.host(), url.port_u16().unwrap_or(80)) else {
+        let is_tls = match url.scheme_str() {
+            Some("http") => false,
+            Some("https") if cfg!(feature = "tls") => true,
+            Some("https") => return Err(wrong("this ghostmux was built without TLS (cargo feature tls)")),
+            Some(other) => return Err(wrong(&format!("it begins with {other}://, not with http:// or https://"))),
+            None => return Err(wrong("it does not begin with http:// or https://")),
+        };
+        let (Some(host), port) = (url.host(), url.port_u16().unwrap_or(if is_tls { 443 } else { 80 })) else {
             return Err(wrong("it names no host"));
         };
         let prefix = url.path().trim_end_matches('/').to_owned();
         let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty()).map(Secret::new);
-        Ok(Self { server: server.to_owned(), authority: format!("{host}:{port}"), prefix, token })
+        let authority = format!("{host}:{port}");
+        Ok(Self {
+            server: server.to_owned(),
+            #[cfg(feature = "tls")]
+            is_tls,
+            #[cfg(feature = "tls")]
+            host: host.to_owned(),
+            authority,
+            prefix,
+            token,
+        })
     }
 
     /// The answer to a GET, as text.
@@ -109,7 +127,7 @@ impl Client {
         let bearer = self.token.as_ref().map(|token| format!("Bearer {}", token.reveal()));
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
         let path = format!("{}{path}", self.prefix);
-        let answer = http_request::send(&self.authority, method, &path, &headers).await;
+        let answer = self.send(method, &path, &headers).await;
         let (status, text) = answer.map_err(|error| match error {
             RequestError::Unreachable(why) => self.unreachable(why),
             RequestError::Odd(why) => self.odd(why),
@@ -118,6 +136,16 @@ impl Client {
             return Ok(text);
         }
         Err(ClientError::Refused { server: self.server.clone(), status, detail: detail(text) })
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Result<(u16, String), RequestError> {
+        #[cfg(feature = "tls")]
+        if self.is_tls {
+            let connected = super::tls::connect(&self.authority, &self.host).await;
+            let stream = connected.map_err(|error| RequestError::Unreachable(error.to_string()))?;
+            return http_request::send_on(stream, &self.authority, method, path, headers).await;
+        }
+        http_request::send(&self.authority, method, path, headers).await
     }
 
     /// An answer read as a value.
@@ -154,7 +182,9 @@ mod tests {
         assert_eq!(of("http://127.0.0.1:9222").ok(), Some(("127.0.0.1:9222".to_owned(), String::new())));
         assert_eq!(of("http://[::1]:9222/").ok(), Some(("[::1]:9222".to_owned(), String::new())));
         assert_eq!(of("http://name/ghostmux/").ok(), Some(("name:80".to_owned(), "/ghostmux".to_owned())));
-        for wrong in ["127.0.0.1:9222", "https://name", "ws://name", "", "http://"] {
+        #[cfg(feature = "tls")]
+        assert_eq!(of("https://name/x").ok(), Some(("name:443".to_owned(), "/x".to_owned())));
+        for wrong in ["127.0.0.1:9222", "ftp://name", "ws://name", "", "http://"] {
             let error = of(wrong).expect_err(wrong).to_string();
             assert!(error.contains("--server") && error.contains("http://127.0.0.1:9222"), "{error}");
         }

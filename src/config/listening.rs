@@ -1,6 +1,21 @@
-//! The port of the server: who can reach it, and what is in front of it.
+//! The port of the server: who can reach it, TLS, and what is in front of it.
 
-use super::{Config, ConfigError, front::leads_here, layers::Layers};
+use std::{path::PathBuf, time::Duration};
+
+use super::{Config, ConfigError, front::leads_here, layers::Layers, said::flag};
+
+/// TLS that ends here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The file of the certificate.
+    pub cert: PathBuf,
+    /// The file of the key.
+    pub key: PathBuf,
+    /// How long a handshake may take.
+    pub timeout: Duration,
+    /// Most handshakes at a time; at least 1.
+    pub handshakes: usize,
+}
 
 impl Config {
     /// Whether other machines can reach the server.
@@ -8,7 +23,13 @@ impl Config {
         !self.listen.ip().is_loopback()
     }
 
-    /// Checks the settings about the port, tokens and proxies against each other.
+    /// TLS that ends here, if there is to be any.
+    pub fn tls(&self) -> Option<TlsSettings> {
+        let (cert, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
+        Some(TlsSettings { cert, key, timeout: self.tls_timeout, handshakes: self.tls_handshakes })
+    }
+
+    /// Checks the settings about the port, tokens, TLS and proxies against each other.
     pub(super) fn check_listening(&self, layers: &Layers) -> Result<(), ConfigError> {
         match &self.tenants {
             None if self.is_exposed() && !self.insecure => {
@@ -30,6 +51,14 @@ impl Config {
             && let Some(said) = layers.given("token_host")
         {
             return Err(said.conflict("is for tokens, and there are none without --tenants; remove it"));
+        }
+        for (given, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
+            if let Some(said) = layers.given(given)
+                && layers.given(other).is_none()
+            {
+                let flag = flag(other);
+                return Err(said.conflict(format!("needs --{flag} too: TLS takes a certificate and its key")));
+            }
         }
         if self.proxy_secret.is_some() {
             if self.trusted_proxy.is_empty() {
@@ -99,6 +128,17 @@ mod tests {
             let error = config(&[("trusted_proxy", wrong)]).expect_err(wrong);
             assert!(error.contains(wrong) && error.contains("ADDRESS/BITS"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        for (given, missing) in [("tls_cert", "--tls-key"), ("tls_key", "--tls-cert")] {
+            let error = config(&[(given, "/etc/x.pem")]).expect_err(given);
+            assert!(error.starts_with("--tls-") && error.contains(missing), "{error}");
+        }
+        let both = config(&[("tls_cert", "/etc/x.pem"), ("tls_key", "/etc/x.key")]).expect("both").tls().expect("TLS");
+        assert_eq!((both.cert.to_str(), both.key.to_str()), (Some("/etc/x.pem"), Some("/etc/x.key")));
+        assert_eq!(Config::default().tls(), None);
     }
 
     #[test]

@@ -30,6 +30,15 @@ settings! {
         listen: SocketAddr = one("IP:PORT", "127.0.0.1:9222", listen_address);
         /// Listen beyond loopback without tokens: whoever can reach the address can control the browsers.
         insecure: bool = switch();
+        /// PEM file with the certificate of this server and those of its issuers: the port then has TLS. It and `tls_key` are
+        /// read again when they change, and at a reload.
+        tls_cert: Option<PathBuf> = optional("FILE", path);
+        /// PEM file with the private key of that certificate.
+        tls_key: Option<PathBuf> = optional("FILE", path);
+        /// How long a client may take for its TLS handshake.
+        tls_timeout: Duration = one("TIME", "10s", duration(Duration::from_millis(1)));
+        /// Most TLS handshakes at a time; further connections are closed. One source gets at most a quarter of them.
+        tls_handshakes: usize = one("N", "256", number(1..=1_000_000));
         /// Names and addresses by which clients may call this server, in addition to localhost, loopback and the addresses
         /// it listens on.
         allow_host: Vec<Host> = list("NAME", host).live();

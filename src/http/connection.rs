@@ -8,7 +8,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Endpoints, Ends, patient::Patient};
+use super::{Endpoints, Ends, TlsServer, patient::Patient};
+use crate::session::socket::Socket;
 
 /// Time limit for the line and headers of a request.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -16,20 +17,31 @@ const HEADERS: Duration = Duration::from_secs(10);
 const LONGEST_HEADERS: usize = 64 * 1024;
 
 /// Serves a connection that was accepted from this address. `stall` is the time in which the client may read nothing of
-/// an answer. After `closing` is cancelled, only the request that is being answered is answered.
+/// an answer. With `tls` it begins with a handshake. After `closing` is cancelled, only the request that is being answered is answered.
 pub async fn serve(
     stream: TcpStream,
     from: SocketAddr,
     endpoints: Endpoints,
     stall: Duration,
+    tls: Option<TlsServer>,
     closing: CancellationToken,
 ) {
     // Small frames are sent at once. Without this option they are sent later, which is no error.
     let _ = stream.set_nodelay(true);
     // Without a local address the client has disconnected.
     let Ok(to) = stream.local_addr() else { return };
-    let ends = Ends { from, to, is_tls: false, is_forwarded: false };
-    let stream = Patient::new(stream, stall);
+    let ends = Ends { from, to, is_tls: tls.is_some(), is_forwarded: false };
+    let socket: Socket = match &tls {
+        None => stream.into(),
+        Some(tls) => tokio::select! {
+            socket = tls.accept(stream, from) => match socket {
+                Some(socket) => socket,
+                None => return,
+            },
+            () = closing.cancelled() => return,
+        },
+    };
+    let stream = Patient::new(socket, stall);
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ends);
         let endpoints = endpoints.clone();

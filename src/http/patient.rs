@@ -10,13 +10,14 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep},
 };
 
+use crate::session::socket::Socket;
+
 /// A socket with a write timeout.
 #[derive(Debug)]
-pub(super) struct Patient<S = TcpStream> {
+pub(super) struct Patient<S = Socket> {
     socket: S,
     patience: Duration,
     /// The time at which the connection is closed; set while the other side reads nothing.

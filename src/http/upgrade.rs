@@ -6,7 +6,6 @@ use axum::{body::Body, extract};
 use bytes::Bytes;
 use hyper::{HeaderMap, Request, Response, StatusCode, Version, ext::ReasonPhrase, header, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::http::patient::Patient;
@@ -16,6 +15,7 @@ use crate::{
     session::{
         client::Client,
         manager::{Admitted, Caller, ConnectOptions, ServiceError, SessionManager},
+        socket::Socket,
     },
 };
 
@@ -132,7 +132,7 @@ pub(super) async fn answer(registry: &SessionManager, mut request: extract::Requ
             Ok(Some((socket, already_read))) => {
                 admitted.seat(Client::new(socket, &already_read, ledger, Instant::now()));
             }
-            Ok(None) => tracing::error!("an upgraded connection was not a TCP socket"),
+            Ok(None) => tracing::error!("an upgraded connection was not one of this server"),
             Err(error) => tracing::debug!(%error, "a client disconnected during its upgrade"),
         }
     });
@@ -212,7 +212,7 @@ fn is_key(key: &str) -> bool {
     LENIENT.as_ref().is_some_and(|base64| base64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
 }
 
-fn downcast(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+fn downcast(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<Patient>>().ok()?;
     Some((parts.io.into_inner().into_inner(), parts.read_buf))
 }

@@ -14,10 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio_tungstenite::tungstenite::{
     self, Message, Utf8Bytes,
     protocol::{
@@ -29,6 +26,7 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
+use super::socket::Socket;
 use crate::{close_reason::CloseReason, virtual_browser::ToClient};
 
 /// The largest message that Chrome accepts; a larger one ends the connection, as in Chrome.
@@ -110,7 +108,7 @@ impl Ledger {
 
 /// A connected client.
 pub struct Client {
-    socket: TcpStream,
+    socket: Socket,
     protocol: WebSocketContext,
     queue: VecDeque<Piece>,
     queued: usize,
@@ -145,7 +143,7 @@ struct Piece {
 
 impl Client {
     /// `already_read` has the bytes that were read after the handshake.
-    pub fn new(socket: TcpStream, already_read: &[u8], ledger: Arc<Ledger>, now: Instant) -> Self {
+    pub fn new(socket: impl Into<Socket>, already_read: &[u8], ledger: Arc<Ledger>, now: Instant) -> Self {
         let account = ledger.open();
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -154,7 +152,7 @@ impl Client {
             .max_frame_size(Some(LARGEST));
         let protocol = WebSocketContext::from_partially_read(already_read.to_vec(), Role::Server, Some(config));
         Self {
-            socket,
+            socket: socket.into(),
             protocol,
             queue: VecDeque::new(),
             queued: 0,
@@ -230,7 +228,7 @@ impl Client {
     /// Queues a ping, which is sent with the next flush.
     pub fn ping(&mut self) {
         // An error shows in the missing answer.
-        let _ = self.protocol.write(&mut Writing(&self.socket), Message::Ping(Bytes::new()));
+        let _ = self.protocol.write(&mut Writing(&mut self.socket), Message::Ping(Bytes::new()));
     }
 
     /// Whether this client is to be disconnected, because the queues of all clients together exceed the limit.
@@ -268,7 +266,7 @@ impl Client {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let mut to = Writing(&self.socket);
+        let mut to = Writing(&mut self.socket);
         while let Some(piece) = self.queue.pop_front() {
             self.queued -= piece.text.len();
             self.ledger.take(&self.account, piece.text.len());
@@ -300,7 +298,7 @@ impl Client {
         } else {
             let _ = self.write();
         }
-        let _ = self.protocol.close(&mut Writing(&self.socket), Some(frame));
+        let _ = self.protocol.close(&mut Writing(&mut self.socket), Some(frame));
     }
 
     /// Waits until the client has read the close frame and closed the connection, or the connection fails.
@@ -333,7 +331,7 @@ fn plain(error: tungstenite::Error) -> io::Error {
 /// The reading half of a socket, without waiting. Unlike `try_read`, `poll_read` remembers a short read: the next call
 /// returns without a system call, which saves one per frame.
 struct Reading<'a, 'b, 'c> {
-    socket: &'a mut TcpStream,
+    socket: &'a mut Socket,
     cx: &'b mut Context<'c>,
 }
 
@@ -353,16 +351,17 @@ impl Write for Reading<'_, '_, '_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.socket.try_flush()
     }
 }
 
 /// The writing half of a socket, without waiting: the caller that polls waits.
-struct Writing<'a>(&'a TcpStream);
+struct Writing<'a>(&'a mut Socket);
 
 impl Read for Writing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        // The library asks for a stream of both directions, and reads nothing when it writes.
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
@@ -372,7 +371,7 @@ impl Write for Writing<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.0.try_flush()
     }
 }
 

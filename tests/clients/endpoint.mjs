@@ -56,7 +56,7 @@ export async function openGhostmux(program, browser, flags = []) {
   const store = folder('store');
   const child = new Child(program, ['serve', '--listen', '127.0.0.1:0', '--browser-path', browser, ...flags],
     { env: { ...process.env, TMPDIR: home, GHOSTMUX_STORE: `${store}/store.redb` } });
-  const [, host, port] = await child.says(/http:\/\/([^\s:/"]+):(\d+)/, START_MS);
+  const [, host, port] = await child.says(/is ready: https?:\/\/([^\s:/"]+):(\d+)/, START_MS);
   const end = child.over.then(code => { if (!child.ending) console.error(`ghostmux ended by itself (${code})\n${child.tail()}`); });
   return {
     host, port: Number(port), path: '/', query: '', pid: child.process.pid,

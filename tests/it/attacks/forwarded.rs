@@ -33,14 +33,14 @@ async fn forwarded_addresses_count_for_tokens_and_the_audit_log_from_the_proxy_a
         server.proxy.http("GET", "/json/version", &[&[token], headers].concat(), "").await
     };
     // Without the proxy, the address is that of the connection.
-    assert_eq!(get(&[]).await.status, 401, "U04");
+    assert_eq!(get(&[]).await.status, 401, "U05");
     for forged in [FAR, ("forwarded", "for=203.0.113.9"), ("x-ghostmux-proxy", "guess")] {
         is_problem(&get(&[forged]).await, 403, "proxy", "X-Ghostmux-Proxy");
         is_problem(&get(&[forged, ("x-ghostmux-proxy", "guess")]).await, 403, "proxy", "X-Ghostmux-Proxy");
     }
     let proxy = ("x-ghostmux-proxy", SECRET);
     let answer = get(&[FAR, proxy]).await;
-    assert_eq!(answer.status, 200, "U04: {}", answer.body);
+    assert_eq!(answer.status, 200, "U05: {}", answer.body);
     assert_eq!(
         get(&[("x-forwarded-for", "203.0.113.9, 198.51.100.7"), proxy]).await.status,
         401,
