@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-api sweep taint soak prove prove-short instructions \
+.PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
 	mutants fuzz bench bench-neighbour lint audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
@@ -104,6 +104,12 @@ test-clients: ## The tests of all other clients
 	@$(CLIENTS) --all
 	@echo '==> Puppeteer, Playwright and a raw client in one full Chrome, then eight of them at once'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --times 1 --together 8 --browser "$$(command -v chromium)"
+
+test-tls: ## Puppeteer and Playwright as a tenant with a token, through TLS, each beside a plain Chrome
+	@scripts/setup.sh test
+	@cargo build --locked
+	@echo '==> as a tenant, through TLS'
+	@$(CLIENTS) --tls --suite puppeteer,playwright
 
 test-api: ## The REST API against its OpenAPI document, with many examples (ARGS="--seed 7 --max-examples 1000")
 	@scripts/setup.sh test

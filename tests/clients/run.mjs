@@ -2,11 +2,14 @@
 // Runs suites of real clients with a plain Chrome and with ghostmux, and compares their results.
 // See README.md.
 
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { findBrowser, openGhostmux, openPlainChrome, theirGhostmux } from './endpoint.mjs';
+import { PEM, trustCertificate } from './front.mjs';
 import { Child, endAll, folder, removeFolder } from './process.mjs';
 import { openSite } from './site.mjs';
 import { ACT_MS } from './suite.mjs';
@@ -43,6 +46,7 @@ const USAGE = `node run.mjs (--proxy URL | --ghostmux PROGRAM | --plain-only) [o
   --browser PATH    the browser, headless shell by default (also $GHOSTMUX_BROWSER)
   --proxy URL       a running ghostmux: http://127.0.0.1:PORT, with ?token=… if it requires one
   --ghostmux PATH   a ghostmux to start and to end; --ghostmux-flag adds a flag to it
+  --tls             with --ghostmux: as a tenant that has every capability, with a token, through TLS of ghostmux
   --plain-only      only a plain Chrome: checks the suites themselves
   --times N         so often, one after the other; 1 by default, 0 with --together (with --plain-only: each run must give the values of
                     the first)
@@ -52,6 +56,7 @@ const USAGE = `node run.mjs (--proxy URL | --ghostmux PROGRAM | --plain-only) [o
 const { values: options } = parseArgs({ options: {
   suite: { type: 'string' }, all: { type: 'boolean' }, act: { type: 'string' }, browser: { type: 'string' }, proxy: { type: 'string' },
   ghostmux: { type: 'string' }, 'ghostmux-flag': { type: 'string', multiple: true, default: [] }, 'plain-only': { type: 'boolean' },
+  tls: { type: 'boolean' },
   times: { type: 'string' }, together: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' },
 } });
 
@@ -60,10 +65,11 @@ const times = Number(options.times ?? (options.together ? 0 : 1));
 /** Runs one suite with an endpoint; returns a Map of act to `{value | error, expected?, frames?}`. */
 async function perform(name, endpoint, site, slowness = 1) {
   const suite = SUITES[name];
-  const tap = await openTap(endpoint.host, endpoint.port);
+  const tap = await openTap(endpoint.host, endpoint.port, endpoint.tls);
   const dir = folder(name);
-  const http = `http://127.0.0.1:${tap.port}${endpoint.query ? `/${endpoint.query}` : ''}`;
-  const place = { http, ws: `ws://127.0.0.1:${tap.port}${endpoint.path}${endpoint.query}`, port: tap.port, home: site.home, other: site.other, dir,
+  const s = endpoint.tls ? 's' : '';
+  const http = `http${s}://127.0.0.1:${tap.port}${endpoint.query ? `/${endpoint.query}` : ''}`;
+  const place = { http, ws: `ws${s}://127.0.0.1:${tap.port}${endpoint.path}${endpoint.query}`, port: tap.port, home: site.home, other: site.other, dir,
     actMs: ACT_MS * slowness, only: options.act ?? '' };
   const child = new Child(suite.command, suite.args, { cwd: HERE, env: { ...process.env, SUITE: JSON.stringify(place) } });
   const results = new Map();
@@ -141,8 +147,8 @@ function check(suite, act, value, wanted) {
 }
 
 /** The targets that a new client sees. */
-async function targetsOfNewcomer({ host, port, path, query }) {
-  const socket = new WebSocket(`ws://${host}:${port}${path}${query}`);
+async function targetsOfNewcomer({ host, port, path, query, tls }) {
+  const socket = new WebSocket(`ws${tls ? 's' : ''}://${host}:${port}${path}${query}`);
   try {
     return await new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('no answer to Target.getTargets')), ACT_MS);
@@ -162,6 +168,23 @@ async function targetsOfNewcomer({ host, port, path, query }) {
   }
 }
 
+/** A ghostmux of this run with TLS and a tenant, whose token is in the query. */
+async function openWithTls(program, browser, flags) {
+  const home = folder('tenants');
+  const tenants = join(home, 'tenants.toml');
+  writeFileSync(tenants, '[tenants.acme]\ncapabilities = ["host-files", "tracing", "private-network", "launch-args", "dedicated", "clipboard"]\n');
+  const token = execFileSync(program, ['token', 'new', '--tenants', tenants, '--tenant', 'acme'], { encoding: 'utf8' }).trim();
+  const proxy = await openGhostmux(program, browser, ['--tenants', tenants, '--tls-cert', PEM, '--tls-key', PEM, ...flags]);
+  return {
+    ...proxy, tls: true, query: `?token=${token}`,
+    async close() {
+      const left = await proxy.close();
+      removeFolder(home);
+      return left;
+    },
+  };
+}
+
 async function together(count, suites, plain, proxy, site) {
   const names = Array.from({ length: count }, (_, i) => suites[i % suites.length]);
   const runs = await Promise.all(names.map(name => perform(name, proxy, site, 3)));
@@ -178,13 +201,14 @@ function chosen() {
 
 async function main() {
   if (options.help) return console.log(USAGE);
+  if (options.tls) trustCertificate();
   if (!options.proxy && !options.ghostmux && !options['plain-only']) throw new Error(USAGE);
   const browser = options.browser ?? findBrowser();
   const names = chosen();
   const site = await openSite();
   const plain = new Map();
   const open = async flags => (options.proxy ? theirGhostmux(options.proxy)
-    : openGhostmux(options.ghostmux, browser, [...options['ghostmux-flag'], ...flags]));
+    : (options.tls ? openWithTls : openGhostmux)(options.ghostmux, browser, [...options['ghostmux-flag'], ...flags]));
   const close = async proxy => {
     const left = await proxy.close();
     if (left) check('ghostmux', 'ends by SIGTERM and leaves nothing', left, { obeyed: true, processes: [], profiles: [], files: [] });

@@ -59,8 +59,8 @@ class FrameReader {
   }
 }
 
-/** Opens a relay to `host:port`: `{port, frames(), close()}`. */
-export async function openTap(host, port) {
+/** Opens a relay to `host:port`: `{port, frames(), close()}`. It cannot read what is encrypted. */
+export async function openTap(host, port, isEncrypted = false) {
   const frames = [];
   const sockets = new Set();
   const note = mark => text => { frames.push(`${mark} ${text}`); if (frames.length > FRAMES) frames.shift(); };
@@ -69,7 +69,7 @@ export async function openTap(host, port) {
     for (const [from, to, mark] of [[client, upstream, '>'], [upstream, client, '<']]) {
       const reader = new FrameReader(note(mark));
       sockets.add(from);
-      from.on('data', chunk => reader.read(chunk));
+      if (!isEncrypted) from.on('data', chunk => reader.read(chunk));
       from.pipe(to);
       from.on('error', () => to.destroy());
       from.on('close', () => { sockets.delete(from); to.end(); });
