@@ -124,6 +124,11 @@ pub fn form(text: &str) -> Form {
     }
 }
 
+/// A text of a client, as logs and answers may repeat it: shortened, and without a token that was given in place of a name.
+pub fn repeatable(text: &str) -> String {
+    if text.contains(PREFIX) { "***".to_owned() } else { text.chars().take(100).collect() }
+}
+
 fn checksum(body: &str) -> String {
     let mut check = BASE32.encode(&Sha256::digest(body.as_bytes())[..5]);
     check.truncate(CHECKSUM);
@@ -347,6 +352,7 @@ mod tests {
         assert_eq!(form(&text[..text.len() - 1]), Form::Mistyped);
         assert_eq!(form("hunter2"), Form::Other);
         assert_eq!(format!("{one:?}"), "***");
+        assert_eq!((repeatable(text).as_str(), repeatable("ci").as_str()), ("***", "ci"));
         assert_eq!(TokenHash::from_hex(&TokenHash::of(text).to_hex()), Some(TokenHash::of(text)));
     }
 

@@ -77,6 +77,20 @@ async fn admins_manage_tenants_and_tokens_over_rest() {
     let expired = server.ok(&ops, "GET", "/v1/tenants/old/tokens", Value::Null).await;
     assert_eq!(expired["tokens"][0]["isExpired"], json!(true), "{expired}");
 
+    // The text of a token in place of its id is refused, and not repeated.
+    for (method, field) in [("GET", "token"), ("DELETE", "token"), ("PUT", "tenant")] {
+        let path = if field == "token" {
+            format!("/v1/tenants/acme/tokens/{secret}")
+        } else {
+            format!("/v1/tenants/{secret}")
+        };
+        let refused = server.ask(&ops, method, &path, if method == "PUT" { json!({}) } else { Value::Null }).await;
+        is_problem(&refused, 400, "bad-value", "a secret");
+        assert!(!refused.body.contains(&secret), "{}", refused.body);
+    }
+    let unknown = server.ask(&ops, "GET", &format!("/v1/tenants/{secret}"), Value::Null).await;
+    assert!(unknown.status == 404 && !unknown.body.contains(&secret), "{}", unknown.body);
+
     // Revoked: its connections end within a second, and it is not accepted from the answer on.
     let revoked = server.ask(&ops, "DELETE", &path, Value::Null).await;
     let since = Instant::now();

@@ -19,7 +19,7 @@ use crate::{
         id::SessionId,
         task::{Caller, Control},
     },
-    tenant::{Scope, Tenants},
+    tenant::{Scope, Tenants, token::repeatable},
 };
 
 /// Checks whether a caller may make a request. `from` is the session whose client makes it, if one does.
@@ -92,9 +92,11 @@ pub(super) fn object(request: &Request) -> Option<String> {
         | TenantRequest::PutTenant(PutTenant { tenant, .. })
         | TenantRequest::DeleteTenant(DeleteTenant { tenant })
         | TenantRequest::ListTokens(ListTokens { tenant })
-        | TenantRequest::CreateToken(CreateToken { tenant, .. }) => tenant.clone(),
+        | TenantRequest::CreateToken(CreateToken { tenant, .. }) => repeatable(tenant),
         TenantRequest::GetToken(GetToken { tenant, token })
-        | TenantRequest::RevokeToken(RevokeToken { tenant, token }) => format!("{tenant}/{token}"),
+        | TenantRequest::RevokeToken(RevokeToken { tenant, token }) => {
+            format!("{}/{}", repeatable(tenant), repeatable(token))
+        }
     })
 }
 

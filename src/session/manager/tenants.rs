@@ -21,7 +21,7 @@ use crate::{
     tenant::{
         ChangeError, EditError, Limits, NewToken, Scope, Tenant, TenantSettings, Tenants, Token, add_token, check_name,
         network, put_tenant, remove_tenant, remove_token,
-        token::{self, TokenHash, TokenSettings},
+        token::{self, Form, TokenHash, TokenSettings, repeatable},
     },
 };
 
@@ -70,11 +70,13 @@ impl SessionManager {
             }
             TenantRequest::GetToken(GetToken { tenant, token }) => {
                 let (owner, _) = known(tenants, &tenant)?;
+                no_text("token", &token)?;
                 let token = token_of(tenants, &owner, &token)?;
                 Reply::of::<GetToken>(&token_shown(token.hash(), token.settings(), Timestamp::now()))
             }
             TenantRequest::RevokeToken(RevokeToken { tenant, token }) => {
                 let (owner, _) = known_in_file(tenants, &tenant)?;
+                no_text("token", &token)?;
                 tenants.edit(audit, move |text| Ok((remove_token(text, &owner, &token)?, ()))).await?;
                 Reply::of::<RevokeToken>(&Nothing {})
             }
@@ -82,15 +84,10 @@ impl SessionManager {
     }
 }
 
-/// What a client wrote, as far as an answer repeats it.
-fn short(text: &str) -> String {
-    text.chars().take(100).collect()
-}
-
 /// The tenant of this name.
 fn known(tenants: &Tenants, name: &str) -> Result<(Owner, Arc<Tenant>), ServiceError> {
     let known = name.parse().ok().and_then(|owner: Owner| Some((owner.clone(), tenants.of(&owner)?)));
-    known.ok_or_else(|| ServiceError::NoTenant(short(name)))
+    known.ok_or_else(|| ServiceError::NoTenant(repeatable(name)))
 }
 
 /// As [`known`], of a file that can be changed.
@@ -99,11 +96,21 @@ fn known_in_file(tenants: &Tenants, name: &str) -> Result<(Owner, Arc<Tenant>), 
     known(tenants, name)
 }
 
+/// Refuses the text of a token where a name is expected: names are in logs and in answers.
+fn no_text(field: &str, name: &str) -> Result<(), Bad> {
+    if token::form(name) == Form::Other {
+        return Ok(());
+    }
+    Err(Bad::new(field, "is like the text of a token, which is a secret; give a name, or the id of the token"))
+}
+
 /// A name that a tenant of the file may have.
 fn named(tenants: &Tenants, name: &str) -> Result<Owner, ServiceError> {
     tenants.path().ok_or(ChangeError::NoFile)?;
-    let wrong =
-        |_| Bad::new("tenant", format!("{:?} is no name: use 1 to 64 ASCII letters, digits, -, _ and .", short(name)));
+    no_text("tenant", name)?;
+    let wrong = |_| {
+        Bad::new("tenant", format!("{:?} is no name: use 1 to 64 ASCII letters, digits, -, _ and .", repeatable(name)))
+    };
     Ok(name.parse().map_err(wrong)?)
 }
 
@@ -113,7 +120,7 @@ fn token_of(tenants: &Tenants, owner: &Owner, wanted: &str) -> Result<Arc<Token>
     // As for the file: a name that looks like the number of another token does not hide that one.
     let by_number = of.iter().find(|token| token.number().to_string() == wanted);
     let found = by_number.or_else(|| of.iter().find(|token| token.settings().name == wanted)).cloned();
-    found.ok_or_else(|| ServiceError::NoToken { tenant: owner.to_string(), token: short(wanted) })
+    found.ok_or_else(|| ServiceError::NoToken { tenant: owner.to_string(), token: repeatable(wanted) })
 }
 
 fn list(tenants: &Tenants, wanted: &ListTenants) -> Result<TenantList, ServiceError> {
@@ -180,6 +187,7 @@ fn issued(tenants: &Tenants, wanted: CreateToken) -> Result<(TokenText, NewToken
     let text = token::generate();
     let (hash, now) = (TokenHash::of(text.reveal()), Timestamp::now());
     let name = wanted.name.unwrap_or_else(|| hash.to_hex()[..8].to_owned());
+    no_text("name", &name)?;
     check_name(&name).map_err(|why| Bad::new("name", why))?;
     let no_moment = |_| Bad::new("expires", "is not a moment; write it with time and zone: 2027-01-31T18:00:00Z");
     let expires: Option<Timestamp> = wanted.expires.map(|at| at.parse().map_err(no_moment)).transpose()?;
