@@ -359,20 +359,6 @@ impl Browser {
         member(&result, method, "sessionId").map(CdpSessionId::from)
     }
 
-    /// The lease that owns a target; `None` if no lease does.
-    pub async fn owner_of(&self, target: &TargetId) -> Option<LeaseId> {
-        let (reply, answer) = oneshot::channel();
-        self.order(LinkRequest::Owner { target: target.clone(), reply });
-        self.answered(answer).await.flatten()
-    }
-
-    /// The present size of the mirror; all zero if the browser has ended.
-    pub async fn census(&self) -> Census {
-        let (reply, answer) = oneshot::channel();
-        self.order(LinkRequest::Census { reply });
-        self.answered(answer).await.unwrap_or_default()
-    }
-
     /// The number of screenshots that wait for others to finish.
     pub fn screenshots_waiting(&self) -> usize {
         self.shared.permits.waiting()

@@ -8,10 +8,13 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Browser, CallError, LeaseId, LinkRequest,
+    Browser, CallError, Census, LeaseId, LinkRequest,
     books::{Books, Inventory, Mend},
 };
-use crate::{cdp::ids::ContextId, runtime};
+use crate::{
+    cdp::ids::{ContextId, TargetId},
+    runtime,
+};
 
 /// The leases that somebody holds, with their default contexts.
 #[derive(Debug, Default)]
@@ -49,6 +52,20 @@ impl Browser {
         let targets = self.call(None, method, every_type).await?;
         runtime::aside(targets.len(), || Inventory::read(&contexts, &targets))
             .map_err(|error| CallError::Unreadable { method, why: error.to_string() })
+    }
+
+    /// The lease that owns a target; `None` if no lease does.
+    pub async fn owner_of(&self, target: &TargetId) -> Option<LeaseId> {
+        let (reply, answer) = oneshot::channel();
+        self.order(LinkRequest::Owner { target: target.clone(), reply });
+        self.answered(answer).await.flatten()
+    }
+
+    /// The present size of the mirror; all zero if the browser has ended.
+    pub async fn census(&self) -> Census {
+        let (reply, answer) = oneshot::channel();
+        self.order(LinkRequest::Census { reply });
+        self.answered(answer).await.unwrap_or_default()
     }
 
     /// What is on record of it; `None` if it has ended.

@@ -170,6 +170,12 @@ impl Link {
                         }
                     }
                 }
+                // The lease has ended meanwhile.
+                (Settle::Bind, None) => {
+                    if let Some(context) = member("browserContextId") {
+                        self.disposals.orphan(ContextId::from(context), Instant::now());
+                    }
+                }
                 (settle @ (Settle::Root | Settle::Base), Some(lease)) => {
                     if let Some(session) = member("sessionId") {
                         match settle {
