@@ -256,7 +256,7 @@ def switched():
     """Makes a copy of the sources with a switch for every rule."""
     shutil.rmtree(COPY / "src", ignore_errors=True)
     COPY.mkdir(parents=True, exist_ok=True)
-    for name in ("src", "fixtures", "benches", "tests", "docs", "types", "scripts"):
+    for name in ("src", "fixtures", "benches", "tests", "docs", "types", "scripts", "fuzz"):
         target = COPY / name
         if name == "src":
             shutil.copytree(HOME / name, target)
