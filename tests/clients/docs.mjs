@@ -169,6 +169,11 @@ const RUN = {
       if (!answer.ok) throw new Error(`${target}/metrics answers ${answer.status}`);
     }
   },
+  // proxies.mjs reads these from the page, and runs nginx and haproxy with them.
+  async nginx() {},
+  async haproxy() {},
+  // The page says that it is not tested.
+  async caddy() {},
   // A drawing.
   async ''() {},
 };
