@@ -17,7 +17,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked && cp target/release/ghostmux /usr/local/bin/ghostmux
+    cargo build --profile release-lto --locked && cp target/release-lto/ghostmux /usr/local/bin/ghostmux
 
 # --- run ---------------------------------------------------------------------------------------------------------------
 FROM debian:bookworm-slim
