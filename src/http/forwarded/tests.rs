@@ -166,6 +166,15 @@ fn a_proxy_on_this_machine_needs_the_secret() {
 }
 
 #[test]
+fn without_a_secret_headers_from_this_machine_have_no_effect() {
+    // A network that this machine is in, at 10.0.9.9: pages of its browsers connect from there too.
+    let front = front(&[("trusted_proxy", "10.0.9.0/24")], false);
+    let headers = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-prefix", "/x")];
+    assert_eq!(arrive(&front, "10.0.9.9", "/", &headers), seen("10.0.9.9", "ws://127.0.0.1:9222", "/"));
+    assert_eq!(arrive(&front, "10.0.9.8", "/", &headers), seen("203.0.113.9", "ws://127.0.0.1:9222/x", "/"));
+}
+
+#[test]
 fn with_a_public_url_that_alone_is_handed_out() {
     let front = front(&[("public_url", "https://example.com/pool"), ("trusted_proxy", "10.0.0.0/24")], false);
     assert!(front.is_public(&Host::parse("example.com").expect("a host")));
