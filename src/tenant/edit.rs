@@ -354,26 +354,10 @@ fn checked(document: &DocumentMut, wanted: &Parsed) -> Result<String, EditError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api_types::capability::Capabilities;
-
-    const FILE: &str = r#"# Our tenants.
-[tenants.acme] # the shop
-capabilities = ["host-files", "clipboard"]
-limits = { max_sessions = 3, max_session_time = "1h", bytes_per_second = "1MiB", sharing = "tenant" }
-
-[[tenants.acme.tokens]]
-name = "ci"
-sha256 = "0000000000000000000000000000000000000000000000000000000000000001"
-expires = 2027-01-31T18:00:00Z
-scope = "read-only"
-from = ["10.0.0.0/8", "::1"]
-
-[tenants.empty]
-"#;
-
-    fn owner(name: &str) -> Owner {
-        name.parse().expect("an owner")
-    }
+    use crate::{
+        api_types::capability::Capabilities,
+        tenant::file::tests::{FILE, owner},
+    };
 
     fn new(owner_name: &str, name: &str, text: &str) -> NewToken {
         let settings =

@@ -206,10 +206,10 @@ pub fn check_name(name: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const FILE: &str = r#"# Our tenants.
+    pub(in crate::tenant) const FILE: &str = r#"# Our tenants.
 [tenants.acme] # the shop
 capabilities = ["host-files", "clipboard"]
 limits = { max_sessions = 3, max_session_time = "1h", bytes_per_second = "1MiB", sharing = "tenant" }
@@ -224,7 +224,7 @@ from = ["10.0.0.0/8", "::1"]
 [tenants.empty]
 "#;
 
-    fn owner(name: &str) -> Owner {
+    pub(in crate::tenant) fn owner(name: &str) -> Owner {
         name.parse().expect("an owner")
     }
 

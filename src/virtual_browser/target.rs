@@ -272,12 +272,12 @@ impl VirtualBrowser {
             return self.scope.fail(asked.on, asked.id, &error);
         }
         let Some(target) = asked.params.string("targetId") else { return self.let_chrome_refuse(asked, method) };
+        let closes = method == "Target.closeTarget";
         if !self.scope.targets.contains_key(target.as_str()) {
-            let error =
-                if method == "Target.closeTarget" { self.identity.no_target_to_close.clone() } else { NO_TARGET };
+            let error = if closes { self.identity.no_target_to_close.clone() } else { NO_TARGET };
             return self.scope.fail(asked.on, asked.id, &error);
         }
-        let settle = if method == "Target.closeTarget" { Settle::Close(target.into()) } else { Settle::Plain };
+        let settle = if closes { Settle::Close(target.into()) } else { Settle::Plain };
         let pending = Pending::Forward(asked.on.clone(), asked.id);
         self.call(asked.on.clone(), method, asked.params.to_string(), settle, pending);
     }

@@ -44,9 +44,7 @@ impl Link {
             Mend::Announce(info) => self.targets.on_created(&info, now),
             Mend::Destroy(target) => {
                 self.detach_all(&target);
-                self.targets.on_destroyed(target.as_str());
-                self.closings.gone(target.as_str());
-                self.next_turn(&target);
+                self.on_destroyed(&target);
             }
             Mend::DetachAll(target) => self.detach_all(&target),
             Mend::DetachUnknown(target) => {

@@ -10,7 +10,7 @@ use crate::{
     cdp::{
         cbor::{Decoded, MalformedCbor},
         error::CdpError,
-        ids::{CallId, CdpSessionId},
+        ids::{CallId, CdpSessionId, TargetId},
         json_object::JsonObject,
         message::{self, Head, Route},
     },
@@ -148,9 +148,7 @@ impl Link {
             ("targetDestroyed" | "targetCrashed", None) => {
                 if let Some(target) = JsonObject::read(params).and_then(|params| params.string("targetId")) {
                     if name == "targetDestroyed" {
-                        self.targets.on_destroyed(&target);
-                        self.closings.gone(&target);
-                        self.next_turn(&target.into());
+                        self.on_destroyed(&target.into());
                     } else {
                         self.targets.on_crashed(&target, params);
                     }
@@ -171,6 +169,13 @@ impl Link {
             let waiting = params.get("waitingForDebugger") == Some("true");
             self.targets.on_attached(on.as_ref(), child.into(), info, waiting, now);
         }
+    }
+
+    /// A target is gone.
+    pub(super) fn on_destroyed(&mut self, target: &TargetId) {
+        self.targets.on_destroyed(target.as_str());
+        self.closings.gone(target.as_str());
+        self.next_turn(target);
     }
 
     pub(super) fn on_detached(&mut self, child: &str) {
