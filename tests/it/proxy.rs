@@ -160,6 +160,8 @@ impl Proxy {
     }
 
     /// The main processes of its Chromes.
+    ///
+    /// A child that Chrome has forked has its parent's command line until it executes its own program.
     pub(crate) fn browsers(&self) -> Vec<Pid> {
         let is_main = |pid: &u32| {
             fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
@@ -167,8 +169,9 @@ impl Proxy {
                 line.contains("--remote-debugging-pipe") && !line.contains("--type=")
             })
         };
-        let all = self.browser_processes().into_iter().filter(is_main);
-        all.filter_map(|pid| i32::try_from(pid).ok()).map(Pid::from_raw).collect()
+        let all: Vec<u32> = self.browser_processes().into_iter().filter(is_main).collect();
+        let is_fork = |pid: &u32| parent(*pid).is_some_and(|parent| all.contains(&parent));
+        all.iter().filter(|pid| !is_fork(pid)).filter_map(|pid| i32::try_from(*pid).ok()).map(Pid::from_raw).collect()
     }
 
     /// Kills its only Chrome with SIGKILL.
@@ -345,6 +348,12 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool)
         }
     };
     tokio::time::timeout(END, asked).await.unwrap_or_else(|_| panic!("never came: {what}"));
+}
+
+/// The process that started this one.
+fn parent(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 fn processes_naming(directory: &Path) -> Vec<u32> {
