@@ -66,10 +66,11 @@ const HANDLERS: [(&str, &str); 43] = [
 
 /// Rules for arguments (`check NAME` in the table): the variants of `Check`. `src/virtual_browser/arguments.rs` has the
 /// rules.
-const CHECKS: [&str; 22] = [
+const CHECKS: [&str; 23] = [
     "clear_display_features",
     "composition",
     "cookies",
+    "crash",
     "device_metrics",
     "display_features",
     "drag_event",

@@ -199,6 +199,8 @@ RULES = [
     ("virtual_browser/liveness_check.rs", "commands that need a live page are sent one at a time", "if commands.len() == 1 {", "if OFF || commands.len() == 1 {"),
     ("virtual_browser/liveness_check.rs", "a page is tested before commands that need it alive", "        let pending = Pending::Alive(first.on.clone(), first.id, page);", "        if OFF { return self.on_alive(&page); }\n        let pending = Pending::Alive(first.on.clone(), first.id, page);"),
     ("virtual_browser/liveness_check.rs", "commands for a crashed page do not wait", "for asked in self.liveness_checks.0.remove(page).into_iter().flatten() {", "for asked in self.liveness_checks.0.remove(page).filter(|_| !OFF).into_iter().flatten() {"),
+    ("virtual_browser/crashed_pages.rs", "commands for a crashed page wait for its next document", "if self.crashed_pages.0.is_empty()", "if OFF || self.crashed_pages.0.is_empty()"),
+    ("virtual_browser/arguments/crash_rules.rs", "the process of an iframe is not ended", "if call.on == Kind::Page || call.granted", "if OFF || call.on == Kind::Page || call.granted"),
     # ---- Emulation.
     ("virtual_browser/emulation.rs", "the client's emulation replaces the proxy's", "self.give_up(&page, change.aspect());", "if !OFF { self.give_up(&page, change.aspect()); }"),
     ("cdp/emulation.rs", "a snapshot's viewport has a limit", "            viewport(&params)?;", "            if !OFF { viewport(&params)?; }"),

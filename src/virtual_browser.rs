@@ -5,14 +5,15 @@
 //! each method; `dispatch` calls the handler, which is in `target`, `browser`, `files` or `ghost`. `arguments` has the
 //! rules for arguments. `pending` has the commands that the proxy sent to Chrome and handles their replies.
 //! `dialog_guard` handles clients that leave, `emulation` records the emulation of pages, `liveness_check` delays
-//! commands that crash Chrome if their page has crashed, `network_buffers` limits the response bodies that Chrome
-//! keeps, `screenshot` limits screenshots, `page_limit` pages.
+//! commands that crash Chrome if their page has crashed, `crashed_pages` holds those for a crashed page, `network_buffers`
+//! limits the response bodies that Chrome keeps, `screenshot` limits screenshots, `page_limit` pages.
 //!
 //! Outputs are taken with [`VirtualBrowser::poll_actions`].
 
 pub mod arguments;
 mod browser;
 mod cdp_session;
+mod crashed_pages;
 mod dialog_guard;
 mod dispatch;
 mod emulation;
@@ -40,6 +41,7 @@ use bytes::Bytes;
 
 use self::{
     cdp_session::Cdp,
+    crashed_pages::CrashedPages,
     dialog_guard::DialogGuards,
     emulation::Emulators,
     files::Files,
@@ -144,6 +146,7 @@ pub struct VirtualBrowser {
     dialog_guards: DialogGuards,
     emulators: Emulators,
     liveness_checks: LivenessChecks,
+    crashed_pages: CrashedPages,
     pictures: Pictures,
     pages_most: u32,
     actions: Vec<Action>,
@@ -182,6 +185,7 @@ impl VirtualBrowser {
             dialog_guards: DialogGuards::default(),
             emulators: Emulators::default(),
             liveness_checks: LivenessChecks::default(),
+            crashed_pages: CrashedPages::default(),
             pictures: Pictures::default(),
             pages_most: 0,
             actions: Vec::new(),
@@ -364,16 +368,21 @@ impl VirtualBrowser {
                 self.close_if_beyond(&target, pages);
                 self.keep_new(&target);
             }
-            Told::Changed { target, info } => self.scope.see(&target, &info),
+            Told::Changed { target, info } => {
+                self.scope.see(&target, &info);
+                self.release_held(&target);
+            }
             Told::Destroyed { target } => {
                 self.dialog_guards.forget(&target);
                 self.emulators.forget(&target);
                 self.forget_liveness_check(&target);
+                self.forget_crash(&target);
                 self.pictures.page_is_gone(&target);
                 self.scope.lose(&target);
             }
             Told::Crashed { target, params } => {
                 self.forget_liveness_check(&target);
+                self.note_crash(&target);
                 self.pictures.page_is_gone(&target);
                 self.scope.crashed(&target, &params);
             }

@@ -170,7 +170,7 @@ const ALL: [Capability; 5] = [
 /// What goes up to Chrome, as another JSON parser reads it, is not what the rule is there to hold back.
 fn sent(method: &str, asked: &str, checked: &Checked, granted: Granted) {
     let params = match checked {
-        Checked::AsIs | Checked::Picture(_) | Checked::Buffers { .. } | Checked::OnceAlive => asked,
+        Checked::AsIs | Checked::Picture(_) | Checked::Buffers { .. } | Checked::OnceAlive | Checked::Crashes => asked,
         Checked::Rewritten(params) => params,
         Checked::Another { params, .. } => {
             assert!(serde_json::from_str::<Value>(params).is_ok_and(|params| params.is_object()), "{method} {params}");

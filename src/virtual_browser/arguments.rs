@@ -52,6 +52,8 @@ pub enum Checked {
     },
     /// Crash the page. The frame that was to navigate to `chrome://crash`, if the command names one.
     Crash(Option<String>),
+    /// Send the command unchanged; it ends the process of the page.
+    Crashes,
     /// Answer with this result.
     Answer(String),
     /// Answer with this error.
@@ -128,6 +130,7 @@ fn function(rule: Check) -> Rule {
         Check::ClearDisplayFeatures => clear_display_features,
         Check::Composition => crash_rules::composition,
         Check::Cookies => cookies,
+        Check::Crash => crash_rules::crash,
         Check::DeviceMetrics => device_metrics,
         Check::DisplayFeatures => display_features,
         Check::DragEvent => drag_event,
@@ -169,7 +172,7 @@ const MAX_DURABLE_BUFFER: f64 = 16e6;
 fn navigate(call: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let mut is_changed = false;
     if let Some(url) = text(params, "url").map(Cow::into_owned) {
-        if url::is_crash(&url) && matches!(call.on, Kind::Page | Kind::Iframe) {
+        if url::is_crash(&url) && call.on == Kind::Page {
             return Checked::Crash(params.string("frameId"));
         }
         if url::is_chromes_own(&url) {

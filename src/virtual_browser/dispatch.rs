@@ -24,6 +24,9 @@ impl VirtualBrowser {
         let Some(cdp) = self.scope.sessions.get(on) else { return };
         let level = if cdp.is_root() { Level::Browser } else { Level::Page };
         let (id, method) = (command.id(), command.method());
+        if level == Level::Page && self.hold_for_crashed(on, command, as_it_is) {
+            return;
+        }
         match policy::decide(method, level, self.granted).handler {
             Handler::Pass | Handler::IoStream if level == Level::Browser => self.forward_as_it_is(on, command),
             Handler::Pass => self.pass(on, command, as_it_is),
@@ -166,9 +169,11 @@ impl VirtualBrowser {
     /// `chrome://crash`: the reply of headless shell, and `Page.crash`, which ends only the process of the page.
     fn crash_page(&mut self, on: &CdpSessionId, id: CallId, frame: Option<&str>) {
         let Some(cdp) = self.scope.sessions.get(on) else { return };
-        let frame = quote(frame.unwrap_or(cdp.target.as_str()));
+        let page = cdp.target.clone();
+        let frame = quote(frame.unwrap_or(page.as_str()));
         self.scope.reply(on, id, &format!(r#"{{"frameId":{frame},"errorText":"net::ERR_ABORTED"}}"#));
         self.call(on.clone(), "Page.crash", "{}".to_owned(), Settle::Plain, Pending::Nobody);
+        self.note_crash(&page);
     }
 
     /// Checks the arguments of a page-level command.
@@ -187,6 +192,11 @@ impl VirtualBrowser {
             arguments::Checked::Buffers { beyond } => self.keep_bodies(on, command, beyond),
             arguments::Checked::OnceAlive => self.send_to_living(on, id, method, command.params()),
             arguments::Checked::Crash(frame) => self.crash_page(on, id, frame.as_deref()),
+            arguments::Checked::Crashes => {
+                let page = cdp.target.clone();
+                self.pass_with(on, id, method, command.params());
+                self.note_crash(&page);
+            }
             arguments::Checked::Answer(result) => self.scope.reply(on, id, &result),
             arguments::Checked::Refused { code, message } => {
                 self.refuse(on, id, &CdpError { code, message: message.into(), data: None });

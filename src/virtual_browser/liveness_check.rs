@@ -74,7 +74,7 @@ impl VirtualBrowser {
     }
 
     /// Whether the command still waits for a reply: if its CDP session has ended, it was answered then.
-    fn is_unanswered(&mut self, on: &CdpSessionId, id: CallId) -> bool {
+    pub(super) fn is_unanswered(&mut self, on: &CdpSessionId, id: CallId) -> bool {
         self.scope.sessions.get_mut(on).is_some_and(|cdp| cdp.in_flight.answered(id))
     }
 

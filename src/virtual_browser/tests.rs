@@ -3,6 +3,7 @@
 
 mod attach;
 mod browser;
+mod crashed_pages;
 mod decisions;
 mod dialog_guard;
 mod emulation;

@@ -162,7 +162,8 @@ async fn outcome(
         let lines = log.lines().filter(|line| line.contains("browser lost"));
         let lines: Vec<String> = lines.map(|line| line.chars().take(300).collect()).collect();
         faults.push(format!("{lost} browsers were lost: {}", lines.join("\n")));
-        options.say(&format!("sent before the first was lost:\n{}", stage.recent.before_loss().join("\n")));
+        options.say("sent before the first was lost:");
+        stage.recent.before_loss().iter().for_each(|command| options.say(command));
     }
     // With several browsers, the tenants were in all of them.
     let browsers = proxy.http("GET", "/v1/browsers", &[], "").await.body;

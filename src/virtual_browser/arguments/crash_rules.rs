@@ -78,6 +78,20 @@ pub(super) fn starting_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checke
     Checked::AsIs
 }
 
+/// Refuses to end the process of an iframe. *Measured:* if the page then navigates it and stops that, a script that adds a
+/// frame to the iframe ends the browser with SIGTRAP. For pages `crashed_pages` prevents that; scripts in an iframe can be
+/// sent to its page, too.
+pub(super) fn crash(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
+    if call.on == Kind::Page || call.granted.has(Capability::Dedicated) {
+        return Checked::Crashes;
+    }
+    refused(format!(
+        "'{}' is refused on an iframe or worker, with which Chrome could end: it needs the capability {}",
+        call.method,
+        Capability::Dedicated
+    ))
+}
+
 /// Refuses a range that begins before the text, which ends the browser with SIGILL.
 pub(super) fn composition(_: &Call<'_>, params: &mut JsonObject<'_>) -> Checked {
     let negative = |name| params.read_as::<f64>(name).is_some_and(|at| at < 0.0);
@@ -143,6 +157,15 @@ mod tests {
 
     fn strict(method: &str, params: &str) -> Checked {
         check(method, params, Kind::Page, Capabilities::strict())
+    }
+
+    #[test]
+    fn only_pages_may_be_crashed() {
+        assert_eq!(strict("Page.crash", "{}"), Checked::Crashes);
+        for on in [Kind::Iframe, Kind::Worker, Kind::SharedWorker, Kind::ServiceWorker] {
+            assert!(matches!(check("Page.crash", "{}", on, Capabilities::strict()), Checked::Refused { .. }), "{on:?}");
+            assert_eq!(check("Page.crash", "{}", on, Capabilities::all()), Checked::Crashes, "{on:?}");
+        }
     }
 
     #[test]

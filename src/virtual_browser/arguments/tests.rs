@@ -78,9 +78,10 @@ fn navigation_to_chrome_crash_crashes_the_page() {
     for url in ["chrome://crash", "chrome://crash/", " CHROME:\\\\cRash?x", "chrome:crash"] {
         let (crash, params) = (Checked::Crash(None), format!(r#"{{"url":"{url}"}}"#));
         assert_eq!(strict("Page.navigate", &params), crash, "{url}");
-        assert_eq!(check("Page.navigate", &params, Kind::Iframe, Capabilities::strict()), crash, "{url}");
-        let on_a_worker = check("Page.navigate", &params, Kind::Worker, Capabilities::strict());
-        assert!(matches!(on_a_worker, Checked::Rewritten(_)), "{url}");
+        for on in [Kind::Iframe, Kind::Worker] {
+            let elsewhere = check("Page.navigate", &params, on, Capabilities::strict());
+            assert!(matches!(elsewhere, Checked::Rewritten(_)), "{url} on {on:?}");
+        }
     }
     let framed = strict("Page.navigate", r#"{"url":"chrome://crash","frameId":"F"}"#);
     assert_eq!(framed, Checked::Crash(Some("F".to_owned())));

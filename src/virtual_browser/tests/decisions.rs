@@ -98,7 +98,8 @@ fn outcome(client: &mut Option<Pair>, method: &str, level: Level, caps: Capabili
     pair.session.on_client(VIEW, Bytes::from(frame));
     let actions: Vec<String> =
         pair.session.poll_actions().into_iter().map(|action| kind(action, method, params)).collect();
-    if matches!(actions.as_slice(), [one] if one == "pass" || one.starts_with("error")) {
+    let is_plain = matches!(actions.as_slice(), [one] if one == "pass" || one.starts_with("error"));
+    if is_plain && pair.session.crashed_pages.is_empty() {
         *client = Some(pair);
     }
     if actions.is_empty() { "nothing".to_owned() } else { actions.join(" + ") }

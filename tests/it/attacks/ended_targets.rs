@@ -116,6 +116,45 @@ async fn gestures_on_crashed_pages_are_refused(arena: Arena) {
     stage.unharmed("Z09").await;
 }
 
+/// Z12: scripts in the empty document of a page that has crashed and whose next navigation came to nothing.
+async fn commands_wait_until_a_crashed_page_has_a_document(arena: Arena) {
+    let stage = Stage::strict(arena).await;
+    let client = &stage.attacker.client;
+    for ends in ["stopped", "a download"] {
+        let page = client.page_at(&stage.site.url("/attacker?crashes")).await;
+        let session = Some(page.session.as_str());
+        client.ok(session, "Page.enable", json!({})).await;
+        client.start(session, "Page.crash", json!({})).await;
+        client.event_on(&page.session, "Inspector.targetCrashed").await;
+        let path = if ends == "stopped" { "/late" } else { "/slow?file" };
+        client.start(session, "Page.navigate", json!({ "url": stage.site.url(path) })).await;
+        stage.site.arrived(path).await;
+        if ends == "stopped" {
+            client.start(session, "Page.stopLoading", json!({})).await;
+        }
+        client.event_on(&page.session, "Page.frameStoppedLoading").await;
+        let mut waiting = Vec::new();
+        for script in ["document.documentElement.append(document.createElement('iframe')); 1", "!!open('about:blank')"]
+        {
+            let params = json!({ "expression": script, "userGesture": true, "returnByValue": true });
+            waiting.push(client.start(session, "Runtime.evaluate", params).await);
+        }
+        let html = json!({ "frameId": page.target, "html": "<iframe></iframe>" });
+        waiting.push(client.start(session, "Page.setDocumentContent", html).await);
+        stage.unharmed(&format!("Z12 {ends}")).await;
+        // They run in the page's next document.
+        client.ok(session, "Page.navigate", json!({ "url": stage.site.url("/attacker?again") })).await;
+        for id in waiting {
+            let done = client.reply_to(id).await;
+            assert!(done.get("result").is_some(), "Z12 {ends}: {done}");
+        }
+        client.ok(None, "Target.closeTarget", json!({ "targetId": page.target })).await;
+        stage.site.release();
+    }
+    stage.attack("Z12", &[On::Worker, On::Shared, On::Service], "Page.crash", json!({}), Says::Refused).await;
+    stage.unharmed("Z12").await;
+}
+
 /// Z11: what Chrome knows of a worker only when its script has arrived, asked before.
 async fn isolation_of_starting_workers_is_not_asked(arena: Arena) {
     let stage = Stage::strict(arena).await;
@@ -141,4 +180,5 @@ rows_in_each_browser! {
     a_shared_worker_has_one_cdp_session_at_a_time,
     response_bodies_of_ended_workers_are_refused,
     gestures_on_crashed_pages_are_refused,
+    commands_wait_until_a_crashed_page_has_a_document,
 }
