@@ -15,9 +15,11 @@ use tokio_rustls::{
         client::{
             WebPkiServerVerifier,
             danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+            verify_server_name,
         },
         crypto::ring,
         pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+        server::ParsedCertificate,
     },
 };
 
@@ -28,7 +30,8 @@ const OF_SYSTEM: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// Connects, and checks the server's certificate: against the certificates that this system trusts, or those of
-/// [`TRUSTED`]. A certificate that is itself in that file is accepted, so that a self-signed one can be used.
+/// [`TRUSTED`]. A certificate that is itself in that file is accepted for the names in it, so that a self-signed one can
+/// be used.
 pub(super) async fn connect(authority: &str, host: &str) -> io::Result<TlsStream<TcpStream>> {
     let named = std::env::var_os(TRUSTED).map(PathBuf::from);
     let file = named.or_else(|| OF_SYSTEM.iter().map(PathBuf::from).find(|path| path.exists()));
@@ -59,8 +62,8 @@ fn config(file: &Path) -> io::Result<ClientConfig> {
     Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
-/// Checks a certificate as usual, and accepts one that is itself trusted: usually that of an authority may not be a
-/// server's.
+/// Checks a certificate as usual, and accepts one that is itself trusted, for the names in it: usually that of an
+/// authority may not be a server's.
 #[derive(Debug)]
 struct Verifier {
     usual: Arc<WebPkiServerVerifier>,
@@ -80,6 +83,7 @@ impl ServerCertVerifier for Verifier {
             Err(Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::UnknownIssuer))
                 if self.trusted.contains(end_entity) =>
             {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
             verified => verified,

@@ -33,15 +33,16 @@ copyFileSync(PEM, cert);
 copyFileSync(PEM, key);
 
 /** A new self-signed certificate and its key. */
-async function newCertificate(name) {
+async function newCertificate(name, hosts = 'DNS:localhost,IP:127.0.0.1') {
   await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`,
-    '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', file(`${name}.key`), '-out', file(`${name}.pem`)]);
+    '-addext', `subjectAltName=${hosts}`, '-keyout', file(`${name}.key`), '-out', file(`${name}.pem`)]);
 }
 
 // ---- what prevents the start ----
 
 await newCertificate('other');
 await newCertificate('third');
+await newCertificate('elsewhere', 'DNS:elsewhere.example.com');
 writeFileSync(file('empty.pem'), '');
 writeFileSync(file('broken.pem'), readFileSync(PEM, 'utf8').replace(/CERTIFICATE-----\n.{20}/, 'CERTIFICATE-----\n%%%'));
 for (const [flags, ...words] of [
@@ -174,6 +175,13 @@ await act('certificates are read again by ghostmux reload and by SIGHUP', async 
   put('third.pem', cert);
   process.kill(ghostmux.pid, 'SIGHUP');
   await until('third');
+});
+await act('ghostmux trusts a certificate of its file for the names in it only', async () => {
+  put('elsewhere.key', key);
+  put('elsewhere.pem', cert);
+  await until('elsewhere');
+  const failed = await reload().then(() => null, error => error);
+  must(failed && failed.stderr.includes('not valid for name'), failed ?? 'reloaded');
 });
 
 removeFolder(home);
