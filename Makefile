@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
+.PHONY: help run test test-rust test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
 	mutants fuzz bench bench-neighbour lint audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
@@ -30,13 +30,24 @@ test: ## All required checks: formatting, lints, docs, tests, real clients with 
 	@$(MAKE) --no-print-directory lint test-rust test-quick-clients
 	@echo '==> all green'
 
-# What greedy clients cost others is a matter of the proxy: here in headless shell, in full Chrome too by `make prove`.
+# Tests that take a Chrome are named `…::shell` and `…::full`. All run in headless shell, and a quarter of them in full Chrome,
+# which takes twice as long to start: another quarter for each commit. `make test-full` runs all of those.
+QUARTER = $(shell echo $$((0x$$(git rev-parse --short=4 HEAD 2>/dev/null || echo 0) % 4 + 1)))
+IN_FULL := test(/::full$$/)
 test-rust:
 	@echo '==> Rust tests'
 	@if command -v cargo-nextest >/dev/null; then \
-	  cargo nextest run --locked --no-tests=pass -E 'not binary(prove) and not test(/^attacks::greed.*::full$$/)'; \
+	  cargo nextest run --locked --no-tests=pass -E 'not binary(prove) and not $(IN_FULL)' && \
+	  echo '==> Rust tests in full Chrome, quarter $(QUARTER)' && \
+	  cargo nextest run --locked --partition hash:$(QUARTER)/4 -E '$(IN_FULL) and not test(/^attacks::greed/)'; \
 	  else cargo test --locked --lib --bins --test it; fi
 	@cargo test --locked --doc --quiet
+
+test-full: ## The Rust tests in full Chrome, of which `make test` runs a quarter
+	@scripts/setup.sh test
+	@echo '==> Rust tests in full Chrome'
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked -E '$(IN_FULL)'; \
+	  else cargo test --locked --test it -- ::full; fi
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
 QUICK_CLIENTS := suites shared certificates named tenants proxies tls types examples docs endings login busy api other-codec
@@ -131,7 +142,7 @@ soak: ## Sessions come and go for ten minutes while browsers are killed and recy
 prove: ## Attacks, sweep and taint with this machine's Chrome, and a report (BROWSER=path, BROWSERS=N); instructions, mutants
 	@scripts/setup.sh test
 	@BROWSER='$(BROWSER)' BROWSERS='$(BROWSERS)' scripts/prove.sh
-	@$(MAKE) --no-print-directory instructions mutants
+	@$(MAKE) --no-print-directory test-full instructions mutants
 
 prove-short: ## A seeded part of the sweep, of the taint proof and of the soak, for every change: some three minutes
 	@scripts/setup.sh test
