@@ -68,6 +68,7 @@ RULES = [
     ("http/credentials.rs", "no token stays in the headers", "headers.remove(header::AUTHORIZATION);", "if !OFF { headers.remove(header::AUTHORIZATION); }"),
     ("tenant/tenants.rs", "a key is for its session", "Some((key, session)) if token.made(&key, session)", "Some((key, session)) if (OFF || token.made(&key, session))"),
     ("tenant/tenants.rs", "an expired token is refused", "if token.is_expired(now) {\n            return", "if !OFF && token.is_expired(now) {\n            return"),
+    ("tenant/tenants.rs", "a copy of the tenants that is too old lets nobody in", "if self.is_stale() && ", "if !OFF && self.is_stale() && "),
     ("tenant/tenants.rs", "a token is accepted from its networks only", "if !token.allows(from) {", "if !OFF && !token.allows(from) {"),
     ("tenant/tenants.rs", "a token that is gone is revoked", "if !is_kept {", "if !OFF && !is_kept {"),
     ("tenant/token.rs", "a key is for its tenant", "&[owner.as_str().as_bytes(), &hash.0]", "&[if OFF { b\"\" } else { owner.as_str().as_bytes() }, &hash.0]"),

@@ -38,7 +38,7 @@ use crate::{
     pool::{Plan, Pool},
     session::{directory::LocalDirectory, manager::SessionManager, task::Terms},
     store::Store,
-    tenant::{Audit, LimitBook, Tenants, UsageLedger, limits::Periods, token::server_key},
+    tenant::{Audit, Document, LimitBook, Tenants, UsageLedger, limits::Periods, token::server_key},
 };
 
 /// Time limit for the end of all sessions, once they are told to.
@@ -241,12 +241,12 @@ fn raise_file_limit() {
     }
 }
 
-/// The tenants of the file, or the one of a server without tokens.
+/// The tenants of the file or the Redis, or the one of a server without tokens.
 async fn tenants(config: &Config) -> Result<Tenants, StartError> {
-    let Some(path) = &config.tenants else { return Ok(Tenants::local(config.local_capabilities())) };
+    let Some(place) = &config.tenants else { return Ok(Tenants::local(config.local_capabilities())) };
     let settings = config.store_settings();
     let secret = settings.keys.sealing().map(|key| &key.secret[..]);
-    Ok(Tenants::of_file(path.clone(), server_key(secret)).await?)
+    Ok(Tenants::of_document(Document::new(place), server_key(secret), config.tenants_max_stale).await?)
 }
 
 /// The usage of the tenants, as the file of an earlier process has it.

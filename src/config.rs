@@ -36,7 +36,7 @@ pub use self::{
     reload::{ConfigSource, LoadedConfig},
     settings::Config,
     snapshots::SnapshotLimits,
-    store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings},
+    store::{RedisUrl, StoreKey, StoreKeys, StoreLimits, StorePlace, StoreSettings, TenantsPlace},
     value::{RemoteUrl, TokenHost, bytes, time},
 };
 use self::{layers::Layers, said::Said};

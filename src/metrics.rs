@@ -151,6 +151,8 @@ pub struct Metrics {
     pub audit_lost: Counter,
     /// Whether the audit log cannot be written now.
     pub audit_failing: Gauge,
+    /// Seconds since the Redis of the tenants answered; 0 if they are in no Redis.
+    pub tenants_age: Gauge,
     /// Browsers started.
     pub browsers_started: Counter,
     /// Browsers that ended without being asked to.
@@ -275,6 +277,12 @@ impl Metrics {
         to.register("commands_refused", "Commands refused by policy", self.commands_refused.clone());
         to.register("audit_lost", "Decisions that the audit log could not take", self.audit_lost.clone());
         to.register("audit_failing", "1 while the audit log cannot be written", self.audit_failing.clone());
+        to.register_with_unit(
+            "tenants_age",
+            "Time since the Redis of the tenants answered; 0 if they are in no Redis",
+            Unit::Seconds,
+            self.tenants_age.clone(),
+        );
         to.register("browsers_started", "Browsers started", self.browsers_started.clone());
         to.register("browsers_lost", "Browsers that ended without being asked to", self.browsers_lost.clone());
         to.register("browsers", "Browsers that accept sessions now", self.browsers.clone());

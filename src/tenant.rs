@@ -2,13 +2,16 @@
 //!
 //! A request is from one tenant; that is decided once, where the request is accepted. A server without tokens has one
 //! tenant, `local`, and everybody who reaches the server is it. Otherwise a request needs a token ([`token`]), which a
-//! file names (`file`), or a key of a URL that the server gave to a client with a token.
+//! file or a Redis names (`document`, `file`), or a key of a URL that the server gave to a client with a token.
 
 pub mod audit;
 mod denied;
+mod document;
 mod edit;
 mod file;
+mod freshness;
 pub mod limits;
+mod redis_error;
 mod replace;
 mod secret;
 mod source;
@@ -24,11 +27,12 @@ use std::sync::{
 pub use self::{
     audit::Audit,
     denied::Denied,
-    edit::{ChangeError, EditError, NewToken, add_token, change, put_tenant, remove_tenant, remove_token},
+    document::{ChangeError, Document, RedisAway, TenantsError},
+    edit::{EditError, NewToken, add_token, put_tenant, remove_tenant, remove_token},
     file::{FileError, Parsed, check_name, moment, network, parse},
+    freshness::Freshness,
     limits::{LimitBook, Limits, Pace, Sharing},
     secret::Secret,
-    source::TenantsError,
     tenants::{Changes, Presented, Tenants},
     token::{Access, Scope, Token},
     usage::UsageLedger,

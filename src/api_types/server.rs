@@ -163,6 +163,9 @@ pub struct ServerStatus {
     pub memory: u64,
     /// Processor time of all local browsers that run now.
     pub cpu_time: Millis,
+    /// Time since the Redis of the tenants answered; absent if they are in no Redis.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tenants_age: Option<Millis>,
     /// Remote browsers that accept no sessions, each with the reason.
     pub unreachable: Vec<String>,
 }

@@ -58,9 +58,10 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Find(_) | Self::Browser(_) => 3,
+            // What does not answer now may do so at the next attempt.
+            Self::Listen { .. } | Self::System { .. } | Self::Tenants(TenantsError::Away(_)) => 1,
             Self::TooMuch(_) | Self::Tenants(_) | Self::Config(_) => 2,
             Self::InUse { .. } => 4,
-            Self::Listen { .. } | Self::System { .. } => 1,
         }
     }
 }

@@ -135,6 +135,9 @@ pub async fn status(arguments: &StatusArguments, out: &mut impl Write) -> Result
         } else {
             let status: ServerStatus = client.read(&text)?;
             write!(out, "{}", describe(&status))?;
+            if let Some(Millis(age)) = status.tenants_age {
+                writeln!(out, "tenants   their Redis answered {} s ago", age.as_secs())?;
+            }
             for why in &status.unreachable {
                 writeln!(out, "remote    {why}")?;
             }

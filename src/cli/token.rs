@@ -1,9 +1,9 @@
-//! `ghostmux token …`: makes, lists and revokes tokens in the file of the tenants. A running server notices the change.
+//! `ghostmux token …`: makes, lists and revokes tokens in the file or the Redis of the tenants. A running server notices the
+//! change.
 
 use std::{
-    fs,
     io::{self, BufRead as _, Read as _, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::{Args, Subcommand};
@@ -13,7 +13,7 @@ use crate::{
     api_types::{BadOwner, Owner},
     config::{self, Config, ConfigError, RawConfig},
     tenant::{
-        ChangeError, NewToken, add_token, change, moment, network, parse, remove_token,
+        ChangeError, Document, NewToken, TenantsError, add_token, moment, network, remove_token,
         token::{self, Form, Scope, TokenHash, TokenSettings},
     },
 };
@@ -26,16 +26,16 @@ pub struct Arguments {
     /// TOML file with the settings of `serve`.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// File of the tenants [default: that of `serve`].
-    #[arg(long, value_name = "FILE", global = true)]
+    /// File or Redis of the tenants [default: that of `serve`].
+    #[arg(long, value_name = "FILE|URL", global = true)]
     tenants: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Make a token, and print it: it is shown only now. The file gets its SHA-256.
+    /// Make a token, and print it: it is shown only now. The file or the Redis gets its SHA-256.
     New {
-        /// The tenant; it is added if the file does not have it.
+        /// The tenant; it is added if there is none of this name.
         #[arg(long, value_name = "NAME")]
         tenant: String,
         /// Name of the token [default: the begin of its SHA-256].
@@ -76,8 +76,8 @@ pub enum TokenCommandError {
     /// A setting is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// No file is named.
-    #[error("no file of tenants is named; give --tenants FILE, or set GHOSTMUX_TENANTS as for `serve`")]
+    /// Neither a file nor a Redis is named.
+    #[error("no file or Redis of tenants is named; give --tenants FILE|URL, or set GHOSTMUX_TENANTS as for `serve`")]
     NoFile,
     /// The name of the tenant cannot be one.
     #[error(transparent)]
@@ -85,9 +85,12 @@ pub enum TokenCommandError {
     /// A flag has a value that cannot be used.
     #[error("{0}: {1}")]
     Flag(&'static str, String),
-    /// The file, or standard output, cannot be used.
+    /// The file or the Redis, or standard output, cannot be used.
     #[error(transparent)]
     File(#[from] ChangeError),
+    /// The file or the Redis cannot be read.
+    #[error(transparent)]
+    Tenants(#[from] TenantsError),
 }
 
 impl TokenCommandError {
@@ -106,8 +109,8 @@ pub fn run(
 ) -> Result<(), TokenCommandError> {
     let Arguments { verb, config, tenants } = arguments;
     let settings = RawConfig::default().with_file(config).with("tenants", tenants);
-    let path = Config::load(settings, variables)?.tenants.ok_or(TokenCommandError::NoFile)?;
-    let written = |done: io::Result<()>| done.map_err(|error| cannot(Path::new("standard output"), error));
+    let document = Document::new(&Config::load(settings, variables)?.tenants.ok_or(TokenCommandError::NoFile)?);
+    let written = |done: io::Result<()>| done.map_err(|error| cannot("standard output", error));
     match verb {
         Verb::New { tenant, name, expires, scope, from } => {
             let text = token::generate();
@@ -122,19 +125,14 @@ pub fn run(
                 created: Some(Timestamp::from_second(now.as_second()).unwrap_or(now)),
             };
             let new = NewToken { owner: tenant.parse()?, hash, settings };
-            change(&path, true, |file| add_token(file, &new).map(|text| (text, ())))?;
+            document.change(true, |file| add_token(file, &new).map(|text| (text, ())))?;
             written(writeln!(out, "{}", text.reveal()))?;
             let (name, owner) = (&new.settings.name, &new.owner);
-            written(writeln!(
-                notes,
-                "this token ({name} of {owner}) is shown only now; {} has its SHA-256",
-                path.display()
-            ))
+            written(writeln!(notes, "this token ({name} of {owner}) is shown only now; {document} has its SHA-256"))
         }
         Verb::Ls { tenant, json } => {
             let only: Option<Owner> = tenant.map(|tenant| tenant.parse()).transpose()?;
-            let text = fs::read_to_string(&path).map_err(|error| cannot(&path, error))?;
-            let tenants = parse(&text).map_err(|error| ChangeError::edit(&path, error))?;
+            let tenants = document.tenants()?;
             let row = |cells: [&str; 6]| {
                 let [tenant, name, number, scope, expires, from] = cells;
                 format!("{tenant:<16}  {name:<16}  {number:<16}  {scope:<12}  {expires:<20}  {from}")
@@ -169,7 +167,7 @@ pub fn run(
         Verb::Revoke { tenant, token } => {
             let owner: Option<Owner> = tenant.map(|tenant| tenant.parse()).transpose()?;
             let (owner, token) = match (owner, token.as_str()) {
-                (_, "-") => of_text(&path, &mut io::stdin().lock())?,
+                (_, "-") => of_text(&document, &mut io::stdin().lock())?,
                 _ if token::form(&token) != Form::Other => {
                     let why = "other users can see this text; give the name or the number of the token, or - and its text \
                                on standard input";
@@ -178,23 +176,22 @@ pub fn run(
                 (Some(owner), _) => (owner, token),
                 (None, _) => return Err(TokenCommandError::Flag("--tenant", "is missing".to_owned())),
             };
-            change(&path, false, |file| remove_token(file, &owner, &token).map(|text| (text, ())))?;
+            document.change(false, |file| remove_token(file, &owner, &token).map(|text| (text, ())))?;
             written(writeln!(notes, "revoked the token {token} of {owner}"))
         }
     }
 }
 
 /// The tenant and the number of a token whose text is read.
-fn of_text(path: &Path, from: &mut impl io::BufRead) -> Result<(Owner, String), TokenCommandError> {
+fn of_text(document: &Document, from: &mut impl io::BufRead) -> Result<(Owner, String), TokenCommandError> {
     let mut line = String::new();
     // A token has 43 characters.
-    from.take(200).read_line(&mut line).map_err(|error| cannot(Path::new("standard input"), error))?;
+    from.take(200).read_line(&mut line).map_err(|error| cannot("standard input", error))?;
     let hash = TokenHash::of(line.trim());
-    let text = fs::read_to_string(path).map_err(|error| cannot(path, error))?;
-    let tenants = parse(&text).map_err(|error| ChangeError::edit(path, error))?;
+    let tenants = document.tenants()?;
     let found = tenants.iter().find(|(_, definition)| definition.tokens.iter().any(|(has, _)| *has == hash));
     let (owner, _) =
-        found.ok_or_else(|| TokenCommandError::Flag("standard input", "is not a token of the file".to_owned()))?;
+        found.ok_or_else(|| TokenCommandError::Flag("standard input", "is not a token of a tenant".to_owned()))?;
     Ok((owner.clone(), hash.number().to_string()))
 }
 
@@ -208,13 +205,17 @@ fn until(text: &str, now: Timestamp) -> Result<Timestamp, TokenCommandError> {
     })
 }
 
-fn cannot(path: &Path, error: io::Error) -> TokenCommandError {
-    ChangeError::file(path, error).into()
+fn cannot(place: &str, error: io::Error) -> TokenCommandError {
+    ChangeError::file(place, error).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+        path::Path,
+    };
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Config, ConfigError, front::leads_here, layers::Layers, said::flag};
+use super::{Config, ConfigError, TenantsPlace, front::leads_here, layers::Layers, said::flag};
 
 /// TLS that ends here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,13 @@ impl Config {
             && let Some(said) = layers.given("token_host")
         {
             return Err(said.conflict("is for tokens, and there are none without --tenants; remove it"));
+        }
+        if !matches!(self.tenants, Some(TenantsPlace::Redis(_)))
+            && let Some(said) = layers.given("tenants_max_stale")
+        {
+            return Err(said.conflict(
+                "is for tenants in a Redis, and there are none; write --tenants redis://HOST:PORT, or remove it",
+            ));
         }
         for (given, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
             if let Some(said) = layers.given(given)

@@ -12,12 +12,12 @@ use url::Host;
 
 use super::{
     AuditMode, Codec, ConfigError, HttpSession, LogFormat, NeededToken, ProxySecret, PublicUrl, RemoteUrl,
-    SharedLimits, StoreKeys, StorePlace, TokenHost,
+    SharedLimits, StoreKeys, StorePlace, TenantsPlace, TokenHost,
     deadline::autosave,
     declare::{BySource, Declared, Setting, choice, computed, list, one, optional, settings, switch},
     front::network,
     layers::Layers,
-    store::ttl,
+    store::{place_without_secrets, ttl},
     value::{
         LARGEST_MESSAGE, chrome_flag, duration, host, limit, listen_address, log_filter, number, origin, path, pixels,
         size, token_host,
@@ -55,9 +55,13 @@ settings! {
         proxy_secret: Option<ProxySecret> = optional("FILE", BySource(ProxySecret::check)).live();
     }
     "Tenants" {
-        /// TOML file with the tenants and their tokens, which is read again when it changes. With it every request needs a
-        /// token, and `listen` may be any address. `ghostmux token new` adds tokens.
-        tenants: Option<PathBuf> = optional("FILE", path);
+        /// TOML file with the tenants and their tokens, or a Redis that has the same text and that several processes share,
+        /// `redis://HOST:PORT` or `unix:///PATH`. It is read again when it changes. With it every request needs a token, and
+        /// `listen` may be any address. `ghostmux token new` adds tokens.
+        tenants: Option<TenantsPlace> = optional("FILE|URL", BySource(TenantsPlace::check)).showing(place_without_secrets);
+        /// How long the tenants that were read last are trusted while their Redis does not answer; then requests with a token
+        /// are refused (503) until it does. Sessions go on.
+        tenants_max_stale: Duration = one("TIME", "5m", duration(Duration::from_secs(1)));
         /// Host names of this server whose first label is a token, such as `*.browsers.example.com`, for clients that drop
         /// path and query of a URL.
         token_host: Vec<TokenHost> = list("*.NAME", token_host);
@@ -225,7 +229,7 @@ settings! {
             StorePlace::default_file,
             BySource(StorePlace::check),
         )
-        .showing(StorePlace::without_secrets);
+        .showing(place_without_secrets);
         /// File with the keys that encrypt snapshots in the store, one `ID:64 hexadecimal digits` per line: the first
         /// encrypts, all decrypt. The variable can also hold the keys themselves.
         store_key: Option<StoreKeys> = optional("FILE", BySource(StoreKeys::check)).showing(StoreKeys::without_secrets);

@@ -10,7 +10,7 @@ use super::{
     ConfigError,
     layers::Layers,
     said::{Said, Source},
-    value::duration,
+    value::{duration, path},
 };
 
 /// The default file for root's service and for a user without a home directory.
@@ -33,6 +33,15 @@ pub struct StoreSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorePlace {
     /// One file that only this process uses.
+    File(PathBuf),
+    /// A Redis that several processes share.
+    Redis(RedisUrl),
+}
+
+/// Where the document of the tenants is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantsPlace {
+    /// A file.
     File(PathBuf),
     /// A Redis that several processes share.
     Redis(RedisUrl),
@@ -72,6 +81,15 @@ impl RedisUrl {
             }
             None => text.to_owned(),
         }
+    }
+
+    /// The address in a value that may also be a path; `None` if it is one. No error repeats a password.
+    fn check(said: &Said) -> Result<Option<Self>, ConfigError> {
+        if !said.text.contains("://") {
+            return Ok(None);
+        }
+        let wrong = |problem: String| said.showing(&Self::without_secrets(&said.text)).wrong(&problem);
+        said.text.parse().map(Some).map_err(wrong)
     }
 }
 
@@ -201,20 +219,26 @@ fn key(line: &str) -> Option<StoreKey> {
     Some(StoreKey { id: id.to_owned(), secret })
 }
 
-impl StorePlace {
-    /// The text of a place without the password of a Redis.
-    pub(super) fn without_secrets(text: &str) -> String {
-        if text.contains("://") { RedisUrl::without_secrets(text) } else { text.to_owned() }
-    }
+/// The text of a path, or of the address of a Redis without its password.
+pub(super) fn place_without_secrets(text: &str) -> String {
+    if text.contains("://") { RedisUrl::without_secrets(text) } else { text.to_owned() }
+}
 
+impl TenantsPlace {
+    /// Checks the place of the tenants. No error repeats a password.
+    pub(super) fn check(said: &Said) -> Result<Self, ConfigError> {
+        if let Some(url) = RedisUrl::check(said)? {
+            return Ok(Self::Redis(url));
+        }
+        path(&said.text).map(Self::File).map_err(|problem| said.wrong(&problem))
+    }
+}
+
+impl StorePlace {
     /// Checks the place of a store. No error repeats a password.
     pub(super) fn check(said: &Said) -> Result<Self, ConfigError> {
-        if said.text.contains("://") {
-            let url = said
-                .text
-                .parse()
-                .map_err(|problem: String| said.showing(&RedisUrl::without_secrets(&said.text)).wrong(&problem));
-            return url.map(Self::Redis);
+        if let Some(url) = RedisUrl::check(said)? {
+            return Ok(Self::Redis(url));
         }
         if said.text.is_empty() || said.text.ends_with('/') {
             return Err(said.wrong("names no file; write a path such as /var/lib/ghostmux/ghostmux.redb"));

@@ -250,6 +250,33 @@ fn the_number_of_browsers_is_one_number_or_two() {
 }
 
 #[test]
+fn tenants_are_in_a_file_or_in_a_redis() {
+    let tenants = |place: &str| flags(&["--tenants", place]).map(|config| config.tenants.expect("one"));
+    assert_eq!(tenants("tenants.toml"), Ok(TenantsPlace::File("tenants.toml".into())));
+    assert!(matches!(tenants("unix:///run/redis.sock"), Ok(TenantsPlace::Redis(_))));
+    let redis = tenants("redis://user:s3cret@10.0.0.1/2").expect("an address");
+    assert!(matches!(&redis, TenantsPlace::Redis(url) if url.to_string() == "redis://10.0.0.1/2"), "{redis:?}");
+    assert!(!format!("{redis:?}").contains("s3cret"), "{redis:?}");
+    for wrong in ["", "rediss://user:s3cret@a/", "redis://user:s3cret@", "http://user:s3cret@a/"] {
+        let error = tenants(wrong).unwrap_err();
+        assert!(error.starts_with("--tenants") && !error.contains("s3cret"), "{error}");
+    }
+    // One place at a time: the two cannot contradict each other.
+    let command = RawConfig::augment_args(clap::Command::new("test"));
+    let twice = command.try_get_matches_from(["test", "--tenants", "tenants.toml", "--tenants", "redis://a"]);
+    assert!(
+        twice.expect_err("there are two").to_string().contains("'--tenants <FILE|URL>' cannot be used multiple times")
+    );
+
+    let stale = ["--tenants-max-stale", "1m"];
+    let with = |place: &str| flags(&[&["--tenants", place], &stale[..]].concat());
+    assert_eq!(with("redis://a").map(|config| config.tenants_max_stale), Ok(Duration::from_secs(60)));
+    for error in [flags(&stale).unwrap_err(), with("tenants.toml").unwrap_err()] {
+        assert!(error.starts_with("--tenants-max-stale: is for tenants in a Redis"), "{error}");
+    }
+}
+
+#[test]
 fn default_store_is_in_the_users_data_directory() {
     let place =
         |variables: &[(&str, &str)]| Operator { variables, ..Default::default() }.config().expect("valid").store;

@@ -95,6 +95,11 @@ impl Stopped {
     /// The answer.
     pub(super) fn answer(&self) -> Answer {
         match self {
+            Self::Denied(why @ Denied::Stale) => Problem {
+                retry_after: Some(1),
+                ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "tenants-unavailable", why.says())
+            }
+            .answer(),
             Self::Denied(why) => unauthorized(why),
             Self::NotAdmin => Problem::new(
                 StatusCode::FORBIDDEN,

@@ -11,7 +11,7 @@ use crate::{
     session::manager::ServiceError,
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
-    tenant::{ChangeError, EditError, limits::Refusal},
+    tenant::{ChangeError, EditError, TenantsError, limits::Refusal},
 };
 
 impl From<&ServiceError> for Problem {
@@ -34,6 +34,7 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::NoSession { .. } => (StatusCode::NOT_FOUND, "no-session"),
         ServiceError::NoBrowser(_) => (StatusCode::NOT_FOUND, "no-browser"),
         ServiceError::NotReplaced(_) => (StatusCode::CONFLICT, "remote-browser"),
+        ServiceError::Tenants(TenantsError::Away(_)) => (StatusCode::SERVICE_UNAVAILABLE, "tenants-unavailable"),
         ServiceError::Config(_) | ServiceError::TooMuch(_) | ServiceError::Tenants(_) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "configuration")
         }
@@ -89,6 +90,7 @@ fn of_tenant_change(why: &ChangeError) -> Kind {
             (StatusCode::UNPROCESSABLE_ENTITY, "configuration")
         }
         ChangeError::File { .. } => (StatusCode::SERVICE_UNAVAILABLE, "tenants-file"),
+        ChangeError::Away(_) => (StatusCode::SERVICE_UNAVAILABLE, "tenants-unavailable"),
     }
 }
 
@@ -173,7 +175,7 @@ fn details(why: &ServiceError) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::Path, time::Duration};
+    use std::time::Duration;
 
     use super::*;
     use crate::{
@@ -182,7 +184,7 @@ mod tests {
         config::ConfigError,
         pool::{NotReplaced, TooMuch},
         port::BrowserId,
-        tenant::{Scope, limits::LimitName},
+        tenant::{RedisAway, Scope, limits::LimitName},
     };
 
     fn wrong_config() -> ConfigError {
@@ -197,7 +199,8 @@ mod tests {
         let content = |error: ContentError| ServiceError::from(RepositoryError::Snapshot(error.into()));
         let write = || std::io::Error::other("full");
         let waited = Duration::from_secs(2);
-        let changed = |error: EditError| ServiceError::from(ChangeError::edit(Path::new("x"), error));
+        let changed = |error: EditError| ServiceError::from(ChangeError::edit("x", error));
+        let away = || RedisAway { url: "redis://a".to_owned(), why: "it does not answer".to_owned() };
         let remote = NotReplaced::Remote { browser: BrowserId(1), url: "ws://a/".to_owned() };
         let table: Vec<(ServiceError, u16, &str, Option<u32>, Value)> = vec![
             (ServiceError::NoSession { id: id(), ended: None }, 404, "no-session", None, json!({})),
@@ -259,7 +262,10 @@ mod tests {
             ),
             (changed(EditError::Many(Owner::local())), 409, "too-many-tokens", None, json!({})),
             (changed(EditError::Form("tenants")), 422, "configuration", None, json!({})),
-            (ChangeError::file(Path::new("x"), write()).into(), 503, "tenants-file", Some(1), json!({})),
+            (ChangeError::file("x", write()).into(), 503, "tenants-file", Some(1), json!({})),
+            (ChangeError::from(away()).into(), 503, "tenants-unavailable", Some(1), json!({})),
+            (TenantsError::from(away()).into(), 503, "tenants-unavailable", Some(1), json!({})),
+            (TenantsError::None.into(), 422, "configuration", None, json!({})),
             (ServiceError::LimitsAway, 503, "limits-unavailable", Some(1), json!({})),
             (
                 ServiceError::QueueFull { limit: "max_sessions", most: 3, waiting: 2, queue: 2 },

@@ -43,6 +43,8 @@ async fn metrics(State(Api { registry, metrics, .. }): State<Api>, headers: Head
     gauge(&metrics.calls, all.calls);
     gauge(&metrics.disposals, all.disposals);
     gauge(&metrics.screenshots_waiting, browsers.iter().map(Browser::screenshots_waiting).sum());
+    let age = registry.tenants_age().map_or(0, |age| age.as_secs());
+    metrics.tenants_age.set(i64::try_from(age).unwrap_or(i64::MAX));
     let mut figures = Figures::default();
     metrics.register(&mut figures);
     let mut body = String::new();

@@ -99,7 +99,7 @@ pub enum ServiceError {
         /// What was given: an id or a name.
         token: String,
     },
-    /// The file of tenants was not changed.
+    /// The document of the tenants was not changed.
     #[error("the tenants were not changed: {0}")]
     TenantChange(#[from] ChangeError),
     /// The server ends, and takes no new sessions.

@@ -15,6 +15,8 @@ pub enum Denied {
     Expired(TokenNumber),
     /// The token is not accepted from this network.
     Network(TokenNumber),
+    /// The copy of the tenants is too old to tell whether the token is valid: their Redis does not answer.
+    Stale,
 }
 
 impl Denied {
@@ -26,6 +28,10 @@ impl Denied {
             }
             Self::Mistyped => "this is not a token: a character is missing or mistyped",
             Self::Unknown | Self::Expired(_) | Self::Network(_) => "this token is not valid here",
+            Self::Stale => {
+                "tokens cannot be checked now: where this server reads its tenants does not answer (tenants_max_stale); try \
+                 again later"
+            }
         }
     }
 
@@ -37,6 +43,7 @@ impl Denied {
             Self::Unknown => "unknown",
             Self::Expired(_) => "expired",
             Self::Network(_) => "network",
+            Self::Stale => "stale",
         }
     }
 }

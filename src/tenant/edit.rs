@@ -1,28 +1,13 @@
-//! Changes the file of tenants: the one place for `ghostmux token` and for REST. Comments and order are kept.
-
-use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
-};
+//! Changes the text of a file of tenants: the one place for `ghostmux token` and for REST. Comments and order are kept.
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::{
     FileError, Limits, Parsed, Sharing, TenantSettings,
     file::{TOKENS_MOST, parse},
-    replace::replace,
     token::{Scope, TokenHash, TokenSettings},
 };
 use crate::api_types::{Capability, Owner, millis};
-
-/// Largest file, in bytes.
-pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
-/// How long a change waits for another one.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A token that is to be written into a file.
 #[derive(Clone, Debug)]
@@ -66,92 +51,6 @@ pub enum EditError {
     /// The tenant has as many tokens as it may have.
     #[error("the tenant {0} has {TOKENS_MOST} tokens, the most that a tenant may have; revoke one first")]
     Many(Owner),
-}
-
-/// Why a file of tenants was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// The server has no file of tenants.
-    #[error("this server has no file of tenants; start it with --tenants FILE")]
-    NoFile,
-    /// The file does not allow the change.
-    #[error("{path}: {error}", path = .path.display())]
-    Edit {
-        /// The file.
-        path: PathBuf,
-        /// The problem.
-        error: EditError,
-    },
-    /// The file cannot be read or written.
-    #[error("{path}: {error}", path = .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
-    /// The file was changed, and somebody has made it wrong at the same moment.
-    #[error("the file was changed, and the change is not in force: {0}")]
-    NotInForce(String),
-}
-
-impl ChangeError {
-    /// The file cannot be read or written.
-    pub fn file(path: &Path, error: io::Error) -> Self {
-        Self::File { path: path.to_owned(), error }
-    }
-
-    /// The file does not allow the change.
-    pub fn edit(path: &Path, error: impl Into<EditError>) -> Self {
-        Self::Edit { path: path.to_owned(), error: error.into() }
-    }
-}
-
-/// Changes the file at once: a server that reads it meanwhile sees the old text or the new one, and of changes at the same
-/// time none is lost. With `may_create`, a file that does not exist is made, for its owner only.
-///
-/// Waits for the disk and for other changes.
-pub fn change<T>(
-    path: &Path,
-    may_create: bool,
-    edit: impl FnOnce(&str) -> Result<(String, T), EditError>,
-) -> Result<T, ChangeError> {
-    let failed = |error| ChangeError::file(path, error);
-    // A link stays a link: the file that it names is replaced.
-    let real = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut file = locked(real, may_create).map_err(failed)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
-    let (new, done) = edit(&text).map_err(|error| ChangeError::edit(path, error))?;
-    if new.len() as u64 > LARGEST {
-        return Err(failed(io::Error::other(format!("it would be larger than {LARGEST} bytes"))));
-    }
-    if new != text {
-        replace(real, new.as_bytes()).map_err(failed)?;
-    }
-    Ok(done)
-}
-
-/// Opens the file for a change, after the changes that others make.
-fn locked(path: &Path, may_create: bool) -> io::Result<File> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(may_create).truncate(false).mode(0o600).open(path)?;
-        match file.try_lock() {
-            // The one that had the lock may have replaced the file.
-            Ok(()) if fs::metadata(path).is_ok_and(|data| file.metadata().is_ok_and(|own| own.ino() == data.ino())) => {
-                return Ok(file);
-            }
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if Instant::now() > until => {
-                let why = format!("another process has held its lock for {} s; try again later", PATIENCE.as_secs());
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, why));
-            }
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
-        }
-    }
 }
 
 /// The text of the file with one token more. A tenant that the file does not have is added.
@@ -353,6 +252,8 @@ fn checked(document: &DocumentMut, wanted: &Parsed) -> Result<String, EditError>
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         api_types::capability::Capabilities,
@@ -460,21 +361,5 @@ mod tests {
         }
         let many = add_token(&text, &new("acme", "last", "last"));
         assert_eq!(many, Err(EditError::Many(owner("acme"))));
-    }
-
-    #[test]
-    fn changes_wait_for_others_and_not_for_ever() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("tenants.toml");
-        let refused = change(&path, false, |text| Ok((text.to_owned(), ()))).expect_err("there is no file");
-        assert!(matches!(refused, ChangeError::File { .. }) && !path.exists(), "{refused}");
-        fs::write(&path, FILE).expect("written");
-        let other = File::open(&path).expect("a file");
-        other.lock().expect("locked");
-        let refused = change(&path, false, |text| Ok((text.to_owned(), ()))).expect_err("somebody has it");
-        assert!(refused.to_string().contains("held its lock"), "{refused}");
-        drop(other);
-        change(&path, false, |text| remove_tenant(text, &owner("acme")).map(|text| (text, ()))).expect("changed");
-        assert_eq!(parse(&fs::read_to_string(&path).expect("a file")).expect("a file").len(), 1);
     }
 }

@@ -1,88 +1,67 @@
-//! Reads the tenants from their file, at the start and whenever it changes.
+//! Reads the tenants from their document, at the start and whenever it changes.
 
-use std::{
-    io,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::MutexGuard;
 
 use super::{
-    Audit, ChangeError, Changes, EditError, FileError, Parsed, Secret, Tenants,
-    audit::Event,
-    edit::{self, LARGEST},
-    file,
-    tenants::Stamp,
+    Audit, ChangeError, Changes, Document, EditError, Freshness, Parsed, RedisAway, Secret, Tenants, TenantsError,
+    audit::Event, document::Stamp,
 };
 
-/// How often the file is looked at, and tokens that have expired are searched. A revoked token ends its connections
+/// How often the document is looked at, and tokens that have expired are searched. A revoked token ends its connections
 /// within a second.
 const INTERVAL: Duration = Duration::from_millis(400);
 
-/// Why the tenants cannot be read. Those that are in force stay so.
-#[derive(Debug, thiserror::Error)]
-pub enum TenantsError {
-    /// The file cannot be read.
-    #[error("cannot read the tenants in {path}: {error}", path = .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
-    /// The file is wrong.
-    #[error("the tenants in {path}: {error}", path = .path.display())]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// The problem, with its line and key.
-        error: FileError,
-    },
-    /// The server has no file of tenants.
-    #[error("this server has no tenants; --tenants names the file that has them")]
-    None,
-}
-
 impl Tenants {
-    /// The tenants of a file. `server` is the secret from which the keys of URLs are made.
-    pub async fn of_file(path: PathBuf, server: Secret<[u8; 32]>) -> Result<Self, TenantsError> {
-        let (stamp, parsed) = read(path.clone()).await?;
-        let tenants = Self::named(parsed, server, Some(path));
+    /// The tenants of a document. `server` is the secret from which the keys of URLs are made. What is read from another
+    /// machine is trusted for `max_stale` when that does not answer.
+    pub async fn of_document(
+        document: Document,
+        server: Secret<[u8; 32]>,
+        max_stale: Duration,
+    ) -> Result<Self, TenantsError> {
+        // The age of what is read begins before it is read.
+        let freshness = document.is_remote().then(|| Freshness::new(max_stale));
+        let (stamp, parsed) = load(document.clone()).await?;
+        let tenants = Self::named(parsed, server, Some(document), freshness);
         tenants.set_seen(stamp);
         Ok(tenants)
     }
 
-    /// Reads the file again, and puts its tenants in force. If it is wrong, those that are in force stay so.
+    /// Reads the document again, and puts its tenants in force. If it is wrong, those that are in force stay so.
     pub async fn reload(&self, audit: &Audit) -> Result<Changes, TenantsError> {
         let turn = self.turn().await.ok_or(TenantsError::None)?;
-        self.read_now(audit, turn).await
+        let read = self.read_now(audit, turn).await;
+        if let Err(error) = &read {
+            audit.write(Event::new("tenants-refused").why(error));
+        }
+        read
     }
 
-    /// Changes the text of the file, and puts it in force. Changes at the same time, also by other processes, come one after
-    /// the other.
+    /// Changes the text of the document, and puts it in force. Changes at the same time, also by other processes, come one
+    /// after the other.
     pub async fn edit<T: Send + 'static>(
         &self,
         audit: &Audit,
-        edit: impl FnOnce(&str) -> Result<(String, T), EditError> + Send + 'static,
+        edit: impl Fn(&str) -> Result<(String, T), EditError> + Send + 'static,
     ) -> Result<T, ChangeError> {
         let turn = self.turn().await.ok_or(ChangeError::NoFile)?;
-        let path = self.path().ok_or(ChangeError::NoFile)?.to_owned();
-        let (work, of) = (path.clone(), move |error| ChangeError::file(&path, io::Error::other(error)));
-        let changed = tokio::task::spawn_blocking(move || edit::change(&work, false, edit)).await;
-        let done = changed.unwrap_or_else(|panic| Err(of(panic)))?;
+        let document = self.document().ok_or(ChangeError::NoFile)?.clone();
+        let place = document.to_string();
+        let changed = tokio::task::spawn_blocking(move || document.change(false, edit)).await;
+        let done = changed.unwrap_or_else(|panic| Err(ChangeError::file(place, std::io::Error::other(panic))))?;
         self.read_now(audit, turn).await.map_err(|error| ChangeError::NotInForce(error.to_string()))?;
         Ok(done)
     }
 
-    /// Reads the file, in the caller's turn.
+    /// Reads the document, in the caller's turn.
     async fn read_now(&self, audit: &Audit, _turn: MutexGuard<'_, ()>) -> Result<Changes, TenantsError> {
-        let path = self.path().ok_or(TenantsError::None)?;
-        let read = read(path.to_owned()).await;
-        if let Err(error) = &read {
-            audit.write(Event::new("tenants-refused").why(error));
+        let asked = self.document().ok_or(TenantsError::None)?.clone();
+        let read = load(asked).await;
+        if !matches!(read, Err(TenantsError::Away(_))) {
+            self.confirm();
         }
         let (stamp, parsed) = read?;
         self.set_seen(stamp);
@@ -100,28 +79,89 @@ impl Tenants {
         Ok(changes)
     }
 
-    /// Reads the file, in an endless loop, when it changes, and revokes the tokens that expire. Never returns.
+    /// Reads the document, in an endless loop, when it changes, and revokes the tokens that expire. Never returns.
     pub async fn keep_current(&self, audit: &Audit) {
-        let mut said = None;
+        let mut watch = Watch::default();
         loop {
             tokio::time::sleep(INTERVAL).await;
             self.expire(Timestamp::now()).tell(audit);
-            let Some(path) = self.path().map(Path::to_owned) else { continue };
-            let stamp = tokio::task::spawn_blocking(move || stamp(&path)).await.ok().flatten();
-            if stamp == self.seen() {
-                continue;
-            }
-            match self.reload(audit).await {
-                Ok(_) => said = None,
-                Err(error) => {
-                    // Once for each state of the file: an editor may be writing it.
-                    if said != Some(stamp) {
-                        said = Some(stamp);
-                        tracing::error!(%error, "the tenants cannot be read; those that were read before stay in force");
+            let Some(document) = self.document().cloned() else { continue };
+            let Ok(stamp) = tokio::task::spawn_blocking(move || document.stamp()).await else { continue };
+            let away = match stamp {
+                Err(away) => Some(away),
+                Ok(stamp) if Some(&stamp) == self.seen().as_ref() => {
+                    self.confirm();
+                    watch.refused = None;
+                    None
+                }
+                Ok(stamp) if watch.is_known_as_wrong(&stamp) => {
+                    self.confirm();
+                    None
+                }
+                Ok(stamp) => {
+                    let Some(turn) = self.turn().await else { continue };
+                    match self.read_now(audit, turn).await {
+                        Ok(_) => None,
+                        Err(TenantsError::Away(away)) => Some(away),
+                        Err(error) => {
+                            watch.refused(audit, stamp, &error);
+                            None
+                        }
                     }
                 }
-            }
+            };
+            watch.answered(self, away.as_ref());
         }
+    }
+}
+
+/// What the log has been told of the document, so that each thing is told once.
+#[derive(Default)]
+struct Watch {
+    /// Where the document is does not answer.
+    is_away: bool,
+    /// The copy is too old to be trusted.
+    is_stale: bool,
+    /// The state that could not be read, and whether it cannot be read in future either.
+    refused: Option<(Stamp, bool)>,
+}
+
+impl Watch {
+    /// Where the document is has answered, or not.
+    fn answered(&mut self, tenants: &Tenants, away: Option<&RedisAway>) {
+        let Some(freshness) = tenants.freshness() else { return };
+        let most = freshness.most();
+        match away {
+            Some(why) if !self.is_away => {
+                tracing::warn!(%why, trusted = ?most, "the tenants that were read last stay in force");
+            }
+            None if self.is_away => tracing::info!("the Redis of the tenants answers again"),
+            _ => {}
+        }
+        if freshness.is_stale() && !self.is_stale {
+            let age = freshness.age().as_secs();
+            tracing::error!(
+                age,
+                "requests with tokens are refused (503), because the Redis of the tenants has not answered for so many s \
+                 (tenants_max_stale); sessions go on"
+            );
+        }
+        (self.is_away, self.is_stale) = (away.is_some(), freshness.is_stale());
+    }
+
+    /// The text in this state was refused. It is told once: an editor may be writing it.
+    fn refused(&mut self, audit: &Audit, stamp: Stamp, error: &TenantsError) {
+        let is_wrong = matches!(error, TenantsError::Wrong { .. });
+        if self.refused.as_ref().is_none_or(|(told, _)| *told != stamp) {
+            tracing::error!(%error, "the tenants cannot be read; those that were read before stay in force");
+            audit.write(Event::new("tenants-refused").why(error));
+        }
+        self.refused = Some((stamp, is_wrong));
+    }
+
+    /// Whether reading this state again would find the same mistakes.
+    fn is_known_as_wrong(&self, stamp: &Stamp) -> bool {
+        self.refused.as_ref().is_some_and(|(refused, is_wrong)| *is_wrong && refused == stamp)
     }
 }
 
@@ -146,25 +186,11 @@ impl Changes {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let data = std::fs::metadata(path).ok()?;
-    Some(Stamp { modified: data.modified().ok(), size: data.len(), inode: data.ino() })
-}
-
-/// Reads the file apart from the runtime's threads, because it may be large or on a slow disk.
-async fn read(path: PathBuf) -> Result<(Option<Stamp>, Parsed), TenantsError> {
-    let work = move || {
-        // Looked at before it is read: a change between the two is seen as one later.
-        let stamp = stamp(&path);
-        let unreadable = |error| TenantsError::Unreadable { path: path.clone(), error };
-        if stamp.is_some_and(|stamp| stamp.size > LARGEST) {
-            return Err(unreadable(io::Error::other(format!("it is larger than {LARGEST} bytes"))));
-        }
-        let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        let parsed = file::parse(&text).map_err(|error| TenantsError::Wrong { path: path.clone(), error })?;
-        Ok((stamp, parsed))
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(TenantsError::None))
+/// Reads the document apart from the runtime's threads, because it may be large, or on a slow disk or network.
+async fn load(document: Document) -> Result<(Stamp, Parsed), TenantsError> {
+    let place = document.to_string();
+    let read = tokio::task::spawn_blocking(move || document.load()).await;
+    read.unwrap_or_else(|panic| Err(TenantsError::Unreadable { place, error: std::io::Error::other(panic) }))
 }
 
 #[cfg(test)]
@@ -177,7 +203,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("tenants.toml");
         std::fs::write(&path, "[tenants.old]\n").expect("written");
-        let tenants = Tenants::of_file(path.clone(), Secret::new([7; 32])).await.expect("tenants");
+        let document = Document::File(path.clone());
+        let tenants = Tenants::of_document(document, Secret::new([7; 32]), Duration::ZERO).await.expect("tenants");
         let audit = Audit::default();
         let turn = tenants.turn().await.expect("a file");
         let mut reload = std::pin::pin!(tenants.reload(&audit));

@@ -1,20 +1,19 @@
-//! The tenants that are in force: finds the tenant of a request, and replaces the tenants by those of a changed file.
+//! The tenants that are in force: finds the tenant of a request, and replaces the tenants by those of a changed document.
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
     ops::Bound,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
-    time::SystemTime,
 };
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    Access, Parsed, Scope, Secret, Tenant, TenantSettings, Token,
+    Access, Document, Freshness, Parsed, Scope, Secret, Tenant, TenantSettings, Token,
     denied::Denied,
+    document::Stamp,
     token::{self, Form, Key, TokenHash, TokenNumber},
 };
 use crate::api_types::{Owner, capability::Capabilities};
@@ -52,14 +51,6 @@ impl Changes {
     }
 }
 
-/// What tells that a file has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) modified: Option<SystemTime>,
-    pub(super) size: u64,
-    pub(super) inode: u64,
-}
-
 /// The tenants of the server; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tenants {
@@ -70,7 +61,7 @@ pub struct Tenants {
 enum Inner {
     /// There are no tokens: every caller is this tenant.
     Local(Arc<Tenant>),
-    /// Those of a file.
+    /// Those of a document.
     Named(Named),
 }
 
@@ -78,15 +69,17 @@ enum Inner {
 struct Named {
     /// From it the keys of URLs are made.
     server: Secret<[u8; 32]>,
-    /// The file, if there is one.
-    path: Option<PathBuf>,
-    // Guards the state of the file that was read last; held for a copy.
+    /// The document, if there is one.
+    document: Option<Document>,
+    /// The age of the copy, if the document is on another machine.
+    freshness: Option<Freshness>,
+    // Guards the state of the document that was read last; held for a copy.
     seen: Mutex<Option<Stamp>>,
     // Guards the tenants in force; held for a copy of the pointer.
     state: RwLock<Arc<State>>,
     /// The number of changes so far.
     version: watch::Sender<u64>,
-    // Held from the reading of the file until its tenants are in force, and while the file is changed: an older state never
+    // Held from the reading of the document until its tenants are in force, and while it is changed: an older state never
     // replaces a newer one.
     reading: tokio::sync::Mutex<()>,
 }
@@ -112,18 +105,42 @@ impl Tenants {
         Self { inner: Arc::new(Inner::Local(Tenant::new(Owner::local(), settings))) }
     }
 
-    /// The tenants of a file. `server` is the secret from which the keys of URLs are made.
-    pub fn named(parsed: Parsed, server: Secret<[u8; 32]>, path: Option<PathBuf>) -> Self {
+    /// The tenants of a document. `server` is the secret from which the keys of URLs are made, `freshness` the age of a
+    /// copy.
+    pub fn named(
+        parsed: Parsed,
+        server: Secret<[u8; 32]>,
+        document: Option<Document>,
+        freshness: Option<Freshness>,
+    ) -> Self {
         let (seen, state, version) = (Mutex::default(), RwLock::default(), watch::Sender::new(0));
         let reading = tokio::sync::Mutex::default();
-        let tenants = Self { inner: Arc::new(Inner::Named(Named { server, path, seen, state, version, reading })) };
+        let named = Named { server, document, freshness, seen, state, version, reading };
+        let tenants = Self { inner: Arc::new(Inner::Named(named)) };
         tenants.replace(parsed);
         tenants
     }
 
-    /// The file of the tenants, if there is one.
-    pub fn path(&self) -> Option<&Path> {
-        self.named_tenants()?.path.as_deref()
+    /// The document of the tenants, if there is one.
+    pub fn document(&self) -> Option<&Document> {
+        self.named_tenants()?.document.as_ref()
+    }
+
+    /// The age of the copy, if the document is on another machine.
+    pub fn freshness(&self) -> Option<&Freshness> {
+        self.named_tenants()?.freshness.as_ref()
+    }
+
+    /// Whether the copy is too old to be trusted.
+    pub fn is_stale(&self) -> bool {
+        self.freshness().is_some_and(Freshness::is_stale)
+    }
+
+    /// The copy is as the document is now, or that is wrong.
+    pub(super) fn confirm(&self) {
+        if let Some(freshness) = self.freshness() {
+            freshness.confirm();
+        }
     }
 
     /// Waits for changes: sessions and connections then look at their tenants and tokens again. Pends for ever if there are
@@ -142,19 +159,19 @@ impl Tenants {
         }
     }
 
-    /// Waits until the file may be read or changed; `None` if there is no file.
+    /// Waits until the document may be read or changed; `None` if there is none.
     pub(super) async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        let named = self.named_tenants().filter(|named| named.path.is_some())?;
+        let named = self.named_tenants().filter(|named| named.document.is_some())?;
         Some(named.reading.lock().await)
     }
 
     pub(super) fn seen(&self) -> Option<Stamp> {
-        *self.named_tenants()?.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.named_tenants()?.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_seen(&self, stamp: Option<Stamp>) {
+    pub(super) fn set_seen(&self, stamp: Stamp) {
         if let Some(named) = self.named_tenants() {
-            *named.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+            *named.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
         }
     }
 
@@ -213,6 +230,9 @@ impl Tenants {
             Inner::Local(tenant) => return Ok((tenant.clone(), Access { from: Some(from), ..Access::default() })),
             Inner::Named(named) => named.state(),
         };
+        if self.is_stale() && !matches!(presented, Presented::Nothing) {
+            return Err(Denied::Stale);
+        }
         let (hash, key) = match presented {
             Presented::Nothing => return Err(Denied::Missing),
             Presented::Token(text) => (Some(TokenHash::of(text.reveal())), None),
@@ -325,6 +345,8 @@ fn scope_allows(token: &Token, session: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{api_types::capability::Capability, tenant::file::parse};
 
@@ -339,7 +361,7 @@ mod tests {
     }
 
     fn tenants(tokens: &[(&str, &str, &str, &str)]) -> Tenants {
-        Tenants::named(file(tokens), Secret::new([7; 32]), None)
+        Tenants::named(file(tokens), Secret::new([7; 32]), None, None)
     }
 
     fn token(text: &str) -> Presented {
@@ -425,6 +447,25 @@ mod tests {
         assert!(tenants.expire(NOW()).is_empty() && !access.is_revoked());
         assert_eq!(tenants.expire(soon).revoked.len(), 1);
         assert!(access.is_revoked() && tenants.expire(soon).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_that_is_too_old_lets_nobody_in() {
+        let most = Duration::from_secs(60);
+        let copy = file(&[("acme", "a", "a", "")]);
+        let tenants = Tenants::named(copy, Secret::new([7; 32]), None, Some(Freshness::new(most)));
+        let (_, access) = who(&tenants, &token("a")).expect("acme");
+        let key = Presented::Key(Secret::new(access.key_of("s").expect("a key")), "s".into());
+        tokio::time::advance(most).await;
+        assert!(who(&tenants, &token("a")).is_ok() && who(&tenants, &key).is_ok());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        for presented in [token("a"), token("x"), token("gmx_x"), key.clone()] {
+            assert_eq!(who(&tenants, &presented).expect_err("too old"), Denied::Stale);
+        }
+        assert_eq!(who(&tenants, &Presented::Nothing).expect_err("no token"), Denied::Missing);
+        assert!(!access.is_revoked(), "who is connected stays so");
+        tenants.confirm();
+        assert!(who(&tenants, &token("a")).is_ok() && who(&tenants, &key).is_ok());
     }
 
     #[tokio::test]

@@ -44,6 +44,7 @@ mod smoke;
 mod snapshots;
 mod store;
 mod tenant_limits;
+mod tenant_redis;
 mod tenant_rest;
 mod tenants;
 mod workers;

@@ -55,7 +55,7 @@ impl Tenant {
     }
 }
 
-fn file_of(tenants: &[&Tenant]) -> String {
+pub(crate) fn file_of(tenants: &[&Tenant]) -> String {
     tenants.iter().fold(String::new(), |mut text, tenant| {
         let Tenant { name, settings, of_token, .. } = tenant;
         let hash = TokenHash::of(tenant.text()).to_hex();

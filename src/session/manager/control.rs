@@ -119,7 +119,13 @@ impl SessionManager {
 
     /// Why no session can be opened now; `None` if sessions can.
     pub fn unready(&self) -> Option<String> {
-        if self.inner.terms().audit.must_refuse() {
+        let terms = self.inner.terms();
+        if terms.tenants.is_stale() {
+            let why = "the Redis of the tenants has not answered for longer than tenants_max_stale, so requests with tokens are \
+                       refused; see the log of the server";
+            return Some(why.to_owned());
+        }
+        if terms.audit.must_refuse() {
             return Some("the audit log cannot be written, and it is required (audit_mode)".to_owned());
         }
         match self.inner.admission_control.mode() {

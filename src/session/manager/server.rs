@@ -18,6 +18,7 @@ use crate::{
     pool::BrowserReport,
     port::BrowserId,
     session::{error::ServiceError, task::Caller},
+    tenant::Freshness,
 };
 
 /// How often the processor time of the browsers is divided among the tenants.
@@ -134,8 +135,14 @@ impl SessionManager {
             },
             memory,
             cpu_time: Millis(cpu_time),
+            tenants_age: self.tenants_age().map(Millis),
             unreachable: reports.iter().filter_map(unreachable).collect(),
         })
+    }
+
+    /// Time since the Redis of the tenants answered, if they are in one.
+    pub fn tenants_age(&self) -> Option<Duration> {
+        self.inner.terms().tenants.freshness().map(Freshness::age)
     }
 
     /// The browsers of the pool.

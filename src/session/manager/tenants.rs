@@ -1,5 +1,5 @@
-//! The operations on tenants and their tokens. The file of tenants is changed by `tenant/edit.rs`, as by `ghostmux token`,
-//! and read again before the answer.
+//! The operations on tenants and their tokens. The document of the tenants is changed by `tenant/edit.rs`, as by `ghostmux
+//! token`, and read again before the answer.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ fn known(tenants: &Tenants, name: &str) -> Result<(Owner, Arc<Tenant>), ServiceE
 
 /// As [`known`], of a file that can be changed.
 fn known_in_file(tenants: &Tenants, name: &str) -> Result<(Owner, Arc<Tenant>), ServiceError> {
-    tenants.path().ok_or(ChangeError::NoFile)?;
+    tenants.document().ok_or(ChangeError::NoFile)?;
     known(tenants, name)
 }
 
@@ -106,7 +106,7 @@ fn no_text(field: &str, name: &str) -> Result<(), Bad> {
 
 /// A name that a tenant of the file may have.
 fn named(tenants: &Tenants, name: &str) -> Result<Owner, ServiceError> {
-    tenants.path().ok_or(ChangeError::NoFile)?;
+    tenants.document().ok_or(ChangeError::NoFile)?;
     no_text("tenant", name)?;
     let wrong = |_| {
         Bad::new("tenant", format!("{:?} is no name: use 1 to 64 ASCII letters, digits, -, _ and .", repeatable(name)))

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     api_types::{Owner, millis},
     config::RedisUrl,
+    tenant::redis_error::reason,
 };
 
 /// Prefix of every key.
@@ -333,11 +334,7 @@ impl RedisLimits {
     async fn answer<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, String> {
         let why = match tokio::time::timeout(self.0.periods.answer, answer).await {
             Ok(Ok(answer)) => return Ok(answer),
-            // The error's text can contain what was sent.
-            Ok(Err(error)) if error.kind() == redis::ErrorKind::AuthenticationFailed => {
-                "the user or the password is wrong".to_owned()
-            }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => reason(&error, self.0.periods.answer),
             Err(_) => format!("no answer within {} ms", self.0.periods.answer.as_millis()),
         };
         let why = format!("the Redis at {}: {why}", self.0.url);

@@ -186,7 +186,7 @@ impl TestStore {
         transaction.commit().expect("committed");
     }
 
-    fn ask<T: redis::FromRedisValue>(&self, command: &mut redis::Cmd) -> T {
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &mut redis::Cmd) -> T {
         let client = redis::Client::open(self.argument()).expect("an address");
         command.query(&mut client.get_connection().expect("it answers")).expect("an answer")
     }
