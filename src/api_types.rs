@@ -37,7 +37,7 @@ pub use self::{
         SnapshotSaved,
     },
     operations::{Operation, Reply, Request},
-    owner::{BadOwner, Owner},
+    owner::{BadOwner, NAME_RULE, Owner, is_name},
     protocol::{ABOUT, declarations, definition},
     read::{Bad, given, has_all, read, whole},
     reference::reference,

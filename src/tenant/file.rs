@@ -16,8 +16,9 @@ use super::{
     token::{Scope, TokenHash, TokenSettings},
 };
 use crate::api_types::{
-    Owner,
+    NAME_RULE, Owner,
     capability::{Capabilities, Capability},
+    is_name,
 };
 
 /// Most tokens of one tenant.
@@ -168,9 +169,7 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
         let tenant = tenant.into_inner();
         let key = format!("tenants.{name}");
         let bad = |at: usize, key: String, problem: String| FileError { line: line_of(at), key, problem };
-        let owner: Owner = name
-            .parse()
-            .map_err(|_| bad(at, key.clone(), "a tenant's name is 1 to 64 ASCII letters, digits, -, _ and .".into()))?;
+        let owner: Owner = name.parse().map_err(|_| bad(at, key.clone(), format!("a tenant's name is {NAME_RULE}")))?;
         if tenant.tokens.len() > TOKENS_MOST {
             return Err(bad(at, key, format!("has {} tokens, and {TOKENS_MOST} are the most", tenant.tokens.len())));
         }
@@ -198,11 +197,7 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
 
 /// Checks the name of a token.
 pub fn check_name(name: &str) -> Result<(), String> {
-    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-        return Err(format!("{name:?} is not a name of a token; use 1 to 64 ASCII letters, digits, -, _ and ."));
-    }
-    Ok(())
+    if is_name(name) { Ok(()) } else { Err(format!("{name:?} is not a name of a token; use {NAME_RULE}")) }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::{SessionManager, service::page_of};
 use crate::{
     api_types::{
-        BYTES_MOST, Bad, IssuedToken, Millis, Nothing, Owner, Reply, TenantInfo, TenantLimits, TenantList, TokenInfo,
-        TokenList, TokenText,
+        BYTES_MOST, Bad, IssuedToken, Millis, NAME_RULE, Nothing, Owner, Reply, TenantInfo, TenantLimits, TenantList,
+        TokenInfo, TokenList, TokenText,
         capability::Capabilities,
         millis,
         operations::{
@@ -108,9 +108,7 @@ fn no_text(field: &str, name: &str) -> Result<(), Bad> {
 fn named(tenants: &Tenants, name: &str) -> Result<Owner, ServiceError> {
     tenants.document().ok_or(ChangeError::NoFile)?;
     no_text("tenant", name)?;
-    let wrong = |_| {
-        Bad::new("tenant", format!("{:?} is no name: use 1 to 64 ASCII letters, digits, -, _ and .", repeatable(name)))
-    };
+    let wrong = |_| Bad::new("tenant", format!("{:?} is no name: use {NAME_RULE}", repeatable(name)));
     Ok(name.parse().map_err(wrong)?)
 }
 
@@ -132,20 +130,29 @@ fn list(tenants: &Tenants, wanted: &ListTenants) -> Result<TenantList, ServiceEr
     Ok(TenantList { tenants: page.iter().map(|tenant| shown(tenant)).collect(), next })
 }
 
+/// The limits that both types have in the same form, each once, for both directions.
+macro_rules! same_limits {
+    ($of:ident, $to:ident { $($other:tt)* }) => {
+        $to {
+            max_sessions: $of.max_sessions,
+            sessions_per_minute: $of.sessions_per_minute,
+            queue_share: $of.queue_share,
+            pages_per_session: $of.pages_per_session,
+            cdp_sessions_per_session: $of.cdp_sessions_per_session,
+            commands_per_second: $of.commands_per_second,
+            bytes_per_second: $of.bytes_per_second,
+            max_snapshots: $of.max_snapshots,
+            $($other)*
+        }
+    };
+}
+
 fn shown(tenant: &Tenant) -> TenantInfo {
     let TenantSettings { capabilities, limits } = tenant.settings();
-    let limits = TenantLimits {
-        max_sessions: limits.max_sessions,
-        sessions_per_minute: limits.sessions_per_minute,
-        queue_share: limits.queue_share,
-        pages_per_session: limits.pages_per_session,
-        cdp_sessions_per_session: limits.cdp_sessions_per_session,
-        commands_per_second: limits.commands_per_second,
-        bytes_per_second: limits.bytes_per_second,
-        max_snapshots: limits.max_snapshots,
-        max_session_time: limits.max_session_time.map(Millis),
-        sharing: Some(limits.sharing),
-    };
+    let limits = same_limits!(
+        limits,
+        TenantLimits { max_session_time: limits.max_session_time.map(Millis), sharing: Some(limits.sharing) }
+    );
     TenantInfo { name: tenant.owner().to_string(), capabilities: capabilities.list(), limits }
 }
 
@@ -155,19 +162,16 @@ fn read(limits: &TenantLimits) -> Result<Limits, Bad> {
             return Err(Bad::new(&format!("limits.{field}"), format!("is more than {BYTES_MOST}")));
         }
     }
-    Ok(Limits {
-        max_sessions: limits.max_sessions,
-        sessions_per_minute: limits.sessions_per_minute,
-        queue_share: limits.queue_share,
-        pages_per_session: limits.pages_per_session,
-        cdp_sessions_per_session: limits.cdp_sessions_per_session,
-        commands_per_second: limits.commands_per_second,
-        bytes_per_second: limits.bytes_per_second,
-        max_snapshots: limits.max_snapshots,
-        // The file has whole milliseconds.
-        max_session_time: limits.max_session_time.map(|Millis(time)| std::time::Duration::from_millis(millis(time))),
-        sharing: limits.sharing.unwrap_or_default(),
-    })
+    Ok(same_limits!(
+        limits,
+        Limits {
+            // The file has whole milliseconds.
+            max_session_time: limits
+                .max_session_time
+                .map(|Millis(time)| std::time::Duration::from_millis(millis(time))),
+            sharing: limits.sharing.unwrap_or_default(),
+        }
+    ))
 }
 
 fn token_shown(hash: TokenHash, settings: &TokenSettings, now: Timestamp) -> TokenInfo {
