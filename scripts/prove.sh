@@ -3,6 +3,8 @@
 #
 #   BROWSER=path             the Chrome to use, instead of the first that is found
 #   BROWSERS=N               the number of browsers of each server; the default is one
+#   TENANTS=N                the number of tenants over which taint proof and sweep spread their clients; the default is
+#                            none, where the server needs no tokens
 #   SWEEP_ARGS, TAINT_ARGS   further arguments, such as "--seconds 60"
 #
 # target/prove has the logs, the outcome of each proof, and verdict.txt. The exit code is 0 if all passed.
@@ -24,7 +26,7 @@ fi
 
 browsers=${BROWSERS:-1}
 export GHOSTMUX_TEST_BROWSERS=$browsers
-with+=(--browsers "$browsers")
+with+=(--browsers "$browsers" --tenants "${TENANTS:-0}")
 
 say "attacks, and leaks after hundreds of sessions (log: $out/attacks.log)"
 # The tests of greedy clients keep their normal size; `make bench-neighbour` measures the full size. What one session costs

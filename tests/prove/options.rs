@@ -2,6 +2,9 @@
 
 use std::io::Write as _;
 
+/// Most tenants: each has at least one client.
+const TENANTS_MOST: usize = 16;
+
 /// The arguments after the name of the proof.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -14,8 +17,11 @@ pub(crate) struct Options {
     pub(crate) messages: u64,
     /// The Chrome to use; by default the one that is found.
     pub(crate) browser: Option<String>,
-    /// The number of Chromes over which the taint proof spreads its tenants.
+    /// The number of Chromes over which the taint proof spreads its users.
     pub(crate) browsers: u64,
+    /// The number of tenants of the server, over which taint proof and sweep spread their clients; without any it needs no
+    /// tokens.
+    pub(crate) tenants: usize,
     pub(crate) quiet: bool,
 }
 
@@ -23,10 +29,11 @@ impl Options {
     /// A short run for a test.
     pub(crate) fn short(seconds: u64) -> Self {
         let methods = "*".to_owned();
-        Self { seed: 1, methods, seconds: Some(seconds), messages: 0, browser: None, browsers: 1, quiet: true }
+        let seconds = Some(seconds);
+        Self { seed: 1, methods, seconds, messages: 0, browser: None, browsers: 1, tenants: 0, quiet: true }
     }
 
-    /// `--seed N --methods PATTERN --seconds N --messages N --browser PATH --browsers N`
+    /// `--seed N --methods PATTERN --seconds N --messages N --browser PATH --browsers N --tenants N`
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self { seconds: None, messages: 1_000_000, quiet: false, ..Self::short(0) };
         while let Some(name) = arguments.next() {
@@ -39,11 +46,17 @@ impl Options {
                 "--messages" => options.messages = number(value()?)?,
                 "--methods" => options.methods = value()?,
                 "--browsers" => options.browsers = number(value()?)?,
+                "--tenants" => options.tenants = tenants(&value()?)?,
                 "--browser" => options.browser = Some(value()?),
                 _ => return Err(format!("no option is called {name}")),
             }
         }
         Ok(options)
+    }
+
+    /// The same with this many tenants.
+    pub(crate) fn with_tenants(self, tenants: usize) -> Self {
+        Self { tenants, ..self }
     }
 
     /// Whether a method is to be tested.
@@ -75,5 +88,13 @@ impl Options {
             let line: String = line.chars().take(1500).collect();
             let _ = writeln!(std::io::stderr(), "    {line}");
         }
+    }
+}
+
+/// Reads a number of tenants. A single one would be kept from nobody.
+fn tenants(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count == 0 || (2..=TENANTS_MOST).contains(&count) => Ok(count),
+        _ => Err(format!("--tenants: {text} is not 0, for none, or a number from 2 to {TENANTS_MOST}")),
     }
 }

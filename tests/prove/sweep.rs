@@ -1,6 +1,6 @@
 //! The sweep: one client sends every method of the running browser's protocol, with arguments
 //! generated from its types, on every kind of CDP session, while another client (the victim) works.
-//! Then it sends all methods on targets that have ended.
+//! Then it sends all methods on targets that have ended. With `--tenants N` the two are of different tenants.
 //!
 //! The shared processes must live, the victim must not be affected, and every command must be
 //! answered once. A sequence of commands that violates this is minimised and printed.
@@ -64,8 +64,8 @@ struct Sweep<'a> {
 /// Runs the sweep and returns its outcome.
 pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
     let since = Instant::now();
-    let world = World::new(browser, &secret(options.seed)).await;
-    let text = world.proxy.http("GET", "/json/protocol", &[], "").await.body;
+    let world = World::new(browser, &secret(options.seed), options.tenants).await;
+    let text = world.proxy.http("GET", "/json/protocol", &world.tenants.headers(0), "").await.body;
     let protocol = Protocol::read(&text).unwrap_or_else(|error| panic!("the protocol cannot be read: {error}"));
     let mut sweep = Sweep {
         browser,
@@ -110,7 +110,8 @@ impl Sweep<'_> {
                 continue;
             }
             let random = Random::of(self.options.seed, &format!("{} {on}", method.name));
-            let arguments = Maker { protocol: &self.protocol, random }.arguments(method);
+            let of_tenants = self.options.tenants > 0;
+            let arguments = Maker { protocol: &self.protocol, random, of_tenants }.arguments(method);
             let name = method.name.clone();
             let commands: Vec<Command> =
                 arguments.into_iter().map(|params| Command { on, method: name.clone(), params }).collect();
@@ -169,7 +170,7 @@ impl Sweep<'_> {
                 break;
             }
             let random = Random::of(self.options.seed, &format!("{round} {state}"));
-            let mut maker = Maker { protocol: &self.protocol, random };
+            let mut maker = Maker { protocol: &self.protocol, random, of_tenants: self.options.tenants > 0 };
             let mut commands: Vec<Command> = Vec::new();
             for method in &self.protocol.methods {
                 let name = &method.name;
@@ -243,7 +244,7 @@ impl Sweep<'_> {
         self.options.say(&format!("{harm}; looking for the command"));
         self.keep_figures().await;
         let suspects = std::mem::take(&mut self.recent).concat();
-        let found = minimise::smallest(self.browser, &secret(self.options.seed), &suspects).await;
+        let found = minimise::smallest(self.browser, &secret(self.options.seed), self.options.tenants, &suspects).await;
         if let Some((commands, harm)) = found {
             self.skip.extend(commands.iter().map(|command| command.method.clone()));
             let commands: Vec<String> = commands.iter().map(ToString::to_string).collect();
@@ -266,7 +267,7 @@ impl Sweep<'_> {
                 self.fault(what);
             }
         }
-        self.world = World::new(self.browser, &secret(self.options.seed)).await;
+        self.world = World::new(self.browser, &secret(self.options.seed), self.options.tenants).await;
     }
 
     fn fault(&mut self, what: String) {
@@ -301,6 +302,7 @@ impl Sweep<'_> {
         }
         let facts = json!({
             "seed": self.options.seed,
+            "tenants": self.options.tenants,
             "methods": self.protocol.methods.len(),
             "counts": self.counts,
             "batches by CDP session": self.by_kind,

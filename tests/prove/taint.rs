@@ -1,11 +1,15 @@
-//! The taint proof: several tenants act at random on one real Chrome through one proxy, each with
-//! its own marker in everything it does. No client may receive a marker or an id of another tenant.
-//! Some tenants have two clients on one session.
+//! The taint proof: several users act at random on one real Chrome through one proxy, each with
+//! its own marker in everything it does. No client may receive a marker or an id of another user.
+//! Some users have two clients on one session.
+//!
+//! With `--tenants N` the server has this many tenants, and the users are spread over them. Then a user also acts on its
+//! session and snapshots as the server knows them, and tries to reach those of other tenants.
 
 mod acts;
+mod borders;
 mod checker;
 mod relay;
-mod tenant;
+mod user;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -20,24 +24,29 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use self::{
-    checker::{Checker, MARKER},
+    checker::{Checker, MARKER, Reader},
     relay::{Relay, Tap},
-    tenant::{Board, Recent, Stage, Tenant},
+    user::{Board, Recent, Stage, User},
 };
-use crate::{browsers::Browser, options::Options, proxy::Proxy, site::Site, verdict::Outcome};
+use crate::{
+    browsers::Browser, options::Options, proxy::Proxy, random::Random, site::Site, tenants::Tenants, verdict::Outcome,
+};
 
-/// The number of tenants.
-const TENANTS: usize = 4;
-/// The number of tenants that have two clients on one session.
+/// The number of users, if there are not more tenants.
+const USERS: usize = 4;
+/// The number of users that have two clients on one session.
 const WITH_TWO_CLIENTS: usize = 2;
-/// The interval of HTTP requests, which count as a tenant of their own.
+/// The interval of HTTP requests, which count as a user of their own, for each tenant.
 const HTTP: Duration = Duration::from_millis(300);
 
 /// Runs the proof and returns its outcome.
 pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
-    let proxy = Proxy::start(browser.clone(), &["--strict", "--browsers", &options.browsers.to_string()]).await;
-    let addresses = vec![proxy.address().to_owned(); TENANTS];
-    proven(&proxy, &addresses, WITH_TWO_CLIENTS, options, None).await
+    let tenants = Tenants::new(options.tenants, |at| checker::tenant(at, options.seed));
+    let (browsers, flags) = (options.browsers.to_string(), tenants.flags());
+    let flags = ["--strict", "--browsers", &browsers].into_iter().chain(flags.iter().map(String::as_str));
+    let proxy = Proxy::start(browser.clone(), &flags.collect::<Vec<_>>()).await;
+    let addresses = vec![proxy.address().to_owned(); USERS.max(tenants.count())];
+    proven(&proxy, tenants, &addresses, WITH_TWO_CLIENTS, options, None).await
 }
 
 /// Tests the checker: a relay that inserts one frame of a client among those of another must be
@@ -49,9 +58,9 @@ pub(crate) async fn injected_leaks_are_detected(browser: &Browser, options: &Opt
     let tap = Tap { of: honest.listen(), now: now.clone() };
     let leaky = Relay::start(proxy.address(), Some(tap)).await;
     let addresses = [leaky.address.clone(), honest.address.clone()];
-    let outcome = proven(&proxy, &addresses, 0, options, Some(now)).await;
-    let found = outcome.faults.iter().filter(|fault| fault.starts_with("tenant 0 received")).count();
-    assert!(found > 0, "a frame of tenant 1 reached tenant 0, and nobody noticed: {}", outcome.text());
+    let outcome = proven(&proxy, Tenants::default(), &addresses, 0, options, Some(now)).await;
+    let found = outcome.faults.iter().filter(|fault| fault.starts_with("user 0 received")).count();
+    assert!(found > 0, "a frame of user 1 reached user 0, and nobody noticed: {}", outcome.text());
     let others: Vec<_> = outcome.faults.iter().filter(|fault| !fault.contains("received")).collect();
     assert!(others.is_empty(), "{others:?}");
 }
@@ -61,9 +70,10 @@ pub(crate) fn checker_detects_foreign_ids() {
     checker::test();
 }
 
-/// A tenant for each address; the first `with_two` have two clients.
+/// A user for each address; the first `with_two` have two clients.
 async fn proven(
     proxy: &Proxy,
+    tenants: Tenants,
     addresses: &[String],
     with_two: usize,
     options: &Options,
@@ -78,7 +88,8 @@ async fn proven(
         messages: options.messages,
         // Most of a million messages are console messages.
         burst: if options.seconds.is_some() { 150 } else { 2000 },
-        checker: Checker::default(),
+        checker: Checker::new(tenants.count()),
+        tenants,
         recent: Recent::default(),
         board: Board::default(),
         faults: Mutex::default(),
@@ -92,22 +103,29 @@ async fn proven(
         let (path, has_company) = (Arc::default(), number < with_two);
         for client in 0..=usize::from(has_company) {
             let path = (Arc::clone(&path), has_company);
-            tasks.spawn(Tenant::new((number, client), stage.clone(), address.clone(), path).work());
+            tasks.spawn(User::new((number, client), stage.clone(), address.clone(), path).work());
         }
     }
     let clients = tasks.len();
     let nothing = HashSet::new();
+    let mut random = Random::of(options.seed, "requests");
     let mut clock = tokio::time::interval(HTTP);
     let mut said = Instant::now();
-    // Tenants that are not let in give up.
+    // Users that are not let in give up.
     while !stage.is_over() && !tasks.is_empty() {
         while let Some(ended) = tasks.try_join_next() {
-            ended.expect("no tenant panics");
+            ended.expect("no user panics");
         }
         clock.tick().await;
-        for path in ["/json/list", "/json/version"] {
-            let answer = proxy.http("GET", path, &[], "").await;
-            stage.checker.received(addresses.len(), &answer.body, &nothing);
+        for tenant in 0..stage.tenants.count() {
+            let reader = Reader::User(addresses.len().next_multiple_of(stage.tenants.count()) + tenant);
+            for path in ["/json/list", "/json/version"] {
+                let answer = proxy.http("GET", path, &stage.tenants.headers(tenant), "").await;
+                stage.checker.received(reader, &answer.body, &nothing);
+            }
+            if stage.tenants.are_several() {
+                borders::request(proxy, &stage, tenant, &mut random).await;
+            }
         }
         if let Some(leak) = leak.as_ref().filter(|_| stage.checker.count().0 > 300) {
             leak.notify_one();
@@ -118,7 +136,7 @@ async fn proven(
         }
     }
     while let Some(ended) = tasks.join_next().await {
-        ended.expect("no tenant panics");
+        ended.expect("no user panics");
     }
     outcome(proxy, &stage, &site, options, (since, addresses.len(), clients)).await
 }
@@ -128,7 +146,7 @@ async fn outcome(
     stage: &Stage,
     site: &Site,
     options: &Options,
-    (since, tenants, clients): (Instant, usize, usize),
+    (since, users, clients): (Instant, usize, usize),
 ) -> Outcome {
     let checked = stage.checker.checked();
     let mut faults: Vec<String> = checked.leaks.iter().take(20).map(ToString::to_string).collect();
@@ -138,17 +156,17 @@ async fn outcome(
     for request in &requests {
         let text = &request.head;
         let of = |at: usize| text[at + MARKER.len()..].split('q').next().map(str::to_owned);
-        let tenants: HashSet<_> = text.match_indices(MARKER).filter_map(|(at, _)| of(at)).collect();
-        if tenants.len() > 1 {
-            faults.push(format!("a request with the markers of {tenants:?}: {text}"));
+        let users: HashSet<_> = text.match_indices(MARKER).filter_map(|(at, _)| of(at)).collect();
+        if users.len() > 1 {
+            faults.push(format!("a request with the markers of {users:?}: {text}"));
         }
     }
     let heard = stage.heard.lock().expect("no panic").clone();
     let attacks: BTreeMap<_, _> = stage.attacks.lock().expect("no panic").clone();
-    let version = proxy.http("GET", "/json/version", &[], "").await.body;
+    let version = proxy.http("GET", "/json/version", &stage.tenants.headers(0), "").await.body;
     let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
     let product = version["Browser"].as_str().unwrap_or("unknown").to_owned();
-    if clients > tenants && stage.joined.load(Ordering::Relaxed) == 0 {
+    if clients > users && stage.joined.load(Ordering::Relaxed) == 0 {
         faults.push("no two clients ever shared a session".to_owned());
     }
     if version["Browser"].is_null() {
@@ -165,8 +183,8 @@ async fn outcome(
         options.say("sent before the first was lost:");
         stage.recent.before_loss().iter().for_each(|command| options.say(command));
     }
-    // With several browsers, the tenants were in all of them.
-    let browsers = proxy.http("GET", "/v1/browsers", &[], "").await.body;
+    // With several browsers, the users were in all of them.
+    let browsers = proxy.http("GET", "/v1/browsers", &stage.tenants.headers_of_operator(), "").await.body;
     let browsers: serde_json::Value = serde_json::from_str(&browsers).unwrap_or_default();
     let browsers = browsers["browsers"].as_array().cloned().unwrap_or_default();
     let served: Vec<_> = browsers.iter().map(|browser| browser["sessionsServed"].as_u64().unwrap_or(0)).collect();
@@ -177,7 +195,8 @@ async fn outcome(
         "seed": options.seed,
         "sessions of each browser": served,
         "differences between the records and the browsers": proxy.differences().await,
-        "tenants": tenants,
+        "tenants": options.tenants,
+        "users": users,
         "clients": clients,
         "joined the session of another client": stage.joined.load(Ordering::Relaxed),
         "connections that ended by themselves": stage.ends.lock().expect("no panic").clone(),

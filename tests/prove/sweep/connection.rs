@@ -52,7 +52,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects and discovers all targets. `victims` are the ids of the victim.
     pub(super) async fn new(
-        address: &str,
+        (address, path): (&str, &str),
         site: &str,
         victims: &HashMap<&'static str, Value>,
         secret: &str,
@@ -60,7 +60,7 @@ impl Connection {
         let mut ids = victims.clone();
         ids.insert("@@site", site.into());
         let mut connection = Self {
-            wire: Wire::connect(address, "/").await?,
+            wire: Wire::connect(address, path).await?,
             last_id: 0,
             sent: HashMap::new(),
             waiting: HashMap::new(),

@@ -99,15 +99,15 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Brings the target into the state. `site` is an origin whose host is `127.0.0.1`.
+    /// Brings the target into the state, on a connection to this address and path. `site` is an origin whose host is `127.0.0.1`.
     pub(super) async fn new(
-        address: &str,
+        at: (&str, &str),
         site: &str,
         victims: &HashMap<&'static str, Value>,
         secret: &str,
         state: State,
     ) -> Result<Self, String> {
-        let connection = Connection::new(address, site, victims, secret).await?;
+        let connection = Connection::new(at, site, victims, secret).await?;
         let mut ended = Self { connection, state, sessions: Vec::new() };
         ended.set_up(site).await.map_err(|why| format!("{state}: {why}"))?;
         Ok(ended)

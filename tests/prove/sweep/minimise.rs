@@ -17,12 +17,18 @@ const SHOWS: Duration = Duration::from_secs(4);
 struct Tries<'a> {
     browser: &'a Browser,
     secret: &'a str,
+    tenants: usize,
     left: usize,
 }
 
 /// The smallest part of `suspects` that harms a new world; `None` if no part does.
-pub(super) async fn smallest(browser: &Browser, secret: &str, suspects: &[Command]) -> Option<(Vec<Command>, Harm)> {
-    let mut tries = Tries { browser, secret, left: TRIES };
+pub(super) async fn smallest(
+    browser: &Browser,
+    secret: &str,
+    tenants: usize,
+    suspects: &[Command],
+) -> Option<(Vec<Command>, Harm)> {
+    let mut tries = Tries { browser, secret, tenants, left: TRIES };
     let mut commands = suspects.to_vec();
     // The last commands are the most likely cause.
     let mut harm = None;
@@ -80,7 +86,7 @@ impl Tries<'_> {
             return None;
         }
         self.left -= 1;
-        let world = World::new(self.browser, self.secret).await;
+        let world = World::new(self.browser, self.secret, self.tenants).await;
         if let On::Ended(state) = commands[0].on {
             world.ended(state).await.ok()?.run(commands).await;
             return world.harm_within(SHOWS).await;

@@ -96,15 +96,15 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Sets up a stage. `victims` are the ids of the victim, `site` an origin with all kinds of
+    /// Sets up a stage, on a connection to this address and path. `victims` are the ids of the victim, `site` an origin with all kinds of
     /// worker.
     pub(crate) async fn new(
-        address: &str,
+        at: (&str, &str),
         site: &str,
         victims: &HashMap<&'static str, Value>,
         secret: &str,
     ) -> Result<Self, String> {
-        let mut stage = Self { connection: Connection::new(address, site, victims, secret).await? };
+        let mut stage = Self { connection: Connection::new(at, site, victims, secret).await? };
         stage.set_up(site).await?;
         Ok(stage)
     }

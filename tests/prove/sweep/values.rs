@@ -49,6 +49,8 @@ const STRINGS: [&str; 8] = ["", "x", "\u{0}", "-1", "0", "*", "\u{d7ff}\u{10ffff
 pub(crate) struct Maker<'a> {
     pub(crate) protocol: &'a Protocol,
     pub(crate) random: Random,
+    /// Whether the victim is of another tenant: otherwise its session and snapshots may be used.
+    pub(crate) of_tenants: bool,
 }
 
 impl Maker<'_> {
@@ -60,6 +62,15 @@ impl Maker<'_> {
         if parameters.is_empty() {
             all.push(json!({ "superfluous": [1] }));
             return all;
+        }
+        if self.of_tenants && method.name.starts_with("ghost.") {
+            for (name, id) in [("id", "@@victim-owned-session"), ("snapshot", "@@victim-snapshot")] {
+                if parameters.iter().any(|one| one.name == name) {
+                    let mut object = self.object(required());
+                    object[name] = id.into();
+                    all.push(object);
+                }
+            }
         }
         all.push(self.object(required()));
         all.push(self.object(parameters.iter()));

@@ -47,12 +47,21 @@ struct Work {
     last_id: i64,
     page: String,
     events: Vec<String>,
+    /// Whether it also checks its session and snapshots as the server knows them, which clients of the same tenant may
+    /// change.
+    is_alone: bool,
 }
 
 impl Victim {
-    pub(crate) async fn new(address: &str, site: &str, secret: &str) -> Result<Self, String> {
-        let wire = Wire::connect(address, "/").await?;
-        let mut work = Work { wire, last_id: 0, page: String::new(), events: Vec::new() };
+    /// Connects to this address and path. `is_alone` says that the attacker is of another tenant.
+    pub(crate) async fn new(
+        (address, path): (&str, &str),
+        site: &str,
+        secret: &str,
+        is_alone: bool,
+    ) -> Result<Self, String> {
+        let wire = Wire::connect(address, path).await?;
+        let mut work = Work { wire, last_id: 0, page: String::new(), events: Vec::new(), is_alone };
         let long = Duration::from_secs(20);
         let blank = json!({ "url": "about:blank" });
         let target = work.call(None, "Target.createTarget", blank, long).await?["targetId"].clone();
@@ -71,6 +80,12 @@ impl Victim {
         let object = work.call(on, "Runtime.evaluate", json!({ "expression": "window" }), long).await?;
         let contexts = work.call(None, "Target.getBrowserContexts", json!({}), long).await?;
         let window = work.call(on, "Browser.getWindowForTarget", json!({}), long).await?;
+        let (mut session, mut snapshot) = (Value::Null, Value::Null);
+        if is_alone {
+            session = work.call(None, "ghost.getSession", json!({}), long).await?["session"]["id"].clone();
+            let saved = work.call(None, "ghost.saveSnapshot", json!({ "name": secret }), long).await?;
+            snapshot = saved["snapshot"]["id"].clone();
+        }
         for method in ["Runtime.enable", "Inspector.enable", "Log.enable", "Network.enable", "Debugger.enable"] {
             work.call(on, method, json!({}), long).await?;
         }
@@ -92,6 +107,8 @@ impl Victim {
             ("@@victim-context", contexts["defaultBrowserContextId"].clone()),
             ("@@victim-object", object["result"]["objectId"].clone()),
             ("@@victim-window", window["windowId"].clone()),
+            ("@@victim-owned-session", session),
+            ("@@victim-snapshot", snapshot),
         ]);
         let (noticed, slowest) = (Arc::new(Mutex::new(None)), Arc::new(AtomicU64::new(0)));
         let (count, looks) = watch::channel(0);
@@ -167,7 +184,19 @@ impl Work {
         if let Some(infos) = targets["targetInfos"].as_array_mut() {
             infos.sort_by(|one, other| one["targetId"].as_str().cmp(&other["targetId"].as_str()));
         }
-        Ok(format!("{page} {permissions} {cookies} {targets}"))
+        let owned = if self.is_alone { self.owned(deadline).await? } else { String::new() };
+        Ok(format!("{page} {permissions} {cookies} {targets} {owned}"))
+    }
+
+    /// What the server knows of its tenant, without what changes by itself.
+    async fn owned(&mut self, deadline: Duration) -> Result<String, String> {
+        let sessions = self.call(None, "ghost.listSessions", json!({}), deadline).await?;
+        let settings = |session: &Value| {
+            ["id", "state", "name", "metadata", "timeout", "idleTimeout", "keepAlive"].map(|key| session[key].clone())
+        };
+        let sessions: Vec<_> = sessions["sessions"].as_array().into_iter().flatten().map(settings).collect();
+        let snapshots = self.call(None, "ghost.listSnapshots", json!({}), deadline).await?;
+        Ok(format!("{sessions:?} {}", snapshots["snapshots"]))
     }
 
     /// The value of an expression; promises are awaited.

@@ -7,7 +7,11 @@ use super::{
     stage::Stage,
     victim::{self, Victim},
 };
-use crate::{browsers::Browser, proxy::Proxy, site::Site};
+use crate::{browsers::Browser, proxy::Proxy, site::Site, tenants::Tenants};
+
+/// The tenant of the victim, if there are several; the attacker is of [`OTHER`].
+const OWN: usize = 0;
+const OTHER: usize = 1;
 
 /// The effects that an attack must not have.
 #[derive(Clone, Debug)]
@@ -39,28 +43,38 @@ pub(crate) struct World {
     pub(crate) victim: Victim,
     pub(crate) proxy: Proxy,
     pub(crate) site: Site,
+    pub(crate) tenants: Tenants,
     /// The processes that all tenants share, with their roles.
     shared: BTreeMap<u32, String>,
 }
 
 impl World {
-    pub(crate) async fn new(browser: &Browser, secret: &str) -> Self {
-        let flags = ["--strict", "--browser-args=--site-per-process"];
+    /// The server has this many tenants; with none it needs no tokens.
+    pub(crate) async fn new(browser: &Browser, secret: &str, tenants: usize) -> Self {
+        let tenants = Tenants::new(tenants, |at| format!("tenant-{at}"));
+        let flags = tenants.flags();
+        let own = ["--strict", "--browser-args=--site-per-process"].into_iter();
+        let flags: Vec<&str> = own.chain(flags.iter().map(String::as_str)).collect();
         let proxy = Proxy::start(browser.clone(), &flags).await;
         let site = Site::start().await;
-        let victim = Victim::new(proxy.address(), &site.origin(), secret).await.unwrap_or_else(|why| panic!("{why}"));
+        let path = tenants.path(OWN, "/");
+        let victim = Victim::new((proxy.address(), &path), &site.origin(), secret, tenants.are_several()).await;
+        let victim = victim.unwrap_or_else(|why| panic!("{why}"));
         let shared = shared_processes(&proxy);
         assert!(shared.values().any(|kind| kind == "browser"), "no browser process is found: {shared:?}");
-        Self { victim, proxy, site, shared }
+        Self { victim, proxy, site, tenants, shared }
     }
 
     pub(crate) async fn stage(&self) -> Result<Stage, String> {
-        Stage::new(self.proxy.address(), &self.site.origin(), &self.victim.ids, &self.victim.secret).await
+        let path = self.tenants.path(OTHER, "/");
+        Stage::new((self.proxy.address(), &path), &self.site.origin(), &self.victim.ids, &self.victim.secret).await
     }
 
     /// A target that has ended, on a connection of its own.
     pub(super) async fn ended(&self, state: State) -> Result<Ended, String> {
-        Ended::new(self.proxy.address(), &self.site.origin(), &self.victim.ids, &self.victim.secret, state).await
+        let path = self.tenants.path(OTHER, "/");
+        Ended::new((self.proxy.address(), &path), &self.site.origin(), &self.victim.ids, &self.victim.secret, state)
+            .await
     }
 
     /// The harm so far.
@@ -83,7 +97,7 @@ impl World {
 
     /// The browser's product string.
     pub(crate) async fn product(&self) -> String {
-        let version = self.proxy.http("GET", "/json/version", &[], "").await.body;
+        let version = self.proxy.http("GET", "/json/version", &self.tenants.headers(OWN), "").await.body;
         let version: serde_json::Value = serde_json::from_str(&version).unwrap_or_default();
         version["Browser"].as_str().unwrap_or("unknown").to_owned()
     }

@@ -1,161 +1,163 @@
-//! The random acts of a tenant.
+//! The random acts of a user.
 
 use serde_json::{Value, json};
 
-use super::tenant::Tenant;
+use super::{borders, user::User};
 
 /// One act: usually a legitimate one, often enough an attack.
-pub(crate) async fn act(tenant: &mut Tenant) {
-    if tenant.is_crowded() {
+pub(crate) async fn act(user: &mut User) {
+    if user.is_crowded() {
         // A slow Chrome must not get more and more pages, and be slower and slower.
-        if tenant.page().is_none() {
-            attach(tenant).await;
-            return tenant.wait().await;
+        if user.page().is_none() {
+            attach(user).await;
+            return user.wait().await;
         }
-    } else if tenant.page().is_none() || tenant.random.once_in(12) {
-        return open(tenant).await;
+    } else if user.page().is_none() || user.random.once_in(12) {
+        return open(user).await;
     }
-    if tenant.random.once_in(3) {
-        return attack(tenant).await;
+    if user.stage.tenants.are_several() && user.random.once_in(6) {
+        return borders::act(user).await;
     }
-    match tenant.random.below(20) {
-        0 | 1 => on_root(tenant).await,
-        2 => contexts(tenant).await,
-        3 => attach(tenant).await,
-        4 => auto_attach(tenant).await,
-        5 => download(tenant).await,
-        6 => cookies(tenant).await,
-        7 if tenant.random.once_in(8) => tenant.leave().await,
-        7 => close(tenant).await,
-        8 | 9 => navigate(tenant).await,
-        10..=12 => script(tenant).await,
+    if user.random.once_in(3) {
+        return attack(user).await;
+    }
+    match user.random.below(20) {
+        0 | 1 => on_root(user).await,
+        2 => contexts(user).await,
+        3 => attach(user).await,
+        4 => auto_attach(user).await,
+        5 => download(user).await,
+        6 => cookies(user).await,
+        7 if user.random.once_in(8) => user.leave().await,
+        7 => close(user).await,
+        8 | 9 => navigate(user).await,
+        10..=12 => script(user).await,
         13 | 14 => {
-            let marker = tenant.marker.clone();
-            let lines = tenant.stage.burst;
+            let marker = user.marker.clone();
+            let lines = user.stage.burst;
             let script = format!("for (let i = 0; i < {lines}; i++) console.log('{marker}', i, document.cookie)");
-            evaluate(tenant, &script).await;
+            evaluate(user, &script).await;
         }
-        _ => on_page(tenant).await,
+        _ => on_page(user).await,
     }
 }
 
-async fn open(tenant: &mut Tenant) {
-    let marker = tenant.marker.clone();
-    let mut params = json!({ "url": format!("{}/page?{marker}", tenant.stage.site) });
-    if !tenant.contexts.is_empty() && tenant.random.once_in(3) {
-        let contexts = tenant.contexts.clone();
-        params["browserContextId"] = tenant.random.pick(&contexts).as_str().into();
+async fn open(user: &mut User) {
+    let marker = user.marker.clone();
+    let mut params = json!({ "url": format!("{}/page?{marker}", user.stage.site) });
+    if !user.contexts.is_empty() && user.random.once_in(3) {
+        let contexts = user.contexts.clone();
+        params["browserContextId"] = user.random.pick(&contexts).as_str().into();
     }
-    tenant.send(None, "Target.createTarget", params).await;
-    attach(tenant).await;
+    user.send(None, "Target.createTarget", params).await;
+    attach(user).await;
 }
 
-async fn attach(tenant: &mut Tenant) {
-    if tenant.targets.is_empty() {
+async fn attach(user: &mut User) {
+    if user.targets.is_empty() {
         return;
     }
-    let targets = tenant.targets.clone();
-    let (target, _) = tenant.random.pick(&targets);
+    let targets = user.targets.clone();
+    let (target, _) = user.random.pick(&targets);
     let params = json!({ "targetId": target, "flatten": true });
-    match tenant.random.below(6) {
-        0 => tenant.send(None, "Target.attachToBrowserTarget", json!({})).await,
+    match user.random.below(6) {
+        0 => user.send(None, "Target.attachToBrowserTarget", json!({})).await,
         1 => {
             // Not flattened: used through nested messages below.
-            tenant.send(None, "Target.attachToTarget", json!({ "targetId": target })).await;
+            user.send(None, "Target.attachToTarget", json!({ "targetId": target })).await;
             let message =
                 json!({ "id": 1, "method": "Runtime.evaluate", "params": { "expression": "document.title" } });
             let params = json!({ "targetId": target, "message": message.to_string() });
-            tenant.send(None, "Target.sendMessageToTarget", params).await;
+            user.send(None, "Target.sendMessageToTarget", params).await;
         }
-        _ => tenant.send(None, "Target.attachToTarget", params).await,
+        _ => user.send(None, "Target.attachToTarget", params).await,
     }
 }
 
-async fn close(tenant: &mut Tenant) {
-    let targets = tenant.targets.clone();
+async fn close(user: &mut User) {
+    let targets = user.targets.clone();
     if let Some((target, _)) = targets.first() {
-        tenant.send(None, "Target.closeTarget", json!({ "targetId": target })).await;
+        user.send(None, "Target.closeTarget", json!({ "targetId": target })).await;
     }
 }
 
-async fn on_root(tenant: &mut Tenant) {
+async fn on_root(user: &mut User) {
     let filters = [json!([{}]), json!([{ "type": "page" }]), json!([{ "type": "tab", "exclude": true }, {}])];
-    let filter = tenant.random.pick(&filters).clone();
-    match tenant.random.below(6) {
-        0 => tenant.send(None, "Target.getTargets", json!({ "filter": filter })).await,
-        1 => tenant.send(None, "Target.getBrowserContexts", json!({})).await,
-        2 => tenant.send(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await,
-        3 => tenant.send(None, "Browser.getHistograms", json!({})).await,
+    let filter = user.random.pick(&filters).clone();
+    match user.random.below(6) {
+        0 => user.send(None, "Target.getTargets", json!({ "filter": filter })).await,
+        1 => user.send(None, "Target.getBrowserContexts", json!({})).await,
+        2 => user.send(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await,
+        3 => user.send(None, "Browser.getHistograms", json!({})).await,
         4 => {
-            let page = tenant.page();
-            tenant.send(page.as_deref(), "Target.getTargets", json!({ "filter": filter })).await;
+            let page = user.page();
+            user.send(page.as_deref(), "Target.getTargets", json!({ "filter": filter })).await;
         }
         _ => {
-            let page = tenant.page();
-            tenant.send(page.as_deref(), "Target.getTargetInfo", json!({})).await;
+            let page = user.page();
+            user.send(page.as_deref(), "Target.getTargetInfo", json!({})).await;
         }
     }
 }
 
-async fn contexts(tenant: &mut Tenant) {
-    if tenant.contexts.len() > 2 {
-        let context = tenant.contexts.remove(0);
-        tenant.send(None, "Target.disposeBrowserContext", json!({ "browserContextId": context })).await;
+async fn contexts(user: &mut User) {
+    if user.contexts.len() > 2 {
+        let context = user.contexts.remove(0);
+        user.send(None, "Target.disposeBrowserContext", json!({ "browserContextId": context })).await;
     } else {
-        tenant.send(None, "Target.createBrowserContext", json!({ "disposeOnDetach": true })).await;
+        user.send(None, "Target.createBrowserContext", json!({ "disposeOnDetach": true })).await;
     }
 }
 
-async fn auto_attach(tenant: &mut Tenant) {
-    let wait = tenant.random.once_in(2);
-    let mut params =
-        json!({ "autoAttach": !tenant.random.once_in(4), "waitForDebuggerOnStart": wait, "flatten": true });
-    if tenant.random.once_in(2) {
+async fn auto_attach(user: &mut User) {
+    let wait = user.random.once_in(2);
+    let mut params = json!({ "autoAttach": !user.random.once_in(4), "waitForDebuggerOnStart": wait, "flatten": true });
+    if user.random.once_in(2) {
         params["filter"] = json!([{ "type": "page", "exclude": true }, {}]);
     }
-    let on = if tenant.random.once_in(2) { tenant.page() } else { None };
-    tenant.send(on.as_deref(), "Target.setAutoAttach", params).await;
+    let on = if user.random.once_in(2) { user.page() } else { None };
+    user.send(on.as_deref(), "Target.setAutoAttach", params).await;
 }
 
-async fn download(tenant: &mut Tenant) {
-    let path = format!("/nonexistent/{}", tenant.marker);
+async fn download(user: &mut User) {
+    let path = format!("/nonexistent/{}", user.marker);
     let behaviors = ["allow", "allowAndName", "deny", "default"];
-    let behavior = *tenant.random.pick(&behaviors);
+    let behavior = *user.random.pick(&behaviors);
     let params = json!({ "behavior": behavior, "downloadPath": path, "eventsEnabled": true });
-    tenant.send(None, "Browser.setDownloadBehavior", params).await;
+    user.send(None, "Browser.setDownloadBehavior", params).await;
     let script = format!(
         "(() => {{ const a = document.createElement('a'); a.href = '/download?{}.bin'; a.download = ''; a.click() }})()",
-        tenant.marker
+        user.marker
     );
-    evaluate(tenant, &script).await;
+    evaluate(user, &script).await;
 }
 
-async fn cookies(tenant: &mut Tenant) {
-    let marker = tenant.marker.clone();
-    let (domain, on) = ("127.0.0.1", if tenant.random.once_in(2) { tenant.page() } else { None });
-    match tenant.random.below(3) {
-        0 => tenant.send(on.as_deref(), "Storage.getCookies", json!({})).await,
+async fn cookies(user: &mut User) {
+    let marker = user.marker.clone();
+    let (domain, on) = ("127.0.0.1", if user.random.once_in(2) { user.page() } else { None });
+    match user.random.below(3) {
+        0 => user.send(on.as_deref(), "Storage.getCookies", json!({})).await,
         1 => {
             let cookie = json!({ "name": "set", "value": marker, "domain": domain, "path": "/" });
-            tenant.send(on.as_deref(), "Storage.setCookies", json!({ "cookies": [cookie] })).await;
+            user.send(on.as_deref(), "Storage.setCookies", json!({ "cookies": [cookie] })).await;
         }
         _ => {
-            let page = tenant.page();
-            tenant.send(page.as_deref(), "Network.getCookies", json!({})).await;
+            let page = user.page();
+            user.send(page.as_deref(), "Network.getCookies", json!({})).await;
         }
     }
 }
 
-async fn navigate(tenant: &mut Tenant) {
-    let page = tenant.page();
-    let (site, marker) = (tenant.stage.site.clone(), tenant.marker.clone());
-    let site = if tenant.random.once_in(3) { site.replace("127.0.0.1", "localhost") } else { site };
-    tenant.send(page.as_deref(), "Page.navigate", json!({ "url": format!("{site}/page?{marker}") })).await;
+async fn navigate(user: &mut User) {
+    let page = user.page();
+    let (site, marker) = (user.stage.site.clone(), user.marker.clone());
+    let site = if user.random.once_in(3) { site.replace("127.0.0.1", "localhost") } else { site };
+    user.send(page.as_deref(), "Page.navigate", json!({ "url": format!("{site}/page?{marker}") })).await;
 }
 
 /// Acts of the page itself.
-async fn script(tenant: &mut Tenant) {
-    let marker = tenant.marker.clone();
+async fn script(user: &mut User) {
+    let marker = user.marker.clone();
     let scripts = [
         format!("document.title = 'title {marker}'"),
         format!("localStorage.mark = '{marker}'; sessionStorage.mark = '{marker}'; JSON.stringify(localStorage)"),
@@ -177,17 +179,17 @@ async fn script(tenant: &mut Tenant) {
         format!("throw new Error('{marker}')"),
         "document".to_owned(),
     ];
-    let script = tenant.random.pick(&scripts).clone();
-    evaluate(tenant, &script).await;
+    let script = user.random.pick(&scripts).clone();
+    evaluate(user, &script).await;
 }
 
-async fn evaluate(tenant: &mut Tenant, script: &str) {
-    let page = tenant.page();
-    let params = json!({ "expression": script, "awaitPromise": tenant.random.once_in(2), "userGesture": true });
-    tenant.send(page.as_deref(), "Runtime.evaluate", params).await;
+async fn evaluate(user: &mut User, script: &str) {
+    let page = user.page();
+    let params = json!({ "expression": script, "awaitPromise": user.random.once_in(2), "userGesture": true });
+    user.send(page.as_deref(), "Runtime.evaluate", params).await;
 }
 
-async fn on_page(tenant: &mut Tenant) {
+async fn on_page(user: &mut User) {
     const PLAIN: [&str; 18] = [
         "Page.enable",
         "Runtime.enable",
@@ -208,40 +210,40 @@ async fn on_page(tenant: &mut Tenant) {
         "Storage.getStorageKey",
         "Inspector.enable",
     ];
-    let page = tenant.page();
+    let page = user.page();
     let page = page.as_deref();
-    let marker = tenant.marker.clone();
-    match tenant.random.below(9) {
+    let marker = user.marker.clone();
+    match user.random.below(9) {
         0 => {
             let params = json!({ "headers": { "x-extra": marker } });
-            tenant.send(page, "Network.setExtraHTTPHeaders", params).await;
+            user.send(page, "Network.setExtraHTTPHeaders", params).await;
         }
-        1 => tenant.send(page, "Page.printToPDF", json!({ "transferMode": "ReturnAsStream" })).await,
+        1 => user.send(page, "Page.printToPDF", json!({ "transferMode": "ReturnAsStream" })).await,
         2 => {
-            let enable = tenant.random.once_in(2);
-            tenant.send(page, if enable { "Fetch.enable" } else { "Fetch.disable" }, json!({})).await;
+            let enable = user.random.once_in(2);
+            user.send(page, if enable { "Fetch.enable" } else { "Fetch.disable" }, json!({})).await;
         }
         3 => {
             let params = json!({ "source": format!("console.info('{marker}')") });
-            tenant.send(page, "Page.addScriptToEvaluateOnNewDocument", params).await;
+            user.send(page, "Page.addScriptToEvaluateOnNewDocument", params).await;
         }
         4 => {
             let params = json!({ "permissions": ["geolocation", "notifications"] });
-            tenant.send(page, "Browser.grantPermissions", params).await;
+            user.send(page, "Browser.grantPermissions", params).await;
         }
         5 => {
-            let window = tenant.random.below(12);
-            tenant.send(page, "Browser.getWindowBounds", json!({ "windowId": window })).await;
+            let window = user.random.below(12);
+            user.send(page, "Browser.getWindowBounds", json!({ "windowId": window })).await;
         }
         _ => {
-            let method = *tenant.random.pick(&PLAIN);
-            tenant.send(page, method, json!({})).await;
+            let method = *user.random.pick(&PLAIN);
+            user.send(page, method, json!({})).await;
         }
     }
 }
 
 /// The attacks of `attacks.md`, with foreign ids.
-async fn attack(tenant: &mut Tenant) {
+async fn attack(user: &mut User) {
     type Params = fn(&str) -> Value;
     // The kind of id, the method and its parameters; each must fail on every kind of CDP session.
     const ATTACKS: [(&str, &str, Params); 33] = [
@@ -295,24 +297,25 @@ async fn attack(tenant: &mut Tenant) {
             |id| json!({ "objectId": id, "functionDeclaration": "function() { return this }" }),
         ),
     ];
-    if tenant.random.once_in(4) {
+    if user.random.once_in(4) {
         // On a foreign CDP session every method must fail: there is no such CDP session.
         let methods = ["Runtime.evaluate", "Page.close", "Target.getTargets", "Network.getCookies", "Page.crash"];
-        let method = *tenant.random.pick(&methods);
-        let Some(session) = foreign(tenant, "session") else { return };
-        return tenant.attack(Some(&session), method, json!({ "expression": "document.title" })).await;
+        let method = *user.random.pick(&methods);
+        let Some(session) = foreign(user, "session") else { return };
+        return user.attack(Some(&session), method, json!({ "expression": "document.title" })).await;
     }
-    let (kind, method, params) = *tenant.random.pick(&ATTACKS);
-    let Some(id) = foreign(tenant, kind) else { return };
-    let on = match tenant.random.below(4) {
+    let (kind, method, params) = *user.random.pick(&ATTACKS);
+    let Some(id) = foreign(user, kind) else { return };
+    let on = match user.random.below(4) {
         0 => None,
-        1 => tenant.session_on("tab"),
-        _ => tenant.page(),
+        1 => user.session_on("tab"),
+        _ => user.page(),
     };
-    tenant.attack(on.as_deref(), method, params(&id)).await;
+    user.attack(on.as_deref(), method, params(&id)).await;
 }
 
-fn foreign(tenant: &mut Tenant, kind: &'static str) -> Option<String> {
-    let stage = tenant.stage.clone();
-    stage.board.foreign(tenant.client, kind, &mut tenant.random)
+/// An id of another user. A CDP session belongs to one client: others of its user cannot use it.
+fn foreign(user: &mut User, kind: &'static str) -> Option<String> {
+    let (stage, own) = (user.stage.clone(), user.client);
+    stage.board.foreign(kind, &mut user.random, |of| if kind == "session" { of != own } else { of.0 != own.0 })
 }

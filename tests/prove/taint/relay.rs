@@ -24,14 +24,14 @@ pub(crate) struct Relay {
     task: JoinHandle<()>,
 }
 
-/// Frames of tenant 1; one of them is inserted among a client's own when `now` is notified.
+/// Frames of user 1; one of them is inserted among a client's own when `now` is notified.
 pub(crate) struct Tap {
     pub(crate) of: broadcast::Receiver<String>,
     pub(crate) now: Arc<Notify>,
 }
 
 impl Tap {
-    /// A frame that identifies tenant 1: the first ones may be empty replies.
+    /// A frame that identifies user 1: the first ones may be empty replies.
     async fn telling(mut self) -> Option<String> {
         let mark = format!("{MARKER}1q");
         loop {

@@ -1,5 +1,5 @@
-//! A client of a tenant: it sends random legitimate commands with its tenant's marker in all of
-//! them, and sometimes an attack with foreign ids. Clients of one tenant share a session.
+//! A client of a user: it sends random legitimate commands with its user's marker in all of
+//! them, and sometimes an attack with foreign ids. Clients of one user share a session.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -13,11 +13,12 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    acts,
-    checker::{self, Checker, Tenant as Number},
+    acts, borders,
+    checker::{self, Checker, Reader, User as Number},
 };
 use crate::{
     random::Random,
+    tenants::Tenants,
     wire::{Received, Wire},
 };
 
@@ -31,18 +32,18 @@ const OPENS: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_secs(2);
 /// The time that an act waits for the page that was asked for.
 const OPENING: Duration = Duration::from_millis(150);
-/// The number of pages of a tenant.
+/// The number of pages of a user.
 const PAGES: usize = 4;
 /// With more pages than these, a client ends the session that it shares.
 const MOST_PAGES: usize = 16;
 
-/// A client: its tenant's number, and its own among those of the tenant.
-type ClientNumber = (Number, usize);
+/// A client: its user's number, and its own among those of the user.
+pub(crate) type ClientNumber = (Number, usize);
 
-/// The path of a tenant's session. Locked while one of its clients connects.
+/// The path of a user's session. Locked while one of its clients connects.
 pub(crate) type SessionPath = Arc<tokio::sync::Mutex<Option<String>>>;
 
-/// Ids that all tenants know, as if attackers had got them in another way.
+/// Ids that all users know, as if attackers had got them in another way.
 #[derive(Default)]
 pub(crate) struct Board(Mutex<HashMap<(ClientNumber, &'static str), Vec<String>>>);
 
@@ -59,12 +60,16 @@ impl Board {
         }
     }
 
-    /// An id of this kind of another tenant. A CDP session belongs to one client: others of its tenant cannot use it.
-    pub(crate) fn foreign(&self, to: ClientNumber, kind: &'static str, random: &mut Random) -> Option<String> {
+    /// An id of this kind, of clients for which this holds.
+    pub(crate) fn foreign(
+        &self,
+        kind: &'static str,
+        random: &mut Random,
+        is_foreign: impl Fn(ClientNumber) -> bool,
+    ) -> Option<String> {
         let pinned = self.0.lock().expect("no panic");
-        let is_foreign = |of: &ClientNumber| if kind == "session" { *of != to } else { of.0 != to.0 };
         let mut others: Vec<_> =
-            pinned.iter().filter(|((of, has), ids)| is_foreign(of) && *has == kind && !ids.is_empty()).collect();
+            pinned.iter().filter(|((of, has), ids)| is_foreign(*of) && *has == kind && !ids.is_empty()).collect();
         others.sort();
         (!others.is_empty()).then(|| {
             let (_, ids) = random.pick(&others);
@@ -83,7 +88,7 @@ struct Sent {
     attack: bool,
 }
 
-/// The last commands of all tenants, to find the one that ended a browser.
+/// The last commands of all users, to find the one that ended a browser.
 #[derive(Default)]
 pub(crate) struct Recent(Mutex<(VecDeque<String>, Vec<String>)>);
 
@@ -113,9 +118,10 @@ impl Recent {
     }
 }
 
-/// The state that all tenants share.
+/// The state that all users share.
 pub(crate) struct Stage {
     pub(crate) site: String,
+    pub(crate) tenants: Tenants,
     pub(crate) seed: u64,
     /// The end; without it, the proof ends after a number of checked messages.
     pub(crate) until: Option<Instant>,
@@ -132,7 +138,7 @@ pub(crate) struct Stage {
     pub(crate) attacks: Mutex<BTreeMap<&'static str, u64>>,
     /// The reasons of connections that the proxy ended, with their counts.
     pub(crate) ends: Mutex<BTreeMap<String, u64>>,
-    /// How often a client joined the session of another client of its tenant.
+    /// How often a client joined the session of another client of its user.
     pub(crate) joined: AtomicU64,
 }
 
@@ -142,10 +148,18 @@ impl Stage {
         let (checked, leaks) = self.checker.count();
         leaks > 0 || self.until.map_or(checked >= self.messages, |until| Instant::now() >= until)
     }
+
+    /// Records a fault other than a leak.
+    pub(crate) fn fault(&self, what: String) {
+        let mut faults = self.faults.lock().expect("no panic");
+        if faults.len() < 50 {
+            faults.push(what);
+        }
+    }
 }
 
-/// One client of a tenant at work.
-pub(crate) struct Tenant {
+/// One client of a user at work.
+pub(crate) struct User {
     pub(crate) number: Number,
     pub(crate) client: ClientNumber,
     pub(crate) stage: Arc<Stage>,
@@ -153,7 +167,7 @@ pub(crate) struct Tenant {
     pub(crate) marker: String,
     address: String,
     path: SessionPath,
-    /// Whether the tenant has another client on the same session.
+    /// Whether the user has another client on the same session.
     pub(crate) has_company: bool,
     wire: Option<Wire>,
     /// The CDP sessions that were announced on this connection, ended ones too.
@@ -164,20 +178,22 @@ pub(crate) struct Tenant {
     pub(crate) sessions: Vec<(String, String)>,
     pub(crate) targets: Vec<(String, String)>,
     pub(crate) contexts: Vec<String>,
+    /// Its snapshots, the oldest first.
+    pub(crate) snapshots: Vec<String>,
     /// Events that need an action: paused requests and waiting targets.
     due: Vec<(String, &'static str, Value)>,
 }
 
-impl Tenant {
-    /// `path` is that of the session, which the clients of a tenant share if it `has_company`.
+impl User {
+    /// `path` is that of the session, which the clients of a user share if it `has_company`.
     pub(crate) fn new(
         client: ClientNumber,
         stage: Arc<Stage>,
         address: String,
         (path, has_company): (SessionPath, bool),
     ) -> Self {
-        let (number, of_tenant) = client;
-        let name = if of_tenant == 0 { format!("tenant {number}") } else { format!("tenant {number}.{of_tenant}") };
+        let (number, of_user) = client;
+        let name = if of_user == 0 { format!("user {number}") } else { format!("user {number}.{of_user}") };
         let (marker, random) = (checker::marker(number, stage.seed), Random::of(stage.seed, &name));
         Self {
             number,
@@ -195,6 +211,7 @@ impl Tenant {
             sessions: Vec::new(),
             targets: Vec::new(),
             contexts: Vec::new(),
+            snapshots: Vec::new(),
             due: Vec::new(),
         }
     }
@@ -232,13 +249,15 @@ impl Tenant {
         };
         let connected = match joined {
             // There is none, or it has ended.
-            Err(why) if why.starts_with("404") => Wire::connect(&self.address, "/").await.map(|wire| (wire, None)),
+            Err(why) if why.starts_with("404") => {
+                Wire::connect(&self.address, &self.on_server("/")).await.map(|wire| (wire, None))
+            }
             joined => joined,
         };
         let (wire, known) = match connected {
             Ok(connected) => connected,
             Err(why) => {
-                self.fault(format!("tenant {} is not let in: {why}", self.number));
+                self.fault(format!("user {} is not let in: {why}", self.number));
                 return false;
             }
         };
@@ -260,6 +279,16 @@ impl Tenant {
         true
     }
 
+    /// The number of its tenant.
+    pub(crate) fn tenant(&self) -> usize {
+        self.stage.checker.tenant_of(self.number)
+    }
+
+    /// A path of the server, with the token of its tenant.
+    fn on_server(&self, path: &str) -> String {
+        self.stage.tenants.path(self.tenant(), path)
+    }
+
     /// The path of the session that this connection has just opened.
     async fn own_path(&mut self) -> Option<String> {
         let wire = self.wire.as_mut()?;
@@ -270,10 +299,12 @@ impl Tenant {
             self.receive(&text);
             let frame: Value = serde_json::from_str(&text).unwrap_or_default();
             if frame["id"] == 0 {
-                return frame["result"]["session"]["id"].as_str().map(|id| format!("/devtools/browser/{id}"));
+                let id = frame["result"]["session"]["id"].as_str()?;
+                self.pin("owned session", id);
+                return Some(self.on_server(&format!("/devtools/browser/{id}")));
             }
         }
-        self.fault(format!("tenant {}: its session is not shown", self.number));
+        self.fault(format!("user {}: its session is not shown", self.number));
         None
     }
 
@@ -363,7 +394,9 @@ impl Tenant {
         let failed = frame.get("error").is_some();
         // Only an error reply to this command may repeat a foreign id.
         let excused = sent.as_ref().filter(|_| failed).map(|sent| sent.foreign.clone()).unwrap_or_default();
-        self.stage.checker.received(self.number, text, &excused);
+        let is_list = sent.as_ref().is_some_and(|sent| borders::LISTS.contains(&sent.method));
+        let reader = if is_list { Reader::Tenant(self.tenant()) } else { Reader::User(self.number) };
+        self.stage.checker.received(reader, text, &excused);
         if frame["method"] == "Target.attachedToTarget"
             && let Some(session) = frame["params"]["sessionId"].as_str()
         {
@@ -372,11 +405,9 @@ impl Tenant {
         if let Some(on) = frame["sessionId"].as_str()
             && !self.announced.contains(on)
         {
-            let (tenant, client) = self.client;
+            let (user, client) = self.client;
             let text: String = text.chars().take(600).collect();
-            self.fault(format!(
-                "tenant {tenant} received on a CDP session not announced to its client {client}: {text}"
-            ));
+            self.fault(format!("user {user} received on a CDP session not announced to its client {client}: {text}"));
         }
         let name = match (&sent, frame["method"].as_str()) {
             (Some(sent), _) => format!("reply to {}", sent.method),
@@ -388,7 +419,7 @@ impl Tenant {
             && sent.attack
             && !failed
         {
-            self.fault(format!("tenant {}: {} with ids of another was answered {text}", self.number, sent.method));
+            self.fault(format!("user {}: {} with ids of another was answered {text}", self.number, sent.method));
         }
         match (frame["method"].as_str(), sent) {
             (Some(event), _) => self.on_event(event, &frame["params"], frame["sessionId"].as_str()),
@@ -453,6 +484,13 @@ impl Tenant {
             }
             "Target.getBrowserContexts" => self.pin("context", &word(&result["defaultBrowserContextId"])),
             "Runtime.evaluate" => self.pin("object", &word(&result["result"]["objectId"])),
+            "ghost.saveSnapshot" => {
+                let snapshot = word(&result["snapshot"]["id"]);
+                self.pin("snapshot", &snapshot);
+                if !snapshot.is_empty() {
+                    self.snapshots.push(snapshot);
+                }
+            }
             "Page.printToPDF" => {
                 if let (Some(stream), Some(on)) = (result["stream"].as_str(), self.page()) {
                     self.due.push((on, "IO.read", json!({ "handle": stream, "size": 100 })));
@@ -467,10 +505,7 @@ impl Tenant {
     }
 
     fn fault(&self, what: String) {
-        let mut faults = self.stage.faults.lock().expect("no panic");
-        if faults.len() < 50 {
-            faults.push(what);
-        }
+        self.stage.fault(what);
     }
 
     fn pages(&self) -> usize {
