@@ -1,14 +1,16 @@
 //! The session manager: finds sessions by id, starts them, connects sockets to them, and ends them.
 //!
-//! `access` says what a caller may do at all. `service` has the operations on sessions, `snapshots` those on their saved state, `server` those that show the server
-//! and its browsers, `control` those that change them. `registration` is a session's entry here and its removal,
-//! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `hibernation`
-//! restores hibernated sessions and saves live ones, `room` limits the large documents that are read at a time.
+//! `access` says what a caller may do at all. `service` has the operations on sessions, `list` their list, `snapshots`
+//! those on their saved state, `server` those that show the server and its browsers, `control` those that change them.
+//! `registration` is a session's entry here and its removal, `http_session` the session in which HTTP calls act. `named`
+//! finds or creates a session by a name, `hibernation` restores hibernated sessions and saves live ones, `room` limits the
+//! large documents that are read at a time.
 
 mod access;
 mod control;
 mod hibernation;
 mod http_session;
+mod list;
 mod named;
 mod registration;
 mod room;
@@ -33,6 +35,7 @@ use uuid::Uuid;
 
 pub use self::{control::Reloading, service::Pressure};
 use self::{
+    http_session::HttpSessionOf,
     registration::{Leaving, Registration},
     room::Rooms,
 };
@@ -137,8 +140,8 @@ struct Inner {
     last_number: AtomicU64,
     // Guards the memory of ended sessions; held for one look-up.
     ended: Mutex<Tombstones>,
-    // Guards the session in which each owner's HTTP calls act; held while it is opened, so that only one is opened.
-    http: tokio::sync::Mutex<HashMap<Owner, SessionId>>,
+    // Guards the map of owners; held for one look-up.
+    http: Mutex<HashMap<Owner, Arc<HttpSessionOf>>>,
     /// Cancelled when the server is to take no more sessions.
     draining: CancellationToken,
     tasks: TaskTracker,
@@ -177,7 +180,7 @@ impl SessionManager {
             live: DashMap::new(),
             last_number: AtomicU64::new(0),
             ended: Mutex::default(),
-            http: tokio::sync::Mutex::default(),
+            http: Mutex::default(),
             draining: CancellationToken::new(),
             tasks,
         };
@@ -237,11 +240,7 @@ impl SessionManager {
             }
         }
         let target = TargetId::from(target);
-        // As for an unknown one: a page of another owner, or of a session that the caller may not use.
-        let is_allowed = |handle: &Handle| {
-            handle.session_info.owner == *caller.owner() && access::may_connect(caller, &handle.session_info.id).is_ok()
-        };
-        let handle = self.owner_of(&target).await.filter(is_allowed);
+        let handle = self.owner_of(caller, &target).await;
         let handle = handle.ok_or_else(|| ServiceError::NoTarget(target.to_string()))?;
         self.join(caller, &handle, Some(target), wish).await
     }
@@ -336,7 +335,7 @@ impl SessionManager {
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let terms = inner.terms();
         let (limits, metrics) = (&terms.deadlines.within(of_tenant.max_session_time), terms.metrics.clone());
-        let mut record = Record::new(id.text().clone(), number, owner.clone(), options, limits, metrics)?;
+        let mut record = Record::new(id.text().clone(), owner.clone(), options, limits, metrics)?;
         // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
         let (session_info, placed) = (record.session_info().clone(), Arc::default());
@@ -392,7 +391,8 @@ impl SessionManager {
         Ok((SessionTask::new(terms, browser, start), entry))
     }
 
-    async fn owner_of(&self, target: &TargetId) -> Option<Handle> {
+    /// The session of a page, if this caller may connect to it.
+    async fn owner_of(&self, caller: &Caller, target: &TargetId) -> Option<Handle> {
         for browser in self.inner.pool.running() {
             let Some(lease) = browser.owner_of(target).await else { continue };
             let place = (browser.id(), lease);
@@ -402,6 +402,12 @@ impl SessionManager {
                 .iter()
                 .find(|handle| handle.place.get() == Some(&place))
                 .map(|handle| handle.clone())?;
+            // As for an unknown one: a page of another owner, or of a session that the caller may not use. That session is
+            // not asked: how long its answer takes would tell that it is there, and how busy it is.
+            let is_own = handle.session_info.owner == *caller.owner();
+            if !is_own || access::may_connect(caller, &handle.session_info.id).is_err() {
+                return None;
+            }
             // No client can connect to a hidden target.
             let (reply, answer) = oneshot::channel();
             handle.control.send(Box::new(Control::Shows(target.clone(), reply))).await.ok()?;

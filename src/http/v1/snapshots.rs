@@ -48,7 +48,7 @@ pub(super) async fn import(
 ) -> Result<Answer, Problem> {
     if !is_content(request.headers()) {
         let size = request.body().size_hint().exact().and_then(|size| usize::try_from(size).ok());
-        let room = match registry.room(size.map(|size| size.min(HELD_MOST))).await {
+        let room = match registry.room(&caller, size.map(|size| size.min(HELD_MOST))).await {
             Ok(room) => room,
             Err(why) => {
                 drain(&mut request.into_body().into_data_stream()).await;
@@ -70,7 +70,7 @@ pub(super) async fn import(
     });
     // Fused: the rest of a refused body is read below, also if its end was read already.
     let mut content: futures_util::stream::BoxStream<'static, io::Result<Bytes>> = pieces.fuse().boxed();
-    let imported = match registry.room_for_lines().await {
+    let imported = match registry.room_for_lines(&caller).await {
         Ok(room) => registry.import_content(&caller, (&mut content, room), label).await,
         Err(why) => Err(why),
     };

@@ -1,6 +1,9 @@
 //! The session of HTTP calls: commands that come without a connection act in it, or in a session by its name.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use super::{Handle, SessionManager, access};
 use crate::{
@@ -14,6 +17,10 @@ use crate::{
     },
     tenant::Scope,
 };
+
+// Guards the session in which an owner's HTTP calls act; held while it is opened, so that only one is opened. Each owner has
+// its own: what one waits for, a place or a browser, others do not wait for.
+pub(super) type HttpSessionOf = tokio::sync::Mutex<Option<SessionId>>;
 
 /// How long the session of HTTP calls stays when it is not used.
 const UNUSED: Duration = Duration::from_secs(60);
@@ -50,8 +57,12 @@ impl SessionManager {
 
     pub(super) async fn http_session(&self, caller: &Caller) -> Result<(SessionId, Handle), ServiceError> {
         access::whole(caller, "/json")?;
-        let mut current = self.inner.http.lock().await;
-        if let Some(id) = current.get(caller.owner())
+        let of_owner = {
+            let mut all = self.inner.http.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(caller.owner().clone()).or_default().clone()
+        };
+        let mut current = of_owner.lock().await;
+        if let Some(id) = &*current
             && let Some(handle) = self.handle(id)
             && !handle.control.is_closed()
         {
@@ -64,7 +75,7 @@ impl SessionManager {
         let (mut live, entry) = self.make(caller, id.clone(), options, is_shared).await?;
         live.park();
         entry.run(Box::new(live));
-        current.insert(caller.owner().clone(), id.clone());
+        *current = Some(id.clone());
         let handle = self.handle(&id).ok_or(ServiceError::Closing)?;
         Ok((id, handle))
     }

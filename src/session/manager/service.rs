@@ -18,8 +18,7 @@ use crate::session::{
 };
 use crate::{
     api_types::{
-        Bad, Beginning, Millis, Nothing, Options, Pages, Reply, Request, Session, SessionState, Sessions, Unreadable,
-        Usage,
+        Bad, Beginning, Millis, Nothing, Options, Pages, Reply, Request, Session, SessionState, Usage,
         operations::{
             CloseSession, CreateSession, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST, Park,
             SessionRequest, UpdateSession,
@@ -31,23 +30,12 @@ use crate::{
     runtime,
     session::task::{self, Caller, Control, SessionInfo},
     snapshot::repository::RepositoryError,
-    store::{StoreError, UnreadableSession},
+    store::StoreError,
     tenant::audit::Event,
 };
 
 /// Default number of sessions or snapshots on one page of a list.
 const PAGE: u32 = 100;
-
-/// First character of a cursor among the hibernated sessions; a number does not start with it.
-const ASLEEP: char = 'z';
-
-/// Where a page of sessions starts.
-enum After<'a> {
-    /// After the live session with this number.
-    Number(u64),
-    /// After the hibernated session with this id.
-    Asleep(&'a str),
-}
 
 /// A session of the caller.
 enum Found {
@@ -130,71 +118,6 @@ impl SessionManager {
             Found::Awake(handle) => handle.session_info.show_with_clients(caller),
             Found::Asleep(hibernated) => hibernated.show(caller),
         })
-    }
-
-    /// The caller's sessions, one page at a time: the live ones, oldest first, then the hibernated ones.
-    pub async fn list(&self, caller: &Caller, wanted: &ListSessions) -> Result<Sessions, ServiceError> {
-        let (limit, cursor) = (page_of(wanted.limit)?, wanted.cursor.as_deref().unwrap_or("0"));
-        let after = match (cursor.strip_prefix(ASLEEP), u64::from_str_radix(cursor, 16)) {
-            (Some(id), _) => After::Asleep(id),
-            (None, Ok(number)) => After::Number(number),
-            (None, Err(_)) => return Err(Bad::new("cursor", "is not a value that this server gave as `next`").into()),
-        };
-        let (mut sessions, is_admin) = (Vec::new(), caller.is_admin());
-        if let After::Number(after) = after {
-            let mut cards: Vec<_> = self
-                .inner
-                .live
-                .iter()
-                .map(|handle| handle.session_info.clone())
-                .filter(|session_info| {
-                    (session_info.owner == *caller.owner() || is_admin)
-                        && caller.access.covers(&session_info.id)
-                        && session_info.number > after
-                        && session_info.matches(wanted)
-                })
-                .collect();
-            cards.sort_unstable_by_key(|session_info| session_info.number);
-            let more = cards.len() > limit;
-            cards.truncate(limit);
-            sessions.extend(cards.iter().map(|session_info| session_info.show(caller)));
-            if more {
-                let next = cards.last().map(|last| format!("{:x}", last.number));
-                return Ok(Sessions { sessions, next, ..Sessions::default() });
-            }
-        }
-        if wanted.state.is_some_and(|state| state != SessionState::Hibernated) {
-            return Ok(Sessions { sessions, ..Sessions::default() });
-        }
-        let mut last = if let After::Asleep(id) = after { id.to_owned() } else { String::new() };
-        let mut unreadable = Vec::new();
-        for entry in self.all_hibernated(caller).await? {
-            let shown = entry.map(|hibernated| hibernated.show(caller));
-            let (id, takes) = match &shown {
-                Ok(session) => {
-                    (&session.id, wanted.takes(session.state, session.name.as_ref(), session.metadata.as_ref()))
-                }
-                // It has neither name nor metadata to compare.
-                Err(unreadable) => (&unreadable.id, wanted.takes(SessionState::Hibernated, None, None)),
-            };
-            // A session that was restored meanwhile is among the live ones.
-            if *id <= last
-                || !takes
-                || !caller.access.covers(id)
-                || self.inner.live.contains_key(&SessionId::new(caller.owner(), id.as_str()))
-            {
-                continue;
-            }
-            if sessions.len() + unreadable.len() == limit {
-                return Ok(Sessions { sessions, unreadable, next: Some(format!("{ASLEEP}{last}")) });
-            }
-            last.clone_from(id);
-            match shown {
-                Ok(session) => sessions.push(session),
-                Err(UnreadableSession { id, why: reason, .. }) => unreadable.push(Unreadable { id, reason }),
-            }
-        }
-        Ok(Sessions { sessions, unreadable, next: None })
     }
 
     /// Changes the given members of a session.

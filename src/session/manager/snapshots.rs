@@ -73,7 +73,7 @@ impl SessionManager {
             }
             SnapshotRequest::ImportSnapshot(import) => {
                 let (from, label) = import.divide()?;
-                let room = self.room(Some(from.len())).await?;
+                let room = self.room(caller, Some(from.len())).await?;
                 Reply::of::<ImportSnapshot>(&self.import_snapshot(caller, (from, room), label).await?)
             }
             SnapshotRequest::ExportSnapshot(export) => {
@@ -208,14 +208,15 @@ impl SessionManager {
     }
 
     /// Waits for room to read a document that must be held in memory: an import, or an export as one document. If its
-    /// size is not known, for the most that is ever held.
-    pub async fn room(&self, bytes: Option<usize>) -> Result<Room, ServiceError> {
+    /// size is not known, for the most that is ever held. A caller that may do neither takes none.
+    pub async fn room(&self, caller: &Caller, bytes: Option<usize>) -> Result<Room, ServiceError> {
+        access::whole(caller, "importSnapshot")?;
         self.inner.rooms.take(bytes.unwrap_or(HELD_MOST)).await
     }
 
     /// Waits for room for content that is read as a stream, one line at a time.
-    pub async fn room_for_lines(&self) -> Result<Room, ServiceError> {
-        self.room(Some(self.inner.terms().snapshots.line)).await
+    pub async fn room_for_lines(&self, caller: &Caller) -> Result<Room, ServiceError> {
+        self.room(caller, Some(self.inner.terms().snapshots.line)).await
     }
 
     /// Creates a snapshot from an imported document, for which there is room.
@@ -254,7 +255,7 @@ impl SessionManager {
         access::whole(caller, "exportSnapshot")?;
         let (reader, since) = (self.content(caller, &export.snapshot).await?, Instant::now());
         let reader = repository::to_hold(reader, export.format)?;
-        let _room = self.room(usize::try_from(reader.meta().raw).ok()).await?;
+        let _room = self.room(caller, usize::try_from(reader.meta().raw).ok()).await?;
         Ok(match export.format {
             SnapshotFormat::Playwright => {
                 let (state, report) = repository::export_state(reader).await?;

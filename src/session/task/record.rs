@@ -40,9 +40,8 @@ pub struct SessionInfo {
     pub id: Arc<str>,
     /// The owner of the session.
     pub owner: Owner,
-    /// The position in the order in which sessions were requested.
-    pub number: u64,
-    asked: Instant,
+    /// When it was requested: sessions are listed in this order.
+    pub asked: Instant,
     asked_at: SystemTime,
     /// The time of the last frame of a client, in milliseconds after `asked`. It is written in every turn, so it is not
     /// under the lock.
@@ -211,7 +210,6 @@ impl Record {
     /// The record of a session that was just requested, with the options of the request.
     pub fn new(
         id: Arc<str>,
-        number: u64,
         owner: Owner,
         options: Options,
         limits: &config::Deadlines,
@@ -236,7 +234,6 @@ impl Record {
         let session_info = Arc::new(SessionInfo {
             id,
             owner,
-            number,
             asked: now,
             asked_at: SystemTime::now(),
             heard: AtomicU64::new(0),

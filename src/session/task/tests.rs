@@ -115,7 +115,7 @@ async fn start_limited(
     };
     let (lease, seen) = fake::lease();
     let (control, asked) = mpsc::channel(8);
-    let record = Record::new("test".into(), 1, Owner::local(), options, &deadlines, metrics.clone()).expect("good");
+    let record = Record::new("test".into(), Owner::local(), options, &deadlines, metrics.clone()).expect("good");
     let settings = TenantSettings { limits, ..TenantSettings::default() };
     let (tenant, sessions) = (Tenant::new(Owner::local(), settings), Arc::new(Alone));
     let pace = LimitBook::local().pace(&Owner::local(), &limits, now());

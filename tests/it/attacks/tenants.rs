@@ -29,12 +29,22 @@ async fn ids_and_names_of_other_tenants_are_unknown() {
     let snapshot = text(&saved["snapshot"], "id");
 
     // By their text alone: refusals must not differ but by what was asked.
-    let unknown =
-        ["shop~nobody", "nobodys-id", "00000000000000000000000000000000", "019b0000-0000-7000-8000-000000000000"];
+    let unknown = ["shop~nobody", "00000000000000000000000000000000", "019b0000-0000-7000-8000-000000000000"];
+    let theirs_ids = [id.as_str(), &page.target, &snapshot];
+    let filled = |text: &str, [session, page, snapshot]: [&str; 3]| {
+        text.replace("SESSION", session).replace("PAGE", page).replace("SNAPSHOT", snapshot)
+    };
+    let plain =
+        |said: &str| [theirs_ids, unknown].concat().iter().fold(said.to_owned(), |said, id| said.replace(id, "ID"));
     let own = proxy.connect_to(&format!("/?token={}", attacker.text())).await;
     for (template, method, body) in [
         ("/v1/sessions/SESSION", "GET", ""),
         ("/v1/sessions/SESSION", "DELETE", ""),
+        ("/v1/sessions/SESSION", "PATCH", r#"{"name":"stolen"}"#),
+        ("/v1/sessions/SESSION/park", "POST", "{}"),
+        ("/v1/sessions/SESSION/restore", "POST", r#"{"snapshot":"SNAPSHOT"}"#),
+        ("/v1/sessions", "POST", r#"{"snapshot":"SNAPSHOT"}"#),
+        ("/v1/sessions", "POST", r#"{"session":"another","snapshot":"SNAPSHOT"}"#),
         ("/v1/sessions/victim@SESSION", "GET", ""),
         ("/v1/sessions/SESSION/pages", "GET", ""),
         ("/v1/sessions/SESSION/usage", "GET", ""),
@@ -43,19 +53,19 @@ async fn ids_and_names_of_other_tenants_are_unknown() {
         ("/v1/snapshots/SNAPSHOT", "GET", ""),
         ("/v1/snapshots/SNAPSHOT", "DELETE", ""),
         ("/v1/snapshots/SNAPSHOT/content?format=ghostmux", "GET", ""),
+        ("/v1/snapshots/SNAPSHOT/content?format=playwright", "GET", ""),
         ("/json/close/PAGE", "GET", ""),
         ("/json/activate/PAGE", "GET", ""),
+        // In its own session of this name.
+        ("/s/shop/json/close/PAGE", "GET", ""),
+        ("/json/activate/PAGE?session=shop", "GET", ""),
         ("/kill/SESSION", "GET", ""),
     ] {
-        let fill = |session: &str, page: &str, snapshot: &str| {
-            template.replace("SESSION", session).replace("PAGE", page).replace("SNAPSHOT", snapshot)
+        let said = async |ids: [&str; 3]| {
+            let [path, body] = [template, body].map(|text| filled(text, ids));
+            ask(&attacker, method, &path, &body).await
         };
-        let foreign = ask(&attacker, method, &fill(&id, &page.target, &snapshot), body).await;
-        let nothing = ask(&attacker, method, &fill(unknown[0], unknown[2], unknown[3]), body).await;
-        let plain = |body: &str| {
-            let known = [&*id, &page.target, &snapshot, unknown[0], unknown[2], unknown[3]];
-            known.iter().fold(body.to_owned(), |body, id| body.replace(id, "ID"))
-        };
+        let (foreign, nothing) = (said(theirs_ids).await, said(unknown).await);
         assert_eq!(foreign.status, 404, "U01: {method} {template}: {}", foreign.body);
         assert_eq!(
             (foreign.status, plain(&foreign.body)),
@@ -65,27 +75,47 @@ async fn ids_and_names_of_other_tenants_are_unknown() {
     }
     let token = attacker.text();
     for path in [
-        format!("/devtools/browser/{id}?token={token}"),
-        format!("/devtools/browser/{id}?takeover=true&token={token}"),
-        format!("/devtools/page/{}?token={token}", page.target),
-        format!("/?snapshot={snapshot}&token={token}"),
+        "/devtools/browser/SESSION?",
+        "/devtools/browser/SESSION?takeover=true&",
+        "/devtools/browser/SESSION?exclusive=true&",
+        "/devtools/page/PAGE?",
+        "/s/shop/devtools/page/PAGE?",
+        "/?snapshot=SNAPSHOT&",
+        "/s/another?snapshot=SNAPSHOT&",
     ] {
-        let refused = proxy.refusal(&path).await;
-        assert!(refused.starts_with("404"), "U01: {path}: {refused}");
+        let said = async |ids: [&str; 3]| proxy.refusal(&format!("{}token={token}", filled(path, ids))).await;
+        let (foreign, nothing) = (said(theirs_ids).await, said(unknown).await);
+        assert!(foreign.starts_with("404"), "U01: {path}: {foreign}");
+        assert_eq!(plain(&foreign), plain(&nothing), "U01: {path}");
     }
     for (method, params) in [
-        ("ghost.getSession", json!({ "id": id })),
-        ("ghost.closeSession", json!({ "id": id })),
-        ("ghost.updateSession", json!({ "id": id, "name": "stolen" })),
-        ("ghost.getPages", json!({ "id": id })),
-        ("ghost.cloneSession", json!({ "id": id })),
-        ("ghost.saveSnapshot", json!({ "id": id })),
-        ("ghost.restoreSnapshot", json!({ "snapshot": snapshot })),
-        ("ghost.exportSnapshot", json!({ "snapshot": snapshot })),
-        ("Target.attachToTarget", json!({ "targetId": page.target, "flatten": true })),
+        ("ghost.getSession", r#"{"id":"SESSION"}"#),
+        ("ghost.closeSession", r#"{"id":"SESSION"}"#),
+        ("ghost.updateSession", r#"{"id":"SESSION","name":"stolen"}"#),
+        ("ghost.park", r#"{"id":"SESSION"}"#),
+        ("ghost.getUsage", r#"{"id":"SESSION"}"#),
+        ("ghost.cloneSession", r#"{"id":"SESSION"}"#),
+        ("ghost.saveSnapshot", r#"{"id":"SESSION"}"#),
+        ("ghost.restoreSnapshot", r#"{"id":"SESSION","snapshot":"SNAPSHOT"}"#),
+        ("ghost.restoreSnapshot", r#"{"snapshot":"SNAPSHOT"}"#),
+        ("ghost.createSession", r#"{"snapshot":"SNAPSHOT"}"#),
+        ("ghost.getSnapshot", r#"{"snapshot":"SNAPSHOT"}"#),
+        ("ghost.deleteSnapshot", r#"{"snapshot":"SNAPSHOT"}"#),
+        ("ghost.exportSnapshot", r#"{"snapshot":"SNAPSHOT"}"#),
+        ("Target.getTargetInfo", r#"{"targetId":"PAGE"}"#),
+        ("Target.attachToTarget", r#"{"targetId":"PAGE","flatten":true}"#),
+        ("Target.closeTarget", r#"{"targetId":"PAGE"}"#),
     ] {
-        let refused = own.call(method, params).await;
-        assert!(refused.is_err(), "U01: {method}: {refused:?}");
+        let said = async |ids: [&str; 3]| {
+            let params = serde_json::from_str(&filled(params, ids)).expect("JSON");
+            match own.call(method, params).await {
+                Err((code, words)) => (code, plain(&words)),
+                Ok(result) => panic!("U01: {method}: {result}"),
+            }
+        };
+        let (foreign, nothing) = (said(theirs_ids).await, said(unknown).await);
+        assert_eq!(foreign, nothing, "U01: {method}");
+        assert_ne!(foreign.0, -32601, "U01: there is a command {method}");
     }
     // The same name is another session.
     let named = proxy.connect_to(&format!("/s/shop?token={token}")).await;
@@ -112,20 +142,25 @@ async fn keys_cannot_be_forged_or_moved() {
     let theirs = key_of(&victim, "the-same-id").await;
     let own = key_of(&attacker, "the-same-id").await;
     assert_ne!(theirs, own, "U02: of two tenants");
+    let mut said = Vec::new();
     // The number of the victim's token with the attacker's MAC, and the other way round. A character has 6 bits: the
     // number is 8 bytes, so it ends within the 11th.
     for at in [10, 11] {
         for key in [format!("{}{}", &theirs[..at], &own[at..]), format!("{}{}", &own[..at], &theirs[at..])] {
-            let refused = server.proxy.refusal(&format!("/devtools/browser/the-same-id?key={key}")).await;
-            assert!(refused.starts_with("401"), "U02: {key}: {refused}");
+            said.push(server.proxy.refusal(&format!("/devtools/browser/the-same-id?key={key}")).await);
         }
     }
     for at in (0..theirs.len()).step_by(3) {
         let mut changed = own.clone();
         changed.replace_range(at..=at, if &own[at..=at] == "A" { "B" } else { "A" });
-        let refused = server.proxy.refusal(&format!("/devtools/browser/the-same-id?key={changed}")).await;
-        assert!(refused.starts_with("401"), "U02: {changed}: {refused}");
+        said.push(server.proxy.refusal(&format!("/devtools/browser/the-same-id?key={changed}")).await);
     }
+    // Of no token, and no key at all.
+    for key in ["A".repeat(own.len()), "x".to_owned(), String::new()] {
+        said.push(server.proxy.refusal(&format!("/devtools/browser/the-same-id?key={key}")).await);
+    }
+    // Nobody learns which tokens there are: the number of one is refused as the number of none.
+    assert!(said.iter().all(|one| *one == said[0] && one.starts_with("401")), "U02: {said:?}");
     // Its own key leads to its own session.
     let client = server.proxy.connect_to(&format!("/devtools/browser/the-same-id?key={own}")).await;
     client.ok(None, "Browser.getVersion", json!({})).await;
