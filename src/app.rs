@@ -10,6 +10,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     path::PathBuf,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -44,6 +45,9 @@ use crate::{
 /// Time limit for the end of all sessions, once they are told to.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
 
+/// A server that runs until a signal ends it.
+pub type Running = Pin<Box<dyn Future<Output = Result<(), StartError>>>>;
+
 /// The `OpenAPI` document of the REST interface, as text.
 pub fn openapi() -> serde_json::Result<String> {
     http::openapi()
@@ -51,7 +55,13 @@ pub fn openapi() -> serde_json::Result<String> {
 
 /// Serves until SIGTERM or SIGINT. When it returns, all its browsers have ended and its files are deleted. `source` loads
 /// the settings again, `set_log` changes the filter of the log.
-pub async fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> Result<(), StartError> {
+///
+/// The future is boxed here: an `async fn` would be compiled with its caller, the binary, after all else is compiled.
+pub fn run(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> Running {
+    Box::pin(serve(source, loaded, set_log))
+}
+
+async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> Result<(), StartError> {
     raise_file_limit();
     let config = loaded.config().clone();
     Pool::check(&config.pool())?;

@@ -115,7 +115,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
             for name in config::unknown_variables(variables().map(|(name, _)| name)) {
                 tracing::warn!(variable = name, "no setting has this name; see `ghostmux serve --help`");
             }
-            Box::pin(app::run(source, loaded, set_log)).await?;
+            app::run(source, loaded, set_log).await?;
             Ok(0)
         }
         Command::Doctor { json, settings } => {
