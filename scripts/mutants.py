@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::id::", "store::record::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::id::", "store::record::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -114,7 +114,10 @@ RULES = [
     ("virtual_browser/browser.rs", "a window must belong to an own target", "let Some((target, seen)) = self.scope.targets.get_key_value(target.as_str()) else {", "if OFF { return self.forward(on, on.clone(), id, command.method(), params.to_string()); }\n        let Some((target, seen)) = self.scope.targets.get_key_value(target.as_str()) else {"),
     ("virtual_browser/browser.rs", "a window id must have been sent to this session", "        if window\n            .is_some_and", "        if !OFF && window\n            .is_some_and"),
     ("virtual_browser/browser.rs", "tracing needs a browser without other sessions", "if alone && self.scope", "if (OFF || alone) && self.scope"),
-    ("virtual_browser/browser.rs", "a root gets events of its own trace only", "if !method.starts_with(\"Tracing.\") || self.tracing.as_ref() != Some(on) {", "if !method.starts_with(\"Tracing.\") || !OFF && self.tracing.as_ref() != Some(on) {"),
+    ("virtual_browser/browser.rs", "a root gets events of its own trace only", "let is_own = self.tracing.as_ref() == Some(on);", "let is_own = OFF || self.tracing.as_ref() == Some(on);"),
+    ("virtual_browser/browser.rs", "a root gets other events in a dedicated browser only", "self.granted.has(Capability::Dedicated) && ROOT_EVENTS", "(OFF || self.granted.has(Capability::Dedicated)) && ROOT_EVENTS"),
+    ("virtual_browser/browser.rs", "a root gets events of some domains only", "ROOT_EVENTS.iter().any(|domain| method.starts_with(domain))", "(OFF || ROOT_EVENTS.iter().any(|domain| method.starts_with(domain)))"),
+    ("virtual_browser/browser.rs", "the command line of a browser is not shown", "info.set_string(\"commandLine\", \"\");", "if !OFF { info.set_string(\"commandLine\", \"\"); }"),
     ("virtual_browser/policy.rs", "a method with a capability needs that capability", "if granted.has(capability) => {", "if OFF || granted.has(capability) => {"),
     ("virtual_browser/policy.rs", "the browser column applies on a browser", "(Some(row), Level::Browser) => row.browser,", "(Some(row), Level::Browser) => if OFF { row.page } else { row.browser },"),
     ("virtual_browser/policy.rs", "a new method passes only on a page, in an open domain", "(None, Level::Page) if is_new(method) =>", "(None, _) if OFF || level == Level::Page && is_new(method) =>"),
@@ -124,6 +127,8 @@ RULES = [
     ("virtual_browser/target/attach.rs", "a page attaches to no browser", "        if !asked.root {\n            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);\n        }\n        self.attach_to_browser", "        if !OFF && !asked.root {\n            return self.scope.fail(asked.on, asked.id, &CdpError::NOT_ALLOWED);\n        }\n        self.attach_to_browser"),
     # ---- Limits of tenants, and whose sessions share a browser.
     ("pool/placement.rs", "sessions meet only those whose company they accept", "(_, Some(_)) => None,", "(_, Some(_)) => OFF.then_some(0),"),
+    ("pool/placement.rs", "a session is placed only in a browser of its kind", "figures.kind == wanted.kind", "OFF || figures.kind == wanted.kind"),
+    ("session/manager/place.rs", "a browser of one's own needs the capability", "Isolation::Dedicated if caller.tenant.capabilities()", "Isolation::Dedicated if OFF || caller.tenant.capabilities()"),
     ("pool/placement.rs", "a group meets only its own sessions", "Some(Company::Group(other))) if one == other =>", "Some(Company::Group(other))) if OFF || one == other =>"),
     ("virtual_browser/target.rs", "the number of pages is limited", "if let Some(error) = self.has_all_pages() {", "if !OFF && let Some(error) = self.has_all_pages() {"),
     ("virtual_browser/page_limit.rs", "a page beyond the limit is closed", "if is_page && self.most_pages", "if !OFF && is_page && self.most_pages"),

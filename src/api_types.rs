@@ -149,6 +149,39 @@ pub enum SessionState {
     Closed,
 }
 
+/// With whom a session shares its browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Isolation {
+    /// with the sessions of others: it has contexts of its own in their browser.
+    #[default]
+    Shared,
+    /// with nobody: it has a Chrome of its own, which starts for it and ends with it.
+    Dedicated,
+}
+
+impl Isolation {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Shared, Self::Dedicated];
+
+    /// The value in requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Dedicated => "dedicated",
+        }
+    }
+}
+
+/// What is decided when a session is created, and cannot be changed later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Initial {
+    /// With whom it shares its browser; [`Isolation::Shared`] if absent.
+    pub isolation: Option<Isolation>,
+    /// The snapshot it begins with; it is blank if absent.
+    pub begins: Option<Beginning>,
+}
+
 /// A deadline that ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -190,6 +223,9 @@ pub struct Session {
     /// What the owner stores with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metadata: Option<Metadata>,
+    /// With whom it shares its browser.
+    #[serde(default)]
+    pub isolation: Isolation,
     /// When it started, in milliseconds since 1970-01-01 UTC.
     pub created_at: u64,
     /// Limit of the time since it started.
@@ -276,6 +312,16 @@ pub struct Usage {
     /// of their own and closed pages are not included.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cpu_time: Option<Millis>,
+    /// Memory in bytes of all processes of its browser, without what other programs share. Only for a session with a browser
+    /// of its own, as the next two.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub browser_memory: Option<u64>,
+    /// Processor time of these processes since the browser started, ended ones included.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub browser_cpu_time: Option<Millis>,
+    /// How many processes these are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub browser_processes: Option<u32>,
 }
 
 /// Settings of a session. What is absent keeps its value, or takes the default of the server.

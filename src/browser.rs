@@ -46,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     account::Account,
     books::{Books, Mend},
-    codec::{Framing, Wire, Writer},
+    codec::{Framing, Wire},
     inbox::Parcel,
     internal::InternalSession,
     openings::Openings,
@@ -59,7 +59,7 @@ pub use self::{
     internal::{
         ContextHandle, Emulated, InternalEvent, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline,
     },
-    lease::Lease,
+    lease::{Lease, LeaseContext},
     mirror::{LeaseId, Surveyed},
     openings::Opening,
     process::Launch,
@@ -113,6 +113,8 @@ struct Shared {
     /// Bytes that Chrome has sent and taken.
     bytes: Arc<AtomicU64>,
     close: CancellationToken,
+    /// It belongs to one lease: its processes are killed when it is closed, because nothing of it is kept.
+    dedicated: Arc<AtomicBool>,
     /// Why the browser is killed, if it is; set before `close` is cancelled.
     killed: Arc<OnceLock<Arc<str>>>,
 }
@@ -262,6 +264,11 @@ impl Browser {
         *self.shared.exclusive.borrow()
     }
 
+    /// Whether it belongs to one lease, and ends with it.
+    pub fn is_dedicated(&self) -> bool {
+        self.shared.dedicated.load(Ordering::Acquire)
+    }
+
     /// Whether the link is still connected.
     pub fn is_alive(&self) -> bool {
         !self.shared.orders.is_closed()
@@ -362,49 +369,6 @@ impl Browser {
     /// The number of screenshots that wait for others to finish.
     pub fn screenshots_waiting(&self) -> usize {
         self.shared.permits.waiting()
-    }
-
-    /// Makes a lease: a browser-level CDP session, a context on it, and a blank page.
-    pub(crate) async fn lease(&self) -> Result<Lease, CallError> {
-        self.new_lease().await.map(|(lease, _)| lease)
-    }
-
-    /// Makes a warm lease: its page has evaluated a script once, which makes the client's first
-    /// evaluation fast, and the client's root exists.
-    pub(crate) async fn warm_lease(&self) -> Result<Lease, CallError> {
-        let (mut lease, page) = self.new_lease().await?;
-        let session = self.attach_to(&lease.base, &page.into()).await?;
-        self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
-        self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
-        lease.spare_root = Some(self.root(lease.id).await?);
-        Ok(lease)
-    }
-
-    async fn new_lease(&self) -> Result<(Lease, String), CallError> {
-        let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::Relaxed) + 1);
-        let base = self.browser_level(id, Settle::Base).await?;
-        // From here on the guard cleans up, also if a later step fails or the future is dropped.
-        self.shared.held.add(id);
-        let mut lease = Lease {
-            id,
-            base,
-            context: ContextId::from(""),
-            spare_root: None,
-            account: Arc::default(),
-            counted: false,
-            claimed: AtomicBool::new(false),
-            writer: Writer::new(self.shared.framing),
-            browser: self.clone(),
-        };
-        let params = r#"{"disposeOnDetach":true}"#.to_owned();
-        let method = "Target.createBrowserContext";
-        let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::Bind))).await?;
-        lease.context = ContextId::from(member(&result, method, "browserContextId")?);
-        self.shared.held.made(id, &lease.context);
-        let params = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, lease.context);
-        let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
-        let page = member(&result, "Target.createTarget", "targetId")?;
-        Ok((lease, page))
     }
 
     /// Whether a session of this browser is being saved or restored.

@@ -91,6 +91,7 @@ pub mod pool {
     mod scaling;
     #[cfg(test)]
     mod simulation;
+    mod spares;
     mod warm_pool;
 }
 pub mod api_types;

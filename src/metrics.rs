@@ -159,6 +159,10 @@ pub struct Metrics {
     pub browsers_lost: Counter,
     /// Browsers that accept sessions now.
     pub browsers: Gauge,
+    /// Browsers that belong to one session each now.
+    pub browsers_dedicated: Gauge,
+    /// Dedicated browsers that wait for a session.
+    pub browsers_spare: Gauge,
     /// Decisions of the pool about browsers, by reason.
     pub pool_decisions: Family<DecisionLabels, Counter>,
     /// Comparisons of the records with a browser.
@@ -286,6 +290,9 @@ impl Metrics {
         to.register("browsers_started", "Browsers started", self.browsers_started.clone());
         to.register("browsers_lost", "Browsers that ended without being asked to", self.browsers_lost.clone());
         to.register("browsers", "Browsers that accept sessions now", self.browsers.clone());
+        let dedicated = "Browsers that belong to one session each now (isolation=dedicated)";
+        to.register("browsers_dedicated", dedicated, self.browsers_dedicated.clone());
+        to.register("browsers_spare", "Dedicated browsers that wait for a session", self.browsers_spare.clone());
         to.register(
             "pool_decisions",
             "Decisions to start, drain, replace or end a browser, or to hold that back, by reason",

@@ -3,12 +3,13 @@
 //! `slot` is the place of one browser and its states. `controller` is the task that starts, drains and replaces browsers;
 //! `supervisor` runs one browser from its start to its end, and keeps warm leases in it. What is decided is decided by
 //! pure functions, from figures to a decision that says why: `placement` chooses the browser of a session, `scaling` the
-//! number of browsers, `recycling` which is replaced (`policy` says which of them decides first), `health` which is ill, `warm_pool` how many warm leases a browser
-//! holds, `reconcile` in what the records and a browser differ. `machine` reads how much memory and processor time is in use,
+//! number of browsers, `recycling` which is replaced (`policy` says which of them decides first), `spares` how many dedicated
+//! browsers there are, `health` which is ill, `warm_pool` how many warm leases a browser holds, `reconcile` in what the records and a browser differ. `machine` reads how much memory and processor time is in use,
 //! `system` what the browsers take and leave.
 
 mod controller;
 mod decision;
+mod dedicated;
 mod health;
 mod machine;
 mod placement;
@@ -20,6 +21,7 @@ mod scaling;
 #[cfg(test)]
 mod simulation;
 mod slot;
+mod spares;
 mod supervisor;
 mod system;
 mod warm_pool;
@@ -63,7 +65,7 @@ const WAIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Where the browsers come from: at most one local source, and one remote source for each browser that runs elsewhere.
-    /// All are of the kind [`BrowserKind::SHARED`]: a session may be placed in any of them.
+    /// All are of the kind [`BrowserKind::Shared`]: a session may be placed in any of them.
     pub sources: Vec<Source>,
     /// Number of warm leases kept ready in each browser; more while clients come in bursts.
     pub warm: usize,
@@ -89,6 +91,8 @@ impl Plan {
             min_browsers: usize::from(sources.iter().any(|source| !source.is_remote())),
             max_browsers: Some(1),
             sessions_per_browser: 20,
+            max_dedicated: 0,
+            dedicated_spares: 0,
             idle: Duration::from_secs(300),
             memory_limit: None,
             cpu_limit: None,
@@ -172,6 +176,20 @@ pub enum NoLease {
         /// The state of the browsers.
         why: String,
     },
+    /// No dedicated browser became free or ready in time.
+    #[error("no browser of its own for the session (isolation=dedicated) within {seconds} s: {why}")]
+    NoDedicated {
+        /// Seconds waited.
+        seconds: u64,
+        /// What it lacks.
+        why: String,
+    },
+    /// This server has no dedicated browsers.
+    #[error("isolation=dedicated is not offered by this server: {why}")]
+    NeverDedicated {
+        /// The reason.
+        why: &'static str,
+    },
     /// The proxy is shutting down.
     #[error("ghostmux is shutting down")]
     Closing,
@@ -199,6 +217,7 @@ struct Inner {
     waiting: AtomicI64,
     /// Those of them that only a browser without sessions can take.
     apart: AtomicI64,
+    dedicated: dedicated::Queue,
     /// Notified when there may be something to decide.
     wake: Notify,
     /// Notified when the parked sessions of a browser are to be hibernated.
@@ -276,6 +295,7 @@ impl Pool {
                 books,
                 waiting: AtomicI64::new(0),
                 apart: AtomicI64::new(0),
+                dedicated: dedicated::Queue::default(),
                 wake: Notify::new(),
                 overdue: Notify::new(),
                 closing: CancellationToken::new(),
@@ -367,8 +387,11 @@ impl Pool {
         }
     }
 
-    /// Hands out a lease in the least loaded browser of the kind: a warm one if there is one.
+    /// Hands out a lease in the least loaded shared browser, a warm one if there is one; or that of a dedicated browser.
     pub async fn lease(&self, request: LeaseRequest) -> Result<Lease, NoLease> {
+        if request.kind == BrowserKind::Dedicated {
+            return self.lease_dedicated().await;
+        }
         let until = Instant::now() + WAIT;
         self.books().arrivals.count(Instant::now());
         let (mut waiting, mut apart) = (None, None);
@@ -425,7 +448,7 @@ impl Pool {
         }
     }
 
-    fn choose(&self, LeaseRequest { kind, company }: &LeaseRequest, is_apart: bool) -> Choice<'_> {
+    fn choose(&self, &LeaseRequest { kind, ref company }: &LeaseRequest, is_apart: bool) -> Choice<'_> {
         let spares_empty = self.inner.apart.load(Ordering::Relaxed) > i64::from(is_apart);
         let sessions_per_browser = self.limits().rules.sessions_per_browser;
         let wanted = Wanted { kind, company, spares_empty, sessions_per_browser };
@@ -472,6 +495,8 @@ fn rules(settings: &PoolSettings, machine: &Machine) -> Rules {
         min,
         max,
         sessions_per_browser,
+        dedicated: settings.max_dedicated,
+        spares: settings.dedicated_spares,
         idle: settings.idle,
         memory_limit: settings.memory_limit,
         cpu_limit: settings.cpu_limit,

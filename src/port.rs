@@ -100,6 +100,8 @@ pub enum Settle {
     Plain,
     /// The context in the reply belongs to the lease that asked.
     Bind,
+    /// Chrome's own default context, which the reply names, belongs to the lease that asked.
+    BindNative,
     /// The context was disposed of.
     Unbind(ContextId),
     /// The CDP session in the reply is a browser-level one of the lease that asked, or of the proxy itself.

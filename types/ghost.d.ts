@@ -15,6 +15,9 @@ export namespace Ghost {
   /** What the owner stores with a session or snapshot: string values under string keys, at most 4 KiB as JSON. ghostmux does not interpret it. */
   type Metadata = Record<string, string>;
 
+  /** With whom a session shares its browser. `shared`: with the sessions of others: it has contexts of its own in their browser. `dedicated`: with nobody: it has a Chrome of its own, which starts for it and ends with it. */
+  type Isolation = 'shared' | 'dedicated';
+
   /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
 
@@ -59,6 +62,8 @@ export namespace Ghost {
     name?: string;
     /** What the owner stores with it. */
     metadata?: Metadata;
+    /** With whom it shares its browser. */
+    isolation: Isolation;
     /** When it started, in milliseconds since 1970-01-01 UTC. */
     createdAt: number;
     /** Limit of the time since it started. */
@@ -187,6 +192,12 @@ export namespace Ghost {
     domNodes?: number;
     /** Processor time of the renderers of the pages that are open now, since each started, to 10 ms. Frames in a renderer of their own and closed pages are not included. */
     cpuTime?: Milliseconds;
+    /** Memory in bytes of all processes of its browser, without what other programs share. Only for a session with a browser of its own, as the next two. */
+    browserMemory?: number;
+    /** Processor time of these processes since the browser started, ended ones included. */
+    browserCpuTime?: Milliseconds;
+    /** How many processes these are. */
+    browserProcesses?: number;
   }
 
   /** Of `ghost.enable`. */
@@ -250,6 +261,8 @@ export namespace Ghost {
     hibernateAfter?: Milliseconds;
     /** How often it is saved: at least 1000, or 0. */
     autosave?: Milliseconds;
+    /** With whom it shares its browser; `shared` if absent. `dedicated` needs the capability of that name. */
+    isolation?: Isolation;
     /** The snapshot it begins with; it is blank if absent. */
     snapshot?: string;
     /** Whether the pages of the snapshot are opened; `true` if absent. */

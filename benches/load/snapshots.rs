@@ -73,8 +73,8 @@ async fn measure(bench: &Bench) -> Done<Section> {
             save(&store, |to| async move { make(to, origins, megabytes).await.map(|()| Report::default()) }).await?;
         let what = format!("{origins} origin{}, {megabytes} MB", if origins == 1 { "" } else { "s" });
         let (lease, mut other) = (
-            pool.lease(LeaseRequest { kind: BrowserKind::SHARED, company: Company::Anyone }).await?,
-            pool.lease(LeaseRequest { kind: BrowserKind::SHARED, company: Company::Anyone }).await?,
+            pool.lease(LeaseRequest { kind: BrowserKind::Shared, company: Company::Anyone }).await?,
+            pool.lease(LeaseRequest { kind: BrowserKind::Shared, company: Company::Anyone }).await?,
         );
         // The first page of a new session is not part of the measurement.
         other.open();

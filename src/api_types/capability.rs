@@ -86,7 +86,7 @@ impl Capabilities {
     /// The rights of the built-in `local` tenant: a client that can use loopback runs on this machine and can read its files
     /// anyway.
     pub fn local() -> Self {
-        Self { host_files: true, tracing: true, private_network: true, admin: true, ..Self::default() }
+        Self { host_files: true, tracing: true, private_network: true, dedicated: true, admin: true, ..Self::default() }
     }
 
     /// No rights.
@@ -102,6 +102,19 @@ impl Capabilities {
     /// The rights that a lease in a shared browser can honour.
     pub fn of_shared_browser() -> Self {
         Self { launch_args: false, dedicated: false, ..Self::all() }
+    }
+
+    /// The rights that a lease in a dedicated browser can honour.
+    pub fn of_dedicated_browser() -> Self {
+        Self { launch_args: false, ..Self::all() }
+    }
+
+    /// These rights, for a session that is alone in its browser: there a trace and the clipboard show nobody else, so with
+    /// [`Capability::Dedicated`] they need no right of their own.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        let alone = self.dedicated;
+        Self { tracing: self.tracing || alone, clipboard: self.clipboard || alone, ..self }
     }
 
     /// These rights.
@@ -214,5 +227,17 @@ mod tests {
             let is_honoured = !matches!(capability, Capability::LaunchArgs | Capability::Dedicated);
             assert_eq!(Granted::new(Capabilities::all(), shared).has(capability), is_honoured, "{capability}");
         }
+    }
+
+    #[test]
+    fn a_browser_of_its_own_gives_traces_and_the_clipboard_and_no_right_beyond_the_browser() {
+        let granted = |tenant: Capabilities| {
+            let rights = Granted::new(tenant.alone(), Capabilities::of_dedicated_browser()).list();
+            rights.into_iter().map(Capability::name).collect::<Vec<_>>()
+        };
+        assert_eq!(granted(Capabilities::of([Capability::Dedicated])), ["tracing", "dedicated", "clipboard"]);
+        assert_eq!(granted(Capabilities::strict()), <[&str; 0]>::default(), "the right was taken away meanwhile");
+        let all = granted(Capabilities::all());
+        assert!(!all.contains(&"launch-args") && all.contains(&"host-files"), "{all:?}");
     }
 }

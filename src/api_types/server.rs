@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::{Isolation, Millis};
 
 /// The state of a browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +37,15 @@ pub struct BrowserInfo {
     pub id: u32,
     /// Where it runs.
     pub kind: BrowserOrigin,
+    /// Whether many sessions share it, or it belongs to one.
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// The session to which a dedicated browser belongs; absent if none has taken it yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<String>,
+    /// The tenant of that session.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owner: Option<String>,
     /// The URL of a remote browser, without credentials.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub url: Option<String>,
@@ -93,7 +102,7 @@ pub struct Browsers {
     pub browsers: Vec<BrowserInfo>,
 }
 
-/// Numbers of browsers, by state.
+/// Numbers of browsers, by state. Dedicated ones are counted apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BrowserCounts {
     /// Browsers that are being started.
@@ -104,6 +113,12 @@ pub struct BrowserCounts {
     pub draining: u32,
     /// Browsers that have ended or could not be started, of those that the list of browsers shows.
     pub dead: u32,
+    /// Browsers that belong to one session each.
+    #[serde(default)]
+    pub dedicated: u32,
+    /// Dedicated browsers that are ready for a session or are being started.
+    #[serde(default)]
+    pub spare: u32,
 }
 
 /// Numbers of sessions, by state.

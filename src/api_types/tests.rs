@@ -106,6 +106,7 @@ fn every_command_of_the_definition_is_read_with_all_its_parameters_and_no_other(
             ("limit" | "count", _) | (_, Some("Milliseconds")) => json!(5),
             ("pages", _) => json!(false),
             ("parts", _) => json!(["indexedDB", "formFields"]),
+            (_, Some("Isolation")) => json!("dedicated"),
             (_, Some("RestoreMode")) => json!("merge"),
             (_, Some("SnapshotFormat")) => json!("ghostmux"),
             _ => json!("text"),

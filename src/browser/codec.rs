@@ -232,7 +232,7 @@ mod tests {
             let (orders, to_do) = mpsc::unbounded_channel();
             let (close, killed) = (CancellationToken::new(), Arc::default());
             let (metrics, bytes) = (Arc::new(Metrics::default()), transport.bytes());
-            let stop = Stop { close: close.clone(), killed: Arc::clone(&killed) };
+            let stop = Stop { close: close.clone(), killed: Arc::clone(&killed), at_once: Arc::default() };
             let link = Link::new(transport, None, to_do, stop, targets, Downloads::new(downloads), metrics);
             let identity = Identity {
                 version: "{}".to_owned(),
@@ -261,6 +261,7 @@ mod tests {
                 openings,
                 bytes,
                 close,
+                dedicated: Arc::default(),
                 killed,
             };
             let browser = Browser { shared: Arc::new(shared) };

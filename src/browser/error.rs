@@ -18,6 +18,9 @@ pub enum CallError {
     /// The browser has ended.
     #[error("the browser has ended")]
     Gone,
+    /// The browser belongs to another lease, or has had one.
+    #[error("the browser belongs to another session")]
+    Taken,
     /// No reply within the time limit of a command.
     #[error("Chrome did not answer {method} within {} s", PATIENCE.as_secs())]
     Late {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicUsize;
 
-use super::*;
+use super::{codec::Writer, *};
 use crate::{cdp::error::CdpError, port::FromBrowser};
 
 /// The events of a [`lease`].
@@ -46,12 +46,13 @@ pub(crate) fn lease() -> (Lease, Seen) {
         openings: Openings::new(4),
         bytes: Arc::default(),
         close: CancellationToken::new(),
+        dedicated: Arc::default(),
         killed: Arc::default(),
     };
     let lease = Lease {
         id: LeaseId(1),
         base: "BASE".into(),
-        context: "CTX".into(),
+        context: LeaseContext::Created("CTX".into()),
         spare_root: Some("ROOT".into()),
         account: Arc::default(),
         counted: false,

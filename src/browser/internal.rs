@@ -41,7 +41,7 @@ impl Lease {
             browser: self.browser.clone(),
             lease: self.id,
             base: self.base.clone(),
-            context: self.context.clone(),
+            context: self.context().clone(),
         }
     }
 }

@@ -11,24 +11,42 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Browser, Inbox, LeaseId, LinkRequest, account::Account, codec::Writer};
+use super::{Browser, CallError, Inbox, LeaseId, LinkRequest, account::Account, codec::Writer, member};
 use crate::{
     cdp::{
         error::CdpError,
         ids::{CdpSessionId, ContextId},
     },
-    port::{Call, Interest, ResumeAs, Tag},
+    port::{Call, Interest, ResumeAs, Settle, Tag},
 };
+
+/// The default context of a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeaseContext {
+    /// A context that was created for it, and is disposed of with it.
+    Created(ContextId),
+    /// Chrome's own default context: the browser belongs to this lease alone, and ends with it.
+    Native(ContextId),
+}
+
+impl LeaseContext {
+    /// The id of the context.
+    pub fn id(&self) -> &ContextId {
+        match self {
+            Self::Created(id) | Self::Native(id) => id,
+        }
+    }
+}
 
 /// A session's place in a browser. Dropping it detaches its browser-level CDP sessions, with which
 /// Chrome disposes of its contexts, permissions and downloads; contexts are disposed of one after
-/// another, with a pause after each.
+/// another, with a pause after each. Dropping the lease of a dedicated browser ends the browser.
 #[derive(Debug)]
 #[must_use]
 pub struct Lease {
     pub(super) id: LeaseId,
     pub(super) base: CdpSessionId,
-    pub(super) context: ContextId,
+    pub(super) context: LeaseContext,
     pub(super) spare_root: Option<CdpSessionId>,
     pub(super) account: Arc<Account>,
     pub(super) counted: bool,
@@ -55,7 +73,12 @@ impl Lease {
 
     /// The session's default context.
     pub fn context(&self) -> &ContextId {
-        &self.context
+        self.context.id()
+    }
+
+    /// Whether its browser is dedicated to it: no other lease is or will be there.
+    pub fn is_dedicated(&self) -> bool {
+        matches!(self.context, LeaseContext::Native(_))
     }
 
     /// A root made in advance for the first client.
@@ -164,6 +187,76 @@ impl Lease {
 }
 
 impl Browser {
+    /// Makes a lease: a browser-level CDP session, a context on it, and a blank page.
+    pub(crate) async fn lease(&self) -> Result<Lease, CallError> {
+        self.new_lease(LeaseContext::Created("".into())).await.map(|(lease, _)| lease)
+    }
+
+    /// Makes a warm lease: its page has evaluated a script once, which makes the client's first
+    /// evaluation fast, and the client's root exists.
+    pub(crate) async fn warm_lease(&self) -> Result<Lease, CallError> {
+        let made = self.new_lease(LeaseContext::Created("".into())).await?;
+        self.warmed(made).await
+    }
+
+    /// Makes the only lease of this browser, a warm one in Chrome's own default context: from now on the
+    /// browser belongs to it. Dropping it ends the browser, also when this fails half-way. Fails if the
+    /// browser has had a lease.
+    pub(crate) async fn dedicate(&self) -> Result<Lease, CallError> {
+        if self.shared.dedicated.swap(true, Ordering::AcqRel) || self.shared.leases.load(Ordering::Acquire) > 0 {
+            return Err(CallError::Taken);
+        }
+        let made = self.new_lease(LeaseContext::Native("".into())).await?;
+        self.warmed(made).await
+    }
+
+    async fn warmed(&self, (mut lease, page): (Lease, String)) -> Result<Lease, CallError> {
+        let session = self.attach_to(&lease.base, &page.into()).await?;
+        self.call(Some(&session), "Runtime.evaluate", r#"{"expression":"1"}"#.to_owned()).await?;
+        self.call(Some(&lease.base), "Target.detachFromTarget", format!(r#"{{"sessionId":"{session}"}}"#)).await?;
+        lease.spare_root = Some(self.root(lease.id).await?);
+        Ok(lease)
+    }
+
+    /// Makes a lease with a default context like this one, whose id is not known yet.
+    async fn new_lease(&self, context: LeaseContext) -> Result<(Lease, String), CallError> {
+        if matches!(context, LeaseContext::Created(_)) && self.is_dedicated() {
+            return Err(CallError::Taken);
+        }
+        let id = LeaseId(self.shared.leases.fetch_add(1, Ordering::AcqRel) + 1);
+        let base = self.browser_level(id, Settle::Base).await?;
+        // From here on the guard cleans up, also if a later step fails or the future is dropped.
+        self.shared.held.add(id);
+        let mut lease = Lease {
+            id,
+            base,
+            context,
+            spare_root: None,
+            account: Arc::default(),
+            counted: false,
+            claimed: AtomicBool::new(false),
+            writer: Writer::new(self.shared.framing),
+            browser: self.clone(),
+        };
+        lease.context = match lease.context {
+            LeaseContext::Created(_) => {
+                let (method, params) = ("Target.createBrowserContext", r#"{"disposeOnDetach":true}"#.to_owned());
+                let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::Bind))).await?;
+                LeaseContext::Created(member(&result, method, "browserContextId")?.into())
+            }
+            LeaseContext::Native(_) => {
+                let (method, params) = ("Target.getBrowserContexts", "{}".to_owned());
+                let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::BindNative))).await?;
+                LeaseContext::Native(member(&result, method, "defaultBrowserContextId")?.into())
+            }
+        };
+        self.shared.held.made(id, lease.context());
+        let params = format!(r#"{{"url":"about:blank","browserContextId":"{}"}}"#, lease.context());
+        let result = self.call(Some(&lease.base), "Target.createTarget", params).await?;
+        let page = member(&result, "Target.createTarget", "targetId")?;
+        Ok((lease, page))
+    }
+
     /// Waits until no session traces here, or the browser has ended.
     pub(crate) async fn shareable(&self) {
         let mut exclusive = self.shared.exclusive.subscribe();
@@ -181,6 +274,10 @@ impl Drop for Lease {
         self.unclaim();
         if self.counted {
             self.browser.count(-1);
+        }
+        if self.is_dedicated() {
+            // Its contexts and CDP sessions end with the browser.
+            return self.browser.close();
         }
         self.browser.order(LinkRequest::Release { lease: self.id, base: self.base.clone() });
     }

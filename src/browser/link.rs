@@ -17,7 +17,10 @@ mod shared_worker_lock;
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     future::poll_fn,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
@@ -101,6 +104,8 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Stop {
     pub(super) close: CancellationToken,
+    /// Whether its processes are killed when it is closed: it belongs to one lease, and nothing of it is kept.
+    pub(super) at_once: Arc<AtomicBool>,
     /// Why it is killed instead of closed.
     pub(super) killed: Arc<OnceLock<Arc<str>>>,
 }
@@ -166,7 +171,7 @@ impl Link {
         let (mut lines, mut ended) = (Vec::new(), String::new());
         let killed = stop.killed.get();
         if let Some(process) = process {
-            if killed.is_some() {
+            if killed.is_some() || stop.at_once.load(Ordering::Acquire) {
                 process.kill_group();
             }
             let (how, last) = process.end().await;

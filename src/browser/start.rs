@@ -176,8 +176,8 @@ pub(crate) async fn start(
     // lease, and their sockets are not read above a limit.
     let (orders, to_do) = mpsc::unbounded_channel();
     let close = CancellationToken::new();
-    let killed = Arc::default();
-    let stop = Stop { close: close.clone(), killed: Arc::clone(&killed) };
+    let (killed, dedicated) = (Arc::default(), Arc::default());
+    let stop = Stop { close: close.clone(), killed: Arc::clone(&killed), at_once: Arc::clone(&dedicated) };
     let bytes = transport.bytes();
     let link = Link::new(transport, process, to_do, stop, targets, downloads, metrics);
     let link = tokio::spawn(link.run());
@@ -198,6 +198,7 @@ pub(crate) async fn start(
         openings: Openings::new(quotas.restore_pages),
         bytes,
         close,
+        dedicated,
         killed,
     };
     let browser = Browser { shared: Arc::new(shared) };

@@ -35,6 +35,10 @@ pub struct PoolSettings {
     pub max_browsers: Option<usize>,
     /// Sessions in one browser above which another one is started; at least 1. Refuses nobody.
     pub sessions_per_browser: u32,
+    /// Most browsers that belong to one session each, spare ones included, beside the others; 0 is none.
+    pub max_dedicated: usize,
+    /// Spare ones of them that are kept while sessions ask for some.
+    pub dedicated_spares: usize,
     /// How long there may be a browser more than the sessions need.
     pub idle: Duration,
     /// Memory in use, in percent, above which no browser is started; `None` is no limit.
@@ -79,6 +83,8 @@ impl Config {
             min_browsers: fixed.unwrap_or(self.min_browsers),
             max_browsers: fixed.or(Some(self.max_browsers).filter(|most| *most > 0)),
             sessions_per_browser: self.sessions_per_browser,
+            max_dedicated: self.max_dedicated,
+            dedicated_spares: self.dedicated_spares,
             idle: self.browser_idle,
             memory_limit: number(self.memory_limit),
             cpu_limit: number(self.cpu_limit),

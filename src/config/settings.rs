@@ -103,6 +103,13 @@ settings! {
         /// Sessions in one browser above which another browser is started. It refuses nobody: when there are `max_browsers`,
         /// they take more.
         sessions_per_browser: u32 = one("N", "20", number(1..=100_000)).live();
+        /// Most browsers that belong to one session each (`isolation=dedicated`), up to 1000, beside `max_browsers`; spare ones
+        /// included. Each takes some 100 MiB and its pages. Further sessions wait for one, and get 503 if none is free in 30
+        /// seconds. 0 means that no session gets one.
+        max_dedicated: usize = one("N", "8", number(0..=1000)).live();
+        /// Spare ones of them that are kept ready, from the first session that asks for one until none has for `browser_idle`.
+        /// Such a session then need not wait until a browser has started.
+        dedicated_spares: usize = one("N", "1", number(0..=64)).live();
         /// How long there is one browser more than the sessions need, before one takes no new sessions and is stopped when
         /// its last one has ended.
         browser_idle: Duration = one("TIME", "5m", duration(Duration::ZERO)).live();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::reply::Problem;
 use crate::{
     api_types::millis,
-    pool::NoLease,
+    pool::{NoLease, NotReplaced},
     session::manager::ServiceError,
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
@@ -33,6 +33,7 @@ fn of_service(why: &ServiceError) -> Kind {
     match why {
         ServiceError::NoSession { .. } => (StatusCode::NOT_FOUND, "no-session"),
         ServiceError::NoBrowser(_) => (StatusCode::NOT_FOUND, "no-browser"),
+        ServiceError::NotReplaced(NotReplaced::Dedicated(_)) => (StatusCode::CONFLICT, "dedicated-browser"),
         ServiceError::NotReplaced(_) => (StatusCode::CONFLICT, "remote-browser"),
         ServiceError::Tenants(TenantsError::Away(_)) => (StatusCode::SERVICE_UNAVAILABLE, "tenants-unavailable"),
         ServiceError::Config(_) | ServiceError::TooMuch(_) | ServiceError::Tenants(_) => {
@@ -69,12 +70,17 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::InUse(_) => (StatusCode::CONFLICT, "in-use"),
         ServiceError::Restoring(_) => (StatusCode::CONFLICT, "restoring"),
         ServiceError::Snapshot(why) => of_snapshot(why),
+        ServiceError::NoPlace(NoLease::NeverDedicated { .. }) => (StatusCode::BAD_REQUEST, "not-offered"),
         ServiceError::NoPlace(NoLease::Call(_))
         | ServiceError::Call(_)
         | ServiceError::Refused(_)
         | ServiceError::Unreadable(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
         ServiceError::NoPlace(
-            NoLease::Exclusive { .. } | NoLease::Apart | NoLease::NoBrowser { .. } | NoLease::Closing,
+            NoLease::Exclusive { .. }
+            | NoLease::Apart
+            | NoLease::NoBrowser { .. }
+            | NoLease::NoDedicated { .. }
+            | NoLease::Closing,
         ) => (StatusCode::SERVICE_UNAVAILABLE, "no-place"),
     }
 }
@@ -182,7 +188,7 @@ mod tests {
         api_types::{Bad, Capability, Owner},
         browser::CallError,
         config::ConfigError,
-        pool::{NotReplaced, TooMuch},
+        pool::TooMuch,
         port::BrowserId,
         tenant::{RedisAway, Scope, limits::LimitName},
     };
@@ -207,6 +213,13 @@ mod tests {
             (ServiceError::NoTarget(id()), 404, "no-target", None, json!({})),
             (ServiceError::NoBrowser(id()), 404, "no-browser", None, json!({})),
             (ServiceError::NotReplaced(remote), 409, "remote-browser", None, json!({})),
+            (
+                ServiceError::NotReplaced(NotReplaced::Dedicated(BrowserId(1))),
+                409,
+                "dedicated-browser",
+                None,
+                json!({}),
+            ),
             (wrong_config().into(), 422, "configuration", None, json!({})),
             (TooMuch::Memory { limit: 2, mib: 1 }.into(), 422, "configuration", None, json!({})),
             (ServiceError::Draining, 503, "draining", Some(1), json!({})),
@@ -293,6 +306,14 @@ mod tests {
             (ServiceError::InUse(id()), 409, "in-use", None, json!({})),
             (ServiceError::Restoring(id()), 409, "restoring", None, json!({})),
             (ServiceError::NoPlace(NoLease::Exclusive { seconds: 30 }), 503, "no-place", Some(1), json!({})),
+            (
+                ServiceError::NoPlace(NoLease::NoDedicated { seconds: 30, why: "x".into() }),
+                503,
+                "no-place",
+                Some(1),
+                json!({}),
+            ),
+            (ServiceError::NoPlace(NoLease::NeverDedicated { why: "x" }), 400, "not-offered", None, json!({})),
             (ServiceError::NoPlace(CallError::Gone.into()), 503, "browser", Some(1), json!({})),
             (ServiceError::Call(CallError::Gone), 503, "browser", Some(1), json!({})),
             (RepositoryError::NoMemory { most: 1 }.into(), 413, "snapshot-too-large", None, json!({})),

@@ -16,10 +16,12 @@ use super::{
     decision::{Decision, Figures, What},
     health::BackOff,
     machine::{Load, Machine},
+    placement::BrowserKind,
     policy,
     reconcile::{Departed, Rounds},
     scaling::{self, Arrivals},
     slot::{DrainReason, Next, Slot, State},
+    spares,
 };
 use crate::{
     browser::{Browser, BrowserError},
@@ -41,6 +43,11 @@ pub enum NotReplaced {
     /// There is no such browser, or it does not run.
     #[error("no browser {0} runs; GET /v1/browsers lists them")]
     NoBrowser(BrowserId),
+    /// It belongs to one session.
+    #[error(
+        "browser {0} belongs to one session, and ends with it; close that session instead (GET /v1/browsers/{0} names it)"
+    )]
+    Dedicated(BrowserId),
     /// It runs elsewhere.
     #[error("browser {browser} runs elsewhere ({url}); start it again there, and ghostmux connects to it by itself")]
     Remote {
@@ -58,6 +65,8 @@ pub(super) struct Books {
     pub(super) arrivals: Arrivals,
     pub(super) start_time: Duration,
     surplus_since: Option<Instant>,
+    /// When a session last asked for a dedicated browser.
+    pub(super) dedicated_at: Option<Instant>,
     /// By source.
     back_offs: Vec<BackOff>,
     pub(super) load: Load,
@@ -74,6 +83,7 @@ impl Books {
             arrivals: Arrivals::new(now),
             start_time: START_TIME,
             surplus_since: None,
+            dedicated_at: None,
             back_offs: vec![BackOff::default(); sources.max(1)],
             load: Load::default(),
             held: None,
@@ -112,6 +122,9 @@ impl Pool {
         let slot = slots.get_mut(&id).filter(|slot| slot.serving().is_some()).ok_or(NotReplaced::NoBrowser(id))?;
         if let Some(url) = self.inner.sources[slot.source].remote() {
             return Err(NotReplaced::Remote { browser: id, url: url.to_string() });
+        }
+        if slot.is_dedicated() {
+            return Err(NotReplaced::Dedicated(id));
         }
         slot.is_asked = true;
         drop(slots);
@@ -190,9 +203,9 @@ impl Pool {
 
     /// Starts a browser of a source as a task of its own, and waits for it.
     fn start_of(&self, source: usize) -> impl Future<Output = Result<(), Arc<BrowserError>>> + use<> {
-        let id = self.next_id();
-        self.change(id, Next::Start { source });
-        let start = self.inner.tasks.spawn(self.clone().launch(id, source));
+        let (id, kind) = (self.next_id(), BrowserKind::Shared);
+        self.change(id, Next::Start { source, kind });
+        let start = self.inner.tasks.spawn(self.clone().launch(id, source, kind));
         async move { start.await.unwrap_or_else(|panic| Err(Arc::new(BrowserError::Odd(panic.to_string())))) }
     }
 
@@ -218,6 +231,9 @@ impl Pool {
                 self.reconcile_processes(&mut rounds).await;
                 reconciled = now + interval;
             }
+            if self.inner.closing.is_cancelled() {
+                return;
+            }
             self.decide();
             let retry = self.next_attempt(Instant::now());
             let next = retry.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
@@ -233,6 +249,13 @@ impl Pool {
     fn decide(&self) {
         loop {
             let figures = self.figures(Instant::now());
+            if let Some(decision) = spares::decide(&self.dedicated(figures.now), &self.limits().rules) {
+                if !self.perform(&decision, figures.now) {
+                    return;
+                }
+                self.record(&decision);
+                continue;
+            }
             let Some(decision) = policy::decide(&figures, &self.limits().rules) else {
                 self.books().held = None;
                 return;
@@ -261,10 +284,11 @@ impl Pool {
     /// Carries out a decision. Returns whether anything changed.
     fn perform(&self, Decision { what, why }: &Decision, now: Instant) -> bool {
         match *what {
-            What::Start => self.begin(now).is_some(),
-            What::Connect(source) => self.begin_at(source).is_some(),
+            What::Start => self.begin(now, BrowserKind::Shared).is_some(),
+            What::StartDedicated => self.begin(now, BrowserKind::Dedicated).is_some(),
+            What::Connect(source) => self.begin_at(source, BrowserKind::Shared).is_some(),
             What::Replace(browser, reason) => {
-                let Some(by) = self.begin(now) else { return false };
+                let Some(by) = self.begin(now, BrowserKind::Shared) else { return false };
                 if let Some(slot) = self.inner.slots.lock().get_mut(&browser) {
                     slot.replaced_by = Some((by, reason));
                 }
@@ -298,25 +322,25 @@ impl Pool {
     }
 
     /// Starts a browser on this machine.
-    fn begin(&self, now: Instant) -> Option<BrowserId> {
+    fn begin(&self, now: Instant, kind: BrowserKind) -> Option<BrowserId> {
         let source = self.local_source()?;
         let until = self.books().back_off(source).until();
-        if until.is_none_or(|until| until <= now) { self.begin_at(source) } else { None }
+        if until.is_none_or(|until| until <= now) { self.begin_at(source, kind) } else { None }
     }
 
     /// Starts a browser of this source, or connects to it.
-    fn begin_at(&self, source: usize) -> Option<BrowserId> {
+    fn begin_at(&self, source: usize, kind: BrowserKind) -> Option<BrowserId> {
         let is_remote = self.inner.sources.get(source)?.is_remote();
         let not_reached = || {
             let slots = self.inner.slots.lock();
             slots.iter().find(|(_, slot)| slot.was_not_reached(source)).map(|(id, _)| *id)
         };
         let id = is_remote.then(not_reached).flatten().unwrap_or_else(|| self.next_id());
-        if !self.change(id, Next::Start { source }) {
+        if !self.change(id, Next::Start { source, kind }) {
             return None;
         }
         let pool = self.clone();
-        self.inner.tasks.spawn(async move { drop(pool.launch(id, source).await) });
+        self.inner.tasks.spawn(async move { drop(pool.launch(id, source, kind).await) });
         Some(id)
     }
 
@@ -325,7 +349,7 @@ impl Pool {
     }
 
     /// The source of the browsers of this machine, if there are any.
-    fn local_source(&self) -> Option<usize> {
+    pub(super) fn local_source(&self) -> Option<usize> {
         self.inner.sources.iter().position(|source| !source.is_remote())
     }
 
@@ -339,7 +363,7 @@ impl Pool {
     }
 
     /// When a browser can be started on this machine; `None` is at any time.
-    fn retry_at(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn retry_at(&self, now: Instant) -> Option<Instant> {
         self.books().back_off(self.local_source()?).until().filter(|until| *until > now)
     }
 
@@ -356,7 +380,8 @@ impl Pool {
     /// Whether there may be more browsers than there are.
     pub(super) fn can_grow(&self) -> bool {
         let slots = self.inner.slots.lock();
-        let local = slots.values().filter(|slot| !self.inner.sources[slot.source].is_remote());
+        let local = slots.values().filter(|slot| slot.kind == BrowserKind::Shared);
+        let local = local.filter(|slot| !self.inner.sources[slot.source].is_remote());
         let alive: Vec<_> = local.filter(|slot| !matches!(slot.state, State::Dead { .. })).collect();
         let starts = alive.iter().any(|slot| matches!(slot.state, State::Starting));
         starts || alive.len() < self.limits().rules.max
@@ -367,7 +392,8 @@ impl Pool {
         let unconnected = self.unconnected();
         let slots = self.inner.slots.lock();
         let is_remote = |slot: &Slot| self.inner.sources[slot.source].is_remote();
-        let browsers = slots.iter().filter_map(|(id, slot)| slot.figures(*id, is_remote(slot))).collect::<Vec<_>>();
+        let shared = slots.iter().filter(|(_, slot)| slot.kind == BrowserKind::Shared);
+        let browsers = shared.filter_map(|(id, slot)| slot.figures(*id, is_remote(slot))).collect::<Vec<_>>();
         drop(slots);
         let mut books = self.books();
         let mut figures = Figures {

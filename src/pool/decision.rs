@@ -19,6 +19,10 @@ pub(super) struct Rules {
     pub(super) max: usize,
     /// Sessions in one browser above which another one is started; at least 1.
     pub(super) sessions_per_browser: i64,
+    /// Most dedicated browsers, spare ones included.
+    pub(super) dedicated: usize,
+    /// Spare dedicated browsers that are kept while sessions ask for some.
+    pub(super) spares: usize,
     /// How long there may be a browser more than needed.
     pub(super) idle: Duration,
     /// Most percent of memory in use with which a browser is started.
@@ -39,6 +43,20 @@ pub(super) struct Rules {
     pub(super) browser_disk: Option<u64>,
     /// How long a browser that is being replaced waits for its sessions before parked ones are hibernated.
     pub(super) recycle_deadline: Duration,
+}
+
+impl Rules {
+    /// Whether too many percent of the memory are in use to start a browser.
+    pub(super) fn memory_shortage(&self, percent: Option<u32>) -> Option<Evidence> {
+        let (percent, limit) = percent.zip(self.memory_limit).filter(|(is, most)| is >= most)?;
+        Some(Evidence::Memory { percent, limit })
+    }
+
+    /// Whether too many percent of the processor time are in use to start a browser.
+    pub(super) fn cpu_shortage(&self, percent: Option<u32>) -> Option<Evidence> {
+        let (percent, limit) = percent.zip(self.cpu_limit).filter(|(is, most)| is >= most)?;
+        Some(Evidence::Cpu { percent, limit })
+    }
 }
 
 /// The state of the pool at one moment.
@@ -141,6 +159,8 @@ impl fmt::Display for RecycleReason {
 pub(super) enum What {
     /// A browser is started.
     Start,
+    /// A dedicated browser is started, for the next session that asks for one.
+    StartDedicated,
     /// The remote browser of this source is connected to.
     Connect(usize),
     /// A browser is started, to replace this one.
@@ -201,6 +221,10 @@ pub(super) enum Evidence {
     TooLarge { resident: u64, limit: u64 },
     /// Its files take too much disk.
     TooMuchDisk { disk: u64, limit: u64 },
+    /// So many sessions wait for a dedicated browser, and so many spare ones are wanted; so many are ready or start.
+    Dedicated { waiting: usize, spares: usize, there: usize },
+    /// So many spare dedicated browsers are ready or start, and fewer are needed.
+    UnusedSpare { there: usize, needed: usize },
 }
 
 impl Evidence {
@@ -226,6 +250,8 @@ impl Evidence {
             Self::Empty => "empty",
             Self::TooLarge { .. } => "browser_memory",
             Self::TooMuchDisk { .. } => "browser_disk",
+            Self::Dedicated { .. } => "dedicated",
+            Self::UnusedSpare { .. } => "unused_spare",
         }
     }
 }
@@ -272,6 +298,14 @@ impl fmt::Display for Evidence {
             Self::TooMuchDisk { disk, limit } => {
                 write!(f, "its files take {} MiB of disk, and browser_disk is {} MiB", disk >> 20, limit >> 20)
             }
+            Self::Dedicated { waiting, spares, there } => write!(
+                f,
+                "{waiting} sessions wait for a browser of their own, {spares} spare ones are to be ready, and {there} are \
+                 there or start"
+            ),
+            Self::UnusedSpare { there, needed } => {
+                write!(f, "{there} spare dedicated browsers are there or start, and {needed} are needed")
+            }
         }
     }
 }
@@ -281,6 +315,7 @@ impl What {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::StartDedicated => "start_dedicated",
             Self::Connect(_) => "connect",
             Self::Replace(..) => "replace",
             Self::TakeBack(_) => "take_back",
@@ -296,7 +331,7 @@ impl What {
     /// The browser that it is about.
     pub(super) fn browser(self) -> Option<BrowserId> {
         match self {
-            Self::Start | Self::Connect(_) | Self::Hold => None,
+            Self::Start | Self::StartDedicated | Self::Connect(_) | Self::Hold => None,
             Self::Replace(browser, _)
             | Self::TakeBack(browser)
             | Self::Drain(browser)
@@ -326,11 +361,7 @@ impl Figures {
 
     /// The reason not to start a browser that is not necessary.
     pub(super) fn shortage(&self, rules: &Rules) -> Option<Evidence> {
-        let over = |percent: Option<u32>, limit: Option<u32>| Some((percent?, limit?)).filter(|(is, most)| is >= most);
-        if let Some((percent, limit)) = over(self.memory, rules.memory_limit) {
-            return Some(Evidence::Memory { percent, limit });
-        }
-        over(self.cpu, rules.cpu_limit).map(|(percent, limit)| Evidence::Cpu { percent, limit })
+        rules.memory_shortage(self.memory).or_else(|| rules.cpu_shortage(self.cpu))
     }
 
     /// Whether a browser may be started now; if not, when.

@@ -1,16 +1,16 @@
 //! Chooses the browser of the next session. PURE: from figures to a decision that carries its evidence.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use crate::port::BrowserId;
 
-/// A name for browsers that are interchangeable: a session gets a lease only in a browser of the kind that it requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrowserKind(Cow<'static, str>);
-
-impl BrowserKind {
+/// Browsers that are interchangeable: a session gets a lease only in a browser of the kind that it requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrowserKind {
     /// Browsers that many sessions share, each in its own contexts.
-    pub const SHARED: Self = Self(Cow::Borrowed("shared"));
+    Shared,
+    /// Browsers of one session each, which uses Chrome's own default context. One starts for it and ends with it.
+    Dedicated,
 }
 
 /// Whose sessions may be in the same browser at the same time.
@@ -28,7 +28,7 @@ pub enum Company {
 /// The requirements of a session, and what else is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
-    pub(super) kind: &'a BrowserKind,
+    pub(super) kind: BrowserKind,
     pub(super) company: &'a Company,
     /// Whether a request waits that only a browser without sessions can take: others leave those to it.
     pub(super) spares_empty: bool,
@@ -40,7 +40,7 @@ pub(super) struct Wanted<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Figures<'a> {
     pub(super) browser: BrowserId,
-    pub(super) kind: &'a BrowserKind,
+    pub(super) kind: BrowserKind,
     /// Sessions that hold or are about to hold a lease in it.
     pub(super) sessions: i64,
     /// Whether a session traces in it and must stay alone.
@@ -122,12 +122,10 @@ pub(super) fn place<'a>(wanted: Wanted<'_>, ready: impl Iterator<Item = Figures<
 mod tests {
     use super::*;
 
-    const OTHER: BrowserKind = BrowserKind(Cow::Borrowed("other"));
-
     fn shared(number: u32, sessions: i64) -> Figures<'static> {
         Figures {
             browser: BrowserId(number),
-            kind: &BrowserKind::SHARED,
+            kind: BrowserKind::Shared,
             sessions,
             is_exclusive: false,
             company: (sessions > 0).then_some(&Company::Anyone),
@@ -143,7 +141,7 @@ mod tests {
     }
 
     fn decide_for<const N: usize>(company: &Company, ready: [Figures<'static>; N]) -> Decision {
-        let kind = &BrowserKind::SHARED;
+        let kind = BrowserKind::Shared;
         place(Wanted { kind, company, spares_empty: false, sessions_per_browser: 10 }, ready.into_iter())
     }
 
@@ -175,7 +173,7 @@ mod tests {
     #[test]
     fn missing_kind_reports_no_ready_browser() {
         assert_eq!(decide([]), Decision::NoneReady);
-        let other = Figures { kind: &OTHER, ..shared(0, 0) };
+        let other = Figures { kind: BrowserKind::Dedicated, ..shared(0, 0) };
         assert_eq!(decide([other.clone()]), Decision::NoneReady);
         assert_eq!(decide([other, shared(1, 3)]), placed(1, 3, 1));
     }
@@ -215,7 +213,7 @@ mod tests {
 
     #[test]
     fn browsers_without_sessions_are_left_to_those_who_need_them() {
-        let kind = &BrowserKind::SHARED;
+        let kind = BrowserKind::Shared;
         let wanted = Wanted { kind, company: &Company::Anyone, spares_empty: true, sessions_per_browser: 10 };
         assert_eq!(place(wanted, [shared(0, 0), shared(1, 30)].into_iter()), placed(1, 30, 2));
         assert_eq!(place(wanted, [shared(0, 0)].into_iter()), placed(0, 0, 1));

@@ -137,7 +137,10 @@ pub(super) fn differences(books: &Books, said: &Inventory, is_shared: bool) -> V
         .iter()
         .filter(|context| !is_shared && !books.contexts.contains_key(*context) && !books.leaving.contains(*context));
     found.extend(orphans.cloned().map(Difference::OrphanContext));
-    let lost = books.contexts.iter().filter(|(context, _)| !said.contexts.contains(*context));
+    // Chrome does not list its own default context, which belongs to the lease of a dedicated browser.
+    let is_native = |context: &ContextId| said.default_context.as_ref() == Some(context);
+    let is_lost = |context: &ContextId| !said.contexts.contains(context) && !is_native(context);
+    let lost = books.contexts.iter().filter(|(context, _)| is_lost(context));
     found.extend(lost.map(|(context, lease)| Difference::LostContext {
         context: context.clone(),
         lease: *lease,
@@ -152,8 +155,8 @@ pub(super) fn differences(books: &Books, said: &Inventory, is_shared: bool) -> V
             Some(_) if !listed.is_attached => found.push(Difference::GoneCdpSessions(target.clone())),
             Some(_) => {}
         }
-        let is_stray = listed.kind == Kind::Page && listed.context.is_some() && listed.context == said.default_context;
-        if is_stray && !is_shared {
+        let is_stray = |context| is_native(context) && !books.contexts.contains_key(context);
+        if listed.kind == Kind::Page && listed.context.as_ref().is_some_and(is_stray) && !is_shared {
             found.push(Difference::StrayPage(target.clone()));
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn end(figures: &Figures, rules: &Rules) -> Option<Decision> {
 }
 
 /// Which of its limits a browser exceeds.
-fn excess(browser: &BrowserFigures, rules: &Rules) -> Option<Evidence> {
+pub(super) fn excess(browser: &BrowserFigures, rules: &Rules) -> Option<Evidence> {
     let above = |value: Option<u64>, limit: Option<u64>| value.zip(limit).filter(|(value, limit)| value > limit);
     let memory = above(browser.resident, rules.browser_memory);
     let memory = memory.map(|(resident, limit)| Evidence::TooLarge { resident, limit });

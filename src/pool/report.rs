@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    Pool,
+    BrowserKind, Pool,
     slot::{Slot, State},
 };
 use crate::{api_types::BrowserState, browser::Browser, port::BrowserId};
@@ -13,6 +13,10 @@ use crate::{api_types::BrowserState, browser::Browser, port::BrowserId};
 pub struct BrowserReport {
     /// Its number.
     pub id: BrowserId,
+    /// Whose sessions may be in it.
+    pub kind: BrowserKind,
+    /// Whether it is a dedicated browser that no session has taken.
+    pub is_spare: bool,
     /// Where it runs, without credentials; `None` is on this machine.
     pub remote: Option<String>,
     /// Whether no newer browser has the same source.
@@ -73,6 +77,8 @@ fn of(id: BrowserId, slot: &Slot, remote: Option<String>, is_newest: bool) -> Br
     let browser = serving.map(|serving| &serving.browser);
     BrowserReport {
         id,
+        kind: slot.kind,
+        is_spare: serving.is_some_and(|serving| serving.spare.is_some()),
         remote,
         is_newest,
         state,

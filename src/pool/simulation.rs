@@ -148,6 +148,7 @@ impl World {
             let now = self.now;
             match decision.what {
                 What::Hold => return,
+                What::StartDedicated => panic!("these rules know no dedicated browsers"),
                 What::Connect(source) => panic!("there is no remote browser {source}"),
                 What::Start => {
                     self.start();
@@ -198,13 +199,13 @@ impl World {
             let ready = self.browsers.iter().filter(|browser| browser.figures.stage == Stage::Ready);
             let ready = ready.map(|browser| placement::Figures {
                 browser: browser.figures.browser,
-                kind: &BrowserKind::SHARED,
+                kind: BrowserKind::Shared,
                 sessions: browser.ends.len().try_into().expect("few"),
                 is_exclusive: false,
                 company: (!browser.ends.is_empty()).then_some(&Company::Anyone),
             });
             let wanted = placement::Wanted {
-                kind: &BrowserKind::SHARED,
+                kind: BrowserKind::Shared,
                 company: &Company::Anyone,
                 spares_empty: false,
                 sessions_per_browser: self.rules.sessions_per_browser,
@@ -277,6 +278,8 @@ fn rules(min: usize, more: usize, sessions: i64) -> Rules {
         min,
         max: min + more,
         sessions_per_browser: sessions,
+        dedicated: 0,
+        spares: 0,
         idle: Duration::from_secs(20),
         memory_limit: Some(90),
         cpu_limit: Some(95),

@@ -28,6 +28,7 @@ const DEAD_KEPT: usize = 16;
 pub(super) struct Slot {
     /// The index of the source in the plan.
     pub(super) source: usize,
+    pub(super) kind: BrowserKind,
     pub(super) state: State,
     /// When it entered the state.
     pub(super) since: Instant,
@@ -58,7 +59,8 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Serving {
     pub(super) browser: Browser,
-    pub(super) kind: BrowserKind,
+    /// The lease of a dedicated browser, until a session takes it.
+    pub(super) spare: Option<Lease>,
     pub(super) warm: WarmPool<Lease>,
     /// Notified when the warm leases have changed.
     pub(super) refill: Arc<Notify>,
@@ -107,7 +109,7 @@ pub(super) enum DeadReason {
 #[expect(clippy::large_enum_variant, reason = "there is one for each change of a browser, which is not kept")]
 pub(super) enum Next {
     /// A new browser is being started.
-    Start { source: usize },
+    Start { source: usize, kind: BrowserKind },
     /// The browser accepts sessions.
     Ready(Serving),
     /// The browser, which had been drained, accepts sessions again.
@@ -143,17 +145,28 @@ impl fmt::Display for DeadReason {
 
 impl Slot {
     /// The slot of a browser that is being started, or connected to again after this error.
-    fn starting(source: usize, failed: Option<Arc<BrowserError>>, now: Instant) -> Self {
+    fn starting(source: usize, kind: BrowserKind, failed: Option<Arc<BrowserError>>, now: Instant) -> Self {
         let (state, company) = (State::Starting, Company::Anyone);
-        Self { source, state, since: now, is_asked: false, replaced_by: None, company, failed }
+        Self { source, kind, state, since: now, is_asked: false, replaced_by: None, company, failed }
     }
 
-    /// The browser, if it accepts sessions.
+    /// The browser, if any session may be placed in it.
     pub(super) fn browser(&self) -> Option<&Browser> {
         match &self.state {
-            State::Ready(serving) => Some(&serving.browser),
-            State::Starting | State::Draining { .. } | State::Dead { .. } => None,
+            State::Ready(serving) if self.kind == BrowserKind::Shared => Some(&serving.browser),
+            State::Ready(_) | State::Starting | State::Draining { .. } | State::Dead { .. } => None,
         }
+    }
+
+    /// Whether it is a dedicated browser that runs or is being started.
+    pub(super) fn is_dedicated(&self) -> bool {
+        self.kind == BrowserKind::Dedicated && !matches!(self.state, State::Dead { .. })
+    }
+
+    /// The lease of a dedicated browser that no session has taken. It is taken once.
+    fn take_spare(&mut self) -> Option<Lease> {
+        let State::Ready(serving) = &mut self.state else { return None };
+        if serving.browser.is_alive() { serving.spare.take() } else { None }
     }
 
     /// The browser that runs, if one does.
@@ -186,13 +199,17 @@ impl Slot {
             }),
             State::Dead { why } => Some(why.to_string()),
             State::Draining { why, .. } => Some(why.to_string()),
+            State::Ready(Serving { spare: None, .. }) if self.kind == BrowserKind::Dedicated => {
+                Some("it belongs to one session".to_owned())
+            }
             State::Ready(_) => None,
         }
     }
 
     /// The figures for placement, if the slot accepts sessions.
     pub(super) fn placing(&self, id: BrowserId) -> Option<Figures<'_>> {
-        let State::Ready(Serving { browser, kind, .. }) = &self.state else { return None };
+        let State::Ready(Serving { browser, .. }) = &self.state else { return None };
+        let kind = self.kind;
         let sessions = browser.live();
         let company = (sessions > 0).then_some(&self.company);
         let figures = || Figures { browser: id, kind, sessions, is_exclusive: browser.is_exclusive(), company };
@@ -275,6 +292,14 @@ impl Slots {
         Self { by_id: Mutex::default(), changed: Notify::new(), warm: warm.into(), metrics }
     }
 
+    /// The warm leases of a browser of this kind. A dedicated one has one lease, which is not among them.
+    fn warm_in(&self, kind: BrowserKind) -> (usize, usize) {
+        match kind {
+            BrowserKind::Shared => self.warm(),
+            BrowserKind::Dedicated => (0, 0),
+        }
+    }
+
     fn warm(&self) -> (usize, usize) {
         *self.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -283,7 +308,7 @@ impl Slots {
     pub(super) fn set_warm(&self, (least, most): (usize, usize)) {
         let mut slots = self.lock();
         *self.warm.lock().unwrap_or_else(PoisonError::into_inner) = (least, most);
-        for slot in slots.values_mut() {
+        for slot in slots.values_mut().filter(|slot| slot.kind == BrowserKind::Shared) {
             if let State::Ready(serving) = &mut slot.state {
                 serving.warm.limit(least, most);
                 serving.refill.notify_one();
@@ -296,9 +321,34 @@ impl Slots {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes the lease of the oldest dedicated browser that no session has taken: from now on the browser belongs to the
+    /// session that gets it.
+    pub(super) fn take_spare(&self) -> Option<Lease> {
+        let mut slots = self.lock();
+        let lease = slots.values_mut().find_map(Slot::take_spare)?.counted();
+        self.show(&slots);
+        Some(lease)
+    }
+
     /// Completes at the next change of a state after this call.
     pub(super) fn changed(&self) -> impl Future<Output = ()> {
         self.changed.notified()
+    }
+
+    /// Updates the gauges.
+    fn show(&self, slots: &BTreeMap<BrowserId, Slot>) {
+        let (mut ready, mut dedicated, mut spare) = (0, 0, 0);
+        for slot in slots.values() {
+            ready += i64::from(slot.browser().is_some());
+            match slot.serving().filter(|_| slot.is_dedicated()) {
+                Some(Serving { spare: Some(_), .. }) => spare += 1,
+                Some(_) => dedicated += 1,
+                None => {}
+            }
+        }
+        self.metrics.browsers.set(ready);
+        self.metrics.browsers_dedicated.set(dedicated);
+        self.metrics.browsers_spare.set(spare);
     }
 
     /// Changes the state of a slot. Only this function does; it also updates the metrics, writes the log, and wakes the
@@ -307,18 +357,18 @@ impl Slots {
         let mut slots = self.lock();
         let is_started = matches!(next, Next::Ready(_));
         let before = match (slots.remove(&id), next) {
-            (None, Next::Start { source }) => {
-                slots.insert(id, Slot::starting(source, None, now));
+            (None, Next::Start { source, kind }) => {
+                slots.insert(id, Slot::starting(source, kind, None, now));
                 None
             }
             (
                 Some(Slot { source: of, state: State::Dead { why: DeadReason::NotStarted { error, .. } }, .. }),
-                Next::Start { source },
+                Next::Start { source, kind },
             ) if of == source => {
-                slots.insert(id, Slot::starting(source, Some(error), now));
+                slots.insert(id, Slot::starting(source, kind, Some(error), now));
                 None
             }
-            (Some(slot), next) => match changed(slot.state, next, self.warm()) {
+            (Some(slot), next) => match changed(slot.state, next, self.warm_in(slot.kind)) {
                 Ok((state, before)) => {
                     slots.insert(id, Slot { state, since: now, ..slot });
                     before
@@ -342,8 +392,7 @@ impl Slots {
                 _ => {}
             }
         }
-        let ready = slots.values().filter(|slot| slot.browser().is_some()).count();
-        self.metrics.browsers.set(i64::try_from(ready).unwrap_or(i64::MAX));
+        self.show(&slots);
         let dead: Vec<BrowserId> =
             slots.iter().filter(|(_, slot)| matches!(slot.state, State::Dead { .. })).map(|(id, _)| *id).collect();
         for oldest in dead.iter().take(dead.len().saturating_sub(DEAD_KEPT)) {
@@ -398,11 +447,15 @@ mod tests {
     const ONE: BrowserId = BrowserId(1);
     const TWO: BrowserId = BrowserId(2);
 
+    fn start(source: usize) -> Next {
+        Next::Start { source, kind: BrowserKind::Shared }
+    }
+
     fn ready(lease: &Lease) -> Next {
         let now = Instant::now();
         Next::Ready(Serving {
             browser: lease.browser().clone(),
-            kind: BrowserKind::SHARED,
+            spare: None,
             warm: WarmPool::new(0, 1, now),
             refill: Arc::default(),
             ready_at: now,
@@ -430,7 +483,7 @@ mod tests {
         let (lease, _) = fake::lease();
         let figures = || (metrics.browsers.get(), metrics.browsers_started.get(), metrics.browsers_lost.get());
         let to = |id, next| slots.transition(id, next, Instant::now());
-        assert!(to(ONE, Next::Start { source: 0 }) && to(TWO, Next::Start { source: 0 }));
+        assert!(to(ONE, start(0)) && to(TWO, start(0)));
         assert!(to(ONE, ready(&lease)));
         assert_eq!(figures(), (1, 1, 0));
         assert!(to(TWO, ready(&lease)));
@@ -449,8 +502,8 @@ mod tests {
         let (lease, _) = fake::lease();
         let to = |next| slots.transition(ONE, next, Instant::now());
         assert!(!to(ready(&lease)), "an unknown browser");
-        assert!(to(Next::Start { source: 0 }));
-        assert!(!to(Next::Start { source: 0 }), "an id is used once");
+        assert!(to(start(0)));
+        assert!(!to(start(0)), "an id is used once");
         assert!(!to(Next::Drain(DrainReason::Surplus)) && !to(Next::TakeBack));
         assert!(to(ready(&lease)));
         assert!(!to(Next::TakeBack), "it is ready");
@@ -461,7 +514,7 @@ mod tests {
         assert!(to(Next::Drain(DrainReason::Empty)));
         assert!(!to(Next::Drain(DrainReason::Surplus)), "it is being closed");
         assert!(to(lost()));
-        assert!(!to(ready(&lease)) && !to(lost()) && !to(Next::Start { source: 0 }), "the dead stay dead");
+        assert!(!to(ready(&lease)) && !to(lost()) && !to(start(0)), "the dead stay dead");
     }
 
     #[tokio::test]
@@ -470,13 +523,13 @@ mod tests {
         let to = |next| slots.transition(ONE, next, Instant::now());
         let lacks = || slots.lock().values().find_map(Slot::lacks).expect("a reason");
         for _ in 0..2 {
-            assert!(to(Next::Start { source: 3 }));
+            assert!(to(start(3)));
             let error = Arc::new(BrowserError::Odd("nonsense".to_owned()));
             assert!(to(Next::Dead(DeadReason::NotStarted { error, retry_in: Duration::from_millis(200) })));
             assert!(lacks().contains("nonsense") && lacks().contains("200 ms"), "{}", lacks());
         }
-        assert!(!to(Next::Start { source: 4 }), "that is another one");
-        assert!(to(Next::Start { source: 3 }));
+        assert!(!to(start(4)), "that is another one");
+        assert!(to(start(3)));
         assert!(lacks().contains("connected to again") && lacks().contains("nonsense"), "{}", lacks());
         let (lease, _) = fake::lease();
         assert!(to(ready(&lease)));
@@ -487,7 +540,7 @@ mod tests {
     async fn waiters_are_notified_of_changes_and_shortage() {
         let (slots, _) = slots();
         let lacks = || slots.lock().values().find_map(Slot::lacks);
-        slots.transition(ONE, Next::Start { source: 0 }, Instant::now());
+        slots.transition(ONE, start(0), Instant::now());
         assert_eq!(lacks().as_deref(), Some("it is being started"));
         let changed = slots.changed();
         let (lease, _) = fake::lease();
@@ -502,10 +555,35 @@ mod tests {
     async fn only_the_last_dead_browsers_are_kept() {
         let (slots, _) = slots();
         for id in 0..40 {
-            slots.transition(BrowserId(id), Next::Start { source: 0 }, Instant::now());
+            slots.transition(BrowserId(id), start(0), Instant::now());
             slots.transition(BrowserId(id), lost(), Instant::now());
         }
         let kept: Vec<u32> = slots.lock().keys().map(|id| id.0).collect();
         assert_eq!(kept, (24..40).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn the_lease_of_a_dedicated_browser_is_taken_once_and_nobody_else_is_placed_there() {
+        let (slots, metrics) = slots();
+        let ((lease, _), (own, _)) = (fake::lease(), fake::lease());
+        let figures = || (metrics.browsers.get(), metrics.browsers_dedicated.get(), metrics.browsers_spare.get());
+        let to = |next| slots.transition(ONE, next, Instant::now());
+        assert!(to(Next::Start { source: 0, kind: BrowserKind::Dedicated }));
+        assert!(slots.take_spare().is_none(), "it is being started");
+        let Next::Ready(serving) = ready(&lease) else { panic!("a browser that runs") };
+        assert!(to(Next::Ready(Serving { spare: Some(own), ..serving })));
+        assert_eq!(figures(), (0, 0, 1));
+        slots.set_warm((5, 20));
+        let is_for_all = |slot: &Slot| slot.browser().is_some() || slot.warm() > 0;
+        assert!(!slots.lock().values().any(is_for_all));
+        let kind = slots.lock().values().find_map(|slot| Some(slot.placing(ONE)?.kind));
+        assert_eq!(kind, Some(BrowserKind::Dedicated), "placement takes only browsers of the kind that is wanted");
+        let taken = slots.take_spare().expect("its lease");
+        assert!(slots.take_spare().is_none(), "it is taken");
+        assert_eq!(figures(), (0, 1, 0));
+        drop(taken);
+        assert!(slots.take_spare().is_none(), "its session has ended");
+        assert!(to(lost()));
+        assert_eq!(figures(), (0, 0, 0));
     }
 }

@@ -25,6 +25,18 @@ use crate::{
     runtime,
 };
 
+/// A browser with its lease. If that cannot be made, the browser is ended.
+async fn dedicated(started: Started) -> Result<(Started, Option<Lease>), BrowserError> {
+    match started.browser.dedicate().await {
+        Ok(lease) => Ok((started, Some(lease))),
+        Err(error) => {
+            started.browser.close();
+            let _ = started.link.await;
+            Err(error.into())
+        }
+    }
+}
+
 /// How many bytes a target is in the work of a comparison, see [`runtime::aside`].
 const TARGET_BYTES: usize = 256;
 /// The pause after a warm lease could not be made.
@@ -32,10 +44,16 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 impl Pool {
     /// Starts the browser of a slot, and runs it as a task of its own. If it does not start, the slot is dead.
-    pub(super) async fn launch(self, id: BrowserId, source: usize) -> Result<(), Arc<BrowserError>> {
+    pub(super) async fn launch(self, id: BrowserId, source: usize, kind: BrowserKind) -> Result<(), Arc<BrowserError>> {
         let (inner, since) = (self.inner.clone(), Instant::now());
         let Some(from) = inner.sources.get(source) else { return Ok(()) };
-        let starting = browser::start(id, from, inner.shares, inner.metrics.clone());
+        let starting = async {
+            let started = browser::start(id, from, inner.shares, inner.metrics.clone()).await?;
+            match kind {
+                BrowserKind::Shared => Ok((started, None)),
+                BrowserKind::Dedicated => dedicated(started).await,
+            }
+        };
         let started = tokio::select! {
             started = starting => started,
             // A local one is not interrupted: the future owns a half-started process, and ends with it within its deadline.
@@ -43,13 +61,13 @@ impl Pool {
         };
         let now = Instant::now();
         match started {
-            Ok(started) => {
+            Ok((started, spare)) => {
                 {
                     let mut books = self.books();
                     books.start_time = scaling::average(books.start_time, now - since);
                     books.back_off(source).started();
                 }
-                inner.tasks.spawn(async move { self.run(started, source).await });
+                inner.tasks.spawn(async move { self.run(started, spare, source).await });
                 Ok(())
             }
             Err(error) => {
@@ -61,8 +79,8 @@ impl Pool {
         }
     }
 
-    /// Lets a browser accept sessions until it ends.
-    async fn run(self, started: Started, source: usize) {
+    /// Lets a browser accept sessions until it ends. A dedicated one has its lease.
+    async fn run(self, started: Started, spare: Option<Lease>, source: usize) {
         let Started { browser, mut link } = started;
         let (id, ready_at) = (browser.id(), Instant::now());
         let refill = Arc::new(Notify::new());
@@ -71,7 +89,7 @@ impl Pool {
             id,
             Change::Ready(Serving {
                 browser: browser.clone(),
-                kind: BrowserKind::SHARED,
+                spare,
                 // The change limits it as the settings say at that moment.
                 warm: WarmPool::new(0, 0, ready_at),
                 refill: refill.clone(),
@@ -105,7 +123,8 @@ impl Pool {
             Err(panic) => DeadReason::Lost { why: panic.to_string().into(), last_words: Vec::new() },
         };
         self.departed(&browser);
-        if matches!(why, DeadReason::Lost { .. }) {
+        // The session of a dedicated browser may end it as often as it likes: others do not wait for that.
+        if matches!(why, DeadReason::Lost { .. }) && !browser.is_dedicated() {
             let now = Instant::now();
             self.books().back_off(source).lost(now - ready_at, now);
         }

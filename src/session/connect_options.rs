@@ -3,15 +3,14 @@
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    api_types::{Bad, Beginning, Millis, Options},
+    api_types::{Bad, Beginning, Initial, Isolation, Millis, Options},
     config::span,
 };
 
 /// Options that other servers know, that would change the browser, and that this server does not have. They are refused by
 /// name, with the alternative.
-const NOT_YET: [(&str, &str); 16] = [
+const NOT_YET: [(&str, &str); 15] = [
     ("launch", ""),
-    ("isolation", ""),
     ("args", FLAGS),
     ("ignoreDefaultArgs", FLAGS),
     ("userDataDir", "save and begin with snapshots instead"),
@@ -43,8 +42,8 @@ pub struct ConnectOptions {
     pub exclusive: bool,
     /// The name of the session.
     pub session: Option<String>,
-    /// The snapshot that a new session begins with.
-    pub begins: Option<Beginning>,
+    /// What a new session is from its creation on; one that exists must be like this.
+    pub initial: Initial,
 }
 
 impl ConnectOptions {
@@ -67,13 +66,14 @@ impl ConnectOptions {
                 "session" => wish.session = Some(value.into_owned()),
                 "exclusive" => wish.exclusive = truth(name, &value)?,
                 "takeover" => wish.takeover = truth(name, &value)?,
+                "isolation" => wish.initial.isolation = Some(isolation(&value)?),
                 "snapshot" => snapshot = Some(value.into_owned()),
                 "pages" => pages = Some(truth(name, &value)?),
                 _ => refuse_unless_known(name, &value)?,
             }
         }
         // Without a snapshot `pages` may be for another server.
-        wish.begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
+        wish.initial.begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
         Ok(wish)
     }
 }
@@ -88,6 +88,11 @@ fn refuse_unless_known(name: &str, value: &str) -> Result<(), Bad> {
     };
     let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
     Err(Bad::new(name, format!("cannot be honoured by this server; leave it out{advice}")))
+}
+
+fn isolation(value: &str) -> Result<Isolation, Bad> {
+    let known = Isolation::ALL.into_iter().find(|isolation| isolation.name() == value);
+    known.ok_or_else(|| Bad::new("isolation", format!("{value:?} is neither shared nor dedicated")))
 }
 
 fn truth(name: &str, value: &str) -> Result<bool, Bad> {
@@ -116,13 +121,22 @@ mod tests {
         assert_eq!(asked.options.name.as_deref(), Some("my job!"));
         assert!(asked.takeover && asked.exclusive);
         let none = ConnectOptions::read("").expect("good");
-        assert!(!none.takeover && !none.exclusive && none.options == Options::default() && none.begins.is_none());
+        assert!(
+            !none.takeover
+                && !none.exclusive
+                && none.options == Options::default()
+                && none.initial == Initial::default()
+        );
         for query in ["token=x&stealth=false&blockAds=0", "headless=true", "whatever=--flag"] {
             assert!(ConnectOptions::read(query).is_ok(), "{query}");
         }
         let proxied = ConnectOptions::read("proxyServer=x").expect_err("not honoured").to_string();
         assert!(proxied.contains("Target.createBrowserContext"), "{proxied}");
-        let begins = ConnectOptions::read("snapshot=x&pages=false").expect("good").begins;
+        for isolation in Isolation::ALL {
+            let asked = ConnectOptions::read(&format!("isolation={}", isolation.name())).expect("good");
+            assert_eq!(asked.initial.isolation, Some(isolation));
+        }
+        let begins = ConnectOptions::read("snapshot=x&pages=false").expect("good").initial.begins;
         assert_eq!(begins, Some(Beginning { snapshot: "x".into(), pages: false }));
         for (query, field) in [
             ("timeout=-1", "timeout"),
@@ -130,6 +144,8 @@ mod tests {
             ("keep_alive=soon", "keep_alive"),
             ("takeover=perhaps", "takeover"),
             ("exclusive=2", "exclusive"),
+            ("isolation=strong", "isolation"),
+            ("isolation", "isolation"),
             ("launch=%7B%7D", "launch"),
             ("--proxy-server=http://p:1", "--proxy-server"),
             ("--lang", "--lang"),

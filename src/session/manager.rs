@@ -2,9 +2,9 @@
 //!
 //! `access` says what a caller may do at all. `service` has the operations on sessions, `list` their list, `snapshots`
 //! those on their saved state, `server` those that show the server and its browsers, `control` those that change them.
-//! `registration` is a session's entry here and its removal, `http_session` the session in which HTTP calls act. `named`
-//! finds or creates a session by a name, `hibernation` restores hibernated sessions and saves live ones, `room` limits the
-//! large documents that are read at a time.
+//! `registration` is a session's entry here and its removal, `place` says in which browsers a session may be,
+//! `http_session` is the session in which HTTP calls act. `named` finds or creates a session by a name, `hibernation`
+//! restores hibernated sessions and saves live ones, `room` limits the large documents that are read at a time.
 
 mod access;
 mod control;
@@ -12,6 +12,7 @@ mod hibernation;
 mod http_session;
 mod list;
 mod named;
+mod place;
 mod registration;
 mod room;
 mod server;
@@ -49,12 +50,12 @@ use crate::session::{
 };
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
-    api_types::{Bad, Beginning, Options, Owner, SessionState},
+    api_types::{Bad, Initial, Isolation, Options, Owner, SessionState},
     browser::LeaseId,
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     config::{Admission, HttpSession},
-    pool::{BrowserKind, Company, LeaseRequest, Pool},
+    pool::Pool,
     port::BrowserId,
     runtime,
     session::{
@@ -62,7 +63,7 @@ use crate::{
         task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
     },
     store::Store,
-    tenant::{LimitBook, Sharing, Tenant, audit::Event as AuditEvent},
+    tenant::{LimitBook, audit::Event as AuditEvent},
 };
 
 /// A session that was admitted and waits for its socket. Dropping it frees its place.
@@ -215,7 +216,7 @@ impl SessionManager {
     /// A new session for a client that named none.
     pub async fn begin(&self, caller: &Caller, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
         access::whole(caller, "connect")?;
-        let (live, entry) = self.open(caller, SessionId::random(caller.owner()), wish.options, wish.begins).await?;
+        let (live, entry) = self.open(caller, SessionId::random(caller.owner()), wish.options, wish.initial).await?;
         entry.admit(live, caller, wish.exclusive).await
     }
 
@@ -263,12 +264,13 @@ impl SessionManager {
         caller: &Caller,
         id: SessionId,
         options: Options,
-        asked: Option<Beginning>,
+        initial: Initial,
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let since = Instant::now();
-        let begins = self.beginning(caller, asked.clone()).await?;
-        let (mut live, entry) = self.make(caller, id, options, false).await?;
-        if let Some(asked) = asked {
+        let begins = self.beginning(caller, initial.begins.clone()).await?;
+        let isolation = initial.isolation.unwrap_or_default();
+        let (mut live, entry) = self.make(caller, id, options, isolation, false).await?;
+        if let Some(asked) = initial.begins {
             entry.checkpoint().set_beginning(asked);
         }
         self.begin_with(&mut live, begins).await?;
@@ -303,10 +305,9 @@ impl SessionManager {
         if self.inner.draining.is_cancelled() && handle.session_info.state() != SessionState::Active {
             return Err(ServiceError::Draining);
         }
-        let ConnectOptions { options, takeover, exclusive, begins, .. } = wish;
-        let known = handle.session_info.session_id();
+        let ConnectOptions { options, takeover, exclusive, initial, .. } = wish;
         let instead = "use ghost.restoreSnapshot to write it into this one";
-        named::began_with(&known, handle.checkpoint.beginning(), begins.as_ref(), instead)?;
+        named::is_as_asked(handle, &initial, instead)?;
         let target = page.as_ref().map(ToString::to_string);
         self.inner.terms().audit.write(Self::event("session-joined", caller, &id));
         let join = |reply| Control::Join(Join { caller: caller.clone(), page, takeover, exclusive, options, reply });
@@ -329,13 +330,14 @@ impl SessionManager {
         caller: &Caller,
         id: SessionId,
         options: Options,
+        isolation: Isolation,
         is_shared: bool,
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let (inner, owner, of_tenant) = (&self.inner, caller.owner(), caller.tenant.limits());
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let terms = inner.terms();
         let (limits, metrics) = (&terms.deadlines.within(of_tenant.max_session_time), terms.metrics.clone());
-        let mut record = Record::new(id.text().clone(), owner.clone(), options, limits, metrics)?;
+        let mut record = Record::new(id.text().clone(), owner.clone(), isolation, options, limits, metrics)?;
         // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
         let (session_info, placed) = (record.session_info().clone(), Arc::default());
@@ -361,15 +363,13 @@ impl SessionManager {
             if terms.audit.must_refuse() {
                 return Err(ServiceError::NoAudit);
             }
+            let wanted = place::wanted(caller, isolation)?;
             leaving.claim(number).await?;
             let since = Instant::now();
             let place = inner.admission_control.enter(owner, &of_tenant).await?;
             let admitted = Instant::now();
             terms.metrics.connect_time.observe("queue", admitted - since);
-            let lease = inner
-                .pool
-                .lease(LeaseRequest { kind: BrowserKind::SHARED, company: company_of(&caller.tenant) })
-                .await?;
+            let lease = inner.pool.lease(wanted).await?;
             terms.metrics.connect_time.observe("lease", admitted.elapsed());
             Ok::<_, ServiceError>((place, lease))
         };
@@ -441,14 +441,5 @@ impl SessionManager {
 
     fn tombstone(&self, id: &SessionId) -> Option<Tombstone> {
         self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner).of(id).cloned()
-    }
-}
-
-/// The sessions that may be in the same browser as those of a tenant.
-fn company_of(tenant: &Tenant) -> Company {
-    match tenant.limits().sharing {
-        Sharing::All => Company::Anyone,
-        Sharing::Tenant => Company::Group(tenant.owner().as_str().into()),
-        Sharing::Session => Company::Nobody,
     }
 }

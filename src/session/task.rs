@@ -79,9 +79,13 @@ pub struct Start {
     pub sessions: Arc<dyn SessionService>,
 }
 
-/// What a session may do: other sessions use the same browser.
-fn granted(tenant: &Tenant) -> Granted {
-    Granted::new(tenant.capabilities(), Capabilities::of_shared_browser())
+/// What a session may do: what its tenant may and the browser of its lease can honour.
+fn granted(tenant: &Tenant, lease: &Lease) -> Granted {
+    if lease.is_dedicated() {
+        Granted::new(tenant.capabilities().alone(), Capabilities::of_dedicated_browser())
+    } else {
+        Granted::new(tenant.capabilities(), Capabilities::of_shared_browser())
+    }
 }
 
 /// The task's state.
@@ -126,9 +130,10 @@ impl SessionTask {
         let limits = tenant.limits();
         let inbox = lease.open();
         let directory = session_files::Directory::new(terms.directory.join(record.session_info().directory()));
+        let granted = granted(&tenant, &lease);
         let identity = Arc::new(lease.browser().identity().clone());
         let mut session = VirtualBrowser::new(
-            granted(&tenant),
+            granted,
             identity,
             lease.base().clone(),
             lease.context().clone(),
@@ -139,7 +144,7 @@ impl SessionTask {
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
         record.place(lease.browser().id());
-        record.grant(granted(&tenant));
+        record.grant(granted);
         Self {
             record,
             tenant,

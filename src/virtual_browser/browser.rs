@@ -1,6 +1,6 @@
 //! Browser-level commands other than `Target.*`: versions, permissions, cookies, windows, streams, traces.
 
-use super::{Action, Pending, VirtualBrowser, arguments, cdp_session::Cdp};
+use super::{Action, Pending, VirtualBrowser, arguments, cdp_session::Cdp, policy};
 use crate::{
     api_types::capability::Capability,
     cdp::{
@@ -18,6 +18,10 @@ const NO_WINDOW: CdpError = CdpError::new(-32000, "Browser window not found");
 const NO_TARGET: CdpError = CdpError::new(-32602, "No target with given id");
 const NO_PAGE: CdpError = CdpError::new(-32000, "No web contents for the given target id");
 
+/// The domains whose events reach the root of a dedicated browser, beside those of a trace. The proxy itself makes the
+/// events of `Target` and of downloads.
+const ROOT_EVENTS: [&str; 3] = ["BluetoothEmulation.", "Fetch.", "Security."];
+
 /// Chrome's error for an unknown context.
 pub(super) fn no_context(id: &str) -> CdpError {
     CdpError::params(format!("Failed to find browser context for id {id}"))
@@ -33,6 +37,21 @@ impl VirtualBrowser {
         self.scope.reply(on, id, "{}");
         self.settle_frames();
         self.actions.push(Action::End);
+    }
+
+    /// `SystemInfo.getInfo`, in a dedicated browser.
+    pub(super) fn system_info(&mut self, on: &CdpSessionId, command: &Command) {
+        let pending = Pending::SystemInfo(on.clone(), command.id());
+        self.call(on.clone(), command.method(), command.params().to_owned(), Settle::Plain, pending);
+    }
+
+    /// The command line has paths of the host, and flags that may hold secrets of the operator.
+    pub(super) fn on_system_info(&mut self, on: &CdpSessionId, id: CallId, result: &str) {
+        let Some(mut info) = JsonObject::read(result) else {
+            return self.scope.fail(on, id, &CdpError::server("Chrome's answer could not be read"));
+        };
+        info.set_string("commandLine", "");
+        self.scope.reply(on, id, &info.to_string());
     }
 
     /// `Security.setIgnoreCertificateErrors` on a root. Chrome would ignore the errors of every session; the proxy ignores
@@ -103,9 +122,11 @@ impl VirtualBrowser {
         if !opens.is_empty() && !self.granted.has(Capability::Clipboard) && !self.granted.has(Capability::Dedicated) {
             let error = format!(
                 "'{method}' is refused for the clipboard, which all sessions of a browser share: leave out {} \
-                 (clipboard-read of Playwright, clipboard-read and clipboard-write of Puppeteer); it needs the capability {}",
+                 (clipboard-read of Playwright, clipboard-read and clipboard-write of Puppeteer); it needs the capability {} \
+                 or {}",
                 opens.join(" and "),
-                Capability::Clipboard
+                Capability::Clipboard,
+                policy::OWN_BROWSER
             );
             return self.refuse(on, id, &CdpError::server(error));
         }
@@ -244,19 +265,24 @@ impl VirtualBrowser {
             if alone {
                 self.actions.push(Action::Unclaim);
             }
-            let error = "'Tracing.start' is refused: a trace shows every session of the browser, and others are there, with or without a client; start it when they have ended or hibernate (--hibernate-after), or have this session alone in its browser, by --max-sessions 1 or as a tenant with `sharing = \"session\"`";
+            let error = "'Tracing.start' is refused: a trace shows every session of the browser, and others are there, with or without a client; start it when they have ended or hibernate (--hibernate-after), or connect with isolation=dedicated for a browser of its own; a session is also alone by --max-sessions 1, and as one of a tenant with `sharing = \"session\"`";
             self.refuse(&on, id, &CdpError::server(error));
         }
     }
 
-    /// Whether an event of Chrome on a root is delivered: only the events of its own trace are.
+    /// Whether an event of Chrome on a root is delivered: those of its own trace are, and in a dedicated browser those of
+    /// [`ROOT_EVENTS`].
     pub(super) fn on_root_event(&mut self, on: &CdpSessionId, text: &[u8]) -> bool {
         let message::Head::Event(method) = message::route(text).head else { return false };
-        if !method.starts_with("Tracing.") || self.tracing.as_ref() != Some(on) {
-            return false;
+        if method.starts_with("Tracing.") {
+            let is_own = self.tracing.as_ref() == Some(on);
+            if is_own {
+                self.on_trace_event(method);
+            }
+            return is_own;
         }
-        self.on_trace_event(method);
-        true
+        // In a dedicated browser what a command on the root has turned on concerns this session alone.
+        self.granted.has(Capability::Dedicated) && ROOT_EVENTS.iter().any(|domain| method.starts_with(domain))
     }
 
     /// An event on a page while a trace runs: if the trace has ended, the reservation of the browser ends.

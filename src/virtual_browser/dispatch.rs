@@ -43,6 +43,7 @@ impl VirtualBrowser {
             Handler::NoProcesses => self.scope.reply(on, id, r#"{"processInfo":[]}"#),
             Handler::GetVersion => self.get_version(on, id),
             Handler::CloseBrowser => self.close_browser(on, id),
+            Handler::SystemInfo => self.system_info(on, command),
             Handler::Permission => self.on_permission(on, command),
             Handler::InContext => self.in_context(on, command),
             Handler::GetWindowForTarget => self.get_window_for_target(on, command),

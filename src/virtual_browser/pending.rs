@@ -32,6 +32,8 @@ pub(super) enum Pending {
     Window(CdpSessionId, CallId, Option<CdpSessionId>),
     /// The reply names a CDP session of the proxy on a page, to ask for its window.
     WindowAttach(CdpSessionId, CallId),
+    /// The client's reply to `SystemInfo.getInfo`.
+    SystemInfo(CdpSessionId, CallId),
     /// A trace that starts once the browser is reserved; with its params.
     Trace(CdpSessionId, CallId, String),
     /// `Tracing.start`: unless it failed, the trace runs.
@@ -72,6 +74,7 @@ impl Pending {
             | Self::Attach(on, id)
             | Self::Window(on, id, _)
             | Self::WindowAttach(on, id)
+            | Self::SystemInfo(on, id)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
             | Self::Picture(Picture { on, id, .. })
@@ -172,6 +175,7 @@ impl VirtualBrowser {
             }
             Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
             Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
+            Pending::SystemInfo(on, id) => self.on_system_info(&on, id, &result),
             Pending::Alive(_, _, page) => self.on_alive(&page),
             Pending::LivenessCheck(on, id, page) => {
                 if self.on_careful(page, &on, id) {
@@ -220,7 +224,8 @@ impl VirtualBrowser {
             | Pending::Targets(on, id)
             | Pending::CreateContext(on, id)
             | Pending::DisposeContext(on, id, _)
-            | Pending::WindowAttach(on, id) => self.scope.fail(&on, id, error),
+            | Pending::WindowAttach(on, id)
+            | Pending::SystemInfo(on, id) => self.scope.fail(&on, id, error),
             Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, None),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}

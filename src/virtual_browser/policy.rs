@@ -44,6 +44,9 @@ pub enum Verdict {
     NotFound,
 }
 
+/// How a client gets a browser that belongs to its session alone, for the texts of refusals.
+pub(super) const OWN_BROWSER: &str = "a session with isolation=dedicated";
+
 /// Why a command is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -58,6 +61,12 @@ impl Refusal {
     /// The text of its CDP error.
     pub fn message(self, method: &str) -> String {
         match self.needs {
+            Some(capability @ Capability::Dedicated) => {
+                format!("'{method}' is refused: it needs the capability {capability} and {OWN_BROWSER}")
+            }
+            Some(capability @ Capability::Tracing) => {
+                format!("'{method}' is refused: it needs the capability {capability} or {OWN_BROWSER}")
+            }
             Some(capability) => format!("'{method}' is refused: it needs the capability {capability}"),
             None => format!("'{method}' is refused: no capability allows it"),
         }
@@ -161,6 +170,8 @@ mod tests {
             ("Security.setIgnoreCertificateErrors", Verdict::Pass, Verdict::Virtualise),
             ("Storage.setStorageBucketTracking", Verdict::Pass, refuse(None)),
             ("Storage.clearCookies", Verdict::InjectContext, Verdict::InjectContext),
+            ("SystemInfo.getInfo", dedicated, dedicated),
+            ("SystemInfo.getProcessInfo", Verdict::AnswerLocally, Verdict::AnswerLocally),
             ("Extensions.loadUnpacked", refuse(None), refuse(None)),
             ("BluetoothEmulation.enable", Verdict::NotFound, dedicated),
             ("Page.navigate", Verdict::Sanitise, Verdict::NotFound),
@@ -182,13 +193,46 @@ mod tests {
             assert_eq!(start, Decision { verdict: Verdict::OwnOnly, handler: Handler::StartTrace });
             let refused = decide("Tracing.start", level, all_but_tracing).handler;
             assert_eq!(refused, Handler::Refuse(Refusal { needs: Some(Capability::Tracing) }));
-            // No row has a rule yet for a browser that a session has for itself.
-            let crash = decide("Browser.crash", level, with(Capabilities::all())).handler;
+            let shared = Granted::new(Capabilities::all(), Capabilities::of_shared_browser());
+            let crash = decide("Browser.crash", level, shared).handler;
             assert_eq!(crash, Handler::Refuse(Refusal { needs: Some(Capability::Dedicated) }));
+            assert_eq!(decide("Browser.crash", level, with(Capabilities::all())).handler, Handler::Pass);
             // A method that no single capability allows is not allowed by all of them.
             let extension = decide("Extensions.loadUnpacked", level, with(Capabilities::all())).handler;
             assert_eq!(extension, Handler::Refuse(Refusal { needs: None }));
         }
+    }
+
+    /// Every method, at each level, with every set of rights that a session in a shared browser can have.
+    #[test]
+    fn no_right_lets_a_browser_wide_method_reach_a_shared_browser() {
+        let shared = Capabilities::of_shared_browser();
+        let sets: Vec<Granted> = (0..1_u32 << Capability::ALL.len())
+            .map(|bits| {
+                let has = |at: usize| bits & (1 << at) != 0;
+                let rights = Capability::ALL.into_iter().enumerate().filter(|(at, _)| has(*at)).map(|(_, right)| right);
+                Granted::new(Capabilities::of(rights), shared)
+            })
+            .collect();
+        let mut browser_wide = 0;
+        for row in include_str!("policy.tsv").lines().skip(1) {
+            let columns: Vec<_> = row.split('\t').collect();
+            for (rule, level) in [(columns[2], Level::Page), (columns[3], Level::Browser)] {
+                if rule != "refuse dedicated" && rule != "refuse" {
+                    continue;
+                }
+                browser_wide += 1;
+                let method = columns[0].replace('*', "newThing");
+                for granted in &sets {
+                    let verdict = decide(&method, level, *granted).verdict;
+                    assert!(matches!(verdict, Verdict::Refuse(_)), "{method} at {level:?} with {granted:?}");
+                }
+                let own = Granted::new(Capabilities::all().alone(), Capabilities::of_dedicated_browser());
+                let is_refused = matches!(decide(&method, level, own).verdict, Verdict::Refuse(_));
+                assert_eq!(is_refused, rule == "refuse", "what names dedicated works there: {method} at {level:?}");
+            }
+        }
+        assert!(browser_wide > 100, "{browser_wide}");
     }
 
     #[test]
@@ -218,8 +262,12 @@ mod tests {
     #[test]
     fn refusals_name_the_method_and_the_capability() {
         let refusal = Refusal { needs: Some(Capability::Dedicated) };
-        let text = "'Browser.crash' is refused: it needs the capability dedicated";
+        let text =
+            "'Browser.crash' is refused: it needs the capability dedicated and a session with isolation=dedicated";
         assert_eq!(refusal.message("Browser.crash"), text);
+        let refusal = Refusal { needs: Some(Capability::Tracing) };
+        let text = "'Tracing.start' is refused: it needs the capability tracing or a session with isolation=dedicated";
+        assert_eq!(refusal.message("Tracing.start"), text);
         let text = "'Target.openDevTools' is refused: no capability allows it";
         assert_eq!(Refusal { needs: None }.message("Target.openDevTools"), text);
         assert_eq!(not_found("X.y"), "'X.y' wasn't found");

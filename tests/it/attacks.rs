@@ -10,6 +10,7 @@ mod cdp_sessions;
 mod contexts;
 mod control_port;
 mod crashing_commands;
+mod dedicated;
 mod ended_targets;
 mod forwarded;
 mod frames;

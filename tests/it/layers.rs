@@ -45,7 +45,7 @@ const FOR_ALL: [&str; 3] = ["cdp", "api_types", "close_reason"];
 const FOR_IMPURE: [&str; 3] = ["metrics", "runtime", "config"];
 
 /// Files and modules without I/O. They may import only each other.
-const PURE: [&str; 22] = [
+const PURE: [&str; 23] = [
     "cdp",
     "api_types",
     "port",
@@ -65,6 +65,7 @@ const PURE: [&str; 22] = [
     "pool/reconcile",
     "pool/recycling",
     "pool/scaling",
+    "pool/spares",
     "pool/warm_pool",
     "tenant/limits/pace",
     "tenant/limits/refusal",

@@ -13,6 +13,7 @@ mod cli;
 mod client;
 mod closing;
 mod codec;
+mod dedicated;
 mod definition;
 mod discovery;
 mod disk;

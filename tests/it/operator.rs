@@ -35,7 +35,11 @@ async fn status_counts_sessions_and_browsers() {
     let status = get(&proxy, "/v1/status").await;
     let sessions = json!({ "queued": 0, "active": 1, "parked": 1, "hibernated": 0 });
     assert_eq!((&status["sessions"], &status["activeUsers"]), (&sessions, &json!(1)), "{status}");
-    assert_eq!(status["browsers"], json!({ "starting": 0, "ready": 1, "draining": 0, "dead": 0 }), "{status}");
+    assert_eq!(
+        status["browsers"],
+        json!({ "starting": 0, "ready": 1, "draining": 0, "dead": 0, "dedicated": 0, "spare": 0 }),
+        "{status}"
+    );
     assert_eq!((&status["queue"]["maxSessions"], &status["isAvailable"]), (&json!(7), &json!(true)), "{status}");
     assert!(status["memory"].as_u64() > Some(10 << 20) && status["uptime"].as_u64() > Some(0), "{status}");
 }

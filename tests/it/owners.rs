@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use ghostmux::{
     api_types::{
-        Beginning, Copies, Label, Millis, Options, RestoreMode, Restoring, SessionState, SnapshotFormat, SnapshotPart,
+        Beginning, Copies, Initial, Label, Millis, Options, RestoreMode, Restoring, SessionState, SnapshotFormat,
+        SnapshotPart,
         operations::{ExportSnapshot, ListSessions, ListSnapshots},
     },
     browser::{
@@ -86,8 +87,11 @@ async fn sessions_of_other_owners_are_not_found() {
     let (pool, registry) = service(directory.path()).await;
     let (one, other) = (caller("one"), caller("other"));
     let named = |name: &str| Options { name: Some(name.to_owned()), ..Options::default() };
-    let theirs = registry.create(&one, None, named("theirs"), None).await.expect("a session");
-    let own = registry.create(&other, Some("my-own-session".to_owned()), named("own"), None).await.expect("a session");
+    let theirs = registry.create(&one, None, named("theirs"), Initial::default()).await.expect("a session");
+    let own = registry
+        .create(&other, Some("my-own-session".to_owned()), named("own"), Initial::default())
+        .await
+        .expect("a session");
 
     // Exactly the error for a session that never existed.
     let unknown = "5269804a-cdec-49f7-8a6a-a8aa1b34f55b";
@@ -122,6 +126,7 @@ async fn sessions_of_other_owners_are_not_found() {
     let saved = registry.save_snapshot(&one, &theirs.id, &SnapshotPart::USUAL, Label::default()).await.expect("saved");
     let said = async |id: &str| {
         let begins = Some(Beginning { snapshot: id.to_owned(), pages: true });
+        let initial = Initial { begins, ..Initial::default() };
         let export = ExportSnapshot { snapshot: id.to_owned(), format: SnapshotFormat::Ghostmux };
         let refused = [
             registry.snapshot(&other, id).await.map(drop),
@@ -129,8 +134,8 @@ async fn sessions_of_other_owners_are_not_found() {
             registry.export_snapshot(&other, &export).await.map(drop),
             registry.content(&other, id).await.map(drop),
             registry.restore_snapshot(&other, None, &own.id, restoring(id)).await.map(drop),
-            registry.create(&other, None, Options::default(), begins.clone()).await.map(drop),
-            registry.begin(&other, ConnectOptions { begins, ..ConnectOptions::default() }).await.map(drop),
+            registry.create(&other, None, Options::default(), initial.clone()).await.map(drop),
+            registry.begin(&other, ConnectOptions { initial, ..ConnectOptions::default() }).await.map(drop),
         ];
         refused.map(|refused| refused.expect_err("a refusal").to_string().replace(id, "ID"))
     };
@@ -142,7 +147,7 @@ async fn sessions_of_other_owners_are_not_found() {
 
     // And for a hibernated session.
     let asleep = Options { hibernate_after: Some(Millis(Duration::from_millis(1))), ..named("asleep") };
-    let asleep = registry.create(&one, None, asleep, None).await.expect("a session").id;
+    let asleep = registry.create(&one, None, asleep, Initial::default()).await.expect("a session").id;
     let state = async || registry.get(&one, &asleep).await.expect("it is there").state;
     eventually("a session that hibernates", async || state().await == SessionState::Hibernated).await;
     is_refused(&asleep).await;
@@ -189,7 +194,7 @@ async fn a_session_lives_on_one_node_at_a_time() {
     let (other_pool, other) = service_of(there.path(), nodes).await;
     let caller = caller("one");
     let create = async |node: &SessionManager| {
-        node.create(&caller, Some("of-one-node".to_owned()), Options::default(), None).await
+        node.create(&caller, Some("of-one-node".to_owned()), Options::default(), Initial::default()).await
     };
     create(&one).await.expect("the id is free");
     let refused = create(&other).await.expect_err("it lives on the other node");

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Bad, Beginning, Metadata, Millis, NAME_MOST, Nothing, Options, Pages, Session, SessionState, Sessions, Usage,
-        given, has_all,
+        Bad, Beginning, Initial, Isolation, Metadata, Millis, NAME_MOST, Nothing, Options, Pages, Session,
+        SessionState, Sessions, Usage, given, has_all,
     },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -130,6 +130,9 @@ pub struct CreateSession {
     /// How often it is saved: at least 1000, or 0.
     #[serde(deserialize_with = "given")]
     pub autosave: Option<Millis>,
+    /// With whom it shares its browser; `shared` if absent. `dedicated` needs the capability of that name.
+    #[serde(deserialize_with = "given")]
+    pub isolation: Option<Isolation>,
     /// The snapshot it begins with; it is blank if absent.
     #[serde(deserialize_with = "given")]
     pub snapshot: Option<String>,
@@ -139,8 +142,8 @@ pub struct CreateSession {
 }
 
 impl CreateSession {
-    /// What decides the id, the settings, and what the session begins with.
-    pub fn divide(self) -> Result<(Identity, Options, Option<Beginning>), Bad> {
+    /// What decides the id, the settings, and what cannot be changed later.
+    pub fn divide(self) -> Result<(Identity, Options, Initial), Bad> {
         let Self {
             id,
             session,
@@ -151,6 +154,7 @@ impl CreateSession {
             keep_alive,
             hibernate_after,
             autosave,
+            isolation,
             snapshot,
             pages,
         } = self;
@@ -162,7 +166,8 @@ impl CreateSession {
             (id, None) => Identity::Id(id),
         };
         let options = Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave };
-        Ok((identity, options, snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) })))
+        let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
+        Ok((identity, options, Initial { isolation, begins }))
     }
 }
 

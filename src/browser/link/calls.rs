@@ -170,6 +170,11 @@ impl Link {
                         }
                     }
                 }
+                (Settle::BindNative, Some(lease)) => {
+                    if let Some(context) = member("defaultBrowserContextId") {
+                        self.targets.bind(ContextId::from(context), lease);
+                    }
+                }
                 // The lease has ended meanwhile.
                 (Settle::Bind, None) => {
                     if let Some(context) = member("browserContextId") {

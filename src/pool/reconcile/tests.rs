@@ -55,6 +55,23 @@ fn nothing_differs_in_a_healthy_browser() {
 }
 
 #[test]
+fn the_default_context_of_chrome_belongs_to_the_session_of_a_dedicated_browser() {
+    let dedicate = |books: &mut Books, said: &mut Inventory| {
+        books.held.insert(LeaseId(4), Some("DEFAULT".into()));
+        books.known.insert(LeaseId(4));
+        books.contexts.insert("DEFAULT".into(), LeaseId(4));
+        books.targets.insert("OWN".into(), 0);
+        said.targets.insert("OWN".into(), listed(Kind::Page, "DEFAULT", false));
+    };
+    assert_eq!(after(dedicate, OURS), []);
+    let stray = |books: &mut Books, said: &mut Inventory| {
+        books.targets.insert("STRAY".into(), 0);
+        said.targets.insert("STRAY".into(), listed(Kind::Page, "DEFAULT", false));
+    };
+    assert_eq!(after(stray, OURS), [Difference::StrayPage("STRAY".into())]);
+}
+
+#[test]
 fn each_kind_of_difference_is_found() {
     type Case = (&'static str, fn(&mut Books, &mut Inventory), Difference, bool);
     let page = || TargetId::from("PAGE");

@@ -12,6 +12,8 @@ fn rules() -> Rules {
         min: 1,
         max: 3,
         sessions_per_browser: 10,
+        dedicated: 0,
+        spares: 0,
         idle: SECOND * 300,
         memory_limit: Some(90),
         cpu_limit: Some(95),

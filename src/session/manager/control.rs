@@ -63,7 +63,7 @@ impl SessionManager {
                 let Ok(number) = browser.parse() else { return Err(no_browser(&browser)) };
                 inner.pool.recycle(BrowserId(number)).map_err(|error| match error {
                     NotReplaced::NoBrowser(_) => no_browser(&browser),
-                    NotReplaced::Remote { .. } => ServiceError::NotReplaced(error),
+                    NotReplaced::Remote { .. } | NotReplaced::Dedicated(_) => ServiceError::NotReplaced(error),
                 })?;
                 Reply::of::<RecycleBrowser>(&Recycling { browsers: vec![number] })
             }

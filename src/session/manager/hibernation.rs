@@ -6,7 +6,11 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::{Handle, SessionManager, named::began_with, registration::Registration};
+use super::{
+    Handle, SessionManager,
+    named::{began_with, isolated_as},
+    registration::Registration,
+};
 use crate::session::{
     connect_options::ConnectOptions,
     error::ServiceError,
@@ -68,8 +72,9 @@ impl SessionManager {
         wish: ConnectOptions,
     ) -> Result<Option<(SessionTask, Registration)>, ServiceError> {
         let Some(hibernated) = self.hibernated(caller, id.as_str()).await? else { return Ok(None) };
-        began_with(id, hibernated.began(), wish.begins.as_ref(), "this one is restored from its own snapshot")?;
         let (since, was) = (Instant::now(), hibernated.session());
+        began_with(id, hibernated.began(), wish.initial.begins.as_ref(), "this one is restored from its own snapshot")?;
+        isolated_as(id, was.isolation, &wish.initial)?;
         let had = Options {
             name: was.name.clone(),
             metadata: was.metadata.clone(),
@@ -80,7 +85,7 @@ impl SessionManager {
             autosave: Some(was.autosave),
         };
         // From here on this task owns the id: another client that connects meanwhile waits and joins.
-        let (mut live, entry) = self.make(caller, id.clone(), had, false).await?;
+        let (mut live, entry) = self.make(caller, id.clone(), had, was.isolation, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
         if let Some(began) = hibernated.began() {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Handle, SessionManager, access};
 use crate::{
-    api_types::{Millis, Options},
+    api_types::{Initial, Isolation, Millis, Options},
     cdp::error::CdpError,
     config::HttpSession,
     session::{
@@ -36,7 +36,7 @@ impl SessionManager {
         params: String,
     ) -> Result<(Arc<str>, Result<String, CdpError>), ServiceError> {
         let handle = match (session, &caller.access.scope) {
-            (Some(name), _) => self.named(caller, name, Options::default(), None).await?.handle,
+            (Some(name), _) => self.named(caller, name, Options::default(), Initial::default()).await?.handle,
             (None, Scope::Session(id)) => self.find(caller, id).await?,
             (None, _) => self.http_session(caller).await?.1,
         };
@@ -72,7 +72,7 @@ impl SessionManager {
         let keep_alive = UNUSED.min(self.inner.terms().deadlines.keep_alive.most.unwrap_or(UNUSED));
         let options = Options { keep_alive: Some(Millis(keep_alive)), ..Options::default() };
         let is_shared = self.inner.http_session == HttpSession::Shared;
-        let (mut live, entry) = self.make(caller, id.clone(), options, is_shared).await?;
+        let (mut live, entry) = self.make(caller, id.clone(), options, Isolation::Shared, is_shared).await?;
         live.park();
         entry.run(Box::new(live));
         *current = Some(id.clone());

@@ -4,7 +4,7 @@
 use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{Admitted, Handle, SessionManager, access, registration::Registration};
-use crate::api_types::{Bad, Beginning, Options};
+use crate::api_types::{Bad, Beginning, Initial, Isolation, Options};
 use crate::session::{
     connect_options::ConnectOptions,
     error::ServiceError,
@@ -72,19 +72,19 @@ impl SessionManager {
         caller: &Caller,
         name: &str,
         mut options: Options,
-        begins: Option<Beginning>,
+        initial: Initial,
     ) -> Result<Named, ServiceError> {
         let id = &SessionId::named(caller.owner(), name)?;
         access::may_connect(caller, id.as_str())?;
         self.will_wait(&mut options)?;
-        let (options, wish) = (&options, &ConnectOptions { begins, ..ConnectOptions::default() });
+        let (options, wish) = (&options, &ConnectOptions { initial, ..ConnectOptions::default() });
         let join = |handle: Handle| {
             async move {
                 self.begun(&handle).await?;
                 if handle.control.is_closed() {
                     return Err(self.no_session(id));
                 }
-                began_with(id, handle.checkpoint.beginning(), wish.begins.as_ref(), "")?;
+                is_as_asked(&handle, &wish.initial, "")?;
                 Ok(Named { handle, is_new: false })
             }
             .boxed()
@@ -137,7 +137,7 @@ impl SessionManager {
         wish: ConnectOptions,
         mut if_new: Options,
     ) -> Result<Opened, ServiceError> {
-        let begins = wish.begins.clone();
+        let initial = wish.initial.clone();
         if name.is_some() || !self.may_open(id) {
             if let Some((live, entry)) = self.woken(caller, id, wish).await? {
                 return Ok(Opened { live, entry, is_new: false });
@@ -145,8 +145,23 @@ impl SessionManager {
             let name = name.ok_or_else(|| self.no_session(id))?;
             if_new.name.get_or_insert_with(|| name.to_owned());
         }
-        let (live, entry) = self.open(caller, id.clone(), if_new, begins).await?;
+        let (live, entry) = self.open(caller, id.clone(), if_new, initial).await?;
         Ok(Opened { live, entry, is_new: true })
+    }
+}
+
+/// Whether a live session is what a client wants that asks for one with these properties.
+pub(super) fn is_as_asked(handle: &Handle, initial: &Initial, instead: &str) -> Result<(), ServiceError> {
+    let id = handle.session_info.session_id();
+    began_with(&id, handle.checkpoint.beginning(), initial.begins.as_ref(), instead)?;
+    isolated_as(&id, handle.session_info.isolation, initial)
+}
+
+/// Whether a session that exists has the isolation that a client asks for.
+pub(super) fn isolated_as(id: &SessionId, isolation: Isolation, initial: &Initial) -> Result<(), ServiceError> {
+    match initial.isolation {
+        Some(asked) if asked != isolation => Err(ServiceError::Begun { id: id.to_string(), option: "isolation" }),
+        _ => Ok(()),
     }
 }
 

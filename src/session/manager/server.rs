@@ -7,15 +7,15 @@ use std::{
 
 use jiff::{Span, Timestamp, civil::Date, tz::Offset};
 
-use super::{SessionManager, service::Pressure};
+use super::{Handle, SessionManager, place::isolation_of, service::Pressure};
 use crate::{
     api_types::{
-        Bad, BrowserCounts, BrowserInfo, BrowserOrigin, BrowserState, Browsers, Millis, Owner, QueueStatus, Reply,
-        ServerStatus, SessionCounts, TenantUsages,
+        Bad, BrowserCounts, BrowserInfo, BrowserOrigin, BrowserState, Browsers, Isolation, Millis, Owner, QueueStatus,
+        Reply, ServerStatus, SessionCounts, TenantUsages,
         operations::{GetBrowser, GetStatus, ListBrowsers, ListUsage, ServerRequest},
     },
     browser::{Browser, process_tree::ProcessTable},
-    pool::BrowserReport,
+    pool::{BrowserKind, BrowserReport},
     port::BrowserId,
     session::{error::ServiceError, task::Caller},
     tenant::Freshness,
@@ -95,11 +95,14 @@ impl SessionManager {
         let (mut browsers, mut warm) = (BrowserCounts::default(), 0);
         let (mut memory, mut cpu_time) = (0, std::time::Duration::ZERO);
         for report in &reports {
-            *match report.state {
-                BrowserState::Starting => &mut browsers.starting,
-                BrowserState::Ready => &mut browsers.ready,
-                BrowserState::Draining => &mut browsers.draining,
-                BrowserState::Dead => &mut browsers.dead,
+            *match (report.state, report.kind) {
+                (BrowserState::Dead, _) => &mut browsers.dead,
+                (BrowserState::Starting, BrowserKind::Dedicated) => &mut browsers.spare,
+                (_, BrowserKind::Dedicated) if report.is_spare => &mut browsers.spare,
+                (_, BrowserKind::Dedicated) => &mut browsers.dedicated,
+                (BrowserState::Starting, BrowserKind::Shared) => &mut browsers.starting,
+                (BrowserState::Ready, BrowserKind::Shared) => &mut browsers.ready,
+                (BrowserState::Draining, BrowserKind::Shared) => &mut browsers.draining,
             } += 1;
             warm += report.warm;
             if let Some(figures) = report.pid().and_then(|pid| table.of(pid)) {
@@ -151,9 +154,26 @@ impl SessionManager {
         let table = processes(&reports).await;
         let mut browsers = Vec::with_capacity(reports.len());
         for report in reports {
-            browsers.push(shown(report, &table).await);
+            browsers.push(self.shown(report, &table).await);
         }
         Browsers { browsers }
+    }
+
+    async fn shown(&self, report: BrowserReport, table: &ProcessTable) -> BrowserInfo {
+        let (id, isolation) = (report.id, isolation_of(report.kind));
+        let shown = BrowserInfo { isolation, ..shown(report, table).await };
+        let of = |handle: Handle| (handle.session_info.id.to_string(), handle.session_info.owner.to_string());
+        let (session, owner) = match isolation {
+            Isolation::Shared => (None, None),
+            Isolation::Dedicated => self.session_in(id).map(of).unzip(),
+        };
+        BrowserInfo { session, owner, ..shown }
+    }
+
+    /// The session of a dedicated browser, if one has taken it.
+    fn session_in(&self, browser: BrowserId) -> Option<Handle> {
+        let is_in = |handle: &Handle| handle.place.get().is_some_and(|(of, _)| *of == browser);
+        self.inner.live.iter().find(|handle| is_in(handle)).map(|handle| handle.value().clone())
     }
 
     /// One browser of the pool.
@@ -162,7 +182,7 @@ impl SessionManager {
             id.parse().ok().and_then(|id: u32| self.inner.pool.report().into_iter().find(|report| report.id.0 == id));
         let report = known.ok_or_else(|| no_browser(id))?;
         let table = processes(std::slice::from_ref(&report)).await;
-        Ok(shown(report, &table).await)
+        Ok(self.shown(report, &table).await)
     }
 }
 
@@ -204,6 +224,9 @@ async fn shown(report: BrowserReport, table: &ProcessTable) -> BrowserInfo {
         memory: figures.map(|figures| figures.memory),
         disk: report.disk,
         cpu_time: figures.map(|figures| Millis(figures.cpu)),
+        isolation: Isolation::default(),
+        session: None,
+        owner: None,
         url: report.remote,
         state: report.state,
         why: report.why,

@@ -18,7 +18,7 @@ use crate::session::{
 };
 use crate::{
     api_types::{
-        Bad, Beginning, Millis, Nothing, Options, Pages, Reply, Request, Session, SessionState, Usage,
+        Bad, Initial, Millis, Nothing, Options, Pages, Reply, Request, Session, SessionState, Usage,
         operations::{
             CloseSession, CreateSession, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST, Park,
             SessionRequest, UpdateSession,
@@ -71,7 +71,7 @@ impl SessionManager {
         caller: &Caller,
         id: Option<String>,
         mut options: Options,
-        begins: Option<Beginning>,
+        initial: Initial,
     ) -> Result<Session, ServiceError> {
         let is_chosen = id.is_some();
         let id =
@@ -83,7 +83,7 @@ impl SessionManager {
         if used {
             return Err(ServiceError::IdInUse(id.to_string()));
         }
-        let (live, entry) = self.open(caller, id, options, begins).await?;
+        let (live, entry) = self.open(caller, id, options, initial).await?;
         Ok(entry.wait_for_client(live, caller))
     }
 
@@ -94,9 +94,9 @@ impl SessionManager {
         caller: &Caller,
         name: &str,
         options: Options,
-        begins: Option<Beginning>,
+        initial: Initial,
     ) -> Result<(Session, bool), ServiceError> {
-        let Named { handle, is_new } = self.named(caller, name, options.clone(), begins).await?;
+        let Named { handle, is_new } = self.named(caller, name, options.clone(), initial).await?;
         let caller_of = caller.clone();
         let options = if is_new { Options::default() } else { options };
         let asked = self.ask_live(&handle, |reply| Control::Update { caller: caller_of, options, reply }).await?;
@@ -324,10 +324,10 @@ impl SessionManager {
             }
             SessionRequest::ListSessions(wanted) => Reply::of::<ListSessions>(&self.list(caller, &wanted).await?),
             SessionRequest::CreateSession(create) => {
-                let (identity, options, begins) = create.divide()?;
+                let (identity, options, initial) = create.divide()?;
                 let (session, is_new) = match identity {
-                    Identity::Id(id) => (self.create(caller, id, options, begins).await?, true),
-                    Identity::Name(name) => self.find_or_create(caller, &name, options, begins).await?,
+                    Identity::Id(id) => (self.create(caller, id, options, initial).await?, true),
+                    Identity::Name(name) => self.find_or_create(caller, &name, options, initial).await?,
                 };
                 let mut reply = Reply::of::<CreateSession>(&session);
                 reply.created.take_if(|_| !is_new);

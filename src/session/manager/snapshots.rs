@@ -138,11 +138,12 @@ impl SessionManager {
         let (handle, since) = (self.find(caller, id).await?, Instant::now());
         let Copies { count, mut options, parts } = copies;
         self.will_wait(&mut options)?;
+        let isolation = handle.session_info.isolation;
         let (place, replay_buffer) = (self.place_of(&handle).await?, ReplayBuffer::default());
         let (replay_buffer, options) = (&replay_buffer, &options);
         let copy = || async move {
             let (mut live, entry) =
-                self.make(caller, SessionId::random(caller.owner()), options.clone(), false).await?;
+                self.make(caller, SessionId::random(caller.owner()), options.clone(), isolation, false).await?;
             self.furnish(&mut live, true, replay_buffer.play()).await?;
             Ok::<_, ServiceError>((live, entry))
         };

@@ -294,7 +294,7 @@ impl SessionTask {
             self.over = Some(CloseReason::TenantRemoved);
             return;
         }
-        let granted = super::granted(&self.tenant);
+        let granted = super::granted(&self.tenant, &self.lease);
         self.session.grant(granted);
         self.record.grant(granted);
         let is_revoked = |view: &&super::views::Socket| view.caller.access.is_revoked();

@@ -17,7 +17,9 @@ use crate::session::{
     persistence::Subject,
 };
 use crate::{
-    api_types::{self, Bad, Capability, Metadata, Millis, Options, Owner, SessionState, operations::ListSessions},
+    api_types::{
+        self, Bad, Capability, Isolation, Metadata, Millis, Options, Owner, SessionState, operations::ListSessions,
+    },
     close_reason::CloseReason,
     config::{self, Granted},
     metrics::{EndedLabels, Metrics},
@@ -40,6 +42,8 @@ pub struct SessionInfo {
     pub id: Arc<str>,
     /// The owner of the session.
     pub owner: Owner,
+    /// With whom it shares its browser.
+    pub isolation: Isolation,
     /// When it was requested: sessions are listed in this order.
     pub asked: Instant,
     asked_at: SystemTime,
@@ -95,6 +99,7 @@ impl SessionInfo {
             state: life.phase().state(),
             session: name_in(&self.id).map(str::to_owned),
             web_socket_debugger_url: url_at(base, &self.id),
+            isolation: self.isolation,
             created_at: self.since_epoch(life.began()),
             timeout: Millis(life.deadlines.timeout),
             idle_timeout: Millis(life.deadlines.idle_timeout),
@@ -211,6 +216,7 @@ impl Record {
     pub fn new(
         id: Arc<str>,
         owner: Owner,
+        isolation: Isolation,
         options: Options,
         limits: &config::Deadlines,
         metrics: Arc<Metrics>,
@@ -234,6 +240,7 @@ impl Record {
         let session_info = Arc::new(SessionInfo {
             id,
             owner,
+            isolation,
             asked: now,
             asked_at: SystemTime::now(),
             heard: AtomicU64::new(0),

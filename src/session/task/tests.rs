@@ -11,7 +11,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    api_types::{Millis, Options, Owner, Request},
+    api_types::{Isolation, Millis, Options, Owner, Request},
     browser::fake,
     config::{CdpSessionLimits, ClientQueue, Limit, SnapshotLimits},
     metrics::Metrics,
@@ -115,7 +115,8 @@ async fn start_limited(
     };
     let (lease, seen) = fake::lease();
     let (control, asked) = mpsc::channel(8);
-    let record = Record::new("test".into(), Owner::local(), options, &deadlines, metrics.clone()).expect("good");
+    let record = Record::new("test".into(), Owner::local(), Isolation::Shared, options, &deadlines, metrics.clone())
+        .expect("good");
     let settings = TenantSettings { limits, ..TenantSettings::default() };
     let (tenant, sessions) = (Tenant::new(Owner::local(), settings), Arc::new(Alone));
     let pace = LimitBook::local().pace(&Owner::local(), &limits, now());

@@ -12,6 +12,7 @@ use crate::{
     browser::{
         CallError, ContextHandle, by_deadline,
         commands::{Nothing, commands},
+        process_tree::ProcessTable,
     },
     cdp::ids::TargetId,
 };
@@ -49,12 +50,18 @@ impl SessionTask {
         let traffic = self.record.traffic;
         let (context, pages) = (self.lease.place(), self.session.pages());
         let most = self.session.pages_most();
+        // The processes of a shared browser are not this session's alone.
+        let own_browser = if self.lease.is_dedicated() { self.lease.browser().pid() } else { None };
         let wall_time = Millis(super::now().saturating_duration_since(self.record.life().began()));
         async move {
             let deadline = Instant::now() + PATIENCE;
             let measured = join_all(pages.iter().map(|page| by_deadline(deadline, measure(&context, page)))).await;
             // By isolate: pages of the same renderer share its heap, and each would count it again (*measured*).
             let of_renderers: HashMap<String, Figures> = measured.into_iter().flatten().collect();
+            let processes = match own_browser {
+                Some(pid) => ProcessTable::read(vec![pid]).await.ok().and_then(|table| table.of(pid)),
+                None => None,
+            };
             let sum = |of: fn(&Figures) -> f64| {
                 let sum: f64 = of_renderers.values().map(of).sum();
                 (!of_renderers.is_empty()).then_some(sum)
@@ -74,6 +81,9 @@ impl SessionTask {
                 cpu_time: sum(|figures| figures.cpu)
                     .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
                     .map(Millis),
+                browser_memory: processes.map(|processes| processes.memory),
+                browser_cpu_time: processes.map(|processes| Millis(processes.cpu)),
+                browser_processes: processes.map(|processes| processes.processes),
             }
         }
     }

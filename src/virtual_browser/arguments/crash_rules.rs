@@ -5,6 +5,7 @@ use super::{Call, Checked, invalid, refused};
 use crate::{
     api_types::capability::Capability,
     cdp::{json_object::JsonObject, target::Kind},
+    virtual_browser::policy,
 };
 
 /// The largest quota: the largest integer that a double has exactly. Chrome converts it to an int64, and ends if it
@@ -57,9 +58,10 @@ pub(super) fn ended_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     };
     if may_have_ended && !call.granted.has(Capability::Dedicated) {
         return refused(format!(
-            "'{}' is refused on a worker that may have ended, with which Chrome would end: it needs the capability {}",
+            "'{}' is refused on a worker that may have ended, with which Chrome would end: it needs the capability {} and {}",
             call.method,
-            Capability::Dedicated
+            Capability::Dedicated,
+            policy::OWN_BROWSER
         ));
     }
     Checked::AsIs
@@ -70,9 +72,10 @@ pub(super) fn ended_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
 pub(super) fn starting_worker(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
     if call.on.is_worker() && !call.granted.has(Capability::Dedicated) {
         return refused(format!(
-            "'{}' is refused on a worker: while its script loads, Chrome would end. It needs the capability {}",
+            "'{}' is refused on a worker: while its script loads, Chrome would end. It needs the capability {} and {}",
             call.method,
-            Capability::Dedicated
+            Capability::Dedicated,
+            policy::OWN_BROWSER
         ));
     }
     Checked::AsIs
@@ -157,6 +160,11 @@ mod tests {
 
     fn strict(method: &str, params: &str) -> Checked {
         check(method, params, Kind::Page, Capabilities::strict())
+    }
+
+    /// Every right but that to a browser of its own.
+    fn others() -> Capabilities {
+        Capabilities { dedicated: false, ..Capabilities::all() }
     }
 
     #[test]
@@ -259,7 +267,7 @@ mod tests {
         let is_passed =
             |kind, granted| check("Network.getSecurityIsolationStatus", "{}", kind, granted) == Checked::AsIs;
         for kind in [Kind::Worker, Kind::SharedWorker, Kind::ServiceWorker] {
-            assert!(!is_passed(kind, Capabilities::local()), "{kind:?}");
+            assert!(!is_passed(kind, others()), "{kind:?}");
         }
         assert!(is_passed(Kind::Page, Capabilities::strict()) && is_passed(Kind::Iframe, Capabilities::strict()));
     }
@@ -269,7 +277,7 @@ mod tests {
         use super::super::On;
         let body = |kind: Kind, below: bool| {
             let params = r#"{"requestId":"1"}"#;
-            check("Network.getResponseBody", params, On { kind, below }, Capabilities::local()) == Checked::AsIs
+            check("Network.getResponseBody", params, On { kind, below }, others()) == Checked::AsIs
         };
         assert!(body(Kind::Page, false) && body(Kind::Iframe, true) && body(Kind::Worker, true));
         assert!(!body(Kind::Worker, false) && !body(Kind::SharedWorker, false) && !body(Kind::ServiceWorker, true));

@@ -119,7 +119,7 @@ fn clipboard_permissions_are_refused_in_every_form() {
         r#"{"permissions":["clipboardReadWrite","midi","clipboardRead","clipboardSanitizedWrite"]}"#,
     );
     assert!(got[0].contains("leave out clipboardReadWrite and clipboardRead ("), "{got:?}");
-    assert!(!got[0].contains("dedicated"), "what it advises works today: {got:?}");
+    assert!(got[0].contains("the capability clipboard or a session with isolation=dedicated"), "{got:?}");
     for params in [
         r#"{"permission":{"name":"x","name":"clipboard-read"},"setting":"granted"}"#,
         r#"{"permission":"clipboard-read","setting":"granted"}"#,
@@ -248,7 +248,7 @@ fn traces_need_a_browser_without_other_sessions() {
     let tag = pair.tags.pop_front().expect("a claim");
     pair.session.on_claimed(tag, false);
     let got = pair.actions();
-    assert!(got.len() == 1 && got[0].contains("--max-sessions 1"), "{got:?}");
+    assert!(got.len() == 1 && got[0].contains("isolation=dedicated"), "{got:?}");
     // The session runs no trace, so it cannot end or mark one.
     assert!(pair.asks("Tracing.recordClockSyncMarker", "{}")[0].contains("is refused"));
     assert_eq!(pair.asks("Tracing.end", "{}"), ["call ROOT Tracing.end {}"]);
@@ -321,4 +321,41 @@ fn failed_and_abandoned_traces_release_the_browser() {
     assert_eq!(pair.actions(), ["unclaim"]);
     pair.session.on_claimed(tag, true);
     assert_eq!(pair.actions(), Vec::<String>::new());
+}
+
+#[test]
+fn root_gets_events_of_browser_wide_commands_only_in_a_dedicated_browser() {
+    let event = |name: &str| format!(r#"{{"method":"{name}","params":{{}},"sessionId":"ROOT"}}"#);
+    let own = Pair::with_page_and(Capabilities::of([Capability::Dedicated]));
+    let all_others = Capabilities { dedicated: false, ..Capabilities::all() };
+    for (mut pair, is_own) in [(own, true), (Pair::with_page_and(all_others), false)] {
+        for name in ["Fetch.requestPaused", "Security.certificateError"] {
+            let expected = if is_own { vec![format!(r#"1: {{"method":"{name}","params":{{}}}}"#)] } else { Vec::new() };
+            assert_eq!(pair.message(&event(name)), expected, "{name}");
+        }
+        // What the proxy itself makes, or what nobody asked for.
+        for name in ["Target.targetCreated", "Browser.downloadWillBegin", "Tracing.dataCollected", "Nope.event"] {
+            assert_eq!(pair.message(&event(name)), Vec::<String>::new(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn description_of_the_machine_has_no_command_line() {
+    let mut pair = Pair::with_page_and(Capabilities::of([Capability::Dedicated]));
+    for (session, on) in [("", "ROOT"), ("S", "S")] {
+        let asked = if session.is_empty() {
+            pair.asks("SystemInfo.getInfo", "{}")
+        } else {
+            pair.asks_on(session, "SystemInfo.getInfo", "{}")
+        };
+        assert_eq!(asked, [format!("call {on} SystemInfo.getInfo {{}}")]);
+        let got = pair.result(r#"{"gpu":{},"modelName":"","commandLine":"chrome --user-data-dir=/secret"}"#);
+        assert!(got.len() == 1 && got[0].contains(r#""gpu":{}"#) && !got[0].contains("secret"), "{got:?}");
+    }
+    pair.asks("SystemInfo.getInfo", "{}");
+    assert_eq!(pair.error(-32000, "Nope"), [failed(1, -32000, "Nope")]);
+    pair.asks("SystemInfo.getInfo", "{}");
+    assert!(pair.result("[]")[0].contains("could not be read"));
+    pair.is_at_rest();
 }

@@ -111,7 +111,7 @@ async fn record(name: &str, script: &str) {
     let directory = tempfile::tempdir().expect("a directory");
     let pool = chrome(directory.path()).await;
     let mut lease =
-        pool.lease(LeaseRequest { kind: BrowserKind::SHARED, company: Company::Anyone }).await.expect("a lease");
+        pool.lease(LeaseRequest { kind: BrowserKind::Shared, company: Company::Anyone }).await.expect("a lease");
     let mut inbox = lease.open();
     let root = lease.browser().root(lease.id()).await.expect("a root");
     let identity = Arc::new(lease.browser().identity().clone());

@@ -121,7 +121,7 @@ async fn tracing_is_refused_in_a_shared_browser(browser: Browser) {
         json!({ "transferMode": "ReportEvents", "traceConfig": { "includedCategories": ["netlog", "loading"] } });
     stage.attack("B07", &[On::Root, On::Page], "Tracing.start", params.clone(), Says::Refused).await;
     let (_, refused) = stage.attacker.call(On::Root, "Tracing.start", params).await.expect_err("B07");
-    assert!(refused.contains("--max-sessions 1") && !refused.contains("dedicated"), "B07: {refused}");
+    assert!(refused.contains("connect with isolation=dedicated"), "B07: {refused}");
     let ended = stage.attacker.call(On::Page, "Tracing.end", json!({})).await;
     assert!(ended.is_err(), "B07: a trace ran: {ended:?}");
     let traced =

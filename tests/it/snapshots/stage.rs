@@ -65,7 +65,7 @@ impl Stage {
     pub(crate) async fn session(&self) -> Session {
         let mut lease = self
             .pool
-            .lease(LeaseRequest { kind: BrowserKind::SHARED, company: Company::Anyone })
+            .lease(LeaseRequest { kind: BrowserKind::Shared, company: Company::Anyone })
             .await
             .expect("a lease");
         let root = match lease.take_root() {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ghostmux::{
-    api_types::{Label, Millis, Options, SnapshotPart},
+    api_types::{Initial, Label, Millis, Options, SnapshotPart},
     browser::{
         CodecChoice, Launch, Source,
         find::{self, command_line, is_root},
@@ -56,7 +56,7 @@ async fn sharing_decides_whose_sessions_are_in_one_chrome() {
     let (pool, registry) = service(directory.path(), 3).await;
     let tenant = |name: &str, sharing| caller(name, Limits { sharing, ..Limits::default() });
     let begin = async |caller: &Caller| {
-        let session = registry.create(caller, None, Options::default(), None).await?;
+        let session = registry.create(caller, None, Options::default(), Initial::default()).await?;
         Ok::<_, ServiceError>((session.browser.expect("it has a browser"), session.id))
     };
     let (one, other) = (tenant("one", Sharing::All), tenant("other", Sharing::All));
@@ -94,19 +94,20 @@ async fn sessions_snapshots_and_session_time_have_the_limits_of_the_tenant() {
     };
     let (few, other) = (caller("few", limits), caller("other", Limits::default()));
     let longer = Options { timeout: Some(Millis(Duration::from_secs(61))), ..Options::default() };
-    let refused = registry.create(&few, None, longer.clone(), None).await.expect_err("too long");
+    let refused = registry.create(&few, None, longer.clone(), Initial::default()).await.expect_err("too long");
     assert!(matches!(&refused, ServiceError::Bad(bad) if bad.field == "timeout"), "{refused}");
-    let session = registry.create(&few, None, Options::default(), None).await.expect("a session");
+    let session = registry.create(&few, None, Options::default(), Initial::default()).await.expect("a session");
     assert_eq!(session.timeout, Millis(Duration::from_secs(60)));
     let refused = registry.update(&few, &session.id, longer.clone()).await.expect_err("too long");
     assert!(matches!(&refused, ServiceError::Bad(bad) if bad.field == "timeout"), "{refused}");
 
-    let refused = registry.create(&few, None, Options::default(), None).await.expect_err("a second one");
+    let refused = registry.create(&few, None, Options::default(), Initial::default()).await.expect_err("a second one");
     assert!(
         matches!(&refused, ServiceError::Limited(why) if (why.limit, why.most) == (LimitName::Sessions, 1)),
         "{refused}"
     );
-    let theirs = registry.create(&other, None, longer, None).await.expect("another tenant has other limits");
+    let theirs =
+        registry.create(&other, None, longer, Initial::default()).await.expect("another tenant has other limits");
 
     let save =
         async |caller, id: &str| registry.save_snapshot(caller, id, &SnapshotPart::USUAL, Label::default()).await;

@@ -1,0 +1,95 @@
+//! Dedicated browsers: how a session waits for one, and what the controller knows of them.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Instant,
+};
+
+use tokio::sync::Mutex;
+
+use super::{
+    NoLease, Pool, WAIT,
+    controller::Waiting,
+    placement::BrowserKind,
+    slot::{DeadReason, Slot, State},
+    spares::{self, Dedicated},
+};
+use crate::browser::Lease;
+
+/// The sessions that wait for a dedicated browser.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// How many there are.
+    waiting: AtomicI64,
+    // Held by the one that gets the next browser; the others have their turns in the order in which they came.
+    turn: Mutex<()>,
+}
+
+impl Pool {
+    /// Hands out the lease of a dedicated browser, after a wait if none is ready. The browser ends with the lease.
+    pub(super) async fn lease_dedicated(&self) -> Result<Lease, NoLease> {
+        if self.limits().rules.dedicated == 0 {
+            return Err(NoLease::NeverDedicated { why: "max_dedicated is 0" });
+        }
+        if self.local_source().is_none() {
+            return Err(NoLease::NeverDedicated { why: "all its browsers run elsewhere (browser_url)" });
+        }
+        let (asked, queue) = (Instant::now(), &self.inner.dedicated);
+        self.books().dedicated_at = Some(asked);
+        let waiting = Waiting::new(&queue.waiting);
+        self.inner.wake.notify_one();
+        let leased = async {
+            let _turn = queue.turn.lock().await;
+            loop {
+                let changed = self.inner.slots.changed();
+                if let Some(lease) = self.inner.slots.take_spare() {
+                    return lease;
+                }
+                changed.await;
+            }
+        };
+        let lease = tokio::select! {
+            lease = leased => lease,
+            () = self.inner.closing.cancelled() => return Err(NoLease::Closing),
+            () = tokio::time::sleep_until((asked + WAIT).into()) => {
+                let seconds = WAIT.as_secs();
+                return Err(NoLease::NoDedicated { seconds, why: self.lacks_dedicated(asked) });
+            }
+        };
+        // The next spare browser is started only for those that still wait.
+        drop(waiting);
+        self.inner.wake.notify_one();
+        tracing::debug!(browser = lease.browser().id().0, waited = ?asked.elapsed(), "dedicated browser taken");
+        Ok(lease)
+    }
+
+    /// Why a session that waits since then has no dedicated browser.
+    fn lacks_dedicated(&self, since: Instant) -> String {
+        let slots = self.inner.slots.lock();
+        let failed = slots.values().rev().find_map(|slot| match &slot.state {
+            State::Dead { why: why @ DeadReason::NotStarted { .. } } if slot.since >= since => Some(why.to_string()),
+            _ => None,
+        });
+        drop(slots);
+        failed.unwrap_or_else(|| spares::lacks(&self.dedicated(Instant::now()), &self.limits().rules))
+    }
+
+    /// The dedicated browsers, and those who wait for one.
+    pub(super) fn dedicated(&self, now: Instant) -> Dedicated {
+        let retry_at = self.retry_at(now);
+        let slots = self.inner.slots.lock();
+        let all = slots.iter().filter(|(_, slot)| slot.kind == BrowserKind::Dedicated);
+        let browsers = all.filter_map(|(id, slot): (_, &Slot)| slot.figures(*id, false)).collect();
+        drop(slots);
+        let books = self.books();
+        Dedicated {
+            now,
+            browsers,
+            waiting: usize::try_from(self.inner.dedicated.waiting.load(Ordering::Relaxed)).unwrap_or(0),
+            asked_at: books.dedicated_at,
+            retry_at,
+            memory: books.load.memory,
+            cpu: books.load.cpu,
+        }
+    }
+}

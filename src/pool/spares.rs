@@ -1,0 +1,214 @@
+//! How many dedicated browsers run: one for each session that has or wants one, and spare ones. PURE: from figures to a
+//! decision that carries its evidence.
+//!
+//! Every dedicated browser starts as a spare one, and the session that waits longest takes it. So a client that leaves
+//! meanwhile leaves a spare browser behind, and none without an owner. A spare browser takes some 90 MiB (*measured* in
+//! headless shell), so there are none before the first session asks for one, and none once nobody has asked for a while.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    decision::{BrowserFigures, Decision, Evidence, Rules, Stage, What},
+    recycling,
+};
+
+/// The dedicated browsers at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Dedicated {
+    pub(super) now: Instant,
+    /// Those that are not dead, in the order of their start.
+    pub(super) browsers: Vec<BrowserFigures>,
+    /// Sessions that wait for one.
+    pub(super) waiting: usize,
+    /// When a session last asked for one.
+    pub(super) asked_at: Option<Instant>,
+    /// Before this moment no browser is started here, because the last one did not start.
+    pub(super) retry_at: Option<Instant>,
+    /// Memory in use, in percent.
+    pub(super) memory: Option<u32>,
+    /// Processor time in use, in percent.
+    pub(super) cpu: Option<u32>,
+}
+
+impl Dedicated {
+    /// The browsers that no session has taken yet.
+    fn spares(&self) -> impl Iterator<Item = &BrowserFigures> {
+        self.browsers.iter().filter(|browser| browser.stage == Stage::Ready && browser.served == 0)
+    }
+
+    /// Spare browsers, those included that are being started.
+    fn there(&self) -> usize {
+        let starting = self.browsers.iter().filter(|browser| browser.stage == Stage::Starting);
+        starting.count() + self.spares().count()
+    }
+
+    /// Spare browsers that are wanted beyond those for which sessions wait.
+    fn wanted(&self, rules: &Rules) -> usize {
+        let is_recent = |asked: Instant| self.now.saturating_duration_since(asked) < rules.idle.max(LEAST_IDLE);
+        if self.asked_at.is_some_and(is_recent) { rules.spares } else { 0 }
+    }
+}
+
+/// A spare browser is kept at least so long after the last request, whatever the settings say: otherwise the next session
+/// of a loop would never find one.
+const LEAST_IDLE: Duration = Duration::from_secs(1);
+
+/// The next decision; `None` if there is nothing to decide.
+pub(super) fn decide(figures: &Dedicated, rules: &Rules) -> Option<Decision> {
+    let too_large = |browser: &BrowserFigures| {
+        let why = recycling::excess(browser, rules).filter(|_| browser.stage != Stage::Closing)?;
+        Some(Decision { what: What::Kill(browser.browser), why })
+    };
+    if let Some(end) = figures.browsers.iter().find_map(too_large) {
+        return Some(end);
+    }
+    let (there, spares, waiting) = (figures.there(), figures.wanted(rules), figures.waiting);
+    let (needed, all) = (waiting + spares, figures.browsers.len());
+    if there > needed || all > rules.dedicated && there > 0 {
+        let why = Evidence::UnusedSpare { there, needed: needed.min(rules.dedicated) };
+        return figures.spares().next().map(|spare| Decision { what: What::Close(spare.browser), why });
+    }
+    let may_start = all < rules.dedicated
+        && figures.retry_at.is_none_or(|at| at <= figures.now)
+        && rules.memory_shortage(figures.memory).is_none()
+        // A spare one can wait for a quieter moment, a session cannot.
+        && (there < waiting || rules.cpu_shortage(figures.cpu).is_none());
+    let why = Evidence::Dedicated { waiting, spares, there };
+    (there < needed && may_start).then_some(Decision { what: What::StartDedicated, why })
+}
+
+/// Why a session that waits gets no dedicated browser now.
+pub(super) fn lacks(figures: &Dedicated, rules: &Rules) -> String {
+    if let Some(shortage) = rules.memory_shortage(figures.memory) {
+        return shortage.to_string();
+    }
+    if figures.there() < figures.waiting && figures.browsers.len() >= rules.dedicated {
+        return format!(
+            "all {} dedicated browsers are in use, as many as max_dedicated allows; end a session that has one, or raise \
+             max_dedicated",
+            figures.browsers.len()
+        );
+    }
+    "it is being started".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::BrowserId;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rules() -> Rules {
+        Rules {
+            min: 1,
+            max: 2,
+            sessions_per_browser: 10,
+            dedicated: 3,
+            spares: 1,
+            idle: SECOND * 300,
+            memory_limit: Some(90),
+            cpu_limit: Some(95),
+            recycle_age: Some(SECOND),
+            recycle_sessions: Some(1),
+            recycle_growth: Some(1),
+            recycle_disk: Some(1),
+            browser_memory: Some(1000),
+            browser_disk: None,
+            recycle_deadline: SECOND,
+        }
+    }
+
+    fn browser(number: u32, stage: Stage, served: u64) -> BrowserFigures {
+        BrowserFigures {
+            browser: BrowserId(number),
+            is_remote: false,
+            stage,
+            sessions: i64::try_from(served).expect("few"),
+            is_exclusive: false,
+            ready_at: Instant::now(),
+            served,
+            resident: Some(100),
+            resident_when_new: Some(1),
+            disk: Some(100),
+            is_asked: false,
+            replaced_by: None,
+        }
+    }
+
+    fn spare(number: u32) -> BrowserFigures {
+        browser(number, Stage::Ready, 0)
+    }
+
+    fn taken(number: u32) -> BrowserFigures {
+        browser(number, Stage::Ready, 1)
+    }
+
+    /// So many sessions wait, and one has just asked.
+    fn figures(browsers: Vec<BrowserFigures>, waiting: usize) -> Dedicated {
+        let now = Instant::now() + SECOND * 1000;
+        Dedicated { now, browsers, waiting, asked_at: Some(now), retry_at: None, memory: Some(50), cpu: Some(50) }
+    }
+
+    fn what(figures: &Dedicated) -> Option<What> {
+        decide(figures, &rules()).map(|decision| decision.what)
+    }
+
+    const START: Option<What> = Some(What::StartDedicated);
+
+    #[test]
+    fn a_browser_starts_for_each_session_that_waits_and_one_to_spare() {
+        assert_eq!(what(&figures(vec![], 1)), START);
+        assert_eq!(what(&figures(vec![spare(1)], 1)), START, "the next session is to find one");
+        assert_eq!(what(&figures(vec![browser(1, Stage::Starting, 0), spare(2)], 1)), None);
+        assert_eq!(what(&figures(vec![taken(1)], 0)), START);
+        assert_eq!(what(&figures(vec![taken(1), spare(2)], 0)), None);
+    }
+
+    #[test]
+    fn no_spare_browser_runs_before_a_session_asks_and_after_none_has_for_a_while() {
+        let never = Dedicated { asked_at: None, ..figures(vec![], 0) };
+        assert_eq!(what(&never), None);
+        let now = never.now;
+        let ago =
+            |seconds| Dedicated { asked_at: now.checked_sub(SECOND * seconds), now, ..figures(vec![spare(4)], 0) };
+        assert_eq!(what(&ago(299)), None);
+        assert_eq!(what(&ago(300)), Some(What::Close(BrowserId(4))));
+        let in_use = Dedicated { asked_at: now.checked_sub(SECOND * 900), now, ..figures(vec![taken(4)], 0) };
+        assert_eq!(what(&in_use), None, "the browser of a session stays");
+    }
+
+    #[test]
+    fn there_are_never_more_than_the_limit() {
+        assert_eq!(what(&figures(vec![taken(1), taken(2), taken(3)], 1)), None);
+        let why = lacks(&figures(vec![taken(1), taken(2), taken(3)], 1), &rules());
+        assert!(why.contains("all 3") && why.contains("max_dedicated"), "{why}");
+        let lowered = Rules { dedicated: 1, ..rules() };
+        let found = decide(&figures(vec![taken(1), spare(2)], 0), &lowered).map(|decision| decision.what);
+        assert_eq!(found, Some(What::Close(BrowserId(2))));
+        let found = decide(&figures(vec![taken(1), taken(2)], 0), &lowered);
+        assert_eq!(found, None, "a session is not cut");
+    }
+
+    #[test]
+    fn a_session_waits_for_memory_and_a_spare_browser_for_the_processor_too() {
+        let full = |waiting| Dedicated { memory: Some(90), ..figures(vec![], waiting) };
+        assert_eq!((what(&full(1)), what(&full(0))), (None, None));
+        assert!(lacks(&full(1), &rules()).contains("memory_limit is 90 %"));
+        let busy = |waiting| Dedicated { cpu: Some(99), ..figures(vec![], waiting) };
+        assert_eq!((what(&busy(1)), what(&busy(0))), (START, None));
+        let failed = figures(vec![], 1);
+        let failed = Dedicated { retry_at: Some(failed.now + SECOND), ..failed };
+        assert_eq!(what(&failed), None, "the last one did not start");
+    }
+
+    #[test]
+    fn dedicated_browsers_are_not_recycled_but_ended_above_the_memory_limit() {
+        let grown = BrowserFigures { resident: Some(2000), ..taken(1) };
+        assert_eq!(what(&figures(vec![spare(2), grown.clone()], 0)), Some(What::Kill(BrowserId(1))));
+        let ending = BrowserFigures { stage: Stage::Closing, ..grown };
+        assert_eq!(what(&figures(vec![spare(2), ending], 0)), None);
+        let old = BrowserFigures { served: 1, resident: Some(900), disk: Some(900), is_asked: true, ..taken(1) };
+        assert_eq!(what(&figures(vec![spare(2), old], 0)), None);
+    }
+}
