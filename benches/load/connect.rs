@@ -10,7 +10,7 @@ use std::{
 use super::{
     Bench,
     plot::{Kind, Plot},
-    sides::{Chrome, Endpoint},
+    sides::{Chrome, Endpoint, Proxy},
     table::{Budget, Row, Section, median, percentile},
 };
 
@@ -114,6 +114,41 @@ fn burst(endpoint: &Endpoint) -> io::Result<Vec<f64>> {
         pages.push(page);
     }
     Ok(times)
+}
+
+/// A session with a browser of its own, beside a Chrome that is started for one client.
+pub(crate) fn dedicated(bench: &Bench) -> io::Result<Section> {
+    let mut section =
+        Section::new("Connect to first evaluated page in a browser of one's own", "a Chrome started for it");
+    section.note(
+        "`isolation=dedicated`, from the TCP connect to the reply of the first `Runtime.evaluate`. With a spare browser the \
+         next one is started after the connect; without one, the client waits for its start, as for a bare launch.",
+    );
+    let with_spare = bench.start_proxy(&["--dedicated-spares=1"])?;
+    let without = bench.start_proxy(&["--dedicated-spares=0"])?;
+    let own = |proxy: &Proxy| {
+        let (took, page) = proxy.endpoint.at("/?isolation=dedicated").first_page()?;
+        drop(page);
+        io::Result::Ok(took.as_secs_f64() * 1e3)
+    };
+    // The first one finds no spare browser.
+    own(&with_spare)?;
+    let (mut spare, mut cold) = (Vec::new(), Vec::new());
+    for _ in 0..if bench.long { 40 } else { 12 } {
+        let from = Instant::now();
+        let chrome = Chrome::start(&bench.found)?;
+        chrome.endpoint.first_page()?;
+        let launched = from.elapsed().as_secs_f64() * 1e3;
+        drop(chrome);
+        cold.push((launched, own(&without)?));
+        // Long enough to start the next spare browser, with everything else at rest.
+        thread::sleep(SPACE * 5);
+        spare.push((launched, own(&with_spare)?));
+        thread::sleep(SPACE * 5);
+    }
+    section.push(Row::both("with a spare browser, p50", "ms", &spare, Budget::AtMost(150.0)));
+    section.push(Row::both("without, p50", "ms", &cold, Budget::None));
+    Ok(section)
 }
 
 pub(crate) fn sessions(bench: &Bench) -> io::Result<Section> {

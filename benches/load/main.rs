@@ -68,7 +68,7 @@ impl Bench {
 
 type Group = fn(&Bench) -> io::Result<Section>;
 
-const GROUPS: [(&str, Group); 17] = [
+const GROUPS: [(&str, Group); 18] = [
     ("roundtrip", roundtrip::roundtrip),
     ("pipelined", roundtrip::pipelined),
     ("results", bulk::results),
@@ -76,6 +76,7 @@ const GROUPS: [(&str, Group); 17] = [
     ("flood", bulk::flood),
     ("codec", codec::codec),
     ("connect", connect::connect),
+    ("dedicated", connect::dedicated),
     ("sessions", connect::sessions),
     ("burst", pool::burst),
     ("ramp", pool::ramp),
