@@ -124,7 +124,7 @@ pub(crate) fn dedicated(bench: &Bench) -> io::Result<Section> {
         "`isolation=dedicated`, from the TCP connect to the reply of the first `Runtime.evaluate`. With a spare browser the \
          next one is started after the connect; without one, the client waits for its start, as for a bare launch.",
     );
-    let with_spare = bench.start_proxy(&["--dedicated-spares=1"])?;
+    let with_spare = bench.start_proxy(&["--dedicated-spares=1", "--cpu-limit=0"])?;
     let without = bench.start_proxy(&["--dedicated-spares=0"])?;
     let own = |proxy: &Proxy| {
         let (took, page) = proxy.endpoint.at("/?isolation=dedicated").first_page()?;
@@ -141,10 +141,11 @@ pub(crate) fn dedicated(bench: &Bench) -> io::Result<Section> {
         let launched = from.elapsed().as_secs_f64() * 1e3;
         drop(chrome);
         cold.push((launched, own(&without)?));
-        // Long enough to start the next spare browser, with everything else at rest.
-        thread::sleep(SPACE * 5);
+        while with_spare.endpoint.gauge("ghostmux_browsers_spare")? == 0 {
+            thread::sleep(SPACE);
+        }
+        thread::sleep(SPACE);
         spare.push((launched, own(&with_spare)?));
-        thread::sleep(SPACE * 5);
     }
     section.push(Row::both("with a spare browser, p50", "ms", &spare, Budget::AtMost(150.0)));
     section.push(Row::both("without, p50", "ms", &cold, Budget::None));

@@ -83,6 +83,11 @@ impl Endpoint {
 
     /// The number of warm leases that are ready; zero in a plain Chrome.
     pub(crate) fn warm(&self) -> io::Result<u32> {
+        self.gauge("ghostmux_sessions_warm")
+    }
+
+    /// A gauge of the proxy; zero in a plain Chrome.
+    pub(crate) fn gauge(&self, name: &str) -> io::Result<u32> {
         if self.side == Side::Direct {
             return Ok(0);
         }
@@ -90,8 +95,8 @@ impl Endpoint {
         write!(socket, "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer)?;
-        let gauge = answer.lines().find_map(|line| line.strip_prefix("ghostmux_sessions_warm "));
-        gauge.and_then(|gauge| gauge.parse().ok()).ok_or_else(|| io::Error::other("/metrics has no warm leases"))
+        let gauge = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        gauge.and_then(|gauge| gauge.parse().ok()).ok_or_else(|| io::Error::other(format!("/metrics has no {name}")))
     }
 
     /// From the TCP connect to the first reply of a page.

@@ -312,6 +312,14 @@ impl Pool {
                 }
                 is_changed
             }
+            What::CloseSpare(id) => {
+                // A session may have taken it meanwhile.
+                let Some(lease) = self.inner.slots.withdraw_spare(id) else { return false };
+                self.change(id, Next::Drain(DrainReason::Unused));
+                // The browser ends with it.
+                drop(lease);
+                true
+            }
             What::Kill(id) => {
                 let Some(browser) = self.serving(id) else { return false };
                 self.kill(&browser, why.to_string().into());

@@ -175,6 +175,8 @@ pub(super) enum What {
     Hibernate(BrowserId),
     /// This browser has no session and is closed.
     Close(BrowserId),
+    /// This dedicated browser, which no session has taken, is closed.
+    CloseSpare(BrowserId),
     /// This browser is ended with its sessions.
     Kill(BrowserId),
     /// Nothing, although there is reason to.
@@ -323,6 +325,7 @@ impl What {
             Self::Recycle(..) => "recycle",
             Self::Hibernate(_) => "hibernate",
             Self::Close(_) => "close",
+            Self::CloseSpare(_) => "close_spare",
             Self::Kill(_) => "kill",
             Self::Hold => "hold",
         }
@@ -338,6 +341,7 @@ impl What {
             | Self::Recycle(browser, _)
             | Self::Hibernate(browser)
             | Self::Close(browser)
+            | Self::CloseSpare(browser)
             | Self::Kill(browser) => Some(browser),
         }
     }

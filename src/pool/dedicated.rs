@@ -11,10 +11,10 @@ use super::{
     NoLease, Pool, WAIT,
     controller::Waiting,
     placement::BrowserKind,
-    slot::{DeadReason, Slot, State},
+    slot::{DeadReason, Slot, Slots, State},
     spares::{self, Dedicated},
 };
-use crate::browser::Lease;
+use crate::{browser::Lease, port::BrowserId};
 
 /// The sessions that wait for a dedicated browser.
 #[derive(Debug, Default)]
@@ -36,13 +36,14 @@ impl Pool {
         }
         let (asked, queue) = (Instant::now(), &self.inner.dedicated);
         self.books().dedicated_at = Some(asked);
-        let waiting = Waiting::new(&queue.waiting);
+        let mut waiting = Some(Waiting::new(&queue.waiting));
         self.inner.wake.notify_one();
         let leased = async {
             let _turn = queue.turn.lock().await;
             loop {
                 let changed = self.inner.slots.changed();
-                if let Some(lease) = self.inner.slots.take_spare() {
+                // The next spare browser is started only for those that still wait.
+                if let Some(lease) = self.inner.slots.take_spare(|| waiting = None) {
                     return lease;
                 }
                 changed.await;
@@ -56,8 +57,6 @@ impl Pool {
                 return Err(NoLease::NoDedicated { seconds, why: self.lacks_dedicated(asked) });
             }
         };
-        // The next spare browser is started only for those that still wait.
-        drop(waiting);
         self.inner.wake.notify_one();
         tracing::debug!(browser = lease.browser().id().0, waited = ?asked.elapsed(), "dedicated browser taken");
         Ok(lease)
@@ -80,16 +79,45 @@ impl Pool {
         let slots = self.inner.slots.lock();
         let all = slots.iter().filter(|(_, slot)| slot.kind == BrowserKind::Dedicated);
         let browsers = all.filter_map(|(id, slot): (_, &Slot)| slot.figures(*id, false)).collect();
+        // With the slots: a session takes a browser and waits no more in one step.
+        let waiting = self.inner.dedicated.waiting.load(Ordering::Relaxed);
         drop(slots);
         let books = self.books();
         Dedicated {
             now,
             browsers,
-            waiting: usize::try_from(self.inner.dedicated.waiting.load(Ordering::Relaxed)).unwrap_or(0),
+            waiting: usize::try_from(waiting).unwrap_or(0),
             asked_at: books.dedicated_at,
             retry_at,
             memory: books.load.memory,
             cpu: books.load.cpu,
         }
+    }
+}
+
+impl Slot {
+    /// The lease of a dedicated browser that no session has taken. It is taken once.
+    fn take_spare(&mut self) -> Option<Lease> {
+        let State::Ready(serving) = &mut self.state else { return None };
+        if serving.browser.is_alive() { serving.spare.take() } else { None }
+    }
+}
+
+impl Slots {
+    /// Takes the lease of the oldest dedicated browser that no session has taken: from now on the browser belongs to the
+    /// session that gets it.
+    ///
+    /// `taken` is called before anybody else sees the slots: the session does not wait any more.
+    pub(super) fn take_spare(&self, taken: impl FnOnce()) -> Option<Lease> {
+        let mut slots = self.lock();
+        let lease = slots.values_mut().find_map(Slot::take_spare)?.counted();
+        taken();
+        self.show(&slots);
+        Some(lease)
+    }
+
+    /// Withdraws the lease of this dedicated browser, unless a session has taken it: then no session gets it any more.
+    pub(super) fn withdraw_spare(&self, id: BrowserId) -> Option<Lease> {
+        self.lock().get_mut(&id).and_then(Slot::take_spare)
     }
 }

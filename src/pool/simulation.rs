@@ -148,7 +148,7 @@ impl World {
             let now = self.now;
             match decision.what {
                 What::Hold => return,
-                What::StartDedicated => panic!("these rules know no dedicated browsers"),
+                What::StartDedicated | What::CloseSpare(_) => panic!("these rules know no dedicated browsers"),
                 What::Connect(source) => panic!("there is no remote browser {source}"),
                 What::Start => {
                     self.start();

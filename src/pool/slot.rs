@@ -87,6 +87,8 @@ pub(super) enum DrainReason {
     Recycled(RecycleReason),
     /// Its last session has ended, and it is closed.
     Empty,
+    /// It is a spare dedicated browser that no session needs, and it is closed.
+    Unused,
     /// It is killed, for this reason.
     Killed(Arc<str>),
     /// The pool is closed.
@@ -126,6 +128,7 @@ impl fmt::Display for DrainReason {
             Self::Surplus => f.write_str("there are more browsers than needed"),
             Self::Recycled(why) => write!(f, "it is recycled: {why}"),
             Self::Empty => f.write_str("its last session has ended"),
+            Self::Unused => f.write_str("no session needs it"),
             Self::Killed(why) => f.write_str(why),
             Self::Closing => f.write_str("ghostmux is shutting down"),
         }
@@ -161,12 +164,6 @@ impl Slot {
     /// Whether it is a dedicated browser that runs or is being started.
     pub(super) fn is_dedicated(&self) -> bool {
         self.kind == BrowserKind::Dedicated && !matches!(self.state, State::Dead { .. })
-    }
-
-    /// The lease of a dedicated browser that no session has taken. It is taken once.
-    fn take_spare(&mut self) -> Option<Lease> {
-        let State::Ready(serving) = &mut self.state else { return None };
-        if serving.browser.is_alive() { serving.spare.take() } else { None }
     }
 
     /// The browser that runs, if one does.
@@ -321,22 +318,13 @@ impl Slots {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the lease of the oldest dedicated browser that no session has taken: from now on the browser belongs to the
-    /// session that gets it.
-    pub(super) fn take_spare(&self) -> Option<Lease> {
-        let mut slots = self.lock();
-        let lease = slots.values_mut().find_map(Slot::take_spare)?.counted();
-        self.show(&slots);
-        Some(lease)
-    }
-
     /// Completes at the next change of a state after this call.
     pub(super) fn changed(&self) -> impl Future<Output = ()> {
         self.changed.notified()
     }
 
     /// Updates the gauges.
-    fn show(&self, slots: &BTreeMap<BrowserId, Slot>) {
+    pub(super) fn show(&self, slots: &BTreeMap<BrowserId, Slot>) {
         let (mut ready, mut dedicated, mut spare) = (0, 0, 0);
         for slot in slots.values() {
             ready += i64::from(slot.browser().is_some());
@@ -421,7 +409,10 @@ fn changed(state: State, next: Next, (least, most): (usize, usize)) -> Result<(S
         }
         // One that is being closed stays so.
         (
-            state @ State::Draining { why: DrainReason::Empty | DrainReason::Killed(_) | DrainReason::Closing, .. },
+            state @ State::Draining {
+                why: DrainReason::Empty | DrainReason::Unused | DrainReason::Killed(_) | DrainReason::Closing,
+                ..
+            },
             Next::Drain(_),
         ) => {
             return Err(state);
@@ -568,8 +559,9 @@ mod tests {
         let ((lease, _), (own, _)) = (fake::lease(), fake::lease());
         let figures = || (metrics.browsers.get(), metrics.browsers_dedicated.get(), metrics.browsers_spare.get());
         let to = |next| slots.transition(ONE, next, Instant::now());
+        let never = || panic!("nothing is taken");
         assert!(to(Next::Start { source: 0, kind: BrowserKind::Dedicated }));
-        assert!(slots.take_spare().is_none(), "it is being started");
+        assert!(slots.take_spare(never).is_none(), "it is being started");
         let Next::Ready(serving) = ready(&lease) else { panic!("a browser that runs") };
         assert!(to(Next::Ready(Serving { spare: Some(own), ..serving })));
         assert_eq!(figures(), (0, 0, 1));
@@ -578,11 +570,12 @@ mod tests {
         assert!(!slots.lock().values().any(is_for_all));
         let kind = slots.lock().values().find_map(|slot| Some(slot.placing(ONE)?.kind));
         assert_eq!(kind, Some(BrowserKind::Dedicated), "placement takes only browsers of the kind that is wanted");
-        let taken = slots.take_spare().expect("its lease");
-        assert!(slots.take_spare().is_none(), "it is taken");
+        let taken = slots.take_spare(|| ()).expect("its lease");
+        assert!(slots.take_spare(never).is_none(), "it is taken");
         assert_eq!(figures(), (0, 1, 0));
+        assert!(slots.withdraw_spare(ONE).is_none(), "the browser of a session is not closed as unused");
         drop(taken);
-        assert!(slots.take_spare().is_none(), "its session has ended");
+        assert!(slots.take_spare(never).is_none(), "its session has ended");
         assert!(to(lost()));
         assert_eq!(figures(), (0, 0, 0));
     }

@@ -42,6 +42,10 @@ impl Dedicated {
         starting.count() + self.spares().count()
     }
 
+    fn is_quiet(&self) -> bool {
+        self.asked_at.is_none_or(|asked| self.now.saturating_duration_since(asked) >= QUIET)
+    }
+
     /// Spare browsers that are wanted beyond those for which sessions wait.
     fn wanted(&self, rules: &Rules) -> usize {
         let is_recent = |asked: Instant| self.now.saturating_duration_since(asked) < rules.idle.max(LEAST_IDLE);
@@ -52,6 +56,10 @@ impl Dedicated {
 /// A spare browser is kept at least so long after the last request, whatever the settings say: otherwise the next session
 /// of a loop would never find one.
 const LEAST_IDLE: Duration = Duration::from_secs(1);
+
+/// No spare browser is started so soon after a session has asked: its start would take the processor from a client that
+/// has just come.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// The next decision; `None` if there is nothing to decide.
 pub(super) fn decide(figures: &Dedicated, rules: &Rules) -> Option<Decision> {
@@ -66,13 +74,13 @@ pub(super) fn decide(figures: &Dedicated, rules: &Rules) -> Option<Decision> {
     let (needed, all) = (waiting + spares, figures.browsers.len());
     if there > needed || all > rules.dedicated && there > 0 {
         let why = Evidence::UnusedSpare { there, needed: needed.min(rules.dedicated) };
-        return figures.spares().next().map(|spare| Decision { what: What::Close(spare.browser), why });
+        return figures.spares().next().map(|spare| Decision { what: What::CloseSpare(spare.browser), why });
     }
     let may_start = all < rules.dedicated
         && figures.retry_at.is_none_or(|at| at <= figures.now)
         && rules.memory_shortage(figures.memory).is_none()
         // A spare one can wait for a quieter moment, a session cannot.
-        && (there < waiting || rules.cpu_shortage(figures.cpu).is_none());
+        && (there < waiting || figures.is_quiet() && rules.cpu_shortage(figures.cpu).is_none());
     let why = Evidence::Dedicated { waiting, spares, there };
     (there < needed && may_start).then_some(Decision { what: What::StartDedicated, why })
 }
@@ -144,10 +152,18 @@ mod tests {
         browser(number, Stage::Ready, 1)
     }
 
-    /// So many sessions wait, and one has just asked.
+    /// So many sessions wait, and one has asked a second ago.
     fn figures(browsers: Vec<BrowserFigures>, waiting: usize) -> Dedicated {
         let now = Instant::now() + SECOND * 1000;
-        Dedicated { now, browsers, waiting, asked_at: Some(now), retry_at: None, memory: Some(50), cpu: Some(50) }
+        Dedicated {
+            now,
+            browsers,
+            waiting,
+            asked_at: now.checked_sub(SECOND),
+            retry_at: None,
+            memory: Some(50),
+            cpu: Some(50),
+        }
     }
 
     fn what(figures: &Dedicated) -> Option<What> {
@@ -166,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn a_spare_browser_does_not_start_in_the_moment_in_which_a_session_takes_the_last_one() {
+        let at_once = |waiting| {
+            let figures = figures(vec![taken(1)], waiting);
+            what(&Dedicated { asked_at: Some(figures.now), ..figures })
+        };
+        assert_eq!((at_once(0), at_once(1)), (None, START));
+    }
+
+    #[test]
     fn no_spare_browser_runs_before_a_session_asks_and_after_none_has_for_a_while() {
         let never = Dedicated { asked_at: None, ..figures(vec![], 0) };
         assert_eq!(what(&never), None);
@@ -173,7 +198,7 @@ mod tests {
         let ago =
             |seconds| Dedicated { asked_at: now.checked_sub(SECOND * seconds), now, ..figures(vec![spare(4)], 0) };
         assert_eq!(what(&ago(299)), None);
-        assert_eq!(what(&ago(300)), Some(What::Close(BrowserId(4))));
+        assert_eq!(what(&ago(300)), Some(What::CloseSpare(BrowserId(4))));
         let in_use = Dedicated { asked_at: now.checked_sub(SECOND * 900), now, ..figures(vec![taken(4)], 0) };
         assert_eq!(what(&in_use), None, "the browser of a session stays");
     }
@@ -185,7 +210,7 @@ mod tests {
         assert!(why.contains("all 3") && why.contains("max_dedicated"), "{why}");
         let lowered = Rules { dedicated: 1, ..rules() };
         let found = decide(&figures(vec![taken(1), spare(2)], 0), &lowered).map(|decision| decision.what);
-        assert_eq!(found, Some(What::Close(BrowserId(2))));
+        assert_eq!(found, Some(What::CloseSpare(BrowserId(2))));
         let found = decide(&figures(vec![taken(1), taken(2)], 0), &lowered);
         assert_eq!(found, None, "a session is not cut");
     }

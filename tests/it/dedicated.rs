@@ -266,7 +266,7 @@ async fn usage_has_the_memory_and_processor_time_of_the_own_browser() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spare_browser_serves_the_next_session_and_is_stopped_when_idle() {
-    let flags = ["--dedicated-spares", "1", "--browser-idle", "2s"];
+    let flags = ["--dedicated-spares", "1", "--browser-idle", "2s", "--cpu-limit", "0"];
     let proxy = Proxy::start(Browser::any().await, &flags).await;
     let spare = async || ok(&proxy, "GET", "/v1/status", Value::Null).await["browsers"]["spare"].clone();
     assert_eq!(spare().await, 0, "nobody has asked for one");
