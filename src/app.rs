@@ -26,11 +26,11 @@ use self::{directory::OwnDirectory, reload::Reloader};
 pub use self::{reload::SetLog, start::StartError};
 use crate::{
     browser::{
-        CodecChoice, Launch, Shares, Source,
+        Cgroups, CodecChoice, Launch, Shares, Source,
         find::{self, command_line, is_root},
     },
     close_reason::CloseReason,
-    config::{BrowserSources, Config, ConfigSource, LoadedConfig},
+    config::{BrowserLimits, BrowserSources, Config, ConfigSource, LoadedConfig},
     http::{
         self, Api, CurrentGuard, Door, Endpoints, Front, Guard, TlsServer,
         chrome::{Origin, Protocol},
@@ -39,7 +39,7 @@ use crate::{
     pool::{Plan, Pool},
     session::{directory::LocalDirectory, manager::SessionManager, task::Terms},
     store::Store,
-    tenant::{Audit, Document, LimitBook, Tenants, UsageLedger, limits::Periods, token::server_key},
+    tenant::{Audit, Document, LimitBook, Tenant, Tenants, UsageLedger, limits::Periods, token::server_key},
 };
 
 /// Time limit for the end of all sessions, once they are told to.
@@ -75,6 +75,7 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
         );
     }
     let tenants = tenants(&config).await?;
+    warn_of_limits_without_groups(&config, &tenants);
     let metrics = Arc::new(Metrics::default());
     let tls = config.tls().map(|settings| TlsServer::load(settings, metrics.clone())).transpose()?;
     let base = config.session_dir.clone();
@@ -212,6 +213,19 @@ fn warn_of_doubts(config: &Config) {
     }
 }
 
+/// Logs whose limits of browsers have no effect.
+fn warn_of_limits_without_groups(config: &Config, tenants: &Tenants) {
+    let has_limits = |tenant: &Arc<Tenant>| tenant.limits().browser() != BrowserLimits::default();
+    let without: Vec<String> =
+        tenants.all().iter().filter(|tenant| has_limits(tenant)).map(|tenant| tenant.owner().to_string()).collect();
+    if !config.browser_cgroups && !without.is_empty() {
+        tracing::warn!(
+            tenants = without.join(" "),
+            "their cpu_weight and browser_memory_max have no effect, because browsers have no control groups (browser_cgroups)"
+        );
+    }
+}
+
 /// Waits until the server is asked to stop, by a signal or an operator, and then until no session has a client, or the
 /// time is over. Whether it must end at once, because a second signal came.
 async fn drained(registry: &SessionManager, stop: &mut StopSignals, times: &Mutex<Times>) -> bool {
@@ -282,6 +296,12 @@ async fn listen(config: &Config) -> Result<TcpListener, StartError> {
     })
 }
 
+/// The control groups of the browsers.
+async fn cgroups() -> Result<Arc<Cgroups>, StartError> {
+    let failed = |panic| StartError::System { what: "browser_cgroups".to_owned(), error: io::Error::other(panic) };
+    Ok(tokio::task::spawn_blocking(Cgroups::prepare).await.map_err(failed)??)
+}
+
 async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), StartError> {
     let BrowserSources { local, remote } = config.browser_sources();
     let mut sources = Vec::new();
@@ -302,6 +322,7 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
             flags: command_line(found.kind, no_sandbox, &local.args),
             directory: directory.clone(),
             codec: CodecChoice::new(local.codec),
+            cgroups: if local.cgroups { Some(cgroups().await?) } else { None },
         }));
         origin = Origin::Local(found, directory);
     }

@@ -5,6 +5,7 @@
 
 mod account;
 pub mod books;
+pub(crate) mod cgroup;
 mod closings;
 mod codec;
 mod context_reaper;
@@ -53,6 +54,7 @@ use self::{
     permits::Permits,
 };
 pub use self::{
+    cgroup::{Cgroups, NoCgroups},
     codec::CodecChoice,
     error::CallError,
     inbox::Inbox,
@@ -97,6 +99,7 @@ struct Shared {
     identity: Identity,
     pid: Option<u32>,
     profile: Option<PathBuf>,
+    cgroup: Option<Arc<cgroup::Cgroup>>,
     leases: AtomicU64,
     /// The leases that somebody holds.
     held: records::Held,

@@ -31,7 +31,7 @@ pub use self::{
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
     listening::TlsSettings,
     load::unknown_variables,
-    pool::{BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
+    pool::{BrowserLimits, BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
     raw::RawConfig,
     reload::{ConfigSource, LoadedConfig},
     settings::Config,
@@ -225,6 +225,7 @@ impl Config {
             args: self.browser_args.clone(),
             no_sandbox: self.no_sandbox,
             codec: self.codec,
+            cgroups: self.browser_cgroups,
         });
         BrowserSources { local, remote: self.browser_url.clone() }
     }

@@ -53,7 +53,7 @@ use self::{
 };
 use crate::{
     browser::{Browser, BrowserError, CallError, Lease, Shares, Source},
-    config::{PoolSettings, RecycleSettings},
+    config::{BrowserLimits, PoolSettings, RecycleSettings},
     metrics::{DifferenceLabels, Metrics},
     port::BrowserId,
 };
@@ -99,6 +99,7 @@ impl Plan {
             stall: Duration::from_secs(30),
             reconcile: Duration::from_secs(60),
             recycle: never,
+            browser: BrowserLimits::default(),
         };
         Self { sources, warm: 0, shares: Shares::default(), settings }
     }
@@ -150,6 +151,8 @@ pub struct LeaseRequest {
     pub kind: BrowserKind,
     /// The sessions that may be in the browser at the same time.
     pub company: Company,
+    /// What the control group of the browser limits as long as it has these sessions; the settings for what is not said.
+    pub limits: BrowserLimits,
 }
 
 /// Why no lease was given.
@@ -235,11 +238,14 @@ struct Limits {
     stall: Duration,
     /// How often the records are compared with the browsers.
     reconcile: Duration,
+    /// What the control group of a browser limits.
+    browser: BrowserLimits,
 }
 
 impl Limits {
     fn new(settings: &PoolSettings, machine: &Machine) -> Self {
-        Self { rules: rules(settings, machine), stall: settings.stall, reconcile: settings.reconcile }
+        let PoolSettings { stall, reconcile, browser, .. } = *settings;
+        Self { rules: rules(settings, machine), stall, reconcile, browser }
     }
 
     /// Most warm leases of a browser, whatever the demand.
@@ -448,7 +454,8 @@ impl Pool {
         }
     }
 
-    fn choose(&self, &LeaseRequest { kind, ref company }: &LeaseRequest, is_apart: bool) -> Choice<'_> {
+    fn choose(&self, request: &LeaseRequest, is_apart: bool) -> Choice<'_> {
+        let LeaseRequest { kind, ref company, .. } = *request;
         let spares_empty = self.inner.apart.load(Ordering::Relaxed) > i64::from(is_apart);
         let sessions_per_browser = self.limits().rules.sessions_per_browser;
         let wanted = Wanted { kind, company, spares_empty, sessions_per_browser };
@@ -456,7 +463,7 @@ impl Pool {
         let decision = placement::place(wanted, slots.iter().filter_map(|(id, slot)| slot.placing(*id)));
         let choice = match &decision {
             Decision::Place { browser, .. } => {
-                slots.get_mut(browser).map_or(Choice::NoneReady, |slot| self.take(slot, company))
+                slots.get_mut(browser).map_or(Choice::NoneReady, |slot| self.take(slot, request))
             }
             Decision::Apart { .. } => Choice::Apart,
             Decision::Exclusive { .. } => Choice::Exclusive,
@@ -470,9 +477,10 @@ impl Pool {
     }
 
     /// Reserves a place in the browser of a slot.
-    fn take(&self, slot: &mut Slot, company: &Company) -> Choice<'_> {
+    fn take(&self, slot: &mut Slot, request: &LeaseRequest) -> Choice<'_> {
         let State::Ready(serving) = &mut slot.state else { return Choice::NoneReady };
-        slot.company.clone_from(company);
+        slot.company.clone_from(&request.company);
+        serving.browser.limit(request.limits.or(self.limits().browser));
         serving.refill.notify_one();
         if let Some(lease) = serving.warm.take(Instant::now()) {
             return Choice::Warm(lease.counted());

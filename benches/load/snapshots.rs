@@ -11,7 +11,7 @@ use ghostmux::{
         find::{command_line, is_root},
     },
     cdp::json_string::JsonString,
-    config::{Codec, StoreKeys, StoreLimits, StorePlace, StoreSettings},
+    config::{BrowserLimits, Codec, StoreKeys, StoreLimits, StorePlace, StoreSettings},
     metrics::Metrics,
     pool::{BrowserKind, Company, LeaseRequest, Plan, Pool},
     snapshot::{
@@ -59,6 +59,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
         flags: command_line(bench.found.kind, is_root(), &[]),
         directory: directory.path().to_owned(),
         codec: CodecChoice::new(Codec::Auto),
+        cgroups: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let pool = Pool::start(plan, Metrics::default().into()).await?;
@@ -73,8 +74,18 @@ async fn measure(bench: &Bench) -> Done<Section> {
             save(&store, |to| async move { make(to, origins, megabytes).await.map(|()| Report::default()) }).await?;
         let what = format!("{origins} origin{}, {megabytes} MB", if origins == 1 { "" } else { "s" });
         let (lease, mut other) = (
-            pool.lease(LeaseRequest { kind: BrowserKind::Shared, company: Company::Anyone }).await?,
-            pool.lease(LeaseRequest { kind: BrowserKind::Shared, company: Company::Anyone }).await?,
+            pool.lease(LeaseRequest {
+                kind: BrowserKind::Shared,
+                company: Company::Anyone,
+                limits: BrowserLimits::default(),
+            })
+            .await?,
+            pool.lease(LeaseRequest {
+                kind: BrowserKind::Shared,
+                company: Company::Anyone,
+                limits: BrowserLimits::default(),
+            })
+            .await?,
         );
         // The first page of a new session is not part of the measurement.
         other.open();

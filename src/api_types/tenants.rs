@@ -65,6 +65,14 @@ pub struct TenantLimits {
     /// Whose sessions may be in the same Chrome as its own; `all` if absent.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub sharing: Option<Sharing>,
+    /// Share of processor time of its browsers, 1 to 10000, if it does not share them; 100 is the usual one.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub cpu_weight: Option<u32>,
+    /// Most bytes of memory of each of its browsers, if it does not share them.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schemars(with = "Option<u32>", range(min = 268_435_456, max = 1_125_899_906_842_624_u64))]
+    pub browser_memory_max: Option<u64>,
 }
 
 /// A tenant.

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use crate::{
-    browser::{BrowserError, find::FindError},
+    browser::{BrowserError, NoCgroups, find::FindError},
     config::ConfigError,
     pool::TooMuch,
     tenant::TenantsError,
@@ -27,6 +27,9 @@ pub enum StartError {
     /// A limit that this machine cannot carry.
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
+    /// The browsers cannot have control groups of their own.
+    #[error(transparent)]
+    NoCgroups(#[from] NoCgroups),
     /// The address is taken.
     #[error(
         "cannot listen on {address}: it is in use; stop what listens there (a Chrome with --remote-debugging-port?) or choose another with --listen"
@@ -60,7 +63,7 @@ impl StartError {
             Self::Find(_) | Self::Browser(_) => 3,
             // What does not answer now may do so at the next attempt.
             Self::Listen { .. } | Self::System { .. } | Self::Tenants(TenantsError::Away(_)) => 1,
-            Self::TooMuch(_) | Self::Tenants(_) | Self::Config(_) => 2,
+            Self::TooMuch(_) | Self::Tenants(_) | Self::Config(_) | Self::NoCgroups(_) => 2,
             Self::InUse { .. } => 4,
         }
     }

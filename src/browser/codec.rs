@@ -250,6 +250,7 @@ mod tests {
                 identity,
                 pid,
                 profile: None,
+                cgroup: None,
                 leases,
                 held,
                 live,

@@ -35,6 +35,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         identity,
         pid: None,
         profile: None,
+        cgroup: None,
         leases: AtomicU64::new(1),
         held: records::Held::default(),
         live: AtomicI64::new(0),

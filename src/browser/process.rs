@@ -9,7 +9,10 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,6 +31,7 @@ use tokio::{
 };
 
 use super::{
+    cgroup::{Cgroup, Cgroups},
     codec::{Codec, CodecChoice},
     transport::Pipe,
 };
@@ -56,6 +60,8 @@ pub struct Launch {
     pub directory: PathBuf,
     /// The codec of its pipe.
     pub codec: CodecChoice,
+    /// The control groups of browsers, if each is to be in one of its own.
+    pub cgroups: Option<Arc<Cgroups>>,
 }
 
 /// A running Chrome. Dropping it kills the process group and removes the profile directory.
@@ -68,6 +74,8 @@ pub(super) struct Process {
     profile: Profile,
     _cleanup: Option<ProfileCleanup>,
     stderr: Option<JoinHandle<Vec<String>>>,
+    // Dropped after `group` too: only an empty one can be removed.
+    cgroup: Option<Arc<Cgroup>>,
 }
 
 impl Process {
@@ -81,7 +89,8 @@ impl Process {
         let write = Sender::from_owned_fd(commands_out.into())?;
         let read = Receiver::from_owned_fd(events_in.into())?;
 
-        let mut command = Command::new(&launch.binary);
+        let cgroup = launch.cgroups.as_ref().map(|cgroups| cgroups.make()).transpose()?.map(Arc::new);
+        let mut command = program(&launch.binary, cgroup.as_deref());
         command
             .args(&launch.flags)
             .arg(match codec {
@@ -119,7 +128,7 @@ impl Process {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(last_lines(stderr)));
         let cleanup = group.and_then(|group| ProfileCleanup::start(&profile.0, group));
-        Ok((Self { child, group, profile, _cleanup: cleanup, stderr }, Pipe::new(read, write, codec)))
+        Ok((Self { child, group, profile, _cleanup: cleanup, stderr, cgroup }, Pipe::new(read, write, codec)))
     }
 
     /// The browser's process id, while it runs.
@@ -140,6 +149,9 @@ impl Process {
         // Renderers and helpers that outlive the browser process are in its group.
         self.kill_group();
         self.group = None;
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove().await;
+        }
         let lines = match self.stderr.take() {
             Some(task) => timeout(GRACE, task).await.map_or_else(|_| Vec::new(), Result::unwrap_or_default),
             None => Vec::new(),
@@ -154,6 +166,11 @@ impl Process {
         }
     }
 
+    /// The control group, if the browser has one of its own.
+    pub(super) fn cgroup(&self) -> Option<Arc<Cgroup>> {
+        self.cgroup.clone()
+    }
+
     /// The profile directory, in which sessions may store files too.
     pub(super) fn profile(&self) -> &Path {
         &self.profile.0
@@ -164,6 +181,15 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill_group();
     }
+}
+
+/// The command that becomes the browser. It is in its control group before it starts anything.
+pub(super) fn program(binary: &Path, cgroup: Option<&Cgroup>) -> Command {
+    const ENTER: &str = "echo $$ > \"$1\" || exit; shift; exec \"$@\"";
+    let Some(cgroup) = cgroup else { return Command::new(binary) };
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", ENTER, "ghostmux-enter"]).arg(cgroup.procs()).arg(binary);
+    command
 }
 
 /// A pipe with a capacity of [`PIPE_SIZE`], or the largest that the system allows.

@@ -37,8 +37,13 @@ pub enum ProtocolError {
 pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, ProtocolError> {
     let mut flags = command_line(found.kind, is_root(), &[]);
     flags.push("--remote-debugging-port=0".to_owned());
-    let launch =
-        Launch { binary: found.binary.clone(), flags, directory, codec: CodecChoice::new(config::Codec::Json) };
+    let launch = Launch {
+        binary: found.binary.clone(),
+        flags,
+        directory,
+        codec: CodecChoice::new(config::Codec::Json),
+        cgroups: None,
+    };
     // The open pipe keeps Chrome alive until the answer is there.
     let (process, _pipe) = Process::start(&launch, Codec::Json)?;
     let port = port(process.profile()).await;

@@ -170,6 +170,7 @@ pub(crate) async fn start(
     let framing = transport.framing();
     let pid = process.as_ref().and_then(Process::id);
     let profile = process.as_ref().map(|process| process.profile().to_owned());
+    let cgroup = process.as_ref().and_then(Process::cgroup);
     let targets = Mirror::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
     let downloads = Downloads::new(greeting.downloads.clone());
     // Unbounded, because senders do not wait; pending commands of clients are counted in bytes per
@@ -187,6 +188,7 @@ pub(crate) async fn start(
         identity: greeting.identity,
         pid,
         profile,
+        cgroup,
         leases: 0.into(),
         held: Held::default(),
         live: 0.into(),

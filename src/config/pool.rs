@@ -24,6 +24,25 @@ pub struct LocalBrowsers {
     pub no_sandbox: bool,
     /// The format of the messages on the pipe.
     pub codec: Codec,
+    /// Whether each is in a control group of its own.
+    pub cgroups: bool,
+}
+
+/// What the control group of a browser limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BrowserLimits {
+    /// Its share of processor time beside other browsers, 1 to 10000 (`cpu.weight`); `None` is the usual one, 100.
+    pub cpu_weight: Option<u32>,
+    /// Most bytes of memory of all its processes (`memory.max`); `None` is no limit.
+    pub memory: Option<u64>,
+}
+
+impl BrowserLimits {
+    /// These limits, with those of `usual` for what they do not say.
+    #[must_use]
+    pub fn or(self, usual: Self) -> Self {
+        Self { cpu_weight: self.cpu_weight.or(usual.cpu_weight), memory: self.memory.or(usual.memory) }
+    }
 }
 
 /// The rules of the pool. The numbers of browsers are those of this machine.
@@ -51,6 +70,8 @@ pub struct PoolSettings {
     pub reconcile: Duration,
     /// When a browser is replaced although it is well.
     pub recycle: RecycleSettings,
+    /// What the control group of a browser limits, unless its tenant has other limits.
+    pub browser: BrowserLimits,
 }
 
 /// When a browser is replaced although it is well.
@@ -99,6 +120,10 @@ impl Config {
                 most_disk: bytes(self.browser_disk),
                 deadline: self.recycle_deadline,
             },
+            browser: BrowserLimits {
+                cpu_weight: number(self.browser_cpu_weight),
+                memory: bytes(self.browser_memory_max),
+            },
         }
     }
 
@@ -110,6 +135,12 @@ impl Config {
                 return Err(warm.wrong(&format!("is above {} {}; lower it, or raise that", most.setting(), most.text)));
             }
             self.warm = self.sessions_per_browser;
+        }
+        let needs_groups = ["browser_cpu_weight", "browser_memory_max"].into_iter().find_map(|key| layers.given(key));
+        if let Some(said) = needs_groups.filter(|_| !self.browser_cgroups) {
+            return Err(
+                said.conflict("is a limit of a control group; add --browser-cgroups, which gives each browser one")
+            );
         }
         for (recycling, value, end, limit) in [
             ("recycle_growth", self.recycle_growth, "browser_memory", self.browser_memory),

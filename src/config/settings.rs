@@ -135,6 +135,15 @@ settings! {
         recycle_disk: u64 = one("SIZE", "2GiB", size(0..=1 << 50)).live();
         /// Memory of a browser at which it is ended with its sessions, before the system runs out of memory. 0 means never.
         browser_memory: u64 = one("SIZE", "0", size(0..=1 << 50)).live();
+        /// Start each browser here in a control group (cgroup v2) of its own, which `browser_cpu_weight`, `browser_memory_max` and
+        /// the limits of tenants need. The group of ghostmux must be delegated to it; otherwise it does not start.
+        browser_cgroups: bool = switch();
+        /// Share of processor time of a browser beside the others, 1 to 10000 (`cpu.weight`); one with 200 gets twice as much as
+        /// one with 100. 0 means 100. Tenants may have another one.
+        browser_cpu_weight: Option<NonZeroU32> = one("N", "0", limit(10_000));
+        /// Memory of a browser at which the kernel takes memory back and then kills processes of it, mostly of pages
+        /// (`memory.max`). 0 means no limit. Tenants may have another one.
+        browser_memory_max: u64 = one("SIZE", "0", size(0..=1 << 50));
         /// Disk that the profile and the temporary files of a browser take, at which it is ended with its sessions, before
         /// the disk is full. 0 means never.
         browser_disk: u64 = one("SIZE", "8GiB", size(0..=1 << 50)).live();

@@ -250,6 +250,17 @@ fn the_number_of_browsers_is_one_number_or_two() {
 }
 
 #[test]
+fn limits_of_control_groups_need_control_groups() {
+    for (flag, value) in [("--browser-cpu-weight", "50"), ("--browser-memory-max", "2GiB")] {
+        let error = flags(&[flag, value]).unwrap_err();
+        assert!(error.starts_with(flag) && error.contains("--browser-cgroups"), "{error}");
+        let limits = flags(&["--browser-cgroups", flag, value]).expect("valid").pool().browser;
+        assert_eq!((limits.cpu_weight.is_some(), limits.memory.is_some()), (value == "50", value != "50"));
+    }
+    assert!(flags(&["--browser-cgroups", "--browser-cpu-weight", "10001"]).is_err());
+}
+
+#[test]
 fn tenants_are_in_a_file_or_in_a_redis() {
     let tenants = |place: &str| flags(&["--tenants", place]).map(|config| config.tenants.expect("one"));
     assert_eq!(tenants("tenants.toml"), Ok(TenantsPlace::File("tenants.toml".into())));

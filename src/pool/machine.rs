@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::scaling::Capacity;
+use crate::browser::cgroup;
 
 /// The share of processor time is that of at least so long: a browser that starts needs all of it for a moment.
 const SPAN: Duration = Duration::from_secs(5);
@@ -43,17 +44,7 @@ impl Machine {
     }
 
     fn at(root: PathBuf, cpus: usize) -> Self {
-        let mount = root.join("sys/fs/cgroup");
-        let mut groups = Vec::new();
-        // Only version 2 has this file.
-        if mount.join("cgroup.controllers").exists() {
-            let own = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
-            let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-            // Behind a cgroup namespace the path may lead out of what is mounted.
-            let own = if own.split('/').any(|part| part == "..") { "" } else { own };
-            let own = mount.join(own);
-            groups = own.ancestors().take_while(|group| group.starts_with(&mount)).map(Path::to_owned).collect();
-        }
+        let groups = cgroup::with_parents(&root);
         let mut machine = Self { root, groups, cpus, used: None, cpu: None };
         if let Some((_, quota)) = machine.cpu_group() {
             machine.cpus = cpus.min(quota);

@@ -85,6 +85,7 @@ impl Pool {
         let (id, ready_at) = (browser.id(), Instant::now());
         let refill = Arc::new(Notify::new());
         refill.notify_one();
+        browser.limit(self.limits().browser);
         self.change(
             id,
             Change::Ready(Serving {

@@ -160,7 +160,7 @@ impl From<Written> for Value {
 }
 
 /// The limits, by their keys in the file; `None` for one that is absent.
-fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 10] {
+fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 12] {
     let Limits {
         max_sessions,
         sessions_per_minute,
@@ -172,6 +172,8 @@ fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 10] {
         max_snapshots,
         max_session_time,
         sharing,
+        cpu_weight,
+        browser_memory_max,
     } = *limits;
     let large = |number: Option<u64>| number.map(|number| Written::Number(i64::try_from(number).unwrap_or(i64::MAX)));
     let number = |number: Option<u32>| large(number.map(Into::into));
@@ -191,6 +193,8 @@ fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 10] {
         ("max_snapshots", large(max_snapshots)),
         ("max_session_time", max_session_time.map(|time| Written::Text(format!("{}ms", millis(time))))),
         ("sharing", sharing.map(|sharing| Written::Text(sharing.to_owned()))),
+        ("cpu_weight", number(cpu_weight)),
+        ("browser_memory_max", large(browser_memory_max)),
     ]
 }
 
@@ -304,6 +308,9 @@ mod tests {
             sharing: Sharing::All,
             ..acme.limits
         };
+        let own = Limits { cpu_weight: Some(50), browser_memory_max: Some(1 << 30), ..acme.limits };
+        let (with_own, _) = put_tenant(FILE, &owner("acme"), &settings(&[Capability::Tracing], own)).expect("put");
+        assert!(with_own.contains("cpu_weight = 50, browser_memory_max = 1073741824 }"), "{with_own}");
         let (changed, is_new) =
             put_tenant(FILE, &owner("acme"), &settings(&[Capability::Tracing], limits)).expect("put");
         assert!(!is_new && changed.starts_with("# Our tenants.\n[tenants.acme] # the shop\n"), "{changed}");

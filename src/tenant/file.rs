@@ -188,6 +188,7 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
             let from = from.into_iter().map(|Network(network)| network).collect();
             tokens.push((sha256, TokenSettings { name, scope, expires, from, created }));
         }
+        tenant.limits.check().map_err(|(limit, why)| bad(at, format!("{key}.limits.{limit}"), why))?;
         let capabilities = Capabilities::of(tenant.capabilities.into_iter().map(|Right(capability)| capability));
         let settings = TenantSettings { capabilities, limits: tenant.limits };
         parsed.insert(owner, Definition { settings, tokens });
@@ -247,6 +248,19 @@ from = ["10.0.0.0/8", "::1"]
             (with("colour = 1"), 14, "tenants.empty", "colour"),
             (with("capabilities = [\"root\"]"), 14, "tenants.empty.capabilities", "\"root\" is not a capability"),
             (with("limits = { max_sessions = -1 }"), 14, "tenants.empty.limits.max_sessions", "-1"),
+            (with("limits = { cpu_weight = 50 }"), 13, "tenants.empty.limits.cpu_weight", "set sharing"),
+            (
+                with("limits = { cpu_weight = 0, sharing = \"tenant\" }"),
+                13,
+                "tenants.empty.limits.cpu_weight",
+                "from 1 to 10000",
+            ),
+            (
+                with("limits = { browser_memory_max = \"1MiB\", sharing = \"session\" }"),
+                13,
+                "tenants.empty.limits.browser_memory_max",
+                "at least 256 MiB",
+            ),
             (with("limits = { max_session_time = \"long\" }"), 14, "tenants.empty.limits.max_session_time", "time"),
             (FILE.replace("10.0.0.0/8", "10.0.0.0/99"), 11, "tenants.acme.tokens", "10.0.0.0/99"),
             (FILE.replace("read-only", "some"), 10, "tenants.acme.tokens", "\"some\" is not a scope"),

@@ -11,7 +11,7 @@ mod rate;
 pub mod refusal;
 mod shared;
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -22,6 +22,12 @@ pub use self::{
     shared::{Periods, SharedPlace},
 };
 pub use crate::api_types::Sharing;
+use crate::config::BrowserLimits;
+
+/// The values of `cpu.weight`.
+const WEIGHTS: RangeInclusive<u32> = 1..=10_000;
+/// The least `memory.max` of a browser, in bytes.
+const BROWSER_LEAST: u64 = 256 << 20;
 
 /// The limits of one tenant. A limit that is absent does not limit beyond the settings of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,12 +55,42 @@ pub struct Limits {
     pub max_session_time: Option<Duration>,
     /// Whose sessions may be in the same Chrome as those of this tenant.
     pub sharing: Sharing,
+    /// Share of processor time of its browsers, 1 to 10000; for a tenant that does not share them.
+    pub cpu_weight: Option<u32>,
+    /// Most bytes of memory of each of its browsers; for a tenant that does not share them.
+    #[serde(deserialize_with = "bytes")]
+    pub browser_memory_max: Option<u64>,
 }
 
 impl Limits {
     /// Whether the start of a session is limited by what other processes know.
     fn is_shared(&self) -> bool {
         self.max_sessions.is_some() || self.sessions_per_minute.is_some()
+    }
+
+    /// What the control groups of its browsers limit: those in which are sessions of this tenant alone.
+    pub fn browser(&self) -> BrowserLimits {
+        BrowserLimits { cpu_weight: self.cpu_weight, memory: self.browser_memory_max }
+    }
+
+    /// Checks the limits against each other. The error has the key and what to write instead.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let of_browser =
+            [("cpu_weight", self.cpu_weight.is_some()), ("browser_memory_max", self.browser_memory_max.is_some())];
+        let given = of_browser.into_iter().find_map(|(key, is_given)| is_given.then_some(key));
+        match given {
+            Some(key) if self.sharing == Sharing::All => {
+                Err((key, "is for a tenant with browsers of its own; set sharing to tenant or session too".to_owned()))
+            }
+            _ if self.cpu_weight.is_some_and(|weight| !WEIGHTS.contains(&weight)) => {
+                Err(("cpu_weight", format!("must be from {} to {}", WEIGHTS.start(), WEIGHTS.end())))
+            }
+            _ if self.browser_memory_max.is_some_and(|bytes| bytes < BROWSER_LEAST) => Err((
+                "browser_memory_max",
+                format!("must be at least {} MiB, or no page could be opened", BROWSER_LEAST >> 20),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The tenant's places in a queue of this length.

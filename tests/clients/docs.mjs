@@ -172,6 +172,8 @@ const RUN = {
   // proxies.mjs reads these from the page, and runs nginx and haproxy with them.
   async nginx() {},
   async haproxy() {},
+  // A unit of systemd, which is not run.
+  async ini() {},
   // The page says that it is not tested.
   async caddy() {},
   // A drawing.

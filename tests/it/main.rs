@@ -8,6 +8,7 @@
 
 mod attacks;
 mod browsers;
+mod cgroups;
 mod chrome_urls;
 mod cli;
 mod client;

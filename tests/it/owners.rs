@@ -37,8 +37,13 @@ async fn service(directory: &std::path::Path) -> (Pool, SessionManager) {
 async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> (Pool, SessionManager) {
     let found = find::inspect(&Browser::any().await.path).await.expect("a browser");
     let flags = command_line(found.kind, is_root(), &[]);
-    let launch =
-        Launch { binary: found.binary, flags, directory: directory.to_owned(), codec: CodecChoice::new(Codec::Auto) };
+    let launch = Launch {
+        binary: found.binary,
+        flags,
+        directory: directory.to_owned(),
+        codec: CodecChoice::new(Codec::Auto),
+        cgroups: None,
+    };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let metrics = Arc::new(Metrics::default());
     let pool = Pool::start(plan, metrics.clone()).await.expect("a browser that starts");

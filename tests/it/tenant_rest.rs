@@ -196,6 +196,7 @@ async fn tenants_that_cannot_be_changed_are_answered_with_the_reason() {
     for (method, path, body, kind, word) in [
         ("PUT", "/v1/tenants/acme", json!({ "capabilities": ["root"] }), "bad-value", "capabilities"),
         ("PUT", "/v1/tenants/acme", json!({ "limits": { "maxSessions": -1 } }), "bad-value", "maxSessions"),
+        ("PUT", "/v1/tenants/acme", json!({ "limits": { "cpuWeight": 50 } }), "bad-value", "limits.cpuWeight"),
         ("PUT", "/v1/tenants/acme", json!({ "colour": 1 }), "bad-value", "colour"),
         ("PUT", "/v1/tenants/acme", Value::Null, "no-body", "body"),
         ("POST", "/v1/tenants/acme/tokens", json!({ "name": "a b" }), "bad-value", "name"),

@@ -16,7 +16,8 @@ pub(super) fn wanted(caller: &Caller, isolation: Isolation) -> Result<LeaseReque
             return Err(ServiceError::Incapable { what: "isolation=dedicated", needs: Capability::Dedicated });
         }
     };
-    Ok(LeaseRequest { kind, company: company_of(&caller.tenant) })
+    let limits = caller.tenant.limits().browser();
+    Ok(LeaseRequest { kind, company: company_of(&caller.tenant), limits })
 }
 
 /// With whom the sessions in a browser of this kind share it.

@@ -142,6 +142,8 @@ macro_rules! same_limits {
             commands_per_second: $of.commands_per_second,
             bytes_per_second: $of.bytes_per_second,
             max_snapshots: $of.max_snapshots,
+            cpu_weight: $of.cpu_weight,
+            browser_memory_max: $of.browser_memory_max,
             $($other)*
         }
     };
@@ -157,12 +159,16 @@ fn shown(tenant: &Tenant) -> TenantInfo {
 }
 
 fn read(limits: &TenantLimits) -> Result<Limits, Bad> {
-    for (field, number) in [("bytesPerSecond", limits.bytes_per_second), ("maxSnapshots", limits.max_snapshots)] {
+    for (field, number) in [
+        ("bytesPerSecond", limits.bytes_per_second),
+        ("maxSnapshots", limits.max_snapshots),
+        ("browserMemoryMax", limits.browser_memory_max),
+    ] {
         if number.is_some_and(|number| number > BYTES_MOST) {
             return Err(Bad::new(&format!("limits.{field}"), format!("is more than {BYTES_MOST}")));
         }
     }
-    Ok(same_limits!(
+    let read = same_limits!(
         limits,
         Limits {
             // The file has whole milliseconds.
@@ -171,7 +177,11 @@ fn read(limits: &TenantLimits) -> Result<Limits, Bad> {
                 .map(|Millis(time)| std::time::Duration::from_millis(millis(time))),
             sharing: limits.sharing.unwrap_or_default(),
         }
-    ))
+    );
+    read.check().map_err(|(limit, why)| {
+        Bad::new(if limit == "cpu_weight" { "limits.cpuWeight" } else { "limits.browserMemoryMax" }, why)
+    })?;
+    Ok(read)
 }
 
 fn token_shown(hash: TokenHash, settings: &TokenSettings, now: Timestamp) -> TokenInfo {

@@ -102,6 +102,7 @@ async fn chrome(directory: &Path) -> Pool {
         flags,
         directory: directory.to_owned(),
         codec: CodecChoice::new(config::Codec::Auto),
+        cgroups: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")
@@ -110,8 +111,14 @@ async fn chrome(directory: &Path) -> Pool {
 async fn record(name: &str, script: &str) {
     let directory = tempfile::tempdir().expect("a directory");
     let pool = chrome(directory.path()).await;
-    let mut lease =
-        pool.lease(LeaseRequest { kind: BrowserKind::Shared, company: Company::Anyone }).await.expect("a lease");
+    let mut lease = pool
+        .lease(LeaseRequest {
+            kind: BrowserKind::Shared,
+            company: Company::Anyone,
+            limits: config::BrowserLimits::default(),
+        })
+        .await
+        .expect("a lease");
     let mut inbox = lease.open();
     let root = lease.browser().root(lease.id()).await.expect("a root");
     let identity = Arc::new(lease.browser().identity().clone());

@@ -15,7 +15,7 @@ use ghostmux::{
         ids::{CdpSessionId, ContextId, TargetId},
         target::with_attached,
     },
-    config::Codec,
+    config::{BrowserLimits, Codec},
     metrics::Metrics,
     pool::{BrowserKind, Company, LeaseRequest, Plan, Pool},
     port::{FromBrowser, Told},
@@ -56,6 +56,7 @@ impl Stage {
             flags,
             directory: directory.path().to_owned(),
             codec: CodecChoice::new(Codec::Auto),
+            cgroups: None,
         };
         let plan = Plan::fixed(vec![Source::Local(launch)]);
         let pool = Pool::start(plan, Metrics::default().into()).await.expect("it starts");
@@ -65,7 +66,11 @@ impl Stage {
     pub(crate) async fn session(&self) -> Session {
         let mut lease = self
             .pool
-            .lease(LeaseRequest { kind: BrowserKind::Shared, company: Company::Anyone })
+            .lease(LeaseRequest {
+                kind: BrowserKind::Shared,
+                company: Company::Anyone,
+                limits: BrowserLimits::default(),
+            })
             .await
             .expect("a lease");
         let root = match lease.take_root() {
