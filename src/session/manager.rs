@@ -3,8 +3,9 @@
 //! `access` says what a caller may do at all. `service` has the operations on sessions, `list` their list, `snapshots`
 //! those on their saved state, `server` those that show the server and its browsers, `control` those that change them.
 //! `registration` is a session's entry here and its removal, `place` says in which browsers a session may be,
-//! `http_session` is the session in which HTTP calls act. `named` finds or creates a session by a name, `hibernation`
-//! restores hibernated sessions and saves live ones, `room` limits the large documents that are read at a time.
+//! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `page` finds the
+//! session of a page, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large documents
+//! that are read at a time.
 
 mod access;
 mod control;
@@ -12,6 +13,7 @@ mod hibernation;
 mod http_session;
 mod list;
 mod named;
+mod page;
 mod place;
 mod registration;
 mod room;
@@ -30,7 +32,7 @@ use std::{
 };
 
 use dashmap::DashMap;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -50,14 +52,13 @@ use crate::session::{
 };
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
-    api_types::{Bad, Initial, Isolation, Options, Owner, SessionState},
+    api_types::{Initial, Isolation, Options, Owner, SessionState},
     browser::LeaseId,
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     config::{Admission, HttpSession},
     pool::Pool,
     port::BrowserId,
-    runtime,
     session::{
         client::{Client, Ledger},
         task::{self, Control, Join, Record, Seat, SessionInfo, SessionTask, Start, Terms, Unseated},
@@ -233,19 +234,6 @@ impl SessionManager {
         })
     }
 
-    /// A page of a session, as an additional view of the session.
-    pub async fn page(&self, caller: &Caller, target: &str, wish: ConnectOptions) -> Result<Admitted, ServiceError> {
-        for (option, asked) in [("takeover", wish.takeover), ("exclusive", wish.exclusive)] {
-            if asked {
-                return Err(Bad::new(option, "is for browser-level clients; a page accepts any number").into());
-            }
-        }
-        let target = TargetId::from(target);
-        let handle = self.owner_of(caller, &target).await;
-        let handle = handle.ok_or_else(|| ServiceError::NoTarget(target.to_string()))?;
-        self.join(caller, &handle, Some(target), wish).await
-    }
-
     /// Ends every session and waits until all have ended. Sessions that may be hibernated, and those with `autosave`,
     /// are saved first.
     pub async fn shut_down(&self, reason: CloseReason) {
@@ -389,32 +377,6 @@ impl SessionManager {
         let start = Start { record, lease, tenant, pace: rate, is_shared, control: asked, sessions };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         Ok((SessionTask::new(terms, browser, start), entry))
-    }
-
-    /// The session of a page, if this caller may connect to it.
-    async fn owner_of(&self, caller: &Caller, target: &TargetId) -> Option<Handle> {
-        for browser in self.inner.pool.running() {
-            let Some(lease) = browser.owner_of(target).await else { continue };
-            let place = (browser.id(), lease);
-            let handle = self
-                .inner
-                .live
-                .iter()
-                .find(|handle| handle.place.get() == Some(&place))
-                .map(|handle| handle.clone())?;
-            // As for an unknown one: a page of another owner, or of a session that the caller may not use. That session is
-            // not asked: how long its answer takes would tell that it is there, and how busy it is.
-            let is_own = handle.session_info.owner == *caller.owner();
-            if !is_own || access::may_connect(caller, &handle.session_info.id).is_err() {
-                return None;
-            }
-            // No client can connect to a hidden target.
-            let (reply, answer) = oneshot::channel();
-            handle.control.send(Box::new(Control::Shows(target.clone(), reply))).await.ok()?;
-            let shows = runtime::answered(answer, handle.control.closed()).await;
-            return shows.is_some_and(|shows| shows).then_some(handle);
-        }
-        None
     }
 
     /// An event of the audit log about a session of this caller.
