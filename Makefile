@@ -178,7 +178,7 @@ bench: ## Speed, compared with a direct connection to an identical Chrome
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- $(ARGS)
 
-bench-neighbour: ## The longest wait of a client beside a greedy one, compared with one plain Chrome (ARGS="--row attach")
+bench-neighbour: ## The longest wait of a client beside a greedy one, compared with one plain Chrome (ARGS="--row attach", ARGS=--tenants)
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- neighbour $(ARGS)
 

@@ -8,8 +8,9 @@
 //! of an earlier run.
 //!
 //! `-- neighbour` is a separate run: the cost of a greedy client for another one (`--row NAME`
-//! selects rows, `--small` only checks that it works; the figures are written to
-//! `target/bench/neighbour.json`, and with `--write-docs` to `docs/security.md`).
+//! selects rows, `--tenants` those of greedy tenants, `--small` only checks that it works, `--serve FLAG` is passed to the
+//! server, such as `--serve --browser-stall=0`; the figures are written to `target/bench/neighbour.json`, and with
+//! `--write-docs` to `docs/security.md`).
 
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 #![allow(clippy::cast_precision_loss, reason = "counts of messages and bytes, far below 2^52")]
@@ -96,6 +97,8 @@ const NEIGHBOUR: &str = "neighbour";
 struct Neighbour {
     /// Empty for all rows.
     rows: Vec<String>,
+    /// Only the rows of greedy tenants.
+    tenants: bool,
     small: bool,
 }
 
@@ -112,25 +115,34 @@ struct Wish {
 fn main() -> Result<(), Box<dyn Error>> {
     let wish = wish(std::env::args().skip(1))?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = if wish.neighbour.is_some() { &docs::SECURITY } else { &docs::PERFORMANCE };
+    let pages: &[docs::Page] =
+        if wish.neighbour.is_some() { &[docs::SECURITY, docs::TENANTS] } else { &[docs::PERFORMANCE] };
+    let write = |report: &Report| pages.iter().try_for_each(|page| docs::write(root, page, report));
     if let Some(earlier) = &wish.docs_from {
-        return Ok(docs::write(root, page, &Report::read(earlier)?)?);
+        return Ok(write(&Report::read(earlier)?)?);
     }
     let found = chrome_found()?;
     let machine = machine(&found);
     println!("{machine}");
     let from = Instant::now();
     let mut report = Report { machine, sections: Vec::new() };
-    if let Some(Neighbour { rows, small }) = &wish.neighbour {
-        let section = neighbour::neighbour(&found, &wish.settings, rows, *small)?;
-        println!("\n{}", section.markdown());
-        report.sections.push(section);
-        report.write(&wish.json)?;
+    if let Some(Neighbour { rows, tenants, small }) = &wish.neighbour {
+        let names = |row: &String| neighbour::ACTS.iter().any(|act| act.name == row);
+        let is_of = |of_tenants: bool| rows.is_empty() || rows.iter().any(|row| names(row) != of_tenants);
+        if !tenants && is_of(false) {
+            report.sections.push(neighbour::neighbour(&found, &wish.settings, rows, *small)?);
+            report.write(&wish.json)?;
+        }
+        if is_of(true) {
+            report.sections.push(neighbour::tenants(&wish.settings, rows, *small)?);
+            report.write(&wish.json)?;
+        }
+        report.sections.iter().for_each(|section| println!("\n{}", section.markdown()));
     } else {
         groups(&wish, found, &mut report)?;
     }
     if wish.write_docs {
-        docs::write(root, page, &report)?;
+        write(&report)?;
     }
     println!("\n{} s; figures in {}", from.elapsed().as_secs(), wish.json.display());
     Ok(())
@@ -158,7 +170,7 @@ fn groups(wish: &Wish, found: Found, report: &mut Report) -> Result<(), Box<dyn 
 fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let (mut json, mut neighbour) = (None, false);
-    let mut of_it = Neighbour { rows: Vec::new(), small: false };
+    let mut of_it = Neighbour { rows: Vec::new(), tenants: false, small: false };
     let mut wish = Wish {
         groups: Vec::new(),
         neighbour: None,
@@ -175,10 +187,12 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
             "--bench" => {}
             "--long" => wish.long = true,
             "--codec" => wish.settings.push(format!("--codec={}", value()?)),
+            "--serve" => wish.settings.push(value()?),
             "--json" => json = Some(value()?.into()),
             "--write-docs" => wish.write_docs = true,
             "--row" => of_it.rows.push(value()?),
             "--small" => of_it.small = true,
+            "--tenants" => of_it.tenants = true,
             NEIGHBOUR => neighbour = true,
             "--docs-from" => wish.docs_from = Some(value()?.into()),
             name if GROUPS.iter().any(|(known, _)| *known == name) => wish.groups.push(name.to_owned()),
@@ -193,10 +207,11 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
     if neighbour && !wish.groups.is_empty() {
         return Err(format!("{NEIGHBOUR} is a separate run").into());
     }
-    if !neighbour && (of_it.small || !of_it.rows.is_empty()) {
-        return Err(format!("--row and --small belong to {NEIGHBOUR}").into());
+    if !neighbour && (of_it.small || of_it.tenants || !of_it.rows.is_empty()) {
+        return Err(format!("--row, --tenants and --small belong to {NEIGHBOUR}").into());
     }
-    let rows: Vec<&str> = neighbour::ACTS.iter().map(|act| act.name).collect();
+    let all = neighbour::ACTS.iter().filter(|_| !of_it.tenants).chain(&neighbour::OF_TENANTS);
+    let rows: Vec<&str> = all.map(|act| act.name).collect();
     if let Some(other) = of_it.rows.iter().find(|row| !rows.contains(&row.as_str())) {
         return Err(format!("no row {other}; there are {}", rows.join(", ")).into());
     }

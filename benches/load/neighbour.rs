@@ -8,6 +8,7 @@
 mod acts;
 mod http;
 mod on_page;
+mod tenants;
 
 use std::{
     io,
@@ -30,7 +31,13 @@ use super::{
     table::{Budget, Row, Section, percentile},
 };
 
-pub(crate) use self::acts::ACTS;
+pub(crate) use self::{
+    acts::ACTS,
+    tenants::{ACTS as OF_TENANTS, TITLE as TENANTS, tenants},
+};
+
+/// The title of the section.
+pub(crate) const TITLE: &str = "A greedy neighbour";
 
 /// How much longer a client may wait than beside the same act in a plain Chrome, in milliseconds.
 const GOAL: f64 = 250.0;
@@ -132,7 +139,7 @@ struct Waits {
 
 /// Measures these rows, or all.
 pub(crate) fn neighbour(found: &Found, settings: &[String], wanted: &[String], small: bool) -> io::Result<Section> {
-    let mut section = Section::new("A greedy neighbour", "in a plain Chrome");
+    let mut section = Section::new(TITLE, "in a plain Chrome");
     section.note(
         "A client repeats a small `Runtime.evaluate` on its page while another client performs the act. The figures \
          are the longest wait for a reply, and the 99th percentile of the waits as if it asked every 10 ms; for \
@@ -190,10 +197,19 @@ fn measure(act: &Act, endpoint: &Endpoint, site: SocketAddr, small: bool) -> io:
         victim.evaluate("1")?;
     }
     let greedy = Greedy { endpoint, site, small, begun: Mutex::new(Instant::now()) };
+    beside(&mut victim, &greedy, act.run)
+}
+
+/// Measures the victim while the greedy client acts.
+fn beside(
+    victim: &mut Page,
+    greedy: &Greedy<'_>,
+    run: impl FnOnce(&Greedy<'_>) -> io::Result<String>,
+) -> io::Result<Waits> {
     let over = AtomicBool::new(false);
     let (done, samples) = thread::scope(|scope| {
-        let watching = scope.spawn(|| watch(&mut victim, &over));
-        let done = (act.run)(&greedy);
+        let watching = scope.spawn(|| watch(victim, &over));
+        let done = run(greedy);
         over.store(true, Ordering::Release);
         (done, watching.join())
     });

@@ -20,6 +20,8 @@ pub(crate) enum Budget {
     AtMost(f64),
     /// At most this much more than the other side's figure, in the row's unit.
     AtMostMore(f64),
+    /// At most this multiple of the other side's figure, or at most this much more, in the row's unit.
+    AtMostTimesOrMore(f64, f64),
     /// No budget.
     None,
 }
@@ -79,6 +81,9 @@ impl Row {
             Budget::AtLeastTimes(limit) => Some(self.ratio? >= limit),
             Budget::AtMost(limit) => Some(self.proxied? <= limit),
             Budget::AtMostMore(limit) => Some(self.proxied? - self.beside? <= limit),
+            Budget::AtMostTimesOrMore(times, more) => {
+                Some(self.ratio? <= times || self.proxied? - self.beside? <= more)
+            }
             Budget::None => None,
         }
     }
@@ -94,6 +99,7 @@ impl Row {
                 }
                 _ => format!("≤ {limit:+} {}", self.unit),
             },
+            Budget::AtMostTimesOrMore(times, more) => format!("≤ {times} x or {more:+} {}", self.unit),
             Budget::None => String::new(),
         }
     }
@@ -112,12 +118,19 @@ impl Row {
     }
 }
 
+fn proxied() -> String {
+    "proxied".to_owned()
+}
+
 /// Rows with the same two sides.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Section {
     title: String,
     /// The heading of the column of the other side.
     beside: String,
+    /// The heading of the column of the proxy.
+    #[serde(default = "proxied")]
+    ours: String,
     notes: Vec<String>,
     rows: Vec<Row>,
     /// Plots of the rows.
@@ -128,7 +141,16 @@ pub(crate) struct Section {
 impl Section {
     pub(crate) fn new(title: &str, beside: &str) -> Self {
         let (title, beside) = (title.to_owned(), beside.to_owned());
-        Self { title, beside, notes: Vec::new(), rows: Vec::new(), plots: Vec::new() }
+        Self { title, beside, ours: proxied(), notes: Vec::new(), rows: Vec::new(), plots: Vec::new() }
+    }
+
+    /// The same with another heading of the column of the proxy.
+    pub(crate) fn with_ours(self, ours: &str) -> Self {
+        Self { ours: ours.to_owned(), ..self }
+    }
+
+    pub(crate) fn title(&self) -> &str {
+        &self.title
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) {
@@ -145,7 +167,7 @@ impl Section {
         self.rows.iter().filter(|row| row.met == Some(false)).map(|row| {
             let [what, _, proxied, ratio, budget, _] = row.cells();
             let figure = match row.budget {
-                Budget::AtMost(_) | Budget::AtMostMore(_) => proxied,
+                Budget::AtMost(_) | Budget::AtMostMore(_) | Budget::AtMostTimesOrMore(..) => proxied,
                 _ => format!("{ratio} x"),
             };
             format!("{}: {what}: {figure} ({budget})", self.title)
@@ -154,7 +176,7 @@ impl Section {
 
     /// A Markdown table that is also readable as text.
     pub(crate) fn markdown(&self) -> String {
-        let head = ["what", &self.beside, "proxied", "ratio", "budget", ""].map(str::to_owned);
+        let head = ["what", &self.beside, &self.ours, "ratio", "budget", ""].map(str::to_owned);
         let lines: Vec<[String; 6]> = std::iter::once(head).chain(self.rows.iter().map(Row::cells)).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let widths: [usize; 6] = std::array::from_fn(width);

@@ -77,7 +77,8 @@ fn attack_table_names_the_tests_that_send_each_row() {
 fn attack_table_lists_every_bench_row() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = std::fs::read_to_string(root.join(TABLE)).expect("the table");
-    let acts = std::fs::read_to_string(root.join("benches/load/neighbour/acts.rs")).expect("the acts");
+    let read = |file: &str| std::fs::read_to_string(root.join("benches/load/neighbour").join(file)).expect("the acts");
+    let acts = read("acts.rs") + &read("tenants.rs");
     let acts: Vec<_> =
         acts.lines().filter_map(|line| line.trim().strip_prefix("act(\"")?.split_once("\", \"")).collect();
     assert!(!acts.is_empty(), "no acts found in the bench's source");

@@ -44,7 +44,7 @@ const FOREIGN_FLAGS: [&str; 25] = [
 ];
 
 /// Further flags of the proofs that are also in ordinary sentences.
-const PROOF_FLAGS: [&str; 2] = ["seed", "max-examples"];
+const PROOF_FLAGS: [&str; 3] = ["seed", "max-examples", "serve"];
 
 /// Variables that are no setting: a token is never a flag, because other users can see those.
 const OTHER_VARIABLES: [&str; 1] = ["TOKEN"];

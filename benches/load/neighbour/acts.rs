@@ -51,7 +51,7 @@ pub(crate) const ACTS: [Act; 33] = [
     act("headers", "200 connections with 1 MB of header or without a request", headers),
 ];
 
-const fn act(name: &'static str, what: &'static str, run: fn(&Greedy<'_>) -> io::Result<String>) -> Act {
+pub(super) const fn act(name: &'static str, what: &'static str, run: fn(&Greedy<'_>) -> io::Result<String>) -> Act {
     Act { name, what, run }
 }
 
