@@ -89,9 +89,10 @@ pub(super) fn crash(call: &Call<'_>, _: &mut JsonObject<'_>) -> Checked {
         return Checked::Crashes;
     }
     refused(format!(
-        "'{}' is refused on an iframe or worker, with which Chrome could end: it needs the capability {}",
+        "'{}' is refused on an iframe or worker, with which Chrome could end: it needs the capability {} and {}",
         call.method,
-        Capability::Dedicated
+        Capability::Dedicated,
+        policy::OWN_BROWSER
     ))
 }
 
