@@ -53,6 +53,7 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Queued(_) => (StatusCode::CONFLICT, "queued"),
         ServiceError::Closing => (StatusCode::CONFLICT, "closing"),
         ServiceError::Bad(_) => (StatusCode::BAD_REQUEST, "bad-value"),
+        ServiceError::Together(_) => (StatusCode::UNPROCESSABLE_ENTITY, "contradiction"),
         ServiceError::Incapable { .. } => (StatusCode::FORBIDDEN, "no-capability"),
         ServiceError::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
         ServiceError::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
@@ -157,7 +158,7 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         ServiceError::NoSession { ended: Some(ended), .. } => {
             json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
         }
-        ServiceError::Bad(bad) => json!({ "field": bad.field }),
+        ServiceError::Bad(bad) | ServiceError::Together(bad) => json!({ "field": bad.field }),
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
@@ -230,6 +231,7 @@ mod tests {
             (ServiceError::Queued(id()), 409, "queued", None, json!({})),
             (ServiceError::Closing, 409, "closing", None, json!({})),
             (Bad::new("name", "is long").into(), 400, "bad-value", None, json!({ "field": "name" })),
+            (ServiceError::Together(Bad::new("a", "b")), 422, "contradiction", None, json!({ "field": "a" })),
             (
                 ServiceError::Incapable { what: "drain", needs: Capability::Admin },
                 403,

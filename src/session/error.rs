@@ -142,6 +142,9 @@ pub enum ServiceError {
     /// A value is invalid.
     #[error("Invalid parameters: {0}")]
     Bad(#[from] Bad),
+    /// A value is valid, and not together with another one.
+    #[error("Invalid parameters: {0}")]
+    Together(Bad),
     /// The owner has as many sessions as it may have.
     #[error("this owner has {most} sessions, the most that {limit} allows, parked ones included; close one first")]
     TooMany {

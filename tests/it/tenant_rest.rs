@@ -196,7 +196,6 @@ async fn tenants_that_cannot_be_changed_are_answered_with_the_reason() {
     for (method, path, body, kind, word) in [
         ("PUT", "/v1/tenants/acme", json!({ "capabilities": ["root"] }), "bad-value", "capabilities"),
         ("PUT", "/v1/tenants/acme", json!({ "limits": { "maxSessions": -1 } }), "bad-value", "maxSessions"),
-        ("PUT", "/v1/tenants/acme", json!({ "limits": { "cpuWeight": 50 } }), "bad-value", "limits.cpuWeight"),
         ("PUT", "/v1/tenants/acme", json!({ "colour": 1 }), "bad-value", "colour"),
         ("PUT", "/v1/tenants/acme", Value::Null, "no-body", "body"),
         ("POST", "/v1/tenants/acme/tokens", json!({ "name": "a b" }), "bad-value", "name"),
@@ -207,6 +206,9 @@ async fn tenants_that_cannot_be_changed_are_answered_with_the_reason() {
     ] {
         is_problem(&server.ask(&ops, method, path, body).await, 400, kind, word);
     }
+    let together = json!({ "limits": { "cpuWeight": 50 } });
+    let refused = server.ask(&ops, "PUT", "/v1/tenants/acme", together).await;
+    is_problem(&refused, 422, "contradiction", "limits.cpuWeight");
     assert_eq!(fs::read_to_string(server.file()).expect("a file"), good);
     let wrong = format!("{good}colour = 1\n");
     server.set(&wrong);

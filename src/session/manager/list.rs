@@ -30,11 +30,20 @@ type Place<'a> = (u64, &'a str);
 /// Reads the cursor of a page.
 fn after(cursor: Option<&str>) -> Result<After<'_>, Bad> {
     let Some(cursor) = cursor else { return Ok(After::Nothing) };
-    if let Some(id) = cursor.strip_prefix(ASLEEP) {
-        return Ok(After::Asleep(id));
-    }
-    let place = cursor.split_once('.').and_then(|(asked, id)| Some((u64::from_str_radix(asked, 16).ok()?, id)));
-    place.map(After::Awake).ok_or_else(|| Bad::new("cursor", "is not a value that this server gave as `next`"))
+    // As the pattern of the operation says.
+    let is_id =
+        |id: &&str| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let after = if let Some(id) = cursor.strip_prefix(ASLEEP) {
+        Some(id).filter(is_id).map(After::Asleep)
+    } else {
+        let is_number =
+            |asked: &&str| asked.len() <= 15 && asked.bytes().all(|digit| b"0123456789abcdef".contains(&digit));
+        cursor.split_once('.').and_then(|(asked, id)| {
+            let asked = Some(asked).filter(is_number).and_then(|asked| u64::from_str_radix(asked, 16).ok())?;
+            Some(After::Awake((asked, Some(id).filter(is_id)?)))
+        })
+    };
+    after.ok_or_else(|| Bad::new("cursor", "is not a value that this server gave as `next`"))
 }
 
 impl SessionManager {

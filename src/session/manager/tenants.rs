@@ -19,8 +19,8 @@ use crate::{
     },
     session::error::ServiceError,
     tenant::{
-        ChangeError, EditError, Limits, NewToken, Scope, Tenant, TenantSettings, Tenants, Token, add_token, check_name,
-        network, put_tenant, remove_tenant, remove_token,
+        ChangeError, EditError, Limits, NewToken, Scope, Sharing, Tenant, TenantSettings, Tenants, Token, add_token,
+        check_name, network, put_tenant, remove_tenant, remove_token,
         token::{self, Form, TokenHash, TokenSettings, repeatable},
     },
 };
@@ -158,14 +158,14 @@ fn shown(tenant: &Tenant) -> TenantInfo {
     TenantInfo { name: tenant.owner().to_string(), capabilities: capabilities.list(), limits }
 }
 
-fn read(limits: &TenantLimits) -> Result<Limits, Bad> {
+fn read(limits: &TenantLimits) -> Result<Limits, ServiceError> {
     for (field, number) in [
         ("bytesPerSecond", limits.bytes_per_second),
         ("maxSnapshots", limits.max_snapshots),
         ("browserMemoryMax", limits.browser_memory_max),
     ] {
         if number.is_some_and(|number| number > BYTES_MOST) {
-            return Err(Bad::new(&format!("limits.{field}"), format!("is more than {BYTES_MOST}")));
+            return Err(Bad::new(&format!("limits.{field}"), format!("is more than {BYTES_MOST}")).into());
         }
     }
     let read = same_limits!(
@@ -179,7 +179,9 @@ fn read(limits: &TenantLimits) -> Result<Limits, Bad> {
         }
     );
     read.check().map_err(|(limit, why)| {
-        Bad::new(if limit == "cpu_weight" { "limits.cpuWeight" } else { "limits.browserMemoryMax" }, why)
+        let bad = Bad::new(if limit == "cpu_weight" { "limits.cpuWeight" } else { "limits.browserMemoryMax" }, why);
+        // Who shares browsers may have neither limit, whatever its value.
+        if read.sharing == Sharing::All { ServiceError::Together(bad) } else { bad.into() }
     })?;
     Ok(read)
 }

@@ -161,6 +161,7 @@ fn as_cdp(error: &ServiceError) -> CdpError {
     let message = error.to_string();
     match error {
         ServiceError::Bad(_)
+        | ServiceError::Together(_)
         | ServiceError::Snapshot(
             RepositoryError::Import(_)
             | RepositoryError::Base64(_)
