@@ -4,14 +4,36 @@
 //! Such a target does not reply, so the whole protocol is sent at once; the replies come when the
 //! CDP session ends.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, fs};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Pid, getpgid},
+};
 use serde_json::{Value, json};
 
 use super::{
     connection::Connection,
     stage::{Command, On},
 };
+use crate::proxy::Proxy;
+
+/// The process of a page or frame that has the most memory.
+fn largest_renderer(proxy: &Proxy) -> Result<Pid, String> {
+    let browsers = proxy.browsers();
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw));
+    let is_one = |pid: &Pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let is_renderer = String::from_utf8_lossy(&line).contains("--type=renderer");
+        is_renderer && getpgid(Some(*pid)).is_ok_and(|group| browsers.contains(&group))
+    };
+    // The second word is the number of resident pages.
+    let pages = |pid: &Pid| -> Option<u64> {
+        fs::read_to_string(format!("/proc/{pid}/statm")).ok()?.split(' ').nth(1)?.parse().ok()
+    };
+    pids.filter(is_one).max_by_key(pages).ok_or_else(|| "no process of a page is there".to_owned())
+}
 
 /// Methods that would restore the target or end the connection, after which the rest would test
 /// nothing.
@@ -99,21 +121,21 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Brings the target into the state, on a connection to this address and path. `site` is an origin whose host is `127.0.0.1`.
+    /// Brings the target into the state, on a connection to this server and path. `site` is an origin whose host is `127.0.0.1`.
     pub(super) async fn new(
-        at: (&str, &str),
+        (proxy, path): (&Proxy, &str),
         site: &str,
         victims: &HashMap<&'static str, Value>,
         secret: &str,
         state: State,
     ) -> Result<Self, String> {
-        let connection = Connection::new(at, site, victims, secret).await?;
+        let connection = Connection::new((proxy.address(), path), site, victims, secret).await?;
         let mut ended = Self { connection, state, sessions: Vec::new() };
-        ended.set_up(site).await.map_err(|why| format!("{state}: {why}"))?;
+        ended.set_up(proxy, site).await.map_err(|why| format!("{state}: {why}"))?;
         Ok(ended)
     }
 
-    async fn set_up(&mut self, site: &str) -> Result<(), String> {
+    async fn set_up(&mut self, proxy: &Proxy, site: &str) -> Result<(), String> {
         let connection = &mut self.connection;
         let other = site.replace("127.0.0.1", "localhost");
         let (target, page) = connection.page("about:blank").await?;
@@ -148,7 +170,9 @@ impl Ended {
                     connection.feed(on, "Runtime.evaluate", &script("frame.remove()"), None).await;
                     vec![frame]
                 } else {
-                    connection.feed(Some(&frame), "Page.crash", &json!({}), None).await;
+                    // `Page.crash` is refused there. Its process is the one that has become large.
+                    connection.evaluate(&frame, "window.large = new Uint8Array(300e6).fill(1); 0").await?;
+                    kill(largest_renderer(proxy)?, Signal::SIGKILL).map_err(|error| error.to_string())?;
                     connection.wait_for("Target.targetCrashed").await?;
                     vec![frame, page]
                 }

@@ -73,8 +73,7 @@ impl World {
     /// A target that has ended, on a connection of its own.
     pub(super) async fn ended(&self, state: State) -> Result<Ended, String> {
         let path = self.tenants.path(OTHER, "/");
-        Ended::new((self.proxy.address(), &path), &self.site.origin(), &self.victim.ids, &self.victim.secret, state)
-            .await
+        Ended::new((&self.proxy, &path), &self.site.origin(), &self.victim.ids, &self.victim.secret, state).await
     }
 
     /// The harm so far.
