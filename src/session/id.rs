@@ -15,6 +15,19 @@ use crate::api_types::{Bad, Owner};
 /// How long a minted id can open a session, and how long an ended session is remembered.
 pub(super) const VALID: Duration = Duration::from_secs(24 * 3600);
 
+/// The longest text of an id: that of a named session, a name and an owner of 64 characters each.
+const LONGEST: usize = 64 + 1 + 64;
+
+/// Whether it may be the text of an id, be it a random one, a chosen one or that of a named session.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() <= LONGEST && text.split('~').all(is_plain)
+}
+
+/// Whether all characters are such as a client may choose.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
 /// The id of a session of ghostmux. It belongs to its owner: the same text of two owners is two ids.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId {
@@ -35,8 +48,7 @@ impl SessionId {
 
     /// An id that a client chose.
     pub(super) fn chosen(owner: &Owner, id: &str) -> Result<Self, Bad> {
-        let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-        if !plain || !(8..=64).contains(&id.len()) {
+        if !is_plain(id) || !(8..=64).contains(&id.len()) {
             let shown: String = id.chars().take(64).collect();
             return Err(Bad::new("id", format!("{shown:?} is not an id; use 8 to 64 characters of A-Z a-z 0-9 . _ -")));
         }
@@ -45,8 +57,7 @@ impl SessionId {
 
     /// The id of the session that an owner calls by this name. No chosen id is like it: those have no `~`.
     pub(super) fn named(owner: &Owner, name: &str) -> Result<Self, Bad> {
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-        if !plain || !(1..=64).contains(&name.len()) {
+        if !is_plain(name) || !(1..=64).contains(&name.len()) {
             let shown: String = name.chars().take(64).collect();
             let why = format!("{shown:?} is not a name of a session; use 1 to 64 characters of A-Z a-z 0-9 . _ -");
             return Err(Bad::new("session", why));

@@ -64,7 +64,7 @@ pub struct ListSessions {
     pub limit: Option<u32>,
     /// The `next` of the page before this one.
     #[serde(deserialize_with = "given")]
-    #[schemars(regex(pattern = "^([0-9a-f]{1,15}[.]|z)[A-Za-z0-9._-]{0,64}$"))]
+    #[schemars(regex(pattern = "^([0-9a-f]{1,15}[.]|z)[A-Za-z0-9._~-]{0,129}$"))]
     pub cursor: Option<String>,
 }
 

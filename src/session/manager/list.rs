@@ -5,7 +5,7 @@ use crate::{
     api_types::{Bad, SessionState, Sessions, Unreadable, operations::ListSessions},
     session::{
         error::ServiceError,
-        id::SessionId,
+        id::{SessionId, is_id},
         task::{Caller, SessionInfo},
     },
     store::UnreadableSession,
@@ -31,16 +31,14 @@ type Place<'a> = (u64, &'a str);
 fn after(cursor: Option<&str>) -> Result<After<'_>, Bad> {
     let Some(cursor) = cursor else { return Ok(After::Nothing) };
     // As the pattern of the operation says.
-    let is_id =
-        |id: &&str| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let after = if let Some(id) = cursor.strip_prefix(ASLEEP) {
-        Some(id).filter(is_id).map(After::Asleep)
+        Some(id).filter(|id| is_id(id)).map(After::Asleep)
     } else {
         let is_number =
             |asked: &&str| asked.len() <= 15 && asked.bytes().all(|digit| b"0123456789abcdef".contains(&digit));
         cursor.split_once('.').and_then(|(asked, id)| {
             let asked = Some(asked).filter(is_number).and_then(|asked| u64::from_str_radix(asked, 16).ok())?;
-            Some(After::Awake((asked, Some(id).filter(is_id)?)))
+            Some(After::Awake((asked, Some(id).filter(|id| is_id(id))?)))
         })
     };
     after.ok_or_else(|| Bad::new("cursor", "is not a value that this server gave as `next`"))

@@ -131,18 +131,23 @@ async fn session_list_filters_and_pages() {
     ] {
         assert_eq!(ids(query).await, (of(which), None), "{query}");
     }
-    let mut seen = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let (page, next) = ids(&format!("limit=2{cursor}")).await;
-        assert!(page.len() == 2 || next.is_none(), "{page:?}");
-        seen.extend(page);
-        match next {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
+    let all = async |limit: usize| {
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let (page, next) = ids(&format!("limit={limit}{cursor}")).await;
+            assert!(page.len() == limit || next.is_none(), "{page:?}");
+            seen.extend(page);
+            match next {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return seen,
+            }
         }
-    }
-    assert_eq!(seen, of(&[0, 1, 2, 3, 4]));
+    };
+    assert_eq!(all(2).await, of(&[0, 1, 2, 3, 4]));
+    // The id of a session that is called by a name has another form.
+    let _named = [proxy.connect_to("/s/crawl").await, proxy.connect_to("/s/other").await];
+    assert_eq!(all(1).await.len(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
