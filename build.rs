@@ -18,7 +18,7 @@ const WHOLE: &str = "*";
 
 /// The handlers of methods, with the doc comments of the variants of `Handler`.
 /// `src/virtual_browser/dispatch.rs` calls them.
-const HANDLERS: [(&str, &str); 44] = [
+const HANDLERS: [(&str, &str); 45] = [
     ("acknowledge", "Answers with an empty result."),
     ("attach_to_browser_target", "Attaches to the virtual browser target."),
     ("attach_to_target", "Attaches to a target of this session."),
@@ -33,6 +33,7 @@ const HANDLERS: [(&str, &str); 44] = [
     ("download_behavior", "Sets the download directory of a context."),
     ("during_trace", "Sends a command to Chrome while a trace of this session runs."),
     ("emulate", "Sends a command to Chrome, and records the emulation that it sets."),
+    ("navigate", "Sends a command that navigates the page, once that waits for no window that it opens."),
     ("end_trace", "Ends the trace of this session."),
     ("get_browser_contexts", "Lists the contexts of this session."),
     ("get_dev_tools_target", "Answers that no developer tools are open."),

@@ -206,6 +206,7 @@ RULES = [
     ("virtual_browser/liveness_check.rs", "a page is tested before commands that need it alive", "        let pending = Pending::Alive(first.on.clone(), first.id, page);", "        if OFF { return self.on_alive(&page); }\n        let pending = Pending::Alive(first.on.clone(), first.id, page);"),
     ("virtual_browser/liveness_check.rs", "commands for a crashed page do not wait", "for asked in self.liveness_checks.0.remove(page).into_iter().flatten() {", "for asked in self.liveness_checks.0.remove(page).filter(|_| !OFF).into_iter().flatten() {"),
     ("virtual_browser/crashed_pages.rs", "commands for a crashed page wait for its next document", "if self.crashed_pages.0.is_empty()", "if OFF || self.crashed_pages.0.is_empty()"),
+    ("browser/mirror/openers.rs", "an opener does not navigate while its window is held", "if self.openers.of.is_empty()", "if OFF || self.openers.of.is_empty()"),
     ("virtual_browser/arguments/crash_rules.rs", "the process of an iframe is not ended", "if call.on == Kind::Page || call.granted", "if OFF || call.on == Kind::Page || call.granted"),
     # ---- Emulation.
     ("virtual_browser/emulation.rs", "the client's emulation replaces the proxy's", "self.give_up(&page, change.aspect());", "if !OFF { self.give_up(&page, change.aspect()); }"),
@@ -217,13 +218,13 @@ RULES = [
     # ---- Owners and holders of targets.
     ("browser/mirror/population.rs", "contexts of a released lease have no owner", "        for context in &contexts {\n            self.owners.remove(context);", "        for context in contexts.iter().filter(|_| !OFF) {\n            self.owners.remove(context);"),
     ("browser/mirror.rs", "CDP sessions of a released lease have no owner", "            self.attachments.change(&id, |attachment| attachment.lease = None);", "            self.attachments.change(&id, |attachment| if !OFF { attachment.lease = None });"),
-    ("browser/mirror.rs", "a released lease holds no target", "        for id in mine {\n            self.release_holds(&id);", "        for id in mine.into_iter().filter(|_| !OFF) {\n            self.release_holds(&id);"),
+    ("browser/mirror.rs", "a released lease holds no target", "        for id in &mine {\n            self.release_holds(id);", "        for id in mine.iter().filter(|_| !OFF) {\n            self.release_holds(id);"),
     ("browser/mirror.rs", "a released lease does not auto-attach", "self.roots.release(lease);", "if !OFF { self.roots.release(lease); }"),
     ("browser/mirror.rs", "Chrome's own URLs are hidden", "if url::is_visible(&info.url) { info.kind }", "if OFF || url::is_visible(&info.url) { info.kind }"),
     ("browser/mirror.rs", "a target that navigates to a Chrome URL is hidden", "if shown_kind(&info) == Kind::Other {", "if !OFF && shown_kind(&info) == Kind::Other {"),
     ("browser/mirror.rs", "hidden targets stay hidden", "        if !target.presentable {\n            return;", "        if !OFF && !target.presentable {\n            return;"),
     ("browser/mirror.rs", "CDP sessions on a hidden target are detached", "        for session in attached {\n            self.let_loose(&session);", "        for session in attached.into_iter().filter(|_| !OFF) {\n            self.let_loose(&session);"),
-    ("browser/mirror.rs", "a hidden target is resumed", "        self.release_holds(id);\n        if let Some(lease) = owner", "        if !OFF { self.release_holds(id); }\n        if let Some(lease) = owner"),
+    ("browser/mirror.rs", "a hidden target is resumed", "        self.release_holds(id);\n        self.release_opener(id);", "        if !OFF { self.release_holds(id); }\n        self.release_opener(id);"),
     ("browser/mirror.rs", "a tab without a page is not shown", "kind != Kind::Tab && !own;", "(OFF || kind != Kind::Tab) && !own;"),
     ("browser/mirror/hold.rs", "a watcher's CDP session of the proxy's own page is not handed", "                && !self.own_pages.contains(id)\n", "                && (OFF || !self.own_pages.contains(id))\n"),
     ("browser/mirror.rs", "a tab of Chrome's own interface is let go", "Some(tab) => self.release_hold(Flavour::Tab, &tab),", "Some(tab) => if !OFF { self.release_hold(Flavour::Tab, &tab) },"),

@@ -131,6 +131,8 @@ enum LinkRequest {
     Call { lease: LeaseId, tag: Tag, call: Call },
     /// A command of the proxy's own.
     Own { call: Call, lease: Option<LeaseId>, reply: oneshot::Sender<Reply> },
+    /// A frame for a page-level CDP session that navigates its page, unchanged.
+    Navigate { lease: LeaseId, on: CdpSessionId, message: Wire },
     /// A client resumes a target.
     Resume { lease: LeaseId, on: CdpSessionId, children: bool, how: ResumeAs },
     /// A root's auto-attach changes; answered with `{}` once all existing targets are attached, or
@@ -206,6 +208,7 @@ impl LinkRequest {
     fn is_clients(&self) -> bool {
         match self {
             Self::Pass { .. }
+            | Self::Navigate { .. }
             | Self::Call { .. }
             | Self::Resume { .. }
             | Self::AutoAttach { .. }

@@ -85,6 +85,8 @@ pub enum Action {
     ToClient(ViewId, ToClient),
     /// A frame of a client for its page-level CDP session, unchanged.
     Pass(Bytes),
+    /// As [`Action::Pass`], for a frame that navigates its page.
+    Navigate(CdpSessionId, Bytes),
     /// A command under an id of the link; the caller passes its reply to [`VirtualBrowser::on_browser`].
     Call(Tag, Call),
     /// A client resumes a target.

@@ -62,7 +62,7 @@ impl LinkRequest {
     /// from the beginning.
     pub(super) fn paid(&self) -> Option<(LeaseId, usize)> {
         let (lease, bytes) = match self {
-            Self::Pass { lease, .. } => return Some((*lease, 0)),
+            Self::Pass { lease, .. } | Self::Navigate { lease, .. } => return Some((*lease, 0)),
             Self::Call { lease, call, .. } => (lease, call.params.len()),
             Self::Resume { lease, how: ResumeAs::Frame { text, .. }, .. } => (lease, text.len()),
             Self::Resume { lease, .. }

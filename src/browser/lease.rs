@@ -11,7 +11,12 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Browser, CallError, Inbox, LeaseId, LinkRequest, account::Account, codec::Writer, member};
+use super::{
+    Browser, CallError, Inbox, LeaseId, LinkRequest,
+    account::Account,
+    codec::{Wire, Writer},
+    member,
+};
 use crate::{
     cdp::{
         error::CdpError,
@@ -114,10 +119,23 @@ impl Lease {
     /// link's. An error means that nothing was sent, because the frame is larger than Chrome
     /// accepts; it is the reply for the frame's sender.
     pub fn pass(&mut self, text: &Bytes) -> Result<(), CdpError> {
-        let message = self.writer.wire(text).map_err(|error| error.to_error())?;
-        self.account.add(message.len());
+        let message = self.encode(text)?;
         self.browser.order(LinkRequest::Pass { lease: self.id, message });
         Ok(())
+    }
+
+    /// As [`Lease::pass`], for a frame that navigates the page: it is sent when the page does not wait for a window that it
+    /// opens.
+    pub fn navigate(&mut self, on: CdpSessionId, text: &Bytes) -> Result<(), CdpError> {
+        let message = self.encode(text)?;
+        self.browser.order(LinkRequest::Navigate { lease: self.id, on, message });
+        Ok(())
+    }
+
+    fn encode(&mut self, text: &Bytes) -> Result<Wire, CdpError> {
+        let message = self.writer.wire(text).map_err(|error| error.to_error())?;
+        self.account.add(message.len());
+        Ok(message)
     }
 
     /// Sends a command under an id of the link.

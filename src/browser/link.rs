@@ -10,6 +10,7 @@ mod calls;
 mod disposals;
 mod mending;
 mod messages;
+mod navigations;
 mod replies;
 mod requests;
 mod shared_worker_lock;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     calls::{Asked, Pending, Waiting, attach_to},
+    navigations::HeldNavigations,
     shared_worker_lock::SharedWorkerLocks,
 };
 use super::{
@@ -79,6 +81,7 @@ pub(super) struct Link {
     downloads: Downloads,
     disposals: ContextReaper,
     closings: Closings,
+    navigations: HeldNavigations,
     inboxes: HashMap<LeaseId, Inbox>,
     waiting: HashMap<CallId, Waiting>,
     /// The pending calls by their CDP session: the end of any CDP session must not scan all calls
@@ -144,6 +147,7 @@ impl Link {
             downloads,
             disposals: ContextReaper::default(),
             closings: Closings::default(),
+            navigations: HeldNavigations::default(),
             inboxes: HashMap::new(),
             waiting: HashMap::new(),
             waiting_on: BTreeSet::new(),
@@ -317,6 +321,7 @@ impl Link {
     /// Performs the actions that the pure parts have decided.
     fn after(&mut self) {
         self.flush_effects();
+        self.send_navigations();
         while let Some(verdict) = self.downloads.poll_verdict() {
             match verdict {
                 Verdict::Deliver { lease, method, params } => {

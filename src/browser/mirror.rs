@@ -8,7 +8,7 @@
 //! decided in `virtual_browser/`.
 //!
 //! `attach` handles the CDP sessions on targets, `hold` the pausing of new targets, `hidden_pages`
-//! the proxy's own pages, `records` what is on record as a whole. All leases share the task that uses this, so no function scans what
+//! the proxy's own pages, `openers` those that wait for a window, `records` what is on record as a whole. All leases share the task that uses this, so no function scans what
 //! belongs to others: `population`, `attachments`, `expected` and `roots` have indexes.
 
 use std::{
@@ -33,6 +33,7 @@ mod expected;
 mod hidden_pages;
 mod hold;
 mod index;
+mod openers;
 mod population;
 mod records;
 mod roots;
@@ -43,6 +44,7 @@ use self::{
     certificates::Certificates,
     expected::Expectations,
     hidden_pages::{Concealing, Deferred},
+    openers::Openers,
     population::Population,
     roots::Roots,
 };
@@ -114,6 +116,7 @@ pub(crate) struct Mirror {
     /// The permissions set in each context.
     rulings: HashMap<ContextId, Rulings>,
     certificates: Certificates,
+    openers: Openers,
     /// The number of targets so far.
     number: u64,
     effects: VecDeque<Effect>,
@@ -144,6 +147,7 @@ impl Mirror {
             origins: HashMap::new(),
             rulings: HashMap::new(),
             certificates: Certificates::default(),
+            openers: Openers::default(),
             number: 0,
             effects: VecDeque::new(),
             expired_holds: 0,
@@ -265,8 +269,8 @@ impl Mirror {
             self.rulings.remove(&context);
         }
         self.release_keepers(lease, &mine);
-        for id in mine {
-            self.release_holds(&id);
+        for id in &mine {
+            self.release_holds(id);
         }
         let attached: Vec<CdpSessionId> = self.attachments.of_lease(lease).cloned().collect();
         let mut roots = Vec::new();
@@ -276,6 +280,9 @@ impl Mirror {
             if self.attachments.get(id.as_str()).is_some_and(|attachment| attachment.parent.is_none()) {
                 roots.push(id);
             }
+        }
+        for id in &mine {
+            self.release_opener(id);
         }
         roots
     }
@@ -299,7 +306,7 @@ impl Mirror {
         json.clone_into(&mut target.info);
         target.kind = Some(kind);
         target.presentable = kind.is_ordinary() && kind != Kind::Tab && !own;
-        target.has_opener = info.has_opener;
+        target.has_opener = info.opener.is_some();
         target.can_access_opener = info.can_access_opener;
         match (&info.context, info.kind) {
             (Some(context), Kind::Tab) => {
@@ -364,6 +371,7 @@ impl Mirror {
             self.let_loose(&session);
         }
         self.release_holds(id);
+        self.release_opener(id);
         if let Some(lease) = owner {
             self.effects.push_back(Effect::Deliver(lease, Told::Destroyed { target: id.clone() }));
         }
@@ -381,6 +389,10 @@ impl Mirror {
         }
         self.expected.forget_target(&id);
         self.certificates.forget(&id);
+        self.openers.release(&id);
+        if let Some(page) = target.page() {
+            self.release_opener(page);
+        }
         if target.presentable
             && let Some(lease) = self.targets.owner_of(target.context())
         {
@@ -393,6 +405,8 @@ impl Mirror {
         if self.defer_for(id, |id| Deferred::Crashed(id, params.to_owned())) {
             return;
         }
+        // Its opener was in the same process.
+        self.openers.release(&TargetId::from(id));
         if let Some((id, target)) = self.targets.get_key_value(id)
             && target.presentable
             && let Some(lease) = self.targets.owner_of(target.context())

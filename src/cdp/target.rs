@@ -91,8 +91,8 @@ pub struct TargetInfo {
     pub attached: bool,
     /// Its context; browser targets have none.
     pub context: Option<ContextId>,
-    /// Whether another page opened it.
-    pub has_opener: bool,
+    /// The page that opened it.
+    pub opener: Option<TargetId>,
     /// Whether it can reach that page by `window.opener`.
     pub can_access_opener: bool,
     /// The parent target, such as the page of an iframe.
@@ -129,7 +129,7 @@ impl TargetInfo {
             url: wire.url.and_then(|raw| string(raw.get())).map_or_else(String::new, Cow::into_owned),
             attached: wire.attached,
             context: wire.browser_context_id,
-            has_opener: wire.opener_id.is_some(),
+            opener: wire.opener_id.and_then(|raw| string(raw.get())).map(|id| id.as_ref().into()),
             can_access_opener: wire.can_access_opener,
             parent: wire.parent_id.and_then(|raw| string(raw.get())).map(|id| id.as_ref().into()),
         })
@@ -296,6 +296,9 @@ mod tests {
             r#"{"targetId":"A","type":"page","title":"\ud800","url":"http://x/","attached":true,"openerId":"B","browserContextId":"C"}"#,
         );
         let info = info.expect("a target");
-        assert_eq!((info.kind, info.has_opener, info.url.as_str()), (Kind::Page, true, "http://x/"));
+        assert_eq!(
+            (info.kind, info.opener.as_ref().map(TargetId::as_str), info.url.as_str()),
+            (Kind::Page, Some("B"), "http://x/")
+        );
     }
 }

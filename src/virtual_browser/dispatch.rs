@@ -31,6 +31,7 @@ impl VirtualBrowser {
             Handler::Pass | Handler::IoStream if level == Level::Browser => self.forward_as_it_is(on, command),
             Handler::Pass => self.pass(on, command, as_it_is),
             Handler::Emulate => self.pass_emulation(on, command, as_it_is),
+            Handler::Navigate => self.navigate(on, id, method, command.params()),
             Handler::PageEnable => self.enable_page(on, command, as_it_is),
             Handler::NetworkDisable => self.disable_network(on, command, as_it_is),
             Handler::Resume => self.resume(on, command),
@@ -154,6 +155,16 @@ impl VirtualBrowser {
         self.actions.push(Action::Pass(Bytes::from(message::envelope(id, method, params, Some(on)))));
     }
 
+    /// Sends a command that navigates its page.
+    fn navigate(&mut self, on: &CdpSessionId, id: CallId, method: &str, params: &str) {
+        if id.is_ours() {
+            return self.forward(on, on.clone(), id, method, params.to_owned());
+        }
+        self.sent(on, id);
+        let text = Bytes::from(message::envelope(id, method, params, Some(on)));
+        self.actions.push(Action::Navigate(on.clone(), text));
+    }
+
     fn resume(&mut self, on: &CdpSessionId, command: &Command) {
         let children = self.scope.sessions.get(on).is_some_and(|cdp| cdp.auto_attach);
         let id = command.id();
@@ -185,7 +196,10 @@ impl VirtualBrowser {
         if rule == Check::VisibleSize {
             self.pictures.on_resizing();
         }
+        let is_navigation = rule == Check::Navigate;
         match arguments::check(rule, method, command.params(), to, self.granted) {
+            arguments::Checked::AsIs if is_navigation => self.navigate(on, id, method, command.params()),
+            arguments::Checked::Rewritten(params) if is_navigation => self.navigate(on, id, method, &params),
             arguments::Checked::AsIs => self.pass_with(on, id, method, command.params()),
             arguments::Checked::Rewritten(params) => self.pass_with(on, id, method, &params),
             arguments::Checked::Another { method, params } => self.pass_with(on, id, method, &params),

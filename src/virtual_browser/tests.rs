@@ -178,7 +178,7 @@ impl Pair {
     fn spell(&mut self, action: Action) -> String {
         match action {
             Action::ToClient(view, frame) => format!("{}: {}", view.0, text(frame)),
-            Action::Pass(text) => format!("pass {}", String::from_utf8_lossy(&text)),
+            Action::Pass(text) | Action::Navigate(_, text) => format!("pass {}", String::from_utf8_lossy(&text)),
             Action::Call(tag, call) => {
                 self.tags.push_back(tag);
                 format!("call {} {} {}", call.on.expect("a CDP session"), call.method, call.params)

@@ -644,11 +644,12 @@ const SCANS: [&str; 10] = [
 ];
 
 /// Functions that may scan, with the reason why the collection is small.
-const MAY_SCAN: [(&str, &str, &str); 32] = [
+const MAY_SCAN: [(&str, &str, &str); 33] = [
     ("browser/link.rs", "run", "the end of the browser"),
     ("browser/link.rs", "next_timeout", "three clocks"),
     ("browser/link/mending.rs", "mend", "the proxy's own three CDP sessions"),
     ("browser/link/messages.rs", "on_detached", "the CDP sessions that have just gone"),
+    ("browser/link/navigations.rs", "forget", "the pages that wait for a window, when a lease ends"),
     ("browser/link/requests.rs", "on_release", "the pages of a lease that has ended"),
     ("browser/link/shared_worker_lock.rs", "next_turn", "those who wait for one worker"),
     ("browser/mirror.rs", "new", "the proxy's own three CDP sessions"),

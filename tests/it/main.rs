@@ -49,4 +49,5 @@ mod tenant_limits;
 mod tenant_redis;
 mod tenant_rest;
 mod tenants;
+mod windows;
 mod workers;

@@ -175,6 +175,7 @@ impl Link {
     pub(super) fn on_destroyed(&mut self, target: &TargetId) {
         self.targets.on_destroyed(target.as_str());
         self.closings.gone(target.as_str());
+        self.drop_navigations(target);
         self.next_turn(target);
     }
 

@@ -43,6 +43,7 @@ impl Link {
         }
         match order {
             LinkRequest::Pass { lease, message } => self.upstream.push(Some(lease), None, message),
+            LinkRequest::Navigate { lease, on, message } => self.on_navigate(lease, &on, message),
             LinkRequest::Call { lease, tag, call } if matches!(call.settle, Settle::Unbind(_)) => {
                 self.disposals.ask(lease, tag, call);
                 self.dispose(Instant::now());
@@ -213,6 +214,7 @@ impl Link {
             self.settled(id);
         }
         self.disposals.forget(lease);
+        self.navigations.forget(lease);
         let contexts = self.targets.contexts_of(lease);
         let pages = self.targets.pages_of(&[lease]).into_iter().map(|(page, _)| page).collect();
         if self.downloads.release(lease) {

@@ -264,6 +264,7 @@ impl Mirror {
         if of_a_client && !self.has_client(id) {
             self.release_hold(Flavour::Page, id);
         }
+        self.release_opener(id);
     }
 
     /// Whether there is a CDP session on a target.

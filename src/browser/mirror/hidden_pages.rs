@@ -243,7 +243,7 @@ impl Mirror {
     /// Defers an event that may be about a hidden page. Only pages without an opener are hidden,
     /// and their tabs.
     pub(super) fn defer(&mut self, info: &TargetInfo, event: impl FnOnce() -> Deferred) -> bool {
-        if self.concealing.is_empty() || info.has_opener || self.targets.contains(&info.id) {
+        if self.concealing.is_empty() || info.opener.is_some() || self.targets.contains(&info.id) {
             return false;
         }
         let is_page = matches!(shown_kind(info), Kind::Tab | Kind::Page | Kind::Other);

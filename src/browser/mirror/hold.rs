@@ -44,6 +44,7 @@ impl Mirror {
             }
             _ => self.release_holds(&id),
         }
+        self.release_opener(&id);
         Resume::Pass
     }
 
@@ -71,6 +72,7 @@ impl Mirror {
         if let Some(([Some(_), _] | [_, Some(_)], false)) = held {
             self.release_holds(id);
         }
+        self.release_opener(id);
     }
 
     /// Checks the holds whose deadline has passed.
@@ -122,6 +124,10 @@ impl Mirror {
         let target = self.targets.entry(&info.id);
         target.reported[flavour as usize] = true;
         target.held[flavour as usize] = Some(child.clone());
+        if flavour == Flavour::Page {
+            self.hold_opener(info);
+        }
+        let Some(target) = self.targets.get(info.id.as_str()) else { return };
         let unpaired_tab = target.kind == Some(Kind::Tab) && !target.presentable;
         let waits_for_page = unpaired_tab && self.wanted_by(flavour, &info.id).next().is_some();
         if !waits_for_page {
@@ -250,11 +256,15 @@ impl Mirror {
     }
 
     fn resume_for(&mut self, lease: Option<LeaseId>, on: CdpSessionId) {
+        let target = self.target_of(&on).cloned();
         self.effects.push_back(Effect::Send {
             lease,
             on,
             method: "Runtime.runIfWaitingForDebugger",
             params: "{}".to_owned(),
         });
+        if let Some(target) = target {
+            self.release_opener(&target);
+        }
     }
 }

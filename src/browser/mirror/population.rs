@@ -55,6 +55,11 @@ impl Target {
     pub(super) fn page(&self) -> Option<&TargetId> {
         self.page.as_ref()
     }
+
+    /// The target of which it is a child.
+    pub(super) fn parent(&self) -> Option<&TargetId> {
+        self.parent.as_ref()
+    }
 }
 
 /// All targets, and the owners of their contexts.

@@ -53,6 +53,7 @@ impl Fixture {
     /// * `auto R page|tab [nowait] [filter:JSON]`, `off R`, `refused T R`
     /// * `name R T 1`: Chrome's reply 1 to a command of R's names T
     /// * `resume S [children]`, `detach S`: what a client does
+    /// * `navigate S`: whether a navigation on S has to wait; `released`: the pages whose navigations need not any more
     /// * `conceal C`, `ours C T` or `ours C -`, `reveal T [by:S]`: pages of the proxy's own
     /// * `ignore 1 [no]`: certificate errors; `keep 1 T S`: S is attached for that
     /// * `pass 5`: seconds
@@ -121,6 +122,13 @@ impl Fixture {
             "resume" => {
                 let resume = self.targets.on_resume(&arg(0).into(), has("children"));
                 answers.push(if resume == Resume::Pass { "up".to_owned() } else { "kept back".to_owned() });
+            }
+            "navigate" => {
+                let waits = self.targets.waits_for_window(&arg(0).into());
+                answers.push(waits.map_or("goes".to_owned(), |opener| format!("waits for {opener}")));
+            }
+            "released" => {
+                answers.extend(std::iter::from_fn(|| self.targets.poll_released_opener()).map(|page| page.to_string()));
             }
             "detach" => answers.extend(self.detach(&arg(0).into())),
             "conceal" => answers.extend((!self.targets.conceal(&arg(0).into())).then(|| "busy".to_owned())),
@@ -226,9 +234,11 @@ fn play(script: &str) -> Fixture {
 /// The mirror has only the proxy's own three CDP sessions.
 #[track_caller]
 fn is_empty(mirror: &Mirror) {
-    let Mirror { roots, unpaired, expected, concealing, own_pages, origins, rulings, certificates, .. } = mirror;
+    let Mirror { roots, unpaired, expected, concealing, own_pages, origins, rulings, certificates, openers, .. } =
+        mirror;
     assert_eq!(mirror.census(), (0, 0, 3), "{mirror:?}");
     assert!(roots.is_empty() && unpaired.is_empty() && expected.is_empty(), "{mirror:?}");
+    assert!(openers.pairs().is_empty());
     assert!(concealing.is_empty() && own_pages.is_empty(), "{mirror:?}");
     assert!(origins.is_empty() && rulings.is_empty() && certificates.is_empty(), "{mirror:?}");
 }

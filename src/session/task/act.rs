@@ -82,6 +82,11 @@ impl SessionTask {
                     self.session.on_unsent(text, &error);
                 }
             }
+            Action::Navigate(on, text) => {
+                if let Err(error) = self.lease.navigate(on, &text) {
+                    self.session.on_unsent(text, &error);
+                }
+            }
             Action::Call(tag, call) => self.lease.call(tag, call),
             Action::Resume(on, children, how) => self.lease.resume(on, children, how),
             Action::AutoAttach(tag, root, interest) => self.lease.auto_attach(tag, root, interest),

@@ -123,7 +123,7 @@ fn kind(action: Action, method: &str, params: &str) -> String {
                 "answer".to_owned()
             }
         }
-        Action::Pass(text) => {
+        Action::Pass(text) | Action::Navigate(_, text) => {
             let up = Command::read(text).expect("a command");
             format!("pass {}", went_up(up.method(), up.params()))
         }

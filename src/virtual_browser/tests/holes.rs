@@ -165,7 +165,7 @@ fn ways(method: &str, params: &str) -> [String; 6] {
 /// Checks that a text for Chrome has no duplicate keys and no foreign id.
 fn check(action: &Action, names: &[&str], frame: &str) {
     let up = match action {
-        Action::Pass(text) | Action::Resume(_, _, ResumeAs::Frame { text, .. }) => {
+        Action::Pass(text) | Action::Navigate(_, text) | Action::Resume(_, _, ResumeAs::Frame { text, .. }) => {
             let command = Command::read(text.clone()).expect("what goes up can be read");
             assert_ne!(command.session(), Some(FOREIGN), "{frame}");
             assert_ne!(command.session(), None, "{frame}: {text:?}");
@@ -270,9 +270,10 @@ fn methods_without_a_rule_are_not_sent() {
                             Command::read(text.clone()).ok().and_then(|up| up.session().map(str::to_owned))
                         }
                         Action::Call(_, call) => call.on.as_ref().map(ToString::to_string),
-                        Action::Resume(on, ..) | Action::Detach(_, on) | Action::AutoAttach(_, on, _) => {
-                            Some(on.to_string())
-                        }
+                        Action::Resume(on, ..)
+                        | Action::Navigate(on, _)
+                        | Action::Detach(_, on)
+                        | Action::AutoAttach(_, on, _) => Some(on.to_string()),
                         _ => continue,
                     };
                     assert!(on.as_deref().is_some_and(|on| own.contains(&on)), "{frame}: {action:?}");

@@ -194,6 +194,7 @@ async fn record(name: &str, script: &str) {
 fn act(lease: &mut Lease, action: Action) {
     match action {
         Action::Pass(text) => lease.pass(&text).expect("Chrome takes it"),
+        Action::Navigate(on, text) => lease.navigate(on, &text).expect("Chrome takes it"),
         Action::Call(tag, call) => lease.call(tag, call),
         Action::Resume(on, children, how) => lease.resume(on, children, how),
         Action::AutoAttach(tag, root, interest) => lease.auto_attach(tag, root, interest),

@@ -237,3 +237,53 @@ fn popup_stays_paused_while_another_client_waits() {
         ));
     }
 }
+
+#[test]
+fn an_opener_may_not_navigate_until_its_window_was_resumed() {
+    let opened = |how: &str, then: &str| {
+        play(&format!(
+            "bind C 1
+             root R 1
+             auto R page
+             create O page C     => 1: created O
+             attach SO O R       => 1: attached SO to O on R
+             create F iframe C of:O => 1: created F
+             attach SF F SO      => 1: attached SF to F on SO
+             create P page C {how} => 1: created P
+             navigate SO         => goes
+             attach WP P PW paused => 1: attached WP to P on R waiting
+             {then}"
+        ))
+    };
+    let access = "opener access";
+    opened(access, "navigate SO => waits for O\nnavigate SF => waits for O\nnavigate WP => goes");
+    opened(access, "resume WP => up\nreleased => O\nnavigate SO => goes");
+    opened(access, "gone WP => 1: detached WP on R\nreleased => O\nnavigate SO => goes");
+    opened(access, "crash P => 1: crashed P\nreleased => O\nnavigate SO => goes");
+    opened(access, "destroy P => 1: destroyed P\nreleased => O\nnavigate SO => goes");
+    // It does not return from `window.open` before the last one was resumed.
+    opened(
+        access,
+        "create P2 page C opener access => 1: created P2
+         attach WP2 P2 PW paused => 1: attached WP2 to P2 on R waiting
+         resume WP     => up
+         released
+         navigate SO   => waits for O
+         resume WP2    => up
+         released      => O",
+    );
+    // The script of a page does not wait for a window that cannot reach it.
+    opened("opener", "navigate SO => goes");
+}
+
+#[test]
+fn an_opener_may_not_navigate_while_the_tab_of_its_window_is_held() {
+    popup(
+        "opener access",
+        &(HELD.to_owned()
+            + "attach SO O R => 1: attached SO to O on R
+               navigate SO   => waits for O
+               resume WT     => resume WP, detach WP on PW, up
+               released      => O"),
+    );
+}

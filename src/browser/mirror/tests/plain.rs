@@ -2,7 +2,7 @@
 //! enough to be checked by reading; [`super::random`] compares the mirror with it.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     time::Instant,
 };
 
@@ -32,6 +32,8 @@ struct Target {
     /// may be shown.
     presentable: bool,
     has_opener: bool,
+    /// The page that waits while this window is held.
+    opener: Option<TargetId>,
     can_access_opener: bool,
     /// The page of a tab.
     page: Option<TargetId>,
@@ -290,7 +292,7 @@ impl Plain {
         target.context.clone_from(&info.context);
         target.parent.clone_from(&info.parent);
         target.presentable = kind.is_ordinary() && kind != Kind::Tab && !own;
-        target.has_opener = info.has_opener;
+        target.has_opener = info.opener.is_some();
         target.can_access_opener = info.can_access_opener;
         match (&info.context, info.kind) {
             (Some(context), Kind::Tab) => {
@@ -391,6 +393,9 @@ impl Plain {
         if self.defer_for(id, |id| Deferred::Crashed(id, params.to_owned())) {
             return;
         }
+        if let Some(target) = self.targets.get_mut(id) {
+            target.opener = None;
+        }
         if let Some((id, target)) = self.targets.get_key_value(id)
             && target.presentable
             && let Some(lease) = self.context_owner(target.context.as_ref())
@@ -398,6 +403,18 @@ impl Plain {
             let told = Told::Crashed { target: id.clone(), params: params.to_owned() };
             self.effects.push_back(Effect::Deliver(lease, told));
         }
+    }
+
+    /// The pages that wait for a window, with the window.
+    pub(super) fn openers(&self) -> BTreeSet<(TargetId, TargetId)> {
+        let is_held = |id: &TargetId, target: &Target| {
+            target.held.iter().chain(&target.handed).any(Option::is_some) || self.is_waited_for(id)
+        };
+        let tab_is_held = |page: &TargetId| {
+            self.targets.iter().any(|(id, target)| target.page.as_ref() == Some(page) && is_held(id, target))
+        };
+        let windows = self.targets.iter().filter(|(id, target)| is_held(id, target) || tab_is_held(id));
+        windows.filter_map(|(id, target)| Some((target.opener.clone()?, id.clone()))).collect()
     }
 
     fn context_owner(&self, context: Option<&ContextId>) -> Option<LeaseId> {

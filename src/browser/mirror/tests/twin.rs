@@ -118,6 +118,7 @@ impl Twin {
         mirror.attachments.check();
         mirror.expected.check();
         mirror.roots.check();
+        assert_eq!(mirror.openers.pairs(), plain.openers());
         assert_eq!(mirror.census(), plain.census());
         assert_eq!(mirror.next_timeout(), plain.next_timeout());
         assert_eq!(mirror.expired_holds, plain.expired_holds);

@@ -121,6 +121,9 @@ impl Plain {
             json.clone_into(&mut target.info);
         }
         target.reported[flavour as usize] = true;
+        if flavour == Flavour::Page && info.kind == Kind::Page && info.can_access_opener {
+            target.opener.clone_from(&info.opener);
+        }
         target.held[flavour as usize] = Some(child.clone());
         let unpaired_tab = target.kind == Some(Kind::Tab) && !target.presentable;
         let waits_for_page = unpaired_tab && self.wanted_by(flavour, &info.id).next().is_some();
