@@ -187,6 +187,17 @@ pub enum NoLease {
         /// What it lacks.
         why: String,
     },
+    /// The browser that was started for the session, with its launch options, did not start.
+    #[error(
+        "the browser did not start with these launch options: {error}; it is tried again for a request that comes \
+         {} ms later", retry_in.as_millis()
+    )]
+    NotStarted {
+        /// The error.
+        error: Arc<BrowserError>,
+        /// The pause before the next attempt.
+        retry_in: Duration,
+    },
     /// This server has no dedicated browsers.
     #[error("isolation=dedicated is not offered by this server: {why}")]
     NeverDedicated {
@@ -368,13 +379,15 @@ impl Pool {
         if slots.values().any(|slot| slot.browser().is_some_and(Browser::is_alive)) {
             return None;
         }
-        let newest_dead = slots.iter().rfind(|(_, slot)| matches!(slot.state, State::Dead { .. })).map(|(id, _)| *id);
+        // One with launch options tells nothing of the others.
+        let all = || slots.iter().filter(|(_, slot)| slot.kind.special().is_none());
+        let newest_dead = all().rfind(|(_, slot)| matches!(slot.state, State::Dead { .. })).map(|(id, _)| *id);
         let tells = |(id, slot): &(&BrowserId, &Slot)| {
             !matches!(slot.state, State::Dead { .. })
                 || newest_dead == Some(**id)
                 || self.inner.sources[slot.source].is_remote() && slot.was_not_reached(slot.source)
         };
-        let whys = slots.iter().filter(tells).filter_map(|(id, slot)| {
+        let whys = all().filter(tells).filter_map(|(id, slot)| {
             let place = self.inner.sources[slot.source].remote().map(|url| format!(" at {url}")).unwrap_or_default();
             Some(format!("browser {id}{place}: {}", slot.lacks()?))
         });
@@ -395,8 +408,8 @@ impl Pool {
 
     /// Hands out a lease in the least loaded shared browser, a warm one if there is one; or that of a dedicated browser.
     pub async fn lease(&self, request: LeaseRequest) -> Result<Lease, NoLease> {
-        if request.kind == BrowserKind::Dedicated {
-            return self.lease_dedicated().await;
+        if let BrowserKind::Dedicated(launch) = request.kind {
+            return self.lease_dedicated(launch).await;
         }
         let until = Instant::now() + WAIT;
         self.books().arrivals.count(Instant::now());
@@ -455,7 +468,7 @@ impl Pool {
     }
 
     fn choose(&self, request: &LeaseRequest, is_apart: bool) -> Choice<'_> {
-        let LeaseRequest { kind, ref company, .. } = *request;
+        let LeaseRequest { kind, company, .. } = request;
         let spares_empty = self.inner.apart.load(Ordering::Relaxed) > i64::from(is_apart);
         let sessions_per_browser = self.limits().rules.sessions_per_browser;
         let wanted = Wanted { kind, company, spares_empty, sessions_per_browser };

@@ -1,5 +1,7 @@
 //! The messages between a lease in a browser and the session that holds it. PURE: values only.
 
+mod launch;
+
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
@@ -12,6 +14,8 @@ use crate::cdp::{
     permission::Ruling,
     target::Filter,
 };
+
+pub use self::launch::LaunchSpec;
 
 /// A browser of the pool, by its number. One that is replaced keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -19,6 +19,7 @@ use nix::{
 use thiserror::Error;
 use tokio::{process::Command, time::timeout};
 
+pub(super) use self::flags::merge;
 pub use self::flags::{command_line, default_flags, is_root, shared_memory};
 
 /// The oldest Chrome with the required features.

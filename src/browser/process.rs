@@ -5,6 +5,7 @@
 //! fires when a thread ends.
 
 use std::{
+    borrow::Cow,
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -33,8 +34,10 @@ use tokio::{
 use super::{
     cgroup::{Cgroup, Cgroups},
     codec::{Codec, CodecChoice},
+    find::merge,
     transport::Pipe,
 };
+use crate::port::LaunchSpec;
 
 /// How long a Chrome may take to exit after its pipe was closed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -62,6 +65,16 @@ pub struct Launch {
     pub codec: CodecChoice,
     /// The control groups of browsers, if each is to be in one of its own.
     pub cgroups: Option<Arc<Cgroups>>,
+}
+
+impl Launch {
+    /// A browser as this one, but for what is different in one that is started for one session.
+    pub(super) fn with(&self, special: &LaunchSpec) -> Cow<'_, Self> {
+        if special.is_plain() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self { flags: merge(self.flags.clone(), special.args()), ..self.clone() })
+    }
 }
 
 /// A running Chrome. Dropping it kills the process group and removes the profile directory.

@@ -34,7 +34,7 @@ use crate::{
     },
     config::RemoteUrl,
     metrics::Metrics,
-    port::{BrowserId, Identity},
+    port::{BrowserId, Identity, LaunchSpec},
 };
 
 /// Time limit from the start of Chrome to its first replies.
@@ -148,23 +148,28 @@ pub(crate) struct Started {
     pub(crate) link: JoinHandle<End>,
 }
 
-/// Starts or connects to a browser and makes it ready for leases.
+/// Starts or connects to a browser and makes it ready for leases. `special` is what is different in one that is started for
+/// one session; it has no meaning for a remote one.
 pub(crate) async fn start(
     id: BrowserId,
     source: &Source,
+    special: &LaunchSpec,
     quotas: Shares,
     metrics: Arc<Metrics>,
 ) -> Result<Started, BrowserError> {
     let Opened { transport, process, greeting } = match source {
-        Source::Local(launch) => match open_local(launch, launch.codec.codec()).await {
-            Err(BrowserError::NoCbor) => {
-                if launch.codec.fall_back() {
-                    tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
+        Source::Local(launch) => {
+            let launch = &*launch.with(special);
+            match open_local(launch, launch.codec.codec()).await {
+                Err(BrowserError::NoCbor) => {
+                    if launch.codec.fall_back() {
+                        tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
+                    }
+                    open_local(launch, Codec::Json).await?
                 }
-                open_local(launch, Codec::Json).await?
+                opened => opened?,
             }
-            opened => opened?,
-        },
+        }
         Source::Remote(url) => open_remote(url).await?,
     };
     let framing = transport.framing();

@@ -81,6 +81,7 @@ fn of_service(why: &ServiceError) -> Kind {
             | NoLease::Apart
             | NoLease::NoBrowser { .. }
             | NoLease::NoDedicated { .. }
+            | NoLease::NotStarted { .. }
             | NoLease::Closing,
         ) => (StatusCode::SERVICE_UNAVAILABLE, "no-place"),
     }

@@ -14,6 +14,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use super::{
     Pool,
     decision::{Decision, Figures, What},
+    dedicated::{FailedLaunches, Request, Requester},
     health::BackOff,
     machine::{Load, Machine},
     placement::BrowserKind,
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     browser::{Browser, BrowserError},
     metrics::DecisionLabels,
-    port::BrowserId,
+    port::{BrowserId, LaunchSpec},
 };
 
 /// How often the figures are looked at when nothing happens.
@@ -69,6 +70,7 @@ pub(super) struct Books {
     pub(super) dedicated_at: Option<Instant>,
     /// By source.
     back_offs: Vec<BackOff>,
+    pub(super) failed_launches: FailedLaunches,
     pub(super) load: Load,
     /// What was held back, and why: it is logged and counted once.
     held: Option<&'static str>,
@@ -85,6 +87,7 @@ impl Books {
             surplus_since: None,
             dedicated_at: None,
             back_offs: vec![BackOff::default(); sources.max(1)],
+            failed_launches: FailedLaunches::default(),
             load: Load::default(),
             held: None,
             departed: VecDeque::new(),
@@ -204,8 +207,8 @@ impl Pool {
     /// Starts a browser of a source as a task of its own, and waits for it.
     fn start_of(&self, source: usize) -> impl Future<Output = Result<(), Arc<BrowserError>>> + use<> {
         let (id, kind) = (self.next_id(), BrowserKind::Shared);
-        self.change(id, Next::Start { source, kind });
-        let start = self.inner.tasks.spawn(self.clone().launch(id, source, kind));
+        self.change(id, Next::Start { source, kind: kind.clone() });
+        let start = self.inner.tasks.spawn(self.clone().launch(id, source, kind, None));
         async move { start.await.unwrap_or_else(|panic| Err(Arc::new(BrowserError::Odd(panic.to_string())))) }
     }
 
@@ -285,8 +288,17 @@ impl Pool {
     fn perform(&self, Decision { what, why }: &Decision, now: Instant) -> bool {
         match *what {
             What::Start => self.begin(now, BrowserKind::Shared).is_some(),
-            What::StartDedicated => self.begin(now, BrowserKind::Dedicated).is_some(),
-            What::Connect(source) => self.begin_at(source, BrowserKind::Shared).is_some(),
+            What::StartDedicated => self.begin(now, BrowserKind::Dedicated(LaunchSpec::default())).is_some(),
+            What::StartSpecial => {
+                let Some(source) = self.local_source() else { return false };
+                let Some(Request { launch, reply }) = self.inner.dedicated.take_special() else {
+                    // It has just left; others wait.
+                    self.inner.wake.notify_one();
+                    return false;
+                };
+                self.begin_at(source, BrowserKind::Dedicated(launch), Some(reply)).is_some()
+            }
+            What::Connect(source) => self.begin_at(source, BrowserKind::Shared, None).is_some(),
             What::Replace(browser, reason) => {
                 let Some(by) = self.begin(now, BrowserKind::Shared) else { return false };
                 if let Some(slot) = self.inner.slots.lock().get_mut(&browser) {
@@ -333,22 +345,22 @@ impl Pool {
     fn begin(&self, now: Instant, kind: BrowserKind) -> Option<BrowserId> {
         let source = self.local_source()?;
         let until = self.books().back_off(source).until();
-        if until.is_none_or(|until| until <= now) { self.begin_at(source, kind) } else { None }
+        if until.is_none_or(|until| until <= now) { self.begin_at(source, kind, None) } else { None }
     }
 
-    /// Starts a browser of this source, or connects to it.
-    fn begin_at(&self, source: usize, kind: BrowserKind) -> Option<BrowserId> {
+    /// Starts a browser of this source, or connects to it. One with launch options is for the session that gets `reply`.
+    fn begin_at(&self, source: usize, kind: BrowserKind, reply: Option<Requester>) -> Option<BrowserId> {
         let is_remote = self.inner.sources.get(source)?.is_remote();
         let not_reached = || {
             let slots = self.inner.slots.lock();
             slots.iter().find(|(_, slot)| slot.was_not_reached(source)).map(|(id, _)| *id)
         };
         let id = is_remote.then(not_reached).flatten().unwrap_or_else(|| self.next_id());
-        if !self.change(id, Next::Start { source, kind }) {
+        if !self.change(id, Next::Start { source, kind: kind.clone() }) {
             return None;
         }
         let pool = self.clone();
-        self.inner.tasks.spawn(async move { drop(pool.launch(id, source, kind).await) });
+        self.inner.tasks.spawn(async move { drop(pool.launch(id, source, kind, reply).await) });
         Some(id)
     }
 

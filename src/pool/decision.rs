@@ -161,6 +161,8 @@ pub(super) enum What {
     Start,
     /// A dedicated browser is started, for the next session that asks for one.
     StartDedicated,
+    /// A dedicated browser with launch options is started, for the session that waits for it.
+    StartSpecial,
     /// The remote browser of this source is connected to.
     Connect(usize),
     /// A browser is started, to replace this one.
@@ -225,6 +227,8 @@ pub(super) enum Evidence {
     TooMuchDisk { disk: u64, limit: u64 },
     /// So many sessions wait for a dedicated browser, and so many spare ones are wanted; so many are ready or start.
     Dedicated { waiting: usize, spares: usize, there: usize },
+    /// A session waits for a browser with its launch options, and there are so many dedicated ones.
+    LaunchOptions { all: usize },
     /// So many spare dedicated browsers are ready or start, and fewer are needed.
     UnusedSpare { there: usize, needed: usize },
 }
@@ -253,6 +257,7 @@ impl Evidence {
             Self::TooLarge { .. } => "browser_memory",
             Self::TooMuchDisk { .. } => "browser_disk",
             Self::Dedicated { .. } => "dedicated",
+            Self::LaunchOptions { .. } => "launch_options",
             Self::UnusedSpare { .. } => "unused_spare",
         }
     }
@@ -305,6 +310,10 @@ impl fmt::Display for Evidence {
                 "{waiting} sessions wait for a browser of their own, {spares} spare ones are to be ready, and {there} are \
                  there or start"
             ),
+            Self::LaunchOptions { all } => write!(
+                f,
+                "a session waits for a browser that is started with its launch options, and {all} dedicated ones are there"
+            ),
             Self::UnusedSpare { there, needed } => {
                 write!(f, "{there} spare dedicated browsers are there or start, and {needed} are needed")
             }
@@ -318,6 +327,7 @@ impl What {
         match self {
             Self::Start => "start",
             Self::StartDedicated => "start_dedicated",
+            Self::StartSpecial => "start_special",
             Self::Connect(_) => "connect",
             Self::Replace(..) => "replace",
             Self::TakeBack(_) => "take_back",
@@ -334,7 +344,7 @@ impl What {
     /// The browser that it is about.
     pub(super) fn browser(self) -> Option<BrowserId> {
         match self {
-            Self::Start | Self::StartDedicated | Self::Connect(_) | Self::Hold => None,
+            Self::Start | Self::StartDedicated | Self::StartSpecial | Self::Connect(_) | Self::Hold => None,
             Self::Replace(browser, _)
             | Self::TakeBack(browser)
             | Self::Drain(browser)

@@ -2,15 +2,31 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::port::BrowserId;
+use crate::port::{BrowserId, LaunchSpec};
 
 /// Browsers that are interchangeable: a session gets a lease only in a browser of the kind that it requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrowserKind {
     /// Browsers that many sessions share, each in its own contexts.
     Shared,
-    /// Browsers of one session each, which uses Chrome's own default context. One starts for it and ends with it.
-    Dedicated,
+    /// Browsers of one session each, which uses Chrome's own default context. One starts for it and ends with it. Only
+    /// those that are started like all others are kept as spare ones.
+    Dedicated(LaunchSpec),
+}
+
+impl BrowserKind {
+    /// Whether they are dedicated browsers that are started like all others, so that there can be spare ones.
+    pub(super) fn is_plain_dedicated(&self) -> bool {
+        matches!(self, Self::Dedicated(launch) if launch.is_plain())
+    }
+
+    /// How they are started, if that is special.
+    pub(super) fn special(&self) -> Option<&LaunchSpec> {
+        match self {
+            Self::Dedicated(launch) if !launch.is_plain() => Some(launch),
+            Self::Shared | Self::Dedicated(_) => None,
+        }
+    }
 }
 
 /// Whose sessions may be in the same browser at the same time.
@@ -28,7 +44,7 @@ pub enum Company {
 /// The requirements of a session, and what else is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
-    pub(super) kind: BrowserKind,
+    pub(super) kind: &'a BrowserKind,
     pub(super) company: &'a Company,
     /// Whether a request waits that only a browser without sessions can take: others leave those to it.
     pub(super) spares_empty: bool,
@@ -40,7 +56,7 @@ pub(super) struct Wanted<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Figures<'a> {
     pub(super) browser: BrowserId,
-    pub(super) kind: BrowserKind,
+    pub(super) kind: &'a BrowserKind,
     /// Sessions that hold or are about to hold a lease in it.
     pub(super) sessions: i64,
     /// Whether a session traces in it and must stay alone.
@@ -125,7 +141,7 @@ mod tests {
     fn shared(number: u32, sessions: i64) -> Figures<'static> {
         Figures {
             browser: BrowserId(number),
-            kind: BrowserKind::Shared,
+            kind: &BrowserKind::Shared,
             sessions,
             is_exclusive: false,
             company: (sessions > 0).then_some(&Company::Anyone),
@@ -141,7 +157,7 @@ mod tests {
     }
 
     fn decide_for<const N: usize>(company: &Company, ready: [Figures<'static>; N]) -> Decision {
-        let kind = BrowserKind::Shared;
+        let kind = &BrowserKind::Shared;
         place(Wanted { kind, company, spares_empty: false, sessions_per_browser: 10 }, ready.into_iter())
     }
 
@@ -173,7 +189,8 @@ mod tests {
     #[test]
     fn missing_kind_reports_no_ready_browser() {
         assert_eq!(decide([]), Decision::NoneReady);
-        let other = Figures { kind: BrowserKind::Dedicated, ..shared(0, 0) };
+        let dedicated = BrowserKind::Dedicated(LaunchSpec::default());
+        let other = Figures { kind: Box::leak(Box::new(dedicated)), ..shared(0, 0) };
         assert_eq!(decide([other.clone()]), Decision::NoneReady);
         assert_eq!(decide([other, shared(1, 3)]), placed(1, 3, 1));
     }
@@ -213,7 +230,7 @@ mod tests {
 
     #[test]
     fn browsers_without_sessions_are_left_to_those_who_need_them() {
-        let kind = BrowserKind::Shared;
+        let kind = &BrowserKind::Shared;
         let wanted = Wanted { kind, company: &Company::Anyone, spares_empty: true, sessions_per_browser: 10 };
         assert_eq!(place(wanted, [shared(0, 0), shared(1, 30)].into_iter()), placed(1, 30, 2));
         assert_eq!(place(wanted, [shared(0, 0)].into_iter()), placed(0, 0, 1));

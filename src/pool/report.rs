@@ -77,7 +77,7 @@ fn of(id: BrowserId, slot: &Slot, remote: Option<String>, is_newest: bool) -> Br
     let browser = serving.map(|serving| &serving.browser);
     BrowserReport {
         id,
-        kind: slot.kind,
+        kind: slot.kind.clone(),
         is_spare: serving.is_some_and(|serving| serving.spare.is_some()),
         remote,
         is_newest,

@@ -148,7 +148,9 @@ impl World {
             let now = self.now;
             match decision.what {
                 What::Hold => return,
-                What::StartDedicated | What::CloseSpare(_) => panic!("these rules know no dedicated browsers"),
+                What::StartDedicated | What::StartSpecial | What::CloseSpare(_) => {
+                    panic!("these rules know no dedicated browsers")
+                }
                 What::Connect(source) => panic!("there is no remote browser {source}"),
                 What::Start => {
                     self.start();
@@ -199,13 +201,13 @@ impl World {
             let ready = self.browsers.iter().filter(|browser| browser.figures.stage == Stage::Ready);
             let ready = ready.map(|browser| placement::Figures {
                 browser: browser.figures.browser,
-                kind: BrowserKind::Shared,
+                kind: &BrowserKind::Shared,
                 sessions: browser.ends.len().try_into().expect("few"),
                 is_exclusive: false,
                 company: (!browser.ends.is_empty()).then_some(&Company::Anyone),
             });
             let wanted = placement::Wanted {
-                kind: BrowserKind::Shared,
+                kind: &BrowserKind::Shared,
                 company: &Company::Anyone,
                 spares_empty: false,
                 sessions_per_browser: self.rules.sessions_per_browser,

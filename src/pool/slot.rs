@@ -163,7 +163,7 @@ impl Slot {
 
     /// Whether it is a dedicated browser that runs or is being started.
     pub(super) fn is_dedicated(&self) -> bool {
-        self.kind == BrowserKind::Dedicated && !matches!(self.state, State::Dead { .. })
+        matches!(self.kind, BrowserKind::Dedicated(_)) && !matches!(self.state, State::Dead { .. })
     }
 
     /// The browser that runs, if one does.
@@ -196,7 +196,7 @@ impl Slot {
             }),
             State::Dead { why } => Some(why.to_string()),
             State::Draining { why, .. } => Some(why.to_string()),
-            State::Ready(Serving { spare: None, .. }) if self.kind == BrowserKind::Dedicated => {
+            State::Ready(Serving { spare: None, .. }) if self.is_dedicated() => {
                 Some("it belongs to one session".to_owned())
             }
             State::Ready(_) => None,
@@ -206,7 +206,7 @@ impl Slot {
     /// The figures for placement, if the slot accepts sessions.
     pub(super) fn placing(&self, id: BrowserId) -> Option<Figures<'_>> {
         let State::Ready(Serving { browser, .. }) = &self.state else { return None };
-        let kind = self.kind;
+        let kind = &self.kind;
         let sessions = browser.live();
         let company = (sessions > 0).then_some(&self.company);
         let figures = || Figures { browser: id, kind, sessions, is_exclusive: browser.is_exclusive(), company };
@@ -265,6 +265,10 @@ impl Slot {
             State::Dead { why: DeadReason::Lost { why, last_words } } => {
                 tracing::error!(browser, %why, ?last_words, "browser lost");
             }
+            // The session that asked for it is told; its launch options are to blame, not the server.
+            State::Dead { why: DeadReason::NotStarted { error, .. } } if self.kind.special().is_some() => {
+                tracing::warn!(browser, %error, "browser did not start with the launch options of its session");
+            }
             State::Dead { why: DeadReason::NotStarted { error, retry_in } } => {
                 tracing::error!(browser, %error, ?retry_in, "browser did not start");
             }
@@ -290,10 +294,10 @@ impl Slots {
     }
 
     /// The warm leases of a browser of this kind. A dedicated one has one lease, which is not among them.
-    fn warm_in(&self, kind: BrowserKind) -> (usize, usize) {
+    fn warm_in(&self, kind: &BrowserKind) -> (usize, usize) {
         match kind {
             BrowserKind::Shared => self.warm(),
-            BrowserKind::Dedicated => (0, 0),
+            BrowserKind::Dedicated(_) => (0, 0),
         }
     }
 
@@ -356,7 +360,7 @@ impl Slots {
                 slots.insert(id, Slot::starting(source, kind, Some(error), now));
                 None
             }
-            (Some(slot), next) => match changed(slot.state, next, self.warm_in(slot.kind)) {
+            (Some(slot), next) => match changed(slot.state, next, self.warm_in(&slot.kind)) {
                 Ok((state, before)) => {
                     slots.insert(id, Slot { state, since: now, ..slot });
                     before
@@ -433,7 +437,7 @@ fn changed(state: State, next: Next, (least, most): (usize, usize)) -> Result<(S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::browser::fake;
+    use crate::{browser::fake, port::LaunchSpec};
 
     const ONE: BrowserId = BrowserId(1);
     const TWO: BrowserId = BrowserId(2);
@@ -560,7 +564,8 @@ mod tests {
         let figures = || (metrics.browsers.get(), metrics.browsers_dedicated.get(), metrics.browsers_spare.get());
         let to = |next| slots.transition(ONE, next, Instant::now());
         let never = || panic!("nothing is taken");
-        assert!(to(Next::Start { source: 0, kind: BrowserKind::Dedicated }));
+        let plain = BrowserKind::Dedicated(LaunchSpec::default());
+        assert!(to(Next::Start { source: 0, kind: plain.clone() }));
         assert!(slots.take_spare(never).is_none(), "it is being started");
         let Next::Ready(serving) = ready(&lease) else { panic!("a browser that runs") };
         assert!(to(Next::Ready(Serving { spare: Some(own), ..serving })));
@@ -568,8 +573,8 @@ mod tests {
         slots.set_warm((5, 20));
         let is_for_all = |slot: &Slot| slot.browser().is_some() || slot.warm() > 0;
         assert!(!slots.lock().values().any(is_for_all));
-        let kind = slots.lock().values().find_map(|slot| Some(slot.placing(ONE)?.kind));
-        assert_eq!(kind, Some(BrowserKind::Dedicated), "placement takes only browsers of the kind that is wanted");
+        let kind = slots.lock().values().find_map(|slot| Some(slot.placing(ONE)?.kind.clone()));
+        assert_eq!(kind, Some(plain), "placement takes only browsers of the kind that is wanted");
         let taken = slots.take_spare(|| ()).expect("its lease");
         assert!(slots.take_spare(never).is_none(), "it is taken");
         assert_eq!(figures(), (0, 1, 0));

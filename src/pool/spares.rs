@@ -4,6 +4,8 @@
 //! Every dedicated browser starts as a spare one, and the session that waits longest takes it. So a client that leaves
 //! meanwhile leaves a spare browser behind, and none without an owner. A spare browser takes some 90 MiB (*measured* in
 //! headless shell), so there are none before the first session asks for one, and none once nobody has asked for a while.
+//!
+//! A browser with launch options is never a spare one: it is started for the session that waits for it.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +14,21 @@ use super::{
     recycling,
 };
 
+/// The number of a session that waits; those that came earlier have smaller ones.
+pub(super) type Ticket = u64;
+
 /// The dedicated browsers at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Dedicated {
     pub(super) now: Instant,
-    /// Those that are not dead, in the order of their start.
+    /// Those started like all others that are not dead, in the order of their start.
     pub(super) browsers: Vec<BrowserFigures>,
-    /// Sessions that wait for one.
-    pub(super) waiting: usize,
+    /// Those with launch options that are not dead.
+    pub(super) special: Vec<BrowserFigures>,
+    /// The sessions that wait for one that is started like all others, the earliest first.
+    pub(super) waiting: Vec<Ticket>,
+    /// The session that waits longest for one with launch options, which is not yet being started.
+    pub(super) special_waiting: Option<Ticket>,
     /// When a session last asked for one.
     pub(super) asked_at: Option<Instant>,
     /// Before this moment no browser is started here, because the last one did not start.
@@ -40,6 +49,11 @@ impl Dedicated {
     fn there(&self) -> usize {
         let starting = self.browsers.iter().filter(|browser| browser.stage == Stage::Starting);
         starting.count() + self.spares().count()
+    }
+
+    /// How many there are of all, those included that are being started.
+    fn all(&self) -> usize {
+        self.browsers.len() + self.special.len()
     }
 
     fn is_quiet(&self) -> bool {
@@ -67,34 +81,46 @@ pub(super) fn decide(figures: &Dedicated, rules: &Rules) -> Option<Decision> {
         let why = recycling::excess(browser, rules).filter(|_| browser.stage != Stage::Closing)?;
         Some(Decision { what: What::Kill(browser.browser), why })
     };
-    if let Some(end) = figures.browsers.iter().find_map(too_large) {
+    if let Some(end) = figures.browsers.iter().chain(&figures.special).find_map(too_large) {
         return Some(end);
     }
-    let (there, spares, waiting) = (figures.there(), figures.wanted(rules), figures.waiting);
-    let (needed, all) = (waiting + spares, figures.browsers.len());
-    if there > needed || all > rules.dedicated && there > 0 {
-        let why = Evidence::UnusedSpare { there, needed: needed.min(rules.dedicated) };
+    let (there, spares, waiting) = (figures.there(), figures.wanted(rules), figures.waiting.len());
+    let (needed, all) = (waiting + spares, figures.all());
+    // A spare one makes room for a session that cannot use it.
+    let is_in_the_way = figures.special_waiting.is_some() && all >= rules.dedicated && there > waiting;
+    if there > needed || (all > rules.dedicated || is_in_the_way) && there > 0 {
+        let needed = if is_in_the_way { waiting } else { needed.min(rules.dedicated) };
+        let why = Evidence::UnusedSpare { there, needed };
         return figures.spares().next().map(|spare| Decision { what: What::CloseSpare(spare.browser), why });
     }
-    let may_start = all < rules.dedicated
-        && figures.retry_at.is_none_or(|at| at <= figures.now)
-        && rules.memory_shortage(figures.memory).is_none()
+    let has_room = all < rules.dedicated && rules.memory_shortage(figures.memory).is_none();
+    let can_start = has_room && figures.retry_at.is_none_or(|at| at <= figures.now);
+    if let Some(special) = figures.special_waiting.filter(|_| has_room) {
+        // In the order in which they came; but one does not wait for browsers that do not start.
+        let next = figures.waiting.get(there).filter(|_| can_start);
+        if next.is_none_or(|next| special < *next) {
+            return Some(Decision { what: What::StartSpecial, why: Evidence::LaunchOptions { all } });
+        }
+    }
+    let may_start = can_start
         // A spare one can wait for a quieter moment, a session cannot.
         && (there < waiting || figures.is_quiet() && rules.cpu_shortage(figures.cpu).is_none());
     let why = Evidence::Dedicated { waiting, spares, there };
     (there < needed && may_start).then_some(Decision { what: What::StartDedicated, why })
 }
 
-/// Why a session that waits gets no dedicated browser now.
-pub(super) fn lacks(figures: &Dedicated, rules: &Rules) -> String {
+/// Why a session that waits gets no dedicated browser now: one with launch options (`is_special`), or another.
+pub(super) fn lacks(figures: &Dedicated, rules: &Rules, is_special: bool) -> String {
     if let Some(shortage) = rules.memory_shortage(figures.memory) {
         return shortage.to_string();
     }
-    if figures.there() < figures.waiting && figures.browsers.len() >= rules.dedicated {
+    let none_starts =
+        if is_special { figures.special_waiting.is_some() } else { figures.there() < figures.waiting.len() };
+    if none_starts && figures.all() >= rules.dedicated {
         return format!(
             "all {} dedicated browsers are in use, as many as max_dedicated allows; end a session that has one, or raise \
              max_dedicated",
-            figures.browsers.len()
+            figures.all()
         );
     }
     "it is being started".to_owned()
@@ -158,7 +184,9 @@ mod tests {
         Dedicated {
             now,
             browsers,
-            waiting,
+            special: Vec::new(),
+            waiting: (10..).take(waiting).collect(),
+            special_waiting: None,
             asked_at: now.checked_sub(SECOND),
             retry_at: None,
             memory: Some(50),
@@ -206,7 +234,7 @@ mod tests {
     #[test]
     fn there_are_never_more_than_the_limit() {
         assert_eq!(what(&figures(vec![taken(1), taken(2), taken(3)], 1)), None);
-        let why = lacks(&figures(vec![taken(1), taken(2), taken(3)], 1), &rules());
+        let why = lacks(&figures(vec![taken(1), taken(2), taken(3)], 1), &rules(), false);
         assert!(why.contains("all 3") && why.contains("max_dedicated"), "{why}");
         let lowered = Rules { dedicated: 1, ..rules() };
         let found = decide(&figures(vec![taken(1), spare(2)], 0), &lowered).map(|decision| decision.what);
@@ -219,7 +247,7 @@ mod tests {
     fn a_session_waits_for_memory_and_a_spare_browser_for_the_processor_too() {
         let full = |waiting| Dedicated { memory: Some(90), ..figures(vec![], waiting) };
         assert_eq!((what(&full(1)), what(&full(0))), (None, None));
-        assert!(lacks(&full(1), &rules()).contains("memory_limit is 90 %"));
+        assert!(lacks(&full(1), &rules(), false).contains("memory_limit is 90 %"));
         let busy = |waiting| Dedicated { cpu: Some(99), ..figures(vec![], waiting) };
         assert_eq!((what(&busy(1)), what(&busy(0))), (START, None));
         let failed = figures(vec![], 1);
@@ -235,5 +263,35 @@ mod tests {
         assert_eq!(what(&figures(vec![spare(2), ending], 0)), None);
         let old = BrowserFigures { served: 1, resident: Some(900), disk: Some(900), is_asked: true, ..taken(1) };
         assert_eq!(what(&figures(vec![spare(2), old], 0)), None);
+    }
+
+    #[test]
+    fn session_with_launch_options_gets_a_browser_in_its_turn_and_spare_ones_make_room() {
+        let special =
+            |browsers, ticket, waiting| Dedicated { special_waiting: Some(ticket), ..figures(browsers, waiting) };
+        let own = Some(What::StartSpecial);
+        assert_eq!(what(&special(vec![spare(1)], 11, 0)), own, "a spare one is not what it asks for");
+        assert_eq!(what(&special(vec![], 9, 1)), own, "it has come first");
+        assert_eq!(what(&special(vec![], 11, 1)), START, "the other one has come first");
+        assert_eq!(what(&special(vec![browser(1, Stage::Starting, 0)], 11, 1)), own, "that one has its browser");
+        let full = special(vec![taken(1), taken(2), spare(3)], 11, 0);
+        assert_eq!(what(&full), Some(What::CloseSpare(BrowserId(3))));
+        let full = special(vec![taken(1), taken(2), taken(3)], 11, 0);
+        assert_eq!(what(&full), None);
+        assert!(lacks(&full, &rules(), true).contains("all 3"));
+        let failing = special(vec![], 11, 1);
+        let failing = Dedicated { retry_at: Some(failing.now + SECOND), ..failing };
+        assert_eq!(what(&failing), own, "that others do not start does not concern it");
+        let no_memory = Dedicated { memory: Some(90), ..special(vec![], 11, 0) };
+        assert_eq!(what(&no_memory), None);
+    }
+
+    #[test]
+    fn browsers_with_launch_options_count_and_are_no_spare_ones() {
+        let with = |browsers, special| Dedicated { special, ..figures(browsers, 0) };
+        assert_eq!(what(&with(vec![], vec![spare(1)])), START, "the next session without options cannot take it");
+        assert_eq!(what(&with(vec![], vec![taken(1), taken(2), browser(3, Stage::Starting, 0)])), None);
+        let grown = BrowserFigures { resident: Some(2000), ..taken(4) };
+        assert_eq!(what(&with(vec![], vec![grown])), Some(What::Kill(BrowserId(4))));
     }
 }

@@ -11,7 +11,8 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::Notify;
 
 use super::{
-    BrowserKind, Pool,
+    BrowserKind, NoLease, Pool,
+    dedicated::Requester,
     health::{self, Signs},
     reconcile::{self, Rounds},
     scaling,
@@ -43,15 +44,23 @@ const TARGET_BYTES: usize = 256;
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Pool {
-    /// Starts the browser of a slot, and runs it as a task of its own. If it does not start, the slot is dead.
-    pub(super) async fn launch(self, id: BrowserId, source: usize, kind: BrowserKind) -> Result<(), Arc<BrowserError>> {
+    /// Starts the browser of a slot, and runs it as a task of its own. If it does not start, the slot is dead. One with
+    /// launch options is for the session that gets `reply`.
+    pub(super) async fn launch(
+        self,
+        id: BrowserId,
+        source: usize,
+        kind: BrowserKind,
+        reply: Option<Requester>,
+    ) -> Result<(), Arc<BrowserError>> {
         let (inner, since) = (self.inner.clone(), Instant::now());
         let Some(from) = inner.sources.get(source) else { return Ok(()) };
         let starting = async {
-            let started = browser::start(id, from, inner.shares, inner.metrics.clone()).await?;
-            match kind {
+            let special = kind.special().cloned().unwrap_or_default();
+            let started = browser::start(id, from, &special, inner.shares, inner.metrics.clone()).await?;
+            match &kind {
                 BrowserKind::Shared => Ok((started, None)),
-                BrowserKind::Dedicated => dedicated(started).await,
+                BrowserKind::Dedicated(_) => dedicated(started).await,
             }
         };
         let started = tokio::select! {
@@ -61,27 +70,44 @@ impl Pool {
         };
         let now = Instant::now();
         match started {
-            Ok((started, spare)) => {
+            Ok((started, lease)) => {
                 {
                     let mut books = self.books();
-                    books.start_time = scaling::average(books.start_time, now - since);
-                    books.back_off(source).started();
+                    if let Some(launch) = kind.special() {
+                        // How long it took, and that it started, says nothing of others.
+                        books.failed_launches.started(launch);
+                    } else {
+                        books.start_time = scaling::average(books.start_time, now - since);
+                        books.back_off(source).started();
+                    }
                 }
-                inner.tasks.spawn(async move { self.run(started, spare, source).await });
+                inner.tasks.spawn(async move { self.run(started, lease, reply, source).await });
                 Ok(())
             }
             Err(error) => {
                 let error = Arc::new(error);
-                let retry_in = self.books().back_off(source).failed(now);
+                let retry_in = match kind.special() {
+                    // Its launch options are to blame: others are started as before.
+                    Some(launch) => self.books().failed_launches.failed(launch, error.clone(), now),
+                    None => self.books().back_off(source).failed(now),
+                };
                 self.change(id, Change::Dead(DeadReason::NotStarted { error: error.clone(), retry_in }));
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(NoLease::NotStarted { error: error.clone(), retry_in }));
+                }
                 Err(error)
             }
         }
     }
 
-    /// Lets a browser accept sessions until it ends. A dedicated one has its lease.
-    async fn run(self, started: Started, spare: Option<Lease>, source: usize) {
+    /// Lets a browser accept sessions until it ends. A dedicated one has its lease, which the session gets at once that
+    /// waits for this browser, or the next one.
+    async fn run(self, started: Started, lease: Option<Lease>, reply: Option<Requester>, source: usize) {
         let Started { browser, mut link } = started;
+        let (spare, taken) = match (lease, reply) {
+            (Some(lease), Some(reply)) => (None, Some((lease.counted(), reply))),
+            (lease, _) => (lease, None),
+        };
         let (id, ready_at) = (browser.id(), Instant::now());
         let refill = Arc::new(Notify::new());
         refill.notify_one();
@@ -103,6 +129,10 @@ impl Pool {
                 differences: 0,
             }),
         );
+        if let Some((lease, reply)) = taken {
+            // If the session has left, the browser ends with the lease.
+            let _ = reply.send(Ok(lease));
+        }
         let end = tokio::select! {
             end = &mut link => end,
             () = self.warm_up(&browser, &refill) => link.await,

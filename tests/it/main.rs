@@ -21,6 +21,7 @@ mod disk;
 mod docs;
 mod downloads;
 mod frames;
+mod launch_options;
 mod layers;
 mod lifecycle;
 mod limits;

@@ -127,7 +127,7 @@ fn flags_for(kind: Kind, shared_memory_is_small: bool) -> Vec<String> {
 
 /// Adds `args` to `flags`. If a flag is given twice, Chrome uses the last one, which is what the
 /// operator wants, except for list flags: there it would ignore ours, so the lists are joined.
-fn merge(mut flags: Vec<String>, args: &[String]) -> Vec<String> {
+pub(in crate::browser) fn merge(mut flags: Vec<String>, args: &[String]) -> Vec<String> {
     for arg in args {
         let list = ["--disable-features=", "--enable-features=", "--blink-settings="]
             .into_iter()

@@ -3,6 +3,7 @@
 use crate::{
     api_types::{Capability, Isolation},
     pool::{BrowserKind, Company, LeaseRequest},
+    port::LaunchSpec,
     session::{error::ServiceError, task::Caller},
     tenant::{Sharing, Tenant},
 };
@@ -11,7 +12,9 @@ use crate::{
 pub(super) fn wanted(caller: &Caller, isolation: Isolation) -> Result<LeaseRequest, ServiceError> {
     let kind = match isolation {
         Isolation::Shared => BrowserKind::Shared,
-        Isolation::Dedicated if caller.tenant.capabilities().has(Capability::Dedicated) => BrowserKind::Dedicated,
+        Isolation::Dedicated if caller.tenant.capabilities().has(Capability::Dedicated) => {
+            BrowserKind::Dedicated(LaunchSpec::default())
+        }
         Isolation::Dedicated => {
             return Err(ServiceError::Incapable { what: "isolation=dedicated", needs: Capability::Dedicated });
         }
@@ -21,10 +24,10 @@ pub(super) fn wanted(caller: &Caller, isolation: Isolation) -> Result<LeaseReque
 }
 
 /// With whom the sessions in a browser of this kind share it.
-pub(super) fn isolation_of(kind: BrowserKind) -> Isolation {
+pub(super) fn isolation_of(kind: &BrowserKind) -> Isolation {
     match kind {
         BrowserKind::Shared => Isolation::Shared,
-        BrowserKind::Dedicated => Isolation::Dedicated,
+        BrowserKind::Dedicated(_) => Isolation::Dedicated,
     }
 }
 
@@ -64,7 +67,7 @@ mod tests {
             (Capabilities::of([Capability::Dedicated]), Isolation::Shared),
         ] {
             let request = wanted(&caller(capabilities), isolation).expect("it may");
-            assert_eq!(isolation_of(request.kind), isolation);
+            assert_eq!(isolation_of(&request.kind), isolation);
         }
     }
 }

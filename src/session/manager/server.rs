@@ -95,11 +95,11 @@ impl SessionManager {
         let (mut browsers, mut warm) = (BrowserCounts::default(), 0);
         let (mut memory, mut cpu_time) = (0, std::time::Duration::ZERO);
         for report in &reports {
-            *match (report.state, report.kind) {
+            *match (report.state, &report.kind) {
                 (BrowserState::Dead, _) => &mut browsers.dead,
-                (BrowserState::Starting, BrowserKind::Dedicated) => &mut browsers.spare,
-                (_, BrowserKind::Dedicated) if report.is_spare => &mut browsers.spare,
-                (_, BrowserKind::Dedicated) => &mut browsers.dedicated,
+                (BrowserState::Starting, BrowserKind::Dedicated(_)) => &mut browsers.spare,
+                (_, BrowserKind::Dedicated(_)) if report.is_spare => &mut browsers.spare,
+                (_, BrowserKind::Dedicated(_)) => &mut browsers.dedicated,
                 (BrowserState::Starting, BrowserKind::Shared) => &mut browsers.starting,
                 (BrowserState::Ready, BrowserKind::Shared) => &mut browsers.ready,
                 (BrowserState::Draining, BrowserKind::Shared) => &mut browsers.draining,
@@ -160,7 +160,7 @@ impl SessionManager {
     }
 
     async fn shown(&self, report: BrowserReport, table: &ProcessTable) -> BrowserInfo {
-        let (id, isolation) = (report.id, isolation_of(report.kind));
+        let (id, isolation) = (report.id, isolation_of(&report.kind));
         let shown = BrowserInfo { isolation, ..shown(report, table).await };
         let of = |handle: Handle| (handle.session_info.id.to_string(), handle.session_info.owner.to_string());
         let (session, owner) = match isolation {
