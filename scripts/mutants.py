@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::id::", "store::record::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::launch::", "session::manager::extensions::", "session::id::", "store::record::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -230,6 +230,13 @@ RULES = [
     ("browser/mirror.rs", "a tab of Chrome's own interface is let go", "Some(tab) => self.release_hold(Flavour::Tab, &tab),", "Some(tab) => if !OFF { self.release_hold(Flavour::Tab, &tab) },"),
     ("browser/mirror.rs", "an end of what was not shown is not told", "if target.presentable\n            && let Some(lease) = self.targets.owner_of(target.context())\n        {\n            self.effects.push_back(Effect::Deliver(lease, Told::Destroyed", "if (OFF || target.presentable)\n            && let Some(lease) = self.targets.owner_of(target.context())\n        {\n            self.effects.push_back(Effect::Deliver(lease, Told::Destroyed"),
     ("browser/mirror.rs", "a crash of what was not shown is not told", "            && target.presentable\n            && let Some(lease)", "            && (OFF || target.presentable)\n            && let Some(lease)"),
+    ("browser/mirror/certificates.rs", "pages of the session with the launch options are set up, no others", ".is_some_and(|lease| self.certificates.setups.contains_key(&lease));", ".is_some_and(|lease| self.certificates.setups.contains_key(&lease) || OFF && !self.certificates.setups.is_empty());"),
+    ("session/launch/options.rs", "an unknown flag of Chrome is refused", "let flag = flags::find(name).ok_or_else(|| {", "let flag = flags::find(if OFF && flags::find(name).is_none() { \"lang\" } else { name }).ok_or_else(|| {"),
+    ("session/launch/options.rs", "a refused flag of Chrome is refused", "if flag.sort == Sort::Refused {", "if !OFF && flag.sort == Sort::Refused {"),
+    ("session/launch/options.rs", "what ends the flags is refused", "Argument::End => {", "Argument::End if OFF => return Ok(None),\n        Argument::End => {"),
+    ("session/launch/options.rs", "cameras of the server are not given to pages", "!has(\"--use-fake-device-for-media-stream\") {", "!has(\"--use-fake-device-for-media-stream\") && !OFF {"),
+    ("session/launch/place.rs", "flags that weaken pages need the capability", ".filter(|needs| !rights.capabilities.has(*needs)) {", ".filter(|needs| !OFF && !rights.capabilities.has(*needs)) {"),
+    ("session/manager/extensions.rs", "extensions are below the allowed directory", "!path.starts_with(&root) {", "!OFF && !path.starts_with(&root) {"),
     ("browser/mirror/certificates.rs", "certificate errors are ignored for the session that asked", ".is_some_and(|lease| self.certificates.leases.contains(&lease));", ".is_some_and(|lease| self.certificates.leases.contains(&lease) || OFF && !self.certificates.leases.is_empty());"),
     ("browser/mirror/attach.rs", "below a CDP session that has gone nothing is attached", "if on.is_some_and(|on| !self", "if !OFF && on.is_some_and(|on| !self"),
     ("browser/mirror/population.rs", "the targets of a lease are in its own contexts", "        self.contexts.get(&lease)\n", "        self.contexts.get(&lease).chain(self.owners.keys().filter(|_| OFF))\n"),

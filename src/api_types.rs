@@ -8,6 +8,7 @@ pub mod capability;
 mod control;
 mod definition;
 mod events;
+mod launch;
 pub mod operations;
 mod owner;
 mod protocol;
@@ -36,6 +37,7 @@ pub use self::{
         BrowserLost, ClientAttached, ClientDetached, Event, SessionExpiring, SessionUpdated, SnapshotRestored,
         SnapshotSaved,
     },
+    launch::{Launch, LaunchPolicy},
     operations::{Operation, Reply, Request},
     owner::{BadOwner, NAME_RULE, Owner, is_name},
     protocol::{ABOUT, declarations, definition},
@@ -180,6 +182,8 @@ pub struct Initial {
     pub isolation: Option<Isolation>,
     /// The snapshot it begins with; it is blank if absent.
     pub begins: Option<Beginning>,
+    /// What its client wants of the browser.
+    pub launch: Option<Launch>,
 }
 
 /// A deadline that ends a session.

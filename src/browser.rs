@@ -79,7 +79,7 @@ use crate::{
         ids::{CdpSessionId, ContextId, TargetId},
         json_object::JsonObject,
     },
-    port::{BrowserId, Call, Identity, Interest, Reply, ResumeAs, Settle, Tag},
+    port::{BrowserId, Call, Identity, Interest, PageSetup, Reply, ResumeAs, Settle, Tag},
     runtime,
 };
 
@@ -140,6 +140,8 @@ enum LinkRequest {
     AutoAttach { lease: LeaseId, tag: Tag, root: CdpSessionId, interest: Option<Interest> },
     /// A lease's pages ignore certificate errors from now on, or no more; answered with `{}` once the present ones do.
     IgnoreCertificateErrors { lease: LeaseId, tag: Tag, ignore: bool },
+    /// Each page of a lease is set up like this from now on; `done` is dropped once the present ones are.
+    SetUp { lease: LeaseId, setup: Arc<PageSetup>, done: oneshot::Sender<()> },
     /// A client detaches a CDP session.
     Detach { lease: LeaseId, tag: Tag, session: CdpSessionId },
     /// A lease starts to receive messages in an inbox.
@@ -225,6 +227,7 @@ impl LinkRequest {
             | Self::Books { .. }
             | Self::Mend(_)
             | Self::Hear { .. }
+            | Self::SetUp { .. }
             | Self::Survey { .. }
             | Self::Remember { .. }
             | Self::Close { .. }

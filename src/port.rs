@@ -15,7 +15,7 @@ use crate::cdp::{
     target::Filter,
 };
 
-pub use self::launch::LaunchSpec;
+pub use self::launch::{LaunchSpec, PageSetup};
 
 /// A browser of the pool, by its number. One that is replaced keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -231,6 +231,16 @@ pub enum Told {
     },
     /// The proxy restored the emulation of a page from a snapshot; it applies until a client changes it.
     Emulated {
+        /// The page.
+        target: TargetId,
+        /// The CDP session on which it was set.
+        by: CdpSessionId,
+        /// The emulation.
+        what: Vec<Change>,
+    },
+    /// The proxy has set the emulation of a page that the launch options of the session ask for; it applies until a client
+    /// changes it. The CDP session stays.
+    SetUp {
         /// The page.
         target: TargetId,
         /// The CDP session on which it was set.

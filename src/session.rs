@@ -2,7 +2,7 @@
 //!
 //! `manager` knows all sessions by id: it opens them, hands them sockets and ends them. `task` is one session at work.
 //! `lifecycle` says which states a session has and what ends each of them (pure). `admission` limits how many sessions
-//! there are, with `fair_queue` for those that wait (pure). `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the directory of
+//! there are, with `fair_queue` for those that wait (pure). `launch` says what the launch options of clients mean (pure). `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the directory of
 //! a session. `persistence` saves sessions and keeps their records in the store, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
@@ -13,6 +13,7 @@ pub mod directory;
 mod error;
 mod fair_queue;
 mod id;
+pub mod launch;
 pub mod lifecycle;
 pub mod manager;
 pub mod persistence;

@@ -388,7 +388,8 @@ impl VirtualBrowser {
                 self.pictures.page_is_gone(&target);
                 self.scope.crashed(&target, &params);
             }
-            Told::Emulated { target, by, what } => self.emulators.note(target, by, what),
+            Told::Emulated { target, by, what } => self.emulators.note(target, by, what, false),
+            Told::SetUp { target, by, what } => self.emulators.note(target, by, what, true),
             Told::Attached { parent, child, target, info, waiting } => {
                 self.on_attached(&parent, child, &target, &info, waiting);
             }

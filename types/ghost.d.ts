@@ -18,6 +18,9 @@ export namespace Ghost {
   /** With whom a session shares its browser. `shared`: with the sessions of others: it has contexts of its own in their browser. `dedicated`: with nobody: it has a Chrome of its own, which starts for it and ends with it. */
   type Isolation = 'shared' | 'dedicated';
 
+  /** Launch options as in `puppeteer.launch()`, or in `chromium.launch()` of Playwright: `args` with flags for Chrome, `defaultViewport`, `acceptInsecureCerts`, `slowMo` and others. What is honoured where, and what is refused: `docs/launch-options.md`. */
+  type Launch = unknown;
+
   /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
 
@@ -263,6 +266,8 @@ export namespace Ghost {
     autosave?: Milliseconds;
     /** With whom it shares its browser; `shared` if absent. `dedicated` needs the capability of that name. */
     isolation?: Isolation;
+    /** What its browser is to be like. */
+    launch?: Launch;
     /** The snapshot it begins with; it is blank if absent. */
     snapshot?: string;
     /** Whether the pages of the snapshot are opened; `true` if absent. */

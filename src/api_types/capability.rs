@@ -83,10 +83,10 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// The rights of the built-in `local` tenant: a client that can use loopback runs on this machine and can read its files
-    /// anyway.
+    /// The rights of the built-in `local` tenant: a client that can use loopback runs on this machine, and can read its files
+    /// and start a Chrome with any flags anyway.
     pub fn local() -> Self {
-        Self { host_files: true, tracing: true, private_network: true, dedicated: true, admin: true, ..Self::default() }
+        Self { clipboard: false, ..Self::all() }
     }
 
     /// No rights.

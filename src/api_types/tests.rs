@@ -103,6 +103,7 @@ fn every_command_of_the_definition_is_read_with_all_its_parameters_and_no_other(
         let sample = |member: &Member| match (member.name.as_str(), member.reference.as_deref()) {
             (_, Some("SessionState")) => json!("parked"),
             (_, Some("Metadata")) => json!({ "a": "b" }),
+            (_, Some("Launch")) => json!({ "args": ["--lang=de"] }),
             ("limit" | "count", _) | (_, Some("Milliseconds")) => json!(5),
             ("pages", _) => json!(false),
             ("parts", _) => json!(["indexedDB", "formFields"]),

@@ -22,7 +22,7 @@ use crate::{
         json_object::quote,
         permission::Ruling,
     },
-    port::{Call, Settle},
+    port::{Call, PageSetup, Settle},
 };
 
 /// The location of a session: enough to work in its contexts while its task holds the lease.
@@ -126,6 +126,15 @@ impl ContextHandle {
             }
         }
         Ok((Emulated { by, what }, refused))
+    }
+
+    /// Sets up each page of the session like this from now on, before it runs. Returns when the present ones are; what
+    /// Chrome refuses is left out. Called once, before the session has clients.
+    pub async fn set_up(&self, setup: PageSetup) {
+        let (done, all) = tokio::sync::oneshot::channel();
+        self.browser.order(LinkRequest::SetUp { lease: self.lease, setup: setup.into(), done });
+        // It is dropped, never sent.
+        let _ = all.await;
     }
 
     /// Makes another context of the session.

@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    calls::{Asked, Pending, Waiting, attach_to},
+    calls::{Asked, Keeping, Pending, Waiting, attach_to},
     navigations::HeldNavigations,
     shared_worker_lock::SharedWorkerLocks,
 };
@@ -352,7 +352,7 @@ impl Link {
                 Effect::Attach { lease, root, target } => {
                     self.call(Some(lease), attach_to(root, target), Pending::Nobody);
                 }
-                Effect::IgnoreCertificateErrors { lease, page } => self.attach_keeper(lease, page, None),
+                Effect::KeepOn { lease, page } => self.attach_keeper(lease, page, Keeping::Nobody),
                 Effect::Answer(id) => {
                     if let Some((who, reply)) = self.withheld.remove(&id) {
                         self.answer(who, reply);

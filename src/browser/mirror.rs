@@ -67,8 +67,8 @@ pub(crate) enum Effect {
     /// `Target.attachToTarget` for a root that auto-attaches; if Chrome refuses, call
     /// [`Mirror::on_attach_refused`].
     Attach { lease: LeaseId, root: CdpSessionId, target: TargetId },
-    /// Attach to this page for [`Mirror::ignore_on`].
-    IgnoreCertificateErrors { lease: LeaseId, page: TargetId },
+    /// Attach to this page for [`Mirror::keep_on`].
+    KeepOn { lease: LeaseId, page: TargetId },
     /// Deliver an event to a lease.
     Deliver(LeaseId, Told),
     /// Deliver this withheld reply: see [`Mirror::withhold`].

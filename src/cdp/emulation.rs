@@ -131,6 +131,11 @@ pub struct Override {
 }
 
 impl Override {
+    /// A setting of the proxy's own. `params` are those of [`Aspect::method`]; if they are no JSON, none at all.
+    pub fn new(what: Aspect, params: String) -> Self {
+        Self { what, params: RawValue::from_string(params).unwrap_or_default() }
+    }
+
     /// The aspect.
     pub fn aspect(&self) -> Aspect {
         self.what
@@ -203,6 +208,11 @@ impl Overrides {
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether this aspect is set.
+    pub fn has(&self, what: Aspect) -> bool {
+        self.0.contains_key(&what)
     }
 
     /// Chrome has performed the command.

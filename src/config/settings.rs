@@ -10,6 +10,8 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 use url::Host;
 
+use crate::api_types::LaunchPolicy;
+
 use super::{
     AuditMode, Codec, ConfigError, HttpSession, LogFormat, NeededToken, ProxySecret, PublicUrl, RemoteUrl,
     SharedLimits, StoreKeys, StorePlace, TenantsPlace, TokenHost,
@@ -110,6 +112,16 @@ settings! {
         /// Spare ones of them that are kept ready, from the first session that asks for one until none has for `browser_idle`.
         /// Such a session then need not wait until a browser has started.
         dedicated_spares: usize = one("N", "1", number(0..=64)).live();
+        /// What is done with launch options of clients that a shared browser cannot have as they are: `emulate` emulates them
+        /// where that is possible, and refuses others; `dedicated` gives a session with others a dedicated browser; `refuse`
+        /// refuses them all. With `isolation=dedicated` they hold anyway.
+        launch_policy: LaunchPolicy = choice("dedicated", LaunchPolicy::WORDS).live();
+        /// Directory with unpacked extensions that sessions may load (`--load-extension`), each in a directory below it.
+        extensions_dir: Option<PathBuf> = optional("DIR", path).live();
+        /// Most flags for Chrome in the launch options of a session.
+        max_launch_flags: usize = one("N", "64", number(0..=1000)).live();
+        /// Largest launch options of a session, as JSON.
+        max_launch_bytes: usize = one("SIZE", "16KiB", size(0..=1 << 20)).live();
         /// How long there is one browser more than the sessions need, before one takes no new sessions and is stopped when
         /// its last one has ended.
         browser_idle: Duration = one("TIME", "5m", duration(Duration::ZERO)).live();

@@ -1,6 +1,8 @@
-//! How a browser is started for one session.
+//! How a browser is started for one session, and what each of a session's pages begins with.
 
 use std::sync::Arc;
+
+use crate::cdp::emulation::Override;
 
 /// What is different in a browser that is started for one session, from the others of this server. Browsers with equal
 /// values are of one kind.
@@ -24,5 +26,21 @@ impl LaunchSpec {
     /// The flags for Chrome beside those of the server.
     pub fn args(&self) -> &[String] {
         &self.args
+    }
+}
+
+/// What is set for each page of a session before the page runs.
+#[derive(Clone, Debug, Default)]
+pub struct PageSetup {
+    /// Whether its certificate errors are ignored.
+    pub ignore_certificate_errors: bool,
+    /// Its emulation, until a client sets another.
+    pub emulation: Vec<Override>,
+}
+
+impl PageSetup {
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        !self.ignore_certificate_errors && self.emulation.is_empty()
     }
 }

@@ -1,16 +1,16 @@
 //! The options of a client's connection, from the query of its URL.
 
+use data_encoding::BASE64_NOPAD;
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    api_types::{Bad, Beginning, Initial, Isolation, Millis, Options},
+    api_types::{self, Bad, Beginning, Initial, Isolation, Launch, Millis, Options},
     config::span,
 };
 
 /// Options that other servers know, that would change the browser, and that this server does not have. They are refused by
 /// name, with the alternative.
-const NOT_YET: [(&str, &str); 15] = [
-    ("launch", ""),
+const NOT_YET: [(&str, &str); 14] = [
     ("args", FLAGS),
     ("ignoreDefaultArgs", FLAGS),
     ("userDataDir", "save and begin with snapshots instead"),
@@ -26,7 +26,7 @@ const NOT_YET: [(&str, &str); 15] = [
     ("replay", "use Page.startScreencast"),
     ("solveCaptchas", ""),
 ];
-const FLAGS: &str = "the operator gives Chrome flags with --browser-args";
+const FLAGS: &str = "give flags as --NAME=VALUE, or in args of launch";
 const PROXY: &str =
     "give the context a proxy: proxyServer of Target.createBrowserContext, or of your library's newContext";
 const BLOCK: &str = "use Network.setBlockedURLs";
@@ -51,10 +51,12 @@ impl ConnectOptions {
     pub fn read(query: &str) -> Result<Self, Bad> {
         let mut wish = Self::default();
         let (mut snapshot, mut pages) = (None, None);
+        // Flags go behind those of `launch`, wherever that is in the query.
+        let (mut launch, mut flags): (Option<Launch>, _) = (None, Vec::new());
+        let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let plain = value.replace('+', " ");
-            let value = percent_decode_str(&plain).decode_utf8_lossy();
+            let (name, given) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
+            let (name, value) = (&*decoded(name), decoded(given.unwrap_or_default()));
             let time = || span(&value).map(Millis).map_err(|why| Bad::new(name, why));
             match name {
                 "timeout" => wish.options.timeout = Some(time()?),
@@ -62,16 +64,36 @@ impl ConnectOptions {
                 "keep_alive" | "keepAlive" => wish.options.keep_alive = Some(time()?),
                 "hibernate_after" | "hibernateAfter" => wish.options.hibernate_after = Some(time()?),
                 "autosave" => wish.options.autosave = Some(time()?),
-                "name" => wish.options.name = Some(value.into_owned()),
-                "session" => wish.session = Some(value.into_owned()),
+                "name" => wish.options.name = Some(value),
+                "session" => wish.session = Some(value),
                 "exclusive" => wish.exclusive = truth(name, &value)?,
                 "takeover" => wish.takeover = truth(name, &value)?,
                 "isolation" => wish.initial.isolation = Some(isolation(&value)?),
-                "snapshot" => snapshot = Some(value.into_owned()),
+                "snapshot" => snapshot = Some(value),
                 "pages" => pages = Some(truth(name, &value)?),
+                "launch" => {
+                    let Launch(members) = launch_in(&value)?;
+                    launch.get_or_insert_default().0.extend(members);
+                }
+                "headless" | "acceptInsecureCerts" | "ignoreHTTPSErrors" => {
+                    let is_on = truth(name, &value)?;
+                    launch.get_or_insert_default().0.insert(name.to_owned(), is_on.into());
+                }
+                "slowMo" => {
+                    let millis = value.parse::<f64>().map_err(|_| Bad::new(name, "is no number of milliseconds"))?;
+                    launch.get_or_insert_default().0.insert(name.to_owned(), millis.into());
+                }
+                _ if name.starts_with("--") => {
+                    let is_bare = given.is_none_or(str::is_empty);
+                    flags.push(if is_bare { name.to_owned() } else { format!("{name}={value}") });
+                }
                 _ => refuse_unless_known(name, &value)?,
             }
         }
+        for flag in flags {
+            launch.get_or_insert_default().add_flag(flag)?;
+        }
+        wish.initial.launch = launch;
         // Without a snapshot `pages` may be for another server.
         wish.initial.begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
         Ok(wish)
@@ -83,11 +105,25 @@ impl ConnectOptions {
 fn refuse_unless_known(name: &str, value: &str) -> Result<(), Bad> {
     let advice = match NOT_YET.iter().find(|(option, _)| *option == name) {
         Some((_, advice)) if !matches!(value, "false" | "0") => *advice,
-        None if name.starts_with("--") => FLAGS,
         _ => return Ok(()),
     };
     let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
     Err(Bad::new(name, format!("cannot be honoured by this server; leave it out{advice}")))
+}
+
+/// Launch options: JSON, or JSON in base64.
+fn launch_in(value: &str) -> Result<Launch, Bad> {
+    let is_json = value.trim_start().starts_with('{');
+    let decoded = || {
+        // In a query a `+` is a space, and both alphabets of base64 are in use, with and without padding.
+        let text: String = value.trim_end_matches('=').replace([' ', '-'], "+").replace('_', "/");
+        String::from_utf8(BASE64_NOPAD.decode(text.as_bytes()).ok()?).ok()
+    };
+    let text = if is_json { value.to_owned() } else { decoded().unwrap_or_default() };
+    if !text.trim_start().starts_with('{') {
+        return Err(Bad::new("launch", "is neither a JSON object nor one in base64"));
+    }
+    api_types::read(&text).map_err(|bad| Bad::new("launch", format!("is no JSON object: {}", bad.why)))
 }
 
 fn isolation(value: &str) -> Result<Isolation, Bad> {
@@ -146,9 +182,14 @@ mod tests {
             ("exclusive=2", "exclusive"),
             ("isolation=strong", "isolation"),
             ("isolation", "isolation"),
-            ("launch=%7B%7D", "launch"),
-            ("--proxy-server=http://p:1", "--proxy-server"),
-            ("--lang", "--lang"),
+            ("launch=%7B", "launch"),
+            ("launch=[]", "launch"),
+            ("launch=!", "launch"),
+            ("launch=bm8=", "launch"),
+            ("launch=%7B%22args%22:1%7D&--lang=de", "launch.args"),
+            ("slowMo=soon", "slowMo"),
+            ("headless=perhaps", "headless"),
+            ("args=--lang=de", "args"),
             ("proxy=residential", "proxy"),
             ("stealth", "stealth"),
             ("blockAds=true", "blockAds"),
@@ -157,5 +198,26 @@ mod tests {
         ] {
             assert_eq!(ConnectOptions::read(query).map_err(|bad| bad.field).err().as_deref(), Some(field), "{query}");
         }
+    }
+
+    #[test]
+    fn launch_options_are_read_from_json_base64_and_flags_in_the_query() {
+        let read = |query: &str| {
+            let Launch(launch) = ConnectOptions::read(query).expect("good").initial.launch.expect("launch options");
+            serde_json::Value::Object(launch).to_string()
+        };
+        let expected = r#"{"args":["--lang=de"],"headless":true}"#;
+        let json = "launch=%7B%22args%22:[%22--lang=de%22],%22headless%22:true%7D";
+        assert_eq!(read(json), expected);
+        for base64 in [BASE64_NOPAD.encode(expected.as_bytes()), data_encoding::BASE64URL.encode(expected.as_bytes())] {
+            assert_eq!(read(&format!("launch={base64}")), expected);
+        }
+        // 0xfb is `+/` in base64, and a `+` in a query is a space.
+        assert_eq!(read("launch=eyJhIjoifj8+fj8/In0="), r#"{"a":"~?>~??"}"#);
+        let all = read(&format!("--window-size=8,6&--disable-gpu&{json}&--user-agent=a+b%3D&%2D%2Dhide-scrollbars="));
+        let args = r#"["--lang=de","--window-size=8,6","--disable-gpu","--user-agent=a b=","--hide-scrollbars"]"#;
+        assert_eq!(all, format!(r#"{{"args":{args},"headless":true}}"#));
+        assert_eq!(read("acceptInsecureCerts&slowMo=50"), r#"{"acceptInsecureCerts":true,"slowMo":50.0}"#);
+        assert_eq!(ConnectOptions::read("token=x").expect("good").initial.launch, None);
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! `access` says what a caller may do at all. `service` has the operations on sessions, `list` their list, `snapshots`
 //! those on their saved state, `server` those that show the server and its browsers, `control` those that change them.
-//! `registration` is a session's entry here and its removal, `place` says in which browsers a session may be,
-//! `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `page` finds the
+//! `registration` is a session's entry here and its removal, `place` says in which browsers a session may be, `extensions`
+//! from where it may load some, `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `page` finds the
 //! session of a page, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large documents
 //! that are read at a time.
 
 mod access;
 mod control;
+mod extensions;
 mod hibernation;
 mod http_session;
 mod list;
@@ -39,6 +40,7 @@ use uuid::Uuid;
 pub use self::{control::Reloading, service::Pressure};
 use self::{
     http_session::HttpSessionOf,
+    place::Place,
     registration::{Leaving, Registration},
     room::Rooms,
 };
@@ -52,7 +54,7 @@ use crate::session::{
 };
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
-    api_types::{Initial, Isolation, Options, Owner, SessionState},
+    api_types::{Initial, Options, Owner, SessionState},
     browser::LeaseId,
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
@@ -255,9 +257,12 @@ impl SessionManager {
         initial: Initial,
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let since = Instant::now();
+        let place = Place::of(caller, initial.isolation, initial.launch.as_ref(), &self.inner.terms().launch).await?;
         let begins = self.beginning(caller, initial.begins.clone()).await?;
-        let isolation = initial.isolation.unwrap_or_default();
-        let (mut live, entry) = self.make(caller, id, options, isolation, false).await?;
+        let (mut live, entry) = self.make(caller, id, options, place, false).await?;
+        if let Some(launch) = initial.launch {
+            entry.checkpoint().set_launch(launch);
+        }
         if let Some(asked) = initial.begins {
             entry.checkpoint().set_beginning(asked);
         }
@@ -318,14 +323,14 @@ impl SessionManager {
         caller: &Caller,
         id: SessionId,
         options: Options,
-        isolation: Isolation,
+        place: Place,
         is_shared: bool,
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let (inner, owner, of_tenant) = (&self.inner, caller.owner(), caller.tenant.limits());
         let number = inner.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let terms = inner.terms();
         let (limits, metrics) = (&terms.deadlines.within(of_tenant.max_session_time), terms.metrics.clone());
-        let mut record = Record::new(id.text().clone(), owner.clone(), isolation, options, limits, metrics)?;
+        let mut record = Record::new(id.text().clone(), owner.clone(), place.isolation, options, limits, metrics)?;
         // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
         let (session_info, placed) = (record.session_info().clone(), Arc::default());
@@ -347,11 +352,12 @@ impl SessionManager {
             dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
         }
         let mut leaving = Leaving::new(self.clone(), id, gone.drop_guard());
+        let (wanted, pages, slow_mo) = (place::wanted(caller, &place), place.pages, place.slow_mo);
         let place = async {
             if terms.audit.must_refuse() {
                 return Err(ServiceError::NoAudit);
             }
-            let wanted = place::wanted(caller, isolation)?;
+            let wanted = wanted?;
             leaving.claim(number).await?;
             let since = Instant::now();
             let place = inner.admission_control.enter(owner, &of_tenant).await?;
@@ -374,9 +380,14 @@ impl SessionManager {
         let entry = Registration::new(leaving, session_info, checkpoint, begun, place);
         let (tenant, sessions) = (caller.tenant.clone(), service::as_sessions(self));
         let rate = inner.limits.pace(owner, &of_tenant, task::now());
-        let start = Start { record, lease, tenant, pace: rate, is_shared, control: asked, sessions };
+        let start = Start { record, lease, tenant, pace: rate, slow_mo, is_shared, control: asked, sessions };
         let browser = TargetId::from(Uuid::new_v4().to_string());
-        Ok((SessionTask::new(terms, browser, start), entry))
+        let mut live = SessionTask::new(terms, browser, start);
+        if !pages.is_empty() {
+            let place = live.place();
+            live.before(place.set_up(pages)).await.ok_or(ServiceError::Closing)?;
+        }
+        Ok((live, entry))
     }
 
     /// An event of the audit log about a session of this caller.

@@ -5,7 +5,7 @@
 //! delayed. A parked session is the same task without a view.
 //!
 //! `record` publishes the session's state, which `lifecycle` (pure) defines; `saving` decides when the session is saved.
-//! `throttle` delays frames as the tenant's limits say. `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
+//! `throttle` delays frames as the tenant's limits say, `slow_mo` as the launch options say. `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
 //! browser, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
 //! calls of REST, `usage` measures the session; `terms` has the settings that all share.
 
@@ -18,6 +18,7 @@ mod pending_calls;
 mod record;
 mod rpc;
 mod saving;
+mod slow_mo;
 mod terms;
 mod throttle;
 mod usage;
@@ -30,6 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
@@ -37,9 +39,12 @@ pub use self::{
     control::{Control, Join, Seat, Unseated, attend},
     ghost::SessionService,
     record::{Record, Saves, SessionInfo},
-    terms::Terms,
+    terms::{LaunchTerms, Terms},
 };
-use self::{jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, throttle::Throttle, views::Views};
+use self::{
+    jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, slow_mo::SlowMo, throttle::Throttle,
+    views::Views,
+};
 pub use crate::session::caller::{BaseUrl, Caller, Scheme};
 use crate::session::lifecycle::{Event, Phase};
 use crate::{
@@ -71,6 +76,8 @@ pub struct Start {
     pub tenant: Arc<Tenant>,
     /// The commands and bytes per second of the tenant, if they are limited.
     pub pace: Option<Pace>,
+    /// The pause before each frame of its clients, in milliseconds.
+    pub slow_mo: u64,
     /// Whether all clients and HTTP calls of an owner share it (`http_session`): then it is not saved by itself.
     pub is_shared: bool,
     /// The requests of other tasks.
@@ -120,13 +127,15 @@ pub struct SessionTask {
     latency: LatencySample,
     /// Delays frames; `None` if the tenant has no limit per second.
     throttle: Option<Box<Throttle>>,
+    /// Delays frames before that; `None` if the launch options do not say so.
+    slow_mo: Option<Box<SlowMo>>,
     over: Option<CloseReason>,
 }
 
 impl SessionTask {
     /// A session in a lease. `browser` is the id of its virtual browser target.
     pub fn new(terms: Arc<Terms>, browser: TargetId, start: Start) -> Self {
-        let Start { mut record, mut lease, tenant, pace, is_shared, control, sessions } = start;
+        let Start { mut record, mut lease, tenant, pace, slow_mo, is_shared, control, sessions } = start;
         let limits = tenant.limits();
         let inbox = lease.open();
         let directory = session_files::Directory::new(terms.directory.join(record.session_info().directory()));
@@ -168,6 +177,7 @@ impl SessionTask {
             saving: Saving::default(),
             latency: LatencySample::default(),
             throttle: pace.map(|pace| Box::new(Throttle::new(pace, limits))),
+            slow_mo: SlowMo::new(slow_mo),
             over: None,
         }
     }
@@ -298,6 +308,13 @@ impl SessionTask {
             heard = true;
             self.on_frame(id, text);
         }
+        while self.lease.has_room()
+            && !self.throttle.as_ref().is_some_and(|throttle| throttle.is_full())
+            && let Some((id, text)) = self.slow_mo.as_mut().and_then(|slow_mo| slow_mo.poll_frame(now))
+        {
+            heard = true;
+            self.on_paced(id, text, now);
+        }
         for at in 0..self.views.len() {
             for turn in 0.. {
                 let Some(view) = self.views.socket_at(at) else { break };
@@ -306,6 +323,7 @@ impl SessionTask {
                     || !self.lease.has_room()
                     || view.client.queued() > self.terms.queue.soft
                     || self.throttle.as_ref().is_some_and(|throttle| throttle.is_full())
+                    || self.slow_mo.as_ref().is_some_and(|slow_mo| slow_mo.is_full())
                 {
                     break;
                 }
@@ -314,12 +332,9 @@ impl SessionTask {
                     Poll::Ready(Incoming::Text(text)) => {
                         heard = true;
                         let id = view.id;
-                        let passes = match &mut self.throttle {
-                            None => Some(text),
-                            Some(throttle) => throttle.on_frame(id, text, now),
-                        };
-                        if let Some(text) = passes {
-                            self.on_frame(id, text);
+                        match &mut self.slow_mo {
+                            None => self.on_paced(id, text, now),
+                            Some(slow_mo) => slow_mo.on_frame(id, text, now),
                         }
                     }
                     Poll::Ready(Incoming::Over(reason)) => {
@@ -340,6 +355,17 @@ impl SessionTask {
             self.leave(id, reason.as_ref());
         }
         more
+    }
+
+    /// A frame of a client, which passes at once or when the tenant's limits allow it.
+    fn on_paced(&mut self, id: ViewId, text: Bytes, now: Instant) {
+        let passes = match &mut self.throttle {
+            None => Some(text),
+            Some(throttle) => throttle.on_frame(id, text, now),
+        };
+        if let Some(text) = passes {
+            self.on_frame(id, text);
+        }
     }
 
     fn flush(&mut self, cx: &mut Context<'_>, now: Instant) {

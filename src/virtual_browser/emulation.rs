@@ -1,8 +1,8 @@
 //! The emulation of pages. In Chrome an emulation belongs to the CDP session that set it; the mirror records it for
 //! snapshots.
 //!
-//! For a page that was restored from a snapshot, a CDP session of the proxy sets the saved emulation. Chrome refuses a
-//! second time zone or locale, and a client's viewport replaces another's (*measured*): so before a client sets or clears
+//! For a page that was restored from a snapshot, a CDP session of the proxy sets the saved emulation; another one may set
+//! that of the launch options. Chrome refuses a second time zone or locale, and a client's viewport replaces another's (*measured*): so before a client sets or clears
 //! an emulation, the proxy clears its own.
 
 use std::collections::HashMap;
@@ -17,24 +17,26 @@ use crate::{
     port::Settle,
 };
 
-/// The CDP sessions on which the proxy has set an emulation.
+/// The CDP sessions on which the proxy has set an emulation. No two on one page have set the same aspect.
 #[derive(Debug, Default)]
-pub(super) struct Emulators(HashMap<TargetId, Emulator>);
+pub(super) struct Emulators(HashMap<TargetId, Vec<Emulator>>);
 
 #[derive(Debug)]
 struct Emulator {
     session: CdpSessionId,
     what: Vec<Change>,
+    /// Whether the CDP session is kept when nothing of it is left.
+    stays: bool,
 }
 
 impl Emulators {
-    pub(super) fn note(&mut self, page: TargetId, session: CdpSessionId, what: Vec<Change>) {
-        self.0.insert(page, Emulator { session, what });
+    pub(super) fn note(&mut self, page: TargetId, session: CdpSessionId, what: Vec<Change>, stays: bool) {
+        self.0.entry(page).or_default().push(Emulator { session, what, stays });
     }
 
     /// The device pixel ratio that they have set for a page.
     pub(super) fn device_scale(&self, page: &TargetId) -> Option<f64> {
-        self.0.get(page)?.what.iter().find_map(Change::device_scale)
+        self.0.get(page)?.iter().flat_map(|emulator| &emulator.what).find_map(Change::device_scale)
     }
 
     /// A page was destroyed.
@@ -44,14 +46,17 @@ impl Emulators {
 
     /// One of the CDP sessions has ended, for whatever reason.
     pub(super) fn lost(&mut self, session: &CdpSessionId) {
-        self.0.retain(|_, emulator| emulator.session != *session);
+        self.0.retain(|_, emulators| {
+            emulators.retain(|emulator| emulator.session != *session);
+            !emulators.is_empty()
+        });
     }
 }
 
 #[cfg(test)]
 impl Emulators {
     pub(super) fn count(&self) -> usize {
-        self.0.len()
+        self.0.values().map(Vec::len).sum()
     }
 }
 
@@ -81,14 +86,20 @@ impl VirtualBrowser {
 
     /// Clears an emulation that the proxy has set.
     fn give_up(&mut self, page: &TargetId, what: Aspect) {
-        let Some(emulator) = self.emulators.0.get_mut(page) else { return };
-        let Some(at) = emulator.what.iter().position(|own| own.aspect() == what) else { return };
+        let Some(emulators) = self.emulators.0.get_mut(page) else { return };
+        let find = |emulator: &Emulator| emulator.what.iter().position(|own| own.aspect() == what);
+        let Some((at, emulator)) = emulators.iter_mut().find_map(|emulator| Some((find(emulator)?, emulator))) else {
+            return;
+        };
         emulator.what.swap_remove(at);
         let (session, over) = (emulator.session.clone(), emulator.what.is_empty());
+        let detaches = over && !emulator.stays;
         let (method, params) = what.end();
         self.call(session.clone(), method, params.to_owned(), Settle::Plain, Pending::Nobody);
         if over {
-            self.emulators.0.remove(page);
+            self.emulators.lost(&session);
+        }
+        if detaches {
             self.detach_own(Some(session));
         }
     }

@@ -19,6 +19,7 @@ mod greed;
 mod greed_browser;
 mod greed_snapshots;
 mod indirect_routes;
+mod launch;
 mod navigation;
 mod other_entry_points;
 mod pausing;

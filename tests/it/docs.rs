@@ -299,8 +299,17 @@ fn every_flag_and_variable_exists() {
     assert!(known.len() > 40, "only {} flags were found", known.len());
     known.extend(FOREIGN_FLAGS);
     known.extend(PROOF_FLAGS);
+    let pages = pages();
+    // The flags of Chrome that clients may give: another test compares the tables of that page with those in force.
+    let launch = pages.iter().find(|page| page.path.ends_with("launch-options.md")).expect("the page about them");
+    let launch = launch
+        .code()
+        .into_iter()
+        .filter(|(line, _)| launch.text.lines().nth(line - 1).is_some_and(|text| text.starts_with("| `--")));
+    let launch: Vec<String> = launch.map(|(_, code)| code).collect();
+    known.extend(launch.iter().flat_map(|code| flags(code)));
     let mut wrong = BTreeSet::new();
-    for page in pages() {
+    for page in &pages {
         for (line, code) in page.code() {
             // The names of Chrome's own switches, in what is said about them.
             for flag in flags(&code).filter(|flag| !known.contains(flag)) {

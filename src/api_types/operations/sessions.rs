@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Bad, Beginning, Initial, Isolation, Metadata, Millis, NAME_MOST, Nothing, Options, Pages, Session,
+        Bad, Beginning, Initial, Isolation, Launch, Metadata, Millis, NAME_MOST, Nothing, Options, Pages, Session,
         SessionState, Sessions, Usage, given, has_all,
     },
     CommandResult::{Member, Output},
@@ -133,6 +133,9 @@ pub struct CreateSession {
     /// With whom it shares its browser; `shared` if absent. `dedicated` needs the capability of that name.
     #[serde(deserialize_with = "given")]
     pub isolation: Option<Isolation>,
+    /// What its browser is to be like.
+    #[serde(deserialize_with = "given")]
+    pub launch: Option<Launch>,
     /// The snapshot it begins with; it is blank if absent.
     #[serde(deserialize_with = "given")]
     pub snapshot: Option<String>,
@@ -155,6 +158,7 @@ impl CreateSession {
             hibernate_after,
             autosave,
             isolation,
+            launch,
             snapshot,
             pages,
         } = self;
@@ -167,7 +171,7 @@ impl CreateSession {
         };
         let options = Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave };
         let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
-        Ok((identity, options, Initial { isolation, begins }))
+        Ok((identity, options, Initial { isolation, begins, launch }))
     }
 }
 

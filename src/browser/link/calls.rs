@@ -1,6 +1,6 @@
 //! Sends commands under ids of the proxy, and handles their replies.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -30,12 +30,24 @@ pub(super) enum Pending {
     Group(LeaseId, Tag),
     /// After the reply, this CDP session is detached on the other.
     Detach(CdpSessionId, CdpSessionId),
-    /// A CDP session on this page of a lease, to ignore its certificate errors; one of those that a number waits for.
-    KeeperAttach(LeaseId, TargetId, Option<Tag>),
+    /// A CDP session that is kept on this page of a lease.
+    KeeperAttach(LeaseId, TargetId, Keeping),
+    /// A command of a page's setup, for which somebody waits.
+    SetUp(Arc<oneshot::Sender<()>>),
     /// Attaches to a page of this lease, to ask it for the frame that started a download.
     FrameAttach(LeaseId, Asked),
     /// Asks that page for its frames.
     FrameTree(LeaseId, Asked, CdpSessionId),
+}
+
+/// Who waits until a CDP session is kept on a page, and has done its work.
+#[derive(Debug)]
+pub(super) enum Keeping {
+    Nobody,
+    /// A lease, with its own number for all of its pages.
+    Group(Tag),
+    /// The proxy, until all have dropped this.
+    SetUp(Arc<oneshot::Sender<()>>),
 }
 
 /// A download, and the frame that started it.
@@ -58,9 +70,12 @@ impl Pending {
 
     fn lease(&self) -> Option<LeaseId> {
         match self {
-            Self::Nobody | Self::Detach(..) | Self::KeeperAttach(..) | Self::FrameAttach(..) | Self::FrameTree(..) => {
-                None
-            }
+            Self::Nobody
+            | Self::Detach(..)
+            | Self::KeeperAttach(..)
+            | Self::SetUp(_)
+            | Self::FrameAttach(..)
+            | Self::FrameTree(..) => None,
             Self::Own(lease, _) => *lease,
             Self::Lease(lease, _) | Self::Group(lease, _) => Some(*lease),
         }
@@ -221,6 +236,7 @@ impl Link {
     pub(super) fn answer(&mut self, who: Pending, reply: Reply) {
         match who {
             Pending::Nobody => {}
+            Pending::SetUp(waits) => drop(waits),
             Pending::Detach(session, on) => {
                 if self.targets.session(session.as_str()).is_some() {
                     self.call(None, detach_from(Some(on), session.as_str()), Pending::Nobody);
@@ -231,7 +247,7 @@ impl Link {
             }
             Pending::Lease(lease, tag) => self.deliver(lease, FromBrowser::Reply { tag, reply }),
             Pending::Group(lease, tag) => self.count_down(lease, tag),
-            Pending::KeeperAttach(lease, page, tag) => self.on_keeper_attached(lease, &page, tag, &reply),
+            Pending::KeeperAttach(lease, page, who) => self.on_keeper_attached(lease, &page, who, &reply),
             Pending::FrameAttach(lease, asked) => self.on_frame_attached(lease, asked, &reply),
             Pending::FrameTree(lease, asked, session) => self.on_frame_tree(lease, &asked, &session, &reply),
         }
@@ -247,28 +263,34 @@ impl Link {
         }
     }
 
-    /// Attaches to a page to ignore its certificate errors.
-    pub(super) fn attach_keeper(&mut self, lease: LeaseId, page: TargetId, tag: Option<Tag>) {
+    /// Attaches to a page, to keep the CDP session for what the proxy sets there.
+    pub(super) fn attach_keeper(&mut self, lease: LeaseId, page: TargetId, who: Keeping) {
         let on = Some(self.downloads.session().clone());
-        self.call(Some(lease), Call::attach(on, page.clone()), Pending::KeeperAttach(lease, page, tag));
+        self.call(Some(lease), Call::attach(on, page.clone()), Pending::KeeperAttach(lease, page, who));
     }
 
-    fn on_keeper_attached(&mut self, lease: LeaseId, page: &TargetId, tag: Option<Tag>, reply: &Reply) {
+    fn on_keeper_attached(&mut self, lease: LeaseId, page: &TargetId, who: Keeping, reply: &Reply) {
         let session = match reply {
             Reply::Result(result) => JsonObject::read(result).and_then(|result| result.string("sessionId")),
             // The page has gone meanwhile.
             Reply::Error(_) => None,
         };
-        let session = session.map(CdpSessionId::from).filter(|session| self.targets.ignore_on(lease, page, session));
+        let session = session.map(CdpSessionId::from);
+        let commands = session.as_ref().map(|session| self.targets.keep_on(lease, page, session)).unwrap_or_default();
         self.flush_effects();
-        match (session, tag) {
-            (Some(session), _) => {
-                let (on, method) = (Some(session), "Security.setIgnoreCertificateErrors".into());
-                let call = Call { on, method, params: r#"{"ignore":true}"#.to_owned(), settle: Settle::Plain };
-                self.call(Some(lease), call, tag.map_or(Pending::Nobody, |tag| Pending::Group(lease, tag)));
-            }
-            (None, Some(tag)) => self.count_down(lease, tag),
-            (None, None) => {}
+        let last = commands.len().checked_sub(1);
+        for (at, (method, params)) in commands.into_iter().enumerate() {
+            let call = Call { on: session.clone(), method: method.into(), params, settle: Settle::Plain };
+            let pending = match &who {
+                // The others are answered before.
+                Keeping::Group(tag) if Some(at) == last => Pending::Group(lease, *tag),
+                Keeping::Nobody | Keeping::Group(_) => Pending::Nobody,
+                Keeping::SetUp(waits) => Pending::SetUp(waits.clone()),
+            };
+            self.call(Some(lease), call, pending);
+        }
+        if let (Keeping::Group(tag), None) = (who, last) {
+            self.count_down(lease, tag);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
@@ -10,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Inbox, Link,
-    calls::{Pending, attach_to, detach_from},
+    calls::{Keeping, Pending, attach_to, detach_from},
 };
 use crate::{
     browser::{
@@ -66,6 +67,12 @@ impl Link {
             LinkRequest::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
             LinkRequest::IgnoreCertificateErrors { lease, tag, ignore } => {
                 self.on_ignore_certificate_errors(lease, tag, ignore);
+            }
+            LinkRequest::SetUp { lease, setup, done } => {
+                let done = Arc::new(done);
+                for page in self.targets.set_up(lease, setup) {
+                    self.attach_keeper(lease, page, Keeping::SetUp(done.clone()));
+                }
             }
             LinkRequest::Detach { lease, tag, session } => self.on_detach(lease, tag, &session),
             LinkRequest::Open { lease, inbox, account } => {
@@ -186,7 +193,7 @@ impl Link {
         let Some(inbox) = self.inboxes.get_mut(&lease) else { return };
         inbox.groups.insert(tag, pages.len() + 1);
         for page in pages {
-            self.attach_keeper(lease, page, Some(tag));
+            self.attach_keeper(lease, page, Keeping::Group(tag));
         }
         // One more than there are pages, so that none at all is answered too.
         self.count_down(lease, tag);

@@ -16,8 +16,11 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::{
-    cdp::{emulation::Change, target::Filter},
-    port::Interest,
+    cdp::{
+        emulation::{Aspect, Change, Override},
+        target::Filter,
+    },
+    port::{Interest, PageSetup},
 };
 
 const PUPPETEER: &str = r#"[{"type":"page","exclude":true},{"type":"browser","exclude":true},{}]"#;
@@ -55,7 +58,7 @@ impl Fixture {
     /// * `resume S [children]`, `detach S`: what a client does
     /// * `navigate S`: whether a navigation on S has to wait; `released`: the pages whose navigations need not any more
     /// * `conceal C`, `ours C T` or `ours C -`, `reveal T [by:S]`: pages of the proxy's own
-    /// * `ignore 1 [no]`: certificate errors; `keep 1 T S`: S is attached for that
+    /// * `ignore 1 [no]`: certificate errors; `setup 1 [ignore]`: a locale for each page; `keep 1 T S`: S is attached for them
     /// * `pass 5`: seconds
     fn event(&mut self, line: &str) -> Vec<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -145,8 +148,22 @@ impl Fixture {
                 answers.extend(pages.into_iter().map(|page| format!("keep {page}")));
             }
             "keep" => {
-                let keeps = self.targets.ignore_on(lease(0), &arg(1).into(), &arg(2).into());
-                answers.push(if keeps { "ignore" } else { "no" }.to_owned());
+                let commands = self.targets.keep_on(lease(0), &arg(1).into(), &arg(2).into());
+                let shown = |(method, _): &(&'static str, String)| match *method {
+                    "Security.setIgnoreCertificateErrors" => "ignore".to_owned(),
+                    other => other.to_owned(),
+                };
+                answers.extend(if commands.is_empty() {
+                    vec!["no".to_owned()]
+                } else {
+                    commands.iter().map(shown).collect()
+                });
+            }
+            "setup" => {
+                let emulation = vec![Override::new(Aspect::Locale, r#"{"locale":"de"}"#.to_owned())];
+                let setup = PageSetup { ignore_certificate_errors: has("ignore"), emulation };
+                let pages = self.targets.set_up(lease(0), setup.into());
+                answers.extend(pages.into_iter().map(|page| format!("keep {page}")));
             }
             "pass" => {
                 self.now += Duration::from_secs(arg(0).parse().expect("seconds"));
@@ -186,10 +203,11 @@ fn spell(effect: &Effect) -> String {
         Effect::Send { on, method: "Security.setIgnoreCertificateErrors", params, .. } => {
             format!("{} errors on {on}", if params.contains("true") { "ignore" } else { "mind" })
         }
+        Effect::Send { on, method: "Emulation.setLocaleOverride", .. } => format!("locale on {on}"),
         Effect::Send { method, .. } => panic!("{method} was not expected"),
         Effect::ResumeThenDetach { session, on, .. } => format!("let {session} go on {on} when it runs"),
         Effect::Attach { root, target, .. } => format!("attach {target} on {root}"),
-        Effect::IgnoreCertificateErrors { page, .. } => format!("keep {page}"),
+        Effect::KeepOn { page, .. } => format!("keep {page}"),
         Effect::Answer(reply) => format!("answer {}", reply.0),
         Effect::Deliver(LeaseId(lease), told) => format!("{lease}: {}", spell_told(told)),
     }
@@ -205,6 +223,10 @@ fn spell_told(told: &Told) -> String {
         Told::Emulated { target, by, what } => {
             let what: Vec<_> = what.iter().map(Change::aspect).collect();
             format!("{by} emulates {what:?} on {target}")
+        }
+        Told::SetUp { target, by, what } => {
+            let what: Vec<_> = what.iter().map(Change::aspect).collect();
+            format!("{by} sets up {what:?} on {target}")
         }
         Told::Attached { parent, child, target, waiting, .. } => {
             format!("attached {child} to {target} on {parent}{}", if *waiting { " waiting" } else { "" })

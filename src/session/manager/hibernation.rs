@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::{
     Handle, SessionManager,
-    named::{began_with, isolated_as},
+    named::{began_with, isolated_as, launched_as},
+    place::Place,
     registration::Registration,
 };
 use crate::session::{
@@ -75,6 +76,8 @@ impl SessionManager {
         let (since, was) = (Instant::now(), hibernated.session());
         began_with(id, hibernated.began(), wish.initial.begins.as_ref(), "this one is restored from its own snapshot")?;
         isolated_as(id, was.isolation, &wish.initial)?;
+        launched_as(id, hibernated.launch(), &wish.initial)?;
+        let place = Place::of(caller, Some(was.isolation), hibernated.launch(), &self.inner.terms().launch).await?;
         let had = Options {
             name: was.name.clone(),
             metadata: was.metadata.clone(),
@@ -85,9 +88,12 @@ impl SessionManager {
             autosave: Some(was.autosave),
         };
         // From here on this task owns the id: another client that connects meanwhile waits and joins.
-        let (mut live, entry) = self.make(caller, id.clone(), had, was.isolation, false).await?;
+        let (mut live, entry) = self.make(caller, id.clone(), had, place, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
+        if let Some(launch) = hibernated.launch() {
+            entry.checkpoint().set_launch(launch.clone());
+        }
         if let Some(began) = hibernated.began() {
             entry.checkpoint().set_beginning(began.clone());
         }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Handle, SessionManager, access};
+use super::{Handle, SessionManager, access, place::Place};
 use crate::{
     api_types::{Initial, Isolation, Millis, Options},
     cdp::error::CdpError,
@@ -72,7 +72,8 @@ impl SessionManager {
         let keep_alive = UNUSED.min(self.inner.terms().deadlines.keep_alive.most.unwrap_or(UNUSED));
         let options = Options { keep_alive: Some(Millis(keep_alive)), ..Options::default() };
         let is_shared = self.inner.http_session == HttpSession::Shared;
-        let (mut live, entry) = self.make(caller, id.clone(), options, Isolation::Shared, is_shared).await?;
+        let (mut live, entry) =
+            self.make(caller, id.clone(), options, Place::plain(Isolation::Shared), is_shared).await?;
         live.park();
         entry.run(Box::new(live));
         *current = Some(id.clone());

@@ -4,7 +4,7 @@
 use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{Admitted, Handle, SessionManager, access, registration::Registration};
-use crate::api_types::{Bad, Beginning, Initial, Isolation, Options};
+use crate::api_types::{Bad, Beginning, Initial, Isolation, Launch, Options};
 use crate::session::{
     connect_options::ConnectOptions,
     error::ServiceError,
@@ -154,7 +154,16 @@ impl SessionManager {
 pub(super) fn is_as_asked(handle: &Handle, initial: &Initial, instead: &str) -> Result<(), ServiceError> {
     let id = handle.session_info.session_id();
     began_with(&id, handle.checkpoint.beginning(), initial.begins.as_ref(), instead)?;
+    launched_as(&id, handle.checkpoint.launch(), initial)?;
     isolated_as(&id, handle.session_info.isolation, initial)
+}
+
+/// Whether a session that exists has the launch options that a client asks for.
+pub(super) fn launched_as(id: &SessionId, launch: Option<&Launch>, initial: &Initial) -> Result<(), ServiceError> {
+    match &initial.launch {
+        Some(asked) if launch != Some(asked) => Err(ServiceError::Begun { id: id.to_string(), option: "launch" }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a session that exists has the isolation that a client asks for.

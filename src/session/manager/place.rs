@@ -1,19 +1,69 @@
 //! In which browsers a session may be.
 
+use super::extensions;
 use crate::{
-    api_types::{Capability, Isolation},
+    api_types::{Capability, Isolation, Launch},
     pool::{BrowserKind, Company, LeaseRequest},
-    port::LaunchSpec,
-    session::{error::ServiceError, task::Caller},
+    port::{LaunchSpec, PageSetup},
+    session::{
+        error::ServiceError,
+        launch::{Rights, Setup, Unplaced, Wanted},
+        task::{Caller, LaunchTerms},
+    },
     tenant::{Sharing, Tenant},
 };
 
+/// The place that a session is to have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    /// With whom it shares its browser.
+    pub(super) isolation: Isolation,
+    /// How its browser is started.
+    launch: LaunchSpec,
+    /// What is set for each of its pages.
+    pub(super) pages: PageSetup,
+    /// The pause before each command of its clients, in milliseconds.
+    pub(super) slow_mo: u64,
+}
+
+impl Place {
+    /// A place with this isolation, and nothing special.
+    pub(super) fn plain(isolation: Isolation) -> Self {
+        Self { isolation, ..Self::default() }
+    }
+
+    /// The place for a session of this caller that asks for this. Fails if the launch options may not be given.
+    pub(super) async fn of(
+        caller: &Caller,
+        isolation: Option<Isolation>,
+        launch: Option<&Launch>,
+        terms: &LaunchTerms,
+    ) -> Result<Self, ServiceError> {
+        let Some(launch) = launch else { return Ok(Self::plain(isolation.unwrap_or_default())) };
+        let rights = Rights {
+            capabilities: caller.tenant.capabilities(),
+            policy: terms.policy,
+            has_extensions: terms.extensions.is_some(),
+        };
+        let placed = Wanted::read(launch, terms.limits)?.place(isolation, &rights);
+        let Setup { isolation, flags, pages, slow_mo } = placed.map_err(|why| match why {
+            Unplaced::Bad(bad) => ServiceError::Bad(bad),
+            Unplaced::Incapable { what, needs } => ServiceError::Incapable { what, needs },
+        })?;
+        let mut args = Vec::new();
+        for flag in flags {
+            args.push(extensions::resolved(flag, terms.extensions.as_deref()).await?);
+        }
+        Ok(Self { isolation, launch: LaunchSpec::new(args), pages, slow_mo })
+    }
+}
+
 /// The requirements of a session of this caller for its browser. Fails if the tenant may not have such a session.
-pub(super) fn wanted(caller: &Caller, isolation: Isolation) -> Result<LeaseRequest, ServiceError> {
-    let kind = match isolation {
+pub(super) fn wanted(caller: &Caller, place: &Place) -> Result<LeaseRequest, ServiceError> {
+    let kind = match place.isolation {
         Isolation::Shared => BrowserKind::Shared,
         Isolation::Dedicated if caller.tenant.capabilities().has(Capability::Dedicated) => {
-            BrowserKind::Dedicated(LaunchSpec::default())
+            BrowserKind::Dedicated(place.launch.clone())
         }
         Isolation::Dedicated => {
             return Err(ServiceError::Incapable { what: "isolation=dedicated", needs: Capability::Dedicated });
@@ -59,14 +109,15 @@ mod tests {
             base: Arc::new(BaseUrl::plain("here")),
         };
         let all_others = Capabilities { dedicated: false, ..Capabilities::all() };
-        let refused = wanted(&caller(all_others), Isolation::Dedicated).expect_err("it lacks the capability");
+        let refused =
+            wanted(&caller(all_others), &Place::plain(Isolation::Dedicated)).expect_err("it lacks the capability");
         assert!(refused.to_string().contains("'isolation=dedicated' is refused"), "{refused}");
         for (capabilities, isolation) in [
             (all_others, Isolation::Shared),
             (Capabilities::of([Capability::Dedicated]), Isolation::Dedicated),
             (Capabilities::of([Capability::Dedicated]), Isolation::Shared),
         ] {
-            let request = wanted(&caller(capabilities), isolation).expect("it may");
+            let request = wanted(&caller(capabilities), &Place::plain(isolation)).expect("it may");
             assert_eq!(isolation_of(&request.kind), isolation);
         }
     }

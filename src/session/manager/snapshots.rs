@@ -11,6 +11,7 @@ use tokio::{io::AsyncBufRead, time::Instant};
 
 use super::{
     Handle, SessionManager, access,
+    place::Place,
     registration::Registration,
     room::Room,
     service::{own, page_of},
@@ -138,12 +139,16 @@ impl SessionManager {
         let (handle, since) = (self.find(caller, id).await?, Instant::now());
         let Copies { count, mut options, parts } = copies;
         self.will_wait(&mut options)?;
-        let isolation = handle.session_info.isolation;
+        let (isolation, launch) = (Some(handle.session_info.isolation), handle.checkpoint.launch());
+        let own = &Place::of(caller, isolation, launch, &self.inner.terms().launch).await?;
         let (place, replay_buffer) = (self.place_of(&handle).await?, ReplayBuffer::default());
         let (replay_buffer, options) = (&replay_buffer, &options);
         let copy = || async move {
             let (mut live, entry) =
-                self.make(caller, SessionId::random(caller.owner()), options.clone(), isolation, false).await?;
+                self.make(caller, SessionId::random(caller.owner()), options.clone(), own.clone(), false).await?;
+            if let Some(launch) = launch {
+                entry.checkpoint().set_launch(launch.clone());
+            }
             self.furnish(&mut live, true, replay_buffer.play()).await?;
             Ok::<_, ServiceError>((live, entry))
         };

@@ -13,7 +13,7 @@ use super::{
     state::{AtEnd, Content, End, Event, State},
 };
 use crate::{
-    api_types::{Beginning, Owner},
+    api_types::{Beginning, Launch, Owner},
     store::{SessionRecord, SnapshotId, Store, StoreError, UnreadableSession},
 };
 
@@ -26,6 +26,7 @@ pub(in crate::session) struct Checkpoint {
     instance: Uuid,
     is_used: AtomicBool,
     beginning: OnceLock<Beginning>,
+    launch: OnceLock<Launch>,
     // Guards the state; held for one look. A task that changes it holds `turn` meanwhile.
     state: Mutex<State>,
     turn: tokio::sync::Mutex<()>,
@@ -35,7 +36,16 @@ impl Checkpoint {
     /// The checkpoint of a session of which the store has nothing.
     pub(super) fn new(store: Store, owner: Owner, instance: Uuid) -> Arc<Self> {
         let (is_used, state, turn) = (AtomicBool::new(false), Mutex::default(), tokio::sync::Mutex::default());
-        Arc::new(Self { store, owner, instance, is_used, beginning: OnceLock::new(), state, turn })
+        Arc::new(Self {
+            store,
+            owner,
+            instance,
+            is_used,
+            beginning: OnceLock::new(),
+            launch: OnceLock::new(),
+            state,
+            turn,
+        })
     }
 
     /// Notes the snapshot that the session began with. The first one counts.
@@ -46,6 +56,16 @@ impl Checkpoint {
     /// The snapshot that the session began with, if it began with one.
     pub(in crate::session) fn beginning(&self) -> Option<&Beginning> {
         self.beginning.get()
+    }
+
+    /// Notes the launch options of the session. The first ones count.
+    pub(in crate::session) fn set_launch(&self, launch: Launch) {
+        let _ = self.launch.set(launch);
+    }
+
+    /// The launch options of the session, if it has any.
+    pub(in crate::session) fn launch(&self) -> Option<&Launch> {
+        self.launch.get()
     }
 
     /// Whether the store may have anything of the session.
@@ -128,7 +148,7 @@ impl Checkpoint {
         let Content { snapshot, session } = state.content()?.clone();
         let id = session.id.clone();
         let (lives_in, began) = (state.lives_here().then_some(self.instance), self.beginning().cloned());
-        let rested = HibernatedSession { session, lives_in, began };
+        let rested = HibernatedSession { session, lives_in, began, launch: self.launch().cloned() };
         let state = serde_json::to_value(&rested).unwrap_or_default();
         Some(SessionRecord { id, owner: self.owner.clone(), snapshot: Some(snapshot), state })
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::state::Content;
 use crate::{
-    api_types::{Beginning, Owner, Session},
+    api_types::{Beginning, Launch, Owner, Session},
     session::caller::{Caller, url_at},
     store::{SessionEntry, SessionRecord, Timestamp, UnreadableSession},
 };
@@ -24,6 +24,9 @@ pub(super) struct HibernatedSession {
     /// The snapshot that the session began with, if it began with one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) began: Option<Beginning>,
+    /// Its launch options, if it has any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) launch: Option<Launch>,
 }
 
 /// A hibernated session, from its record.
@@ -57,6 +60,11 @@ impl Hibernated {
     /// The snapshot that the session began with, if it began with one.
     pub(in crate::session) fn began(&self) -> Option<&Beginning> {
         self.rested.began.as_ref()
+    }
+
+    /// Its launch options, if it has any.
+    pub(in crate::session) fn launch(&self) -> Option<&Launch> {
+        self.rested.launch.as_ref()
     }
 
     /// The process in which it is live, if it is.

@@ -7,9 +7,10 @@ use std::{
 };
 
 use crate::{
+    api_types::LaunchPolicy,
     config::{CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
     metrics::Metrics,
-    session::client::Ledger,
+    session::{client::Ledger, launch::LaunchLimits},
     tenant::{Audit, Tenants, UsageLedger},
 };
 
@@ -34,6 +35,8 @@ pub struct Terms {
     pub ledger: Arc<Ledger>,
     /// Limits of snapshots.
     pub snapshots: SnapshotLimits,
+    /// What is done with the launch options of clients.
+    pub launch: LaunchTerms,
     /// The directory with the files of sessions.
     pub directory: PathBuf,
     /// The metrics of the process.
@@ -44,6 +47,17 @@ pub struct Terms {
     pub usage: Arc<UsageLedger>,
     /// The tenants, for those who manage them.
     pub tenants: Tenants,
+}
+
+/// What is done with the launch options of clients.
+#[derive(Clone, Debug)]
+pub struct LaunchTerms {
+    /// What is done with those that a shared browser cannot have as they are.
+    pub policy: LaunchPolicy,
+    /// How many and how large they may be.
+    pub limits: LaunchLimits,
+    /// Where extensions may come from.
+    pub extensions: Option<PathBuf>,
 }
 
 impl Terms {
@@ -59,6 +73,11 @@ impl Terms {
             ping_interval: config.ping_interval,
             ledger: Ledger::new(config.client_queue_total),
             snapshots: config.snapshot_limits(),
+            launch: LaunchTerms {
+                policy: config.launch_policy,
+                limits: LaunchLimits { flags: config.max_launch_flags, bytes: config.max_launch_bytes },
+                extensions: config.extensions_dir.clone(),
+            },
             directory: directory.join("sessions"),
             metrics,
             audit: Audit::default(),

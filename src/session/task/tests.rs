@@ -11,13 +11,14 @@ use tokio::{
 
 use super::*;
 use crate::{
-    api_types::{Isolation, Millis, Options, Owner, Request},
+    api_types::{Isolation, LaunchPolicy, Millis, Options, Owner, Request},
     browser::fake,
     config::{CdpSessionLimits, ClientQueue, Limit, SnapshotLimits},
     metrics::Metrics,
     session::{
         client::Ledger,
         error::ServiceError,
+        launch::LaunchLimits,
         persistence::{HibernateGuard, PersistenceError},
     },
     tenant::{Access, Audit, LimitBook, Limits, Tenant, TenantSettings, Tenants},
@@ -107,6 +108,11 @@ async fn start_limited(
         ping_interval,
         ledger: Ledger::new(1 << 20),
         snapshots: SnapshotLimits { line: 1 << 20, transfers: 1, memory: 1 << 24, fields: 10 },
+        launch: LaunchTerms {
+            policy: LaunchPolicy::Dedicated,
+            limits: LaunchLimits { flags: 1, bytes: 1 },
+            extensions: None,
+        },
         directory: PathBuf::from("/nowhere"),
         metrics: metrics.clone(),
         audit: Audit::default(),
@@ -120,7 +126,7 @@ async fn start_limited(
     let settings = TenantSettings { limits, ..TenantSettings::default() };
     let (tenant, sessions) = (Tenant::new(Owner::local(), settings), Arc::new(Alone));
     let pace = LimitBook::local().pace(&Owner::local(), &limits, now());
-    let start = Start { record, lease, tenant, pace, is_shared: false, control: asked, sessions };
+    let start = Start { record, lease, tenant, pace, slow_mo: 0, is_shared: false, control: asked, sessions };
     let ledger = terms.ledger.clone();
     let mut live = Box::new(SessionTask::new(Arc::new(terms), "BROWSER".into(), start));
     let mut far = None;

@@ -210,6 +210,9 @@ impl SessionTask {
         if let Some(throttle) = &mut self.throttle {
             throttle.forget(id, now());
         }
+        if let Some(slow_mo) = &mut self.slow_mo {
+            slow_mo.forget(id);
+        }
         self.tell_of_departure(shown, reason);
         self.session.close_view(id);
         self.perform();
@@ -227,6 +230,8 @@ impl SessionTask {
         // Frames do not pass while Chrome has much to do for the session; that it has not wakes this task.
         let held = self.throttle.as_ref().filter(|_| self.lease.has_room());
         let held = held.and_then(|throttle| throttle.next_timeout());
+        let slowed = self.slow_mo.as_ref().filter(|_| self.lease.has_room());
+        let held = held.into_iter().chain(slowed.and_then(|slow_mo| slow_mo.next_timeout()));
         let ends = ends.map(|(at, _)| at);
         slow.chain(leaving).chain(pings).chain(ends).chain(notice).chain(self.save_at()).chain(held).min()
     }

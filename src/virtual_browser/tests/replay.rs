@@ -20,7 +20,7 @@ pub(super) fn spell(from: &FromBrowser) -> Option<Value> {
             Told::Destroyed { target } => json!({ "destroyed": target }),
             Told::Crashed { target, params } => json!({ "crashed": target, "params": params }),
             // No session that is recorded was opened from a snapshot.
-            Told::Emulated { .. } => return None,
+            Told::Emulated { .. } | Told::SetUp { .. } => return None,
             Told::Attached { parent, child, target, info, waiting } => {
                 json!({ "attached": child, "on": parent, "target": target, "info": info, "waiting": waiting })
             }

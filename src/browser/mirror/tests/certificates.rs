@@ -139,3 +139,58 @@ fn ended_sessions_leave_no_certificate_state() {
     }
     assert!(mirror.targets.certificates.is_empty(), "{mirror:?}", mirror = mirror.targets);
 }
+
+#[test]
+fn pages_are_set_up_as_the_launch_options_say_before_they_run() {
+    play(&format!(
+        "{SESSION}
+         setup 1                 => keep P
+         attach K P DW
+         keep 1 P K              => 1: K sets up [Locale] on P, Emulation.setLocaleOverride
+         # It has one.
+         attach K2 P DW
+         keep 1 P K2             => detach K2 on DW, no
+         create TB tab C
+         create B page C         => 1: created TB, 1: created B
+         attach WB B PW paused   => 1: WB sets up [Locale] on B, locale on WB, resume WB
+         create B2 page C2       => 2: created B2
+         attach WB2 B2 PW paused => resume WB2, detach WB2 on PW
+         # A root ignores certificate errors as well, and no more: the CDP sessions stay.
+         ignore 1                => ignore errors on WB, ignore errors on K
+         create D page C         => 1: created D
+         attach WD D PW paused   => 1: WD sets up [Locale] on D, ignore errors on WD, locale on WD, resume WD
+         ignore 1
+         ignore 1 no             => mind errors on WB, mind errors on WD, mind errors on K
+         ignore 1 no"
+    ));
+}
+
+#[test]
+fn launch_options_can_ignore_certificate_errors_whatever_clients_say() {
+    play(&format!(
+        "{SESSION}
+         setup 1 ignore          => keep P
+         attach K P DW
+         keep 1 P K              => 1: K sets up [Locale] on P, ignore, Emulation.setLocaleOverride
+         ignore 1
+         ignore 1 no"
+    ));
+}
+
+#[test]
+fn restored_pages_keep_the_emulation_of_their_clients() {
+    let mut mirror = play(&format!(
+        "{SESSION}
+         setup 1                 => keep P
+         attach K P DW
+         keep 1 P K              => 1: K sets up [Locale] on P, Emulation.setLocaleOverride
+         conceal C
+         create TH tab C
+         create H page C
+         ours C H"
+    ));
+    mirror.targets.emulate(&"H".into(), french());
+    mirror.event("reveal H by:E");
+    mirror.event("attach KH H DW");
+    assert_eq!(mirror.event("keep 1 H KH"), ["no"]);
+}

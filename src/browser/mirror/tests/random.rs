@@ -423,7 +423,7 @@ impl World {
                 Effect::Attach { root, target, .. } => {
                     self.upstream.push_back(Command::Attach(target.to_string(), root.to_string()));
                 }
-                Effect::IgnoreCertificateErrors { .. } => unreachable!("no step of this test asks for it"),
+                Effect::KeepOn { .. } => unreachable!("no step of this test asks for it"),
                 Effect::Deliver(lease, told) => self.deliver(lease, told),
                 Effect::Answer(reply) => {
                     let (root, page, first) = self.withheld.remove(&reply).expect("it is answered once");
@@ -446,6 +446,7 @@ impl World {
             | Told::Destroyed { target }
             | Told::Crashed { target, .. }
             | Told::Emulated { target, .. }
+            | Told::SetUp { target, .. }
             | Told::Attached { target, .. }
             | Told::Detached { target, .. } => {
                 let theirs = &self.targets[target.as_str()];
