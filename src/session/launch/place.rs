@@ -77,17 +77,16 @@ impl Wanted {
         let (accepts, viewport) = (self.accepts_insecure_certs, self.viewport.map(overrides_of));
         let slow_mo = self.slow_mo;
         if self.is_alone(asked, rights)? {
-            let emulation = viewport.unwrap_or_default();
+            let mut emulation = viewport.unwrap_or_default();
+            // Headless shell ignores `--lang` (*measured*), and the interface of Chrome has few languages.
+            emulation.extend(self.language(None));
             let pages = PageSetup { ignore_certificate_errors: accepts, emulation };
             let flags = self.flags.iter().map(LaunchFlag::of).collect();
             return Ok(Setup { isolation: Isolation::Dedicated, flags, pages, slow_mo });
         }
         let ignore_certificate_errors = accepts || self.has("--ignore-certificate-errors");
         let mut emulation = viewport.or_else(|| self.window()).unwrap_or_default();
-        emulation.extend(self.user_agent());
-        let locale = self.value("--lang").and_then(|languages| languages.split(',').next());
-        emulation
-            .extend(locale.map(|locale| Override::new(Aspect::Locale, format!(r#"{{"locale":{}}}"#, quote(locale)))));
+        emulation.extend(self.language(self.value("--user-agent")));
         let pages = PageSetup { ignore_certificate_errors, emulation };
         Ok(Setup { isolation: Isolation::Shared, flags: Vec::new(), pages, slow_mo })
     }
@@ -148,16 +147,19 @@ impl Wanted {
         Some(overrides_of(Viewport { width, height, scale, ..Viewport::default() }))
     }
 
-    fn user_agent(&self) -> Option<Override> {
+    /// The languages and the locale of pages, with this user agent.
+    fn language(&self, agent: Option<&str>) -> Vec<Override> {
         let languages = self.value("--accept-lang").or(self.value("--lang"));
-        let agent = self.value("--user-agent");
         // An empty user agent keeps that of Chrome.
         let own = format!(r#"{{"userAgent":{}"#, quote(agent.unwrap_or_default()));
         let params = match languages {
             Some(languages) => format!(r#"{own},"acceptLanguage":{}}}"#, quote(languages)),
             None => format!("{own}}}"),
         };
-        (agent.is_some() || languages.is_some()).then(|| Override::new(Aspect::UserAgent, params))
+        let agent = (agent.is_some() || languages.is_some()).then(|| Override::new(Aspect::UserAgent, params));
+        let locale = self.value("--lang").and_then(|languages| languages.split(',').next());
+        let locale = locale.map(|locale| Override::new(Aspect::Locale, format!(r#"{{"locale":{}}}"#, quote(locale))));
+        agent.into_iter().chain(locale).collect()
     }
 }
 
@@ -238,7 +240,12 @@ mod tests {
                 "--ignore-certificate-errors",
             ]
         );
-        assert!(own.isolation == Isolation::Dedicated && own.pages.emulation.is_empty());
+        assert_eq!(own.isolation, Isolation::Dedicated);
+        let languages = [
+            r#"Emulation.setUserAgentOverride {"userAgent":"","acceptLanguage":"de-CH,de"}"#,
+            r#"Emulation.setLocaleOverride {"locale":"de-CH"}"#,
+        ];
+        assert_eq!(emulation(&own), languages, "headless shell ignores the flag");
     }
 
     #[test]
