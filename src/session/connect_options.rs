@@ -75,13 +75,22 @@ impl ConnectOptions {
                     let Launch(members) = launch_in(&value)?;
                     launch.get_or_insert_default().0.extend(members);
                 }
-                "headless" | "acceptInsecureCerts" | "ignoreHTTPSErrors" => {
-                    let is_on = truth(name, &value)?;
-                    launch.get_or_insert_default().0.insert(name.to_owned(), is_on.into());
+                // What changes nothing is left out, so that the client joins a session without launch options.
+                "headless" => {
+                    if !truth(name, &value)? {
+                        launch.get_or_insert_default().0.insert(name.to_owned(), false.into());
+                    }
+                }
+                "acceptInsecureCerts" | "ignoreHTTPSErrors" => {
+                    if truth(name, &value)? {
+                        launch.get_or_insert_default().0.insert(name.to_owned(), true.into());
+                    }
                 }
                 "slowMo" => {
                     let millis = value.parse::<f64>().map_err(|_| Bad::new(name, "is no number of milliseconds"))?;
-                    launch.get_or_insert_default().0.insert(name.to_owned(), millis.into());
+                    if millis != 0.0 {
+                        launch.get_or_insert_default().0.insert(name.to_owned(), millis.into());
+                    }
                 }
                 _ if name.starts_with("--") => {
                     let is_bare = given.is_none_or(str::is_empty);
@@ -93,7 +102,7 @@ impl ConnectOptions {
         for flag in flags {
             launch.get_or_insert_default().add_flag(flag)?;
         }
-        wish.initial.launch = launch;
+        wish.initial.launch = launch.filter(|Launch(members)| !members.is_empty());
         // Without a snapshot `pages` may be for another server.
         wish.initial.begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
         Ok(wish)
@@ -218,6 +227,8 @@ mod tests {
         let args = r#"["--lang=de","--window-size=8,6","--disable-gpu","--user-agent=a b=","--hide-scrollbars"]"#;
         assert_eq!(all, format!(r#"{{"args":{args},"headless":true}}"#));
         assert_eq!(read("acceptInsecureCerts&slowMo=50"), r#"{"acceptInsecureCerts":true,"slowMo":50.0}"#);
-        assert_eq!(ConnectOptions::read("token=x").expect("good").initial.launch, None);
+        for nothing in ["token=x", "launch=%7B%7D", "headless", "headless=true&acceptInsecureCerts=0&slowMo=0"] {
+            assert_eq!(ConnectOptions::read(nothing).expect("good").initial.launch, None, "{nothing}");
+        }
     }
 }
