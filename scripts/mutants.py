@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::launch::", "session::manager::extensions::", "session::id::", "store::record::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::launch::", "session::manager::extensions::", "session::id::", "session::profile_holders::", "store::record::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -76,6 +76,8 @@ RULES = [
     ("session/manager/access.rs", "a read-only token changes no tenants", "Request::Tenant(request) => only_looks(request),", "Request::Tenant(request) => OFF || only_looks(request),"),
     ("session/manager/access.rs", "a key names no other session", "Concerns::Named(named) if named != &**only =>", "Concerns::Named(named) if !OFF && named != &**only =>"),
     ("session/manager/access.rs", "a read-only token only looks", "Scope::ReadOnly => reads(request),", "Scope::ReadOnly => OFF || reads(request),"),
+    ("session/manager/access.rs", "a read-only token takes and deletes no profile", "Request::Profile(request) => only_names(request),", "Request::Profile(request) => OFF || only_names(request),"),
+    ("session/profile_holders.rs", "the holders of two owners are separate", "let key = (owner.clone(), kind, name.to_owned());", "let key = (if OFF { Owner::local() } else { owner.clone() }, kind, name.to_owned());"),
     ("session/id.rs", "a minted id is for its owner", "for part in [owner.as_str(), ", "for part in [if OFF { \"\" } else { owner.as_str() }, "),
     ("store/record.rs", "the records of two owners have two keys", "if *owner == Owner::local() && !id.contains('@') {", "if OFF || *owner == Owner::local() && !id.contains('@') {"),
     # ---- Target.*

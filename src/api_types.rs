@@ -11,6 +11,7 @@ mod events;
 mod launch;
 pub mod operations;
 mod owner;
+mod profile;
 mod protocol;
 mod read;
 mod reference;
@@ -35,11 +36,12 @@ pub use self::{
     definition::{Domain, Items, Member, Type, merged},
     events::{
         BrowserLost, ClientAttached, ClientDetached, Event, SessionExpiring, SessionUpdated, SnapshotRestored,
-        SnapshotSaved,
+        SnapshotSaved, UserDataTooLarge,
     },
     launch::{Launch, LaunchPolicy},
     operations::{Operation, Reply, Request},
     owner::{BadOwner, NAME_RULE, Owner, is_name},
+    profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     read::{Bad, given, has_all, read, whole},
     reference::reference,
@@ -184,6 +186,78 @@ pub struct Initial {
     pub begins: Option<Beginning>,
     /// What its client wants of the browser.
     pub launch: Option<Launch>,
+    /// The profile it begins with, or the user data directory of its browser; not together with a snapshot.
+    pub profile: Option<ProfileUse>,
+}
+
+/// What a request says of the profile of a new session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedProfile {
+    /// The profile it begins with.
+    pub profile: Option<String>,
+    /// Whether it saves that.
+    pub persist: Option<bool>,
+    /// The user data directory of its browser.
+    pub user_data: Option<String>,
+}
+
+/// Why a session cannot be created as a request says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadInitial {
+    /// A value is invalid.
+    Value(Bad),
+    /// A value is valid, and not together with another one.
+    Together(Bad),
+}
+
+impl From<Bad> for BadInitial {
+    fn from(bad: Bad) -> Self {
+        Self::Value(bad)
+    }
+}
+
+impl From<BadInitial> for Bad {
+    fn from(bad: BadInitial) -> Self {
+        match bad {
+            BadInitial::Value(bad) | BadInitial::Together(bad) => bad,
+        }
+    }
+}
+
+impl Initial {
+    /// What a new session is from its creation on.
+    pub fn of(
+        isolation: Option<Isolation>,
+        begins: Option<Beginning>,
+        launch: Option<Launch>,
+        wanted: WantedProfile,
+    ) -> Result<Self, BadInitial> {
+        let WantedProfile { profile, persist, user_data } = wanted;
+        let profile = profile.map(|name| profile_name("profile", &name)).transpose()?;
+        let user_data = user_data.map(|name| profile_name("userData", &name)).transpose()?;
+        let together = |field, why| Err(BadInitial::Together(Bad::new(field, why)));
+        let second = "is the state that the session begins with; give one of snapshot, profile and user data";
+        let (profile, isolation) = match (profile, user_data) {
+            (Some(_), Some(_)) => return together("profile", second),
+            (Some(_), None) if begins.is_some() => return together("profile", second),
+            (None, Some(_)) if begins.is_some() => return together("userData", second),
+            (None, Some(_)) if isolation == Some(Isolation::Shared) => {
+                let why = "is shared, and user data are for a browser of the session's own; leave isolation out";
+                return together("isolation", why);
+            }
+            (None, Some(_)) if persist == Some(false) => {
+                let why = "is false, and user data are always kept; use profile for state that is only read";
+                return together("persist", why);
+            }
+            (None, Some(name)) => (Some(ProfileUse::user_data(name)), Some(Isolation::Dedicated)),
+            (Some(name), None) => (Some(ProfileUse::snapshot(name, persist.unwrap_or(false))), isolation),
+            (None, None) if persist == Some(true) => {
+                return together("persist", "saves a profile; give its name with profile");
+            }
+            (None, None) => (None, isolation),
+        };
+        Ok(Self { isolation, begins, launch, profile })
+    }
 }
 
 /// A deadline that ends a session.
@@ -230,6 +304,15 @@ pub struct Session {
     /// With whom it shares its browser.
     #[serde(default)]
     pub isolation: Isolation,
+    /// The profile it began with; absent if it began with none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub profile: Option<String>,
+    /// The user data directory that its browser uses; absent if that is removed with the browser.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub user_data: Option<String>,
+    /// Whether its state is saved as this profile when it ends.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub persist: bool,
     /// When it started, in milliseconds since 1970-01-01 UTC.
     pub created_at: u64,
     /// Limit of the time since it started.

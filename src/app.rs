@@ -101,6 +101,10 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
         tenants: tenants.clone(),
         ..Terms::new(&config, &directory, metrics.clone())
     };
+    if let Some(user_data) = terms.user_data.clone() {
+        // May take long, and nobody needs it.
+        tokio::task::spawn_blocking(move || user_data.clean());
+    }
     let store = Store::new(&config.store_settings());
     let directory = Arc::new(LocalDirectory::default());
     let http_session = config.http_session;

@@ -30,6 +30,7 @@ mod records;
 mod remote;
 mod start;
 mod transport;
+mod user_data;
 mod write_queue;
 
 use std::{
@@ -67,6 +68,7 @@ pub use self::{
     process::Launch,
     remote::RemoteError,
     start::{BrowserError, OLDEST, Shares, Source},
+    user_data::{UserDataDir, UserDataError, UserDataInfo, UserDataRoot},
 };
 pub(crate) use self::{
     internal::commands,

@@ -40,6 +40,13 @@ pub enum CloseReason {
     Revoked,
     /// The tenant was removed.
     TenantRemoved,
+    /// The user data directories of its owner take more of the disk than they may.
+    UserDataTooLarge {
+        /// Bytes that they take.
+        size: u64,
+        /// Bytes that they may take.
+        limit: u64,
+    },
     /// Another client took the session over.
     TakenOver,
     /// The client's system answers no pings any more, for this long.
@@ -88,6 +95,7 @@ impl CloseReason {
             Self::Killed | Self::Revoked | Self::TenantRemoved => 4003,
             Self::TooSlow { .. } | Self::TooFast { .. } | Self::Silent(_) => 4008,
             Self::TakenOver => 4009,
+            Self::UserDataTooLarge { .. } => 4010,
         }
     }
 
@@ -113,6 +121,7 @@ impl CloseReason {
             Self::TooSlow { .. } => "too_slow",
             Self::Silent(_) => "silent",
             Self::TakenOver => "taken_over",
+            Self::UserDataTooLarge { .. } => "user_data_too_large",
         }
     }
 }
@@ -139,6 +148,9 @@ impl fmt::Display for CloseReason {
             Self::Killed => f.write_str("ended by an operator"),
             Self::Revoked => f.write_str("the token of this connection was revoked, or has expired"),
             Self::TenantRemoved => f.write_str("an operator has removed the tenant"),
+            Self::UserDataTooLarge { size, limit } => {
+                write!(f, "the user data take {size} bytes, and user_data_quota allows {limit}; delete profiles")
+            }
             Self::TakenOver => f.write_str("taken over by another client"),
             Self::Silent(after) => write!(f, "no answer to pings for {after:?}"),
             Self::TooFast { limit, most, waited } => {

@@ -127,6 +127,10 @@ pub struct Metrics {
     pub snapshots_saved: Counter,
     /// Snapshots written into sessions.
     pub snapshots_restored: Counter,
+    /// Profiles saved from sessions.
+    pub profiles_saved: Counter,
+    /// Sessions that could not be saved as their profiles.
+    pub profiles_not_saved: Counter,
     /// TLS handshakes that failed, by reason.
     pub tls_handshakes_failed: Family<TlsLabels, Counter>,
     /// Sessions that ended, by reason.
@@ -240,6 +244,12 @@ impl Metrics {
             "snapshots_restored",
             "Snapshots written into sessions, new or running",
             self.snapshots_restored.clone(),
+        );
+        to.register("profiles_saved", "Profiles saved from sessions", self.profiles_saved.clone());
+        to.register(
+            "profiles_not_saved",
+            "Sessions that could not be saved as their profiles",
+            self.profiles_not_saved.clone(),
         );
         to.register("sessions_ended", "Sessions that ended, by reason", self.sessions_ended.clone());
         to.register(

@@ -2,8 +2,10 @@
 //!
 //! `manager` knows all sessions by id: it opens them, hands them sockets and ends them. `task` is one session at work.
 //! `lifecycle` says which states a session has and what ends each of them (pure). `admission` limits how many sessions
-//! there are, with `fair_queue` for those that wait (pure). `launch` says what the launch options of clients mean (pure). `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the directory of
-//! a session. `persistence` saves sessions and keeps their records in the store, `tombstone` remembers how sessions ended, `error` says why a request is not served.
+//! there are, with `fair_queue` for those that wait (pure). `launch` says what the launch options of clients mean (pure).
+//! `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the
+//! directory of a session. `persistence` saves sessions and keeps their records in the store, `profile_holders` says which
+//! session saves which profile, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
 mod caller;
@@ -17,6 +19,7 @@ pub mod launch;
 pub mod lifecycle;
 pub mod manager;
 pub mod persistence;
+mod profile_holders;
 pub mod session_files;
 pub mod socket;
 pub mod task;

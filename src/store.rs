@@ -140,6 +140,43 @@ impl Store {
         }
     }
 
+    /// The metadata of the state of a profile of this owner.
+    pub async fn profile(&self, owner: &Owner, name: &str) -> Result<Option<Meta>, StoreError> {
+        let mut looked_at = None;
+        while let Some(id) = self.0.backend.profile(owner, name).await?.filter(|id| Some(*id) != looked_at) {
+            match self.meta(owner, id).await {
+                // Expired or deleted; or the profile was saved again meanwhile, and has another snapshot now.
+                Err(StoreError::Missing { .. }) => looked_at = Some(id),
+                meta => return meta.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens the state of a profile of this owner for reading.
+    pub async fn get_profile(&self, owner: &Owner, name: &str) -> Result<Option<Reader>, StoreError> {
+        self.profile(owner, name).await?.map(|meta| Reader::of(self, meta)).transpose()
+    }
+
+    /// Deletes a profile of this owner, readable or not; `false` if there is none.
+    pub async fn remove_profile(&self, owner: &Owner, name: &str) -> Result<bool, StoreError> {
+        match self.0.backend.profile(owner, name).await? {
+            Some(id) => self.0.backend.remove(owner, id).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Up to `limit` profiles of this owner, by name; only those after `after` if it is given. One whose state has expired
+    /// may be among them.
+    pub async fn profiles(
+        &self,
+        owner: &Owner,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, SnapshotId)>, StoreError> {
+        self.0.backend.profiles(owner, after, limit.clamp(1, LARGEST_PAGE)).await
+    }
+
     /// Deletes a snapshot.
     pub async fn remove(&self, owner: &Owner, id: SnapshotId) -> Result<(), StoreError> {
         // An expired snapshot counts as deleted; the sweep deletes it. An unreadable one can be deleted.

@@ -33,6 +33,9 @@ export namespace Ghost {
   /** The format of a snapshot's content. `playwright`: the `storageState` of Playwright, which holds cookies, localStorage and `IndexedDB` of one context. `ghostmux`: everything, one JSON record per line. */
   type SnapshotFormat = 'playwright' | 'ghostmux';
 
+  /** What a profile is made of. `snapshot`: cookies, localStorage and `IndexedDB`, in the store: of `profile`. `userData`: everything that Chrome keeps, extensions too, in a user data directory on the server's disk: of `userData`. */
+  type ProfileKind = 'snapshot' | 'userData';
+
   /** A deadline that ends a session. `timeout`: time since the session started. `idleTimeout`: time since a client last sent a frame, while a client is connected; frames from Chrome do not count. `keepAlive`: time since the last socket closed. */
   type Deadline = 'timeout' | 'idleTimeout' | 'keepAlive';
 
@@ -67,6 +70,12 @@ export namespace Ghost {
     metadata?: Metadata;
     /** With whom it shares its browser. */
     isolation: Isolation;
+    /** The profile it began with; absent if it began with none. */
+    profile?: string;
+    /** The user data directory that its browser uses; absent if that is removed with the browser. */
+    userData?: string;
+    /** Whether its state is saved as this profile when it ends. */
+    persist?: boolean;
     /** When it started, in milliseconds since 1970-01-01 UTC. */
     createdAt: number;
     /** Limit of the time since it started. */
@@ -167,6 +176,22 @@ export namespace Ghost {
     place: string;
     /** Why it was not carried. */
     reason: string;
+  }
+
+  /** A profile of the owner. */
+  interface Profile {
+    /** Its name, unique among the owner's profiles of its kind. */
+    name: string;
+    /** What it is made of. */
+    kind: ProfileKind;
+    /** Bytes of its content; of user data, bytes on the disk. */
+    size: number;
+    /** When it was saved, or used last if it is user data, in milliseconds since 1970-01-01 UTC. */
+    savedAt: number;
+    /** When it is deleted automatically if it is not saved again, in milliseconds since 1970-01-01 UTC; absent if it is kept until a client deletes it. */
+    expiresAt?: number;
+    /** The session that will save it, or has it in use; absent if there is none. */
+    holder?: string;
   }
 
   /** What a session has used since it started. */
@@ -272,6 +297,12 @@ export namespace Ghost {
     snapshot?: string;
     /** Whether the pages of the snapshot are opened; `true` if absent. */
     pages?: boolean;
+    /** The profile it begins with, in its newest state. Not together with `snapshot`. */
+    profile?: string;
+    /** Whether its state is saved as `profile` when it ends; `false` if absent. If there is no such profile yet, the session begins blank. */
+    persist?: boolean;
+    /** The user data directory of its browser, which is `dedicated` and keeps everything there: made if there is none of this name. Not together with `snapshot` or `profile`. */
+    userData?: string;
   }
 
   /** Of `ghost.createSession`. */
@@ -484,6 +515,64 @@ export namespace Ghost {
     report: SnapshotReport;
   }
 
+  /** Of `ghost.listProfiles`. */
+  interface ListProfilesParams {
+    /** Most profiles on the page, 1 to 1000; 100 if absent. */
+    limit?: number;
+    /** The `next` of the page before this one. */
+    cursor?: string;
+  }
+
+  /** Of `ghost.listProfiles`. */
+  interface ListProfilesResult {
+    /** Those in the store, then user data directories, both in the order of their names. */
+    profiles: Profile[];
+    /** Profiles whose record in the store cannot be read, with their names as `id`; absent if there are none. */
+    unreadable?: Unreadable[];
+    /** The `cursor` of the next page; absent on the last page. */
+    next?: string;
+  }
+
+  /** Of `ghost.getProfile`. */
+  interface GetProfileParams {
+    /** The name of the profile. */
+    profile: string;
+    /** What it is made of; `snapshot` if absent. */
+    kind?: ProfileKind;
+  }
+
+  /** Of `ghost.getProfile`. */
+  interface GetProfileResult {
+    profile: Profile;
+  }
+
+  /** Of `ghost.exportProfile`. */
+  interface ExportProfileParams {
+    /** The name of the profile. */
+    profile: string;
+    /** What it is made of; `snapshot` if absent. */
+    kind?: ProfileKind;
+    /** The name of the snapshot; that of the profile if absent. At most 200 characters. */
+    name?: string;
+    /** What to store with it. */
+    metadata?: Metadata;
+    /** How long it is kept; with 0 it is kept until it is deleted. If absent, as the server is configured. */
+    ttl?: Milliseconds;
+  }
+
+  /** Of `ghost.exportProfile`. */
+  interface ExportProfileResult {
+    snapshot: Snapshot;
+  }
+
+  /** Of `ghost.deleteProfile`. */
+  interface DeleteProfileParams {
+    /** The name of the profile. */
+    profile: string;
+    /** What it is made of; `snapshot` if absent. */
+    kind?: ProfileKind;
+  }
+
   /** Of `ghost.sessionExpiring`. */
   interface SessionExpiringEvent {
     /** The deadline. */
@@ -536,6 +625,18 @@ export namespace Ghost {
     report: SnapshotReport;
   }
 
+  /** Of `ghost.userDataTooLarge`. */
+  interface UserDataTooLargeEvent {
+    /** The name of the directory that the session uses. */
+    userData: string;
+    /** Bytes of disk that all directories of the owner take. */
+    size: number;
+    /** How many they may take. */
+    limit: number;
+    /** The time until then. */
+    remaining: Milliseconds;
+  }
+
   /** Every command: what it takes and what it answers. */
   interface Commands {
     /** Turns the events of this domain on, for the CDP session on which it is sent. */
@@ -572,6 +673,14 @@ export namespace Ghost {
     'ghost.importSnapshot': { params: ImportSnapshotParams; result: ImportSnapshotResult };
     /** Gives the content of a snapshot. Whoever has it can log in as the session. The `ghost` domain gives up to 64 MiB; larger contents are at `GET /v1/snapshots/{id}/content`. */
     'ghost.exportSnapshot': { params: ExportSnapshotParams; result: ExportSnapshotResult };
+    /** Lists the profiles of this owner, one page at a time: those in the store, then user data directories, each by name. */
+    'ghost.listProfiles': { params: ListProfilesParams; result: ListProfilesResult };
+    /** Shows a profile. */
+    'ghost.getProfile': { params: GetProfileParams; result: GetProfileResult };
+    /** Copies the state of a profile to a new snapshot, which later saves of the profile do not change. User data must be in use: then their session is saved. */
+    'ghost.exportProfile': { params: ExportProfileParams; result: ExportProfileResult };
+    /** Deletes a profile that no session saves or uses. Sessions that began with it are not affected. */
+    'ghost.deleteProfile': { params: DeleteProfileParams; result: {} };
   }
 
   /** Every event: what it tells. */
@@ -590,5 +699,7 @@ export namespace Ghost {
     'ghost.snapshotSaved': SnapshotSavedEvent;
     /** A snapshot was written into the session. */
     'ghost.snapshotRestored': SnapshotRestoredEvent;
+    /** The user data directories of the owner take more than they may. Unless that changes, the session ends soon, with close code 4010. */
+    'ghost.userDataTooLarge': UserDataTooLargeEvent;
   }
 }

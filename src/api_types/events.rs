@@ -30,7 +30,7 @@ impl EventEntry {
 }
 
 /// All events.
-pub(super) const EVENTS: [EventEntry; 7] = [
+pub(super) const EVENTS: [EventEntry; 8] = [
     EventEntry::of::<SessionExpiring>(),
     EventEntry::of::<SessionUpdated>(),
     EventEntry::of::<ClientAttached>(),
@@ -38,6 +38,7 @@ pub(super) const EVENTS: [EventEntry; 7] = [
     EventEntry::of::<BrowserLost>(),
     EventEntry::of::<SnapshotSaved>(),
     EventEntry::of::<SnapshotRestored>(),
+    EventEntry::of::<UserDataTooLarge>(),
 ];
 
 /// A deadline ends the session soon. `updateSession` moves it, and a frame from a client moves `idleTimeout`.
@@ -129,4 +130,23 @@ pub struct SnapshotRestored {
 
 impl Event for SnapshotRestored {
     const NAME: &'static str = "snapshotRestored";
+}
+
+/// The user data directories of the owner take more than they may. Unless that changes, the session ends soon, with close code
+/// 4010.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserDataTooLarge {
+    /// The name of the directory that the session uses.
+    pub user_data: String,
+    /// Bytes of disk that all directories of the owner take.
+    pub size: u64,
+    /// How many they may take.
+    pub limit: u64,
+    /// The time until then.
+    pub remaining: Millis,
+}
+
+impl Event for UserDataTooLarge {
+    const NAME: &'static str = "userDataTooLarge";
 }

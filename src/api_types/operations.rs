@@ -6,6 +6,7 @@
 
 mod connection;
 mod control;
+mod profiles;
 mod server;
 mod sessions;
 mod snapshots;
@@ -17,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
-pub use self::{connection::*, control::*, server::*, sessions::*, snapshots::*, tenants::*};
+pub use self::{connection::*, control::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*};
 use super::{Bad, Schemas, ShapeOf, read};
 
 /// Most items on one page of a list.
@@ -146,6 +147,8 @@ pub enum Errors {
     Snapshot,
     /// Of a request that stores a snapshot.
     Content,
+    /// Of a request that names a profile.
+    Profile,
     /// Of a request that imports a snapshot.
     Import,
     /// Of a request that names a tenant or a token.
@@ -233,6 +236,8 @@ pub enum Request {
     Server(ServerRequest),
     /// About snapshots.
     Snapshot(SnapshotRequest),
+    /// About profiles.
+    Profile(ProfileRequest),
     /// That controls the server.
     Control(ControlRequest),
     /// About tenants and tokens.
@@ -240,8 +245,14 @@ pub enum Request {
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 5] =
-    [SessionRequest::TABLE, SnapshotRequest::TABLE, ServerRequest::TABLE, ControlRequest::TABLE, TenantRequest::TABLE];
+pub const OPERATIONS: [&[Entry]; 6] = [
+    SessionRequest::TABLE,
+    SnapshotRequest::TABLE,
+    ProfileRequest::TABLE,
+    ServerRequest::TABLE,
+    ControlRequest::TABLE,
+    TenantRequest::TABLE,
+];
 
 /// All operations, in the order of the documents.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -255,6 +266,7 @@ impl Request {
             Self::Session(request) => request.name(),
             Self::Server(request) => request.name(),
             Self::Snapshot(request) => request.name(),
+            Self::Profile(request) => request.name(),
             Self::Control(request) => request.name(),
             Self::Tenant(request) => request.name(),
         }

@@ -31,6 +31,8 @@ pub enum SnapshotPart {
 }
 
 impl SnapshotPart {
+    /// What a profile has: what makes a user known to a site.
+    pub const PROFILE: [Self; 3] = [Self::Cookies, Self::LocalStorage, Self::IndexedDb];
     /// What a snapshot has unless its maker says otherwise.
     pub const USUAL: [Self; 5] = [Self::Cookies, Self::LocalStorage, Self::IndexedDb, Self::Pages, Self::Permissions];
 }

@@ -17,7 +17,7 @@ pub(crate) async fn sizes_of(directories: Vec<PathBuf>) -> Vec<u64> {
     tokio::task::spawn_blocking(sizes).await.unwrap_or_default()
 }
 
-fn size_of(directory: &Path) -> u64 {
+pub(super) fn size_of(directory: &Path) -> u64 {
     let (mut bytes, mut files) = (0, 0);
     let mut to_do = vec![directory.to_owned()];
     while let Some(directory) = to_do.pop() {

@@ -23,7 +23,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -51,11 +51,14 @@ use crate::{
     cdp::{
         cbor::{Decoder, MalformedCbor},
         ids::{CallId, CdpSessionId, ContextId},
+        message,
     },
     metrics::Metrics,
     port::{Call, FromBrowser, Reply, Settle, Tag, Told},
 };
 
+/// How long a Chrome whose user data are kept may take to close itself.
+const CLOSE: Duration = Duration::from_secs(10);
 /// The number of bytes that are passed to the transport before it is flushed.
 const BATCH: usize = 256 * 1024;
 /// How much work of requests, or how many messages, one direction may do before the other has its
@@ -169,13 +172,17 @@ impl Link {
             () = self.stop.close.clone().cancelled_owned() => None,
             why = self.drive() => Some(why),
         };
+        let keeps = self.process.as_ref().is_some_and(Process::keeps_user_data) && self.stop.killed.get().is_none();
+        if keeps && why.is_none() {
+            self.close_gracefully().await;
+        }
         let Self { transport, process, inboxes, orders, stop, .. } = self;
         // Chrome exits when its pipe closes.
         drop(transport);
         let (mut lines, mut ended) = (Vec::new(), String::new());
         let killed = stop.killed.get();
         if let Some(process) = process {
-            if killed.is_some() || stop.at_once.load(Ordering::Acquire) {
+            if killed.is_some() || !keeps && stop.at_once.load(Ordering::Acquire) {
                 process.kill_group();
             }
             let (how, last) = process.end().await;
@@ -194,6 +201,29 @@ impl Link {
             let _ = inbox.to.send(Parcel::Plain(FromBrowser::Lost(why.clone())));
         }
         End { why, lines, wanted }
+    }
+
+    /// Lets Chrome close itself, so that it writes its user data first. Returns when it has closed the connection, or at the
+    /// deadline.
+    async fn close_gracefully(&mut self) {
+        let command = message::envelope(CallId(self.last_id - 1), "Browser.close", "{}", None);
+        let Ok(command) = self.writer.wire(&command.into()) else { return };
+        self.transport.queue(command);
+        let closed = poll_fn(|cx| {
+            if let Poll::Ready(Err(_)) = self.transport.poll_flush(cx) {
+                return Poll::Ready(());
+            }
+            loop {
+                match self.transport.poll_message(cx) {
+                    Poll::Ready(Ok(Some(_))) => {}
+                    Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        });
+        if tokio::time::timeout(CLOSE, closed).await.is_err() {
+            tracing::warn!("a browser did not close itself within {CLOSE:?}: its user data may lack its last changes");
+        }
     }
 
     async fn drive(&mut self) -> String {

@@ -37,7 +37,7 @@ use super::{
     find::merge,
     transport::Pipe,
 };
-use crate::port::LaunchSpec;
+use crate::port::{LaunchSpec, LockedDirectory};
 
 /// How long a Chrome may take to exit after its pipe was closed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -85,6 +85,8 @@ pub(super) struct Process {
     // Dropped after `group`, so that nothing is written there any more; then the cleanup has
     // nothing to do.
     profile: Profile,
+    // Dropped after `group` too: nobody else may use the directory before.
+    user_data: Option<Arc<dyn LockedDirectory>>,
     _cleanup: Option<ProfileCleanup>,
     stderr: Option<JoinHandle<Vec<String>>>,
     // Dropped after `group` too: only an empty one can be removed.
@@ -92,8 +94,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts Chrome with the pipe on fds 3 and 4.
-    pub(super) fn start(launch: &Launch, codec: Codec) -> io::Result<(Self, Pipe)> {
+    /// Starts Chrome with the pipe on fds 3 and 4; on a user data directory that stays, or one of its own.
+    pub(super) fn start(
+        launch: &Launch,
+        user_data: Option<Arc<dyn LockedDirectory>>,
+        codec: Codec,
+    ) -> io::Result<(Self, Pipe)> {
         let profile = Profile::create(&launch.directory)?;
         // Pipes, not socket pairs: every read from a socket wakes its sender, a useless wake-up per
         // command (*measured*).
@@ -110,7 +116,7 @@ impl Process {
                 Codec::Json => "--remote-debugging-pipe",
                 Codec::Cbor => "--remote-debugging-pipe=cbor",
             })
-            .arg(format!("--user-data-dir={}", profile.0.display()))
+            .arg(user_data_flag(user_data.as_ref().map_or(&*profile.0, |kept| kept.path())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -127,21 +133,25 @@ impl Process {
                  counted nor removed; choose a shorter session_dir"
             );
         }
-        command
-            .as_std_mut()
-            .fd_mappings(vec![
-                FdMapping { parent_fd: OwnedFd::from(commands_in), child_fd: 3 },
-                FdMapping { parent_fd: OwnedFd::from(events_out), child_fd: 4 },
-            ])
-            .map_err(io::Error::other)?;
+        let mut inherited = vec![
+            FdMapping { parent_fd: OwnedFd::from(commands_in), child_fd: 3 },
+            FdMapping { parent_fd: OwnedFd::from(events_out), child_fd: 4 },
+        ];
+        if let Some(kept) = &user_data {
+            inherited.push(FdMapping { parent_fd: kept.share_lock()?, child_fd: 5 });
+        }
+        command.as_std_mut().fd_mappings(inherited).map_err(io::Error::other)?;
         let mut child = command.spawn()?;
         // `command` still has Chrome's ends of the pipes; they must be closed, or the pipe would
         // never end.
         drop(command);
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(last_lines(stderr)));
-        let cleanup = group.and_then(|group| ProfileCleanup::start(&profile.0, group));
-        Ok((Self { child, group, profile, _cleanup: cleanup, stderr, cgroup }, Pipe::new(read, write, codec)))
+        let cleanup = group.and_then(|group| ProfileCleanup::start(&profile.0, group, user_data.is_some()));
+        Ok((
+            Self { child, group, profile, user_data, _cleanup: cleanup, stderr, cgroup },
+            Pipe::new(read, write, codec),
+        ))
     }
 
     /// The browser's process id, while it runs.
@@ -172,6 +182,11 @@ impl Process {
         (how, lines)
     }
 
+    /// Whether its user data directory stays: then it is to write everything there before it ends.
+    pub(super) fn keeps_user_data(&self) -> bool {
+        self.user_data.is_some()
+    }
+
     /// Kills Chrome and everything that it has started.
     pub(super) fn kill_group(&self) {
         if let Some(group) = self.group {
@@ -194,6 +209,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill_group();
     }
+}
+
+fn user_data_flag(directory: &Path) -> String {
+    format!("--user-data-dir={}", directory.display())
 }
 
 /// The command that becomes the browser. It is in its control group before it starts anything.
@@ -237,15 +256,17 @@ struct ProfileCleanup {
 }
 
 impl ProfileCleanup {
-    fn start(profile: &Path, group: Pid) -> Option<Self> {
+    /// Chrome exits by itself when its pipe has closed; one that `keeps` its user data gets the time to write them.
+    fn start(profile: &Path, group: Pid, keeps: bool) -> Option<Self> {
         // The second attempt removes what an ending helper of Chrome's still wrote; then the
         // process's directory, if nothing but its lock is left in it.
-        const SCRIPT: &str = "read -r _; kill -9 -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
+        const SCRIPT: &str = "read -r _; sleep \"$4\"; kill -9 -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "ghostmux-cleanup"])
             .arg(profile)
             .arg(group.to_string())
             .arg(profile.parent().unwrap_or(profile))
+            .arg(if keeps { "3" } else { "0" })
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -34,7 +34,7 @@ use crate::{
     },
     config::RemoteUrl,
     metrics::Metrics,
-    port::{BrowserId, Identity, LaunchSpec},
+    port::{BrowserId, Identity, LaunchSpec, UserData},
 };
 
 /// Time limit from the start of Chrome to its first replies.
@@ -159,13 +159,13 @@ pub(crate) async fn start(
 ) -> Result<Started, BrowserError> {
     let Opened { transport, process, greeting } = match source {
         Source::Local(launch) => {
-            let launch = &*launch.with(special);
-            match open_local(launch, launch.codec.codec()).await {
+            let (launch, user_data) = (&*launch.with(special), special.user_data());
+            match open_local(launch, user_data, launch.codec.codec()).await {
                 Err(BrowserError::NoCbor) => {
                     if launch.codec.fall_back() {
                         tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
                     }
-                    open_local(launch, Codec::Json).await?
+                    open_local(launch, user_data, Codec::Json).await?
                 }
                 opened => opened?,
             }
@@ -234,9 +234,11 @@ struct Opened {
     greeting: Greeting,
 }
 
-async fn open_local(launch: &Launch, codec: Codec) -> Result<Opened, BrowserError> {
+async fn open_local(launch: &Launch, user_data: Option<&UserData>, codec: Codec) -> Result<Opened, BrowserError> {
     let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
-    let (process, pipe) = Process::start(launch, codec).map_err(spawn)?;
+    let left = || spawn(io::Error::other("the session that asked for it has left"));
+    let user_data = user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;
+    let (process, pipe) = Process::start(launch, user_data, codec).map_err(spawn)?;
     let mut transport = Transport::Pipe(Box::new(pipe));
     match timeout(START, greet(&mut transport)).await {
         Ok(Ok(greeting)) => Ok(Opened { transport, process: Some(process), greeting }),

@@ -200,6 +200,12 @@ settings! {
         ping_interval: Duration = one("TIME", "30s", duration(Duration::ZERO)).live();
         /// Directory in which each process creates its own, for profiles and session files.
         session_dir: PathBuf = computed("DIR", "$TMPDIR or /tmp", |_| std::env::temp_dir(), path);
+        /// Directory of the user data directories that stay (`user_data`), on a disk of this machine. Only this user may
+        /// have access. Without it, sessions with user data are refused.
+        profiles_dir: Option<PathBuf> = optional("DIR", path);
+        /// Most bytes of disk that the user data directories of one owner may take together. A session that uses one is warned
+        /// when they take more, and ends.
+        user_data_quota: u64 = one("SIZE", "4GiB", size(1 << 20..=1 << 50));
     }
     "Limits" {
         /// Most sessions at a time over all browsers, parked ones included. 0 means no limit.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::reply::Problem;
 use crate::{
     api_types::millis,
+    browser::UserDataError,
     pool::{NoLease, NotReplaced},
     session::manager::ServiceError,
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
@@ -70,8 +71,19 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::Asleep(_) => (StatusCode::CONFLICT, "hibernated"),
         ServiceError::InUse(_) => (StatusCode::CONFLICT, "in-use"),
         ServiceError::Restoring(_) => (StatusCode::CONFLICT, "restoring"),
-        ServiceError::Snapshot(why) => of_snapshot(why),
-        ServiceError::NoPlace(NoLease::NeverDedicated { .. }) => (StatusCode::BAD_REQUEST, "not-offered"),
+        ServiceError::NoProfile(_) | ServiceError::UserData { why: UserDataError::Missing, .. } => {
+            (StatusCode::NOT_FOUND, "no-profile")
+        }
+        ServiceError::ProfileInUse { .. } | ServiceError::UserData { why: UserDataError::Locked, .. } => {
+            (StatusCode::CONFLICT, "profile-in-use")
+        }
+        ServiceError::UserData { .. } => (StatusCode::SERVICE_UNAVAILABLE, "user-data"),
+        ServiceError::UserDataQuota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "user-data-quota"),
+        ServiceError::UserDataIdle(_) => (StatusCode::CONFLICT, "profile-not-in-use"),
+        ServiceError::Snapshot(why) | ServiceError::BadProfile { why, .. } => of_snapshot(why),
+        ServiceError::NoUserData | ServiceError::NoPlace(NoLease::NeverDedicated { .. }) => {
+            (StatusCode::BAD_REQUEST, "not-offered")
+        }
         ServiceError::NoPlace(NoLease::Call(_))
         | ServiceError::Call(_)
         | ServiceError::Refused(_)
@@ -161,6 +173,7 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         }
         ServiceError::Bad(bad) | ServiceError::Together(bad) => json!({ "field": bad.field }),
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
+        ServiceError::ProfileInUse { holder, .. } => json!({ "holder": holder }),
         ServiceError::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
         ServiceError::Limited(Refusal { limit, most, retry_after }) => {
@@ -305,6 +318,36 @@ mod tests {
                 json!({ "most": 2, "waiting": 1 }),
             ),
             (ServiceError::NoSnapshot(id()), 404, "no-snapshot", None, json!({})),
+            (ServiceError::NoUserData, 400, "not-offered", None, json!({})),
+            (ServiceError::UserData { name: id(), why: UserDataError::Locked }, 409, "profile-in-use", None, json!({})),
+            (ServiceError::UserData { name: id(), why: UserDataError::Missing }, 404, "no-profile", None, json!({})),
+            (
+                ServiceError::UserData { name: id(), why: UserDataError::Foreign("x".into()) },
+                503,
+                "user-data",
+                Some(1),
+                json!({}),
+            ),
+            (ServiceError::UserDataQuota { size: 2, limit: 1 }, 507, "user-data-quota", None, json!({})),
+            (ServiceError::UserDataIdle(id()), 409, "profile-not-in-use", None, json!({})),
+            (ServiceError::NoProfile(id()), 404, "no-profile", None, json!({})),
+            (
+                ServiceError::ProfileInUse { name: id(), holder: "s".to_owned() },
+                409,
+                "profile-in-use",
+                None,
+                json!({ "holder": "s" }),
+            ),
+            (
+                ServiceError::BadProfile {
+                    name: id(),
+                    why: StoreError::Corrupt { id: 1.into(), what: "a chunk is not there".to_owned() }.into(),
+                },
+                422,
+                "snapshot-damaged",
+                None,
+                json!({}),
+            ),
             (ServiceError::Asleep(id()), 409, "hibernated", None, json!({})),
             (ServiceError::InUse(id()), 409, "in-use", None, json!({})),
             (ServiceError::Restoring(id()), 409, "restoring", None, json!({})),

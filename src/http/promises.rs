@@ -53,12 +53,17 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
         ],
         Errors::Filter => &[(400, "A filter is invalid; the detail names it.")],
         Errors::Beginning => &[
-            (404, "The snapshot or the session does not exist."),
-            (409, "The id is in use, or was used before; or the session of this name began with something else."),
+            (404, "The snapshot, the profile or the session does not exist."),
+            (
+                409,
+                "The id is in use, or was used before; the session of this name began with something else; or another \
+                 session saves the profile.",
+            ),
             (413, "The session is too large to be cloned at once."),
             (422, "The snapshot is damaged, encrypted with another key, or written by a newer ghostmux."),
             (429, "This owner has as many sessions as it may have; Retry-After says when to try again."),
             (503, "No place became free in time; Retry-After says when to try again."),
+            (507, "The user data of this owner take as much of the disk as they may."),
         ],
         Errors::Browser => &[(404, "There is no such browser.")],
         Errors::Replacement => &[(409, "The browser runs elsewhere, and can be started again only there.")],
@@ -76,6 +81,12 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (413, "The content is larger than a snapshot may be."),
             (422, "The content is not a complete snapshot."),
             (507, "The quota of the owner is used up."),
+        ],
+        Errors::Profile => &[
+            (400, "The name or a value is invalid; the detail names it."),
+            (404, "The owner has no such profile."),
+            (409, "A session saves the profile or uses it, and the detail names it; or none does, and one must."),
+            (422, "The profile is damaged, encrypted with another key, or written by a newer ghostmux."),
         ],
         Errors::Tenant => &[(404, "There is no such tenant or token.")],
         Errors::TenantChange => &[

@@ -44,7 +44,7 @@ pub(super) fn routes() -> Router<Api> {
             _ => {
                 let handler = OperationHandler { entry, rest, members };
                 routing::on(filter, async move |registry, caller, request| {
-                    handler.answer(registry, caller, request).await
+                    Box::pin(handler.answer(registry, caller, request)).await
                 })
             }
         };

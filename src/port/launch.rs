@@ -1,6 +1,13 @@
 //! How a browser is started for one session, and what each of a session's pages begins with.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::{Arc, Weak},
+};
 
 use crate::cdp::emulation::Override;
 
@@ -9,13 +16,25 @@ use crate::cdp::emulation::Override;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LaunchSpec {
     args: Arc<[String]>,
+    user_data: Option<UserData>,
 }
 
 impl LaunchSpec {
     /// A browser with these flags for Chrome beside those of the server, each as `--flag` or `--flag=value`. Of two with one
     /// name Chrome uses the last. Nothing checks them any more: they go to a program on this machine.
     pub fn new(args: Vec<String>) -> Self {
-        Self { args: args.into() }
+        Self { args: args.into(), user_data: None }
+    }
+
+    /// As this one, on a user data directory that stays when the browser has ended.
+    #[must_use]
+    pub fn with_user_data(self, user_data: UserData) -> Self {
+        Self { user_data: Some(user_data), ..self }
+    }
+
+    /// The user data directory that stays, if it has one.
+    pub fn user_data(&self) -> Option<&UserData> {
+        self.user_data.as_ref()
     }
 
     /// Whether such a browser is as all others, so that it can be started before a session asks for it.
@@ -42,5 +61,47 @@ impl PageSetup {
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         !self.ignore_certificate_errors && self.emulation.is_empty()
+    }
+}
+
+/// A user data directory that is locked for one browser.
+pub trait LockedDirectory: fmt::Debug + Send + Sync {
+    /// The directory.
+    fn path(&self) -> &Path;
+
+    /// The lock, for Chrome to inherit: so it is held until Chrome has ended, too.
+    fn share_lock(&self) -> io::Result<OwnedFd>;
+}
+
+/// A user data directory that stays when its browser has ended. It is of use as long as the session has it locked.
+#[derive(Clone, Debug)]
+pub struct UserData {
+    path: PathBuf,
+    locked: Weak<dyn LockedDirectory>,
+}
+
+impl UserData {
+    /// This directory, as long as it is locked.
+    pub fn new(locked: &Arc<dyn LockedDirectory>) -> Self {
+        Self { path: locked.path().to_owned(), locked: Arc::downgrade(locked) }
+    }
+
+    /// The directory, if it is still locked.
+    pub fn locked(&self) -> Option<Arc<dyn LockedDirectory>> {
+        self.locked.upgrade()
+    }
+}
+
+impl PartialEq for UserData {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for UserData {}
+
+impl Hash for UserData {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
     }
 }

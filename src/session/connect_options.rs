@@ -4,7 +4,7 @@ use data_encoding::BASE64_NOPAD;
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    api_types::{self, Bad, Beginning, Initial, Isolation, Launch, Millis, Options},
+    api_types::{self, Bad, Beginning, Initial, Isolation, Launch, Millis, Options, WantedProfile},
     config::span,
 };
 
@@ -13,7 +13,7 @@ use crate::{
 const NOT_YET: [(&str, &str); 14] = [
     ("args", FLAGS),
     ("ignoreDefaultArgs", FLAGS),
-    ("userDataDir", "save and begin with snapshots instead"),
+    ("userDataDir", "use user_data=NAME, for a directory of the server that is kept under this name"),
     ("proxy", PROXY),
     ("proxyServer", PROXY),
     ("proxy_server", PROXY),
@@ -50,7 +50,7 @@ impl ConnectOptions {
     /// Reads the query of a URL. Unknown members are ignored: they may be for another server, for example a token.
     pub fn read(query: &str) -> Result<Self, Bad> {
         let mut wish = Self::default();
-        let (mut snapshot, mut pages) = (None, None);
+        let (mut isolated, mut snapshot, mut pages, mut profile) = (None, None, None, WantedProfile::default());
         // Flags go behind those of `launch`, wherever that is in the query.
         let (mut launch, mut flags): (Option<Launch>, _) = (None, Vec::new());
         let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
@@ -68,9 +68,12 @@ impl ConnectOptions {
                 "session" => wish.session = Some(value),
                 "exclusive" => wish.exclusive = truth(name, &value)?,
                 "takeover" => wish.takeover = truth(name, &value)?,
-                "isolation" => wish.initial.isolation = Some(isolation(&value)?),
+                "isolation" => isolated = Some(isolation(&value)?),
                 "snapshot" => snapshot = Some(value),
                 "pages" => pages = Some(truth(name, &value)?),
+                "profile" => profile.profile = Some(value),
+                "persist" => profile.persist = Some(truth(name, &value)?),
+                "user_data" | "userData" => profile.user_data = Some(value),
                 "launch" => {
                     let Launch(members) = launch_in(&value)?;
                     launch.get_or_insert_default().0.extend(members);
@@ -102,9 +105,10 @@ impl ConnectOptions {
         for flag in flags {
             launch.get_or_insert_default().add_flag(flag)?;
         }
-        wish.initial.launch = launch.filter(|Launch(members)| !members.is_empty());
+        let launch = launch.filter(|Launch(members)| !members.is_empty());
         // Without a snapshot `pages` may be for another server.
-        wish.initial.begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
+        let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
+        wish.initial = Initial::of(isolated, begins, launch, profile)?;
         Ok(wish)
     }
 }
@@ -153,6 +157,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::api_types::ProfileUse;
 
     #[test]
     fn query_parameters_become_options() {
@@ -183,7 +188,22 @@ mod tests {
         }
         let begins = ConnectOptions::read("snapshot=x&pages=false").expect("good").initial.begins;
         assert_eq!(begins, Some(Beginning { snapshot: "x".into(), pages: false }));
+        let used = ConnectOptions::read("profile=shop&persist").expect("good").initial.profile;
+        assert_eq!(used, Some(ProfileUse::snapshot("shop".into(), true)));
+        let used = ConnectOptions::read("user_data=shop").expect("good").initial;
+        assert_eq!(used.profile, Some(ProfileUse::user_data("shop".into())));
+        assert_eq!(used.isolation, Some(Isolation::Dedicated));
+        assert_eq!(ConnectOptions::read("persist=false").expect("good").initial.profile, None);
         for (query, field) in [
+            ("persist", "persist"),
+            ("profile=..%2Fother", "profile"),
+            ("profile=a&snapshot=b", "profile"),
+            ("profile=a&user_data=b", "profile"),
+            ("user_data=a&snapshot=b", "userData"),
+            ("user_data=a&isolation=shared", "isolation"),
+            ("user_data=a&persist=false", "persist"),
+            ("user_data=..", "userData"),
+            ("user_data=a%2F..%2Fb", "userData"),
             ("timeout=-1", "timeout"),
             ("timeout=", "timeout"),
             ("keep_alive=soon", "keep_alive"),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::session::{persistence::PersistenceError, tombstone::Tombstone};
 use crate::{
-    api_types::{Bad, Capability},
-    browser::CallError,
+    api_types::{Bad, BadInitial, Capability},
+    browser::{CallError, UserDataError},
     cdp::error::CdpError,
     config::ConfigError,
     pool::{NoLease, NotReplaced, TooMuch},
@@ -229,6 +229,55 @@ pub enum ServiceError {
     /// Another snapshot is being written into the session.
     #[error("a snapshot is being restored into session {0}; try again when that is done")]
     Restoring(String),
+    /// The caller has no profile of this name.
+    #[error("there is no profile {0:?}; with persist=true a session begins without one, and saves it when it ends")]
+    NoProfile(String),
+    /// Another session of the caller saves the profile.
+    #[error(
+        "session {holder} will save the profile {name:?}, and only one session at a time may; end that session first, or begin one without persist"
+    )]
+    ProfileInUse {
+        /// The profile.
+        name: String,
+        /// The session.
+        holder: String,
+    },
+    /// The state of the profile cannot be read.
+    #[error(
+        "the profile {name:?} cannot be used: {why}; if it is of no use any more, delete it with DELETE /v1/profiles/{name}"
+    )]
+    BadProfile {
+        /// The profile.
+        name: String,
+        /// What is wrong with its snapshot.
+        why: RepositoryError,
+    },
+    /// This server keeps no user data directories.
+    #[error("user_data is not offered by this server: it has no directory for that (profiles_dir)")]
+    NoUserData,
+    /// The user data directory cannot be used.
+    #[error("the user data {name:?} cannot be used: {why}")]
+    UserData {
+        /// The name.
+        name: String,
+        /// Why not.
+        why: UserDataError,
+    },
+    /// The user data directories of the owner take as much of the disk as they may.
+    #[error(
+        "the user data of this owner take {size} bytes, and user_data_quota allows {limit}; delete profiles (/v1/profiles)"
+    )]
+    UserDataQuota {
+        /// Bytes that they take.
+        size: u64,
+        /// Bytes that they may take.
+        limit: u64,
+    },
+    /// User data are read by a Chrome alone.
+    #[error(
+        "no session has the user data {0:?} in use, and only its Chrome can read them; begin a session with user_data={0}, and export them then"
+    )]
+    UserDataIdle(String),
     /// An error of the snapshot repository.
     #[error(transparent)]
     Snapshot(RepositoryError),
@@ -248,6 +297,15 @@ impl From<NoStart> for ServiceError {
         match why {
             NoStart::Refused(refusal) => refusal.into(),
             NoStart::Unavailable => Self::LimitsAway,
+        }
+    }
+}
+
+impl From<BadInitial> for ServiceError {
+    fn from(why: BadInitial) -> Self {
+        match why {
+            BadInitial::Value(bad) => Self::Bad(bad),
+            BadInitial::Together(bad) => Self::Together(bad),
         }
     }
 }

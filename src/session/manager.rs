@@ -1,9 +1,10 @@
 //! The session manager: finds sessions by id, starts them, connects sockets to them, and ends them.
 //!
 //! `access` says what a caller may do at all. `service` has the operations on sessions, `list` their list, `snapshots`
-//! those on their saved state, `server` those that show the server and its browsers, `control` those that change them.
-//! `registration` is a session's entry here and its removal, `place` says in which browsers a session may be, `extensions`
-//! from where it may load some, `http_session` the session in which HTTP calls act. `named` finds or creates a session by a name, `page` finds the
+//! those on their saved state, `server` those that show the server and its browsers, `profiles` and `user_data` those on
+//! profiles, `control` those that change them. `registration` is a session's entry here and its removal, `place` says in
+//! which browsers a session may be, `extensions` from where it may load some, `http_session` the session in which HTTP calls
+//! act. `named` finds or creates a session by a name, `page` finds the
 //! session of a page, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large documents
 //! that are read at a time.
 
@@ -16,12 +17,14 @@ mod list;
 mod named;
 mod page;
 mod place;
+mod profiles;
 mod registration;
 mod room;
 mod server;
 mod service;
 mod snapshots;
 mod tenants;
+mod user_data;
 
 use std::{
     collections::HashMap,
@@ -50,11 +53,12 @@ use crate::session::{
     directory::{Directory, NodeId},
     id::Mint,
     persistence::{Checkpoint, Persistence},
+    profile_holders::ProfileHolders,
     tombstone::Tombstones,
 };
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
 use crate::{
-    api_types::{Initial, Options, Owner, SessionState},
+    api_types::{Initial, Options, Owner, ProfileKind, SessionState},
     browser::LeaseId,
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
@@ -131,6 +135,7 @@ struct Inner {
     pool: Pool,
     store: Store,
     persistence: Persistence,
+    profile_holders: Arc<ProfileHolders>,
     // Guards which terms the next session gets; held to copy the pointer.
     terms: RwLock<Arc<Terms>>,
     /// The place of the callers that ask for a reload, and where the server hears them.
@@ -173,6 +178,7 @@ impl SessionManager {
             directory,
             pool,
             persistence: Persistence::new(of_store, node, park_keep_alive, of_snapshots, metrics, tasks.clone()),
+            profile_holders: Arc::default(),
             store,
             rooms: Rooms::new(terms.snapshots, admission),
             admission_control: AdmissionControl::new(admission, limits.clone(), terms.metrics.clone()),
@@ -258,6 +264,12 @@ impl SessionManager {
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let since = Instant::now();
         let place = Place::of(caller, initial.isolation, initial.launch.as_ref(), &self.inner.terms().launch).await?;
+        if let Some(profile) = initial.profile.clone() {
+            if profile.kind == ProfileKind::UserData {
+                return Box::pin(self.open_on_user_data(caller, id, options, place, (initial, profile))).await;
+            }
+            return Box::pin(self.open_with_profile(caller, id, options, place, (initial, profile))).await;
+        }
         let begins = self.beginning(caller, initial.begins.clone()).await?;
         let (mut live, entry) = self.make(caller, id, options, place, false).await?;
         if let Some(launch) = initial.launch {

@@ -55,6 +55,7 @@ use crate::{
     port::FromBrowser,
     session::{
         client::{Client, Incoming},
+        profile_holders::ProfileHold,
         session_files,
     },
     tenant::{Pace, Tenant},
@@ -124,6 +125,8 @@ pub struct SessionTask {
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
     directory: session_files::Directory,
     saving: Saving,
+    /// Its profile, if it saves one when it ends.
+    profile: Option<ProfileHold>,
     latency: LatencySample,
     /// Delays frames; `None` if the tenant has no limit per second.
     throttle: Option<Box<Throttle>>,
@@ -175,6 +178,7 @@ impl SessionTask {
             jobs: FuturesUnordered::new(),
             directory,
             saving: Saving::default(),
+            profile: None,
             latency: LatencySample::default(),
             throttle: pace.map(|pace| Box::new(Throttle::new(pace, limits))),
             slow_mo: SlowMo::new(slow_mo),
@@ -190,6 +194,16 @@ impl SessionTask {
     /// The location of the session, for work that its clients do not see.
     pub fn place(&self) -> ContextHandle {
         self.lease.place()
+    }
+
+    /// The session saves its state as a profile when it ends.
+    pub(super) fn will_save(&mut self, profile: ProfileHold) {
+        self.profile = Some(profile);
+    }
+
+    /// The state for other tasks.
+    pub fn session_info(&self) -> &Arc<SessionInfo> {
+        self.record.session_info()
     }
 
     /// Waits for a job before the session runs, and handles requests of other tasks meanwhile. `None` if one of them ends
@@ -395,7 +409,7 @@ impl SessionTask {
         }
     }
 
-    /// Closes the sockets of all clients, and releases the lease.
+    /// Closes the sockets of all clients, saves the profile if it has one, and releases the lease.
     async fn end(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
         let mut reason = self.over.take().unwrap_or(CloseReason::Bye("over"));
         if let CloseReason::BrowserLost(why) = &mut reason {
@@ -405,18 +419,25 @@ impl SessionTask {
         for view in self.views.sockets_mut().filter(|view| view.leaving.is_none()) {
             view.client.close(&reason);
         }
+        let profile = self.save_at_end(&reason);
         // The place in the browser is free at once; a client that closes slowly holds only its socket.
-        let Self { mut views, lease, directory, terms, record, jobs, control, .. } = *self;
-        drop((jobs, lease, record));
-        gone(&reason);
-        // A task that waits for the end of the session waits for this channel to close.
-        drop(control);
+        let Self { mut views, lease, directory, terms, record, jobs, control, inbox, .. } = *self;
+        drop(jobs);
+        let leave = async move {
+            if let Some(profile) = profile {
+                saving::save_profile(profile, inbox).await;
+            }
+            drop((lease, record));
+            gone(&reason);
+            // A task that waits for the end of the session waits for this channel to close.
+            drop(control);
+        };
         let farewell = async {
             for view in views.sockets_mut() {
                 poll_fn(|cx| view.client.poll_closed(cx)).await;
             }
         };
-        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        let _ = tokio::join!(leave, tokio::time::timeout(FAREWELL, farewell));
         terms.metrics.views.dec_by(views.sockets().count().try_into().unwrap_or(0));
         drop(directory);
     }

@@ -39,6 +39,8 @@ pub enum Purpose {
     Keep,
     /// The state of a hibernated session: never listed.
     Sleep,
+    /// The state of a profile, which is listed as such.
+    Profile,
 }
 
 /// The part of a snapshot's store entry that describes its content.
@@ -151,6 +153,16 @@ pub async fn open(
 pub async fn verify(store: &Store, owner: &Owner, id: SnapshotId) -> Result<(), RepositoryError> {
     check(open(store, owner, id).await?).await?;
     Ok(())
+}
+
+/// Copies a snapshot to a new one, which its owner keeps.
+pub async fn copy(store: &Store, new: New, mut from: Reader) -> Result<Meta, RepositoryError> {
+    let contents = Contents { purpose: Purpose::Keep, ..Contents::read(from.meta()) };
+    let mut writer = store.put(new).await?;
+    while let Some(piece) = from.next().await? {
+        writer.write(&piece).await?;
+    }
+    Ok(writer.commit(contents.json()).await?)
 }
 
 /// Creates a snapshot from Playwright's `storageState`.

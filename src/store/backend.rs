@@ -23,7 +23,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Adds chunk `number` of a blob that was begun; [`StoreError::Abandoned`] if it is not, or no longer.
     fn append(&self, blob: BlobId, number: u32, chunk: Vec<u8>) -> Reply<'_, ()>;
 
-    /// Lists a snapshot whose chunks are all stored, if its owner has the room.
+    /// Lists a snapshot whose chunks are all stored, if its owner has the room. If it is the state of a profile, the
+    /// profile has it from then on, and its former state is deleted.
     fn commit(&self, commit: Commit) -> Reply<'_, ()>;
 
     /// Frees the chunks of a blob that was begun and not committed; every other blob is left alone.
@@ -38,6 +39,17 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Up to `limit` snapshots of this owner, expired or not, newest first; only those older than `before` if it is
     /// given. Snapshots whose record cannot be read are included.
     fn list<'a>(&'a self, owner: &'a Owner, before: Option<SnapshotId>, limit: usize) -> Reply<'a, Vec<Listed>>;
+
+    /// The snapshot that a profile of this owner has. It may be deleted or expired: a lookup of it decides.
+    fn profile<'a>(&'a self, owner: &'a Owner, name: &'a str) -> Reply<'a, Option<SnapshotId>>;
+
+    /// Up to `limit` profiles of this owner, by name; only those after `after` if it is given.
+    fn profiles<'a>(
+        &'a self,
+        owner: &'a Owner,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Reply<'a, Vec<(String, SnapshotId)>>;
 
     /// Every owner that has or had a snapshot.
     fn owners(&self) -> Reply<'_, Vec<Owner>>;

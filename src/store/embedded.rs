@@ -177,6 +177,21 @@ impl Backend for Embedded {
         self.read(move |tables| tables.list(&owner, before, limit))
     }
 
+    fn profile<'a>(&'a self, owner: &'a Owner, name: &'a str) -> Reply<'a, Option<SnapshotId>> {
+        let (owner, name) = (owner.clone(), name.to_owned());
+        self.read(move |tables| tables.profile(&owner, &name))
+    }
+
+    fn profiles<'a>(
+        &'a self,
+        owner: &'a Owner,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Reply<'a, Vec<(String, SnapshotId)>> {
+        let (owner, after) = (owner.clone(), after.unwrap_or_default().to_owned());
+        self.read(move |tables| tables.profiles(&owner, &after, limit))
+    }
+
     fn owners(&self) -> Reply<'_, Vec<Owner>> {
         self.read(Tables::owners)
     }

@@ -55,6 +55,9 @@ pub struct Meta {
     pub owner: Owner,
     /// The owner's name for it; need not be unique.
     pub name: Option<String>,
+    /// The profile of the owner whose state it is; `None` if it is that of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// The owner's own data about it.
     pub metadata: Map<String, Value>,
     /// Counts of its content, as its writer defines them.
@@ -115,6 +118,8 @@ pub struct New {
     pub expires: Expires,
     /// The owner's snapshot that is deleted when this one is committed, if it still exists.
     pub replaces: Option<SnapshotId>,
+    /// The profile whose state it is: when it is committed, it takes the place of the state that the profile has.
+    pub profile: Option<String>,
     /// Most snapshots of the owner, if that is fewer than the store allows.
     pub most: Option<u64>,
 }
@@ -122,7 +127,8 @@ pub struct New {
 impl New {
     /// A snapshot without a name that is kept as long as the settings say.
     pub fn of(owner: Owner) -> Self {
-        Self { owner, name: None, metadata: Map::new(), expires: Expires::ByDefault, replaces: None, most: None }
+        let (name, metadata, expires) = (None, Map::new(), Expires::ByDefault);
+        Self { owner, name, metadata, expires, replaces: None, profile: None, most: None }
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {

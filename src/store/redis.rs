@@ -2,10 +2,11 @@
 //!
 //! The keys all begin with `ghostmux:`. They are `snapshots:OWNER` (hash of id and metadata), `order:OWNER` (the ids in
 //! order), `usage:OWNER` (bytes, count), `expiry` (time of each snapshot that expires), `blob:ID` (hash of number and
-//! chunk), `owners`, and `sessions` (hash of key and record). A blob that is not committed has a field `pending` and a
-//! time to live, so that Redis deletes it if its writer ends.
+//! chunk), `profiles:OWNER` (hash of the names of profiles and the ids of their snapshots), `owners`, and `sessions` (hash
+//! of key and record). A blob that is not committed has a field `pending` and a time to live, so that Redis deletes it if
+//! its writer ends.
 
-use std::{fmt, sync::OnceLock, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::OnceLock, time::Duration};
 
 use futures_util::FutureExt as _;
 use redis::{
@@ -166,6 +167,7 @@ impl Backend for Redis {
                     // Lua counts in doubles, which are exact up to this number.
                     let most = |limit: u64| limit.min(1 << 53);
                     script.arg(most(commit.limits.bytes)).arg(most(commit.limits.count));
+                    script.arg(meta.profile.as_deref().unwrap_or_default());
                     script.invoke_async(&mut redis).await
                 })
                 .await?;
@@ -220,6 +222,32 @@ impl Backend for Redis {
                 Some(id.parse::<SnapshotId>().ok().zip(json)).flatten()
             });
             Ok(found.map(|(id, json)| Meta::read(owner, id, &json)).collect())
+        }
+        .boxed()
+    }
+
+    fn profile<'a>(&'a self, owner: &'a Owner, name: &'a str) -> Reply<'a, Option<SnapshotId>> {
+        async move {
+            let id: Option<String> =
+                self.ask(|mut redis| async move { redis.hget(of("profiles", owner), name).await }).await?;
+            // Text that is not an id is not a snapshot.
+            Ok(id.and_then(|id| id.parse().ok()))
+        }
+        .boxed()
+    }
+
+    fn profiles<'a>(
+        &'a self,
+        owner: &'a Owner,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Reply<'a, Vec<(String, SnapshotId)>> {
+        async move {
+            // As many as the owner may have snapshots, at most.
+            let all: BTreeMap<String, String> =
+                self.ask(|mut redis| async move { redis.hgetall(of("profiles", owner)).await }).await?;
+            let later = all.into_iter().filter(|(name, _)| after.is_none_or(|after| &**name > after));
+            Ok(later.filter_map(|(name, id)| Some((name, id.parse().ok()?))).take(limit).collect())
         }
         .boxed()
     }

@@ -46,6 +46,7 @@ impl Writer {
             expires: store.expiry(new.expires),
             owner: new.owner,
             name: new.name,
+            profile: new.profile,
             metadata: new.metadata,
             counts: Value::Null,
             created,
@@ -181,7 +182,7 @@ impl Writer {
     async fn find_room(&self) -> Result<u64, StoreError> {
         let limit = self.limits.bytes;
         // The snapshot that it replaces may be most of the owner's usage.
-        if self.replaces.is_some() {
+        if self.replaces.is_some() || self.meta.profile.is_some() {
             return Ok(limit);
         }
         let mut used = self.store.usage(&self.meta.owner).await?.bytes;

@@ -238,7 +238,7 @@ async fn launch_options_that_are_refused_name_the_option_and_the_rule() {
         ("/?--load-extension=x", &["--load-extension", "extensions_dir"]),
         ("/?--font-render-hinting=none&isolation=shared", &["--font-render-hinting", "isolation=shared"]),
         ("/?launch=%7B%22stealth%22:true%7D", &["launch.stealth", "leave it out"]),
-        ("/?launch=%7B%22userDataDir%22:%22/tmp%22%7D", &["launch.userDataDir", "snapshot"]),
+        ("/?launch=%7B%22userDataDir%22:%22/tmp%22%7D", &["launch.userDataDir", "user_data=NAME"]),
         ("/?launch=%7B%22headless%22:false%7D", &["launch.headless", "headless"]),
         ("/?headless=false", &["launch.headless", "headless"]),
         ("/?launch=nonsense!", &["launch", "base64"]),

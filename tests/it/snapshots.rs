@@ -1,6 +1,6 @@
 //! Snapshots: a session's stored data, read from one browser and written into another.
 
-mod apis;
+pub(crate) mod apis;
 mod busy_pages;
 mod emulation;
 mod engine;

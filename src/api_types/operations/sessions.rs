@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Bad, Beginning, Initial, Isolation, Launch, Metadata, Millis, NAME_MOST, Nothing, Options, Pages, Session,
-        SessionState, Sessions, Usage, given, has_all,
+        Bad, BadInitial, Beginning, Initial, Isolation, Launch, Metadata, Millis, NAME_MOST, Nothing, Options, Pages,
+        Session, SessionState, Sessions, Usage, WantedProfile, given, has_all,
     },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -142,11 +142,24 @@ pub struct CreateSession {
     /// Whether the pages of the snapshot are opened; `true` if absent.
     #[serde(deserialize_with = "given")]
     pub pages: Option<bool>,
+    /// The profile it begins with, in its newest state. Not together with `snapshot`.
+    #[serde(deserialize_with = "given")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"))]
+    pub profile: Option<String>,
+    /// Whether its state is saved as `profile` when it ends; `false` if absent. If there is no such profile yet, the session
+    /// begins blank.
+    #[serde(deserialize_with = "given")]
+    pub persist: Option<bool>,
+    /// The user data directory of its browser, which is `dedicated` and keeps everything there: made if there is none of this
+    /// name. Not together with `snapshot` or `profile`.
+    #[serde(deserialize_with = "given")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"))]
+    pub user_data: Option<String>,
 }
 
 impl CreateSession {
     /// What decides the id, the settings, and what cannot be changed later.
-    pub fn divide(self) -> Result<(Identity, Options, Initial), Bad> {
+    pub fn divide(self) -> Result<(Identity, Options, Initial), BadInitial> {
         let Self {
             id,
             session,
@@ -161,17 +174,20 @@ impl CreateSession {
             launch,
             snapshot,
             pages,
+            profile,
+            persist,
+            user_data,
         } = self;
         let identity = match (id, session) {
             (Some(_), Some(_)) => {
-                return Err(Bad::new("session", "decides the id of the session; leave out one of the two"));
+                return Err(Bad::new("session", "decides the id of the session; leave out one of the two").into());
             }
             (None, Some(name)) => Identity::Name(name),
             (id, None) => Identity::Id(id),
         };
         let options = Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave };
         let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
-        Ok((identity, options, Initial { isolation, begins, launch }))
+        Ok((identity, options, Initial::of(isolation, begins, launch, WantedProfile { profile, persist, user_data })?))
     }
 }
 

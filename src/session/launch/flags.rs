@@ -277,7 +277,7 @@ pub(super) const FLAGS: &[Flag] = &[
     refused("--trace-*", HOST),
     refused("--type", PROGRAM),
     refused("--use-file-for-fake-*", HOST),
-    refused("--user-data-dir", "the directory belongs to the server; save the session as a snapshot and begin with it"),
+    refused("--user-data-dir", "the directory belongs to the server; user_data=NAME gives the session one that stays"),
     refused("--utility-cmd-prefix", PROGRAM),
 ];
 

@@ -110,9 +110,7 @@ const OPTIONS: &[(&str, Rule)] = &[
     ("ignoreAllDefaultArgs", Rule::Only(is_off, FLAGS)),
     (
         "userDataDir",
-        Rule::Never(
-            "the directory belongs to the server; save the session as a snapshot and begin with that (snapshot=ID)",
-        ),
+        Rule::Never("the directory belongs to the server; user_data=NAME gives the session one that stays"),
     ),
     ("downloadsPath", Rule::Never(PATH)),
     ("artifactsDir", Rule::Never(PATH)),
@@ -344,7 +342,7 @@ mod tests {
         for (given, field, why) in [
             (&["--remote-debugging-port=9222"][..], "--remote-debugging-port", "the server itself connects"),
             (&["-remote-debugging-port=9222"], "--remote-debugging-port", "the server itself connects"),
-            (&[" --user-data-dir=/tmp"], "--user-data-dir", "snapshot"),
+            (&[" --user-data-dir=/tmp"], "--user-data-dir", "user_data=NAME"),
             (&["--proxy-server=http://p:1"], "--proxy-server", "no egress per session yet"),
             (&["--unheard-of"], "--unheard-of", "docs/launch-options.md"),
             (&["--Lang=de"], "--Lang", "did you mean --lang"),
@@ -386,7 +384,7 @@ mod tests {
             (json!({ "headless": false }), "headless", "headless"),
             (json!({ "devtools": true }), "devtools", "headless"),
             (json!({ "stealth": true }), "stealth", "leave it out"),
-            (json!({ "userDataDir": "/tmp/x" }), "userDataDir", "snapshot"),
+            (json!({ "userDataDir": "/tmp/x" }), "userDataDir", "user_data=NAME"),
             (json!({ "proxy": { "server": "x" } }), "proxy", "no egress per session yet"),
             (json!({ "executablePath": "/bin/sh" }), "executablePath", "browser_path"),
             (json!({ "env": {} }), "env", "refused"),

@@ -9,8 +9,8 @@ use crate::{
         Capability, Request,
         operations::{
             CloseSession, CreateToken, DeleteTenant, GetPages, GetSession, GetTenant, GetToken, GetUsage, ListTokens,
-            Park, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest, TenantRequest,
-            UpdateSession,
+            Park, ProfileRequest, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest,
+            TenantRequest, UpdateSession,
         },
     },
     close_reason::CloseReason,
@@ -27,7 +27,10 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
     let what = request.name();
     let is_for_admins = match request {
         // A tenant may see its own.
-        Request::Server(ServerRequest::ListUsage(_)) | Request::Session(_) | Request::Snapshot(_) => false,
+        Request::Server(ServerRequest::ListUsage(_))
+        | Request::Session(_)
+        | Request::Snapshot(_)
+        | Request::Profile(_) => false,
         Request::Server(_) | Request::Control(_) | Request::Tenant(_) => true,
     };
     if is_for_admins && !caller.tenant.capabilities().has(Capability::Admin) {
@@ -78,6 +81,7 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         Request::Snapshot(request) => {
             !matches!(request, SnapshotRequest::ListSnapshots(_) | SnapshotRequest::GetSnapshot(_))
         }
+        Request::Profile(request) => !only_names(request),
         Request::Tenant(request) => !only_looks(request),
         Request::Server(_) => false,
     }
@@ -111,6 +115,11 @@ fn only_looks(request: &TenantRequest) -> bool {
     )
 }
 
+/// Whether a request about profiles shows that they exist, and no more.
+fn only_names(request: &ProfileRequest) -> bool {
+    matches!(request, ProfileRequest::ListProfiles(_) | ProfileRequest::GetProfile(_))
+}
+
 /// Whether a request only looks, and shows nothing by which somebody could act as a session.
 fn reads(request: &Request) -> bool {
     match request {
@@ -124,6 +133,7 @@ fn reads(request: &Request) -> bool {
         Request::Snapshot(request) => {
             matches!(request, SnapshotRequest::ListSnapshots(_) | SnapshotRequest::GetSnapshot(_))
         }
+        Request::Profile(request) => only_names(request),
         Request::Server(_) => true,
         Request::Tenant(request) => only_looks(request),
         Request::Control(_) => false,
@@ -198,10 +208,11 @@ mod tests {
     use super::*;
     use crate::{
         api_types::{
-            Owner, SnapshotFormat,
+            Owner, ProfileKind, SnapshotFormat,
             capability::Capabilities,
             operations::{
-                CreateSession, Drain, ExportSnapshot, GetSnapshot, GetStatus, ListSessions, ListSnapshots, ListTenants,
+                CreateSession, DeleteProfile, Drain, ExportProfile, ExportSnapshot, GetProfile, GetSnapshot, GetStatus,
+                ListProfiles, ListSessions, ListSnapshots, ListTenants,
             },
         },
         session::task::BaseUrl,
@@ -245,6 +256,8 @@ mod tests {
             ListSessions::default().into(),
             ListSnapshots::default().into(),
             GetSnapshot { snapshot: "x".into() }.into(),
+            ListProfiles::default().into(),
+            GetProfile { profile: "x".into(), kind: ProfileKind::Snapshot }.into(),
             GetStatus {}.into(),
             ListTokens::default().into(),
         ] {
@@ -257,6 +270,9 @@ mod tests {
             // Whoever has the content of a snapshot can log in as its session.
             ExportSnapshot { snapshot: "x".into(), format: SnapshotFormat::Ghostmux }.into(),
             SaveSnapshot::default().into(),
+            ExportProfile { profile: "x".into(), kind: ProfileKind::Snapshot, name: None, metadata: None, ttl: None }
+                .into(),
+            DeleteProfile { profile: "x".into(), kind: ProfileKind::UserData }.into(),
             Drain {}.into(),
             PutTenant::default().into(),
             DeleteTenant::default().into(),
@@ -278,7 +294,13 @@ mod tests {
         permit(&caller, None, &ListSessions::default().into()).expect("it shows only its session");
         let other = permit(&caller, Some("s"), &get(Some("other"))).expect_err("another session");
         assert!(matches!(other, ServiceError::NoSession { ended: None, .. }), "{other}");
-        for request in [Request::from(CreateSession::default()), ListSnapshots::default().into(), Drain {}.into()] {
+        for request in [
+            Request::from(CreateSession::default()),
+            ListSnapshots::default().into(),
+            ListProfiles::default().into(),
+            GetProfile { profile: "x".into(), kind: ProfileKind::Snapshot }.into(),
+            Drain {}.into(),
+        ] {
             let refused = permit(&caller, Some("s"), &request).expect_err("it concerns more");
             assert!(refused.to_string().contains("one session alone"), "{refused}");
         }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Handle, SessionManager,
-    named::{began_with, isolated_as, launched_as},
+    named::{began_with, isolated_as, launched_as, with_profile},
     place::Place,
     registration::Registration,
 };
@@ -19,7 +19,7 @@ use crate::session::{
     persistence::{HibernateGuard, Hibernated, PersistenceError, Removal},
 };
 use crate::{
-    api_types::{Options, Owner, SessionState},
+    api_types::{Options, Owner, ProfileUse, SessionState},
     browser::ContextHandle,
     session::task::{Caller, Control, SessionInfo, SessionTask},
     snapshot::repository,
@@ -78,6 +78,8 @@ impl SessionManager {
         isolated_as(id, was.isolation, &wish.initial)?;
         launched_as(id, hibernated.launch(), &wish.initial)?;
         let place = Place::of(caller, Some(was.isolation), hibernated.launch(), &self.inner.terms().launch).await?;
+        let had_profile = was.profile.clone().map(|name| ProfileUse::snapshot(name, was.persist));
+        with_profile(id, had_profile.as_ref(), &wish.initial)?;
         let had = Options {
             name: was.name.clone(),
             metadata: was.metadata.clone(),
@@ -93,6 +95,9 @@ impl SessionManager {
         live.wakes(age, wish.options)?;
         if let Some(launch) = hibernated.launch() {
             entry.checkpoint().set_launch(launch.clone());
+        }
+        if let Some(profile) = had_profile {
+            live.session_info().set_profile(profile);
         }
         if let Some(began) = hibernated.began() {
             entry.checkpoint().set_beginning(began.clone());
@@ -134,6 +139,10 @@ impl SessionManager {
     pub(super) async fn hibernate_all(&self, all: &[Handle]) {
         let is_kept = |handle: &&Handle| {
             let saves = handle.session_info.saves();
+            // It is saved as its profile when it ends.
+            if handle.session_info.profile().is_some_and(|profile| profile.persist) {
+                return false;
+            }
             match handle.session_info.state() {
                 SessionState::Parked => !saves.hibernate_after.is_zero() || !saves.autosave.is_zero(),
                 SessionState::Active => !saves.autosave.is_zero(),

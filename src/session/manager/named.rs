@@ -4,7 +4,7 @@
 use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{Admitted, Handle, SessionManager, access, registration::Registration};
-use crate::api_types::{Bad, Beginning, Initial, Isolation, Launch, Options};
+use crate::api_types::{Bad, Beginning, Initial, Isolation, Launch, Options, ProfileKind, ProfileUse};
 use crate::session::{
     connect_options::ConnectOptions,
     error::ServiceError,
@@ -155,7 +155,20 @@ pub(super) fn is_as_asked(handle: &Handle, initial: &Initial, instead: &str) -> 
     let id = handle.session_info.session_id();
     began_with(&id, handle.checkpoint.beginning(), initial.begins.as_ref(), instead)?;
     launched_as(&id, handle.checkpoint.launch(), initial)?;
-    isolated_as(&id, handle.session_info.isolation, initial)
+    isolated_as(&id, handle.session_info.isolation, initial)?;
+    with_profile(&id, handle.session_info.profile(), initial)
+}
+
+/// Whether a session that exists has the profile that a client asks for.
+pub(super) fn with_profile(id: &SessionId, has: Option<&ProfileUse>, initial: &Initial) -> Result<(), ServiceError> {
+    let Some(asked) = &initial.profile else { return Ok(()) };
+    let option = match has {
+        Some(has) if has == asked => return Ok(()),
+        Some(has) if (has.kind, &has.name) == (asked.kind, &asked.name) => "persist",
+        _ if asked.kind == ProfileKind::UserData => "userData",
+        _ => "profile",
+    };
+    Err(ServiceError::Begun { id: id.to_string(), option })
 }
 
 /// Whether a session that exists has the launch options that a client asks for.

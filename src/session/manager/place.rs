@@ -4,7 +4,7 @@ use super::extensions;
 use crate::{
     api_types::{Capability, Isolation, Launch},
     pool::{BrowserKind, Company, LeaseRequest},
-    port::{LaunchSpec, PageSetup},
+    port::{LaunchSpec, PageSetup, UserData},
     session::{
         error::ServiceError,
         launch::{Rights, Setup, Unplaced, Wanted},
@@ -30,6 +30,11 @@ impl Place {
     /// A place with this isolation, and nothing special.
     pub(super) fn plain(isolation: Isolation) -> Self {
         Self { isolation, ..Self::default() }
+    }
+
+    /// As this one, in a browser on this user data directory.
+    pub(super) fn with_user_data(self, user_data: UserData) -> Self {
+        Self { launch: self.launch.with_user_data(user_data), ..self }
     }
 
     /// The place for a session of this caller that asks for this. Fails if the launch options may not be given.

@@ -276,6 +276,16 @@ impl task::SessionService for SessionManager {
         async move { registry.keep_safe(&session_info, &place).await }.boxed()
     }
 
+    fn save_profile(
+        &self,
+        session_info: Arc<SessionInfo>,
+        place: ContextHandle,
+        most: Option<u64>,
+    ) -> BoxFuture<'static, Result<(), PersistenceError>> {
+        let registry = self.clone();
+        async move { registry.save_profile_of(&session_info, &place, most).await }.boxed()
+    }
+
     fn ask(
         &self,
         caller: Caller,
@@ -306,6 +316,7 @@ impl SessionManager {
             Request::Session(request) => self.perform_on_session(caller, from, request).await,
             Request::Server(request) => self.perform_on_server(caller, request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
+            Request::Profile(request) => self.perform_on_profile(caller, request).await,
             Request::Control(request) => self.perform_control(request).await,
             Request::Tenant(request) => self.perform_on_tenants(request).await,
         }

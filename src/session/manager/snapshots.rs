@@ -361,7 +361,7 @@ impl SessionManager {
     }
 }
 
-fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
+pub(super) fn new_of(caller: &Caller, label: Label) -> Result<New, ServiceError> {
     label.check()?;
     let expires = match label.ttl {
         None => Expires::ByDefault,

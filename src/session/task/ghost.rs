@@ -43,6 +43,14 @@ pub trait SessionService: Send + Sync {
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
     ) -> BoxFuture<'static, Result<(), PersistenceError>>;
+
+    /// Saves a session as its profile, if its owner has fewer than `most` snapshots.
+    fn save_profile(
+        &self,
+        session_info: Arc<SessionInfo>,
+        place: ContextHandle,
+        most: Option<u64>,
+    ) -> BoxFuture<'static, Result<(), PersistenceError>>;
 }
 
 impl SessionTask {

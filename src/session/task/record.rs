@@ -18,7 +18,8 @@ use crate::session::{
 };
 use crate::{
     api_types::{
-        self, Bad, Capability, Isolation, Metadata, Millis, Options, Owner, SessionState, operations::ListSessions,
+        self, Bad, Capability, Isolation, Metadata, Millis, Options, Owner, ProfileKind, ProfileUse, SessionState,
+        operations::ListSessions,
     },
     close_reason::CloseReason,
     config::{self, Granted},
@@ -44,6 +45,8 @@ pub struct SessionInfo {
     pub owner: Owner,
     /// With whom it shares its browser.
     pub isolation: Isolation,
+    /// The profile it begins with, if it begins with one. Set before it runs.
+    profile: OnceLock<ProfileUse>,
     /// When it was requested: sessions are listed in this order.
     pub asked: Instant,
     asked_at: SystemTime,
@@ -79,6 +82,20 @@ impl SessionInfo {
         if self.owner == Owner::local() { self.id.to_string() } else { format!("{}@{}", self.owner, self.id) }
     }
 
+    /// Notes the profile that the session begins with. The first one counts.
+    pub fn set_profile(&self, profile: ProfileUse) {
+        let _ = self.profile.set(profile);
+    }
+
+    /// The profile it begins with, if it begins with one.
+    pub fn profile(&self) -> Option<&ProfileUse> {
+        self.profile.get()
+    }
+
+    fn named(&self, kind: ProfileKind) -> Option<String> {
+        self.profile()?.named(kind).map(str::to_owned)
+    }
+
     /// The session as its owner sees it, or an admin.
     pub fn show(&self, caller: &Caller) -> api_types::Session {
         let capabilities = self.shown().capabilities.clone();
@@ -100,6 +117,9 @@ impl SessionInfo {
             session: name_in(&self.id).map(str::to_owned),
             web_socket_debugger_url: url_at(base, &self.id),
             isolation: self.isolation,
+            profile: self.named(ProfileKind::Snapshot),
+            user_data: self.named(ProfileKind::UserData),
+            persist: self.profile().is_some_and(|profile| profile.persist),
             created_at: self.since_epoch(life.began()),
             timeout: Millis(life.deadlines.timeout),
             idle_timeout: Millis(life.deadlines.idle_timeout),
@@ -241,6 +261,7 @@ impl Record {
             id,
             owner,
             isolation,
+            profile: OnceLock::new(),
             asked: now,
             asked_at: SystemTime::now(),
             heard: AtomicU64::new(0),

@@ -1,19 +1,30 @@
 //! Saves a session by itself: at intervals while it runs, to be restored if its browser is lost, and after it was parked
 //! for long, to be hibernated. The session runs while it is saved; it is hibernated only if nothing has happened
 //! meanwhile.
+//!
+//! A session with a profile is saved as this profile instead, at its end and at the same intervals; it is not hibernated,
+//! because it holds the profile as long as it lives.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{SessionTask, jobs::Done};
 use crate::session::{
     lifecycle::Phase,
     persistence::{HibernateGuard, PersistenceError},
+    profile_holders::{ProfileHold, SAVE_MOST},
 };
 use crate::{
-    api_types::{Bad, Options},
+    api_types::{Bad, Options, ProfileKind},
+    browser::Inbox,
     close_reason::CloseReason,
+    port::FromBrowser,
 };
 
 /// A running session spends at most one part in this many of its time on being saved.
@@ -34,6 +45,38 @@ pub(super) struct Saving {
     sleepless: Option<Instant>,
 }
 
+/// The last save of a session's profile.
+pub(super) struct EndOfProfile {
+    /// Released when it is saved.
+    _hold: ProfileHold,
+    session: Arc<str>,
+    save: BoxFuture<'static, Result<(), PersistenceError>>,
+}
+
+/// Saves the profile of a session that has ended. What the browser sends meanwhile is of no use. If it fails, the profile
+/// keeps the state that it had.
+pub(super) async fn save_profile(profile: EndOfProfile, mut inbox: Inbox) {
+    let EndOfProfile { _hold, session, save } = profile;
+    let is_lost = poll_fn(|cx| {
+        loop {
+            match inbox.poll_recv(cx) {
+                Poll::Ready(Some(FromBrowser::Lost(_)) | None) => return Poll::Ready(()),
+                Poll::Ready(Some(_)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    });
+    let why = tokio::select! {
+        saved = tokio::time::timeout(SAVE_MOST, save) => match saved {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it was not read within {SAVE_MOST:?}"),
+        },
+        () = is_lost => "its browser is lost".to_owned(),
+    };
+    tracing::warn!(session = &*session, why, "the profile keeps the state that it had: the session could not be saved");
+}
+
 impl SessionTask {
     /// The time of the next save, if there is one.
     pub(super) fn save_at(&self) -> Option<Instant> {
@@ -44,6 +87,9 @@ impl SessionTask {
     }
 
     fn doze_at(&self) -> Option<Instant> {
+        if self.profile.is_some() {
+            return None;
+        }
         let after = if self.saving.is_asked {
             Duration::ZERO
         } else {
@@ -59,6 +105,10 @@ impl SessionTask {
     }
 
     fn autosave_at(&self) -> Option<Instant> {
+        // Chrome itself writes user data, again and again.
+        if self.profile.as_ref().is_some_and(|hold| hold.kind() == ProfileKind::UserData) {
+            return None;
+        }
         let often = Some(self.record.saves().autosave).filter(|often| !often.is_zero())?;
         let last = self.saving.saved.unwrap_or_else(|| self.record.life().began());
         let at = last.checked_add(often)?;
@@ -79,7 +129,10 @@ impl SessionTask {
                 self.jobs.push(saved.map(move |saved| Done::Hibernated(since, saved)).boxed());
             }
             _ if stays => {
-                let saved = self.sessions.autosave(session_info, place);
+                let saved = match &self.profile {
+                    Some(_) => self.sessions.save_profile(session_info, place, self.tenant.limits().max_snapshots),
+                    None => self.sessions.autosave(session_info, place),
+                };
                 self.jobs.push(saved.map(move |saved| Done::Saved(now, saved)).boxed());
             }
             _ => return,
@@ -112,11 +165,31 @@ impl SessionTask {
         let rest = now.saturating_duration_since(since).saturating_mul(SPARING).max(self.record.saves().autosave);
         self.saving.next = now.checked_add(rest);
         match saved {
+            // The session itself cannot be restored from its profile.
+            Ok(()) if self.profile.is_some() => {}
             Ok(()) => self.saving.saved = Some(since),
             Err(error) => {
                 tracing::warn!(session = &**self.record.id(), %error, "the session could not be saved; the next attempt is later");
             }
         }
+    }
+
+    /// What saves the session's profile, now that the session ends for this reason. From here on the profile is not held for
+    /// use: those who want it wait until it is saved.
+    pub(super) fn save_at_end(&mut self, reason: &CloseReason) -> Option<EndOfProfile> {
+        let (hold, session_info) = (self.profile.take()?, self.record.session_info().clone());
+        if hold.kind() == ProfileKind::UserData {
+            // Chrome writes them when it ends, and has the directory locked until then.
+            return None;
+        }
+        if let CloseReason::BrowserLost(why) = reason {
+            tracing::warn!(session = &*session_info.id, %why, "the profile keeps the state that it had: the browser is lost");
+            return None;
+        }
+        hold.saves();
+        let (session, most) = (session_info.id.clone(), self.tenant.limits().max_snapshots);
+        let save = self.sessions.save_profile(session_info, self.place(), most);
+        Some(EndOfProfile { _hold: hold, session, save })
     }
 
     /// The age of the state that would be restored; `None` if there is none.

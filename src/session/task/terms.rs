@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     api_types::LaunchPolicy,
+    browser::UserDataRoot,
     config::{CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
     metrics::Metrics,
     session::{client::Ledger, launch::LaunchLimits},
@@ -39,6 +40,10 @@ pub struct Terms {
     pub launch: LaunchTerms,
     /// The directory with the files of sessions.
     pub directory: PathBuf,
+    /// The user data directories that stay, if this server keeps some.
+    pub user_data: Option<UserDataRoot>,
+    /// Bytes of disk that those of one owner may take.
+    pub user_data_quota: u64,
     /// The metrics of the process.
     pub metrics: Arc<Metrics>,
     /// The audit log.
@@ -79,6 +84,8 @@ impl Terms {
                 extensions: config.extensions_dir.clone(),
             },
             directory: directory.join("sessions"),
+            user_data: config.profiles_dir.clone().map(UserDataRoot::new),
+            user_data_quota: config.user_data_quota,
             metrics,
             audit: Audit::default(),
             usage: Arc::default(),

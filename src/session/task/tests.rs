@@ -49,6 +49,15 @@ impl SessionService for Alone {
         unreachable!("no session of these tests is saved")
     }
 
+    fn save_profile(
+        &self,
+        _: Arc<SessionInfo>,
+        _: ContextHandle,
+        _: Option<u64>,
+    ) -> BoxFuture<'static, Result<(), PersistenceError>> {
+        unreachable!("no session of these tests has a profile")
+    }
+
     fn ask(&self, _: Caller, _: Arc<str>, _: Request) -> BoxFuture<'static, Result<String, ServiceError>> {
         async { Err(ServiceError::Closing) }.boxed()
     }
@@ -114,6 +123,8 @@ async fn start_limited(
             extensions: None,
         },
         directory: PathBuf::from("/nowhere"),
+        user_data: None,
+        user_data_quota: 0,
         metrics: metrics.clone(),
         audit: Audit::default(),
         usage: Arc::default(),

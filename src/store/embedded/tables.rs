@@ -1,5 +1,7 @@
 //! The tables of the file, and the operations on them inside one transaction.
 
+use std::ops::Bound;
+
 use redb::{
     ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableDefinition, TableError, WriteTransaction,
 };
@@ -26,6 +28,8 @@ const PENDING: TableDefinition<'_, u128, ()> = TableDefinition::new("pending");
 const EXPIRY: TableDefinition<'_, (u64, &str, u128), ()> = TableDefinition::new("expiry");
 /// Owner -> bytes and snapshots.
 const USAGE: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("usage");
+/// Owner and name of a profile -> id of the snapshot that it has.
+const PROFILES: TableDefinition<'_, (&str, &str), u128> = TableDefinition::new("profiles");
 /// [Key](SessionRecord::key) of a session -> [`SessionRecord`] as JSON.
 const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions");
 
@@ -46,6 +50,7 @@ impl Tables<WriteTransaction> {
         self.0.open_table(EXPIRY)?;
         self.0.open_table(USAGE)?;
         self.0.open_table(SESSIONS)?;
+        self.0.open_table(PROFILES)?;
         let mut pending = self.0.open_table(PENDING)?;
         while let Some((blob, _)) = pending.pop_first()? {
             self.free(blob.value())?;
@@ -78,6 +83,16 @@ impl Tables<WriteTransaction> {
                 return Err(StoreError::Missing { id: meta.id }.into());
             }
         }
+        if let Some(profile) = &meta.profile {
+            let former = {
+                let mut profiles = self.0.open_table(PROFILES)?;
+                let former = profiles.insert((meta.owner.as_str(), &**profile), meta.id.number())?;
+                former.map(|id| SnapshotId::from(id.value()))
+            };
+            if let Some(former) = former.filter(|former| *former != meta.id) {
+                self.remove(&meta.owner, former)?;
+            }
+        }
         let after = commit.fits(usage(&self.0.open_table(USAGE)?, &meta.owner)?)?;
         self.0.open_table(USAGE)?.insert(meta.owner.as_str(), (after.bytes, after.count))?;
         self.put(meta)
@@ -101,6 +116,7 @@ impl Tables<WriteTransaction> {
         let bytes = if let Ok(meta) = Meta::read(owner, id, &json) {
             self.forget_expiry(&meta)?;
             self.free(meta.blob.number())?;
+            self.forget_profile(&meta)?;
             before.bytes.saturating_sub(meta.stored)
         } else {
             // The readable parts are handled, and the owner's usage is counted again: this is rare.
@@ -179,6 +195,16 @@ impl Tables<WriteTransaction> {
         Ok(())
     }
 
+    /// The profile whose state a snapshot was has none, unless it has another one by now.
+    fn forget_profile(&self, meta: &Meta) -> Result<(), Fault> {
+        let Some(profile) = &meta.profile else { return Ok(()) };
+        let (mut profiles, key) = (self.0.open_table(PROFILES)?, (meta.owner.as_str(), &**profile));
+        if profiles.get(key)?.is_some_and(|id| id.value() == meta.id.number()) {
+            profiles.remove(key)?;
+        }
+        Ok(())
+    }
+
     fn free(&self, blob: u128) -> Result<(), Fault> {
         self.0.open_table(CHUNKS)?.retain_in((blob, 0)..=(blob, u32::MAX), |_, _| false)?;
         Ok(())
@@ -204,6 +230,29 @@ impl Tables<ReadTransaction> {
             Meta::read(owner, SnapshotId::from(key.value().1), json.value())
         };
         range.rev().take(limit).map(|entry| Ok(read(entry?))).collect()
+    }
+
+    pub(super) fn profile(&self, owner: &Owner, name: &str) -> Result<Option<SnapshotId>, Fault> {
+        let profiles = self.0.open_table(PROFILES)?;
+        Ok(profiles.get((owner.as_str(), name))?.map(|id| SnapshotId::from(id.value())))
+    }
+
+    pub(super) fn profiles(
+        &self,
+        owner: &Owner,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, SnapshotId)>, Fault> {
+        let profiles = self.0.open_table(PROFILES)?;
+        let start = Bound::Excluded((owner.as_str(), after));
+        // Names of profiles are ASCII.
+        let end = Bound::Excluded((owner.as_str(), "\u{10ffff}"));
+        let range = profiles.range::<(&str, &str)>((start, end))?;
+        let read = range.take(limit).map(|entry| {
+            let (key, id) = entry?;
+            Ok((key.value().1.to_owned(), SnapshotId::from(id.value())))
+        });
+        read.collect()
     }
 
     pub(super) fn owners(&self) -> Result<Vec<Owner>, Fault> {

@@ -1,5 +1,6 @@
--- ARGV: owner, id, blob, metadata, bytes, chunks, expiry or 0, id to replace or '', most bytes, most snapshots.
-local owner, id, json, replaces = ARGV[1], ARGV[2], ARGV[4], ARGV[8]
+-- ARGV: owner, id, blob, metadata, bytes, chunks, expiry or 0, id to replace or '', most bytes, most snapshots,
+-- profile or ''. A snapshot replaces the one that its profile has; none is the state of a profile and replaces another one.
+local owner, id, json, replaces, profile = ARGV[1], ARGV[2], ARGV[4], ARGV[8], ARGV[11]
 local bytes, chunks, expires = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local chunks_at = blob(ARGV[3])
 
@@ -7,6 +8,7 @@ local chunks_at = blob(ARGV[3])
 if redis.call('HEXISTS', chunks_at, 'pending') == 0 or redis.call('HLEN', chunks_at) ~= chunks + 1 then
   return 'abandoned'
 end
+if replaces == '' and profile ~= '' then replaces = redis.call('HGET', profiles(owner), profile) or '' end
 local replaced = replaces ~= '' and find(owner, replaces) or nil
 if replaces == id and not replaced then return 'missing' end
 local has = redis.call('HMGET', usage(owner), 'bytes', 'count')
@@ -20,6 +22,7 @@ redis.call('HDEL', chunks_at, 'pending')
 redis.call('PERSIST', chunks_at)
 redis.call('HSET', snapshots(owner), id, json)
 redis.call('ZADD', order(owner), 0, id)
+if profile ~= '' then redis.call('HSET', profiles(owner), profile, id) end
 if expires > 0 then redis.call('ZADD', expiry(), ARGV[7], owner .. '/' .. id) end
 redis.call('HSET', usage(owner), 'bytes', string.format('%.0f', bytes_after), 'count', string.format('%.0f', count_after))
 redis.call('SADD', KEYS[1] .. 'owners', owner)

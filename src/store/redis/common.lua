@@ -1,6 +1,7 @@
 -- KEYS[1] of most scripts is what all keys begin with. Scripts look first and write after: what fails has changed nothing.
 local function snapshots(owner) return KEYS[1] .. 'snapshots:' .. owner end
 local function order(owner) return KEYS[1] .. 'order:' .. owner end
+local function profiles(owner) return KEYS[1] .. 'profiles:' .. owner end
 local function usage(owner) return KEYS[1] .. 'usage:' .. owner end
 local function blob(id) return KEYS[1] .. 'blob:' .. id end
 local function expiry() return KEYS[1] .. 'expiry' end
@@ -11,6 +12,7 @@ local function decode(json)
   if not is_json or type(meta) ~= 'table' then return {} end
   if type(meta.stored) ~= 'number' or meta.stored < 0 then meta.stored = nil end
   if type(meta.blob) ~= 'string' then meta.blob = nil end
+  if type(meta.profile) ~= 'string' then meta.profile = nil end
   return meta
 end
 
@@ -27,6 +29,9 @@ local function remove(owner, id, meta)
   redis.call('ZREM', expiry(), owner .. '/' .. id)
   redis.call('HINCRBY', usage(owner), 'count', -1)
   if meta.blob then redis.call('UNLINK', blob(meta.blob)) end
+  if meta.profile and redis.call('HGET', profiles(owner), meta.profile) == id then
+    redis.call('HDEL', profiles(owner), meta.profile)
+  end
   if meta.stored then
     redis.call('HINCRBY', usage(owner), 'bytes', string.format('-%.0f', meta.stored))
   else

@@ -17,7 +17,9 @@ const options = rest.filter(option => option !== '--quick');
 const examples = quick ? 10 : 100;
 
 // The server must accept what the document allows.
-const flags = ['--timeout-max', '0s', '--idle-timeout-max', '0s', '--keep-alive-max', '8784h', '--park-keep-alive', '1m'];
+const profiles = folder('profiles');
+const flags = ['--timeout-max', '0s', '--idle-timeout-max', '0s', '--keep-alive-max', '8784h', '--park-keep-alive', '1m',
+  '--profiles-dir', profiles];
 const ghostmux = await openGhostmux(program, findBrowser(), flags);
 const server = `http://${ghostmux.host}:${ghostmux.port}`;
 // After these two the server takes no new session; tests/it/pool.rs has them.
@@ -31,6 +33,7 @@ child.onLine(line => console.log(line));
 const code = await child.over;
 removeFolder(dir);
 const left = await ghostmux.close();
+removeFolder(profiles);
 const isClean = left.obeyed && left.processes.length === 0 && left.files.length === 0;
 if (!isClean) console.log('FAILED ghostmux left:', left);
 await endAll();

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     client::text,
     rest::{JSON, body_of, is_problem},
+    site::Site,
     tenants::{Server, Tenant},
 };
 
@@ -292,4 +293,144 @@ async fn tenants_cannot_be_managed_without_admin_or_by_odd_names() {
         assert_eq!(server.ask(&ops, "DELETE", &path, Value::Null).await.status, 204, "U04: {name}");
     }
     assert_eq!(file().trim_end(), before.trim_end(), "U04: the file is as it was");
+}
+
+/// U10: the profile of another tenant, by every interface that takes its name; and a profile of the same name.
+#[tokio::test]
+async fn profiles_of_other_tenants_are_unknown() {
+    let (victim, attacker) = (Tenant::new("victim"), Tenant::new("attacker"));
+    let server = Server::start(&[&victim, &attacker], &[]).await;
+    let (proxy, site) = (&server.proxy, Site::start().await);
+    let url = |tenant: &Tenant, query: &str| format!("/?{query}&token={}", tenant.text());
+    let ask = async |tenant: &Tenant, method: &str, path: &str, body: &str| {
+        proxy.http(method, path, &[("x-api-key", tenant.text()), JSON], body).await
+    };
+    let theirs = proxy.connect_to(&url(&victim, "profile=shop&persist=true")).await;
+    let page = theirs.page_at(&site.url("/?login")).await;
+    theirs.evaluate(&page.session, "localStorage.secret = 'of the victim'").await;
+    theirs.ok(None, "ghost.closeSession", json!({})).await;
+    // The victim saves it while the attacker comes.
+    let theirs = proxy.connect_to(&url(&victim, "profile=shop&persist=true")).await;
+
+    let own = proxy.connect_to(&url(&attacker, "keep_alive=0")).await;
+    let said = async |name: &str| {
+        let mut said = vec![
+            proxy.refusal(&url(&attacker, &format!("profile={name}"))).await,
+            proxy.refusal(&format!("/s/another?profile={name}&token={}", attacker.text())).await,
+        ];
+        for (method, path, body) in [
+            ("GET", "/v1/profiles/NAME", ""),
+            ("DELETE", "/v1/profiles/NAME", ""),
+            ("POST", "/v1/profiles/NAME/snapshots", "{}"),
+            ("GET", "/v1/profiles/victim@NAME", ""),
+            ("POST", "/v1/sessions", r#"{"profile":"NAME"}"#),
+            ("POST", "/v1/sessions", r#"{"session":"another","profile":"NAME"}"#),
+        ] {
+            let answer = ask(&attacker, method, &path.replace("NAME", name), &body.replace("NAME", name)).await;
+            said.push(format!("{} {}", answer.status, answer.body));
+        }
+        for (method, member) in [
+            ("ghost.getProfile", "profile"),
+            ("ghost.deleteProfile", "profile"),
+            ("ghost.exportProfile", "profile"),
+            ("ghost.createSession", "profile"),
+        ] {
+            said.push(format!("{:?}", own.call(method, json!({ member: name })).await.expect_err("it is unknown")));
+        }
+        said.iter().map(|said| said.replace(name, "NAME")).collect::<Vec<_>>()
+    };
+    let foreign = said("shop").await;
+    assert_eq!(foreign, said("never").await, "U10");
+    assert!(foreign.iter().take(8).all(|said| said.starts_with("404")), "U10: {foreign:?}");
+    let listed = body_of(&ask(&attacker, "GET", "/v1/profiles", "").await);
+    assert_eq!(listed["profiles"], json!([]), "U10: {listed}");
+    // A profile of the same name is another one, which nobody holds.
+    let mine = proxy.connect_to(&url(&attacker, "profile=shop&persist=true")).await;
+    let page = mine.page_at(&site.url("/?login")).await;
+    let read = "localStorage.secret ?? 'nothing'";
+    assert_eq!(mine.evaluate(&page.session, read).await, "nothing", "U10");
+    mine.evaluate(&page.session, "localStorage.secret = 'of the attacker'").await;
+    mine.ok(None, "ghost.closeSession", json!({})).await;
+    assert_eq!(ask(&attacker, "DELETE", "/v1/profiles/shop", "").await.status, 204, "U10");
+    theirs.ok(None, "ghost.closeSession", json!({})).await;
+    let theirs = proxy.connect_to(&url(&victim, "profile=shop")).await;
+    let page = theirs.page_at(&site.url("/?login")).await;
+    assert_eq!(theirs.evaluate(&page.session, read).await, "of the victim", "U10");
+}
+
+/// U11: the user data of another tenant, by their name, by that of their directory, and while they are in use.
+#[tokio::test]
+async fn user_data_of_other_tenants_are_unknown() {
+    let (victim, attacker) = (
+        Tenant::with("victim", "capabilities = [\"dedicated\"]"),
+        Tenant::with("attacker", "capabilities = [\"dedicated\"]"),
+    );
+    let directory = tempfile::tempdir().expect("a directory");
+    let base = directory.path().display().to_string();
+    let server = Server::start(&[&victim, &attacker], &["--profiles-dir", &base]).await;
+    let (proxy, site) = (&server.proxy, Site::start().await);
+    let url = |tenant: &Tenant, query: &str| format!("/?{query}&token={}", tenant.text());
+    let ask = async |method: &str, path: &str, body: &str| {
+        proxy.http(method, path, &[("x-api-key", attacker.text()), JSON], body).await
+    };
+    let theirs = proxy.connect_to(&url(&victim, "user_data=shop")).await;
+    let page = theirs.page_at(&site.url("/?login")).await;
+    theirs.evaluate(&page.session, "localStorage.secret = 'of the victim'").await;
+    let idle = proxy.connect_to(&url(&victim, "user_data=idle")).await;
+    idle.ok(None, "ghost.closeSession", json!({})).await;
+    let said = async |name: &str| {
+        let mut said = Vec::new();
+        for (method, path, body) in [
+            ("GET", "/v1/profiles/NAME?kind=userData", ""),
+            ("DELETE", "/v1/profiles/NAME?kind=userData", ""),
+            ("POST", "/v1/profiles/NAME/snapshots", r#"{"kind":"userData"}"#),
+        ] {
+            let answer = ask(method, &path.replace("NAME", name), body).await;
+            said.push(format!("{} {}", answer.status, answer.body).replace(name, "NAME"));
+        }
+        said
+    };
+    let foreign = said("shop").await;
+    assert_eq!(foreign, said("never").await, "U11");
+    assert!(foreign.iter().all(|said| said.starts_with("404")), "U11: {foreign:?}");
+    let victims = directory.path().join("victim@idle/data");
+    assert!(victims.exists());
+    // A directory of the attacker's own, by way of which a path would lead to others.
+    let way = proxy.connect_to(&url(&attacker, "user_data=way")).await;
+    way.ok(None, "ghost.closeSession", json!({})).await;
+    for name in [
+        "victim@shop",
+        "way%2f..%2fvictim%40shop",
+        "way%2f..%2fvictim%40idle",
+        "..%2fvictim%40shop",
+        "victim%40shop%2fdata",
+        "..",
+        "%2fetc",
+        "a%00",
+    ] {
+        let refused = proxy.refusal(&url(&attacker, &format!("user_data={name}"))).await;
+        assert!(refused.starts_with("400"), "U11: {name}: {refused}");
+        let path = format!("/v1/profiles/{}", name.replace('@', "%40"));
+        for (method, path, body) in [
+            ("GET", format!("{path}?kind=userData"), ""),
+            ("POST", format!("{path}/snapshots"), r#"{"kind":"userData"}"#),
+            ("DELETE", format!("{path}?kind=userData"), ""),
+        ] {
+            let answer = ask(method, &path, body).await;
+            assert!(matches!(answer.status, 400 | 404), "U11: {method} {path}: {} {}", answer.status, answer.body);
+        }
+    }
+    assert!(victims.exists(), "U11: the victim's user data were deleted");
+    assert_eq!(ask("DELETE", "/v1/profiles/way?kind=userData", "").await.status, 204, "U11");
+    assert_eq!(body_of(&ask("GET", "/v1/profiles", "").await)["profiles"], json!([]), "U11");
+    let mine = proxy.connect_to(&url(&attacker, "user_data=shop")).await;
+    let page = mine.page_at(&site.url("/?login")).await;
+    let read = "localStorage.secret ?? 'nothing'";
+    assert_eq!(mine.evaluate(&page.session, read).await, "nothing", "U11");
+    mine.ok(None, "ghost.closeSession", json!({})).await;
+    assert_eq!(ask("DELETE", "/v1/profiles/shop?kind=userData", "").await.status, 204, "U11");
+    theirs.ok(None, "ghost.closeSession", json!({})).await;
+    let theirs = proxy.connect_to(&url(&victim, "user_data=shop")).await;
+    let page = theirs.page_at(&site.url("/?login")).await;
+    assert_eq!(theirs.evaluate(&page.session, read).await, "of the victim", "U11");
 }

@@ -144,6 +144,13 @@ async fn ghost_domain_matches_its_definition() {
         ghost("ghost.exportSnapshot", json!({"snapshot": saved["id"], "format": "ghostmux"})).await["data"].clone();
     ghost("ghost.importSnapshot", json!({"data": data})).await;
     ghost("ghost.deleteSnapshot", named).await;
+    let with_profile =
+        ghost("ghost.createSession", json!({"profile": "shop", "persist": true})).await["session"].clone();
+    ghost("ghost.closeSession", json!({"id": with_profile["id"]})).await;
+    ghost("ghost.listProfiles", json!({})).await;
+    for command in ["getProfile", "exportProfile", "deleteProfile"] {
+        ghost(&format!("ghost.{command}"), json!({"profile": "shop"})).await;
+    }
     ghost("ghost.disable", json!({})).await;
     ghost("ghost.park", json!({})).await;
     assert!(client.end().await.starts_with("1000"));
@@ -151,10 +158,10 @@ async fn ghost_domain_matches_its_definition() {
     for event in events.iter().filter(|event| event["method"].as_str().is_some_and(|name| name.starts_with("ghost."))) {
         is_of(event["method"].as_str().expect("a name"), &event["params"]);
     }
-    // Every command of the definition was sent above, and every event arrived except that of a lost
-    // browser.
+    // Every command of the definition was sent above, and every event arrived except those of a lost
+    // browser and of user data.
     let domain = ghostmux::api_types::Domain::ghost();
-    for event in domain.events.iter().filter(|event| event.name != "browserLost") {
+    for event in domain.events.iter().filter(|event| !matches!(&*event.name, "browserLost" | "userDataTooLarge")) {
         let method = format!("ghost.{}", event.name);
         assert!(events.iter().any(|heard| heard["method"] == method), "{method} did not come");
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Writes this value into every store of a page.
-pub(super) async fn mark(client: &Client, page: &Page, what: &str) {
+pub(crate) async fn mark(client: &Client, page: &Page, what: &str) {
     let script = format!(
         "new Promise((done, failed) => {{
             document.cookie = 'mark={what}; max-age=1000'; localStorage.mark = '{what}'; sessionStorage.mark = '{what}';
@@ -30,7 +30,7 @@ pub(super) async fn mark(client: &Client, page: &Page, what: &str) {
 }
 
 /// The values in the stores of a page: cookie, localStorage, sessionStorage, `IndexedDB`.
-pub(super) async fn marks(client: &Client, session: &str) -> Value {
+pub(crate) async fn marks(client: &Client, session: &str) -> Value {
     let script = "new Promise(done => {
         const all = base => [document.cookie.match(/mark=\\w+/)?.[0] ?? '', localStorage.mark ?? null, sessionStorage.mark ?? null, base];
         const open = indexedDB.open('marks');

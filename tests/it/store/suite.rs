@@ -39,6 +39,7 @@ on_both!(
     expired_snapshots_disappear_and_free_quota,
     dropped_writers_leave_nothing,
     snapshots_are_replaced_atomically,
+    a_profile_has_its_newest_complete_state,
     reading_a_deleted_snapshot_reports_it_missing,
     a_session_record_is_claimed_once,
     records_survive_a_restart,
@@ -336,6 +337,41 @@ async fn a_session_record_is_claimed_once(test_store: TestStore) {
     assert_eq!(store.session(&owner("local"), "a").await, Ok(None));
     let large = SessionRecord { state: json!("x".repeat(17_000)), ..record("c", 0) };
     assert!(matches!(store.put_session(large).await, Err(StoreError::Invalid { .. })));
+}
+
+async fn a_profile_has_its_newest_complete_state(test_store: TestStore) {
+    let (store, local, other) = (test_store.open(), owner("local"), owner("other"));
+    let new = |owner: &str, name: &str| New { profile: Some(name.to_owned()), ..named(owner, name) };
+    let ids = async |owner| store.profiles(owner, None, 10).await.expect("a list");
+    assert_eq!((store.profile(&local, "shop").await, ids(&local).await), (Ok(None), vec![]));
+    let first = save(&store, new("local", "shop"), &content(1, 2 * CHUNK)).await.expect("saved");
+    let theirs = save(&store, new("other", "shop"), &content(2, CHUNK)).await.expect("saved");
+    let bank = save(&store, new("local", "bank"), &content(3, CHUNK)).await.expect("saved");
+    // What is not complete changes nothing.
+    let mut writer = store.put(new("local", "shop")).await.expect("begun");
+    writer.write(&content(4, 2 * CHUNK)).await.expect("written");
+    drop(writer);
+    assert_eq!(store.profile(&local, "shop").await.expect("an answer").map(|meta| meta.id), Some(first));
+    let second = save(&store, new("local", "shop"), &content(5, CHUNK)).await.expect("saved");
+    assert_eq!(read(&store, "local", second).await, Ok(content(5, CHUNK)));
+    assert_eq!(store.meta(&local, first).await, Err(missing(first)), "the former state is deleted");
+    assert_eq!(ids(&local).await, [("bank".to_owned(), bank), ("shop".to_owned(), second)]);
+    assert_eq!(store.profiles(&local, Some("bank"), 10).await, Ok(vec![("shop".to_owned(), second)]));
+    assert_eq!(store.profiles(&local, None, 1).await, Ok(vec![("bank".to_owned(), bank)]));
+    assert_eq!(ids(&other).await, [("shop".to_owned(), theirs)], "of each owner its own");
+    let listed = store.list(&local, &ALL).await.expect("a list").snapshots;
+    let usage = StoreUsage { bytes: listed.iter().map(|meta| meta.stored).sum(), count: 2 };
+    assert_eq!(store.usage(&local).await, Ok(usage));
+    // A profile that takes the place of its former state needs no further place.
+    let most = |most| New { most: Some(most), ..new("local", "shop") };
+    let third = save(&store, most(2), &content(6, CHUNK)).await.expect("it takes a place that is free then");
+    assert!(matches!(save(&store, most(1), &content(7, CHUNK)).await, Err(StoreError::Quota { .. })));
+    assert_eq!(store.profile(&local, "shop").await.expect("an answer").map(|meta| meta.id), Some(third));
+    store.remove(&local, third).await.expect("deleted");
+    store.set_expiry(&local, bank, Expires::At(Timestamp(1))).await.expect("set");
+    assert_eq!((store.profile(&local, "shop").await, store.profile(&local, "bank").await), (Ok(None), Ok(None)));
+    assert_eq!(store.sweep().await, Ok(1));
+    assert_eq!(ids(&local).await, []);
 }
 
 async fn records_survive_a_restart(mut test_store: TestStore) {
