@@ -188,6 +188,8 @@ bench-neighbour: ## The longest wait of a client beside a greedy one, compared w
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- neighbour $(ARGS)
 
+# With `--examples` (of which there are none) cargo takes the features of the dependencies that the tests take, so that what
+# clippy has checked is used again.
 lint: ## Formatting, lints, documentation
 	@echo '==> formatting'
 	@cargo fmt --check
@@ -195,7 +197,7 @@ lint: ## Formatting, lints, documentation
 	@cargo clippy --locked --all-targets -- -D warnings
 	@scripts/mutants.py --check
 	@echo '==> documentation'
-	@RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet
+	@RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet --lib --examples
 	@if command -v cargo-deny >/dev/null; then echo '==> dependencies' && cargo deny --locked check bans licenses sources; fi
 
 # It downloads the list of known vulnerabilities, so it needs the network; `make lint` does not.
