@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::join_all;
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::{Pid, getpgid},
+    unistd::Pid,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -123,17 +123,10 @@ async fn crash_of_a_renderer_is_the_business_of_its_page() {
     assert_eq!((proxy.browsers(), proxy.figure("browsers_lost_total").await), (old, 0));
 }
 
-/// The processes of the proxy's only Chrome that are of this type.
+/// The processes of the proxy's Chromes that are of this type.
 fn of_type(proxy: &Proxy, kind: &str) -> BTreeSet<i32> {
-    let main = proxy.browsers()[0];
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_one = |pid: &i32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let is_of_type = String::from_utf8_lossy(&line).contains(&format!("--type={kind}"));
-        is_of_type && getpgid(Some(Pid::from_raw(*pid))) == Ok(main)
-    };
-    pids.filter(is_one).collect()
+    let all = proxy.chrome_processes();
+    all.iter().filter(|process| process.is_of_type(kind)).map(|process| process.pid.as_raw()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

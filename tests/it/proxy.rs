@@ -13,7 +13,7 @@ use std::{
 
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{Pid, getpgid},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -45,6 +45,25 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(has, _)| has == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A process of Chrome.
+#[derive(Debug)]
+pub(crate) struct ChromeProcess {
+    pub(crate) pid: Pid,
+    line: String,
+}
+
+impl ChromeProcess {
+    /// The value of a flag, such as `--type=`. Processes that a zygote has forked have blanks between their flags.
+    pub(crate) fn flag(&self, name: &str) -> Option<&str> {
+        self.line.split(['\0', ' ']).find_map(|flag| flag.strip_prefix(name))
+    }
+
+    /// Whether it is of this type, such as `renderer`.
+    pub(crate) fn is_of_type(&self, kind: &str) -> bool {
+        self.flag("--type=") == Some(kind)
     }
 }
 
@@ -172,6 +191,22 @@ impl Proxy {
         let all: Vec<u32> = self.browser_processes().into_iter().filter(is_main).collect();
         let is_fork = |pid: &u32| parent(*pid).is_some_and(|parent| all.contains(&parent));
         all.iter().filter(|pid| !is_fork(pid)).filter_map(|pid| i32::try_from(*pid).ok()).map(Pid::from_raw).collect()
+    }
+
+    /// All processes of its Chromes: those of the process groups that the main processes lead.
+    pub(crate) fn chrome_processes(&self) -> Vec<ChromeProcess> {
+        let main = self.browsers();
+        let in_group = |pid: &Pid| getpgid(Some(*pid)).is_ok_and(|group| main.contains(&group));
+        let of = |pid: Pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            Some(ChromeProcess { pid, line: String::from_utf8_lossy(&line).into_owned() })
+        };
+        processes()
+            .filter_map(|pid| i32::try_from(pid).ok())
+            .map(Pid::from_raw)
+            .filter(in_group)
+            .filter_map(of)
+            .collect()
     }
 
     /// Kills its only Chrome with SIGKILL.
@@ -356,12 +391,17 @@ fn parent(pid: u32) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
+/// All processes of this machine.
+fn processes() -> impl Iterator<Item = u32> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 fn processes_naming(directory: &Path) -> Vec<u32> {
     let directory = directory.to_string_lossy();
     let names_it = |pid: &u32| {
         fs::read(format!("/proc/{pid}/cmdline"))
             .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&format!("{directory}/ghostmux-")))
     };
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(names_it).collect()
+    processes().filter(names_it).collect()
 }

@@ -8,7 +8,7 @@ use std::{collections::HashMap, fmt, fs};
 
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::{Pid, getpgid},
+    unistd::Pid,
 };
 use serde_json::{Value, json};
 
@@ -20,19 +20,13 @@ use crate::proxy::Proxy;
 
 /// The process of a page or frame that has the most memory.
 fn largest_renderer(proxy: &Proxy) -> Result<Pid, String> {
-    let browsers = proxy.browsers();
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw));
-    let is_one = |pid: &Pid| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let is_renderer = String::from_utf8_lossy(&line).contains("--type=renderer");
-        is_renderer && getpgid(Some(*pid)).is_ok_and(|group| browsers.contains(&group))
-    };
+    let all = proxy.chrome_processes();
+    let renderers = all.iter().filter(|process| process.is_of_type("renderer")).map(|process| process.pid);
     // The second word is the number of resident pages.
     let pages = |pid: &Pid| -> Option<u64> {
         fs::read_to_string(format!("/proc/{pid}/statm")).ok()?.split(' ').nth(1)?.parse().ok()
     };
-    pids.filter(is_one).max_by_key(pages).ok_or_else(|| "no process of a page is there".to_owned())
+    renderers.max_by_key(pages).ok_or_else(|| "no process of a page is there".to_owned())
 }
 
 /// Methods that would restore the target or end the connection, after which the rest would test

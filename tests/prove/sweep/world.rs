@@ -1,13 +1,18 @@
 //! A proxy with a browser, a site and a victim, and the checks that they are unharmed.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     ended::{Ended, State},
     stage::Stage,
     victim::{self, Victim},
 };
-use crate::{browsers::Browser, proxy::Proxy, site::Site, tenants::Tenants};
+use crate::{
+    browsers::Browser,
+    proxy::{ChromeProcess, Proxy},
+    site::Site,
+    tenants::Tenants,
+};
 
 /// The tenant of the victim, if there are several; the attacker is of [`OTHER`].
 const OWN: usize = 0;
@@ -45,7 +50,7 @@ pub(crate) struct World {
     pub(crate) site: Site,
     pub(crate) tenants: Tenants,
     /// The processes that all tenants share, with their roles.
-    shared: BTreeMap<u32, String>,
+    shared: BTreeMap<i32, String>,
 }
 
 impl World {
@@ -103,17 +108,18 @@ impl World {
 }
 
 /// Chrome's processes that are not specific to a context.
-fn shared_processes(proxy: &Proxy) -> BTreeMap<u32, String> {
-    let kind_of = |pid: &u32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let flag = |name: &str| line.split('\0').find_map(|flag| flag.strip_prefix(name)).map(str::to_owned);
-        match (flag("--type="), flag("--utility-sub-type=")) {
-            // Full Chrome has a process without a type that handles crashes; the test ignores it.
-            (None, _) => flag("--remote-debugging-pipe").map(|_| "browser".to_owned()),
-            (Some(kind), _) if kind == "gpu-process" => Some(kind),
-            (_, service) => service.filter(|service| service.contains("network") || service.contains("storage")),
+fn shared_processes(proxy: &Proxy) -> BTreeMap<i32, String> {
+    let main = proxy.browsers();
+    let kind_of = |process: &ChromeProcess| {
+        // Full Chrome has another process without a type, which handles crashes; the test ignores it.
+        if main.contains(&process.pid) {
+            return Some("browser".to_owned());
         }
+        let service = process.flag("--utility-sub-type=");
+        let service = service.filter(|service| service.contains("network") || service.contains("storage"));
+        let gpu = process.flag("--type=").filter(|kind| *kind == "gpu-process");
+        gpu.or(service).map(str::to_owned)
     };
-    proxy.browser_processes().into_iter().filter_map(|pid| Some((pid, kind_of(&pid)?))).collect()
+    let all = proxy.chrome_processes();
+    all.iter().filter_map(|process| Some((process.pid.as_raw(), kind_of(process)?))).collect()
 }
