@@ -57,6 +57,29 @@ impl Rules {
         let (percent, limit) = percent.zip(self.cpu_limit).filter(|(is, most)| is >= most)?;
         Some(Evidence::Cpu { percent, limit })
     }
+
+    /// From 1 to 2 browsers of 10 sessions each, and no dedicated ones; nothing is recycled. Tests change what concerns
+    /// them.
+    #[cfg(test)]
+    pub(super) fn of_tests() -> Self {
+        Self {
+            min: 1,
+            max: 2,
+            sessions_per_browser: 10,
+            dedicated: 0,
+            spares: 0,
+            idle: Duration::from_secs(300),
+            memory_limit: Some(90),
+            cpu_limit: Some(95),
+            recycle_age: None,
+            recycle_sessions: None,
+            recycle_growth: None,
+            recycle_disk: None,
+            browser_memory: None,
+            browser_disk: None,
+            recycle_deadline: Duration::from_secs(3600),
+        }
+    }
 }
 
 /// The state of the pool at one moment.

@@ -280,18 +280,13 @@ fn rules(min: usize, more: usize, sessions: i64) -> Rules {
         min,
         max: min + more,
         sessions_per_browser: sessions,
-        dedicated: 0,
-        spares: 0,
         idle: Duration::from_secs(20),
-        memory_limit: Some(90),
-        cpu_limit: Some(95),
         recycle_age: Some(Duration::from_secs(3600)),
         recycle_sessions: Some(100),
         recycle_growth: Some(1 << 30),
-        recycle_disk: None,
         browser_memory: Some(3 << 30),
-        browser_disk: None,
         recycle_deadline: Duration::from_secs(10),
+        ..Rules::of_tests()
     }
 }
 

@@ -135,21 +135,14 @@ mod tests {
 
     fn rules() -> Rules {
         Rules {
-            min: 1,
-            max: 2,
-            sessions_per_browser: 10,
             dedicated: 3,
             spares: 1,
-            idle: SECOND * 300,
-            memory_limit: Some(90),
-            cpu_limit: Some(95),
             recycle_age: Some(SECOND),
             recycle_sessions: Some(1),
             recycle_growth: Some(1),
             recycle_disk: Some(1),
             browser_memory: Some(1000),
-            browser_disk: None,
-            recycle_deadline: SECOND,
+            ..Rules::of_tests()
         }
     }
 

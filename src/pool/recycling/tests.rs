@@ -8,14 +8,6 @@ const MIB: u64 = 1 << 20;
 
 fn rules() -> Rules {
     Rules {
-        min: 1,
-        max: 2,
-        sessions_per_browser: 10,
-        dedicated: 0,
-        spares: 0,
-        idle: SECOND * 300,
-        memory_limit: Some(90),
-        cpu_limit: Some(95),
         recycle_age: Some(SECOND * 1000),
         recycle_sessions: Some(50),
         recycle_growth: Some(500 * MIB),
@@ -23,6 +15,7 @@ fn rules() -> Rules {
         browser_memory: Some(2000 * MIB),
         browser_disk: Some(3000 * MIB),
         recycle_deadline: SECOND * 60,
+        ..Rules::of_tests()
     }
 }
 

@@ -8,23 +8,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// From 1 to 3 browsers of 10 sessions each, with 300 s until one too many is drained.
 fn rules() -> Rules {
-    Rules {
-        min: 1,
-        max: 3,
-        sessions_per_browser: 10,
-        dedicated: 0,
-        spares: 0,
-        idle: SECOND * 300,
-        memory_limit: Some(90),
-        cpu_limit: Some(95),
-        recycle_age: None,
-        recycle_sessions: None,
-        recycle_growth: None,
-        recycle_disk: None,
-        browser_memory: None,
-        browser_disk: None,
-        recycle_deadline: SECOND * 3600,
-    }
+    Rules { max: 3, ..Rules::of_tests() }
 }
 
 fn browser(number: u32, stage: Stage, sessions: i64) -> BrowserFigures {
