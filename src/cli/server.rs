@@ -109,6 +109,7 @@ pub async fn browsers(arguments: &Arguments, out: &mut impl Write) -> Result<(),
     let mut table = Table::new([
         "ID",
         "STATE",
+        "ISOLATION",
         "PID OR URL",
         "AGE",
         "SESSIONS",
@@ -222,11 +223,12 @@ fn row_of_session(session: &Session) -> [String; 7] {
     ]
 }
 
-fn row_of_browser(browser: &BrowserInfo) -> [String; 11] {
+fn row_of_browser(browser: &BrowserInfo) -> [String; 12] {
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     [
         browser.id.to_string(),
         word(browser.state),
+        word(browser.isolation),
         or_none(browser.url.clone().or_else(|| browser.pid.map(|pid| pid.to_string()))),
         or_none(browser.age.map(span)),
         browser.sessions.to_string(),

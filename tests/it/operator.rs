@@ -103,6 +103,12 @@ async fn subcommands_show_the_sessions_browsers_and_status_of_a_server() {
     assert!(code == Some(0) && text.contains("0 active, 1 parked") && text.contains("1 ready"), "{text}");
     let (_, status, _) = ghostmux(&proxy, &["status", "--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&status).expect("JSON")["sessions"]["parked"], 1);
+
+    let _dedicated = proxy.connect_to("/?isolation=dedicated").await;
+    let (_, table, _) = ghostmux(&proxy, &["browsers"]).await;
+    let is_shown =
+        |words: &str| table.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ").contains(words));
+    assert!(is_shown("ready shared") && is_shown("ready dedicated"), "{table}");
 }
 
 #[test]
