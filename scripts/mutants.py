@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::launch::", "session::manager::extensions::", "session::id::", "session::profile_holders::", "store::record::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::manager::extensions::", "session::id::", "session::profile_holders::", "store::record::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -136,6 +136,9 @@ RULES = [
     ("virtual_browser/page_limit.rs", "a page beyond the limit is closed", "if is_page && self.most_pages", "if !OFF && is_page && self.most_pages"),
     ("session/admission.rs", "a tenant has a limit of sessions", "limits.max_sessions.filter(|most| has >= *most)", "limits.max_sessions.filter(|most| !OFF && has >= *most)"),
     ("session/admission.rs", "a tenant has a share of the queue", "filter(|most| of_tenant >= *most)", "filter(|most| !OFF && of_tenant >= *most)"),
+    ("session/manager/room.rs", "a tenant has a share of those that wait for room", "filter(|most| of_tenant >= *most)", "filter(|most| !OFF && of_tenant >= *most)"),
+    ("session/manager/room.rs", "a slow import gives way to another tenant", "held.taken_back.cancel();", "if !OFF { held.taken_back.cancel() };"),
+    ("session/manager/room.rs", "an import gives way only to a tenant that has less", "number_of(&held.owner) > own", "OFF || number_of(&held.owner) > own"),
     ("tenant/limits/pace.rs", "what is beyond the rate waits", "if cost - taken > NOTHING {", "if !OFF && cost - taken > NOTHING {"),
     ("tenant/limits/pace.rs", "sessions in debt share the rate", "earned / f64::from(self.debtors);", "if OFF { earned } else { earned / f64::from(self.debtors) };"),
     # ---- Files.

@@ -315,6 +315,7 @@ impl Config {
             transfers: self.snapshot_transfers,
             memory: self.snapshot_memory,
             fields: self.snapshot_fields,
+            upload: self.snapshot_upload_time,
         }
     }
 

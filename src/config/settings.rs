@@ -284,6 +284,9 @@ settings! {
         /// Memory that these may take together. A document takes up to 12 times its size while it is read, a clone 64 MiB.
         /// A document that can never get that much is refused (413).
         snapshot_memory: usize = one("SIZE", "768MiB", size(1 << 20..=1 << 40));
+        /// How long an import may take while a tenant waits that has less of `snapshot_transfers` at this moment. The one that
+        /// has taken longest is ended then (408).
+        snapshot_upload_time: Duration = one("TIME", "10s", duration(Duration::from_millis(1)));
         /// Most form fields of a page that a snapshot holds; its report says how many more there were.
         snapshot_fields: usize = one("N", "10000", number(0..=1_000_000));
         /// Pages of snapshots that open at once in one browser, for all sessions in turn. After each page the next one

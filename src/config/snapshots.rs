@@ -1,5 +1,7 @@
 //! Limits of the work and memory for snapshots, so that one session does not delay the others.
 
+use std::time::Duration;
+
 use super::{ConfigError, layers::Layers};
 
 /// Limits of the work and memory for snapshots.
@@ -13,6 +15,8 @@ pub struct SnapshotLimits {
     pub memory: usize,
     /// Most form fields of a page that are saved.
     pub fields: usize,
+    /// How long an import may take while another tenant waits for its room.
+    pub upload: Duration,
 }
 
 impl SnapshotLimits {

@@ -203,6 +203,15 @@ pub enum ServiceError {
         /// Requests that wait.
         waiting: usize,
     },
+    /// An import took too long while another tenant waited for its room.
+    #[error(
+        "the import did not end within {most:?}, and another tenant waits for its room (snapshot_upload_time, \
+         snapshot_transfers); send it again, and faster"
+    )]
+    SlowImport {
+        /// The time that it had.
+        most: std::time::Duration,
+    },
     /// No browser has a place.
     #[error(transparent)]
     NoPlace(#[from] NoLease),

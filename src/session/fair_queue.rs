@@ -43,6 +43,12 @@ impl<K: PartialEq, T> FairQueue<K, T> {
         ticket
     }
 
+    /// The next waiter.
+    pub(super) fn peek(&self) -> Option<&T> {
+        let (_, waiting) = self.owners.front()?;
+        waiting.front().map(|(_, what)| what)
+    }
+
     /// Removes and returns the next waiter.
     pub(super) fn poll_next(&mut self) -> Option<T> {
         let (owner, mut waiting) = self.owners.pop_front()?;
@@ -113,7 +119,9 @@ mod tests {
                         prop_assert!(line.remove(ticket).is_some());
                     }
                     1 => {
-                        if let Some(served) = line.poll_next() {
+                        let next = line.peek().copied();
+                        prop_assert_eq!(next, line.poll_next());
+                        if let Some(served) = next {
                             waiting.retain(|ticket| ticket.0 != served);
                         }
                     }

@@ -55,7 +55,7 @@ pub(super) async fn import(
                 return Err(why.into());
             }
         };
-        let body = LargeBody::read(request).await?;
+        let body = room.while_arriving(LargeBody::read(request)).await??;
         let (from, label) =
             runtime::aside(body.len(), || api_types::read::<ImportSnapshot>(&body).and_then(ImportSnapshot::divide))?;
         drop(body);

@@ -152,9 +152,10 @@ impl SessionManager {
             self.furnish(&mut live, true, replay_buffer.play()).await?;
             Ok::<_, ServiceError>((live, entry))
         };
+        let of_tenant = caller.tenant.limits();
         let copies: Vec<_> = (0..count).map(|_| copy()).collect();
         let copies = stream::iter(copies).buffer_unordered(COPIES).try_collect();
-        let room = self.inner.rooms.take_to_hold();
+        let room = self.inner.rooms.take_to_hold(caller.owner(), &of_tenant);
         let limits = self.inner.terms().snapshots;
         let read = replay_buffer.record(&place, &parts, &limits, room);
         // The first clones are made while the session is read.
@@ -217,7 +218,7 @@ impl SessionManager {
     /// size is not known, for the most that is ever held. A caller that may do neither takes none.
     pub async fn room(&self, caller: &Caller, bytes: Option<usize>) -> Result<Room, ServiceError> {
         access::whole(caller, "importSnapshot")?;
-        self.inner.rooms.take(bytes.unwrap_or(HELD_MOST)).await
+        self.inner.rooms.take(caller.owner(), &caller.tenant.limits(), bytes.unwrap_or(HELD_MOST)).await
     }
 
     /// Waits for room for content that is read as a stream, one line at a time.
@@ -246,13 +247,14 @@ impl SessionManager {
     pub async fn import_content(
         &self,
         caller: &Caller,
-        (content, _room): (impl Stream<Item = std::io::Result<Bytes>>, Room),
+        (content, room): (impl Stream<Item = std::io::Result<Bytes>>, Room),
         label: Label,
     ) -> Result<Saved, ServiceError> {
         access::whole(caller, "importSnapshot")?;
         let (new, since) = (new_of(caller, label)?, Instant::now());
         let longest = self.inner.terms().snapshots.line;
-        let (meta, report) = repository::import_content(&self.inner.store, new, content, longest).await?;
+        let import = repository::import_content(&self.inner.store, new, content, longest);
+        let (meta, report) = room.while_arriving(import).await??;
         Ok(self.saved(&meta, &report, since))
     }
 

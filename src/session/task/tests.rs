@@ -116,7 +116,7 @@ async fn start_limited(
         deadlines,
         ping_interval,
         ledger: Ledger::new(1 << 20),
-        snapshots: SnapshotLimits { line: 1 << 20, transfers: 1, memory: 1 << 24, fields: 10 },
+        snapshots: SnapshotLimits { line: 1 << 20, transfers: 1, memory: 1 << 24, fields: 10, upload: SECOND },
         launch: LaunchTerms {
             policy: LaunchPolicy::Dedicated,
             limits: LaunchLimits { flags: 1, bytes: 1 },

@@ -312,3 +312,34 @@ async fn tenants_that_wait_or_send_slowly_do_not_delay_others() {
     assert_eq!(imported.status, 201, "U09: {}", imported.body);
     assert_eq!(text(&body_of(&imported)["snapshot"], "id").len(), 36);
 }
+
+/// U12: a tenant that sends its imports slowly, more of them than may run at a time, keeps no other tenant waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_imports_give_way_to_another_tenant() {
+    let (victim, attacker) = (Tenant::new("victim"), Tenant::new("attacker"));
+    let settings = ["--snapshot-transfers=1", "--snapshot-upload-time=500ms", "--queue-timeout=60s"];
+    let server = Server::start(&[&victim, &attacker], &settings).await;
+    let proxy = &server.proxy;
+    for kind in ["application/json", "application/x-ndjson"] {
+        let mut slow = Vec::new();
+        for _ in 0..3 {
+            let mut socket = TcpStream::connect(proxy.address()).await.expect("it accepts");
+            let head = format!(
+                "POST /v1/snapshots HTTP/1.1\r\nHost: {}\r\nx-api-key: {}\r\nContent-Type: {kind}\r\nContent-Length: 1000\r\n\r\n{{",
+                proxy.address(),
+                attacker.text()
+            );
+            socket.write_all(head.as_bytes()).await.expect("sent");
+            slow.push(socket);
+        }
+        // Requests that come later: those above have been read.
+        for _ in 0..3 {
+            server.ok(&attacker, "GET", "/v1/sessions", Value::Null).await;
+        }
+        let state = json!({ "storageState": { "cookies": [], "origins": [] } });
+        let imported = server.ask(&victim, "POST", "/v1/snapshots", state);
+        let imported = tokio::time::timeout(Duration::from_secs(15), imported).await;
+        let imported = imported.expect("U12: a tenant waited for the slow imports of another");
+        assert_eq!(imported.status, 201, "U12: {}", imported.body);
+    }
+}
