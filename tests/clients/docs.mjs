@@ -48,7 +48,8 @@ function blocksOf(page) {
 
 const [program, browser = findBrowser()] = process.argv.slice(2);
 const PROGRAM = resolve(program);
-const ghostmux = await openGhostmux(PROGRAM, browser);
+const profiles = folder('profiles');
+const ghostmux = await openGhostmux(PROGRAM, browser, ['--profiles-dir', profiles]);
 const address = `${ghostmux.host}:${ghostmux.port}`;
 const here = text => text.replaceAll(/(127\.0\.0\.1|localhost):9222/g, address);
 const api = async (method, path, body) => {
@@ -207,4 +208,5 @@ if (count < 15) {
 for (const { id } of (await api('GET', '/v1/sessions')).sessions) await api('DELETE', `/v1/sessions/${id}`);
 site.close();
 removeFolder(cwd);
+removeFolder(profiles);
 await finish(ghostmux, failed > 0);
