@@ -202,9 +202,11 @@ async fn json_version_leads_to_the_shared_http_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unsupported_options_are_refused_by_name() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
-    for (option, name) in
-        [("launch=%7B%7D", "launch"), ("--proxy-server=x:1", "--proxy-server"), ("stealth", "stealth")]
-    {
+    for (option, name) in [
+        ("launch=%7B%22executablePath%22:%22/x%22%7D", "launch.executablePath"),
+        ("--proxy-server=x:1", "--proxy-server"),
+        ("stealth", "stealth"),
+    ] {
         let refused = proxy.refusal(&format!("/?{option}")).await;
         assert!(refused.contains("400") && refused.contains(name), "{refused}");
     }
