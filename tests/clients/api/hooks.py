@@ -26,7 +26,10 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def map_body(context, body):
-    """A hundred copies take long, and test no more than two."""
+    """A hundred copies take long, and test no more than two. Launch options are an object for the schema; what it may have is
+    the table of docs/launch-options.md, which tests/it/launch_options.rs checks."""
+    if isinstance(body, dict) and isinstance(body.get("launch"), dict):
+        body["launch"] = {}
     if isinstance(body, dict) and isinstance(body.get("count"), int | float) and 2 < body["count"] <= 100:
         body["count"] = 2
     return body
