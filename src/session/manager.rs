@@ -264,17 +264,14 @@ impl SessionManager {
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let since = Instant::now();
         let place = Place::of(caller, initial.isolation, initial.launch.as_ref(), &self.inner.terms().launch).await?;
-        if let Some(profile) = initial.profile.clone() {
+        if let Some(profile) = initial.profile {
             if profile.kind == ProfileKind::UserData {
-                return Box::pin(self.open_on_user_data(caller, id, options, place, (initial, profile))).await;
+                return Box::pin(self.open_on_user_data(caller, id, options, place, profile)).await;
             }
-            return Box::pin(self.open_with_profile(caller, id, options, place, (initial, profile))).await;
+            return Box::pin(self.open_with_profile(caller, id, options, place, profile)).await;
         }
         let begins = self.beginning(caller, initial.begins.clone()).await?;
         let (mut live, entry) = self.make(caller, id, options, place, false).await?;
-        if let Some(launch) = initial.launch {
-            entry.checkpoint().set_launch(launch);
-        }
         if let Some(asked) = initial.begins {
             entry.checkpoint().set_beginning(asked);
         }
@@ -348,6 +345,9 @@ impl SessionManager {
         let (session_info, placed) = (record.session_info().clone(), Arc::default());
         let (begun, gone) = (CancellationToken::new(), CancellationToken::new());
         let checkpoint = inner.persistence.checkpoint(owner);
+        if let Some(launch) = &place.asked {
+            checkpoint.set_launch(launch.clone());
+        }
         let handle = Handle {
             control,
             session_info: session_info.clone(),

@@ -93,9 +93,6 @@ impl SessionManager {
         let (mut live, entry) = self.make(caller, id.clone(), had, place, false).await?;
         let age = Duration::from_millis(Timestamp::now().0.saturating_sub(was.created_at));
         live.wakes(age, wish.options)?;
-        if let Some(launch) = hibernated.launch() {
-            entry.checkpoint().set_launch(launch.clone());
-        }
         if let Some(profile) = had_profile {
             live.session_info().set_profile(profile);
         }

@@ -18,6 +18,8 @@ use crate::{
 pub(super) struct Place {
     /// With whom it shares its browser.
     pub(super) isolation: Isolation,
+    /// The launch options that lead to the rest, if there are any.
+    pub(super) asked: Option<Launch>,
     /// How its browser is started.
     launch: LaunchSpec,
     /// What is set for each of its pages.
@@ -44,13 +46,13 @@ impl Place {
         launch: Option<&Launch>,
         terms: &LaunchTerms,
     ) -> Result<Self, ServiceError> {
-        let Some(launch) = launch else { return Ok(Self::plain(isolation.unwrap_or_default())) };
+        let Some(asked) = launch else { return Ok(Self::plain(isolation.unwrap_or_default())) };
         let rights = Rights {
             capabilities: caller.tenant.capabilities(),
             policy: terms.policy,
             has_extensions: terms.extensions.is_some(),
         };
-        let placed = Wanted::read(launch, terms.limits)?.place(isolation, &rights);
+        let placed = Wanted::read(asked, terms.limits)?.place(isolation, &rights);
         let Setup { isolation, flags, pages, slow_mo } = placed.map_err(|why| match why {
             Unplaced::Bad(bad) => ServiceError::Bad(bad),
             Unplaced::Incapable { what, needs } => ServiceError::Incapable { what, needs },
@@ -59,7 +61,7 @@ impl Place {
         for flag in flags {
             args.push(extensions::resolved(flag, terms.extensions.as_deref()).await?);
         }
-        Ok(Self { isolation, launch: LaunchSpec::new(args), pages, slow_mo })
+        Ok(Self { isolation, asked: Some(asked.clone()), launch: LaunchSpec::new(args), pages, slow_mo })
     }
 }
 

@@ -16,8 +16,8 @@ use crate::session::{
 };
 use crate::{
     api_types::{
-        Initial, Label, Nothing, Options, Owner, Profile, ProfileKind, ProfileUse, Profiles, Reply, Snapshot,
-        SnapshotPart, Unreadable,
+        Label, Nothing, Options, Owner, Profile, ProfileKind, ProfileUse, Profiles, Reply, Snapshot, SnapshotPart,
+        Unreadable,
         operations::{DeleteProfile, ExportProfile, GetProfile, ListProfiles, ProfileRequest},
         profile_name,
     },
@@ -167,7 +167,7 @@ impl SessionManager {
         id: SessionId,
         options: Options,
         place: Place,
-        (initial, profile): (Initial, ProfileUse),
+        profile: ProfileUse,
     ) -> Result<(SessionTask, Registration), ServiceError> {
         access::whole(caller, "profile")?;
         let (since, name) = (Instant::now(), profile.name.as_str());
@@ -183,9 +183,6 @@ impl SessionManager {
                 return Err(no_profile(name));
             }
             let (mut live, entry) = self.make(caller, id.clone(), options.clone(), place.clone(), false).await?;
-            if let Some(launch) = initial.launch.clone() {
-                entry.checkpoint().set_launch(launch);
-            }
             live.session_info().set_profile(profile.clone());
             match self.begin_with_profile(&mut live, name, reader).await {
                 Ok(()) => {

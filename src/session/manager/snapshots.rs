@@ -146,9 +146,6 @@ impl SessionManager {
         let copy = || async move {
             let (mut live, entry) =
                 self.make(caller, SessionId::random(caller.owner()), options.clone(), own.clone(), false).await?;
-            if let Some(launch) = launch {
-                entry.checkpoint().set_launch(launch.clone());
-            }
             self.furnish(&mut live, true, replay_buffer.play()).await?;
             Ok::<_, ServiceError>((live, entry))
         };

@@ -20,7 +20,7 @@ use super::{
 use crate::session::{error::ServiceError, id::SessionId};
 use crate::{
     api_types::{
-        Event as _, Initial, Label, Millis, Options, Owner, Profile, ProfileKind, ProfileUse, Snapshot, SnapshotPart,
+        Event as _, Label, Millis, Options, Owner, Profile, ProfileKind, ProfileUse, Snapshot, SnapshotPart,
         UserDataTooLarge,
     },
     browser::{UserDataDir, UserDataError, UserDataInfo, UserDataRoot},
@@ -54,7 +54,7 @@ impl SessionManager {
         id: SessionId,
         options: Options,
         place: Place,
-        (initial, profile): (Initial, ProfileUse),
+        profile: ProfileUse,
     ) -> Result<(SessionTask, Registration), ServiceError> {
         access::whole(caller, "userData")?;
         // What the tenant may not is refused before the disk is touched.
@@ -70,9 +70,6 @@ impl SessionManager {
         let place = place.with_user_data(UserData::new(&locked));
         let hold = hold.with(locked);
         let (mut live, entry) = self.make(caller, id, options, place, false).await?;
-        if let Some(launch) = initial.launch {
-            entry.checkpoint().set_launch(launch);
-        }
         live.session_info().set_profile(profile.clone());
         live.will_save(hold);
         if let Some(handle) = self.handle(&live.session_info().session_id()) {
