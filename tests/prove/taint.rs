@@ -21,7 +21,7 @@ use std::{
 };
 
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use self::{
     checker::{Checker, MARKER, Reader},
@@ -49,13 +49,13 @@ pub(crate) async fn run(browser: &Browser, options: &Options) -> Outcome {
     proven(&proxy, tenants, &addresses, WITH_TWO_CLIENTS, options, None).await
 }
 
-/// Tests the checker: a relay that inserts one frame of a client among those of another must be
+/// Tests the checker: a relay that inserts a frame of a client into each connection of another must be
 /// detected.
 pub(crate) async fn injected_leaks_are_detected(browser: &Browser, options: &Options) {
     let proxy = Proxy::start(browser.clone(), &["--strict"]).await;
     let honest = Relay::start(proxy.address(), None).await;
-    let now = Arc::new(Notify::new());
-    let tap = Tap { of: honest.listen(), now: now.clone() };
+    let (now, is_now) = watch::channel(false);
+    let tap = Tap { of: honest.frames(), now: is_now };
     let leaky = Relay::start(proxy.address(), Some(tap)).await;
     let addresses = [leaky.address.clone(), honest.address.clone()];
     let outcome = proven(&proxy, Tenants::default(), &addresses, 0, options, Some(now)).await;
@@ -77,7 +77,7 @@ async fn proven(
     addresses: &[String],
     with_two: usize,
     options: &Options,
-    leak: Option<Arc<Notify>>,
+    leak: Option<watch::Sender<bool>>,
 ) -> Outcome {
     let since = Instant::now();
     let site = Site::start().await;
@@ -128,7 +128,7 @@ async fn proven(
             }
         }
         if let Some(leak) = leak.as_ref().filter(|_| stage.checker.count().0 > 300) {
-            leak.notify_one();
+            leak.send_replace(true);
         }
         if said.elapsed() > Duration::from_secs(20) {
             said = Instant::now();

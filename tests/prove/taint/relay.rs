@@ -1,14 +1,12 @@
 //! A relay between a client and the proxy that inserts a foreign frame on request, to test the
 //! checker.
 
-use std::sync::Arc;
-
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{
-        Notify,
         broadcast::{self, error::RecvError},
+        watch,
     },
     task::JoinHandle,
 };
@@ -24,18 +22,20 @@ pub(crate) struct Relay {
     task: JoinHandle<()>,
 }
 
-/// Frames of user 1; one of them is inserted among a client's own when `now` is notified.
+/// The frames of user 1, of which one is inserted into each connection of a client as soon as `now` holds.
+#[derive(Clone)]
 pub(crate) struct Tap {
-    pub(crate) of: broadcast::Receiver<String>,
-    pub(crate) now: Arc<Notify>,
+    pub(crate) of: broadcast::Sender<String>,
+    pub(crate) now: watch::Receiver<bool>,
 }
 
 impl Tap {
     /// A frame that identifies user 1: the first ones may be empty replies.
     async fn telling(mut self) -> Option<String> {
-        let mark = format!("{MARKER}1q");
+        self.now.wait_for(|now| *now).await.ok()?;
+        let (mark, mut frames) = (format!("{MARKER}1q"), self.of.subscribe());
         loop {
-            match self.of.recv().await {
+            match frames.recv().await {
                 Ok(text) if text.contains(&mark) => return Some(text),
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
@@ -45,24 +45,23 @@ impl Tap {
 }
 
 impl Relay {
-    /// Passes all frames to the proxy at `upstream` and back, and inserts one frame of `tap`.
+    /// Passes all frames to the proxy at `upstream` and back, and inserts a frame of `tap` into each connection.
     pub(crate) async fn start(upstream: &str, tap: Option<Tap>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let (heard, _) = broadcast::channel(4096);
         let (upstream, frames) = (upstream.to_owned(), heard.clone());
         let task = tokio::spawn(async move {
-            let mut tap = tap;
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(pump(socket, upstream.clone(), frames.clone(), tap.take()));
+                tokio::spawn(pump(socket, upstream.clone(), frames.clone(), tap.clone()));
             }
         });
         Self { address, heard, task }
     }
 
     /// The frames that pass to its client.
-    pub(crate) fn listen(&self) -> broadcast::Receiver<String> {
-        self.heard.subscribe()
+    pub(crate) fn frames(&self) -> broadcast::Sender<String> {
+        self.heard.clone()
     }
 }
 
@@ -72,18 +71,19 @@ impl Drop for Relay {
     }
 }
 
-async fn pump(socket: TcpStream, upstream: String, frames: broadcast::Sender<String>, mut tap: Option<Tap>) {
+async fn pump(socket: TcpStream, upstream: String, frames: broadcast::Sender<String>, tap: Option<Tap>) {
     let Ok(mut client) = accept_async(socket).await else { return };
     let Ok(to) = TcpStream::connect(&upstream).await else { return };
     let Ok((mut proxy, _)) = client_async(format!("ws://{upstream}/"), to).await else { return };
+    let mut waits = tap.is_some();
+    let foreign = async {
+        match tap {
+            Some(tap) => tap.telling().await,
+            None => None,
+        }
+    };
+    tokio::pin!(foreign);
     loop {
-        let now = tap.as_ref().map(|tap| tap.now.clone());
-        let leak = async {
-            match now {
-                Some(now) => now.notified().await,
-                None => std::future::pending().await,
-            }
-        };
         let sent = tokio::select! {
             frame = client.next() => match frame {
                 Some(Ok(frame)) => proxy.send(frame).await,
@@ -98,9 +98,10 @@ async fn pump(socket: TcpStream, upstream: String, frames: broadcast::Sender<Str
                 }
                 _ => return,
             },
-            () = leak => {
-                match tap.take().expect("there was one").telling().await {
-                    Some(foreign) => client.send(Message::text(foreign)).await,
+            frame = &mut foreign, if waits => {
+                waits = false;
+                match frame {
+                    Some(frame) => client.send(Message::text(frame)).await,
                     None => return,
                 }
             }
