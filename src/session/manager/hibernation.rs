@@ -110,14 +110,14 @@ impl SessionManager {
         Ok(Some((live, entry)))
     }
 
-    /// Ends a hibernated session of the caller. Returns whether there was one.
-    pub(super) async fn end_hibernated(&self, caller: &Caller, id: &str) -> Result<bool, ServiceError> {
-        let why = match self.inner.persistence.remove(caller.owner(), id).await? {
+    /// Ends a hibernated session. Returns whether there was one.
+    pub(super) async fn end_hibernated(&self, id: &SessionId) -> Result<bool, ServiceError> {
+        let why = match self.inner.persistence.remove(id.owner(), id.as_str()).await? {
             Removal::None => return Ok(false),
             Removal::Done => "it was ended while hibernated",
             Removal::Unreadable => "it was ended while hibernated, and its record could not be read",
         };
-        self.remember(&SessionId::new(caller.owner(), id), why.to_owned());
+        self.remember(id, why.to_owned());
         Ok(true)
     }
 

@@ -30,7 +30,7 @@ use crate::{
     runtime,
     session::task::{self, Caller, Control, SessionInfo},
     snapshot::repository::RepositoryError,
-    store::StoreError,
+    store::{StoreError, Timestamp},
     tenant::audit::Event,
 };
 
@@ -130,11 +130,12 @@ impl SessionManager {
 
     /// Ends a session. Its clients get this reason.
     pub async fn close(&self, caller: &Caller, id: &str, reason: CloseReason) -> Result<(), ServiceError> {
+        let asked = Timestamp::now();
         let handle = match self.look(caller, id).await {
             Ok(Found::Awake(handle)) => handle,
             Ok(Found::Asleep(_))
             | Err(ServiceError::Snapshot(RepositoryError::Store(StoreError::UnreadableSession { .. })))
-                if self.end_hibernated(caller, id).await? =>
+                if self.end_hibernated(&SessionId::new(caller.owner(), id)).await? =>
             {
                 return Ok(());
             }
@@ -146,6 +147,21 @@ impl SessionManager {
         let _ = handle.control.send(Box::new(Control::End(reason))).await;
         handle.control.closed().await;
         handle.gone.cancelled().await;
+        self.end_left(&handle, asked).await
+    }
+
+    /// Ends a session that came to rest in the store instead of ending: it hibernated just then, or its browser was lost
+    /// before it was restored. A session that began under its id after `asked` stays.
+    async fn end_left(&self, handle: &Handle, asked: Timestamp) -> Result<(), ServiceError> {
+        let id = handle.session_info.session_id();
+        let may_be_left = handle.checkpoint.is_used() || !handle.begun.is_cancelled();
+        if !may_be_left || self.handle(&id).is_some() {
+            return Ok(());
+        }
+        let left = self.inner.persistence.find(id.owner(), id.as_str()).await?;
+        if left.is_some_and(|left| left.session().created_at <= asked.0) {
+            self.end_hibernated(&id).await?;
+        }
         Ok(())
     }
 

@@ -69,7 +69,7 @@ impl Checkpoint {
     }
 
     /// Whether the store may have anything of the session.
-    pub(super) fn is_used(&self) -> bool {
+    pub(in crate::session) fn is_used(&self) -> bool {
         self.is_used.load(Ordering::Acquire)
     }
 

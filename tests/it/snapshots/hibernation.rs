@@ -1,6 +1,10 @@
 //! Hibernation: a parked session releases its place in the browser, and is restored when a client
 //! connects.
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 
 use super::apis::{mark, marks, page_at};
@@ -190,4 +194,26 @@ async fn owners_control_when_a_session_is_saved() {
     let id = id_of(&session).to_owned();
     eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;
     assert_eq!(ok(&proxy, "GET", &path, Value::Null).await["hibernateAfter"], 1);
+}
+
+/// The end of a session is its end in every state, also while it is restored.
+#[tokio::test(flavor = "multi_thread")]
+async fn session_that_is_ended_while_it_is_restored_is_gone() {
+    let proxy = Proxy::start(Browser::any().await, &["--hibernate-after", "1ms", "--warm", "0"]).await;
+    let session = create(&proxy, json!({ "keepAlive": 600_000 })).await;
+    let (id, path) = (id_of(&session).to_owned(), format!("/v1/sessions/{}", id_of(&session)));
+    eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;
+    let browser = Pid::from_raw(i32::try_from(proxy.browsers()[0]).expect("a process id"));
+    // It cannot be restored before it is ended.
+    kill(browser, Signal::SIGSTOP).expect("it runs");
+    let ended = async {
+        eventually("a session that is restored", async || state_of(&proxy, &id).await != "hibernated").await;
+        assert_eq!(proxy.http("DELETE", &path, &[], "").await.status, 204);
+        is_problem(&proxy.http("GET", &path, &[], "").await, 404, "no-session", "ended");
+    };
+    let at = format!("/devtools/browser/{id}");
+    let (refused, ()) = futures_util::join!(proxy.try_connect_to(&at), ended);
+    kill(browser, Signal::SIGCONT).expect("it runs");
+    assert!(refused.is_err(), "it was restored");
+    assert_eq!(ok(&proxy, "GET", "/v1/sessions", Value::Null).await["sessions"], json!([]));
 }
