@@ -312,7 +312,7 @@ async fn outcome(stage: &Stage, options: &Options, run: &Run) -> Outcome {
     let version: Value = serde_json::from_str(&version).unwrap_or_default();
     let product = version["Browser"].as_str().unwrap_or("unknown").to_owned();
     let faults = stage.faults.lock().expect("no panic").clone();
-    Outcome { proof: "soak", product, facts, faults, took: run.since.elapsed() }
+    Outcome { proof: "soak", product, facts, faults, took: run.since.elapsed() }.with_log_of(&stage.proxy)
 }
 
 /// Writes the samples and their picture beside the proofs' outcomes.

@@ -309,6 +309,7 @@ impl Sweep<'_> {
             "stages ended": self.ends,
             "late answers that did not happen again": self.slow,
         });
-        Outcome { proof: "sweep", product, facts, faults: self.faults, took: since.elapsed() }
+        let (proof, faults, took) = ("sweep", self.faults, since.elapsed());
+        Outcome { proof, product, facts, faults, took }.with_log_of(&self.world.proxy)
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use ghostmux::browser::find::{self, Kind};
 use serde_json::{Value, json};
 
-use crate::browsers::Browser;
+use crate::{browsers::Browser, proxy::Proxy};
 
 /// The outcome of one proof.
 #[derive(Debug)]
@@ -30,6 +30,14 @@ impl Outcome {
     /// Fails the test unless the proof passed.
     pub(crate) fn check(&self) {
         assert!(self.faults.is_empty(), "{}\n{}", self.text(), self.faults.join("\n"));
+    }
+
+    /// With faults, prints what the server has logged.
+    pub(crate) fn with_log_of(self, proxy: &Proxy) -> Self {
+        if !self.faults.is_empty() {
+            eprintln!("---- the proxy's log:\n{}", proxy.log());
+        }
+        self
     }
 
     /// The outcome as text.
