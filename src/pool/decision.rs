@@ -125,8 +125,11 @@ pub(super) struct BrowserFigures {
     pub(super) served: u64,
     /// Memory of its process tree in bytes, if it is known.
     pub(super) resident: Option<u64>,
-    /// The same when it was new.
-    pub(super) resident_when_new: Option<u64>,
+    /// How far its memory has been above what it may take, for the last [`GROWTH_LASTS`], in bytes; `None` if it is not that
+    /// old.
+    ///
+    /// [`GROWTH_LASTS`]: super::recycling::GROWTH_LASTS
+    pub(super) growth: Option<u64>,
     /// Bytes of disk that its profile and temporary files take, if they are known.
     pub(super) disk: Option<u64>,
     /// An operator wants it replaced.

@@ -5,12 +5,47 @@
 //! does the old one stop to do so, and it is closed when its last session has ended. No session is cut, except by the
 //! limits of a browser's memory and disk.
 
-use std::time::Duration;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use super::decision::{BrowserFigures, Decision, Evidence, Figures, RecycleReason, Rules, Stage, What};
 
 /// Memory that each session may take before a browser counts as grown, in bytes.
 const PER_SESSION: u64 = 100 << 20;
+/// How long a browser must have grown. The contexts of sessions that have ended are disposed of one after another, and their
+/// processes take memory until then.
+pub(super) const GROWTH_LASTS: Duration = Duration::from_secs(60);
+
+/// How far the memory of one browser has been above what it may take.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Growth {
+    when_new: Option<u64>,
+    /// When it was measured, and the excess in bytes: the latest one that is as old as [`GROWTH_LASTS`], and all later ones.
+    measured: VecDeque<(Instant, u64)>,
+}
+
+impl Growth {
+    /// Notes the memory in bytes of a browser that has this many sessions.
+    pub(super) fn measured(&mut self, resident: u64, sessions: i64, now: Instant) {
+        let when_new = *self.when_new.get_or_insert(resident);
+        let sessions = u64::try_from(sessions).unwrap_or(0);
+        let allowed = when_new.saturating_add(PER_SESSION.saturating_mul(sessions));
+        self.measured.push_back((now, resident.saturating_sub(allowed)));
+        let is_old = |at: Instant| now.saturating_duration_since(at) >= GROWTH_LASTS;
+        while self.measured.get(1).is_some_and(|(at, _)| is_old(*at)) {
+            self.measured.pop_front();
+        }
+    }
+
+    /// The growth that has lasted, in bytes; `None` if it has not been measured for that long.
+    pub(super) fn lasting(&self) -> Option<u64> {
+        let ((first, _), (last, _)) = self.measured.front().zip(self.measured.back())?;
+        let is_long = last.saturating_duration_since(*first) >= GROWTH_LASTS;
+        is_long.then(|| self.measured.iter().map(|(_, growth)| *growth).min())?
+    }
+}
 
 /// Whether a browser is to end now.
 pub(super) fn end(figures: &Figures, rules: &Rules) -> Option<Decision> {
@@ -100,9 +135,7 @@ fn reason(browser: &BrowserFigures, figures: &Figures, rules: &Rules) -> Option<
     {
         return Some(RecycleReason::Disk(disk));
     }
-    let sessions = u64::try_from(browser.sessions).unwrap_or(0);
-    let allowed = browser.resident_when_new?.saturating_add(PER_SESSION.saturating_mul(sessions));
-    let growth = browser.resident?.saturating_sub(allowed);
+    let growth = browser.growth?;
     rules.recycle_growth.is_some_and(|most| growth >= most).then_some(RecycleReason::Growth(growth))
 }
 

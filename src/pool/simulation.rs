@@ -132,7 +132,7 @@ impl World {
             ready_at: now,
             served: 0,
             resident: None,
-            resident_when_new: Some(0),
+            growth: None,
             disk: None,
             is_asked: false,
             replaced_by: None,
@@ -262,7 +262,7 @@ impl World {
             }
             Event::Grow(at, bytes) => {
                 if let Some(browser) = self.browsers.get_mut(at) {
-                    browser.figures.resident = Some(bytes);
+                    (browser.figures.resident, browser.figures.growth) = (Some(bytes), Some(bytes));
                 }
             }
             Event::Die(at) => {

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::{
     decision::{BrowserFigures, RecycleReason, Stage},
     placement::{BrowserKind, Company, Figures},
+    recycling::Growth,
     warm_pool::WarmPool,
 };
 use crate::{
@@ -65,9 +66,9 @@ pub(super) struct Serving {
     /// Notified when the warm leases have changed.
     pub(super) refill: Arc<Notify>,
     pub(super) ready_at: Instant,
-    /// Memory of the process tree, in bytes: when it was new, and now.
-    pub(super) resident_when_new: Option<u64>,
+    /// Memory of the process tree, in bytes, as it was measured last.
     pub(super) resident: Option<u64>,
+    pub(super) growth: Growth,
     /// Processor time of the process tree, as it was measured last.
     pub(super) cpu: Option<Duration>,
     /// Bytes of disk that its profile and temporary files take.
@@ -245,7 +246,7 @@ impl Slot {
             ready_at: serving.map_or(self.since, |serving| serving.ready_at),
             served: serving.map_or(0, |serving| serving.browser.served()),
             resident: serving.and_then(|serving| serving.resident),
-            resident_when_new: serving.and_then(|serving| serving.resident_when_new),
+            growth: serving.and_then(|serving| serving.growth.lasting()),
             disk: serving.and_then(|serving| serving.disk),
             is_asked: self.is_asked,
             replaced_by: self.replaced_by,
@@ -454,8 +455,8 @@ mod tests {
             warm: WarmPool::new(0, 1, now),
             refill: Arc::default(),
             ready_at: now,
-            resident_when_new: None,
             resident: None,
+            growth: Growth::default(),
             cpu: None,
             disk: None,
             is_overdue: false,

@@ -156,7 +156,7 @@ mod tests {
             ready_at: Instant::now(),
             served,
             resident: Some(100),
-            resident_when_new: Some(1),
+            growth: Some(99),
             disk: Some(100),
             is_asked: false,
             replaced_by: None,

@@ -1,6 +1,8 @@
 //! What the operating system says of the local browsers: their memory, their files, and the processes of those that have
 //! ended.
 
+use std::time::Instant;
+
 use super::{
     Pool,
     reconcile::{self, Departed, OrphanProcess, Process, Rounds},
@@ -25,11 +27,14 @@ impl Pool {
                 return;
             }
         };
+        let now = Instant::now();
         for serving in self.inner.slots.lock().values_mut().filter_map(Slot::serving_mut) {
             let figures = serving.browser.pid().and_then(|pid| table.of(pid));
             serving.resident = figures.map(|figures| figures.memory);
             serving.cpu = figures.map(|figures| figures.cpu);
-            serving.resident_when_new = serving.resident_when_new.or(serving.resident);
+            if let Some(resident) = serving.resident {
+                serving.growth.measured(resident, serving.browser.live(), now);
+            }
         }
     }
 

@@ -39,7 +39,7 @@ fn browser(number: u32, now: Instant) -> BrowserFigures {
         ready_at: now,
         served: 2,
         resident: Some(300 * MIB),
-        resident_when_new: Some(100 * MIB),
+        growth: None,
         disk: None,
         is_asked: false,
         replaced_by: None,
@@ -78,10 +78,9 @@ fn browsers_are_replaced_by_age_sessions_growth_and_request() {
     assert_eq!(of(old), replace(RecycleReason::Age(SECOND * 1000), "recycle_age"));
     let used = BrowserFigures { served: 50, ..young.clone() };
     assert_eq!(of(used), replace(RecycleReason::Served(50), "recycle_sessions"));
-    // 100 when it was new, and 100 for each session.
-    let grown = |mib| BrowserFigures { resident: Some(mib * MIB), ..young.clone() };
-    assert_eq!(of(grown(799)), None);
-    assert_eq!(of(grown(800)), replace(RecycleReason::Growth(500 * MIB), "recycle_growth"));
+    let grown = |mib| BrowserFigures { growth: Some(mib * MIB), ..young.clone() };
+    assert_eq!(of(grown(499)), None);
+    assert_eq!(of(grown(500)), replace(RecycleReason::Growth(500 * MIB), "recycle_growth"));
     let full = |mib| BrowserFigures { disk: Some(mib * MIB), ..young.clone() };
     assert_eq!(of(full(999)), None);
     assert_eq!(of(full(1000)), replace(RecycleReason::Disk(1000 * MIB), "recycle_disk"));
@@ -164,4 +163,23 @@ fn remote_browsers_are_never_replaced() {
     assert!(decide(&figures, &rules).is_some());
     figures.browsers[0].is_remote = true;
     assert_eq!(decide(&figures, &rules), None);
+}
+
+/// Ten sessions that end leave their memory for a while: that is not growth. What stays is.
+#[test]
+fn growth_counts_when_it_has_lasted() {
+    let (mut growth, start) = (Growth::default(), now());
+    let mut at = |second: u32, mib: u64, sessions| {
+        growth.measured(mib * MIB, sessions, start + SECOND * second);
+        growth.lasting()
+    };
+    assert_eq!(at(0, 100, 0), None);
+    assert_eq!(at(10, 2000, 10), None);
+    assert_eq!(at(20, 2000, 0), None, "they have just ended");
+    assert_eq!(at(30, 150, 0), None);
+    assert_eq!(at(60, 2100, 0), Some(0), "a minute ago it was new");
+    assert_eq!(at(90, 900, 2), Some(50 * MIB), "half a minute ago there was more, and less before");
+    assert_eq!(at(120, 2000, 0), Some(600 * MIB), "in the last minute");
+    assert_eq!(at(170, 2000, 10), Some(600 * MIB));
+    assert_eq!(at(180, 1000, 10), Some(0));
 }

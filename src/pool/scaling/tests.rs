@@ -21,7 +21,7 @@ fn browser(number: u32, stage: Stage, sessions: i64) -> BrowserFigures {
         ready_at: Instant::now(),
         served: 0,
         resident: None,
-        resident_when_new: None,
+        growth: None,
         disk: None,
         is_asked: false,
         replaced_by: None,

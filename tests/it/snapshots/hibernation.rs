@@ -1,10 +1,7 @@
 //! Hibernation: a parked session releases its place in the browser, and is restored when a client
 //! connects.
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use super::apis::{mark, marks, page_at};
@@ -203,7 +200,7 @@ async fn session_that_is_ended_while_it_is_restored_is_gone() {
     let session = create(&proxy, json!({ "keepAlive": 600_000 })).await;
     let (id, path) = (id_of(&session).to_owned(), format!("/v1/sessions/{}", id_of(&session)));
     eventually("a session that hibernates", async || state_of(&proxy, &id).await == "hibernated").await;
-    let browser = Pid::from_raw(i32::try_from(proxy.browsers()[0]).expect("a process id"));
+    let browser = proxy.browsers()[0];
     // It cannot be restored before it is ended.
     kill(browser, Signal::SIGSTOP).expect("it runs");
     let ended = async {
