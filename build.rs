@@ -18,7 +18,7 @@ const WHOLE: &str = "*";
 
 /// The handlers of methods, with the doc comments of the variants of `Handler`.
 /// `src/virtual_browser/dispatch.rs` calls them.
-const HANDLERS: [(&str, &str); 45] = [
+const HANDLERS: [(&str, &str); 47] = [
     ("acknowledge", "Answers with an empty result."),
     ("attach_to_browser_target", "Attaches to the virtual browser target."),
     ("attach_to_target", "Attaches to a target of this session."),
@@ -33,10 +33,12 @@ const HANDLERS: [(&str, &str); 45] = [
     ("download_behavior", "Sets the download directory of a context."),
     ("during_trace", "Sends a command to Chrome while a trace of this session runs."),
     ("emulate", "Sends a command to Chrome, and records the emulation that it sets."),
+    ("load_extension", "Loads an extension from below the directory of the operator."),
     ("navigate", "Sends a command that navigates the page, once that waits for no window that it opens."),
     ("end_trace", "Ends the trace of this session."),
     ("get_browser_contexts", "Lists the contexts of this session."),
     ("get_dev_tools_target", "Answers that no developer tools are open."),
+    ("get_extensions", "Lists the extensions, with their paths below the directory of the operator."),
     ("get_target_info", "Describes a target of this session."),
     ("get_targets", "Lists the targets of this session."),
     ("get_version", "Answers with the browser's version."),

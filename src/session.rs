@@ -4,7 +4,7 @@
 //! `lifecycle` says which states a session has and what ends each of them (pure). `admission` limits how many sessions
 //! there are, with `fair_queue` for those that wait (pure). `launch` says what the launch options of clients mean (pure).
 //! `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the
-//! directory of a session. `persistence` saves sessions and keeps their records in the store, `profile_holders` says which
+//! directory of a session, `extensions` looks for those that a client names. `persistence` saves sessions and keeps their records in the store, `profile_holders` says which
 //! session saves which profile, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
@@ -13,6 +13,7 @@ pub mod client;
 mod connect_options;
 pub mod directory;
 mod error;
+mod extensions;
 mod fair_queue;
 mod id;
 pub mod launch;

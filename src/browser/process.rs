@@ -51,6 +51,11 @@ const LONGEST_SOCKET: usize = 108;
 /// How many of Chrome's last lines of output are kept to explain a failed start.
 const KEPT_LINES: usize = 20;
 
+/// Among the flags of all browsers. With it Chrome loads no extension but those that a flag names.
+const WITHOUT_EXTENSIONS: &str = "--disable-extensions";
+/// Chrome has the commands of `Extensions` only with it, and only on its pipe.
+const LOAD_BY_COMMAND: &str = "--enable-unsafe-extension-debugging";
+
 /// The program to start, and how.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -65,15 +70,22 @@ pub struct Launch {
     pub codec: CodecChoice,
     /// The control groups of browsers, if each is to be in one of its own.
     pub cgroups: Option<Arc<Cgroups>>,
+    /// Whether dedicated browsers can load extensions, and keep those that are in their user data.
+    pub has_extensions: bool,
 }
 
 impl Launch {
-    /// A browser as this one, but for what is different in one that is started for one session.
-    pub(super) fn with(&self, special: &LaunchSpec) -> Cow<'_, Self> {
-        if special.is_plain() {
+    /// A dedicated browser as this one, but for what is different in one that is started for one session.
+    pub(super) fn dedicated(&self, special: &LaunchSpec) -> Cow<'_, Self> {
+        if special.is_plain() && !self.has_extensions {
             return Cow::Borrowed(self);
         }
-        Cow::Owned(Self { flags: merge(self.flags.clone(), special.args()), ..self.clone() })
+        let mut flags = merge(self.flags.clone(), special.args());
+        if self.has_extensions {
+            flags.retain(|flag| flag != WITHOUT_EXTENSIONS);
+            flags.push(LOAD_BY_COMMAND.to_owned());
+        }
+        Cow::Owned(Self { flags, ..self.clone() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Starts a browser until it takes leases: the connection, its version and error texts, the
 //! watchers.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{borrow::Cow, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -148,24 +148,25 @@ pub(crate) struct Started {
     pub(crate) link: JoinHandle<End>,
 }
 
-/// Starts or connects to a browser and makes it ready for leases. `special` is what is different in one that is started for
-/// one session; it has no meaning for a remote one.
+/// Starts or connects to a browser and makes it ready for leases. `dedicated` is how one is started that has one session; it
+/// has no meaning for a remote one.
 pub(crate) async fn start(
     id: BrowserId,
     source: &Source,
-    special: &LaunchSpec,
+    dedicated: Option<&LaunchSpec>,
     quotas: Shares,
     metrics: Arc<Metrics>,
 ) -> Result<Started, BrowserError> {
     let Opened { transport, process, greeting } = match source {
         Source::Local(launch) => {
-            let (launch, user_data) = (&*launch.with(special), special.user_data());
-            match open_local(launch, user_data, launch.codec.codec()).await {
+            let user_data = dedicated.and_then(LaunchSpec::user_data);
+            let launch = dedicated.map_or(Cow::Borrowed(launch), |spec| launch.dedicated(spec));
+            match open_local(&launch, user_data, launch.codec.codec()).await {
                 Err(BrowserError::NoCbor) => {
                     if launch.codec.fall_back() {
                         tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
                     }
-                    open_local(launch, user_data, Codec::Json).await?
+                    open_local(&launch, user_data, Codec::Json).await?
                 }
                 opened => opened?,
             }

@@ -155,6 +155,7 @@ impl SessionTask {
         session.limit(terms.cdp_sessions.within(limits.cdp_sessions_per_session));
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
+        session.load_extensions_from(terms.launch.extensions.clone());
         record.place(lease.browser().id());
         record.grant(granted);
         Self {

@@ -45,6 +45,8 @@ impl VirtualBrowser {
             Handler::GetVersion => self.get_version(on, id),
             Handler::CloseBrowser => self.close_browser(on, id),
             Handler::SystemInfo => self.system_info(on, command),
+            Handler::LoadExtension => self.load_extension(on, command),
+            Handler::GetExtensions => self.get_extensions(on, command),
             Handler::Permission => self.on_permission(on, command),
             Handler::InContext => self.in_context(on, command),
             Handler::GetWindowForTarget => self.get_window_for_target(on, command),

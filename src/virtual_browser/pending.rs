@@ -34,6 +34,10 @@ pub(super) enum Pending {
     WindowAttach(CdpSessionId, CallId),
     /// The client's reply to `SystemInfo.getInfo`.
     SystemInfo(CdpSessionId, CallId),
+    /// The path of an extension is being looked for; with the params that name it.
+    Extension(CdpSessionId, CallId, String),
+    /// The client's reply to `Extensions.getExtensions`.
+    Extensions(CdpSessionId, CallId),
     /// A trace that starts once the browser is reserved; with its params.
     Trace(CdpSessionId, CallId, String),
     /// `Tracing.start`: unless it failed, the trace runs.
@@ -75,6 +79,8 @@ impl Pending {
             | Self::Window(on, id, _)
             | Self::WindowAttach(on, id)
             | Self::SystemInfo(on, id)
+            | Self::Extension(on, id, _)
+            | Self::Extensions(on, id)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
             | Self::Picture(Picture { on, id, .. })
@@ -176,6 +182,7 @@ impl VirtualBrowser {
             Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
             Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
             Pending::SystemInfo(on, id) => self.on_system_info(&on, id, &result),
+            Pending::Extensions(on, id) => self.on_extensions(&on, id, &result),
             Pending::Alive(_, _, page) => self.on_alive(&page),
             Pending::LivenessCheck(on, id, page) => {
                 if self.on_careful(page, &on, id) {
@@ -189,7 +196,12 @@ impl VirtualBrowser {
             }
             Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, Some(&result)),
             Pending::Leaving => self.settle_leaving(tag),
-            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
+            Pending::Trace(..)
+            | Pending::Moved(_)
+            | Pending::Files(..)
+            | Pending::Extension(..)
+            | Pending::Permit(..)
+            | Pending::Nobody => {}
         }
     }
 
@@ -225,10 +237,16 @@ impl VirtualBrowser {
             | Pending::CreateContext(on, id)
             | Pending::DisposeContext(on, id, _)
             | Pending::WindowAttach(on, id)
-            | Pending::SystemInfo(on, id) => self.scope.fail(&on, id, error),
+            | Pending::SystemInfo(on, id)
+            | Pending::Extensions(on, id) => self.scope.fail(&on, id, error),
             Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, None),
             Pending::Leaving => self.settle_leaving(tag),
-            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
+            Pending::Trace(..)
+            | Pending::Moved(_)
+            | Pending::Files(..)
+            | Pending::Extension(..)
+            | Pending::Permit(..)
+            | Pending::Nobody => {}
         }
     }
 }

@@ -7,6 +7,7 @@ mod crashed_pages;
 mod decisions;
 mod dialog_guard;
 mod emulation;
+mod extensions;
 mod files;
 mod frames;
 mod ghost;
@@ -220,6 +221,10 @@ impl Pair {
             Action::CheckFiles(tag, directory, paths) => {
                 self.tags.push_back(tag);
                 format!("check {paths:?} in {}", directory.display())
+            }
+            Action::FindExtension(tag, directory, path) => {
+                self.tags.push_back(tag);
+                format!("find {path:?} in {}", directory.display())
             }
             Action::Claim(tag) => {
                 self.tags.push_back(tag);

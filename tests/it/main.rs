@@ -20,6 +20,7 @@ mod discovery;
 mod disk;
 mod docs;
 mod downloads;
+mod extensions;
 mod frames;
 mod launch_options;
 mod layers;

@@ -32,6 +32,8 @@ pub struct Wanted {
     pub(super) accepts_insecure_certs: bool,
     /// The pause before each command, in milliseconds.
     pub(super) slow_mo: u64,
+    /// Whether its clients load extensions.
+    pub(super) extensions: bool,
 }
 
 /// A flag that passed.
@@ -122,7 +124,6 @@ const OPTIONS: &[(&str, Rule)] = &[
              your library's newContext",
         ),
     ),
-    ("enableExtensions", Rule::Only(is_off, "give --load-extension in args")),
     ("debuggingPort", Rule::Never("the server itself connects to Chrome")),
     ("stealth", Rule::Only(is_off, "this server changes nothing that pages can see of a browser; leave it out")),
     ("firefoxUserPrefs", Rule::Never("the browsers of this server are Chromes")),
@@ -130,7 +131,8 @@ const OPTIONS: &[(&str, Rule)] = &[
 ];
 
 /// The options that are read below.
-const READ: [&str; 5] = ["args", "defaultViewport", "acceptInsecureCerts", "ignoreHTTPSErrors", "slowMo"];
+const READ: [&str; 6] =
+    ["args", "defaultViewport", "acceptInsecureCerts", "ignoreHTTPSErrors", "slowMo", "enableExtensions"];
 
 fn is_headless(value: &Json) -> bool {
     match value {
@@ -163,11 +165,14 @@ impl Wanted {
             Some(Json::Bool(true)) => Ok(true),
             Some(_) => Err(bad(name, "is neither true nor false")),
         };
+        let mut flags = flags_in(options.get("args"), limits.flags)?;
+        let extensions = extensions(options.get("enableExtensions"), &mut flags)?;
         Ok(Self {
-            flags: flags_in(options.get("args"), limits.flags)?,
+            flags,
             viewport: options.get("defaultViewport").filter(|value| !value.is_null()).map(viewport).transpose()?,
             accepts_insecure_certs: is_on("acceptInsecureCerts")? | is_on("ignoreHTTPSErrors")?,
             slow_mo: options.get("slowMo").filter(|value| !value.is_null()).map(slow_mo).transpose()?.unwrap_or(0),
+            extensions,
         })
     }
 
@@ -194,6 +199,30 @@ fn check(name: &str, value: &Json) -> Result<(), Bad> {
         Some(Rule::Only(_, why) | Rule::Never(why)) => refuse(why),
         None => refuse("this server knows no such launch option; docs/launch-options.md lists them"),
     }
+}
+
+/// `enableExtensions`: whether extensions are wanted. Those that it lists are loaded beside those of the flags.
+fn extensions(value: Option<&Json>, flags: &mut Vec<Judged>) -> Result<bool, Bad> {
+    let listed = match value {
+        None => return Ok(false),
+        Some(value) if is_off(value) => return Ok(false),
+        Some(Json::Bool(true)) => return Ok(true),
+        Some(listed) => listed.as_array().map(|paths| paths.iter().map(Json::as_str).collect::<Option<Vec<_>>>()),
+    };
+    let is_path = |path: &&str| !path.is_empty() && !path.contains(',');
+    let paths = listed.flatten().filter(|paths| paths.iter().all(is_path));
+    let paths = paths.ok_or_else(|| bad("enableExtensions", "is neither true nor false nor a list of directories"))?;
+    for name in ["--load-extension", "--disable-extensions-except"] {
+        let given = flags.iter().position(|judged| judged.flag.name == name).map(|at| flags.remove(at));
+        let given = given.as_ref().and_then(|judged| judged.passed.value.as_deref());
+        // The second flag only limits those of the first.
+        if given.is_none() && (paths.is_empty() || name != "--load-extension") {
+            continue;
+        }
+        let all: Vec<&str> = given.into_iter().chain(paths.iter().copied()).collect();
+        flags.extend(judge(&format!("{name}={}", all.join(",")))?);
+    }
+    Ok(true)
 }
 
 fn slow_mo(value: &Json) -> Result<u64, Bad> {
@@ -364,6 +393,24 @@ mod tests {
     }
 
     #[test]
+    fn listed_extensions_are_loaded_beside_those_of_the_flags() {
+        let wanted = |options: &Json| {
+            let wanted = read(options).expect("they may be given");
+            (wanted.extensions, wanted.flags.iter().map(Judged::arg).collect::<Vec<_>>())
+        };
+        let none: Vec<String> = Vec::new();
+        assert_eq!(wanted(&json!({ "enableExtensions": false })), (false, none.clone()));
+        assert_eq!(wanted(&json!({ "enableExtensions": true })), (true, none.clone()));
+        assert_eq!(wanted(&json!({ "enableExtensions": [] })), (true, none));
+        let listed = json!({ "enableExtensions": ["a", "b"] });
+        assert_eq!(wanted(&listed), (true, vec!["--load-extension=a,b".to_owned()]));
+        let args = ["--load-extension=c", "--disable-extensions-except=c"];
+        let both = json!({ "enableExtensions": ["a"], "args": args });
+        let flags = ["--load-extension=c,a", "--disable-extensions-except=c,a"].map(str::to_owned);
+        assert_eq!(wanted(&both), (true, flags.to_vec()));
+    }
+
+    #[test]
     fn options_of_the_libraries_are_read_or_refused_by_name() {
         let idle = json!({
             "headless": true, "dumpio": true, "pipe": true, "timeout": 30000, "devtools": false, "stealth": false,
@@ -391,6 +438,9 @@ mod tests {
             (json!({ "ignoreDefaultArgs": true }), "ignoreDefaultArgs", "flags of the server stay"),
             (json!({ "ignoreDefaultArgs": ["--disable-extensions"] }), "ignoreDefaultArgs", "flags of the server stay"),
             (json!({ "unheardOf": 1 }), "unheardOf", "docs/launch-options.md"),
+            (json!({ "enableExtensions": "marks" }), "enableExtensions", "list of directories"),
+            (json!({ "enableExtensions": ["a,b"] }), "enableExtensions", "list of directories"),
+            (json!({ "enableExtensions": [1] }), "enableExtensions", "list of directories"),
             (json!({ "slowMo": 60000 }), "slowMo", "4000"),
             (json!({ "slowMo": "1" }), "slowMo", "4000"),
             (json!({ "acceptInsecureCerts": 1 }), "acceptInsecureCerts", "true nor false"),

@@ -25,6 +25,9 @@ pub struct Rights {
     pub has_extensions: bool,
 }
 
+/// The option of Puppeteer by which clients load extensions.
+const EXTENSIONS: &str = "launch.enableExtensions";
+
 /// How launch options are honoured.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -66,12 +69,16 @@ pub enum Unplaced {
 impl Wanted {
     /// Decides how these options are honoured, for a session that asks for this isolation.
     pub fn place(&self, asked: Option<Isolation>, rights: &Rights) -> Result<Setup, Unplaced> {
+        const NO_DIRECTORY: &str = "this server has no directory of extensions (extensions_dir)";
+        if self.extensions && !rights.has_extensions {
+            return refuse(EXTENSIONS, NO_DIRECTORY);
+        }
         for Judged { flag, passed } in &self.flags {
             if let Some(needs) = flag.needs.or(passed.needs).filter(|needs| !rights.capabilities.has(*needs)) {
                 return Err(Unplaced::Incapable { what: flag.name, needs });
             }
             if matches!(flag.value, Value::Extensions) && !rights.has_extensions {
-                return refuse(flag.name, "this server has no directory of extensions (extensions_dir)");
+                return refuse(flag.name, NO_DIRECTORY);
             }
         }
         let (accepts, viewport) = (self.accepts_insecure_certs, self.viewport.map(overrides_of));
@@ -96,7 +103,8 @@ impl Wanted {
         if asked == Some(Isolation::Dedicated) {
             return Ok(true);
         }
-        let Some(own) = self.flags.iter().map(|judged| judged.flag).find(|flag| flag.sort == Sort::OwnBrowser) else {
+        let flag = self.flags.iter().map(|judged| judged.flag).find(|flag| flag.sort == Sort::OwnBrowser);
+        let Some(own) = flag.map(|flag| flag.name).or(self.extensions.then_some(EXTENSIONS)) else {
             return match self.emulated().filter(|_| rights.policy == LaunchPolicy::Refuse) {
                 Some(option) => refuse(
                     option,
@@ -108,17 +116,17 @@ impl Wanted {
         let (may, policy) = (rights.capabilities.has(Capability::Dedicated), rights.policy);
         match (asked, policy) {
             (Some(Isolation::Shared), _) => refuse(
-                own.name,
+                own,
                 "it needs a dedicated browser, and isolation=shared asks for another; leave out one of the two",
             ),
             (_, LaunchPolicy::Dedicated) if may => Ok(true),
             (_, LaunchPolicy::Dedicated) => refuse(
-                own.name,
+                own,
                 "it needs a dedicated browser, and this tenant lacks the capability dedicated; leave it out",
             ),
             (_, LaunchPolicy::Emulate | LaunchPolicy::Refuse) => {
                 let why = "it needs a dedicated browser, which launch_policy does not give by itself here";
-                refuse(own.name, &format!("{why} ({}); add isolation=dedicated, or leave it out", policy.name()))
+                refuse(own, &format!("{why} ({}); add isolation=dedicated, or leave it out", policy.name()))
             }
         }
     }
@@ -336,5 +344,23 @@ mod tests {
         assert!(bad.field == "--load-extension" && bad.why.contains("extensions_dir"), "{bad}");
         let setup = place(&given, None, &rights(&ALL, LaunchPolicy::Dedicated)).expect("it may");
         assert_eq!(setup.flags[0].directories.as_deref(), Some("ublock,/opt/ext/b"));
+    }
+
+    #[test]
+    fn clients_that_load_extensions_get_a_dedicated_browser() {
+        let rights = |has_extensions| Rights { has_extensions, ..rights(&ALL, LaunchPolicy::Dedicated) };
+        let wants = json!({ "enableExtensions": true });
+        let setup = place(&wants, None, &rights(true)).expect("there is a directory");
+        assert_eq!((setup.isolation, setup.flags.len()), (Isolation::Dedicated, 0));
+        for (asked, rights, word) in
+            [(None, rights(false), "extensions_dir"), (Some(Isolation::Shared), rights(true), "isolation=shared")]
+        {
+            match place(&wants, asked, &rights) {
+                Err(Unplaced::Bad(bad)) => {
+                    assert!(bad.field == EXTENSIONS && bad.why.contains(word), "{bad}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! In which browsers a session may be.
 
-use super::extensions;
 use crate::{
     api_types::{Capability, Isolation, Launch},
     pool::{BrowserKind, Company, LeaseRequest},
     port::{LaunchSpec, PageSetup, UserData},
     session::{
         error::ServiceError,
+        extensions,
         launch::{Rights, Setup, Unplaced, Wanted},
         task::{Caller, LaunchTerms},
     },

@@ -1,0 +1,130 @@
+//! Extensions in dedicated browsers: `Extensions.*`, `--load-extension`, and those of user data that stay.
+
+use std::{fs, path::Path};
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
+
+use crate::{
+    browsers::{Browser, in_browser},
+    client::{Client, text},
+    proxy::{Proxy, eventually},
+    reconnect::{id_of, session},
+    site::Site,
+    user_data::{pid_of, serve},
+};
+
+/// An extension that marks all pages, and counts the clicks on its button in its storage.
+pub(crate) fn write_extension(directory: &Path, name: &str) {
+    let directory = directory.join(name);
+    fs::create_dir_all(&directory).expect("made");
+    let manifest = json!({
+        "manifest_version": 3, "name": name, "version": "1.2", "action": {}, "permissions": ["storage", "activeTab"],
+        "background": { "service_worker": "worker.js" },
+        "content_scripts": [{ "matches": ["<all_urls>"], "js": ["mark.js"], "run_at": "document_start" }],
+    });
+    let mark = format!("document.documentElement.dataset.mark = '{name}';");
+    let worker = "chrome.action.onClicked.addListener(tab => chrome.storage.local.set({ clicked: tab.url }));";
+    for (file, content) in [("manifest.json", manifest.to_string()), ("mark.js", mark), ("worker.js", worker.to_owned())] {
+        fs::write(directory.join(file), content).expect("written");
+    }
+}
+
+/// The mark of an extension on a new page.
+async fn mark(client: &Client, site: &Site) -> Value {
+    let page = client.page_at(&site.url("/page")).await;
+    client.evaluate(&page.session, "document.documentElement.dataset.mark ?? ''").await
+}
+
+async fn installed(client: &Client) -> Vec<String> {
+    let all = client.ok(None, "Extensions.getExtensions", json!({})).await;
+    all["extensions"].as_array().expect("a list").iter().map(|one| text(one, "path")).collect()
+}
+
+async fn clients_load_extensions_of_the_operator_in_their_own_browser(browser: Browser) {
+    let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
+    write_extension(directory.path(), "good");
+    let at = directory.path().display().to_string();
+    let proxy = Proxy::start(browser, &["--extensions-dir", &at]).await;
+    let client = proxy.connect_to("/?isolation=dedicated").await;
+    assert_eq!(mark(&client, &site).await, "");
+    let loaded = client.ok(None, "Extensions.loadUnpacked", json!({ "path": "good" })).await;
+    let id = text(&loaded, "id");
+    // The absolute path is as good, and loads it anew.
+    let path = directory.path().join("good").display().to_string();
+    assert_eq!(client.ok(None, "Extensions.loadUnpacked", json!({ "path": path })).await["id"], json!(id));
+    assert_eq!(mark(&client, &site).await, "good");
+    assert_eq!(installed(&client).await, ["good"], "without the place on the host");
+    let area = json!({ "id": id, "storageArea": "local" });
+    let stored = async || client.ok(None, "Extensions.getStorageItems", area.clone()).await["data"].clone();
+    let set = json!({ "id": id, "storageArea": "local", "values": { "kept": [1] } });
+    client.ok(None, "Extensions.setStorageItems", set).await;
+    assert_eq!(stored().await, json!({ "kept": [1] }));
+    client.ok(None, "Extensions.removeStorageItems", json!({ "id": id, "storageArea": "local", "keys": ["kept"] })).await;
+    assert_eq!(stored().await, json!({}));
+    // A click on its button.
+    let infos = client.ok(None, "Target.getTargets", json!({ "filter": [{ "type": "tab" }] })).await;
+    let tab = text(infos["targetInfos"].as_array().and_then(|tabs| tabs.last()).expect("a tab"), "targetId");
+    client.ok(None, "Extensions.triggerAction", json!({ "id": id, "targetId": tab })).await;
+    eventually("the click", async || stored().await["clicked"].is_string()).await;
+    client.ok(None, "Extensions.clearStorageItems", area.clone()).await;
+    assert_eq!(stored().await, json!({}));
+    // Nobody else has it.
+    let other = proxy.connect_to("/?isolation=dedicated").await;
+    assert_eq!((installed(&other).await, mark(&other, &site).await), (Vec::new(), json!("")));
+    let shared = proxy.connect().await;
+    assert_eq!(mark(&shared, &site).await, "");
+    for method in ["Extensions.loadUnpacked", "Extensions.getExtensions"] {
+        let (_, refused) = shared.call(method, json!({ "path": "good" })).await.expect_err(method);
+        assert!(refused.contains("isolation=dedicated"), "{refused}");
+    }
+    client.ok(None, "Extensions.uninstall", json!({ "id": id })).await;
+    assert_eq!((installed(&client).await, mark(&client, &site).await), (Vec::new(), json!("")));
+    // Puppeteer's launch option asks for a browser that can load them, and may name some.
+    let launch = percent_encoding::utf8_percent_encode(
+        r#"{"enableExtensions":["good"]}"#,
+        percent_encoding::NON_ALPHANUMERIC,
+    );
+    let client = proxy.connect_to(&format!("/?launch={launch}")).await;
+    assert_eq!(session(&client, &id_of(&client).await).await["isolation"], "dedicated");
+    assert_eq!((installed(&client).await, mark(&client, &site).await), (vec!["good".to_owned()], json!("good")));
+}
+in_browser!(Full: clients_load_extensions_of_the_operator_in_their_own_browser);
+
+async fn installed_extensions_stay_with_user_data_over_kill_9(browser: Browser) {
+    let (site, directory) = (Site::start().await, tempfile::tempdir().expect("a directory"));
+    let (extensions, base) = (directory.path().join("extensions"), directory.path().join("profiles"));
+    write_extension(&extensions, "good");
+    let flags = ["--extensions-dir", &*extensions.display().to_string()];
+    let mut proxy = serve(&browser, &base, &flags).await;
+    let client = proxy.connect_to("/?user_data=shop").await;
+    let loaded = client.ok(None, "Extensions.loadUnpacked", json!({ "path": "good" })).await;
+    let set = json!({ "id": loaded["id"], "storageArea": "local", "values": { "kept": 1 } });
+    client.ok(None, "Extensions.setStorageItems", set).await;
+    // What Chrome has written by itself; then it is killed.
+    let settings = base.join("local@shop/data/Default/Preferences");
+    eventually("Chrome keeps it", async || {
+        fs::read_to_string(&settings).is_ok_and(|text| text.contains(loaded["id"].as_str().expect("an id")))
+    })
+    .await;
+    kill(pid_of(&proxy, &id_of(&client).await).await, Signal::SIGKILL).expect("it runs");
+    assert!(client.end().await.contains("1011"));
+    let has_it = async |client: &Client, when: &str| {
+        let there = (installed(client).await, mark(client, &site).await);
+        assert_eq!(there, (vec!["good".to_owned()], json!("good")), "{when}");
+        let area = json!({ "id": loaded["id"], "storageArea": "local" });
+        let stored = client.ok(None, "Extensions.getStorageItems", area).await;
+        assert_eq!(stored["data"], json!({ "kept": 1 }), "{when}");
+    };
+    let client = proxy.connect_to("/?user_data=shop").await;
+    has_it(&client, "after kill -9 of its browser").await;
+    proxy.kill();
+    client.end().await;
+    let proxy = serve(&browser, &base, &flags).await;
+    let client = proxy.connect_to("/?user_data=shop").await;
+    has_it(&client, "after kill -9 of the server").await;
+    // Other user data do not have it.
+    let other = proxy.connect_to("/?user_data=bank").await;
+    assert_eq!((installed(&other).await, mark(&other, &site).await), (Vec::new(), json!("")));
+}
+in_browser!(Full: installed_extensions_stay_with_user_data_over_kill_9);
