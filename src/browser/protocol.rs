@@ -46,7 +46,7 @@ pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, Proto
         has_extensions: false,
     };
     // The open pipe keeps Chrome alive until the answer is there.
-    let (process, _pipe) = Process::start(&launch, None, Codec::Json)?;
+    let (process, _pipe) = Process::start(&launch, None, None, Codec::Json)?;
     let port = port(process.profile()).await;
     Ok(remote::get_from(&format!("127.0.0.1:{port}"), &[], PATH).await?)
 }

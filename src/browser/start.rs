@@ -34,7 +34,7 @@ use crate::{
     },
     config::RemoteUrl,
     metrics::Metrics,
-    port::{BrowserId, Identity, LaunchSpec, UserData},
+    port::{BrowserId, Identity, LaunchSpec, ScreenSize, UserData},
 };
 
 /// Time limit from the start of Chrome to its first replies.
@@ -159,14 +159,15 @@ pub(crate) async fn start(
 ) -> Result<Started, BrowserError> {
     let Opened { transport, process, greeting } = match source {
         Source::Local(launch) => {
-            let user_data = dedicated.and_then(LaunchSpec::user_data);
+            let (user_data, screen) =
+                (dedicated.and_then(LaunchSpec::user_data), dedicated.and_then(LaunchSpec::screen));
             let launch = dedicated.map_or(Cow::Borrowed(launch), |spec| launch.dedicated(spec));
-            match open_local(&launch, user_data, launch.codec.codec()).await {
+            match open_local(&launch, user_data, screen, launch.codec.codec()).await {
                 Err(BrowserError::NoCbor) => {
                     if launch.codec.fall_back() {
                         tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
                     }
-                    open_local(&launch, user_data, Codec::Json).await?
+                    open_local(&launch, user_data, screen, Codec::Json).await?
                 }
                 opened => opened?,
             }
@@ -235,11 +236,16 @@ struct Opened {
     greeting: Greeting,
 }
 
-async fn open_local(launch: &Launch, user_data: Option<&UserData>, codec: Codec) -> Result<Opened, BrowserError> {
+async fn open_local(
+    launch: &Launch,
+    user_data: Option<&UserData>,
+    screen: Option<ScreenSize>,
+    codec: Codec,
+) -> Result<Opened, BrowserError> {
     let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
     let left = || spawn(io::Error::other("the session that asked for it has left"));
     let user_data = user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;
-    let (process, pipe) = Process::start(launch, user_data, codec).map_err(spawn)?;
+    let (process, pipe) = Process::start(launch, user_data, screen, codec).map_err(spawn)?;
     let mut transport = Transport::Pipe(Box::new(pipe));
     match timeout(START, greet(&mut transport)).await {
         Ok(Ok(greeting)) => Ok(Opened { transport, process: Some(process), greeting }),

@@ -82,7 +82,8 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::UserDataQuota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "user-data-quota"),
         ServiceError::UserDataIdle(_) => (StatusCode::CONFLICT, "profile-not-in-use"),
         ServiceError::Snapshot(why) | ServiceError::BadProfile { why, .. } => of_snapshot(why),
-        ServiceError::NoUserData | ServiceError::NoPlace(NoLease::NeverDedicated { .. }) => {
+        ServiceError::NoUserData
+        | ServiceError::NoPlace(NoLease::NeverDedicated { .. } | NoLease::NeverHeadful { .. }) => {
             (StatusCode::BAD_REQUEST, "not-offered")
         }
         ServiceError::NoPlace(NoLease::Call(_))
@@ -362,6 +363,7 @@ mod tests {
                 json!({}),
             ),
             (ServiceError::NoPlace(NoLease::NeverDedicated { why: "x" }), 400, "not-offered", None, json!({})),
+            (ServiceError::NoPlace(NoLease::NeverHeadful { why: "x" }), 400, "not-offered", None, json!({})),
             (ServiceError::NoPlace(CallError::Gone.into()), 503, "browser", Some(1), json!({})),
             (ServiceError::Call(CallError::Gone), 503, "browser", Some(1), json!({})),
             (RepositoryError::NoMemory { most: 1 }.into(), 413, "snapshot-too-large", None, json!({})),

@@ -17,19 +17,40 @@ use crate::cdp::emulation::Override;
 pub struct LaunchSpec {
     args: Arc<[String]>,
     user_data: Option<UserData>,
+    screen: Option<ScreenSize>,
+}
+
+/// The size of a screen, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScreenSize {
+    /// From left to right.
+    pub width: u32,
+    /// From top to bottom.
+    pub height: u32,
 }
 
 impl LaunchSpec {
     /// A browser with these flags for Chrome beside those of the server, each as `--flag` or `--flag=value`. Of two with one
     /// name Chrome uses the last. Nothing checks them any more: they go to a program on this machine.
     pub fn new(args: Vec<String>) -> Self {
-        Self { args: args.into(), user_data: None }
+        Self { args: args.into(), ..Self::default() }
     }
 
     /// As this one, on a user data directory that stays when the browser has ended.
     #[must_use]
     pub fn with_user_data(self, user_data: UserData) -> Self {
         Self { user_data: Some(user_data), ..self }
+    }
+
+    /// As this one, with windows on a screen of its own of this size; `None` is a headless one.
+    #[must_use]
+    pub fn with_screen(self, screen: Option<ScreenSize>) -> Self {
+        Self { screen, ..self }
+    }
+
+    /// The size of its screen; `None` if it is headless.
+    pub fn screen(&self) -> Option<ScreenSize> {
+        self.screen
     }
 
     /// The user data directory that stays, if it has one.

@@ -119,7 +119,7 @@ const ACTS = {
   async 'both: refused options are named'(address) {
     for (const [options, word] of [
       [{ args: ['--remote-debugging-port=1'] }, '--remote-debugging-port'], [{ args: ['--proxy-server=x'] }, '--proxy-server'],
-      [{ stealth: true }, 'launch.stealth'], [{ userDataDir: '/tmp' }, 'launch.userDataDir'], [{ headless: false }, 'launch.headless'],
+      [{ stealth: true }, 'launch.stealth'], [{ userDataDir: '/tmp' }, 'launch.userDataDir'], [{ headless: 0 }, 'launch.headless'],
     ]) {
       const headers = { 'content-type': 'application/json' };
       const answer = await fetch(`http://${address}/v1/sessions`, { method: 'POST', headers, body: JSON.stringify({ launch: options }) });

@@ -22,6 +22,7 @@ mod docs;
 mod downloads;
 mod extensions;
 mod frames;
+mod headful;
 mod launch_options;
 mod layers;
 mod lifecycle;

@@ -34,6 +34,8 @@ pub struct Wanted {
     pub(super) slow_mo: u64,
     /// Whether its clients load extensions.
     pub(super) extensions: bool,
+    /// Whether it has windows on a screen.
+    pub(super) headful: bool,
 }
 
 /// A flag that passed.
@@ -84,7 +86,7 @@ enum Rule {
 const OF_CLIENT: &str = "the server starts its browsers itself";
 const PATH: &str = "it names files of the server's machine";
 const FLAGS: &str = "the flags of the server stay; give those that you want in args";
-const HEADFUL: &str = "all browsers of this server are headless; leave it out, or give true";
+const UNSEEN: &str = "nobody sees the windows of this server's browsers; leave it out";
 
 fn is_off(value: &Json) -> bool {
     matches!(value, Json::Null | Json::Bool(false))
@@ -92,8 +94,7 @@ fn is_off(value: &Json) -> bool {
 
 /// Options of Puppeteer, Playwright and browserless, but for those that are read below.
 const OPTIONS: &[(&str, Rule)] = &[
-    ("headless", Rule::Only(is_headless, HEADFUL)),
-    ("devtools", Rule::Only(is_off, HEADFUL)),
+    ("devtools", Rule::Only(is_off, UNSEEN)),
     ("dumpio", Rule::Idle),
     ("pipe", Rule::Idle),
     ("timeout", Rule::Idle),
@@ -131,14 +132,17 @@ const OPTIONS: &[(&str, Rule)] = &[
 ];
 
 /// The options that are read below.
-const READ: [&str; 6] =
-    ["args", "defaultViewport", "acceptInsecureCerts", "ignoreHTTPSErrors", "slowMo", "enableExtensions"];
+const READ: [&str; 7] =
+    ["args", "defaultViewport", "acceptInsecureCerts", "ignoreHTTPSErrors", "slowMo", "enableExtensions", "headless"];
 
-fn is_headless(value: &Json) -> bool {
+/// Whether it asks for a browser with windows on a screen.
+fn is_headful(value: &Json) -> Result<bool, Bad> {
     match value {
-        Json::Null | Json::Bool(true) => true,
-        Json::String(word) => matches!(word.as_str(), "true" | "new" | "old" | "shell"),
-        _ => false,
+        Json::Null | Json::Bool(true) => Ok(false),
+        Json::Bool(false) => Ok(true),
+        Json::String(word) if matches!(word.as_str(), "true" | "new" | "old" | "shell") => Ok(false),
+        Json::String(word) if word == "false" => Ok(true),
+        _ => Err(bad("headless", "is neither true nor false")),
     }
 }
 
@@ -173,6 +177,7 @@ impl Wanted {
             accepts_insecure_certs: is_on("acceptInsecureCerts")? | is_on("ignoreHTTPSErrors")?,
             slow_mo: options.get("slowMo").filter(|value| !value.is_null()).map(slow_mo).transpose()?.unwrap_or(0),
             extensions,
+            headful: options.get("headless").map_or(Ok(false), is_headful)?,
         })
     }
 
@@ -428,8 +433,8 @@ mod tests {
             Wanted { viewport: Some(viewport), accepts_insecure_certs: true, slow_mo: 50, ..Wanted::default() };
         assert_eq!(wanted, Ok(expected));
         for (given, field, why) in [
-            (json!({ "headless": false }), "headless", "headless"),
-            (json!({ "devtools": true }), "devtools", "headless"),
+            (json!({ "headless": "maybe" }), "headless", "true nor false"),
+            (json!({ "devtools": true }), "devtools", "window"),
             (json!({ "stealth": true }), "stealth", "leave it out"),
             (json!({ "userDataDir": "/tmp/x" }), "userDataDir", "user_data=NAME"),
             (json!({ "proxy": { "server": "x" } }), "proxy", "no egress per session yet"),

@@ -11,7 +11,7 @@ use crate::{
         emulation::{Aspect, Override},
         json_object::quote,
     },
-    port::PageSetup,
+    port::{PageSetup, ScreenSize},
 };
 
 /// What a tenant and the server allow.
@@ -27,6 +27,10 @@ pub struct Rights {
 
 /// The option of Puppeteer by which clients load extensions.
 const EXTENSIONS: &str = "launch.enableExtensions";
+/// The screen of a browser with windows, unless `--window-size` needs a larger one.
+const SCREEN: ScreenSize = ScreenSize { width: 1920, height: 1080 };
+/// Longest side of a screen.
+const SCREEN_SIDE: u32 = 4096;
 
 /// How launch options are honoured.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +39,8 @@ pub struct Setup {
     pub isolation: Isolation,
     /// The flags for its Chrome; none in a shared one.
     pub flags: Vec<LaunchFlag>,
+    /// The screen of its Chrome; `None` is a headless one.
+    pub screen: Option<ScreenSize>,
     /// What is set for each of its pages before the page runs.
     pub pages: PageSetup,
     /// The pause before each command of its clients, in milliseconds.
@@ -89,13 +95,14 @@ impl Wanted {
             emulation.extend(self.language(None));
             let pages = PageSetup { ignore_certificate_errors: accepts, emulation };
             let flags = self.flags.iter().map(LaunchFlag::of).collect();
-            return Ok(Setup { isolation: Isolation::Dedicated, flags, pages, slow_mo });
+            let screen = self.headful.then(|| screen(value::size(self.value("--window-size"))));
+            return Ok(Setup { isolation: Isolation::Dedicated, flags, screen, pages, slow_mo });
         }
         let ignore_certificate_errors = accepts || self.has("--ignore-certificate-errors");
         let mut emulation = viewport.or_else(|| self.window()).unwrap_or_default();
         emulation.extend(self.language(self.value("--user-agent")));
         let pages = PageSetup { ignore_certificate_errors, emulation };
-        Ok(Setup { isolation: Isolation::Shared, flags: Vec::new(), pages, slow_mo })
+        Ok(Setup { isolation: Isolation::Shared, flags: Vec::new(), screen: None, pages, slow_mo })
     }
 
     /// Whether the session gets a dedicated browser.
@@ -104,7 +111,7 @@ impl Wanted {
             return Ok(true);
         }
         let flag = self.flags.iter().map(|judged| judged.flag).find(|flag| flag.sort == Sort::OwnBrowser);
-        let Some(own) = flag.map(|flag| flag.name).or(self.extensions.then_some(EXTENSIONS)) else {
+        let Some(own) = flag.map(|flag| flag.name).or(self.own_browser_option()) else {
             return match self.emulated().filter(|_| rights.policy == LaunchPolicy::Refuse) {
                 Some(option) => refuse(
                     option,
@@ -129,6 +136,12 @@ impl Wanted {
                 refuse(own, &format!("{why} ({}); add isolation=dedicated, or leave it out", policy.name()))
             }
         }
+    }
+
+    /// An option beside the flags that only a dedicated browser can have.
+    fn own_browser_option(&self) -> Option<&'static str> {
+        let options = [(EXTENSIONS, self.extensions), ("launch.headless", self.headful)];
+        options.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
     }
 
     /// The first option that a shared browser does not have as it is, but can emulate.
@@ -176,6 +189,13 @@ impl LaunchFlag {
         let directories = judged.passed.value.clone().filter(|_| matches!(judged.flag.value, Value::Extensions));
         Self { name: judged.flag.name, arg: judged.arg(), directories }
     }
+}
+
+/// A screen for a window of this size.
+fn screen(window: Option<(u32, u32)>) -> ScreenSize {
+    let (width, height) = window.unwrap_or_default();
+    let side = |given: u32, least: u32| given.clamp(least, SCREEN_SIDE);
+    ScreenSize { width: side(width, SCREEN.width), height: side(height, SCREEN.height) }
 }
 
 fn refuse<T>(option: &str, why: &str) -> Result<T, Unplaced> {
@@ -361,6 +381,25 @@ mod tests {
                 }
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn browsers_with_windows_are_dedicated_and_have_a_screen_that_is_large_enough() {
+        let screen = |options: &Json| {
+            let setup = place(options, None, &rights(&ALL, LaunchPolicy::Dedicated)).expect("they may be given");
+            assert_eq!(setup.isolation == Isolation::Dedicated, setup.screen.is_some());
+            setup.screen.map(|ScreenSize { width, height }| (width, height))
+        };
+        assert_eq!(screen(&json!({ "headless": true })), None);
+        assert_eq!(screen(&json!({ "headless": false })), Some((1920, 1080)));
+        let window = |size: &str| json!({ "headless": false, "args": [format!("--window-size={size}")] });
+        assert_eq!(screen(&window("800,600")), Some((1920, 1080)));
+        assert_eq!(screen(&window("2560,600")), Some((2560, 1080)));
+        assert_eq!(screen(&window("8192,8192")), Some((4096, 4096)));
+        match place(&json!({ "headless": false }), None, &rights(&ALL, LaunchPolicy::Emulate)) {
+            Err(Unplaced::Bad(bad)) => assert_eq!(bad.field, "launch.headless"),
+            other => panic!("{other:?}"),
         }
     }
 }

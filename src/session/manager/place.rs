@@ -53,7 +53,7 @@ impl Place {
             has_extensions: terms.extensions.is_some(),
         };
         let placed = Wanted::read(asked, terms.limits)?.place(isolation, &rights);
-        let Setup { isolation, flags, pages, slow_mo } = placed.map_err(|why| match why {
+        let Setup { isolation, flags, screen, pages, slow_mo } = placed.map_err(|why| match why {
             Unplaced::Bad(bad) => ServiceError::Bad(bad),
             Unplaced::Incapable { what, needs } => ServiceError::Incapable { what, needs },
         })?;
@@ -61,7 +61,8 @@ impl Place {
         for flag in flags {
             args.push(extensions::resolved(flag, terms.extensions.as_deref()).await?);
         }
-        Ok(Self { isolation, asked: Some(asked.clone()), launch: LaunchSpec::new(args), pages, slow_mo })
+        let launch = LaunchSpec::new(args).with_screen(screen);
+        Ok(Self { isolation, asked: Some(asked.clone()), launch, pages, slow_mo })
     }
 }
 
