@@ -152,6 +152,7 @@ fn of_store(why: &StoreError) -> Kind {
         StoreError::Corrupt { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-damaged"),
         StoreError::Newer { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-newer"),
         StoreError::UnreadableSession { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "session-unreadable"),
+        StoreError::ProfileLost { .. } => (StatusCode::CONFLICT, "profile-in-use"),
         StoreError::Abandoned | StoreError::InUse { .. } | StoreError::Unavailable { .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "store")
         }

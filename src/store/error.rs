@@ -1,6 +1,9 @@
 //! The errors of the store.
 
-use super::ids::{BadSnapshotId, SnapshotId};
+use super::{
+    ids::{BadSnapshotId, SnapshotId},
+    profile_lease::LEASE,
+};
 use crate::api_types::{BadOwner, Owner};
 
 /// Why a store refused an operation. The content of the store is unchanged.
@@ -91,6 +94,16 @@ pub enum StoreError {
     /// The writer was abandoned, by its user or by a sweep, before it was done.
     #[error("the snapshot was abandoned before it was complete")]
     Abandoned,
+    /// Another session may have saved the profile meanwhile.
+    #[error(
+        "another server has the profile {profile} by now, because this one did not renew its lease within {} s; \
+         begin again with what is saved",
+        LEASE.as_secs()
+    )]
+    ProfileLost {
+        /// The name of the profile.
+        profile: String,
+    },
     /// Another process has the file open.
     #[error("the store {path} is in use by {by}; only one process at a time can use it{hint}")]
     InUse {

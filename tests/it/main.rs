@@ -34,6 +34,7 @@ mod owners;
 mod policy;
 mod policy_table;
 mod pool;
+mod profile_leases;
 mod profiles;
 mod proxy;
 mod raw;
