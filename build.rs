@@ -18,7 +18,7 @@ const WHOLE: &str = "*";
 
 /// The handlers of methods, with the doc comments of the variants of `Handler`.
 /// `src/virtual_browser/dispatch.rs` calls them.
-const HANDLERS: [(&str, &str); 47] = [
+const HANDLERS: [(&str, &str); 48] = [
     ("acknowledge", "Answers with an empty result."),
     ("attach_to_browser_target", "Attaches to the virtual browser target."),
     ("attach_to_target", "Attaches to a target of this session."),
@@ -66,6 +66,7 @@ const HANDLERS: [(&str, &str); 47] = [
     ("set_window_bounds", "Sets the bounds of a window, within limits."),
     ("start_trace", "Starts a trace once the session is alone in its browser."),
     ("system_info", "Describes the machine, without the command line of the browser."),
+    ("uninstall_extension", "Removes an extension, and does not load it again with its user data."),
 ];
 
 /// Rules for arguments (`check NAME` in the table): the variants of `Check`. `src/virtual_browser/arguments.rs` has the

@@ -108,6 +108,8 @@ pub enum Action {
     CheckFiles(Tag, PathBuf, Vec<String>),
     /// Looks for an unpacked extension at this path below this directory; then [`VirtualBrowser::on_extension`] is called.
     FindExtension(Tag, PathBuf, String),
+    /// An extension was installed from this path, or removed (`None`); by its id.
+    KeepExtension(String, Option<String>),
     /// Reserves the browser for this session alone; then [`VirtualBrowser::on_claimed`] is called.
     Claim(Tag),
     /// Ends the reservation of [`Action::Claim`].

@@ -63,6 +63,21 @@ impl LaunchSpec {
         *self == Self::default()
     }
 
+    /// As this one, with these unpacked extensions beside those that it has.
+    #[must_use]
+    pub fn with_extensions(self, paths: &[String]) -> Self {
+        const LOAD: &str = "--load-extension=";
+        if paths.is_empty() {
+            return self;
+        }
+        let (given, others): (Vec<&String>, Vec<&String>) = self.args.iter().partition(|arg| arg.starts_with(LOAD));
+        let given = given.last().map(|arg| arg[LOAD.len()..].to_owned());
+        let all: Vec<String> = given.into_iter().chain(paths.iter().cloned()).collect();
+        let mut args: Vec<String> = others.into_iter().cloned().collect();
+        args.push(format!("{LOAD}{}", all.join(",")));
+        Self { args: args.into(), ..self }
+    }
+
     /// The flags for Chrome beside those of the server.
     pub fn args(&self) -> &[String] {
         &self.args
@@ -89,6 +104,12 @@ impl PageSetup {
 pub trait LockedDirectory: fmt::Debug + Send + Sync {
     /// The directory.
     fn path(&self) -> &Path;
+
+    /// The paths of the extensions that were installed in it. Chrome forgets those that a command has loaded.
+    fn extensions(&self) -> Vec<String>;
+
+    /// Keeps the path of an extension by its id, or forgets it.
+    fn keep_extension(&self, id: &str, path: Option<&str>) -> io::Result<()>;
 
     /// The lock, for Chrome to inherit: so it is held until Chrome has ended, too.
     fn share_lock(&self) -> io::Result<OwnedFd>;

@@ -91,6 +91,11 @@ impl ProfileHold {
         self.lost().is_some_and(|lost| lost.is_cancelled())
     }
 
+    /// The directory, if it is user data.
+    pub(super) fn directory(&self) -> Option<&dyn LockedDirectory> {
+        self.directory.as_deref()
+    }
+
     /// What the profile is made of.
     pub(super) fn kind(&self) -> ProfileKind {
         self.key.1

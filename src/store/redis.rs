@@ -161,6 +161,7 @@ impl Backend for Redis {
         async move {
             let meta = &commit.meta;
             let json = self.write(meta)?;
+            let lease = commit.lease.as_deref().map_or("", ProfileLease::token);
             let said: String = self
                 .ask(|mut redis| async move {
                     let mut script = self.scripts.commit.key(PREFIX);
@@ -171,7 +172,7 @@ impl Backend for Redis {
                     let most = |limit: u64| limit.min(1 << 53);
                     script.arg(most(commit.limits.bytes)).arg(most(commit.limits.count));
                     script.arg(meta.profile.as_deref().unwrap_or_default());
-                    script.arg(commit.lease.as_deref().map_or("", ProfileLease::token));
+                    script.arg(lease);
                     script.invoke_async(&mut redis).await
                 })
                 .await?;

@@ -46,6 +46,7 @@ impl VirtualBrowser {
             Handler::CloseBrowser => self.close_browser(on, id),
             Handler::SystemInfo => self.system_info(on, command),
             Handler::LoadExtension => self.load_extension(on, command),
+            Handler::UninstallExtension => self.uninstall_extension(on, command),
             Handler::GetExtensions => self.get_extensions(on, command),
             Handler::Permission => self.on_permission(on, command),
             Handler::InContext => self.in_context(on, command),

@@ -52,7 +52,8 @@ impl VirtualBrowser {
         match path {
             Some(path) => {
                 params.set_string("path", &path);
-                self.forward(&on, on.clone(), id, METHOD, params.to_string());
+                let pending = Pending::Installed(on.clone(), id, path);
+                self.call(on, METHOD, params.to_string(), Settle::Plain, pending);
             }
             None => {
                 let given = params.string("path").unwrap_or_default();
@@ -60,6 +61,25 @@ impl VirtualBrowser {
                 self.refuse_extension(&on, id, METHOD, &why);
             }
         }
+    }
+
+    /// An extension was loaded, as the result says.
+    pub(super) fn on_installed(&mut self, on: &CdpSessionId, id: CallId, path: String, result: &str) {
+        if let Some(extension) = JsonObject::read(result).and_then(|result| result.string("id")) {
+            self.actions.push(Action::KeepExtension(extension, Some(path)));
+        }
+        self.scope.reply(on, id, result);
+    }
+
+    pub(super) fn uninstall_extension(&mut self, on: &CdpSessionId, command: &Command) {
+        let extension = JsonObject::read(command.params()).and_then(|params| params.string("id")).unwrap_or_default();
+        let pending = Pending::Uninstalled(on.clone(), command.id(), extension);
+        self.call(on.clone(), command.method(), command.params().to_owned(), Settle::Plain, pending);
+    }
+
+    pub(super) fn on_uninstalled(&mut self, on: &CdpSessionId, id: CallId, extension: String, result: &str) {
+        self.actions.push(Action::KeepExtension(extension, None));
+        self.scope.reply(on, id, result);
     }
 
     fn refuse_extension(&mut self, on: &CdpSessionId, id: CallId, method: &str, why: &str) {

@@ -36,6 +36,10 @@ pub(super) enum Pending {
     SystemInfo(CdpSessionId, CallId),
     /// The path of an extension is being looked for; with the params that name it.
     Extension(CdpSessionId, CallId, String),
+    /// The client's reply to `Extensions.loadUnpacked`, with the path of the extension.
+    Installed(CdpSessionId, CallId, String),
+    /// The client's reply to `Extensions.uninstall`, with the id of the extension.
+    Uninstalled(CdpSessionId, CallId, String),
     /// The client's reply to `Extensions.getExtensions`.
     Extensions(CdpSessionId, CallId),
     /// A trace that starts once the browser is reserved; with its params.
@@ -81,6 +85,8 @@ impl Pending {
             | Self::SystemInfo(on, id)
             | Self::Extension(on, id, _)
             | Self::Extensions(on, id)
+            | Self::Installed(on, id, _)
+            | Self::Uninstalled(on, id, _)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
             | Self::Picture(Picture { on, id, .. })
@@ -183,6 +189,8 @@ impl VirtualBrowser {
             Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
             Pending::SystemInfo(on, id) => self.on_system_info(&on, id, &result),
             Pending::Extensions(on, id) => self.on_extensions(&on, id, &result),
+            Pending::Installed(on, id, path) => self.on_installed(&on, id, path, &result),
+            Pending::Uninstalled(on, id, extension) => self.on_uninstalled(&on, id, extension, &result),
             Pending::Alive(_, _, page) => self.on_alive(&page),
             Pending::LivenessCheck(on, id, page) => {
                 if self.on_careful(page, &on, id) {
@@ -238,7 +246,9 @@ impl VirtualBrowser {
             | Pending::DisposeContext(on, id, _)
             | Pending::WindowAttach(on, id)
             | Pending::SystemInfo(on, id)
-            | Pending::Extensions(on, id) => self.scope.fail(&on, id, error),
+            | Pending::Extensions(on, id)
+            | Pending::Installed(on, id, _)
+            | Pending::Uninstalled(on, id, _) => self.scope.fail(&on, id, error),
             Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, None),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..)

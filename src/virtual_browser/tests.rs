@@ -226,6 +226,7 @@ impl Pair {
                 self.tags.push_back(tag);
                 format!("find {path:?} in {}", directory.display())
             }
+            Action::KeepExtension(id, path) => format!("keep {id} {path:?}"),
             Action::Claim(tag) => {
                 self.tags.push_back(tag);
                 "claim".to_owned()

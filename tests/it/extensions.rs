@@ -36,6 +36,22 @@ async fn mark(client: &Client, site: &Site) -> Value {
     client.evaluate(&page.session, "document.documentElement.dataset.mark ?? ''").await
 }
 
+/// A CDP session on the service worker of an extension.
+async fn worker_of(client: &Client, id: &str) -> String {
+    let is_its = |info: &Value| {
+        info["type"] == "service_worker" && text(info, "url").starts_with(&format!("chrome-extension://{id}/"))
+    };
+    let mut target = String::new();
+    eventually("its worker", async || {
+        let infos = client.ok(None, "Target.getTargets", json!({ "filter": [{}] })).await["targetInfos"].take();
+        let found = infos.as_array().and_then(|infos| infos.iter().find(|info| is_its(info)));
+        target = found.map_or_else(String::new, |info| text(info, "targetId"));
+        !target.is_empty()
+    })
+    .await;
+    client.attach(None, &target).await
+}
+
 async fn installed(client: &Client) -> Vec<String> {
     let all = client.ok(None, "Extensions.getExtensions", json!({})).await;
     all["extensions"].as_array().expect("a list").iter().map(|one| text(one, "path")).collect()
@@ -55,19 +71,22 @@ async fn clients_load_extensions_of_the_operator_in_their_own_browser(browser: B
     assert_eq!(client.ok(None, "Extensions.loadUnpacked", json!({ "path": path })).await["id"], json!(id));
     assert_eq!(mark(&client, &site).await, "good");
     assert_eq!(installed(&client).await, ["good"], "without the place on the host");
+    // Its storage is there for its own worker alone (*measured*).
+    let worker = worker_of(&client, &id).await;
     let area = json!({ "id": id, "storageArea": "local" });
-    let stored = async || client.ok(None, "Extensions.getStorageItems", area.clone()).await["data"].clone();
+    let stored = async || client.ok(Some(&worker), "Extensions.getStorageItems", area.clone()).await["data"].clone();
     let set = json!({ "id": id, "storageArea": "local", "values": { "kept": [1] } });
-    client.ok(None, "Extensions.setStorageItems", set).await;
+    client.ok(Some(&worker), "Extensions.setStorageItems", set).await;
     assert_eq!(stored().await, json!({ "kept": [1] }));
-    client.ok(None, "Extensions.removeStorageItems", json!({ "id": id, "storageArea": "local", "keys": ["kept"] })).await;
+    let keys = json!({ "id": id, "storageArea": "local", "keys": ["kept"] });
+    client.ok(Some(&worker), "Extensions.removeStorageItems", keys).await;
     assert_eq!(stored().await, json!({}));
     // A click on its button.
     let infos = client.ok(None, "Target.getTargets", json!({ "filter": [{ "type": "tab" }] })).await;
     let tab = text(infos["targetInfos"].as_array().and_then(|tabs| tabs.last()).expect("a tab"), "targetId");
     client.ok(None, "Extensions.triggerAction", json!({ "id": id, "targetId": tab })).await;
     eventually("the click", async || stored().await["clicked"].is_string()).await;
-    client.ok(None, "Extensions.clearStorageItems", area.clone()).await;
+    client.ok(Some(&worker), "Extensions.clearStorageItems", area.clone()).await;
     assert_eq!(stored().await, json!({}));
     // Nobody else has it.
     let other = proxy.connect_to("/?isolation=dedicated").await;
@@ -98,23 +117,17 @@ async fn installed_extensions_stay_with_user_data_over_kill_9(browser: Browser) 
     let flags = ["--extensions-dir", &*extensions.display().to_string()];
     let mut proxy = serve(&browser, &base, &flags).await;
     let client = proxy.connect_to("/?user_data=shop").await;
-    let loaded = client.ok(None, "Extensions.loadUnpacked", json!({ "path": "good" })).await;
-    let set = json!({ "id": loaded["id"], "storageArea": "local", "values": { "kept": 1 } });
-    client.ok(None, "Extensions.setStorageItems", set).await;
-    // What Chrome has written by itself; then it is killed.
-    let settings = base.join("local@shop/data/Default/Preferences");
-    eventually("Chrome keeps it", async || {
-        fs::read_to_string(&settings).is_ok_and(|text| text.contains(loaded["id"].as_str().expect("an id")))
-    })
-    .await;
+    let id = text(&client.ok(None, "Extensions.loadUnpacked", json!({ "path": "good" })).await, "id");
+    let worker = worker_of(&client, &id).await;
+    client.evaluate(&worker, "chrome.storage.local.set({ kept: 1 }).then(() => 0)").await;
     kill(pid_of(&proxy, &id_of(&client).await).await, Signal::SIGKILL).expect("it runs");
     assert!(client.end().await.contains("1011"));
     let has_it = async |client: &Client, when: &str| {
         let there = (installed(client).await, mark(client, &site).await);
         assert_eq!(there, (vec!["good".to_owned()], json!("good")), "{when}");
-        let area = json!({ "id": loaded["id"], "storageArea": "local" });
-        let stored = client.ok(None, "Extensions.getStorageItems", area).await;
-        assert_eq!(stored["data"], json!({ "kept": 1 }), "{when}");
+        let worker = worker_of(client, &id).await;
+        let kept = client.evaluate(&worker, "chrome.storage.local.get().then(all => all.kept)").await;
+        assert_eq!(kept, 1, "{when}");
     };
     let client = proxy.connect_to("/?user_data=shop").await;
     has_it(&client, "after kill -9 of its browser").await;
@@ -123,6 +136,11 @@ async fn installed_extensions_stay_with_user_data_over_kill_9(browser: Browser) 
     let proxy = serve(&browser, &base, &flags).await;
     let client = proxy.connect_to("/?user_data=shop").await;
     has_it(&client, "after kill -9 of the server").await;
+    // One that was removed does not come back.
+    client.ok(None, "Extensions.uninstall", json!({ "id": id })).await;
+    client.ok(None, "ghost.closeSession", json!({})).await;
+    let client = proxy.connect_to("/?user_data=shop").await;
+    assert_eq!((installed(&client).await, mark(&client, &site).await), (Vec::new(), json!("")));
     // Other user data do not have it.
     let other = proxy.connect_to("/?user_data=bank").await;
     assert_eq!((installed(&other).await, mark(&other, &site).await), (Vec::new(), json!("")));

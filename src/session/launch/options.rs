@@ -340,6 +340,8 @@ fn short(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -394,6 +396,21 @@ mod tests {
         ] {
             let bad = args(given).expect_err(field);
             assert!(bad.field == field && bad.why.contains(why), "{given:?}: {bad}");
+        }
+    }
+
+    /// The schema for clients has the options of the tables that are not refused, and their values are accepted or refused by
+    /// both.
+    #[test]
+    fn schema_has_the_options_that_may_be_given() {
+        let schema = schemars::schema_for!(Launch).to_value();
+        let members = schema["properties"].as_object().expect("members");
+        let named: BTreeSet<&str> = members.keys().map(String::as_str).collect();
+        let given = OPTIONS.iter().filter(|(_, rule)| !matches!(rule, Rule::Never(_))).map(|(name, _)| *name);
+        assert_eq!(named, given.chain(READ).collect());
+        // The words of one member, as an example of those that the schema lists.
+        for word in schema["properties"]["headless"]["anyOf"][1]["enum"].as_array().expect("words") {
+            assert!(read(&json!({ "headless": word })).is_ok(), "{word}");
         }
     }
 

@@ -34,9 +34,9 @@ impl Place {
         Self { isolation, ..Self::default() }
     }
 
-    /// As this one, in a browser on this user data directory.
-    pub(super) fn with_user_data(self, user_data: UserData) -> Self {
-        Self { launch: self.launch.with_user_data(user_data), ..self }
+    /// As this one, in a browser on this user data directory, in which these extensions were installed.
+    pub(super) fn with_user_data(self, user_data: UserData, extensions: &[String]) -> Self {
+        Self { launch: self.launch.with_user_data(user_data).with_extensions(extensions), ..self }
     }
 
     /// The place for a session of this caller that asks for this. Fails if the launch options may not be given.

@@ -11,7 +11,7 @@ use crate::{
     close_reason::CloseReason,
     port::{FromBrowser, Reply, Tag},
     runtime,
-    session::{extensions, session_files},
+    session::{extensions, profile_holders::ProfileHold, session_files},
     virtual_browser::{Action, ViewId},
 };
 
@@ -111,6 +111,13 @@ impl SessionTask {
                 self.jobs.push(
                     async move { Done::FoundExtension(tag, extensions::inside(&directory, &path).await) }.boxed(),
                 );
+            }
+            Action::KeepExtension(id, path) => {
+                let kept = self.profile.as_ref().and_then(ProfileHold::directory);
+                if let Some(Err(error)) = kept.map(|kept| kept.keep_extension(&id, path.as_deref())) {
+                    let session = &**self.record.id();
+                    tracing::warn!(session, extension = id, %error, "the extensions of the user data could not be noted");
+                }
             }
             Action::Claim(tag) => {
                 let alone = self.lease.claim();

@@ -26,7 +26,9 @@ fn extensions_are_loaded_from_where_they_were_found_below_the_directory() {
         assert_eq!(asked, [r#"find "marks" in /allowed"#]);
         let up = format!(r#"call {on} {LOAD} {{"path":"/allowed/real","enableInIncognito":true}}"#);
         assert_eq!(found(&mut pair, Some("/allowed/real")), [up]);
-        assert!(pair.result(r#"{"id":"abc"}"#)[0].contains(r#""result":{"id":"abc"}"#));
+        let kept = pair.result(r#"{"id":"abc"}"#);
+        assert!(kept.iter().any(|action| action.contains(r#""result":{"id":"abc"}"#)), "{kept:?}");
+        assert!(kept.contains(&r#"keep abc Some("/allowed/real")"#.to_owned()), "{kept:?}");
     }
     // One that is elsewhere, or nowhere, does not reach Chrome.
     assert_eq!(pair.asks(LOAD, r#"{"path":"\u002fevil"}"#), [r#"find "/evil" in /allowed"#]);
@@ -39,6 +41,21 @@ fn extensions_are_loaded_from_where_they_were_found_below_the_directory() {
     }
     let twice = pair.asks(LOAD, r#"{"path":"marks","path":"/evil"}"#);
     assert!(twice.len() == 1 && twice[0].contains("error"), "{twice:?}");
+    pair.is_at_rest();
+}
+
+#[test]
+fn extensions_that_were_removed_are_not_kept() {
+    let mut pair = own(Some("/allowed"));
+    let method = "Extensions.uninstall";
+    assert_eq!(pair.asks(method, r#"{"id":"abc"}"#), [format!(r#"call ROOT {method} {{"id":"abc"}}"#)]);
+    assert!(pair.result("{}").contains(&"keep abc None".to_owned()));
+    pair.asks(method, r#"{"id":"abc"}"#);
+    assert_eq!(pair.error(-32000, "Nope"), [failed(1, -32000, "Nope")]);
+    // One that could not be loaded is not kept either.
+    pair.asks(LOAD, r#"{"path":"marks"}"#);
+    found(&mut pair, Some("/allowed/real"));
+    assert_eq!(pair.error(-32000, "Nope"), [failed(1, -32000, "Nope")]);
     pair.is_at_rest();
 }
 
