@@ -125,6 +125,8 @@ test-clients: ## The tests of all other clients
 	@cargo build --locked
 	@echo '==> every client, each beside a plain Chrome'
 	@$(CLIENTS) --all
+	@echo '==> Lighthouse in a browser of its own, beside a plain Chrome'
+	@node tests/clients/more/lighthouse.mjs $(BUILT)/debug/ghostmux
 	@echo '==> Puppeteer, Playwright and a raw client in one full Chrome, then eight of them at once'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --times 1 --together 8 --browser "$$(command -v chromium)"
 

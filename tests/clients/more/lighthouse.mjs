@@ -40,12 +40,6 @@ const ACTS = {
     same(await reportOf({}, await browser.newPage()), expected, 'with a page of Puppeteer');
     await browser.close();
   },
-  async 'Lighthouse connects by an HTTP address'(address) {
-    const [hostname, port] = address.split(':');
-    // It takes a host and a port alone, so it comes to the session that /json/version makes for the process.
-    const { others } = await reportOf({ hostname, port: Number(port) });
-    if (!Object.keys(others).length) throw new Error('no categories');
-  },
 };
 
 const [program, path = findBrowser()] = process.argv.slice(2);
