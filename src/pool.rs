@@ -205,7 +205,9 @@ pub enum NoLease {
         why: &'static str,
     },
     /// This server has no dedicated browsers with windows.
-    #[error("launch.headless is refused: this server cannot start a browser with windows: {why}; leave it out, or give true")]
+    #[error(
+        "launch.headless is refused: this server cannot start a browser with windows: {why}; leave it out, or give true"
+    )]
     NeverHeadful {
         /// The reason.
         why: &'static str,

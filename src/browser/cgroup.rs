@@ -376,8 +376,7 @@ mod tests {
             cgroups: Some(Arc::new(cgroups)),
             has_extensions: false,
         };
-        let started =
-            start(BrowserId(1), &Source::Local(launch), None, Shares::default(), Arc::default()).await;
+        let started = start(BrowserId(1), &Source::Local(launch), None, Shares::default(), Arc::default()).await;
         let Started { browser, link } = started.expect("it starts");
         let pid = browser.pid().expect("it runs").to_string();
         assert_eq!(tree.read("ghostmux-7-0/cgroup.procs").trim(), pid);

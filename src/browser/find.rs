@@ -189,11 +189,7 @@ async fn version_text(path: &Path) -> Result<String, String> {
 /// Resolves the setting `browser_path`: a path, or a name to search for.
 fn at(path: &Path) -> Result<PathBuf, FindError> {
     let is_name = path.components().count() == 1 && !path.is_absolute();
-    let found = if is_name {
-        in_path(path)
-    } else {
-        wrapper::is_program(path).then(|| path.to_owned())
-    };
+    let found = if is_name { in_path(path) } else { wrapper::is_program(path).then(|| path.to_owned()) };
     found.ok_or_else(|| FindError::NotThere { path: path.to_owned() })
 }
 

@@ -122,7 +122,11 @@ async fn renew(
         pause = match renewed {
             Ok(Leased::Done) => RENEW,
             Ok(Leased::By(_) | Leased::Lost) => {
-                tracing::warn!(session, profile, "the profile is lost to another server: its lease was not renewed in time");
+                tracing::warn!(
+                    session,
+                    profile,
+                    "the profile is lost to another server: its lease was not renewed in time"
+                );
                 return lost.cancel();
             }
             Err(error) => {
@@ -133,7 +137,12 @@ async fn renew(
     }
     let released = tokio::time::timeout(RELEASE, store.lease_profile(&lease, LeaseStep::Release));
     if !matches!(released.await, Ok(Ok(_))) {
-        tracing::warn!(session, profile, "the lease of a profile could not be ended: others wait {} s", LEASE.as_secs());
+        tracing::warn!(
+            session,
+            profile,
+            "the lease of a profile could not be ended: others wait {} s",
+            LEASE.as_secs()
+        );
     }
 }
 

@@ -143,10 +143,9 @@ impl SessionTask {
         let inbox = lease.open();
         let directory = session_files::Directory::new(terms.directory.join(record.session_info().directory()));
         let granted = granted(&tenant, &lease);
-        let identity = Arc::new(lease.browser().identity().clone());
         let mut session = VirtualBrowser::new(
             granted,
-            identity,
+            Arc::new(lease.browser().identity().clone()),
             lease.base().clone(),
             lease.context().clone(),
             browser,

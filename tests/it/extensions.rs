@@ -25,7 +25,9 @@ pub(crate) fn write_extension(directory: &Path, name: &str) {
     });
     let mark = format!("document.documentElement.dataset.mark = '{name}';");
     let worker = "chrome.action.onClicked.addListener(tab => chrome.storage.local.set({ clicked: tab.url }));";
-    for (file, content) in [("manifest.json", manifest.to_string()), ("mark.js", mark), ("worker.js", worker.to_owned())] {
+    for (file, content) in
+        [("manifest.json", manifest.to_string()), ("mark.js", mark), ("worker.js", worker.to_owned())]
+    {
         fs::write(directory.join(file), content).expect("written");
     }
 }
@@ -100,10 +102,8 @@ async fn clients_load_extensions_of_the_operator_in_their_own_browser(browser: B
     client.ok(None, "Extensions.uninstall", json!({ "id": id })).await;
     assert_eq!((installed(&client).await, mark(&client, &site).await), (Vec::new(), json!("")));
     // Puppeteer's launch option asks for a browser that can load them, and may name some.
-    let launch = percent_encoding::utf8_percent_encode(
-        r#"{"enableExtensions":["good"]}"#,
-        percent_encoding::NON_ALPHANUMERIC,
-    );
+    let launch =
+        percent_encoding::utf8_percent_encode(r#"{"enableExtensions":["good"]}"#, percent_encoding::NON_ALPHANUMERIC);
     let client = proxy.connect_to(&format!("/?launch={launch}")).await;
     assert_eq!(session(&client, &id_of(&client).await).await["isolation"], "dedicated");
     assert_eq!((installed(&client).await, mark(&client, &site).await), (vec!["good".to_owned()], json!("good")));

@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Handle, SessionManager, access, place::Place, registration::Registration, service::page_of, snapshots::new_of};
+use super::{
+    Handle, SessionManager, access, place::Place, registration::Registration, service::page_of, snapshots::new_of,
+};
 use crate::session::{
     error::ServiceError,
     id::SessionId,

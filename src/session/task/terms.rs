@@ -82,7 +82,10 @@ impl Terms {
                 policy: config.launch_policy,
                 limits: LaunchLimits { flags: config.max_launch_flags, bytes: config.max_launch_bytes },
                 // With links followed, as Chrome tells paths.
-                extensions: config.extensions_dir.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
+                extensions: config
+                    .extensions_dir
+                    .as_ref()
+                    .map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
             },
             directory: directory.join("sessions"),
             user_data: config.profiles_dir.clone().map(UserDataRoot::new),
