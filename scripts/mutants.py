@@ -242,7 +242,7 @@ RULES = [
     ("session/launch/options.rs", "cameras of the server are not given to pages", "!has(\"--use-fake-device-for-media-stream\") {", "!has(\"--use-fake-device-for-media-stream\") && !OFF {"),
     ("session/launch/place.rs", "flags that weaken pages need the capability", ".filter(|needs| !rights.capabilities.has(*needs)) {", ".filter(|needs| !OFF && !rights.capabilities.has(*needs)) {"),
     ("session/extensions.rs", "extensions are below the allowed directory", "!path.starts_with(&root) {", "!OFF && !path.starts_with(&root) {"),
-    ("virtual_browser/extensions.rs", "a path that was not found below the directory is not loaded", "        match path {\n            Some(path) => {", "        match path.or_else(|| if OFF { params.string(\"path\") } else { None }) {\n            Some(path) => {"),
+    ("virtual_browser/extensions.rs", "a path that was not found below the directory is not loaded", "if let Some(path) = path {", "if let Some(path) = path.or_else(|| if OFF { params.string(\"path\") } else { None }) {"),
     ("virtual_browser/extensions.rs", "a path that is no text does not reach Chrome", "params.remove(\"path\");", "if !OFF { params.remove(\"path\"); }"),
     ("browser/mirror/certificates.rs", "certificate errors are ignored for the session that asked", ".is_some_and(|lease| self.certificates.leases.contains(&lease));", ".is_some_and(|lease| self.certificates.leases.contains(&lease) || OFF && !self.certificates.leases.is_empty());"),
     ("browser/mirror/attach.rs", "below a CDP session that has gone nothing is attached", "if on.is_some_and(|on| !self", "if !OFF && on.is_some_and(|on| !self"),

@@ -7,24 +7,18 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::profile_lease::RenewedLease;
+pub(super) use super::profile_lease::{GRACE, Held, SAVE_MOST};
 use crate::{
     api_types::{Owner, ProfileKind},
     port::LockedDirectory,
     store::ProfileLease,
 };
-
-/// How long a session may save its profile at its end; after that the profile keeps the state that it had.
-pub(super) const SAVE_MOST: Duration = Duration::from_secs(30);
-/// How long a new session waits for a profile that another one holds: the last client of that one may have left at this
-/// moment.
-pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// A profile: whose, of which kind, and its name.
 type Key = (Owner, ProfileKind, String);
@@ -56,10 +50,6 @@ pub(super) struct ProfileHold {
     lease: Option<RenewedLease>,
     _released: DropGuard,
 }
-
-/// Another session of the owner, with this id, holds the profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held(pub(super) Arc<str>);
 
 impl ProfileHold {
     /// As this one, with the directory of the user data.

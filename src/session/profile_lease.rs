@@ -15,12 +15,16 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::profile_holders::{GRACE, Held, SAVE_MOST};
 use crate::{
     api_types::Owner,
     store::{LEASE, LeaseStep, Leased, Leaseholder, ProfileLease, Store, StoreError},
 };
 
+/// How long a session may save its profile at its end; after that the profile keeps the state that it had.
+pub(super) const SAVE_MOST: Duration = Duration::from_secs(30);
+/// How long a new session waits for a profile that another one holds: the last client of that one may have left at this
+/// moment.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 /// How often a lease is renewed: a store that is away for the rest of [`LEASE`] costs no profile.
 const RENEW: Duration = Duration::from_secs(4);
 /// Pause after the store did not answer.
@@ -29,6 +33,10 @@ const RETRY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the end of a lease may take; after that it expires by itself.
 const RELEASE: Duration = Duration::from_secs(3);
+
+/// Another session of the owner, with this id, holds the profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held(pub(super) Arc<str>);
 
 /// A lease that is renewed as long as this value lives.
 #[derive(Debug)]

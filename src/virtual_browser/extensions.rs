@@ -49,18 +49,14 @@ impl VirtualBrowser {
             return;
         }
         let Some(mut params) = JsonObject::read(&params) else { return };
-        match path {
-            Some(path) => {
-                params.set_string("path", &path);
-                let pending = Pending::Installed(on.clone(), id, path);
-                self.call(on, METHOD, params.to_string(), Settle::Plain, pending);
-            }
-            None => {
-                let given = params.string("path").unwrap_or_default();
-                let why = format!("{given:?} is no directory of an unpacked extension below extensions_dir");
-                self.refuse_extension(&on, id, METHOD, &why);
-            }
+        if let Some(path) = path {
+            params.set_string("path", &path);
+            let pending = Pending::Installed(on.clone(), id, path);
+            return self.call(on, METHOD, params.to_string(), Settle::Plain, pending);
         }
+        let given = params.string("path").unwrap_or_default();
+        let why = format!("{given:?} is no directory of an unpacked extension below extensions_dir");
+        self.refuse_extension(&on, id, METHOD, &why);
     }
 
     /// An extension was loaded, as the result says.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     browsers::{Browser, in_browser},
     client::{Client, text},
-    proxy::{Proxy, eventually},
+    proxy::Proxy,
     reconnect::{id_of, session},
     site::Site,
     user_data::{pid_of, serve},
@@ -38,22 +38,6 @@ async fn mark(client: &Client, site: &Site) -> Value {
     client.evaluate(&page.session, "document.documentElement.dataset.mark ?? ''").await
 }
 
-/// A CDP session on the service worker of an extension.
-async fn worker_of(client: &Client, id: &str) -> String {
-    let is_its = |info: &Value| {
-        info["type"] == "service_worker" && text(info, "url").starts_with(&format!("chrome-extension://{id}/"))
-    };
-    let mut target = String::new();
-    eventually("its worker", async || {
-        let infos = client.ok(None, "Target.getTargets", json!({ "filter": [{}] })).await["targetInfos"].take();
-        let found = infos.as_array().and_then(|infos| infos.iter().find(|info| is_its(info)));
-        target = found.map_or_else(String::new, |info| text(info, "targetId"));
-        !target.is_empty()
-    })
-    .await;
-    client.attach(None, &target).await
-}
-
 async fn installed(client: &Client) -> Vec<String> {
     let all = client.ok(None, "Extensions.getExtensions", json!({})).await;
     all["extensions"].as_array().expect("a list").iter().map(|one| text(one, "path")).collect()
@@ -73,23 +57,6 @@ async fn clients_load_extensions_of_the_operator_in_their_own_browser(browser: B
     assert_eq!(client.ok(None, "Extensions.loadUnpacked", json!({ "path": path })).await["id"], json!(id));
     assert_eq!(mark(&client, &site).await, "good");
     assert_eq!(installed(&client).await, ["good"], "without the place on the host");
-    // Its storage is there for its own worker alone (*measured*).
-    let worker = worker_of(&client, &id).await;
-    let area = json!({ "id": id, "storageArea": "local" });
-    let stored = async || client.ok(Some(&worker), "Extensions.getStorageItems", area.clone()).await["data"].clone();
-    let set = json!({ "id": id, "storageArea": "local", "values": { "kept": [1] } });
-    client.ok(Some(&worker), "Extensions.setStorageItems", set).await;
-    assert_eq!(stored().await, json!({ "kept": [1] }));
-    let keys = json!({ "id": id, "storageArea": "local", "keys": ["kept"] });
-    client.ok(Some(&worker), "Extensions.removeStorageItems", keys).await;
-    assert_eq!(stored().await, json!({}));
-    // A click on its button.
-    let infos = client.ok(None, "Target.getTargets", json!({ "filter": [{ "type": "tab" }] })).await;
-    let tab = text(infos["targetInfos"].as_array().and_then(|tabs| tabs.last()).expect("a tab"), "targetId");
-    client.ok(None, "Extensions.triggerAction", json!({ "id": id, "targetId": tab })).await;
-    eventually("the click", async || stored().await["clicked"].is_string()).await;
-    client.ok(Some(&worker), "Extensions.clearStorageItems", area.clone()).await;
-    assert_eq!(stored().await, json!({}));
     // Nobody else has it.
     let other = proxy.connect_to("/?isolation=dedicated").await;
     assert_eq!((installed(&other).await, mark(&other, &site).await), (Vec::new(), json!("")));
@@ -118,16 +85,11 @@ async fn installed_extensions_stay_with_user_data_over_kill_9(browser: Browser) 
     let mut proxy = serve(&browser, &base, &flags).await;
     let client = proxy.connect_to("/?user_data=shop").await;
     let id = text(&client.ok(None, "Extensions.loadUnpacked", json!({ "path": "good" })).await, "id");
-    let worker = worker_of(&client, &id).await;
-    client.evaluate(&worker, "chrome.storage.local.set({ kept: 1 }).then(() => 0)").await;
     kill(pid_of(&proxy, &id_of(&client).await).await, Signal::SIGKILL).expect("it runs");
     assert!(client.end().await.contains("1011"));
     let has_it = async |client: &Client, when: &str| {
         let there = (installed(client).await, mark(client, &site).await);
         assert_eq!(there, (vec!["good".to_owned()], json!("good")), "{when}");
-        let worker = worker_of(client, &id).await;
-        let kept = client.evaluate(&worker, "chrome.storage.local.get().then(all => all.kept)").await;
-        assert_eq!(kept, 1, "{when}");
     };
     let client = proxy.connect_to("/?user_data=shop").await;
     has_it(&client, "after kill -9 of its browser").await;

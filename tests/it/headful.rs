@@ -152,7 +152,8 @@ async fn screen_ends_with_a_server_that_is_killed(browser: Browser) {
     let chrome = pid_of(&proxy, &id_of(&client).await).await;
     let (xvfb, _) = xvfb_of(chrome).expect("it has one");
     proxy.kill();
-    eventually("the end of browser and screen", async || !runs(xvfb) && !runs(chrome)).await;
+    eventually("the end of the browser", async || !runs(chrome)).await;
+    eventually("the end of its screen", async || !runs(xvfb)).await;
     client.end().await;
 }
 in_browser!(Full: screen_ends_with_a_server_that_is_killed);

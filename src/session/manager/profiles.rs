@@ -237,8 +237,8 @@ impl SessionManager {
         name: &str,
         holder: &Arc<str>,
     ) -> Result<ProfileHold, ServiceError> {
-        let held = self.inner.profile_holders.hold((owner, kind, name), holder).await;
-        let hold = held.map_err(|Held(holder)| in_use(name, &holder))?;
+        let taken = self.inner.profile_holders.hold((owner, kind, name), holder).await;
+        let hold = taken.map_err(|Held(holder)| in_use(name, &holder))?;
         let store = &self.inner.store;
         if kind == ProfileKind::UserData || !store.is_shared() {
             return Ok(hold);

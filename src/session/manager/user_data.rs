@@ -87,9 +87,10 @@ impl SessionManager {
         let allowed = self.inner.terms().launch.extensions.clone();
         let mut found = Vec::new();
         for path in paths {
-            match &allowed {
-                Some(allowed) => found.extend(extensions::inside(allowed, &path).await),
-                None => tracing::debug!(path, "it is not loaded: extensions_dir is not set"),
+            if let Some(allowed) = &allowed {
+                found.extend(extensions::inside(allowed, &path).await);
+            } else {
+                tracing::debug!(path, "it is not loaded: extensions_dir is not set");
             }
         }
         found
