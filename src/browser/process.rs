@@ -141,7 +141,10 @@ impl Process {
         let cgroup = launch.cgroups.as_ref().map(|cgroups| cgroups.make()).transpose()?.map(Arc::new);
         let (mut command, mut inherited) = match screen {
             None => (program(&launch.binary, cgroup.as_deref()), Vec::new()),
-            Some(size) => screen::program_with(size, &profile.0, &launch.binary, cgroup.as_deref())?,
+            Some(size) => {
+                let shell = program(Path::new("/bin/sh"), cgroup.as_deref());
+                screen::program_with(size, &profile.0, &launch.binary, shell)?
+            }
         };
         command
             .args(&launch.flags)
@@ -312,7 +315,7 @@ impl ProfileCleanup {
     fn start(profile: &Path, group: Pid, keeps: bool) -> Option<Self> {
         // The second attempt removes what an ending helper of Chrome's still wrote; then the
         // process's directory, if nothing but its lock is left in it.
-        const SCRIPT: &str = "read -r _; sleep \"$4\"; kill -9 -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
+        const SCRIPT: &str = "read -r _; sleep \"$4\"; kill -s KILL -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "ghostmux-cleanup"])
             .arg(profile)

@@ -11,7 +11,7 @@ use std::{
 use command_fds::FdMapping;
 use tokio::process::Command;
 
-use super::{cgroup::Cgroup, find::in_path, process::program};
+use super::find::in_path;
 use crate::port::ScreenSize;
 
 const XVFB: &str = "Xvfb";
@@ -32,17 +32,16 @@ pub(super) fn missing() -> Option<&'static str> {
 }
 
 /// The command that becomes the browser on a screen of this size, and what it inherits for that. `directory` is of this browser
-/// alone.
+/// alone, `command` starts a shell.
 pub(super) fn program_with(
     size: ScreenSize,
     directory: &Path,
     binary: &Path,
-    cgroup: Option<&Cgroup>,
+    mut command: Command,
 ) -> io::Result<(Command, Vec<FdMapping>)> {
     let xvfb = in_path(Path::new(XVFB)).ok_or_else(|| io::Error::other("Xvfb is not installed"))?;
     let cookie = write_cookie(directory)?;
     let (from_xvfb, for_xvfb) = io::pipe()?;
-    let mut command = program(Path::new("/bin/sh"), cgroup);
     command.args(["-c", SCRIPT, "ghostmux-screen"]).arg(xvfb);
     command.arg(format!("{}x{}x24", size.width, size.height)).arg(cookie).arg(binary);
     let inherited = vec![

@@ -1,9 +1,6 @@
 //! The errors of the store.
 
-use super::{
-    ids::{BadSnapshotId, SnapshotId},
-    profile_lease::LEASE,
-};
+use super::ids::{BadSnapshotId, SnapshotId};
 use crate::api_types::{BadOwner, Owner};
 
 /// Why a store refused an operation. The content of the store is unchanged.
@@ -96,9 +93,8 @@ pub enum StoreError {
     Abandoned,
     /// Another session may have saved the profile meanwhile.
     #[error(
-        "another server has the profile {profile} by now, because this one did not renew its lease within {} s; \
-         begin again with what is saved",
-        LEASE.as_secs()
+        "another server has the profile {profile} by now, because this one did not renew its lease in time; begin again \
+         with what is saved"
     )]
     ProfileLost {
         /// The name of the profile.

@@ -247,8 +247,12 @@ impl VirtualBrowser {
             | Pending::WindowAttach(on, id)
             | Pending::SystemInfo(on, id)
             | Pending::Extensions(on, id)
-            | Pending::Installed(on, id, _)
-            | Pending::Uninstalled(on, id, _) => self.scope.fail(&on, id, error),
+            | Pending::Installed(on, id, _) => self.scope.fail(&on, id, error),
+            // Chrome removes only those that a command of this session has loaded; the next session does not have it.
+            Pending::Uninstalled(on, id, extension) => {
+                self.actions.push(Action::KeepExtension(extension, None));
+                self.scope.fail(&on, id, error);
+            }
             Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, None),
             Pending::Leaving => self.settle_leaving(tag),
             Pending::Trace(..)
