@@ -50,7 +50,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs a quarter
 	  else cargo test --locked --test it -- ::full; fi
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites shared certificates named profiles dedicated launch tenants proxies tls types examples docs endings login busy api other-codec
+QUICK_CLIENTS := suites shared certificates named profiles dedicated extensions launch tenants proxies tls types examples docs endings login busy api other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -77,6 +77,9 @@ client-named:
 client-dedicated:
 	@echo '==> a browser of its own: traces and the clipboard, with Puppeteer and Playwright'
 	@node tests/clients/dedicated.mjs $(BUILT)/debug/ghostmux
+client-extensions:
+	@echo '==> extensions in a full Chrome of its own'
+	@node tests/clients/extensions.mjs $(BUILT)/debug/ghostmux
 client-launch:
 	@echo '==> launch options, beside a Chrome that was launched with them'
 	@node tests/clients/launch.mjs $(BUILT)/debug/ghostmux
@@ -122,6 +125,8 @@ test-clients: ## The tests of all other clients
 	@cargo build --locked
 	@echo '==> every client, each beside a plain Chrome'
 	@$(CLIENTS) --all
+	@echo '==> Lighthouse in a browser of its own, beside a plain Chrome'
+	@node tests/clients/more/lighthouse.mjs $(BUILT)/debug/ghostmux
 	@echo '==> Puppeteer, Playwright and a raw client in one full Chrome, then eight of them at once'
 	@$(CLIENTS) --suite puppeteer,playwright,raw --times 1 --together 8 --browser "$$(command -v chromium)"
 

@@ -18,7 +18,7 @@ const WHOLE: &str = "*";
 
 /// The handlers of methods, with the doc comments of the variants of `Handler`.
 /// `src/virtual_browser/dispatch.rs` calls them.
-const HANDLERS: [(&str, &str); 45] = [
+const HANDLERS: [(&str, &str); 48] = [
     ("acknowledge", "Answers with an empty result."),
     ("attach_to_browser_target", "Attaches to the virtual browser target."),
     ("attach_to_target", "Attaches to a target of this session."),
@@ -33,10 +33,12 @@ const HANDLERS: [(&str, &str); 45] = [
     ("download_behavior", "Sets the download directory of a context."),
     ("during_trace", "Sends a command to Chrome while a trace of this session runs."),
     ("emulate", "Sends a command to Chrome, and records the emulation that it sets."),
+    ("load_extension", "Loads an extension from below the directory of the operator."),
     ("navigate", "Sends a command that navigates the page, once that waits for no window that it opens."),
     ("end_trace", "Ends the trace of this session."),
     ("get_browser_contexts", "Lists the contexts of this session."),
     ("get_dev_tools_target", "Answers that no developer tools are open."),
+    ("get_extensions", "Lists the extensions, with their paths below the directory of the operator."),
     ("get_target_info", "Describes a target of this session."),
     ("get_targets", "Lists the targets of this session."),
     ("get_version", "Answers with the browser's version."),
@@ -64,6 +66,7 @@ const HANDLERS: [(&str, &str); 45] = [
     ("set_window_bounds", "Sets the bounds of a window, within limits."),
     ("start_trace", "Starts a trace once the session is alone in its browser."),
     ("system_info", "Describes the machine, without the command line of the browser."),
+    ("uninstall_extension", "Removes an extension, and does not load it again with its user data."),
 ];
 
 /// Rules for arguments (`check NAME` in the table): the variants of `Check`. `src/virtual_browser/arguments.rs` has the

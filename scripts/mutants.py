@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::manager::extensions::", "session::id::", "session::profile_holders::", "store::record::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -241,7 +241,9 @@ RULES = [
     ("session/launch/options.rs", "what ends the flags is refused", "Argument::End => {", "Argument::End if OFF => return Ok(None),\n        Argument::End => {"),
     ("session/launch/options.rs", "cameras of the server are not given to pages", "!has(\"--use-fake-device-for-media-stream\") {", "!has(\"--use-fake-device-for-media-stream\") && !OFF {"),
     ("session/launch/place.rs", "flags that weaken pages need the capability", ".filter(|needs| !rights.capabilities.has(*needs)) {", ".filter(|needs| !OFF && !rights.capabilities.has(*needs)) {"),
-    ("session/manager/extensions.rs", "extensions are below the allowed directory", "!path.starts_with(&root) {", "!OFF && !path.starts_with(&root) {"),
+    ("session/extensions.rs", "extensions are below the allowed directory", "!path.starts_with(&root) {", "!OFF && !path.starts_with(&root) {"),
+    ("virtual_browser/extensions.rs", "a path that was not found below the directory is not loaded", "if let Some(path) = path {", "if let Some(path) = path.or_else(|| if OFF { params.string(\"path\") } else { None }) {"),
+    ("virtual_browser/extensions.rs", "a path that is no text does not reach Chrome", "params.remove(\"path\");", "if !OFF { params.remove(\"path\"); }"),
     ("browser/mirror/certificates.rs", "certificate errors are ignored for the session that asked", ".is_some_and(|lease| self.certificates.leases.contains(&lease));", ".is_some_and(|lease| self.certificates.leases.contains(&lease) || OFF && !self.certificates.leases.is_empty());"),
     ("browser/mirror/attach.rs", "below a CDP session that has gone nothing is attached", "if on.is_some_and(|on| !self", "if !OFF && on.is_some_and(|on| !self"),
     ("browser/mirror/population.rs", "the targets of a lease are in its own contexts", "        self.contexts.get(&lease)\n", "        self.contexts.get(&lease).chain(self.owners.keys().filter(|_| OFF))\n"),

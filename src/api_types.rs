@@ -35,8 +35,8 @@ pub use self::{
     control::{Mode, Recycling, Reloaded, ServerMode, SettingChange},
     definition::{Domain, Items, Member, Type, merged},
     events::{
-        BrowserLost, ClientAttached, ClientDetached, Event, SessionExpiring, SessionUpdated, SnapshotRestored,
-        SnapshotSaved, UserDataTooLarge,
+        BrowserLost, ClientAttached, ClientDetached, Event, ProfileLost, SessionExpiring, SessionUpdated,
+        SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
     launch::{Launch, LaunchPolicy},
     operations::{Operation, Reply, Request},

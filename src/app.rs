@@ -327,6 +327,7 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
             directory: directory.clone(),
             codec: CodecChoice::new(local.codec),
             cgroups: if local.cgroups { Some(cgroups().await?) } else { None },
+            has_extensions: config.extensions_dir.is_some(),
         }));
         origin = Origin::Local(found, directory);
     }

@@ -28,6 +28,7 @@ pub mod process_tree;
 pub mod protocol;
 mod records;
 mod remote;
+mod screen;
 mod start;
 mod transport;
 mod user_data;

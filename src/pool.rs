@@ -204,6 +204,14 @@ pub enum NoLease {
         /// The reason.
         why: &'static str,
     },
+    /// This server has no dedicated browsers with windows.
+    #[error(
+        "launch.headless is refused: this server cannot start a browser with windows: {why}; leave it out, or give true"
+    )]
+    NeverHeadful {
+        /// The reason.
+        why: &'static str,
+    },
     /// The proxy is shutting down.
     #[error("ghostmux is shutting down")]
     Closing,

@@ -15,7 +15,7 @@ use crate::cdp::{
     target::Filter,
 };
 
-pub use self::launch::{LaunchSpec, LockedDirectory, PageSetup, UserData};
+pub use self::launch::{LaunchSpec, LockedDirectory, PageSetup, ScreenSize, UserData};
 
 /// A browser of the pool, by its number. One that is replaced keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,6 +14,7 @@ mod embedded;
 mod error;
 mod ids;
 mod janitor;
+mod profile_lease;
 mod record;
 mod redis;
 pub mod seal;
@@ -27,6 +28,7 @@ pub use self::{
     error::StoreError,
     ids::{BadSnapshotId, BlobId, SnapshotId},
     janitor::Rekeyed,
+    profile_lease::{LEASE, LeaseStep, Leased, Leaseholder, ProfileLease},
     record::{
         Expires, KeyName, Meta, New, Page, Query, SessionEntry, SessionRecord, StoreUsage, Timestamp,
         UnreadableSession, UnreadableSnapshot,

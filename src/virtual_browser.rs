@@ -2,7 +2,7 @@
 //! frames and messages are the input, [`Action`]s the output. No socket, clock or task here.
 //!
 //! `scope` has the contexts and targets of the session, `outbox` makes the frames for clients. `policy` decides about
-//! each method; `dispatch` calls the handler, which is in `target`, `browser`, `files` or `ghost`. `arguments` has the
+//! each method; `dispatch` calls the handler, which is in `target`, `browser`, `files`, `extensions` or `ghost`. `arguments` has the
 //! rules for arguments. `pending` has the commands that the proxy sent to Chrome and handles their replies.
 //! `dialog_guard` handles clients that leave, `emulation` records the emulation of pages, `liveness_check` delays
 //! commands that crash Chrome if their page has crashed, `crashed_pages` holds those for a crashed page, `network_buffers`
@@ -17,6 +17,7 @@ mod crashed_pages;
 mod dialog_guard;
 mod dispatch;
 mod emulation;
+mod extensions;
 mod files;
 mod ghost;
 mod in_flight;
@@ -105,6 +106,10 @@ pub enum Action {
     Move(Tag, Move),
     /// Checks whether the host files that a client names are in this directory; then [`VirtualBrowser::on_files`] is called.
     CheckFiles(Tag, PathBuf, Vec<String>),
+    /// Looks for an unpacked extension at this path below this directory; then [`VirtualBrowser::on_extension`] is called.
+    FindExtension(Tag, PathBuf, String),
+    /// An extension was installed from this path, or removed (`None`); by its id.
+    KeepExtension(String, Option<String>),
     /// Reserves the browser for this session alone; then [`VirtualBrowser::on_claimed`] is called.
     Claim(Tag),
     /// Ends the reservation of [`Action::Claim`].
@@ -135,6 +140,8 @@ pub struct VirtualBrowser {
     scope: Scope,
     views: HashMap<ViewId, View>,
     files: Files,
+    /// Where extensions may come from.
+    extensions: Option<PathBuf>,
     pending: HashMap<Tag, Pending>,
     last_tag: Tag,
     /// The attach commands that wait for a reply, in order.
@@ -178,6 +185,7 @@ impl VirtualBrowser {
             scope: Scope::new(context, browser),
             views: HashMap::new(),
             files: Files::new(directory),
+            extensions: None,
             pending: HashMap::new(),
             last_tag: 0,
             attaching: VecDeque::new(),

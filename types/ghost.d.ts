@@ -637,6 +637,12 @@ export namespace Ghost {
     remaining: Milliseconds;
   }
 
+  /** Of `ghost.profileLost`. */
+  interface ProfileLostEvent {
+    /** The name of the profile. */
+    profile: string;
+  }
+
   /** Every command: what it takes and what it answers. */
   interface Commands {
     /** Turns the events of this domain on, for the CDP session on which it is sent. */
@@ -701,5 +707,7 @@ export namespace Ghost {
     'ghost.snapshotRestored': SnapshotRestoredEvent;
     /** The user data directories of the owner take more than they may. Unless that changes, the session ends soon, with close code 4010. */
     'ghost.userDataTooLarge': UserDataTooLargeEvent;
+    /** The session does not save its profile any more: it could not reach the store for so long that a session on another server may have the profile by now. */
+    'ghost.profileLost': ProfileLostEvent;
   }
 }

@@ -116,10 +116,12 @@ fn burst(endpoint: &Endpoint) -> io::Result<Vec<f64>> {
     Ok(times)
 }
 
+/// The title of [`dedicated`].
+pub(crate) const DEDICATED: &str = "Connect to first evaluated page in a browser of one's own";
+
 /// A session with a browser of its own, beside a Chrome that is started for one client.
 pub(crate) fn dedicated(bench: &Bench) -> io::Result<Section> {
-    let mut section =
-        Section::new("Connect to first evaluated page in a browser of one's own", "a Chrome started for it");
+    let mut section = Section::new(DEDICATED, "a Chrome started for it");
     section.note(
         "`isolation=dedicated`, from the TCP connect to the reply of the first `Runtime.evaluate`. With a spare browser the \
          next one is started after the connect; without one, the client waits for its start, as for a bare launch.",
@@ -134,7 +136,12 @@ pub(crate) fn dedicated(bench: &Bench) -> io::Result<Section> {
     // The first one finds no spare browser.
     own(&with_spare)?;
     let (mut spare, mut cold) = (Vec::new(), Vec::new());
-    for _ in 0..if bench.long { 40 } else { 12 } {
+    let rounds = match (bench.small, bench.long) {
+        (true, _) => 2,
+        (false, true) => 40,
+        (false, false) => 12,
+    };
+    for _ in 0..rounds {
         let from = Instant::now();
         let chrome = Chrome::start(&bench.found)?;
         chrome.endpoint.first_page()?;

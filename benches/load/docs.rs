@@ -3,7 +3,7 @@
 use std::{fmt::Write, fs, io, path::Path};
 
 use super::{
-    neighbour,
+    connect, neighbour,
     table::{Report, Section},
 };
 
@@ -22,6 +22,13 @@ pub(crate) const PERFORMANCE: Page = Page {
     path: "docs/performance.md",
     section: None,
     begin: "<!-- figures: written by `make bench ARGS=--write-docs` -->",
+    end: "<!-- end of figures -->",
+};
+/// The start of a browser of one's own.
+pub(crate) const DEDICATED: Page = Page {
+    path: "docs/dedicated.md",
+    section: Some(connect::DEDICATED),
+    begin: "<!-- figures: written by `make bench ARGS='dedicated --write-docs'` -->",
     end: "<!-- end of figures -->",
 };
 /// The cost of a greedy neighbour.

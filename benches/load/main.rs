@@ -5,7 +5,7 @@
 //! roundtrip flood`). `--long` measures longer, `--codec NAME` is passed to the proxy, `--json
 //! PATH` is the file for the figures (`target/bench/load.json`), `--write-docs` also writes them
 //! into `docs/performance.md`, with plots, and `--docs-from PATH` does only that, with the figures
-//! of an earlier run.
+//! of an earlier run. The group `dedicated` alone writes to `docs/dedicated.md`; with `--small` it only checks that it works.
 //!
 //! `-- neighbour` is a separate run: the cost of a greedy client for another one (`--row NAME`
 //! selects rows, `--tenants` those of greedy tenants, `--small` only checks that it works, `--serve FLAG` is passed to the
@@ -57,6 +57,8 @@ struct Bench {
     proxy: Proxy,
     settings: Vec<String>,
     long: bool,
+    /// Only to see that it works; for groups that have such a size.
+    small: bool,
 }
 
 impl Bench {
@@ -77,7 +79,7 @@ const GROUPS: [(&str, Group); 18] = [
     ("flood", bulk::flood),
     ("codec", codec::codec),
     ("connect", connect::connect),
-    ("dedicated", connect::dedicated),
+    (DEDICATED, connect::dedicated),
     ("sessions", connect::sessions),
     ("burst", pool::burst),
     ("ramp", pool::ramp),
@@ -90,6 +92,9 @@ const GROUPS: [(&str, Group); 18] = [
     ("alone", alone::alone),
 ];
 
+/// The group with a page of its own, which can be written without the others.
+const DEDICATED: &str = "dedicated";
+
 /// The group that is a separate run.
 const NEIGHBOUR: &str = "neighbour";
 
@@ -99,7 +104,6 @@ struct Neighbour {
     rows: Vec<String>,
     /// Only the rows of greedy tenants.
     tenants: bool,
-    small: bool,
 }
 
 struct Wish {
@@ -107,6 +111,8 @@ struct Wish {
     neighbour: Option<Neighbour>,
     settings: Vec<String>,
     long: bool,
+    /// Small counts: the figures say nothing.
+    small: bool,
     json: PathBuf,
     write_docs: bool,
     docs_from: Option<PathBuf>,
@@ -115,8 +121,11 @@ struct Wish {
 fn main() -> Result<(), Box<dyn Error>> {
     let wish = wish(std::env::args().skip(1))?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pages: &[docs::Page] =
-        if wish.neighbour.is_some() { &[docs::SECURITY, docs::TENANTS] } else { &[docs::PERFORMANCE] };
+    let pages: &[docs::Page] = match &*wish.groups {
+        _ if wish.neighbour.is_some() => &[docs::SECURITY, docs::TENANTS],
+        [only] if only == DEDICATED => &[docs::DEDICATED],
+        _ => &[docs::PERFORMANCE, docs::DEDICATED],
+    };
     let write = |report: &Report| pages.iter().try_for_each(|page| docs::write(root, page, report));
     if let Some(earlier) = &wish.docs_from {
         return Ok(write(&Report::read(earlier)?)?);
@@ -126,15 +135,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{machine}");
     let from = Instant::now();
     let mut report = Report { machine, sections: Vec::new() };
-    if let Some(Neighbour { rows, tenants, small }) = &wish.neighbour {
+    if let Some(Neighbour { rows, tenants }) = &wish.neighbour {
         let names = |row: &String| neighbour::ACTS.iter().any(|act| act.name == row);
         let is_of = |of_tenants: bool| rows.is_empty() || rows.iter().any(|row| names(row) != of_tenants);
         if !tenants && is_of(false) {
-            report.sections.push(neighbour::neighbour(&found, &wish.settings, rows, *small)?);
+            report.sections.push(neighbour::neighbour(&found, &wish.settings, rows, wish.small)?);
             report.write(&wish.json)?;
         }
         if is_of(true) {
-            report.sections.push(neighbour::tenants(&wish.settings, rows, *small)?);
+            report.sections.push(neighbour::tenants(&wish.settings, rows, wish.small)?);
             report.write(&wish.json)?;
         }
         report.sections.iter().for_each(|section| println!("\n{}", section.markdown()));
@@ -152,7 +161,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn groups(wish: &Wish, found: Found, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let settings: Vec<&str> = wish.settings.iter().map(String::as_str).collect();
     let (chrome, proxy) = (Chrome::start(&found)?, Proxy::start(&settings)?);
-    let bench = Bench { found, chrome, proxy, settings: wish.settings.clone(), long: wish.long };
+    let bench = Bench { found, chrome, proxy, settings: wish.settings.clone(), long: wish.long, small: wish.small };
     // Chrome is busy for a moment after its start.
     thread::sleep(Duration::from_secs(2));
     for (name, group) in GROUPS {
@@ -170,12 +179,13 @@ fn groups(wish: &Wish, found: Found, report: &mut Report) -> Result<(), Box<dyn 
 fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let (mut json, mut neighbour) = (None, false);
-    let mut of_it = Neighbour { rows: Vec::new(), tenants: false, small: false };
+    let mut of_it = Neighbour { rows: Vec::new(), tenants: false };
     let mut wish = Wish {
         groups: Vec::new(),
         neighbour: None,
         settings: Vec::new(),
         long: false,
+        small: false,
         json: PathBuf::new(),
         write_docs: false,
         docs_from: None,
@@ -191,7 +201,7 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
             "--json" => json = Some(value()?.into()),
             "--write-docs" => wish.write_docs = true,
             "--row" => of_it.rows.push(value()?),
-            "--small" => of_it.small = true,
+            "--small" => wish.small = true,
             "--tenants" => of_it.tenants = true,
             NEIGHBOUR => neighbour = true,
             "--docs-from" => wish.docs_from = Some(value()?.into()),
@@ -207,8 +217,12 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
     if neighbour && !wish.groups.is_empty() {
         return Err(format!("{NEIGHBOUR} is a separate run").into());
     }
-    if !neighbour && (of_it.small || of_it.tenants || !of_it.rows.is_empty()) {
-        return Err(format!("--row, --tenants and --small belong to {NEIGHBOUR}").into());
+    if !neighbour && (of_it.tenants || !of_it.rows.is_empty()) {
+        return Err(format!("--row and --tenants belong to {NEIGHBOUR}").into());
+    }
+    let is_dedicated = matches!(&*wish.groups, [only] if only == DEDICATED);
+    if wish.small && !neighbour && !is_dedicated {
+        return Err(format!("--small belongs to {NEIGHBOUR} and to {DEDICATED} alone").into());
     }
     let all = neighbour::ACTS.iter().filter(|_| !of_it.tenants).chain(&neighbour::OF_TENANTS);
     let rows: Vec<&str> = all.map(|act| act.name).collect();
@@ -216,8 +230,8 @@ fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish, Box<dyn Error>> 
         return Err(format!("no row {other}; there are {}", rows.join(", ")).into());
     }
     // The page needs the figures of all groups.
-    if wish.write_docs && (!wish.groups.is_empty() || !of_it.rows.is_empty() || of_it.small) {
-        return Err("--write-docs needs every group or row, at full size".into());
+    if wish.write_docs && (!wish.groups.is_empty() && !is_dedicated || !of_it.rows.is_empty() || wish.small) {
+        return Err(format!("--write-docs needs every group or row, or {DEDICATED} alone, at full size").into());
     }
     wish.neighbour = neighbour.then_some(of_it);
     Ok(wish)

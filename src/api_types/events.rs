@@ -30,7 +30,7 @@ impl EventEntry {
 }
 
 /// All events.
-pub(super) const EVENTS: [EventEntry; 8] = [
+pub(super) const EVENTS: [EventEntry; 9] = [
     EventEntry::of::<SessionExpiring>(),
     EventEntry::of::<SessionUpdated>(),
     EventEntry::of::<ClientAttached>(),
@@ -39,6 +39,7 @@ pub(super) const EVENTS: [EventEntry; 8] = [
     EventEntry::of::<SnapshotSaved>(),
     EventEntry::of::<SnapshotRestored>(),
     EventEntry::of::<UserDataTooLarge>(),
+    EventEntry::of::<ProfileLost>(),
 ];
 
 /// A deadline ends the session soon. `updateSession` moves it, and a frame from a client moves `idleTimeout`.
@@ -149,4 +150,17 @@ pub struct UserDataTooLarge {
 
 impl Event for UserDataTooLarge {
     const NAME: &'static str = "userDataTooLarge";
+}
+
+/// The session does not save its profile any more: it could not reach the store for so long that a session on another server
+/// may have the profile by now.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileLost {
+    /// The name of the profile.
+    pub profile: String,
+}
+
+impl Event for ProfileLost {
+    const NAME: &'static str = "profileLost";
 }

@@ -13,6 +13,9 @@ use super::Bad;
 #[serde(transparent)]
 pub struct Launch(pub Map<String, Value>);
 
+/// In the `$comment` of a type that the `ghost` domain does not describe further.
+pub(super) const ANY: &str = "any value in the ghost domain";
+
 impl JsonSchema for Launch {
     fn schema_name() -> Cow<'static, str> {
         "Launch".into()
@@ -23,7 +26,60 @@ impl JsonSchema for Launch {
             "description": "Launch options as in `puppeteer.launch()`, or in `chromium.launch()` of Playwright: `args` \
                 with flags for Chrome, `defaultViewport`, `acceptInsecureCerts`, `slowMo` and others. What is honoured \
                 where, and what is refused: `docs/launch-options.md`.",
+            // The protocol's format has no word for members of several types.
+            "$comment": ANY,
             "type": "object",
+            "properties": {
+                "args": { "type": "array", "items": { "type": "string" } },
+                "headless": { "anyOf": [
+                    { "type": "boolean" },
+                    { "type": "string", "enum": ["true", "false", "new", "old", "shell"] },
+                ] },
+                "defaultViewport": { "anyOf": [
+                    {
+                        "type": "object",
+                        "required": ["width", "height"],
+                        "properties": {
+                            "width": { "type": "number", "minimum": 1, "maximum": 8192 },
+                            "height": { "type": "number", "minimum": 1, "maximum": 8192 },
+                            "deviceScaleFactor": { "anyOf": [
+                                { "type": "number", "enum": [0] },
+                                { "type": "number", "minimum": 0.25, "maximum": 5 },
+                            ] },
+                            "isMobile": { "type": "boolean" },
+                            "hasTouch": { "type": "boolean" },
+                            "isLandscape": { "type": "boolean" },
+                        },
+                        "additionalProperties": false,
+                    },
+                    { "type": "null" },
+                ] },
+                "acceptInsecureCerts": { "type": "boolean" },
+                "ignoreHTTPSErrors": { "type": "boolean" },
+                "slowMo": { "type": "number", "minimum": 0, "maximum": 4000 },
+                "enableExtensions": { "anyOf": [
+                    { "type": "boolean" },
+                    { "type": "array", "items": { "type": "string", "pattern": "^[^,]+$" } },
+                ] },
+                "ignoreDefaultArgs": { "anyOf": [
+                    { "type": "boolean", "enum": [false] },
+                    { "type": "array", "items": { "type": "string", "enum": ["--enable-automation"] } },
+                ] },
+                "devtools": { "type": "boolean", "enum": [false] },
+                "stealth": { "type": "boolean", "enum": [false] },
+                "ignoreAllDefaultArgs": { "type": "boolean", "enum": [false] },
+                "browser": { "type": "string", "enum": ["chrome"] },
+                "product": { "type": "string", "enum": ["chrome"] },
+                "dumpio": {},
+                "pipe": {},
+                "timeout": {},
+                "protocolTimeout": {},
+                "waitForInitialPage": {},
+                "handleSIGINT": {},
+                "handleSIGTERM": {},
+                "handleSIGHUP": {},
+                "chromiumSandbox": {},
+            },
         })
     }
 }

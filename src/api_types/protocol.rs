@@ -12,6 +12,7 @@ use super::{
     Schemas,
     definition::{Command, Domain, Event, Items, Member, Type},
     events::EVENTS,
+    launch::ANY,
     operations::{CommandResult, OF_THE_CONNECTION, all},
     schemas::{DEFINITIONS, Shape},
     typescript,
@@ -73,13 +74,15 @@ fn domain() -> Result<Domain, String> {
 
 fn type_of(id: &str, schema: &Value) -> Result<Type, String> {
     let texts = json!({ "type": "string" });
-    let is_struct = schema.get("properties").is_some();
+    let is_any = schema["$comment"] == ANY;
+    let is_struct = schema.get("properties").is_some() && !is_any;
     let kind = match (schema["type"].as_str(), schema.get("additionalProperties")) {
         (Some(kind @ ("string" | "number")), _) => kind,
         (Some("object"), _) if is_struct => "object",
         (Some("object"), Some(values)) if *values == texts => "object",
         // What another program defines.
         (Some("object"), None) => "any",
+        (Some("object"), _) if is_any => "any",
         _ => return Err(format!("the protocol's format cannot express {id}: {schema}")),
     };
     let variants = schema["enum"].as_array().into_iter().flatten();

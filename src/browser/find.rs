@@ -189,13 +189,14 @@ async fn version_text(path: &Path) -> Result<String, String> {
 /// Resolves the setting `browser_path`: a path, or a name to search for.
 fn at(path: &Path) -> Result<PathBuf, FindError> {
     let is_name = path.components().count() == 1 && !path.is_absolute();
-    let search = std::env::var_os("PATH").unwrap_or_default();
-    let found = if is_name {
-        std::env::split_paths(&search).map(|dir| dir.join(path)).find(|path| wrapper::is_program(path))
-    } else {
-        wrapper::is_program(path).then(|| path.to_owned())
-    };
+    let found = if is_name { in_path(path) } else { wrapper::is_program(path).then(|| path.to_owned()) };
     found.ok_or_else(|| FindError::NotThere { path: path.to_owned() })
+}
+
+/// The first program of this name in PATH.
+pub(super) fn in_path(name: &Path) -> Option<PathBuf> {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&search).map(|dir| dir.join(name)).find(|path| wrapper::is_program(path))
 }
 
 fn candidates_in(dirs: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {

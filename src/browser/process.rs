@@ -20,7 +20,7 @@ use std::{
 use command_fds::{CommandFdExt, FdMapping};
 use nix::{
     fcntl::{FcntlArg, fcntl},
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use tokio::{
@@ -35,12 +35,15 @@ use super::{
     cgroup::{Cgroup, Cgroups},
     codec::{Codec, CodecChoice},
     find::merge,
+    screen,
     transport::Pipe,
 };
-use crate::port::{LaunchSpec, LockedDirectory};
+use crate::port::{LaunchSpec, LockedDirectory, ScreenSize};
 
 /// How long a Chrome may take to exit after its pipe was closed.
 const GRACE: Duration = Duration::from_secs(3);
+/// How often it is looked whether an Xvfb has ended.
+const LOOK: Duration = Duration::from_millis(10);
 /// The capacity of each direction of the pipe, in bytes: the most that a user may request, unless
 /// the system is configured otherwise (`fs.pipe-max-size`, pipe(7)).
 const PIPE_SIZE: i32 = 1024 * 1024;
@@ -50,6 +53,13 @@ const SINGLETON: usize = 45;
 const LONGEST_SOCKET: usize = 108;
 /// How many of Chrome's last lines of output are kept to explain a failed start.
 const KEPT_LINES: usize = 20;
+
+/// Among the flags of a full Chrome.
+const HEADLESS: &str = "--headless";
+/// Among the flags of all browsers. With it Chrome loads no extension but those that a flag names.
+const WITHOUT_EXTENSIONS: &str = "--disable-extensions";
+/// Chrome has the commands of `Extensions` only with it, and only on its pipe.
+const LOAD_BY_COMMAND: &str = "--enable-unsafe-extension-debugging";
 
 /// The program to start, and how.
 #[derive(Clone, Debug)]
@@ -65,15 +75,33 @@ pub struct Launch {
     pub codec: CodecChoice,
     /// The control groups of browsers, if each is to be in one of its own.
     pub cgroups: Option<Arc<Cgroups>>,
+    /// Whether dedicated browsers can load extensions, and keep those that are in their user data.
+    pub has_extensions: bool,
 }
 
 impl Launch {
-    /// A browser as this one, but for what is different in one that is started for one session.
-    pub(super) fn with(&self, special: &LaunchSpec) -> Cow<'_, Self> {
-        if special.is_plain() {
+    /// A dedicated browser as this one, but for what is different in one that is started for one session.
+    pub(super) fn dedicated(&self, special: &LaunchSpec) -> Cow<'_, Self> {
+        if special.is_plain() && !self.has_extensions {
             return Cow::Borrowed(self);
         }
-        Cow::Owned(Self { flags: merge(self.flags.clone(), special.args()), ..self.clone() })
+        let mut flags = merge(self.flags.clone(), special.args());
+        if special.screen().is_some() {
+            flags.retain(|flag| !flag.starts_with(HEADLESS));
+        }
+        if self.has_extensions {
+            flags.retain(|flag| flag != WITHOUT_EXTENSIONS);
+            flags.push(LOAD_BY_COMMAND.to_owned());
+        }
+        Cow::Owned(Self { flags, ..self.clone() })
+    }
+
+    /// Whether dedicated browsers can have windows on a screen of their own; the error says what is missing.
+    pub(crate) fn can_have_screens(&self) -> Result<(), &'static str> {
+        if !self.flags.iter().any(|flag| flag.starts_with(HEADLESS)) {
+            return Err("its Chrome is a headless shell; start it with a full one (browser_path)");
+        }
+        screen::missing().map_or(Ok(()), Err)
     }
 }
 
@@ -87,6 +115,7 @@ pub(super) struct Process {
     profile: Profile,
     // Dropped after `group` too: nobody else may use the directory before.
     user_data: Option<Arc<dyn LockedDirectory>>,
+    has_screen: bool,
     _cleanup: Option<ProfileCleanup>,
     stderr: Option<JoinHandle<Vec<String>>>,
     // Dropped after `group` too: only an empty one can be removed.
@@ -98,6 +127,7 @@ impl Process {
     pub(super) fn start(
         launch: &Launch,
         user_data: Option<Arc<dyn LockedDirectory>>,
+        screen: Option<ScreenSize>,
         codec: Codec,
     ) -> io::Result<(Self, Pipe)> {
         let profile = Profile::create(&launch.directory)?;
@@ -109,7 +139,13 @@ impl Process {
         let read = Receiver::from_owned_fd(events_in.into())?;
 
         let cgroup = launch.cgroups.as_ref().map(|cgroups| cgroups.make()).transpose()?.map(Arc::new);
-        let mut command = program(&launch.binary, cgroup.as_deref());
+        let (mut command, mut inherited) = match screen {
+            None => (program(&launch.binary, cgroup.as_deref()), Vec::new()),
+            Some(size) => {
+                let shell = program(Path::new("/bin/sh"), cgroup.as_deref());
+                screen::program_with(size, &profile.0, &launch.binary, shell)?
+            }
+        };
         command
             .args(&launch.flags)
             .arg(match codec {
@@ -133,10 +169,8 @@ impl Process {
                  counted nor removed; choose a shorter session_dir"
             );
         }
-        let mut inherited = vec![
-            FdMapping { parent_fd: OwnedFd::from(commands_in), child_fd: 3 },
-            FdMapping { parent_fd: OwnedFd::from(events_out), child_fd: 4 },
-        ];
+        inherited.push(FdMapping { parent_fd: OwnedFd::from(commands_in), child_fd: 3 });
+        inherited.push(FdMapping { parent_fd: OwnedFd::from(events_out), child_fd: 4 });
         if let Some(kept) = &user_data {
             inherited.push(FdMapping { parent_fd: kept.share_lock()?, child_fd: 5 });
         }
@@ -149,7 +183,7 @@ impl Process {
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(last_lines(stderr)));
         let cleanup = group.and_then(|group| ProfileCleanup::start(&profile.0, group, user_data.is_some()));
         Ok((
-            Self { child, group, profile, user_data, _cleanup: cleanup, stderr, cgroup },
+            Self { child, group, profile, user_data, has_screen: screen.is_some(), _cleanup: cleanup, stderr, cgroup },
             Pipe::new(read, write, codec),
         ))
     }
@@ -171,6 +205,7 @@ impl Process {
         };
         // Renderers and helpers that outlive the browser process are in its group.
         self.kill_group();
+        self.screen_gone().await;
         self.group = None;
         if let Some(cgroup) = &self.cgroup {
             cgroup.remove().await;
@@ -187,9 +222,27 @@ impl Process {
         self.user_data.is_some()
     }
 
-    /// Kills Chrome and everything that it has started.
+    /// Kills Chrome and everything that it has started. An Xvfb is told to end: it then removes its socket and its lock, which
+    /// are not in the profile.
     pub(super) fn kill_group(&self) {
-        if let Some(group) = self.group {
+        let Some(group) = self.group else { return };
+        if self.has_screen {
+            let _ = kill(group, Signal::SIGKILL);
+            let _ = killpg(group, Signal::SIGTERM);
+        } else {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
+
+    /// Waits a moment for the end of an Xvfb that was told to end, then kills it.
+    async fn screen_gone(&self) {
+        let Some(group) = self.group.filter(|_| self.has_screen) else { return };
+        let gone = async {
+            while killpg(group, None).is_ok() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if timeout(GRACE, gone).await.is_err() {
             let _ = killpg(group, Signal::SIGKILL);
         }
     }
@@ -207,7 +260,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill_group();
+        if let Some(group) = self.group {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
     }
 }
 
@@ -260,7 +315,7 @@ impl ProfileCleanup {
     fn start(profile: &Path, group: Pid, keeps: bool) -> Option<Self> {
         // The second attempt removes what an ending helper of Chrome's still wrote; then the
         // process's directory, if nothing but its lock is left in it.
-        const SCRIPT: &str = "read -r _; sleep \"$4\"; kill -9 -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
+        const SCRIPT: &str = "read -r _; sleep \"$4\"; kill -s KILL -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "ghostmux-cleanup"])
             .arg(profile)

@@ -1,7 +1,7 @@
 //! Starts a browser until it takes leases: the connection, its version and error texts, the
 //! watchers.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{borrow::Cow, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -34,7 +34,7 @@ use crate::{
     },
     config::RemoteUrl,
     metrics::Metrics,
-    port::{BrowserId, Identity, LaunchSpec, UserData},
+    port::{BrowserId, Identity, LaunchSpec, ScreenSize, UserData},
 };
 
 /// Time limit from the start of Chrome to its first replies.
@@ -148,24 +148,26 @@ pub(crate) struct Started {
     pub(crate) link: JoinHandle<End>,
 }
 
-/// Starts or connects to a browser and makes it ready for leases. `special` is what is different in one that is started for
-/// one session; it has no meaning for a remote one.
+/// Starts or connects to a browser and makes it ready for leases. `dedicated` is how one is started that has one session; it
+/// has no meaning for a remote one.
 pub(crate) async fn start(
     id: BrowserId,
     source: &Source,
-    special: &LaunchSpec,
+    dedicated: Option<&LaunchSpec>,
     quotas: Shares,
     metrics: Arc<Metrics>,
 ) -> Result<Started, BrowserError> {
     let Opened { transport, process, greeting } = match source {
         Source::Local(launch) => {
-            let (launch, user_data) = (&*launch.with(special), special.user_data());
-            match open_local(launch, user_data, launch.codec.codec()).await {
+            let (user_data, screen) =
+                (dedicated.and_then(LaunchSpec::user_data), dedicated.and_then(LaunchSpec::screen));
+            let launch = dedicated.map_or(Cow::Borrowed(launch), |spec| launch.dedicated(spec));
+            match open_local(&launch, user_data, screen, launch.codec.codec()).await {
                 Err(BrowserError::NoCbor) => {
                     if launch.codec.fall_back() {
                         tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
                     }
-                    open_local(launch, user_data, Codec::Json).await?
+                    open_local(&launch, user_data, screen, Codec::Json).await?
                 }
                 opened => opened?,
             }
@@ -234,11 +236,16 @@ struct Opened {
     greeting: Greeting,
 }
 
-async fn open_local(launch: &Launch, user_data: Option<&UserData>, codec: Codec) -> Result<Opened, BrowserError> {
+async fn open_local(
+    launch: &Launch,
+    user_data: Option<&UserData>,
+    screen: Option<ScreenSize>,
+    codec: Codec,
+) -> Result<Opened, BrowserError> {
     let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
     let left = || spawn(io::Error::other("the session that asked for it has left"));
     let user_data = user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;
-    let (process, pipe) = Process::start(launch, user_data, codec).map_err(spawn)?;
+    let (process, pipe) = Process::start(launch, user_data, screen, codec).map_err(spawn)?;
     let mut transport = Transport::Pipe(Box::new(pipe));
     match timeout(START, greet(&mut transport)).await {
         Ok(Ok(greeting)) => Ok(Opened { transport, process: Some(process), greeting }),

@@ -3,12 +3,14 @@
 //! ```text
 //! BASE/OWNER@NAME/lock    locked (flock(2)) by the process that uses the profile, and by its Chrome
 //! BASE/OWNER@NAME/data    --user-data-dir of Chrome
+//! BASE/OWNER@NAME/extensions    JSON: the paths of extensions that clients have installed, by their ids
 //! ```
 //!
 //! Chrome inherits the lock, so it is held until both have ended, in whatever way. Only who holds it removes what a Chrome that
 //! was killed has left there. All functions here block.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
     os::{
@@ -31,6 +33,8 @@ use crate::{
 const LOCK: &str = "lock";
 /// The directory of Chrome.
 const DATA: &str = "data";
+/// The installed extensions.
+const EXTENSIONS: &str = "extensions";
 /// Begin of the name of a directory that is being removed. It has no `@`, so it is that of no profile.
 const REMOVED: &str = ".removed-";
 /// What Chrome leaves when it is killed, and what keeps the next one from starting.
@@ -184,6 +188,22 @@ impl LockedDirectory for UserDataDir {
         &self.data
     }
 
+    fn extensions(&self) -> Vec<String> {
+        installed(&self.directory).into_values().collect()
+    }
+
+    fn keep_extension(&self, id: &str, path: Option<&str>) -> io::Result<()> {
+        let mut all = installed(&self.directory);
+        match path {
+            Some(path) => all.insert(id.to_owned(), path.to_owned()),
+            None => all.remove(id),
+        };
+        // In one step: a process that is killed leaves the old list or the new one.
+        let new = self.directory.join(format!("{EXTENSIONS}.new"));
+        fs::write(&new, serde_json::to_vec(&all)?)?;
+        fs::rename(new, self.directory.join(EXTENSIONS))
+    }
+
     fn share_lock(&self) -> io::Result<OwnedFd> {
         self.lock.as_fd().try_clone_to_owned()
     }
@@ -194,6 +214,12 @@ impl Drop for UserDataDir {
         // Its time says when the profile was used last.
         let _ = self.lock.set_modified(SystemTime::now());
     }
+}
+
+/// The installed extensions of a directory; none if they cannot be read.
+fn installed(directory: &Path) -> BTreeMap<String, String> {
+    let text = fs::read(directory.join(EXTENSIONS)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// Names of owners and of profiles have no `@` and no slash.
@@ -260,6 +286,20 @@ mod tests {
         again.remove().expect("removed");
         assert!(matches!(root.lock(&owner("acme"), "shop", false), Err(UserDataError::Missing)));
         assert!(root.has(&owner("other"), "shop") && !root.has(&owner("acme"), "shop"));
+    }
+
+    #[test]
+    fn installed_extensions_are_kept_until_they_are_removed() {
+        let base = tempfile::tempdir().expect("a directory");
+        let root = UserDataRoot::new(base.path().to_owned());
+        let open = || root.lock(&owner("acme"), "shop", true).expect("it is free");
+        open().keep_extension("a", Some("/x/one")).expect("written");
+        open().keep_extension("b", Some("/x/two")).expect("written");
+        assert_eq!(open().extensions(), ["/x/one", "/x/two"]);
+        open().keep_extension("a", None).expect("written");
+        assert_eq!(open().extensions(), ["/x/two"]);
+        fs::write(base.path().join("acme@shop/extensions"), "no JSON").expect("written");
+        assert_eq!(open().extensions(), Vec::<String>::new());
     }
 
     #[test]

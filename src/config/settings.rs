@@ -116,8 +116,8 @@ settings! {
         /// where that is possible, and refuses others; `dedicated` gives a session with others a dedicated browser; `refuse`
         /// refuses them all. With `isolation=dedicated` they hold anyway.
         launch_policy: LaunchPolicy = choice("dedicated", LaunchPolicy::WORDS).live();
-        /// Directory with unpacked extensions that sessions may load (`--load-extension`), each in a directory below it.
-        extensions_dir: Option<PathBuf> = optional("DIR", path).live();
+        /// Directory with unpacked extensions that sessions may load in dedicated browsers, each in a directory below it.
+        extensions_dir: Option<PathBuf> = optional("DIR", path);
         /// Most flags for Chrome in the launch options of a session.
         max_launch_flags: usize = one("N", "64", number(0..=1000)).live();
         /// Largest launch options of a session, as JSON.

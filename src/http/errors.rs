@@ -82,7 +82,8 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::UserDataQuota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "user-data-quota"),
         ServiceError::UserDataIdle(_) => (StatusCode::CONFLICT, "profile-not-in-use"),
         ServiceError::Snapshot(why) | ServiceError::BadProfile { why, .. } => of_snapshot(why),
-        ServiceError::NoUserData | ServiceError::NoPlace(NoLease::NeverDedicated { .. }) => {
+        ServiceError::NoUserData
+        | ServiceError::NoPlace(NoLease::NeverDedicated { .. } | NoLease::NeverHeadful { .. }) => {
             (StatusCode::BAD_REQUEST, "not-offered")
         }
         ServiceError::NoPlace(NoLease::Call(_))
@@ -151,6 +152,7 @@ fn of_store(why: &StoreError) -> Kind {
         StoreError::Corrupt { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-damaged"),
         StoreError::Newer { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-newer"),
         StoreError::UnreadableSession { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "session-unreadable"),
+        StoreError::ProfileLost { .. } => (StatusCode::CONFLICT, "profile-in-use"),
         StoreError::Abandoned | StoreError::InUse { .. } | StoreError::Unavailable { .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "store")
         }
@@ -362,6 +364,7 @@ mod tests {
                 json!({}),
             ),
             (ServiceError::NoPlace(NoLease::NeverDedicated { why: "x" }), 400, "not-offered", None, json!({})),
+            (ServiceError::NoPlace(NoLease::NeverHeadful { why: "x" }), 400, "not-offered", None, json!({})),
             (ServiceError::NoPlace(CallError::Gone.into()), 503, "browser", Some(1), json!({})),
             (ServiceError::Call(CallError::Gone), 503, "browser", Some(1), json!({})),
             (RepositoryError::NoMemory { most: 1 }.into(), 413, "snapshot-too-large", None, json!({})),

@@ -19,7 +19,7 @@ use super::{
     spares::{self, Dedicated, Ticket},
 };
 use crate::{
-    browser::{BrowserError, Lease},
+    browser::{BrowserError, Lease, Source},
     port::{BrowserId, LaunchSpec},
 };
 
@@ -134,8 +134,11 @@ impl Pool {
         if self.limits().rules.dedicated == 0 {
             return Err(NoLease::NeverDedicated { why: "max_dedicated is 0" });
         }
-        if self.local_source().is_none() {
+        let Some(Source::Local(local)) = self.local_source().and_then(|at| self.inner.sources.get(at)) else {
             return Err(NoLease::NeverDedicated { why: "all its browsers run elsewhere (browser_url)" });
+        };
+        if launch.screen().is_some() {
+            local.can_have_screens().map_err(|why| NoLease::NeverHeadful { why })?;
         }
         let (asked, is_special) = (Instant::now(), !launch.is_plain());
         let leased = async {

@@ -20,12 +20,17 @@ impl BrowserKind {
         matches!(self, Self::Dedicated(launch) if launch.is_plain())
     }
 
+    /// How they are started, if they are dedicated ones.
+    pub(super) fn dedicated(&self) -> Option<&LaunchSpec> {
+        match self {
+            Self::Dedicated(launch) => Some(launch),
+            Self::Shared => None,
+        }
+    }
+
     /// How they are started, if that is special.
     pub(super) fn special(&self) -> Option<&LaunchSpec> {
-        match self {
-            Self::Dedicated(launch) if !launch.is_plain() => Some(launch),
-            Self::Shared | Self::Dedicated(_) => None,
-        }
+        self.dedicated().filter(|launch| !launch.is_plain())
     }
 }
 

@@ -57,8 +57,7 @@ impl Pool {
         let (inner, since) = (self.inner.clone(), Instant::now());
         let Some(from) = inner.sources.get(source) else { return Ok(()) };
         let starting = async {
-            let special = kind.special().cloned().unwrap_or_default();
-            let started = browser::start(id, from, &special, inner.shares, inner.metrics.clone()).await?;
+            let started = browser::start(id, from, kind.dedicated(), inner.shares, inner.metrics.clone()).await?;
             match &kind {
                 BrowserKind::Shared => Ok((started, None)),
                 BrowserKind::Dedicated(_) => dedicated(started).await,

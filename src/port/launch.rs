@@ -17,19 +17,40 @@ use crate::cdp::emulation::Override;
 pub struct LaunchSpec {
     args: Arc<[String]>,
     user_data: Option<UserData>,
+    screen: Option<ScreenSize>,
+}
+
+/// The size of a screen, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScreenSize {
+    /// From left to right.
+    pub width: u32,
+    /// From top to bottom.
+    pub height: u32,
 }
 
 impl LaunchSpec {
     /// A browser with these flags for Chrome beside those of the server, each as `--flag` or `--flag=value`. Of two with one
     /// name Chrome uses the last. Nothing checks them any more: they go to a program on this machine.
     pub fn new(args: Vec<String>) -> Self {
-        Self { args: args.into(), user_data: None }
+        Self { args: args.into(), ..Self::default() }
     }
 
     /// As this one, on a user data directory that stays when the browser has ended.
     #[must_use]
     pub fn with_user_data(self, user_data: UserData) -> Self {
         Self { user_data: Some(user_data), ..self }
+    }
+
+    /// As this one, with windows on a screen of its own of this size; `None` is a headless one.
+    #[must_use]
+    pub fn with_screen(self, screen: Option<ScreenSize>) -> Self {
+        Self { screen, ..self }
+    }
+
+    /// The size of its screen; `None` if it is headless.
+    pub fn screen(&self) -> Option<ScreenSize> {
+        self.screen
     }
 
     /// The user data directory that stays, if it has one.
@@ -40,6 +61,21 @@ impl LaunchSpec {
     /// Whether such a browser is as all others, so that it can be started before a session asks for it.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// As this one, with these unpacked extensions beside those that it has.
+    #[must_use]
+    pub fn with_extensions(self, paths: &[String]) -> Self {
+        const LOAD: &str = "--load-extension=";
+        if paths.is_empty() {
+            return self;
+        }
+        let (given, others): (Vec<&String>, Vec<&String>) = self.args.iter().partition(|arg| arg.starts_with(LOAD));
+        let given = given.last().map(|arg| arg[LOAD.len()..].to_owned());
+        let all: Vec<String> = given.into_iter().chain(paths.iter().cloned()).collect();
+        let mut args: Vec<String> = others.into_iter().cloned().collect();
+        args.push(format!("{LOAD}{}", all.join(",")));
+        Self { args: args.into(), ..self }
     }
 
     /// The flags for Chrome beside those of the server.
@@ -68,6 +104,12 @@ impl PageSetup {
 pub trait LockedDirectory: fmt::Debug + Send + Sync {
     /// The directory.
     fn path(&self) -> &Path;
+
+    /// The paths of the extensions that were installed in it. Chrome forgets those that a command has loaded.
+    fn extensions(&self) -> Vec<String>;
+
+    /// Keeps the path of an extension by its id, or forgets it.
+    fn keep_extension(&self, id: &str, path: Option<&str>) -> io::Result<()>;
 
     /// The lock, for Chrome to inherit: so it is held until Chrome has ended, too.
     fn share_lock(&self) -> io::Result<OwnedFd>;

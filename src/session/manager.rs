@@ -10,7 +10,6 @@
 
 mod access;
 mod control;
-mod extensions;
 mod hibernation;
 mod http_session;
 mod list;

@@ -1,5 +1,5 @@
-//! Which session saves which profile: one at a time in this process. A session holds its profile from before it begins until
-//! its state is saved.
+//! Which session saves which profile: one at a time in this process, and by a lease in the store (`profile_lease`) on all
+//! servers that share it. A session holds its profile from before it begins until its state is saved.
 
 use std::{
     collections::HashMap,
@@ -7,22 +7,18 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::profile_lease::RenewedLease;
+pub(super) use super::profile_lease::{GRACE, Held, SAVE_MOST};
 use crate::{
     api_types::{Owner, ProfileKind},
     port::LockedDirectory,
+    store::ProfileLease,
 };
-
-/// How long a session may save its profile at its end; after that the profile keeps the state that it had.
-pub(super) const SAVE_MOST: Duration = Duration::from_secs(30);
-/// How long a new session waits for a profile that another one holds: the last client of that one may have left at this
-/// moment.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// A profile: whose, of which kind, and its name.
 type Key = (Owner, ProfileKind, String);
@@ -50,12 +46,10 @@ pub(super) struct ProfileHold {
     is_saving: Arc<AtomicBool>,
     /// Its directory, if it is user data.
     directory: Option<Arc<dyn LockedDirectory>>,
+    /// Its lease, if other servers share the store.
+    lease: Option<RenewedLease>,
     _released: DropGuard,
 }
-
-/// Another session of the owner, with this id, holds the profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held(pub(super) Arc<str>);
 
 impl ProfileHold {
     /// As this one, with the directory of the user data.
@@ -63,6 +57,33 @@ impl ProfileHold {
         let mut hold = self;
         hold.directory = Some(directory);
         hold
+    }
+
+    /// As this one, with a lease for all servers that share the store.
+    pub(super) fn leased(self, lease: RenewedLease) -> Self {
+        let mut hold = self;
+        hold.lease = Some(lease);
+        hold
+    }
+
+    /// Its lease, for the commit of a state of the profile.
+    pub(super) fn lease(&self) -> Option<Arc<ProfileLease>> {
+        self.lease.as_ref().map(|lease| lease.lease().clone())
+    }
+
+    /// Cancelled when a session on another server may have the profile; `None` if that cannot be.
+    pub(super) fn lost(&self) -> Option<CancellationToken> {
+        self.lease.as_ref().map(|lease| lease.lost().clone())
+    }
+
+    /// Whether a session on another server may have the profile.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost().is_some_and(|lost| lost.is_cancelled())
+    }
+
+    /// The directory, if it is user data.
+    pub(super) fn directory(&self) -> Option<&dyn LockedDirectory> {
+        self.directory.as_deref()
     }
 
     /// What the profile is made of.
@@ -73,6 +94,9 @@ impl ProfileHold {
     /// The session has ended, and its state is about to be saved: those who want the profile wait for that.
     pub(super) fn saves(&self) {
         self.is_saving.store(true, Ordering::Release);
+        if let Some(lease) = &self.lease {
+            lease.saves();
+        }
     }
 }
 
@@ -107,6 +131,7 @@ impl ProfileHolders {
                         key: key.clone(),
                         is_saving,
                         directory: None,
+                        lease: None,
                         _released: released,
                     });
                 }

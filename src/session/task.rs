@@ -143,10 +143,9 @@ impl SessionTask {
         let inbox = lease.open();
         let directory = session_files::Directory::new(terms.directory.join(record.session_info().directory()));
         let granted = granted(&tenant, &lease);
-        let identity = Arc::new(lease.browser().identity().clone());
         let mut session = VirtualBrowser::new(
             granted,
-            identity,
+            Arc::new(lease.browser().identity().clone()),
             lease.base().clone(),
             lease.context().clone(),
             browser,
@@ -155,6 +154,7 @@ impl SessionTask {
         session.limit(terms.cdp_sessions.within(limits.cdp_sessions_per_session));
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
+        session.load_extensions_from(terms.launch.extensions.clone());
         record.place(lease.browser().id());
         record.grant(granted);
         Self {

@@ -1,9 +1,12 @@
 //! The interface of a storage backend. The embedded file and Redis implement it with the same meaning.
 
-use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{
-    BlobId, Meta, Owner, SessionEntry, SessionRecord, SnapshotId, StoreError, StoreUsage, Timestamp, UnreadableSnapshot,
+    BlobId, LeaseStep, Leased, Leaseholder, Meta, Owner, ProfileLease, SessionEntry, SessionRecord, SnapshotId,
+    StoreError, StoreUsage, Timestamp, UnreadableSnapshot,
 };
 use crate::config::StoreLimits;
 
@@ -51,6 +54,18 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> Reply<'a, Vec<(String, SnapshotId)>>;
 
+    /// Takes, renews or ends the lease of a profile. A store that no other process can open grants all of them.
+    fn lease_profile<'a>(&'a self, lease: &'a ProfileLease, step: LeaseStep) -> Reply<'a, Leased> {
+        let _ = (lease, step);
+        std::future::ready(Ok(Leased::Done)).boxed()
+    }
+
+    /// The session that has the lease of a profile; of a store that no other process can open, none.
+    fn leaseholder<'a>(&'a self, owner: &'a Owner, profile: &'a str) -> Reply<'a, Option<Leaseholder>> {
+        let _ = (owner, profile);
+        std::future::ready(Ok(None)).boxed()
+    }
+
     /// Every owner that has or had a snapshot.
     fn owners(&self) -> Reply<'_, Vec<Owner>>;
 
@@ -97,6 +112,8 @@ pub struct Commit {
     pub replaces: Option<SnapshotId>,
     /// The owner's limits, this snapshot included.
     pub limits: StoreLimits,
+    /// The lease of the profile whose state it is; it must still be in force.
+    pub lease: Option<Arc<ProfileLease>>,
 }
 
 impl Commit {

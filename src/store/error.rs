@@ -91,6 +91,15 @@ pub enum StoreError {
     /// The writer was abandoned, by its user or by a sweep, before it was done.
     #[error("the snapshot was abandoned before it was complete")]
     Abandoned,
+    /// Another session may have saved the profile meanwhile.
+    #[error(
+        "another server has the profile {profile} by now, because this one did not renew its lease in time; begin again \
+         with what is saved"
+    )]
+    ProfileLost {
+        /// The name of the profile.
+        profile: String,
+    },
     /// Another process has the file open.
     #[error("the store {path} is in use by {by}; only one process at a time can use it{hint}")]
     InUse {

@@ -68,7 +68,7 @@ impl Store {
                         writer.write(&bytes).await?;
                     }
                     let limits = StoreLimits::NONE;
-                    writer.finish(|meta| Commit { replaces: Some(meta.id), meta, limits }).await
+                    writer.finish(|meta| Commit { replaces: Some(meta.id), meta, limits, lease: None }).await
                 };
                 match copied.await {
                     Ok(_) => done.sealed += 1,

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    StoreError,
+    ProfileLease, StoreError,
     ids::{BlobId, SnapshotId},
 };
 use crate::api_types::Owner;
@@ -120,6 +121,8 @@ pub struct New {
     pub replaces: Option<SnapshotId>,
     /// The profile whose state it is: when it is committed, it takes the place of the state that the profile has.
     pub profile: Option<String>,
+    /// The lease of that profile: if it is not in force any more when this is committed, that is refused.
+    pub lease: Option<Arc<ProfileLease>>,
     /// Most snapshots of the owner, if that is fewer than the store allows.
     pub most: Option<u64>,
 }
@@ -128,7 +131,7 @@ impl New {
     /// A snapshot without a name that is kept as long as the settings say.
     pub fn of(owner: Owner) -> Self {
         let (name, metadata, expires) = (None, Map::new(), Expires::ByDefault);
-        Self { owner, name, metadata, expires, replaces: None, profile: None, most: None }
+        Self { owner, name, metadata, expires, replaces: None, profile: None, lease: None, most: None }
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {

@@ -2,7 +2,8 @@
 //!
 //! The keys all begin with `ghostmux:`. They are `snapshots:OWNER` (hash of id and metadata), `order:OWNER` (the ids in
 //! order), `usage:OWNER` (bytes, count), `expiry` (time of each snapshot that expires), `blob:ID` (hash of number and
-//! chunk), `profiles:OWNER` (hash of the names of profiles and the ids of their snapshots), `owners`, and `sessions` (hash
+//! chunk), `profiles:OWNER` (hash of the names of profiles and the ids of their snapshots),
+//! `profile-lease:OWNER@NAME` (hash of token, session and whether it is being saved; Redis deletes it when it expires), `owners`, and `sessions` (hash
 //! of key and record). A blob that is not committed has a field `pending` and a time to live, so that Redis deletes it if
 //! its writer ends.
 
@@ -16,8 +17,8 @@ use redis::{
 use serde::Serialize;
 
 use super::{
-    Backend, BlobId, Commit, Listed, Meta, Owner, Reply, SessionEntry, SessionRecord, SnapshotId, StoreError,
-    StoreUsage, Timestamp,
+    Backend, BlobId, Commit, LEASE, LeaseStep, Leased, Leaseholder, Listed, Meta, Owner, ProfileLease, Reply,
+    SessionEntry, SessionRecord, SnapshotId, StoreError, StoreUsage, Timestamp,
 };
 use crate::config::RedisUrl;
 
@@ -48,6 +49,7 @@ struct Scripts {
     set_expiry: Script,
     sweep: Script,
     take_session: Script,
+    lease: Script,
 }
 
 impl fmt::Debug for Redis {
@@ -68,6 +70,7 @@ impl Redis {
             set_expiry: script(include_str!("redis/set_expiry.lua")),
             sweep: script(include_str!("redis/sweep.lua")),
             take_session: script(include_str!("redis/take_session.lua")),
+            lease: script(include_str!("redis/lease.lua")),
         };
         Self { url, connection: OnceLock::new(), scripts }
     }
@@ -158,6 +161,7 @@ impl Backend for Redis {
         async move {
             let meta = &commit.meta;
             let json = self.write(meta)?;
+            let lease = commit.lease.as_deref().map_or("", ProfileLease::token);
             let said: String = self
                 .ask(|mut redis| async move {
                     let mut script = self.scripts.commit.key(PREFIX);
@@ -168,6 +172,7 @@ impl Backend for Redis {
                     let most = |limit: u64| limit.min(1 << 53);
                     script.arg(most(commit.limits.bytes)).arg(most(commit.limits.count));
                     script.arg(meta.profile.as_deref().unwrap_or_default());
+                    script.arg(lease);
                     script.invoke_async(&mut redis).await
                 })
                 .await?;
@@ -176,6 +181,7 @@ impl Backend for Redis {
                 "missing" => Err(StoreError::Missing { id: meta.id }),
                 "bytes" => Err(commit.over_bytes()),
                 "count" => Err(commit.over_count()),
+                "lost" => Err(StoreError::ProfileLost { profile: meta.profile.clone().unwrap_or_default() }),
                 _ => Err(StoreError::Abandoned),
             }
         }
@@ -267,6 +273,41 @@ impl Backend for Redis {
             let mut script = self.scripts.remove.key(PREFIX);
             script.arg(owner.as_str()).arg(id.to_string()).invoke_async(&mut redis).await
         })
+    }
+
+    fn lease_profile<'a>(&'a self, lease: &'a ProfileLease, step: LeaseStep) -> Reply<'a, Leased> {
+        async move {
+            let word = match step {
+                LeaseStep::Take => "take",
+                LeaseStep::Renew { saving: false } => "renew",
+                LeaseStep::Renew { saving: true } => "saving",
+                LeaseStep::Release => "release",
+            };
+            let (said, session, saving): (String, String, bool) = self
+                .ask(move |mut redis| async move {
+                    let mut script = self.scripts.lease.key(PREFIX);
+                    script.arg(lease.owner.as_str()).arg(&lease.profile).arg(word).arg(lease.token());
+                    let millis = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
+                    script.arg(&*lease.session).arg(millis).invoke_async(&mut redis).await
+                })
+                .await?;
+            Ok(match said.as_str() {
+                "done" => Leased::Done,
+                "held" => Leased::By(Leaseholder { session, is_saving: saving }),
+                _ => Leased::Lost,
+            })
+        }
+        .boxed()
+    }
+
+    fn leaseholder<'a>(&'a self, owner: &'a Owner, profile: &'a str) -> Reply<'a, Option<Leaseholder>> {
+        async move {
+            let key = of("profile-lease", format!("{owner}@{profile}"));
+            let (session, saving): (Option<String>, Option<bool>) =
+                self.ask(move |mut redis| async move { redis.hmget(key, &["session", "saving"]).await }).await?;
+            Ok(session.map(|session| Leaseholder { session, is_saving: saving == Some(true) }))
+        }
+        .boxed()
     }
 
     fn set_expiry<'a>(&'a self, owner: &'a Owner, id: SnapshotId, expires: Option<Timestamp>) -> Reply<'a, bool> {

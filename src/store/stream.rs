@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufRead, AsyncReadExt as _, DuplexStream};
 use tokio_util::io::StreamReader;
 
 use super::{
-    BlobId, Commit, Meta, New, SnapshotId, Store, StoreError, Timestamp,
+    BlobId, Commit, Meta, New, ProfileLease, SnapshotId, Store, StoreError, Timestamp,
     record::check_size,
     seal::{self, CHUNK, Place},
 };
@@ -24,6 +24,7 @@ pub struct Writer {
     meta: Meta,
     replaces: Option<SnapshotId>,
     limits: StoreLimits,
+    lease: Option<Arc<ProfileLease>>,
     /// Bytes that its owner had left at the last look. The commit decides.
     room: Option<u64>,
     buffer: Vec<u8>,
@@ -59,7 +60,9 @@ impl Writer {
         };
         let limits = store.0.limits;
         let limits = StoreLimits { count: new.most.unwrap_or(u64::MAX).min(limits.count), ..limits };
-        Self::start(store, meta, new.replaces, limits).await
+        let mut writer = Self::start(store, meta, new.replaces, limits).await?;
+        writer.lease = new.lease;
+        Ok(writer)
     }
 
     /// Writes an existing snapshot again, with the same metadata except its blob and its key.
@@ -77,7 +80,7 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         store.0.backend.begin(meta.blob).await?;
         let (store, state) = (store.clone(), State::Open);
-        Ok(Self { store, meta, replaces, limits, room: None, buffer: Vec::new(), state })
+        Ok(Self { store, meta, replaces, limits, lease: None, room: None, buffer: Vec::new(), state })
     }
 
     /// The id that the snapshot will have.
@@ -125,8 +128,8 @@ impl Writer {
     pub async fn commit(mut self, counts: Value) -> Result<Meta, StoreError> {
         check_size("the counts of a snapshot", &counts)?;
         self.meta.counts = counts;
-        let (replaces, limits) = (self.replaces, self.limits);
-        self.finish(|meta| Commit { meta, replaces, limits }).await
+        let (replaces, limits, lease) = (self.replaces, self.limits, self.lease.take());
+        self.finish(|meta| Commit { meta, replaces, limits, lease }).await
     }
 
     pub(super) async fn finish(mut self, commit: impl FnOnce(Meta) -> Commit) -> Result<Meta, StoreError> {

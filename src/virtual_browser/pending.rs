@@ -34,6 +34,14 @@ pub(super) enum Pending {
     WindowAttach(CdpSessionId, CallId),
     /// The client's reply to `SystemInfo.getInfo`.
     SystemInfo(CdpSessionId, CallId),
+    /// The path of an extension is being looked for; with the params that name it.
+    Extension(CdpSessionId, CallId, String),
+    /// The client's reply to `Extensions.loadUnpacked`, with the path of the extension.
+    Installed(CdpSessionId, CallId, String),
+    /// The client's reply to `Extensions.uninstall`, with the id of the extension.
+    Uninstalled(CdpSessionId, CallId, String),
+    /// The client's reply to `Extensions.getExtensions`.
+    Extensions(CdpSessionId, CallId),
     /// A trace that starts once the browser is reserved; with its params.
     Trace(CdpSessionId, CallId, String),
     /// `Tracing.start`: unless it failed, the trace runs.
@@ -75,6 +83,10 @@ impl Pending {
             | Self::Window(on, id, _)
             | Self::WindowAttach(on, id)
             | Self::SystemInfo(on, id)
+            | Self::Extension(on, id, _)
+            | Self::Extensions(on, id)
+            | Self::Installed(on, id, _)
+            | Self::Uninstalled(on, id, _)
             | Self::Trace(on, id, _)
             | Self::TraceStart(on, id)
             | Self::Picture(Picture { on, id, .. })
@@ -176,6 +188,9 @@ impl VirtualBrowser {
             Pending::Window(on, id, attached) => self.on_window(&on, id, &result, attached),
             Pending::WindowAttach(on, id) => self.on_window_attached(&on, id, &result),
             Pending::SystemInfo(on, id) => self.on_system_info(&on, id, &result),
+            Pending::Extensions(on, id) => self.on_extensions(&on, id, &result),
+            Pending::Installed(on, id, path) => self.on_installed(&on, id, path, &result),
+            Pending::Uninstalled(on, id, extension) => self.on_uninstalled(&on, id, extension, &result),
             Pending::Alive(_, _, page) => self.on_alive(&page),
             Pending::LivenessCheck(on, id, page) => {
                 if self.on_careful(page, &on, id) {
@@ -189,7 +204,12 @@ impl VirtualBrowser {
             }
             Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, Some(&result)),
             Pending::Leaving => self.settle_leaving(tag),
-            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
+            Pending::Trace(..)
+            | Pending::Moved(_)
+            | Pending::Files(..)
+            | Pending::Extension(..)
+            | Pending::Permit(..)
+            | Pending::Nobody => {}
         }
     }
 
@@ -225,10 +245,22 @@ impl VirtualBrowser {
             | Pending::CreateContext(on, id)
             | Pending::DisposeContext(on, id, _)
             | Pending::WindowAttach(on, id)
-            | Pending::SystemInfo(on, id) => self.scope.fail(&on, id, error),
+            | Pending::SystemInfo(on, id)
+            | Pending::Extensions(on, id)
+            | Pending::Installed(on, id, _) => self.scope.fail(&on, id, error),
+            // Chrome removes only those that a command of this session has loaded; the next session does not have it.
+            Pending::Uninstalled(on, id, extension) => {
+                self.actions.push(Action::KeepExtension(extension, None));
+                self.scope.fail(&on, id, error);
+            }
             Pending::DialogGuard(page) => self.on_guard_attached(tag, &page, None),
             Pending::Leaving => self.settle_leaving(tag),
-            Pending::Trace(..) | Pending::Moved(_) | Pending::Files(..) | Pending::Permit(..) | Pending::Nobody => {}
+            Pending::Trace(..)
+            | Pending::Moved(_)
+            | Pending::Files(..)
+            | Pending::Extension(..)
+            | Pending::Permit(..)
+            | Pending::Nobody => {}
         }
     }
 }

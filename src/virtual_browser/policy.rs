@@ -172,7 +172,8 @@ mod tests {
             ("Storage.clearCookies", Verdict::InjectContext, Verdict::InjectContext),
             ("SystemInfo.getInfo", dedicated, dedicated),
             ("SystemInfo.getProcessInfo", Verdict::AnswerLocally, Verdict::AnswerLocally),
-            ("Extensions.loadUnpacked", refuse(None), refuse(None)),
+            ("Extensions.loadUnpacked", dedicated, dedicated),
+            ("Target.openDevTools", refuse(None), refuse(None)),
             ("BluetoothEmulation.enable", Verdict::NotFound, dedicated),
             ("Page.navigate", Verdict::Sanitise, Verdict::NotFound),
             ("Runtime.evaluate", Verdict::Pass, Verdict::NotFound),
@@ -198,8 +199,8 @@ mod tests {
             assert_eq!(crash, Handler::Refuse(Refusal { needs: Some(Capability::Dedicated) }));
             assert_eq!(decide("Browser.crash", level, with(Capabilities::all())).handler, Handler::Pass);
             // A method that no single capability allows is not allowed by all of them.
-            let extension = decide("Extensions.loadUnpacked", level, with(Capabilities::all())).handler;
-            assert_eq!(extension, Handler::Refuse(Refusal { needs: None }));
+            let tools = decide("Target.openDevTools", level, with(Capabilities::all())).handler;
+            assert_eq!(tools, Handler::Refuse(Refusal { needs: None }));
         }
     }
 

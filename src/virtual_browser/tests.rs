@@ -7,6 +7,7 @@ mod crashed_pages;
 mod decisions;
 mod dialog_guard;
 mod emulation;
+mod extensions;
 mod files;
 mod frames;
 mod ghost;
@@ -221,6 +222,11 @@ impl Pair {
                 self.tags.push_back(tag);
                 format!("check {paths:?} in {}", directory.display())
             }
+            Action::FindExtension(tag, directory, path) => {
+                self.tags.push_back(tag);
+                format!("find {path:?} in {}", directory.display())
+            }
+            Action::KeepExtension(id, path) => format!("keep {id} {path:?}"),
             Action::Claim(tag) => {
                 self.tags.push_back(tag);
                 "claim".to_owned()

@@ -4,27 +4,12 @@
 // The examples of Puppeteer and Playwright for traces, the clipboard and window sizes run unchanged with
 // `?isolation=dedicated`, while a session in the shared browser sees nothing of them.
 
-import { createServer } from 'node:http';
-import { once } from 'node:events';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
+import { openSite, run, same } from './acts.mjs';
 import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
-import { within } from './suite.mjs';
 
-const PATIENCE_MS = 60_000;
-
-const site = createServer((request, response) => {
-  response.writeHead(200, { 'content-type': 'text/html', 'cache-control': 'no-store' })
-    .end(`<!doctype html><link rel="icon" href="data:,"><title>${request.url}</title><p>text`);
-}).listen(0, '127.0.0.1');
-await once(site, 'listening');
-const home = `http://127.0.0.1:${site.address().port}`;
-
-const same = (found, expected, what) => {
-  if (JSON.stringify(found) !== JSON.stringify(expected)) {
-    throw new Error(`${what}: ${JSON.stringify(found)}, not ${JSON.stringify(expected)}`);
-  }
-};
+const { home, close } = await openSite();
 
 /** The names of the events of a trace. */
 const names = trace => new Set(JSON.parse(Buffer.from(trace).toString()).traceEvents.map(event => event.name));
@@ -112,15 +97,9 @@ const ghostmux = await openGhostmux(program, path ?? findBrowser());
 const stays = await puppeteer.connect({ browserWSEndpoint: `ws://${ghostmux.host}:${ghostmux.port}/` });
 const theirs = await stays.newPage();
 await theirs.goto(`${home}/theirs`);
-let failed = 0;
-for (const [name, act] of Object.entries(ACTS)) {
-  const done = act(`${ghostmux.host}:${ghostmux.port}`);
-  const result = await within(PATIENCE_MS, name, done).then(() => 'ok', error => `FAILED ${error.stack}`);
-  console.log(`${name}: ${result}`);
-  failed += result === 'ok' ? 0 : 1;
-}
+const failed = await run(ACTS, `${ghostmux.host}:${ghostmux.port}`);
 same(await theirs.title(), '/theirs', 'the page of the shared session');
 same((await stays.pages()).length, 2, 'pages of the shared session');
 await stays.close();
-site.close();
+close();
 await finish(ghostmux, failed > 0);

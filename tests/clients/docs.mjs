@@ -25,6 +25,7 @@ const SKIPPED = [
 // Scripts that are not run here, and why.
 const SKIPPED_SCRIPTS = [
   [/^import \w+ from|^import \{ fork \}/m, 'it is whole: examples.mjs runs it'],
+  [/installExtension/, 'it needs a full Chrome and an extension: extensions.mjs has the same'],
   [/gmx_…/, 'it needs a server with tenants: tenants.mjs connects with a token in every place'],
 ];
 // Output that is not compared, and why.

@@ -17,6 +17,12 @@ export function findBrowser() {
   return found;
 }
 
+/** A full Chrome, which has what a headless shell lacks; none is installed: undefined. */
+export function findFullBrowser() {
+  const all = [process.env.GHOSTMUX_BROWSER, ...BROWSERS];
+  return all.find(path => path && existsSync(path) && !/headless.shell/.test(path));
+}
+
 // The flags of the launchers of Puppeteer and Playwright, as far as a page can observe them.
 const FLAGS = [
   '--headless', '--remote-debugging-port=0', '--allow-pre-commit-input', '--disable-back-forward-cache', '--disable-background-networking',

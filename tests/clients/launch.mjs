@@ -2,21 +2,17 @@
 // Launch options of real clients: node launch.mjs GHOSTMUX [BROWSER]
 //
 // The same flags are given to a Chrome that Puppeteer launches itself, to a session in a shared browser (where they are emulated) and
-// to one in a dedicated browser: pages must see the same. Then what only ghostmux does: refusals, certificate errors of one session,
-// extensions of the operator's directory (in a full Chrome).
+// to one in a dedicated browser: pages must see the same. Then what only ghostmux does: refusals, certificate errors of one session.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
+import { run, same } from './acts.mjs';
 import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
-import { folder, removeFolder } from './process.mjs';
-import { within } from './suite.mjs';
 
-const PATIENCE_MS = 60_000;
 const FLAGS = ['--window-size=701,502', '--lang=de-CH', '--user-agent=own/1.0 (client)', '--force-device-scale-factor=2', '--no-sandbox'];
 
 const page = (request, response) => {
@@ -30,12 +26,6 @@ const secure = createSecureServer({ key: pem, cert: pem }, page).listen(0, '127.
 await Promise.all([once(site, 'listening'), once(secure, 'listening')]);
 const home = `http://127.0.0.1:${site.address().port}`;
 const insecure = `https://127.0.0.1:${secure.address().port}`;
-
-const same = (found, expected, what) => {
-  if (JSON.stringify(found) !== JSON.stringify(expected)) {
-    throw new Error(`${what}: ${JSON.stringify(found)}, not ${JSON.stringify(expected)}`);
-  }
-};
 
 /** What a page sees. Of its size only the width: a window of a full Chrome has a frame. */
 const seen = async page => {
@@ -129,7 +119,7 @@ const ACTS = {
   async 'both: refused options are named'(address) {
     for (const [options, word] of [
       [{ args: ['--remote-debugging-port=1'] }, '--remote-debugging-port'], [{ args: ['--proxy-server=x'] }, '--proxy-server'],
-      [{ stealth: true }, 'launch.stealth'], [{ userDataDir: '/tmp' }, 'launch.userDataDir'], [{ headless: false }, 'launch.headless'],
+      [{ stealth: true }, 'launch.stealth'], [{ userDataDir: '/tmp' }, 'launch.userDataDir'], [{ headless: 0 }, 'launch.headless'],
     ]) {
       const headers = { 'content-type': 'application/json' };
       const answer = await fetch(`http://${address}/v1/sessions`, { method: 'POST', headers, body: JSON.stringify({ launch: options }) });
@@ -141,32 +131,11 @@ const ACTS = {
       if (!pulled.includes('400')) throw new Error(`Puppeteer, ${word}: ${pulled}`);
     }
   },
-  async 'Playwright: an extension of the operator in a full Chrome'(address, path) {
-    if (/headless.shell/.test(path)) return;
-    const browser = await chromium.connectOverCDP(`ws://${address}/?--disable-extensions-except=marks&--load-extension=marks`);
-    const page = await browser.contexts()[0].newPage();
-    await page.goto(home);
-    await page.waitForFunction(() => document.documentElement.dataset.mark === 'yes');
-    await browser.close();
-  },
 };
 
-const extensions = folder('extensions');
-mkdirSync(join(extensions, 'marks'));
-writeFileSync(join(extensions, 'marks/manifest.json'), JSON.stringify({
-  manifest_version: 3, name: 'marks', version: '1', content_scripts: [{ matches: ['<all_urls>'], js: ['mark.js'], run_at: 'document_start' }],
-}));
-writeFileSync(join(extensions, 'marks/mark.js'), 'document.documentElement.dataset.mark = "yes";');
 const [program, path = findBrowser()] = process.argv.slice(2);
-const ghostmux = await openGhostmux(program, path, ['--extensions-dir', extensions]);
-let failed = 0;
-for (const [name, act] of Object.entries(ACTS)) {
-  const done = act(`${ghostmux.host}:${ghostmux.port}`, path);
-  const result = await within(PATIENCE_MS, name, done).then(() => 'ok', error => `FAILED ${error.stack}`);
-  console.log(`${name}: ${result}`);
-  failed += result === 'ok' ? 0 : 1;
-}
+const ghostmux = await openGhostmux(program, path);
+const failed = await run(ACTS, `${ghostmux.host}:${ghostmux.port}`, path);
 site.close();
 secure.close();
-removeFolder(extensions);
 await finish(ghostmux, failed > 0);

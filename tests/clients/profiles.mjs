@@ -4,31 +4,17 @@
 // Puppeteer and Playwright log in to a site, in a session with `?profile=NAME&persist=true`, and close it; the next session
 // with `?profile=NAME` is logged in, whichever client it is. The same with `?user_data=NAME`. None of them waits for anything.
 
-import { createServer } from 'node:http';
-import { once } from 'node:events';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
-import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
+import { openSite, runAll, same } from './acts.mjs';
+import { findBrowser, openGhostmux } from './endpoint.mjs';
 import { folder } from './process.mjs';
-import { within } from './suite.mjs';
 
-const PATIENCE_MS = 60_000;
-
-const site = createServer((request, response) => {
-  const user = /user=(\w+)/.exec(request.headers.cookie ?? '')?.[1] ?? 'nobody';
-  response.setHeader('content-type', 'text/html');
+const { home } = await openSite((request, response) => {
   const login = /^\/login\/(\w+)/.exec(request.url)?.[1];
   if (login) response.setHeader('set-cookie', `user=${login}; HttpOnly; Path=/; Max-Age=1000`);
-  response.end(`<!doctype html><link rel="icon" href="data:,"><title>${user}</title>`);
-}).listen(0, '127.0.0.1');
-await once(site, 'listening');
-const home = `http://127.0.0.1:${site.address().port}`;
-
-const same = (found, expected, what) => {
-  if (JSON.stringify(found) !== JSON.stringify(expected)) {
-    throw new Error(`${what}: ${JSON.stringify(found)}, not ${JSON.stringify(expected)}`);
-  }
-};
+  return [/user=(\w+)/.exec(request.headers.cookie ?? '')?.[1] ?? 'nobody'];
+});
 
 const withPuppeteer = async (address, query, act) => {
   const browser = await puppeteer.connect({ browserWSEndpoint: `ws://${address}/?${query}` });
@@ -87,12 +73,4 @@ const ACTS = {
 const [program, path] = process.argv.slice(2);
 const profiles = folder('profiles');
 const ghostmux = await openGhostmux(program, path ?? findBrowser(), ['--profiles-dir', profiles]);
-let failed = 0;
-for (const [name, act] of Object.entries(ACTS)) {
-  const done = act(`${ghostmux.host}:${ghostmux.port}`);
-  const result = await within(PATIENCE_MS, name, done).then(() => 'ok', error => `FAILED ${error.stack}`);
-  console.log(`${name}: ${result}`);
-  failed += result === 'ok' ? 0 : 1;
-}
-site.close();
-await finish(ghostmux, failed > 0);
+await runAll(ACTS, ghostmux);

@@ -167,7 +167,7 @@ async fn browser_wide_commands_act_in_the_own_browser_and_nowhere_else(browser: 
     client.ok(None, "Tracing.end", json!({})).await;
     client.event("Tracing.tracingComplete").await;
     // What nobody may do stays refused.
-    for method in ["Extensions.loadUnpacked", "Browser.getBrowserCommandLine", "Target.exposeDevToolsProtocol"] {
+    for method in ["Target.setRemoteLocations", "Browser.getBrowserCommandLine", "Target.exposeDevToolsProtocol"] {
         let (_, refused) = client.call(method, json!({})).await.expect_err(method);
         assert!(refused.contains("no capability allows it"), "{method}: {refused}");
     }

@@ -24,7 +24,7 @@ use crate::{
 const CHECKS: Duration = Duration::from_secs(40);
 
 /// A server that keeps user data in this directory.
-async fn serve(browser: &Browser, directory: &Path, flags: &[&str]) -> Proxy {
+pub(crate) async fn serve(browser: &Browser, directory: &Path, flags: &[&str]) -> Proxy {
     let directory = directory.display().to_string();
     let own = ["--profiles-dir", &*directory, "--dedicated-spares", "0"];
     Proxy::start(browser.clone(), &[&own, flags].concat()).await
@@ -40,7 +40,7 @@ fn kept(mark: &str) -> Value {
 }
 
 /// The process of the browser that this session has for itself.
-async fn pid_of(proxy: &Proxy, id: &str) -> Pid {
+pub(crate) async fn pid_of(proxy: &Proxy, id: &str) -> Pid {
     let all = ok(proxy, "GET", "/v1/browsers", Value::Null).await;
     let own = all["browsers"].as_array().expect("a list").iter().find(|browser| browser["session"] == id);
     let pid = own.and_then(|browser| browser["pid"].as_i64()).expect("it has a browser");

@@ -32,6 +32,10 @@ pub struct Wanted {
     pub(super) accepts_insecure_certs: bool,
     /// The pause before each command, in milliseconds.
     pub(super) slow_mo: u64,
+    /// Whether its clients load extensions.
+    pub(super) extensions: bool,
+    /// Whether it has windows on a screen.
+    pub(super) headful: bool,
 }
 
 /// A flag that passed.
@@ -82,7 +86,7 @@ enum Rule {
 const OF_CLIENT: &str = "the server starts its browsers itself";
 const PATH: &str = "it names files of the server's machine";
 const FLAGS: &str = "the flags of the server stay; give those that you want in args";
-const HEADFUL: &str = "all browsers of this server are headless; leave it out, or give true";
+const UNSEEN: &str = "nobody sees the windows of this server's browsers; leave it out";
 
 fn is_off(value: &Json) -> bool {
     matches!(value, Json::Null | Json::Bool(false))
@@ -90,8 +94,7 @@ fn is_off(value: &Json) -> bool {
 
 /// Options of Puppeteer, Playwright and browserless, but for those that are read below.
 const OPTIONS: &[(&str, Rule)] = &[
-    ("headless", Rule::Only(is_headless, HEADFUL)),
-    ("devtools", Rule::Only(is_off, HEADFUL)),
+    ("devtools", Rule::Only(is_off, UNSEEN)),
     ("dumpio", Rule::Idle),
     ("pipe", Rule::Idle),
     ("timeout", Rule::Idle),
@@ -122,7 +125,6 @@ const OPTIONS: &[(&str, Rule)] = &[
              your library's newContext",
         ),
     ),
-    ("enableExtensions", Rule::Only(is_off, "give --load-extension in args")),
     ("debuggingPort", Rule::Never("the server itself connects to Chrome")),
     ("stealth", Rule::Only(is_off, "this server changes nothing that pages can see of a browser; leave it out")),
     ("firefoxUserPrefs", Rule::Never("the browsers of this server are Chromes")),
@@ -130,13 +132,17 @@ const OPTIONS: &[(&str, Rule)] = &[
 ];
 
 /// The options that are read below.
-const READ: [&str; 5] = ["args", "defaultViewport", "acceptInsecureCerts", "ignoreHTTPSErrors", "slowMo"];
+const READ: [&str; 7] =
+    ["args", "defaultViewport", "acceptInsecureCerts", "ignoreHTTPSErrors", "slowMo", "enableExtensions", "headless"];
 
-fn is_headless(value: &Json) -> bool {
+/// Whether it asks for a browser with windows on a screen.
+fn is_headful(value: &Json) -> Result<bool, Bad> {
     match value {
-        Json::Null | Json::Bool(true) => true,
-        Json::String(word) => matches!(word.as_str(), "true" | "new" | "old" | "shell"),
-        _ => false,
+        Json::Null | Json::Bool(true) => Ok(false),
+        Json::Bool(false) => Ok(true),
+        Json::String(word) if matches!(word.as_str(), "true" | "new" | "old" | "shell") => Ok(false),
+        Json::String(word) if word == "false" => Ok(true),
+        _ => Err(bad("headless", "is neither true nor false")),
     }
 }
 
@@ -163,11 +169,15 @@ impl Wanted {
             Some(Json::Bool(true)) => Ok(true),
             Some(_) => Err(bad(name, "is neither true nor false")),
         };
+        let mut flags = flags_in(options.get("args"), limits.flags)?;
+        let extensions = extensions(options.get("enableExtensions"), &mut flags)?;
         Ok(Self {
-            flags: flags_in(options.get("args"), limits.flags)?,
+            flags,
             viewport: options.get("defaultViewport").filter(|value| !value.is_null()).map(viewport).transpose()?,
             accepts_insecure_certs: is_on("acceptInsecureCerts")? | is_on("ignoreHTTPSErrors")?,
             slow_mo: options.get("slowMo").filter(|value| !value.is_null()).map(slow_mo).transpose()?.unwrap_or(0),
+            extensions,
+            headful: options.get("headless").map_or(Ok(false), is_headful)?,
         })
     }
 
@@ -194,6 +204,30 @@ fn check(name: &str, value: &Json) -> Result<(), Bad> {
         Some(Rule::Only(_, why) | Rule::Never(why)) => refuse(why),
         None => refuse("this server knows no such launch option; docs/launch-options.md lists them"),
     }
+}
+
+/// `enableExtensions`: whether extensions are wanted. Those that it lists are loaded beside those of the flags.
+fn extensions(value: Option<&Json>, flags: &mut Vec<Judged>) -> Result<bool, Bad> {
+    let listed = match value {
+        None => return Ok(false),
+        Some(value) if is_off(value) => return Ok(false),
+        Some(Json::Bool(true)) => return Ok(true),
+        Some(listed) => listed.as_array().map(|paths| paths.iter().map(Json::as_str).collect::<Option<Vec<_>>>()),
+    };
+    let is_path = |path: &&str| !path.is_empty() && !path.contains(',');
+    let paths = listed.flatten().filter(|paths| paths.iter().all(is_path));
+    let paths = paths.ok_or_else(|| bad("enableExtensions", "is neither true nor false nor a list of directories"))?;
+    for name in ["--load-extension", "--disable-extensions-except"] {
+        let given = flags.iter().position(|judged| judged.flag.name == name).map(|at| flags.remove(at));
+        let given = given.as_ref().and_then(|judged| judged.passed.value.as_deref());
+        // The second flag only limits those of the first.
+        if given.is_none() && (paths.is_empty() || name != "--load-extension") {
+            continue;
+        }
+        let all: Vec<&str> = given.into_iter().chain(paths.iter().copied()).collect();
+        flags.extend(judge(&format!("{name}={}", all.join(",")))?);
+    }
+    Ok(true)
 }
 
 fn slow_mo(value: &Json) -> Result<u64, Bad> {
@@ -306,6 +340,8 @@ fn short(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -363,6 +399,39 @@ mod tests {
         }
     }
 
+    /// The schema for clients has the options of the tables that are not refused, and their values are accepted or refused by
+    /// both.
+    #[test]
+    fn schema_has_the_options_that_may_be_given() {
+        let schema = schemars::schema_for!(Launch).to_value();
+        let members = schema["properties"].as_object().expect("members");
+        let named: BTreeSet<&str> = members.keys().map(String::as_str).collect();
+        let given = OPTIONS.iter().filter(|(_, rule)| !matches!(rule, Rule::Never(_))).map(|(name, _)| *name);
+        assert_eq!(named, given.chain(READ).collect());
+        // The words of one member, as an example of those that the schema lists.
+        for word in schema["properties"]["headless"]["anyOf"][1]["enum"].as_array().expect("words") {
+            assert!(read(&json!({ "headless": word })).is_ok(), "{word}");
+        }
+    }
+
+    #[test]
+    fn listed_extensions_are_loaded_beside_those_of_the_flags() {
+        let wanted = |options: &Json| {
+            let wanted = read(options).expect("they may be given");
+            (wanted.extensions, wanted.flags.iter().map(Judged::arg).collect::<Vec<_>>())
+        };
+        let none: Vec<String> = Vec::new();
+        assert_eq!(wanted(&json!({ "enableExtensions": false })), (false, none.clone()));
+        assert_eq!(wanted(&json!({ "enableExtensions": true })), (true, none.clone()));
+        assert_eq!(wanted(&json!({ "enableExtensions": [] })), (true, none));
+        let listed = json!({ "enableExtensions": ["a", "b"] });
+        assert_eq!(wanted(&listed), (true, vec!["--load-extension=a,b".to_owned()]));
+        let args = ["--load-extension=c", "--disable-extensions-except=c"];
+        let both = json!({ "enableExtensions": ["a"], "args": args });
+        let flags = ["--load-extension=c,a", "--disable-extensions-except=c,a"].map(str::to_owned);
+        assert_eq!(wanted(&both), (true, flags.to_vec()));
+    }
+
     #[test]
     fn options_of_the_libraries_are_read_or_refused_by_name() {
         let idle = json!({
@@ -381,8 +450,8 @@ mod tests {
             Wanted { viewport: Some(viewport), accepts_insecure_certs: true, slow_mo: 50, ..Wanted::default() };
         assert_eq!(wanted, Ok(expected));
         for (given, field, why) in [
-            (json!({ "headless": false }), "headless", "headless"),
-            (json!({ "devtools": true }), "devtools", "headless"),
+            (json!({ "headless": "maybe" }), "headless", "true nor false"),
+            (json!({ "devtools": true }), "devtools", "window"),
             (json!({ "stealth": true }), "stealth", "leave it out"),
             (json!({ "userDataDir": "/tmp/x" }), "userDataDir", "user_data=NAME"),
             (json!({ "proxy": { "server": "x" } }), "proxy", "no egress per session yet"),
@@ -391,6 +460,9 @@ mod tests {
             (json!({ "ignoreDefaultArgs": true }), "ignoreDefaultArgs", "flags of the server stay"),
             (json!({ "ignoreDefaultArgs": ["--disable-extensions"] }), "ignoreDefaultArgs", "flags of the server stay"),
             (json!({ "unheardOf": 1 }), "unheardOf", "docs/launch-options.md"),
+            (json!({ "enableExtensions": "marks" }), "enableExtensions", "list of directories"),
+            (json!({ "enableExtensions": ["a,b"] }), "enableExtensions", "list of directories"),
+            (json!({ "enableExtensions": [1] }), "enableExtensions", "list of directories"),
             (json!({ "slowMo": 60000 }), "slowMo", "4000"),
             (json!({ "slowMo": "1" }), "slowMo", "4000"),
             (json!({ "acceptInsecureCerts": 1 }), "acceptInsecureCerts", "true nor false"),

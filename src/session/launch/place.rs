@@ -11,7 +11,7 @@ use crate::{
         emulation::{Aspect, Override},
         json_object::quote,
     },
-    port::PageSetup,
+    port::{PageSetup, ScreenSize},
 };
 
 /// What a tenant and the server allow.
@@ -25,6 +25,13 @@ pub struct Rights {
     pub has_extensions: bool,
 }
 
+/// The option of Puppeteer by which clients load extensions.
+const EXTENSIONS: &str = "launch.enableExtensions";
+/// The screen of a browser with windows, unless `--window-size` needs a larger one.
+const SCREEN: ScreenSize = ScreenSize { width: 1920, height: 1080 };
+/// Longest side of a screen.
+const SCREEN_SIDE: u32 = 4096;
+
 /// How launch options are honoured.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -32,6 +39,8 @@ pub struct Setup {
     pub isolation: Isolation,
     /// The flags for its Chrome; none in a shared one.
     pub flags: Vec<LaunchFlag>,
+    /// The screen of its Chrome; `None` is a headless one.
+    pub screen: Option<ScreenSize>,
     /// What is set for each of its pages before the page runs.
     pub pages: PageSetup,
     /// The pause before each command of its clients, in milliseconds.
@@ -66,12 +75,16 @@ pub enum Unplaced {
 impl Wanted {
     /// Decides how these options are honoured, for a session that asks for this isolation.
     pub fn place(&self, asked: Option<Isolation>, rights: &Rights) -> Result<Setup, Unplaced> {
+        const NO_DIRECTORY: &str = "this server has no directory of extensions (extensions_dir)";
+        if self.extensions && !rights.has_extensions {
+            return refuse(EXTENSIONS, NO_DIRECTORY);
+        }
         for Judged { flag, passed } in &self.flags {
             if let Some(needs) = flag.needs.or(passed.needs).filter(|needs| !rights.capabilities.has(*needs)) {
                 return Err(Unplaced::Incapable { what: flag.name, needs });
             }
             if matches!(flag.value, Value::Extensions) && !rights.has_extensions {
-                return refuse(flag.name, "this server has no directory of extensions (extensions_dir)");
+                return refuse(flag.name, NO_DIRECTORY);
             }
         }
         let (accepts, viewport) = (self.accepts_insecure_certs, self.viewport.map(overrides_of));
@@ -82,13 +95,14 @@ impl Wanted {
             emulation.extend(self.language(None));
             let pages = PageSetup { ignore_certificate_errors: accepts, emulation };
             let flags = self.flags.iter().map(LaunchFlag::of).collect();
-            return Ok(Setup { isolation: Isolation::Dedicated, flags, pages, slow_mo });
+            let screen = self.headful.then(|| screen(value::size(self.value("--window-size"))));
+            return Ok(Setup { isolation: Isolation::Dedicated, flags, screen, pages, slow_mo });
         }
         let ignore_certificate_errors = accepts || self.has("--ignore-certificate-errors");
         let mut emulation = viewport.or_else(|| self.window()).unwrap_or_default();
         emulation.extend(self.language(self.value("--user-agent")));
         let pages = PageSetup { ignore_certificate_errors, emulation };
-        Ok(Setup { isolation: Isolation::Shared, flags: Vec::new(), pages, slow_mo })
+        Ok(Setup { isolation: Isolation::Shared, flags: Vec::new(), screen: None, pages, slow_mo })
     }
 
     /// Whether the session gets a dedicated browser.
@@ -96,7 +110,8 @@ impl Wanted {
         if asked == Some(Isolation::Dedicated) {
             return Ok(true);
         }
-        let Some(own) = self.flags.iter().map(|judged| judged.flag).find(|flag| flag.sort == Sort::OwnBrowser) else {
+        let flag = self.flags.iter().map(|judged| judged.flag).find(|flag| flag.sort == Sort::OwnBrowser);
+        let Some(own) = flag.map(|flag| flag.name).or(self.own_browser_option()) else {
             return match self.emulated().filter(|_| rights.policy == LaunchPolicy::Refuse) {
                 Some(option) => refuse(
                     option,
@@ -108,19 +123,25 @@ impl Wanted {
         let (may, policy) = (rights.capabilities.has(Capability::Dedicated), rights.policy);
         match (asked, policy) {
             (Some(Isolation::Shared), _) => refuse(
-                own.name,
+                own,
                 "it needs a dedicated browser, and isolation=shared asks for another; leave out one of the two",
             ),
             (_, LaunchPolicy::Dedicated) if may => Ok(true),
             (_, LaunchPolicy::Dedicated) => refuse(
-                own.name,
+                own,
                 "it needs a dedicated browser, and this tenant lacks the capability dedicated; leave it out",
             ),
             (_, LaunchPolicy::Emulate | LaunchPolicy::Refuse) => {
                 let why = "it needs a dedicated browser, which launch_policy does not give by itself here";
-                refuse(own.name, &format!("{why} ({}); add isolation=dedicated, or leave it out", policy.name()))
+                refuse(own, &format!("{why} ({}); add isolation=dedicated, or leave it out", policy.name()))
             }
         }
+    }
+
+    /// An option beside the flags that only a dedicated browser can have.
+    fn own_browser_option(&self) -> Option<&'static str> {
+        let options = [(EXTENSIONS, self.extensions), ("launch.headless", self.headful)];
+        options.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
     }
 
     /// The first option that a shared browser does not have as it is, but can emulate.
@@ -168,6 +189,13 @@ impl LaunchFlag {
         let directories = judged.passed.value.clone().filter(|_| matches!(judged.flag.value, Value::Extensions));
         Self { name: judged.flag.name, arg: judged.arg(), directories }
     }
+}
+
+/// A screen for a window of this size.
+fn screen(window: Option<(u32, u32)>) -> ScreenSize {
+    let (width, height) = window.unwrap_or_default();
+    let side = |given: u32, least: u32| given.clamp(least, SCREEN_SIDE);
+    ScreenSize { width: side(width, SCREEN.width), height: side(height, SCREEN.height) }
 }
 
 fn refuse<T>(option: &str, why: &str) -> Result<T, Unplaced> {
@@ -336,5 +364,42 @@ mod tests {
         assert!(bad.field == "--load-extension" && bad.why.contains("extensions_dir"), "{bad}");
         let setup = place(&given, None, &rights(&ALL, LaunchPolicy::Dedicated)).expect("it may");
         assert_eq!(setup.flags[0].directories.as_deref(), Some("ublock,/opt/ext/b"));
+    }
+
+    #[test]
+    fn clients_that_load_extensions_get_a_dedicated_browser() {
+        let rights = |has_extensions| Rights { has_extensions, ..rights(&ALL, LaunchPolicy::Dedicated) };
+        let wants = json!({ "enableExtensions": true });
+        let setup = place(&wants, None, &rights(true)).expect("there is a directory");
+        assert_eq!((setup.isolation, setup.flags.len()), (Isolation::Dedicated, 0));
+        for (asked, rights, word) in
+            [(None, rights(false), "extensions_dir"), (Some(Isolation::Shared), rights(true), "isolation=shared")]
+        {
+            match place(&wants, asked, &rights) {
+                Err(Unplaced::Bad(bad)) => {
+                    assert!(bad.field == EXTENSIONS && bad.why.contains(word), "{bad}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn browsers_with_windows_are_dedicated_and_have_a_screen_that_is_large_enough() {
+        let screen = |options: &Json| {
+            let setup = place(options, None, &rights(&ALL, LaunchPolicy::Dedicated)).expect("they may be given");
+            assert_eq!(setup.isolation == Isolation::Dedicated, setup.screen.is_some());
+            setup.screen.map(|ScreenSize { width, height }| (width, height))
+        };
+        assert_eq!(screen(&json!({ "headless": true })), None);
+        assert_eq!(screen(&json!({ "headless": false })), Some((1920, 1080)));
+        let window = |size: &str| json!({ "headless": false, "args": [format!("--window-size={size}")] });
+        assert_eq!(screen(&window("800,600")), Some((1920, 1080)));
+        assert_eq!(screen(&window("2560,600")), Some((2560, 1080)));
+        assert_eq!(screen(&window("8192,8192")), Some((4096, 4096)));
+        match place(&json!({ "headless": false }), None, &rights(&ALL, LaunchPolicy::Emulate)) {
+            Err(Unplaced::Bad(bad)) => assert_eq!(bad.field, "launch.headless"),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! In which browsers a session may be.
 
-use super::extensions;
 use crate::{
     api_types::{Capability, Isolation, Launch},
     pool::{BrowserKind, Company, LeaseRequest},
     port::{LaunchSpec, PageSetup, UserData},
     session::{
         error::ServiceError,
+        extensions,
         launch::{Rights, Setup, Unplaced, Wanted},
         task::{Caller, LaunchTerms},
     },
@@ -34,9 +34,9 @@ impl Place {
         Self { isolation, ..Self::default() }
     }
 
-    /// As this one, in a browser on this user data directory.
-    pub(super) fn with_user_data(self, user_data: UserData) -> Self {
-        Self { launch: self.launch.with_user_data(user_data), ..self }
+    /// As this one, in a browser on this user data directory, in which these extensions were installed.
+    pub(super) fn with_user_data(self, user_data: UserData, extensions: &[String]) -> Self {
+        Self { launch: self.launch.with_user_data(user_data).with_extensions(extensions), ..self }
     }
 
     /// The place for a session of this caller that asks for this. Fails if the launch options may not be given.
@@ -53,7 +53,7 @@ impl Place {
             has_extensions: terms.extensions.is_some(),
         };
         let placed = Wanted::read(asked, terms.limits)?.place(isolation, &rights);
-        let Setup { isolation, flags, pages, slow_mo } = placed.map_err(|why| match why {
+        let Setup { isolation, flags, screen, pages, slow_mo } = placed.map_err(|why| match why {
             Unplaced::Bad(bad) => ServiceError::Bad(bad),
             Unplaced::Incapable { what, needs } => ServiceError::Incapable { what, needs },
         })?;
@@ -61,7 +61,8 @@ impl Place {
         for flag in flags {
             args.push(extensions::resolved(flag, terms.extensions.as_deref()).await?);
         }
-        Ok(Self { isolation, asked: Some(asked.clone()), launch: LaunchSpec::new(args), pages, slow_mo })
+        let launch = LaunchSpec::new(args).with_screen(screen);
+        Ok(Self { isolation, asked: Some(asked.clone()), launch, pages, slow_mo })
     }
 }
 

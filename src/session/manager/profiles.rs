@@ -6,24 +6,29 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{SessionManager, access, place::Place, registration::Registration, service::page_of, snapshots::new_of};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Handle, SessionManager, access, place::Place, registration::Registration, service::page_of, snapshots::new_of,
+};
 use crate::session::{
     error::ServiceError,
     id::SessionId,
     persistence::PersistenceError,
     profile_holders::{Held, ProfileHold},
-    task::{Caller, SessionInfo, SessionTask},
+    profile_lease::{self, NoLease, RenewedLease},
+    task::{Caller, Control, SessionInfo, SessionTask},
 };
 use crate::{
     api_types::{
-        Label, Nothing, Options, Owner, Profile, ProfileKind, ProfileUse, Profiles, Reply, Snapshot, SnapshotPart,
-        Unreadable,
+        Event as _, Label, Nothing, Options, Owner, Profile, ProfileKind, ProfileLost, ProfileUse, Profiles, Reply,
+        Snapshot, SnapshotPart, Unreadable,
         operations::{DeleteProfile, ExportProfile, GetProfile, ListProfiles, ProfileRequest},
         profile_name,
     },
     browser::ContextHandle,
     snapshot::repository::{self, Purpose, RepositoryError},
-    store::{Meta, New, Reader, StoreError},
+    store::{Meta, New, ProfileLease, Reader, StoreError},
 };
 
 /// First character of a cursor among the user data directories. No name of a profile has it.
@@ -103,7 +108,7 @@ impl SessionManager {
         let mut all = Profiles { next, ..Profiles::default() };
         for (name, id) in found {
             match self.inner.store.meta(caller.owner(), id).await {
-                Ok(meta) => all.profiles.push(self.shown_profile(name, &meta)),
+                Ok(meta) => all.profiles.push(self.shown_profile(name, &meta).await?),
                 // It has expired, or was deleted meanwhile.
                 Err(StoreError::Missing { .. }) => {}
                 Err(why @ (StoreError::Corrupt { .. } | StoreError::Newer { .. })) => {
@@ -122,7 +127,8 @@ impl SessionManager {
         }
         let found =
             self.inner.store.profile(caller.owner(), name).await.map_err(|why| bad_profile(name, why.into()))?;
-        found.map(|meta| self.shown_profile(name.to_owned(), &meta)).ok_or_else(|| no_profile(name))
+        let meta = found.ok_or_else(|| no_profile(name))?;
+        self.shown_profile(name.to_owned(), &meta).await
     }
 
     async fn export_profile(&self, caller: &Caller, name: &str, label: Label) -> Result<Snapshot, ServiceError> {
@@ -138,26 +144,28 @@ impl SessionManager {
     }
 
     async fn delete_profile(&self, caller: &Caller, name: &str) -> Result<(), ServiceError> {
-        let profile = (caller.owner(), ProfileKind::Snapshot, name);
         // Held while it is deleted: a session that begins meanwhile would save it again.
         let holder = Arc::from("that deletes it");
-        let taken = self.inner.profile_holders.hold(profile, &holder).await;
-        let hold = taken.map_err(|Held(holder)| in_use(name, &holder))?;
+        let hold = self.hold_as(caller.owner(), ProfileKind::Snapshot, name, &holder).await?;
         hold.saves();
         let is_gone = self.inner.store.remove_profile(caller.owner(), name).await?;
         if is_gone { Ok(()) } else { Err(no_profile(name)) }
     }
 
-    fn shown_profile(&self, name: String, meta: &Meta) -> Profile {
-        let holder = self.inner.profile_holders.holder((&meta.owner, ProfileKind::Snapshot, &name));
-        Profile {
+    async fn shown_profile(&self, name: String, meta: &Meta) -> Result<Profile, ServiceError> {
+        let here = self.inner.profile_holders.holder((&meta.owner, ProfileKind::Snapshot, &name));
+        let holder = match here {
+            Some(holder) => Some(holder.to_string()),
+            None => self.inner.store.leaseholder(&meta.owner, &name).await?.map(|elsewhere| elsewhere.session),
+        };
+        Ok(Profile {
             name,
             kind: ProfileKind::Snapshot,
             size: meta.raw,
             saved_at: meta.created.0,
             expires_at: meta.expires.map(|at| at.0),
-            holder: holder.map(|holder| holder.to_string()),
-        }
+            holder,
+        })
     }
 
     /// A new session that begins with a profile, ready to run.
@@ -187,6 +195,9 @@ impl SessionManager {
             match self.begin_with_profile(&mut live, name, reader).await {
                 Ok(()) => {
                     if let Some(hold) = hold.take() {
+                        if let (Some(lost), Some(handle)) = (hold.lost(), self.handle(&id)) {
+                            self.watch_lease(handle, lost, profile.name.clone());
+                        }
                         live.will_save(hold);
                     }
                     self.inner.terms().metrics.connect_time.observe("all", since.elapsed());
@@ -215,13 +226,47 @@ impl SessionManager {
         name: &str,
         id: &SessionId,
     ) -> Result<ProfileHold, ServiceError> {
-        let held = self.inner.profile_holders.hold((owner, kind, name), id.text()).await;
-        held.map_err(|Held(holder)| in_use(name, &holder))
+        self.hold_as(owner, kind, name, id.text()).await
+    }
+
+    /// Holds a profile for a session, or for whoever `holder` says: here, and on all servers that share the store.
+    async fn hold_as(
+        &self,
+        owner: &Owner,
+        kind: ProfileKind,
+        name: &str,
+        holder: &Arc<str>,
+    ) -> Result<ProfileHold, ServiceError> {
+        let taken = self.inner.profile_holders.hold((owner, kind, name), holder).await;
+        let hold = taken.map_err(|Held(holder)| in_use(name, &holder))?;
+        let store = &self.inner.store;
+        if kind == ProfileKind::UserData || !store.is_shared() {
+            return Ok(hold);
+        }
+        match RenewedLease::take(store, (owner, name), holder, &self.inner.tasks).await {
+            Ok(lease) => Ok(hold.leased(lease)),
+            Err(NoLease::Held(Held(holder))) => Err(in_use(name, &holder)),
+            Err(NoLease::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Tells the clients of a session when its profile is lost to another server.
+    fn watch_lease(&self, handle: Handle, lost: CancellationToken, profile: String) {
+        self.inner.tasks.spawn(async move {
+            tokio::select! {
+                () = handle.gone.cancelled() => return,
+                () = lost.cancelled() => {}
+            }
+            let event = Control::Tell(ProfileLost::NAME, ProfileLost { profile }.params());
+            // A session that has just ended does not need it.
+            let _ = handle.control.send(Box::new(event)).await;
+        });
     }
 
     /// The content of a profile, after the save that is under way.
     async fn profile_content(&self, owner: &Owner, name: &str) -> Result<Option<Reader>, ServiceError> {
         self.inner.profile_holders.settled((owner, ProfileKind::Snapshot, name)).await;
+        profile_lease::settled(&self.inner.store, owner, name).await?;
         let read = self.inner.store.get_profile(owner, name).await;
         read.map_err(|why| bad_profile(name, why.into()))
     }
@@ -251,11 +296,13 @@ impl SessionManager {
         session_info: &Arc<SessionInfo>,
         place: &ContextHandle,
         most: Option<u64>,
+        lease: Option<Arc<ProfileLease>>,
     ) -> Result<(), PersistenceError> {
         let (terms, since) = (self.inner.terms(), Instant::now());
         let Some(profile) = session_info.profile() else { return Ok(()) };
         let name = profile.name.clone();
-        let new = New { name: Some(name.clone()), profile: Some(name), most, ..New::of(session_info.owner.clone()) };
+        let of_owner = New::of(session_info.owner.clone());
+        let new = New { name: Some(name.clone()), profile: Some(name), most, lease, ..of_owner };
         let what = (SnapshotPart::PROFILE.as_slice(), Purpose::Profile);
         let saved = repository::save(&self.inner.store, new, &session_info.id, place, what, &terms.snapshots).await;
         let (meta, report) = saved.inspect_err(|_| {

@@ -30,7 +30,7 @@ use crate::{
     runtime,
     session::task::{self, Caller, Control, SessionInfo},
     snapshot::repository::RepositoryError,
-    store::{StoreError, Timestamp},
+    store::{ProfileLease, StoreError, Timestamp},
     tenant::audit::Event,
 };
 
@@ -297,9 +297,10 @@ impl task::SessionService for SessionManager {
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
         most: Option<u64>,
+        lease: Option<Arc<ProfileLease>>,
     ) -> BoxFuture<'static, Result<(), PersistenceError>> {
         let registry = self.clone();
-        async move { registry.save_profile_of(&session_info, &place, most).await }.boxed()
+        async move { registry.save_profile_of(&session_info, &place, most, lease).await }.boxed()
     }
 
     fn ask(

@@ -27,6 +27,7 @@ use crate::{
     close_reason::CloseReason,
     port::{LockedDirectory, UserData},
     session::{
+        extensions,
         profile_holders::{Held, SAVE_MOST},
         task::{Caller, Control, SessionTask},
     },
@@ -67,7 +68,8 @@ impl SessionManager {
             return Err(ServiceError::UserDataQuota { size, limit });
         }
         let locked: Arc<dyn LockedDirectory> = Arc::new(self.lock_user_data(&root, owner, name, true).await?);
-        let place = place.with_user_data(UserData::new(&locked));
+        let installed = self.installed_extensions(locked.extensions()).await;
+        let place = place.with_user_data(UserData::new(&locked), &installed);
         let hold = hold.with(locked);
         let (mut live, entry) = self.make(caller, id, options, place, false).await?;
         live.session_info().set_profile(profile.clone());
@@ -78,6 +80,20 @@ impl SessionManager {
         }
         self.inner.terms().metrics.connect_time.observe("all", since.elapsed());
         Ok((live, entry))
+    }
+
+    /// Those of the extensions that may still be loaded: the operator may have removed some, or changed the directory.
+    async fn installed_extensions(&self, paths: Vec<String>) -> Vec<String> {
+        let allowed = self.inner.terms().launch.extensions.clone();
+        let mut found = Vec::new();
+        for path in paths {
+            if let Some(allowed) = &allowed {
+                found.extend(extensions::inside(allowed, &path).await);
+            } else {
+                tracing::debug!(path, "it is not loaded: extensions_dir is not set");
+            }
+        }
+        found
     }
 
     fn user_data_root(&self) -> Result<(UserDataRoot, u64), ServiceError> {

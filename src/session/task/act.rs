@@ -11,7 +11,7 @@ use crate::{
     close_reason::CloseReason,
     port::{FromBrowser, Reply, Tag},
     runtime,
-    session::session_files,
+    session::{extensions, profile_holders::ProfileHold, session_files},
     virtual_browser::{Action, ViewId},
 };
 
@@ -107,6 +107,18 @@ impl SessionTask {
                 self.jobs
                     .push(async move { Done::Checked(tag, session_files::all_inside(directory, paths).await) }.boxed());
             }
+            Action::FindExtension(tag, directory, path) => {
+                self.jobs.push(
+                    async move { Done::FoundExtension(tag, extensions::inside(&directory, &path).await) }.boxed(),
+                );
+            }
+            Action::KeepExtension(id, path) => {
+                let kept = self.profile.as_ref().and_then(ProfileHold::directory);
+                if let Some(Err(error)) = kept.map(|kept| kept.keep_extension(&id, path.as_deref())) {
+                    let session = &**self.record.id();
+                    tracing::warn!(session, extension = id, %error, "the extensions of the user data could not be noted");
+                }
+            }
             Action::Claim(tag) => {
                 let alone = self.lease.claim();
                 self.session.on_claimed(tag, alone);
@@ -138,6 +150,7 @@ impl SessionTask {
             Done::RpcRoot(root) => self.on_rpc_root(root),
             Done::Moved(tag, to) => self.session.on_moved(tag, to),
             Done::Checked(tag, inside) => self.session.on_files(tag, inside),
+            Done::FoundExtension(tag, path) => self.session.on_extension(tag, path),
             Done::Late(tag) => self.session.settle_leaving(tag),
             Done::Permitted(tag, permit) => self.session.on_permit(tag, permit),
             Done::Asked(tag, answer) => self.answer_asked(tag, answer),

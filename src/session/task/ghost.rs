@@ -19,7 +19,7 @@ use crate::{
         persistence::{HibernateGuard, PersistenceError},
     },
     snapshot::repository::RepositoryError,
-    store::StoreError,
+    store::{ProfileLease, StoreError},
     virtual_browser::ViewId,
 };
 
@@ -44,12 +44,13 @@ pub trait SessionService: Send + Sync {
         place: ContextHandle,
     ) -> BoxFuture<'static, Result<(), PersistenceError>>;
 
-    /// Saves a session as its profile, if its owner has fewer than `most` snapshots.
+    /// Saves a session as its profile, if its owner has fewer than `most` snapshots, and the lease is still in force.
     fn save_profile(
         &self,
         session_info: Arc<SessionInfo>,
         place: ContextHandle,
         most: Option<u64>,
+        lease: Option<Arc<ProfileLease>>,
     ) -> BoxFuture<'static, Result<(), PersistenceError>>;
 }
 

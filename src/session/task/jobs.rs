@@ -24,6 +24,8 @@ pub(super) enum Done {
     RpcRoot(Result<CdpSessionId, CallError>),
     Moved(Tag, Option<PathBuf>),
     Checked(Tag, bool),
+    /// The real path of an extension, if a client may load it.
+    FoundExtension(Tag, Option<String>),
     /// The timer of [`Action::Remind`](crate::virtual_browser::Action::Remind) has ended.
     Late(Tag),
     /// The browser has given a permit for a screenshot.

@@ -106,7 +106,7 @@ impl SessionTask {
 
     fn autosave_at(&self) -> Option<Instant> {
         // Chrome itself writes user data, again and again.
-        if self.profile.as_ref().is_some_and(|hold| hold.kind() == ProfileKind::UserData) {
+        if self.profile.as_ref().is_some_and(|hold| hold.kind() == ProfileKind::UserData || hold.is_lost()) {
             return None;
         }
         let often = Some(self.record.saves().autosave).filter(|often| !often.is_zero())?;
@@ -130,7 +130,10 @@ impl SessionTask {
             }
             _ if stays => {
                 let saved = match &self.profile {
-                    Some(_) => self.sessions.save_profile(session_info, place, self.tenant.limits().max_snapshots),
+                    Some(hold) => {
+                        let most = self.tenant.limits().max_snapshots;
+                        self.sessions.save_profile(session_info, place, most, hold.lease())
+                    }
                     None => self.sessions.autosave(session_info, place),
                 };
                 self.jobs.push(saved.map(move |saved| Done::Saved(now, saved)).boxed());
@@ -186,9 +189,14 @@ impl SessionTask {
             tracing::warn!(session = &*session_info.id, %why, "the profile keeps the state that it had: the browser is lost");
             return None;
         }
+        if hold.is_lost() {
+            self.terms.metrics.profiles_not_saved.inc();
+            tracing::warn!(session = &*session_info.id, "the profile is not saved: another server has it by now");
+            return None;
+        }
         hold.saves();
         let (session, most) = (session_info.id.clone(), self.tenant.limits().max_snapshots);
-        let save = self.sessions.save_profile(session_info, self.place(), most);
+        let save = self.sessions.save_profile(session_info, self.place(), most, hold.lease());
         Some(EndOfProfile { _hold: hold, session, save })
     }
 

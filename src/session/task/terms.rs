@@ -81,7 +81,11 @@ impl Terms {
             launch: LaunchTerms {
                 policy: config.launch_policy,
                 limits: LaunchLimits { flags: config.max_launch_flags, bytes: config.max_launch_bytes },
-                extensions: config.extensions_dir.clone(),
+                // With links followed, as Chrome tells paths.
+                extensions: config
+                    .extensions_dir
+                    .as_ref()
+                    .map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
             },
             directory: directory.join("sessions"),
             user_data: config.profiles_dir.clone().map(UserDataRoot::new),

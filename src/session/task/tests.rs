@@ -54,6 +54,7 @@ impl SessionService for Alone {
         _: Arc<SessionInfo>,
         _: ContextHandle,
         _: Option<u64>,
+        _: Option<Arc<crate::store::ProfileLease>>,
     ) -> BoxFuture<'static, Result<(), PersistenceError>> {
         unreachable!("no session of these tests has a profile")
     }

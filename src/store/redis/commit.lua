@@ -1,5 +1,5 @@
 -- ARGV: owner, id, blob, metadata, bytes, chunks, expiry or 0, id to replace or '', most bytes, most snapshots,
--- profile or ''. A snapshot replaces the one that its profile has; none is the state of a profile and replaces another one.
+-- profile or '', token of the profile's lease or ''. A snapshot replaces the one that its profile has; none is the state of a profile and replaces another one.
 local owner, id, json, replaces, profile = ARGV[1], ARGV[2], ARGV[4], ARGV[8], ARGV[11]
 local bytes, chunks, expires = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local chunks_at = blob(ARGV[3])
@@ -8,6 +8,7 @@ local chunks_at = blob(ARGV[3])
 if redis.call('HEXISTS', chunks_at, 'pending') == 0 or redis.call('HLEN', chunks_at) ~= chunks + 1 then
   return 'abandoned'
 end
+if ARGV[12] ~= '' and redis.call('HGET', lease(owner, profile), 'token') ~= ARGV[12] then return 'lost' end
 if replaces == '' and profile ~= '' then replaces = redis.call('HGET', profiles(owner), profile) or '' end
 local replaced = replaces ~= '' and find(owner, replaces) or nil
 if replaces == id and not replaced then return 'missing' end

@@ -2,6 +2,7 @@
 local function snapshots(owner) return KEYS[1] .. 'snapshots:' .. owner end
 local function order(owner) return KEYS[1] .. 'order:' .. owner end
 local function profiles(owner) return KEYS[1] .. 'profiles:' .. owner end
+local function lease(owner, profile) return KEYS[1] .. 'profile-lease:' .. owner .. '@' .. profile end
 local function usage(owner) return KEYS[1] .. 'usage:' .. owner end
 local function blob(id) return KEYS[1] .. 'blob:' .. id end
 local function expiry() return KEYS[1] .. 'expiry' end

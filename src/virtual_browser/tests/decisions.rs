@@ -140,6 +140,8 @@ fn kind(action: Action, method: &str, params: &str) -> String {
         Action::Listen => "listen".to_owned(),
         Action::Move(..) => "move".to_owned(),
         Action::CheckFiles(..) => "check files".to_owned(),
+        Action::FindExtension(..) => "find extension".to_owned(),
+        Action::KeepExtension(..) => "keep extension".to_owned(),
         Action::Claim(_) => "claim".to_owned(),
         Action::Unclaim => "unclaim".to_owned(),
         Action::Remind(_) => "remind".to_owned(),

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use crate::{
-    browsers::Browser,
+    browsers::{Browser, in_browser},
     proxy::Proxy,
     rest::{ok, send},
     site::Site,
@@ -170,6 +170,42 @@ async fn extensions_come_from_the_operators_directory_only() {
     let flags: Vec<(&str, &str)> = flags.iter().map(|(flag, name)| (flag.as_str(), *name)).collect();
     all_refused("O08", &flags, &["--extensions-dir", &allowed]).await;
 }
+
+/// O11: `Extensions.loadUnpacked` of what is elsewhere than in the directory of the operator, and by who has no browser of its own.
+async fn commands_load_extensions_of_the_operators_directory_only(browser: Browser) {
+    let machine = tempfile::tempdir().expect("a directory");
+    let at = |path: &str| machine.path().join(path);
+    for extension in ["allowed/good", "evil", "allowed-evil"] {
+        std::fs::create_dir_all(at(extension)).expect("made");
+        let manifest = r#"{"manifest_version":3,"name":"any","version":"1"}"#;
+        std::fs::write(at(extension).join("manifest.json"), manifest).expect("written");
+    }
+    symlink(at("evil"), at("allowed/link")).expect("linked");
+    let proxy = Proxy::start(browser, &["--extensions-dir", &at("allowed").display().to_string()]).await;
+    let client = proxy.connect_to("/?isolation=dedicated").await;
+    let page = client.page().await;
+    let (evil, beside) = (at("evil").display().to_string(), at("allowed-evil").display().to_string());
+    let mut refusals = Vec::new();
+    for path in ["../evil", "link", "good/../../evil", ".", "/", "none", "", &evil, &beside] {
+        for on in [None, Some(&*page.session)] {
+            let params = json!({ "path": path, "enableInIncognito": true });
+            let refused = match on {
+                None => client.call("Extensions.loadUnpacked", params).await,
+                Some(page) => client.call_on(page, "Extensions.loadUnpacked", params).await,
+            };
+            let (_, refused) = refused.expect_err(path);
+            refusals.push(refused.replace(&format!("{path:?}"), "PATH"));
+        }
+    }
+    refusals.dedup();
+    assert!(refusals.len() == 1 && refusals[0].contains("below extensions_dir"), "O11: {refusals:?}");
+    let all = client.ok(None, "Extensions.getExtensions", json!({})).await;
+    assert_eq!(all["extensions"], json!([]), "O11");
+    let shared = proxy.connect().await;
+    let refused = shared.call("Extensions.loadUnpacked", json!({ "path": "good" })).await;
+    assert!(refused.is_err(), "O11: {refused:?}");
+}
+in_browser!(Full: commands_load_extensions_of_the_operators_directory_only);
 
 /// O09: the cameras and screens of the server's machine.
 #[tokio::test(flavor = "multi_thread")]

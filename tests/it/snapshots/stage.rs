@@ -57,6 +57,7 @@ impl Stage {
             directory: directory.path().to_owned(),
             codec: CodecChoice::new(Codec::Auto),
             cgroups: None,
+            has_extensions: false,
         };
         let plan = Plan::fixed(vec![Source::Local(launch)]);
         let pool = Pool::start(plan, Metrics::default().into()).await.expect("it starts");

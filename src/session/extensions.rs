@@ -1,5 +1,5 @@
-//! The directories of extensions that launch options name: each must be below the directory that the operator chose, with
-//! all symbolic links followed.
+//! The directories of extensions that clients name, in launch options or in `Extensions.loadUnpacked`: each must be below the
+//! directory that the operator chose, with all symbolic links followed.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub(super) async fn resolved(flag: LaunchFlag, allowed: Option<&Path>) -> Result
 }
 
 /// The real path of an unpacked extension below a directory. Relative paths begin there.
-async fn inside(allowed: &Path, given: &str) -> Option<String> {
+pub(super) async fn inside(allowed: &Path, given: &str) -> Option<String> {
     let root = tokio::fs::canonicalize(allowed).await.ok()?;
     let path: PathBuf = tokio::fs::canonicalize(root.join(given)).await.ok()?;
     if path == root || !path.starts_with(&root) {
