@@ -20,6 +20,7 @@ mod discovery;
 mod disk;
 mod docs;
 mod downloads;
+mod files;
 mod frames;
 mod launch_options;
 mod layers;
