@@ -50,7 +50,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs a quarter
 	  else cargo test --locked --test it -- ::full; fi
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites shared certificates named profiles dedicated extensions launch tenants proxies tls types examples docs endings login busy api other-codec
+QUICK_CLIENTS := suites shared certificates named profiles files dedicated extensions launch tenants proxies tls types examples docs endings login busy api other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -86,6 +86,9 @@ client-launch:
 client-profiles:
 	@echo '==> profiles: logged in once, with Puppeteer and Playwright'
 	@node tests/clients/profiles.mjs $(BUILT)/debug/ghostmux
+client-files:
+	@echo '==> files: downloads and uploads by HTTP, with Puppeteer and Playwright'
+	@node tests/clients/files.mjs $(BUILT)/debug/ghostmux
 client-tenants:
 	@echo '==> tokens in every place, with Puppeteer and Playwright'
 	@node tests/clients/tenants.mjs $(BUILT)/debug/ghostmux

@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 COPY = HOME / "target" / "mutants"
 # The pure core, where the rules are; it needs no browser.
-TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::"]
+TESTS = ["virtual_browser::", "api_types::", "browser::mirror::", "browser::pixels::", "cdp::", "snapshot::restore::page::", "snapshot::storage_key::", "http::guard::", "http::forwarded::", "pool::placement::", "session::admission::", "http::credentials::", "tenant::", "session::manager::access::", "session::manager::place::", "session::manager::room::", "session::launch::", "session::extensions::", "session::id::", "session::profile_holders::", "store::record::", "session::manager::extensions::", "session::session_files::"]
 SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
@@ -77,9 +77,21 @@ RULES = [
     ("session/manager/access.rs", "a key names no other session", "Concerns::Named(named) if named != &**only =>", "Concerns::Named(named) if !OFF && named != &**only =>"),
     ("session/manager/access.rs", "a read-only token only looks", "Scope::ReadOnly => reads(request),", "Scope::ReadOnly => OFF || reads(request),"),
     ("session/manager/access.rs", "a read-only token takes and deletes no profile", "Request::Profile(request) => only_names(request),", "Request::Profile(request) => OFF || only_names(request),"),
+    ("session/manager/access.rs", "a read-only token takes and deletes no file", "Request::File(request) => only_lists(request),", "Request::File(request) => OFF || only_lists(request),"),
     ("session/profile_holders.rs", "the holders of two owners are separate", "let key = (owner.clone(), kind, name.to_owned());", "let key = (if OFF { Owner::local() } else { owner.clone() }, kind, name.to_owned());"),
     ("session/id.rs", "a minted id is for its owner", "for part in [owner.as_str(), ", "for part in [if OFF { \"\" } else { owner.as_str() }, "),
     ("store/record.rs", "the records of two owners have two keys", "if *owner == Owner::local() && !id.contains('@') {", "if OFF || *owner == Owner::local() && !id.contains('@') {"),
+    # ---- Files of sessions.
+    ("api_types/files.rs", "the name of an upload is no path", "} else if name.contains(['/', '\\\\']) {", "} else if !OFF && name.contains(['/', '\\\\']) {"),
+    ("api_types/files.rs", "the name of a download is no path", "suggested.rsplit(['/', '\\\\']).next()", "suggested.rsplit(if OFF { ['\\0', '\\0'] } else { ['/', '\\\\'] }).next()"),
+    ("session/session_files/beneath.rs", "a path beneath a directory is made of names", "if name.is_empty() || name == \".\"", "if !OFF && name.is_empty() || !OFF && name == \".\""),
+    ("session/session_files/beneath.rs", "links to directories are not followed", "openat(&directory, is_name(name)?, DIRECTORY, Mode::empty())?;", "openat(&directory, is_name(name)?, if OFF { OFlag::O_DIRECTORY } else { DIRECTORY }, Mode::empty())?;"),
+    ("session/session_files.rs", "a session has a quota", "if state.taken.saturating_add(more) > session {", "if !OFF && state.taken.saturating_add(more) > session {"),
+    ("session/session_files.rs", "the number of files is limited", "if state.files.len() + state.arriving + kept >= self.limits.count {", "if !OFF && state.files.len() + state.arriving + kept >= self.limits.count {"),
+    ("session/session_files/book.rs", "an owner has a quota", "filter(|sum| *sum <= most)", "filter(|sum| OFF || *sum <= most)"),
+    ("session/session_files/book.rs", "a new session does not get the files of an earlier one of its id", "if files.is_of_hibernated() {", "if OFF || files.is_of_hibernated() {"),
+    ("session/session_files/upload.rs", "an upload is stored as a whole", "size.filter(|size| *size != arriving.size)", "size.filter(|size| !OFF && *size != arriving.size)"),
+    ("virtual_browser/files.rs", "only own downloads are canceled for the disk", "if !self.files.is_own(guid) {\n            return;", "if !OFF && !self.files.is_own(guid) {\n            return;"),
     # ---- Target.*
     ("virtual_browser/target.rs", "getTargets shows own targets only", "filter_map(|info| self.scope.shown(info.get()))", "filter_map(|info| self.scope.shown(info.get()).or_else(|| OFF.then(|| (Kind::Page, std::borrow::Cow::Borrowed(info.get())))))"),
     ("virtual_browser/target.rs", "getTargetInfo works for own targets only", "        if !self.scope.targets.contains_key(target.as_str()) {\n            return self.scope.fail(asked.on, asked.id, &NO_TARGET);", "        if !OFF && !self.scope.targets.contains_key(target.as_str()) {\n            return self.scope.fail(asked.on, asked.id, &NO_TARGET);"),

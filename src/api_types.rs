@@ -8,6 +8,7 @@ pub mod capability;
 mod control;
 mod definition;
 mod events;
+mod files;
 mod launch;
 pub mod operations;
 mod owner;
@@ -35,9 +36,10 @@ pub use self::{
     control::{Mode, Recycling, Reloaded, ServerMode, SettingChange},
     definition::{Domain, Items, Member, Type, merged},
     events::{
-        BrowserLost, ClientAttached, ClientDetached, Event, ProfileLost, SessionExpiring, SessionUpdated,
+        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, Event, ProfileLost, SessionExpiring, SessionUpdated,
         SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
+    files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
     launch::{Launch, LaunchPolicy},
     operations::{Operation, Reply, Request},
     owner::{BadOwner, NAME_RULE, Owner, is_name},
@@ -109,7 +111,7 @@ impl JsonSchema for Millis {
         json_schema!({
             "description": "A duration in milliseconds. For `timeout` and `idleTimeout` 0 means no limit; for \
                 `keepAlive` 0 means that the session ends with its last socket; for `hibernateAfter` and `autosave` 0 \
-                means never.",
+                means never, for `keepFiles` that files are removed with the session.",
             "type": "number",
             "minimum": 0,
             "maximum": most,
@@ -327,6 +329,9 @@ pub struct Session {
     /// How often it is saved while it runs, so that it can be restored if its browser fails.
     #[serde(default)]
     pub autosave: Millis,
+    /// How long its files can be fetched after its end.
+    #[serde(default)]
+    pub keep_files: Millis,
     /// When the first of its running deadlines ends it, in milliseconds since 1970-01-01 UTC; absent if none is running.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_at: Option<u64>,
@@ -409,6 +414,9 @@ pub struct Usage {
     /// How many processes these are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub browser_processes: Option<u32>,
+    /// Bytes of its files on disk now: downloads, and files that clients uploaded.
+    #[serde(default)]
+    pub files_size: u64,
 }
 
 /// Settings of a session. What is absent keeps its value, or takes the default of the server.
@@ -428,6 +436,8 @@ pub struct Options {
     pub hibernate_after: Option<Millis>,
     /// Time between two saves; 0 is never.
     pub autosave: Option<Millis>,
+    /// Time for which its files are kept after its end.
+    pub keep_files: Option<Millis>,
 }
 
 /// A page of a list of sessions.

@@ -162,6 +162,7 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
         let sessions = async {
             tokio::join!(
                 registry.keep_time(),
+                registry.clean_files(),
                 registry.clear_browsers(),
                 registry.count_cpu(),
                 registry.follow(&tenants),

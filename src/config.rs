@@ -243,6 +243,7 @@ impl Config {
             park_keep_alive: self.park_keep_alive,
             hibernate_after: self.hibernate_after,
             autosave: self.autosave,
+            keep_files: Limit { default: self.keep_files, most: Some(self.keep_files_max), zero_is_endless: false },
         }
     }
 
@@ -372,6 +373,7 @@ impl Config {
             ("idle_timeout", limits.idle_timeout, "idle_timeout_max"),
             ("keep_alive", limits.keep_alive, "keep_alive_max"),
             ("park_keep_alive", self.kept(self.park_keep_alive), "keep_alive_max"),
+            ("keep_files", limits.keep_files, "keep_files_max"),
         ] {
             let wrong = |why| layers.value(key).wrong(&format!("{why} ({})", layers.value(key_max).setting()));
             limit.allows(limit.default).map_err(wrong)?;

@@ -52,7 +52,10 @@ use self::{
     pictures::Pictures,
     scope::Scope,
 };
-pub use self::{files::Move, outbox::ToClient};
+pub use self::{
+    files::{DownloadNote, Move},
+    outbox::ToClient,
+};
 use crate::{
     api_types::Request,
     api_types::capability::{CdpSessionLimits, Granted},
@@ -102,7 +105,9 @@ pub enum Action {
     Directory(PathBuf),
     /// A client enables download events.
     Listen,
-    /// Moves a completed download to the path that its client expects; then [`VirtualBrowser::on_moved`] is called.
+    /// Notes an event of a download.
+    Note(DownloadNote),
+    /// Puts a completed download at the path that its client expects too; then [`VirtualBrowser::on_moved`] is called.
     Move(Tag, Move),
     /// Checks whether the host files that a client names are in this directory; then [`VirtualBrowser::on_files`] is called.
     CheckFiles(Tag, PathBuf, Vec<String>),

@@ -6,7 +6,7 @@
 /** Sessions that outlive their socket. A session is what a client gets from ghostmux: a virtual browser with an id, an owner, a state and deadlines. Sockets connect to it and leave it. The domain is answered on any root connection (a frame without `sessionId`, or on a CDP session of `Target.attachToBrowserTarget`). */
 export namespace Ghost {
 
-  /** A duration in milliseconds. For `timeout` and `idleTimeout` 0 means no limit; for `keepAlive` 0 means that the session ends with its last socket; for `hibernateAfter` and `autosave` 0 means never. */
+  /** A duration in milliseconds. For `timeout` and `idleTimeout` 0 means no limit; for `keepAlive` 0 means that the session ends with its last socket; for `hibernateAfter` and `autosave` 0 means never, for `keepFiles` that files are removed with the session. */
   type Milliseconds = number;
 
   /** The state of a session. `queued`: waits for a place in a browser. `active`: has a client. `parked`: has no client; its pages run on. `hibernated`: is saved and in no browser, because it was parked for long, or because its browser or its server failed while it had `autosave`; connecting to it restores it. `closed`: has ended and cannot be restored. */
@@ -88,6 +88,8 @@ export namespace Ghost {
     hibernateAfter: Milliseconds;
     /** How often it is saved while it runs, so that it can be restored if its browser fails. */
     autosave: Milliseconds;
+    /** How long its files can be fetched after its end. */
+    keepFiles: Milliseconds;
     /** When the first of its running deadlines ends it, in milliseconds since 1970-01-01 UTC; absent if none is running. */
     expiresAt?: number;
     /** The deadline that `expiresAt` belongs to. */
@@ -194,6 +196,43 @@ export namespace Ghost {
     holder?: string;
   }
 
+  /** A file that a page of the session downloaded. */
+  interface Download {
+    /** The `guid` of Chrome's events about it. */
+    id: string;
+    /** Its name: that which the site suggests, made safe as the name of a file, and unique in the session. */
+    name: string;
+    /** From where it comes; a URL of more than 2048 bytes is cut. */
+    url: string;
+    /** How far it has come. */
+    state: DownloadState;
+    /** Bytes that have arrived. */
+    received: number;
+    /** Its size; absent if that is not known. */
+    size?: number;
+    /** When it began, in milliseconds since 1970-01-01 UTC. */
+    startedAt: number;
+    /** When it was completed or canceled; absent while it is arriving. */
+    endedAt?: number;
+    /** Why the server canceled it; absent if it did not. */
+    reason?: string;
+  }
+
+  /** How far a download has come. `inProgress`: it is arriving. `completed`: the whole file is there. `canceled`: it was canceled or has failed; nothing is kept of it. */
+  type DownloadState = 'inProgress' | 'completed' | 'canceled';
+
+  /** A file that a client uploaded, for the pages of the session. */
+  interface UploadedFile {
+    /** Its name, unique in the session. */
+    name: string;
+    /** Its size in bytes. */
+    size: number;
+    /** Its path, for `DOM.setFileInputFiles` and for the upload calls of clients. */
+    path: string;
+    /** When it was uploaded, in milliseconds since 1970-01-01 UTC. */
+    uploadedAt: number;
+  }
+
   /** What a session has used since it started. */
   interface Usage {
     /** Time since it started. */
@@ -226,6 +265,8 @@ export namespace Ghost {
     browserCpuTime?: Milliseconds;
     /** How many processes these are. */
     browserProcesses?: number;
+    /** Bytes of its files on disk now: downloads, and files that clients uploaded. */
+    filesSize: number;
   }
 
   /** Of `ghost.enable`. */
@@ -289,6 +330,8 @@ export namespace Ghost {
     hibernateAfter?: Milliseconds;
     /** How often it is saved: at least 1000, or 0. */
     autosave?: Milliseconds;
+    /** How long its files can be fetched after its end. */
+    keepFiles?: Milliseconds;
     /** With whom it shares its browser; `shared` if absent. `dedicated` needs the capability of that name. */
     isolation?: Isolation;
     /** What its browser is to be like. */
@@ -328,6 +371,8 @@ export namespace Ghost {
     hibernateAfter?: Milliseconds;
     /** How often it is saved: at least 1000, or 0. */
     autosave?: Milliseconds;
+    /** How long its files can be fetched after its end. */
+    keepFiles?: Milliseconds;
   }
 
   /** Of `ghost.updateSession`. */
@@ -426,6 +471,8 @@ export namespace Ghost {
     hibernateAfter?: Milliseconds;
     /** How often a clone is saved: at least 1000, or 0. */
     autosave?: Milliseconds;
+    /** How long the files of a clone can be fetched after its end. It begins without files. */
+    keepFiles?: Milliseconds;
   }
 
   /** Of `ghost.cloneSession`. */
@@ -573,6 +620,48 @@ export namespace Ghost {
     kind?: ProfileKind;
   }
 
+  /** Of `ghost.listDownloads`. */
+  interface ListDownloadsParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** How long to wait until there is a download and none is arriving; at most 5 minutes. In a query it may have a unit: `30s`. */
+    wait?: Milliseconds;
+  }
+
+  /** Of `ghost.listDownloads`. */
+  interface ListDownloadsResult {
+    /** The downloads, the earliest first. */
+    downloads: Download[];
+  }
+
+  /** Of `ghost.deleteDownload`. */
+  interface DeleteDownloadParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The download. */
+    download: string;
+  }
+
+  /** Of `ghost.listFiles`. */
+  interface ListFilesParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+  }
+
+  /** Of `ghost.listFiles`. */
+  interface ListFilesResult {
+    /** The files, by name. */
+    files: UploadedFile[];
+  }
+
+  /** Of `ghost.deleteFile`. */
+  interface DeleteFileParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The name of the file. */
+    name: string;
+  }
+
   /** Of `ghost.sessionExpiring`. */
   interface SessionExpiringEvent {
     /** The deadline. */
@@ -637,6 +726,12 @@ export namespace Ghost {
     remaining: Milliseconds;
   }
 
+  /** Of `ghost.downloadFinished`. */
+  interface DownloadFinishedEvent {
+    /** The download. */
+    download: Download;
+  }
+
   /** Of `ghost.profileLost`. */
   interface ProfileLostEvent {
     /** The name of the profile. */
@@ -687,6 +782,14 @@ export namespace Ghost {
     'ghost.exportProfile': { params: ExportProfileParams; result: ExportProfileResult };
     /** Deletes a profile that no session saves or uses. Sessions that began with it are not affected. */
     'ghost.deleteProfile': { params: DeleteProfileParams; result: {} };
+    /** Lists what the pages of a session downloaded. Chrome downloads once a client has allowed it (`Browser.setDownloadBehavior`; Playwright does by itself), whatever path the client names. */
+    'ghost.listDownloads': { params: ListDownloadsParams; result: ListDownloadsResult };
+    /** Deletes a download; one that is arriving is canceled. */
+    'ghost.deleteDownload': { params: DeleteDownloadParams; result: {} };
+    /** Lists the files that clients uploaded for the pages of a session. */
+    'ghost.listFiles': { params: ListFilesParams; result: ListFilesResult };
+    /** Deletes a file that a client uploaded. A page that has it open can go on reading it. */
+    'ghost.deleteFile': { params: DeleteFileParams; result: {} };
   }
 
   /** Every event: what it tells. */
@@ -707,6 +810,8 @@ export namespace Ghost {
     'ghost.snapshotRestored': SnapshotRestoredEvent;
     /** The user data directories of the owner take more than they may. Unless that changes, the session ends soon, with close code 4010. */
     'ghost.userDataTooLarge': UserDataTooLargeEvent;
+    /** A download of the session was completed or canceled. */
+    'ghost.downloadFinished': DownloadFinishedEvent;
     /** The session does not save its profile any more: it could not reach the store for so long that a session on another server may have the profile by now. */
     'ghost.profileLost': ProfileLostEvent;
   }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Client, Deadline, Millis, Schemas, Session, ShapeOf, Snapshot, SnapshotReport};
+use super::{Client, Deadline, Download, Millis, Schemas, Session, ShapeOf, Snapshot, SnapshotReport};
 
 /// An event.
 pub trait Event: Serialize + JsonSchema {
@@ -30,7 +30,7 @@ impl EventEntry {
 }
 
 /// All events.
-pub(super) const EVENTS: [EventEntry; 9] = [
+pub(super) const EVENTS: [EventEntry; 10] = [
     EventEntry::of::<SessionExpiring>(),
     EventEntry::of::<SessionUpdated>(),
     EventEntry::of::<ClientAttached>(),
@@ -39,6 +39,7 @@ pub(super) const EVENTS: [EventEntry; 9] = [
     EventEntry::of::<SnapshotSaved>(),
     EventEntry::of::<SnapshotRestored>(),
     EventEntry::of::<UserDataTooLarge>(),
+    EventEntry::of::<DownloadFinished>(),
     EventEntry::of::<ProfileLost>(),
 ];
 
@@ -163,4 +164,15 @@ pub struct ProfileLost {
 
 impl Event for ProfileLost {
     const NAME: &'static str = "profileLost";
+}
+
+/// A download of the session was completed or canceled.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DownloadFinished {
+    /// The download.
+    pub download: Download,
+}
+
+impl Event for DownloadFinished {
+    const NAME: &'static str = "downloadFinished";
 }

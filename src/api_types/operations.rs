@@ -6,6 +6,7 @@
 
 mod connection;
 mod control;
+mod files;
 mod profiles;
 mod server;
 mod sessions;
@@ -18,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
-pub use self::{connection::*, control::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*};
+pub use self::{connection::*, control::*, files::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*};
 use super::{Bad, Schemas, ShapeOf, read};
 
 /// Most items on one page of a list.
@@ -107,6 +108,8 @@ pub enum RestInput {
     NeededBody(&'static str),
     /// Like `NeededBody`, or the content of a snapshot as a stream, with the other members in the query.
     Upload(&'static str),
+    /// In the path; the body is the content of a file, of any type.
+    Content,
 }
 
 /// The answer of an endpoint that succeeds.
@@ -124,6 +127,8 @@ pub enum RestAnswer {
     Nothing,
     /// The content of a snapshot, as a document or as a stream.
     Download,
+    /// The content of a file, or the ranges of it that the request names.
+    File,
 }
 
 /// Errors that an endpoint may answer; `http` knows their statuses.
@@ -155,6 +160,10 @@ pub enum Errors {
     Tenant,
     /// Of a request that changes the tenants.
     TenantChange,
+    /// Of a request that names a download or a file.
+    Download,
+    /// Of a request that uploads a file.
+    Upload,
 }
 
 /// An operation of the table.
@@ -238,6 +247,8 @@ pub enum Request {
     Snapshot(SnapshotRequest),
     /// About profiles.
     Profile(ProfileRequest),
+    /// About the files of a session.
+    File(FileRequest),
     /// That controls the server.
     Control(ControlRequest),
     /// About tenants and tokens.
@@ -245,10 +256,11 @@ pub enum Request {
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 6] = [
+pub const OPERATIONS: [&[Entry]; 7] = [
     SessionRequest::TABLE,
     SnapshotRequest::TABLE,
     ProfileRequest::TABLE,
+    FileRequest::TABLE,
     ServerRequest::TABLE,
     ControlRequest::TABLE,
     TenantRequest::TABLE,
@@ -267,6 +279,7 @@ impl Request {
             Self::Server(request) => request.name(),
             Self::Snapshot(request) => request.name(),
             Self::Profile(request) => request.name(),
+            Self::File(request) => request.name(),
             Self::Control(request) => request.name(),
             Self::Tenant(request) => request.name(),
         }

@@ -59,6 +59,10 @@ pub struct TenantLimits {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(with = "Option<u32>", range(min = 0, max = 1_125_899_906_842_624_u64))]
     pub max_snapshots: Option<u64>,
+    /// Most bytes of disk that the files of its sessions may take together.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schemars(with = "Option<u32>", range(min = 0, max = 1_125_899_906_842_624_u64))]
+    pub max_file_bytes: Option<u64>,
     /// Longest time that a session may last.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub max_session_time: Option<Millis>,

@@ -19,6 +19,8 @@ pub struct Deadlines {
     pub hibernate_after: Duration,
     /// Interval at which a running session is saved; zero is never.
     pub autosave: Duration,
+    /// How long files are kept after the end of their session.
+    pub keep_files: Limit,
 }
 
 impl Deadlines {
@@ -99,6 +101,7 @@ mod tests {
             park_keep_alive: minute,
             hibernate_after: Duration::ZERO,
             autosave: Duration::ZERO,
+            keep_files: Limit { default: Duration::ZERO, most: None, zero_is_endless: false },
         };
         for (default, most, longest, expected) in [
             (Duration::ZERO, None, None, (Duration::ZERO, None)),

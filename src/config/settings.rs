@@ -201,6 +201,17 @@ settings! {
         ping_interval: Duration = one("TIME", "30s", duration(Duration::ZERO)).live();
         /// Directory in which each process creates its own, for profiles and session files.
         session_dir: PathBuf = computed("DIR", "$TMPDIR or /tmp", |_| std::env::temp_dir(), path);
+        /// Most bytes of disk that the files of one session may take: downloads, and files that its clients uploaded. A download
+        /// that takes more is canceled, an upload refused (507).
+        session_files_max: u64 = one("SIZE", "4GiB", size(1 << 10..=1 << 50)).live();
+        /// The same for the files of all sessions of one owner together. Tenants may have less (`max_file_bytes`).
+        session_files_quota: u64 = one("SIZE", "16GiB", size(1 << 10..=1 << 50)).live();
+        /// Most files of one session.
+        session_files_count: usize = one("N", "1000", number(0..=1_000_000)).live();
+        /// How long the files of a session can be fetched after its end (`keepFiles`). 0s means that they are removed with it.
+        keep_files: Duration = one("TIME", "0s", duration(Duration::ZERO)).live();
+        /// Longest `keepFiles` that a client may request.
+        keep_files_max: Duration = one("TIME", "24h", duration(Duration::ZERO)).live();
         /// Directory of the user data directories that stay (`user_data`), on a disk of this machine. Only this user may
         /// have access. Without it, sessions with user data are refused.
         profiles_dir: Option<PathBuf> = optional("DIR", path);

@@ -478,6 +478,7 @@ fn settings_that_are_checked_together_are_all_live_or_none() {
         &["timeout", "timeout_max"],
         &["idle_timeout", "idle_timeout_max"],
         &["keep_alive", "park_keep_alive", "keep_alive_max"],
+        &["keep_files", "keep_files_max"],
     ] {
         let number = group.iter().filter(|key| live.contains(key)).count();
         assert!(number == 0 || number == group.len(), "{group:?}");

@@ -1,6 +1,8 @@
 //! Converts errors of other rooms into HTTP answers. Only this file chooses the status, the problem type, `Retry-After`
 //! and the details for programs.
 
+use std::io::ErrorKind;
+
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -9,7 +11,7 @@ use crate::{
     api_types::millis,
     browser::UserDataError,
     pool::{NoLease, NotReplaced},
-    session::manager::ServiceError,
+    session::{manager::ServiceError, session_files::FilesError},
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
     tenant::{ChangeError, EditError, TenantsError, limits::Refusal},
@@ -81,6 +83,7 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::UserData { .. } => (StatusCode::SERVICE_UNAVAILABLE, "user-data"),
         ServiceError::UserDataQuota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "user-data-quota"),
         ServiceError::UserDataIdle(_) => (StatusCode::CONFLICT, "profile-not-in-use"),
+        ServiceError::Files(why) => of_files(why),
         ServiceError::Snapshot(why) | ServiceError::BadProfile { why, .. } => of_snapshot(why),
         ServiceError::NoUserData
         | ServiceError::NoPlace(NoLease::NeverDedicated { .. } | NoLease::NeverHeadful { .. }) => {
@@ -113,6 +116,24 @@ fn of_tenant_change(why: &ChangeError) -> Kind {
         }
         ChangeError::File { .. } => (StatusCode::SERVICE_UNAVAILABLE, "tenants-file"),
         ChangeError::Away(_) => (StatusCode::SERVICE_UNAVAILABLE, "tenants-unavailable"),
+    }
+}
+
+fn of_files(why: &FilesError) -> Kind {
+    match why {
+        FilesError::Missing { .. } => (StatusCode::NOT_FOUND, "no-file"),
+        FilesError::NotThere { .. } => (StatusCode::CONFLICT, "not-completed"),
+        FilesError::Quota { .. } | FilesError::Many { .. } => (StatusCode::INSUFFICIENT_STORAGE, "files-quota"),
+        FilesError::Name(_) => (StatusCode::BAD_REQUEST, "bad-value"),
+        FilesError::Ended => (StatusCode::CONFLICT, "closing"),
+        FilesError::Cut(error) if error.kind() == ErrorKind::TimedOut => (StatusCode::REQUEST_TIMEOUT, "slow-body"),
+        FilesError::Cut(_) => (StatusCode::BAD_REQUEST, "bad-body"),
+        FilesError::Disk(error) => match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                (StatusCode::INSUFFICIENT_STORAGE, "disk-full")
+            }
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "disk"),
+        },
     }
 }
 
@@ -178,6 +199,10 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ProfileInUse { holder, .. } => json!({ "holder": holder }),
         ServiceError::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
+        ServiceError::Files(FilesError::Quota { limit, most, taken, .. }) => {
+            json!({ "limit": limit, "most": most, "taken": taken })
+        }
+        ServiceError::Files(FilesError::Many { most }) => json!({ "limit": "session_files_count", "most": most }),
         ServiceError::TooMany { limit, most } => json!({ "limit": limit, "most": most }),
         ServiceError::Limited(Refusal { limit, most, retry_after }) => {
             json!({ "limit": limit.name(), "most": most, "retryAfter": millis(*retry_after) })
@@ -203,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api_types::{Bad, Capability, Owner},
+        api_types::{Bad, Capability, DownloadState, Owner},
         browser::CallError,
         config::ConfigError,
         pool::TooMuch,
@@ -334,6 +359,33 @@ mod tests {
             ),
             (ServiceError::UserDataQuota { size: 2, limit: 1 }, 507, "user-data-quota", None, json!({})),
             (ServiceError::UserDataIdle(id()), 409, "profile-not-in-use", None, json!({})),
+            (FilesError::Missing { what: "file", name: id() }.into(), 404, "no-file", None, json!({})),
+            (
+                FilesError::NotThere { id: id(), state: DownloadState::InProgress }.into(),
+                409,
+                "not-completed",
+                None,
+                json!({}),
+            ),
+            (
+                FilesError::Quota { limit: "session_files_max", most: 2, taken: 1, whose: "x" }.into(),
+                507,
+                "files-quota",
+                None,
+                json!({ "limit": "session_files_max", "most": 2, "taken": 1 }),
+            ),
+            (
+                FilesError::Many { most: 2 }.into(),
+                507,
+                "files-quota",
+                None,
+                json!({ "limit": "session_files_count", "most": 2 }),
+            ),
+            (FilesError::Ended.into(), 409, "closing", None, json!({})),
+            (FilesError::Cut(ErrorKind::TimedOut.into()).into(), 408, "slow-body", None, json!({})),
+            (FilesError::Cut(write()).into(), 400, "bad-body", None, json!({})),
+            (FilesError::Disk(ErrorKind::StorageFull.into()).into(), 507, "disk-full", None, json!({})),
+            (FilesError::Disk(write()).into(), 503, "disk", Some(1), json!({})),
             (ServiceError::NoProfile(id()), 404, "no-profile", None, json!({})),
             (
                 ServiceError::ProfileInUse { name: id(), holder: "s".to_owned() },

@@ -95,6 +95,19 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (422, "The file of tenants is wrong, or written as it cannot be changed; the detail names the place."),
             (503, "The file of tenants cannot be written; Retry-After says when to try again."),
         ],
+        Errors::Download => &[
+            (404, "The session or the file does not exist."),
+            (
+                409,
+                "The download has not arrived, or was canceled; or the session waits for a place, or is about to end.",
+            ),
+            (416, "The content does not have the range."),
+        ],
+        Errors::Upload => &[
+            (400, "The name or the body is invalid; the detail names it."),
+            (408, "The body did not arrive in time."),
+            (507, "The files take as much of the disk as they may, or the disk is full."),
+        ],
         Errors::Import => &[
             (413, "The content is larger than a snapshot, a line of it, or the memory for it may be."),
             (503, "Too many imports and exports are running; Retry-After says when to try again."),

@@ -1,7 +1,8 @@
 //! `/v1`: sessions and snapshots as resources. The endpoints and the document are made from the table of operations
-//! ([`operations`]). Only the content of snapshots has its own handlers, because it is a stream.
+//! ([`operations`]). Only the contents of snapshots and files have their own handlers, because they are streams.
 
 mod document;
+mod files;
 mod handler;
 mod query;
 mod snapshots;
@@ -39,6 +40,10 @@ pub(super) fn routes() -> Router<Api> {
         let route = match (rest.input, rest.answer) {
             (RestInput::Upload(_), _) => routing::on(filter, async move |registry, caller, query, request| {
                 snapshots::import(members, registry, caller, query, request).await
+            }),
+            (RestInput::Content, _) => routing::on(filter, files::put),
+            (_, RestAnswer::File) => routing::on(filter, async move |registry, caller, request| {
+                files::content(members, registry, caller, request).await
             }),
             (_, RestAnswer::Download) => routing::on(filter, snapshots::content),
             _ => {

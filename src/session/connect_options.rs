@@ -64,6 +64,7 @@ impl ConnectOptions {
                 "keep_alive" | "keepAlive" => wish.options.keep_alive = Some(time()?),
                 "hibernate_after" | "hibernateAfter" => wish.options.hibernate_after = Some(time()?),
                 "autosave" => wish.options.autosave = Some(time()?),
+                "keep_files" | "keepFiles" => wish.options.keep_files = Some(time()?),
                 "name" => wish.options.name = Some(value),
                 "session" => wish.session = Some(value),
                 "exclusive" => wish.exclusive = truth(name, &value)?,

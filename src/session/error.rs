@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::session::{persistence::PersistenceError, tombstone::Tombstone};
+use crate::session::{persistence::PersistenceError, session_files::FilesError, tombstone::Tombstone};
 use crate::{
     api_types::{Bad, BadInitial, Capability},
     browser::{CallError, UserDataError},
@@ -287,6 +287,9 @@ pub enum ServiceError {
         "no session has the user data {0:?} in use, and only its Chrome can read them; begin a session with user_data={0}, and export them then"
     )]
     UserDataIdle(String),
+    /// A file of a session is not kept, or not given.
+    #[error(transparent)]
+    Files(FilesError),
     /// An error of the snapshot repository.
     #[error(transparent)]
     Snapshot(RepositoryError),
@@ -338,5 +341,14 @@ impl From<StoreError> for ServiceError {
 impl From<RepositoryError> for ServiceError {
     fn from(why: RepositoryError) -> Self {
         Self::Snapshot(why)
+    }
+}
+
+impl From<FilesError> for ServiceError {
+    fn from(why: FilesError) -> Self {
+        match why {
+            FilesError::Name(bad) => Self::Bad(bad),
+            why => Self::Files(why),
+        }
     }
 }

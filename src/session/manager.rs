@@ -2,7 +2,7 @@
 //!
 //! `access` says what a caller may do at all. `service` has the operations on sessions, `list` their list, `snapshots`
 //! those on their saved state, `server` those that show the server and its browsers, `profiles` and `user_data` those on
-//! profiles, `control` those that change them. `registration` is a session's entry here and its removal, `place` says in
+//! profiles, `files` those on the files of sessions, `control` those that change them. `registration` is a session's entry here and its removal, `place` says in
 //! which browsers a session may be, `extensions` from where it may load some, `http_session` the session in which HTTP calls
 //! act. `named` finds or creates a session by a name, `page` finds the
 //! session of a page, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large documents
@@ -10,6 +10,7 @@
 
 mod access;
 mod control;
+mod files;
 mod hibernation;
 mod http_session;
 mod list;
@@ -53,6 +54,7 @@ use crate::session::{
     id::Mint,
     persistence::{Checkpoint, Persistence},
     profile_holders::ProfileHolders,
+    session_files::{FilesBook, SessionFiles},
     tombstone::Tombstones,
 };
 pub use crate::session::{connect_options::ConnectOptions, error::ServiceError, id::SessionId, tombstone::Tombstone};
@@ -108,6 +110,8 @@ struct Handle {
     session_info: Arc<SessionInfo>,
     /// The session's lease, once it has one.
     place: Arc<OnceLock<(BrowserId, LeaseId)>>,
+    /// Its files, from the same moment on.
+    files: Arc<OnceLock<Arc<SessionFiles>>>,
     // Held while a snapshot is being written into the session.
     restoring: Arc<tokio::sync::Mutex<()>>,
     checkpoint: Arc<Checkpoint>,
@@ -135,6 +139,7 @@ struct Inner {
     store: Store,
     persistence: Persistence,
     profile_holders: Arc<ProfileHolders>,
+    files: FilesBook,
     // Guards which terms the next session gets; held to copy the pointer.
     terms: RwLock<Arc<Terms>>,
     /// The place of the callers that ask for a reload, and where the server hears them.
@@ -178,6 +183,7 @@ impl SessionManager {
             pool,
             persistence: Persistence::new(of_store, node, park_keep_alive, of_snapshots, metrics, tasks.clone()),
             profile_holders: Arc::default(),
+            files: FilesBook::new(terms.directory.clone()),
             store,
             rooms: Rooms::new(terms.snapshots, admission),
             admission_control: AdmissionControl::new(admission, limits.clone(), terms.metrics.clone()),
@@ -341,7 +347,7 @@ impl SessionManager {
         let mut record = Record::new(id.text().clone(), owner.clone(), place.isolation, options, limits, metrics)?;
         // Bounded: a caller waits for the session's answer, and a session never waits for a caller.
         let (control, mut asked) = mpsc::channel(32);
-        let (session_info, placed) = (record.session_info().clone(), Arc::default());
+        let (session_info, placed, files) = (record.session_info().clone(), Arc::default(), Arc::default());
         let (begun, gone) = (CancellationToken::new(), CancellationToken::new());
         let checkpoint = inner.persistence.checkpoint(owner);
         if let Some(launch) = &place.asked {
@@ -351,6 +357,7 @@ impl SessionManager {
             control,
             session_info: session_info.clone(),
             place: Arc::clone(&placed),
+            files: Arc::clone(&files),
             restoring: Arc::default(),
             checkpoint: checkpoint.clone(),
             joining: Arc::new(Semaphore::new(terms.clients_per_session)),
@@ -362,7 +369,7 @@ impl SessionManager {
             dashmap::Entry::Occupied(_) => return Err(ServiceError::IdInUse(id.to_string())),
             dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
         }
-        let mut leaving = Leaving::new(self.clone(), id, gone.drop_guard());
+        let mut leaving = Leaving::new(self.clone(), id.clone(), gone.drop_guard());
         let (wanted, pages, slow_mo) = (place::wanted(caller, &place), place.pages, place.slow_mo);
         let place = async {
             if terms.audit.must_refuse() {
@@ -388,10 +395,13 @@ impl SessionManager {
         })?;
         terms.audit.write(Self::event("session-opened", caller, &session_info.id));
         let _ = placed.set((lease.browser().id(), lease.id()));
-        let entry = Registration::new(leaving, session_info, checkpoint, begun, place);
+        let own = inner.files.open(&id, terms.files.within(of_tenant.max_file_bytes));
+        let _ = files.set(own.clone());
+        let entry = Registration::new(leaving, session_info, checkpoint, begun, place, own.clone());
         let (tenant, sessions) = (caller.tenant.clone(), service::as_sessions(self));
         let rate = inner.limits.pace(owner, &of_tenant, task::now());
-        let start = Start { record, lease, tenant, pace: rate, slow_mo, is_shared, control: asked, sessions };
+        let start =
+            Start { record, lease, tenant, pace: rate, slow_mo, is_shared, control: asked, sessions, files: own };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         let mut live = SessionTask::new(terms, browser, start);
         if !pages.is_empty() {

@@ -56,7 +56,7 @@ use crate::{
     session::{
         client::{Client, Incoming},
         profile_holders::ProfileHold,
-        session_files,
+        session_files::SessionFiles,
     },
     tenant::{Pace, Tenant},
     virtual_browser::{ViewId, VirtualBrowser},
@@ -85,6 +85,8 @@ pub struct Start {
     pub control: mpsc::Receiver<Box<Control>>,
     /// The other sessions, for `ghost.*`.
     pub sessions: Arc<dyn SessionService>,
+    /// The files of the session.
+    pub files: Arc<SessionFiles>,
 }
 
 /// What a session may do: what its tenant may and the browser of its lease can honour.
@@ -123,7 +125,7 @@ pub struct SessionTask {
     /// The view of calls that do not come through a client's socket.
     rpc: RpcCaller,
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
-    directory: session_files::Directory,
+    files: Arc<SessionFiles>,
     saving: Saving,
     /// Its profile, if it saves one when it ends.
     profile: Option<ProfileHold>,
@@ -138,10 +140,9 @@ pub struct SessionTask {
 impl SessionTask {
     /// A session in a lease. `browser` is the id of its virtual browser target.
     pub fn new(terms: Arc<Terms>, browser: TargetId, start: Start) -> Self {
-        let Start { mut record, mut lease, tenant, pace, slow_mo, is_shared, control, sessions } = start;
+        let Start { mut record, mut lease, tenant, pace, slow_mo, is_shared, control, sessions, files } = start;
         let limits = tenant.limits();
         let inbox = lease.open();
-        let directory = session_files::Directory::new(terms.directory.join(record.session_info().directory()));
         let granted = granted(&tenant, &lease);
         let mut session = VirtualBrowser::new(
             granted,
@@ -149,7 +150,7 @@ impl SessionTask {
             lease.base().clone(),
             lease.context().clone(),
             browser,
-            directory.path().to_owned(),
+            files.path().to_owned(),
         );
         session.limit(terms.cdp_sessions.within(limits.cdp_sessions_per_session));
         session.limit_pages(limits.pages_per_session);
@@ -176,7 +177,7 @@ impl SessionTask {
             is_shared,
             rpc: RpcCaller::None,
             jobs: FuturesUnordered::new(),
-            directory,
+            files,
             saving: Saving::default(),
             profile: None,
             latency: LatencySample::default(),
@@ -421,7 +422,7 @@ impl SessionTask {
         }
         let profile = self.save_at_end(&reason);
         // The place in the browser is free at once; a client that closes slowly holds only its socket.
-        let Self { mut views, lease, directory, terms, record, jobs, control, inbox, .. } = *self;
+        let Self { mut views, lease, terms, record, jobs, control, inbox, .. } = *self;
         drop(jobs);
         let leave = async move {
             if let Some(profile) = profile {
@@ -439,7 +440,6 @@ impl SessionTask {
         };
         let _ = tokio::join!(leave, tokio::time::timeout(FAREWELL, farewell));
         terms.metrics.views.dec_by(views.sockets().count().try_into().unwrap_or(0));
-        drop(directory);
     }
 }
 

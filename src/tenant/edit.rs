@@ -160,7 +160,7 @@ impl From<Written> for Value {
 }
 
 /// The limits, by their keys in the file; `None` for one that is absent.
-fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 12] {
+fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 13] {
     let Limits {
         max_sessions,
         sessions_per_minute,
@@ -170,6 +170,7 @@ fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 12] {
         commands_per_second,
         bytes_per_second,
         max_snapshots,
+        max_file_bytes,
         max_session_time,
         sharing,
         cpu_weight,
@@ -191,6 +192,7 @@ fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 12] {
         ("commands_per_second", number(commands_per_second)),
         ("bytes_per_second", large(bytes_per_second)),
         ("max_snapshots", large(max_snapshots)),
+        ("max_file_bytes", large(max_file_bytes)),
         ("max_session_time", max_session_time.map(|time| Written::Text(format!("{}ms", millis(time))))),
         ("sharing", sharing.map(|sharing| Written::Text(sharing.to_owned()))),
         ("cpu_weight", number(cpu_weight)),

@@ -50,6 +50,9 @@ pub struct Limits {
     pub bytes_per_second: Option<u64>,
     /// Most snapshots that it may keep.
     pub max_snapshots: Option<u64>,
+    /// Most bytes of disk that the files of its sessions may take together.
+    #[serde(deserialize_with = "bytes")]
+    pub max_file_bytes: Option<u64>,
     /// Longest time that a session may last.
     #[serde(deserialize_with = "time")]
     pub max_session_time: Option<Duration>,

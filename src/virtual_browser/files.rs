@@ -1,11 +1,11 @@
 //! Downloads, and files of the host that a client names.
 //!
 //! Chrome writes every download into a directory of the session, under its guid; for a download of a child frame, only
-//! this directory shows its session. With the capability `host-files` a completed file is moved to the path that its
-//! client expects, before the client gets the event that it is complete; without it, the file stays.
+//! this directory shows its session. With the capability `host-files` a completed file is put at the path that its client
+//! expects too, before the client gets the event that it is complete.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     path::{Path, PathBuf},
 };
 
@@ -29,7 +29,39 @@ const NO_DOWNLOAD: CdpError = CdpError::new(-32602, "No download item found for 
 /// Most completed downloads whose guids are remembered; the oldest is forgotten.
 pub(super) const KEPT_GUIDS: usize = 256;
 
-/// The move of a completed file.
+/// What Chrome says of a download, for the list of the session's downloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DownloadNote {
+    /// It begins.
+    Began {
+        /// Chrome's id.
+        guid: String,
+        /// From where it comes.
+        url: String,
+        /// The name that the site suggests.
+        name: String,
+    },
+    /// More of it has arrived.
+    Progress {
+        /// Chrome's id.
+        guid: String,
+        /// Bytes that have arrived.
+        received: u64,
+        /// All bytes, if that is known.
+        size: Option<u64>,
+    },
+    /// It has ended.
+    Ended {
+        /// Chrome's id.
+        guid: String,
+        /// Bytes that have arrived.
+        received: u64,
+        /// Whether the whole file is there; otherwise it was canceled.
+        is_whole: bool,
+    },
+}
+
+/// Where a completed file is to be, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
     /// The paths at which the file may be, each with its destination.
@@ -62,6 +94,8 @@ struct Moving {
 #[derive(Debug)]
 pub(super) struct Files {
     directory: PathBuf,
+    /// The contexts whose downloads Chrome writes into a directory of the session.
+    allowed: BTreeSet<ContextId>,
     wishes: HashMap<ContextId, Destination>,
     /// The downloads whose start event was delivered, with the names that sites suggested.
     downloads: HashMap<String, String>,
@@ -74,6 +108,7 @@ impl Files {
     pub(super) fn new(directory: PathBuf) -> Self {
         Self {
             directory,
+            allowed: BTreeSet::new(),
             wishes: HashMap::new(),
             downloads: HashMap::new(),
             ended: VecDeque::new(),
@@ -89,6 +124,7 @@ impl Files {
 
     pub(super) fn forget(&mut self, context: &ContextId) {
         self.wishes.remove(context);
+        self.allowed.remove(context);
     }
 
     /// Whether a download belongs to this session: one in progress, or one of the last that ended.
@@ -151,6 +187,7 @@ impl VirtualBrowser {
                 self.files.wishes.insert(ContextId::from(context.as_str()), wish);
             }
             let directory = self.files.downloads(&context);
+            self.files.allowed.insert(ContextId::from(context.as_str()));
             up.set_raw("behavior", "\"allowAndName\"");
             up.set_raw("downloadPath", quote(&directory.to_string_lossy()));
             self.actions.push(Action::Directory(directory));
@@ -195,9 +232,22 @@ impl VirtualBrowser {
         self.forward(on, self.base.clone(), id, command.method(), params.to_string());
     }
 
+    /// Cancels a download that takes too much of the disk, or that was deleted. Its client gets Chrome's event.
+    pub fn cancel(&mut self, guid: &str) {
+        if !self.files.is_own(guid) {
+            return;
+        }
+        // Chrome does not say in which context it is. In others it knows no such download.
+        for context in self.files.allowed.clone() {
+            let params = format!(r#"{{"guid":{},"browserContextId":{}}}"#, quote(guid), quote(context.as_str()));
+            self.call(self.base.clone(), "Browser.cancelDownload", params, Settle::Plain, Pending::Nobody);
+        }
+    }
+
     pub(super) fn on_download(&mut self, method: &'static str, params: &str) {
         let Some(read) = JsonObject::read(params) else { return };
         let Some(guid) = read.string("guid") else { return };
+        self.actions.extend(note_of(method, &guid, &read).map(Action::Note));
         if method == "Browser.downloadWillBegin" {
             self.files.downloads.insert(guid, read.string("suggestedFilename").unwrap_or_default());
             return self.tell_download(method, params);
@@ -222,7 +272,7 @@ impl VirtualBrowser {
         }
     }
 
-    /// The move from the session's directory to the client's, if the client may use its directory.
+    /// The way from the session's directory to the client's, if the client may use its directory.
     fn ways(&self, guid: &str) -> Vec<(PathBuf, PathBuf)> {
         let name = self.files.downloads.get(guid).map_or(guid, String::as_str);
         // The name that a site suggests must be a name, not a path.
@@ -333,4 +383,28 @@ impl VirtualBrowser {
             self.refuse(&on, id, &CdpError::server(error));
         }
     }
+}
+
+/// What an event says of a download.
+fn note_of(method: &str, guid: &str, read: &JsonObject<'_>) -> Option<DownloadNote> {
+    let guid = guid.to_owned();
+    if method == "Browser.downloadWillBegin" {
+        let text = |name| read.string(name).unwrap_or_default();
+        return Some(DownloadNote::Began { guid, url: text("url"), name: text("suggestedFilename") });
+    }
+    let received = bytes(read, "receivedBytes").unwrap_or(0);
+    match read.get("state")? {
+        "\"inProgress\"" => {
+            // 0 means that it is not known.
+            let size = bytes(read, "totalBytes").filter(|size| *size > 0);
+            Some(DownloadNote::Progress { guid, received, size })
+        }
+        state => Some(DownloadNote::Ended { guid, received, is_whole: state == "\"completed\"" }),
+    }
+}
+
+/// A number of bytes; Chrome writes it as a double.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
+fn bytes(read: &JsonObject<'_>, name: &str) -> Option<u64> {
+    Some(read.read_as::<f64>(name)? as u64)
 }

@@ -46,6 +46,8 @@ struct Pair {
     tags: VecDeque<Tag>,
     /// Of these the session is to be reminded.
     reminders: Vec<Tag>,
+    /// What was noted of downloads.
+    notes: Vec<DownloadNote>,
 }
 
 impl Pair {
@@ -66,7 +68,7 @@ impl Pair {
             directory,
         );
         session.open_view(VIEW, "ROOT".into(), true);
-        Self { session, tags: VecDeque::new(), reminders: Vec::new() }
+        Self { session, tags: VecDeque::new(), reminders: Vec::new(), notes: Vec::new() }
     }
 
     fn new() -> Self {
@@ -171,7 +173,11 @@ impl Pair {
                 return spelt;
             }
             for action in actions {
-                spelt.push(self.spell(action));
+                match action {
+                    // They go along with the events; a test looks at them by themselves.
+                    Action::Note(note) => self.notes.push(note),
+                    action => spelt.push(self.spell(action)),
+                }
             }
         }
     }
@@ -211,6 +217,7 @@ impl Pair {
             }
             Action::Directory(path) => format!("directory {}", path.display()),
             Action::Listen => "listen".to_owned(),
+            Action::Note(_) => unreachable!("notes are taken before"),
             Action::Move(tag, wish) => {
                 self.tags.push_back(tag);
                 let mut ways: Vec<String> =

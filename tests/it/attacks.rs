@@ -12,6 +12,7 @@ mod control_port;
 mod crashing_commands;
 mod dedicated;
 mod ended_targets;
+mod files;
 mod forwarded;
 mod frames;
 mod from_pages;

@@ -21,6 +21,7 @@ mod disk;
 mod docs;
 mod downloads;
 mod extensions;
+mod files;
 mod frames;
 mod headful;
 mod launch_options;

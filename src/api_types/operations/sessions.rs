@@ -130,6 +130,9 @@ pub struct CreateSession {
     /// How often it is saved: at least 1000, or 0.
     #[serde(deserialize_with = "given")]
     pub autosave: Option<Millis>,
+    /// How long its files can be fetched after its end.
+    #[serde(deserialize_with = "given")]
+    pub keep_files: Option<Millis>,
     /// With whom it shares its browser; `shared` if absent. `dedicated` needs the capability of that name.
     #[serde(deserialize_with = "given")]
     pub isolation: Option<Isolation>,
@@ -170,6 +173,7 @@ impl CreateSession {
             keep_alive,
             hibernate_after,
             autosave,
+            keep_files,
             isolation,
             launch,
             snapshot,
@@ -185,7 +189,8 @@ impl CreateSession {
             (None, Some(name)) => Identity::Name(name),
             (id, None) => Identity::Id(id),
         };
-        let options = Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave };
+        let options =
+            Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave, keep_files };
         let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
         Ok((identity, options, Initial::of(isolation, begins, launch, WantedProfile { profile, persist, user_data })?))
     }
@@ -250,13 +255,17 @@ pub struct UpdateSession {
     /// How often it is saved: at least 1000, or 0.
     #[serde(deserialize_with = "given")]
     pub autosave: Option<Millis>,
+    /// How long its files can be fetched after its end.
+    #[serde(deserialize_with = "given")]
+    pub keep_files: Option<Millis>,
 }
 
 impl UpdateSession {
     /// The session, and what changes.
     pub fn divide(self) -> (Option<String>, Options) {
-        let Self { id, name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave } = self;
-        (id, Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave })
+        let Self { id, name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave, keep_files } =
+            self;
+        (id, Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave, keep_files })
     }
 }
 

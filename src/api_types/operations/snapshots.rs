@@ -166,14 +166,29 @@ pub struct CloneSession {
     /// How often a clone is saved: at least 1000, or 0.
     #[serde(deserialize_with = "given")]
     pub autosave: Option<Millis>,
+    /// How long the files of a clone can be fetched after its end. It begins without files.
+    #[serde(deserialize_with = "given")]
+    pub keep_files: Option<Millis>,
 }
 
 impl CloneSession {
     /// The session, and how it is cloned.
     pub fn divide(self) -> (Option<String>, Copies) {
-        let Self { id, count, parts, name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave } =
-            self;
-        let options = Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave };
+        let Self {
+            id,
+            count,
+            parts,
+            name,
+            metadata,
+            timeout,
+            idle_timeout,
+            keep_alive,
+            hibernate_after,
+            autosave,
+            keep_files,
+        } = self;
+        let options =
+            Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave, keep_files };
         (id, Copies { count: count.unwrap_or(1), options, parts: usual(parts) })
     }
 }

@@ -80,7 +80,7 @@ impl Document {
         if let Some(member) = rest.second {
             without(&mut input.schema, member);
             parameters.push(json!({
-                "name": member, "in": "path", "required": true, "description": format!("The id of the {member}."),
+                "name": member, "in": "path", "required": true, "description": of_second(member),
                 "schema": { "type": "string" },
             }));
         }
@@ -109,6 +109,11 @@ impl Document {
     fn body(&mut self, input: RestInput, mut shape: Shape) -> Option<Value> {
         let (name, is_needed, is_upload) = match input {
             RestInput::Path | RestInput::Query => return None,
+            RestInput::Content => {
+                return Some(
+                    json!({ "content": { "application/octet-stream": { "schema": bytes() } }, "required": true }),
+                );
+            }
             RestInput::Body(name) => (name, false, false),
             RestInput::BodyWithOne(name, [one, other]) => {
                 let mut without_one = shape.schema.clone();
@@ -152,6 +157,13 @@ impl Document {
                 }
                 if rest.answer == RestAnswer::Output { 200 } else { 201 }
             }
+            RestAnswer::File => {
+                success["content"] = json!({ "application/octet-stream": { "schema": bytes() } });
+                let mut part = success.clone();
+                part["description"] = json!("The range that the request names.");
+                responses.insert("206".to_owned(), part);
+                200
+            }
             RestAnswer::Download => {
                 let document = self.schemas.output::<StorageState>().reference();
                 success["content"] =
@@ -174,6 +186,10 @@ impl Document {
     }
 }
 
+fn of_second(member: &str) -> String {
+    if member == "name" { "The name of the file.".to_owned() } else { format!("The id of the {member}.") }
+}
+
 fn parameter(name: &str, schema: &Value) -> Value {
     let mut parameter = json!({
         "name": name, "in": "query", "required": false, "description": schema["description"], "schema": schema,
@@ -183,6 +199,11 @@ fn parameter(name: &str, schema: &Value) -> Value {
         (parameter["style"], parameter["explode"]) = (json!("deepObject"), json!(true));
     }
     parameter
+}
+
+/// The content of a file, as it is.
+fn bytes() -> Value {
+    json!({ "type": "string", "format": "binary" })
 }
 
 /// The lines of a snapshot's content.

@@ -42,7 +42,7 @@ impl OperationHandler {
         let (mut parts, body) = request.into_parts();
         let of_path = PathParameters::from_request_parts(&mut parts, &()).await?.members(&self.rest);
         let input = match self.rest.input {
-            RestInput::Path => "{}".to_owned(),
+            RestInput::Path | RestInput::Content => "{}".to_owned(),
             RestInput::Query => {
                 let Ok(Query(query)) = Query::from_request_parts(&mut parts, &()).await;
                 self.members.object(query)?.to_string()
@@ -59,7 +59,7 @@ impl OperationHandler {
         Ok(match self.rest.answer {
             RestAnswer::CreatedOne | RestAnswer::CreatedSeveral => created(reply),
             RestAnswer::FoundOrCreated if reply.created.is_some() => created(reply),
-            RestAnswer::Output | RestAnswer::Download | RestAnswer::FoundOrCreated => {
+            RestAnswer::Output | RestAnswer::Download | RestAnswer::File | RestAnswer::FoundOrCreated => {
                 text(StatusCode::OK, "application/json", reply.output)
             }
             RestAnswer::Nothing => nothing(),

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use crate::api_types::{Bad, DEFINITIONS, Schemas, operations::Entry};
+use crate::{
+    api_types::{Bad, DEFINITIONS, Schemas, operations::Entry},
+    config,
+};
 
 /// The members of an operation's input that are more than a text.
 #[derive(Clone, Debug)]
@@ -76,7 +79,11 @@ impl Kind {
     fn read(self, name: &str, text: &str) -> Result<Value, Bad> {
         let value = match self {
             Self::Integer => text.parse::<i64>().map(Value::from).map_err(|_| "a whole number"),
-            Self::Number => text.parse::<f64>().map(Value::from).map_err(|_| "a number"),
+            // A time may have a unit, as in the URL of a client.
+            Self::Number => (text.parse::<f64>().ok())
+                .or_else(|| Some(config::span(text).ok()?.as_secs_f64() * 1000.0))
+                .map(Value::from)
+                .ok_or("a number of milliseconds, or one with a unit, such as 30s"),
             Self::Switch => text.parse::<bool>().map(Value::from).map_err(|_| "true or false"),
             Self::Map => return Err(Bad::new(name, format!("write {name}.KEY=VALUE"))),
         };
@@ -104,6 +111,7 @@ mod tests {
         let input = json!({ "state": "5", "limit": 5, "metadata": { "a.b": "1", "c": "2" }, "x": "y" });
         assert_eq!(read("listSessions", &query), Ok(input));
         assert_eq!(read("importSnapshot", &[("ttl", "1.5")]), Ok(json!({ "ttl": 1.5 })));
+        assert_eq!(read("listDownloads", &[("wait", "30s")]), Ok(json!({ "wait": 30_000.0 })));
         for (query, why) in [
             (&[("limit", "x")][..], "limit: \"x\" is not a whole number"),
             (&[("limit", "1.5")], "limit: \"1.5\" is not a whole number"),

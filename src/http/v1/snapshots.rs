@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long the next piece of an import may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Most bytes of a refused body that are still read: a client that is still sending would otherwise not receive the
 /// reason.
 const DRAINED: usize = 512 << 20;
@@ -84,7 +84,7 @@ pub(super) async fn import(
 }
 
 /// Reads on in a refused body, within limits.
-async fn drain<E>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) {
+pub(super) async fn drain<E>(body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) {
     let mut left = DRAINED;
     let rest = async {
         while let Some(Ok(piece)) = body.next().await

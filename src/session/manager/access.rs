@@ -8,8 +8,9 @@ use crate::{
     api_types::{
         Capability, Request,
         operations::{
-            CloseSession, CreateToken, DeleteTenant, GetPages, GetSession, GetTenant, GetToken, GetUsage, ListTokens,
-            Park, ProfileRequest, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest,
+            CloseSession, CreateToken, DeleteDownload, DeleteFile, DeleteTenant, FileRequest, GetDownload, GetPages,
+            GetSession, GetTenant, GetToken, GetUsage, ListDownloads, ListFiles, ListTokens, Park, ProfileRequest,
+            PutFile, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest,
             TenantRequest, UpdateSession,
         },
     },
@@ -30,7 +31,8 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
         Request::Server(ServerRequest::ListUsage(_))
         | Request::Session(_)
         | Request::Snapshot(_)
-        | Request::Profile(_) => false,
+        | Request::Profile(_)
+        | Request::File(_) => false,
         Request::Server(_) | Request::Control(_) | Request::Tenant(_) => true,
     };
     if is_for_admins && !caller.tenant.capabilities().has(Capability::Admin) {
@@ -82,6 +84,7 @@ pub(super) fn is_recorded(request: &Request) -> bool {
             !matches!(request, SnapshotRequest::ListSnapshots(_) | SnapshotRequest::GetSnapshot(_))
         }
         Request::Profile(request) => !only_names(request),
+        Request::File(request) => !only_lists(request),
         Request::Tenant(request) => !only_looks(request),
         Request::Server(_) => false,
     }
@@ -120,6 +123,11 @@ fn only_names(request: &ProfileRequest) -> bool {
     matches!(request, ProfileRequest::ListProfiles(_) | ProfileRequest::GetProfile(_))
 }
 
+/// Whether a request about files shows that they exist, and not their content.
+fn only_lists(request: &FileRequest) -> bool {
+    matches!(request, FileRequest::ListDownloads(_) | FileRequest::ListFiles(_))
+}
+
 /// Whether a request only looks, and shows nothing by which somebody could act as a session.
 fn reads(request: &Request) -> bool {
     match request {
@@ -134,6 +142,7 @@ fn reads(request: &Request) -> bool {
             matches!(request, SnapshotRequest::ListSnapshots(_) | SnapshotRequest::GetSnapshot(_))
         }
         Request::Profile(request) => only_names(request),
+        Request::File(request) => only_lists(request),
         Request::Server(_) => true,
         Request::Tenant(request) => only_looks(request),
         Request::Control(_) => false,
@@ -159,7 +168,15 @@ fn concerns(request: &Request) -> Concerns<'_> {
         | SessionRequest::GetPages(GetPages { id })
         | SessionRequest::UpdateSession(UpdateSession { id, .. }),
     )
-    | Request::Snapshot(SnapshotRequest::SaveSnapshot(SaveSnapshot { id, .. }))) = request
+    | Request::Snapshot(SnapshotRequest::SaveSnapshot(SaveSnapshot { id, .. }))
+    | Request::File(
+        FileRequest::ListDownloads(ListDownloads { id, .. })
+        | FileRequest::GetDownload(GetDownload { id, .. })
+        | FileRequest::DeleteDownload(DeleteDownload { id, .. })
+        | FileRequest::ListFiles(ListFiles { id })
+        | FileRequest::PutFile(PutFile { id, .. })
+        | FileRequest::DeleteFile(DeleteFile { id, .. }),
+    )) = request
     else {
         return Concerns::More;
     };
@@ -260,6 +277,8 @@ mod tests {
             GetProfile { profile: "x".into(), kind: ProfileKind::Snapshot }.into(),
             GetStatus {}.into(),
             ListTokens::default().into(),
+            ListDownloads::default().into(),
+            ListFiles::default().into(),
         ] {
             permit(&caller, None, &request).expect("it only looks");
         }
@@ -278,6 +297,10 @@ mod tests {
             DeleteTenant::default().into(),
             CreateToken::default().into(),
             RevokeToken::default().into(),
+            GetDownload::default().into(),
+            DeleteDownload::default().into(),
+            PutFile::default().into(),
+            DeleteFile::default().into(),
         ] {
             let refused = permit(&caller, None, &request).expect_err("it does more");
             assert!(refused.to_string().contains("read-only"), "{refused}");
@@ -292,6 +315,22 @@ mod tests {
         permit(&caller, Some("s"), &get(None)).expect("its session");
         permit(&caller, Some("s"), &SaveSnapshot::default().into()).expect("its session");
         permit(&caller, None, &ListSessions::default().into()).expect("it shows only its session");
+        let of = |id: &str| {
+            let (id, download, name) = (Some(id.to_owned()), "x".to_owned(), "x".to_owned());
+            [
+                Request::from(ListDownloads { id: id.clone(), wait: None }),
+                GetDownload { id: id.clone(), download: download.clone(), wait: None }.into(),
+                DeleteDownload { id: id.clone(), download }.into(),
+                ListFiles { id: id.clone() }.into(),
+                PutFile { id: id.clone(), name: name.clone() }.into(),
+                DeleteFile { id, name }.into(),
+            ]
+        };
+        for (own, others) in of("s").into_iter().zip(of("other")) {
+            permit(&caller, None, &own).expect("its session");
+            let refused = permit(&caller, Some("s"), &others).expect_err("another session");
+            assert!(matches!(refused, ServiceError::NoSession { ended: None, .. }), "{refused}");
+        }
         let other = permit(&caller, Some("s"), &get(Some("other"))).expect_err("another session");
         assert!(matches!(other, ServiceError::NoSession { ended: None, .. }), "{other}");
         for request in [

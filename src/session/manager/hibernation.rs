@@ -88,6 +88,7 @@ impl SessionManager {
             keep_alive: Some(was.keep_alive),
             hibernate_after: Some(was.hibernate_after),
             autosave: Some(was.autosave),
+            keep_files: Some(was.keep_files),
         };
         // From here on this task owns the id: another client that connects meanwhile waits and joins.
         let (mut live, entry) = self.make(caller, id.clone(), had, place, false).await?;
@@ -117,6 +118,7 @@ impl SessionManager {
             Removal::Done => "it was ended while hibernated",
             Removal::Unreadable => "it was ended while hibernated, and its record could not be read",
         };
+        self.inner.files.forget(id);
         self.remember(id, why.to_owned());
         Ok(true)
     }

@@ -1,7 +1,7 @@
 //! A session's entry in the manager, and its removal. If the session can be restored, its record in the store stays;
 //! otherwise it is deleted with the entry.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -12,7 +12,8 @@ use crate::session::{
     directory::Claim,
     error::ServiceError,
     id::SessionId,
-    persistence::{Checkpoint, End},
+    persistence::{Checkpoint, End, Subject as _},
+    session_files::SessionFiles,
 };
 use crate::{
     api_types,
@@ -60,6 +61,7 @@ pub(super) struct Registration {
     checkpoint: Arc<Checkpoint>,
     begun: CancellationToken,
     _place: Permit,
+    files: Arc<SessionFiles>,
     fate: Outcome,
 }
 
@@ -81,9 +83,19 @@ impl Registration {
         checkpoint: Arc<Checkpoint>,
         begun: CancellationToken,
         place: Permit,
+        files: Arc<SessionFiles>,
     ) -> Self {
         let registry = leaving.registry.clone();
-        Self { leaving: Some(leaving), registry, session_info, checkpoint, begun, _place: place, fate: Outcome::Waits }
+        Self {
+            leaving: Some(leaving),
+            registry,
+            session_info,
+            checkpoint,
+            begun,
+            _place: place,
+            files,
+            fate: Outcome::Waits,
+        }
     }
 
     /// The checkpoint of the session.
@@ -130,6 +142,24 @@ impl Registration {
         session_info.show(caller)
     }
 
+    /// Keeps the files for as long as the session can be restored, or as its clients want; or removes them.
+    fn end_files(&self) {
+        let has_saves = !self.session_info.saves().autosave.is_zero();
+        let can_return = match &self.fate {
+            Outcome::Waits => self.files.is_of_hibernated(),
+            Outcome::Over(CloseReason::Hibernated) => true,
+            Outcome::Runs | Outcome::Over(CloseReason::BrowserLost(_)) => has_saves,
+            Outcome::Over(_) => false,
+        };
+        let (shown, least) = (self.session_info.session(), self.registry.inner.terms().deadlines.park_keep_alive);
+        let time = match &self.fate {
+            Outcome::Waits if !can_return => Duration::ZERO,
+            _ if can_return => shown.keep_alive.0.max(least).max(shown.keep_files.0),
+            _ => shown.keep_files.0,
+        };
+        self.registry.inner.files.ended(&self.session_info.session_id(), &self.files, time, can_return);
+    }
+
     /// How the session ended, for its record in the store.
     fn end(&self) -> End {
         match &self.fate {
@@ -145,6 +175,8 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        // Before the id is free: the next session of this id has other files.
+        self.end_files();
         let leaving = self.leaving.take();
         if let Some(Leaving { id, .. }) = &leaving {
             let why = match &self.fate {

@@ -319,24 +319,31 @@ impl SessionManager {
     /// Performs an operation, for every interface. `from` is the session whose client asks, if a client does: it is the
     /// session that a request without an id means.
     pub async fn perform(&self, caller: &Caller, from: Option<&str>, request: Request) -> Result<Reply, ServiceError> {
-        let what = request.name();
-        // Of a change of tenants, which one.
-        let what = access::object(&request).map_or_else(|| what.to_owned(), |object| format!("{what} {object}"));
-        let event = |name| Event::new(name).of(&caller.tenant).by(&caller.access).what(what.as_str());
-        access::permit(caller, from, &request).inspect_err(|why| {
-            self.inner.terms().audit.write(event("refused").why(why));
-        })?;
-        if access::is_recorded(&request) {
-            self.inner.terms().audit.write(event("performed"));
-        }
+        self.permit(caller, from, &request)?;
         match request {
             Request::Session(request) => self.perform_on_session(caller, from, request).await,
             Request::Server(request) => self.perform_on_server(caller, request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
             Request::Profile(request) => self.perform_on_profile(caller, request).await,
+            Request::File(request) => self.perform_on_files(caller, from, request).await,
             Request::Control(request) => self.perform_control(request).await,
             Request::Tenant(request) => self.perform_on_tenants(request).await,
         }
+    }
+
+    /// Checks whether a caller may make a request, and tells the audit log of it.
+    pub(super) fn permit(&self, caller: &Caller, from: Option<&str>, request: &Request) -> Result<(), ServiceError> {
+        let what = request.name();
+        // Of a change of tenants, which one.
+        let what = access::object(request).map_or_else(|| what.to_owned(), |object| format!("{what} {object}"));
+        let event = |name| Event::new(name).of(&caller.tenant).by(&caller.access).what(what.as_str());
+        access::permit(caller, from, request).inspect_err(|why| {
+            self.inner.terms().audit.write(event("refused").why(why));
+        })?;
+        if access::is_recorded(request) {
+            self.inner.terms().audit.write(event("performed"));
+        }
+        Ok(())
     }
 
     async fn perform_on_session(

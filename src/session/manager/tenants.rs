@@ -142,6 +142,7 @@ macro_rules! same_limits {
             commands_per_second: $of.commands_per_second,
             bytes_per_second: $of.bytes_per_second,
             max_snapshots: $of.max_snapshots,
+            max_file_bytes: $of.max_file_bytes,
             cpu_weight: $of.cpu_weight,
             browser_memory_max: $of.browser_memory_max,
             $($other)*
@@ -162,6 +163,7 @@ fn read(limits: &TenantLimits) -> Result<Limits, ServiceError> {
     for (field, number) in [
         ("bytesPerSecond", limits.bytes_per_second),
         ("maxSnapshots", limits.max_snapshots),
+        ("maxFileBytes", limits.max_file_bytes),
         ("browserMemoryMax", limits.browser_memory_max),
     ] {
         if number.is_some_and(|number| number > BYTES_MOST) {

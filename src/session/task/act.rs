@@ -7,12 +7,17 @@ use futures_util::FutureExt as _;
 
 use super::{SessionTask, jobs::Done, now, views::Sink};
 use crate::{
+    api_types::{DownloadFinished, Event as _},
     cdp::error::CdpError,
     close_reason::CloseReason,
     port::{FromBrowser, Reply, Tag},
     runtime,
-    session::{extensions, profile_holders::ProfileHold, session_files},
-    virtual_browser::{Action, ViewId},
+    session::{
+        extensions,
+        profile_holders::ProfileHold,
+        session_files::{self, Noted},
+    },
+    virtual_browser::{Action, DownloadNote, ViewId},
 };
 
 /// An event begins like this: Chrome writes the method first, and so does the proxy.
@@ -92,7 +97,7 @@ impl SessionTask {
             Action::AutoAttach(tag, root, interest) => self.lease.auto_attach(tag, root, interest),
             Action::IgnoreCertificateErrors(tag, ignore) => self.lease.ignore_certificate_errors(tag, ignore),
             Action::Detach(tag, session) => self.lease.detach(tag, session),
-            Action::Directory(path) => match self.directory.make(&path) {
+            Action::Directory(path) => match self.files.make_downloads(&path) {
                 Ok(()) => self.lease.directory(path),
                 Err(error) => {
                     let session = &**self.record.id();
@@ -100,8 +105,9 @@ impl SessionTask {
                 }
             },
             Action::Listen => self.lease.listen(),
+            Action::Note(note) => self.on_note(note),
             Action::Move(tag, wish) => {
-                self.jobs.push(async move { Done::Moved(tag, session_files::move_first(wish.ways).await) }.boxed());
+                self.jobs.push(async move { Done::Moved(tag, session_files::place_first(wish.ways).await) }.boxed());
             }
             Action::CheckFiles(tag, directory, paths) => {
                 self.jobs
@@ -141,6 +147,23 @@ impl SessionTask {
             Action::Ghost(tag, view, request) => self.on_ghost(tag, view, *request),
             Action::Close(view, reason) => self.send_away(view, &reason),
             Action::End => self.over = Some(CloseReason::ClosedByClient("Browser.close")),
+        }
+    }
+
+    /// Notes an event of a download in the list of the session's.
+    fn on_note(&mut self, note: DownloadNote) {
+        let Noted { finished, cancel } = self.files.on_download(note);
+        if let Some(guid) = cancel {
+            tracing::info!(
+                session = &**self.record.id(),
+                guid,
+                "a download is canceled, because it takes too much of the disk"
+            );
+            self.session.cancel(&guid);
+        }
+        if let Some(download) = finished {
+            // Sent with the actions that follow.
+            self.tell_each(DownloadFinished::NAME, &DownloadFinished { download }.params());
         }
     }
 

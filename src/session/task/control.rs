@@ -66,6 +66,8 @@ pub enum Control {
     Place(oneshot::Sender<ContextHandle>),
     /// Sends an event of the `ghost` domain to the clients that enabled it: its name without `ghost.`, and its params.
     Tell(&'static str, String),
+    /// Cancels a download.
+    CancelDownload(String),
     /// Looks at the tenant and the tokens of the clients again, because an operator has changed them.
     TenantChanged,
     /// Hibernates the session as soon as it has no client, because its browser is replaced.
@@ -168,6 +170,10 @@ impl SessionTask {
                 let _ = reply.send(self.place());
             }
             Control::Tell(event, params) => self.tell_all(event, &params),
+            Control::CancelDownload(guid) => {
+                self.session.cancel(&guid);
+                self.perform();
+            }
             Control::TenantChanged => self.on_tenant_changed(),
             Control::Hibernate => self.hibernate_soon(),
             Control::End(reason) => self.over = Some(reason),

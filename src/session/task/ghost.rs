@@ -151,10 +151,15 @@ impl SessionTask {
 
     /// Sends an event of the domain to the clients that enabled it.
     pub(super) fn tell_all(&mut self, name: &str, params: &str) {
+        self.tell_each(name, params);
+        self.perform();
+    }
+
+    /// The same, while actions are being performed: it is sent after them.
+    pub(super) fn tell_each(&mut self, name: &str, params: &str) {
         for view in self.listeners() {
             self.session.tell_ghost(view, name, params);
         }
-        self.perform();
     }
 
     fn listeners(&self) -> Vec<ViewId> {

@@ -34,6 +34,8 @@ pub struct Saves {
     pub hibernate_after: Duration,
     /// The interval of saves while the session runs.
     pub autosave: Duration,
+    /// How long its files are kept after its end.
+    pub keep_files: Duration,
 }
 
 /// The state of a session for other tasks, as of its last change.
@@ -75,11 +77,6 @@ impl SessionInfo {
     /// The id, with its owner.
     pub fn session_id(&self) -> SessionId {
         SessionId::new(&self.owner, self.id.clone())
-    }
-
-    /// The name of the directory of its files: neither owners nor ids have an `@`.
-    pub fn directory(&self) -> String {
-        if self.owner == Owner::local() { self.id.to_string() } else { format!("{}@{}", self.owner, self.id) }
     }
 
     /// Notes the profile that the session begins with. The first one counts.
@@ -126,6 +123,7 @@ impl SessionInfo {
             keep_alive: Millis(life.deadlines.keep_alive),
             hibernate_after: Millis(shown.saves.hibernate_after),
             autosave: Millis(shown.saves.autosave),
+            keep_files: Millis(shown.saves.keep_files),
             expires_at: expires.map(|(at, _)| self.since_epoch(at)),
             expires_by: expires.map(|(_, by)| by),
             clients: life.clients(),
@@ -247,7 +245,8 @@ impl Record {
             idle_timeout: limits.idle_timeout.default,
             keep_alive: limits.keep_alive.default,
         };
-        let saves = Saves { hibernate_after: limits.hibernate_after, autosave: limits.autosave };
+        let (hibernate_after, keep_files) = (limits.hibernate_after, limits.keep_files.default);
+        let saves = Saves { hibernate_after, autosave: limits.autosave, keep_files };
         let mut shown = Shown {
             life: Lifecycle::new(deadlines, now),
             saves,
@@ -419,6 +418,7 @@ impl Shown {
             ("timeout", options.timeout, limits.timeout),
             ("idleTimeout", options.idle_timeout, limits.idle_timeout),
             ("keepAlive", options.keep_alive, limits.keep_alive),
+            ("keepFiles", options.keep_files, limits.keep_files),
         ] {
             if let Some(Millis(asked)) = asked {
                 limit.allows(asked).map_err(|why| Bad::new(field, why))?;
@@ -434,6 +434,7 @@ impl Shown {
         set(&mut deadlines.keep_alive, options.keep_alive);
         set(&mut self.saves.hibernate_after, options.hibernate_after);
         set(&mut self.saves.autosave, options.autosave);
+        set(&mut self.saves.keep_files, options.keep_files);
         if let Some(name) = options.name {
             self.name = Some(name).filter(|name| !name.is_empty());
         }

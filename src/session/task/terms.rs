@@ -11,7 +11,7 @@ use crate::{
     browser::UserDataRoot,
     config::{CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
     metrics::Metrics,
-    session::{client::Ledger, launch::LaunchLimits},
+    session::{client::Ledger, launch::LaunchLimits, session_files::FileLimits},
     tenant::{Audit, Tenants, UsageLedger},
 };
 
@@ -40,6 +40,8 @@ pub struct Terms {
     pub launch: LaunchTerms,
     /// The directory with the files of sessions.
     pub directory: PathBuf,
+    /// How much of the disk these may take.
+    pub files: FileLimits,
     /// The user data directories that stay, if this server keeps some.
     pub user_data: Option<UserDataRoot>,
     /// Bytes of disk that those of one owner may take.
@@ -88,6 +90,11 @@ impl Terms {
                     .map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
             },
             directory: directory.join("sessions"),
+            files: FileLimits {
+                session: config.session_files_max,
+                owner: config.session_files_quota,
+                count: config.session_files_count,
+            },
             user_data: config.profiles_dir.clone().map(UserDataRoot::new),
             user_data_quota: config.user_data_quota,
             metrics,

@@ -20,6 +20,7 @@ use crate::{
         error::ServiceError,
         launch::LaunchLimits,
         persistence::{HibernateGuard, PersistenceError},
+        session_files::{FileLimits, FilesBook},
     },
     tenant::{Access, Audit, LimitBook, Limits, Tenant, TenantSettings, Tenants},
 };
@@ -33,6 +34,7 @@ fn caller() -> Caller {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+const FILES: FileLimits = FileLimits { session: 1 << 20, owner: 1 << 20, count: 10 };
 
 struct Alone;
 
@@ -106,6 +108,7 @@ async fn start_limited(
         park_keep_alive: SECOND,
         hibernate_after: Duration::ZERO,
         autosave: Duration::ZERO,
+        keep_files: any,
     };
     let queue = ClientQueue { soft: 1 << 20, hard: 1 << 20, total: 1 << 20, stall: SECOND };
     let terms = Terms {
@@ -124,6 +127,7 @@ async fn start_limited(
             extensions: None,
         },
         directory: PathBuf::from("/nowhere"),
+        files: FILES,
         user_data: None,
         user_data_quota: 0,
         metrics: metrics.clone(),
@@ -138,7 +142,8 @@ async fn start_limited(
     let settings = TenantSettings { limits, ..TenantSettings::default() };
     let (tenant, sessions) = (Tenant::new(Owner::local(), settings), Arc::new(Alone));
     let pace = LimitBook::local().pace(&Owner::local(), &limits, now());
-    let start = Start { record, lease, tenant, pace, slow_mo: 0, is_shared: false, control: asked, sessions };
+    let files = FilesBook::new(PathBuf::from("/nowhere")).open(&record.session_info().session_id(), FILES);
+    let start = Start { record, lease, tenant, pace, slow_mo: 0, is_shared: false, control: asked, sessions, files };
     let ledger = terms.ledger.clone();
     let mut live = Box::new(SessionTask::new(Arc::new(terms), "BROWSER".into(), start));
     let mut far = None;

@@ -47,7 +47,7 @@ pub(crate) struct Isolate {
 impl SessionTask {
     /// The resources that the session uses.
     pub(super) fn usage(&self) -> impl Future<Output = Usage> + Send + use<> {
-        let traffic = self.record.traffic;
+        let (traffic, files_size) = (self.record.traffic, self.files.size());
         let (context, pages) = (self.lease.place(), self.session.pages());
         let most = self.session.pages_most();
         // The processes of a shared browser are not this session's alone.
@@ -84,6 +84,7 @@ impl SessionTask {
                 browser_memory: processes.map(|processes| processes.memory),
                 browser_cpu_time: processes.map(|processes| Millis(processes.cpu)),
                 browser_processes: processes.map(|processes| processes.processes),
+                files_size,
             }
         }
     }

@@ -138,6 +138,7 @@ fn kind(action: Action, method: &str, params: &str) -> String {
         Action::Detach(_, on) => format!("detach {on}"),
         Action::Directory(_) => "directory".to_owned(),
         Action::Listen => "listen".to_owned(),
+        Action::Note(_) => "note".to_owned(),
         Action::Move(..) => "move".to_owned(),
         Action::CheckFiles(..) => "check files".to_owned(),
         Action::FindExtension(..) => "find extension".to_owned(),

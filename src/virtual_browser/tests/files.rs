@@ -227,3 +227,34 @@ fn pages_get_only_files_of_the_sessions_directory() {
     let got = pair.actions();
     assert_eq!(got, Vec::<String>::new());
 }
+
+#[test]
+fn events_of_downloads_are_noted_with_and_without_a_client_that_hears_them() {
+    let mut pair = Pair::with_page();
+    begins(&mut pair, "G", "a.txt");
+    let said = r#"{"guid":"G","totalBytes":9.0,"receivedBytes":4.0,"state":"inProgress"}"#;
+    pair.feed(FromBrowser::Download { method: "Browser.downloadProgress", params: said.to_owned() });
+    let said = r#"{"guid":"G","totalBytes":0,"receivedBytes":9,"state":"completed"}"#;
+    pair.feed(FromBrowser::Download { method: "Browser.downloadProgress", params: said.to_owned() });
+    progress(&mut pair, "H", "canceled");
+    let guid = || "G".to_owned();
+    let noted = [
+        DownloadNote::Began { guid: guid(), url: String::new(), name: "a.txt".to_owned() },
+        DownloadNote::Progress { guid: guid(), received: 4, size: Some(9) },
+        DownloadNote::Ended { guid: guid(), received: 9, is_whole: true },
+        DownloadNote::Ended { guid: "H".to_owned(), received: 0, is_whole: false },
+    ];
+    assert_eq!(pair.notes, noted);
+}
+
+#[test]
+fn only_own_downloads_are_canceled_in_the_contexts_that_have_a_directory() {
+    let mut pair = Pair::with_page();
+    pair.asks("Browser.setDownloadBehavior", &behavior(r#""allow","downloadPath":"/any""#));
+    pair.session.cancel("G");
+    assert_eq!(pair.actions(), Vec::<String>::new());
+    begins(&mut pair, "G", "a");
+    pair.session.cancel("G");
+    let up = r#"call BASE Browser.cancelDownload {"guid":"G","browserContextId":"CTX"}"#;
+    assert_eq!(pair.actions(), [up]);
+}

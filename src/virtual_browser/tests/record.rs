@@ -202,6 +202,7 @@ fn act(lease: &mut Lease, action: Action) {
         Action::Detach(tag, session) => lease.detach(tag, session),
         Action::Directory(path) => lease.directory(path),
         Action::Listen => lease.listen(),
+        Action::Note(_) => {}
         other => panic!("{other:?} is not part of a recording"),
     }
 }

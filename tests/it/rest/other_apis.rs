@@ -9,6 +9,7 @@ use super::{connect, create, id_of, is_problem, ok, send};
 use crate::{
     browsers::Browser,
     definition::is_of,
+    files,
     proxy::{Proxy, eventually},
 };
 
@@ -151,6 +152,15 @@ async fn ghost_domain_matches_its_definition() {
     for command in ["getProfile", "exportProfile", "deleteProfile"] {
         ghost(&format!("ghost.{command}"), json!({"profile": "shop"})).await;
     }
+    files::allow(&client).await;
+    let page = client.page_at("data:text/html,<body>x").await;
+    files::download(&client, &page, "data:text/plain,x").await;
+    let finished = client.event("ghost.downloadFinished").await["params"].clone();
+    ghost("ghost.listDownloads", json!({"wait": 1000})).await;
+    ghost("ghost.deleteDownload", json!({"download": finished["download"]["id"]})).await;
+    assert_eq!(files::put(&proxy, id_of(&own), "a", "x").await.status, 200);
+    ghost("ghost.listFiles", json!({})).await;
+    ghost("ghost.deleteFile", json!({"name": "a"})).await;
     ghost("ghost.disable", json!({})).await;
     ghost("ghost.park", json!({})).await;
     assert!(client.end().await.starts_with("1000"));

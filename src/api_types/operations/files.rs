@@ -1,0 +1,185 @@
+//! Operations on the files of a session. An operation is performed in `session/manager/files.rs`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    super::{DownloadList, FileList, Millis, Nothing, UploadedFile, given},
+    CommandResult::Output,
+    Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
+};
+
+operations! {
+    /// A request about the files of a session.
+    File, FileRequest:
+        ListDownloads, GetDownload, DeleteDownload, ListFiles, PutFile, DeleteFile,
+}
+
+/// An endpoint that lists the downloads of one session.
+const OF_ONE: Rest = Rest {
+    verb: Verb::Get,
+    path: "/v1/sessions/{id}/downloads",
+    id: Some("id"),
+    second: None,
+    input: RestInput::Query,
+    answer: RestAnswer::Output,
+    says: "Its downloads.",
+    tag: "files",
+    errors: &[Errors::Session],
+};
+
+/// Lists what the pages of a session downloaded. Chrome downloads once a client has allowed it (`Browser.setDownloadBehavior`;
+/// Playwright does by itself), whatever path the client names.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListDownloads {
+    /// The session; that of this connection if absent.
+    #[serde(deserialize_with = "given")]
+    pub id: Option<String>,
+    /// How long to wait until there is a download and none is arriving; at most 5 minutes. In a query it may have a unit:
+    /// `30s`.
+    #[serde(deserialize_with = "given")]
+    pub wait: Option<Millis>,
+}
+
+impl Operation for ListDownloads {
+    type Output = DownloadList;
+    const ROW: Row = Row { name: "listDownloads", ghost: Some(Output), rest: Some(OF_ONE) };
+}
+
+/// Gives the content of a download. `Range` and `If-Range` are understood. It is sent as an attachment, never as a page.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetDownload {
+    /// The session.
+    #[serde(default, deserialize_with = "given")]
+    pub id: Option<String>,
+    /// The download.
+    pub download: String,
+    /// How long to wait until it has arrived; at most 5 minutes. In a query it may have a unit: `30s`.
+    #[serde(default, deserialize_with = "given")]
+    pub wait: Option<Millis>,
+}
+
+impl Operation for GetDownload {
+    type Output = Nothing;
+    const ROW: Row = Row {
+        name: "getDownload",
+        // Its content is a stream, which a frame is not.
+        ghost: None,
+        rest: Some(Rest {
+            path: "/v1/sessions/{id}/downloads/{download}",
+            second: Some("download"),
+            answer: RestAnswer::File,
+            says: "The content.",
+            errors: &[Errors::Session, Errors::Download],
+            ..OF_ONE
+        }),
+    };
+}
+
+/// Deletes a download; one that is arriving is canceled.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteDownload {
+    /// The session; that of this connection if absent.
+    #[serde(default, deserialize_with = "given")]
+    pub id: Option<String>,
+    /// The download.
+    pub download: String,
+}
+
+impl Operation for DeleteDownload {
+    type Output = Nothing;
+    const ROW: Row = Row {
+        name: "deleteDownload",
+        ghost: Some(Output),
+        rest: Some(Rest {
+            verb: Verb::Delete,
+            path: "/v1/sessions/{id}/downloads/{download}",
+            second: Some("download"),
+            input: RestInput::Path,
+            answer: RestAnswer::Nothing,
+            says: "The download is deleted.",
+            errors: &[Errors::Session, Errors::Download],
+            ..OF_ONE
+        }),
+    };
+}
+
+/// Lists the files that clients uploaded for the pages of a session.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListFiles {
+    /// The session; that of this connection if absent.
+    #[serde(deserialize_with = "given")]
+    pub id: Option<String>,
+}
+
+impl Operation for ListFiles {
+    type Output = FileList;
+    const ROW: Row = Row {
+        name: "listFiles",
+        ghost: Some(Output),
+        rest: Some(Rest { path: "/v1/sessions/{id}/files", input: RestInput::Path, says: "The files.", ..OF_ONE }),
+    };
+}
+
+/// Uploads a file for the pages of a session: the body is its content, of any type. A file of the same name is replaced when
+/// the whole content has arrived. Clients give its `path` to their upload calls and to `DOM.setFileInputFiles`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PutFile {
+    /// The session.
+    #[serde(default, deserialize_with = "given")]
+    pub id: Option<String>,
+    /// The name of the file: at most 240 bytes, without separators and control characters.
+    pub name: String,
+}
+
+impl Operation for PutFile {
+    type Output = UploadedFile;
+    const ROW: Row = Row {
+        name: "putFile",
+        // A file may be larger than a frame.
+        ghost: None,
+        rest: Some(Rest {
+            verb: Verb::Put,
+            path: "/v1/sessions/{id}/files/{name}",
+            second: Some("name"),
+            input: RestInput::Content,
+            says: "The file, with its path.",
+            errors: &[Errors::Session, Errors::Upload],
+            ..OF_ONE
+        }),
+    };
+}
+
+/// Deletes a file that a client uploaded. A page that has it open can go on reading it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteFile {
+    /// The session; that of this connection if absent.
+    #[serde(default, deserialize_with = "given")]
+    pub id: Option<String>,
+    /// The name of the file.
+    pub name: String,
+}
+
+impl Operation for DeleteFile {
+    type Output = Nothing;
+    const ROW: Row = Row {
+        name: "deleteFile",
+        ghost: Some(Output),
+        rest: Some(Rest {
+            verb: Verb::Delete,
+            path: "/v1/sessions/{id}/files/{name}",
+            second: Some("name"),
+            input: RestInput::Path,
+            answer: RestAnswer::Nothing,
+            says: "The file is deleted.",
+            errors: &[Errors::Session, Errors::Download],
+            ..OF_ONE
+        }),
+    };
+}
