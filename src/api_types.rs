@@ -36,8 +36,8 @@ pub use self::{
     control::{Mode, Recycling, Reloaded, ServerMode, SettingChange},
     definition::{Domain, Items, Member, Type, merged},
     events::{
-        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, Event, ProfileLost, SessionExpiring, SessionUpdated,
-        SnapshotRestored, SnapshotSaved, UserDataTooLarge,
+        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, Event, ProfileLost, SessionExpiring,
+        SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
     files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
     launch::{Launch, LaunchPolicy},

@@ -91,7 +91,7 @@ async fn browser_with_windows_has_a_screen_of_its_own(browser: Browser) {
     let number = display.strip_prefix(':').expect("a display on this machine");
     let socket = PathBuf::from(format!("/tmp/.X11-unix/X{number}"));
     let cookie = PathBuf::from(environment(chrome, "XAUTHORITY"));
-    assert!(cookie.starts_with(proxy.session_dir()), "{cookie:?}");
+    assert!(cookie.starts_with(proxy.session_dir()), "{}", cookie.display());
     assert_eq!(cookie.metadata().expect("there").permissions().mode() & 0o777, 0o600);
     if Uid::effective().is_root() {
         assert_eq!(knock_as_nobody(&socket), "0", "another user got in without the cookie");
