@@ -9,6 +9,7 @@ pub(crate) mod cgroup;
 mod closings;
 mod codec;
 mod context_reaper;
+mod contexts;
 pub(crate) mod disk;
 mod downloads;
 mod error;

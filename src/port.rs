@@ -1,5 +1,6 @@
 //! The messages between a lease in a browser and the session that holds it. PURE: values only.
 
+mod context;
 mod launch;
 
 use std::{borrow::Cow, sync::Arc};
@@ -15,7 +16,10 @@ use crate::cdp::{
     target::Filter,
 };
 
-pub use self::launch::{LaunchSpec, LockedDirectory, PageSetup, UserData};
+pub use self::{
+    context::{NamedProxy, NewContext},
+    launch::{LaunchSpec, LockedDirectory, PageSetup, UserData},
+};
 
 /// A browser of the pool, by its number. One that is replaced keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

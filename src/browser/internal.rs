@@ -139,10 +139,7 @@ impl ContextHandle {
 
     /// Makes another context of the session.
     pub async fn new_context(&self) -> Result<ContextId, CallError> {
-        let method = "Target.createBrowserContext";
-        let params = r#"{"disposeOnDetach":true}"#.to_owned();
-        let result = self.browser.call_for(Some(&self.base), method, params, Some((self.lease, Settle::Bind))).await?;
-        member(&result, method, "browserContextId").map(ContextId::from)
+        self.browser.new_context(self.lease, &self.base).await
     }
 }
 

@@ -15,14 +15,14 @@ use super::{
     Browser, CallError, Inbox, LeaseId, LinkRequest,
     account::Account,
     codec::{Wire, Writer},
-    member,
+    contexts, member,
 };
 use crate::{
     cdp::{
         error::CdpError,
         ids::{CdpSessionId, ContextId},
     },
-    port::{Call, Interest, ResumeAs, Settle, Tag},
+    port::{Call, Interest, NewContext, ResumeAs, Settle, Tag},
 };
 
 /// The default context of a lease.
@@ -143,6 +143,11 @@ impl Lease {
         self.order(LinkRequest::Call { lease: self.id, tag, call });
     }
 
+    /// Makes another context of it; the reply arrives under `tag`.
+    pub fn new_context(&self, tag: Tag, new: &NewContext) {
+        self.call(tag, contexts::create(&self.base, new));
+    }
+
     /// A client resumes the target of one of its CDP sessions.
     pub fn resume(&self, on: CdpSessionId, children: bool, how: ResumeAs) {
         self.order(LinkRequest::Resume { lease: self.id, on, children, how });
@@ -257,11 +262,7 @@ impl Browser {
             browser: self.clone(),
         };
         lease.context = match lease.context {
-            LeaseContext::Created(_) => {
-                let (method, params) = ("Target.createBrowserContext", r#"{"disposeOnDetach":true}"#.to_owned());
-                let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::Bind))).await?;
-                LeaseContext::Created(member(&result, method, "browserContextId")?.into())
-            }
+            LeaseContext::Created(_) => LeaseContext::Created(self.new_context(id, &lease.base).await?),
             LeaseContext::Native(_) => {
                 let (method, params) = ("Target.getBrowserContexts", "{}".to_owned());
                 let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::BindNative))).await?;

@@ -27,7 +27,7 @@ use super::*;
 use crate::{
     api_types::capability::Capabilities,
     cdp::{json_object::JsonObject, message},
-    port::{Flavour, Reply, Settle},
+    port::{Flavour, NewContext, Reply, Settle},
 };
 
 const VIEW: ViewId = ViewId(1);
@@ -182,6 +182,10 @@ impl Pair {
             Action::Call(tag, call) => {
                 self.tags.push_back(tag);
                 format!("call {} {} {}", call.on.expect("a CDP session"), call.method, call.params)
+            }
+            Action::NewContext(tag, NewContext { proxy }) => {
+                self.tags.push_back(tag);
+                proxy.map_or_else(|| "new context".to_owned(), |proxy| format!("new context by {proxy:?}"))
             }
             Action::Resume(on, children, ResumeAs::Frame { text, .. }) => {
                 format!("resume {on} children:{children} {}", String::from_utf8_lossy(&text))

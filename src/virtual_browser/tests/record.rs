@@ -196,6 +196,7 @@ fn act(lease: &mut Lease, action: Action) {
         Action::Pass(text) => lease.pass(&text).expect("Chrome takes it"),
         Action::Navigate(on, text) => lease.navigate(on, &text).expect("Chrome takes it"),
         Action::Call(tag, call) => lease.call(tag, call),
+        Action::NewContext(tag, new) => lease.new_context(tag, &new),
         Action::Resume(on, children, how) => lease.resume(on, children, how),
         Action::AutoAttach(tag, root, interest) => lease.auto_attach(tag, root, interest),
         Action::Detach(tag, session) => lease.detach(tag, session),
