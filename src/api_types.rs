@@ -7,6 +7,7 @@
 pub mod capability;
 mod control;
 mod definition;
+mod egress;
 mod events;
 mod launch;
 pub mod operations;
@@ -34,8 +35,9 @@ pub use self::{
     capability::Capability,
     control::{Mode, Recycling, Reloaded, ServerMode, SettingChange},
     definition::{Domain, Items, Member, Type, merged},
+    egress::{FailedConnection, SessionEgress},
     events::{
-        BrowserLost, ClientAttached, ClientDetached, Event, SessionExpiring, SessionUpdated, SnapshotRestored,
+        BrowserLost, ClientAttached, ClientDetached, EgressFailed, Event, SessionExpiring, SessionUpdated, SnapshotRestored,
         SnapshotSaved, UserDataTooLarge,
     },
     launch::{Launch, LaunchPolicy},

@@ -106,8 +106,9 @@ pub enum Settle {
     /// Nothing.
     #[default]
     Plain,
-    /// The context in the reply belongs to the lease that asked.
-    Bind,
+    /// The context in the reply belongs to the lease that asked; this is its gate, if it has one. The gate is kept until
+    /// Chrome has disposed of the context.
+    Bind(Option<Arc<dyn egress::EgressGate>>),
     /// Chrome's own default context, which the reply names, belongs to the lease that asked.
     BindNative,
     /// The context was disposed of.

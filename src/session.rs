@@ -5,13 +5,14 @@
 //! there are, with `fair_queue` for those that wait (pure). `launch` says what the launch options of clients mean (pure).
 //! `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the
 //! directory of a session. `persistence` saves sessions and keeps their records in the store, `profile_holders` says which
-//! session saves which profile, `tombstone` remembers how sessions ended, `error` says why a request is not served.
+//! session saves which profile, `egress_log` what gates report, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
 mod caller;
 pub mod client;
 mod connect_options;
 pub mod directory;
+mod egress_log;
 mod error;
 mod fair_queue;
 mod id;

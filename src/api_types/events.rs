@@ -30,7 +30,7 @@ impl EventEntry {
 }
 
 /// All events.
-pub(super) const EVENTS: [EventEntry; 8] = [
+pub(super) const EVENTS: [EventEntry; 9] = [
     EventEntry::of::<SessionExpiring>(),
     EventEntry::of::<SessionUpdated>(),
     EventEntry::of::<ClientAttached>(),
@@ -39,6 +39,7 @@ pub(super) const EVENTS: [EventEntry; 8] = [
     EventEntry::of::<SnapshotSaved>(),
     EventEntry::of::<SnapshotRestored>(),
     EventEntry::of::<UserDataTooLarge>(),
+    EventEntry::of::<EgressFailed>(),
 ];
 
 /// A deadline ends the session soon. `updateSession` moves it, and a frame from a client moves `idleTimeout`.
@@ -149,4 +150,22 @@ pub struct UserDataTooLarge {
 
 impl Event for UserDataTooLarge {
     const NAME: &'static str = "userDataTooLarge";
+}
+
+/// A connection of a page was refused, or failed. The page sees `net::ERR_SOCKS_CONNECTION_FAILED` in each case. When a page
+/// causes very many, some are not sent; `getEgress` counts all.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EgressFailed {
+    /// The host as the page named it: a name, or an address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The reason in one word, such as `private-network`, `denied`, `port` or `not-found`.
+    pub reason: String,
+    /// The reason, and what to do.
+    pub why: String,
+}
+
+impl Event for EgressFailed {
+    const NAME: &'static str = "egressFailed";
 }

@@ -374,6 +374,7 @@ mod tests {
             directory: tree.root().join("profiles"),
             codec: CodecChoice::new(Codec::Auto),
             cgroups: Some(Arc::new(cgroups)),
+            egress: None,
         };
         let started =
             start(BrowserId(1), &Source::Local(launch), &LaunchSpec::default(), Shares::default(), Arc::default())

@@ -15,14 +15,16 @@ use super::{
     Browser, CallError, Inbox, LeaseId, LinkRequest,
     account::Account,
     codec::{Wire, Writer},
-    contexts, member,
+    contexts,
+    egress::LeaseEgress,
+    member,
 };
 use crate::{
     cdp::{
         error::CdpError,
         ids::{CdpSessionId, ContextId},
     },
-    port::{Call, Interest, NewContext, ResumeAs, Settle, Tag},
+    port::{Call, Interest, NewContext, ResumeAs, Settle, Tag, egress::EgressBinding},
 };
 
 /// The default context of a lease.
@@ -57,6 +59,7 @@ pub struct Lease {
     pub(super) counted: bool,
     pub(super) claimed: AtomicBool,
     pub(super) writer: Writer,
+    pub(super) egress: Arc<LeaseEgress>,
     pub(super) browser: Browser,
 }
 
@@ -143,9 +146,20 @@ impl Lease {
         self.order(LinkRequest::Call { lease: self.id, tag, call });
     }
 
-    /// Makes another context of it; the reply arrives under `tag`.
-    pub fn new_context(&self, tag: Tag, new: &NewContext) {
-        self.call(tag, contexts::create(&self.base, new));
+    /// Makes another context of it; the reply arrives under `tag`. An error means that nothing was sent.
+    pub fn new_context(&self, tag: Tag, new: &NewContext) -> Result<(), CdpError> {
+        self.call(tag, contexts::create(&self.base, &self.egress, new)?);
+        Ok(())
+    }
+
+    /// Whether the requests of its contexts pass gates.
+    pub fn is_gated(&self) -> bool {
+        self.egress.is_gated()
+    }
+
+    /// Says what the gates of its contexts may connect to, those of contexts to come too. Until then they refuse everything.
+    pub fn bind_egress(&self, binding: EgressBinding) {
+        self.egress.bind(binding);
     }
 
     /// A client resumes the target of one of its CDP sessions.
@@ -259,11 +273,15 @@ impl Browser {
             counted: false,
             claimed: AtomicBool::new(false),
             writer: Writer::new(self.shared.framing),
+            egress: Arc::new(LeaseEgress::new(self.shared.egress.clone())),
             browser: self.clone(),
         };
         lease.context = match lease.context {
-            LeaseContext::Created(_) => LeaseContext::Created(self.new_context(id, &lease.base).await?),
+            LeaseContext::Created(_) => {
+                LeaseContext::Created(self.new_context(id, &lease.base, &lease.egress).await?)
+            }
             LeaseContext::Native(_) => {
+                lease.egress.take_native();
                 let (method, params) = ("Target.getBrowserContexts", "{}".to_owned());
                 let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::BindNative))).await?;
                 LeaseContext::Native(member(&result, method, "defaultBrowserContextId")?.into())
@@ -289,6 +307,7 @@ impl Browser {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.account.end();
+        self.egress.unbind();
         self.browser.shared.held.remove(self.id);
         self.unclaim();
         if self.counted {

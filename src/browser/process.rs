@@ -37,7 +37,7 @@ use super::{
     find::merge,
     transport::Pipe,
 };
-use crate::port::{LaunchSpec, LockedDirectory};
+use crate::port::{LaunchSpec, LockedDirectory, egress::EgressGates};
 
 /// How long a Chrome may take to exit after its pipe was closed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -65,6 +65,8 @@ pub struct Launch {
     pub codec: CodecChoice,
     /// The control groups of browsers, if each is to be in one of its own.
     pub cgroups: Option<Arc<Cgroups>>,
+    /// What makes the gates of a browser, if its contexts are to have some.
+    pub egress: Option<Arc<dyn EgressGates>>,
 }
 
 impl Launch {
@@ -94,9 +96,11 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts Chrome with the pipe on fds 3 and 4; on a user data directory that stays, or one of its own.
+    /// Starts Chrome with the pipe on fds 3 and 4; on a user data directory that stays, or one of its own. `gated` are the
+    /// flags that no other flag may undo.
     pub(super) fn start(
         launch: &Launch,
+        gated: &[String],
         user_data: Option<Arc<dyn LockedDirectory>>,
         codec: Codec,
     ) -> io::Result<(Self, Pipe)> {
@@ -116,6 +120,7 @@ impl Process {
                 Codec::Json => "--remote-debugging-pipe",
                 Codec::Cbor => "--remote-debugging-pipe=cbor",
             })
+            .args(gated)
             .arg(user_data_flag(user_data.as_ref().map_or(&*profile.0, |kept| kept.path())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -43,6 +43,7 @@ pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, Proto
         directory,
         codec: CodecChoice::new(config::Codec::Json),
         cgroups: None,
+            egress: None,
     };
     // The open pipe keeps Chrome alive until the answer is there.
     let (process, _pipe) = Process::start(&launch, None, Codec::Json)?;

@@ -15,6 +15,7 @@ use super::{
     Browser, CallError, Shared,
     codec::{Codec, Writer},
     downloads::Downloads,
+    egress::BrowserEgress,
     link::{End, Link, Stop},
     mirror::Mirror,
     openings::Openings,
@@ -64,6 +65,9 @@ pub enum BrowserError {
         /// The system's error.
         error: io::Error,
     },
+    /// The gates of a browser cannot be opened.
+    #[error("cannot open the gates (egress) of a browser: {0}")]
+    NoGate(io::Error),
     /// The remote browser cannot be reached.
     #[error("cannot connect to the browser at {url}: {error}")]
     Connect {
@@ -149,23 +153,24 @@ pub(crate) struct Started {
 }
 
 /// Starts or connects to a browser and makes it ready for leases. `special` is what is different in one that is started for
-/// one session; it has no meaning for a remote one.
+/// one session; it has no meaning for a remote one. `has_native` says whether a session is to use Chrome's own default context.
 pub(crate) async fn start(
     id: BrowserId,
     source: &Source,
     special: &LaunchSpec,
+    has_native: bool,
     quotas: Shares,
     metrics: Arc<Metrics>,
 ) -> Result<Started, BrowserError> {
-    let Opened { transport, process, greeting } = match source {
+    let Opened { transport, process, egress, greeting } = match source {
         Source::Local(launch) => {
-            let (launch, user_data) = (&*launch.with(special), special.user_data());
-            match open_local(launch, user_data, launch.codec.codec()).await {
+            let (launch, special) = (&*launch.with(special), Special { user_data: special.user_data(), has_native });
+            match open_local(launch, special, launch.codec.codec()).await {
                 Err(BrowserError::NoCbor) => {
                     if launch.codec.fall_back() {
                         tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
                     }
-                    open_local(launch, user_data, Codec::Json).await?
+                    open_local(launch, special, Codec::Json).await?
                 }
                 opened => opened?,
             }
@@ -185,7 +190,7 @@ pub(crate) async fn start(
     let (killed, dedicated) = (Arc::default(), Arc::default());
     let stop = Stop { close: close.clone(), killed: Arc::clone(&killed), at_once: Arc::clone(&dedicated) };
     let bytes = transport.bytes();
-    let link = Link::new(transport, process, to_do, stop, targets, downloads, metrics);
+    let link = Link::new(transport, process, egress.clone(), to_do, stop, targets, downloads, metrics);
     let link = tokio::spawn(link.run());
     let shared = Shared {
         id,
@@ -194,6 +199,7 @@ pub(crate) async fn start(
         pid,
         profile,
         cgroup,
+        egress,
         leases: 0.into(),
         held: Held::default(),
         live: 0.into(),
@@ -231,17 +237,31 @@ pub(crate) async fn start(
 struct Opened {
     transport: Transport,
     process: Option<Process>,
+    egress: Option<BrowserEgress>,
     greeting: Greeting,
 }
 
-async fn open_local(launch: &Launch, user_data: Option<&UserData>, codec: Codec) -> Result<Opened, BrowserError> {
+/// What is special in a browser of this machine.
+#[derive(Clone, Copy)]
+struct Special<'a> {
+    user_data: Option<&'a UserData>,
+    has_native: bool,
+}
+
+async fn open_local(launch: &Launch, special: Special<'_>, codec: Codec) -> Result<Opened, BrowserError> {
+    let egress = launch.egress.as_ref().map(|gates| BrowserEgress::open(&**gates, special.has_native));
+    let egress = egress.transpose().map_err(BrowserError::NoGate)?;
     let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
     let left = || spawn(io::Error::other("the session that asked for it has left"));
-    let user_data = user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;
-    let (process, pipe) = Process::start(launch, user_data, codec).map_err(spawn)?;
+    let user_data = special.user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;
+    let gated = egress.as_ref().map(BrowserEgress::flags).unwrap_or_default();
+    let (process, pipe) = Process::start(launch, &gated, user_data, codec).map_err(spawn)?;
+    if let (Some(egress), Some(group)) = (&egress, process.id()) {
+        egress.started(group);
+    }
     let mut transport = Transport::Pipe(Box::new(pipe));
     match timeout(START, greet(&mut transport)).await {
-        Ok(Ok(greeting)) => Ok(Opened { transport, process: Some(process), greeting }),
+        Ok(Ok(greeting)) => Ok(Opened { transport, process: Some(process), egress, greeting }),
         Ok(Err(Silence::Odd(what))) => Err(BrowserError::Odd(what)),
         // Dropping the process kills it.
         Ok(Err(Silence::Ended)) if transport.knows_no_cbor() => Err(BrowserError::NoCbor),
@@ -259,7 +279,7 @@ async fn open_remote(url: &RemoteUrl) -> Result<Opened, BrowserError> {
         let ws = remote::connect(url).await.map_err(|error| BrowserError::Connect { url: url.clone(), error })?;
         let mut transport = Transport::Ws(Box::new(ws));
         match greet(&mut transport).await {
-            Ok(greeting) => Ok(Opened { transport, process: None, greeting }),
+            Ok(greeting) => Ok(Opened { transport, process: None, egress: None, greeting }),
             Err(Silence::Odd(what)) => Err(BrowserError::Odd(what)),
             Err(Silence::Ended) => Err(BrowserError::Connect { url: url.clone(), error: RemoteError::Closed }),
         }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     browser::{self, Browser, BrowserError, CallError, Lease, Started, books::Mend},
     metrics::DifferenceLabels,
-    port::BrowserId,
+    port::{BrowserId, egress::Strays},
     runtime,
 };
 
@@ -57,7 +57,8 @@ impl Pool {
         let Some(from) = inner.sources.get(source) else { return Ok(()) };
         let starting = async {
             let special = kind.special().cloned().unwrap_or_default();
-            let started = browser::start(id, from, &special, inner.shares, inner.metrics.clone()).await?;
+            let has_native = matches!(kind, BrowserKind::Dedicated(_));
+            let started = browser::start(id, from, &special, has_native, inner.shares, inner.metrics.clone()).await?;
             match &kind {
                 BrowserKind::Shared => Ok((started, None)),
                 BrowserKind::Dedicated(_) => dedicated(started).await,
@@ -127,6 +128,7 @@ impl Pool {
                 disk: None,
                 is_overdue: false,
                 differences: 0,
+                strays: Strays::default(),
             }),
         );
         if let Some((lease, reply)) = taken {
@@ -251,6 +253,10 @@ impl Pool {
 
     /// Keeps warm leases in a browser until the browser ends.
     async fn warm_up(&self, browser: &Browser, refill: &Notify) {
+        if self.inner.is_gated && !browser.is_gated() {
+            // It takes no sessions.
+            return std::future::pending().await;
+        }
         let id = browser.id();
         let mut making = FuturesUnordered::new();
         loop {

@@ -6,11 +6,12 @@
 //!
 //! `record` publishes the session's state, which `lifecycle` (pure) defines; `saving` decides when the session is saved.
 //! `throttle` delays frames as the tenant's limits say, `slow_mo` as the launch options say. `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
-//! browser, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
+//! browser, `egress` binds its gates, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
 //! calls of REST, `usage` measures the session; `terms` has the settings that all share.
 
 mod act;
 mod control;
+mod egress;
 mod ghost;
 mod jobs;
 mod latency;
@@ -42,7 +43,7 @@ pub use self::{
     terms::{LaunchTerms, Terms},
 };
 use self::{
-    jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, slow_mo::SlowMo, throttle::Throttle,
+    egress::Egress, jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, slow_mo::SlowMo, throttle::Throttle,
     views::Views,
 };
 pub use crate::session::caller::{BaseUrl, Caller, Scheme};
@@ -105,6 +106,8 @@ pub struct SessionTask {
     deadlines: Deadlines,
     sessions: Arc<dyn SessionService>,
     session: VirtualBrowser,
+    /// Its network access, if its requests pass gates.
+    egress: Option<Egress>,
     lease: Lease,
     inbox: Inbox,
     control: mpsc::Receiver<Box<Control>>,
@@ -152,6 +155,11 @@ impl SessionTask {
             browser,
             directory.path().to_owned(),
         );
+        let egress = Egress::bind(&lease, &tenant, &terms);
+        if let Some(egress) = &egress {
+            session.set_gated();
+            record.session_info().set_egress(egress.log().clone());
+        }
         session.limit(terms.cdp_sessions.within(limits.cdp_sessions_per_session));
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
@@ -164,6 +172,7 @@ impl SessionTask {
             terms,
             sessions,
             session,
+            egress,
             lease,
             inbox,
             control,
@@ -303,6 +312,7 @@ impl SessionTask {
                 self.on_control(*control);
             }
         }
+        more |= self.poll_egress(cx);
         // After everything that can start a job, because a job must be polled once to wake the task.
         while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
             self.on_done(done);

@@ -19,18 +19,19 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("pool", &["browser", "port"]),
     ("store", &[]),
     ("snapshot", &["browser", "store"]),
-    ("tenant", &[]),
+    ("tenant", &["port"]),
     ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store", "tenant"]),
     // `browser`: the protocol and the version of the Chrome that runs. `pool`, `store`: their errors, in `http/errors.rs`.
     ("http", &["session", "snapshot", "browser", "pool", "store", "tenant"]),
     ("cli", &["browser", "snapshot", "store", "tenant"]),
-    ("app", &["http", "session", "pool", "browser", "store", "tenant"]),
+    ("app", &["http", "session", "pool", "browser", "store", "tenant", "port"]),
     // For tests alone: it calls what reads the input of others.
     ("fuzzing", &["virtual_browser", "snapshot", "session", "http"]),
     ("close_reason", &[]),
     ("metrics", &[]),
     ("runtime", &[]),
-    ("config", &[]),
+    // The hosts and ports of settings.
+    ("config", &["port"]),
     ("main", &[]),
 ];
 

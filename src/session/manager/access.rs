@@ -8,7 +8,7 @@ use crate::{
     api_types::{
         Capability, Request,
         operations::{
-            CloseSession, CreateToken, DeleteTenant, GetPages, GetSession, GetTenant, GetToken, GetUsage, ListTokens,
+            CloseSession, CreateToken, DeleteTenant, GetEgress, GetPages, GetSession, GetTenant, GetToken, GetUsage, ListTokens,
             Park, ProfileRequest, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest,
             TenantRequest, UpdateSession,
         },
@@ -128,6 +128,7 @@ fn reads(request: &Request) -> bool {
             SessionRequest::GetSession(_)
                 | SessionRequest::ListSessions(_)
                 | SessionRequest::GetUsage(_)
+                | SessionRequest::GetEgress(_)
                 | SessionRequest::GetPages(_)
         ),
         Request::Snapshot(request) => {
@@ -156,6 +157,7 @@ fn concerns(request: &Request) -> Concerns<'_> {
         | SessionRequest::CloseSession(CloseSession { id })
         | SessionRequest::Park(Park { id, .. })
         | SessionRequest::GetUsage(GetUsage { id })
+        | SessionRequest::GetEgress(GetEgress { id })
         | SessionRequest::GetPages(GetPages { id })
         | SessionRequest::UpdateSession(UpdateSession { id, .. }),
     )

@@ -297,6 +297,7 @@ impl SessionTask {
         let granted = super::granted(&self.tenant, &self.lease);
         self.session.grant(granted);
         self.record.grant(granted);
+        self.update_egress();
         let is_revoked = |view: &&super::views::Socket| view.caller.access.is_revoked();
         let revoked: Vec<ViewId> = self.views.sockets().filter(is_revoked).map(|view| view.id).collect();
         for view in revoked {

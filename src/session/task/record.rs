@@ -12,6 +12,7 @@ use std::{
 use super::Caller;
 use crate::session::{
     caller::{BaseUrl, url_at},
+    egress_log::EgressLog,
     id::{SessionId, name_in},
     lifecycle::{Deadlines, Event, Lifecycle, Phase},
     persistence::Subject,
@@ -55,6 +56,8 @@ pub struct SessionInfo {
     heard: AtomicU64,
     // Guards what the task publishes; held for a copy.
     shown: Mutex<Shown>,
+    /// Its network access, if its requests pass gates.
+    egress: OnceLock<Arc<EgressLog>>,
     /// How long the session lasted, and its traffic, once it has ended.
     total: OnceLock<(Duration, Traffic)>,
     // Guards the list of connected clients; held for a copy, or while one is added or removed.
@@ -85,6 +88,21 @@ impl SessionInfo {
     /// Notes the profile that the session begins with. The first one counts.
     pub fn set_profile(&self, profile: ProfileUse) {
         let _ = self.profile.set(profile);
+    }
+
+    /// Notes the account of its network access. The first one counts.
+    pub(super) fn set_egress(&self, log: Arc<EgressLog>) {
+        let _ = self.egress.set(log);
+    }
+
+    /// Its network access; empty if its requests pass no gates.
+    pub fn show_egress(&self) -> api_types::SessionEgress {
+        self.egress.get().map(|log| log.show()).unwrap_or_default()
+    }
+
+    /// The bytes from its pages and to them, if its requests pass gates.
+    pub fn egress_bytes(&self) -> (u64, u64) {
+        self.egress.get().map(|log| log.bytes()).unwrap_or_default()
     }
 
     /// The profile it begins with, if it begins with one.
@@ -267,6 +285,7 @@ impl Record {
             heard: AtomicU64::new(0),
             shown: Mutex::new(shown.clone()),
             clients: Mutex::default(),
+            egress: OnceLock::new(),
             total: OnceLock::new(),
         });
         metrics.sessions_queued.inc();

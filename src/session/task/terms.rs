@@ -12,7 +12,7 @@ use crate::{
     config::{CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
     metrics::Metrics,
     session::{client::Ledger, launch::LaunchLimits},
-    tenant::{Audit, Tenants, UsageLedger},
+    tenant::{Audit, ServerNetwork, Tenants, UsageLedger},
 };
 
 /// The settings that all sessions of the process share.
@@ -50,6 +50,8 @@ pub struct Terms {
     pub audit: Audit,
     /// What the tenants use.
     pub usage: Arc<UsageLedger>,
+    /// What every session may connect to.
+    pub network: ServerNetwork,
     /// The tenants, for those who manage them.
     pub tenants: Tenants,
 }
@@ -89,6 +91,7 @@ impl Terms {
             metrics,
             audit: Audit::default(),
             usage: Arc::default(),
+            network: ServerNetwork { deny: config.egress_deny.clone(), ports: config.egress_ports.clone() },
             tenants: Tenants::local(config.local_capabilities()),
         }
     }

@@ -57,6 +57,7 @@ impl Stage {
             directory: directory.path().to_owned(),
             codec: CodecChoice::new(Codec::Auto),
             cgroups: None,
+            egress: None,
         };
         let plan = Plan::fixed(vec![Source::Local(launch)]);
         let pool = Pool::start(plan, Metrics::default().into()).await.expect("it starts");
