@@ -1,5 +1,6 @@
 //! The messages between a lease in a browser and the session that holds it. PURE: values only.
 
+pub mod egress;
 mod launch;
 
 use std::{borrow::Cow, sync::Arc};

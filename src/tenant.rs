@@ -13,7 +13,6 @@ mod freshness;
 pub mod limits;
 mod redis_error;
 mod replace;
-mod secret;
 mod source;
 mod tenants;
 pub mod token;
@@ -32,11 +31,11 @@ pub use self::{
     file::{FileError, Parsed, check_name, moment, network, parse},
     freshness::Freshness,
     limits::{LimitBook, Limits, Pace, Sharing},
-    secret::Secret,
     tenants::{Changes, Presented, Tenants},
     token::{Access, Scope, Token},
     usage::UsageLedger,
 };
+pub use crate::api_types::Secret;
 use crate::api_types::{Owner, capability::Capabilities};
 
 /// Somebody who has sessions and snapshots of its own. There is one value for each tenant as long as the process runs:
