@@ -17,6 +17,7 @@ mod protocol;
 mod read;
 mod reference;
 mod schemas;
+mod secret;
 mod server;
 mod snapshot;
 mod tenants;
@@ -48,6 +49,7 @@ pub use self::{
     read::{Bad, given, has_all, read, whole},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
+    secret::Secret,
     server::{
         BrowserCounts, BrowserInfo, BrowserOrigin, BrowserState, Browsers, QueueStatus, ServerStatus, SessionCounts,
     },

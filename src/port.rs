@@ -1,6 +1,7 @@
 //! The messages between a lease in a browser and the session that holds it. PURE: values only.
 
 mod context;
+pub mod egress;
 mod launch;
 
 use std::{borrow::Cow, sync::Arc};

@@ -14,7 +14,6 @@ pub mod limits;
 mod network;
 mod redis_error;
 mod replace;
-mod secret;
 mod source;
 mod tenants;
 pub mod token;
@@ -34,11 +33,11 @@ pub use self::{
     freshness::Freshness,
     limits::{LimitBook, Limits, Pace, Sharing},
     network::{ServerNetwork, TenantNetwork},
-    secret::Secret,
     tenants::{Changes, Presented, Tenants},
     token::{Access, Scope, Token},
     usage::UsageLedger,
 };
+pub use crate::api_types::Secret;
 use crate::{
     api_types::{Owner, capability::Capabilities},
     port::egress::EgressRules,
