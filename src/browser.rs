@@ -27,6 +27,7 @@ mod permits;
 mod pixels;
 mod process;
 pub mod process_tree;
+mod proof;
 pub mod protocol;
 mod records;
 mod remote;
@@ -69,6 +70,7 @@ pub use self::{
     mirror::{LeaseId, Surveyed},
     openings::Opening,
     process::Launch,
+    proof::Unproven,
     remote::RemoteError,
     start::{BrowserError, OLDEST, Shares, Source},
     user_data::{UserDataDir, UserDataError, UserDataInfo, UserDataRoot},
@@ -109,6 +111,8 @@ struct Shared {
     cgroup: Option<Arc<cgroup::Cgroup>>,
     /// Its gates, if it is started with some.
     egress: Option<BrowserEgress>,
+    /// It has had a lease for the proof of its gates, which no session gets.
+    proved: AtomicBool,
     leases: AtomicU64,
     /// The leases that somebody holds.
     held: records::Held,

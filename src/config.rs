@@ -9,6 +9,7 @@
 mod deadline;
 mod declare;
 pub mod docs;
+mod egress;
 mod front;
 mod layers;
 mod listening;
@@ -28,6 +29,7 @@ use thiserror::Error;
 
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
+    egress::EgressMode,
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
     listening::TlsSettings,
     load::unknown_variables,
@@ -42,18 +44,6 @@ pub use self::{
 use self::{layers::Layers, said::Said};
 use crate::api_types::capability::MAX_CDP_SESSIONS;
 pub use crate::api_types::capability::{Capabilities, Capability, CdpSessionLimits, Granted};
-
-/// The flags of Chrome by which requests leave another way than through the proxy that Chrome is given.
-const OVERRIDING: [&str; 8] = [
-    "--no-proxy-server",
-    "--proxy-auto-detect",
-    "--proxy-bypass-list",
-    "--proxy-pac-url",
-    "--proxy-server",
-    "--host-resolver-rules",
-    "--host-rules",
-    "--winhttp-proxy-resolver",
-];
 
 /// The format of the messages on the pipe of a local browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,21 +62,6 @@ pub enum Codec {
 
 impl Codec {
     const WORDS: &[(&'static str, Self)] = &[("auto", Self::Auto), ("json", Self::Json), ("cbor", Self::Cbor)];
-}
-
-/// Whether the requests of sessions pass gates, which limit what a session connects to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EgressMode {
-    /// If there are tenants.
-    Auto,
-    /// Always.
-    Gated,
-    /// Never.
-    Open,
-}
-
-impl EgressMode {
-    const WORDS: &[(&'static str, Self)] = &[("auto", Self::Auto), ("gated", Self::Gated), ("open", Self::Open)];
 }
 
 /// The session of HTTP calls that carry no connection.
@@ -243,34 +218,6 @@ impl Config {
     /// Whether browsers are started on this machine: beside remote ones only if a setting says how many.
     pub fn has_local_browsers(&self) -> bool {
         self.browser_url.is_empty() || self.browsers.is_some() || self.max_browsers > 0
-    }
-
-    /// Whether the requests of sessions pass gates.
-    pub fn is_gated(&self) -> bool {
-        match self.egress {
-            EgressMode::Auto => self.tenants.is_some(),
-            EgressMode::Gated => true,
-            EgressMode::Open => false,
-        }
-    }
-
-    /// Refuses settings that would open a way around the gates, or have no effect without them.
-    fn check_egress(&self, layers: &Layers) -> Result<(), ConfigError> {
-        if !self.is_gated() {
-            let given = ["egress_deny", "egress_ports"].into_iter().find_map(|key| layers.given(key));
-            return given.map_or(Ok(()), |said| {
-                Err(said.conflict("limits what sessions connect to, and nothing does so here; add --egress=gated"))
-            });
-        }
-        for (arg, said) in self.browser_args.iter().zip(layers.values("browser_args")) {
-            let name = arg.split('=').next().unwrap_or_default();
-            if OVERRIDING.contains(&name) {
-                return Err(said.wrong(
-                    "decides where requests go, and with gates only these do (egress); remove it, or write --egress=open",
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// The sources of the browsers.

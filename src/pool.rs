@@ -27,6 +27,7 @@ mod system;
 mod warm_pool;
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -232,6 +233,8 @@ struct Inner {
     sources: Vec<Source>,
     shares: Shares,
     is_gated: bool,
+    // Guards the versions of browsers that have proven that nothing gets around their gates, by source; held for a look-up.
+    proven: std::sync::Mutex<HashSet<(usize, String)>>,
     // Guards the limits, which a reload changes; held to copy them.
     limits: std::sync::Mutex<Limits>,
     slots: Slots,
@@ -317,6 +320,7 @@ impl Pool {
                 sources,
                 shares,
                 is_gated,
+                proven: std::sync::Mutex::default(),
                 limits: limits.into(),
                 slots,
                 books,

@@ -18,7 +18,7 @@ use crate::cdp::{
 };
 
 pub use self::{
-    context::{NamedProxy, NewContext},
+    context::{ContextProxy, NewContext},
     launch::{LaunchSpec, LockedDirectory, PageSetup, UserData},
 };
 

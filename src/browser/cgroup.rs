@@ -376,9 +376,8 @@ mod tests {
             cgroups: Some(Arc::new(cgroups)),
             egress: None,
         };
-        let started =
-            start(BrowserId(1), &Source::Local(launch), &LaunchSpec::default(), Shares::default(), Arc::default())
-                .await;
+        let (source, special) = (Source::Local(launch), LaunchSpec::default());
+        let started = start(BrowserId(1), &source, &special, false, Shares::default(), Arc::default()).await;
         let Started { browser, link } = started.expect("it starts");
         let pid = browser.pid().expect("it runs").to_string();
         assert_eq!(tree.read("ghostmux-7-0/cgroup.procs").trim(), pid);

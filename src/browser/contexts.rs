@@ -11,7 +11,7 @@ use crate::{
         ids::{CdpSessionId, ContextId},
         json_object::quote,
     },
-    port::{Call, NewContext, Settle},
+    port::{Call, ContextProxy, NewContext, Settle},
 };
 
 const METHOD: &str = "Target.createBrowserContext";
@@ -19,14 +19,21 @@ const METHOD: &str = "Target.createBrowserContext";
 /// The command that makes a context. `base` is the CDP session that owns the contexts of its lease. With a gate, Chrome gets
 /// that as its proxy, and no bypass rule of anybody. Fails if no gate can be opened.
 pub(super) fn create(base: &CdpSessionId, egress: &LeaseEgress, new: &NewContext) -> Result<Call, CdpError> {
-    let gate = egress.open().map_err(|error| {
+    let upstream = match &new.proxy {
+        ContextProxy::Upstream(upstream) => Some(upstream),
+        ContextProxy::None | ContextProxy::AsWritten { .. } => None,
+    };
+    let gate = egress.open(upstream).map_err(|error| {
         tracing::error!(%error, "no gate could be opened for a context");
         CdpError::server(format!("the context was not created: no gate (egress) could be opened for it: {error}"))
     })?;
     let proxy = match (&gate, &new.proxy) {
         (Some(gate), _) => Some((gate.proxy_server(), Some(NO_BYPASS))),
-        (None, Some(proxy)) => Some((proxy.server.as_str(), proxy.bypass.as_deref())),
-        (None, None) => None,
+        (None, ContextProxy::AsWritten { server, bypass }) => Some((server.as_str(), bypass.as_deref())),
+        (None, ContextProxy::None) => None,
+        (None, ContextProxy::Upstream(_)) => {
+            return Err(CdpError::server("the context was not created: its browser has no gates for a proxy (egress)"));
+        }
     };
     let mut params = r#"{"disposeOnDetach":true"#.to_owned();
     if let Some((server, bypass)) = proxy {

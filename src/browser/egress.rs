@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use crate::port::egress::{BrowserGates, EgressBinding, EgressGate, EgressGates, GateFront, Strays};
+use crate::port::egress::{BrowserGates, EgressBinding, EgressGate, EgressGates, GateFront, Strays, Upstream};
 
 /// The only bypass rule that Chrome gets: not even loopback goes around the proxy. Chrome takes the last rule that fits, so
 /// no other may follow it.
@@ -68,8 +68,25 @@ pub(super) struct LeaseEgress {
 #[derive(Debug, Default)]
 struct State {
     binding: Option<EgressBinding>,
-    /// The link owns them, until Chrome has disposed of their contexts.
-    gates: Vec<Weak<dyn EgressGate>>,
+    gates: Vec<OfContext>,
+}
+
+/// The gate of a context.
+#[derive(Debug)]
+struct OfContext {
+    /// The link owns it, until Chrome has disposed of the context.
+    gate: Weak<dyn EgressGate>,
+    /// The proxy that a client named for the context, instead of that of the session.
+    upstream: Option<Upstream>,
+}
+
+impl OfContext {
+    fn bind(&self, binding: &EgressBinding) {
+        if let Some(gate) = self.gate.upgrade() {
+            let upstream = self.upstream.clone().or_else(|| binding.upstream.clone());
+            gate.bind(EgressBinding { upstream, ..binding.clone() });
+        }
+    }
 }
 
 impl LeaseEgress {
@@ -83,35 +100,36 @@ impl LeaseEgress {
         self.of.is_some()
     }
 
-    /// Opens the gate of another context; `None` in a browser without gates.
-    pub(super) fn open(&self) -> io::Result<Option<Arc<dyn EgressGate>>> {
+    /// Opens the gate of another context, with the proxy that a client named for it; `None` in a browser without gates.
+    pub(super) fn open(&self, upstream: Option<&Upstream>) -> io::Result<Option<Arc<dyn EgressGate>>> {
         let Some(of) = &self.of else { return Ok(None) };
-        let gate = of.gates.open(GateFront::Socks5)?;
-        self.add(&gate);
+        let gate = of.gates.open(upstream.map_or(GateFront::Socks5, Upstream::front))?;
+        self.add(&gate, upstream.cloned());
         Ok(Some(gate))
     }
 
     /// The lease has Chrome's own default context: its gate is one of the lease.
     pub(super) fn take_native(&self) {
         if let Some(gate) = self.of.as_ref().and_then(|of| of.native.clone()) {
-            self.add(&gate);
+            self.add(&gate, None);
         }
     }
 
-    fn add(&self, gate: &Arc<dyn EgressGate>) {
+    fn add(&self, gate: &Arc<dyn EgressGate>, upstream: Option<Upstream>) {
         let mut state = self.state();
+        let of = OfContext { gate: Arc::downgrade(gate), upstream };
         if let Some(binding) = &state.binding {
-            gate.bind(binding.clone());
+            of.bind(binding);
         }
-        state.gates.retain(|gate| gate.strong_count() > 0);
-        state.gates.push(Arc::downgrade(gate));
+        state.gates.retain(|of| of.gate.strong_count() > 0);
+        state.gates.push(of);
     }
 
     /// A session has the lease, or its rules have changed.
     pub(super) fn bind(&self, binding: EgressBinding) {
         let mut state = self.state();
-        for gate in state.gates.iter().filter_map(Weak::upgrade) {
-            gate.bind(binding.clone());
+        for of in &state.gates {
+            of.bind(&binding);
         }
         state.binding = Some(binding);
     }
@@ -120,7 +138,7 @@ impl LeaseEgress {
     pub(super) fn unbind(&self) {
         let mut state = self.state();
         state.binding = None;
-        for gate in state.gates.drain(..).filter_map(|gate| gate.upgrade()) {
+        for gate in state.gates.drain(..).filter_map(|of| of.gate.upgrade()) {
             gate.unbind();
         }
     }

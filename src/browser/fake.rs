@@ -37,6 +37,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         profile: None,
         cgroup: None,
         egress: None,
+        proved: AtomicBool::new(false),
         leases: AtomicU64::new(1),
         held: records::Held::default(),
         live: AtomicI64::new(0),

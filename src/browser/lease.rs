@@ -229,6 +229,12 @@ impl Browser {
         self.new_lease(LeaseContext::Created("".into())).await.map(|(lease, _)| lease)
     }
 
+    /// Makes a lease for the proof that nothing gets around its gates, with its page.
+    pub(super) async fn proving_lease(&self) -> Result<(Lease, String), CallError> {
+        self.shared.proved.store(true, Ordering::Release);
+        self.new_lease(LeaseContext::Created("".into())).await
+    }
+
     /// Makes a warm lease: its page has evaluated a script once, which makes the client's first
     /// evaluation fast, and the client's root exists.
     pub(crate) async fn warm_lease(&self) -> Result<Lease, CallError> {
@@ -240,7 +246,8 @@ impl Browser {
     /// browser belongs to it. Dropping it ends the browser, also when this fails half-way. Fails if the
     /// browser has had a lease.
     pub(crate) async fn dedicate(&self) -> Result<Lease, CallError> {
-        if self.shared.dedicated.swap(true, Ordering::AcqRel) || self.shared.leases.load(Ordering::Acquire) > 0 {
+        let of_proof = u64::from(self.shared.proved.load(Ordering::Acquire));
+        if self.shared.dedicated.swap(true, Ordering::AcqRel) || self.shared.leases.load(Ordering::Acquire) > of_proof {
             return Err(CallError::Taken);
         }
         let made = self.new_lease(LeaseContext::Native("".into())).await?;

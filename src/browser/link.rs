@@ -133,11 +133,9 @@ pub(crate) struct End {
 }
 
 impl Link {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a link, each of another type")]
     pub(super) fn new(
         transport: Transport,
         process: Option<Process>,
-        egress: Option<BrowserEgress>,
         orders: mpsc::UnboundedReceiver<LinkRequest>,
         stop: Stop,
         targets: Mirror,
@@ -150,7 +148,7 @@ impl Link {
             broken: None,
             transport,
             process,
-            egress,
+            egress: None,
             gates: HashMap::new(),
             orders,
             stop,
@@ -171,6 +169,11 @@ impl Link {
             last_id: -1000,
             metrics,
         }
+    }
+
+    /// As this one, of a browser with these gates.
+    pub(super) fn with(self, egress: Option<BrowserEgress>) -> Self {
+        Self { egress, ..self }
     }
 
     /// Runs until the connection ends or the browser is closed; then every lease is told, and the

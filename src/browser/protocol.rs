@@ -43,10 +43,10 @@ pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, Proto
         directory,
         codec: CodecChoice::new(config::Codec::Json),
         cgroups: None,
-            egress: None,
+        egress: None,
     };
     // The open pipe keeps Chrome alive until the answer is there.
-    let (process, _pipe) = Process::start(&launch, None, Codec::Json)?;
+    let (process, _pipe) = Process::start(&launch, &[], None, Codec::Json)?;
     let port = port(process.profile()).await;
     Ok(remote::get_from(&format!("127.0.0.1:{port}"), &[], PATH).await?)
 }

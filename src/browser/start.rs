@@ -21,6 +21,7 @@ use super::{
     openings::Openings,
     permits::Permits,
     process::{Launch, Process},
+    proof::Unproven,
     records::Held,
     remote::{self, RemoteError},
     transport::Transport,
@@ -105,6 +106,9 @@ pub enum BrowserError {
         /// Its product string.
         product: String,
     },
+    /// It may get around its gates.
+    #[error("the browser may not be used: {0}")]
+    Unproven(#[from] Unproven),
     /// A command of the proxy's own failed.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -190,8 +194,8 @@ pub(crate) async fn start(
     let (killed, dedicated) = (Arc::default(), Arc::default());
     let stop = Stop { close: close.clone(), killed: Arc::clone(&killed), at_once: Arc::clone(&dedicated) };
     let bytes = transport.bytes();
-    let link = Link::new(transport, process, egress.clone(), to_do, stop, targets, downloads, metrics);
-    let link = tokio::spawn(link.run());
+    let link = Link::new(transport, process, to_do, stop, targets, downloads, metrics);
+    let link = tokio::spawn(link.with(egress.clone()).run());
     let shared = Shared {
         id,
         orders,
@@ -200,6 +204,7 @@ pub(crate) async fn start(
         profile,
         cgroup,
         egress,
+        proved: false.into(),
         leases: 0.into(),
         held: Held::default(),
         live: 0.into(),

@@ -25,7 +25,7 @@ use super::{
     store::{place_without_secrets, ttl},
     value::{
         LARGEST_MESSAGE, chrome_flag, duration, egress_host, egress_ports, host, limit, listen_address, log_filter, number, origin, path, pixels,
-        size, token_host,
+        size, socket_address, token_host,
     },
 };
 
@@ -181,6 +181,9 @@ settings! {
         /// Hosts that no page may connect to: a name, `*.example.com` for the names below one, an address, a network such as
         /// `203.0.113.0/24`, each with `:PORT` if only that one is meant. Tenants may have further ones.
         egress_deny: Vec<HostPattern> = list("HOST", egress_host).live();
+        /// Name server, as `IP:PORT`, that finds the addresses of hosts for pages, instead of those of the system
+        /// (`/etc/resolv.conf`).
+        egress_dns: Option<SocketAddr> = optional("IP:PORT", socket_address);
         /// Ports that pages may connect to: `web` is 80, 443 and 1024 and above without those of databases and other services,
         /// `all` every port. Parts apply from left to right, and `!` takes out: `web,25,!9000-9999`.
         egress_ports: Ports = one("PORTS", "web", egress_ports).live();

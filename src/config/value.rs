@@ -149,6 +149,11 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
+/// An address with a port.
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an address with a port, such as 10.0.0.2:53".into())
+}
+
 /// A pattern of hosts.
 pub(super) fn egress_host(text: &str) -> Result<HostPattern, String> {
     text.parse().map_err(|_| {

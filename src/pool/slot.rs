@@ -462,6 +462,7 @@ mod tests {
             disk: None,
             is_overdue: false,
             differences: 0,
+            strays: Strays::default(),
         })
     }
 

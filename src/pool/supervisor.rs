@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -59,6 +59,7 @@ impl Pool {
             let special = kind.special().cloned().unwrap_or_default();
             let has_native = matches!(kind, BrowserKind::Dedicated(_));
             let started = browser::start(id, from, &special, has_native, inner.shares, inner.metrics.clone()).await?;
+            let started = self.proven(source, started).await?;
             match &kind {
                 BrowserKind::Shared => Ok((started, None)),
                 BrowserKind::Dedicated(_) => dedicated(started).await,
@@ -97,6 +98,29 @@ impl Pool {
                     let _ = reply.send(Err(NoLease::NotStarted { error: error.clone(), retry_in }));
                 }
                 Err(error)
+            }
+        }
+    }
+
+    /// A browser, once it has proven that nothing gets around its gates, if it has some and no browser of its version has
+    /// proven it before. Otherwise it is ended.
+    async fn proven(&self, source: usize, started: Started) -> Result<Started, BrowserError> {
+        let version = (source, started.browser.identity().product.clone());
+        let proven = || self.inner.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        if !started.browser.is_gated() || proven().contains(&version) {
+            return Ok(started);
+        }
+        let since = Instant::now();
+        match started.browser.prove().await {
+            Ok(()) => {
+                tracing::info!(product = version.1, took = ?since.elapsed(), "it sends everything through its gates");
+                proven().insert(version);
+                Ok(started)
+            }
+            Err(why) => {
+                started.browser.close();
+                let _ = started.link.await;
+                Err(why.into())
             }
         }
     }

@@ -15,6 +15,8 @@ mod upstream;
 
 use std::{fmt, io, sync::Arc};
 
+use crate::api_types::Owner;
+
 pub use self::{
     host::{BadHost, Host},
     hosts::{BadHostPattern, HostLists, HostPattern},
@@ -90,6 +92,8 @@ pub trait EgressGate: fmt::Debug + Send + Sync {
 /// Whose a gate is, and what it may connect to.
 #[derive(Clone, Debug)]
 pub struct EgressBinding {
+    /// The tenant: names are cached for each tenant apart, so that none can find out what another has looked up.
+    pub owner: Owner,
     /// What may be connected to.
     pub rules: Arc<EgressRules>,
     /// The proxy that everything goes through, but what its bypass list names.

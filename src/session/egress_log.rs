@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -25,7 +25,7 @@ const UNTOLD_MOST: usize = 64;
 
 /// The account of one session's network access, which its gates write.
 #[derive(Debug)]
-pub struct EgressLog {
+pub(super) struct EgressLog {
     up: AtomicU64,
     down: AtomicU64,
     failed: AtomicU64,
@@ -33,12 +33,12 @@ pub struct EgressLog {
     failures: Mutex<VecDeque<FailedConnection>>,
     untold: mpsc::Sender<FailedConnection>,
     of_server: [Counter; 2],
-    metrics: std::sync::Arc<Metrics>,
+    metrics: Arc<Metrics>,
 }
 
 impl EgressLog {
     /// An empty one, and the failures that are to be told to clients.
-    pub fn new(metrics: std::sync::Arc<Metrics>) -> (Self, mpsc::Receiver<FailedConnection>) {
+    pub(super) fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<FailedConnection>) {
         let (untold, told) = mpsc::channel(UNTOLD_MOST);
         let of_server = ["up", "down"]
             .map(|direction| metrics.egress_bytes.get_or_create(&DirectionLabels { direction }).clone());
@@ -47,14 +47,14 @@ impl EgressLog {
     }
 
     /// The account so far.
-    pub fn show(&self) -> SessionEgress {
+    pub(super) fn show(&self) -> SessionEgress {
         let (bytes_up, bytes_down) = self.bytes();
         let failed = self.failed.load(Ordering::Relaxed);
         SessionEgress { is_gated: true, bytes_up, bytes_down, failed, failures: self.failures().iter().cloned().collect() }
     }
 
     /// The bytes from its pages and to them.
-    pub fn bytes(&self) -> (u64, u64) {
+    pub(super) fn bytes(&self) -> (u64, u64) {
         (self.up.load(Ordering::Relaxed), self.down.load(Ordering::Relaxed))
     }
 
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_last_failures_are_kept_and_all_are_counted() {
-        let (log, mut told) = EgressLog::new(std::sync::Arc::default());
+        let (log, mut told) = EgressLog::new(Arc::default());
         for port in 0..250 {
             log.failed(&EgressFailure { host: "a.test".to_owned(), port, why: EgressRefusal::Denied });
         }

@@ -52,7 +52,7 @@ use crate::{
     browser::{CallError, ContextHandle, Inbox, Lease},
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
-    config::{Capabilities, Deadlines, Granted},
+    config::Deadlines,
     port::FromBrowser,
     session::{
         client::{Client, Incoming},
@@ -86,15 +86,6 @@ pub struct Start {
     pub control: mpsc::Receiver<Box<Control>>,
     /// The other sessions, for `ghost.*`.
     pub sessions: Arc<dyn SessionService>,
-}
-
-/// What a session may do: what its tenant may and the browser of its lease can honour.
-fn granted(tenant: &Tenant, lease: &Lease) -> Granted {
-    if lease.is_dedicated() {
-        Granted::new(tenant.capabilities().alone(), Capabilities::of_dedicated_browser())
-    } else {
-        Granted::new(tenant.capabilities(), Capabilities::of_shared_browser())
-    }
 }
 
 /// The task's state.
@@ -145,7 +136,7 @@ impl SessionTask {
         let limits = tenant.limits();
         let inbox = lease.open();
         let directory = session_files::Directory::new(terms.directory.join(record.session_info().directory()));
-        let granted = granted(&tenant, &lease);
+        let granted = control::granted(&tenant, &lease);
         let identity = Arc::new(lease.browser().identity().clone());
         let mut session = VirtualBrowser::new(
             granted,
@@ -155,11 +146,7 @@ impl SessionTask {
             browser,
             directory.path().to_owned(),
         );
-        let egress = Egress::bind(&lease, &tenant, &terms);
-        if let Some(egress) = &egress {
-            session.set_gated();
-            record.session_info().set_egress(egress.log().clone());
-        }
+        let egress = Egress::bind(&lease, &tenant, &terms, record.session_info(), &mut session);
         session.limit(terms.cdp_sessions.within(limits.cdp_sessions_per_session));
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);

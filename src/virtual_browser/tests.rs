@@ -27,7 +27,7 @@ use super::*;
 use crate::{
     api_types::capability::Capabilities,
     cdp::{json_object::JsonObject, message},
-    port::{Flavour, NewContext, Reply, Settle},
+    port::{ContextProxy, Flavour, NewContext, Reply, Settle},
 };
 
 const VIEW: ViewId = ViewId(1);
@@ -185,7 +185,7 @@ impl Pair {
             }
             Action::NewContext(tag, NewContext { proxy }) => {
                 self.tags.push_back(tag);
-                proxy.map_or_else(|| "new context".to_owned(), |proxy| format!("new context by {proxy:?}"))
+                if proxy == ContextProxy::None { "new context".to_owned() } else { format!("new context by {proxy:?}") }
             }
             Action::Resume(on, children, ResumeAs::Frame { text, .. }) => {
                 format!("resume {on} children:{children} {}", String::from_utf8_lossy(&text))

@@ -7,13 +7,14 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::SessionTask;
+use super::{SessionInfo, SessionTask, Terms};
 use crate::{
-    api_types::{EgressFailed, Event as _, FailedConnection},
+    api_types::{EgressFailed, Event as _, FailedConnection, Owner, SessionEgress},
     browser::Lease,
     port::egress::{EgressBinding, EgressRules},
     session::egress_log::EgressLog,
     tenant::Tenant,
+    virtual_browser::VirtualBrowser,
 };
 
 /// Most failures that are told in one turn.
@@ -24,27 +25,45 @@ pub(super) struct Egress {
     log: Arc<EgressLog>,
     untold: mpsc::Receiver<FailedConnection>,
     rules: Arc<EgressRules>,
+    owner: Owner,
 }
 
 impl Egress {
     /// Binds the gates of a lease, if it has some, to the rules of a tenant. From now on they connect.
-    pub(super) fn bind(lease: &Lease, tenant: &Tenant, terms: &super::Terms) -> Option<Self> {
+    pub(super) fn bind(
+        lease: &Lease,
+        tenant: &Tenant,
+        terms: &Terms,
+        info: &SessionInfo,
+        session: &mut VirtualBrowser,
+    ) -> Option<Self> {
         if !lease.is_gated() {
             return None;
         }
         let (log, untold) = EgressLog::new(terms.metrics.clone());
-        let egress = Self { log: Arc::new(log), untold, rules: Arc::new(tenant.egress_rules(&terms.network)) };
+        let (rules, owner) = (Arc::new(tenant.egress_rules(&terms.network)), tenant.owner().clone());
+        let egress = Self { log: Arc::new(log), untold, rules, owner };
+        session.set_gated();
+        let _ = info.egress.set(egress.log.clone());
         lease.bind_egress(egress.binding());
         Some(egress)
     }
 
-    /// The account of the session.
-    pub(super) fn log(&self) -> &Arc<EgressLog> {
-        &self.log
+    fn binding(&self) -> EgressBinding {
+        let owner = self.owner.clone();
+        EgressBinding { owner, rules: self.rules.clone(), upstream: None, report: self.log.clone() }
+    }
+}
+
+impl SessionInfo {
+    /// The network access of the session; empty if its requests pass no gates.
+    pub fn show_egress(&self) -> SessionEgress {
+        self.egress.get().map(|log| log.show()).unwrap_or_default()
     }
 
-    fn binding(&self) -> EgressBinding {
-        EgressBinding { rules: self.rules.clone(), upstream: None, report: self.log.clone() }
+    /// The bytes from its pages and to them, if its requests pass gates.
+    pub fn egress_bytes(&self) -> (u64, u64) {
+        self.egress.get().map(|log| log.bytes()).unwrap_or_default()
     }
 }
 

@@ -57,7 +57,7 @@ pub struct SessionInfo {
     // Guards what the task publishes; held for a copy.
     shown: Mutex<Shown>,
     /// Its network access, if its requests pass gates.
-    egress: OnceLock<Arc<EgressLog>>,
+    pub(super) egress: OnceLock<Arc<EgressLog>>,
     /// How long the session lasted, and its traffic, once it has ended.
     total: OnceLock<(Duration, Traffic)>,
     // Guards the list of connected clients; held for a copy, or while one is added or removed.
@@ -88,21 +88,6 @@ impl SessionInfo {
     /// Notes the profile that the session begins with. The first one counts.
     pub fn set_profile(&self, profile: ProfileUse) {
         let _ = self.profile.set(profile);
-    }
-
-    /// Notes the account of its network access. The first one counts.
-    pub(super) fn set_egress(&self, log: Arc<EgressLog>) {
-        let _ = self.egress.set(log);
-    }
-
-    /// Its network access; empty if its requests pass no gates.
-    pub fn show_egress(&self) -> api_types::SessionEgress {
-        self.egress.get().map(|log| log.show()).unwrap_or_default()
-    }
-
-    /// The bytes from its pages and to them, if its requests pass gates.
-    pub fn egress_bytes(&self) -> (u64, u64) {
-        self.egress.get().map(|log| log.bytes()).unwrap_or_default()
     }
 
     /// The profile it begins with, if it begins with one.

@@ -21,7 +21,7 @@ use crate::{
         launch::LaunchLimits,
         persistence::{HibernateGuard, PersistenceError},
     },
-    tenant::{Access, Audit, LimitBook, Limits, Tenant, TenantSettings, Tenants},
+    tenant::{Access, Audit, LimitBook, Limits, ServerNetwork, Tenant, TenantSettings, Tenants},
 };
 
 fn caller() -> Caller {
@@ -122,6 +122,7 @@ async fn start_limited(
             limits: LaunchLimits { flags: 1, bytes: 1 },
             extensions: None,
         },
+        network: ServerNetwork::default(),
         directory: PathBuf::from("/nowhere"),
         user_data: None,
         user_data_quota: 0,

@@ -6,7 +6,10 @@
 
 use crate::{
     cdp::{error::CdpError, json_object::JsonObject},
-    port::{NamedProxy, NewContext},
+    port::{
+        ContextProxy, NewContext,
+        egress::{BadProxy, Bypass, NamedBy, Upstream, proxy_choice},
+    },
     virtual_browser::policy::Refusal,
 };
 
@@ -19,42 +22,21 @@ pub fn new_context(params: &JsonObject<'_>, is_gated: bool) -> Result<NewContext
         return Err(CdpError::INVALID);
     }
     let (server, bypass) = (text("proxyServer")?, text("proxyBypassList")?);
-    let proxy = server.map(|server| NamedProxy { server, bypass });
-    if !is_gated {
-        return Ok(NewContext { proxy });
-    }
-    let proxy = proxy.filter(|proxy| !is_direct(&proxy.server));
-    match &proxy {
-        Some(proxy) => Err(CdpError { code: Refusal::CODE, message: refusal(&proxy.server).into(), data: None }),
-        None => Ok(NewContext { proxy }),
-    }
-}
-
-/// Whether Chrome would use no proxy.
-fn is_direct(server: &str) -> bool {
-    let server = server.trim();
-    server.is_empty() || server.eq_ignore_ascii_case("direct://")
-}
-
-/// Why a session whose requests pass a gate cannot have a context with this proxy.
-fn refusal(server: &str) -> String {
-    let scheme = server.trim().split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let form = if server.contains(['=', ';']) {
-        Some("a proxy for each scheme (http=...;https=...)")
-    } else if server.contains(',') {
-        Some("a list of proxies")
+    let Some(server) = server else { return Ok(NewContext::default()) };
+    let proxy = if is_gated {
+        let bypass = bypass.unwrap_or_default();
+        let with_bypass = |upstream: Upstream| Ok(upstream.with_bypass(Bypass::parse(&bypass)?));
+        let upstream = proxy_choice(&server, NamedBy::Tenant).and_then(|choice| choice.map(with_bypass).transpose());
+        upstream.map_err(refused)?.map_or(ContextProxy::None, ContextProxy::Upstream)
     } else {
-        match scheme.as_deref() {
-            Some("socks4") => Some("a SOCKS4 proxy"),
-            Some(scheme) if scheme.starts_with("pac") => Some("a PAC script"),
-            _ => None,
-        }
+        ContextProxy::AsWritten { server, bypass }
     };
-    let what = form.unwrap_or("a proxy of its own");
-    format!(
-        "'Target.createBrowserContext' with {what} is refused: requests of this session leave through its own gate \
-         (egress), which uses no further proxy; leave proxyServer out"
-    )
+    Ok(NewContext { proxy })
+}
+
+fn refused(why: BadProxy) -> CdpError {
+    let message = format!("'Target.createBrowserContext' with this proxy is refused: {why}");
+    CdpError { code: Refusal::CODE, message: message.into(), data: None }
 }
 
 #[cfg(test)]
@@ -69,7 +51,8 @@ mod tests {
     #[test]
     fn proxies_of_clients_reach_chrome_only_where_there_is_no_gate() {
         let proxy = |server: &str, bypass: Option<&str>| {
-            Ok(NewContext { proxy: Some(NamedProxy { server: server.to_owned(), bypass: bypass.map(str::to_owned) }) })
+            let (server, bypass) = (server.to_owned(), bypass.map(str::to_owned));
+            Ok(NewContext { proxy: ContextProxy::AsWritten { server, bypass } })
         };
         for (server, bypass) in [("http://p:3128", None), ("direct://", Some("*")), ("", Some(""))] {
             let list = bypass.map(|list| format!(r#","proxyBypassList":"{list}""#)).unwrap_or_default();
@@ -91,17 +74,20 @@ mod tests {
     #[test]
     fn proxies_that_get_around_the_gate_are_refused_by_name() {
         for (server, what) in [
-            ("http=a:1;https=b:2", "a proxy for each scheme"),
+            ("http=a:1;https=b:2", "for each scheme"),
             ("http://a:1,direct://", "a list of proxies"),
             ("direct://,http://a:1", "a list of proxies"),
-            ("SOCKS4://a:1", "a SOCKS4 proxy"),
-            ("pac+https://a/x.pac", "a PAC script"),
-            ("pac_url://a", "a PAC script"),
-            ("127.0.0.1:1", "a proxy of its own"),
-            ("direct", "a proxy of its own"),
+            ("SOCKS4://a:1", "SOCKS4 is not supported"),
+            ("pac+https://a/x.pac", "a proxy script"),
+            ("https://user:secret@a:1", "through TLS"),
+            ("ftp://a:1", "the scheme of a proxy"),
         ] {
             let why = new(&format!(r#"{{"proxyServer":"{server}"}}"#), true).expect_err(server);
-            assert!(why.contains(what) && why.contains("leave proxyServer out"), "{server}: {why}");
+            assert!(why.contains(what) && !why.contains("secret"), "{server}: {why}");
         }
+        let bypass = r#"{"proxyServer":"a:1","proxyBypassList":"http://x"}"#;
+        assert!(new(bypass, true).expect_err("no such rule").contains("the bypass list"));
+        let behind = new(r#"{"proxyServer":"socks5://user:secret@a:1","proxyBypassList":"*.b"}"#, true).expect("a proxy");
+        assert!(matches!(&behind.proxy, ContextProxy::Upstream(_)) && !format!("{behind:?}").contains("secret"));
     }
 }

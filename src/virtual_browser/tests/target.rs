@@ -348,12 +348,15 @@ fn contexts_of_gated_sessions_cannot_get_around_the_gate() {
     let mut pair = Pair::new();
     let by_x = r#"{"proxyServer":"x:1","proxyBypassList":"*"}"#;
     let asked = pair.asks("Target.createBrowserContext", by_x);
-    assert_eq!(asked, [r#"new context by NamedProxy { server: "x:1", bypass: Some("*") }"#]);
+    assert_eq!(asked, [r#"new context by AsWritten { server: "x:1", bypass: Some("*") }"#]);
     pair.session.set_gated();
     for own in [r#"{"proxyBypassList":"<-loopback>;127.0.0.1"}"#, r#"{"proxyServer":""}"#, r#"{"proxyServer":" DIRECT:// "}"#]
     {
         assert_eq!(pair.asks("Target.createBrowserContext", own), ["new context"], "{own}");
     }
-    let refused = pair.asks("Target.createBrowserContext", by_x);
-    assert!(refused.len() == 1 && refused[0].contains("leave proxyServer out"), "{refused:?}");
+    // The gate judges the bypass list.
+    let behind = pair.asks("Target.createBrowserContext", by_x);
+    assert!(behind.len() == 1 && behind[0].starts_with("new context by Upstream(Upstream(http://x:1,"), "{behind:?}");
+    let refused = pair.asks("Target.createBrowserContext", r#"{"proxyServer":"http=x:1;https=y:1"}"#);
+    assert!(refused.len() == 1 && refused[0].contains("for each scheme"), "{refused:?}");
 }
