@@ -147,3 +147,146 @@ impl LeaseEgress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{
+        api_types::Owner,
+        cdp::ids::CdpSessionId,
+        port::{
+            ContextProxy, NewContext, Settle,
+            egress::{Allowance, Carried, EgressFailure, EgressReport, NamedBy},
+        },
+    };
+
+    /// Gates that note what they are bound to.
+    #[derive(Debug, Default)]
+    struct FakeGates {
+        opened: AtomicUsize,
+    }
+
+    #[derive(Debug)]
+    struct FakeGate {
+        proxy: String,
+        bound: Mutex<Option<EgressBinding>>,
+    }
+
+    impl EgressGate for FakeGate {
+        fn proxy_server(&self) -> &str {
+            &self.proxy
+        }
+
+        fn bind(&self, binding: EgressBinding) {
+            *self.bound.lock().expect("no panic") = Some(binding);
+        }
+
+        fn unbind(&self) {
+            *self.bound.lock().expect("no panic") = None;
+        }
+    }
+
+    impl BrowserGates for FakeGates {
+        fn nobody(&self) -> &str {
+            "socks5://127.9.9.9:1"
+        }
+
+        fn started(&self, _: u32) {}
+
+        fn open(&self, front: GateFront) -> io::Result<Arc<dyn EgressGate>> {
+            let number = self.opened.fetch_add(1, Ordering::Relaxed);
+            let scheme = if front == GateFront::Socks5 { "socks5" } else { "http" };
+            Ok(Arc::new(FakeGate { proxy: format!("{scheme}://127.0.0.2:{number}"), bound: Mutex::default() }))
+        }
+
+        fn strays(&self) -> Strays {
+            Strays::default()
+        }
+    }
+
+    #[derive(Debug)]
+    struct Deaf;
+
+    impl EgressReport for Deaf {
+        fn failed(&self, _: &EgressFailure) {}
+
+        fn carried(&self, _: Carried) -> Allowance {
+            Allowance::Left
+        }
+
+        fn allowance(&self) -> Allowance {
+            Allowance::Left
+        }
+    }
+
+    fn binding() -> EgressBinding {
+        EgressBinding { owner: Owner::local(), rules: Arc::default(), upstream: None, report: Arc::new(Deaf) }
+    }
+
+    fn lease() -> LeaseEgress {
+        LeaseEgress::new(Some(BrowserEgress { gates: Arc::new(FakeGates::default()), native: None }))
+    }
+
+    fn made(egress: &LeaseEgress, proxy: ContextProxy) -> (String, Arc<dyn EgressGate>) {
+        let base = CdpSessionId::from("BASE");
+        let call = super::super::contexts::create(&base, egress, &NewContext { proxy }).expect("a gate");
+        let Settle::Bind(Some(gate)) = call.settle else { panic!("{:?}", call.settle) };
+        (call.params, gate)
+    }
+
+    fn is_bound(gate: &Arc<dyn EgressGate>) -> bool {
+        !format!("{gate:?}").contains("None")
+    }
+
+    #[test]
+    fn contexts_of_a_gated_browser_have_a_gate_of_their_own_and_no_other_bypass() {
+        let egress = lease();
+        let as_written = || ContextProxy::AsWritten { server: "x:1".to_owned(), bypass: Some("*".to_owned()) };
+        for (number, proxy) in [ContextProxy::None, as_written()].into_iter().enumerate() {
+            let (params, _) = made(&egress, proxy);
+            let only = r#"{"disposeOnDetach":true,"proxyServer":"socks5://127.0.0.2:"#;
+            assert_eq!(params, format!(r#"{only}{number}","proxyBypassList":"<-loopback>"}}"#));
+        }
+        let upstream = Upstream::parse("http://p:3128", NamedBy::Tenant).expect("a proxy");
+        let (params, _) = made(&egress, ContextProxy::Upstream(upstream.clone()));
+        // Its credentials are the client's, and are asked for in HTTP.
+        assert!(params.contains(r#""proxyServer":"http://127.0.0.2:2","proxyBypassList":"<-loopback>""#), "{params}");
+        let open = LeaseEgress::new(None);
+        let base = CdpSessionId::from("BASE");
+        let call = |proxy| super::super::contexts::create(&base, &open, &NewContext { proxy });
+        let params = call(as_written()).expect("no gate").params;
+        assert_eq!(params, r#"{"disposeOnDetach":true,"proxyServer":"x:1","proxyBypassList":"*"}"#);
+        assert_eq!(call(ContextProxy::None).expect("no gate").params, r#"{"disposeOnDetach":true}"#);
+        call(ContextProxy::Upstream(upstream)).expect_err("nothing would use the proxy");
+    }
+
+    #[test]
+    fn gates_are_bound_with_their_lease_and_refuse_everything_before_and_after() {
+        let egress = lease();
+        let (_, warm) = made(&egress, ContextProxy::None);
+        assert!(!is_bound(&warm));
+        egress.bind(binding());
+        let (_, later) = made(&egress, ContextProxy::None);
+        assert!(is_bound(&warm) && is_bound(&later));
+        egress.unbind();
+        assert!(!is_bound(&warm) && !is_bound(&later));
+        let (_, late) = made(&egress, ContextProxy::None);
+        assert!(!is_bound(&late), "a context that is made while its lease ends");
+    }
+
+    #[test]
+    fn flags_leave_chrome_no_way_but_the_gates() {
+        let (gates, native) = (Arc::new(FakeGates::default()), None);
+        let flags = BrowserEgress { gates: gates.clone(), native }.flags();
+        assert_eq!(flags[..2], ["--proxy-server=socks5://127.9.9.9:1", "--proxy-bypass-list=<-loopback>"]);
+        let native = Some(gates.open(GateFront::Socks5).expect("a gate"));
+        let egress = BrowserEgress { gates, native };
+        assert_eq!(egress.flags()[0], "--proxy-server=socks5://127.0.0.2:0");
+        let lease = LeaseEgress::new(Some(egress.clone()));
+        lease.take_native();
+        lease.bind(binding());
+        assert!(egress.native.is_some_and(|gate| is_bound(&gate)));
+    }
+}

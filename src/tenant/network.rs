@@ -62,3 +62,21 @@ pub(super) fn ports<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Ports>,
 fn custom<'de, D: Deserializer<'de>>(why: &dyn Display) -> D::Error {
     D::Error::custom(why)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_of_the_server_hold_beside_those_of_the_tenant() {
+        let read = |text: &str| vec![text.parse::<HostPattern>().expect("a pattern")];
+        let server = ServerNetwork { deny: read("*.corp.test"), ports: Ports::parse("443").expect("ports") };
+        let bare = TenantNetwork::default().rules(&server, false);
+        assert_eq!((bare.lists.len(), bare.ports.to_string().as_str(), bare.private_network), (1, "443", false));
+        assert_eq!(bare.lists[0].deny, read("*.corp.test"));
+        let tenant = TenantNetwork { allow: Some(read("a.test")), deny: Vec::new(), ports: Some(Ports::all()) };
+        let rules = tenant.rules(&server, true);
+        assert!(rules.lists.len() == 2 && rules.ports.contains(22) && rules.private_network);
+        assert_eq!(TenantNetwork::default().rules(&ServerNetwork::default(), false), EgressRules::default());
+    }
+}

@@ -70,6 +70,15 @@ impl World {
 }
 
 #[test]
+fn chrome_says_of_each_context_with_a_gate_that_it_is_gone() {
+    let mut world = World::new(MS);
+    world.disposals.leave(&"base".into(), vec!["one".into(), "two".into()], Vec::new(), true, world.now);
+    world.run(1000 * MS);
+    let names: Vec<&str> = world.begun().into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["one", "two", "base"]);
+}
+
+#[test]
 fn disposals_wait_for_the_reply_and_a_pause_of_equal_length() {
     let mut world = World::new(40 * MS);
     for base in ["a", "b", "c"] {

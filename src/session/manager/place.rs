@@ -57,6 +57,11 @@ impl Place {
             Unplaced::Bad(bad) => ServiceError::Bad(bad),
             Unplaced::Incapable { what, needs } => ServiceError::Incapable { what, needs },
         })?;
+        // *Measured:* an extension with the permission `proxy` overrides the gate.
+        let has_extensions = flags.iter().any(|flag| flag.directories.is_some());
+        if terms.is_gated && has_extensions && !rights.capabilities.private_network {
+            return Err(ServiceError::Incapable { what: "--load-extension", needs: Capability::PrivateNetwork });
+        }
         let mut args = Vec::new();
         for flag in flags {
             args.push(extensions::resolved(flag, terms.extensions.as_deref()).await?);

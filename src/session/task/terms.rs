@@ -65,6 +65,8 @@ pub struct LaunchTerms {
     pub limits: LaunchLimits,
     /// Where extensions may come from.
     pub extensions: Option<PathBuf>,
+    /// Whether what sessions connect to is limited: an extension can give Chrome another proxy.
+    pub is_gated: bool,
 }
 
 impl Terms {
@@ -84,6 +86,7 @@ impl Terms {
                 policy: config.launch_policy,
                 limits: LaunchLimits { flags: config.max_launch_flags, bytes: config.max_launch_bytes },
                 extensions: config.extensions_dir.clone(),
+                is_gated: config.is_gated(),
             },
             directory: directory.join("sessions"),
             user_data: config.profiles_dir.clone().map(UserDataRoot::new),

@@ -121,6 +121,7 @@ async fn start_limited(
             policy: LaunchPolicy::Dedicated,
             limits: LaunchLimits { flags: 1, bytes: 1 },
             extensions: None,
+            is_gated: false,
         },
         network: ServerNetwork::default(),
         directory: PathBuf::from("/nowhere"),

@@ -298,7 +298,7 @@ async fn tenants_cannot_be_managed_without_admin_or_by_odd_names() {
 /// U10: the profile of another tenant, by every interface that takes its name; and a profile of the same name.
 #[tokio::test]
 async fn profiles_of_other_tenants_are_unknown() {
-    let (victim, attacker) = (Tenant::new("victim"), Tenant::new("attacker"));
+    let (victim, attacker) = (Tenant::insider("victim"), Tenant::insider("attacker"));
     let server = Server::start(&[&victim, &attacker], &[]).await;
     let (proxy, site) = (&server.proxy, Site::start().await);
     let url = |tenant: &Tenant, query: &str| format!("/?{query}&token={}", tenant.text());
@@ -362,8 +362,8 @@ async fn profiles_of_other_tenants_are_unknown() {
 #[tokio::test]
 async fn user_data_of_other_tenants_are_unknown() {
     let (victim, attacker) = (
-        Tenant::with("victim", "capabilities = [\"dedicated\"]"),
-        Tenant::with("attacker", "capabilities = [\"dedicated\"]"),
+        Tenant::with("victim", "capabilities = [\"dedicated\", \"private-network\"]"),
+        Tenant::with("attacker", "capabilities = [\"dedicated\", \"private-network\"]"),
     );
     let directory = tempfile::tempdir().expect("a directory");
     let base = directory.path().display().to_string();
