@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn is_bound(gate: &Arc<dyn EgressGate>) -> bool {
-        !format!("{gate:?}").contains("None")
+        format!("{gate:?}").contains("data: Some")
     }
 
     #[test]
