@@ -38,8 +38,8 @@ pub use self::{
     definition::{Domain, Items, Member, Type, merged},
     egress::{FailedConnection, SessionEgress},
     events::{
-        BrowserLost, ClientAttached, ClientDetached, EgressFailed, Event, SessionExpiring, SessionUpdated, SnapshotRestored,
-        SnapshotSaved, UserDataTooLarge,
+        BrowserLost, ClientAttached, ClientDetached, EgressFailed, Event, SessionExpiring, SessionUpdated,
+        SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
     launch::{Launch, LaunchPolicy},
     operations::{Operation, Reply, Request},

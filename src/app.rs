@@ -321,7 +321,8 @@ fn gates(config: &Config, address: SocketAddr) -> Result<Option<Arc<dyn EgressGa
     let servers = match config.egress_dns {
         Some(address) => NameServers::at(address),
         None => NameServers::of_system().map_err(|error| StartError::System {
-            what: "cannot read the name servers of the system (/etc/resolv.conf); name one with --egress-dns".to_owned(),
+            what: "cannot read the name servers of the system (/etc/resolv.conf); name one with --egress-dns"
+                .to_owned(),
             error: io::Error::other(error),
         })?,
     };

@@ -86,9 +86,7 @@ use crate::{
         ids::{CdpSessionId, ContextId, TargetId},
         json_object::JsonObject,
     },
-    port::{
-        BrowserId, Call, Identity, Interest, PageSetup, Reply, ResumeAs, Settle, Tag, egress::Strays,
-    },
+    port::{BrowserId, Call, Identity, Interest, PageSetup, Reply, ResumeAs, Settle, Tag, egress::Strays},
     runtime,
 };
 

@@ -60,7 +60,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
         directory: directory.path().to_owned(),
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
-            egress: None,
+        egress: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let pool = Pool::start(plan, Metrics::default().into()).await?;

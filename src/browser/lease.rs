@@ -284,9 +284,7 @@ impl Browser {
             browser: self.clone(),
         };
         lease.context = match lease.context {
-            LeaseContext::Created(_) => {
-                LeaseContext::Created(self.new_context(id, &lease.base, &lease.egress).await?)
-            }
+            LeaseContext::Created(_) => LeaseContext::Created(self.new_context(id, &lease.base, &lease.egress).await?),
             LeaseContext::Native(_) => {
                 lease.egress.take_native();
                 let (method, params) = ("Target.getBrowserContexts", "{}".to_owned());

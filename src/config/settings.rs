@@ -24,8 +24,8 @@ use super::{
     layers::Layers,
     store::{place_without_secrets, ttl},
     value::{
-        LARGEST_MESSAGE, chrome_flag, duration, egress_host, egress_ports, host, limit, listen_address, log_filter, number, origin, path, pixels,
-        size, socket_address, token_host,
+        LARGEST_MESSAGE, chrome_flag, duration, egress_host, egress_ports, host, limit, listen_address, log_filter,
+        number, origin, path, pixels, size, socket_address, token_host,
     },
 };
 

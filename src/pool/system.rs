@@ -53,7 +53,11 @@ impl Pool {
             );
         }
         if foreign > 0 {
-            tracing::warn!(browser, connections = foreign, "another process connected to gates of the browser; that was refused");
+            tracing::warn!(
+                browser,
+                connections = foreign,
+                "another process connected to gates of the browser; that was refused"
+            );
         }
     }
 

@@ -40,8 +40,8 @@ impl EgressLog {
     /// An empty one, and the failures that are to be told to clients.
     pub(super) fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<FailedConnection>) {
         let (untold, told) = mpsc::channel(UNTOLD_MOST);
-        let of_server = ["up", "down"]
-            .map(|direction| metrics.egress_bytes.get_or_create(&DirectionLabels { direction }).clone());
+        let of_server =
+            ["up", "down"].map(|direction| metrics.egress_bytes.get_or_create(&DirectionLabels { direction }).clone());
         let (up, down, failed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         (Self { up, down, failed, failures: Mutex::default(), untold, of_server, metrics }, told)
     }
@@ -50,7 +50,13 @@ impl EgressLog {
     pub(super) fn show(&self) -> SessionEgress {
         let (bytes_up, bytes_down) = self.bytes();
         let failed = self.failed.load(Ordering::Relaxed);
-        SessionEgress { is_gated: true, bytes_up, bytes_down, failed, failures: self.failures().iter().cloned().collect() }
+        SessionEgress {
+            is_gated: true,
+            bytes_up,
+            bytes_down,
+            failed,
+            failures: self.failures().iter().cloned().collect(),
+        }
     }
 
     /// The bytes from its pages and to them.

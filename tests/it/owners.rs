@@ -43,7 +43,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
         directory: directory.to_owned(),
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
-            egress: None,
+        egress: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let metrics = Arc::new(Metrics::default());

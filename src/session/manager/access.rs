@@ -8,9 +8,9 @@ use crate::{
     api_types::{
         Capability, Request,
         operations::{
-            CloseSession, CreateToken, DeleteTenant, GetEgress, GetPages, GetSession, GetTenant, GetToken, GetUsage, ListTokens,
-            Park, ProfileRequest, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest,
-            TenantRequest, UpdateSession,
+            CloseSession, CreateToken, DeleteTenant, GetEgress, GetPages, GetSession, GetTenant, GetToken, GetUsage,
+            ListTokens, Park, ProfileRequest, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest,
+            SnapshotRequest, TenantRequest, UpdateSession,
         },
     },
     close_reason::CloseReason,

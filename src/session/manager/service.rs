@@ -20,8 +20,8 @@ use crate::{
     api_types::{
         Bad, Initial, Millis, Nothing, Options, Pages, Reply, Request, Session, SessionState, Usage,
         operations::{
-            CloseSession, CreateSession, GetEgress, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST, Park,
-            SessionRequest, UpdateSession,
+            CloseSession, CreateSession, GetEgress, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST,
+            Park, SessionRequest, UpdateSession,
         },
     },
     browser::ContextHandle,

@@ -43,7 +43,11 @@ impl SessionManager {
             TenantRequest::PutTenant(PutTenant { tenant, capabilities, limits }) => {
                 let limits = read(&limits)?;
                 let owner = named(tenants, &tenant)?;
-                let settings = TenantSettings { capabilities: Capabilities::of(capabilities), limits, ..TenantSettings::default() };
+                let settings = TenantSettings {
+                    capabilities: Capabilities::of(capabilities),
+                    limits,
+                    ..TenantSettings::default()
+                };
                 let of = owner.clone();
                 let is_new = tenants.edit(audit, move |text| put_tenant(text, &of, &settings)).await?;
                 let mut reply = Reply::of::<PutTenant>(&shown(&known(tenants, owner.as_str())?.1));

@@ -87,7 +87,8 @@ mod tests {
         }
         let bypass = r#"{"proxyServer":"a:1","proxyBypassList":"http://x"}"#;
         assert!(new(bypass, true).expect_err("no such rule").contains("the bypass list"));
-        let behind = new(r#"{"proxyServer":"socks5://user:secret@a:1","proxyBypassList":"*.b"}"#, true).expect("a proxy");
+        let behind =
+            new(r#"{"proxyServer":"socks5://user:secret@a:1","proxyBypassList":"*.b"}"#, true).expect("a proxy");
         assert!(matches!(&behind.proxy, ContextProxy::Upstream(_)) && !format!("{behind:?}").contains("secret"));
     }
 }

@@ -103,7 +103,7 @@ async fn chrome(directory: &Path) -> Pool {
         directory: directory.to_owned(),
         codec: CodecChoice::new(config::Codec::Auto),
         cgroups: None,
-            egress: None,
+        egress: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")

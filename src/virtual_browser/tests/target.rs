@@ -337,7 +337,9 @@ fn contexts_with_universal_network_access_are_refused() {
     let mut pair = Pair::new();
     let got = pair.asks("Target.createBrowserContext", r#"{"originsWithUniversalNetworkAccess":["http://x"]}"#);
     assert!(got.len() == 1 && got[0].contains("no capability allows it"), "{got:?}");
-    for params in [r#"{"disposeOnDetach":5,"proxyServer":"x"}"#, r#"{"proxyServer":["x"]}"#, r#"{"proxyBypassList":null}"#] {
+    for params in
+        [r#"{"disposeOnDetach":5,"proxyServer":"x"}"#, r#"{"proxyServer":["x"]}"#, r#"{"proxyBypassList":null}"#]
+    {
         assert_eq!(pair.asks("Target.createBrowserContext", params), [failed(1, -32602, "Invalid parameters")]);
     }
     assert_eq!(pair.session.scope.contexts, []);
@@ -350,7 +352,8 @@ fn contexts_of_gated_sessions_cannot_get_around_the_gate() {
     let asked = pair.asks("Target.createBrowserContext", by_x);
     assert_eq!(asked, [r#"new context by AsWritten { server: "x:1", bypass: Some("*") }"#]);
     pair.session.set_gated();
-    for own in [r#"{"proxyBypassList":"<-loopback>;127.0.0.1"}"#, r#"{"proxyServer":""}"#, r#"{"proxyServer":" DIRECT:// "}"#]
+    for own in
+        [r#"{"proxyBypassList":"<-loopback>;127.0.0.1"}"#, r#"{"proxyServer":""}"#, r#"{"proxyServer":" DIRECT:// "}"#]
     {
         assert_eq!(pair.asks("Target.createBrowserContext", own), ["new context"], "{own}");
     }

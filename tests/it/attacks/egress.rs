@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddrV4},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -201,7 +201,9 @@ async fn nothing_that_a_page_loads_is_from_a_private_network(browser: Browser) {
         assert_eq!(client.evaluate(&page.session, &script).await, "tried", "E02: {host}");
         stage.intranet.is_unreached(&format!("E02: {host}"));
         // A redirect of a public site, which the client plays.
-        client.ok(Some(&page.session), "Fetch.enable", json!({ "patterns": [{ "urlPattern": "http://public.test/*" }] })).await;
+        client
+            .ok(Some(&page.session), "Fetch.enable", json!({ "patterns": [{ "urlPattern": "http://public.test/*" }] }))
+            .await;
         let id = client.start(Some(&page.session), "Page.navigate", json!({ "url": "http://public.test/" })).await;
         let paused = client.event_on(&page.session, "Fetch.requestPaused").await;
         let params = json!({
@@ -259,7 +261,8 @@ async fn no_packet_of_webrtc_leaves_the_browser(browser: Browser) {
         }})()"
     );
     let seen = client.evaluate_in(&page.session, &script, Duration::from_secs(20)).await;
-    assert_eq!(seen, json!([]), "E03: candidates");
+    let udp = |candidate: &&Value| candidate.as_str().is_some_and(|text| text.to_lowercase().contains(" udp "));
+    assert_eq!(seen.as_array().expect("a list").iter().find(udp), None, "E03: {seen}");
     stage.intranet.is_unreached("E03");
     stage.others_reach_it("E03").await;
 }
@@ -316,7 +319,9 @@ fn gates_of(pid: u32) -> Vec<SocketAddrV4> {
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .expect("its files")
         .flatten()
-        .filter_map(|file| fs::read_link(file.path()).ok()?.to_str()?.strip_prefix("socket:[")?.strip_suffix(']').map(str::to_owned))
+        .filter_map(|file| {
+            fs::read_link(file.path()).ok()?.to_str()?.strip_prefix("socket:[")?.strip_suffix(']').map(str::to_owned)
+        })
         .collect();
     let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("the sockets");
     let listening = table.lines().skip(1).filter_map(|line| {
@@ -351,19 +356,17 @@ async fn gates_serve_their_own_context_alone(browser: Browser) {
         }
     }
     let account = insider.ok(None, "ghost.getEgress", json!({})).await["egress"].clone();
-    let reasons: Vec<&Value> = account["failures"].as_array().expect("a list").iter().map(|one| &one["reason"]).collect();
+    let reasons: Vec<&Value> =
+        account["failures"].as_array().expect("a list").iter().map(|one| &one["reason"]).collect();
     assert!(reasons.contains(&&json!("own-listener")), "E06: {account}");
     // Nor the port of the server itself.
     let error = navigated(&insider, &page, &stage.server.proxy.url()).await;
     assert_eq!(error, "net::ERR_SOCKS_CONNECTION_FAILED", "E06: the port of the server");
     // Gates end with their contexts.
     drop((insider, guest));
-    let began = Instant::now();
-    let before = gates.len();
-    eventually("gates of ended sessions are closed", async || {
+    eventually("the gates of both sessions are closed", async || {
         let now = gates_of(stage.server.proxy.pid());
-        assert!(began.elapsed() < Duration::from_secs(30), "E05: {now:?} were {before}");
-        !now.iter().any(|gate| gates.contains(gate)) || now.len() <= before
+        gates.iter().filter(|gate| !now.contains(gate)).count() >= 2
     })
     .await;
 }
@@ -376,19 +379,28 @@ async fn a_lost_capability_holds_for_the_next_connection(browser: Browser) {
     let client = stage.client_of(&stage.insider).await;
     let site = crate::site::Site::start().await;
     let page = client.page_at(&site.url_at("localhost", "/page?worker")).await;
-    let register = "navigator.serviceWorker.register('/service.js').then(() => navigator.serviceWorker.ready).then(() => 'ready')";
+    let register =
+        "navigator.serviceWorker.register('/service.js').then(() => navigator.serviceWorker.ready).then(() => 'ready')";
     assert_eq!(client.evaluate(&page.session, register).await, "ready");
+    let targets = client.ok(None, "Target.getTargets", json!({})).await;
+    let targets = targets["targetInfos"].as_array().expect("a list").clone();
+    let worker = targets.iter().find(|target| target["type"] == "service_worker").expect("the worker");
+    let worker = client.attach(None, &text(worker, "targetId")).await;
     let fetch = |url: &str| format!("fetch('{url}', {{ cache: 'no-store' }}).then(() => 'reached', () => 'refused')");
-    assert_eq!(client.evaluate(&page.session, &fetch(&stage.intranet.url("127.0.0.1"))).await, "reached");
-    let text = fs::read_to_string(stage.server.file()).expect("the file").replace("\"private-network\"", "");
-    stage.server.set(&text);
+    for session in [&page.session, &worker] {
+        assert_eq!(client.evaluate(session, &fetch(&stage.intranet.url("127.0.0.1"))).await, "reached");
+    }
+    let file = fs::read_to_string(stage.server.file()).expect("the file").replace("\"private-network\"", "");
+    stage.server.set(&file);
     eventually("the change is in force", async || {
         client.evaluate(&page.session, &fetch(&stage.intranet.url("127.0.0.1"))).await == "refused"
     })
     .await;
     let before = stage.intranet.reached.borrow().len();
     for host in ["127.0.0.1", "localhost", REBOUND] {
-        assert_eq!(client.evaluate(&page.session, &fetch(&stage.intranet.url(host))).await, "refused", "E07: {host}");
+        for session in [&page.session, &worker] {
+            assert_eq!(client.evaluate(session, &fetch(&stage.intranet.url(host))).await, "refused", "E07: {host}");
+        }
     }
     assert_eq!(stage.intranet.reached.borrow().len(), before, "E07");
 }

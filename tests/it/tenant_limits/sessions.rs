@@ -29,7 +29,8 @@ async fn service(directory: &std::path::Path, max_browsers: usize) -> (Pool, Ses
     let found = find::inspect(&Browser::any().await.path).await.expect("a browser");
     let flags = command_line(found.kind, is_root(), &[]);
     let codec = CodecChoice::new(Codec::Auto);
-    let launch = Launch { binary: found.binary, flags, directory: directory.to_owned(), codec, cgroups: None, egress: None };
+    let launch =
+        Launch { binary: found.binary, flags, directory: directory.to_owned(), codec, cgroups: None, egress: None };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let plan = Plan { settings: PoolSettings { max_browsers: Some(max_browsers), ..plan.settings }, ..plan };
     let metrics = Arc::new(Metrics::default());
