@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     api_types::{Isolation, LaunchPolicy, Millis, Options, Owner, Request},
     browser::fake,
-    config::{CdpSessionLimits, ClientQueue, Limit, SnapshotLimits},
+    config::{Capabilities, CdpSessionLimits, ClientQueue, Limit, SnapshotLimits},
     metrics::Metrics,
     session::{
         client::Ledger,
