@@ -34,6 +34,7 @@ async fn pool(directory: &Path, max_dedicated: usize) -> (Pool, Arc<Metrics>) {
         directory: directory.to_owned(),
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
+        egress: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let settings = PoolSettings { max_dedicated, dedicated_spares: 1, ..plan.settings };
