@@ -8,6 +8,7 @@ pub mod audit;
 mod denied;
 mod document;
 mod edit;
+pub mod egress;
 mod file;
 mod freshness;
 pub mod limits;
