@@ -107,19 +107,16 @@ pub trait EgressReport: fmt::Debug + Send + Sync {
     /// A connection was refused, or failed.
     fn failed(&self, failure: &EgressFailure);
 
-    /// So many bytes were carried since the last call for this tunnel. Called at the latest when
-    /// [`EgressReport::EVERY_BYTES`] were carried, and at the end of the tunnel. If it answers
-    /// [`Allowance::Exhausted`], the tunnel is cut.
+    /// So many bytes were carried since the last call for this tunnel. Called at the latest when [`REPORT_EVERY`]
+    /// were carried, and at the end of the tunnel. If it answers [`Allowance::Exhausted`], the tunnel is cut.
     fn carried(&self, bytes: Carried) -> Allowance;
 
     /// Whether another connection may be made now.
     fn allowance(&self) -> Allowance;
 }
 
-impl dyn EgressReport {
-    /// The most bytes that a tunnel carries before it reports them.
-    pub const EVERY_BYTES: u64 = 64 * 1024;
-}
+/// The most bytes that a tunnel carries before it reports them.
+pub const REPORT_EVERY: u64 = 64 * 1024;
 
 /// Whether the tenant may transfer more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,7 +50,8 @@ impl Host {
     }
 
     /// Whether it is a name that stands for this machine or for one of a private network, wherever it is resolved:
-    /// `localhost`, `*.localhost`, `*.local`, `*.internal`, `*.home.arpa`, and names of one label.
+    /// `localhost` and names below it, `*.local`, `*.internal`, `*.localdomain`, `*.lan`, `*.intranet`, `*.home.arpa`, and names of
+    /// one label.
     pub fn is_private_name(&self) -> bool {
         let Self::Name(name) = self else { return false };
         let top = name.rsplit_once('.').map(|(_, top)| top);
@@ -96,9 +97,17 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_host_is_one_host() {
-        for text in
-            ["127.0.0.1", "127.1", "0x7f.1", "0X7F.0.0.1", "2130706433", "017700000001", "127.0.0.1.", "0177.0x0.1", "１２７.0。0.1"]
-        {
+        for text in [
+            "127.0.0.1",
+            "127.1",
+            "0x7f.1",
+            "0X7F.0.0.1",
+            "2130706433",
+            "017700000001",
+            "127.0.0.1.",
+            "0177.0x0.1",
+            "１２７.0。0.1",
+        ] {
             assert_eq!(Host::parse(text), Ok(Ipv4Addr::LOCALHOST.into()), "{text}");
         }
         for text in ["::1", "[::1]", "0:0::1", "[0000::0001]"] {
@@ -117,8 +126,26 @@ mod tests {
         let long = format!("{}.example", "a".repeat(64));
         let longer = format!("{}example", "abcdefgh.".repeat(28));
         for text in [
-            "", ".", "a..b", "a b", "example.com..", "1.2.3.256", "1.2.3.4.5", "fe80::1%eth0", "[::1", "::1]",
-            "[1.2.3.4]", "a:80", "a/b", "a@b", "a\0b", "a\nb", "%31.1", "example.1", &long, &longer,
+            "",
+            ".",
+            "a..b",
+            "a b",
+            "example.com..",
+            "1.2.3.256",
+            "1.2.3.4.5",
+            "fe80::1%eth0",
+            "[::1",
+            "::1]",
+            "[1.2.3.4]",
+            "a:80",
+            "a/b",
+            "a@b",
+            "a\0b",
+            "a\nb",
+            "%31.1",
+            "example.1",
+            &long,
+            &longer,
         ] {
             assert_eq!(Host::parse(text), Err(BadHost), "{text:?}");
         }

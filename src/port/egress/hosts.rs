@@ -64,7 +64,8 @@ impl HostPattern {
 }
 
 fn is_within(network: &IpNet, address: IpAddr) -> bool {
-    network.contains(&address) || embedded(address).into_iter().flatten().any(|inside| network.contains(&IpAddr::V4(inside)))
+    network.contains(&address)
+        || embedded(address).into_iter().flatten().any(|inside| network.contains(&IpAddr::V4(inside)))
 }
 
 impl FromStr for HostPattern {
@@ -192,7 +193,9 @@ mod tests {
 
     #[test]
     fn patterns_are_written_as_they_are_read() {
-        for text in ["*", "a.example", "*.a.example:80", "10.0.0.0/8", "1.2.3.4", "1.2.3.4:80", "::1", "[::1]:80", "fd00::/8"] {
+        for text in
+            ["*", "a.example", "*.a.example:80", "10.0.0.0/8", "1.2.3.4", "1.2.3.4:80", "::1", "[::1]:80", "fd00::/8"]
+        {
             assert_eq!(text.parse::<HostPattern>().map(|pattern| pattern.to_string()), Ok(text.to_owned()));
         }
     }
@@ -200,8 +203,23 @@ mod tests {
     #[test]
     fn what_is_no_pattern_is_refused_by_name() {
         for text in [
-            "", " ", "**", "*example.com", "exam*ple.com", "*.*.com", "a?.com", "10.0.0.0/33", "10.0.0/8", "http://example.com",
-            "example.com:", "example.com:0", "example.com:70000", "example.com/x", "*.10.0.0.1", "[::1]x", "a b",
+            "",
+            " ",
+            "**",
+            "*example.com",
+            "exam*ple.com",
+            "*.*.com",
+            "a?.com",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "http://example.com",
+            "example.com:",
+            "example.com:0",
+            "example.com:70000",
+            "example.com/x",
+            "*.10.0.0.1",
+            "[::1]x",
+            "a b",
         ] {
             let error = text.parse::<HostPattern>().expect_err(text).to_string();
             assert!(error.contains(&format!("{text:?}")), "{error}");

@@ -9,15 +9,17 @@ pub struct Ports(Vec<RangeInclusive<u16>>);
 
 /// A list of ports that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a port, a range such as 8000-8999, or one of these after an exclamation mark, which takes it out again")]
+#[error(
+    "{0:?} is not a port, a range such as 8000-8999, or one of these after an exclamation mark, which takes it out again"
+)]
 pub struct BadPorts(pub String);
 
 impl Ports {
     /// Ports of services that are not of the web and that answer whoever connects, or take HTTP for commands: SMB and
     /// databases, caches, queues, Docker, Kubernetes and others.
     pub const SERVICES: [u16; 33] = [
-        1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 4369, 5432, 5671, 5672, 5900, 5984, 5985, 5986, 6000,
-        6379, 7000, 7001, 8125, 9042, 9092, 9200, 9300, 10250, 10255, 11211, 25672, 26379, 27017,
+        1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 4369, 5432, 5671, 5672, 5900, 5984, 5985, 5986,
+        6000, 6379, 7000, 7001, 8125, 9042, 9092, 9200, 9300, 10250, 10255, 11211, 25672, 26379, 27017,
     ];
 
     /// Every port.

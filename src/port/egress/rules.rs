@@ -1,6 +1,6 @@
 //! What a context may connect to.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::{EgressRefusal, Host, HostLists, Ports, special};
 
@@ -46,7 +46,11 @@ impl EgressRules {
     /// is given as an address.
     pub fn judge_for_upstream(&self, host: &Host, port: u16) -> Result<(), EgressRefusal> {
         self.judge_early(host, port)?;
-        if self.lists.iter().all(|lists| lists.allows(host, None, port)) { Ok(()) } else { Err(EgressRefusal::NotAllowed) }
+        if self.lists.iter().all(|lists| lists.allows(host, None, port)) {
+            Ok(())
+        } else {
+            Err(EgressRefusal::NotAllowed)
+        }
     }
 
     /// What the text alone tells.
@@ -150,6 +154,9 @@ mod tests {
         let name = Host::parse("secret.attacker.test").expect("a name");
         assert_eq!(why(of(vec![lists(&["*.example"], &[])]).judge_name(&name, 443)), "not-allowed");
         assert_eq!(why(of(vec![lists(&["*.example", "8.8.8.0/24"], &[])]).judge_name(&name, 443)), "");
-        assert_eq!(why(of(vec![lists(&["*.example", "8.8.8.0/24"], &[])]).judge_for_upstream(&name, 443)), "not-allowed");
+        assert_eq!(
+            why(of(vec![lists(&["*.example", "8.8.8.0/24"], &[])]).judge_for_upstream(&name, 443)),
+            "not-allowed"
+        );
     }
 }

@@ -3,7 +3,7 @@
 //! Sources: IANA's registries of special-purpose addresses, of IPv4 and of IPv6, of October 2025, and RFC 6890. Blocks of
 //! these that are reachable for everybody (AS112, AMT) are not special here.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address that is not one of the public internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,9 @@ pub fn embedded(address: IpAddr) -> [Option<Ipv4Addr>; 2] {
 }
 
 fn is_special_v4(address: Ipv4Addr) -> bool {
-    match address.octets() {
-        // This network, private, loopback, future use and broadcast (240/4), multicast.
+    matches!(
+        address.octets(),
+        // This network, private, loopback, multicast, future use and broadcast.
         [0 | 10 | 127 | 224..=255, ..]
         // Shared with the provider's NAT.
         | [100, 64..=127, ..]
@@ -62,18 +63,17 @@ fn is_special_v4(address: Ipv4Addr) -> bool {
         // Benchmarks.
         | [198, 18..=19, ..]
         // Azure's host: it answers each virtual machine, and is in no registry.
-        | [168, 63, 129, 16] => true,
-        _ => false,
-    }
+        | [168, 63, 129, 16]
+    )
 }
 
 fn is_special_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // What is written in these was judged.
-        [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x2002, ..] | [0x2001, 0, ..] => false,
-        // IETF protocol assignments (2001::/23) but for anycast of PCP and TURN, AMT, AS112, ORCHIDv2, drone ids.
-        [0x2001, 1, 0, 0, 0, 0, 0, 1..=3] | [0x2001, 3, ..] | [0x2001, 4, 0x112, ..] => false,
-        [0x2001, 0x20..=0x3f, ..] => false,
+        [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x2002, ..] | [0x2001, 0, ..]
+        // Of IETF protocol assignments: anycast of PCP, TURN and DNS-SD, AMT, AS112, ORCHIDv2, drone ids.
+        | [0x2001, 1, 0, 0, 0, 0, 0, 1..=3] | [0x2001, 3, ..] | [0x2001, 4, 0x112, ..] | [0x2001, 0x20..=0x3f, ..] => false,
+        // The other IETF protocol assignments (2001::/23).
         [0x2001, 1..=0x1ff, ..]
         // Documentation.
         | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => true,
@@ -95,12 +95,50 @@ mod tests {
     #[test]
     fn addresses_of_special_purpose_are_known() {
         for text in [
-            "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "100.127.255.255", "127.0.0.1",
-            "127.255.255.254", "168.63.129.16", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1",
-            "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.9", "224.0.0.1",
-            "239.255.255.255", "240.0.0.1", "255.255.255.255", "::", "::1", "100::1", "100:0:0:1::1", "fc00::1",
-            "fd00:ec2::254", "fe80::1", "febf::1", "fec0::1", "ff02::1", "64:ff9b:1::1", "2001:2::1", "2001:10::1", "2001:1::4",
-            "2001:db8::1", "3fff::1", "3fff:fff::1", "5f00::1", "4000::1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.100.100.200",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.255.254",
+            "168.63.129.16",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.192",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "100::1",
+            "100:0:0:1::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "febf::1",
+            "fec0::1",
+            "ff02::1",
+            "64:ff9b:1::1",
+            "2001:2::1",
+            "2001:10::1",
+            "2001:1::4",
+            "2001:db8::1",
+            "3fff::1",
+            "3fff:fff::1",
+            "5f00::1",
+            "4000::1",
         ] {
             assert_eq!(found(text).as_deref(), Some(text));
         }
@@ -109,12 +147,38 @@ mod tests {
     #[test]
     fn addresses_of_the_internet_are_not_special() {
         for text in [
-            "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.1",
-            "168.63.129.15", "169.253.255.255", "172.15.255.255", "172.32.0.0", "192.0.1.1", "192.31.196.1", "192.167.255.255",
-            "192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2606:4700::1111", "2001:200::1", "2001:3::1",
-            "2001:4:112::1", "2001:20::1", "2620:4f:8000::1", "2a00:1450::1", "3ffe::1", "3fff:1000::1",
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.1",
+            "168.63.129.15",
+            "169.253.255.255",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.1",
+            "192.31.196.1",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2001:200::1",
+            "2001:3::1",
+            "2001:4:112::1",
+            "2001:20::1",
+            "2620:4f:8000::1",
+            "2a00:1450::1",
+            "3ffe::1",
+            "3fff:1000::1",
             // Of the internet, in an IPv6 address.
-            "::ffff:1.1.1.1", "64:ff9b::8.8.8.8", "2002:808:808::1", "2001:0:808:808::f7f7:f7f7",
+            "::ffff:1.1.1.1",
+            "64:ff9b::8.8.8.8",
+            "2002:808:808::1",
+            "2001:0:808:808::f7f7:f7f7",
         ] {
             assert_eq!(found(text), None, "{text}");
         }
@@ -144,7 +208,8 @@ mod tests {
         #[test]
         fn a_special_ipv4_address_is_special_in_every_disguise(number: u32) {
             let v4 = Ipv4Addr::from(number);
-            let [high, low] = [(number >> 16) as u16, number as u16];
+            let [a, b, c, d] = number.to_be_bytes();
+            let [high, low] = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
             let disguises = [
                 v4.to_ipv6_mapped(),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),

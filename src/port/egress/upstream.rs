@@ -2,7 +2,10 @@
 
 mod bypass;
 
-use std::{fmt, fmt::Write as _};
+use std::{
+    fmt::{self, Write as _},
+    net::IpAddr,
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -17,7 +20,8 @@ const TEXT_MOST: usize = 4096;
 /// What a user name or a password in a URL has in its place.
 const SESSION: &str = "{session}";
 /// What stands for itself in the user of a URL.
-const IN_USER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'{').remove(b'}');
+const IN_USER: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'{').remove(b'}');
 
 /// A proxy that the connections of a context go through. Its `Debug` and `Display` show no credentials.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,15 +89,21 @@ pub enum BadProxy {
     #[error("the scheme of a proxy is http:// or socks5://")]
     Scheme,
     /// The host or the port cannot be read.
-    #[error("the host or the port of the proxy cannot be read: write http://USER:PASSWORD@HOST:PORT, or socks5://…, and a percent \
-             escape (%40) for what is special in the user or the password")]
+    #[error(
+        "the host or the port of the proxy cannot be read: write http://USER:PASSWORD@HOST:PORT, or socks5://…, and a percent \
+             escape (%40) for what is special in the user or the password"
+    )]
     Address,
     /// The credentials cannot be used.
-    #[error("the user of a proxy has 1 to 255 bytes, the password at most 255, both in UTF-8 without control characters")]
+    #[error(
+        "the user of a proxy has 1 to 255 bytes, the password at most 255, both in UTF-8 without control characters"
+    )]
     Credentials,
     /// The bypass list cannot be read.
-    #[error("the bypass list cannot be read: it is a list of hosts (example.com, *.example.com, .example.com, 10.0.0.0/8, \
-             <local>, each with a port if only that is meant), with commas or semicolons between them, without schemes")]
+    #[error(
+        "the bypass list cannot be read: it is a list of hosts (example.com, *.example.com, .example.com, 10.0.0.0/8, \
+             <local>, each with a port if only that is meant), with commas or semicolons between them, without schemes"
+    )]
     Bypass,
 }
 
@@ -119,9 +129,9 @@ impl Upstream {
             Some((scheme, rest)) if !scheme.contains(['@', ':', '/']) => (Some(scheme.trim()), rest),
             _ => (None, text),
         };
-        // `=` is before the scheme of the first in a list, or before the first host if that has none.
-        let before_user = rest.split_once('@').map_or(rest, |(user, _)| if scheme.is_none() { "" } else { user });
-        if scheme.is_some_and(|scheme| scheme.contains('=')) || (scheme.is_none() && before_user.contains('=')) {
+        // A list by scheme has `=` before the first scheme, or before the first host. A user or a password may have it too.
+        let is_list = scheme.map_or(rest.contains('=') && !rest.contains('@'), |scheme| scheme.contains('='));
+        if is_list {
             return Err(BadProxy::ListByScheme);
         }
         let protocol = protocol(scheme)?;
@@ -187,7 +197,7 @@ impl Upstream {
 
     fn address(&self) -> String {
         match &self.host {
-            Host::Address(std::net::IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
+            Host::Address(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
             host => format!("{host}:{}", self.port),
         }
     }
@@ -215,13 +225,13 @@ fn host_and_port(text: &str) -> Option<(Host, Option<u16>)> {
     };
     let is_port = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
     let port = match port {
-        Some(port) => Some(Some(port).filter(is_port)?.parse().ok().filter(|port| *port > 0)?),
+        Some(port) => Some(Some(port).filter(is_port)?.parse::<u16>().ok().filter(|port| *port > 0)?),
         None => None,
     };
     let is_bracketed = host.starts_with('[');
     let host = Host::parse(host).ok()?;
     // Without brackets it cannot be told where the port begins.
-    let is_v6 = matches!(host, Host::Address(std::net::IpAddr::V6(_)));
+    let is_v6 = matches!(host, Host::Address(IpAddr::V6(_)));
     (is_v6 == is_bracketed).then_some((host, port))
 }
 

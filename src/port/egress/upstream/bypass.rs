@@ -174,7 +174,9 @@ mod tests {
 
     #[test]
     fn rules_that_cannot_be_read_are_refused() {
-        for list in ["https://a.example", "<foo>", "a b", "a:x", "10.0.0.0/99", ".", "a@b", "exa mple", "a.example:70000"] {
+        for list in
+            ["https://a.example", "<foo>", "a b", "a:x", "10.0.0.0/99", ".", "a@b", "exa mple", "a.example:70000"]
+        {
             assert_eq!(Bypass::parse(list), Err(BadProxy::Bypass), "{list}");
         }
         assert_eq!(Bypass::parse(&"a,".repeat(1001)), Err(BadProxy::Bypass));
