@@ -207,7 +207,7 @@ async fn nothing_that_a_page_loads_is_from_a_private_network(browser: Browser) {
         let id = client.start(Some(&page.session), "Page.navigate", json!({ "url": "http://public.test/" })).await;
         let paused = client.event_on(&page.session, "Fetch.requestPaused").await;
         let params = json!({
-            "requestId": paused["params"]["requestId"], "responseCode": 302,
+            "requestId": paused["requestId"], "responseCode": 302,
             "responseHeaders": [{ "name": "Location", "value": url }],
         });
         client.ok(Some(&page.session), "Fetch.fulfillRequest", params).await;
@@ -363,6 +363,7 @@ async fn gates_serve_their_own_context_alone(browser: Browser) {
     let error = navigated(&insider, &page, &stage.server.proxy.url()).await;
     assert_eq!(error, "net::ERR_SOCKS_CONNECTION_FAILED", "E06: the port of the server");
     // Gates end with their contexts.
+    let gates = gates_of(stage.server.proxy.pid());
     drop((insider, guest));
     eventually("the gates of both sessions are closed", async || {
         let now = gates_of(stage.server.proxy.pid());
