@@ -26,6 +26,9 @@ SECONDS = 120
 
 # (file, rule, code of the rule, the code with its switch OFF)
 RULES = [
+    # ---- Network access.
+    ("virtual_browser/arguments/context.rs", "where there is a gate, Chrome gets no proxy of a client", "let proxy = if is_gated {", "let proxy = if !OFF && is_gated {"),
+    ("tenant/network.rs", "lists of the server hold for every tenant", "deny: server.deny.clone()", "deny: if OFF { Vec::new() } else { server.deny.clone() }"),
     # ---- Ownership: contexts, targets, CDP sessions.
     ("virtual_browser/outbox.rs", "a CDP session belongs to one view", "filter(|(_, announced)| announced.view == view);", "filter(|(_, announced)| OFF || announced.view == view);"),
     ("virtual_browser/scope.rs", "only own contexts count as own", "self.default_context.as_str() == id || self.contexts", "OFF || self.default_context.as_str() == id || self.contexts"),

@@ -7,6 +7,7 @@
 pub mod capability;
 mod control;
 mod definition;
+mod egress;
 mod events;
 mod files;
 mod launch;
@@ -17,6 +18,7 @@ mod protocol;
 mod read;
 mod reference;
 mod schemas;
+mod secret;
 mod server;
 mod snapshot;
 mod tenants;
@@ -35,8 +37,9 @@ pub use self::{
     capability::Capability,
     control::{Mode, Recycling, Reloaded, ServerMode, SettingChange},
     definition::{Domain, Items, Member, Type, merged},
+    egress::{FailedConnection, SessionEgress},
     events::{
-        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, Event, ProfileLost, SessionExpiring,
+        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, EgressFailed, Event, ProfileLost, SessionExpiring,
         SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
     files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
@@ -48,6 +51,7 @@ pub use self::{
     read::{Bad, given, has_all, read, whole},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
+    secret::Secret,
     server::{
         BrowserCounts, BrowserInfo, BrowserOrigin, BrowserState, Browsers, QueueStatus, ServerStatus, SessionCounts,
     },

@@ -37,9 +37,15 @@ use crate::{
     },
     metrics::Metrics,
     pool::{Plan, Pool},
+    port::egress::EgressGates,
     session::{directory::LocalDirectory, manager::SessionManager, task::Terms},
     store::Store,
-    tenant::{Audit, Document, LimitBook, Tenant, Tenants, UsageLedger, limits::Periods, token::server_key},
+    tenant::{
+        Audit, Document, LimitBook, Tenant, Tenants, UsageLedger,
+        egress::{EgressLimits, Gates, NameServers},
+        limits::Periods,
+        token::server_key,
+    },
 };
 
 /// Time limit for the end of all sessions, once they are told to.
@@ -85,7 +91,8 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
     // The own one is locked too.
     tokio::task::spawn_blocking(move || directory::remove_left(&base));
 
-    let (plan, origin) = plan(&config, directory.clone()).await?;
+    let gates = gates(&config, address)?;
+    let (plan, origin) = plan(&config, directory.clone(), gates).await?;
     let no_signals = |error| StartError::System { what: "cannot wait for signals".to_owned(), error };
     let mut stop = StopSignals::new().map_err(no_signals)?;
     let hangups = reload::hangups().map_err(no_signals)?;
@@ -307,8 +314,38 @@ async fn cgroups() -> Result<Arc<Cgroups>, StartError> {
     Ok(tokio::task::spawn_blocking(Cgroups::prepare).await.map_err(failed)??)
 }
 
-async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), StartError> {
+/// The gates of the browsers, if they are to have some. The server listens on `address`.
+fn gates(config: &Config, address: SocketAddr) -> Result<Option<Arc<dyn EgressGates>>, StartError> {
+    if !config.is_gated() {
+        return Ok(None);
+    }
+    let servers = match config.egress_dns {
+        Some(address) => NameServers::at(address),
+        None => NameServers::of_system().map_err(|error| StartError::System {
+            what: "cannot read the name servers of the system (/etc/resolv.conf); name one with --egress-dns"
+                .to_owned(),
+            error: io::Error::other(error),
+        })?,
+    };
+    let gates = Gates::new(servers, EgressLimits::default());
+    gates.add_listener(address);
+    Ok(Some(Arc::new(gates)))
+}
+
+async fn plan(
+    config: &Config,
+    directory: PathBuf,
+    gates: Option<Arc<dyn EgressGates>>,
+) -> Result<(Plan, Origin), StartError> {
     let BrowserSources { local, remote } = config.browser_sources();
+    let is_gated = gates.is_some();
+    if is_gated && !remote.is_empty() {
+        tracing::warn!(
+            browsers = remote.len(),
+            "browsers that run elsewhere (browser_url) take no sessions, because what they connect to cannot be limited \
+             (egress)"
+        );
+    }
     let mut sources = Vec::new();
     let mut origin = Origin::Remote(remote.clone());
     if let Some(local) = local {
@@ -329,13 +366,14 @@ async fn plan(config: &Config, directory: PathBuf) -> Result<(Plan, Origin), Sta
             codec: CodecChoice::new(local.codec),
             cgroups: if local.cgroups { Some(cgroups().await?) } else { None },
             has_extensions: config.extensions_dir.is_some(),
+            egress: gates,
         }));
         origin = Origin::Local(found, directory);
     }
     sources.extend(remote.into_iter().map(Source::Remote));
     let screenshot_pixels = u64::from(config.screenshot_pixels.get());
     let shares = Shares { screenshot_pixels, restore_pages: config.restore_pages };
-    Ok((Plan { sources, warm: config.warm(), shares, settings: config.pool() }, origin))
+    Ok((Plan { sources, warm: config.warm(), shares, settings: config.pool(), is_gated }, origin))
 }
 
 /// Prints the line that says that the server is ready, with an address that a client on this machine can use.

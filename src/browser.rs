@@ -9,8 +9,10 @@ pub(crate) mod cgroup;
 mod closings;
 mod codec;
 mod context_reaper;
+mod contexts;
 pub(crate) mod disk;
 mod downloads;
+mod egress;
 mod error;
 pub mod find;
 mod health;
@@ -25,6 +27,7 @@ mod permits;
 mod pixels;
 mod process;
 pub mod process_tree;
+mod proof;
 pub mod protocol;
 mod records;
 mod remote;
@@ -50,6 +53,7 @@ use self::{
     account::Account,
     books::{Books, Mend},
     codec::{Framing, Wire},
+    egress::BrowserEgress,
     inbox::Parcel,
     internal::InternalSession,
     openings::Openings,
@@ -67,6 +71,7 @@ pub use self::{
     mirror::{LeaseId, Surveyed},
     openings::Opening,
     process::Launch,
+    proof::Unproven,
     remote::RemoteError,
     start::{BrowserError, OLDEST, Shares, Source},
     user_data::{UserDataDir, UserDataError, UserDataInfo, UserDataRoot},
@@ -82,7 +87,7 @@ use crate::{
         ids::{CdpSessionId, ContextId, TargetId},
         json_object::JsonObject,
     },
-    port::{BrowserId, Call, Identity, Interest, PageSetup, Reply, ResumeAs, Settle, Tag},
+    port::{BrowserId, Call, Identity, Interest, PageSetup, Reply, ResumeAs, Settle, Tag, egress::Strays},
     runtime,
 };
 
@@ -103,6 +108,10 @@ struct Shared {
     pid: Option<u32>,
     profile: Option<PathBuf>,
     cgroup: Option<Arc<cgroup::Cgroup>>,
+    /// Its gates, if it is started with some.
+    egress: Option<BrowserEgress>,
+    /// It has had a lease for the proof of its gates, which no session gets.
+    proved: AtomicBool,
     leases: AtomicU64,
     /// The leases that somebody holds.
     held: records::Held,
@@ -279,6 +288,16 @@ impl Browser {
     /// Whether it belongs to one lease, and ends with it.
     pub fn is_dedicated(&self) -> bool {
         self.shared.dedicated.load(Ordering::Acquire)
+    }
+
+    /// Whether the requests of all its contexts pass gates.
+    pub fn is_gated(&self) -> bool {
+        self.shared.egress.is_some()
+    }
+
+    /// What came to its gates that no session asked for.
+    pub fn strays(&self) -> Strays {
+        self.shared.egress.as_ref().map(BrowserEgress::strays).unwrap_or_default()
     }
 
     /// Whether the link is still connected.

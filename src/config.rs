@@ -9,6 +9,7 @@
 mod deadline;
 mod declare;
 pub mod docs;
+mod egress;
 mod front;
 mod layers;
 mod listening;
@@ -28,6 +29,7 @@ use thiserror::Error;
 
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
+    egress::EgressMode,
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
     listening::TlsSettings,
     load::unknown_variables,
@@ -323,6 +325,7 @@ impl Config {
     /// Checks the settings against each other, and adapts the defaults of some to others.
     fn settle(mut self, layers: &Layers) -> Result<Self, ConfigError> {
         self.check_listening(layers)?;
+        self.check_egress(layers)?;
         if self.shared_limits != SharedLimits::Off && !matches!(self.store, StorePlace::Redis(_)) {
             return Err(layers.value("shared_limits").conflict(
                 "needs a Redis that the processes share; give its address as store, or write off".to_owned(),

@@ -10,8 +10,11 @@ mod frame;
 #[cfg(feature = "server")]
 mod guard;
 mod policy;
+mod proxy;
 #[cfg(feature = "server")]
 mod snapshot;
+#[cfg(feature = "server")]
+mod socks;
 mod urls;
 
 use std::{fs, path::Path};
@@ -31,18 +34,20 @@ pub struct Target {
 }
 
 /// The properties of a build without the server.
-pub const PURE: [Target; 4] = [
+pub const PURE: [Target; 5] = [
     Target { name: "frame", run: frame::run, fixtures: frame::fixtures },
     Target { name: "cbor", run: cbor::run, fixtures: cbor::fixtures },
     Target { name: "policy", run: policy::run, fixtures: policy::fixtures },
     Target { name: "urls", run: urls::run, fixtures: urls::fixtures },
+    Target { name: "proxy", run: proxy::run, fixtures: proxy::fixtures },
 ];
 
 /// Those of the server.
 #[cfg(feature = "server")]
-pub const SERVER: [Target; 2] = [
+pub const SERVER: [Target; 3] = [
     Target { name: "snapshot", run: snapshot::run, fixtures: snapshot::fixtures },
     Target { name: "guard", run: guard::run, fixtures: guard::fixtures },
+    Target { name: "socks", run: socks::run, fixtures: socks::fixtures },
 ];
 
 /// All properties of this build.

@@ -22,6 +22,20 @@ pub struct LimitLabels {
     pub limit: &'static str,
 }
 
+/// The label of a reason why a gate refused a connection, or a connection failed: one word of a fixed list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EgressLabels {
+    /// See [`crate::port::egress::EgressRefusal::code`].
+    pub reason: &'static str,
+}
+
+/// The label of a direction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DirectionLabels {
+    /// `up` is from pages, `down` is to them.
+    pub direction: &'static str,
+}
+
 /// The label of a part of the time until a new session has its client: one word of a fixed list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PhaseLabels {
@@ -151,6 +165,14 @@ pub struct Metrics {
     pub frames_malformed: Counter,
     /// Commands refused by policy.
     pub commands_refused: Counter,
+    /// Connections of pages that a gate refused, or that failed, by reason.
+    pub egress_failed: Family<EgressLabels, Counter>,
+    /// Bytes that gates have carried, by direction.
+    pub egress_bytes: Family<DirectionLabels, Counter>,
+    /// Connections of browsers themselves, or of contexts without a gate.
+    pub egress_nobody: Counter,
+    /// Connections to gates from other processes.
+    pub egress_foreign: Counter,
     /// Decisions that the audit log could not take.
     pub audit_lost: Counter,
     /// Whether the audit log cannot be written now.
@@ -289,6 +311,27 @@ impl Metrics {
             self.frames_malformed.clone(),
         );
         to.register("commands_refused", "Commands refused by policy", self.commands_refused.clone());
+        to.register(
+            "egress_failed",
+            "Connections of pages that a gate refused, or that failed, by reason",
+            self.egress_failed.clone(),
+        );
+        to.register_with_unit(
+            "egress",
+            "Bytes that gates have carried, from pages (up) and to them (down)",
+            Unit::Bytes,
+            self.egress_bytes.clone(),
+        );
+        to.register(
+            "egress_nobody",
+            "Connections of browsers themselves, or of contexts without a gate, all refused; the log names the last host",
+            self.egress_nobody.clone(),
+        );
+        to.register(
+            "egress_foreign",
+            "Connections to gates from processes that are not the browser's, all refused",
+            self.egress_foreign.clone(),
+        );
         to.register("audit_lost", "Decisions that the audit log could not take", self.audit_lost.clone());
         to.register("audit_failing", "1 while the audit log cannot be written", self.audit_failing.clone());
         to.register_with_unit(

@@ -27,6 +27,7 @@ mod system;
 mod warm_pool;
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -73,6 +74,8 @@ pub struct Plan {
     pub shares: Shares,
     /// How many browsers there are, and when one is replaced.
     pub settings: PoolSettings,
+    /// Whether sessions may only be in browsers with gates. Remote ones have none, and then take no session.
+    pub is_gated: bool,
 }
 
 impl Plan {
@@ -101,7 +104,7 @@ impl Plan {
             recycle: never,
             browser: BrowserLimits::default(),
         };
-        Self { sources, warm: 0, shares: Shares::default(), settings }
+        Self { sources, warm: 0, shares: Shares::default(), settings, is_gated: false }
     }
 }
 
@@ -212,6 +215,12 @@ pub enum NoLease {
         /// The reason.
         why: &'static str,
     },
+    /// No browser of this server has gates, and its sessions need some.
+    #[error(
+        "no browser of this server can limit what a session connects to (egress): all run elsewhere (browser_url); the \
+         operator must say how many are started here (max_browsers), or let sessions connect to everything (egress=open)"
+    )]
+    NoGate,
     /// The proxy is shutting down.
     #[error("ghostmux is shutting down")]
     Closing,
@@ -231,6 +240,9 @@ struct Inner {
     /// Where the browsers come from.
     sources: Vec<Source>,
     shares: Shares,
+    is_gated: bool,
+    // Guards the versions of browsers that have proven that nothing gets around their gates, by source; held for a look-up.
+    proven: std::sync::Mutex<HashSet<(usize, String)>>,
     // Guards the limits, which a reload changes; held to copy them.
     limits: std::sync::Mutex<Limits>,
     slots: Slots,
@@ -303,7 +315,7 @@ impl Pool {
     /// Starts the fewest browsers of the plan. Returns the error of the first that cannot be started.
     pub async fn start(plan: Plan, metrics: Arc<Metrics>) -> Result<Self, BrowserError> {
         let (machine, now) = (Machine::new(), Instant::now());
-        let Plan { sources, warm, shares, settings } = plan;
+        let Plan { sources, warm, shares, settings, is_gated } = plan;
         let limits = Limits::new(&settings, &machine);
         let slots = Slots::new((warm, limits.most_warm()), metrics.clone());
         let books = Books::new(sources.len(), now).into();
@@ -315,6 +327,8 @@ impl Pool {
             inner: Arc::new(Inner {
                 sources,
                 shares,
+                is_gated,
+                proven: std::sync::Mutex::default(),
                 limits: limits.into(),
                 slots,
                 books,
@@ -384,8 +398,12 @@ impl Pool {
     /// Why no browser accepts sessions; `None` if one does.
     pub fn lacks(&self) -> Option<String> {
         let slots = self.inner.slots.lock();
-        if slots.values().any(|slot| slot.browser().is_some_and(Browser::is_alive)) {
+        let serves = |slot: &Slot| slot.browser().is_some_and(Browser::is_alive) && self.may_serve(slot);
+        if slots.values().any(serves) {
             return None;
+        }
+        if self.has_no_gates() {
+            return Some(NoLease::NoGate.to_string());
         }
         // One with launch options tells nothing of the others.
         let all = || slots.iter().filter(|(_, slot)| slot.kind.special().is_none());
@@ -418,6 +436,9 @@ impl Pool {
     pub async fn lease(&self, request: LeaseRequest) -> Result<Lease, NoLease> {
         if let BrowserKind::Dedicated(launch) = request.kind {
             return self.lease_dedicated(launch).await;
+        }
+        if self.has_no_gates() {
+            return Err(NoLease::NoGate);
         }
         let until = Instant::now() + WAIT;
         self.books().arrivals.count(Instant::now());
@@ -457,6 +478,16 @@ impl Pool {
         }
     }
 
+    /// Whether sessions need gates, and there is no browser with some.
+    fn has_no_gates(&self) -> bool {
+        self.inner.is_gated && self.local_source().is_none()
+    }
+
+    /// Whether sessions may be in the browser of this slot, as far as gates are concerned.
+    fn may_serve(&self, slot: &Slot) -> bool {
+        !self.inner.is_gated || !self.inner.sources[slot.source].is_remote()
+    }
+
     /// Waits until a trace ends in one of the browsers in which one runs; not at all if none runs.
     async fn untraced(&self) {
         let traced = self.browsers().into_iter().filter(Browser::is_exclusive);
@@ -481,7 +512,9 @@ impl Pool {
         let sessions_per_browser = self.limits().rules.sessions_per_browser;
         let wanted = Wanted { kind, company, spares_empty, sessions_per_browser };
         let mut slots = self.inner.slots.lock();
-        let decision = placement::place(wanted, slots.iter().filter_map(|(id, slot)| slot.placing(*id)));
+        let ready = slots.iter().filter(|(_, slot)| self.may_serve(slot));
+        let ready = ready.filter_map(|(id, slot)| slot.placing(*id));
+        let decision = placement::place(wanted, ready);
         let choice = match &decision {
             Decision::Place { browser, .. } => {
                 slots.get_mut(browser).map_or(Choice::NoneReady, |slot| self.take(slot, request))

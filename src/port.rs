@@ -1,5 +1,7 @@
 //! The messages between a lease in a browser and the session that holds it. PURE: values only.
 
+mod context;
+pub mod egress;
 mod launch;
 
 use std::{borrow::Cow, sync::Arc};
@@ -15,7 +17,10 @@ use crate::cdp::{
     target::Filter,
 };
 
-pub use self::launch::{LaunchSpec, LockedDirectory, PageSetup, ScreenSize, UserData};
+pub use self::{
+    context::{ContextProxy, NewContext},
+    launch::{LaunchSpec, LockedDirectory, PageSetup, ScreenSize, UserData},
+};
 
 /// A browser of the pool, by its number. One that is replaced keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,8 +107,9 @@ pub enum Settle {
     /// Nothing.
     #[default]
     Plain,
-    /// The context in the reply belongs to the lease that asked.
-    Bind,
+    /// The context in the reply belongs to the lease that asked; this is its gate, if it has one. The gate is kept until
+    /// Chrome has disposed of the context.
+    Bind(Option<Arc<dyn egress::EgressGate>>),
     /// Chrome's own default context, which the reply names, belongs to the lease that asked.
     BindNative,
     /// The context was disposed of.

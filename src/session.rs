@@ -4,14 +4,16 @@
 //! `lifecycle` says which states a session has and what ends each of them (pure). `admission` limits how many sessions
 //! there are, with `fair_queue` for those that wait (pure). `launch` says what the launch options of clients mean (pure).
 //! `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the
-//! directory of a session, `extensions` looks for those that a client names. `persistence` saves sessions and keeps their records in the store, `profile_holders` says which
-//! session saves which profile, `profile_lease` holds it against other servers, `tombstone` remembers how sessions ended, `error` says why a request is not served.
+//! directory of a session, `extensions` looks for those that a client names. `persistence` saves sessions and keeps their
+//! records in the store, `profile_holders` says which session saves which profile, `profile_lease` holds it against other
+//! servers, `egress_log` what gates report, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
 mod caller;
 pub mod client;
 mod connect_options;
 pub mod directory;
+mod egress_log;
 mod error;
 mod extensions;
 mod fair_queue;

@@ -8,12 +8,13 @@ pub mod audit;
 mod denied;
 mod document;
 mod edit;
+pub mod egress;
 mod file;
 mod freshness;
 pub mod limits;
+mod network;
 mod redis_error;
 mod replace;
-mod secret;
 mod source;
 mod tenants;
 pub mod token;
@@ -32,12 +33,16 @@ pub use self::{
     file::{FileError, Parsed, check_name, moment, network, parse},
     freshness::Freshness,
     limits::{LimitBook, Limits, Pace, Sharing},
-    secret::Secret,
+    network::{ServerNetwork, TenantNetwork},
     tenants::{Changes, Presented, Tenants},
     token::{Access, Scope, Token},
     usage::UsageLedger,
 };
-use crate::api_types::{Owner, capability::Capabilities};
+pub use crate::api_types::Secret;
+use crate::{
+    api_types::{Owner, capability::Capabilities},
+    port::egress::EgressRules,
+};
 
 /// Somebody who has sessions and snapshots of its own. There is one value for each tenant as long as the process runs:
 /// what the operator changes is seen by all who hold it.
@@ -56,6 +61,8 @@ pub struct TenantSettings {
     pub capabilities: Capabilities,
     /// How much it may use.
     pub limits: Limits,
+    /// What its sessions may connect to.
+    pub network: TenantNetwork,
 }
 
 impl Tenant {
@@ -82,6 +89,12 @@ impl Tenant {
     /// How much it may use now.
     pub fn limits(&self) -> Limits {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).limits
+    }
+
+    /// What its sessions may connect to now, on a server with these rules.
+    pub fn egress_rules(&self, server: &ServerNetwork) -> EgressRules {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
+        settings.network.rules(server, settings.capabilities.private_network)
     }
 
     /// Whether the operator has removed it since its request was accepted.

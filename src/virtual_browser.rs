@@ -66,7 +66,7 @@ use crate::{
         target::Kind,
     },
     close_reason::CloseReason,
-    port::{Call, FromBrowser, Identity, Interest, ResumeAs, Tag, Told},
+    port::{Call, FromBrowser, Identity, Interest, NewContext, ResumeAs, Tag, Told},
 };
 
 /// The number of a view. A view is one of the receivers of a session's frames, for example a client's socket.
@@ -93,6 +93,8 @@ pub enum Action {
     Navigate(CdpSessionId, Bytes),
     /// A command under an id of the link; the caller passes its reply to [`VirtualBrowser::on_browser`].
     Call(Tag, Call),
+    /// Makes a context of the session; the caller passes the reply to [`VirtualBrowser::on_browser`].
+    NewContext(Tag, NewContext),
     /// A client resumes a target.
     Resume(CdpSessionId, bool, ResumeAs),
     /// A root's auto-attach changes.
@@ -142,6 +144,8 @@ pub struct VirtualBrowser {
     identity: Arc<Identity>,
     /// The CDP session that owns the contexts, permissions and downloads; clients do not see it.
     base: CdpSessionId,
+    /// Whether the requests of its pages pass a gate.
+    is_gated: bool,
     scope: Scope,
     views: HashMap<ViewId, View>,
     files: Files,
@@ -187,6 +191,7 @@ impl VirtualBrowser {
             most_pages: None,
             identity,
             base,
+            is_gated: false,
             scope: Scope::new(context, browser),
             views: HashMap::new(),
             files: Files::new(directory),
@@ -212,6 +217,11 @@ impl VirtualBrowser {
     /// Sets how many CDP sessions the clients may have.
     pub fn limit(&mut self, limits: CdpSessionLimits) {
         self.limits = limits;
+    }
+
+    /// Sets that the requests of the session's pages pass a gate, which its clients must not get around.
+    pub fn set_gated(&mut self) {
+        self.is_gated = true;
     }
 
     /// Changes what the session may do, from the next command on.

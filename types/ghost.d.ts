@@ -114,6 +114,20 @@ export namespace Ghost {
     reason: string;
   }
 
+  /** A connection of a page that was refused, or failed. Pages see `net::ERR_SOCKS_CONNECTION_FAILED` in each case. */
+  interface FailedConnection {
+    /** When, in milliseconds since 1970. */
+    at: number;
+    /** The host as the page named it: a name, or an address without brackets. */
+    host: string;
+    /** The port. */
+    port: number;
+    /** The reason in one word, such as `private-network`, `denied`, `port` or `not-found`. */
+    reason: string;
+    /** The reason, and what to do. */
+    why: string;
+  }
+
   /** The saved state of a session. It belongs to the owner of the session. */
   interface Snapshot {
     /** The id; the ids of later snapshots sort after it. */
@@ -269,6 +283,20 @@ export namespace Ghost {
     filesSize: number;
   }
 
+  /** The network access of a session. */
+  interface SessionEgress {
+    /** Whether the server limits what the session connects to, and counts it; else the rest is empty. */
+    isGated: boolean;
+    /** Bytes from its pages. */
+    bytesUp: number;
+    /** Bytes to its pages. */
+    bytesDown: number;
+    /** Connections that were refused, or failed. */
+    failed: number;
+    /** The last 100 of them, the oldest first. */
+    failures: FailedConnection[];
+  }
+
   /** Of `ghost.enable`. */
   interface EnableParams {
     /** How long before a deadline `sessionExpiring` is sent. 30 s if absent. */
@@ -408,6 +436,17 @@ export namespace Ghost {
   /** Of `ghost.getUsage`. */
   interface GetUsageResult {
     usage: Usage;
+  }
+
+  /** Of `ghost.getEgress`. */
+  interface GetEgressParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+  }
+
+  /** Of `ghost.getEgress`. */
+  interface GetEgressResult {
+    egress: SessionEgress;
   }
 
   /** Of `ghost.saveSnapshot`. */
@@ -758,6 +797,8 @@ export namespace Ghost {
     'ghost.park': { params: ParkParams; result: ParkResult };
     /** Shows the usage of a session. */
     'ghost.getUsage': { params: GetUsageParams; result: GetUsageResult };
+    /** Shows what a session connects to: bytes, and the last connections that were refused or failed. */
+    'ghost.getEgress': { params: GetEgressParams; result: GetEgressResult };
     /** Saves the state of a session. Its clients and pages do not notice. */
     'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
     /** Writes a snapshot into a running session: first the storage, then its pages are opened. If the session has a client, only that client can do it, over its own connection. */

@@ -61,6 +61,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
         has_extensions: false,
+        egress: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let pool = Pool::start(plan, Metrics::default().into()).await?;

@@ -30,7 +30,7 @@ impl EventEntry {
 }
 
 /// All events.
-pub(super) const EVENTS: [EventEntry; 10] = [
+pub(super) const EVENTS: [EventEntry; 11] = [
     EventEntry::of::<SessionExpiring>(),
     EventEntry::of::<SessionUpdated>(),
     EventEntry::of::<ClientAttached>(),
@@ -40,6 +40,7 @@ pub(super) const EVENTS: [EventEntry; 10] = [
     EventEntry::of::<SnapshotRestored>(),
     EventEntry::of::<UserDataTooLarge>(),
     EventEntry::of::<DownloadFinished>(),
+    EventEntry::of::<EgressFailed>(),
     EventEntry::of::<ProfileLost>(),
 ];
 
@@ -175,4 +176,22 @@ pub struct DownloadFinished {
 
 impl Event for DownloadFinished {
     const NAME: &'static str = "downloadFinished";
+}
+
+/// A connection of a page was refused, or failed. The page sees `net::ERR_SOCKS_CONNECTION_FAILED` in each case. When a page
+/// causes very many, some are not sent; `getEgress` counts all.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EgressFailed {
+    /// The host as the page named it: a name, or an address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The reason in one word, such as `private-network`, `denied`, `port` or `not-found`.
+    pub reason: String,
+    /// The reason, and what to do.
+    pub why: String,
+}
+
+impl Event for EgressFailed {
+    const NAME: &'static str = "egressFailed";
 }

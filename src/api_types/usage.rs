@@ -34,6 +34,10 @@ pub struct TenantUsage {
     pub bytes_in: u64,
     /// Bytes to clients, of sessions that have ended.
     pub bytes_out: u64,
+    /// Bytes from the pages of sessions that have ended, if the server limits what they connect to (`egress`).
+    pub egress_up: u64,
+    /// Bytes to those pages.
+    pub egress_down: u64,
     /// Sessions that began.
     pub starts: u64,
     /// Most sessions at a time.

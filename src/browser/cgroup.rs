@@ -267,7 +267,7 @@ mod tests {
             start,
         },
         config::Codec,
-        port::BrowserId,
+        port::{BrowserId, LaunchSpec},
     };
 
     /// A tree of files like that of the system, with a process 9. The process is in the group `a/b`.
@@ -375,8 +375,10 @@ mod tests {
             codec: CodecChoice::new(Codec::Auto),
             cgroups: Some(Arc::new(cgroups)),
             has_extensions: false,
+            egress: None,
         };
-        let started = start(BrowserId(1), &Source::Local(launch), None, Shares::default(), Arc::default()).await;
+        let (source, special) = (Source::Local(launch), LaunchSpec::default());
+        let started = start(BrowserId(1), &source, &special, false, Shares::default(), Arc::default()).await;
         let Started { browser, link } = started.expect("it starts");
         let pid = browser.pid().expect("it runs").to_string();
         assert_eq!(tree.read("ghostmux-7-0/cgroup.procs").trim(), pid);

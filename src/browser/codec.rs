@@ -251,6 +251,8 @@ mod tests {
                 pid,
                 profile: None,
                 cgroup: None,
+                egress: None,
+                proved: false.into(),
                 leases,
                 held,
                 live,

@@ -104,12 +104,20 @@ pub(super) struct ContextReaper {
 }
 
 impl ContextReaper {
-    /// A session that had these pages in these contexts has ended; `base` owns the contexts.
-    pub(super) fn leave(&mut self, base: &CdpSessionId, contexts: Vec<ContextId>, pages: Vec<TargetId>, now: Instant) {
+    /// A session that had these pages in these contexts has ended; `base` owns the contexts. If `is_gated`, Chrome must say
+    /// of each context that it is gone.
+    pub(super) fn leave(
+        &mut self,
+        base: &CdpSessionId,
+        contexts: Vec<ContextId>,
+        pages: Vec<TargetId>,
+        is_gated: bool,
+        now: Instant,
+    ) {
         let pages = pages.into_iter().skip(PAGES_AT_ONCE).map(Disposal::Page);
-        // The last context is disposed of with the CDP session.
+        // The last context is disposed of with the CDP session, whose end Chrome confirms before the context is gone.
         let mut contexts = contexts.into_iter();
-        let last = Disposal::Base { base: base.clone(), context: contexts.next() };
+        let last = Disposal::Base { base: base.clone(), context: if is_gated { None } else { contexts.next() } };
         let contexts = contexts.map(|context| Disposal::Context { context, base: base.clone() });
         for disposal in pages.chain(contexts).chain([last]) {
             self.push(disposal, now);

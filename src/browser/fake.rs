@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicUsize;
 
-use super::{codec::Writer, *};
+use super::{codec::Writer, egress::LeaseEgress, *};
 use crate::{cdp::error::CdpError, port::FromBrowser};
 
 /// The events of a [`lease`].
@@ -36,6 +36,8 @@ pub(crate) fn lease() -> (Lease, Seen) {
         pid: None,
         profile: None,
         cgroup: None,
+        egress: None,
+        proved: AtomicBool::new(false),
         leases: AtomicU64::new(1),
         held: records::Held::default(),
         live: AtomicI64::new(0),
@@ -59,6 +61,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         counted: false,
         claimed: AtomicBool::new(false),
         writer: Writer::new(Framing::JSON_PIPE),
+        egress: Arc::new(LeaseEgress::new(None)),
         browser: Browser { shared: Arc::new(shared) },
     };
     let released = seen.released.clone();

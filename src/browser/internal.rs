@@ -5,7 +5,7 @@
 pub(crate) mod commands;
 mod driver;
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::future::join_all;
 
@@ -13,7 +13,7 @@ pub use self::{
     commands::TypedCommand,
     driver::{InternalEvent, PageDriver, PageEvents, by_deadline},
 };
-use super::{Browser, CallError, Lease, LeaseId, LinkRequest, Surveyed, member};
+use super::{Browser, CallError, Lease, LeaseId, LinkRequest, Surveyed, egress::LeaseEgress, member};
 use crate::{
     cdp::{
         emulation::{Aspect, Change, Override},
@@ -32,6 +32,7 @@ pub struct ContextHandle {
     lease: LeaseId,
     base: CdpSessionId,
     context: ContextId,
+    egress: Arc<LeaseEgress>,
 }
 
 impl Lease {
@@ -42,6 +43,7 @@ impl Lease {
             lease: self.id,
             base: self.base.clone(),
             context: self.context().clone(),
+            egress: self.egress.clone(),
         }
     }
 }
@@ -139,10 +141,7 @@ impl ContextHandle {
 
     /// Makes another context of the session.
     pub async fn new_context(&self) -> Result<ContextId, CallError> {
-        let method = "Target.createBrowserContext";
-        let params = r#"{"disposeOnDetach":true}"#.to_owned();
-        let result = self.browser.call_for(Some(&self.base), method, params, Some((self.lease, Settle::Bind))).await?;
-        member(&result, method, "browserContextId").map(ContextId::from)
+        self.browser.new_context(self.lease, &self.base, &self.egress).await
     }
 }
 

@@ -15,6 +15,8 @@ use super::{
     Browser, CallError, Inbox, LeaseId, LinkRequest,
     account::Account,
     codec::{Wire, Writer},
+    contexts,
+    egress::LeaseEgress,
     member,
 };
 use crate::{
@@ -22,7 +24,7 @@ use crate::{
         error::CdpError,
         ids::{CdpSessionId, ContextId},
     },
-    port::{Call, Interest, ResumeAs, Settle, Tag},
+    port::{Call, Interest, NewContext, ResumeAs, Settle, Tag, egress::EgressBinding},
 };
 
 /// The default context of a lease.
@@ -57,6 +59,7 @@ pub struct Lease {
     pub(super) counted: bool,
     pub(super) claimed: AtomicBool,
     pub(super) writer: Writer,
+    pub(super) egress: Arc<LeaseEgress>,
     pub(super) browser: Browser,
 }
 
@@ -143,6 +146,22 @@ impl Lease {
         self.order(LinkRequest::Call { lease: self.id, tag, call });
     }
 
+    /// Makes another context of it; the reply arrives under `tag`. An error means that nothing was sent.
+    pub fn new_context(&self, tag: Tag, new: &NewContext) -> Result<(), CdpError> {
+        self.call(tag, contexts::create(&self.base, &self.egress, new)?);
+        Ok(())
+    }
+
+    /// Whether the requests of its contexts pass gates.
+    pub fn is_gated(&self) -> bool {
+        self.egress.is_gated()
+    }
+
+    /// Says what the gates of its contexts may connect to, those of contexts to come too. Until then they refuse everything.
+    pub fn bind_egress(&self, binding: EgressBinding) {
+        self.egress.bind(binding);
+    }
+
     /// A client resumes the target of one of its CDP sessions.
     pub fn resume(&self, on: CdpSessionId, children: bool, how: ResumeAs) {
         self.order(LinkRequest::Resume { lease: self.id, on, children, how });
@@ -210,6 +229,12 @@ impl Browser {
         self.new_lease(LeaseContext::Created("".into())).await.map(|(lease, _)| lease)
     }
 
+    /// Makes a lease for the proof that nothing gets around its gates, with its page.
+    pub(super) async fn proving_lease(&self) -> Result<(Lease, String), CallError> {
+        self.shared.proved.store(true, Ordering::Release);
+        self.new_lease(LeaseContext::Created("".into())).await
+    }
+
     /// Makes a warm lease: its page has evaluated a script once, which makes the client's first
     /// evaluation fast, and the client's root exists.
     pub(crate) async fn warm_lease(&self) -> Result<Lease, CallError> {
@@ -221,7 +246,8 @@ impl Browser {
     /// browser belongs to it. Dropping it ends the browser, also when this fails half-way. Fails if the
     /// browser has had a lease.
     pub(crate) async fn dedicate(&self) -> Result<Lease, CallError> {
-        if self.shared.dedicated.swap(true, Ordering::AcqRel) || self.shared.leases.load(Ordering::Acquire) > 0 {
+        let of_proof = u64::from(self.shared.proved.load(Ordering::Acquire));
+        if self.shared.dedicated.swap(true, Ordering::AcqRel) || self.shared.leases.load(Ordering::Acquire) > of_proof {
             return Err(CallError::Taken);
         }
         let made = self.new_lease(LeaseContext::Native("".into())).await?;
@@ -254,15 +280,13 @@ impl Browser {
             counted: false,
             claimed: AtomicBool::new(false),
             writer: Writer::new(self.shared.framing),
+            egress: Arc::new(LeaseEgress::new(self.shared.egress.clone())),
             browser: self.clone(),
         };
         lease.context = match lease.context {
-            LeaseContext::Created(_) => {
-                let (method, params) = ("Target.createBrowserContext", r#"{"disposeOnDetach":true}"#.to_owned());
-                let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::Bind))).await?;
-                LeaseContext::Created(member(&result, method, "browserContextId")?.into())
-            }
+            LeaseContext::Created(_) => LeaseContext::Created(self.new_context(id, &lease.base, &lease.egress).await?),
             LeaseContext::Native(_) => {
+                lease.egress.take_native();
                 let (method, params) = ("Target.getBrowserContexts", "{}".to_owned());
                 let result = self.call_for(Some(&lease.base), method, params, Some((id, Settle::BindNative))).await?;
                 LeaseContext::Native(member(&result, method, "defaultBrowserContextId")?.into())
@@ -288,6 +312,7 @@ impl Browser {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.account.end();
+        self.egress.unbind();
         self.browser.shared.held.remove(self.id);
         self.unclaim();
         if self.counted {

@@ -41,6 +41,7 @@ use super::{
     codec::Writer,
     context_reaper::ContextReaper,
     downloads::{Downloads, Verdict},
+    egress::BrowserEgress,
     inbox::Parcel,
     mirror::{Effect, LeaseId, Mirror},
     process::Process,
@@ -54,7 +55,7 @@ use crate::{
         message,
     },
     metrics::Metrics,
-    port::{Call, FromBrowser, Reply, Settle, Tag, Told},
+    port::{Call, FromBrowser, Reply, Settle, Tag, Told, egress::EgressGate},
 };
 
 /// How long a Chrome whose user data are kept may take to close itself.
@@ -77,6 +78,10 @@ struct Inbox {
 pub(super) struct Link {
     transport: Transport,
     process: Option<Process>,
+    /// Its gates, which are open until its processes have ended.
+    egress: Option<BrowserEgress>,
+    /// The gate of each context, until Chrome has disposed of the context.
+    gates: HashMap<ContextId, Arc<dyn EgressGate>>,
     orders: mpsc::UnboundedReceiver<LinkRequest>,
     stop: Stop,
     upstream: WriteQueue,
@@ -143,6 +148,8 @@ impl Link {
             broken: None,
             transport,
             process,
+            egress: None,
+            gates: HashMap::new(),
             orders,
             stop,
             upstream: WriteQueue::default(),
@@ -164,6 +171,11 @@ impl Link {
         }
     }
 
+    /// As this one, of a browser with these gates.
+    pub(super) fn with(self, egress: Option<BrowserEgress>) -> Self {
+        Self { egress, ..self }
+    }
+
     /// Runs until the connection ends or the browser is closed; then every lease is told, and the
     /// process has ended.
     pub(super) async fn run(mut self) -> End {
@@ -176,7 +188,7 @@ impl Link {
         if keeps && why.is_none() {
             self.close_gracefully().await;
         }
-        let Self { transport, process, inboxes, orders, stop, .. } = self;
+        let Self { transport, process, egress, gates, inboxes, orders, stop, .. } = self;
         // Chrome exits when its pipe closes.
         drop(transport);
         let (mut lines, mut ended) = (Vec::new(), String::new());
@@ -189,6 +201,8 @@ impl Link {
             lines = last;
             ended = format!(" ({how})");
         }
+        // Nothing is left that could connect to them, nor to others at their addresses.
+        drop((gates, egress));
         let wanted = why.is_none() && killed.is_none();
         let why: Arc<str> = match (why, killed) {
             (_, Some(why)) => why.clone(),

@@ -38,7 +38,7 @@ use super::{
     screen,
     transport::Pipe,
 };
-use crate::port::{LaunchSpec, LockedDirectory, ScreenSize};
+use crate::port::{LaunchSpec, LockedDirectory, ScreenSize, egress::EgressGates};
 
 /// How long a Chrome may take to exit after its pipe was closed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -77,19 +77,23 @@ pub struct Launch {
     pub cgroups: Option<Arc<Cgroups>>,
     /// Whether dedicated browsers can load extensions, and keep those that are in their user data.
     pub has_extensions: bool,
+    /// What makes the gates of a browser, if its contexts are to have some.
+    pub egress: Option<Arc<dyn EgressGates>>,
 }
 
 impl Launch {
-    /// A dedicated browser as this one, but for what is different in one that is started for one session.
-    pub(super) fn dedicated(&self, special: &LaunchSpec) -> Cow<'_, Self> {
-        if special.is_plain() && !self.has_extensions {
+    /// A browser as this one, but for what is different in one that is started for one session. `is_dedicated` says whether
+    /// that session has it alone.
+    pub(super) fn with(&self, special: &LaunchSpec, is_dedicated: bool) -> Cow<'_, Self> {
+        let has_extensions = self.has_extensions && is_dedicated;
+        if special.is_plain() && !has_extensions {
             return Cow::Borrowed(self);
         }
         let mut flags = merge(self.flags.clone(), special.args());
         if special.screen().is_some() {
             flags.retain(|flag| !flag.starts_with(HEADLESS));
         }
-        if self.has_extensions {
+        if has_extensions {
             flags.retain(|flag| flag != WITHOUT_EXTENSIONS);
             flags.push(LOAD_BY_COMMAND.to_owned());
         }
@@ -123,9 +127,11 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts Chrome with the pipe on fds 3 and 4; on a user data directory that stays, or one of its own.
+    /// Starts Chrome with the pipe on fds 3 and 4; on a user data directory that stays, or one of its own. `gated` are the
+    /// flags that no other flag may undo.
     pub(super) fn start(
         launch: &Launch,
+        gated: &[String],
         user_data: Option<Arc<dyn LockedDirectory>>,
         screen: Option<ScreenSize>,
         codec: Codec,
@@ -152,6 +158,7 @@ impl Process {
                 Codec::Json => "--remote-debugging-pipe",
                 Codec::Cbor => "--remote-debugging-pipe=cbor",
             })
+            .args(gated)
             .arg(user_data_flag(user_data.as_ref().map_or(&*profile.0, |kept| kept.path())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -44,9 +44,10 @@ pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, Proto
         codec: CodecChoice::new(config::Codec::Json),
         cgroups: None,
         has_extensions: false,
+        egress: None,
     };
     // The open pipe keeps Chrome alive until the answer is there.
-    let (process, _pipe) = Process::start(&launch, None, None, Codec::Json)?;
+    let (process, _pipe) = Process::start(&launch, &[], None, None, Codec::Json)?;
     let port = port(process.profile()).await;
     Ok(remote::get_from(&format!("127.0.0.1:{port}"), &[], PATH).await?)
 }

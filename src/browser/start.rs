@@ -1,7 +1,7 @@
 //! Starts a browser until it takes leases: the connection, its version and error texts, the
 //! watchers.
 
-use std::{borrow::Cow, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -15,11 +15,13 @@ use super::{
     Browser, CallError, Shared,
     codec::{Codec, Writer},
     downloads::Downloads,
+    egress::BrowserEgress,
     link::{End, Link, Stop},
     mirror::Mirror,
     openings::Openings,
     permits::Permits,
     process::{Launch, Process},
+    proof::Unproven,
     records::Held,
     remote::{self, RemoteError},
     transport::Transport,
@@ -64,6 +66,9 @@ pub enum BrowserError {
         /// The system's error.
         error: io::Error,
     },
+    /// The gates of a browser cannot be opened.
+    #[error("cannot open the gates (egress) of a browser: {0}")]
+    NoGate(io::Error),
     /// The remote browser cannot be reached.
     #[error("cannot connect to the browser at {url}: {error}")]
     Connect {
@@ -101,6 +106,9 @@ pub enum BrowserError {
         /// Its product string.
         product: String,
     },
+    /// It may get around its gates.
+    #[error("the browser may not be used: {0}")]
+    Unproven(#[from] Unproven),
     /// A command of the proxy's own failed.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -148,26 +156,26 @@ pub(crate) struct Started {
     pub(crate) link: JoinHandle<End>,
 }
 
-/// Starts or connects to a browser and makes it ready for leases. `dedicated` is how one is started that has one session; it
-/// has no meaning for a remote one.
+/// Starts or connects to a browser and makes it ready for leases. `special` is what is different in one that is started for
+/// one session; it has no meaning for a remote one. `has_native` says whether a session is to use Chrome's own default context.
 pub(crate) async fn start(
     id: BrowserId,
     source: &Source,
-    dedicated: Option<&LaunchSpec>,
+    special: &LaunchSpec,
+    has_native: bool,
     quotas: Shares,
     metrics: Arc<Metrics>,
 ) -> Result<Started, BrowserError> {
-    let Opened { transport, process, greeting } = match source {
+    let Opened { transport, process, egress, greeting } = match source {
         Source::Local(launch) => {
-            let (user_data, screen) =
-                (dedicated.and_then(LaunchSpec::user_data), dedicated.and_then(LaunchSpec::screen));
-            let launch = dedicated.map_or(Cow::Borrowed(launch), |spec| launch.dedicated(spec));
-            match open_local(&launch, user_data, screen, launch.codec.codec()).await {
+            let launch = &*launch.with(special, has_native);
+            let special = Special { user_data: special.user_data(), screen: special.screen(), has_native };
+            match open_local(launch, special, launch.codec.codec()).await {
                 Err(BrowserError::NoCbor) => {
                     if launch.codec.fall_back() {
                         tracing::warn!(browser = %launch.binary.display(), "it supports no CBOR on its pipe; using JSON");
                     }
-                    open_local(&launch, user_data, screen, Codec::Json).await?
+                    open_local(launch, special, Codec::Json).await?
                 }
                 opened => opened?,
             }
@@ -188,7 +196,7 @@ pub(crate) async fn start(
     let stop = Stop { close: close.clone(), killed: Arc::clone(&killed), at_once: Arc::clone(&dedicated) };
     let bytes = transport.bytes();
     let link = Link::new(transport, process, to_do, stop, targets, downloads, metrics);
-    let link = tokio::spawn(link.run());
+    let link = tokio::spawn(link.with(egress.clone()).run());
     let shared = Shared {
         id,
         orders,
@@ -196,6 +204,8 @@ pub(crate) async fn start(
         pid,
         profile,
         cgroup,
+        egress,
+        proved: false.into(),
         leases: 0.into(),
         held: Held::default(),
         live: 0.into(),
@@ -233,22 +243,32 @@ pub(crate) async fn start(
 struct Opened {
     transport: Transport,
     process: Option<Process>,
+    egress: Option<BrowserEgress>,
     greeting: Greeting,
 }
 
-async fn open_local(
-    launch: &Launch,
-    user_data: Option<&UserData>,
+/// What is special in a browser of this machine.
+#[derive(Clone, Copy)]
+struct Special<'a> {
+    user_data: Option<&'a UserData>,
     screen: Option<ScreenSize>,
-    codec: Codec,
-) -> Result<Opened, BrowserError> {
+    has_native: bool,
+}
+
+async fn open_local(launch: &Launch, special: Special<'_>, codec: Codec) -> Result<Opened, BrowserError> {
+    let egress = launch.egress.as_ref().map(|gates| BrowserEgress::open(&**gates, special.has_native));
+    let egress = egress.transpose().map_err(BrowserError::NoGate)?;
     let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
     let left = || spawn(io::Error::other("the session that asked for it has left"));
-    let user_data = user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;
-    let (process, pipe) = Process::start(launch, user_data, screen, codec).map_err(spawn)?;
+    let user_data = special.user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;
+    let gated = egress.as_ref().map(BrowserEgress::flags).unwrap_or_default();
+    let (process, pipe) = Process::start(launch, &gated, user_data, special.screen, codec).map_err(spawn)?;
+    if let (Some(egress), Some(group)) = (&egress, process.id()) {
+        egress.started(group);
+    }
     let mut transport = Transport::Pipe(Box::new(pipe));
     match timeout(START, greet(&mut transport)).await {
-        Ok(Ok(greeting)) => Ok(Opened { transport, process: Some(process), greeting }),
+        Ok(Ok(greeting)) => Ok(Opened { transport, process: Some(process), egress, greeting }),
         Ok(Err(Silence::Odd(what))) => Err(BrowserError::Odd(what)),
         // Dropping the process kills it.
         Ok(Err(Silence::Ended)) if transport.knows_no_cbor() => Err(BrowserError::NoCbor),
@@ -266,7 +286,7 @@ async fn open_remote(url: &RemoteUrl) -> Result<Opened, BrowserError> {
         let ws = remote::connect(url).await.map_err(|error| BrowserError::Connect { url: url.clone(), error })?;
         let mut transport = Transport::Ws(Box::new(ws));
         match greet(&mut transport).await {
-            Ok(greeting) => Ok(Opened { transport, process: None, greeting }),
+            Ok(greeting) => Ok(Opened { transport, process: None, egress: None, greeting }),
             Err(Silence::Odd(what)) => Err(BrowserError::Odd(what)),
             Err(Silence::Ended) => Err(BrowserError::Connect { url: url.clone(), error: RemoteError::Closed }),
         }

@@ -10,10 +10,13 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 use url::Host;
 
-use crate::api_types::LaunchPolicy;
+use crate::{
+    api_types::LaunchPolicy,
+    port::egress::{HostPattern, Ports},
+};
 
 use super::{
-    AuditMode, Codec, ConfigError, HttpSession, LogFormat, NeededToken, ProxySecret, PublicUrl, RemoteUrl,
+    AuditMode, Codec, ConfigError, EgressMode, HttpSession, LogFormat, NeededToken, ProxySecret, PublicUrl, RemoteUrl,
     SharedLimits, StoreKeys, StorePlace, TenantsPlace, TokenHost,
     deadline::autosave,
     declare::{BySource, Declared, Setting, choice, computed, list, one, optional, settings, switch},
@@ -21,8 +24,8 @@ use super::{
     layers::Layers,
     store::{place_without_secrets, ttl},
     value::{
-        LARGEST_MESSAGE, chrome_flag, duration, host, limit, listen_address, log_filter, number, origin, path, pixels,
-        size, token_host,
+        LARGEST_MESSAGE, chrome_flag, duration, egress_host, egress_ports, host, limit, listen_address, log_filter,
+        number, origin, path, pixels, size, socket_address, token_host,
     },
 };
 
@@ -170,6 +173,21 @@ settings! {
         /// Format of the messages between Chrome and the proxy: `json`, `cbor`, which takes work off Chrome, or `auto` for
         /// the faster one.
         codec: Codec = choice("auto", Codec::WORDS);
+    }
+    "Network access of sessions" {
+        /// Whether what pages connect to is limited, by a proxy of this server (a gate) for each context: `gated` limits it,
+        /// `open` does not, and `auto` limits it if there are `tenants`. Private networks, this machine among them, are then
+        /// for tenants with the capability `private-network` alone. Browsers that run elsewhere take no sessions then.
+        egress: EgressMode = choice("auto", EgressMode::WORDS);
+        /// Hosts that no page may connect to: a name, `*.example.com` for the names below one, an address, a network such as
+        /// `203.0.113.0/24`, each with `:PORT` if only that one is meant. Tenants may have further ones.
+        egress_deny: Vec<HostPattern> = list("HOST", egress_host).live();
+        /// Name server, as `IP:PORT`, that finds the addresses of hosts for pages, instead of those of the system
+        /// (`/etc/resolv.conf`).
+        egress_dns: Option<SocketAddr> = optional("IP:PORT", socket_address);
+        /// Ports that pages may connect to: `web` is 80, 443 and 1024 and above without those of databases and other services,
+        /// `all` every port. Parts apply from left to right, and `!` takes out: `web,25,!9000-9999`.
+        egress_ports: Ports = one("PORTS", "web", egress_ports).live();
     }
     "Sessions" {
         /// Session in which HTTP calls such as /json/new act: `own`, or `shared` with WebSocket clients (chromedriver).

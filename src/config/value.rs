@@ -14,6 +14,7 @@ use std::{
 use url::{Host, Url};
 
 use super::{ConfigError, said::Said};
+use crate::port::egress::{HostPattern, Ports};
 
 /// A boolean in the spellings that are usual in variables.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
@@ -146,6 +147,25 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("is no log filter ({error}); write for example info or ghostmux=debug")),
     }
+}
+
+/// An address with a port.
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an address with a port, such as 10.0.0.2:53".into())
+}
+
+/// A pattern of hosts.
+pub(super) fn egress_host(text: &str) -> Result<HostPattern, String> {
+    text.parse().map_err(|_| {
+        "must be a name (example.com), the names below one (*.example.com), an address, a network (10.0.0.0/8) or *, with a \
+         port (example.com:8443) if only that one is meant"
+            .into()
+    })
+}
+
+/// A list of ports.
+pub(super) fn egress_ports(text: &str) -> Result<Ports, String> {
+    Ports::parse(text).map_err(|why| why.to_string())
 }
 
 /// A flag for Chrome. Refuses flags by which ghostmux would lose control of the browser.

@@ -114,6 +114,11 @@ fn no_spelling_of_a_url_gets_around_the_rules() {
     holds(PURE[3]);
 }
 
+#[test]
+fn proxies_and_hosts_are_read_without_loss_and_never_shown() {
+    holds(PURE[4]);
+}
+
 #[cfg(feature = "server")]
 #[test]
 fn snapshots_and_states_are_refused_or_kept_without_loss() {
@@ -124,6 +129,12 @@ fn snapshots_and_states_are_refused_or_kept_without_loss() {
 #[test]
 fn no_request_of_a_page_comes_through_the_guard() {
     holds(SERVER[1]);
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn handshakes_of_socks_are_read_wherever_they_are_cut() {
+    holds(SERVER[2]);
 }
 
 /// `fuzz/` has a target for each property, and no other.

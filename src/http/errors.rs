@@ -93,6 +93,7 @@ fn of_service(why: &ServiceError) -> Kind {
         | ServiceError::Call(_)
         | ServiceError::Refused(_)
         | ServiceError::Unreadable(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
+        ServiceError::NoPlace(NoLease::NoGate) => (StatusCode::SERVICE_UNAVAILABLE, "no-browser-for-egress"),
         ServiceError::NoPlace(
             NoLease::Exclusive { .. }
             | NoLease::Apart
@@ -417,6 +418,7 @@ mod tests {
             ),
             (ServiceError::NoPlace(NoLease::NeverDedicated { why: "x" }), 400, "not-offered", None, json!({})),
             (ServiceError::NoPlace(NoLease::NeverHeadful { why: "x" }), 400, "not-offered", None, json!({})),
+            (ServiceError::NoPlace(NoLease::NoGate), 503, "no-browser-for-egress", Some(1), json!({})),
             (ServiceError::NoPlace(CallError::Gone.into()), 503, "browser", Some(1), json!({})),
             (ServiceError::Call(CallError::Gone), 503, "browser", Some(1), json!({})),
             (RepositoryError::NoMemory { most: 1 }.into(), 413, "snapshot-too-large", None, json!({})),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     browser::{Browser, BrowserError, Lease},
     metrics::Metrics,
-    port::BrowserId,
+    port::{BrowserId, egress::Strays},
 };
 
 /// Slots of dead browsers that are kept, to show why they ended.
@@ -77,6 +77,8 @@ pub(super) struct Serving {
     pub(super) is_overdue: bool,
     /// Differences between the records and the browser that were found in it.
     pub(super) differences: u64,
+    /// What has come to its gates that no session asked for, as far as it was counted.
+    pub(super) strays: Strays,
 }
 
 /// Why a browser accepts no more sessions.
@@ -461,6 +463,7 @@ mod tests {
             disk: None,
             is_overdue: false,
             differences: 0,
+            strays: Strays::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     browser::{self, Browser, BrowserError, CallError, Lease, Started, books::Mend},
     metrics::DifferenceLabels,
-    port::BrowserId,
+    port::{BrowserId, egress::Strays},
     runtime,
 };
 
@@ -57,7 +57,10 @@ impl Pool {
         let (inner, since) = (self.inner.clone(), Instant::now());
         let Some(from) = inner.sources.get(source) else { return Ok(()) };
         let starting = async {
-            let started = browser::start(id, from, kind.dedicated(), inner.shares, inner.metrics.clone()).await?;
+            let special = kind.special().cloned().unwrap_or_default();
+            let has_native = matches!(kind, BrowserKind::Dedicated(_));
+            let started = browser::start(id, from, &special, has_native, inner.shares, inner.metrics.clone()).await?;
+            let started = self.proven(source, started).await?;
             match &kind {
                 BrowserKind::Shared => Ok((started, None)),
                 BrowserKind::Dedicated(_) => dedicated(started).await,
@@ -100,6 +103,29 @@ impl Pool {
         }
     }
 
+    /// A browser, once it has proven that nothing gets around its gates, if it has some and no browser of its version has
+    /// proven it before. Otherwise it is ended.
+    async fn proven(&self, source: usize, started: Started) -> Result<Started, BrowserError> {
+        let version = (source, started.browser.identity().product.clone());
+        let proven = || self.inner.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        if !started.browser.is_gated() || proven().contains(&version) {
+            return Ok(started);
+        }
+        let since = Instant::now();
+        match started.browser.prove().await {
+            Ok(()) => {
+                tracing::info!(product = version.1, took = ?since.elapsed(), "it sends everything through its gates");
+                proven().insert(version);
+                Ok(started)
+            }
+            Err(why) => {
+                started.browser.close();
+                let _ = started.link.await;
+                Err(why.into())
+            }
+        }
+    }
+
     /// Lets a browser accept sessions until it ends. A dedicated one has its lease, which the session gets at once that
     /// waits for this browser, or the next one.
     async fn run(self, started: Started, lease: Option<Lease>, reply: Option<Requester>, source: usize) {
@@ -127,6 +153,7 @@ impl Pool {
                 disk: None,
                 is_overdue: false,
                 differences: 0,
+                strays: Strays::default(),
             }),
         );
         if let Some((lease, reply)) = taken {
@@ -251,6 +278,10 @@ impl Pool {
 
     /// Keeps warm leases in a browser until the browser ends.
     async fn warm_up(&self, browser: &Browser, refill: &Notify) {
+        if self.inner.is_gated && !browser.is_gated() {
+            // It takes no sessions.
+            return std::future::pending().await;
+        }
         let id = browser.id();
         let mut making = FuturesUnordered::new();
         loop {

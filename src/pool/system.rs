@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{
     Pool,
     reconcile::{self, Departed, OrphanProcess, Process, Rounds},
-    slot::Slot,
+    slot::{Serving, Slot},
 };
 use crate::browser::{
     Browser, disk,
@@ -29,12 +29,40 @@ impl Pool {
         };
         let now = Instant::now();
         for serving in self.inner.slots.lock().values_mut().filter_map(Slot::serving_mut) {
+            self.tell_of_strays(serving);
             let figures = serving.browser.pid().and_then(|pid| table.of(pid));
             serving.resident = figures.map(|figures| figures.memory);
             serving.cpu = figures.map(|figures| figures.cpu);
             if let Some(resident) = serving.resident {
                 serving.growth.measured(resident, serving.browser.live(), now);
             }
+        }
+    }
+
+    /// Counts and logs what came to the gates of a browser that no session asked for, since the last time.
+    fn tell_of_strays(&self, serving: &mut Serving) {
+        let (now, metrics) = (serving.browser.strays(), &self.inner.metrics);
+        let before = std::mem::replace(&mut serving.strays, now.clone());
+        let nobody = now.nobody.saturating_sub(before.nobody);
+        let foreign = now.foreign.saturating_sub(before.foreign);
+        metrics.egress_nobody.inc_by(nobody);
+        metrics.egress_foreign.inc_by(foreign);
+        let browser = serving.browser.id().0;
+        if nobody > 0 {
+            let wanted = now.last.as_ref().map(|(host, port)| format!("{host}:{port}"));
+            tracing::warn!(
+                browser,
+                connections = nobody,
+                last = wanted,
+                "the browser itself, or a context without a gate, tried to connect; that was refused"
+            );
+        }
+        if foreign > 0 {
+            tracing::warn!(
+                browser,
+                connections = foreign,
+                "another process connected to gates of the browser; that was refused"
+            );
         }
     }
 

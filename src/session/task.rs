@@ -6,11 +6,12 @@
 //!
 //! `record` publishes the session's state, which `lifecycle` (pure) defines; `saving` decides when the session is saved.
 //! `throttle` delays frames as the tenant's limits say, `slow_mo` as the launch options say. `control` handles the requests of other tasks, `views` has the sockets, `act` performs the actions of the virtual
-//! browser, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
+//! browser, `egress` binds its gates, `jobs` lists the futures that the task awaits beside its loop, `ghost` answers the `ghost` domain, `rpc` the
 //! calls of REST, `usage` measures the session; `terms` has the settings that all share.
 
 mod act;
 mod control;
+mod egress;
 mod ghost;
 mod jobs;
 mod latency;
@@ -26,6 +27,7 @@ mod views;
 
 use std::{
     future::poll_fn,
+    path::Path,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -42,8 +44,8 @@ pub use self::{
     terms::{LaunchTerms, Terms},
 };
 use self::{
-    jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, slow_mo::SlowMo, throttle::Throttle,
-    views::Views,
+    egress::Egress, jobs::Done, latency::LatencySample, rpc::RpcCaller, saving::Saving, slow_mo::SlowMo,
+    throttle::Throttle, views::Views,
 };
 pub use crate::session::caller::{BaseUrl, Caller, Scheme};
 use crate::session::lifecycle::{Event, Phase};
@@ -51,7 +53,7 @@ use crate::{
     browser::{CallError, ContextHandle, Inbox, Lease},
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
-    config::{Capabilities, Deadlines, Granted},
+    config::Deadlines,
     port::FromBrowser,
     session::{
         client::{Client, Incoming},
@@ -89,15 +91,6 @@ pub struct Start {
     pub files: Arc<SessionFiles>,
 }
 
-/// What a session may do: what its tenant may and the browser of its lease can honour.
-fn granted(tenant: &Tenant, lease: &Lease) -> Granted {
-    if lease.is_dedicated() {
-        Granted::new(tenant.capabilities().alone(), Capabilities::of_dedicated_browser())
-    } else {
-        Granted::new(tenant.capabilities(), Capabilities::of_shared_browser())
-    }
-}
-
 /// The task's state.
 pub struct SessionTask {
     record: Record,
@@ -107,6 +100,8 @@ pub struct SessionTask {
     deadlines: Deadlines,
     sessions: Arc<dyn SessionService>,
     session: VirtualBrowser,
+    /// Its network access, if its requests pass gates.
+    egress: Option<Egress>,
     lease: Lease,
     inbox: Inbox,
     control: mpsc::Receiver<Box<Control>>,
@@ -143,7 +138,7 @@ impl SessionTask {
         let Start { mut record, mut lease, tenant, pace, slow_mo, is_shared, control, sessions, files } = start;
         let limits = tenant.limits();
         let inbox = lease.open();
-        let granted = granted(&tenant, &lease);
+        let granted = control::granted(&tenant, &lease);
         let mut session = VirtualBrowser::new(
             granted,
             Arc::new(lease.browser().identity().clone()),
@@ -152,10 +147,11 @@ impl SessionTask {
             browser,
             files.path().to_owned(),
         );
+        let egress = Egress::bind(&lease, &tenant, &terms, record.session_info(), &mut session);
         session.limit(terms.cdp_sessions.within(limits.cdp_sessions_per_session));
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
-        session.load_extensions_from(terms.launch.extensions.clone());
+        session.load_extensions_from(terms.launch.extensions_for(tenant.capabilities()).map(Path::to_owned));
         record.place(lease.browser().id());
         record.grant(granted);
         Self {
@@ -165,6 +161,7 @@ impl SessionTask {
             terms,
             sessions,
             session,
+            egress,
             lease,
             inbox,
             control,
@@ -304,6 +301,7 @@ impl SessionTask {
                 self.on_control(*control);
             }
         }
+        more |= self.poll_egress(cx);
         // After everything that can start a job, because a job must be polled once to wake the task.
         while let Poll::Ready(Some(done)) = self.jobs.poll_next_unpin(cx) {
             self.on_done(done);

@@ -112,6 +112,9 @@ pub fn put_tenant(text: &str, owner: &Owner, settings: &TenantSettings) -> Resul
     let (mut wanted, mut document) = read(text)?;
     let is_new = !wanted.contains_key(owner);
     let definition = wanted.entry(owner.clone()).or_default();
+    // Only the file says what a tenant may connect to.
+    let network = definition.settings.network.clone();
+    let settings = &TenantSettings { network, ..settings.clone() };
     let before = std::mem::replace(&mut definition.settings, settings.clone());
     let tenant = tenant_of(&mut document, owner)?;
     if before.capabilities != settings.capabilities {
@@ -295,7 +298,7 @@ mod tests {
     }
 
     fn settings(rights: &[Capability], limits: Limits) -> TenantSettings {
-        TenantSettings { capabilities: Capabilities::of(rights.iter().copied()), limits }
+        TenantSettings { capabilities: Capabilities::of(rights.iter().copied()), limits, ..TenantSettings::default() }
     }
 
     #[test]

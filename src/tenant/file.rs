@@ -12,13 +12,17 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
 use super::{
-    Limits, TenantSettings,
+    Limits, TenantNetwork, TenantSettings,
+    network::{allowed, hosts, ports},
     token::{Scope, TokenHash, TokenSettings},
 };
-use crate::api_types::{
-    NAME_RULE, Owner,
-    capability::{Capabilities, Capability},
-    is_name,
+use crate::{
+    api_types::{
+        NAME_RULE, Owner,
+        capability::{Capabilities, Capability},
+        is_name,
+    },
+    port::egress::{HostPattern, Ports},
 };
 
 /// Most tokens of one tenant.
@@ -72,6 +76,12 @@ struct File {
 struct Tenant {
     capabilities: Vec<Right>,
     limits: Limits,
+    #[serde(deserialize_with = "allowed")]
+    egress_allow: Option<Vec<HostPattern>>,
+    #[serde(deserialize_with = "hosts")]
+    egress_deny: Vec<HostPattern>,
+    #[serde(deserialize_with = "ports")]
+    egress_ports: Option<Ports>,
     tokens: Vec<Spanned<StoredToken>>,
 }
 
@@ -190,7 +200,9 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
         }
         tenant.limits.check().map_err(|(limit, why)| bad(at, format!("{key}.limits.{limit}"), why))?;
         let capabilities = Capabilities::of(tenant.capabilities.into_iter().map(|Right(capability)| capability));
-        let settings = TenantSettings { capabilities, limits: tenant.limits };
+        let Tenant { egress_allow: allow, egress_deny: deny, egress_ports: ports, limits, .. } = tenant;
+        let network = TenantNetwork { allow, deny, ports };
+        let settings = TenantSettings { capabilities, limits, network };
         parsed.insert(owner, Definition { settings, tokens });
     }
     Ok(parsed)
@@ -209,6 +221,9 @@ pub(super) mod tests {
 [tenants.acme] # the shop
 capabilities = ["host-files", "clipboard"]
 limits = { max_sessions = 3, max_session_time = "1h", bytes_per_second = "1MiB", sharing = "tenant" }
+egress_allow = ["*.example.com", "203.0.113.0/24"]
+egress_deny = ["bad.example.com"]
+egress_ports = "80,443"
 
 [[tenants.acme.tokens]]
 name = "ci"
@@ -233,6 +248,8 @@ from = ["10.0.0.0/8", "::1"]
         assert!(!settings.capabilities.has(Capability::Admin));
         assert_eq!((settings.limits.max_sessions, settings.limits.bytes_per_second), (Some(3), Some(1 << 20)));
         assert_eq!(settings.limits.max_session_time, Some(std::time::Duration::from_secs(3600)));
+        let rules = settings.network.rules(&super::super::ServerNetwork::default(), false);
+        assert_eq!((rules.lists.len(), rules.ports.to_string().as_str()), (1, "80,443"));
         let (_, token) = &tokens[0];
         assert_eq!((token.name.as_str(), &token.scope, token.from.len()), ("ci", &Scope::ReadOnly, 2));
         assert_eq!(token.expires.map(|at| at.to_string()).as_deref(), Some("2027-01-31T18:00:00Z"));
@@ -245,40 +262,43 @@ from = ["10.0.0.0/8", "::1"]
         let with = |line: &str| FILE.replace("[tenants.empty]", &format!("[tenants.empty]\n{line}"));
         let hash = "sha256 = \"0000000000000000000000000000000000000000000000000000000000000001\"";
         for (text, line, key, problem) in [
-            (with("colour = 1"), 14, "tenants.empty", "colour"),
-            (with("capabilities = [\"root\"]"), 14, "tenants.empty.capabilities", "\"root\" is not a capability"),
-            (with("limits = { max_sessions = -1 }"), 14, "tenants.empty.limits.max_sessions", "-1"),
-            (with("limits = { cpu_weight = 50 }"), 13, "tenants.empty.limits.cpu_weight", "set sharing"),
+            (with("colour = 1"), 17, "tenants.empty", "colour"),
+            (with("capabilities = [\"root\"]"), 17, "tenants.empty.capabilities", "\"root\" is not a capability"),
+            (with("limits = { max_sessions = -1 }"), 17, "tenants.empty.limits.max_sessions", "-1"),
+            (with("limits = { cpu_weight = 50 }"), 16, "tenants.empty.limits.cpu_weight", "set sharing"),
             (
                 with("limits = { cpu_weight = 0, sharing = \"tenant\" }"),
-                13,
+                16,
                 "tenants.empty.limits.cpu_weight",
                 "from 1 to 10000",
             ),
             (
                 with("limits = { browser_memory_max = \"1MiB\", sharing = \"session\" }"),
-                13,
+                16,
                 "tenants.empty.limits.browser_memory_max",
                 "at least 256 MiB",
             ),
-            (with("limits = { max_session_time = \"long\" }"), 14, "tenants.empty.limits.max_session_time", "time"),
-            (FILE.replace("10.0.0.0/8", "10.0.0.0/99"), 11, "tenants.acme.tokens", "10.0.0.0/99"),
-            (FILE.replace("read-only", "some"), 10, "tenants.acme.tokens", "\"some\" is not a scope"),
-            (FILE.replace("2027-01-31T18:00:00Z", "\"soon\""), 9, "tenants.acme.tokens", "\"soon\" is not a moment"),
-            (FILE.replace("[tenants.empty]", "[tenants.\"a b\"]"), 13, "tenants.a b", "1 to 64"),
+            (with("egress_deny = [\"http://x/\"]"), 17, "tenants.empty.egress_deny", "not a host pattern"),
+            (with("egress_allow = \"x\""), 17, "tenants.empty.egress_allow", "string"),
+            (with("egress_ports = \"http\""), 17, "tenants.empty.egress_ports", "is not a port"),
+            (with("limits = { max_session_time = \"long\" }"), 17, "tenants.empty.limits.max_session_time", "time"),
+            (FILE.replace("10.0.0.0/8", "10.0.0.0/99"), 14, "tenants.acme.tokens", "10.0.0.0/99"),
+            (FILE.replace("read-only", "some"), 13, "tenants.acme.tokens", "\"some\" is not a scope"),
+            (FILE.replace("2027-01-31T18:00:00Z", "\"soon\""), 12, "tenants.acme.tokens", "\"soon\" is not a moment"),
+            (FILE.replace("[tenants.empty]", "[tenants.\"a b\"]"), 16, "tenants.a b", "1 to 64"),
             (
                 format!("{FILE}[[tenants.empty.tokens]]\nname = \"x\"\n{hash}\n"),
-                14,
+                17,
                 "tenants.empty.tokens.sha256",
                 "acme, ci",
             ),
             (
                 format!("{FILE}[[tenants.empty.tokens]]\nname = \"\"\n{}\n", hash.replace('1', "2")),
-                14,
+                17,
                 "tenants.empty.tokens.name",
                 "not a name",
             ),
-            (format!("{FILE}]"), 14, "", ""),
+            (format!("{FILE}]"), 17, "", ""),
         ] {
             let error = parse(&text).expect_err(&text);
             assert_eq!(error.line, Some(line), "{error}: {text}");
@@ -287,7 +307,7 @@ from = ["10.0.0.0/8", "::1"]
         let token = crate::tenant::token::generate();
         let text = FILE.replace("0000000000000000000000000000000000000000000000000000000000000001", token.reveal());
         let error = parse(&text).expect_err("a token is not its hash");
-        assert!(error.line == Some(8) && error.key.contains("sha256"), "{error}");
+        assert!(error.line == Some(11) && error.key.contains("sha256"), "{error}");
         assert!(!error.to_string().contains(token.reveal().as_str()), "{error}");
     }
 }

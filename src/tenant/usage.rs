@@ -25,6 +25,8 @@ struct Used {
     cpu_millis: u64,
     bytes_in: u64,
     bytes_out: u64,
+    egress_up: u64,
+    egress_down: u64,
     starts: u64,
     peak: u64,
     refused: u64,
@@ -36,6 +38,8 @@ impl Used {
         self.cpu_millis += other.cpu_millis;
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
+        self.egress_up += other.egress_up;
+        self.egress_down += other.egress_down;
         self.starts += other.starts;
         self.peak = self.peak.max(other.peak);
         self.refused += other.refused;
@@ -102,7 +106,14 @@ impl UsageLedger {
     }
 
     /// A session has ended: its time counts for the days on which it ran, its bytes for that of its end.
-    pub fn ended(&self, owner: &Owner, lasted: Duration, (bytes_in, bytes_out): (u64, u64), now: Timestamp) {
+    pub fn ended(
+        &self,
+        owner: &Owner,
+        lasted: Duration,
+        (bytes_in, bytes_out): (u64, u64),
+        (egress_up, egress_down): (u64, u64),
+        now: Timestamp,
+    ) {
         let mut state = self.state();
         if let Some(running) = state.running.get_mut(owner) {
             *running = running.saturating_sub(1);
@@ -113,6 +124,8 @@ impl UsageLedger {
         let used = state.of(day(now), owner);
         used.bytes_in += bytes_in;
         used.bytes_out += bytes_out;
+        used.egress_up += egress_up;
+        used.egress_down += egress_down;
     }
 
     /// A session was refused.
@@ -143,6 +156,8 @@ impl UsageLedger {
             cpu_time: Millis(Duration::from_millis(used.cpu_millis)),
             bytes_in: used.bytes_in,
             bytes_out: used.bytes_out,
+            egress_up: used.egress_up,
+            egress_down: used.egress_down,
             starts: used.starts,
             peak: used.peak,
             refused: used.refused,
@@ -249,7 +264,7 @@ mod tests {
         ledger.started(&acme, noon);
         ledger.started(&other, noon);
         // Half a day of yesterday, and half of today.
-        ledger.ended(&acme, Duration::from_secs(86_400), (10, 20), noon);
+        ledger.ended(&acme, Duration::from_secs(86_400), (10, 20), (30, 40), noon);
         ledger.refused(&acme, noon);
         ledger.add_cpu(&acme, Duration::from_secs(3), noon);
         let all = (date("2026-11-01"), date("2026-11-30"));

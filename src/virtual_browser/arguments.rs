@@ -16,12 +16,14 @@ use crate::{
     virtual_browser::policy::{Check, Refusal},
 };
 
+mod context;
 mod crash_rules;
 mod url;
 mod window;
 
 use self::url::Destination;
 pub use self::{
+    context::new_context,
     url::{opens_blank, url_allowed},
     window::{check_bounds, limit_window},
 };

@@ -85,7 +85,7 @@ impl VirtualBrowser {
                 self.ask_target(on, command, |this, asked| this.get_browser_contexts(&asked));
             }
             Handler::CreateBrowserContext => {
-                self.ask_target(on, command, |this, asked| this.create_browser_context(asked, command));
+                self.ask_target(on, command, |this, asked| this.create_browser_context(&asked, command));
             }
             Handler::DisposeBrowserContext => {
                 self.ask_target(on, command, |this, asked| this.dispose_browser_context(&asked));

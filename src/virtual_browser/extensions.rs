@@ -29,7 +29,8 @@ impl VirtualBrowser {
             return self.scope.fail(on, id, &CdpError::INVALID);
         };
         let Some(directory) = self.extensions.clone() else {
-            let why = "this server has no directory of extensions (extensions_dir)";
+            let why = "this session may load none: the server has no directory of them (extensions_dir), or limits what sessions \
+                       connect to (egress), and the tenant lacks private-network";
             return self.refuse_extension(on, id, command.method(), why);
         };
         let Some(path) = params.string("path") else {

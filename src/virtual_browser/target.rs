@@ -203,18 +203,21 @@ impl VirtualBrowser {
         self.scope.reply(asked.on, asked.id, &result);
     }
 
-    pub(super) fn create_browser_context(&mut self, mut asked: Asked<'_>, command: &Command) {
+    /// Only what is read here gets to Chrome. A context lives as long as the session, whatever `disposeOnDetach` says: it
+    /// is disposed of with the lease.
+    pub(super) fn create_browser_context(&mut self, asked: &Asked<'_>, command: &Command) {
         if let arguments::Checked::Refused { code, message } =
             arguments::check_browser_context(command.method(), command.params(), self.granted)
         {
             return self.refuse(asked.on, asked.id, &CdpError { code, message: message.into(), data: None });
         }
-        // A context lives as long as the session, whatever the client asks for: it is disposed of with the lease.
-        if !matches!(asked.params.get("disposeOnDetach"), Some(json) if json != "true" && json != "false") {
-            asked.params.set_raw("disposeOnDetach", "true");
+        match arguments::new_context(&asked.params, self.is_gated) {
+            Ok(new) => {
+                let tag = self.expect(Pending::CreateContext(asked.on.clone(), asked.id));
+                self.actions.push(Action::NewContext(tag, new));
+            }
+            Err(error) => self.refuse(asked.on, asked.id, &error),
         }
-        let pending = Pending::CreateContext(asked.on.clone(), asked.id);
-        self.call(self.base.clone(), "Target.createBrowserContext", asked.params.to_string(), Settle::Bind, pending);
     }
 
     pub(super) fn dispose_browser_context(&mut self, asked: &Asked<'_>) {

@@ -28,7 +28,7 @@ use super::*;
 use crate::{
     api_types::capability::Capabilities,
     cdp::{json_object::JsonObject, message},
-    port::{Flavour, Reply, Settle},
+    port::{ContextProxy, Flavour, NewContext, Reply, Settle},
 };
 
 const VIEW: ViewId = ViewId(1);
@@ -189,6 +189,10 @@ impl Pair {
             Action::Call(tag, call) => {
                 self.tags.push_back(tag);
                 format!("call {} {} {}", call.on.expect("a CDP session"), call.method, call.params)
+            }
+            Action::NewContext(tag, NewContext { proxy }) => {
+                self.tags.push_back(tag);
+                if proxy == ContextProxy::None { "new context".to_owned() } else { format!("new context by {proxy:?}") }
             }
             Action::Resume(on, children, ResumeAs::Frame { text, .. }) => {
                 format!("resume {on} children:{children} {}", String::from_utf8_lossy(&text))

@@ -11,6 +11,7 @@ mod contexts;
 mod control_port;
 mod crashing_commands;
 mod dedicated;
+mod egress;
 mod ended_targets;
 mod files;
 mod forwarded;

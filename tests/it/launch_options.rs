@@ -35,6 +35,7 @@ async fn pool(directory: &Path, max_dedicated: usize) -> (Pool, Arc<Metrics>) {
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
         has_extensions: false,
+        egress: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let settings = PoolSettings { max_dedicated, dedicated_spares: 1, ..plan.settings };

@@ -19,18 +19,19 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("pool", &["browser", "port"]),
     ("store", &[]),
     ("snapshot", &["browser", "store"]),
-    ("tenant", &[]),
+    ("tenant", &["port"]),
     ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store", "tenant"]),
     // `browser`: the protocol and the version of the Chrome that runs. `pool`, `store`: their errors, in `http/errors.rs`.
     ("http", &["session", "snapshot", "browser", "pool", "store", "tenant"]),
     ("cli", &["browser", "snapshot", "store", "tenant"]),
-    ("app", &["http", "session", "pool", "browser", "store", "tenant"]),
+    ("app", &["http", "session", "pool", "browser", "store", "tenant", "port"]),
     // For tests alone: it calls what reads the input of others.
-    ("fuzzing", &["virtual_browser", "snapshot", "session", "http"]),
+    ("fuzzing", &["virtual_browser", "snapshot", "session", "http", "port", "tenant"]),
     ("close_reason", &[]),
     ("metrics", &[]),
     ("runtime", &[]),
-    ("config", &[]),
+    // The hosts and ports of settings.
+    ("config", &["port"]),
     ("main", &[]),
 ];
 
@@ -45,7 +46,7 @@ const FOR_ALL: [&str; 3] = ["cdp", "api_types", "close_reason"];
 const FOR_IMPURE: [&str; 3] = ["metrics", "runtime", "config"];
 
 /// Files and modules without I/O. They may import only each other.
-const PURE: [&str; 24] = [
+const PURE: [&str; 25] = [
     "cdp",
     "api_types",
     "port",
@@ -68,6 +69,7 @@ const PURE: [&str; 24] = [
     "pool/scaling",
     "pool/spares",
     "pool/warm_pool",
+    "tenant/egress/socks",
     "tenant/limits/pace",
     "tenant/limits/refusal",
 ];

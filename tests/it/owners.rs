@@ -44,6 +44,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
         codec: CodecChoice::new(Codec::Auto),
         cgroups: None,
         has_extensions: false,
+        egress: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let metrics = Arc::new(Metrics::default());

@@ -42,6 +42,11 @@ impl Tenant {
         Self { name, token: token::generate(), settings: "", of_token: "" }
     }
 
+    /// Its pages may load the test's sites, which are on loopback.
+    pub(crate) fn insider(name: &'static str) -> Self {
+        Self::with(name, "capabilities = [\"private-network\"]")
+    }
+
     pub(crate) fn with(name: &'static str, settings: &'static str) -> Self {
         Self { settings, ..Self::new(name) }
     }
@@ -69,12 +74,16 @@ pub(crate) fn file_of(tenants: &[&Tenant]) -> String {
 
 impl Server {
     pub(crate) async fn start(tenants: &[&Tenant], flags: &[&str]) -> Self {
+        Self::start_in(Browser::any().await, tenants, flags).await
+    }
+
+    pub(crate) async fn start_in(browser: Browser, tenants: &[&Tenant], flags: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("ghostmux-it-tenants-").tempdir().expect("a directory");
         let file = directory.path().join("tenants.toml");
         fs::write(&file, file_of(tenants)).expect("written");
         let path = file.to_string_lossy().into_owned();
         let flags = [&["--tenants", path.as_str()], flags].concat();
-        Self { proxy: Proxy::start(Browser::any().await, &flags).await, file, _directory: directory }
+        Self { proxy: Proxy::start(browser, &flags).await, file, _directory: directory }
     }
 
     /// The file of the tenants.

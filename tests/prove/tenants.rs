@@ -19,8 +19,8 @@ pub(crate) struct Tenants {
 }
 
 impl Tenants {
-    /// This many, with these names, without capabilities and limits. They belong to a server that is started with
-    /// [`Tenants::flags`].
+    /// This many, with these names, without limits; their pages may reach the site, which is on this machine. They belong to a
+    /// server that is started with [`Tenants::flags`].
     pub(crate) fn new(count: usize, name: impl Fn(usize) -> String) -> Self {
         if count == 0 {
             return Self::default();
@@ -35,7 +35,7 @@ impl Tenants {
                 "[tenants.{name}]\n{settings}\n[[tenants.{name}.tokens]]\nname = \"t\"\nsha256 = \"{hash}\"\n"
             );
         };
-        tokens.iter().enumerate().for_each(|(at, token)| add(&name(at), "", token));
+        tokens.iter().enumerate().for_each(|(at, token)| add(&name(at), "capabilities = [\"private-network\"]", token));
         add(OPERATOR, "capabilities = [\"admin\"]", &of_operator);
         let directory = tempfile::Builder::new().prefix("ghostmux-prove-").tempdir().expect("a directory");
         fs::write(directory.path().join("tenants.toml"), file).expect("written");

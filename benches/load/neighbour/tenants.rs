@@ -83,7 +83,7 @@ impl Server {
             let hash = TokenHash::of(token.reveal()).to_hex();
             let _ = write!(
                 text,
-                "[tenants.{name}]\nlimits = {limits}\n[[tenants.{name}.tokens]]\nname = \"bench\"\nsha256 = \"{hash}\"\n"
+                "[tenants.{name}]\ncapabilities = [\"private-network\"]\nlimits = {limits}\n[[tenants.{name}.tokens]]\nname = \"bench\"\nsha256 = \"{hash}\"\n"
             );
         }
         let file = directory.path().join("tenants.toml");

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     super::{
         Bad, BadInitial, Beginning, Initial, Isolation, Launch, Metadata, Millis, NAME_MOST, Nothing, Options, Pages,
-        Session, SessionState, Sessions, Usage, WantedProfile, given, has_all,
+        Session, SessionEgress, SessionState, Sessions, Usage, WantedProfile, given, has_all,
     },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -15,7 +15,7 @@ use super::{
 operations! {
     /// A request about sessions.
     Session, SessionRequest:
-        GetSession, ListSessions, CreateSession, UpdateSession, CloseSession, Park, GetUsage, GetPages,
+        GetSession, ListSessions, CreateSession, UpdateSession, CloseSession, Park, GetUsage, GetEgress, GetPages,
 }
 
 /// An endpoint that shows something of one session.
@@ -347,6 +347,24 @@ impl Operation for GetUsage {
         name: "getUsage",
         ghost: Some(Member("usage")),
         rest: Some(Rest { path: "/v1/sessions/{id}/usage", says: "Its usage since it started.", ..OF_ONE }),
+    };
+}
+
+/// Shows what a session connects to: bytes, and the last connections that were refused or failed.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GetEgress {
+    /// The session; that of this connection if absent.
+    #[serde(deserialize_with = "given")]
+    pub id: Option<String>,
+}
+
+impl Operation for GetEgress {
+    type Output = SessionEgress;
+    const ROW: Row = Row {
+        name: "getEgress",
+        ghost: Some(Member("egress")),
+        rest: Some(Rest { path: "/v1/sessions/{id}/egress", says: "Its network access.", ..OF_ONE }),
     };
 }
 

@@ -23,7 +23,7 @@ impl World {
 
     fn leave(&mut self, base: &str, contexts: &[&str]) {
         let contexts = contexts.iter().map(|context| ContextId::from(*context)).collect();
-        self.disposals.leave(&base.into(), contexts, Vec::new(), self.now);
+        self.disposals.leave(&base.into(), contexts, Vec::new(), false, self.now);
     }
 
     fn ask(&mut self, lease: u64, tag: Tag) {
@@ -67,6 +67,15 @@ impl World {
     fn begun(&self) -> Vec<(u128, &str)> {
         self.begun.iter().map(|(at, name)| (*at, name.as_str())).collect()
     }
+}
+
+#[test]
+fn chrome_says_of_each_context_with_a_gate_that_it_is_gone() {
+    let mut world = World::new(MS);
+    world.disposals.leave(&"base".into(), vec!["one".into(), "two".into()], Vec::new(), true, world.now);
+    world.run(1000 * MS);
+    let names: Vec<&str> = world.begun().into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["one", "two", "base"]);
 }
 
 #[test]
@@ -122,7 +131,7 @@ fn contexts_of_one_session_are_disposed_one_at_a_time() {
 fn pages_are_closed_one_by_one_before_their_context() {
     let mut world = World::new(10 * MS);
     let pages = (0..PAGES_AT_ONCE + 2).map(|page| TargetId::from(format!("page{page}"))).collect();
-    world.disposals.leave(&"base".into(), vec!["zero".into()], pages, world.now);
+    world.disposals.leave(&"base".into(), vec!["zero".into()], pages, false, world.now);
     world.run(1000 * MS);
     assert_eq!(world.begun(), [(10, "page8"), (30, "page9"), (50, "base")]);
 }

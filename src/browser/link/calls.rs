@@ -90,6 +90,9 @@ pub(super) struct Waiting {
     pub(super) settle: Settle,
 }
 
+/// Chrome's error for the disposal of a context that does not exist begins with it.
+const NO_CONTEXT: &str = "Failed to find context with id";
+
 impl Link {
     pub(super) fn call(&mut self, key: Option<LeaseId>, call: Call, who: Pending) {
         if let Some((call, who)) = self.take_turn(key, call, who) {
@@ -168,16 +171,29 @@ impl Link {
         if let (Reply::Error(_), Settle::Conceal(context)) = (&reply, &waiting.settle) {
             self.concealed(context, None);
         }
+        if let (Reply::Error(error), Settle::Unbind(context)) = (&reply, &waiting.settle)
+            && error.message.starts_with(NO_CONTEXT)
+        {
+            self.gates.remove(context);
+        }
         if let Reply::Result(result) = &reply {
             let member = |name| JsonObject::read(result).and_then(|result| result.string(name));
             // Replies for an ended lease are not recorded.
             let is_over = |lease: &LeaseId| waiting.who.is_clients() && !self.inboxes.contains_key(lease);
             let lease = waiting.who.lease().filter(|lease| !is_over(lease));
             match (waiting.settle, lease) {
-                (Settle::Bind, Some(lease)) => {
-                    // If the lease was dropped meanwhile, this is disposed of with its CDP session.
-                    if let Some(context) = member("browserContextId").filter(|_| !waiting.who.is_abandoned()) {
-                        let context = ContextId::from(context);
+                (Settle::Bind(gate), Some(lease)) => {
+                    let context = member("browserContextId").map(ContextId::from);
+                    let (is_abandoned, is_gated) = (waiting.who.is_abandoned(), gate.is_some());
+                    if let (Some(context), Some(gate)) = (&context, gate) {
+                        self.gates.insert(context.clone(), gate);
+                    }
+                    // If the lease was dropped meanwhile, this is disposed of with its CDP session; a gate is kept until
+                    // Chrome says that it has done so.
+                    if let Some(context) = context.clone().filter(|_| is_abandoned && is_gated) {
+                        self.disposals.orphan(context, Instant::now());
+                    }
+                    if let Some(context) = context.filter(|_| !is_abandoned) {
                         self.targets.bind(context.clone(), lease);
                         // For a client's own command the session learns it from the reply.
                         if matches!(waiting.who, Pending::Own(..)) {
@@ -191,9 +207,12 @@ impl Link {
                     }
                 }
                 // The lease has ended meanwhile.
-                (Settle::Bind, None) => {
-                    if let Some(context) = member("browserContextId") {
-                        self.disposals.orphan(ContextId::from(context), Instant::now());
+                (Settle::Bind(gate), None) => {
+                    if let Some(context) = member("browserContextId").map(ContextId::from) {
+                        if let Some(gate) = gate {
+                            self.gates.insert(context.clone(), gate);
+                        }
+                        self.disposals.orphan(context, Instant::now());
                     }
                 }
                 (settle @ (Settle::Root | Settle::Base), Some(lease)) => {
@@ -218,7 +237,7 @@ impl Link {
                 (Settle::Close(page), _) if self.targets.is_page(page.as_str()) => {
                     self.closings.begin(page, Instant::now());
                 }
-                (Settle::Unbind(context), _) => self.targets.unbind(context.as_str()),
+                (Settle::Unbind(context), _) => self.is_gone(&context),
                 (Settle::Conceal(context), _) => {
                     let target = member("targetId");
                     let target = target.map(TargetId::from);

@@ -38,7 +38,18 @@ impl Link {
     fn dispose_of(&mut self, on: Option<CdpSessionId>, context: &ContextId) {
         let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
         let method = "Target.disposeBrowserContext".into();
-        self.call(None, Call { on, method, params, settle: Settle::Plain }, Pending::Nobody);
+        // The reply of the root comes also when the CDP session that owned the context ends meanwhile.
+        let (on, settle) = match self.gates.contains_key(context) {
+            true => (None, Settle::Unbind(context.clone())),
+            false => (on, Settle::Plain),
+        };
+        self.call(None, Call { on, method, params, settle }, Pending::Nobody);
+    }
+
+    /// Chrome has no such context any more.
+    pub(super) fn is_gone(&mut self, context: &ContextId) {
+        self.targets.unbind(context.as_str());
+        self.gates.remove(context);
     }
 
     /// A command has its reply, or will have none: it may be a disposal.

@@ -30,7 +30,7 @@ impl Link {
     pub(super) fn mend(&mut self, mend: Mend, now: Instant) {
         match mend {
             Mend::Dispose(context) => self.disposals.orphan(context, now),
-            Mend::Forget(context) => self.targets.unbind(context.as_str()),
+            Mend::Forget(context) => self.is_gone(&context),
             Mend::EndSession(lease, why) => self.deliver(lease, FromBrowser::Lost(why)),
             Mend::Release(lease) => match self.targets.base_of(lease) {
                 Some(base) => self.on_release(lease, &base),

@@ -237,7 +237,7 @@ impl Link {
                 self.detach_root(root.as_str());
             }
         }
-        self.disposals.leave(base, contexts, pages, Instant::now());
+        self.disposals.leave(base, contexts, pages, self.egress.is_some(), Instant::now());
     }
 
     pub(super) fn detach_root(&mut self, root: &str) {

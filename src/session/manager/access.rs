@@ -8,7 +8,7 @@ use crate::{
     api_types::{
         Capability, Request,
         operations::{
-            CloseSession, CreateToken, DeleteDownload, DeleteFile, DeleteTenant, FileRequest, GetDownload, GetPages,
+            CloseSession, CreateToken, DeleteDownload, DeleteFile, DeleteTenant, FileRequest, GetDownload, GetEgress, GetPages,
             GetSession, GetTenant, GetToken, GetUsage, ListDownloads, ListFiles, ListTokens, Park, ProfileRequest,
             PutFile, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest,
             TenantRequest, UpdateSession,
@@ -136,6 +136,7 @@ fn reads(request: &Request) -> bool {
             SessionRequest::GetSession(_)
                 | SessionRequest::ListSessions(_)
                 | SessionRequest::GetUsage(_)
+                | SessionRequest::GetEgress(_)
                 | SessionRequest::GetPages(_)
         ),
         Request::Snapshot(request) => {
@@ -165,6 +166,7 @@ fn concerns(request: &Request) -> Concerns<'_> {
         | SessionRequest::CloseSession(CloseSession { id })
         | SessionRequest::Park(Park { id, .. })
         | SessionRequest::GetUsage(GetUsage { id })
+        | SessionRequest::GetEgress(GetEgress { id })
         | SessionRequest::GetPages(GetPages { id })
         | SessionRequest::UpdateSession(UpdateSession { id, .. }),
     )

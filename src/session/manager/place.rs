@@ -57,9 +57,14 @@ impl Place {
             Unplaced::Bad(bad) => ServiceError::Bad(bad),
             Unplaced::Incapable { what, needs } => ServiceError::Incapable { what, needs },
         })?;
+        let has_extensions = flags.iter().any(|flag| flag.directories.is_some());
+        let directory = terms.extensions_for(rights.capabilities);
+        if has_extensions && terms.extensions.is_some() && directory.is_none() {
+            return Err(ServiceError::Incapable { what: "--load-extension", needs: Capability::PrivateNetwork });
+        }
         let mut args = Vec::new();
         for flag in flags {
-            args.push(extensions::resolved(flag, terms.extensions.as_deref()).await?);
+            args.push(extensions::resolved(flag, directory).await?);
         }
         let launch = LaunchSpec::new(args).with_screen(screen);
         Ok(Self { isolation, asked: Some(asked.clone()), launch, pages, slow_mo })

@@ -187,7 +187,8 @@ impl Drop for Registration {
             if let Some(why) = why {
                 let (lasted, bytes_in, bytes_out) = self.session_info.total().unwrap_or_default();
                 let usage = &self.registry.inner.terms().usage;
-                usage.ended(id.owner(), lasted, (bytes_in, bytes_out), Timestamp::now());
+                let (of_clients, of_pages) = ((bytes_in, bytes_out), self.session_info.egress_bytes());
+                usage.ended(id.owner(), lasted, of_clients, of_pages, Timestamp::now());
                 let event = Event::new("session-ended").owner(id.owner()).session(id.as_str()).why(&why);
                 self.registry.inner.terms().audit.write(event);
             }

@@ -20,8 +20,8 @@ use crate::{
     api_types::{
         Bad, Initial, Millis, Nothing, Options, Pages, Reply, Request, Session, SessionState, Usage,
         operations::{
-            CloseSession, CreateSession, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST, Park,
-            SessionRequest, UpdateSession,
+            CloseSession, CreateSession, GetEgress, GetPages, GetSession, GetUsage, Identity, ListSessions, PAGE_MOST,
+            Park, SessionRequest, UpdateSession,
         },
     },
     browser::ContextHandle,
@@ -381,6 +381,10 @@ impl SessionManager {
                 Reply::of::<Park>(&self.park(caller, &own(id)?, keep_alive).await?)
             }
             SessionRequest::GetUsage(GetUsage { id }) => Reply::of::<GetUsage>(&self.usage(caller, &own(id)?).await?),
+            SessionRequest::GetEgress(GetEgress { id }) => {
+                let handle = self.find(caller, &own(id)?).await?;
+                Reply::of::<GetEgress>(&handle.session_info.show_egress())
+            }
             SessionRequest::GetPages(GetPages { id }) => Reply::of::<GetPages>(&self.pages(caller, &own(id)?).await?),
         })
     }

@@ -43,7 +43,11 @@ impl SessionManager {
             TenantRequest::PutTenant(PutTenant { tenant, capabilities, limits }) => {
                 let limits = read(&limits)?;
                 let owner = named(tenants, &tenant)?;
-                let settings = TenantSettings { capabilities: Capabilities::of(capabilities), limits };
+                let settings = TenantSettings {
+                    capabilities: Capabilities::of(capabilities),
+                    limits,
+                    ..TenantSettings::default()
+                };
                 let of = owner.clone();
                 let is_new = tenants.edit(audit, move |text| put_tenant(text, &of, &settings)).await?;
                 let mut reply = Reply::of::<PutTenant>(&shown(&known(tenants, owner.as_str())?.1));
@@ -151,7 +155,7 @@ macro_rules! same_limits {
 }
 
 fn shown(tenant: &Tenant) -> TenantInfo {
-    let TenantSettings { capabilities, limits } = tenant.settings();
+    let TenantSettings { capabilities, limits, network: _ } = tenant.settings();
     let limits = same_limits!(
         limits,
         TenantLimits { max_session_time: limits.max_session_time.map(Millis), sharing: Some(limits.sharing) }

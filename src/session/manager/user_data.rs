@@ -68,7 +68,7 @@ impl SessionManager {
             return Err(ServiceError::UserDataQuota { size, limit });
         }
         let locked: Arc<dyn LockedDirectory> = Arc::new(self.lock_user_data(&root, owner, name, true).await?);
-        let installed = self.installed_extensions(locked.extensions()).await;
+        let installed = self.installed_extensions(caller, locked.extensions()).await;
         let place = place.with_user_data(UserData::new(&locked), &installed);
         let hold = hold.with(locked);
         let (mut live, entry) = self.make(caller, id, options, place, false).await?;
@@ -83,14 +83,15 @@ impl SessionManager {
     }
 
     /// Those of the extensions that may still be loaded: the operator may have removed some, or changed the directory.
-    async fn installed_extensions(&self, paths: Vec<String>) -> Vec<String> {
-        let allowed = self.inner.terms().launch.extensions.clone();
+    async fn installed_extensions(&self, caller: &Caller, paths: Vec<String>) -> Vec<String> {
+        let terms = self.inner.terms();
+        let allowed = terms.launch.extensions_for(caller.tenant.capabilities());
         let mut found = Vec::new();
         for path in paths {
-            if let Some(allowed) = &allowed {
+            if let Some(allowed) = allowed {
                 found.extend(extensions::inside(allowed, &path).await);
             } else {
-                tracing::debug!(path, "it is not loaded: extensions_dir is not set");
+                tracing::debug!(path, "it is not loaded: extensions_dir is not set, or the tenant lacks private-network");
             }
         }
         found

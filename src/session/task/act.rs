@@ -93,6 +93,11 @@ impl SessionTask {
                 }
             }
             Action::Call(tag, call) => self.lease.call(tag, call),
+            Action::NewContext(tag, new) => {
+                if let Err(error) = self.lease.new_context(tag, &new) {
+                    self.session.on_browser(FromBrowser::Reply { tag, reply: Reply::Error(error) });
+                }
+            }
             Action::Resume(on, children, how) => self.lease.resume(on, children, how),
             Action::AutoAttach(tag, root, interest) => self.lease.auto_attach(tag, root, interest),
             Action::IgnoreCertificateErrors(tag, ignore) => self.lease.ignore_certificate_errors(tag, ignore),

@@ -14,14 +14,15 @@ use super::{
 use crate::session::lifecycle::Event;
 use crate::{
     api_types::{Bad, Millis, Options, Session, Usage},
-    browser::{CallError, ContextHandle},
+    browser::{CallError, ContextHandle, Lease},
     cdp::{
         error::CdpError,
         ids::{CdpSessionId, TargetId},
     },
     close_reason::CloseReason,
-    config::Deadlines,
+    config::{Capabilities, Deadlines, Granted},
     session::client::Client,
+    tenant::Tenant,
     virtual_browser::ViewId,
 };
 
@@ -131,6 +132,15 @@ pub async fn attend(record: &mut Record, asked: &mut mpsc::Receiver<Box<Control>
             // The session has no browser yet: the reply channel is dropped, which tells the caller.
             _ => {}
         }
+    }
+}
+
+/// What a session may do: what its tenant may and the browser of its lease can honour.
+pub(super) fn granted(tenant: &Tenant, lease: &Lease) -> Granted {
+    if lease.is_dedicated() {
+        Granted::new(tenant.capabilities().alone(), Capabilities::of_dedicated_browser())
+    } else {
+        Granted::new(tenant.capabilities(), Capabilities::of_shared_browser())
     }
 }
 
@@ -300,9 +310,10 @@ impl SessionTask {
             self.over = Some(CloseReason::TenantRemoved);
             return;
         }
-        let granted = super::granted(&self.tenant, &self.lease);
+        let granted = granted(&self.tenant, &self.lease);
         self.session.grant(granted);
         self.record.grant(granted);
+        self.update_egress();
         let is_revoked = |view: &&super::views::Socket| view.caller.access.is_revoked();
         let revoked: Vec<ViewId> = self.views.sockets().filter(is_revoked).map(|view| view.id).collect();
         for view in revoked {

@@ -12,6 +12,7 @@ use std::{
 use super::Caller;
 use crate::session::{
     caller::{BaseUrl, url_at},
+    egress_log::EgressLog,
     id::{SessionId, name_in},
     lifecycle::{Deadlines, Event, Lifecycle, Phase},
     persistence::Subject,
@@ -57,6 +58,8 @@ pub struct SessionInfo {
     heard: AtomicU64,
     // Guards what the task publishes; held for a copy.
     shown: Mutex<Shown>,
+    /// Its network access, if its requests pass gates.
+    pub(super) egress: OnceLock<Arc<EgressLog>>,
     /// How long the session lasted, and its traffic, once it has ended.
     total: OnceLock<(Duration, Traffic)>,
     // Guards the list of connected clients; held for a copy, or while one is added or removed.
@@ -266,6 +269,7 @@ impl Record {
             heard: AtomicU64::new(0),
             shown: Mutex::new(shown.clone()),
             clients: Mutex::default(),
+            egress: OnceLock::new(),
             total: OnceLock::new(),
         });
         metrics.sessions_queued.inc();

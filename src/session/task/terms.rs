@@ -7,12 +7,12 @@ use std::{
 };
 
 use crate::{
-    api_types::LaunchPolicy,
+    api_types::{LaunchPolicy, capability::Capabilities},
     browser::UserDataRoot,
     config::{CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
     metrics::Metrics,
     session::{client::Ledger, launch::LaunchLimits, session_files::FileLimits},
-    tenant::{Audit, Tenants, UsageLedger},
+    tenant::{Audit, ServerNetwork, Tenants, UsageLedger},
 };
 
 /// The settings that all sessions of the process share.
@@ -52,6 +52,8 @@ pub struct Terms {
     pub audit: Audit,
     /// What the tenants use.
     pub usage: Arc<UsageLedger>,
+    /// What every session may connect to.
+    pub network: ServerNetwork,
     /// The tenants, for those who manage them.
     pub tenants: Tenants,
 }
@@ -65,6 +67,17 @@ pub struct LaunchTerms {
     pub limits: LaunchLimits,
     /// Where extensions may come from.
     pub extensions: Option<PathBuf>,
+    /// Whether what sessions connect to is limited: an extension can give Chrome another proxy.
+    pub is_gated: bool,
+}
+
+impl LaunchTerms {
+    /// Where the extensions of a tenant with these capabilities may come from. *Measured:* an extension with the permission
+    /// `proxy` overrides the gate.
+    pub fn extensions_for(&self, capabilities: Capabilities) -> Option<&Path> {
+        let may = !self.is_gated || capabilities.private_network;
+        self.extensions.as_deref().filter(|_| may)
+    }
 }
 
 impl Terms {
@@ -88,6 +101,7 @@ impl Terms {
                     .extensions_dir
                     .as_ref()
                     .map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
+                is_gated: config.is_gated(),
             },
             directory: directory.join("sessions"),
             files: FileLimits {
@@ -100,6 +114,7 @@ impl Terms {
             metrics,
             audit: Audit::default(),
             usage: Arc::default(),
+            network: ServerNetwork { deny: config.egress_deny.clone(), ports: config.egress_ports.clone() },
             tenants: Tenants::local(config.local_capabilities()),
         }
     }

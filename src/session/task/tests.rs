@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     api_types::{Isolation, LaunchPolicy, Millis, Options, Owner, Request},
     browser::fake,
-    config::{CdpSessionLimits, ClientQueue, Limit, SnapshotLimits},
+    config::{Capabilities, CdpSessionLimits, ClientQueue, Limit, SnapshotLimits},
     metrics::Metrics,
     session::{
         client::Ledger,
@@ -22,7 +22,7 @@ use crate::{
         persistence::{HibernateGuard, PersistenceError},
         session_files::{FileLimits, FilesBook},
     },
-    tenant::{Access, Audit, LimitBook, Limits, Tenant, TenantSettings, Tenants},
+    tenant::{Access, Audit, LimitBook, Limits, ServerNetwork, Tenant, TenantSettings, Tenants},
 };
 
 fn caller() -> Caller {
@@ -125,7 +125,9 @@ async fn start_limited(
             policy: LaunchPolicy::Dedicated,
             limits: LaunchLimits { flags: 1, bytes: 1 },
             extensions: None,
+            is_gated: false,
         },
+        network: ServerNetwork::default(),
         directory: PathBuf::from("/nowhere"),
         files: FILES,
         user_data: None,

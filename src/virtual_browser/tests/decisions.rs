@@ -132,6 +132,7 @@ fn kind(action: Action, method: &str, params: &str) -> String {
             let on = call.on.map(|on| on.to_string().replace('N', "S")).expect("a CDP session");
             format!("call on {on} {}", went_up(&call.method, &call.params))
         }
+        Action::NewContext(..) => "new context".to_owned(),
         Action::Resume(on, ..) => format!("resume {on}"),
         Action::AutoAttach(_, on, interest) => format!("auto-attach {on} {}", json!(interest.is_some())),
         Action::IgnoreCertificateErrors(_, ignore) => format!("ignore certificate errors: {ignore}"),

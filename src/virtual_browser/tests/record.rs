@@ -104,6 +104,7 @@ async fn chrome(directory: &Path) -> Pool {
         codec: CodecChoice::new(config::Codec::Auto),
         cgroups: None,
         has_extensions: false,
+        egress: None,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")
@@ -197,6 +198,7 @@ fn act(lease: &mut Lease, action: Action) {
         Action::Pass(text) => lease.pass(&text).expect("Chrome takes it"),
         Action::Navigate(on, text) => lease.navigate(on, &text).expect("Chrome takes it"),
         Action::Call(tag, call) => lease.call(tag, call),
+        Action::NewContext(tag, new) => lease.new_context(tag, &new).expect("it has no gate"),
         Action::Resume(on, children, how) => lease.resume(on, children, how),
         Action::AutoAttach(tag, root, interest) => lease.auto_attach(tag, root, interest),
         Action::Detach(tag, session) => lease.detach(tag, session),

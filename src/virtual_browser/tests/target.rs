@@ -81,8 +81,7 @@ fn only_own_contexts_are_disposed_and_never_the_default_one() {
     };
     assert_eq!(pair.asks("Target.getBrowserContexts", "{}"), [contexts("")]);
     let asked = pair.asks("Target.createBrowserContext", r#"{"disposeOnDetach":false}"#);
-    // On the lease, whose end is its end too.
-    assert_eq!(asked, [r#"call BASE Target.createBrowserContext {"disposeOnDetach":true}"#]);
+    assert_eq!(asked, ["new context"]);
     let created = r#"{"browserContextId":"NEW"}"#;
     assert_eq!(pair.result(created), [format!(r#"1: {{"id":1,"result":{created}}}"#)]);
     assert_eq!(pair.asks("Target.getBrowserContexts", "{}"), [contexts("\"NEW\"")]);
@@ -338,8 +337,29 @@ fn contexts_with_universal_network_access_are_refused() {
     let mut pair = Pair::new();
     let got = pair.asks("Target.createBrowserContext", r#"{"originsWithUniversalNetworkAccess":["http://x"]}"#);
     assert!(got.len() == 1 && got[0].contains("no capability allows it"), "{got:?}");
-    let up = pair.asks("Target.createBrowserContext", r#"{"disposeOnDetach":5,"proxyServer":"x"}"#);
-    assert_eq!(up, [r#"call BASE Target.createBrowserContext {"disposeOnDetach":5,"proxyServer":"x"}"#]);
-    assert_eq!(pair.error(-32602, "Nope"), [failed(1, -32602, "Nope")]);
+    for params in
+        [r#"{"disposeOnDetach":5,"proxyServer":"x"}"#, r#"{"proxyServer":["x"]}"#, r#"{"proxyBypassList":null}"#]
+    {
+        assert_eq!(pair.asks("Target.createBrowserContext", params), [failed(1, -32602, "Invalid parameters")]);
+    }
     assert_eq!(pair.session.scope.contexts, []);
+}
+
+#[test]
+fn contexts_of_gated_sessions_cannot_get_around_the_gate() {
+    let mut pair = Pair::new();
+    let by_x = r#"{"proxyServer":"x:1","proxyBypassList":"*"}"#;
+    let asked = pair.asks("Target.createBrowserContext", by_x);
+    assert_eq!(asked, [r#"new context by AsWritten { server: "x:1", bypass: Some("*") }"#]);
+    pair.session.set_gated();
+    for own in
+        [r#"{"proxyBypassList":"<-loopback>;127.0.0.1"}"#, r#"{"proxyServer":""}"#, r#"{"proxyServer":" DIRECT:// "}"#]
+    {
+        assert_eq!(pair.asks("Target.createBrowserContext", own), ["new context"], "{own}");
+    }
+    // The gate judges the bypass list.
+    let behind = pair.asks("Target.createBrowserContext", by_x);
+    assert!(behind.len() == 1 && behind[0].starts_with("new context by Upstream(Upstream(http://x:1,"), "{behind:?}");
+    let refused = pair.asks("Target.createBrowserContext", r#"{"proxyServer":"http=x:1;https=y:1"}"#);
+    assert!(refused.len() == 1 && refused[0].contains("for each scheme"), "{refused:?}");
 }

@@ -49,6 +49,7 @@ async fn ids_and_names_of_other_tenants_are_unknown() {
         ("/v1/sessions/victim@SESSION", "GET", ""),
         ("/v1/sessions/SESSION/pages", "GET", ""),
         ("/v1/sessions/SESSION/usage", "GET", ""),
+        ("/v1/sessions/SESSION/egress", "GET", ""),
         ("/v1/sessions/SESSION/clone", "POST", "{}"),
         ("/v1/sessions/SESSION/snapshots", "POST", "{}"),
         ("/v1/snapshots/SNAPSHOT", "GET", ""),
@@ -95,6 +96,7 @@ async fn ids_and_names_of_other_tenants_are_unknown() {
         ("ghost.updateSession", r#"{"id":"SESSION","name":"stolen"}"#),
         ("ghost.park", r#"{"id":"SESSION"}"#),
         ("ghost.getUsage", r#"{"id":"SESSION"}"#),
+        ("ghost.getEgress", r#"{"id":"SESSION"}"#),
         ("ghost.cloneSession", r#"{"id":"SESSION"}"#),
         ("ghost.saveSnapshot", r#"{"id":"SESSION"}"#),
         ("ghost.restoreSnapshot", r#"{"id":"SESSION","snapshot":"SNAPSHOT"}"#),
@@ -298,7 +300,7 @@ async fn tenants_cannot_be_managed_without_admin_or_by_odd_names() {
 /// U10: the profile of another tenant, by every interface that takes its name; and a profile of the same name.
 #[tokio::test]
 async fn profiles_of_other_tenants_are_unknown() {
-    let (victim, attacker) = (Tenant::new("victim"), Tenant::new("attacker"));
+    let (victim, attacker) = (Tenant::insider("victim"), Tenant::insider("attacker"));
     let server = Server::start(&[&victim, &attacker], &[]).await;
     let (proxy, site) = (&server.proxy, Site::start().await);
     let url = |tenant: &Tenant, query: &str| format!("/?{query}&token={}", tenant.text());
@@ -362,8 +364,8 @@ async fn profiles_of_other_tenants_are_unknown() {
 #[tokio::test]
 async fn user_data_of_other_tenants_are_unknown() {
     let (victim, attacker) = (
-        Tenant::with("victim", "capabilities = [\"dedicated\"]"),
-        Tenant::with("attacker", "capabilities = [\"dedicated\"]"),
+        Tenant::with("victim", "capabilities = [\"dedicated\", \"private-network\"]"),
+        Tenant::with("attacker", "capabilities = [\"dedicated\", \"private-network\"]"),
     );
     let directory = tempfile::tempdir().expect("a directory");
     let base = directory.path().display().to_string();

@@ -127,6 +127,7 @@ async fn ghost_domain_matches_its_definition() {
     is_of("ghost.sessionUpdated", &client.event("ghost.sessionUpdated").await["params"]);
     is_of("ghost.sessionExpiring", &client.event("ghost.sessionExpiring").await["params"]);
     ghost("ghost.getUsage", json!({})).await;
+    assert_eq!(ghost("ghost.getEgress", json!({})).await["egress"]["isGated"], false);
     let page = client.page().await;
     let joined = proxy.connect_to(&format!("/devtools/page/{}", page.target)).await;
     is_of("ghost.clientAttached", &client.event("ghost.clientAttached").await["params"]);
@@ -169,9 +170,13 @@ async fn ghost_domain_matches_its_definition() {
         is_of(event["method"].as_str().expect("a name"), &event["params"]);
     }
     // Every command of the definition was sent above, and every event arrived except those of a lost
-    // browser and of user data.
+    // browser, of user data, and of gates.
     let domain = ghostmux::api_types::Domain::ghost();
-    for event in domain.events.iter().filter(|event| !matches!(&*event.name, "browserLost" | "userDataTooLarge")) {
+    for event in domain
+        .events
+        .iter()
+        .filter(|event| !matches!(&*event.name, "browserLost" | "userDataTooLarge" | "egressFailed"))
+    {
         let method = format!("ghost.{}", event.name);
         assert!(events.iter().any(|heard| heard["method"] == method), "{method} did not come");
     }

@@ -58,6 +58,7 @@ impl Stage {
             codec: CodecChoice::new(Codec::Auto),
             cgroups: None,
             has_extensions: false,
+            egress: None,
         };
         let plan = Plan::fixed(vec![Source::Local(launch)]);
         let pool = Pool::start(plan, Metrics::default().into()).await.expect("it starts");

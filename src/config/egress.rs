@@ -1,0 +1,100 @@
+//! Whether what sessions connect to is limited.
+
+use super::{Config, ConfigError, layers::Layers};
+
+/// Whether the requests of sessions pass gates, which limit what a session connects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EgressMode {
+    /// If there are tenants.
+    Auto,
+    /// Always.
+    Gated,
+    /// Never.
+    Open,
+}
+
+impl EgressMode {
+    pub(super) const WORDS: &[(&'static str, Self)] =
+        &[("auto", Self::Auto), ("gated", Self::Gated), ("open", Self::Open)];
+}
+
+/// The flags of Chrome by which requests leave another way than through the proxy that Chrome is given.
+const OVERRIDING: [&str; 6] = [
+    "--host-resolver-rules",
+    "--no-proxy-server",
+    "--proxy-auto-detect",
+    "--proxy-bypass-list",
+    "--proxy-pac-url",
+    "--proxy-server",
+];
+
+impl Config {
+    /// Whether the requests of sessions pass gates.
+    pub fn is_gated(&self) -> bool {
+        match self.egress {
+            EgressMode::Auto => self.tenants.is_some(),
+            EgressMode::Gated => true,
+            EgressMode::Open => false,
+        }
+    }
+
+    /// Refuses settings that would open a way around the gates, or have no effect without them.
+    pub(super) fn check_egress(&self, layers: &Layers) -> Result<(), ConfigError> {
+        if !self.is_gated() {
+            let given = ["egress_deny", "egress_dns", "egress_ports"].into_iter().find_map(|key| layers.given(key));
+            return given.map_or(Ok(()), |said| {
+                Err(said.conflict("limits what sessions connect to, and nothing does so here; add --egress=gated"))
+            });
+        }
+        for (arg, said) in self.browser_args.iter().zip(layers.values("browser_args")) {
+            let name = arg.split('=').next().unwrap_or_default();
+            if OVERRIDING.contains(&name) {
+                return Err(said.wrong(
+                    "decides where requests go, and with gates these alone do (egress); remove it, or write --egress=open",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RawConfig;
+
+    fn config(settings: &[(&str, &str)]) -> Result<Config, String> {
+        let raw = settings.iter().fold(RawConfig::default(), |raw, (key, text)| raw.with(key, [(*text).to_owned()]));
+        Config::load(raw, []).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn servers_with_tenants_have_gates_unless_they_are_open() {
+        let is_gated = |settings: &[(&str, &str)]| config(settings).expect("valid").is_gated();
+        assert!(!is_gated(&[]) && is_gated(&[("egress", "gated")]) && is_gated(&[("tenants", "/x")]));
+        assert!(!is_gated(&[("tenants", "/x"), ("egress", "open")]));
+    }
+
+    #[test]
+    fn nothing_gets_around_the_gates_by_flags_and_nothing_is_limited_in_vain() {
+        for flag in ["--proxy-server=x:1", "--no-proxy-server", "--host-resolver-rules=x"] {
+            let error = config(&[("egress", "gated"), ("browser_args", flag)]).expect_err(flag);
+            assert!(error.contains("--egress=open"), "{error}");
+            assert!(config(&[("browser_args", flag)]).is_ok(), "{flag}");
+        }
+        for (key, text) in [("egress_deny", "*.internal"), ("egress_ports", "all"), ("egress_dns", "10.0.0.1:53")] {
+            let error = config(&[(key, text)]).expect_err(key);
+            assert!(error.contains("--egress=gated"), "{error}");
+            assert!(config(&[("egress", "gated"), (key, text)]).is_ok(), "{key}");
+        }
+        for (key, text, what) in [
+            ("egress_deny", "http://a/", "must be a name"),
+            ("egress_ports", "http", "is not a port"),
+            ("egress_dns", "dns", "an address with a port"),
+            ("egress", "maybe", "gated"),
+        ] {
+            let error = config(&[("tenants", "/x"), (key, text)]).expect_err(text);
+            assert!(error.contains(what), "{error}");
+        }
+    }
+}
