@@ -84,13 +84,17 @@ impl FromStr for HostPattern {
             }
             _ => (whole, None),
         };
-        let hosts = match host.strip_prefix('*') {
+        let after_star = host.strip_prefix('*');
+        // A name may have a star for the URL standard.
+        if after_star.unwrap_or(host).contains(['*', '?']) {
+            return Err(bad());
+        }
+        let hosts = match after_star {
             Some("") => Hosts::All,
             Some(rest) => match rest.strip_prefix('.').map(Host::parse) {
                 Some(Ok(Host::Name(name))) => Hosts::Below(format!(".{name}")),
                 _ => return Err(bad()),
             },
-            None if host.contains(['*', '?']) => return Err(bad()),
             None => match Host::parse(host).map_err(|_| bad())? {
                 Host::Name(name) => Hosts::Name(name),
                 Host::Address(address) => Hosts::Network(address.into()),
