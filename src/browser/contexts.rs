@@ -1,5 +1,7 @@
 //! Makes the contexts of sessions. No other code does: in a browser with gates, none may be without one.
 
+use std::fmt::Write as _;
+
 use super::{
     Browser, CallError, LeaseId,
     egress::{LeaseEgress, NO_BYPASS},
@@ -37,9 +39,9 @@ pub(super) fn create(base: &CdpSessionId, egress: &LeaseEgress, new: &NewContext
     };
     let mut params = r#"{"disposeOnDetach":true"#.to_owned();
     if let Some((server, bypass)) = proxy {
-        params += &format!(r#","proxyServer":{}"#, quote(server));
+        let _ = write!(params, r#","proxyServer":{}"#, quote(server));
         if let Some(bypass) = bypass {
-            params += &format!(r#","proxyBypassList":{}"#, quote(bypass));
+            let _ = write!(params, r#","proxyBypassList":{}"#, quote(bypass));
         }
     }
     params.push('}');

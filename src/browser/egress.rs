@@ -189,7 +189,7 @@ mod tests {
     }
 
     impl BrowserGates for FakeGates {
-        fn nobody(&self) -> &str {
+        fn nobody(&self) -> &'static str {
             "socks5://127.9.9.9:1"
         }
 

@@ -39,10 +39,8 @@ impl Link {
         let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
         let method = "Target.disposeBrowserContext".into();
         // The reply of the root comes also when the CDP session that owned the context ends meanwhile.
-        let (on, settle) = match self.gates.contains_key(context) {
-            true => (None, Settle::Unbind(context.clone())),
-            false => (on, Settle::Plain),
-        };
+        let (on, settle) =
+            if self.gates.contains_key(context) { (None, Settle::Unbind(context.clone())) } else { (on, Settle::Plain) };
         self.call(None, Call { on, method, params, settle }, Pending::Nobody);
     }
 

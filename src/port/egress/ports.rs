@@ -72,9 +72,9 @@ impl Ports {
 
 fn range(text: &str, part: &str) -> Result<RangeInclusive<u16>, BadPorts> {
     let bad = || BadPorts(part.to_owned());
-    let port = |text: &str| text.trim().parse::<u16>().map_err(|_| bad());
+    let number = |text: &str| text.trim().parse::<u16>().map_err(|_| bad());
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (port(first)?, port(last)?);
+    let (first, last) = (number(first)?, number(last)?);
     if first <= last { Ok(first..=last) } else { Err(bad()) }
 }
 

@@ -27,6 +27,8 @@ pub fn special(address: IpAddr) -> Option<Special> {
 
 /// The IPv4 addresses that are written in an IPv6 address, to one of which a router or this machine may send what is sent to
 /// it: IPv4-mapped, 6to4, Teredo (server and client), NAT64 (RFC 6052), ISATAP.
+#[allow(clippy::many_single_char_names, reason = "the eight segments of an address")]
+#[allow(clippy::match_same_arms, reason = "one arm for each kind, in the order in which they are looked for")]
 pub fn embedded(address: IpAddr) -> [Option<Ipv4Addr>; 2] {
     let IpAddr::V6(address) = address else { return [None, None] };
     let [a, b, c, d, e, f, g, h] = address.segments();
@@ -43,6 +45,7 @@ pub fn embedded(address: IpAddr) -> [Option<Ipv4Addr>; 2] {
     }
 }
 
+#[allow(clippy::unnested_or_patterns, reason = "one network a line")]
 fn is_special_v4(address: Ipv4Addr) -> bool {
     matches!(
         address.octets(),
@@ -67,6 +70,7 @@ fn is_special_v4(address: Ipv4Addr) -> bool {
     )
 }
 
+#[allow(clippy::unnested_or_patterns, reason = "one network a line")]
 fn is_special_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // What is written in these was judged.

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Empty, Limited, combinators::BoxBody};
 use hyper::{
-    Method, Request, Response, StatusCode, Uri,
+    Method, Request, Response, Uri,
     body::{Bytes, Incoming},
     client::conn::http1::SendRequest,
     header::{
@@ -137,17 +137,15 @@ impl Front {
         if Limited::new(body, DROPPED_MOST).collect().await.is_ok() {
             *self.upstream.lock().await = Some(sender);
         }
-        match head.status {
-            StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                let mut relayed = Response::new(empty());
-                *relayed.status_mut() = head.status;
-                for challenge in head.headers.get_all(PROXY_AUTHENTICATE) {
-                    relayed.headers_mut().append(PROXY_AUTHENTICATE, challenge.clone());
-                }
-                Ok(relayed)
-            }
-            status => Err(EgressRefusal::UpstreamRefused(format!("HTTP {status}"))),
+        if head.status.as_u16() != 407 {
+            return Err(EgressRefusal::UpstreamRefused(format!("HTTP {}", head.status)));
         }
+        let mut relayed = Response::new(empty());
+        *relayed.status_mut() = head.status;
+        for challenge in head.headers.get_all(PROXY_AUTHENTICATE) {
+            relayed.headers_mut().append(PROXY_AUTHENTICATE, challenge.clone());
+        }
+        Ok(relayed)
     }
 
     /// A request of plain HTTP.
@@ -193,12 +191,11 @@ impl Front {
         {
             kept = None;
         }
-        let mut sender = match kept {
-            Some(sender) => sender,
-            None => {
-                let stream = dialer.connect_to_upstream(upstream, host, port).await?;
-                handshake(Counted::new(stream, self.bound.report().clone())).await?
-            }
+        let mut sender = if let Some(sender) = kept {
+            sender
+        } else {
+            let stream = dialer.connect_to_upstream(upstream, host, port).await?;
+            handshake(Counted::new(stream, self.bound.report().clone())).await?
         };
         let answer = sender.send_request(request).await.map_err(|error| unanswered(&error))?;
         Ok((answer, sender))

@@ -1,6 +1,6 @@
 //! Whether a connection to a gate is from a process of its browser.
 //!
-//! The kernel is asked for the inode of the connecting socket (`sock_diag`, sock_diag(7)); then the processes of the browser
+//! The kernel is asked for the inode of the connecting socket (`sock_diag(7)`); then the processes of the browser
 //! are searched for a file descriptor of that inode (`/proc/PID/fd`, proc(5)). Every connection of a Chrome is made by one
 //! process, its network service, which is tried first.
 
@@ -130,6 +130,7 @@ pub(super) fn ends(peer: SocketAddr, gate: SocketAddr) -> Option<(SocketAddrV4, 
 mod tests {
     use std::{
         net::{TcpListener, TcpStream},
+        os::unix::process::CommandExt as _,
         process::{Command, Stdio},
     };
 
@@ -156,7 +157,6 @@ mod tests {
         assert!(!processes.own(other, gate).expect("sock_diag"), "no such connection");
 
         // A process group of another program, which exists.
-        use std::os::unix::process::CommandExt as _;
         let mut sleeper =
             Command::new("sleep").arg("600").process_group(0).stdin(Stdio::null()).spawn().expect("sleep");
         processes.started(sleeper.id());

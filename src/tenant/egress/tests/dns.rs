@@ -78,8 +78,9 @@ fn answer(query: &[u8], state: &mut State) -> Option<Vec<u8>> {
     };
     let code = if addresses.is_some() { 0 } else { 3 };
     let addresses = addresses.unwrap_or_default();
+    let count = u8::try_from(addresses.len()).expect("a few addresses");
     let mut reply = query[..2].to_vec();
-    reply.extend([0x81, 0x80 | code, 0, 1, 0, addresses.len() as u8, 0, 0, 0, 0]);
+    reply.extend([0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0]);
     reply.extend(question);
     for address in addresses {
         // The name of the question, A, IN, no time to live.
