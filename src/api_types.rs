@@ -39,8 +39,8 @@ pub use self::{
     definition::{Domain, Items, Member, Type, merged},
     egress::{FailedConnection, SessionEgress},
     events::{
-        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, EgressFailed, Event, ProfileLost, SessionExpiring,
-        SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
+        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, EgressFailed, Event, ProfileLost,
+        SessionExpiring, SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
     files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
     launch::{Launch, LaunchPolicy},

@@ -771,6 +771,18 @@ export namespace Ghost {
     download: Download;
   }
 
+  /** Of `ghost.egressFailed`. */
+  interface EgressFailedEvent {
+    /** The host as the page named it: a name, or an address without brackets. */
+    host: string;
+    /** The port. */
+    port: number;
+    /** The reason in one word, such as `private-network`, `denied`, `port` or `not-found`. */
+    reason: string;
+    /** The reason, and what to do. */
+    why: string;
+  }
+
   /** Of `ghost.profileLost`. */
   interface ProfileLostEvent {
     /** The name of the profile. */
@@ -853,6 +865,8 @@ export namespace Ghost {
     'ghost.userDataTooLarge': UserDataTooLargeEvent;
     /** A download of the session was completed or canceled. */
     'ghost.downloadFinished': DownloadFinishedEvent;
+    /** A connection of a page was refused, or failed. The page sees `net::ERR_SOCKS_CONNECTION_FAILED` in each case. When a page causes very many, some are not sent; `getEgress` counts all. */
+    'ghost.egressFailed': EgressFailedEvent;
     /** The session does not save its profile any more: it could not reach the store for so long that a session on another server may have the profile by now. */
     'ghost.profileLost': ProfileLostEvent;
   }

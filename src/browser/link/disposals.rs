@@ -39,8 +39,11 @@ impl Link {
         let params = format!(r#"{{"browserContextId":{}}}"#, quote(context.as_str()));
         let method = "Target.disposeBrowserContext".into();
         // The reply of the root comes also when the CDP session that owned the context ends meanwhile.
-        let (on, settle) =
-            if self.gates.contains_key(context) { (None, Settle::Unbind(context.clone())) } else { (on, Settle::Plain) };
+        let (on, settle) = if self.gates.contains_key(context) {
+            (None, Settle::Unbind(context.clone()))
+        } else {
+            (on, Settle::Plain)
+        };
         self.call(None, Call { on, method, params, settle }, Pending::Nobody);
     }
 

@@ -8,10 +8,10 @@ use crate::{
     api_types::{
         Capability, Request,
         operations::{
-            CloseSession, CreateToken, DeleteDownload, DeleteFile, DeleteTenant, FileRequest, GetDownload, GetEgress, GetPages,
-            GetSession, GetTenant, GetToken, GetUsage, ListDownloads, ListFiles, ListTokens, Park, ProfileRequest,
-            PutFile, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest, SnapshotRequest,
-            TenantRequest, UpdateSession,
+            CloseSession, CreateToken, DeleteDownload, DeleteFile, DeleteTenant, FileRequest, GetDownload, GetEgress,
+            GetPages, GetSession, GetTenant, GetToken, GetUsage, ListDownloads, ListFiles, ListTokens, Park,
+            ProfileRequest, PutFile, PutTenant, RevokeToken, SaveSnapshot, ServerRequest, SessionRequest,
+            SnapshotRequest, TenantRequest, UpdateSession,
         },
     },
     close_reason::CloseReason,

@@ -91,7 +91,10 @@ impl SessionManager {
             if let Some(allowed) = allowed {
                 found.extend(extensions::inside(allowed, &path).await);
             } else {
-                tracing::debug!(path, "it is not loaded: extensions_dir is not set, or the tenant lacks private-network");
+                tracing::debug!(
+                    path,
+                    "it is not loaded: extensions_dir is not set, or the tenant lacks private-network"
+                );
             }
         }
         found

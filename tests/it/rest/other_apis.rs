@@ -170,12 +170,12 @@ async fn ghost_domain_matches_its_definition() {
         is_of(event["method"].as_str().expect("a name"), &event["params"]);
     }
     // Every command of the definition was sent above, and every event arrived except those of a lost
-    // browser, of user data, and of gates.
+    // browser, of a lost profile, of user data, and of gates.
     let domain = ghostmux::api_types::Domain::ghost();
     for event in domain
         .events
         .iter()
-        .filter(|event| !matches!(&*event.name, "browserLost" | "userDataTooLarge" | "egressFailed"))
+        .filter(|event| !matches!(&*event.name, "browserLost" | "profileLost" | "userDataTooLarge" | "egressFailed"))
     {
         let method = format!("ghost.{}", event.name);
         assert!(events.iter().any(|heard| heard["method"] == method), "{method} did not come");
