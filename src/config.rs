@@ -29,7 +29,6 @@ use thiserror::Error;
 
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
-    egress::EgressMode,
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
     listening::TlsSettings,
     load::unknown_variables,
@@ -158,6 +157,21 @@ pub struct Admission {
     pub queue: usize,
     /// How long a client may wait for a place.
     pub timeout: Duration,
+}
+
+/// Whether the requests of sessions pass gates, which limit what a session connects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EgressMode {
+    /// If there are tenants.
+    Auto,
+    /// Always.
+    Gated,
+    /// Never.
+    Open,
+}
+
+impl EgressMode {
+    const WORDS: &[(&'static str, Self)] = &[("auto", Self::Auto), ("gated", Self::Gated), ("open", Self::Open)];
 }
 
 /// The format of log lines.

@@ -216,6 +216,10 @@ pub struct Metrics {
 impl Metrics {
     /// Registers every metric under its public name.
     pub fn register(&self, registry: &mut Registry) {
+        for direction in ["up", "down"] {
+            drop(self.egress_bytes.get_or_create(&DirectionLabels { direction }));
+        }
+        drop(self.egress_failed.get_or_create(&EgressLabels { reason: "private-network" }));
         for reason in TLS_FAILURES {
             drop(self.tls_handshakes_failed.get_or_create(&TlsLabels { reason }));
         }

@@ -22,7 +22,7 @@ const METHOD: &str = "Target.createBrowserContext";
 /// that as its proxy, and no bypass rule of anybody. Fails if no gate can be opened.
 pub(super) fn create(base: &CdpSessionId, egress: &LeaseEgress, new: &NewContext) -> Result<Call, CdpError> {
     let upstream = match &new.proxy {
-        ContextProxy::Upstream(upstream) => Some(upstream),
+        ContextProxy::UpstreamProxy(upstream) => Some(upstream),
         ContextProxy::None | ContextProxy::AsWritten { .. } => None,
     };
     let gate = egress.open(upstream).map_err(|error| {
@@ -33,7 +33,7 @@ pub(super) fn create(base: &CdpSessionId, egress: &LeaseEgress, new: &NewContext
         (Some(gate), _) => Some((gate.proxy_server(), Some(NO_BYPASS))),
         (None, ContextProxy::AsWritten { server, bypass }) => Some((server.as_str(), bypass.as_deref())),
         (None, ContextProxy::None) => None,
-        (None, ContextProxy::Upstream(_)) => {
+        (None, ContextProxy::UpstreamProxy(_)) => {
             return Err(CdpError::server("the context was not created: its browser has no gates for a proxy (egress)"));
         }
     };

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use crate::port::egress::{BrowserGates, EgressBinding, EgressGate, EgressGates, GateFront, Strays, Upstream};
+use crate::port::egress::{BrowserGates, EgressBinding, EgressGate, EgressGates, GateFront, Strays, UpstreamProxy};
 
 /// The only bypass rule that Chrome gets: not even loopback goes around the proxy. Chrome takes the last rule that fits, so
 /// no other may follow it.
@@ -77,7 +77,7 @@ struct OfContext {
     /// The link owns it, until Chrome has disposed of the context.
     gate: Weak<dyn EgressGate>,
     /// The proxy that a client named for the context, instead of that of the session.
-    upstream: Option<Upstream>,
+    upstream: Option<UpstreamProxy>,
 }
 
 impl OfContext {
@@ -101,9 +101,9 @@ impl LeaseEgress {
     }
 
     /// Opens the gate of another context, with the proxy that a client named for it; `None` in a browser without gates.
-    pub(super) fn open(&self, upstream: Option<&Upstream>) -> io::Result<Option<Arc<dyn EgressGate>>> {
+    pub(super) fn open(&self, upstream: Option<&UpstreamProxy>) -> io::Result<Option<Arc<dyn EgressGate>>> {
         let Some(of) = &self.of else { return Ok(None) };
-        let gate = of.gates.open(upstream.map_or(GateFront::Socks5, Upstream::front))?;
+        let gate = of.gates.open(upstream.map_or(GateFront::Socks5, UpstreamProxy::front))?;
         self.add(&gate, upstream.cloned());
         Ok(Some(gate))
     }
@@ -115,7 +115,7 @@ impl LeaseEgress {
         }
     }
 
-    fn add(&self, gate: &Arc<dyn EgressGate>, upstream: Option<Upstream>) {
+    fn add(&self, gate: &Arc<dyn EgressGate>, upstream: Option<UpstreamProxy>) {
         let mut state = self.state();
         let of = OfContext { gate: Arc::downgrade(gate), upstream };
         if let Some(binding) = &state.binding {
@@ -249,8 +249,8 @@ mod tests {
             let only = r#"{"disposeOnDetach":true,"proxyServer":"socks5://127.0.0.2:"#;
             assert_eq!(params, format!(r#"{only}{number}","proxyBypassList":"<-loopback>"}}"#));
         }
-        let upstream = Upstream::parse("http://p:3128", NamedBy::Tenant).expect("a proxy");
-        let (params, _) = made(&egress, ContextProxy::Upstream(upstream.clone()));
+        let upstream = UpstreamProxy::parse("http://p:3128", NamedBy::Tenant).expect("a proxy");
+        let (params, _) = made(&egress, ContextProxy::UpstreamProxy(upstream.clone()));
         // Its credentials are the client's, and are asked for in HTTP.
         assert!(params.contains(r#""proxyServer":"http://127.0.0.2:2","proxyBypassList":"<-loopback>""#), "{params}");
         let open = LeaseEgress::new(None);
@@ -259,7 +259,7 @@ mod tests {
         let params = call(as_written()).expect("no gate").params;
         assert_eq!(params, r#"{"disposeOnDetach":true,"proxyServer":"x:1","proxyBypassList":"*"}"#);
         assert_eq!(call(ContextProxy::None).expect("no gate").params, r#"{"disposeOnDetach":true}"#);
-        call(ContextProxy::Upstream(upstream)).expect_err("nothing would use the proxy");
+        call(ContextProxy::UpstreamProxy(upstream)).expect_err("nothing would use the proxy");
     }
 
     #[test]

@@ -1,22 +1,6 @@
 //! Whether what sessions connect to is limited.
 
-use super::{Config, ConfigError, layers::Layers};
-
-/// Whether the requests of sessions pass gates, which limit what a session connects to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EgressMode {
-    /// If there are tenants.
-    Auto,
-    /// Always.
-    Gated,
-    /// Never.
-    Open,
-}
-
-impl EgressMode {
-    pub(super) const WORDS: &[(&'static str, Self)] =
-        &[("auto", Self::Auto), ("gated", Self::Gated), ("open", Self::Open)];
-}
+use super::{Config, ConfigError, EgressMode, layers::Layers};
 
 /// The flags of Chrome by which requests leave another way than through the proxy that Chrome is given.
 const OVERRIDING: [&str; 6] = [

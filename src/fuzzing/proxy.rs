@@ -1,7 +1,7 @@
 //! What is read of the text that names a proxy is written and read again without loss, and never shown; a host has one
 //! spelling, whatever it was given in, and a private one is refused in all of them.
 
-use crate::port::egress::{Bypass, EgressRules, Host, HostPattern, NamedBy, Ports, Upstream, proxy_choice};
+use crate::port::egress::{Bypass, EgressRules, Host, HostPattern, NamedBy, Ports, UpstreamProxy, proxy_choice};
 
 pub(super) fn fixtures() -> Vec<Vec<u8>> {
     let texts = [
@@ -28,12 +28,12 @@ pub(super) fn fixtures() -> Vec<Vec<u8>> {
 pub(super) fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     if let Ok(Some(upstream)) = proxy_choice(&text, NamedBy::Tenant) {
-        let again = Upstream::parse(upstream.to_url().reveal(), NamedBy::Tenant);
+        let again = UpstreamProxy::parse(upstream.to_url().reveal(), NamedBy::Tenant);
         assert_eq!(again.as_ref(), Ok(&upstream), "{text:?}");
         if let Some(credentials) = &upstream.credentials {
             // A short one can be part of anything.
             let secret = credentials.password.reveal();
-            let bare = format!("{:?}", Upstream { credentials: None, ..upstream.clone() });
+            let bare = format!("{:?}", UpstreamProxy { credentials: None, ..upstream.clone() });
             let is_shown = format!("{upstream} {upstream:?}").contains(secret.as_str());
             assert!(!is_shown || secret.len() < 4 || bare.contains(secret.as_str()), "{text:?}");
         }

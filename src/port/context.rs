@@ -1,6 +1,6 @@
 //! A context that a session is to get.
 
-use super::egress::Upstream;
+use super::egress::UpstreamProxy;
 
 /// What is special in a context that a session is to get.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,5 +23,5 @@ pub enum ContextProxy {
         bypass: Option<String>,
     },
     /// Behind the context's gate.
-    Upstream(Upstream),
+    UpstreamProxy(UpstreamProxy),
 }

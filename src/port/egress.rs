@@ -24,7 +24,7 @@ pub use self::{
     refusal::EgressRefusal,
     rules::EgressRules,
     special::{Special, embedded, special},
-    upstream::{BadProxy, Bypass, Credentials, NamedBy, Upstream, UpstreamProtocol, proxy_choice},
+    upstream::{BadProxy, Bypass, Credentials, NamedBy, UpstreamProtocol, UpstreamProxy, proxy_choice},
 };
 
 /// Makes the gates of this server.
@@ -97,7 +97,7 @@ pub struct EgressBinding {
     /// What may be connected to.
     pub rules: Arc<EgressRules>,
     /// The proxy that everything goes through, but what its bypass list names.
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<UpstreamProxy>,
     /// Who is told.
     pub report: Arc<dyn EgressReport>,
 }

@@ -106,6 +106,9 @@ export function family(root) {
   return found;
 }
 
+/** User data below `--profiles-dir` stay when their browser ends: those of `folder('profiles')`. */
+const stays = path => [...folders].some(at => at.includes('-profiles-') && path.startsWith(`${at}/`));
+
 /** Those of a family that still run (and are not others with the same number), and the profiles that still exist. */
 export function leftovers(members) {
   const processes = members.filter(({ pid, born }) => describe(pid).some(one => one.born === born && one.state !== 'Z'));
@@ -114,7 +117,7 @@ export function leftovers(members) {
     .filter(one => one.profile && profiles.includes(one.profile) && one.state !== 'Z');
   return {
     processes: [...new Set([...processes, ...strays].map(one => one.pid))],
-    profiles: profiles.filter(path => existsSync(path)),
+    profiles: profiles.filter(path => existsSync(path) && !stays(path)),
   };
 }
 

@@ -25,7 +25,7 @@ const IN_USER: &AsciiSet =
 
 /// A proxy that the connections of a context go through. Its `Debug` and `Display` show no credentials.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Upstream {
+pub struct UpstreamProxy {
     /// What it speaks.
     pub protocol: UpstreamProtocol,
     /// Its host.
@@ -109,15 +109,15 @@ pub enum BadProxy {
 
 /// What a client or a setting names as proxy: `None` is the session's own way out, which is meant by an empty text and by
 /// `direct://`.
-pub fn proxy_choice(text: &str, named_by: NamedBy) -> Result<Option<Upstream>, BadProxy> {
+pub fn proxy_choice(text: &str, named_by: NamedBy) -> Result<Option<UpstreamProxy>, BadProxy> {
     let text = text.trim();
     if text.is_empty() || text.eq_ignore_ascii_case("direct://") || text.eq_ignore_ascii_case("direct") {
         return Ok(None);
     }
-    Upstream::parse(text, named_by).map(Some)
+    UpstreamProxy::parse(text, named_by).map(Some)
 }
 
-impl Upstream {
+impl UpstreamProxy {
     /// Reads the URL of a proxy: `[http://|socks5://][USER[:PASSWORD]@]HOST[:PORT]`. Percent escapes in user and password are
     /// resolved. Without a scheme it is an HTTP proxy, as for Chrome. The port is 80 or 1080 if it is missing.
     pub fn parse(text: &str, named_by: NamedBy) -> Result<Self, BadProxy> {
@@ -183,7 +183,7 @@ impl Upstream {
         }
     }
 
-    /// The URL with user and password, which [`Upstream::parse`] reads again, to be stored where secrets may be. The bypass
+    /// The URL with user and password, which [`UpstreamProxy::parse`] reads again, to be stored where secrets may be. The bypass
     /// list is not part of it.
     pub fn to_url(&self) -> Secret {
         let mut url = format!("{}://", self.protocol.scheme());
@@ -265,16 +265,16 @@ impl UpstreamProtocol {
     }
 }
 
-impl fmt::Display for Upstream {
+impl fmt::Display for UpstreamProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let credentials = if self.credentials.is_some() { "***@" } else { "" };
         write!(f, "{}://{credentials}{}", self.protocol.scheme(), self.address())
     }
 }
 
-impl fmt::Debug for Upstream {
+impl fmt::Debug for UpstreamProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Upstream({self}, {:?}, {:?})", self.named_by, self.bypass)
+        write!(f, "UpstreamProxy({self}, {:?}, {:?})", self.named_by, self.bypass)
     }
 }
 
@@ -283,8 +283,8 @@ mod tests {
     use super::*;
     use crate::port::egress::GateFront;
 
-    fn parse(text: &str) -> Result<Upstream, BadProxy> {
-        Upstream::parse(text, NamedBy::Tenant)
+    fn parse(text: &str) -> Result<UpstreamProxy, BadProxy> {
+        UpstreamProxy::parse(text, NamedBy::Tenant)
     }
 
     fn revealed(text: &str) -> String {

@@ -11,7 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{own::OwnAddresses, resolver::Resolver, tunnel::Stream, upstream};
-use crate::port::egress::{EgressBinding, EgressRefusal, EgressRules, Host, NamedBy, Upstream};
+use crate::port::egress::{EgressBinding, EgressRefusal, EgressRules, Host, NamedBy, UpstreamProxy};
 
 /// How long an address may take before the next one is tried beside it (RFC 8305, §8).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -28,7 +28,7 @@ pub(super) struct Dialer {
 
 impl Dialer {
     /// The upstream that this host is connected to through, if any.
-    pub(super) fn upstream_of(&self, host: &Host, port: u16) -> Option<&Upstream> {
+    pub(super) fn upstream_of(&self, host: &Host, port: u16) -> Option<&UpstreamProxy> {
         self.binding.upstream.as_ref().filter(|upstream| !upstream.bypass.contains(host, port))
     }
 
@@ -51,7 +51,7 @@ impl Dialer {
     /// Connects to the upstream, for this host, which is judged as far as can be told here.
     pub(super) async fn connect_to_upstream(
         &self,
-        upstream: &Upstream,
+        upstream: &UpstreamProxy,
         host: &Host,
         port: u16,
     ) -> Result<TcpStream, EgressRefusal> {

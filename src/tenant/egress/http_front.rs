@@ -27,7 +27,7 @@ use super::{
     tunnel::{Counted, carry},
     upstream::{HEAD_MOST, connect_request, handshake, unanswered},
 };
-use crate::port::egress::{Allowance, EgressRefusal, Host, Upstream, UpstreamProtocol};
+use crate::port::egress::{Allowance, EgressRefusal, Host, UpstreamProtocol, UpstreamProxy};
 
 /// How long Chrome may keep a connection without a request.
 const IDLE: Duration = Duration::from_secs(300);
@@ -100,9 +100,9 @@ impl Front {
     }
 
     /// The upstream, if the client has its credentials.
-    fn relay_of(&self, host: &Host, port: u16) -> Option<&Upstream> {
+    fn relay_of(&self, host: &Host, port: u16) -> Option<&UpstreamProxy> {
         let is_relay =
-            |upstream: &&Upstream| upstream.protocol == UpstreamProtocol::Http && upstream.credentials.is_none();
+            |upstream: &&UpstreamProxy| upstream.protocol == UpstreamProtocol::Http && upstream.credentials.is_none();
         self.bound.dialer.upstream_of(host, port).filter(is_relay)
     }
 
@@ -178,7 +178,7 @@ impl Front {
     /// connection leads to the upstream whatever the request says.
     async fn ask(
         &self,
-        upstream: &Upstream,
+        upstream: &UpstreamProxy,
         host: &Host,
         port: u16,
         request: Request<Body>,

@@ -25,7 +25,7 @@ use super::*;
 use crate::{
     api_types::Owner,
     port::egress::{
-        Allowance, Carried, EgressBinding, EgressFailure, EgressReport, EgressRules, HostLists, Ports, Upstream,
+        Allowance, Carried, EgressBinding, EgressFailure, EgressReport, EgressRules, HostLists, Ports, UpstreamProxy,
     },
 };
 
@@ -89,7 +89,7 @@ impl Fixture {
         Self::with(rules, None, GateFront::Socks5, EgressLimits::default()).await
     }
 
-    async fn with(rules: EgressRules, upstream: Option<Upstream>, front: GateFront, limits: EgressLimits) -> Self {
+    async fn with(rules: EgressRules, upstream: Option<UpstreamProxy>, front: GateFront, limits: EgressLimits) -> Self {
         let dns = Dns::start().await;
         let gates = Gates::new(NameServers::at(dns.address), limits);
         let browser = gates.of_browser().expect("gates");
@@ -100,7 +100,7 @@ impl Fixture {
         fixture
     }
 
-    fn bind(&self, rules: EgressRules, upstream: Option<Upstream>) {
+    fn bind(&self, rules: EgressRules, upstream: Option<UpstreamProxy>) {
         let owner = Owner::local();
         self.gate.bind(EgressBinding { owner, rules: Arc::new(rules), upstream, report: self.report.clone() });
     }

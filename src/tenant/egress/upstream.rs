@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio_socks::{TargetAddr, tcp::Socks5Stream};
 
 use super::tunnel::Stream;
-use crate::port::egress::{Credentials, EgressRefusal, Host, Upstream, UpstreamProtocol};
+use crate::port::egress::{Credentials, EgressRefusal, Host, UpstreamProtocol, UpstreamProxy};
 
 /// The longest head of an answer, in bytes.
 pub(super) const HEAD_MOST: usize = 64 * 1024;
@@ -20,7 +20,7 @@ pub(super) const HEAD_MOST: usize = 64 * 1024;
 /// Asks an upstream, which the stream is connected to, for a connection to a host.
 pub(super) async fn connect(
     stream: impl Stream + 'static,
-    upstream: &Upstream,
+    upstream: &UpstreamProxy,
     host: &Host,
     port: u16,
 ) -> Result<Box<dyn Stream>, EgressRefusal> {

@@ -8,7 +8,7 @@ use crate::{
     cdp::{error::CdpError, json_object::JsonObject},
     port::{
         ContextProxy, NewContext,
-        egress::{BadProxy, Bypass, NamedBy, Upstream, proxy_choice},
+        egress::{BadProxy, Bypass, NamedBy, UpstreamProxy, proxy_choice},
     },
     virtual_browser::policy::Refusal,
 };
@@ -25,9 +25,9 @@ pub fn new_context(params: &JsonObject<'_>, is_gated: bool) -> Result<NewContext
     let Some(server) = server else { return Ok(NewContext::default()) };
     let proxy = if is_gated {
         let bypass = bypass.unwrap_or_default();
-        let with_bypass = |upstream: Upstream| Ok(upstream.with_bypass(Bypass::parse(&bypass)?));
+        let with_bypass = |upstream: UpstreamProxy| Ok(upstream.with_bypass(Bypass::parse(&bypass)?));
         let upstream = proxy_choice(&server, NamedBy::Tenant).and_then(|choice| choice.map(with_bypass).transpose());
-        upstream.map_err(refused)?.map_or(ContextProxy::None, ContextProxy::Upstream)
+        upstream.map_err(refused)?.map_or(ContextProxy::None, ContextProxy::UpstreamProxy)
     } else {
         ContextProxy::AsWritten { server, bypass }
     };
@@ -89,6 +89,6 @@ mod tests {
         assert!(new(bypass, true).expect_err("no such rule").contains("the bypass list"));
         let behind =
             new(r#"{"proxyServer":"socks5://user:secret@a:1","proxyBypassList":"*.b"}"#, true).expect("a proxy");
-        assert!(matches!(&behind.proxy, ContextProxy::Upstream(_)) && !format!("{behind:?}").contains("secret"));
+        assert!(matches!(&behind.proxy, ContextProxy::UpstreamProxy(_)) && !format!("{behind:?}").contains("secret"));
     }
 }

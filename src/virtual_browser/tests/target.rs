@@ -359,7 +359,10 @@ fn contexts_of_gated_sessions_cannot_get_around_the_gate() {
     }
     // The gate judges the bypass list.
     let behind = pair.asks("Target.createBrowserContext", by_x);
-    assert!(behind.len() == 1 && behind[0].starts_with("new context by Upstream(Upstream(http://x:1,"), "{behind:?}");
+    assert!(
+        behind.len() == 1 && behind[0].starts_with("new context by UpstreamProxy(UpstreamProxy(http://x:1,"),
+        "{behind:?}"
+    );
     let refused = pair.asks("Target.createBrowserContext", r#"{"proxyServer":"http=x:1;https=y:1"}"#);
     assert!(refused.len() == 1 && refused[0].contains("for each scheme"), "{refused:?}");
 }

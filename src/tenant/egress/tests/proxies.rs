@@ -1,4 +1,4 @@
-//! Upstream proxies, honest ones and others.
+//! Proxies between a gate and a host, honest ones and others.
 
 use std::{
     net::SocketAddr,

@@ -7,11 +7,11 @@ fn limits() -> EgressLimits {
     EgressLimits { connect_time: Duration::from_secs(3), ..EgressLimits::default() }
 }
 
-fn upstream(scheme: &str, user: &str, address: SocketAddr) -> Upstream {
-    Upstream::parse(&format!("{scheme}://{user}{address}"), NamedBy::Operator).expect("a proxy")
+fn upstream(scheme: &str, user: &str, address: SocketAddr) -> UpstreamProxy {
+    UpstreamProxy::parse(&format!("{scheme}://{user}{address}"), NamedBy::Operator).expect("a proxy")
 }
 
-async fn fixture(rules: EgressRules, upstream: Upstream) -> Fixture {
+async fn fixture(rules: EgressRules, upstream: UpstreamProxy) -> Fixture {
     let front = upstream.front();
     Fixture::with(rules, Some(upstream), front, limits()).await
 }
@@ -99,7 +99,8 @@ async fn the_rules_hold_in_front_of_an_upstream() {
 #[tokio::test]
 async fn a_tenant_cannot_name_a_private_address_as_its_proxy() {
     let (proxy, asked) = proxies::http(echo().await).await;
-    let named = |by| Upstream::parse(&format!("http://user:pass@proxy.test:{}", proxy.port()), by).expect("a proxy");
+    let named =
+        |by| UpstreamProxy::parse(&format!("http://user:pass@proxy.test:{}", proxy.port()), by).expect("a proxy");
     let fixture = fixture(internet(), named(NamedBy::Tenant)).await;
     fixture.dns.answer("proxy.test", &[&[[127, 0, 0, 1]]]);
     assert!(fixture.connect("a.test", 443).await.is_none());
