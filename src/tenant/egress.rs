@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 pub use self::resolver::NameServers;
 use self::{
-    gate::Gate,
+    gate::ContextGate,
     resolver::Resolvers,
     state::{OfBrowser, Purpose, Shared},
 };
@@ -106,14 +106,14 @@ struct GatesOfBrowser {
 }
 
 impl GatesOfBrowser {
-    fn gate(&self, purpose: Purpose, front: GateFront) -> io::Result<Gate> {
+    fn gate(&self, purpose: Purpose, front: GateFront) -> io::Result<ContextGate> {
         let mut last = io::ErrorKind::AddrInUse.into();
         for _ in 0..ATTEMPTS {
             let ip = random_loopback();
             if !self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(ip) {
                 continue;
             }
-            match Gate::open(&self.shared, &self.browser, purpose, front, ip) {
+            match ContextGate::open(&self.shared, &self.browser, purpose, front, ip) {
                 Ok(gate) => return Ok(gate),
                 Err(error) => last = error,
             }
@@ -131,7 +131,7 @@ fn random_loopback() -> Ipv4Addr {
 #[derive(Debug)]
 struct WithNobody {
     gates: GatesOfBrowser,
-    nobody: Gate,
+    nobody: ContextGate,
 }
 
 impl BrowserGates for WithNobody {

@@ -24,13 +24,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// A gate. Dropping it closes its listener and its tunnels.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct ContextGate {
     proxy_server: String,
     state: Arc<GateState>,
     _closing: DropGuard,
 }
 
-impl Gate {
+impl ContextGate {
     /// Opens a gate on a free port of this address.
     ///
     /// Fails as sockets do. Must be called on the runtime.
@@ -57,7 +57,7 @@ impl Gate {
     }
 }
 
-impl EgressGate for Gate {
+impl EgressGate for ContextGate {
     fn proxy_server(&self) -> &str {
         &self.proxy_server
     }
