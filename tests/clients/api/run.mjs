@@ -18,7 +18,7 @@ const examples = quick ? 10 : 100;
 
 // The server must accept what the document allows.
 const profiles = folder('profiles');
-const flags = ['--timeout-max', '0s', '--idle-timeout-max', '0s', '--keep-alive-max', '8784h', '--park-keep-alive', '1m',
+const flags = ['--timeout-max', '0s', '--idle-timeout-max', '0s', '--keep-alive-max', '8784h', '--keep-files-max', '8784h', '--park-keep-alive', '1m',
   '--profiles-dir', profiles];
 const ghostmux = await openGhostmux(program, findBrowser(), flags);
 const server = `http://${ghostmux.host}:${ghostmux.port}`;
