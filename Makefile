@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
+.PHONY: help run test test-packages test-rust test-full test-quick-clients test-codecs test-clients test-tls test-api sweep taint soak prove prove-short instructions \
 	mutants fuzz bench bench-neighbour lint audit msrv fmt docs types
 
 # The directory of the tools that scripts/setup.sh installs comes first; rustup's cargo may not be in PATH yet.
@@ -25,10 +25,15 @@ run: ## Build, and serve on 127.0.0.1:9222 (ARGS="--browsers 2" for settings)
 	@echo '==> $(BUILT)/release/ghostmux serve $(ARGS)'
 	@exec $(BUILT)/release/ghostmux serve $(ARGS)
 
+# Packages mostly wait for the network and for the disk, so that lints are checked meanwhile: they need Rust alone.
 test: ## All required checks: formatting, lints, docs, tests, real clients with real Chrome
-	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory lint test-rust test-quick-clients
+	@scripts/setup.sh rust
+	@$(MAKE) --no-print-directory --jobs 2 test-packages lint
+	@$(MAKE) --no-print-directory test-rust test-quick-clients
 	@echo '==> all green'
+
+test-packages:
+	@scripts/setup.sh test
 
 # Tests that take a Chrome are named `…::shell` and `…::full`. All run in headless shell, and a quarter of them in full Chrome,
 # which takes twice as long to start: another quarter for each commit. `make test-full` runs all of those.

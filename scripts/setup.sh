@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs missing tools only: a second run installs nothing.
 #
-#   scripts/setup.sh run       what `make run` needs: Rust, a linker, some Chrome
+#   scripts/setup.sh rust      Rust and a linker
+#   scripts/setup.sh run       what `make run` also needs: some Chrome
 #   scripts/setup.sh test      what `make test` also needs: both Chromes, Node.js, Redis, Prometheus, valgrind, the clients it drives
 #   scripts/setup.sh clients   what `make test-clients` also needs: the other clients
 #
@@ -184,8 +185,9 @@ for_clients() {
 }
 
 case "${1:-}" in
+  rust) rust ;;
   run) for_run ;;
   test) for_test ;;
   clients) for_clients ;;
-  *) fail "usage: scripts/setup.sh run|test|clients" ;;
+  *) fail "usage: scripts/setup.sh rust|run|test|clients" ;;
 esac
