@@ -143,8 +143,8 @@ settings! {
         recycle_age: Duration = one("TIME", "1d", duration(Duration::ZERO)).live();
         /// Sessions after which a browser is recycled. 0 means never.
         recycle_sessions: Option<NonZeroU32> = one("N", "20000", limit(1_000_000_000)).live();
-        /// Growth of a browser's memory, beyond 100MiB for each present session, at which it is recycled if it lasts a minute. 0
-        /// means never.
+        /// Growth of a browser's memory, beyond 100MiB for each page and 50MiB for each worker, at which it is recycled if it
+        /// lasts a minute. 0 means never.
         recycle_growth: u64 = one("SIZE", "1GiB", size(0..=1 << 50)).live();
         /// Disk that the profile and the temporary files of a browser take, at which it is recycled: a new one begins with
         /// nothing. 0 means never.

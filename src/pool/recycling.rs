@@ -12,10 +12,9 @@ use std::{
 
 use super::decision::{BrowserFigures, Decision, Evidence, Figures, RecycleReason, Rules, Stage, What};
 
-/// Memory that each session may take before a browser counts as grown, in bytes.
-const PER_SESSION: u64 = 100 << 20;
-/// How long a browser must have grown. The contexts of sessions that have ended are disposed of one after another, and their
-/// processes take memory until then.
+/// Memory that each target may take before a browser counts as grown, in bytes. A page is two targets: the page and its tab.
+const PER_TARGET: u64 = 50 << 20;
+/// How long a browser must have grown. The processes of pages that were closed take memory for a while.
 pub(super) const GROWTH_LASTS: Duration = Duration::from_secs(60);
 
 /// How far the memory of one browser has been above what it may take.
@@ -27,11 +26,12 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// Notes the memory in bytes of a browser that has this many sessions.
-    pub(super) fn measured(&mut self, resident: u64, sessions: i64, now: Instant) {
+    /// Notes the memory in bytes of a browser that has this many targets. Those of sessions that have ended count until
+    /// Chrome has disposed of their contexts, which it does one after another.
+    pub(super) fn measured(&mut self, resident: u64, targets: usize, now: Instant) {
         let when_new = *self.when_new.get_or_insert(resident);
-        let sessions = u64::try_from(sessions).unwrap_or(0);
-        let allowed = when_new.saturating_add(PER_SESSION.saturating_mul(sessions));
+        let targets = u64::try_from(targets).unwrap_or(u64::MAX);
+        let allowed = when_new.saturating_add(PER_TARGET.saturating_mul(targets));
         self.measured.push_back((now, resident.saturating_sub(allowed)));
         let is_old = |at: Instant| now.saturating_duration_since(at) >= GROWTH_LASTS;
         while self.measured.get(1).is_some_and(|(at, _)| is_old(*at)) {

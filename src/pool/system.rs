@@ -1,7 +1,12 @@
 //! What the operating system says of the local browsers: their memory, their files, and the processes of those that have
 //! ended.
 
-use std::time::Instant;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
 
 use super::{
     Pool,
@@ -13,13 +18,16 @@ use crate::browser::{
     process_tree::{Member, ProcessTable, clock_ticks},
 };
 
+/// How long the number of a browser's targets is waited for. It is the proxy's own record, so Chrome need not answer.
+const CENSUS_WITHIN: Duration = Duration::from_secs(1);
 /// Browsers that have ended and may have left processes, of which so many are remembered.
 const DEPARTED_KEPT: usize = 256;
 
 impl Pool {
     /// Reads how much memory and processor time the browsers use.
     pub(super) async fn measure(&self) {
-        let pids: Vec<u32> = self.running().iter().filter_map(Browser::pid).collect();
+        let running = self.running();
+        let pids: Vec<u32> = running.iter().filter_map(Browser::pid).collect();
         let table = match ProcessTable::read(pids).await {
             Ok(table) => table,
             Err(error) => {
@@ -27,14 +35,19 @@ impl Pool {
                 return;
             }
         };
+        let counting = running.iter().map(async |browser| {
+            let census = tokio::time::timeout(CENSUS_WITHIN, browser.census()).await;
+            census.ok().map(|census| (browser.id(), census.targets))
+        });
+        let targets: BTreeMap<_, _> = join_all(counting).await.into_iter().flatten().collect();
         let now = Instant::now();
         for serving in self.inner.slots.lock().values_mut().filter_map(Slot::serving_mut) {
             self.tell_of_strays(serving);
             let figures = serving.browser.pid().and_then(|pid| table.of(pid));
             serving.resident = figures.map(|figures| figures.memory);
             serving.cpu = figures.map(|figures| figures.cpu);
-            if let Some(resident) = serving.resident {
-                serving.growth.measured(resident, serving.browser.live(), now);
+            if let (Some(resident), Some(targets)) = (serving.resident, targets.get(&serving.browser.id())) {
+                serving.growth.measured(resident, *targets, now);
             }
         }
     }

@@ -176,10 +176,7 @@ async fn outcome(
     // not report it.
     let lost = proxy.figure("browsers_lost_total").await;
     if lost > 0 {
-        let log = proxy.log();
-        let lines = log.lines().filter(|line| line.contains("browser lost"));
-        let lines: Vec<String> = lines.map(|line| line.chars().take(300).collect()).collect();
-        faults.push(format!("{lost} browsers were lost: {}", lines.join("\n")));
+        faults.push(format!("{lost} browsers were lost: {}", logged(&proxy.log(), &["browser lost"]).join("\n")));
         options.say("sent before the first was lost:");
         stage.recent.before_loss().iter().for_each(|command| options.say(command));
     }
@@ -197,6 +194,7 @@ async fn outcome(
         "seed": options.seed,
         "sessions of each browser": served,
         "differences between the records and the browsers": proxy.differences().await,
+        "what the pool has done, and why": logged(&proxy.log(), &["decision=", "the browser differed"]),
         "tenants": options.tenants,
         "users": users,
         "clients": clients,
@@ -212,4 +210,10 @@ async fn outcome(
         "heard": heard,
     });
     Outcome { proof: "taint", product, facts, faults, took: since.elapsed() }
+}
+
+/// The lines of a log with one of these texts, each cut to its first 300 characters.
+fn logged(log: &str, texts: &[&str]) -> Vec<String> {
+    let lines = log.lines().filter(|line| texts.iter().any(|text| line.contains(text)));
+    lines.map(|line| line.chars().take(300).collect()).collect()
 }
