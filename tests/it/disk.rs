@@ -1,15 +1,18 @@
 //! Files of the browsers: each has its own directory, of a limited size, and none is left behind.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    browsers::Browser,
+    browsers::{Browser, in_browser},
     proxy::{Proxy, eventually},
     rest::ok,
 };
@@ -72,6 +75,29 @@ async fn browser_whose_files_are_about_to_fill_the_disk_is_ended_with_its_sessio
     eventually("the end of its files", async || !old[0].exists()).await;
     proxy.connect().await.page().await;
 }
+
+/// The files below a directory whose names end so.
+fn below(directory: &Path, end: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let ends = files.into_iter().filter(|path| path.to_string_lossy().ends_with(end));
+    ends.chain(directories.iter().flat_map(|directory| below(directory, end))).collect()
+}
+
+/// The dump of a crash has memory of the page: it is in the browser's directory, which ends with it.
+async fn dump_of_a_crashed_page_ends_with_its_browser(browser: Browser) {
+    let proxy = Proxy::start(browser, &[]).await;
+    let client = proxy.connect().await;
+    let page = client.page().await;
+    client.start(Some(&page.session), "Page.crash", json!({})).await;
+    let own = proxy.own_directory();
+    eventually("the dump", async || !below(&own, ".dmp").is_empty()).await;
+    for pid in proxy.browsers() {
+        kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), Signal::SIGKILL).expect("it runs");
+    }
+    eventually("its end with the browser's", async || below(&own, ".dmp").is_empty()).await;
+}
+in_browser!(Full: dump_of_a_crashed_page_ends_with_its_browser);
 
 /// The shells that clean up after a killed proxy.
 fn cleaners(proxy: &Proxy) -> Vec<Pid> {
