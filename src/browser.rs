@@ -334,10 +334,31 @@ impl Browser {
         self.own_call(method, call, lease).await
     }
 
+    /// As [`Browser::call`], for a command that may take as long as its caller waits.
+    async fn call_patiently(
+        &self,
+        on: &CdpSessionId,
+        method: &'static str,
+        params: String,
+    ) -> Result<String, CallError> {
+        let call = Call { on: Some(on.clone()), method: method.into(), params, settle: Settle::default() };
+        self.own_call_within(method, call, None, PATIENCE * 120).await
+    }
+
     async fn own_call(&self, method: &'static str, call: Call, lease: Option<LeaseId>) -> Result<String, CallError> {
+        self.own_call_within(method, call, lease, PATIENCE).await
+    }
+
+    async fn own_call_within(
+        &self,
+        method: &'static str,
+        call: Call,
+        lease: Option<LeaseId>,
+        patience: Duration,
+    ) -> Result<String, CallError> {
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Own { call, lease, reply });
-        match tokio::time::timeout(PATIENCE, self.answered(answer)).await {
+        match tokio::time::timeout(patience, self.answered(answer)).await {
             Ok(Some(Reply::Result(result))) => Ok(result),
             Ok(Some(Reply::Error(error))) => Err(CallError::Refused { method, error }),
             Ok(None) => Err(CallError::Gone),

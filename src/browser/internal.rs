@@ -22,7 +22,7 @@ use crate::{
         json_object::quote,
         permission::Ruling,
     },
-    port::{Call, PageSetup, Settle},
+    port::{Call, PageSetup, Permit, Settle},
 };
 
 /// The location of a session: enough to work in its contexts while its task holds the lease.
@@ -84,6 +84,11 @@ impl ContextHandle {
     /// data.
     pub fn remember(&self, context: &ContextId, origin: &str) {
         self.browser.order(LinkRequest::Remember { context: context.clone(), origin: origin.to_owned() });
+    }
+
+    /// Waits until a screenshot of this many device pixels may be taken in this browser.
+    pub async fn permit(&self, pixels: u64) -> Permit {
+        self.browser.shared.permits.clone().acquire(self.lease, pixels).await
     }
 
     /// Closes a page of the session.

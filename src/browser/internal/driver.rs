@@ -1,7 +1,7 @@
 //! Drives a page on a CDP session of the proxy's own, which no client sees.
 //!
-//! Everything that the proxy does in a page for itself goes through a [`PageDriver`]: snapshots and
-//! usage figures today. A step with a time limit is wrapped into [`by_deadline`]:
+//! Everything that the proxy does in a page for itself goes through a [`PageDriver`]: snapshots,
+//! usage figures and the actions of REST. A step with a time limit is wrapped into [`by_deadline`]:
 //!
 //! ```no_run
 //! # use std::time::Duration;
@@ -50,6 +50,13 @@ impl PageDriver {
     /// Sends a command and returns its result.
     pub async fn ask<C: TypedCommand>(&self, command: &C) -> Result<C::Result, CallError> {
         self.ask_on(&self.session.session, command).await
+    }
+
+    /// Sends a command and returns its result as Chrome wrote it. It may take as long as the caller waits: the caller has
+    /// a deadline.
+    pub async fn ask_patiently<C: TypedCommand>(&self, command: &C) -> Result<String, CallError> {
+        let params = params_of(command);
+        Box::pin(self.session.browser.call_patiently(&self.session.session, C::METHOD, params)).await
     }
 
     /// Sends a command on a CDP session that the page's auto-attach has made: of a frame or worker.
@@ -149,13 +156,17 @@ pub async fn by_deadline<T, E: From<CallError>>(
     tokio::time::timeout_at(deadline, step).await.unwrap_or_else(|_| Err(CallError::Deadline.into()))
 }
 
+fn params_of<C: TypedCommand>(command: &C) -> String {
+    serde_json::to_string(command).expect("the members of a command can be written as JSON")
+}
+
 /// Sends a command on a CDP session and reads its result.
 pub(super) async fn ask<C: TypedCommand>(
     browser: &Browser,
     on: &CdpSessionId,
     command: &C,
 ) -> Result<C::Result, CallError> {
-    let params = serde_json::to_string(command).expect("the members of a command can be written as JSON");
+    let params = params_of(command);
     // On the heap, because callers join many commands.
     let result = Box::pin(browser.call(Some(on), C::METHOD, params)).await?;
     runtime::aside(result.len(), || serde_json::from_str(&result))
