@@ -334,17 +334,6 @@ impl Browser {
         self.own_call(method, call, lease).await
     }
 
-    /// As [`Browser::call`], for a command that may take as long as its caller waits.
-    async fn call_patiently(
-        &self,
-        on: &CdpSessionId,
-        method: &'static str,
-        params: String,
-    ) -> Result<String, CallError> {
-        let call = Call { on: Some(on.clone()), method: method.into(), params, settle: Settle::default() };
-        self.own_call_within(method, call, None, PATIENCE * 120).await
-    }
-
     async fn own_call(&self, method: &'static str, call: Call, lease: Option<LeaseId>) -> Result<String, CallError> {
         self.own_call_within(method, call, lease, PATIENCE).await
     }

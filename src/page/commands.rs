@@ -11,6 +11,7 @@ commands! {
     "Page.getFrameTree" = GetFrameTree {} -> FrameTree;
     "Page.createIsolatedWorld" = CreateWorld<'a> { frame_id: &'a str, world_name: &'a str } -> CreatedWorld;
     "Page.navigate" = GoTo<'a> { url: &'a str } -> Gone;
+    "Page.bringToFront" = BringToFront {} -> Nothing;
     "Page.reload" = Reload {} -> Nothing;
     "Page.captureScreenshot" = Capture<'a> {
         format: &'a str,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    commands::{Answer, CreateWorld, DescribeNode, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree, Terminate},
+    commands::{Answer, BringToFront, CreateWorld, DescribeNode, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree, Terminate},
     injected::{EXPRESSION, WORLD},
     state::PageState,
 };
@@ -381,6 +381,15 @@ impl Page {
             (x, y, frame) = (x + offset.x, y + offset.y, parent);
         }
         Ok(Some((x, y)))
+    }
+
+    /// Brings a page to the front that is in the background, as a user must before the page takes input: full Chrome draws
+    /// no frames in the background, so no element would become stable.
+    pub(super) async fn bring_to_front(&self) -> Result<(), PageError> {
+        if self.call(&self.main(), "screen", &json!({})).await?.is_some_and(|screen| screen.is) {
+            self.driver.ask(&BringToFront {}).await?;
+        }
+        Ok(())
     }
 
     /// Makes the page usable after an action that was left half-way: ends a script that does not end by itself.

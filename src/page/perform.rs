@@ -76,6 +76,9 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
     let what = request.name();
     let acted = || Acted::new(before.and_after(page));
     let went = |status| Went::new(before.and_after(page), status);
+    if takes_input(&request) {
+        page.bring_to_front().await?;
+    }
     Ok(match request {
         // The session manager performs them.
         PageRequest::NewPage(_) | PageRequest::ClosePage(_) => return Err(PageError::Closed),
@@ -203,6 +206,26 @@ async fn act(page: &Page, granted: Granted, before: Before, request: PageRequest
         }
         reading => read(page, before, what, reading).await?,
     })
+}
+
+/// Whether an action sends input to the page, or waits until an element is drawn.
+fn takes_input(request: &PageRequest) -> bool {
+    matches!(
+        request,
+        PageRequest::PageClick(_)
+            | PageRequest::PageDblclick(_)
+            | PageRequest::PageHover(_)
+            | PageRequest::PageFocus(_)
+            | PageRequest::PageType(_)
+            | PageRequest::PageFill(_)
+            | PageRequest::PageClear(_)
+            | PageRequest::PagePress(_)
+            | PageRequest::PageSelect(_)
+            | PageRequest::PageCheck(_)
+            | PageRequest::PageUncheck(_)
+            | PageRequest::PageScroll(_)
+            | PageRequest::PageScreenshot(_)
+    )
 }
 
 /// The actions that only read.

@@ -18,6 +18,8 @@
 //! }
 //! ```
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, time::Instant};
 
@@ -28,8 +30,12 @@ use super::{
 use crate::{
     browser::{Browser, CallError, LinkRequest},
     cdp::ids::CdpSessionId,
+    port::{Call, Settle},
     runtime,
 };
+
+/// Time limit of a command whose caller has a deadline: no action may take longer.
+const FOR_EVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Drives a target with a CDP session of the proxy's own: a page, or a frame or worker that has a
 /// process of its own. Clients do not see this CDP session. Dropping the driver detaches it.
@@ -55,8 +61,10 @@ impl PageDriver {
     /// Sends a command and returns its result as Chrome wrote it. It may take as long as the caller waits: the caller has
     /// a deadline.
     pub async fn ask_patiently<C: TypedCommand>(&self, command: &C) -> Result<String, CallError> {
-        let params = params_of(command);
-        Box::pin(self.session.browser.call_patiently(&self.session.session, C::METHOD, params)).await
+        let InternalSession { browser, session, .. } = &self.session;
+        let (on, settle) = (Some(session.clone()), Settle::default());
+        let call = Call { on, method: C::METHOD.into(), params: params_of(command), settle };
+        Box::pin(browser.own_call_within(C::METHOD, call, None, FOR_EVER)).await
     }
 
     /// Sends a command on a CDP session that the page's auto-attach has made: of a frame or worker.
@@ -175,8 +183,6 @@ pub(super) async fn ask<C: TypedCommand>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::browser::{commands::GetNavigationHistory, fake};
 

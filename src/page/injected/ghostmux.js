@@ -253,8 +253,8 @@ globalThis.ghostmux = {
     });
     return { status: 'done', count: all.length, elements };
   },
-  // Sizes for screenshots.
-  screen: () => ({ status: 'done', width: innerWidth, height: innerHeight, scale: devicePixelRatio }),
+  // The viewport, and whether the page is in the background.
+  screen: () => ({ status: 'done', is: document.hidden, width: innerWidth, height: innerHeight, scale: devicePixelRatio }),
   // The status of the response of this document.
   response() {
     const [entry] = performance.getEntriesByType('navigation');
