@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api_types::{Attributes, FoundElement, Link, locator::ENTER_FRAME},
-    browser::{CallError, ContextHandle, PageDriver, PageEvents, TypedCommand, by_deadline},
+    browser::{CallError, ContextHandle, InternalRoot, PageDriver, PageEvents, TypedCommand, by_deadline},
     cdp::ids::TargetId,
     config::PageLimits,
     runtime,
@@ -39,6 +39,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Page {
     place: ContextHandle,
     driver: PageDriver,
+    /// The events of a CDP session come to who drives it only if it is attached through a root of the proxy's own.
+    root: InternalRoot,
     state: watch::Receiver<PageState>,
     limits: PageLimits,
     /// The isolated worlds, by frame and name; never held across an await.
@@ -95,7 +97,8 @@ impl Page {
         page: TargetId,
         limits: PageLimits,
     ) -> Result<(Self, tokio::sync::Mutex<PageEvents>, watch::Sender<PageState>), PageError> {
-        let driver = place.attach(&page).await?;
+        let root = InternalRoot::idle(place.browser()).await?;
+        let driver = root.attach(&page).await?;
         let events = driver.events();
         driver.ask(&EnablePage {}).await?;
         let tree = driver.ask(&GetFrameTree {}).await?;
@@ -103,7 +106,7 @@ impl Page {
         driver.ask(&EnableLifecycle { enabled: true }).await?;
         let (to, state) = watch::channel(PageState::new(tree.frame_tree.frame));
         let (worlds, remote, seen) = Default::default();
-        Ok((Self { place, driver, state, limits, worlds, remote, seen }, events.into(), to))
+        Ok((Self { place, driver, root, state, limits, worlds, remote, seen }, events.into(), to))
     }
 
     pub(super) fn limits(&self) -> PageLimits {
@@ -361,7 +364,7 @@ impl Page {
         let driver = match known {
             Some(driver) => driver,
             None => {
-                let driver = Arc::new(self.place.attach(&TargetId::from(&*id)).await?);
+                let driver = Arc::new(self.root.attach(&TargetId::from(&*id)).await?);
                 self.remote.lock().unwrap_or_else(PoisonError::into_inner).insert(id, driver.clone());
                 driver
             }

@@ -106,7 +106,7 @@ const steps = {
     return point;
   },
   isChecked(element) {
-    return { status: 'done', matches: injected.elementState(element, 'checked').matches };
+    return { status: 'done', is: injected.elementState(element, 'checked').matches };
   },
   async fill(element, { value, force }) {
     if (!force) {
