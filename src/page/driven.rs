@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    commands::{Answer, BringToFront, CreateWorld, DescribeNode, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree, Terminate},
+    commands::{
+        Answer, BringToFront, CreateWorld, DescribeNode, EnableLifecycle, EnablePage, EvaluateIn, GetFrameTree,
+        Terminate,
+    },
     injected::{EXPRESSION, WORLD},
     state::PageState,
 };

@@ -264,19 +264,24 @@ in_each_browser!(pages_are_opened_navigated_and_closed);
 async fn actions_on_one_page_queue() {
     let proxy = Proxy::start(Browser::any().await, &["--page-queue", "1"]).await;
     let page = Driven::with(&proxy, "<p>one").await;
-    let wait = json!({ "function": "() => globalThis.go" });
-    let (first, second) = (page.ask("wait", &wait), page.ask("evaluate", &json!({ "expression": "globalThis.go" })));
-    let third = async {
-        // Another way into the page.
-        eventually("a page that is busy", async || page.ask("text", &json!({})).await.status == 429).await;
-        let busy = page.ask("text", &json!({})).await;
-        is_problem(&busy, 429, "page-busy", "page_queue");
-        let client =
-            proxy.connect_to(&format!("/devtools/page/{}", page.path.rsplit('/').next().expect("an id"))).await;
-        client.ok(None, "Runtime.evaluate", json!({ "expression": "globalThis.go = true" })).await;
+    let wait = json!({ "function": "() => { globalThis.asked = true; return globalThis.go }" });
+    let read = json!({ "expression": "globalThis.go" });
+    let client = proxy.connect_to(&format!("/devtools/page/{}", page.path.rsplit('/').next().expect("an id"))).await;
+    let evaluate = async |expression: &str| {
+        let result = client.ok(None, "Runtime.evaluate", json!({ "expression": expression })).await;
+        result["result"]["value"].clone()
     };
-    let (first, second, ()) = tokio::join!(first, second, third);
-    assert_eq!((first.status, body_of(&second)["value"].clone()), (200, json!(true)));
+    let others = async {
+        eventually("an action that waits", async || evaluate("globalThis.asked").await == true).await;
+        // One of them has the only place behind the first, and the other one has none.
+        let (one, other) = (Box::pin(page.ask("evaluate", &read)), Box::pin(page.ask("evaluate", &read)));
+        let (busy, queued) = futures_util::future::select(one, other).await.factor_first();
+        is_problem(&busy, 429, "page-busy", "page_queue");
+        evaluate("globalThis.go = true").await;
+        queued.await
+    };
+    let (first, queued) = tokio::join!(page.ask("wait", &wait), others);
+    assert_eq!((first.status, body_of(&queued)["value"].clone()), (200, json!(true)));
     page.value("globalThis.go = false").await;
     let started = Instant::now();
     let gone = tokio::time::timeout(Duration::from_millis(200), page.ask("wait", &wait)).await;
@@ -308,9 +313,9 @@ async fn attached_clients_see_what_a_user_would_do(browser: Browser) {
     assert_eq!(events, Vec::<String>::new());
     // What the client sees if it asks for contexts of scripts: that there is another world.
     client.ok(Some(&target.session), "Runtime.enable", json!({})).await;
-    let world =
-        client.event_where("Runtime.executionContextCreated", |event| event["params"]["context"]["name"] == "ghostmux");
-    assert_eq!(world.await["params"]["context"]["auxData"]["isDefault"], false);
+    let is_ours = |params: &Value| params["context"]["name"] == "ghostmux";
+    let world = client.event_where("Runtime.executionContextCreated", is_ours).await;
+    assert_eq!(world["context"]["auxData"]["isDefault"], false, "{world}");
 }
 
 in_each_browser!(attached_clients_see_what_a_user_would_do);
