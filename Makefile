@@ -55,7 +55,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs a quarter
 	  else cargo test --locked --test it -- ::full; fi
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites shared certificates named profiles files dedicated extensions launch tenants proxies tls types examples docs endings login busy api other-codec
+QUICK_CLIENTS := suites shared certificates named profiles files dedicated extensions launch locators tenants proxies tls types examples docs endings login busy api other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -73,6 +73,10 @@ client-docs:
 client-endings:
 	@echo '==> how sessions end and park, as Puppeteer and Playwright see it'
 	@node tests/clients/endings.mjs $(BUILT)/debug/ghostmux
+client-locators:
+	@echo '==> locators by HTTP, against those of Playwright'
+	@node scripts/playwright-injected.mjs --check
+	@node tests/clients/locators.mjs $(BUILT)/debug/ghostmux
 client-shared:
 	@echo '==> Puppeteer and Playwright on one session'
 	@node tests/clients/shared.mjs $(BUILT)/debug/ghostmux

@@ -18,6 +18,14 @@ call GET "/v1/sessions/$id"
 call PATCH "/v1/sessions/$id" '{"timeout":3600000}'
 call GET '/v1/sessions?state=parked&name=nightly&metadata.job=7&limit=10'
 call GET "/v1/sessions/$id/pages"
+
+# Drive its first page: no CDP client is needed.
+page=/v1/sessions/$id/pages/first
+call POST "$page/goto" '{"url":"data:text/html,<label>Name <input></label><button>Send</button>"}'
+call POST "$page/fill" '{"locator":{"label":"name"},"value":"Ada"}'
+call POST "$page/click" '{"locator":{"role":"button","name":"Send"}}'
+call POST "$page/snapshot" '{}'
+
 call GET "/v1/sessions/$id/usage"
 call POST "/v1/sessions/$id/park" '{"keepAlive":600000}'
 call GET /pressure

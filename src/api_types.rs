@@ -11,8 +11,10 @@ mod egress;
 mod events;
 mod files;
 mod launch;
+pub mod locator;
 pub mod operations;
 mod owner;
+mod page;
 mod profile;
 mod protocol;
 mod read;
@@ -44,8 +46,14 @@ pub use self::{
     },
     files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
     launch::{Launch, LaunchPolicy},
+    locator::Locator,
     operations::{Operation, Reply, Request},
     owner::{BadOwner, NAME_RULE, Owner, is_name},
+    page::{
+        AccessibilitySnapshot, Acted, Aftermath, AnyValue, Area, Attributes, AttributesOf, ElementState, FoundElement,
+        FoundElements, Link, LoadState, Modifier, MouseButton, NewPageInfo, PageHtmlOf, PageLinksOf, PagePdfOf,
+        PagePicture, PageTextOf, PictureFormat, ScriptResult, ScriptValue, Selected, Went, World,
+    },
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     read::{Bad, given, has_all, read, whole},

@@ -36,6 +36,7 @@ use crate::{
         chrome::{Origin, Protocol},
     },
     metrics::Metrics,
+    page::PageDriving,
     pool::{Plan, Pool},
     port::egress::EgressGates,
     session::{directory::LocalDirectory, manager::SessionManager, task::Terms},
@@ -119,6 +120,7 @@ async fn serve(source: ConfigSource, loaded: LoadedConfig, set_log: SetLog) -> R
     let admission = config.admission();
     let registry =
         SessionManager::new(pool.clone(), store.clone(), directory, terms, http_session, admission, limits.clone());
+    registry.set_pages(Arc::new(PageDriving::default()));
     let guard = CurrentGuard::new(guard(&config));
     let door = Door {
         tenants: tenants.clone(),

@@ -335,9 +335,19 @@ impl Browser {
     }
 
     async fn own_call(&self, method: &'static str, call: Call, lease: Option<LeaseId>) -> Result<String, CallError> {
+        self.own_call_within(method, call, lease, PATIENCE).await
+    }
+
+    async fn own_call_within(
+        &self,
+        method: &'static str,
+        call: Call,
+        lease: Option<LeaseId>,
+        patience: Duration,
+    ) -> Result<String, CallError> {
         let (reply, answer) = oneshot::channel();
         self.order(LinkRequest::Own { call, lease, reply });
-        match tokio::time::timeout(PATIENCE, self.answered(answer)).await {
+        match tokio::time::timeout(patience, self.answered(answer)).await {
             Ok(Some(Reply::Result(result))) => Ok(result),
             Ok(Some(Reply::Error(error))) => Err(CallError::Refused { method, error }),
             Ok(None) => Err(CallError::Gone),

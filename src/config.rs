@@ -14,6 +14,7 @@ mod front;
 mod layers;
 mod listening;
 mod load;
+mod pages;
 mod pool;
 mod raw;
 mod reload;
@@ -32,6 +33,7 @@ pub use self::{
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
     listening::TlsSettings,
     load::unknown_variables,
+    pages::PageLimits,
     pool::{BrowserLimits, BrowserSources, LocalBrowsers, PoolSettings, RecycleSettings},
     raw::RawConfig,
     reload::{ConfigSource, LoadedConfig},

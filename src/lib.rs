@@ -6,7 +6,7 @@
 //! ```text
 //! cdp  <-  port  <-  virtual_browser  <-  session  ->  pool -> browser -> port, cdp
 //!                                          |  \                               for all: cdp, api_types, close_reason
-//!              app -> http -> session      |   `-> snapshot -> browser, store  for what is not pure: metrics, config,
+//!      app -> http, page -> session        |   `-> snapshot -> browser, store  for what is not pure: metrics, config,
 //!              main -> app, cli            `-> store, tenant                     runtime
 //! ```
 //!
@@ -23,6 +23,7 @@
 //!   session; clients do not see how.
 //! * [`session`] manages the sessions: in [`session::task`], one task owns a session's place in a
 //!   browser, its virtual browser and its sockets; [`session::manager`] finds all sessions by id.
+//! * [`page`] drives pages for callers without a CDP client: locators, actions, scripts.
 //! * [`store`] keeps snapshots and records of sessions.
 //! * [`tenant`] says who may use the server, and what each may do.
 //! * [`http`] is the server: access checks, upgrades, Chrome's endpoints, browserless's, `/v1`.
@@ -108,6 +109,8 @@ pub mod config;
 pub mod fuzzing;
 #[cfg(feature = "server")]
 pub mod metrics;
+#[cfg(feature = "server")]
+pub mod page;
 pub mod port;
 #[cfg(feature = "server")]
 pub mod runtime;

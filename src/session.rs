@@ -21,6 +21,7 @@ mod id;
 pub mod launch;
 pub mod lifecycle;
 pub mod manager;
+pub mod pages;
 pub mod persistence;
 mod profile_holders;
 mod profile_lease;

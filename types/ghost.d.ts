@@ -21,6 +21,81 @@ export namespace Ghost {
   /** Launch options as in `puppeteer.launch()`, or in `chromium.launch()` of Playwright: `args` with flags for Chrome, `defaultViewport`, `acceptInsecureCerts`, `slowMo` and others. What is honoured where, and what is refused: `docs/launch-options.md`. */
   type Launch = unknown;
 
+  /** How far a document must be loaded, in the words of Playwright and of Puppeteer. `commit`: the response has arrived, and the document is begun. `domcontentloaded`: the document is parsed. `load`: its images, frames and styles are loaded too. `networkidle`: there was no connection for 500 ms. `networkidle0`: the same, in the words of Puppeteer. `networkidle2`: there were at most two connections for 500 ms. */
+  type LoadState = 'commit' | 'domcontentloaded' | 'load' | 'networkidle' | 'networkidle0' | 'networkidle2';
+
+  /** Names elements of a page as the locators of Playwright do, through open shadow roots. One of `css`, `xpath`, `text`, `role`, `label`, `placeholder`, `alt`, `title` and `testId` is needed; the other members narrow it down. */
+  interface Locator {
+    /** A CSS selector, with the pseudo-classes of Playwright. */
+    css?: string;
+    /** An XPath expression. It does not look into shadow roots. */
+    xpath?: string;
+    /** A part of the text of the element, in any case; the whole text in this case with `exact`. */
+    text?: string;
+    /** An ARIA role, such as `button`; explicit or that of the element. */
+    role?: string;
+    /** With `role`: a part of the accessible name; the whole name with `exact`. */
+    name?: string;
+    /** The text of the label of a form field. */
+    label?: string;
+    /** The placeholder of a form field. */
+    placeholder?: string;
+    /** The alternative text of an image. */
+    alt?: string;
+    /** The attribute `title`. */
+    title?: string;
+    /** The attribute `data-testid`, always the whole one. */
+    testId?: string;
+    /** Whether texts are compared as a whole and with their case. */
+    exact?: boolean;
+    /** Only elements that contain this text somewhere. */
+    hasText?: string;
+    /** Only elements that do not contain this text. */
+    hasNotText?: string;
+    /** Only elements that contain such an element. */
+    has?: Locator;
+    /** Only elements that do not contain such an element. */
+    hasNot?: Locator;
+    /** Only visible elements, or only invisible ones. */
+    visible?: boolean;
+    /** The number of the element among those that match, from 0; -1 is the last one. */
+    nth?: number;
+    /** Where to look: in these elements. */
+    within?: Locator;
+    /** Where to look: in the document of this frame element. Not together with `within`, which can have a frame itself. */
+    frame?: Locator;
+  }
+
+  /** A button of the mouse. `left`: the first. `right`: the second, which opens context menus. `middle`: the wheel. */
+  type MouseButton = 'left' | 'right' | 'middle';
+
+  /** A key that is held. */
+  type Modifier = 'Alt' | 'Control' | 'Meta' | 'Shift';
+
+  /** What an element is waited for. `visible`: it has an extent, and is not `visibility: hidden`. `hidden`: it is not visible, or not in the document. `attached`: it is in the document. `detached`: it is not in the document. */
+  type ElementState = 'visible' | 'hidden' | 'attached' | 'detached';
+
+  /** A point or an area in CSS pixels. */
+  interface Area {
+    /** From the left of the document. */
+    x: number;
+    /** From the top of the document. */
+    y: number;
+    /** Its width. */
+    width: number;
+    /** Its height. */
+    height: number;
+  }
+
+  /** The format of a screenshot. */
+  type PictureFormat = 'png' | 'jpeg' | 'webp';
+
+  /** A value of JSON of any type. */
+  type AnyValue = unknown;
+
+  /** Where a script runs. `main`: with the scripts of the page: it sees their variables, and they can change what it uses. `isolated`: apart: it sees the document, and none of the scripts. */
+  type World = 'main' | 'isolated';
+
   /** A part of a session's state. `cookies`: cookies with all their attributes. `localStorage`: localStorage of every origin of the session. `indexedDB`: `IndexedDB` of every origin of the session. `pages`: the open pages, each with its sessionStorage, history, scroll position and emulation. `permissions`: what clients granted to sites by `Browser.grantPermissions` and `Browser.setPermission`. `formFields`: the values of form fields of the pages, passwords included. */
   type SnapshotPart = 'cookies' | 'localStorage' | 'indexedDB' | 'pages' | 'permissions' | 'formFields';
 
@@ -126,6 +201,37 @@ export namespace Ghost {
     reason: string;
     /** The reason, and what to do. */
     why: string;
+  }
+
+  /** Strings under keys. */
+  type Attributes = Record<string, string>;
+
+  /** An element of a page. */
+  interface FoundElement {
+    /** The name of the element in lower case, such as `button`. */
+    tag: string;
+    /** The first 200 characters of its text. */
+    text: string;
+    /** Whether it is visible. */
+    visible: boolean;
+    /** Its attributes; values are cut after 1000 characters. */
+    attributes: Attributes;
+    /** Its left side in the viewport, in CSS pixels. */
+    x: number;
+    /** Its upper side in the viewport. */
+    y: number;
+    /** Its width. */
+    width: number;
+    /** Its height. */
+    height: number;
+  }
+
+  /** A link of a page. */
+  interface Link {
+    /** Where it leads. */
+    url: string;
+    /** The first 200 characters of its text. */
+    text: string;
   }
 
   /** The saved state of a session. It belongs to the owner of the session. */
@@ -447,6 +553,794 @@ export namespace Ghost {
   /** Of `ghost.getEgress`. */
   interface GetEgressResult {
     egress: SessionEgress;
+  }
+
+  /** Of `ghost.newPage`. */
+  interface NewPageParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** Its URL; blank if absent. The answer does not wait until it is loaded: `wait` does. */
+    url?: string;
+  }
+
+  /** Of `ghost.newPage`. */
+  interface NewPageResult {
+    /** The session. */
+    session: string;
+    /** The id of the page, in paths and for clients. */
+    targetId: string;
+    /** Its URL. */
+    url: string;
+  }
+
+  /** Of `ghost.closePage`. */
+  interface ClosePageParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+  }
+
+  /** Of `ghost.pageGoto`. */
+  interface PageGotoParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The URL. */
+    url: string;
+    /** How far it must be loaded; `load` if absent. */
+    waitUntil?: LoadState;
+  }
+
+  /** Of `ghost.pageGoto`. */
+  interface PageGotoResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The status of the response; absent if the document was not loaded by HTTP. */
+    status?: number;
+  }
+
+  /** Of `ghost.pageReload`. */
+  interface PageReloadParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** How far it must be loaded; `load` if absent. */
+    waitUntil?: LoadState;
+  }
+
+  /** Of `ghost.pageReload`. */
+  interface PageReloadResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The status of the response; absent if the document was not loaded by HTTP. */
+    status?: number;
+  }
+
+  /** Of `ghost.pageBack`. */
+  interface PageBackParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** How far it must be loaded; `load` if absent. */
+    waitUntil?: LoadState;
+  }
+
+  /** Of `ghost.pageBack`. */
+  interface PageBackResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The status of the response; absent if the document was not loaded by HTTP. */
+    status?: number;
+  }
+
+  /** Of `ghost.pageForward`. */
+  interface PageForwardParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** How far it must be loaded; `load` if absent. */
+    waitUntil?: LoadState;
+  }
+
+  /** Of `ghost.pageForward`. */
+  interface PageForwardResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The status of the response; absent if the document was not loaded by HTTP. */
+    status?: number;
+  }
+
+  /** Of `ghost.pageClick`. */
+  interface PageClickParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The button; `left` if absent. */
+    button?: MouseButton;
+    /** How often, 1 to 3; 1 if absent. */
+    clickCount?: number;
+    /** The keys that are held. */
+    modifiers?: Modifier[];
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+    /** Whether everything is waited for, and nothing is clicked. */
+    trial?: boolean;
+  }
+
+  /** Of `ghost.pageClick`. */
+  interface PageClickResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageDblclick`. */
+  interface PageDblclickParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+  }
+
+  /** Of `ghost.pageDblclick`. */
+  interface PageDblclickResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageHover`. */
+  interface PageHoverParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+  }
+
+  /** Of `ghost.pageHover`. */
+  interface PageHoverResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageFocus`. */
+  interface PageFocusParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageFocus`. */
+  interface PageFocusResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageType`. */
+  interface PageTypeParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The text. */
+    text: string;
+    /** The time between two keys. */
+    delay?: Milliseconds;
+  }
+
+  /** Of `ghost.pageType`. */
+  interface PageTypeResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageFill`. */
+  interface PageFillParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The text. */
+    value: string;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+  }
+
+  /** Of `ghost.pageFill`. */
+  interface PageFillResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageClear`. */
+  interface PageClearParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageClear`. */
+  interface PageClearResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pagePress`. */
+  interface PagePressParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The key, such as `Enter`, `a` or `Control+Shift+ArrowLeft`: a value of `KeyboardEvent.key` or `.code`. */
+    key: string;
+  }
+
+  /** Of `ghost.pagePress`. */
+  interface PagePressResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageSelect`. */
+  interface PageSelectParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The values or labels of the options. */
+    values: string[];
+  }
+
+  /** Of `ghost.pageSelect`. */
+  interface PageSelectResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** Their values. */
+    values: string[];
+  }
+
+  /** Of `ghost.pageCheck`. */
+  interface PageCheckParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+  }
+
+  /** Of `ghost.pageCheck`. */
+  interface PageCheckResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageUncheck`. */
+  interface PageUncheckParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** Whether nothing is waited for except that the element exists. */
+    force?: boolean;
+  }
+
+  /** Of `ghost.pageUncheck`. */
+  interface PageUncheckResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageScroll`. */
+  interface PageScrollParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** To the right, in CSS pixels. */
+    dx?: number;
+    /** Down, in CSS pixels. */
+    dy?: number;
+  }
+
+  /** Of `ghost.pageScroll`. */
+  interface PageScrollResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageWait`. */
+  interface PageWaitParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** The state of the element; `visible` if absent. */
+    state?: ElementState;
+    /** The URL, in which `*` stands for any characters except `/`, and `**` for any. */
+    url?: string;
+    /** How far the page must be loaded. */
+    loadState?: LoadState;
+    /** An expression, or a function without parameters, whose value must become true, in the main world. */
+    function?: string;
+    /** A time. */
+    time?: Milliseconds;
+  }
+
+  /** Of `ghost.pageWait`. */
+  interface PageWaitResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+  }
+
+  /** Of `ghost.pageText`. */
+  interface PageTextParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageText`. */
+  interface PageTextResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The text as it is rendered. */
+    text: string;
+  }
+
+  /** Of `ghost.pageHtml`. */
+  interface PageHtmlParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageHtml`. */
+  interface PageHtmlResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The HTML. */
+    html: string;
+  }
+
+  /** Of `ghost.pageAttributes`. */
+  interface PageAttributesParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+  }
+
+  /** Of `ghost.pageAttributes`. */
+  interface PageAttributesResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** Their values by name. */
+    attributes: Attributes;
+  }
+
+  /** Of `ghost.pageQuery`. */
+  interface PageQueryParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** Most elements that are described, up to 1000; 100 if absent. */
+    limit?: number;
+  }
+
+  /** Of `ghost.pageQuery`. */
+  interface PageQueryResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** How many there are. */
+    count: number;
+    /** The first of them, as many as `limit` says. */
+    elements: FoundElement[];
+  }
+
+  /** Of `ghost.pageLinks`. */
+  interface PageLinksParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** Most links, up to 10000; 1000 if absent. */
+    limit?: number;
+  }
+
+  /** Of `ghost.pageLinks`. */
+  interface PageLinksResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The first of them in the order of the document, as many as `limit` says. */
+    links: Link[];
+  }
+
+  /** Of `ghost.pageScreenshot`. */
+  interface PageScreenshotParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** Whether it shows the whole page. */
+    fullPage?: boolean;
+    /** The area of the document that it shows. */
+    clip?: Area;
+    /** The format; `png` if absent. */
+    format?: PictureFormat;
+    /** The quality of JPEG and WebP, 0 to 100. */
+    quality?: number;
+  }
+
+  /** Of `ghost.pageScreenshot`. */
+  interface PageScreenshotResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The content, in base64. */
+    data: string;
+    /** The format. */
+    format: PictureFormat;
+  }
+
+  /** Of `ghost.pagePdf`. */
+  interface PagePdfParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** Whether it is in landscape format. */
+    landscape?: boolean;
+    /** Whether backgrounds are printed. */
+    printBackground?: boolean;
+    /** Whether the page's own size of the paper (`@page`) counts. */
+    preferCSSPageSize?: boolean;
+    /** The scale, 0.1 to 2; 1 if absent. */
+    scale?: number;
+    /** Width of the paper in inches; 8.5 if absent. */
+    paperWidth?: number;
+    /** Height of the paper in inches; 11 if absent. */
+    paperHeight?: number;
+    /** The pages, such as `1-5, 8`; all if absent. */
+    pageRanges?: string;
+  }
+
+  /** Of `ghost.pagePdf`. */
+  interface PagePdfResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The content, in base64. */
+    data: string;
+  }
+
+  /** Of `ghost.pageEvaluate`. */
+  interface PageEvaluateParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The expression. One of `expression` and `function` is needed. */
+    expression?: string;
+    /** The function, such as `(a, b) => a + b`. */
+    function?: string;
+    /** The arguments of the function. */
+    args?: AnyValue[];
+    /** Where it runs; `main` if absent. */
+    world?: World;
+  }
+
+  /** Of `ghost.pageEvaluate`. */
+  interface PageEvaluateResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The value; absent if it is `undefined`. */
+    value?: AnyValue;
+  }
+
+  /** Of `ghost.pageSnapshot`. */
+  interface PageSnapshotParams {
+    /** The session; that of this connection if absent. */
+    id?: string;
+    /** The target id of the page, or `first`, the oldest page. */
+    page: string;
+    /** How long it may take. If absent or more than the server allows, as the server is configured. */
+    timeout?: Milliseconds;
+    /** The element. One of `locator`, `selector` and `ref` names it. */
+    locator?: Locator;
+    /** The element, in Playwright's selector syntax. */
+    selector?: string;
+    /** The element, by a reference of the last `snapshot`, such as `e12`. */
+    ref?: string;
+    /** Most levels; all if absent. */
+    depth?: number;
+  }
+
+  /** Of `ghost.pageSnapshot`. */
+  interface PageSnapshotResult {
+    /** The URL of the page after it. */
+    url: string;
+    /** Whether another document was loaded, or the URL changed. */
+    navigated: boolean;
+    /** The time that it took. */
+    took: Milliseconds;
+    /** The snapshot in YAML, in Playwright's form. */
+    snapshot: string;
   }
 
   /** Of `ghost.saveSnapshot`. */
@@ -811,6 +1705,62 @@ export namespace Ghost {
     'ghost.getUsage': { params: GetUsageParams; result: GetUsageResult };
     /** Shows what a session connects to: bytes, and the last connections that were refused or failed. */
     'ghost.getEgress': { params: GetEgressParams; result: GetEgressResult };
+    /** Opens a page in the session's default context. */
+    'ghost.newPage': { params: NewPageParams; result: NewPageResult };
+    /** Closes a page. Its `beforeunload` handlers do not run. */
+    'ghost.closePage': { params: ClosePageParams; result: {} };
+    /** Navigates a page to a URL, and waits until it is loaded. The same URLs are allowed as for `Page.navigate`. */
+    'ghost.pageGoto': { params: PageGotoParams; result: PageGotoResult };
+    /** Reloads a page, and waits until it is loaded. */
+    'ghost.pageReload': { params: PageReloadParams; result: PageReloadResult };
+    /** Goes back in the history of a page, and waits until the page is loaded. Without an entry it is refused. */
+    'ghost.pageBack': { params: PageBackParams; result: PageBackResult };
+    /** Goes forward in the history of a page, and waits until the page is loaded. Without an entry it is refused. */
+    'ghost.pageForward': { params: PageForwardParams; result: PageForwardResult };
+    /** Clicks an element, once it is visible, stable, enabled, and receives the click. */
+    'ghost.pageClick': { params: PageClickParams; result: PageClickResult };
+    /** Clicks an element twice, as a double click. */
+    'ghost.pageDblclick': { params: PageDblclickParams; result: PageDblclickResult };
+    /** Moves the mouse over an element, once it is visible, stable, and receives the movement. */
+    'ghost.pageHover': { params: PageHoverParams; result: PageHoverResult };
+    /** Focuses an element. */
+    'ghost.pageFocus': { params: PageFocusParams; result: PageFocusResult };
+    /** Focuses an element and types a text, one key after the other. */
+    'ghost.pageType': { params: PageTypeParams; result: PageTypeResult };
+    /** Puts a text into a form field in place of what it has, once it is visible, enabled and editable. */
+    'ghost.pageFill': { params: PageFillParams; result: PageFillResult };
+    /** Empties a form field, once it is visible, enabled and editable. */
+    'ghost.pageClear': { params: PageClearParams; result: PageClearResult };
+    /** Presses a key or a combination of keys. With an element, focuses it before; it waits for nothing but that the element exists. */
+    'ghost.pagePress': { params: PagePressParams; result: PagePressResult };
+    /** Selects options of a list (`select`), once it is visible and enabled. Those that are not named are deselected. */
+    'ghost.pageSelect': { params: PageSelectParams; result: PageSelectResult };
+    /** Checks a checkbox or radio button by a click, if it is not checked. */
+    'ghost.pageCheck': { params: PageCheckParams; result: PageCheckResult };
+    /** Unchecks a checkbox by a click, if it is checked. */
+    'ghost.pageUncheck': { params: PageUncheckParams; result: PageUncheckResult };
+    /** Scrolls an element into view; or with `dx` or `dy`, what is below the mouse, as its wheel does. With both, the mouse is moved over the element before. */
+    'ghost.pageScroll': { params: PageScrollParams; result: PageScrollResult };
+    /** Waits for all that is given: the state of an element, a URL, a load state, a function, a time. */
+    'ghost.pageWait': { params: PageWaitParams; result: PageWaitResult };
+    /** Reads the text of an element, or of the page. */
+    'ghost.pageText': { params: PageTextParams; result: PageTextResult };
+    /** Reads the HTML of an element, or of the page. */
+    'ghost.pageHtml': { params: PageHtmlParams; result: PageHtmlResult };
+    /** Reads the attributes of an element. */
+    'ghost.pageAttributes': { params: PageAttributesParams; result: PageAttributesResult };
+    /** Looks for elements; waits for none, and any number is found. */
+    'ghost.pageQuery': { params: PageQueryParams; result: PageQueryResult };
+    /** Lists the links of an element, or of the page. */
+    'ghost.pageLinks': { params: PageLinksParams; result: PageLinksResult };
+    /** Takes a screenshot: of the viewport, of an element, of the whole page, or of an area. */
+    'ghost.pageScreenshot': { params: PageScreenshotParams; result: PageScreenshotResult };
+    /** Prints a page as a PDF. */
+    'ghost.pagePdf': { params: PagePdfParams; result: PagePdfResult };
+    /** Evaluates an expression, or calls a function, and returns its value as JSON. A promise is awaited. */
+    'ghost.pageEvaluate': { params: PageEvaluateParams; result: PageEvaluateResult };
+    /** Reads the accessibility snapshot of an element, or of the page, with references by which the next actions can name elements. */
+    'ghost.pageSnapshot': { params: PageSnapshotParams; result: PageSnapshotResult };
     /** Saves the state of a session. Its clients and pages do not notice. */
     'ghost.saveSnapshot': { params: SaveSnapshotParams; result: SaveSnapshotResult };
     /** Writes a snapshot into a running session: first the storage, then its pages are opened. If the session has a client, only that client can do it, over its own connection. */

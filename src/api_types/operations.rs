@@ -7,6 +7,7 @@
 mod connection;
 mod control;
 mod files;
+mod pages;
 mod profiles;
 mod server;
 mod sessions;
@@ -19,7 +20,9 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 // A glob, so that an operation is named only in the file that declares it.
-pub use self::{connection::*, control::*, files::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*};
+pub use self::{
+    connection::*, control::*, files::*, pages::*, profiles::*, server::*, sessions::*, snapshots::*, tenants::*,
+};
 use super::{Bad, Schemas, ShapeOf, read};
 
 /// Most items on one page of a list.
@@ -164,6 +167,8 @@ pub enum Errors {
     Download,
     /// Of a request that uploads a file.
     Upload,
+    /// Of a request that drives a page.
+    Page,
 }
 
 /// An operation of the table.
@@ -243,6 +248,8 @@ pub enum Request {
     Session(SessionRequest),
     /// About the server and its browsers.
     Server(ServerRequest),
+    /// About the pages of a session.
+    Page(PageRequest),
     /// About snapshots.
     Snapshot(SnapshotRequest),
     /// About profiles.
@@ -256,8 +263,9 @@ pub enum Request {
 }
 
 /// All operations, by group.
-pub const OPERATIONS: [&[Entry]; 7] = [
+pub const OPERATIONS: [&[Entry]; 8] = [
     SessionRequest::TABLE,
+    PageRequest::TABLE,
     SnapshotRequest::TABLE,
     ProfileRequest::TABLE,
     FileRequest::TABLE,
@@ -276,6 +284,7 @@ impl Request {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Session(request) => request.name(),
+            Self::Page(request) => request.name(),
             Self::Server(request) => request.name(),
             Self::Snapshot(request) => request.name(),
             Self::Profile(request) => request.name(),

@@ -82,7 +82,7 @@ fn type_of(id: &str, schema: &Value) -> Result<Type, String> {
         (Some("object"), Some(values)) if *values == texts => "object",
         // What another program defines.
         (Some("object"), None) => "any",
-        (Some("object"), _) if is_any => "any",
+        (Some("object") | None, _) if is_any => "any",
         _ => return Err(format!("the protocol's format cannot express {id}: {schema}")),
     };
     let variants = schema["enum"].as_array().into_iter().flatten();

@@ -22,7 +22,7 @@ use crate::{
         json_object::quote,
         permission::Ruling,
     },
-    port::{Call, PageSetup, Settle},
+    port::{Call, PageSetup, Permit, Settle},
 };
 
 /// The location of a session: enough to work in its contexts while its task holds the lease.
@@ -84,6 +84,11 @@ impl ContextHandle {
     /// data.
     pub fn remember(&self, context: &ContextId, origin: &str) {
         self.browser.order(LinkRequest::Remember { context: context.clone(), origin: origin.to_owned() });
+    }
+
+    /// Waits until a screenshot of this many device pixels may be taken in this browser.
+    pub async fn permit(&self, pixels: u64) -> Permit {
+        self.browser.shared.permits.clone().acquire(self.lease, pixels).await
     }
 
     /// Closes a page of the session.
@@ -160,17 +165,30 @@ pub struct Emulated {
 pub struct InternalRoot {
     browser: Browser,
     id: CdpSessionId,
+    /// Whether the browser makes no warm leases meanwhile.
+    is_work: bool,
 }
 
 impl InternalRoot {
-    /// Makes one.
+    /// Makes one for work that keeps the browser busy: saving or restoring a session.
     pub async fn new(browser: &Browser) -> Result<Self, CallError> {
+        Self::make(browser, true).await
+    }
+
+    /// Makes one that may stay for long with nothing to do.
+    pub async fn idle(browser: &Browser) -> Result<Self, CallError> {
+        Self::make(browser, false).await
+    }
+
+    async fn make(browser: &Browser, is_work: bool) -> Result<Self, CallError> {
         let method = "Target.attachToBrowserTarget";
         let call = Call { on: None, method: method.into(), params: "{}".to_owned(), settle: Settle::Root };
         let result = browser.own_call(method, call, None).await?;
         let id = member(&result, method, "sessionId")?.into();
-        browser.shared.own_roots.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { browser: browser.clone(), id })
+        if is_work {
+            browser.shared.own_roots.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Self { browser: browser.clone(), id, is_work })
     }
 
     /// Opens a blank page in a session's context that clients do not see. A `hidden` one takes no
@@ -207,7 +225,9 @@ impl InternalRoot {
 
 impl Drop for InternalRoot {
     fn drop(&mut self) {
-        self.browser.shared.own_roots.fetch_sub(1, Ordering::Relaxed);
+        if self.is_work {
+            self.browser.shared.own_roots.fetch_sub(1, Ordering::Relaxed);
+        }
         self.browser.close_root(&self.id);
     }
 }

@@ -37,7 +37,7 @@ impl Permits {
 
     /// Waits until a screenshot of this many pixels may be taken. It counts until the permit is
     /// dropped; if the future is dropped before, the screenshot leaves the queue.
-    async fn acquire(self, lease: LeaseId, pixels: u64) -> Permit {
+    pub(super) async fn acquire(self, lease: LeaseId, pixels: u64) -> Permit {
         let (wake, mut woken) = oneshot::channel();
         let held = {
             let mut state = self.state();

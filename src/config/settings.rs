@@ -270,6 +270,17 @@ settings! {
         screenshot_pixels: NonZeroU32 = one("N", "20000000", pixels);
         /// Screenshots of one session that may wait for their turn; further ones are refused.
         screenshot_queue: usize = one("N", "1000", number(1..=1_000_000)).live();
+        /// How long an action on a page (`/v1/sessions/ID/pages/…`) may take that names no `timeout`.
+        page_timeout: Duration = one("TIME", "30s", duration(Duration::from_millis(1))).live();
+        /// The longest `timeout` of such an action.
+        page_timeout_max: Duration = one("TIME", "10m", duration(Duration::from_millis(1))).live();
+        /// Actions that may wait for one page; further ones are refused (429).
+        page_queue: usize = one("N", "16", number(1..=1000)).live();
+        /// Largest result of an action: of a script, a text, a screenshot.
+        page_result: usize = one("SIZE", "32MiB", size(1 << 10..=1 << 30)).live();
+        /// How long the server stays attached to a page after its last action. Then the references of its last snapshot are
+        /// stale.
+        page_idle: Duration = one("TIME", "5m", duration(Duration::from_millis(1))).live();
         /// Bytes that may wait for a client whose socket accepts nothing for `stall`; with more it is disconnected.
         client_queue: usize = one("SIZE", "64MiB", size(64 << 10..=1 << 40)).live();
         /// Bytes that may wait for any client; with more it is disconnected at once.

@@ -11,7 +11,7 @@ use crate::{
     api_types::millis,
     browser::UserDataError,
     pool::{NoLease, NotReplaced},
-    session::{manager::ServiceError, session_files::FilesError},
+    session::{manager::ServiceError, pages::PageError, session_files::FilesError},
     snapshot::{ContentError, SnapshotError, repository::RepositoryError},
     store::StoreError,
     tenant::{ChangeError, EditError, TenantsError, limits::Refusal},
@@ -84,6 +84,7 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::UserDataQuota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "user-data-quota"),
         ServiceError::UserDataIdle(_) => (StatusCode::CONFLICT, "profile-not-in-use"),
         ServiceError::Files(why) => of_files(why),
+        ServiceError::Page(why) => of_page(why),
         ServiceError::Snapshot(why) | ServiceError::BadProfile { why, .. } => of_snapshot(why),
         ServiceError::NoUserData
         | ServiceError::NoPlace(NoLease::NeverDedicated { .. } | NoLease::NeverHeadful { .. }) => {
@@ -117,6 +118,25 @@ fn of_tenant_change(why: &ChangeError) -> Kind {
         }
         ChangeError::File { .. } => (StatusCode::SERVICE_UNAVAILABLE, "tenants-file"),
         ChangeError::Away(_) => (StatusCode::SERVICE_UNAVAILABLE, "tenants-unavailable"),
+    }
+}
+
+fn of_page(why: &PageError) -> Kind {
+    match why {
+        PageError::NoPage { .. } => (StatusCode::NOT_FOUND, "no-page"),
+        PageError::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "page-busy"),
+        PageError::Closed => (StatusCode::CONFLICT, "page-closed"),
+        PageError::Url { .. } => (StatusCode::FORBIDDEN, "url-refused"),
+        PageError::NotLoaded { .. } => (StatusCode::BAD_GATEWAY, "not-loaded"),
+        PageError::Bad(_) => (StatusCode::BAD_REQUEST, "bad-value"),
+        PageError::Selector { .. } => (StatusCode::BAD_REQUEST, "bad-selector"),
+        PageError::Several { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "several-elements"),
+        PageError::StaleRef { .. } => (StatusCode::CONFLICT, "stale-ref"),
+        PageError::Impossible { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not-possible"),
+        PageError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "action-timeout"),
+        PageError::Script { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "script-failed"),
+        PageError::TooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "result-too-large"),
+        PageError::Call(_) => (StatusCode::SERVICE_UNAVAILABLE, "browser"),
     }
 }
 
@@ -197,6 +217,14 @@ fn details(why: &ServiceError) -> Map<String, Value> {
             json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
         }
         ServiceError::Bad(bad) | ServiceError::Together(bad) => json!({ "field": bad.field }),
+        ServiceError::Page(PageError::Bad(bad)) => json!({ "field": bad.field }),
+        ServiceError::Page(PageError::Several { count, matches, .. }) => json!({ "count": count, "matches": matches }),
+        ServiceError::Page(PageError::Timeout { condition, seen, .. }) => {
+            json!({ "condition": condition, "seen": seen })
+        }
+        ServiceError::Page(PageError::Script { stack, .. }) => json!({ "stack": stack }),
+        ServiceError::Page(PageError::TooLarge { size, most }) => json!({ "size": size, "most": most }),
+        ServiceError::Page(PageError::Busy { most }) => json!({ "limit": "page_queue", "most": most }),
         ServiceError::Incapable { needs, .. } => json!({ "capability": needs.name() }),
         ServiceError::ProfileInUse { holder, .. } => json!({ "holder": holder }),
         ServiceError::ManyClients { most, .. } => json!({ "limit": "max_clients_per_session", "most": most }),
@@ -425,6 +453,15 @@ mod tests {
             (RepositoryError::Cut(write()).into(), 400, "bad-body", None, json!({})),
             (RepositoryError::Snapshot(SnapshotError::Write(write())).into(), 503, "store", Some(1), json!({})),
             (content(ContentError::Newer(9)), 422, "snapshot-newer", None, json!({})),
+            (PageError::Busy { most: 2 }.into(), 429, "page-busy", Some(5), json!({"limit": "page_queue", "most": 2})),
+            (PageError::StaleRef { selector: "aria-ref=e1".to_owned() }.into(), 409, "stale-ref", None, json!({})),
+            (
+                PageError::Several { selector: "a".to_owned(), count: 7, matches: vec!["<a>".to_owned()] }.into(),
+                422,
+                "several-elements",
+                None,
+                json!({"count": 7, "matches": ["<a>"]}),
+            ),
             (StoreError::Abandoned.into(), 503, "store", Some(1), json!({})),
             (StoreError::TooLarge { limit: 1 }.into(), 413, "snapshot-too-large", None, json!({})),
             (

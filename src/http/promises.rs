@@ -108,6 +108,22 @@ pub(super) fn refusals(errors: Errors) -> &'static [Refusal] {
             (408, "The body did not arrive in time."),
             (507, "The files take as much of the disk as they may, or the disk is full."),
         ],
+        Errors::Page => &[
+            (400, "The locator, the selector or another value is invalid; the detail names it."),
+            (403, "The URL is not allowed."),
+            (404, "The session or the page does not exist, has ended, or belongs to another owner."),
+            (
+                409,
+                "The reference is stale, the page was closed meanwhile, or the session is hibernated or waits for a place.",
+            ),
+            (
+                422,
+                "Several elements match, the action is not possible on this element, the script failed, or the result is too large.",
+            ),
+            (429, "Too many requests wait for this page; Retry-After says when to try again."),
+            (502, "The page could not be loaded."),
+            (504, "The time limit passed; the detail says what was waited for, and what was seen last."),
+        ],
         Errors::Import => &[
             (413, "The content is larger than a snapshot, a line of it, or the memory for it may be."),
             (503, "Too many imports and exports are running; Retry-After says when to try again."),

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::session::{persistence::PersistenceError, session_files::FilesError, tombstone::Tombstone};
+use crate::session::{
+    pages::PageError, persistence::PersistenceError, session_files::FilesError, tombstone::Tombstone,
+};
 use crate::{
     api_types::{Bad, BadInitial, Capability},
     browser::{CallError, UserDataError},
@@ -287,6 +289,9 @@ pub enum ServiceError {
         "no session has the user data {0:?} in use, and only its Chrome can read them; begin a session with user_data={0}, and export them then"
     )]
     UserDataIdle(String),
+    /// An action on a page has no result.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// A file of a session is not kept, or not given.
     #[error(transparent)]
     Files(FilesError),

@@ -5,7 +5,7 @@
 //! profiles, `files` those on the files of sessions, `control` those that change them. `registration` is a session's entry here and its removal, `place` says in
 //! which browsers a session may be, `extensions` from where it may load some, `http_session` the session in which HTTP calls
 //! act. `named` finds or creates a session by a name, `page` finds the
-//! session of a page, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large documents
+//! session of a page, `page_actions` has what is done in pages, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large documents
 //! that are read at a time.
 
 mod access;
@@ -16,6 +16,7 @@ mod http_session;
 mod list;
 mod named;
 mod page;
+mod page_actions;
 mod place;
 mod profiles;
 mod registration;
@@ -52,6 +53,7 @@ use crate::session::{
     admission::AdmissionControl,
     directory::{Directory, NodeId},
     id::Mint,
+    pages::PageService,
     persistence::{Checkpoint, Persistence},
     profile_holders::ProfileHolders,
     session_files::{FilesBook, SessionFiles},
@@ -138,6 +140,8 @@ struct Inner {
     pool: Pool,
     store: Store,
     persistence: Persistence,
+    /// Who drives pages; unset while the server starts.
+    pages: OnceLock<Arc<dyn PageService>>,
     profile_holders: Arc<ProfileHolders>,
     files: FilesBook,
     // Guards which terms the next session gets; held to copy the pointer.
@@ -182,6 +186,7 @@ impl SessionManager {
             directory,
             pool,
             persistence: Persistence::new(of_store, node, park_keep_alive, of_snapshots, metrics, tasks.clone()),
+            pages: OnceLock::new(),
             profile_holders: Arc::default(),
             files: FilesBook::new(terms.directory.clone()),
             store,

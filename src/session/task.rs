@@ -38,7 +38,7 @@ use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
 pub use self::{
-    control::{Control, Join, Seat, Unseated, attend},
+    control::{Control, Drive, Driven, Join, Seat, Unseated, attend},
     ghost::SessionService,
     record::{Record, Saves, SessionInfo},
     terms::{LaunchTerms, Terms},

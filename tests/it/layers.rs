@@ -10,7 +10,7 @@ use std::{
 };
 
 /// A top-level module and the top-level modules that its files may import.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("cdp", &[]),
     ("api_types", &["cdp"]),
     ("port", &["cdp"]),
@@ -21,10 +21,11 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("snapshot", &["browser", "store"]),
     ("tenant", &["port"]),
     ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store", "tenant"]),
+    ("page", &["session", "browser", "virtual_browser"]),
     // `browser`: the protocol and the version of the Chrome that runs. `pool`, `store`: their errors, in `http/errors.rs`.
     ("http", &["session", "snapshot", "browser", "pool", "store", "tenant"]),
     ("cli", &["browser", "snapshot", "store", "tenant"]),
-    ("app", &["http", "session", "pool", "browser", "store", "tenant", "port"]),
+    ("app", &["http", "session", "page", "pool", "browser", "store", "tenant", "port"]),
     // For tests alone: it calls what reads the input of others.
     ("fuzzing", &["virtual_browser", "snapshot", "session", "http", "port", "tenant"]),
     ("close_reason", &[]),

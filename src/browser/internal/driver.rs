@@ -1,7 +1,7 @@
 //! Drives a page on a CDP session of the proxy's own, which no client sees.
 //!
-//! Everything that the proxy does in a page for itself goes through a [`PageDriver`]: snapshots and
-//! usage figures today. A step with a time limit is wrapped into [`by_deadline`]:
+//! Everything that the proxy does in a page for itself goes through a [`PageDriver`]: snapshots,
+//! usage figures and the actions of REST. A step with a time limit is wrapped into [`by_deadline`]:
 //!
 //! ```no_run
 //! # use std::time::Duration;
@@ -18,6 +18,8 @@
 //! }
 //! ```
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, time::Instant};
 
@@ -28,8 +30,12 @@ use super::{
 use crate::{
     browser::{Browser, CallError, LinkRequest},
     cdp::ids::CdpSessionId,
+    port::{Call, Settle},
     runtime,
 };
+
+/// Time limit of a command whose caller has a deadline: no action may take longer.
+const FOR_EVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Drives a target with a CDP session of the proxy's own: a page, or a frame or worker that has a
 /// process of its own. Clients do not see this CDP session. Dropping the driver detaches it.
@@ -50,6 +56,15 @@ impl PageDriver {
     /// Sends a command and returns its result.
     pub async fn ask<C: TypedCommand>(&self, command: &C) -> Result<C::Result, CallError> {
         self.ask_on(&self.session.session, command).await
+    }
+
+    /// Sends a command and returns its result as Chrome wrote it. It may take as long as the caller waits: the caller has
+    /// a deadline.
+    pub async fn ask_patiently<C: TypedCommand>(&self, command: &C) -> Result<String, CallError> {
+        let InternalSession { browser, session, .. } = &self.session;
+        let (on, settle) = (Some(session.clone()), Settle::default());
+        let call = Call { on, method: C::METHOD.into(), params: params_of(command), settle };
+        Box::pin(browser.own_call_within(C::METHOD, call, None, FOR_EVER)).await
     }
 
     /// Sends a command on a CDP session that the page's auto-attach has made: of a frame or worker.
@@ -149,13 +164,17 @@ pub async fn by_deadline<T, E: From<CallError>>(
     tokio::time::timeout_at(deadline, step).await.unwrap_or_else(|_| Err(CallError::Deadline.into()))
 }
 
+fn params_of<C: TypedCommand>(command: &C) -> String {
+    serde_json::to_string(command).expect("the members of a command can be written as JSON")
+}
+
 /// Sends a command on a CDP session and reads its result.
 pub(super) async fn ask<C: TypedCommand>(
     browser: &Browser,
     on: &CdpSessionId,
     command: &C,
 ) -> Result<C::Result, CallError> {
-    let params = serde_json::to_string(command).expect("the members of a command can be written as JSON");
+    let params = params_of(command);
     // On the heap, because callers join many commands.
     let result = Box::pin(browser.call(Some(on), C::METHOD, params)).await?;
     runtime::aside(result.len(), || serde_json::from_str(&result))
@@ -164,8 +183,6 @@ pub(super) async fn ask<C: TypedCommand>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::browser::{commands::GetNavigationHistory, fake};
 

@@ -18,6 +18,7 @@ use crate::{
     session::{
         error::ServiceError,
         id::SessionId,
+        pages::session_of,
         task::{Caller, Control},
     },
     tenant::{Scope, Tenants, token::repeatable},
@@ -30,6 +31,7 @@ pub(super) fn permit(caller: &Caller, from: Option<&str>, request: &Request) -> 
         // A tenant may see its own.
         Request::Server(ServerRequest::ListUsage(_))
         | Request::Session(_)
+        | Request::Page(_)
         | Request::Snapshot(_)
         | Request::Profile(_)
         | Request::File(_) => false,
@@ -86,7 +88,7 @@ pub(super) fn is_recorded(request: &Request) -> bool {
         Request::Profile(request) => !only_names(request),
         Request::File(request) => !only_lists(request),
         Request::Tenant(request) => !only_looks(request),
-        Request::Server(_) => false,
+        Request::Server(_) | Request::Page(_) => false,
     }
 }
 
@@ -146,7 +148,8 @@ fn reads(request: &Request) -> bool {
         Request::File(request) => only_lists(request),
         Request::Server(_) => true,
         Request::Tenant(request) => only_looks(request),
-        Request::Control(_) => false,
+        // What a page shows, a session shows to those who may drive it.
+        Request::Control(_) | Request::Page(_) => false,
     }
 }
 
@@ -161,6 +164,9 @@ enum Concerns<'a> {
 }
 
 fn concerns(request: &Request) -> Concerns<'_> {
+    if let Request::Page(request) = request {
+        return session_of(request).map_or(Concerns::Own, Concerns::Named);
+    }
     let (Request::Session(
         SessionRequest::GetSession(GetSession { id })
         | SessionRequest::CloseSession(CloseSession { id })
@@ -231,7 +237,7 @@ mod tests {
             capability::Capabilities,
             operations::{
                 CreateSession, DeleteProfile, Drain, ExportProfile, ExportSnapshot, GetProfile, GetSnapshot, GetStatus,
-                ListProfiles, ListSessions, ListSnapshots, ListTenants,
+                ListProfiles, ListSessions, ListSnapshots, ListTenants, NewPage, PageText,
             },
         },
         session::task::BaseUrl,
@@ -303,6 +309,8 @@ mod tests {
             DeleteDownload::default().into(),
             PutFile::default().into(),
             DeleteFile::default().into(),
+            NewPage::default().into(),
+            PageText::default().into(),
         ] {
             let refused = permit(&caller, None, &request).expect_err("it does more");
             assert!(refused.to_string().contains("read-only"), "{refused}");
@@ -325,6 +333,8 @@ mod tests {
                 DeleteDownload { id: id.clone(), download }.into(),
                 ListFiles { id: id.clone() }.into(),
                 PutFile { id: id.clone(), name: name.clone() }.into(),
+                NewPage { id: id.clone(), url: None }.into(),
+                PageText { id: id.clone(), ..PageText::default() }.into(),
                 DeleteFile { id, name }.into(),
             ]
         };

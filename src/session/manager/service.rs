@@ -323,6 +323,7 @@ impl SessionManager {
         match request {
             Request::Session(request) => self.perform_on_session(caller, from, request).await,
             Request::Server(request) => self.perform_on_server(caller, request).await,
+            Request::Page(request) => self.perform_on_pages(caller, from, request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,
             Request::Profile(request) => self.perform_on_profile(caller, request).await,
             Request::File(request) => self.perform_on_files(caller, from, request).await,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::session::lifecycle::Event;
 use crate::{
-    api_types::{Bad, Millis, Options, Session, Usage},
+    api_types::{Bad, Millis, Options, Session, Usage, operations::FIRST_PAGE},
     browser::{CallError, ContextHandle, Lease},
     cdp::{
         error::CdpError,
@@ -63,6 +63,8 @@ pub enum Control {
     },
     /// Measures the resources that the session uses.
     Usage(oneshot::Sender<Usage>),
+    /// Asks for a page of the session, to drive it.
+    Drive(Drive),
     /// Asks for the session's location, for work that its clients do not see. It is of no use once the session has ended.
     Place(oneshot::Sender<ContextHandle>),
     /// Sends an event of the `ghost` domain to the clients that enabled it: its name without `ghost.`, and its params.
@@ -75,6 +77,25 @@ pub enum Control {
     Hibernate,
     /// Ends the session.
     End(CloseReason),
+}
+
+/// A request for a page, by its target id or [`FIRST_PAGE`].
+pub struct Drive {
+    /// The page; `None` asks for the session alone.
+    pub page: Option<String>,
+    /// Receives the answer.
+    pub reply: oneshot::Sender<Driven>,
+}
+
+/// What is needed to drive a page.
+#[derive(Debug)]
+pub struct Driven {
+    /// The session's location.
+    pub place: ContextHandle,
+    /// The page; `None` if the session has no such page.
+    pub page: Option<TargetId>,
+    /// What the session may do.
+    pub granted: Granted,
 }
 
 /// A client that asks to be admitted.
@@ -175,6 +196,16 @@ impl SessionTask {
                     }
                     .boxed(),
                 );
+            }
+            Control::Drive(Drive { page, reply }) => {
+                self.step(Event::Used);
+                let page = page.and_then(|page| {
+                    self.session
+                        .pages()
+                        .into_iter()
+                        .find(|one| page == FIRST_PAGE || *one == TargetId::from(page.as_str()))
+                });
+                let _ = reply.send(Driven { place: self.place(), page, granted: granted(&self.tenant, &self.lease) });
             }
             Control::Place(reply) => {
                 let _ = reply.send(self.place());

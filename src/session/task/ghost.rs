@@ -16,6 +16,7 @@ use crate::{
     port::Tag,
     session::{
         error::ServiceError,
+        pages::PageError,
         persistence::{HibernateGuard, PersistenceError},
     },
     snapshot::repository::RepositoryError,
@@ -175,6 +176,7 @@ fn as_cdp(error: &ServiceError) -> CdpError {
     let message = error.to_string();
     match error {
         ServiceError::Bad(_)
+        | ServiceError::Page(PageError::Bad(_) | PageError::Selector { .. } | PageError::Url { .. })
         | ServiceError::Together(_)
         | ServiceError::Snapshot(
             RepositoryError::Import(_)

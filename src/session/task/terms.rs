@@ -9,7 +9,7 @@ use std::{
 use crate::{
     api_types::{LaunchPolicy, capability::Capabilities},
     browser::UserDataRoot,
-    config::{CdpSessionLimits, ClientQueue, Config, Deadlines, SnapshotLimits},
+    config::{CdpSessionLimits, ClientQueue, Config, Deadlines, PageLimits, SnapshotLimits},
     metrics::Metrics,
     session::{client::Ledger, launch::LaunchLimits, session_files::FileLimits},
     tenant::{Audit, ServerNetwork, Tenants, UsageLedger},
@@ -36,6 +36,8 @@ pub struct Terms {
     pub ledger: Arc<Ledger>,
     /// Limits of snapshots.
     pub snapshots: SnapshotLimits,
+    /// Limits of the actions on pages.
+    pub pages: PageLimits,
     /// What is done with the launch options of clients.
     pub launch: LaunchTerms,
     /// The directory with the files of sessions.
@@ -93,6 +95,7 @@ impl Terms {
             ping_interval: config.ping_interval,
             ledger: Ledger::new(config.client_queue_total),
             snapshots: config.snapshot_limits(),
+            pages: config.page_limits(),
             launch: LaunchTerms {
                 policy: config.launch_policy,
                 limits: LaunchLimits { flags: config.max_launch_flags, bytes: config.max_launch_bytes },

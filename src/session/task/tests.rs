@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     api_types::{Isolation, LaunchPolicy, Millis, Options, Owner, Request},
     browser::fake,
-    config::{Capabilities, CdpSessionLimits, ClientQueue, Limit, SnapshotLimits},
+    config::{Capabilities, CdpSessionLimits, ClientQueue, Limit, PageLimits, SnapshotLimits},
     metrics::Metrics,
     session::{
         client::Ledger,
@@ -121,6 +121,7 @@ async fn start_limited(
         ping_interval,
         ledger: Ledger::new(1 << 20),
         snapshots: SnapshotLimits { line: 1 << 20, transfers: 1, memory: 1 << 24, fields: 10, upload: SECOND },
+        pages: PageLimits { timeout: SECOND, timeout_most: SECOND, queue: 1, result: 1 << 20, idle: SECOND },
         launch: LaunchTerms {
             policy: LaunchPolicy::Dedicated,
             limits: LaunchLimits { flags: 1, bytes: 1 },

@@ -1,0 +1,33 @@
+//! The limits of actions on pages.
+
+use std::time::Duration;
+
+use super::Config;
+
+/// Limits of the actions on pages that requests ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimits {
+    /// The time limit of an action that names none.
+    pub timeout: Duration,
+    /// The longest time limit.
+    pub timeout_most: Duration,
+    /// Most actions that wait for one page.
+    pub queue: usize,
+    /// Largest result of an action, in bytes.
+    pub result: usize,
+    /// How long a page stays attached after its last action.
+    pub idle: Duration,
+}
+
+impl Config {
+    /// Limits of the actions on pages.
+    pub fn page_limits(&self) -> PageLimits {
+        PageLimits {
+            timeout: self.page_timeout,
+            timeout_most: self.page_timeout_max,
+            queue: self.page_queue,
+            result: self.page_result,
+            idle: self.page_idle,
+        }
+    }
+}

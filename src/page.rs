@@ -1,0 +1,118 @@
+//! Drives pages for callers without a CDP client: the actions of `/v1/sessions/ID/pages/PAGE/…` and of `ghost.page…`.
+//!
+//! A page that is used has a `task`, which performs one action after the other on a CDP session that clients do not see.
+//! `perform` leads each request to its action: `navigation`, `pointer`, `keyboard` with `keys`, `reading`, `picture`,
+//! `script`, `waiting`. Elements are located and checked by `injected`, which is evaluated in an isolated world of each
+//! document; `driven` finds the document and calls it, and tries again until the element is as the action needs it.
+//! `state` is what the events of the page say.
+//!
+//! A client that is attached to the page meanwhile gets what it would get if a user sat before the page. It also sees that
+//! the isolated worlds exist, if it has enabled the domain `Runtime`.
+
+mod commands;
+mod driven;
+mod injected;
+mod keyboard;
+mod keys;
+mod navigation;
+mod perform;
+mod picture;
+mod pointer;
+mod reading;
+mod script;
+mod state;
+mod task;
+mod waiting;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tokio::sync::{mpsc, oneshot};
+
+use self::task::Job;
+use crate::{
+    api_types::{Reply, capability::Granted, operations::PageRequest},
+    cdp::ids::TargetId,
+    session::pages::{DrivenPage, PageError, PageService},
+    virtual_browser::arguments::url_allowed,
+};
+
+/// The pages that are driven; cheap to clone.
+#[derive(Clone, Default)]
+pub struct PageDriving {
+    // Guards the map; held for one look-up. A page's task removes its entry when it ends.
+    pages: Arc<Mutex<HashMap<TargetId, mpsc::Sender<Job>>>>,
+}
+
+impl PageDriving {
+    fn pages(&self) -> MutexGuard<'_, HashMap<TargetId, mpsc::Sender<Job>>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an action behind those that wait for the page.
+    fn queue(&self, on: DrivenPage, mut job: Job) -> Result<(), PageError> {
+        let most = on.limits.queue;
+        let mut pages = self.pages();
+        if let Some(jobs) = pages.get(&on.page) {
+            match jobs.try_send(job) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(PageError::Busy { most }),
+                // Its task has just ended.
+                Err(mpsc::error::TrySendError::Closed(again)) => job = again,
+            }
+        }
+        let (to, jobs) = mpsc::channel(most);
+        // The channel is empty.
+        let _ = to.try_send(job);
+        pages.insert(on.page.clone(), to);
+        drop(pages);
+        // It ends with the page, which its session owns.
+        tokio::spawn(task::run(self.clone(), on, jobs));
+        Ok(())
+    }
+}
+
+impl PageService for PageDriving {
+    fn perform(&self, on: DrivenPage, request: PageRequest) -> BoxFuture<'static, Result<Reply, PageError>> {
+        let driving = self.clone();
+        async move {
+            let (reply, answer) = oneshot::channel();
+            let job = Job { request, granted: on.granted, limits: on.limits, reply };
+            driving.queue(on, job)?;
+            answer.await.unwrap_or(Err(PageError::Closed))
+        }
+        .boxed()
+    }
+
+    fn check_url(&self, url: &str, granted: Granted) -> Result<(), PageError> {
+        check_url(url, granted)
+    }
+}
+
+/// Why a session may not open this URL, if it may not: the rule is that of `Page.navigate`.
+fn check_url(url: &str, granted: Granted) -> Result<(), PageError> {
+    url_allowed(url, granted).map_err(|why| PageError::Url { why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api_types::capability::Capabilities;
+
+    #[test]
+    fn only_urls_that_clients_may_open_are_opened() {
+        let granted = |of: Capabilities| Granted::new(of, Capabilities::of_shared_browser());
+        let (strict, local) = (granted(Capabilities::strict()), granted(Capabilities::local()));
+        for url in ["https://example.org/", "about:blank", "data:text/html,x"] {
+            check_url(url, strict).expect(url);
+        }
+        for url in ["chrome://version", "file:///etc/passwd", "devtools://devtools/x"] {
+            let error = check_url(url, strict).expect_err(url);
+            assert!(error.to_string().starts_with("the URL is refused: "), "{error}");
+        }
+        check_url("file:///etc/hosts", local).expect("with the capability host-files");
+    }
+}

@@ -1,0 +1,263 @@
+// The steps of ghostmux's actions in a page. It is evaluated behind Playwright's injected script, in the same function,
+// in an isolated world: scripts of the page neither see nor change it. A step answers an object with a `status`:
+// done; none, retry (`why` says what was seen: try again later); several (`count`, `matches`), selector and fail (`why`:
+// give up); input, point (go on with input events); stale.
+const injected = new (module.exports.InjectedScript())(globalThis, {
+  isUnderTest: false, sdkLanguage: 'javascript', frameSeq: 0, testIdAttributeName: 'data-testid', stableRafCount: 1,
+  browserName: 'chromium', shouldPrependErrorPrefix: false, isUtilityWorld: true, customEngines: [],
+});
+const { setTimeout, clearTimeout, performance } = globalThis;
+const MATCHES = 5;
+let frameElement = null;
+let interception = null;
+
+// The element that a selector names, or the answer that there is none. The root is the document.
+function find({ selector }) {
+  let parsed;
+  try {
+    parsed = injected.parseSelector(selector);
+  } catch (error) {
+    return { answer: { status: 'selector', why: String(error.message) } };
+  }
+  let all;
+  try {
+    all = injected.querySelectorAll(parsed, document);
+  } catch (error) {
+    return { answer: { status: 'selector', why: String(error.message) } };
+  }
+  if (all.length > 1)
+    return { answer: { status: 'several', count: all.length, matches: all.slice(0, MATCHES).map(preview) } };
+  if (all.length)
+    return { element: all[0] };
+  if (selector.startsWith('aria-ref='))
+    return { answer: { status: 'stale' } };
+  return { answer: { status: 'none', why: 'no element matches' } };
+}
+
+const preview = element => cut(injected.previewNode(element), 300);
+const cut = (text, most) => text.length > most ? `${text.slice(0, most)}…` : text;
+const retry = why => ({ status: 'retry', why });
+
+// What `checkElementStates` says, as an answer; undefined if all is well.
+function lacking(result) {
+  if (!result)
+    return;
+  if (result === 'error:notconnected')
+    return retry('the element was removed from the document');
+  return retry(result.missingState === 'non-inert' ? 'the element is inert' : `the element is not ${result.missingState}`);
+}
+
+// Waits for the states, at most as long as an evaluation may take. A page that is not drawn draws no frames.
+async function states(element, wanted) {
+  let timer;
+  const late = new Promise(resolve => timer = setTimeout(() => resolve({ missingState: 'stable: the page draws no frames' }), 2000));
+  const result = await Promise.race([injected.checkElementStates(element, wanted, true), late]);
+  clearTimeout(timer);
+  return lacking(result);
+}
+
+function clickablePoint(element) {
+  const rects = [...element.getClientRects()];
+  if (!rects.length)
+    return retry('the element is not visible');
+  const clip = rect => {
+    const left = Math.max(rect.left, 0), top = Math.max(rect.top, 0);
+    const right = Math.min(rect.right, innerWidth), bottom = Math.min(rect.bottom, innerHeight);
+    return { left, top, width: Math.max(right - left, 0), height: Math.max(bottom - top, 0) };
+  };
+  const rect = rects.map(clip).find(({ width, height }) => width * height > 0.99);
+  if (!rect)
+    return retry('the element is outside of the viewport');
+  const round = value => Math.round(value * 100) / 100;
+  return { status: 'point', x: round(rect.left + rect.width / 2), y: round(rect.top + rect.height / 2) };
+}
+
+function scrollTo(element, attempt) {
+  const block = [undefined, 'end', 'center', 'start'][attempt % 4];
+  if (block)
+    element.scrollIntoView({ block, inline: block, behavior: 'instant' });
+  else
+    element.scrollIntoViewIfNeeded(true);
+}
+
+// What is done with an element, and what it is retargeted to, as Playwright does.
+const steps = {
+  // Everything before a pointer action: its point.
+  async pointer(element, { kind, enabled, force, trial, attempt }) {
+    interception = null;
+    if (!force) {
+      const answer = await states(element, enabled ? ['visible', 'enabled', 'stable', 'non-inert'] : ['visible', 'stable']);
+      if (answer)
+        return answer;
+    }
+    scrollTo(element, attempt);
+    const point = clickablePoint(element);
+    if (point.status !== 'point') {
+      return force ? { status: 'fail', why: point.why } : point;
+    }
+    if (!force) {
+      const hit = injected.setupHitTargetInterceptor(element, kind, { x: point.x, y: point.y }, trial);
+      if (hit === 'error:notconnected')
+        return retry('the element was removed from the document');
+      if (typeof hit === 'string')
+        return retry(`${hit} intercepts pointer events`);
+      interception = hit;
+    }
+    return point;
+  },
+  isChecked(element) {
+    return { status: 'done', is: injected.elementState(element, 'checked').matches };
+  },
+  async fill(element, { value, force }) {
+    if (!force) {
+      const answer = await states(element, ['visible', 'enabled', 'editable', 'non-inert']);
+      if (answer)
+        return answer;
+    }
+    const result = injected.fill(element, value);
+    if (result === 'error:notconnected')
+      return retry('the element was removed from the document');
+    return { status: result === 'needsinput' ? 'input' : 'done' };
+  },
+  focus(element, { reset }) {
+    if (injected.focusNode(element, reset) === 'error:notconnected')
+      return retry('the element was removed from the document');
+    return { status: 'done' };
+  },
+  async select(element, { values }) {
+    const answer = await states(element, ['visible', 'enabled', 'non-inert']);
+    if (answer)
+      return answer;
+    const result = injected.selectOptions(element, values.map(valueOrLabel => ({ valueOrLabel })));
+    if (result === 'error:optionsnotfound')
+      return retry('the list does not have all of these options');
+    if (result === 'error:optionnotenabled')
+      return retry('an option is disabled');
+    if (!Array.isArray(result))
+      return retry('the element was removed from the document');
+    return { status: 'done', values: result };
+  },
+  async scroll(element) {
+    const answer = await states(element, ['stable']);
+    if (answer)
+      return answer;
+    element.scrollIntoViewIfNeeded(true);
+    return { status: 'done' };
+  },
+  // The frame of an element, and where the content of the frame begins.
+  frame(element) {
+    if (!['IFRAME', 'FRAME', 'OBJECT'].includes(element.nodeName))
+      return { status: 'fail', why: `${preview(element)} is no frame` };
+    frameElement = element;
+    return { status: 'done' };
+  },
+  text: element => ({ status: 'done', text: element.innerText ?? element.textContent }),
+  html: element => ({ status: 'done', html: element.outerHTML }),
+  attributes: element => ({ status: 'done', attributes: attributesOf(element, Infinity) }),
+  links: (element, { limit }) => ({ status: 'done', links: linksOf(element, limit) }),
+  // The area of an element in the document.
+  async area(element) {
+    const answer = await states(element, ['visible', 'stable']);
+    if (answer)
+      return answer;
+    element.scrollIntoViewIfNeeded(true);
+    const { x, y, width, height } = element.getBoundingClientRect();
+    return { status: 'done', x, y, width, height };
+  },
+  snapshot: (element, { depth }) => ({ status: 'done', snapshot: injected.ariaSnapshot(element, { mode: 'ai', depth }) }),
+};
+
+const attributesOf = (element, most) =>
+  Object.fromEntries([...element.attributes].map(({ name, value }) => [name, cut(value, most)]));
+
+function linksOf(root, limit) {
+  const all = root.querySelectorAll('a[href], area[href]');
+  return [...all].slice(0, limit).map(link => ({ url: String(link.href), text: cut((link.innerText ?? '').trim(), 200) }));
+}
+
+globalThis.ghostmux = {
+  // A step on the one element of a selector; without a selector on the root of the document.
+  async run({ step: name, ...args }) {
+    const { element, answer } = args.selector === undefined
+      ? { element: name === 'snapshot' || name === 'text' ? document.body ?? document.documentElement : document.documentElement }
+      : find(args);
+    if (answer)
+      return answer;
+    if (!element)
+      return retry('the document is empty');
+    try {
+      return await steps[name](element, args);
+    } catch (error) {
+      return { status: 'fail', why: String(error?.message ?? error) };
+    }
+  },
+  // The parts of a selector, each for one document.
+  chunks({ selector }) {
+    let parsed;
+    try {
+      parsed = injected.parseSelector(selector);
+    } catch (error) {
+      return { status: 'selector', why: String(error.message) };
+    }
+    const chunks = [[]];
+    for (const part of parsed.parts) {
+      if (part.name === 'internal:control' && part.body === 'enter-frame')
+        chunks.push([]);
+      else
+        chunks.at(-1).push(part);
+    }
+    if (chunks.length > 1 && (parsed.capture !== undefined || chunks.some(chunk => !chunk.length)))
+      return { status: 'selector', why: 'a selector with frames needs an element before and behind each of them' };
+    return { status: 'done', chunks: chunks.length === 1 ? [selector] : chunks.map(parts => stringifySelector({ parts })) };
+  },
+  frameElement: () => frameElement,
+  // Where the content of the frame begins, in the viewport of this document.
+  frameOffset() {
+    if (!frameElement?.isConnected)
+      return retry('the frame was removed from the document');
+    const { left, top } = frameElement.getBoundingClientRect();
+    const style = getComputedStyle(frameElement);
+    const { clientLeft, clientTop } = frameElement;
+    return { status: 'point', x: left + clientLeft + parseFloat(style.paddingLeft), y: top + clientTop + parseFloat(style.paddingTop) };
+  },
+  // Ends a pointer action: whether the element has received all of its events.
+  release() {
+    const result = interception ? interception.stop() : 'done';
+    interception = null;
+    return result === 'done' ? { status: 'done' } : retry(`${result.hitTargetDescription} intercepts pointer events`);
+  },
+  document: () => ({ status: 'done', html: injected.documentContent(false) }),
+  // Whether an element has a state; any number may match as long as it has none.
+  state({ selector, state }) {
+    const { element, answer } = find({ selector });
+    if (answer && answer.status !== 'none')
+      return answer;
+    const visible = !!element && injected.elementState(element, 'visible', true).matches;
+    const is = { visible, hidden: !visible, attached: !!element, detached: !element }[state];
+    const seen = !element ? 'no element matches' : `the element ${preview(element)} is ${visible ? 'visible' : 'hidden'}`;
+    return is ? { status: 'done' } : retry(seen);
+  },
+  query({ selector, limit }) {
+    let all;
+    try {
+      all = injected.querySelectorAll(injected.parseSelector(selector), document);
+    } catch (error) {
+      return { status: 'selector', why: String(error.message) };
+    }
+    const elements = all.slice(0, limit).map(element => {
+      const { x, y, width, height } = element.getBoundingClientRect();
+      return {
+        tag: element.nodeName.toLowerCase(), text: cut((element.innerText ?? element.textContent ?? '').trim(), 200),
+        visible: injected.utils.isElementVisible(element), attributes: attributesOf(element, 1000), x, y, width, height,
+      };
+    });
+    return { status: 'done', count: all.length, elements };
+  },
+  // The viewport, and whether the page is in the background.
+  screen: () => ({ status: 'done', is: document.hidden, width: innerWidth, height: innerHeight, scale: devicePixelRatio }),
+  // The status of the response of this document.
+  response() {
+    const [entry] = performance.getEntriesByType('navigation');
+    return { status: 'done', code: entry?.responseStatus || null };
+  },
+};

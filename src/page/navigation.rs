@@ -1,0 +1,70 @@
+//! Navigates a page, and waits until it is loaded.
+
+use serde_json::json;
+
+use super::{
+    commands::{GoTo, Reload},
+    driven::{Page, Step},
+};
+use crate::{
+    api_types::LoadState,
+    browser::commands::{GetNavigationHistory, NavigateToHistoryEntry},
+    session::pages::PageError,
+};
+
+impl Page {
+    /// Navigates to a URL that the session may open. Returns the status of the response.
+    pub(super) async fn go_to(&self, url: &str, until: LoadState) -> Result<Option<u32>, PageError> {
+        self.waits_for("the response");
+        let before = self.state();
+        let gone = self.ask_long(self.driver(), &GoTo { url }).await?;
+        if let Some(reason) = gone.error_text {
+            return Err(PageError::NotLoaded { reason });
+        }
+        if gone.loader_id.is_some() {
+            self.wait_for(|state| state.documents > before.documents).await?;
+        }
+        self.loaded(until).await
+    }
+
+    /// Reloads the page.
+    pub(super) async fn reload(&self, until: LoadState) -> Result<Option<u32>, PageError> {
+        self.waits_for("the response");
+        let before = self.state();
+        self.ask_long(self.driver(), &Reload {}).await?;
+        self.wait_for(|state| state.documents > before.documents).await?;
+        self.loaded(until).await
+    }
+
+    /// Goes to another entry of the history, so many steps forward.
+    pub(super) async fn step_in_history(
+        &self,
+        what: &'static str,
+        forward: bool,
+        until: LoadState,
+    ) -> Result<Option<u32>, PageError> {
+        self.waits_for("the response");
+        let before = self.state();
+        let history = self.driver().ask(&GetNavigationHistory {}).await?;
+        let index = if forward { history.current_index.checked_add(1) } else { history.current_index.checked_sub(1) };
+        let Some(entry) = index.and_then(|index| history.entries.get(index)) else {
+            return Err(PageError::Impossible { what, why: "the history of the page has no such entry".to_owned() });
+        };
+        self.ask_long(self.driver(), &NavigateToHistoryEntry { entry_id: entry.id }).await?;
+        self.wait_for(|state| state.navigations > before.navigations).await?;
+        self.loaded(until).await
+    }
+
+    async fn loaded(&self, until: LoadState) -> Result<Option<u32>, PageError> {
+        self.wait_until_loaded(until).await?;
+        let Some(Step { code, .. }) = self.call(&self.main(), "response", &json!({})).await? else { return Ok(None) };
+        Ok(code)
+    }
+
+    /// Waits until the document is loaded so far.
+    pub(super) async fn wait_until_loaded(&self, until: LoadState) -> Result<(), PageError> {
+        self.waits_for(format!("the load state {}", json!(until)));
+        self.saw("the document is not loaded so far");
+        self.wait_for(|state| state.has_reached(until)).await
+    }
+}

@@ -1,0 +1,138 @@
+//! Waits for what a request names.
+
+use serde_json::json;
+
+use super::driven::Page;
+use crate::{
+    api_types::{Bad, ElementState, World, operations::PageWait},
+    session::pages::PageError,
+};
+
+impl Page {
+    /// Waits for all that the request names.
+    pub(super) async fn wait(&self, what: &'static str, request: &PageWait) -> Result<(), PageError> {
+        let element = request.element()?;
+        let PageWait { state, url, load_state, function, time, .. } = request;
+        let is_empty =
+            element.is_none() && url.is_none() && load_state.is_none() && function.is_none() && time.is_none();
+        if is_empty {
+            return Err(Bad::new("wait", "give at least one of locator, url, loadState, function and time").into());
+        }
+        if state.is_some() && element.is_none() {
+            return Err(Bad::new("state", "is that of an element; give its locator too").into());
+        }
+        if let Some(time) = time {
+            self.waits_for("the time");
+            tokio::time::sleep(time.0).await;
+        }
+        if let Some(pattern) = url {
+            self.waits_for(format!("the URL {pattern}"));
+            self.wait_for(|state| {
+                self.saw(&format!("the URL {}", state.url));
+                matches(pattern, &state.url)
+            })
+            .await?;
+        }
+        if let Some(state) = load_state {
+            self.wait_until_loaded(*state).await?;
+        }
+        if let Some(selector) = element {
+            let state = state.unwrap_or_default();
+            self.wait_for_element(what, &selector, state).await?;
+        }
+        if let Some(function) = function {
+            self.wait_for_function(what, function).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_element(&self, what: &'static str, selector: &str, state: ElementState) -> Result<(), PageError> {
+        let name = json!(state);
+        self.waits_for(format!("{selector} to be {}", name.as_str().unwrap_or_default()));
+        match self.step(what, Some(selector), "state", json!({ "state": name })).await {
+            // An element that has gone is what was waited for.
+            Err(PageError::StaleRef { .. }) if matches!(state, ElementState::Hidden | ElementState::Detached) => Ok(()),
+            step => step.map(drop),
+        }
+    }
+
+    async fn wait_for_function(&self, what: &'static str, function: &str) -> Result<(), PageError> {
+        let expression = format!(
+            "(async () => {{ const it = (\n{function}\n); return !!await (typeof it === 'function' ? it() : it); }})()"
+        );
+        for attempt in 0.. {
+            let value = match self.run_script(what, &expression, World::Main).await {
+                // The next document may have what is waited for.
+                Err(PageError::Impossible { .. }) => None,
+                value => value?,
+            };
+            if value.is_some_and(|value| value.0.get() == "true") {
+                break;
+            }
+            self.waits_for("the function to return true");
+            self.saw("it returned false");
+            self.pause(attempt).await;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a URL has the form of a pattern, in which `**` stands for any characters, and `*` for any except `/`.
+fn matches(pattern: &str, url: &str) -> bool {
+    let (pattern, url) = (pattern.as_bytes(), url.as_bytes());
+    // The places of the pattern that the part of the URL so far has reached: time grows with both lengths.
+    let mut reached = vec![false; pattern.len() + 1];
+    let skip = |reached: &mut Vec<bool>| {
+        for at in 0..pattern.len() {
+            if reached[at] && pattern[at] == b'*' {
+                let width = if pattern.get(at + 1) == Some(&b'*') { 2 } else { 1 };
+                reached[at + width] = true;
+            }
+        }
+    };
+    reached[0] = true;
+    skip(&mut reached);
+    for byte in url {
+        let mut next = vec![false; pattern.len() + 1];
+        for at in 0..pattern.len() {
+            if !reached[at] {
+                continue;
+            }
+            match (pattern[at], pattern.get(at + 1)) {
+                (b'*', Some(b'*')) => next[at] = true,
+                (b'*', _) if *byte != b'/' => next[at] = true,
+                (b'*', _) => {}
+                (wanted, _) if wanted == *byte => next[at + 1] = true,
+                _ => {}
+            }
+        }
+        skip(&mut next);
+        reached = next;
+    }
+    reached[pattern.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_globs() {
+        for (pattern, url) in [
+            ("https://a/", "https://a/"),
+            ("https://a/*", "https://a/b"),
+            ("**/b", "https://a/x/b"),
+            ("**", ""),
+            ("https://*/b?c=**", "https://a/b?c=d/e"),
+            ("*", "abc"),
+        ] {
+            assert!(matches(pattern, url), "{pattern} {url}");
+        }
+        for (pattern, url) in [("https://a/*", "https://a/b/c"), ("https://a", "https://a/"), ("", "a"), ("*b", "a/b")]
+        {
+            assert!(!matches(pattern, url), "{pattern} {url}");
+        }
+        // A pattern that is slow for who tries all ways.
+        assert!(!matches(&"**a".repeat(200), &"a".repeat(199)));
+    }
+}

@@ -1,0 +1,87 @@
+//! The operations on the pages of a session, for callers without a CDP client. The room `page` drives the pages.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Handle, SessionManager, service::own};
+use crate::{
+    api_types::{
+        NewPageInfo, Nothing, Reply,
+        operations::{ClosePage, NewPage, OnPage, PageRequest},
+    },
+    session::{
+        error::ServiceError,
+        pages::{DrivenPage, PageError, PageService, session_of},
+        task::{Caller, Control, Drive, Driven},
+    },
+};
+
+impl SessionManager {
+    /// Sets who drives pages; called once, before there are sessions.
+    pub fn set_pages(&self, pages: Arc<dyn PageService>) {
+        let _ = self.inner.pages.set(pages);
+    }
+
+    pub(super) async fn perform_on_pages(
+        &self,
+        caller: &Caller,
+        from: Option<&str>,
+        request: PageRequest,
+    ) -> Result<Reply, ServiceError> {
+        let id = own(session_of(&request).map(str::to_owned), from)?;
+        let handle = self.find(caller, &id).await?;
+        let pages = self.inner.pages.get().ok_or(ServiceError::Closing)?;
+        match request {
+            PageRequest::NewPage(NewPage { url, .. }) => {
+                let url = url.unwrap_or_else(|| "about:blank".to_owned());
+                let Driven { granted, .. } = self.driven(&handle, None).await?;
+                pages.check_url(&url, granted)?;
+                let target_id = self.open_page(&handle, &url).await?;
+                Ok(Reply::of::<NewPage>(&NewPageInfo { session: id, target_id, url }))
+            }
+            PageRequest::ClosePage(ClosePage { page, .. }) => {
+                let Driven { place, page, .. } = self.driven(&handle, Some(page)).await?;
+                if let Some(page) = page {
+                    place.close(&page).await.map_err(PageError::from)?;
+                }
+                Ok(Reply::of::<ClosePage>(&Nothing {}))
+            }
+            request => {
+                let page = request.on_page().map(|OnPage { page, .. }| page.to_owned());
+                let Driven { place, page, granted } = self.driven(&handle, page).await?;
+                let page = page.ok_or_else(|| PageError::NoPage { page: String::new() })?;
+                let limits = self.inner.terms().pages;
+                Ok(pages.perform(DrivenPage { place, page, granted, limits }, request).await?)
+            }
+        }
+    }
+
+    /// The session's place, and the page of this name.
+    async fn driven(&self, handle: &Handle, page: Option<String>) -> Result<Driven, ServiceError> {
+        let asked = page.clone();
+        let driven = self.ask_live(handle, |reply| Control::Drive(Drive { page, reply })).await?;
+        match asked {
+            Some(page) if driven.page.is_none() => {
+                Err(PageError::NoPage { page: page.chars().take(200).collect() }.into())
+            }
+            _ => Ok(driven),
+        }
+    }
+
+    /// Opens a page under the policy, as `/json/new` does.
+    async fn open_page(&self, handle: &Handle, url: &str) -> Result<String, ServiceError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Created {
+            target_id: String,
+        }
+
+        let (method, params) = ("Target.createTarget", json!({ "url": url }).to_string());
+        let call = |reply| Control::Call { method, params, is_use: true, reply };
+        let result = self.ask_live(handle, call).await?.map_err(ServiceError::Refused)?;
+        let Created { target_id } = serde_json::from_str(&result).map_err(ServiceError::Unreadable)?;
+        Ok(target_id)
+    }
+}

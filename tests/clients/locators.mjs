@@ -1,0 +1,87 @@
+#!/usr/bin/env node
+// Compares locators of REST with those of Playwright, on one page: the same elements in the same
+// order, and the same strictness. node locators.mjs GHOSTMUX [BROWSER]
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { findBrowser, finish, openGhostmux } from './endpoint.mjs';
+
+const [program, path = findBrowser()] = process.argv.slice(2);
+const ghostmux = await openGhostmux(program, path, []);
+const address = `${ghostmux.host}:${ghostmux.port}`;
+const browser = await chromium.connectOverCDP(`http://${address}`);
+const page = await browser.contexts()[0].newPage();
+await page.setContent(readFileSync(fileURLToPath(new URL('../../fixtures/locators.html', import.meta.url)), 'utf8'));
+await page.frameLocator('#frame').frameLocator('#deep').locator('#deepest').waitFor();
+const cdp = await page.context().newCDPSession(page);
+const { targetInfo: { targetId } } = await cdp.send('Target.getTargetInfo');
+const { sessions: [{ id }] } = await (await fetch(`http://${address}/v1/sessions`)).json();
+const ask = async (action, body) => {
+  const answer = await fetch(`http://${address}/v1/sessions/${id}/pages/${targetId}/${action}`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+  });
+  return { status: answer.status, body: await answer.json() };
+};
+
+// A locator of REST, and the same of Playwright.
+const css = (css, more = {}) => [{ css, ...more }, page.locator(css)];
+const role = (role, options = {}) => [{ role, ...options }, page.getByRole(role, options)];
+const text = (text, exact = false) => [{ text, exact }, page.getByText(text, { exact })];
+const label = (label, exact = false) => [{ label, exact }, page.getByLabel(label, { exact })];
+const placeholder = (placeholder, exact = false) => [{ placeholder, exact }, page.getByPlaceholder(placeholder, { exact })];
+const selector = selector => [selector, page.locator(selector)];
+const items = { css: 'li' };
+const TABLE = [
+  css('button'), css('#submit'), css('.odd'), css('li.odd:visible'), css('button:has-text("submit")'), css('#nothing'), css('span.deep'),
+  css('#shadow'), css('p:text-is("hello")'), css('input:right-of(#name)'), css('li:nth-child(2)'), css('form > button, ul > li'), css(':light(#shadow)'),
+  css('[data-testid^="item"]'), css('section, nav a'),
+  role('button'), role('button', { name: 'submit' }), role('button', { name: 'Submit', exact: true }), role('link'), role('link', { name: 'contact' }),
+  role('heading'), role('heading', { name: 'level' }), role('textbox'), role('textbox', { name: 'email' }), role('checkbox'), role('radio', { name: 'Red' }),
+  role('listitem'), role('navigation'), role('img', { name: 'logo' }), role('cell', { name: 'Tea' }), role('row'), role('combobox'), role('listbox'),
+  role('option', { name: 'Banana' }), role('spinbutton'), role('table', { name: 'Prices' }), role('banner'), role('button', { name: 'a"b\\c' }),
+  text('hello'), text('hello', true), text('Milk'), text('bread and BUTTER'), text('Deep shadow'), text('In the closed shadow'), text('He said "hello" to the'),
+  text("world's \\ edge"), text('Submit order'), text('Value button'), text('nothing like this'), text('Div button'),
+  label('full name'), label('Email'), label('Age'), label('Secret code', true), label('secret', true), label('Shade'), label('I agree'), label('Fruit'),
+  placeholder('ada'), placeholder('Ada Lovelace', true), placeholder('ada lovelace', true), placeholder('story'),
+  [{ alt: 'logo' }, page.getByAltText('logo')], [{ alt: 'The logo', exact: true }, page.getByAltText('The logo', { exact: true })],
+  [{ title: 'contact' }, page.getByTitle('contact')], [{ title: 'Logo 2', exact: true }, page.getByTitle('Logo 2', { exact: true })],
+  [{ testId: 'item' }, page.getByTestId('item')], [{ testId: 'email' }, page.getByTestId('email')], [{ testId: 'Email' }, page.getByTestId('Email')],
+  [{ xpath: '//li' }, page.locator('xpath=//li')], [{ xpath: '//li[2]//button' }, page.locator('xpath=//li[2]//button')],
+  [{ ...items, hasText: 'milk' }, page.locator('li', { hasText: 'milk' })], [{ ...items, hasNotText: 'milk' }, page.locator('li', { hasNotText: 'milk' })],
+  [{ ...items, has: { role: 'link' } }, page.locator('li', { has: page.getByRole('link') })],
+  [{ ...items, hasNot: { css: 'button' } }, page.locator('li', { hasNot: page.locator('button') })],
+  [{ ...items, visible: true }, page.locator('li').filter({ visible: true })], [{ ...items, nth: 0 }, page.locator('li').first()],
+  [{ ...items, nth: -1 }, page.locator('li').last()], [{ ...items, nth: 9 }, page.locator('li').nth(9)],
+  [{ role: 'button', within: items }, page.locator('li').getByRole('button')],
+  [{ role: 'button', within: { testId: 'item', hasText: 'Bread' } }, page.getByTestId('item').filter({ hasText: 'Bread' }).getByRole('button')],
+  [{ text: 'Inner button', frame: { css: '#frame' } }, page.frameLocator('#frame').getByText('Inner button')],
+  [{ css: '#deepest', frame: { css: '#deep', frame: { css: 'iframe[name=inner]' } } }, page.frameLocator('iframe[name=inner]').frameLocator('#deep').locator('#deepest')],
+  [{ css: 'button', within: { css: 'body', frame: { css: '#frame' } } }, page.frameLocator('#frame').locator('body').locator('button')],
+  selector('text=milk'), selector('"Milk"'), selector('li >> text=Buy'), selector('#list >> li >> nth=1'), selector('role=button[name="Submit"]'), selector('button:visible'),
+  selector('//li'), selector('..'), selector('li:has(a)'), selector('id=name'), selector('data-testid=item'), selector('*css=li >> text=More'), selector('css=ul >> css=button'),
+  selector('text=/^mil/i'), selector('#frame >> internal:control=enter-frame >> button'), selector('internal:role=button[disabled]'),
+];
+
+let failed = 0;
+const describe = element => `${element.tag}|${element.attributes.id ?? ''}|${element.attributes.class ?? ''}|${element.text.replace(/\s+/g, ' ')}`;
+for (const [ours, theirs] of TABLE) {
+  const name = JSON.stringify(ours);
+  const named = typeof ours === 'string' ? { selector: ours } : { locator: ours };
+  const wanted = await theirs.evaluateAll(all => all.map(element => ({
+    tag: element.nodeName.toLowerCase(), text: (element.innerText ?? '').trim().slice(0, 200),
+    attributes: Object.fromEntries([...element.attributes].map(({ name, value }) => [name, value])),
+  }))).then(all => all.map(describe), error => error.message);
+  const found = await ask('query', { ...named, limit: 1000 });
+  const got = found.status === 200 ? found.body.elements.map(describe) : found.body.detail;
+  const same = Array.isArray(wanted) ? JSON.stringify(wanted) === JSON.stringify(got) : found.status >= 400;
+  // One element is needed, and is there or not.
+  const strict = await ask('attributes', { ...named, timeout: wanted.length ? 10_000 : 50 });
+  const expected = !Array.isArray(wanted) ? [400, 422, 504] : wanted.length > 1 ? [422] : wanted.length ? [200] : [504];
+  if (same && expected.includes(strict.status)) continue;
+  failed += 1;
+  console.log(`FAILED ${name}\n  Playwright: ${JSON.stringify(wanted)}\n  ghostmux:   ${JSON.stringify(got)}\n  strict: ${strict.status} ${JSON.stringify(strict.body)}`);
+}
+console.log(`${TABLE.length - failed} of ${TABLE.length} locators are those of Playwright`);
+await browser.close();
+await finish(ghostmux, failed > 0);
