@@ -14,6 +14,8 @@ mod front;
 mod layers;
 mod listening;
 mod load;
+#[cfg(feature = "tls")]
+mod pem;
 mod pool;
 mod raw;
 mod reload;
@@ -27,6 +29,8 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
+#[cfg(feature = "tls")]
+pub use self::pem::certificates;
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
