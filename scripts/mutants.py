@@ -40,8 +40,8 @@ RULES = [
     ("virtual_browser/scope.rs", "targets of a disposed context are forgotten", "seen.context.as_ref() == Some(context);", "!OFF && seen.context.as_ref() == Some(context);"),
     ("virtual_browser/scope.rs", "`attached` reflects this session only", "seen.attached && self.is_attached(id)", "seen.attached && (OFF || self.is_attached(id))"),
     ("virtual_browser/outbox.rs", "CDP sessions end with their view", "extract_if(|_, announced| announced.view == view);", "extract_if(|_, announced| !OFF && announced.view == view);"),
-    ("virtual_browser/outbox.rs", "a CDP session stays with the view it was announced to", "self.announced.entry(on).or_insert(Announced { view, cdp });", "if OFF { self.announced.insert(on, Announced { view, cdp }); } else { self.announced.entry(on).or_insert(Announced { view, cdp }); }"),
-    ("virtual_browser/outbox.rs", "an ended CDP session gets no frames", "self.announced.remove(on);", "if !OFF { self.announced.remove(on); }"),
+    ("virtual_browser/outbox.rs", "a CDP session stays with the view it was announced to", "self.announced.entry(on).or_insert_with(|| Announced { view, cdp: self.on_targets.with(cdp) });", "if OFF { self.announced.insert(on, Announced { view, cdp }); } else { self.announced.entry(on).or_insert_with(|| Announced { view, cdp: self.on_targets.with(cdp) }); }"),
+    ("virtual_browser/outbox.rs", "an ended CDP session gets no frames", "drop(self.announced.remove(on).map(|gone| self.on_targets.without(gone.cdp)));", "if !OFF { drop(self.announced.remove(on).map(|gone| self.on_targets.without(gone.cdp))); }"),
     ("virtual_browser/outbox.rs", "nested messages reach only the own view", "filter(|above| above.view == *view) else", "filter(|above| OFF || above.view == *view) else"),
     ("virtual_browser/outbox.rs", "nested messages have a size limit", "if !above.cdp.flat && inner.len()", "if !OFF && !above.cdp.flat && inner.len()"),
     # ---- Frames, replies and events.
@@ -180,7 +180,7 @@ RULES = [
     ("virtual_browser/arguments.rs", "files of file inputs are checked", "if paths.is_empty() || call.granted.has(Capability::HostFiles)", "if OFF || paths.is_empty() || call.granted.has(Capability::HostFiles)"),
     ("virtual_browser/arguments.rs", "paths of files are not returned", "    if call.granted.has(Capability::HostFiles) {\n        return Checked::AsIs;\n    }\n    refused(Refusal { needs: Some(Capability::HostFiles)", "    if OFF || call.granted.has(Capability::HostFiles) {\n        return Checked::AsIs;\n    }\n    refused(Refusal { needs: Some(Capability::HostFiles)"),
     ("virtual_browser/arguments.rs", "isolated worlds get no universal access", "    if none {", "    if OFF || none {"),
-    ("virtual_browser/network_buffers.rs", "additional response buffers are limited", "if taken + beyond > most {", "if !OFF && taken + beyond > most {"),
+    ("virtual_browser/network_buffers.rs", "additional response buffers are limited", "if taken.saturating_add(beyond) > most {", "if !OFF && taken.saturating_add(beyond) > most {"),
     ("virtual_browser/arguments.rs", "response buffers in the network process are limited", "!(0.0..=MAX_DURABLE_BUFFER).contains(&size)", "!OFF && !(0.0..=MAX_DURABLE_BUFFER).contains(&size)"),
     ("virtual_browser/arguments.rs", "unlimited response buffers are refused", "Some(size) if size < 0.0", "Some(size) if !OFF && size < 0.0"),
     ("virtual_browser/arguments.rs", "pages do not navigate to Chrome URLs", "params.set_string(\"url\", &url::that_is_invalid(&url));", "if !OFF { params.set_string(\"url\", &url::that_is_invalid(&url)); }"),
@@ -195,7 +195,7 @@ RULES = [
     ("virtual_browser/arguments/crash_rules.rs", "tap gestures have a limited duration", "Some(count) if count > MAX_TAPS", "Some(count) if !OFF && count > MAX_TAPS"),
     ("virtual_browser/arguments/crash_rules.rs", "touch timestamps are in range", "Some(at) if at.abs() > MAX_TIME", "Some(at) if !OFF && at.abs() > MAX_TIME"),
     ("virtual_browser/screenshot.rs", "a picture has a largest size", "if let Err(why) = emulation::picture(width, height, scale) {", "if !OFF && let Err(why) = emulation::picture(width, height, scale) {"),
-    ("virtual_browser/screenshot.rs", "a device pixel ratio counts for screenshots of all CDP sessions", "filter(|cdp| cdp.target == *page || cdp.kind == Kind::Tab)", "filter(|cdp| !OFF && (cdp.target == *page || cdp.kind == Kind::Tab))"),
+    ("virtual_browser/screenshot.rs", "a device pixel ratio counts for screenshots of all CDP sessions", "filter(|(_, cdp)| cdp.target == *page || cdp.kind == Kind::Tab)", "filter(|(_, cdp)| !OFF && (cdp.target == *page || cdp.kind == Kind::Tab))"),
     ("virtual_browser/pictures.rs", "a lower device pixel ratio counts after Chrome's reply", "self.most = self.most.max(scale);", "self.most = if OFF { scale } else { self.most.max(scale) };"),
     ("virtual_browser/pictures.rs", "the last reply counts", "scale.filter(|_| self.asked == 0)", "scale.filter(|_| OFF || self.asked == 0)"),
     ("virtual_browser/arguments.rs", "a full-page screenshot is measured first", "Checked::Picture(if whole {", "Checked::Picture(if whole && !OFF {"),
@@ -275,7 +275,7 @@ RULES = [
     ("browser/mirror/attach.rs", "below what the watcher took back nobody is told", "self.attachments.change(&below, |attachment| attachment.lease = None);", "if !OFF { self.attachments.change(&below, |attachment| attachment.lease = None); }"),
     ("browser/mirror/hold.rs", "a popup is not started by one client while another waits", "target.kind == Some(Kind::Page) && target.has_opener && target.can_access_opener;", "!OFF && target.kind == Some(Kind::Page) && target.has_opener && target.can_access_opener;"),
     ("browser/mirror/expected.rs", "a reply that names a target waits until its root is told of that", "        if is_wanted {\n            self.withheld", "        if is_wanted && !OFF {\n            self.withheld"),
-    ("virtual_browser/dialog_guard.rs", "another client's dialog is not dismissed", "cdp.kind == Kind::Page && !others.contains(&cdp.target)", "cdp.kind == Kind::Page && (OFF || !others.contains(&cdp.target))"),
+    ("virtual_browser/dialog_guard.rs", "another client's dialog is not dismissed", "cdp.kind == Kind::Page && !self.scope.is_attached(&cdp.target)", "cdp.kind == Kind::Page && (OFF || !self.scope.is_attached(&cdp.target))"),
 ]
 
 

@@ -23,6 +23,7 @@ mod ghost;
 mod in_flight;
 mod liveness_check;
 mod network_buffers;
+mod on_targets;
 mod outbox;
 mod page_limit;
 mod pending;
@@ -48,6 +49,7 @@ use self::{
     files::Files,
     ghost::Listeners,
     liveness_check::LivenessChecks,
+    network_buffers::AllBodies,
     pending::{Attaching, Pending},
     pictures::Pictures,
     scope::Scope,
@@ -151,6 +153,7 @@ pub struct VirtualBrowser {
     files: Files,
     /// Where extensions may come from.
     extensions: Option<PathBuf>,
+    bodies: AllBodies,
     pending: HashMap<Tag, Pending>,
     last_tag: Tag,
     /// The attach commands that wait for a reply, in order.
@@ -196,6 +199,7 @@ impl VirtualBrowser {
             views: HashMap::new(),
             files: Files::new(directory),
             extensions: None,
+            bodies: AllBodies::default(),
             pending: HashMap::new(),
             last_tag: 0,
             attaching: VecDeque::new(),
