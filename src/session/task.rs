@@ -153,6 +153,7 @@ impl SessionTask {
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
         session.load_extensions_from(terms.launch.extensions_for(tenant.capabilities()).map(Path::to_owned));
+        session.show_extensions(&lease.shown_extensions());
         record.place(lease.browser().id());
         record.grant(granted);
         Self {
