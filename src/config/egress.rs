@@ -44,7 +44,6 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::tests::config;
 
     #[test]
