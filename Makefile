@@ -137,6 +137,8 @@ test-clients: ## The tests of all other clients
 	@cargo build --locked
 	@echo '==> every client, each beside a plain Chrome'
 	@$(CLIENTS) --all
+	@echo '==> Puppeteer, Playwright and a raw client, each session in a browser of its own'
+	@$(CLIENTS) --query isolation=dedicated --suite puppeteer,playwright,raw
 	@echo '==> Lighthouse in a browser of its own, beside a plain Chrome'
 	@node tests/clients/more/lighthouse.mjs $(BUILT)/debug/ghostmux
 	@echo '==> Puppeteer, Playwright and a raw client in one full Chrome, then eight of them at once'

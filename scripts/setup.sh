@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh rust      Rust and a linker
 #   scripts/setup.sh run       what `make run` also needs: some Chrome
-#   scripts/setup.sh test      what `make test` also needs: both Chromes, Node.js, Redis, Prometheus, valgrind, the clients it drives
+#   scripts/setup.sh test      what `make test` also needs: both Chromes, Node.js, Redis, Prometheus, Xvfb, valgrind, the clients it drives
 #   scripts/setup.sh clients   what `make test-clients` also needs: the other clients
 #
 # System packages come from apt, as root or through sudo. If that is not possible, it prints what to install, and fails.
@@ -172,6 +172,7 @@ for_test() {
   service_package "Prometheus" prometheus prometheus
   service_package "nginx" nginx nginx
   service_package "haproxy" haproxy haproxy
+  has Xvfb || install_packages "Xvfb" xvfb
   has valgrind || install_packages "valgrind" valgrind
   has openssl || install_packages "openssl" openssl
   has cargo-nextest || say "cargo-nextest is not installed; using cargo test, which is slower"

@@ -108,6 +108,8 @@ struct Shared {
     pid: Option<u32>,
     profile: Option<PathBuf>,
     cgroup: Option<Arc<cgroup::Cgroup>>,
+    /// The ids of the extensions that it was started with and whose targets its session sees.
+    extensions: Arc<[String]>,
     /// Its gates, if it is started with some.
     egress: Option<BrowserEgress>,
     /// It has had a lease for the proof of its gates, which no session gets.
@@ -185,6 +187,8 @@ enum LinkRequest {
     /// A page of the proxy's own becomes a page of its session. The emulation that this CDP session
     /// set remains.
     Reveal { page: TargetId, emulated: Option<(CdpSessionId, Vec<Change>)> },
+    /// The targets of this extension are shown to the session of this dedicated browser.
+    ShowExtension { id: String },
     /// A lease ends; its contexts are disposed of with `base`.
     Release { lease: LeaseId, base: CdpSessionId },
 }
@@ -244,6 +248,7 @@ impl LinkRequest {
             | Self::Remember { .. }
             | Self::Close { .. }
             | Self::Reveal { .. }
+            | Self::ShowExtension { .. }
             | Self::Release { .. } => false,
         }
     }

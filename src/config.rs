@@ -15,6 +15,8 @@ mod layers;
 mod listening;
 mod load;
 mod pages;
+#[cfg(feature = "tls")]
+mod pem;
 mod pool;
 mod raw;
 mod reload;
@@ -28,6 +30,8 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
+#[cfg(feature = "tls")]
+pub use self::pem::certificates;
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},

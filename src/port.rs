@@ -19,7 +19,7 @@ use crate::cdp::{
 
 pub use self::{
     context::{ContextProxy, NewContext},
-    launch::{LaunchSpec, LockedDirectory, PageSetup, ScreenSize, UserData},
+    launch::{Extension, LaunchSpec, LockedDirectory, PageSetup, ScreenSize, UserData},
 };
 
 /// A browser of the pool, by its number. One that is replaced keeps it.

@@ -23,6 +23,7 @@ mod ghost;
 mod in_flight;
 mod liveness_check;
 mod network_buffers;
+mod on_targets;
 mod outbox;
 mod page_limit;
 mod pending;
@@ -45,9 +46,11 @@ use self::{
     crashed_pages::CrashedPages,
     dialog_guard::DialogGuards,
     emulation::Emulators,
+    extensions::Extensions,
     files::Files,
     ghost::Listeners,
     liveness_check::LivenessChecks,
+    network_buffers::AllBodies,
     pending::{Attaching, Pending},
     pictures::Pictures,
     scope::Scope,
@@ -115,6 +118,8 @@ pub enum Action {
     CheckFiles(Tag, PathBuf, Vec<String>),
     /// Looks for an unpacked extension at this path below this directory; then [`VirtualBrowser::on_extension`] is called.
     FindExtension(Tag, PathBuf, String),
+    /// Shows the targets of this extension.
+    ShowExtension(String),
     /// An extension was installed from this path, or removed (`None`); by its id.
     KeepExtension(String, Option<String>),
     /// Reserves the browser for this session alone; then [`VirtualBrowser::on_claimed`] is called.
@@ -149,8 +154,8 @@ pub struct VirtualBrowser {
     scope: Scope,
     views: HashMap<ViewId, View>,
     files: Files,
-    /// Where extensions may come from.
-    extensions: Option<PathBuf>,
+    extensions: Extensions,
+    bodies: AllBodies,
     pending: HashMap<Tag, Pending>,
     last_tag: Tag,
     /// The attach commands that wait for a reply, in order.
@@ -195,7 +200,8 @@ impl VirtualBrowser {
             scope: Scope::new(context, browser),
             views: HashMap::new(),
             files: Files::new(directory),
-            extensions: None,
+            extensions: Extensions::default(),
+            bodies: AllBodies::default(),
             pending: HashMap::new(),
             last_tag: 0,
             attaching: VecDeque::new(),

@@ -250,6 +250,7 @@ mod tests {
                 identity,
                 pid,
                 profile: None,
+                extensions: Arc::default(),
                 cgroup: None,
                 egress: None,
                 proved: false.into(),

@@ -35,6 +35,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         identity,
         pid: None,
         profile: None,
+        extensions: Arc::default(),
         cgroup: None,
         egress: None,
         proved: AtomicBool::new(false),

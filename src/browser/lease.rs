@@ -162,6 +162,16 @@ impl Lease {
         self.egress.bind(binding);
     }
 
+    /// The ids of the extensions that its browser was started with and whose targets its clients see.
+    pub fn shown_extensions(&self) -> Arc<[String]> {
+        self.browser.shared.extensions.clone()
+    }
+
+    /// From now on its clients see the targets of this extension of its dedicated browser.
+    pub fn show_extension(&self, id: String) {
+        self.order(LinkRequest::ShowExtension { id });
+    }
+
     /// A client resumes the target of one of its CDP sessions.
     pub fn resume(&self, on: CdpSessionId, children: bool, how: ResumeAs) {
         self.order(LinkRequest::Resume { lease: self.id, on, children, how });

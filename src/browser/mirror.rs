@@ -21,7 +21,6 @@ use crate::{
         ids::{CallId, CdpSessionId, ContextId, TargetId},
         permission::Rulings,
         target::{Kind, TargetInfo},
-        url,
     },
     port::{Flavour, Told},
 };
@@ -30,6 +29,7 @@ mod attach;
 mod attachments;
 mod certificates;
 mod expected;
+mod extensions;
 mod hidden_pages;
 mod hold;
 mod index;
@@ -43,6 +43,7 @@ use self::{
     attachments::{Attachment, Attachments},
     certificates::Certificates,
     expected::Expectations,
+    extensions::ShownExtensions,
     hidden_pages::{Concealing, Deferred},
     openers::Openers,
     population::Population,
@@ -117,6 +118,7 @@ pub(crate) struct Mirror {
     rulings: HashMap<ContextId, Rulings>,
     certificates: Certificates,
     openers: Openers,
+    extensions: ShownExtensions,
     /// The number of targets so far.
     number: u64,
     effects: VecDeque<Effect>,
@@ -148,6 +150,7 @@ impl Mirror {
             rulings: HashMap::new(),
             certificates: Certificates::default(),
             openers: Openers::default(),
+            extensions: ShownExtensions::default(),
             number: 0,
             effects: VecDeque::new(),
             expired_holds: 0,
@@ -294,7 +297,7 @@ impl Mirror {
             return;
         }
         self.remember(&info);
-        let kind = shown_kind(&info);
+        let kind = self.extensions.kind_of(&info);
         // Child targets of a hidden page are hidden too.
         if info.parent.as_ref().is_some_and(|parent| self.own_pages.contains(parent)) {
             self.own_pages.insert(info.id.clone());
@@ -340,6 +343,7 @@ impl Mirror {
             return;
         }
         self.remember(&info);
+        let is_hidden = self.extensions.kind_of(&info) == Kind::Other;
         let Some(target) = self.targets.get_mut(&info.id) else { return };
         json.clone_into(&mut target.info);
         // Chrome renames its own user interface to `page` while a context is disposed of: hidden
@@ -348,7 +352,7 @@ impl Mirror {
             return;
         }
         let context = target.context().cloned();
-        if shown_kind(&info) == Kind::Other {
+        if is_hidden {
             target.presentable = false;
             target.kind = Some(Kind::Other);
             self.hide(&info.id, context.as_ref());
@@ -423,12 +427,6 @@ impl Mirror {
             self.effects.push_back(Effect::Deliver(lease, told));
         }
     }
-}
-
-/// The kind that decides whether a target is shown: at one of Chrome's own URLs it counts as
-/// Chrome's, whatever its type.
-fn shown_kind(info: &TargetInfo) -> Kind {
-    if url::is_visible(&info.url) { info.kind } else { Kind::Other }
 }
 
 #[cfg(test)]

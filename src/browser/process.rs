@@ -194,9 +194,10 @@ impl Process {
         drop(command);
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(last_lines(stderr)));
-        let cleanup = group.and_then(|group| ProfileCleanup::start(&profile.0, group, user_data.is_some()));
+        let has_screen = screen.is_some();
+        let cleanup = group.and_then(|group| ProfileCleanup::start(&profile.0, group, user_data.is_some(), has_screen));
         Ok((
-            Self { child, group, profile, user_data, has_screen: screen.is_some(), _cleanup: cleanup, stderr, cgroup },
+            Self { child, group, profile, user_data, has_screen, _cleanup: cleanup, stderr, cgroup },
             Pipe::new(read, write, codec),
         ))
     }
@@ -324,17 +325,19 @@ struct ProfileCleanup {
 }
 
 impl ProfileCleanup {
-    /// Chrome exits by itself when its pipe has closed; one that `keeps` its user data gets the time to write them.
-    fn start(profile: &Path, group: Pid, keeps: bool) -> Option<Self> {
+    /// Chrome exits by itself when its pipe has closed; one that `keeps` its user data gets the time to write them. An Xvfb is
+    /// told to end first, as in [`Process::kill_group`].
+    fn start(profile: &Path, group: Pid, keeps: bool, has_screen: bool) -> Option<Self> {
         // The second attempt removes what an ending helper of Chrome's still wrote; then the
         // process's directory, if nothing but its lock is left in it.
-        const SCRIPT: &str = "read -r _; sleep \"$4\"; kill -s KILL -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
+        const SCRIPT: &str = "read -r _; sleep \"$4\"; [ \"$5\" = screen ] && kill -s TERM -- \"-$2\" 2>/dev/null && sleep 1; kill -s KILL -- \"-$2\" 2>/dev/null; rm -rf -- \"$1\"; sleep 1; rm -rf -- \"$1\" \"$3\"/sessions; [ \"$(ls -A -- \"$3\")\" = lock ] && rm -f -- \"$3\"/lock; rmdir -- \"$3\" 2>/dev/null";
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "ghostmux-cleanup"])
             .arg(profile)
             .arg(group.to_string())
             .arg(profile.parent().unwrap_or(profile))
             .arg(if keeps { "3" } else { "0" })
+            .arg(if has_screen { "screen" } else { "" })
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

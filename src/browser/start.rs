@@ -186,7 +186,10 @@ pub(crate) async fn start(
     let pid = process.as_ref().and_then(Process::id);
     let profile = process.as_ref().map(|process| process.profile().to_owned());
     let cgroup = process.as_ref().and_then(Process::cgroup);
-    let targets = Mirror::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
+    let mut targets = Mirror::new([greeting.page.clone(), greeting.tab.clone()], &greeting.downloads);
+    for id in &*special.shown_extensions() {
+        targets.show_extension(id.clone());
+    }
     let downloads = Downloads::new(greeting.downloads.clone());
     // Unbounded, because senders do not wait; pending commands of clients are counted in bytes per
     // lease, and their sockets are not read above a limit.
@@ -204,6 +207,7 @@ pub(crate) async fn start(
         pid,
         profile,
         cgroup,
+        extensions: special.shown_extensions(),
         egress,
         proved: false.into(),
         leases: 0.into(),

@@ -1,7 +1,7 @@
 //! Connections with TLS to a running ghostmux.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,10 +18,12 @@ use tokio_rustls::{
             verify_server_name,
         },
         crypto::ring,
-        pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+        pki_types::{CertificateDer, ServerName, UnixTime},
         server::ParsedCertificate,
     },
 };
+
+use crate::config::certificates;
 
 /// The variable that names a file of trusted certificates, as OpenSSL, curl and others read it.
 pub(super) const TRUSTED: &str = "SSL_CERT_FILE";
@@ -48,10 +50,7 @@ pub(super) async fn connect(authority: &str, host: &str) -> io::Result<TlsStream
 
 fn config(file: &Path) -> io::Result<ClientConfig> {
     let shown = |why: String| io::Error::other(format!("{}: {why}", file.display()));
-    let text = fs::read(file).map_err(|error| shown(format!("cannot read it: {error}")))?;
-    let trusted: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|error| shown(format!("it is no PEM file: {error}")))?;
+    let trusted = certificates(file).map_err(shown)?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(trusted.iter().cloned());
     let provider = Arc::new(ring::default_provider());

@@ -44,13 +44,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::RawConfig;
-
-    fn config(settings: &[(&str, &str)]) -> Result<Config, String> {
-        let raw = settings.iter().fold(RawConfig::default(), |raw, (key, text)| raw.with(key, [(*text).to_owned()]));
-        Config::load(raw, []).map_err(|error| error.to_string())
-    }
+    use crate::config::tests::config;
 
     #[test]
     fn servers_with_tenants_have_gates_unless_they_are_open() {

@@ -88,12 +88,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RawConfig;
-
-    fn config(settings: &[(&str, &str)]) -> Result<Config, String> {
-        let raw = settings.iter().fold(RawConfig::default(), |raw, (key, text)| raw.with(key, [(*text).to_owned()]));
-        Config::load(raw, []).map_err(|error| error.to_string())
-    }
+    use crate::config::tests::config;
 
     #[test]
     fn public_urls_have_scheme_host_and_prefix() {

@@ -5,6 +5,12 @@ use clap::{Args as _, FromArgMatches as _};
 use super::*;
 use crate::api_types::{Reloaded, SettingChange};
 
+/// The settings of these keys, and the defaults of all others.
+pub(super) fn config(settings: &[(&str, &str)]) -> Result<Config, String> {
+    let raw = settings.iter().fold(RawConfig::default(), |raw, (key, text)| raw.with(key, [(*text).to_owned()]));
+    Config::load(raw, []).map_err(|error| error.to_string())
+}
+
 /// What an operator says: flags as on a command line, variables, a file.
 #[derive(Default)]
 struct Operator<'a> {

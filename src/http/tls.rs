@@ -20,12 +20,12 @@ use tokio_rustls::{
     rustls::{
         ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+        pki_types::{PrivateKeyDer, pem::PemObject as _},
     },
 };
 
 use crate::{
-    config::{ConfigError, TlsSettings},
+    config::{ConfigError, TlsSettings, certificates},
     metrics::{Metrics, TlsLabels},
     session::socket::Socket,
 };
@@ -254,10 +254,7 @@ fn read(settings: &TlsSettings) -> Result<Certificate, ConfigError> {
     let TlsSettings { cert, key, .. } = settings;
     let wrong_cert = |why: &dyn std::fmt::Display| file(cert, "tls_cert", why);
     let wrong_key = |why: &dyn std::fmt::Display| file(key, "tls_key", why);
-    let text = fs::read(cert).map_err(|error| wrong_cert(&format!("cannot read it: {error}")))?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong_cert(&format!("it is no PEM file: {error}")))?;
+    let chain = certificates(cert).map_err(|why| wrong_cert(&why))?;
     if chain.is_empty() {
         return Err(wrong_cert(
             &"it has no certificate; give a PEM file with the certificate of this server and those of its issuers",

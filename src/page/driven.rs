@@ -364,13 +364,12 @@ impl Page {
             world => return world.map(|_| frame),
         }
         let known = self.remote.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        let driver = match known {
-            Some(driver) => driver,
-            None => {
-                let driver = Arc::new(self.root.attach(&TargetId::from(&*id)).await?);
-                self.remote.lock().unwrap_or_else(PoisonError::into_inner).insert(id, driver.clone());
-                driver
-            }
+        let driver = if let Some(driver) = known {
+            driver
+        } else {
+            let driver = Arc::new(self.root.attach(&TargetId::from(&*id)).await?);
+            self.remote.lock().unwrap_or_else(PoisonError::into_inner).insert(id, driver.clone());
+            driver
         };
         Ok(Frame { remote: Some(driver), ..frame })
     }

@@ -18,6 +18,16 @@ pub struct LaunchSpec {
     args: Arc<[String]>,
     user_data: Option<UserData>,
     screen: Option<ScreenSize>,
+    shown_extensions: Arc<[String]>,
+}
+
+/// An unpacked extension that Chrome can load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// Its directory, with symbolic links followed.
+    pub path: String,
+    /// The id that Chrome gives it: 32 letters from `a` to `p`.
+    pub id: String,
 }
 
 /// The size of a screen, in pixels.
@@ -63,16 +73,29 @@ impl LaunchSpec {
         *self == Self::default()
     }
 
+    /// As this one; its session sees the targets of these extensions too.
+    #[must_use]
+    pub fn showing(self, extensions: &[Extension]) -> Self {
+        let ids = extensions.iter().map(|extension| extension.id.clone());
+        Self { shown_extensions: self.shown_extensions.iter().cloned().chain(ids).collect(), ..self }
+    }
+
+    /// The ids of the extensions whose targets its session sees.
+    pub fn shown_extensions(&self) -> Arc<[String]> {
+        self.shown_extensions.clone()
+    }
+
     /// As this one, with these unpacked extensions beside those that it has.
     #[must_use]
-    pub fn with_extensions(self, paths: &[String]) -> Self {
+    pub fn with_extensions(self, extensions: &[Extension]) -> Self {
         const LOAD: &str = "--load-extension=";
-        if paths.is_empty() {
+        if extensions.is_empty() {
             return self;
         }
         let (given, others): (Vec<&String>, Vec<&String>) = self.args.iter().partition(|arg| arg.starts_with(LOAD));
         let given = given.last().map(|arg| arg[LOAD.len()..].to_owned());
-        let all: Vec<String> = given.into_iter().chain(paths.iter().cloned()).collect();
+        let all: Vec<String> =
+            given.into_iter().chain(extensions.iter().map(|extension| extension.path.clone())).collect();
         let mut args: Vec<String> = others.into_iter().cloned().collect();
         args.push(format!("{LOAD}{}", all.join(",")));
         Self { args: args.into(), ..self }

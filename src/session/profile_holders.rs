@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::profile_lease::RenewedLease;
-pub(super) use super::profile_lease::{GRACE, Held, SAVE_MOST};
+pub(super) use super::profile_lease::{ANNOUNCE, GRACE, Held, SAVE_MOST};
 use crate::{
     api_types::{Owner, ProfileKind},
     port::LockedDirectory,
@@ -74,6 +74,12 @@ impl ProfileHold {
     /// Cancelled when a session on another server may have the profile; `None` if that cannot be.
     pub(super) fn lost(&self) -> Option<CancellationToken> {
         self.lease.as_ref().map(|lease| lease.lost().clone())
+    }
+
+    /// Cancelled when all servers know that the profile is being saved, or nobody will tell them any more; `None` if this
+    /// server alone has to know.
+    pub(super) fn announced(&self) -> Option<CancellationToken> {
+        self.lease.as_ref().map(|lease| lease.announced().clone())
     }
 
     /// Whether a session on another server may have the profile.

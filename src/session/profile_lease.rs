@@ -31,6 +31,9 @@ const RENEW: Duration = Duration::from_secs(4);
 const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two looks at a lease that another server has.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the clients of a session that has ended are not told so, because other servers do not know yet that its profile is
+/// being saved.
+pub(super) const ANNOUNCE: Duration = Duration::from_secs(1);
 /// How long the end of a lease may take; after that it expires by itself.
 const RELEASE: Duration = Duration::from_secs(3);
 
@@ -45,6 +48,8 @@ pub(super) struct RenewedLease {
     state: Arc<State>,
     /// Cancelled when another session may have the profile.
     lost: CancellationToken,
+    /// Cancelled when all servers know that the profile is being saved, or nobody will tell them any more.
+    announced: CancellationToken,
     _ended: DropGuard,
 }
 
@@ -83,9 +88,11 @@ impl RenewedLease {
             }
             tokio::time::sleep(LOOK).await;
         }
-        let (state, lost, ended) = (Arc::<State>::default(), CancellationToken::new(), CancellationToken::new());
-        tasks.spawn(renew(store.clone(), lease.clone(), state.clone(), lost.clone(), ended.clone()));
-        Ok(Self { lease, state, lost, _ended: ended.drop_guard() })
+        let (state, ended) = (Arc::<State>::default(), CancellationToken::new());
+        let (lost, announced) = (CancellationToken::new(), CancellationToken::new());
+        let told = (lost.clone(), announced.clone().drop_guard());
+        tasks.spawn(renew(store.clone(), lease.clone(), state.clone(), told, ended.clone()));
+        Ok(Self { lease, state, lost, announced, _ended: ended.drop_guard() })
     }
 
     /// The lease, for the commit of a state of the profile.
@@ -99,36 +106,47 @@ impl RenewedLease {
         self.state.changed.notify_one();
     }
 
+    /// Cancelled when all servers know what [`RenewedLease::saves`] says, or nobody will tell them any more.
+    pub(super) fn announced(&self) -> &CancellationToken {
+        &self.announced
+    }
+
     /// Cancelled when another session may have the profile.
     pub(super) fn lost(&self) -> &CancellationToken {
         &self.lost
     }
 }
 
-/// Renews a lease until its holder has ended, then ends it.
+/// Renews a lease until its holder has ended, then ends it. Says when the lease is lost, and when all servers know that the
+/// profile is being saved.
 async fn renew(
     store: Store,
     lease: Arc<ProfileLease>,
     state: Arc<State>,
-    lost: CancellationToken,
+    (lost, announced): (CancellationToken, DropGuard),
     ended: CancellationToken,
 ) {
     let (session, profile) = (&*lease.session, &*lease.profile);
     let mut pause = RENEW;
+    let mut announced = Some(announced);
     loop {
         tokio::select! {
             () = ended.cancelled() => break,
             () = state.changed.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
-        let step = LeaseStep::Renew { saving: state.is_saving.load(Ordering::Acquire) };
+        let saving = state.is_saving.load(Ordering::Acquire);
+        let step = LeaseStep::Renew { saving };
         // An answer that comes after the end of the session is not waited for.
         let renewed = tokio::select! {
             () = ended.cancelled() => break,
             renewed = store.lease_profile(&lease, step) => renewed,
         };
         pause = match renewed {
-            Ok(Leased::Done) => RENEW,
+            Ok(Leased::Done) => {
+                drop(announced.take_if(|_| saving));
+                RENEW
+            }
             Ok(Leased::By(_) | Leased::Lost) => {
                 tracing::warn!(
                     session,

@@ -12,6 +12,7 @@
 mod act;
 mod control;
 mod egress;
+mod end;
 mod ghost;
 mod jobs;
 mod latency;
@@ -152,6 +153,7 @@ impl SessionTask {
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);
         session.load_extensions_from(terms.launch.extensions_for(tenant.capabilities()).map(Path::to_owned));
+        session.show_extensions(&lease.shown_extensions());
         record.place(lease.browser().id());
         record.grant(granted);
         Self {
@@ -307,7 +309,10 @@ impl SessionTask {
             self.on_done(done);
             more = true;
         }
-        self.flush(cx, now);
+        // With a profile, clients are told of the end only once other servers know that it is being saved: see `end`.
+        if self.over.is_none() || self.profile.is_none() {
+            self.flush(cx, now);
+        }
         more
     }
 
@@ -406,38 +411,6 @@ impl SessionTask {
         if let Phase::Closed(reason) = self.record.life().phase() {
             self.over = Some(reason.clone());
         }
-    }
-
-    /// Closes the sockets of all clients, saves the profile if it has one, and releases the lease.
-    async fn end(mut self: Box<Self>, gone: impl FnOnce(&CloseReason)) {
-        let mut reason = self.over.take().unwrap_or(CloseReason::Bye("over"));
-        if let CloseReason::BrowserLost(why) = &mut reason {
-            self.tell_of_loss(why);
-        }
-        self.step(Event::Over(reason.clone()));
-        for view in self.views.sockets_mut().filter(|view| view.leaving.is_none()) {
-            view.client.close(&reason);
-        }
-        let profile = self.save_at_end(&reason);
-        // The place in the browser is free at once; a client that closes slowly holds only its socket.
-        let Self { mut views, lease, terms, record, jobs, control, inbox, .. } = *self;
-        drop(jobs);
-        let leave = async move {
-            if let Some(profile) = profile {
-                saving::save_profile(profile, inbox).await;
-            }
-            drop((lease, record));
-            gone(&reason);
-            // A task that waits for the end of the session waits for this channel to close.
-            drop(control);
-        };
-        let farewell = async {
-            for view in views.sockets_mut() {
-                poll_fn(|cx| view.client.poll_closed(cx)).await;
-            }
-        };
-        let _ = tokio::join!(leave, tokio::time::timeout(FAREWELL, farewell));
-        terms.metrics.views.dec_by(views.sockets().count().try_into().unwrap_or(0));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{in_flight::InFlight, pictures::DeviceScale};
+use super::{in_flight::InFlight, network_buffers::Bodies, pictures::DeviceScale};
 use crate::cdp::{
     ids::{CdpSessionId, TargetId},
     target::{Filter, Kind},
@@ -33,8 +33,8 @@ pub(super) struct Cdp {
     pub(super) download_events: bool,
     /// The device pixel ratio from its `Emulation.setDeviceMetricsOverride`.
     pub(super) device_scale: DeviceScale,
-    /// The bytes of response bodies that Chrome may keep for it, beyond those that each CDP session may have.
-    pub(super) bodies_beyond: f64,
+    /// The response bodies that Chrome may keep for it, beyond those that each CDP session may have.
+    pub(super) bodies: Option<Bodies>,
 }
 
 impl Cdp {
@@ -51,7 +51,7 @@ impl Cdp {
             children_not_flat: false,
             download_events: false,
             device_scale: DeviceScale::default(),
-            bodies_beyond: 0.0,
+            bodies: None,
         }
     }
 

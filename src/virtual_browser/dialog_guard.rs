@@ -145,13 +145,12 @@ impl VirtualBrowser {
     fn ease(&mut self, mut leaving: Leaving) {
         let Leaving { sessions, waits_for, .. } = &mut leaving;
         let roots = roots(sessions);
-        // A dialog on a page that another client is attached to is left to that client.
-        let others: HashSet<TargetId> = self.scope.sessions.values().map(|cdp| cdp.target.clone()).collect();
         for (id, cdp) in sessions.iter().filter(|(_, cdp)| !cdp.is_root()) {
             if matches!(cdp.kind, Kind::Page | Kind::Iframe) {
                 self.call(id.clone(), "Fetch.disable", "{}".to_owned(), Settle::Plain, Pending::Nobody);
             }
-            if cdp.kind == Kind::Page && !others.contains(&cdp.target) {
+            // A dialog on a page that another client is attached to is left to that client.
+            if cdp.kind == Kind::Page && !self.scope.is_attached(&cdp.target) {
                 // Without a dialog Chrome replies with an error, which is ignored.
                 let params = DISMISS.to_owned();
                 self.call(id.clone(), "Page.handleJavaScriptDialog", params, Settle::Plain, Pending::Nobody);

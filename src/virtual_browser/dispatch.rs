@@ -200,6 +200,9 @@ impl VirtualBrowser {
             self.pictures.on_resizing();
         }
         let is_navigation = rule == Check::Navigate;
+        if is_navigation && let Some(params) = self.to_extension(command.params()) {
+            return self.navigate(on, id, method, &params);
+        }
         match arguments::check(rule, method, command.params(), to, self.granted) {
             arguments::Checked::AsIs if is_navigation => self.navigate(on, id, method, command.params()),
             arguments::Checked::Rewritten(params) if is_navigation => self.navigate(on, id, method, &params),

@@ -1,25 +1,68 @@
 //! Extensions of a dedicated browser. Clients load them only from below the directory of the operator, and are not told where
 //! that is.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use serde_json::value::RawValue;
 
-use super::{Action, Pending, VirtualBrowser};
+use super::{Action, Pending, VirtualBrowser, arguments};
 use crate::{
+    api_types::Capability,
     cdp::{
         error::CdpError,
         ids::{CallId, CdpSessionId},
         json_object::JsonObject,
         message::Command,
+        url::extension_of,
     },
-    port::{Settle, Tag},
+    port::{Extension, Settle, Tag},
 };
+
+/// What clients may do with extensions.
+#[derive(Debug, Default)]
+pub(super) struct Extensions {
+    /// Where they may come from. Without a directory clients load none.
+    directory: Option<PathBuf>,
+    /// The ids of those whose targets are shown, and whose pages clients may open.
+    shown: HashSet<String>,
+}
 
 impl VirtualBrowser {
     /// Sets the directory that extensions may come from. Without one clients load none.
     pub fn load_extensions_from(&mut self, directory: Option<PathBuf>) {
-        self.extensions = directory;
+        self.extensions.directory = directory;
+    }
+
+    /// The targets of these extensions, by their ids, are shown.
+    pub fn show_extensions(&mut self, ids: &[String]) {
+        self.extensions.shown.extend(ids.iter().cloned());
+    }
+
+    /// Whether a client may open this URL; the error says why not.
+    pub(super) fn may_open(&self, url: &str) -> Result<(), String> {
+        if self.is_extension_page(url) { Ok(()) } else { arguments::url_allowed(url, self.granted) }
+    }
+
+    /// The params of a navigation to a page of an extension that is shown; `None` if it leads elsewhere.
+    pub(super) fn to_extension(&self, params: &str) -> Option<String> {
+        if self.extensions.shown.is_empty() {
+            return None;
+        }
+        let mut params = JsonObject::read(params)?;
+        if !self.is_extension_page(&params.string("url")?) {
+            return None;
+        }
+        // As in every navigation.
+        params.remove("transitionType");
+        Some(params.to_string())
+    }
+
+    fn is_extension_page(&self, url: &str) -> bool {
+        let is_shown = extension_of(url).is_some_and(|id| self.extensions.shown.contains(id));
+        is_shown && self.granted.has(Capability::HostFiles)
     }
 
     /// `Extensions.loadUnpacked`: the path is looked for first.
@@ -28,7 +71,7 @@ impl VirtualBrowser {
         let Some(mut params) = JsonObject::read(command.params()) else {
             return self.scope.fail(on, id, &CdpError::INVALID);
         };
-        let Some(directory) = self.extensions.clone() else {
+        let Some(directory) = self.extensions.directory.clone() else {
             let why = "this session may load none: the server has no directory of them (extensions_dir), or limits what sessions \
                        connect to (egress), and the tenant lacks private-network";
             return self.refuse_extension(on, id, command.method(), why);
@@ -42,15 +85,20 @@ impl VirtualBrowser {
         self.actions.push(Action::FindExtension(tag, directory, path));
     }
 
-    /// An extension was looked for: its real path, if it is below the directory.
-    pub fn on_extension(&mut self, tag: Tag, path: Option<String>) {
+    /// An extension was looked for, and found if it is below the directory. Its targets are shown to who may see files of the
+    /// host, because it can open those.
+    pub fn on_extension(&mut self, tag: Tag, found: Option<Extension>) {
         const METHOD: &str = "Extensions.loadUnpacked";
         let Some(Pending::Extension(on, id, params)) = self.settled(tag) else { return };
         if !self.scope.sessions.contains_key(&on) {
             return;
         }
         let Some(mut params) = JsonObject::read(&params) else { return };
-        if let Some(path) = path {
+        if let Some(Extension { path, id: extension }) = found {
+            if self.granted.has(Capability::HostFiles) {
+                self.extensions.shown.insert(extension.clone());
+                self.actions.push(Action::ShowExtension(extension));
+            }
             params.set_string("path", &path);
             let pending = Pending::Installed(on.clone(), id, path);
             return self.call(on, METHOD, params.to_string(), Settle::Plain, pending);
@@ -96,7 +144,7 @@ impl VirtualBrowser {
             extensions: Vec<&'a RawValue>,
         }
 
-        let directory = self.extensions.as_deref();
+        let directory = self.extensions.directory.as_deref();
         let shown = |extension: &&RawValue| {
             let mut extension = JsonObject::read(extension.get())?;
             if let Some(path) = extension.string("path") {

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::{ViewId, cdp_session::Cdp};
+use super::{ViewId, cdp_session::Cdp, on_targets::OnTargets};
 use crate::cdp::{
     error::CdpError,
-    ids::{CallId, CdpSessionId},
+    ids::{CallId, CdpSessionId, TargetId},
     json_object::quote,
     message::{self, Malformed},
 };
@@ -67,6 +67,7 @@ struct Announced {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     announced: HashMap<CdpSessionId, Announced>,
+    on_targets: OnTargets,
     /// By view, the CDP session for its client's frames without a `sessionId`.
     homes: HashMap<ViewId, CdpSessionId>,
     frames: Vec<(ViewId, ToClient)>,
@@ -75,15 +76,14 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Announces a CDP session to a view: from now on its messages go there. One that was announced before stays with its
-    /// view.
+    /// Announces a CDP session to a view, where its messages go from now on. One that was announced before stays there.
     pub(super) fn announce(&mut self, on: CdpSessionId, view: ViewId, cdp: Cdp) {
-        self.announced.entry(on).or_insert(Announced { view, cdp });
+        self.announced.entry(on).or_insert_with(|| Announced { view, cdp: self.on_targets.with(cdp) });
     }
 
     /// A CDP session has ended: no more frames are sent on it.
     pub(super) fn withdraw(&mut self, on: &CdpSessionId) {
-        self.announced.remove(on);
+        drop(self.announced.remove(on).map(|gone| self.on_targets.without(gone.cdp)));
     }
 
     /// Removes a view with its CDP sessions and its waiting frames. Returns the CDP sessions.
@@ -91,7 +91,7 @@ impl Outbox {
         self.homes.remove(&view);
         self.frames.retain(|(to, _)| *to != view);
         let gone = self.announced.extract_if(|_, announced| announced.view == view);
-        gone.map(|(on, announced)| (on, announced.cdp)).collect()
+        gone.map(|(on, announced)| (on, self.on_targets.without(announced.cdp))).collect()
     }
 
     /// Sets the CDP session for a client's frames without a `sessionId`: the root, or the page of a page socket.
@@ -145,9 +145,9 @@ impl Outbox {
         self.announced.iter().map(|(on, announced)| (on, &announced.cdp))
     }
 
-    /// The states of all announced CDP sessions, in no order.
-    pub(super) fn values(&self) -> impl Iterator<Item = &Cdp> {
-        self.announced.values().map(|announced| &announced.cdp)
+    /// Whether a CDP session on this target was announced.
+    pub(super) fn is_attached(&self, target: &TargetId) -> bool {
+        self.on_targets.has(target)
     }
 
     /// The frames that are ready, in order.

@@ -157,7 +157,7 @@ impl Scope {
 
     /// Whether a CDP session of this session is attached to a target.
     pub(super) fn is_attached(&self, id: &TargetId) -> bool {
-        self.sessions.values().any(|cdp| cdp.target == *id)
+        self.sessions.is_attached(id)
     }
 
     /// A `TargetInfo` as clients of this session see it; `None` if the target is hidden from them.

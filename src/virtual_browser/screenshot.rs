@@ -151,8 +151,8 @@ impl VirtualBrowser {
     /// The largest device pixel ratio that any CDP session has set for the page of this CDP session.
     fn device_scale(&self, on: &CdpSessionId) -> f64 {
         let Some(page) = self.scope.sessions.get(on).map(|cdp| &cdp.target) else { return 1.0 };
-        let on_it = self.scope.sessions.values().filter(|cdp| cdp.target == *page || cdp.kind == Kind::Tab);
-        let scales = on_it.map(|cdp| cdp.device_scale.most);
+        let on_it = self.scope.sessions.iter().filter(|(_, cdp)| cdp.target == *page || cdp.kind == Kind::Tab);
+        let scales = on_it.map(|(_, cdp)| cdp.device_scale.most);
         scales.chain(self.emulators.device_scale(page)).fold(1.0, f64::max)
     }
 }

@@ -241,7 +241,7 @@ impl VirtualBrowser {
         if let Some(url) = asked.params.string("url") {
             if arguments::opens_blank(&url) {
                 asked.params.set_string("url", "about:blank");
-            } else if let Err(why) = arguments::url_allowed(&url, self.granted) {
+            } else if let Err(why) = self.may_open(&url) {
                 return self.refuse(asked.on, asked.id, &CdpError::server(why));
             }
         }

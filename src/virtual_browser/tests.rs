@@ -237,6 +237,7 @@ impl Pair {
                 self.tags.push_back(tag);
                 format!("find {path:?} in {}", directory.display())
             }
+            Action::ShowExtension(id) => format!("show {id}"),
             Action::KeepExtension(id, path) => format!("keep {id} {path:?}"),
             Action::Claim(tag) => {
                 self.tags.push_back(tag);

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // A browser of one's own, for what a shared one cannot give: node dedicated.mjs GHOSTMUX [BROWSER]
 //
-// The examples of Puppeteer and Playwright for traces, the clipboard and window sizes run unchanged with
-// `?isolation=dedicated`, while a session in the shared browser sees nothing of them.
+// The examples of Puppeteer and Playwright for traces, the clipboard, windows, screens, Bluetooth and requests of the whole browser
+// run unchanged with `?isolation=dedicated`, while a session in the shared browser sees nothing of them.
 
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
@@ -48,6 +48,51 @@ const ACTS = {
     await page.bringToFront();
     await browser.defaultBrowserContext().overridePermissions(home, ['clipboard-read', 'clipboard-write', 'clipboard-sanitized-write']);
     same(await page.evaluate(copyAndRead, 'of Puppeteer'), 'of Puppeteer', 'clipboard');
+    await browser.close();
+  },
+  async 'Puppeteer adds a screen, and sets the bounds of a window'(address) {
+    const browser = await puppeteer.connect({ browserWSEndpoint: `ws://${address}/?isolation=dedicated` });
+    const [screen] = await browser.screens();
+    const added = await browser.addScreen({ left: screen.width, top: 0, width: 6000, height: 5000 });
+    same((await browser.screens()).map(one => one.width), [screen.width, 6000], 'screens');
+    const page = await browser.newPage({ type: 'window' });
+    const windowId = await page.windowId();
+    const bounds = { left: screen.width + 10, top: 20, width: 5000, height: 4500 };
+    await browser.setWindowBounds(windowId, bounds);
+    const { left, top, width, height } = await browser.getWindowBounds(windowId);
+    same({ left, top, width, height }, bounds, 'bounds');
+    await browser.removeScreen(added.id);
+    same((await browser.screens()).length, 1, 'screens at the end');
+    await browser.close();
+  },
+  async 'Puppeteer emulates a Bluetooth device'(address) {
+    const browser = await puppeteer.connect({ browserWSEndpoint: `ws://${address}/?isolation=dedicated` });
+    const page = await browser.newPage();
+    await page.goto(home);
+    await page.bluetooth.emulateAdapter('powered-on');
+    await page.bluetooth.simulatePreconnectedPeripheral({
+      address: '09:09:09:09:09:09', name: 'A device', manufacturerData: [{ key: 17, data: 'AP8BAX8=' }],
+      knownServiceUuids: ['12345678-1234-5678-9abc-def123456789'],
+    });
+    await page.setContent('<button>connect</button><script>document.querySelector("button").onclick = async event => {'
+      + 'const device = await navigator.bluetooth.requestDevice({ acceptAllDevices: true }); event.target.textContent = device.name; }</script>');
+    const [prompt] = await Promise.all([page.waitForDevicePrompt(), page.click('button')]);
+    await prompt.select(await prompt.waitForDevice(({ name }) => name.includes('A device')));
+    await page.waitForFunction(() => document.querySelector('button').textContent === 'A device');
+    await browser.close();
+  },
+  async 'Puppeteer answers the requests of all pages'(address) {
+    const browser = await puppeteer.connect({ browserWSEndpoint: `ws://${address}/?isolation=dedicated` });
+    const cdp = await browser.target().createCDPSession();
+    cdp.on('Fetch.requestPaused', ({ requestId }) => cdp.send('Fetch.fulfillRequest', {
+      requestId, responseCode: 200, body: Buffer.from('<title>made here</title>').toString('base64'),
+    }));
+    await cdp.send('Fetch.enable', { patterns: [{ urlPattern: `${home}/*` }] });
+    for (const context of [browser.defaultBrowserContext(), await browser.createBrowserContext()]) {
+      const page = await context.newPage();
+      await page.goto(`${home}/anything`);
+      same(await page.title(), 'made here', 'title');
+    }
     await browser.close();
   },
   async 'Playwright finds the page of a new browser, and makes more'(address) {

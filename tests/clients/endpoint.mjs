@@ -60,6 +60,8 @@ export async function openGhostmux(program, browser, flags = []) {
   const home = folder('ghostmux');
   // The store's directory is kept, everything else must be removed.
   const store = folder('store');
+  const at = flags.indexOf('--profiles-dir');
+  const kept = at < 0 ? undefined : flags[at + 1];
   const child = new Child(program, ['serve', '--listen', '127.0.0.1:0', '--browser-path', browser, ...flags],
     { env: { ...process.env, TMPDIR: home, GHOSTMUX_STORE: `${store}/store.redb` } });
   const [, host, port] = await child.says(/is ready: https?:\/\/([^\s:/"]+):(\d+)/, START_MS);
@@ -71,7 +73,7 @@ export async function openGhostmux(program, browser, flags = []) {
       child.ending = true;
       const obeyed = await endWithout(child);
       await end;
-      const left = { obeyed, ...await gone(members), files: readdirSync(home) };
+      const left = { obeyed, ...await gone(members, kept), files: readdirSync(home) };
       removeFolder(home);
       removeFolder(store);
       return left;
@@ -99,10 +101,10 @@ async function endWithout(child) {
 }
 
 // Chrome's child processes end a moment after their parent.
-async function gone(members) {
+async function gone(members, kept) {
   const end = Date.now() + 5_000;
   for (;;) {
-    const left = leftovers(members);
+    const left = leftovers(members, kept);
     if ((left.processes.length === 0 && left.profiles.length === 0) || Date.now() > end) {
       left.processes.forEach(pid => { try { process.kill(pid, 'SIGKILL'); } catch { /* gone now */ } });
       return left;

@@ -106,11 +106,12 @@ export function family(root) {
   return found;
 }
 
-/** User data below `--profiles-dir` stay when their browser ends: those of `folder('profiles')`. */
-const stays = path => [...folders].some(at => at.includes('-profiles-') && path.startsWith(`${at}/`));
-
-/** Those of a family that still run (and are not others with the same number), and the profiles that still exist. */
-export function leftovers(members) {
+/**
+ * Those of a family that still run (and are not others with the same number), and the profiles that still exist. User data below
+ * `kept`, the server's `--profiles-dir`, stay when their browser ends.
+ */
+export function leftovers(members, kept) {
+  const stays = path => kept && path.startsWith(`${kept}/`);
   const processes = members.filter(({ pid, born }) => describe(pid).some(one => one.born === born && one.state !== 'Z'));
   const profiles = [...new Set(members.map(one => one.profile).filter(Boolean))];
   const strays = readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(name => describe(Number(name)))

@@ -48,6 +48,7 @@ const USAGE = `node run.mjs (--proxy URL | --ghostmux PROGRAM | --plain-only) [o
   --ghostmux PATH   a ghostmux to start and to end; --ghostmux-flag adds a flag to it
   --tls             with --ghostmux: as a tenant that has every capability, with a token, through TLS of ghostmux
   --plain-only      only a plain Chrome: checks the suites themselves
+  --query TEXT      of ghostmux's URL, such as isolation=dedicated
   --times N         so often, one after the other; 1 by default, 0 with --together (with --plain-only: each run must give the values of
                     the first)
   --together N      then N suites at once against the same ghostmux
@@ -57,7 +58,7 @@ const { values: options } = parseArgs({ options: {
   suite: { type: 'string' }, all: { type: 'boolean' }, act: { type: 'string' }, browser: { type: 'string' }, proxy: { type: 'string' },
   ghostmux: { type: 'string' }, 'ghostmux-flag': { type: 'string', multiple: true, default: [] }, 'plain-only': { type: 'boolean' },
   tls: { type: 'boolean' },
-  times: { type: 'string' }, together: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' },
+  times: { type: 'string' }, query: { type: 'string' }, together: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' },
 } });
 
 const times = Number(options.times ?? (options.together ? 0 : 1));
@@ -207,8 +208,11 @@ async function main() {
   const names = chosen();
   const site = await openSite();
   const plain = new Map();
-  const open = async flags => (options.proxy ? theirGhostmux(options.proxy)
-    : (options.tls ? openWithTls : openGhostmux)(options.ghostmux, browser, [...options['ghostmux-flag'], ...flags]));
+  const open = async flags => {
+    const proxy = await (options.proxy ? theirGhostmux(options.proxy)
+      : (options.tls ? openWithTls : openGhostmux)(options.ghostmux, browser, [...options['ghostmux-flag'], ...flags]));
+    return options.query ? Object.assign(proxy, { query: `?${options.query}` }) : proxy;
+  };
   const close = async proxy => {
     const left = await proxy.close();
     if (left) check('ghostmux', 'ends by SIGTERM and leaves nothing', left, { obeyed: true, processes: [], profiles: [], files: [] });

@@ -9,6 +9,7 @@ use crate::{
     client::{Client, text},
     proxy::{Proxy, eventually},
     reconnect::{id_of, parked, session},
+    reload::Configured,
     rest::{is_problem, ok, send},
     site::Site,
     tenants::{Server, Tenant},
@@ -266,21 +267,24 @@ async fn usage_has_the_memory_and_processor_time_of_the_own_browser() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spare_browser_serves_the_next_session_and_is_stopped_when_idle() {
-    let flags = ["--dedicated-spares", "1", "--browser-idle", "2s", "--cpu-limit", "0"];
-    let proxy = Proxy::start(Browser::any().await, &flags).await;
-    let spare = async || ok(&proxy, "GET", "/v1/status", Value::Null).await["browsers"]["spare"].clone();
+    const SETTINGS: &str = "dedicated_spares = 1\ncpu_limit = 0\nbrowser_idle = ";
+    let configured = Configured::start(&format!("{SETTINGS}'5m'")).await;
+    let proxy = &configured.proxy;
+    let spare = async || ok(proxy, "GET", "/v1/status", Value::Null).await["browsers"]["spare"].clone();
     assert_eq!(spare().await, 0, "nobody has asked for one");
     let first = proxy.connect_to(OWN).await;
     eventually("a spare one", async || proxy.figure("browsers_spare").await == 1).await;
-    let ready: Vec<Value> = browsers(&proxy, "dedicated").await;
+    let ready: Vec<Value> = browsers(proxy, "dedicated").await;
     let waiting = ready.iter().find(|browser| browser["session"].is_null()).expect("a spare browser");
     assert_eq!(waiting["sessions"], 0, "{waiting}");
     let second = proxy.connect_to(OWN).await;
     let taken = session(&second, &id_of(&second).await).await["browser"].clone();
     assert_eq!(taken, waiting["id"], "the spare one, not one that was started for it");
     second.page().await;
+    configured.write(&format!("{SETTINGS}'1s'"));
+    configured.reload().await;
     eventually("no spare one", async || spare().await == 0).await;
-    assert_eq!(browsers(&proxy, "dedicated").await.len(), 2, "those of sessions stay");
+    assert_eq!(browsers(proxy, "dedicated").await.len(), 2, "those of sessions stay");
     drop(first);
 }
 

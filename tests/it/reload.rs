@@ -27,11 +27,11 @@ impl Configured {
         Self { file, proxy, _directory: directory }
     }
 
-    fn write(&self, settings: &str) {
+    pub(crate) fn write(&self, settings: &str) {
         fs::write(&self.file, settings).expect("written");
     }
 
-    async fn reload(&self) -> Value {
+    pub(crate) async fn reload(&self) -> Value {
         ok(&self.proxy, "POST", "/v1/reload", Value::Null).await
     }
 }

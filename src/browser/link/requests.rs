@@ -63,6 +63,7 @@ impl Link {
             LinkRequest::Remember { context, origin } => self.targets.remember_origin(&context, &origin),
             LinkRequest::Close { page } => self.disposals.close(page, Instant::now()),
             LinkRequest::Reveal { page, emulated } => self.targets.reveal(&page, emulated),
+            LinkRequest::ShowExtension { id } => self.targets.show_extension(id),
             LinkRequest::Resume { lease, on, children, how } => self.on_resume(lease, &on, children, how),
             LinkRequest::AutoAttach { lease, tag, root, interest } => self.on_auto_attach(lease, tag, &root, interest),
             LinkRequest::IgnoreCertificateErrors { lease, tag, ignore } => {

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::{CdpSessionId, ContextId, Effect, FLAVOURS, Flavour, Instant, LeaseId, Mirror, shown_kind};
+use super::{CdpSessionId, ContextId, Effect, FLAVOURS, Flavour, Instant, LeaseId, Mirror};
 use crate::{
     cdp::{
         emulation::{Change, Overrides},
@@ -246,7 +246,7 @@ impl Mirror {
         if self.concealing.is_empty() || info.opener.is_some() || self.targets.contains(&info.id) {
             return false;
         }
-        let is_page = matches!(shown_kind(info), Kind::Tab | Kind::Page | Kind::Other);
+        let is_page = matches!(self.extensions.kind_of(info), Kind::Tab | Kind::Page | Kind::Other);
         let Some(context) = info.context.as_ref().filter(|_| is_page) else { return false };
         self.concealing.defer(context, info.id.clone(), event)
     }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Effect, FLAVOURS, HOLD, LeaseId, Mirror, Resume, roots::Root, shown_kind};
+use super::{Effect, FLAVOURS, HOLD, LeaseId, Mirror, Resume, roots::Root};
 use crate::{
     cdp::{
         ids::{CdpSessionId, TargetId},
@@ -117,8 +117,9 @@ impl Mirror {
         now: Instant,
     ) {
         if self.targets.get(info.id.as_str()).is_none_or(|target| target.kind.is_none()) {
+            let kind = self.extensions.kind_of(info);
             let target = self.targets.place(&info.id, info.context.as_ref(), None);
-            target.kind = Some(shown_kind(info));
+            target.kind = Some(kind);
             json.clone_into(&mut target.info);
         }
         let target = self.targets.entry(&info.id);

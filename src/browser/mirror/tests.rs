@@ -5,6 +5,7 @@
 mod attach;
 mod certificates;
 mod end;
+mod extensions;
 mod hidden_pages;
 mod hold;
 mod owner;
@@ -58,6 +59,7 @@ impl Fixture {
     /// * `resume S [children]`, `detach S`: what a client does
     /// * `navigate S`: whether a navigation on S has to wait; `released`: the pages whose navigations need not any more
     /// * `conceal C`, `ours C T` or `ours C -`, `reveal T [by:S]`: pages of the proxy's own
+    /// * `extension ID`: it is shown from now on
     /// * `ignore 1 [no]`: certificate errors; `setup 1 [ignore]`: a locale for each page; `keep 1 T S`: S is attached for them
     /// * `pass 5`: seconds
     fn event(&mut self, line: &str) -> Vec<String> {
@@ -69,6 +71,7 @@ impl Fixture {
         let lease = |at: usize| LeaseId(arg(at).parse().expect("a lease"));
         let mut answers = Vec::new();
         match *verb {
+            "extension" => self.targets.show_extension(arg(0).to_owned()),
             "bind" => self.targets.bind(arg(0).into(), lease(1)),
             "unbind" => self.targets.unbind(arg(0)),
             "root" => self.targets.root(arg(0).into(), Some(lease(1))),
@@ -90,7 +93,7 @@ impl Fixture {
             "destroy" => self.targets.on_destroyed(arg(0)),
             "crash" => self.targets.on_crashed(arg(0), "{}"),
             "attach" => {
-                let info = self.info(arg(1), "http://x/");
+                let info = self.info(arg(1), named("at:").unwrap_or("http://x/"));
                 let on = (arg(2) != "-").then(|| CdpSessionId::from(arg(2)));
                 self.targets.on_attached(on.as_ref(), arg(0).into(), &info, has("paused"), self.now);
             }

@@ -1,9 +1,9 @@
 //! In which browsers a session may be.
 
 use crate::{
-    api_types::{Capability, Isolation, Launch},
+    api_types::{Capability, Isolation, Launch, capability::Capabilities},
     pool::{BrowserKind, Company, LeaseRequest},
-    port::{LaunchSpec, PageSetup, UserData},
+    port::{Extension, LaunchSpec, PageSetup, UserData},
     session::{
         error::ServiceError,
         extensions,
@@ -34,9 +34,10 @@ impl Place {
         Self { isolation, ..Self::default() }
     }
 
-    /// As this one, in a browser on this user data directory, in which these extensions were installed.
-    pub(super) fn with_user_data(self, user_data: UserData, extensions: &[String]) -> Self {
-        Self { launch: self.launch.with_user_data(user_data).with_extensions(extensions), ..self }
+    /// As this one, in a browser on this user data directory, in which this caller has installed these extensions.
+    pub(super) fn with_user_data(self, user_data: UserData, caller: &Caller, extensions: &[Extension]) -> Self {
+        let launch = self.launch.with_user_data(user_data).with_extensions(extensions);
+        Self { launch: showing(launch, caller.tenant.capabilities(), extensions), ..self }
     }
 
     /// The place for a session of this caller that asks for this. Fails if the launch options may not be given.
@@ -62,13 +63,21 @@ impl Place {
         if has_extensions && terms.extensions.is_some() && directory.is_none() {
             return Err(ServiceError::Incapable { what: "--load-extension", needs: Capability::PrivateNetwork });
         }
-        let mut args = Vec::new();
+        let (mut args, mut loaded) = (Vec::new(), Vec::new());
         for flag in flags {
-            args.push(extensions::resolved(flag, directory).await?);
+            let (arg, found) = extensions::resolved(flag, directory).await?;
+            args.push(arg);
+            loaded.extend(found);
         }
-        let launch = LaunchSpec::new(args).with_screen(screen);
+        let launch = showing(LaunchSpec::new(args).with_screen(screen), rights.capabilities, &loaded);
         Ok(Self { isolation, asked: Some(asked.clone()), launch, pages, slow_mo })
     }
+}
+
+/// As this browser, with the targets of these extensions shown if the tenant may see them. Who has a CDP session on an
+/// extension can do what that can: Chrome lets each unpacked one open files of the host.
+fn showing(launch: LaunchSpec, capabilities: Capabilities, extensions: &[Extension]) -> LaunchSpec {
+    if capabilities.has(Capability::HostFiles) { launch.showing(extensions) } else { launch }
 }
 
 /// The requirements of a session of this caller for its browser. Fails if the tenant may not have such a session.
@@ -109,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api_types::{Owner, capability::Capabilities},
+        api_types::Owner,
         session::task::BaseUrl,
         tenant::{Access, TenantSettings},
     };

@@ -25,7 +25,7 @@ use crate::{
     },
     browser::{UserDataDir, UserDataError, UserDataInfo, UserDataRoot},
     close_reason::CloseReason,
-    port::{LockedDirectory, UserData},
+    port::{Extension, LockedDirectory, UserData},
     session::{
         extensions,
         profile_holders::{Held, SAVE_MOST},
@@ -69,7 +69,7 @@ impl SessionManager {
         }
         let locked: Arc<dyn LockedDirectory> = Arc::new(self.lock_user_data(&root, owner, name, true).await?);
         let installed = self.installed_extensions(caller, locked.extensions()).await;
-        let place = place.with_user_data(UserData::new(&locked), &installed);
+        let place = place.with_user_data(UserData::new(&locked), caller, &installed);
         let hold = hold.with(locked);
         let (mut live, entry) = self.make(caller, id, options, place, false).await?;
         live.session_info().set_profile(profile.clone());
@@ -83,7 +83,7 @@ impl SessionManager {
     }
 
     /// Those of the extensions that may still be loaded: the operator may have removed some, or changed the directory.
-    async fn installed_extensions(&self, caller: &Caller, paths: Vec<String>) -> Vec<String> {
+    async fn installed_extensions(&self, caller: &Caller, paths: Vec<String>) -> Vec<Extension> {
         let terms = self.inner.terms();
         let allowed = terms.launch.extensions_for(caller.tenant.capabilities());
         let mut found = Vec::new();

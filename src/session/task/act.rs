@@ -123,6 +123,7 @@ impl SessionTask {
                     async move { Done::FoundExtension(tag, extensions::inside(&directory, &path).await) }.boxed(),
                 );
             }
+            Action::ShowExtension(id) => self.lease.show_extension(id),
             Action::KeepExtension(id, path) => {
                 let kept = self.profile.as_ref().and_then(ProfileHold::directory);
                 if let Some(Err(error)) = kept.map(|kept| kept.keep_extension(&id, path.as_deref())) {
@@ -178,7 +179,7 @@ impl SessionTask {
             Done::RpcRoot(root) => self.on_rpc_root(root),
             Done::Moved(tag, to) => self.session.on_moved(tag, to),
             Done::Checked(tag, inside) => self.session.on_files(tag, inside),
-            Done::FoundExtension(tag, path) => self.session.on_extension(tag, path),
+            Done::FoundExtension(tag, extension) => self.session.on_extension(tag, extension),
             Done::Late(tag) => self.session.settle_leaving(tag),
             Done::Permitted(tag, permit) => self.session.on_permit(tag, permit),
             Done::Asked(tag, answer) => self.answer_asked(tag, answer),

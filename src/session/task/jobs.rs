@@ -7,7 +7,7 @@ use crate::{
     api_types::{Options, Usage},
     browser::CallError,
     cdp::ids::{CdpSessionId, TargetId},
-    port::{Permit, Tag},
+    port::{Extension, Permit, Tag},
     session::{
         client::Client,
         error::ServiceError,
@@ -24,8 +24,8 @@ pub(super) enum Done {
     RpcRoot(Result<CdpSessionId, CallError>),
     Moved(Tag, Option<PathBuf>),
     Checked(Tag, bool),
-    /// The real path of an extension, if a client may load it.
-    FoundExtension(Tag, Option<String>),
+    /// An extension, if a client may load it.
+    FoundExtension(Tag, Option<Extension>),
     /// The timer of [`Action::Remind`](crate::virtual_browser::Action::Remind) has ended.
     Late(Tag),
     /// The browser has given a permit for a screenshot.

@@ -18,7 +18,7 @@ use super::{SessionTask, jobs::Done};
 use crate::session::{
     lifecycle::Phase,
     persistence::{HibernateGuard, PersistenceError},
-    profile_holders::{ProfileHold, SAVE_MOST},
+    profile_holders::{ANNOUNCE, ProfileHold, SAVE_MOST},
 };
 use crate::{
     api_types::{Bad, Options, ProfileKind},
@@ -48,15 +48,27 @@ pub(super) struct Saving {
 /// The last save of a session's profile.
 pub(super) struct EndOfProfile {
     /// Released when it is saved.
-    _hold: ProfileHold,
+    hold: ProfileHold,
     session: Arc<str>,
     save: BoxFuture<'static, Result<(), PersistenceError>>,
+}
+
+impl EndOfProfile {
+    /// Ends when every server knows that the profile is being saved, or after a while: who connects after that waits for it.
+    pub(super) fn announced(&self) -> impl Future<Output = ()> + Send + use<> {
+        let announced = self.hold.announced();
+        async move {
+            if let Some(announced) = announced {
+                let _ = tokio::time::timeout(ANNOUNCE, announced.cancelled()).await;
+            }
+        }
+    }
 }
 
 /// Saves the profile of a session that has ended. What the browser sends meanwhile is of no use. If it fails, the profile
 /// keeps the state that it had.
 pub(super) async fn save_profile(profile: EndOfProfile, mut inbox: Inbox) {
-    let EndOfProfile { _hold, session, save } = profile;
+    let EndOfProfile { hold: _hold, session, save } = profile;
     let is_lost = poll_fn(|cx| {
         loop {
             match inbox.poll_recv(cx) {
@@ -197,7 +209,7 @@ impl SessionTask {
         hold.saves();
         let (session, most) = (session_info.id.clone(), self.tenant.limits().max_snapshots);
         let save = self.sessions.save_profile(session_info, self.place(), most, hold.lease());
-        Some(EndOfProfile { _hold: hold, session, save })
+        Some(EndOfProfile { hold, session, save })
     }
 
     /// The age of the state that would be restored; `None` if there is none.

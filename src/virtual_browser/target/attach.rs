@@ -73,7 +73,7 @@ impl VirtualBrowser {
         let Some(to) = self.root_of(asked.on) else { return };
         let is_root = |target: &TargetId| *target == self.scope.browser;
         let coming = self.attaching.iter().filter(|attach| is_root(&attach.target)).count();
-        if coming + self.scope.sessions.values().filter(|cdp| cdp.is_root()).count() >= self.limits.roots {
+        if coming + self.scope.sessions.iter().filter(|(_, cdp)| cdp.is_root()).count() >= self.limits.roots {
             let error = format!(
                 "'Target.attachToBrowserTarget' is refused: this session has {} CDP sessions on the browser, which is all that \
                  max_roots allows; detach from one first",

@@ -143,6 +143,7 @@ fn kind(action: Action, method: &str, params: &str) -> String {
         Action::Move(..) => "move".to_owned(),
         Action::CheckFiles(..) => "check files".to_owned(),
         Action::FindExtension(..) => "find extension".to_owned(),
+        Action::ShowExtension(..) => "show extension".to_owned(),
         Action::KeepExtension(..) => "keep extension".to_owned(),
         Action::Claim(_) => "claim".to_owned(),
         Action::Unclaim => "unclaim".to_owned(),

@@ -1,11 +1,18 @@
 //! Extensions of a dedicated browser.
 
 use super::*;
+use crate::{api_types::Capability, port::Extension};
 
 const LOAD: &str = "Extensions.loadUnpacked";
 
+const ID: &str = "aaaaaaaabbbbbbbbccccccccdddddddd";
+
 fn own(directory: Option<&str>) -> Pair {
-    let mut pair = Pair::with_page_and(Capabilities::of([crate::api_types::Capability::Dedicated]));
+    able(directory, &[Capability::Dedicated])
+}
+
+fn able(directory: Option<&str>, rights: &[Capability]) -> Pair {
+    let mut pair = Pair::with_page_and(Capabilities::of(rights.iter().copied()));
     pair.session.load_extensions_from(directory.map(PathBuf::from));
     pair
 }
@@ -13,7 +20,7 @@ fn own(directory: Option<&str>) -> Pair {
 /// The path was looked for.
 fn found(pair: &mut Pair, path: Option<&str>) -> Vec<String> {
     let tag = pair.tags.pop_front().expect("a search");
-    pair.session.on_extension(tag, path.map(str::to_owned));
+    pair.session.on_extension(tag, path.map(|path| Extension { path: path.to_owned(), id: ID.to_owned() }));
     pair.actions()
 }
 
@@ -95,4 +102,32 @@ fn paths_of_the_host_are_not_told() {
     pair.asks("Extensions.getExtensions", "{}");
     assert_eq!(pair.error(-32000, "Nope"), [failed(1, -32000, "Nope")]);
     pair.is_at_rest();
+}
+
+#[test]
+fn who_sees_files_of_the_host_sees_the_extensions_and_opens_their_pages() {
+    let page = format!(r#"{{"url":"chrome-extension://{ID}/popup.html"}}"#);
+    let other = r#"{"url":"chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai/index.html"}"#;
+    for (rights, sees) in
+        [(&[Capability::Dedicated, Capability::HostFiles][..], true), (&[Capability::Dedicated], false)]
+    {
+        let mut pair = able(Some("/allowed"), rights);
+        pair.asks(LOAD, r#"{"path":"marks"}"#);
+        let shown = found(&mut pair, Some("/allowed/marks")).contains(&format!("show {ID}"));
+        assert_eq!(shown, sees);
+        pair.result(r#"{"id":"abc"}"#);
+        for (url, opens) in [(&*page, sees), (other, false)] {
+            let new = pair.asks("Target.createTarget", url);
+            assert_eq!(new[0].starts_with("call "), opens, "{new:?}");
+            if opens {
+                pair.result(r#"{"targetId":"T"}"#);
+            }
+            let moved = pair.asks_on("S", "Page.navigate", url);
+            assert_eq!(!moved[0].contains("are not allowed"), opens, "{moved:?}");
+        }
+    }
+    // Those that the browser was started with are shown too.
+    let mut pair = able(None, &[Capability::Dedicated, Capability::HostFiles]);
+    pair.session.show_extensions(&[ID.to_owned()]);
+    assert!(pair.asks("Target.createTarget", &page)[0].starts_with("call "));
 }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     browsers::{Browser, in_browser},
+    client::{Frame, text},
+    extensions::write_extension,
     proxy::Proxy,
     rest::{ok, send},
     site::Site,
@@ -206,6 +208,60 @@ async fn commands_load_extensions_of_the_operators_directory_only(browser: Brows
     assert!(refused.is_err(), "O11: {refused:?}");
 }
 in_browser!(Full: commands_load_extensions_of_the_operators_directory_only);
+
+/// O12: who has no right to files of the host neither sees nor opens what belongs to an extension, which can open those; nobody
+/// opens what belongs to Chrome's own extensions.
+async fn extensions_are_seen_by_who_sees_files_of_the_host(browser: Browser) {
+    let directory = tempfile::tempdir().expect("a directory");
+    for name in ["given", "sent"] {
+        write_extension(directory.path(), name);
+    }
+    let able = Tenant::with("able", r#"capabilities = ["dedicated", "launch-args", "private-network", "host-files"]"#);
+    let unable = Tenant::with("unable", r#"capabilities = ["dedicated", "launch-args", "private-network"]"#);
+    let at = directory.path().display().to_string();
+    let server = Server::start_in(browser, &[&able, &unable], &["--extensions-dir", &at]).await;
+    let site = Site::start().await;
+    let mut own = None;
+    // The first finds the ids, which depend on the paths alone.
+    for (tenant, sees) in [(&able, true), (&unable, false)] {
+        let path = format!("/?token={}&isolation=dedicated&--load-extension=given", tenant.text());
+        let client = server.proxy.connect_to(&path).await;
+        client.ok(None, "Target.setDiscoverTargets", json!({ "discover": true, "filter": [{}] })).await;
+        let attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true });
+        client.ok(None, "Target.setAutoAttach", attach).await;
+        let sent = text(&client.ok(None, "Extensions.loadUnpacked", json!({ "path": "sent" })).await, "id");
+        let page = client.page_at(&site.url("/page")).await;
+        let mark = "document.documentElement.dataset.mark ?? ''";
+        assert!(["given", "sent"].map(Value::from).contains(&client.evaluate(&page.session, mark).await), "both run");
+        let of_extensions = |frame: &Value| {
+            let url = frame["params"]["targetInfo"]["url"].as_str().unwrap_or_default();
+            frame["method"] == "Target.attachedToTarget" && url.starts_with("chrome-extension:")
+        };
+        if sees {
+            let mut seen = Vec::new();
+            while seen.len() < 2 {
+                let info =
+                    client.event_where("Target.attachedToTarget", of_extensions).await["params"]["targetInfo"].clone();
+                assert_eq!(info["type"], "service_worker");
+                seen.push((text(&info, "url"), text(&info, "targetId")));
+            }
+            own = seen.iter().map(|(url, _)| url.clone()).find(|url| url.contains(&sent));
+        }
+        let targets = client.ok(None, "Target.getTargets", json!({ "filter": [{}] })).await.to_string();
+        assert_eq!(targets.contains("chrome-extension:"), sees, "O12: {targets}");
+        let frames = client.frames();
+        let mut received = frames.iter().filter_map(Frame::received);
+        assert!(sees || !received.any(|frame| frame.to_string().contains("chrome-extension:")), "O12");
+        let url = own.clone().expect("its worker was seen");
+        for (url, opens) in [(&*url, sees), ("chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai/index.html", false)] {
+            let moved = client.call_on(&page.session, "Page.navigate", json!({ "url": url })).await;
+            assert_eq!(moved.is_ok(), opens, "O12: {url}: {moved:?}");
+            let new = client.call("Target.createTarget", json!({ "url": url })).await;
+            assert_eq!(new.is_ok(), opens, "O12: {url}: {new:?}");
+        }
+    }
+}
+in_browser!(Full: extensions_are_seen_by_who_sees_files_of_the_host);
 
 /// O09: the cameras and screens of the server's machine.
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::super::{Effect, FLAVOURS, HOLD, LeaseId, Resume, Surveyed, Way, shown_kind};
+use super::super::{Effect, FLAVOURS, HOLD, LeaseId, Resume, Surveyed, Way, extensions::ShownExtensions};
 use crate::{
     cdp::{
         emulation::Overrides,
@@ -22,6 +22,11 @@ mod conceal;
 mod hold;
 
 use self::conceal::Deferred;
+
+/// No extension is shown.
+fn shown_kind(info: &TargetInfo) -> Kind {
+    ShownExtensions::default().kind_of(info)
+}
 
 #[derive(Debug, Default)]
 struct Target {

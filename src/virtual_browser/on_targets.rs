@@ -1,0 +1,34 @@
+//! How many CDP sessions of a session are on each of its targets.
+
+use std::collections::HashMap;
+
+use super::cdp_session::Cdp;
+use crate::cdp::ids::TargetId;
+
+/// The number of CDP sessions on each target that has one.
+#[derive(Debug, Default)]
+pub(super) struct OnTargets(HashMap<TargetId, usize>);
+
+impl OnTargets {
+    /// This CDP session, which is counted from now on.
+    pub(super) fn with(&mut self, cdp: Cdp) -> Cdp {
+        *self.0.entry(cdp.target.clone()).or_default() += 1;
+        cdp
+    }
+
+    /// This CDP session, which is not counted any more.
+    pub(super) fn without(&mut self, cdp: Cdp) -> Cdp {
+        if let Some(count) = self.0.get_mut(&cdp.target) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&cdp.target);
+            }
+        }
+        cdp
+    }
+
+    /// Whether there is one on this target.
+    pub(super) fn has(&self, target: &TargetId) -> bool {
+        self.0.contains_key(target)
+    }
+}
