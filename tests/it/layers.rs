@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("browser", &["port"]),
     ("pool", &["browser", "port"]),
     ("store", &[]),
-    ("snapshot", &["browser", "store"]),
+    ("snapshot", &["browser", "port", "store"]),
     ("tenant", &["port"]),
     ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store", "tenant"]),
     // `browser`: the protocol and the version of the Chrome that runs. `pool`, `store`: their errors, in `http/errors.rs`.

@@ -45,6 +45,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
         cgroups: None,
         has_extensions: false,
         egress: None,
+        is_gated: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let metrics = Arc::new(Metrics::default());
@@ -81,7 +82,7 @@ fn refusal<T>(answer: Result<T, ServiceError>, id: &str) -> String {
 }
 
 fn copies() -> Copies {
-    Copies { count: 1, options: Options::default(), parts: SnapshotPart::USUAL.to_vec() }
+    Copies { count: 1, options: Options::default(), parts: SnapshotPart::USUAL.to_vec(), proxy: None }
 }
 
 fn restoring(snapshot: &str) -> Restoring {
