@@ -55,7 +55,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs a quarter
 	  else cargo test --locked --test it -- ::full; fi
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites shared certificates named profiles files dedicated extensions launch locators tenants proxies tls types examples docs endings login busy api other-codec
+QUICK_CLIENTS := suites shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types examples docs endings login busy api other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -104,6 +104,9 @@ client-tenants:
 client-proxies:
 	@echo '==> behind nginx and haproxy with TLS'
 	@node tests/clients/proxies.mjs $(BUILT)/debug/ghostmux
+client-upstreams:
+	@echo '==> proxies of sessions and contexts, with Puppeteer and Playwright'
+	@node tests/clients/upstreams.mjs $(BUILT)/debug/ghostmux
 client-tls:
 	@echo '==> TLS of ghostmux itself'
 	@node tests/clients/tls.mjs $(BUILT)/debug/ghostmux

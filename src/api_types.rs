@@ -17,6 +17,7 @@ mod owner;
 mod page;
 mod profile;
 mod protocol;
+mod proxy;
 mod read;
 mod reference;
 mod schemas;
@@ -41,8 +42,8 @@ pub use self::{
     definition::{Domain, Items, Member, Type, merged},
     egress::{FailedConnection, SessionEgress},
     events::{
-        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, EgressFailed, Event, ProfileLost,
-        SessionExpiring, SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
+        BrowserLost, ClientAttached, ClientDetached, DownloadFinished, EgressExhausted, EgressFailed, Event,
+        ProfileLost, SessionExpiring, SessionUpdated, SnapshotRestored, SnapshotSaved, UserDataTooLarge,
     },
     files::{Download, DownloadList, DownloadState, FileList, UploadedFile, cut, file_name, numbered, safe_file_name},
     launch::{Launch, LaunchPolicy},
@@ -56,6 +57,7 @@ pub use self::{
     },
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
+    proxy::WantedProxy,
     read::{Bad, given, has_all, read, whole},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
@@ -68,7 +70,8 @@ pub use self::{
         Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, StorageState,
     },
     tenants::{
-        BYTES_MOST, IssuedToken, Sharing, TenantInfo, TenantLimits, TenantList, TokenInfo, TokenList, TokenText,
+        BYTES_MOST, IssuedToken, Sharing, TenantEgress, TenantEgressInfo, TenantInfo, TenantLimits, TenantList,
+        TokenInfo, TokenList, TokenText,
     },
     usage::{TenantUsage, TenantUsages, UsageBy},
 };
@@ -202,6 +205,8 @@ pub struct Initial {
     pub launch: Option<Launch>,
     /// The profile it begins with, or the user data directory of its browser; not together with a snapshot.
     pub profile: Option<ProfileUse>,
+    /// The proxy by which its pages leave.
+    pub proxy: Option<WantedProxy>,
 }
 
 /// What a request says of the profile of a new session.
@@ -243,9 +248,19 @@ impl Initial {
     pub fn of(
         isolation: Option<Isolation>,
         begins: Option<Beginning>,
-        launch: Option<Launch>,
+        mut launch: Option<Launch>,
+        proxy: Option<WantedProxy>,
         wanted: WantedProfile,
     ) -> Result<Self, BadInitial> {
+        let of_launch = launch.as_mut().map(Launch::take_proxy).transpose()?.flatten();
+        let launch = launch.filter(|Launch(members)| !members.is_empty());
+        let proxy = match (proxy, of_launch) {
+            (Some(_), Some(twice)) => {
+                let why = "is a second proxy beside that of the option proxy; leave out one of the two";
+                return Err(BadInitial::Together(Bad::new(twice.option, why)));
+            }
+            (proxy, of_launch) => proxy.or(of_launch),
+        };
         let WantedProfile { profile, persist, user_data } = wanted;
         let profile = profile.map(|name| profile_name("profile", &name)).transpose()?;
         let user_data = user_data.map(|name| profile_name("userData", &name)).transpose()?;
@@ -270,7 +285,7 @@ impl Initial {
             }
             (None, None) => (None, isolation),
         };
-        Ok(Self { isolation, begins, launch, profile })
+        Ok(Self { isolation, begins, launch, profile, proxy })
     }
 }
 
@@ -429,6 +444,12 @@ pub struct Usage {
     /// Bytes of its files on disk now: downloads, and files that clients uploaded.
     #[serde(default)]
     pub files_size: u64,
+    /// Bytes from its pages, if its requests pass gates (`egress`).
+    #[serde(default)]
+    pub egress_up: u64,
+    /// Bytes to its pages, then.
+    #[serde(default)]
+    pub egress_down: u64,
 }
 
 /// Settings of a session. What is absent keeps its value, or takes the default of the server.

@@ -316,18 +316,18 @@ async fn cgroups() -> Result<Arc<Cgroups>, StartError> {
     Ok(tokio::task::spawn_blocking(Cgroups::prepare).await.map_err(failed)??)
 }
 
-/// The gates of the browsers, if they are to have some. The server listens on `address`.
+/// The gates of the browsers. Without them no session can have a proxy of its own. The server listens on `address`.
 fn gates(config: &Config, address: SocketAddr) -> Result<Option<Arc<dyn EgressGates>>, StartError> {
-    if !config.is_gated() {
-        return Ok(None);
-    }
-    let servers = match config.egress_dns {
-        Some(address) => NameServers::at(address),
-        None => NameServers::of_system().map_err(|error| StartError::System {
-            what: "cannot read the name servers of the system (/etc/resolv.conf); name one with --egress-dns"
-                .to_owned(),
-            error: io::Error::other(error),
-        })?,
+    let servers = match config.egress_dns.map_or_else(NameServers::of_system, |address| Ok(NameServers::at(address))) {
+        Ok(servers) => servers,
+        Err(error) if !config.is_gated() => {
+            tracing::warn!(%error, "sessions can have no proxy of their own: cannot read /etc/resolv.conf");
+            return Ok(None);
+        }
+        Err(error) => {
+            let what = "cannot read the name servers of the system (/etc/resolv.conf); name one with --egress-dns";
+            return Err(StartError::System { what: what.to_owned(), error: io::Error::other(error) });
+        }
     };
     let gates = Gates::new(servers, EgressLimits::default());
     gates.add_listener(address);
@@ -340,7 +340,7 @@ async fn plan(
     gates: Option<Arc<dyn EgressGates>>,
 ) -> Result<(Plan, Origin), StartError> {
     let BrowserSources { local, remote } = config.browser_sources();
-    let is_gated = gates.is_some();
+    let is_gated = config.is_gated();
     if is_gated && !remote.is_empty() {
         tracing::warn!(
             browsers = remote.len(),
@@ -369,6 +369,7 @@ async fn plan(
             cgroups: if local.cgroups { Some(cgroups().await?) } else { None },
             has_extensions: config.extensions_dir.is_some(),
             egress: gates,
+            is_gated,
         }));
         origin = Origin::Local(found, directory);
     }

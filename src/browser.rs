@@ -297,7 +297,7 @@ impl Browser {
 
     /// Whether the requests of all its contexts pass gates.
     pub fn is_gated(&self) -> bool {
-        self.shared.egress.is_some()
+        self.shared.egress.as_ref().is_some_and(BrowserEgress::is_closed)
     }
 
     /// What came to its gates that no session asked for.

@@ -56,7 +56,7 @@ use crate::{
     browser::{Browser, BrowserError, CallError, Lease, Shares, Source},
     config::{BrowserLimits, PoolSettings, RecycleSettings},
     metrics::{DifferenceLabels, Metrics},
-    port::BrowserId,
+    port::{BrowserId, egress::GateFront},
 };
 
 /// How long a session waits for a browser that is being started or replaced.
@@ -156,6 +156,8 @@ pub struct LeaseRequest {
     pub company: Company,
     /// What the control group of the browser limits as long as it has these sessions; the settings for what is not said.
     pub limits: BrowserLimits,
+    /// The front of the gates of its contexts, if they are to have others than all in such a browser.
+    pub gate: Option<GateFront>,
 }
 
 /// Why no lease was given.
@@ -215,10 +217,11 @@ pub enum NoLease {
         /// The reason.
         why: &'static str,
     },
-    /// No browser of this server has gates, and its sessions need some.
+    /// No browser of this server has gates, and its sessions need some, or this one does for its proxy.
     #[error(
-        "no browser of this server can limit what a session connects to (egress): all run elsewhere (browser_url); the \
-         operator must say how many are started here (max_browsers), or let sessions connect to everything (egress=open)"
+        "no browser of this server can limit what a session connects to (egress), or have a proxy for it: all run elsewhere \
+         (browser_url); the operator must say how many are started here (max_browsers), or let sessions connect to everything \
+         (egress=open)"
     )]
     NoGate,
     /// The proxy is shutting down.
@@ -398,7 +401,7 @@ impl Pool {
     /// Why no browser accepts sessions; `None` if one does.
     pub fn lacks(&self) -> Option<String> {
         let slots = self.inner.slots.lock();
-        let serves = |slot: &Slot| slot.browser().is_some_and(Browser::is_alive) && self.may_serve(slot);
+        let serves = |slot: &Slot| slot.browser().is_some_and(Browser::is_alive) && self.may_serve(slot, None);
         if slots.values().any(serves) {
             return None;
         }
@@ -437,7 +440,7 @@ impl Pool {
         if let BrowserKind::Dedicated(launch) = request.kind {
             return self.lease_dedicated(launch).await;
         }
-        if self.has_no_gates() {
+        if self.has_no_gates() || request.gate.is_some() && self.local_source().is_none() {
             return Err(NoLease::NoGate);
         }
         let until = Instant::now() + WAIT;
@@ -449,7 +452,7 @@ impl Pool {
             let is_exclusive = matches!(choice, Choice::Exclusive);
             match choice {
                 Choice::Warm(lease) => return Ok(lease),
-                Choice::Cold(reservation) => match reservation.browser.lease().await {
+                Choice::Cold(reservation) => match reservation.browser.lease(request.gate).await {
                     // From here on the lease counts itself.
                     Ok(lease) => return Ok(lease.counted()),
                     // The browser has just died: try another one, or the one that replaces it.
@@ -483,9 +486,9 @@ impl Pool {
         self.inner.is_gated && self.local_source().is_none()
     }
 
-    /// Whether sessions may be in the browser of this slot, as far as gates are concerned.
-    fn may_serve(&self, slot: &Slot) -> bool {
-        !self.inner.is_gated || !self.inner.sources[slot.source].is_remote()
+    /// Whether a session that needs this gate may be in the browser of this slot.
+    fn may_serve(&self, slot: &Slot, gate: Option<GateFront>) -> bool {
+        !self.inner.is_gated && gate.is_none() || !self.inner.sources[slot.source].is_remote()
     }
 
     /// Waits until a trace ends in one of the browsers in which one runs; not at all if none runs.
@@ -512,7 +515,7 @@ impl Pool {
         let sessions_per_browser = self.limits().rules.sessions_per_browser;
         let wanted = Wanted { kind, company, spares_empty, sessions_per_browser };
         let mut slots = self.inner.slots.lock();
-        let ready = slots.iter().filter(|(_, slot)| self.may_serve(slot));
+        let ready = slots.iter().filter(|(_, slot)| self.may_serve(slot, request.gate));
         let ready = ready.filter_map(|(id, slot)| slot.placing(*id));
         let decision = placement::place(wanted, ready);
         let choice = match &decision {
@@ -536,7 +539,10 @@ impl Pool {
         slot.company.clone_from(&request.company);
         serving.browser.limit(request.limits.or(self.limits().browser));
         serving.refill.notify_one();
-        if let Some(lease) = serving.warm.take(Instant::now()) {
+        if request.gate.is_some() {
+            // The context of a warm lease exists already, with the gate of all others.
+            serving.warm.pass(Instant::now());
+        } else if let Some(lease) = serving.warm.take(Instant::now()) {
             return Choice::Warm(lease.counted());
         }
         serving.browser.count(1);

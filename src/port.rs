@@ -109,7 +109,7 @@ pub enum Settle {
     Plain,
     /// The context in the reply belongs to the lease that asked; this is its gate, if it has one. The gate is kept until
     /// Chrome has disposed of the context.
-    Bind(Option<Arc<dyn egress::EgressGate>>),
+    Bind(Option<egress::OpenedGate>),
     /// Chrome's own default context, which the reply names, belongs to the lease that asked.
     BindNative,
     /// The context was disposed of.

@@ -6,7 +6,8 @@
 //! `directory` says on which node a session lives. `client` is one client, `socket` its socket; `session_files` is the
 //! directory of a session, `extensions` looks for those that a client names. `persistence` saves sessions and keeps their
 //! records in the store, `profile_holders` says which session saves which profile, `profile_lease` holds it against other
-//! servers, `egress_log` what gates report, `tombstone` remembers how sessions ended, `error` says why a request is not served.
+//! servers, `egress_log` what gates report, `proxy` reads the proxies of sessions, `hidden_query` hides them in URLs that are handed
+//! out, `tombstone` remembers how sessions ended, `error` says why a request is not served.
 
 mod admission;
 mod caller;
@@ -17,6 +18,7 @@ mod egress_log;
 mod error;
 mod extensions;
 mod fair_queue;
+pub mod hidden_query;
 mod id;
 pub mod launch;
 pub mod lifecycle;
@@ -25,6 +27,7 @@ pub mod pages;
 pub mod persistence;
 mod profile_holders;
 mod profile_lease;
+mod proxy;
 pub mod session_files;
 pub mod socket;
 pub mod task;

@@ -51,6 +51,8 @@ pub struct Parts {
     pub permissions: bool,
     /// Contents of form fields, passwords included; only on request.
     pub fields: bool,
+    /// User and password of the proxies of contexts: for what only the server reads.
+    pub credentials: bool,
     /// Most form fields of a page; the report says how many more there were.
     pub most_fields: usize,
     /// Deadline of the whole capture. What has not been read by then is missing, and the report says so.
@@ -68,6 +70,7 @@ impl Default for Parts {
             pages: true,
             permissions: true,
             fields: false,
+            credentials: false,
             most_fields: 10_000,
             deadline: Duration::from_secs(300),
             page_deadline: Duration::from_secs(5),

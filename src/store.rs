@@ -18,6 +18,7 @@ mod profile_lease;
 mod record;
 mod redis;
 pub mod seal;
+mod sealed_text;
 mod stream;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use self::{
         UnreadableSession, UnreadableSnapshot,
     },
     redis::Redis,
+    sealed_text::{BadSealedText, SealedText},
     stream::{Reader, Writer},
 };
 use crate::api_types::Owner;

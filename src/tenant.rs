@@ -33,7 +33,7 @@ pub use self::{
     file::{FileError, Parsed, check_name, moment, network, parse},
     freshness::Freshness,
     limits::{LimitBook, Limits, Pace, Sharing},
-    network::{ServerNetwork, TenantNetwork},
+    network::{NetworkChange, ServerNetwork, TenantNetwork},
     tenants::{Changes, Presented, Tenants},
     token::{Access, Scope, Token},
     usage::UsageLedger,
@@ -41,7 +41,7 @@ pub use self::{
 pub use crate::api_types::Secret;
 use crate::{
     api_types::{Owner, capability::Capabilities},
-    port::egress::EgressRules,
+    port::egress::{EgressRules, UpstreamProxy},
 };
 
 /// Somebody who has sessions and snapshots of its own. There is one value for each tenant as long as the process runs:
@@ -95,6 +95,11 @@ impl Tenant {
     pub fn egress_rules(&self, server: &ServerNetwork) -> EgressRules {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
         settings.network.rules(server, settings.capabilities.private_network)
+    }
+
+    /// The operator's proxy for its sessions now, as it is written.
+    pub fn proxy(&self) -> Option<UpstreamProxy> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).network.proxy.clone()
     }
 
     /// Whether the operator has removed it since its request was accepted.

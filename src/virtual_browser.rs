@@ -149,8 +149,8 @@ pub struct VirtualBrowser {
     identity: Arc<Identity>,
     /// The CDP session that owns the contexts, permissions and downloads; clients do not see it.
     base: CdpSessionId,
-    /// Whether the requests of its pages pass a gate.
-    is_gated: bool,
+    /// Whether a context can have a gate: then no proxy that a client names reaches Chrome.
+    has_gates: bool,
     scope: Scope,
     views: HashMap<ViewId, View>,
     files: Files,
@@ -196,7 +196,7 @@ impl VirtualBrowser {
             most_pages: None,
             identity,
             base,
-            is_gated: false,
+            has_gates: false,
             scope: Scope::new(context, browser),
             views: HashMap::new(),
             files: Files::new(directory),
@@ -225,9 +225,10 @@ impl VirtualBrowser {
         self.limits = limits;
     }
 
-    /// Sets that the requests of the session's pages pass a gate, which its clients must not get around.
+    /// Sets that contexts of the session can have a gate: its clients must not get around it, and it uses the proxies that they
+    /// name.
     pub fn set_gated(&mut self) {
-        self.is_gated = true;
+        self.has_gates = true;
     }
 
     /// Changes what the session may do, from the next command on.

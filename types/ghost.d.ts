@@ -387,6 +387,10 @@ export namespace Ghost {
     browserProcesses?: number;
     /** Bytes of its files on disk now: downloads, and files that clients uploaded. */
     filesSize: number;
+    /** Bytes from its pages, if its requests pass gates (`egress`). */
+    egressUp: number;
+    /** Bytes to its pages, then. */
+    egressDown: number;
   }
 
   /** The network access of a session. */
@@ -480,6 +484,10 @@ export namespace Ghost {
     persist?: boolean;
     /** The user data directory of its browser, which is `dedicated` and keeps everything there: made if there is none of this name. Not together with `snapshot` or `profile`. */
     userData?: string;
+    /** The proxy through which its pages leave: `http://USER:PASSWORD@HOST:PORT` or `socks5://…`. Nothing shows it again. */
+    proxy?: string;
+    /** The hosts that are connected to without `proxy`, with commas between them. */
+    proxyBypass?: string;
   }
 
   /** Of `ghost.createSession`. */
@@ -1406,6 +1414,10 @@ export namespace Ghost {
     autosave?: Milliseconds;
     /** How long the files of a clone can be fetched after its end. It begins without files. */
     keepFiles?: Milliseconds;
+    /** The proxy through which the pages of each clone leave: `http://USER:PASSWORD@HOST:PORT`, `socks5://…`, or `direct://` for none; that of the session if absent. */
+    proxy?: string;
+    /** The hosts that are connected to without `proxy`, with commas between them. */
+    proxyBypass?: string;
   }
 
   /** Of `ghost.cloneSession`. */
@@ -1677,6 +1689,12 @@ export namespace Ghost {
     why: string;
   }
 
+  /** Of `ghost.egressExhausted`. */
+  interface EgressExhaustedEvent {
+    /** The limit, in bytes. */
+    limit: number;
+  }
+
   /** Of `ghost.profileLost`. */
   interface ProfileLostEvent {
     /** The name of the profile. */
@@ -1817,6 +1835,8 @@ export namespace Ghost {
     'ghost.downloadFinished': DownloadFinishedEvent;
     /** A connection of a page was refused, or failed. The page sees `net::ERR_SOCKS_CONNECTION_FAILED` in each case. When a page causes very many, some are not sent; `getEgress` counts all. */
     'ghost.egressFailed': EgressFailedEvent;
+    /** The pages of the session have transferred as many bytes as they may (`egress_bytes_per_session`): their connections are cut, and new ones are refused. */
+    'ghost.egressExhausted': EgressExhaustedEvent;
     /** The session does not save its profile any more: it could not reach the store for so long that a session on another server may have the profile by now. */
     'ghost.profileLost': ProfileLostEvent;
   }

@@ -22,6 +22,7 @@ mod clones;
 mod codec;
 mod connect;
 mod docs;
+mod egress;
 mod fake;
 mod memory;
 mod neighbour;
@@ -71,7 +72,7 @@ impl Bench {
 
 type Group = fn(&Bench) -> io::Result<Section>;
 
-const GROUPS: [(&str, Group); 18] = [
+const GROUPS: [(&str, Group); 19] = [
     ("roundtrip", roundtrip::roundtrip),
     ("pipelined", roundtrip::pipelined),
     ("results", bulk::results),
@@ -88,6 +89,7 @@ const GROUPS: [(&str, Group); 18] = [
     ("memory", memory::memory),
     ("snapshots", snapshots::snapshots),
     ("clones", clones::clones),
+    ("egress", egress::egress),
     ("idle", alone::idle),
     ("alone", alone::alone),
 ];

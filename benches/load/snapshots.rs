@@ -62,6 +62,7 @@ async fn measure(bench: &Bench) -> Done<Section> {
         cgroups: None,
         has_extensions: false,
         egress: None,
+        is_gated: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let pool = Pool::start(plan, Metrics::default().into()).await?;
@@ -80,12 +81,14 @@ async fn measure(bench: &Bench) -> Done<Section> {
                 kind: BrowserKind::Shared,
                 company: Company::Anyone,
                 limits: BrowserLimits::default(),
+                gate: None,
             })
             .await?,
             pool.lease(LeaseRequest {
                 kind: BrowserKind::Shared,
                 company: Company::Anyone,
                 limits: BrowserLimits::default(),
+                gate: None,
             })
             .await?,
         );

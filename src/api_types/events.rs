@@ -30,7 +30,7 @@ impl EventEntry {
 }
 
 /// All events.
-pub(super) const EVENTS: [EventEntry; 11] = [
+pub(super) const EVENTS: [EventEntry; 12] = [
     EventEntry::of::<SessionExpiring>(),
     EventEntry::of::<SessionUpdated>(),
     EventEntry::of::<ClientAttached>(),
@@ -41,6 +41,7 @@ pub(super) const EVENTS: [EventEntry; 11] = [
     EventEntry::of::<UserDataTooLarge>(),
     EventEntry::of::<DownloadFinished>(),
     EventEntry::of::<EgressFailed>(),
+    EventEntry::of::<EgressExhausted>(),
     EventEntry::of::<ProfileLost>(),
 ];
 
@@ -194,4 +195,16 @@ pub struct EgressFailed {
 
 impl Event for EgressFailed {
     const NAME: &'static str = "egressFailed";
+}
+
+/// The pages of the session have transferred as many bytes as they may (`egress_bytes_per_session`): their connections are cut,
+/// and new ones are refused.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EgressExhausted {
+    /// The limit, in bytes.
+    pub limit: u64,
+}
+
+impl Event for EgressExhausted {
+    const NAME: &'static str = "egressExhausted";
 }

@@ -56,6 +56,20 @@ impl JsonSchema for Launch {
                 ] },
                 "acceptInsecureCerts": { "type": "boolean" },
                 "ignoreHTTPSErrors": { "type": "boolean" },
+                "proxy": { "anyOf": [
+                    {
+                        "type": "object",
+                        "required": ["server"],
+                        "properties": {
+                            "server": { "type": "string" },
+                            "bypass": { "type": "string" },
+                            "username": { "type": "string" },
+                            "password": { "type": "string" },
+                        },
+                        "additionalProperties": false,
+                    },
+                    { "type": "null" },
+                ] },
                 "slowMo": { "type": "number", "minimum": 0, "maximum": 4000 },
                 "enableExtensions": { "anyOf": [
                     { "type": "boolean" },

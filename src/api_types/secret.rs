@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
+
 /// A secret. Neither `Debug` nor an error shows it, and it has no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T = String>(T);
@@ -15,6 +17,12 @@ impl<T> Secret<T> {
     /// The secret itself: for comparing and hashing, and for the one place that hands it out.
     pub fn reveal(&self) -> &T {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self)
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Metadata, Millis, Options, Session, Unreadable};
+use super::{Metadata, Millis, Options, Session, Unreadable, WantedProxy};
 
 /// Most copies that one command makes of a session.
 pub const COPIES_MOST: u32 = 100;
@@ -249,6 +249,8 @@ pub struct Copies {
     pub options: Options,
     /// What is copied.
     pub parts: Vec<SnapshotPart>,
+    /// The proxy of each clone, instead of that of the session.
+    pub proxy: Option<WantedProxy>,
 }
 
 /// The content of a snapshot in one document.

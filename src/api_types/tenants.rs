@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Capability, Millis, given, whole};
+use super::{Capability, Millis, Secret, given, whole};
 
 /// Most of a number of bytes or snapshots: as of a size in the settings.
 pub const BYTES_MOST: u64 = 1 << 50;
@@ -63,6 +63,10 @@ pub struct TenantLimits {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(with = "Option<u32>", range(min = 0, max = 1_125_899_906_842_624_u64))]
     pub max_file_bytes: Option<u64>,
+    /// Most bytes that the pages of one session may send and load together.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schemars(with = "Option<u32>", range(min = 0, max = 1_125_899_906_842_624_u64))]
+    pub egress_bytes_per_session: Option<u64>,
     /// Longest time that a session may last.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub max_session_time: Option<Millis>,
@@ -79,6 +83,41 @@ pub struct TenantLimits {
     pub browser_memory_max: Option<u64>,
 }
 
+/// What the sessions of a tenant may connect to, on a server that limits it (`docs/egress.md`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenantEgress {
+    /// The only hosts; all if absent.
+    #[serde(deserialize_with = "given")]
+    pub allow: Option<Vec<String>>,
+    /// Hosts that are taken out.
+    pub deny: Vec<String>,
+    /// The ports, such as `80,443`; those of the server if absent.
+    #[serde(deserialize_with = "given")]
+    pub ports: Option<String>,
+    /// The proxy through which they leave, `http://USER:PASSWORD@HOST:PORT` or `socks5://…`; none if absent. The text that
+    /// `getTenant` shows stands for the proxy that the tenant has.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<Secret>,
+}
+
+/// What the sessions of a tenant may connect to, without the secrets of its proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TenantEgressInfo {
+    /// The only hosts; all if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Vec<String>>,
+    /// Hosts that are taken out.
+    pub deny: Vec<String>,
+    /// The ports; those of the server if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<String>,
+    /// The proxy through which they leave, with `***` in place of user and password; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+}
+
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TenantInfo {
@@ -88,6 +127,8 @@ pub struct TenantInfo {
     pub capabilities: Vec<Capability>,
     /// How much it may use.
     pub limits: TenantLimits,
+    /// What its sessions may connect to.
+    pub egress: TenantEgressInfo,
 }
 
 /// One page of the tenants.

@@ -376,6 +376,7 @@ mod tests {
             cgroups: Some(Arc::new(cgroups)),
             has_extensions: false,
             egress: None,
+            is_gated: false,
         };
         let (source, special) = (Source::Local(launch), LaunchSpec::default());
         let started = start(BrowserId(1), &source, &special, false, Shares::default(), Arc::default()).await;

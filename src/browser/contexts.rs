@@ -27,15 +27,14 @@ pub(super) fn create(base: &CdpSessionId, egress: &LeaseEgress, new: &NewContext
     };
     let gate = egress.open(upstream).map_err(|error| {
         tracing::error!(%error, "no gate could be opened for a context");
-        CdpError::server(format!("the context was not created: no gate (egress) could be opened for it: {error}"))
+        CdpError::server(format!(
+            "the context was not created: no gate (egress), behind which its proxy is, could be opened: {error}"
+        ))
     })?;
     let proxy = match (&gate, &new.proxy) {
-        (Some(gate), _) => Some((gate.proxy_server(), Some(NO_BYPASS))),
+        (Some(opened), _) => Some((opened.gate.proxy_server(), Some(NO_BYPASS))),
         (None, ContextProxy::AsWritten { server, bypass }) => Some((server.as_str(), bypass.as_deref())),
-        (None, ContextProxy::None) => None,
-        (None, ContextProxy::UpstreamProxy(_)) => {
-            return Err(CdpError::server("the context was not created: its browser has no gates for a proxy (egress)"));
-        }
+        (None, ContextProxy::None | ContextProxy::UpstreamProxy(_)) => None,
     };
     let mut params = r#"{"disposeOnDetach":true"#.to_owned();
     if let Some((server, bypass)) = proxy {
@@ -55,8 +54,9 @@ impl Browser {
         lease: LeaseId,
         base: &CdpSessionId,
         egress: &LeaseEgress,
+        new: &NewContext,
     ) -> Result<ContextId, CallError> {
-        let call = create(base, egress, &NewContext::default());
+        let call = create(base, egress, new);
         let call = call.map_err(|error| CallError::Refused { method: METHOD, error })?;
         let result = self.own_call(METHOD, call, Some(lease)).await?;
         member(&result, METHOD, "browserContextId").map(ContextId::from)

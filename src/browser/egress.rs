@@ -5,10 +5,15 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
-use crate::port::egress::{BrowserGates, EgressBinding, EgressGate, EgressGates, GateFront, Strays, UpstreamProxy};
+use crate::{
+    cdp::ids::ContextId,
+    port::egress::{
+        BrowserGates, EgressBinding, EgressGate, EgressGates, GateFront, OpenedGate, Strays, UpstreamProxy,
+    },
+};
 
 /// The only bypass rule that Chrome gets: not even loopback goes around the proxy. Chrome takes the last rule that fits, so
 /// no other may follow it.
@@ -20,22 +25,36 @@ pub(super) struct BrowserEgress {
     gates: Arc<dyn BrowserGates>,
     /// The gate of Chrome's own default context, if a session is to use that.
     native: Option<Arc<dyn EgressGate>>,
+    /// The front of the gate of a context that is like all others. `None` if such a context has no gate: then only those have
+    /// one for which a client names a proxy.
+    standard: Option<GateFront>,
 }
 
 impl BrowserEgress {
-    /// Opens the gates that a browser needs before it is started. `has_native` says whether a session is to use Chrome's own
-    /// default context.
-    pub(super) fn open(all: &dyn EgressGates, has_native: bool) -> io::Result<Self> {
+    /// Opens the gates that a browser needs before it is started. `standard` is the front of the gate of a context that is
+    /// like all others, if such a context is to have one; `has_native` says whether a session is to use Chrome's own default
+    /// context.
+    pub(super) fn open(all: &dyn EgressGates, standard: Option<GateFront>, has_native: bool) -> io::Result<Self> {
         let gates = all.of_browser()?;
-        let native = has_native.then(|| gates.open(GateFront::Socks5)).transpose()?;
-        Ok(Self { gates, native })
+        let native = standard.filter(|_| has_native).map(|front| gates.open(front)).transpose()?;
+        Ok(Self { gates, native, standard })
+    }
+
+    /// Whether all its contexts have gates.
+    pub(super) fn is_closed(&self) -> bool {
+        self.standard.is_some()
     }
 
     /// The flags for Chrome, which must follow all others: of two with one name Chrome uses the last.
     ///
     /// *Measured:* against WebRTC headless shell obeys the first policy flag alone and full Chrome the second; TURN over TCP
     /// makes both ask the system's resolver unless all names are mapped away. `127.*` stays, because the gates are there.
+    ///
+    /// None if a context that is like all others has no gate.
     pub(super) fn flags(&self) -> Vec<String> {
+        if !self.is_closed() {
+            return Vec::new();
+        }
         let proxy = self.native.as_ref().map_or_else(|| self.gates.nobody(), |gate| gate.proxy_server());
         vec![
             format!("--proxy-server={proxy}"),
@@ -61,6 +80,8 @@ impl BrowserEgress {
 #[derive(Debug)]
 pub(super) struct LeaseEgress {
     of: Option<BrowserEgress>,
+    /// The front of the gate of a context for which no client names a proxy, if such a context has a gate.
+    standard: Option<GateFront>,
     // Guards what the gates are bound to; held while the few gates of a lease are told.
     state: Mutex<State>,
 }
@@ -78,6 +99,8 @@ struct OfContext {
     gate: Weak<dyn EgressGate>,
     /// The proxy that a client named for the context, instead of that of the session.
     upstream: Option<UpstreamProxy>,
+    /// The context, once Chrome has made it.
+    context: Arc<OnceLock<ContextId>>,
 }
 
 impl OfContext {
@@ -90,20 +113,30 @@ impl OfContext {
 }
 
 impl LeaseEgress {
-    /// The gates of a lease in a browser with these gates, if it has some.
-    pub(super) fn new(of: Option<BrowserEgress>) -> Self {
-        Self { of, state: Mutex::default() }
+    /// The gates of a lease in a browser with these gates, if it has some. `wanted` is the front of the gates of its contexts,
+    /// if that is not the one of all others in the browser.
+    pub(super) fn new(of: Option<BrowserEgress>, wanted: Option<GateFront>) -> Self {
+        let standard = wanted.or(of.as_ref().and_then(|of| of.standard));
+        Self { of, standard, state: Mutex::default() }
     }
 
-    /// Whether the requests of its contexts pass gates.
-    pub(super) fn is_gated(&self) -> bool {
+    /// Whether a context can have a gate.
+    pub(super) fn has_gates(&self) -> bool {
         self.of.is_some()
     }
 
-    /// Opens the gate of another context, with the proxy that a client named for it; `None` in a browser without gates.
-    pub(super) fn open(&self, upstream: Option<&UpstreamProxy>) -> io::Result<Option<Arc<dyn EgressGate>>> {
-        let Some(of) = &self.of else { return Ok(None) };
-        let gate = of.gates.open(upstream.map_or(GateFront::Socks5, UpstreamProxy::front))?;
+    /// Whether the requests of all its contexts pass gates.
+    pub(super) fn is_gated(&self) -> bool {
+        self.standard.is_some()
+    }
+
+    /// Opens the gate of another context, with the proxy that a client named for it; `None` if it needs none.
+    ///
+    /// Fails as sockets do, and if the browser has no gates.
+    pub(super) fn open(&self, upstream: Option<&UpstreamProxy>) -> io::Result<Option<OpenedGate>> {
+        let Some(front) = upstream.map(UpstreamProxy::front).or(self.standard) else { return Ok(None) };
+        let of = self.of.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
+        let gate = OpenedGate::new(of.gates.open(front)?);
         self.add(&gate, upstream.cloned());
         Ok(Some(gate))
     }
@@ -111,13 +144,18 @@ impl LeaseEgress {
     /// The lease has Chrome's own default context: its gate is one of the lease.
     pub(super) fn take_native(&self) {
         if let Some(gate) = self.of.as_ref().and_then(|of| of.native.clone()) {
-            self.add(&gate, None);
+            self.add(&OpenedGate::new(gate), None);
         }
     }
 
-    fn add(&self, gate: &Arc<dyn EgressGate>, upstream: Option<UpstreamProxy>) {
+    /// The proxy that a client named for a context.
+    pub(super) fn proxy_of(&self, context: &ContextId) -> Option<UpstreamProxy> {
+        self.state().gates.iter().find(|of| of.context.get() == Some(context))?.upstream.clone()
+    }
+
+    fn add(&self, OpenedGate { gate, context }: &OpenedGate, upstream: Option<UpstreamProxy>) {
         let mut state = self.state();
-        let of = OfContext { gate: Arc::downgrade(gate), upstream };
+        let of = OfContext { gate: Arc::downgrade(gate), upstream, context: context.clone() };
         if let Some(binding) = &state.binding {
             of.bind(binding);
         }
@@ -222,18 +260,28 @@ mod tests {
     }
 
     fn binding() -> EgressBinding {
-        EgressBinding { owner: Owner::local(), rules: Arc::default(), upstream: None, report: Arc::new(Deaf) }
+        EgressBinding {
+            owner: Owner::local(),
+            rules: Arc::default(),
+            upstream: None,
+            of_tenant: None,
+            report: Arc::new(Deaf),
+        }
+    }
+
+    fn browser(standard: Option<GateFront>) -> BrowserEgress {
+        BrowserEgress { gates: Arc::new(FakeGates::default()), native: None, standard }
     }
 
     fn lease() -> LeaseEgress {
-        LeaseEgress::new(Some(BrowserEgress { gates: Arc::new(FakeGates::default()), native: None }))
+        LeaseEgress::new(Some(browser(Some(GateFront::Socks5))), None)
     }
 
     fn made(egress: &LeaseEgress, proxy: ContextProxy) -> (String, Arc<dyn EgressGate>) {
         let base = CdpSessionId::from("BASE");
         let call = super::super::contexts::create(&base, egress, &NewContext { proxy }).expect("a gate");
-        let Settle::Bind(Some(gate)) = call.settle else { panic!("{:?}", call.settle) };
-        (call.params, gate)
+        let Settle::Bind(Some(opened)) = call.settle else { panic!("{:?}", call.settle) };
+        (call.params, opened.gate)
     }
 
     fn is_bound(gate: &Arc<dyn EgressGate>) -> bool {
@@ -253,13 +301,32 @@ mod tests {
         let (params, _) = made(&egress, ContextProxy::UpstreamProxy(upstream.clone()));
         // Its credentials are the client's, and are asked for in HTTP.
         assert!(params.contains(r#""proxyServer":"http://127.0.0.2:2","proxyBypassList":"<-loopback>""#), "{params}");
-        let open = LeaseEgress::new(None);
+        let open = LeaseEgress::new(None, None);
         let base = CdpSessionId::from("BASE");
         let call = |proxy| super::super::contexts::create(&base, &open, &NewContext { proxy });
         let params = call(as_written()).expect("no gate").params;
         assert_eq!(params, r#"{"disposeOnDetach":true,"proxyServer":"x:1","proxyBypassList":"*"}"#);
         assert_eq!(call(ContextProxy::None).expect("no gate").params, r#"{"disposeOnDetach":true}"#);
         call(ContextProxy::UpstreamProxy(upstream)).expect_err("nothing would use the proxy");
+    }
+
+    #[test]
+    fn a_proxy_that_a_client_names_has_a_gate_where_others_have_none() {
+        let upstream = |url| UpstreamProxy::parse(url, NamedBy::Tenant).expect("a proxy");
+        let open = browser(None);
+        assert!(open.flags().is_empty());
+        let egress = LeaseEgress::new(Some(open.clone()), None);
+        assert!(egress.has_gates() && !egress.is_gated() && matches!(egress.open(None), Ok(None)));
+        egress.bind(binding());
+        let (params, gate) = made(&egress, ContextProxy::UpstreamProxy(upstream("socks5://p:1")));
+        assert!(params.contains("socks5://127.0.0.2:0") && params.contains(NO_BYPASS) && is_bound(&gate), "{params}");
+        // A session with a proxy: its contexts have gates too for which no other is named.
+        let egress = LeaseEgress::new(Some(open), Some(upstream("http://p:1").front()));
+        egress.bind(EgressBinding { upstream: Some(upstream("http://p:1")), ..binding() });
+        let (params, gate) = made(&egress, ContextProxy::None);
+        assert!(params.contains("http://127.0.0.2:1") && format!("{gate:?}").contains("http://p:1"), "{params}");
+        assert!(egress.is_gated());
+        LeaseEgress::new(None, Some(GateFront::Socks5)).open(None).expect_err("this browser cannot have gates");
     }
 
     #[test]
@@ -279,12 +346,13 @@ mod tests {
     #[test]
     fn flags_leave_chrome_no_way_but_the_gates() {
         let (gates, native) = (Arc::new(FakeGates::default()), None);
-        let flags = BrowserEgress { gates: gates.clone(), native }.flags();
+        let standard = Some(GateFront::Socks5);
+        let flags = BrowserEgress { gates: gates.clone(), native, standard }.flags();
         assert_eq!(flags[..2], ["--proxy-server=socks5://127.9.9.9:1", "--proxy-bypass-list=<-loopback>"]);
         let native = Some(gates.open(GateFront::Socks5).expect("a gate"));
-        let egress = BrowserEgress { gates, native };
+        let egress = BrowserEgress { gates, native, standard };
         assert_eq!(egress.flags()[0], "--proxy-server=socks5://127.0.0.2:0");
-        let lease = LeaseEgress::new(Some(egress.clone()));
+        let lease = LeaseEgress::new(Some(egress.clone()), None);
         lease.take_native();
         lease.bind(binding());
         assert!(egress.native.is_some_and(|gate| is_bound(&gate)));

@@ -62,7 +62,7 @@ pub(crate) fn lease() -> (Lease, Seen) {
         counted: false,
         claimed: AtomicBool::new(false),
         writer: Writer::new(Framing::JSON_PIPE),
-        egress: Arc::new(LeaseEgress::new(None)),
+        egress: Arc::new(LeaseEgress::new(None, None)),
         browser: Browser { shared: Arc::new(shared) },
     };
     let released = seen.released.clone();

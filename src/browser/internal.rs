@@ -22,7 +22,7 @@ use crate::{
         json_object::quote,
         permission::Ruling,
     },
-    port::{Call, PageSetup, Permit, Settle},
+    port::{Call, ContextProxy, NewContext, PageSetup, Permit, Settle, egress::UpstreamProxy},
 };
 
 /// The location of a session: enough to work in its contexts while its task holds the lease.
@@ -144,9 +144,15 @@ impl ContextHandle {
         let _ = all.await;
     }
 
-    /// Makes another context of the session.
-    pub async fn new_context(&self) -> Result<ContextId, CallError> {
-        self.browser.new_context(self.lease, &self.base, &self.egress).await
+    /// Makes another context of the session, with this proxy instead of that of the session.
+    pub async fn new_context(&self, proxy: Option<UpstreamProxy>) -> Result<ContextId, CallError> {
+        let new = NewContext { proxy: proxy.map_or(ContextProxy::None, ContextProxy::UpstreamProxy) };
+        self.browser.new_context(self.lease, &self.base, &self.egress, &new).await
+    }
+
+    /// The proxy that a client named for a context of the session.
+    pub fn proxy_of(&self, context: &ContextId) -> Option<UpstreamProxy> {
+        self.egress.proxy_of(context)
     }
 }
 

@@ -24,7 +24,10 @@ use crate::{
         error::CdpError,
         ids::{CdpSessionId, ContextId},
     },
-    port::{Call, Interest, NewContext, ResumeAs, Settle, Tag, egress::EgressBinding},
+    port::{
+        Call, Interest, NewContext, ResumeAs, Settle, Tag,
+        egress::{EgressBinding, GateFront},
+    },
 };
 
 /// The default context of a lease.
@@ -152,9 +155,14 @@ impl Lease {
         Ok(())
     }
 
-    /// Whether the requests of its contexts pass gates.
+    /// Whether the requests of all its contexts pass gates.
     pub fn is_gated(&self) -> bool {
         self.egress.is_gated()
+    }
+
+    /// Whether a context can have a gate, for the proxy that a client names for it.
+    pub fn has_gates(&self) -> bool {
+        self.egress.has_gates()
     }
 
     /// Says what the gates of its contexts may connect to, those of contexts to come too. Until then they refuse everything.
@@ -234,21 +242,22 @@ impl Lease {
 }
 
 impl Browser {
-    /// Makes a lease: a browser-level CDP session, a context on it, and a blank page.
-    pub(crate) async fn lease(&self) -> Result<Lease, CallError> {
-        self.new_lease(LeaseContext::Created("".into())).await.map(|(lease, _)| lease)
+    /// Makes a lease: a browser-level CDP session, a context on it, and a blank page. `gate` is the front of the gates of its
+    /// contexts, if that is not the one of all others in the browser.
+    pub(crate) async fn lease(&self, gate: Option<GateFront>) -> Result<Lease, CallError> {
+        self.new_lease(LeaseContext::Created("".into()), gate).await.map(|(lease, _)| lease)
     }
 
     /// Makes a lease for the proof that nothing gets around its gates, with its page.
     pub(super) async fn proving_lease(&self) -> Result<(Lease, String), CallError> {
         self.shared.proved.store(true, Ordering::Release);
-        self.new_lease(LeaseContext::Created("".into())).await
+        self.new_lease(LeaseContext::Created("".into()), None).await
     }
 
     /// Makes a warm lease: its page has evaluated a script once, which makes the client's first
     /// evaluation fast, and the client's root exists.
     pub(crate) async fn warm_lease(&self) -> Result<Lease, CallError> {
-        let made = self.new_lease(LeaseContext::Created("".into())).await?;
+        let made = self.new_lease(LeaseContext::Created("".into()), None).await?;
         self.warmed(made).await
     }
 
@@ -260,7 +269,7 @@ impl Browser {
         if self.shared.dedicated.swap(true, Ordering::AcqRel) || self.shared.leases.load(Ordering::Acquire) > of_proof {
             return Err(CallError::Taken);
         }
-        let made = self.new_lease(LeaseContext::Native("".into())).await?;
+        let made = self.new_lease(LeaseContext::Native("".into()), None).await?;
         self.warmed(made).await
     }
 
@@ -273,7 +282,7 @@ impl Browser {
     }
 
     /// Makes a lease with a default context like this one, whose id is not known yet.
-    async fn new_lease(&self, context: LeaseContext) -> Result<(Lease, String), CallError> {
+    async fn new_lease(&self, context: LeaseContext, gate: Option<GateFront>) -> Result<(Lease, String), CallError> {
         if matches!(context, LeaseContext::Created(_)) && self.is_dedicated() {
             return Err(CallError::Taken);
         }
@@ -290,11 +299,13 @@ impl Browser {
             counted: false,
             claimed: AtomicBool::new(false),
             writer: Writer::new(self.shared.framing),
-            egress: Arc::new(LeaseEgress::new(self.shared.egress.clone())),
+            egress: Arc::new(LeaseEgress::new(self.shared.egress.clone(), gate)),
             browser: self.clone(),
         };
         lease.context = match lease.context {
-            LeaseContext::Created(_) => LeaseContext::Created(self.new_context(id, &lease.base, &lease.egress).await?),
+            LeaseContext::Created(_) => {
+                LeaseContext::Created(self.new_context(id, &lease.base, &lease.egress, &NewContext::default()).await?)
+            }
             LeaseContext::Native(_) => {
                 lease.egress.take_native();
                 let (method, params) = ("Target.getBrowserContexts", "{}".to_owned());

@@ -77,8 +77,10 @@ pub struct Launch {
     pub cgroups: Option<Arc<Cgroups>>,
     /// Whether dedicated browsers can load extensions, and keep those that are in their user data.
     pub has_extensions: bool,
-    /// What makes the gates of a browser, if its contexts are to have some.
+    /// What makes the gates of a browser, if its contexts can have some.
     pub egress: Option<Arc<dyn EgressGates>>,
+    /// Whether all its contexts are to have gates; otherwise those for which a client names a proxy.
+    pub is_gated: bool,
 }
 
 impl Launch {

@@ -45,6 +45,7 @@ pub async fn of_local(found: &Found, directory: PathBuf) -> Result<String, Proto
         cgroups: None,
         has_extensions: false,
         egress: None,
+        is_gated: false,
     };
     // The open pipe keeps Chrome alive until the answer is there.
     let (process, _pipe) = Process::start(&launch, &[], None, None, Codec::Json)?;

@@ -36,7 +36,7 @@ use crate::{
     },
     config::RemoteUrl,
     metrics::Metrics,
-    port::{BrowserId, Identity, LaunchSpec, ScreenSize, UserData},
+    port::{BrowserId, Identity, LaunchSpec, ScreenSize, UserData, egress::GateFront},
 };
 
 /// Time limit from the start of Chrome to its first replies.
@@ -169,7 +169,8 @@ pub(crate) async fn start(
     let Opened { transport, process, egress, greeting } = match source {
         Source::Local(launch) => {
             let launch = &*launch.with(special, has_native);
-            let special = Special { user_data: special.user_data(), screen: special.screen(), has_native };
+            let front = special.gate().or(launch.is_gated.then(GateFront::default));
+            let special = Special { user_data: special.user_data(), screen: special.screen(), has_native, front };
             match open_local(launch, special, launch.codec.codec()).await {
                 Err(BrowserError::NoCbor) => {
                     if launch.codec.fall_back() {
@@ -257,11 +258,22 @@ struct Special<'a> {
     user_data: Option<&'a UserData>,
     screen: Option<ScreenSize>,
     has_native: bool,
+    /// The front of the gates of its contexts, if all are to have some.
+    front: Option<GateFront>,
 }
 
 async fn open_local(launch: &Launch, special: Special<'_>, codec: Codec) -> Result<Opened, BrowserError> {
-    let egress = launch.egress.as_ref().map(|gates| BrowserEgress::open(&**gates, special.has_native));
-    let egress = egress.transpose().map_err(BrowserError::NoGate)?;
+    let egress = launch.egress.as_ref().map(|gates| BrowserEgress::open(&**gates, special.front, special.has_native));
+    let egress = match egress.transpose() {
+        Ok(Some(egress)) => Some(egress),
+        Ok(None) if special.front.is_none() => None,
+        Ok(None) => return Err(BrowserError::NoGate(io::ErrorKind::Unsupported.into())),
+        Err(error) if special.front.is_none() => {
+            tracing::warn!(%error, "sessions in this browser can have no proxy of their own: it can have no gates (egress)");
+            None
+        }
+        Err(error) => return Err(BrowserError::NoGate(error)),
+    };
     let spawn = |error| BrowserError::Spawn { binary: launch.binary.display().to_string(), error };
     let left = || spawn(io::Error::other("the session that asked for it has left"));
     let user_data = special.user_data.map(|user_data| user_data.locked().ok_or_else(left)).transpose()?;

@@ -38,7 +38,10 @@ use crate::{
         target::TargetInfo,
     },
     config::RemoteUrl,
-    session::manager::{Caller, Scheme, ServiceError},
+    session::{
+        hidden_query,
+        manager::{Caller, Scheme, ServiceError},
+    },
 };
 
 /// How long Chrome may take to send its protocol.
@@ -246,7 +249,7 @@ async fn version(State(api): State<Api>, asker: Asker, uri: Uri) -> Result<Answe
         .unwrap_or("537.36")
         .to_owned();
     let separator = if url.contains('?') { "&" } else { "?" };
-    let query = if query.is_empty() { query } else { format!("{separator}{query}") };
+    let query = if query.is_empty() { query } else { format!("{separator}{}", hidden_query::hidden(&query)) };
     let mut version = Members(vec![("Browser", quoted(&member("product")))]);
     if browser.identity().major() >= 156 {
         version.0.push(("File-Path-Style", quoted("posix")));

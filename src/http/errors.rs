@@ -72,6 +72,7 @@ fn of_service(why: &ServiceError) -> Kind {
         ServiceError::SlowImport { .. } => (StatusCode::REQUEST_TIMEOUT, "slow-body"),
         ServiceError::NoSnapshot(_) => (StatusCode::NOT_FOUND, "no-snapshot"),
         ServiceError::Asleep(_) => (StatusCode::CONFLICT, "hibernated"),
+        ServiceError::LostProxy(_) => (StatusCode::CONFLICT, "proxy-needed"),
         ServiceError::InUse(_) => (StatusCode::CONFLICT, "in-use"),
         ServiceError::Restoring(_) => (StatusCode::CONFLICT, "restoring"),
         ServiceError::NoProfile(_) | ServiceError::UserData { why: UserDataError::Missing, .. } => {
@@ -113,6 +114,7 @@ fn of_tenant_change(why: &ChangeError) -> Kind {
         ChangeError::Edit { error: EditError::NoToken { .. }, .. } => (StatusCode::NOT_FOUND, "no-token"),
         ChangeError::Edit { error: EditError::Exists { .. }, .. } => (StatusCode::CONFLICT, "token-name-in-use"),
         ChangeError::Edit { error: EditError::Many(_), .. } => (StatusCode::CONFLICT, "too-many-tokens"),
+        ChangeError::Edit { error: EditError::ShownProxy, .. } => (StatusCode::BAD_REQUEST, "bad-value"),
         ChangeError::Edit { error: EditError::File(_) | EditError::Form(_), .. } | ChangeError::NotInForce(_) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "configuration")
         }
@@ -216,8 +218,9 @@ fn details(why: &ServiceError) -> Map<String, Value> {
         ServiceError::NoSession { ended: Some(ended), .. } => {
             json!({ "endedAgo": millis(ended.ago()), "reason": ended.why })
         }
-        ServiceError::Bad(bad) | ServiceError::Together(bad) => json!({ "field": bad.field }),
-        ServiceError::Page(PageError::Bad(bad)) => json!({ "field": bad.field }),
+        ServiceError::Bad(bad) | ServiceError::Together(bad) | ServiceError::Page(PageError::Bad(bad)) => {
+            json!({ "field": bad.field })
+        }
         ServiceError::Page(PageError::Several { count, matches, .. }) => json!({ "count": count, "matches": matches }),
         ServiceError::Page(PageError::Timeout { condition, seen, .. }) => {
             json!({ "condition": condition, "seen": seen })

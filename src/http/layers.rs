@@ -127,7 +127,7 @@ pub(super) async fn open_websocket(State(registry): State<SessionManager>, reque
     }
     // Who asks for a WebSocket always is a tenant.
     match request.extensions().get::<Caller>().cloned() {
-        Some(caller) => upgrade::answer(&registry, request, &caller).await,
+        Some(caller) => Box::pin(upgrade::answer(&registry, request, &caller)).await,
         None => unauthorized(&Denied::Missing),
     }
 }

@@ -93,7 +93,7 @@ impl Page {
     async fn send_key(&self, kind: &str, modifiers: u32, key: &Key) -> Result<(), PageError> {
         let text = key.text.as_deref().filter(|_| kind == "keyDown");
         let event =
-            KeyEvent { kind, modifiers, key: &key.key, code: &key.code, windows_virtual_key_code: key.number, text };
+            KeyEvent { kind, modifiers, key: &key.value, code: &key.code, windows_virtual_key_code: key.number, text };
         self.ask_long(self.driver(), &event).await.map(drop)
     }
 }

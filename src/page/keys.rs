@@ -6,7 +6,7 @@ use crate::api_types::{Bad, Modifier};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     /// The value of `KeyboardEvent.key`.
-    pub(super) key: String,
+    pub(super) value: String,
     /// The value of `KeyboardEvent.code`.
     pub(super) code: String,
     /// The virtual key code of Windows.
@@ -86,7 +86,7 @@ impl Key {
         if sign == ' ' {
             return Self::named(" ");
         }
-        let key = |code: String, number| Self { key: sign.into(), code, number, text: Some(sign.into()) };
+        let key = |code: String, number| Self { value: sign.into(), code, number, text: Some(sign.into()) };
         if sign.is_ascii_alphabetic() {
             let upper = sign.to_ascii_uppercase();
             return Some(key(format!("Key{upper}"), upper.into()));
@@ -100,7 +100,7 @@ impl Key {
         if let Some((key, code, number, text)) = NAMED.into_iter().find(|(key, code, ..)| [*key, *code].contains(&name))
         {
             let text = (!text.is_empty()).then(|| text.to_owned());
-            return Some(Self { key: key.to_owned(), code: code.to_owned(), number, text });
+            return Some(Self { value: key.to_owned(), code: code.to_owned(), number, text });
         }
         if let Some(letter) = name.strip_prefix("Key").filter(|letter| letter.len() == 1) {
             return Self::of_char(letter.chars().next()?.to_ascii_lowercase());
@@ -115,7 +115,7 @@ impl Key {
 
     /// The same key with Shift.
     fn shifted(self) -> Self {
-        let mut signs = self.key.chars();
+        let mut signs = self.value.chars();
         let (Some(sign), None) = (signs.next(), signs.next()) else { return self };
         let with_shift = SIGNS.into_iter().find(|(plain, ..)| *plain == sign).map(|(_, shifted, ..)| shifted);
         Self::of_char(with_shift.unwrap_or(sign.to_ascii_uppercase())).unwrap_or(self)
@@ -175,7 +175,7 @@ mod tests {
     fn combinations_are_read_as_playwright_does() {
         let read = |text: &str| {
             let (held, key) = combination(text).expect(text);
-            (held, key.key, key.code, key.number, key.text)
+            (held, key.value, key.code, key.number, key.text)
         };
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(read("a"), (vec![], "a".into(), "KeyA".into(), 65, text("a")));

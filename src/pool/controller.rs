@@ -412,7 +412,7 @@ impl Pool {
         let unconnected = self.unconnected();
         let slots = self.inner.slots.lock();
         let is_remote = |slot: &Slot| self.inner.sources[slot.source].is_remote();
-        let shared = slots.iter().filter(|(_, slot)| slot.kind == BrowserKind::Shared && self.may_serve(slot));
+        let shared = slots.iter().filter(|(_, slot)| slot.kind == BrowserKind::Shared && self.may_serve(slot, None));
         let browsers = shared.filter_map(|(id, slot)| slot.figures(*id, is_remote(slot))).collect::<Vec<_>>();
         drop(slots);
         let mut books = self.books();

@@ -100,6 +100,13 @@ impl<L> WarmPool<L> {
         lease
     }
 
+    /// A client comes for which no ready lease is of use; then call [`WarmPool::served`] when it has got its own.
+    pub(super) fn pass(&mut self, now: Instant) {
+        self.quiet = now + QUIET;
+        self.overdue.get_or_insert(now + LONGEST_WAIT);
+        self.waiting += 1;
+    }
+
     /// Takes out a lease that is of no use any more.
     pub(super) fn discard(&mut self, is_it: impl Fn(&L) -> bool) -> Option<L> {
         let at = self.ready.iter().position(is_it)?;

@@ -13,9 +13,12 @@ mod rules;
 mod special;
 mod upstream;
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+};
 
-use crate::api_types::Owner;
+use crate::{api_types::Owner, cdp::ids::ContextId};
 
 pub use self::{
     host::{BadHost, Host},
@@ -89,6 +92,22 @@ pub trait EgressGate: fmt::Debug + Send + Sync {
     fn unbind(&self);
 }
 
+/// A gate that was opened for a context that Chrome is to make.
+#[derive(Clone, Debug)]
+pub struct OpenedGate {
+    /// The gate.
+    pub gate: Arc<dyn EgressGate>,
+    /// The context, once Chrome has made it.
+    pub context: Arc<OnceLock<ContextId>>,
+}
+
+impl OpenedGate {
+    /// A gate of a context that does not exist yet.
+    pub fn new(gate: Arc<dyn EgressGate>) -> Self {
+        Self { gate, context: Arc::default() }
+    }
+}
+
 /// Whose a gate is, and what it may connect to.
 #[derive(Clone, Debug)]
 pub struct EgressBinding {
@@ -96,8 +115,10 @@ pub struct EgressBinding {
     pub owner: Owner,
     /// What may be connected to.
     pub rules: Arc<EgressRules>,
-    /// The proxy that everything goes through, but what its bypass list names.
+    /// The proxy that everything goes through, but what its bypass list names: that of the context, or of the session.
     pub upstream: Option<UpstreamProxy>,
+    /// The operator's proxy for the tenant: what the other one leaves out goes through it.
+    pub of_tenant: Option<UpstreamProxy>,
     /// Who is told.
     pub report: Arc<dyn EgressReport>,
 }

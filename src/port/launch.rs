@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use super::egress::GateFront;
 use crate::cdp::emulation::Override;
 
 /// What is different in a browser that is started for one session, from the others of this server. Browsers with equal
@@ -18,6 +19,7 @@ pub struct LaunchSpec {
     args: Arc<[String]>,
     user_data: Option<UserData>,
     screen: Option<ScreenSize>,
+    gate: Option<GateFront>,
     shown_extensions: Arc<[String]>,
 }
 
@@ -56,6 +58,17 @@ impl LaunchSpec {
     #[must_use]
     pub fn with_screen(self, screen: Option<ScreenSize>) -> Self {
         Self { screen, ..self }
+    }
+
+    /// As this one, with gates of this front for all its contexts; `None` is as the server says.
+    #[must_use]
+    pub fn with_gate(self, gate: Option<GateFront>) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// The front of the gates of its contexts, if it is not as the server says.
+    pub fn gate(&self) -> Option<GateFront> {
+        self.gate
     }
 
     /// The size of its screen; `None` if it is headless.

@@ -4,21 +4,20 @@ use data_encoding::BASE64_NOPAD;
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    api_types::{self, Bad, Beginning, Initial, Isolation, Launch, Millis, Options, WantedProfile},
+    api_types::{
+        self, Bad, Beginning, Initial, Isolation, Launch, Millis, Options, Secret, WantedProfile, WantedProxy,
+    },
     config::span,
+    session::hidden_query,
 };
 
 /// Options that other servers know, that would change the browser, and that this server does not have. They are refused by
 /// name, with the alternative.
-const NOT_YET: [(&str, &str); 14] = [
+const NOT_YET: [(&str, &str); 10] = [
     ("args", FLAGS),
     ("ignoreDefaultArgs", FLAGS),
     ("userDataDir", "use user_data=NAME, for a directory of the server that is kept under this name"),
-    ("proxy", PROXY),
-    ("proxyServer", PROXY),
-    ("proxy_server", PROXY),
-    ("externalProxyServer", PROXY),
-    ("proxyCountry", PROXY),
+    ("proxyCountry", "name the proxy itself: proxy=http://USER:PASSWORD@HOST:PORT"),
     ("stealth", ""),
     ("blockAds", BLOCK),
     ("block_ads", BLOCK),
@@ -27,8 +26,6 @@ const NOT_YET: [(&str, &str); 14] = [
     ("solveCaptchas", ""),
 ];
 const FLAGS: &str = "give flags as --NAME=VALUE, or in args of launch";
-const PROXY: &str =
-    "give the context a proxy: proxyServer of Target.createBrowserContext, or of your library's newContext";
 const BLOCK: &str = "use Network.setBlockedURLs";
 
 /// The options of a client's connection.
@@ -51,12 +48,14 @@ impl ConnectOptions {
     pub fn read(query: &str) -> Result<Self, Bad> {
         let mut wish = Self::default();
         let (mut isolated, mut snapshot, mut pages, mut profile) = (None, None, None, WantedProfile::default());
+        let (mut proxy, mut proxy_bypass) = (None, None);
         // Flags go behind those of `launch`, wherever that is in the query.
         let (mut launch, mut flags): (Option<Launch>, _) = (None, Vec::new());
         let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, given) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
             let (name, value) = (&*decoded(name), decoded(given.unwrap_or_default()));
+            let value = hidden_query::opened(name, value)?;
             let time = || span(&value).map(Millis).map_err(|why| Bad::new(name, why));
             match name {
                 "timeout" => wish.options.timeout = Some(time()?),
@@ -75,6 +74,19 @@ impl ConnectOptions {
                 "profile" => profile.profile = Some(value),
                 "persist" => profile.persist = Some(truth(name, &value)?),
                 "user_data" | "userData" => profile.user_data = Some(value),
+                "proxy" | "proxyServer" | "proxy_server" | "externalProxyServer" => {
+                    if !matches!(&*value, "false" | "0") {
+                        // A word is the name of a service on other servers.
+                        if !value.contains("://") && !value.is_empty() {
+                            return Err(Bad::new(
+                                name,
+                                "is no URL of a proxy: write http://USER:PASSWORD@HOST:PORT or socks5://…",
+                            ));
+                        }
+                        proxy = Some(Secret::new(value));
+                    }
+                }
+                "proxyBypass" | "proxy_bypass" => proxy_bypass = Some(value),
                 "launch" => {
                     let Launch(members) = launch_in(&value)?;
                     launch.get_or_insert_default().0.extend(members);
@@ -106,10 +118,9 @@ impl ConnectOptions {
         for flag in flags {
             launch.get_or_insert_default().add_flag(flag)?;
         }
-        let launch = launch.filter(|Launch(members)| !members.is_empty());
         // Without a snapshot `pages` may be for another server.
         let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
-        wish.initial = Initial::of(isolated, begins, launch, profile)?;
+        wish.initial = Initial::of(isolated, begins, launch, WantedProxy::of(proxy, proxy_bypass)?, profile)?;
         Ok(wish)
     }
 }
@@ -181,8 +192,13 @@ mod tests {
         for query in ["token=x&stealth=false&blockAds=0", "headless=true", "whatever=--flag"] {
             assert!(ConnectOptions::read(query).is_ok(), "{query}");
         }
-        let proxied = ConnectOptions::read("proxyServer=x").expect_err("not honoured").to_string();
-        assert!(proxied.contains("Target.createBrowserContext"), "{proxied}");
+        let proxy = |query: &str| ConnectOptions::read(query).expect("good").initial.proxy;
+        for query in ["proxy=socks5://u:p%2525@h:1", "externalProxyServer=socks5%3A%2F%2Fu%3Ap%2525%40h%3A1"] {
+            assert_eq!(proxy(query).expect("a proxy").server.reveal(), "socks5://u:p%25@h:1", "{query}");
+        }
+        let of_flags = proxy("--proxy-server=http://h:1&--proxy-bypass-list=*.test&--lang=de").expect("a proxy");
+        assert_eq!((of_flags.bypass.as_deref(), of_flags.is_flag()), (Some("*.test"), true));
+        assert_eq!(proxy("proxy=false"), None);
         for isolation in Isolation::ALL {
             let asked = ConnectOptions::read(&format!("isolation={}", isolation.name())).expect("good");
             assert_eq!(asked.initial.isolation, Some(isolation));
@@ -221,6 +237,10 @@ mod tests {
             ("headless=perhaps", "headless"),
             ("args=--lang=de", "args"),
             ("proxy=residential", "proxy"),
+            ("proxyServer=h:1", "proxyServer"),
+            ("proxyBypass=x", "proxyBypass"),
+            ("proxy=http://h:1&--proxy-server=http://h:2", "--proxy-server"),
+            ("proxy=hidden.AAAA", "proxy"),
             ("stealth", "stealth"),
             ("blockAds=true", "blockAds"),
             ("record=true", "record"),

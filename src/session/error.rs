@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use crate::session::{
-    pages::PageError, persistence::PersistenceError, session_files::FilesError, tombstone::Tombstone,
+    pages::PageError,
+    persistence::{LostProxy, PersistenceError},
+    session_files::FilesError,
+    tombstone::Tombstone,
 };
 use crate::{
     api_types::{Bad, BadInitial, Capability},
@@ -59,6 +62,9 @@ pub enum ServiceError {
         /// Value of the setting.
         most: usize,
     },
+    /// The credentials of the proxy of a hibernated session are not known any more.
+    #[error(transparent)]
+    LostProxy(LostProxy),
     /// A named session did not begin with what this client wants it to.
     #[error(
         "session {id} exists and did not begin with this value of the option {option}; leave {option} out to join it, or choose another name"

@@ -26,10 +26,11 @@ fn tables() -> String {
     for (sort, title) in [
         (Sort::Emulated, "Emulated in a shared browser"),
         (Sort::OwnBrowser, "Only in a dedicated browser"),
+        (Sort::Proxy, "The proxy of the session"),
         (Sort::NoEffect, "Accepted without effect"),
         (Sort::Refused, "Refused"),
     ] {
-        let is_plain = matches!(sort, Sort::NoEffect | Sort::Refused);
+        let is_plain = matches!(sort, Sort::NoEffect | Sort::Proxy | Sort::Refused);
         let _ = writeln!(text, "### {title}\n");
         text += if is_plain { "| flag | why |\n|---|---|\n" } else { "| flag | value | why |\n|---|---|---|\n" };
         for flag in FLAGS.iter().filter(|flag| flag.sort == sort) {

@@ -56,6 +56,7 @@ use crate::session::{
     pages::PageService,
     persistence::{Checkpoint, Persistence},
     profile_holders::ProfileHolders,
+    proxy,
     session_files::{FilesBook, SessionFiles},
     tombstone::Tombstones,
 };
@@ -274,6 +275,7 @@ impl SessionManager {
     ) -> Result<(SessionTask, Registration), ServiceError> {
         let since = Instant::now();
         let place = Place::of(caller, initial.isolation, initial.launch.as_ref(), &self.inner.terms().launch).await?;
+        let place = place.with_proxy(initial.proxy.as_ref().map(proxy::read).transpose()?.flatten());
         if let Some(profile) = initial.profile {
             if profile.kind == ProfileKind::UserData {
                 return Box::pin(self.open_on_user_data(caller, id, options, place, profile)).await;
@@ -355,9 +357,7 @@ impl SessionManager {
         let (session_info, placed, files) = (record.session_info().clone(), Arc::default(), Arc::default());
         let (begun, gone) = (CancellationToken::new(), CancellationToken::new());
         let checkpoint = inner.persistence.checkpoint(owner);
-        if let Some(launch) = &place.asked {
-            checkpoint.set_launch(launch.clone());
-        }
+        place.note(&checkpoint, &id);
         let handle = Handle {
             control,
             session_info: session_info.clone(),
@@ -375,7 +375,8 @@ impl SessionManager {
             dashmap::Entry::Vacant(place) => drop(place.insert(handle)),
         }
         let mut leaving = Leaving::new(self.clone(), id.clone(), gone.drop_guard());
-        let (wanted, pages, slow_mo) = (place::wanted(caller, &place), place.pages, place.slow_mo);
+        let wanted = place::wanted(caller, &place, terms.launch.is_gated);
+        let Place { pages, slow_mo, proxy, .. } = place;
         let place = async {
             if terms.audit.must_refuse() {
                 return Err(ServiceError::NoAudit);
@@ -405,8 +406,18 @@ impl SessionManager {
         let entry = Registration::new(leaving, session_info, checkpoint, begun, place, own.clone());
         let (tenant, sessions) = (caller.tenant.clone(), service::as_sessions(self));
         let rate = inner.limits.pace(owner, &of_tenant, task::now());
-        let start =
-            Start { record, lease, tenant, pace: rate, slow_mo, is_shared, control: asked, sessions, files: own };
+        let start = Start {
+            record,
+            lease,
+            tenant,
+            pace: rate,
+            slow_mo,
+            proxy,
+            is_shared,
+            control: asked,
+            sessions,
+            files: own,
+        };
         let browser = TargetId::from(Uuid::new_v4().to_string());
         let mut live = SessionTask::new(terms, browser, start);
         if !pages.is_empty() {

@@ -8,11 +8,12 @@
 //! the session. A record that no process takes expires with the session's own deadlines.
 //!
 //! `state` says what the store can have of a session, and which event leads where; `checkpoint` writes that for one
-//! session, `record` reads it for all. `guard` is a hibernation that can still be undone, `error` says what can fail.
+//! session, `record` reads it for all. `kept_proxy` is the proxy of a session there. `guard` is a hibernation that can still be undone, `error` says what can fail.
 
 mod checkpoint;
 mod error;
 mod guard;
+mod kept_proxy;
 mod record;
 mod state;
 
@@ -30,12 +31,13 @@ use self::{
     checkpoint::{take_out, take_out_unreadable},
     state::{AtEnd, Content, Event},
 };
-pub use self::{error::PersistenceError, guard::HibernateGuard};
+pub use self::{error::PersistenceError, guard::HibernateGuard, kept_proxy::LostProxy};
 use crate::{
     api_types::{Deadline, Owner, Session, SessionState, SnapshotPart},
     browser::ContextHandle,
     config::SnapshotLimits,
     metrics::Metrics,
+    port::egress::UpstreamProxy,
     session::directory::NodeId,
     snapshot::repository::{self, Purpose},
     store::{Expires, New, SessionEntry, SnapshotId, Store, StoreError, Timestamp, UnreadableSession},
@@ -182,6 +184,11 @@ impl Persistence {
     pub(super) async fn find(&self, owner: &Owner, id: &str) -> Result<Option<Hibernated>, PersistenceError> {
         let read = self.inner.store.session(owner, id).await?.and_then(|entry| self.shown_to(owner, entry));
         Ok(read.transpose().map_err(StoreError::from)?)
+    }
+
+    /// The proxy of a hibernated session, if it has one. Fails if its credentials are not known any more.
+    pub(super) fn proxy_of(&self, hibernated: &Hibernated) -> Result<Option<UpstreamProxy>, LostProxy> {
+        hibernated.proxy(&self.inner.store)
     }
 
     /// Whether the store has a record of this owner under this id.

@@ -55,7 +55,7 @@ use crate::{
     cdp::ids::{CdpSessionId, TargetId},
     close_reason::CloseReason,
     config::Deadlines,
-    port::FromBrowser,
+    port::{FromBrowser, egress::UpstreamProxy},
     session::{
         client::{Client, Incoming},
         profile_holders::ProfileHold,
@@ -82,6 +82,8 @@ pub struct Start {
     pub pace: Option<Pace>,
     /// The pause before each frame of its clients, in milliseconds.
     pub slow_mo: u64,
+    /// The proxy by which its pages leave.
+    pub proxy: Option<UpstreamProxy>,
     /// Whether all clients and HTTP calls of an owner share it (`http_session`): then it is not saved by itself.
     pub is_shared: bool,
     /// The requests of other tasks.
@@ -136,7 +138,7 @@ pub struct SessionTask {
 impl SessionTask {
     /// A session in a lease. `browser` is the id of its virtual browser target.
     pub fn new(terms: Arc<Terms>, browser: TargetId, start: Start) -> Self {
-        let Start { mut record, mut lease, tenant, pace, slow_mo, is_shared, control, sessions, files } = start;
+        let Start { mut record, mut lease, tenant, pace, slow_mo, proxy, is_shared, control, sessions, files } = start;
         let limits = tenant.limits();
         let inbox = lease.open();
         let granted = control::granted(&tenant, &lease);
@@ -148,7 +150,7 @@ impl SessionTask {
             browser,
             files.path().to_owned(),
         );
-        let egress = Egress::bind(&lease, &tenant, &terms, record.session_info(), &mut session);
+        let egress = Egress::bind(&lease, &tenant, &terms, proxy, record.session_info(), &mut session);
         session.limit(terms.cdp_sessions.within(limits.cdp_sessions_per_session));
         session.limit_pages(limits.pages_per_session);
         session.limit_screenshots(terms.screenshot_queue);

@@ -13,7 +13,7 @@ use super::{
     ndjson::Writer,
     origins::Origins,
     pages::{self, Seen},
-    record::{Context, Cookie, Lost, Page, Raw, Record},
+    record::{Context, Cookie, KeptProxy, Lost, Page, Raw, Record},
     storage_page::StoragePage,
     unless_gone,
 };
@@ -112,7 +112,9 @@ impl<W: AsyncWrite + Unpin> Out<W> {
 impl<W: AsyncWrite + Unpin> Capture<'_, W> {
     async fn context(&mut self, surveyed: &Surveyed) -> Result<(), SnapshotError> {
         let made_by_client = surveyed.context != *self.scene.place.context();
-        self.out.write(&Record::Context(Context { made_by_client })).await?;
+        let proxy = self.scene.place.proxy_of(&surveyed.context);
+        let proxy = proxy.map(|proxy| KeptProxy::new(&proxy, self.scene.parts.credentials));
+        self.out.write(&Record::Context(Context { made_by_client, proxy })).await?;
         if self.scene.parts.permissions && !surveyed.rulings.is_empty() {
             self.out.write(&Record::Permissions(surveyed.rulings.clone())).await?;
         }

@@ -4,10 +4,15 @@
 //! storage key and database before it. `docs/snapshot-content.md` is the reference. Strings that a page chose stay JSON
 //! ([`JsonString`]), because JavaScript strings need not be valid Unicode.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::cdp::{emulation::Override, json_string::JsonString, permission::Ruling};
+use crate::{
+    cdp::{emulation::Override, json_string::JsonString, permission::Ruling},
+    port::egress::UpstreamProxy,
+};
 
 /// The version that this program writes. It reads this one and every older one.
 pub const VERSION: u32 = 1;
@@ -59,6 +64,39 @@ pub struct Header {
 pub struct Context {
     /// Whether a client created it; otherwise it is the session's default context.
     pub made_by_client: bool,
+    /// The proxy that its client named for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proxy: Option<KeptProxy>,
+}
+
+/// The proxy of a context. `Debug` shows no password.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptProxy {
+    /// Its URL without user and password, for people.
+    pub server: String,
+    /// URL and bypass list, one a line. `None` if user and password may not be in the snapshot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub whole: Option<String>,
+}
+
+impl fmt::Debug for KeptProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeptProxy({})", self.server)
+    }
+}
+
+impl KeptProxy {
+    /// A proxy; user and password are kept if `with_credentials`.
+    pub fn new(proxy: &UpstreamProxy, with_credentials: bool) -> Self {
+        let whole = Some(proxy.to_text().reveal().clone()).filter(|_| with_credentials || proxy.credentials.is_none());
+        Self { server: proxy.to_string(), whole }
+    }
+
+    /// The proxy, if all of it is there.
+    pub fn open(&self) -> Option<UpstreamProxy> {
+        UpstreamProxy::of_text(self.whole.as_deref()?)
+    }
 }
 
 /// A cookie with every attribute that Chrome reports.

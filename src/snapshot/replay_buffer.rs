@@ -47,7 +47,7 @@ impl ReplayBuffer {
         room: impl Future<Output = Result<M, E>>,
     ) -> Result<(Report, Option<M>), E> {
         let (to, from) = tokio::io::duplex(PIECE);
-        let wanted = Parts::of(parts, limits);
+        let wanted = Parts { credentials: true, ..Parts::of(parts, limits) };
         let capture = async { Ok(capture(place, &wanted, to).await.map_err(RepositoryError::from)?) };
         futures_util::future::try_join(capture, self.keep(from, room)).await
     }

@@ -134,7 +134,8 @@ pub async fn save(
     limits: &SnapshotLimits,
 ) -> Result<(Meta, Report), RepositoryError> {
     let mut writer = store.put(new).await?;
-    let wanted = Parts::of(parts, limits);
+    let credentials = purpose == Purpose::Sleep && store.is_sealed();
+    let wanted = Parts { credentials, ..Parts::of(parts, limits) };
     let report = writer.fill(|to| capture(place, &wanted, to)).await??;
     let contents = Contents { session: Some(session.to_owned()), purpose, ..Contents::of(&report, parts.to_vec()) };
     Ok((writer.commit(contents.json()).await?, report))

@@ -14,7 +14,7 @@ use self::{blank::Blank, page::Opened};
 use super::{
     Problem, Report, SnapshotError,
     ndjson::Reader,
-    record::{Cookie, Database, Lost, Page, Record, Rows},
+    record::{Cookie, Database, KeptProxy, Lost, Page, Record, Rows},
     storage_key::StorageKey,
     storage_page::StoragePage,
     unless_gone,
@@ -155,7 +155,7 @@ impl Restore<'_> {
 
     async fn record(&mut self, record: Record) -> Result<(), SnapshotError> {
         match record {
-            Record::Context(_) => self.next_context().await,
+            Record::Context(context) => self.next_context(context.proxy.as_ref()).await,
             // The losses of the capture were reported then.
             Record::Header(_) | Record::End(_) | Record::Lost(_) => Ok(()),
             _ if self.skip == Skip::Context => Ok(()),
@@ -176,7 +176,7 @@ impl Restore<'_> {
 
     // ---- Contexts.
 
-    async fn next_context(&mut self) -> Result<(), SnapshotError> {
+    async fn next_context(&mut self, kept: Option<&KeptProxy>) -> Result<(), SnapshotError> {
         let first = self.context.is_none() && self.skip == Skip::Nothing;
         self.finish_context().await?;
         self.skip = Skip::Nothing;
@@ -184,7 +184,18 @@ impl Restore<'_> {
             self.context = Some(self.place.context().clone());
             return Ok(());
         }
-        match self.place.new_context().await {
+        let proxy = kept.and_then(KeptProxy::open);
+        if let (Some(kept), None) = (kept, &proxy) {
+            // Its pages would leave another way.
+            self.skip = Skip::Context;
+            self.lose(
+                "context",
+                &kept.server,
+                "it leaves by this proxy, whose user and password are not kept (store_key)",
+            );
+            return Ok(());
+        }
+        match self.place.new_context(proxy).await {
             Ok(context) => self.context = Some(context),
             Err(error) => {
                 self.skip = Skip::Context;

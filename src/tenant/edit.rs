@@ -3,11 +3,14 @@
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::{
-    FileError, Limits, Parsed, Sharing, TenantSettings,
+    FileError, Limits, NetworkChange, Parsed, Sharing, TenantNetwork, TenantSettings,
     file::{TOKENS_MOST, parse},
     token::{Scope, TokenHash, TokenSettings},
 };
-use crate::api_types::{Capability, Owner, millis};
+use crate::{
+    api_types::{Capability, Owner, millis},
+    port::egress::HostPattern,
+};
 
 /// A token that is to be written into a file.
 #[derive(Clone, Debug)]
@@ -48,6 +51,9 @@ pub enum EditError {
         /// The name.
         name: String,
     },
+    /// The proxy is written with `***` for its secrets, and is not the one that the tenant has.
+    #[error("egress.proxy has *** in place of user and password, and the tenant has another proxy: write them")]
+    ShownProxy,
     /// The tenant has as many tokens as it may have.
     #[error("the tenant {0} has {TOKENS_MOST} tokens, the most that a tenant may have; revoke one first")]
     Many(Owner),
@@ -107,13 +113,21 @@ pub fn remove_token(text: &str, owner: &Owner, token: &str) -> Result<String, Ed
     checked(&document, &wanted)
 }
 
-/// The text of the file in which a tenant has these settings, and whether it is new there. Its tokens stay.
-pub fn put_tenant(text: &str, owner: &Owner, settings: &TenantSettings) -> Result<(String, bool), EditError> {
+/// The text of the file in which a tenant has these settings, and whether it is new there. Its tokens stay, and without
+/// `network` what its sessions may connect to.
+pub fn put_tenant(
+    text: &str,
+    owner: &Owner,
+    settings: &TenantSettings,
+    network: Option<&NetworkChange>,
+) -> Result<(String, bool), EditError> {
     let (mut wanted, mut document) = read(text)?;
     let is_new = !wanted.contains_key(owner);
     let definition = wanted.entry(owner.clone()).or_default();
-    // Only the file says what a tenant may connect to.
-    let network = definition.settings.network.clone();
+    let network = match network {
+        Some(change) => change.apply(&definition.settings.network).ok_or(EditError::ShownProxy)?,
+        None => definition.settings.network.clone(),
+    };
     let settings = &TenantSettings { network, ..settings.clone() };
     let before = std::mem::replace(&mut definition.settings, settings.clone());
     let tenant = tenant_of(&mut document, owner)?;
@@ -122,7 +136,25 @@ pub fn put_tenant(text: &str, owner: &Owner, settings: &TenantSettings) -> Resul
         set(tenant, "capabilities", Some(names.into()).filter(|names: &Value| !is_empty(names)));
     }
     put_limits(tenant, &before.limits, &settings.limits)?;
+    put_network(tenant, &before.network, &settings.network);
     Ok((checked(&document, &wanted)?, is_new))
+}
+
+/// Writes the keys of the network that are others than before.
+fn put_network(tenant: &mut Table, before: &TenantNetwork, now: &TenantNetwork) {
+    let list = |hosts: &[HostPattern]| Value::from(hosts.iter().map(ToString::to_string).collect::<Array>());
+    if before.allow != now.allow {
+        set(tenant, "egress_allow", now.allow.as_deref().map(list));
+    }
+    if before.deny != now.deny {
+        set(tenant, "egress_deny", Some(list(&now.deny)).filter(|list| !is_empty(list)));
+    }
+    if before.ports != now.ports {
+        set(tenant, "egress_ports", now.ports.as_ref().map(|ports| ports.to_string().into()));
+    }
+    if before.proxy != now.proxy {
+        set(tenant, "egress_proxy", now.proxy.as_ref().map(|proxy| proxy.to_url().reveal().into()));
+    }
 }
 
 /// Writes the limits that are others than before.
@@ -163,7 +195,7 @@ impl From<Written> for Value {
 }
 
 /// The limits, by their keys in the file; `None` for one that is absent.
-fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 13] {
+fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 14] {
     let Limits {
         max_sessions,
         sessions_per_minute,
@@ -174,6 +206,7 @@ fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 13] {
         bytes_per_second,
         max_snapshots,
         max_file_bytes,
+        egress_bytes_per_session,
         max_session_time,
         sharing,
         cpu_weight,
@@ -196,6 +229,7 @@ fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 13] {
         ("bytes_per_second", large(bytes_per_second)),
         ("max_snapshots", large(max_snapshots)),
         ("max_file_bytes", large(max_file_bytes)),
+        ("egress_bytes_per_session", large(egress_bytes_per_session)),
         ("max_session_time", max_session_time.map(|time| Written::Text(format!("{}ms", millis(time))))),
         ("sharing", sharing.map(|sharing| Written::Text(sharing.to_owned()))),
         ("cpu_weight", number(cpu_weight)),
@@ -265,7 +299,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api_types::capability::Capabilities,
+        api_types::{TenantEgress, capability::Capabilities},
         tenant::file::tests::{FILE, owner},
     };
 
@@ -304,7 +338,11 @@ mod tests {
     #[test]
     fn tenants_are_added_changed_and_removed_without_a_change_of_the_rest() {
         let acme = parse(FILE).expect("a file")[&owner("acme")].settings.clone();
-        assert_eq!(put_tenant(FILE, &owner("acme"), &acme), Ok((FILE.to_owned(), false)), "what stays is not written");
+        assert_eq!(
+            put_tenant(FILE, &owner("acme"), &acme, None),
+            Ok((FILE.to_owned(), false)),
+            "what stays is not written"
+        );
         // One value of each kind, and one that is taken away.
         let limits = Limits {
             max_sessions: Some(4),
@@ -314,19 +352,20 @@ mod tests {
             ..acme.limits
         };
         let own = Limits { cpu_weight: Some(50), browser_memory_max: Some(1 << 30), ..acme.limits };
-        let (with_own, _) = put_tenant(FILE, &owner("acme"), &settings(&[Capability::Tracing], own)).expect("put");
+        let (with_own, _) =
+            put_tenant(FILE, &owner("acme"), &settings(&[Capability::Tracing], own), None).expect("put");
         assert!(with_own.contains("cpu_weight = 50, browser_memory_max = 1073741824 }"), "{with_own}");
         let (changed, is_new) =
-            put_tenant(FILE, &owner("acme"), &settings(&[Capability::Tracing], limits)).expect("put");
+            put_tenant(FILE, &owner("acme"), &settings(&[Capability::Tracing], limits), None).expect("put");
         assert!(!is_new && changed.starts_with("# Our tenants.\n[tenants.acme] # the shop\n"), "{changed}");
         let line = "limits = { max_sessions = 4, max_session_time = \"1500ms\", bytes_per_second = 1099511627776 }\n";
         assert!(changed.contains("capabilities = [\"tracing\"]\n") && changed.contains(line), "{changed}");
-        let (bare, _) = put_tenant(&changed, &owner("acme"), &TenantSettings::default()).expect("put");
+        let (bare, _) = put_tenant(&changed, &owner("acme"), &TenantSettings::default(), None).expect("put");
         assert!(!bare.contains("limits") && !bare.contains("capabilities") && bare.contains("name = \"ci\""), "{bare}");
-        let (back, _) = put_tenant(&bare, &owner("acme"), &acme).expect("put");
+        let (back, _) = put_tenant(&bare, &owner("acme"), &acme, None).expect("put");
         assert_eq!(parse(&back), parse(FILE));
 
-        let (more, is_new) = put_tenant(FILE, &owner("new"), &acme).expect("put");
+        let (more, is_new) = put_tenant(FILE, &owner("new"), &acme, None).expect("put");
         assert!(is_new && more.starts_with(FILE), "{more}");
         assert_eq!(remove_tenant(&more, &owner("new")).expect("removed").trim_end(), FILE.trim_end());
         let without = remove_tenant(FILE, &owner("acme")).expect("removed");
@@ -339,7 +378,7 @@ mod tests {
     fn tenants_may_have_names_that_are_syntax() {
         for name in ["a.b", ".", "..", "-", "true", "1e5", "inf", "2026-11-27", "tokens", "tenants", "__proto__"] {
             let (put, is_new) =
-                put_tenant(FILE, &owner(name), &settings(&[Capability::Tracing], Limits::default())).expect(name);
+                put_tenant(FILE, &owner(name), &settings(&[Capability::Tracing], Limits::default()), None).expect(name);
             assert!(is_new && parse(&put).expect(name).len() == 3, "{put}");
             let with = add_token(&put, &new(name, "one", name)).expect(name);
             assert_eq!(parse(&with).expect(name)[&owner(name)].tokens.len(), 1, "{with}");
@@ -351,12 +390,13 @@ mod tests {
     #[test]
     fn files_that_are_written_otherwise_are_not_damaged() {
         let inline = "tenants = { acme = { capabilities = [\"tracing\"] } }\n";
-        let put = put_tenant(inline, &owner("acme"), &TenantSettings::default());
+        let put = put_tenant(inline, &owner("acme"), &TenantSettings::default(), None);
         assert_eq!(put, Err(EditError::Form("tenants")));
         assert_eq!(parse(&remove_tenant(inline, &owner("acme")).expect("removed")).expect("a file").len(), 0);
         let dotted = "[tenants]\nacme.limits.max_sessions = 3\nacme.capabilities = [\"tracing\"] # both\n";
         let limits = Limits { max_sessions: Some(5), ..Limits::default() };
-        let (put, _) = put_tenant(dotted, &owner("acme"), &settings(&[Capability::Tracing], limits)).expect("put");
+        let (put, _) =
+            put_tenant(dotted, &owner("acme"), &settings(&[Capability::Tracing], limits), None).expect("put");
         assert_eq!(put, dotted.replace('3', "5"));
     }
 
@@ -373,5 +413,45 @@ mod tests {
         }
         let many = add_token(&text, &new("acme", "last", "last"));
         assert_eq!(many, Err(EditError::Many(owner("acme"))));
+    }
+
+    #[test]
+    fn what_a_tenant_may_connect_to_is_changed_or_stays() {
+        let change = |asked: TenantEgress| NetworkChange::read(&asked).expect("good");
+        let secret = |text: &str| Some(crate::api_types::Secret::new(text.to_owned()));
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let all = TenantEgress {
+            allow: Some(texts(&["*.example.com"])),
+            deny: texts(&["bad.example.com"]),
+            ports: Some("443".to_owned()),
+            proxy: secret("http://u-{session}:p%40@10.0.0.1:3128"),
+        };
+        let put = |text: &str, change: &NetworkChange| {
+            put_tenant(text, &owner("new"), &TenantSettings::default(), Some(change)).map(|(text, _)| text)
+        };
+        let written = put("", &change(all)).expect("put");
+        let expected = "[tenants.new]\negress_allow = [\"*.example.com\"]\negress_deny = [\"bad.example.com\"]\negress_ports = \
+                        \"443\"\negress_proxy = \"http://u-{session}:p%40@10.0.0.1:3128\"\n";
+        assert_eq!(written, expected);
+        let (same, _) = put_tenant(&written, &owner("new"), &TenantSettings::default(), None).expect("put");
+        assert_eq!(same, written);
+        // What is shown of the proxy stands for it, and for no other.
+        let network = parse(&written).expect("a file")[&owner("new")].settings.network.clone();
+        let shown = network.show().proxy.expect("a proxy");
+        assert_eq!(shown, "http://***@10.0.0.1:3128");
+        let kept = change(TenantEgress { proxy: secret(&shown), ..TenantEgress::default() });
+        let kept = put(&written, &kept).expect("put");
+        assert_eq!(kept, "[tenants.new]\negress_proxy = \"http://u-{session}:p%40@10.0.0.1:3128\"\n");
+        let other = change(TenantEgress { proxy: secret("http://***@10.0.0.2:3128"), ..TenantEgress::default() });
+        assert_eq!(put(&written, &other), Err(EditError::ShownProxy));
+        assert_eq!(put(&written, &change(TenantEgress::default())).expect("put"), "[tenants.new]\n");
+        for (asked, field) in [
+            (TenantEgress { allow: Some(texts(&["http://x"])), ..TenantEgress::default() }, "egress.allow"),
+            (TenantEgress { ports: Some("http".to_owned()), ..TenantEgress::default() }, "egress.ports"),
+            (TenantEgress { proxy: secret("socks4://u:hidden@h:1"), ..TenantEgress::default() }, "egress.proxy"),
+        ] {
+            let (at, why) = NetworkChange::read(&asked).expect_err(field);
+            assert!(at == field && !why.contains("hidden"), "{at}: {why}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use toml::Spanned;
 
 use super::{
     Limits, TenantNetwork, TenantSettings,
-    network::{allowed, hosts, ports},
+    network::{allowed, hosts, ports, proxy},
     token::{Scope, TokenHash, TokenSettings},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         capability::{Capabilities, Capability},
         is_name,
     },
-    port::egress::{HostPattern, Ports},
+    port::egress::{HostPattern, Ports, UpstreamProxy},
 };
 
 /// Most tokens of one tenant.
@@ -82,6 +82,8 @@ struct Tenant {
     egress_deny: Vec<HostPattern>,
     #[serde(deserialize_with = "ports")]
     egress_ports: Option<Ports>,
+    #[serde(deserialize_with = "proxy")]
+    egress_proxy: Option<UpstreamProxy>,
     tokens: Vec<Spanned<StoredToken>>,
 }
 
@@ -200,8 +202,9 @@ pub fn parse(text: &str) -> Result<Parsed, FileError> {
         }
         tenant.limits.check().map_err(|(limit, why)| bad(at, format!("{key}.limits.{limit}"), why))?;
         let capabilities = Capabilities::of(tenant.capabilities.into_iter().map(|Right(capability)| capability));
-        let Tenant { egress_allow: allow, egress_deny: deny, egress_ports: ports, limits, .. } = tenant;
-        let network = TenantNetwork { allow, deny, ports };
+        let Tenant { egress_allow: allow, egress_deny: deny, egress_ports: ports, egress_proxy: proxy, limits, .. } =
+            tenant;
+        let network = TenantNetwork { allow, deny, ports, proxy };
         let settings = TenantSettings { capabilities, limits, network };
         parsed.insert(owner, Definition { settings, tokens });
     }

@@ -53,6 +53,9 @@ pub struct Limits {
     /// Most bytes of disk that the files of its sessions may take together.
     #[serde(deserialize_with = "bytes")]
     pub max_file_bytes: Option<u64>,
+    /// Most bytes that the pages of one session may send and load together.
+    #[serde(deserialize_with = "bytes")]
+    pub egress_bytes_per_session: Option<u64>,
     /// Longest time that a session may last.
     #[serde(deserialize_with = "time")]
     pub max_session_time: Option<Duration>,

@@ -211,7 +211,7 @@ impl VirtualBrowser {
         {
             return self.refuse(asked.on, asked.id, &CdpError { code, message: message.into(), data: None });
         }
-        match arguments::new_context(&asked.params, self.is_gated) {
+        match arguments::new_context(&asked.params, self.has_gates) {
             Ok(new) => {
                 let tag = self.expect(Pending::CreateContext(asked.on.clone(), asked.id));
                 self.actions.push(Action::NewContext(tag, new));

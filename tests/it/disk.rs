@@ -93,7 +93,7 @@ async fn dump_of_a_crashed_page_ends_with_its_browser(browser: Browser) {
     let own = proxy.own_directory();
     eventually("the dump", async || !below(&own, ".dmp").is_empty()).await;
     for pid in proxy.browsers() {
-        kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), Signal::SIGKILL).expect("it runs");
+        kill(pid, Signal::SIGKILL).expect("it runs");
     }
     eventually("its end with the browser's", async || below(&own, ".dmp").is_empty()).await;
 }

@@ -36,6 +36,7 @@ async fn pool(directory: &Path, max_dedicated: usize) -> (Pool, Arc<Metrics>) {
         cgroups: None,
         has_extensions: false,
         egress: None,
+        is_gated: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let settings = PoolSettings { max_dedicated, dedicated_spares: 1, ..plan.settings };
@@ -47,7 +48,7 @@ async fn pool(directory: &Path, max_dedicated: usize) -> (Pool, Arc<Metrics>) {
 fn with(args: &[&str]) -> LeaseRequest {
     let launch = LaunchSpec::new(args.iter().map(|arg| (*arg).to_owned()).collect());
     let limits = BrowserLimits::default();
-    LeaseRequest { kind: BrowserKind::Dedicated(launch), company: Company::Anyone, limits }
+    LeaseRequest { kind: BrowserKind::Dedicated(launch), company: Company::Anyone, limits, gate: None }
 }
 
 /// Whether a process runs, and has this argument.

@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("browser", &["port"]),
     ("pool", &["browser", "port"]),
     ("store", &[]),
-    ("snapshot", &["browser", "store"]),
+    ("snapshot", &["browser", "port", "store"]),
     ("tenant", &["port"]),
     ("session", &["virtual_browser", "browser", "pool", "port", "snapshot", "store", "tenant"]),
     ("page", &["session", "browser", "virtual_browser"]),

@@ -56,6 +56,7 @@ mod tenant_limits;
 mod tenant_redis;
 mod tenant_rest;
 mod tenants;
+mod upstreams;
 mod user_data;
 mod windows;
 mod workers;

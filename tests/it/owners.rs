@@ -45,6 +45,7 @@ async fn service_of(directory: &std::path::Path, nodes: Arc<LocalDirectory>) -> 
         cgroups: None,
         has_extensions: false,
         egress: None,
+        is_gated: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let metrics = Arc::new(Metrics::default());
@@ -81,7 +82,7 @@ fn refusal<T>(answer: Result<T, ServiceError>, id: &str) -> String {
 }
 
 fn copies() -> Copies {
-    Copies { count: 1, options: Options::default(), parts: SnapshotPart::USUAL.to_vec() }
+    Copies { count: 1, options: Options::default(), parts: SnapshotPart::USUAL.to_vec(), proxy: None }
 }
 
 fn restoring(snapshot: &str) -> Restoring {
@@ -146,8 +147,8 @@ async fn sessions_of_other_owners_are_not_found() {
         ];
         refused.map(|refused| refused.expect_err("a refusal").to_string().replace(id, "ID"))
     };
-    assert_eq!(said(&saved.snapshot.id).await, said(unknown).await);
-    assert!(said(unknown).await.iter().all(|said| said == "no such snapshot ID"));
+    assert_eq!(Box::pin(said(&saved.snapshot.id)).await, Box::pin(said(unknown)).await);
+    assert!(Box::pin(said(unknown)).await.iter().all(|said| said == "no such snapshot ID"));
     let listed = async |caller| registry.list_snapshots(caller, &ListSnapshots::default()).await.expect("a list");
     assert_eq!(listed(&one).await.snapshots, [saved.snapshot]);
     assert_eq!(listed(&other).await.snapshots, []);

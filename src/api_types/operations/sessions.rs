@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     super::{
         Bad, BadInitial, Beginning, Initial, Isolation, Launch, Metadata, Millis, NAME_MOST, Nothing, Options, Pages,
-        Session, SessionEgress, SessionState, Sessions, Usage, WantedProfile, given, has_all,
+        Secret, Session, SessionEgress, SessionState, Sessions, Usage, WantedProfile, WantedProxy, given, has_all,
     },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -158,6 +158,13 @@ pub struct CreateSession {
     #[serde(deserialize_with = "given")]
     #[schemars(regex(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"))]
     pub user_data: Option<String>,
+    /// The proxy through which its pages leave: `http://USER:PASSWORD@HOST:PORT` or `socks5://…`. Nothing shows it again.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
+    pub proxy: Option<Secret>,
+    /// The hosts that are connected to without `proxy`, with commas between them.
+    #[serde(deserialize_with = "given")]
+    pub proxy_bypass: Option<String>,
 }
 
 impl CreateSession {
@@ -181,6 +188,8 @@ impl CreateSession {
             profile,
             persist,
             user_data,
+            proxy,
+            proxy_bypass,
         } = self;
         let identity = match (id, session) {
             (Some(_), Some(_)) => {
@@ -192,7 +201,9 @@ impl CreateSession {
         let options =
             Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave, keep_files };
         let begins = snapshot.map(|snapshot| Beginning { snapshot, pages: pages.unwrap_or(true) });
-        Ok((identity, options, Initial::of(isolation, begins, launch, WantedProfile { profile, persist, user_data })?))
+        let proxy = WantedProxy::of(proxy, proxy_bypass)?;
+        let profile = WantedProfile { profile, persist, user_data };
+        Ok((identity, options, Initial::of(isolation, begins, launch, proxy, profile)?))
     }
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::{
     super::{
         Bad, COPIES_MOST, Cloned, Copies, Exported, Importing, Label, Metadata, Millis, NAME_MOST, Nothing, Options,
-        RestoreMode, Restoring, Saved, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots, StorageState,
-        given,
+        RestoreMode, Restoring, Saved, Secret, Snapshot, SnapshotFormat, SnapshotPart, SnapshotReport, Snapshots,
+        StorageState, WantedProxy, given,
     },
     CommandResult::{Member, Output},
     Errors, Operation, PAGE_MOST, Rest, RestAnswer, RestInput, Row, Verb, operations,
@@ -169,11 +169,19 @@ pub struct CloneSession {
     /// How long the files of a clone can be fetched after its end. It begins without files.
     #[serde(deserialize_with = "given")]
     pub keep_files: Option<Millis>,
+    /// The proxy through which the pages of each clone leave: `http://USER:PASSWORD@HOST:PORT`, `socks5://…`, or `direct://`
+    /// for none; that of the session if absent.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<String>", extend("writeOnly" = true))]
+    pub proxy: Option<Secret>,
+    /// The hosts that are connected to without `proxy`, with commas between them.
+    #[serde(deserialize_with = "given")]
+    pub proxy_bypass: Option<String>,
 }
 
 impl CloneSession {
     /// The session, and how it is cloned.
-    pub fn divide(self) -> (Option<String>, Copies) {
+    pub fn divide(self) -> Result<(Option<String>, Copies), Bad> {
         let Self {
             id,
             count,
@@ -186,10 +194,13 @@ impl CloneSession {
             hibernate_after,
             autosave,
             keep_files,
+            proxy,
+            proxy_bypass,
         } = self;
         let options =
             Options { name, metadata, timeout, idle_timeout, keep_alive, hibernate_after, autosave, keep_files };
-        (id, Copies { count: count.unwrap_or(1), options, parts: usual(parts) })
+        let proxy = WantedProxy::of(proxy, proxy_bypass)?;
+        Ok((id, Copies { count: count.unwrap_or(1), options, parts: usual(parts), proxy }))
     }
 }
 

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    super::{Capability, IssuedToken, Nothing, TenantInfo, TenantLimits, TenantList, TokenInfo, TokenList, given},
+    super::{
+        Capability, IssuedToken, Nothing, TenantEgress, TenantInfo, TenantLimits, TenantList, TokenInfo, TokenList,
+        given,
+    },
     Errors, Operation, Rest, RestAnswer, RestInput, Row, Verb, operations,
     server::OF_SERVER,
 };
@@ -75,8 +78,8 @@ impl Operation for GetTenant {
     const ROW: Row = Row { name: "getTenant", ghost: None, rest: Some(OF_TENANT) };
 }
 
-/// Gives a tenant these capabilities and limits, instead of those that it has; its tokens stay. A tenant that does not
-/// exist is added. The file of tenants is changed, and the change is in force when the answer comes.
+/// Gives a tenant these capabilities and limits, instead of those that it has; its tokens stay, and without `egress` what its
+/// sessions may connect to. A tenant that does not exist is added. The file of tenants is changed, and the change is in force when the answer comes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PutTenant {
@@ -86,6 +89,9 @@ pub struct PutTenant {
     pub capabilities: Vec<Capability>,
     /// How much it may use; no limits if absent.
     pub limits: TenantLimits,
+    /// What its sessions may connect to; as before if absent.
+    #[serde(deserialize_with = "given")]
+    pub egress: Option<TenantEgress>,
 }
 
 impl Operation for PutTenant {

@@ -26,6 +26,7 @@ macro_rules! commands {
         #[doc = concat!("`", $method, "`.")]
         #[derive(Clone, Debug, serde::Serialize)]
         #[serde(rename_all = "camelCase")]
+        #[allow(clippy::struct_field_names, reason = "the names of the members are Chrome's")]
         pub(crate) struct $name $(<$life>)? {
             $($(#[$attribute])* pub(crate) $member: $type),*
         }

@@ -14,7 +14,7 @@ use crate::{
         json_object::{JsonObject, quote},
         message,
     },
-    port::{Call, FromBrowser, Reply, Settle, Tag, Told},
+    port::{Call, FromBrowser, Reply, Settle, Tag, Told, egress::OpenedGate},
 };
 
 /// Which caller awaits the reply to a command the proxy issued.
@@ -186,7 +186,7 @@ impl Link {
                     let context = member("browserContextId").map(ContextId::from);
                     let (is_abandoned, is_gated) = (waiting.who.is_abandoned(), gate.is_some());
                     if let (Some(context), Some(gate)) = (&context, gate) {
-                        self.gates.insert(context.clone(), gate);
+                        self.keep_gate(context, gate);
                     }
                     // If the lease was dropped meanwhile, this is disposed of with its CDP session; a gate is kept until
                     // Chrome says that it has done so.
@@ -210,7 +210,7 @@ impl Link {
                 (Settle::Bind(gate), None) => {
                     if let Some(context) = member("browserContextId").map(ContextId::from) {
                         if let Some(gate) = gate {
-                            self.gates.insert(context.clone(), gate);
+                            self.keep_gate(&context, gate);
                         }
                         self.disposals.orphan(context, Instant::now());
                     }
@@ -250,6 +250,11 @@ impl Link {
             }
         }
         self.answer(waiting.who, reply);
+    }
+
+    fn keep_gate(&mut self, context: &ContextId, OpenedGate { gate, context: told }: OpenedGate) {
+        let _ = told.set(context.clone());
+        self.gates.insert(context.clone(), gate);
     }
 
     pub(super) fn answer(&mut self, who: Pending, reply: Reply) {

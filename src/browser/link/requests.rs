@@ -238,7 +238,8 @@ impl Link {
                 self.detach_root(root.as_str());
             }
         }
-        self.disposals.leave(base, contexts, pages, self.egress.is_some(), Instant::now());
+        let is_gated = contexts.iter().any(|context| self.gates.contains_key(context));
+        self.disposals.leave(base, contexts, pages, is_gated, Instant::now());
     }
 
     pub(super) fn detach_root(&mut self, root: &str) {

@@ -93,7 +93,9 @@ impl fmt::Display for EgressRefusal {
             Self::NoResolver(text) => write!(f, "the name servers did not answer: {text}"),
             Self::Unreachable(text) => write!(f, "no address of this host accepted the connection: {text}"),
             Self::TimedOut => f.write_str("the host did not accept the connection in time"),
-            Self::Allowance => f.write_str("the tenant has transferred as many bytes as it may"),
+            Self::Allowance => {
+                f.write_str("the session has transferred as many bytes as it may (egress_bytes_per_session)")
+            }
             Self::TooMany => f.write_str("the context has as many connections as it may"),
             Self::UpstreamUnreachable(text) => write!(f, "the upstream proxy cannot be reached: {text}"),
             Self::UpstreamAddress(why) => write!(f, "the upstream proxy may not be used: {why}"),

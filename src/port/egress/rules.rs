@@ -16,6 +16,12 @@ pub struct EgressRules {
 }
 
 impl EgressRules {
+    /// Everything may be connected to, but for the sockets of ghostmux itself: for the sessions of a server without gates, which
+    /// have one for their proxy alone.
+    pub fn open() -> Self {
+        Self { private_network: true, lists: Vec::new(), ports: Ports::all() }
+    }
+
     /// Judges a host before its address is known, so that no name is looked up that may not be connected to.
     pub fn judge_name(&self, host: &Host, port: u16) -> Result<(), EgressRefusal> {
         self.judge_early(host, port)?;

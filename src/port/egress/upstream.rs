@@ -19,6 +19,8 @@ const CREDENTIAL_MOST: usize = 255;
 const TEXT_MOST: usize = 4096;
 /// What a user name or a password in a URL has in its place.
 const SESSION: &str = "{session}";
+/// The longest word that stands for a session, in bytes.
+const WORD_MOST: usize = 16;
 /// What stands for itself in the user of a URL.
 const IN_USER: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'{').remove(b'}');
@@ -163,19 +165,17 @@ impl UpstreamProxy {
         Self { credentials: Some(credentials), ..self }
     }
 
-    /// As this one, with the id of a session in place of `{session}` in the user: many proxies keep the exit address of equal
-    /// users.
-    ///
-    /// Fails if the user becomes too long, or the id has control characters.
-    pub fn for_session(mut self, id: &str) -> Result<Self, BadProxy> {
-        if let Some(credentials) = self.credentials.take() {
-            let user = credentials.user.reveal().replace(SESSION, id);
-            self.credentials = Some(Credentials::new(user, credentials.password.reveal().clone())?);
+    /// As this one, with a word that stands for a session in place of `{session}` in the user: many proxies keep the exit
+    /// address of equal users. The word has at most 16 bytes, without control characters.
+    #[must_use]
+    pub fn for_session(mut self, word: &str) -> Self {
+        if let Some(credentials) = &mut self.credentials {
+            credentials.user = Secret::new(credentials.user.reveal().replace(SESSION, word));
         }
-        Ok(self)
+        self
     }
 
-    /// The front of the gates of its contexts.
+    /// The front of the gates of its contexts, if a client has named it: a client may know credentials that its proxy asks for.
     pub fn front(&self) -> super::GateFront {
         match self.protocol {
             UpstreamProtocol::Http if self.credentials.is_none() => super::GateFront::HttpProxy,
@@ -193,6 +193,18 @@ impl UpstreamProxy {
         }
         let _ = write!(url, "{}", self.address());
         Secret::new(url)
+    }
+
+    /// All of it as a text, to be stored where secrets may be: URL and bypass list, one a line.
+    pub fn to_text(&self) -> Secret {
+        Secret::new(format!("{}\n{}", self.to_url().reveal(), self.bypass))
+    }
+
+    /// Reads what [`UpstreamProxy::to_text`] made of a proxy that a client had named; `None` if it is something else.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let (url, bypass) = text.split_once('\n')?;
+        let upstream = Self::parse(url, NamedBy::Tenant).ok()?;
+        Some(upstream.with_bypass(Bypass::parse(bypass).ok()?))
     }
 
     fn address(&self) -> String {
@@ -239,7 +251,8 @@ impl Credentials {
     /// A user and a password, if a proxy can be told them.
     pub fn new(user: String, password: String) -> Result<Self, BadProxy> {
         let is_usable = |text: &str| text.len() <= CREDENTIAL_MOST && !text.chars().any(char::is_control);
-        if user.is_empty() || !is_usable(&user) || !is_usable(&password) {
+        let grown = user.len() + user.matches(SESSION).count() * (WORD_MOST - SESSION.len());
+        if user.is_empty() || grown > CREDENTIAL_MOST || !is_usable(&user) || !is_usable(&password) {
             return Err(BadProxy::Credentials);
         }
         Ok(Self { user: Secret::new(user), password: Secret::new(password) })
@@ -373,10 +386,13 @@ mod tests {
 
     #[test]
     fn the_session_is_put_into_the_user_alone() {
-        let upstream = parse("http://u-{session}-x:p{session}@a:1").expect("a proxy").for_session("s1").expect("short");
+        let upstream = parse("http://u-{session}-x:p{session}@a:1").expect("a proxy").for_session("s1");
         assert_eq!(upstream.to_url().reveal(), "http://u-s1-x:p{session}@a:1");
-        assert!(parse("http://u-{session}:p@a:1").expect("a proxy").for_session(&"s".repeat(255)).is_err());
-        assert!(parse("http://u-{session}:p@a:1").expect("a proxy").for_session("a\r\nb").is_err());
+        let most = format!("{}{{session}}", "u".repeat(CREDENTIAL_MOST - WORD_MOST));
+        assert!(parse(&format!("http://{most}:p@a:1")).is_ok());
+        for user in [format!("{most}u"), "{session}".repeat(16)] {
+            assert_eq!(parse(&format!("http://{user}:p@a:1")), Err(BadProxy::Credentials), "{user}");
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) enum Sort {
     NoEffect,
     /// Only a dedicated browser can have it.
     OwnBrowser,
+    /// It becomes the proxy of the session, before the others are judged (`Launch::take_proxy`).
+    Proxy,
     /// No browser gets it.
     Refused,
 }
@@ -47,6 +49,10 @@ const fn weak(name: &'static str, value: Value, why: &'static str) -> Flag {
     Flag { needs: Some(Capability::LaunchArgs), ..own(name, value, why) }
 }
 
+const fn of_proxy(name: &'static str, why: &'static str) -> Flag {
+    Flag { name, value: Value::Ignored, sort: Sort::Proxy, needs: None, why }
+}
+
 const fn refused(name: &'static str, why: &'static str) -> Flag {
     Flag { name, value: Value::Ignored, sort: Sort::Refused, needs: None, why }
 }
@@ -68,8 +74,8 @@ const SANDBOX: &str = "the operator decides on Chrome's sandbox and processes";
 const NO_WINDOW: &str = "there is no window on a screen";
 const NO_GPU: &str = "Chrome chooses how it draws, by what the machine has";
 const CONNECTS: &str = "the server itself connects to Chrome";
-const EGRESS: &str = "it decides where requests go, and there is no egress per session yet; give the context a proxy: \
-                      proxyServer of Target.createBrowserContext, or of your library's newContext";
+const EGRESS: &str = "it decides where requests go, and the server alone does so; give the session a proxy: proxy=URL, or \
+                      --proxy-server with one proxy";
 const HOST: &str = "it names files of the server's machine";
 const PROGRAM: &str = "it starts a program on the server's machine";
 const EXTENSION: &str = "the operator chooses the directory that extensions may come from";
@@ -268,6 +274,8 @@ pub(super) const FLAGS: &[Flag] = &[
     refused("--ppapi-*", PROGRAM),
     refused("--print-to-pdf", HOST),
     refused("--profile-directory", HOST),
+    of_proxy("--proxy-bypass-list", "the hosts that leave out the proxy of the session, as Chrome reads them"),
+    of_proxy("--proxy-server", "the proxy of the session, in a shared browser too (docs/egress.md)"),
     refused("--proxy-*", EGRESS),
     refused("--register-pepper-plugins", PROGRAM),
     refused("--remote-*", CONNECTS),
@@ -313,9 +321,8 @@ mod tests {
             "remote-debugging-address",
             "remote-allow-origins",
             "user-data-dir",
-            "proxy-server",
             "proxy-pac-url",
-            "proxy-bypass-list",
+            "proxy-auto-detect",
             "no-proxy-server",
             "host-resolver-rules",
             "renderer-cmd-prefix",
@@ -327,6 +334,9 @@ mod tests {
             "type",
         ] {
             assert_eq!(find(name).map(|flag| flag.sort), Some(Sort::Refused), "{name}");
+        }
+        for name in ["proxy-server", "proxy-bypass-list"] {
+            assert_eq!(find(name).map(|flag| flag.sort), Some(Sort::Proxy), "{name}");
         }
         for name in ["unheard-of", "LANG", "Remote-Debugging-Port", "-lang", "app", "disable-local-network-access", ""]
         {

@@ -118,13 +118,6 @@ const OPTIONS: &[(&str, Rule)] = &[
     ("downloadsPath", Rule::Never(PATH)),
     ("artifactsDir", Rule::Never(PATH)),
     ("tracesDir", Rule::Never(PATH)),
-    (
-        "proxy",
-        Rule::Never(
-            "there is no egress per session yet; give the context a proxy: proxyServer of Target.createBrowserContext, or of \
-             your library's newContext",
-        ),
-    ),
     ("debuggingPort", Rule::Never("the server itself connects to Chrome")),
     ("stealth", Rule::Only(is_off, "this server changes nothing that pages can see of a browser; leave it out")),
     ("firefoxUserPrefs", Rule::Never("the browsers of this server are Chromes")),
@@ -322,7 +315,7 @@ fn judge(arg: &str) -> Result<Option<Judged>, Bad> {
     }
     match flag.value.check(value) {
         Ok(passed) => {
-            let acts = passed.acts && flag.sort != Sort::NoEffect;
+            let acts = passed.acts && !matches!(flag.sort, Sort::NoEffect | Sort::Proxy);
             Ok(Some(Judged { flag, passed: Passed { acts, ..passed } }))
         }
         Err(why) => {
@@ -379,7 +372,7 @@ mod tests {
             (&["--remote-debugging-port=9222"][..], "--remote-debugging-port", "the server itself connects"),
             (&["-remote-debugging-port=9222"], "--remote-debugging-port", "the server itself connects"),
             (&[" --user-data-dir=/tmp"], "--user-data-dir", "user_data=NAME"),
-            (&["--proxy-server=http://p:1"], "--proxy-server", "no egress per session yet"),
+            (&["--proxy-pac-url=http://p/x.pac"], "--proxy-pac-url", "proxy=URL"),
             (&["--unheard-of"], "--unheard-of", "docs/launch-options.md"),
             (&["--Lang=de"], "--Lang", "did you mean --lang"),
             (&["--window-size"], "--window-size", "no value is refused"),
@@ -407,7 +400,8 @@ mod tests {
         let members = schema["properties"].as_object().expect("members");
         let named: BTreeSet<&str> = members.keys().map(String::as_str).collect();
         let given = OPTIONS.iter().filter(|(_, rule)| !matches!(rule, Rule::Never(_))).map(|(name, _)| *name);
-        assert_eq!(named, given.chain(READ).collect());
+        // The proxy is taken out before the others are judged.
+        assert_eq!(named, given.chain(READ).chain(["proxy"]).collect());
         // The words of one member, as an example of those that the schema lists.
         for word in schema["properties"]["headless"]["anyOf"][1]["enum"].as_array().expect("words") {
             assert!(read(&json!({ "headless": word })).is_ok(), "{word}");
@@ -454,7 +448,6 @@ mod tests {
             (json!({ "devtools": true }), "devtools", "window"),
             (json!({ "stealth": true }), "stealth", "leave it out"),
             (json!({ "userDataDir": "/tmp/x" }), "userDataDir", "user_data=NAME"),
-            (json!({ "proxy": { "server": "x" } }), "proxy", "no egress per session yet"),
             (json!({ "executablePath": "/bin/sh" }), "executablePath", "browser_path"),
             (json!({ "env": {} }), "env", "refused"),
             (json!({ "ignoreDefaultArgs": true }), "ignoreDefaultArgs", "flags of the server stay"),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Handle, SessionManager,
-    named::{began_with, isolated_as, launched_as, with_profile},
+    named::{began_with, isolated_as, launched_as, proxied_as, with_profile},
     place::Place,
     registration::Registration,
 };
@@ -17,10 +17,12 @@ use crate::session::{
     error::ServiceError,
     id::SessionId,
     persistence::{HibernateGuard, Hibernated, PersistenceError, Removal},
+    proxy,
 };
 use crate::{
-    api_types::{Options, Owner, ProfileUse, SessionState},
+    api_types::{Initial, Options, Owner, ProfileUse, SessionState},
     browser::ContextHandle,
+    port::egress::UpstreamProxy,
     session::task::{Caller, Control, SessionInfo, SessionTask},
     snapshot::repository,
     store::{Timestamp, UnreadableSession},
@@ -77,7 +79,9 @@ impl SessionManager {
         began_with(id, hibernated.began(), wish.initial.begins.as_ref(), "this one is restored from its own snapshot")?;
         isolated_as(id, was.isolation, &wish.initial)?;
         launched_as(id, hibernated.launch(), &wish.initial)?;
+        let proxy = self.proxy_of(id, &hibernated, &wish.initial)?;
         let place = Place::of(caller, Some(was.isolation), hibernated.launch(), &self.inner.terms().launch).await?;
+        let place = place.with_proxy(proxy);
         let had_profile = was.profile.clone().map(|name| ProfileUse::snapshot(name, was.persist));
         with_profile(id, had_profile.as_ref(), &wish.initial)?;
         let had = Options {
@@ -109,6 +113,23 @@ impl SessionManager {
         self.inner.terms().metrics.sessions_restored.inc();
         tracing::info!(session = %id, took = ?since.elapsed(), "session restored");
         Ok(Some((live, entry)))
+    }
+
+    /// The proxy of a hibernated session. A client may give its credentials again if they are not known any more.
+    fn proxy_of(
+        &self,
+        id: &SessionId,
+        hibernated: &Hibernated,
+        initial: &Initial,
+    ) -> Result<Option<UpstreamProxy>, ServiceError> {
+        match self.inner.persistence.proxy_of(hibernated) {
+            Ok(kept) => proxied_as(id, kept.as_ref(), initial).map(|()| kept),
+            Err(lost) => {
+                let given = initial.proxy.as_ref().map(proxy::read).transpose()?.flatten();
+                let is_same = |given: &UpstreamProxy| given.to_string() == lost.server;
+                given.filter(is_same).map(Some).ok_or(ServiceError::LostProxy(lost))
+            }
+        }
     }
 
     /// Ends a hibernated session. Returns whether there was one.

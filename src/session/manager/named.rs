@@ -5,10 +5,12 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{Admitted, Handle, SessionManager, access, registration::Registration};
 use crate::api_types::{Bad, Beginning, Initial, Isolation, Launch, Options, ProfileKind, ProfileUse};
+use crate::port::egress::UpstreamProxy;
 use crate::session::{
     connect_options::ConnectOptions,
     error::ServiceError,
     id::SessionId,
+    proxy,
     task::{Caller, Scheme, SessionTask},
 };
 
@@ -155,6 +157,7 @@ pub(super) fn is_as_asked(handle: &Handle, initial: &Initial, instead: &str) -> 
     let id = handle.session_info.session_id();
     began_with(&id, handle.checkpoint.beginning(), initial.begins.as_ref(), instead)?;
     launched_as(&id, handle.checkpoint.launch(), initial)?;
+    proxied_as(&id, handle.checkpoint.proxy(), initial)?;
     isolated_as(&id, handle.session_info.isolation, initial)?;
     with_profile(&id, handle.session_info.profile(), initial)
 }
@@ -169,6 +172,15 @@ pub(super) fn with_profile(id: &SessionId, has: Option<&ProfileUse>, initial: &I
         _ => "profile",
     };
     Err(ServiceError::Begun { id: id.to_string(), option })
+}
+
+/// Whether a session that exists has the proxy that a client asks for.
+pub(super) fn proxied_as(id: &SessionId, has: Option<&UpstreamProxy>, initial: &Initial) -> Result<(), ServiceError> {
+    let Some(asked) = &initial.proxy else { return Ok(()) };
+    if proxy::read(asked)?.as_ref() == has {
+        return Ok(());
+    }
+    Err(ServiceError::Begun { id: id.to_string(), option: asked.option })
 }
 
 /// Whether a session that exists has the launch options that a client asks for.

@@ -3,11 +3,14 @@
 use crate::{
     api_types::{Capability, Isolation, Launch, capability::Capabilities},
     pool::{BrowserKind, Company, LeaseRequest},
-    port::{Extension, LaunchSpec, PageSetup, UserData},
+    port::{Extension, LaunchSpec, PageSetup, UserData, egress::UpstreamProxy},
     session::{
         error::ServiceError,
         extensions,
+        id::SessionId,
         launch::{Rights, Setup, Unplaced, Wanted},
+        persistence::Checkpoint,
+        proxy,
         task::{Caller, LaunchTerms},
     },
     tenant::{Sharing, Tenant},
@@ -26,12 +29,29 @@ pub(super) struct Place {
     pub(super) pages: PageSetup,
     /// The pause before each command of its clients, in milliseconds.
     pub(super) slow_mo: u64,
+    /// The proxy by which its pages leave.
+    pub(super) proxy: Option<UpstreamProxy>,
 }
 
 impl Place {
     /// A place with this isolation, and nothing special.
     pub(super) fn plain(isolation: Isolation) -> Self {
         Self { isolation, ..Self::default() }
+    }
+
+    /// Notes what the session is to have again when it is restored, and its clones.
+    pub(super) fn note(&self, checkpoint: &Checkpoint, id: &SessionId) {
+        if let Some(launch) = &self.asked {
+            checkpoint.set_launch(launch.clone());
+        }
+        if let Some(proxy) = &self.proxy {
+            checkpoint.set_proxy(id.as_str(), proxy.clone());
+        }
+    }
+
+    /// As this one, with this proxy.
+    pub(super) fn with_proxy(self, proxy: Option<UpstreamProxy>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// As this one, in a browser on this user data directory, in which this caller has installed these extensions.
@@ -70,7 +90,7 @@ impl Place {
             loaded.extend(found);
         }
         let launch = showing(LaunchSpec::new(args).with_screen(screen), rights.capabilities, &loaded);
-        Ok(Self { isolation, asked: Some(asked.clone()), launch, pages, slow_mo })
+        Ok(Self { isolation, asked: Some(asked.clone()), launch, pages, slow_mo, proxy: None })
     }
 }
 
@@ -80,19 +100,22 @@ fn showing(launch: LaunchSpec, capabilities: Capabilities, extensions: &[Extensi
     if capabilities.has(Capability::HostFiles) { launch.showing(extensions) } else { launch }
 }
 
-/// The requirements of a session of this caller for its browser. Fails if the tenant may not have such a session.
-pub(super) fn wanted(caller: &Caller, place: &Place) -> Result<LeaseRequest, ServiceError> {
+/// The requirements of a session of this caller for its browser, on a server whose sessions all have gates if `is_gated`. Fails
+/// if the tenant may not have such a session.
+pub(super) fn wanted(caller: &Caller, place: &Place, is_gated: bool) -> Result<LeaseRequest, ServiceError> {
+    let of_tenant = caller.tenant.proxy();
+    let gate = proxy::gate_of(place.proxy.as_ref(), of_tenant.as_ref(), is_gated);
     let kind = match place.isolation {
         Isolation::Shared => BrowserKind::Shared,
         Isolation::Dedicated if caller.tenant.capabilities().has(Capability::Dedicated) => {
-            BrowserKind::Dedicated(place.launch.clone())
+            BrowserKind::Dedicated(place.launch.clone().with_gate(gate))
         }
         Isolation::Dedicated => {
             return Err(ServiceError::Incapable { what: "isolation=dedicated", needs: Capability::Dedicated });
         }
     };
     let limits = caller.tenant.limits().browser();
-    Ok(LeaseRequest { kind, company: company_of(&caller.tenant), limits })
+    Ok(LeaseRequest { kind, company: company_of(&caller.tenant), limits, gate })
 }
 
 /// With whom the sessions in a browser of this kind share it.
@@ -131,15 +154,15 @@ mod tests {
             base: Arc::new(BaseUrl::plain("here")),
         };
         let all_others = Capabilities { dedicated: false, ..Capabilities::all() };
-        let refused =
-            wanted(&caller(all_others), &Place::plain(Isolation::Dedicated)).expect_err("it lacks the capability");
+        let refused = wanted(&caller(all_others), &Place::plain(Isolation::Dedicated), false)
+            .expect_err("it lacks the capability");
         assert!(refused.to_string().contains("'isolation=dedicated' is refused"), "{refused}");
         for (capabilities, isolation) in [
             (all_others, Isolation::Shared),
             (Capabilities::of([Capability::Dedicated]), Isolation::Dedicated),
             (Capabilities::of([Capability::Dedicated]), Isolation::Shared),
         ] {
-            let request = wanted(&caller(capabilities), &Place::plain(isolation)).expect("it may");
+            let request = wanted(&caller(capabilities), &Place::plain(isolation), false).expect("it may");
             assert_eq!(isolation_of(&request.kind), isolation);
         }
     }

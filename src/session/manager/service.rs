@@ -321,7 +321,8 @@ impl SessionManager {
     pub async fn perform(&self, caller: &Caller, from: Option<&str>, request: Request) -> Result<Reply, ServiceError> {
         self.permit(caller, from, &request)?;
         match request {
-            Request::Session(request) => self.perform_on_session(caller, from, request).await,
+            // In a box: it is much the largest of these futures.
+            Request::Session(request) => Box::pin(self.perform_on_session(caller, from, request)).await,
             Request::Server(request) => self.perform_on_server(caller, request).await,
             Request::Page(request) => self.perform_on_pages(caller, from, request).await,
             Request::Snapshot(request) => self.perform_on_snapshot(caller, from, request).await,

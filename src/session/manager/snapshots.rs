@@ -16,7 +16,7 @@ use super::{
     room::Room,
     service::{own, page_of},
 };
-use crate::session::{error::ServiceError, id::SessionId};
+use crate::session::{error::ServiceError, id::SessionId, proxy};
 use crate::{
     api_types::{
         self, Bad, Beginning, Cloned, Copies, Event, Exported, Importing, Label, Millis, Nothing, Reply, RestoreMode,
@@ -59,7 +59,7 @@ impl SessionManager {
                 Reply::of::<RestoreSnapshot>(&self.restore_snapshot(caller, from, &own(id)?, restoring).await?)
             }
             SnapshotRequest::CloneSession(clone) => {
-                let (id, copies) = clone.divide();
+                let (id, copies) = clone.divide()?;
                 Reply::of::<CloneSession>(&self.clone_session(caller, &own(id)?, copies).await?)
             }
             SnapshotRequest::ListSnapshots(wanted) => {
@@ -137,10 +137,15 @@ impl SessionManager {
     /// Creates sessions in the state of a running one: all of them, or none.
     pub async fn clone_session(&self, caller: &Caller, id: &str, copies: Copies) -> Result<Cloned, ServiceError> {
         let (handle, since) = (self.find(caller, id).await?, Instant::now());
-        let Copies { count, mut options, parts } = copies;
+        let Copies { count, mut options, parts, proxy } = copies;
         self.will_wait(&mut options)?;
         let (isolation, launch) = (Some(handle.session_info.isolation), handle.checkpoint.launch());
-        let own = &Place::of(caller, isolation, launch, &self.inner.terms().launch).await?;
+        let proxy = match &proxy {
+            Some(given) => proxy::read(given)?,
+            None => handle.checkpoint.proxy().cloned(),
+        };
+        let own = Place::of(caller, isolation, launch, &self.inner.terms().launch).await?;
+        let own = &own.with_proxy(proxy);
         let (place, replay_buffer) = (self.place_of(&handle).await?, ReplayBuffer::default());
         let (replay_buffer, options) = (&replay_buffer, &options);
         let copy = || async move {

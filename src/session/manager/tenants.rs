@@ -19,8 +19,8 @@ use crate::{
     },
     session::error::ServiceError,
     tenant::{
-        ChangeError, EditError, Limits, NewToken, Scope, Sharing, Tenant, TenantSettings, Tenants, Token, add_token,
-        check_name, network, put_tenant, remove_tenant, remove_token,
+        ChangeError, EditError, Limits, NetworkChange, NewToken, Scope, Sharing, Tenant, TenantSettings, Tenants,
+        Token, add_token, check_name, network, put_tenant, remove_tenant, remove_token,
         token::{self, Form, TokenHash, TokenSettings, repeatable},
     },
 };
@@ -40,8 +40,13 @@ impl SessionManager {
             TenantRequest::GetTenant(GetTenant { tenant }) => {
                 Reply::of::<GetTenant>(&shown(&known(tenants, &tenant)?.1))
             }
-            TenantRequest::PutTenant(PutTenant { tenant, capabilities, limits }) => {
+            TenantRequest::PutTenant(PutTenant { tenant, capabilities, limits, egress }) => {
                 let limits = read(&limits)?;
+                let network = egress
+                    .as_ref()
+                    .map(NetworkChange::read)
+                    .transpose()
+                    .map_err(|(field, why)| Bad::new(field, why))?;
                 let owner = named(tenants, &tenant)?;
                 let settings = TenantSettings {
                     capabilities: Capabilities::of(capabilities),
@@ -49,7 +54,8 @@ impl SessionManager {
                     ..TenantSettings::default()
                 };
                 let of = owner.clone();
-                let is_new = tenants.edit(audit, move |text| put_tenant(text, &of, &settings)).await?;
+                let is_new =
+                    tenants.edit(audit, move |text| put_tenant(text, &of, &settings, network.as_ref())).await?;
                 let mut reply = Reply::of::<PutTenant>(&shown(&known(tenants, owner.as_str())?.1));
                 reply.created.take_if(|_| !is_new);
                 reply
@@ -147,6 +153,7 @@ macro_rules! same_limits {
             bytes_per_second: $of.bytes_per_second,
             max_snapshots: $of.max_snapshots,
             max_file_bytes: $of.max_file_bytes,
+            egress_bytes_per_session: $of.egress_bytes_per_session,
             cpu_weight: $of.cpu_weight,
             browser_memory_max: $of.browser_memory_max,
             $($other)*
@@ -155,12 +162,12 @@ macro_rules! same_limits {
 }
 
 fn shown(tenant: &Tenant) -> TenantInfo {
-    let TenantSettings { capabilities, limits, network: _ } = tenant.settings();
+    let TenantSettings { capabilities, limits, network } = tenant.settings();
     let limits = same_limits!(
         limits,
         TenantLimits { max_session_time: limits.max_session_time.map(Millis), sharing: Some(limits.sharing) }
     );
-    TenantInfo { name: tenant.owner().to_string(), capabilities: capabilities.list(), limits }
+    TenantInfo { name: tenant.owner().to_string(), capabilities: capabilities.list(), limits, egress: network.show() }
 }
 
 fn read(limits: &TenantLimits) -> Result<Limits, ServiceError> {
@@ -168,6 +175,7 @@ fn read(limits: &TenantLimits) -> Result<Limits, ServiceError> {
         ("bytesPerSecond", limits.bytes_per_second),
         ("maxSnapshots", limits.max_snapshots),
         ("maxFileBytes", limits.max_file_bytes),
+        ("egressBytesPerSession", limits.egress_bytes_per_session),
         ("browserMemoryMax", limits.browser_memory_max),
     ] {
         if number.is_some_and(|number| number > BYTES_MOST) {

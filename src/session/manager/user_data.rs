@@ -59,7 +59,7 @@ impl SessionManager {
     ) -> Result<(SessionTask, Registration), ServiceError> {
         access::whole(caller, "userData")?;
         // What the tenant may not is refused before the disk is touched.
-        place::wanted(caller, &place)?;
+        place::wanted(caller, &place, self.inner.terms().launch.is_gated)?;
         let (since, owner, name) = (Instant::now(), caller.owner(), profile.name.as_str());
         let (root, limit) = self.user_data_root()?;
         let hold = self.hold_profile(owner, ProfileKind::UserData, name, &id).await?;

@@ -9,11 +9,13 @@ use std::sync::{
 use uuid::Uuid;
 
 use super::{
+    kept_proxy::KeptProxy,
     record::{self, HibernatedSession},
     state::{AtEnd, Content, End, Event, State},
 };
 use crate::{
     api_types::{Beginning, Launch, Owner},
+    port::egress::UpstreamProxy,
     store::{SessionRecord, SnapshotId, Store, StoreError, UnreadableSession},
 };
 
@@ -27,6 +29,8 @@ pub(in crate::session) struct Checkpoint {
     is_used: AtomicBool,
     beginning: OnceLock<Beginning>,
     launch: OnceLock<Launch>,
+    /// The proxy, and what the record has of it.
+    proxy: OnceLock<(UpstreamProxy, KeptProxy)>,
     // Guards the state; held for one look. A task that changes it holds `turn` meanwhile.
     state: Mutex<State>,
     turn: tokio::sync::Mutex<()>,
@@ -43,6 +47,7 @@ impl Checkpoint {
             is_used,
             beginning: OnceLock::new(),
             launch: OnceLock::new(),
+            proxy: OnceLock::new(),
             state,
             turn,
         })
@@ -66,6 +71,17 @@ impl Checkpoint {
     /// The launch options of the session, if it has any.
     pub(in crate::session) fn launch(&self) -> Option<&Launch> {
         self.launch.get()
+    }
+
+    /// Notes the proxy of the session of this id. The first one counts.
+    pub(in crate::session) fn set_proxy(&self, id: &str, proxy: UpstreamProxy) {
+        let kept = KeptProxy::new(&self.store, &self.owner, id, &proxy);
+        let _ = self.proxy.set((proxy, kept));
+    }
+
+    /// The proxy of the session, if it has one of its own.
+    pub(in crate::session) fn proxy(&self) -> Option<&UpstreamProxy> {
+        self.proxy.get().map(|(proxy, _)| proxy)
     }
 
     /// Whether the store may have anything of the session.
@@ -148,7 +164,8 @@ impl Checkpoint {
         let Content { snapshot, session } = state.content()?.clone();
         let id = session.id.clone();
         let (lives_in, began) = (state.lives_here().then_some(self.instance), self.beginning().cloned());
-        let rested = HibernatedSession { session, lives_in, began, launch: self.launch().cloned() };
+        let proxy = self.proxy.get().map(|(_, kept)| kept.clone());
+        let rested = HibernatedSession { session, lives_in, began, launch: self.launch().cloned(), proxy };
         let state = serde_json::to_value(&rested).unwrap_or_default();
         Some(SessionRecord { id, owner: self.owner.clone(), snapshot: Some(snapshot), state })
     }

@@ -5,11 +5,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::state::Content;
+use super::{
+    kept_proxy::{KeptProxy, LostProxy},
+    state::Content,
+};
 use crate::{
     api_types::{Beginning, Launch, Owner, Session},
+    port::egress::UpstreamProxy,
     session::caller::{Caller, url_at},
-    store::{SessionEntry, SessionRecord, Timestamp, UnreadableSession},
+    store::{SessionEntry, SessionRecord, Store, Timestamp, UnreadableSession},
 };
 
 /// The `state` of a session's record in the store.
@@ -27,6 +31,9 @@ pub(super) struct HibernatedSession {
     /// Its launch options, if it has any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) launch: Option<Launch>,
+    /// Its proxy, if it has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) proxy: Option<KeptProxy>,
 }
 
 /// A hibernated session, from its record.
@@ -65,6 +72,11 @@ impl Hibernated {
     /// Its launch options, if it has any.
     pub(in crate::session) fn launch(&self) -> Option<&Launch> {
         self.rested.launch.as_ref()
+    }
+
+    /// Its proxy, if it has one of its own.
+    pub(super) fn proxy(&self, store: &Store) -> Result<Option<UpstreamProxy>, LostProxy> {
+        self.rested.proxy.as_ref().map(|kept| kept.open(store, &self.owner, &self.id)).transpose()
     }
 
     /// The process in which it is live, if it is.

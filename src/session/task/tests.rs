@@ -146,7 +146,18 @@ async fn start_limited(
     let (tenant, sessions) = (Tenant::new(Owner::local(), settings), Arc::new(Alone));
     let pace = LimitBook::local().pace(&Owner::local(), &limits, now());
     let files = FilesBook::new(PathBuf::from("/nowhere")).open(&record.session_info().session_id(), FILES);
-    let start = Start { record, lease, tenant, pace, slow_mo: 0, is_shared: false, control: asked, sessions, files };
+    let start = Start {
+        record,
+        lease,
+        tenant,
+        pace,
+        slow_mo: 0,
+        proxy: None,
+        is_shared: false,
+        control: asked,
+        sessions,
+        files,
+    };
     let ledger = terms.ledger.clone();
     let mut live = Box::new(SessionTask::new(Arc::new(terms), "BROWSER".into(), start));
     let mut far = None;

@@ -48,6 +48,7 @@ impl SessionTask {
     /// The resources that the session uses.
     pub(super) fn usage(&self) -> impl Future<Output = Usage> + Send + use<> {
         let (traffic, files_size) = (self.record.traffic, self.files.size());
+        let (egress_up, egress_down) = self.session_info().egress_bytes();
         let (context, pages) = (self.lease.place(), self.session.pages());
         let most = self.session.pages_most();
         // The processes of a shared browser are not this session's alone.
@@ -85,6 +86,8 @@ impl SessionTask {
                 browser_cpu_time: processes.map(|processes| Millis(processes.cpu)),
                 browser_processes: processes.map(|processes| processes.processes),
                 files_size,
+                egress_up,
+                egress_down,
             }
         }
     }

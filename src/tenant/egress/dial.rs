@@ -27,9 +27,11 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// The upstream that this host is connected to through, if any.
+    /// The upstream that this host is connected to through, if any. What a client's bypass list names still goes through the
+    /// operator's proxy, if the tenant has one.
     pub(super) fn upstream_of(&self, host: &Host, port: u16) -> Option<&UpstreamProxy> {
-        self.binding.upstream.as_ref().filter(|upstream| !upstream.bypass.contains(host, port))
+        let EgressBinding { upstream, of_tenant, .. } = &self.binding;
+        upstream.iter().chain(of_tenant).find(|upstream| !upstream.bypass.contains(host, port))
     }
 
     /// Connects to a host, directly or through the upstream.

@@ -27,7 +27,7 @@ use super::{
     tunnel::{Counted, carry},
     upstream::{HEAD_MOST, connect_request, handshake, unanswered},
 };
-use crate::port::egress::{Allowance, EgressRefusal, Host, UpstreamProtocol, UpstreamProxy};
+use crate::port::egress::{Allowance, EgressRefusal, GateFront, Host, UpstreamProxy};
 
 /// How long Chrome may keep a connection without a request.
 const IDLE: Duration = Duration::from_secs(300);
@@ -101,8 +101,11 @@ impl Front {
 
     /// The upstream, if the client has its credentials.
     fn relay_of(&self, host: &Host, port: u16) -> Option<&UpstreamProxy> {
-        let is_relay =
-            |upstream: &&UpstreamProxy| upstream.protocol == UpstreamProtocol::Http && upstream.credentials.is_none();
+        // No client has credentials of the operator's proxy, nor is that to see those of a client's.
+        let own = self.bound.dialer.binding.upstream.as_ref();
+        let is_relay = |upstream: &&UpstreamProxy| {
+            own.is_some_and(|own| std::ptr::eq(own, *upstream)) && upstream.front() == GateFront::HttpProxy
+        };
         self.bound.dialer.upstream_of(host, port).filter(is_relay)
     }
 

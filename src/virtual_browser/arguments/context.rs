@@ -1,8 +1,8 @@
 //! The rule for the members of `Target.createBrowserContext`.
 //!
 //! *Measured:* Chrome takes the last bypass rule that fits, and `<-loopback>;127.0.0.1`, `0.0.0.0/0`, `direct://`, an empty
-//! `proxyServer` and no list at all go around the proxy. So where there is a gate, nothing of what a client writes here gets to
-//! Chrome.
+//! `proxyServer` and no list at all go around the proxy. So where there can be a gate, nothing of what a client writes here gets
+//! to Chrome.
 
 use crate::{
     cdp::{error::CdpError, json_object::JsonObject},
@@ -15,7 +15,7 @@ use crate::{
 
 /// The context that a client asks for; the error is its reply. The params must have passed
 /// [`check_browser_context`](super::check_browser_context).
-pub fn new_context(params: &JsonObject<'_>, is_gated: bool) -> Result<NewContext, CdpError> {
+pub fn new_context(params: &JsonObject<'_>, has_gates: bool) -> Result<NewContext, CdpError> {
     // Chrome refuses a member of a wrong type, `null` included.
     let text = |name| params.get(name).map(|_| params.string(name).ok_or(CdpError::INVALID)).transpose();
     if params.has("disposeOnDetach") && params.read_as::<bool>("disposeOnDetach").is_none() {
@@ -23,9 +23,9 @@ pub fn new_context(params: &JsonObject<'_>, is_gated: bool) -> Result<NewContext
     }
     let (server, bypass) = (text("proxyServer")?, text("proxyBypassList")?);
     let Some(server) = server else { return Ok(NewContext::default()) };
-    let proxy = if is_gated {
+    let proxy = if has_gates {
         let bypass = bypass.unwrap_or_default();
-        let with_bypass = |upstream: UpstreamProxy| Ok(upstream.with_bypass(Bypass::parse(&bypass)?));
+        let with_bypass = |upstream: UpstreamProxy| Ok(upstream.with_bypass(Bypass::of_chrome(&bypass)?));
         let upstream = proxy_choice(&server, NamedBy::Tenant).and_then(|choice| choice.map(with_bypass).transpose());
         upstream.map_err(refused)?.map_or(ContextProxy::None, ContextProxy::UpstreamProxy)
     } else {

@@ -105,6 +105,7 @@ async fn chrome(directory: &Path) -> Pool {
         cgroups: None,
         has_extensions: false,
         egress: None,
+        is_gated: false,
     };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     Pool::start(plan, Arc::new(Metrics::default())).await.expect("a Chrome that starts")
@@ -118,6 +119,7 @@ async fn record(name: &str, script: &str) {
             kind: BrowserKind::Shared,
             company: Company::Anyone,
             limits: config::BrowserLimits::default(),
+            gate: None,
         })
         .await
         .expect("a lease");

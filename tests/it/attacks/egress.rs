@@ -314,6 +314,38 @@ async fn no_context_gets_around_its_gate(browser: Browser) {
 
 in_each_browser!(no_context_gets_around_its_gate);
 
+/// E08: a client names a proxy in a private network: the operator's server would get every request.
+async fn no_proxy_of_a_client_is_in_a_private_network(browser: Browser) {
+    let stage = Stage::start(browser).await;
+    let port = stage.intranet.port;
+    for server in [
+        format!("http://127.0.0.1:{port}"),
+        format!("http://u:p@127.0.0.1:{port}"),
+        format!("socks5://{REBOUND}:{port}"),
+        format!("socks5://u:p@[::ffff:127.0.0.1]:{port}"),
+        format!("http://localhost:{port}"),
+    ] {
+        let query = format!("/?token={}&proxy={}", stage.guest.text(), server.replace('@', "%40"));
+        let client = stage.server.proxy.connect_to(&query).await;
+        client.ok(None, "ghost.enable", json!({})).await;
+        let of_context = text(
+            &client.ok(None, "Target.createBrowserContext", json!({ "proxyServer": server })).await,
+            "browserContextId",
+        );
+        for context in [None, Some(of_context.as_str())] {
+            let page = client.page_in(context, "about:blank").await;
+            let error = navigated(&client, &page, "http://example.com/").await;
+            assert!(error.starts_with("net::ERR_"), "E08: {server}: {error}");
+            let told = client.event("ghost.egressFailed").await;
+            assert_eq!(told["params"]["reason"], "upstream-address", "E08: {server}: {told}");
+        }
+        stage.intranet.is_unreached(&format!("E08: {server}"));
+    }
+    stage.others_reach_it("E08").await;
+}
+
+in_each_browser!(no_proxy_of_a_client_is_in_a_private_network);
+
 /// The gates that are open: what the process listens on at loopback, but for 127.0.0.1.
 fn gates_of(pid: u32) -> Vec<SocketAddrV4> {
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))

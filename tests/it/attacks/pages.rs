@@ -38,7 +38,7 @@ async fn driven_pages_give_no_access(browser: Browser) {
         ("POST", format!("{pages}/{target}/evaluate")),
         ("DELETE", format!("{pages}/{target}")),
     ] {
-        let answer = proxy.http(method, &path, &[JSON], r#"{}"#).await;
+        let answer = proxy.http(method, &path, &[JSON], "{}").await;
         assert_eq!(answer.status, 404, "V01: {}", answer.body);
         is_problem(&answer, 404, "no-page", &target);
     }

@@ -130,7 +130,7 @@ async fn contexts_are_restored_separately_and_cleared_on_request(browser: Browse
     let saved = stage.session().await;
     let tab = saved.open(&one).await;
     saved.evaluate(&tab, &store("default")).await;
-    let context = saved.place.new_context().await.expect("a context");
+    let context = saved.place.new_context(None).await.expect("a context");
     let tab = saved.open_in(&context, &one).await;
     saved.evaluate(&tab, &store("second")).await;
     let (parts, how) = patient();

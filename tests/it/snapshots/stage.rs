@@ -59,6 +59,7 @@ impl Stage {
             cgroups: None,
             has_extensions: false,
             egress: None,
+            is_gated: false,
         };
         let plan = Plan::fixed(vec![Source::Local(launch)]);
         let pool = Pool::start(plan, Metrics::default().into()).await.expect("it starts");
@@ -72,6 +73,7 @@ impl Stage {
                 kind: BrowserKind::Shared,
                 company: Company::Anyone,
                 limits: BrowserLimits::default(),
+                gate: None,
             })
             .await
             .expect("a lease");

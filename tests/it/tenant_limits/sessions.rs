@@ -30,8 +30,16 @@ async fn service(directory: &std::path::Path, max_browsers: usize) -> (Pool, Ses
     let flags = command_line(found.kind, is_root(), &[]);
     let codec = CodecChoice::new(Codec::Auto);
     let (binary, of_launch) = (found.binary, directory.to_owned());
-    let launch =
-        Launch { binary, flags, directory: of_launch, codec, cgroups: None, has_extensions: false, egress: None };
+    let launch = Launch {
+        binary,
+        flags,
+        directory: of_launch,
+        codec,
+        cgroups: None,
+        has_extensions: false,
+        egress: None,
+        is_gated: false,
+    };
     let plan = Plan::fixed(vec![Source::Local(launch)]);
     let plan = Plan { settings: PoolSettings { max_browsers: Some(max_browsers), ..plan.settings }, ..plan };
     let metrics = Arc::new(Metrics::default());

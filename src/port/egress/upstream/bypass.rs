@@ -8,6 +8,9 @@ use super::{super::Host, BadProxy};
 
 /// Most rules of a list.
 const RULES_MOST: usize = 1000;
+/// The rule by which loopback goes through the upstream.
+const WITH_LOOPBACK: &str = "<-loopback>";
+const LOOPBACK: &str = "<loopback>";
 
 /// The hosts that are connected to without the upstream proxy, as `--proxy-bypass-list` of Chrome and `bypass` of Playwright
 /// name them. The gate connects to them itself, by the same rules as without an upstream.
@@ -26,6 +29,8 @@ struct Rule {
 enum Hosts {
     /// `<local>`: names of one label.
     Local,
+    /// `<loopback>`, which is no rule of Chrome's: what leaves out the proxy there unless `<-loopback>` is in the list.
+    Loopback,
     Network(IpNet),
     /// A name, in which `*` stands for any characters.
     Name(String),
@@ -37,9 +42,20 @@ impl Bypass {
         Self::default()
     }
 
-    /// Reads a list, with commas or semicolons between its rules. `<-loopback>` means what always holds here, and is skipped.
+    /// Reads a list as Chrome does: loopback and link-local addresses leave out the upstream too, unless `<-loopback>` is one of
+    /// its rules.
+    pub fn of_chrome(text: &str) -> Result<Self, BadProxy> {
+        let mut list = Self::parse(text)?;
+        if !rules(text).any(|rule| rule == WITH_LOOPBACK) {
+            list.0.push(Rule { hosts: Hosts::Loopback, port: None });
+        }
+        Ok(list)
+    }
+
+    /// Reads a list, with commas or semicolons between its rules. Without a rule nothing leaves out the upstream, not even
+    /// loopback.
     pub fn parse(text: &str) -> Result<Self, BadProxy> {
-        let rules = text.split([',', ';']).map(str::trim).filter(|rule| !rule.is_empty() && *rule != "<-loopback>");
+        let rules = rules(text).filter(|rule| *rule != WITH_LOOPBACK);
         let rules = rules.map(rule).collect::<Option<Vec<_>>>().ok_or(BadProxy::Bypass)?;
         if rules.len() <= RULES_MOST { Ok(Self(rules)) } else { Err(BadProxy::Bypass) }
     }
@@ -50,6 +66,8 @@ impl Bypass {
             rule.port.is_none_or(|only| only == port)
                 && match (&rule.hosts, host) {
                     (Hosts::Local, Host::Name(name)) => !name.contains('.'),
+                    (Hosts::Loopback, Host::Name(name)) => name == "localhost" || name.ends_with(".localhost"),
+                    (Hosts::Loopback, Host::Address(address)) => is_local(*address),
                     (Hosts::Network(network), Host::Address(address)) => network.contains(address),
                     (Hosts::Name(pattern), Host::Name(name)) => is_match(pattern, name),
                     // `*` alone, or a pattern for a part of an address.
@@ -60,7 +78,22 @@ impl Bypass {
     }
 }
 
+fn rules(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ';']).map(str::trim).filter(|rule| !rule.is_empty())
+}
+
+/// Whether Chrome takes an address for a loopback or link-local one.
+fn is_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    }
+}
+
 fn rule(text: &str) -> Option<Rule> {
+    if text == LOOPBACK {
+        return Some(Rule { hosts: Hosts::Loopback, port: None });
+    }
     if text == "<local>" {
         return Some(Rule { hosts: Hosts::Local, port: None });
     }
@@ -116,6 +149,7 @@ impl fmt::Display for Bypass {
             f.write_str(if at == 0 { "" } else { "," })?;
             match hosts {
                 Hosts::Local => f.write_str("<local>")?,
+                Hosts::Loopback => f.write_str(LOOPBACK)?,
                 Hosts::Name(pattern) => f.write_str(pattern)?,
                 Hosts::Network(network) => match (network.addr(), network.prefix_len() == network.max_prefix_len()) {
                     (IpAddr::V6(address), true) => write!(f, "[{address}]")?,
@@ -138,6 +172,21 @@ impl fmt::Debug for Bypass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loopback_leaves_out_the_upstream_where_chrome_says_so() {
+        for (list, expected) in [("", true), ("a.test", true), ("<-loopback>", false), ("a.test;<-loopback>", false)] {
+            let list = Bypass::of_chrome(list).expect("a list");
+            for text in ["localhost", "a.localhost", "127.9.9.9", "::1", "169.254.1.1", "fe80::1"] {
+                let host = Host::parse(text).expect("a host");
+                assert_eq!(list.contains(&host, 80), expected, "{list}: {text}");
+                assert_eq!(Bypass::parse(&list.to_string()), Ok(list.clone()));
+            }
+            for text in ["b.test", "10.0.0.1", "localhost.test"] {
+                assert!(!list.contains(&Host::parse(text).expect("a host"), 80), "{list}: {text}");
+            }
+        }
+    }
 
     #[test]
     fn hosts_of_the_list_are_not_sent_to_the_upstream() {

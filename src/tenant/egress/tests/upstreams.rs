@@ -133,6 +133,24 @@ async fn bypassed_hosts_are_connected_to_directly_and_judged() {
     assert!(asked.lock().expect("no panic").is_empty());
 }
 
+#[tokio::test]
+async fn what_a_client_leaves_out_goes_through_the_proxy_of_the_operator() {
+    let server = echo().await;
+    let (of_client, client_asked) = proxies::socks(server).await;
+    let (of_operator, operator_asked) = proxies::http(server).await;
+    let of_operator = upstream("http", "user:pass@", of_operator);
+    let bypass = Bypass::parse("*").expect("a list");
+    let of_client = upstream("socks5", "user:pass@", of_client).with_bypass(bypass);
+    let fixture = fixture(internet(), of_operator.clone()).await;
+    for (upstream, host) in [(Some(of_client), "bypassed.test"), (None, "usual.test")] {
+        fixture.bind_for_tenant(internet(), upstream, Some(of_operator.clone()));
+        assert!(fixture.connect(host, 443).await.is_some(), "{host}");
+        let line = operator_asked.lock().expect("no panic").last().expect("a request").0.clone();
+        assert_eq!(line, format!("CONNECT {host}:443 HTTP/1.1"));
+    }
+    assert!(client_asked.lock().expect("no panic").is_empty());
+}
+
 /// Sends a request to a gate that speaks HTTP, on a connection of its own, and returns what comes back until it ends.
 async fn exchange(stream: &mut TcpStream, request: &str, until: &str) -> String {
     stream.write_all(request.as_bytes()).await.expect("a connection");
