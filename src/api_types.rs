@@ -4,6 +4,7 @@
 //! (`fixtures/ghost.json`, `types/ghost.d.ts`, `fixtures/openapi.json`, `docs/operations.md`) are made from them. The comments of these types are
 //! the descriptions in the documents.
 
+mod bad;
 pub mod capability;
 mod control;
 mod definition;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 
 pub use self::{
+    bad::Bad,
     capability::Capability,
     control::{Mode, Recycling, Reloaded, ServerMode, SettingChange},
     definition::{Domain, Items, Member, Type, merged},
@@ -58,7 +60,7 @@ pub use self::{
     profile::{PROFILE_RULE, Profile, ProfileKind, ProfileUse, Profiles, profile_name},
     protocol::{ABOUT, declarations, definition},
     proxy::WantedProxy,
-    read::{Bad, given, has_all, read, whole},
+    read::{given, has_all, read, whole},
     reference::reference,
     schemas::{DEFINITIONS, Schemas, Shape, ShapeOf},
     secret::Secret,
@@ -252,7 +254,7 @@ impl Initial {
         proxy: Option<WantedProxy>,
         wanted: WantedProfile,
     ) -> Result<Self, BadInitial> {
-        let of_launch = launch.as_mut().map(Launch::take_proxy).transpose()?.flatten();
+        let of_launch = launch.as_mut().map(Launch::without_proxy).transpose()?.flatten();
         let launch = launch.filter(|Launch(members)| !members.is_empty());
         let proxy = match (proxy, of_launch) {
             (Some(_), Some(twice)) => {

@@ -87,7 +87,7 @@ use crate::{
         ids::{CdpSessionId, ContextId, TargetId},
         json_object::JsonObject,
     },
-    port::{BrowserId, Call, Identity, Interest, PageSetup, Reply, ResumeAs, Settle, Tag, egress::Strays},
+    port::{BrowserId, Call, Identity, Interest, PageSetup, Reply, ResumeAs, Settle, Tag},
     runtime,
 };
 
@@ -293,16 +293,6 @@ impl Browser {
     /// Whether it belongs to one lease, and ends with it.
     pub fn is_dedicated(&self) -> bool {
         self.shared.dedicated.load(Ordering::Acquire)
-    }
-
-    /// Whether the requests of all its contexts pass gates.
-    pub fn is_gated(&self) -> bool {
-        self.shared.egress.as_ref().is_some_and(BrowserEgress::is_closed)
-    }
-
-    /// What came to its gates that no session asked for.
-    pub fn strays(&self) -> Strays {
-        self.shared.egress.as_ref().map(BrowserEgress::strays).unwrap_or_default()
     }
 
     /// Whether the link is still connected.

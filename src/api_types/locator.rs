@@ -21,7 +21,7 @@ pub struct Locator {
     /// A CSS selector, with the pseudo-classes of Playwright.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub css: Option<String>,
-    /// An expression of `XPath`. It does not look into shadow roots.
+    /// An XPath expression. It does not look into shadow roots.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub xpath: Option<String>,
     /// A part of the text of the element, in any case; the whole text in this case with `exact`.

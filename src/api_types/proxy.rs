@@ -48,7 +48,7 @@ impl WantedProxy {
 impl Launch {
     /// Takes the proxy out: the option `proxy`, or else the flags `--proxy-server` and `--proxy-bypass-list`. What is left
     /// may be stored and compared.
-    pub fn take_proxy(&mut self) -> Result<Option<WantedProxy>, Bad> {
+    pub fn without_proxy(&mut self) -> Result<Option<WantedProxy>, Bad> {
         let by_option = match self.0.remove("proxy") {
             None | Some(Value::Null) => None,
             Some(Value::Object(members)) => Some(of_object(&members)?),
@@ -116,7 +116,7 @@ mod tests {
 
     fn taken(launch: &Value) -> (Result<Option<WantedProxy>, String>, Value) {
         let mut launch = Launch(launch.as_object().expect("an object").clone());
-        let proxy = launch.take_proxy().map_err(|bad| bad.field);
+        let proxy = launch.without_proxy().map_err(|bad| bad.field);
         (proxy, Value::Object(launch.0))
     }
 

@@ -5,31 +5,7 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 
-use super::{METADATA_MOST, Metadata, NAME_MOST, Options, snapshot::Label};
-use crate::cdp::error::CdpError;
-
-/// A value that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {why}")]
-pub struct Bad {
-    /// The name of the member, as in the definition.
-    pub field: String,
-    /// The problem.
-    pub why: String,
-}
-
-impl Bad {
-    /// The error for the member of this name.
-    pub fn new(field: &str, why: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), why: why.into() }
-    }
-}
-
-impl From<&Bad> for CdpError {
-    fn from(bad: &Bad) -> Self {
-        Self::params(format!("Invalid parameters: {bad}"))
-    }
-}
+use super::{Bad, METADATA_MOST, Metadata, NAME_MOST, Options, snapshot::Label};
 
 /// Reads one of the shapes from a JSON object; the error names the member that is invalid.
 pub fn read<T: DeserializeOwned>(json: &str) -> Result<T, Bad> {

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
+use super::Browser;
 use crate::{
     cdp::ids::ContextId,
     port::egress::{
@@ -101,6 +102,18 @@ struct OfContext {
     upstream: Option<UpstreamProxy>,
     /// The context, once Chrome has made it.
     context: Arc<OnceLock<ContextId>>,
+}
+
+impl Browser {
+    /// Whether the requests of all its contexts pass gates.
+    pub fn is_gated(&self) -> bool {
+        self.shared.egress.as_ref().is_some_and(BrowserEgress::is_closed)
+    }
+
+    /// What came to its gates that no session asked for.
+    pub fn strays(&self) -> Strays {
+        self.shared.egress.as_ref().map(BrowserEgress::strays).unwrap_or_default()
+    }
 }
 
 impl OfContext {

@@ -5,7 +5,8 @@
 //! profiles, `files` those on the files of sessions, `control` those that change them. `registration` is a session's entry here and its removal, `place` says in
 //! which browsers a session may be, `extensions` from where it may load some, `http_session` the session in which HTTP calls
 //! act. `named` finds or creates a session by a name, `page` finds the
-//! session of a page, `page_actions` has what is done in pages, `hibernation` restores hibernated sessions and saves live ones, `room` limits the large documents
+//! session of a page, `page_actions` has what is done in pages, `hibernation` restores hibernated sessions and saves live
+//! ones, `room` limits the large documents
 //! that are read at a time.
 
 mod access;
@@ -290,20 +291,6 @@ impl SessionManager {
         self.begin_with(&mut live, begins).await?;
         self.inner.terms().metrics.connect_time.observe("all", since.elapsed());
         Ok((live, entry))
-    }
-
-    /// Waits until a session accepts clients, or is gone.
-    async fn begun(&self, handle: &Handle) -> Result<(), ServiceError> {
-        if handle.session_info.state() == SessionState::Queued {
-            // The client for which the session waits is its first one.
-            let (id, most) = (handle.session_info.id.to_string(), self.inner.terms().clients_per_session);
-            let _place = handle.joining.try_acquire().map_err(|_| ServiceError::ManyClients { id, most })?;
-            tokio::select! {
-                () = handle.begun.cancelled() => {}
-                () = handle.gone.cancelled() => {}
-            }
-        }
-        Ok(())
     }
 
     async fn join(

@@ -57,9 +57,11 @@ impl Validator {
             let result = match (&member.reference, &member.items) {
                 (Some(id), _) => self.named(id, value),
                 (None, Some(items)) => {
-                    let id = items.reference.as_deref().expect("an array of shapes");
-                    let items = value.as_array().ok_or_else(|| format!("{name} is no array"))?;
-                    items.iter().try_for_each(|item| self.named(id, item))
+                    let values = value.as_array().ok_or_else(|| format!("{name} is no array"))?;
+                    values.iter().try_for_each(|item| match &items.reference {
+                        Some(id) => self.named(id, item),
+                        None => plain(items.kind.as_deref().expect("a type"), item),
+                    })
                 }
                 (None, None) => plain(member.kind.as_deref().expect("a type"), value),
             };

@@ -204,7 +204,7 @@ async fn unsupported_options_are_refused_by_name() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
     for (option, name) in [
         ("launch=%7B%22executablePath%22:%22/x%22%7D", "launch.executablePath"),
-        ("--proxy-server=x:1", "--proxy-server"),
+        ("--proxy-pac-url=x", "--proxy-pac-url"),
         ("stealth", "stealth"),
     ] {
         let refused = proxy.refusal(&format!("/?{option}")).await;

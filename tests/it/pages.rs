@@ -252,6 +252,9 @@ async fn pages_are_opened_navigated_and_closed(browser: Browser) {
     page.fails("goto", json!({ "url": "http://127.0.0.1:1/" }), 502, "not-loaded", "net::ERR_").await;
     let closed = proxy.http("DELETE", &page.path, &[], "").await;
     assert_eq!(closed.status, 204);
+    let text = format!("{}/text", page.path);
+    // Chrome closes it after it has said so.
+    eventually("its end", async || proxy.http("POST", &text, &[JSON], "{}").await.status == 404).await;
     page.fails("text", json!({}), 404, "no-page", "").await;
     let first = Driven { proxy: &proxy, path: format!("{pages}/first") };
     assert_eq!(first.value("1").await, 1, "the page with which the session began");

@@ -74,7 +74,7 @@ async fn sessions_and_contexts_leave_by_their_own_proxies(browser: Browser) {
     assert_eq!(made.status, 201, "{}", made.body);
     let by_ghost = json!({ "session": "by-ghost", "launch": { "proxy": { "server": two.address(), "username": "bob", "password": "pass:two" } } });
     let by_ghost = plain.ok(None, "ghost.createSession", by_ghost).await;
-    let flags = format!("/?--proxy-server={}&--proxy-bypass-list=<-loopback>&isolation=dedicated", one.escaped());
+    let flags = format!("/?--proxy-server={}&--proxy-bypass-list=%3C-loopback%3E&isolation=dedicated", one.escaped());
     for (path, upstream) in [("/s/by-rest", &one), ("/s/by-ghost", &two), (flags.as_str(), &one)] {
         let client = server.connect_to(path).await;
         let page = client.page_at(&url("localhost")).await;

@@ -14,7 +14,7 @@ pub(super) enum Sort {
     NoEffect,
     /// Only a dedicated browser can have it.
     OwnBrowser,
-    /// It becomes the proxy of the session, before the others are judged (`Launch::take_proxy`).
+    /// It becomes the proxy of the session, before the others are judged (`Launch::without_proxy`).
     Proxy,
     /// No browser gets it.
     Refused,

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Admitted, Kind, SessionManager};
+use super::{Admitted, Handle, Kind, SessionManager};
 use crate::session::{
     admission::Permit,
     directory::Claim,
@@ -16,11 +16,27 @@ use crate::session::{
     session_files::SessionFiles,
 };
 use crate::{
-    api_types,
+    api_types::{self, SessionState},
     close_reason::CloseReason,
     session::task::{Caller, SessionInfo, SessionTask},
     tenant::audit::Event,
 };
+
+impl SessionManager {
+    /// Waits until a session accepts clients, or is gone.
+    pub(super) async fn begun(&self, handle: &Handle) -> Result<(), ServiceError> {
+        if handle.session_info.state() == SessionState::Queued {
+            // The client for which the session waits is its first one.
+            let (id, most) = (handle.session_info.id.to_string(), self.inner.terms().clients_per_session);
+            let _place = handle.joining.try_acquire().map_err(|_| ServiceError::ManyClients { id, most })?;
+            tokio::select! {
+                () = handle.begun.cancelled() => {}
+                () = handle.gone.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+}
 
 /// A session id in use. Dropping it frees the id and notifies the tasks that wait for that.
 pub(super) struct Leaving {

@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     client::{Client, Page},
+    proxy::eventually,
     site::Site,
 };
 
@@ -224,8 +225,10 @@ async fn counted(stream: &mut TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The title of a page.
+/// The title of a page that loads or has loaded.
 pub(crate) async fn title(client: &Client, page: &Page) -> String {
+    let state = async || client.evaluate(&page.session, "document.readyState").await;
+    eventually("the page has loaded", async || state().await == "complete").await;
     client.evaluate(&page.session, "document.title").await.as_str().unwrap_or_default().to_owned()
 }
 
