@@ -95,27 +95,46 @@ fn chromes_protocol_keeps_its_own_words_and_gains_a_domain() {
     }
 }
 
+/// A value of the type of a member.
+fn sample(domain: &Domain, member: &Member) -> Value {
+    if let Some(items) = &member.items {
+        return json!([value_of(domain, items.reference.as_deref(), items.kind.as_deref())]);
+    }
+    value_of(domain, member.reference.as_deref(), member.kind.as_deref())
+}
+
+fn value_of(domain: &Domain, reference: Option<&str>, kind: Option<&str>) -> Value {
+    match (reference, kind) {
+        (Some("Metadata"), _) => json!({ "a": "b" }),
+        (Some("Launch"), _) => json!({ "args": ["--lang=de"] }),
+        // One way to name an element is enough.
+        (Some("Locator"), _) => json!({ "css": "a" }),
+        (Some(reference), _) => {
+            let kind = domain.type_of(reference).unwrap_or_else(|| panic!("no type {reference}"));
+            match kind.variants.first() {
+                Some(variant) => json!(variant),
+                None if kind.kind == "object" => {
+                    let members = kind.properties.iter().map(|member| (member.name.clone(), sample(domain, member)));
+                    Value::Object(members.collect())
+                }
+                None => value_of(domain, None, Some(kind.kind.as_str())),
+            }
+        }
+        (None, Some("number" | "integer")) => json!(5),
+        (None, Some("boolean")) => json!(false),
+        (None, Some("array")) => json!([]),
+        (None, _) => json!("text"),
+    }
+}
+
 #[test]
 fn every_command_of_the_definition_is_read_with_all_its_parameters_and_no_other() {
     let domain = Domain::ghost();
     // These two are about the connection: the virtual browser reads them itself.
     let of_the_connection = ["enable", "disable"];
     for command in domain.commands.iter().filter(|command| !of_the_connection.contains(&&*command.name)) {
-        let sample = |member: &Member| match (member.name.as_str(), member.reference.as_deref()) {
-            (_, Some("SessionState")) => json!("parked"),
-            (_, Some("Metadata")) => json!({ "a": "b" }),
-            (_, Some("Launch")) => json!({ "args": ["--lang=de"] }),
-            ("limit" | "count", _) | (_, Some("Milliseconds")) => json!(5),
-            ("pages" | "persist", _) => json!(false),
-            ("parts", _) => json!(["indexedDB", "formFields"]),
-            (_, Some("Isolation")) => json!("dedicated"),
-            (_, Some("ProfileKind")) => json!("userData"),
-            (_, Some("RestoreMode")) => json!("merge"),
-            (_, Some("SnapshotFormat")) => json!("ghostmux"),
-            _ => json!("text"),
-        };
         let given = |members: &mut dyn Iterator<Item = &Member>| {
-            Value::Object(members.map(|member| (member.name.clone(), sample(member))).collect())
+            Value::Object(members.map(|member| (member.name.clone(), sample(&domain, member))).collect())
         };
         let least = given(&mut command.parameters.iter().filter(|member| !member.optional));
         for params in [least, given(&mut command.parameters.iter())] {

@@ -118,7 +118,7 @@ const ACTS = {
   },
   async 'both: refused options are named'(address) {
     for (const [options, word] of [
-      [{ args: ['--remote-debugging-port=1'] }, '--remote-debugging-port'], [{ args: ['--proxy-server=x'] }, '--proxy-server'],
+      [{ args: ['--remote-debugging-port=1'] }, '--remote-debugging-port'], [{ args: ['--proxy-pac-url=x'] }, '--proxy-pac-url'],
       [{ stealth: true }, 'launch.stealth'], [{ userDataDir: '/tmp' }, 'launch.userDataDir'], [{ headless: 0 }, 'launch.headless'],
     ]) {
       const headers = { 'content-type': 'application/json' };

@@ -48,8 +48,10 @@ fn attack_table_names_the_tests_that_send_each_row() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = std::fs::read_to_string(root.join(TABLE)).expect("the table");
     let mut code = String::new();
-    for file in std::fs::read_dir(root.join("tests/it/attacks")).expect("the attacks").flatten() {
-        let text = std::fs::read_to_string(file.path()).expect("a source");
+    let of = |directory: &str| std::fs::read_dir(root.join(directory)).expect("the attacks").flatten();
+    let files = of("tests/it/attacks").chain(of("tests/it/upstreams")).map(|file| file.path());
+    for file in files.chain([root.join("tests/it/upstreams.rs")]) {
+        let text = std::fs::read_to_string(file).expect("a source");
         code.extend(text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]));
     }
     let listed = listed(&table);

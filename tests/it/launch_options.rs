@@ -251,12 +251,12 @@ async fn launch_options_that_are_refused_name_the_option_and_the_rule() {
         assert!(refused.contains("400"), "{path}: {refused}");
         assert!(words.iter().all(|word| refused.contains(word)), "{path}: {refused}");
     }
-    let launch = json!({ "launch": { "args": ["--proxy-server=x"] } });
+    let launch = json!({ "launch": { "args": ["--proxy-pac-url=x"] } });
     let (status, refused) = send(&proxy, "POST", "/v1/sessions", launch.clone()).await;
-    assert!(status == 400 && refused.to_string().contains("--proxy-server"), "{refused}");
+    assert!(status == 400 && refused.to_string().contains("--proxy-pac-url"), "{refused}");
     let client = proxy.connect().await;
     let (_, refused) = client.call("ghost.createSession", launch).await.expect_err("it is refused");
-    assert!(refused.contains("--proxy-server") && refused.contains("no egress per session yet"), "{refused}");
+    assert!(refused.contains("--proxy-pac-url") && refused.contains("proxy=URL"), "{refused}");
     // Flags that do not start Chrome are told at once, and hurt nobody.
     client.page().await;
     assert!(proxy.http("GET", "/readyz", &[], "").await.status == 200);

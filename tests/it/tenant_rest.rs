@@ -46,6 +46,7 @@ async fn admins_manage_tenants_and_tokens_over_rest() {
         "name": "acme",
         "capabilities": ["tracing"],
         "limits": { "maxSessions": 1, "maxSessionTime": 60_000, "sharing": "all" },
+        "egress": { "deny": [] },
     });
     assert_eq!(body_of(&made), shown);
     assert_eq!(server.ask(&ops, "PUT", "/v1/tenants/acme", wanted).await.status, 200, "it is there already");

@@ -106,7 +106,7 @@ async fn sessions_and_contexts_leave_by_their_own_proxies(browser: Browser) {
     for secret in ["pass-one", "pass:two", "pass%3Atwo", "pass-three"] {
         for text in &shown {
             let at = text.find(secret).map(|at| text[at.saturating_sub(200)..(at + 40).min(text.len())].to_owned());
-            assert_eq!(at, None, "{secret} is shown");
+            assert_eq!(at, None, "E10: {secret} is shown");
         }
     }
 }

@@ -106,6 +106,38 @@ async fn all_session_counts_agree() {
     agree("the other one taken up", 1, 0).await;
 }
 
+/// Every command that drives a page.
+async fn drive_a_page(ghost: &impl AsyncFn(&str, Value) -> Value) {
+    const FORM: &str = "data:text/html,<input id=text><input id=check type=checkbox><select id=list><option>a</select>";
+    let page = ghost("ghost.newPage", json!({ "url": FORM })).await["targetId"].clone();
+    let on_page = async |command: &str, params: Value| {
+        let mut params = params;
+        params["page"] = page.clone();
+        ghost(&format!("ghost.{command}"), params).await
+    };
+    on_page("pageGoto", json!({ "url": FORM.replace("id=text", "id=text value=b") })).await;
+    for command in ["pageBack", "pageForward", "pageReload", "pageScreenshot", "pagePdf", "pageLinks", "pageSnapshot"] {
+        on_page(command, json!({})).await;
+    }
+    let text = |more: Value| {
+        let mut params = json!({ "selector": "#text" });
+        params.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        params
+    };
+    for command in ["Click", "Dblclick", "Hover", "Focus", "Clear", "Scroll", "Text", "Html", "Attributes", "Query"] {
+        on_page(&format!("page{command}"), text(json!({}))).await;
+    }
+    on_page("pageType", text(json!({ "text": "a" }))).await;
+    on_page("pageFill", text(json!({ "value": "b" }))).await;
+    on_page("pagePress", text(json!({ "key": "Enter" }))).await;
+    on_page("pageWait", text(json!({ "state": "visible" }))).await;
+    on_page("pageSelect", json!({ "selector": "#list", "values": ["a"] })).await;
+    on_page("pageCheck", json!({ "selector": "#check" })).await;
+    on_page("pageUncheck", json!({ "selector": "#check" })).await;
+    assert_eq!(on_page("pageEvaluate", json!({ "expression": "6 * 7" })).await["value"], 42);
+    on_page("closePage", json!({})).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ghost_domain_matches_its_definition() {
     let proxy = Proxy::start(Browser::any().await, &[]).await;
@@ -162,6 +194,7 @@ async fn ghost_domain_matches_its_definition() {
     assert_eq!(files::put(&proxy, id_of(&own), "a", "x").await.status, 200);
     ghost("ghost.listFiles", json!({})).await;
     ghost("ghost.deleteFile", json!({"name": "a"})).await;
+    drive_a_page(&ghost).await;
     ghost("ghost.disable", json!({})).await;
     ghost("ghost.park", json!({})).await;
     assert!(client.end().await.starts_with("1000"));
@@ -172,11 +205,10 @@ async fn ghost_domain_matches_its_definition() {
     // Every command of the definition was sent above, and every event arrived except those of a lost
     // browser, of a lost profile, of user data, and of gates.
     let domain = ghostmux::api_types::Domain::ghost();
-    for event in domain
-        .events
-        .iter()
-        .filter(|event| !matches!(&*event.name, "browserLost" | "profileLost" | "userDataTooLarge" | "egressFailed"))
-    {
+    for event in domain.events.iter().filter(|event| {
+        let absent = ["browserLost", "profileLost", "userDataTooLarge", "egressFailed", "egressExhausted"];
+        !absent.contains(&&*event.name)
+    }) {
         let method = format!("ghost.{}", event.name);
         assert!(events.iter().any(|heard| heard["method"] == method), "{method} did not come");
     }

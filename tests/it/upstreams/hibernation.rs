@@ -89,7 +89,7 @@ async fn sessions_are_not_restored_without_their_proxy() {
     let refused = server.refusal("/s/kept").await;
     assert!(refused.starts_with("409") && refused.contains("proxy-needed"), "{refused}");
     assert!(refused.contains(&one.address().replace("://", "://***@")) && refused.contains("store_key"), "{refused}");
-    assert_eq!(site.requests().len(), before);
+    assert_eq!(site.requests().len(), before, "E11: it has left without its proxy");
     let client = server.connect_to(&path).await;
     let page = client.page_at(&site.url_at("after.test", "/?page")).await;
     assert_eq!(

@@ -50,7 +50,8 @@ async fn tenants_leave_by_the_proxy_of_the_operator_with_a_user_for_each_session
         let url = site.url_at("127.0.0.1", "/?private");
         let done = first.ok(Some(&page.session), "Page.navigate", json!({ "url": url })).await;
         assert!(text(&done, "errorText").starts_with("net::ERR_"), "{params}: {done}");
-        assert_eq!(first.event("ghost.egressFailed").await["params"]["reason"], "private-network", "{params}");
+        let told = first.event("ghost.egressFailed").await;
+        assert_eq!(told["params"]["reason"], "private-network", "E09: {params}");
         let url = site.url_at("bypassed.test", "/?page");
         first.open(&page, &url).await;
         assert_eq!(one.hosts().pop().as_deref(), Some("bypassed.test"), "{params}");
