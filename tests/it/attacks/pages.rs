@@ -63,7 +63,7 @@ async fn driven_pages_give_no_access(browser: Browser) {
     assert_eq!(page.does("text", json!({ "selector": "#real" })).await["text"], "real", "V04");
     page.does("click", json!({ "locator": { "role": "button", "name": "Go" } })).await;
     page.does("snapshot", json!({})).await;
-    let missing = json!({ "selector": "#nothing", "timeout": 50 });
+    let missing = json!({ "selector": "#nothing", "timeout": 1000 });
     page.fails("click", missing, 504, "action-timeout", "no element matches").await;
     assert_eq!(page.value("learned.filter(name => name !== 'then').join()").await, "", "V04");
 
