@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A browser of one's own, for what a shared one cannot give: node dedicated.mjs GHOSTMUX [BROWSER]
 //
-// The examples of Puppeteer and Playwright for traces, the clipboard, windows, screens, Bluetooth and requests of the whole browser
+// The examples of Puppeteer and Playwright for traces, the clipboard, windows, screens and requests of the whole browser
 // run unchanged with `?isolation=dedicated`, while a session in the shared browser sees nothing of them.
 
 import { chromium } from 'playwright-core';
@@ -63,22 +63,6 @@ const ACTS = {
     same({ left, top, width, height }, bounds, 'bounds');
     await browser.removeScreen(added.id);
     same((await browser.screens()).length, 1, 'screens at the end');
-    await browser.close();
-  },
-  async 'Puppeteer emulates a Bluetooth device'(address) {
-    const browser = await puppeteer.connect({ browserWSEndpoint: `ws://${address}/?isolation=dedicated` });
-    const page = await browser.newPage();
-    await page.goto(home);
-    await page.bluetooth.emulateAdapter('powered-on');
-    await page.bluetooth.simulatePreconnectedPeripheral({
-      address: '09:09:09:09:09:09', name: 'A device', manufacturerData: [{ key: 17, data: 'AP8BAX8=' }],
-      knownServiceUuids: ['12345678-1234-5678-9abc-def123456789'],
-    });
-    await page.setContent('<button>connect</button><script>document.querySelector("button").onclick = async event => {'
-      + 'const device = await navigator.bluetooth.requestDevice({ acceptAllDevices: true }); event.target.textContent = device.name; }</script>');
-    const [prompt] = await Promise.all([page.waitForDevicePrompt(), page.click('button')]);
-    await prompt.select(await prompt.waitForDevice(({ name }) => name.includes('A device')));
-    await page.waitForFunction(() => document.querySelector('button').textContent === 'A device');
     await browser.close();
   },
   async 'Puppeteer answers the requests of all pages'(address) {
