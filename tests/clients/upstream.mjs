@@ -4,15 +4,19 @@
 import { createServer as createHttp, request } from 'node:http';
 import { connect, createServer as createTcp } from 'node:net';
 
-const close = server => () => new Promise(resolve => { server.close(resolve); server.closeAllConnections?.(); });
-const listening = (server, made) => new Promise(resolve => server.listen(0, '127.0.0.1', () => resolve({ ...made, port: server.address().port, close: close(server) })));
+const listening = (server, made) => {
+  const open = new Set();
+  server.on('connection', socket => { open.add(socket); socket.on('close', () => open.delete(socket)); });
+  const close = () => new Promise(resolve => { server.close(resolve); open.forEach(socket => socket.destroy()); });
+  return new Promise(resolve => server.listen(0, '127.0.0.1', () => resolve({ ...made, port: server.address().port, close })));
+};
 
 /** An HTTP proxy in front of the site at `port`, for the users of `passwords`: `{port, asked, close()}`. */
 export function openHttpProxy(port, passwords) {
   const asked = [];
   const userOf = header => {
-    const [user, password] = Buffer.from((header ?? '').replace(/^Basic /, ''), 'base64').toString().split(':');
-    return user && passwords[user] === password ? user : undefined;
+    const [user, ...parts] = Buffer.from((header ?? '').replace(/^Basic /, ''), 'base64').toString().split(':');
+    return user && passwords[user] === parts.join(':') ? user : undefined;
   };
   const challenge = { 'Proxy-Authenticate': 'Basic realm="test"', 'Content-Length': 0 };
   const server = createHttp((incoming, answer) => {

@@ -125,6 +125,7 @@ impl Document {
             RestInput::Upload(name) => (name, true, true),
         };
         name.clone_into(&mut shape.name);
+        let has_needed_members = shape.schema["required"].as_array().is_some_and(|needed| !needed.is_empty());
         if is_upload {
             shape.schema = either(&shape.schema, ImportSnapshot::EITHER);
         }
@@ -132,7 +133,7 @@ impl Document {
         if is_upload {
             body["content"]["application/x-ndjson"] = content();
         }
-        if is_needed {
+        if is_needed || has_needed_members {
             body["required"] = json!(true);
         }
         Some(body)

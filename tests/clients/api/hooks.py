@@ -26,11 +26,16 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """A valid launch option may need what this server does not have, or starts a Chrome for each example: the table of
-    docs/launch-options.md says which, and tests/it/launch_options.rs checks it."""
+    """What a schema cannot say. A valid launch option may need what this server does not have, or starts a Chrome for each
+    example: the table of docs/launch-options.md says which, and tests/it/launch_options.rs checks it. Proxies, ports and
+    patterns of hosts are texts with a grammar of their own, which tests/it/upstreams checks."""
     is_valid = case.meta is not None and case.meta.generation.mode.is_positive
-    if is_valid and isinstance(case.body, dict) and isinstance(case.body.get("launch"), dict):
+    if not is_valid or not isinstance(case.body, dict):
+        return
+    if isinstance(case.body.get("launch"), dict):
         case.body["launch"] = {}
+    for name in ("proxy", "proxyBypass", "egress"):
+        case.body.pop(name, None)
 
 
 @schemathesis.hook
