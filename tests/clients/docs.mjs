@@ -25,7 +25,7 @@ const SKIPPED = [
 // Scripts that are not run here, and why.
 const SKIPPED_SCRIPTS = [
   [/^import \w+ from|^import \{ fork \}/m, 'it is whole: examples.mjs runs it'],
-  [/installExtension/, 'it needs a full Chrome and an extension: extensions.mjs has the same'],
+  [/installExtension|service_worker/, 'it needs a full Chrome and an extension: extensions.mjs has the same'],
   [/headless: false/, 'it needs a full Chrome and Xvfb: the tests of tests/it/headful.rs have the same'],
   [/gmx_…/, 'it needs a server with tenants: tenants.mjs connects with a token in every place'],
 ];

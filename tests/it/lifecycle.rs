@@ -46,7 +46,7 @@ async fn disconnected_clients_leave_nothing() {
     eventually("the same tables as before the first client", async || tables(&proxy).await == before).await;
     let (files, processes) = (open_files(proxy.pid()), proxy.browser_processes().len());
 
-    for _ in 0..size(6, 20) {
+    for _ in 0..size(3, 20) {
         let comers = (0..10).map(async |one| {
             let client = proxy.connect().await;
             client

@@ -24,10 +24,12 @@ const ghostmux = await openGhostmux(program, findBrowser(), flags);
 const server = `http://${ghostmux.host}:${ghostmux.port}`;
 // After these two the server takes no new session; tests/it/pool.rs has them.
 const ends = ['/v1/drain', '/v1/pause'].flatMap(path => ['--exclude-path', path]);
+// The actions on a page have one shape: a quick run has four of them.
+const alike = quick ? ['--exclude-path-regex', '/pages/\\{page\\}/(?!(goto|click|evaluate|screenshot)$)'] : [];
 const dir = folder('api');
 const child = new Child(SCHEMATHESIS, [
   '--config-file', join(HERE, 'schemathesis.toml'), 'run', `${server}/v1/openapi.json`, '--url', server, '--max-examples', String(examples), '--phases', quick ? 'examples,coverage,fuzzing' : 'examples,coverage,fuzzing,stateful',
-  '--seed', '1', '--continue-on-failure', '--suppress-health-check', 'all', '--generation-database', 'none', '--no-color', ...ends, ...options,
+  '--seed', '1', '--continue-on-failure', '--suppress-health-check', 'all', '--generation-database', 'none', '--no-color', ...ends, ...alike, ...options,
 ], { cwd: dir, env: { ...process.env, PYTHONPATH: HERE, PYTHONDONTWRITEBYTECODE: '1', SCHEMATHESIS_HOOKS: 'hooks' } });
 child.onLine(line => console.log(line));
 const code = await child.over;
