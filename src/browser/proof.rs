@@ -49,6 +49,9 @@ impl From<CallError> for Unproven {
     }
 }
 
+/// How many ports are tried for the sockets. One that is free for TCP is rarely taken for UDP.
+const PORTS_TRIED: usize = 16;
+
 /// Sockets that nothing may reach.
 struct Traps {
     port: u16,
@@ -59,6 +62,17 @@ struct Traps {
 impl Traps {
     /// Sockets of one port, on loopback and at all addresses.
     async fn set() -> io::Result<Self> {
+        for _ in 1..PORTS_TRIED {
+            match Self::of_a_free_port().await {
+                // Another program has the UDP port of this number.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                set => return set,
+            }
+        }
+        Self::of_a_free_port().await
+    }
+
+    async fn of_a_free_port() -> io::Result<Self> {
         let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
         let port = tcp.local_addr()?.port();
         let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
