@@ -39,9 +39,9 @@ use ghostmux::browser::find;
 use self::{browsers::Browser, options::Options, verdict::Outcome};
 
 /// Time limit of the seeded part of the sweep in `make prove-short`.
-const SWEEP_SECONDS: u64 = 20;
+const SWEEP_SECONDS: u64 = 40;
 /// Time limit of the taint proof in `make prove-short`.
-const TAINT_SECONDS: u64 = 15;
+const TAINT_SECONDS: u64 = 25;
 
 /// The tenants of the server in the taint proof in `make prove-short`; the test of its checker is without any.
 const TAINT_TENANTS: usize = 2;
