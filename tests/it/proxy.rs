@@ -61,6 +61,12 @@ impl ChromeProcess {
         self.line.split(['\0', ' ']).find_map(|flag| flag.strip_prefix(name))
     }
 
+    /// What it is for: its type, and that of a utility process, such as `utility network.mojom.NetworkService`.
+    pub(crate) fn kind(&self) -> String {
+        let flags = ["--type=", "--utility-sub-type="];
+        flags.iter().filter_map(|name| self.flag(name)).collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether it is of this type, such as `renderer`.
     pub(crate) fn is_of_type(&self, kind: &str) -> bool {
         self.flag("--type=") == Some(kind)

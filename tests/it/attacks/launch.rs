@@ -232,15 +232,13 @@ async fn extensions_are_seen_by_who_sees_files_of_the_host(browser: Browser) {
         let page = client.page_at(&site.url("/page")).await;
         let mark = "document.documentElement.dataset.mark ?? ''";
         assert!(["given", "sent"].map(Value::from).contains(&client.evaluate(&page.session, mark).await), "both run");
-        let of_extensions = |frame: &Value| {
-            let url = frame["params"]["targetInfo"]["url"].as_str().unwrap_or_default();
-            frame["method"] == "Target.attachedToTarget" && url.starts_with("chrome-extension:")
+        let of_extensions = |params: &Value| {
+            params["targetInfo"]["url"].as_str().is_some_and(|url| url.starts_with("chrome-extension:"))
         };
         if sees {
             let mut seen = Vec::new();
             while seen.len() < 2 {
-                let info =
-                    client.event_where("Target.attachedToTarget", of_extensions).await["params"]["targetInfo"].clone();
+                let info = client.event_where("Target.attachedToTarget", of_extensions).await["targetInfo"].clone();
                 assert_eq!(info["type"], "service_worker");
                 seen.push((text(&info, "url"), text(&info, "targetId")));
             }
