@@ -10,15 +10,23 @@ struct World {
     now: Instant,
     takes: Duration,
     last: i32,
-    /// The disposal in progress, and when Chrome replies.
-    ends: Option<(CallId, Instant)>,
+    /// The disposals in progress, and when Chrome replies.
+    ends: VecDeque<(CallId, Instant)>,
     begun: Vec<(u128, String)>,
 }
 
 impl World {
     fn new(takes: Duration) -> Self {
         let now = Instant::now();
-        Self { disposals: ContextReaper::default(), start: now, now, takes, last: 0, ends: None, begun: Vec::new() }
+        Self {
+            disposals: ContextReaper::default(),
+            start: now,
+            now,
+            takes,
+            last: 0,
+            ends: VecDeque::new(),
+            begun: Vec::new(),
+        }
     }
 
     fn leave(&mut self, base: &str, contexts: &[&str]) {
@@ -35,13 +43,10 @@ impl World {
     fn run(&mut self, until: Duration) {
         let until = self.start + until;
         loop {
-            if let Some((call, at)) = self.ends {
-                if at > until {
-                    break;
-                }
-                (self.now, self.ends) = (self.now.max(at), None);
-                let now = self.now;
-                self.disposals.ended(call, || now);
+            if self.ends.front().is_some_and(|(_, at)| *at <= self.now)
+                && let Some((call, at)) = self.ends.pop_front()
+            {
+                self.disposals.ended(call, || at);
             }
             if let Some(disposal) = self.disposals.poll_due(self.now) {
                 let name = match disposal {
@@ -53,10 +58,11 @@ impl World {
                 self.begun.push(((self.now - self.start).as_millis(), name));
                 self.last += 1;
                 self.disposals.started(CallId(self.last), self.now);
-                self.ends = Some((CallId(self.last), self.now + self.takes));
+                self.ends.push_back((CallId(self.last), self.now + self.takes));
                 continue;
             }
-            match self.disposals.next_timeout() {
+            let reply = self.ends.front().map(|(_, at)| *at);
+            match self.disposals.next_timeout().into_iter().chain(reply).min() {
                 Some(at) if at <= until => self.now = self.now.max(at),
                 _ => break,
             }
@@ -134,6 +140,36 @@ fn pages_are_closed_one_by_one_before_their_context() {
     world.disposals.leave(&"base".into(), vec!["zero".into()], pages, false, world.now);
     world.run(1000 * MS);
     assert_eq!(world.begun(), [(10, "page8"), (30, "page9"), (50, "base")]);
+}
+
+#[test]
+fn the_more_pages_wait_the_more_are_closed_at_a_time() {
+    let late = 300 * MS;
+    let mut world = World::new(late);
+    let pages = (0..PAGES_AT_ONCE + 800).map(|page| TargetId::from(format!("page{page}"))).collect();
+    world.disposals.leave(&"base".into(), vec!["zero".into()], pages, false, world.now);
+    world.run(10 * MS + late);
+    // 10 ms apart.
+    let at: Vec<u128> = world.begun().iter().map(|(at, _)| *at).collect();
+    assert_eq!(at, (0..16).map(|page| 10 + 10 * page).collect::<Vec<_>>());
+    world.run(60_000 * MS);
+    let (last, name) = world.begun()[800];
+    assert!(name == "base" && last < 50_000, "{name} {last} ms: one at a time takes six minutes");
+    let alone = world.begun()[799].0 + late.as_millis();
+    assert!(last >= alone, "the context is disposed of after Chrome has replied about each page: {last}, {alone}");
+}
+
+#[test]
+fn a_client_that_waits_is_not_overtaken_by_pages() {
+    let mut world = World::new(300 * MS);
+    let pages = (0..PAGES_AT_ONCE + 200).map(|page| TargetId::from(format!("page{page}"))).collect();
+    world.disposals.leave(&"base".into(), vec!["zero".into()], pages, false, world.now);
+    world.run(40 * MS);
+    let before = world.begun.len();
+    assert!(before > 1, "{before}");
+    world.ask(1, 7);
+    world.run(2000 * MS);
+    assert_eq!(world.begun()[before].1, "1/7");
 }
 
 #[test]
