@@ -55,7 +55,7 @@ test-full: ## The Rust tests in full Chrome, of which `make test` runs an eighth
 	  else cargo test --locked --test it -- ::full; fi
 
 # Two at a time, the longest first: each mostly waits for its own Chrome, and what they print stays together.
-QUICK_CLIENTS := suites shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types examples docs endings login busy api other-codec
+QUICK_CLIENTS := suites api docs shared certificates named profiles files dedicated extensions launch locators tenants proxies upstreams tls types examples endings login busy other-codec
 # The binary that the Rust tests have built: `cargo build` alone takes other features of the dependencies, and builds anew.
 test-quick-clients:
 	@cargo test --locked --quiet --no-run
@@ -210,13 +210,14 @@ bench-neighbour: ## The longest wait of a client beside a greedy one, compared w
 	@scripts/setup.sh run
 	@cargo bench --locked --bench load -- neighbour $(ARGS)
 
+# Where clippy is the compiler (`.ci/run`), what the tests run is linted while it is compiled.
 # With `--examples` (of which there are none) cargo takes the features of the dependencies that the tests take, so that what
 # clippy has checked is used again.
 lint: ## Formatting, lints, documentation
 	@echo '==> formatting'
 	@cargo fmt --check
 	@echo '==> lints'
-	@cargo clippy --locked --all-targets -- -D warnings
+	@$(if $(RUSTC_WORKSPACE_WRAPPER),cargo test --locked --no-run --quiet --all-targets,cargo clippy --locked --all-targets -- -D warnings)
 	@scripts/mutants.py --check
 	@echo '==> documentation'
 	@RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet --lib --examples
