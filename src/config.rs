@@ -10,6 +10,7 @@ mod deadline;
 mod declare;
 pub mod docs;
 mod egress;
+mod expiry;
 mod front;
 mod layers;
 mod listening;
@@ -31,9 +32,10 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use thiserror::Error;
 
 #[cfg(feature = "tls")]
-pub use self::pem::certificates;
+pub use self::pem::{certificates, end_of_validity};
 pub use self::{
     deadline::{Deadlines, Limit, may_save, span},
+    expiry::{Expiry, ExpiryStage},
     front::{ProxySecret, PublicUrl, may_be_stripped, prefix},
     listening::TlsSettings,
     load::unknown_variables,
