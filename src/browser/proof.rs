@@ -130,7 +130,8 @@ impl Browser {
         let nothing = HostLists { allow: Some(Vec::new()), deny: Vec::new() };
         let rules = EgressRules { private_network: false, lists: vec![nothing], ports: Ports::all() };
         let (owner, rules) = (Owner::local(), Arc::new(rules));
-        lease.bind_egress(EgressBinding { owner, rules, upstream: None, of_tenant: None, report: asked.clone() });
+        let (word, report) = ("".into(), asked.clone());
+        lease.bind_egress(EgressBinding { owner, rules, upstream: None, of_tenant: None, word, report });
         let tried = async {
             let page = lease.place().attach(&page.into()).await?;
             page.evaluate::<()>(&script(traps.port)).await

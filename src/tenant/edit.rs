@@ -195,7 +195,7 @@ impl From<Written> for Value {
 }
 
 /// The limits, by their keys in the file; `None` for one that is absent.
-fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 14] {
+fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 15] {
     let Limits {
         max_sessions,
         sessions_per_minute,
@@ -207,6 +207,7 @@ fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 14] {
         max_snapshots,
         max_file_bytes,
         egress_bytes_per_session,
+        egress_bytes_per_day,
         max_session_time,
         sharing,
         cpu_weight,
@@ -230,6 +231,7 @@ fn values_of(limits: &Limits) -> [(&'static str, Option<Written>); 14] {
         ("max_snapshots", large(max_snapshots)),
         ("max_file_bytes", large(max_file_bytes)),
         ("egress_bytes_per_session", large(egress_bytes_per_session)),
+        ("egress_bytes_per_day", large(egress_bytes_per_day)),
         ("max_session_time", max_session_time.map(|time| Written::Text(format!("{}ms", millis(time))))),
         ("sharing", sharing.map(|sharing| Written::Text(sharing.to_owned()))),
         ("cpu_weight", number(cpu_weight)),
