@@ -187,6 +187,7 @@ fn of_store(why: &StoreError) -> Kind {
         StoreError::Missing { .. } => (StatusCode::NOT_FOUND, "no-snapshot"),
         StoreError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "snapshot-too-large"),
         StoreError::Quota { .. } => (StatusCode::INSUFFICIENT_STORAGE, "snapshot-quota"),
+        StoreError::DiskFull { .. } => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
         StoreError::Invalid { .. } | StoreError::BadOwner(_) | StoreError::BadSnapshotId(_) => {
             (StatusCode::BAD_REQUEST, "bad-value")
         }
