@@ -310,6 +310,7 @@ impl Config {
             all_named: MAX_CDP_SESSIONS,
             roots: self.max_roots,
             network_buffers: self.network_buffers,
+            held: (self.crashed_page_queue, self.crashed_page_bytes),
         }
     }
 
