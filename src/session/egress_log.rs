@@ -112,19 +112,8 @@ impl EgressLog {
         let (of_session, of_tenant) =
             (ByteLimit::new("egress_bytes_per_session"), ByteLimit::new("egress_bytes_per_day"));
         let failures = Mutex::default();
-        let log = Self {
-            is_gated,
-            of_session,
-            of_tenant,
-            today,
-            up,
-            down,
-            failed,
-            failures,
-            untold,
-            of_server,
-            metrics,
-        };
+        let log =
+            Self { is_gated, of_session, of_tenant, today, up, down, failed, failures, untold, of_server, metrics };
         (log, told)
     }
 

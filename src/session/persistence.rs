@@ -330,7 +330,10 @@ impl Persistence {
         if until > Timestamp::now() {
             undated.extend(seen.map(|seen| (key, seen)));
         } else if take_out_unreadable(&self.inner.store, &owner, unreadable).await? {
-            tracing::warn!(session = id, "deleted the record of a hibernated session that cannot be read: it has expired");
+            tracing::warn!(
+                session = id,
+                "deleted the record of a hibernated session that cannot be read: it has expired"
+            );
         }
         Ok(())
     }

@@ -72,7 +72,11 @@ async fn of_clients_that_come_at_once_the_first_creates_the_session_and_the_othe
     eventually("all of them are there", async || session(&observer, &id).await["clients"] == 6).await;
     let new = async || ok(&proxy, "PUT", "/s/calls/json/new?about:blank", Value::Null).await;
     futures_util::future::join_all((0..4).map(|_| new())).await;
-    assert_eq!(listed(&proxy, "/s/calls/json/list").await, ["about:blank"; 5], "they are in one session, with its first page");
+    assert_eq!(
+        listed(&proxy, "/s/calls/json/list").await,
+        ["about:blank"; 5],
+        "they are in one session, with its first page"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,7 +59,8 @@ mod tests {
             let now = Timestamp::from_second(2_000_000_000).expect("a time") - SignedDuration::from_hours(24 * days);
             watch.look(Some(end), now, Path::new("cert.pem"))
         };
-        for (days, is_logged) in [(40, false), (30, true), (29, false), (7, true), (6, false), (-1, true), (-2, false)] {
+        for (days, is_logged) in [(40, false), (30, true), (29, false), (7, true), (6, false), (-1, true), (-2, false)]
+        {
             assert_eq!(logged(end, days), is_logged, "{days} days before");
         }
         let renewed = end + SignedDuration::from_hours(24 * 20);

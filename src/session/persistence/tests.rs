@@ -25,10 +25,10 @@ async fn records_that_cannot_be_read_expire_a_day_after_their_deadline() {
     put("just-over", json!({ "expiresAt": now - 1000 })).await;
     put("later", json!({ "expiresAt": now + DAY })).await;
     put("undated", json!({ "id": 7 })).await;
-    let limits = SnapshotLimits { line: 1024, transfers: 1, memory: 1 << 20, fields: 1, upload: Duration::from_secs(1) };
+    let limits =
+        SnapshotLimits { line: 1024, transfers: 1, memory: 1 << 20, fields: 1, upload: Duration::from_secs(1) };
     let node = NodeId(Uuid::new_v4());
-    let persistence =
-        Persistence::new(store.clone(), node, Duration::ZERO, limits, Arc::default(), TaskTracker::new());
+    let persistence = Persistence::new(store.clone(), node, Duration::ZERO, limits, Arc::default(), TaskTracker::new());
     let left = async || {
         persistence.remove_expired(|_, _| false).await.expect("the store answers");
         let all = store.sessions().await.expect("the store answers");

@@ -24,8 +24,7 @@ async fn load_until_cut(client: &Client, page: &Page) -> u64 {
 async fn nobody_transfers_more_bytes_than_the_limit() {
     let by_session = "capabilities = [\"private-network\"]\nlimits = { egress_bytes_per_session = 250000 }";
     let by_day = "capabilities = [\"private-network\"]\nlimits = { egress_bytes_per_day = 250000 }";
-    let (few, daily, free) =
-        (Tenant::with("few", by_session), Tenant::with("daily", by_day), Tenant::insider("free"));
+    let (few, daily, free) = (Tenant::with("few", by_session), Tenant::with("daily", by_day), Tenant::insider("free"));
     let server = Server::start_in(Browser::any().await, &[&few, &daily, &free], &[]).await;
     let site = Site::start().await;
     let start = async |tenant: &Tenant| {
