@@ -61,7 +61,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_and_downloads_on_a_full_disk_fail_with_a_reason_and_take_nothing_else_along() {
-    let Some(disk) = SmallDisk::mount(300) else { return };
+    let Some(disk) = SmallDisk::mount(80) else { return };
     let flags = ["--session-dir", &disk.path().to_string_lossy(), "--warm", "0"];
     let (proxy, site) = (Proxy::start(Browser::any().await, &flags).await, Site::start().await);
     let (client, other) = (proxy.connect().await, proxy.connect().await);
